@@ -1,0 +1,199 @@
+// buf.c — a growing byte buffer with a cap.
+
+#include "common/buf.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/utf8.h"
+
+void buf_init(struct buf *b, size_t cap_bytes)
+{
+    *b = (struct buf){ .cap_bytes = cap_bytes };
+}
+
+void buf_clear(struct buf *b)
+{
+    free(b->at);
+    buf_init(b, b->cap_bytes);
+}
+
+void buf_reset(struct buf *b)
+{
+    b->n_bytes = 0;
+    b->overflow = false;
+}
+
+char *buf_reserve(struct buf *b, size_t n_bytes)
+{
+    size_t wanted_bytes = b->n_bytes + n_bytes;
+    size_t room_bytes = b->room_bytes > 0 ? b->room_bytes : 64;
+
+    if (b->overflow || wanted_bytes < n_bytes ||
+        (b->cap_bytes > 0 && wanted_bytes > b->cap_bytes)) {
+        b->overflow = true;
+        return NULL;
+    }
+    if (wanted_bytes > b->room_bytes) {
+        while (room_bytes < wanted_bytes)
+            room_bytes *= 2;
+        b->at = xrealloc(b->at, room_bytes);
+        b->room_bytes = room_bytes;
+    }
+    return b->at != NULL ? b->at + b->n_bytes : NULL;
+}
+
+void buf_added(struct buf *b, size_t n_bytes)
+{
+    assert(b->n_bytes + n_bytes <= b->room_bytes);
+    b->n_bytes += n_bytes;
+}
+
+void buf_put(struct buf *b, const void *bytes, size_t n_bytes)
+{
+    char *to;
+
+    if (n_bytes == 0)
+        return;
+    to = buf_reserve(b, n_bytes);
+    if (to == NULL)
+        return;
+    memcpy(to, bytes, n_bytes);
+    b->n_bytes += n_bytes;
+}
+
+void buf_put_str(struct buf *b, struct str s)
+{
+    buf_put(b, s.at, s.n_bytes);
+}
+
+void buf_puts(struct buf *b, const char *text)
+{
+    buf_put(b, text, strlen(text));
+}
+
+void buf_putc(struct buf *b, char c)
+{
+    buf_put(b, &c, 1);
+}
+
+void buf_put_u64(struct buf *b, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buf_put(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_put_i64(struct buf *b, int64_t number)
+{
+    if (number < 0)
+        buf_putc(b, '-');
+    buf_put_u64(b, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+    int n;
+    char *to;
+
+    va_start(args, format);
+    n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(n >= 0);
+    to = buf_reserve(b, (size_t)n + 1); // vsnprintf writes a NUL
+    if (to == NULL)
+        return;
+    va_start(args, format);
+    vsnprintf(to, (size_t)n + 1, format, args);
+    va_end(args);
+    b->n_bytes += (size_t)n;
+}
+
+static void put_escaped(struct buf *b, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    char text[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+
+    for (size_t i = 0; i + 1 < sizeof(shorts); i += 2) {
+        if ((unsigned char)shorts[i] == c) {
+            text[1] = shorts[i + 1];
+            buf_put(b, text, 2);
+            return;
+        }
+    }
+    buf_put(b, text, sizeof(text));
+}
+
+void buf_put_json(struct buf *b, struct str text)
+{
+    size_t from = 0; // first byte not yet put
+
+    buf_putc(b, '"');
+    for (size_t i = 0; i < text.n_bytes;) {
+        unsigned char c = (unsigned char)text.at[i];
+        size_t n_bytes = 1;
+
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+            i++;
+            continue;
+        }
+        if (c >= 0x80)
+            n_bytes = utf8_len(text.at + i, text.n_bytes - i);
+        if (c >= 0x80 && n_bytes > 0) {
+            i += n_bytes;
+            continue;
+        }
+        buf_put(b, text.at + from, i - from);
+        if (c >= 0x80)
+            buf_puts(b, "\xef\xbf\xbd"); // U+FFFD
+        else
+            put_escaped(b, c);
+        from = ++i;
+    }
+    buf_put(b, text.at + from, text.n_bytes - from);
+    buf_putc(b, '"');
+}
+
+void buf_consume(struct buf *b, size_t n_bytes)
+{
+    assert(n_bytes <= b->n_bytes);
+    if (n_bytes > 0 && n_bytes < b->n_bytes)
+        memmove(b->at, b->at + n_bytes, b->n_bytes - n_bytes);
+    b->n_bytes -= n_bytes;
+}
+
+struct str buf_str(const struct buf *b)
+{
+    return (struct str){ b->at, b->n_bytes };
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    if (b->n_bytes == b->room_bytes) {
+        b->room_bytes = b->room_bytes > 0 ? b->room_bytes * 2 : 64;
+        b->at = xrealloc(b->at, b->room_bytes);
+    }
+    b->at[b->n_bytes] = '\0';
+    return b->at;
+}
+
+char *buf_take(struct buf *b, size_t *n_bytes)
+{
+    char *at = b->at;
+
+    *n_bytes = b->n_bytes;
+    buf_init(b, b->cap_bytes);
+    return at;
+}

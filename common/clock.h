@@ -1,0 +1,15 @@
+// clock.h — the two clocks. Policy code takes the time as an argument instead.
+
+#ifndef COMMON_CLOCK_H
+#define COMMON_CLOCK_H
+
+#include <stdint.h>
+
+// Wall clock, UTC, since the Unix epoch. May jump.
+int64_t clock_now_us(void);
+int64_t clock_now_ms(void);
+
+// Never goes back; only differences mean something.
+int64_t clock_mono_us(void);
+
+#endif

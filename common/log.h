@@ -1,0 +1,34 @@
+// log.h — one line per fact on stderr: key=value, ids always, secrets never.
+//
+//   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook=12
+//
+// Three levels of trouble: warn = the world misbehaved, we cope; fatal = our
+// environment is broken, exit, the supervisor restarts us; panic = our bug,
+// abort with a core.
+
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include "common/str.h"
+
+// What `role=` says from now on; copied. Before the first call: "posthorn".
+void log_role(const char *role);
+
+// `fields` is a printf format for "key=value key=value"; a value that may hold
+// blanks, quotes or bytes from outside goes through log_quote(). "" for none.
+#define LOG_PRINTF __attribute__((format(printf, 2, 3)))
+LOG_PRINTF void log_debug(const char *msg, const char *fields, ...);
+LOG_PRINTF void log_info(const char *msg, const char *fields, ...);
+LOG_PRINTF void log_warn(const char *msg, const char *fields, ...);
+LOG_PRINTF _Noreturn void log_fatal(const char *msg, const char *fields, ...);
+LOG_PRINTF _Noreturn void log_panic(const char *msg, const char *fields, ...);
+#undef LOG_PRINTF
+
+// Debug lines are off unless switched on.
+void log_set_debug(int on);
+
+// `s` in double quotes, with control bytes, quotes and non-ASCII escaped and
+// cut at 200 bytes. Lives in one of 8 static slots: use it in the same call.
+const char *log_quote(struct str s);
+
+#endif
