@@ -1,0 +1,144 @@
+// http.h — an HTTP/1.1 server on libuv and llhttp (strict).
+//
+// Happy path: accept, headers, `on_headers` (authorize, judge the size),
+// 100 Continue if asked for, body into memory, `on_request`, http_respond()
+// now or later, then the next request of the connection. Requests of one
+// connection are handled one at a time, so pipelined ones are answered in
+// order; reading pauses meanwhile.
+//
+// If it fails: a malformed request gets one 400 (or 413, 414, 431, 501, 505)
+// with a JSON body, and the connection is closed. A client that is slow with
+// its header, its body or its next request is closed. When the connection cap
+// is reached, the connection that has waited longest without a request in work
+// makes room; if there is none, the new one gets 503.
+
+#ifndef COMMON_HTTP_H
+#define COMMON_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+
+struct uv_loop_s;
+struct http_server;
+
+struct http_limits {
+    size_t max_body_bytes;     // 413 beyond, before reading if announced
+    size_t max_buffered_bytes; // bodies of all connections; 503 beyond
+    unsigned max_connections;
+    unsigned max_per_address;   // connections of one client address
+    unsigned max_requests;      // per connection, then it is closed
+    uint32_t header_timeout_ms; // from the first byte to the empty line
+    uint32_t body_timeout_ms;   // without 1 KiB/s of progress
+    uint32_t idle_timeout_ms;   // between requests
+};
+
+extern const struct http_limits http_default_limits;
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
+
+// A request: borrowed from the server until it is answered.
+struct http_request {
+    enum http_method method;
+    struct str method_name;
+    struct str path;          // as sent, percent-encoded, without the query
+    struct str query;         // as sent, without the question mark
+    struct str body;          // complete in on_request
+    bool has_body_announced;  // in on_headers: a length or chunks follow
+    uint64_t announced_bytes; // Content-Length, 0 if chunked
+    size_t body_limit_bytes;  // on_headers may set it (default max_body_bytes)
+    int64_t first_byte_us;    // clock_now_us() when its first byte came
+    char peer[48];            // the client's address as text
+    void *data;               // for the handler; starts NULL
+};
+
+// The value of a header, trimmed; name in any case. Empty if absent. Headers
+// that are given twice: the first (Host, Content-Length, Authorization and
+// Content-Type twice are refused with 400 before any handler runs).
+struct str http_header(const struct http_request *r, const char *name);
+bool http_has_header(const struct http_request *r, const char *name);
+
+struct http_handlers {
+    // The header is complete, the body is not read. May answer at once with
+    // http_respond(): then the body is not read and the connection closes if
+    // one was announced. May set r->body_limit_bytes.
+    void (*on_headers)(void *data, struct http_request *r);
+    // The request is complete: answer it with http_respond(), now or later.
+    void (*on_request)(void *data, struct http_request *r);
+    void *data;
+};
+
+// Serves connections accepted on `fd`, a bound and listening socket, which it
+// takes. ERR_IO: the reason is logged.
+MUST_CHECK enum err http_server_start(struct uv_loop_s *loop, int fd,
+                                      const struct http_limits *limits,
+                                      const struct http_handlers *handlers,
+                                      struct http_server **out);
+
+// Answers; exactly once for each request, on the loop's thread; `r` is gone
+// afterwards. `headers` are extra lines, each "Name: value\r\n", or empty.
+// Content-Length, Date-less, Connection are the server's job. HEAD gets no
+// body. A client that has gone meanwhile is no fault: nothing happens.
+struct http_response {
+    unsigned status;
+    struct str content_type; // empty: "application/json" if there is a body
+    struct str headers;
+    struct str body;
+    bool close; // close the connection after it
+};
+void http_respond(struct http_request *r, const struct http_response *resp);
+
+// For long answers (server-sent events): the header goes out without a length,
+// then pieces, then the end closes the connection. `on_gone` runs once if the
+// client goes first; then http_stream_end() must still be called, once.
+void http_stream_begin(struct http_request *r, struct str content_type,
+                       void (*on_gone)(struct http_request *r));
+void http_stream_write(struct http_request *r, struct str piece);
+void http_stream_end(struct http_request *r);
+
+// Stops accepting and closes idle connections; requests in work are finished
+// and their connections closed. `done` runs once, when all are gone.
+void http_server_drain(struct http_server *s, void (*done)(void *data),
+                       void *data);
+
+// Figures for the metrics.
+struct http_figures {
+    uint64_t n_accepted, n_requests, n_refused, n_timeouts, n_malformed;
+    unsigned n_connections;
+    size_t n_buffered_bytes;
+};
+struct http_figures http_server_figures(const struct http_server *s);
+
+// --- helpers for handlers ---
+
+// Decodes percent-encoding. ERR_INVALID: a broken escape or a NUL.
+MUST_CHECK enum err http_decode(struct str text, struct buf *out);
+
+// The decoded value of a query parameter. ERR_NOTFOUND, ERR_INVALID.
+MUST_CHECK enum err http_query(const struct http_request *r, const char *name,
+                               struct buf *out);
+
+// The error body of both APIs: {"code":404,"message":"Not Found: …"}, where
+// the reason phrase is the server's job and `detail` (printf) ours. Further
+// `headers` may be empty.
+__attribute__((format(printf, 4, 5))) void http_fail(struct http_request *r,
+                                                     unsigned status,
+                                                     struct str headers,
+                                                     const char *detail, ...);
+
+const char *http_reason(unsigned status); // "Not Found"
+
+#endif

@@ -1,0 +1,70 @@
+// kinds.h — the table of event kinds, filters and groups.
+//
+// The one place where Pulumi's names stand (sources: the webhooks pages of
+// Pulumi's documentation, its CLI and its provider). Both edges read it:
+// intake classifies events by it, the API validates hooks by it. Filter and
+// group numbers are on disk: append, never renumber.
+
+#ifndef COMMON_KINDS_H
+#define COMMON_KINDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/str.h"
+
+enum group {
+    GROUP_STACKS = 0,
+    GROUP_DEPLOYMENTS = 1,
+    GROUP_POLICIES = 2,
+    GROUP_ENVIRONMENTS = 3,
+    GROUP_CHANGE_REQUESTS = 4,
+    GROUPS
+};
+
+// At which level of hook a filter or group is allowed; bits.
+enum level_bit { LEVEL_BIT_ORG = 1, LEVEL_BIT_STACK = 2, LEVEL_BIT_ENV = 4 };
+
+struct filter {
+    const char *name; // "update_failed"
+    const char *kind; // "stack_update": the Pulumi-Webhook-Kind of its events
+    enum group group;
+    unsigned levels; // level_bit
+};
+
+// Every filter, by number; n_filters <= 64.
+extern const struct filter filters[];
+extern const size_t n_filters;
+
+// The number of a filter, or -1. Blanks around are trimmed, upper case, blanks
+// and hyphens are understood: Pulumi's pages write "refresh failed".
+int filter_find(struct str name);
+
+// The name of the filter nearest to a misspelt one, for error messages.
+const char *filter_nearest(struct str name);
+
+// "stacks"; the number of a group or -1, spelling as for filters.
+const char *group_name(enum group group);
+int group_find(struct str name);
+unsigned group_levels(enum group group);  // level_bit
+uint64_t group_filters(enum group group); // bit set of filter numbers
+
+// The group of an event kind: for events with no filter of their own
+// ("deployment" with status "skipped" is still of group deployments). -1: none.
+int kind_group(struct str kind);
+
+// A kind of the table, or one that is let through though it has no filter
+// ("team", "ping" is not one: it is never an event).
+bool kind_is_known(struct str kind);
+
+// A kind of the user's own: ^[a-z0-9_-]+(\.[a-z0-9_-]+)+$, at most 64
+// characters.
+bool kind_is_custom(struct str kind);
+
+// A filter for custom kinds: a custom kind, or "order.*", where the star
+// stands for one or more segments at the end.
+bool kind_is_pattern(struct str filter);
+bool kind_matches(struct str kind, struct str pattern);
+
+#endif
