@@ -1,0 +1,79 @@
+// config.h — every setting, in one table (config.c).
+
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+
+#define RETRIES_MAX  64
+#define PREFIXES_MAX 16
+#define CIDRS_MAX    64
+
+struct sockaddr;
+
+struct cidr {
+    uint8_t address[16]; // IPv4 as ::ffff:a.b.c.d
+    uint8_t n_bits;      // of 128
+    uint16_t port;       // 0: any
+};
+
+struct config {
+    char *data_dir;
+    char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
+    char *ingest_listen;
+    uint64_t dispatchers;
+    uint64_t senders;
+    struct cidr endpoint_allow[CIDRS_MAX];
+    size_t n_endpoint_allow;
+    int64_t retry_schedule_ms[RETRIES_MAX];
+    size_t n_retries;
+    int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
+    uint64_t max_event_bytes;
+    uint64_t max_batch_bytes;
+    uint64_t max_queue_bytes;
+    int64_t retention_delivered_ms;
+    int64_t retention_dead_ms;
+    char *slack_url_prefixes; // comma-separated
+    char *deployments_url;
+    char *deployments_token_file;
+    char *ca_file;
+    uint64_t max_inflight; // per sender
+    uint64_t max_inflight_per_hook;
+    uint64_t max_connections;
+    uint64_t max_connections_per_address;
+    int64_t drain_timeout_ms;
+    bool debug;
+};
+
+// Where values come from, the later wins: defaults, `file` (may be NULL),
+// environment POSTHORN_NAME, `sets` ("name=value"). ERR_INVALID: `faults` gets
+// one line for every wrong name and value, with what is allowed. The result is
+// filled in any case; free it with config_clear().
+struct config_sources {
+    const char *file;
+    char *const *sets;
+    size_t n_sets;
+    bool no_environment; // --check judges the file alone
+};
+MUST_CHECK enum err config_load(const struct config_sources *sources,
+                                struct config *out, struct buf *faults);
+void config_clear(struct config *c);
+
+// Every setting as a line "name = value  # origin; range; help".
+void config_describe(const struct config_sources *sources, struct buf *out);
+
+// "127.0.0.1:8080", "[::1]:8080". ERR_INVALID.
+struct sockaddr_storage;
+MUST_CHECK enum err config_address(const char *text,
+                                   struct sockaddr_storage *out);
+
+bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address);
+
+#endif

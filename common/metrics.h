@@ -1,0 +1,98 @@
+// metrics.h — counters, gauges and histograms of all processes, in one shared
+// page.
+//
+// The supervisor makes the page; each process writes only its own slot, the
+// api process reads all of them and prints Prometheus text. A slot outlives
+// the process that writes it: a restarted role goes on counting.
+
+#ifndef COMMON_METRICS_H
+#define COMMON_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+// X(name, Prometheus name with labels, help). Counters only grow; gauges are
+// set. A family's help stands at its first row.
+#define COUNTER_LIST(X)                                                       \
+    X(EVENTS_ACCEPTED, "posthorn_events_accepted_total",                      \
+      "Events committed to the queue.")                                       \
+    X(EVENTS_REPEATED, "posthorn_events_repeated_total",                      \
+      "Events that were accepted before under the same id or key.")           \
+    X(REFUSED_INVALID, "posthorn_events_refused_total{reason=\"invalid\"}",   \
+      "Intake requests refused, by reason.")                                  \
+    X(REFUSED_AUTH, "posthorn_events_refused_total{reason=\"auth\"}", "")     \
+    X(REFUSED_TOO_LARGE,                                                      \
+      "posthorn_events_refused_total{reason=\"too_large\"}", "")              \
+    X(REFUSED_CONFLICT, "posthorn_events_refused_total{reason=\"conflict\"}", \
+      "")                                                                     \
+    X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")   \
+    X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",   \
+      "")                                                                     \
+    X(EVENTS_MATCHED, "posthorn_events_matched_total",                        \
+      "Events read from the log and compared with the hooks.")                \
+    X(DELIVERIES_MATCHED, "posthorn_deliveries_matched_total",                \
+      "Deliveries made of matched events.")                                   \
+    X(DELIVERED, "posthorn_attempts_total{outcome=\"delivered\"}",            \
+      "Attempts, by what became of the delivery.")                            \
+    X(RETRIED, "posthorn_attempts_total{outcome=\"retrying\"}", "")           \
+    X(DIED, "posthorn_attempts_total{outcome=\"dead\"}", "")                  \
+    X(CANCELLED, "posthorn_deliveries_cancelled_total",                       \
+      "Deliveries whose hook was deleted or switched off.")                   \
+    X(HTTP_REQUESTS, "posthorn_http_requests_total",                          \
+      "Requests to this process's HTTP server.")                              \
+    X(RESTARTS, "posthorn_role_restarts_total",                               \
+      "Times a role had to be started again.")
+
+#define GAUGE_LIST(X)                                                          \
+    X(ATTEMPTS_IN_FLIGHT, "posthorn_attempts_in_flight",                       \
+      "Attempts handed to senders and not settled.")                           \
+    X(DUE, "posthorn_deliveries_due", "Deliveries waiting for an attempt.")    \
+    X(DEAD, "posthorn_deliveries_dead", "Dead letters.")                       \
+    X(QUEUE_BYTES, "posthorn_queue_bytes",                                     \
+      "Bytes in use of this process's environment.")                           \
+    X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \
+    X(MATCHED_TO, "posthorn_log_position",                                     \
+      "Number of the last event: written by ingest, matched by a dispatcher.") \
+    X(READY, "posthorn_role_ready", "1 while the role works.")                 \
+    X(PID, "posthorn_role_pid", "Process id of the role.")
+
+#define HISTOGRAM_LIST(X)                                   \
+    X(COMMIT_SECONDS, "posthorn_commit_duration_seconds",   \
+      "Duration of database commits.")                      \
+    X(ATTEMPT_SECONDS, "posthorn_attempt_duration_seconds", \
+      "Duration of attempts, from start to the end of the response.")
+
+#define COUNTER_ENUM(name, prometheus, help)   COUNTER_##name,
+#define GAUGE_ENUM(name, prometheus, help)     GAUGE_##name,
+#define HISTOGRAM_ENUM(name, prometheus, help) HISTOGRAM_##name,
+enum counter { COUNTER_LIST(COUNTER_ENUM) COUNTERS };
+enum gauge { GAUGE_LIST(GAUGE_ENUM) GAUGES };
+enum histogram { HISTOGRAM_LIST(HISTOGRAM_ENUM) HISTOGRAMS };
+#undef COUNTER_ENUM
+#undef GAUGE_ENUM
+#undef HISTOGRAM_ENUM
+
+// Supervisor: makes the page for `n_slots` processes; returns its file
+// descriptor, to be inherited, or -1 (errno).
+int metrics_create(unsigned n_slots);
+
+// Maps the page and takes slot `slot`, whose label is role="NAME". Before it,
+// the functions below count into a page of this process's own.
+void metrics_attach(int fd, unsigned slot, const char *name);
+
+void metrics_count(enum counter counter, uint64_t n);
+void metrics_gauge(enum gauge gauge, int64_t value);
+void metrics_observe_us(enum histogram histogram, int64_t duration_us);
+
+// The sum of a gauge or counter over all slots, or over those whose name
+// starts with `name` (NULL: all).
+int64_t metrics_sum_gauge(enum gauge gauge, const char *name);
+uint64_t metrics_sum_counter(enum counter counter, const char *name);
+
+// Prometheus text format 0.0.4, with the memory of each process (resident and
+// proportional set size, read from /proc).
+void metrics_render(struct buf *out);
+
+#endif

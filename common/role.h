@@ -1,0 +1,76 @@
+// role.h — what every process but the supervisor has in common.
+//
+// A role is started by the supervisor with a control socket as fd 3, a shared
+// page of metrics as fd 4 and, if it listens, its socket as fd 5. The
+// supervisor then sends it the links to its neighbours (socket ends, again
+// whenever a neighbour was restarted), and the orders to reload or to drain.
+// When the control socket closes, the supervisor is dead, and so is the role.
+//
+//   role_start ──► open what it needs ──► role_ready ──► role_run ──► exit
+
+#ifndef COMMON_ROLE_H
+#define COMMON_ROLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/chan.h"
+#include "common/config.h"
+
+enum role_kind {
+    ROLE_SETUP, // prepares the data directory, then exits
+    ROLE_INGEST,
+    ROLE_DISPATCHER,
+    ROLE_SENDER,
+    ROLE_API,
+    ROLES
+};
+
+const char *role_name(enum role_kind kind); // "ingest"
+
+#define ROLE_LISTEN_FD 5
+
+// First value of every frame between roles.
+enum frame_type {
+    FRAME_HINT = 1,   // look again: there are new events, or changed hooks
+    FRAME_ORDER = 2,  // dispatcher to sender: one attempt to make
+    FRAME_OUTCOME = 3 // sender to dispatcher: what came of it
+};
+
+struct role_handlers {
+    // A (new) socket to a neighbour, taken: open a chan on it. An earlier link
+    // to the same neighbour is dead or will be soon.
+    void (*on_link)(void *data, enum role_kind peer, unsigned index, int fd);
+    // Finish what is in work, then call role_done().
+    void (*on_drain)(void *data);
+    // The settings were read again (role_config() has them). May be NULL.
+    void (*on_reload)(void *data);
+    // Every second: upkeep. May be NULL.
+    void (*on_second)(void *data);
+    void *data;
+};
+
+struct role; // opaque
+struct uv_loop_s;
+
+// Reads settings and connects to the supervisor. Exits (log_fatal) if it
+// cannot: our environment is broken.
+struct role *role_start(enum role_kind kind, unsigned index);
+
+struct uv_loop_s *role_loop(const struct role *r);
+const struct config *role_config(const struct role *r);
+unsigned role_index(const struct role *r);
+
+// From now on the handlers run; tells the supervisor that this role works.
+void role_ready(struct role *r, const struct role_handlers *handlers);
+
+// Runs the loop until role_done(), then returns the exit status.
+int role_run(struct role *r);
+
+// Ends the process with status 0 as soon as the loop gets control again.
+void role_done(struct role *r);
+
+// True once the supervisor has heard from all roles that they are ready.
+bool role_all_ready(const struct role *r);
+
+#endif
