@@ -1,0 +1,368 @@
+// config.c — every setting, in one table.
+
+#include "common/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/config_types.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define S_MS INT64_C(1000)
+#define M_MS (60 * S_MS)
+#define H_MS (60 * M_MS)
+#define D_MS (24 * H_MS)
+#define KiB  UINT64_C(1024)
+#define MiB  (1024 * KiB)
+#define GiB  (1024 * MiB)
+
+#define AT(field) offsetof(struct config, field)
+
+// Name, type, field, default, smallest and largest (of numbers), reloadable,
+// help. One row a setting, in the order that `posthorn config` prints.
+static const struct setting {
+    const char *name;
+    enum config_type type;
+    size_t offset;
+    const char *fallback;
+    uint64_t min, max;
+    bool reloadable;
+    const char *help;
+} settings[] = {
+    { "data_dir", TYPE_PATH, AT(data_dir), "./var", 0, 0, false,
+      "Everything durable; created with mode 0700." },
+    { "api_listen", TYPE_ADDRESS, AT(api_listen), "127.0.0.1:8080", 0, 0, false,
+      "Management API, history, metrics." },
+    { "ingest_listen", TYPE_ADDRESS, AT(ingest_listen), "127.0.0.1:8081", 0, 0,
+      false, "Event intake." },
+    { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
+      "Dispatcher processes; each owns a share of the hooks." },
+    { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,
+      "Sender processes." },
+    { "endpoint_allow", TYPE_CIDRS, AT(endpoint_allow), "", 0, 0, true,
+      "Private or loopback addresses that may be delivered to: CIDRs, each "
+      "with an optional :port." },
+    { "retry_schedule", TYPE_SCHEDULE, AT(retry_schedule_ms),
+      "5s,30s,2m,10m,30m,1h,2h,5h,10h,14h,20h,24h", 1, 7 * D_MS, true,
+      "Waits between attempts, each with 20 % jitter; then the delivery is "
+      "dead." },
+    { "connect_timeout", TYPE_DURATION, AT(connect_timeout_ms), "5s", 10,
+      60 * S_MS, true, "Per attempt: name resolution, TCP and TLS." },
+    { "request_timeout", TYPE_DURATION, AT(request_timeout_ms), "30s", 10,
+      5 * M_MS, true, "Per attempt, as a whole." },
+    { "max_event_bytes", TYPE_BYTES, AT(max_event_bytes), "262144", 1 * KiB,
+      4 * MiB, true, "Of one event, as posted." },
+    { "max_batch_bytes", TYPE_BYTES, AT(max_batch_bytes), "8MiB", 1 * KiB,
+      64 * MiB, true, "Of one NDJSON request." },
+    { "max_queue_bytes", TYPE_BYTES, AT(max_queue_bytes), "64GiB", 16 * MiB,
+      16 * 1024 * GiB, false,
+      "Of the queue; intake stops at 80 % of it, and of the disk." },
+    { "retention_delivered", TYPE_DURATION, AT(retention_delivered_ms), "7d",
+      1 * S_MS, 3650 * D_MS, true, "History of what was delivered." },
+    { "retention_dead", TYPE_DURATION, AT(retention_dead_ms), "30d", 1 * S_MS,
+      3650 * D_MS, true, "Dead letters, failed attempts, and payloads." },
+    { "slack_url_prefixes", TYPE_TEXT, AT(slack_url_prefixes),
+      "https://hooks.slack.com/", 0, 0, true,
+      "Where a slack hook may point; comma-separated." },
+    { "deployments_url", TYPE_TEXT, AT(deployments_url), "", 0, 0, true,
+      "Base URL for pulumi_deployments hooks." },
+    { "deployments_token_file", TYPE_PATH, AT(deployments_token_file), "", 0, 0,
+      true, "File with the token for deployments_url." },
+    { "ca_file", TYPE_PATH, AT(ca_file), "", 0, 0, false,
+      "Certificate authorities to trust instead of the system's." },
+    { "max_inflight", TYPE_COUNT, AT(max_inflight), "256", 1, 10000, true,
+      "Attempts in flight, per sender." },
+    { "max_inflight_per_hook", TYPE_COUNT, AT(max_inflight_per_hook), "32", 1,
+      10000, true, "Attempts in flight, per hook." },
+    { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 1, 100000,
+      false, "Open connections, of each of the two servers." },
+    { "max_connections_per_address", TYPE_COUNT,
+      AT(max_connections_per_address), "1024", 1, 100000, false,
+      "Of them, from one address." },
+    { "drain_timeout", TYPE_DURATION, AT(drain_timeout_ms), "35s", 0, H_MS,
+      true, "How long a stop waits for attempts in flight." },
+    { "debug", TYPE_BOOL, AT(debug), "no", 0, 0, true,
+      "Log what is of use to developers only." },
+};
+
+#define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+// A value and where it came from, while sources are read.
+struct draft {
+    char *values[N_SETTINGS];
+    const char *origins[N_SETTINGS];
+};
+
+static int setting_find(struct str name)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        if (str_is(name, settings[i].name))
+            return (int)i;
+    }
+    return -1;
+}
+
+static void put_range(const struct setting *s, struct buf *out)
+{
+    switch (s->type) {
+    case TYPE_BYTES:
+        config_put_bytes(s->min, out);
+        buf_puts(out, " to ");
+        config_put_bytes(s->max, out);
+        break;
+    case TYPE_DURATION:
+        config_put_duration((int64_t)s->min, out);
+        buf_puts(out, " to ");
+        config_put_duration((int64_t)s->max, out);
+        break;
+    case TYPE_COUNT:
+        buf_printf(out, "%llu to %llu", (unsigned long long)s->min,
+                   (unsigned long long)s->max);
+        break;
+    case TYPE_SCHEDULE:
+        buf_printf(out, "1 to %d waits like 5s,2m,1h", RETRIES_MAX);
+        break;
+    case TYPE_CIDRS:
+        buf_puts(out, "CIDRs like 10.0.0.0/8 or 127.0.0.1/32:8443");
+        break;
+    case TYPE_ADDRESS:
+        buf_puts(out, "address:port like 127.0.0.1:8080 or [::1]:8080");
+        break;
+    case TYPE_BOOL:
+        buf_puts(out, "yes or no");
+        break;
+    case TYPE_TEXT:
+    case TYPE_PATH:
+        buf_puts(out, "text");
+        break;
+    }
+}
+
+static void fault_unknown(struct str name, const char *origin,
+                          struct buf *faults)
+{
+    buf_printf(faults, "%s: there is no setting %s; allowed:", origin,
+               log_quote(name));
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        buf_printf(faults, "%s%s", i > 0 ? ", " : " ", settings[i].name);
+    buf_putc(faults, '\n');
+}
+
+static void draft_set(struct draft *d, struct str name, struct str value,
+                      const char *origin, struct buf *faults)
+{
+    int i = setting_find(name);
+
+    if (i < 0) {
+        fault_unknown(name, origin, faults);
+        return;
+    }
+    free(d->values[i]);
+    d->values[i] = xstrndup(value.at != NULL ? value.at : "", value.n_bytes);
+    d->origins[i] = origin;
+}
+
+static struct str trimmed(struct str s)
+{
+    while (s.n_bytes > 0 && isspace((unsigned char)s.at[0])) {
+        s.at++;
+        s.n_bytes--;
+    }
+    while (s.n_bytes > 0 && isspace((unsigned char)s.at[s.n_bytes - 1]))
+        s.n_bytes--;
+    return s;
+}
+
+// "name = value", from a file's line or from --set.
+static void read_pair(struct draft *d, struct str line, const char *origin,
+                      struct buf *faults)
+{
+    const char *equals = memchr(line.at, '=', line.n_bytes);
+    struct str name = line;
+    struct str value = STR_EMPTY;
+
+    if (equals == NULL) {
+        buf_printf(faults, "%s: %s is not of the form name = value\n", origin,
+                   log_quote(line));
+        return;
+    }
+    name.n_bytes = (size_t)(equals - line.at);
+    value.at = equals + 1;
+    value.n_bytes = line.n_bytes - name.n_bytes - 1;
+    draft_set(d, trimmed(name), trimmed(value), origin, faults);
+}
+
+static void read_file(struct draft *d, const char *path, struct buf *faults)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+
+    if (file == NULL) {
+        buf_printf(faults, "%s: cannot be read: %s\n", path, strerror(errno));
+        return;
+    }
+    while ((n = getline(&line, &room, file)) >= 0) {
+        struct str text = trimmed((struct str){ line, (size_t)n });
+
+        if (text.n_bytes > 0 && text.at[0] != '#')
+            read_pair(d, text, path, faults);
+    }
+    free(line);
+    fclose(file);
+}
+
+// A variable POSTHORN_NAME for every setting. POSTHORN_API and its like belong
+// to the command line, so unknown ones are no fault.
+static void read_environment(struct draft *d, struct buf *faults)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        char name[64];
+        const char *value;
+
+        snprintf(name, sizeof(name), "POSTHORN_%s", settings[i].name);
+        for (char *c = name; *c != '\0'; c++)
+            *c = (char)toupper((unsigned char)*c);
+        value = getenv(name);
+        if (value != NULL)
+            draft_set(d, str_of(settings[i].name), str_of(value), "environment",
+                      faults);
+    }
+}
+
+static void draft_read(struct draft *d, const struct config_sources *sources,
+                       struct buf *faults)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        d->values[i] = xstrdup(settings[i].fallback);
+        d->origins[i] = "default";
+    }
+    if (sources->file != NULL)
+        read_file(d, sources->file, faults);
+    if (!sources->no_environment)
+        read_environment(d, faults);
+    for (size_t i = 0; i < sources->n_sets; i++)
+        read_pair(d, str_of(sources->sets[i]), "--set", faults);
+}
+
+static void draft_clear(struct draft *d)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        free(d->values[i]);
+}
+
+static void *field_at(struct config *c, const struct setting *s)
+{
+    return (char *)c + s->offset;
+}
+
+static enum err read_cidrs(struct config *c, struct str text)
+{
+    return config_read_cidrs(text, c->endpoint_allow, CIDRS_MAX,
+                             &c->n_endpoint_allow);
+}
+
+static enum err read_value(struct config *c, const struct setting *s,
+                           const char *text)
+{
+    struct sockaddr_storage address;
+    void *field = field_at(c, s);
+
+    switch (s->type) {
+    case TYPE_TEXT:
+    case TYPE_PATH:
+        *(char **)field = xstrdup(text);
+        return OK;
+    case TYPE_ADDRESS:
+        *(char **)field = xstrdup(text);
+        return config_address(text, &address);
+    case TYPE_COUNT:
+        return config_read_count(str_of(text), s->min, s->max, field);
+    case TYPE_BYTES:
+        return config_read_bytes(str_of(text), s->min, s->max, field);
+    case TYPE_DURATION:
+        return config_read_duration(str_of(text), (int64_t)s->min,
+                                    (int64_t)s->max, field);
+    case TYPE_SCHEDULE:
+        return config_read_schedule(str_of(text), (int64_t)s->max, field,
+                                    &c->n_retries);
+    case TYPE_CIDRS:
+        return read_cidrs(c, str_of(text));
+    case TYPE_BOOL:
+        return config_read_bool(str_of(text), field);
+    }
+    return ERR_INVALID;
+}
+
+static void check_together(const struct config *c, struct buf *faults)
+{
+    if (c->connect_timeout_ms > c->request_timeout_ms)
+        buf_puts(faults, "connect_timeout: must not be longer than "
+                         "request_timeout\n");
+    if (c->max_event_bytes > c->max_batch_bytes)
+        buf_puts(faults, "max_event_bytes: must not be larger than "
+                         "max_batch_bytes\n");
+    if (strcmp(c->api_listen, c->ingest_listen) == 0)
+        buf_puts(faults, "ingest_listen: must differ from api_listen\n");
+}
+
+enum err config_load(const struct config_sources *sources, struct config *out,
+                     struct buf *faults)
+{
+    struct draft d;
+    size_t n_before = faults->n_bytes;
+
+    memset(out, 0, sizeof(*out));
+    draft_read(&d, sources, faults);
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        enum err err = read_value(out, &settings[i], d.values[i]);
+
+        if (err == OK)
+            continue;
+        buf_printf(faults, "%s: %s (from %s) is not allowed; allowed: ",
+                   settings[i].name, log_quote(str_of(d.values[i])),
+                   d.origins[i]);
+        put_range(&settings[i], faults);
+        buf_putc(faults, '\n');
+    }
+    draft_clear(&d);
+    if (faults->n_bytes == n_before)
+        check_together(out, faults);
+    return faults->n_bytes > n_before ? ERR_INVALID : OK;
+}
+
+void config_clear(struct config *c)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+
+        if (s->type == TYPE_TEXT || s->type == TYPE_PATH ||
+            s->type == TYPE_ADDRESS)
+            free(*(char **)field_at(c, s));
+    }
+    memset(c, 0, sizeof(*c));
+}
+
+void config_describe(const struct config_sources *sources, struct buf *out)
+{
+    struct buf faults;
+    struct draft d;
+
+    buf_init(&faults, 0);
+    draft_read(&d, sources, &faults);
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        buf_printf(out, "%s = %s  # from %s; ", settings[i].name, d.values[i],
+                   d.origins[i]);
+        put_range(&settings[i], out);
+        buf_printf(out, "; %s%s\n", settings[i].help,
+                   settings[i].reloadable ? "" : " Needs a restart.");
+    }
+    draft_clear(&d);
+    buf_clear(&faults);
+}

@@ -1,0 +1,284 @@
+// metrics.c — counters, gauges and histograms of all processes, in one shared
+// page.
+
+#include "common/metrics.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/str.h"
+
+#define NAME_BYTES 32
+
+static const int64_t bounds_us[] = {
+    100,    250,    500,    1000,    2500,    5000,    10000,    25000,   50000,
+    100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000
+};
+#define N_BOUNDS (sizeof(bounds_us) / sizeof(bounds_us[0]))
+
+struct histogram_cells {
+    atomic_uint_least64_t counts[N_BOUNDS + 1]; // not cumulative
+    atomic_uint_least64_t sum_us;
+};
+
+struct slot {
+    char name[NAME_BYTES]; // written once, before the first count
+    atomic_uint_least64_t counters[COUNTERS];
+    atomic_int_least64_t gauges[GAUGES];
+    struct histogram_cells histograms[HISTOGRAMS];
+};
+
+static struct slot own_page; // until metrics_attach()
+static struct slot *slots = &own_page;
+static struct slot *mine = &own_page;
+static size_t n_slots = 1;
+
+struct row {
+    const char *prometheus;
+    const char *help;
+};
+
+#define ROW(name, prometheus, help) { (prometheus), (help) },
+static const struct row counter_rows[] = { COUNTER_LIST(ROW) };
+static const struct row gauge_rows[] = { GAUGE_LIST(ROW) };
+static const struct row histogram_rows[] = { HISTOGRAM_LIST(ROW) };
+#undef ROW
+
+int metrics_create(unsigned n)
+{
+    int fd = memfd_create("posthorn-metrics", MFD_CLOEXEC);
+
+    if (fd >= 0 && ftruncate(fd, (off_t)(n * sizeof(struct slot))) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void metrics_attach(int fd, unsigned slot, const char *name)
+{
+    struct stat st;
+    void *page;
+
+    if (fstat(fd, &st) != 0 || st.st_size == 0)
+        return;
+    page = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                fd, 0);
+    if (page == MAP_FAILED)
+        return;
+    n_slots = (size_t)st.st_size / sizeof(struct slot);
+    assert(slot < n_slots);
+    slots = page;
+    mine = &slots[slot];
+    snprintf(mine->name, sizeof(mine->name), "%s", name);
+    metrics_gauge(GAUGE_PID, getpid());
+}
+
+void metrics_count(enum counter counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(&mine->counters[counter], n,
+                              memory_order_relaxed);
+}
+
+void metrics_gauge(enum gauge gauge, int64_t value)
+{
+    atomic_store_explicit(&mine->gauges[gauge], value, memory_order_relaxed);
+}
+
+void metrics_observe_us(enum histogram histogram, int64_t duration_us)
+{
+    struct histogram_cells *h = &mine->histograms[histogram];
+    size_t i = 0;
+
+    while (i < N_BOUNDS && duration_us > bounds_us[i])
+        i++;
+    atomic_fetch_add_explicit(&h->counts[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->sum_us,
+                              duration_us > 0 ? (uint64_t)duration_us : 0,
+                              memory_order_relaxed);
+}
+
+static bool is_named(const struct slot *s, const char *name)
+{
+    return s->name[0] != '\0' &&
+           (name == NULL || strncmp(s->name, name, strlen(name)) == 0);
+}
+
+int64_t metrics_sum_gauge(enum gauge gauge, const char *name)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < n_slots; i++) {
+        if (is_named(&slots[i], name))
+            sum += atomic_load_explicit(&slots[i].gauges[gauge],
+                                        memory_order_relaxed);
+    }
+    return sum;
+}
+
+uint64_t metrics_sum_counter(enum counter counter, const char *name)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n_slots; i++) {
+        if (is_named(&slots[i], name))
+            sum += atomic_load_explicit(&slots[i].counters[counter],
+                                        memory_order_relaxed);
+    }
+    return sum;
+}
+
+// "name" of "name{labels}".
+static struct str family_of(const char *prometheus)
+{
+    return (struct str){ prometheus, strcspn(prometheus, "{") };
+}
+
+static void put_header(struct buf *out, const struct row *row, const char *type)
+{
+    struct str family = family_of(row->prometheus);
+
+    if (row->help[0] == '\0')
+        return; // a further row of the family above
+    buf_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(family),
+               row->help, STR_ARG(family), type);
+}
+
+// name{labels} with the slot's role added to the labels.
+static void put_name(struct buf *out, const char *prometheus, const char *role)
+{
+    struct str family = family_of(prometheus);
+    const char *labels = prometheus + family.n_bytes;
+
+    buf_put_str(out, family);
+    if (labels[0] == '{') // "{a=\"b\"}": all but the closing brace
+        buf_printf(out, "%.*s,role=\"%s\"} ", (int)strlen(labels) - 1, labels,
+                   role);
+    else
+        buf_printf(out, "{role=\"%s\"} ", role);
+}
+
+static void put_counters(struct buf *out)
+{
+    for (size_t i = 0; i < COUNTERS; i++) {
+        put_header(out, &counter_rows[i], "counter");
+        for (size_t s = 0; s < n_slots; s++) {
+            if (slots[s].name[0] == '\0')
+                continue;
+            put_name(out, counter_rows[i].prometheus, slots[s].name);
+            buf_put_u64(out, atomic_load(&slots[s].counters[i]));
+            buf_putc(out, '\n');
+        }
+    }
+}
+
+static void put_gauges(struct buf *out)
+{
+    for (size_t i = 0; i < GAUGES; i++) {
+        put_header(out, &gauge_rows[i], "gauge");
+        for (size_t s = 0; s < n_slots; s++) {
+            if (slots[s].name[0] == '\0')
+                continue;
+            put_name(out, gauge_rows[i].prometheus, slots[s].name);
+            buf_put_i64(out, atomic_load(&slots[s].gauges[i]));
+            buf_putc(out, '\n');
+        }
+    }
+}
+
+static void put_histogram(struct buf *out, const char *name,
+                          const struct slot *s, const struct histogram_cells *h)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i <= N_BOUNDS; i++) {
+        n += atomic_load(&h->counts[i]);
+        buf_printf(out, "%s_bucket{role=\"%s\",le=\"", name, s->name);
+        if (i < N_BOUNDS)
+            buf_printf(out, "%g", (double)bounds_us[i] / 1e6);
+        else
+            buf_puts(out, "+Inf");
+        buf_printf(out, "\"} %llu\n", (unsigned long long)n);
+    }
+    buf_printf(out, "%s_sum{role=\"%s\"} %g\n", name, s->name,
+               (double)atomic_load(&h->sum_us) / 1e6);
+    buf_printf(out, "%s_count{role=\"%s\"} %llu\n", name, s->name,
+               (unsigned long long)n);
+}
+
+static void put_histograms(struct buf *out)
+{
+    for (size_t i = 0; i < HISTOGRAMS; i++) {
+        put_header(out, &histogram_rows[i], "histogram");
+        for (size_t s = 0; s < n_slots; s++) {
+            if (slots[s].name[0] != '\0')
+                put_histogram(out, histogram_rows[i].prometheus, &slots[s],
+                              &slots[s].histograms[i]);
+        }
+    }
+}
+
+// The value in bytes of a line "Name:  12 kB" in a file of /proc; 0: none.
+static uint64_t read_kb(const char *path, const char *name)
+{
+    FILE *file = fopen(path, "re");
+    char line[256];
+    unsigned long long kb = 0;
+
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            // A kernel file: the form is fixed.
+            // NOLINTNEXTLINE(cert-err34-c): a miss leaves 0, which is right
+            if (sscanf(line + strlen(name), "%llu", &kb) != 1)
+                kb = 0;
+            break;
+        }
+    }
+    fclose(file);
+    return kb * 1024;
+}
+
+static void put_memory(struct buf *out)
+{
+    static const struct {
+        const char *metric, *help, *line;
+    } rows[] = {
+        { "posthorn_process_resident_memory_bytes", "Resident set size.",
+          "Rss:" },
+        { "posthorn_process_proportional_memory_bytes",
+          "Proportional set size: shared pages divided by their users.",
+          "Pss:" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", rows[i].metric,
+                   rows[i].help, rows[i].metric);
+        for (size_t s = 0; s < n_slots; s++) {
+            char path[64];
+            uint64_t n_bytes;
+
+            snprintf(path, sizeof(path), "/proc/%lld/smaps_rollup",
+                     (long long)atomic_load(&slots[s].gauges[GAUGE_PID]));
+            n_bytes = read_kb(path, rows[i].line);
+            if (slots[s].name[0] != '\0' && n_bytes > 0)
+                buf_printf(out, "%s{role=\"%s\"} %llu\n", rows[i].metric,
+                           slots[s].name, (unsigned long long)n_bytes);
+        }
+    }
+}
+
+void metrics_render(struct buf *out)
+{
+    put_counters(out);
+    put_gauges(out);
+    put_histograms(out);
+    put_memory(out);
+}
