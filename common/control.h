@@ -1,0 +1,45 @@
+// control.h — what the supervisor and a role say to each other.
+//
+// A unix socket of whole packets (SOCK_SEQPACKET): one message a packet, with
+// at most one file descriptor. Messages are small and rare; both ends send
+// without waiting.
+
+#ifndef COMMON_CONTROL_H
+#define COMMON_CONTROL_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+#define CONTROL_FD 3 // where a role finds its end
+#define METRICS_FD 4 // and the page of metrics
+
+// Environment variables that a role is started with.
+#define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines
+#define CONTROL_ENV_SLOT    "POSTHORN_ROLE_SLOT"    // of the metrics page
+
+enum control_type {
+    CONTROL_READY = 1,    // role: I work
+    CONTROL_LINK = 2,     // supervisor: a socket to neighbour kind, index
+    CONTROL_RELOAD = 3,   // supervisor: read the settings again
+    CONTROL_DRAIN = 4,    // supervisor: finish and exit
+    CONTROL_ALL_READY = 5 // supervisor: every role works (index 1) or not (0)
+};
+
+struct control_message {
+    uint32_t type; // enum control_type
+    uint32_t kind; // enum role_kind
+    uint32_t index;
+};
+
+// `fd` is passed along unless it is -1; the caller keeps and closes its own.
+// ERR_IO: the other side is gone or does not read.
+MUST_CHECK enum err control_send(int control_fd,
+                                 const struct control_message *m, int fd);
+
+// ERR_AGAIN: nothing there now. ERR_NOTFOUND: the other side is gone. `fd` is
+// -1 or a descriptor that is the caller's to close.
+MUST_CHECK enum err control_receive(int control_fd, struct control_message *m,
+                                    int *fd);
+
+#endif

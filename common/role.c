@@ -1,0 +1,271 @@
+// role.c — what every process but the supervisor has in common.
+
+#include "common/role.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#define SOURCES_MAX 64
+#define SECOND_MS   1000
+
+struct role {
+    enum role_kind kind;
+    unsigned index;
+    uv_loop_t loop;
+    uv_poll_t control;
+    uv_timer_t second;
+    uv_signal_t term;
+    struct config config;
+    struct config *old_config; // kept one reload long: modules may borrow
+    struct role_handlers handlers;
+    bool is_ready;
+    bool is_draining;
+    bool is_all_ready;
+};
+
+const char *role_name(enum role_kind kind)
+{
+    static const char *const names[ROLES] = {
+        [ROLE_SETUP] = "setup",
+        [ROLE_INGEST] = "ingest",
+        [ROLE_DISPATCHER] = "dispatcher",
+        [ROLE_SENDER] = "sender",
+        [ROLE_API] = "api",
+    };
+
+    return names[kind];
+}
+
+// The supervisor hands its sources on as lines: the file's name, or an empty
+// line, then one --set each.
+static enum err load_config(struct config *out, struct buf *faults)
+{
+    const char *text = getenv(CONTROL_ENV_SOURCES);
+    char *copy = xstrdup(text != NULL ? text : "");
+    char *sets[SOURCES_MAX];
+    struct config_sources sources = { .sets = sets };
+    char *line = copy;
+    enum err err;
+
+    for (size_t i = 0; line != NULL; i++) {
+        char *end = strchr(line, '\n');
+
+        if (end != NULL)
+            *end = '\0';
+        if (i == 0 && line[0] != '\0')
+            sources.file = line;
+        if (i > 0 && line[0] != '\0' && sources.n_sets < SOURCES_MAX)
+            sets[sources.n_sets++] = line;
+        line = end != NULL ? end + 1 : NULL;
+    }
+    err = config_load(&sources, out, faults);
+    free(copy);
+    return err;
+}
+
+static void name_process(struct role *r)
+{
+    char name[32];
+    char title[64];
+    const char *slot = getenv(CONTROL_ENV_SLOT);
+
+    if (r->kind == ROLE_DISPATCHER || r->kind == ROLE_SENDER) {
+        snprintf(name, sizeof(name), "%s.%u", role_name(r->kind), r->index);
+        snprintf(title, sizeof(title), "posthorn: %s %u", role_name(r->kind),
+                 r->index);
+    } else {
+        snprintf(name, sizeof(name), "%s", role_name(r->kind));
+        snprintf(title, sizeof(title), "posthorn: %s", name);
+    }
+    log_role(name);
+    uv_set_process_title(title);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (slot != NULL)
+        metrics_attach(METRICS_FD, (unsigned)strtoul(slot, NULL, 10), name);
+}
+
+struct role *role_start(enum role_kind kind, unsigned index)
+{
+    struct role *r = xcalloc(1, sizeof(*r));
+    struct buf faults;
+
+    r->kind = kind;
+    r->index = index;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    signal(SIGINT, SIG_IGN); // a terminal sends it to the whole group
+    signal(SIGHUP, SIG_IGN); // the supervisor tells us
+    signal(SIGPIPE, SIG_IGN);
+    name_process(r);
+    buf_init(&faults, 0);
+    if (load_config(&r->config, &faults) != OK)
+        log_fatal("settings are not valid", "faults=%s",
+                  log_quote(buf_str(&faults)));
+    buf_clear(&faults);
+    log_set_debug(r->config.debug);
+    if (uv_loop_init(&r->loop) != 0)
+        log_fatal("no event loop", "%s", "");
+    return r;
+}
+
+struct uv_loop_s *role_loop(const struct role *r)
+{
+    // The loop is a part of the role; that the role is const only says that
+    // the role's own fields stay.
+    return (struct uv_loop_s *)(uintptr_t)&r->loop;
+}
+
+const struct config *role_config(const struct role *r)
+{
+    return &r->config;
+}
+
+unsigned role_index(const struct role *r)
+{
+    return r->index;
+}
+
+bool role_all_ready(const struct role *r)
+{
+    return r->is_all_ready;
+}
+
+static void drain(struct role *r)
+{
+    if (r->is_draining)
+        return;
+    r->is_draining = true;
+    log_info("draining", "%s", "");
+    r->handlers.on_drain(r->handlers.data);
+}
+
+static void reload(struct role *r)
+{
+    struct config fresh;
+    struct buf faults;
+
+    buf_init(&faults, 0);
+    if (load_config(&fresh, &faults) != OK) {
+        log_warn("settings not reloaded", "faults=%s",
+                 log_quote(buf_str(&faults)));
+        config_clear(&fresh);
+    } else {
+        if (r->old_config != NULL) {
+            config_clear(r->old_config);
+            free(r->old_config);
+        }
+        r->old_config = xmalloc(sizeof(*r->old_config));
+        *r->old_config = r->config;
+        r->config = fresh;
+        log_set_debug(r->config.debug);
+        if (r->handlers.on_reload != NULL)
+            r->handlers.on_reload(r->handlers.data);
+    }
+    buf_clear(&faults);
+}
+
+static void obey(struct role *r, const struct control_message *m, int fd)
+{
+    switch ((enum control_type)m->type) {
+    case CONTROL_LINK:
+        if (fd >= 0 && r->handlers.on_link != NULL) {
+            r->handlers.on_link(r->handlers.data, (enum role_kind)m->kind,
+                                m->index, fd);
+            fd = -1;
+        }
+        break;
+    case CONTROL_RELOAD:
+        reload(r);
+        break;
+    case CONTROL_DRAIN:
+        drain(r);
+        break;
+    case CONTROL_ALL_READY:
+        r->is_all_ready = m->index != 0;
+        break;
+    case CONTROL_READY:
+        break; // only roles say it
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct role *r = poll->data;
+    struct control_message m;
+    enum err err = status < 0 ? ERR_NOTFOUND : OK;
+    int fd;
+
+    (void)events;
+    while (err == OK) {
+        err = control_receive(CONTROL_FD, &m, &fd);
+        if (err == OK)
+            obey(r, &m, fd);
+    }
+    if (err == ERR_NOTFOUND)
+        log_fatal("the supervisor is gone", "%s", "");
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct role *r = timer->data;
+
+    if (r->handlers.on_second != NULL)
+        r->handlers.on_second(r->handlers.data);
+}
+
+static void on_term(uv_signal_t *term, int signum)
+{
+    (void)signum;
+    drain(term->data);
+}
+
+void role_ready(struct role *r, const struct role_handlers *handlers)
+{
+    struct control_message m = { .type = CONTROL_READY,
+                                 .kind = r->kind,
+                                 .index = r->index };
+
+    r->handlers = *handlers;
+    r->is_ready = true;
+    uv_poll_init(&r->loop, &r->control, CONTROL_FD);
+    r->control.data = r;
+    uv_poll_start(&r->control, UV_READABLE, on_control);
+    uv_timer_init(&r->loop, &r->second);
+    r->second.data = r;
+    uv_timer_start(&r->second, on_second, SECOND_MS, SECOND_MS);
+    uv_signal_init(&r->loop, &r->term);
+    r->term.data = r;
+    uv_signal_start(&r->term, on_term, SIGTERM);
+    metrics_gauge(GAUGE_READY, 1);
+    if (control_send(CONTROL_FD, &m, -1) != OK)
+        log_fatal("the supervisor does not answer", "%s", "");
+}
+
+int role_run(struct role *r)
+{
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    metrics_gauge(GAUGE_READY, 0);
+    metrics_gauge(GAUGE_PID, 0);
+    log_info("done", "%s", "");
+    fflush(NULL);
+    // Not a return through main(): LMDB environments must not be torn down
+    // (queue.h), and everything else dies with the process.
+    _exit(0);
+}
+
+void role_done(struct role *r)
+{
+    uv_stop(&r->loop);
+}
