@@ -114,15 +114,13 @@ struct role *role_start(enum role_kind kind, unsigned index)
     buf_clear(&faults);
     log_set_debug(r->config.debug);
     if (uv_loop_init(&r->loop) != 0)
-        log_fatal("no event loop", "%s", "");
+        log_fatal("no event loop", "");
     return r;
 }
 
-struct uv_loop_s *role_loop(const struct role *r)
+struct uv_loop_s *role_loop(struct role *r)
 {
-    // The loop is a part of the role; that the role is const only says that
-    // the role's own fields stay.
-    return (struct uv_loop_s *)(uintptr_t)&r->loop;
+    return &r->loop;
 }
 
 const struct config *role_config(const struct role *r)
@@ -145,7 +143,7 @@ static void drain(struct role *r)
     if (r->is_draining)
         return;
     r->is_draining = true;
-    log_info("draining", "%s", "");
+    log_info("draining", "");
     r->handlers.on_drain(r->handlers.data);
 }
 
@@ -214,7 +212,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
             obey(r, &m, fd);
     }
     if (err == ERR_NOTFOUND)
-        log_fatal("the supervisor is gone", "%s", "");
+        log_fatal("the supervisor is gone", "");
 }
 
 static void on_second(uv_timer_t *timer)
@@ -250,7 +248,7 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_signal_start(&r->term, on_term, SIGTERM);
     metrics_gauge(GAUGE_READY, 1);
     if (control_send(CONTROL_FD, &m, -1) != OK)
-        log_fatal("the supervisor does not answer", "%s", "");
+        log_fatal("the supervisor does not answer", "");
 }
 
 int role_run(struct role *r)
@@ -258,7 +256,7 @@ int role_run(struct role *r)
     uv_run(&r->loop, UV_RUN_DEFAULT);
     metrics_gauge(GAUGE_READY, 0);
     metrics_gauge(GAUGE_PID, 0);
-    log_info("done", "%s", "");
+    log_info("done", "");
     fflush(NULL);
     // Not a return through main(): LMDB environments must not be torn down
     // (queue.h), and everything else dies with the process.

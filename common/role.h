@@ -57,7 +57,7 @@ struct uv_loop_s;
 // cannot: our environment is broken.
 struct role *role_start(enum role_kind kind, unsigned index);
 
-struct uv_loop_s *role_loop(const struct role *r);
+struct uv_loop_s *role_loop(struct role *r);
 const struct config *role_config(const struct role *r);
 unsigned role_index(const struct role *r);
 

@@ -1,0 +1,122 @@
+// guard.c — which addresses a delivery may connect to.
+
+#include "engine/guard.h"
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct range {
+    uint8_t address[16];
+    uint8_t n_bits;
+};
+
+#define V4(a, b, c, d, bits)                                                  \
+    {                                                                         \
+        { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }, 96 + (bits) \
+    }
+
+// The special-purpose registries of IANA, and what smokescreen, GitLab and
+// Svix refuse besides.
+static const struct range denied[] = {
+    V4(0, 0, 0, 0, 8),
+    V4(10, 0, 0, 0, 8),
+    V4(100, 64, 0, 0, 10),
+    V4(127, 0, 0, 0, 8),
+    V4(169, 254, 0, 0, 16),
+    V4(172, 16, 0, 0, 12),
+    V4(192, 0, 0, 0, 24),
+    V4(192, 0, 2, 0, 24),
+    V4(192, 88, 99, 0, 24),
+    V4(192, 168, 0, 0, 16),
+    V4(198, 18, 0, 0, 15),
+    V4(198, 51, 100, 0, 24),
+    V4(203, 0, 113, 0, 24),
+    V4(224, 0, 0, 0, 4),
+    V4(240, 0, 0, 0, 4),
+    { { 0x01, 0x00 }, 64 },                   // 100::/64, discard
+    { { 0x01, 0x00, 0, 0, 0, 0, 0, 1 }, 64 }, // 100:0:0:1::/64, dummy
+    { { 0x20, 0x01, 0x00, 0x00 }, 23 },       // 2001::/23: Teredo and others
+    { { 0x20, 0x01, 0x0d, 0xb8 }, 32 },       // documentation
+    { { 0x3f, 0xff, 0x00 }, 20 },             // documentation
+    { { 0x5f, 0x00 }, 16 },                   // segment routing
+    { { 0xfc, 0x00 }, 7 },                    // unique local
+    { { 0xfe, 0x80 }, 10 },                   // link-local
+    { { 0xfe, 0xc0 }, 10 },                   // site-local, deprecated
+    { { 0xff, 0x00 }, 8 },                    // multicast
+};
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t nat64_prefix[12] = { 0x00, 0x64, 0xff, 0x9b };
+static const uint8_t nat64_local_prefix[6] = { 0x00, 0x64, 0xff,
+                                               0x9b, 0x00, 0x01 };
+
+static bool holds(const struct range *range, const uint8_t address[16])
+{
+    size_t n_whole = range->n_bits / 8;
+    unsigned n_rest = range->n_bits % 8u;
+
+    if (memcmp(address, range->address, n_whole) != 0)
+        return false;
+    return n_rest == 0 ||
+           ((address[n_whole] ^ range->address[n_whole]) >> (8 - n_rest)) == 0;
+}
+
+static bool is_denied(const uint8_t address[16])
+{
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+        if (holds(&denied[i], address))
+            return true;
+    }
+    return false;
+}
+
+static void map_v4(const uint8_t v4[4], uint8_t out[16])
+{
+    memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+    memcpy(out + 12, v4, 4);
+}
+
+// IPv6 ranges that carry an IPv4 address are judged by it, or refused whole
+// where nothing public can be behind them.
+static bool carries_denied(const uint8_t a[16])
+{
+    static const uint8_t zeros[12];
+    uint8_t inner[16];
+
+    if (memcmp(a, zeros, sizeof(zeros)) == 0)
+        return true; // ::, ::1, v4-compatible (deprecated)
+    if (memcmp(a, nat64_local_prefix, sizeof(nat64_local_prefix)) == 0)
+        return true; // 64:ff9b:1::/48, local use
+    if (memcmp(a, nat64_prefix, sizeof(nat64_prefix)) == 0) {
+        map_v4(a + 12, inner);
+        return is_denied(inner);
+    }
+    return a[0] == 0x20 && a[1] == 0x02; // 6to4, deprecated
+}
+
+bool guard_permits(const struct sockaddr *address, const struct cidr *allow,
+                   size_t n_allow)
+{
+    uint8_t bytes[16];
+
+    for (size_t i = 0; i < n_allow; i++) {
+        if (cidr_holds(&allow[i], address))
+            return true;
+    }
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+
+        memcpy(&v4, address, sizeof(v4));
+        map_v4((const uint8_t *)&v4.sin_addr, bytes);
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+
+        memcpy(&v6, address, sizeof(v6));
+        memcpy(bytes, &v6.sin6_addr, sizeof(bytes));
+    } else {
+        return false;
+    }
+    return !is_denied(bytes) && !carries_denied(bytes);
+}

@@ -1,0 +1,101 @@
+// order.c — what a dispatcher and a sender say to each other.
+
+#include "engine/order.h"
+
+#include "common/codec.h"
+#include "common/role.h"
+
+#define STATUS_MAX 999
+
+void order_pack(struct buf *frame, const struct order *order)
+{
+    pack_u64(frame, FRAME_ORDER);
+    pack_u64(frame, order->no);
+    pack_str(frame, order->url);
+    pack_str(frame, order->headers);
+    pack_i64(frame, order->connect_timeout_ms);
+    pack_i64(frame, order->request_timeout_ms);
+    pack_str(frame, order->body);
+}
+
+enum err order_unpack(struct str frame, struct order *out)
+{
+    struct unpack u = unpack_of(frame);
+
+    if (unpack_u64(&u) != FRAME_ORDER)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    out->url = unpack_str(&u);
+    out->headers = unpack_str(&u);
+    out->connect_timeout_ms = unpack_i64(&u);
+    out->request_timeout_ms = unpack_i64(&u);
+    out->body = unpack_str(&u);
+    if (out->headers.n_bytes > 0 &&
+        out->headers.at[out->headers.n_bytes - 1] != '\0')
+        return ERR_CORRUPT;
+    return unpack_done(&u);
+}
+
+void outcome_pack(struct buf *frame, const struct outcome *outcome)
+{
+    const struct timing *t = &outcome->timing;
+
+    pack_u64(frame, FRAME_OUTCOME);
+    pack_u64(frame, outcome->no);
+    pack_i64(frame, outcome->started_at_us);
+    pack_u64(frame, outcome->error);
+    pack_str(frame, outcome->error_message);
+    pack_u64(frame, outcome->response_code);
+    pack_bool(frame, outcome->truncated);
+    pack_i64(frame, t->dns_us);
+    pack_i64(frame, t->connect_us);
+    pack_i64(frame, t->tls_us);
+    pack_i64(frame, t->first_byte_us);
+    pack_i64(frame, t->total_us);
+    pack_bool(frame, t->reused_connection);
+    pack_str(frame, outcome->response_headers);
+    pack_str(frame, outcome->response_body);
+}
+
+static bool is_sane(const struct outcome *o, uint64_t error, uint64_t status)
+{
+    return error <= ERROR_GONE && status <= STATUS_MAX &&
+           o->error_message.n_bytes <= ERROR_MESSAGE_MAX_BYTES &&
+           o->response_headers.n_bytes <= RESPONSE_HEADERS_MAX_BYTES &&
+           o->response_body.n_bytes <= RESPONSE_BODY_MAX_BYTES;
+}
+
+enum err outcome_unpack(struct str frame, struct outcome *out)
+{
+    struct unpack u = unpack_of(frame);
+    struct timing *t = &out->timing;
+    uint64_t error;
+    uint64_t status;
+    enum err err;
+
+    if (unpack_u64(&u) != FRAME_OUTCOME)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    out->started_at_us = unpack_i64(&u);
+    error = unpack_u64(&u);
+    out->error_message = unpack_str(&u);
+    status = unpack_u64(&u);
+    out->truncated = unpack_bool(&u);
+    t->queue_us = 0;
+    t->dns_us = unpack_i64(&u);
+    t->connect_us = unpack_i64(&u);
+    t->tls_us = unpack_i64(&u);
+    t->first_byte_us = unpack_i64(&u);
+    t->total_us = unpack_i64(&u);
+    t->reused_connection = unpack_bool(&u);
+    out->response_headers = unpack_str(&u);
+    out->response_body = unpack_str(&u);
+    err = unpack_done(&u);
+    if (err != OK)
+        return err;
+    if (!is_sane(out, error, status))
+        return ERR_CORRUPT;
+    out->error = (enum error_class)error;
+    out->response_code = (uint16_t)status;
+    return OK;
+}

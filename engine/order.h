@@ -1,0 +1,56 @@
+// order.h — what a dispatcher and a sender say to each other.
+//
+// An order is one HTTP attempt to make; the outcome is what came of it. The
+// sender faces hostile bytes, so a dispatcher trusts no frame from it: every
+// field is length-checked, and a number that is not in flight is ignored.
+
+#ifndef ENGINE_ORDER_H
+#define ENGINE_ORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+#include "queue/queue.h"
+
+// An event of at most 4 MiB, its headers, and room for framing.
+#define ORDER_FRAME_MAX_BYTES   (5 * 1024 * 1024)
+#define OUTCOME_FRAME_MAX_BYTES (256 * 1024)
+
+#define RESPONSE_BODY_MAX_BYTES    (64 * 1024)
+#define RESPONSE_HEADERS_MAX_BYTES (64 * 1024)
+#define ERROR_MESSAGE_MAX_BYTES    256
+
+struct order {
+    uint64_t no; // chosen by the dispatcher, echoed in the outcome
+    struct str url;
+    struct str headers; // "Name: value" each, each ended by a NUL
+    struct str body;
+    int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
+};
+
+struct outcome {
+    uint64_t no;
+    int64_t started_at_us;  // UTC epoch
+    enum error_class error; // ERROR_NONE: a complete header block came
+    struct str error_message;
+    uint16_t response_code; // 0: no response
+    bool truncated;
+    struct timing timing; // all but queue_us
+    struct str response_headers;
+    struct str response_body;
+};
+
+// Append the frame's content.
+void order_pack(struct buf *frame, const struct order *order);
+void outcome_pack(struct buf *frame, const struct outcome *outcome);
+
+// Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
+// frame.
+MUST_CHECK enum err order_unpack(struct str frame, struct order *out);
+MUST_CHECK enum err outcome_unpack(struct str frame, struct outcome *out);
+
+#endif

@@ -1,0 +1,121 @@
+// startup.c — what must hold before any role starts.
+//
+// The listening sockets outlive the roles that accept on them: while a role is
+// restarted, connections wait in the kernel's queue instead of being refused.
+// The data directory is locked through its own descriptor, so that a directory
+// that turns out not to be ours is left as it was.
+
+#include "engine/startup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+static enum err listen_failed(const char *setting, const char *address,
+                              struct buf *faults)
+{
+    enum err err = errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
+
+    if (err == ERR_BUSY)
+        buf_printf(faults,
+                   "%s: %s is in use by another process; choose another\n",
+                   setting, address);
+    else
+        buf_printf(faults, "%s: cannot listen on %s: %s\n", setting, address,
+                   strerror(errno));
+    return err;
+}
+
+// Binds and listens on "address:port". ERR_BUSY: somebody else has it.
+// ERR_IO: anything else. On an error `faults` gets a line that names
+// `setting`.
+static enum err listen_on(const char *setting, const char *address, int *out_fd,
+                          struct buf *faults)
+{
+    struct sockaddr_storage where;
+    socklen_t n_bytes;
+    int one = 1;
+    int fd;
+    enum err err = config_address(address, &where);
+
+    if (err != OK) {
+        buf_printf(faults, "%s: %s is no address\n", setting, address);
+        return err;
+    }
+    n_bytes = where.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in);
+    fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return listen_failed(setting, address, faults);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        bind(fd, (const struct sockaddr *)&where, n_bytes) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        err = listen_failed(setting, address, faults);
+        close(fd);
+        return err;
+    }
+    *out_fd = fd;
+    return OK;
+}
+
+// One line each, so that a person sees all of them at once.
+static void put_faults(struct buf *faults)
+{
+    fprintf(stderr, "posthorn cannot start:\n%s", buf_cstr(faults));
+}
+
+static enum err lock_data_dir(const char *dir, int *lock_fd, struct buf *faults)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        buf_printf(faults, "data_dir: %s cannot be created: %s\n", dir,
+                   strerror(errno));
+        return ERR_DENIED;
+    }
+    *lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock_fd < 0) {
+        buf_printf(faults, "data_dir: %s cannot be opened: %s\n", dir,
+                   strerror(errno));
+        return ERR_DENIED;
+    }
+    if (flock(*lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        buf_printf(faults,
+                   "data_dir: %s is in use by another engine; stop it, or "
+                   "choose another directory\n",
+                   dir);
+        return ERR_BUSY;
+    }
+    return OK;
+}
+
+enum err startup_prepare(const struct config_sources *sources,
+                         struct config *config, struct startup *out)
+{
+    struct buf faults;
+    enum err err;
+
+    buf_init(&faults, 0);
+    err = config_load(sources, config, &faults);
+    if (err == OK) {
+        // Each says its own faults; all of them are wanted.
+        enum err api =
+            listen_on("api_listen", config->api_listen, &out->api_fd, &faults);
+        enum err ingest = listen_on("ingest_listen", config->ingest_listen,
+                                    &out->ingest_fd, &faults);
+
+        err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
+        if (err == OK)
+            err = api != OK ? api : ingest;
+    }
+    if (err != OK)
+        put_faults(&faults);
+    buf_clear(&faults);
+    return err;
+}
