@@ -1,0 +1,219 @@
+// dispatcher.c — the dispatcher process: owns the hooks of one shard.
+//
+// Happy path: open the shard, read the hooks and which of them have rows, go
+// on from the cursor; orders go to the senders, outcomes come back.
+//
+// If a sender dies, what it had goes back to the queue. Draining: no more is
+// read or sent; what is in flight is waited for (drain_timeout at most); the
+// last commit says where everything lies; then the process ends.
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "engine/dispatch.h"
+#include "engine/roles.h"
+
+#define TRIM_ROWS 1000 // a second
+
+static void on_outcome(void *data, struct str frame)
+{
+    struct sender_link *link = data;
+    struct dispatcher *d = link->dispatcher;
+    struct outcome outcome;
+
+    if (outcome_unpack(frame, &outcome) != OK) {
+        log_warn("outcome not understood", "sender=%u bytes=%zu", link->index,
+                 frame.n_bytes);
+        return;
+    }
+    settle_outcome(d, &outcome);
+    pump_sender(link);
+    if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
+        reader_wake(d);
+    dispatcher_leave_if_drained(d);
+}
+
+static void on_sender_closed(void *data)
+{
+    struct sender_link *link = data;
+    struct dispatcher *d = link->dispatcher;
+
+    link->chan = NULL;
+    log_warn("sender is gone", "sender=%u in_flight=%u", link->index,
+             link->n_sent);
+    for (size_t i = 0; i < d->n_slots; i++) {
+        struct slot *s = &d->slots[i];
+
+        if (s->delivery != NULL && s->sender == link->index)
+            settle_crash(d, s);
+    }
+    dispatcher_leave_if_drained(d);
+}
+
+static void on_hint(void *data, struct str frame)
+{
+    struct dispatcher *d = data;
+
+    (void)frame; // it says: look again
+    followed_refresh(d);
+    reader_wake(d);
+}
+
+static void on_hinter_closed(void *data)
+{
+    (void)data; // the supervisor brings a new link; until then the poll serves
+}
+
+static void link_sender(struct dispatcher *d, unsigned index, int fd)
+{
+    struct sender_link *link = &d->senders[index];
+
+    if (link->chan != NULL) {
+        chan_close(link->chan);
+        on_sender_closed(link);
+    }
+    link->chan = chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES,
+                           on_outcome, on_sender_closed, link);
+    pump_sender(link);
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct dispatcher *d = data;
+
+    if (kind == ROLE_SENDER && index < d->n_senders)
+        link_sender(d, index, fd);
+    else if (kind == ROLE_INGEST || kind == ROLE_API)
+        chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES, on_hint,
+                  on_hinter_closed, d);
+    else
+        close(fd);
+}
+
+// --- ending ---
+
+static void final_commit(struct dispatcher *d)
+{
+    if (d->is_final_commit)
+        return;
+    if (shard_is_committing(d->shard) || d->is_commit_failing)
+        return; // its end comes back here
+    d->is_final_commit = true;
+    settle_commit_now(d);
+}
+
+void dispatcher_leave_if_drained(struct dispatcher *d)
+{
+    if (d->is_draining && d->n_sent == 0)
+        final_commit(d);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    log_warn("attempts still in flight; they will be made again",
+             "in_flight=%u", d->n_sent);
+    // Their senders end after us; what they report then, nobody reads.
+    final_commit(d);
+}
+
+static void on_drain(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->is_draining = true;
+    reader_stop(d);
+    uv_timer_init(role_loop(d->role), &d->drain_timer);
+    d->drain_timer.data = d;
+    uv_timer_start(&d->drain_timer, on_drain_timeout,
+                   (uint64_t)d->config->drain_timeout_ms, 100);
+    dispatcher_leave_if_drained(d);
+}
+
+// --- upkeep ---
+
+static void on_reload(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->config = role_config(d->role);
+}
+
+static void on_second(void *data)
+{
+    struct dispatcher *d = data;
+    struct shard_counts counts;
+    uint64_t n_bytes;
+    int64_t now_us = clock_now_us();
+
+    queue_upkeep();
+    queue_trim_memory();
+    if (shard_counts(d->shard, &counts) == OK) {
+        metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
+        metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
+    }
+    if (shard_usage(d->shard, &n_bytes) == OK)
+        metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
+    if (!d->is_draining)
+        shard_trim(d->shard, now_us - d->config->retention_delivered_ms * 1000,
+                   now_us - d->config->retention_dead_ms * 1000, TRIM_ROWS);
+}
+
+// --- starting ---
+
+static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
+{
+    followed_expect(followed_get(data, hook_no), first_due_at_ms);
+}
+
+static void must(enum err err, const char *what)
+{
+    if (err != OK)
+        log_fatal("cannot start", "what=%s reason=%s", log_quote(str_of(what)),
+                  log_quote(str_of(err_str(err))));
+}
+
+static void open_queue(struct dispatcher *d)
+{
+    struct queue_config qc = { .data_dir = d->config->data_dir,
+                               .max_bytes = d->config->max_queue_bytes,
+                               .n_shards = d->n_shards };
+
+    must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
+         "deliveries");
+    must(event_view_open(&qc, &d->events), "event log");
+    must(hook_store_view(&qc, &d->hooks), "hooks");
+}
+
+int dispatcher_role(unsigned index)
+{
+    struct dispatcher *d = xcalloc(1, sizeof(*d));
+    struct role_handlers handlers = { .on_link = on_link,
+                                      .on_drain = on_drain,
+                                      .on_reload = on_reload,
+                                      .on_second = on_second,
+                                      .data = d };
+
+    d->role = role_start(ROLE_DISPATCHER, index);
+    d->config = role_config(d->role);
+    d->n_shards = (unsigned)d->config->dispatchers;
+    d->n_senders = (unsigned)d->config->senders;
+    for (unsigned i = 0; i < d->n_senders; i++)
+        d->senders[i] = (struct sender_link){ .dispatcher = d, .index = i };
+    d->index = match_index_new();
+    open_queue(d);
+    opens_init(d);
+    pump_init(d);
+    settle_init(d);
+    followed_refresh(d);
+    must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
+    reader_start(d);
+    role_ready(d->role, &handlers);
+    return role_run(d->role);
+}

@@ -1,0 +1,213 @@
+// followed.c — follows the hooks of this shard, keeps what runs for each.
+//
+// Happy path: the store says which hooks changed since the revision seen last;
+// each is put into the match index and gets a `struct followed`.
+//
+// A hook that is deleted or switched off: what waits for it, in memory and in
+// the index, is cancelled and counted. What is in flight runs to its end.
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/url.h"
+#include "engine/dispatch.h"
+
+#define TABLE_MIN     1024  // a power of two
+#define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
+
+static size_t slot_of(const struct dispatcher *d, uint64_t no)
+{
+    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & d->n_by_no_mask;
+}
+
+struct followed *followed_find(const struct dispatcher *d, uint64_t no)
+{
+    struct followed *f;
+
+    if (d->by_no == NULL)
+        return NULL;
+    f = d->by_no[slot_of(d, no)];
+    while (f != NULL && f->no != no)
+        f = f->next_hash;
+    return f;
+}
+
+static void grow(struct dispatcher *d)
+{
+    size_t n_old = d->by_no != NULL ? d->n_by_no_mask + 1 : 0;
+    struct followed **old = d->by_no;
+
+    d->n_by_no_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->by_no = xcalloc(d->n_by_no_mask + 1, sizeof(struct followed *));
+    for (size_t i = 0; i < n_old; i++) {
+        struct followed *f = old[i];
+
+        while (f != NULL) {
+            struct followed *next = f->next_hash;
+            struct followed **head = &d->by_no[slot_of(d, f->no)];
+
+            f->next_hash = *head;
+            *head = f;
+            f = next;
+        }
+    }
+    free(old);
+}
+
+struct followed *followed_get(struct dispatcher *d, uint64_t no)
+{
+    struct followed *f = followed_find(d, no);
+    struct followed **head;
+
+    if (f != NULL)
+        return f;
+    if (d->by_no == NULL || d->n_followed > d->n_by_no_mask)
+        grow(d);
+    f = xcalloc(1, sizeof(*f));
+    f->dispatcher = d;
+    f->no = no;
+    uv_timer_init(role_loop(d->role), &f->due_timer);
+    f->due_timer.data = f;
+    head = &d->by_no[slot_of(d, no)];
+    f->next_hash = *head;
+    *head = f;
+    d->n_followed++;
+    return f;
+}
+
+static void on_followed_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void followed_forget_if_done(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct followed **link;
+
+    if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
+        f->is_closing)
+        return;
+    link = &d->by_no[slot_of(d, f->no)];
+    while (*link != f)
+        link = &(*link)->next_hash;
+    *link = f->next_hash;
+    d->n_followed--;
+    f->is_closing = true;
+    uv_close((uv_handle_t *)&f->due_timer, on_followed_closed);
+}
+
+bool followed_is_active(const struct followed *f)
+{
+    return f->hook != NULL && f->hook->active;
+}
+
+// --- due rows ---
+
+static void on_due(uv_timer_t *timer)
+{
+    struct followed *f = timer->data;
+
+    f->is_fetchable = true;
+    pump_ready(f);
+    pump_all(f->dispatcher);
+}
+
+void followed_expect(struct followed *f, int64_t due_at_ms)
+{
+    int64_t wait_ms = due_at_ms - clock_now_ms();
+
+    f->has_rows = true;
+    if (wait_ms <= 0 || !followed_is_active(f)) {
+        f->is_fetchable = true;
+        pump_ready(f);
+        return;
+    }
+    if (uv_is_active((uv_handle_t *)&f->due_timer) &&
+        f->timer_due_at_ms <= due_at_ms)
+        return;
+    f->timer_due_at_ms = due_at_ms;
+    if (wait_ms > LOOK_AGAIN_MS)
+        wait_ms = LOOK_AGAIN_MS;
+    uv_timer_start(&f->due_timer, on_due, (uint64_t)wait_ms, 0);
+}
+
+// --- changes ---
+
+// All deliveries for one endpoint go through the same sender, so that its
+// connections are used again.
+static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
+{
+    struct url url;
+    struct buf endpoint;
+    unsigned sender = 0;
+
+    buf_init(&endpoint, 0);
+    if (url_parse(hook->url, &url, NULL) == OK) {
+        url_endpoint(&url, &endpoint);
+        sender = (unsigned)(hash64(buf_str(&endpoint), 0) % d->n_senders);
+    }
+    buf_clear(&endpoint);
+    return sender;
+}
+
+static void cancel_waiting(struct followed *f)
+{
+    f->is_fetchable = f->has_rows;
+    pump_ready(f); // the pump cancels what an inactive hook has
+}
+
+static void forget_hook(struct dispatcher *d, uint64_t no)
+{
+    struct followed *f = followed_find(d, no);
+
+    if (f == NULL)
+        return;
+    match_index_remove(d->index, no);
+    free(f->hook);
+    f->hook = NULL;
+    cancel_waiting(f);
+    followed_forget_if_done(f);
+}
+
+static void take_hook(struct dispatcher *d, const struct hook *hook)
+{
+    struct followed *f = followed_get(d, hook->no);
+
+    free(f->hook);
+    f->hook = hook_copy(hook);
+    f->wanted_sender = sender_for(d, hook);
+    match_index_put(d->index, f->hook, f);
+    if (!hook->active)
+        cancel_waiting(f);
+}
+
+static bool on_hook(void *data, const struct hook *hook)
+{
+    struct dispatcher *d = data;
+
+    if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
+        return true;
+    log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,
+              hook->revision);
+    if (hook->name.n_bytes == 0)
+        forget_hook(d, hook->no);
+    else
+        take_hook(d, hook);
+    return true;
+}
+
+void followed_refresh(struct dispatcher *d)
+{
+    enum err err =
+        hook_watch(d->hooks, d->hooks_seen, on_hook, d, &d->hooks_seen);
+
+    if (err != OK)
+        log_fatal("hooks cannot be read", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    pump_all(d);
+}

@@ -1,0 +1,200 @@
+// intake.c — reads posted events: JSON into what the queue stores.
+
+#include "engine/intake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "engine/classify.h"
+
+static enum err refuse(struct buf *why, const char *field,
+                       const struct json_value *v, const char *allowed)
+{
+    if (v == NULL)
+        buf_printf(why, "%s is missing; it must be %s", field, allowed);
+    else
+        buf_printf(why, "%s is %s; it must be %s", field, json_type_name(v),
+                   allowed);
+    return ERR_INVALID;
+}
+
+static enum err read_id(const struct json_value *root, struct new_event *out,
+                        struct buf *why)
+{
+    const struct json_value *id = json_get(root, "id");
+
+    if (id == NULL || json_is(id, JSON_NULL))
+        return OK;
+    if (!json_is(id, JSON_STRING))
+        return refuse(why, "id", id, "a UUID as a string");
+    if (id_parse(json_str(id), &out->event.id) != OK) {
+        buf_puts(why, "id is not a UUID; it must be one, like "
+                      "\"0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e\"");
+        return ERR_INVALID;
+    }
+    out->has_id = true;
+    return OK;
+}
+
+static enum err read_root(const struct intake *in,
+                          const struct json_value *root, struct arena *arena,
+                          struct new_event *out, struct buf *why)
+{
+    const struct json_value *kind = json_get(root, "kind");
+    const struct json_value *payload = json_get(root, "payload");
+    struct classified c;
+    enum err err;
+
+    if (!json_is(root, JSON_OBJECT))
+        return refuse(why, "the event", root,
+                      "an object with \"kind\" and \"payload\"");
+    if (!json_is(kind, JSON_STRING))
+        return refuse(why, "kind", kind, "a string like \"stack_update\"");
+    if (!json_is(payload, JSON_OBJECT))
+        return refuse(why, "payload", payload, "an object");
+    err = read_id(root, out, why);
+    if (err != OK)
+        return err;
+    err = classify_event(json_str(kind), payload, &c, why);
+    if (err != OK)
+        return err;
+    out->event.family = FAMILY_PULUMI;
+    out->event.accepted_at_us = in->accepted_at_us;
+    out->event.filters = c.filters;
+    out->event.org = in->org;
+    out->event.kind = arena_copy(arena, json_str(kind));
+    out->event.project = arena_copy(arena, c.project);
+    out->event.stack = arena_copy(arena, c.stack);
+    out->event.env = arena_copy(arena, c.env);
+    return OK;
+}
+
+static enum err compact_payload(struct str text, struct arena *arena,
+                                struct new_event *out)
+{
+    struct buf payload;
+    enum err err;
+
+    // Compact text is never longer than its source, so this never moves.
+    buf_init(&payload, text.n_bytes);
+    payload.at = arena_take(arena, text.n_bytes);
+    payload.room_bytes = text.n_bytes;
+    err = json_compact_member(text, "payload", &payload);
+    out->event.payload = buf_str(&payload);
+    return err;
+}
+
+enum err intake_event(const struct intake *in, struct str text,
+                      struct arena *arena, struct new_event *out,
+                      struct buf *why)
+{
+    struct json *json;
+    enum err err;
+
+    *out = (struct new_event){ .idempotency = in->key };
+    if (text.n_bytes > in->max_event_bytes) {
+        buf_printf(why, "the event has %zu bytes; at most %zu are allowed",
+                   text.n_bytes, in->max_event_bytes);
+        return ERR_TOOBIG;
+    }
+    err = json_parse(text, &json_default_limits, &json, why);
+    if (err != OK)
+        return err;
+    err = read_root(in, json_root(json), arena, out, why);
+    json_free(json);
+    if (err != OK)
+        return err;
+    return compact_payload(text, arena, out);
+}
+
+static bool is_blank(struct str line)
+{
+    for (size_t i = 0; i < line.n_bytes; i++) {
+        if (line.at[i] != ' ' && line.at[i] != '\t' && line.at[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+static size_t count_lines(struct str text)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < text.n_bytes; i++)
+        n += text.at[i] == '\n';
+    return n;
+}
+
+// The key of the whole request makes each of its lines idempotent by its
+// number.
+static struct str line_key(const struct intake *in, size_t line_no,
+                           struct arena *arena)
+{
+    size_t room_bytes = in->key.n_bytes + 24;
+    char *key;
+    int n;
+
+    if (in->key.n_bytes == 0)
+        return STR_EMPTY;
+    key = arena_take(arena, room_bytes);
+    n = snprintf(key, room_bytes, "%.*s#%zu", STR_ARG(in->key), line_no);
+    return (struct str){ key, (size_t)n };
+}
+
+static enum err read_line(const struct intake *in, struct str line,
+                          size_t line_no, struct arena *arena,
+                          struct new_event *out, struct buf *why)
+{
+    size_t n_before = why->n_bytes;
+    enum err err;
+
+    buf_printf(why, "line %zu: ", line_no);
+    err = intake_event(in, line, arena, out, why);
+    if (err != OK)
+        return err;
+    why->n_bytes = n_before;
+    out->idempotency = line_key(in, line_no, arena);
+    return OK;
+}
+
+enum err intake_lines(const struct intake *in, struct str text,
+                      struct arena *arena, struct new_event **out, size_t *n,
+                      struct buf *why)
+{
+    size_t n_lines = count_lines(text);
+    size_t line_no = 0;
+    struct new_event *events;
+
+    *n = 0;
+    if (n_lines > INTAKE_LINES_MAX + 1) {
+        buf_printf(why, "the request has more than %d lines; send several",
+                   INTAKE_LINES_MAX);
+        return ERR_INVALID;
+    }
+    events = arena_take(arena, n_lines * sizeof(*events));
+    while (text.n_bytes > 0) {
+        const char *end = memchr(text.at, '\n', text.n_bytes);
+        struct str line = text;
+        enum err err;
+
+        if (end != NULL)
+            line.n_bytes = (size_t)(end - text.at);
+        text.at += line.n_bytes + (end != NULL);
+        text.n_bytes -= line.n_bytes + (end != NULL);
+        line_no++;
+        if (is_blank(line))
+            continue;
+        err = read_line(in, line, line_no, arena, &events[*n], why);
+        if (err != OK)
+            return err;
+        (*n)++;
+    }
+    if (*n == 0) {
+        buf_puts(why, "the request holds no event; send one JSON object per "
+                      "line");
+        return ERR_INVALID;
+    }
+    *out = events;
+    return OK;
+}

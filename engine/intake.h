@@ -1,0 +1,38 @@
+// intake.h — reads posted events: JSON into what the queue stores.
+
+#ifndef ENGINE_INTAKE_H
+#define ENGINE_INTAKE_H
+
+#include <stddef.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+#include "queue/queue.h"
+
+#define INTAKE_LINES_MAX     10000
+#define INTAKE_KEY_MAX_BYTES 255
+
+struct intake {
+    struct str org;         // from the path
+    struct str key;         // header Idempotency-Key; empty: none
+    size_t max_event_bytes; // of one event as posted
+    int64_t accepted_at_us; // UTC epoch
+};
+
+// One event: {"kind": …, "payload": {…}, "id": …}. What `out` points to lies
+// in the arena. ERR_INVALID: `why` names the field, what is wrong with it and
+// what is allowed. ERR_TOOBIG.
+MUST_CHECK enum err intake_event(const struct intake *in, struct str text,
+                                 struct arena *arena, struct new_event *out,
+                                 struct buf *why);
+
+// One such object per line (NDJSON); empty lines are passed over. `out` is an
+// array of `n`, in the arena. The errors are those of intake_event(); `why`
+// begins with "line N: ".
+MUST_CHECK enum err intake_lines(const struct intake *in, struct str text,
+                                 struct arena *arena, struct new_event **out,
+                                 size_t *n, struct buf *why);
+
+#endif

@@ -1,0 +1,375 @@
+// settle.c — turns outcomes into history and moves; commits.
+//
+// Happy path: outcomes, rows and the cursor are said to the change that is
+// filling; a few milliseconds later it becomes one transaction, off the loop,
+// while the next one fills. Deliveries that the cursor passes and that are not
+// settled get their rows in the same transaction.
+//
+// If it fails: with no room on the disk the same change is tried again until
+// there is; nothing is sent meanwhile once much is uncommitted. A broken disk
+// ends the process: what was not committed is done again by the next one.
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "engine/dispatch.h"
+#include "engine/request.h"
+#include "engine/retry.h"
+
+#define COMMIT_AFTER_MS        5
+#define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
+#define NO_ROOM_RETRY_MS       500
+
+static void on_commit_timer(uv_timer_t *timer);
+
+void settle_init(struct dispatcher *d)
+{
+    d->filling = shard_change_new();
+    d->committing = shard_change_new();
+    d->n_commits = 1;
+    d->cursor_said = shard_cursor(d->shard);
+    uv_timer_init(role_loop(d->role), &d->commit_timer);
+    d->commit_timer.data = d;
+}
+
+void settle_touch(struct dispatcher *d)
+{
+    bool only_cursor = change_n(d->filling) == 0 && d->rowless == NULL;
+    uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
+
+    if (shard_is_committing(d->shard) || d->is_commit_failing)
+        return; // its end looks again
+    if (uv_is_active((uv_handle_t *)&d->commit_timer) &&
+        uv_timer_get_due_in(&d->commit_timer) <= wait_ms)
+        return;
+    uv_timer_start(&d->commit_timer, on_commit_timer, wait_ms, 0);
+}
+
+void settle_put_row(struct dispatcher *d, const struct due_row *row)
+{
+    struct wakes *w = &d->filling_wakes;
+
+    change_due_put(d->filling, row);
+    if (w->n == w->room) {
+        w->room = w->room > 0 ? w->room * 2 : 256;
+        w->at = xrealloc(w->at, w->room * sizeof(*w->at));
+    }
+    w->at[w->n++] = (struct wake){ row->hook_no, row->due_at_ms };
+}
+
+// --- outcomes ---
+
+static void drop_row(struct dispatcher *d, const struct delivery *dv)
+{
+    struct due_row row = { .hook_no = dv->hook->no,
+                           .due_at_ms = dv->due_at_ms,
+                           .position = dv->position };
+
+    change_due_del(d->filling, &row);
+}
+
+// Its row, if it has one, is in the index until the change is committed:
+// until then it stays in the table, so that nobody takes the row.
+static void leave(struct dispatcher *d, struct delivery *dv)
+{
+    if (!dv->has_row) {
+        open_remove(d, dv);
+        return;
+    }
+    drop_row(d, dv);
+    dv->place = DELIVERY_SETTLED;
+    dv->next = d->filling_settled;
+    d->filling_settled = dv;
+}
+
+static void put_retry(struct dispatcher *d, const struct delivery *dv,
+                      int64_t due_at_ms)
+{
+    struct due_row row = { .hook_no = dv->hook->no,
+                           .due_at_ms = due_at_ms,
+                           .position = dv->position,
+                           .n_attempts = dv->n_attempts,
+                           .n_crashes = dv->n_crashes };
+
+    settle_put_row(d, &row);
+}
+
+static void put_dead(struct dispatcher *d, const struct delivery *dv)
+{
+    struct dead_row row = { .hook_no = dv->hook->no,
+                            .position = dv->position,
+                            .dead_at_ms = clock_now_ms(),
+                            .n_attempts = dv->n_attempts };
+
+    change_dead_put(d->filling, &row);
+}
+
+static enum delivery_state state_after(const struct followed *f,
+                                       const struct verdict *verdict)
+{
+    switch (verdict->kind) {
+    case VERDICT_DELIVERED:
+        return DELIVERY_DELIVERED;
+    case VERDICT_RETRY:
+        return followed_is_active(f) ? DELIVERY_RETRYING : DELIVERY_CANCELLED;
+    case VERDICT_DEAD:
+        break;
+    }
+    return DELIVERY_DEAD;
+}
+
+static void count_state(struct dispatcher *d, enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_DELIVERED:
+        change_count(d->filling, COUNT_DELIVERED, 1);
+        metrics_count(COUNTER_DELIVERED, 1);
+        break;
+    case DELIVERY_RETRYING:
+        metrics_count(COUNTER_RETRIED, 1);
+        break;
+    case DELIVERY_DEAD:
+        metrics_count(COUNTER_DIED, 1);
+        break;
+    case DELIVERY_CANCELLED:
+        change_count(d->filling, COUNT_CANCELLED, 1);
+        metrics_count(COUNTER_CANCELLED, 1);
+        break;
+    }
+}
+
+// Pulumi Cloud puts this where a body would be when there was no response.
+static struct str body_of(const struct outcome *o)
+{
+    return o->response_code == 0 ? STR("URL error with webhook")
+                                 : o->response_body;
+}
+
+static void write_history(struct dispatcher *d, const struct slot *s,
+                          const struct outcome *o, struct attempt *attempt)
+{
+    attempt->hook_no = s->delivery->hook->no;
+    attempt->position = s->delivery->position;
+    attempt->event_id = s->event_id;
+    attempt->kind = buf_str(&s->kind);
+    attempt->accepted_at_us = s->accepted_at_us;
+    attempt->started_at_us = o->started_at_us;
+    attempt->attempt = s->delivery->n_attempts;
+    attempt->response_code = o->response_code;
+    attempt->truncated = o->truncated;
+    attempt->timing = o->timing;
+    attempt->timing.queue_us = o->started_at_us - s->accepted_at_us;
+    attempt->request_url = buf_str(&s->url);
+    buf_reset(&d->headers);
+    request_headers_text(buf_str(&s->headers), &d->headers);
+    attempt->request_headers = buf_str(&d->headers);
+    attempt->response_headers = o->response_headers;
+    attempt->response_body = body_of(o);
+    change_attempt(d->filling, attempt);
+}
+
+static void settle(struct dispatcher *d, struct slot *s,
+                   const struct outcome *o)
+{
+    struct delivery *dv = s->delivery;
+    struct followed *f = dv->hook;
+    char status[32];
+    struct attempt attempt = { 0 };
+    struct verdict verdict;
+    uint32_t jitter;
+
+    crypto_random(&jitter, sizeof(jitter));
+    dv->n_attempts++;
+    verdict = retry_decide(o->error, o->response_code, dv->n_attempts,
+                           d->config->retry_schedule_ms, d->config->n_retries,
+                           jitter);
+    attempt.state = state_after(f, &verdict);
+    attempt.error = verdict.error;
+    attempt.error_message = o->error_message;
+    if (o->error == ERROR_NONE && verdict.error != ERROR_NONE) {
+        int n = snprintf(status, sizeof(status), "status %u", o->response_code);
+
+        attempt.error_message = (struct str){ status, (size_t)n };
+    }
+    if (attempt.state == DELIVERY_RETRYING) {
+        attempt.next_attempt_at_ms = clock_now_ms() + verdict.delay_ms;
+        put_retry(d, dv, attempt.next_attempt_at_ms);
+    }
+    if (attempt.state == DELIVERY_DEAD)
+        put_dead(d, dv);
+    write_history(d, s, o, &attempt);
+    count_state(d, attempt.state);
+    slot_free(d, s);
+    leave(d, dv);
+    pump_ready(f);
+    followed_forget_if_done(f);
+    settle_touch(d);
+}
+
+void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
+{
+    uint64_t index = outcome->no & UINT32_MAX;
+    struct slot *s = &d->slots[index < d->n_slots ? index : 0];
+
+    if (index >= d->n_slots || s->delivery == NULL ||
+        s->generation != outcome->no >> 32) {
+        log_warn("outcome of no attempt", "no=%" PRIu64, outcome->no);
+        return;
+    }
+    settle(d, s, outcome);
+}
+
+void settle_crash(struct dispatcher *d, struct slot *s)
+{
+    struct delivery *dv = s->delivery;
+    struct outcome o = {
+        .error = ERROR_PROTOCOL,
+        .error_message = STR("the sender process died with this delivery, "
+                             "again and again"),
+        .started_at_us = clock_now_us(),
+    };
+
+    dv->n_crashes++;
+    if (dv->n_crashes >= CRASHES_MAX) {
+        dv->n_attempts = (uint32_t)d->config->n_retries; // the last one
+        settle(d, s, &o);
+        return;
+    }
+    slot_free(d, s);
+    pump_return(d, dv);
+    if (dv->has_row) {
+        put_retry(d, dv, dv->due_at_ms); // the same row, one crash more
+        settle_touch(d);
+    }
+}
+
+void settle_cancel(struct dispatcher *d, struct delivery *dv)
+{
+    count_state(d, DELIVERY_CANCELLED);
+    leave(d, dv);
+    settle_touch(d);
+}
+
+// --- commits ---
+
+static void drop_settled(struct dispatcher *d)
+{
+    while (d->committing_settled != NULL) {
+        struct delivery *dv = d->committing_settled;
+        struct followed *f = dv->hook;
+
+        d->committing_settled = dv->next;
+        open_remove(d, dv);
+        followed_forget_if_done(f);
+    }
+}
+
+static void wake_hooks(struct dispatcher *d)
+{
+    for (size_t i = 0; i < d->committing_wakes.n; i++) {
+        const struct wake *w = &d->committing_wakes.at[i];
+
+        followed_expect(followed_get(d, w->hook_no), w->due_at_ms);
+    }
+    d->committing_wakes.n = 0;
+}
+
+static void start_commit(struct dispatcher *d);
+
+static void on_committed(void *data, enum err err)
+{
+    struct dispatcher *d = data;
+
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
+                       clock_mono_us() - d->commit_started_us);
+    if (err == ERR_FULL) {
+        if (!d->is_commit_failing)
+            log_warn("no room to commit, trying again until there is",
+                     "uncommitted_bytes=%zu", change_bytes(d->filling));
+        d->is_commit_failing = true;
+        uv_timer_start(&d->commit_timer, on_commit_timer, NO_ROOM_RETRY_MS, 0);
+        return;
+    }
+    if (err != OK)
+        log_fatal("commit failed", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    if (d->is_commit_failing)
+        log_info("committing again", "");
+    d->is_commit_failing = false;
+    d->n_commits++;
+    shard_change_reset(d->committing);
+    drop_settled(d);
+    wake_hooks(d);
+    if (d->is_final_commit) {
+        role_done(d->role);
+        return;
+    }
+    if (change_n(d->filling) > 0 || d->rowless != NULL ||
+        position_cmp(d->cursor_said, d->read_to) != 0)
+        settle_touch(d);
+    dispatcher_leave_if_drained(d);
+    pump_all(d);
+    reader_wake(d);
+}
+
+static void start_commit(struct dispatcher *d)
+{
+    d->commit_started_us = clock_mono_us();
+    shard_commit(d->shard, d->committing, on_committed, d);
+}
+
+// Deliveries of events that the cursor passes now, and that are not settled.
+static void put_rows(struct dispatcher *d)
+{
+    int64_t now_ms = clock_now_ms();
+
+    while (d->rowless != NULL) {
+        struct delivery *dv = d->rowless;
+        struct due_row row = { .hook_no = dv->hook->no,
+                               .due_at_ms = now_ms,
+                               .position = dv->position,
+                               .n_attempts = dv->n_attempts,
+                               .n_crashes = dv->n_crashes };
+
+        change_due_put(d->filling, &row); // it is in memory: nobody to wake
+        open_give_row(d, dv, now_ms);
+    }
+}
+
+void settle_commit_now(struct dispatcher *d)
+{
+    struct shard_change *change = d->filling;
+    struct wakes wakes = d->filling_wakes;
+
+    assert(!shard_is_committing(d->shard) && !d->is_commit_failing);
+    assert(d->committing_settled == NULL);
+    uv_timer_stop(&d->commit_timer);
+    put_rows(d);
+    if (position_cmp(d->cursor_said, d->read_to) != 0)
+        change_cursor(d->filling, d->read_to);
+    d->cursor_said = d->read_to;
+    d->filling = d->committing;
+    d->committing = change;
+    d->filling_wakes = d->committing_wakes;
+    d->committing_wakes = wakes;
+    d->committing_settled = d->filling_settled;
+    d->filling_settled = NULL;
+    start_commit(d);
+}
+
+static void on_commit_timer(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    if (d->is_commit_failing)
+        start_commit(d);
+    else if (!shard_is_committing(d->shard))
+        settle_commit_now(d);
+}
