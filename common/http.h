@@ -78,6 +78,9 @@ struct http_handlers {
     void (*on_headers)(void *data, struct http_request *r);
     // The request is complete: answer it with http_respond(), now or later.
     void (*on_request)(void *data, struct http_request *r);
+    // The client went away, or broke the rules, after on_headers and before
+    // on_request: free what r->data holds. May be NULL.
+    void (*on_dropped)(void *data, struct http_request *r);
     void *data;
 };
 

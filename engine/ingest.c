@@ -1,0 +1,500 @@
+// ingest.c — the ingest process: takes events in, appends them, answers.
+//
+// Happy path: headers are judged (route, token, type, size, room), the body is
+// read, its events are appended in one piece; after the commit the answer is
+// 202 and the dispatchers get a hint. What arrives while a commit runs is the
+// next batch.
+//
+// If it fails: a bad request is answered with what is wrong; with no room, 503
+// and Retry-After, and nothing is stored; if the log itself is broken the
+// process ends, and whoever waits sees the connection close: he posts again,
+// under the same id.
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/auth.h"
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/role.h"
+#include "engine/intake.h"
+#include "engine/quota.h"
+#include "engine/roles.h"
+
+#define RETRY_AFTER   STR("Retry-After: 5\r\n")
+#define ORG_MAX_BYTES 100
+#define TRIM_EVENTS   5000 // a second
+
+struct hint_link {
+    struct ingest *ingest;
+    struct chan *chan; // NULL: not there
+};
+
+struct ingest {
+    struct role *role;
+    const struct config *config; // borrowed from the role
+    struct auth *auth;
+    struct event_log *log;
+    struct http_server *server;
+    struct hint_link dispatchers[QUEUE_SHARDS_MAX];
+    struct quota quota;
+    uint64_t n_requests; // as counted so far
+    bool is_draining;
+    bool is_server_gone;
+};
+
+// A request from its headers to its answer.
+struct post {
+    struct ingest *ingest;
+    struct http_request *request;
+    struct append append;
+    struct arena arena;
+    struct str org; // in the arena
+    bool is_batch;
+};
+
+static void post_free(struct post *p)
+{
+    arena_clear(&p->arena);
+    free(p);
+}
+
+// --- judging the headers ---
+
+static bool is_name(struct str s)
+{
+    if (s.n_bytes == 0 || s.n_bytes > ORG_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < s.n_bytes; i++) {
+        char c = s.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+// "/api/orgs/{org}/events". ERR_NOTFOUND: another path. ERR_INVALID: the
+// organization's name is not one.
+static enum err org_of(struct str path, struct buf *org)
+{
+    static const struct str before = { "/api/orgs/", 10 };
+    static const struct str after = { "/events", 7 };
+    struct str middle;
+
+    if (!str_starts(path, before) ||
+        path.n_bytes < before.n_bytes + after.n_bytes ||
+        memcmp(path.at + path.n_bytes - after.n_bytes, after.at,
+               after.n_bytes) != 0)
+        return ERR_NOTFOUND;
+    middle.at = path.at + before.n_bytes;
+    middle.n_bytes = path.n_bytes - before.n_bytes - after.n_bytes;
+    if (middle.n_bytes == 0 || memchr(middle.at, '/', middle.n_bytes) != NULL)
+        return ERR_NOTFOUND;
+    if (http_decode(middle, org) != OK || !is_name(buf_str(org)))
+        return ERR_INVALID;
+    return OK;
+}
+
+// The media type without its parameters.
+static struct str media_type(struct str value)
+{
+    const char *semicolon =
+        value.n_bytes > 0 ? memchr(value.at, ';', value.n_bytes) : NULL;
+
+    if (semicolon != NULL)
+        value.n_bytes = (size_t)(semicolon - value.at);
+    while (value.n_bytes > 0 && value.at[value.n_bytes - 1] == ' ')
+        value.n_bytes--;
+    return value;
+}
+
+static bool is_type(struct str value, const char *type)
+{
+    return value.n_bytes == strlen(type) &&
+           strncasecmp(value.at, type, value.n_bytes) == 0;
+}
+
+// Answers, and returns false, if the type is none of ours.
+static bool judge_type(struct http_request *r, bool *is_batch)
+{
+    struct str type = media_type(http_header(r, "content-type"));
+
+    *is_batch = is_type(type, "application/x-ndjson");
+    if (!*is_batch && !is_type(type, "application/json")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Type is %s; it must be application/json or "
+                  "application/x-ndjson",
+                  log_quote(type));
+        return false;
+    }
+    if (http_has_header(r, "content-encoding")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Encoding is not supported; send the body as it is");
+        return false;
+    }
+    return true;
+}
+
+static bool judge_room(struct ingest *in, struct http_request *r)
+{
+    if (in->is_draining) {
+        http_fail(r, 503, RETRY_AFTER, "the engine is stopping; post again");
+        return false;
+    }
+    if (!in->quota.is_full)
+        return true;
+    metrics_count(in->quota.is_disk_full ? COUNTER_REFUSED_STORAGE
+                                         : COUNTER_REFUSED_QUOTA,
+                  1);
+    http_fail(r, 503, RETRY_AFTER, "%s; post again later",
+              in->quota.is_disk_full ? "the disk is nearly full"
+                                     : "the queue is at its quota");
+    return false;
+}
+
+static bool judge_key(struct http_request *r)
+{
+    struct str key = http_header(r, "idempotency-key");
+    bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
+
+    if (!http_has_header(r, "idempotency-key"))
+        return true;
+    for (size_t i = 0; i < key.n_bytes; i++)
+        is_good = is_good && key.at[i] > 0x20 && key.at[i] < 0x7f;
+    if (is_good && key.n_bytes > 0)
+        return true;
+    metrics_count(COUNTER_REFUSED_INVALID, 1);
+    http_fail(r, 400, STR_EMPTY,
+              "Idempotency-Key must be 1 to %d visible ASCII characters",
+              INTAKE_KEY_MAX_BYTES);
+    return false;
+}
+
+static bool judge_route(struct http_request *r, struct buf *org)
+{
+    enum err err = org_of(r->path, org);
+
+    if (err == ERR_NOTFOUND) {
+        http_fail(r, 404, STR_EMPTY,
+                  "there is no such path here; events are posted to "
+                  "/api/orgs/{organization}/events");
+        return false;
+    }
+    if (err != OK) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 400, STR_EMPTY,
+                  "the organization's name must be 1 to %d of A-Z a-z 0-9 "
+                  ". _ -",
+                  ORG_MAX_BYTES);
+        return false;
+    }
+    if (r->method == HTTP_POST)
+        return true;
+    if (r->method == HTTP_OPTIONS) {
+        struct http_response options = { .status = 204,
+                                         .headers =
+                                             STR("Allow: POST, OPTIONS\r\n") };
+
+        http_respond(r, &options);
+    } else {
+        http_fail(r, 405, STR("Allow: POST, OPTIONS\r\n"),
+                  "events are posted with POST");
+    }
+    return false;
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    struct ingest *in = data;
+    struct buf org;
+    struct post *p;
+    bool is_batch = false;
+
+    buf_init(&org, 4096);
+    if (!judge_route(r, &org)) {
+        buf_clear(&org);
+        return;
+    }
+    if (!auth_check(in->auth, r, buf_str(&org), AUTH_INGEST)) {
+        metrics_count(COUNTER_REFUSED_AUTH, 1);
+        buf_clear(&org);
+        return;
+    }
+    if (!judge_type(r, &is_batch) || !judge_key(r) || !judge_room(in, r)) {
+        buf_clear(&org);
+        return;
+    }
+    r->body_limit_bytes =
+        is_batch ? in->config->max_batch_bytes : in->config->max_event_bytes;
+    p = xcalloc(1, sizeof(*p));
+    p->ingest = in;
+    p->request = r;
+    p->is_batch = is_batch;
+    p->org = arena_copy(&p->arena, buf_str(&org));
+    buf_clear(&org);
+    r->data = p;
+}
+
+static void on_dropped(void *data, struct http_request *r)
+{
+    (void)data;
+    if (r->data != NULL)
+        post_free(r->data); // it never came to on_request
+}
+
+// --- answering ---
+
+static void put_ids(const struct post *p, struct buf *body)
+{
+    char id[ID_TEXT_BYTES + 1];
+
+    if (p->is_batch)
+        buf_printf(body, "{\"accepted\":%zu,\"ids\":[", p->append.n_events);
+    for (size_t i = 0; i < p->append.n_events; i++) {
+        id_format(&p->append.events[i].event.id, id);
+        if (p->is_batch)
+            buf_printf(body, "%s\"%s\"", i > 0 ? "," : "", id);
+        else
+            buf_printf(body, "{\"id\":\"%s\"}", id);
+    }
+    if (p->is_batch)
+        buf_puts(body, "]}");
+}
+
+static void answer_accepted(struct post *p)
+{
+    struct http_response response = { .status = 202 };
+    struct buf body;
+    uint64_t n_stored = 0;
+
+    for (size_t i = 0; i < p->append.n_events; i++)
+        n_stored += p->append.events[i].was_stored;
+    metrics_count(COUNTER_EVENTS_ACCEPTED, n_stored);
+    metrics_count(COUNTER_EVENTS_REPEATED, p->append.n_events - n_stored);
+    buf_init(&body, 0);
+    put_ids(p, &body);
+    response.body = buf_str(&body);
+    http_respond(p->request, &response);
+    buf_clear(&body);
+}
+
+static void answer_conflict(struct post *p)
+{
+    metrics_count(COUNTER_REFUSED_CONFLICT, 1);
+    if (p->is_batch)
+        http_fail(p->request, 409, STR_EMPTY,
+                  "line %zu has the id or Idempotency-Key of another event "
+                  "of the last 24 hours",
+                  p->append.fault + 1);
+    else
+        http_fail(p->request, 409, STR_EMPTY,
+                  "another event of the last 24 hours has this id or "
+                  "Idempotency-Key");
+}
+
+static void hint_dispatchers(struct ingest *in)
+{
+    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
+        struct chan *chan = in->dispatchers[i].chan;
+
+        // One hint that is not read yet is as good as two.
+        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+            continue;
+        pack_u64(chan_begin(chan), FRAME_HINT);
+        chan_end(chan);
+    }
+}
+
+static void leave_if_drained(struct ingest *in)
+{
+    if (in->is_server_gone && event_log_pending(in->log) == 0)
+        role_done(in->role);
+}
+
+static void on_appended(struct append *a, enum err err)
+{
+    struct post *p = a->data;
+    struct ingest *in = p->ingest;
+
+    switch ((int)err) { // the others do not come from an append
+    case OK:
+        answer_accepted(p);
+        hint_dispatchers(in);
+        break;
+    case ERR_CONFLICT:
+        answer_conflict(p);
+        break;
+    case ERR_FULL:
+        metrics_count(COUNTER_REFUSED_STORAGE, 1);
+        http_fail(p->request, 503, RETRY_AFTER,
+                  "there is no room to store the event; post again later");
+        quota_look(&in->quota, in->config, in->log);
+        break;
+    default:
+        log_fatal("event log is broken", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+    post_free(p);
+    leave_if_drained(in);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct ingest *in = data;
+    struct post *p = r->data;
+    struct intake intake = { .org = p->org,
+                             .key = http_header(r, "idempotency-key"),
+                             .max_event_bytes = in->config->max_event_bytes,
+                             .accepted_at_us = clock_now_us() };
+    struct buf why;
+    enum err err;
+
+    r->data = NULL;
+    intake.key = arena_copy(&p->arena, intake.key);
+    buf_init(&why, 4096);
+    if (p->is_batch) {
+        err = intake_lines(&intake, r->body, &p->arena, &p->append.events,
+                           &p->append.n_events, &why);
+    } else {
+        p->append.events = arena_take(&p->arena, sizeof(struct new_event));
+        p->append.n_events = 1;
+        err = intake_event(&intake, r->body, &p->arena, p->append.events, &why);
+    }
+    if (err != OK) {
+        metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
+                                        : COUNTER_REFUSED_INVALID,
+                      1);
+        http_fail(r, err == ERR_TOOBIG ? 413 : 400, STR_EMPTY, "%s",
+                  buf_cstr(&why));
+        buf_clear(&why);
+        post_free(p);
+        return;
+    }
+    buf_clear(&why);
+    quota_add(&in->quota, in->config, in->log, r->body.n_bytes);
+    p->append.done = on_appended;
+    p->append.data = p;
+    event_log_append(in->log, &p->append);
+}
+
+// --- the process ---
+
+static void on_hinted_closed(void *data)
+{
+    struct hint_link *link = data;
+
+    link->chan = NULL;
+}
+
+static void on_unexpected(void *data, struct str frame)
+{
+    (void)data; // dispatchers say nothing to us
+    log_warn("unexpected frame", "bytes=%zu", frame.n_bytes);
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct ingest *in = data;
+    struct hint_link *link;
+
+    if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
+        close(fd);
+        return;
+    }
+    link = &in->dispatchers[index];
+    if (link->chan != NULL)
+        chan_close(link->chan);
+    link->ingest = in;
+    link->chan = chan_open(role_loop(in->role), fd, 1024, on_unexpected,
+                           on_hinted_closed, link);
+}
+
+static void on_server_drained(void *data)
+{
+    struct ingest *in = data;
+
+    in->is_server_gone = true;
+    leave_if_drained(in);
+}
+
+static void on_drain(void *data)
+{
+    struct ingest *in = data;
+
+    in->is_draining = true;
+    http_server_drain(in->server, on_server_drained, in);
+}
+
+static void on_reload(void *data)
+{
+    struct ingest *in = data;
+
+    in->config = role_config(in->role);
+    auth_reload(in->auth);
+}
+
+static void on_second(void *data)
+{
+    struct ingest *in = data;
+    struct http_figures figures = http_server_figures(in->server);
+    int64_t kept_ms = in->config->retention_dead_ms;
+
+    if (kept_ms < in->config->retention_delivered_ms)
+        kept_ms = in->config->retention_delivered_ms;
+    queue_upkeep();
+    queue_trim_memory();
+    quota_look(&in->quota, in->config, in->log);
+    event_log_trim(in->log, clock_now_us() - kept_ms * 1000, TRIM_EVENTS);
+    metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
+    metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
+    in->n_requests = figures.n_requests;
+    metrics_gauge(GAUGE_MATCHED_TO,
+                  (int64_t)get_be64(event_log_end(in->log).bytes));
+}
+
+int ingest_role(unsigned index)
+{
+    struct ingest *in = xcalloc(1, sizeof(*in));
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .on_dropped = on_dropped,
+                                      .data = in };
+    struct role_handlers role_handlers = { .on_link = on_link,
+                                           .on_drain = on_drain,
+                                           .on_reload = on_reload,
+                                           .on_second = on_second,
+                                           .data = in };
+    struct queue_config qc;
+
+    in->role = role_start(ROLE_INGEST, index);
+    in->config = role_config(in->role);
+    qc = (struct queue_config){ .data_dir = in->config->data_dir,
+                                .max_bytes = in->config->max_queue_bytes,
+                                .n_shards = (unsigned)in->config->dispatchers };
+    in->auth = auth_new(in->config->data_dir);
+    if (in->auth == NULL)
+        log_fatal("admin.token cannot be read", "");
+    if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
+        log_fatal("event log cannot be opened", "");
+    quota_look(&in->quota, in->config, in->log);
+    limits.max_body_bytes = in->config->max_event_bytes;
+    limits.max_connections = (unsigned)in->config->max_connections;
+    limits.max_per_address = (unsigned)in->config->max_connections_per_address;
+    if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,
+                          &handlers, &in->server) != OK)
+        log_fatal("intake cannot be served", "");
+    role_ready(in->role, &role_handlers);
+    return role_run(in->role);
+}

@@ -1,0 +1,89 @@
+// main.c — the program: `posthorn serve`, the roles, and the command line.
+//
+// The one file that knows engine/ and api/ both: here stands the table of the
+// processes.
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "api/api.h"
+#include "api/cli.h"
+#include "common/role.h"
+#include "engine/roles.h"
+#include "engine/supervisor.h"
+
+#define SETS_MAX 64
+
+static const struct {
+    enum role_kind kind;
+    int (*run)(unsigned index);
+} roles[] = {
+    { ROLE_SETUP, setup_role },
+    { ROLE_INGEST, ingest_role },
+    { ROLE_DISPATCHER, dispatcher_role },
+    { ROLE_SENDER, sender_role },
+    { ROLE_API, api_role },
+};
+
+// `posthorn role NAME INDEX`: started by the supervisor only.
+static int run_role(int argc, char **argv)
+{
+    if (argc == 4 && getenv("POSTHORN_ROLE_SLOT") != NULL) {
+        for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+            if (strcmp(role_name(roles[i].kind), argv[2]) == 0)
+                return roles[i].run((unsigned)strtoul(argv[3], NULL, 10));
+        }
+    }
+    fprintf(stderr, "posthorn: roles are started by `posthorn serve`\n");
+    return 2;
+}
+
+static int serve_usage(FILE *out)
+{
+    fprintf(out,
+            "usage: posthorn serve [--config FILE] [--set name=value]...\n"
+            "Runs the engine in the foreground; logs go to stderr. SIGTERM or "
+            "SIGINT\nends it after what is in flight, SIGHUP reads the "
+            "settings again.\n`posthorn config` prints every setting.\n"
+            "example: posthorn serve --set data_dir=/var/lib/posthorn\n");
+    return out == stdout ? 0 : 2;
+}
+
+static int serve(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "set", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    char *sets[SETS_MAX];
+    struct config_sources sources = { .sets = sets };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'c')
+            sources.file = optarg;
+        else if (option == 's' && sources.n_sets < SETS_MAX)
+            sets[sources.n_sets++] = optarg;
+        else
+            return serve_usage(option == 'h' ? stdout : stderr);
+    }
+    if (optind < argc)
+        return serve_usage(stderr);
+    return supervisor_run(&sources);
+}
+
+int main(int argc, char **argv)
+{
+    char **args = uv_setup_args(argc, argv);
+
+    if (argc >= 2 && strcmp(args[1], "role") == 0)
+        return run_role(argc, args);
+    if (argc >= 2 && strcmp(args[1], "serve") == 0)
+        return serve(argc - 1, args + 1);
+    return cli_main(argc, args);
+}

@@ -1,0 +1,14 @@
+// unit.h — cmocka, with what it wants included before it, in its order.
+
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#endif
