@@ -69,7 +69,7 @@ static void spill_slow(struct dispatcher *d)
         pump_spill(d->fresh_first->hook);
 }
 
-static void pause(struct dispatcher *d)
+static void pause_reading(struct dispatcher *d)
 {
     d->is_reader_paused = true;
     uv_idle_stop(&d->read_more);
@@ -77,7 +77,7 @@ static void pause(struct dispatcher *d)
     uv_timer_again(&d->poll_timer);
 }
 
-static void go_on(struct dispatcher *d)
+static void resume_reading(struct dispatcher *d)
 {
     d->is_reader_paused = false;
     uv_timer_set_repeat(&d->poll_timer, POLL_MS);
@@ -122,7 +122,7 @@ static void on_read_more(uv_idle_t *idle)
     struct dispatcher *d = idle->data;
 
     if (must_pause(d))
-        pause(d);
+        pause_reading(d);
     else
         read_batch(d);
 }
@@ -134,7 +134,7 @@ void reader_wake(struct dispatcher *d)
     if (d->is_reader_paused) {
         if (must_pause(d))
             return;
-        go_on(d);
+        resume_reading(d);
     }
     uv_idle_start(&d->read_more, on_read_more);
 }
