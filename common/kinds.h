@@ -14,6 +14,8 @@
 
 #include "common/str.h"
 
+#define KIND_MAX_BYTES 64 // of a custom kind, and of a filter for them
+
 enum group {
     GROUP_STACKS = 0,
     GROUP_DEPLOYMENTS = 1,
@@ -58,6 +60,9 @@ int kind_group(struct str kind);
 // ("team", "ping" is not one: it is never an event).
 bool kind_is_known(struct str kind);
 
+// The known kind nearest to a misspelt one, for error messages.
+const char *kind_nearest(struct str kind);
+
 // A kind of the user's own: ^[a-z0-9_-]+(\.[a-z0-9_-]+)+$, at most 64
 // characters.
 bool kind_is_custom(struct str kind);
@@ -66,5 +71,9 @@ bool kind_is_custom(struct str kind);
 // stands for one or more segments at the end.
 bool kind_is_pattern(struct str filter);
 bool kind_matches(struct str kind, struct str pattern);
+
+// What a pattern compares: of "order.*" `base` is "order" and the result is
+// true, of a custom kind `base` is the kind and the result is false.
+bool kind_pattern_base(struct str filter, struct str *base);
 
 #endif

@@ -1,0 +1,317 @@
+// kinds.c — the table of event kinds, filters and groups.
+
+#include "common/kinds.h"
+
+#include <string.h>
+
+#define NAME_MAX_BYTES 64 // of what is looked up; the longest name has 32
+#define ORG            LEVEL_BIT_ORG
+#define ORG_STACK      (LEVEL_BIT_ORG | LEVEL_BIT_STACK)
+#define ORG_ENV        (LEVEL_BIT_ORG | LEVEL_BIT_ENV)
+
+// The place in the table is the number on disk: append only.
+const struct filter filters[] = {
+    { "stack_created", "stack", GROUP_STACKS, ORG },
+    { "stack_deleted", "stack", GROUP_STACKS, ORG },
+    { "preview_succeeded", "stack_preview", GROUP_STACKS, ORG_STACK },
+    { "preview_failed", "stack_preview", GROUP_STACKS, ORG_STACK },
+    { "update_succeeded", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "update_failed", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "destroy_succeeded", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "destroy_failed", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "refresh_succeeded", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "refresh_failed", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "import_succeeded", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "import_failed", "stack_update", GROUP_STACKS, ORG_STACK },
+    { "deployment_queued", "deployment", GROUP_DEPLOYMENTS, ORG_STACK },
+    { "deployment_started", "deployment", GROUP_DEPLOYMENTS, ORG_STACK },
+    { "deployment_succeeded", "deployment", GROUP_DEPLOYMENTS, ORG_STACK },
+    { "deployment_failed", "deployment", GROUP_DEPLOYMENTS, ORG_STACK },
+    { "deployment_file_ingestion_failed", "deployment_file_ingestion",
+      GROUP_DEPLOYMENTS, ORG_STACK },
+    { "drift_detected", "drift_detection", GROUP_DEPLOYMENTS, ORG_STACK },
+    { "drift_detection_succeeded", "drift_detection", GROUP_DEPLOYMENTS,
+      ORG_STACK },
+    { "drift_detection_failed", "drift_detection", GROUP_DEPLOYMENTS,
+      ORG_STACK },
+    { "drift_remediation_succeeded", "drift_remediation", GROUP_DEPLOYMENTS,
+      ORG_STACK },
+    { "drift_remediation_failed", "drift_remediation", GROUP_DEPLOYMENTS,
+      ORG_STACK },
+    { "policy_violation_mandatory", "policy_violation", GROUP_POLICIES,
+      ORG_STACK },
+    { "policy_violation_advisory", "policy_violation", GROUP_POLICIES,
+      ORG_STACK },
+    { "environment_created", "environment", GROUP_ENVIRONMENTS, ORG },
+    { "environment_deleted", "environment", GROUP_ENVIRONMENTS, ORG },
+    { "environment_revision_created", "environment_revision",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_revision_retracted", "environment_revision",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_revision_tag_created", "environment_revision_tag",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_revision_tag_deleted", "environment_revision_tag",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_revision_tag_updated", "environment_revision_tag",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_tag_created", "environment_tag", GROUP_ENVIRONMENTS,
+      ORG_ENV },
+    { "environment_tag_deleted", "environment_tag", GROUP_ENVIRONMENTS,
+      ORG_ENV },
+    { "environment_tag_updated", "environment_tag", GROUP_ENVIRONMENTS,
+      ORG_ENV },
+    { "imported_environment_changed", "imported_environment_changed",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_rotation_succeeded", "environment_rotation",
+      GROUP_ENVIRONMENTS, ORG_ENV },
+    { "environment_rotation_failed", "environment_rotation", GROUP_ENVIRONMENTS,
+      ORG_ENV },
+    { "change_request_created", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_updated", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_approved", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_unapproved", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_closed", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_applied", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+    { "change_request_submitted", "change_request", GROUP_CHANGE_REQUESTS,
+      ORG_ENV },
+};
+const size_t n_filters = sizeof(filters) / sizeof(*filters);
+_Static_assert(sizeof(filters) / sizeof(*filters) <= 64, "one bit a filter");
+
+static const struct {
+    const char *name;
+    unsigned levels;
+} groups[GROUPS] = {
+    [GROUP_STACKS] = { "stacks", ORG_STACK },
+    [GROUP_DEPLOYMENTS] = { "deployments", ORG_STACK },
+    [GROUP_POLICIES] = { "policies", ORG_STACK },
+    [GROUP_ENVIRONMENTS] = { "environments", ORG_ENV },
+    [GROUP_CHANGE_REQUESTS] = { "change_requests", ORG_ENV },
+};
+
+// From 2019; it has no filter and no group, but is let through.
+static const char unfiltered_kind[] = "team";
+
+// --- names ---
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// The spelling of the table: "Refresh failed" becomes "refresh_failed". False:
+// too long for any name; `out` then holds the beginning.
+static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
+{
+    size_t n_bytes;
+
+    while (name.n_bytes > 0 && is_blank(name.at[0])) {
+        name.at++;
+        name.n_bytes--;
+    }
+    while (name.n_bytes > 0 && is_blank(name.at[name.n_bytes - 1]))
+        name.n_bytes--;
+    n_bytes = name.n_bytes < NAME_MAX_BYTES ? name.n_bytes : NAME_MAX_BYTES;
+    for (size_t i = 0; i < n_bytes; i++) {
+        char c = name.at[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (is_blank(c) || c == '-')
+            c = '_';
+        out[i] = c != '\0' ? c : '?';
+    }
+    out[n_bytes] = '\0';
+    return name.n_bytes <= NAME_MAX_BYTES;
+}
+
+int filter_find(struct str name)
+{
+    char wanted[NAME_MAX_BYTES + 1];
+
+    if (!normalize(name, wanted))
+        return -1;
+    for (size_t i = 0; i < n_filters; i++) {
+        if (strcmp(filters[i].name, wanted) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+// Levenshtein's edit distance. `a` has at most NAME_MAX_BYTES.
+static size_t distance(const char *a, const char *b)
+{
+    size_t n_a = strlen(a);
+    size_t row[NAME_MAX_BYTES + 1];
+
+    for (size_t i = 0; i <= n_a; i++)
+        row[i] = i;
+    for (size_t j = 1; b[j - 1] != '\0'; j++) {
+        size_t diagonal = row[0];
+
+        row[0] = j;
+        for (size_t i = 1; i <= n_a; i++) {
+            size_t above = row[i];
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+            row[i] = least(least(above, row[i - 1]) + 1, change);
+            diagonal = above;
+        }
+    }
+    return row[n_a];
+}
+
+const char *filter_nearest(struct str name)
+{
+    char wanted[NAME_MAX_BYTES + 1];
+    size_t best = SIZE_MAX;
+    size_t best_i = 0;
+
+    (void)normalize(name, wanted); // the beginning will do
+    for (size_t i = 0; i < n_filters; i++) {
+        size_t d = distance(wanted, filters[i].name);
+
+        if (d < best) {
+            best = d;
+            best_i = i;
+        }
+    }
+    return filters[best_i].name;
+}
+
+// --- groups ---
+
+const char *group_name(enum group group)
+{
+    return groups[group].name;
+}
+
+int group_find(struct str name)
+{
+    char wanted[NAME_MAX_BYTES + 1];
+
+    if (!normalize(name, wanted))
+        return -1;
+    for (size_t i = 0; i < GROUPS; i++) {
+        if (strcmp(groups[i].name, wanted) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+unsigned group_levels(enum group group)
+{
+    return groups[group].levels;
+}
+
+uint64_t group_filters(enum group group)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < n_filters; i++) {
+        if (filters[i].group == group)
+            bits |= UINT64_C(1) << i;
+    }
+    return bits;
+}
+
+// --- kinds ---
+
+int kind_group(struct str kind)
+{
+    for (size_t i = 0; i < n_filters; i++) {
+        if (str_is(kind, filters[i].kind))
+            return (int)filters[i].group;
+    }
+    return -1;
+}
+
+bool kind_is_known(struct str kind)
+{
+    return kind_group(kind) >= 0 || str_is(kind, unfiltered_kind);
+}
+
+const char *kind_nearest(struct str kind)
+{
+    char wanted[NAME_MAX_BYTES + 1];
+    const char *nearest = unfiltered_kind;
+    size_t best;
+
+    (void)normalize(kind, wanted); // the beginning will do
+    best = distance(wanted, nearest);
+    for (size_t i = 0; i < n_filters; i++) {
+        size_t d = distance(wanted, filters[i].kind);
+
+        if (d < best) {
+            best = d;
+            nearest = filters[i].kind;
+        }
+    }
+    return nearest;
+}
+
+// Segments of [a-z0-9_-]+ with dots between them, at least `n_min`.
+static bool is_dotted(struct str text, size_t n_min)
+{
+    size_t n_segments = 1;
+    bool is_empty = true; // the segment so far
+
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        char c = text.at[i];
+
+        if (c == '.' && !is_empty) {
+            n_segments++;
+            is_empty = true;
+        } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                   c == '_' || c == '-') {
+            is_empty = false;
+        } else {
+            return false;
+        }
+    }
+    return !is_empty && n_segments >= n_min;
+}
+
+bool kind_is_custom(struct str kind)
+{
+    return kind.n_bytes <= KIND_MAX_BYTES && is_dotted(kind, 2);
+}
+
+bool kind_pattern_base(struct str filter, struct str *base)
+{
+    *base = filter;
+    if (filter.n_bytes < 2 ||
+        memcmp(filter.at + filter.n_bytes - 2, ".*", 2) != 0)
+        return false;
+    base->n_bytes -= 2;
+    return true;
+}
+
+bool kind_is_pattern(struct str filter)
+{
+    struct str base;
+    size_t n_min = kind_pattern_base(filter, &base) ? 1 : 2;
+
+    return filter.n_bytes <= KIND_MAX_BYTES && is_dotted(base, n_min);
+}
+
+bool kind_matches(struct str kind, struct str pattern)
+{
+    struct str base;
+
+    if (!kind_pattern_base(pattern, &base))
+        return str_eq(kind, pattern);
+    return kind.n_bytes > base.n_bytes + 1 && str_starts(kind, base) &&
+           kind.at[base.n_bytes] == '.';
+}
