@@ -1,0 +1,415 @@
+// classify.c — decides which filters an event has, and where it belongs.
+
+#include "engine/classify.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/kinds.h"
+#include "common/utf8.h"
+
+#define NAME_MAX_CHARS   100
+#define FILTER_MAX_BYTES 64 // of a filter's name put together here
+#define SHOWN_MAX_BYTES  100
+
+// What is read, what comes of it, and where to complain.
+struct work {
+    const struct json_value *payload;
+    struct classified *out;
+    struct buf *why;
+};
+
+// --- complaints ---
+
+static void put_shown(struct buf *why, struct str text)
+{
+    if (text.n_bytes > SHOWN_MAX_BYTES)
+        text.n_bytes = SHOWN_MAX_BYTES;
+    buf_put_json(why, text);
+}
+
+// `payload.action must be "created" or "deleted", it is "x"`
+static enum err refuse(const struct work *w, const char *field,
+                       const char *allowed)
+{
+    const struct json_value *v = json_get(w->payload, field);
+
+    buf_printf(w->why, "payload.%s must be %s, it is ", field, allowed);
+    if (v == NULL)
+        buf_puts(w->why, "missing");
+    else if (json_is(v, JSON_STRING))
+        put_shown(w->why, json_str(v));
+    else
+        buf_puts(w->why, json_type_name(v));
+    return ERR_INVALID;
+}
+
+// --- fields ---
+
+static bool has_field(const struct work *w, const char *field)
+{
+    const struct json_value *v = json_get(w->payload, field);
+
+    return v != NULL && !json_is(v, JSON_NULL);
+}
+
+static enum err read_text(const struct work *w, const char *field,
+                          const char *allowed, struct str *out)
+{
+    const struct json_value *v = json_get(w->payload, field);
+
+    if (!json_is(v, JSON_STRING) || json_str(v).n_bytes == 0)
+        return refuse(w, field, allowed);
+    *out = json_str(v);
+    return OK;
+}
+
+static enum err read_bool(const struct work *w, const char *field, bool *out)
+{
+    const struct json_value *v = json_get(w->payload, field);
+
+    if (!json_is(v, JSON_BOOL))
+        return refuse(w, field, "a boolean");
+    *out = json_bool(v);
+    return OK;
+}
+
+// At most NAME_MAX_CHARS characters, no control character (Unicode's Cc).
+static bool is_name(struct str name)
+{
+    size_t n_chars = 0;
+
+    for (size_t i = 0; i < name.n_bytes;) {
+        unsigned char c = (unsigned char)name.at[i];
+        size_t n_bytes = utf8_len(name.at + i, name.n_bytes - i);
+
+        if (n_bytes == 0 || c < 0x20 || c == 0x7f)
+            return false;
+        if (c == 0xc2 && (unsigned char)name.at[i + 1] < 0xa0)
+            return false;
+        n_chars++;
+        i += n_bytes;
+    }
+    return n_chars <= NAME_MAX_CHARS;
+}
+
+static enum err read_name(const struct work *w, const char *field,
+                          struct str *out)
+{
+    static const char allowed[] =
+        "a string of 1 to 100 characters without control characters";
+    struct str name;
+    enum err err;
+
+    err = read_text(w, field, allowed, &name);
+    if (err != OK)
+        return err;
+    if (!is_name(name))
+        return refuse(w, field, allowed);
+    *out = name;
+    return OK;
+}
+
+// --- filters ---
+
+// Sets the filter `prefix`_`word`, if events of `kind` have it. Exact: unlike
+// in a hook's list, no other spelling is understood.
+static bool set_filter(const struct work *w, const char *kind,
+                       const char *prefix, struct str word)
+{
+    char name[FILTER_MAX_BYTES];
+    size_t n_bytes = strlen(prefix) + 1;
+
+    if (n_bytes + word.n_bytes > sizeof(name))
+        return false;
+    memcpy(name, prefix, n_bytes - 1);
+    name[n_bytes - 1] = '_';
+    memcpy(name + n_bytes, word.at, word.n_bytes);
+    n_bytes += word.n_bytes;
+    for (size_t i = 0; i < n_filters; i++) {
+        if (strcmp(filters[i].kind, kind) == 0 &&
+            str_is((struct str){ name, n_bytes }, filters[i].name)) {
+            w->out->filters |= UINT64_C(1) << i;
+            return true;
+        }
+    }
+    return false;
+}
+
+// An event that is always of the one filter of this name.
+static void set_named(const struct work *w, const char *name)
+{
+    int number = filter_find(str_of(name));
+
+    assert(number >= 0);
+    w->out->filters |= UINT64_C(1) << number;
+}
+
+// --- kinds ---
+
+static enum err read_preview(const struct work *w)
+{
+    struct str result;
+    enum err err;
+
+    err = read_text(w, "result", "a string like \"succeeded\"", &result);
+    if (err != OK)
+        return err;
+    set_filter(w, "stack_preview", "preview", result);
+    return OK;
+}
+
+static bool is_word(struct str text)
+{
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        if (text.at[i] < 'a' || text.at[i] > 'z')
+            return false;
+    }
+    return text.n_bytes <= SHOWN_MAX_BYTES;
+}
+
+static enum err read_update(const struct work *w)
+{
+    char prefix[SHOWN_MAX_BYTES + 1];
+    struct str operation;
+    struct str result;
+    bool is_preview = false;
+    enum err err;
+
+    err = read_text(w, "kind", "a string like \"update\"", &operation);
+    if (err != OK)
+        return err;
+    err = read_text(w, "result", "a string like \"succeeded\"", &result);
+    if (err != OK)
+        return err;
+    if (has_field(w, "isPreview")) {
+        err = read_bool(w, "isPreview", &is_preview);
+        if (err != OK)
+            return err;
+    }
+    if (is_preview)
+        return read_preview(w);
+    if (!is_word(operation))
+        return OK; // of no filter
+    memcpy(prefix, operation.at, operation.n_bytes);
+    prefix[operation.n_bytes] = '\0';
+    set_filter(w, "stack_update", prefix, result);
+    return OK;
+}
+
+static enum err read_deployment(const struct work *w)
+{
+    static const struct {
+        const char *status;
+        const char *filter;
+    } filter_of[] = {
+        { "queued", "deployment_queued" },
+        { "not-started", "deployment_queued" },
+        { "accepted", "deployment_queued" },
+        { "running", "deployment_started" },
+        { "succeeded", "deployment_succeeded" },
+        { "failed", "deployment_failed" },
+    };
+    struct str status;
+    enum err err;
+
+    err = read_text(w, "status", "a string like \"running\"", &status);
+    if (err != OK)
+        return err;
+    for (size_t i = 0; i < sizeof(filter_of) / sizeof(*filter_of); i++) {
+        if (str_is(status, filter_of[i].status))
+            set_named(w, filter_of[i].filter);
+    }
+    return OK;
+}
+
+// A detection that did not succeed may not know whether there is drift.
+static enum err read_drift(const struct work *w)
+{
+    struct str status;
+    bool is_detected = false;
+    enum err err;
+
+    err = read_text(w, "status", "a string like \"succeeded\"", &status);
+    if (err != OK)
+        return err;
+    if (str_is(status, "succeeded") || has_field(w, "driftDetected")) {
+        err = read_bool(w, "driftDetected", &is_detected);
+        if (err != OK)
+            return err;
+    }
+    set_filter(w, "drift_detection", "drift_detection", status);
+    if (is_detected)
+        set_named(w, "drift_detected");
+    return OK;
+}
+
+// Its payload is not published: the outcome may be called either way.
+static enum err read_rotation(const struct work *w)
+{
+    const char *field =
+        !has_field(w, "status") && has_field(w, "result") ? "result" : "status";
+    struct str outcome;
+    enum err err;
+
+    err = read_text(w, field, "a string like \"succeeded\"", &outcome);
+    if (err != OK)
+        return err;
+    set_filter(w, "environment_rotation", "environment_rotation", outcome);
+    return OK;
+}
+
+static enum err read_import_change(const struct work *w)
+{
+    set_named(w, "imported_environment_changed");
+    return OK;
+}
+
+enum place { IN_STACK, IN_ENVIRONMENT };
+
+#define TAG_ACTIONS "\"created\", \"updated\" or \"deleted\""
+
+// How each kind of the table is read: by `read`, or else from the one word in
+// `field`, which follows the kind in the filter's name. Words that no filter
+// has are refused where Pulumi's pages list all of them, else accepted.
+static const struct rule {
+    const char *kind;
+    enum place place;
+    enum err (*read)(const struct work *w);
+    const char *field;
+    const char *allowed;
+    bool is_strict;
+} rules[] = {
+    { "stack", IN_STACK, NULL, "action", "\"created\" or \"deleted\"", true },
+    { "stack_update", IN_STACK, read_update, NULL, NULL, false },
+    { "stack_preview", IN_STACK, read_preview, NULL, NULL, false },
+    { "deployment", IN_STACK, read_deployment, NULL, NULL, false },
+    { "deployment_file_ingestion", IN_STACK, NULL, "status",
+      "a string like \"failed\"", false },
+    { "drift_detection", IN_STACK, read_drift, NULL, NULL, false },
+    { "drift_remediation", IN_STACK, NULL, "status",
+      "a string like \"succeeded\"", false },
+    { "policy_violation", IN_STACK, NULL, "enforcementLevel",
+      "a string like \"mandatory\"", false },
+    { "environment", IN_ENVIRONMENT, NULL, "action",
+      "\"created\" or \"deleted\"", true },
+    { "environment_revision", IN_ENVIRONMENT, NULL, "action",
+      "\"created\" or \"retracted\"", true },
+    { "environment_revision_tag", IN_ENVIRONMENT, NULL, "action", TAG_ACTIONS,
+      true },
+    { "environment_tag", IN_ENVIRONMENT, NULL, "action", TAG_ACTIONS, true },
+    { "imported_environment_changed", IN_ENVIRONMENT, read_import_change, NULL,
+      NULL, false },
+    { "environment_rotation", IN_ENVIRONMENT, read_rotation, NULL, NULL,
+      false },
+    { "change_request", IN_ENVIRONMENT, NULL, "action",
+      "a string like \"created\"", false },
+};
+
+static enum err read_word(const struct work *w, const struct rule *rule)
+{
+    struct str word;
+    enum err err;
+
+    err = read_text(w, rule->field, rule->allowed, &word);
+    if (err != OK)
+        return err;
+    if (!set_filter(w, rule->kind, rule->kind, word) && rule->is_strict)
+        return refuse(w, rule->field, rule->allowed);
+    return OK;
+}
+
+static enum err read_by_rule(const struct work *w, const struct rule *rule)
+{
+    enum err err;
+
+    err = read_name(w, "projectName", &w->out->project);
+    if (err != OK)
+        return err;
+    if (rule->place == IN_STACK)
+        err = read_name(w, "stackName", &w->out->stack);
+    else
+        err = read_name(w, "environmentName", &w->out->env);
+    if (err != OK)
+        return err;
+    return rule->read != NULL ? rule->read(w) : read_word(w, rule);
+}
+
+static enum err read_custom(const struct work *w)
+{
+    const struct {
+        const char *field;
+        struct str *out;
+    } names[] = {
+        { "projectName", &w->out->project },
+        { "stackName", &w->out->stack },
+        { "environmentName", &w->out->env },
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        enum err err;
+
+        if (!has_field(w, names[i].field))
+            continue;
+        err = read_name(w, names[i].field, names[i].out);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+static enum err refuse_kind(struct str kind, struct buf *why)
+{
+    int filter = filter_find(kind);
+
+    buf_puts(why, "kind ");
+    put_shown(why, kind);
+    if (str_is(kind, "ping"))
+        buf_puts(why, " is not an event; a hook's ping call sends it");
+    else if (filter >= 0)
+        buf_printf(why, " is a filter; the kind of its events is \"%s\"",
+                   filters[filter].kind);
+    else if (kind.n_bytes > 0 && memchr(kind.at, '.', kind.n_bytes) == NULL)
+        buf_printf(why,
+                   " is not known, the nearest is \"%s\"; a kind of your own "
+                   "must contain a dot, like \"order.created\"",
+                   kind_nearest(kind));
+    else
+        buf_printf(why,
+                   " is not valid: a kind of your own is segments of a-z, "
+                   "0-9, _ and - with dots between them, like "
+                   "\"order.created\", at most %d characters",
+                   KIND_MAX_BYTES);
+    return ERR_INVALID;
+}
+
+enum err classify_event(struct str kind, const struct json_value *payload,
+                        struct classified *out, struct buf *why)
+{
+    struct classified c = { 0 };
+    struct work w = { .payload = payload, .out = &c, .why = why };
+    enum err err = OK;
+
+    if (!json_is(payload, JSON_OBJECT)) {
+        buf_printf(why, "payload must be an object, it is %s",
+                   payload == NULL ? "missing" : json_type_name(payload));
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        if (!str_is(kind, rules[i].kind))
+            continue;
+        err = read_by_rule(&w, &rules[i]);
+        if (err == OK)
+            *out = c;
+        return err;
+    }
+    if (kind_is_custom(kind))
+        err = read_custom(&w);
+    else if (!kind_is_known(kind)) // "team" is, and goes to organization hooks
+        err = refuse_kind(kind, why);
+    if (err == OK)
+        *out = c;
+    return err;
+}
