@@ -71,6 +71,11 @@ struct http_request {
 struct str http_header(const struct http_request *r, const char *name);
 bool http_has_header(const struct http_request *r, const char *name);
 
+// The headers in the order they came, from `i` = 0; names as sent. False: no
+// more.
+bool http_header_at(const struct http_request *r, size_t i, struct str *name,
+                    struct str *value);
+
 struct http_handlers {
     // The header is complete, the body is not read. May answer at once with
     // http_respond(): then the body is not read and the connection closes if

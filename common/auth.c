@@ -1,0 +1,279 @@
+// auth.c — who may do what: tokens in the header of a request.
+
+#include "common/auth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#define TOKEN_PREFIX       "pht_"
+#define TOKEN_RANDOM_BYTES 32
+#define TOKEN_MIN_BYTES    16 // of a token that an operator wrote himself
+#define TOKEN_MAX_BYTES    256
+
+struct auth {
+    char *path; // owned: of admin.token
+    uint8_t admin_hash[SHA256_BYTES];
+};
+
+// --- the file ---
+
+static enum err fail(const char *what, const char *path)
+{
+    log_warn(what, "path=%s reason=%s", log_quote(str_of(path)),
+             log_quote(str_of(strerror(errno))));
+    return ERR_IO;
+}
+
+static enum err write_synced(int fd, struct str text)
+{
+    while (text.n_bytes > 0) {
+        ssize_t n = write(fd, text.at, text.n_bytes);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ERR_IO;
+        text.at += n;
+        text.n_bytes -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? OK : ERR_IO;
+}
+
+static enum err sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc;
+
+    if (fd < 0)
+        return ERR_IO;
+    rc = fsync(fd);
+    close(fd);
+    return rc == 0 ? OK : ERR_IO;
+}
+
+// A new file only: what a crash left behind is removed first.
+static enum err write_new(const char *path, struct str text)
+{
+    enum err err;
+    int fd;
+
+    if (unlink(path) != 0 && errno != ENOENT)
+        return ERR_IO;
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+              S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return ERR_IO;
+    err = write_synced(fd, text);
+    if (close(fd) != 0)
+        err = ERR_IO;
+    return err;
+}
+
+static void put_new_token(struct buf *out)
+{
+    uint8_t random[TOKEN_RANDOM_BYTES];
+
+    crypto_random(random, sizeof(random));
+    buf_puts(out, TOKEN_PREFIX);
+    crypto_put_hex(out, random, sizeof(random));
+    buf_putc(out, '\n');
+    crypto_wipe(random, sizeof(random));
+}
+
+static enum err make_token(const char *data_dir, const char *path)
+{
+    char *fresh = xasprintf("%s.new", path);
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, 0);
+    put_new_token(&text);
+    err = write_new(fresh, buf_str(&text));
+    if (err == OK && rename(fresh, path) != 0)
+        err = ERR_IO;
+    if (err == OK)
+        err = sync_dir(data_dir);
+    if (err != OK)
+        err = fail("admin token not written", path);
+    crypto_wipe(text.at, text.room_bytes);
+    buf_clear(&text);
+    free(fresh);
+    return err;
+}
+
+enum err auth_prepare(const char *data_dir)
+{
+    char *path = xasprintf("%s/admin.token", data_dir);
+    struct stat st;
+    enum err err = OK;
+
+    if (stat(path, &st) != 0)
+        err = errno == ENOENT ? make_token(data_dir, path)
+                              : fail("admin token not readable", path);
+    else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        log_warn("others may read the admin token: chmod 600 it", "path=%s",
+                 log_quote(str_of(path)));
+    free(path);
+    return err;
+}
+
+static bool is_token(struct str s)
+{
+    if (s.n_bytes < TOKEN_MIN_BYTES || s.n_bytes > TOKEN_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < s.n_bytes; i++) {
+        if (s.at[i] <= 0x20 || s.at[i] >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static enum err read_token(const char *path, uint8_t hash[SHA256_BYTES])
+{
+    char text[TOKEN_MAX_BYTES + 4] = "";
+    struct str token = { text, 0 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return fail("admin token not readable", path);
+    n = read(fd, text, sizeof(text));
+    close(fd);
+    if (n < 0)
+        return fail("admin token not readable", path);
+    token.n_bytes = (size_t)n;
+    while (token.n_bytes > 0 &&
+           (text[token.n_bytes - 1] == '\n' || text[token.n_bytes - 1] == '\r'))
+        token.n_bytes--;
+    if (!is_token(token)) {
+        log_warn("admin token is not one line of 16 to 256 visible characters",
+                 "path=%s", log_quote(str_of(path)));
+        return ERR_INVALID;
+    }
+    crypto_sha256(token, hash);
+    crypto_wipe(text, sizeof(text));
+    return OK;
+}
+
+struct auth *auth_new(const char *data_dir)
+{
+    struct auth *a = xcalloc(1, sizeof(*a));
+
+    a->path = xasprintf("%s/admin.token", data_dir);
+    if (read_token(a->path, a->admin_hash) != OK) {
+        auth_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+void auth_free(struct auth *a)
+{
+    if (a == NULL)
+        return;
+    crypto_wipe(a->admin_hash, sizeof(a->admin_hash));
+    free(a->path);
+    free(a);
+}
+
+void auth_reload(struct auth *a)
+{
+    uint8_t hash[SHA256_BYTES];
+
+    if (read_token(a->path, hash) == OK)
+        memcpy(a->admin_hash, hash, sizeof(hash));
+}
+
+void auth_key(const struct auth *a, const char *purpose,
+              uint8_t out[SHA256_BYTES])
+{
+    struct str part = str_of(purpose);
+    struct str key = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
+
+    crypto_hmac_sha256(key, &part, 1, out);
+}
+
+// --- requests ---
+
+// What follows "token " or "Bearer " in a header's value; empty if neither is
+// there. Schemes are case-insensitive (RFC 9110, 11.1).
+static struct str after_scheme(struct str value)
+{
+    static const char *const schemes[] = { "token ", "bearer " };
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t n_bytes = strlen(schemes[i]);
+
+        if (value.n_bytes <= n_bytes ||
+            strncasecmp(value.at, schemes[i], n_bytes) != 0)
+            continue;
+        value.at += n_bytes;
+        value.n_bytes -= n_bytes;
+        while (value.n_bytes > 0 && value.at[0] == ' ') {
+            value.at++;
+            value.n_bytes--;
+        }
+        return value;
+    }
+    return STR_EMPTY;
+}
+
+// Hashes are compared, so that neither time nor length tells of the token.
+static bool is_admin(const struct auth *a, struct str token)
+{
+    uint8_t hash[SHA256_BYTES];
+    struct str given = { (const char *)hash, sizeof(hash) };
+    struct str wanted = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
+
+    if (token.n_bytes == 0)
+        return false;
+    crypto_sha256(token, hash);
+    return crypto_eq(given, wanted);
+}
+
+static bool has_query_token(const struct http_request *r)
+{
+    static const char *const names[] = { "token", "access_token" };
+    bool has_one = false;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct buf value;
+
+        buf_init(&value, 0);
+        has_one = has_one || http_query(r, names[i], &value) != ERR_NOTFOUND;
+        buf_clear(&value);
+    }
+    return has_one;
+}
+
+bool auth_check(const struct auth *a, struct http_request *r, struct str org,
+                enum auth_scope scope)
+{
+    static const char text[] = "{\"code\":401,\"message\":\"Unauthorized: No "
+                               "credentials provided or are invalid.\"}";
+    struct http_response refusal = { .status = 401, .body = STR(text) };
+
+    (void)org; // the admin token's answer does not depend on them
+    (void)scope;
+    if (has_query_token(r)) {
+        http_fail(r, 400, STR_EMPTY,
+                  "a token in the query is not accepted; send it as "
+                  "\"Authorization: token T\"");
+        return false;
+    }
+    if (is_admin(a, after_scheme(http_header(r, "authorization"))) ||
+        is_admin(a, http_header(r, "x-access-token")))
+        return true;
+    refusal.headers = STR("WWW-Authenticate: token\r\n");
+    http_respond(r, &refusal);
+    return false;
+}
