@@ -116,12 +116,13 @@ enum err auth_prepare(const char *data_dir)
     struct stat st;
     enum err err = OK;
 
-    if (stat(path, &st) != 0)
+    if (stat(path, &st) != 0) {
         err = errno == ENOENT ? make_token(data_dir, path)
                               : fail("admin token not readable", path);
-    else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    } else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         log_warn("others may read the admin token: chmod 600 it", "path=%s",
                  log_quote(str_of(path)));
+    }
     free(path);
     return err;
 }

@@ -1,0 +1,288 @@
+// api.c — the process that serves hooks, history, health and metrics.
+//
+// Happy path: the header of a request is judged (route, token, type), its body
+// is read, the route's handler answers. What changes a hook is committed, then
+// told to the dispatchers.
+//
+// If it fails: the request is answered with what is wrong. If storage cannot
+// be opened at the start, the process ends, and is started again.
+
+#include "api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "api/server.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#define BODY_MAX_BYTES   65536
+#define HINT_MAX_BYTES   1024
+#define APPLICATION_JSON "application/json"
+
+// --- judging the header ---
+
+static void call_free(struct call *c)
+{
+    arena_clear(&c->arena);
+    free(c);
+}
+
+static void answer_options(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct buf allow;
+
+    buf_init(&allow, 0);
+    route_put_allow(c->match.methods, &allow);
+    response.headers = buf_str(&allow);
+    http_respond(c->request, &response);
+    buf_clear(&allow);
+}
+
+static void answer_method(struct call *c)
+{
+    struct buf allow;
+
+    buf_init(&allow, 0);
+    route_put_allow(c->match.methods, &allow);
+    http_fail(c->request, 405, buf_str(&allow), "this path has no %s",
+              log_quote(c->request->method_name));
+    buf_clear(&allow);
+}
+
+// False: answered.
+static bool judge_route(struct call *c, enum err found)
+{
+    if (found == OK)
+        return true;
+    if (found == ERR_INVALID)
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the path has a broken percent escape");
+    else if (found == ERR_NOTFOUND)
+        http_fail(c->request, 404, STR_EMPTY, "there is no such path");
+    else if (c->request->method == HTTP_OPTIONS)
+        answer_options(c);
+    else
+        answer_method(c);
+    return false;
+}
+
+// "application/json", whatever parameters follow.
+static bool is_json(struct str type)
+{
+    size_t n_bytes = strlen(APPLICATION_JSON);
+
+    if (type.n_bytes < n_bytes ||
+        strncasecmp(type.at, APPLICATION_JSON, n_bytes) != 0)
+        return false;
+    return type.n_bytes == n_bytes || type.at[n_bytes] == ';' ||
+           type.at[n_bytes] == ' ';
+}
+
+// False: answered. A body that is not there is the handler's to miss.
+static bool judge_type(struct call *c)
+{
+    struct http_request *r = c->request;
+    bool has_body =
+        r->announced_bytes > 0 || http_has_header(r, "transfer-encoding");
+
+    if (!c->match.route->takes_json || !has_body)
+        return true;
+    if (http_has_header(r, "content-encoding")) {
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Encoding is not supported; send the body as it is");
+        return false;
+    }
+    if (is_json(http_header(r, "content-type")))
+        return true;
+    http_fail(r, 415, STR_EMPTY, "Content-Type must be application/json");
+    return false;
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    struct call *c = xcalloc(1, sizeof(*c));
+    enum auth_scope scope = AUTH_READ;
+    bool is_public = false;
+    enum err found;
+
+    c->api = data;
+    c->request = r;
+    r->body_limit_bytes = BODY_MAX_BYTES;
+    found = route_find(r->method, r->path, &c->arena, &c->match);
+    if (c->match.route != NULL) {
+        scope = c->match.route->scope;
+        is_public = c->match.route->is_public;
+    }
+    // The token before the rest: without one, nothing is told about paths.
+    if ((is_public ||
+         auth_check(c->api->auth, r, c->match.params[PARAM_ORG], scope)) &&
+        judge_route(c, found) && judge_type(c))
+        r->data = c;
+    else
+        call_free(c);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct call *c = r->data;
+
+    (void)data;
+    r->data = NULL;
+    c->match.route->handler(c);
+    call_free(c);
+}
+
+static void on_dropped(void *data, struct http_request *r)
+{
+    (void)data;
+    if (r->data != NULL)
+        call_free(r->data);
+}
+
+// --- the process ---
+
+void api_hint(struct api *api)
+{
+    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
+        struct chan *chan = api->dispatchers[i].chan;
+
+        // One hint that is not read yet is as good as two.
+        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+            continue;
+        pack_u64(chan_begin(chan), FRAME_HINT);
+        chan_end(chan);
+    }
+}
+
+static void on_unexpected(void *data, struct str frame)
+{
+    (void)data; // dispatchers say nothing to us
+    log_warn("unexpected frame", "bytes=%zu", frame.n_bytes);
+}
+
+static void on_link_closed(void *data)
+{
+    struct link *link = data;
+
+    link->chan = NULL;
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct api *api = data;
+    struct link *link;
+
+    if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
+        close(fd);
+        return;
+    }
+    link = &api->dispatchers[index];
+    if (link->chan != NULL)
+        chan_close(link->chan);
+    link->chan = chan_open(role_loop(api->role), fd, HINT_MAX_BYTES,
+                           on_unexpected, on_link_closed, link);
+}
+
+static void on_server_drained(void *data)
+{
+    struct api *api = data;
+
+    role_done(api->role);
+}
+
+static void on_drain(void *data)
+{
+    struct api *api = data;
+
+    http_server_drain(api->server, on_server_drained, api);
+}
+
+static void on_reload(void *data)
+{
+    struct api *api = data;
+
+    api->config = role_config(api->role);
+    auth_reload(api->auth);
+}
+
+static void on_second(void *data)
+{
+    struct api *api = data;
+    struct http_figures figures = http_server_figures(api->server);
+
+    queue_upkeep();
+    queue_trim_memory();
+    metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
+    metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - api->n_requests);
+    api->n_requests = figures.n_requests;
+}
+
+static bool count_hook(void *data, const struct hook *hook)
+{
+    uint64_t *n_hooks = data;
+
+    if (hook->name.n_bytes > 0) // else it is a trace of a deleted one
+        (*n_hooks)++;
+    return true;
+}
+
+static void open_storage(struct api *api)
+{
+    struct queue_config qc = { .data_dir = api->config->data_dir,
+                               .max_bytes = api->config->max_queue_bytes,
+                               .n_shards = (unsigned)api->config->dispatchers };
+    uint64_t last;
+
+    api->n_shards = qc.n_shards;
+    if (hook_store_open(&qc, &api->hooks) != OK ||
+        hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)
+        log_fatal("hooks cannot be opened", "");
+    if (event_view_open(&qc, &api->events) != OK)
+        log_fatal("event log cannot be opened", "");
+    for (unsigned k = 0; k < qc.n_shards; k++) {
+        if (shard_view_open(&qc, k, &api->shards[k]) != OK)
+            log_fatal("shard cannot be opened", "shard=%u", k);
+    }
+    api->auth = auth_new(api->config->data_dir);
+    if (api->auth == NULL)
+        log_fatal("admin.token cannot be read", "");
+}
+
+static void serve(struct api *api)
+{
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .on_dropped = on_dropped,
+                                      .data = api };
+
+    limits.max_body_bytes = BODY_MAX_BYTES;
+    limits.max_connections = (unsigned)api->config->max_connections;
+    limits.max_per_address = (unsigned)api->config->max_connections_per_address;
+    if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,
+                          &handlers, &api->server) != OK)
+        log_fatal("the API cannot be served", "");
+}
+
+int api_role(unsigned index)
+{
+    struct api *api = xcalloc(1, sizeof(*api));
+    struct role_handlers handlers = { .on_link = on_link,
+                                      .on_drain = on_drain,
+                                      .on_reload = on_reload,
+                                      .on_second = on_second,
+                                      .data = api };
+
+    api->role = role_start(ROLE_API, index);
+    api->config = role_config(api->role);
+    open_storage(api);
+    serve(api);
+    role_ready(api->role, &handlers);
+    return role_run(api->role);
+}

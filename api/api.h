@@ -1,0 +1,9 @@
+// api.h — the process that serves hooks, history, health and metrics.
+
+#ifndef API_API_H
+#define API_API_H
+
+// Runs the role (common/role.h) and returns its exit status.
+int api_role(unsigned index);
+
+#endif

@@ -1,0 +1,98 @@
+// call.c — what every handler needs: reading its call, answering it.
+
+#include <stdlib.h>
+
+#include "api/server.h"
+#include "common/log.h"
+
+void call_answer(struct call *c, unsigned status, struct str body)
+{
+    struct http_response response = { .status = status, .body = body };
+
+    http_respond(c->request, &response);
+}
+
+void call_fail_store(struct call *c, enum err err)
+{
+    if (err == ERR_FULL) {
+        http_fail(c->request, 503, STR("Retry-After: 5\r\n"),
+                  "there is no room to store this; try again later");
+        return;
+    }
+    log_warn("storage failed", "reason=%s", log_quote(str_of(err_str(err))));
+    http_fail(c->request, 500, STR_EMPTY, "storage failed: %s", err_str(err));
+}
+
+static bool is_name(struct str s)
+{
+    if (s.n_bytes == 0 || s.n_bytes > PLACE_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < s.n_bytes; i++) {
+        char c = s.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+static bool judge_name(struct call *c, enum param param, const char *what)
+{
+    if (is_name(c->match.params[param]))
+        return true;
+    http_fail(c->request, 400, STR_EMPTY,
+              "the %s's name must be 1 to %d of A-Z a-z 0-9 . _ -", what,
+              PLACE_MAX_BYTES);
+    return false;
+}
+
+bool call_scope(struct call *c, struct hook_scope *out)
+{
+    const struct str *params = c->match.params;
+    struct hook_scope scope = { .family = FAMILY_PULUMI,
+                                .level = LEVEL_ORGANIZATION,
+                                .org = params[PARAM_ORG],
+                                .project = params[PARAM_PROJECT] };
+
+    if (!judge_name(c, PARAM_ORG, "organization"))
+        return false;
+    if (scope.project.n_bytes > 0 && !judge_name(c, PARAM_PROJECT, "project"))
+        return false;
+    if (params[PARAM_STACK].n_bytes > 0) {
+        scope.level = LEVEL_STACK;
+        scope.target = params[PARAM_STACK];
+        if (!judge_name(c, PARAM_STACK, "stack"))
+            return false;
+    }
+    if (params[PARAM_ENV].n_bytes > 0) {
+        scope.level = LEVEL_ENVIRONMENT;
+        scope.target = params[PARAM_ENV];
+        if (!judge_name(c, PARAM_ENV, "environment"))
+            return false;
+        if (scope.project.n_bytes == 0) // the deprecated path has none
+            scope.project = STR("default");
+    }
+    *out = scope;
+    return true;
+}
+
+bool call_json(struct call *c, struct json **out)
+{
+    struct str body = c->request->body;
+    struct buf why;
+    bool is_good;
+
+    if (body.n_bytes == 0) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the body is empty; it must be a JSON object");
+        return false;
+    }
+    buf_init(&why, 1024);
+    is_good = json_parse(body, &json_default_limits, out, &why) == OK;
+    if (!is_good)
+        http_fail(c->request, 400, STR_EMPTY, "the body is not JSON: %s",
+                  buf_cstr(&why));
+    buf_clear(&why);
+    return is_good;
+}

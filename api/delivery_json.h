@@ -1,0 +1,17 @@
+// delivery_json.h — an attempt as JSON.
+
+#ifndef API_DELIVERY_JSON_H
+#define API_DELIVERY_JSON_H
+
+#include "common/buf.h"
+#include "common/str.h"
+#include "queue/queue.h"
+
+// The record of api/README.md: Pulumi's ten fields, then ours. `payload` is
+// the body that was sent.
+void delivery_print(const struct attempt *attempt, struct str payload,
+                    struct buf *out);
+
+const char *delivery_state_name(enum delivery_state state); // "delivered"
+
+#endif

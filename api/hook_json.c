@@ -1,0 +1,503 @@
+// hook_json.c — a hook as JSON: read, judged, merged, printed.
+
+#include "api/hook_json.h"
+
+#include <string.h>
+
+#include "api/formats.h"
+#include "common/crypto.h"
+#include "common/kinds.h"
+#include "common/log.h"
+
+static enum err refuse(const struct hook_reader *reader, const char *sentence)
+{
+    buf_puts(reader->why, sentence);
+    return ERR_INVALID;
+}
+
+// --- reading members ---
+
+// A member that is there and not null.
+static const struct json_value *member(const struct json_value *body,
+                                       const char *key)
+{
+    const struct json_value *v = json_get(body, key);
+
+    return json_is(v, JSON_NULL) ? NULL : v;
+}
+
+// Leaves `out` as it is if the member is absent or null.
+static enum err read_text(const struct hook_reader *reader,
+                          const struct json_value *body, const char *key,
+                          struct str *out)
+{
+    const struct json_value *v = member(body, key);
+
+    if (v == NULL)
+        return OK;
+    if (!json_is(v, JSON_STRING)) {
+        buf_printf(reader->why, "%s must be a string, not %s", key,
+                   json_type_name(v));
+        return ERR_INVALID;
+    }
+    *out = arena_copy(reader->arena, json_str(v));
+    return OK;
+}
+
+static enum err read_active(const struct hook_reader *reader,
+                            const struct json_value *body, bool *out)
+{
+    const struct json_value *v = member(body, "active");
+
+    if (v == NULL)
+        return OK;
+    if (!json_is(v, JSON_BOOL)) {
+        buf_printf(reader->why, "active must be true or false, not %s",
+                   json_type_name(v));
+        return ERR_INVALID;
+    }
+    *out = json_bool(v);
+    return OK;
+}
+
+// An empty string is as good as none.
+static enum err read_format(const struct hook_reader *reader,
+                            const struct json_value *body, struct hook *hook)
+{
+    struct str name = STR_EMPTY;
+    enum err err = read_text(reader, body, "format", &name);
+
+    if (err != OK || name.n_bytes == 0)
+        return err;
+    if (format_find(name, &hook->format, reader->why) != OK)
+        return ERR_INVALID;
+    return OK;
+}
+
+// --- filters and groups ---
+
+static const char *level_name(enum hook_level level)
+{
+    switch (level) {
+    case LEVEL_ORGANIZATION:
+        return "organization";
+    case LEVEL_STACK:
+        return "stack";
+    case LEVEL_ENVIRONMENT:
+        return "environment";
+    case LEVEL_PROJECT:
+        return "project";
+    }
+    return "";
+}
+
+static unsigned level_bit(enum hook_level level)
+{
+    switch (level) {
+    case LEVEL_ORGANIZATION:
+        return LEVEL_BIT_ORG;
+    case LEVEL_STACK:
+        return LEVEL_BIT_STACK;
+    case LEVEL_ENVIRONMENT:
+        return LEVEL_BIT_ENV;
+    case LEVEL_PROJECT:
+        return 0;
+    }
+    return 0;
+}
+
+static enum err refuse_level(const struct hook_reader *reader, const char *what,
+                             const char *name, enum hook_level level)
+{
+    buf_printf(reader->why, "%s: %s is not possible on %s webhooks", what, name,
+               level_name(level));
+    return ERR_INVALID;
+}
+
+static enum err add_pattern(const struct hook_reader *reader, struct str name,
+                            struct hook *hook)
+{
+    if (!kind_is_pattern(name)) {
+        buf_printf(reader->why,
+                   "filters: %s is not a kind like order.created or order.*, "
+                   "of at most %d of a-z 0-9 _ - .",
+                   log_quote(name), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (str_eq(hook->kinds[i], name))
+            return OK;
+    }
+    if (hook->n_kinds == HOOK_LIST_MAX) {
+        buf_printf(reader->why, "filters: more than %d with a dot",
+                   HOOK_LIST_MAX);
+        return ERR_INVALID;
+    }
+    hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, name);
+    return OK;
+}
+
+static enum err add_filter(const struct hook_reader *reader, struct str name,
+                           struct hook *hook)
+{
+    int number = filter_find(name);
+
+    if (number < 0 && name.n_bytes > 0 &&
+        memchr(name.at, '.', name.n_bytes) != NULL)
+        return add_pattern(reader, name, hook);
+    if (number < 0) {
+        buf_printf(reader->why,
+                   "filters: there is no filter %s; did you mean %s?",
+                   log_quote(name), filter_nearest(name));
+        return ERR_INVALID;
+    }
+    if ((filters[number].levels & level_bit(hook->scope.level)) == 0)
+        return refuse_level(reader, "filters", filters[number].name,
+                            hook->scope.level);
+    hook->filters |= UINT64_C(1) << number;
+    return OK;
+}
+
+static enum err add_group(const struct hook_reader *reader, struct str name,
+                          struct hook *hook)
+{
+    int number = group_find(name);
+
+    if (number < 0) {
+        buf_printf(reader->why, "groups: there is no group %s; groups are:",
+                   log_quote(name));
+        for (int i = 0; i < GROUPS; i++)
+            buf_printf(reader->why, "%s %s", i > 0 ? "," : "",
+                       group_name((enum group)i));
+        return ERR_INVALID;
+    }
+    if ((group_levels((enum group)number) & level_bit(hook->scope.level)) == 0)
+        return refuse_level(reader, "groups", group_name((enum group)number),
+                            hook->scope.level);
+    hook->groups |= UINT64_C(1) << number;
+    return OK;
+}
+
+// Calls `add` for each string of the list; null is an empty list.
+static enum err read_list(const struct hook_reader *reader,
+                          const struct json_value *list, const char *key,
+                          enum err (*add)(const struct hook_reader *,
+                                          struct str, struct hook *),
+                          struct hook *hook)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    if (list != NULL && !json_is(list, JSON_ARRAY) &&
+        !json_is(list, JSON_NULL)) {
+        buf_printf(reader->why, "%s must be an array of strings, not %s", key,
+                   json_type_name(list));
+        return ERR_INVALID;
+    }
+    while ((item = json_next(&it, NULL)) != NULL) {
+        enum err err;
+
+        if (!json_is(item, JSON_STRING)) {
+            buf_printf(reader->why, "%s must hold strings, not %s", key,
+                       json_type_name(item));
+            return ERR_INVALID;
+        }
+        err = add(reader, json_str(item), hook);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+// Absent: unchanged, or empty if the body is the whole state.
+static enum err read_lists(const struct hook_reader *reader,
+                           const struct json_value *body, bool is_whole,
+                           struct hook *hook)
+{
+    const struct json_value *list = json_get(body, "filters");
+    enum err err = OK;
+
+    if (list != NULL || is_whole) {
+        hook->filters = 0;
+        hook->n_kinds = 0;
+        hook->kinds =
+            arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+        err = read_list(reader, list, "filters", add_filter, hook);
+    }
+    list = json_get(body, "groups");
+    if (err == OK && (list != NULL || is_whole)) {
+        hook->groups = 0;
+        err = read_list(reader, list, "groups", add_group, hook);
+    }
+    return err;
+}
+
+// --- judging ---
+
+bool hook_name_is_valid(struct str name)
+{
+    if (name.n_bytes == 0 || name.n_bytes > HOOK_NAME_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < name.n_bytes; i++) {
+        char c = name.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static size_t n_characters(struct str text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n_bytes; i++)
+        n += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static enum err check(const struct hook_reader *reader, const struct hook *hook)
+{
+    size_t n = n_characters(hook->display_name);
+
+    if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
+        return refuse(reader, "displayName must be 1 to 255 characters");
+    if (hook->url.n_bytes == 0)
+        return refuse(reader, "payloadUrl must not be empty");
+    if (hook->secret.n_bytes > SECRET_MAX_BYTES)
+        return refuse(reader, "secret must be at most 1024 bytes");
+    if (hook->secret.n_bytes > 0 &&
+        memchr(hook->secret.at, '\0', hook->secret.n_bytes) != NULL)
+        return refuse(reader, "secret must not hold a NUL");
+    return format_check(hook, reader->slack_url_prefixes, reader->why);
+}
+
+// --- create ---
+
+static enum err check_required(const struct hook_reader *reader,
+                               const struct json_value *body)
+{
+    static const char *const keys[] = { "organizationName", "displayName",
+                                        "payloadUrl", "active" };
+
+    if (!json_is(body, JSON_OBJECT))
+        return refuse(reader, "the body must be a JSON object");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (member(body, keys[i]) == NULL) {
+            buf_printf(reader->why, "%s is required", keys[i]);
+            return ERR_INVALID;
+        }
+    }
+    return OK;
+}
+
+// A name in the body must be the URL's.
+static enum err check_same(const struct hook_reader *reader,
+                           const struct json_value *body, const char *key,
+                           struct str wanted, const char *sentence)
+{
+    struct str given = STR_EMPTY;
+    enum err err = read_text(reader, body, key, &given);
+
+    if (err != OK || given.n_bytes == 0 || str_eq(given, wanted))
+        return err;
+    return refuse(reader, sentence);
+}
+
+static enum err check_place(const struct hook_reader *reader,
+                            const struct json_value *body,
+                            const struct hook_scope *scope)
+{
+    struct str org = STR_EMPTY;
+    enum err err = read_text(reader, body, "organizationName", &org);
+
+    if (err == OK && !str_eq(org, scope->org))
+        err = refuse(reader, "Organization name from request body doesn't "
+                             "match URL.");
+    if (err != OK || scope->level == LEVEL_ORGANIZATION)
+        return err;
+    err = check_same(reader, body, "projectName", scope->project,
+                     "Project name from request body doesn't match URL");
+    if (err == OK && scope->level == LEVEL_STACK)
+        err = check_same(reader, body, "stackName", scope->target,
+                         "Stack name from request body doesn't match URL");
+    if (err == OK && scope->level == LEVEL_ENVIRONMENT)
+        err = check_same(reader, body, "envName", scope->target,
+                         "Environment name from request body doesn't match "
+                         "URL");
+    return err;
+}
+
+static enum err read_name(const struct hook_reader *reader,
+                          const struct json_value *body, struct str *out)
+{
+    enum err err = read_text(reader, body, "name", out);
+
+    if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out))
+        err = refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+    return err;
+}
+
+enum err hook_read_new(const struct hook_reader *reader,
+                       const struct json_value *body, struct hook *hook)
+{
+    enum err err = check_required(reader, body);
+
+    hook->format = FORMAT_RAW;
+    if (err == OK)
+        err = check_place(reader, body, &hook->scope);
+    if (err == OK)
+        err = read_name(reader, body, &hook->name);
+    if (err == OK)
+        err = read_text(reader, body, "displayName", &hook->display_name);
+    if (err == OK)
+        err = read_text(reader, body, "payloadUrl", &hook->url);
+    if (err == OK)
+        err = read_active(reader, body, &hook->active);
+    if (err == OK)
+        err = read_format(reader, body, hook);
+    if (err == OK)
+        err = read_lists(reader, body, true, hook);
+    if (err == OK)
+        err = read_text(reader, body, "secret", &hook->secret);
+    if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
+        err = refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
+    if (err == OK)
+        err = check(reader, hook);
+    return err;
+}
+
+// --- update ---
+
+static enum err merge_secret(const struct hook_reader *reader,
+                             const struct json_value *body, struct hook *hook)
+{
+    struct str secret = STR_EMPTY;
+    enum err err = read_text(reader, body, "secret", &secret);
+
+    if (err != OK || secret.n_bytes == 0)
+        return err;
+    hook->secret = str_is(secret, HOOK_REMOVE_SECRET) ? STR_EMPTY : secret;
+    return OK;
+}
+
+enum err hook_merge(const struct hook_reader *reader,
+                    const struct json_value *body, struct hook *hook)
+{
+    bool is_whole = member(body, "displayName") != NULL &&
+                    member(body, "payloadUrl") != NULL &&
+                    member(body, "active") != NULL;
+    enum err err;
+
+    if (!json_is(body, JSON_OBJECT))
+        return refuse(reader, "the body must be a JSON object");
+    err = read_text(reader, body, "displayName", &hook->display_name);
+    if (err == OK)
+        err = read_text(reader, body, "payloadUrl", &hook->url);
+    if (err == OK)
+        err = read_active(reader, body, &hook->active);
+    if (err == OK)
+        err = read_format(reader, body, hook);
+    if (err == OK)
+        err = read_lists(reader, body, is_whole, hook);
+    if (err == OK)
+        err = merge_secret(reader, body, hook);
+    if (err == OK)
+        err = check(reader, hook);
+    return err;
+}
+
+// --- printing ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+static void put_scope(const struct hook_scope *scope, struct buf *out)
+{
+    buf_puts(out, "{\"organizationName\":");
+    buf_put_json(out, scope->org);
+    if (scope->level == LEVEL_ORGANIZATION)
+        return;
+    put_member(out, "projectName", scope->project);
+    if (scope->level == LEVEL_STACK)
+        put_member(out, "stackName", scope->target);
+    if (scope->level == LEVEL_ENVIRONMENT)
+        put_member(out, "envName", scope->target);
+}
+
+// One item of a list that is left out when it is empty.
+static void put_item(struct buf *out, const char *key, size_t i,
+                     struct str item)
+{
+    if (i == 0)
+        buf_printf(out, ",\"%s\":[", key);
+    else
+        buf_putc(out, ',');
+    buf_put_json(out, item);
+}
+
+static void put_filters(const struct hook *hook, struct buf *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_filters; i++) {
+        if ((hook->filters >> i & 1) != 0)
+            put_item(out, "filters", n++, str_of(filters[i].name));
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++)
+        put_item(out, "filters", n++, hook->kinds[i]);
+    if (n > 0)
+        buf_putc(out, ']');
+}
+
+// By name, as Pulumi Cloud lists them.
+static void put_groups(const struct hook *hook, struct buf *out)
+{
+    const char *last = "";
+    size_t n = 0;
+
+    for (int i = 0; i < GROUPS; i++) {
+        const char *next = NULL;
+
+        for (int j = 0; j < GROUPS; j++) {
+            const char *name = group_name((enum group)j);
+
+            if ((hook->groups >> j & 1) != 0 && strcmp(name, last) > 0 &&
+                (next == NULL || strcmp(name, next) < 0))
+                next = name;
+        }
+        if (next == NULL)
+            break;
+        put_item(out, "groups", n++, str_of(next));
+        last = next;
+    }
+    if (n > 0)
+        buf_putc(out, ']');
+}
+
+void hook_print(const struct hook *hook, struct buf *out)
+{
+    bool has_secret = hook->secret.n_bytes > 0;
+
+    put_scope(&hook->scope, out);
+    put_member(out, "name", hook->name);
+    put_member(out, "displayName", hook->display_name);
+    put_member(out, "payloadUrl", hook->url);
+    buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
+    put_member(out, "format", str_of(format_name(hook->format)));
+    put_filters(hook, out);
+    put_groups(hook, out);
+    buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
+               has_secret ? "true" : "false");
+    if (has_secret) {
+        uint8_t hash[SHA256_BYTES];
+
+        crypto_sha256(hook->secret, hash);
+        crypto_put_hex(out, hash, sizeof(hash));
+    }
+    buf_puts(out, "\"}");
+}

@@ -1,0 +1,51 @@
+// hook_json.h — a hook as JSON: read, judged, merged, printed.
+//
+// Pure: no clock, no randomness, no storage. Field names and rules are those
+// of Pulumi Cloud's webhook API.
+
+#ifndef API_HOOK_JSON_H
+#define API_HOOK_JSON_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/str.h"
+#include "queue/queue.h"
+
+#define HOOK_NAME_MAX_BYTES    32
+#define DISPLAY_NAME_MAX_CHARS 255
+#define SECRET_MAX_BYTES       1024
+#define HOOK_REMOVE_SECRET     "__remove-secret"
+
+// What judging needs besides the text.
+struct hook_reader {
+    struct arena *arena; // where what the hook points to goes
+    const char *slack_url_prefixes;
+    struct buf *why; // a sentence about what is wrong
+};
+
+// Reads the body of a create into `hook`, whose scope is set already, and
+// judges the result. `hook->name` stays empty if the body asks for a generated
+// one. ERR_INVALID: `reader->why`.
+MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
+                                  const struct json_value *body,
+                                  struct hook *hook);
+
+// Merges the body of an update into `hook` and judges the result. What is
+// absent or null stays, but when the body has displayName, payloadUrl and
+// active (the whole state, as every client of Pulumi sends it), absent filters
+// and groups become empty. ERR_INVALID: `reader->why`.
+MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
+                               const struct json_value *body,
+                               struct hook *hook);
+
+// 1 to 32 of A-Z a-z 0-9 . _ -
+bool hook_name_is_valid(struct str name);
+
+// The response object. Never the secret.
+void hook_print(const struct hook *hook, struct buf *out);
+
+#endif

@@ -1,0 +1,291 @@
+// hooks.c — handlers of the routes that make, show, change and delete hooks.
+
+#include "api/hooks.h"
+
+#include <stdlib.h>
+
+#include "api/hook_json.h"
+#include "api/server.h"
+#include "common/clock.h"
+#include "common/crypto.h"
+#include "common/log.h"
+
+#define NAME_TRIES        8 // a generated name may be taken
+#define NAME_RANDOM_BYTES 4
+#define UPDATE_TRIES      5
+#define WHY_MAX_BYTES     4096
+
+static void answer_hook(struct call *c, unsigned status,
+                        const struct hook *hook)
+{
+    struct buf body;
+
+    buf_init(&body, 0);
+    hook_print(hook, &body);
+    call_answer(c, status, buf_str(&body));
+    buf_clear(&body);
+}
+
+// The name is a client's and may be anything.
+static void answer_unknown(struct call *c)
+{
+    struct str name = c->match.params[PARAM_HOOK];
+
+    if (hook_name_is_valid(name))
+        http_fail(c->request, 404, STR_EMPTY, "Webhook '%.*s' not found",
+                  STR_ARG(name));
+    else
+        http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
+}
+
+static void log_change(const char *what, const struct hook_scope *scope,
+                       struct str name)
+{
+    log_info(what, "org=%s project=%s target=%s name=%s", log_quote(scope->org),
+             log_quote(scope->project), log_quote(scope->target),
+             log_quote(name));
+}
+
+// --- list, get ---
+
+static bool put_listed(void *data, const struct hook *hook)
+{
+    struct buf *body = data;
+
+    if (body->n_bytes > 1)
+        buf_putc(body, ',');
+    hook_print(hook, body);
+    return true;
+}
+
+void hooks_list(struct call *c)
+{
+    struct hook_scope scope;
+    struct buf body;
+    enum err err;
+
+    if (!call_scope(c, &scope))
+        return;
+    buf_init(&body, 0);
+    buf_putc(&body, '[');
+    err = hook_list(c->api->hooks, &scope, STR_EMPTY, put_listed, &body);
+    buf_putc(&body, ']');
+    if (err == OK)
+        call_answer(c, 200, buf_str(&body));
+    else
+        call_fail_store(c, err);
+    buf_clear(&body);
+}
+
+static bool put_found(void *data, const struct hook *hook)
+{
+    hook_print(hook, data);
+    return false;
+}
+
+// Where the path points to. ERR_NOTFOUND also for what cannot be a name.
+static enum err find(struct call *c, const struct hook_scope *scope,
+                     hook_visit visit, void *data)
+{
+    struct str name = c->match.params[PARAM_HOOK];
+
+    if (!hook_name_is_valid(name))
+        return ERR_NOTFOUND;
+    return hook_get(c->api->hooks, scope, name, visit, data);
+}
+
+void hooks_get(struct call *c)
+{
+    struct hook_scope scope;
+    struct buf body;
+    enum err err;
+
+    if (!call_scope(c, &scope))
+        return;
+    buf_init(&body, 0);
+    err = find(c, &scope, put_found, &body);
+    if (err == OK)
+        call_answer(c, 200, buf_str(&body));
+    else if (err == ERR_NOTFOUND)
+        answer_unknown(c);
+    else
+        call_fail_store(c, err);
+    buf_clear(&body);
+}
+
+// --- create ---
+
+static struct hook_reader reader_of(struct call *c, struct buf *why)
+{
+    return (struct hook_reader){
+        .arena = &c->arena,
+        .slack_url_prefixes = c->api->config->slack_url_prefixes,
+        .why = why,
+    };
+}
+
+static struct str random_name(struct arena *arena)
+{
+    uint8_t random[NAME_RANDOM_BYTES];
+    struct buf text;
+    struct str name;
+
+    crypto_random(random, sizeof(random));
+    buf_init(&text, 0);
+    crypto_put_hex(&text, random, sizeof(random));
+    name = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return name;
+}
+
+// Under the name it has, or else under one that is free.
+static enum err store_new(struct call *c, struct hook *hook)
+{
+    bool is_named = hook->name.n_bytes > 0;
+    enum err err = ERR_EXISTS;
+
+    if (is_named)
+        return hook_create(c->api->hooks, hook);
+    for (int i = 0; i < NAME_TRIES && err == ERR_EXISTS; i++) {
+        hook->name = random_name(&c->arena);
+        err = hook_create(c->api->hooks, hook);
+    }
+    return err;
+}
+
+static void create(struct call *c, struct hook *hook)
+{
+    enum err err;
+
+    if (c->api->n_hooks >= HOOKS_MAX) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "there are %d webhooks already, which is the limit",
+                  HOOKS_MAX);
+        return;
+    }
+    hook->created_at_ms = clock_now_ms();
+    hook->updated_at_ms = hook->created_at_ms;
+    err = store_new(c, hook);
+    if (err == ERR_EXISTS) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "Webhook with name %.*s already exists.",
+                  STR_ARG(hook->name));
+        return;
+    }
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    c->api->n_hooks++;
+    api_hint(c->api);
+    log_change("hook created", &hook->scope, hook->name);
+    answer_hook(c, 201, hook);
+}
+
+void hooks_create(struct call *c)
+{
+    struct hook hook = { .no = 0 };
+    struct hook_reader reader;
+    struct json *body;
+    struct buf why;
+
+    if (!call_scope(c, &hook.scope) || !call_json(c, &body))
+        return;
+    buf_init(&why, WHY_MAX_BYTES);
+    reader = reader_of(c, &why);
+    if (hook_read_new(&reader, json_root(body), &hook) == OK)
+        create(c, &hook);
+    else
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    json_free(body);
+}
+
+// --- update ---
+
+static bool copy_found(void *data, const struct hook *hook)
+{
+    struct hook **copy = data;
+
+    *copy = hook_copy(hook);
+    return false;
+}
+
+// Reads the hook, merges, writes it back; answers, unless it is ERR_CONFLICT:
+// somebody else wrote it in between.
+static enum err try_update(struct call *c, const struct hook_scope *scope,
+                           const struct json_value *body)
+{
+    struct hook *old = NULL;
+    struct hook_reader reader;
+    struct hook hook;
+    struct buf why;
+    enum err err = find(c, scope, copy_found, &old);
+
+    if (err != OK)
+        return err;
+    hook = *old;
+    buf_init(&why, WHY_MAX_BYTES);
+    reader = reader_of(c, &why);
+    if (hook_merge(&reader, body, &hook) == OK) {
+        hook.updated_at_ms = clock_now_ms();
+        err = hook_update(c->api->hooks, &hook);
+        if (err == OK) {
+            api_hint(c->api);
+            log_change("hook changed", scope, hook.name);
+            answer_hook(c, 200, &hook);
+        }
+    } else {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    }
+    buf_clear(&why);
+    free(old);
+    return err;
+}
+
+void hooks_update(struct call *c)
+{
+    struct hook_scope scope;
+    struct json *body;
+    enum err err = ERR_CONFLICT;
+
+    if (!call_scope(c, &scope) || !call_json(c, &body))
+        return;
+    for (int i = 0; i < UPDATE_TRIES && err == ERR_CONFLICT; i++)
+        err = try_update(c, &scope, json_root(body));
+    if (err == ERR_NOTFOUND)
+        answer_unknown(c);
+    else if (err == ERR_CONFLICT)
+        http_fail(c->request, 409, STR_EMPTY,
+                  "somebody else keeps changing this webhook; try again");
+    else if (err != OK)
+        call_fail_store(c, err);
+    json_free(body);
+}
+
+// --- delete ---
+
+void hooks_delete(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct str name = c->match.params[PARAM_HOOK];
+    struct hook_scope scope;
+    enum err err = ERR_NOTFOUND;
+
+    if (!call_scope(c, &scope))
+        return;
+    if (hook_name_is_valid(name))
+        err = hook_delete(c->api->hooks, &scope, name);
+    if (err == ERR_NOTFOUND) {
+        answer_unknown(c);
+        return;
+    }
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    c->api->n_hooks--;
+    api_hint(c->api);
+    log_change("hook deleted", &scope, name);
+    http_respond(c->request, &response);
+}

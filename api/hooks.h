@@ -1,0 +1,15 @@
+// hooks.h — handlers of the routes that make, show, change and delete hooks.
+
+#ifndef API_HOOKS_H
+#define API_HOOKS_H
+
+struct call;
+
+// Each answers its call.
+void hooks_list(struct call *c);
+void hooks_create(struct call *c);
+void hooks_get(struct call *c);
+void hooks_update(struct call *c);
+void hooks_delete(struct call *c);
+
+#endif

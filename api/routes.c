@@ -1,0 +1,177 @@
+// routes.c — the table of routes, and how a path is looked up in it.
+
+#include "api/routes.h"
+
+#include <string.h>
+
+#include "api/deliveries.h"
+#include "api/hooks.h"
+#include "api/operations.h"
+
+#define SEGMENTS_MAX 16
+
+// clang-format off
+// The six routes of one level of hooks.
+#define HOOK_ROUTES(at)                                                        \
+    { HTTP_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
+    { HTTP_POST, at, hooks_create, AUTH_WRITE, .takes_json = true },           \
+    { HTTP_GET, at "/{hook}", hooks_get, AUTH_READ, .takes_json = false },     \
+    { HTTP_PATCH, at "/{hook}", hooks_update, AUTH_WRITE, .takes_json = true },\
+    { HTTP_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                     \
+      .takes_json = false },                                                   \
+    { HTTP_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
+      .takes_json = false }
+
+static const struct route routes[] = {
+    HOOK_ROUTES("/api/orgs/{org}/hooks"),
+    HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
+    HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
+    HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
+    { HTTP_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
+    { HTTP_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
+    { HTTP_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },
+};
+// clang-format on
+
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static const char *const param_names[PARAMS] = {
+    [PARAM_ORG] = "{org}",     [PARAM_PROJECT] = "{project}",
+    [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
+    [PARAM_HOOK] = "{hook}",
+};
+
+struct segments {
+    struct str at[SEGMENTS_MAX]; // decoded, in the arena
+    size_t n;
+};
+
+// Takes the next segment off `rest`, which begins with a slash.
+static struct str next_segment(struct str *rest)
+{
+    struct str segment = { rest->at + 1, rest->n_bytes - 1 };
+    const char *slash =
+        segment.n_bytes > 0 ? memchr(segment.at, '/', segment.n_bytes) : NULL;
+
+    if (slash != NULL)
+        segment.n_bytes = (size_t)(slash - segment.at);
+    rest->at = segment.at + segment.n_bytes;
+    rest->n_bytes -= segment.n_bytes + 1;
+    return segment;
+}
+
+// Decoded after splitting, so that %2F is a character of its segment.
+static enum err split(struct str path, struct arena *arena,
+                      struct segments *out)
+{
+    enum err err = path.n_bytes > 0 && path.at[0] == '/' ? OK : ERR_NOTFOUND;
+    struct buf decoded;
+
+    out->n = 0;
+    buf_init(&decoded, 0);
+    while (err == OK && path.n_bytes > 0) {
+        struct str segment = next_segment(&path);
+
+        buf_reset(&decoded);
+        if (out->n == SEGMENTS_MAX)
+            err = ERR_NOTFOUND;
+        else if (http_decode(segment, &decoded) != OK)
+            err = ERR_INVALID;
+        else
+            out->at[out->n++] = arena_copy(arena, buf_str(&decoded));
+    }
+    buf_clear(&decoded);
+    return err;
+}
+
+static int param_of(struct str name)
+{
+    for (int i = 0; i < PARAMS; i++) {
+        if (str_is(name, param_names[i]))
+            return i;
+    }
+    return -1;
+}
+
+// Does one segment fit one segment of a pattern?
+static bool segment_fits(struct str wanted, struct str segment,
+                         struct str *params)
+{
+    int param = param_of(wanted);
+
+    if (param < 0)
+        return str_eq(wanted, segment);
+    params[param] = segment;
+    return segment.n_bytes > 0;
+}
+
+static bool route_fits(const struct route *route, const struct segments *path,
+                       struct str *params)
+{
+    struct str rest = str_of(route->pattern);
+    size_t n = 0;
+
+    memset(params, 0, PARAMS * sizeof(*params));
+    while (rest.n_bytes > 0) {
+        struct str wanted = next_segment(&rest);
+
+        if (n == path->n || !segment_fits(wanted, path->at[n++], params))
+            return false;
+    }
+    return n == path->n;
+}
+
+static unsigned bit(enum http_method method)
+{
+    return 1U << method;
+}
+
+enum err route_find(enum http_method method, struct str path,
+                    struct arena *arena, struct route_match *out)
+{
+    enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
+    struct segments segments;
+    struct str params[PARAMS];
+    enum err err;
+
+    memset(out, 0, sizeof(*out));
+    err = split(path, arena, &segments);
+    if (err != OK)
+        return err;
+    for (size_t i = 0; i < N_ROUTES; i++) {
+        if (!route_fits(&routes[i], &segments, params))
+            continue;
+        out->methods |= bit(routes[i].method);
+        memcpy(out->params, params, sizeof(params));
+        if (routes[i].method == wanted)
+            out->route = &routes[i];
+    }
+    if (out->methods == 0)
+        return ERR_NOTFOUND;
+    out->methods |= bit(HTTP_OPTIONS);
+    if ((out->methods & bit(HTTP_GET)) != 0)
+        out->methods |= bit(HTTP_HEAD);
+    return out->route != NULL ? OK : ERR_DENIED;
+}
+
+void route_put_allow(unsigned methods, struct buf *out)
+{
+    static const struct {
+        enum http_method method;
+        const char *name;
+    } names[] = {
+        { HTTP_GET, "GET" },         { HTTP_HEAD, "HEAD" },
+        { HTTP_POST, "POST" },       { HTTP_PUT, "PUT" },
+        { HTTP_PATCH, "PATCH" },     { HTTP_DELETE, "DELETE" },
+        { HTTP_OPTIONS, "OPTIONS" },
+    };
+    const char *separator = "Allow: ";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if ((methods & bit(names[i].method)) == 0)
+            continue;
+        buf_printf(out, "%s%s", separator, names[i].name);
+        separator = ", ";
+    }
+    buf_puts(out, "\r\n");
+}

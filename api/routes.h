@@ -1,0 +1,51 @@
+// routes.h — which handler answers a path.
+
+#ifndef API_ROUTES_H
+#define API_ROUTES_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/auth.h"
+#include "common/err.h"
+#include "common/http.h"
+#include "common/str.h"
+
+struct call;
+
+// What stands in braces in a pattern.
+enum param {
+    PARAM_ORG,
+    PARAM_PROJECT,
+    PARAM_STACK,
+    PARAM_ENV,
+    PARAM_HOOK,
+    PARAMS
+};
+
+struct route {
+    enum http_method method;
+    const char *pattern; // "/api/orgs/{org}/hooks"
+    void (*handler)(struct call *c);
+    enum auth_scope scope;
+    bool is_public;  // needs no token
+    bool takes_json; // a body that is not JSON is refused
+};
+
+struct route_match {
+    const struct route *route; // NULL unless found
+    struct str params[PARAMS]; // decoded; empty if the pattern has none
+    unsigned methods;          // bits (1 << http_method) that the path has
+};
+
+// Finds the route of a path as sent (percent-encoded, without the query); a
+// HEAD is a GET. What `out->params` points to lies in the arena.
+// ERR_NOTFOUND: there is no such path. ERR_DENIED: there is, but not for this
+// method; `out->methods` says for which. ERR_INVALID: a broken escape.
+MUST_CHECK enum err route_find(enum http_method method, struct str path,
+                               struct arena *arena, struct route_match *out);
+
+// "Allow: GET, HEAD, POST, OPTIONS\r\n" for such bits.
+void route_put_allow(unsigned methods, struct buf *out);
+
+#endif
