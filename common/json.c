@@ -84,20 +84,18 @@ static enum err say_twice(struct buf *why, struct str key)
 static enum err few_keys_differ(yyjson_val *object, struct buf *why)
 {
     struct str seen[FEW_KEYS];
-    size_t n = 0;
     size_t i;
-    size_t n_all;
+    size_t n;
     yyjson_val *key;
     yyjson_val *value;
 
-    yyjson_obj_foreach(object, i, n_all, key, value)
+    yyjson_obj_foreach(object, i, n, key, value)
     {
-        seen[n] = str_of_val(key);
-        for (size_t j = 0; j < n; j++) {
-            if (str_eq(seen[j], seen[n]))
-                return say_twice(why, seen[n]);
+        seen[i] = str_of_val(key);
+        for (size_t j = 0; j < i; j++) {
+            if (str_eq(seen[j], seen[i]))
+                return say_twice(why, seen[i]);
         }
-        n++;
     }
     return OK;
 }
@@ -129,9 +127,10 @@ static enum err judge_string(const struct judge *judge, yyjson_val *string)
 {
     if (yyjson_get_len(string) <= judge->limits->max_string_bytes)
         return OK;
-    if (judge->why != NULL)
+    if (judge->why != NULL) {
         buf_printf(judge->why, "a string is longer than %zu bytes",
                    judge->limits->max_string_bytes);
+    }
     return ERR_INVALID;
 }
 
@@ -143,9 +142,10 @@ static enum err judge_keys(struct judge *judge, yyjson_val *object)
     yyjson_val *value;
 
     if (yyjson_obj_size(object) > judge->limits->max_keys - judge->n_keys) {
-        if (judge->why != NULL)
+        if (judge->why != NULL) {
             buf_printf(judge->why, "more than %zu keys",
                        judge->limits->max_keys);
+        }
         return ERR_INVALID;
     }
     judge->n_keys += yyjson_obj_size(object);
@@ -195,9 +195,10 @@ static enum err judge_value(struct judge *judge, yyjson_val *value,
     if (!yyjson_is_ctn(value))
         return OK;
     if (depth >= judge->limits->max_depth) {
-        if (judge->why != NULL)
+        if (judge->why != NULL) {
             buf_printf(judge->why, "nested deeper than %u",
                        judge->limits->max_depth);
+        }
         return ERR_INVALID;
     }
     if (yyjson_is_obj(value) && judge_keys(judge, value) != OK)

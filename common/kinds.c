@@ -2,6 +2,7 @@
 
 #include "common/kinds.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 64 // of what is looked up; the longest name has 32
@@ -105,35 +106,42 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// The spelling of the table: "Refresh failed" becomes "refresh_failed". False:
-// too long for any name; `out` then holds the beginning.
-static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
+static struct str trimmed(struct str name)
 {
-    size_t n_bytes;
-
     while (name.n_bytes > 0 && is_blank(name.at[0])) {
         name.at++;
         name.n_bytes--;
     }
     while (name.n_bytes > 0 && is_blank(name.at[name.n_bytes - 1]))
         name.n_bytes--;
-    n_bytes = name.n_bytes < NAME_MAX_BYTES ? name.n_bytes : NAME_MAX_BYTES;
-    for (size_t i = 0; i < n_bytes; i++) {
-        char c = name.at[i];
+    return name;
+}
+
+// The spelling of the table: "Refresh failed" becomes "refresh_failed". False:
+// too long for any name; `out` then holds the beginning.
+static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
+{
+    struct str text = trimmed(name);
+    size_t n = 0;
+
+    while (n < text.n_bytes && n < NAME_MAX_BYTES) {
+        char c = text.at[n];
 
         if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
+            c = (char)((unsigned char)c | 0x20); // to lower case
         if (is_blank(c) || c == '-')
             c = '_';
-        out[i] = c != '\0' ? c : '?';
+        if (c == '\0')
+            c = '?';
+        out[n++] = c;
     }
-    out[n_bytes] = '\0';
-    return name.n_bytes <= NAME_MAX_BYTES;
+    out[n] = '\0';
+    return text.n_bytes <= NAME_MAX_BYTES;
 }
 
 int filter_find(struct str name)
 {
-    char wanted[NAME_MAX_BYTES + 1];
+    char wanted[NAME_MAX_BYTES + 1] = { 0 };
 
     if (!normalize(name, wanted))
         return -1;
@@ -155,6 +163,7 @@ static size_t distance(const char *a, const char *b)
     size_t n_a = strlen(a);
     size_t row[NAME_MAX_BYTES + 1];
 
+    assert(n_a <= NAME_MAX_BYTES);
     for (size_t i = 0; i <= n_a; i++)
         row[i] = i;
     for (size_t j = 1; b[j - 1] != '\0'; j++) {
@@ -174,7 +183,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *filter_nearest(struct str name)
 {
-    char wanted[NAME_MAX_BYTES + 1];
+    char wanted[NAME_MAX_BYTES + 1] = { 0 };
     size_t best = SIZE_MAX;
     size_t best_i = 0;
 
@@ -199,7 +208,7 @@ const char *group_name(enum group group)
 
 int group_find(struct str name)
 {
-    char wanted[NAME_MAX_BYTES + 1];
+    char wanted[NAME_MAX_BYTES + 1] = { 0 };
 
     if (!normalize(name, wanted))
         return -1;
@@ -244,7 +253,7 @@ bool kind_is_known(struct str kind)
 
 const char *kind_nearest(struct str kind)
 {
-    char wanted[NAME_MAX_BYTES + 1];
+    char wanted[NAME_MAX_BYTES + 1] = { 0 };
     const char *nearest = unfiltered_kind;
     size_t best;
 

@@ -40,13 +40,15 @@ static enum err check_bytes(struct str text, struct buf *why)
     for (size_t i = 0; i < text.n_bytes; i++) {
         char c = text.at[i];
 
-        if (c <= ' ' || c > '~' || c == '\\')
+        if (c <= ' ' || c > '~' || c == '\\') {
             return refuse(why, "the URL has a blank, control, non-ASCII or "
                                "backslash character; write it "
                                "percent-encoded, and the host in punycode");
-        if (c == '#')
+        }
+        if (c == '#') {
             return refuse(why, "the URL has a fragment (#); "
                                "leave it out");
+        }
     }
     if (!has_scheme(text, "https://") && !has_scheme(text, "http://"))
         return refuse(why, "the URL must begin with https:// or http://");
@@ -67,12 +69,13 @@ static bool is_name(const char *host)
     size_t label_bytes = 0;
 
     for (const char *c = host; *c != '\0'; c++) {
-        if (*c == '.' && label_bytes > 0)
+        if (*c == '.' && label_bytes > 0) {
             label_bytes = 0;
-        else if (is_host_char(*c) && label_bytes < LABEL_MAX_BYTES)
+        } else if (is_host_char(*c) && label_bytes < LABEL_MAX_BYTES) {
             label_bytes++;
-        else
+        } else {
             return false;
+        }
     }
     return label_bytes > 0 && strlen(host) <= HOST_MAX_BYTES;
 }
@@ -118,17 +121,20 @@ static bool is_canonical_v6(const char *host)
 static enum err check_host(const char *host, struct buf *why)
 {
     if (host[0] == '[') {
-        if (!is_canonical_v6(host))
+        if (!is_canonical_v6(host)) {
             return refuse(why, "the IPv6 address is not in its canonical form "
                                "(RFC 5952), like [2001:db8::1]");
+        }
         return OK;
     }
-    if (!is_name(host))
+    if (!is_name(host)) {
         return refuse(why, "the host is not a name of letters, digits, '-', "
                            "'_' and single dots, at most 253 characters");
-    if (is_numeric(host) && !is_canonical_v4(host))
+    }
+    if (is_numeric(host) && !is_canonical_v4(host)) {
         return refuse(why, "the host is a number, but not in the canonical "
                            "form of an IPv4 address, like 192.0.2.1");
+    }
     return OK;
 }
 
@@ -268,10 +274,11 @@ static enum err check_parts(const char *text, const struct parts *p,
     err = check_host(url.host, why);
     if (err != OK)
         return err;
-    if (!is_canonical(text, p))
+    if (!is_canonical(text, p)) {
         return refuse(why, "the URL is not in its canonical form, like "
                            "https://example.com:8443/path or "
                            "https://192.0.2.1/path");
+    }
     *out = url;
     return OK;
 }

@@ -17,7 +17,7 @@
 
 struct url {
     bool is_https;
-    uint16_t port; // the scheme's own if the text has none
+    uint16_t port;  // the scheme's own if the text has none
     char host[256]; // lower case; an IPv6 address in its brackets
 };
 

@@ -37,12 +37,13 @@ static enum err refuse(const struct work *w, const char *field,
     const struct json_value *v = json_get(w->payload, field);
 
     buf_printf(w->why, "payload.%s must be %s, it is ", field, allowed);
-    if (v == NULL)
+    if (v == NULL) {
         buf_puts(w->why, "missing");
-    else if (json_is(v, JSON_STRING))
+    } else if (json_is(v, JSON_STRING)) {
         put_shown(w->why, json_str(v));
-    else
+    } else {
         buf_puts(w->why, json_type_name(v));
+    }
     return ERR_INVALID;
 }
 
@@ -276,36 +277,36 @@ enum place { IN_STACK, IN_ENVIRONMENT };
 // has are refused where Pulumi's pages list all of them, else accepted.
 static const struct rule {
     const char *kind;
-    enum place place;
     enum err (*read)(const struct work *w);
     const char *field;
     const char *allowed;
+    enum place place;
     bool is_strict;
 } rules[] = {
-    { "stack", IN_STACK, NULL, "action", "\"created\" or \"deleted\"", true },
-    { "stack_update", IN_STACK, read_update, NULL, NULL, false },
-    { "stack_preview", IN_STACK, read_preview, NULL, NULL, false },
-    { "deployment", IN_STACK, read_deployment, NULL, NULL, false },
-    { "deployment_file_ingestion", IN_STACK, NULL, "status",
-      "a string like \"failed\"", false },
-    { "drift_detection", IN_STACK, read_drift, NULL, NULL, false },
-    { "drift_remediation", IN_STACK, NULL, "status",
-      "a string like \"succeeded\"", false },
-    { "policy_violation", IN_STACK, NULL, "enforcementLevel",
-      "a string like \"mandatory\"", false },
-    { "environment", IN_ENVIRONMENT, NULL, "action",
-      "\"created\" or \"deleted\"", true },
-    { "environment_revision", IN_ENVIRONMENT, NULL, "action",
-      "\"created\" or \"retracted\"", true },
-    { "environment_revision_tag", IN_ENVIRONMENT, NULL, "action", TAG_ACTIONS,
+    { "stack", NULL, "action", "\"created\" or \"deleted\"", IN_STACK, true },
+    { "stack_update", read_update, NULL, NULL, IN_STACK, false },
+    { "stack_preview", read_preview, NULL, NULL, IN_STACK, false },
+    { "deployment", read_deployment, NULL, NULL, IN_STACK, false },
+    { "deployment_file_ingestion", NULL, "status", "a string like \"failed\"",
+      IN_STACK, false },
+    { "drift_detection", read_drift, NULL, NULL, IN_STACK, false },
+    { "drift_remediation", NULL, "status", "a string like \"succeeded\"",
+      IN_STACK, false },
+    { "policy_violation", NULL, "enforcementLevel",
+      "a string like \"mandatory\"", IN_STACK, false },
+    { "environment", NULL, "action", "\"created\" or \"deleted\"",
+      IN_ENVIRONMENT, true },
+    { "environment_revision", NULL, "action", "\"created\" or \"retracted\"",
+      IN_ENVIRONMENT, true },
+    { "environment_revision_tag", NULL, "action", TAG_ACTIONS, IN_ENVIRONMENT,
       true },
-    { "environment_tag", IN_ENVIRONMENT, NULL, "action", TAG_ACTIONS, true },
-    { "imported_environment_changed", IN_ENVIRONMENT, read_import_change, NULL,
-      NULL, false },
-    { "environment_rotation", IN_ENVIRONMENT, read_rotation, NULL, NULL,
+    { "environment_tag", NULL, "action", TAG_ACTIONS, IN_ENVIRONMENT, true },
+    { "imported_environment_changed", read_import_change, NULL, NULL,
+      IN_ENVIRONMENT, false },
+    { "environment_rotation", read_rotation, NULL, NULL, IN_ENVIRONMENT,
       false },
-    { "change_request", IN_ENVIRONMENT, NULL, "action",
-      "a string like \"created\"", false },
+    { "change_request", NULL, "action", "a string like \"created\"",
+      IN_ENVIRONMENT, false },
 };
 
 static enum err read_word(const struct work *w, const struct rule *rule)
@@ -328,10 +329,11 @@ static enum err read_by_rule(const struct work *w, const struct rule *rule)
     err = read_name(w, "projectName", &w->out->project);
     if (err != OK)
         return err;
-    if (rule->place == IN_STACK)
+    if (rule->place == IN_STACK) {
         err = read_name(w, "stackName", &w->out->stack);
-    else
+    } else {
         err = read_name(w, "environmentName", &w->out->env);
+    }
     if (err != OK)
         return err;
     return rule->read != NULL ? rule->read(w) : read_word(w, rule);
@@ -366,22 +368,23 @@ static enum err refuse_kind(struct str kind, struct buf *why)
 
     buf_puts(why, "kind ");
     put_shown(why, kind);
-    if (str_is(kind, "ping"))
+    if (str_is(kind, "ping")) {
         buf_puts(why, " is not an event; a hook's ping call sends it");
-    else if (filter >= 0)
+    } else if (filter >= 0) {
         buf_printf(why, " is a filter; the kind of its events is \"%s\"",
                    filters[filter].kind);
-    else if (kind.n_bytes > 0 && memchr(kind.at, '.', kind.n_bytes) == NULL)
+    } else if (kind.n_bytes > 0 && memchr(kind.at, '.', kind.n_bytes) == NULL) {
         buf_printf(why,
                    " is not known, the nearest is \"%s\"; a kind of your own "
                    "must contain a dot, like \"order.created\"",
                    kind_nearest(kind));
-    else
+    } else {
         buf_printf(why,
                    " is not valid: a kind of your own is segments of a-z, "
                    "0-9, _ and - with dots between them, like "
                    "\"order.created\", at most %d characters",
                    KIND_MAX_BYTES);
+    }
     return ERR_INVALID;
 }
 
@@ -405,10 +408,12 @@ enum err classify_event(struct str kind, const struct json_value *payload,
             *out = c;
         return err;
     }
-    if (kind_is_custom(kind))
+    if (kind_is_custom(kind)) {
         err = read_custom(&w);
-    else if (!kind_is_known(kind)) // "team" is, and goes to organization hooks
+    } else if (!kind_is_known(
+                   kind)) { // "team" is, and goes to organization hooks
         err = refuse_kind(kind, why);
+    }
     if (err == OK)
         *out = c;
     return err;

@@ -44,9 +44,10 @@ static void assert_filters(const char *kind, const char *payload,
     buf_init(&why, 0);
     if (classify_event(str_of(kind), json_root(j), &c, &why) != OK)
         fail_msg("%s %s: %s", kind, payload, buf_cstr(&why));
-    if (c.filters != expected)
+    if (c.filters != expected) {
         fail_msg("%s %s: %#llx, not %#llx", kind, payload,
                  (unsigned long long)c.filters, (unsigned long long)expected);
+    }
     buf_clear(&why);
     json_free(j);
 }
@@ -324,90 +325,90 @@ static void environment_kinds_follow_the_table(void **state)
     "must be a string of 1 to 100 characters without control characters, it " \
     "is "
 
+static const struct {
+    const char *kind;
+    const char *payload;
+    const char *sentence;
+} faulty[] = {
+    { "stack", "{" IN_STACK ",\"action\":\"x\"}",
+      "payload.action must be \"created\" or \"deleted\", it is \"x\"" },
+    { "stack", "{" IN_STACK "}",
+      "payload.action must be \"created\" or \"deleted\", it is missing" },
+    { "stack", "{" IN_STACK ",\"action\":{}}",
+      "payload.action must be \"created\" or \"deleted\", it is an "
+      "object" },
+    { "environment_revision", "{" IN_ENV ",\"action\":\"deleted\"}",
+      "payload.action must be \"created\" or \"retracted\", it is "
+      "\"deleted\"" },
+    { "environment_tag", "{" IN_ENV ",\"action\":\"retracted\"}",
+      "payload.action must be \"created\", \"updated\" or \"deleted\", it "
+      "is \"retracted\"" },
+    { "environment_revision_tag", "{" IN_ENV ",\"action\":\"\"}",
+      "payload.action must be \"created\", \"updated\" or \"deleted\", it "
+      "is \"\"" },
+    { "environment", "{" IN_ENV ",\"action\":null}",
+      "payload.action must be \"created\" or \"deleted\", it is null" },
+    { "change_request", "{" IN_ENV "}",
+      "payload.action must be a string like \"created\", it is missing" },
+    { "stack_update", "{" IN_STACK ",\"result\":\"failed\"}",
+      "payload.kind must be a string like \"update\", it is missing" },
+    { "stack_update", "{" IN_STACK ",\"kind\":\"update\",\"result\":1}",
+      "payload.result must be a string like \"succeeded\", it is a "
+      "number" },
+    { "stack_update",
+      "{" IN_STACK ",\"kind\":\"update\",\"result\":\"failed\","
+      "\"isPreview\":\"true\"}",
+      "payload.isPreview must be a boolean, it is \"true\"" },
+    { "stack_preview", "{" IN_STACK "}",
+      "payload.result must be a string like \"succeeded\", it is "
+      "missing" },
+    { "deployment", "{" IN_STACK ",\"status\":[]}",
+      "payload.status must be a string like \"running\", it is an array" },
+    { "drift_detection", "{" IN_STACK ",\"status\":\"succeeded\"}",
+      "payload.driftDetected must be a boolean, it is missing" },
+    { "drift_detection",
+      "{" IN_STACK ",\"status\":\"failed\",\"driftDetected\":0}",
+      "payload.driftDetected must be a boolean, it is a number" },
+    { "drift_detection", "{" IN_STACK ",\"driftDetected\":true}",
+      "payload.status must be a string like \"succeeded\", it is "
+      "missing" },
+    { "drift_remediation", "{" IN_STACK "}",
+      "payload.status must be a string like \"succeeded\", it is "
+      "missing" },
+    { "deployment_file_ingestion", "{" IN_STACK "}",
+      "payload.status must be a string like \"failed\", it is missing" },
+    { "policy_violation", "{" IN_STACK "}",
+      "payload.enforcementLevel must be a string like \"mandatory\", it is "
+      "missing" },
+    { "environment_rotation", "{" IN_ENV "}",
+      "payload.status must be a string like \"succeeded\", it is "
+      "missing" },
+    { "stack", "{\"stackName\":\"prod\",\"action\":\"created\"}",
+      "payload.projectName " NAME_RULE "missing" },
+    { "stack", "{\"projectName\":\"web\",\"action\":\"created\"}",
+      "payload.stackName " NAME_RULE "missing" },
+    { "environment", "{\"projectName\":\"web\",\"stackName\":\"prod\"}",
+      "payload.environmentName " NAME_RULE "missing" },
+    { "stack", "{\"projectName\":\"\",\"stackName\":\"prod\"}",
+      "payload.projectName " NAME_RULE "\"\"" },
+    { "stack", "{\"projectName\":\"a\\nb\",\"stackName\":\"prod\"}",
+      "payload.projectName " NAME_RULE "\"a\\nb\"" },
+    { "stack", "{\"projectName\":\"a\\u0000\",\"stackName\":\"prod\"}",
+      "payload.projectName " NAME_RULE "\"a\\u0000\"" },
+    { "stack", "{\"projectName\":\"a\\u007f\",\"stackName\":\"prod\"}",
+      "payload.projectName " NAME_RULE "\"a\\u007f\"" },
+    { "stack", "{\"projectName\":\"a\\u0085\",\"stackName\":\"prod\"}",
+      "payload.projectName " NAME_RULE "\"a\xc2\x85\"" },
+    { "order.created", "{\"stackName\":5}",
+      "payload.stackName " NAME_RULE "a number" },
+    { "stack", "[]", "payload must be an object, it is an array" },
+};
+
 static void the_sentence_names_the_field(void **state)
 {
-    static const struct {
-        const char *kind;
-        const char *payload;
-        const char *sentence;
-    } cases[] = {
-        { "stack", "{" IN_STACK ",\"action\":\"x\"}",
-          "payload.action must be \"created\" or \"deleted\", it is \"x\"" },
-        { "stack", "{" IN_STACK "}",
-          "payload.action must be \"created\" or \"deleted\", it is missing" },
-        { "stack", "{" IN_STACK ",\"action\":{}}",
-          "payload.action must be \"created\" or \"deleted\", it is an "
-          "object" },
-        { "environment_revision", "{" IN_ENV ",\"action\":\"deleted\"}",
-          "payload.action must be \"created\" or \"retracted\", it is "
-          "\"deleted\"" },
-        { "environment_tag", "{" IN_ENV ",\"action\":\"retracted\"}",
-          "payload.action must be \"created\", \"updated\" or \"deleted\", it "
-          "is \"retracted\"" },
-        { "environment_revision_tag", "{" IN_ENV ",\"action\":\"\"}",
-          "payload.action must be \"created\", \"updated\" or \"deleted\", it "
-          "is \"\"" },
-        { "environment", "{" IN_ENV ",\"action\":null}",
-          "payload.action must be \"created\" or \"deleted\", it is null" },
-        { "change_request", "{" IN_ENV "}",
-          "payload.action must be a string like \"created\", it is missing" },
-        { "stack_update", "{" IN_STACK ",\"result\":\"failed\"}",
-          "payload.kind must be a string like \"update\", it is missing" },
-        { "stack_update", "{" IN_STACK ",\"kind\":\"update\",\"result\":1}",
-          "payload.result must be a string like \"succeeded\", it is a "
-          "number" },
-        { "stack_update",
-          "{" IN_STACK ",\"kind\":\"update\",\"result\":\"failed\","
-          "\"isPreview\":\"true\"}",
-          "payload.isPreview must be a boolean, it is \"true\"" },
-        { "stack_preview", "{" IN_STACK "}",
-          "payload.result must be a string like \"succeeded\", it is "
-          "missing" },
-        { "deployment", "{" IN_STACK ",\"status\":[]}",
-          "payload.status must be a string like \"running\", it is an array" },
-        { "drift_detection", "{" IN_STACK ",\"status\":\"succeeded\"}",
-          "payload.driftDetected must be a boolean, it is missing" },
-        { "drift_detection",
-          "{" IN_STACK ",\"status\":\"failed\",\"driftDetected\":0}",
-          "payload.driftDetected must be a boolean, it is a number" },
-        { "drift_detection", "{" IN_STACK ",\"driftDetected\":true}",
-          "payload.status must be a string like \"succeeded\", it is "
-          "missing" },
-        { "drift_remediation", "{" IN_STACK "}",
-          "payload.status must be a string like \"succeeded\", it is "
-          "missing" },
-        { "deployment_file_ingestion", "{" IN_STACK "}",
-          "payload.status must be a string like \"failed\", it is missing" },
-        { "policy_violation", "{" IN_STACK "}",
-          "payload.enforcementLevel must be a string like \"mandatory\", it is "
-          "missing" },
-        { "environment_rotation", "{" IN_ENV "}",
-          "payload.status must be a string like \"succeeded\", it is "
-          "missing" },
-        { "stack", "{\"stackName\":\"prod\",\"action\":\"created\"}",
-          "payload.projectName " NAME_RULE "missing" },
-        { "stack", "{\"projectName\":\"web\",\"action\":\"created\"}",
-          "payload.stackName " NAME_RULE "missing" },
-        { "environment", "{\"projectName\":\"web\",\"stackName\":\"prod\"}",
-          "payload.environmentName " NAME_RULE "missing" },
-        { "stack", "{\"projectName\":\"\",\"stackName\":\"prod\"}",
-          "payload.projectName " NAME_RULE "\"\"" },
-        { "stack", "{\"projectName\":\"a\\nb\",\"stackName\":\"prod\"}",
-          "payload.projectName " NAME_RULE "\"a\\nb\"" },
-        { "stack", "{\"projectName\":\"a\\u0000\",\"stackName\":\"prod\"}",
-          "payload.projectName " NAME_RULE "\"a\\u0000\"" },
-        { "stack", "{\"projectName\":\"a\\u007f\",\"stackName\":\"prod\"}",
-          "payload.projectName " NAME_RULE "\"a\\u007f\"" },
-        { "stack", "{\"projectName\":\"a\\u0085\",\"stackName\":\"prod\"}",
-          "payload.projectName " NAME_RULE "\"a\xc2\x85\"" },
-        { "order.created", "{\"stackName\":5}",
-          "payload.stackName " NAME_RULE "a number" },
-        { "stack", "[]", "payload must be an object, it is an array" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        assert_refused(cases[i].kind, cases[i].payload, cases[i].sentence);
+    for (size_t i = 0; i < sizeof(faulty) / sizeof(*faulty); i++)
+        assert_refused(faulty[i].kind, faulty[i].payload, faulty[i].sentence);
 }
 
 #define CUSTOM_RULE                                                            \

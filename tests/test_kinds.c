@@ -126,9 +126,10 @@ static void the_nearest_name_is_the_one_that_was_meant(void **state)
     char many[1000];
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         assert_string_equal(filter_nearest(str_of(cases[i].name)),
                             cases[i].nearest);
+    }
     assert_string_equal(kind_nearest(STR("stack-updates")), "stack_update");
     assert_string_equal(kind_nearest(STR("teams")), "team");
     memset(many, 'x', sizeof(many)); // far too long is fine

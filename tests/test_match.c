@@ -1,6 +1,5 @@
 // test_match.c — which hooks want an event.
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -45,11 +44,11 @@ static void assert_matches(const struct match_index *idx,
     n = match_event(idx, event, on_match, &seen);
     assert_int_equal(n, seen.n);
     for (size_t i = 0; i < seen.n; i++)
-        buf_printf(&text, "%s%" PRIu64, i > 0 ? " " : "", seen.nos[i]);
-    if (strcmp(buf_cstr(&text), expected) != 0)
-        fail_msg("%.*s filters %" PRIx64 ": \"%s\", not \"%s\"",
-                 STR_ARG(event->kind), event->filters, buf_cstr(&text),
-                 expected);
+        buf_printf(&text, "%s%ju", i > 0 ? " " : "", (uintmax_t)seen.nos[i]);
+    if (strcmp(buf_cstr(&text), expected) != 0) {
+        fail_msg("%.*s filters %jx: \"%s\", not \"%s\"", STR_ARG(event->kind),
+                 (uintmax_t)event->filters, buf_cstr(&text), expected);
+    }
     buf_clear(&text);
 }
 
@@ -140,9 +139,10 @@ static struct match_index *index_of_wishes(size_t f)
                                  .active = true,
                                  .scope = org_of("acme") };
 
-            if (levels[l].level != LEVEL_ORGANIZATION)
+            if (levels[l].level != LEVEL_ORGANIZATION) {
                 hook.scope =
                     below(levels[l].level, "acme", "web", levels[l].target);
+            }
             set_wish(&hook, (enum wish)wish, f);
             put(idx, &hook);
         }

@@ -100,88 +100,88 @@ static void addresses_are_accepted_in_their_one_spelling(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    const char *mentions;
+} misread[] = {
+    { "http://2130706433/", "canonical" },
+    { "http://0x7f000001/", "canonical" },
+    { "http://0x7f.1/", "canonical" },
+    { "http://127.1/", "canonical" },
+    { "http://0177.0.0.1/", "canonical" },
+    { "http://017700000001/", "canonical" },
+    { "http://0/", "canonical" },
+    { "http://LOCALHOST./", "the host" },
+    { "http://127.0.0.1./", "the host" },
+    { "http://[::ffff:7f00:1]/", "canonical" },
+    { "http://[::0:1]/", "canonical" },
+    { "http://[0:0:0:0:0:0:0:1]/", "canonical" },
+    { "http://[fe80::1%25lo]/", "canonical" },
+    { "http://[fe80::1%lo]/", "canonical" },
+    { "http://user@127.0.0.1/", "user name" },
+    { "http://user:word@example.com/", "user name" },
+    { "http://@example.com/", "user name" },
+    { "http://example.com@127.0.0.1/", "user name" },
+    { "http://example.com\\@127.0.0.1/", "backslash" },
+    { "http://127.0.0.1\\@example.com/", "backslash" },
+    { "http://127.0.0.1#@example.com/", "fragment" },
+    { "http://example.com/#top", "fragment" },
+    { "http:///127.0.0.1/", "canonical" },
+    { "http:/127.0.0.1/", "begin with" },
+    { "http:127.0.0.1", "begin with" },
+    { "127.0.0.1", "begin with" },
+    { "//127.0.0.1/", "begin with" },
+    { "http://%31%32%37.0.0.1/", "canonical" },
+    { "http://ex%61mple.com/", "canonical" },
+    { "http://127.0.0.1:0/", "port" },
+    { "http://127.0.0.1:65536/", "port" },
+    { "http://127.0.0.1:-1/", "port" },
+    { "http://127.0.0.1:99999999999999999999/", "port" },
+    { "http://127.0.0.1:80x/", "port" },
+    { "http://127.0.0.1:00080/", "canonical" },
+    { "http://127.0.0.1:/", "canonical" },
+    { "http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "non-ASCII" },
+    { "http://\xe2\x91\xa0\xe2\x91\xa1\xe2\x91\xa6.0.0.1/", "non-ASCII" },
+    { "http://b\xc3\xbc"
+      "cher.example/",
+      "non-ASCII" },
+    { "http://a%00b/", "host" },
+    { "http://a%0d%0ab/", "host" },
+    { "http://a b/", "blank" },
+    { " http://a/", "blank" },
+    { "http://a/\n", "control" },
+    { "http://a/\x7f", "control" },
+    { "http://[::1/", "IPv6" },
+    { "http://::1/", "" },
+    { "http://[]/", "" },
+    { "http://[::1]x/", "" },
+    { "http://1.2.3.4.5/", "canonical" },
+    { "http://256.1.1.1/", "canonical" },
+    { "http://example.0x7f/", "canonical" },
+    { "http://0x/", "canonical" },
+    { "http://a..b/", "the host" },
+    { "http://.a/", "the host" },
+    { "http://a~b/", "the host" },
+    { "http://a,b/", "host" },
+    { "http://", "begin with" },
+    { "http:///", "" },
+    { "https://:443/", "" },
+    { "http://?x", "" },
+    { "file:///etc/passwd", "begin with" },
+    { "gopher://127.0.0.1/", "begin with" },
+    { "dict://127.0.0.1:6379/", "begin with" },
+    { "ftp://example.com/", "begin with" },
+    { "httpss://example.com/", "begin with" },
+    { "javascript:alert(1)", "begin with" },
+    { "/hook", "begin with" },
+    { "", "empty" },
+};
+
 static void strings_that_parsers_read_differently_are_refused(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *mentions;
-    } cases[] = {
-        { "http://2130706433/", "canonical" },
-        { "http://0x7f000001/", "canonical" },
-        { "http://0x7f.1/", "canonical" },
-        { "http://127.1/", "canonical" },
-        { "http://0177.0.0.1/", "canonical" },
-        { "http://017700000001/", "canonical" },
-        { "http://0/", "canonical" },
-        { "http://LOCALHOST./", "the host" },
-        { "http://127.0.0.1./", "the host" },
-        { "http://[::ffff:7f00:1]/", "canonical" },
-        { "http://[::0:1]/", "canonical" },
-        { "http://[0:0:0:0:0:0:0:1]/", "canonical" },
-        { "http://[fe80::1%25lo]/", "canonical" },
-        { "http://[fe80::1%lo]/", "canonical" },
-        { "http://user@127.0.0.1/", "user name" },
-        { "http://user:word@example.com/", "user name" },
-        { "http://@example.com/", "user name" },
-        { "http://example.com@127.0.0.1/", "user name" },
-        { "http://example.com\\@127.0.0.1/", "backslash" },
-        { "http://127.0.0.1\\@example.com/", "backslash" },
-        { "http://127.0.0.1#@example.com/", "fragment" },
-        { "http://example.com/#top", "fragment" },
-        { "http:///127.0.0.1/", "canonical" },
-        { "http:/127.0.0.1/", "begin with" },
-        { "http:127.0.0.1", "begin with" },
-        { "127.0.0.1", "begin with" },
-        { "//127.0.0.1/", "begin with" },
-        { "http://%31%32%37.0.0.1/", "canonical" },
-        { "http://ex%61mple.com/", "canonical" },
-        { "http://127.0.0.1:0/", "port" },
-        { "http://127.0.0.1:65536/", "port" },
-        { "http://127.0.0.1:-1/", "port" },
-        { "http://127.0.0.1:99999999999999999999/", "port" },
-        { "http://127.0.0.1:80x/", "port" },
-        { "http://127.0.0.1:00080/", "canonical" },
-        { "http://127.0.0.1:/", "canonical" },
-        { "http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "non-ASCII" },
-        { "http://\xe2\x91\xa0\xe2\x91\xa1\xe2\x91\xa6.0.0.1/", "non-ASCII" },
-        { "http://b\xc3\xbc"
-          "cher.example/",
-          "non-ASCII" },
-        { "http://a%00b/", "host" },
-        { "http://a%0d%0ab/", "host" },
-        { "http://a b/", "blank" },
-        { " http://a/", "blank" },
-        { "http://a/\n", "control" },
-        { "http://a/\x7f", "control" },
-        { "http://[::1/", "IPv6" },
-        { "http://::1/", "" },
-        { "http://[]/", "" },
-        { "http://[::1]x/", "" },
-        { "http://1.2.3.4.5/", "canonical" },
-        { "http://256.1.1.1/", "canonical" },
-        { "http://example.0x7f/", "canonical" },
-        { "http://0x/", "canonical" },
-        { "http://a..b/", "the host" },
-        { "http://.a/", "the host" },
-        { "http://a~b/", "the host" },
-        { "http://a,b/", "host" },
-        { "http://", "begin with" },
-        { "http:///", "" },
-        { "https://:443/", "" },
-        { "http://?x", "" },
-        { "file:///etc/passwd", "begin with" },
-        { "gopher://127.0.0.1/", "begin with" },
-        { "dict://127.0.0.1:6379/", "begin with" },
-        { "ftp://example.com/", "begin with" },
-        { "httpss://example.com/", "begin with" },
-        { "javascript:alert(1)", "begin with" },
-        { "/hook", "begin with" },
-        { "", "empty" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        assert_refused(str_of(cases[i].text), cases[i].mentions);
+    for (size_t i = 0; i < sizeof(misread) / sizeof(*misread); i++)
+        assert_refused(str_of(misread[i].text), misread[i].mentions);
     assert_refused(STR("http://a\0.example/"), "control");
     assert_refused(STR("http://a/\0"), "control");
 }
@@ -189,12 +189,13 @@ static void strings_that_parsers_read_differently_are_refused(void **state)
 static void lengths_are_limited(void **state)
 {
     char text[URL_MAX_BYTES + 1];
+    const struct str start = STR("https://example.com/");
     struct url url;
     size_t n;
 
     (void)state;
     memset(text, 'a', sizeof(text));
-    memcpy(text, "https://example.com/", 20);
+    memcpy(text, start.at, start.n_bytes);
     assert_int_equal(url_parse((struct str){ text, URL_MAX_BYTES }, &url, NULL),
                      OK);
     assert_refused((struct str){ text, URL_MAX_BYTES + 1 }, "2000");
