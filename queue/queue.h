@@ -98,6 +98,7 @@ struct new_event { // filled by the caller
     struct str idempotency; // key that makes it idempotent; empty: none.
                             // An id that the producer chose is one by itself.
     bool was_stored;        // out: false for a repetition, nothing was stored
+    const struct new_event *repeats; // private
 };
 
 // A request to append, owned by the caller until `done` runs. All of its
@@ -111,9 +112,10 @@ struct append {
     // ERR_FULL: no room on the disk or in the map. ERR_IO: the log is broken;
     // the process should end. On any error nothing of it is stored.
     void (*done)(struct append *a, enum err err);
-    void *data;          // for the caller
-    size_t fault;        // out, with ERR_CONFLICT: index into `events`
-    struct append *next; // private
+    void *data;   // for the caller
+    size_t fault; // out, with ERR_CONFLICT: index into `events`
+    enum err err; // private, as the next
+    struct append *next;
 };
 
 struct event_log;
@@ -188,6 +190,7 @@ struct due_row {
     struct position position;
     uint32_t n_attempts; // made so far
     uint32_t n_crashes;  // senders that died with it
+    int64_t queue_us;    // acceptance to the first attempt, once it was made
 };
 
 // A dead letter.
@@ -196,6 +199,7 @@ struct dead_row {
     struct position position;
     int64_t dead_at_ms;
     uint32_t n_attempts;
+    int64_t queue_us; // acceptance to the first attempt
 };
 
 // The state of a delivery after an attempt. Values are on disk.

@@ -1,0 +1,161 @@
+// change.c — what one transaction of a shard will do, as a plain value.
+
+#include "queue/change.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/mem.h"
+
+#define STEP_HEADER_BYTES 6
+
+struct shard_change *shard_change_new(void)
+{
+    struct shard_change *c = xcalloc(1, sizeof(*c));
+
+    buf_init(&c->ops, 0);
+    buf_init(&c->record, 0);
+    return c;
+}
+
+void shard_change_free(struct shard_change *c)
+{
+    if (c == NULL)
+        return;
+    buf_clear(&c->ops);
+    buf_clear(&c->record);
+    free(c);
+}
+
+void shard_change_reset(struct shard_change *c)
+{
+    buf_reset(&c->ops);
+    c->n = 0;
+    c->has_cursor = false;
+    memset(c->counts, 0, sizeof(c->counts));
+}
+
+static void put_step(struct shard_change *c, enum change_op op, struct str key,
+                     struct str value)
+{
+    uint8_t header[STEP_HEADER_BYTES] = {
+        (uint8_t)op,
+        (uint8_t)key.n_bytes,
+        (uint8_t)(value.n_bytes >> 24),
+        (uint8_t)(value.n_bytes >> 16),
+        (uint8_t)(value.n_bytes >> 8),
+        (uint8_t)value.n_bytes,
+    };
+
+    buf_put(&c->ops, header, sizeof(header));
+    buf_put_str(&c->ops, key);
+    buf_put_str(&c->ops, value);
+    c->n++;
+}
+
+bool change_next(const struct shard_change *c, size_t *at,
+                 struct change_step *out)
+{
+    const uint8_t *h = (const uint8_t *)c->ops.at + *at;
+    size_t n_value;
+
+    if (*at >= c->ops.n_bytes)
+        return false;
+    n_value =
+        (size_t)h[2] << 24 | (size_t)h[3] << 16 | (size_t)h[4] << 8 | h[5];
+    out->op = (enum change_op)h[0];
+    out->key = (struct str){ c->ops.at + *at + STEP_HEADER_BYTES, h[1] };
+    out->value = (struct str){ out->key.at + out->key.n_bytes, n_value };
+    *at += STEP_HEADER_BYTES + out->key.n_bytes + n_value;
+    assert(*at <= c->ops.n_bytes);
+    return true;
+}
+
+static struct str bytes_of(const uint8_t *at, size_t n_bytes)
+{
+    return (struct str){ (const char *)at, n_bytes };
+}
+
+void change_cursor(struct shard_change *c, struct position position)
+{
+    c->cursor = position;
+    c->has_cursor = true;
+    c->n++;
+}
+
+void change_due_put(struct shard_change *c, const struct due_row *row)
+{
+    uint8_t key[DUE_KEY_BYTES];
+
+    buf_reset(&c->record);
+    due_encode(row, key, &c->record);
+    put_step(c, CHANGE_DUE_PUT, bytes_of(key, sizeof(key)),
+             buf_str(&c->record));
+}
+
+void change_due_del(struct shard_change *c, const struct due_row *row)
+{
+    uint8_t key[DUE_KEY_BYTES];
+
+    due_key(row, key);
+    put_step(c, CHANGE_DUE_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
+}
+
+void change_dead_put(struct shard_change *c, const struct dead_row *row)
+{
+    uint8_t key[DEAD_KEY_BYTES];
+
+    buf_reset(&c->record);
+    dead_encode(row, key, &c->record);
+    put_step(c, CHANGE_DEAD_PUT, bytes_of(key, sizeof(key)),
+             buf_str(&c->record));
+}
+
+void change_dead_del(struct shard_change *c, uint64_t hook_no,
+                     struct position position)
+{
+    uint8_t key[DEAD_KEY_BYTES];
+
+    dead_key(hook_no, position, key);
+    put_step(c, CHANGE_DEAD_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
+}
+
+void by_hook_value(const struct attempt *a, uint8_t out[BY_HOOK_BYTES])
+{
+    out[0] = (uint8_t)a->state;
+    out[1] = (uint8_t)(a->response_code >> 8);
+    out[2] = (uint8_t)a->response_code;
+    out[3] = (uint8_t)a->error;
+}
+
+void change_attempt(struct shard_change *c, const struct attempt *attempt)
+{
+    uint8_t key[8 + BY_HOOK_BYTES];
+
+    put_be64(key, attempt->hook_no);
+    by_hook_value(attempt, key + 8);
+    buf_reset(&c->record);
+    attempt_encode(attempt, &c->record);
+    put_step(c, CHANGE_ATTEMPT, bytes_of(key, sizeof(key)),
+             buf_str(&c->record));
+}
+
+void change_count(struct shard_change *c, enum count count, int64_t delta)
+{
+    if (delta == 0)
+        return;
+    c->counts[count] += delta;
+    c->n++;
+}
+
+size_t change_n(const struct shard_change *c)
+{
+    return c->n;
+}
+
+size_t change_bytes(const struct shard_change *c)
+{
+    return c->ops.n_bytes;
+}

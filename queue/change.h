@@ -1,0 +1,36 @@
+// change.h — the inside of a shard's transaction, as a plain value.
+
+#ifndef QUEUE_CHANGE_H
+#define QUEUE_CHANGE_H
+
+#include "queue/queue.h"
+#include "queue/schema.h"
+
+enum change_op {
+    CHANGE_DUE_PUT = 1,
+    CHANGE_DUE_DEL = 2,
+    CHANGE_DEAD_PUT = 3,
+    CHANGE_DEAD_DEL = 4,
+    CHANGE_ATTEMPT = 5 // key: hook(8), then the value of its row in by_hook
+};
+
+struct shard_change {
+    struct buf ops; // op(1) key length(1) value length(4) key value
+    size_t n;
+    bool has_cursor;
+    struct position cursor;
+    int64_t counts[COUNTS];
+    struct buf record; // scratch
+};
+
+struct change_step {
+    enum change_op op;
+    struct str key;
+    struct str value;
+};
+
+// The next step from `at` on; false at the end.
+bool change_next(const struct shard_change *c, size_t *at,
+                 struct change_step *out);
+
+#endif

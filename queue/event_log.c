@@ -1,0 +1,265 @@
+// event_log.c — the writing end of the event log.
+//
+// Happy path: requests queue up; if no commit is in flight, all that wait
+// become one batch; a worker thread looks up their idempotency keys, puts
+// their events and commits; on the loop each request is called back, and the
+// next batch starts.
+//
+// If it fails: a request in conflict is left out, the others are committed. If
+// the commit fails, all of the batch fail with what it failed with, and
+// nothing of it is stored.
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "common/codec.h"
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "queue/event_keys.h"
+#include "queue/event_log.h"
+
+#define BATCH_EVENTS    4096
+#define RESERVE_PERCENT 10 // of the map, kept for trimming
+
+static bool has_room(struct event_log *log, MDB_txn *txn)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    uint64_t limit_bytes =
+        log->store->map_bytes / 100 * (100 - RESERVE_PERCENT);
+    uint64_t used_bytes;
+
+    if (mdb_env_info(log->store->env, &info) != 0 ||
+        mdb_env_stat(log->store->env, &stat) != 0)
+        return false;
+    if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
+        return true; // free pages need not be counted
+    return store_usage(log->store, txn, &used_bytes) == OK &&
+           used_bytes < limit_bytes;
+}
+
+// --- one request, in the worker ---
+
+static enum err put_event(struct event_log *log, MDB_txn *txn,
+                          struct new_event *ne)
+{
+    struct event *e = &ne->event;
+    uint8_t key_bytes[EVENT_KEY_BYTES];
+    bool has_key = event_key(ne, key_bytes);
+    MDB_val key;
+    MDB_val val;
+    enum err err;
+
+    e->position = position_of(log->next);
+    if (!ne->has_id) {
+        uint32_t noise;
+
+        crypto_random(&noise, sizeof(noise));
+        e->id = id_v7(e->accepted_at_us / 1000, log->next, noise);
+    }
+    ne->was_stored = true;
+    buf_reset(&log->record);
+    event_encode(e, has_key ? key_bytes : NULL, &log->record);
+    key = val_at(e->position.bytes, sizeof(e->position.bytes));
+    val = val_of(buf_str(&log->record));
+    err = store_err(
+        log->store,
+        mdb_put(txn, log->store->dbs[EVENTS_EVENTS], &key, &val, MDB_APPEND),
+        "append event");
+    if (err == OK && has_key)
+        err = event_key_put(log->store, txn, ne, key_bytes);
+    log->next++;
+    return err;
+}
+
+static enum err put_request(struct event_log *log, MDB_txn *txn,
+                            struct append *a)
+{
+    enum err err = event_keys_check(log->store, txn, a);
+
+    for (size_t i = 0; i < a->n_events && err == OK; i++) {
+        struct new_event *ne = &a->events[i];
+        const struct new_event *first = event_keys_repeats(a, i);
+
+        if (first != NULL) { // of an event earlier in this request
+            ne->event.id = first->event.id;
+            ne->event.position = first->event.position;
+            ne->was_stored = false;
+        } else if (ne->was_stored) {
+            err = put_event(log, txn, ne);
+        }
+    }
+    return err;
+}
+
+static enum err put_next(struct event_log *log, MDB_txn *txn)
+{
+    static char name[] = "next";
+    struct position next = position_of(log->next);
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    MDB_val val = val_at(next.bytes, sizeof(next.bytes));
+
+    return store_err(log->store,
+                     mdb_put(txn, log->store->dbs[EVENTS_META], &key, &val, 0),
+                     "put next");
+}
+
+// Returns what the whole batch came to; a conflict is a request's own.
+static enum err put_batch(struct event_log *log)
+{
+    uint64_t next_before = log->next;
+    MDB_txn *txn;
+    enum err err = store_write(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    if (!has_room(log, txn))
+        err = ERR_FULL;
+    for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
+        a->err = put_request(log, txn, a);
+        if (a->err != ERR_CONFLICT)
+            err = a->err;
+    }
+    if (err == OK)
+        err = put_next(log, txn);
+    if (err == OK)
+        err = store_commit(log->store, txn);
+    else
+        mdb_txn_abort(txn);
+    if (err != OK)
+        log->next = next_before;
+    return err;
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct event_log *log = work->data;
+
+#ifdef POSTHORN_ACK_EARLY
+    event_log_be_late();
+#endif
+    log->batch_err = put_batch(log);
+}
+
+// --- on the loop ---
+
+static void on_batch_done(uv_work_t *work, int status)
+{
+    struct event_log *log = work->data;
+    struct append *a = log->batch;
+
+    assert(status == 0);
+    log->batch = NULL;
+    log->is_busy = false;
+    if (log->batch_err == OK)
+        log->end = position_of(log->next - 1);
+    event_log_go_on(
+        log); // before the callbacks: the disk need not wait for them
+    while (a != NULL) {
+        struct append *next = a->next;
+
+        log->n_pending--;
+        a->done(a, log->batch_err != OK ? log->batch_err : a->err);
+        a = next;
+    }
+}
+
+void event_log_go_on(struct event_log *log)
+{
+    struct append *last = log->first;
+    size_t n_events = 0;
+
+    if (log->is_busy || log->first == NULL)
+        return;
+    for (;;) {
+        n_events += last->n_events;
+        if (last->next == NULL || n_events >= BATCH_EVENTS)
+            break;
+        last = last->next;
+    }
+    log->batch = log->first;
+    log->first = last->next;
+    if (log->first == NULL)
+        log->last = NULL;
+    last->next = NULL;
+    log->is_busy = true;
+    if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
+        log_panic("no worker thread", "");
+}
+
+void event_log_append(struct event_log *log, struct append *a)
+{
+#ifdef POSTHORN_ACK_EARLY
+    a = event_log_ack_early(log, a);
+#endif
+    a->next = NULL;
+    if (log->last != NULL)
+        log->last->next = a;
+    else
+        log->first = a;
+    log->last = a;
+    log->n_pending++;
+    event_log_go_on(log);
+}
+
+size_t event_log_pending(const struct event_log *log)
+{
+    return log->n_pending;
+}
+
+struct position event_log_end(const struct event_log *log)
+{
+    return log->end;
+}
+
+enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
+{
+    MDB_txn *txn;
+    enum err err = store_read(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_usage(log->store, txn, n_bytes);
+    store_read_end(log->store);
+    return err;
+}
+
+static enum err read_next(struct event_log *log)
+{
+    MDB_txn *txn;
+    enum err err = store_read(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = event_next(log->store, txn, &log->next);
+    store_read_end(log->store);
+    log->end = position_of(log->next - 1);
+    return err;
+}
+
+enum err event_log_open(const struct queue_config *config,
+                        struct uv_loop_s *loop, struct event_log **out)
+{
+    struct event_log *log = xcalloc(1, sizeof(*log));
+    char *dir = xasprintf("%s/events", config->data_dir);
+    enum err err = store_open(dir, config->max_bytes, false, events_dbs,
+                              EVENTS_DBS, &log->store);
+
+    free(dir);
+    if (err == OK)
+        err = read_next(log);
+    if (err != OK) {
+        free(log);
+        return err;
+    }
+    log->config = *config;
+    log->config.data_dir = xstrdup(config->data_dir);
+    log->loop = loop;
+    log->work.data = log;
+    buf_init(&log->record, 0);
+    *out = log;
+    return OK;
+}

@@ -1,0 +1,40 @@
+// event_log.h — the inside of the event log's writing end.
+
+#ifndef QUEUE_EVENT_LOG_H
+#define QUEUE_EVENT_LOG_H
+
+#include <uv.h>
+
+#include "queue/queue.h"
+#include "queue/schema.h"
+#include "queue/store.h"
+
+struct event_log {
+    struct store *store;
+    struct queue_config config;
+    uv_loop_t *loop;
+    uv_work_t work;
+    bool is_busy;                // the worker has a batch or a trim
+    struct append *first, *last; // wait for the next batch
+    struct append *batch;
+    size_t n_pending;
+    enum err batch_err;
+    uint64_t next; // number of the next event; the worker's while it is busy
+    struct position end;    // as committed
+    struct buf record;      // the worker's
+    int64_t trim_before_us; // of the trim that is running
+    size_t trim_max;
+    struct shard_view **shards; // for the trim; opened when first needed
+};
+
+// The next event's number, from the database.
+MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
+
+// Starts the next batch if the worker is free.
+void event_log_go_on(struct event_log *log);
+
+// For the negative control of the crash test only.
+struct append *event_log_ack_early(struct event_log *log, struct append *a);
+void event_log_be_late(void);
+
+#endif

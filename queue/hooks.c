@@ -1,0 +1,555 @@
+// hooks.c — the hook store: by scope and name, by number, by revision.
+//
+// Every put gets the next revision, and the hook's row in `changes` moves
+// there: whoever watches reads on from the revision it saw last and meets each
+// hook once, as it is now.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/mem.h"
+#include "queue/queue.h"
+#include "queue/schema.h"
+#include "queue/store.h"
+
+#define KEY_MAX_BYTES      511 // LMDB's own limit
+#define TOMBSTONE_MS       INT64_C(3600000)
+#define TOMBSTONES_AT_ONCE 64
+
+struct hook_store {
+    struct store *store;
+};
+
+struct last { // the record "last" of meta
+    uint64_t no, revision;
+};
+
+static char last_name[] = "last";
+
+static enum err open_store(const struct queue_config *config, bool read_only,
+                           struct hook_store **out)
+{
+    struct hook_store *hs = xcalloc(1, sizeof(*hs));
+    char *dir = xasprintf("%s/hooks", config->data_dir);
+    enum err err = store_open(dir, config->max_bytes, read_only, hooks_dbs,
+                              HOOKS_DBS, &hs->store);
+
+    free(dir);
+    if (err != OK) {
+        free(hs);
+        return err;
+    }
+    *out = hs;
+    return OK;
+}
+
+enum err hook_store_open(const struct queue_config *config,
+                         struct hook_store **out)
+{
+    return open_store(config, false, out);
+}
+
+enum err hook_store_view(const struct queue_config *config,
+                         struct hook_store **out)
+{
+    return open_store(config, true, out);
+}
+
+// --- keys and records ---
+
+static enum err put_scope(const struct hook_scope *scope, struct buf *key)
+{
+    buf_putc(key, (char)scope->family);
+    buf_putc(key, (char)scope->level);
+    buf_put_str(key, scope->org);
+    buf_putc(key, '\0');
+    buf_put_str(key, scope->project);
+    buf_putc(key, '\0');
+    buf_put_str(key, scope->target);
+    buf_putc(key, '\0');
+    return key->overflow ? ERR_INVALID : OK;
+}
+
+static enum err put_key(const struct hook_scope *scope, struct str name,
+                        struct buf *key)
+{
+    enum err err = put_scope(scope, key);
+
+    buf_put_str(key, name);
+    return err != OK || key->overflow ? ERR_INVALID : OK;
+}
+
+static enum err get(struct hook_store *hs, MDB_txn *txn, unsigned db,
+                    struct str name, MDB_val *val)
+{
+    MDB_val key = val_of(name);
+
+    return store_err(hs->store, mdb_get(txn, hs->store->dbs[db], &key, val),
+                     "get hook");
+}
+
+static enum err put(struct hook_store *hs, MDB_txn *txn, unsigned db,
+                    struct str name, struct str bytes)
+{
+    MDB_val key = val_of(name);
+    MDB_val val = val_of(bytes);
+
+    return store_err(hs->store, mdb_put(txn, hs->store->dbs[db], &key, &val, 0),
+                     "put hook");
+}
+
+static enum err del(struct hook_store *hs, MDB_txn *txn, unsigned db,
+                    struct str name)
+{
+    MDB_val key = val_of(name);
+
+    return store_err(hs->store, mdb_del(txn, hs->store->dbs[db], &key, NULL),
+                     "delete hook");
+}
+
+static struct str number(uint8_t bytes[8], uint64_t n)
+{
+    put_be64(bytes, n);
+    return (struct str){ (const char *)bytes, 8 };
+}
+
+static enum err read_last(struct hook_store *hs, MDB_txn *txn,
+                          struct last *last)
+{
+    MDB_val val;
+    enum err err = get(hs, txn, HOOKS_META, str_of(last_name), &val);
+
+    *last = (struct last){ 0 };
+    if (err == ERR_NOTFOUND)
+        return OK;
+    if (err != OK)
+        return err;
+    if (val.mv_size != 16)
+        return ERR_CORRUPT;
+    last->no = get_be64(val.mv_data);
+    last->revision = get_be64((const uint8_t *)val.mv_data + 8);
+    return OK;
+}
+
+static enum err write_last(struct hook_store *hs, MDB_txn *txn,
+                           const struct last *last)
+{
+    uint8_t bytes[16];
+
+    put_be64(bytes, last->no);
+    put_be64(bytes + 8, last->revision);
+    return put(hs, txn, HOOKS_META, str_of(last_name),
+               (struct str){ (const char *)bytes, sizeof(bytes) });
+}
+
+static enum err put_change(struct hook_store *hs, MDB_txn *txn,
+                           uint64_t revision, uint64_t no,
+                           int64_t deleted_at_ms)
+{
+    uint8_t key[8];
+    uint8_t bytes[16];
+
+    put_be64(bytes, no);
+    put_be64(bytes + 8, (uint64_t)deleted_at_ms);
+    return put(hs, txn, HOOKS_CHANGES, number(key, revision),
+               (struct str){ (const char *)bytes, sizeof(bytes) });
+}
+
+// --- writing ---
+
+static enum err begin(struct hook_store *hs, MDB_txn **txn)
+{
+    return hs->store->is_read_only ? ERR_DENIED : store_write(hs->store, txn);
+}
+
+static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
+{
+    if (err == OK)
+        return store_commit(hs->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+// The hook under `key` as `h`, with the revision that it has.
+static enum err put_hook(struct hook_store *hs, MDB_txn *txn, struct str key,
+                         const struct hook *h)
+{
+    struct buf record;
+    enum err err;
+
+    buf_init(&record, 0);
+    hook_encode(h, &record);
+    err = put(hs, txn, HOOKS_HOOKS, key, buf_str(&record));
+    if (record.at != NULL)
+        memset(record.at, 0, record.room_bytes); // it held the secret
+    buf_clear(&record);
+    if (err != OK)
+        return err;
+    return put_change(hs, txn, h->revision, h->no, 0);
+}
+
+static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
+                          struct hook *h)
+{
+    uint8_t no[8];
+    struct last last;
+    MDB_val val;
+    enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
+
+    if (err != ERR_NOTFOUND)
+        return err == OK ? ERR_EXISTS : err;
+    err = read_last(hs, txn, &last);
+    if (err != OK)
+        return err;
+    h->no = ++last.no;
+    h->revision = ++last.revision;
+    err = put_hook(hs, txn, key, h);
+    if (err == OK)
+        err = put(hs, txn, HOOKS_BY_NO, number(no, h->no), key);
+    if (err == OK)
+        err = write_last(hs, txn, &last);
+    return err;
+}
+
+enum err hook_create(struct hook_store *hs, struct hook *hook)
+{
+    struct buf key;
+    MDB_txn *txn;
+    enum err err;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    err = put_key(&hook->scope, hook->name, &key);
+    if (err == OK)
+        err = begin(hs, &txn);
+    if (err == OK)
+        err = end(hs, txn, create_in(hs, txn, buf_str(&key), hook));
+    buf_clear(&key);
+    return err;
+}
+
+static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook old;
+    struct last last;
+    uint8_t no[8];
+    uint8_t revision[8];
+    MDB_val key;
+    MDB_val val;
+    enum err err = get(hs, txn, HOOKS_BY_NO, number(no, h->no), &key);
+
+    if (err == OK)
+        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK)
+        err = hook_decode(str_of_val(val), &old, strings);
+    if (err == OK && old.revision != h->revision)
+        err = ERR_CONFLICT;
+    if (err == OK)
+        err = del(hs, txn, HOOKS_CHANGES, number(revision, old.revision));
+    if (err == OK)
+        err = read_last(hs, txn, &last);
+    if (err != OK)
+        return err;
+    h->revision = ++last.revision;
+    // The key lies in a page that the deletion may have moved: fetch it again.
+    err = get(hs, txn, HOOKS_BY_NO, number(no, h->no), &key);
+    if (err == OK) {
+        char copy[KEY_MAX_BYTES];
+
+        memcpy(copy, key.mv_data, key.mv_size);
+        err = put_hook(hs, txn, (struct str){ copy, key.mv_size }, h);
+    }
+    if (err == OK)
+        err = write_last(hs, txn, &last);
+    return err;
+}
+
+enum err hook_update(struct hook_store *hs, struct hook *hook)
+{
+    uint64_t revision = hook->revision;
+    MDB_txn *txn;
+    enum err err = begin(hs, &txn);
+
+    if (err == OK)
+        err = end(hs, txn, update_in(hs, txn, hook));
+    if (err != OK)
+        hook->revision = revision;
+    return err;
+}
+
+static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int64_t before_ms = clock_now_ms() - TOMBSTONE_MS;
+    int rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
+
+    if (rc != 0)
+        return store_err(hs->store, rc, "drop tombstones");
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    for (size_t i = 0; i < TOMBSTONES_AT_ONCE && rc == 0; i++) {
+        uint8_t at[8];
+        int64_t deleted_at_ms =
+            val.mv_size == 16
+                ? (int64_t)get_be64((const uint8_t *)val.mv_data + 8)
+                : 0;
+
+        memcpy(at, key.mv_data, sizeof(at));
+        if (deleted_at_ms > 0 && deleted_at_ms < before_ms) {
+            rc = mdb_cursor_del(cursor, 0);
+            key = val_at(at, sizeof(at));
+            if (rc == 0)
+                rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        } else {
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK
+                              : store_err(hs->store, rc, "drop tombstones");
+}
+
+static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook old;
+    struct last last;
+    uint8_t bytes[8];
+    uint64_t no;
+    uint64_t revision;
+    MDB_val val;
+    enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
+
+    if (err == OK)
+        err = hook_decode(str_of_val(val), &old, strings);
+    if (err != OK)
+        return err;
+    no = old.no; // before the page changes
+    revision = old.revision;
+    err = read_last(hs, txn, &last);
+    if (err == OK)
+        err = del(hs, txn, HOOKS_HOOKS, key);
+    if (err == OK)
+        err = del(hs, txn, HOOKS_BY_NO, number(bytes, no));
+    if (err == OK)
+        err = del(hs, txn, HOOKS_CHANGES, number(bytes, revision));
+    if (err == OK)
+        err = put_change(hs, txn, ++last.revision, no, clock_now_ms());
+    if (err == OK)
+        err = write_last(hs, txn, &last);
+    if (err == OK)
+        err = drop_tombstones(hs, txn);
+    return err;
+}
+
+enum err hook_delete(struct hook_store *hs, const struct hook_scope *scope,
+                     struct str name)
+{
+    struct buf key;
+    MDB_txn *txn;
+    enum err err;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    err = put_key(scope, name, &key) == OK ? begin(hs, &txn) : ERR_NOTFOUND;
+    if (err == OK)
+        err = end(hs, txn, delete_in(hs, txn, buf_str(&key)));
+    buf_clear(&key);
+    return err;
+}
+
+// --- reading ---
+
+enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
+                  struct str name, hook_visit visit, void *data)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook h;
+    struct buf key;
+    MDB_txn *txn;
+    MDB_val val;
+    enum err err;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    err = put_key(scope, name, &key) == OK ? store_read(hs->store, &txn)
+                                           : ERR_NOTFOUND;
+    if (err == OK) {
+        err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
+        if (err == OK)
+            err = hook_decode(str_of_val(val), &h, strings);
+        if (err == OK)
+            visit(data, &h);
+        store_read_end(hs->store);
+    }
+    buf_clear(&key);
+    return err;
+}
+
+static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
+                          struct str prefix, struct str from, hook_visit visit,
+                          void *data)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    MDB_val key = val_of(from);
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+
+    while (rc == 0 && str_starts(str_of_val(key), prefix)) {
+        struct hook h;
+
+        // The first is the one that the caller had last; damaged ones are
+        // left out.
+        if (!str_eq(str_of_val(key), from) &&
+            hook_decode(str_of_val(val), &h, strings) == OK && !visit(data, &h))
+            return OK;
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(hs->store, rc, "list hooks");
+}
+
+enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
+                   struct str after_name, hook_visit visit, void *data)
+{
+    struct buf key;
+    size_t n_prefix;
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    if (put_scope(scope, &key) != OK) {
+        buf_clear(&key);
+        return OK; // nothing can be there
+    }
+    n_prefix = key.n_bytes;
+    buf_put_str(&key, after_name);
+    err = store_read(hs->store, &txn);
+    if (err == OK) {
+        err = store_err(
+            hs->store,
+            mdb_cursor_open(txn, hs->store->dbs[HOOKS_HOOKS], &cursor),
+            "list hooks");
+        if (err == OK) {
+            err = list_from(hs, cursor, (struct str){ key.at, n_prefix },
+                            buf_str(&key), visit, data);
+            mdb_cursor_close(cursor);
+        }
+        store_read_end(hs->store);
+    }
+    buf_clear(&key);
+    return err;
+}
+
+static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
+                         uint64_t revision, hook_visit visit, void *data)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook h = { 0 };
+    uint8_t bytes[8];
+    MDB_val key;
+    MDB_val val;
+    enum err err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
+
+    if (err == OK)
+        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK)
+        err = hook_decode(str_of_val(val), &h, strings);
+    if (err != OK) // deleted, or damaged and as good as deleted
+        h = (struct hook){ .no = no, .revision = revision };
+    return visit(data, &h);
+}
+
+enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
+                    void *data, uint64_t *last)
+{
+    uint8_t from[8];
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    bool goes_on = true;
+    enum err err = store_read(hs->store, &txn);
+    int rc;
+
+    *last = after;
+    if (err != OK)
+        return err;
+    put_be64(from, after + 1);
+    rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
+    if (rc != 0) {
+        store_read_end(hs->store);
+        return store_err(hs->store, rc, "watch hooks");
+    }
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    while (rc == 0 && goes_on && key.mv_size == 8 && val.mv_size == 16) {
+        *last = get_be64(key.mv_data);
+        goes_on =
+            visit_change(hs, txn, get_be64(val.mv_data), *last, visit, data);
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    store_read_end(hs->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(hs->store, rc, "watch hooks");
+}
+
+// --- a copy in one piece ---
+
+static struct str copy_str(struct str s, char **to)
+{
+    char *at = *to;
+
+    if (s.n_bytes > 0)
+        memcpy(at, s.at, s.n_bytes);
+    *to += s.n_bytes;
+    return (struct str){ at, s.n_bytes };
+}
+
+static size_t list_bytes(const struct str *list, size_t n)
+{
+    size_t n_bytes = n * sizeof(*list);
+
+    for (size_t i = 0; i < n; i++)
+        n_bytes += list[i].n_bytes;
+    return n_bytes;
+}
+
+static struct str *copy_list(const struct str *list, size_t n,
+                             struct str **array, char **text)
+{
+    struct str *copy = *array;
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = copy_str(list[i], text);
+    *array += n;
+    return copy;
+}
+
+struct hook *hook_copy(const struct hook *h)
+{
+    size_t n_bytes =
+        sizeof(*h) + h->scope.org.n_bytes + h->scope.project.n_bytes +
+        h->scope.target.n_bytes + h->name.n_bytes + h->display_name.n_bytes +
+        h->url.n_bytes + h->secret.n_bytes + list_bytes(h->kinds, h->n_kinds) +
+        list_bytes(h->headers, h->n_headers);
+    struct hook *copy = xmalloc(n_bytes);
+    struct str *array = (struct str *)(void *)(copy + 1);
+    char *text = (char *)(array + h->n_kinds + h->n_headers);
+
+    *copy = *h;
+    copy->kinds = copy_list(h->kinds, h->n_kinds, &array, &text);
+    copy->headers = copy_list(h->headers, h->n_headers, &array, &text);
+    copy->scope.org = copy_str(h->scope.org, &text);
+    copy->scope.project = copy_str(h->scope.project, &text);
+    copy->scope.target = copy_str(h->scope.target, &text);
+    copy->name = copy_str(h->name, &text);
+    copy->display_name = copy_str(h->display_name, &text);
+    copy->url = copy_str(h->url, &text);
+    copy->secret = copy_str(h->secret, &text);
+    return copy;
+}

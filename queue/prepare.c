@@ -1,0 +1,311 @@
+// prepare.c — makes a data directory, or judges the one that is there.
+//
+// Everything is made under a temporary name, synced, and renamed: a start that
+// is killed leaves nothing half done. What lies under a name that ends in
+// ".tmp" is removed, "deliveries.new" is complete and only wants its name.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "queue/files.h"
+#include "queue/reshard.h"
+#include "queue/schema.h"
+#include "queue/store.h"
+
+#define FREE_MIN_BYTES (UINT64_C(64) << 20)
+
+// --- is it ours? ---
+
+static bool is_ours(const char *name)
+{
+    static const char *const names[] = {
+        ".",          "..",          "FORMAT",
+        "FORMAT.tmp", "admin.token", "admin.token.tmp",
+        "lock",       "lost+found",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err judge_empty(const char *dir, struct buf *why)
+{
+    DIR *entries = opendir(dir);
+    struct dirent *entry;
+    enum err err = OK;
+
+    if (entries == NULL) {
+        buf_printf(why, "%s cannot be read", dir);
+        return ERR_DENIED;
+    }
+    while (err == OK && (entry = readdir(entries)) != NULL) {
+        if (is_ours(entry->d_name))
+            continue;
+        buf_printf(why,
+                   "%s is not a posthorn data directory and not empty (it "
+                   "holds %s); choose another data_dir",
+                   dir, entry->d_name);
+        err = ERR_INVALID;
+    }
+    closedir(entries);
+    return err;
+}
+
+static enum err judge_format(const char *path, struct buf *why)
+{
+    FILE *file = fopen(path, "re");
+    char name[32] = "";
+    unsigned version = 0;
+    int n;
+
+    if (file == NULL) {
+        buf_printf(why, "%s cannot be read", path);
+        return ERR_DENIED;
+    }
+    // NOLINTNEXTLINE(cert-err34-c): what does not fit leaves zeros
+    n = fscanf(file, "%31s %u", name, &version);
+    fclose(file);
+    if (n != 2 || strcmp(name, FORMAT_NAME) != 0 || version == 0) {
+        buf_printf(why,
+                   "%s does not say that this is a posthorn data "
+                   "directory",
+                   path);
+        return ERR_INVALID;
+    }
+    if (version > FORMAT_VERSION) {
+        buf_printf(why,
+                   "the data directory has format %u, this program knows %d; "
+                   "use a newer posthorn",
+                   version, FORMAT_VERSION);
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+static enum err judge_room(const char *dir, struct buf *why)
+{
+    struct statvfs fs;
+
+    if (statvfs(dir, &fs) == 0 &&
+        (uint64_t)fs.f_bavail * fs.f_frsize >= FREE_MIN_BYTES)
+        return OK;
+    buf_printf(why, "less than 64 MiB are free where %s lies", dir);
+    return ERR_FULL;
+}
+
+static enum err explain(enum err err, const char *dir, const char *what,
+                        struct buf *why)
+{
+    if (err != OK && why->n_bytes == 0)
+        buf_printf(why, "%s in %s: %s", what, dir,
+                   err == ERR_DENIED
+                       ? "not permitted (is it read-only, or somebody else's?)"
+                       : err_str(err));
+    return err;
+}
+
+static enum err judge(const char *dir, struct buf *why)
+{
+    char *path = xasprintf("%s/FORMAT", dir);
+    char text[64];
+    enum err err;
+
+    if (access(dir, R_OK | W_OK | X_OK) != 0) {
+        buf_printf(why,
+                   "%s cannot be written; data_dir must be a directory that "
+                   "this user may write",
+                   dir);
+        free(path);
+        return ERR_DENIED;
+    }
+    if (file_is_there(path)) {
+        err = judge_format(path, why);
+    } else {
+        err = judge_empty(dir, why);
+        if (err == OK)
+            err = judge_room(dir, why);
+        snprintf(text, sizeof(text), "%s %d\n", FORMAT_NAME, FORMAT_VERSION);
+        if (err == OK)
+            err = explain(file_write(dir, "FORMAT", text), dir,
+                          "FORMAT cannot be written", why);
+    }
+    free(path);
+    return err;
+}
+
+// --- making ---
+
+// The lock file is sparse when LMDB has made it; on a full disk the first
+// touch of a page would kill the process.
+static enum err back_lock_file(const char *dir)
+{
+    char *path = xasprintf("%s/lock.mdb", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    int rc = -1;
+
+    free(path);
+    if (fd < 0)
+        return ERR_IO;
+    if (fstat(fd, &st) == 0)
+        rc = posix_fallocate(fd, 0, st.st_size > 0 ? st.st_size : 1);
+    close(fd);
+    return rc == 0 ? OK : ERR_FULL;
+}
+
+enum err prepare_environment(const char *dir, uint64_t map_bytes,
+                             const char *const *names, size_t n_names,
+                             struct store **out)
+{
+    char *data;
+    enum err err = file_mkdir(dir);
+
+    if (err == OK)
+        err = store_open(dir, map_bytes, false, names, n_names, out);
+    if (err == OK)
+        err = back_lock_file(dir);
+    data = xasprintf("%s/data.mdb", dir);
+    if (err == OK)
+        err = file_sync(data);
+    if (err == OK)
+        err = file_sync(dir);
+    free(data);
+    return err;
+}
+
+static enum err make_environment(const struct queue_config *config,
+                                 const char *name, const char *const *names,
+                                 size_t n_names, struct buf *why)
+{
+    char *path = xasprintf("%s/%s", config->data_dir, name);
+    char *temporary_name = xasprintf("%s.tmp", name);
+    char *temporary = xasprintf("%s/%s", config->data_dir, temporary_name);
+    struct store *store;
+    enum err err = file_remove_tree(temporary);
+
+    if (err == OK && !file_is_there(path)) {
+        err = judge_room(config->data_dir, why);
+        if (err == OK)
+            err = prepare_environment(temporary, config->max_bytes, names,
+                                      n_names, &store);
+        if (err == OK)
+            err = file_rename(config->data_dir, temporary_name, name);
+    }
+    err = explain(err, config->data_dir, "the queue cannot be made", why);
+    free(path);
+    free(temporary_name);
+    free(temporary);
+    return err;
+}
+
+static enum err make_deliveries(const struct queue_config *config,
+                                struct buf *why)
+{
+    char *path = xasprintf("%s/deliveries.tmp", config->data_dir);
+    enum err err = judge_room(config->data_dir, why);
+
+    if (err == OK)
+        err = file_remove_tree(path);
+    if (err == OK)
+        err = file_mkdir(path);
+    for (unsigned k = 0; k < config->n_shards && err == OK; k++) {
+        char *shard = xasprintf("%s/%u", path, k);
+        struct store *store;
+
+        err = prepare_environment(shard, config->max_bytes, shard_dbs,
+                                  SHARD_DBS, &store);
+        free(shard);
+    }
+    if (err == OK)
+        err = file_sync(path);
+    if (err == OK)
+        err = file_rename(config->data_dir, "deliveries.tmp", "deliveries");
+    free(path);
+    return explain(err, config->data_dir, "the queue cannot be made", why);
+}
+
+// "deliveries.new" is complete: it takes the place of what is there.
+static enum err finish_swap(const char *dir)
+{
+    char *fresh = xasprintf("%s/deliveries.new", dir);
+    char *current = xasprintf("%s/deliveries", dir);
+    char *old = xasprintf("%s/deliveries.old", dir);
+    enum err err = OK;
+
+    if (file_is_there(fresh)) {
+        if (file_is_there(current)) {
+            err = file_remove_tree(old);
+            if (err == OK)
+                err = file_rename(dir, "deliveries", "deliveries.old");
+        }
+        if (err == OK)
+            err = file_rename(dir, "deliveries.new", "deliveries");
+    }
+    if (err == OK)
+        err = file_remove_tree(old);
+    free(fresh);
+    free(current);
+    free(old);
+    return err;
+}
+
+enum err queue_n_shards(const char *data_dir, unsigned *n)
+{
+    unsigned k = 0;
+    bool is_there = true;
+
+    while (is_there && k <= QUEUE_SHARDS_MAX) {
+        char *path = xasprintf("%s/deliveries/%u", data_dir, k);
+
+        is_there = file_is_there(path);
+        k += is_there;
+        free(path);
+    }
+    if (k == 0)
+        return ERR_NOTFOUND;
+    *n = k;
+    return OK;
+}
+
+static enum err fit_shards(const struct queue_config *config, struct buf *why)
+{
+    unsigned n = 0;
+    enum err err = finish_swap(config->data_dir);
+
+    if (err == OK)
+        err = queue_n_shards(config->data_dir, &n);
+    if (err == ERR_NOTFOUND)
+        return make_deliveries(config, why);
+    if (err == OK && n != config->n_shards) {
+        err = reshard(config, n);
+        if (err == OK)
+            err = finish_swap(config->data_dir);
+    }
+    return explain(err, config->data_dir, "dispatchers cannot be changed", why);
+}
+
+enum err queue_prepare(const struct queue_config *config, struct buf *why)
+{
+    enum err err = file_mkdir(config->data_dir);
+
+    err = explain(err, config->data_dir, "data_dir cannot be made", why);
+    if (err == OK)
+        err = judge(config->data_dir, why);
+    if (err == OK)
+        err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
+    if (err == OK)
+        err = make_environment(config, "hooks", hooks_dbs, HOOKS_DBS, why);
+    if (err == OK)
+        err = fit_shards(config, why);
+    return err;
+}

@@ -1,0 +1,416 @@
+// records.c — records to bytes and back.
+
+#include "queue/schema.h"
+
+#include <string.h>
+
+#include "common/codec.h"
+
+const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
+                                             "meta" };
+const char *const shard_dbs[SHARD_DBS] = { "due", "dead", "attempts", "by_hook",
+                                           "meta" };
+const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no", "changes",
+                                           "meta" };
+
+const struct position position_start = { { 0 } };
+
+int position_cmp(struct position a, struct position b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof(a.bytes));
+}
+
+struct position position_of(uint64_t number)
+{
+    struct position p;
+
+    put_be64(p.bytes, number);
+    return p;
+}
+
+uint64_t position_number(struct position p)
+{
+    return get_be64(p.bytes);
+}
+
+static void pack_position(struct buf *b, struct position p)
+{
+    pack_u64(b, position_number(p));
+}
+
+static struct position unpack_position(struct unpack *u)
+{
+    return position_of(unpack_u64(u));
+}
+
+static void unpack_bytes(struct unpack *u, void *out, size_t n_bytes)
+{
+    struct str s = unpack_str(u);
+
+    if (s.n_bytes != n_bytes)
+        u->bad = true;
+    else
+        memcpy(out, s.at, n_bytes);
+}
+
+// --- events ---
+
+void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
+{
+    size_t start = record_begin(out, EVENT_VERSION);
+
+    pack_id(out, &e->id);
+    pack_i64(out, e->accepted_at_us);
+    pack_u64(out, e->family);
+    pack_u64(out, e->filters);
+    pack_str(out, e->kind);
+    pack_str(out, e->org);
+    pack_str(out, e->project);
+    pack_str(out, e->stack);
+    pack_str(out, e->env);
+    pack_str(out, (struct str){ (const char *)key, key != NULL ? 16 : 0 });
+    pack_str(out, e->payload);
+    record_end(out, start);
+}
+
+enum err event_decode(struct str bytes, struct event *out, struct str *key)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(bytes, EVENT_VERSION, &version, &u);
+    uint64_t family;
+
+    if (err != OK)
+        return err;
+    out->id = unpack_id(&u);
+    out->accepted_at_us = unpack_i64(&u);
+    family = unpack_u64(&u);
+    out->filters = unpack_u64(&u);
+    out->kind = unpack_str(&u);
+    out->org = unpack_str(&u);
+    out->project = unpack_str(&u);
+    out->stack = unpack_str(&u);
+    out->env = unpack_str(&u);
+    *key = unpack_str(&u);
+    out->payload = unpack_str(&u);
+    if (family != FAMILY_PULUMI && family != FAMILY_AKINON)
+        return ERR_CORRUPT;
+    out->family = (enum family)family;
+    return unpack_done(&u);
+}
+
+void key_encode(const struct key_row *k, struct buf *out)
+{
+    size_t start = record_begin(out, KEY_VERSION);
+
+    pack_position(out, k->position);
+    pack_i64(out, k->accepted_at_us);
+    pack_id(out, &k->event_id);
+    pack_str(out, (struct str){ (const char *)k->content, 16 });
+    record_end(out, start);
+}
+
+enum err key_decode(struct str bytes, struct key_row *out)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(bytes, KEY_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    out->position = unpack_position(&u);
+    out->accepted_at_us = unpack_i64(&u);
+    out->event_id = unpack_id(&u);
+    unpack_bytes(&u, out->content, sizeof(out->content));
+    return unpack_done(&u);
+}
+
+// --- rows ---
+
+void due_key(const struct due_row *r, uint8_t key[DUE_KEY_BYTES])
+{
+    put_be64(key, r->hook_no);
+    put_be64(key + 8, (uint64_t)r->due_at_ms);
+    memcpy(key + 16, r->position.bytes, 8);
+}
+
+void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
+                struct buf *out)
+{
+    size_t start = record_begin(out, DUE_VERSION);
+
+    due_key(r, key);
+    pack_u64(out, r->n_attempts);
+    pack_u64(out, r->n_crashes);
+    pack_i64(out, r->queue_us);
+    record_end(out, start);
+}
+
+enum err due_decode(struct str key, struct str bytes, struct due_row *out)
+{
+    const uint8_t *k = (const uint8_t *)key.at;
+    struct unpack u;
+    uint8_t version;
+    enum err err;
+
+    if (key.n_bytes != DUE_KEY_BYTES)
+        return ERR_CORRUPT;
+    err = record_open(bytes, DUE_VERSION, &version, &u);
+    if (err != OK)
+        return err;
+    out->hook_no = get_be64(k);
+    out->due_at_ms = (int64_t)get_be64(k + 8);
+    memcpy(out->position.bytes, k + 16, 8);
+    out->n_attempts = (uint32_t)unpack_u64(&u);
+    out->n_crashes = (uint32_t)unpack_u64(&u);
+    out->queue_us = unpack_i64(&u);
+    return unpack_done(&u);
+}
+
+void dead_key(uint64_t hook_no, struct position position,
+              uint8_t key[DEAD_KEY_BYTES])
+{
+    put_be64(key, hook_no);
+    memcpy(key + 8, position.bytes, 8);
+}
+
+void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
+                 struct buf *out)
+{
+    size_t start = record_begin(out, DEAD_VERSION);
+
+    dead_key(r->hook_no, r->position, key);
+    pack_i64(out, r->dead_at_ms);
+    pack_u64(out, r->n_attempts);
+    pack_i64(out, r->queue_us);
+    record_end(out, start);
+}
+
+enum err dead_decode(struct str key, struct str bytes, struct dead_row *out)
+{
+    const uint8_t *k = (const uint8_t *)key.at;
+    struct unpack u;
+    uint8_t version;
+    enum err err;
+
+    if (key.n_bytes != DEAD_KEY_BYTES)
+        return ERR_CORRUPT;
+    err = record_open(bytes, DEAD_VERSION, &version, &u);
+    if (err != OK)
+        return err;
+    out->hook_no = get_be64(k);
+    memcpy(out->position.bytes, k + 8, 8);
+    out->dead_at_ms = unpack_i64(&u);
+    out->n_attempts = (uint32_t)unpack_u64(&u);
+    out->queue_us = unpack_i64(&u);
+    return unpack_done(&u);
+}
+
+// --- history ---
+
+static void pack_timing(struct buf *out, const struct timing *t)
+{
+    pack_i64(out, t->queue_us);
+    pack_i64(out, t->dns_us);
+    pack_i64(out, t->connect_us);
+    pack_i64(out, t->tls_us);
+    pack_i64(out, t->first_byte_us);
+    pack_i64(out, t->total_us);
+    pack_bool(out, t->reused_connection);
+}
+
+static void unpack_timing(struct unpack *u, struct timing *t)
+{
+    t->queue_us = unpack_i64(u);
+    t->dns_us = unpack_i64(u);
+    t->connect_us = unpack_i64(u);
+    t->tls_us = unpack_i64(u);
+    t->first_byte_us = unpack_i64(u);
+    t->total_us = unpack_i64(u);
+    t->reused_connection = unpack_bool(u);
+}
+
+void attempt_encode(const struct attempt *a, struct buf *out)
+{
+    size_t start = record_begin(out, ATTEMPT_VERSION);
+
+    pack_u64(out, a->hook_no);
+    pack_position(out, a->position);
+    pack_id(out, &a->event_id);
+    pack_str(out, a->kind);
+    pack_i64(out, a->accepted_at_us);
+    pack_i64(out, a->started_at_us);
+    pack_u64(out, a->attempt);
+    pack_u64(out, a->state);
+    pack_i64(out, a->next_attempt_at_ms);
+    pack_u64(out, a->error);
+    pack_str(out, a->error_message);
+    pack_u64(out, a->response_code);
+    pack_bool(out, a->truncated);
+    pack_timing(out, &a->timing);
+    pack_str(out, a->request_url);
+    pack_str(out, a->request_headers);
+    pack_str(out, a->response_headers);
+    pack_str(out, a->response_body);
+    pack_str(out, a->payload);
+    record_end(out, start);
+}
+
+enum err attempt_decode(struct str bytes, struct attempt *out)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(bytes, ATTEMPT_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    out->hook_no = unpack_u64(&u);
+    out->position = unpack_position(&u);
+    out->event_id = unpack_id(&u);
+    out->kind = unpack_str(&u);
+    out->accepted_at_us = unpack_i64(&u);
+    out->started_at_us = unpack_i64(&u);
+    out->attempt = (uint32_t)unpack_u64(&u);
+    out->state = (enum delivery_state)unpack_u64(&u);
+    out->next_attempt_at_ms = unpack_i64(&u);
+    out->error = (enum error_class)unpack_u64(&u);
+    out->error_message = unpack_str(&u);
+    out->response_code = (uint16_t)unpack_u64(&u);
+    out->truncated = unpack_bool(&u);
+    unpack_timing(&u, &out->timing);
+    out->request_url = unpack_str(&u);
+    out->request_headers = unpack_str(&u);
+    out->response_headers = unpack_str(&u);
+    out->response_body = unpack_str(&u);
+    out->payload = unpack_str(&u);
+    if (out->state < DELIVERY_DELIVERED || out->state > DELIVERY_CANCELLED ||
+        out->error > ERROR_GONE)
+        return ERR_CORRUPT;
+    return unpack_done(&u);
+}
+
+// --- a shard's state ---
+
+void state_encode(const struct shard_state *s, struct buf *out)
+{
+    size_t start = record_begin(out, STATE_VERSION);
+
+    pack_position(out, s->cursor);
+    pack_u64(out, s->next_no);
+    pack_u64(out, s->trimmed_delivered);
+    pack_u64(out, s->trimmed_others);
+    pack_array(out, COUNTS);
+    for (size_t i = 0; i < COUNTS; i++)
+        pack_i64(out, s->counts[i]);
+    pack_array(out, s->n_handovers);
+    for (size_t i = 0; i < s->n_handovers; i++) {
+        pack_array(out, s->handovers[i].n_shards);
+        for (size_t k = 0; k < s->handovers[i].n_shards; k++)
+            pack_position(out, s->handovers[i].cursors[k]);
+    }
+    record_end(out, start);
+}
+
+enum err state_decode(struct str bytes, struct shard_state *out)
+{
+    struct unpack u;
+    uint8_t version;
+    uint32_t n_counts;
+    enum err err = record_open(bytes, STATE_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    memset(out, 0, sizeof(*out));
+    out->cursor = unpack_position(&u);
+    out->next_no = unpack_u64(&u);
+    out->trimmed_delivered = unpack_u64(&u);
+    out->trimmed_others = unpack_u64(&u);
+    n_counts = unpack_array(&u, COUNTS);
+    for (size_t i = 0; i < n_counts; i++)
+        out->counts[i] = unpack_i64(&u);
+    out->n_handovers = unpack_array(&u, HANDOVERS_MAX);
+    for (size_t i = 0; i < out->n_handovers; i++) {
+        struct handover *h = &out->handovers[i];
+
+        h->n_shards = unpack_array(&u, QUEUE_SHARDS_MAX);
+        for (size_t k = 0; k < h->n_shards; k++)
+            h->cursors[k] = unpack_position(&u);
+    }
+    return unpack_done(&u);
+}
+
+// --- hooks ---
+
+static void pack_list(struct buf *out, const struct str *list, size_t n)
+{
+    pack_array(out, (uint32_t)n);
+    for (size_t i = 0; i < n; i++)
+        pack_str(out, list[i]);
+}
+
+static size_t unpack_list(struct unpack *u, struct str *list)
+{
+    size_t n = unpack_array(u, HOOK_LIST_MAX);
+
+    for (size_t i = 0; i < n; i++)
+        list[i] = unpack_str(u);
+    return n;
+}
+
+void hook_encode(const struct hook *h, struct buf *out)
+{
+    size_t start = record_begin(out, HOOK_VERSION);
+
+    pack_u64(out, h->no);
+    pack_u64(out, h->revision);
+    pack_u64(out, h->scope.family);
+    pack_u64(out, h->scope.level);
+    pack_str(out, h->scope.org);
+    pack_str(out, h->scope.project);
+    pack_str(out, h->scope.target);
+    pack_str(out, h->name);
+    pack_str(out, h->display_name);
+    pack_str(out, h->url);
+    pack_u64(out, h->format);
+    pack_bool(out, h->active);
+    pack_u64(out, h->filters);
+    pack_u64(out, h->groups);
+    pack_list(out, h->kinds, h->n_kinds);
+    pack_list(out, h->headers, h->n_headers);
+    pack_str(out, h->secret);
+    pack_i64(out, h->created_at_ms);
+    pack_i64(out, h->updated_at_ms);
+    record_end(out, start);
+}
+
+enum err hook_decode(struct str bytes, struct hook *out, struct str *strings)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(bytes, HOOK_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    out->no = unpack_u64(&u);
+    out->revision = unpack_u64(&u);
+    out->scope.family = (enum family)unpack_u64(&u);
+    out->scope.level = (enum hook_level)unpack_u64(&u);
+    out->scope.org = unpack_str(&u);
+    out->scope.project = unpack_str(&u);
+    out->scope.target = unpack_str(&u);
+    out->name = unpack_str(&u);
+    out->display_name = unpack_str(&u);
+    out->url = unpack_str(&u);
+    out->format = (enum hook_format)unpack_u64(&u);
+    out->active = unpack_bool(&u);
+    out->filters = unpack_u64(&u);
+    out->groups = unpack_u64(&u);
+    out->kinds = strings;
+    out->n_kinds = unpack_list(&u, strings);
+    out->headers = strings + HOOK_LIST_MAX;
+    out->n_headers = unpack_list(&u, strings + HOOK_LIST_MAX);
+    out->secret = unpack_str(&u);
+    out->created_at_ms = unpack_i64(&u);
+    out->updated_at_ms = unpack_i64(&u);
+    return unpack_done(&u);
+}

@@ -1,0 +1,350 @@
+// reshard.c — another number of shards: every row moves to its new owner.
+//
+// The new shards go on from the smallest of the old cursors; the handover
+// record says what each old shard had passed, so that nothing is matched
+// twice. Counts are kept as sums: shard 0 takes what is not in rows.
+
+#include "queue/reshard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "queue/files.h"
+#include "queue/shard.h"
+
+#define ROWS_AT_ONCE 2000 // of a transaction
+
+struct move {
+    unsigned n_old, n_new;
+    struct store *old[QUEUE_SHARDS_MAX];
+    struct shard_state old_state[QUEUE_SHARDS_MAX];
+    struct store *fresh[QUEUE_SHARDS_MAX];
+    struct shard_state state[QUEUE_SHARDS_MAX];
+    MDB_txn *txn[QUEUE_SHARDS_MAX]; // of `fresh`; NULL: none is open
+    size_t n_rows[QUEUE_SHARDS_MAX];
+};
+
+static enum err flush(struct move *m, unsigned k)
+{
+    MDB_txn *txn = m->txn[k];
+
+    m->txn[k] = NULL;
+    m->n_rows[k] = 0;
+    return txn != NULL ? store_commit(m->fresh[k], txn) : OK;
+}
+
+static enum err txn_of(struct move *m, unsigned k, MDB_txn **txn)
+{
+    enum err err = OK;
+
+    if (m->n_rows[k] >= ROWS_AT_ONCE)
+        err = flush(m, k);
+    if (err == OK && m->txn[k] == NULL)
+        err = store_write(m->fresh[k], &m->txn[k]);
+    m->n_rows[k]++;
+    *txn = m->txn[k];
+    return err;
+}
+
+// Rows whose key begins with the hook's number.
+static enum err move_rows(struct move *m, unsigned from, unsigned db)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val;
+    enum err err = store_read(m->old[from], &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, m->old[from]->dbs[db], &cursor);
+    if (rc != 0) {
+        store_read_end(m->old[from]);
+        return store_err(m->old[from], rc, "reshard");
+    }
+    while (err == OK &&
+           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        unsigned to = queue_shard_of(get_be64(key.mv_data), m->n_new);
+        MDB_txn *out;
+
+        err = txn_of(m, to, &out);
+        if (err == OK)
+            err = store_err(m->fresh[to],
+                            mdb_put(out, m->fresh[to]->dbs[db], &key, &val, 0),
+                            "reshard");
+    }
+    mdb_cursor_close(cursor);
+    store_read_end(m->old[from]);
+    if (err != OK)
+        return err;
+    return rc == MDB_NOTFOUND ? OK : store_err(m->old[from], rc, "reshard");
+}
+
+// --- history: merged by time, so that it stays in the order of time ---
+
+struct source {
+    MDB_cursor *cursor; // NULL: at its end
+    MDB_val val;
+    struct attempt attempt;
+};
+
+// The next readable row; damaged ones are left behind.
+static enum err advance(struct store *s, struct source *source)
+{
+    MDB_val key;
+    int rc;
+
+    while ((rc = mdb_cursor_get(source->cursor, &key, &source->val,
+                                MDB_NEXT)) == 0) {
+        if (attempt_decode(str_of_val(source->val), &source->attempt) == OK)
+            return OK;
+        log_warn("damaged attempt left behind", "path=%s",
+                 log_quote(str_of(s->path)));
+    }
+    mdb_cursor_close(source->cursor);
+    source->cursor = NULL;
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "reshard");
+}
+
+static struct source *earliest(struct source *sources, unsigned n,
+                               unsigned *which)
+{
+    struct source *best = NULL;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct source *s = &sources[i];
+
+        if (s->cursor == NULL ||
+            (best != NULL &&
+             s->attempt.started_at_us >= best->attempt.started_at_us))
+            continue;
+        best = s;
+        *which = i;
+    }
+    return best;
+}
+
+static enum err move_attempt(struct move *m, const struct source *s)
+{
+    uint8_t by_hook[8 + BY_HOOK_BYTES];
+    unsigned to = queue_shard_of(s->attempt.hook_no, m->n_new);
+    MDB_txn *txn;
+    enum err err = txn_of(m, to, &txn);
+
+    put_be64(by_hook, s->attempt.hook_no);
+    by_hook_value(&s->attempt, by_hook + 8);
+    if (err == OK)
+        err = shard_put_attempt(
+            m->fresh[to], txn, &m->state[to],
+            (struct str){ (const char *)by_hook, sizeof(by_hook) },
+            str_of_val(s->val));
+    return err;
+}
+
+static enum err move_history(struct move *m)
+{
+    struct source sources[QUEUE_SHARDS_MAX] = { { 0 } };
+    struct source *next;
+    unsigned which = 0;
+    enum err err = OK;
+
+    for (unsigned i = 0; i < m->n_old && err == OK; i++) {
+        MDB_txn *txn;
+
+        err = store_read(m->old[i], &txn);
+        if (err == OK)
+            err = store_err(m->old[i],
+                            mdb_cursor_open(txn, m->old[i]->dbs[SHARD_ATTEMPTS],
+                                            &sources[i].cursor),
+                            "reshard");
+        if (err == OK)
+            err = advance(m->old[i], &sources[i]);
+    }
+    while (err == OK && (next = earliest(sources, m->n_old, &which)) != NULL) {
+        err = move_attempt(m, next);
+        if (err == OK)
+            err = advance(m->old[which], next);
+    }
+    for (unsigned i = 0; i < m->n_old; i++) {
+        if (sources[i].cursor != NULL)
+            mdb_cursor_close(sources[i].cursor);
+        store_read_end(m->old[i]);
+    }
+    return err;
+}
+
+// --- state ---
+
+static bool has_handover(const struct shard_state *s, const struct handover *h)
+{
+    for (uint32_t i = 0; i < s->n_handovers; i++) {
+        if (memcmp(&s->handovers[i], h, sizeof(*h)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err add_handover(struct shard_state *s, const struct handover *h)
+{
+    if (has_handover(s, h))
+        return OK;
+    if (s->n_handovers == HANDOVERS_MAX) {
+        log_warn("dispatchers were changed too often while behind; start once "
+                 "with the number of before, and let it catch up",
+                 "");
+        return ERR_FULL;
+    }
+    s->handovers[s->n_handovers++] = *h;
+    return OK;
+}
+
+static enum err make_states(struct move *m)
+{
+    struct handover old = { .n_shards = m->n_old };
+    struct shard_state common = { .next_no = 1,
+                                  .cursor = m->old_state[0].cursor };
+    enum err err = OK;
+
+    for (unsigned i = 0; i < m->n_old; i++) {
+        const struct shard_state *s = &m->old_state[i];
+
+        old.cursors[i] = s->cursor;
+        if (position_cmp(s->cursor, common.cursor) < 0)
+            common.cursor = s->cursor;
+        for (uint32_t k = 0; k < s->n_handovers && err == OK; k++)
+            err = add_handover(&common, &s->handovers[k]);
+    }
+    if (err == OK)
+        err = add_handover(&common, &old);
+    for (unsigned i = 0; i < m->n_new; i++)
+        m->state[i] = common;
+    return err;
+}
+
+static enum err rows_of(struct move *m, unsigned k, int64_t *n_rows)
+{
+    struct shard_counts counts;
+    MDB_txn *txn;
+    enum err err = store_read(m->fresh[k], &txn);
+
+    if (err != OK)
+        return err;
+    err = shard_read_counts(m->fresh[k], txn, &m->state[k], &counts);
+    store_read_end(m->fresh[k]);
+    *n_rows = (int64_t)(counts.n_due + counts.n_dead);
+    return err;
+}
+
+// Each shard's own books balance: the others have matched what they have rows
+// for, shard 0 all the rest.
+static enum err share_counts(struct move *m)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; i < m->n_old; i++) {
+        for (size_t c = 0; c < COUNTS; c++)
+            m->state[0].counts[c] += m->old_state[i].counts[c];
+    }
+    for (unsigned k = 1; k < m->n_new && err == OK; k++) {
+        int64_t n_rows = 0;
+
+        err = rows_of(m, k, &n_rows);
+        m->state[k].counts[COUNT_MATCHED] = n_rows;
+        m->state[0].counts[COUNT_MATCHED] -= n_rows;
+    }
+    return err;
+}
+
+static enum err write_states(struct move *m)
+{
+    enum err err = OK;
+
+    for (unsigned k = 0; k < m->n_new && err == OK; k++) {
+        MDB_txn *txn;
+
+        err = txn_of(m, k, &txn);
+        if (err == OK)
+            err = shard_put_state(m->fresh[k], txn, &m->state[k]);
+        if (err == OK)
+            err = flush(m, k);
+    }
+    return err;
+}
+
+static enum err open_old(struct move *m, const struct queue_config *config)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; i < m->n_old && err == OK; i++) {
+        char *dir = xasprintf("%s/deliveries/%u", config->data_dir, i);
+        MDB_txn *txn;
+
+        err = store_open(dir, config->max_bytes, true, shard_dbs, SHARD_DBS,
+                         &m->old[i]);
+        free(dir);
+        if (err == OK)
+            err = store_read(m->old[i], &txn);
+        if (err != OK)
+            return err;
+        err = shard_read_state(m->old[i], txn, &m->old_state[i]);
+        store_read_end(m->old[i]);
+    }
+    return err;
+}
+
+static enum err open_new(struct move *m, const struct queue_config *config)
+{
+    char *dir = xasprintf("%s/deliveries.tmp", config->data_dir);
+    enum err err = file_remove_tree(dir);
+
+    if (err == OK)
+        err = file_mkdir(dir);
+    for (unsigned k = 0; k < m->n_new && err == OK; k++) {
+        char *shard = xasprintf("%s/%u", dir, k);
+
+        err = prepare_environment(shard, config->max_bytes, shard_dbs,
+                                  SHARD_DBS, &m->fresh[k]);
+        free(shard);
+    }
+    if (err == OK)
+        err = file_sync(dir);
+    free(dir);
+    return err;
+}
+
+enum err reshard(const struct queue_config *config, unsigned n_old)
+{
+    struct move *m = xcalloc(1, sizeof(*m));
+    enum err err;
+
+    m->n_old = n_old;
+    m->n_new = config->n_shards;
+    log_info("moving deliveries to other dispatchers", "from=%u to=%u", n_old,
+             m->n_new);
+    err = open_old(m, config);
+    if (err == OK)
+        err = open_new(m, config);
+    if (err == OK)
+        err = make_states(m);
+    for (unsigned i = 0; i < n_old && err == OK; i++) {
+        err = move_rows(m, i, SHARD_DUE);
+        if (err == OK)
+            err = move_rows(m, i, SHARD_DEAD);
+    }
+    if (err == OK)
+        err = move_history(m);
+    for (unsigned k = 0; k < m->n_new && err == OK; k++)
+        err = flush(m, k);
+    if (err == OK)
+        err = share_counts(m);
+    if (err == OK)
+        err = write_states(m);
+    if (err == OK)
+        err = file_rename(config->data_dir, "deliveries.tmp", "deliveries.new");
+    free(m); // the environments stay open until the process ends
+    return err;
+}

@@ -1,0 +1,128 @@
+// schema.h — what lies on disk, byte by byte.
+//
+// DATA_DIR/FORMAT            "posthorn 1\n"
+// DATA_DIR/events/           LMDB, written by ingest
+//   events      position(8)                    -> event record
+//   keys        key(16)                        -> key record
+//   key_times   at_us(8) key(16)               -> nothing
+//   meta        "next"                         -> position(8) of the next event
+// DATA_DIR/deliveries/K/     LMDB, written by dispatcher K
+//   due         hook(8) due_at_ms(8) position(8) -> due record
+//   dead        hook(8) position(8)            -> dead record
+//   attempts    no(8)                          -> attempt record
+//   by_hook     hook(8) no(8)                  -> state(1) status(2) error(1)
+//   meta        "state"                        -> state record
+// DATA_DIR/hooks/            LMDB, written by api
+//   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
+//   by_no       no(8)                          -> key in hooks
+//   changes     revision(8)                    -> no(8) deleted_at_ms(8)
+//   meta        "last"                         -> last no(8), last revision(8)
+//
+// Numbers in keys are big-endian, so that keys sort as numbers. Records are as
+// codec.h says: version byte, msgpack values in the order of the encoders in
+// records.c, checksum. A key(16) is XXH3-128 of family, kind of key ('i' id of
+// the producer, 'k' idempotency key), organization, and the id or key.
+//
+// To change a record: raise its version below, write the new form, keep
+// reading the old ones in records.c, add a damaged and an old one to the
+// tests. To change anything else here: raise FORMAT_VERSION and convert in
+// prepare.c.
+
+#ifndef QUEUE_SCHEMA_H
+#define QUEUE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "queue/queue.h"
+
+#define FORMAT_NAME    "posthorn"
+#define FORMAT_VERSION 1
+
+#define EVENT_VERSION   1
+#define KEY_VERSION     1
+#define DUE_VERSION     1
+#define DEAD_VERSION    1
+#define ATTEMPT_VERSION 1
+#define STATE_VERSION   1
+#define HOOK_VERSION    1
+
+enum { EVENTS_EVENTS, EVENTS_KEYS, EVENTS_KEY_TIMES, EVENTS_META, EVENTS_DBS };
+enum {
+    SHARD_DUE,
+    SHARD_DEAD,
+    SHARD_ATTEMPTS,
+    SHARD_BY_HOOK,
+    SHARD_META,
+    SHARD_DBS
+};
+enum { HOOKS_HOOKS, HOOKS_BY_NO, HOOKS_CHANGES, HOOKS_META, HOOKS_DBS };
+
+extern const char *const events_dbs[EVENTS_DBS];
+extern const char *const shard_dbs[SHARD_DBS];
+extern const char *const hooks_dbs[HOOKS_DBS];
+
+#define DUE_KEY_BYTES     24
+#define DEAD_KEY_BYTES    16
+#define BY_HOOK_KEY_BYTES 16
+#define BY_HOOK_BYTES     4
+
+struct key_row { // what an idempotency key stands for
+    struct position position;
+    int64_t accepted_at_us;
+    struct id event_id;
+    uint8_t content[16]; // XXH3-128 of kind, scope and payload
+};
+
+#define HANDOVERS_MAX 8
+
+// Cursors of an earlier number of shards: what they passed is matched.
+struct handover {
+    uint32_t n_shards;
+    struct position cursors[QUEUE_SHARDS_MAX];
+};
+
+struct shard_state {
+    struct position cursor;
+    uint64_t next_no;                           // of the history
+    uint64_t trimmed_delivered, trimmed_others; // history passed by retention
+    int64_t counts[COUNTS];
+    uint32_t n_handovers;
+    struct handover handovers[HANDOVERS_MAX];
+};
+
+// Encoders append a whole record. Decoders borrow from the bytes, return
+// ERR_CORRUPT for anything that is not such a record.
+// `key` is 16 bytes or NULL: the row in keys to remove with the event.
+void event_encode(const struct event *e, const uint8_t *key, struct buf *out);
+MUST_CHECK enum err event_decode(struct str bytes, struct event *out,
+                                 struct str *key);
+void key_encode(const struct key_row *k, struct buf *out);
+MUST_CHECK enum err key_decode(struct str bytes, struct key_row *out);
+void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
+                struct buf *out);
+MUST_CHECK enum err due_decode(struct str key, struct str bytes,
+                               struct due_row *out);
+void due_key(const struct due_row *r, uint8_t key[DUE_KEY_BYTES]);
+void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
+                 struct buf *out);
+MUST_CHECK enum err dead_decode(struct str key, struct str bytes,
+                                struct dead_row *out);
+void dead_key(uint64_t hook_no, struct position position,
+              uint8_t key[DEAD_KEY_BYTES]);
+void attempt_encode(const struct attempt *a, struct buf *out);
+MUST_CHECK enum err attempt_decode(struct str bytes, struct attempt *out);
+void by_hook_value(const struct attempt *a, uint8_t out[BY_HOOK_BYTES]);
+void state_encode(const struct shard_state *s, struct buf *out);
+MUST_CHECK enum err state_decode(struct str bytes, struct shard_state *out);
+void hook_encode(const struct hook *h, struct buf *out);
+// `strings` holds the lists of the hook: 2 * HOOK_LIST_MAX.
+MUST_CHECK enum err hook_decode(struct str bytes, struct hook *out,
+                                struct str *strings);
+
+struct position position_of(uint64_t number);
+uint64_t position_number(struct position p);
+
+#endif

@@ -1,0 +1,434 @@
+// shard.c — the writing end of a shard, and the reads of its owner.
+//
+// Happy path: a change is applied step by step in a worker thread, in one
+// transaction with the state record (cursor, counts, next number); on the loop
+// the new state is taken over and the owner is called back.
+//
+// If it fails: nothing has changed, the state stays, the owner is told.
+
+#include "queue/shard.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+static char state_name[] = "state";
+
+enum err shard_read_state(struct store *s, MDB_txn *txn,
+                          struct shard_state *out)
+{
+    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
+    MDB_val val;
+    int rc = mdb_get(txn, s->dbs[SHARD_META], &key, &val);
+
+    if (rc == MDB_NOTFOUND) {
+        *out = (struct shard_state){ .next_no = 1 };
+        return OK;
+    }
+    if (rc != 0)
+        return store_err(s, rc, "get state");
+    return state_decode(str_of_val(val), out);
+}
+
+enum err shard_put_state(struct store *s, MDB_txn *txn,
+                         const struct shard_state *state)
+{
+    struct buf record;
+    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
+    MDB_val val;
+    int rc;
+
+    buf_init(&record, 0);
+    state_encode(state, &record);
+    val = val_of(buf_str(&record));
+    rc = mdb_put(txn, s->dbs[SHARD_META], &key, &val, 0);
+    buf_clear(&record);
+    return store_err(s, rc, "put state");
+}
+
+enum err shard_put_attempt(struct store *s, MDB_txn *txn,
+                           struct shard_state *state, struct str by_hook,
+                           struct str record)
+{
+    uint8_t no[8];
+    uint8_t index_key[BY_HOOK_KEY_BYTES];
+    MDB_val key = val_at(no, sizeof(no));
+    MDB_val val = val_of(record);
+    int rc;
+
+    put_be64(no, state->next_no);
+    rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND);
+    if (rc != 0)
+        return store_err(s, rc, "put attempt");
+    memcpy(index_key, by_hook.at, 8);
+    memcpy(index_key + 8, no, sizeof(no));
+    key = val_at(index_key, sizeof(index_key));
+    val = val_at(by_hook.at + 8, by_hook.n_bytes - 8);
+    rc = mdb_put(txn, s->dbs[SHARD_BY_HOOK], &key, &val, 0);
+    state->next_no++;
+    return store_err(s, rc, "put attempt");
+}
+
+static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
+                           const struct change_step *step, bool put)
+{
+    MDB_val key = val_of(step->key);
+    MDB_val val = val_of(step->value);
+    int rc = put ? mdb_put(txn, s->dbs[db], &key, &val, 0)
+                 : mdb_del(txn, s->dbs[db], &key, NULL);
+
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
+}
+
+static enum err apply_step(struct shard *s, MDB_txn *txn,
+                           const struct change_step *step)
+{
+    switch (step->op) {
+    case CHANGE_DUE_PUT:
+        return put_or_del(s->store, txn, SHARD_DUE, step, true);
+    case CHANGE_DUE_DEL:
+        return put_or_del(s->store, txn, SHARD_DUE, step, false);
+    case CHANGE_DEAD_PUT:
+        return put_or_del(s->store, txn, SHARD_DEAD, step, true);
+    case CHANGE_DEAD_DEL:
+        return put_or_del(s->store, txn, SHARD_DEAD, step, false);
+    case CHANGE_ATTEMPT:
+        return shard_put_attempt(s->store, txn, &s->fresh, step->key,
+                                 step->value);
+    }
+    return ERR_CORRUPT;
+}
+
+static void forget_handovers(struct shard_state *state)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < state->n_handovers; i++) {
+        const struct handover *h = &state->handovers[i];
+        bool is_passed = true;
+
+        for (uint32_t k = 0; k < h->n_shards; k++)
+            is_passed =
+                is_passed && position_cmp(h->cursors[k], state->cursor) <= 0;
+        if (!is_passed)
+            state->handovers[n++] = *h;
+    }
+    state->n_handovers = n;
+}
+
+static enum err apply(struct shard *s, MDB_txn *txn)
+{
+    struct change_step step;
+    size_t at = 0;
+    enum err err = OK;
+
+    s->fresh = s->state;
+    while (err == OK && change_next(s->change, &at, &step))
+        err = apply_step(s, txn, &step);
+    if (err != OK)
+        return err;
+    if (s->change->has_cursor) {
+        s->fresh.cursor = s->change->cursor;
+        forget_handovers(&s->fresh);
+    }
+    for (size_t i = 0; i < COUNTS; i++)
+        s->fresh.counts[i] += s->change->counts[i];
+    return shard_put_state(s->store, txn, &s->fresh);
+}
+
+static enum err commit_change(struct shard *s)
+{
+    MDB_txn *txn;
+    enum err err = store_write(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = apply(s, txn);
+    if (err == OK)
+        return store_commit(s->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct shard *s = work->data;
+
+    s->work_err = s->is_trimming ? shard_trim_rows(s) : commit_change(s);
+}
+
+static void on_trimmed(struct shard *s)
+{
+    s->is_trimming = false;
+    if (s->work_err == OK)
+        s->state = s->fresh;
+    else
+        log_warn("old history not removed", "reason=%s",
+                 log_quote(str_of(err_str(s->work_err))));
+    if (s->is_committing)
+        shard_start_work(s); // it waited for us
+}
+
+static void on_work_done(uv_work_t *work, int status)
+{
+    struct shard *s = work->data;
+
+    assert(status == 0);
+    if (s->is_trimming) {
+        on_trimmed(s);
+        return;
+    }
+    if (s->work_err == OK)
+        s->state = s->fresh;
+    s->is_committing = false;
+    s->done(s->data, s->work_err);
+}
+
+void shard_start_work(struct shard *s)
+{
+    if (uv_queue_work(s->loop, &s->work, on_work, on_work_done) != 0)
+        log_panic("no worker thread", "");
+}
+
+void shard_commit(struct shard *s, const struct shard_change *c,
+                  shard_committed done, void *data)
+{
+    assert(!s->is_committing);
+    s->is_committing = true;
+    s->change = c;
+    s->done = done;
+    s->data = data;
+    if (!s->is_trimming)
+        shard_start_work(s);
+}
+
+bool shard_is_committing(const struct shard *s)
+{
+    return s->is_committing;
+}
+
+bool shard_trim(struct shard *s, int64_t delivered_before_us,
+                int64_t dead_before_us, size_t max)
+{
+    if (s->is_committing || s->is_trimming)
+        return false;
+    s->is_trimming = true;
+    s->trim_delivered_us = delivered_before_us;
+    s->trim_others_us = dead_before_us;
+    s->trim_max = max;
+    shard_start_work(s);
+    return true;
+}
+
+struct position shard_cursor(const struct shard *s)
+{
+    return s->state.cursor;
+}
+
+bool shard_was_matched(const struct shard *s, uint64_t hook_no,
+                       struct position position)
+{
+    for (uint32_t i = 0; i < s->state.n_handovers; i++) {
+        const struct handover *h = &s->state.handovers[i];
+
+        if (position_cmp(position,
+                         h->cursors[queue_shard_of(hook_no, h->n_shards)]) <= 0)
+            return true;
+    }
+    return false;
+}
+
+unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards)
+{
+    uint64_t x = hook_no * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (unsigned)((x >> 32) % n_shards);
+}
+
+// --- the owner's reads ---
+
+static enum err read_due(struct shard *s, MDB_cursor *cursor, uint64_t hook_no,
+                         const struct due_row *after, int64_t until_ms,
+                         struct due_row *rows, size_t max, size_t *n)
+{
+    uint8_t from[DUE_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    int rc;
+
+    put_be64(from, hook_no);
+    if (after != NULL)
+        due_key(after, from);
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    if (rc == 0 && after != NULL && key.mv_size == sizeof(from) &&
+        memcmp(key.mv_data, from, sizeof(from)) == 0)
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    while (rc == 0 && *n < max) {
+        struct due_row *row = &rows[*n];
+
+        if (key.mv_size != DUE_KEY_BYTES || get_be64(key.mv_data) != hook_no)
+            break;
+        if (due_decode(str_of_val(key), str_of_val(val), row) != OK) {
+            log_warn("damaged due row passed over", "hook=%llu",
+                     (unsigned long long)hook_no);
+        } else {
+            if (row->due_at_ms > until_ms)
+                break;
+            (*n)++;
+        }
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    return rc == MDB_NOTFOUND ? OK : store_err(s->store, rc, "read due rows");
+}
+
+enum err shard_due_read(struct shard *s, uint64_t hook_no,
+                        const struct due_row *after, int64_t until_ms,
+                        struct due_row *rows, size_t max, size_t *n)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    err = store_err(s->store,
+                    mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor),
+                    "read due rows");
+    if (err == OK) {
+        err = read_due(s, cursor, hook_no, after, until_ms, rows, max, n);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(s->store);
+    return err;
+}
+
+enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
+{
+    uint8_t from[DUE_KEY_BYTES] = { 0 };
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor);
+    if (rc != 0) {
+        store_read_end(s->store);
+        return store_err(s->store, rc, "read due rows");
+    }
+    for (;;) {
+        MDB_val key = val_at(from, sizeof(from));
+        MDB_val val;
+        uint64_t hook_no;
+
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        if (rc != 0 || key.mv_size != DUE_KEY_BYTES)
+            break;
+        hook_no = get_be64(key.mv_data);
+        visit(data, hook_no,
+              (int64_t)get_be64((const uint8_t *)key.mv_data + 8));
+        memset(from, 0, sizeof(from));
+        put_be64(from, hook_no + 1);
+    }
+    mdb_cursor_close(cursor);
+    store_read_end(s->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(s->store, rc, "read due rows");
+}
+
+enum err shard_dead_get(struct shard *s, uint64_t hook_no,
+                        struct position position, struct dead_row *out)
+{
+    uint8_t bytes[DEAD_KEY_BYTES];
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    dead_key(hook_no, position, bytes);
+    err =
+        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
+                  "get dead letter");
+    if (err == OK)
+        err = dead_decode((struct str){ (const char *)bytes, sizeof(bytes) },
+                          str_of_val(val), out);
+    store_read_end(s->store);
+    return err;
+}
+
+enum err shard_read_counts(struct store *s, MDB_txn *txn,
+                           const struct shard_state *state,
+                           struct shard_counts *out)
+{
+    MDB_stat due;
+    MDB_stat dead;
+    int rc = mdb_stat(txn, s->dbs[SHARD_DUE], &due);
+
+    if (rc == 0)
+        rc = mdb_stat(txn, s->dbs[SHARD_DEAD], &dead);
+    if (rc != 0)
+        return store_err(s, rc, "count");
+    memcpy(out->counts, state->counts, sizeof(out->counts));
+    out->n_due = due.ms_entries;
+    out->n_dead = dead.ms_entries;
+    return OK;
+}
+
+enum err shard_counts(struct shard *s, struct shard_counts *out)
+{
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = shard_read_counts(s->store, txn, &s->state, out);
+    store_read_end(s->store);
+    return err;
+}
+
+enum err shard_usage(struct shard *s, uint64_t *n_bytes)
+{
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_usage(s->store, txn, n_bytes);
+    store_read_end(s->store);
+    return err;
+}
+
+enum err shard_open(const struct queue_config *config, unsigned k,
+                    struct uv_loop_s *loop, struct shard **out)
+{
+    struct shard *s = xcalloc(1, sizeof(*s));
+    char *dir = xasprintf("%s/deliveries/%u", config->data_dir, k);
+    enum err err = store_open(dir, config->max_bytes, false, shard_dbs,
+                              SHARD_DBS, &s->store);
+    MDB_txn *txn;
+
+    free(dir);
+    if (err == OK)
+        err = store_read(s->store, &txn);
+    if (err == OK) {
+        err = shard_read_state(s->store, txn, &s->state);
+        store_read_end(s->store);
+    }
+    if (err != OK) {
+        free(s);
+        return err;
+    }
+    s->loop = loop;
+    s->work.data = s;
+    *out = s;
+    return OK;
+}

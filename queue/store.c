@@ -1,0 +1,232 @@
+// store.c — LMDB, and nothing but LMDB: environments, transactions, errors.
+
+#include "queue/store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "queue/queue.h"
+
+#define READERS_MAX         512
+#define MAP_MIN_BYTES       (UINT64_C(16) << 20)
+#define NO_ROOM_BYTES       (UINT64_C(1) << 20)
+#define RESIDENT_MUCH_BYTES (UINT64_C(16) << 20)
+
+static struct store *stores; // of this process
+
+static bool is_disk_full(const struct store *s)
+{
+    struct statvfs fs;
+
+    return statvfs(s->path, &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < NO_ROOM_BYTES;
+}
+
+enum err store_err(const struct store *s, int rc, const char *what)
+{
+    enum err err = ERR_IO;
+
+    switch (rc) {
+    case MDB_SUCCESS:
+        return OK;
+    case MDB_NOTFOUND:
+        return ERR_NOTFOUND;
+    case MDB_KEYEXIST:
+        return ERR_EXISTS;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        err = ERR_FULL;
+        break;
+    case EIO: // LMDB says so of a short write too, which a full disk gives
+        err = is_disk_full(s) ? ERR_FULL : ERR_IO;
+        break;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        err = ERR_CORRUPT;
+        break;
+    default:
+        break;
+    }
+    log_warn("database", "what=%s path=%s reason=%s", what,
+             log_quote(str_of(s->path)), log_quote(str_of(mdb_strerror(rc))));
+    return err;
+}
+
+static enum err open_dbs(struct store *s, const char *const *names,
+                         size_t n_names)
+{
+    MDB_txn *txn;
+    int rc =
+        mdb_txn_begin(s->env, NULL, s->is_read_only ? MDB_RDONLY : 0, &txn);
+
+    for (size_t i = 0; i < n_names && rc == 0; i++)
+        rc = mdb_dbi_open(txn, names[i], s->is_read_only ? 0 : MDB_CREATE,
+                          &s->dbs[i]);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn); // of a reader too: it keeps the handles
+    return store_err(s, rc, "open databases");
+}
+
+enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
+                    const char *const *names, size_t n_names,
+                    struct store **out)
+{
+    struct store *s = xcalloc(1, sizeof(*s));
+    unsigned flags = MDB_NOTLS | (read_only ? MDB_RDONLY : 0);
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    int dead;
+    int rc;
+    enum err err;
+
+    s->path = xstrdup(dir);
+    s->is_read_only = read_only;
+    s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
+    s->map_bytes = s->map_bytes / page_bytes * page_bytes;
+    rc = mdb_env_create(&s->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(s->env, STORE_DBS_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(s->env, s->map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(s->env, dir, flags | MDB_NORDAHEAD, 0600);
+    if (rc == ENOENT)
+        return ERR_NOTFOUND;
+    if (rc != 0)
+        return store_err(s, rc, "open");
+    mdb_reader_check(s->env, &dead); // a failure shows at the next use
+    err = open_dbs(s, names, n_names);
+    if (err != OK)
+        return err;
+    s->next = stores;
+    stores = s;
+    *out = s;
+    return OK;
+}
+
+enum err store_read(struct store *s, MDB_txn **txn)
+{
+    int rc;
+
+    if (s->reader == NULL)
+        rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->reader);
+    else
+        rc = mdb_txn_renew(s->reader);
+    if (rc == MDB_READERS_FULL) {
+        int dead;
+
+        mdb_reader_check(s->env, &dead);
+    }
+    if (rc != 0)
+        return store_err(s, rc, "begin reading");
+    *txn = s->reader;
+    return OK;
+}
+
+void store_read_end(struct store *s)
+{
+    mdb_txn_reset(s->reader);
+}
+
+enum err store_write(struct store *s, MDB_txn **txn)
+{
+    return store_err(s, mdb_txn_begin(s->env, NULL, 0, txn), "begin writing");
+}
+
+enum err store_commit(struct store *s, MDB_txn *txn)
+{
+    return store_err(s, mdb_txn_commit(txn), "commit");
+}
+
+enum err store_usage(struct store *s, MDB_txn *txn, uint64_t *n_bytes)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    uint64_t n_free = 0;
+    int rc = mdb_env_info(s->env, &info);
+
+    if (rc == 0)
+        rc = mdb_env_stat(s->env, &stat);
+    if (rc == 0) // 0 is LMDB's own list of free pages, as mdb_stat reads it
+        rc = mdb_cursor_open(txn, 0, &cursor);
+    if (rc != 0)
+        return store_err(s, rc, "usage");
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        size_t n_pages; // each entry begins with how many it lists
+
+        memcpy(&n_pages, val.mv_data, sizeof(n_pages));
+        n_free += n_pages;
+    }
+    mdb_cursor_close(cursor);
+    if (rc != MDB_NOTFOUND)
+        return store_err(s, rc, "usage");
+    *n_bytes = (info.me_last_pgno + 1 - n_free) * stat.ms_psize;
+    return OK;
+}
+
+void queue_upkeep(void)
+{
+    for (struct store *s = stores; s != NULL; s = s->next) {
+        int dead = 0;
+
+        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0)
+            log_info("dead readers removed", "path=%s n=%d",
+                     log_quote(str_of(s->path)), dead);
+    }
+}
+
+static uint64_t resident_file_bytes(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "re");
+    unsigned long long shared = 0;
+
+    if (statm == NULL)
+        return 0;
+    // NOLINTNEXTLINE(cert-err34-c): a kernel file; a miss leaves zero
+    if (fscanf(statm, "%*u %*u %llu", &shared) != 1)
+        shared = 0;
+    fclose(statm);
+    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+// The maps are shared and read-only: dropping them from memory costs a soft
+// page fault each, and nothing is lost. LMDB does not say where it mapped a
+// file, the kernel does.
+void queue_trim_memory(void)
+{
+    FILE *maps;
+    char line[PATH_MAX + 128];
+
+    if (resident_file_bytes() < RESIDENT_MUCH_BYTES)
+        return;
+    maps = fopen("/proc/self/maps", "re");
+    if (maps == NULL)
+        return;
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long long from;
+        unsigned long long to;
+
+        if (strstr(line, "/data.mdb") == NULL)
+            continue;
+        // NOLINTNEXTLINE(cert-err34-c): a kernel file of fixed form
+        if (sscanf(line, "%llx-%llx", &from, &to) == 2)
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): it is an address
+            madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);
+    }
+    fclose(maps);
+}

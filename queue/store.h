@@ -1,0 +1,68 @@
+// store.h — LMDB, and nothing but LMDB: environments, transactions, errors.
+//
+// The only file that includes lmdb.h. Default sync mode, always. Environments
+// are never closed (queue.h says why).
+
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/str.h"
+
+#define STORE_DBS_MAX 8
+
+struct store {
+    MDB_env *env;
+    MDB_txn *reader; // of the loop's thread; reset between uses; NULL: none yet
+    MDB_dbi dbs[STORE_DBS_MAX];
+    char *path; // owned, for messages
+    uint64_t map_bytes;
+    bool is_read_only;
+    struct store *next; // all of this process, for the upkeep
+};
+
+// Opens the environment in `dir` and its databases by name; a writer makes
+// those that are missing. ERR_NOTFOUND: there is none (reader only).
+MUST_CHECK enum err store_open(const char *dir, uint64_t map_bytes,
+                               bool read_only, const char *const *names,
+                               size_t n_names, struct store **out);
+
+// What an LMDB code means to us; logs what is not expected.
+// ERR_NOTFOUND, ERR_EXISTS, ERR_FULL, ERR_IO.
+MUST_CHECK enum err store_err(const struct store *s, int rc, const char *what);
+
+// A read transaction for the loop's thread: between the two, nothing else may
+// read this store. Short: what is read stays valid until the end only.
+MUST_CHECK enum err store_read(struct store *s, MDB_txn **txn);
+void store_read_end(struct store *s);
+
+// A write transaction; any one thread at a time. Commit consumes it also when
+// it fails; then nothing has changed.
+MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
+MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
+
+// Bytes in use: the file's pages less the free ones.
+MUST_CHECK enum err store_usage(struct store *s, MDB_txn *txn,
+                                uint64_t *n_bytes);
+
+static inline MDB_val val_of(struct str s)
+{
+    return (MDB_val){ .mv_size = s.n_bytes,
+                      .mv_data = (void *)(uintptr_t)s.at };
+}
+
+static inline MDB_val val_at(const void *at, size_t n_bytes)
+{
+    return (MDB_val){ .mv_size = n_bytes, .mv_data = (void *)(uintptr_t)at };
+}
+
+static inline struct str str_of_val(MDB_val v)
+{
+    return (struct str){ v.mv_data, v.mv_size };
+}
+
+#endif

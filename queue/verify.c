@@ -1,0 +1,296 @@
+// verify.c — reads everything and checks that the books balance.
+//
+// Beside a running engine each environment is read in its own snapshot. The
+// shards come first and the event log last, so an event that a shard knows is
+// in the log by then.
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/mem.h"
+#include "queue/event_log.h"
+#include "queue/shard.h"
+
+struct check {
+    const struct queue_config *config;
+    void (*on_fault)(void *data, const char *what);
+    void *data;
+    struct queue_report *report;
+    struct position *wanted; // events that due rows need, collected first
+    size_t n_wanted, room;
+    struct position least_cursor;
+};
+
+__attribute__((format(printf, 2, 3))) static void fault(struct check *c,
+                                                        const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    c->report->n_faults++;
+    if (c->on_fault != NULL)
+        c->on_fault(c->data, text != NULL ? text : "fault");
+    free(text);
+}
+
+static void want_event(struct check *c, struct position position)
+{
+    if (c->n_wanted == c->room) {
+        c->room = c->room > 0 ? c->room * 2 : 1024;
+        c->wanted = xrealloc(c->wanted, c->room * sizeof(*c->wanted));
+    }
+    c->wanted[c->n_wanted++] = position;
+}
+
+typedef void (*row_visit)(struct check *c, unsigned k, MDB_val key,
+                          MDB_val val);
+
+static enum err each(struct check *c, struct store *s, MDB_txn *txn,
+                     unsigned db, unsigned k, row_visit visit)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+
+    if (rc != 0)
+        return store_err(s, rc, "verify");
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
+        visit(c, k, key, val);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "verify");
+}
+
+// --- shards ---
+
+static void on_due(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct due_row row;
+
+    if (due_decode(str_of_val(key), str_of_val(val), &row) != OK) {
+        fault(c, "deliveries %u: a due row is damaged", k);
+        return;
+    }
+    if (queue_shard_of(row.hook_no, c->config->n_shards) != k)
+        fault(c, "deliveries %u: hook %" PRIu64 " belongs to another shard", k,
+              row.hook_no);
+    want_event(c, row.position);
+}
+
+static void on_dead(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct dead_row row;
+
+    if (dead_decode(str_of_val(key), str_of_val(val), &row) != OK)
+        fault(c, "deliveries %u: a dead letter is damaged", k);
+}
+
+static void on_attempt(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct attempt a;
+
+    if (key.mv_size != 8 || attempt_decode(str_of_val(val), &a) != OK)
+        fault(c, "deliveries %u: an attempt is damaged", k);
+}
+
+static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
+                            unsigned k)
+{
+    MDB_stat attempts;
+    MDB_stat by_hook;
+    int rc = mdb_stat(txn, s->dbs[SHARD_ATTEMPTS], &attempts);
+
+    if (rc == 0)
+        rc = mdb_stat(txn, s->dbs[SHARD_BY_HOOK], &by_hook);
+    if (rc != 0)
+        return store_err(s, rc, "verify");
+    if (attempts.ms_entries != by_hook.ms_entries)
+        fault(c, "deliveries %u: %zu attempts but %zu of them by hook", k,
+              attempts.ms_entries, by_hook.ms_entries);
+    return OK;
+}
+
+static void add_books(struct check *c, unsigned k,
+                      const struct shard_counts *counts)
+{
+    struct queue_report *r = c->report;
+    const int64_t *n = counts->counts;
+    int64_t settled = n[COUNT_DELIVERED] + n[COUNT_CANCELLED] +
+                      n[COUNT_DEAD_EXPIRED] + (int64_t)counts->n_dead +
+                      (int64_t)counts->n_due;
+
+    if (n[COUNT_MATCHED] != settled)
+        fault(c,
+              "deliveries %u: %" PRId64 " matched, but %" PRId64
+              " delivered, dead, cancelled or pending",
+              k, n[COUNT_MATCHED], settled);
+    r->matched += n[COUNT_MATCHED];
+    r->delivered += n[COUNT_DELIVERED];
+    r->cancelled += n[COUNT_CANCELLED];
+    r->dead_expired += n[COUNT_DEAD_EXPIRED];
+    r->dead += (int64_t)counts->n_dead;
+    r->pending += (int64_t)counts->n_due;
+}
+
+static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
+                           unsigned k)
+{
+    struct shard_state state;
+    struct shard_counts counts;
+    enum err err = shard_read_state(s, txn, &state);
+
+    if (err == ERR_CORRUPT) {
+        fault(c, "deliveries %u: the state record is damaged", k);
+        return OK;
+    }
+    if (err == OK)
+        err = shard_read_counts(s, txn, &state, &counts);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_DUE, k, on_due);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_DEAD, k, on_dead);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_ATTEMPTS, k, on_attempt);
+    if (err == OK)
+        err = check_index(c, s, txn, k);
+    if (err != OK)
+        return err;
+    add_books(c, k, &counts);
+    if (k == 0 || position_cmp(state.cursor, c->least_cursor) < 0)
+        c->least_cursor = state.cursor;
+    return OK;
+}
+
+static enum err check_shard(struct check *c, unsigned k)
+{
+    char *dir = xasprintf("%s/deliveries/%u", c->config->data_dir, k);
+    struct store *s;
+    MDB_txn *txn;
+    enum err err =
+        store_open(dir, c->config->max_bytes, true, shard_dbs, SHARD_DBS, &s);
+
+    free(dir);
+    if (err == OK)
+        err = store_read(s, &txn);
+    if (err != OK)
+        return err;
+    err = check_rows(c, s, txn, k);
+    store_read_end(s);
+    return err;
+}
+
+// --- events and hooks ---
+
+static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct event e;
+    struct str id_key;
+
+    (void)k;
+    if (key.mv_size != 8 || event_decode(str_of_val(val), &e, &id_key) != OK)
+        fault(c, "events: event %" PRIu64 " is damaged",
+              key.mv_size == 8 ? get_be64(key.mv_data) : 0);
+}
+
+static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook h;
+
+    (void)k;
+    (void)key;
+    c->report->n_hooks++;
+    if (hook_decode(str_of_val(val), &h, strings) != OK)
+        fault(c, "hooks: a hook is damaged");
+}
+
+static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
+{
+    for (size_t i = 0; i < c->n_wanted; i++) {
+        MDB_val key = val_at(c->wanted[i].bytes, sizeof(c->wanted[i].bytes));
+        MDB_val val;
+        int rc = mdb_get(txn, s->dbs[EVENTS_EVENTS], &key, &val);
+
+        if (rc == MDB_NOTFOUND)
+            fault(c,
+                  "a delivery is due of event %" PRIu64 ", which is not there",
+                  position_number(c->wanted[i]));
+        else if (rc != 0)
+            return store_err(s, rc, "verify");
+    }
+    return OK;
+}
+
+static enum err check_events(struct check *c)
+{
+    char *dir = xasprintf("%s/events", c->config->data_dir);
+    struct store *s;
+    MDB_txn *txn;
+    uint64_t next = 1;
+    enum err err =
+        store_open(dir, c->config->max_bytes, true, events_dbs, EVENTS_DBS, &s);
+
+    free(dir);
+    if (err == OK)
+        err = store_read(s, &txn);
+    if (err != OK)
+        return err;
+    err = event_next(s, txn, &next);
+    if (err == OK)
+        err = each(c, s, txn, EVENTS_EVENTS, 0, on_event);
+    if (err == OK)
+        err = check_wanted(c, s, txn);
+    store_read_end(s);
+    c->report->n_accepted = next - 1;
+    if (position_number(c->least_cursor) > next - 1)
+        fault(c, "a cursor is past the end of the event log");
+    else
+        c->report->n_unmatched = next - 1 - position_number(c->least_cursor);
+    return err;
+}
+
+static enum err check_hooks(struct check *c)
+{
+    char *dir = xasprintf("%s/hooks", c->config->data_dir);
+    struct store *s;
+    MDB_txn *txn;
+    enum err err =
+        store_open(dir, c->config->max_bytes, true, hooks_dbs, HOOKS_DBS, &s);
+
+    free(dir);
+    if (err == OK)
+        err = store_read(s, &txn);
+    if (err != OK)
+        return err;
+    err = each(c, s, txn, HOOKS_HOOKS, 0, on_hook);
+    store_read_end(s);
+    return err;
+}
+
+enum err queue_verify(const struct queue_config *config,
+                      void (*on_fault)(void *data, const char *what),
+                      void *data, struct queue_report *out)
+{
+    struct check c = {
+        .config = config, .on_fault = on_fault, .data = data, .report = out
+    };
+    enum err err = OK;
+
+    memset(out, 0, sizeof(*out));
+    for (unsigned k = 0; k < config->n_shards && err == OK; k++)
+        err = check_shard(&c, k);
+    if (err == OK)
+        err = check_events(&c);
+    if (err == OK)
+        err = check_hooks(&c);
+    free(c.wanted);
+    return err;
+}
