@@ -24,21 +24,27 @@
 #define BATCH_EVENTS    4096
 #define RESERVE_PERCENT 10 // of the map, kept for trimming
 
-static bool has_room(struct event_log *log, MDB_txn *txn)
+static bool has_room(struct event_log *log)
 {
     MDB_envinfo info;
     MDB_stat stat;
     uint64_t limit_bytes =
         log->store->map_bytes / 100 * (100 - RESERVE_PERCENT);
-    uint64_t used_bytes;
+    uint64_t used_bytes = UINT64_MAX;
+    MDB_txn *txn;
 
     if (mdb_env_info(log->store->env, &info) != 0 ||
         mdb_env_stat(log->store->env, &stat) != 0)
         return false;
     if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
         return true; // free pages need not be counted
-    return store_usage(log->store, txn, &used_bytes) == OK &&
-           used_bytes < limit_bytes;
+    // LMDB shows its free pages to readers only.
+    if (mdb_txn_begin(log->store->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    if (store_usage(log->store, txn, &used_bytes) != OK)
+        used_bytes = UINT64_MAX;
+    mdb_txn_abort(txn);
+    return used_bytes < limit_bytes;
 }
 
 // --- one request, in the worker ---
@@ -112,12 +118,12 @@ static enum err put_batch(struct event_log *log)
 {
     uint64_t next_before = log->next;
     MDB_txn *txn;
-    enum err err = store_write(log->store, &txn);
+    enum err err = has_room(log) ? OK : ERR_FULL;
 
+    if (err == OK)
+        err = store_write(log->store, &txn);
     if (err != OK)
         return err;
-    if (!has_room(log, txn))
-        err = ERR_FULL;
     for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
         a->err = put_request(log, txn, a);
         if (a->err != ERR_CONFLICT)

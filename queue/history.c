@@ -32,7 +32,7 @@ enum err shard_view_open(const struct queue_config *config, unsigned k,
 static enum err visit_attempt(struct store *s, MDB_txn *txn, uint64_t no,
                               attempt_visit visit, void *data, bool *goes_on)
 {
-    uint8_t bytes[8];
+    uint8_t bytes[8] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
     MDB_val val;
     struct attempt a;
@@ -55,7 +55,7 @@ static enum err scan(struct store *s, MDB_txn *txn, MDB_cursor *cursor,
                      const struct history_query *query, attempt_visit visit,
                      void *data)
 {
-    uint8_t from[BY_HOOK_KEY_BYTES];
+    uint8_t from[BY_HOOK_KEY_BYTES] = { 0 };
     MDB_val key = val_at(from, sizeof(from));
     MDB_val val;
     bool goes_on = true;

@@ -20,6 +20,7 @@
 
 struct hook_store {
     struct store *store;
+    bool is_view;
 };
 
 struct last { // the record "last" of meta
@@ -41,6 +42,7 @@ static enum err open_store(const struct queue_config *config, bool read_only,
         free(hs);
         return err;
     }
+    hs->is_view = read_only;
     *out = hs;
     return OK;
 }
@@ -161,7 +163,7 @@ static enum err put_change(struct hook_store *hs, MDB_txn *txn,
 
 static enum err begin(struct hook_store *hs, MDB_txn **txn)
 {
-    return hs->store->is_read_only ? ERR_DENIED : store_write(hs->store, txn);
+    return hs->is_view ? ERR_DENIED : store_write(hs->store, txn);
 }
 
 static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
@@ -466,7 +468,7 @@ static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
 enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
                     void *data, uint64_t *last)
 {
-    uint8_t from[8];
+    uint8_t from[8] = { 0 };
     MDB_cursor *cursor;
     MDB_txn *txn;
     MDB_val key = val_at(from, sizeof(from));

@@ -54,8 +54,8 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
                            struct shard_state *state, struct str by_hook,
                            struct str record)
 {
-    uint8_t no[8];
-    uint8_t index_key[BY_HOOK_KEY_BYTES];
+    uint8_t no[8] = { 0 };
+    uint8_t index_key[BY_HOOK_KEY_BYTES] = { 0 };
     MDB_val key = val_at(no, sizeof(no));
     MDB_val val = val_of(record);
     int rc;
@@ -346,7 +346,7 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
 enum err shard_dead_get(struct shard *s, uint64_t hook_no,
                         struct position position, struct dead_row *out)
 {
-    uint8_t bytes[DEAD_KEY_BYTES];
+    uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
     MDB_val val;
     MDB_txn *txn;

@@ -14,8 +14,8 @@
 static enum err remove_attempt(struct shard *s, MDB_txn *txn, MDB_val key,
                                uint64_t hook_no)
 {
-    uint8_t no[8];
-    uint8_t index_key[BY_HOOK_KEY_BYTES];
+    uint8_t no[8] = { 0 };
+    uint8_t index_key[BY_HOOK_KEY_BYTES] = { 0 };
     MDB_val k = val_at(index_key, sizeof(index_key));
     int rc;
 
@@ -38,7 +38,7 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
     enum err err = OK;
 
     for (size_t i = 0; i < s->trim_max && err == OK; i++) {
-        uint8_t from[8];
+        uint8_t from[8] = { 0 };
         struct attempt a;
         MDB_cursor *cursor;
         MDB_val key = val_at(from, sizeof(from));

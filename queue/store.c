@@ -78,17 +78,32 @@ static enum err open_dbs(struct store *s, const char *const *names,
     return store_err(s, rc, "open databases");
 }
 
+static struct store *find_open(const char *dir)
+{
+    struct store *s = stores;
+
+    while (s != NULL && strcmp(s->path, dir) != 0)
+        s = s->next;
+    return s;
+}
+
 enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
                     const char *const *names, size_t n_names,
                     struct store **out)
 {
-    struct store *s = xcalloc(1, sizeof(*s));
+    struct store *s;
     unsigned flags = MDB_NOTLS | (read_only ? MDB_RDONLY : 0);
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     int dead;
     int rc;
     enum err err;
 
+    // LMDB must not open a file twice in a process: its locks belong to the
+    // process, not to the descriptor.
+    *out = find_open(dir);
+    if (*out != NULL)
+        return OK;
+    s = xcalloc(1, sizeof(*s));
     s->path = xstrdup(dir);
     s->is_read_only = read_only;
     s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
