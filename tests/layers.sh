@@ -1,0 +1,61 @@
+#!/bin/sh
+# layers.sh — the architecture as a test: fails when a file includes what its
+# folder may not, grows too long, or lies where nothing belongs. Run it from
+# the repository's root.
+
+bad=0
+all='common queue engine api'
+
+fail() {
+    echo "layers: $*"
+    bad=1
+}
+
+# forbid PATTERN FOLDERS EXCEPT: no file in FOLDERS includes PATTERN, but those
+# whose path matches EXCEPT.
+forbid() {
+    # shellcheck disable=SC2086 # a list of folders
+    for file in $(grep -rlE "#include [\"<]($1)" $2 --include='*.[ch]' |
+        grep -vE "$3"); do
+        fail "$file may not include $1"
+    done
+}
+
+# common <- queue <- engine, api; engine and api know nothing of each other.
+forbid '(queue|engine|api|tests|bench)/' common '^$'
+forbid '(engine|api|tests|bench)/' queue '^$'
+forbid '(api|tests|bench)/' engine '^engine/main\.c$'
+forbid '(engine|tests|bench)/' api '^$'
+forbid 'queue/([^q]|q[^u]|queue[^.])' 'common engine api' '^$'
+
+# Each third-party library is named in as few files as possible.
+forbid 'lmdb\.h' "$all" '^queue/store\.'
+forbid 'curl/' "$all" '^(engine/transfer\.|common/url\.c$)'
+forbid '(mbedtls|psa)/' "$all" '^common/crypto\.c$'
+forbid 'msgpack' "$all" '^common/codec\.c$'
+forbid 'xxhash' "$all" '^common/codec\.c$'
+forbid 'yyjson' "$all" '^common/json\.c$'
+forbid 'llhttp' "$all" '^common/http[a-z_]*\.[ch]$'
+
+# Third-party headers in headers: only those a contract cannot do without.
+for file in $(grep -lE '#include <(curl|mbedtls|msgpack|xxhash|yyjson|llhttp)' \
+    common/*.h queue/*.h engine/*.h api/*.h); do
+    fail "$file is a header and includes a third-party library"
+done
+
+for file in $(find common queue engine api tests bench -name '*.[ch]' \
+    -not -path '*/.*'); do
+    lines=$(wc -l <"$file")
+    [ "$lines" -le 600 ] || fail "$file has $lines lines, at most 600"
+done
+
+for entry in $(git ls-files | cut -d/ -f1 | sort -u); do
+    case $entry in
+    CMakeLists.txt | README.md | LICENSE | .clang-format | .clang-tidy) ;;
+    .gitignore | .ci | common | queue | engine | api) ;;
+    bench | tests | deploy) ;;
+    *) fail "$entry does not belong on the top level" ;;
+    esac
+done
+
+exit $bad
