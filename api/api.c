@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -60,15 +61,16 @@ static bool judge_route(struct call *c, enum err found)
 {
     if (found == OK)
         return true;
-    if (found == ERR_INVALID)
+    if (found == ERR_INVALID) {
         http_fail(c->request, 400, STR_EMPTY,
                   "the path has a broken percent escape");
-    else if (found == ERR_NOTFOUND)
+    } else if (found == ERR_NOTFOUND) {
         http_fail(c->request, 404, STR_EMPTY, "there is no such path");
-    else if (c->request->method == HTTP_OPTIONS)
+    } else if (c->request->method == HTTP_OPTIONS) {
         answer_options(c);
-    else
+    } else {
         answer_method(c);
+    }
     return false;
 }
 
@@ -91,6 +93,7 @@ static bool judge_type(struct call *c)
     bool has_body =
         r->announced_bytes > 0 || http_has_header(r, "transfer-encoding");
 
+    assert(c->match.route != NULL); // judge_route() said so
     if (!c->match.route->takes_json || !has_body)
         return true;
     if (http_has_header(r, "content-encoding")) {
@@ -122,10 +125,11 @@ static void on_headers(void *data, struct http_request *r)
     // The token before the rest: without one, nothing is told about paths.
     if ((is_public ||
          auth_check(c->api->auth, r, c->match.params[PARAM_ORG], scope)) &&
-        judge_route(c, found) && judge_type(c))
+        judge_route(c, found) && judge_type(c)) {
         r->data = c;
-    else
+    } else {
         call_free(c);
+    }
 }
 
 static void on_request(void *data, struct http_request *r)

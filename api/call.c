@@ -90,9 +90,10 @@ bool call_json(struct call *c, struct json **out)
     }
     buf_init(&why, 1024);
     is_good = json_parse(body, &json_default_limits, out, &why) == OK;
-    if (!is_good)
+    if (!is_good) {
         http_fail(c->request, 400, STR_EMPTY, "the body is not JSON: %s",
                   buf_cstr(&why));
+    }
     buf_clear(&why);
     return is_good;
 }

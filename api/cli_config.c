@@ -49,15 +49,16 @@ int command_config(const struct command *command, int argc, char **argv)
     while ((option = command_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return command_help(command);
-        if (option == 'k')
+        if (option == 'k') {
             check = optarg;
-        else if (option == 'c')
+        } else if (option == 'c') {
             sources.file = optarg;
-        else if (option == 's' && sources.n_sets < SETS_MAX)
+        } else if (option == 's' && sources.n_sets < SETS_MAX) {
             sets[sources.n_sets++] = optarg;
-        else
+        } else {
             return command_misused(command, "%s is not right here",
                                    argv[optind - 1]);
+        }
     }
     if (optind < argc)
         return command_misused(command, "%s is not right here", argv[optind]);

@@ -31,17 +31,19 @@ static void print_figures(const struct figure *figures, size_t n, bool is_json,
     if (is_json)
         printf("{");
     for (size_t i = 0; i < n; i++) {
-        if (is_json)
+        if (is_json) {
             printf("\"%s\":%" PRId64 ",", figures[i].name, figures[i].value);
-        else
+        } else {
             printf("%-11s %12" PRId64 "  %s\n", figures[i].name,
                    figures[i].value, figures[i].meaning);
+        }
     }
-    if (is_json)
+    if (is_json) {
         printf("\"balanced\":%s}\n", is_good ? "true" : "false");
-    else
+    } else {
         printf("%s\n", is_good ? "It adds up."
                                : "It does NOT add up, or records are damaged.");
+    }
 }
 
 static void print_report(const struct queue_report *r, bool is_json)
@@ -94,11 +96,12 @@ static int verify_configured(const char *data_dir, bool is_json)
     int status = EXIT_FAILED;
 
     buf_init(&faults, 0);
-    if (config_load(&sources, &config, &faults) == OK)
+    if (config_load(&sources, &config, &faults) == OK) {
         status = verify(data_dir != NULL ? data_dir : config.data_dir,
                         config.max_queue_bytes, is_json);
-    else
+    } else {
         fputs(buf_cstr(&faults), stderr);
+    }
     config_clear(&config);
     buf_clear(&faults);
     return status;
@@ -119,13 +122,14 @@ int command_verify(const struct command *command, int argc, char **argv)
     while ((option = command_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return command_help(command);
-        if (option == 'd')
+        if (option == 'd') {
             data_dir = optarg;
-        else if (option == 'j')
+        } else if (option == 'j') {
             is_json = true;
-        else
+        } else {
             return command_misused(command, "%s is not right here",
                                    argv[optind - 1]);
+        }
     }
     if (optind < argc)
         return command_misused(command, "%s is not right here", argv[optind]);

@@ -54,10 +54,11 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
         return attempt->payload;
     buf_reset(&p->payload);
     err = event_view_get(events, attempt->position, copy_payload, &p->payload);
-    if (err != OK && err != ERR_NOTFOUND)
+    if (err != OK && err != ERR_NOTFOUND) {
         log_warn("payload not readable", "hook=%llu reason=%s",
                  (unsigned long long)p->hook_no,
                  log_quote(str_of(err_str(err))));
+    }
     return buf_str(&p->payload);
 }
 
@@ -132,10 +133,11 @@ static void put_reference(struct str text, struct buf *out)
     for (size_t i = 0; i < text.n_bytes; i++) {
         unsigned char c = (unsigned char)text.at[i];
 
-        if (c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == '"')
+        if (c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == '"') {
             buf_printf(out, "%%%02X", (unsigned)c);
-        else
+        } else {
             buf_putc(out, text.at[i]);
+        }
     }
 }
 

@@ -106,10 +106,11 @@ void delivery_print(const struct attempt *attempt, struct str payload,
     put_record(a, payload, out);
     buf_printf(out, ",\"attempt\":%" PRIu32 ",\"state\":\"%s\"", a->attempt,
                delivery_state_name(a->state));
-    if (a->next_attempt_at_ms == 0)
+    if (a->next_attempt_at_ms == 0) {
         buf_puts(out, ",\"nextAttemptAt\":null");
-    else
+    } else {
         buf_printf(out, ",\"nextAttemptAt\":%" PRId64, a->next_attempt_at_ms);
+    }
     put_error(a, out);
     buf_printf(out, ",\"acceptedAt\":%" PRId64, a->accepted_at_us / US_PER_MS);
     put_timing(&a->timing, out);

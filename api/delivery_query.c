@@ -15,8 +15,7 @@
 #define SECONDS_MAX   INT64_C(253402300799) // the end of the year 9999
 #define STATUS_MAX    599
 #define CURSOR_CHECK  8 // bytes of the HMAC that a cursor carries
-#define HEX_PER_BYTE  2
-#define CURSOR_DIGITS ((8 + CURSOR_CHECK) * HEX_PER_BYTE)
+#define CURSOR_DIGITS ((size_t)2 * (8 + CURSOR_CHECK)) // hexadecimal
 
 // --- times ---
 
@@ -79,7 +78,7 @@ static bool take_offset(struct str *text, int64_t *out_s)
         !take_char(text, ":") || !take_digits(text, 2, &minutes) ||
         hours > 23 || minutes > 59)
         return false;
-    *out_s = (hours * 60 + minutes) * 60;
+    *out_s = (INT64_C(60) * hours + minutes) * 60;
     if (is_west)
         *out_s = -*out_s;
     return true;
@@ -232,14 +231,16 @@ enum err delivery_query_read(const struct http_request *r, struct arena *arena,
          i++) {
         buf_reset(&value);
         err = http_query(r, params[i].name, &value);
-        if (err == OK)
+        if (err == OK) {
             err = params[i].read(out, arena_copy(arena, buf_str(&value)));
-        else if (err == ERR_NOTFOUND)
+        } else if (err == ERR_NOTFOUND) {
             err = OK;
-        if (err != OK)
+        }
+        if (err != OK) {
             buf_printf(why, "%s: %s is not allowed; allowed: %s",
                        params[i].name, log_quote(buf_str(&value)),
                        params[i].allowed);
+        }
     }
     buf_clear(&value);
     return err == OK ? OK : ERR_INVALID;

@@ -7,8 +7,8 @@
 #include "common/url.h"
 
 struct format {
-    enum hook_format format;
     const char *name;
+    enum hook_format format;
     bool is_delivered; // this version's engine can send it
     enum err (*check_url)(struct str url, const char *slack_url_prefixes,
                           struct buf *why);
@@ -82,10 +82,10 @@ static enum err check_deployments(struct str url,
 }
 
 static const struct format formats[] = {
-    { FORMAT_RAW, "raw", true, check_http },
-    { FORMAT_SLACK, "slack", false, check_slack },
-    { FORMAT_MS_TEAMS, "ms_teams", false, check_http },
-    { FORMAT_PULUMI_DEPLOYMENTS, "pulumi_deployments", false,
+    { "raw", FORMAT_RAW, true, check_http },
+    { "slack", FORMAT_SLACK, false, check_slack },
+    { "ms_teams", FORMAT_MS_TEAMS, false, check_http },
+    { "pulumi_deployments", FORMAT_PULUMI_DEPLOYMENTS, false,
       check_deployments },
 };
 

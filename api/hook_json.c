@@ -151,9 +151,10 @@ static enum err add_filter(const struct hook_reader *reader, struct str name,
                    log_quote(name), filter_nearest(name));
         return ERR_INVALID;
     }
-    if ((filters[number].levels & level_bit(hook->scope.level)) == 0)
+    if ((filters[number].levels & level_bit(hook->scope.level)) == 0) {
         return refuse_level(reader, "filters", filters[number].name,
                             hook->scope.level);
+    }
     hook->filters |= UINT64_C(1) << number;
     return OK;
 }
@@ -166,14 +167,17 @@ static enum err add_group(const struct hook_reader *reader, struct str name,
     if (number < 0) {
         buf_printf(reader->why, "groups: there is no group %s; groups are:",
                    log_quote(name));
-        for (int i = 0; i < GROUPS; i++)
+        for (int i = 0; i < GROUPS; i++) {
             buf_printf(reader->why, "%s %s", i > 0 ? "," : "",
                        group_name((enum group)i));
+        }
         return ERR_INVALID;
     }
-    if ((group_levels((enum group)number) & level_bit(hook->scope.level)) == 0)
+    if ((group_levels((enum group)number) & level_bit(hook->scope.level)) ==
+        0) {
         return refuse_level(reader, "groups", group_name((enum group)number),
                             hook->scope.level);
+    }
     hook->groups |= UINT64_C(1) << number;
     return OK;
 }
@@ -312,20 +316,23 @@ static enum err check_place(const struct hook_reader *reader,
     struct str org = STR_EMPTY;
     enum err err = read_text(reader, body, "organizationName", &org);
 
-    if (err == OK && !str_eq(org, scope->org))
+    if (err == OK && !str_eq(org, scope->org)) {
         err = refuse(reader, "Organization name from request body doesn't "
                              "match URL.");
+    }
     if (err != OK || scope->level == LEVEL_ORGANIZATION)
         return err;
     err = check_same(reader, body, "projectName", scope->project,
                      "Project name from request body doesn't match URL");
-    if (err == OK && scope->level == LEVEL_STACK)
+    if (err == OK && scope->level == LEVEL_STACK) {
         err = check_same(reader, body, "stackName", scope->target,
                          "Stack name from request body doesn't match URL");
-    if (err == OK && scope->level == LEVEL_ENVIRONMENT)
+    }
+    if (err == OK && scope->level == LEVEL_ENVIRONMENT) {
         err = check_same(reader, body, "envName", scope->target,
                          "Environment name from request body doesn't match "
                          "URL");
+    }
     return err;
 }
 
@@ -433,10 +440,11 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
 static void put_item(struct buf *out, const char *key, size_t i,
                      struct str item)
 {
-    if (i == 0)
+    if (i == 0) {
         buf_printf(out, ",\"%s\":[", key);
-    else
+    } else {
         buf_putc(out, ',');
+    }
     buf_put_json(out, item);
 }
 

@@ -31,11 +31,12 @@ static void answer_unknown(struct call *c)
 {
     struct str name = c->match.params[PARAM_HOOK];
 
-    if (hook_name_is_valid(name))
+    if (hook_name_is_valid(name)) {
         http_fail(c->request, 404, STR_EMPTY, "Webhook '%.*s' not found",
                   STR_ARG(name));
-    else
+    } else {
         http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
+    }
 }
 
 static void log_change(const char *what, const struct hook_scope *scope,
@@ -70,10 +71,11 @@ void hooks_list(struct call *c)
     buf_putc(&body, '[');
     err = hook_list(c->api->hooks, &scope, STR_EMPTY, put_listed, &body);
     buf_putc(&body, ']');
-    if (err == OK)
+    if (err == OK) {
         call_answer(c, 200, buf_str(&body));
-    else
+    } else {
         call_fail_store(c, err);
+    }
     buf_clear(&body);
 }
 
@@ -104,12 +106,13 @@ void hooks_get(struct call *c)
         return;
     buf_init(&body, 0);
     err = find(c, &scope, put_found, &body);
-    if (err == OK)
+    if (err == OK) {
         call_answer(c, 200, buf_str(&body));
-    else if (err == ERR_NOTFOUND)
+    } else if (err == ERR_NOTFOUND) {
         answer_unknown(c);
-    else
+    } else {
         call_fail_store(c, err);
+    }
     buf_clear(&body);
 }
 
@@ -193,10 +196,11 @@ void hooks_create(struct call *c)
         return;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(c, &why);
-    if (hook_read_new(&reader, json_root(body), &hook) == OK)
+    if (hook_read_new(&reader, json_root(body), &hook) == OK) {
         create(c, &hook);
-    else
+    } else {
         http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    }
     buf_clear(&why);
     json_free(body);
 }
@@ -253,13 +257,14 @@ void hooks_update(struct call *c)
         return;
     for (int i = 0; i < UPDATE_TRIES && err == ERR_CONFLICT; i++)
         err = try_update(c, &scope, json_root(body));
-    if (err == ERR_NOTFOUND)
+    if (err == ERR_NOTFOUND) {
         answer_unknown(c);
-    else if (err == ERR_CONFLICT)
+    } else if (err == ERR_CONFLICT) {
         http_fail(c->request, 409, STR_EMPTY,
                   "somebody else keeps changing this webhook; try again");
-    else if (err != OK)
+    } else if (err != OK) {
         call_fail_store(c, err);
+    }
     json_free(body);
 }
 

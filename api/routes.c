@@ -73,12 +73,13 @@ static enum err split(struct str path, struct arena *arena,
         struct str segment = next_segment(&path);
 
         buf_reset(&decoded);
-        if (out->n == SEGMENTS_MAX)
+        if (out->n == SEGMENTS_MAX) {
             err = ERR_NOTFOUND;
-        else if (http_decode(segment, &decoded) != OK)
+        } else if (http_decode(segment, &decoded) != OK) {
             err = ERR_INVALID;
-        else
+        } else {
             out->at[out->n++] = arena_copy(arena, buf_str(&decoded));
+        }
     }
     buf_clear(&decoded);
     return err;

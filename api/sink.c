@@ -333,9 +333,10 @@ int command_sink(const struct command *command, int argc, char **argv)
     while ((option = command_option(argc, argv, options)) != -1) {
         if (option == 'h')
             return command_help(command);
-        if (read_option(&chosen, option) != OK)
+        if (read_option(&chosen, option) != OK) {
             return command_misused(command, "%s is not right here",
                                    argv[optind - 1]);
+        }
     }
     if (optind < argc)
         return command_misused(command, "%s is not right here", argv[optind]);

@@ -84,10 +84,11 @@ static bool is_standard_right_by(struct str secret,
     if (!str_starts(secret, prefix))
         return is_standard_right(secret, r);
     buf_init(&key, 0);
-    if (crypto_base64_decode(rest, &key) == OK)
+    if (crypto_base64_decode(rest, &key) == OK) {
         is_right = is_standard_right(buf_str(&key), r);
-    else
+    } else {
         is_right = is_standard_right(secret, r);
+    }
     buf_clear(&key);
     return is_right;
 }

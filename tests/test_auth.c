@@ -14,11 +14,13 @@ struct place {
     char path[96];
 };
 
-static void place_make(struct place *p)
+static struct place place_make(void)
 {
-    snprintf(p->dir, sizeof(p->dir), "/tmp/test_auth.XXXXXX");
-    assert_non_null(mkdtemp(p->dir));
-    snprintf(p->path, sizeof(p->path), "%s/admin.token", p->dir);
+    struct place p = { .dir = "/tmp/test_auth.XXXXXX" };
+
+    assert_non_null(mkdtemp(p.dir));
+    snprintf(p.path, sizeof(p.path), "%s/admin.token", p.dir);
+    return p;
 }
 
 static void place_remove(const struct place *p)
@@ -52,7 +54,7 @@ static void the_token_is_made_once_and_private(void **state)
     struct stat st;
 
     (void)state;
-    place_make(&p);
+    p = place_make();
     assert_int_equal(auth_prepare(p.dir), OK);
     assert_int_equal(stat(p.path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
@@ -74,7 +76,7 @@ static void a_left_over_of_a_crash_is_no_hindrance(void **state)
     struct place p;
 
     (void)state;
-    place_make(&p);
+    p = place_make();
     snprintf(fresh, sizeof(fresh), "%s.new", p.path);
     write_file(fresh, "half a tok");
     assert_int_equal(auth_prepare(p.dir), OK);
@@ -92,7 +94,7 @@ static void a_file_that_holds_no_token_is_refused(void **state)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct place p;
 
-        place_make(&p);
+        p = place_make();
         write_file(p.path, texts[i]);
         assert_null(auth_new(p.dir));
         place_remove(&p);
@@ -113,7 +115,7 @@ static void keys_follow_token_and_purpose(void **state)
     struct place p;
 
     (void)state;
-    place_make(&p);
+    p = place_make();
     write_file(p.path, "pht_0123456789abcdef\r\n");
     auth = auth_new(p.dir);
     assert_non_null(auth);

@@ -135,97 +135,93 @@ static void create_is_printed_back(void **state)
     "{\"organizationName\":\"acme\",\"displayName\":\"d\"," \
     "\"active\":true,\"payloadUrl\":\"" url "\"" more "}"
 
+static const struct {
+    enum hook_level level;
+    const char *body;
+    const char *why; // a part of it
+} refused[] = {
+    { LEVEL_ORGANIZATION, "[]", "must be a JSON object" },
+    { LEVEL_ORGANIZATION, "{}", "organizationName is required" },
+    { LEVEL_ORGANIZATION, LACKS("\"payloadUrl\":\"http://a\",\"active\":true"),
+      "displayName is required" },
+    { LEVEL_ORGANIZATION, LACKS("\"displayName\":\"d\",\"active\":true"),
+      "payloadUrl is required" },
+    { LEVEL_ORGANIZATION,
+      LACKS("\"displayName\":\"d\",\"payloadUrl\":\"http://a\""),
+      "active is required" },
+    { LEVEL_ORGANIZATION,
+      "{\"organizationName\":\"other\",\"displayName\":\"d\","
+      "\"payloadUrl\":\"http://a\",\"active\":true}",
+      "Organization name from request body doesn't match URL." },
+    { LEVEL_STACK, WITH("\"stackName\":\"dev\""),
+      "Stack name from request body doesn't match URL" },
+    { LEVEL_STACK, WITH("\"projectName\":\"other\""),
+      "Project name from request body doesn't match URL" },
+    { LEVEL_ENVIRONMENT, WITH("\"envName\":\"dev\""),
+      "Environment name from request body doesn't match URL" },
+    { LEVEL_ORGANIZATION, WITH("\"name\":\"a b\""), "name must be 1 to 32" },
+    { LEVEL_ORGANIZATION,
+      WITH("\"name\":\"123456789012345678901234567890123\""),
+      "name must be 1 to 32" },
+    { LEVEL_ORGANIZATION, WITH("\"name\":7"),
+      "name must be a string, not a number" },
+    { LEVEL_ORGANIZATION, WITH("\"secret\":\"__remove-secret\""),
+      "secret cannot be __remove-secret" },
+    { LEVEL_ORGANIZATION, WITH("\"secret\":\"a\\u0000b\""), "NUL" },
+    { LEVEL_ORGANIZATION, WITH("\"format\":\"xml\""),
+      "format must be one of: raw, slack, ms_teams, pulumi_deployments" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":\"update_failed\""),
+      "filters must be an array of strings, not a string" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":[1]"),
+      "filters must hold strings, not a number" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":[\"update_faild\"]"),
+      "did you mean update_failed?" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":[\"Order.*\"]"), "not a kind" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":[\"\"]"), "no filter" },
+    { LEVEL_ORGANIZATION, WITH("\"groups\":[\"stack\"]"),
+      "groups are: stacks, deployments" },
+    { LEVEL_STACK, WITH("\"filters\":[\"stack_created\"]"),
+      "stack_created is not possible on stack webhooks" },
+    { LEVEL_STACK, WITH("\"groups\":[\"environments\"]"),
+      "environments is not possible on stack webhooks" },
+    { LEVEL_ENVIRONMENT, WITH("\"groups\":[\"stacks\"]"),
+      "stacks is not possible on environment webhooks" },
+    { LEVEL_ORGANIZATION, TO("", ""), "payloadUrl must not be empty" },
+    { LEVEL_ORGANIZATION, TO("ftp://a/b", ""), "payloadUrl: " },
+    { LEVEL_ORGANIZATION, TO("example.com", ""), "payloadUrl: " },
+    { LEVEL_ORGANIZATION, TO("https://a", ",\"format\":\"slack\""),
+      "must start with one of: https://hooks.slack.com/" },
+    { LEVEL_ORGANIZATION,
+      TO("https://hooks.slack.com/x", ",\"format\":\"slack\""),
+      "does not deliver the format slack; it delivers: raw" },
+    { LEVEL_ORGANIZATION, TO("http://127.0.0.1:9/x", ",\"format\":\"slack\""),
+      "does not deliver the format slack" },
+    { LEVEL_ORGANIZATION, TO("https://a/", ",\"format\":\"ms_teams\""),
+      "does not deliver the format ms_teams" },
+    { LEVEL_ORGANIZATION, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
+      "'pulumi_deployments' format can only be used on stack or "
+      "environment webhooks." },
+    { LEVEL_STACK, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
+      "does not deliver the format pulumi_deployments" },
+    { LEVEL_STACK, TO("a/b/c", ",\"format\":\"pulumi_deployments\""),
+      "of the form project/stack" },
+    { LEVEL_STACK, TO("/b", ",\"format\":\"pulumi_deployments\""),
+      "of the form project/stack" },
+    { LEVEL_STACK, TO("a b/c", ",\"format\":\"pulumi_deployments\""),
+      "of the form project/stack" },
+};
+
 static void create_is_refused_with_a_reason(void **state)
 {
-    static const struct {
-        enum hook_level level;
-        const char *body;
-        const char *why; // a part of it
-    } cases[] = {
-        { LEVEL_ORGANIZATION, "[]", "must be a JSON object" },
-        { LEVEL_ORGANIZATION, "{}", "organizationName is required" },
-        { LEVEL_ORGANIZATION,
-          LACKS("\"payloadUrl\":\"http://a\",\"active\":true"),
-          "displayName is required" },
-        { LEVEL_ORGANIZATION, LACKS("\"displayName\":\"d\",\"active\":true"),
-          "payloadUrl is required" },
-        { LEVEL_ORGANIZATION,
-          LACKS("\"displayName\":\"d\",\"payloadUrl\":\"http://a\""),
-          "active is required" },
-        { LEVEL_ORGANIZATION,
-          "{\"organizationName\":\"other\",\"displayName\":\"d\","
-          "\"payloadUrl\":\"http://a\",\"active\":true}",
-          "Organization name from request body doesn't match URL." },
-        { LEVEL_STACK, WITH("\"stackName\":\"dev\""),
-          "Stack name from request body doesn't match URL" },
-        { LEVEL_STACK, WITH("\"projectName\":\"other\""),
-          "Project name from request body doesn't match URL" },
-        { LEVEL_ENVIRONMENT, WITH("\"envName\":\"dev\""),
-          "Environment name from request body doesn't match URL" },
-        { LEVEL_ORGANIZATION, WITH("\"name\":\"a b\""),
-          "name must be 1 to 32" },
-        { LEVEL_ORGANIZATION,
-          WITH("\"name\":\"123456789012345678901234567890123\""),
-          "name must be 1 to 32" },
-        { LEVEL_ORGANIZATION, WITH("\"name\":7"),
-          "name must be a string, not a number" },
-        { LEVEL_ORGANIZATION, WITH("\"secret\":\"__remove-secret\""),
-          "secret cannot be __remove-secret" },
-        { LEVEL_ORGANIZATION, WITH("\"secret\":\"a\\u0000b\""), "NUL" },
-        { LEVEL_ORGANIZATION, WITH("\"format\":\"xml\""),
-          "format must be one of: raw, slack, ms_teams, pulumi_deployments" },
-        { LEVEL_ORGANIZATION, WITH("\"filters\":\"update_failed\""),
-          "filters must be an array of strings, not a string" },
-        { LEVEL_ORGANIZATION, WITH("\"filters\":[1]"),
-          "filters must hold strings, not a number" },
-        { LEVEL_ORGANIZATION, WITH("\"filters\":[\"update_faild\"]"),
-          "did you mean update_failed?" },
-        { LEVEL_ORGANIZATION, WITH("\"filters\":[\"Order.*\"]"), "not a kind" },
-        { LEVEL_ORGANIZATION, WITH("\"filters\":[\"\"]"), "no filter" },
-        { LEVEL_ORGANIZATION, WITH("\"groups\":[\"stack\"]"),
-          "groups are: stacks, deployments" },
-        { LEVEL_STACK, WITH("\"filters\":[\"stack_created\"]"),
-          "stack_created is not possible on stack webhooks" },
-        { LEVEL_STACK, WITH("\"groups\":[\"environments\"]"),
-          "environments is not possible on stack webhooks" },
-        { LEVEL_ENVIRONMENT, WITH("\"groups\":[\"stacks\"]"),
-          "stacks is not possible on environment webhooks" },
-        { LEVEL_ORGANIZATION, TO("", ""), "payloadUrl must not be empty" },
-        { LEVEL_ORGANIZATION, TO("ftp://a/b", ""), "payloadUrl: " },
-        { LEVEL_ORGANIZATION, TO("example.com", ""), "payloadUrl: " },
-        { LEVEL_ORGANIZATION, TO("https://a", ",\"format\":\"slack\""),
-          "must start with one of: https://hooks.slack.com/" },
-        { LEVEL_ORGANIZATION,
-          TO("https://hooks.slack.com/x", ",\"format\":\"slack\""),
-          "does not deliver the format slack; it delivers: raw" },
-        { LEVEL_ORGANIZATION,
-          TO("http://127.0.0.1:9/x", ",\"format\":\"slack\""),
-          "does not deliver the format slack" },
-        { LEVEL_ORGANIZATION, TO("https://a/", ",\"format\":\"ms_teams\""),
-          "does not deliver the format ms_teams" },
-        { LEVEL_ORGANIZATION,
-          TO("web/prod", ",\"format\":\"pulumi_deployments\""),
-          "'pulumi_deployments' format can only be used on stack or "
-          "environment webhooks." },
-        { LEVEL_STACK, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
-          "does not deliver the format pulumi_deployments" },
-        { LEVEL_STACK, TO("a/b/c", ",\"format\":\"pulumi_deployments\""),
-          "of the form project/stack" },
-        { LEVEL_STACK, TO("/b", ",\"format\":\"pulumi_deployments\""),
-          "of the form project/stack" },
-        { LEVEL_STACK, TO("a b/c", ",\"format\":\"pulumi_deployments\""),
-          "of the form project/stack" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct fixture f;
 
-        open_fixture(&f, cases[i].level);
-        if (apply(&f, cases[i].body, true) != ERR_INVALID)
-            fail_msg("accepted: %s", cases[i].body);
-        if (strstr(buf_cstr(&f.why), cases[i].why) == NULL)
-            fail_msg("%s: %s", cases[i].body, buf_cstr(&f.why));
+        open_fixture(&f, refused[i].level);
+        if (apply(&f, refused[i].body, true) != ERR_INVALID)
+            fail_msg("accepted: %s", refused[i].body);
+        if (strstr(buf_cstr(&f.why), refused[i].why) == NULL)
+            fail_msg("%s: %s", refused[i].body, buf_cstr(&f.why));
         clear_fixture(&f);
     }
 }
