@@ -66,7 +66,7 @@ static bool judge_route(struct call *c, enum err found)
                   "the path has a broken percent escape");
     } else if (found == ERR_NOTFOUND) {
         http_fail(c->request, 404, STR_EMPTY, "there is no such path");
-    } else if (c->request->method == HTTP_OPTIONS) {
+    } else if (c->request->method == METHOD_OPTIONS) {
         answer_options(c);
     } else {
         answer_method(c);

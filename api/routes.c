@@ -13,13 +13,13 @@
 // clang-format off
 // The six routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
-    { HTTP_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
-    { HTTP_POST, at, hooks_create, AUTH_WRITE, .takes_json = true },           \
-    { HTTP_GET, at "/{hook}", hooks_get, AUTH_READ, .takes_json = false },     \
-    { HTTP_PATCH, at "/{hook}", hooks_update, AUTH_WRITE, .takes_json = true },\
-    { HTTP_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                     \
+    { METHOD_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
+    { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true },           \
+    { METHOD_GET, at "/{hook}", hooks_get, AUTH_READ, .takes_json = false },     \
+    { METHOD_PATCH, at "/{hook}", hooks_update, AUTH_WRITE, .takes_json = true },\
+    { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                     \
       .takes_json = false },                                                   \
-    { HTTP_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
+    { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
       .takes_json = false }
 
 static const struct route routes[] = {
@@ -27,9 +27,9 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
-    { HTTP_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
-    { HTTP_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
-    { HTTP_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },
+    { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
+    { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
+    { METHOD_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },
 };
 // clang-format on
 
@@ -130,7 +130,7 @@ static unsigned bit(enum http_method method)
 enum err route_find(enum http_method method, struct str path,
                     struct arena *arena, struct route_match *out)
 {
-    enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
+    enum http_method wanted = method == METHOD_HEAD ? METHOD_GET : method;
     struct segments segments;
     struct str params[PARAMS];
     enum err err;
@@ -149,9 +149,9 @@ enum err route_find(enum http_method method, struct str path,
     }
     if (out->methods == 0)
         return ERR_NOTFOUND;
-    out->methods |= bit(HTTP_OPTIONS);
-    if ((out->methods & bit(HTTP_GET)) != 0)
-        out->methods |= bit(HTTP_HEAD);
+    out->methods |= bit(METHOD_OPTIONS);
+    if ((out->methods & bit(METHOD_GET)) != 0)
+        out->methods |= bit(METHOD_HEAD);
     return out->route != NULL ? OK : ERR_DENIED;
 }
 
@@ -161,10 +161,10 @@ void route_put_allow(unsigned methods, struct buf *out)
         enum http_method method;
         const char *name;
     } names[] = {
-        { HTTP_GET, "GET" },         { HTTP_HEAD, "HEAD" },
-        { HTTP_POST, "POST" },       { HTTP_PUT, "PUT" },
-        { HTTP_PATCH, "PATCH" },     { HTTP_DELETE, "DELETE" },
-        { HTTP_OPTIONS, "OPTIONS" },
+        { METHOD_GET, "GET" },         { METHOD_HEAD, "HEAD" },
+        { METHOD_POST, "POST" },       { METHOD_PUT, "PUT" },
+        { METHOD_PATCH, "PATCH" },     { METHOD_DELETE, "DELETE" },
+        { METHOD_OPTIONS, "OPTIONS" },
     };
     const char *separator = "Allow: ";
 

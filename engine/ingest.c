@@ -199,9 +199,9 @@ static bool judge_route(struct http_request *r, struct buf *org)
                   ORG_MAX_BYTES);
         return false;
     }
-    if (r->method == HTTP_POST)
+    if (r->method == METHOD_POST)
         return true;
-    if (r->method == HTTP_OPTIONS) {
+    if (r->method == METHOD_OPTIONS) {
         struct http_response options = { .status = 204,
                                          .headers =
                                              STR("Allow: POST, OPTIONS\r\n") };

@@ -19,34 +19,34 @@ static void paths_lead_to_routes_or_nowhere(void **state)
         enum err err;
         const char *path;
     } cases[] = {
-        { HTTP_GET, OK, "/healthz" },
-        { HTTP_HEAD, OK, "/healthz" },
-        { HTTP_POST, ERR_DENIED, "/healthz" },
-        { HTTP_GET, ERR_NOTFOUND, "/healthz/" },
-        { HTTP_GET, ERR_NOTFOUND, "/" },
-        { HTTP_GET, ERR_NOTFOUND, "" },
-        { HTTP_GET, ERR_NOTFOUND, "*" },
-        { HTTP_GET, OK, "/api/orgs/acme/hooks" },
-        { HTTP_POST, OK, "/api/orgs/acme/hooks" },
-        { HTTP_PUT, ERR_DENIED, "/api/orgs/acme/hooks" },
-        { HTTP_OTHER, ERR_DENIED, "/api/orgs/acme/hooks" },
-        { HTTP_GET, ERR_NOTFOUND, "/api/orgs//hooks" },
-        { HTTP_GET, ERR_NOTFOUND, "/api/orgs/acme/hooks/" },
-        { HTTP_GET, ERR_NOTFOUND, "/api/orgs/acme/Hooks" },
-        { HTTP_GET, ERR_NOTFOUND, "/api//orgs/acme/hooks" },
-        { HTTP_GET, OK, "/%61pi/orgs/acme/hooks" },
-        { HTTP_GET, ERR_INVALID, "/api/orgs/ac%zzme/hooks" },
-        { HTTP_GET, ERR_INVALID, "/api/orgs/ac%00me/hooks" },
-        { HTTP_DELETE, OK, "/api/orgs/acme/hooks/x" },
-        { HTTP_PATCH, OK, "/api/orgs/acme/hooks/x" },
-        { HTTP_POST, ERR_DENIED, "/api/orgs/acme/hooks/x" },
-        { HTTP_GET, OK, "/api/orgs/acme/hooks/x/deliveries" },
-        { HTTP_GET, ERR_NOTFOUND, "/api/orgs/acme/hooks/x/deliveries/y" },
-        { HTTP_GET, OK, "/api/stacks/acme/web/prod/hooks/x" },
-        { HTTP_GET, ERR_NOTFOUND, "/api/stacks/acme/web/hooks/x" },
-        { HTTP_GET, OK, "/api/esc/environments/acme/web/prod/hooks" },
-        { HTTP_GET, OK, "/api/preview/environments/acme/prod/hooks" },
-        { HTTP_GET, ERR_NOTFOUND, "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r" },
+        { METHOD_GET, OK, "/healthz" },
+        { METHOD_HEAD, OK, "/healthz" },
+        { METHOD_POST, ERR_DENIED, "/healthz" },
+        { METHOD_GET, ERR_NOTFOUND, "/healthz/" },
+        { METHOD_GET, ERR_NOTFOUND, "/" },
+        { METHOD_GET, ERR_NOTFOUND, "" },
+        { METHOD_GET, ERR_NOTFOUND, "*" },
+        { METHOD_GET, OK, "/api/orgs/acme/hooks" },
+        { METHOD_POST, OK, "/api/orgs/acme/hooks" },
+        { METHOD_PUT, ERR_DENIED, "/api/orgs/acme/hooks" },
+        { METHOD_OTHER, ERR_DENIED, "/api/orgs/acme/hooks" },
+        { METHOD_GET, ERR_NOTFOUND, "/api/orgs//hooks" },
+        { METHOD_GET, ERR_NOTFOUND, "/api/orgs/acme/hooks/" },
+        { METHOD_GET, ERR_NOTFOUND, "/api/orgs/acme/Hooks" },
+        { METHOD_GET, ERR_NOTFOUND, "/api//orgs/acme/hooks" },
+        { METHOD_GET, OK, "/%61pi/orgs/acme/hooks" },
+        { METHOD_GET, ERR_INVALID, "/api/orgs/ac%zzme/hooks" },
+        { METHOD_GET, ERR_INVALID, "/api/orgs/ac%00me/hooks" },
+        { METHOD_DELETE, OK, "/api/orgs/acme/hooks/x" },
+        { METHOD_PATCH, OK, "/api/orgs/acme/hooks/x" },
+        { METHOD_POST, ERR_DENIED, "/api/orgs/acme/hooks/x" },
+        { METHOD_GET, OK, "/api/orgs/acme/hooks/x/deliveries" },
+        { METHOD_GET, ERR_NOTFOUND, "/api/orgs/acme/hooks/x/deliveries/y" },
+        { METHOD_GET, OK, "/api/stacks/acme/web/prod/hooks/x" },
+        { METHOD_GET, ERR_NOTFOUND, "/api/stacks/acme/web/hooks/x" },
+        { METHOD_GET, OK, "/api/esc/environments/acme/web/prod/hooks" },
+        { METHOD_GET, OK, "/api/preview/environments/acme/prod/hooks" },
+        { METHOD_GET, ERR_NOTFOUND, "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r" },
     };
 
     (void)state;
@@ -67,7 +67,7 @@ static void segments_are_decoded_after_splitting(void **state)
     struct route_match match;
 
     (void)state;
-    assert_int_equal(find(HTTP_GET, "/api/stacks/a%2Fb/p%20q/s/hooks/n%c3%a9",
+    assert_int_equal(find(METHOD_GET, "/api/stacks/a%2Fb/p%20q/s/hooks/n%c3%a9",
                           &arena, &match),
                      OK);
     assert_ptr_equal(match.route->handler, hooks_get);
@@ -84,9 +84,9 @@ static void writes_want_the_scope_to_write(void **state)
     static const struct {
         enum http_method method;
         enum auth_scope scope;
-    } cases[] = { { HTTP_GET, AUTH_READ },
-                  { HTTP_PATCH, AUTH_WRITE },
-                  { HTTP_DELETE, AUTH_WRITE } };
+    } cases[] = { { METHOD_GET, AUTH_READ },
+                  { METHOD_PATCH, AUTH_WRITE },
+                  { METHOD_DELETE, AUTH_WRITE } };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -110,7 +110,7 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
 
     (void)state;
     buf_init(&allow, 0);
-    assert_int_equal(find(HTTP_PUT, "/api/orgs/acme/hooks/x", &arena, &match),
+    assert_int_equal(find(METHOD_PUT, "/api/orgs/acme/hooks/x", &arena, &match),
                      ERR_DENIED);
     route_put_allow(match.methods, &allow);
     assert_string_equal(buf_cstr(&allow),

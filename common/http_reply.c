@@ -1,0 +1,222 @@
+// http_reply.c — answers and streams.
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/http_private.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define STREAM_UNSENT_MAX_BYTES (1024 * 1024)
+
+static void on_shut_down(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown; // the client's end of file, or the clock, ends it
+    (void)status;
+}
+
+// The client gets to read the answer before the connection goes: closing a
+// socket that has unread bytes would reset it.
+void reply_linger(struct conn *c)
+{
+    conn_enter(c, CONN_LINGER);
+    if (c->is_at_end ||
+        uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut_down) != 0) {
+        conn_close(c);
+        return;
+    }
+    if (!c->is_reading)
+        conn_start(c);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *c = write->data;
+
+    c->is_writing = false;
+    if (c->is_tcp_closed)
+        return; // its close callback frees it
+    if (status < 0)
+        conn_close(c);
+    else
+        conn_next(c);
+}
+
+static void write_output(struct conn *c)
+{
+    uv_buf_t bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
+    int n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
+
+    if (n == (int)c->output.n_bytes) {
+        conn_next(c);
+        return;
+    }
+    if (n < 0 && n != UV_EAGAIN) {
+        conn_close(c);
+        return;
+    }
+    if (n > 0)
+        buf_consume(&c->output, (size_t)n);
+    bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
+    c->write.data = c;
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) !=
+        0) {
+        conn_close(c);
+        return;
+    }
+    c->is_writing = true;
+}
+
+static void put_head(struct conn *c, const struct http_response *resp,
+                     bool has_body)
+{
+    struct buf *out = &c->output;
+
+    buf_puts(out, "HTTP/1.1 ");
+    buf_put_u64(out, resp->status);
+    buf_putc(out, ' ');
+    buf_puts(out, http_reason(resp->status));
+    if (has_body) {
+        buf_puts(out, "\r\nContent-Type: ");
+        buf_put_str(out, resp->content_type.n_bytes > 0
+                             ? resp->content_type
+                             : STR("application/json"));
+    }
+    if (resp->status >= 200 && resp->status != 204) {
+        buf_puts(out, "\r\nContent-Length: ");
+        buf_put_u64(out, resp->body.n_bytes);
+    }
+    if (!c->keeps_alive)
+        buf_puts(out, "\r\nConnection: close");
+    else if (c->parser.http_minor == 0)
+        buf_puts(out, "\r\nConnection: keep-alive");
+    buf_puts(out, "\r\n");
+    assert(resp->headers.n_bytes == 0 ||
+           memchr(resp->headers.at, '\0', resp->headers.n_bytes) == NULL);
+    buf_put_str(out, resp->headers);
+    buf_puts(out, "\r\n");
+}
+
+void http_respond(struct http_request *r, const struct http_response *resp)
+{
+    struct conn *c = conn_of(r);
+
+    assert(!c->is_answered);
+    c->is_answered = true;
+    if (c->is_tcp_closed) { // nobody is there to read it
+        if (c->is_gone)
+            server_forget(c);
+        return;
+    }
+    if (resp->close || c->has_rest || c->server->is_draining ||
+        c->n_requests >= c->server->limits.max_requests)
+        c->keeps_alive = false;
+    buf_reset(&c->output);
+    put_head(c, resp, resp->body.n_bytes > 0);
+    if (r->method != METHOD_HEAD)
+        buf_put_str(&c->output, resp->body);
+    conn_enter(c, CONN_REPLYING);
+    write_output(c);
+}
+
+void http_fail(struct http_request *r, unsigned status, struct str headers,
+               const char *detail, ...)
+{
+    struct http_response resp = { .status = status, .headers = headers };
+    struct buf message;
+    struct buf body;
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, detail);
+    if (vasprintf(&text, detail, args) < 0)
+        text = NULL;
+    va_end(args);
+    buf_init(&message, 0);
+    buf_init(&body, 0);
+    buf_puts(&message, http_reason(status));
+    buf_puts(&message, ": ");
+    buf_puts(&message, text != NULL ? text : "");
+    buf_printf(&body, "{\"code\":%u,\"message\":", status);
+    buf_put_json(&body, buf_str(&message));
+    buf_putc(&body, '}');
+    resp.body = buf_str(&body);
+    http_respond(r, &resp);
+    free(text);
+    buf_clear(&message);
+    buf_clear(&body);
+}
+
+// --- streams ---
+
+struct piece {
+    uv_write_t write;
+    char bytes[];
+};
+
+static void on_piece_written(uv_write_t *write, int status)
+{
+    (void)status; // a client that goes shows at the reading end
+    free(write->data);
+}
+
+void http_stream_write(struct http_request *r, struct str bytes)
+{
+    struct conn *c = conn_of(r);
+    struct piece *piece;
+    uv_buf_t out;
+
+    if (c->is_tcp_closed || bytes.n_bytes == 0)
+        return;
+    if (uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) >
+        STREAM_UNSENT_MAX_BYTES) {
+        conn_close(c); // a client that does not read; on_gone tells
+        return;
+    }
+    piece = xmalloc(sizeof(*piece) + bytes.n_bytes);
+    memcpy(piece->bytes, bytes.at, bytes.n_bytes);
+    piece->write.data = piece;
+    out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
+    if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
+                 on_piece_written) != 0) {
+        free(piece);
+        conn_close(c);
+    }
+}
+
+void http_stream_begin(struct http_request *r, struct str content_type,
+                       void (*on_gone)(struct http_request *r))
+{
+    struct conn *c = conn_of(r);
+    struct buf head;
+
+    assert(!c->is_answered);
+    c->on_gone = on_gone;
+    c->keeps_alive = false;
+    if (c->is_tcp_closed)
+        return; // http_stream_end() frees it
+    conn_enter(c, CONN_STREAM);
+    buf_init(&head, 0);
+    buf_printf(&head,
+               "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\n"
+               "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+               STR_ARG(content_type));
+    http_stream_write(r, buf_str(&head));
+    buf_clear(&head);
+}
+
+void http_stream_end(struct http_request *r)
+{
+    struct conn *c = conn_of(r);
+
+    assert(!c->is_answered);
+    c->is_answered = true;
+    c->on_gone = NULL;
+    if (c->is_gone)
+        server_forget(c);
+    else if (!c->is_tcp_closed)
+        reply_linger(c);
+}
