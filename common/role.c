@@ -91,7 +91,7 @@ static void name_process(struct role *r)
     log_role(name);
     uv_set_process_title(title);
     prctl(PR_SET_NAME, name, 0, 0, 0);
-    if (slot != NULL)
+    if (slot != NULL && r->kind != ROLE_SETUP)
         metrics_attach(METRICS_FD, (unsigned)strtoul(slot, NULL, 10), name);
 }
 
