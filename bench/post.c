@@ -1,0 +1,108 @@
+// post.c — the request that the generator sends: one event, or a batch of them.
+
+#include "bench/post.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/wire.h"
+#include "common/buf.h"
+#include "common/mem.h"
+
+#define STACK_DIGITS 3
+#define STACK_KEY    "\"stackName\":\"s"
+
+static const char user_json[] =
+    "{\"name\":\"Morty Smith\",\"githubLogin\":\"morty\","
+    "\"avatarUrl\":\"https://example.com/morty.png\"}";
+
+static void put_payload(struct buf *out, const struct post_options *o)
+{
+    size_t start = out->n_bytes;
+
+    buf_puts(out, "{" WIRE_STAMP_KEY);
+    for (size_t i = 0; i < WIRE_STAMP_BYTES; i++)
+        buf_putc(out, '0');
+    buf_printf(out, "\",\"user\":%s,\"organization\":%s", user_json, user_json);
+    buf_printf(out, ",\"projectName\":\"%s\"," STACK_KEY "000\"", o->project);
+    buf_puts(out, ",\"updateUrl\":\"https://example.com/updates/42\","
+                  "\"kind\":\"update\",\"result\":\"succeeded\","
+                  "\"resourceChanges\":{\"update\":3,\"same\":28},"
+                  "\"isPreview\":false,\"pad\":\"");
+    while (out->n_bytes - start + 2 < o->payload_bytes)
+        buf_putc(out, 'x');
+    buf_puts(out, "\"}");
+}
+
+static size_t offset_of(struct str line, const char *key)
+{
+    const char *at = memmem(line.at, line.n_bytes, key, strlen(key));
+
+    return at != NULL ? (size_t)(at - line.at) + strlen(key) : 0;
+}
+
+static void put_head(struct buf *out, const struct post_options *o,
+                     size_t body_bytes)
+{
+    buf_printf(out, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%" PRIu64 "\r\n",
+               o->path, o->port);
+    buf_printf(out, "Content-Type: application/%s\r\n",
+               o->batch > 1 ? "x-ndjson" : "json");
+    if (o->token != NULL)
+        buf_printf(out, "Authorization: Bearer %s\r\n", o->token);
+    buf_printf(out, "Content-Length: %zu\r\n\r\n", body_bytes);
+}
+
+void post_init(struct post *p, const struct post_options *options)
+{
+    struct buf line;
+    struct buf out;
+
+    buf_init(&line, 0);
+    buf_init(&out, 0);
+    buf_printf(&line, "{\"kind\":\"%s\",\"payload\":", options->kind);
+    put_payload(&line, options);
+    buf_puts(&line, "}\n");
+
+    put_head(&out, options, line.n_bytes * (size_t)options->batch);
+    *p = (struct post){ .first_line = out.n_bytes,
+                        .line_bytes = line.n_bytes,
+                        .stamp = offset_of(buf_str(&line), WIRE_STAMP_KEY),
+                        .stack = offset_of(buf_str(&line), STACK_KEY),
+                        .n_stacks = options->n_stacks,
+                        .batch = options->batch };
+    for (uint64_t i = 0; i < options->batch; i++)
+        buf_put_str(&out, buf_str(&line));
+    p->at = buf_take(&out, &p->n_bytes);
+    buf_clear(&line);
+}
+
+void post_copy(struct post *to, const struct post *from)
+{
+    *to = *from;
+    to->at = xmalloc(from->n_bytes);
+    memcpy(to->at, from->at, from->n_bytes);
+}
+
+void post_clear(struct post *p)
+{
+    free(p->at);
+    p->at = NULL;
+}
+
+void post_stamp(struct post *p, uint64_t seq, int64_t sent_us)
+{
+    char *line = p->at + p->first_line;
+
+    for (uint64_t i = 0; i < p->batch; i++, line += p->line_bytes) {
+        struct wire_stamp stamp = { .sent_us = sent_us, .seq = seq + i };
+        uint64_t stack = stamp.seq % p->n_stacks;
+
+        wire_stamp_write(line + p->stamp, &stamp);
+        for (size_t digit = STACK_DIGITS; digit > 0; digit--) {
+            line[p->stack + digit - 1] = (char)('0' + stack % 10);
+            stack /= 10;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// post.h — the request that the generator sends: one event, or a batch of them.
+//
+// It is built once; before each sending only the stamps and the stacks' names
+// are written into it, so that making events costs next to nothing.
+
+#ifndef BENCH_POST_H
+#define BENCH_POST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define POST_MAX_STACKS 1000
+
+struct post_options {
+    uint64_t port;
+    const char *path;
+    const char *token; // NULL: no Authorization
+    const char *kind;
+    const char *project;
+    uint64_t n_stacks; // event i belongs to stack s<i mod n_stacks>, 3 digits
+    uint64_t payload_bytes;
+    uint64_t batch; // events per request; above 1: NDJSON
+};
+
+struct post {
+    char *at; // owned: head and body
+    size_t n_bytes;
+    size_t first_line; // offset of the first event
+    size_t line_bytes; // each with its newline
+    size_t stamp;      // offset within a line
+    size_t stack;      // of the digits within a line
+    uint64_t n_stacks;
+    uint64_t batch;
+};
+
+// Events are as small as they can be if `payload_bytes` is less than that.
+void post_init(struct post *p, const struct post_options *options);
+
+// The same request again, with bytes of its own.
+void post_copy(struct post *to, const struct post *from);
+
+void post_clear(struct post *p);
+
+// Writes the events `seq` to `seq` + batch - 1, meant to be sent at `sent_us`
+// (clock_mono_us()).
+void post_stamp(struct post *p, uint64_t seq, int64_t sent_us);
+
+#endif
