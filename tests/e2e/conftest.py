@@ -1,0 +1,89 @@
+"""Fixtures: an engine that is judged at its end, and receivers."""
+
+import shutil
+
+import pytest
+
+from certificates import Certificates
+from engine import Engine
+from receiver import Receiver, tls_context
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "settings(name=value): of the fixture `engine`")
+    config.addinivalue_line("markers", "slow: left out by tests/run --quick")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows the logs of the engines that took part."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for engine in getattr(item, "engines", []):
+        log = engine.log()
+        report.sections.append((f"log of {engine.directory}", log[-20000:]))
+
+
+def finish(engine):
+    """Drains an engine and judges its log and its books."""
+    if engine.is_running():
+        status = engine.stop()
+        if engine.check_exit:
+            assert status == 0, f"the drain ended with status {status}"
+    engine.check_log()
+    if engine.check_books and (engine.data_dir / "admin.token").exists():
+        engine.verify()
+
+
+@pytest.fixture
+def make_engine(request, tmp_path):
+    """Makes engines that are not started; all are judged at the end."""
+    request.node.engines = engines = []
+
+    def make(**settings):
+        directory = tmp_path / f"engine{len(engines)}"
+        directory.mkdir()
+        engines.append(Engine(directory, **settings))
+        return engines[-1]
+
+    yield make
+    faults = []
+    for engine in engines:
+        try:
+            finish(engine)
+        except Exception as fault:  # the others must be ended, too
+            faults.append(fault)
+        finally:
+            if engine.is_running():
+                engine.kill9()
+    if faults:
+        raise faults[0]
+    shutil.rmtree(tmp_path)
+
+
+@pytest.fixture
+def engine(request, make_engine):
+    """A running engine, with the settings of the test's marker."""
+    marker = request.node.get_closest_marker("settings")
+    return make_engine(**(marker.kwargs if marker else {})).start()
+
+
+@pytest.fixture
+def receiver():
+    r = Receiver()
+    yield r
+    r.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def tls_receiver(certificates):
+    r = Receiver(tls_context(certificates))
+    yield r
+    r.stop()

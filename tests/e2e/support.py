@@ -1,0 +1,61 @@
+"""Small things that every end-to-end test needs."""
+
+import json
+import re
+import socket
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "s3cret-canary-1b7e"
+
+
+def wait_for(condition, what, seconds=10.0):
+    """The first true value of condition(); fails loudly after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def free_ports(count):
+    """Ports that nobody listens on just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def compact(value):
+    """JSON as a delivery carries it: no white space, UTF-8 as it is."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_log_line(line):
+    """key=value pairs of a log line, or None if it is no such line."""
+    pair = r'([a-z_0-9]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)'
+    if not re.fullmatch(rf"{pair}(?: {pair})*", line):
+        return None
+    return {key: value.strip('"') for key, value in re.findall(pair, line)}
+
+
+def parse_metrics(text):
+    """Prometheus text as {name: {labels: value}}; fails on a malformed line."""
+    families = {}
+    sample = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
+    for line in text.splitlines():
+        if not line or line.startswith("# HELP ") or line.startswith("# TYPE "):
+            continue
+        match = sample.fullmatch(line)
+        assert match, f"not a line of Prometheus text: {line!r}"
+        name, labels, value = match.groups()
+        families.setdefault(name, {})[labels or ""] = float(value)
+    return families
