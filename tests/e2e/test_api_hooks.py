@@ -3,12 +3,14 @@
 import hashlib
 import http.client
 import re
+import signal
 import time
 from datetime import datetime, timezone
 
 import pytest
 
-from support import SECRET, compact
+from receiver import Answer
+from support import SECRET, compact, wait_for
 
 ORG = "/api/orgs/acme/hooks"
 STACK = "/api/stacks/acme/web/prod/hooks"
@@ -91,6 +93,16 @@ def test_a_token_in_the_query_is_refused(engine, name):
     check_error(reply, 400, "Authorization")
     reply = engine.api("GET", f"{ORG}?a=1&{name}={engine.token}", token=None)
     assert reply.status == 400
+
+
+def test_a_new_token_counts_after_a_reload(engine):
+    old, new = engine.token, "pht_" + "0" * 64
+    (engine.data_dir / "admin.token").write_text(new + "\n")
+    assert engine.api("GET", ORG, token=new).status == 401
+    engine.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: engine.api("GET", ORG, token=new).status == 200,
+             "the new token counts")
+    assert engine.api("GET", ORG, token=old).status == 401
 
 
 # --- paths and methods ---
@@ -282,7 +294,8 @@ def test_a_change_reaches_the_dispatcher(engine, receiver):
 
 
 def test_a_record_says_what_was_sent_and_what_came(engine, receiver):
-    receiver.script("/", *[answer_of(receiver, 201, b"caf\xc3\xa9 \xff")])
+    receiver.script("/", Answer(201, b"caf\xc3\xa9 \xff",
+                                {"X-Told": "yes"}))
     hook = engine.create_hook(receiver.url(), secret=SECRET)
     before = time.time()
     event = engine.post_event("order.created", {"b": 1, "a": [1.50, "é"]})
@@ -312,14 +325,9 @@ def test_a_record_says_what_was_sent_and_what_came(engine, receiver):
     assert SECRET not in compact(record)
 
 
-def answer_of(receiver, status, body=b""):
-    answer = type(receiver.next_answer("/unscripted"))
-    return answer(status=status, body=body, headers={"X-Told": "yes"})
-
-
 @pytest.mark.settings(retry_schedule="10ms,10ms")
 def test_pages_come_newest_first_and_join_without_a_gap(engine, receiver):
-    receiver.script("/", answer_of(receiver, 500))
+    receiver.script("/", Answer(500))
     hook = engine.create_hook(receiver.url())
     for number in range(4):
         engine.post_event(payload={"number": number})
@@ -351,8 +359,8 @@ def test_pages_come_newest_first_and_join_without_a_gap(engine, receiver):
 
 @pytest.mark.settings(retry_schedule="10ms")
 def test_filters_pick_records(engine, receiver):
-    receiver.script("/", answer_of(receiver, 503), answer_of(receiver, 503),
-                    answer_of(receiver, 200))
+    receiver.script("/", Answer(503), Answer(503),
+                    Answer(200))
     hook = engine.create_hook(receiver.url())
     dead = engine.post_event("order.created")
     engine.wait_deliveries(hook, 2)
@@ -392,6 +400,33 @@ def test_bad_queries_of_a_history_are_refused(engine, receiver):
     for path in (f"{hook}/deliveries?continuationToken={tampered}",
                  f"{other}/deliveries?continuationToken={token}"):
         check_error(engine.api("GET", path), 400, "continuationToken")
+
+
+@pytest.mark.settings(dispatchers=3)
+def test_every_shard_shows_its_hooks(engine, receiver):
+    hooks = [engine.create_hook(receiver.url(f"/{i}")) for i in range(8)]
+    event = engine.post_event()
+    for i, hook in enumerate(hooks):
+        record, = engine.wait_deliveries(hook, 1)
+        assert (record["id"], record["requestUrl"]) == (
+            event, receiver.url(f"/{i}"))
+
+
+def test_a_page_ends_before_it_grows_too_large(engine, receiver):
+    body = b"x" * 65536
+    receiver.script("/", Answer(200, body))
+    hook = engine.create_hook(receiver.url())
+    events = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                                for n in range(150)])
+    receiver.wait(150)
+    engine.wait_settled()
+    reply = engine.api("GET", f"{hook}/deliveries?limit=1000")
+    first = reply.json()
+    assert 100 < len(first) < 150 and len(reply.body) < 9 << 20
+    assert all(row["responseBody"].encode() == body for row in first)
+    token = reply.headers["x-continuation-token"]
+    rest = engine.deliveries(hook, f"?limit=1000&continuationToken={token}")
+    assert sorted(row["id"] for row in first + rest) == sorted(events)
 
 
 def test_the_history_of_an_unknown_hook_is_empty(engine):
