@@ -1,0 +1,377 @@
+"""The five scenarios. Each returns figures, goals and one line for people."""
+
+import statistics
+import threading
+import time
+
+import rivals
+from harness import ORG, SECRET, Engine, Failed, Receiver, disk_bytes, \
+    free_ports, note, now_us, rate_of
+
+MIB = 1 << 20
+STACKS = 8
+PAYLOAD_BYTES = 1024
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+def goal(name, value, limit, at_least):
+    met = value >= limit if at_least else value <= limit
+    return {"name": name, "value": value, "goal": limit,
+            "at_least": at_least, "met": met}
+
+
+def verdict(g):
+    sign = ">=" if g["at_least"] else "<="
+    return f"goal {sign} {g['goal']:g}: {'met' if g['met'] else 'NOT met'}"
+
+
+def stack_hooks(engine, ports, org=ORG):
+    """One hook per stack, so that each event has exactly one delivery."""
+    for i in range(STACKS):
+        engine.hook_create(f"http://127.0.0.1:{ports[i % len(ports)]}/h/0",
+                           org=org, stack=f"s{i:03d}")
+
+
+def backlog(engine, count, first_seq=0, org=ORG):
+    """Accepts events while nothing is delivered; returns when it goes on."""
+    with engine.dispatchers_stopped():
+        engine.post(org=org, count=count, first_seq=first_seq, batch=100,
+                    connections=4, stacks=STACKS, bytes=PAYLOAD_BYTES)
+        # What ingest still does for the last batch is not the drain's.
+        time.sleep(0.2)
+    return now_us()
+
+
+def signatures_checked(bench, engine, port):
+    """A small backlog against a receiver that checks each signature."""
+    count = 2000
+    receiver = Receiver(bench, port=port, ports=2, verify=SECRET, track=count)
+    backlog(engine, count)
+    stats = receiver.wait_for(count, "distinct")
+    receiver.stop()
+    if stats["bad_signatures"] > 0:
+        raise Failed(f"{stats['bad_signatures']} signatures are wrong")
+    note(f"{count} signatures checked")
+
+
+def drain_once(engine, receiver, count, first_seq, org=ORG):
+    receiver.reset()
+    resumed_us = backlog(engine, count, first_seq, org)
+    stats = receiver.wait_for(count, "distinct")
+    return {"per_second": rate_of(stats),
+            "per_second_from_resume":
+                count * 1e6 / (stats["last_us"] - resumed_us),
+            "duplicates": stats["duplicates"]}
+
+
+def bare_once(bench, port, ports=2):
+    result = bench.call("bareloop", port=port, ports=ports,
+                        seconds=2 if bench.is_quick else 4,
+                        bytes=PAYLOAD_BYTES)
+    if result["failed"] > 0:
+        raise Failed(f"bareloop: {result['failed']} requests failed")
+    return result["per_second"]
+
+
+def drain(bench):
+    count = 20000 if bench.is_quick else 100000
+    n_bull = 5000 if bench.is_quick else 30000
+    n_rounds = bench.rounds or (2 if bench.is_quick else 3)
+    port = free_ports(2)
+    why_not = rivals.missing()
+    bull = None if why_not else rivals.BullMQ(bench)
+    engine = Engine(bench)
+    rounds = []
+
+    stack_hooks(engine, [port, port + 1])
+    signatures_checked(bench, engine, port)
+    receiver = Receiver(bench, port=port, ports=2, track=count * n_rounds)
+    for i in range(n_rounds):
+        row = drain_once(engine, receiver, count, i * count)
+        row["bare"] = bare_once(bench, port)
+        row["bullmq"] = bull.drain(receiver, n_bull) if bull else None
+        rounds.append(row)
+        note(f"round {i + 1}: posthorn {row['per_second']:,.0f}/s, "
+             f"bare loop {row['bare']:,.0f}/s, BullMQ "
+             + (f"{row['bullmq']:,.0f}/s" if bull else why_not))
+    engine.stop()
+    balance = engine.verify()
+    ratio = median([r["per_second"] / r["bare"] for r in rounds])
+    goals = [goal("bare loop ratio", ratio, 0.6, True)]
+    ours = median([r["per_second"] for r in rounds])
+    line = (f"posthorn {ours:,.0f} deliveries/s | bare loop "
+            f"{median([r['bare'] for r in rounds]):,.0f}/s, ratio "
+            f"{ratio:.2f} ({verdict(goals[0])})")
+    if bull:
+        against = median([r["per_second"] / r["bullmq"] for r in rounds])
+        goals.append(goal("BullMQ ratio", against, 2, True))
+        line += (f" | BullMQ {median([r['bullmq'] for r in rounds]):,.0f}/s, "
+                 f"ratio {against:.1f} ({verdict(goals[1])})")
+    else:
+        line += f" | BullMQ not measured: {why_not}"
+    return {"events": count, "rounds": rounds, "goals": goals,
+            "balance": balance, "line": line}
+
+
+def latency_once(receiver, post, seconds):
+    post(rate=1000, seconds=3, first_seq=0)
+    time.sleep(0.3)  # the warm-up's last ones
+    receiver.reset()
+    sent = post(rate=1000, seconds=seconds, first_seq=100000)
+    stats = receiver.wait_for(sent["accepted"])
+    return {"delivery": stats["latency_us"], "answer": sent["latency_us"]}
+
+
+def latency(bench):
+    seconds = 5 if bench.is_quick else 20
+    receiver = Receiver(bench, ports=2, latency=1)
+    engine = Engine(bench)
+    common = {"connections": 16, "stacks": STACKS, "bytes": PAYLOAD_BYTES}
+    rounds = []
+
+    stack_hooks(engine, receiver.ports)
+    for i in range(bench.rounds or 1):
+        row = {"posthorn": latency_once(
+                   receiver, lambda **o: engine.post(**common, **o), seconds),
+               "bare": latency_once(
+                   receiver,
+                   lambda **o: bench.load(receiver.port, path="/h/0",
+                                          **common, **o), seconds)}
+        rounds.append(row)
+        note(f"round {i + 1}: " + ", ".join(
+            f"{key} {row['posthorn']['delivery'][key] / 1000:.2f} ms"
+            for key in ("p50", "p90", "p99", "max")))
+
+    def of(who, key):
+        return median([r[who]["delivery"][key] for r in rounds]) / 1000
+
+    ratio = of("posthorn", "p50") / of("bare", "p50")
+    goals = [goal("p50 ms", of("posthorn", "p50"), 1.5, False),
+             goal("p99 ms", of("posthorn", "p99"), 10, False)]
+    line = (f"posthorn p50 {of('posthorn', 'p50'):.2f} ms "
+            f"({verdict(goals[0])}), p90 {of('posthorn', 'p90'):.2f}, "
+            f"p99 {of('posthorn', 'p99'):.2f} ({verdict(goals[1])}), max "
+            f"{of('posthorn', 'max'):.2f} | bare POST p50 "
+            f"{of('bare', 'p50'):.3f} ms, p99 {of('bare', 'p99'):.3f}, "
+            f"ratio of p50 {ratio:.1f}")
+    return {"rate": 1000, "seconds": seconds, "rounds": rounds,
+            "goals": goals, "p50_ratio": ratio, "line": line}
+
+
+def intake(bench):
+    seconds = 2 if bench.is_quick else 4
+    receiver = Receiver(bench)
+    engine = Engine(bench)
+    kinds = {"batch": {"batch": 100, "connections": 4},
+             "single": {"batch": 1, "connections": 64}}
+    rounds = []
+    n_accepted = 0
+
+    for i in range(bench.rounds or (2 if bench.is_quick else 3)):
+        row = {}
+        for name, options in kinds.items():
+            ours = engine.post(seconds=seconds, bytes=PAYLOAD_BYTES, **options)
+            bare = bench.load(receiver.port, seconds=seconds,
+                              bytes=PAYLOAD_BYTES, **options)
+            n_accepted += ours["accepted"]
+            row[name] = {"posthorn": ours["per_second"],
+                         "bare": bare["per_second"],
+                         "answer_us": ours["latency_us"]}
+        row["lmdb"] = bench.call("lmdb_append", dir=bench.temp_dir("lmdb"),
+                                 batch=100, bytes=PAYLOAD_BYTES,
+                                 seconds=2)["per_second"]
+        rounds.append(row)
+        note(f"round {i + 1}: batches {row['batch']['posthorn']:,.0f}/s, one "
+             f"by one {row['single']['posthorn']:,.0f}/s, LMDB alone "
+             f"{row['lmdb']:,.0f}/s")
+    engine.stop()
+    balance = engine.verify()
+    if balance["accepted"] != n_accepted:
+        raise Failed(f"{n_accepted} were answered 202, {balance['accepted']} "
+                     "are in the log")
+
+    def of(kind, who):
+        return median([r[kind][who] for r in rounds])
+
+    lmdb = median([r["lmdb"] for r in rounds])
+    goals = [goal("NDJSON events/s", of("batch", "posthorn"), 50000, True),
+             goal("single events/s", of("single", "posthorn"), 12000, True)]
+    line = (f"NDJSON of 100: posthorn {of('batch', 'posthorn'):,.0f} events/s "
+            f"({verdict(goals[0])}) | storing nothing "
+            f"{of('batch', 'bare'):,.0f}/s, LMDB alone {lmdb:,.0f}/s, ratio "
+            f"to LMDB {of('batch', 'posthorn') / lmdb:.2f} || one by one: "
+            f"posthorn {of('single', 'posthorn'):,.0f}/s "
+            f"({verdict(goals[1])}) | storing nothing "
+            f"{of('single', 'bare'):,.0f}/s, ratio "
+            f"{of('single', 'posthorn') / of('single', 'bare'):.2f}")
+    return {"seconds": seconds, "rounds": rounds, "goals": goals,
+            "balance": balance, "line": line}
+
+
+def fanout_once(engine, receiver, n_events, n_hooks, first_seq):
+    receiver.reset()
+    before = disk_bytes(engine.data_dir)
+    with engine.dispatchers_stopped():
+        engine.post(org="fan", count=n_events, first_seq=first_seq, batch=100,
+                    connections=1, bytes=PAYLOAD_BYTES)
+        time.sleep(0.2)
+    stats = receiver.wait_for(n_events * n_hooks, "distinct")
+    time.sleep(1)  # the last commits
+    after = disk_bytes(engine.data_dir)
+    grown = {name: size - before.get(name, 0) for name, size in after.items()}
+    return {"per_second": rate_of(stats), "duplicates": stats["duplicates"],
+            "grown_bytes": grown}
+
+
+def fanout(bench):
+    n_hooks = 100
+    n_events = 300 if bench.is_quick else 1000
+    count = 20000 if bench.is_quick else 100000
+    n_rounds = bench.rounds or (1 if bench.is_quick else 3)
+    port = free_ports(2)
+    receiver = Receiver(bench, port=port, ports=2, paths=n_hooks,
+                        track=n_rounds * max(count, n_events))
+    engine = Engine(bench)
+    rounds = []
+
+    stack_hooks(engine, [port, port + 1])
+    for i in range(n_hooks):
+        engine.hook_create(f"http://127.0.0.1:{port + i % 2}/h/{i}", org="fan")
+    for i in range(n_rounds):
+        row = fanout_once(engine, receiver, n_events, n_hooks, i * n_events)
+        row["drain"] = drain_once(engine, receiver, count,
+                                  i * count)["per_second"]
+        rounds.append(row)
+        note(f"round {i + 1}: fan-out {row['per_second']:,.0f}/s, drain "
+             f"{row['drain']:,.0f}/s")
+
+    def grown(prefix):
+        # The first round fills the new files' slack; the last is the rule.
+        return sum(size for name, size in rounds[-1]["grown_bytes"].items()
+                   if name.startswith(prefix))
+
+    ratio = median([r["per_second"] / r["drain"] for r in rounds])
+    per_event = grown("events") / n_events
+    per_delivery = grown("deliveries") / (n_events * n_hooks)
+    goals = [goal("event log bytes per event", per_event,
+                  4 * PAYLOAD_BYTES, False),
+             goal("history bytes per delivery", per_delivery,
+                  PAYLOAD_BYTES, False)]
+    line = (f"1 event to {n_hooks} hooks: "
+            f"{median([r['per_second'] for r in rounds]):,.0f} deliveries/s | "
+            f"drain {median([r['drain'] for r in rounds]):,.0f}/s, ratio "
+            f"{ratio:.2f} | disk: {per_event:,.0f} bytes per event in the "
+            f"event log, {per_delivery:,.0f} per delivery in the history, for "
+            f"a payload of {PAYLOAD_BYTES}")
+    return {"events": n_events, "hooks": n_hooks, "rounds": rounds,
+            "goals": goals, "ratio": ratio, "line": line}
+
+
+class Peak(threading.Thread):
+    """Samples the engine's memory; the greatest is what counts."""
+
+    def __init__(self, engine):
+        super().__init__(daemon=True)
+        self.engine = engine
+        self.over = threading.Event()
+        self.bytes = 0
+
+    def run(self):
+        while not self.over.wait(0.5):
+            self.bytes = max(self.bytes, self.engine.pss())
+
+    def finish(self):
+        self.over.set()
+        self.join()
+        return max(self.bytes, self.engine.pss())
+
+
+def until_matched(engine, expected, seconds=180):
+    """Until nothing but what is in flight has left the due index."""
+    end = time.monotonic() + seconds
+    last = -1
+    while time.monotonic() < end:
+        due = engine.metric("posthorn_deliveries_due")
+        if due >= expected * 0.999:
+            return due
+        if due != last and int(end - time.monotonic()) % 10 == 0:
+            note(f"{due:,.0f} of {expected:,} deliveries are pending")
+        last = due
+        time.sleep(1)
+    raise Failed(f"only {last:,.0f} of {expected:,} deliveries became pending")
+
+
+def first_delivery(bench, engine, port):
+    """Seconds from the engine's start to the first request."""
+    receiver = Receiver(bench, port=port)
+    engine.start()
+    stats = receiver.wait_for(1, idle_seconds=60)
+    seconds = (stats["first_us"] - engine.started_us) / 1e6
+    receiver.stop()
+    return seconds
+
+
+def memory_rival(bench, n_jobs):
+    why_not = rivals.missing()
+    if why_not:
+        return None, f"BullMQ not measured: {why_not}"
+    receiver = Receiver(bench)
+    bull = rivals.BullMQ(bench)
+    idle, pending = bull.memory(n_jobs, f"http://127.0.0.1:{receiver.port}/")
+    first = bull.first_delivery(receiver)
+    bull.stop()
+    figures = {"idle_bytes": idle, "pending_bytes": pending,
+               "pending": n_jobs, "first_delivery_seconds": first}
+    return figures, (f"BullMQ: idle {idle / MIB:.0f} MiB, {n_jobs:,} pending "
+                     f"{pending / MIB:.0f} MiB, first delivery {first:.2f} s")
+
+
+def memory(bench):
+    n_hooks = 100
+    n_events = 1000 if bench.is_quick else 10000
+    pending = n_hooks * n_events
+    port = free_ports(1)
+    engine = Engine(bench)
+
+    time.sleep(3)
+    idle = engine.pss()
+    note(f"idle: {idle / MIB:.1f} MiB in {len(engine.roles())} processes")
+    hanging = Receiver(bench, port=port, delay_ms=3600000)
+    for i in range(n_hooks):
+        engine.hook_create(f"http://127.0.0.1:{port}/h/{i}")
+    peak = Peak(engine)
+    peak.start()
+    try:
+        engine.post(count=n_events, batch=100, connections=2,
+                    bytes=PAYLOAD_BYTES)
+        due = until_matched(engine, pending)
+    finally:
+        loaded = peak.finish()
+    settled = engine.pss()
+    note(f"{due:,.0f} pending: {loaded / MIB:.1f} MiB at most, "
+         f"{settled / MIB:.1f} MiB after")
+    hanging.stop()  # what is in flight ends at once, so that the drain does
+    engine.stop()
+    first = first_delivery(bench, engine, port)
+    restarted = engine.pss()
+    engine.stop()
+    rival, rival_line = memory_rival(bench, min(pending, 100000))
+    goals = [goal("idle MiB", idle / MIB, 60, False),
+             goal("pending MiB", loaded / MIB, 200, False),
+             goal("first delivery s", first, 2, False)]
+    line = (f"posthorn idle {idle / MIB:.0f} MiB ({verdict(goals[0])}), "
+            f"{due:,.0f} pending {loaded / MIB:.0f} MiB "
+            f"({verdict(goals[1])}), from start to the first delivery "
+            f"{first:.2f} s ({verdict(goals[2])}) | {rival_line}")
+    return {"pending": due, "idle_bytes": idle, "pending_peak_bytes": loaded,
+            "pending_bytes": settled, "restarted_bytes": restarted,
+            "first_delivery_seconds": first, "bullmq": rival,
+            "pss_ratio_idle": rival["idle_bytes"] / idle if rival else None,
+            "goals": goals, "line": line}
+
+
+SCENARIOS = {"drain": drain, "latency": latency, "intake": intake,
+             "fanout": fanout, "memory": memory}
