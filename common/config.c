@@ -77,7 +77,7 @@ static const struct setting {
       "Certificate authorities to trust instead of the system's." },
     { "max_inflight", TYPE_COUNT, AT(max_inflight), "256", 1, 10000, true,
       "Attempts in flight, per sender." },
-    { "max_inflight_per_hook", TYPE_COUNT, AT(max_inflight_per_hook), "32", 1,
+    { "max_inflight_per_hook", TYPE_COUNT, AT(max_inflight_per_hook), "16", 1,
       10000, true, "Attempts in flight, per hook." },
     { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 1, 100000,
       false, "Open connections, of each of the two servers." },

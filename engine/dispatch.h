@@ -47,6 +47,7 @@ struct delivery {
     struct delivery *fresh_prev, *fresh_next;     // while it waits and is fresh
     int64_t waiting_since_us;                     // monotonic
     int64_t due_at_ms;                            // key of its row
+    int64_t queue_us; // acceptance to its first attempt
     uint32_t n_attempts;
     uint32_t n_crashes;
     enum delivery_place place;
@@ -155,6 +156,7 @@ struct dispatcher {
     uv_timer_t commit_timer;
     struct position cursor_said; // in the last change that was started
     bool is_commit_failing;
+    uint64_t jitter_state; // of a small generator, seeded by the kernel
 
     bool is_draining;
     bool is_final_commit;

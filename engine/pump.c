@@ -198,6 +198,7 @@ static void take_row(struct followed *f, const struct due_row *row)
     open_give_row(d, dv, row->due_at_ms);
     dv->n_attempts = row->n_attempts;
     dv->n_crashes = row->n_crashes;
+    dv->queue_us = row->queue_us;
     pump_enqueue(d, dv);
 }
 
@@ -235,7 +236,8 @@ void pump_spill(struct followed *f)
                                    .due_at_ms = clock_now_ms(),
                                    .position = dv->position,
                                    .n_attempts = dv->n_attempts,
-                                   .n_crashes = dv->n_crashes };
+                                   .n_crashes = dv->n_crashes,
+                                   .queue_us = dv->queue_us };
 
             settle_put_row(d, &row);
         }

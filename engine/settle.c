@@ -35,6 +35,7 @@ void settle_init(struct dispatcher *d)
     d->committing = shard_change_new();
     d->n_commits = 1;
     d->cursor_said = shard_cursor(d->shard);
+    crypto_random(&d->jitter_state, sizeof(d->jitter_state));
     uv_timer_init(role_loop(d->role), &d->commit_timer);
     d->commit_timer.data = d;
 }
@@ -96,7 +97,8 @@ static void put_retry(struct dispatcher *d, const struct delivery *dv,
                            .due_at_ms = due_at_ms,
                            .position = dv->position,
                            .n_attempts = dv->n_attempts,
-                           .n_crashes = dv->n_crashes };
+                           .n_crashes = dv->n_crashes,
+                           .queue_us = dv->queue_us };
 
     settle_put_row(d, &row);
 }
@@ -106,7 +108,8 @@ static void put_dead(struct dispatcher *d, const struct delivery *dv)
     struct dead_row row = { .hook_no = dv->hook->no,
                             .position = dv->position,
                             .dead_at_ms = clock_now_ms(),
-                            .n_attempts = dv->n_attempts };
+                            .n_attempts = dv->n_attempts,
+                            .queue_us = dv->queue_us };
 
     change_dead_put(d->filling, &row);
 }
@@ -165,7 +168,7 @@ static void write_history(struct dispatcher *d, const struct slot *s,
     attempt->response_code = o->response_code;
     attempt->truncated = o->truncated;
     attempt->timing = o->timing;
-    attempt->timing.queue_us = o->started_at_us - s->accepted_at_us;
+    attempt->timing.queue_us = s->delivery->queue_us;
     attempt->request_url = buf_str(&s->url);
     buf_reset(&d->headers);
     request_headers_text(buf_str(&s->headers), &d->headers);
@@ -173,6 +176,15 @@ static void write_history(struct dispatcher *d, const struct slot *s,
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);
     change_attempt(d->filling, attempt);
+}
+
+// Spreads retries; nobody gains by guessing it, so a system call for each
+// attempt would be wasted. (Knuth's multiplier, the high half.)
+static uint32_t next_jitter(struct dispatcher *d)
+{
+    d->jitter_state = d->jitter_state * UINT64_C(6364136223846793005) +
+                      UINT64_C(1442695040888963407);
+    return (uint32_t)(d->jitter_state >> 32);
 }
 
 static void settle(struct dispatcher *d, struct slot *s,
@@ -183,13 +195,13 @@ static void settle(struct dispatcher *d, struct slot *s,
     char status[32];
     struct attempt attempt = { 0 };
     struct verdict verdict;
-    uint32_t jitter;
 
-    crypto_random(&jitter, sizeof(jitter));
+    if (dv->n_attempts == 0)
+        dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
     verdict = retry_decide(o->error, o->response_code, dv->n_attempts,
                            d->config->retry_schedule_ms, d->config->n_retries,
-                           jitter);
+                           next_jitter(d));
     attempt.state = state_after(f, &verdict);
     attempt.error = verdict.error;
     attempt.error_message = o->error_message;
@@ -336,7 +348,8 @@ static void put_rows(struct dispatcher *d)
                                .due_at_ms = now_ms,
                                .position = dv->position,
                                .n_attempts = dv->n_attempts,
-                               .n_crashes = dv->n_crashes };
+                               .n_crashes = dv->n_crashes,
+                               .queue_us = dv->queue_us };
 
         change_due_put(d->filling, &row); // it is in memory: nobody to wake
         open_give_row(d, dv, now_ms);
