@@ -39,6 +39,19 @@ def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def event_of(n_bytes):
+    """An event, as bytes of JSON, of exactly so many bytes; no string in it is
+    longer than intake takes."""
+    event = {"kind": "order.created", "payload": {"x": []}}
+    strings = event["payload"]["x"]
+    while (missing := n_bytes - len(compact(event))) > 50_000 + 10:
+        strings.append("y" * 50_000)
+    strings.append("")
+    missing = n_bytes - len(compact(event))
+    strings[-1] = "y" * missing
+    return compact(event).encode()
+
+
 def parse_log_line(line):
     """key=value pairs of a log line, or None if it is no such line."""
     pair = r'([a-z_0-9]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)'

@@ -219,7 +219,7 @@ def test_redirect_is_a_failure_and_not_followed(engine, receiver, status):
     ("hang", {"timeout"})])
 def test_no_answer(make_engine, receiver, do, classes):
     """Retried, and the record says 0 and Pulumi's own words."""
-    engine = make_engine(retry_schedule="100ms",
+    engine = make_engine(retry_schedule="100ms", connect_timeout="300ms",
                          request_timeout="500ms").start()
     receiver.script("/", Answer(do=do), Answer(200))
     hook = engine.create_hook(receiver.url())
@@ -342,7 +342,7 @@ def test_http2_where_it_is_offered(make_engine, certificates, tmp_path):
     log_path = tmp_path / "nghttpd.log"
     with open(log_path, "wb") as log:
         server = subprocess.Popen(
-            ["nghttpd", "-v", "--no-color", "-a", "127.0.0.1", str(port),
+            ["nghttpd", "-v", "-a", "127.0.0.1", str(port),
              str(certificates.key), str(certificates.chain)],
             stdout=log, stderr=log, cwd=tmp_path)
     try:

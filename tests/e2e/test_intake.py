@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from receiver import Answer
-from support import compact, wait_for
+from support import compact, event_of, wait_for
 
 EVENT = {"kind": "order.created", "payload": {"number": 1}}
 PATH = "/api/orgs/acme/events"
@@ -207,7 +207,8 @@ def test_idempotency_survives_a_restart(engine):
 
 # --- what is refused ---
 
-@pytest.mark.parametrize("token", [None, "", "wrong", "x" * 5000])
+@pytest.mark.parametrize("token", [None, "", "wrong", "x" * 5000],
+                         ids=["none", "empty", "wrong", "long"])
 def test_without_the_right_token(engine, token):
     reply = engine.intake(compact(EVENT).encode(), token=token)
     assert reply.status in (401, 431), reply
@@ -259,16 +260,10 @@ def test_400_names_the_field(engine, event, field):
     b"", b"{", b"null", b"[1]", b'{"kind":"a.b","payload":{"x":1,"x":2}}',
     b'{"kind":"a.b","payload":{"x":"\xff"}}',
     b'{"kind":"a.b","payload":' + b'{"x":' * 100 + b"1" + b"}" * 100 + b"}",
-    b'{"kind":"a.b","payload":{}} trailing'])
+    b'{"kind":"a.b","payload":{}} trailing'],
+    ids=["empty", "cut", "null", "array", "twice", "utf8", "deep", "more"])
 def test_bad_json(engine, body):
     assert_error(engine.intake(body), 400)
-
-
-def event_of(n_bytes):
-    """An event whose JSON has exactly so many bytes."""
-    event = {"kind": "order.created", "payload": {"x": ""}}
-    event["payload"]["x"] = "y" * (n_bytes - len(compact(event)))
-    return compact(event).encode()
 
 
 @pytest.mark.settings(max_event_bytes="4096")
@@ -306,7 +301,8 @@ def test_too_large_in_chunks(engine, wire):
     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"POST /x HTTP/1.1\nHost: a\n\n",
     b"POST /x HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+    ids=["two-lengths", "length-and-chunks", "bare-lf", "space", "tls"])
 def test_ambiguous_requests_end_the_connection(engine, wire, head):
     wire.send(head)
     status, headers, _ = wire.read()

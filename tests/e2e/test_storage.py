@@ -7,7 +7,9 @@ import pytest
 
 from engine import BINARY
 from receiver import Answer
-from support import compact, wait_for
+from support import event_of, wait_for
+
+LARGE = event_of(100_000)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs mount")
 
@@ -31,16 +33,11 @@ def fill(directory, leave_bytes):
         os.posix_fallocate(file.fileno(), 0, n_bytes)
 
 
-def large_event(number):
-    return compact({"kind": "order.created",
-                    "payload": {"n": number, "x": "y" * 100_000}}).encode()
-
-
 def post_until_refused(engine, limit):
     """Ids of what was accepted, and the first refusal."""
     ids = []
-    for number in range(limit):
-        reply = engine.intake(large_event(number))
+    for _ in range(limit):
+        reply = engine.intake(LARGE)
         if reply.status != 202:
             return ids, reply
         ids.append(reply.json()["id"])
@@ -79,7 +76,7 @@ def test_disk_filled_by_somebody_else(make_engine, receiver, small_disk):
     assert refusal.status in (503, 507), refusal
     assert refusal.json()["code"] == refusal.status
     (small_disk / "ballast").unlink()
-    wait_for(lambda: engine.intake(large_event(0)).status == 202,
+    wait_for(lambda: engine.intake(LARGE).status == 202,
              "intake goes on", 15)
     last = engine.post_event()
     books = engine.wait_settled()
