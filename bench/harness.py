@@ -306,7 +306,12 @@ class Bench:
         return self
 
     def __exit__(self, *error):
+        # A second Ctrl-C must not interrupt the cleaning up.
+        former = [(number, signal.signal(number, signal.SIG_IGN))
+                  for number in (signal.SIGINT, signal.SIGTERM)]
         self.stack.close()
+        for number, handler in former:
+            signal.signal(number, handler)
 
     def build(self):
         flags = ["-DCMAKE_BUILD_TYPE=Release", "-DPOSTHORN_BENCH=ON"]
