@@ -1,0 +1,158 @@
+// queue_fixture.h — a data directory of its own for each test of the queue.
+
+#ifndef TESTS_QUEUE_FIXTURE_H
+#define TESTS_QUEUE_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "queue/queue.h"
+#include "tests/unit.h"
+
+#define MAP_BYTES (UINT64_C(64) << 20)
+
+struct fixture {
+    char dir[64];
+    uv_loop_t loop;
+    struct queue_config config;
+    struct event_log *log;
+    struct event_view *view;
+    struct shard *shard;
+    struct hook_store *hooks;
+};
+
+static inline int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct buf why;
+
+    snprintf(f->dir, sizeof(f->dir), "/tmp/posthorn-queue-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->config = (struct queue_config){ .data_dir = f->dir,
+                                       .max_bytes = MAP_BYTES,
+                                       .n_shards = 1 };
+    buf_init(&why, 0);
+    if (queue_prepare(&f->config, &why) != OK)
+        fail_msg("%s", buf_cstr(&why));
+    uv_loop_init(&f->loop);
+    assert_int_equal(event_log_open(&f->config, &f->loop, &f->log), OK);
+    assert_int_equal(event_view_open(&f->config, &f->view), OK);
+    assert_int_equal(shard_open(&f->config, 0, &f->loop, &f->shard), OK);
+    assert_int_equal(hook_store_open(&f->config, &f->hooks), OK);
+    *state = f;
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char *command = xasprintf("rm -rf %s", f->dir);
+
+    // A test's own directory. NOLINTNEXTLINE(cert-env33-c)
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(f);
+    return 0;
+}
+
+static inline struct new_event event_of(const char *kind, const char *payload)
+{
+    return (struct new_event){ .event = { .accepted_at_us = clock_now_us(),
+                                          .family = FAMILY_PULUMI,
+                                          .kind = str_of(kind),
+                                          .org = STR("acme"),
+                                          .payload = str_of(payload) } };
+}
+
+static inline void on_done(struct append *a, enum err err)
+{
+    *(enum err *)a->data = err;
+}
+
+static inline enum err append(struct fixture *f, struct new_event *events,
+                              size_t n, struct append *a)
+{
+    enum err result = ERR_AGAIN;
+
+    *a = (struct append){
+        .events = events, .n_events = n, .done = on_done, .data = &result
+    };
+    event_log_append(f->log, a);
+    assert_int_equal(result, ERR_AGAIN); // never before it returns
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(event_log_pending(f->log), 0);
+    return result;
+}
+
+struct seen {
+    size_t n;
+    char payloads[512];
+    struct event last;
+};
+
+static inline bool on_event(void *data, const struct event *e)
+{
+    struct seen *seen = data;
+
+    seen->n++;
+    seen->last = *e;
+    strncat(seen->payloads, e->payload.at, e->payload.n_bytes);
+    return true;
+}
+
+static inline struct seen scan(struct fixture *f, struct position after,
+                               size_t max, struct position *last)
+{
+    struct seen seen = { 0 };
+    size_t n_damaged;
+
+    assert_int_equal(
+        event_view_scan(f->view, after, max, on_event, &seen, last, &n_damaged),
+        OK);
+    assert_int_equal(n_damaged, 0);
+    return seen;
+}
+
+static inline void on_committed(void *data, enum err err)
+{
+    *(enum err *)data = err;
+}
+
+static inline void commit(struct fixture *f, struct shard_change *c)
+{
+    enum err result = ERR_AGAIN;
+
+    shard_commit(f->shard, c, on_committed, &result);
+    assert_true(shard_is_committing(f->shard));
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(result, OK);
+    shard_change_reset(c);
+}
+
+static inline struct position nth(uint64_t n)
+{
+    struct position p = position_start;
+
+    for (size_t i = 0; i < 8; i++)
+        p.bytes[i] = (uint8_t)(n >> (56 - 8 * i));
+    return p;
+}
+
+static inline struct due_row due(uint64_t hook_no, int64_t due_at_ms,
+                                 uint64_t n)
+{
+    return (struct due_row){ .hook_no = hook_no,
+                             .due_at_ms = due_at_ms,
+                             .position = nth(n),
+                             .n_attempts = 2,
+                             .queue_us = 55 };
+}
+
+#define EACH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+#endif

@@ -1,0 +1,266 @@
+// test_queue_shard.c — the contract of a shard and of verify, through queue.h alone.
+
+#include "tests/queue_fixture.h"
+
+static void due_rows_are_read_by_hook_in_due_order(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct due_row all[] = { due(2, 300, 1), due(1, 200, 5), due(1, 100, 7),
+                             due(1, 100, 6), due(3, 50, 2) };
+    struct due_row rows[10];
+    size_t n;
+
+    for (size_t i = 0; i < 5; i++)
+        change_due_put(c, &all[i]);
+    change_cursor(c, nth(7));
+    commit(f, c);
+    assert_int_equal(shard_due_read(f->shard, 1, NULL, 1000, rows, 10, &n), OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(position_cmp(rows[0].position, nth(6)), 0);
+    assert_int_equal(position_cmp(rows[2].position, nth(5)), 0);
+    assert_int_equal(rows[0].n_attempts, 2);
+    assert_int_equal(rows[0].queue_us, 55);
+    assert_int_equal(shard_due_read(f->shard, 1, NULL, 150, rows, 10, &n), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(shard_due_read(f->shard, 1, &rows[0], 1000, rows, 1, &n),
+                     OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(position_cmp(rows[0].position, nth(7)), 0);
+    change_due_del(c, &all[2]);
+    change_due_del(c, &all[2]); // what is not there is no error
+    commit(f, c);
+    assert_int_equal(shard_due_read(f->shard, 1, NULL, 1000, rows, 10, &n), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(position_cmp(shard_cursor(f->shard), nth(7)), 0);
+    shard_change_free(c);
+}
+
+static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
+{
+    int64_t *sum = data;
+
+    *sum = *sum * 1000 + (int64_t)hook_no * 100 + first_due_at_ms;
+}
+
+static void hooks_with_due_rows_are_found_by_a_seek_each(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct due_row all[] = { due(1, 9, 1), due(1, 3, 2), due(4, 5, 3) };
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        change_due_put(c, &all[i]);
+    commit(f, c);
+    assert_int_equal(shard_due_hooks(f->shard, on_due_hook, &sum), OK);
+    assert_int_equal(sum, 103 * 1000 + 405);
+    shard_change_free(c);
+}
+
+static struct attempt attempt_of(uint64_t hook_no, uint16_t code)
+{
+    return (struct attempt){
+        .hook_no = hook_no,
+        .position = nth(1),
+        .kind = STR("a.b"),
+        .started_at_us = 1000,
+        .attempt = 1,
+        .state = code == 200 ? DELIVERY_DELIVERED : DELIVERY_RETRYING,
+        .error = code == 200 ? ERROR_NONE : ERROR_STATUS,
+        .response_code = code,
+        .timing = { .queue_us = 1, .total_us = 2, .reused_connection = true },
+        .request_url = STR("http://x/"),
+        .request_headers = STR("A: b\r\n"),
+        .response_headers = STR("C: d\r\n"),
+        .response_body = STR("ok"),
+    };
+}
+
+struct page {
+    size_t n;
+    uint64_t nos[16];
+    uint16_t codes[16];
+};
+
+static bool on_attempt(void *data, uint64_t no, const struct attempt *a)
+{
+    struct page *p = data;
+
+    p->nos[p->n] = no;
+    p->codes[p->n] = a->response_code;
+    p->n++;
+    assert_true(str_is(a->request_headers, "A: b\r\n"));
+    assert_true(str_is(a->response_body, "ok"));
+    assert_true(a->timing.reused_connection);
+    return true;
+}
+
+static void history_is_read_newest_first_and_by_pages(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct shard_view *view;
+    struct history_query query = { .hook_no = 1, .limit = 2 };
+    struct page page = { 0 };
+
+    for (uint16_t i = 0; i < 5; i++) {
+        struct attempt mine = attempt_of(1, (uint16_t)(500 + i));
+        struct attempt other = attempt_of(2, 200);
+
+        change_attempt(c, &mine);
+        change_attempt(c, &other);
+    }
+    commit(f, c);
+    assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 2);
+    assert_int_equal(page.codes[0], 504);
+    query.before_no = page.nos[1];
+    query.limit = 10;
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 3);
+    assert_int_equal(page.codes[0], 502);
+    assert_int_equal(page.codes[2], 500);
+    query = (struct history_query){ .hook_no = 99, .limit = 10 };
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 0);
+    shard_change_free(c);
+}
+
+static void counts_are_kept_with_the_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct due_row row = due(1, 5, 1);
+    struct dead_row dead = { .hook_no = 1, .position = nth(2) };
+    struct dead_row back;
+    struct shard_counts counts;
+
+    change_due_put(c, &row);
+    change_dead_put(c, &dead);
+    change_count(c, COUNT_MATCHED, 3);
+    change_count(c, COUNT_DELIVERED, 1);
+    commit(f, c);
+    assert_int_equal(shard_counts(f->shard, &counts), OK);
+    assert_int_equal(counts.counts[COUNT_MATCHED], 3);
+    assert_int_equal(counts.n_due, 1);
+    assert_int_equal(counts.n_dead, 1);
+    assert_int_equal(shard_dead_get(f->shard, 1, nth(2), &back), OK);
+    assert_int_equal(shard_dead_get(f->shard, 1, nth(3), &back), ERR_NOTFOUND);
+    change_dead_del(c, 1, nth(2));
+    commit(f, c);
+    assert_int_equal(shard_dead_get(f->shard, 1, nth(2), &back), ERR_NOTFOUND);
+    shard_change_free(c);
+}
+
+static void retention_removes_what_is_old_by_its_kind(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct shard_view *view;
+    struct history_query query = { .hook_no = 1, .limit = 16 };
+    struct dead_row dead = { .hook_no = 1,
+                             .position = nth(2),
+                             .dead_at_ms = 1 };
+    struct shard_counts counts;
+    struct page page = { 0 };
+
+    for (uint16_t i = 0; i < 6; i++) {
+        struct attempt a = attempt_of(1, i % 2 == 0 ? 200 : 500);
+
+        a.started_at_us = i * 1000;
+        change_attempt(c, &a);
+    }
+    change_dead_put(c, &dead);
+    change_count(c, COUNT_MATCHED, 1);
+    commit(f, c);
+    // Delivered ones before 4 ms go, others before 2 ms, dead ones too.
+    assert_true(shard_trim(f->shard, 4000, 2000, 100));
+    assert_false(shard_trim(f->shard, 4000, 2000, 100));
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 3); // 5: 500, 4: 200, 3: 500
+    assert_int_equal(shard_counts(f->shard, &counts), OK);
+    assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
+    assert_int_equal(counts.n_dead, 0);
+    shard_change_free(c);
+}
+
+static void old_events_go_once_every_cursor_has_passed(void **state)
+{
+    struct fixture *f = *state;
+    struct new_event events[] = { event_of("a.b", "1"), event_of("a.b", "2"),
+                                  event_of("a.b", "3") };
+    struct shard_change *c = shard_change_new();
+    struct position last;
+    struct append a;
+    struct position at;
+
+    events[0].has_id = true;
+    assert_int_equal(append(f, events, 3, &a), OK);
+    change_cursor(c, events[1].event.position);
+    commit(f, c);
+    event_log_trim(f->log, clock_now_us() + 1000000, 100);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_string_equal(scan(f, position_start, 100, &last).payloads, "3");
+    assert_int_equal(event_view_find(f->view, FAMILY_PULUMI, STR("acme"),
+                                     &events[0].event.id, &at),
+                     ERR_NOTFOUND);
+    shard_change_free(c);
+}
+
+static void print_fault(void *data, const char *what)
+{
+    size_t *n = data;
+
+    (*n)++;
+    print_message("fault: %s\n", what);
+}
+
+static void verify_finds_books_that_do_not_balance(void **state)
+{
+    struct fixture *f = *state;
+    struct new_event e = event_of("a.b", "1");
+    struct shard_change *c = shard_change_new();
+    struct due_row row = due(1, 5, 1);
+    struct due_row orphan = due(1, 5, 99);
+    struct queue_report report;
+    struct append a;
+    size_t n = 0;
+
+    assert_int_equal(append(f, &e, 1, &a), OK);
+    change_due_put(c, &row);
+    change_count(c, COUNT_MATCHED, 1);
+    change_cursor(c, nth(1));
+    commit(f, c);
+    assert_int_equal(queue_verify(&f->config, print_fault, &n, &report), OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(report.n_accepted, 1);
+    assert_int_equal(report.n_unmatched, 0);
+    assert_int_equal(report.pending, 1);
+    change_due_put(c, &orphan); // of no event, and counted nowhere
+    commit(f, c);
+    assert_int_equal(queue_verify(&f->config, print_fault, &n, &report), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(report.n_faults, 2);
+    shard_change_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EACH(due_rows_are_read_by_hook_in_due_order),
+        EACH(hooks_with_due_rows_are_found_by_a_seek_each),
+        EACH(history_is_read_newest_first_and_by_pages),
+        EACH(counts_are_kept_with_the_rows),
+        EACH(retention_removes_what_is_old_by_its_kind),
+        EACH(old_events_go_once_every_cursor_has_passed),
+        EACH(verify_finds_books_that_do_not_balance),
+    };
+
+    return cmocka_run_group_tests_name("queue_shard", tests, NULL, NULL);
+}
