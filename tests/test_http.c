@@ -1,0 +1,677 @@
+// test_http.c — the HTTP server over real sockets: what is answered, what is
+// refused, when a connection ends.
+//
+// The server runs in a process of its own; its answers echo the request. The
+// paths /later and /hold are answered after a while, /early by on_headers.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/http.h"
+#include "common/mem.h"
+#include "tests/unit.h"
+
+#define ANSWER_MAX_BYTES (1 << 20)
+
+static uint16_t port;
+static pid_t server_pid;
+
+// --- the server ---
+
+struct later {
+    uv_timer_t timer;
+    struct http_request *request;
+};
+
+static void answer(struct http_request *r)
+{
+    struct http_response response = { .status = 200,
+                                      .content_type = STR("text/plain") };
+    struct buf body;
+
+    buf_init(&body, 0);
+    buf_printf(&body, "%.*s %.*s %zu", STR_ARG(r->method_name),
+               STR_ARG(r->path), r->body.n_bytes);
+    response.body = buf_str(&body);
+    http_respond(r, &response);
+    buf_clear(&body);
+}
+
+static void on_later_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    struct later *later = timer->data;
+
+    answer(later->request);
+    uv_close((uv_handle_t *)timer, on_later_closed);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct later *later;
+    bool is_long = str_is(r->path, "/hold");
+
+    if (!is_long && !str_is(r->path, "/later")) {
+        answer(r);
+        return;
+    }
+    later = xcalloc(1, sizeof(*later));
+    later->request = r;
+    uv_timer_init(data, &later->timer);
+    later->timer.data = later;
+    uv_timer_start(&later->timer, on_later, is_long ? 1000 : 100, 0);
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    (void)data;
+    if (str_is(r->path, "/early"))
+        http_fail(r, 401, STR_EMPTY, "no");
+}
+
+static void serve(int fd, const struct http_limits *limits)
+{
+    static uv_loop_t loop;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .data = &loop };
+    struct http_server *server;
+
+    uv_loop_init(&loop);
+    if (http_server_start(&loop, fd, limits, &handlers, &server) != OK)
+        _exit(1);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    _exit(0);
+}
+
+static void start_server(const struct http_limits *limits)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t n_bytes = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 128), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n_bytes), 0);
+    port = ntohs(at.sin_port);
+    server_pid = fork();
+    assert_true(server_pid >= 0);
+    if (server_pid == 0)
+        serve(fd, limits);
+    close(fd);
+}
+
+static int start_normal(void **state)
+{
+    struct http_limits limits = http_default_limits;
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    limits.max_body_bytes = 1000;
+    start_server(&limits);
+    return 0;
+}
+
+static int start_tight(void **state)
+{
+    struct http_limits limits = http_default_limits;
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    limits.header_timeout_ms = 500;
+    limits.body_timeout_ms = 500;
+    limits.idle_timeout_ms = 700;
+    limits.max_connections = 4;
+    limits.max_requests = 3;
+    start_server(&limits);
+    return 0;
+}
+
+// The server must still be there: a crash is a failure of whatever test.
+static int stop_server(void **state)
+{
+    int status;
+
+    (void)state;
+    assert_int_equal(waitpid(server_pid, &status, WNOHANG), 0);
+    kill(server_pid, SIGKILL);
+    assert_int_equal(waitpid(server_pid, &status, 0), server_pid);
+    return 0;
+}
+
+// --- the client ---
+
+static int dial(void)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    return fd;
+}
+
+static void send_all(int fd, const char *at, size_t n_bytes)
+{
+    while (n_bytes > 0) {
+        ssize_t n = send(fd, at, n_bytes, MSG_NOSIGNAL);
+
+        if (n < 0)
+            return; // refused in the middle: the answer says so
+        at += n;
+        n_bytes -= (size_t)n;
+    }
+}
+
+// Reads until the end, or until nothing comes for `quiet_ms`. True: the end.
+static bool read_answer(int fd, char *text, int quiet_ms)
+{
+    size_t n_bytes = strlen(text);
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    while (poll(&p, 1, quiet_ms) == 1) {
+        ssize_t n = recv(fd, text + n_bytes, ANSWER_MAX_BYTES - n_bytes - 1, 0);
+
+        if (n <= 0)
+            return true;
+        n_bytes += (size_t)n;
+        text[n_bytes] = '\0';
+    }
+    return false;
+}
+
+static int status_of(const char *text)
+{
+    return strncmp(text, "HTTP/1.1 ", 9) == 0 ? (int)strtol(text + 9, NULL, 10)
+                                              : 0;
+}
+
+// Sends, and returns the first status; `closed` says whether it ended.
+static int ask(const char *bytes, size_t n_bytes, bool *closed, char *text)
+{
+    int fd = dial();
+
+    text[0] = '\0';
+    send_all(fd, bytes, n_bytes);
+    *closed = read_answer(fd, text, 150);
+    close(fd);
+    return status_of(text);
+}
+
+// --- tables ---
+
+#define HOST "Host: x\r\n"
+#define GET  "GET / HTTP/1.1\r\n" HOST
+#define POST "POST / HTTP/1.1\r\n" HOST
+
+struct http_case {
+    const char *name, *bytes;
+    int status;
+    bool closed;
+};
+
+static const struct http_case cases[] = {
+    { "get", GET "\r\n", 200, false },
+    { "post", POST "Content-Length: 2\r\n\r\nab", 200, false },
+    { "chunked", POST "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+      200, false },
+    { "close is obeyed", GET "Connection: close\r\n\r\n", 200, true },
+    { "http/1.0", "GET / HTTP/1.0\r\n\r\n", 200, true },
+    { "http/1.0 kept", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200,
+      false },
+    { "star", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 200, false },
+    { "chunk extension",
+      POST "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nab\r\n0\r\n\r\n", 200,
+      false },
+    { "upgrade is not taken", GET "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+      200, false },
+    { "early answer without a body", "GET /early HTTP/1.1\r\n" HOST "\r\n", 401,
+      false },
+    { "early answer before a body",
+      "POST /early HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcde", 401,
+      true },
+    { "no host", "GET / HTTP/1.1\r\n\r\n", 400, true },
+    { "two hosts", GET HOST "\r\n", 400, true },
+    { "te gzip", POST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, true },
+    { "te in 1.0",
+      "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 400,
+      true },
+    { "http/2.0", "POST /e HTTP/2.0\r\n" HOST "\r\n", 505, true },
+    { "h2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, true },
+    { "absolute form", "GET http://x/ HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "connect", "CONNECT x:443 HTTP/1.1\r\n" HOST "\r\n", 405, true },
+    { "unknown expectation", POST "Content-Length: 1\r\nExpect: x\r\n\r\n", 417,
+      true },
+    { "over the limit", POST "Content-Length: 1001\r\n\r\n", 413, true },
+    { "trailers",
+      POST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n", 400,
+      true },
+    { "two tokens", GET "Authorization: a\r\nAuthorization: b\r\n\r\n", 400,
+      true },
+    { "two content types", POST "Content-Type: a\r\nContent-Type: b\r\n\r\n",
+      400, true },
+    // What llhttp itself refuses.
+    { "cl and te",
+      POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+      true },
+    { "te and cl",
+      POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400,
+      true },
+    { "two lengths", POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 400,
+      true },
+    { "length list", POST "Content-Length: 2,2\r\n\r\n", 400, true },
+    { "length +2", POST "Content-Length: +2\r\n\r\n", 400, true },
+    { "length -1", POST "Content-Length: -1\r\n\r\n", 400, true },
+    { "length 0x2", POST "Content-Length: 0x2\r\n\r\n", 400, true },
+    { "length 1_0", POST "Content-Length: 1_0\r\n\r\n", 400, true },
+    { "length overflow", POST "Content-Length: 99999999999999999999\r\n\r\n",
+      400, true },
+    { "length empty", POST "Content-Length: \r\n\r\n", 400, true },
+    { "blank before colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400, true },
+    { "te xchunked", POST "Transfer-Encoding: xchunked\r\n\r\n", 501, true },
+    { "te identity", POST "Transfer-Encoding: identity\r\n\r\n", 501, true },
+    { "chunk 0x2", POST "Transfer-Encoding: chunked\r\n\r\n0x2\r\nab\r\n", 400,
+      true },
+    { "chunk overflow",
+      POST "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400,
+      true },
+    { "chunk bare lf", POST "Transfer-Encoding: chunked\r\n\r\n2\nab\r\n", 400,
+      true },
+    { "no crlf after chunk",
+      POST "Transfer-Encoding: chunked\r\n\r\n2\r\nabX0\r\n\r\n", 400, true },
+    { "bare lf", "GET / HTTP/1.1\nHost: x\n\n", 400, true },
+    { "bare cr", GET "X: a\rb\r\n\r\n", 400, true },
+    { "obs-fold", GET "X: a\r\n b\r\n\r\n", 400, true },
+    { "blank first", "GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400, true },
+    { "empty name", GET ": x\r\n\r\n", 400, true },
+    { "no colon", GET "abc\r\n\r\n", 400, true },
+    { "http/1.32", "GET / HTTP/1.32\r\n" HOST "\r\n", 400, true },
+    { "lower case", "get / HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "unknown method", "BREW / HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "space in target", "GET /a b HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "control in target", "GET /\x01 HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "8 bit in target", "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", 400, true },
+    { "tls hello", "\x16\x03\x01\x02\x05\x01", 400, true },
+};
+
+static void every_case_has_its_exact_answer(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct http_case *c = &cases[i];
+        bool closed;
+        int status = ask(c->bytes, strlen(c->bytes), &closed, text);
+
+        if (status != c->status || closed != c->closed)
+            fail_msg("%s: %d%s instead of %d%s: %.200s", c->name, status,
+                     closed ? " closed" : "", c->status,
+                     c->closed ? " closed" : "", text);
+        if (status >= 400 && strstr(text, "\"code\":") == NULL)
+            fail_msg("%s: no error body: %.200s", c->name, text);
+    }
+    free(text);
+}
+
+static void nul_bytes_in_a_header_are_refused(void **state)
+{
+    static const char in_value[] = GET "X: a\0b\r\n\r\n";
+    static const char in_name[] = GET "X\0: a\r\n\r\n";
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    bool closed;
+
+    (void)state;
+    assert_int_equal(ask(in_value, sizeof(in_value) - 1, &closed, text), 400);
+    assert_int_equal(ask(in_name, sizeof(in_name) - 1, &closed, text), 400);
+    free(text);
+}
+
+// The same answer however the bytes are cut into packets.
+static void requests_may_come_in_pieces(void **state)
+{
+    static const char bytes[] =
+        POST "Transfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+
+    (void)state;
+    for (size_t cut = 1; cut < sizeof(bytes) - 1; cut++) {
+        int fd = dial();
+        int one = 1;
+
+        setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof(one));
+        text[0] = '\0';
+        send_all(fd, bytes, cut);
+        usleep(500);
+        send_all(fd, bytes + cut, sizeof(bytes) - 1 - cut);
+        read_answer(fd, text, 20);
+        close(fd);
+        if (status_of(text) != 200 || strstr(text, "POST / 3") == NULL)
+            fail_msg("cut at %zu: %.200s", cut, text);
+    }
+    free(text);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    static const char bytes[] =
+        "GET /later HTTP/1.1\r\n" HOST "\r\n"
+        "GET /1 HTTP/1.1\r\n" HOST "\r\n"
+        "POST /2 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
+        "GET /later HTTP/1.1\r\n" HOST "\r\n"
+        "GET /3 HTTP/1.1\r\n" HOST "\r\n";
+    static const char *const wanted[] = { "GET /later 0", "GET /1 0",
+                                          "POST /2 3", "GET /later 0",
+                                          "GET /3 0" };
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    const char *at = text;
+    int fd = dial();
+
+    (void)state;
+    text[0] = '\0';
+    send_all(fd, bytes, sizeof(bytes) - 1);
+    read_answer(fd, text, 400);
+    for (size_t i = 0; i < 5; i++) {
+        at = strstr(at, wanted[i]);
+        if (at == NULL)
+            fail_msg("answer %zu is missing: %s", i, text);
+        at++;
+    }
+    close(fd);
+    free(text);
+}
+
+static void a_thousand_pipelined_requests_do_not_pile_up(void **state)
+{
+    struct buf bytes;
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    int fd = dial();
+    size_t n = 0;
+
+    (void)state;
+    buf_init(&bytes, 0);
+    for (int i = 0; i < 1000; i++)
+        buf_puts(&bytes, GET "\r\n");
+    text[0] = '\0';
+    send_all(fd, bytes.at, bytes.n_bytes);
+    read_answer(fd, text, 300);
+    for (const char *at = text; (at = strstr(at, "HTTP/1.1 200")) != NULL; at++)
+        n++;
+    assert_int_equal(n, 1000);
+    close(fd);
+    buf_clear(&bytes);
+    free(text);
+}
+
+static void the_body_is_asked_for_with_100_continue(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    int fd = dial();
+
+    (void)state;
+    text[0] = '\0';
+    send_all(fd, POST "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+             strlen(POST "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+    assert_false(read_answer(fd, text, 100));
+    assert_string_equal(text, "HTTP/1.1 100 Continue\r\n\r\n");
+    text[0] = '\0';
+    send_all(fd, "ab", 2);
+    read_answer(fd, text, 100);
+    assert_int_equal(status_of(text), 200);
+    close(fd);
+    fd = dial();
+    text[0] = '\0';
+    send_all(
+        fd, POST "Content-Length: 2000\r\nExpect: 100-continue\r\n\r\n",
+        strlen(POST "Content-Length: 2000\r\nExpect: 100-continue\r\n\r\n"));
+    assert_true(read_answer(fd, text, 300));
+    assert_int_equal(status_of(text), 413); // and no 100 before it
+    close(fd);
+    free(text);
+}
+
+static void put_many(struct buf *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_puts(b, text);
+}
+
+static int ask_buf(struct buf *b, char *text)
+{
+    bool closed;
+    int status = ask(b->at, b->n_bytes, &closed, text);
+
+    buf_clear(b);
+    return status;
+}
+
+static void sizes_are_limited(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 0);
+    buf_puts(&b, "GET /");
+    put_many(&b, "a", 8192);
+    buf_puts(&b, " HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(ask_buf(&b, text), 414);
+    buf_puts(&b, "GET /");
+    put_many(&b, "a", 8000);
+    buf_puts(&b, " HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(ask_buf(&b, text), 200);
+    buf_puts(&b, GET "X: ");
+    put_many(&b, "a", 16 * 1024);
+    buf_puts(&b, "\r\n\r\n");
+    assert_int_equal(ask_buf(&b, text), 431);
+    buf_puts(&b, GET);
+    put_many(&b, "X: y\r\n", 64);
+    buf_puts(&b, "\r\n");
+    assert_int_equal(ask_buf(&b, text), 431);
+    buf_puts(&b, GET);
+    put_many(&b, "X: y\r\n", 63);
+    buf_puts(&b, "\r\n");
+    assert_int_equal(ask_buf(&b, text), 200);
+    buf_puts(&b, POST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n");
+    put_many(&b, "a", 1001);
+    buf_puts(&b, "\r\n0\r\n\r\n");
+    assert_int_equal(ask_buf(&b, text), 413);
+    buf_puts(&b, POST "Transfer-Encoding: chunked\r\n\r\n1;");
+    put_many(&b, "a", 1100);
+    buf_puts(&b, "\r\nx\r\n0\r\n\r\n");
+    assert_int_equal(ask_buf(&b, text), 400);
+    free(text);
+}
+
+static void a_client_that_closed_its_side_gets_its_answer(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    int fd = dial();
+
+    (void)state;
+    text[0] = '\0';
+    send_all(fd, "GET /later HTTP/1.1\r\n" HOST "\r\n",
+             strlen("GET /later HTTP/1.1\r\n" HOST "\r\n"));
+    shutdown(fd, SHUT_WR);
+    assert_true(read_answer(fd, text, 1000));
+    assert_int_equal(status_of(text), 200);
+    close(fd);
+    free(text);
+}
+
+// Clients that go in the middle of everything; the teardown sees whether the
+// server lives, and the sanitizers whether it lives well.
+static void clients_that_vanish_do_no_harm(void **state)
+{
+    static const char *const pieces[] = {
+        "",
+        "GE",
+        GET,
+        POST "Content-Length: 100\r\n\r\nabc",
+        "GET /later HTTP/1.1\r\n" HOST "\r\n",
+        "GET /later HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n",
+    };
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    bool closed;
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+            struct linger now = { .l_onoff = round % 2 };
+            int fd = dial();
+
+            send_all(fd, pieces[i], strlen(pieces[i]));
+            if (round % 3 == 0)
+                usleep(1000);
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+            close(fd);
+        }
+    }
+    usleep(200000);
+    assert_int_equal(ask(GET "\r\n", strlen(GET "\r\n"), &closed, text), 200);
+    free(text);
+}
+
+// --- clocks and caps ---
+
+static int64_t wait_for_end(int fd, char *text)
+{
+    int64_t before_us = clock_mono_us();
+
+    text[0] = '\0';
+    assert_true(read_answer(fd, text, 3000));
+    close(fd);
+    return (clock_mono_us() - before_us) / 1000;
+}
+
+static void slow_clients_are_ended(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    int idle = dial();
+    int header = dial();
+    int body = dial();
+    int64_t ms;
+
+    (void)state;
+    send_all(header, "GET / HT", 8);
+    send_all(body, POST "Content-Length: 100\r\n\r\na",
+             strlen(POST "Content-Length: 100\r\n\r\na"));
+    ms = wait_for_end(header, text);
+    assert_int_equal(status_of(text), 408);
+    assert_true(ms >= 400 && ms < 2000);
+    wait_for_end(body, text);
+    assert_int_equal(status_of(text), 408);
+    wait_for_end(idle, text);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+static void whoever_waits_longest_makes_room(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    int fds[5];
+    bool closed;
+
+    (void)state;
+    fds[0] = dial();
+    send_all(fds[0], "GET /hold HTTP/1.1\r\n" HOST "\r\n",
+             strlen("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+    for (size_t i = 1; i < 4; i++) {
+        usleep(20000);
+        fds[i] = dial();
+    }
+    usleep(20000);
+    // A fifth: the second has waited longest; the first has work in hand.
+    assert_int_equal(ask(GET "\r\n", strlen(GET "\r\n"), &closed, text), 200);
+    text[0] = '\0';
+    assert_true(read_answer(fds[1], text, 300));
+    text[0] = '\0';
+    assert_false(read_answer(fds[3], text, 50));
+    text[0] = '\0';
+    read_answer(fds[0], text, 1500);
+    assert_int_equal(status_of(text), 200);
+    for (size_t i = 0; i < 4; i++)
+        close(fds[i]);
+    free(text);
+}
+
+static void a_connection_ends_after_its_last_request(void **state)
+{
+    char *text = xmalloc(ANSWER_MAX_BYTES);
+    bool closed;
+
+    (void)state;
+    ask(GET "\r\n" GET "\r\n" GET "\r\n" GET "\r\n",
+        strlen(GET "\r\n" GET "\r\n" GET "\r\n" GET "\r\n"), &closed, text);
+    assert_true(closed);
+    assert_non_null(strstr(text, "Connection: close"));
+    free(text);
+}
+
+// --- helpers of handlers ---
+
+static void queries_and_paths_are_decoded(void **state)
+{
+    struct http_request r = { .query = STR("a=1&bc=x%20y+z&a=2&d&e=%zz") };
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 0);
+    assert_int_equal(http_query(&r, "a", &out), OK);
+    assert_string_equal(buf_cstr(&out), "1");
+    buf_reset(&out);
+    assert_int_equal(http_query(&r, "bc", &out), OK);
+    assert_string_equal(buf_cstr(&out), "x y z");
+    buf_reset(&out);
+    assert_int_equal(http_query(&r, "d", &out), OK);
+    assert_int_equal(out.n_bytes, 0);
+    assert_int_equal(http_query(&r, "e", &out), ERR_INVALID);
+    assert_int_equal(http_query(&r, "b", &out), ERR_NOTFOUND);
+    assert_int_equal(http_decode(STR("a%2Fb"), &out), OK);
+    assert_string_equal(buf_cstr(&out), "a/b");
+    assert_int_equal(http_decode(STR("%00"), &out), ERR_INVALID);
+    assert_int_equal(http_decode(STR("%1"), &out), ERR_INVALID);
+    buf_clear(&out);
+}
+
+#define NORMAL(name) \
+    cmocka_unit_test_setup_teardown(name, start_normal, stop_server)
+#define TIGHT(name) \
+    cmocka_unit_test_setup_teardown(name, start_tight, stop_server)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NORMAL(every_case_has_its_exact_answer),
+        NORMAL(nul_bytes_in_a_header_are_refused),
+        NORMAL(requests_may_come_in_pieces),
+        NORMAL(pipelined_requests_are_answered_in_order),
+        NORMAL(a_thousand_pipelined_requests_do_not_pile_up),
+        NORMAL(the_body_is_asked_for_with_100_continue),
+        NORMAL(sizes_are_limited),
+        NORMAL(a_client_that_closed_its_side_gets_its_answer),
+        NORMAL(clients_that_vanish_do_no_harm),
+        TIGHT(slow_clients_are_ended),
+        TIGHT(whoever_waits_longest_makes_room),
+        TIGHT(a_connection_ends_after_its_last_request),
+        cmocka_unit_test(queries_and_paths_are_decoded),
+    };
+
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
