@@ -17,8 +17,8 @@ enum err shard_view_open(const struct queue_config *config, unsigned k,
 {
     struct shard_view *view = xcalloc(1, sizeof(*view));
     char *dir = xasprintf("%s/deliveries/%u", config->data_dir, k);
-    enum err err = store_open(dir, config->max_bytes, true, shard_dbs,
-                              SHARD_DBS, &view->store);
+    enum err err = store_open(dir, store_shard_map(config->max_bytes), true,
+                              shard_dbs, SHARD_DBS, &view->store);
 
     free(dir);
     if (err != OK) {

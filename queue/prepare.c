@@ -222,8 +222,8 @@ static enum err make_deliveries(const struct queue_config *config,
         char *shard = xasprintf("%s/%u", path, k);
         struct store *store;
 
-        err = prepare_environment(shard, config->max_bytes, shard_dbs,
-                                  SHARD_DBS, &store);
+        err = prepare_environment(shard, store_shard_map(config->max_bytes),
+                                  shard_dbs, SHARD_DBS, &store);
         free(shard);
     }
     if (err == OK)

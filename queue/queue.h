@@ -48,7 +48,8 @@ struct uv_loop_s;
 
 struct queue_config {
     const char *data_dir; // borrowed
-    uint64_t max_bytes;   // quota; each environment's map is this large
+    uint64_t max_bytes;   // quota; the maps are this large, those of deliveries
+                          // four times
     unsigned n_shards;    // dispatchers, 1..QUEUE_SHARDS_MAX
 };
 

@@ -283,8 +283,8 @@ static enum err open_old(struct move *m, const struct queue_config *config)
         char *dir = xasprintf("%s/deliveries/%u", config->data_dir, i);
         MDB_txn *txn;
 
-        err = store_open(dir, config->max_bytes, true, shard_dbs, SHARD_DBS,
-                         &m->old[i]);
+        err = store_open(dir, store_shard_map(config->max_bytes), true,
+                         shard_dbs, SHARD_DBS, &m->old[i]);
         free(dir);
         if (err == OK)
             err = store_read(m->old[i], &txn);
@@ -306,8 +306,8 @@ static enum err open_new(struct move *m, const struct queue_config *config)
     for (unsigned k = 0; k < m->n_new && err == OK; k++) {
         char *shard = xasprintf("%s/%u", dir, k);
 
-        err = prepare_environment(shard, config->max_bytes, shard_dbs,
-                                  SHARD_DBS, &m->fresh[k]);
+        err = prepare_environment(shard, store_shard_map(config->max_bytes),
+                                  shard_dbs, SHARD_DBS, &m->fresh[k]);
         free(shard);
     }
     if (err == OK)

@@ -412,8 +412,8 @@ enum err shard_open(const struct queue_config *config, unsigned k,
 {
     struct shard *s = xcalloc(1, sizeof(*s));
     char *dir = xasprintf("%s/deliveries/%u", config->data_dir, k);
-    enum err err = store_open(dir, config->max_bytes, false, shard_dbs,
-                              SHARD_DBS, &s->store);
+    enum err err = store_open(dir, store_shard_map(config->max_bytes), false,
+                              shard_dbs, SHARD_DBS, &s->store);
     MDB_txn *txn;
 
     free(dir);

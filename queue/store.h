@@ -25,6 +25,15 @@ struct store {
     struct store *next; // all of this process, for the upkeep
 };
 
+// The map of an environment of deliveries. Quotas stop the intake long before
+// an event log is full, and what is in it must still find room for its history
+// and its moves: a full map could not even delete. It is address space, not
+// disk.
+static inline uint64_t store_shard_map(uint64_t max_bytes)
+{
+    return max_bytes * 4;
+}
+
 // Opens the environment in `dir` and its databases by name; a writer makes
 // those that are missing. ERR_NOTFOUND: there is none (reader only).
 MUST_CHECK enum err store_open(const char *dir, uint64_t map_bytes,

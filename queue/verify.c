@@ -174,8 +174,8 @@ static enum err check_shard(struct check *c, unsigned k)
     char *dir = xasprintf("%s/deliveries/%u", c->config->data_dir, k);
     struct store *s;
     MDB_txn *txn;
-    enum err err =
-        store_open(dir, c->config->max_bytes, true, shard_dbs, SHARD_DBS, &s);
+    enum err err = store_open(dir, store_shard_map(c->config->max_bytes), true,
+                              shard_dbs, SHARD_DBS, &s);
 
     free(dir);
     if (err == OK)
