@@ -60,6 +60,7 @@ int command_misused(const struct command *command, const char *what, ...)
 
     fprintf(stderr, "posthorn %s: ", command->name);
     va_start(args, what);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
     vfprintf(stderr, what, args);
     va_end(args);
     fprintf(stderr, "\nusage: posthorn %s %s\nTry `posthorn %s --help`.\n",

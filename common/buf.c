@@ -108,6 +108,7 @@ void buf_printf(struct buf *b, const char *format, ...)
     char *to;
 
     va_start(args, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
     n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     assert(n >= 0);
@@ -115,6 +116,7 @@ void buf_printf(struct buf *b, const char *format, ...)
     if (to == NULL)
         return;
     va_start(args, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
     vsnprintf(to, (size_t)n + 1, format, args);
     va_end(args);
     b->n_bytes += (size_t)n;
@@ -156,10 +158,11 @@ void buf_put_json(struct buf *b, struct str text)
             continue;
         }
         buf_put(b, text.at + from, i - from);
-        if (c >= 0x80)
+        if (c >= 0x80) {
             buf_puts(b, "\xef\xbf\xbd"); // U+FFFD
-        else
+        } else {
             put_escaped(b, c);
+        }
         from = ++i;
     }
     buf_put(b, text.at + from, text.n_bytes - from);

@@ -18,7 +18,7 @@
 #include "common/mem.h"
 
 #define HEADER_BYTES 4
-#define READ_BYTES   (256 * 1024)
+#define READ_BYTES   ((size_t)256 * 1024)
 
 struct chan {
     uv_pipe_t pipe;

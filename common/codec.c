@@ -39,10 +39,11 @@ void pack_bool(struct buf *b, bool yes)
 {
     msgpack_packer p = packer_of(b);
 
-    if (yes)
+    if (yes) {
         msgpack_pack_true(&p);
-    else
+    } else {
         msgpack_pack_false(&p);
+    }
 }
 
 void pack_str(struct buf *b, struct str text)
@@ -186,14 +187,15 @@ struct str unpack_str(struct unpack *u)
     size_t n_bytes = 0;
     const uint8_t *at;
 
-    if (tag == 0xc4)
+    if (tag == 0xc4) {
         n_bytes = take_be(u, 1);
-    else if (tag == 0xc5)
+    } else if (tag == 0xc5) {
         n_bytes = take_be(u, 2);
-    else if (tag == 0xc6)
+    } else if (tag == 0xc6) {
         n_bytes = take_be(u, 4);
-    else
+    } else {
         u->bad = true;
+    }
     at = take(u, n_bytes);
     if (at == NULL)
         return STR_EMPTY;
@@ -205,10 +207,11 @@ struct id unpack_id(struct unpack *u)
     struct str bytes = unpack_str(u);
     struct id id = { { 0 } };
 
-    if (bytes.n_bytes != sizeof(id.bytes))
+    if (bytes.n_bytes != sizeof(id.bytes)) {
         u->bad = true;
-    else
+    } else {
         memcpy(id.bytes, bytes.at, sizeof(id.bytes));
+    }
     return id;
 }
 
@@ -217,14 +220,15 @@ uint32_t unpack_array(struct unpack *u, uint32_t max)
     uint8_t tag = take_tag(u);
     uint64_t n = 0;
 
-    if ((tag & 0xf0) == 0x90)
+    if ((tag & 0xf0) == 0x90) {
         n = tag & 0x0f;
-    else if (tag == 0xdc)
+    } else if (tag == 0xdc) {
         n = take_be(u, 2);
-    else if (tag == 0xdd)
+    } else if (tag == 0xdd) {
         n = take_be(u, 4);
-    else
+    } else {
         u->bad = true;
+    }
     if (n > max)
         u->bad = true;
     return u->bad ? 0 : (uint32_t)n;

@@ -32,19 +32,21 @@ void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
     mbedtls_sha256_context sha;
     int rc = 0;
 
-    if (key.n_bytes > BLOCK_BYTES)
+    if (key.n_bytes > BLOCK_BYTES) {
         crypto_sha256(key, pad);
-    else if (key.n_bytes > 0)
+    } else if (key.n_bytes > 0) {
         memcpy(pad, key.at, key.n_bytes);
+    }
 
     mbedtls_sha256_init(&sha);
     for (size_t i = 0; i < BLOCK_BYTES; i++)
         pad[i] ^= 0x36;
     rc |= mbedtls_sha256_starts(&sha, 0);
     rc |= mbedtls_sha256_update(&sha, pad, sizeof(pad));
-    for (size_t i = 0; i < n_parts; i++)
+    for (size_t i = 0; i < n_parts; i++) {
         rc |= mbedtls_sha256_update(&sha, (const unsigned char *)parts[i].at,
                                     parts[i].n_bytes);
+    }
     rc |= mbedtls_sha256_finish(&sha, inner);
 
     for (size_t i = 0; i < BLOCK_BYTES; i++)

@@ -114,7 +114,7 @@ void http_respond(struct http_request *r, const struct http_response *resp);
 // client goes first; then http_stream_end() must still be called, once.
 void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r));
-void http_stream_write(struct http_request *r, struct str piece);
+void http_stream_write(struct http_request *r, struct str bytes);
 void http_stream_end(struct http_request *r);
 
 // Stops accepting and closes idle connections; requests in work are finished

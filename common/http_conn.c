@@ -12,9 +12,9 @@
 
 #define CHUNK_EXTENSION_BYTES_MAX 1024
 #define CHUNK_OVERHEAD_BYTES      5 // at least: a digit and two line ends
-#define CHUNK_OVERHEAD_FREE       (16 * 1024)
-#define INPUT_MAX_BYTES           (64 * 1024)
-#define LINGER_MAX_BYTES          (64 * 1024)
+#define CHUNK_OVERHEAD_FREE       ((size_t)16 * 1024)
+#define INPUT_MAX_BYTES           ((size_t)64 * 1024)
+#define LINGER_MAX_BYTES          ((size_t)64 * 1024)
 
 void conn_enter(struct conn *c, enum conn_state state)
 {
@@ -47,10 +47,11 @@ static bool may_grow(struct conn *c, size_t n_bytes)
 static void drop_body(struct conn *c)
 {
     c->server->figures.n_buffered_bytes -= c->body.n_bytes;
-    if (c->body.room_bytes > HTTP_KEEP_BYTES)
+    if (c->body.room_bytes > HTTP_KEEP_BYTES) {
         buf_clear(&c->body);
-    else
+    } else {
         buf_reset(&c->body);
+    }
 }
 
 // --- callbacks of the parser ---
@@ -171,10 +172,11 @@ static int judge_headers(struct conn *c)
                              strncasecmp(value.at, "chunked", 7) != 0)))
         return fault(c, 501, "the only Transfer-Encoding known is chunked");
     for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
-        if (count_named(c, once[i], &value) > 1)
+        if (count_named(c, once[i], &value) > 1) {
             return fault(c, 400,
                          "a header that may be given once is given "
                          "twice");
+        }
     }
     return 0;
 }
@@ -421,16 +423,17 @@ static void answer_parser_error(struct conn *c, llhttp_errno_t error)
 {
     if (c->is_answered || c->state == CONN_STREAM)
         return; // early, in on_headers; the rest is not read
-    if (c->fault != 0)
+    if (c->fault != 0) {
         conn_fault(c, c->fault, c->fault_text);
-    else if (error == HPE_PAUSED_H2_UPGRADE)
+    } else if (error == HPE_PAUSED_H2_UPGRADE) {
         conn_fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-    else
+    } else {
         conn_fault(c, 400,
                    llhttp_get_error_reason(&c->parser) != NULL &&
                            *llhttp_get_error_reason(&c->parser) != '\0'
                        ? llhttp_get_error_reason(&c->parser)
                        : "this is not HTTP");
+    }
 }
 
 // Parses one stretch. Returns how much of it was used; the rest belongs to the
@@ -482,11 +485,12 @@ void conn_run(struct conn *c)
     c->is_running = false;
     if (c->input.n_bytes == 0 && c->input.room_bytes > HTTP_KEEP_BYTES)
         buf_clear(&c->input);
-    if (c->is_at_end && is_parsing(c))
+    if (c->is_at_end && is_parsing(c)) {
         conn_close(c);
-    else if (!c->is_tcp_closed && !c->is_reading && !c->is_at_end &&
-             c->input.n_bytes < INPUT_MAX_BYTES)
+    } else if (!c->is_tcp_closed && !c->is_reading && !c->is_at_end &&
+               c->input.n_bytes < INPUT_MAX_BYTES) {
         conn_start(c);
+    }
 }
 
 void conn_next(struct conn *c)
@@ -560,10 +564,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 
 void conn_start(struct conn *c)
 {
-    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0)
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0) {
         c->is_reading = true;
-    else
+    } else {
         conn_close(c);
+    }
 }
 
 struct conn *conn_new(struct http_server *s)

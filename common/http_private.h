@@ -17,10 +17,11 @@
 #include "common/http.h"
 
 #define HTTP_HEADERS_MAX      64
-#define HTTP_HEADER_BYTES_MAX (16 * 1024)
-#define HTTP_LINE_BYTES_MAX   (8 * 1024)
-#define HTTP_READ_BYTES       (64 * 1024)
-#define HTTP_KEEP_BYTES       (16 * 1024) // buffers larger than this are not kept
+#define HTTP_HEADER_BYTES_MAX ((size_t)16 * 1024)
+#define HTTP_LINE_BYTES_MAX   ((size_t)8 * 1024)
+#define HTTP_READ_BYTES       ((size_t)64 * 1024)
+#define HTTP_KEEP_BYTES \
+    ((size_t)16 * 1024) // buffers larger than this are not kept
 
 enum conn_state {
     CONN_IDLE,     // between requests, nothing of the next has come

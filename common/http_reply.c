@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define STREAM_UNSENT_MAX_BYTES (1024 * 1024)
+#define STREAM_UNSENT_MAX_BYTES ((size_t)1024 * 1024)
 
 static void on_shut_down(uv_shutdown_t *shutdown, int status)
 {
@@ -39,10 +39,11 @@ static void on_written(uv_write_t *write, int status)
     c->is_writing = false;
     if (c->is_tcp_closed)
         return; // its close callback frees it
-    if (status < 0)
+    if (status < 0) {
         conn_close(c);
-    else
+    } else {
         conn_next(c);
+    }
 }
 
 static void write_output(struct conn *c)
@@ -89,10 +90,11 @@ static void put_head(struct conn *c, const struct http_response *resp,
         buf_puts(out, "\r\nContent-Length: ");
         buf_put_u64(out, resp->body.n_bytes);
     }
-    if (!c->keeps_alive)
+    if (!c->keeps_alive) {
         buf_puts(out, "\r\nConnection: close");
-    else if (c->parser.http_minor == 0)
+    } else if (c->parser.http_minor == 0) {
         buf_puts(out, "\r\nConnection: keep-alive");
+    }
     buf_puts(out, "\r\n");
     assert(resp->headers.n_bytes == 0 ||
            memchr(resp->headers.at, '\0', resp->headers.n_bytes) == NULL);
@@ -215,8 +217,9 @@ void http_stream_end(struct http_request *r)
     assert(!c->is_answered);
     c->is_answered = true;
     c->on_gone = NULL;
-    if (c->is_gone)
+    if (c->is_gone) {
         server_forget(c);
-    else if (!c->is_tcp_closed)
+    } else if (!c->is_tcp_closed) {
         reply_linger(c);
+    }
 }

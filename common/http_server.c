@@ -27,10 +27,11 @@ static bool is_waiting(const struct conn *c)
 static void add(struct http_server *s, struct conn *c)
 {
     c->prev = s->last;
-    if (s->last != NULL)
+    if (s->last != NULL) {
         s->last->next = c;
-    else
+    } else {
         s->first = c;
+    }
     s->last = c;
     s->figures.n_connections++;
 }
@@ -50,14 +51,16 @@ void server_forget(struct conn *c)
 {
     struct http_server *s = c->server;
 
-    if (c->prev != NULL)
+    if (c->prev != NULL) {
         c->prev->next = c->next;
-    else
+    } else {
         s->first = c->next;
-    if (c->next != NULL)
+    }
+    if (c->next != NULL) {
         c->next->prev = c->prev;
-    else
+    } else {
         s->last = c->prev;
+    }
     s->figures.n_connections--;
     s->figures.n_buffered_bytes -= c->body.n_bytes;
     buf_clear(&c->text);
@@ -95,9 +98,10 @@ static unsigned count_of_address(const struct http_server *s,
 {
     unsigned n = 0;
 
-    for (const struct conn *c = s->first; c != NULL; c = c->next)
+    for (const struct conn *c = s->first; c != NULL; c = c->next) {
         n += !c->is_tcp_closed &&
              memcmp(c->address, like->address, sizeof(c->address)) == 0;
+    }
     return n;
 }
 

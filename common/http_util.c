@@ -6,8 +6,8 @@
 #include "common/http_private.h"
 
 const struct http_limits http_default_limits = {
-    .max_body_bytes = 256 * 1024,
-    .max_buffered_bytes = 64 * 1024 * 1024,
+    .max_body_bytes = (size_t)256 * 1024,
+    .max_buffered_bytes = (size_t)64 * 1024 * 1024,
     .max_connections = 4096,
     .max_per_address = 1024,
     .max_requests = 1000000,
@@ -140,10 +140,17 @@ enum err http_decode(struct str text, struct buf *out)
         low = hex_value(text.at[i + 2]);
         if (high < 0 || low < 0 || (high == 0 && low == 0))
             return ERR_INVALID;
-        buf_putc(out, (char)(high << 4 | low));
+        buf_putc(out, (char)(unsigned char)(high << 4 | low));
         i += 2;
     }
     return out->overflow ? ERR_INVALID : OK;
+}
+
+static char plus_is_blank(char c)
+{
+    if (c == '+')
+        return ' ';
+    return c;
 }
 
 // In a query a plus is a blank (HTML's form encoding, as clients send it).
@@ -155,7 +162,7 @@ static enum err decode_query(struct str text, struct buf *out)
 
     buf_init(&plain, 0);
     for (size_t i = 0; i < text.n_bytes; i++)
-        buf_putc(&plain, text.at[i] == '+' ? ' ' : text.at[i]);
+        buf_putc(&plain, plus_is_blank(text.at[i]));
     err = http_decode(buf_str(&plain), out);
     buf_clear(&plain);
     if (err != OK)

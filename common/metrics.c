@@ -115,9 +115,10 @@ int64_t metrics_sum_gauge(enum gauge gauge, const char *name)
     int64_t sum = 0;
 
     for (size_t i = 0; i < n_slots; i++) {
-        if (is_named(&slots[i], name))
+        if (is_named(&slots[i], name)) {
             sum += atomic_load_explicit(&slots[i].gauges[gauge],
                                         memory_order_relaxed);
+        }
     }
     return sum;
 }
@@ -127,9 +128,10 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < n_slots; i++) {
-        if (is_named(&slots[i], name))
+        if (is_named(&slots[i], name)) {
             sum += atomic_load_explicit(&slots[i].counters[counter],
                                         memory_order_relaxed);
+        }
     }
     return sum;
 }
@@ -157,11 +159,12 @@ static void put_name(struct buf *out, const char *prometheus, const char *role)
     const char *labels = prometheus + family.n_bytes;
 
     buf_put_str(out, family);
-    if (labels[0] == '{') // "{a=\"b\"}": all but the closing brace
+    if (labels[0] == '{') { // "{a=\"b\"}": all but the closing brace
         buf_printf(out, "%.*s,role=\"%s\"} ", (int)strlen(labels) - 1, labels,
                    role);
-    else
+    } else {
         buf_printf(out, "{role=\"%s\"} ", role);
+    }
 }
 
 static void put_counters(struct buf *out)
@@ -200,10 +203,11 @@ static void put_histogram(struct buf *out, const char *name,
     for (size_t i = 0; i <= N_BOUNDS; i++) {
         n += atomic_load(&h->counts[i]);
         buf_printf(out, "%s_bucket{role=\"%s\",le=\"", name, s->name);
-        if (i < N_BOUNDS)
+        if (i < N_BOUNDS) {
             buf_printf(out, "%g", (double)bounds_us[i] / 1e6);
-        else
+        } else {
             buf_puts(out, "+Inf");
+        }
         buf_printf(out, "\"} %llu\n", (unsigned long long)n);
     }
     buf_printf(out, "%s_sum{role=\"%s\"} %g\n", name, s->name,
@@ -217,9 +221,10 @@ static void put_histograms(struct buf *out)
     for (size_t i = 0; i < HISTOGRAMS; i++) {
         put_header(out, &histogram_rows[i], "histogram");
         for (size_t s = 0; s < n_slots; s++) {
-            if (slots[s].name[0] != '\0')
+            if (slots[s].name[0] != '\0') {
                 put_histogram(out, histogram_rows[i].prometheus, &slots[s],
                               &slots[s].histograms[i]);
+            }
         }
     }
 }
@@ -268,9 +273,10 @@ static void put_memory(struct buf *out)
             snprintf(path, sizeof(path), "/proc/%lld/smaps_rollup",
                      (long long)atomic_load(&slots[s].gauges[GAUGE_PID]));
             n_bytes = read_kb(path, rows[i].line);
-            if (slots[s].name[0] != '\0' && n_bytes > 0)
+            if (slots[s].name[0] != '\0' && n_bytes > 0) {
                 buf_printf(out, "%s{role=\"%s\"} %llu\n", rows[i].metric,
                            slots[s].name, (unsigned long long)n_bytes);
+            }
         }
     }
 }

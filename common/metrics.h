@@ -74,9 +74,9 @@ enum histogram { HISTOGRAM_LIST(HISTOGRAM_ENUM) HISTOGRAMS };
 #undef GAUGE_ENUM
 #undef HISTOGRAM_ENUM
 
-// Supervisor: makes the page for `n_slots` processes; returns its file
+// Supervisor: makes the page for `n` processes; returns its file
 // descriptor, to be inherited, or -1 (errno).
-int metrics_create(unsigned n_slots);
+int metrics_create(unsigned n);
 
 // Maps the page and takes slot `slot`, whose label is role="NAME". Before it,
 // the functions below count into a page of this process's own.

@@ -108,9 +108,10 @@ struct role *role_start(enum role_kind kind, unsigned index)
     signal(SIGPIPE, SIG_IGN);
     name_process(r);
     buf_init(&faults, 0);
-    if (load_config(&r->config, &faults) != OK)
+    if (load_config(&r->config, &faults) != OK) {
         log_fatal("settings are not valid", "faults=%s",
                   log_quote(buf_str(&faults)));
+    }
     buf_clear(&faults);
     log_set_debug(r->config.debug);
     if (uv_loop_init(&r->loop) != 0)

@@ -20,14 +20,15 @@ size_t utf8_len(const char *at, size_t n_bytes)
         return 0;
     if (s[0] < 0x80)
         return 1;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
         n = 2;
-    else if (s[0] >= 0xe0 && s[0] <= 0xef)
+    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
         n = 3;
-    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
         n = 4;
-    else
+    } else {
         return 0;
+    }
     if (n > n_bytes)
         return 0;
     if (s[0] == 0xe0)

@@ -86,13 +86,14 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
 {
     struct dispatcher *d = data;
 
-    if (kind == ROLE_SENDER && index < d->n_senders)
+    if (kind == ROLE_SENDER && index < d->n_senders) {
         link_sender(d, index, fd);
-    else if (kind == ROLE_INGEST || kind == ROLE_API)
+    } else if (kind == ROLE_INGEST || kind == ROLE_API) {
         chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES, on_hint,
                   on_hinter_closed, d);
-    else
+    } else {
         close(fd);
+    }
 }
 
 // --- ending ---
@@ -160,9 +161,10 @@ static void on_second(void *data)
     }
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
-    if (!d->is_draining)
+    if (!d->is_draining) {
         shard_trim(d->shard, now_us - d->config->retention_delivered_ms * 1000,
                    now_us - d->config->retention_dead_ms * 1000, TRIM_ROWS);
+    }
 }
 
 // --- starting ---
@@ -174,9 +176,10 @@ static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
 
 static void must(enum err err, const char *what)
 {
-    if (err != OK)
+    if (err != OK) {
         log_fatal("cannot start", "what=%s reason=%s", log_quote(str_of(what)),
                   log_quote(str_of(err_str(err))));
+    }
 }
 
 static void open_queue(struct dispatcher *d)

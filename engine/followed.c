@@ -194,10 +194,11 @@ static bool on_hook(void *data, const struct hook *hook)
         return true;
     log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,
               hook->revision);
-    if (hook->name.n_bytes == 0)
+    if (hook->name.n_bytes == 0) {
         forget_hook(d, hook->no);
-    else
+    } else {
         take_hook(d, hook);
+    }
     return true;
 }
 
@@ -206,8 +207,9 @@ void followed_refresh(struct dispatcher *d)
     enum err err =
         hook_watch(d->hooks, d->hooks_seen, on_hook, d, &d->hooks_seen);
 
-    if (err != OK)
+    if (err != OK) {
         log_fatal("hooks cannot be read", "reason=%s",
                   log_quote(str_of(err_str(err))));
+    }
     pump_all(d);
 }

@@ -263,10 +263,11 @@ static void put_ids(const struct post *p, struct buf *body)
         buf_printf(body, "{\"accepted\":%zu,\"ids\":[", p->append.n_events);
     for (size_t i = 0; i < p->append.n_events; i++) {
         id_format(&p->append.events[i].event.id, id);
-        if (p->is_batch)
+        if (p->is_batch) {
             buf_printf(body, "%s\"%s\"", i > 0 ? "," : "", id);
-        else
+        } else {
             buf_printf(body, "{\"id\":\"%s\"}", id);
+        }
     }
     if (p->is_batch)
         buf_puts(body, "]}");
@@ -292,15 +293,16 @@ static void answer_accepted(struct post *p)
 static void answer_conflict(struct post *p)
 {
     metrics_count(COUNTER_REFUSED_CONFLICT, 1);
-    if (p->is_batch)
+    if (p->is_batch) {
         http_fail(p->request, 409, STR_EMPTY,
                   "line %zu has the id or Idempotency-Key of another event "
                   "of the last 24 hours",
                   p->append.fault + 1);
-    else
+    } else {
         http_fail(p->request, 409, STR_EMPTY,
                   "another event of the last 24 hours has this id or "
                   "Idempotency-Key");
+    }
 }
 
 static void hint_dispatchers(struct ingest *in)

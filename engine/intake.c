@@ -11,11 +11,12 @@
 static enum err refuse(struct buf *why, const char *field,
                        const struct json_value *v, const char *allowed)
 {
-    if (v == NULL)
+    if (v == NULL) {
         buf_printf(why, "%s is missing; it must be %s", field, allowed);
-    else
+    } else {
         buf_printf(why, "%s is %s; it must be %s", field, json_type_name(v),
                    allowed);
+    }
     return ERR_INVALID;
 }
 
@@ -46,9 +47,10 @@ static enum err read_root(const struct intake *in,
     struct classified c;
     enum err err;
 
-    if (!json_is(root, JSON_OBJECT))
+    if (!json_is(root, JSON_OBJECT)) {
         return refuse(why, "the event", root,
                       "an object with \"kind\" and \"payload\"");
+    }
     if (!json_is(kind, JSON_STRING))
         return refuse(why, "kind", kind, "a string like \"stack_update\"");
     if (!json_is(payload, JSON_OBJECT))

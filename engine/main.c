@@ -65,12 +65,13 @@ static int serve(int argc, char **argv)
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'c')
+        if (option == 'c') {
             sources.file = optarg;
-        else if (option == 's' && sources.n_sets < SETS_MAX)
+        } else if (option == 's' && sources.n_sets < SETS_MAX) {
             sets[sources.n_sets++] = optarg;
-        else
+        } else {
             return serve_usage(option == 'h' ? stdout : stderr);
+        }
     }
     if (optind < argc)
         return serve_usage(stderr);

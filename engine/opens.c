@@ -69,10 +69,11 @@ struct delivery *open_add(struct dispatcher *d, struct followed *f,
 {
     struct delivery *dv = d->free_deliveries;
 
-    if (dv != NULL)
+    if (dv != NULL) {
         d->free_deliveries = dv->next;
-    else
+    } else {
         dv = xmalloc(sizeof(*dv));
+    }
     *dv = (struct delivery){ .hook = f, .position = position };
     if (d->n_open > d->n_open_mask)
         grow(d);
@@ -88,10 +89,11 @@ struct delivery *open_add(struct dispatcher *d, struct followed *f,
 
 static void leave_rowless(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->rowless_prev != NULL)
+    if (dv->rowless_prev != NULL) {
         dv->rowless_prev->rowless_next = dv->rowless_next;
-    else
+    } else {
         d->rowless = dv->rowless_next;
+    }
     if (dv->rowless_next != NULL)
         dv->rowless_next->rowless_prev = dv->rowless_prev;
     dv->rowless_prev = NULL;

@@ -24,7 +24,7 @@
 #define FETCH_ROWS_FEW 8
 // Said and not committed yet: then nothing more is sent, so that a disk that
 // hangs or is full does not fill the memory.
-#define UNCOMMITTED_MAX_BYTES (16 * 1024 * 1024)
+#define UNCOMMITTED_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
 void pump_init(struct dispatcher *d)
 {
@@ -70,10 +70,11 @@ static void start_waiting(struct dispatcher *d, struct delivery *dv)
     d->n_fresh++;
     dv->fresh_next = NULL;
     dv->fresh_prev = d->fresh_last;
-    if (d->fresh_last != NULL)
+    if (d->fresh_last != NULL) {
         d->fresh_last->fresh_next = dv;
-    else
+    } else {
         d->fresh_first = dv;
+    }
     d->fresh_last = dv;
 }
 
@@ -84,14 +85,16 @@ static void stop_waiting(struct dispatcher *d, struct delivery *dv)
         return;
     }
     d->n_fresh--;
-    if (dv->fresh_prev != NULL)
+    if (dv->fresh_prev != NULL) {
         dv->fresh_prev->fresh_next = dv->fresh_next;
-    else
+    } else {
         d->fresh_first = dv->fresh_next;
-    if (dv->fresh_next != NULL)
+    }
+    if (dv->fresh_next != NULL) {
         dv->fresh_next->fresh_prev = dv->fresh_prev;
-    else
+    } else {
         d->fresh_last = dv->fresh_prev;
+    }
 }
 
 void pump_enqueue(struct dispatcher *d, struct delivery *dv)
@@ -99,10 +102,11 @@ void pump_enqueue(struct dispatcher *d, struct delivery *dv)
     struct followed *f = dv->hook;
 
     dv->next = NULL;
-    if (f->last != NULL)
+    if (f->last != NULL) {
         f->last->next = dv;
-    else
+    } else {
         f->first = dv;
+    }
     f->last = dv;
     start_waiting(d, dv);
     pump_ready(f);
@@ -152,10 +156,11 @@ void pump_ready(struct followed *f)
     link = &d->senders[f->sender];
     f->is_ready = true;
     f->next_ready = NULL;
-    if (link->ring_last != NULL)
+    if (link->ring_last != NULL) {
         link->ring_last->next_ready = f;
-    else
+    } else {
         link->ring_first = f;
+    }
     link->ring_last = f;
 }
 
@@ -176,10 +181,13 @@ static struct followed *take_ready(struct sender_link *link)
 static void look_ahead(struct followed *f, const struct due_row *last)
 {
     struct dispatcher *d = f->dispatcher;
+    struct due_query query = { .hook_no = f->no,
+                               .after = last,
+                               .until_ms = INT64_MAX };
     struct due_row next;
     size_t n = 0;
 
-    if (shard_due_read(d->shard, f->no, last, INT64_MAX, &next, 1, &n) != OK)
+    if (shard_due_read(d->shard, &query, &next, 1, &n) != OK)
         log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
     f->is_fetchable = false;
     f->has_rows = n > 0;
@@ -208,11 +216,14 @@ static void fetch(struct followed *f)
     struct due_row rows[FETCH_ROWS];
     size_t max = d->n_fetched < FETCHED_MANY ? FETCH_ROWS : FETCH_ROWS_FEW;
     bool goes_on = f->fetched_after == d->n_commits;
-    int64_t until_ms = followed_is_active(f) ? clock_now_ms() : INT64_MAX;
+    struct due_query query = {
+        .hook_no = f->no,
+        .after = goes_on ? &f->fetched : NULL,
+        .until_ms = followed_is_active(f) ? clock_now_ms() : INT64_MAX,
+    };
     size_t n = 0;
 
-    if (shard_due_read(d->shard, f->no, goes_on ? &f->fetched : NULL, until_ms,
-                       rows, max, &n) != OK)
+    if (shard_due_read(d->shard, &query, rows, max, &n) != OK)
         log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
     for (size_t i = 0; i < n; i++)
         take_row(f, &rows[i]);

@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 
-#define LOOK_EVERY_BYTES (4u * 1024 * 1024)
+#define LOOK_EVERY_BYTES ((size_t)4 * 1024 * 1024)
 #define DISK_LEFT_BYTES  (UINT64_C(32) * 1024 * 1024)
 
 static bool is_disk_tight(const char *dir, uint64_t used_bytes)
@@ -38,12 +38,13 @@ void quota_look(struct quota *q, const struct config *config,
     q->is_disk_full = is_disk_tight(config->data_dir, used_bytes);
     q->is_full =
         q->is_disk_full || used_bytes > config->max_queue_bytes / 10 * 8;
-    if (q->is_full != was_full)
+    if (q->is_full != was_full) {
         log_warn(q->is_full ? "intake stops: no room" : "intake goes on",
                  "used_bytes=%" PRIu64 " max_queue_bytes=%" PRIu64
                  " disk_full=%s",
                  used_bytes, config->max_queue_bytes,
                  q->is_disk_full ? "yes" : "no");
+    }
 }
 
 void quota_add(struct quota *q, const struct config *config,

@@ -19,7 +19,7 @@
 #define BATCH_EVENTS          128
 #define POLL_MS               100 // a lost hint costs this much
 #define PAUSE_LOOK_MS         5
-#define UNCOMMITTED_MAX_BYTES (8 * 1024 * 1024)
+#define UNCOMMITTED_MAX_BYTES ((size_t)8 * 1024 * 1024)
 
 struct batch {
     struct dispatcher *d;
@@ -95,20 +95,19 @@ static bool must_pause(struct dispatcher *d)
 static void read_batch(struct dispatcher *d)
 {
     struct batch batch = { .d = d };
-    struct position before = d->read_to;
-    size_t n_damaged = 0;
+    struct event_scan scan = { .after = d->read_to, .max = BATCH_EVENTS };
     uint64_t n_read;
 
-    if (event_view_scan(d->events, before, BATCH_EVENTS, on_event, &batch,
-                        &d->read_to, &n_damaged) != OK)
+    if (event_view_scan(d->events, &scan, on_event, &batch) != OK)
         log_fatal("event log cannot be read", "");
-    n_read = get_be64(d->read_to.bytes) - get_be64(before.bytes);
+    d->read_to = scan.last;
+    n_read = get_be64(scan.last.bytes) - get_be64(scan.after.bytes);
     if (n_read == 0) {
         uv_idle_stop(&d->read_more); // the end of the log
         return;
     }
-    if (n_damaged > 0)
-        change_count(d->filling, COUNT_DAMAGED, (int64_t)n_damaged);
+    if (scan.n_damaged > 0)
+        change_count(d->filling, COUNT_DAMAGED, (int64_t)scan.n_damaged);
     change_count(d->filling, COUNT_MATCHED, batch.n_matched);
     metrics_count(COUNTER_EVENTS_MATCHED, n_read);
     metrics_count(COUNTER_DELIVERIES_MATCHED, (uint64_t)batch.n_matched);
@@ -121,10 +120,11 @@ static void on_read_more(uv_idle_t *idle)
 {
     struct dispatcher *d = idle->data;
 
-    if (must_pause(d))
+    if (must_pause(d)) {
         pause_reading(d);
-    else
+    } else {
         read_batch(d);
+    }
 }
 
 void reader_wake(struct dispatcher *d)

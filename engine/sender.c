@@ -156,9 +156,10 @@ static void raise_file_limit(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         log_warn("file limit not raised", "max=%llu",
                  (unsigned long long)limit.rlim_max);
+    }
 }
 
 int sender_role(unsigned index)

@@ -302,16 +302,18 @@ static void on_committed(void *data, enum err err)
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
                        clock_mono_us() - d->commit_started_us);
     if (err == ERR_FULL) {
-        if (!d->is_commit_failing)
+        if (!d->is_commit_failing) {
             log_warn("no room to commit, trying again until there is",
                      "uncommitted_bytes=%zu", change_bytes(d->filling));
+        }
         d->is_commit_failing = true;
         uv_timer_start(&d->commit_timer, on_commit_timer, NO_ROOM_RETRY_MS, 0);
         return;
     }
-    if (err != OK)
+    if (err != OK) {
         log_fatal("commit failed", "reason=%s",
                   log_quote(str_of(err_str(err))));
+    }
     if (d->is_commit_failing)
         log_info("committing again", "");
     d->is_commit_failing = false;
@@ -381,8 +383,9 @@ static void on_commit_timer(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
 
-    if (d->is_commit_failing)
+    if (d->is_commit_failing) {
         start_commit(d);
-    else if (!shard_is_committing(d->shard))
+    } else if (!shard_is_committing(d->shard)) {
         settle_commit_now(d);
+    }
 }

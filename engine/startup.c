@@ -24,13 +24,14 @@ static enum err listen_failed(const char *setting, const char *address,
 {
     enum err err = errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
 
-    if (err == ERR_BUSY)
+    if (err == ERR_BUSY) {
         buf_printf(faults,
                    "%s: %s is in use by another process; choose another\n",
                    setting, address);
-    else
+    } else {
         buf_printf(faults, "%s: cannot listen on %s: %s\n", setting, address,
                    strerror(errno));
+    }
     return err;
 }
 

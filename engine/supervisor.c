@@ -106,9 +106,10 @@ static void send_link(const struct child *to, const struct child *peer, int fd)
                                  .kind = peer->kind,
                                  .index = peer->index };
 
-    if (control_send(to->control_fd, &m, fd) != OK)
+    if (control_send(to->control_fd, &m, fd) != OK) {
         log_warn("link not handed over", "role=%s index=%u",
                  role_name(to->kind), to->index);
+    }
 }
 
 static void link_pair(const struct child *a, const struct child *b)
@@ -153,9 +154,10 @@ static void tell_all(struct supervisor *s, enum control_type type,
     for (size_t i = 0; i < s->n_children; i++) {
         const struct child *c = &s->children[i];
 
-        if (c->is_alive && control_send(c->control_fd, &m, -1) != OK)
+        if (c->is_alive && control_send(c->control_fd, &m, -1) != OK) {
             log_warn("role does not listen", "role=%s index=%u",
                      role_name(c->kind), c->index);
+        }
     }
 }
 
@@ -169,10 +171,11 @@ static void judge_readiness(struct supervisor *s)
         return;
     s->was_all_ready = all;
     tell_all(s, CONTROL_ALL_READY, all ? 1 : 0);
-    if (all)
+    if (all) {
         log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
                  s->config.ingest_listen,
                  log_quote(str_of(s->config.data_dir)));
+    }
 }
 
 static void on_control(uv_poll_t *poll, int status, int events)
@@ -232,19 +235,21 @@ static void on_role_exit(uv_process_t *process, int64_t status, int signum)
         uv_stop(&s->loop); // supervisor_run() goes on
         return;
     }
-    if (age_us >= YOUNG_US)
+    if (age_us >= YOUNG_US) {
         c->restart_wait_ms = 0;
-    else
+    } else {
         c->restart_wait_ms =
             c->restart_wait_ms == 0 ? RESTART_MIN_MS : c->restart_wait_ms * 2;
+    }
     if (c->restart_wait_ms > RESTART_MAX_MS)
         c->restart_wait_ms = RESTART_MAX_MS;
-    if (!s->is_draining || status != 0 || signum != 0)
+    if (!s->is_draining || status != 0 || signum != 0) {
         log_warn("role ended",
                  "role=%s index=%u pid=%d status=%d signal=%d "
                  "restart_in_ms=%u",
                  role_name(c->kind), c->index, process->pid, (int)status,
                  signum, s->is_draining ? 0 : c->restart_wait_ms);
+    }
     judge_readiness(s);
     c->n_open_handles = 2;
     uv_close((uv_handle_t *)&c->process, on_child_handle_closed);
@@ -254,7 +259,6 @@ static void on_role_exit(uv_process_t *process, int64_t status, int signum)
 // The environment of a role: ours, and what it needs to know.
 static char **role_environment(struct supervisor *s, unsigned slot)
 {
-    extern char **environ;
     size_t n = 0;
     char **env;
 
@@ -283,7 +287,7 @@ static int spawn(struct child *c, int their_control_fd)
 {
     struct supervisor *s = c->supervisor;
     uv_stdio_container_t fds[ROLE_LISTEN_FD + 1];
-    int inherited[ROLE_LISTEN_FD + 1] = {
+    const int inherited[ROLE_LISTEN_FD + 1] = {
         0, 1, 2, their_control_fd, s->metrics_fd, c->listen_fd
     };
     char index[16];
@@ -321,15 +325,17 @@ static void start_child(struct child *c)
 
     if (s->is_draining)
         return;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         log_fatal("no socketpair", "reason=%s",
                   log_quote(str_of(strerror(errno))));
+    }
     c->process.data = c;
     rc = spawn(c, ends[1]);
     close(ends[1]);
-    if (rc != 0)
+    if (rc != 0) {
         log_fatal("role cannot be started", "role=%s reason=%s",
                   role_name(c->kind), log_quote(str_of(uv_strerror(rc))));
+    }
     c->control_fd = ends[0];
     c->started_us = clock_mono_us();
     c->is_alive = true;
@@ -388,9 +394,10 @@ static void next_stage(struct supervisor *s)
 
             // Who cannot be told is dead already: its exit will be reported.
             if (c->kind == drain_order[s->stage] && c->is_alive &&
-                control_send(c->control_fd, &m, -1) != OK)
+                control_send(c->control_fd, &m, -1) != OK) {
                 log_warn("role does not listen", "role=%s index=%u",
                          role_name(c->kind), c->index);
+            }
         }
     }
     if (s->stage == N_STAGES)
@@ -453,10 +460,11 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
     struct supervisor *s = handle->data;
 
-    if (signum == SIGHUP)
+    if (signum == SIGHUP) {
         reload(s);
-    else
+    } else {
         drain(s);
+    }
 }
 
 // --- starting ---

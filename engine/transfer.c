@@ -113,9 +113,9 @@ static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
     if ((size_t)fd >= ts->n_socks) {
         size_t n = (size_t)fd * 2 + 64;
 
-        ts->socks = xrealloc(ts->socks, n * sizeof(*ts->socks));
+        ts->socks = xrealloc(ts->socks, n * sizeof(struct sock *));
         memset(ts->socks + ts->n_socks, 0,
-               (n - ts->n_socks) * sizeof(*ts->socks));
+               (n - ts->n_socks) * sizeof(struct sock *));
         ts->n_socks = n;
     }
     s->owner = ts;
@@ -140,10 +140,11 @@ static void arm(struct sock *s)
     if (events == s->armed)
         return;
     s->armed = events;
-    if (events == 0)
+    if (events == 0) {
         uv_poll_stop(&s->poll);
-    else
+    } else {
         uv_poll_start(&s->poll, events, on_poll);
+    }
 }
 
 // CURLMOPT_SOCKETFUNCTION
@@ -217,10 +218,11 @@ static int on_curl_timer(CURLM *multi, long wait_ms, void *data)
     struct transfers *ts = data;
 
     (void)multi;
-    if (wait_ms < 0)
+    if (wait_ms < 0) {
         uv_timer_stop(&ts->timer);
-    else
+    } else {
         uv_timer_start(&ts->timer, on_timer, (uint64_t)wait_ms, 0);
+    }
     return 0;
 }
 
@@ -236,6 +238,7 @@ static void end_header_block(struct transfer *t)
 }
 
 // CURLOPT_HEADERFUNCTION: one line at a time, with its line end.
+// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
 static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
 {
     struct transfer *t = data;
@@ -408,10 +411,48 @@ static void reap(struct transfers *ts)
                       log_quote(str_of(curl_easy_strerror(set_code))));   \
     } while (0)
 
+static void set_callbacks(struct transfer *t)
+{
+    struct transfers *ts = t->owner;
+    CURL *easy = t->easy;
+
+    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(easy, CURLOPT_OPENSOCKETDATA, t);
+    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(easy, CURLOPT_CLOSESOCKETDATA, ts);
+    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET(easy, CURLOPT_HEADERDATA, t);
+    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET(easy, CURLOPT_WRITEDATA, t);
+}
+
+// Verification has no switch: there is no setting that turns it off.
+static void set_tls_options(struct transfer *t)
+{
+    struct transfers *ts = t->owner;
+    CURL *easy = t->easy;
+
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (ts->config->ca_file[0] != '\0')
+        SET(easy, CURLOPT_CAINFO, ts->config->ca_file);
+}
+
+static void set_connection_options(CURL *easy)
+{
+    SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_PATH_AS_IS, 1L);
+    SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    SET(easy, CURLOPT_TCP_NODELAY, 1L);
+    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
+    SET(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
+    SET(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
+}
+
 // What is the same for every attempt.
 static void set_fixed_options(struct transfer *t)
 {
-    struct transfers *ts = t->owner;
     CURL *easy = t->easy;
 
     SET(easy, CURLOPT_PRIVATE, (char *)t);
@@ -423,28 +464,8 @@ static void set_fixed_options(struct transfer *t)
     SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(easy, CURLOPT_NOSIGNAL, 1L);
-    SET(easy, CURLOPT_PATH_AS_IS, 1L);
-    SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    SET(easy, CURLOPT_TCP_NODELAY, 1L);
-    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
-    SET(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
-    SET(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
     SET(easy, CURLOPT_USERAGENT, USER_AGENT);
     SET(easy, CURLOPT_POST, 1L);
-    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(easy, CURLOPT_OPENSOCKETDATA, t);
-    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-    SET(easy, CURLOPT_CLOSESOCKETDATA, ts);
-    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
-    SET(easy, CURLOPT_HEADERDATA, t);
-    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
-    SET(easy, CURLOPT_WRITEDATA, t);
-    if (ts->config->ca_file[0] != '\0')
-        SET(easy, CURLOPT_CAINFO, ts->config->ca_file);
 }
 
 static struct transfer *transfer_new(struct transfers *ts)
@@ -459,6 +480,9 @@ static struct transfer *transfer_new(struct transfers *ts)
     buf_init(&t->response_headers, RESPONSE_HEADERS_MAX_BYTES);
     buf_init(&t->response_body, RESPONSE_BODY_MAX_BYTES);
     set_fixed_options(t);
+    set_connection_options(t->easy);
+    set_tls_options(t);
+    set_callbacks(t);
     return t;
 }
 
@@ -472,7 +496,7 @@ static struct curl_slist *link_headers(struct transfer *t, char *at,
     size_t n = 0;
 
     t->headers[n++].data = no_expect;
-    for (char *end = at + n_bytes; at < end && n < HEADERS_MAX;
+    for (const char *end = at + n_bytes; at < end && n < HEADERS_MAX;
          at += strlen(at) + 1)
         t->headers[n++].data = at;
     for (size_t i = 0; i < n; i++)
@@ -528,9 +552,10 @@ void transfers_start(struct transfers *ts, const struct order *order)
     ts->n_inflight++;
     url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
     code = curl_multi_add_handle(ts->multi, t->easy);
-    if (url_code != CURLE_OK || code != CURLM_OK)
+    if (url_code != CURLE_OK || code != CURLM_OK) {
         log_panic("attempt cannot be started", "reason=%s",
                   curl_multi_strerror(code));
+    }
 }
 
 struct transfers *transfers_new(struct uv_loop_s *loop,

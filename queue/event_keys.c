@@ -39,12 +39,13 @@ bool event_key(const struct new_event *ne, uint8_t out[EVENT_KEY_BYTES])
 {
     const struct event *e = &ne->event;
 
-    if (ne->has_id)
+    if (ne->has_id) {
         event_key_of_id(e->family, e->org, &e->id, out);
-    else if (ne->idempotency.n_bytes > 0)
+    } else if (ne->idempotency.n_bytes > 0) {
         key_of(e->family, 'k', e->org, ne->idempotency, out);
-    else
+    } else {
         return false;
+    }
     return true;
 }
 
@@ -81,7 +82,7 @@ enum err event_key_get(struct store *s, MDB_txn *txn,
 static enum err check_stored(struct store *s, MDB_txn *txn,
                              struct new_event *ne, const uint8_t *key)
 {
-    struct key_row row;
+    struct key_row row = { 0 };
     uint8_t content[16];
     enum err err = event_key_get(s, txn, key, &row);
 
@@ -210,7 +211,7 @@ enum err event_key_put(struct store *s, MDB_txn *txn,
 static int remove_if_of(struct store *s, MDB_txn *txn, const uint8_t *key,
                         int64_t accepted_at_us)
 {
-    struct key_row row;
+    struct key_row row = { 0 };
     MDB_val k = val_at(key, EVENT_KEY_BYTES);
 
     if (event_key_get(s, txn, key, &row) != OK ||

@@ -131,10 +131,11 @@ static enum err put_batch(struct event_log *log)
     }
     if (err == OK)
         err = put_next(log, txn);
-    if (err == OK)
+    if (err == OK) {
         err = store_commit(log->store, txn);
-    else
+    } else {
         mdb_txn_abort(txn);
+    }
     if (err != OK)
         log->next = next_before;
     return err;
@@ -202,10 +203,11 @@ void event_log_append(struct event_log *log, struct append *a)
     a = event_log_ack_early(log, a);
 #endif
     a->next = NULL;
-    if (log->last != NULL)
+    if (log->last != NULL) {
         log->last->next = a;
-    else
+    } else {
         log->first = a;
+    }
     log->last = a;
     log->n_pending++;
     event_log_go_on(log);

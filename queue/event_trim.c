@@ -112,13 +112,15 @@ static void on_trim(uv_work_t *work)
 
     if (err == OK) {
         err = trim_events(log, txn, upto);
-        if (err == OK)
+        if (err == OK) {
             err = event_keys_expire(log->store, txn, clock_now_us(),
                                     log->trim_max);
-        if (err == OK)
+        }
+        if (err == OK) {
             err = store_commit(log->store, txn);
-        else
+        } else {
             mdb_txn_abort(txn);
+        }
     }
     log->batch_err = err;
 }
@@ -128,9 +130,10 @@ static void on_trimmed(uv_work_t *work, int status)
     struct event_log *log = work->data;
 
     (void)status;
-    if (log->batch_err != OK)
+    if (log->batch_err != OK) {
         log_warn("old events not removed", "reason=%s",
                  log_quote(str_of(err_str(log->batch_err))));
+    }
     log->is_busy = false;
     event_log_go_on(log);
 }
@@ -150,9 +153,10 @@ static bool is_needed(struct event_log *log, int64_t before_us)
         struct event e;
         struct str id_key;
 
-        if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0)
+        if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
             needed = event_decode(str_of_val(val), &e, &id_key) != OK ||
                      e.accepted_at_us < before_us;
+        }
         mdb_cursor_close(cursor);
     }
     if (!needed &&
@@ -169,8 +173,10 @@ void event_log_trim(struct event_log *log, int64_t before_us, size_t max)
 {
     if (log->is_busy || !is_needed(log, before_us))
         return;
-    if (log->shards == NULL)
-        log->shards = xcalloc(log->config.n_shards, sizeof(*log->shards));
+    if (log->shards == NULL) {
+        log->shards =
+            xcalloc(log->config.n_shards, sizeof(struct shard_view *));
+    }
     log->trim_before_us = before_us;
     log->trim_max = max;
     log->is_busy = true;

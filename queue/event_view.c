@@ -40,43 +40,42 @@ static enum err decode(MDB_val key, MDB_val val, struct event *e)
     return err;
 }
 
-static enum err scan(struct store *s, MDB_cursor *cursor, struct position after,
-                     size_t max, event_visit visit, void *data,
-                     struct position *last, size_t *n_damaged)
+static enum err scan_from(struct store *s, MDB_cursor *cursor,
+                          struct event_scan *scan, event_visit visit,
+                          void *data)
 {
-    struct position from = position_of(position_number(after) + 1);
+    struct position from = position_of(position_number(scan->after) + 1);
     MDB_val key = val_at(from.bytes, sizeof(from.bytes));
     MDB_val val;
     int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 
-    for (size_t i = 0; i < max && rc == 0; i++) {
+    for (size_t i = 0; i < scan->max && rc == 0; i++) {
         struct event e;
 
         if (decode(key, val, &e) == OK) {
-            *last = e.position;
+            scan->last = e.position;
             if (!visit(data, &e))
                 return OK;
         } else {
-            memcpy(last->bytes, key.mv_data, sizeof(last->bytes));
-            (*n_damaged)++;
+            memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
+            scan->n_damaged++;
             log_warn("damaged event passed over", "position=%llu",
-                     (unsigned long long)position_number(*last));
+                     (unsigned long long)position_number(scan->last));
         }
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
-    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
+    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
 }
 
-enum err event_view_scan(struct event_view *view, struct position after,
-                         size_t max, event_visit visit, void *data,
-                         struct position *last, size_t *n_damaged)
+enum err event_view_scan(struct event_view *view, struct event_scan *scan,
+                         event_visit visit, void *data)
 {
-    struct position reached = after;
     MDB_cursor *cursor;
     MDB_txn *txn;
     enum err err = store_read(view->store, &txn);
 
-    *n_damaged = 0;
+    scan->last = scan->after;
+    scan->n_damaged = 0;
     if (err != OK)
         return err;
     err = store_err(
@@ -84,12 +83,10 @@ enum err event_view_scan(struct event_view *view, struct position after,
         mdb_cursor_open(txn, view->store->dbs[EVENTS_EVENTS], &cursor),
         "scan events");
     if (err == OK) {
-        err = scan(view->store, cursor, after, max, visit, data, &reached,
-                   n_damaged);
+        err = scan_from(view->store, cursor, scan, visit, data);
         mdb_cursor_close(cursor);
     }
     store_read_end(view->store);
-    *last = reached;
     return err;
 }
 
@@ -106,10 +103,11 @@ enum err event_view_get(struct event_view *view, struct position position,
     if (err != OK)
         return err;
     rc = mdb_get(txn, view->store->dbs[EVENTS_EVENTS], &key, &val);
-    if (rc == MDB_NOTFOUND)
+    if (rc == MDB_NOTFOUND) {
         err = ERR_NOTFOUND;
-    else
+    } else {
         err = store_err(view->store, rc, "get event");
+    }
     if (err == OK)
         err = decode(key, val, &e);
     if (err == OK)
@@ -162,10 +160,11 @@ enum err event_view_find(struct event_view *view, enum family family,
     struct position at;
     enum err err = find_key(view, &w, &at);
 
-    if (err == ERR_NOTFOUND || err == ERR_CORRUPT)
+    if (err == ERR_NOTFOUND || err == ERR_CORRUPT) {
         at = position_of(id_serial(id));
-    else if (err != OK)
+    } else if (err != OK) {
         return err;
+    }
     err = event_view_get(view, at, on_candidate, &w);
     if (err == ERR_CORRUPT || (err == OK && !w.is_found))
         err = ERR_NOTFOUND;

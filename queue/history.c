@@ -59,7 +59,6 @@ static enum err scan(struct store *s, MDB_txn *txn, MDB_cursor *cursor,
     MDB_val key = val_at(from, sizeof(from));
     MDB_val val;
     bool goes_on = true;
-    enum err err = OK;
     int rc;
 
     put_be64(from, query->hook_no);
@@ -73,7 +72,8 @@ static enum err scan(struct store *s, MDB_txn *txn, MDB_cursor *cursor,
 
         if (key.mv_size != sizeof(from) || get_be64(k) != query->hook_no)
             break;
-        err = visit_attempt(s, txn, get_be64(k + 8), visit, data, &goes_on);
+        enum err err =
+            visit_attempt(s, txn, get_be64(k + 8), visit, data, &goes_on);
         if (err != OK)
             return err;
         rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);

@@ -106,11 +106,12 @@ static enum err judge_room(const char *dir, struct buf *why)
 static enum err explain(enum err err, const char *dir, const char *what,
                         struct buf *why)
 {
-    if (err != OK && why->n_bytes == 0)
+    if (err != OK && why->n_bytes == 0) {
         buf_printf(why, "%s in %s: %s", what, dir,
                    err == ERR_DENIED
                        ? "not permitted (is it read-only, or somebody else's?)"
                        : err_str(err));
+    }
     return err;
 }
 
@@ -135,9 +136,10 @@ static enum err judge(const char *dir, struct buf *why)
         if (err == OK)
             err = judge_room(dir, why);
         snprintf(text, sizeof(text), "%s %d\n", FORMAT_NAME, FORMAT_VERSION);
-        if (err == OK)
+        if (err == OK) {
             err = explain(file_write(dir, "FORMAT", text), dir,
                           "FORMAT cannot be written", why);
+        }
     }
     free(path);
     return err;
@@ -195,9 +197,10 @@ static enum err make_environment(const struct queue_config *config,
 
     if (err == OK && !file_is_there(path)) {
         err = judge_room(config->data_dir, why);
-        if (err == OK)
+        if (err == OK) {
             err = prepare_environment(temporary, config->max_bytes, names,
                                       n_names, &store);
+        }
         if (err == OK)
             err = file_rename(config->data_dir, temporary_name, name);
     }

@@ -95,11 +95,11 @@ struct event {
 
 struct new_event { // filled by the caller
     struct event event;
-    bool has_id;            // the producer chose event.id; else one is made
     struct str idempotency; // key that makes it idempotent; empty: none.
                             // An id that the producer chose is one by itself.
-    bool was_stored;        // out: false for a repetition, nothing was stored
     const struct new_event *repeats; // private
+    bool has_id;     // the producer chose event.id; else one is made
+    bool was_stored; // out: false for a repetition, nothing was stored
 };
 
 // A request to append, owned by the caller until `done` runs. All of its
@@ -155,13 +155,17 @@ MUST_CHECK enum err event_view_open(const struct queue_config *config,
 // False ends the scan after this event.
 typedef bool (*event_visit)(void *data, const struct event *event);
 
-// Visits up to `max` events after `after`, in order. `last` is the position of
-// the last one passed (visited or damaged), or `after`. Damaged records are
-// passed over, logged and counted in `n_damaged`.
+struct event_scan {
+    struct position after;
+    size_t max;
+    struct position last; // out: the last one passed, or `after`
+    size_t n_damaged;     // out: damaged records, passed over and logged
+};
+
+// Visits up to `scan->max` events after `scan->after`, in order.
 MUST_CHECK enum err event_view_scan(struct event_view *view,
-                                    struct position after, size_t max,
-                                    event_visit visit, void *data,
-                                    struct position *last, size_t *n_damaged);
+                                    struct event_scan *scan, event_visit visit,
+                                    void *data);
 
 // ERR_NOTFOUND: removed by retention. ERR_CORRUPT: damaged.
 MUST_CHECK enum err event_view_get(struct event_view *view,
@@ -326,12 +330,17 @@ struct position shard_cursor(const struct shard *s);
 bool shard_was_matched(const struct shard *s, uint64_t hook_no,
                        struct position position);
 
-// Due rows of a hook in due order, strictly after `after` (NULL: from the
-// first), due at or before `until_ms`. Committed rows only.
-MUST_CHECK enum err shard_due_read(struct shard *s, uint64_t hook_no,
-                                   const struct due_row *after,
-                                   int64_t until_ms, struct due_row *rows,
-                                   size_t max, size_t *n);
+struct due_query {
+    uint64_t hook_no;
+    const struct due_row
+        *after;       // borrowed; rows after it. NULL: from the first
+    int64_t until_ms; // due at or before
+};
+
+// Up to `max` due rows of a hook in due order. Committed rows only.
+MUST_CHECK enum err shard_due_read(struct shard *s,
+                                   const struct due_query *query,
+                                   struct due_row *rows, size_t max, size_t *n);
 
 // Each hook that has due rows, with its first due time: one seek a hook.
 typedef void (*due_hook_visit)(void *data, uint64_t hook_no,
@@ -477,7 +486,7 @@ MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
                                hook_visit visit, void *data, uint64_t *last);
 
 // A copy in one allocation; the caller frees it with free().
-struct hook *hook_copy(const struct hook *hook);
+struct hook *hook_copy(const struct hook *h);
 
 // --- checking --------------------------------------------------------------
 

@@ -22,7 +22,7 @@ int position_cmp(struct position a, struct position b)
 
 struct position position_of(uint64_t number)
 {
-    struct position p;
+    struct position p = { { 0 } };
 
     put_be64(p.bytes, number);
     return p;
@@ -47,10 +47,11 @@ static void unpack_bytes(struct unpack *u, void *out, size_t n_bytes)
 {
     struct str s = unpack_str(u);
 
-    if (s.n_bytes != n_bytes)
+    if (s.n_bytes != n_bytes) {
         u->bad = true;
-    else
+    } else {
         memcpy(out, s.at, n_bytes);
+    }
 }
 
 // --- events ---

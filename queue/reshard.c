@@ -72,10 +72,11 @@ static enum err move_rows(struct move *m, unsigned from, unsigned db)
         MDB_txn *out;
 
         err = txn_of(m, to, &out);
-        if (err == OK)
+        if (err == OK) {
             err = store_err(m->fresh[to],
                             mdb_put(out, m->fresh[to]->dbs[db], &key, &val, 0),
                             "reshard");
+        }
     }
     mdb_cursor_close(cursor);
     store_read_end(m->old[from]);
@@ -137,11 +138,12 @@ static enum err move_attempt(struct move *m, const struct source *s)
 
     put_be64(by_hook, s->attempt.hook_no);
     by_hook_value(&s->attempt, by_hook + 8);
-    if (err == OK)
+    if (err == OK) {
         err = shard_put_attempt(
             m->fresh[to], txn, &m->state[to],
             (struct str){ (const char *)by_hook, sizeof(by_hook) },
             str_of_val(s->val));
+    }
     return err;
 }
 
@@ -156,11 +158,12 @@ static enum err move_history(struct move *m)
         MDB_txn *txn;
 
         err = store_read(m->old[i], &txn);
-        if (err == OK)
+        if (err == OK) {
             err = store_err(m->old[i],
                             mdb_cursor_open(txn, m->old[i]->dbs[SHARD_ATTEMPTS],
                                             &sources[i].cursor),
                             "reshard");
+        }
         if (err == OK)
             err = advance(m->old[i], &sources[i]);
     }

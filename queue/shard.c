@@ -111,9 +111,10 @@ static void forget_handovers(struct shard_state *state)
         const struct handover *h = &state->handovers[i];
         bool is_passed = true;
 
-        for (uint32_t k = 0; k < h->n_shards; k++)
+        for (uint32_t k = 0; k < h->n_shards; k++) {
             is_passed =
                 is_passed && position_cmp(h->cursors[k], state->cursor) <= 0;
+        }
         if (!is_passed)
             state->handovers[n++] = *h;
     }
@@ -164,11 +165,12 @@ static void on_work(uv_work_t *work)
 static void on_trimmed(struct shard *s)
 {
     s->is_trimming = false;
-    if (s->work_err == OK)
+    if (s->work_err == OK) {
         s->state = s->fresh;
-    else
+    } else {
         log_warn("old history not removed", "reason=%s",
                  log_quote(str_of(err_str(s->work_err))));
+    }
     if (s->is_committing)
         shard_start_work(s); // it waited for us
 }
@@ -251,42 +253,54 @@ unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards)
 
 // --- the owner's reads ---
 
-static enum err read_due(struct shard *s, MDB_cursor *cursor, uint64_t hook_no,
-                         const struct due_row *after, int64_t until_ms,
-                         struct due_row *rows, size_t max, size_t *n)
+static int seek_due(MDB_cursor *cursor, const struct due_query *query,
+                    uint8_t from[DUE_KEY_BYTES], MDB_val *key, MDB_val *val)
+{
+    int rc;
+
+    *key = val_at(from, DUE_KEY_BYTES);
+    rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+    if (rc == 0 && query->after != NULL && key->mv_size == DUE_KEY_BYTES &&
+        memcmp(key->mv_data, from, DUE_KEY_BYTES) == 0)
+        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+    return rc;
+}
+
+static enum err read_due(struct shard *s, MDB_cursor *cursor,
+                         const struct due_query *query, struct due_row *rows,
+                         size_t max, size_t *n)
 {
     uint8_t from[DUE_KEY_BYTES] = { 0 };
-    MDB_val key = val_at(from, sizeof(from));
+    MDB_val key;
     MDB_val val;
     int rc;
 
-    put_be64(from, hook_no);
-    if (after != NULL)
-        due_key(after, from);
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-    if (rc == 0 && after != NULL && key.mv_size == sizeof(from) &&
-        memcmp(key.mv_data, from, sizeof(from)) == 0)
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    put_be64(from, query->hook_no);
+    if (query->after != NULL)
+        due_key(query->after, from);
+    rc = seek_due(cursor, query, from, &key, &val);
     while (rc == 0 && *n < max) {
         struct due_row *row = &rows[*n];
 
-        if (key.mv_size != DUE_KEY_BYTES || get_be64(key.mv_data) != hook_no)
+        if (key.mv_size != DUE_KEY_BYTES ||
+            get_be64(key.mv_data) != query->hook_no)
             break;
         if (due_decode(str_of_val(key), str_of_val(val), row) != OK) {
             log_warn("damaged due row passed over", "hook=%llu",
-                     (unsigned long long)hook_no);
+                     (unsigned long long)query->hook_no);
         } else {
-            if (row->due_at_ms > until_ms)
+            if (row->due_at_ms > query->until_ms)
                 break;
             (*n)++;
         }
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
-    return rc == MDB_NOTFOUND ? OK : store_err(s->store, rc, "read due rows");
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(s->store, rc, "read due rows");
 }
 
-enum err shard_due_read(struct shard *s, uint64_t hook_no,
-                        const struct due_row *after, int64_t until_ms,
+enum err shard_due_read(struct shard *s, const struct due_query *query,
                         struct due_row *rows, size_t max, size_t *n)
 {
     MDB_cursor *cursor;
@@ -300,7 +314,7 @@ enum err shard_due_read(struct shard *s, uint64_t hook_no,
                     mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor),
                     "read due rows");
     if (err == OK) {
-        err = read_due(s, cursor, hook_no, after, until_ms, rows, max, n);
+        err = read_due(s, cursor, query, rows, max, n);
         mdb_cursor_close(cursor);
     }
     store_read_end(s->store);
@@ -358,9 +372,10 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_no,
     err =
         store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
                   "get dead letter");
-    if (err == OK)
+    if (err == OK) {
         err = dead_decode((struct str){ (const char *)bytes, sizeof(bytes) },
                           str_of_val(val), out);
+    }
     store_read_end(s->store);
     return err;
 }

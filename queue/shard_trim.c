@@ -99,6 +99,14 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
     return store_err(s->store, rc, "trim");
 }
 
+static bool has_trimmed(const struct shard *s)
+{
+    return s->fresh.trimmed_delivered != s->state.trimmed_delivered ||
+           s->fresh.trimmed_others != s->state.trimmed_others ||
+           s->fresh.counts[COUNT_DEAD_EXPIRED] !=
+               s->state.counts[COUNT_DEAD_EXPIRED];
+}
+
 enum err shard_trim_rows(struct shard *s)
 {
     MDB_txn *txn;
@@ -109,12 +117,13 @@ enum err shard_trim_rows(struct shard *s)
     s->fresh = s->state;
     err = trim_attempts(s, txn, true, s->trim_delivered_us,
                         &s->fresh.trimmed_delivered);
-    if (err == OK)
+    if (err == OK) {
         err = trim_attempts(s, txn, false, s->trim_others_us,
                             &s->fresh.trimmed_others);
+    }
     if (err == OK)
         err = trim_dead(s, txn);
-    if (err == OK && memcmp(&s->fresh, &s->state, sizeof(s->fresh)) == 0) {
+    if (err == OK && !has_trimmed(s)) {
         mdb_txn_abort(txn); // nothing to remove
         return OK;
     }

@@ -70,9 +70,10 @@ static enum err open_dbs(struct store *s, const char *const *names,
     int rc =
         mdb_txn_begin(s->env, NULL, s->is_read_only ? MDB_RDONLY : 0, &txn);
 
-    for (size_t i = 0; i < n_names && rc == 0; i++)
+    for (size_t i = 0; i < n_names && rc == 0; i++) {
         rc = mdb_dbi_open(txn, names[i], s->is_read_only ? 0 : MDB_CREATE,
                           &s->dbs[i]);
+    }
     if (rc == 0)
         rc = mdb_txn_commit(txn); // of a reader too: it keeps the handles
     return store_err(s, rc, "open databases");
@@ -135,10 +136,11 @@ enum err store_read(struct store *s, MDB_txn **txn)
 {
     int rc;
 
-    if (s->reader == NULL)
+    if (s->reader == NULL) {
         rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->reader);
-    else
+    } else {
         rc = mdb_txn_renew(s->reader);
+    }
     if (rc == MDB_READERS_FULL) {
         int dead;
 
@@ -199,9 +201,10 @@ void queue_upkeep(void)
     for (struct store *s = stores; s != NULL; s = s->next) {
         int dead = 0;
 
-        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0)
+        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0) {
             log_info("dead readers removed", "path=%s n=%d",
                      log_quote(str_of(s->path)), dead);
+        }
     }
 }
 
@@ -239,9 +242,10 @@ void queue_trim_memory(void)
         if (strstr(line, "/data.mdb") == NULL)
             continue;
         // NOLINTNEXTLINE(cert-err34-c): a kernel file of fixed form
-        if (sscanf(line, "%llx-%llx", &from, &to) == 2)
+        if (sscanf(line, "%llx-%llx", &from, &to) == 2) {
             // NOLINTNEXTLINE(performance-no-int-to-ptr): it is an address
             madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);
+        }
     }
     fclose(maps);
 }

@@ -79,9 +79,10 @@ static void on_due(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "deliveries %u: a due row is damaged", k);
         return;
     }
-    if (queue_shard_of(row.hook_no, c->config->n_shards) != k)
+    if (queue_shard_of(row.hook_no, c->config->n_shards) != k) {
         fault(c, "deliveries %u: hook %" PRIu64 " belongs to another shard", k,
               row.hook_no);
+    }
     want_event(c, row.position);
 }
 
@@ -112,9 +113,10 @@ static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
         rc = mdb_stat(txn, s->dbs[SHARD_BY_HOOK], &by_hook);
     if (rc != 0)
         return store_err(s, rc, "verify");
-    if (attempts.ms_entries != by_hook.ms_entries)
+    if (attempts.ms_entries != by_hook.ms_entries) {
         fault(c, "deliveries %u: %zu attempts but %zu of them by hook", k,
               attempts.ms_entries, by_hook.ms_entries);
+    }
     return OK;
 }
 
@@ -127,11 +129,12 @@ static void add_books(struct check *c, unsigned k,
                       n[COUNT_DEAD_EXPIRED] + (int64_t)counts->n_dead +
                       (int64_t)counts->n_due;
 
-    if (n[COUNT_MATCHED] != settled)
+    if (n[COUNT_MATCHED] != settled) {
         fault(c,
               "deliveries %u: %" PRId64 " matched, but %" PRId64
               " delivered, dead, cancelled or pending",
               k, n[COUNT_MATCHED], settled);
+    }
     r->matched += n[COUNT_MATCHED];
     r->delivered += n[COUNT_DELIVERED];
     r->cancelled += n[COUNT_CANCELLED];
@@ -195,9 +198,10 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
     struct str id_key;
 
     (void)k;
-    if (key.mv_size != 8 || event_decode(str_of_val(val), &e, &id_key) != OK)
+    if (key.mv_size != 8 || event_decode(str_of_val(val), &e, &id_key) != OK) {
         fault(c, "events: event %" PRIu64 " is damaged",
               key.mv_size == 8 ? get_be64(key.mv_data) : 0);
+    }
 }
 
 static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
@@ -219,12 +223,13 @@ static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
         MDB_val val;
         int rc = mdb_get(txn, s->dbs[EVENTS_EVENTS], &key, &val);
 
-        if (rc == MDB_NOTFOUND)
+        if (rc == MDB_NOTFOUND) {
             fault(c,
                   "a delivery is due of event %" PRIu64 ", which is not there",
                   position_number(c->wanted[i]));
-        else if (rc != 0)
+        } else if (rc != 0) {
             return store_err(s, rc, "verify");
+        }
     }
     return OK;
 }
@@ -250,10 +255,11 @@ static enum err check_events(struct check *c)
         err = check_wanted(c, s, txn);
     store_read_end(s);
     c->report->n_accepted = next - 1;
-    if (position_number(c->least_cursor) > next - 1)
+    if (position_number(c->least_cursor) > next - 1) {
         fault(c, "a cursor is past the end of the event log");
-    else
+    } else {
         c->report->n_unmatched = next - 1 - position_number(c->least_cursor);
+    }
     return err;
 }
 

@@ -23,7 +23,7 @@
 #include "common/mem.h"
 #include "tests/unit.h"
 
-#define ANSWER_MAX_BYTES (1 << 20)
+#define ANSWER_MAX_BYTES ((size_t)1 << 20)
 
 static uint16_t port;
 static pid_t server_pid;
@@ -175,6 +175,7 @@ static inline int dial(void)
 
 static inline void send_all(int fd, const char *at, size_t n_bytes)
 {
+    assert_non_null(at);
     while (n_bytes > 0) {
         ssize_t n = send(fd, at, n_bytes, MSG_NOSIGNAL);
 

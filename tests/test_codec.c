@@ -97,9 +97,10 @@ static void every_damaged_byte_of_a_record_is_noticed(void **state)
                          ERR_CORRUPT);
         b.at[i] ^= 0x10;
     }
-    for (size_t n = 0; n < b.n_bytes; n++)
+    for (size_t n = 0; n < b.n_bytes; n++) {
         assert_int_equal(record_open((struct str){ b.at, n }, 2, &version, &u),
                          ERR_CORRUPT);
+    }
     buf_clear(&b);
 }
 

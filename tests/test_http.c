@@ -109,10 +109,11 @@ static void every_case_has_its_exact_answer(void **state)
         bool closed;
         int status = ask(c->bytes, strlen(c->bytes), &closed, text);
 
-        if (status != c->status || closed != c->closed)
+        if (status != c->status || closed != c->closed) {
             fail_msg("%s: %d%s instead of %d%s: %.200s", c->name, status,
                      closed ? " closed" : "", c->status,
                      c->closed ? " closed" : "", text);
+        }
         if (status >= 400 && strstr(text, "\"code\":") == NULL)
             fail_msg("%s: no error body: %.200s", c->name, text);
     }
@@ -178,8 +179,10 @@ static void pipelined_requests_are_answered_in_order(void **state)
     read_answer(fd, text, 400);
     for (size_t i = 0; i < 5; i++) {
         at = strstr(at, wanted[i]);
-        if (at == NULL)
+        if (at == NULL) {
             fail_msg("answer %zu is missing: %s", i, text);
+            break;
+        }
         at++;
     }
     close(fd);
@@ -266,7 +269,7 @@ static void sizes_are_limited(void **state)
     buf_puts(&b, " HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(ask_buf(&b, text), 200);
     buf_puts(&b, GET "X: ");
-    put_many(&b, "a", 16 * 1024);
+    put_many(&b, "a", 16384);
     buf_puts(&b, "\r\n\r\n");
     assert_int_equal(ask_buf(&b, text), 431);
     buf_puts(&b, GET);

@@ -192,17 +192,19 @@ static void orders_and_outcomes_come_back(void **state)
     assert_true(order_back.no == order.no);
     assert_true(str_eq(order_back.headers, order.headers));
     assert_true(str_eq(order_back.body, order.body));
-    for (size_t n = 0; n < b.n_bytes; n++)
+    for (size_t n = 0; n < b.n_bytes; n++) {
         assert_int_equal(order_unpack((struct str){ b.at, n }, &order_back),
                          ERR_CORRUPT);
+    }
     buf_reset(&b);
     outcome_pack(&b, &outcome);
     assert_int_equal(outcome_unpack(buf_str(&b), &outcome_back), OK);
     assert_int_equal(outcome_back.error, ERROR_TIMEOUT);
     assert_true(outcome_back.timing.total_us == 30000000);
-    for (size_t n = 0; n < b.n_bytes; n++)
+    for (size_t n = 0; n < b.n_bytes; n++) {
         assert_int_equal(outcome_unpack((struct str){ b.at, n }, &outcome_back),
                          ERR_CORRUPT);
+    }
     buf_clear(&b);
 }
 

@@ -213,12 +213,13 @@ static int check_hook(struct place *p, struct shard *s, unsigned k,
 {
     struct history_query query = { .hook_no = hook, .limit = 10 };
     struct shard_view *view;
+    struct due_query due_query = { .hook_no = hook, .until_ms = 1000 };
     struct due_row rows[4];
     struct dead_row dead;
     size_t n_attempts = 0;
     size_t n;
 
-    if (shard_due_read(s, hook, NULL, 1000, rows, 4, &n) != OK || n != 1)
+    if (shard_due_read(s, &due_query, rows, 4, &n) != OK || n != 1)
         return 2;
     if (shard_dead_get(s, hook, nth(8), &dead) != OK)
         return 3;
@@ -326,10 +327,10 @@ static int append_three(struct place *p, unsigned n)
     uv_loop_init(&f.loop);
     if (event_log_open(&p->config, &f.loop, &f.log) != OK)
         return 1;
-    for (char c = '1'; c <= '3'; c++) {
+    for (int i = 1; i <= 3; i++) {
         struct new_event e;
 
-        text[9] = c;
+        text[9] = (char)('0' + i);
         e = event_of("a.b", text);
         if (append(&f, &e, 1, &a) != OK)
             return 2;
@@ -340,17 +341,16 @@ static int append_three(struct place *p, unsigned n)
 static int scan_damaged(struct place *p, unsigned n)
 {
     struct fixture f = { .config = p->config };
+    struct event_scan query = { .max = 10 };
     struct seen seen = { 0 };
     struct queue_report report;
-    struct position last;
-    size_t n_damaged = 0;
 
     (void)n;
     if (event_view_open(&p->config, &f.view) != OK ||
-        event_view_scan(f.view, position_start, 10, on_event, &seen, &last,
-                        &n_damaged) != OK)
+        event_view_scan(f.view, &query, on_event, &seen) != OK)
         return 1;
-    if (n_damaged != 1 || seen.n != 2 || position_cmp(last, nth(3)) != 0)
+    if (query.n_damaged != 1 || seen.n != 2 ||
+        position_cmp(query.last, nth(3)) != 0)
         return 2;
     if (queue_verify(&p->config, NULL, NULL, &report) != OK ||
         report.n_faults != 1)
@@ -363,7 +363,7 @@ static size_t damage(struct place *p, const char *text)
 {
     char *path = xasprintf("%s/events/data.mdb", p->dir);
     int fd = open(path, O_RDWR);
-    struct stat st;
+    struct stat st = { 0 };
     char *bytes;
     size_t n = 0;
 
@@ -458,7 +458,7 @@ static void what_was_acknowledged_survives_kill_9(void **state)
         int ends[2];
         uint64_t number;
         pid_t child;
-        uint64_t stop_at = highest + 5 + round * 7;
+        uint64_t stop_at = highest + 5 + (uint64_t)round * 7;
 
         assert_int_equal(pipe(ends), 0);
         child = fork();

@@ -2,6 +2,17 @@
 
 #include "tests/queue_fixture.h"
 
+static enum err read_rows(struct fixture *f, const struct due_row *after,
+                          int64_t until_ms, struct due_row *rows, size_t max,
+                          size_t *n)
+{
+    struct due_query query = { .hook_no = 1,
+                               .after = after,
+                               .until_ms = until_ms };
+
+    return shard_due_read(f->shard, &query, rows, max, n);
+}
+
 static void due_rows_are_read_by_hook_in_due_order(void **state)
 {
     struct fixture *f = *state;
@@ -15,22 +26,21 @@ static void due_rows_are_read_by_hook_in_due_order(void **state)
         change_due_put(c, &all[i]);
     change_cursor(c, nth(7));
     commit(f, c);
-    assert_int_equal(shard_due_read(f->shard, 1, NULL, 1000, rows, 10, &n), OK);
+    assert_int_equal(read_rows(f, NULL, 1000, rows, 10, &n), OK);
     assert_int_equal(n, 3);
     assert_int_equal(position_cmp(rows[0].position, nth(6)), 0);
     assert_int_equal(position_cmp(rows[2].position, nth(5)), 0);
     assert_int_equal(rows[0].n_attempts, 2);
     assert_int_equal(rows[0].queue_us, 55);
-    assert_int_equal(shard_due_read(f->shard, 1, NULL, 150, rows, 10, &n), OK);
+    assert_int_equal(read_rows(f, NULL, 150, rows, 10, &n), OK);
     assert_int_equal(n, 2);
-    assert_int_equal(shard_due_read(f->shard, 1, &rows[0], 1000, rows, 1, &n),
-                     OK);
+    assert_int_equal(read_rows(f, &rows[0], 1000, rows, 1, &n), OK);
     assert_int_equal(n, 1);
     assert_int_equal(position_cmp(rows[0].position, nth(7)), 0);
     change_due_del(c, &all[2]);
     change_due_del(c, &all[2]); // what is not there is no error
     commit(f, c);
-    assert_int_equal(shard_due_read(f->shard, 1, NULL, 1000, rows, 10, &n), OK);
+    assert_int_equal(read_rows(f, NULL, 1000, rows, 10, &n), OK);
     assert_int_equal(n, 2);
     assert_int_equal(position_cmp(shard_cursor(f->shard), nth(7)), 0);
     shard_change_free(c);
@@ -171,7 +181,7 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     for (uint16_t i = 0; i < 6; i++) {
         struct attempt a = attempt_of(1, i % 2 == 0 ? 200 : 500);
 
-        a.started_at_us = i * 1000;
+        a.started_at_us = (int64_t)i * 1000;
         change_attempt(c, &a);
     }
     change_dead_put(c, &dead);
