@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -95,6 +96,20 @@ static void name_process(struct role *r)
         metrics_attach(METRICS_FD, (unsigned)strtoul(slot, NULL, 10), name);
 }
 
+// As many sockets as the system allows without privileges.
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        log_warn("file limit not raised", "max=%llu",
+                 (unsigned long long)limit.rlim_max);
+    }
+}
+
 struct role *role_start(enum role_kind kind, unsigned index)
 {
     struct role *r = xcalloc(1, sizeof(*r));
@@ -107,6 +122,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     signal(SIGHUP, SIG_IGN); // the supervisor tells us
     signal(SIGPIPE, SIG_IGN);
     name_process(r);
+    raise_file_limit();
     buf_init(&faults, 0);
     if (load_config(&r->config, &faults) != OK) {
         log_fatal("settings are not valid", "faults=%s",

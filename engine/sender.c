@@ -4,7 +4,6 @@
 // attempts run to their end and their outcomes are dropped: the dispatcher
 // that comes back sends those deliveries again.
 
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -148,20 +147,6 @@ static void on_reload(void *data)
     transfers_reload(s->transfers, role_config(s->role));
 }
 
-// As many sockets as the system allows without privileges.
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        log_warn("file limit not raised", "max=%llu",
-                 (unsigned long long)limit.rlim_max);
-    }
-}
-
 int sender_role(unsigned index)
 {
     struct sender *s = xcalloc(1, sizeof(*s));
@@ -171,7 +156,6 @@ int sender_role(unsigned index)
                                       .data = s };
 
     s->role = role_start(ROLE_SENDER, index);
-    raise_file_limit();
     s->transfers =
         transfers_new(role_loop(s->role), role_config(s->role), on_done, s);
     role_ready(s->role, &handlers);
