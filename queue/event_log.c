@@ -157,11 +157,12 @@ static void on_batch_done(uv_work_t *work, int status)
 {
     struct event_log *log = work->data;
     struct append *a = log->batch;
+    enum err batch_err = log->batch_err; // the next batch will set it
 
     assert(status == 0);
     log->batch = NULL;
     log->is_busy = false;
-    if (log->batch_err == OK)
+    if (batch_err == OK)
         log->end = position_of(log->next - 1);
     event_log_go_on(
         log); // before the callbacks: the disk need not wait for them
@@ -169,7 +170,7 @@ static void on_batch_done(uv_work_t *work, int status)
         struct append *next = a->next;
 
         log->n_pending--;
-        a->done(a, log->batch_err != OK ? log->batch_err : a->err);
+        a->done(a, batch_err != OK ? batch_err : a->err);
         a = next;
     }
 }
