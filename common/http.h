@@ -8,9 +8,11 @@
 //
 // If it fails: a malformed request gets one 400 (or 413, 414, 431, 501, 505)
 // with a JSON body, and the connection is closed. A client that is slow with
-// its header, its body or its next request is closed. When the connection cap
-// is reached, the connection that has waited longest without a request in work
-// makes room; if there is none, the new one gets 503.
+// its header, its body or its next request is closed. Allowed are a request
+// line of 8 KiB, 64 headers, 16 KiB of header lines (with their line ends),
+// 1 KiB of chunk extensions, no trailers. When the connection cap is reached,
+// the connection that has waited longest without a request in work makes room;
+// if there is none, the new one gets 503.
 
 #ifndef COMMON_HTTP_H
 #define COMMON_HTTP_H
@@ -30,8 +32,11 @@ struct http_limits {
     size_t max_body_bytes;     // 413 beyond, before reading if announced
     size_t max_buffered_bytes; // bodies of all connections; 503 beyond
     unsigned max_connections;
-    unsigned max_per_address;   // connections of one client address
-    unsigned max_requests;      // per connection, then it is closed
+    unsigned max_per_address; // connections of one client address
+    // Per connection, then it is closed, so that a producer that never pauses
+    // comes to another process one day. High by default: to connect anew costs
+    // more than a request, and nothing of a connection grows with its requests.
+    unsigned max_requests;
     uint32_t header_timeout_ms; // from the first byte to the empty line
     uint32_t body_timeout_ms;   // without 1 KiB/s of progress
     uint32_t idle_timeout_ms;   // between requests
@@ -111,22 +116,29 @@ void http_respond(struct http_request *r, const struct http_response *resp);
 
 // For long answers (server-sent events): the header goes out without a length,
 // then pieces, then the end closes the connection. `on_gone` runs once if the
-// client goes first; then http_stream_end() must still be called, once.
+// client goes first, never inside one of these calls; then http_stream_end()
+// must still be called, once. A client that leaves more than 1 MiB unread is
+// taken for gone, and so is one that closes its side.
 void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r));
 void http_stream_write(struct http_request *r, struct str bytes);
 void http_stream_end(struct http_request *r);
 
 // Stops accepting and closes idle connections; requests in work are finished
-// and their connections closed. `done` runs once, when all are gone.
+// and their connections closed; streams end as if their clients had gone.
+// `done` runs once, later, when all are gone and no handle of the server is
+// left on the loop. Once only.
 void http_server_drain(struct http_server *s, void (*done)(void *data),
                        void *data);
+
+// Frees a server that is drained: in `done`, or after it.
+void http_server_free(struct http_server *s);
 
 // Figures for the metrics.
 struct http_figures {
     uint64_t n_accepted, n_requests, n_refused, n_timeouts, n_malformed;
     unsigned n_connections;
-    size_t n_buffered_bytes;
+    size_t n_buffered_bytes; // bodies, and what came ahead of its turn
 };
 struct http_figures http_server_figures(const struct http_server *s);
 

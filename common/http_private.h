@@ -1,7 +1,9 @@
 // http_private.h — the inside of the HTTP server, shared by its files.
 //
-//   http_server.c  accepting, caps, timeouts, draining
-//   http_conn.c    bytes in, requests out
+//   http_server.c  start, the clock, draining
+//   http_accept.c  newcomers, caps, whose turn it is to make room
+//   http_conn.c    the life of a connection: bytes in, requests out
+//   http_parse.c   what the parser says, what we refuse beyond it
 //   http_reply.c   answers and streams
 //   http_util.c    headers, decoding, names
 
@@ -16,12 +18,14 @@
 #include "common/buf.h"
 #include "common/http.h"
 
-#define HTTP_HEADERS_MAX      64
-#define HTTP_HEADER_BYTES_MAX ((size_t)16 * 1024)
-#define HTTP_LINE_BYTES_MAX   ((size_t)8 * 1024)
-#define HTTP_READ_BYTES       ((size_t)64 * 1024)
-#define HTTP_KEEP_BYTES \
-    ((size_t)16 * 1024) // buffers larger than this are not kept
+#define HTTP_HEADERS_MAX 64
+#define HTTP_READ_BYTES  ((size_t)64 * 1024)
+#define HTTP_KEEP_BYTES  ((size_t)16 * 1024) // larger buffers are not kept
+#define HTTP_INPUT_BYTES \
+    ((size_t)16 * 1024)        // read ahead while a request is in work
+#define HTTP_ADDRESS_BYTES  16 // IPv6; IPv4 as ::ffff:a.b.c.d
+#define HTTP_PEER_BUCKETS   1024
+#define HTTP_REFUSED_STATUS 503
 
 enum conn_state {
     CONN_IDLE,     // between requests, nothing of the next has come
@@ -30,12 +34,29 @@ enum conn_state {
     CONN_WORK,     // it is complete, or answered early: the handler's turn
     CONN_REPLYING, // the answer is being written
     CONN_STREAM,   // a long answer is being written
-    CONN_LINGER,   // the answer is out, the rest is read and thrown away
+    CONN_ENDING,   // the last bytes go out, then our side is shut
+    CONN_LINGER,   // it is shut; what still comes is read and thrown away
     CONN_CLOSED    // the socket is closed; waits for the handler, or is freed
 };
 
-struct header_span { // offsets into conn.text
-    uint32_t name, n_name, value, n_value;
+// State is place: each list is in the order in which its members came to it.
+enum conn_place {
+    PLACE_LINGER,  // first to make room
+    PLACE_WAITING, // for a request, or for the rest of one
+    PLACE_BUSY,    // with a request in work or an answer on its way
+    PLACE_GONE,    // the socket is closed
+    PLACE_COUNT
+};
+
+struct header_span { // offsets into conn.text, which its limits keep small
+    uint16_t name, n_name, value, n_value;
+};
+
+// How many connections an address has.
+struct peer {
+    struct peer *next; // in its bucket
+    uint8_t address[HTTP_ADDRESS_BYTES];
+    unsigned n_connections;
 };
 
 struct conn {
@@ -43,24 +64,31 @@ struct conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    struct conn *prev, *next;
-    uint8_t address[16]; // for the cap per address
+    struct conn *prev, *next; // of its place
+    enum conn_place place;
+    struct peer *peer; // NULL: no longer counted there
     llhttp_t parser;
     struct http_request request;
     enum conn_state state;
     uint64_t since_ms;     // of the loop: when the state was entered
     size_t n_window_bytes; // of the body, since since_ms
+    size_t n_unsent_bytes; // when the clock last looked
 
     struct buf text; // request target, then names and values of headers
     size_t n_target;
     struct header_span headers[HTTP_HEADERS_MAX];
     size_t n_headers;
-    size_t n_header_bytes;
+    size_t n_lines;        // of the header, complete
+    size_t n_line_bytes;   // of the one that is coming
+    size_t n_header_bytes; // of the complete ones after the request line
     struct buf body;
-    struct buf input;  // came while a request was in work
-    struct buf output; // what `write` is writing
+    size_t n_raw_bytes;     // of the body as it came, with its chunk headers
+    const char *feed;       // what the parser is reading; borrowed
+    struct buf input;       // came while a request was in work
+    size_t input_at;        // parsed up to here
+    struct buf output;      // what `write` is writing
+    size_t n_counted_bytes; // of body and input, in the server's figure
     size_t n_chunk_extension_bytes;
-    size_t n_chunks;
     size_t n_lingered_bytes;
     unsigned n_requests;
     unsigned fault; // status that the parser's callbacks decided on
@@ -69,31 +97,41 @@ struct conn {
     bool has_headers; // complete
     bool is_handed;   // on_headers ran: the handler may hold something
     bool is_answered; // http_respond() was called
-    bool is_running;  // conn_run() is on the stack
-    bool is_writing;
+    bool is_running;  // parsing is on the stack
     bool is_reading;
     bool keeps_alive; // after this request
     bool has_rest;    // of the body, unread
     bool is_at_end;   // the client has closed its side
     bool is_tcp_closed;
     bool is_gone;      // and its handle is closed: free it when answered
+    bool is_counted;   // in the figure of connections
     bool is_in_parser; // the parser is on the stack: it must not be reset
     bool is_next_due;  // conn_next() was called meanwhile
     void (*on_gone)(struct http_request *r); // of a stream
 };
 
+struct conn_list {
+    struct conn *first, *last;
+};
+
 struct http_server {
-    uv_tcp_t tcp;
+    uv_poll_t listener;
     uv_timer_t ticker;
     uv_loop_t *loop;
+    int listen_fd;
+    int spare_fd; // given up for a moment when there is no other; or -1
     struct http_limits limits;
     struct http_handlers handlers;
     llhttp_settings_t settings;
-    struct conn *first, *last; // by age
+    struct conn_list places[PLACE_COUNT];
+    size_t n_conns; // in all places
+    struct peer *peers[HTTP_PEER_BUCKETS];
     struct http_figures figures;
-    char *read_buffer; // one for all connections
+    char *read_buffer;      // one for all connections
+    uint64_t warn_again_ms; // of the loop: no warning about descriptors before
+    unsigned n_handles;     // of the server itself, open
     bool is_draining;
-    bool is_listening;
+    bool is_paused; // no descriptors: waits for a connection to close
     void (*on_drained)(void *data);
     void *drain_data;
 };
@@ -104,20 +142,38 @@ static inline struct conn *conn_of(struct http_request *r)
 }
 
 // http_conn.c
-void conn_settings(llhttp_settings_t *settings);
 struct conn *conn_new(struct http_server *s);
-void conn_start(struct conn *c);
+void conn_start(struct conn *c); // reads
+void conn_stop(struct conn *c);  // does not
 void conn_enter(struct conn *c, enum conn_state state);
-void conn_run(struct conn *c);   // parses what has come
 void conn_close(struct conn *c); // at once
 void conn_fault(struct conn *c, unsigned status, const char *text);
 void conn_next(struct conn *c); // the answer is out
+void conn_count_bytes(struct conn *c);
+void conn_drop_body(struct conn *c);
+void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
+
+// http_parse.c
+void parse_settings(llhttp_settings_t *settings);
+void parse_reset(struct conn *c); // for the next request
+
+// Parses what lies at `at`, or a part of it; `*n_used` says how much. HPE_OK:
+// more is wanted; HPE_PAUSED: the request is complete; else it is at fault.
+MUST_CHECK llhttp_errno_t parse_feed(struct conn *c, const char *at,
+                                     size_t n_bytes, size_t *n_used);
+
+// http_accept.c
+MUST_CHECK enum err accept_start(struct http_server *s);
+void accept_stop(struct http_server *s, uv_close_cb on_closed);
+void accept_resume(struct http_server *s); // a descriptor may be free
+void accept_place(struct conn *c, enum conn_place place); // at its end
+void accept_unplace(struct conn *c);
+void accept_uncount(struct conn *c); // it makes room
 
 // http_server.c
-void server_forget(struct conn *c); // it is being freed
-void server_look_drained(struct http_server *s);
+void server_forget(struct conn *c); // frees it
 
 // http_reply.c
-void reply_linger(struct conn *c);
+void reply_end(struct conn *c); // the last answer of the connection is given
 
 #endif

@@ -14,29 +14,37 @@
 
 static void on_shut_down(uv_shutdown_t *shutdown, int status)
 {
-    (void)shutdown; // the client's end of file, or the clock, ends it
-    (void)status;
+    struct conn *c = shutdown->data;
+
+    if (c->is_tcp_closed)
+        return; // its close callback frees it
+    if (status < 0 || c->is_at_end) {
+        conn_close(c);
+    } else {
+        conn_enter(c, CONN_LINGER);
+    }
 }
 
 // The client gets to read the answer before the connection goes: closing a
 // socket that has unread bytes would reset it.
-void reply_linger(struct conn *c)
+void reply_end(struct conn *c)
 {
-    conn_enter(c, CONN_LINGER);
-    if (c->is_at_end ||
-        uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut_down) != 0) {
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+
+    conn_enter(c, CONN_ENDING);
+    c->shutdown.data = c;
+    if ((c->is_at_end && uv_stream_get_write_queue_size(stream) == 0) ||
+        uv_shutdown(&c->shutdown, stream, on_shut_down) != 0) {
         conn_close(c);
-        return;
-    }
-    if (!c->is_reading)
+    } else {
         conn_start(c);
+    }
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     struct conn *c = write->data;
 
-    c->is_writing = false;
     if (c->is_tcp_closed)
         return; // its close callback frees it
     if (status < 0) {
@@ -63,12 +71,14 @@ static void write_output(struct conn *c)
         buf_consume(&c->output, (size_t)n);
     bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
     c->write.data = c;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) !=
-        0) {
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0)
         conn_close(c);
-        return;
-    }
-    c->is_writing = true;
+}
+
+// A NUL would end the line for some who read it, and not for others.
+static bool has_nul(struct str s)
+{
+    return s.n_bytes > 0 && memchr(s.at, '\0', s.n_bytes) != NULL;
 }
 
 static void put_head(struct conn *c, const struct http_response *resp,
@@ -96,8 +106,7 @@ static void put_head(struct conn *c, const struct http_response *resp,
         buf_puts(out, "\r\nConnection: keep-alive");
     }
     buf_puts(out, "\r\n");
-    assert(resp->headers.n_bytes == 0 ||
-           memchr(resp->headers.at, '\0', resp->headers.n_bytes) == NULL);
+    assert(!has_nul(resp->headers) && !has_nul(resp->content_type));
     buf_put_str(out, resp->headers);
     buf_puts(out, "\r\n");
 }
@@ -120,6 +129,7 @@ void http_respond(struct http_request *r, const struct http_response *resp)
     put_head(c, resp, resp->body.n_bytes > 0);
     if (r->method != METHOD_HEAD)
         buf_put_str(&c->output, resp->body);
+    conn_drop_body(c); // only now: the answer may have been made of it
     conn_enter(c, CONN_REPLYING);
     write_output(c);
 }
@@ -161,31 +171,53 @@ struct piece {
 
 static void on_piece_written(uv_write_t *write, int status)
 {
-    (void)status; // a client that goes shows at the reading end
+    struct conn *c = write->handle->data;
+
     free(write->data);
+    if (status < 0)
+        conn_close(c);
+}
+
+// Copies what could not be written at once.
+static void queue_piece(struct conn *c, struct str bytes)
+{
+    struct piece *piece = xmalloc(sizeof(*piece) + bytes.n_bytes);
+    uv_buf_t out;
+
+    memcpy(piece->bytes, bytes.at, bytes.n_bytes);
+    piece->write.data = piece;
+    out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
+    if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
+                 on_piece_written) == 0)
+        return;
+    free(piece);
+    conn_close(c);
 }
 
 void http_stream_write(struct http_request *r, struct str bytes)
 {
     struct conn *c = conn_of(r);
-    struct piece *piece;
-    uv_buf_t out;
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+    uv_buf_t out = { .len = bytes.n_bytes };
+    int n;
 
-    if (c->is_tcp_closed || bytes.n_bytes == 0)
+    if (c->is_tcp_closed || bytes.n_bytes == 0 || r->method == METHOD_HEAD)
         return;
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) >
-        STREAM_UNSENT_MAX_BYTES) {
-        conn_close(c); // a client that does not read; on_gone tells
+    memcpy(&out.base, &bytes.at, sizeof(out.base)); // libuv only reads it
+    n = uv_try_write(stream, &out, 1); // UV_EAGAIN too while others wait
+    if (n < 0 && n != UV_EAGAIN) {
+        conn_close(c);
         return;
     }
-    piece = xmalloc(sizeof(*piece) + bytes.n_bytes);
-    memcpy(piece->bytes, bytes.at, bytes.n_bytes);
-    piece->write.data = piece;
-    out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
-    if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
-                 on_piece_written) != 0) {
-        free(piece);
-        conn_close(c);
+    if (n > 0) {
+        bytes.at += n;
+        bytes.n_bytes -= (size_t)n;
+    }
+    if (uv_stream_get_write_queue_size(stream) + bytes.n_bytes >
+        STREAM_UNSENT_MAX_BYTES) {
+        conn_close(c); // a client that does not read; on_gone tells
+    } else if (bytes.n_bytes > 0) {
+        queue_piece(c, bytes);
     }
 }
 
@@ -193,20 +225,24 @@ void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r))
 {
     struct conn *c = conn_of(r);
+    enum http_method method = r->method;
     struct buf head;
 
-    assert(!c->is_answered);
-    c->on_gone = on_gone;
+    assert(!c->is_answered && c->state != CONN_STREAM);
+    assert(!has_nul(content_type));
+    c->on_gone = on_gone; // if the client is gone, the clock will say so
     c->keeps_alive = false;
-    if (c->is_tcp_closed)
-        return; // http_stream_end() frees it
     conn_enter(c, CONN_STREAM);
+    if (c->is_tcp_closed)
+        return;
     buf_init(&head, 0);
     buf_printf(&head,
                "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\n"
                "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
                STR_ARG(content_type));
+    r->method = METHOD_GET; // HEAD gets this much
     http_stream_write(r, buf_str(&head));
+    r->method = method;
     buf_clear(&head);
 }
 
@@ -219,7 +255,7 @@ void http_stream_end(struct http_request *r)
     c->on_gone = NULL;
     if (c->is_gone) {
         server_forget(c);
-    } else if (!c->is_tcp_closed) {
-        reply_linger(c);
+    } else {
+        conn_next(c);
     }
 }
