@@ -21,9 +21,13 @@ class Certificates:
         request = self.directory / "server.csr"
         names = self.directory / "names"
         names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n"
-                         "basicConstraints=CA:FALSE\n")
+                         "basicConstraints=critical,CA:FALSE\n"
+                         "keyUsage=critical,digitalSignature,keyEncipherment\n"
+                         "subjectKeyIdentifier=hash\n"
+                         "authorityKeyIdentifier=keyid\n")
         new_key = ("req", "-newkey", "rsa:2048", "-nodes")
         self.openssl(*new_key, "-x509", "-days", 2, "-subj", "/CN=Test CA",
+                     "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                      "-keyout", self.directory / "ca.key", "-out", self.ca)
         self.openssl(*new_key, "-subj", "/CN=localhost", "-keyout", self.key,
                      "-out", request)

@@ -309,6 +309,7 @@ def test_unknown_authority_is_refused(engine, tls_receiver):
     assert tls_receiver.got() == []
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
 def test_tls_below_1_2_is_refused(make_engine, certificates):
     """The receiver speaks TLS 1.1 only; a client that may, gets through."""
     old = ssl.TLSVersion.TLSv1_1
