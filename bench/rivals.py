@@ -45,10 +45,10 @@ class BullMQ:
     def install(self):
         if (HERE / "node_modules" / "bullmq").is_dir():
             return
-        done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=HERE,
+        done = subprocess.run(["npm", "install", "--ignore-scripts"], cwd=HERE,
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise Failed(f"npm ci: {done.stderr[-1000:]}")
+            raise Failed(f"npm install: {done.stderr[-1000:]}")
 
     def produce(self, count, url):
         done = subprocess.run(["node", "producer.js", self.socket, str(count),
