@@ -161,17 +161,27 @@ static void refuse(struct conn *c)
     conn_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
 }
 
+static bool is_full(const struct http_server *s)
+{
+    return s->figures.n_connections > s->limits.max_connections;
+}
+
 static void judge_caps(struct conn *c)
 {
     struct http_server *s = c->server;
-    bool is_full = s->figures.n_connections > s->limits.max_connections;
+    bool has_room = true;
 
     if (c->peer->n_connections > s->limits.max_per_address) {
-        // Nobody else makes room for one too many of this address.
-        if (is_full && s->places[PLACE_LINGER].first != NULL)
+        // Nobody but who lingers makes room for one too many of this address.
+        while (is_full(s) && s->places[PLACE_LINGER].first != NULL)
             conn_close(s->places[PLACE_LINGER].first);
         refuse(c);
-    } else if (is_full && !make_room(s, c)) {
+        return;
+    }
+    // More than one: those refused before linger beyond the cap.
+    while (has_room && is_full(s))
+        has_room = make_room(s, c);
+    if (!has_room) {
         refuse(c);
     } else {
         conn_start(c);
