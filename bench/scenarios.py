@@ -373,5 +373,26 @@ def memory(bench):
             "goals": goals, "line": line}
 
 
+def match(bench):
+    """Finding the hooks of an event: the compiled index, without a process."""
+    events = 20000 if bench.is_quick else 200000
+    alone, beside = [], []
+    for _ in range(bench.rounds or (2 if bench.is_quick else 5)):
+        alone.append(bench.call("match", hooks=10000, events=events))
+        beside.append(bench.call("match", hooks=10000, others=100000,
+                                 events=events))
+    p50 = median([r["p50_ns"] for r in alone]) / 1e6
+    p50_beside = median([r["p50_ns"] for r in beside]) / 1e6
+    p99_beside = median([r["p99_ns"] for r in beside]) / 1e6
+    goals = [goal("p99 ms", p99_beside, 1, False)]
+    line = (f"an event against 10,000 hooks of its organization: p50 "
+            f"{p50 * 1e3:.1f} µs, with 100,000 hooks of others beside them "
+            f"{p50_beside * 1e3:.1f} µs, ratio {p50_beside / p50:.2f}; p99 "
+            f"{p99_beside * 1e3:.1f} µs (goal <= 1 ms: "
+            f"{'met' if goals[0]['met'] else 'NOT met'})")
+    return {"alone": alone, "beside": beside, "ratio": p50_beside / p50,
+            "goals": goals, "line": line}
+
+
 SCENARIOS = {"drain": drain, "latency": latency, "intake": intake,
-             "fanout": fanout, "memory": memory}
+             "fanout": fanout, "memory": memory, "match": match}

@@ -14,10 +14,12 @@
 #include <string.h>
 #include <uv.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "queue/event_keys.h"
 #include "queue/event_log.h"
 
@@ -160,6 +162,8 @@ static void on_batch_done(uv_work_t *work, int status)
     enum err batch_err = log->batch_err; // the next batch will set it
 
     assert(status == 0);
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
+                       clock_mono_us() - log->batch_started_us);
     log->batch = NULL;
     log->is_busy = false;
     if (batch_err == OK)
@@ -194,6 +198,7 @@ void event_log_go_on(struct event_log *log)
         log->last = NULL;
     last->next = NULL;
     log->is_busy = true;
+    log->batch_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
         log_panic("no worker thread", "");
 }
