@@ -4,6 +4,7 @@
 // with the event's; beside it, hooks of others, which must cost nothing. Every
 // event is timed by itself.
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
         match_event(index, &event, on_match, &n_matches);
         hdr_put(times, now_ns() - before_ns);
     }
+    assert(n_events > 0); // the option's limit
     printf("{\"hooks\":%" PRIu64 ",\"others\":%" PRIu64 ",\"matches\":%" PRIu64
            ",\"p50_ns\":%" PRId64 ",\"p99_ns\":%" PRId64 "}\n",
            n_hooks, n_others, n_matches / n_events, hdr_percentile(times, 50),
