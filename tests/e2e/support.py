@@ -1,6 +1,7 @@
 """Small things that every end-to-end test needs."""
 
 import json
+import random
 import re
 import socket
 import time
@@ -23,15 +24,18 @@ def wait_for(condition, what, seconds=10.0):
 
 
 def free_ports(count):
-    """Ports that nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nobody listens on just now. Not of the range that the kernel
+    gives to outgoing connections, which may take a port back at any moment."""
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.add(port)
+    return list(ports)
 
 
 def compact(value):
