@@ -34,7 +34,6 @@ def reaches(engine, receiver, events):
     """Posts events one by one and then one that every hook wants; returns,
     for each, the sorted paths of the hooks that it reached."""
     ids = [engine.post_event(kind, payload) for kind, payload in events]
-    wait_for(lambda: engine.verify()["unmatched"] == 0, "all are matched")
     engine.wait_settled()
     return [sorted(r.path for r in receiver.got() if r.id == event_id)
             for event_id in ids]
@@ -140,6 +139,8 @@ def test_change_counts_within_100_ms(engine, receiver):
         event_id = engine.post_event()
         if path:
             expected.append((event_id, path))
+        # Not overtaken by the next change: the event is compared, and sent.
+        engine.wait_settled()
 
     def change(**fields):
         assert engine.api("PATCH", hook, fields).status == 200
@@ -155,7 +156,6 @@ def test_change_counts_within_100_ms(engine, receiver):
     post(None)
     assert engine.api("DELETE", hook).status == 204
     post(None)
-    engine.wait_settled()
     assert [(r.id, r.path) for r in receiver.got()] == expected
 
 
