@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "api/server.h"
@@ -21,9 +20,8 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 
-#define BODY_MAX_BYTES   65536
-#define HINT_MAX_BYTES   1024
-#define APPLICATION_JSON "application/json"
+#define BODY_MAX_BYTES 65536
+#define HINT_MAX_BYTES 1024
 
 // --- judging the header ---
 
@@ -74,18 +72,6 @@ static bool judge_route(struct call *c, enum err found)
     return false;
 }
 
-// "application/json", whatever parameters follow.
-static bool is_json(struct str type)
-{
-    size_t n_bytes = strlen(APPLICATION_JSON);
-
-    if (type.n_bytes < n_bytes ||
-        strncasecmp(type.at, APPLICATION_JSON, n_bytes) != 0)
-        return false;
-    return type.n_bytes == n_bytes || type.at[n_bytes] == ';' ||
-           type.at[n_bytes] == ' ';
-}
-
 // False: answered. A body that is not there is the handler's to miss.
 static bool judge_type(struct call *c)
 {
@@ -101,7 +87,7 @@ static bool judge_type(struct call *c)
                   "Content-Encoding is not supported; send the body as it is");
         return false;
     }
-    if (is_json(http_header(r, "content-type")))
+    if (http_is_type(r, "application/json"))
         return true;
     http_fail(r, 415, STR_EMPTY, "Content-Type must be application/json");
     return false;

@@ -4,6 +4,7 @@
 
 #include "api/server.h"
 #include "common/log.h"
+#include "common/text.h"
 
 void call_answer(struct call *c, unsigned status, struct str body)
 {
@@ -23,27 +24,13 @@ void call_fail_store(struct call *c, enum err err)
     http_fail(c->request, 500, STR_EMPTY, "storage failed: %s", err_str(err));
 }
 
-static bool is_name(struct str s)
-{
-    if (s.n_bytes == 0 || s.n_bytes > PLACE_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < s.n_bytes; i++) {
-        char c = s.at[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return true;
-}
-
 static bool judge_name(struct call *c, enum param param, const char *what)
 {
-    if (is_name(c->match.params[param]))
+    if (text_is_name(c->match.params[param]))
         return true;
     http_fail(c->request, 400, STR_EMPTY,
               "the %s's name must be 1 to %d of A-Z a-z 0-9 . _ -", what,
-              PLACE_MAX_BYTES);
+              NAME_MAX_BYTES);
     return false;
 }
 

@@ -18,8 +18,7 @@
 #include "common/role.h"
 #include "queue/queue.h"
 
-#define HOOKS_MAX       100000 // of all organizations together
-#define PLACE_MAX_BYTES 100    // name of an organization, project, stack, …
+#define HOOKS_MAX 100000 // of all organizations together
 
 struct link {
     struct chan *chan; // NULL: not there

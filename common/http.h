@@ -76,6 +76,9 @@ struct http_request {
 struct str http_header(const struct http_request *r, const char *name);
 bool http_has_header(const struct http_request *r, const char *name);
 
+// Whether the media type is `type`, whatever its parameters (RFC 9110, 8.3.1).
+bool http_is_type(const struct http_request *r, const char *type);
+
 // The headers in the order they came, from `i` = 0; names as sent. False: no
 // more.
 bool http_header_at(const struct http_request *r, size_t i, struct str *name,

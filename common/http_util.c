@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/http_private.h"
+#include "common/text.h"
 
 const struct http_limits http_default_limits = {
     .max_body_bytes = (size_t)256 * 1024,
@@ -74,6 +75,17 @@ bool http_has_header(const struct http_request *r, const char *name)
     return find(owner_of(r), name) != NULL;
 }
 
+bool http_is_type(const struct http_request *r, const char *type)
+{
+    struct str value = http_header(r, "content-type");
+    size_t n_bytes = strlen(type);
+
+    return value.n_bytes >= n_bytes &&
+           strncasecmp(value.at, type, n_bytes) == 0 &&
+           (value.n_bytes == n_bytes || value.at[n_bytes] == ';' ||
+            value.at[n_bytes] == ' ');
+}
+
 const char *http_reason(unsigned status)
 {
     static const struct {
@@ -113,17 +125,6 @@ const char *http_reason(unsigned status)
     return status < 400 ? "OK" : "Error";
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 enum err http_decode(struct str text, struct buf *out)
 {
     for (size_t i = 0; i < text.n_bytes; i++) {
@@ -136,8 +137,8 @@ enum err http_decode(struct str text, struct buf *out)
         }
         if (text.n_bytes - i < 3)
             return ERR_INVALID;
-        high = hex_value(text.at[i + 1]);
-        low = hex_value(text.at[i + 2]);
+        high = text_hex_value(text.at[i + 1]);
+        low = text_hex_value(text.at[i + 2]);
         if (high < 0 || low < 0 || (high == 0 && low == 0))
             return ERR_INVALID;
         buf_putc(out, (char)(unsigned char)(high << 4 | low));

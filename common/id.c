@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/text.h"
+
 void id_format(const struct id *id, char text[ID_TEXT_BYTES + 1])
 {
     static const char hex[] = "0123456789abcdef";
@@ -16,17 +18,6 @@ void id_format(const struct id *id, char text[ID_TEXT_BYTES + 1])
         *to++ = hex[id->bytes[i] & 15];
     }
     *to = '\0';
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 enum err id_parse(struct str text, struct id *out)
@@ -44,8 +35,8 @@ enum err id_parse(struct str text, struct id *out)
             if (text.at[at++] != '-')
                 return ERR_INVALID;
         }
-        high = hex_value(text.at[at++]);
-        low = hex_value(text.at[at++]);
+        high = text_hex_value(text.at[at++]);
+        low = text_hex_value(text.at[at++]);
         if (high < 0 || low < 0)
             return ERR_INVALID;
         id.bytes[i] = (uint8_t)(high << 4 | low);

@@ -24,13 +24,13 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/role.h"
+#include "common/text.h"
 #include "engine/intake.h"
 #include "engine/quota.h"
 #include "engine/roles.h"
 
-#define RETRY_AFTER   STR("Retry-After: 5\r\n")
-#define ORG_MAX_BYTES 100
-#define TRIM_EVENTS   5000 // a second
+#define RETRY_AFTER STR("Retry-After: 5\r\n")
+#define TRIM_EVENTS 5000 // a second
 
 struct hint_link {
     struct ingest *ingest;
@@ -68,20 +68,6 @@ static void post_free(struct post *p)
 
 // --- judging the headers ---
 
-static bool is_name(struct str s)
-{
-    if (s.n_bytes == 0 || s.n_bytes > ORG_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < s.n_bytes; i++) {
-        char c = s.at[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return true;
-}
-
 // "/api/orgs/{org}/events". ERR_NOTFOUND: another path. ERR_INVALID: the
 // organization's name is not one.
 static enum err org_of(struct str path, struct buf *org)
@@ -99,42 +85,21 @@ static enum err org_of(struct str path, struct buf *org)
     middle.n_bytes = path.n_bytes - before.n_bytes - after.n_bytes;
     if (middle.n_bytes == 0 || memchr(middle.at, '/', middle.n_bytes) != NULL)
         return ERR_NOTFOUND;
-    if (http_decode(middle, org) != OK || !is_name(buf_str(org)))
+    if (http_decode(middle, org) != OK || !text_is_name(buf_str(org)))
         return ERR_INVALID;
     return OK;
-}
-
-// The media type without its parameters.
-static struct str media_type(struct str value)
-{
-    const char *semicolon =
-        value.n_bytes > 0 ? memchr(value.at, ';', value.n_bytes) : NULL;
-
-    if (semicolon != NULL)
-        value.n_bytes = (size_t)(semicolon - value.at);
-    while (value.n_bytes > 0 && value.at[value.n_bytes - 1] == ' ')
-        value.n_bytes--;
-    return value;
-}
-
-static bool is_type(struct str value, const char *type)
-{
-    return value.n_bytes == strlen(type) &&
-           strncasecmp(value.at, type, value.n_bytes) == 0;
 }
 
 // Answers, and returns false, if the type is none of ours.
 static bool judge_type(struct http_request *r, bool *is_batch)
 {
-    struct str type = media_type(http_header(r, "content-type"));
-
-    *is_batch = is_type(type, "application/x-ndjson");
-    if (!*is_batch && !is_type(type, "application/json")) {
+    *is_batch = http_is_type(r, "application/x-ndjson");
+    if (!*is_batch && !http_is_type(r, "application/json")) {
         metrics_count(COUNTER_REFUSED_INVALID, 1);
         http_fail(r, 415, STR_EMPTY,
                   "Content-Type is %s; it must be application/json or "
                   "application/x-ndjson",
-                  log_quote(type));
+                  log_quote(http_header(r, "content-type")));
         return false;
     }
     if (http_has_header(r, "content-encoding")) {
@@ -196,7 +161,7 @@ static bool judge_route(struct http_request *r, struct buf *org)
         http_fail(r, 400, STR_EMPTY,
                   "the organization's name must be 1 to %d of A-Z a-z 0-9 "
                   ". _ -",
-                  ORG_MAX_BYTES);
+                  NAME_MAX_BYTES);
         return false;
     }
     if (r->method == METHOD_POST)
