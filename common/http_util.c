@@ -80,7 +80,7 @@ bool http_is_type(const struct http_request *r, const char *type)
     struct str value = http_header(r, "content-type");
     size_t n_bytes = strlen(type);
 
-    return value.n_bytes >= n_bytes &&
+    return value.at != NULL && value.n_bytes >= n_bytes &&
            strncasecmp(value.at, type, n_bytes) == 0 &&
            (value.n_bytes == n_bytes || value.at[n_bytes] == ';' ||
             value.at[n_bytes] == ' ');
