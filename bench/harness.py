@@ -315,7 +315,8 @@ class Bench:
 
     def build(self):
         flags = ["-DCMAKE_BUILD_TYPE=Release", "-DPOSTHORN_BENCH=ON"]
-        targets = ["posthorn", "receiver", "load", "bareloop", "lmdb_append"]
+        targets = ["posthorn", "receiver", "load", "bareloop",
+                   "lmdb_append", "match"]
         for command in (["cmake", "-S", ROOT, "-B", self.build_dir, *flags],
                         ["cmake", "--build", self.build_dir, "--parallel",
                          str(os.cpu_count() or 1), "--target", *targets]):

@@ -17,14 +17,6 @@ ID = re.compile(rb"\r\nPulumi-Webhook-Id: (\S+)", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
 
 
-class Ending(Exception):
-    """SIGTERM came."""
-
-
-def on_sigterm(_signal, _frame):
-    raise Ending
-
-
 # --- the receiver ---
 
 def receive(port, path):
@@ -77,6 +69,7 @@ class Producer:
         self.number = number
         self.count = 0
         self.connection = None
+        self.is_ending = False
 
     def events(self, count):
         tags = [f"{self.number}-{self.count + n}" for n in range(count)]
@@ -106,9 +99,13 @@ class Producer:
     def note(file, tags):
         file.write("".join(f"{tag}\n" for tag in tags))
 
+    def end(self):
+        """From a signal: an exception could be swallowed by whatever runs."""
+        self.is_ending = True
+
     def run(self):
         turn = 0
-        while True:
+        while not self.is_ending:
             turn += 1
             try:
                 self.post(20 if turn % 8 == 0 else 1)
@@ -120,12 +117,10 @@ class Producer:
 
 def produce(port, token, path, number):
     producer = Producer(port, token, path, number)
-    signal.signal(signal.SIGTERM, on_sigterm)
-    try:
-        producer.run()
-    except Ending:
-        producer.posted.close()
-        producer.acknowledged.close()
+    signal.signal(signal.SIGTERM, lambda *_: producer.end())
+    producer.run()
+    producer.posted.close()
+    producer.acknowledged.close()
 
 
 if __name__ == "__main__":
