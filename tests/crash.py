@@ -62,6 +62,7 @@ class Crash:
         self.up_seconds = 0.0
 
     def start(self):
+        self.started = time.monotonic()
         self.receiver = Child("receive", self.port, self.directory / "arrived")
         self.engine.start()
         self.engine.create_hook(f"http://127.0.0.1:{self.port}/")
@@ -122,6 +123,7 @@ class Crash:
 
     def finish(self):
         """Ends the load, waits until all is delivered, ends the engine."""
+        started = time.monotonic()
         for producer in self.producers:
             producer.stop()
         self.books = self.engine.wait_settled(60)
@@ -129,6 +131,8 @@ class Crash:
         self.receiver.stop()
         assert status == 0, f"the last drain ended with status {status}"
         self.engine.check_log()
+        print(f"load: {started - self.started:.0f} s; "
+              f"then until all was settled: {time.monotonic() - started:.0f} s")
 
     def notes(self, name):
         return [line for path in sorted(self.directory.glob(f"producer*.{name}"))
