@@ -15,9 +15,18 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define BACKLOG 1024
+
+// A role that was killed in the middle of an fsync holds its sockets until the
+// disk answers, though its process is a zombie already. So an address in use
+// is tried again for a while before it is called somebody else's.
+#define IN_USE_WAIT_MS  3000
+#define IN_USE_RETRY_MS 20
 
 static enum err listen_failed(const char *setting, const char *address,
                               struct buf *faults)
@@ -35,11 +44,26 @@ static enum err listen_failed(const char *setting, const char *address,
     return err;
 }
 
-// Binds and listens on "address:port". ERR_BUSY: somebody else has it.
-// ERR_IO: anything else. On an error `faults` gets a line that names
-// `setting`.
-static enum err listen_on(const char *setting, const char *address, int *out_fd,
-                          struct buf *faults)
+// As bind(), but waits until `until_us` for an address that is in use.
+static int bind_patiently(int fd, const struct sockaddr *where,
+                          socklen_t n_bytes, int64_t until_us)
+{
+    const struct timespec pause = { .tv_nsec = IN_USE_RETRY_MS * 1000000L };
+    int rc;
+
+    while ((rc = bind(fd, where, n_bytes)) != 0 && errno == EADDRINUSE &&
+           clock_mono_us() < until_us) {
+        nanosleep(&pause, NULL);
+        errno = EADDRINUSE;
+    }
+    return rc;
+}
+
+// Binds and listens on "address:port". ERR_BUSY: somebody else has it, still
+// at `until_us`. ERR_IO: anything else. On an error `faults` gets a line that
+// names `setting`.
+static enum err listen_on(const char *setting, const char *address,
+                          int64_t until_us, int *out_fd, struct buf *faults)
 {
     struct sockaddr_storage where;
     socklen_t n_bytes;
@@ -57,7 +81,8 @@ static enum err listen_on(const char *setting, const char *address, int *out_fd,
     if (fd < 0)
         return listen_failed(setting, address, faults);
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        bind(fd, (const struct sockaddr *)&where, n_bytes) != 0 ||
+        bind_patiently(fd, (const struct sockaddr *)&where, n_bytes,
+                       until_us) != 0 ||
         listen(fd, BACKLOG) != 0) {
         err = listen_failed(setting, address, faults);
         close(fd);
@@ -106,10 +131,11 @@ enum err startup_prepare(const struct config_sources *sources,
     err = config_load(sources, config, &faults);
     if (err == OK) {
         // Each says its own faults; all of them are wanted.
-        enum err api =
-            listen_on("api_listen", config->api_listen, &out->api_fd, &faults);
+        int64_t until_us = clock_mono_us() + IN_USE_WAIT_MS * 1000;
+        enum err api = listen_on("api_listen", config->api_listen, until_us,
+                                 &out->api_fd, &faults);
         enum err ingest = listen_on("ingest_listen", config->ingest_listen,
-                                    &out->ingest_fd, &faults);
+                                    until_us, &out->ingest_fd, &faults);
 
         err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
         if (err == OK)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -107,6 +108,17 @@ def test_port_in_use(engine, make_engine, setting):
         cwd=other.directory)
     assert status == 1
     assert setting in output and engine.settings[setting] in output
+
+
+def test_address_that_is_let_go_in_time_is_taken(make_engine):
+    """What was killed in an fsync holds its sockets for a moment longer."""
+    engine = make_engine()
+    host, port = engine.settings["ingest_listen"].rsplit(":", 1)
+    with socket.create_server((host, int(port))):
+        engine.spawn()
+        time.sleep(0.5)
+        assert engine.is_running()
+    engine.wait_ready()
 
 
 def test_bad_settings_are_listed_all_at_once(tmp_path):
