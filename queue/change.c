@@ -122,20 +122,21 @@ void change_dead_del(struct shard_change *c, uint64_t hook_no,
     put_step(c, CHANGE_DEAD_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
 }
 
-void by_hook_value(const struct attempt *a, uint8_t out[BY_HOOK_BYTES])
+void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES])
 {
-    out[0] = (uint8_t)a->state;
-    out[1] = (uint8_t)(a->response_code >> 8);
-    out[2] = (uint8_t)a->response_code;
-    out[3] = (uint8_t)a->error;
+    put_be64(out, a->hook_no);
+    memcpy(out + 8, a->position.bytes, 8);
+    out[16] = (uint8_t)a->state;
+    out[17] = (uint8_t)(a->response_code >> 8);
+    out[18] = (uint8_t)a->response_code;
+    out[19] = (uint8_t)a->error;
 }
 
 void change_attempt(struct shard_change *c, const struct attempt *attempt)
 {
-    uint8_t key[8 + BY_HOOK_BYTES];
+    uint8_t key[PLACE_BYTES];
 
-    put_be64(key, attempt->hook_no);
-    by_hook_value(attempt, key + 8);
+    attempt_place(attempt, key);
     buf_reset(&c->record);
     attempt_encode(attempt, &c->record);
     put_step(c, CHANGE_ATTEMPT, bytes_of(key, sizeof(key)),

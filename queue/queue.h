@@ -373,6 +373,8 @@ MUST_CHECK enum err shard_view_open(const struct queue_config *config,
 
 struct history_query {
     uint64_t hook_no;
+    const struct position *event; // of this event only; NULL: of all. Pings
+                                  // have position_start
     uint64_t before_no; // rows older than this one; 0: from the newest
     size_t limit;
 };
@@ -386,6 +388,11 @@ typedef bool (*attempt_visit)(void *data, uint64_t no,
 MUST_CHECK enum err history_scan(struct shard_view *view,
                                  const struct history_query *query,
                                  attempt_visit visit, void *data);
+
+// Does the delivery wait as a dead letter?
+MUST_CHECK enum err shard_view_is_dead(struct shard_view *view,
+                                       uint64_t hook_no,
+                                       struct position position, bool *out);
 
 MUST_CHECK enum err shard_view_counts(struct shard_view *view,
                                       struct shard_counts *out);

@@ -8,8 +8,8 @@
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta" };
-const char *const shard_dbs[SHARD_DBS] = { "due", "dead", "attempts", "by_hook",
-                                           "meta" };
+const char *const shard_dbs[SHARD_DBS] = { "due",     "dead",     "attempts",
+                                           "by_hook", "by_event", "meta" };
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no", "changes",
                                            "meta" };
 

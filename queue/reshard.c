@@ -131,17 +131,16 @@ static struct source *earliest(struct source *sources, unsigned n,
 
 static enum err move_attempt(struct move *m, const struct source *s)
 {
-    uint8_t by_hook[8 + BY_HOOK_BYTES];
+    uint8_t place[PLACE_BYTES];
     unsigned to = queue_shard_of(s->attempt.hook_no, m->n_new);
     MDB_txn *txn;
     enum err err = txn_of(m, to, &txn);
 
-    put_be64(by_hook, s->attempt.hook_no);
-    by_hook_value(&s->attempt, by_hook + 8);
+    attempt_place(&s->attempt, place);
     if (err == OK) {
         err = shard_put_attempt(
             m->fresh[to], txn, &m->state[to],
-            (struct str){ (const char *)by_hook, sizeof(by_hook) },
+            (struct str){ (const char *)place, sizeof(place) },
             str_of_val(s->val));
     }
     return err;

@@ -11,6 +11,7 @@
 //   dead        hook(8) position(8)            -> dead record
 //   attempts    no(8)                          -> attempt record
 //   by_hook     hook(8) no(8)                  -> state(1) status(2) error(1)
+//   by_event    position(8) hook(8) no(8)      -> nothing; a ping is at 0
 //   meta        "state"                        -> state record
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
@@ -55,6 +56,7 @@ enum {
     SHARD_DEAD,
     SHARD_ATTEMPTS,
     SHARD_BY_HOOK,
+    SHARD_BY_EVENT,
     SHARD_META,
     SHARD_DBS
 };
@@ -64,10 +66,15 @@ extern const char *const events_dbs[EVENTS_DBS];
 extern const char *const shard_dbs[SHARD_DBS];
 extern const char *const hooks_dbs[HOOKS_DBS];
 
-#define DUE_KEY_BYTES     24
-#define DEAD_KEY_BYTES    16
-#define BY_HOOK_KEY_BYTES 16
-#define BY_HOOK_BYTES     4
+#define DUE_KEY_BYTES      24
+#define DEAD_KEY_BYTES     16
+#define BY_HOOK_KEY_BYTES  16
+#define BY_HOOK_BYTES      4
+#define BY_EVENT_KEY_BYTES 24
+
+// Where an attempt goes in the indexes: hook(8) position(8), and the value of
+// its row in by_hook.
+#define PLACE_BYTES (16 + BY_HOOK_BYTES)
 
 struct key_row { // what an idempotency key stands for
     struct position position;
@@ -114,7 +121,7 @@ void dead_key(uint64_t hook_no, struct position position,
               uint8_t key[DEAD_KEY_BYTES]);
 void attempt_encode(const struct attempt *a, struct buf *out);
 MUST_CHECK enum err attempt_decode(struct str bytes, struct attempt *out);
-void by_hook_value(const struct attempt *a, uint8_t out[BY_HOOK_BYTES]);
+void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES]);
 void state_encode(const struct shard_state *s, struct buf *out);
 MUST_CHECK enum err state_decode(struct str bytes, struct shard_state *out);
 void hook_encode(const struct hook *h, struct buf *out);

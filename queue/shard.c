@@ -51,11 +51,12 @@ enum err shard_put_state(struct store *s, MDB_txn *txn,
 }
 
 enum err shard_put_attempt(struct store *s, MDB_txn *txn,
-                           struct shard_state *state, struct str by_hook,
+                           struct shard_state *state, struct str place,
                            struct str record)
 {
     uint8_t no[8] = { 0 };
-    uint8_t index_key[BY_HOOK_KEY_BYTES] = { 0 };
+    uint8_t by_hook[BY_HOOK_KEY_BYTES] = { 0 };
+    uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
     MDB_val key = val_at(no, sizeof(no));
     MDB_val val = val_of(record);
     int rc;
@@ -64,11 +65,18 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND);
     if (rc != 0)
         return store_err(s, rc, "put attempt");
-    memcpy(index_key, by_hook.at, 8);
-    memcpy(index_key + 8, no, sizeof(no));
-    key = val_at(index_key, sizeof(index_key));
-    val = val_at(by_hook.at + 8, by_hook.n_bytes - 8);
+    memcpy(by_hook, place.at, 8);
+    memcpy(by_hook + 8, no, sizeof(no));
+    key = val_at(by_hook, sizeof(by_hook));
+    val = val_of((struct str){ place.at + 16, place.n_bytes - 16 });
     rc = mdb_put(txn, s->dbs[SHARD_BY_HOOK], &key, &val, 0);
+    if (rc != 0)
+        return store_err(s, rc, "put attempt");
+    memcpy(by_event, place.at + 8, 8);
+    memcpy(by_event + 8, by_hook, sizeof(by_hook));
+    key = val_at(by_event, sizeof(by_event));
+    val = val_of(STR_EMPTY);
+    rc = mdb_put(txn, s->dbs[SHARD_BY_EVENT], &key, &val, 0);
     state->next_no++;
     return store_err(s, rc, "put attempt");
 }

@@ -37,10 +37,11 @@ MUST_CHECK enum err shard_put_state(struct store *s, MDB_txn *txn,
 MUST_CHECK enum err shard_read_counts(struct store *s, MDB_txn *txn,
                                       const struct shard_state *state,
                                       struct shard_counts *out);
-// One row of the history and its row in by_hook, under the next number.
+// One row of the history and its rows in the indexes, under the next number.
+// `place` is what attempt_place() makes.
 MUST_CHECK enum err shard_put_attempt(struct store *s, MDB_txn *txn,
                                       struct shard_state *state,
-                                      struct str by_hook, struct str record);
+                                      struct str place, struct str record);
 void shard_start_work(struct shard *s);
 
 // shard_trim.c; in the worker.

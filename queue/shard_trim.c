@@ -11,23 +11,34 @@
 
 #define TRIM_KEEP UINT64_C(1) // the newest number is never reused
 
-static enum err remove_attempt(struct shard *s, MDB_txn *txn, MDB_val key,
-                               uint64_t hook_no)
+static int remove_row(struct shard *s, MDB_txn *txn, unsigned db, MDB_val key)
 {
-    uint8_t no[8] = { 0 };
-    uint8_t index_key[BY_HOOK_KEY_BYTES] = { 0 };
-    MDB_val k = val_at(index_key, sizeof(index_key));
+    int rc = mdb_del(txn, s->store->dbs[db], &key, NULL);
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static enum err remove_attempt(struct shard *s, MDB_txn *txn, uint64_t no,
+                               const struct attempt *a)
+{
+    uint8_t row[8] = { 0 };
+    uint8_t by_hook[BY_HOOK_KEY_BYTES] = { 0 };
+    uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
     int rc;
 
-    memcpy(no, key.mv_data, sizeof(no)); // before the page changes
-    put_be64(index_key, hook_no);
-    memcpy(index_key + 8, no, sizeof(no));
-    rc = mdb_del(txn, s->store->dbs[SHARD_BY_HOOK], &k, NULL);
-    if (rc == 0 || rc == MDB_NOTFOUND) {
-        k = val_at(no, sizeof(no));
-        rc = mdb_del(txn, s->store->dbs[SHARD_ATTEMPTS], &k, NULL);
+    put_be64(row, no);
+    put_be64(by_hook, a->hook_no);
+    memcpy(by_hook + 8, row, sizeof(row));
+    memcpy(by_event, a->position.bytes, 8);
+    memcpy(by_event + 8, by_hook, sizeof(by_hook));
+    rc = remove_row(s, txn, SHARD_BY_HOOK, val_at(by_hook, sizeof(by_hook)));
+    if (rc == 0) {
+        rc = remove_row(s, txn, SHARD_BY_EVENT,
+                        val_at(by_event, sizeof(by_event)));
     }
-    return rc == MDB_NOTFOUND ? OK : store_err(s->store, rc, "remove attempt");
+    if (rc == 0) // last: what is known of the attempt lies in its page
+        rc = remove_row(s, txn, SHARD_ATTEMPTS, val_at(row, sizeof(row)));
+    return store_err(s->store, rc, "remove attempt");
 }
 
 // Walks on from `mark`; stops at the first attempt that is young enough.
@@ -61,7 +72,7 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
             return OK;
         *mark = get_be64(key.mv_data);
         if (!is_damaged && (a.state == DELIVERY_DELIVERED) == delivered)
-            err = remove_attempt(s, txn, key, a.hook_no);
+            err = remove_attempt(s, txn, *mark, &a);
     }
     return err;
 }

@@ -107,15 +107,22 @@ static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
 {
     MDB_stat attempts;
     MDB_stat by_hook;
+    MDB_stat by_event;
     int rc = mdb_stat(txn, s->dbs[SHARD_ATTEMPTS], &attempts);
 
     if (rc == 0)
         rc = mdb_stat(txn, s->dbs[SHARD_BY_HOOK], &by_hook);
+    if (rc == 0)
+        rc = mdb_stat(txn, s->dbs[SHARD_BY_EVENT], &by_event);
     if (rc != 0)
         return store_err(s, rc, "verify");
     if (attempts.ms_entries != by_hook.ms_entries) {
         fault(c, "deliveries %u: %zu attempts but %zu of them by hook", k,
               attempts.ms_entries, by_hook.ms_entries);
+    }
+    if (attempts.ms_entries != by_event.ms_entries) {
+        fault(c, "deliveries %u: %zu attempts but %zu of them by event", k,
+              attempts.ms_entries, by_event.ms_entries);
     }
     return OK;
 }

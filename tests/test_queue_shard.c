@@ -140,6 +140,42 @@ static void history_is_read_newest_first_and_by_pages(void **state)
     shard_change_free(c);
 }
 
+static void history_of_one_event_is_found_without_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct shard_change *c = shard_change_new();
+    struct position second = nth(2), ping = position_start;
+    struct history_query query = { .hook_no = 1, .limit = 10 };
+    struct shard_view *view;
+    struct page page = { 0 };
+
+    for (uint64_t i = 0; i < 8; i++) {
+        struct attempt a = attempt_of(1 + i % 2, (uint16_t)(200 + i));
+
+        a.position = i < 6 ? nth(i / 2 % 2 + 1) : position_start;
+        change_attempt(c, &a);
+    }
+    commit(f, c);
+    assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
+    query.event = &second;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.codes[0], 202);
+    query.hook_no = 2;
+    query.event = &ping;
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.codes[0], 207);
+    query.event = &(struct position){ { 0, 0, 0, 0, 0, 0, 0, 1 } };
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 2); // 205 and 201, newest first
+    assert_int_equal(page.codes[0], 205);
+    assert_int_equal(page.codes[1], 201);
+    shard_change_free(c);
+}
+
 static void counts_are_kept_with_the_rows(void **state)
 {
     struct fixture *f = *state;
@@ -175,6 +211,7 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     struct dead_row dead = { .hook_no = 1,
                              .position = nth(2),
                              .dead_at_ms = 1 };
+    struct position first = nth(1);
     struct shard_counts counts;
     struct page page = { 0 };
 
@@ -193,7 +230,11 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
-    assert_int_equal(page.n, 3); // 5: 500, 4: 200, 3: 500
+    assert_int_equal(page.n, 3);   // 5: 500, 4: 200, 3: 500
+    query.event = &first; // the index by event is trimmed along
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 3);
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
     assert_int_equal(counts.n_dead, 0);
@@ -266,6 +307,7 @@ int main(void)
         EACH(due_rows_are_read_by_hook_in_due_order),
         EACH(hooks_with_due_rows_are_found_by_a_seek_each),
         EACH(history_is_read_newest_first_and_by_pages),
+        EACH(history_of_one_event_is_found_without_the_rest),
         EACH(counts_are_kept_with_the_rows),
         EACH(retention_removes_what_is_old_by_its_kind),
         EACH(old_events_go_once_every_cursor_has_passed),
