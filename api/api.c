@@ -21,12 +21,12 @@
 #include "common/metrics.h"
 
 #define BODY_MAX_BYTES 65536
-#define HINT_MAX_BYTES 1024
 
 // --- judging the header ---
 
-static void call_free(struct call *c)
+void call_free(struct call *c)
 {
+    ask_forget(c);
     arena_clear(&c->arena);
     free(c);
 }
@@ -123,9 +123,11 @@ static void on_request(void *data, struct http_request *r)
     struct call *c = r->data;
 
     (void)data;
-    r->data = NULL;
     c->match.route->handler(c);
-    call_free(c);
+    if (c->pending == NULL) {
+        r->data = NULL;
+        call_free(c);
+    }
 }
 
 static void on_dropped(void *data, struct http_request *r)
@@ -150,17 +152,12 @@ void api_hint(struct api *api)
     }
 }
 
-static void on_unexpected(void *data, struct str frame)
-{
-    (void)data; // dispatchers say nothing to us
-    log_warn("unexpected frame", "bytes=%zu", frame.n_bytes);
-}
-
 static void on_link_closed(void *data)
 {
     struct link *link = data;
 
     link->chan = NULL;
+    asking_on_closed(link);
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
@@ -173,10 +170,13 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         return;
     }
     link = &api->dispatchers[index];
-    if (link->chan != NULL)
+    if (link->chan != NULL) {
         chan_close(link->chan);
-    link->chan = chan_open(role_loop(api->role), fd, HINT_MAX_BYTES,
-                           on_unexpected, on_link_closed, link);
+        asking_on_closed(link);
+    }
+    link->api = api;
+    link->chan = chan_open(role_loop(api->role), fd, ASK_FRAME_MAX_BYTES,
+                           asking_on_frame, on_link_closed, link);
 }
 
 static void on_server_drained(void *data)
@@ -208,6 +208,7 @@ static void on_second(void *data)
 
     queue_upkeep();
     queue_trim_memory();
+    asking_on_second(api);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - api->n_requests);
     api->n_requests = figures.n_requests;

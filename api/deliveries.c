@@ -7,6 +7,8 @@
 
 #include "api/deliveries.h"
 
+#include <string.h>
+
 #include "api/delivery_json.h"
 #include "api/delivery_query.h"
 #include "api/hook_json.h"
@@ -23,8 +25,9 @@ struct page {
     struct buf body;
     struct buf payload; // of the row at hand
     uint64_t hook_no;
-    uint64_t before_no; // rows from here on are done; 0: none yet
-    size_t n_rows;      // in the body
+    const struct position *event; // whose attempts alone; NULL: all
+    uint64_t before_no;           // rows from here on are done; 0: none yet
+    size_t n_rows;                // in the body
     size_t n_scanned;
     size_t n_read; // by the read at hand
     bool has_more; // at least one row is left
@@ -68,6 +71,18 @@ static bool is_full(const struct page *p)
            p->n_scanned == SCAN_MAX;
 }
 
+// The filter `state` is about deliveries, and shows each by its newest attempt.
+static bool is_now(struct page *p, uint64_t no, const struct attempt *attempt)
+{
+    struct api *api = p->call->api;
+    bool is_now_so = false;
+
+    if (history_is_now(api->shards[queue_shard_of(p->hook_no, api->n_shards)],
+                       no, attempt, &is_now_so) != OK)
+        log_warn("history not readable", "row=%llu", (unsigned long long)no);
+    return is_now_so;
+}
+
 static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
 {
     struct page *p = data;
@@ -79,7 +94,8 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
     p->n_read++;
     p->n_scanned++;
     p->before_no = no;
-    if (!delivery_query_wants(&p->query, attempt))
+    if (!delivery_query_wants(&p->query, attempt) ||
+        (p->query.has_state && !is_now(p, no, attempt)))
         return true;
     if (p->n_rows++ > 0)
         buf_putc(&p->body, ',');
@@ -95,6 +111,7 @@ static enum err fill(struct page *p)
 
     do {
         struct history_query query = { .hook_no = p->hook_no,
+                                       .event = p->event,
                                        .before_no = p->before_no,
                                        .limit = ROWS_PER_READ };
 
@@ -188,6 +205,58 @@ static void answer_page(struct page *p, const uint8_t key[SHA256_BYTES])
     buf_clear(&p->body);
 }
 
+// --- one record ---
+
+#define ROWS_SHOWN 100 // attempts of one event that are searched for one
+
+struct shown {
+    struct page page;
+    const struct answer *answer;
+    bool is_found;
+};
+
+static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct shown *s = data;
+
+    (void)no;
+    if (attempt->started_at_us != s->answer->started_at_us ||
+        !id_eq(&attempt->event_id, &s->answer->event_id))
+        return true;
+    s->is_found = true;
+    delivery_print(attempt, payload_of(&s->page, attempt), &s->page.body);
+    return false;
+}
+
+void deliveries_show(struct call *c, uint64_t hook_no,
+                     const struct answer *answer)
+{
+    struct shown s = { .page = { .call = c, .hook_no = hook_no },
+                       .answer = answer };
+    unsigned shard = queue_shard_of(hook_no, c->api->n_shards);
+    struct position event;
+    struct history_query query = { .hook_no = hook_no,
+                                   .event = &event,
+                                   .limit = ROWS_SHOWN };
+    enum err err;
+
+    memcpy(event.bytes, answer->position, sizeof(event.bytes));
+    buf_init(&s.page.body, 0);
+    buf_init(&s.page.payload, 0);
+    err = history_scan(c->api->shards[shard], &query, show_row, &s);
+    if (err == OK && !s.is_found)
+        err = ERR_CORRUPT;
+    if (err == OK) {
+        call_answer(c, 200, buf_str(&s.page.body));
+    } else {
+        call_fail_store(c, err);
+    }
+    buf_clear(&s.page.payload);
+    buf_clear(&s.page.body);
+}
+
+// --- lists ---
+
 // ERR_NOTFOUND: there is no such hook.
 static enum err find_hook(struct call *c, const struct hook_scope *scope,
                           uint64_t *hook_no)
@@ -212,10 +281,30 @@ static bool read_query(struct call *c, struct delivery_query *out)
     return is_good;
 }
 
+// With an id, only that event's attempts are read. One that is in no log may
+// be a ping's.
+static enum err find_event(struct page *p, const struct hook_scope *scope,
+                           struct position *out)
+{
+    enum err err;
+
+    if (!p->query.has_id)
+        return OK;
+    err = event_view_find(p->call->api->events, scope->family, scope->org,
+                          &p->query.id, out);
+    if (err == ERR_NOTFOUND) {
+        *out = position_start;
+        err = OK;
+    }
+    p->event = out;
+    return err;
+}
+
 void deliveries_list(struct call *c)
 {
     struct page page = { .call = c };
     uint8_t key[SHA256_BYTES];
+    struct position event;
     struct hook_scope scope;
     enum err err;
 
@@ -239,5 +328,10 @@ void deliveries_list(struct call *c)
                   "this webhook");
         return;
     }
-    answer_page(&page, key);
+    err = find_event(&page, &scope, &event);
+    if (err == OK) {
+        answer_page(&page, key);
+    } else {
+        call_fail_store(c, err);
+    }
 }

@@ -5,7 +5,15 @@
 
 struct call;
 
+#include <stdint.h>
+
+struct answer;
+
 // Answers its call.
 void deliveries_list(struct call *c);
+
+// Answers the call with the record of the attempt that `answer` tells of.
+void deliveries_show(struct call *c, uint64_t hook_no,
+                     const struct answer *answer);
 
 #endif

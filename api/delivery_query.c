@@ -175,12 +175,11 @@ static enum err read_code(struct delivery_query *q, struct str text)
     return OK;
 }
 
-// While nothing can be sent again by hand, an attempt that left its delivery
-// delivered or dead was its last, so its row says what the delivery is now.
 static enum err read_state(struct delivery_query *q, struct str text)
 {
-    static const enum delivery_state states[] = { DELIVERY_DELIVERED,
-                                                  DELIVERY_DEAD };
+    static const enum delivery_state states[] = {
+        DELIVERY_DELIVERED, DELIVERY_RETRYING, DELIVERY_DEAD, DELIVERY_CANCELLED
+    };
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         if (str_is(text, delivery_state_name(states[i]))) {
@@ -212,7 +211,7 @@ static const struct {
     { "id", read_id, "a UUID" },
     { "kind", read_kind, "the kind of an event" },
     { "code", read_code, "a status code, or 0 for no response" },
-    { "state", read_state, "delivered or dead" },
+    { "state", read_state, "delivered, retrying, dead or cancelled" },
     { "since", read_since, "unix seconds or RFC 3339" },
     { "until", read_until, "unix seconds or RFC 3339" },
 };

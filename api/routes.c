@@ -6,12 +6,13 @@
 
 #include "api/deliveries.h"
 #include "api/hooks.h"
+#include "api/manual.h"
 #include "api/operations.h"
 
 #define SEGMENTS_MAX 16
 
 // clang-format off
-// The six routes of one level of hooks.
+// The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
     { METHOD_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
     { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true },           \
@@ -20,7 +21,11 @@
     { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                     \
       .takes_json = false },                                                   \
     { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
-      .takes_json = false }
+      .takes_json = false },                                                   \
+    { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                   \
+      .takes_json = false },                                                   \
+    { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                    \
+      manual_redeliver, AUTH_WRITE, .takes_json = false }
 
 static const struct route routes[] = {
     HOOK_ROUTES("/api/orgs/{org}/hooks"),
@@ -38,7 +43,7 @@ static const struct route routes[] = {
 static const char *const param_names[PARAMS] = {
     [PARAM_ORG] = "{org}",     [PARAM_PROJECT] = "{project}",
     [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
-    [PARAM_HOOK] = "{hook}",
+    [PARAM_HOOK] = "{hook}",   [PARAM_EVENT] = "{event}",
 };
 
 struct segments {

@@ -20,6 +20,7 @@ enum param {
     PARAM_STACK,
     PARAM_ENV,
     PARAM_HOOK,
+    PARAM_EVENT,
     PARAMS
 };
 

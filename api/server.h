@@ -12,6 +12,7 @@
 
 #include "api/routes.h"
 #include "common/arena.h"
+#include "common/ask.h"
 #include "common/auth.h"
 #include "common/http.h"
 #include "common/json.h"
@@ -20,9 +21,14 @@
 
 #define HOOKS_MAX 100000 // of all organizations together
 
-struct link {
+struct api;
+
+struct link { // to a dispatcher
+    struct api *api;
     struct chan *chan; // NULL: not there
 };
+
+struct pending; // a question that has no answer yet
 
 struct api {
     struct role *role;
@@ -36,6 +42,8 @@ struct api {
     struct link dispatchers[QUEUE_SHARDS_MAX];
     uint64_t n_hooks;    // that exist
     uint64_t n_requests; // as counted so far
+    struct pending *pending;
+    uint64_t n_asked;
 };
 
 // One request, from its header to its answer.
@@ -43,7 +51,9 @@ struct call {
     struct api *api;
     struct http_request *request;
     struct route_match match;
-    struct arena arena; // what lives as long as the call
+    struct arena arena;      // what lives as long as the call
+    struct pending *pending; // what it waits for; NULL: nothing, it is freed
+                             // when its handler returns
 };
 
 // --- call.c ---
@@ -60,7 +70,28 @@ bool call_scope(struct call *c, struct hook_scope *out);
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);
 
+// --- asking.c ---
+
+// Runs once, unless the client goes away first; it answers the call.
+typedef void (*on_answer)(struct call *c, uint64_t hook_no,
+                          const struct answer *answer);
+
+// Asks the dispatcher that owns the hook. If there is no answer in time, or no
+// dispatcher, the call is answered with 503.
+void ask_dispatcher(struct call *c, struct ask ask, on_answer answered);
+
+// The call is going away.
+void ask_forget(struct call *c);
+
+void asking_on_frame(void *data, struct str frame); // data: the link
+// What it was asked stays unanswered.
+void asking_on_closed(struct link *link);
+void asking_on_second(struct api *api); // looks for questions that are too old
+
 // --- api.c ---
+
+// After its answer.
+void call_free(struct call *c);
 
 // Tells the dispatchers to look at the hooks again. After each commit.
 void api_hint(struct api *api);

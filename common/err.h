@@ -10,6 +10,7 @@
     X(ERR_CONFLICT, "changed by somebody else meanwhile") \
     X(ERR_INVALID, "invalid input")                       \
     X(ERR_TOOBIG, "too big")                              \
+    X(ERR_GONE, "removed by retention")                   \
     X(ERR_FULL, "no room left")                           \
     X(ERR_AGAIN, "not now, try again")                    \
     X(ERR_BUSY, "in use by another process")              \

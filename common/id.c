@@ -68,6 +68,16 @@ struct id id_v7(int64_t at_ms, uint64_t serial, uint32_t noise)
     return id;
 }
 
+struct id id_v4(const uint8_t random[16])
+{
+    struct id id;
+
+    memcpy(id.bytes, random, sizeof(id.bytes));
+    id.bytes[6] = (uint8_t)(0x40 | (random[6] & 0x0f));
+    id.bytes[8] = (uint8_t)(0x80 | (random[8] & 0x3f));
+    return id;
+}
+
 uint64_t id_serial(const struct id *id)
 {
     uint64_t serial = 0;

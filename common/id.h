@@ -29,6 +29,9 @@ bool id_eq(const struct id *a, const struct id *b);
 // random and fills the rest.
 struct id id_v7(int64_t at_ms, uint64_t serial, uint32_t noise);
 
+// A UUIDv4 of 16 random bytes.
+struct id id_v4(const uint8_t random[16]);
+
 // The serial of an id made by id_v7(); of any other id, some number.
 uint64_t id_serial(const struct id *id);
 

@@ -271,6 +271,8 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
 int role_run(struct role *r)
 {
     uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_run(&r->loop,
+           UV_RUN_NOWAIT); // what was just written to a channel leaves
     metrics_gauge(GAUGE_READY, 0);
     metrics_gauge(GAUGE_PID, 0);
     log_info("done", "");

@@ -34,7 +34,9 @@ const char *role_name(enum role_kind kind); // "ingest"
 enum frame_type {
     FRAME_HINT = 1,   // look again: there are new events, or changed hooks
     FRAME_ORDER = 2,  // dispatcher to sender: one attempt to make
-    FRAME_OUTCOME = 3 // sender to dispatcher: what came of it
+    FRAME_OUTCOME = 3, // sender to dispatcher: what came of it
+    FRAME_ASK = 4,     // api to dispatcher: do something and answer
+    FRAME_ANSWER = 5   // dispatcher to api
 };
 
 struct role_handlers {

@@ -2,15 +2,18 @@
 //
 //   reader.c    reads the event log from the cursor and matches
 //   followed.c  follows the hooks, keeps what runs for each
-//   pump.c      gives waiting deliveries to senders, fetches due rows
+//   pump.c      which delivery goes next; fetches due rows
+//   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
+//   manual.c    attempts that somebody asked for: pings and redeliveries
 //   dispatcher.c  the process: links, timers, drain
 //
 // A delivery in memory is WAITING (in its hook's queue), SENT (in a slot), or
 // SETTLED (its row is still in the index until the next commit). One that has
 // no row yet is covered by the cursor: it gets a row when the cursor passes its
 // event, unless it was settled before. Everything else lies in the due index
-// only, and is fetched when its hook has room.
+// only, and is fetched when its hook has room. What was settled before and is
+// sent again by hand has a past instead of a row.
 
 #ifndef ENGINE_DISPATCH_H
 #define ENGINE_DISPATCH_H
@@ -33,10 +36,23 @@
 #define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
 #define FETCH_ROWS    128   // due rows read at once for a hook
 #define CRASHES_MAX   3     // senders that may die with a delivery
+#define NO_SLOT       UINT32_MAX
+#define MANUAL_MAX    64 // attempts by hand at once, beside the others
 
 enum delivery_place { DELIVERY_WAITING, DELIVERY_SENT, DELIVERY_SETTLED };
 
+// What a delivery had come to before somebody asked for one more attempt.
+enum past {
+    PAST_NONE, // it was not settled: the attempt is its next one
+    PAST_PING, // there was none
+    PAST_DELIVERED,
+    PAST_DEAD, // it is in the dead index
+    PAST_CANCELLED,
+    PAST_EXPIRED // it was dead, and retention has removed it since
+};
+
 struct followed;
+struct manual;
 
 struct delivery {
     struct followed *hook;
@@ -51,6 +67,8 @@ struct delivery {
     uint32_t n_attempts;
     uint32_t n_crashes;
     enum delivery_place place;
+    enum past past;
+    struct manual *manual; // who asked for this attempt; NULL: nobody
     bool has_row;
     bool is_fresh; // came from the log, not from the index
 };
@@ -86,6 +104,7 @@ struct slot {
     int64_t accepted_at_us;
     struct id event_id;
     struct buf kind, url, headers;
+    struct buf body; // if it is not the event's payload; else empty
 };
 
 struct sender_link {
@@ -114,6 +133,7 @@ struct dispatcher {
     struct event_view *events;
     struct hook_store *hooks;
     unsigned n_shards;
+    unsigned n_senders;
 
     // followed.c
     struct match_index *index;
@@ -130,15 +150,21 @@ struct dispatcher {
 
     // pump.c
     struct sender_link senders[16];
-    unsigned n_senders;
     struct slot *slots;
     size_t n_slots;
-    uint32_t free_slot; // UINT32_MAX: none
+    uint32_t free_slot; // NO_SLOT: none
     uint32_t n_sent;
+    uint32_t n_manual; // asked for by hand and not answered
     struct delivery *fresh_first, *fresh_last; // by waiting_since_us
     uint32_t n_fresh;                          // waiting, from the log
     uint32_t n_fetched;                        // waiting, from the index
     struct buf headers;                        // scratch
+
+    // manual.c
+    struct shard_view *history;
+    struct chan *api; // NULL: not there
+    uint64_t n_apis;  // links to api so far: tells late answers apart
+    struct manual *filling_answers, *committing_answers; // sent when committed
 
     // the table of open deliveries
     struct delivery **open;
@@ -196,17 +222,41 @@ void reader_stop(struct dispatcher *d);
 
 // --- pump.c ---
 
-void pump_init(struct dispatcher *d);
 // Puts it at the end of its hook's queue.
 void pump_enqueue(struct dispatcher *d, struct delivery *dv);
 void pump_ready(struct followed *f); // it may have something to send
 void pump_all(struct dispatcher *d);
 void pump_sender(struct sender_link *link);
-void slot_free(struct dispatcher *d, struct slot *s);
 // Puts it back at the front of its hook's queue.
 void pump_return(struct dispatcher *d, struct delivery *dv);
 // All that waits for this hook goes into the index and leaves the memory.
 void pump_spill(struct followed *f);
+// Takes a waiting delivery out of its hook's queue.
+void pump_unlink(struct dispatcher *d, struct delivery *dv);
+
+// --- send.c ---
+
+void send_init(struct dispatcher *d);
+// Hands it to its sender, which must be there, with a slot free. One whose
+// event cannot be read is cancelled.
+void send_delivery(struct dispatcher *d, struct delivery *dv);
+// The same for an event that is not in the log.
+void send_event(struct dispatcher *d, struct delivery *dv,
+                const struct event *event);
+void slot_free(struct dispatcher *d, struct slot *s);
+
+// --- manual.c ---
+
+void manual_on_link(struct dispatcher *d, int fd);
+// What the outcome makes of a delivery with a past: said to d->filling.
+enum delivery_state manual_settle(struct dispatcher *d,
+                                  const struct delivery *dv, bool is_delivered);
+// Whoever asked for it is answered when d->filling is committed.
+void manual_answer(struct dispatcher *d, struct delivery *dv,
+                   int64_t started_at_us);
+// Answers whoever asked for an attempt that is not made after all.
+void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
+void manual_send_answers(struct dispatcher *d); // of d->committing
 
 // --- settle.c ---
 
@@ -222,6 +272,8 @@ void settle_commit_now(struct dispatcher *d);
 
 // --- dispatcher.c ---
 
+// There may be new events, or changed hooks.
+void dispatcher_look_again(struct dispatcher *d);
 void dispatcher_leave_if_drained(struct dispatcher *d);
 
 #endif

@@ -57,11 +57,8 @@ static void on_sender_closed(void *data)
 
 static void on_hint(void *data, struct str frame)
 {
-    struct dispatcher *d = data;
-
     (void)frame; // it says: look again
-    followed_refresh(d);
-    reader_wake(d);
+    dispatcher_look_again(data);
 }
 
 static void on_hinter_closed(void *data)
@@ -88,12 +85,20 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
 
     if (kind == ROLE_SENDER && index < d->n_senders) {
         link_sender(d, index, fd);
-    } else if (kind == ROLE_INGEST || kind == ROLE_API) {
+    } else if (kind == ROLE_API) {
+        manual_on_link(d, fd);
+    } else if (kind == ROLE_INGEST) {
         chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES, on_hint,
                   on_hinter_closed, d);
     } else {
         close(fd);
     }
+}
+
+void dispatcher_look_again(struct dispatcher *d)
+{
+    followed_refresh(d);
+    reader_wake(d);
 }
 
 // --- ending ---
@@ -190,6 +195,7 @@ static void open_queue(struct dispatcher *d)
 
     must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
          "deliveries");
+    must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");
 }
@@ -212,7 +218,7 @@ int dispatcher_role(unsigned index)
     d->index = match_index_new();
     open_queue(d);
     opens_init(d);
-    pump_init(d);
+    send_init(d);
     settle_init(d);
     followed_refresh(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");

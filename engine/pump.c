@@ -1,61 +1,24 @@
-// pump.c — gives waiting deliveries to senders, fetches due rows.
+// pump.c — which delivery goes to its sender next; fetches due rows.
 //
 // Happy path: hooks that have something to send stand in the ring of their
 // sender; each gets one turn, one delivery, and goes to the end, so no hook
 // waits for another's queue. A turn ends at the hook's window, the ring at the
 // sender's.
 //
-// If it fails: an event that cannot be read is cancelled and said so; with no
-// sender, everything waits where it is.
+// If it fails: with no sender, everything waits where it is.
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/metrics.h"
 #include "engine/dispatch.h"
-#include "engine/request.h"
 
-#define NO_SLOT        UINT32_MAX
 #define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
 #define FETCH_ROWS_FEW 8
 // Said and not committed yet: then nothing more is sent, so that a disk that
 // hangs or is full does not fill the memory.
 #define UNCOMMITTED_MAX_BYTES ((size_t)16 * 1024 * 1024)
-
-void pump_init(struct dispatcher *d)
-{
-    d->n_slots = d->n_senders * d->config->max_inflight;
-    d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
-    d->free_slot = NO_SLOT;
-    for (size_t i = d->n_slots; i > 0; i--) {
-        struct slot *s = &d->slots[i - 1];
-
-        s->next_free = d->free_slot;
-        d->free_slot = (uint32_t)(i - 1);
-        buf_init(&s->kind, 0);
-        buf_init(&s->url, 0);
-        buf_init(&s->headers, 0);
-    }
-    buf_init(&d->headers, 0);
-}
-
-void slot_free(struct dispatcher *d, struct slot *s)
-{
-    struct followed *f = s->delivery->hook;
-
-    f->n_sent--;
-    d->n_sent--;
-    d->senders[s->sender].n_sent--;
-    s->delivery = NULL;
-    s->generation++;
-    s->next_free = d->free_slot;
-    d->free_slot = (uint32_t)(s - d->slots);
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
-}
 
 // --- queues and rings ---
 
@@ -136,6 +99,24 @@ static struct delivery *dequeue(struct dispatcher *d, struct followed *f)
     dv->next = NULL;
     stop_waiting(d, dv);
     return dv;
+}
+
+void pump_unlink(struct dispatcher *d, struct delivery *dv)
+{
+    struct followed *f = dv->hook;
+    struct delivery *before = NULL;
+
+    for (struct delivery *at = f->first; at != dv; at = at->next)
+        before = at;
+    if (before != NULL) {
+        before->next = dv->next;
+    } else {
+        f->first = dv->next;
+    }
+    if (f->last == dv)
+        f->last = before;
+    dv->next = NULL;
+    stop_waiting(d, dv);
 }
 
 static bool has_work(const struct followed *f)
@@ -260,76 +241,7 @@ void pump_spill(struct followed *f)
     pump_ready(f);
 }
 
-// --- sending ---
-
-struct sending {
-    struct dispatcher *d;
-    struct delivery *dv;
-};
-
-static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
-{
-    struct slot *s = &d->slots[d->free_slot];
-    struct followed *f = dv->hook;
-
-    d->free_slot = s->next_free;
-    s->delivery = dv;
-    s->sender = f->sender;
-    dv->place = DELIVERY_SENT;
-    f->n_sent++;
-    d->n_sent++;
-    d->senders[f->sender].n_sent++;
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
-    return s;
-}
-
-static void set_text(struct buf *b, struct str text)
-{
-    buf_reset(b);
-    buf_put_str(b, text);
-}
-
-static bool on_event_to_send(void *data, const struct event *event)
-{
-    struct sending *sending = data;
-    struct dispatcher *d = sending->d;
-    const struct hook *hook = sending->dv->hook->hook;
-    struct chan *chan = d->senders[sending->dv->hook->sender].chan;
-    struct slot *s = slot_take(d, sending->dv);
-    struct order order = {
-        .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
-        .url = hook->url,
-        .body = event->payload,
-        .connect_timeout_ms = d->config->connect_timeout_ms,
-        .request_timeout_ms = d->config->request_timeout_ms,
-    };
-
-    s->accepted_at_us = event->accepted_at_us;
-    s->event_id = event->id;
-    set_text(&s->kind, event->kind);
-    set_text(&s->url, hook->url);
-    buf_reset(&s->headers);
-    request_headers(hook, event, event->payload, clock_now_ms(), &s->headers);
-    order.headers = buf_str(&s->headers);
-    order_pack(chan_begin(chan), &order);
-    chan_end(chan);
-    return false;
-}
-
-static void send_one(struct dispatcher *d, struct delivery *dv)
-{
-    struct sending sending = { .d = d, .dv = dv };
-    enum err err =
-        event_view_get(d->events, dv->position, on_event_to_send, &sending);
-
-    if (err == OK)
-        return;
-    log_warn("event cannot be read, its delivery is cancelled",
-             "hook=%" PRIu64 " reason=%s", dv->hook->no,
-             log_quote(str_of(err_str(err))));
-    change_count(d->filling, COUNT_DAMAGED, 1);
-    settle_cancel(d, dv);
-}
+// --- turns ---
 
 // One turn of a hook that is deleted or switched off.
 static void cancel_some(struct followed *f)
@@ -368,7 +280,7 @@ void pump_sender(struct sender_link *link)
             fetch(f);
         dv = dequeue(d, f);
         if (dv != NULL)
-            send_one(d, dv);
+            send_delivery(d, dv);
         pump_ready(f);
     }
 }

@@ -151,8 +151,24 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
 // Pulumi Cloud puts this where a body would be when there was no response.
 static struct str body_of(const struct outcome *o)
 {
-    return o->response_code == 0 ? STR("URL error with webhook")
-                                 : o->response_body;
+    return o->response_code == 0 && o->response_body.n_bytes == 0
+               ? STR("URL error with webhook")
+               : o->response_body;
+}
+
+// A delivery that was not settled before: it moves, and is counted.
+static enum delivery_state move(struct dispatcher *d, const struct delivery *dv,
+                                const struct verdict *verdict,
+                                int64_t next_attempt_at_ms)
+{
+    enum delivery_state state = state_after(dv->hook, verdict);
+
+    if (state == DELIVERY_RETRYING)
+        put_retry(d, dv, next_attempt_at_ms);
+    if (state == DELIVERY_DEAD)
+        put_dead(d, dv);
+    count_state(d, state);
+    return state;
 }
 
 static void write_history(struct dispatcher *d, const struct slot *s,
@@ -175,6 +191,7 @@ static void write_history(struct dispatcher *d, const struct slot *s,
     attempt->request_headers = buf_str(&d->headers);
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);
+    attempt->payload = buf_str(&s->body);
     change_attempt(d->filling, attempt);
 }
 
@@ -202,7 +219,6 @@ static void settle(struct dispatcher *d, struct slot *s,
     verdict = retry_decide(o->error, o->response_code, dv->n_attempts,
                            d->config->retry_schedule_ms, d->config->n_retries,
                            next_jitter(d));
-    attempt.state = state_after(f, &verdict);
     attempt.error = verdict.error;
     attempt.error_message = o->error_message;
     if (o->error == ERROR_NONE && verdict.error != ERROR_NONE) {
@@ -210,14 +226,18 @@ static void settle(struct dispatcher *d, struct slot *s,
 
         attempt.error_message = (struct str){ status, (size_t)n };
     }
-    if (attempt.state == DELIVERY_RETRYING) {
-        attempt.next_attempt_at_ms = clock_now_ms() + verdict.delay_ms;
-        put_retry(d, dv, attempt.next_attempt_at_ms);
+    if (dv->past == PAST_NONE) {
+        int64_t next_ms = clock_now_ms() + verdict.delay_ms;
+
+        attempt.state = move(d, dv, &verdict, next_ms);
+        if (attempt.state == DELIVERY_RETRYING)
+            attempt.next_attempt_at_ms = next_ms;
+    } else {
+        attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }
-    if (attempt.state == DELIVERY_DEAD)
-        put_dead(d, dv);
     write_history(d, s, o, &attempt);
-    count_state(d, attempt.state);
+    if (dv->manual != NULL)
+        manual_answer(d, dv, attempt.started_at_us);
     slot_free(d, s);
     leave(d, dv);
     pump_ready(f);
@@ -243,14 +263,14 @@ void settle_crash(struct dispatcher *d, struct slot *s)
     struct delivery *dv = s->delivery;
     struct outcome o = {
         .error = ERROR_PROTOCOL,
-        .error_message = STR("the sender process died with this delivery, "
-                             "again and again"),
+        .error_message = STR("the sender process died with this delivery"),
         .started_at_us = clock_now_us(),
     };
 
     dv->n_crashes++;
-    if (dv->n_crashes >= CRASHES_MAX) {
+    if (dv->n_crashes >= CRASHES_MAX)
         dv->n_attempts = (uint32_t)d->config->n_retries; // the last one
+    if (dv->n_crashes >= CRASHES_MAX || dv->past != PAST_NONE) {
         settle(d, s, &o);
         return;
     }
@@ -264,7 +284,10 @@ void settle_crash(struct dispatcher *d, struct slot *s)
 
 void settle_cancel(struct dispatcher *d, struct delivery *dv)
 {
-    count_state(d, DELIVERY_CANCELLED);
+    if (dv->manual != NULL)
+        manual_refuse(d, dv, ERR_GONE);
+    if (dv->past == PAST_NONE)
+        count_state(d, DELIVERY_CANCELLED);
     leave(d, dv);
     settle_touch(d);
 }
@@ -319,6 +342,7 @@ static void on_committed(void *data, enum err err)
     d->is_commit_failing = false;
     d->n_commits++;
     shard_change_reset(d->committing);
+    manual_send_answers(d);
     drop_settled(d);
     wake_hooks(d);
     if (d->is_final_commit) {
@@ -376,6 +400,8 @@ void settle_commit_now(struct dispatcher *d)
     d->committing_wakes = wakes;
     d->committing_settled = d->filling_settled;
     d->filling_settled = NULL;
+    d->committing_answers = d->filling_answers;
+    d->filling_answers = NULL;
     start_commit(d);
 }
 

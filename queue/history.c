@@ -1,5 +1,6 @@
 // history.c — the reading end of a shard: attempts of a hook, newest first.
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 struct shard_view {
     struct store *store;
+    MDB_txn *txn; // while a scan visits
 };
 
 enum err shard_view_open(const struct queue_config *config, unsigned k,
@@ -29,9 +31,16 @@ enum err shard_view_open(const struct queue_config *config, unsigned k,
     return OK;
 }
 
-static enum err visit_attempt(struct store *s, MDB_txn *txn, uint64_t no,
-                              attempt_visit visit, void *data, bool *goes_on)
+struct visiting {
+    attempt_visit visit;
+    void *data;
+    bool goes_on;
+};
+
+static enum err visit_attempt(struct shard_view *view, uint64_t no,
+                              struct visiting *v)
 {
+    struct store *s = view->store;
     uint8_t bytes[8] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
     MDB_val val;
@@ -39,7 +48,7 @@ static enum err visit_attempt(struct store *s, MDB_txn *txn, uint64_t no,
     int rc;
 
     put_be64(bytes, no);
-    rc = mdb_get(txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
+    rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return store_err(s, rc, "read history");
     if (rc == MDB_NOTFOUND || attempt_decode(str_of_val(val), &a) != OK) {
@@ -47,7 +56,7 @@ static enum err visit_attempt(struct store *s, MDB_txn *txn, uint64_t no,
                  (unsigned long long)no);
         return OK;
     }
-    *goes_on = visit(data, no, &a);
+    v->goes_on = v->visit(v->data, no, &a);
     return OK;
 }
 
@@ -75,33 +84,39 @@ static struct range range_of(const struct history_query *query)
     return r;
 }
 
-static enum err scan(struct store *s, MDB_txn *txn, MDB_cursor *cursor,
-                     struct range *range, size_t limit, attempt_visit visit,
-                     void *data)
+static bool is_in(const struct range *range, MDB_val key)
+{
+    return key.mv_size == range->n_bytes &&
+           memcmp(key.mv_data, range->from, range->n_bytes - 8) == 0;
+}
+
+// The last key before `key`.
+static int seek_last(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+    int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+
+    if (rc == MDB_NOTFOUND)
+        return mdb_cursor_get(cursor, key, val, MDB_LAST);
+    return rc == 0 ? mdb_cursor_get(cursor, key, val, MDB_PREV) : rc;
+}
+
+static enum err scan(struct shard_view *view, MDB_cursor *cursor,
+                     struct range *range, size_t limit, struct visiting *v)
 {
     MDB_val key = val_at(range->from, range->n_bytes);
     MDB_val val;
-    bool goes_on = true;
-    int rc;
+    int rc = seek_last(cursor, &key, &val);
 
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-    rc = rc == MDB_NOTFOUND ? mdb_cursor_get(cursor, &key, &val, MDB_LAST)
-         : rc == 0          ? mdb_cursor_get(cursor, &key, &val, MDB_PREV)
-                            : rc;
-    for (size_t i = 0; i < limit && rc == 0 && goes_on; i++) {
-        const uint8_t *k = key.mv_data;
-        size_t n_fixed = range->n_bytes - 8;
+    for (size_t i = 0; i < limit && rc == 0 && v->goes_on && is_in(range, key);
+         i++) {
+        const uint8_t *no = (const uint8_t *)key.mv_data + range->n_bytes - 8;
+        enum err err = visit_attempt(view, get_be64(no), v);
 
-        if (key.mv_size != range->n_bytes ||
-            memcmp(k, range->from, n_fixed) != 0)
-            break;
-        enum err err =
-            visit_attempt(s, txn, get_be64(k + n_fixed), visit, data, &goes_on);
         if (err != OK)
             return err;
         rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);
     }
-    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
+    return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
 }
 
 enum err history_scan(struct shard_view *view,
@@ -109,40 +124,72 @@ enum err history_scan(struct shard_view *view,
                       void *data)
 {
     struct range range = range_of(query);
+    struct visiting v = { .visit = visit, .data = data, .goes_on = true };
     MDB_cursor *cursor;
-    MDB_txn *txn;
-    enum err err = store_read(view->store, &txn);
+    enum err err = store_read(view->store, &view->txn);
 
     if (err != OK)
         return err;
-    err = store_err(view->store,
-                    mdb_cursor_open(txn, view->store->dbs[range.db], &cursor),
-                    "read history");
+    err = store_err(
+        view->store,
+        mdb_cursor_open(view->txn, view->store->dbs[range.db], &cursor),
+        "read history");
     if (err == OK) {
-        err = scan(view->store, txn, cursor, &range, query->limit, visit, data);
+        err = scan(view, cursor, &range, query->limit, &v);
         mdb_cursor_close(cursor);
     }
+    view->txn = NULL;
     store_read_end(view->store);
     return err;
 }
 
-enum err shard_view_is_dead(struct shard_view *view, uint64_t hook_no,
-                            struct position position, bool *out)
+static enum err newest(struct shard_view *view, struct range *range,
+                       uint64_t *no)
+{
+    MDB_val key = val_at(range->from, range->n_bytes);
+    MDB_val val;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(view->txn, view->store->dbs[range->db], &cursor);
+
+    if (rc != 0)
+        return store_err(view->store, rc, "read history");
+    rc = seek_last(cursor, &key, &val);
+    if (rc == 0 && is_in(range, key))
+        *no = get_be64((const uint8_t *)key.mv_data + range->n_bytes - 8);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
+}
+
+static enum err is_dead(struct shard_view *view, const struct attempt *attempt,
+                        bool *out)
 {
     uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
     MDB_val val;
-    MDB_txn *txn;
-    enum err err = store_read(view->store, &txn);
     int rc;
 
-    if (err != OK)
-        return err;
-    dead_key(hook_no, position, bytes);
-    rc = mdb_get(txn, view->store->dbs[SHARD_DEAD], &key, &val);
+    dead_key(attempt->hook_no, attempt->position, bytes);
+    rc = mdb_get(view->txn, view->store->dbs[SHARD_DEAD], &key, &val);
     *out = rc == 0;
-    err = rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
-    store_read_end(view->store);
+    return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
+}
+
+enum err history_is_now(struct shard_view *view, uint64_t no,
+                        const struct attempt *attempt, bool *out)
+{
+    struct history_query query = { .hook_no = attempt->hook_no,
+                                   .event = &attempt->position };
+    bool is_ping = position_cmp(attempt->position, position_start) == 0;
+    struct range range = range_of(&query);
+    uint64_t newest_no = no;
+    enum err err = OK;
+
+    assert(view->txn != NULL);
+    if (!is_ping) // each ping is a delivery of its own
+        err = newest(view, &range, &newest_no);
+    *out = newest_no == no;
+    if (err == OK && *out && attempt->state == DELIVERY_DEAD)
+        err = is_dead(view, attempt, out);
     return err;
 }
 

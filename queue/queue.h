@@ -389,10 +389,10 @@ MUST_CHECK enum err history_scan(struct shard_view *view,
                                  const struct history_query *query,
                                  attempt_visit visit, void *data);
 
-// Does the delivery wait as a dead letter?
-MUST_CHECK enum err shard_view_is_dead(struct shard_view *view,
-                                       uint64_t hook_no,
-                                       struct position position, bool *out);
+// Is this the newest attempt of its delivery, and is the delivery still what
+// it left behind? A dead letter that expired is not. For use within a visit.
+MUST_CHECK enum err history_is_now(struct shard_view *view, uint64_t no,
+                                   const struct attempt *attempt, bool *out);
 
 MUST_CHECK enum err shard_view_counts(struct shard_view *view,
                                       struct shard_counts *out);

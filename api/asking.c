@@ -1,0 +1,136 @@
+// asking.c — questions to the dispatchers, and the calls that wait for answers.
+//
+// If it fails: a question whose dispatcher is gone, or that is too old, is
+// answered for it with 503. What the dispatcher does all the same is in the
+// history.
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "api/server.h"
+#include "common/chan.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define MARGIN_MS 5000 // beyond the time limit of an attempt
+
+struct pending {
+    struct pending *next;
+    uint64_t no;
+    struct link *link;
+    struct call *call;
+    uint64_t hook_no;
+    on_answer answered;
+    int64_t until_us; // monotonic
+};
+
+void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
+{
+    struct api *api = c->api;
+    struct link *link =
+        &api->dispatchers[queue_shard_of(ask.hook_no, api->n_shards)];
+    struct pending *p;
+
+    if (link->chan == NULL) {
+        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+                  "the dispatcher of this webhook is not there; try again");
+        return;
+    }
+    p = xcalloc(1, sizeof(*p));
+    *p = (struct pending){
+        .next = api->pending,
+        .no = ++api->n_asked,
+        .link = link,
+        .call = c,
+        .hook_no = ask.hook_no,
+        .answered = answered,
+        .until_us = clock_mono_us() +
+                    (api->config->request_timeout_ms + MARGIN_MS) * 1000,
+    };
+    api->pending = p;
+    c->pending = p;
+    ask.no = p->no;
+    ask_pack(chan_begin(link->chan), &ask);
+    chan_end(link->chan);
+}
+
+// Out of the list; its call waits for nothing any more.
+static void take_out(struct api *api, struct pending *p)
+{
+    struct pending **link = &api->pending;
+
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    p->call->pending = NULL;
+}
+
+void ask_forget(struct call *c)
+{
+    struct pending *p = c->pending;
+
+    if (p == NULL)
+        return;
+    take_out(c->api, p);
+    free(p);
+}
+
+static void end(struct api *api, struct pending *p, const struct answer *answer)
+{
+    struct call *c = p->call;
+
+    take_out(api, p);
+    c->request->data = NULL;
+    p->answered(c, p->hook_no, answer);
+    free(p);
+    call_free(c);
+}
+
+void asking_on_frame(void *data, struct str frame)
+{
+    struct link *link = data;
+    struct answer answer;
+    struct pending *p;
+
+    if (answer_unpack(frame, &answer) != OK) {
+        log_warn("answer not understood", "bytes=%zu", frame.n_bytes);
+        return;
+    }
+    for (p = link->api->pending; p != NULL; p = p->next) {
+        if (p->no == answer.no && p->link == link) {
+            end(link->api, p, &answer);
+            return;
+        }
+    }
+    log_debug("answer that nobody waits for", "no=%" PRIu64, answer.no);
+}
+
+// The first that is of this link, or, without one, is too old.
+static struct pending *find(struct api *api, const struct link *link,
+                            int64_t now_us)
+{
+    struct pending *p = api->pending;
+
+    while (p != NULL && (link != NULL ? p->link != link : p->until_us > now_us))
+        p = p->next;
+    return p;
+}
+
+void asking_on_closed(struct link *link)
+{
+    const struct answer none = { .err = ERR_AGAIN };
+    struct pending *p;
+
+    while ((p = find(link->api, link, 0)) != NULL)
+        end(link->api, p, &none);
+}
+
+void asking_on_second(struct api *api)
+{
+    const struct answer none = { .err = ERR_AGAIN };
+    struct pending *p;
+
+    while ((p = find(api, NULL, clock_mono_us())) != NULL)
+        end(api, p, &none);
+}

@@ -1,0 +1,101 @@
+// manual.c — handlers of the routes that make an attempt at once.
+//
+// Happy path: the hook is looked up, its dispatcher makes the attempt and
+// commits its row, the record is read and shown. Whatever came of the attempt,
+// the call was a success (as with Pulumi Cloud): the record tells.
+
+#include "api/manual.h"
+
+#include "api/deliveries.h"
+#include "api/hook_json.h"
+#include "api/server.h"
+#include "common/log.h"
+
+static bool take_hook_no(void *data, const struct hook *hook)
+{
+    uint64_t *hook_no = data;
+
+    *hook_no = hook->no;
+    return false;
+}
+
+static void answer_unknown(struct call *c)
+{
+    http_fail(c->request, 404, STR_EMPTY, "Webhook %s not found",
+              log_quote(c->match.params[PARAM_HOOK]));
+}
+
+static void answered(struct call *c, uint64_t hook_no,
+                     const struct answer *answer)
+{
+    switch (answer->err) {
+    case OK:
+        deliveries_show(c, hook_no, answer);
+        return;
+    case ERR_NOTFOUND:
+        http_fail(c->request, 404, STR_EMPTY,
+                  "Webhook or WebhookEvent not found: the webhook has no "
+                  "delivery of this event");
+        return;
+    case ERR_GONE:
+        http_fail(c->request, 410, STR_EMPTY,
+                  "the payload of this event was removed by retention");
+        return;
+    case ERR_FULL:
+        http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
+                  "too many pings and redeliveries at once; try again");
+        return;
+    case ERR_AGAIN:
+        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+                  "this cannot be sent right now; try again");
+        return;
+    case ERR_EXISTS:
+    case ERR_CONFLICT:
+    case ERR_INVALID:
+    case ERR_TOOBIG:
+    case ERR_BUSY:
+    case ERR_DENIED:
+    case ERR_CORRUPT:
+    case ERR_IO:
+        break;
+    }
+    call_fail_store(c, answer->err);
+}
+
+static void make(struct call *c, struct ask ask)
+{
+    struct str name = c->match.params[PARAM_HOOK];
+    struct hook_scope scope;
+    enum err err = ERR_NOTFOUND;
+
+    if (!call_scope(c, &scope))
+        return;
+    if (hook_name_is_valid(name))
+        err = hook_get(c->api->hooks, &scope, name, take_hook_no, &ask.hook_no);
+    if (err == ERR_NOTFOUND) {
+        answer_unknown(c);
+    } else if (err != OK) {
+        call_fail_store(c, err);
+    } else {
+        ask_dispatcher(c, ask, answered);
+    }
+}
+
+void manual_ping(struct call *c)
+{
+    make(c, (struct ask){ .what = ASK_PING });
+}
+
+void manual_redeliver(struct call *c)
+{
+    struct ask ask = { .what = ASK_REDELIVER };
+
+    if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) != OK) {
+        http_fail(c->request, 404, STR_EMPTY,
+                  "Webhook or WebhookEvent not found: %s is no event's id, "
+                  "which is a UUID",
+                  log_quote(c->match.params[PARAM_EVENT]));
+        return;
+    }
+    make(c, ask);
+}

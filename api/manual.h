@@ -1,0 +1,12 @@
+// manual.h — handlers of the routes that make an attempt at once.
+
+#ifndef API_MANUAL_H
+#define API_MANUAL_H
+
+struct call;
+
+// Each answers its call with the record of the attempt, later.
+void manual_ping(struct call *c);
+void manual_redeliver(struct call *c);
+
+#endif

@@ -1,0 +1,69 @@
+// ask.c — what the api process asks of the dispatcher that owns a hook.
+
+#include "common/ask.h"
+
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/role.h"
+
+void ask_pack(struct buf *frame, const struct ask *ask)
+{
+    pack_u64(frame, FRAME_ASK);
+    pack_u64(frame, ask->no);
+    pack_u64(frame, ask->what);
+    pack_u64(frame, ask->hook_no);
+    pack_id(frame, &ask->event_id);
+}
+
+enum err ask_unpack(struct str frame, struct ask *out)
+{
+    struct unpack u = unpack_of(frame);
+    uint64_t what;
+    enum err err;
+
+    if (unpack_u64(&u) != FRAME_ASK)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    what = unpack_u64(&u);
+    out->hook_no = unpack_u64(&u);
+    out->event_id = unpack_id(&u);
+    err = unpack_done(&u);
+    if (err == OK && what != ASK_PING && what != ASK_REDELIVER)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        out->what = (enum ask_what)what;
+    return err;
+}
+
+void answer_pack(struct buf *frame, const struct answer *answer)
+{
+    pack_u64(frame, FRAME_ANSWER);
+    pack_u64(frame, answer->no);
+    pack_u64(frame, answer->err);
+    pack_str(frame, (struct str){ (const char *)answer->position,
+                                  sizeof(answer->position) });
+    pack_id(frame, &answer->event_id);
+    pack_i64(frame, answer->started_at_us);
+}
+
+enum err answer_unpack(struct str frame, struct answer *out)
+{
+    struct unpack u = unpack_of(frame);
+    struct str position;
+    uint64_t err_no;
+
+    if (unpack_u64(&u) != FRAME_ANSWER)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    err_no = unpack_u64(&u);
+    position = unpack_str(&u);
+    out->event_id = unpack_id(&u);
+    out->started_at_us = unpack_i64(&u);
+    if (unpack_done(&u) != OK || err_no > ERR_IO ||
+        position.n_bytes != sizeof(out->position))
+        return ERR_CORRUPT;
+    memcpy(out->position, position.at, sizeof(out->position));
+    out->err = (enum err)err_no;
+    return OK;
+}

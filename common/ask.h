@@ -1,0 +1,50 @@
+// ask.h — what the api process asks of the dispatcher that owns a hook.
+//
+// A question has an answer, later, on the same channel. The truth is in the
+// database: the answer only says where the attempt lies that was made.
+
+#ifndef COMMON_ASK_H
+#define COMMON_ASK_H
+
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/str.h"
+
+#define ASK_FRAME_MAX_BYTES 1024
+
+enum ask_what {
+    ASK_PING = 1,     // send a ping now
+    ASK_REDELIVER = 2 // send this event to the hook once more, now
+};
+
+struct ask {
+    uint64_t no; // chosen by api, echoed in the answer
+    enum ask_what what;
+    uint64_t hook_no;
+    struct id event_id; // ASK_REDELIVER
+};
+
+struct answer {
+    uint64_t no;
+    // OK: the attempt was made, whatever came of it, and its row is committed.
+    // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
+    // removed the payload. ERR_AGAIN: no sender is there, the engine stops, or
+    // the delivery is just being settled. ERR_FULL: too many at once.
+    enum err err;
+    uint8_t position[8]; // of the event, as in struct position
+    struct id event_id;
+    int64_t started_at_us; // UTC epoch
+};
+
+// Append a frame's content.
+void ask_pack(struct buf *frame, const struct ask *ask);
+void answer_pack(struct buf *frame, const struct answer *answer);
+
+// ERR_CORRUPT: not such a frame.
+MUST_CHECK enum err ask_unpack(struct str frame, struct ask *out);
+MUST_CHECK enum err answer_unpack(struct str frame, struct answer *out);
+
+#endif

@@ -1,0 +1,438 @@
+// manual.c — attempts that somebody asked for: pings and redeliveries.
+//
+// Happy path: the api process asks; the delivery is found, in memory, in the
+// index, or settled long ago; it is sent at once, beside the windows of its
+// hook and its sender; when the row of the attempt is committed, the answer
+// says where it lies.
+//
+// A delivery that is not settled makes its next attempt now instead of later.
+// One that was settled has a past: a success takes it out of the dead letters,
+// a failure leaves it where it is. A ping is a delivery of an event that is in
+// no log; its payload lies in its row of the history.
+//
+// If it fails: the answer says why. If the api process is gone, nobody is
+// answered; the attempt is made and kept all the same.
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ask.h"
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "engine/dispatch.h"
+
+// Of a hook's newest pings, so many are searched for one to send again.
+#define PINGS_SEARCHED 1000
+#define ROWS_READ      128
+
+struct manual {
+    struct manual *next; // of the same delivery, or of the same commit
+    uint64_t n_apis;     // the link that asked
+    struct answer answer;
+};
+
+// --- answers ---
+
+static void send_answer(struct dispatcher *d, const struct manual *m)
+{
+    if (d->api == NULL || m->n_apis != d->n_apis)
+        return;
+    answer_pack(chan_begin(d->api), &m->answer);
+    chan_end(d->api);
+}
+
+static void answer_now(struct dispatcher *d, const struct ask *ask,
+                       enum err err)
+{
+    struct manual m = { .n_apis = d->n_apis,
+                        .answer = { .no = ask->no, .err = err } };
+
+    send_answer(d, &m);
+}
+
+void manual_answer(struct dispatcher *d, struct delivery *dv,
+                   int64_t started_at_us)
+{
+    while (dv->manual != NULL) {
+        struct manual *m = dv->manual;
+
+        dv->manual = m->next;
+        memcpy(m->answer.position, dv->position.bytes,
+               sizeof(m->answer.position));
+        m->answer.started_at_us = started_at_us;
+        m->next = d->filling_answers;
+        d->filling_answers = m;
+    }
+}
+
+static void end(struct dispatcher *d, struct manual *m)
+{
+    send_answer(d, m);
+    free(m);
+    d->n_manual--;
+}
+
+void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
+{
+    while (dv->manual != NULL) {
+        struct manual *m = dv->manual;
+
+        dv->manual = m->next;
+        m->answer.err = err;
+        end(d, m);
+    }
+}
+
+void manual_send_answers(struct dispatcher *d)
+{
+    while (d->committing_answers != NULL) {
+        struct manual *m = d->committing_answers;
+
+        d->committing_answers = m->next;
+        end(d, m);
+    }
+}
+
+// --- what became of it ---
+
+enum delivery_state manual_settle(struct dispatcher *d,
+                                  const struct delivery *dv, bool is_delivered)
+{
+    switch (dv->past) {
+    case PAST_NONE: // the caller moves these
+    case PAST_PING:
+    case PAST_EXPIRED:
+        break;
+    case PAST_DELIVERED:
+        return DELIVERY_DELIVERED;
+    case PAST_DEAD:
+        if (is_delivered) {
+            change_dead_del(d->filling, dv->hook->no, dv->position);
+            change_count(d->filling, COUNT_DELIVERED, 1);
+        }
+        break;
+    case PAST_CANCELLED:
+        if (!is_delivered)
+            return DELIVERY_CANCELLED;
+        change_count(d->filling, COUNT_CANCELLED, -1);
+        change_count(d->filling, COUNT_DELIVERED, 1);
+        break;
+    }
+    return is_delivered ? DELIVERY_DELIVERED : DELIVERY_DEAD;
+}
+
+// --- starting ---
+
+static void add_asker(struct dispatcher *d, struct delivery *dv,
+                      const struct ask *ask, const struct id *event_id)
+{
+    struct manual *m = xcalloc(1, sizeof(*m));
+
+    m->n_apis = d->n_apis;
+    m->answer.no = ask->no;
+    m->answer.event_id = *event_id;
+    m->next = dv->manual;
+    dv->manual = m;
+    d->n_manual++;
+}
+
+static struct delivery *open_past(struct dispatcher *d, struct followed *f,
+                                  struct position position, enum past past)
+{
+    struct delivery *dv = open_add(d, f, position);
+
+    open_give_row(d, dv, 0); // it needs none
+    dv->past = past;
+    return dv;
+}
+
+static void ping_with(struct dispatcher *d, struct followed *f,
+                      const struct ask *ask, const struct event *event,
+                      uint32_t n_attempts)
+{
+    struct delivery *dv = open_past(d, f, position_start, PAST_PING);
+
+    dv->n_attempts = n_attempts;
+    add_asker(d, dv, ask, &event->id);
+    send_event(d, dv, event);
+}
+
+static void ping(struct dispatcher *d, struct followed *f,
+                 const struct ask *ask)
+{
+    const struct hook_scope *scope = &f->hook->scope;
+    struct event event = { .accepted_at_us = clock_now_us(),
+                           .family = scope->family,
+                           .kind = STR("ping"),
+                           .org = scope->org,
+                           .project = scope->project };
+    uint8_t random[16];
+    struct buf payload;
+
+    crypto_random(random, sizeof(random));
+    event.id = id_v4(random);
+    if (scope->level == LEVEL_STACK)
+        event.stack = scope->target;
+    if (scope->level == LEVEL_ENVIRONMENT)
+        event.env = scope->target;
+    buf_init(&payload, 0);
+    // The text of Pulumi Cloud, as its command line shows it.
+    buf_printf(&payload,
+               "{\"timestamp\":%" PRId64 ",\"message\":\"🍹 Just a friendly "
+               "ping from Pulumi 🍹\"}",
+               event.accepted_at_us / 1000000);
+    event.payload = buf_str(&payload);
+    ping_with(d, f, ask, &event, 0);
+    buf_clear(&payload);
+}
+
+// --- finding what is to be sent again ---
+
+struct search {
+    struct dispatcher *d;
+    struct followed *f;
+    const struct ask *ask;
+    bool is_found;
+    // of the newest attempt of the event
+    enum delivery_state state;
+    uint32_t n_attempts;
+    int64_t queue_us;
+    int64_t next_attempt_at_ms;
+};
+
+static bool on_ping_row(void *data, uint64_t no, const struct attempt *a)
+{
+    struct search *s = data;
+    const struct hook_scope *scope = &s->f->hook->scope;
+    struct event event = { .id = a->event_id,
+                           .accepted_at_us = a->accepted_at_us,
+                           .family = scope->family,
+                           .kind = a->kind,
+                           .org = scope->org,
+                           .project = scope->project,
+                           .payload = a->payload };
+
+    (void)no;
+    if (!id_eq(&a->event_id, &s->ask->event_id))
+        return true;
+    s->is_found = true;
+    ping_with(s->d, s->f, s->ask, &event, a->attempt);
+    return false;
+}
+
+static bool on_newest(void *data, uint64_t no, const struct attempt *a)
+{
+    struct search *s = data;
+
+    (void)no;
+    s->is_found = true;
+    s->state = a->state;
+    s->n_attempts = a->attempt;
+    s->queue_us = a->timing.queue_us;
+    s->next_attempt_at_ms = a->next_attempt_at_ms;
+    return false;
+}
+
+static enum err search_history(struct search *s, const struct position *event,
+                               size_t limit, attempt_visit visit)
+{
+    struct history_query query = { .hook_no = s->f->no,
+                                   .event = event,
+                                   .limit = limit };
+    enum err err = history_scan(s->d->history, &query, visit, s);
+
+    if (err == OK && !s->is_found)
+        err = ERR_NOTFOUND;
+    return err;
+}
+
+// The row in the index of a delivery whose next attempt is due then.
+static enum err find_row(const struct search *s, struct position position,
+                         struct due_row *out)
+{
+    struct due_row before = { .hook_no = s->f->no,
+                              .due_at_ms = s->next_attempt_at_ms - 1 };
+    struct due_query query = { .hook_no = s->f->no,
+                               .after = &before,
+                               .until_ms = s->next_attempt_at_ms };
+    struct due_row rows[ROWS_READ];
+    size_t n;
+
+    memset(before.position.bytes, 0xff, sizeof(before.position.bytes));
+    do {
+        enum err err = shard_due_read(s->d->shard, &query, rows, ROWS_READ, &n);
+
+        if (err != OK)
+            return err;
+        for (size_t i = 0; i < n; i++) {
+            if (position_cmp(rows[i].position, position) == 0) {
+                *out = rows[i];
+                return OK;
+            }
+        }
+        if (n > 0)
+            before = rows[n - 1];
+    } while (n == ROWS_READ);
+    return ERR_AGAIN; // it is on its way there
+}
+
+static enum err open_row(const struct search *s, struct position position,
+                         struct delivery **out)
+{
+    struct due_row row;
+    enum err err = find_row(s, position, &row);
+
+    if (err != OK)
+        return err;
+    *out = open_add(s->d, s->f, position);
+    open_give_row(s->d, *out, row.due_at_ms);
+    (*out)->n_crashes = row.n_crashes;
+    return OK;
+}
+
+// A delivery that is not in memory.
+static enum err open_settled(const struct search *s, struct position position,
+                             struct delivery **out)
+{
+    struct dead_row row;
+    enum past past = PAST_NONE;
+    enum err err = OK;
+
+    switch (s->state) {
+    case DELIVERY_RETRYING:
+        err = open_row(s, position, out);
+        break;
+    case DELIVERY_DELIVERED:
+        past = PAST_DELIVERED;
+        break;
+    case DELIVERY_CANCELLED:
+        past = PAST_CANCELLED;
+        break;
+    case DELIVERY_DEAD:
+        err = shard_dead_get(s->d->shard, s->f->no, position, &row);
+        past = err == OK ? PAST_DEAD : PAST_EXPIRED;
+        err = err == ERR_NOTFOUND ? OK : err;
+        break;
+    }
+    if (err == OK && past != PAST_NONE)
+        *out = open_past(s->d, s->f, position, past);
+    if (err == OK) {
+        (*out)->n_attempts = s->n_attempts;
+        (*out)->queue_us = s->queue_us;
+    }
+    return err;
+}
+
+static bool has_payload(void *data, const struct event *event)
+{
+    (void)data;
+    (void)event;
+    return false;
+}
+
+static enum err redeliver_event(struct search *s, struct position position)
+{
+    struct dispatcher *d = s->d;
+    struct delivery *dv = open_find(d, s->f->no, position);
+    bool is_sent = dv != NULL && dv->place == DELIVERY_SENT;
+    enum err err;
+
+    if (dv != NULL && dv->place == DELIVERY_SETTLED)
+        return ERR_AGAIN;
+    err = event_view_get(d->events, position, has_payload, NULL);
+    if (err != OK)
+        return err == ERR_NOTFOUND ? ERR_GONE : err;
+    if (dv == NULL) {
+        err = search_history(s, &position, 1, on_newest);
+        if (err == OK)
+            err = open_settled(s, position, &dv);
+        if (err != OK)
+            return err;
+    } else if (!is_sent) {
+        pump_unlink(d, dv);
+    }
+    add_asker(d, dv, s->ask, &s->ask->event_id);
+    if (!is_sent) // else the attempt in flight is the one
+        send_delivery(d, dv);
+    return OK;
+}
+
+static enum err redeliver(struct dispatcher *d, struct followed *f,
+                          const struct ask *ask)
+{
+    const struct hook_scope *scope = &f->hook->scope;
+    struct search search = { .d = d, .f = f, .ask = ask };
+    struct position position;
+    enum err err = event_view_find(d->events, scope->family, scope->org,
+                                   &ask->event_id, &position);
+
+    if (err == OK)
+        return redeliver_event(&search, position);
+    if (err != ERR_NOTFOUND)
+        return err;
+    return search_history(&search, &position_start, PINGS_SEARCHED,
+                          on_ping_row);
+}
+
+// --- questions ---
+
+static enum err start(struct dispatcher *d, const struct ask *ask)
+{
+    struct followed *f;
+
+    if (d->is_draining)
+        return ERR_AGAIN;
+    if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)
+        return ERR_FULL;
+    f = followed_find(d, ask->hook_no);
+    if (f == NULL || f->hook == NULL)
+        return ERR_NOTFOUND;
+    if (!f->is_ready)
+        f->sender = f->wanted_sender;
+    if (d->senders[f->sender].chan == NULL)
+        return ERR_AGAIN;
+    if (ask->what == ASK_REDELIVER)
+        return redeliver(d, f, ask);
+    ping(d, f, ask);
+    return OK;
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher *d = data;
+    struct unpack u = unpack_of(frame);
+    uint64_t type = unpack_u64(&u);
+    struct ask ask;
+    enum err err;
+
+    dispatcher_look_again(d); // the hook may be a second old
+    if (type == FRAME_HINT)
+        return;
+    if (ask_unpack(frame, &ask) != OK) {
+        log_warn("question not understood", "bytes=%zu", frame.n_bytes);
+        return;
+    }
+    err = start(d, &ask);
+    if (err != OK)
+        answer_now(d, &ask, err);
+}
+
+static void on_closed(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->api = NULL; // the supervisor brings a new link
+}
+
+void manual_on_link(struct dispatcher *d, int fd)
+{
+    if (d->api != NULL)
+        chan_close(d->api);
+    d->n_apis++;
+    d->api = chan_open(role_loop(d->role), fd, ASK_FRAME_MAX_BYTES, on_frame,
+                       on_closed, d);
+}

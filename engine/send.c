@@ -1,0 +1,130 @@
+// send.c — makes a request of a delivery and gives it to a sender.
+//
+// Happy path: the event is read, a slot keeps what the history will need, the
+// order leaves. The body is the event's payload, in the log, borrowed while
+// the order is written.
+//
+// If it fails: an event that cannot be read is cancelled and said so.
+
+#include <inttypes.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "engine/dispatch.h"
+#include "engine/request.h"
+
+// --- slots ---
+
+void send_init(struct dispatcher *d)
+{
+    d->n_slots = d->n_senders * d->config->max_inflight + MANUAL_MAX;
+    d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
+    d->free_slot = NO_SLOT;
+    for (size_t i = d->n_slots; i > 0; i--) {
+        struct slot *s = &d->slots[i - 1];
+
+        s->next_free = d->free_slot;
+        d->free_slot = (uint32_t)(i - 1);
+        buf_init(&s->kind, 0);
+        buf_init(&s->url, 0);
+        buf_init(&s->headers, 0);
+        buf_init(&s->body, 0);
+    }
+    buf_init(&d->headers, 0);
+}
+
+static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
+{
+    struct slot *s = &d->slots[d->free_slot];
+    struct followed *f = dv->hook;
+
+    d->free_slot = s->next_free;
+    s->delivery = dv;
+    s->sender = f->sender;
+    dv->place = DELIVERY_SENT;
+    f->n_sent++;
+    d->n_sent++;
+    d->senders[f->sender].n_sent++;
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
+    return s;
+}
+
+void slot_free(struct dispatcher *d, struct slot *s)
+{
+    struct followed *f = s->delivery->hook;
+
+    f->n_sent--;
+    d->n_sent--;
+    d->senders[s->sender].n_sent--;
+    s->delivery = NULL;
+    s->generation++;
+    s->next_free = d->free_slot;
+    d->free_slot = (uint32_t)(s - d->slots);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
+}
+
+// --- requests ---
+
+static void set_text(struct buf *b, struct str text)
+{
+    buf_reset(b);
+    buf_put_str(b, text);
+}
+
+void send_event(struct dispatcher *d, struct delivery *dv,
+                const struct event *event)
+{
+    const struct hook *hook = dv->hook->hook;
+    struct chan *chan = d->senders[dv->hook->sender].chan;
+    struct slot *s = slot_take(d, dv);
+    struct order order = {
+        .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
+        .url = hook->url,
+        .body = event->payload,
+        .connect_timeout_ms = d->config->connect_timeout_ms,
+        .request_timeout_ms = d->config->request_timeout_ms,
+    };
+
+    s->accepted_at_us = event->accepted_at_us;
+    s->event_id = event->id;
+    set_text(&s->kind, event->kind);
+    set_text(&s->url, hook->url);
+    buf_reset(&s->body);
+    if (position_cmp(dv->position, position_start) == 0)
+        buf_put_str(&s->body, event->payload);
+    buf_reset(&s->headers);
+    request_headers(hook, event, event->payload, clock_now_ms(), &s->headers);
+    order.headers = buf_str(&s->headers);
+    order_pack(chan_begin(chan), &order);
+    chan_end(chan);
+}
+
+struct sending {
+    struct dispatcher *d;
+    struct delivery *dv;
+};
+
+static bool on_event_to_send(void *data, const struct event *event)
+{
+    struct sending *sending = data;
+
+    send_event(sending->d, sending->dv, event);
+    return false;
+}
+
+void send_delivery(struct dispatcher *d, struct delivery *dv)
+{
+    struct sending sending = { .d = d, .dv = dv };
+    enum err err =
+        event_view_get(d->events, dv->position, on_event_to_send, &sending);
+
+    if (err == OK)
+        return;
+    log_warn("event cannot be read, its delivery is cancelled",
+             "hook=%" PRIu64 " reason=%s", dv->hook->no,
+             log_quote(str_of(err_str(err))));
+    change_count(d->filling, COUNT_DAMAGED, 1);
+    settle_cancel(d, dv);
+}
