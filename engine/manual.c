@@ -150,21 +150,33 @@ static struct delivery *open_past(struct dispatcher *d, struct followed *f,
     return dv;
 }
 
-static void ping_with(struct dispatcher *d, struct followed *f,
-                      const struct ask *ask, const struct event *event,
+// A question, and what was found for it.
+struct search {
+    struct dispatcher *d;
+    struct followed *f;
+    const struct hook_scope *scope; // of the hook
+    const struct ask *ask;
+    // The newest attempt of the event:
+    bool is_found;
+    enum delivery_state state;
+    uint32_t n_attempts;
+    int64_t queue_us;
+    int64_t next_attempt_at_ms;
+};
+
+static void ping_with(const struct search *s, const struct event *event,
                       uint32_t n_attempts)
 {
-    struct delivery *dv = open_past(d, f, position_start, PAST_PING);
+    struct delivery *dv = open_past(s->d, s->f, position_start, PAST_PING);
 
     dv->n_attempts = n_attempts;
-    add_asker(d, dv, ask, &event->id);
-    send_event(d, dv, event);
+    add_asker(s->d, dv, s->ask, &event->id);
+    send_event(s->d, dv, event);
 }
 
-static void ping(struct dispatcher *d, struct followed *f,
-                 const struct ask *ask)
+static void ping(const struct search *s)
 {
-    const struct hook_scope *scope = &f->hook->scope;
+    const struct hook_scope *scope = s->scope;
     struct event event = { .accepted_at_us = clock_now_us(),
                            .family = scope->family,
                            .kind = STR("ping"),
@@ -186,28 +198,16 @@ static void ping(struct dispatcher *d, struct followed *f,
                "ping from Pulumi 🍹\"}",
                event.accepted_at_us / 1000000);
     event.payload = buf_str(&payload);
-    ping_with(d, f, ask, &event, 0);
+    ping_with(s, &event, 0);
     buf_clear(&payload);
 }
 
 // --- finding what is to be sent again ---
 
-struct search {
-    struct dispatcher *d;
-    struct followed *f;
-    const struct ask *ask;
-    bool is_found;
-    // of the newest attempt of the event
-    enum delivery_state state;
-    uint32_t n_attempts;
-    int64_t queue_us;
-    int64_t next_attempt_at_ms;
-};
-
 static bool on_ping_row(void *data, uint64_t no, const struct attempt *a)
 {
     struct search *s = data;
-    const struct hook_scope *scope = &s->f->hook->scope;
+    const struct hook_scope *scope = s->scope;
     struct event event = { .id = a->event_id,
                            .accepted_at_us = a->accepted_at_us,
                            .family = scope->family,
@@ -220,7 +220,7 @@ static bool on_ping_row(void *data, uint64_t no, const struct attempt *a)
     if (!id_eq(&a->event_id, &s->ask->event_id))
         return true;
     s->is_found = true;
-    ping_with(s->d, s->f, s->ask, &event, a->attempt);
+    ping_with(s, &event, a->attempt);
     return false;
 }
 
@@ -294,37 +294,41 @@ static enum err open_row(const struct search *s, struct position position,
     return OK;
 }
 
-// A delivery that is not in memory.
-static enum err open_settled(const struct search *s, struct position position,
-                             struct delivery **out)
+static enum err find_past(const struct search *s, struct position position,
+                          enum past *out)
 {
     struct dead_row row;
-    enum past past = PAST_NONE;
-    enum err err = OK;
+    enum err err;
 
-    switch (s->state) {
-    case DELIVERY_RETRYING:
+    if (s->state == DELIVERY_DELIVERED || s->state == DELIVERY_CANCELLED) {
+        *out = s->state == DELIVERY_DELIVERED ? PAST_DELIVERED : PAST_CANCELLED;
+        return OK;
+    }
+    err = shard_dead_get(s->d->shard, s->f->no, position, &row);
+    *out = err == OK ? PAST_DEAD : PAST_EXPIRED;
+    return err == ERR_NOTFOUND ? OK : err;
+}
+
+// A delivery that is not in memory.
+static enum err open_stored(const struct search *s, struct position position,
+                            struct delivery **out)
+{
+    enum past past;
+    enum err err;
+
+    if (s->state == DELIVERY_RETRYING) {
         err = open_row(s, position, out);
-        break;
-    case DELIVERY_DELIVERED:
-        past = PAST_DELIVERED;
-        break;
-    case DELIVERY_CANCELLED:
-        past = PAST_CANCELLED;
-        break;
-    case DELIVERY_DEAD:
-        err = shard_dead_get(s->d->shard, s->f->no, position, &row);
-        past = err == OK ? PAST_DEAD : PAST_EXPIRED;
-        err = err == ERR_NOTFOUND ? OK : err;
-        break;
-    }
-    if (err == OK && past != PAST_NONE)
+        if (err != OK)
+            return err;
+    } else {
+        err = find_past(s, position, &past);
+        if (err != OK)
+            return err;
         *out = open_past(s->d, s->f, position, past);
-    if (err == OK) {
-        (*out)->n_attempts = s->n_attempts;
-        (*out)->queue_us = s->queue_us;
     }
-    return err;
+    (*out)->n_attempts = s->n_attempts;
+    (*out)->queue_us = s->queue_us;
+    return OK;
 }
 
 static bool has_payload(void *data, const struct event *event)
@@ -349,7 +353,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     if (dv == NULL) {
         err = search_history(s, &position, 1, on_newest);
         if (err == OK)
-            err = open_settled(s, position, &dv);
+            err = open_stored(s, position, &dv);
         if (err != OK)
             return err;
     } else if (!is_sent) {
@@ -361,27 +365,24 @@ static enum err redeliver_event(struct search *s, struct position position)
     return OK;
 }
 
-static enum err redeliver(struct dispatcher *d, struct followed *f,
-                          const struct ask *ask)
+static enum err redeliver(struct search *s)
 {
-    const struct hook_scope *scope = &f->hook->scope;
-    struct search search = { .d = d, .f = f, .ask = ask };
     struct position position;
-    enum err err = event_view_find(d->events, scope->family, scope->org,
-                                   &ask->event_id, &position);
+    enum err err = event_view_find(s->d->events, s->scope->family,
+                                   s->scope->org, &s->ask->event_id, &position);
 
     if (err == OK)
-        return redeliver_event(&search, position);
+        return redeliver_event(s, position);
     if (err != ERR_NOTFOUND)
         return err;
-    return search_history(&search, &position_start, PINGS_SEARCHED,
-                          on_ping_row);
+    return search_history(s, &position_start, PINGS_SEARCHED, on_ping_row);
 }
 
 // --- questions ---
 
 static enum err start(struct dispatcher *d, const struct ask *ask)
 {
+    struct search search = { .d = d, .ask = ask };
     struct followed *f;
 
     if (d->is_draining)
@@ -395,9 +396,11 @@ static enum err start(struct dispatcher *d, const struct ask *ask)
         f->sender = f->wanted_sender;
     if (d->senders[f->sender].chan == NULL)
         return ERR_AGAIN;
+    search.f = f;
+    search.scope = &f->hook->scope;
     if (ask->what == ASK_REDELIVER)
-        return redeliver(d, f, ask);
-    ping(d, f, ask);
+        return redeliver(&search);
+    ping(&search);
     return OK;
 }
 
