@@ -184,7 +184,13 @@ void event_log_go_on(struct event_log *log)
     struct append *last = log->first;
     size_t n_events = 0;
 
-    if (log->is_busy || log->first == NULL)
+    if (log->is_busy)
+        return;
+    if (log->is_trim_wanted) { // under load there is always a batch
+        event_log_start_trim(log);
+        return;
+    }
+    if (log->first == NULL)
         return;
     for (;;) {
         n_events += last->n_events;

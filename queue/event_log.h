@@ -21,9 +21,11 @@ struct event_log {
     enum err batch_err;
     int64_t batch_started_us; // monotonic
     uint64_t next; // number of the next event; the worker's while it is busy
-    struct position end;    // as committed
-    struct buf record;      // the worker's
-    int64_t trim_before_us; // of the trim that is running
+    struct position end; // as committed
+    struct buf record;   // the worker's
+    bool is_trimming;
+    bool is_trim_wanted;    // when the worker is free again
+    int64_t trim_before_us; // of the trim that is running or wanted
     size_t trim_max;
     struct shard_view **shards; // for the trim; opened when first needed
 };
@@ -31,7 +33,8 @@ struct event_log {
 // The next event's number, from the database.
 MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
 
-// Starts the next batch if the worker is free.
+// Starts what is wanted, a trim or the next batch, if the worker is free.
+void event_log_start_trim(struct event_log *log);
 void event_log_go_on(struct event_log *log);
 
 // For the negative control of the crash test only.

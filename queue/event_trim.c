@@ -135,6 +135,7 @@ static void on_trimmed(uv_work_t *work, int status)
                  log_quote(str_of(err_str(log->batch_err))));
     }
     log->is_busy = false;
+    log->is_trimming = false;
     event_log_go_on(log);
 }
 
@@ -169,17 +170,25 @@ static bool is_needed(struct event_log *log, int64_t before_us)
     return needed;
 }
 
-void event_log_trim(struct event_log *log, int64_t before_us, size_t max)
+void event_log_start_trim(struct event_log *log)
 {
-    if (log->is_busy || !is_needed(log, before_us))
-        return;
     if (log->shards == NULL) {
         log->shards =
             xcalloc(log->config.n_shards, sizeof(struct shard_view *));
     }
-    log->trim_before_us = before_us;
-    log->trim_max = max;
+    log->is_trim_wanted = false;
+    log->is_trimming = true;
     log->is_busy = true;
     if (uv_queue_work(log->loop, &log->work, on_trim, on_trimmed) != 0)
         log_panic("no worker thread", "");
+}
+
+void event_log_trim(struct event_log *log, int64_t before_us, size_t max)
+{
+    if (log->is_trimming || !is_needed(log, before_us))
+        return;
+    log->trim_before_us = before_us;
+    log->trim_max = max;
+    log->is_trim_wanted = true;
+    event_log_go_on(log);
 }

@@ -21,6 +21,8 @@
 struct hook_store {
     struct store *store;
     bool is_view;
+    uint8_t
+        tombstones_at[8]; // revision where the next look for old ones begins
 };
 
 struct last { // the record "last" of meta
@@ -287,13 +289,16 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
     MDB_val key;
     MDB_val val;
     int64_t before_ms = clock_now_ms() - TOMBSTONE_MS;
+    uint8_t at[8];
     int rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
 
     if (rc != 0)
         return store_err(hs->store, rc, "drop tombstones");
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    // Hooks that exist lie among them: the look goes round, some at a time.
+    key = val_at(at, sizeof(at));
+    memcpy(at, hs->tombstones_at, sizeof(at));
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
     for (size_t i = 0; i < TOMBSTONES_AT_ONCE && rc == 0; i++) {
-        uint8_t at[8];
         int64_t deleted_at_ms =
             val.mv_size == 16
                 ? (int64_t)get_be64((const uint8_t *)val.mv_data + 8)
@@ -310,6 +315,9 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
         }
     }
     mdb_cursor_close(cursor);
+    if (rc == MDB_NOTFOUND)
+        memset(at, 0, sizeof(at));
+    memcpy(hs->tombstones_at, at, sizeof(at));
     return rc == MDB_NOTFOUND ? OK
                               : store_err(hs->store, rc, "drop tombstones");
 }

@@ -141,8 +141,8 @@ MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
 
 // Starts removing up to `max` events older than `before_us` that every shard's
 // cursor has passed, and idempotency keys older than 24 h, in a commit of its
-// own off the loop. Does nothing while another trim runs. Call it every
-// second.
+// own off the loop, before the next batch of appends. Does nothing while another
+// trim runs. Call it every second.
 void event_log_trim(struct event_log *log, int64_t before_us, size_t max);
 
 // The reading end: any process.
@@ -359,8 +359,9 @@ MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
 // Starts removing up to `max` attempts that are past retention, oldest first,
 // and dead letters older than `dead_before_us`, off the loop. Attempts that
 // left their delivery delivered go at `delivered_before_us`, others at
-// `dead_before_us`. Does nothing, and returns false, while a commit or another
-// trim runs; shard_commit() waits for a trim. Call it every second.
+// `dead_before_us`. A commit that runs is waited for, and shard_commit() waits
+// for a trim. Does nothing, and returns false, while another trim runs or waits.
+// Call it every second.
 bool shard_trim(struct shard *s, int64_t delivered_before_us,
                 int64_t dead_before_us, size_t max);
 

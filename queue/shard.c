@@ -183,9 +183,17 @@ static void on_trimmed(struct shard *s)
         shard_start_work(s); // it waited for us
 }
 
+static void start_trim(struct shard *s)
+{
+    s->is_trim_wanted = false;
+    s->is_trimming = true;
+    shard_start_work(s);
+}
+
 static void on_work_done(uv_work_t *work, int status)
 {
     struct shard *s = work->data;
+    enum err err;
 
     assert(status == 0);
     if (s->is_trimming) {
@@ -195,7 +203,10 @@ static void on_work_done(uv_work_t *work, int status)
     if (s->work_err == OK)
         s->state = s->fresh;
     s->is_committing = false;
-    s->done(s->data, s->work_err);
+    err = s->work_err; // a trim will set it, too
+    if (s->is_trim_wanted)
+        start_trim(s); // the next commit waits for it
+    s->done(s->data, err);
 }
 
 void shard_start_work(struct shard *s)
@@ -224,13 +235,14 @@ bool shard_is_committing(const struct shard *s)
 bool shard_trim(struct shard *s, int64_t delivered_before_us,
                 int64_t dead_before_us, size_t max)
 {
-    if (s->is_committing || s->is_trimming)
+    if (s->is_trimming || s->is_trim_wanted)
         return false;
-    s->is_trimming = true;
     s->trim_delivered_us = delivered_before_us;
     s->trim_others_us = dead_before_us;
     s->trim_max = max;
-    shard_start_work(s);
+    s->is_trim_wanted = true;
+    if (!s->is_committing)
+        start_trim(s);
     return true;
 }
 

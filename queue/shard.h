@@ -16,6 +16,7 @@ struct shard {
     struct shard_state state; // as committed; the loop's
     bool is_committing;
     bool is_trimming;
+    bool is_trim_wanted; // when the commit is done
 
     uv_work_t work;
     const struct shard_change *change; // borrowed, while committing
