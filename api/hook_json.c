@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "api/formats.h"
 #include "common/crypto.h"
+#include "common/format.h"
 #include "common/kinds.h"
 #include "common/log.h"
 
@@ -65,12 +65,18 @@ static enum err read_format(const struct hook_reader *reader,
                             const struct json_value *body, struct hook *hook)
 {
     struct str name = STR_EMPTY;
+    const struct format *format;
     enum err err = read_text(reader, body, "format", &name);
 
     if (err != OK || name.n_bytes == 0)
         return err;
-    if (format_find(name, &hook->format, reader->why) != OK)
+    format = format_by_name(name);
+    if (format == NULL || !format->is_pulumi) {
+        buf_puts(reader->why, "format must be one of: ");
+        format_put_names(reader->why);
         return ERR_INVALID;
+    }
+    hook->format = (enum hook_format)format->number;
     return OK;
 }
 
@@ -261,6 +267,31 @@ static size_t n_characters(struct str text)
     return n;
 }
 
+static enum err check_format(const struct hook_reader *reader,
+                             const struct hook *hook)
+{
+    const struct format *format = format_by_number(hook->format);
+    struct buf reason;
+    enum err err;
+
+    if (hook->scope.level == LEVEL_ORGANIZATION &&
+        !format->is_for_organizations) {
+        buf_printf(reader->why,
+                   "'%s' format can only be used on stack or environment "
+                   "webhooks.",
+                   format->name);
+        return ERR_INVALID;
+    }
+    buf_init(&reason, 0);
+    err = format->check_url(hook->url, reader->slack_url_prefixes, &reason);
+    if (err != OK) {
+        buf_puts(reader->why, "payloadUrl: ");
+        buf_put_str(reader->why, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return err;
+}
+
 static enum err check(const struct hook_reader *reader, const struct hook *hook)
 {
     size_t n = n_characters(hook->display_name);
@@ -274,7 +305,7 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
     if (hook->secret.n_bytes > 0 &&
         memchr(hook->secret.at, '\0', hook->secret.n_bytes) != NULL)
         return refuse(reader, "secret must not hold a NUL");
-    return format_check(hook, reader->slack_url_prefixes, reader->why);
+    return check_format(reader, hook);
 }
 
 // --- create ---
@@ -496,7 +527,7 @@ void hook_print(const struct hook *hook, struct buf *out)
     put_member(out, "displayName", hook->display_name);
     put_member(out, "payloadUrl", hook->url);
     buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
-    put_member(out, "format", str_of(format_name(hook->format)));
+    put_member(out, "format", str_of(format_by_number(hook->format)->name));
     put_filters(hook, out);
     put_groups(hook, out);
     buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",

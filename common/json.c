@@ -335,6 +335,13 @@ bool json_bool(const struct json_value *v)
 
 // Only digits make an integer here: 1.0 and 1e3 are not, for the receiver's
 // parser may not take them for one.
+struct str json_number(const struct json_value *v)
+{
+    if (!json_is(v, JSON_NUMBER))
+        return STR_EMPTY;
+    return (struct str){ yyjson_get_raw(val_of(v)), yyjson_get_len(val_of(v)) };
+}
+
 enum err json_int(const struct json_value *v, int64_t *out)
 {
     uint64_t limit = INT64_MAX;

@@ -54,6 +54,9 @@ bool json_bool(const struct json_value *v);      // false unless true
 // ERR_INVALID: not a number that is an integer in the range of int64_t.
 MUST_CHECK enum err json_int(const struct json_value *v, int64_t *out);
 
+// The text of a number as it was; empty unless a number.
+struct str json_number(const struct json_value *v);
+
 // Elements of an array or members of an object, in order.
 //   struct json_iter it = json_iter(v);
 //   while ((item = json_next(&it, &key)) != NULL) …

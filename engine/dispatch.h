@@ -28,6 +28,7 @@
 #include "common/role.h"
 #include "engine/match.h"
 #include "engine/order.h"
+#include "engine/render.h"
 #include "queue/queue.h"
 
 // Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
@@ -159,6 +160,7 @@ struct dispatcher {
     uint32_t n_fresh;                          // waiting, from the log
     uint32_t n_fetched;                        // waiting, from the index
     struct buf headers;                        // scratch
+    struct renderer *renderer;
 
     // manual.c
     struct shard_view *history;
@@ -186,6 +188,7 @@ struct dispatcher {
 
     bool is_draining;
     bool is_final_commit;
+    bool is_late; // the drain took longer than it may
     uv_timer_t drain_timer;
 };
 
@@ -262,6 +265,8 @@ void manual_send_answers(struct dispatcher *d); // of d->committing
 
 void settle_init(struct dispatcher *d);
 void settle_outcome(struct dispatcher *d, const struct outcome *outcome);
+// It cannot be sent anywhere, by the settings: the attempt fails at once.
+void settle_unsent(struct dispatcher *d, struct slot *s);
 // The sender died with it: back to the queue, no attempt is spent.
 void settle_crash(struct dispatcher *d, struct slot *s);
 void settle_cancel(struct dispatcher *d, struct delivery *dv);

@@ -123,8 +123,11 @@ static void on_drain_timeout(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
 
-    log_warn("attempts still in flight; they will be made again",
-             "in_flight=%u", d->n_sent);
+    if (!d->is_late) {
+        log_warn("attempts still in flight; they will be made again",
+                 "in_flight=%u", d->n_sent);
+    }
+    d->is_late = true;
     // Their senders end after us; what they report then, nobody reads.
     final_commit(d);
 }
@@ -149,6 +152,7 @@ static void on_reload(void *data)
     struct dispatcher *d = data;
 
     d->config = role_config(d->role);
+    renderer_reload(d->renderer, d->config);
 }
 
 static void on_second(void *data)
@@ -218,6 +222,7 @@ int dispatcher_role(unsigned index)
     d->index = match_index_new();
     open_queue(d);
     opens_init(d);
+    d->renderer = renderer_new(d->config);
     send_init(d);
     settle_init(d);
     followed_refresh(d);

@@ -16,6 +16,7 @@ void order_pack(struct buf *frame, const struct order *order)
     pack_i64(frame, order->connect_timeout_ms);
     pack_i64(frame, order->request_timeout_ms);
     pack_str(frame, order->body);
+    pack_bool(frame, order->is_get);
 }
 
 enum err order_unpack(struct str frame, struct order *out)
@@ -30,6 +31,7 @@ enum err order_unpack(struct str frame, struct order *out)
     out->connect_timeout_ms = unpack_i64(&u);
     out->request_timeout_ms = unpack_i64(&u);
     out->body = unpack_str(&u);
+    out->is_get = unpack_bool(&u);
     if (out->headers.n_bytes > 0 &&
         out->headers.at[out->headers.n_bytes - 1] != '\0')
         return ERR_CORRUPT;

@@ -28,6 +28,7 @@ struct order {
     struct str url;
     struct str headers; // "Name: value" each, each ended by a NUL
     struct str body;
+    bool is_get; // a GET without a body instead of a POST
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
 };

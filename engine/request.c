@@ -40,7 +40,11 @@ void request_headers(const struct hook *hook, const struct event *event,
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&event->id, id);
-    put_header(out, "Accept", STR("*/*"));
+    // The deployments of Pulumi's API have a version of their own.
+    put_header(out, "Accept",
+               hook->format == FORMAT_PULUMI_DEPLOYMENTS
+                   ? STR("application/vnd.pulumi+8")
+                   : STR("*/*"));
     put_header(out, "Content-Type", STR("application/json"));
     put_header(out, "Pulumi-Webhook-Id", str_of(id));
     put_header(out, "Pulumi-Webhook-Kind", event->kind);

@@ -73,32 +73,56 @@ static void set_text(struct buf *b, struct str text)
     buf_put_str(b, text);
 }
 
-void send_event(struct dispatcher *d, struct delivery *dv,
-                const struct event *event)
+// The authorization is the engine's own secret: it goes to the receiver, and
+// not into the history.
+static void put_order(struct dispatcher *d, const struct slot *s,
+                      const struct rendered *rendered)
 {
-    const struct hook *hook = dv->hook->hook;
-    struct chan *chan = d->senders[dv->hook->sender].chan;
-    struct slot *s = slot_take(d, dv);
+    struct chan *chan = d->senders[s->sender].chan;
     struct order order = {
         .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
-        .url = hook->url,
-        .body = event->payload,
+        .url = rendered->url,
+        .headers = buf_str(&s->headers),
+        .body = rendered->body,
+        .is_get = rendered->is_get,
         .connect_timeout_ms = d->config->connect_timeout_ms,
         .request_timeout_ms = d->config->request_timeout_ms,
     };
 
+    if (rendered->authorization.n_bytes > 0) {
+        buf_reset(&d->headers);
+        buf_put_str(&d->headers, order.headers);
+        buf_puts(&d->headers, "Authorization: ");
+        buf_put_str(&d->headers, rendered->authorization);
+        buf_putc(&d->headers, '\0');
+        order.headers = buf_str(&d->headers);
+    }
+    order_pack(chan_begin(chan), &order);
+    chan_end(chan);
+}
+
+void send_event(struct dispatcher *d, struct delivery *dv,
+                const struct event *event)
+{
+    const struct hook *hook = dv->hook->hook;
+    struct slot *s = slot_take(d, dv);
+    struct rendered rendered;
+    enum err err = render(d->renderer, hook, event, &rendered);
+
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
     set_text(&s->kind, event->kind);
-    set_text(&s->url, hook->url);
+    set_text(&s->url, rendered.url);
     buf_reset(&s->body);
-    if (position_cmp(dv->position, position_start) == 0)
-        buf_put_str(&s->body, event->payload);
+    if (rendered.is_own_body || position_cmp(dv->position, position_start) == 0)
+        buf_put_str(&s->body, rendered.body);
     buf_reset(&s->headers);
-    request_headers(hook, event, event->payload, clock_now_ms(), &s->headers);
-    order.headers = buf_str(&s->headers);
-    order_pack(chan_begin(chan), &order);
-    chan_end(chan);
+    request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
+    if (err == OK) {
+        put_order(d, s, &rendered);
+    } else {
+        settle_unsent(d, s);
+    }
 }
 
 struct sending {

@@ -258,6 +258,19 @@ void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
     settle(d, s, outcome);
 }
 
+void settle_unsent(struct dispatcher *d, struct slot *s)
+{
+    struct outcome o = {
+        .error = ERROR_BLOCKED,
+        .error_message = STR("the setting deployments_url is empty"),
+        .started_at_us = clock_now_us(),
+        .response_body = STR("not sent: the setting deployments_url, where "
+                             "deployments are made, is empty"),
+    };
+
+    settle(d, s, &o);
+}
+
 void settle_crash(struct dispatcher *d, struct slot *s)
 {
     struct delivery *dv = s->delivery;

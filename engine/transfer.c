@@ -519,7 +519,9 @@ static void set_order(struct transfer *t, const struct order *order)
     SET(t->easy, CURLOPT_HTTPHEADER,
         link_headers(t, copy->at + headers_at, order->headers.n_bytes));
     SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body.n_bytes);
-    SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at);
+    SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at); // makes it a POST
+    if (order->is_get)
+        SET(t->easy, CURLOPT_HTTPGET, 1L);
     SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)order->connect_timeout_ms);
     SET(t->easy, CURLOPT_TIMEOUT_MS, (long)order->request_timeout_ms);
 }

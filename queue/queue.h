@@ -415,7 +415,8 @@ enum hook_format {
     FORMAT_RAW = 1,
     FORMAT_SLACK = 2,
     FORMAT_MS_TEAMS = 3,
-    FORMAT_PULUMI_DEPLOYMENTS = 4
+    FORMAT_PULUMI_DEPLOYMENTS = 4,
+    FORMAT_AKINON = 5
 };
 
 // Where a hook lives: what its name is unique in, and whose events it gets.

@@ -413,5 +413,7 @@ enum err hook_decode(struct str bytes, struct hook *out, struct str *strings)
     out->secret = unpack_str(&u);
     out->created_at_ms = unpack_i64(&u);
     out->updated_at_ms = unpack_i64(&u);
+    if (out->format < FORMAT_RAW || out->format > FORMAT_AKINON)
+        return ERR_CORRUPT;
     return unpack_done(&u);
 }

@@ -202,7 +202,7 @@ void queue_upkeep(void)
         int dead = 0;
 
         if (mdb_reader_check(s->env, &dead) == 0 && dead > 0) {
-            log_info("dead readers removed", "path=%s n=%d",
+            log_debug("dead readers removed", "path=%s n=%d",
                      log_quote(str_of(s->path)), dead);
         }
     }

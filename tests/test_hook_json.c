@@ -15,6 +15,10 @@
     "\"payloadUrl\":\"https://example.com/x\",\"active\":true"
 #define WITH(more) "{" BASE "," more "}"
 
+#define TO(url, more)                                       \
+    "{\"organizationName\":\"acme\",\"displayName\":\"d\"," \
+    "\"active\":true,\"payloadUrl\":\"" url "\"" more "}"
+
 // What the printed hook begins and ends with, at the level of organizations.
 #define HEAD \
     "{\"organizationName\":\"acme\",\"name\":\"\",\"displayName\":\"d\","
@@ -116,6 +120,22 @@ static void create_is_printed_back(void **state)
           "{\"organizationName\":\"acme\",\"projectName\":\"web\","
           "\"envName\":\"prod\",\"name\":\"\",\"displayName\":\"d\"," URL
           "\"active\":true,\"format\":\"raw\"" NO_SECRET },
+        { LEVEL_ORGANIZATION,
+          TO("https://hooks.slack.com/x", ",\"format\":\"slack\""),
+          HEAD "\"payloadUrl\":\"https://hooks.slack.com/x\","
+               "\"active\":true,\"format\":\"slack\"" NO_SECRET },
+        { LEVEL_ORGANIZATION,
+          TO("http://127.0.0.1:9/x", ",\"format\":\"slack\""),
+          HEAD "\"payloadUrl\":\"http://127.0.0.1:9/x\","
+               "\"active\":true,\"format\":\"slack\"" NO_SECRET },
+        { LEVEL_ORGANIZATION, TO("https://a/", ",\"format\":\"ms_teams\""),
+          HEAD "\"payloadUrl\":\"https://a/\","
+               "\"active\":true,\"format\":\"ms_teams\"" NO_SECRET },
+        { LEVEL_STACK, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
+          "{\"organizationName\":\"acme\",\"projectName\":\"web\","
+          "\"stackName\":\"prod\",\"name\":\"\",\"displayName\":\"d\","
+          "\"payloadUrl\":\"web/prod\","
+          "\"active\":true,\"format\":\"pulumi_deployments\"" NO_SECRET },
     };
 
     (void)state;
@@ -131,9 +151,6 @@ static void create_is_printed_back(void **state)
 }
 
 #define LACKS(rest) "{\"organizationName\":\"acme\"," rest "}"
-#define TO(url, more)                                       \
-    "{\"organizationName\":\"acme\",\"displayName\":\"d\"," \
-    "\"active\":true,\"payloadUrl\":\"" url "\"" more "}"
 
 static const struct {
     enum hook_level level;
@@ -190,19 +207,13 @@ static const struct {
     { LEVEL_ORGANIZATION, TO("ftp://a/b", ""), "payloadUrl: " },
     { LEVEL_ORGANIZATION, TO("example.com", ""), "payloadUrl: " },
     { LEVEL_ORGANIZATION, TO("https://a", ",\"format\":\"slack\""),
-      "must start with one of: https://hooks.slack.com/" },
-    { LEVEL_ORGANIZATION,
-      TO("https://hooks.slack.com/x", ",\"format\":\"slack\""),
-      "does not deliver the format slack; it delivers: raw" },
-    { LEVEL_ORGANIZATION, TO("http://127.0.0.1:9/x", ",\"format\":\"slack\""),
-      "does not deliver the format slack" },
-    { LEVEL_ORGANIZATION, TO("https://a/", ",\"format\":\"ms_teams\""),
-      "does not deliver the format ms_teams" },
+      "payloadUrl: for the format slack it must start with one of: "
+      "https://hooks.slack.com/" },
+    { LEVEL_ORGANIZATION, TO("https://a", ",\"format\":\"akinon\""),
+      "format must be one of: raw, slack, ms_teams, pulumi_deployments" },
     { LEVEL_ORGANIZATION, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
       "'pulumi_deployments' format can only be used on stack or "
       "environment webhooks." },
-    { LEVEL_STACK, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
-      "does not deliver the format pulumi_deployments" },
     { LEVEL_STACK, TO("a/b/c", ",\"format\":\"pulumi_deployments\""),
       "of the form project/stack" },
     { LEVEL_STACK, TO("/b", ",\"format\":\"pulumi_deployments\""),
@@ -357,7 +368,7 @@ static void merge_is_refused_with_a_reason(void **state)
           "active must be true or false, not a string" },
         { "{\"filters\":[\"nothing\"]}", "no filter" },
         // a change of format judges the URL that was there before
-        { "{\"format\":\"slack\"}", "must start with one of" },
+        { "{\"format\":\"slack\"}", "payloadUrl: " },
     };
 
     (void)state;
