@@ -12,6 +12,7 @@
 #include "api/delivery_json.h"
 #include "api/delivery_query.h"
 #include "api/hook_json.h"
+#include "api/paging.h"
 #include "api/server.h"
 #include "common/log.h"
 
@@ -121,62 +122,16 @@ static enum err fill(struct page *p)
     return err;
 }
 
-// The query as it came, without its continuationToken, and with a new one.
-static void put_next_query(struct str query, struct str cursor, struct buf *out)
-{
-    static const struct str token = { "continuationToken=", 18 };
-
-    buf_putc(out, '?');
-    while (query.n_bytes > 0) {
-        const char *and = memchr(query.at, '&', query.n_bytes);
-        struct str pair = query;
-
-        if (and != NULL)
-            pair.n_bytes = (size_t)(and-query.at);
-        query.at += pair.n_bytes + (and != NULL);
-        query.n_bytes -= pair.n_bytes + (and != NULL);
-        if (pair.n_bytes == 0 || str_starts(pair, token))
-            continue;
-        buf_put_str(out, pair);
-        buf_putc(out, '&');
-    }
-    buf_put_str(out, token);
-    buf_put_str(out, cursor);
-}
-
-// What would end the reference early, in a header of the form <reference>.
-static void put_reference(struct str text, struct buf *out)
-{
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-
-        if (c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == '"') {
-            buf_printf(out, "%%%02X", (unsigned)c);
-        } else {
-            buf_putc(out, text.at[i]);
-        }
-    }
-}
-
 static void put_headers(const struct page *p, const uint8_t key[SHA256_BYTES],
                         struct buf *out)
 {
-    const struct http_request *r = p->call->request;
-    struct buf cursor, query;
+    struct buf cursor;
 
     if (!p->has_more)
         return;
     buf_init(&cursor, 0);
-    buf_init(&query, 0);
     cursor_put(key, p->hook_no, p->before_no, &cursor);
-    put_next_query(r->query, buf_str(&cursor), &query);
-    buf_puts(out, "Link: <");
-    put_reference(r->path, out);
-    put_reference(buf_str(&query), out);
-    buf_puts(out, ">; rel=\"next\"\r\nX-Continuation-Token: ");
-    buf_put_str(out, buf_str(&cursor));
-    buf_puts(out, "\r\n");
-    buf_clear(&query);
+    page_put_headers(p->call->request, buf_str(&cursor), out);
     buf_clear(&cursor);
 }
 

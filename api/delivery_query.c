@@ -7,15 +7,14 @@
 #include <time.h>
 
 #include "api/delivery_json.h"
+#include "api/paging.h"
 #include "common/codec.h"
 #include "common/config_types.h"
 #include "common/log.h"
 
-#define US_PER_S      INT64_C(1000000)
-#define SECONDS_MAX   INT64_C(253402300799) // the end of the year 9999
-#define STATUS_MAX    599
-#define CURSOR_CHECK  8 // bytes of the HMAC that a cursor carries
-#define CURSOR_DIGITS ((size_t)2 * (8 + CURSOR_CHECK)) // hexadecimal
+#define US_PER_S    INT64_C(1000000)
+#define SECONDS_MAX INT64_C(253402300799) // the end of the year 9999
+#define STATUS_MAX  599
 
 // --- times ---
 
@@ -260,53 +259,36 @@ bool delivery_query_wants(const struct delivery_query *q,
            attempt->started_at_us < q->until_us;
 }
 
-// --- cursors: row number and part of an HMAC over hook and row, in hex ---
+// --- cursors ---
 
-static void cursor_bytes(const uint8_t key[SHA256_BYTES], uint64_t hook_no,
-                         uint64_t row_no, uint8_t out[8 + CURSOR_CHECK])
+static struct str number(uint8_t bytes[8], uint64_t n)
 {
-    uint8_t mac[SHA256_BYTES];
-    uint8_t hook[8];
-    struct str parts[] = { { (const char *)hook, sizeof(hook) },
-                           { (const char *)out, 8 } };
-
-    put_be64(hook, hook_no);
-    put_be64(out, row_no);
-    crypto_hmac_sha256((struct str){ (const char *)key, SHA256_BYTES }, parts,
-                       2, mac);
-    memcpy(out + 8, mac, CURSOR_CHECK);
+    put_be64(bytes, n);
+    return (struct str){ (const char *)bytes, 8 };
 }
 
 void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t hook_no,
                 uint64_t row_no, struct buf *out)
 {
-    uint8_t bytes[8 + CURSOR_CHECK];
+    uint8_t hook[8];
+    uint8_t row[8];
 
-    cursor_bytes(key, hook_no, row_no, bytes);
-    crypto_put_hex(out, bytes, sizeof(bytes));
+    page_token_put(key, number(hook, hook_no), number(row, row_no), out);
 }
 
 enum err cursor_read(const uint8_t key[SHA256_BYTES], struct str text,
                      uint64_t hook_no, uint64_t *row_no)
 {
-    char digits[16 + 1];
-    struct buf again;
-    uint64_t number;
-    bool is_same;
+    uint8_t hook[8];
+    struct buf row;
+    enum err err;
 
-    if (text.n_bytes != CURSOR_DIGITS)
-        return ERR_INVALID;
-    memcpy(digits, text.at, 16);
-    digits[16] = '\0';
-    if (strspn(digits, "0123456789abcdef") != 16)
-        return ERR_INVALID;
-    number = strtoull(digits, NULL, 16);
-    buf_init(&again, 0);
-    cursor_put(key, hook_no, number, &again);
-    is_same = crypto_eq(buf_str(&again), text);
-    buf_clear(&again);
-    if (!is_same || number == 0)
-        return ERR_INVALID;
-    *row_no = number;
-    return OK;
+    buf_init(&row, 0);
+    err = page_token_read(key, number(hook, hook_no), text, &row);
+    if (err == OK && row.n_bytes != 8)
+        err = ERR_INVALID;
+    if (err == OK)
+        *row_no = get_be64((const uint8_t *)row.at);
+    buf_clear(&row);
+    return err;
 }

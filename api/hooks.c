@@ -1,4 +1,4 @@
-// hooks.c — handlers of the routes that make, show, change and delete hooks.
+// hooks.c — handlers of the routes that make, show, change and delete a hook.
 
 #include "api/hooks.h"
 
@@ -47,37 +47,7 @@ static void log_change(const char *what, const struct hook_scope *scope,
              log_quote(name));
 }
 
-// --- list, get ---
-
-static bool put_listed(void *data, const struct hook *hook)
-{
-    struct buf *body = data;
-
-    if (body->n_bytes > 1)
-        buf_putc(body, ',');
-    hook_print(hook, body);
-    return true;
-}
-
-void hooks_list(struct call *c)
-{
-    struct hook_scope scope;
-    struct buf body;
-    enum err err;
-
-    if (!call_scope(c, &scope))
-        return;
-    buf_init(&body, 0);
-    buf_putc(&body, '[');
-    err = hook_list(c->api->hooks, &scope, STR_EMPTY, put_listed, &body);
-    buf_putc(&body, ']');
-    if (err == OK) {
-        call_answer(c, 200, buf_str(&body));
-    } else {
-        call_fail_store(c, err);
-    }
-    buf_clear(&body);
-}
+// --- get ---
 
 static bool put_found(void *data, const struct hook *hook)
 {

@@ -1,4 +1,4 @@
-// hooks.h — handlers of the routes that make, show, change and delete hooks.
+// hooks.h — handlers of the routes that make, show, change and delete a hook.
 
 #ifndef API_HOOKS_H
 #define API_HOOKS_H
@@ -6,7 +6,6 @@
 struct call;
 
 // Each answers its call.
-void hooks_list(struct call *c);
 void hooks_create(struct call *c);
 void hooks_get(struct call *c);
 void hooks_update(struct call *c);

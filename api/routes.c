@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/deliveries.h"
+#include "api/hook_list.h"
 #include "api/hooks.h"
 #include "api/manual.h"
 #include "api/operations.h"
