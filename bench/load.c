@@ -363,6 +363,8 @@ static void options_read(struct load *l, int argc, char **argv)
         { "--port", "where to post", &post->port, 1, 65535, NULL },
         { "--path", "of the request", NULL, 0, 0, &post->path },
         { "--token", "sent as Bearer", NULL, 0, 0, &post->token },
+        { "--hooks-of", "an organization: make hooks in it, not events", NULL,
+          0, 0, &post->hooks_of },
         { "--kind", "of the events", NULL, 0, 0, &post->kind },
         { "--project", "projectName", NULL, 0, 0, &post->project },
         { "--stacks", "event i is of stack s<i mod N>", &post->n_stacks, 1,

@@ -1,4 +1,4 @@
-// post.c — the request that the generator sends: one event, or a batch of them.
+// post.c — the request that the generator sends: events, or a hook to be made.
 
 #include "bench/post.h"
 
@@ -35,6 +35,33 @@ static void put_payload(struct buf *out, const struct post_options *o)
     buf_puts(out, "\"}");
 }
 
+// The body of a hook's creation. What the generator writes into it lies under
+// keys that nobody reads.
+static void put_hook(struct buf *out, const struct post_options *o)
+{
+    buf_puts(out, "{" WIRE_STAMP_KEY);
+    for (size_t i = 0; i < WIRE_STAMP_BYTES; i++)
+        buf_putc(out, '0');
+    buf_printf(out,
+               "\",\"organizationName\":\"%s\",\"displayName\":\"a hook\","
+               "\"payloadUrl\":\"http://127.0.0.1:9/hooks/of/%s\","
+               "\"active\":true,\"format\":\"raw\","
+               "\"secret\":\"bench-secret\",\"filters\":[\"update_failed\"],"
+               "\"unread\":{" STACK_KEY "000\"}}\n",
+               o->hooks_of, o->hooks_of);
+}
+
+static void put_line(struct buf *out, const struct post_options *o)
+{
+    if (o->hooks_of != NULL) {
+        put_hook(out, o);
+        return;
+    }
+    buf_printf(out, "{\"kind\":\"%s\",\"payload\":", o->kind);
+    put_payload(out, o);
+    buf_puts(out, "}\n");
+}
+
 static size_t offset_of(struct str line, const char *key)
 {
     const char *at = memmem(line.at, line.n_bytes, key, strlen(key));
@@ -61,10 +88,7 @@ void post_init(struct post *p, const struct post_options *options)
 
     buf_init(&line, 0);
     buf_init(&out, 0);
-    buf_printf(&line, "{\"kind\":\"%s\",\"payload\":", options->kind);
-    put_payload(&line, options);
-    buf_puts(&line, "}\n");
-
+    put_line(&line, options);
     put_head(&out, options, line.n_bytes * (size_t)options->batch);
     *p = (struct post){ .first_line = out.n_bytes,
                         .line_bytes = line.n_bytes,

@@ -1,4 +1,4 @@
-// post.h — the request that the generator sends: one event, or a batch of them.
+// post.h — the request that the generator sends: events, or a hook to be made.
 //
 // It is built once; before each sending only the stamps and the stacks' names
 // are written into it, so that making events costs next to nothing.
@@ -14,7 +14,8 @@
 struct post_options {
     uint64_t port;
     const char *path;
-    const char *token; // NULL: no Authorization
+    const char *token;    // NULL: no Authorization
+    const char *hooks_of; // an organization: posts are of hooks, not events
     const char *kind;
     const char *project;
     uint64_t n_stacks; // event i belongs to stack s<i mod n_stacks>, 3 digits
