@@ -236,6 +236,8 @@ static void open_storage(struct api *api)
         log_fatal("hooks cannot be opened", "");
     if (event_view_open(&qc, &api->events) != OK)
         log_fatal("event log cannot be opened", "");
+    if (stack_view_open(&qc, &api->stacks) != OK)
+        log_fatal("stacks cannot be opened", "");
     for (unsigned k = 0; k < qc.n_shards; k++) {
         if (shard_view_open(&qc, k, &api->shards[k]) != OK)
             log_fatal("shard cannot be opened", "shard=%u", k);

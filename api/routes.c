@@ -8,6 +8,7 @@
 #include "api/hook_list.h"
 #include "api/hooks.h"
 #include "api/manual.h"
+#include "api/neighbours.h"
 #include "api/operations.h"
 
 #define SEGMENTS_MAX 16
@@ -33,6 +34,15 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
+    { METHOD_GET, "/api/user", neighbours_user, AUTH_READ, .takes_json = false },
+    { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
+      AUTH_READ, .takes_json = false },
+    { METHOD_GET, "/api/capabilities", neighbours_capabilities, AUTH_READ,
+      .takes_json = false },
+    { METHOD_GET, "/api/cli/version", neighbours_cli_version, AUTH_READ,
+      .takes_json = false },
+    { METHOD_GET, "/api/stacks/{org}/{project}/{stack}", neighbours_stack,
+      AUTH_READ, .takes_json = false },
     { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },

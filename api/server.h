@@ -36,6 +36,7 @@ struct api {
     struct auth *auth;
     struct hook_store *hooks;
     struct event_view *events;
+    struct stack_view *stacks;
     struct shard_view *shards[QUEUE_SHARDS_MAX]; // by shard
     unsigned n_shards;
     struct http_server *server;

@@ -51,6 +51,21 @@ static bool has_room(struct event_log *log)
 
 // --- one request, in the worker ---
 
+// What the event names, for GET …/stacks/…: Akinon has none.
+static enum err note_stack(struct event_log *log, MDB_txn *txn,
+                           const struct event *e)
+{
+    struct stack_name name = { e->org, e->project, e->stack };
+
+    switch (e->family) {
+    case FAMILY_PULUMI:
+        return stacks_note(log->store, txn, EVENTS_STACKS, &name, &log->seen);
+    case FAMILY_AKINON:
+        break;
+    }
+    return OK;
+}
+
 static enum err put_event(struct event_log *log, MDB_txn *txn,
                           struct new_event *ne)
 {
@@ -79,6 +94,8 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
         "append event");
     if (err == OK && has_key)
         err = event_key_put(log->store, txn, ne, key_bytes);
+    if (err == OK)
+        err = note_stack(log, txn, e);
     log->next++;
     return err;
 }
@@ -138,8 +155,10 @@ static enum err put_batch(struct event_log *log)
     } else {
         mdb_txn_abort(txn);
     }
-    if (err != OK)
+    if (err != OK) {
         log->next = next_before;
+        stacks_forget(&log->seen);
+    }
     return err;
 }
 

@@ -7,6 +7,7 @@
 
 #include "queue/queue.h"
 #include "queue/schema.h"
+#include "queue/stacks.h"
 #include "queue/store.h"
 
 struct event_log {
@@ -22,7 +23,8 @@ struct event_log {
     int64_t batch_started_us; // monotonic
     uint64_t next; // number of the next event; the worker's while it is busy
     struct position end; // as committed
-    struct buf record;   // the worker's
+    struct buf record;   // the worker's, as the next
+    struct stacks_seen seen;
     bool is_trimming;
     bool is_trim_wanted;    // when the worker is free again
     int64_t trim_before_us; // of the trim that is running or wanted

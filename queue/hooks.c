@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "queue/queue.h"
 #include "queue/schema.h"
+#include "queue/stacks.h"
 #include "queue/store.h"
 
 #define KEY_MAX_BYTES      511 // LMDB's own limit
@@ -23,6 +24,7 @@ struct hook_store {
     bool is_view;
     uint8_t
         tombstones_at[8]; // revision where the next look for old ones begins
+    struct stacks_seen seen;
 };
 
 struct last { // the record "last" of meta
@@ -194,6 +196,25 @@ static enum err put_hook(struct hook_store *hs, MDB_txn *txn, struct str key,
     return put_change(hs, txn, h->revision, h->no, 0);
 }
 
+static enum err note_stack(struct hook_store *hs, MDB_txn *txn,
+                           const struct hook_scope *scope)
+{
+    struct stack_name name = { .org = scope->org };
+
+    switch (scope->level) {
+    case LEVEL_STACK:
+        name.project = scope->project;
+        name.stack = scope->target;
+        break;
+    case LEVEL_ORGANIZATION:
+    case LEVEL_ENVIRONMENT:
+        break;
+    case LEVEL_PROJECT:
+        return OK;
+    }
+    return stacks_note(hs->store, txn, HOOKS_STACKS, &name, &hs->seen);
+}
+
 static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
                           struct hook *h)
 {
@@ -213,6 +234,8 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     if (err == OK)
         err = put(hs, txn, HOOKS_BY_NO, number(no, h->no), key);
     if (err == OK)
+        err = note_stack(hs, txn, &h->scope);
+    if (err == OK)
         err = write_last(hs, txn, &last);
     return err;
 }
@@ -229,6 +252,8 @@ enum err hook_create(struct hook_store *hs, struct hook *hook)
         err = begin(hs, &txn);
     if (err == OK)
         err = end(hs, txn, create_in(hs, txn, buf_str(&key), hook));
+    if (err != OK)
+        stacks_forget(&hs->seen);
     buf_clear(&key);
     return err;
 }

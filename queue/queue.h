@@ -497,6 +497,26 @@ MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
 // A copy in one allocation; the caller frees it with free().
 struct hook *hook_copy(const struct hook *h);
 
+// --- stacks ----------------------------------------------------------------
+
+// The organizations and stacks that a hook or an event (not of Akinon's) has
+// ever named. What named them may be gone. A million names of each are kept;
+// those that come later are not, which is logged.
+struct stack_view;
+
+// For any process; one that writes hooks calls hook_store_open() before.
+MUST_CHECK enum err stack_view_open(const struct queue_config *config,
+                                    struct stack_view **out);
+
+// ERR_NOTFOUND: nothing has named it.
+MUST_CHECK enum err stack_find(struct stack_view *view, struct str org,
+                               struct str project, struct str stack);
+
+// The organizations, by name. False ends the list.
+typedef bool (*org_visit)(void *data, struct str org);
+MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
+                             void *data);
+
 // --- checking --------------------------------------------------------------
 
 struct queue_report {

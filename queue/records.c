@@ -7,11 +7,11 @@
 #include "common/codec.h"
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
-                                             "meta" };
+                                             "meta", "stacks" };
 const char *const shard_dbs[SHARD_DBS] = { "due",     "dead",     "attempts",
                                            "by_hook", "by_event", "meta" };
-const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no", "changes",
-                                           "meta" };
+const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no", "changes", "meta",
+                                           "stacks" };
 
 const struct position position_start = { { 0 } };
 

@@ -5,6 +5,7 @@
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
 //   key_times   at_us(8) key(16)               -> nothing
+//   stacks      org 0 project 0 stack          -> nothing; as in hooks
 //   meta        "next"                         -> position(8) of the next event
 // DATA_DIR/deliveries/K/     LMDB, written by dispatcher K
 //   due         hook(8) due_at_ms(8) position(8) -> due record
@@ -17,6 +18,8 @@
 //   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks
 //   changes     revision(8)                    -> no(8) deleted_at_ms(8)
+//   stacks      org 0 project 0 stack          -> nothing; project and stack
+//                                                 are empty for the org itself
 //   meta        "last"                         -> last no(8), last revision(8)
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
@@ -50,7 +53,14 @@
 #define STATE_VERSION   1
 #define HOOK_VERSION    1
 
-enum { EVENTS_EVENTS, EVENTS_KEYS, EVENTS_KEY_TIMES, EVENTS_META, EVENTS_DBS };
+enum {
+    EVENTS_EVENTS,
+    EVENTS_KEYS,
+    EVENTS_KEY_TIMES,
+    EVENTS_META,
+    EVENTS_STACKS,
+    EVENTS_DBS
+};
 enum {
     SHARD_DUE,
     SHARD_DEAD,
@@ -60,7 +70,14 @@ enum {
     SHARD_META,
     SHARD_DBS
 };
-enum { HOOKS_HOOKS, HOOKS_BY_NO, HOOKS_CHANGES, HOOKS_META, HOOKS_DBS };
+enum {
+    HOOKS_HOOKS,
+    HOOKS_BY_NO,
+    HOOKS_CHANGES,
+    HOOKS_META,
+    HOOKS_STACKS,
+    HOOKS_DBS
+};
 
 extern const char *const events_dbs[EVENTS_DBS];
 extern const char *const shard_dbs[SHARD_DBS];
