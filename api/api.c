@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/server.h"
+#include "common/akinon.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -98,11 +99,14 @@ static void on_headers(void *data, struct http_request *r)
     struct call *c = xcalloc(1, sizeof(*c));
     enum auth_scope scope = AUTH_READ;
     bool is_public = false;
+    struct str path;
     enum err found;
 
     c->api = data;
     c->request = r;
     r->body_limit_bytes = BODY_MAX_BYTES;
+    path = r->path;
+    r->has_node_errors = akinon_take_path(&path);
     found = route_find(r->method, r->path, &c->arena, &c->match);
     if (c->match.route != NULL) {
         scope = c->match.route->scope;

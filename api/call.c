@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "api/hook_json.h"
 #include "api/server.h"
+#include "common/akinon.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -34,6 +36,37 @@ static bool judge_name(struct call *c, enum param param, const char *what)
     return false;
 }
 
+static bool judge_id(struct call *c, enum param param, const char *what)
+{
+    struct str *id = &c->match.params[param];
+    char lower[AKINON_ID_BYTES];
+
+    if (!akinon_is_id(*id)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "%s must be 24 hexadecimal digits", what);
+        return false;
+    }
+    akinon_lower_id(*id, lower);
+    *id = arena_copy(&c->arena, (struct str){ lower, sizeof(lower) });
+    return true;
+}
+
+static bool akinon_scope(struct call *c, struct hook_scope *out)
+{
+    struct str *params = c->match.params;
+
+    if (!judge_id(c, PARAM_ORG, "organizationId") ||
+        !judge_id(c, PARAM_PROJECT, "projectId") ||
+        (params[PARAM_HOOK].n_bytes > 0 &&
+         !judge_id(c, PARAM_HOOK, "webhookId")))
+        return false;
+    *out = (struct hook_scope){ .family = FAMILY_AKINON,
+                                .level = LEVEL_PROJECT,
+                                .org = params[PARAM_ORG],
+                                .project = params[PARAM_PROJECT] };
+    return true;
+}
+
 bool call_scope(struct call *c, struct hook_scope *out)
 {
     const struct str *params = c->match.params;
@@ -42,6 +75,8 @@ bool call_scope(struct call *c, struct hook_scope *out)
                                 .org = params[PARAM_ORG],
                                 .project = params[PARAM_PROJECT] };
 
+    if (c->match.route->is_akinon)
+        return akinon_scope(c, out);
     if (!judge_name(c, PARAM_ORG, "organization"))
         return false;
     if (scope.project.n_bytes > 0 && !judge_name(c, PARAM_PROJECT, "project"))
@@ -62,6 +97,11 @@ bool call_scope(struct call *c, struct hook_scope *out)
     }
     *out = scope;
     return true;
+}
+
+const struct hook_dialect *call_dialect(const struct call *c)
+{
+    return c->match.route->is_akinon ? &akinon_dialect : &pulumi_dialect;
 }
 
 bool call_json(struct call *c, struct json **out)

@@ -266,6 +266,10 @@ void deliveries_list(struct call *c)
     if (!call_scope(c, &scope) || !read_query(c, &page.query))
         return;
     err = find_hook(c, &scope, &page.hook_no);
+    if (err == ERR_NOTFOUND && c->match.route->is_akinon) {
+        http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
+        return;
+    }
     if (err == ERR_NOTFOUND) { // as Pulumi Cloud does
         call_answer(c, 200, STR("[]"));
         return;

@@ -9,64 +9,13 @@
 #include "common/kinds.h"
 #include "common/log.h"
 
-static enum err refuse(const struct hook_reader *reader, const char *sentence)
-{
-    buf_puts(reader->why, sentence);
-    return ERR_INVALID;
-}
-
-// --- reading members ---
-
-// A member that is there and not null.
-static const struct json_value *member(const struct json_value *body,
-                                       const char *key)
-{
-    const struct json_value *v = json_get(body, key);
-
-    return json_is(v, JSON_NULL) ? NULL : v;
-}
-
-// Leaves `out` as it is if the member is absent or null.
-static enum err read_text(const struct hook_reader *reader,
-                          const struct json_value *body, const char *key,
-                          struct str *out)
-{
-    const struct json_value *v = member(body, key);
-
-    if (v == NULL)
-        return OK;
-    if (!json_is(v, JSON_STRING)) {
-        buf_printf(reader->why, "%s must be a string, not %s", key,
-                   json_type_name(v));
-        return ERR_INVALID;
-    }
-    *out = arena_copy(reader->arena, json_str(v));
-    return OK;
-}
-
-static enum err read_active(const struct hook_reader *reader,
-                            const struct json_value *body, bool *out)
-{
-    const struct json_value *v = member(body, "active");
-
-    if (v == NULL)
-        return OK;
-    if (!json_is(v, JSON_BOOL)) {
-        buf_printf(reader->why, "active must be true or false, not %s",
-                   json_type_name(v));
-        return ERR_INVALID;
-    }
-    *out = json_bool(v);
-    return OK;
-}
-
 // An empty string is as good as none.
 static enum err read_format(const struct hook_reader *reader,
                             const struct json_value *body, struct hook *hook)
 {
     struct str name = STR_EMPTY;
     const struct format *format;
-    enum err err = read_text(reader, body, "format", &name);
+    enum err err = body_text(reader, body, "format", &name);
 
     if (err != OK || name.n_bytes == 0)
         return err;
@@ -297,14 +246,14 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
     size_t n = n_characters(hook->display_name);
 
     if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
-        return refuse(reader, "displayName must be 1 to 255 characters");
+        return body_refuse(reader, "displayName must be 1 to 255 characters");
     if (hook->url.n_bytes == 0)
-        return refuse(reader, "payloadUrl must not be empty");
+        return body_refuse(reader, "payloadUrl must not be empty");
     if (hook->secret.n_bytes > SECRET_MAX_BYTES)
-        return refuse(reader, "secret must be at most 1024 bytes");
+        return body_refuse(reader, "secret must be at most 1024 bytes");
     if (hook->secret.n_bytes > 0 &&
         memchr(hook->secret.at, '\0', hook->secret.n_bytes) != NULL)
-        return refuse(reader, "secret must not hold a NUL");
+        return body_refuse(reader, "secret must not hold a NUL");
     return check_format(reader, hook);
 }
 
@@ -317,9 +266,9 @@ static enum err check_required(const struct hook_reader *reader,
                                         "payloadUrl", "active" };
 
     if (!json_is(body, JSON_OBJECT))
-        return refuse(reader, "the body must be a JSON object");
+        return body_refuse(reader, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (member(body, keys[i]) == NULL) {
+        if (body_member(body, keys[i]) == NULL) {
             buf_printf(reader->why, "%s is required", keys[i]);
             return ERR_INVALID;
         }
@@ -333,11 +282,11 @@ static enum err check_same(const struct hook_reader *reader,
                            struct str wanted, const char *sentence)
 {
     struct str given = STR_EMPTY;
-    enum err err = read_text(reader, body, key, &given);
+    enum err err = body_text(reader, body, key, &given);
 
     if (err != OK || given.n_bytes == 0 || str_eq(given, wanted))
         return err;
-    return refuse(reader, sentence);
+    return body_refuse(reader, sentence);
 }
 
 static enum err check_place(const struct hook_reader *reader,
@@ -345,11 +294,11 @@ static enum err check_place(const struct hook_reader *reader,
                             const struct hook_scope *scope)
 {
     struct str org = STR_EMPTY;
-    enum err err = read_text(reader, body, "organizationName", &org);
+    enum err err = body_text(reader, body, "organizationName", &org);
 
     if (err == OK && !str_eq(org, scope->org)) {
-        err = refuse(reader, "Organization name from request body doesn't "
-                             "match URL.");
+        err = body_refuse(reader, "Organization name from request body doesn't "
+                                  "match URL.");
     }
     if (err != OK || scope->level == LEVEL_ORGANIZATION)
         return err;
@@ -370,10 +319,10 @@ static enum err check_place(const struct hook_reader *reader,
 static enum err read_name(const struct hook_reader *reader,
                           const struct json_value *body, struct str *out)
 {
-    enum err err = read_text(reader, body, "name", out);
+    enum err err = body_text(reader, body, "name", out);
 
     if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out))
-        err = refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+        err = body_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
     return err;
 }
 
@@ -388,19 +337,19 @@ enum err hook_read_new(const struct hook_reader *reader,
     if (err == OK)
         err = read_name(reader, body, &hook->name);
     if (err == OK)
-        err = read_text(reader, body, "displayName", &hook->display_name);
+        err = body_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = read_text(reader, body, "payloadUrl", &hook->url);
+        err = body_text(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = read_active(reader, body, &hook->active);
+        err = body_bool(reader, body, "active", &hook->active);
     if (err == OK)
         err = read_format(reader, body, hook);
     if (err == OK)
         err = read_lists(reader, body, true, hook);
     if (err == OK)
-        err = read_text(reader, body, "secret", &hook->secret);
+        err = body_text(reader, body, "secret", &hook->secret);
     if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
-        err = refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
+        err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
     if (err == OK)
         err = check(reader, hook);
     return err;
@@ -412,7 +361,7 @@ static enum err merge_secret(const struct hook_reader *reader,
                              const struct json_value *body, struct hook *hook)
 {
     struct str secret = STR_EMPTY;
-    enum err err = read_text(reader, body, "secret", &secret);
+    enum err err = body_text(reader, body, "secret", &secret);
 
     if (err != OK || secret.n_bytes == 0)
         return err;
@@ -423,18 +372,18 @@ static enum err merge_secret(const struct hook_reader *reader,
 enum err hook_merge(const struct hook_reader *reader,
                     const struct json_value *body, struct hook *hook)
 {
-    bool is_whole = member(body, "displayName") != NULL &&
-                    member(body, "payloadUrl") != NULL &&
-                    member(body, "active") != NULL;
+    bool is_whole = body_member(body, "displayName") != NULL &&
+                    body_member(body, "payloadUrl") != NULL &&
+                    body_member(body, "active") != NULL;
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return refuse(reader, "the body must be a JSON object");
-    err = read_text(reader, body, "displayName", &hook->display_name);
+        return body_refuse(reader, "the body must be a JSON object");
+    err = body_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = read_text(reader, body, "payloadUrl", &hook->url);
+        err = body_text(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = read_active(reader, body, &hook->active);
+        err = body_bool(reader, body, "active", &hook->active);
     if (err == OK)
         err = read_format(reader, body, hook);
     if (err == OK)
@@ -540,3 +489,20 @@ void hook_print(const struct hook *hook, struct buf *out)
     }
     buf_puts(out, "\"}");
 }
+
+// --- the dialect ---
+
+// Eight digits, as Pulumi Cloud makes them.
+static void put_name(const uint8_t *random, int64_t at_ms, struct buf *out)
+{
+    (void)at_ms;
+    crypto_put_hex(out, random, 4);
+}
+
+const struct hook_dialect pulumi_dialect = {
+    .read_new = hook_read_new,
+    .merge = hook_merge,
+    .print = hook_print,
+    .print_created = hook_print,
+    .put_name = put_name,
+};

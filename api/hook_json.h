@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "common/arena.h"
+#include "api/body.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/json.h"
@@ -19,13 +19,6 @@
 #define DISPLAY_NAME_MAX_CHARS 255
 #define SECRET_MAX_BYTES       1024
 #define HOOK_REMOVE_SECRET     "__remove-secret"
-
-// What judging needs besides the text.
-struct hook_reader {
-    struct arena *arena; // where what the hook points to goes
-    const char *slack_url_prefixes;
-    struct buf *why; // a sentence about what is wrong
-};
 
 // Reads the body of a create into `hook`, whose scope is set already, and
 // judges the result. `hook->name` stays empty if the body asks for a generated
@@ -47,5 +40,22 @@ bool hook_name_is_valid(struct str name);
 
 // The response object. Never the secret.
 void hook_print(const struct hook *hook, struct buf *out);
+
+// One of the two APIs: how its hooks are read and shown.
+struct hook_dialect {
+    enum err (*read_new)(const struct hook_reader *reader,
+                         const struct json_value *body, struct hook *hook);
+    enum err (*merge)(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook);
+    void (*print)(const struct hook *hook, struct buf *out);
+    void (*print_created)(const struct hook *hook, struct buf *out);
+    // A name for a hook that has none, of HOOK_NAME_RANDOM random bytes.
+    void (*put_name)(const uint8_t *random, int64_t at_ms, struct buf *out);
+};
+
+#define HOOK_NAME_RANDOM 8
+
+extern const struct hook_dialect pulumi_dialect;
+extern const struct hook_dialect akinon_dialect; // akinon_json.c
 
 #endif

@@ -109,7 +109,7 @@ static bool put_listed(void *data, const struct hook *hook)
     }
     if (l->n_hooks++ > 0)
         buf_putc(&l->body, ',');
-    hook_print(hook, &l->body);
+    call_dialect(l->call)->print(hook, &l->body);
     buf_reset(&l->last);
     buf_put_str(&l->last, hook->name);
     return true;

@@ -10,18 +10,22 @@
 #include "common/crypto.h"
 #include "common/log.h"
 
-#define NAME_TRIES        8 // a generated name may be taken
-#define NAME_RANDOM_BYTES 4
-#define UPDATE_TRIES      5
-#define WHY_MAX_BYTES     4096
+#define NAME_TRIES    8 // a generated name may be taken
+#define UPDATE_TRIES  5
+#define WHY_MAX_BYTES 4096
 
 static void answer_hook(struct call *c, unsigned status,
                         const struct hook *hook)
 {
+    const struct hook_dialect *dialect = call_dialect(c);
     struct buf body;
 
     buf_init(&body, 0);
-    hook_print(hook, &body);
+    if (status == 201) {
+        dialect->print_created(hook, &body);
+    } else {
+        dialect->print(hook, &body);
+    }
     call_answer(c, status, buf_str(&body));
     buf_clear(&body);
 }
@@ -49,9 +53,16 @@ static void log_change(const char *what, const struct hook_scope *scope,
 
 // --- get ---
 
+struct printing {
+    const struct hook_dialect *dialect;
+    struct buf body;
+};
+
 static bool put_found(void *data, const struct hook *hook)
 {
-    hook_print(hook, data);
+    struct printing *p = data;
+
+    p->dialect->print(hook, &p->body);
     return false;
 }
 
@@ -68,22 +79,22 @@ static enum err find(struct call *c, const struct hook_scope *scope,
 
 void hooks_get(struct call *c)
 {
+    struct printing p = { .dialect = call_dialect(c) };
     struct hook_scope scope;
-    struct buf body;
     enum err err;
 
     if (!call_scope(c, &scope))
         return;
-    buf_init(&body, 0);
-    err = find(c, &scope, put_found, &body);
+    buf_init(&p.body, 0);
+    err = find(c, &scope, put_found, &p);
     if (err == OK) {
-        call_answer(c, 200, buf_str(&body));
+        call_answer(c, 200, buf_str(&p.body));
     } else if (err == ERR_NOTFOUND) {
         answer_unknown(c);
     } else {
         call_fail_store(c, err);
     }
-    buf_clear(&body);
+    buf_clear(&p.body);
 }
 
 // --- create ---
@@ -97,16 +108,16 @@ static struct hook_reader reader_of(struct call *c, struct buf *why)
     };
 }
 
-static struct str random_name(struct arena *arena)
+static struct str random_name(struct call *c, int64_t at_ms)
 {
-    uint8_t random[NAME_RANDOM_BYTES];
+    uint8_t random[HOOK_NAME_RANDOM];
     struct buf text;
     struct str name;
 
     crypto_random(random, sizeof(random));
     buf_init(&text, 0);
-    crypto_put_hex(&text, random, sizeof(random));
-    name = arena_copy(arena, buf_str(&text));
+    call_dialect(c)->put_name(random, at_ms, &text);
+    name = arena_copy(&c->arena, buf_str(&text));
     buf_clear(&text);
     return name;
 }
@@ -120,7 +131,7 @@ static enum err store_new(struct call *c, struct hook *hook)
     if (is_named)
         return hook_create(c->api->hooks, hook);
     for (int i = 0; i < NAME_TRIES && err == ERR_EXISTS; i++) {
-        hook->name = random_name(&c->arena);
+        hook->name = random_name(c, hook->created_at_ms);
         err = hook_create(c->api->hooks, hook);
     }
     return err;
@@ -166,7 +177,7 @@ void hooks_create(struct call *c)
         return;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(c, &why);
-    if (hook_read_new(&reader, json_root(body), &hook) == OK) {
+    if (call_dialect(c)->read_new(&reader, json_root(body), &hook) == OK) {
         create(c, &hook);
     } else {
         http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
@@ -201,7 +212,7 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
     hook = *old;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(c, &why);
-    if (hook_merge(&reader, body, &hook) == OK) {
+    if (call_dialect(c)->merge(&reader, body, &hook) == OK) {
         hook.updated_at_ms = clock_now_ms();
         err = hook_update(c->api->hooks, &hook);
         if (err == OK) {

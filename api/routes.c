@@ -29,6 +29,24 @@
     { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                    \
       manual_redeliver, AUTH_WRITE, .takes_json = false }
 
+// Akinon's, with and without the version in front.
+#define AKINON "/organizations/{org}/projects/{project}/settings/webhooks"
+#define AKINON_ROUTES(at)                                                      \
+    { METHOD_GET, at, hooks_list, AUTH_READ, .is_akinon = true },              \
+    { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true,           \
+      .is_akinon = true },                                                     \
+    { METHOD_GET, at "/{hook}", hooks_get, AUTH_READ, .is_akinon = true },     \
+    { METHOD_PATCH, at "/{hook}", hooks_update, AUTH_WRITE,                    \
+      .takes_json = true, .is_akinon = true },                                 \
+    { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                   \
+      .is_akinon = true },                                                     \
+    { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,         \
+      .is_akinon = true },                                                     \
+    { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                 \
+      .is_akinon = true },                                                     \
+    { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                  \
+      manual_redeliver, AUTH_WRITE, .is_akinon = true }
+
 static const struct route routes[] = {
     HOOK_ROUTES("/api/orgs/{org}/hooks"),
     HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
@@ -43,6 +61,8 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_GET, "/api/stacks/{org}/{project}/{stack}", neighbours_stack,
       AUTH_READ, .takes_json = false },
+    AKINON_ROUTES(AKINON),
+    AKINON_ROUTES("/api/v1" AKINON),
     { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },

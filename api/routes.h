@@ -31,6 +31,7 @@ struct route {
     enum auth_scope scope;
     bool is_public;  // needs no token
     bool takes_json; // a body that is not JSON is refused
+    bool is_akinon;  // of Akinon's API; the others speak Pulumi's
 };
 
 struct route_match {

@@ -28,6 +28,7 @@ struct link { // to a dispatcher
     struct chan *chan; // NULL: not there
 };
 
+struct hook_dialect;
 struct pending; // a question that has no answer yet
 
 struct api {
@@ -67,6 +68,9 @@ void call_fail_store(struct call *c, enum err err);
 
 // Which hooks the path is about. False: a name in it is none; answered.
 bool call_scope(struct call *c, struct hook_scope *out);
+
+// How the hooks of this path's API are read and shown.
+const struct hook_dialect *call_dialect(const struct call *c);
 
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);

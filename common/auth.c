@@ -259,10 +259,6 @@ static bool has_query_token(const struct http_request *r)
 bool auth_check(const struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope)
 {
-    static const char text[] = "{\"code\":401,\"message\":\"Unauthorized: No "
-                               "credentials provided or are invalid.\"}";
-    struct http_response refusal = { .status = 401, .body = STR(text) };
-
     (void)org; // the admin token's answer does not depend on them
     (void)scope;
     if (has_query_token(r)) {
@@ -274,7 +270,7 @@ bool auth_check(const struct auth *a, struct http_request *r, struct str org,
     if (is_admin(a, after_scheme(http_header(r, "authorization"))) ||
         is_admin(a, http_header(r, "x-access-token")))
         return true;
-    refusal.headers = STR("WWW-Authenticate: token\r\n");
-    http_respond(r, &refusal);
+    http_fail(r, 401, STR("WWW-Authenticate: token\r\n"),
+              "No credentials provided or are invalid.");
     return false;
 }

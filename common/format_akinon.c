@@ -3,10 +3,7 @@
 // Its layout is not published: this one is ours, and this file is the only
 // place that knows it.
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <time.h>
-
+#include "common/clock.h"
 #include "common/format.h"
 #include "common/json.h"
 
@@ -15,20 +12,6 @@ static void put_text(struct buf *out, const char *key, struct str text)
     buf_printf(out, "\"%s\":", key);
     buf_put_json(out, text);
     buf_putc(out, ',');
-}
-
-// RFC 3339 with milliseconds, in UTC.
-static void put_time(struct buf *out, int64_t at_us)
-{
-    time_t seconds = (time_t)(at_us / 1000000);
-    struct tm tm;
-    char text[32];
-
-    if (gmtime_r(&seconds, &tm) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        text[0] = '\0'; // a clock beyond all years
-    buf_printf(out, "\"createdAt\":\"%s.%03dZ\",", text,
-               (int)(at_us / 1000 % 1000));
 }
 
 static void render(const struct format_event *event, struct buf *out)
@@ -40,7 +23,9 @@ static void render(const struct format_event *event, struct buf *out)
     buf_putc(out, '{');
     put_text(out, "id", str_of(id));
     put_text(out, "event", event->kind);
-    put_time(out, event->accepted_at_us);
+    buf_puts(out, "\"createdAt\":\"");
+    clock_put_rfc3339(out, event->accepted_at_us / 1000);
+    buf_puts(out, "\",");
     put_text(out, "organization", event->org);
     put_text(out, "project", event->project);
     buf_puts(out, "\"data\":");

@@ -67,6 +67,8 @@ struct http_request {
     size_t body_limit_bytes;  // on_headers may set it (default max_body_bytes)
     int64_t first_byte_us;    // clock_now_us() when its first byte came
     char peer[48];            // the client's address as text
+    bool has_node_errors;     // http_fail() adds statusCode and error, as the
+                              // servers of Node's frameworks do
     void *data;               // for the handler; starts NULL
 };
 

@@ -154,6 +154,10 @@ void http_fail(struct http_request *r, unsigned status, struct str headers,
     buf_puts(&message, text != NULL ? text : "");
     buf_printf(&body, "{\"code\":%u,\"message\":", status);
     buf_put_json(&body, buf_str(&message));
+    if (r->has_node_errors) {
+        buf_printf(&body, ",\"statusCode\":%u,\"error\":\"%s\"", status,
+                   http_reason(status));
+    }
     buf_putc(&body, '}');
     resp.body = buf_str(&body);
     http_respond(r, &resp);

@@ -40,7 +40,7 @@
     X(DIED, "posthorn_attempts_total{outcome=\"dead\"}", "")                  \
     X(CANCELLED, "posthorn_deliveries_cancelled_total",                       \
       "Deliveries whose hook was deleted or switched off.")                   \
-    X(BODIES_RENDERED, "posthorn_bodies_rendered_total",                       \
+    X(BODIES_RENDERED, "posthorn_bodies_rendered_total",                      \
       "Bodies made for hooks of a format other than raw.")                    \
     X(HTTP_REQUESTS, "posthorn_http_requests_total",                          \
       "Requests to this process's HTTP server.")                              \

@@ -32,8 +32,8 @@ const char *role_name(enum role_kind kind); // "ingest"
 
 // First value of every frame between roles.
 enum frame_type {
-    FRAME_HINT = 1,   // look again: there are new events, or changed hooks
-    FRAME_ORDER = 2,  // dispatcher to sender: one attempt to make
+    FRAME_HINT = 1,    // look again: there are new events, or changed hooks
+    FRAME_ORDER = 2,   // dispatcher to sender: one attempt to make
     FRAME_OUTCOME = 3, // sender to dispatcher: what came of it
     FRAME_ASK = 4,     // api to dispatcher: do something and answer
     FRAME_ANSWER = 5   // dispatcher to api

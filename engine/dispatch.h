@@ -72,6 +72,7 @@ struct delivery {
     struct manual *manual; // who asked for this attempt; NULL: nobody
     bool has_row;
     bool is_fresh; // came from the log, not from the index
+    bool has_body; // its event's payload is the body already: a ping, again
 };
 
 // A hook of this shard, and what runs for it.

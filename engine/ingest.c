@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/akinon.h"
 #include "common/arena.h"
 #include "common/auth.h"
 #include "common/clock.h"
@@ -24,7 +25,6 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/role.h"
-#include "common/text.h"
 #include "engine/intake.h"
 #include "engine/quota.h"
 #include "engine/roles.h"
@@ -56,7 +56,7 @@ struct post {
     struct http_request *request;
     struct append append;
     struct arena arena;
-    struct str org; // in the arena
+    struct intake_path path; // in the arena
     bool is_batch;
 };
 
@@ -67,28 +67,6 @@ static void post_free(struct post *p)
 }
 
 // --- judging the headers ---
-
-// "/api/orgs/{org}/events". ERR_NOTFOUND: another path. ERR_INVALID: the
-// organization's name is not one.
-static enum err org_of(struct str path, struct buf *org)
-{
-    static const struct str before = { "/api/orgs/", 10 };
-    static const struct str after = { "/events", 7 };
-    struct str middle;
-
-    if (!str_starts(path, before) ||
-        path.n_bytes < before.n_bytes + after.n_bytes ||
-        memcmp(path.at + path.n_bytes - after.n_bytes, after.at,
-               after.n_bytes) != 0)
-        return ERR_NOTFOUND;
-    middle.at = path.at + before.n_bytes;
-    middle.n_bytes = path.n_bytes - before.n_bytes - after.n_bytes;
-    if (middle.n_bytes == 0 || memchr(middle.at, '/', middle.n_bytes) != NULL)
-        return ERR_NOTFOUND;
-    if (http_decode(middle, org) != OK || !text_is_name(buf_str(org)))
-        return ERR_INVALID;
-    return OK;
-}
 
 // Answers, and returns false, if the type is none of ours.
 static bool judge_type(struct http_request *r, bool *is_batch)
@@ -146,24 +124,32 @@ static bool judge_key(struct http_request *r)
     return false;
 }
 
-static bool judge_route(struct http_request *r, struct buf *org)
+static bool judge_path(struct post *p)
 {
-    enum err err = org_of(r->path, org);
+    struct http_request *r = p->request;
+    struct str path = r->path;
+    struct buf why;
+    enum err err;
 
+    buf_init(&why, 0);
+    r->has_node_errors = akinon_take_path(&path);
+    err = intake_path_read(r->path, &p->arena, &p->path, &why);
     if (err == ERR_NOTFOUND) {
         http_fail(r, 404, STR_EMPTY,
                   "there is no such path here; events are posted to "
-                  "/api/orgs/{organization}/events");
-        return false;
-    }
-    if (err != OK) {
+                  "/api/orgs/{organization}/events and to "
+                  "/organizations/{organizationId}/projects/{projectId}/"
+                  "events");
+    } else if (err != OK) {
         metrics_count(COUNTER_REFUSED_INVALID, 1);
-        http_fail(r, 400, STR_EMPTY,
-                  "the organization's name must be 1 to %d of A-Z a-z 0-9 "
-                  ". _ -",
-                  NAME_MAX_BYTES);
-        return false;
+        http_fail(r, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
+    buf_clear(&why);
+    return err == OK;
+}
+
+static bool judge_method(struct http_request *r)
+{
     if (r->method == METHOD_POST)
         return true;
     if (r->method == METHOD_OPTIONS) {
@@ -179,35 +165,28 @@ static bool judge_route(struct http_request *r, struct buf *org)
     return false;
 }
 
+static bool judge_token(const struct post *p)
+{
+    if (auth_check(p->ingest->auth, p->request, p->path.org, AUTH_INGEST))
+        return true;
+    metrics_count(COUNTER_REFUSED_AUTH, 1);
+    return false;
+}
+
 static void on_headers(void *data, struct http_request *r)
 {
     struct ingest *in = data;
-    struct buf org;
-    struct post *p;
-    bool is_batch = false;
+    struct post *p = xcalloc(1, sizeof(*p));
 
-    buf_init(&org, 4096);
-    if (!judge_route(r, &org)) {
-        buf_clear(&org);
-        return;
-    }
-    if (!auth_check(in->auth, r, buf_str(&org), AUTH_INGEST)) {
-        metrics_count(COUNTER_REFUSED_AUTH, 1);
-        buf_clear(&org);
-        return;
-    }
-    if (!judge_type(r, &is_batch) || !judge_key(r) || !judge_room(in, r)) {
-        buf_clear(&org);
+    p->ingest = in;
+    p->request = r;
+    if (!judge_path(p) || !judge_method(r) || !judge_token(p) ||
+        !judge_type(r, &p->is_batch) || !judge_key(r) || !judge_room(in, r)) {
+        post_free(p);
         return;
     }
     r->body_limit_bytes =
-        is_batch ? in->config->max_batch_bytes : in->config->max_event_bytes;
-    p = xcalloc(1, sizeof(*p));
-    p->ingest = in;
-    p->request = r;
-    p->is_batch = is_batch;
-    p->org = arena_copy(&p->arena, buf_str(&org));
-    buf_clear(&org);
+        p->is_batch ? in->config->max_batch_bytes : in->config->max_event_bytes;
     r->data = p;
 }
 
@@ -320,7 +299,7 @@ static void on_request(void *data, struct http_request *r)
 {
     struct ingest *in = data;
     struct post *p = r->data;
-    struct intake intake = { .org = p->org,
+    struct intake intake = { .path = p->path,
                              .key = http_header(r, "idempotency-key"),
                              .max_event_bytes = in->config->max_event_bytes,
                              .accepted_at_us = clock_now_us() };

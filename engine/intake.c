@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/akinon.h"
 #include "common/json.h"
+#include "common/kinds.h"
+#include "common/log.h"
 #include "engine/classify.h"
 
 static enum err refuse(struct buf *why, const char *field,
@@ -38,42 +41,9 @@ static enum err read_id(const struct json_value *root, struct new_event *out,
     return OK;
 }
 
-static enum err read_root(const struct intake *in,
-                          const struct json_value *root, struct arena *arena,
-                          struct new_event *out, struct buf *why)
-{
-    const struct json_value *kind = json_get(root, "kind");
-    const struct json_value *payload = json_get(root, "payload");
-    struct classified c;
-    enum err err;
-
-    if (!json_is(root, JSON_OBJECT)) {
-        return refuse(why, "the event", root,
-                      "an object with \"kind\" and \"payload\"");
-    }
-    if (!json_is(kind, JSON_STRING))
-        return refuse(why, "kind", kind, "a string like \"stack_update\"");
-    if (!json_is(payload, JSON_OBJECT))
-        return refuse(why, "payload", payload, "an object");
-    err = read_id(root, out, why);
-    if (err != OK)
-        return err;
-    err = classify_event(json_str(kind), payload, &c, why);
-    if (err != OK)
-        return err;
-    out->event.family = FAMILY_PULUMI;
-    out->event.accepted_at_us = in->accepted_at_us;
-    out->event.filters = c.filters;
-    out->event.org = in->org;
-    out->event.kind = arena_copy(arena, json_str(kind));
-    out->event.project = arena_copy(arena, c.project);
-    out->event.stack = arena_copy(arena, c.stack);
-    out->event.env = arena_copy(arena, c.env);
-    return OK;
-}
-
-static enum err compact_payload(struct str text, struct arena *arena,
-                                struct new_event *out)
+// The text of a member, without insignificant white space.
+static enum err compact(struct str text, const char *key, struct arena *arena,
+                        struct str *out)
 {
     struct buf payload;
     enum err err;
@@ -82,8 +52,90 @@ static enum err compact_payload(struct str text, struct arena *arena,
     buf_init(&payload, text.n_bytes);
     payload.at = arena_take(arena, text.n_bytes);
     payload.room_bytes = text.n_bytes;
-    err = json_compact_member(text, "payload", &payload);
-    out->event.payload = buf_str(&payload);
+    err = json_compact_member(text, key, &payload);
+    *out = buf_str(&payload);
+    return err;
+}
+
+static enum err read_akinon(const struct json_value *root, struct arena *arena,
+                            struct new_event *out, struct buf *why)
+{
+    const struct json_value *event = json_get(root, "event");
+    const struct json_value *payload = json_get(root, "data");
+
+    if (!json_is(event, JSON_STRING)) {
+        return refuse(why, "event", event,
+                      "a string like \"deployment.build.created\"");
+    }
+    if (!akinon_is_event(json_str(event))) {
+        buf_printf(why,
+                   "event %s is not one; it must be 2 to 5 parts of a-z 0-9 _ "
+                   "- between dots, at most %d characters",
+                   log_quote(json_str(event)), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    if (payload != NULL && !json_is(payload, JSON_OBJECT))
+        return refuse(why, "data", payload, "an object");
+    out->event.kind = arena_copy(arena, json_str(event));
+    return OK;
+}
+
+static enum err read_pulumi(const struct json_value *root, struct arena *arena,
+                            struct new_event *out, struct buf *why)
+{
+    const struct json_value *kind = json_get(root, "kind");
+    const struct json_value *payload = json_get(root, "payload");
+    struct classified c;
+    enum err err;
+
+    if (!json_is(kind, JSON_STRING))
+        return refuse(why, "kind", kind, "a string like \"stack_update\"");
+    if (!json_is(payload, JSON_OBJECT))
+        return refuse(why, "payload", payload, "an object");
+    err = classify_event(json_str(kind), payload, &c, why);
+    if (err != OK)
+        return err;
+    out->event.filters = c.filters;
+    out->event.kind = arena_copy(arena, json_str(kind));
+    out->event.project = arena_copy(arena, c.project);
+    out->event.stack = arena_copy(arena, c.stack);
+    out->event.env = arena_copy(arena, c.env);
+    return OK;
+}
+
+static enum err read_root(const struct intake *in,
+                          const struct json_value *root, struct arena *arena,
+                          struct new_event *out, struct buf *why)
+{
+    bool is_akinon = in->path.family == FAMILY_AKINON;
+    enum err err;
+
+    if (!json_is(root, JSON_OBJECT)) {
+        return refuse(why, "the event", root,
+                      is_akinon ? "an object with \"event\" and \"data\""
+                                : "an object with \"kind\" and \"payload\"");
+    }
+    out->event.family = in->path.family;
+    out->event.accepted_at_us = in->accepted_at_us;
+    out->event.org = in->path.org;
+    out->event.project = in->path.project;
+    err = is_akinon ? read_akinon(root, arena, out, why)
+                    : read_pulumi(root, arena, out, why);
+    return err == OK ? read_id(root, out, why) : err;
+}
+
+static enum err read_payload(const struct intake *in, struct str text,
+                             struct arena *arena, struct new_event *out)
+{
+    enum err err;
+
+    if (in->path.family == FAMILY_PULUMI)
+        return compact(text, "payload", arena, &out->event.payload);
+    err = compact(text, "data", arena, &out->event.payload);
+    if (err == ERR_NOTFOUND) {
+        out->event.payload = STR("{}");
+        err = OK;
+    }
     return err;
 }
 
@@ -107,7 +159,7 @@ enum err intake_event(const struct intake *in, struct str text,
     json_free(json);
     if (err != OK)
         return err;
-    return compact_payload(text, arena, out);
+    return read_payload(in, text, arena, out);
 }
 
 static bool is_blank(struct str line)

@@ -9,20 +9,21 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/str.h"
+#include "engine/intake_path.h"
 #include "queue/queue.h"
 
 #define INTAKE_LINES_MAX     10000
 #define INTAKE_KEY_MAX_BYTES 255
 
 struct intake {
-    struct str org;         // from the path
+    struct intake_path path;
     struct str key;         // header Idempotency-Key; empty: none
     size_t max_event_bytes; // of one event as posted
     int64_t accepted_at_us; // UTC epoch
 };
 
-// One event: {"kind": …, "payload": {…}, "id": …}. What `out` points to lies
-// in the arena. ERR_INVALID: `why` names the field, what is wrong with it and
+// One event: {"kind": …, "payload": {…}, "id": …}, or of Akinon {"event": …,
+// "data": {…}, "id": …}. What `out` points to lies in the arena. ERR_INVALID: `why` names the field, what is wrong with it and
 // what is allowed. ERR_TOOBIG.
 MUST_CHECK enum err intake_event(const struct intake *in, struct str text,
                                  struct arena *arena, struct new_event *out,

@@ -170,6 +170,7 @@ static void ping_with(const struct search *s, const struct event *event,
     struct delivery *dv = open_past(s->d, s->f, position_start, PAST_PING);
 
     dv->n_attempts = n_attempts;
+    dv->has_body = n_attempts > 0; // what was sent is what was kept
     add_asker(s->d, dv, s->ask, &event->id);
     send_event(s->d, dv, event);
 }

@@ -2,10 +2,16 @@
 
 #include "engine/request.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "common/header.h"
 #include "common/id.h"
+#include "common/mem.h"
 #include "engine/sign.h"
+
+#define FIXED_HEADERS_MAX 8 // that are put before the custom ones
 
 static void put_header(struct buf *out, const char *name, struct str value)
 {
@@ -32,24 +38,98 @@ static void put_signatures(const struct hook *hook, struct str id,
     buf_putc(out, '\0');
 }
 
-// Content-Type is exactly this: with a charset, receivers behind a gateway
-// that knows binary types by their exact name break.
-void request_headers(const struct hook *hook, const struct event *event,
-                     struct str body, int64_t at_ms, struct buf *out)
+static void put_pulumi(const struct hook *hook, const struct event *event,
+                       struct str id, struct buf *out)
 {
-    char id[ID_TEXT_BYTES + 1];
-
-    id_format(&event->id, id);
     // The deployments of Pulumi's API have a version of their own.
     put_header(out, "Accept",
                hook->format == FORMAT_PULUMI_DEPLOYMENTS
                    ? STR("application/vnd.pulumi+8")
                    : STR("*/*"));
     put_header(out, "Content-Type", STR("application/json"));
-    put_header(out, "Pulumi-Webhook-Id", str_of(id));
+    put_header(out, "Pulumi-Webhook-Id", id);
     put_header(out, "Pulumi-Webhook-Kind", event->kind);
+}
+
+static void put_akinon(const struct event *event, struct str id,
+                       struct buf *out)
+{
+    put_header(out, "Accept", STR("*/*"));
+    put_header(out, "Content-Type", STR("application/json"));
+    put_header(out, "X-Webhook-Event", event->kind);
+    put_header(out, "X-Webhook-Id", id);
+}
+
+// --- custom headers ---
+
+// By name, as HTTP compares names.
+static int compare(const void *a, const void *b)
+{
+    const char *const *left = a;
+    const char *const *right = b;
+    size_t n_left = strcspn(*left, ":");
+    size_t n_right = strcspn(*right, ":");
+    int order = strncasecmp(*left, *right, n_left < n_right ? n_left : n_right);
+
+    if (order != 0)
+        return order;
+    return n_left < n_right ? -1 : n_left > n_right;
+}
+
+// Sorts what was appended since `start`.
+static void sort(struct buf *out, size_t start)
+{
+    const char *lines[HEADERS_MAX + FIXED_HEADERS_MAX];
+    size_t n_bytes = out->n_bytes - start;
+    char *copy = xmalloc(n_bytes);
+    size_t n = 0;
+
+    memcpy(copy, out->at + start, n_bytes);
+    for (const char *at = copy; at < copy + n_bytes; at += strlen(at) + 1)
+        lines[n++] = at;
+    qsort(lines, n, sizeof(lines[0]), compare);
+    out->n_bytes = start;
+    for (size_t i = 0; i < n; i++)
+        buf_put(out, lines[i], strlen(lines[i]) + 1);
+    free(copy);
+}
+
+// Judged when the hook was made, and again: what is stored may be damaged.
+static void put_custom(const struct hook *hook, size_t start, struct buf *out)
+{
+    size_t n_put = 0;
+
+    for (size_t i = 0; i + 1 < hook->n_headers && n_put < HEADERS_MAX; i += 2) {
+        if (header_judge(hook->headers[i], hook->headers[i + 1], NULL) != OK)
+            continue;
+        buf_put_str(out, hook->headers[i]);
+        buf_puts(out, ": ");
+        buf_put_str(out, hook->headers[i + 1]);
+        buf_putc(out, '\0');
+        n_put++;
+    }
+    if (n_put > 0)
+        sort(out, start);
+}
+
+// Content-Type is exactly this: with a charset, receivers behind a gateway
+// that knows binary types by their exact name break.
+void request_headers(const struct hook *hook, const struct event *event,
+                     struct str body, int64_t at_ms, struct buf *out)
+{
+    char id[ID_TEXT_BYTES + 1];
+    size_t start = out->n_bytes;
+
+    id_format(&event->id, id);
+    if (event->family == FAMILY_AKINON) {
+        put_akinon(event, str_of(id), out);
+    } else {
+        put_pulumi(hook, event, str_of(id), out);
+    }
     if (hook->secret.n_bytes > 0)
         put_signatures(hook, str_of(id), body, at_ms, out);
+    if (hook->n_headers > 0)
+        put_custom(hook, start, out);
 }
 
 void request_headers_text(struct str headers, struct buf *out)

@@ -109,6 +109,9 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     struct rendered rendered;
     enum err err = render(d->renderer, hook, event, &rendered);
 
+    if (dv->has_body)
+        rendered.body = event->payload;
+
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
     set_text(&s->kind, event->kind);

@@ -245,7 +245,7 @@ def test_a_bad_create_stores_nothing(engine):
             ({"filters": ["update_faild"]}, "did you mean update_failed?"),
             ({"groups": ["nobody"]}, "groups are: stacks"),
             ({"format": "yaml"}, "format must be one of"),
-            ({"format": "ms_teams"}, "it delivers: raw"),
+            ({"format": "akinon"}, "format must be one of"),
             ({"format": "pulumi_deployments", "payloadUrl": "a/b"},
              "can only be used on stack or environment webhooks."),
             ({"secret": "x" * 1025}, "secret must be at most 1024 bytes")):

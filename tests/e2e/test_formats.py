@@ -60,6 +60,10 @@ def test_ping_of_messages(ready, receiver):
         assert json.loads(receiver.got(path)[0].body) == golden(name, "ping")
         assert record["kind"] == "ping"
         assert json.loads(record["payload"]) == golden(name, "ping")
+        again = ready.api("POST",
+                          f"{hook}/deliveries/{record['id']}/redeliver")
+        assert again.json()["payload"] == record["payload"]
+        assert receiver.got(path)[1].body == receiver.got(path)[0].body
 
 
 def test_a_body_is_made_once_for_many_hooks(ready, receiver):

@@ -1,0 +1,38 @@
+// body.h — reads members of a JSON body, with reasons for what is wrong.
+
+#ifndef API_BODY_H
+#define API_BODY_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/str.h"
+
+// What judging needs besides the text.
+struct hook_reader {
+    struct arena *arena; // where what the hook points to goes
+    const char *slack_url_prefixes;
+    struct buf *why; // a sentence about what is wrong
+};
+
+// Says the sentence; always ERR_INVALID.
+MUST_CHECK enum err body_refuse(const struct hook_reader *reader,
+                                const char *sentence);
+
+// A member that is there and not null; else NULL.
+const struct json_value *body_member(const struct json_value *body,
+                                     const char *key);
+
+// Leave `out` as it is if the member is absent or null. ERR_INVALID: it is of
+// another type.
+MUST_CHECK enum err body_text(const struct hook_reader *reader,
+                              const struct json_value *body, const char *key,
+                              struct str *out);
+MUST_CHECK enum err body_bool(const struct hook_reader *reader,
+                              const struct json_value *body, const char *key,
+                              bool *out);
+
+#endif
