@@ -97,7 +97,7 @@ static bool judge_type(struct call *c)
 static void on_headers(void *data, struct http_request *r)
 {
     struct call *c = xcalloc(1, sizeof(*c));
-    enum auth_scope scope = AUTH_READ;
+    enum auth_scope scope = AUTH_ANY;
     bool is_public = false;
     struct str path;
     enum err found;
@@ -227,6 +227,23 @@ static bool count_hook(void *data, const struct hook *hook)
     return true;
 }
 
+static bool take_token(void *data, const struct token *token)
+{
+    auth_grant_set(data, token->org, token->scopes, token->expires_at_ms);
+    return false;
+}
+
+static void look_up_token(void *data, const uint8_t hash[SHA256_BYTES],
+                          struct auth_grant *out)
+{
+    enum err err = token_find(data, hash, take_token, out);
+
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("token not readable", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+}
+
 static void open_storage(struct api *api)
 {
     struct queue_config qc = { .data_dir = api->config->data_dir,
@@ -238,6 +255,8 @@ static void open_storage(struct api *api)
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)
         log_fatal("hooks cannot be opened", "");
+    if (token_store_open(&qc, &api->tokens) != OK)
+        log_fatal("tokens cannot be opened", "");
     if (event_view_open(&qc, &api->events) != OK)
         log_fatal("event log cannot be opened", "");
     if (stack_view_open(&qc, &api->stacks) != OK)
@@ -249,6 +268,7 @@ static void open_storage(struct api *api)
     api->auth = auth_new(api->config->data_dir);
     if (api->auth == NULL)
         log_fatal("admin.token cannot be read", "");
+    auth_set_lookup(api->auth, look_up_token, api->tokens);
 }
 
 static void serve(struct api *api)

@@ -30,6 +30,16 @@ static const struct command commands[] = {
       "A setting comes from its default, the file, the environment "
       "(POSTHORN_NAME), or\n--set; the later wins. --check judges the file "
       "alone; exit status 1 if it has\nfaults." },
+    { "token", command_token,
+      "create --org NAME --scopes ingest,read,write [--name LABEL] | list "
+      "--org "
+      "NAME | revoke --org NAME ID",
+      "make, list and revoke tokens of an organization",
+      "All take --json, --api URL, --token TOKEN and --data-dir DIR; without "
+      "them,\nPOSTHORN_API and POSTHORN_TOKEN, or what the settings and "
+      "admin.token of the engine\non this machine say. A new token is printed "
+      "on stdout, this once.\n\nExample: posthorn token create --org acme "
+      "--scopes ingest --name \"order service\"" },
     { "sink", command_sink,
       "--listen ADDR:PORT [--secret S] [--status CODE] [--delay-ms N] "
       "[--quiet]",

@@ -44,11 +44,16 @@ static bool put_org(void *data, struct str org)
 // False: they cannot be read; answered. Free `out` with orgs_clear().
 static bool orgs_read(struct call *c, struct orgs *out)
 {
+    struct auth_grant grant;
     enum err err;
 
     *out = (struct orgs){ .n_orgs = 0 };
     buf_init(&out->body, 0);
     buf_init(&out->first, 0);
+    if (auth_identify(c->api->auth, c->request, &grant) && !grant.is_admin) {
+        put_org(out, (struct str){ grant.org, grant.n_org_bytes });
+        return true;
+    }
     err = org_list(c->api->stacks, put_org, out);
     if (err != OK)
         call_fail_store(c, err);

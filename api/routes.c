@@ -10,6 +10,7 @@
 #include "api/manual.h"
 #include "api/neighbours.h"
 #include "api/operations.h"
+#include "api/tokens.h"
 
 #define SEGMENTS_MAX 16
 
@@ -52,15 +53,21 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
-    { METHOD_GET, "/api/user", neighbours_user, AUTH_READ, .takes_json = false },
+    { METHOD_GET, "/api/user", neighbours_user, AUTH_ANY, .takes_json = false },
     { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
-      AUTH_READ, .takes_json = false },
-    { METHOD_GET, "/api/capabilities", neighbours_capabilities, AUTH_READ,
+      AUTH_ANY, .takes_json = false },
+    { METHOD_GET, "/api/capabilities", neighbours_capabilities, AUTH_ANY,
       .takes_json = false },
-    { METHOD_GET, "/api/cli/version", neighbours_cli_version, AUTH_READ,
+    { METHOD_GET, "/api/cli/version", neighbours_cli_version, AUTH_ANY,
       .takes_json = false },
     { METHOD_GET, "/api/stacks/{org}/{project}/{stack}", neighbours_stack,
       AUTH_READ, .takes_json = false },
+    { METHOD_POST, "/api/orgs/{org}/tokens", tokens_create, AUTH_ADMIN,
+      .takes_json = true },
+    { METHOD_GET, "/api/orgs/{org}/tokens", tokens_list, AUTH_ADMIN,
+      .takes_json = false },
+    { METHOD_DELETE, "/api/orgs/{org}/tokens/{token}", tokens_revoke,
+      AUTH_ADMIN, .takes_json = false },
     AKINON_ROUTES(AKINON),
     AKINON_ROUTES("/api/v1" AKINON),
     { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
@@ -75,6 +82,7 @@ static const char *const param_names[PARAMS] = {
     [PARAM_ORG] = "{org}",     [PARAM_PROJECT] = "{project}",
     [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
     [PARAM_HOOK] = "{hook}",   [PARAM_EVENT] = "{event}",
+    [PARAM_TOKEN] = "{token}",
 };
 
 struct segments {

@@ -21,6 +21,7 @@ enum param {
     PARAM_ENV,
     PARAM_HOOK,
     PARAM_EVENT,
+    PARAM_TOKEN,
     PARAMS
 };
 

@@ -36,6 +36,7 @@ struct api {
     const struct config *config; // borrowed from the role
     struct auth *auth;
     struct hook_store *hooks;
+    struct token_store *tokens;
     struct event_view *events;
     struct stack_view *stacks;
     struct shard_view *shards[QUEUE_SHARDS_MAX]; // by shard

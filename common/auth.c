@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/akinon.h"
+#include "common/clock.h"
+#include "common/limiter.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -19,9 +22,15 @@
 #define TOKEN_MIN_BYTES    16 // of a token that an operator wrote himself
 #define TOKEN_MAX_BYTES    256
 
+#define REFUSALS_PER_S   10
+#define REFUSALS_AT_ONCE 50
+
 struct auth {
     char *path; // owned: of admin.token
     uint8_t admin_hash[SHA256_BYTES];
+    auth_lookup lookup; // NULL: there are no others
+    void *lookup_data;
+    struct limiter refusals; // by address
 };
 
 // --- the file ---
@@ -169,6 +178,7 @@ struct auth *auth_new(const char *data_dir)
 {
     struct auth *a = xcalloc(1, sizeof(*a));
 
+    limiter_init(&a->refusals, REFUSALS_PER_S, REFUSALS_AT_ONCE);
     a->path = xasprintf("%s/admin.token", data_dir);
     if (read_token(a->path, a->admin_hash) != OK) {
         auth_free(a);
@@ -184,6 +194,24 @@ void auth_free(struct auth *a)
     crypto_wipe(a->admin_hash, sizeof(a->admin_hash));
     free(a->path);
     free(a);
+}
+
+void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
+                    int64_t expires_at_ms)
+{
+    *grant = (struct auth_grant){ .is_admin = false };
+    if (org.n_bytes > sizeof(grant->org) ||
+        (expires_at_ms != 0 && expires_at_ms <= clock_now_ms()))
+        return;
+    memcpy(grant->org, org.at, org.n_bytes);
+    grant->n_org_bytes = org.n_bytes;
+    grant->scopes = scopes;
+}
+
+void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data)
+{
+    a->lookup = lookup;
+    a->lookup_data = data;
 }
 
 void auth_reload(struct auth *a)
@@ -229,16 +257,28 @@ static struct str after_scheme(struct str value)
 }
 
 // Hashes are compared, so that neither time nor length tells of the token.
-static bool is_admin(const struct auth *a, struct str token)
+static bool grant_of(const struct auth *a, struct str token,
+                     struct auth_grant *out)
 {
     uint8_t hash[SHA256_BYTES];
     struct str given = { (const char *)hash, sizeof(hash) };
     struct str wanted = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
 
+    *out = (struct auth_grant){ .is_admin = false };
     if (token.n_bytes == 0)
         return false;
     crypto_sha256(token, hash);
-    return crypto_eq(given, wanted);
+    out->is_admin = crypto_eq(given, wanted);
+    if (!out->is_admin && a->lookup != NULL)
+        a->lookup(a->lookup_data, hash, out);
+    return out->is_admin || out->scopes != 0;
+}
+
+bool auth_identify(const struct auth *a, const struct http_request *r,
+                   struct auth_grant *out)
+{
+    return grant_of(a, after_scheme(http_header(r, "authorization")), out) ||
+           grant_of(a, http_header(r, "x-access-token"), out);
 }
 
 static bool has_query_token(const struct http_request *r)
@@ -256,21 +296,54 @@ static bool has_query_token(const struct http_request *r)
     return has_one;
 }
 
-bool auth_check(const struct auth *a, struct http_request *r, struct str org,
+// Ids of Akinon's organizations are the same in either case.
+static bool is_org(const struct auth_grant *grant, struct str org)
+{
+    struct str own = { grant->org, grant->n_org_bytes };
+
+    if (akinon_is_id(org) && akinon_is_id(own))
+        return strncasecmp(own.at, org.at, own.n_bytes) == 0;
+    return org.n_bytes > 0 && str_eq(own, org);
+}
+
+static bool allows(const struct auth_grant *grant, struct str org,
+                   enum auth_scope scope)
+{
+    if (grant->is_admin || scope == AUTH_ANY)
+        return true;
+    return (grant->scopes & 1U << scope) != 0 && is_org(grant, org);
+}
+
+static void refuse(struct auth *a, struct http_request *r)
+{
+    if (limiter_take(&a->refusals, str_of(r->peer), clock_mono_us())) {
+        http_fail(r, 401, STR("WWW-Authenticate: token\r\n"),
+                  "No credentials provided or are invalid.");
+    } else {
+        http_fail(r, 429, STR("Retry-After: 1\r\n"),
+                  "too many refused credentials from this address");
+    }
+}
+
+bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope)
 {
-    (void)org; // the admin token's answer does not depend on them
-    (void)scope;
+    struct auth_grant grant;
+
     if (has_query_token(r)) {
         http_fail(r, 400, STR_EMPTY,
                   "a token in the query is not accepted; send it as "
                   "\"Authorization: token T\"");
         return false;
     }
-    if (is_admin(a, after_scheme(http_header(r, "authorization"))) ||
-        is_admin(a, http_header(r, "x-access-token")))
+    if (!auth_identify(a, r, &grant)) {
+        refuse(a, r);
+        return false;
+    }
+    if (allows(&grant, org, scope))
         return true;
-    http_fail(r, 401, STR("WWW-Authenticate: token\r\n"),
-              "No credentials provided or are invalid.");
+    http_fail(r, 403, STR_EMPTY,
+              "this token does not allow this here; it is of one organization "
+              "and has scopes");
     return false;
 }

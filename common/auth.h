@@ -4,7 +4,11 @@
 // are the same. A token in the query is refused: queries end up in logs.
 //
 // The admin token, DATA_DIR/admin.token, may do everything in every
-// organization.
+// organization. Other tokens are of one organization and have scopes; whoever
+// keeps them is asked for each request, so that one that was revoked is so at
+// once.
+//
+// Who guesses is slowed down: after 50 refusals, an address gets 10 a second.
 
 #ifndef COMMON_AUTH_H
 #define COMMON_AUTH_H
@@ -18,7 +22,31 @@
 #include "common/str.h"
 
 // What a request wants to do.
-enum auth_scope { AUTH_INGEST, AUTH_READ, AUTH_WRITE };
+enum auth_scope {
+    AUTH_INGEST,
+    AUTH_READ,
+    AUTH_WRITE,
+    AUTH_ADMIN, // for the admin token alone
+    AUTH_ANY    // any token will do
+};
+
+#define AUTH_ORG_MAX_BYTES 128
+
+struct auth_grant { // what a token allows
+    bool is_admin;
+    unsigned scopes; // bits (1 << auth_scope)
+    char org[AUTH_ORG_MAX_BYTES];
+    size_t n_org_bytes;
+};
+
+// What a token of an organization allows. Nothing once it has expired
+// (`expires_at_ms`, UTC epoch; 0: never).
+void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
+                    int64_t expires_at_ms);
+
+// Looks for the token with this hash; leaves `out` as it is if there is none.
+typedef void (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],
+                            struct auth_grant *out);
 
 struct auth; // opaque: hashes of the tokens that are valid
 
@@ -32,15 +60,23 @@ MUST_CHECK enum err auth_prepare(const char *data_dir);
 struct auth *auth_new(const char *data_dir);
 void auth_free(struct auth *a);
 
+// Where tokens of organizations are found.
+void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data);
+
 // Reads the file again. If that fails, the old token stays valid and the
 // reason is logged.
 void auth_reload(struct auth *a);
 
 // May this request do `scope` in the organization `org` (empty: in none)?
-// False: it may not, and has been answered: 401, or 400 for a token in the
-// query.
-bool auth_check(const struct auth *a, struct http_request *r, struct str org,
+// False: it may not, and has been answered: 401 for a token that is not
+// valid, 403 for one that does not allow this, 400 for a token in the query,
+// 429 after too many refusals.
+bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope);
+
+// What the token of a request allows that passed auth_check().
+bool auth_identify(const struct auth *a, const struct http_request *r,
+                   struct auth_grant *out);
 
 // A key that only the server knows, for what clients must not forge; the same
 // until the admin token changes. `purpose` keeps keys apart.

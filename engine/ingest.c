@@ -41,6 +41,7 @@ struct ingest {
     struct role *role;
     const struct config *config; // borrowed from the role
     struct auth *auth;
+    struct token_store *tokens;
     struct event_log *log;
     struct http_server *server;
     struct hint_link dispatchers[QUEUE_SHARDS_MAX];
@@ -409,6 +410,23 @@ static void on_second(void *data)
                   (int64_t)get_be64(event_log_end(in->log).bytes));
 }
 
+static bool take_token(void *data, const struct token *token)
+{
+    auth_grant_set(data, token->org, token->scopes, token->expires_at_ms);
+    return false;
+}
+
+static void look_up_token(void *data, const uint8_t hash[SHA256_BYTES],
+                          struct auth_grant *out)
+{
+    enum err err = token_find(data, hash, take_token, out);
+
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("token not readable", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+}
+
 int ingest_role(unsigned index)
 {
     struct ingest *in = xcalloc(1, sizeof(*in));
@@ -432,6 +450,9 @@ int ingest_role(unsigned index)
     in->auth = auth_new(in->config->data_dir);
     if (in->auth == NULL)
         log_fatal("admin.token cannot be read", "");
+    if (token_store_view(&qc, &in->tokens) != OK)
+        log_fatal("tokens cannot be opened", "");
+    auth_set_lookup(in->auth, look_up_token, in->tokens);
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
         log_fatal("event log cannot be opened", "");
     quota_look(&in->quota, in->config, in->log);

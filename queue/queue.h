@@ -517,6 +517,53 @@ typedef bool (*org_visit)(void *data, struct str org);
 MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
                              void *data);
 
+// --- tokens ----------------------------------------------------------------
+
+#define TOKEN_HASH_BYTES 32
+
+// Bits; values are on disk.
+enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
+
+// What lets somebody do something in one organization. The token itself is
+// stored nowhere.
+struct token {
+    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
+    struct str id;                  // what it is called by people
+    struct str org;
+    unsigned scopes; // token_scope
+    struct str name; // what it is for; may be empty
+    int64_t created_at_ms;
+    int64_t expires_at_ms; // 0: never
+};
+
+struct token_store;
+
+// Both lie in the environment of the hooks, and are written by its process.
+MUST_CHECK enum err token_store_open(const struct queue_config *config,
+                                     struct token_store **out);
+MUST_CHECK enum err token_store_view(const struct queue_config *config,
+                                     struct token_store **out);
+
+// Stores it, synced. ERR_FULL, ERR_DENIED (of a view).
+MUST_CHECK enum err token_create(struct token_store *ts,
+                                 const struct token *token);
+
+// What it is given is borrowed for the call. False ends the scan.
+typedef bool (*token_visit)(void *data, const struct token *token);
+
+// The token with this hash, as committed last. ERR_NOTFOUND.
+MUST_CHECK enum err token_find(struct token_store *ts,
+                               const uint8_t hash[TOKEN_HASH_BYTES],
+                               token_visit visit, void *data);
+
+// Those of an organization, in no particular order.
+MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
+                               token_visit visit, void *data);
+
+// ERR_NOTFOUND: the organization has no token of this id.
+MUST_CHECK enum err token_revoke(struct token_store *ts, struct str org,
+                                 struct str id);
+
 // --- checking --------------------------------------------------------------
 
 struct queue_report {

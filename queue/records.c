@@ -10,8 +10,8 @@ const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta", "stacks" };
 const char *const shard_dbs[SHARD_DBS] = { "due",     "dead",     "attempts",
                                            "by_hook", "by_event", "meta" };
-const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no", "changes", "meta",
-                                           "stacks" };
+const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
+                                           "meta",  "stacks", "tokens" };
 
 const struct position position_start = { { 0 } };
 
@@ -382,6 +382,37 @@ void hook_encode(const struct hook *h, struct buf *out)
     pack_i64(out, h->created_at_ms);
     pack_i64(out, h->updated_at_ms);
     record_end(out, start);
+}
+
+void token_encode(const struct token *t, struct buf *out)
+{
+    size_t start = record_begin(out, TOKEN_VERSION);
+
+    pack_str(out, t->id);
+    pack_str(out, t->org);
+    pack_u64(out, t->scopes);
+    pack_str(out, t->name);
+    pack_i64(out, t->created_at_ms);
+    pack_i64(out, t->expires_at_ms);
+    record_end(out, start);
+}
+
+enum err token_decode(struct str hash, struct str bytes, struct token *out)
+{
+    uint8_t version;
+    struct unpack u;
+    enum err err = record_open(bytes, TOKEN_VERSION, &version, &u);
+
+    if (err != OK || hash.n_bytes != TOKEN_HASH_BYTES)
+        return ERR_CORRUPT;
+    memcpy(out->hash, hash.at, TOKEN_HASH_BYTES);
+    out->id = unpack_str(&u);
+    out->org = unpack_str(&u);
+    out->scopes = (unsigned)unpack_u64(&u);
+    out->name = unpack_str(&u);
+    out->created_at_ms = unpack_i64(&u);
+    out->expires_at_ms = unpack_i64(&u);
+    return unpack_done(&u);
 }
 
 enum err hook_decode(struct str bytes, struct hook *out, struct str *strings)

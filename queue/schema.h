@@ -21,6 +21,7 @@
 //   stacks      org 0 project 0 stack          -> nothing; project and stack
 //                                                 are empty for the org itself
 //   meta        "last"                         -> last no(8), last revision(8)
+//   tokens      SHA-256 of the token(32)       -> token record
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
 // codec.h says: version byte, msgpack values in the order of the encoders in
@@ -52,6 +53,7 @@
 #define ATTEMPT_VERSION 1
 #define STATE_VERSION   1
 #define HOOK_VERSION    1
+#define TOKEN_VERSION   1
 
 enum {
     EVENTS_EVENTS,
@@ -76,6 +78,7 @@ enum {
     HOOKS_CHANGES,
     HOOKS_META,
     HOOKS_STACKS,
+    HOOKS_TOKENS,
     HOOKS_DBS
 };
 
@@ -145,6 +148,10 @@ void hook_encode(const struct hook *h, struct buf *out);
 // `strings` holds the lists of the hook: 2 * HOOK_LIST_MAX.
 MUST_CHECK enum err hook_decode(struct str bytes, struct hook *out,
                                 struct str *strings);
+
+void token_encode(const struct token *t, struct buf *out);
+MUST_CHECK enum err token_decode(struct str hash, struct str bytes,
+                                 struct token *out);
 
 struct position position_of(uint64_t number);
 uint64_t position_number(struct position p);

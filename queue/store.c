@@ -203,7 +203,7 @@ void queue_upkeep(void)
 
         if (mdb_reader_check(s->env, &dead) == 0 && dead > 0) {
             log_debug("dead readers removed", "path=%s n=%d",
-                     log_quote(str_of(s->path)), dead);
+                      log_quote(str_of(s->path)), dead);
         }
     }
 }

@@ -189,8 +189,8 @@ def test_a_list_is_complete_and_sorted_by_name(engine):
     names = [f"hook{i:03}" for i in range(120)]
     for name in reversed(names):
         create(engine, name=name)
-    # The parameter exists in one client; a bare array has no pages.
-    listed = engine.api("GET", f"{ORG}?continuationToken=x").json()
+    # Clients of Pulumi know of no pages: an empty token is as good as none.
+    listed = engine.api("GET", f"{ORG}?continuationToken=").json()
     assert [hook["name"] for hook in listed] == names
 
 

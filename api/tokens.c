@@ -1,0 +1,297 @@
+// tokens.c — handlers of the routes that make, list and revoke tokens.
+//
+// A token is shown once, in the answer that made it; what is stored is its
+// hash. Only the admin token comes here.
+
+#include "api/tokens.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/server.h"
+#include "common/akinon.h"
+#include "common/auth.h"
+#include "common/clock.h"
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define TOKEN_PREFIX "pht_"
+#define TOKEN_RANDOM 32
+#define ID_RANDOM    8
+#define LABEL_MAX    100                   // bytes
+#define TOKENS_MAX   1000                  // of an organization
+#define SECONDS_MAX  INT64_C(253402300799) // the end of the year 9999
+
+static const struct {
+    const char *name;
+    enum token_scope scope;
+} scope_names[] = {
+    { "ingest", TOKEN_INGEST },
+    { "read", TOKEN_READ },
+    { "write", TOKEN_WRITE },
+};
+
+#define N_SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))
+
+// An organization of either API; Akinon's ids in lower case. False: it is
+// none; answered.
+static bool read_org(struct call *c, struct str *out)
+{
+    char lower[AKINON_ID_BYTES];
+
+    *out = c->match.params[PARAM_ORG];
+    if (akinon_is_id(*out)) {
+        akinon_lower_id(*out, lower);
+        *out = arena_copy(&c->arena, (struct str){ lower, sizeof(lower) });
+    }
+    if (text_is_name(*out))
+        return true;
+    http_fail(c->request, 400, STR_EMPTY,
+              "the organization's name must be 1 to %d of A-Z a-z 0-9 . _ -",
+              NAME_MAX_BYTES);
+    return false;
+}
+
+// --- printing ---
+
+static void put_scopes(unsigned scopes, struct buf *out)
+{
+    const char *separator = "[";
+
+    for (size_t i = 0; i < N_SCOPES; i++) {
+        if ((scopes & scope_names[i].scope) == 0)
+            continue;
+        buf_printf(out, "%s\"%s\"", separator, scope_names[i].name);
+        separator = ",";
+    }
+    buf_puts(out, *separator == '[' ? "[]" : "]");
+}
+
+// `secret` is the token itself, empty but for the answer that made it.
+static void put_token(const struct token *t, struct str secret, struct buf *out)
+{
+    buf_puts(out, "{\"id\":");
+    buf_put_json(out, t->id);
+    if (secret.n_bytes > 0) {
+        buf_puts(out, ",\"token\":");
+        buf_put_json(out, secret);
+    }
+    buf_puts(out, ",\"organization\":");
+    buf_put_json(out, t->org);
+    buf_puts(out, ",\"scopes\":");
+    put_scopes(t->scopes, out);
+    buf_puts(out, ",\"name\":");
+    buf_put_json(out, t->name);
+    buf_printf(out, ",\"createdAt\":%" PRId64, t->created_at_ms / 1000);
+    if (t->expires_at_ms != 0) {
+        buf_printf(out, ",\"expiresAt\":%" PRId64 "}", t->expires_at_ms / 1000);
+    } else {
+        buf_puts(out, ",\"expiresAt\":null}");
+    }
+}
+
+// --- create ---
+
+static enum err read_scopes(const struct hook_reader *reader,
+                            const struct json_value *body, unsigned *out)
+{
+    const struct json_value *list = body_member(body, "scopes");
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    *out = 0;
+    if (!json_is(list, JSON_ARRAY))
+        list = NULL;
+    while (list != NULL && (item = json_next(&it, NULL)) != NULL) {
+        unsigned before = *out;
+
+        for (size_t i = 0; i < N_SCOPES; i++) {
+            if (str_is(json_str(item), scope_names[i].name))
+                *out |= scope_names[i].scope;
+        }
+        if (*out == before)
+            list = NULL; // unknown, or twice
+    }
+    if (list != NULL && *out != 0)
+        return OK;
+    return body_refuse(reader, "scopes must be an array of one or more of "
+                               "\"ingest\", \"read\", \"write\", each once");
+}
+
+static enum err read_expiry(const struct hook_reader *reader,
+                            const struct json_value *body, int64_t now_ms,
+                            int64_t *out_ms)
+{
+    const struct json_value *v = body_member(body, "expiresAt");
+    int64_t seconds;
+
+    *out_ms = 0;
+    if (v == NULL)
+        return OK;
+    if (json_int(v, &seconds) != OK || seconds > SECONDS_MAX ||
+        seconds * 1000 <= now_ms) {
+        return body_refuse(reader, "expiresAt must be a time to come, in unix "
+                                   "seconds");
+    }
+    *out_ms = seconds * 1000;
+    return OK;
+}
+
+static enum err read_token(const struct hook_reader *reader,
+                           const struct json_value *body, struct token *t)
+{
+    enum err err;
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    err = read_scopes(reader, body, &t->scopes);
+    if (err == OK)
+        err = body_text(reader, body, "name", &t->name);
+    if (err == OK && t->name.n_bytes > LABEL_MAX)
+        err = body_refuse(reader, "name must be at most 100 bytes");
+    if (err == OK)
+        err = read_expiry(reader, body, t->created_at_ms, &t->expires_at_ms);
+    return err;
+}
+
+static bool count_token(void *data, const struct token *t)
+{
+    size_t *n = data;
+
+    (void)t;
+    return ++*n < TOKENS_MAX;
+}
+
+static struct str random_text(struct arena *arena, const char *prefix,
+                              size_t n_bytes)
+{
+    uint8_t random[TOKEN_RANDOM];
+    struct buf text;
+    struct str kept;
+
+    crypto_random(random, n_bytes);
+    buf_init(&text, 0);
+    buf_puts(&text, prefix);
+    crypto_put_hex(&text, random, n_bytes);
+    kept = arena_copy(arena, buf_str(&text));
+    crypto_wipe(text.at, text.room_bytes);
+    buf_clear(&text);
+    crypto_wipe(random, sizeof(random));
+    return kept;
+}
+
+static void answer_created(struct call *c, const struct token *t,
+                           struct str secret)
+{
+    struct buf body;
+
+    log_info("token created", "org=%s id=%s", log_quote(t->org),
+             log_quote(t->id));
+    buf_init(&body, 0);
+    put_token(t, secret, &body);
+    call_answer(c, 201, buf_str(&body));
+    crypto_wipe(body.at, body.room_bytes);
+    buf_clear(&body);
+}
+
+static void create(struct call *c, struct token *t)
+{
+    struct str secret = random_text(&c->arena, TOKEN_PREFIX, TOKEN_RANDOM);
+    size_t n = 0;
+    enum err err = token_list(c->api->tokens, t->org, count_token, &n);
+
+    if (err == OK && n >= TOKENS_MAX) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the organization has %d tokens, which is the limit; revoke "
+                  "one",
+                  TOKENS_MAX);
+        return;
+    }
+    t->id = random_text(&c->arena, "", ID_RANDOM);
+    crypto_sha256(secret, t->hash);
+    if (err == OK)
+        err = token_create(c->api->tokens, t);
+    if (err == OK) {
+        answer_created(c, t, secret);
+    } else {
+        call_fail_store(c, err);
+    }
+}
+
+void tokens_create(struct call *c)
+{
+    struct token t = { .created_at_ms = clock_now_ms() };
+    struct hook_reader reader = { .arena = &c->arena };
+    struct json *body;
+    struct buf why;
+
+    t.name = STR_EMPTY;
+    if (!read_org(c, &t.org) || !call_json(c, &body))
+        return;
+    buf_init(&why, 0);
+    reader.why = &why;
+    if (read_token(&reader, json_root(body), &t) == OK) {
+        create(c, &t);
+    } else {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    }
+    buf_clear(&why);
+    json_free(body);
+}
+
+// --- list, revoke ---
+
+static bool put_listed(void *data, const struct token *t)
+{
+    struct buf *body = data;
+
+    if (body->n_bytes > 1)
+        buf_putc(body, ',');
+    put_token(t, STR_EMPTY, body);
+    return true;
+}
+
+void tokens_list(struct call *c)
+{
+    struct str org;
+    struct buf body;
+    enum err err;
+
+    if (!read_org(c, &org))
+        return;
+    buf_init(&body, 0);
+    buf_putc(&body, '[');
+    err = token_list(c->api->tokens, org, put_listed, &body);
+    buf_putc(&body, ']');
+    if (err == OK) {
+        call_answer(c, 200, buf_str(&body));
+    } else {
+        call_fail_store(c, err);
+    }
+    buf_clear(&body);
+}
+
+void tokens_revoke(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct str id = c->match.params[PARAM_TOKEN];
+    struct str org;
+    enum err err;
+
+    if (!read_org(c, &org))
+        return;
+    err = token_revoke(c->api->tokens, org, id);
+    if (err == ERR_NOTFOUND) {
+        http_fail(c->request, 404, STR_EMPTY,
+                  "the organization has no token of this id");
+        return;
+    }
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    log_info("token revoked", "org=%s id=%s", log_quote(org), log_quote(id));
+    http_respond(c->request, &response);
+}
