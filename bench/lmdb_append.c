@@ -19,6 +19,7 @@ struct append {
     uint64_t batch;
     uint64_t bytes; // of a record
     uint64_t seconds;
+    uint64_t count; // records; 0: as many as come
     uint64_t n_records;
     MDB_env *env;
     MDB_dbi dbi;
@@ -82,6 +83,8 @@ int main(int argc, char **argv)
         { "--batch", "records per commit", &a.batch, 1, 100000, NULL },
         { "--bytes", "of a record", &a.bytes, 1, 1U << 20, NULL },
         { "--seconds", "how long", &a.seconds, 1, 60, NULL },
+        { "--count", "records, however long; 0: see --seconds", &a.count, 0,
+          UINT64_C(1) << 32, NULL },
     };
 
     args_read(argc, argv, args, sizeof(args) / sizeof(args[0]));
@@ -94,7 +97,7 @@ int main(int argc, char **argv)
     do {
         commit_batch(&a);
         seconds = (double)(clock_mono_us() - start_us) / 1e6;
-    } while (seconds < (double)a.seconds);
+    } while (a.count > 0 ? a.n_records < a.count : seconds < (double)a.seconds);
     mdb_env_close(a.env);
     free(a.record);
     printf("{\"records\":%" PRIu64 ",\"seconds\":%.6f,\"per_second\":%.1f}\n",

@@ -1,4 +1,4 @@
-"""The five scenarios. Each returns figures, goals and one line for people."""
+"""The scenarios. Each returns figures, goals and one line for people."""
 
 import statistics
 import threading
