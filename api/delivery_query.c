@@ -261,7 +261,7 @@ bool delivery_query_wants(const struct delivery_query *q,
 
 // --- cursors ---
 
-static struct str number(uint8_t bytes[8], uint64_t n)
+static struct str bytes_of(uint8_t bytes[8], uint64_t n)
 {
     put_be64(bytes, n);
     return (struct str){ (const char *)bytes, 8 };
@@ -273,7 +273,7 @@ void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t hook_no,
     uint8_t hook[8];
     uint8_t row[8];
 
-    page_token_put(key, number(hook, hook_no), number(row, row_no), out);
+    page_token_put(key, bytes_of(hook, hook_no), bytes_of(row, row_no), out);
 }
 
 enum err cursor_read(const uint8_t key[SHA256_BYTES], struct str text,
@@ -284,7 +284,7 @@ enum err cursor_read(const uint8_t key[SHA256_BYTES], struct str text,
     enum err err;
 
     buf_init(&row, 0);
-    err = page_token_read(key, number(hook, hook_no), text, &row);
+    err = page_token_read(key, bytes_of(hook, hook_no), text, &row);
     if (err == OK && row.n_bytes != 8)
         err = ERR_INVALID;
     if (err == OK)

@@ -158,24 +158,24 @@ static void many_names_are_all_noted(void **state)
     struct fixture *f = *state;
     struct stack_view *view = view_of(f);
     struct new_event *events = xcalloc(MANY, sizeof(*events));
+    char **names = xcalloc(MANY, sizeof(*names));
     struct append a;
 
     for (size_t i = 0; i < MANY; i++) {
         events[i] = event_of("stack_update", "{}");
         events[i].event.project = STR("web");
-        events[i].event.stack = str_of(xasprintf("s%zu", i));
+        names[i] = xasprintf("s%zu", i);
+        events[i].event.stack = str_of(names[i]);
     }
     assert_int_equal(append(f, events, MANY, &a), OK);
     assert_int_equal(append(f, events, MANY, &a), OK);
     for (size_t i = 0; i < MANY; i++) {
-        char *stack = xasprintf("s%zu", i);
-
-        assert_int_equal(find(view, "acme", "web", stack), OK);
-        free(stack);
+        assert_int_equal(find(view, "acme", "web", names[i]), OK);
     }
     expect_orgs(view, "acme ");
     for (size_t i = 0; i < MANY; i++)
-        free((char *)(uintptr_t)events[i].event.stack.at);
+        free(names[i]);
+    free(names);
     free(events);
 }
 
