@@ -19,7 +19,9 @@
 
 // --- who, and where ---
 
+// Whose token it is, and what it may see.
 struct orgs {
+    bool is_admin;
     struct buf body; // their list, without the brackets
     struct buf first;
     size_t n_orgs;
@@ -47,10 +49,11 @@ static bool orgs_read(struct call *c, struct orgs *out)
     struct auth_grant grant;
     enum err err;
 
-    *out = (struct orgs){ .n_orgs = 0 };
+    *out = (struct orgs){ .is_admin = true };
     buf_init(&out->body, 0);
     buf_init(&out->first, 0);
     if (auth_identify(c->api->auth, c->request, &grant) && !grant.is_admin) {
+        out->is_admin = false;
         put_org(out, (struct str){ grant.org, grant.n_org_bytes });
         return true;
     }
@@ -66,18 +69,26 @@ static void orgs_clear(struct orgs *o)
     buf_clear(&o->first);
 }
 
+// A token of an organization goes by the organization's name.
 void neighbours_user(struct call *c)
 {
+    static const char *const names[] = { "id", "githubLogin", "name" };
     struct orgs orgs;
     struct buf body;
 
     buf_init(&body, 0);
     if (orgs_read(c, &orgs)) {
-        buf_puts(&body, "{\"id\":\"admin\",\"githubLogin\":\"admin\","
-                        "\"name\":\"admin\",\"email\":\"\",\"avatarUrl\":\"\","
+        struct str login = orgs.is_admin ? STR("admin") : buf_str(&orgs.first);
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            buf_printf(&body, "%c\"%s\":", i == 0 ? '{' : ',', names[i]);
+            buf_put_json(&body, login);
+        }
+        buf_puts(&body, ",\"email\":\"\",\"avatarUrl\":\"\","
                         "\"organizations\":[");
         buf_put_str(&body, buf_str(&orgs.body));
-        buf_puts(&body, "],\"identities\":[],\"siteAdmin\":true}");
+        buf_printf(&body, "],\"identities\":[],\"siteAdmin\":%s}",
+                   orgs.is_admin ? "true" : "false");
         call_answer(c, 200, buf_str(&body));
     }
     buf_clear(&body);

@@ -125,3 +125,23 @@ def test_neighbours_need_a_token_and_are_read_only(engine, path):
     reply = engine.api("POST", path, {})
     assert reply.status == 405, reply
     assert "GET" in reply.headers["allow"]
+
+
+def test_a_token_of_an_organization_sees_that_one(engine, receiver):
+    for org in ("acme", "beta"):
+        engine.create_hook(receiver.url(), f"/api/stacks/{org}/web/prod/hooks")
+    reply = engine.api("POST", "/api/orgs/beta/tokens", {"scopes": ["read"]})
+    token = reply.json()["token"]
+
+    user = engine.api("GET", USER, token=token).json()
+    assert [user["id"], user["githubLogin"], user["siteAdmin"]] == [
+        "beta", "beta", False]
+    assert [org["githubLogin"] for org in user["organizations"]] == ["beta"]
+    assert engine.api("GET", DEFAULT, token=token).json() == {
+        "GitHubLogin": "beta", "Messages": []}
+    assert engine.api("GET", "/api/stacks/beta/web/prod",
+                      token=token).status == 200
+    # Not even that it is there, or is not.
+    for stack in ("prod", "none"):
+        assert engine.api("GET", f"/api/stacks/acme/web/{stack}",
+                          token=token).status == 403
