@@ -9,6 +9,7 @@
 #include "api/hooks.h"
 #include "api/manual.h"
 #include "api/neighbours.h"
+#include "api/openapi.h"
 #include "api/operations.h"
 #include "api/tokens.h"
 
@@ -70,6 +71,10 @@ static const struct route routes[] = {
       AUTH_ADMIN, .takes_json = false },
     AKINON_ROUTES(AKINON),
     AKINON_ROUTES("/api/v1" AKINON),
+    { METHOD_GET, "/api/openapi.json", openapi_get, AUTH_ANY,
+      .is_public = true },
+    { METHOD_GET, "/api/openapi/pulumi-spec.json", openapi_get, AUTH_ANY,
+      .is_public = true },
     { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
     { METHOD_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },

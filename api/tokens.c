@@ -130,7 +130,7 @@ static enum err read_expiry(const struct hook_reader *reader,
     *out_ms = 0;
     if (v == NULL)
         return OK;
-    if (json_int(v, &seconds) != OK || seconds > SECONDS_MAX ||
+    if (json_int(v, &seconds) != OK || seconds < 0 || seconds > SECONDS_MAX ||
         seconds * 1000 <= now_ms) {
         return body_refuse(reader, "expiresAt must be a time to come, in unix "
                                    "seconds");

@@ -9,6 +9,11 @@ from engine import Engine
 from receiver import Receiver, tls_context
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true",
+                     help="more of what takes long")
+
+
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "settings(name=value): of the fixture `engine`")

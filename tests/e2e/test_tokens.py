@@ -202,6 +202,7 @@ def test_tokens_expire(engine):
     ({"scopes": ["read"], "expiresAt": 1}, "expiresAt"),
     ({"scopes": ["read"], "expiresAt": "tomorrow"}, "expiresAt"),
     ({"scopes": ["read"], "expiresAt": 10**18}, "expiresAt"),
+    ({"scopes": ["read"], "expiresAt": -(2**63)}, "expiresAt"),
 ])
 def test_bad_tokens(engine, body, word):
     reply = engine.api("POST", f"{ORG}/tokens", body)

@@ -1,0 +1,302 @@
+"""Answers against the documents: the official one of Pulumi's webhooks and our
+own; and a fuzzer driven by ours."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from engine import BINARY
+from support import ROOT, compact, free_ports
+
+OFFICIAL = json.loads(
+    (ROOT / "tests/contract/pulumi-webhooks.openapi.json").read_text())
+OURS = json.loads((ROOT / "api/openapi.json").read_text())
+PLACES = {
+    "/api/orgs/{orgName}/hooks": {"organizationName": "acme"},
+    "/api/stacks/{orgName}/{projectName}/{stackName}/hooks": {
+        "organizationName": "acme", "projectName": "web", "stackName": "prod"},
+    "/api/esc/environments/{orgName}/{projectName}/{envName}/hooks": {
+        "organizationName": "acme", "projectName": "web", "envName": "dev"},
+    "/api/preview/environments/{orgName}/{envName}/hooks": {
+        "organizationName": "acme", "projectName": "default",
+        "envName": "dev"},
+}
+AKINON = {"organizationId": "5f0c1a2b3c4d5e6f70819203",
+          "projectId": "63ea10b94a472e003305232b"}
+
+
+# --- judging ---
+
+def plain(schema):
+    """OpenAPI 3.0's nullable as JSON Schema has it."""
+    if isinstance(schema, list):
+        return [plain(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {k: plain(v) for k, v in schema.items()}
+    if result.pop("nullable", False) is True:
+        result = {"anyOf": [{"type": "null"}, result]}
+    return result
+
+
+class Document:
+    def __init__(self, document):
+        self.document = document
+        self.root = {"components": plain(copy.deepcopy(
+            document["components"]))}
+        self.seen = set()
+
+    def judge(self, method, template, reply):
+        operation = self.document["paths"][template][method.lower()]
+        responses = operation["responses"]
+        status = str(reply.status)
+        response = responses.get(status) or responses.get(status[0] + "XX")
+        assert response, f"{method} {template}: {status} is not documented"
+        while "$ref" in response:
+            response = self.document["components"]["responses"][
+                response["$ref"].rsplit("/", 1)[1]]
+        self.seen.add((method.lower(), template, status))
+        if "content" not in response:
+            if status[0] == "2":
+                assert reply.body == b"", (method, template, reply)
+            return
+        kind = reply.headers["content-type"].split(";")[0]
+        schema = plain(response["content"][kind].get("schema", {}))
+        if kind == "application/json":
+            jsonschema.validate(json.loads(reply.body),
+                                {**self.root, **schema})
+
+
+def fill(template, values):
+    return re.sub(r"{(\w+)}", lambda m: values[m.group(1)], template)
+
+
+# --- a walk through every operation ---
+
+def walk_hooks(engine, receiver, documents, template, body):
+    """Every operation of one place, and its documented errors."""
+    values = {"orgName": "acme", "projectName": "web", "stackName": "prod",
+              "envName": "dev", "hookName": "audit"}
+    one, whole = template + "/{hookName}", {
+        **body, "displayName": "Audit", "payloadUrl": receiver.url(),
+        "active": True, "name": "audit", "secret": "s3cret",
+        "filters": ["update_failed"] if "stack" in template else []}
+
+    def call(method, at, value=None, **more):
+        path = fill(at, {**values, **more})
+        reply = engine.api(method, path, value)
+        for document in documents:
+            document.judge(method, at, reply)
+        return reply
+
+    assert call("GET", template).json() == []
+    assert call("POST", template, whole).status == 201
+    assert call("POST", template, whole).status == 409
+    assert call("POST", template, {**whole, "payloadUrl": "x"}).status == 400
+    assert len(call("GET", template).json()) == 1
+    assert call("GET", one).status == 200
+    assert call("PATCH", one, {"displayName": "B"}).status == 200
+    assert call("PATCH", one, {"format": "x"}).status == 400
+    ping = call("POST", one + "/ping")
+    assert ping.status == 200
+    assert len(call("GET", one + "/deliveries").json()) == 1
+    again = one + "/deliveries/{event}/redeliver"
+    assert call("POST", again, event=ping.json()["id"]).status == 200
+    assert call("POST", again, event="nope").status == 404
+    assert call("DELETE", one).status == 204
+    assert call("GET", one).status == 404
+    assert call("POST", one + "/ping").status == 404
+    assert call("GET", one + "/deliveries").json() == []
+
+
+@pytest.mark.parametrize("template", PLACES)
+def test_every_operation_of_pulumi(engine, receiver, template):
+    official = Document(OFFICIAL)
+    walk_hooks(engine, receiver, [official, Document(OURS)], template,
+               PLACES[template])
+    documented = {
+        (method, path, status)
+        for path, item in OFFICIAL["paths"].items()
+        if path.startswith(template)
+        for method, operation in item.items() if method != "parameters"
+        for status in operation["responses"]}
+    missing = {d for d in documented - official.seen
+               if d[0] != "patch" or d[2] != "404"}
+    assert not missing
+
+
+def test_the_other_operations(engine, receiver):
+    ours = Document(OURS)
+
+    def call(method, template, value=None, port=None, headers=None, token=...,
+             **values):
+        path = fill(template, {"orgName": "acme", "projectName": "web",
+                               "stackName": "prod", **AKINON, **values})
+        reply = engine.request(
+            port or engine.api_port, method, path,
+            None if value is None else compact(value).encode(),
+            {"Content-Type": "application/json", **(headers or {})}, token)
+        ours.judge(method, template, reply)
+        return reply
+
+    for prefix in ("", "/api/v1"):
+        base = (prefix + "/organizations/{organizationId}/projects/{projectId}"
+                "/settings/webhooks")
+        if prefix:
+            values = {"projectId": "0" * 24}
+        else:
+            values = {"projectId": AKINON["projectId"]}
+        body = {"name": "Watcher", "url": receiver.url(),
+                "events": ["a.b"], "headers": {"X-A": "1"}}
+        assert call("GET", base, **values).json() == []
+        made = call("POST", base, body, **values).json()
+        values["webhookId"] = made["_id"]
+        assert call("POST", base, {}, **values).status == 400
+        one = base + "/{webhookId}"
+        assert call("GET", one, **values).status == 200
+        assert call("GET", one, **{**values, "webhookId": "x"}).status == 400
+        assert call("PATCH", one, {"active": True}, **values).status == 200
+        ping = call("POST", one + "/ping", **values)
+        assert ping.status == 200
+        assert len(call("GET", one + "/deliveries", **values).json()) == 1
+        again = one + "/deliveries/{event}/redeliver"
+        assert call("POST", again, event=ping.json()["id"],
+                    **values).status == 200
+        assert call("GET", one, token=None, **values).status == 401
+        assert call("DELETE", one, **values).status == 204
+        assert call("GET", one, **values).status == 404
+        events = base.replace("settings/webhooks", "events")
+        assert call("POST", events, {"event": "a.b"}, engine.ingest_port,
+                    **values).status == 202
+        assert call("POST", events, {}, engine.ingest_port,
+                    **values).status == 400
+    intake = "/api/orgs/{orgName}/events"
+    event = {"kind": "stack", "payload": {
+        "action": "created", "projectName": "web", "stackName": "prod"}}
+    for status, value in ((202, event), (400, {}), (400, [])):
+        assert call("POST", intake, value,
+                    engine.ingest_port).status == status
+    key = {"Idempotency-Key": "k"}
+    call("POST", intake, event, engine.ingest_port, key)
+    other = {"kind": "a.b", "payload": {}}
+    assert call("POST", intake, other, engine.ingest_port, key).status == 409
+    reply = engine.intake(compact(event).encode() * 1, content_type="a/b")
+    ours.judge("POST", intake, reply)
+    reply = engine.intake(compact(event).encode() + b"\n",
+                          content_type="application/x-ndjson")
+    ours.judge("POST", intake, reply)
+    assert reply.json()["accepted"] == 1
+    tokens = "/api/orgs/{orgName}/tokens"
+    made = call("POST", tokens, {"scopes": ["read"]}).json()
+    assert call("POST", tokens, {}).status == 400
+    assert call("GET", tokens, token=made["token"]).status == 403
+    assert len(call("GET", tokens).json()) == 1
+    one = tokens + "/{tokenId}"
+    assert call("DELETE", one, tokenId=made["id"]).status == 204
+    assert call("DELETE", one, tokenId=made["id"]).status == 404
+    stack = "/api/stacks/{orgName}/{projectName}/{stackName}"
+    assert call("GET", stack).status == 200
+    assert call("GET", stack, stackName="nope").status == 404
+    for path in ("/api/user", "/api/user/organizations/default",
+                 "/api/capabilities", "/api/cli/version", "/healthz",
+                 "/readyz", "/metrics", "/api/openapi.json",
+                 "/api/openapi/pulumi-spec.json"):
+        assert call("GET", path).status == 200, path
+    hooks = [p for p in OURS["paths"] if "/hooks" in p]
+    walked = {(m, p) for m, p, _ in ours.seen}
+    documented = {(m, p) for p, item in OURS["paths"].items()
+                  for m in item if m in ("get", "post", "patch", "delete")}
+    assert {d for d in documented if d[1] not in hooks} == walked
+
+
+def test_the_document_is_the_one_in_the_tree(engine):
+    assert json.loads(engine.api("GET", "/api/openapi.json",
+                                 token=None).body) == OURS
+
+
+def test_routes_and_document_name_the_same_paths(engine):
+    """What is not documented is not there, and the other way round."""
+    for path, item in OURS["paths"].items():
+        if path.endswith("/events"):
+            continue
+        reply = engine.api("OPTIONS", re.sub(r"{\w+}", "0" * 24, path))
+        assert reply.status == 204, (path, reply)
+        allowed = set(reply.headers["allow"].lower().split(", "))
+        assert allowed - {"head", "options"} == set(item) - {
+            "parameters", "servers"}, path
+    source = (ROOT / "api/routes.c").read_text()
+    names = set(re.findall(r"\{(\w+)\}", source))
+    assert names == {"org", "project", "stack", "env", "hook", "event",
+                     "token"}
+    tails = {re.sub(r"{\w+}", "{}", p) for p in OURS["paths"]}
+    for pattern in re.findall(r'"(/[^"]*)"', source):
+        shape = re.sub(r"{\w+}", "{}", pattern)
+        assert any(t.endswith(shape) or shape in t for t in tails), pattern
+
+
+# --- the fuzzer ---
+
+# Not positive_data_acceptance: what a URL, a name or a filter may be is more
+# than a schema can say.
+CHECKS = ("not_a_server_error,status_code_conformance,"
+          "content_type_conformance,response_headers_conformance,"
+          "response_schema_conformance,negative_data_rejection,"
+          "unsupported_method,missing_required_header")
+
+
+def fuzz(engine, tmp_path, port, parameters, *options):
+    config = tmp_path / "schemathesis.toml"
+    config.write_text("[parameters]\n" + "".join(
+        f"{json.dumps(name)} = {json.dumps(value)}\n"
+        for name, value in parameters.items()))
+    program = Path(sys.executable).parent / "schemathesis"
+    result = subprocess.run(
+        [str(program), "--config-file", str(config), "run",
+         str(ROOT / "api/openapi.json"), "--url", f"http://127.0.0.1:{port}",
+         "-H", f"Authorization: token {engine.token}", "--seed", "20261121",
+         "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
+         "--generation-database", "none", "--no-color", *options],
+        capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr
+    assert re.search(r"\d+ generated", result.stdout), result.stdout
+
+
+def n_examples(few, many, request):
+    return str(many if request.config.getoption("--long") else few)
+
+
+def test_fuzz_api(engine, tmp_path, request):
+    """Any parameters: mostly of things that are not there. Nothing is sent:
+    no event comes in, and pings meet no hook."""
+    fuzz(engine, tmp_path, engine.api_port, {}, "--exclude-path-regex",
+         "(events|ping|redeliver)$", "--max-examples",
+         n_examples(10, 300, request))
+
+
+@pytest.mark.settings(request_timeout="2s", connect_timeout="1s")
+def test_fuzz_what_is_there(engine, receiver, tmp_path, request):
+    """A hook that stays, with a history: reads, pings, redeliveries."""
+    engine.create_hook(receiver.url(), name="fuzz")
+    engine.create_hook(receiver.url(), "/api/stacks/acme/web/prod/hooks",
+                       name="fuzz")
+    event = engine.post_event("stack", {
+        "action": "created", "projectName": "web", "stackName": "prod"})
+    engine.wait_deliveries("/api/orgs/acme/hooks/fuzz", 1)
+    fuzz(engine, tmp_path, engine.api_port, {
+        "path.orgName": "acme", "path.projectName": "web",
+        "path.stackName": "prod", "path.hookName": "fuzz",
+        "path.event": event},
+        "--include-path-regex", "^/api/(orgs|stacks)", "--exclude-path-regex",
+        "events$", "--exclude-method", "DELETE", "--exclude-method", "PATCH", "--max-examples",
+        n_examples(10, 200, request))
+
+
+def test_fuzz_intake(engine, tmp_path, request):
+    fuzz(engine, tmp_path, engine.ingest_port, {}, "--include-path-regex",
+         "events$", "--max-examples", n_examples(30, 1000, request))
