@@ -39,6 +39,9 @@ struct format {
     // Appends the body, valid JSON in valid UTF-8 whatever the payload holds.
     // NULL: the body is the payload as it is.
     void (*render)(const struct format_event *event, struct buf *out);
+    // Does the body of a 2xx answer say that it failed all the same? NULL: none
+    // of this format does.
+    bool (*says_failed)(struct str response_body);
 };
 
 // NULL: there is none.

@@ -3,6 +3,8 @@
 // A message may have 28 KB and fails in the field from 21 KB on; with the texts
 // cut as they are, one has 10 KB at most.
 
+#include <string.h>
+
 #include "common/format.h"
 #include "common/summary.h"
 
@@ -96,6 +98,17 @@ static void render(const struct format_event *event, struct buf *out)
     summary_clear(&s);
 }
 
+// Connectors of the old kind answer 200 and say in the body that Teams refused:
+// "… failed with … returned HTTP error 429 …".
+static bool says_failed(struct str response_body)
+{
+    static const char said[] = "HTTP error";
+
+    return response_body.n_bytes > 0 &&
+           memmem(response_body.at, response_body.n_bytes, said,
+                  sizeof(said) - 1) != NULL;
+}
+
 const struct format format_ms_teams = {
     .name = "ms_teams",
     .number = 3,
@@ -103,4 +116,5 @@ const struct format format_ms_teams = {
     .is_for_organizations = true,
     .check_url = format_check_http,
     .render = render,
+    .says_failed = says_failed,
 };

@@ -79,7 +79,7 @@ static int compare(const void *a, const void *b)
 // Sorts what was appended since `start`.
 static void sort(struct buf *out, size_t start)
 {
-    const char *lines[HEADERS_MAX + FIXED_HEADERS_MAX];
+    const char *lines[HEADERS_MAX + FIXED_HEADERS_MAX] = { NULL };
     size_t n_bytes = out->n_bytes - start;
     char *copy = xmalloc(n_bytes);
     size_t n = 0;

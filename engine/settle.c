@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/crypto.h"
+#include "common/format.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -204,6 +205,20 @@ static uint32_t next_jitter(struct dispatcher *d)
     return (uint32_t)(d->jitter_state >> 32);
 }
 
+// What the sender reports, unless the body of the answer says otherwise.
+static enum error_class error_of(const struct followed *f,
+                                 const struct outcome *o)
+{
+    const struct format *format;
+
+    if (o->error != ERROR_NONE || f->hook == NULL)
+        return o->error;
+    format = format_by_number(f->hook->format);
+    if (format->says_failed != NULL && format->says_failed(o->response_body))
+        return ERROR_STATUS;
+    return ERROR_NONE;
+}
+
 static void settle(struct dispatcher *d, struct slot *s,
                    const struct outcome *o)
 {
@@ -216,7 +231,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->n_attempts == 0)
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
-    verdict = retry_decide(o->error, o->response_code, dv->n_attempts,
+    verdict = retry_decide(error_of(f, o), o->response_code, dv->n_attempts,
                            d->config->retry_schedule_ms, d->config->n_retries,
                            next_jitter(d));
     attempt.error = verdict.error;

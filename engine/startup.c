@@ -25,7 +25,7 @@
 // A role that was killed in the middle of an fsync holds its sockets until the
 // disk answers, though its process is a zombie already. So an address in use
 // is tried again for a while before it is called somebody else's.
-#define IN_USE_WAIT_MS  3000
+#define IN_USE_WAIT_MS  INT64_C(3000)
 #define IN_USE_RETRY_MS 20
 
 static enum err listen_failed(const char *setting, const char *address,

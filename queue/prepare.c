@@ -82,11 +82,14 @@ static enum err judge_format(const char *path, struct buf *why)
                    path);
         return ERR_INVALID;
     }
-    if (version > FORMAT_VERSION) {
+    if (version != FORMAT_VERSION) {
         buf_printf(why,
                    "the data directory has format %u, this program knows %d; "
-                   "use a newer posthorn",
-                   version, FORMAT_VERSION);
+                   "use %s",
+                   version, FORMAT_VERSION,
+                   version > FORMAT_VERSION
+                       ? "a newer posthorn"
+                       : "another directory: that format was never released");
         return ERR_INVALID;
     }
     return OK;

@@ -1,6 +1,6 @@
 // schema.h — what lies on disk, byte by byte.
 //
-// DATA_DIR/FORMAT            "posthorn 1\n"
+// DATA_DIR/FORMAT            "posthorn 2\n"
 // DATA_DIR/events/           LMDB, written by ingest
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
@@ -44,7 +44,7 @@
 #include "queue/queue.h"
 
 #define FORMAT_NAME    "posthorn"
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     1

@@ -110,11 +110,13 @@ static void a_foreign_directory_is_refused_and_left_alone(void **state)
     assert_false(is_there(p, "events"));
 }
 
-static void a_newer_format_is_refused(void **state)
+static void another_format_is_refused(void **state)
 {
     struct place *p = *state;
 
     put_file(p, "FORMAT", "posthorn 99\n");
+    assert_int_equal(in_child(prepare, p, 1), ERR_INVALID);
+    put_file(p, "FORMAT", "posthorn 1\n"); // never released
     assert_int_equal(in_child(prepare, p, 1), ERR_INVALID);
     put_file(p, "FORMAT", "something else\n");
     assert_int_equal(in_child(prepare, p, 1), ERR_INVALID);
@@ -126,7 +128,7 @@ static void what_a_killed_first_start_left_is_replaced(void **state)
     struct place *p = *state;
     char *path = xasprintf("%s/events.tmp", p->dir);
 
-    put_file(p, "FORMAT", "posthorn 1\n");
+    put_file(p, "FORMAT", "posthorn 2\n");
     assert_int_equal(mkdir(path, 0700), 0);
     put_file(p, "events.tmp/data.mdb", "half");
     free(path);
@@ -488,7 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_PLACE(an_empty_directory_is_made_ours_and_stays_so),
         IN_PLACE(a_foreign_directory_is_refused_and_left_alone),
-        IN_PLACE(a_newer_format_is_refused),
+        IN_PLACE(another_format_is_refused),
         IN_PLACE(what_a_killed_first_start_left_is_replaced),
         IN_PLACE(changing_shards_moves_all_rows_and_matches_nothing_twice),
         IN_PLACE(a_change_of_shards_that_was_killed_is_finished),

@@ -66,6 +66,18 @@ def test_ping_of_messages(ready, receiver):
         assert receiver.got(path)[1].body == receiver.got(path)[0].body
 
 
+def test_teams_may_answer_200_and_mean_no(ready, receiver):
+    receiver.script("/teams", Answer(
+        body=b"Webhook message delivery failed with error: Microsoft Teams "
+             b"endpoint returned HTTP error 429 with ContextId x."), Answer())
+    hook = ready.create_hook(receiver.url("/teams"), PLACE, format="ms_teams")
+    post_update(ready)
+    second, first = ready.wait_deliveries(hook, 2)
+    assert first["state"] == "retrying" and first["responseCode"] == 200
+    assert first["error"]["class"] == "status"
+    assert second["state"] == "delivered"
+
+
 def test_a_body_is_made_once_for_many_hooks(ready, receiver):
     for number in range(20):
         ready.create_hook(receiver.url(f"/slack/{number}"), PLACE,
