@@ -31,19 +31,21 @@ static int64_t with_jitter(int64_t wait_ms, uint32_t jitter)
            (int64_t)((uint64_t)width_ms * jitter / UINT32_MAX);
 }
 
-struct verdict retry_decide(enum error_class error, uint16_t response_code,
-                            uint32_t n_attempts, const int64_t *waits_ms,
-                            size_t n_waits, uint32_t jitter)
+struct verdict retry_decide(const struct attempt_end *end,
+                            const struct retry_policy *policy)
 {
-    struct verdict verdict = { .kind = VERDICT_DEAD,
-                               .error = class_of(error, response_code) };
+    struct verdict verdict = { .kind = VERDICT_DEAD };
 
+    verdict.error = class_of(end->error, end->response_code);
     if (verdict.error == ERROR_NONE) {
         verdict.kind = VERDICT_DELIVERED;
-    } else if (n_attempts <= n_waits &&
-               !is_hopeless(verdict.error, n_attempts)) {
+    } else if (end->n_attempts <= policy->n_waits &&
+               !is_hopeless(verdict.error, end->n_attempts)) {
         verdict.kind = VERDICT_RETRY;
-        verdict.delay_ms = with_jitter(waits_ms[n_attempts - 1], jitter);
+        verdict.delay_ms =
+            with_jitter(policy->waits_ms[end->n_attempts - 1], policy->jitter);
+        if (verdict.delay_ms < end->retry_after_ms)
+            verdict.delay_ms = end->retry_after_ms;
     }
     return verdict;
 }

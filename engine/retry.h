@@ -18,12 +18,23 @@ struct verdict {
     enum error_class error; // ERROR_NONE if delivered
 };
 
-// Pure: no clock, no I/O. `error` is what the sender reports (ERROR_NONE: a
-// complete header block came, with `response_code`), `n_attempts` counts this
-// one, `waits_ms` is the retry schedule, `jitter` is uniform over uint32_t and
-// moves a wait by up to 20 % either way.
-struct verdict retry_decide(enum error_class error, uint16_t response_code,
-                            uint32_t n_attempts, const int64_t *waits_ms,
-                            size_t n_waits, uint32_t jitter);
+// What came of an attempt.
+struct attempt_end {
+    enum error_class error; // ERROR_NONE: a complete header block came
+    uint16_t response_code;
+    uint32_t n_attempts;    // with this one
+    int64_t retry_after_ms; // as the receiver asks; -1: it does not
+};
+
+struct retry_policy {
+    const int64_t *waits_ms; // the schedule; borrowed
+    size_t n_waits;
+    uint32_t jitter; // uniform over uint32_t: moves a wait by up to 20 %
+};
+
+// Pure: no clock, no I/O. A wait is that of the schedule, or what the receiver
+// asks for if that is longer.
+struct verdict retry_decide(const struct attempt_end *end,
+                            const struct retry_policy *policy);
 
 #endif

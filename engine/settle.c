@@ -23,6 +23,7 @@
 #include "engine/dispatch.h"
 #include "engine/request.h"
 #include "engine/retry.h"
+#include "engine/retry_after.h"
 
 #define COMMIT_AFTER_MS        5
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
@@ -219,6 +220,23 @@ static enum error_class error_of(const struct followed *f,
     return ERROR_NONE;
 }
 
+static struct verdict decide(struct dispatcher *d, const struct slot *s,
+                             const struct outcome *o)
+{
+    const struct attempt_end end = {
+        .error = error_of(s->delivery->hook, o),
+        .response_code = o->response_code,
+        .n_attempts = s->delivery->n_attempts,
+        .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
+    };
+    const struct retry_policy policy = { .waits_ms =
+                                             d->config->retry_schedule_ms,
+                                         .n_waits = d->config->n_retries,
+                                         .jitter = next_jitter(d) };
+
+    return retry_decide(&end, &policy);
+}
+
 static void settle(struct dispatcher *d, struct slot *s,
                    const struct outcome *o)
 {
@@ -231,9 +249,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->n_attempts == 0)
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
-    verdict = retry_decide(error_of(f, o), o->response_code, dv->n_attempts,
-                           d->config->retry_schedule_ms, d->config->n_retries,
-                           next_jitter(d));
+    verdict = decide(d, s, o);
     attempt.error = verdict.error;
     attempt.error_message = o->error_message;
     if (o->error == ERROR_NONE && verdict.error != ERROR_NONE) {

@@ -10,6 +10,7 @@
 #include "engine/order.h"
 #include "engine/request.h"
 #include "engine/retry.h"
+#include "engine/retry_after.h"
 #include "engine/sign.h"
 #include "tests/unit.h"
 
@@ -20,7 +21,13 @@ static const int64_t waits_ms[] = { 1000, 10000, 100000 };
 static struct verdict decide(enum error_class error, uint16_t status,
                              uint32_t n_attempts)
 {
-    return retry_decide(error, status, n_attempts, waits_ms, 3, UINT32_MAX / 2);
+    const struct attempt_end end = { .error = error,
+                                     .response_code = status,
+                                     .n_attempts = n_attempts,
+                                     .retry_after_ms = -1 };
+    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2 };
+
+    return retry_decide(&end, &policy);
 }
 
 static void retry_follows_the_outcome_table(void **state)
@@ -62,13 +69,78 @@ static void retry_waits_follow_the_schedule_with_jitter(void **state)
 {
     (void)state;
     for (uint32_t n = 1; n <= 3; n++) {
-        struct verdict low = retry_decide(ERROR_NONE, 500, n, waits_ms, 3, 0);
-        struct verdict high =
-            retry_decide(ERROR_NONE, 500, n, waits_ms, 3, UINT32_MAX);
+        const struct attempt_end end = { .response_code = 500,
+                                         .n_attempts = n,
+                                         .retry_after_ms = -1 };
+        const struct retry_policy least = { waits_ms, 3, 0 };
+        const struct retry_policy most = { waits_ms, 3, UINT32_MAX };
 
-        assert_int_equal(low.delay_ms, waits_ms[n - 1] * 8 / 10);
-        assert_int_equal(high.delay_ms, waits_ms[n - 1] * 12 / 10);
+        assert_int_equal(retry_decide(&end, &least).delay_ms,
+                         waits_ms[n - 1] * 8 / 10);
+        assert_int_equal(retry_decide(&end, &most).delay_ms,
+                         waits_ms[n - 1] * 12 / 10);
     }
+}
+
+static void a_receiver_may_ask_for_a_longer_wait(void **state)
+{
+    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2 };
+    struct attempt_end end = { .response_code = 503,
+                               .n_attempts = 1,
+                               .retry_after_ms = waits_ms[0] * 100 };
+
+    (void)state;
+    assert_int_equal(retry_decide(&end, &policy).delay_ms, waits_ms[0] * 100);
+    end.retry_after_ms = 0; // and not for a shorter one
+    assert_true(retry_decide(&end, &policy).delay_ms >= waits_ms[0] * 9 / 10);
+    end.n_attempts = 4;
+    assert_int_equal(retry_decide(&end, &policy).kind, VERDICT_DEAD);
+}
+
+static void retry_after_is_read_in_every_form(void **state)
+{
+    // 2026-11-21 10:00:00 UTC
+    const int64_t now_ms = INT64_C(1795255200000);
+    const int64_t day_ms = RETRY_AFTER_MAX_MS;
+    static const struct {
+        const char *value;
+        int64_t wait_ms;
+    } cases[] = {
+        { "0", 0 },
+        { "120", 120000 },
+        { "  7\t", 7000 },
+        { "86400", 86400000 },
+        { "86401", 86400000 },
+        { "99999999999999999999", 86400000 },
+        { "-1", -1 },
+        { "+1", -1 },
+        { "1.5", -1 },
+        { "1e3", -1 },
+        { "", -1 },
+        { "soon", -1 },
+        { "Sat, 21 Nov 2026 10:02:00 GMT", 120000 },
+        { "Saturday, 21-Nov-26 10:02:00 GMT", 120000 },
+        { "Sat Nov 21 10:02:00 2026", 120000 },
+        { "Sat, 21 Nov 2026 09:00:00 GMT", 0 },
+        { "Thu, 01 Jan 2100 00:00:00 GMT", 86400000 },
+        { "Sat, 21 Nov 2026 10:02:00 CET", -1 },
+        { "Sat, 21 Nov 2026 10:02:00 GMT and more", -1 },
+    };
+
+    (void)state;
+    assert_int_equal(day_ms, 86400000);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf headers;
+
+        buf_init(&headers, 0);
+        buf_printf(&headers, "Server: x\r\nrEtRy-AfTer:%s\r\nA: b\r\n",
+                   cases[i].value);
+        if (retry_after_ms(buf_str(&headers), now_ms) != cases[i].wait_ms)
+            fail_msg("%s", cases[i].value);
+        buf_clear(&headers);
+    }
+    assert_int_equal(retry_after_ms(STR("X-Retry-After: 1\r\n"), now_ms), -1);
+    assert_int_equal(retry_after_ms(STR_EMPTY, now_ms), -1);
 }
 
 // --- signatures ---
@@ -297,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retry_follows_the_outcome_table),
         cmocka_unit_test(retry_waits_follow_the_schedule_with_jitter),
+        cmocka_unit_test(a_receiver_may_ask_for_a_longer_wait),
+        cmocka_unit_test(retry_after_is_read_in_every_form),
         cmocka_unit_test(hmac_known_answers),
         cmocka_unit_test(standard_webhooks_known_answer),
         cmocka_unit_test(request_headers_are_pulumis_and_sorted),

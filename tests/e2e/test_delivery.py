@@ -185,6 +185,18 @@ def test_retry_then_success_keeps_the_id(engine, receiver):
     verify_standard(second)
 
 
+@pytest.mark.settings(retry_schedule="10ms,10ms")
+def test_retry_after_is_heeded(engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    receiver.script("/in", Answer(status=503, headers={"Retry-After": "1"}),
+                    Answer())
+    engine.post_event()
+    before, after = receiver.wait(2, "/in")
+    assert 0.9 < after.time - before.time < 5
+    _, first = engine.wait_deliveries(hook, 2)
+    assert first["nextAttemptAt"] - first["timestamp"] * 1000 >= 900
+
+
 @FAST
 def test_retries_exhausted_is_dead(engine, receiver):
     receiver.script("/", Answer(500))

@@ -94,7 +94,9 @@ def test_quickstart_until_ctrl_c(quickstart):
     wait_for(lambda: "What arrives" in process.output(), "it runs", 300)
     assert_shown(process.output())
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(20) == 0, process.output()
+    wait_for(lambda: process.poll() is not None,
+             f"it ends; processes: {group_members(process.pid)}", 20)
+    assert process.returncode == 0, process.output()
     assert not group_members(process.pid)
     for port in ports:  # the engine and the receiver have ended, too
         with socket.socket() as probe:
