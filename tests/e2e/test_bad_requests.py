@@ -126,8 +126,9 @@ class Side:
                            b"post": self.post.encode(), b"auth": auth,
                            b"last": self.last.encode()}
 
-    def send(self, data):
-        """(status, headers, body, closed) of what comes back."""
+    def send(self, data, patience=0.2):
+        """(status, headers, body, closed) of what comes back; `patience`: how
+        long to wait for the close."""
         with socket.create_connection(("127.0.0.1", self.port), 10) as s:
             try:
                 s.sendall(data)
@@ -136,7 +137,7 @@ class Side:
             response = http.client.HTTPResponse(s)
             response.begin()
             body = response.read()
-            s.settimeout(0.3)
+            s.settimeout(patience)
             try:
                 closed = s.recv(1) == b""
             except TimeoutError:
@@ -159,7 +160,8 @@ def side(engine, request):
 
 def test_wrong_requests(side):
     for name, template, status, is_closed in REQUESTS:
-        got, headers, body, closed = side.send(side.fill(template))
+        got, headers, body, closed = side.send(
+            side.fill(template), 5 if is_closed else 0.2)
         wanted = status if isinstance(status, tuple) else (status,)
         assert got in wanted, (name, got, body)
         if is_closed is not None:
