@@ -52,6 +52,12 @@ def test_version():
 
 # --- the quickstart ---
 
+def heed_ctrl_c():
+    """Whoever runs the tests in the background ignores it, and so would all
+    that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def quickstart(tmp_path):
     """Starts it with a data directory and ports of its own, and a terminal's
@@ -64,6 +70,7 @@ def quickstart(tmp_path):
         process = subprocess.Popen(
             ["deploy/quickstart", "--ports", ",".join(map(str, ports)), *args],
             cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+            preexec_fn=heed_ctrl_c,
             env={**os.environ, "POSTHORN_DATA_DIR": str(tmp_path / "data")})
         process.output = lambda: (tmp_path / "output").read_text()
         started.append(process)
