@@ -160,18 +160,32 @@ static enum err newest(struct shard_view *view, struct range *range,
     return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
 }
 
-static enum err is_dead(struct shard_view *view, const struct attempt *attempt,
+static enum err has_row(struct shard_view *view, unsigned db, MDB_val key,
                         bool *out)
 {
-    uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
-    MDB_val key = val_at(bytes, sizeof(bytes));
     MDB_val val;
-    int rc;
+    int rc = mdb_get(view->txn, view->store->dbs[db], &key, &val);
 
-    dead_key(attempt->hook_no, attempt->position, bytes);
-    rc = mdb_get(view->txn, view->store->dbs[SHARD_DEAD], &key, &val);
     *out = rc == 0;
     return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
+}
+
+// Whether the delivery still waits where the attempt left it.
+static enum err still_waits(struct shard_view *view,
+                            const struct attempt *attempt, bool *out)
+{
+    const struct due_row row = { .hook_no = attempt->hook_no,
+                                 .due_at_ms = attempt->next_attempt_at_ms,
+                                 .position = attempt->position };
+    uint8_t dead[DEAD_KEY_BYTES] = { 0 };
+    uint8_t due[DUE_KEY_BYTES] = { 0 };
+
+    if (attempt->state == DELIVERY_DEAD) {
+        dead_key(attempt->hook_no, attempt->position, dead);
+        return has_row(view, SHARD_DEAD, val_at(dead, sizeof(dead)), out);
+    }
+    due_key(&row, due);
+    return has_row(view, SHARD_DUE, val_at(due, sizeof(due)), out);
 }
 
 enum err history_is_now(struct shard_view *view, uint64_t no,
@@ -188,8 +202,10 @@ enum err history_is_now(struct shard_view *view, uint64_t no,
     if (!is_ping) // each ping is a delivery of its own
         err = newest(view, &range, &newest_no);
     *out = newest_no == no;
-    if (err == OK && *out && attempt->state == DELIVERY_DEAD)
-        err = is_dead(view, attempt, out);
+    if (err == OK && *out &&
+        (attempt->state == DELIVERY_DEAD ||
+         attempt->state == DELIVERY_RETRYING))
+        err = still_waits(view, attempt, out);
     return err;
 }
 

@@ -391,7 +391,8 @@ MUST_CHECK enum err history_scan(struct shard_view *view,
                                  attempt_visit visit, void *data);
 
 // Is this the newest attempt of its delivery, and is the delivery still what
-// it left behind? A dead letter that expired is not. For use within a visit.
+// it left behind? A dead letter that expired is not, nor a retry that was
+// cancelled since. For use within a visit.
 MUST_CHECK enum err history_is_now(struct shard_view *view, uint64_t no,
                                    const struct attempt *attempt, bool *out);
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -33,6 +35,17 @@ def redeliver(engine, hook, event, status=200):
     reply = engine.api("POST", f"{hook}/deliveries/{event}/redeliver")
     assert reply.status == status, reply
     return reply.json()
+
+
+def pages(engine, hook, state):
+    """All deliveries of a hook that are so."""
+    rows, query = [], f"?state={state}&limit=1000"
+    while query:
+        reply = engine.api("GET", f"{hook}/deliveries{query}")
+        rows += reply.json()
+        token = reply.headers.get("x-continuation-token")
+        query = token and f"?state={state}&continuationToken={token}"
+    return rows
 
 
 def signature(secret, body):
@@ -361,3 +374,55 @@ def test_drain_waits_for_a_ping(engine, receiver):
         assert engine.stop() == 0
         assert time.monotonic() - started < 10
         assert future.result(5)["responseCode"] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.settings(retry_schedule="50ms,50ms", dispatchers="2")
+def test_books_balance_through_all_of_it(engine, receiver):
+    """Events, pings, redeliveries, hooks switched off and on, roles killed;
+    whatever was answered, the books add up at the end."""
+    chance = random.Random(20261121)
+    statuses = [200, 200, 500, 503]
+    hooks = []
+    for number in range(6):
+        receiver.script(f"/{number}", *(
+            Answer(status=chance.choice(statuses), delay=chance.random() / 50)
+            for _ in range(500)))
+        hooks.append(engine.create_hook(receiver.url(f"/{number}"),
+                                        secret=SECRET))
+    events = []
+    seen = set()
+
+    def act(_):
+        hook = chance.choice(hooks)
+        what = chance.random()
+        try:
+            if what < 0.3 or not events:
+                events.extend(engine.post_batch(
+                    [{"kind": "a.b", "payload": {"n": n}} for n in range(20)]))
+            elif what < 0.8:
+                seen.add(engine.api(
+                    "POST", f"{hook}/deliveries/{chance.choice(events)}"
+                    "/redeliver").status)
+            elif what < 0.9:
+                seen.add(engine.api("POST", f"{hook}/ping").status)
+            else:
+                engine.api("PATCH", hook, {"active": what < 0.97})
+        except (OSError, http.client.HTTPException, AssertionError):
+            pass  # a role was killed under it
+
+    with ThreadPoolExecutor(8) as pool:
+        for n_round in range(8):
+            list(pool.map(act, range(60)))
+            victims = engine.pids(("dispatcher", "sender", "api")[n_round % 3])
+            os.kill(chance.choice(victims), signal.SIGKILL)
+            engine.wait_ready()
+    for hook in hooks:
+        engine.api("PATCH", hook, {"active": True})
+    books = engine.wait_settled()
+    assert 200 in seen and seen <= {200, 404, 429, 503}
+    assert books["matched"] == (books["delivered"] + books["dead"]
+                                + books["cancelled"])
+    assert sum(len(pages(engine, hook, "dead")) for hook in hooks) == books[
+        "dead"]
+    assert not any(pages(engine, hook, "retrying") for hook in hooks)
