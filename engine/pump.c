@@ -223,6 +223,8 @@ void pump_spill(struct followed *f)
     struct delivery *dv;
 
     while ((dv = dequeue(d, f)) != NULL) {
+        if (dv->manual != NULL) // its sender died; its turn may be far off now
+            manual_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
             struct due_row row = { .hook_no = f->no,
                                    .due_at_ms = clock_now_ms(),

@@ -328,8 +328,9 @@ void settle_crash(struct dispatcher *d, struct slot *s)
 
 void settle_cancel(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->manual != NULL)
-        manual_refuse(d, dv, ERR_GONE);
+    if (dv->manual != NULL) {
+        manual_refuse(d, dv, dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
+    }
     if (dv->past == PAST_NONE)
         count_state(d, DELIVERY_CANCELLED);
     leave(d, dv);
