@@ -10,12 +10,12 @@
 
 #include "api/body.h"
 #include "api/hook_json.h"
+#include "api/policy_json.h"
 #include "common/akinon.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/crypto.h"
 #include "common/format.h"
-#include "common/header.h"
 #include "common/log.h"
 
 #define NAME_MIN_CHARS 2 // of a project, which the answer also is
@@ -74,51 +74,6 @@ static enum err read_events(const struct hook_reader *reader,
     return OK;
 }
 
-static enum err read_header(const struct hook_reader *reader, struct str name,
-                            const struct json_value *value, struct hook *hook)
-{
-    if (!json_is(value, JSON_STRING)) {
-        buf_printf(reader->why, "headers: %s must be a string, not %s",
-                   log_quote(name), json_type_name(value));
-        return ERR_INVALID;
-    }
-    if (hook->n_headers == (size_t)2 * HEADERS_MAX) {
-        buf_printf(reader->why, "headers: more than %d", HEADERS_MAX);
-        return ERR_INVALID;
-    }
-    hook->headers[hook->n_headers++] = arena_copy(reader->arena, name);
-    hook->headers[hook->n_headers++] =
-        arena_copy(reader->arena, json_str(value));
-    return header_judge(name, json_str(value), reader->why);
-}
-
-static enum err read_headers(const struct hook_reader *reader,
-                             const struct json_value *body, struct hook *hook)
-{
-    const struct json_value *object = body_member(body, "headers");
-    struct json_iter it = json_iter(object);
-    const struct json_value *value;
-    struct str name;
-
-    if (object == NULL)
-        return OK;
-    if (!json_is(object, JSON_OBJECT)) {
-        buf_printf(reader->why, "headers must be an object of strings, not %s",
-                   json_type_name(object));
-        return ERR_INVALID;
-    }
-    hook->n_headers = 0;
-    hook->headers = arena_take(reader->arena, (size_t)2 * HEADERS_MAX *
-                                                  sizeof(*hook->headers));
-    while ((value = json_next(&it, &name)) != NULL) {
-        enum err err = read_header(reader, name, value, hook);
-
-        if (err != OK)
-            return err;
-    }
-    return OK;
-}
-
 static size_t n_characters(struct str text)
 {
     size_t n = 0;
@@ -157,11 +112,13 @@ static enum err merge(const struct hook_reader *reader,
     if (err == OK)
         err = body_text(reader, body, "url", &hook->url);
     if (err == OK)
-        err = body_bool(reader, body, "active", &hook->active);
+        err = hook_merge_active(reader, body, hook);
     if (err == OK)
         err = read_events(reader, body, hook);
     if (err == OK)
-        err = read_headers(reader, body, hook);
+        err = headers_merge(reader, body, hook);
+    if (err == OK)
+        err = policy_merge(reader, body, hook);
     if (err == OK)
         err = check(reader, hook);
     return err;
@@ -207,15 +164,9 @@ static void put_hook(const struct hook *hook, struct buf *out)
     buf_put_json(out, hook->name);
     put_member(out, "name", hook->display_name);
     put_member(out, "url", hook->url);
-    buf_puts(out, ",\"headers\":{");
-    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
-        if (i > 0)
-            buf_putc(out, ',');
-        buf_put_json(out, hook->headers[i]);
-        buf_putc(out, ':');
-        buf_put_json(out, hook->headers[i + 1]);
-    }
-    buf_printf(out, "},\"active\":%s,\"events\":[",
+    buf_puts(out, ",\"headers\":");
+    headers_print(hook, out);
+    buf_printf(out, ",\"active\":%s,\"events\":[",
                hook->active ? "true" : "false");
     for (size_t i = 0; i < hook->n_kinds; i++) {
         if (i > 0)
@@ -225,6 +176,7 @@ static void put_hook(const struct hook *hook, struct buf *out)
     buf_putc(out, ']');
     put_time(out, "createdAt", hook->created_at_ms);
     put_time(out, "updatedAt", hook->updated_at_ms);
+    policy_print(hook, out);
 }
 
 static void print(const struct hook *hook, struct buf *out)

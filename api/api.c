@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/expire.h"
 #include "api/server.h"
 #include "common/akinon.h"
 #include "common/codec.h"
@@ -213,6 +214,7 @@ static void on_second(void *data)
     queue_upkeep();
     queue_trim_memory();
     asking_on_second(api);
+    expire_on_second(api);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - api->n_requests);
     api->n_requests = figures.n_requests;
@@ -248,7 +250,8 @@ static void open_storage(struct api *api)
 {
     struct queue_config qc = { .data_dir = api->config->data_dir,
                                .max_bytes = api->config->max_queue_bytes,
-                               .n_shards = (unsigned)api->config->dispatchers };
+                               .n_shards = (unsigned)api->config->dispatchers,
+                               .keys = role_keys(api->role) };
     uint64_t last;
 
     api->n_shards = qc.n_shards;

@@ -4,6 +4,7 @@
 #define API_BODY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/arena.h"
 #include "common/buf.h"
@@ -15,7 +16,9 @@
 struct hook_reader {
     struct arena *arena; // where what the hook points to goes
     const char *slack_url_prefixes;
-    struct buf *why; // a sentence about what is wrong
+    int64_t now_ms;            // UTC epoch
+    int64_t secret_overlap_ms; // a replaced secret still signs so long
+    struct buf *why;           // a sentence about what is wrong
 };
 
 // Says the sentence; always ERR_INVALID.

@@ -40,6 +40,11 @@ static const struct command commands[] = {
       "admin.token of the engine\non this machine say. A new token is printed "
       "on stdout, this once.\n\nExample: posthorn token create --org acme "
       "--scopes ingest --name \"order service\"" },
+    { "rekey", command_rekey, "[--config FILE] [--data-dir DIR]",
+      "seal the webhooks' secrets with a new key",
+      "For an engine that does not run. Makes a new key, seals every secret "
+      "with it, and\nremoves the old key from secret_key_file. One that was "
+      "stopped is finished by the\nnext." },
     { "sink", command_sink,
       "--listen ADDR:PORT [--secret S] [--status CODE] [--delay-ms N] "
       "[--quiet]",

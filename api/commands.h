@@ -23,6 +23,7 @@ struct command {
 int command_verify(const struct command *command, int argc, char **argv);
 int command_config(const struct command *command, int argc, char **argv);
 int command_token(const struct command *command, int argc, char **argv);
+int command_rekey(const struct command *command, int argc, char **argv);
 int command_sink(const struct command *command, int argc, char **argv);
 
 // Prints the command's help on stdout; returns 0.

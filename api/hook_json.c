@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/policy_json.h"
 #include "common/crypto.h"
 #include "common/format.h"
 #include "common/kinds.h"
@@ -326,6 +327,15 @@ static enum err read_name(const struct hook_reader *reader,
     return err;
 }
 
+// What Pulumi's API does not have.
+static enum err read_additions(const struct hook_reader *reader,
+                               const struct json_value *body, struct hook *hook)
+{
+    enum err err = headers_merge(reader, body, hook);
+
+    return err == OK ? policy_merge(reader, body, hook) : err;
+}
+
 enum err hook_read_new(const struct hook_reader *reader,
                        const struct json_value *body, struct hook *hook)
 {
@@ -351,11 +361,21 @@ enum err hook_read_new(const struct hook_reader *reader,
     if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
         err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
     if (err == OK)
+        err = read_additions(reader, body, hook);
+    if (err == OK)
         err = check(reader, hook);
     return err;
 }
 
 // --- update ---
+
+enum err hook_merge_active(const struct hook_reader *reader,
+                           const struct json_value *body, struct hook *hook)
+{
+    if (body_member(body, "active") != NULL)
+        hook->disabled = HOOK_NOT_DISABLED;
+    return body_bool(reader, body, "active", &hook->active);
+}
 
 static enum err merge_secret(const struct hook_reader *reader,
                              const struct json_value *body, struct hook *hook)
@@ -363,9 +383,16 @@ static enum err merge_secret(const struct hook_reader *reader,
     struct str secret = STR_EMPTY;
     enum err err = body_text(reader, body, "secret", &secret);
 
-    if (err != OK || secret.n_bytes == 0)
+    if (err != OK || secret.n_bytes == 0 || str_eq(secret, hook->secret))
         return err;
-    hook->secret = str_is(secret, HOOK_REMOVE_SECRET) ? STR_EMPTY : secret;
+    if (str_is(secret, HOOK_REMOVE_SECRET)) {
+        hook->secret = STR_EMPTY;
+        hook->old_secret = STR_EMPTY;
+        return OK;
+    }
+    hook->old_secret = hook->secret;
+    hook->old_secret_until_ms = reader->now_ms + reader->secret_overlap_ms;
+    hook->secret = secret;
     return OK;
 }
 
@@ -383,13 +410,15 @@ enum err hook_merge(const struct hook_reader *reader,
     if (err == OK)
         err = body_text(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = body_bool(reader, body, "active", &hook->active);
+        err = hook_merge_active(reader, body, hook);
     if (err == OK)
         err = read_format(reader, body, hook);
     if (err == OK)
         err = read_lists(reader, body, is_whole, hook);
     if (err == OK)
         err = merge_secret(reader, body, hook);
+    if (err == OK)
+        err = read_additions(reader, body, hook);
     if (err == OK)
         err = check(reader, hook);
     return err;
@@ -487,7 +516,13 @@ void hook_print(const struct hook *hook, struct buf *out)
         crypto_sha256(hook->secret, hash);
         crypto_put_hex(out, hash, sizeof(hash));
     }
-    buf_puts(out, "\"}");
+    buf_putc(out, '"');
+    if (hook->n_headers > 0) {
+        buf_puts(out, ",\"headers\":");
+        headers_print(hook, out);
+    }
+    policy_print(hook, out);
+    buf_putc(out, '}');
 }
 
 // --- the dialect ---

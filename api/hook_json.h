@@ -35,6 +35,12 @@ MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
                                const struct json_value *body,
                                struct hook *hook);
 
+// Reads `active`. Whoever says what it is to be has the last word: that the
+// hook was switched off by itself is forgotten.
+MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
+                                      const struct json_value *body,
+                                      struct hook *hook);
+
 // 1 to 32 of A-Z a-z 0-9 . _ -
 bool hook_name_is_valid(struct str name);
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "api/expire.h"
 #include "api/hook_json.h"
 #include "api/server.h"
 #include "common/clock.h"
@@ -104,6 +105,8 @@ static struct hook_reader reader_of(struct call *c, struct buf *why)
     return (struct hook_reader){
         .arena = &c->arena,
         .slack_url_prefixes = c->api->config->slack_url_prefixes,
+        .now_ms = clock_now_ms(),
+        .secret_overlap_ms = c->api->config->secret_overlap_ms,
         .why = why,
     };
 }
@@ -216,6 +219,7 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
         hook.updated_at_ms = clock_now_ms();
         err = hook_update(c->api->hooks, &hook);
         if (err == OK) {
+            expire_note(c->api, &hook);
             api_hint(c->api);
             log_change("hook changed", scope, hook.name);
             answer_hook(c, 200, &hook);
@@ -224,7 +228,7 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
         http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
-    free(old);
+    hook_free(old);
     return err;
 }
 

@@ -47,6 +47,7 @@ struct api {
     uint64_t n_requests; // as counted so far
     struct pending *pending;
     uint64_t n_asked;
+    int64_t next_expiry_ms; // of a replaced secret; 0: look
 };
 
 // One request, from its header to its answer.

@@ -76,6 +76,11 @@ static const struct setting {
       true, "File with the token for deployments_url." },
     { "ca_file", TYPE_PATH, AT(ca_file), "", 0, 0, false,
       "Certificate authorities to trust instead of the system's." },
+    { "secret_key_file", TYPE_PATH, AT(secret_key_file), "", 0, 0, false,
+      "Key that hook secrets are sealed with; empty: secret.key in data_dir, "
+      "made at the first start." },
+    { "secret_overlap", TYPE_DURATION, AT(secret_overlap_ms), "24h", 0,
+      7 * D_MS, true, "How long a replaced secret still signs." },
     { "max_inflight", TYPE_COUNT, AT(max_inflight), "256", 1, 10000, true,
       "Attempts in flight, per sender." },
     { "max_inflight_per_hook", TYPE_COUNT, AT(max_inflight_per_hook), "16", 1,

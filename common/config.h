@@ -44,6 +44,8 @@ struct config {
     char *deployments_url;
     char *deployments_token_file;
     char *ca_file;
+    char *secret_key_file;
+    int64_t secret_overlap_ms;
     uint64_t max_inflight; // per sender
     uint64_t max_inflight_per_hook;
     uint64_t max_connections;

@@ -4,13 +4,19 @@
 
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
+#include <mbedtls/gcm.h>
 #include <mbedtls/md.h>
+#include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/sha256.h>
+#include <mbedtls/x509_crt.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 
 #define BLOCK_BYTES 64 // of SHA-256
 
@@ -85,6 +91,116 @@ void crypto_wipe(void *at, size_t n_bytes)
 {
     mbedtls_platform_zeroize(at, n_bytes);
 }
+
+// --- sealing ---
+
+struct aead {
+    mbedtls_gcm_context gcm;
+};
+
+struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES])
+{
+    struct aead *a = xcalloc(1, sizeof(*a));
+
+    mbedtls_gcm_init(&a->gcm);
+    if (mbedtls_gcm_setkey(&a->gcm, MBEDTLS_CIPHER_ID_AES, key,
+                           AEAD_KEY_BYTES * 8) != 0)
+        log_panic("aes key not taken", "");
+    return a;
+}
+
+void aead_free(struct aead *a)
+{
+    if (a == NULL)
+        return;
+    mbedtls_gcm_free(&a->gcm); // wipes
+    free(a);
+}
+
+void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
+               struct str context, struct str plain, struct buf *out)
+{
+    char *to = buf_reserve(out, plain.n_bytes + AEAD_TAG_BYTES);
+
+    if (to == NULL)
+        return;
+    if (mbedtls_gcm_crypt_and_tag(
+            &a->gcm, MBEDTLS_GCM_ENCRYPT, plain.n_bytes, nonce,
+            AEAD_NONCE_BYTES, (const unsigned char *)context.at,
+            context.n_bytes, (const unsigned char *)plain.at,
+            (unsigned char *)to, AEAD_TAG_BYTES,
+            (unsigned char *)to + plain.n_bytes) != 0)
+        log_panic("sealing failed", "bytes=%zu", plain.n_bytes);
+    buf_added(out, plain.n_bytes + AEAD_TAG_BYTES);
+}
+
+enum err aead_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
+                   struct str context, struct str sealed, struct buf *out)
+{
+    size_t n_bytes;
+    char *to;
+
+    if (sealed.n_bytes < AEAD_TAG_BYTES)
+        return ERR_CORRUPT;
+    n_bytes = sealed.n_bytes - AEAD_TAG_BYTES;
+    to = buf_reserve(out, n_bytes + 1);
+    if (to == NULL)
+        return ERR_TOOBIG;
+    if (mbedtls_gcm_auth_decrypt(
+            &a->gcm, n_bytes, nonce, AEAD_NONCE_BYTES,
+            (const unsigned char *)context.at, context.n_bytes,
+            (const unsigned char *)sealed.at + n_bytes, AEAD_TAG_BYTES,
+            (const unsigned char *)sealed.at, (unsigned char *)to) != 0)
+        return ERR_CORRUPT;
+    buf_added(out, n_bytes);
+    return OK;
+}
+
+// --- certificates ---
+
+static int random_bytes(void *data, unsigned char *out, size_t n_bytes)
+{
+    (void)data;
+    crypto_random(out, n_bytes);
+    return 0;
+}
+
+// mbedTLS takes PEM with the NUL at its end.
+static unsigned char *with_nul(struct str text)
+{
+    return (unsigned char *)xstrndup(text.at, text.n_bytes);
+}
+
+enum err crypto_check_pair(struct str certificate, struct str key,
+                           const char **why)
+{
+    unsigned char *certificate_text = with_nul(certificate);
+    unsigned char *key_text = with_nul(key);
+    mbedtls_x509_crt crt;
+    mbedtls_pk_context pk;
+
+    *why = NULL;
+    mbedtls_x509_crt_init(&crt);
+    mbedtls_pk_init(&pk);
+    if (mbedtls_x509_crt_parse(&crt, certificate_text,
+                               certificate.n_bytes + 1) != 0) {
+        *why = "clientCertificate must be certificates in PEM, the client's "
+               "first";
+    } else if (mbedtls_pk_parse_key(&pk, key_text, key.n_bytes + 1, NULL, 0,
+                                    random_bytes, NULL) != 0) {
+        *why = "clientKey must be a private key in PEM, without a passphrase";
+    } else if (mbedtls_pk_check_pair(&crt.pk, &pk, random_bytes, NULL) != 0) {
+        *why = "clientKey is not the key of clientCertificate";
+    }
+    mbedtls_x509_crt_free(&crt);
+    mbedtls_pk_free(&pk);
+    crypto_wipe(key_text, key.n_bytes);
+    free(key_text);
+    free(certificate_text);
+    return *why == NULL ? OK : ERR_INVALID;
+}
+
+// --- text ---
 
 void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes)
 {

@@ -11,7 +11,10 @@
 #include "common/err.h"
 #include "common/str.h"
 
-#define SHA256_BYTES 32
+#define SHA256_BYTES     32
+#define AEAD_KEY_BYTES   32
+#define AEAD_NONCE_BYTES 12
+#define AEAD_TAG_BYTES   16
 
 void crypto_sha256(struct str bytes, uint8_t out[SHA256_BYTES]);
 
@@ -27,6 +30,28 @@ bool crypto_eq(struct str a, struct str b);
 
 // Overwrites in a way that the compiler keeps.
 void crypto_wipe(void *at, size_t n_bytes);
+
+// AES-256-GCM (NIST SP 800-38D) with one key. `context` is what the text belongs
+// to: it is not in the sealed text, but opening takes the same one.
+struct aead;
+
+struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES]);
+void aead_free(struct aead *a); // wipes; NULL is fine
+
+// Appends ciphertext and tag. A nonce may be used once with a key.
+void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
+               struct str context, struct str plain, struct buf *out);
+// Appends the text. ERR_CORRUPT: it was not sealed so.
+MUST_CHECK enum err aead_open(struct aead *a,
+                              const uint8_t nonce[AEAD_NONCE_BYTES],
+                              struct str context, struct str sealed,
+                              struct buf *out);
+
+// Are these a certificate (or a chain, the client's first) and its private key,
+// both PEM (RFC 7468) and without a passphrase? ERR_INVALID: `why` is set to a
+// static sentence that names clientCertificate or clientKey.
+MUST_CHECK enum err crypto_check_pair(struct str certificate, struct str key,
+                                      const char **why);
 
 void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes);
 void crypto_put_base64(struct buf *b, const void *bytes, size_t n_bytes);

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/control.h"
+#include "common/keyring.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -138,6 +139,22 @@ struct role *role_start(enum role_kind kind, unsigned index)
 struct uv_loop_s *role_loop(struct role *r)
 {
     return &r->loop;
+}
+
+struct keyring *role_keys(const struct role *r)
+{
+    char *path = keyring_path(r->config.secret_key_file, r->config.data_dir);
+    struct keyring *keys = NULL;
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (keyring_read(path, &keys, &why) != OK) {
+        log_fatal("the key of the secrets cannot be read", "reason=%s",
+                  log_quote(buf_str(&why)));
+    }
+    buf_clear(&why);
+    free(path);
+    return keys;
 }
 
 const struct config *role_config(const struct role *r)

@@ -63,6 +63,10 @@ struct uv_loop_s *role_loop(struct role *r);
 const struct config *role_config(const struct role *r);
 unsigned role_index(const struct role *r);
 
+// The keys of the hooks' secrets; exits (log_fatal) if they cannot be read.
+struct keyring;
+struct keyring *role_keys(const struct role *r);
+
 // From now on the handlers run; tells the supervisor that this role works.
 void role_ready(struct role *r, const struct role_handlers *handlers);
 

@@ -195,7 +195,8 @@ static void open_queue(struct dispatcher *d)
 {
     struct queue_config qc = { .data_dir = d->config->data_dir,
                                .max_bytes = d->config->max_queue_bytes,
-                               .n_shards = d->n_shards };
+                               .n_shards = d->n_shards,
+                               .keys = role_keys(d->role) };
 
     must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
          "deliveries");

@@ -168,7 +168,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     if (f == NULL)
         return;
     match_index_remove(d->index, no);
-    free(f->hook);
+    hook_free(f->hook);
     f->hook = NULL;
     cancel_waiting(f);
     followed_forget_if_done(f);
@@ -178,7 +178,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
 {
     struct followed *f = followed_get(d, hook->no);
 
-    free(f->hook);
+    hook_free(f->hook);
     f->hook = hook_copy(hook);
     f->wanted_sender = sender_for(d, hook);
     match_index_put(d->index, f->hook, f);

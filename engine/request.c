@@ -32,6 +32,10 @@ static void put_signatures(const struct hook *hook, struct str id,
     put_header(out, "webhook-id", id);
     buf_puts(out, "webhook-signature: ");
     sign_standard(hook->secret, id, timestamp_s, body, out);
+    if (hook->old_secret.n_bytes > 0 && at_ms < hook->old_secret_until_ms) {
+        buf_putc(out, ' '); // Standard Webhooks: any of the list may match
+        sign_standard(hook->old_secret, id, timestamp_s, body, out);
+    }
     buf_putc(out, '\0');
     buf_puts(out, "webhook-timestamp: ");
     buf_put_i64(out, timestamp_s);

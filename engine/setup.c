@@ -2,13 +2,36 @@
 //
 // A process of its own, because no process may open LMDB and then fork.
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/auth.h"
+#include "common/keyring.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/role.h"
 #include "engine/roles.h"
 #include "queue/queue.h"
+
+// The first start makes the key. Later ones never do: what is sealed could not
+// be opened any more.
+static enum err read_keys(const struct config *config, struct keyring **keys,
+                          struct buf *why)
+{
+    char *path = keyring_path(config->secret_key_file, config->data_dir);
+    char *hooks = xasprintf("%s/hooks", config->data_dir);
+    enum err err = keyring_read(path, keys, why);
+
+    if (err == ERR_NOTFOUND && access(hooks, F_OK) != 0) {
+        buf_reset(why);
+        err = keyring_make(path, why);
+        if (err == OK)
+            err = keyring_read(path, keys, why);
+    }
+    free(hooks);
+    free(path);
+    return err;
+}
 
 int setup_role(unsigned index)
 {
@@ -20,6 +43,11 @@ int setup_role(unsigned index)
     struct buf why;
 
     buf_init(&why, 0);
+    if (read_keys(config, &qc.keys, &why) != OK) {
+        log_warn("secret_key_file cannot be used", "reason=%s",
+                 log_quote(buf_str(&why)));
+        _exit(1);
+    }
     if (queue_prepare(&qc, &why) != OK) {
         log_warn("data directory cannot be used", "data_dir=%s reason=%s",
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));

@@ -21,6 +21,7 @@
 
 struct hook_store {
     struct store *store;
+    struct keyring *keys; // borrowed; NULL: secrets stay closed
     bool is_view;
     uint8_t
         tombstones_at[8]; // revision where the next look for old ones begins
@@ -46,7 +47,8 @@ static enum err open_store(const struct queue_config *config, bool read_only,
         free(hs);
         return err;
     }
-    hs->is_view = read_only;
+    hs->is_view = read_only || config->keys == NULL;
+    hs->keys = config->keys;
     *out = hs;
     return OK;
 }
@@ -186,10 +188,8 @@ static enum err put_hook(struct hook_store *hs, MDB_txn *txn, struct str key,
     enum err err;
 
     buf_init(&record, 0);
-    hook_encode(h, &record);
+    hook_encode(h, hs->keys, &record);
     err = put(hs, txn, HOOKS_HOOKS, key, buf_str(&record));
-    if (record.at != NULL)
-        memset(record.at, 0, record.room_bytes); // it held the secret
     buf_clear(&record);
     if (err != OK)
         return err;
@@ -260,7 +260,7 @@ enum err hook_create(struct hook_store *hs, struct hook *hook)
 
 static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     struct hook old;
     struct last last;
     uint8_t no[8];
@@ -272,7 +272,7 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK)
-        err = hook_decode(str_of_val(val), &old, strings);
+        err = hook_decode(str_of_val(val), NULL, &old, &room);
     if (err == OK && old.revision != h->revision)
         err = ERR_CONFLICT;
     if (err == OK)
@@ -349,7 +349,7 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
 
 static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     struct hook old;
     struct last last;
     uint8_t bytes[8];
@@ -359,7 +359,7 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
 
     if (err == OK)
-        err = hook_decode(str_of_val(val), &old, strings);
+        err = hook_decode(str_of_val(val), NULL, &old, &room);
     if (err != OK)
         return err;
     no = old.no; // before the page changes
@@ -400,25 +400,27 @@ enum err hook_delete(struct hook_store *hs, const struct hook_scope *scope,
 enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
                   struct str name, hook_visit visit, void *data)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     struct hook h;
     struct buf key;
     MDB_txn *txn;
     MDB_val val;
     enum err err;
 
+    hook_room_init(&room);
     buf_init(&key, KEY_MAX_BYTES);
     err = put_key(scope, name, &key) == OK ? store_read(hs->store, &txn)
                                            : ERR_NOTFOUND;
     if (err == OK) {
         err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
         if (err == OK)
-            err = hook_decode(str_of_val(val), &h, strings);
+            err = hook_decode(str_of_val(val), hs->keys, &h, &room);
         if (err == OK)
             visit(data, &h);
         store_read_end(hs->store);
     }
     buf_clear(&key);
+    hook_room_clear(&room);
     return err;
 }
 
@@ -426,21 +428,24 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
                           struct str prefix, struct str from, hook_visit visit,
                           void *data)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     MDB_val key = val_of(from);
     MDB_val val;
+    bool goes_on = true;
     int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 
-    while (rc == 0 && str_starts(str_of_val(key), prefix)) {
+    hook_room_init(&room);
+    while (rc == 0 && goes_on && str_starts(str_of_val(key), prefix)) {
         struct hook h;
 
         // The first is the one that the caller had last; damaged ones are
         // left out.
         if (!str_eq(str_of_val(key), from) &&
-            hook_decode(str_of_val(val), &h, strings) == OK && !visit(data, &h))
-            return OK;
+            hook_decode(str_of_val(val), hs->keys, &h, &room) == OK)
+            goes_on = visit(data, &h);
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
+    hook_room_clear(&room);
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
                : store_err(hs->store, rc, "list hooks");
@@ -482,20 +487,24 @@ enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
 static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
                          uint64_t revision, hook_visit visit, void *data)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     struct hook h = { 0 };
     uint8_t bytes[8];
     MDB_val key;
     MDB_val val;
+    bool goes_on;
     enum err err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
 
+    hook_room_init(&room);
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK)
-        err = hook_decode(str_of_val(val), &h, strings);
+        err = hook_decode(str_of_val(val), hs->keys, &h, &room);
     if (err != OK) // deleted, or damaged and as good as deleted
         h = (struct hook){ .no = no, .revision = revision };
-    return visit(data, &h);
+    goes_on = visit(data, &h);
+    hook_room_clear(&room);
+    return goes_on;
 }
 
 enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
@@ -531,60 +540,4 @@ enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
                : store_err(hs->store, rc, "watch hooks");
-}
-
-// --- a copy in one piece ---
-
-static struct str copy_str(struct str s, char **to)
-{
-    char *at = *to;
-
-    if (s.n_bytes > 0)
-        memcpy(at, s.at, s.n_bytes);
-    *to += s.n_bytes;
-    return (struct str){ at, s.n_bytes };
-}
-
-static size_t list_bytes(const struct str *list, size_t n)
-{
-    size_t n_bytes = n * sizeof(*list);
-
-    for (size_t i = 0; i < n; i++)
-        n_bytes += list[i].n_bytes;
-    return n_bytes;
-}
-
-static struct str *copy_list(const struct str *list, size_t n,
-                             struct str **array, char **text)
-{
-    struct str *copy = *array;
-
-    for (size_t i = 0; i < n; i++)
-        copy[i] = copy_str(list[i], text);
-    *array += n;
-    return copy;
-}
-
-struct hook *hook_copy(const struct hook *h)
-{
-    size_t n_bytes =
-        sizeof(*h) + h->scope.org.n_bytes + h->scope.project.n_bytes +
-        h->scope.target.n_bytes + h->name.n_bytes + h->display_name.n_bytes +
-        h->url.n_bytes + h->secret.n_bytes + list_bytes(h->kinds, h->n_kinds) +
-        list_bytes(h->headers, h->n_headers);
-    struct hook *copy = xmalloc(n_bytes);
-    struct str *array = (struct str *)(void *)(copy + 1);
-    char *text = (char *)(array + h->n_kinds + h->n_headers);
-
-    *copy = *h;
-    copy->kinds = copy_list(h->kinds, h->n_kinds, &array, &text);
-    copy->headers = copy_list(h->headers, h->n_headers, &array, &text);
-    copy->scope.org = copy_str(h->scope.org, &text);
-    copy->scope.project = copy_str(h->scope.project, &text);
-    copy->scope.target = copy_str(h->scope.target, &text);
-    copy->name = copy_str(h->name, &text);
-    copy->display_name = copy_str(h->display_name, &text);
-    copy->url = copy_str(h->url, &text);
-    copy->secret = copy_str(h->secret, &text);
-    return copy;
 }

@@ -17,6 +17,7 @@
 #include "queue/files.h"
 #include "queue/reshard.h"
 #include "queue/schema.h"
+#include "queue/seals.h"
 #include "queue/store.h"
 
 #define FREE_MIN_BYTES (UINT64_C(64) << 20)
@@ -26,9 +27,11 @@
 static bool is_ours(const char *name)
 {
     static const char *const names[] = {
-        ".",          "..",          "FORMAT",
-        "FORMAT.tmp", "admin.token", "admin.token.tmp",
-        "lock",       "lost+found",
+        ".",           "..",
+        "FORMAT",      "FORMAT.tmp",
+        "admin.token", "admin.token.tmp",
+        "lock",        "lost+found",
+        "secret.key",  "secret.key.tmp",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -311,6 +314,9 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
         err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
     if (err == OK)
         err = make_environment(config, "hooks", hooks_dbs, HOOKS_DBS, why);
+    if (err == OK && config->keys != NULL)
+        err = explain(seals_check(config, why), config->data_dir,
+                      "secrets cannot be checked", why);
     if (err == OK)
         err = fit_shards(config, why);
     return err;

@@ -1,6 +1,7 @@
 // queue.h — the durable state: the event log, the deliveries, the hooks.
 //
-// The only header of this folder that engine/ and api/ may include.
+// The only header of this folder that engine/ and api/ may include: it brings
+// event.h (the log) and hook_store.h (hooks, stacks, tokens) with it.
 //
 //   append ─► event log ─(a dispatcher reads on from its cursor, matches)─►
 //
@@ -39,7 +40,10 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/str.h"
+#include "queue/event.h"
+#include "queue/hook_store.h"
 
+struct keyring;
 struct uv_loop_s;
 
 #define QUEUE_SHARDS_MAX 64
@@ -51,6 +55,7 @@ struct queue_config {
     uint64_t max_bytes;   // quota; the maps are this large, those of deliveries
                           // four times
     unsigned n_shards;    // dispatchers, 1..QUEUE_SHARDS_MAX
+    struct keyring *keys; // borrowed; of the hooks' secrets; NULL: none
 };
 
 // Creates what is missing, durably and atomically; finishes a change of
@@ -58,132 +63,19 @@ struct queue_config {
 // that is not ours. Run it in a process of its own, before any role starts and
 // while none runs. On any error `why` holds a sentence for the operator.
 // ERR_DENIED: the directory cannot be written. ERR_INVALID: it is not a
-// posthorn directory, or of a newer version. ERR_FULL: too little free space.
+// posthorn directory, or of a newer version, or its secrets were sealed with
+// other keys. ERR_FULL: too little free space.
 MUST_CHECK enum err queue_prepare(const struct queue_config *config,
                                   struct buf *why);
 
+// Seals every secret of the hooks anew with the first of the keys, in one
+// transaction. For an engine that does not run. ERR_DENIED: a secret needs a key
+// that is not among them.
+MUST_CHECK enum err queue_reseal(const struct queue_config *config,
+                                 uint64_t *n_hooks);
+
 // The shard that owns a hook.
 unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards);
-
-// --- events --------------------------------------------------------------
-
-// A place in the event log. Opaque; sorts in log order.
-struct position {
-    uint8_t bytes[8];
-};
-
-extern const struct position position_start; // before the first event
-
-int position_cmp(struct position a, struct position b);
-
-// The two APIs never see each other's events. Values are on disk.
-enum family { FAMILY_PULUMI = 1, FAMILY_AKINON = 2 };
-
-struct event {
-    struct id id;
-    struct position position; // set by the queue
-    int64_t accepted_at_us;   // UTC epoch
-    enum family family;
-    uint64_t filters;   // bit set of filter numbers (kinds.h); 0: none
-    struct str kind;    // "stack_update", "order.created"
-    struct str org;     // organization name, or 24-hex id
-    struct str project; // empty if the event has none, as the next two
-    struct str stack;
-    struct str env;
-    struct str payload; // the JSON text, compact
-};
-
-struct new_event { // filled by the caller
-    struct event event;
-    struct str idempotency; // key that makes it idempotent; empty: none.
-                            // An id that the producer chose is one by itself.
-    const struct new_event *repeats; // private
-    bool has_id;     // the producer chose event.id; else one is made
-    bool was_stored; // out: false for a repetition, nothing was stored
-};
-
-// A request to append, owned by the caller until `done` runs. All of its
-// events are committed, or none.
-struct append {
-    struct new_event *events; // borrowed, with all they point to; ids,
-                              // positions and was_stored are filled in
-    size_t n_events;
-    // OK: committed and synced. ERR_CONFLICT: the event `fault` has the id or
-    // key of another event of the last 24 h with another kind or payload.
-    // ERR_FULL: no room on the disk or in the map. ERR_IO: the log is broken;
-    // the process should end. On any error nothing of it is stored.
-    void (*done)(struct append *a, enum err err);
-    void *data;   // for the caller
-    size_t fault; // out, with ERR_CONFLICT: index into `events`
-    enum err err; // private, as the next
-    struct append *next;
-};
-
-struct event_log;
-
-// The writing end. `loop` runs the callbacks; it must outlive the log.
-MUST_CHECK enum err event_log_open(const struct queue_config *config,
-                                   struct uv_loop_s *loop,
-                                   struct event_log **out);
-
-// `done` runs exactly once, later, on the loop. What is handed in while a
-// commit runs becomes the next commit (group commit).
-void event_log_append(struct event_log *log, struct append *a);
-
-// Appends handed in and not done yet.
-size_t event_log_pending(const struct event_log *log);
-
-// Where the log ends, as committed.
-struct position event_log_end(const struct event_log *log);
-
-// Bytes in use (file less free pages).
-MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
-
-// Starts removing up to `max` events older than `before_us` that every shard's
-// cursor has passed, and idempotency keys older than 24 h, in a commit of its
-// own off the loop, before the next batch of appends. Does nothing while another
-// trim runs. Call it every second.
-void event_log_trim(struct event_log *log, int64_t before_us, size_t max);
-
-// The reading end: any process.
-struct event_view;
-
-MUST_CHECK enum err event_view_open(const struct queue_config *config,
-                                    struct event_view **out);
-
-// What it is given is borrowed for the call: it points into the database.
-// False ends the scan after this event.
-typedef bool (*event_visit)(void *data, const struct event *event);
-
-struct event_scan {
-    struct position after;
-    size_t max;
-    struct position last; // out: the last one passed, or `after`
-    size_t n_damaged;     // out: damaged records, passed over and logged
-};
-
-// Visits up to `scan->max` events after `scan->after`, in order.
-MUST_CHECK enum err event_view_scan(struct event_view *view,
-                                    struct event_scan *scan, event_visit visit,
-                                    void *data);
-
-// ERR_NOTFOUND: removed by retention. ERR_CORRUPT: damaged.
-MUST_CHECK enum err event_view_get(struct event_view *view,
-                                   struct position position, event_visit visit,
-                                   void *data);
-
-// The newest event of the organization with this id. ERR_NOTFOUND.
-MUST_CHECK enum err event_view_find(struct event_view *view, enum family family,
-                                    struct str org, const struct id *id,
-                                    struct position *out);
-
-// Accepted since the directory was made; the balance starts here.
-MUST_CHECK enum err event_view_accepted(struct event_view *view,
-                                        uint64_t *n_events);
-
-// Where the log ends now.
-MUST_CHECK enum err event_view_end(struct event_view *view,
-                                   struct position *out);
 
 // --- deliveries ----------------------------------------------------------
 
@@ -400,170 +292,6 @@ MUST_CHECK enum err shard_view_counts(struct shard_view *view,
                                       struct shard_counts *out);
 MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
                                       struct position *out);
-
-// --- hooks -----------------------------------------------------------------
-
-// Values are on disk.
-enum hook_level {
-    LEVEL_ORGANIZATION = 1,
-    LEVEL_STACK = 2,
-    LEVEL_ENVIRONMENT = 3,
-    LEVEL_PROJECT = 4 // Akinon
-};
-
-// Values are on disk.
-enum hook_format {
-    FORMAT_RAW = 1,
-    FORMAT_SLACK = 2,
-    FORMAT_MS_TEAMS = 3,
-    FORMAT_PULUMI_DEPLOYMENTS = 4,
-    FORMAT_AKINON = 5
-};
-
-// Where a hook lives: what its name is unique in, and whose events it gets.
-struct hook_scope {
-    enum family family;
-    enum hook_level level;
-    struct str org;
-    struct str project; // empty for LEVEL_ORGANIZATION
-    struct str target;  // stack or environment; else empty
-};
-
-#define HOOK_LIST_MAX 128
-
-struct hook {
-    uint64_t no;       // set by the queue at creation; never reused
-    uint64_t revision; // set by the queue at each put
-    struct hook_scope scope;
-    struct str name; // identifier within the scope
-    struct str display_name;
-    struct str url;
-    enum hook_format format;
-    bool active;
-    uint64_t filters;    // bit set of filter numbers (kinds.h)
-    uint64_t groups;     // bit set of group numbers (kinds.h)
-    struct str *kinds;   // filters with a dot: "order.created", "order.*"
-    size_t n_kinds;      // at most HOOK_LIST_MAX
-    struct str *headers; // extra request headers: name, value, name, value …
-    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
-    struct str secret;   // HMAC key; empty: none
-    int64_t created_at_ms;
-    int64_t updated_at_ms;
-};
-
-struct hook_store;
-
-// The writing end (and its own reads).
-MUST_CHECK enum err hook_store_open(const struct queue_config *config,
-                                    struct hook_store **out);
-
-// The reading end: puts are refused with ERR_DENIED.
-MUST_CHECK enum err hook_store_view(const struct queue_config *config,
-                                    struct hook_store **out);
-
-// Stores a new hook, synced. Sets `no`, `revision`. ERR_EXISTS: the scope has
-// one of that name. ERR_FULL.
-MUST_CHECK enum err hook_create(struct hook_store *hs, struct hook *hook);
-
-// Replaces the hook that has `hook->no`, if its revision is still
-// `hook->revision`; sets the new one. ERR_CONFLICT: it is not. ERR_NOTFOUND.
-MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
-
-// ERR_NOTFOUND.
-MUST_CHECK enum err hook_delete(struct hook_store *hs,
-                                const struct hook_scope *scope,
-                                struct str name);
-
-// What it is given is borrowed for the call. False ends the scan.
-typedef bool (*hook_visit)(void *data, const struct hook *hook);
-
-// ERR_NOTFOUND.
-MUST_CHECK enum err hook_get(struct hook_store *hs,
-                             const struct hook_scope *scope, struct str name,
-                             hook_visit visit, void *data);
-
-// The hooks of one scope by name, from after `after_name` (empty: the first).
-MUST_CHECK enum err hook_list(struct hook_store *hs,
-                              const struct hook_scope *scope,
-                              struct str after_name, hook_visit visit,
-                              void *data);
-
-// Every hook that changed after revision `after` (0: all that exist), in order
-// of revision. A hook that changed several times comes once, as it is now; a
-// deleted one comes with an empty name and only `no` and `revision` set.
-// Deletions older than an hour are forgotten. `last`: where to go on.
-MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
-                               hook_visit visit, void *data, uint64_t *last);
-
-// A copy in one allocation; the caller frees it with free().
-struct hook *hook_copy(const struct hook *h);
-
-// --- stacks ----------------------------------------------------------------
-
-// The organizations and stacks that a hook or an event (not of Akinon's) has
-// ever named. What named them may be gone. A million names of each are kept;
-// those that come later are not, which is logged.
-struct stack_view;
-
-// For any process; one that writes hooks calls hook_store_open() before.
-MUST_CHECK enum err stack_view_open(const struct queue_config *config,
-                                    struct stack_view **out);
-
-// ERR_NOTFOUND: nothing has named it.
-MUST_CHECK enum err stack_find(struct stack_view *view, struct str org,
-                               struct str project, struct str stack);
-
-// The organizations, by name. False ends the list.
-typedef bool (*org_visit)(void *data, struct str org);
-MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
-                             void *data);
-
-// --- tokens ----------------------------------------------------------------
-
-#define TOKEN_HASH_BYTES 32
-
-// Bits; values are on disk.
-enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
-
-// What lets somebody do something in one organization. The token itself is
-// stored nowhere.
-struct token {
-    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
-    struct str id;                  // what it is called by people
-    struct str org;
-    unsigned scopes; // token_scope
-    struct str name; // what it is for; may be empty
-    int64_t created_at_ms;
-    int64_t expires_at_ms; // 0: never
-};
-
-struct token_store;
-
-// Both lie in the environment of the hooks, and are written by its process.
-MUST_CHECK enum err token_store_open(const struct queue_config *config,
-                                     struct token_store **out);
-MUST_CHECK enum err token_store_view(const struct queue_config *config,
-                                     struct token_store **out);
-
-// Stores it, synced. ERR_FULL, ERR_DENIED (of a view).
-MUST_CHECK enum err token_create(struct token_store *ts,
-                                 const struct token *token);
-
-// What it is given is borrowed for the call. False ends the scan.
-typedef bool (*token_visit)(void *data, const struct token *token);
-
-// The token with this hash, as committed last. ERR_NOTFOUND.
-MUST_CHECK enum err token_find(struct token_store *ts,
-                               const uint8_t hash[TOKEN_HASH_BYTES],
-                               token_visit visit, void *data);
-
-// Those of an organization, in no particular order.
-MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
-                               token_visit visit, void *data);
-
-// ERR_NOTFOUND: the organization has no token of this id.
-MUST_CHECK enum err token_revoke(struct token_store *ts, struct str org,
-                                 struct str id);
 
 // --- checking --------------------------------------------------------------
 

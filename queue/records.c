@@ -340,49 +340,7 @@ enum err state_decode(struct str bytes, struct shard_state *out)
     return unpack_done(&u);
 }
 
-// --- hooks ---
-
-static void pack_list(struct buf *out, const struct str *list, size_t n)
-{
-    pack_array(out, (uint32_t)n);
-    for (size_t i = 0; i < n; i++)
-        pack_str(out, list[i]);
-}
-
-static size_t unpack_list(struct unpack *u, struct str *list)
-{
-    size_t n = unpack_array(u, HOOK_LIST_MAX);
-
-    for (size_t i = 0; i < n; i++)
-        list[i] = unpack_str(u);
-    return n;
-}
-
-void hook_encode(const struct hook *h, struct buf *out)
-{
-    size_t start = record_begin(out, HOOK_VERSION);
-
-    pack_u64(out, h->no);
-    pack_u64(out, h->revision);
-    pack_u64(out, h->scope.family);
-    pack_u64(out, h->scope.level);
-    pack_str(out, h->scope.org);
-    pack_str(out, h->scope.project);
-    pack_str(out, h->scope.target);
-    pack_str(out, h->name);
-    pack_str(out, h->display_name);
-    pack_str(out, h->url);
-    pack_u64(out, h->format);
-    pack_bool(out, h->active);
-    pack_u64(out, h->filters);
-    pack_u64(out, h->groups);
-    pack_list(out, h->kinds, h->n_kinds);
-    pack_list(out, h->headers, h->n_headers);
-    pack_str(out, h->secret);
-    pack_i64(out, h->created_at_ms);
-    pack_i64(out, h->updated_at_ms);
-    record_end(out, start);
-}
+// --- tokens ---
 
 void token_encode(const struct token *t, struct buf *out)
 {
@@ -412,39 +370,5 @@ enum err token_decode(struct str hash, struct str bytes, struct token *out)
     out->name = unpack_str(&u);
     out->created_at_ms = unpack_i64(&u);
     out->expires_at_ms = unpack_i64(&u);
-    return unpack_done(&u);
-}
-
-enum err hook_decode(struct str bytes, struct hook *out, struct str *strings)
-{
-    struct unpack u;
-    uint8_t version;
-    enum err err = record_open(bytes, HOOK_VERSION, &version, &u);
-
-    if (err != OK)
-        return err;
-    out->no = unpack_u64(&u);
-    out->revision = unpack_u64(&u);
-    out->scope.family = (enum family)unpack_u64(&u);
-    out->scope.level = (enum hook_level)unpack_u64(&u);
-    out->scope.org = unpack_str(&u);
-    out->scope.project = unpack_str(&u);
-    out->scope.target = unpack_str(&u);
-    out->name = unpack_str(&u);
-    out->display_name = unpack_str(&u);
-    out->url = unpack_str(&u);
-    out->format = (enum hook_format)unpack_u64(&u);
-    out->active = unpack_bool(&u);
-    out->filters = unpack_u64(&u);
-    out->groups = unpack_u64(&u);
-    out->kinds = strings;
-    out->n_kinds = unpack_list(&u, strings);
-    out->headers = strings + HOOK_LIST_MAX;
-    out->n_headers = unpack_list(&u, strings + HOOK_LIST_MAX);
-    out->secret = unpack_str(&u);
-    out->created_at_ms = unpack_i64(&u);
-    out->updated_at_ms = unpack_i64(&u);
-    if (out->format < FORMAT_RAW || out->format > FORMAT_AKINON)
-        return ERR_CORRUPT;
     return unpack_done(&u);
 }

@@ -1,6 +1,6 @@
 // schema.h — what lies on disk, byte by byte.
 //
-// DATA_DIR/FORMAT            "posthorn 2\n"
+// DATA_DIR/FORMAT            "posthorn 3\n"
 // DATA_DIR/events/           LMDB, written by ingest
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
@@ -21,6 +21,7 @@
 //   stacks      org 0 project 0 stack          -> nothing; project and stack
 //                                                 are empty for the org itself
 //   meta        "last"                         -> last no(8), last revision(8)
+//               "seal"                         -> a known text, sealed
 //   tokens      SHA-256 of the token(32)       -> token record
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
@@ -43,8 +44,10 @@
 #include "common/err.h"
 #include "queue/queue.h"
 
+struct keyring;
+
 #define FORMAT_NAME    "posthorn"
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     1
@@ -144,10 +147,21 @@ MUST_CHECK enum err attempt_decode(struct str bytes, struct attempt *out);
 void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES]);
 void state_encode(const struct shard_state *s, struct buf *out);
 MUST_CHECK enum err state_decode(struct str bytes, struct shard_state *out);
-void hook_encode(const struct hook *h, struct buf *out);
-// `strings` holds the lists of the hook: 2 * HOOK_LIST_MAX.
-MUST_CHECK enum err hook_decode(struct str bytes, struct hook *out,
-                                struct str *strings);
+
+// What a decoded hook points to, besides the record.
+struct hook_room {
+    struct str strings[2 * HOOK_LIST_MAX];
+    struct buf plain; // its secrets
+};
+
+void hook_room_init(struct hook_room *room);
+void hook_room_clear(struct hook_room *room); // wipes
+
+// Without `keys` a hook with a secret cannot be encoded; decoded, it has none.
+// hook_decode(): also ERR_DENIED, its secrets need another key.
+void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
+MUST_CHECK enum err hook_decode(struct str bytes, struct keyring *keys,
+                                struct hook *out, struct hook_room *room);
 
 void token_encode(const struct token *t, struct buf *out);
 MUST_CHECK enum err token_decode(struct str hash, struct str bytes,

@@ -213,13 +213,13 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
 
 static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
-    struct str strings[2 * HOOK_LIST_MAX];
+    struct hook_room room;
     struct hook h;
 
     (void)k;
     (void)key;
     c->report->n_hooks++;
-    if (hook_decode(str_of_val(val), &h, strings) != OK)
+    if (hook_decode(str_of_val(val), NULL, &h, &room) != OK)
         fault(c, "hooks: a hook is damaged");
 }
 

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "common/keyring.h"
 #include "common/mem.h"
 #include "queue/queue.h"
 #include "tests/unit.h"
@@ -36,6 +37,19 @@ struct fixture {
     struct hook_store *hooks;
 };
 
+static inline struct keyring *new_keys(const char *dir)
+{
+    char *path = keyring_path("", dir);
+    struct keyring *keys = NULL;
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (keyring_make(path, &why) != OK || keyring_read(path, &keys, &why) != OK)
+        fail_msg("%s", buf_cstr(&why));
+    free(path);
+    return keys;
+}
+
 static inline int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
@@ -47,6 +61,7 @@ static inline int set_up(void **state)
                                        .max_bytes = MAP_BYTES,
                                        .n_shards = 1 };
     buf_init(&why, 0);
+    f->config.keys = new_keys(f->dir);
     if (queue_prepare(&f->config, &why) != OK)
         fail_msg("%s", buf_cstr(&why));
     uv_loop_init(&f->loop);

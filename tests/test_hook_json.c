@@ -63,7 +63,11 @@ static void clear_fixture(struct fixture *f)
 
 static enum err apply(struct fixture *f, const char *text, bool is_new)
 {
-    struct hook_reader reader = { &f->arena, SLACK_PREFIXES, &f->why };
+    struct hook_reader reader = { .arena = &f->arena,
+                                  .slack_url_prefixes = SLACK_PREFIXES,
+                                  .now_ms = 1000000,
+                                  .secret_overlap_ms = 5000,
+                                  .why = &f->why };
     struct json *json = NULL;
     enum err err;
 

@@ -111,7 +111,7 @@ static void a_copy_of_a_hook_stands_alone(void **state)
     assert_true(str_is(copy->headers[1], "1"));
     assert_true(str_is(copy->secret, "s3cret"));
     assert_true(copy->url.at != h.url.at);
-    free(copy);
+    hook_free(copy);
 }
 
 int main(void)

@@ -128,7 +128,7 @@ static void what_a_killed_first_start_left_is_replaced(void **state)
     struct place *p = *state;
     char *path = xasprintf("%s/events.tmp", p->dir);
 
-    put_file(p, "FORMAT", "posthorn 2\n");
+    put_file(p, "FORMAT", "posthorn 3\n");
     assert_int_equal(mkdir(path, 0700), 0);
     put_file(p, "events.tmp/data.mdb", "half");
     free(path);

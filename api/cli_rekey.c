@@ -1,0 +1,114 @@
+// cli_rekey.c — `posthorn rekey`: seals the secrets of the hooks with a new key.
+//
+// The new key is in the file before anything is sealed with it, and the old one
+// until nothing is any more: a rekey that is stopped leaves an engine that
+// starts, and the next one goes on where it was.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "api/commands.h"
+#include "common/keyring.h"
+#include "queue/queue.h"
+
+static int failed(const char *what, struct buf *why)
+{
+    fprintf(stderr, "posthorn rekey: %s%s%s\n", what,
+            why->n_bytes > 0 ? ": " : "", buf_cstr(why));
+    return EXIT_FAILED;
+}
+
+static int reseal(const struct queue_config *qc, const char *path,
+                  struct buf *why)
+{
+    uint64_t n_hooks = 0;
+    struct queue_config config = *qc;
+    enum err err;
+
+    if (keyring_read(path, &config.keys, why) != OK ||
+        keyring_add(path, &config.keys, why) != OK)
+        return failed("the key cannot be changed", why);
+    err = queue_reseal(&config, &n_hooks);
+    if (err == ERR_DENIED)
+        return failed("a secret was sealed with another key than the file "
+                      "holds; nothing was changed",
+                      why);
+    if (err != OK) {
+        buf_puts(why, err_str(err));
+        return failed("nothing was changed", why);
+    }
+    if (keyring_drop_old(path, &config.keys, why) != OK)
+        return failed("sealed anew, but the old key is still in the file", why);
+    printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
+    return 0;
+}
+
+static int rekey(const struct config *config, const char *data_dir)
+{
+    struct queue_config qc = { .data_dir = data_dir,
+                               .max_bytes = config->max_queue_bytes,
+                               .n_shards = 1 };
+    char *path = keyring_path(config->secret_key_file, data_dir);
+    int lock_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct buf why;
+    int status = EXIT_FAILED;
+
+    buf_init(&why, 0);
+    if (lock_fd < 0) {
+        buf_puts(&why, strerror(errno));
+        status = failed(data_dir, &why);
+    } else if (flock(lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        status =
+            failed("an engine runs with this directory; stop it first", &why);
+    } else {
+        status = reseal(&qc, path, &why);
+    }
+    if (lock_fd >= 0)
+        close(lock_fd);
+    buf_clear(&why);
+    free(path);
+    return status;
+}
+
+int command_rekey(const struct command *command, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "data-dir", required_argument, NULL, 'd' },
+        { NULL, 0, NULL, 0 },
+    };
+    struct config_sources sources = { .n_sets = 0 };
+    const char *data_dir = NULL;
+    struct config config;
+    struct buf faults;
+    int status = EXIT_FAILED;
+    int option;
+
+    while ((option = command_option(argc, argv, options)) != -1) {
+        if (option == 'c') {
+            sources.file = optarg;
+        } else if (option == 'd') {
+            data_dir = optarg;
+        } else {
+            return command_misused(command, "%s is not right here",
+                                   argv[optind - 1]);
+        }
+    }
+    if (optind < argc)
+        return command_misused(command, "%s is not right here", argv[optind]);
+    buf_init(&faults, 0);
+    if (config_load(&sources, &config, &faults) == OK) {
+        status = rekey(&config, data_dir != NULL ? data_dir : config.data_dir);
+    } else {
+        fputs(buf_cstr(&faults), stderr);
+    }
+    config_clear(&config);
+    buf_clear(&faults);
+    return status;
+}

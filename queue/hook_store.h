@@ -1,0 +1,212 @@
+// hook_store.h — the durable state of hooks, stacks and tokens. Part of queue.h,
+// which is what to include.
+
+#ifndef QUEUE_HOOK_STORE_H
+#define QUEUE_HOOK_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/str.h"
+#include "queue/event.h"
+
+struct queue_config;
+
+// --- hooks -----------------------------------------------------------------
+
+// Values are on disk.
+enum hook_level {
+    LEVEL_ORGANIZATION = 1,
+    LEVEL_STACK = 2,
+    LEVEL_ENVIRONMENT = 3,
+    LEVEL_PROJECT = 4 // Akinon
+};
+
+// Values are on disk.
+enum hook_format {
+    FORMAT_RAW = 1,
+    FORMAT_SLACK = 2,
+    FORMAT_MS_TEAMS = 3,
+    FORMAT_PULUMI_DEPLOYMENTS = 4,
+    FORMAT_AKINON = 5
+};
+
+// Where a hook lives: what its name is unique in, and whose events it gets.
+struct hook_scope {
+    enum family family;
+    enum hook_level level;
+    struct str org;
+    struct str project; // empty for LEVEL_ORGANIZATION
+    struct str target;  // stack or environment; else empty
+};
+
+#define HOOK_LIST_MAX 128
+
+// How a hook is delivered to where it differs from the settings. What is 0 or
+// empty is as they say, or as it is without.
+struct hook_policy {
+    struct str retry_schedule; // waits between attempts: "5s,30s,2m"
+    int64_t timeout_ms;        // of an attempt as a whole
+    uint32_t max_inflight;
+    uint32_t rate_per_second; // attempts; 0: no limit
+    uint32_t rate_burst;      // at once; 0: as many as a second allows
+    bool ordered;             // one after the other, in the order of the log
+    struct str order_key;     // each value of this field of the payload
+                              // ("customer.id") has an order of its own
+};
+
+// Why a hook was switched off by itself. Values are on disk.
+enum hook_disabled {
+    HOOK_NOT_DISABLED = 0,
+    HOOK_GONE = 1,   // the receiver answered 410
+    HOOK_FAILING = 2 // nothing succeeded for too long
+};
+
+struct hook {
+    uint64_t no;       // set by the queue at creation; never reused
+    uint64_t revision; // set by the queue at each put
+    struct hook_scope scope;
+    struct str name; // identifier within the scope
+    struct str display_name;
+    struct str url;
+    enum hook_format format;
+    bool active;
+    uint64_t filters;    // bit set of filter numbers (kinds.h)
+    uint64_t groups;     // bit set of group numbers (kinds.h)
+    struct str *kinds;   // filters with a dot: "order.created", "order.*"
+    size_t n_kinds;      // at most HOOK_LIST_MAX
+    struct str *headers; // extra request headers: name, value, name, value …
+    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
+    struct hook_policy policy;
+    struct str secret;           // HMAC key; empty: none
+    struct str old_secret;       // signs besides it until old_secret_until_ms
+    struct str client_cert;      // PEM, for receivers that want one; or empty
+    struct str client_key;       // PEM, of client_cert
+    int64_t old_secret_until_ms; // UTC epoch
+    enum hook_disabled disabled; // not active because of this
+    int64_t disabled_at_ms;
+    int64_t created_at_ms;
+    int64_t updated_at_ms;
+};
+
+struct hook_store;
+
+// The secrets of a hook (secret, old_secret, client_key) are sealed on disk with
+// the keys of the queue's configuration. Without keys they read as empty.
+
+// The writing end (and its own reads); needs keys.
+MUST_CHECK enum err hook_store_open(const struct queue_config *config,
+                                    struct hook_store **out);
+
+// The reading end: puts are refused with ERR_DENIED.
+MUST_CHECK enum err hook_store_view(const struct queue_config *config,
+                                    struct hook_store **out);
+
+// Stores a new hook, synced. Sets `no`, `revision`. ERR_EXISTS: the scope has
+// one of that name. ERR_FULL.
+MUST_CHECK enum err hook_create(struct hook_store *hs, struct hook *hook);
+
+// Replaces the hook that has `hook->no`, if its revision is still
+// `hook->revision`; sets the new one. ERR_CONFLICT: it is not. ERR_NOTFOUND.
+MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
+
+// ERR_NOTFOUND.
+MUST_CHECK enum err hook_delete(struct hook_store *hs,
+                                const struct hook_scope *scope,
+                                struct str name);
+
+// What it is given is borrowed for the call. False ends the scan.
+typedef bool (*hook_visit)(void *data, const struct hook *hook);
+
+// ERR_NOTFOUND.
+MUST_CHECK enum err hook_get(struct hook_store *hs,
+                             const struct hook_scope *scope, struct str name,
+                             hook_visit visit, void *data);
+
+// The hooks of one scope by name, from after `after_name` (empty: the first).
+MUST_CHECK enum err hook_list(struct hook_store *hs,
+                              const struct hook_scope *scope,
+                              struct str after_name, hook_visit visit,
+                              void *data);
+
+// Every hook that changed after revision `after` (0: all that exist), in order
+// of revision. A hook that changed several times comes once, as it is now; a
+// deleted one comes with an empty name and only `no` and `revision` set.
+// Deletions older than an hour are forgotten. `last`: where to go on.
+MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
+                               hook_visit visit, void *data, uint64_t *last);
+
+// A copy in one allocation; the caller frees it with hook_free().
+struct hook *hook_copy(const struct hook *h);
+void hook_free(struct hook *h); // wipes the secrets; NULL is fine
+
+// --- stacks ----------------------------------------------------------------
+
+// The organizations and stacks that a hook or an event (not of Akinon's) has
+// ever named. What named them may be gone. A million names of each are kept;
+// those that come later are not, which is logged.
+struct stack_view;
+
+// For any process; one that writes hooks calls hook_store_open() before.
+MUST_CHECK enum err stack_view_open(const struct queue_config *config,
+                                    struct stack_view **out);
+
+// ERR_NOTFOUND: nothing has named it.
+MUST_CHECK enum err stack_find(struct stack_view *view, struct str org,
+                               struct str project, struct str stack);
+
+// The organizations, by name. False ends the list.
+typedef bool (*org_visit)(void *data, struct str org);
+MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
+                             void *data);
+
+// --- tokens ----------------------------------------------------------------
+
+#define TOKEN_HASH_BYTES 32
+
+// Bits; values are on disk.
+enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
+
+// What lets somebody do something in one organization. The token itself is
+// stored nowhere.
+struct token {
+    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
+    struct str id;                  // what it is called by people
+    struct str org;
+    unsigned scopes; // token_scope
+    struct str name; // what it is for; may be empty
+    int64_t created_at_ms;
+    int64_t expires_at_ms; // 0: never
+};
+
+struct token_store;
+
+// Both lie in the environment of the hooks, and are written by its process.
+MUST_CHECK enum err token_store_open(const struct queue_config *config,
+                                     struct token_store **out);
+MUST_CHECK enum err token_store_view(const struct queue_config *config,
+                                     struct token_store **out);
+
+// Stores it, synced. ERR_FULL, ERR_DENIED (of a view).
+MUST_CHECK enum err token_create(struct token_store *ts,
+                                 const struct token *token);
+
+// What it is given is borrowed for the call. False ends the scan.
+typedef bool (*token_visit)(void *data, const struct token *token);
+
+// The token with this hash, as committed last. ERR_NOTFOUND.
+MUST_CHECK enum err token_find(struct token_store *ts,
+                               const uint8_t hash[TOKEN_HASH_BYTES],
+                               token_visit visit, void *data);
+
+// Those of an organization, in no particular order.
+MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
+                               token_visit visit, void *data);
+
+// ERR_NOTFOUND: the organization has no token of this id.
+MUST_CHECK enum err token_revoke(struct token_store *ts, struct str org,
+                                 struct str id);
+
+#endif

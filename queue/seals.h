@@ -1,0 +1,16 @@
+// seals.h — are these the keys that the secrets are sealed with?
+
+#ifndef QUEUE_SEALS_H
+#define QUEUE_SEALS_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct queue_config;
+
+// Opens the known text that the first start sealed; seals it if there is none.
+// ERR_INVALID: it opens with none of the keys; nothing is written.
+MUST_CHECK enum err seals_check(const struct queue_config *config,
+                                struct buf *why);
+
+#endif
