@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "api/disabling.h"
 #include "api/server.h"
 #include "common/chan.h"
 #include "common/clock.h"
@@ -94,7 +95,7 @@ void asking_on_frame(void *data, struct str frame)
     struct pending *p;
 
     if (answer_unpack(frame, &answer) != OK) {
-        log_warn("answer not understood", "bytes=%zu", frame.n_bytes);
+        disabling_on_frame(link->api, frame);
         return;
     }
     for (p = link->api->pending; p != NULL; p = p->next) {

@@ -22,33 +22,6 @@ const char *delivery_state_name(enum delivery_state state)
     return "unknown";
 }
 
-static const char *class_name(enum error_class class)
-{
-    switch (class) {
-    case ERROR_NONE:
-        return "none";
-    case ERROR_DNS:
-        return "dns";
-    case ERROR_CONNECT:
-        return "connect";
-    case ERROR_TLS:
-        return "tls";
-    case ERROR_TIMEOUT:
-        return "timeout";
-    case ERROR_RESET:
-        return "reset";
-    case ERROR_PROTOCOL:
-        return "protocol";
-    case ERROR_STATUS:
-        return "status";
-    case ERROR_BLOCKED:
-        return "blocked";
-    case ERROR_GONE:
-        return "gone";
-    }
-    return "unknown";
-}
-
 static void put_text(struct buf *out, const char *key, struct str text)
 {
     buf_printf(out, ",\"%s\":", key);
@@ -80,7 +53,7 @@ static void put_error(const struct attempt *a, struct buf *out)
         buf_puts(out, ",\"error\":null");
         return;
     }
-    buf_printf(out, ",\"error\":{\"class\":\"%s\"", class_name(a->error));
+    buf_printf(out, ",\"error\":{\"class\":\"%s\"", error_name(a->error));
     put_text(out, "message", a->error_message);
     buf_putc(out, '}');
 }

@@ -85,6 +85,25 @@ static const struct setting {
       "Attempts in flight, per sender." },
     { "max_inflight_per_hook", TYPE_COUNT, AT(max_inflight_per_hook), "16", 1,
       10000, true, "Attempts in flight, per hook." },
+    { "max_inflight_per_endpoint", TYPE_COUNT, AT(max_inflight_per_endpoint),
+      "128", 1, 10000, true,
+      "Attempts in flight, per endpoint and dispatcher." },
+    { "max_inflight_slow", TYPE_COUNT, AT(max_inflight_slow), "1024", 0, 10000,
+      false,
+      "Attempts in flight for more than a second, per sender, besides." },
+    { "breaker_failures", TYPE_COUNT, AT(breaker_failures), "5", 0, 1000, true,
+      "So many failures in a row to reach a receiver, or half of the last 20, "
+      "and nothing is sent for breaker_wait; 0: never." },
+    { "breaker_wait", TYPE_DURATION, AT(breaker_wait_ms), "30s", 1, D_MS, true,
+      "Until one attempt shows whether a receiver is back; doubles if not." },
+    { "breaker_wait_max", TYPE_DURATION, AT(breaker_wait_max_ms), "10m", 1,
+      D_MS, true, "It doubles up to this." },
+    { "overload_wait", TYPE_DURATION, AT(overload_wait_ms), "60s", 0, D_MS,
+      true, "Least wait after 429 or no answer in time." },
+    { "disable_after", TYPE_DURATION, AT(disable_after_ms), "120h", 0,
+      365 * D_MS, true,
+      "A hook that fails so long without one success is switched off; 0: "
+      "never." },
     { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 1, 100000,
       false, "Open connections, of each of the two servers." },
     { "max_connections_per_address", TYPE_COUNT,
@@ -312,6 +331,10 @@ static void check_together(const struct config *c, struct buf *faults)
     if (c->connect_timeout_ms > c->request_timeout_ms) {
         buf_puts(faults, "connect_timeout: must not be longer than "
                          "request_timeout\n");
+    }
+    if (c->breaker_wait_ms > c->breaker_wait_max_ms) {
+        buf_puts(faults, "breaker_wait: must not be longer than "
+                         "breaker_wait_max\n");
     }
     if (c->max_event_bytes > c->max_batch_bytes) {
         buf_puts(faults, "max_event_bytes: must not be larger than "

@@ -48,6 +48,13 @@ struct config {
     int64_t secret_overlap_ms;
     uint64_t max_inflight; // per sender
     uint64_t max_inflight_per_hook;
+    uint64_t max_inflight_per_endpoint; // and dispatcher
+    uint64_t max_inflight_slow;         // per sender
+    uint64_t breaker_failures;          // 0: never opens
+    int64_t breaker_wait_ms;
+    int64_t breaker_wait_max_ms;
+    int64_t overload_wait_ms;
+    int64_t disable_after_ms; // 0: never
     uint64_t max_connections;
     uint64_t max_connections_per_address;
     int64_t drain_timeout_ms;

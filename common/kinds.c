@@ -297,6 +297,11 @@ bool kind_is_custom(struct str kind)
     return kind.n_bytes <= KIND_MAX_BYTES && is_dotted(kind, 2);
 }
 
+bool kind_is_own(struct str kind)
+{
+    return str_starts(kind, STR("posthorn."));
+}
+
 bool kind_pattern_base(struct str filter, struct str *base)
 {
     *base = filter;

@@ -67,6 +67,10 @@ const char *kind_nearest(struct str kind);
 // characters.
 bool kind_is_custom(struct str kind);
 
+// A kind of the engine's own events, "posthorn.hook.disabled": nobody posts
+// them, and only hooks that name them get them.
+bool kind_is_own(struct str kind);
+
 // A filter for custom kinds: a custom kind, or "order.*", where the star
 // stands for one or more segments at the end.
 bool kind_is_pattern(struct str filter);

@@ -36,7 +36,10 @@ enum frame_type {
     FRAME_ORDER = 2,   // dispatcher to sender: one attempt to make
     FRAME_OUTCOME = 3, // sender to dispatcher: what came of it
     FRAME_ASK = 4,     // api to dispatcher: do something and answer
-    FRAME_ANSWER = 5   // dispatcher to api
+    FRAME_ANSWER = 5,  // dispatcher to api
+    FRAME_EMIT = 6,    // dispatcher to ingest: an event of the engine's own
+    FRAME_EMITTED = 7, // ingest to dispatcher: it is in the log, or not yet
+    FRAME_DISABLE = 8  // dispatcher to api: switch a hook off
 };
 
 struct role_handlers {

@@ -368,7 +368,10 @@ static enum err refuse_kind(struct str kind, struct buf *why)
 
     buf_puts(why, "kind ");
     put_shown(why, kind);
-    if (str_is(kind, "ping")) {
+    if (kind_is_own(kind)) {
+        buf_puts(why, " is the engine's own; kinds that begin with posthorn. "
+                      "cannot be posted");
+    } else if (str_is(kind, "ping")) {
         buf_puts(why, " is not an event; a hook's ping call sends it");
     } else if (filter >= 0) {
         buf_printf(why, " is a filter; the kind of its events is \"%s\"",
@@ -408,7 +411,7 @@ enum err classify_event(struct str kind, const struct json_value *payload,
             *out = c;
         return err;
     }
-    if (kind_is_custom(kind)) {
+    if (kind_is_custom(kind) && !kind_is_own(kind)) {
         err = read_custom(&w);
     } else if (!kind_is_known(
                    kind)) { // "team" is, and goes to organization hooks

@@ -2,13 +2,18 @@
 //
 //   reader.c    reads the event log from the cursor and matches
 //   followed.c  follows the hooks, keeps what runs for each
-//   pump.c      which delivery goes next; fetches due rows
+//   lines.c     the deliveries that wait for a hook, in their order
+//   fetch.c     due rows into memory, and back
+//   pump.c      which delivery goes next
+//   endpoints.c what hooks with the same receiver share
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
+//   health.c    hooks that fail for long, and are switched off
+//   outbox.c    the engine's own events
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   dispatcher.c  the process: links, timers, drain
 //
-// A delivery in memory is WAITING (in its hook's queue), SENT (in a slot), or
+// A delivery in memory is WAITING (in its hook's line), SENT (in a slot), or
 // SETTLED (its row is still in the index until the next commit). One that has
 // no row yet is covered by the cursor: it gets a row when the cursor passes its
 // event, unless it was settled before. Everything else lies in the due index
@@ -28,6 +33,7 @@
 #include "common/role.h"
 #include "engine/match.h"
 #include "engine/order.h"
+#include "engine/pace.h"
 #include "engine/render.h"
 #include "queue/queue.h"
 
@@ -36,6 +42,7 @@
 #define WAITING_MAX   512
 #define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
 #define FETCH_ROWS    128   // due rows read at once for a hook
+#define ORDERED_MAX   1024  // deliveries of an ordered hook in memory
 #define CRASHES_MAX   3     // senders that may die with a delivery
 #define NO_SLOT       UINT32_MAX
 #define MANUAL_MAX    64 // attempts by hand at once, beside the others
@@ -52,27 +59,38 @@ enum past {
     PAST_EXPIRED // it was dead, and retention has removed it since
 };
 
+struct endpoint;
 struct followed;
 struct manual;
+
+// Hooks that wait for a place that others have.
+struct waiting_room {
+    struct followed *first, *last;
+};
 
 struct delivery {
     struct followed *hook;
     struct position position;
-    struct delivery *next;      // in its hook's queue or in a list of settled
+    struct delivery *next;      // in its hook's line or in a list of settled
+    struct delivery *prev;      // in its hook's line
     struct delivery *same_hash; // in the table of open deliveries
     struct delivery *rowless_prev, *rowless_next; // while it has no row
     struct delivery *fresh_prev, *fresh_next;     // while it waits and is fresh
     int64_t waiting_since_us;                     // monotonic
     int64_t due_at_ms;                            // key of its row
-    int64_t queue_us; // acceptance to its first attempt
+    int64_t queue_us;      // acceptance to its first attempt
+    int64_t not_before_ms; // of an ordered hook's, as the next
+    uint64_t lane;
     uint32_t n_attempts;
     uint32_t n_crashes;
     enum delivery_place place;
     enum past past;
     struct manual *manual; // who asked for this attempt; NULL: nobody
     bool has_row;
-    bool is_fresh; // came from the log, not from the index
-    bool has_body; // its event's payload is the body already: a ping, again
+    bool is_fresh;  // came from the log, not from the index
+    bool is_listed; // is in its hook's line: while it waits, and an ordered
+                    // hook's also while it is sent
+    bool has_body;  // its event's payload is the body already: a ping, again
 };
 
 // A hook of this shard, and what runs for it.
@@ -82,18 +100,32 @@ struct followed {
     struct hook *hook;      // owned; NULL: deleted, what is left is cancelled
     unsigned sender;        // whose ring it is in, or will be next
     unsigned wanted_sender; // by its URL; taken when it next gets ready
+    struct endpoint *endpoint; // likewise by its URL; NULL: no hook
+    struct pace pace;
+    struct pace_limits limits;
+    int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
+    size_t n_retry_waits;
+    struct hook_health health;
+    enum hook_disabled disable_wanted; // api was asked to switch it off
     uv_timer_t due_timer;   // fires when its first row in the index is due
-    struct delivery *first, *last; // waiting, in order
-    struct followed *next_ready;   // in its sender's ring
+    uv_timer_t pause_timer; // fires when its pace, or its order, lets one go
+    int64_t pause_until_us;
+    unsigned n_open_timers;
+    struct delivery *first, *last; // the line
+    struct followed *next_ready;   // in its sender's ring, or a waiting room
+    struct waiting_room *room;     // the one it is in; NULL: none
     uint32_t n_sent;
     uint32_t n_open; // deliveries in memory
     int64_t timer_due_at_ms;
-    bool is_ready;     // in the ring
+    bool is_ready;     // in the ring, or in a waiting room
+    bool is_trusted;   // it answered the last time
+    bool is_stuck;     // nothing in its line may go yet
     bool has_rows;     // the index holds rows that are not in memory
     bool is_fetchable; // and some of them are due
     bool is_closing;
     struct due_row fetched; // last row read, after commit `fetched_after`
     uint64_t fetched_after; // 0: none was read
+    uint64_t rows_until;    // ordered: commit that puts rows of its own
     struct followed *next_hash;
 };
 
@@ -103,6 +135,10 @@ struct slot {
     uint32_t generation;       // tells late outcomes of an earlier use apart
     uint32_t next_free;
     unsigned sender;
+    struct endpoint *endpoint;
+    int64_t sent_at_us; // monotonic
+    bool is_slow;       // in flight for long: counted apart
+    bool is_untrusted;  // its hook was not trusted when it was sent
     int64_t accepted_at_us;
     struct id event_id;
     struct buf kind, url, headers;
@@ -112,8 +148,11 @@ struct slot {
 struct sender_link {
     struct dispatcher *dispatcher;
     unsigned index;
-    struct chan *chan; // NULL: not there
-    uint32_t n_sent;
+    struct chan *chan;             // NULL: not there
+    uint32_t n_sent;               // but for slow ones
+    uint32_t n_slow;               // in flight for longer than a second
+    uint32_t n_untrusted;          // of n_sent
+    struct waiting_room untrusted; // hooks that wait for one of these
     struct followed *ring_first, *ring_last; // hooks with something to send
 };
 
@@ -142,7 +181,11 @@ struct dispatcher {
     struct followed **by_no; // hash table
     size_t n_by_no_mask;
     size_t n_followed;
-    uint64_t hooks_seen; // revision
+    uint64_t hooks_seen;         // revision
+    struct endpoint **endpoints; // hash table
+    size_t n_endpoints_mask;
+    size_t n_endpoints;
+    bool has_subscribers; // a hook wants the engine's own events
 
     // reader.c
     struct position read_to;
@@ -161,6 +204,9 @@ struct dispatcher {
     uint32_t n_fresh;                          // waiting, from the log
     uint32_t n_fetched;                        // waiting, from the index
     struct buf headers;                        // scratch
+    uv_timer_t slow_timer;
+    struct lane_seen *lanes_seen; // scratch of lines.c
+    uint64_t n_looks;
     struct renderer *renderer;
 
     // manual.c
@@ -168,6 +214,12 @@ struct dispatcher {
     struct chan *api; // NULL: not there
     uint64_t n_apis;  // links to api so far: tells late answers apart
     struct manual *filling_answers, *committing_answers; // sent when committed
+
+    // outbox.c
+    struct chan *ingest; // NULL: not there
+    size_t n_disabling;  // hooks that api was asked to switch off
+    size_t n_outbox;     // events that ingest was given and has not stored
+    bool has_outbox;     // there may be more in the shard
 
     // the table of open deliveries
     struct delivery **open;
@@ -215,8 +267,32 @@ struct followed *followed_get(struct dispatcher *d, uint64_t no);
 // Rows of it are in the index, the first due at this time.
 void followed_expect(struct followed *f, int64_t due_at_ms);
 bool followed_is_active(const struct followed *f);
+// The settings have changed.
+void followed_reload(struct dispatcher *d);
 // Nothing more is known of a deleted hook, or of one that rests: let it go.
 void followed_forget_if_done(struct followed *f);
+
+// Lets it try again then (monotonic), or sooner.
+void followed_pause(struct followed *f, int64_t until_us);
+
+// --- endpoints.c ---
+
+// The one of this URL; it stays while somebody uses it.
+struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
+void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
+// Whether one more may be sent there. If not, the hook is in its waiting room.
+bool endpoint_admits(struct followed *f);
+void endpoint_sent(struct endpoint *e);
+// What an attempt says about the receiver.
+void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+                    enum feedback feedback);
+// The attempt has ended: its place is free.
+void endpoint_left(struct dispatcher *d, struct endpoint *e);
+
+void room_enter(struct waiting_room *room, struct followed *f);
+void room_leave(struct followed *f); // fine if it is in none
+// Lets up to so many go on.
+void room_let_go(struct waiting_room *room, uint32_t n);
 
 // --- reader.c ---
 
@@ -224,19 +300,45 @@ void reader_start(struct dispatcher *d);
 void reader_wake(struct dispatcher *d); // there may be more in the log
 void reader_stop(struct dispatcher *d);
 
+// --- lines.c ---
+
+// Puts it in its hook's line: at the end, or, if the hook is ordered, where its
+// position is.
+void line_join(struct dispatcher *d, struct delivery *dv);
+// Puts it back at the front; what waited there already is later.
+void line_rejoin(struct dispatcher *d, struct delivery *dv);
+// Takes it out, waiting or sent.
+void line_leave(struct dispatcher *d, struct delivery *dv);
+// The first that waits, taken out. NULL: none.
+struct delivery *line_take(struct dispatcher *d, struct followed *f);
+// The one to send now; an ordered hook's stays in the line. NULL: none; of an
+// ordered hook `*until_ms` is then when one may go (UTC epoch; INT64_MAX: when
+// an attempt has ended).
+struct delivery *line_next(struct dispatcher *d, struct followed *f,
+                           int64_t *until_ms);
+bool followed_is_ordered(const struct followed *f);
+// Which deliveries of an ordered hook stand in one line.
+uint64_t lane_of(const struct followed *f, const struct event *event);
+
+// --- fetch.c ---
+
+// Reads some of the rows that are due into the line.
+void fetch_rows(struct followed *f);
+// All that waits for this hook goes into the index and leaves the memory.
+void fetch_spill(struct followed *f);
+// The row that it has or shall have; `due_at_ms` counts unless it is ordered.
+struct due_row row_of(const struct delivery *dv, int64_t due_at_ms);
+
 // --- pump.c ---
 
-// Puts it at the end of its hook's queue.
+void pump_init(struct dispatcher *d);
+// Into its hook's line, and the hook into the ring if it may send.
 void pump_enqueue(struct dispatcher *d, struct delivery *dv);
 void pump_ready(struct followed *f); // it may have something to send
 void pump_all(struct dispatcher *d);
 void pump_sender(struct sender_link *link);
-// Puts it back at the front of its hook's queue.
+// Back to the front of its hook's line.
 void pump_return(struct dispatcher *d, struct delivery *dv);
-// All that waits for this hook goes into the index and leaves the memory.
-void pump_spill(struct followed *f);
-// Takes a waiting delivery out of its hook's queue.
-void pump_unlink(struct dispatcher *d, struct delivery *dv);
 
 // --- send.c ---
 
@@ -248,6 +350,31 @@ void send_delivery(struct dispatcher *d, struct delivery *dv);
 void send_event(struct dispatcher *d, struct delivery *dv,
                 const struct event *event);
 void slot_free(struct dispatcher *d, struct slot *s);
+
+// --- health.c ---
+
+void health_load(struct dispatcher *d);
+void health_drop_orphans(struct dispatcher *d); // once the hooks are known
+// Of an attempt: whether it succeeded. Asks for the hook to be switched off if
+// none did for too long.
+void health_note(struct dispatcher *d, struct followed *f, bool succeeded);
+// The receiver said that it is gone for good.
+void health_gone(struct dispatcher *d, struct followed *f);
+// The hook is there in a new revision.
+void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active);
+// It is deleted.
+void health_forget(struct dispatcher *d, struct followed *f);
+void health_on_second(struct dispatcher *d);
+
+// --- outbox.c ---
+
+void outbox_on_link(struct dispatcher *d, int fd);
+// Say to d->filling that it happened, if anybody wants to know.
+void outbox_hook_event(struct dispatcher *d, const struct followed *f,
+                       const char *kind, const char *reason);
+void outbox_dead(struct dispatcher *d, const struct slot *s,
+                 const struct attempt *attempt);
+void outbox_send(struct dispatcher *d); // what is committed
 
 // --- manual.c ---
 

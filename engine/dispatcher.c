@@ -55,17 +55,6 @@ static void on_sender_closed(void *data)
     dispatcher_leave_if_drained(d);
 }
 
-static void on_hint(void *data, struct str frame)
-{
-    (void)frame; // it says: look again
-    dispatcher_look_again(data);
-}
-
-static void on_hinter_closed(void *data)
-{
-    (void)data; // the supervisor brings a new link; until then the poll serves
-}
-
 static void link_sender(struct dispatcher *d, unsigned index, int fd)
 {
     struct sender_link *link = &d->senders[index];
@@ -88,8 +77,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     } else if (kind == ROLE_API) {
         manual_on_link(d, fd);
     } else if (kind == ROLE_INGEST) {
-        chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES, on_hint,
-                  on_hinter_closed, d);
+        outbox_on_link(d, fd);
     } else {
         close(fd);
     }
@@ -153,6 +141,7 @@ static void on_reload(void *data)
 
     d->config = role_config(d->role);
     renderer_reload(d->renderer, d->config);
+    followed_reload(d);
 }
 
 static void on_second(void *data)
@@ -164,6 +153,8 @@ static void on_second(void *data)
 
     queue_upkeep();
     queue_trim_memory();
+    health_on_second(d);
+    outbox_send(d);
     if (shard_counts(d->shard, &counts) == OK) {
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
@@ -226,7 +217,11 @@ int dispatcher_role(unsigned index)
     d->renderer = renderer_new(d->config);
     send_init(d);
     settle_init(d);
+    pump_init(d);
+    health_load(d);
     followed_refresh(d);
+    health_drop_orphans(d);
+    d->has_outbox = true; // what an earlier one may have left
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);
     role_ready(d->role, &handlers);

@@ -8,15 +8,19 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/config_types.h"
+#include "common/kinds.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/url.h"
 #include "engine/dispatch.h"
 
-#define TABLE_MIN     1024  // a power of two
+#define TABLE_MIN     1024 // a power of two
+#define WINDOW_START  2
 #define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
 
 static size_t slot_of(const struct dispatcher *d, uint64_t no)
@@ -72,6 +76,10 @@ struct followed *followed_get(struct dispatcher *d, uint64_t no)
     f->no = no;
     uv_timer_init(role_loop(d->role), &f->due_timer);
     f->due_timer.data = f;
+    uv_timer_init(role_loop(d->role), &f->pause_timer);
+    f->pause_timer.data = f;
+    f->n_open_timers = 2;
+    pace_init(&f->pace, WINDOW_START);
     head = &d->by_no[slot_of(d, no)];
     f->next_hash = *head;
     *head = f;
@@ -81,7 +89,10 @@ struct followed *followed_get(struct dispatcher *d, uint64_t no)
 
 static void on_followed_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct followed *f = handle->data;
+
+    if (--f->n_open_timers == 0)
+        free(f);
 }
 
 void followed_forget_if_done(struct followed *f)
@@ -99,6 +110,7 @@ void followed_forget_if_done(struct followed *f)
     d->n_followed--;
     f->is_closing = true;
     uv_close((uv_handle_t *)&f->due_timer, on_followed_closed);
+    uv_close((uv_handle_t *)&f->pause_timer, on_followed_closed);
 }
 
 bool followed_is_active(const struct followed *f)
@@ -113,6 +125,7 @@ static void on_due(uv_timer_t *timer)
     struct followed *f = timer->data;
 
     f->is_fetchable = true;
+    f->is_stuck = false;
     pump_ready(f);
     pump_all(f->dispatcher);
 }
@@ -124,6 +137,7 @@ void followed_expect(struct followed *f, int64_t due_at_ms)
     f->has_rows = true;
     if (wait_ms <= 0 || !followed_is_active(f)) {
         f->is_fetchable = true;
+        f->is_stuck = false;
         pump_ready(f);
         return;
     }
@@ -136,7 +150,88 @@ void followed_expect(struct followed *f, int64_t due_at_ms)
     uv_timer_start(&f->due_timer, on_due, (uint64_t)wait_ms, 0);
 }
 
+// --- pauses ---
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct followed *f = timer->data;
+
+    f->is_stuck = false;
+    pump_ready(f);
+    pump_all(f->dispatcher);
+}
+
+void followed_pause(struct followed *f, int64_t until_us)
+{
+    int64_t wait_ms = (until_us - clock_mono_us() + 999) / 1000;
+
+    if (uv_is_active((uv_handle_t *)&f->pause_timer) &&
+        f->pause_until_us <= until_us)
+        return;
+    f->pause_until_us = until_us;
+    if (wait_ms < 1)
+        wait_ms = 1;
+    if (wait_ms > LOOK_AGAIN_MS)
+        wait_ms = LOOK_AGAIN_MS;
+    uv_timer_start(&f->pause_timer, on_pause_over, (uint64_t)wait_ms, 0);
+}
+
 // --- changes ---
+
+static void take_limits(struct followed *f)
+{
+    const struct config *c = f->dispatcher->config;
+    const struct hook_policy *p = &f->hook->policy;
+
+    f->limits = (struct pace_limits){
+        .max_inflight = p->max_inflight > 0
+                            ? p->max_inflight
+                            : (uint32_t)c->max_inflight_per_hook,
+        .rate_per_second = p->rate_per_second,
+        .rate_burst = p->rate_burst,
+        .breaker_failures = (uint32_t)c->breaker_failures,
+        .breaker_wait_us = c->breaker_wait_ms * 1000,
+        .breaker_wait_max_us = c->breaker_wait_max_ms * 1000,
+    };
+}
+
+// The api process has judged it.
+static void take_schedule(struct followed *f)
+{
+    struct str text = f->hook->policy.retry_schedule;
+    int64_t waits_ms[RETRIES_MAX];
+    size_t n = 0;
+
+    free(f->retry_waits_ms);
+    f->retry_waits_ms = NULL;
+    if (text.n_bytes == 0 ||
+        config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
+        return;
+    f->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
+    memcpy(f->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
+    f->n_retry_waits = n;
+}
+
+static void take_endpoint(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct endpoint *e = f->hook != NULL ? endpoint_use(d, f->hook->url) : NULL;
+
+    if (f->room != NULL && e != f->endpoint)
+        room_leave(f);
+    endpoint_drop(d, f->endpoint);
+    f->endpoint = e;
+}
+
+void followed_reload(struct dispatcher *d)
+{
+    for (size_t i = 0; i <= d->n_by_no_mask && d->by_no != NULL; i++) {
+        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+            if (f->hook != NULL)
+                take_limits(f);
+        }
+    }
+}
 
 // All deliveries for one endpoint go through the same sender, so that its
 // connections are used again.
@@ -158,6 +253,7 @@ static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
 static void cancel_waiting(struct followed *f)
 {
     f->is_fetchable = f->has_rows;
+    room_leave(f);
     pump_ready(f); // the pump cancels what an inactive hook has
 }
 
@@ -168,8 +264,12 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     if (f == NULL)
         return;
     match_index_remove(d->index, no);
+    health_forget(d, f);
     hook_free(f->hook);
     f->hook = NULL;
+    take_endpoint(f);
+    free(f->retry_waits_ms);
+    f->retry_waits_ms = NULL;
     cancel_waiting(f);
     followed_forget_if_done(f);
 }
@@ -177,19 +277,40 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
 static void take_hook(struct dispatcher *d, const struct hook *hook)
 {
     struct followed *f = followed_get(d, hook->no);
+    bool was_active = followed_is_active(f);
+    bool is_known = f->hook != NULL;
 
     hook_free(f->hook);
     f->hook = hook_copy(hook);
     f->wanted_sender = sender_for(d, hook);
+    take_limits(f);
+    take_schedule(f);
+    take_endpoint(f);
     match_index_put(d->index, f->hook, f);
-    if (!hook->active)
+    health_on_hook(d, f, was_active || !is_known);
+    if (!hook->active) {
         cancel_waiting(f);
+    } else if (is_known) {
+        f->is_stuck = false;
+        pump_ready(f); // its limits may be wider now
+    }
+}
+
+static bool wants_own_events(const struct hook *hook)
+{
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (kind_is_own(hook->kinds[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool on_hook(void *data, const struct hook *hook)
 {
     struct dispatcher *d = data;
 
+    if (wants_own_events(hook))
+        d->has_subscribers = true;
     if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
         return true;
     log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,

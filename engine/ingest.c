@@ -20,11 +20,13 @@
 #include "common/auth.h"
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/emit.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/role.h"
+#include "engine/emission.h"
 #include "engine/intake.h"
 #include "engine/quota.h"
 #include "engine/roles.h"
@@ -32,9 +34,9 @@
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
 #define TRIM_EVENTS 5000 // a second
 
-struct hint_link {
+struct dispatcher_link {
     struct ingest *ingest;
-    struct chan *chan; // NULL: not there
+    struct emission_link emission; // with its channel
 };
 
 struct ingest {
@@ -44,7 +46,7 @@ struct ingest {
     struct token_store *tokens;
     struct event_log *log;
     struct http_server *server;
-    struct hint_link dispatchers[QUEUE_SHARDS_MAX];
+    struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
     struct quota quota;
     uint64_t n_requests; // as counted so far
     bool is_draining;
@@ -253,7 +255,7 @@ static void answer_conflict(struct post *p)
 static void hint_dispatchers(struct ingest *in)
 {
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct chan *chan = in->dispatchers[i].chan;
+        struct chan *chan = in->dispatchers[i].emission.chan;
 
         // One hint that is not read yet is as good as two.
         if (chan == NULL || chan_unsent_bytes(chan) > 0)
@@ -337,34 +339,48 @@ static void on_request(void *data, struct http_request *r)
 
 // --- the process ---
 
-static void on_hinted_closed(void *data)
+static void on_dispatcher_closed(void *data)
 {
-    struct hint_link *link = data;
+    struct dispatcher_link *link = data;
 
-    link->chan = NULL;
+    link->emission.chan = NULL;
 }
 
-static void on_unexpected(void *data, struct str frame)
+static void on_emitted(void *data)
 {
-    (void)data; // dispatchers say nothing to us
-    log_warn("unexpected frame", "bytes=%zu", frame.n_bytes);
+    struct ingest *in = data;
+
+    hint_dispatchers(in);
+    leave_if_drained(in);
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher_link *link = data;
+    struct ingest *in = link->ingest;
+
+    if (!in->is_draining) // else it is offered again after the next start
+        emission_take(&link->emission, in->log, frame, on_emitted);
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
 {
     struct ingest *in = data;
-    struct hint_link *link;
+    struct dispatcher_link *link;
 
     if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
         close(fd);
         return;
     }
     link = &in->dispatchers[index];
-    if (link->chan != NULL)
-        chan_close(link->chan);
+    if (link->emission.chan != NULL)
+        chan_close(link->emission.chan);
     link->ingest = in;
-    link->chan = chan_open(role_loop(in->role), fd, 1024, on_unexpected,
-                           on_hinted_closed, link);
+    link->emission.data = in;
+    link->emission.n_links++;
+    link->emission.chan =
+        chan_open(role_loop(in->role), fd, EMIT_FRAME_MAX_BYTES, on_frame,
+                  on_dispatcher_closed, link);
 }
 
 static void on_server_drained(void *data)

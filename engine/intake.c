@@ -67,6 +67,11 @@ static enum err read_akinon(const struct json_value *root, struct arena *arena,
         return refuse(why, "event", event,
                       "a string like \"deployment.build.created\"");
     }
+    if (kind_is_own(json_str(event))) {
+        buf_puts(why, "events that begin with posthorn. are the engine's own "
+                      "and cannot be posted");
+        return ERR_INVALID;
+    }
     if (!akinon_is_event(json_str(event))) {
         buf_printf(why,
                    "event %s is not one; it must be 2 to 5 parts of a-z 0-9 _ "

@@ -264,6 +264,12 @@ static enum err find_row(const struct search *s, struct position position,
     size_t n;
 
     memset(before.position.bytes, 0xff, sizeof(before.position.bytes));
+    if (followed_is_ordered(s->f)) { // its rows lie by position
+        before.due_at_ms = 0;
+        query.until_ms = 0;
+        before.position = position;
+        put_be64(before.position.bytes, get_be64(position.bytes) - 1);
+    }
     do {
         enum err err = shard_due_read(s->d->shard, &query, rows, ROWS_READ, &n);
 
@@ -358,7 +364,7 @@ static enum err redeliver_event(struct search *s, struct position position)
         if (err != OK)
             return err;
     } else if (!is_sent) {
-        pump_unlink(d, dv);
+        line_leave(d, dv);
     }
     add_asker(d, dv, s->ask, &s->ask->event_id);
     if (!is_sent) // else the attempt in flight is the one

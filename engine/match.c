@@ -535,6 +535,8 @@ static uint64_t bits_wanted(const struct match_index *idx,
     uint64_t bits = event->filters & idx->known_filters;
     int group;
 
+    if (kind_is_own(event->kind))
+        return 0;
     if (bits != 0)
         return bits | BIT_ALL;
     group = kind_group(event->kind);

@@ -49,6 +49,7 @@ void outcome_pack(struct buf *frame, const struct outcome *outcome)
     pack_str(frame, outcome->error_message);
     pack_u64(frame, outcome->response_code);
     pack_bool(frame, outcome->truncated);
+    pack_bool(frame, outcome->is_ours);
     pack_i64(frame, t->dns_us);
     pack_i64(frame, t->connect_us);
     pack_i64(frame, t->tls_us);
@@ -83,6 +84,7 @@ enum err outcome_unpack(struct str frame, struct outcome *out)
     out->error_message = unpack_str(&u);
     status = unpack_u64(&u);
     out->truncated = unpack_bool(&u);
+    out->is_ours = unpack_bool(&u);
     t->queue_us = 0;
     t->dns_us = unpack_i64(&u);
     t->connect_us = unpack_i64(&u);

@@ -40,6 +40,7 @@ struct outcome {
     struct str error_message;
     uint16_t response_code; // 0: no response
     bool truncated;
+    bool is_ours; // no attempt was made: this machine lacked what it takes
     struct timing timing; // all but queue_us
     struct str response_headers;
     struct str response_body;

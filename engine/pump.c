@@ -1,9 +1,14 @@
-// pump.c — which delivery goes to its sender next; fetches due rows.
+// pump.c — which delivery goes to its sender next.
 //
 // Happy path: hooks that have something to send stand in the ring of their
 // sender; each gets one turn, one delivery, and goes to the end, so no hook
-// waits for another's queue. A turn ends at the hook's window, the ring at the
+// waits for another's queue. A turn ends at the hook's pace, the ring at the
 // sender's.
+//
+// No hook keeps the others from a sender: while others wait, it has a quarter of
+// its places at most. Hooks that did not answer last, or never, have half of
+// them together. And what has been in flight for a second is counted apart, so
+// that receivers that hang do not use up the places of those that answer.
 //
 // If it fails: with no sender, everything waits where it is.
 
@@ -11,117 +16,38 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/mem.h"
 #include "engine/dispatch.h"
 
-#define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
-#define FETCH_ROWS_FEW 8
+#define SLOW_LOOK_MS    250
+#define SLOW_FLIGHT_US  INT64_C(1000000)
+#define HOOK_SHARE      4 // of a sender's places a hook has one in so many
+#define UNTRUSTED_SHARE 2 // likewise hooks that did not answer
 // Said and not committed yet: then nothing more is sent, so that a disk that
 // hangs or is full does not fill the memory.
 #define UNCOMMITTED_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
-// --- queues and rings ---
-
-static void start_waiting(struct dispatcher *d, struct delivery *dv)
-{
-    dv->place = DELIVERY_WAITING;
-    dv->waiting_since_us = clock_mono_us();
-    if (!dv->is_fresh) {
-        d->n_fetched++;
-        return;
-    }
-    d->n_fresh++;
-    dv->fresh_next = NULL;
-    dv->fresh_prev = d->fresh_last;
-    if (d->fresh_last != NULL) {
-        d->fresh_last->fresh_next = dv;
-    } else {
-        d->fresh_first = dv;
-    }
-    d->fresh_last = dv;
-}
-
-static void stop_waiting(struct dispatcher *d, struct delivery *dv)
-{
-    if (!dv->is_fresh) {
-        d->n_fetched--;
-        return;
-    }
-    d->n_fresh--;
-    if (dv->fresh_prev != NULL) {
-        dv->fresh_prev->fresh_next = dv->fresh_next;
-    } else {
-        d->fresh_first = dv->fresh_next;
-    }
-    if (dv->fresh_next != NULL) {
-        dv->fresh_next->fresh_prev = dv->fresh_prev;
-    } else {
-        d->fresh_last = dv->fresh_prev;
-    }
-}
-
-void pump_enqueue(struct dispatcher *d, struct delivery *dv)
-{
-    struct followed *f = dv->hook;
-
-    dv->next = NULL;
-    if (f->last != NULL) {
-        f->last->next = dv;
-    } else {
-        f->first = dv;
-    }
-    f->last = dv;
-    start_waiting(d, dv);
-    pump_ready(f);
-}
-
-void pump_return(struct dispatcher *d, struct delivery *dv)
-{
-    struct followed *f = dv->hook;
-
-    dv->next = f->first;
-    f->first = dv;
-    if (f->last == NULL)
-        f->last = dv;
-    start_waiting(d, dv);
-    pump_ready(f);
-}
-
-static struct delivery *dequeue(struct dispatcher *d, struct followed *f)
-{
-    struct delivery *dv = f->first;
-
-    if (dv == NULL)
-        return NULL;
-    f->first = dv->next;
-    if (f->first == NULL)
-        f->last = NULL;
-    dv->next = NULL;
-    stop_waiting(d, dv);
-    return dv;
-}
-
-void pump_unlink(struct dispatcher *d, struct delivery *dv)
-{
-    struct followed *f = dv->hook;
-    struct delivery *before = NULL;
-
-    for (struct delivery *at = f->first; at != dv; at = at->next)
-        before = at;
-    if (before != NULL) {
-        before->next = dv->next;
-    } else {
-        f->first = dv->next;
-    }
-    if (f->last == dv)
-        f->last = before;
-    dv->next = NULL;
-    stop_waiting(d, dv);
-}
+// --- the ring ---
 
 static bool has_work(const struct followed *f)
 {
     return f->first != NULL || f->is_fetchable;
+}
+
+// Whether its pace lets one more go. If not, it comes back by itself.
+static bool is_its_time(struct followed *f)
+{
+    int64_t now_us;
+    int64_t next_us;
+
+    if (f->is_stuck || f->disable_wanted != HOOK_NOT_DISABLED)
+        return false;
+    now_us = clock_mono_us();
+    next_us = pace_next_us(&f->pace, &f->limits, f->n_sent, now_us);
+    if (next_us <= now_us)
+        return true;
+    if (next_us != PACE_OUTCOME)
+        followed_pause(f, next_us);
+    return false;
 }
 
 void pump_ready(struct followed *f)
@@ -131,8 +57,8 @@ void pump_ready(struct followed *f)
 
     if (f->is_ready || !has_work(f))
         return;
-    if (followed_is_active(f) && f->n_sent >= d->config->max_inflight_per_hook)
-        return; // an outcome brings it back
+    if (followed_is_active(f) && !is_its_time(f))
+        return;
     f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
     f->is_ready = true;
@@ -156,91 +82,18 @@ static struct followed *take_ready(struct sender_link *link)
     return f;
 }
 
-// --- rows ---
-
-// Whether more rows are due later: then the timer waits for the first.
-static void look_ahead(struct followed *f, const struct due_row *last)
+void pump_enqueue(struct dispatcher *d, struct delivery *dv)
 {
-    struct dispatcher *d = f->dispatcher;
-    struct due_query query = { .hook_no = f->no,
-                               .after = last,
-                               .until_ms = INT64_MAX };
-    struct due_row next;
-    size_t n = 0;
-
-    if (shard_due_read(d->shard, &query, &next, 1, &n) != OK)
-        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
-    f->is_fetchable = false;
-    f->has_rows = n > 0;
-    if (n > 0)
-        followed_expect(f, next.due_at_ms);
+    line_join(d, dv);
+    dv->hook->is_stuck = false;
+    pump_ready(dv->hook);
 }
 
-static void take_row(struct followed *f, const struct due_row *row)
+void pump_return(struct dispatcher *d, struct delivery *dv)
 {
-    struct dispatcher *d = f->dispatcher;
-    struct delivery *dv;
-
-    if (open_find(d, row->hook_no, row->position) != NULL)
-        return;
-    dv = open_add(d, f, row->position);
-    open_give_row(d, dv, row->due_at_ms);
-    dv->n_attempts = row->n_attempts;
-    dv->n_crashes = row->n_crashes;
-    dv->queue_us = row->queue_us;
-    pump_enqueue(d, dv);
-}
-
-static void fetch(struct followed *f)
-{
-    struct dispatcher *d = f->dispatcher;
-    struct due_row rows[FETCH_ROWS];
-    size_t max = d->n_fetched < FETCHED_MANY ? FETCH_ROWS : FETCH_ROWS_FEW;
-    bool goes_on = f->fetched_after == d->n_commits;
-    struct due_query query = {
-        .hook_no = f->no,
-        .after = goes_on ? &f->fetched : NULL,
-        .until_ms = followed_is_active(f) ? clock_now_ms() : INT64_MAX,
-    };
-    size_t n = 0;
-
-    if (shard_due_read(d->shard, &query, rows, max, &n) != OK)
-        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
-    for (size_t i = 0; i < n; i++)
-        take_row(f, &rows[i]);
-    if (n > 0) {
-        f->fetched = rows[n - 1];
-        f->fetched_after = d->n_commits;
-        goes_on = true;
-    }
-    if (n < max)
-        look_ahead(f, goes_on ? &f->fetched : NULL);
-}
-
-void pump_spill(struct followed *f)
-{
-    struct dispatcher *d = f->dispatcher;
-    struct delivery *dv;
-
-    while ((dv = dequeue(d, f)) != NULL) {
-        if (dv->manual != NULL) // its sender died; its turn may be far off now
-            manual_refuse(d, dv, ERR_AGAIN);
-        if (!dv->has_row) {
-            struct due_row row = { .hook_no = f->no,
-                                   .due_at_ms = clock_now_ms(),
-                                   .position = dv->position,
-                                   .n_attempts = dv->n_attempts,
-                                   .n_crashes = dv->n_crashes,
-                                   .queue_us = dv->queue_us };
-
-            settle_put_row(d, &row);
-        }
-        open_remove(d, dv);
-    }
-    f->has_rows = true;
-    f->is_fetchable = true;
-    f->fetched_after = 0; // from the front again
-    pump_ready(f);
+    line_rejoin(d, dv);
+    dv->hook->is_stuck = false;
+    pump_ready(dv->hook);
 }
 
 // --- turns ---
@@ -252,10 +105,11 @@ static void cancel_some(struct followed *f)
     struct delivery *dv;
 
     if (f->first == NULL && f->is_fetchable)
-        fetch(f);
-    while ((dv = dequeue(d, f)) != NULL)
+        fetch_rows(f);
+    while ((dv = line_take(d, f)) != NULL)
         settle_cancel(d, dv);
-    pump_ready(f);
+    if (f->is_fetchable)
+        pump_ready(f);
     followed_forget_if_done(f);
 }
 
@@ -263,6 +117,57 @@ static bool may_send(const struct dispatcher *d)
 {
     return !d->is_draining && d->free_slot != NO_SLOT &&
            change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;
+}
+
+static uint32_t share(const struct sender_link *link, uint32_t of)
+{
+    uint32_t places = (uint32_t)link->dispatcher->config->max_inflight / of;
+
+    return places > 0 ? places : 1;
+}
+
+// Whether there is a place for it. If not, the end of an attempt brings it back.
+static bool has_place(struct sender_link *link, struct followed *f)
+{
+    if (link->ring_first != NULL && f->n_sent >= share(link, HOOK_SHARE))
+        return false;
+    if (!f->is_trusted && link->n_untrusted >= share(link, UNTRUSTED_SHARE)) {
+        room_enter(&link->untrusted, f);
+        return false;
+    }
+    return endpoint_admits(f);
+}
+
+static bool has_room(const struct followed *f)
+{
+    return f->first == NULL ||
+           (followed_is_ordered(f) && f->n_open < ORDERED_MAX);
+}
+
+// NULL: none may go now. An ordered hook then rests until one may.
+static struct delivery *next_delivery(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct delivery *dv;
+    int64_t until_ms;
+
+    if (f->first == NULL && f->is_fetchable)
+        fetch_rows(f);
+    dv = line_next(d, f, &until_ms);
+    while (dv == NULL && f->is_fetchable && has_room(f)) {
+        fetch_rows(f);
+        dv = line_next(d, f, &until_ms);
+        if (!followed_is_ordered(f))
+            break;
+    }
+    if (dv == NULL && f->first != NULL) {
+        f->is_stuck = true;
+        if (until_ms != INT64_MAX) {
+            followed_pause(f, clock_mono_us() +
+                                  (until_ms - clock_now_ms()) * 1000);
+        }
+    }
+    return dv;
 }
 
 void pump_sender(struct sender_link *link)
@@ -278,11 +183,13 @@ void pump_sender(struct sender_link *link)
             cancel_some(f);
             continue;
         }
-        if (f->first == NULL && f->is_fetchable)
-            fetch(f);
-        dv = dequeue(d, f);
-        if (dv != NULL)
+        if (!is_its_time(f) || !has_place(link, f))
+            continue;
+        dv = next_delivery(f);
+        if (dv != NULL) {
+            pace_sent(&f->pace, &f->limits, clock_mono_us());
             send_delivery(d, dv);
+        }
         pump_ready(f);
     }
 }
@@ -291,4 +198,42 @@ void pump_all(struct dispatcher *d)
 {
     for (unsigned i = 0; i < d->n_senders; i++)
         pump_sender(&d->senders[i]);
+}
+
+// --- attempts that take long ---
+
+static void set_apart(struct dispatcher *d, struct slot *s)
+{
+    struct sender_link *link = &d->senders[s->sender];
+
+    s->is_slow = true;
+    link->n_sent--;
+    link->n_slow++;
+    if (s->is_untrusted) {
+        s->is_untrusted = false;
+        link->n_untrusted--;
+        room_let_go(&link->untrusted, 1);
+    }
+}
+
+static void on_slow_timer(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+    int64_t before_us = clock_mono_us() - SLOW_FLIGHT_US;
+
+    for (size_t i = 0; i < d->n_slots; i++) {
+        struct slot *s = &d->slots[i];
+
+        if (s->delivery != NULL && !s->is_slow && s->sent_at_us < before_us &&
+            d->senders[s->sender].n_slow < d->config->max_inflight_slow)
+            set_apart(d, s);
+    }
+    pump_all(d);
+}
+
+void pump_init(struct dispatcher *d)
+{
+    uv_timer_init(role_loop(d->role), &d->slow_timer);
+    d->slow_timer.data = d;
+    uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);
 }

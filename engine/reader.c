@@ -27,26 +27,43 @@ struct batch {
     int64_t n_matched;
 };
 
+// Older ones wait in the index, or are on their way there: this one goes behind
+// them. The order of an ordered hook hangs on it, the turn of another one does.
+static bool must_queue(const struct followed *f)
+{
+    return f->is_fetchable || (followed_is_ordered(f) &&
+                               (f->n_open >= ORDERED_MAX ||
+                                f->rows_until > f->dispatcher->n_commits));
+}
+
 static void on_match(void *data, uint64_t hook_no, void *runtime)
 {
     struct batch *batch = data;
     struct dispatcher *d = batch->d;
     struct followed *f = runtime;
     struct position position = batch->event->position;
+    struct delivery *dv;
+    uint64_t lane;
 
     if (shard_was_matched(d->shard, hook_no, position))
         return;
     batch->n_matched++;
-    if (f->is_fetchable) { // older ones wait in the index: behind them
+    lane = lane_of(f, batch->event);
+    if (must_queue(f)) {
         struct due_row row = { .hook_no = hook_no,
-                               .due_at_ms = clock_now_ms(),
-                               .position = position };
+                               .due_at_ms =
+                                   followed_is_ordered(f) ? 0 : clock_now_ms(),
+                               .position = position,
+                               .lane = lane };
 
         settle_put_row(d, &row);
+        f->rows_until = d->n_commits + 2; // the change may be the next but one
         return;
     }
-    open_add(d, f, position)->is_fresh = true;
-    pump_enqueue(d, open_find(d, hook_no, position));
+    dv = open_add(d, f, position);
+    dv->is_fresh = true;
+    dv->lane = lane;
+    pump_enqueue(d, dv);
 }
 
 static bool on_event(void *data, const struct event *event)
@@ -66,7 +83,7 @@ static void spill_slow(struct dispatcher *d)
     int64_t slow_us = clock_mono_us() - SLOW_AFTER_US;
 
     while (d->fresh_first != NULL && d->fresh_first->waiting_since_us < slow_us)
-        pump_spill(d->fresh_first->hook);
+        fetch_spill(d->fresh_first->hook);
 }
 
 static void pause_reading(struct dispatcher *d)

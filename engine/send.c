@@ -19,7 +19,9 @@
 
 void send_init(struct dispatcher *d)
 {
-    d->n_slots = d->n_senders * d->config->max_inflight + MANUAL_MAX;
+    d->n_slots = d->n_senders *
+                     (d->config->max_inflight + d->config->max_inflight_slow) +
+                 MANUAL_MAX;
     d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
     d->free_slot = NO_SLOT;
     for (size_t i = d->n_slots; i > 0; i--) {
@@ -39,25 +41,41 @@ static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
 {
     struct slot *s = &d->slots[d->free_slot];
     struct followed *f = dv->hook;
+    struct sender_link *link = &d->senders[f->sender];
 
     d->free_slot = s->next_free;
     s->delivery = dv;
     s->sender = f->sender;
+    s->endpoint = f->endpoint;
+    s->sent_at_us = clock_mono_us();
+    s->is_slow = false;
+    s->is_untrusted = !f->is_trusted;
     dv->place = DELIVERY_SENT;
     f->n_sent++;
     d->n_sent++;
-    d->senders[f->sender].n_sent++;
+    link->n_sent++;
+    link->n_untrusted += s->is_untrusted;
+    endpoint_sent(f->endpoint);
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
     return s;
 }
 
 void slot_free(struct dispatcher *d, struct slot *s)
 {
-    struct followed *f = s->delivery->hook;
+    struct sender_link *link = &d->senders[s->sender];
 
-    f->n_sent--;
+    s->delivery->hook->n_sent--;
     d->n_sent--;
-    d->senders[s->sender].n_sent--;
+    if (s->is_slow) {
+        link->n_slow--;
+    } else {
+        link->n_sent--;
+    }
+    if (s->is_untrusted) {
+        link->n_untrusted--;
+        room_let_go(&link->untrusted, 1);
+    }
+    endpoint_left(d, s->endpoint);
     s->delivery = NULL;
     s->generation++;
     s->next_free = d->free_slot;
@@ -79,14 +97,20 @@ static void put_order(struct dispatcher *d, const struct slot *s,
                       const struct rendered *rendered)
 {
     struct chan *chan = d->senders[s->sender].chan;
+    const struct hook *hook = s->delivery->hook->hook;
+    int64_t timeout_ms = hook->policy.timeout_ms > 0
+                             ? hook->policy.timeout_ms
+                             : d->config->request_timeout_ms;
     struct order order = {
         .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
         .url = rendered->url,
         .headers = buf_str(&s->headers),
         .body = rendered->body,
         .is_get = rendered->is_get,
-        .connect_timeout_ms = d->config->connect_timeout_ms,
-        .request_timeout_ms = d->config->request_timeout_ms,
+        .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
+                                  ? d->config->connect_timeout_ms
+                                  : timeout_ms,
+        .request_timeout_ms = timeout_ms,
     };
 
     if (rendered->authorization.n_bytes > 0) {

@@ -82,6 +82,8 @@ static void drop_row(struct dispatcher *d, const struct delivery *dv)
 // until then it stays in the table, so that nobody takes the row.
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
+    if (dv->is_listed)
+        line_leave(d, dv);
     if (!dv->has_row) {
         open_remove(d, dv);
         return;
@@ -92,17 +94,17 @@ static void leave(struct dispatcher *d, struct delivery *dv)
     d->filling_settled = dv;
 }
 
+// An ordered hook's stays in memory, in its place.
 static void put_retry(struct dispatcher *d, const struct delivery *dv,
                       int64_t due_at_ms)
 {
-    struct due_row row = { .hook_no = dv->hook->no,
-                           .due_at_ms = due_at_ms,
-                           .position = dv->position,
-                           .n_attempts = dv->n_attempts,
-                           .n_crashes = dv->n_crashes,
-                           .queue_us = dv->queue_us };
+    struct due_row row = row_of(dv, due_at_ms);
 
-    settle_put_row(d, &row);
+    if (followed_is_ordered(dv->hook)) {
+        change_due_put(d->filling, &row);
+    } else {
+        settle_put_row(d, &row);
+    }
 }
 
 static void put_dead(struct dispatcher *d, const struct delivery *dv)
@@ -123,6 +125,7 @@ static enum delivery_state state_after(const struct followed *f,
     case VERDICT_DELIVERED:
         return DELIVERY_DELIVERED;
     case VERDICT_RETRY:
+    case VERDICT_AGAIN:
         return followed_is_active(f) ? DELIVERY_RETRYING : DELIVERY_CANCELLED;
     case VERDICT_DEAD:
         break;
@@ -159,14 +162,17 @@ static struct str body_of(const struct outcome *o)
 }
 
 // A delivery that was not settled before: it moves, and is counted.
-static enum delivery_state move(struct dispatcher *d, const struct delivery *dv,
+static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
                                 const struct verdict *verdict,
                                 int64_t next_attempt_at_ms)
 {
     enum delivery_state state = state_after(dv->hook, verdict);
 
-    if (state == DELIVERY_RETRYING)
+    if (state == DELIVERY_RETRYING) {
+        if (followed_is_ordered(dv->hook))
+            dv->not_before_ms = next_attempt_at_ms;
         put_retry(d, dv, next_attempt_at_ms);
+    }
     if (state == DELIVERY_DEAD)
         put_dead(d, dv);
     count_state(d, state);
@@ -223,18 +229,96 @@ static enum error_class error_of(const struct followed *f,
 static struct verdict decide(struct dispatcher *d, const struct slot *s,
                              const struct outcome *o)
 {
+    const struct followed *f = s->delivery->hook;
     const struct attempt_end end = {
-        .error = error_of(s->delivery->hook, o),
+        .error = error_of(f, o),
+        .is_ours = o->is_ours,
         .response_code = o->response_code,
         .n_attempts = s->delivery->n_attempts,
         .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
     };
-    const struct retry_policy policy = { .waits_ms =
-                                             d->config->retry_schedule_ms,
-                                         .n_waits = d->config->n_retries,
-                                         .jitter = next_jitter(d) };
+    const struct retry_policy policy = {
+        .waits_ms = f->retry_waits_ms != NULL ? f->retry_waits_ms
+                                              : d->config->retry_schedule_ms,
+        .n_waits =
+            f->retry_waits_ms != NULL ? f->n_retry_waits : d->config->n_retries,
+        .jitter = next_jitter(d),
+        .overload_wait_ms = d->config->overload_wait_ms,
+    };
 
     return retry_decide(&end, &policy);
+}
+
+// What the attempt says about the receiver.
+static void hear(struct dispatcher *d, const struct slot *s,
+                 const struct verdict *verdict)
+{
+    struct followed *f = s->delivery->hook;
+    enum pace_change change;
+
+    endpoint_heard(d, s->endpoint, verdict->feedback);
+    f->is_trusted = verdict->feedback != FEEDBACK_UNREACHABLE;
+    f->is_stuck = false;
+    change =
+        pace_ended(&f->pace, &f->limits, verdict->feedback, clock_mono_us(),
+                   verdict->pause_ms * 1000, next_jitter(d));
+    if (f->hook == NULL)
+        return;
+    if (change == PACE_OPENED)
+        outbox_hook_event(d, f, "posthorn.hook.failing", "unreachable");
+    if (change == PACE_CLOSED)
+        outbox_hook_event(d, f, "posthorn.hook.recovered", "answered");
+    if (verdict->kind == VERDICT_DELIVERED || s->delivery->past == PAST_NONE)
+        health_note(d, f, verdict->kind == VERDICT_DELIVERED);
+    if (verdict->is_gone)
+        health_gone(d, f);
+}
+
+// Its row stays where it is, or it gets one; it waits in its place.
+static void stay(struct dispatcher *d, struct delivery *dv)
+{
+    if (dv->has_row && dv->due_at_ms != 0)
+        drop_row(d, dv); // from before the hook was ordered
+    if (!dv->has_row)
+        open_give_row(d, dv, 0);
+    dv->due_at_ms = 0;
+    dv->is_fresh = false;
+    pump_return(d, dv);
+}
+
+// No attempt was made: this one waits a moment, and nothing is counted.
+static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
+{
+    struct delivery *dv = s->delivery;
+    int64_t next_ms = clock_now_ms() + delay_ms;
+
+    log_warn("attempt could not be made", "hook=%" PRIu64, dv->hook->no);
+    pace_lost(&dv->hook->pace);
+    slot_free(d, s);
+    if (dv->manual != NULL)
+        manual_refuse(d, dv, ERR_AGAIN);
+    if (dv->past == PAST_NONE && followed_is_ordered(dv->hook)) {
+        dv->not_before_ms = next_ms;
+        put_retry(d, dv, next_ms);
+        stay(d, dv);
+    } else {
+        if (dv->past == PAST_NONE)
+            put_retry(d, dv, next_ms);
+        leave(d, dv);
+    }
+    settle_touch(d);
+}
+
+static void put_error(struct attempt *attempt, const struct outcome *o,
+                      char *status, size_t status_bytes)
+{
+    int n;
+
+    attempt->error_message = o->error_message;
+    if (o->error != ERROR_NONE || attempt->error == ERROR_NONE)
+        return;
+    n = snprintf(status, status_bytes, "status %u", o->response_code);
+    attempt->error_message = (struct str){ status, (size_t)n };
 }
 
 static void settle(struct dispatcher *d, struct slot *s,
@@ -250,13 +334,14 @@ static void settle(struct dispatcher *d, struct slot *s,
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
     verdict = decide(d, s, o);
-    attempt.error = verdict.error;
-    attempt.error_message = o->error_message;
-    if (o->error == ERROR_NONE && verdict.error != ERROR_NONE) {
-        int n = snprintf(status, sizeof(status), "status %u", o->response_code);
-
-        attempt.error_message = (struct str){ status, (size_t)n };
+    if (verdict.kind == VERDICT_AGAIN) {
+        dv->n_attempts--;
+        put_off(d, s, verdict.delay_ms);
+        return;
     }
+    attempt.error = verdict.error;
+    put_error(&attempt, o, status, sizeof(status));
+    hear(d, s, &verdict);
     if (dv->past == PAST_NONE) {
         int64_t next_ms = clock_now_ms() + verdict.delay_ms;
 
@@ -267,10 +352,17 @@ static void settle(struct dispatcher *d, struct slot *s,
         attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }
     write_history(d, s, o, &attempt);
+    if (attempt.state == DELIVERY_DEAD && dv->past == PAST_NONE)
+        outbox_dead(d, s, &attempt);
     if (dv->manual != NULL)
         manual_answer(d, dv, attempt.started_at_us);
     slot_free(d, s);
-    leave(d, dv);
+    if (attempt.state == DELIVERY_RETRYING && dv->past == PAST_NONE &&
+        followed_is_ordered(f)) {
+        stay(d, dv);
+    } else {
+        leave(d, dv);
+    }
     pump_ready(f);
     followed_forget_if_done(f);
     settle_touch(d);
@@ -318,6 +410,7 @@ void settle_crash(struct dispatcher *d, struct slot *s)
         settle(d, s, &o);
         return;
     }
+    pace_lost(&dv->hook->pace);
     slot_free(d, s);
     pump_return(d, dv);
     if (dv->has_row) {
@@ -394,6 +487,7 @@ static void on_committed(void *data, enum err err)
         role_done(d->role);
         return;
     }
+    outbox_send(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
         settle_touch(d);
@@ -415,15 +509,10 @@ static void put_rows(struct dispatcher *d)
 
     while (d->rowless != NULL) {
         struct delivery *dv = d->rowless;
-        struct due_row row = { .hook_no = dv->hook->no,
-                               .due_at_ms = now_ms,
-                               .position = dv->position,
-                               .n_attempts = dv->n_attempts,
-                               .n_crashes = dv->n_crashes,
-                               .queue_us = dv->queue_us };
+        struct due_row row = row_of(dv, now_ms);
 
         change_due_put(d->filling, &row); // it is in memory: nobody to wake
-        open_give_row(d, dv, now_ms);
+        open_give_row(d, dv, row.due_at_ms);
     }
 }
 

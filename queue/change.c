@@ -151,6 +151,37 @@ void change_count(struct shard_change *c, enum count count, int64_t delta)
     c->n++;
 }
 
+void change_health(struct shard_change *c, uint64_t hook_no,
+                   const struct hook_health *health)
+{
+    bool is_known =
+        health->failing_since_ms != 0 || health->told_disabled_at_ms != 0;
+    uint8_t key[8];
+    uint8_t value[HEALTH_BYTES];
+
+    put_be64(key, hook_no);
+    put_be64(value, (uint64_t)health->failing_since_ms);
+    put_be64(value + 8, (uint64_t)health->told_disabled_at_ms);
+    put_step(c, is_known ? CHANGE_HEALTH_PUT : CHANGE_HEALTH_DEL,
+             bytes_of(key, sizeof(key)),
+             is_known ? bytes_of(value, sizeof(value)) : STR_EMPTY);
+}
+
+void change_outbox_put(struct shard_change *c, const struct event *event)
+{
+    buf_reset(&c->record);
+    event_encode(event, NULL, &c->record);
+    put_step(c, CHANGE_OUTBOX_PUT,
+             bytes_of(event->id.bytes, sizeof(event->id.bytes)),
+             buf_str(&c->record));
+}
+
+void change_outbox_del(struct shard_change *c, const struct id *id)
+{
+    put_step(c, CHANGE_OUTBOX_DEL, bytes_of(id->bytes, sizeof(id->bytes)),
+             STR_EMPTY);
+}
+
 size_t change_n(const struct shard_change *c)
 {
     return c->n;

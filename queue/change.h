@@ -11,7 +11,11 @@ enum change_op {
     CHANGE_DUE_DEL = 2,
     CHANGE_DEAD_PUT = 3,
     CHANGE_DEAD_DEL = 4,
-    CHANGE_ATTEMPT = 5 // key: hook(8), then the value of its row in by_hook
+    CHANGE_ATTEMPT = 5, // key: hook(8), then the value of its row in by_hook
+    CHANGE_HEALTH_PUT = 6,
+    CHANGE_HEALTH_DEL = 7,
+    CHANGE_OUTBOX_PUT = 8,
+    CHANGE_OUTBOX_DEL = 9
 };
 
 struct shard_change {

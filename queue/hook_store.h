@@ -125,6 +125,10 @@ MUST_CHECK enum err hook_get(struct hook_store *hs,
                              const struct hook_scope *scope, struct str name,
                              hook_visit visit, void *data);
 
+// The hook of this number. ERR_NOTFOUND.
+MUST_CHECK enum err hook_get_by_no(struct hook_store *hs, uint64_t no,
+                                   hook_visit visit, void *data);
+
 // The hooks of one scope by name, from after `after_name` (empty: the first).
 MUST_CHECK enum err hook_list(struct hook_store *hs,
                               const struct hook_scope *scope,

@@ -484,6 +484,32 @@ enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
     return err;
 }
 
+enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
+                        void *data)
+{
+    struct hook_room room;
+    struct hook h;
+    uint8_t bytes[8];
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err != OK)
+        return err;
+    hook_room_init(&room);
+    err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
+    if (err == OK)
+        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK)
+        err = hook_decode(str_of_val(val), hs->keys, &h, &room);
+    if (err == OK)
+        visit(data, &h);
+    store_read_end(hs->store);
+    hook_room_clear(&room);
+    return err;
+}
+
 static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
                          uint64_t revision, hook_visit visit, void *data)
 {

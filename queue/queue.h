@@ -88,6 +88,10 @@ struct due_row {
     uint32_t n_attempts; // made so far
     uint32_t n_crashes;  // senders that died with it
     int64_t queue_us;    // acceptance to the first attempt, once it was made
+    // Of an ordered hook, whose rows all have the due time 0, so that they lie
+    // in the order of the log:
+    int64_t not_before_ms; // of its next attempt; 0: at once
+    uint64_t lane;         // what stands in one line with it
 };
 
 // A dead letter.
@@ -120,6 +124,8 @@ enum error_class {
     ERROR_BLOCKED = 8,
     ERROR_GONE = 9
 };
+
+const char *error_name(enum error_class class); // "dns"; ERROR_NONE: "none"
 
 struct timing {       // microseconds
     int64_t queue_us; // acceptance to the start of the first attempt
@@ -164,6 +170,12 @@ enum count { // cumulative, kept in the same transactions as the rows
     COUNTS
 };
 
+// What is known of a hook across restarts.
+struct hook_health {
+    int64_t failing_since_ms;    // UTC epoch; 0: the last attempt succeeded
+    int64_t told_disabled_at_ms; // its being disabled then is an event already
+};
+
 struct shard_counts {
     int64_t counts[COUNTS];
     uint64_t n_due;  // rows in the index now
@@ -191,6 +203,14 @@ void change_dead_del(struct shard_change *c, uint64_t hook_no,
                      struct position position);
 void change_attempt(struct shard_change *c, const struct attempt *attempt);
 void change_count(struct shard_change *c, enum count count, int64_t delta);
+
+// With nothing known, the row goes.
+void change_health(struct shard_change *c, uint64_t hook_no,
+                   const struct hook_health *health);
+// An event that the engine makes itself. It lies here until it is in the event
+// log, under its own id.
+void change_outbox_put(struct shard_change *c, const struct event *event);
+void change_outbox_del(struct shard_change *c, const struct id *id);
 
 size_t change_n(const struct shard_change *c); // things said
 size_t change_bytes(const struct shard_change *c);
@@ -244,6 +264,17 @@ MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,
 MUST_CHECK enum err shard_dead_get(struct shard *s, uint64_t hook_no,
                                    struct position position,
                                    struct dead_row *out);
+
+// Each hook of which something is known.
+typedef void (*health_visit)(void *data, uint64_t hook_no,
+                             const struct hook_health *health);
+MUST_CHECK enum err shard_health_each(struct shard *s, health_visit visit,
+                                      void *data);
+
+// Up to `max` events that are not known to be in the event log, as committed.
+// What is visited is borrowed for the call.
+MUST_CHECK enum err shard_outbox_read(struct shard *s, size_t max,
+                                      event_visit visit, void *data);
 
 MUST_CHECK enum err shard_counts(struct shard *s, struct shard_counts *out);
 MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);

@@ -9,7 +9,8 @@
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta", "stacks" };
 const char *const shard_dbs[SHARD_DBS] = { "due",     "dead",     "attempts",
-                                           "by_hook", "by_event", "meta" };
+                                           "by_hook", "by_event", "meta",
+                                           "health",  "outbox" };
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "meta",  "stacks", "tokens" };
 
@@ -144,6 +145,8 @@ void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
     pack_u64(out, r->n_attempts);
     pack_u64(out, r->n_crashes);
     pack_i64(out, r->queue_us);
+    pack_i64(out, r->not_before_ms);
+    pack_u64(out, r->lane);
     record_end(out, start);
 }
 
@@ -165,6 +168,8 @@ enum err due_decode(struct str key, struct str bytes, struct due_row *out)
     out->n_attempts = (uint32_t)unpack_u64(&u);
     out->n_crashes = (uint32_t)unpack_u64(&u);
     out->queue_us = unpack_i64(&u);
+    out->not_before_ms = unpack_i64(&u);
+    out->lane = unpack_u64(&u);
     return unpack_done(&u);
 }
 
@@ -208,6 +213,33 @@ enum err dead_decode(struct str key, struct str bytes, struct dead_row *out)
 }
 
 // --- history ---
+
+const char *error_name(enum error_class class)
+{
+    switch (class) {
+    case ERROR_NONE:
+        return "none";
+    case ERROR_DNS:
+        return "dns";
+    case ERROR_CONNECT:
+        return "connect";
+    case ERROR_TLS:
+        return "tls";
+    case ERROR_TIMEOUT:
+        return "timeout";
+    case ERROR_RESET:
+        return "reset";
+    case ERROR_PROTOCOL:
+        return "protocol";
+    case ERROR_STATUS:
+        return "status";
+    case ERROR_BLOCKED:
+        return "blocked";
+    case ERROR_GONE:
+        return "gone";
+    }
+    return "unknown";
+}
 
 static void pack_timing(struct buf *out, const struct timing *t)
 {

@@ -336,6 +336,10 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
         err = move_rows(m, i, SHARD_DUE);
         if (err == OK)
             err = move_rows(m, i, SHARD_DEAD);
+        if (err == OK)
+            err = move_rows(m, i, SHARD_HEALTH);
+        if (err == OK) // anywhere will do: as if the id were a hook's number
+            err = move_rows(m, i, SHARD_OUTBOX);
     }
     if (err == OK)
         err = move_history(m);

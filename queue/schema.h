@@ -12,6 +12,9 @@
 //   dead        hook(8) position(8)            -> dead record
 //   attempts    no(8)                          -> attempt record
 //   by_hook     hook(8) no(8)                  -> state(1) status(2) error(1)
+//   health      hook(8)                        -> failing_since_ms(8)
+//                                                 told_disabled_at_ms(8)
+//   outbox      event id(16)                   -> event record
 //   by_event    position(8) hook(8) no(8)      -> nothing; a ping is at 0
 //   meta        "state"                        -> state record
 // DATA_DIR/hooks/            LMDB, written by api
@@ -73,6 +76,8 @@ enum {
     SHARD_BY_HOOK,
     SHARD_BY_EVENT,
     SHARD_META,
+    SHARD_HEALTH,
+    SHARD_OUTBOX,
     SHARD_DBS
 };
 enum {
@@ -94,6 +99,8 @@ extern const char *const hooks_dbs[HOOKS_DBS];
 #define BY_HOOK_KEY_BYTES  16
 #define BY_HOOK_BYTES      4
 #define BY_EVENT_KEY_BYTES 24
+
+#define HEALTH_BYTES 16
 
 // Where an attempt goes in the indexes: hook(8) position(8), and the value of
 // its row in by_hook.

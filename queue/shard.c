@@ -104,6 +104,14 @@ static enum err apply_step(struct shard *s, MDB_txn *txn,
         return put_or_del(s->store, txn, SHARD_DEAD, step, true);
     case CHANGE_DEAD_DEL:
         return put_or_del(s->store, txn, SHARD_DEAD, step, false);
+    case CHANGE_HEALTH_PUT:
+        return put_or_del(s->store, txn, SHARD_HEALTH, step, true);
+    case CHANGE_HEALTH_DEL:
+        return put_or_del(s->store, txn, SHARD_HEALTH, step, false);
+    case CHANGE_OUTBOX_PUT:
+        return put_or_del(s->store, txn, SHARD_OUTBOX, step, true);
+    case CHANGE_OUTBOX_DEL:
+        return put_or_del(s->store, txn, SHARD_OUTBOX, step, false);
     case CHANGE_ATTEMPT:
         return shard_put_attempt(s->store, txn, &s->fresh, step->key,
                                  step->value);

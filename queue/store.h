@@ -13,7 +13,7 @@
 #include "common/err.h"
 #include "common/str.h"
 
-#define STORE_DBS_MAX 8
+#define STORE_DBS_MAX 10
 
 struct store {
     MDB_env *env;

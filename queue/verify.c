@@ -102,6 +102,16 @@ static void on_attempt(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "deliveries %u: an attempt is damaged", k);
 }
 
+static void on_outbox(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct event e;
+    struct str id_key;
+
+    if (key.mv_size != sizeof(e.id.bytes) ||
+        event_decode(str_of_val(val), &e, &id_key) != OK)
+        fault(c, "deliveries %u: an event of the engine is damaged", k);
+}
+
 static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
                             unsigned k)
 {
@@ -169,6 +179,8 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
         err = each(c, s, txn, SHARD_DEAD, k, on_dead);
     if (err == OK)
         err = each(c, s, txn, SHARD_ATTEMPTS, k, on_attempt);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_OUTBOX, k, on_outbox);
     if (err == OK)
         err = check_index(c, s, txn, k);
     if (err != OK)

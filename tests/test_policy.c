@@ -25,7 +25,7 @@ static struct verdict decide(enum error_class error, uint16_t status,
                                      .response_code = status,
                                      .n_attempts = n_attempts,
                                      .retry_after_ms = -1 };
-    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2 };
+    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2, 0 };
 
     return retry_decide(&end, &policy);
 }
@@ -72,8 +72,8 @@ static void retry_waits_follow_the_schedule_with_jitter(void **state)
         const struct attempt_end end = { .response_code = 500,
                                          .n_attempts = n,
                                          .retry_after_ms = -1 };
-        const struct retry_policy least = { waits_ms, 3, 0 };
-        const struct retry_policy most = { waits_ms, 3, UINT32_MAX };
+        const struct retry_policy least = { waits_ms, 3, 0, 0 };
+        const struct retry_policy most = { waits_ms, 3, UINT32_MAX, 0 };
 
         assert_int_equal(retry_decide(&end, &least).delay_ms,
                          waits_ms[n - 1] * 8 / 10);
@@ -84,7 +84,7 @@ static void retry_waits_follow_the_schedule_with_jitter(void **state)
 
 static void a_receiver_may_ask_for_a_longer_wait(void **state)
 {
-    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2 };
+    const struct retry_policy policy = { waits_ms, 3, UINT32_MAX / 2, 0 };
     struct attempt_end end = { .response_code = 503,
                                .n_attempts = 1,
                                .retry_after_ms = waits_ms[0] * 100 };

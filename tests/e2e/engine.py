@@ -49,6 +49,10 @@ class Engine:
             "ingest_listen": f"127.0.0.1:{self.ingest_port}",
             "endpoint_allow": "127.0.0.0/8",
             "max_queue_bytes": "1GiB",
+            # What keeps a receiver from harm, at the speed of a test.
+            "overload_wait": "0s",
+            "breaker_wait": "100ms",
+            "breaker_wait_max": "500ms",
             **settings,
         }
         self.process = None

@@ -1,0 +1,13 @@
+// disabling.h — hooks that a dispatcher wants switched off.
+
+#ifndef API_DISABLING_H
+#define API_DISABLING_H
+
+#include "common/str.h"
+
+struct api;
+
+// Switches the hook of the frame off, if it is still as the dispatcher knows it.
+void disabling_on_frame(struct api *api, struct str frame);
+
+#endif

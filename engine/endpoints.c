@@ -1,0 +1,206 @@
+// endpoints.c — what hooks with the same receiver share: a window.
+//
+// An endpoint is scheme, host and port. One that says it is overloaded is slowed
+// down as a whole, whichever hook heard it; a hook that finds no place waits in
+// the endpoint's room, and goes on when an attempt has ended.
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/mem.h"
+#include "common/url.h"
+#include "engine/dispatch.h"
+
+#define TABLE_MIN    256 // a power of two
+#define WINDOW_START 16
+
+struct endpoint {
+    struct endpoint *next; // of the same hash
+    uint64_t hash;
+    char *name;       // "https://example.com:443"
+    uint32_t n_users; // hooks, and attempts in flight
+    uint32_t n_sent;
+    struct pace pace;
+    struct waiting_room room;
+};
+
+static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
+{
+    return &d->endpoints[hash & d->n_endpoints_mask];
+}
+
+static void grow(struct dispatcher *d)
+{
+    size_t n_old = d->endpoints != NULL ? d->n_endpoints_mask + 1 : 0;
+    struct endpoint **old = d->endpoints;
+
+    d->n_endpoints_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->endpoints = xcalloc(d->n_endpoints_mask + 1, sizeof(struct endpoint *));
+    for (size_t i = 0; i < n_old; i++) {
+        struct endpoint *e = old[i];
+
+        while (e != NULL) {
+            struct endpoint *next = e->next;
+            struct endpoint **head = place_of(d, e->hash);
+
+            e->next = *head;
+            *head = e;
+            e = next;
+        }
+    }
+    free(old);
+}
+
+static struct endpoint *endpoint_new(struct dispatcher *d, struct str name,
+                                     uint64_t hash)
+{
+    struct endpoint *e = xcalloc(1, sizeof(*e));
+    struct endpoint **head;
+
+    if (d->endpoints == NULL || d->n_endpoints > d->n_endpoints_mask)
+        grow(d);
+    e->hash = hash;
+    e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
+    pace_init(&e->pace, WINDOW_START);
+    head = place_of(d, hash);
+    e->next = *head;
+    *head = e;
+    d->n_endpoints++;
+    return e;
+}
+
+// A URL that cannot be read has an endpoint as well, that of the empty name.
+static void put_name(struct str text, struct buf *name)
+{
+    struct url url;
+
+    if (url_parse(text, &url, NULL) == OK)
+        url_endpoint(&url, name);
+}
+
+struct endpoint *endpoint_use(struct dispatcher *d, struct str url)
+{
+    struct endpoint *e = NULL;
+    struct buf name;
+    uint64_t hash;
+
+    buf_init(&name, 0);
+    put_name(url, &name);
+    hash = hash64(buf_str(&name), 0);
+    if (d->endpoints != NULL)
+        e = *place_of(d, hash);
+    while (e != NULL && !str_is(buf_str(&name), e->name))
+        e = e->next;
+    if (e == NULL)
+        e = endpoint_new(d, buf_str(&name), hash);
+    buf_clear(&name);
+    e->n_users++;
+    return e;
+}
+
+void endpoint_drop(struct dispatcher *d, struct endpoint *e)
+{
+    struct endpoint **link;
+
+    if (e == NULL || --e->n_users > 0)
+        return;
+    link = place_of(d, e->hash);
+    while (*link != e)
+        link = &(*link)->next;
+    *link = e->next;
+    d->n_endpoints--;
+    free(e->name);
+    free(e);
+}
+
+// --- waiting rooms ---
+
+void room_enter(struct waiting_room *room, struct followed *f)
+{
+    f->is_ready = true;
+    f->room = room;
+    f->next_ready = NULL;
+    if (room->last != NULL) {
+        room->last->next_ready = f;
+    } else {
+        room->first = f;
+    }
+    room->last = f;
+}
+
+void room_leave(struct followed *f)
+{
+    struct waiting_room *room = f->room;
+    struct followed *before = NULL;
+
+    if (room == NULL)
+        return;
+    for (struct followed *at = room->first; at != f; at = at->next_ready)
+        before = at;
+    if (before != NULL) {
+        before->next_ready = f->next_ready;
+    } else {
+        room->first = f->next_ready;
+    }
+    if (room->last == f)
+        room->last = before;
+    f->room = NULL;
+    f->is_ready = false;
+}
+
+void room_let_go(struct waiting_room *room, uint32_t n)
+{
+    while (n-- > 0 && room->first != NULL) {
+        struct followed *f = room->first;
+
+        room_leave(f);
+        pump_ready(f);
+    }
+}
+
+// --- the window ---
+
+static struct pace_limits limits_of(const struct dispatcher *d)
+{
+    return (struct pace_limits){
+        .max_inflight = (uint32_t)d->config->max_inflight_per_endpoint,
+    };
+}
+
+static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e)
+{
+    struct pace_limits limits = limits_of(d);
+    uint32_t window = pace_window(&e->pace, &limits);
+
+    return window > e->n_sent ? window - e->n_sent : 0;
+}
+
+bool endpoint_admits(struct followed *f)
+{
+    if (n_free(f->dispatcher, f->endpoint) > 0)
+        return true;
+    room_enter(&f->endpoint->room, f);
+    return false;
+}
+
+void endpoint_sent(struct endpoint *e)
+{
+    e->n_users++;
+    e->n_sent++;
+}
+
+void endpoint_left(struct dispatcher *d, struct endpoint *e)
+{
+    e->n_sent--;
+    room_let_go(&e->room, n_free(d, e));
+    endpoint_drop(d, e);
+}
+
+void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+                    enum feedback feedback)
+{
+    struct pace_limits limits = limits_of(d);
+
+    pace_ended(&e->pace, &limits, feedback, clock_mono_us(), 0, 0);
+}

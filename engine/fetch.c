@@ -1,0 +1,118 @@
+// fetch.c — due rows into memory, and back.
+
+#include <inttypes.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "engine/dispatch.h"
+
+#define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
+#define FETCH_ROWS_FEW 8
+
+struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
+{
+    bool is_ordered = followed_is_ordered(dv->hook);
+
+    // An ordered hook's rows lie by position: their due time is no part of it.
+    return (struct due_row){ .hook_no = dv->hook->no,
+                             .due_at_ms = is_ordered ? 0 : due_at_ms,
+                             .position = dv->position,
+                             .n_attempts = dv->n_attempts,
+                             .n_crashes = dv->n_crashes,
+                             .queue_us = dv->queue_us,
+                             .not_before_ms = dv->not_before_ms,
+                             .lane = dv->lane };
+}
+
+// Whether more rows are due later: then the timer waits for the first.
+static void look_ahead(struct followed *f, const struct due_row *last)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct due_query query = { .hook_no = f->no,
+                               .after = last,
+                               .until_ms = INT64_MAX };
+    struct due_row next;
+    size_t n = 0;
+
+    if (shard_due_read(d->shard, &query, &next, 1, &n) != OK)
+        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
+    f->is_fetchable = false;
+    f->has_rows = n > 0;
+    if (n > 0)
+        followed_expect(f, next.due_at_ms);
+}
+
+static bool take_row(struct followed *f, const struct due_row *row)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct delivery *dv;
+
+    if (open_find(d, row->hook_no, row->position) != NULL)
+        return false;
+    dv = open_add(d, f, row->position);
+    open_give_row(d, dv, row->due_at_ms);
+    dv->n_attempts = row->n_attempts;
+    dv->n_crashes = row->n_crashes;
+    dv->queue_us = row->queue_us;
+    dv->not_before_ms = row->not_before_ms;
+    dv->lane = row->lane;
+    pump_enqueue(d, dv);
+    return true;
+}
+
+// Returns how many were new.
+static size_t fetch_some(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct due_row rows[FETCH_ROWS];
+    size_t max = d->n_fetched < FETCHED_MANY ? FETCH_ROWS : FETCH_ROWS_FEW;
+    bool goes_on = f->fetched_after == d->n_commits;
+    struct due_query query = {
+        .hook_no = f->no,
+        .after = goes_on ? &f->fetched : NULL,
+        .until_ms = followed_is_active(f) ? clock_now_ms() : INT64_MAX,
+    };
+    size_t n_new = 0;
+    size_t n = 0;
+
+    if (shard_due_read(d->shard, &query, rows, max, &n) != OK)
+        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
+    for (size_t i = 0; i < n; i++)
+        n_new += take_row(f, &rows[i]);
+    if (n > 0) {
+        f->fetched = rows[n - 1];
+        f->fetched_after = d->n_commits;
+        goes_on = true;
+    }
+    if (n < max)
+        look_ahead(f, goes_on ? &f->fetched : NULL);
+    return n_new;
+}
+
+void fetch_rows(struct followed *f)
+{
+    // The first rows of an ordered hook may be those that stand still in memory.
+    while (f->is_fetchable && fetch_some(f) == 0 && followed_is_ordered(f)) {
+    }
+}
+
+void fetch_spill(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct delivery *dv;
+
+    while ((dv = line_take(d, f)) != NULL) {
+        if (dv->manual != NULL) // its sender died; its turn may be far off now
+            manual_refuse(d, dv, ERR_AGAIN);
+        if (!dv->has_row) {
+            struct due_row row = row_of(dv, clock_now_ms());
+
+            settle_put_row(d, &row);
+        }
+        open_remove(d, dv);
+    }
+    f->has_rows = true;
+    f->is_fetchable = true;
+    f->fetched_after = 0; // from the front again
+    pump_ready(f);
+}

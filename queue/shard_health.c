@@ -1,0 +1,92 @@
+// shard_health.c — what a shard's owner keeps besides deliveries: the health of
+// its hooks, and events of its own that are not in the log yet.
+
+#include "common/codec.h"
+#include "common/log.h"
+#include "queue/shard.h"
+
+// Calls `visit` with each row until it returns false.
+static enum err each_row(struct shard *s, unsigned db,
+                         bool (*visit)(void *data, MDB_val key, MDB_val val),
+                         void *data)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val;
+    bool goes_on = true;
+    enum err err = store_read(s->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, s->store->dbs[db], &cursor);
+    if (rc == 0) {
+        while (goes_on &&
+               (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
+            goes_on = visit(data, key, val);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(s->store);
+    return rc == 0 || rc == MDB_NOTFOUND ? OK
+                                         : store_err(s->store, rc, "read rows");
+}
+
+struct health_reading {
+    health_visit visit;
+    void *data;
+};
+
+static bool on_health(void *data, MDB_val key, MDB_val val)
+{
+    const struct health_reading *reading = data;
+    const uint8_t *bytes = val.mv_data;
+    struct hook_health health;
+
+    if (key.mv_size != 8 || val.mv_size != HEALTH_BYTES) {
+        log_warn("damaged health of a hook passed over", "");
+        return true;
+    }
+    health.failing_since_ms = (int64_t)get_be64(bytes);
+    health.told_disabled_at_ms = (int64_t)get_be64(bytes + 8);
+    reading->visit(reading->data, get_be64(key.mv_data), &health);
+    return true;
+}
+
+enum err shard_health_each(struct shard *s, health_visit visit, void *data)
+{
+    struct health_reading reading = { visit, data };
+
+    return each_row(s, SHARD_HEALTH, on_health, &reading);
+}
+
+struct outbox_reading {
+    event_visit visit;
+    void *data;
+    size_t n_left;
+};
+
+static bool on_outbox(void *data, MDB_val key, MDB_val val)
+{
+    struct outbox_reading *reading = data;
+    struct event event;
+    struct str id_key;
+
+    (void)key;
+    if (reading->n_left == 0)
+        return false;
+    if (event_decode(str_of_val(val), &event, &id_key) != OK) {
+        log_warn("damaged event of the engine passed over", "");
+        return true;
+    }
+    reading->n_left--;
+    return reading->visit(reading->data, &event);
+}
+
+enum err shard_outbox_read(struct shard *s, size_t max, event_visit visit,
+                           void *data)
+{
+    struct outbox_reading reading = { visit, data, max };
+
+    return each_row(s, SHARD_OUTBOX, on_outbox, &reading);
+}
