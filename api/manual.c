@@ -1,4 +1,5 @@
-// manual.c — handlers of the routes that make an attempt at once.
+// manual.c — handlers of the routes that a dispatcher answers: an attempt at
+// once, and how it goes with a hook.
 //
 // Happy path: the hook is looked up, its dispatcher makes the attempt and
 // commits its row, the record is read and shown. Whatever came of the attempt,
@@ -62,7 +63,7 @@ static void answered(struct call *c, uint64_t hook_no,
     call_fail_store(c, answer->err);
 }
 
-static void make(struct call *c, struct ask ask)
+static void ask_about_hook(struct call *c, struct ask ask, on_answer then)
 {
     struct str name = c->match.params[PARAM_HOOK];
     struct hook_scope scope;
@@ -77,13 +78,28 @@ static void make(struct call *c, struct ask ask)
     } else if (err != OK) {
         call_fail_store(c, err);
     } else {
-        ask_dispatcher(c, ask, answered);
+        ask_dispatcher(c, ask, then);
     }
 }
 
 void manual_ping(struct call *c)
 {
-    make(c, (struct ask){ .what = ASK_PING });
+    ask_about_hook(c, (struct ask){ .what = ASK_PING }, answered);
+}
+
+static void status_answered(struct call *c, uint64_t hook_no,
+                            const struct answer *answer)
+{
+    if (answer->err == OK) {
+        call_answer(c, 200, answer->text);
+    } else {
+        answered(c, hook_no, answer);
+    }
+}
+
+void manual_status(struct call *c)
+{
+    ask_about_hook(c, (struct ask){ .what = ASK_STATUS }, status_answered);
 }
 
 void manual_redeliver(struct call *c)
@@ -97,5 +113,5 @@ void manual_redeliver(struct call *c)
                   log_quote(c->match.params[PARAM_EVENT]));
         return;
     }
-    make(c, ask);
+    ask_about_hook(c, ask, answered);
 }

@@ -7,6 +7,7 @@ struct call;
 
 // Each answers its call with the record of the attempt, later.
 void manual_ping(struct call *c);
+void manual_status(struct call *c);
 void manual_redeliver(struct call *c);
 
 #endif

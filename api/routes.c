@@ -26,6 +26,8 @@
       .takes_json = false },                                                   \
     { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
       .takes_json = false },                                                   \
+    { METHOD_GET, at "/{hook}/status", manual_status, AUTH_READ,                 \
+      .takes_json = false },                                                   \
     { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                   \
       .takes_json = false },                                                   \
     { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                    \
@@ -43,6 +45,8 @@
     { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                   \
       .is_akinon = true },                                                     \
     { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,         \
+      .is_akinon = true },                                                     \
+    { METHOD_GET, at "/{hook}/status", manual_status, AUTH_READ,               \
       .is_akinon = true },                                                     \
     { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                 \
       .is_akinon = true },                                                     \

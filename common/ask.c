@@ -29,7 +29,8 @@ enum err ask_unpack(struct str frame, struct ask *out)
     out->hook_no = unpack_u64(&u);
     out->event_id = unpack_id(&u);
     err = unpack_done(&u);
-    if (err == OK && what != ASK_PING && what != ASK_REDELIVER)
+    if (err == OK && what != ASK_PING && what != ASK_REDELIVER &&
+        what != ASK_STATUS)
         err = ERR_CORRUPT;
     if (err == OK)
         out->what = (enum ask_what)what;
@@ -45,6 +46,7 @@ void answer_pack(struct buf *frame, const struct answer *answer)
                                   sizeof(answer->position) });
     pack_id(frame, &answer->event_id);
     pack_i64(frame, answer->started_at_us);
+    pack_str(frame, answer->text);
 }
 
 enum err answer_unpack(struct str frame, struct answer *out)
@@ -60,6 +62,7 @@ enum err answer_unpack(struct str frame, struct answer *out)
     position = unpack_str(&u);
     out->event_id = unpack_id(&u);
     out->started_at_us = unpack_i64(&u);
+    out->text = unpack_str(&u);
     if (unpack_done(&u) != OK || err_no > ERR_IO ||
         position.n_bytes != sizeof(out->position))
         return ERR_CORRUPT;

@@ -13,11 +13,12 @@
 #include "common/id.h"
 #include "common/str.h"
 
-#define ASK_FRAME_MAX_BYTES 1024
+#define ASK_FRAME_MAX_BYTES 4096
 
 enum ask_what {
     ASK_PING = 1,     // send a ping now
-    ASK_REDELIVER = 2 // send this event to the hook once more, now
+    ASK_REDELIVER = 2, // send this event to the hook once more, now
+    ASK_STATUS = 3     // how it goes: `text` of the answer is a JSON object
 };
 
 struct ask {
@@ -37,6 +38,7 @@ struct answer {
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
     int64_t started_at_us; // UTC epoch
+    struct str text;       // ASK_STATUS
 };
 
 // Append a frame's content.

@@ -10,6 +10,7 @@
 //   settle.c    turns outcomes into history and moves; commits
 //   health.c    hooks that fail for long, and are switched off
 //   outbox.c    the engine's own events
+//   status.c    how it goes with a hook, for people
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   dispatcher.c  the process: links, timers, drain
 //
@@ -375,6 +376,11 @@ void outbox_hook_event(struct dispatcher *d, const struct followed *f,
 void outbox_dead(struct dispatcher *d, const struct slot *s,
                  const struct attempt *attempt);
 void outbox_send(struct dispatcher *d); // what is committed
+
+// --- status.c ---
+
+// Appends a JSON object.
+void status_put(struct dispatcher *d, struct followed *f, struct buf *out);
 
 // --- manual.c ---
 

@@ -387,11 +387,29 @@ static enum err redeliver(struct search *s)
 
 // --- questions ---
 
+static enum err tell_status(struct dispatcher *d, const struct ask *ask)
+{
+    struct followed *f = followed_find(d, ask->hook_no);
+    struct manual m = { .n_apis = d->n_apis, .answer = { .no = ask->no } };
+    struct buf text;
+
+    if (f == NULL || f->hook == NULL)
+        return ERR_NOTFOUND;
+    buf_init(&text, 0);
+    status_put(d, f, &text);
+    m.answer.text = buf_str(&text);
+    send_answer(d, &m);
+    buf_clear(&text);
+    return OK;
+}
+
 static enum err start(struct dispatcher *d, const struct ask *ask)
 {
     struct search search = { .d = d, .ask = ask };
     struct followed *f;
 
+    if (ask->what == ASK_STATUS)
+        return tell_status(d, ask);
     if (d->is_draining)
         return ERR_AGAIN;
     if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)

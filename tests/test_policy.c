@@ -65,6 +65,93 @@ static void retry_follows_the_outcome_table(void **state)
     }
 }
 
+static void attempts_tell_about_the_receiver(void **state)
+{
+    static const struct {
+        enum error_class error;
+        uint16_t status;
+        enum feedback feedback;
+    } cases[] = {
+        { ERROR_NONE, 200, FEEDBACK_SUCCESS },
+        { ERROR_NONE, 302, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 404, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 410, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 408, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 429, FEEDBACK_OVERLOADED },
+        { ERROR_NONE, 500, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 501, FEEDBACK_ANSWERED },
+        { ERROR_NONE, 502, FEEDBACK_OVERLOADED },
+        { ERROR_NONE, 503, FEEDBACK_OVERLOADED },
+        { ERROR_NONE, 504, FEEDBACK_OVERLOADED },
+        { ERROR_DNS, 0, FEEDBACK_UNREACHABLE },
+        { ERROR_CONNECT, 0, FEEDBACK_UNREACHABLE },
+        { ERROR_TLS, 0, FEEDBACK_UNREACHABLE },
+        { ERROR_TIMEOUT, 0, FEEDBACK_UNREACHABLE },
+        { ERROR_RESET, 0, FEEDBACK_UNREACHABLE },
+        { ERROR_PROTOCOL, 0, FEEDBACK_ANSWERED },
+        { ERROR_BLOCKED, 0, FEEDBACK_ANSWERED },
+        { ERROR_STATUS, 200, FEEDBACK_ANSWERED }, // by what the body says
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct verdict v = decide(cases[i].error, cases[i].status, 1);
+
+        if (v.feedback != cases[i].feedback)
+            fail_msg("error %d status %u: feedback %d", cases[i].error,
+                     cases[i].status, v.feedback);
+        assert_int_equal(v.is_gone, cases[i].status == 410);
+    }
+}
+
+static void least_waits_and_wishes_are_kept(void **state)
+{
+    const struct retry_policy policy = { .waits_ms = waits_ms,
+                                         .n_waits = 3,
+                                         .jitter = UINT32_MAX / 2,
+                                         .overload_wait_ms = 60000 };
+    struct attempt_end end = { .response_code = 429,
+                               .n_attempts = 1,
+                               .retry_after_ms = -1 };
+    struct verdict v = retry_decide(&end, &policy);
+
+    (void)state;
+    assert_in_range(v.delay_ms, 59000, 61000);
+    assert_int_equal(v.pause_ms, 0);
+    end.retry_after_ms = 90000;
+    v = retry_decide(&end, &policy);
+    assert_int_equal(v.delay_ms, 90000);
+    assert_int_equal(v.pause_ms, 90000);
+    end.response_code = 500; // is for this one only
+    v = retry_decide(&end, &policy);
+    assert_int_equal(v.delay_ms, 90000);
+    assert_int_equal(v.pause_ms, 0);
+    end = (struct attempt_end){ .error = ERROR_TIMEOUT,
+                                .n_attempts = 1,
+                                .retry_after_ms = -1 };
+    assert_in_range(retry_decide(&end, &policy).delay_ms, 59000, 61000);
+    end.error = ERROR_CONNECT;
+    assert_in_range(retry_decide(&end, &policy).delay_ms, 900, 1100);
+    end.n_attempts = 3; // a longer wait stays as it is
+    end.error = ERROR_TIMEOUT;
+    assert_in_range(retry_decide(&end, &policy).delay_ms, 99000, 101000);
+}
+
+static void our_own_want_is_no_attempt(void **state)
+{
+    const struct retry_policy policy = { waits_ms, 3, 0, 0 };
+    struct attempt_end end = { .error = ERROR_CONNECT,
+                               .is_ours = true,
+                               .n_attempts = 4,
+                               .retry_after_ms = -1 };
+    struct verdict v = retry_decide(&end, &policy);
+
+    (void)state;
+    assert_int_equal(v.kind, VERDICT_AGAIN);
+    assert_int_equal(v.delay_ms, OURS_WAIT_MS);
+    assert_int_equal(v.feedback, FEEDBACK_ANSWERED);
+}
+
 static void retry_waits_follow_the_schedule_with_jitter(void **state)
 {
     (void)state;
@@ -368,6 +455,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retry_follows_the_outcome_table),
+        cmocka_unit_test(attempts_tell_about_the_receiver),
+        cmocka_unit_test(least_waits_and_wishes_are_kept),
+        cmocka_unit_test(our_own_want_is_no_attempt),
         cmocka_unit_test(retry_waits_follow_the_schedule_with_jitter),
         cmocka_unit_test(a_receiver_may_ask_for_a_longer_wait),
         cmocka_unit_test(retry_after_is_read_in_every_form),

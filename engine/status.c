@@ -1,0 +1,80 @@
+// status.c — how it goes with a hook, for people.
+
+#include <inttypes.h>
+
+#include "common/clock.h"
+#include "engine/dispatch.h"
+
+// The one that holds up the others of an ordered hook. NULL: none does.
+static const struct delivery *blocking(const struct followed *f)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (!followed_is_ordered(f))
+        return NULL;
+    for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
+        if (dv->place == DELIVERY_WAITING && dv->not_before_ms > now_ms)
+            return dv;
+    }
+    return NULL;
+}
+
+static const char *state_of(const struct followed *f)
+{
+    if (f->hook->disabled != HOOK_NOT_DISABLED ||
+        f->disable_wanted != HOOK_NOT_DISABLED)
+        return "disabled";
+    if (!f->hook->active)
+        return "inactive";
+    if (f->pace.breaker == BREAKER_OPEN)
+        return "open";
+    if (f->pace.breaker == BREAKER_PROBING)
+        return "probing";
+    if (blocking(f) != NULL)
+        return "blocked";
+    return f->pace.not_before_us > clock_mono_us() ? "paused" : "ok";
+}
+
+static bool put_id(void *data, const struct event *event)
+{
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&event->id, id);
+    buf_printf(data, ",\"blockedBy\":\"%s\"", id);
+    return false;
+}
+
+static void put_time(struct buf *out, const char *key, int64_t at_ms)
+{
+    if (at_ms > 0) {
+        buf_printf(out, ",\"%s\":%" PRId64, key, at_ms);
+    } else {
+        buf_printf(out, ",\"%s\":null", key);
+    }
+}
+
+static uint32_t n_waiting(const struct followed *f)
+{
+    return f->n_open > f->n_sent ? f->n_open - f->n_sent : 0;
+}
+
+void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
+{
+    const struct delivery *head = blocking(f);
+    int64_t wait_us = f->pace.not_before_us - clock_mono_us();
+    int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
+
+    if (head != NULL && next_ms == 0)
+        next_ms = head->not_before_ms;
+    buf_printf(out,
+               "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
+               "\"waiting\":%u,\"more\":%s",
+               state_of(f), f->n_sent, pace_window(&f->pace, &f->limits),
+               n_waiting(f), f->has_rows ? "true" : "false");
+    put_time(out, "nextAttemptAt", next_ms);
+    put_time(out, "failingSince", f->health.failing_since_ms);
+    if (head == NULL ||
+        event_view_get(d->events, head->position, put_id, out) != OK)
+        buf_puts(out, ",\"blockedBy\":null");
+    buf_putc(out, '}');
+}
