@@ -289,6 +289,9 @@ void endpoint_heard(struct dispatcher *d, struct endpoint *e,
                     enum feedback feedback);
 // The attempt has ended: its place is free.
 void endpoint_left(struct dispatcher *d, struct endpoint *e);
+// Lets go on who waits though there are places: whoever was let go before did
+// not use his, for want of something else.
+void endpoints_look(struct dispatcher *d);
 
 void room_enter(struct waiting_room *room, struct followed *f);
 void room_leave(struct followed *f); // fine if it is in none
@@ -338,6 +341,8 @@ void pump_enqueue(struct dispatcher *d, struct delivery *dv);
 void pump_ready(struct followed *f); // it may have something to send
 void pump_all(struct dispatcher *d);
 void pump_sender(struct sender_link *link);
+// A place among those of hooks that did not answer is free.
+void pump_let_go(struct sender_link *link);
 // Back to the front of its hook's line.
 void pump_return(struct dispatcher *d, struct delivery *dv);
 

@@ -151,11 +151,12 @@ void room_leave(struct followed *f)
 
 void room_let_go(struct waiting_room *room, uint32_t n)
 {
-    while (n-- > 0 && room->first != NULL) {
+    while (n > 0 && room->first != NULL) {
         struct followed *f = room->first;
 
         room_leave(f);
         pump_ready(f);
+        n -= f->is_ready; // else it has to wait for something else
     }
 }
 
@@ -188,6 +189,14 @@ void endpoint_sent(struct endpoint *e)
 {
     e->n_users++;
     e->n_sent++;
+}
+
+void endpoints_look(struct dispatcher *d)
+{
+    for (size_t i = 0; d->endpoints != NULL && i <= d->n_endpoints_mask; i++) {
+        for (struct endpoint *e = d->endpoints[i]; e != NULL; e = e->next)
+            room_let_go(&e->room, n_free(d, e));
+    }
 }
 
 void endpoint_left(struct dispatcher *d, struct endpoint *e)

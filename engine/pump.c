@@ -126,6 +126,14 @@ static uint32_t share(const struct sender_link *link, uint32_t of)
     return places > 0 ? places : 1;
 }
 
+void pump_let_go(struct sender_link *link)
+{
+    uint32_t places = share(link, UNTRUSTED_SHARE);
+
+    if (link->n_untrusted < places)
+        room_let_go(&link->untrusted, places - link->n_untrusted);
+}
+
 // Whether there is a place for it. If not, the end of an attempt brings it back.
 static bool has_place(struct sender_link *link, struct followed *f)
 {
@@ -212,7 +220,7 @@ static void set_apart(struct dispatcher *d, struct slot *s)
     if (s->is_untrusted) {
         s->is_untrusted = false;
         link->n_untrusted--;
-        room_let_go(&link->untrusted, 1);
+        pump_let_go(link);
     }
 }
 
@@ -228,6 +236,9 @@ static void on_slow_timer(uv_timer_t *timer)
             d->senders[s->sender].n_slow < d->config->max_inflight_slow)
             set_apart(d, s);
     }
+    for (unsigned i = 0; i < d->n_senders; i++)
+        pump_let_go(&d->senders[i]);
+    endpoints_look(d);
     pump_all(d);
 }
 

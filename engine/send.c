@@ -73,7 +73,7 @@ void slot_free(struct dispatcher *d, struct slot *s)
     }
     if (s->is_untrusted) {
         link->n_untrusted--;
-        room_let_go(&link->untrusted, 1);
+        pump_let_go(link);
     }
     endpoint_left(d, s->endpoint);
     s->delivery = NULL;

@@ -43,12 +43,13 @@ int setup_role(unsigned index)
     struct buf why;
 
     buf_init(&why, 0);
-    if (read_keys(config, &qc.keys, &why) != OK) {
+    if (queue_judge(&qc, &why) == OK &&
+        read_keys(config, &qc.keys, &why) != OK) {
         log_warn("secret_key_file cannot be used", "reason=%s",
                  log_quote(buf_str(&why)));
         _exit(1);
     }
-    if (queue_prepare(&qc, &why) != OK) {
+    if (qc.keys == NULL || queue_prepare(&qc, &why) != OK) {
         log_warn("data directory cannot be used", "data_dir=%s reason=%s",
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));
         _exit(1);

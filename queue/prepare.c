@@ -303,13 +303,18 @@ static enum err fit_shards(const struct queue_config *config, struct buf *why)
     return explain(err, config->data_dir, "dispatchers cannot be changed", why);
 }
 
-enum err queue_prepare(const struct queue_config *config, struct buf *why)
+enum err queue_judge(const struct queue_config *config, struct buf *why)
 {
     enum err err = file_mkdir(config->data_dir);
 
     err = explain(err, config->data_dir, "data_dir cannot be made", why);
-    if (err == OK)
-        err = judge(config->data_dir, why);
+    return err == OK ? judge(config->data_dir, why) : err;
+}
+
+enum err queue_prepare(const struct queue_config *config, struct buf *why)
+{
+    enum err err = queue_judge(config, why);
+
     if (err == OK)
         err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
     if (err == OK)

@@ -58,6 +58,11 @@ struct queue_config {
     struct keyring *keys; // borrowed; of the hooks' secrets; NULL: none
 };
 
+// The first part of queue_prepare(): makes the directory, or refuses one that is
+// not ours; writes nothing into that.
+MUST_CHECK enum err queue_judge(const struct queue_config *config,
+                                struct buf *why);
+
 // Creates what is missing, durably and atomically; finishes a change of
 // `n_shards`, moving rows to the shards that own them now; refuses a directory
 // that is not ours. Run it in a process of its own, before any role starts and

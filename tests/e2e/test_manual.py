@@ -382,7 +382,7 @@ def test_books_balance_through_all_of_it(engine, receiver):
     """Events, pings, redeliveries, hooks switched off and on, roles killed;
     whatever was answered, the books add up at the end."""
     chance = random.Random(20261121)
-    statuses = [200, 200, 500, 503]
+    statuses = [200, 200, 500, 404]  # none that slows everything down
     hooks = []
     for number in range(6):
         receiver.script(f"/{number}", *(
