@@ -141,7 +141,12 @@ static void open_breaker(struct pace *p, const struct pace_limits *limits,
 
 static void close_breaker(struct pace *p)
 {
+    double tokens = p->tokens;
+    int64_t tokens_at_us = p->tokens_at_us;
+
     pace_init(p, 1); // as if it were new: what waits does not fall on it
+    p->tokens = tokens;
+    p->tokens_at_us = tokens_at_us;
 }
 
 enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
@@ -165,10 +170,11 @@ enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
         open_breaker(p, limits, now_us, jitter);
         change = PACE_OPENED;
     }
-    if (failed)
+    if (failed) {
         shrink(p);
-    if (feedback == FEEDBACK_SUCCESS)
+    } else {
         grow(p, limits);
+    }
     if (now_us + wait_us > p->not_before_us)
         p->not_before_us = now_us + wait_us;
     return change;

@@ -2,7 +2,7 @@
 // passed in, monotonic, in microseconds.
 //
 // A window says how many attempts may be in flight. It starts small, grows by
-// one with each success until it was once too large, then by one a round
+// one with each answer until it was once too large, then by one a round
 // (Jacobson's slow start; Postfix's 1/N); a receiver that does not answer, or
 // says that it is overloaded, halves it.
 //
@@ -21,8 +21,7 @@
 
 // What an attempt says about the receiver.
 enum feedback {
-    FEEDBACK_SUCCESS,
-    FEEDBACK_ANSWERED,   // some other answer: it is there, and quick enough
+    FEEDBACK_ANSWERED,   // it is there, whatever it said
     FEEDBACK_OVERLOADED, // 429, 502, 503, 504
     FEEDBACK_UNREACHABLE // no answer
 };
@@ -39,7 +38,7 @@ enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING };
 
 struct pace {
     uint32_t window_q8; // attempts in flight, in 256ths
-    uint32_t calm_q8;   // below, the window grows by one with each success
+    uint32_t calm_q8;   // below, the window grows by one with each answer
     uint32_t recent;    // a bit for each of the last outcomes: a failure
     uint32_t n_recent;
     uint32_t n_failed_in_row;

@@ -24,14 +24,13 @@ static enum error_class class_of(enum error_class error, uint16_t response_code)
 static enum feedback feedback_of(enum error_class error, uint16_t response_code)
 {
     switch (error) {
-    case ERROR_NONE:
-        return FEEDBACK_SUCCESS;
     case ERROR_DNS:
     case ERROR_CONNECT:
     case ERROR_TLS:
     case ERROR_TIMEOUT:
     case ERROR_RESET:
         return FEEDBACK_UNREACHABLE;
+    case ERROR_NONE:
     case ERROR_PROTOCOL:
     case ERROR_BLOCKED:
     case ERROR_GONE:

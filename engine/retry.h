@@ -50,7 +50,7 @@ struct retry_policy {
 // what the receiver asks for if that is longer.
 //
 // outcome                           delivery          receiver
-// 2xx                               delivered         success
+// 2xx                               delivered         answered
 // 410 (Standard Webhooks)           dead              the hook is switched off
 // 429, 502, 503, 504                retry             overloaded: slow down
 // other status, redirects too       retry             answered

@@ -72,7 +72,7 @@ static void attempts_tell_about_the_receiver(void **state)
         uint16_t status;
         enum feedback feedback;
     } cases[] = {
-        { ERROR_NONE, 200, FEEDBACK_SUCCESS },
+        { ERROR_NONE, 200, FEEDBACK_ANSWERED },
         { ERROR_NONE, 302, FEEDBACK_ANSWERED },
         { ERROR_NONE, 404, FEEDBACK_ANSWERED },
         { ERROR_NONE, 410, FEEDBACK_ANSWERED },
