@@ -24,17 +24,15 @@ static int failed(const char *what, struct buf *why)
     return EXIT_FAILED;
 }
 
-static int reseal(const struct queue_config *qc, const char *path,
-                  struct buf *why)
+static int reseal(struct queue_config *qc, const char *path, struct buf *why)
 {
     uint64_t n_hooks = 0;
-    struct queue_config config = *qc;
     enum err err;
 
-    if (keyring_read(path, &config.keys, why) != OK ||
-        keyring_add(path, &config.keys, why) != OK)
+    if (keyring_read(path, &qc->keys, why) != OK ||
+        keyring_add(path, &qc->keys, why) != OK)
         return failed("the key cannot be changed", why);
-    err = queue_reseal(&config, &n_hooks);
+    err = queue_reseal(qc, &n_hooks);
     if (err == ERR_DENIED)
         return failed("a secret was sealed with another key than the file "
                       "holds; nothing was changed",
@@ -43,7 +41,7 @@ static int reseal(const struct queue_config *qc, const char *path,
         buf_puts(why, err_str(err));
         return failed("nothing was changed", why);
     }
-    if (keyring_drop_old(path, &config.keys, why) != OK)
+    if (keyring_drop_old(path, &qc->keys, why) != OK)
         return failed("sealed anew, but the old key is still in the file", why);
     printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
     return 0;
@@ -69,6 +67,7 @@ static int rekey(const struct config *config, const char *data_dir)
     } else {
         status = reseal(&qc, path, &why);
     }
+    keyring_free(qc.keys);
     if (lock_fd >= 0)
         close(lock_fd);
     buf_clear(&why);
