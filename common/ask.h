@@ -16,7 +16,7 @@
 #define ASK_FRAME_MAX_BYTES 4096
 
 enum ask_what {
-    ASK_PING = 1,     // send a ping now
+    ASK_PING = 1,      // send a ping now
     ASK_REDELIVER = 2, // send this event to the hook once more, now
     ASK_STATUS = 3     // how it goes: `text` of the answer is a JSON object
 };

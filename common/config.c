@@ -12,6 +12,7 @@
 #include "common/config_types.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/url.h"
 
 #define S_MS INT64_C(1000)
 #define M_MS (60 * S_MS)
@@ -76,6 +77,9 @@ static const struct setting {
       true, "File with the token for deployments_url." },
     { "ca_file", TYPE_PATH, AT(ca_file), "", 0, 0, false,
       "Certificate authorities to trust instead of the system's." },
+    { "egress_proxy", TYPE_TEXT, AT(egress_proxy), "", 0, 0, false,
+      "http://host:port that all deliveries go through; which addresses may "
+      "be reached is then the proxy's to judge." },
     { "secret_key_file", TYPE_PATH, AT(secret_key_file), "", 0, 0, false,
       "Key that hook secrets are sealed with; empty: secret.key in data_dir, "
       "made at the first start." },
@@ -326,6 +330,15 @@ static enum err read_value(struct config *c, const struct setting *s,
     return ERR_INVALID;
 }
 
+static bool is_proxy(const char *text)
+{
+    struct url url;
+
+    return strncmp(text, "http://", 7) == 0 && strchr(text + 7, '/') == NULL &&
+           strrchr(text + 7, ':') != NULL &&
+           url_parse(str_of(text), &url, NULL) == OK;
+}
+
 static void check_together(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -340,6 +353,8 @@ static void check_together(const struct config *c, struct buf *faults)
         buf_puts(faults, "max_event_bytes: must not be larger than "
                          "max_batch_bytes\n");
     }
+    if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
+        buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
 }

@@ -96,27 +96,94 @@ static bool carries_denied(const uint8_t a[16])
     return a[0] == 0x20 && a[1] == 0x02; // 6to4, deprecated
 }
 
-bool guard_permits(const struct sockaddr *address, const struct cidr *allow,
-                   size_t n_allow)
+// As IPv6; false: neither kind of address.
+static bool bytes_of(const struct sockaddr *address, uint8_t out[16],
+                     uint16_t *port)
 {
-    uint8_t bytes[16];
-
-    for (size_t i = 0; i < n_allow; i++) {
-        if (cidr_holds(&allow[i], address))
-            return true;
-    }
     if (address->sa_family == AF_INET) {
         struct sockaddr_in v4;
 
         memcpy(&v4, address, sizeof(v4));
-        map_v4((const uint8_t *)&v4.sin_addr, bytes);
-    } else if (address->sa_family == AF_INET6) {
+        map_v4((const uint8_t *)&v4.sin_addr, out);
+        *port = ntohs(v4.sin_port);
+        return true;
+    }
+    if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 v6;
 
         memcpy(&v6, address, sizeof(v6));
-        memcpy(bytes, &v6.sin6_addr, sizeof(bytes));
-    } else {
-        return false;
+        memcpy(out, &v6.sin6_addr, 16);
+        *port = ntohs(v6.sin6_port);
+        return true;
     }
-    return !is_denied(bytes) && !carries_denied(bytes);
+    return false;
+}
+
+static bool is_own(const uint8_t address[16], const struct guard_rules *rules)
+{
+    for (size_t i = 0; i < rules->n_own; i++) {
+        uint8_t own[16];
+        uint16_t port;
+
+        if (bytes_of((const struct sockaddr *)&rules->own[i], own, &port) &&
+            memcmp(own, address, sizeof(own)) == 0)
+            return true;
+    }
+    return false;
+}
+
+// 0.0.0.0 or :: as IPv6.
+static bool is_any(const uint8_t address[16])
+{
+    static const uint8_t zeros[16];
+
+    return memcmp(address, zeros, 16) == 0 ||
+           (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0 &&
+            memcmp(address + 12, zeros, 4) == 0);
+}
+
+static bool is_loopback(const uint8_t address[16])
+{
+    static const uint8_t loopback[16] = { [15] = 1 };
+
+    return memcmp(address, loopback, 16) == 0 ||
+           (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0 &&
+            address[12] == 127);
+}
+
+// A server that listens on every address is met at each of ours, and so is one
+// on loopback when the address is "any": the kernel takes that for loopback.
+static bool is_listener(const uint8_t address[16], uint16_t port,
+                        const struct guard_rules *rules)
+{
+    for (size_t i = 0; i < rules->n_listeners; i++) {
+        uint8_t server[16];
+        uint16_t server_port;
+
+        if (!bytes_of((const struct sockaddr *)&rules->listeners[i], server,
+                      &server_port) ||
+            server_port != port)
+            continue;
+        if (memcmp(server, address, 16) == 0 ||
+            (is_any(server) &&
+             (is_loopback(address) || is_own(address, rules))) ||
+            (is_any(address) && (is_any(server) || is_loopback(server))))
+            return true;
+    }
+    return false;
+}
+
+bool guard_permits(const struct sockaddr *address,
+                   const struct guard_rules *rules)
+{
+    uint8_t bytes[16];
+    uint16_t port;
+
+    if (!bytes_of(address, bytes, &port) || is_listener(bytes, port, rules))
+        return false;
+    for (size_t i = 0; i < rules->n_allow; i++) {
+        if (cidr_holds(&rules->allow[i], address))
+            return true;
+    }
+    return !is_denied(bytes) && !carries_denied(bytes) && !is_own(bytes, rules);
 }

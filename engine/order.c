@@ -16,6 +16,8 @@ void order_pack(struct buf *frame, const struct order *order)
     pack_i64(frame, order->connect_timeout_ms);
     pack_i64(frame, order->request_timeout_ms);
     pack_str(frame, order->body);
+    pack_str(frame, order->client_cert);
+    pack_str(frame, order->client_key);
     pack_bool(frame, order->is_get);
 }
 
@@ -31,6 +33,8 @@ enum err order_unpack(struct str frame, struct order *out)
     out->connect_timeout_ms = unpack_i64(&u);
     out->request_timeout_ms = unpack_i64(&u);
     out->body = unpack_str(&u);
+    out->client_cert = unpack_str(&u);
+    out->client_key = unpack_str(&u);
     out->is_get = unpack_bool(&u);
     if (out->headers.n_bytes > 0 &&
         out->headers.at[out->headers.n_bytes - 1] != '\0')

@@ -28,7 +28,9 @@ struct order {
     struct str url;
     struct str headers; // "Name: value" each, each ended by a NUL
     struct str body;
-    bool is_get; // a GET without a body instead of a POST
+    struct str client_cert; // PEM, for receivers that want one; empty: none
+    struct str client_key;  // PEM, of client_cert
+    bool is_get;            // a GET without a body instead of a POST
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
 };

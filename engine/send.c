@@ -106,6 +106,8 @@ static void put_order(struct dispatcher *d, const struct slot *s,
         .url = rendered->url,
         .headers = buf_str(&s->headers),
         .body = rendered->body,
+        .client_cert = hook->client_cert,
+        .client_key = hook->client_key,
         .is_get = rendered->is_get,
         .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
                                   ? d->config->connect_timeout_ms

@@ -5,386 +5,176 @@
 // header and body come through callbacks; the outcome goes to the owner and
 // the transfer back to the free list.
 //
-// If it fails: libcurl's code becomes an error class. A complete header block
-// counts even if the body is cut: whatever came after it is no reason to send
-// a delivered event again.
+// If it fails: libcurl's code becomes an error class. A kept connection that the
+// receiver closed before it answered a byte is no failure: there is one more try,
+// on a fresh one. A body that does not come to its end in time is cut, once there
+// is a complete header block.
 //
-// Poll handles stay registered per socket from one transfer to the next and
-// go when libcurl closes the socket. Registering them anew for every transfer,
-// as libcurl's example does, costs a third of the throughput.
+// Where it connects to is judged twice: each address before a socket is made for
+// it, and the peer of each connection, also of one that was kept, before a request
+// leaves. With a proxy all connections are to the proxy, which the settings name.
 
 #include "engine/transfer.h"
 
-#include <assert.h>
-#include <curl/curl.h>
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <uv.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "engine/guard.h"
+#include "engine/own_addresses.h"
+#include "engine/transfer_private.h"
 
-#define HEADERS_MAX        64   // of a request
-#define RESPONSE_LINES_MAX 1000 // header lines of a response, 1xx included
-#define DNS_CACHE_S        30L
-#define CONNECTION_IDLE_S  60L
-#define CONNECTION_LIFE_S  300L
-#define USER_AGENT         "posthorn/" POSTHORN_VERSION
+#define DNS_CACHE_S       30L
+#define CONNECTION_IDLE_S 60L
+#define CONNECTION_LIFE_S 300L
+#define BODY_GRACE_US     INT64_C(5000000) // after the header block
+#define GRACE_LOOK_MS     250
+#define USER_AGENT        "posthorn/" POSTHORN_VERSION
 
-struct transfers;
-
-struct transfer {
-    struct transfers *owner;
-    struct transfer *next_free;
-    CURL *easy;
-    uint64_t no;
-    int64_t started_at_us;
-    struct buf copy; // URL, headers and body of the order
-    struct curl_slist headers[HEADERS_MAX];
-    struct buf response_headers;
-    struct buf response_body;
-    unsigned n_response_lines;
-    bool has_header_block; // a complete one that is not 1xx
-    bool is_truncated;
-    bool was_blocked; // by the address guard
-    char message[CURL_ERROR_SIZE];
-};
-
-// A socket of libcurl's.
-struct sock {
-    uv_poll_t poll;
-    struct transfers *owner;
-    int fd;
-    int wanted; // UV_READABLE, UV_WRITABLE: what libcurl waits for
-    int armed;  // what the poll handle waits for
-};
-
-struct transfers {
-    uv_loop_t *loop;
-    uv_timer_t timer;
-    CURLM *multi;
-    const struct config *config; // borrowed
-    transfer_done done;
-    void *data;
-    struct sock **socks; // by file descriptor
-    size_t n_socks;
-    struct transfer *free_list;
-    size_t n_inflight;
-};
-
-// --- sockets ---
-
-static struct sock *sock_find(const struct transfers *ts, curl_socket_t fd)
+static bool has_proxy(const struct transfers *ts)
 {
-    return (size_t)fd < ts->n_socks ? ts->socks[fd] : NULL;
+    return ts->config->egress_proxy[0] != '\0';
 }
 
-static void reap(struct transfers *ts);
+// --- where it may connect to ---
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static bool permits(struct transfer *t, const struct sockaddr *address)
 {
-    struct sock *s = poll->data;
-    struct transfers *ts = s->owner;
-    int flags = 0;
-    int n_running;
+    struct transfers *ts = t->owner;
 
-    if (s->wanted == 0) { // the receiver closed a connection that rests
-        uv_poll_stop(poll);
-        s->armed = 0;
-        return;
-    }
-    if (status < 0)
-        flags = CURL_CSELECT_ERR;
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    curl_multi_socket_action(ts->multi, s->fd, flags, &n_running);
-    reap(ts);
+    if (has_proxy(ts) || guard_permits(address, own_addresses_rules(ts->own)))
+        return true;
+    t->was_blocked = true;
+    return false;
 }
 
-static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
-{
-    struct sock *s = xcalloc(1, sizeof(*s));
-
-    if ((size_t)fd >= ts->n_socks) {
-        size_t n = (size_t)fd * 2 + 64;
-
-        ts->socks = xrealloc(ts->socks, n * sizeof(struct sock *));
-        memset(ts->socks + ts->n_socks, 0,
-               (n - ts->n_socks) * sizeof(struct sock *));
-        ts->n_socks = n;
-    }
-    s->owner = ts;
-    s->fd = fd;
-    if (uv_poll_init_socket(ts->loop, &s->poll, fd) != 0)
-        log_panic("socket cannot be watched", "fd=%d", fd);
-    s->poll.data = s;
-    ts->socks[fd] = s;
-    return s;
-}
-
-static void on_sock_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void arm(struct sock *s)
-{
-    // Readable stays armed while nobody waits: the next transfer will.
-    int events = s->wanted == 0 ? s->armed & UV_READABLE : s->wanted;
-
-    if (events == s->armed)
-        return;
-    s->armed = events;
-    if (events == 0) {
-        uv_poll_stop(&s->poll);
-    } else {
-        uv_poll_start(&s->poll, events, on_poll);
-    }
-}
-
-// CURLMOPT_SOCKETFUNCTION
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
-                     void *socket_data)
-{
-    struct transfers *ts = data;
-    struct sock *s = sock_find(ts, fd);
-
-    (void)easy;
-    (void)socket_data;
-    if (s == NULL) {
-        if (what == CURL_POLL_REMOVE)
-            return 0;
-        s = sock_add(ts, fd);
-    }
-    s->wanted = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        s->wanted |= UV_READABLE;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        s->wanted |= UV_WRITABLE;
-    arm(s);
-    return 0;
-}
-
-// CURLOPT_CLOSESOCKETFUNCTION
-static int on_close_socket(void *data, curl_socket_t fd)
-{
-    struct transfers *ts = data;
-    struct sock *s = sock_find(ts, fd);
-
-    if (s != NULL) {
-        ts->socks[fd] = NULL;
-        uv_close((uv_handle_t *)&s->poll, on_sock_closed);
-    }
-    return close(fd);
-}
-
-// CURLOPT_OPENSOCKETFUNCTION: the gate that every connect goes through, after
-// name resolution.
+// CURLOPT_OPENSOCKETFUNCTION: every connect goes through here, after name
+// resolution.
 static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
                                     struct curl_sockaddr *address)
 {
     struct transfer *t = data;
-    const struct config *c = t->owner->config;
+    int fd;
 
-    if (purpose != CURLSOCKTYPE_IPCXN ||
-        !guard_permits(&address->addr, c->endpoint_allow,
-                       c->n_endpoint_allow)) {
-        t->was_blocked = true;
+    if (purpose != CURLSOCKTYPE_IPCXN || !permits(t, &address->addr))
         return CURL_SOCKET_BAD;
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                address->protocol);
+    if (fd < 0 && errno != EAFNOSUPPORT) { // no IPv6 here is no want of ours
+        t->is_ours = true;
+        log_warn("no socket for an attempt", "reason=%s",
+                 log_quote(str_of(strerror(errno))));
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+    return fd;
 }
 
-// --- timers ---
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct transfers *ts = timer->data;
-    int n_running;
-
-    curl_multi_socket_action(ts->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-    reap(ts);
-}
-
-// CURLMOPT_TIMERFUNCTION
-static int on_curl_timer(CURLM *multi, long wait_ms, void *data)
-{
-    struct transfers *ts = data;
-
-    (void)multi;
-    if (wait_ms < 0) {
-        uv_timer_stop(&ts->timer);
-    } else {
-        uv_timer_start(&ts->timer, on_timer, (uint64_t)wait_ms, 0);
-    }
-    return 0;
-}
-
-// --- the response ---
-
-static void end_header_block(struct transfer *t)
-{
-    long status = 0;
-
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200)
-        t->has_header_block = true;
-}
-
-// CURLOPT_HEADERFUNCTION: one line at a time, with its line end.
+// CURLOPT_PREREQFUNCTION: also of connections that were kept, and may have been
+// made when the rules were others.
 // NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
-static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+static int on_request_ready(void *data, char *peer, char *local, int peer_port,
+                            int local_port)
 {
+    struct sockaddr_in v4 = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)peer_port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                               .sin6_port = htons((uint16_t)peer_port) };
+    const struct sockaddr *address = NULL;
     struct transfer *t = data;
-    struct str line = { at, n_bytes };
 
-    (void)one;
-    if (++t->n_response_lines > RESPONSE_LINES_MAX)
-        return 0;
-    if (t->has_header_block)
-        return n_bytes; // a trailer
-    if (str_starts(line, STR("HTTP/"))) {
-        buf_reset(&t->response_headers);
-        return n_bytes;
+    (void)local;
+    (void)local_port;
+    if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
+        address = (const struct sockaddr *)&v4;
+    } else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
+        address = (const struct sockaddr *)&v6;
+    } else {
+        t->was_blocked = true; // what is it?
     }
-    while (line.n_bytes > 0 && (line.at[line.n_bytes - 1] == '\n' ||
-                                line.at[line.n_bytes - 1] == '\r'))
-        line.n_bytes--;
-    if (line.n_bytes == 0) {
-        end_header_block(t);
-        return n_bytes;
-    }
-    buf_put_str(&t->response_headers, line);
-    buf_puts(&t->response_headers, "\r\n");
-    return t->response_headers.overflow ? 0 : n_bytes;
+    return address != NULL && permits(t, address) ? CURL_PREREQFUNC_OK
+                                                  : CURL_PREREQFUNC_ABORT;
 }
 
-// CURLOPT_WRITEFUNCTION: keeps what fits, then ends the transfer.
-static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
-{
-    struct transfer *t = data;
-    size_t room_bytes = RESPONSE_BODY_MAX_BYTES - t->response_body.n_bytes;
+// --- ending ---
 
-    (void)one;
-    if (n_bytes <= room_bytes) {
-        buf_put(&t->response_body, at, n_bytes);
-        return n_bytes;
-    }
-    buf_put(&t->response_body, at, room_bytes);
-    t->is_truncated = true;
-    return 0;
-}
-
-// --- the outcome ---
-
-static enum error_class class_of(CURLcode code)
-{
-    switch ((int)code) { // libcurl's list is open: others are protocol
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return ERROR_DNS;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_INTERFACE_FAILED:
-        return ERROR_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_USE_SSL_FAILED:
-        return ERROR_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return ERROR_TIMEOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        return ERROR_RESET;
-    default:
-        return ERROR_PROTOCOL;
-    }
-}
-
-static int64_t time_of(CURL *easy, CURLINFO which)
+// Whether anything was answered, be it not a whole line.
+static bool has_first_byte(const struct transfer *t)
 {
     curl_off_t us = 0;
 
-    curl_easy_getinfo(easy, which, &us);
-    return us;
+    curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
+    return us > 0;
 }
 
-static struct timing timing_of(const struct transfer *t)
+static void leave_inflight(struct transfer *t)
+{
+    struct transfers *ts = t->owner;
+
+    if (t->prev != NULL) {
+        t->prev->next = t->next;
+    } else {
+        ts->inflight = t->next;
+    }
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+    ts->n_inflight--;
+}
+
+// A kept connection that dies before it answered a byte was most likely closed
+// by the receiver while it rested, before it saw the request: one more try, on a
+// fresh one. Once there is a byte, nobody knows what was done with the request.
+// (libcurl itself does the same where the connection was closed, not reset.)
+static bool was_stale(const struct transfer *t, CURLcode code)
 {
     long n_new_connections = 0;
 
+    if (t->is_second_try || t->n_response_lines > 0 ||
+        (code != CURLE_GOT_NOTHING && code != CURLE_SEND_ERROR &&
+         code != CURLE_RECV_ERROR))
+        return false;
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_new_connections);
-    return (struct timing){
-        .dns_us = time_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
-        .connect_us = time_of(t->easy, CURLINFO_CONNECT_TIME_T),
-        .tls_us = time_of(t->easy, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte_us = time_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T),
-        .total_us = time_of(t->easy, CURLINFO_TOTAL_TIME_T),
-        .reused_connection = t->has_header_block && n_new_connections == 0,
-    };
+    return n_new_connections == 0 && !has_first_byte(t);
 }
 
-static void judge(const struct transfer *t, CURLcode code,
-                  struct outcome *outcome)
+static void try_again(struct transfer *t)
 {
-    long status = 0;
+    CURLMcode code;
 
-    if (t->has_header_block) {
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-        outcome->response_code = (uint16_t)status;
-        outcome->truncated = t->is_truncated || code != CURLE_OK;
-        return;
+    t->is_second_try = true;
+    t->message[0] = '\0';
+    SET(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_multi_remove_handle(t->owner->multi, t->easy);
+    code = curl_multi_add_handle(t->owner->multi, t->easy);
+    if (code != CURLM_OK) {
+        log_panic("attempt cannot be started", "reason=%s",
+                  curl_multi_strerror(code));
     }
-    outcome->error = class_of(code);
-    outcome->error_message =
-        str_of(t->message[0] != '\0' ? t->message : curl_easy_strerror(code));
-    if (t->was_blocked && outcome->error == ERROR_CONNECT) {
-        outcome->error = ERROR_BLOCKED;
-        outcome->error_message =
-            STR("the address is private, loopback or otherwise special; "
-                "endpoint_allow does not name it");
-    }
-    if (code == CURLE_OK) {
-        outcome->error = ERROR_PROTOCOL;
-        outcome->error_message = STR("no complete response");
-    }
-    if (outcome->error_message.n_bytes > ERROR_MESSAGE_MAX_BYTES)
-        outcome->error_message.n_bytes = ERROR_MESSAGE_MAX_BYTES;
 }
 
 static void finish(struct transfer *t, CURLcode code)
 {
     struct transfers *ts = t->owner;
-    struct outcome outcome = {
-        .no = t->no,
-        .started_at_us = t->started_at_us,
-        .timing = timing_of(t),
-        .response_headers = buf_str(&t->response_headers),
-        .response_body = buf_str(&t->response_body),
-    };
+    struct outcome outcome = transfer_outcome(t, code);
 
-    judge(t, code, &outcome);
     curl_multi_remove_handle(ts->multi, t->easy);
-    ts->n_inflight--;
+    leave_inflight(t);
     ts->done(ts->data, &outcome);
-    t->next_free = ts->free_list; // after the call: it borrows from t
+    t->next = ts->free_list; // after the call: it borrows from t
     ts->free_list = t;
 }
 
-static void reap(struct transfers *ts)
+static void on_finished(struct transfer *t, CURLcode code)
+{
+    if (was_stale(t, code)) {
+        try_again(t);
+    } else {
+        finish(t, code);
+    }
+}
+
+void transfers_reap(struct transfers *ts)
 {
     CURLMsg *msg;
     int n_left;
@@ -396,20 +186,26 @@ static void reap(struct transfers *ts)
         if (msg->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
-        finish((struct transfer *)(void *)t, code);
+        on_finished((struct transfer *)(void *)t, code);
+    }
+}
+
+static void on_grace_timer(uv_timer_t *timer)
+{
+    struct transfers *ts = timer->data;
+    int64_t before_us = clock_mono_us() - BODY_GRACE_US;
+    struct transfer *t = ts->inflight;
+
+    while (t != NULL) {
+        struct transfer *next = t->next;
+
+        if (t->has_header_block && t->headers_at_us < before_us)
+            finish(t, CURLE_OPERATION_TIMEDOUT); // closes the connection
+        t = next;
     }
 }
 
 // --- starting ---
-
-#define SET(easy, option, value)                                          \
-    do {                                                                  \
-        CURLcode set_code = curl_easy_setopt(easy, option, value);        \
-        if (set_code != CURLE_OK)                                         \
-            log_panic("libcurl refuses an option", "option=%s reason=%s", \
-                      #option,                                            \
-                      log_quote(str_of(curl_easy_strerror(set_code))));   \
-    } while (0)
 
 static void set_callbacks(struct transfer *t)
 {
@@ -418,12 +214,11 @@ static void set_callbacks(struct transfer *t)
 
     SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(easy, CURLOPT_OPENSOCKETDATA, t);
-    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, transfer_close_socket);
     SET(easy, CURLOPT_CLOSESOCKETDATA, ts);
-    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
-    SET(easy, CURLOPT_HEADERDATA, t);
-    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
-    SET(easy, CURLOPT_WRITEDATA, t);
+    SET(easy, CURLOPT_PREREQFUNCTION, on_request_ready);
+    SET(easy, CURLOPT_PREREQDATA, t);
+    transfer_expect(t);
 }
 
 // Verification has no switch: there is no setting that turns it off.
@@ -460,11 +255,14 @@ static void set_fixed_options(struct transfer *t)
     SET(easy, CURLOPT_ERRORBUFFER, t->message);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    SET(easy, CURLOPT_PROXY, ""); // nothing from the environment
+    // An empty one: nothing from the environment. With a proxy, none goes by.
+    SET(easy, CURLOPT_PROXY, t->owner->config->egress_proxy);
+    SET(easy, CURLOPT_NOPROXY, has_proxy(t->owner) ? "" : "*");
+    SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_USERAGENT, USER_AGENT);
     SET(easy, CURLOPT_POST, 1L);
 }
@@ -505,6 +303,27 @@ static struct curl_slist *link_headers(struct transfer *t, char *at,
     return t->headers;
 }
 
+static struct curl_blob blob_of(struct str pem)
+{
+    // libcurl copies it. NOLINTNEXTLINE(performance-no-int-to-ptr): const away
+    return (struct curl_blob){ (void *)(uintptr_t)pem.at, pem.n_bytes,
+                               CURL_BLOB_COPY };
+}
+
+// libcurl shares no connection between different client certificates.
+static void set_certificate(struct transfer *t, const struct order *order)
+{
+    struct curl_blob certificate = blob_of(order->client_cert);
+    struct curl_blob key = blob_of(order->client_key);
+    bool has_one = order->client_cert.n_bytes > 0;
+
+    if (!has_one && !t->has_certificate)
+        return;
+    SET(t->easy, CURLOPT_SSLCERT_BLOB, has_one ? &certificate : NULL);
+    SET(t->easy, CURLOPT_SSLKEY_BLOB, has_one ? &key : NULL);
+    t->has_certificate = has_one;
+}
+
 static void set_order(struct transfer *t, const struct order *order)
 {
     struct buf *copy = &t->copy;
@@ -524,16 +343,46 @@ static void set_order(struct transfer *t, const struct order *order)
         SET(t->easy, CURLOPT_HTTPGET, 1L);
     SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)order->connect_timeout_ms);
     SET(t->easy, CURLOPT_TIMEOUT_MS, (long)order->request_timeout_ms);
+    set_certificate(t, order);
 }
 
 static struct transfer *take_transfer(struct transfers *ts)
 {
     struct transfer *t = ts->free_list;
 
-    if (t == NULL)
-        return transfer_new(ts);
-    ts->free_list = t->next_free;
+    if (t == NULL) {
+        t = transfer_new(ts);
+    } else {
+        ts->free_list = t->next;
+    }
+    t->prev = NULL;
+    t->next = ts->inflight;
+    if (t->next != NULL)
+        t->next->prev = t;
+    ts->inflight = t;
+    ts->n_inflight++;
     return t;
+}
+
+static void forget_last(struct transfer *t)
+{
+    if (t->is_second_try)
+        SET(t->easy, CURLOPT_FRESH_CONNECT, 0L);
+    t->is_second_try = false;
+    if (t->n_length_headers > 0 || t->has_encoding_header)
+        SET(t->easy, CURLOPT_FORBID_REUSE, 0L); // it may have been set
+    t->started_at_us = clock_now_us();
+    t->headers_at_us = 0;
+    t->n_response_lines = 0;
+    t->n_length_headers = 0;
+    t->has_encoding_header = false;
+    t->has_header_block = false;
+    t->is_truncated = false;
+    t->was_blocked = false;
+    t->is_ours = false;
+    t->message[0] = '\0';
+    buf_reset(&t->response_headers);
+    buf_reset(&t->response_body);
 }
 
 void transfers_start(struct transfers *ts, const struct order *order)
@@ -542,17 +391,9 @@ void transfers_start(struct transfers *ts, const struct order *order)
     CURLcode url_code;
     CURLMcode code;
 
+    forget_last(t);
     t->no = order->no;
-    t->started_at_us = clock_now_us();
-    t->n_response_lines = 0;
-    t->has_header_block = false;
-    t->is_truncated = false;
-    t->was_blocked = false;
-    t->message[0] = '\0';
-    buf_reset(&t->response_headers);
-    buf_reset(&t->response_body);
     set_order(t, order);
-    ts->n_inflight++;
     url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
     code = curl_multi_add_handle(ts->multi, t->easy);
     if (url_code != CURLE_OK || code != CURLM_OK) {
@@ -573,16 +414,15 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->config = config;
     ts->done = done;
     ts->data = data;
+    ts->own = own_addresses_new(config);
     ts->multi = curl_multi_init();
     if (ts->multi == NULL)
         log_fatal("libcurl cannot start", "");
-    uv_timer_init(loop, &ts->timer);
-    ts->timer.data = ts;
-    curl_multi_setopt(ts->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(ts->multi, CURLMOPT_SOCKETDATA, ts);
-    curl_multi_setopt(ts->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(ts->multi, CURLMOPT_TIMERDATA, ts);
-    curl_multi_setopt(ts->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    transfers_watch(ts);
+    uv_timer_init(loop, &ts->grace_timer);
+    ts->grace_timer.data = ts;
+    uv_timer_start(&ts->grace_timer, on_grace_timer, GRACE_LOOK_MS,
+                   GRACE_LOOK_MS);
     // Kept connections: as many as attempts may run, twice over.
     curl_multi_setopt(ts->multi, CURLMOPT_MAXCONNECTS,
                       (long)config->max_inflight * 2);
@@ -592,6 +432,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
 void transfers_reload(struct transfers *ts, const struct config *config)
 {
     ts->config = config;
+    own_addresses_reload(ts->own, config);
 }
 
 size_t transfers_n_inflight(const struct transfers *ts)

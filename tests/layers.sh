@@ -30,10 +30,11 @@ forbid 'queue/([^q]|q[^u]|queue[^.])' 'common engine api' '^$'
 
 # What a folder keeps to itself.
 forbid 'common/[a-z_]*_private' 'queue engine api' '^$'
+forbid 'engine/[a-z_]*_private' 'common queue api' '^$'
 
 # Each third-party library is named in as few files as possible.
 forbid 'lmdb\.h' "$all" '^queue/store\.'
-forbid 'curl/' "$all" '^(engine/transfer\.|common/url\.c$|api/client\.c$)'
+forbid 'curl/' "$all" '^(engine/transfer[a-z_]*\.|common/url\.c$|api/client\.c$)'
 forbid '(mbedtls|psa)/' "$all" '^common/crypto\.c$'
 forbid 'msgpack' "$all" '^common/codec\.c$'
 forbid 'xxhash' "$all" '^common/codec\.c$'

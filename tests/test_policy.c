@@ -393,7 +393,9 @@ static bool permits(const char *address, const struct cidr *allow, size_t n)
     struct sockaddr_storage a;
 
     assert_int_equal(config_address(address, &a), OK);
-    return guard_permits((const struct sockaddr *)&a, allow, n);
+    const struct guard_rules rules = { .allow = allow, .n_allow = n };
+
+    return guard_permits((const struct sockaddr *)&a, &rules);
 }
 
 static void guard_refuses_what_is_not_public(void **state)

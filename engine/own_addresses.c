@@ -1,0 +1,86 @@
+// own_addresses.c — what the guard must know.
+
+#include "engine/own_addresses.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define LOOK_US INT64_C(30000000)
+
+struct own_addresses {
+    struct guard_rules rules;
+    struct sockaddr_storage addresses[GUARD_OWN_MAX];
+    struct sockaddr_storage listeners[2];
+    int64_t looked_at_us; // monotonic; 0: never
+};
+
+static void take(struct own_addresses *own, const struct sockaddr *address)
+{
+    size_t n_bytes = address->sa_family == AF_INET
+                         ? sizeof(struct sockaddr_in)
+                         : sizeof(struct sockaddr_in6);
+
+    if (own->rules.n_own < GUARD_OWN_MAX)
+        memcpy(&own->addresses[own->rules.n_own++], address, n_bytes);
+}
+
+// If they cannot be had, those of before stay.
+static void look(struct own_addresses *own)
+{
+    struct ifaddrs *first;
+
+    if (getifaddrs(&first) != 0) {
+        log_debug("own addresses cannot be had", "");
+        return;
+    }
+    own->rules.n_own = 0;
+    for (const struct ifaddrs *i = first; i != NULL; i = i->ifa_next) {
+        if (i->ifa_addr != NULL && (i->ifa_addr->sa_family == AF_INET ||
+                                    i->ifa_addr->sa_family == AF_INET6))
+            take(own, i->ifa_addr);
+    }
+    freeifaddrs(first);
+}
+
+void own_addresses_reload(struct own_addresses *own,
+                          const struct config *config)
+{
+    const char *listeners[] = { config->api_listen, config->ingest_listen };
+
+    own->rules.allow = config->endpoint_allow;
+    own->rules.n_allow = config->n_endpoint_allow;
+    own->rules.n_listeners = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (config_address(listeners[i],
+                           &own->listeners[own->rules.n_listeners]) == OK)
+            own->rules.n_listeners++;
+    }
+    own->looked_at_us = 0;
+}
+
+struct own_addresses *own_addresses_new(const struct config *config)
+{
+    struct own_addresses *own = xcalloc(1, sizeof(*own));
+
+    own->rules.own = own->addresses;
+    own->rules.listeners = own->listeners;
+    own_addresses_reload(own, config);
+    return own;
+}
+
+const struct guard_rules *own_addresses_rules(struct own_addresses *own)
+{
+    int64_t now_us = clock_mono_us();
+
+    if (own->looked_at_us == 0 || now_us - own->looked_at_us > LOOK_US) {
+        own->looked_at_us = now_us;
+        look(own);
+    }
+    return &own->rules;
+}
