@@ -200,6 +200,24 @@ enum err crypto_check_pair(struct str certificate, struct str key,
     return *why == NULL ? OK : ERR_INVALID;
 }
 
+enum err crypto_check_authorities(const char *path)
+{
+    mbedtls_x509_crt crt;
+    enum err err = OK;
+    int rc;
+
+    mbedtls_x509_crt_init(&crt);
+    rc = mbedtls_x509_crt_parse_file(&crt, path);
+    if (rc == MBEDTLS_ERR_X509_FILE_IO_ERROR ||
+        rc == MBEDTLS_ERR_PK_FILE_IO_ERROR) {
+        err = ERR_DENIED;
+    } else if (crt.raw.len == 0) { // some of many may be of an unknown kind
+        err = ERR_INVALID;
+    }
+    mbedtls_x509_crt_free(&crt);
+    return err;
+}
+
 // --- text ---
 
 void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes)

@@ -53,6 +53,10 @@ MUST_CHECK enum err aead_open(struct aead *a,
 MUST_CHECK enum err crypto_check_pair(struct str certificate, struct str key,
                                       const char **why);
 
+// Does the file hold certificates (PEM or DER)? ERR_DENIED: it cannot be read.
+// ERR_INVALID: it holds none.
+MUST_CHECK enum err crypto_check_authorities(const char *path);
+
 void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes);
 void crypto_put_base64(struct buf *b, const void *bytes, size_t n_bytes);
 

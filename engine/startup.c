@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crypto.h"
 
 #define BACKLOG 1024
 
@@ -121,6 +122,17 @@ static enum err lock_data_dir(const char *dir, int *lock_fd, struct buf *faults)
     return OK;
 }
 
+static enum err check_ca_file(const char *path, struct buf *faults)
+{
+    enum err err = path[0] != '\0' ? crypto_check_authorities(path) : OK;
+
+    if (err == OK)
+        return OK;
+    buf_printf(faults, "ca_file: %s %s\n", path,
+               err == ERR_DENIED ? "cannot be read" : "holds no certificate");
+    return ERR_INVALID;
+}
+
 enum err startup_prepare(const struct config_sources *sources,
                          struct config *config, struct startup *out)
 {
@@ -137,9 +149,13 @@ enum err startup_prepare(const struct config_sources *sources,
         enum err ingest = listen_on("ingest_listen", config->ingest_listen,
                                     until_us, &out->ingest_fd, &faults);
 
+        enum err authorities = check_ca_file(config->ca_file, &faults);
+
         err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
         if (err == OK)
             err = api != OK ? api : ingest;
+        if (err == OK)
+            err = authorities;
     }
     if (err != OK)
         put_faults(&faults);

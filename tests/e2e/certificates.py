@@ -17,6 +17,32 @@ class Certificates:
         subprocess.run(["openssl", *map(str, args)], cwd=self.directory,
                        check=True, capture_output=True)
 
+    def issue(self, name, names="IP:127.0.0.1,DNS:localhost", key="rsa:2048",
+              expired=False, usage="serverAuth"):
+        """One more certificate of the authority: (chain, key)."""
+        chain, private = (self.directory / f"{name}.{end}"
+                          for end in ("pem", "key"))
+        request, extensions = (self.directory / f"{name}.{end}"
+                               for end in ("csr", "ext"))
+        extensions.write_text(f"subjectAltName={names}\n"
+                              f"extendedKeyUsage={usage}\n")
+        self.openssl("req", "-newkey", key, "-nodes", "-subj", f"/CN={name}",
+                     "-keyout", private, "-out", request)
+        signed = ("-cert", self.ca, "-keyfile", self.directory / "ca.key")
+        config = self.directory / "ca.cnf"
+        if not config.exists():
+            (self.directory / "index").write_text("")
+            config.write_text(
+                "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\n"
+                "rand_serial=yes\ndefault_md=sha256\npolicy=any\n"
+                "unique_subject=no\n[any]\ncommonName=supplied\n")
+        dates = ("200101000000Z", "200102000000Z") if expired else (
+            "200101000000Z", "400101000000Z")
+        self.openssl("ca", "-batch", "-notext", "-config", config, *signed,
+                     "-in", request, "-out", chain, "-startdate", dates[0],
+                     "-enddate", dates[1], "-extfile", extensions)
+        return chain, private
+
     def make(self):
         request = self.directory / "server.csr"
         names = self.directory / "names"

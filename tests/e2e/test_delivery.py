@@ -7,14 +7,13 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import time
 
 import pytest
 from standardwebhooks import Webhook
 
 from receiver import Answer, Receiver, tls_context
-from support import SECRET, free_ports, wait_for
+from support import SECRET, free_ports
 
 PULUMI_FIELDS = {
     "id": str, "kind": str, "payload": str, "timestamp": int, "duration": int,
@@ -348,43 +347,6 @@ def speak_tls(port, certificates, version):
         with context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
             return tls.version()
 
-
-def test_http2_where_it_is_offered(make_engine, certificates, tmp_path):
-    """nghttpd speaks HTTP/2 only and prints every frame."""
-    port = free_ports(1)[0]
-    log_path = tmp_path / "nghttpd.log"
-    with open(log_path, "wb") as log:
-        server = subprocess.Popen(
-            ["nghttpd", "-v", "-a", "127.0.0.1", str(port),
-             str(certificates.key), str(certificates.chain)],
-            stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        wait_for(lambda: speak_port(port), "nghttpd listens")
-        engine = trusted(make_engine, certificates)
-        hook = engine.create_hook(f"https://127.0.0.1:{port}/h2",
-                                  secret=SECRET)
-        event_id = engine.post_event()
-        record = engine.wait_deliveries(hook, 1)[-1]
-        assert record["responseCode"] > 0, record["error"]
-        frames = log_path.read_text()
-        assert re.search(r":method: POST", frames)
-        assert re.search(r":path: /h2", frames)
-        assert re.search(rf"pulumi-webhook-id: {event_id}", frames)
-        wait_for(lambda: engine.verify()["pending"] == 0, "nothing is pending")
-    finally:
-        server.terminate()
-        server.wait(5)
-
-
-def speak_port(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
-
-
-# --- many ---
 
 def test_hook_that_hangs_slows_nobody(make_engine, receiver):
     """One of two hooks never answers; the other's deliveries stay fast."""
