@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/config_types.h"
 #include "common/log.h"
@@ -115,6 +116,12 @@ static const struct setting {
       "Of them, from one address." },
     { "drain_timeout", TYPE_DURATION, AT(drain_timeout_ms), "35s", 0, H_MS,
       true, "How long a stop waits for attempts in flight." },
+    { "sender_user", TYPE_TEXT, AT(sender_user), "nobody", 0, 0, false,
+      "Whom senders become when the engine is started as root: a name or a "
+      "number." },
+    { "sandbox", TYPE_TEXT, AT(sandbox), "auto", 0, 0, false,
+      "auto: processes are confined as far as the kernel can; on: and do not "
+      "start if it cannot; off." },
     { "debug", TYPE_BOOL, AT(debug), "no", 0, 0, true,
       "Log what is of use to developers only." },
 };
@@ -226,9 +233,12 @@ static void read_pair(struct draft *d, struct str line, const char *origin,
     draft_set(d, trimmed(name), trimmed(value), origin, faults);
 }
 
-static void read_file(struct draft *d, const char *path, struct buf *faults)
+static void read_file(struct draft *d, const struct config_sources *sources,
+                      struct buf *faults)
 {
-    FILE *file = fopen(path, "re");
+    const char *path = sources->file;
+    int fd = sources->file_fd > 0 ? dup(sources->file_fd) : -1;
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : fopen(path, "re");
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
@@ -274,7 +284,7 @@ static void draft_read(struct draft *d, const struct config_sources *sources,
         d->origins[i] = "default";
     }
     if (sources->file != NULL)
-        read_file(d, sources->file, faults);
+        read_file(d, sources, faults);
     if (!sources->no_environment)
         read_environment(d, faults);
     for (size_t i = 0; i < sources->n_sets; i++)
@@ -355,6 +365,12 @@ static void check_together(const struct config *c, struct buf *faults)
     }
     if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
         buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
+    if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
+        strcmp(c->sandbox, "off") != 0)
+        buf_puts(faults, "sandbox: must be auto, on or off\n");
+    if (c->sender_user[0] == '\0' || strcmp(c->sender_user, "root") == 0 ||
+        strcmp(c->sender_user, "0") == 0)
+        buf_puts(faults, "sender_user: must be a user other than root\n");
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
 }

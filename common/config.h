@@ -59,6 +59,8 @@ struct config {
     uint64_t max_connections;
     uint64_t max_connections_per_address;
     int64_t drain_timeout_ms;
+    char *sender_user;
+    char *sandbox; // "auto", "on", "off"
     bool debug;
 };
 
@@ -68,6 +70,7 @@ struct config {
 // filled in any case; free it with config_clear().
 struct config_sources {
     const char *file;
+    int file_fd; // the file, open, for who may not open it; 0: none
     char *const *sets;
     size_t n_sets;
     bool no_environment; // --check judges the file alone

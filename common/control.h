@@ -21,7 +21,8 @@
 enum control_type {
     CONTROL_READY = 1,    // role: I work
     CONTROL_LINK = 2,     // supervisor: a socket to neighbour kind, index
-    CONTROL_RELOAD = 3,   // supervisor: read the settings again
+    CONTROL_RELOAD = 3,   // supervisor: read the settings again, the
+                          // file of them through the descriptor
     CONTROL_DRAIN = 4,    // supervisor: finish and exit
     CONTROL_ALL_READY = 5 // supervisor: every role works (index 1) or not (0)
 };

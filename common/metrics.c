@@ -251,34 +251,12 @@ static uint64_t read_kb(const char *path, const char *name)
     return kb * 1024;
 }
 
-static void put_memory(struct buf *out)
+void metrics_note_memory(void)
 {
-    static const struct {
-        const char *metric, *help, *line;
-    } rows[] = {
-        { "posthorn_process_resident_memory_bytes", "Resident set size.",
-          "Rss:" },
-        { "posthorn_process_proportional_memory_bytes",
-          "Proportional set size: shared pages divided by their users.",
-          "Pss:" },
-    };
+    static const char path[] = "/proc/self/smaps_rollup";
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", rows[i].metric,
-                   rows[i].help, rows[i].metric);
-        for (size_t s = 0; s < n_slots; s++) {
-            char path[64];
-            uint64_t n_bytes;
-
-            snprintf(path, sizeof(path), "/proc/%lld/smaps_rollup",
-                     (long long)atomic_load(&slots[s].gauges[GAUGE_PID]));
-            n_bytes = read_kb(path, rows[i].line);
-            if (slots[s].name[0] != '\0' && n_bytes > 0) {
-                buf_printf(out, "%s{role=\"%s\"} %llu\n", rows[i].metric,
-                           slots[s].name, (unsigned long long)n_bytes);
-            }
-        }
-    }
+    metrics_gauge(GAUGE_RESIDENT_BYTES, (int64_t)read_kb(path, "Rss:"));
+    metrics_gauge(GAUGE_PROPORTIONAL_BYTES, (int64_t)read_kb(path, "Pss:"));
 }
 
 void metrics_render(struct buf *out)
@@ -286,5 +264,4 @@ void metrics_render(struct buf *out)
     put_counters(out);
     put_gauges(out);
     put_histograms(out);
-    put_memory(out);
 }

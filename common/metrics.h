@@ -58,7 +58,11 @@
     X(MATCHED_TO, "posthorn_log_position",                                     \
       "Number of the last event: written by ingest, matched by a dispatcher.") \
     X(READY, "posthorn_role_ready", "1 while the role works.")                 \
-    X(PID, "posthorn_role_pid", "Process id of the role.")
+    X(PID, "posthorn_role_pid", "Process id of the role.")                     \
+    X(RESIDENT_BYTES, "posthorn_process_resident_memory_bytes",                \
+      "Resident set size.")                                                    \
+    X(PROPORTIONAL_BYTES, "posthorn_process_proportional_memory_bytes",        \
+      "Proportional set size: shared pages divided by their users.")
 
 #define HISTOGRAM_LIST(X)                                   \
     X(COMMIT_SECONDS, "posthorn_commit_duration_seconds",   \
@@ -93,8 +97,10 @@ void metrics_observe_us(enum histogram histogram, int64_t duration_us);
 int64_t metrics_sum_gauge(enum gauge gauge, const char *name);
 uint64_t metrics_sum_counter(enum counter counter, const char *name);
 
-// Prometheus text format 0.0.4, with the memory of each process (resident and
-// proportional set size, read from /proc).
+// Notes how much memory this process has: nobody else may look.
+void metrics_note_memory(void);
+
+// Prometheus text format 0.0.4.
 void metrics_render(struct buf *out);
 
 #endif

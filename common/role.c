@@ -12,14 +12,16 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "common/confine.h"
 #include "common/control.h"
 #include "common/keyring.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 
-#define SOURCES_MAX 64
-#define SECOND_MS   1000
+#define SOURCES_MAX    64
+#define SECOND_MS      1000
+#define MEMORY_SECONDS 5
 
 struct role {
     enum role_kind kind;
@@ -31,6 +33,7 @@ struct role {
     struct config config;
     struct config *old_config; // kept one reload long: modules may borrow
     struct role_handlers handlers;
+    unsigned n_seconds;
     bool is_ready;
     bool is_draining;
     bool is_all_ready;
@@ -51,12 +54,12 @@ const char *role_name(enum role_kind kind)
 
 // The supervisor hands its sources on as lines: the file's name, or an empty
 // line, then one --set each.
-static enum err load_config(struct config *out, struct buf *faults)
+static enum err load_config(struct config *out, int file_fd, struct buf *faults)
 {
     const char *text = getenv(CONTROL_ENV_SOURCES);
     char *copy = xstrdup(text != NULL ? text : "");
     char *sets[SOURCES_MAX];
-    struct config_sources sources = { .sets = sets };
+    struct config_sources sources = { .sets = sets, .file_fd = file_fd };
     char *line = copy;
     enum err err;
 
@@ -125,7 +128,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     name_process(r);
     raise_file_limit();
     buf_init(&faults, 0);
-    if (load_config(&r->config, &faults) != OK) {
+    if (load_config(&r->config, 0, &faults) != OK) {
         log_fatal("settings are not valid", "faults=%s",
                   log_quote(buf_str(&faults)));
     }
@@ -181,13 +184,13 @@ static void drain(struct role *r)
     r->handlers.on_drain(r->handlers.data);
 }
 
-static void reload(struct role *r)
+static void reload(struct role *r, int file_fd)
 {
     struct config fresh;
     struct buf faults;
 
     buf_init(&faults, 0);
-    if (load_config(&fresh, &faults) != OK) {
+    if (load_config(&fresh, file_fd, &faults) != OK) {
         log_warn("settings not reloaded", "faults=%s",
                  log_quote(buf_str(&faults)));
         config_clear(&fresh);
@@ -217,7 +220,7 @@ static void obey(struct role *r, const struct control_message *m, int fd)
         }
         break;
     case CONTROL_RELOAD:
-        reload(r);
+        reload(r, fd);
         break;
     case CONTROL_DRAIN:
         drain(r);
@@ -253,6 +256,8 @@ static void on_second(uv_timer_t *timer)
 {
     struct role *r = timer->data;
 
+    if (r->n_seconds++ % MEMORY_SECONDS == 0)
+        metrics_note_memory();
     if (r->handlers.on_second != NULL)
         r->handlers.on_second(r->handlers.data);
 }
@@ -280,6 +285,8 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_signal_init(&r->loop, &r->term);
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);
+    confine(r->kind, &r->config);
+    metrics_note_memory();
     metrics_gauge(GAUGE_READY, 1);
     if (control_send(CONTROL_FD, &m, -1) != OK)
         log_fatal("the supervisor does not answer", "");

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -439,6 +440,26 @@ static void drain(struct supervisor *s)
     next_stage(s);
 }
 
+// A role may not open the file by itself any more.
+static void tell_reload(struct supervisor *s)
+{
+    struct control_message m = { .type = CONTROL_RELOAD };
+
+    for (size_t i = 0; i < s->n_children; i++) {
+        const struct child *c = &s->children[i];
+        int fd = s->sources->file != NULL
+                     ? open(s->sources->file, O_RDONLY | O_CLOEXEC)
+                     : -1;
+
+        if (c->is_alive && control_send(c->control_fd, &m, fd) != OK) {
+            log_warn("role does not listen", "role=%s index=%u",
+                     role_name(c->kind), c->index);
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 static void reload(struct supervisor *s)
 {
     struct config fresh;
@@ -450,7 +471,7 @@ static void reload(struct supervisor *s)
                  log_quote(buf_str(&faults)));
     } else {
         log_info("settings reloaded", "");
-        tell_all(s, CONTROL_RELOAD, 0);
+        tell_reload(s);
     }
     config_clear(&fresh);
     buf_clear(&faults);
@@ -536,6 +557,7 @@ int supervisor_run(const struct config_sources *sources)
         log_fatal("no page for the metrics", "");
     metrics_attach(s->metrics_fd, 0, "supervisor");
 
+    metrics_note_memory();
     run_setup(s);
     if (s->exit_status != 0)
         return s->exit_status;

@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@
 #define CONNECTION_IDLE_S 60L
 #define CONNECTION_LIFE_S 300L
 #define BODY_GRACE_US     INT64_C(5000000) // after the header block
+#define CHUNK_BYTES       ((size_t)64 * 1024)
 #define GRACE_LOOK_MS     250
 #define USER_AGENT        "posthorn/" POSTHORN_VERSION
 
@@ -230,8 +232,8 @@ static void set_tls_options(struct transfer *t)
     SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (ts->config->ca_file[0] != '\0')
-        SET(easy, CURLOPT_CAINFO, ts->config->ca_file);
+    if (ts->authorities.data != NULL)
+        SET(easy, CURLOPT_CAINFO_BLOB, &ts->authorities);
 }
 
 static void set_connection_options(CURL *easy)
@@ -402,6 +404,29 @@ void transfers_start(struct transfers *ts, const struct order *order)
     }
 }
 
+// Read once, while it can be: a sender is confined later. It was judged at the
+// start of the engine.
+static void read_authorities(struct transfers *ts)
+{
+    FILE *file;
+    struct buf text;
+    size_t n;
+
+    if (ts->config->ca_file[0] == '\0')
+        return;
+    file = fopen(ts->config->ca_file, "re");
+    if (file == NULL)
+        log_fatal("ca_file cannot be read", "");
+    buf_init(&text, 0);
+    while ((n = fread(buf_reserve(&text, CHUNK_BYTES), 1, CHUNK_BYTES, file)) >
+           0)
+        buf_added(&text, n);
+    fclose(file);
+    ts->authorities.data = buf_take(&text, &n);
+    ts->authorities.len = n;
+    ts->authorities.flags = CURL_BLOB_NOCOPY;
+}
+
 struct transfers *transfers_new(struct uv_loop_s *loop,
                                 const struct config *config, transfer_done done,
                                 void *data)
@@ -415,6 +440,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->done = done;
     ts->data = data;
     ts->own = own_addresses_new(config);
+    read_authorities(ts);
     ts->multi = curl_multi_init();
     if (ts->multi == NULL)
         log_fatal("libcurl cannot start", "");

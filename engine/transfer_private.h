@@ -52,7 +52,8 @@ struct transfers {
     transfer_done done;
     void *data;
     struct own_addresses *own;
-    struct sock **socks; // by file descriptor
+    struct curl_blob authorities; // of ca_file; data NULL: the system's
+    struct sock **socks;          // by file descriptor
     size_t n_socks;
     struct transfer *inflight; // list
     struct transfer *free_list;

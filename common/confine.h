@@ -1,0 +1,24 @@
+// confine.h — what a process gives up once it has what it needs.
+//
+// Three layers, each as far as the kernel has it; the log says which hold.
+//   all roles: no new privileges, no core file, nobody else may look into the
+//     memory; no exec, no ptrace, no mounts and their like (seccomp)
+//   sender, which faces hostile bytes: besides, a user of its own when the engine
+//     was started as root, no capabilities; of the file system only what name
+//     resolution and TLS read (Landlock); no servers; only the system calls that
+//     its work needs (seccomp)
+//
+// Builds with a sanitizer keep out of it: those need more than any role.
+
+#ifndef COMMON_CONFINE_H
+#define COMMON_CONFINE_H
+
+#include "common/config.h"
+#include "common/err.h"
+#include "common/role.h"
+
+// The last step before a role works; after it opened its files. Exits
+// (log_fatal) if the setting `sandbox` is "on" and a layer is missing.
+void confine(enum role_kind kind, const struct config *config);
+
+#endif

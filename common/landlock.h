@@ -1,0 +1,14 @@
+// landlock.h — the file system as a sender sees it (Linux 5.13 and later).
+
+#ifndef COMMON_LANDLOCK_H
+#define COMMON_LANDLOCK_H
+
+#include <stdbool.h>
+
+// From now on this process, and its threads, may only read what resolving names
+// and verifying certificates need, and what the kernel tells of the process
+// itself; nothing can be written, made or run. Nor may it listen (6.7), or send
+// signals to others (6.12). False: the kernel has no Landlock.
+bool landlock_files_of_resolver(void);
+
+#endif
