@@ -554,24 +554,18 @@ def test_http2_is_not_offered(make_engine, tmp_path):
 
 # --- ours ---
 
-def test_want_of_descriptors_is_no_attempt(engine, receiver):
-    """With none left, deliveries wait; the receiver is not to blame."""
-    import resource
+def test_want_of_descriptors_is_no_attempt(make_engine, receiver):
+    """More connections than a process may have: what finds none waits, and the
+    receiver is not to blame."""
+    engine = make_engine(max_inflight_per_hook="200", senders="1")
+    command = engine.command()
+    engine.command = lambda: ["prlimit", "--nofile=48:48", *command]
+    engine.start()
+    receiver.script("/", Answer(200, delay=0.3))
     hook = engine.create_hook(receiver.url())
-    engine.post_event()
-    receiver.wait(1)
-    limits = {}
-    for pid in engine.pids("sender"):
-        limits[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        used = len(list(__import__("os").listdir(f"/proc/{pid}/fd")))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, limits[pid][1]))
-    other = engine.create_hook(receiver.url("/other"), maxInFlight=1)
-    receiver.script("/other", Answer(200, headers={"Connection": "close"}))
-    for _ in range(5):
-        engine.post_event()
-    wait_for(lambda: "could not be made" in engine.log(), "it was put off", 10)
-    for pid, old in limits.items():
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
-    assert engine.wait_settled(20)["delivered"] == 11
-    assert {r["attempt"] for r in engine.deliveries(other)} == {1}
-    assert {r["attempt"] for r in engine.deliveries(hook)} == {1}
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                       for n in range(400)])
+    wait_for(lambda: "could not be made" in engine.log(), "one was put off", 20)
+    assert engine.wait_settled(60)["delivered"] == 400
+    for cursor in ("", "?state=retrying", "?state=dead"):
+        assert {r["attempt"] for r in engine.deliveries(hook, cursor)} <= {1}
