@@ -65,6 +65,8 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                 address->protocol);
+    if (fd >= 0)
+        transfer_add_socket(t->owner, fd);
     if (fd < 0 && errno != EAFNOSUPPORT) { // no IPv6 here is no want of ours
         t->is_ours = true;
         log_warn("no socket for an attempt", "reason=%s",

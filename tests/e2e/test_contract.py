@@ -164,6 +164,7 @@ def test_the_other_operations(engine, receiver):
         assert call("PATCH", one, {"active": True}, **values).status == 200
         ping = call("POST", one + "/ping", **values)
         assert ping.status == 200
+        assert call("GET", one + "/status", **values).json()["state"] == "ok"
         assert len(call("GET", one + "/deliveries", **values).json()) == 1
         again = one + "/deliveries/{event}/redeliver"
         assert call("POST", again, event=ping.json()["id"],
