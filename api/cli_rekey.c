@@ -33,10 +33,11 @@ static int reseal(struct queue_config *qc, const char *path, struct buf *why)
         keyring_add(path, &qc->keys, why) != OK)
         return failed("the key cannot be changed", why);
     err = queue_reseal(qc, &n_hooks);
-    if (err == ERR_DENIED)
+    if (err == ERR_DENIED) {
         return failed("a secret was sealed with another key than the file "
                       "holds; nothing was changed",
                       why);
+    }
     if (err != OK) {
         buf_puts(why, err_str(err));
         return failed("nothing was changed", why);

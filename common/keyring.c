@@ -22,7 +22,7 @@
 #define SEAL_VERSION      1
 #define FINGERPRINT_BYTES 4
 #define SEAL_HEAD_BYTES   (1 + FINGERPRINT_BYTES + AEAD_NONCE_BYTES)
-#define KEY_TEXT_BYTES    (2 * AEAD_KEY_BYTES)
+#define KEY_TEXT_BYTES    ((size_t)2 * AEAD_KEY_BYTES)
 #define FILE_MAX_BYTES    1024
 
 // What no core file may hold, in pages of its own.
@@ -161,7 +161,8 @@ enum err keyring_read(const char *path, struct keyring **out, struct buf *why)
     enum err err = read_text(path, k->keys, why);
 
     if (err == OK && read_lines(k) != OK) {
-        buf_printf(why, "%s must hold 1 to %d keys, %d hexadecimal digits each",
+        buf_printf(why,
+                   "%s must hold 1 to %d keys, %zu hexadecimal digits each",
                    path, KEYRING_MAX, KEY_TEXT_BYTES);
         err = ERR_INVALID;
     }

@@ -186,13 +186,11 @@ struct dispatcher {
     struct endpoint **endpoints; // hash table
     size_t n_endpoints_mask;
     size_t n_endpoints;
-    bool has_subscribers; // a hook wants the engine's own events
 
     // reader.c
     struct position read_to;
     uv_idle_t read_more; // active while there is more to read
     uv_timer_t poll_timer;
-    bool is_reader_paused;
 
     // pump.c
     struct sender_link senders[16];
@@ -220,7 +218,6 @@ struct dispatcher {
     struct chan *ingest; // NULL: not there
     size_t n_disabling;  // hooks that api was asked to switch off
     size_t n_outbox;     // events that ingest was given and has not stored
-    bool has_outbox;     // there may be more in the shard
 
     // the table of open deliveries
     struct delivery **open;
@@ -237,9 +234,12 @@ struct dispatcher {
     int64_t commit_started_us;
     uv_timer_t commit_timer;
     struct position cursor_said; // in the last change that was started
-    bool is_commit_failing;
-    uint64_t jitter_state; // of a small generator, seeded by the kernel
+    uint64_t jitter_state;       // of a small generator, seeded by the kernel
 
+    bool has_subscribers; // outbox.c: a hook wants the engine's own events
+    bool has_outbox;      // there may be more of them in the shard
+    bool is_reader_paused;
+    bool is_commit_failing;
     bool is_draining;
     bool is_final_commit;
     bool is_late; // the drain took longer than it may

@@ -13,7 +13,7 @@
 #include "engine/dispatch.h"
 
 // As many places as a line may have lanes, twice over; a power of two.
-#define LANES_SEEN (4 * ORDERED_MAX)
+#define LANES_SEEN ((size_t)4 * ORDERED_MAX)
 
 // A lane that a look at a line has met.
 struct lane_seen {

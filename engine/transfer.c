@@ -417,8 +417,10 @@ static void read_authorities(struct transfers *ts)
     if (ts->config->ca_file[0] == '\0')
         return;
     file = fopen(ts->config->ca_file, "re");
-    if (file == NULL)
+    if (file == NULL) {
         log_fatal("ca_file cannot be read", "");
+        return;
+    }
     buf_init(&text, 0);
     while ((n = fread(buf_reserve(&text, CHUNK_BYTES), 1, CHUNK_BYTES, file)) >
            0)

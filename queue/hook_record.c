@@ -3,13 +3,13 @@
 // One sealed text holds all of them, bound to the hook's number: it opens in no
 // other hook's record. Without keys it stays closed, and the hook has none.
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/codec.h"
 #include "common/crypto.h"
 #include "common/keyring.h"
-#include "common/log.h"
 #include "common/mem.h"
 #include "queue/schema.h"
 
@@ -17,8 +17,10 @@
 
 static struct str context_of(uint64_t no, uint8_t bytes[CONTEXT_BYTES])
 {
-    memcpy(bytes, "hook", 4);
-    put_be64(bytes + 4, no);
+    static const uint8_t label[CONTEXT_BYTES - 8] = { 'h', 'o', 'o', 'k' };
+
+    memcpy(bytes, label, sizeof(label));
+    put_be64(bytes + sizeof(label), no);
     return (struct str){ (const char *)bytes, CONTEXT_BYTES };
 }
 
@@ -59,8 +61,7 @@ static void pack_secrets(struct buf *out, const struct hook *h,
     buf_init(&plain, 0);
     buf_init(&sealed, 0);
     if (h->secret.n_bytes + h->old_secret.n_bytes + h->client_key.n_bytes > 0) {
-        if (keys == NULL)
-            log_panic("no key to seal a secret with", "");
+        assert(keys != NULL); // the stores that write have them
         pack_str(&plain, h->secret);
         pack_str(&plain, h->old_secret);
         pack_str(&plain, h->client_key);

@@ -319,9 +319,10 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
         err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
     if (err == OK)
         err = make_environment(config, "hooks", hooks_dbs, HOOKS_DBS, why);
-    if (err == OK && config->keys != NULL)
+    if (err == OK && config->keys != NULL) {
         err = explain(seals_check(config, why), config->data_dir,
                       "secrets cannot be checked", why);
+    }
     if (err == OK)
         err = fit_shards(config, why);
     return err;

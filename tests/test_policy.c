@@ -97,9 +97,10 @@ static void attempts_tell_about_the_receiver(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct verdict v = decide(cases[i].error, cases[i].status, 1);
 
-        if (v.feedback != cases[i].feedback)
+        if (v.feedback != cases[i].feedback) {
             fail_msg("error %d status %u: feedback %d", cases[i].error,
                      cases[i].status, v.feedback);
+        }
         assert_int_equal(v.is_gone, cases[i].status == 410);
     }
 }

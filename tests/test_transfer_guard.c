@@ -19,6 +19,7 @@
 #include "engine/transfer.h"
 #include "tests/unit.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
 bool __wrap_guard_permits(const struct sockaddr *address,
                           const struct guard_rules *rules);
 bool __real_guard_permits(const struct sockaddr *address,
@@ -27,7 +28,6 @@ bool __real_guard_permits(const struct sockaddr *address,
 static bool is_first_gate_open; // what it is asked first, it lets through
 static unsigned n_asked;
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's own name for it
 bool __wrap_guard_permits(const struct sockaddr *address,
                           const struct guard_rules *rules)
 {
@@ -37,6 +37,7 @@ bool __wrap_guard_permits(const struct sockaddr *address,
         return true;
     return __real_guard_permits(address, rules);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 // Every text that libcurl was seen to take to a loopback, link-local or empty
 // address, PORT is the port of a listener on ::1 and 127.0.0.1.
@@ -207,9 +208,10 @@ static void gate_at_the_socket_refuses_every_spelling(void **state)
     for (size_t i = 0; i < N_TEXTS; i++) {
         struct attempt_end end = attempt(f, texts[i]);
 
-        if (end.error == ERROR_NONE || f->listener.n_connections > 0)
+        if (end.error == ERROR_NONE || f->listener.n_connections > 0) {
             fail_msg("%s: error %d, %u connections", texts[i], end.error,
                      f->listener.n_connections);
+        }
         // What was asked about an address was refused for it.
         if (n_asked > 0)
             assert_int_equal(end.error, ERROR_BLOCKED);
@@ -228,9 +230,10 @@ static void gate_before_the_request_refuses_what_was_connected(void **state)
         unsigned n_before = f->listener.n_connections;
         struct attempt_end end = attempt(f, texts[i]);
 
-        if (end.error == ERROR_NONE || f->listener.n_bytes > 0)
+        if (end.error == ERROR_NONE || f->listener.n_bytes > 0) {
             fail_msg("%s: error %d, %u bytes", texts[i], end.error,
                      f->listener.n_bytes);
+        }
         if (f->listener.n_connections > n_before) {
             assert_int_equal(end.error, ERROR_BLOCKED);
             n_refused++;
