@@ -66,7 +66,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                 address->protocol);
     if (fd >= 0)
-        transfer_add_socket(t->owner, fd);
+        transfer_new_socket(t->owner, fd);
     if (fd < 0 && errno != EAFNOSUPPORT) { // no IPv6 here is no want of ours
         t->is_ours = true;
         log_warn("no socket for an attempt", "reason=%s",

@@ -75,8 +75,8 @@ void transfers_reap(struct transfers *ts);
 
 // transfer_sockets.c
 void transfers_watch(struct transfers *ts); // sets the callbacks of `multi`
-// A socket that was made for libcurl.
-void transfer_add_socket(struct transfers *ts, curl_socket_t fd);
+// A socket that was just made for libcurl.
+void transfer_new_socket(struct transfers *ts, curl_socket_t fd);
 int transfer_close_socket(void *data, curl_socket_t fd); // data: the transfers
 
 // transfer_response.c

@@ -4,14 +4,14 @@
 // go when libcurl closes the socket. Registering them anew for every transfer,
 // as libcurl's example does, costs a third of the throughput.
 //
-// That is so for sockets that we made for libcurl: it has them closed by us. Those
-// of its own (a pair that tells it that a name is resolved) it closes by itself,
-// right after it has them watched no more: their handles go at once, or the next
-// socket of that number would meet one that the kernel has forgotten.
+// That is so for connections: libcurl has them closed by us. What it has besides (a
+// pair of sockets that tells it that a name is resolved) it closes by itself, right
+// after it has it watched no more: that handle goes at once, or the next socket of
+// the number would meet one that the kernel has forgotten.
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -25,7 +25,7 @@ struct sock {
     int fd;
     int wanted; // UV_READABLE, UV_WRITABLE: what libcurl waits for
     int armed;  // what the poll handle waits for
-    bool is_ours;
+    bool is_connection;
 };
 
 // --- sockets ---
@@ -68,6 +68,15 @@ static void sock_drop(struct transfers *ts, struct sock *s)
     uv_close((uv_handle_t *)&s->poll, on_sock_closed);
 }
 
+static bool is_connection(int fd)
+{
+    int domain = 0;
+    socklen_t n_bytes = sizeof(domain);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n_bytes) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
+}
+
 static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
 {
     struct sock *s = xcalloc(1, sizeof(*s));
@@ -82,6 +91,7 @@ static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
     }
     s->owner = ts;
     s->fd = fd;
+    s->is_connection = is_connection(fd);
     if (uv_poll_init_socket(ts->loop, &s->poll, fd) != 0)
         log_panic("socket cannot be watched", "fd=%d", fd);
     s->poll.data = s;
@@ -118,7 +128,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
             return 0;
         s = sock_add(ts, fd);
     }
-    if (what == CURL_POLL_REMOVE && !s->is_ours) {
+    if (what == CURL_POLL_REMOVE && !s->is_connection) {
         sock_drop(ts, s);
         return 0;
     }
@@ -131,10 +141,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     return 0;
 }
 
-void transfer_add_socket(struct transfers *ts, curl_socket_t fd)
+// libcurl closes a socket that cannot even begin to connect without telling: what
+// is known of an earlier one of this number is over.
+void transfer_new_socket(struct transfers *ts, curl_socket_t fd)
 {
-    assert(sock_find(ts, fd) == NULL);
-    sock_add(ts, fd)->is_ours = true;
+    struct sock *s = sock_find(ts, fd);
+
+    if (s != NULL)
+        sock_drop(ts, s);
 }
 
 // CURLOPT_CLOSESOCKETFUNCTION
