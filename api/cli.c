@@ -30,6 +30,23 @@ static const struct command commands[] = {
       "A setting comes from its default, the file, the environment "
       "(POSTHORN_NAME), or\n--set; the later wins. --check judges the file "
       "alone; exit status 1 if it has\nfaults." },
+    { "hook", command_hook,
+      "create|list|get|update|delete|ping|status --org NAME [--project P "
+      "--stack S | --environment E] [--hook NAME] [FIELD]...",
+      "make, show, change and delete webhooks",
+      "Fields: --name --display-name --url --format --filters A,B --groups "
+      "A,B\n"
+      "  --active yes|no --secret-file FILE --header \"Name: value\" (again "
+      "for "
+      "more)\n  --retry-schedule 5s,1m,1h --timeout 10s --max-in-flight N "
+      "--rate N[:BURST]\n  --ordered yes|no --order-key customer.id "
+      "--client-certificate FILE\n  --client-key FILE. The value none takes "
+      "one "
+      "away; a FILE may be - .\nWith --akinon, --org and --project are ids, "
+      "and "
+      "--filters are events. Takes --json,\n--api URL, --token TOKEN and "
+      "--data-dir DIR like `posthorn token`.\n\nExample: posthorn hook create "
+      "--org acme --display-name all --url https://example.com/in" },
     { "token", command_token,
       "create --org NAME --scopes ingest,read,write [--name LABEL] | list "
       "--org "

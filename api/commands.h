@@ -22,6 +22,7 @@ struct command {
 // Each returns the exit status. argv[0] is the command's name.
 int command_verify(const struct command *command, int argc, char **argv);
 int command_config(const struct command *command, int argc, char **argv);
+int command_hook(const struct command *command, int argc, char **argv);
 int command_token(const struct command *command, int argc, char **argv);
 int command_rekey(const struct command *command, int argc, char **argv);
 int command_sink(const struct command *command, int argc, char **argv);
