@@ -175,9 +175,10 @@ static void put_number(struct str text, struct buf *out)
 {
     bool is_number = text.n_bytes > 0 && text.n_bytes < 16;
 
-    for (size_t i = 0; i < text.n_bytes; i++)
+    for (size_t i = 0; i < text.n_bytes; i++) {
         is_number = is_number && text.at[i] >= '0' && text.at[i] <= '9' &&
                     (i > 0 || text.at[i] != '0' || text.n_bytes == 1);
+    }
     if (is_number) {
         buf_put_str(out, text);
     } else {
@@ -469,9 +470,10 @@ static void list_options(struct option *all)
 
     memcpy(all, places, sizeof(places));
     n = N_PLACES;
-    for (size_t i = 0; i < N_FIELDS; i++)
+    for (size_t i = 0; i < N_FIELDS; i++) {
         all[n++] = (struct option){ fields[i].option, required_argument, NULL,
                                     (int)i };
+    }
     all[n] = (struct option){ NULL, 0, NULL, 0 };
 }
 

@@ -1,0 +1,268 @@
+// test_frames.c — frames between processes: whatever comes is read or refused.
+//
+// A sender that an intruder has taken over attacks its dispatchers, and those
+// what they talk to: no frame may be believed, or read past its end.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ask.h"
+#include "common/emit.h"
+#include "common/mem.h"
+#include "common/role.h"
+#include "engine/order.h"
+#include "tests/unit.h"
+
+#define ROUNDS 40000
+
+static enum err read_order(struct str frame)
+{
+    struct order order;
+
+    return order_unpack(frame, &order);
+}
+
+static enum err read_outcome(struct str frame)
+{
+    struct outcome outcome;
+    enum err err = outcome_unpack(frame, &outcome);
+
+    if (err == OK) { // what it points to lies within the frame
+        assert_true(outcome.response_body.n_bytes <= frame.n_bytes);
+        assert_true(outcome.response_headers.n_bytes <= frame.n_bytes);
+        assert_true(outcome.error_message.n_bytes <= frame.n_bytes);
+    }
+    return err;
+}
+
+static enum err read_ask(struct str frame)
+{
+    struct ask ask;
+
+    return ask_unpack(frame, &ask);
+}
+
+static enum err read_answer(struct str frame)
+{
+    struct answer answer;
+
+    return answer_unpack(frame, &answer);
+}
+
+static enum err read_emit(struct str frame)
+{
+    struct emit emit;
+    enum err err = emit_unpack(frame, &emit);
+
+    if (err == OK)
+        assert_true(emit.payload.n_bytes <= frame.n_bytes);
+    return err;
+}
+
+static enum err read_emitted(struct str frame)
+{
+    struct emitted emitted;
+
+    return emitted_unpack(frame, &emitted);
+}
+
+static enum err read_disable(struct str frame)
+{
+    struct disable disable;
+
+    return disable_unpack(frame, &disable);
+}
+
+// --- good ones ---
+
+static void put_order(struct buf *b)
+{
+    struct order order = { .no = 7,
+                           .url = STR("https://example.com/"),
+                           .headers = STR("A: b\0C: d\0"),
+                           .body = STR("{\"n\":1}"),
+                           .client_cert = STR("PEM"),
+                           .client_key = STR("PEM"),
+                           .connect_timeout_ms = 1000,
+                           .request_timeout_ms = 2000 };
+
+    order_pack(b, &order);
+}
+
+static void put_outcome(struct buf *b)
+{
+    struct outcome outcome = { .no = 7,
+                               .started_at_us = 1,
+                               .error = ERROR_RESET,
+                               .error_message = STR("cut off"),
+                               .response_code = 200,
+                               .response_headers = STR("A: b\r\n"),
+                               .response_body = STR("ok") };
+
+    outcome_pack(b, &outcome);
+}
+
+static void put_ask(struct buf *b)
+{
+    struct ask ask = { .no = 1, .what = ASK_REDELIVER, .hook_no = 9 };
+
+    ask_pack(b, &ask);
+}
+
+static void put_answer(struct buf *b)
+{
+    struct answer answer = { .no = 1, .err = ERR_GONE, .text = STR("{}") };
+
+    answer_pack(b, &answer);
+}
+
+static void put_emit(struct buf *b)
+{
+    struct emit emit = { .family = 1,
+                         .kind = STR("posthorn.hook.disabled"),
+                         .org = STR("acme"),
+                         .payload = STR("{}") };
+
+    emit_pack(b, &emit);
+}
+
+static void put_emitted(struct buf *b)
+{
+    struct emitted emitted = { .err = ERR_FULL };
+
+    emitted_pack(b, &emitted);
+}
+
+static void put_disable(struct buf *b)
+{
+    struct disable disable = { .hook_no = 3, .revision = 4, .reason = 1 };
+
+    disable_pack(b, &disable);
+}
+
+static const struct {
+    const char *name;
+    void (*put)(struct buf *b);
+    enum err (*read)(struct str frame);
+} frames[] = {
+    { "order", put_order, read_order },
+    { "outcome", put_outcome, read_outcome },
+    { "ask", put_ask, read_ask },
+    { "answer", put_answer, read_answer },
+    { "emit", put_emit, read_emit },
+    { "emitted", put_emitted, read_emitted },
+    { "disable", put_disable, read_disable },
+};
+
+#define N_FRAMES (sizeof(frames) / sizeof(frames[0]))
+
+// A copy of its own size, so that the sanitizer sees a byte too far.
+static enum err read_exactly(size_t which, const char *at, size_t n_bytes)
+{
+    char *copy = xmalloc(n_bytes > 0 ? n_bytes : 1);
+    enum err err;
+
+    memcpy(copy, at, n_bytes);
+    err = frames[which].read((struct str){ copy, n_bytes });
+    free(copy);
+    return err;
+}
+
+static void each_reads_its_own_and_no_other(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FRAMES; i++) {
+        struct buf b;
+
+        buf_init(&b, 0);
+        frames[i].put(&b);
+        for (size_t k = 0; k < N_FRAMES; k++) {
+            enum err err = read_exactly(k, b.at, b.n_bytes);
+
+            if ((err == OK) != (i == k)) {
+                fail_msg("%s read as %s: %s", frames[i].name, frames[k].name,
+                         err_str(err));
+            }
+        }
+        buf_clear(&b);
+    }
+}
+
+static void cut_and_longer_ones_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FRAMES; i++) {
+        struct buf b;
+
+        buf_init(&b, 0);
+        frames[i].put(&b);
+        for (size_t n = 0; n < b.n_bytes; n++)
+            assert_int_equal(read_exactly(i, b.at, n), ERR_CORRUPT);
+        buf_putc(&b, '\0');
+        assert_int_equal(read_exactly(i, b.at, b.n_bytes), ERR_CORRUPT);
+        buf_clear(&b);
+    }
+}
+
+static uint32_t next(uint64_t *chance)
+{
+    *chance =
+        *chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*chance >> 33);
+}
+
+static void damaged_ones_are_read_or_refused(void **state)
+{
+    uint64_t chance = 20261121;
+
+    (void)state;
+    for (size_t i = 0; i < N_FRAMES; i++) {
+        struct buf b;
+        struct buf damaged;
+
+        buf_init(&b, 0);
+        buf_init(&damaged, 0);
+        frames[i].put(&b);
+        for (unsigned n = 0; n < ROUNDS; n++) {
+            buf_reset(&damaged);
+            buf_put(&damaged, b.at, b.n_bytes);
+            for (uint32_t k = next(&chance) % 4; k-- > 0;) {
+                damaged.at[next(&chance) % damaged.n_bytes] =
+                    (char)next(&chance);
+            }
+            damaged.n_bytes -= next(&chance) % 3 % damaged.n_bytes;
+            (void)!read_exactly(i, damaged.at, damaged.n_bytes);
+        }
+        buf_clear(&b);
+        buf_clear(&damaged);
+    }
+}
+
+static void noise_is_read_or_refused(void **state)
+{
+    uint64_t chance = 7;
+    char noise[64];
+
+    (void)state;
+    for (unsigned n = 0; n < ROUNDS; n++) {
+        size_t n_bytes = next(&chance) % sizeof(noise);
+
+        for (size_t i = 0; i < n_bytes; i++)
+            noise[i] = (char)next(&chance);
+        noise[0] = (char)(1 + n % 8); // a type that there is
+        for (size_t i = 0; i < N_FRAMES; i++)
+            (void)!read_exactly(i, noise, n_bytes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_reads_its_own_and_no_other),
+        cmocka_unit_test(cut_and_longer_ones_are_refused),
+        cmocka_unit_test(damaged_ones_are_read_or_refused),
+        cmocka_unit_test(noise_is_read_or_refused),
+    };
+
+    return cmocka_run_group_tests_name("frames", tests, NULL, NULL);
+}
