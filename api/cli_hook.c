@@ -118,7 +118,7 @@ static void take_place(struct options *o, int option)
 
 static void take_option(struct options *o, int option)
 {
-    if (option >= OPTION_ORG) {
+    if ((size_t)option >= N_FIELDS) {
         take_place(o, option);
         return;
     }

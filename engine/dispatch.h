@@ -283,12 +283,14 @@ struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
 void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
 // Whether one more may be sent there. If not, the hook is in its waiting room.
 bool endpoint_admits(struct followed *f);
-void endpoint_sent(struct endpoint *e);
+void endpoint_sent(const struct slot *s);
+// It has been in flight for long: its place is free.
+void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
+// The attempt has ended: its place is free.
+void endpoint_left(struct dispatcher *d, const struct slot *s);
 // What an attempt says about the receiver.
 void endpoint_heard(struct dispatcher *d, struct endpoint *e,
                     enum feedback feedback);
-// The attempt has ended: its place is free.
-void endpoint_left(struct dispatcher *d, struct endpoint *e);
 // Lets go on who waits though there are places: whoever was let go before did
 // not use his, for want of something else.
 void endpoints_look(struct dispatcher *d);

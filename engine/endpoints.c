@@ -18,11 +18,13 @@
 struct endpoint {
     struct endpoint *next; // of the same hash
     uint64_t hash;
-    char *name;       // "https://example.com:443"
-    uint32_t n_users; // hooks, and attempts in flight
-    uint32_t n_sent;
+    char *name;           // "https://example.com:443"
+    uint32_t n_users;     // hooks, and attempts in flight
+    uint32_t n_sent;      // but for slow ones
+    uint32_t n_untrusted; // of n_sent
     struct pace pace;
     struct waiting_room room;
+    struct waiting_room untrusted; // of hooks that did not answer
 };
 
 static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
@@ -169,41 +171,64 @@ static struct pace_limits limits_of(const struct dispatcher *d)
     };
 }
 
-static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e)
+// Places for hooks that did not answer, or for the others.
+static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
+                       bool is_trusted)
 {
     struct pace_limits limits = limits_of(d);
     uint32_t window = pace_window(&e->pace, &limits);
+    uint32_t all = window > e->n_sent ? window - e->n_sent : 0;
+    uint32_t half = window > 1 ? window / 2 : 1;
+    uint32_t part = half > e->n_untrusted ? half - e->n_untrusted : 0;
 
-    return window > e->n_sent ? window - e->n_sent : 0;
+    return is_trusted || all < part ? all : part;
 }
 
 bool endpoint_admits(struct followed *f)
 {
-    if (n_free(f->dispatcher, f->endpoint) > 0)
+    struct endpoint *e = f->endpoint;
+
+    if (n_free(f->dispatcher, e, f->is_trusted) > 0)
         return true;
-    room_enter(&f->endpoint->room, f);
+    room_enter(f->is_trusted ? &e->room : &e->untrusted, f);
     return false;
 }
 
-void endpoint_sent(struct endpoint *e)
+void endpoint_sent(const struct slot *s)
 {
-    e->n_users++;
-    e->n_sent++;
+    s->endpoint->n_users++;
+    s->endpoint->n_sent++;
+    s->endpoint->n_untrusted += s->is_untrusted;
+}
+
+static void let_go(struct dispatcher *d, struct endpoint *e)
+{
+    room_let_go(&e->room, n_free(d, e, true));
+    room_let_go(&e->untrusted, n_free(d, e, false));
 }
 
 void endpoints_look(struct dispatcher *d)
 {
     for (size_t i = 0; d->endpoints != NULL && i <= d->n_endpoints_mask; i++) {
         for (struct endpoint *e = d->endpoints[i]; e != NULL; e = e->next)
-            room_let_go(&e->room, n_free(d, e));
+            let_go(d, e);
     }
 }
 
-void endpoint_left(struct dispatcher *d, struct endpoint *e)
+void endpoint_set_apart(struct dispatcher *d, const struct slot *s)
 {
+    struct endpoint *e = s->endpoint;
+
     e->n_sent--;
-    room_let_go(&e->room, n_free(d, e));
-    endpoint_drop(d, e);
+    e->n_untrusted -= s->is_untrusted;
+    let_go(d, e);
+}
+
+void endpoint_left(struct dispatcher *d, const struct slot *s)
+{
+    if (!s->is_slow)
+        endpoint_set_apart(d, s);
+    endpoint_drop(d, s->endpoint);
 }
 
 void endpoint_heard(struct dispatcher *d, struct endpoint *e,

@@ -214,6 +214,7 @@ static void set_apart(struct dispatcher *d, struct slot *s)
 {
     struct sender_link *link = &d->senders[s->sender];
 
+    endpoint_set_apart(d, s);
     s->is_slow = true;
     link->n_sent--;
     link->n_slow++;

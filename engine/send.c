@@ -55,7 +55,7 @@ static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
     d->n_sent++;
     link->n_sent++;
     link->n_untrusted += s->is_untrusted;
-    endpoint_sent(f->endpoint);
+    endpoint_sent(s);
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
     return s;
 }
@@ -66,6 +66,7 @@ void slot_free(struct dispatcher *d, struct slot *s)
 
     s->delivery->hook->n_sent--;
     d->n_sent--;
+    endpoint_left(d, s);
     if (s->is_slow) {
         link->n_slow--;
     } else {
@@ -75,7 +76,6 @@ void slot_free(struct dispatcher *d, struct slot *s)
         link->n_untrusted--;
         pump_let_go(link);
     }
-    endpoint_left(d, s->endpoint);
     s->delivery = NULL;
     s->generation++;
     s->next_free = d->free_slot;

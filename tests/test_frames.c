@@ -168,6 +168,16 @@ static enum err read_exactly(size_t which, const char *at, size_t n_bytes)
     return err;
 }
 
+static void judge(size_t i, size_t k, const struct buf *b)
+{
+    enum err err = read_exactly(k, b->at, b->n_bytes);
+
+    if ((err == OK) != (i == k)) {
+        fail_msg("%s read as %s: %s", frames[i].name, frames[k].name,
+                 err_str(err));
+    }
+}
+
 static void each_reads_its_own_and_no_other(void **state)
 {
     (void)state;
@@ -176,14 +186,8 @@ static void each_reads_its_own_and_no_other(void **state)
 
         buf_init(&b, 0);
         frames[i].put(&b);
-        for (size_t k = 0; k < N_FRAMES; k++) {
-            enum err err = read_exactly(k, b.at, b.n_bytes);
-
-            if ((err == OK) != (i == k)) {
-                fail_msg("%s read as %s: %s", frames[i].name, frames[k].name,
-                         err_str(err));
-            }
-        }
+        for (size_t k = 0; k < N_FRAMES; k++)
+            judge(i, k, &b);
         buf_clear(&b);
     }
 }
