@@ -98,15 +98,18 @@ void pump_return(struct dispatcher *d, struct delivery *dv)
 
 // --- turns ---
 
-// One turn of a hook that is deleted or switched off.
+// One turn of a hook that is deleted or switched off. What is sent may still stand
+// in its line.
 static void cancel_some(struct followed *f)
 {
     struct dispatcher *d = f->dispatcher;
-    struct delivery *dv;
+    struct delivery *dv = line_take(d, f);
 
-    if (f->first == NULL && f->is_fetchable)
+    if (dv == NULL && f->is_fetchable) {
         fetch_rows(f);
-    while ((dv = line_take(d, f)) != NULL)
+        dv = line_take(d, f);
+    }
+    for (; dv != NULL; dv = line_take(d, f))
         settle_cancel(d, dv);
     if (f->is_fetchable)
         pump_ready(f);

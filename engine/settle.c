@@ -413,8 +413,11 @@ void settle_crash(struct dispatcher *d, struct slot *s)
     pace_lost(&dv->hook->pace);
     slot_free(d, s);
     pump_return(d, dv);
-    if (dv->has_row) {
-        put_retry(d, dv, dv->due_at_ms); // the same row, one crash more
+    if (dv->has_row) { // the same row, also if the hook has an order since
+        struct due_row row = row_of(dv, dv->due_at_ms);
+
+        row.due_at_ms = dv->due_at_ms;
+        change_due_put(d->filling, &row);
         settle_touch(d);
     }
 }
