@@ -252,8 +252,8 @@ static enum err search_history(struct search *s, const struct position *event,
 }
 
 // The row in the index of a delivery whose next attempt is due then.
-static enum err find_row(const struct search *s, struct position position,
-                         struct due_row *out)
+static enum err find_timed_row(const struct search *s, struct position position,
+                               struct due_row *out)
 {
     struct due_row before = { .hook_no = s->f->no,
                               .due_at_ms = s->next_attempt_at_ms - 1 };
@@ -264,12 +264,6 @@ static enum err find_row(const struct search *s, struct position position,
     size_t n;
 
     memset(before.position.bytes, 0xff, sizeof(before.position.bytes));
-    if (followed_is_ordered(s->f)) { // its rows lie by position
-        before.due_at_ms = 0;
-        query.until_ms = 0;
-        before.position = position;
-        put_be64(before.position.bytes, get_be64(position.bytes) - 1);
-    }
     do {
         enum err err = shard_due_read(s->d->shard, &query, rows, ROWS_READ, &n);
 
@@ -285,6 +279,31 @@ static enum err find_row(const struct search *s, struct position position,
             before = rows[n - 1];
     } while (n == ROWS_READ);
     return ERR_AGAIN; // it is on its way there
+}
+
+// Of an ordered hook: those lie by position.
+static enum err find_ordered_row(const struct search *s,
+                                 struct position position, struct due_row *out)
+{
+    struct due_row before = { .hook_no = s->f->no };
+    struct due_query query = { .hook_no = s->f->no, .after = &before };
+    size_t n;
+    enum err err;
+
+    put_be64(before.position.bytes, get_be64(position.bytes) - 1);
+    err = shard_due_read(s->d->shard, &query, out, 1, &n);
+    if (err == OK && (n == 0 || position_cmp(out->position, position) != 0))
+        err = ERR_AGAIN;
+    return err;
+}
+
+// The hook may have got its order since the row was put, or lost it.
+static enum err find_row(const struct search *s, struct position position,
+                         struct due_row *out)
+{
+    enum err err = find_ordered_row(s, position, out);
+
+    return err == ERR_AGAIN ? find_timed_row(s, position, out) : err;
 }
 
 static enum err open_row(const struct search *s, struct position position,

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from receiver import Answer
+from support import wait_for
 
 HOOKS = "/api/orgs/acme/hooks"
 AKINON = ("/organizations/64b0c0ffee0123456789abcd/projects/"
@@ -261,3 +262,31 @@ def test_key_that_is_not_there_is_a_lane_of_its_own(engine, receiver):
     receiver.wait(5)
     got = numbers(receiver.got())
     assert [n for n in got if n in (0, 1, 3)] == [0, 1, 3]
+
+
+def test_what_holds_up_an_ordered_hook_can_be_sent_by_hand(engine, receiver):
+    """Also when the hook was not ordered as it failed, or no longer is."""
+    receiver.script("/", Answer(500), Answer(200))
+    hook = engine.create_hook(receiver.url(), ordered=True,
+                              retrySchedule=["1h"])
+    first = engine.post_event(payload={"n": 0})
+    engine.wait_deliveries(hook, 1)
+    engine.post_event(payload={"n": 1})
+    engine.settle_hooks()
+    assert numbers(receiver.got()) == [0]
+    reply = engine.api("POST", f"{hook}/deliveries/{first}/redeliver")
+    assert reply.status == 200 and reply.json()["state"] == "delivered"
+    receiver.wait(3)
+    assert numbers(receiver.got()) == [0, 0, 1]
+    for before, after in ((False, True), (True, False)):
+        engine.api("PATCH", hook, {"ordered": before})
+        engine.settle_hooks()
+        receiver.script("/", Answer(500), Answer(200))
+        event = engine.post_event(payload={"n": 2})
+        wait_for(lambda: engine.deliveries(hook, f"?id={event}"), "it failed")
+        engine.api("PATCH", hook, {"ordered": after})
+        assert engine.stop() == 0
+        engine.start()
+        reply = engine.api("POST", f"{hook}/deliveries/{event}/redeliver")
+        assert reply.status == 200 and reply.json()["state"] == "delivered"
+    assert engine.wait_settled()["delivered"] == 4
