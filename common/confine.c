@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -91,6 +92,8 @@ static void become_nobody(const struct config *config)
     }
     drop_user(config);
     drop_capabilities();
+    // The kernel forgets it when the user changes.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
 // --- all ---

@@ -157,6 +157,17 @@ def test_confined_engine_works_through_a_day(plain, receiver, tmp_path):
     assert engine.stop() == 0
 
 
+def test_senders_die_with_the_supervisor(plain):
+    """Also those that cannot notice."""
+    engine = plain(RELEASE)
+    senders = engine.pids("sender")
+    for pid in senders:
+        os.kill(pid, 19)
+    os.kill(engine.process.pid, 9)
+    wait_for(lambda: not any(read_proc(pid, "cmdline") for pid in senders),
+             "they are gone", 5)
+
+
 def test_reload_reaches_senders(plain, receiver, tmp_path):
     """An address that is no longer allowed, over a connection that was kept."""
     config = tmp_path / "posthorn.conf"
