@@ -70,6 +70,7 @@ static void drop_capabilities(void)
         log_fatal("capabilities cannot be dropped", "errno=%d", errno);
 }
 
+// In a container root may be forbidden even this; then the other layers have to do.
 static void drop_user(const struct config *config)
 {
     struct user user;
@@ -77,12 +78,14 @@ static void drop_user(const struct config *config)
     if (geteuid() != 0)
         return; // it has no other user to become
     user = user_of(config->sender_user);
-    if (setgroups(0, NULL) != 0 ||
-        setresgid(user.gid, user.gid, user.gid) != 0 ||
-        setresuid(user.uid, user.uid, user.uid) != 0) {
-        log_fatal("the sender cannot become another user", "uid=%u errno=%d",
-                  (unsigned)user.uid, errno);
-    }
+    if (setgroups(0, NULL) == 0 &&
+        setresgid(user.gid, user.gid, user.gid) == 0 &&
+        setresuid(user.uid, user.uid, user.uid) == 0)
+        return;
+    log_warn("the sender cannot become another user", "uid=%u errno=%d",
+             (unsigned)user.uid, errno);
+    if (wants(config, "on"))
+        log_fatal("sandbox = on, and the sender stays root", "");
 }
 
 // The bounding set can be emptied only by who may set it: before the user goes.
