@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import socket
 import struct
 import subprocess
@@ -57,7 +56,8 @@ def cname(name, *more):
 
 
 class Names:
-    """By the first letter of a name: flip, mixed, alias, six."""
+    """By the first letter of a name: flip, never, mixed, alias, six, public,
+    black holes."""
 
     def __init__(self):
         self.chance = random.Random(7)
@@ -101,6 +101,8 @@ class Names:
             both = [a(PUBLIC), a(denied)]
             self.chance.shuffle(both)
             return both
+        if name[0] == "b":  # nobody is there; as many as a packet takes
+            return [a(f"93.184.216.{n}") for n in range(100, 125)]
         if name[0] == "a":  # an alias for something within
             return [*cname("internal.test"), struct.pack("!H", 0xc00c)[:0]
                     + record(1, socket.inet_aton("127.0.0.1"))]
@@ -190,7 +192,7 @@ def main():
                     request_timeout="3s", connect_timeout="2s",
                     breaker_failures="0").start()
     try:
-        kinds = itertools.cycle("fnmasp")
+        kinds = itertools.cycle("fnmaspb")
         for n in range(int(count)):
             reply = engine.api("POST", "/api/orgs/acme/hooks", {
                 "organizationName": "acme", "displayName": "x", "active": True,
@@ -201,11 +203,15 @@ def main():
         books = engine.wait_settled(120)
         wait_for(lambda: (directory / "got").read_bytes().count(b"got")
                  >= books["delivered"], "all that was delivered came")
-        rows = engine.api("GET", "/metrics", token=None).body.decode()
+        holes = [row for hook in engine.api("GET", "/api/orgs/acme/hooks").json()
+                 if hook["payloadUrl"].startswith("http://b")
+                 for row in engine.deliveries(
+                     f"/api/orgs/acme/hooks/{hook['name']}")]
         print(json.dumps({
             "books": books, "seen": sniffer.seen, "queries": names.n_queries,
             "received": (directory / "got").read_bytes().count(b"got"),
-            "metrics": bool(re.search("posthorn_", rows))}))
+            "holes": [[row["error"]["class"], row["timing"]["totalUs"]]
+                      for row in holes]}))
     finally:
         engine.stop()
         for process in (receiver, other):

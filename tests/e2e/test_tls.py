@@ -175,6 +175,27 @@ def test_end_without_close_notify_is_no_failure(engine, certificates):
     assert what == "delivered" and row["responseBody"] == "all of it"
 
 
+def test_certificate_that_expires_between_attempts(engine, certificates):
+    """Each connection is judged anew."""
+    contexts = [context_of(certificates.chain, certificates.key),
+                context_of(*certificates.issue("over", expired=True))]
+
+    def play(server, connection):
+        context = contexts[min(len(server.got), 1)]
+        with context.wrap_socket(connection, server_side=True) as tls:
+            server.got.append(tls.recv(65536))
+            tls.sendall(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n"
+                        b"Connection: close\r\n\r\n")
+
+    server = Server(play)
+    hook = engine.create_hook(f"https://127.0.0.1:{server.port}/",
+                              retrySchedule=["50ms", "1h"])
+    engine.post_event()
+    second, first = engine.wait_deliveries(hook, 2)
+    assert first["responseCode"] == 500
+    assert second["error"]["class"] == "tls", second
+
+
 def test_name_is_told_to_who_has_many(engine, certificates):
     """SNI: a server that has a certificate for `localhost` only by its name."""
     right = context_of(certificates.chain, certificates.key)
