@@ -130,6 +130,13 @@ static void judge(const struct config *config, bool has_seccomp,
     }
 }
 
+void confine_early(const struct config *config)
+{
+    if (!IS_SANITIZED && !wants(config, "off") &&
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+        (void)!seccomp_no_ring(); // confine() says what the kernel lacks
+}
+
 void confine(enum role_kind kind, const struct config *config)
 {
     bool is_sender = kind == ROLE_SENDER;

@@ -17,6 +17,10 @@
 #include "common/err.h"
 #include "common/role.h"
 
+// Before the loop is made: libuv from 1.45 on would have a ring to the kernel, which
+// no filter of system calls looks into.
+void confine_early(const struct config *config);
+
 // The last step before a role works; after it opened its files. Exits
 // (log_fatal) if the setting `sandbox` is "on" and a layer is missing.
 void confine(enum role_kind kind, const struct config *config);

@@ -134,9 +134,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     }
     buf_clear(&faults);
     log_set_debug(r->config.debug);
-    // libuv from 1.45 on has epoll changed through a ring, which a filter of system
-    // calls cannot look into: not here.
-    setenv("UV_USE_IO_URING", "0", 1);
+    confine_early(&r->config);
     if (uv_loop_init(&r->loop) != 0)
         log_fatal("no event loop", "");
     return r;

@@ -303,6 +303,16 @@ static bool install(struct program *p)
     return true;
 }
 
+bool seccomp_no_ring(void)
+{
+    struct program p = { .n = 0 };
+
+    load(&p, OFFSET(nr));
+    on(&p, SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS);
+    answer(&p, SECCOMP_RET_ALLOW);
+    return install(&p);
+}
+
 bool seccomp_sender(void)
 {
     struct program p = { .n = 0 };

@@ -5,9 +5,13 @@
 
 #include <stdbool.h>
 
-// Both: what only an intruder does (exec, ptrace, mounts, other users, modules …)
-// ends the process; false: the kernel, or this machine, has no such filter.
+// All: false, the kernel, or this machine, has no such filter.
 
+// No io_uring can be made; nothing else changes.
+bool seccomp_no_ring(void);
+
+// Both: what only an intruder does (exec, ptrace, mounts, other users, modules …)
+// ends the process.
 // Besides, what the work of a sender does not need fails with EPERM.
 bool seccomp_sender(void);
 // Besides, no connection to a network can be made.
