@@ -1,9 +1,12 @@
-// deliveries.c — handlers of the routes that show a hook's history.
+// deliveries.c — handlers of the routes that show the history.
 //
 // A page is built from many short reads of the history, so that no read pins
-// database pages for long. It ends at the limit, at PAGE_BYTES, or when
-// SCAN_MAX rows were looked at for a filter; then a cursor says where to go
-// on. So a page may be short, even empty, and still not be the last.
+// database pages for long. It ends at the limit, at PAGE_BYTES, or at PAGE_COST
+// when a filter finds little; then a cursor says where to go on. So a page may
+// be short, even empty, and still not be the last.
+//
+// An organization's history lies in all shards: there the newest of their next
+// rows goes first.
 
 #include "api/deliveries.h"
 
@@ -17,21 +20,33 @@
 #include "common/log.h"
 
 #define PAGE_BYTES    (8 << 20)
-#define ROWS_PER_READ 200
-#define SCAN_MAX      20000 // rows of one request
+#define COST_PER_READ 2000
+#define COST_PER_HEAD 10
+#define PAGE_COST     20000 // as history_query counts: a millisecond or two
+
+// Where a page is in the history of one shard.
+struct lane {
+    unsigned shard;
+    uint64_t from_no; // rows from here on are done; 0: none yet
+    bool is_end;
+    int64_t head_at_us; // of its next row; INT64_MIN: not known yet
+};
 
 struct page {
     struct call *call;
     struct delivery_query query;
     struct buf body;
     struct buf payload; // of the row at hand
-    uint64_t hook_no;
+    uint64_t owner_no;
     const struct position *event; // whose attempts alone; NULL: all
-    uint64_t before_no;           // rows from here on are done; 0: none yet
-    size_t n_rows;                // in the body
-    size_t n_scanned;
-    size_t n_read; // by the read at hand
+    struct lane lanes[QUEUE_SHARDS_MAX]; // a hook has one
+    unsigned n_lanes;
+    size_t n_rows; // in the body
+    size_t n_cost; // as history_query counts
     bool has_more; // at least one row is left
+    bool names_hooks;
+    uint64_t named_no;     // the hook whose name is in `hook_name`
+    struct buf hook_name;  // JSON members
 };
 
 static bool take_hook_no(void *data, const struct hook *hook)
@@ -60,7 +75,7 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
     err = event_view_get(events, attempt->position, copy_payload, &p->payload);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("payload not readable", "hook=%llu reason=%s",
-                 (unsigned long long)p->hook_no,
+                 (unsigned long long)attempt->hook_no,
                  log_quote(str_of(err_str(err))));
     }
     return buf_str(&p->payload);
@@ -68,71 +83,204 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
 
 static bool is_full(const struct page *p)
 {
-    return p->n_rows == p->query.limit || p->body.n_bytes >= PAGE_BYTES ||
-           p->n_scanned == SCAN_MAX;
+    return p->n_rows == p->query.limit || p->body.n_bytes >= PAGE_BYTES;
 }
 
-// The filter `state` is about deliveries, and shows each by its newest attempt.
-static bool is_now(struct page *p, uint64_t no, const struct attempt *attempt)
-{
-    struct api *api = p->call->api;
-    bool is_now_so = false;
+// --- whose it is ---
 
-    if (history_is_now(api->shards[queue_shard_of(p->hook_no, api->n_shards)],
-                       no, attempt, &is_now_so) != OK)
-        log_warn("history not readable", "row=%llu", (unsigned long long)no);
-    return is_now_so;
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    if (text.n_bytes == 0)
+        return;
+    buf_printf(out, "\"%s\":", key);
+    buf_put_json(out, text);
+    buf_putc(out, ',');
+}
+
+static bool put_hook_name(void *data, const struct hook *hook)
+{
+    struct buf *out = data;
+    bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
+
+    put_member(out, "hookName", hook->name);
+    put_member(out, "projectName", hook->scope.project);
+    put_member(out, is_env ? "envName" : "stackName", hook->scope.target);
+    return false;
+}
+
+// Empty for one that is deleted.
+static struct str hook_name_of(struct page *p, uint64_t hook_no)
+{
+    if (p->names_hooks && p->named_no != hook_no) {
+        p->named_no = hook_no;
+        buf_reset(&p->hook_name);
+        if (hook_get_by_no(p->call->api->hooks, hook_no, put_hook_name,
+                           &p->hook_name) != OK)
+            buf_puts(&p->hook_name, "\"hookName\":null,");
+    }
+    return buf_str(&p->hook_name);
+}
+
+// --- pages ---
+
+static void put_row(struct page *p, const struct attempt *attempt)
+{
+    if (p->n_rows++ > 0)
+        buf_putc(&p->body, ',');
+    delivery_print(attempt, payload_of(p, attempt),
+                   hook_name_of(p, attempt->hook_no), &p->body);
 }
 
 static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
 {
     struct page *p = data;
 
+    (void)no;
     if (is_full(p)) {
         p->has_more = true; // this row, at least
         return false;
     }
-    p->n_read++;
-    p->n_scanned++;
-    p->before_no = no;
-    if (!delivery_query_wants(&p->query, attempt) ||
-        (p->query.has_state && !is_now(p, no, attempt)))
-        return true;
-    if (p->n_rows++ > 0)
-        buf_putc(&p->body, ',');
-    delivery_print(attempt, payload_of(p, attempt), &p->body);
+    put_row(p, attempt);
     return true;
 }
 
-static enum err fill(struct page *p)
+// One read of a lane: short, so that it pins no database pages for long.
+static enum err read_lane(struct page *p, struct lane *lane,
+                          attempt_visit visit)
 {
-    struct api *api = p->call->api;
-    unsigned shard = queue_shard_of(p->hook_no, api->n_shards);
+    struct history_query query = { .owner_no = p->owner_no,
+                                   .event = p->event,
+                                   .filter = &p->query.filter,
+                                   .from_no = lane->from_no,
+                                   .max_rows = COST_PER_READ };
+    enum err err =
+        history_scan(p->call->api->shards[lane->shard], &query, visit, p);
+
+    lane->from_no = query.last_no;
+    lane->is_end = query.is_end;
+    p->n_cost += COST_PER_READ;
+    return err;
+}
+
+static enum err fill_from_one(struct page *p)
+{
+    struct lane *lane = &p->lanes[0];
+    enum err err;
+
+    do
+        err = read_lane(p, lane, visit_row);
+    while (err == OK && !lane->is_end && !p->has_more &&
+           p->n_cost < PAGE_COST);
+    p->has_more = p->has_more || !lane->is_end;
+    return err;
+}
+
+// --- pages of several shards ---
+
+struct head {
+    struct page *page;
+    struct lane *lane;
+    bool is_taken; // print it; else only its time is wanted
+    bool is_found;
+};
+
+static bool visit_head(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct head *h = data;
+
+    (void)no;
+    if (h->is_found)
+        return false; // one is enough
+    h->is_found = true;
+    h->lane->head_at_us = attempt->started_at_us;
+    if (h->is_taken)
+        put_row(h->page, attempt);
+    return h->is_taken;
+}
+
+static enum err read_head(struct page *p, struct lane *lane, bool is_taken)
+{
+    struct head head = { .page = p, .lane = lane, .is_taken = is_taken };
     enum err err = OK;
 
-    do {
-        struct history_query query = { .hook_no = p->hook_no,
-                                       .event = p->event,
-                                       .before_no = p->before_no,
-                                       .limit = ROWS_PER_READ };
+    while (err == OK && !head.is_found && !lane->is_end &&
+           p->n_cost < PAGE_COST) {
+        struct history_query query = { .owner_no = p->owner_no,
+                                       .filter = &p->query.filter,
+                                       .from_no = lane->from_no,
+                                       .max_rows = COST_PER_READ };
 
-        p->n_read = 0;
-        err = history_scan(api->shards[shard], &query, visit_row, p);
-    } while (err == OK && p->n_read > 0 && !p->has_more);
+        err = history_scan(p->call->api->shards[lane->shard], &query,
+                           visit_head, &head);
+        lane->from_no = query.last_no;
+        lane->is_end = query.is_end && !head.is_found;
+        p->n_cost += head.is_found ? COST_PER_HEAD : COST_PER_READ;
+    }
     return err;
+}
+
+// The lane whose next row is the newest. NULL: none has any, or nothing more
+// may be read.
+static struct lane *newest_lane(struct page *p, enum err *err)
+{
+    struct lane *newest = NULL;
+
+    for (unsigned i = 0; i < p->n_lanes; i++) {
+        struct lane *lane = &p->lanes[i];
+
+        if (lane->head_at_us == INT64_MIN && *err == OK)
+            *err = read_head(p, lane, false);
+        if (lane->head_at_us != INT64_MIN &&
+            (newest == NULL || lane->head_at_us > newest->head_at_us))
+            newest = lane;
+        p->has_more = p->has_more || !lane->is_end;
+    }
+    return newest;
+}
+
+static enum err fill_from_several(struct page *p)
+{
+    struct lane *lane;
+    enum err err = OK;
+
+    for (;;) {
+        p->has_more = false;
+        lane = newest_lane(p, &err);
+        if (err != OK || lane == NULL || is_full(p) || p->n_cost >= PAGE_COST)
+            return err;
+        err = read_head(p, lane, true);
+        lane->head_at_us = INT64_MIN;
+    }
 }
 
 static void put_headers(const struct page *p, const uint8_t key[SHA256_BYTES],
                         struct buf *out)
 {
+    uint64_t row_nos[QUEUE_SHARDS_MAX];
     struct buf cursor;
 
     if (!p->has_more)
         return;
+    for (unsigned i = 0; i < p->n_lanes; i++)
+        row_nos[i] = p->lanes[i].from_no;
     buf_init(&cursor, 0);
-    cursor_put(key, p->hook_no, p->before_no, &cursor);
+    cursor_put(key, p->owner_no, row_nos, p->n_lanes, &cursor);
     page_put_headers(p->call->request, buf_str(&cursor), out);
     buf_clear(&cursor);
+}
+
+static void page_init(struct page *p)
+{
+    buf_init(&p->body, 0);
+    buf_init(&p->payload, 0);
+    buf_init(&p->hook_name, 0);
+}
+
+static void page_clear(struct page *p)
+{
+    buf_clear(&p->hook_name);
+    buf_clear(&p->payload);
+    buf_clear(&p->body);
 }
 
 static void answer_page(struct page *p, const uint8_t key[SHA256_BYTES])
@@ -141,11 +289,10 @@ static void answer_page(struct page *p, const uint8_t key[SHA256_BYTES])
     struct buf headers;
     enum err err;
 
-    buf_init(&p->body, 0);
-    buf_init(&p->payload, 0);
+    page_init(p);
     buf_init(&headers, 0);
     buf_putc(&p->body, '[');
-    err = fill(p);
+    err = p->n_lanes > 1 ? fill_from_several(p) : fill_from_one(p);
     buf_putc(&p->body, ']');
     if (err == OK) {
         put_headers(p, key, &headers);
@@ -156,13 +303,12 @@ static void answer_page(struct page *p, const uint8_t key[SHA256_BYTES])
         call_fail_store(p->call, err);
     }
     buf_clear(&headers);
-    buf_clear(&p->payload);
-    buf_clear(&p->body);
+    page_clear(p);
 }
 
 // --- one record ---
 
-#define ROWS_SHOWN 100 // attempts of one event that are searched for one
+#define COST_SHOWN 1000 // of a search among the attempts of one event
 
 struct shown {
     struct page page;
@@ -179,25 +325,25 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
         !id_eq(&attempt->event_id, &s->answer->event_id))
         return true;
     s->is_found = true;
-    delivery_print(attempt, payload_of(&s->page, attempt), &s->page.body);
+    delivery_print(attempt, payload_of(&s->page, attempt), STR_EMPTY,
+                   &s->page.body);
     return false;
 }
 
 void deliveries_show(struct call *c, uint64_t hook_no,
                      const struct answer *answer)
 {
-    struct shown s = { .page = { .call = c, .hook_no = hook_no },
+    struct shown s = { .page = { .call = c, .owner_no = hook_no },
                        .answer = answer };
     unsigned shard = queue_shard_of(hook_no, c->api->n_shards);
     struct position event;
-    struct history_query query = { .hook_no = hook_no,
+    struct history_query query = { .owner_no = hook_no,
                                    .event = &event,
-                                   .limit = ROWS_SHOWN };
+                                   .max_rows = COST_SHOWN };
     enum err err;
 
     memcpy(event.bytes, answer->position, sizeof(event.bytes));
-    buf_init(&s.page.body, 0);
-    buf_init(&s.page.payload, 0);
+    page_init(&s.page);
     err = history_scan(c->api->shards[shard], &query, show_row, &s);
     if (err == OK && !s.is_found)
         err = ERR_CORRUPT;
@@ -206,8 +352,7 @@ void deliveries_show(struct call *c, uint64_t hook_no,
     } else {
         call_fail_store(c, err);
     }
-    buf_clear(&s.page.payload);
-    buf_clear(&s.page.body);
+    page_clear(&s.page);
 }
 
 // --- lists ---
@@ -255,17 +400,41 @@ static enum err find_event(struct page *p, const struct hook_scope *scope,
     return err;
 }
 
+// Begins where the query's token says. False: it is not good; answered.
+static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
+                      unsigned first_shard, unsigned n)
+{
+    uint64_t row_nos[QUEUE_SHARDS_MAX] = { 0 };
+
+    if (p->query.cursor.n_bytes > 0 &&
+        cursor_read(key, p->query.cursor, p->owner_no, row_nos, n) != OK) {
+        http_fail(p->call->request, 400, STR_EMPTY,
+                  "continuationToken is not one that this server gave out for "
+                  "this list");
+        return false;
+    }
+    p->n_lanes = n;
+    for (unsigned i = 0; i < n; i++) {
+        p->lanes[i] = (struct lane){ .shard = first_shard + i,
+                                     .from_no = row_nos[i],
+                                     .head_at_us = INT64_MIN };
+    }
+    return true;
+}
+
 void deliveries_list(struct call *c)
 {
-    struct page page = { .call = c };
+    struct page *page = arena_take(&c->arena, sizeof(*page));
     uint8_t key[SHA256_BYTES];
     struct position event;
     struct hook_scope scope;
     enum err err;
 
-    if (!call_scope(c, &scope) || !read_query(c, &page.query))
+    memset(page, 0, sizeof(*page));
+    page->call = c;
+    if (!call_scope(c, &scope) || !read_query(c, &page->query))
         return;
-    err = find_hook(c, &scope, &page.hook_no);
+    err = find_hook(c, &scope, &page->owner_no);
     if (err == ERR_NOTFOUND && c->match.route->is_akinon) {
         http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
         return;
@@ -279,18 +448,35 @@ void deliveries_list(struct call *c)
         return;
     }
     auth_key(c->api->auth, "deliveries", key);
-    if (page.query.cursor.n_bytes > 0 &&
-        cursor_read(key, page.query.cursor, page.hook_no, &page.before_no) !=
-            OK) {
-        http_fail(c->request, 400, STR_EMPTY,
-                  "continuationToken is not one that this server gave out for "
-                  "this webhook");
+    if (!set_lanes(page, key, queue_shard_of(page->owner_no, c->api->n_shards),
+                   1))
         return;
-    }
-    err = find_event(&page, &scope, &event);
+    err = find_event(page, &scope, &event);
     if (err == OK) {
-        answer_page(&page, key);
+        answer_page(page, key);
     } else {
         call_fail_store(c, err);
     }
+}
+
+void deliveries_list_org(struct call *c)
+{
+    struct page *page = arena_take(&c->arena, sizeof(*page));
+    uint8_t key[SHA256_BYTES];
+    struct hook_scope scope;
+
+    memset(page, 0, sizeof(*page));
+    page->call = c;
+    page->names_hooks = true;
+    if (!call_scope(c, &scope) || !read_query(c, &page->query))
+        return;
+    if (page->query.has_id) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "id: not here; an event is at /api/orgs/{org}/events/{id}");
+        return;
+    }
+    page->owner_no = queue_org_no(scope.family, scope.org);
+    auth_key(c->api->auth, "deliveries", key);
+    if (set_lanes(page, key, 0, c->api->n_shards))
+        answer_page(page, key);
 }

@@ -9,8 +9,9 @@ struct call;
 
 struct answer;
 
-// Answers its call.
+// Answer their calls: the attempts of a hook, or of an organization.
 void deliveries_list(struct call *c);
+void deliveries_list_org(struct call *c);
 
 // Answers the call with the record of the attempt that `answer` tells of.
 void deliveries_show(struct call *c, uint64_t hook_no,

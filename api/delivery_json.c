@@ -30,12 +30,14 @@ static void put_text(struct buf *out, const char *key, struct str text)
 
 // The ten fields of Pulumi's WebhookDelivery.
 static void put_record(const struct attempt *a, struct str payload,
-                       struct buf *out)
+                       struct str members, struct buf *out)
 {
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&a->event_id, id);
-    buf_printf(out, "{\"id\":\"%s\"", id);
+    buf_putc(out, '{');
+    buf_put_str(out, members);
+    buf_printf(out, "\"id\":\"%s\"", id);
     put_text(out, "kind", a->kind);
     put_text(out, "payload", payload);
     buf_printf(out, ",\"timestamp\":%" PRId64 ",\"duration\":%" PRId64,
@@ -72,11 +74,11 @@ static void put_timing(const struct timing *t, struct buf *out)
 }
 
 void delivery_print(const struct attempt *attempt, struct str payload,
-                    struct buf *out)
+                    struct str members, struct buf *out)
 {
     const struct attempt *a = attempt;
 
-    put_record(a, payload, out);
+    put_record(a, payload, members, out);
     buf_printf(out, ",\"attempt\":%" PRIu32 ",\"state\":\"%s\"", a->attempt,
                delivery_state_name(a->state));
     if (a->next_attempt_at_ms == 0) {

@@ -8,9 +8,10 @@
 #include "queue/queue.h"
 
 // The record of api/README.md: Pulumi's ten fields, then ours. `payload` is
-// the body that was sent.
+// the body that was sent; `members` (may be empty) come first, each with a comma
+// behind it.
 void delivery_print(const struct attempt *attempt, struct str payload,
-                    struct buf *out);
+                    struct str members, struct buf *out);
 
 const char *delivery_state_name(enum delivery_state state); // "delivered"
 

@@ -156,10 +156,61 @@ static enum err read_id(struct delivery_query *q, struct str text)
     return id_parse(text, &q->id);
 }
 
+// Each item of a list with commas. ERR_INVALID: one of them is not good.
+static enum err each_item(struct str text, struct history_filter *f,
+                          enum err (*take)(struct history_filter *f,
+                                           struct str item))
+{
+    enum err err = text.n_bytes > 0 ? OK : ERR_INVALID;
+
+    while (err == OK && text.at != NULL) {
+        const char *comma = memchr(text.at, ',', text.n_bytes);
+        struct str item = text;
+
+        if (comma != NULL)
+            item.n_bytes = (size_t)(comma - text.at);
+        err = take(f, item);
+        text = comma != NULL
+                   ? (struct str){ comma + 1, text.n_bytes - item.n_bytes - 1 }
+                   : (struct str){ NULL, 0 };
+    }
+    return err;
+}
+
+static enum err take_kind(struct history_filter *f, struct str item)
+{
+    if (item.n_bytes == 0 || f->n_kinds == FILTER_KINDS_MAX)
+        return ERR_INVALID;
+    f->kinds[f->n_kinds++] = item;
+    return OK;
+}
+
+static enum err take_state(struct history_filter *f, struct str item)
+{
+    for (unsigned state = DELIVERY_DELIVERED; state <= DELIVERY_CANCELLED;
+         state++) {
+        if (str_is(item, delivery_state_name((enum delivery_state)state))) {
+            f->states |= 1U << state;
+            return OK;
+        }
+    }
+    return ERR_INVALID;
+}
+
+static enum err take_error(struct history_filter *f, struct str item)
+{
+    for (unsigned class = ERROR_NONE; class < ERROR_CLASSES; class ++) {
+        if (str_is(item, error_name((enum error_class) class))) {
+            f->errors |= 1U << class;
+            return OK;
+        }
+    }
+    return ERR_INVALID;
+}
+
 static enum err read_kind(struct delivery_query *q, struct str text)
 {
-    q->kind = text;
-    return text.n_bytes > 0 ? OK : ERR_INVALID;
+    return each_item(text, &q->filter, take_kind);
 }
 
 static enum err read_code(struct delivery_query *q, struct str text)
@@ -169,36 +220,38 @@ static enum err read_code(struct delivery_query *q, struct str text)
 
     if (err != OK)
         return err;
-    q->has_code = true;
-    q->code = (uint16_t)code;
+    q->filter.has_code = true;
+    q->filter.code = (uint16_t)code;
     return OK;
 }
 
 static enum err read_state(struct delivery_query *q, struct str text)
 {
-    static const enum delivery_state states[] = {
-        DELIVERY_DELIVERED, DELIVERY_RETRYING, DELIVERY_DEAD, DELIVERY_CANCELLED
-    };
+    return each_item(text, &q->filter, take_state);
+}
 
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        if (str_is(text, delivery_state_name(states[i]))) {
-            q->has_state = true;
-            q->state = states[i];
-            return OK;
-        }
-    }
-    return ERR_INVALID;
+static enum err read_error(struct delivery_query *q, struct str text)
+{
+    return each_item(text, &q->filter, take_error);
 }
 
 static enum err read_since(struct delivery_query *q, struct str text)
 {
-    return delivery_time_read(text, &q->since_us);
+    return delivery_time_read(text, &q->filter.since_us);
 }
 
 static enum err read_until(struct delivery_query *q, struct str text)
 {
-    return delivery_time_read(text, &q->until_us);
+    return delivery_time_read(text, &q->filter.until_us);
 }
+
+#define ALLOWED_KIND   "up to 16 kinds of events, with commas"
+#define ALLOWED_CODE   "a status code, or 0 for no response"
+#define ALLOWED_STATES "delivered, retrying, dead or cancelled; several with commas"
+#define ALLOWED_ERRORS                                                        \
+    "none, dns, connect, tls, timeout, reset, protocol, status, blocked or "  \
+    "gone; several with commas"
+#define ALLOWED_TIME "unix seconds or RFC 3339"
 
 static const struct {
     const char *name;
@@ -208,11 +261,12 @@ static const struct {
     { "limit", read_limit, "a number from 1 to 1000" },
     { "continuationToken", read_cursor, "one that this server gave out" },
     { "id", read_id, "a UUID" },
-    { "kind", read_kind, "the kind of an event" },
-    { "code", read_code, "a status code, or 0 for no response" },
-    { "state", read_state, "delivered, retrying, dead or cancelled" },
-    { "since", read_since, "unix seconds or RFC 3339" },
-    { "until", read_until, "unix seconds or RFC 3339" },
+    { "kind", read_kind, ALLOWED_KIND },
+    { "code", read_code, ALLOWED_CODE },
+    { "state", read_state, ALLOWED_STATES },
+    { "error", read_error, ALLOWED_ERRORS },
+    { "since", read_since, ALLOWED_TIME },
+    { "until", read_until, ALLOWED_TIME },
 };
 
 enum err delivery_query_read(const struct http_request *r, struct arena *arena,
@@ -222,8 +276,7 @@ enum err delivery_query_read(const struct http_request *r, struct arena *arena,
     struct buf value;
 
     *out = (struct delivery_query){ .limit = DELIVERIES_DEFAULT,
-                                    .since_us = INT64_MIN,
-                                    .until_us = INT64_MAX };
+                                    .filter = history_all };
     buf_init(&value, 0);
     for (size_t i = 0; err == OK && i < sizeof(params) / sizeof(params[0]);
          i++) {
@@ -244,51 +297,132 @@ enum err delivery_query_read(const struct http_request *r, struct arena *arena,
     return err == OK ? OK : ERR_INVALID;
 }
 
-bool delivery_query_wants(const struct delivery_query *q,
-                          const struct attempt *attempt)
+// --- the same from JSON ---
+
+static enum err refuse(const char *key, const struct json_value *v,
+                       const char *allowed, struct buf *why)
 {
-    if (q->has_id && !id_eq(&q->id, &attempt->event_id))
-        return false;
-    if (q->kind.n_bytes > 0 && !str_eq(q->kind, attempt->kind))
-        return false;
-    if (q->has_code && q->code != attempt->response_code)
-        return false;
-    if (q->has_state && q->state != attempt->state)
-        return false;
-    return attempt->started_at_us >= q->since_us &&
-           attempt->started_at_us < q->until_us;
+    buf_printf(why, "%s: %s is not allowed; allowed: %s", key,
+               json_is(v, JSON_STRING) ? log_quote(json_str(v)) : "this type",
+               allowed);
+    return ERR_INVALID;
+}
+
+static bool is_given(const struct json_value *v)
+{
+    return v != NULL && !json_is(v, JSON_NULL);
+}
+
+// A string, with commas, or an array of strings.
+static enum err read_items(const struct json_value *v, const char *key,
+                           struct history_filter *f, const char *allowed,
+                           enum err (*take)(struct history_filter *f,
+                                            struct str item),
+                           struct buf *why)
+{
+    struct json_iter it = json_iter(v);
+    const struct json_value *item;
+
+    if (!is_given(v))
+        return OK;
+    if (json_is(v, JSON_STRING)) {
+        return each_item(json_str(v), f, take) == OK
+                   ? OK
+                   : refuse(key, v, allowed, why);
+    }
+    if (!json_is(v, JSON_ARRAY))
+        return refuse(key, v, allowed, why);
+    while ((item = json_next(&it, NULL)) != NULL) {
+        if (!json_is(item, JSON_STRING) || take(f, json_str(item)) != OK)
+            return refuse(key, item, allowed, why);
+    }
+    return OK;
+}
+
+enum err filter_read_states(const struct json_value *v, const char *key,
+                            struct history_filter *f, struct buf *why)
+{
+    return read_items(v, key, f, ALLOWED_STATES, take_state, why);
+}
+
+enum err filter_read_errors(const struct json_value *v, const char *key,
+                            struct history_filter *f, struct buf *why)
+{
+    return read_items(v, key, f, ALLOWED_ERRORS, take_error, why);
+}
+
+enum err filter_read_kinds(const struct json_value *v, const char *key,
+                           struct history_filter *f, struct buf *why)
+{
+    return read_items(v, key, f, ALLOWED_KIND, take_kind, why);
+}
+
+enum err filter_read_code(const struct json_value *v, const char *key,
+                          struct history_filter *f, struct buf *why)
+{
+    struct delivery_query q = { .filter = *f };
+
+    if (!is_given(v))
+        return OK;
+    if (!json_is(v, JSON_NUMBER) || read_code(&q, json_number(v)) != OK)
+        return refuse(key, v, ALLOWED_CODE, why);
+    *f = q.filter;
+    return OK;
+}
+
+enum err filter_read_time(const struct json_value *v, const char *key,
+                          int64_t *out_us, struct buf *why)
+{
+    struct str text = json_is(v, JSON_NUMBER) ? json_number(v) : json_str(v);
+
+    if (!is_given(v))
+        return OK;
+    if ((!json_is(v, JSON_NUMBER) && !json_is(v, JSON_STRING)) ||
+        delivery_time_read(text, out_us) != OK)
+        return refuse(key, v, ALLOWED_TIME, why);
+    return OK;
 }
 
 // --- cursors ---
 
-static struct str bytes_of(uint8_t bytes[8], uint64_t n)
+static void put_number(struct buf *out, uint64_t n)
 {
+    uint8_t bytes[8];
+
     put_be64(bytes, n);
-    return (struct str){ (const char *)bytes, 8 };
+    buf_put(out, bytes, sizeof(bytes));
 }
 
-void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t hook_no,
-                uint64_t row_no, struct buf *out)
+void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t owner_no,
+                const uint64_t *row_nos, size_t n, struct buf *out)
 {
-    uint8_t hook[8];
-    uint8_t row[8];
+    struct buf owner, rows;
 
-    page_token_put(key, bytes_of(hook, hook_no), bytes_of(row, row_no), out);
+    buf_init(&owner, 0);
+    buf_init(&rows, 0);
+    put_number(&owner, owner_no);
+    for (size_t i = 0; i < n; i++)
+        put_number(&rows, row_nos[i]);
+    page_token_put(key, buf_str(&owner), buf_str(&rows), out);
+    buf_clear(&rows);
+    buf_clear(&owner);
 }
 
 enum err cursor_read(const uint8_t key[SHA256_BYTES], struct str text,
-                     uint64_t hook_no, uint64_t *row_no)
+                     uint64_t owner_no, uint64_t *row_nos, size_t n)
 {
-    uint8_t hook[8];
-    struct buf row;
+    struct buf owner, rows;
     enum err err;
 
-    buf_init(&row, 0);
-    err = page_token_read(key, bytes_of(hook, hook_no), text, &row);
-    if (err == OK && row.n_bytes != 8)
+    buf_init(&owner, 0);
+    buf_init(&rows, 0);
+    put_number(&owner, owner_no);
+    err = page_token_read(key, buf_str(&owner), text, &rows);
+    if (err == OK && rows.n_bytes != n * 8)
         err = ERR_INVALID;
-    if (err == OK)
-        *row_no = get_be64((const uint8_t *)row.at);
-    buf_clear(&row);
+    for (size_t i = 0; i < n && err == OK; i++)
+        row_nos[i] = get_be64((const uint8_t *)rows.at + i * 8);
+    buf_clear(&rows);
+    buf_clear(&owner);
     return err;
 }

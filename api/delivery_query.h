@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/http.h"
 #include "common/id.h"
+#include "common/json.h"
 #include "queue/queue.h"
 
 #define DELIVERIES_DEFAULT 100
@@ -25,13 +26,7 @@ struct delivery_query {
     struct str cursor; // continuationToken as given; empty: from the newest
     bool has_id;
     struct id id;
-    struct str kind; // empty: any
-    bool has_code;
-    uint16_t code;
-    bool has_state;
-    enum delivery_state state;
-    int64_t since_us; // start of the attempt, inclusive
-    int64_t until_us; // exclusive
+    struct history_filter filter;
 };
 
 // Reads the query of a request; texts go into the arena. Parameters that are
@@ -42,22 +37,40 @@ MUST_CHECK enum err delivery_query_read(const struct http_request *r,
                                         struct delivery_query *out,
                                         struct buf *why);
 
-// Is this row asked for?
-bool delivery_query_wants(const struct delivery_query *q,
-                          const struct attempt *attempt);
+// The same values from JSON, for replays: strings (or arrays of them), times also
+// as numbers. NULL, or JSON's null: not given. ERR_INVALID: `why` says what is
+// allowed, `key` in front.
+MUST_CHECK enum err filter_read_states(const struct json_value *v,
+                                       const char *key,
+                                       struct history_filter *f,
+                                       struct buf *why);
+MUST_CHECK enum err filter_read_errors(const struct json_value *v,
+                                       const char *key,
+                                       struct history_filter *f,
+                                       struct buf *why);
+MUST_CHECK enum err filter_read_kinds(const struct json_value *v,
+                                      const char *key,
+                                      struct history_filter *f,
+                                      struct buf *why);
+MUST_CHECK enum err filter_read_code(const struct json_value *v,
+                                     const char *key, struct history_filter *f,
+                                     struct buf *why);
+MUST_CHECK enum err filter_read_time(const struct json_value *v,
+                                     const char *key, int64_t *out_us,
+                                     struct buf *why);
 
 // Unix seconds, or RFC 3339 like 2026-11-20T10:15:30Z or …30.5+02:00.
 // ERR_INVALID.
 MUST_CHECK enum err delivery_time_read(struct str text, int64_t *out_us);
 
-// A page ends before row `row_no` of hook `hook_no`: as text that only `key`
-// can make.
-void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t hook_no,
-                uint64_t row_no, struct buf *out);
+// A page of an owner's history ends before these rows, one of each shard: as
+// text that only `key` can make.
+void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t owner_no,
+                const uint64_t *row_nos, size_t n, struct buf *out);
 
-// ERR_INVALID: not made with this key for this hook.
+// ERR_INVALID: not made with this key for this owner and as many shards.
 MUST_CHECK enum err cursor_read(const uint8_t key[SHA256_BYTES],
-                                struct str text, uint64_t hook_no,
-                                uint64_t *row_no);
+                                struct str text, uint64_t owner_no,
+                                uint64_t *row_nos, size_t n);
 
 #endif

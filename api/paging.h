@@ -13,7 +13,7 @@
 #include "common/http.h"
 #include "common/str.h"
 
-#define PAGE_PLACE_MAX_BYTES 255
+#define PAGE_PLACE_MAX_BYTES 512
 
 // A place in a list, as text that only `key` can make and that is good for
 // this list only: hexadecimal, the place and part of an HMAC over both.

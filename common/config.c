@@ -69,6 +69,10 @@ static const struct setting {
       1 * S_MS, 3650 * D_MS, true, "History of what was delivered." },
     { "retention_dead", TYPE_DURATION, AT(retention_dead_ms), "30d", 1 * S_MS,
       3650 * D_MS, true, "Dead letters, failed attempts, and payloads." },
+    { "retention_bytes", TYPE_BYTES, AT(retention_bytes), "16GiB", 1 * MiB,
+      (UINT64_C(16) << 40), true,
+      "Of payloads, and as many of history; at most 30 % of max_queue_bytes "
+      "each. Beyond, the oldest go, but for payloads that a delivery needs." },
     { "slack_url_prefixes", TYPE_TEXT, AT(slack_url_prefixes),
       "https://hooks.slack.com/", 0, 0, true,
       "Where a slack hook may point; comma-separated." },
@@ -398,6 +402,13 @@ enum err config_load(const struct config_sources *sources, struct config *out,
     if (faults->n_bytes == n_before)
         check_together(out, faults);
     return faults->n_bytes > n_before ? ERR_INVALID : OK;
+}
+
+uint64_t config_retention_bytes(const struct config *c)
+{
+    uint64_t most = c->max_queue_bytes / 10 * 3;
+
+    return c->retention_bytes < most ? c->retention_bytes : most;
 }
 
 void config_clear(struct config *c)

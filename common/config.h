@@ -40,6 +40,7 @@ struct config {
     uint64_t max_queue_bytes;
     int64_t retention_delivered_ms;
     int64_t retention_dead_ms;
+    uint64_t retention_bytes;
     char *slack_url_prefixes; // comma-separated
     char *deployments_url;
     char *deployments_token_file;
@@ -78,6 +79,10 @@ struct config_sources {
 MUST_CHECK enum err config_load(const struct config_sources *sources,
                                 struct config *out, struct buf *faults);
 void config_clear(struct config *c);
+
+// What payloads may take, and what histories may: retention_bytes, but so little
+// of the queue's quota that intake does not stop for them.
+uint64_t config_retention_bytes(const struct config *c);
 
 // Every setting as a line "name = value  # origin; range; help".
 void config_describe(const struct config_sources *sources, struct buf *out);

@@ -141,6 +141,7 @@ struct slot {
     bool is_slow;       // in flight for long: counted apart
     bool is_untrusted;  // its hook was not trusted when it was sent
     int64_t accepted_at_us;
+    uint64_t org_no; // queue_org_no()
     struct id event_id;
     struct buf kind, url, headers;
     struct buf body; // if it is not the event's payload; else empty
@@ -244,6 +245,7 @@ struct dispatcher {
     bool is_final_commit;
     bool is_late; // the drain took longer than it may
     uv_timer_t drain_timer;
+    uv_timer_t trim_timer;
 };
 
 // --- opens.c: deliveries in memory ---

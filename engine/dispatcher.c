@@ -18,7 +18,8 @@
 #include "engine/dispatch.h"
 #include "engine/roles.h"
 
-#define TRIM_ROWS 1000 // a second
+#define TRIM_ROWS     1000 // a step
+#define TRIM_PAUSE_MS 10   // between two, while there is more
 
 static void on_outcome(void *data, struct str frame)
 {
@@ -144,12 +145,41 @@ static void on_reload(void *data)
     followed_reload(d);
 }
 
+static void on_trimmed(void *data, bool has_more);
+
+// In small steps, with commits in between, as long as there is more to remove.
+static void trim(struct dispatcher *d)
+{
+    const struct config *c = d->config;
+    int64_t now_us = clock_now_us();
+    const struct shard_retention keep = {
+        .delivered_before_us = now_us - c->retention_delivered_ms * 1000,
+        .dead_before_us = now_us - c->retention_dead_ms * 1000,
+        .max_bytes = config_retention_bytes(c) / d->n_shards,
+    };
+
+    if (!d->is_draining)
+        shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
+}
+
+static void on_trim_timer(uv_timer_t *timer)
+{
+    trim(timer->data);
+}
+
+static void on_trimmed(void *data, bool has_more)
+{
+    struct dispatcher *d = data;
+
+    if (has_more)
+        uv_timer_start(&d->trim_timer, on_trim_timer, TRIM_PAUSE_MS, 0);
+}
+
 static void on_second(void *data)
 {
     struct dispatcher *d = data;
     struct shard_counts counts;
     uint64_t n_bytes;
-    int64_t now_us = clock_now_us();
 
     queue_upkeep();
     queue_trim_memory();
@@ -161,10 +191,8 @@ static void on_second(void *data)
     }
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
-    if (!d->is_draining) {
-        shard_trim(d->shard, now_us - d->config->retention_delivered_ms * 1000,
-                   now_us - d->config->retention_dead_ms * 1000, TRIM_ROWS);
-    }
+    if (!d->is_draining)
+        trim(d);
 }
 
 // --- starting ---
@@ -221,6 +249,8 @@ int dispatcher_role(unsigned index)
     health_load(d);
     followed_refresh(d);
     health_drop_orphans(d);
+    uv_timer_init(role_loop(d->role), &d->trim_timer);
+    d->trim_timer.data = d;
     d->has_outbox = true; // what an earlier one may have left
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);

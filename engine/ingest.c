@@ -32,7 +32,7 @@
 #include "engine/roles.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
-#define TRIM_EVENTS 5000 // a second
+#define TRIM_EVENTS 2000 // a step
 
 struct dispatcher_link {
     struct ingest *ingest;
@@ -418,7 +418,8 @@ static void on_second(void *data)
     queue_upkeep();
     queue_trim_memory();
     quota_look(&in->quota, in->config, in->log);
-    event_log_trim(in->log, clock_now_us() - kept_ms * 1000, TRIM_EVENTS);
+    event_log_trim(in->log, clock_now_us() - kept_ms * 1000,
+                   config_retention_bytes(in->config), TRIM_EVENTS);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
     in->n_requests = figures.n_requests;

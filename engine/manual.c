@@ -241,9 +241,9 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
 static enum err search_history(struct search *s, const struct position *event,
                                size_t limit, attempt_visit visit)
 {
-    struct history_query query = { .hook_no = s->f->no,
+    struct history_query query = { .owner_no = s->f->no,
                                    .event = event,
-                                   .limit = limit };
+                                   .max_rows = limit };
     enum err err = history_scan(s->d->history, &query, visit, s);
 
     if (err == OK && !s->is_found)

@@ -140,6 +140,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
 
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
+    s->org_no = queue_org_no(hook->scope.family, hook->scope.org);
     set_text(&s->kind, event->kind);
     set_text(&s->url, rendered.url);
     buf_reset(&s->body);

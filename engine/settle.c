@@ -183,6 +183,7 @@ static void write_history(struct dispatcher *d, const struct slot *s,
                           const struct outcome *o, struct attempt *attempt)
 {
     attempt->hook_no = s->delivery->hook->no;
+    attempt->org_no = s->org_no;
     attempt->position = s->delivery->position;
     attempt->event_id = s->event_id;
     attempt->kind = buf_str(&s->kind);

@@ -34,6 +34,7 @@ void shard_change_reset(struct shard_change *c)
     buf_reset(&c->ops);
     c->n = 0;
     c->has_cursor = false;
+    c->are_stats_noted = false;
     memset(c->counts, 0, sizeof(c->counts));
 }
 
@@ -122,16 +123,6 @@ void change_dead_del(struct shard_change *c, uint64_t hook_no,
     put_step(c, CHANGE_DEAD_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
 }
 
-void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES])
-{
-    put_be64(out, a->hook_no);
-    memcpy(out + 8, a->position.bytes, 8);
-    out[16] = (uint8_t)a->state;
-    out[17] = (uint8_t)(a->response_code >> 8);
-    out[18] = (uint8_t)a->response_code;
-    out[19] = (uint8_t)a->error;
-}
-
 void change_attempt(struct shard_change *c, const struct attempt *attempt)
 {
     uint8_t key[PLACE_BYTES];
@@ -180,6 +171,47 @@ void change_outbox_del(struct shard_change *c, const struct id *id)
 {
     put_step(c, CHANGE_OUTBOX_DEL, bytes_of(id->bytes, sizeof(id->bytes)),
              STR_EMPTY);
+}
+
+static void put_replay(struct shard_change *c, enum change_op op,
+                       const struct replay *r)
+{
+    uint8_t key[REPLAY_KEY_BYTES];
+
+    memcpy(key, r->id.bytes, sizeof(r->id.bytes));
+    put_be64(key + sizeof(r->id.bytes), r->hook_no);
+    buf_reset(&c->record);
+    if (op == CHANGE_REPLAY_PUT)
+        replay_encode(r, &c->record);
+    put_step(c, op, bytes_of(key, sizeof(key)), buf_str(&c->record));
+}
+
+void change_replay_put(struct shard_change *c, const struct replay *replay)
+{
+    put_replay(c, CHANGE_REPLAY_PUT, replay);
+}
+
+void change_replay_del(struct shard_change *c, const struct replay *replay)
+{
+    put_replay(c, CHANGE_REPLAY_DEL, replay);
+}
+
+void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
+                  const struct stats *stats)
+{
+    uint8_t key[16];
+
+    put_be64(key, owner_no);
+    put_be64(key + 8, (uint64_t)at_s);
+    buf_reset(&c->record);
+    stats_encode(stats, &c->record);
+    put_step(c, CHANGE_STATS, bytes_of(key, sizeof(key)), buf_str(&c->record));
+}
+
+void change_stats_noted(struct shard_change *c)
+{
+    c->are_stats_noted = true;
+    c->n++;
 }
 
 size_t change_n(const struct shard_change *c)

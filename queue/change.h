@@ -11,17 +11,21 @@ enum change_op {
     CHANGE_DUE_DEL = 2,
     CHANGE_DEAD_PUT = 3,
     CHANGE_DEAD_DEL = 4,
-    CHANGE_ATTEMPT = 5, // key: hook(8), then the value of its row in by_hook
+    CHANGE_ATTEMPT = 5, // key: what attempt_place() makes
     CHANGE_HEALTH_PUT = 6,
     CHANGE_HEALTH_DEL = 7,
     CHANGE_OUTBOX_PUT = 8,
-    CHANGE_OUTBOX_DEL = 9
+    CHANGE_OUTBOX_DEL = 9,
+    CHANGE_REPLAY_PUT = 10,
+    CHANGE_REPLAY_DEL = 11,
+    CHANGE_STATS = 12 // key: owner(8) at_s(8)
 };
 
 struct shard_change {
     struct buf ops; // op(1) key length(1) value length(4) key value
     size_t n;
     bool has_cursor;
+    bool are_stats_noted;
     struct position cursor;
     int64_t counts[COUNTS];
     struct buf record; // scratch

@@ -87,11 +87,14 @@ struct position event_log_end(const struct event_log *log);
 // Bytes in use (file less free pages).
 MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
 
-// Starts removing up to `max` events older than `before_us` that every shard's
-// cursor has passed, and idempotency keys older than 24 h, in a commit of its
-// own off the loop, before the next batch of appends. Does nothing while another
-// trim runs. Call it every second.
-void event_log_trim(struct event_log *log, int64_t before_us, size_t max);
+// Starts removing up to `max` events that every shard's cursor has passed and
+// that no delivery needs any more: those older than `before_us`, and, while more
+// than `max_bytes` are in use, also younger ones, oldest first; and idempotency
+// keys older than 24 h. In a commit of its own off the loop, before the next
+// batch of appends. As long as there is more to remove it goes on, a batch in
+// between. Does nothing while another trim runs. Call it every second.
+void event_log_trim(struct event_log *log, int64_t before_us,
+                    uint64_t max_bytes, size_t max);
 
 // The reading end: any process.
 struct event_view;

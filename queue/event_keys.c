@@ -227,13 +227,14 @@ bool event_key_is_old(MDB_val time_key, int64_t now_us)
 }
 
 enum err event_keys_expire(struct store *s, MDB_txn *txn, int64_t now_us,
-                           size_t max)
+                           size_t max, size_t *n_removed)
 {
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
     int rc = mdb_cursor_open(txn, s->dbs[EVENTS_KEY_TIMES], &cursor);
 
+    *n_removed = 0;
     if (rc != 0)
         return store_err(s, rc, "expire keys");
     rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
@@ -248,6 +249,7 @@ enum err event_keys_expire(struct store *s, MDB_txn *txn, int64_t now_us,
         rc = remove_if_of(s, txn, bytes + 8, at_us);
         if (rc == 0)
             rc = mdb_cursor_del(cursor, 0);
+        *n_removed += rc == 0;
         if (rc == 0)
             rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
     }

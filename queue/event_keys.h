@@ -37,7 +37,8 @@ MUST_CHECK enum err event_key_get(struct store *s, MDB_txn *txn,
 
 // Removes up to `max` idempotency keys that are older than the window.
 MUST_CHECK enum err event_keys_expire(struct store *s, MDB_txn *txn,
-                                      int64_t now_us, size_t max);
+                                      int64_t now_us, size_t max,
+                                      size_t *n_removed);
 
 // Whether a key of `key_times` is older than the window.
 bool event_key_is_old(MDB_val time_key, int64_t now_us);

@@ -198,19 +198,11 @@ static void on_batch_done(uv_work_t *work, int status)
     }
 }
 
-void event_log_go_on(struct event_log *log)
+void event_log_start_batch(struct event_log *log)
 {
     struct append *last = log->first;
     size_t n_events = 0;
 
-    if (log->is_busy)
-        return;
-    if (log->is_trim_wanted) { // under load there is always a batch
-        event_log_start_trim(log);
-        return;
-    }
-    if (log->first == NULL)
-        return;
     for (;;) {
         n_events += last->n_events;
         if (last->next == NULL || n_events >= BATCH_EVENTS)
@@ -226,6 +218,17 @@ void event_log_go_on(struct event_log *log)
     log->batch_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
         log_panic("no worker thread", "");
+}
+
+void event_log_go_on(struct event_log *log)
+{
+    if (log->is_busy)
+        return;
+    if (log->is_trim_wanted) { // under load there is always a batch
+        event_log_start_trim(log);
+    } else if (log->first != NULL) {
+        event_log_start_batch(log);
+    }
 }
 
 void event_log_append(struct event_log *log, struct append *a)

@@ -28,7 +28,12 @@ struct event_log {
     bool is_trimming;
     bool is_trim_wanted;    // when the worker is free again
     int64_t trim_before_us; // of the trim that is running or wanted
+    uint64_t trim_max_bytes;
     size_t trim_max;
+    uint64_t trim_from;  // the worker's: events before it are gone or stay
+    uint64_t trim_block; // of the one that is known not to be needed
+    size_t n_trimmed;    // of the last step, as the next
+    bool has_more_to_trim;
     struct shard_view **shards; // for the trim; opened when first needed
 };
 
@@ -38,6 +43,7 @@ MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
 // Starts what is wanted, a trim or the next batch, if the worker is free.
 void event_log_start_trim(struct event_log *log);
 void event_log_go_on(struct event_log *log);
+void event_log_start_batch(struct event_log *log); // there is one, and nobody busy
 
 // For the negative control of the crash test only.
 struct append *event_log_ack_early(struct event_log *log, struct append *a);

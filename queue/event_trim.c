@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "queue/event_keys.h"
 #include "queue/event_log.h"
+#include "queue/needed.h"
 
 enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next)
 {
@@ -65,63 +66,147 @@ static enum err remove_key(struct event_log *log, MDB_txn *txn, struct str key,
     return rc == MDB_NOTFOUND ? OK : store_err(log->store, rc, "remove key");
 }
 
-static enum err trim_events(struct event_log *log, MDB_txn *txn,
-                            struct position upto)
+// Whether a delivery of any shard needs an event of the block.
+static bool is_needed(struct event_log *log, uint64_t block)
 {
-    MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
-    enum err err = OK;
-    int rc = mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor);
+    for (unsigned k = 0; k < log->config.n_shards; k++) {
+        bool needs = true;
 
-    for (size_t i = 0; i < log->trim_max && rc == 0 && err == OK; i++) {
+        if (shard_view_needs(log->shards[k], block, &needs) != OK || needs)
+            return true;
+    }
+    return false;
+}
+
+// Where a block that is not needed begins, at `from` or later, if `from` is
+// before `end`.
+static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
+{
+    uint64_t block = from / NEEDED_BLOCK_EVENTS;
+
+    while (from <= end && is_needed(log, block))
+        from = ++block * NEEDED_BLOCK_EVENTS;
+    return from;
+}
+
+static enum err remove_event(struct event_log *log, MDB_txn *txn,
+                             MDB_cursor *cursor, struct position at,
+                             struct str id_key)
+{
+    uint8_t copy[EVENT_KEY_BYTES];
+    enum err err = OK;
+
+    if (id_key.n_bytes == sizeof(copy)) {
+        memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
+        err = remove_key(log, txn,
+                         (struct str){ (const char *)copy, sizeof(copy) }, at);
+    }
+    return err == OK ? store_err(log->store, mdb_cursor_del(cursor, 0),
+                                 "trim events")
+                     : err;
+}
+
+// The next event that may go, from `log->trim_from` on. False: none is left.
+static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
+                       struct position *at, MDB_val *val)
+{
+    uint64_t from = log->trim_from;
+
+    for (;;) {
+        struct position p = position_of(from);
+        MDB_val key = val_at(p.bytes, sizeof(p.bytes));
+
+        if (mdb_cursor_get(cursor, &key, val, MDB_SET_RANGE) != 0 ||
+            key.mv_size != sizeof(at->bytes))
+            return false;
+        memcpy(at->bytes, key.mv_data, sizeof(at->bytes));
+        from = position_number(*at);
+        if (from > end)
+            return false;
+        if (from / NEEDED_BLOCK_EVENTS == log->trim_block)
+            return true; // seen to be free
+        if (!is_needed(log, from / NEEDED_BLOCK_EVENTS)) {
+            log->trim_block = from / NEEDED_BLOCK_EVENTS;
+            return true;
+        }
+        from = pass_needed(log, from, end);
+    }
+}
+
+// From where the last step ended; from the front again once it met what stays.
+static enum err trim_events(struct event_log *log, MDB_txn *txn,
+                            struct position upto, int64_t before_us)
+{
+    uint64_t end = position_number(upto);
+    MDB_cursor *cursor;
+    enum err err =
+        store_err(log->store,
+                  mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor),
+                  "trim events");
+
+    if (err != OK)
+        return err;
+    log->n_trimmed = 0;
+    log->trim_block = UINT64_MAX;
+    while (log->n_trimmed < log->trim_max && err == OK) {
         struct event e;
         struct position at;
         struct str id_key = STR_EMPTY;
-        uint8_t copy[EVENT_KEY_BYTES];
+        MDB_val val;
         bool is_damaged;
 
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
-        if (rc != 0 || key.mv_size != sizeof(at.bytes))
+        if (!next_event(log, cursor, end, &at, &val))
             break;
-        memcpy(at.bytes, key.mv_data, sizeof(at.bytes));
         is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
-        if (position_cmp(at, upto) > 0 ||
-            (!is_damaged && e.accepted_at_us >= log->trim_before_us))
+        if (!is_damaged && e.accepted_at_us >= before_us)
             break;
-        if (!is_damaged && id_key.n_bytes == sizeof(copy)) {
-            memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
-            err = remove_key(
-                log, txn, (struct str){ (const char *)copy, sizeof(copy) }, at);
-        }
-        if (err == OK)
-            rc = mdb_cursor_del(cursor, 0);
+        err = remove_event(log, txn, cursor, at,
+                           is_damaged ? STR_EMPTY : id_key);
+        log->trim_from = position_number(at) + 1;
+        log->n_trimmed++;
     }
     mdb_cursor_close(cursor);
-    if (err != OK)
-        return err;
-    return rc == MDB_NOTFOUND ? OK : store_err(log->store, rc, "trim events");
+    if (log->n_trimmed < log->trim_max)
+        log->trim_from = 0;
+    return err;
+}
+
+static enum err trim(struct event_log *log, MDB_txn *txn, struct position upto,
+                     size_t *n_keys)
+{
+    int64_t before_us = log->trim_before_us;
+    uint64_t n_bytes = 0;
+    enum err err = store_usage_now(log->store, &n_bytes);
+
+    if (err == OK && n_bytes > log->trim_max_bytes)
+        before_us = INT64_MAX;
+    if (err == OK)
+        err = trim_events(log, txn, upto, before_us);
+    if (err == OK) {
+        err = event_keys_expire(log->store, txn, clock_now_us(), log->trim_max,
+                                n_keys);
+    }
+    return err;
 }
 
 static void on_trim(uv_work_t *work)
 {
     struct event_log *log = work->data;
     struct position upto = passed_by_all(log);
+    size_t n_keys = 0;
     MDB_txn *txn;
     enum err err = store_write(log->store, &txn);
 
     if (err == OK) {
-        err = trim_events(log, txn, upto);
-        if (err == OK) {
-            err = event_keys_expire(log->store, txn, clock_now_us(),
-                                    log->trim_max);
-        }
-        if (err == OK) {
+        err = trim(log, txn, upto, &n_keys);
+        if (err == OK && log->n_trimmed + n_keys > 0) {
             err = store_commit(log->store, txn);
         } else {
             mdb_txn_abort(txn);
         }
     }
+    log->has_more_to_trim =
+        err == OK && (log->n_trimmed == log->trim_max || n_keys == log->trim_max);
     log->batch_err = err;
 }
 
@@ -136,26 +221,37 @@ static void on_trimmed(uv_work_t *work, int status)
     }
     log->is_busy = false;
     log->is_trimming = false;
-    event_log_go_on(log);
+    if (log->has_more_to_trim && log->first != NULL) {
+        log->is_trim_wanted = true; // after a batch
+        event_log_start_batch(log);
+    } else {
+        log->is_trim_wanted = log->has_more_to_trim;
+        event_log_go_on(log);
+    }
 }
 
-// Whether there is anything to remove: a read costs less than a commit.
-static bool is_needed(struct event_log *log, int64_t before_us)
+// Whether there may be anything to remove: a read costs less than a commit.
+static bool is_worth_it(struct event_log *log, int64_t before_us,
+                        uint64_t max_bytes)
 {
     MDB_txn *txn;
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    bool needed = false;
+    uint64_t n_bytes = 0;
+    bool needed;
 
     if (store_read(log->store, &txn) != OK)
         return false;
+    needed =
+        store_usage(log->store, txn, &n_bytes) == OK && n_bytes > max_bytes;
     if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) == 0) {
         struct event e;
         struct str id_key;
 
         if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
-            needed = event_decode(str_of_val(val), &e, &id_key) != OK ||
+            needed = needed ||
+                     event_decode(str_of_val(val), &e, &id_key) != OK ||
                      e.accepted_at_us < before_us;
         }
         mdb_cursor_close(cursor);
@@ -183,11 +279,14 @@ void event_log_start_trim(struct event_log *log)
         log_panic("no worker thread", "");
 }
 
-void event_log_trim(struct event_log *log, int64_t before_us, size_t max)
+void event_log_trim(struct event_log *log, int64_t before_us,
+                    uint64_t max_bytes, size_t max)
 {
-    if (log->is_trimming || !is_needed(log, before_us))
+    if (log->is_trimming || log->is_trim_wanted ||
+        !is_worth_it(log, before_us, max_bytes))
         return;
     log->trim_before_us = before_us;
+    log->trim_max_bytes = max_bytes;
     log->trim_max = max;
     log->is_trim_wanted = true;
     event_log_go_on(log);

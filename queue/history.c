@@ -1,4 +1,4 @@
-// history.c — the reading end of a shard: attempts of a hook, newest first.
+// history.c — the reading end of a shard: attempts of a hook or an organization.
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,12 +7,15 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "queue/needed.h"
 #include "queue/shard.h"
 
-struct shard_view {
-    struct store *store;
-    MDB_txn *txn; // while a scan visits
-};
+#define OWNER_IS_ORG (UINT64_C(1) << 63)
+#define READ_COST    9 // besides the look at the index
+// Attempts end in the order of their rows, but for this.
+#define SLACK_US INT64_C(5000000)
+// No attempt takes longer, whatever the settings and its hook say.
+#define LONGEST_US (INT64_C(320) * 1000000)
 
 enum err shard_view_open(const struct queue_config *config, unsigned k,
                          struct shard_view **out)
@@ -31,34 +34,51 @@ enum err shard_view_open(const struct queue_config *config, unsigned k,
     return OK;
 }
 
-struct visiting {
-    attempt_visit visit;
-    void *data;
-    bool goes_on;
-};
+const struct history_filter history_all = { .since_us = INT64_MIN,
+                                            .until_us = INT64_MAX };
 
-static enum err visit_attempt(struct shard_view *view, uint64_t no,
-                              struct visiting *v)
+uint64_t queue_org_no(enum family family, struct str org)
 {
-    struct store *s = view->store;
-    uint8_t bytes[8] = { 0 };
-    MDB_val key = val_at(bytes, sizeof(bytes));
-    MDB_val val;
-    struct attempt a;
-    int rc;
-
-    put_be64(bytes, no);
-    rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
-    if (rc != 0 && rc != MDB_NOTFOUND)
-        return store_err(s, rc, "read history");
-    if (rc == MDB_NOTFOUND || attempt_decode(str_of_val(val), &a) != OK) {
-        log_warn("damaged attempt passed over", "no=%llu",
-                 (unsigned long long)no);
-        return OK;
-    }
-    v->goes_on = v->visit(v->data, no, &a);
-    return OK;
+    return hash64(org, (uint64_t)family) | OWNER_IS_ORG;
 }
+
+// --- filters ---
+
+// Whether what the index holds can be of a wanted attempt.
+static bool may_be_wanted(const struct history_filter *f, const struct mark *m)
+{
+    bool is_kind = f->n_kinds == 0;
+
+    if (f->states != 0 && (f->states & 1U << m->state) == 0)
+        return false;
+    if (f->errors != 0 && (f->errors & 1U << m->error) == 0)
+        return false;
+    if ((f->has_code && f->code != m->code) || m->started_at_us < f->since_us ||
+        m->started_at_us >= f->until_us)
+        return false;
+    for (size_t i = 0; i < f->n_kinds && !is_kind; i++)
+        is_kind = mark_kind(f->kinds[i]) == m->kind;
+    return is_kind;
+}
+
+static bool is_wanted_kind(const struct history_filter *f, struct str kind)
+{
+    for (size_t i = 0; i < f->n_kinds; i++) {
+        if (str_eq(f->kinds[i], kind))
+            return true;
+    }
+    return f->n_kinds == 0;
+}
+
+// Whether all it can want has failed.
+static bool is_about_failures(const struct history_filter *f)
+{
+    return (f->states != 0 && (f->states & 1U << DELIVERY_DELIVERED) == 0) ||
+           (f->errors != 0 && (f->errors & 1U << ERROR_NONE) == 0) ||
+           (f->has_code && (f->code < 200 || f->code > 299));
+}
+
+// --- scans ---
 
 // The keys of an index that a query goes through, and where it begins: all but
 // the last 8 bytes, the number of the row, stay the same.
@@ -68,9 +88,44 @@ struct range {
     uint8_t from[BY_EVENT_KEY_BYTES];
 };
 
+struct scanning {
+    struct shard_view *view;
+    struct history_query *query;
+    const struct history_filter *filter;
+    struct range range;
+    MDB_cursor *cursor;
+    attempt_visit visit;
+    void *data;
+    size_t n_cost;
+    bool goes_on;
+};
+
+// False: it is not there, or not readable, which is logged.
+static bool read_attempt(struct shard_view *view, uint64_t no,
+                         struct attempt *out, enum err *err)
+{
+    struct store *s = view->store;
+    uint8_t bytes[8] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    int rc;
+
+    put_be64(bytes, no);
+    rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
+    *err = rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
+    if (rc == 0 && attempt_decode(str_of_val(val), out) == OK)
+        return true;
+    if (*err == OK) {
+        log_warn("damaged attempt passed over", "no=%llu",
+                 (unsigned long long)no);
+    }
+    return false;
+}
+
 static struct range range_of(const struct history_query *query)
 {
-    struct range r = { .db = SHARD_BY_HOOK, .n_bytes = BY_HOOK_KEY_BYTES };
+    struct range r = { .db = SHARD_BY_OWNER, .n_bytes = BY_OWNER_KEY_BYTES };
+    uint64_t last = query->oldest_first ? 0 : UINT64_MAX;
     uint8_t *at = r.from;
 
     if (query->event != NULL) {
@@ -78,9 +133,11 @@ static struct range range_of(const struct history_query *query)
         r.n_bytes = BY_EVENT_KEY_BYTES;
         memcpy(at, query->event->bytes, 8);
         at += 8;
+    } else if (query->filter != NULL && is_about_failures(query->filter)) {
+        r.db = SHARD_FAILED;
     }
-    put_be64(at, query->hook_no);
-    put_be64(at + 8, query->before_no > 0 ? query->before_no : UINT64_MAX);
+    put_be64(at, query->owner_no);
+    put_be64(at + 8, query->from_no > 0 ? query->from_no : last);
     return r;
 }
 
@@ -88,6 +145,11 @@ static bool is_in(const struct range *range, MDB_val key)
 {
     return key.mv_size == range->n_bytes &&
            memcmp(key.mv_data, range->from, range->n_bytes - 8) == 0;
+}
+
+static uint64_t no_of(const struct range *range, MDB_val key)
+{
+    return get_be64((const uint8_t *)key.mv_data + range->n_bytes - 8);
 }
 
 // The last key before `key`.
@@ -100,47 +162,280 @@ static int seek_last(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
     return rc == 0 ? mdb_cursor_get(cursor, key, val, MDB_PREV) : rc;
 }
 
-static enum err scan(struct shard_view *view, MDB_cursor *cursor,
-                     struct range *range, size_t limit, struct visiting *v)
+// The first key after `key`.
+static int seek_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-    MDB_val key = val_at(range->from, range->n_bytes);
-    MDB_val val;
-    int rc = seek_last(cursor, &key, &val);
+    const MDB_val wanted = *key;
+    int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 
-    for (size_t i = 0; i < limit && rc == 0 && v->goes_on && is_in(range, key);
-         i++) {
-        const uint8_t *no = (const uint8_t *)key.mv_data + range->n_bytes - 8;
-        enum err err = visit_attempt(view, get_be64(no), v);
-
-        if (err != OK)
-            return err;
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);
-    }
-    return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
+    if (rc == 0 && key->mv_size == wanted.mv_size &&
+        memcmp(key->mv_data, wanted.mv_data, wanted.mv_size) == 0)
+        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+    return rc;
 }
 
-enum err history_scan(struct shard_view *view,
-                      const struct history_query *query, attempt_visit visit,
-                      void *data)
+static enum err look_at(struct scanning *s, uint64_t no, MDB_val val)
 {
-    struct range range = range_of(query);
-    struct visiting v = { .visit = visit, .data = data, .goes_on = true };
+    struct mark mark;
+    struct attempt a;
+    bool is_now = true;
+    enum err err;
+
+    s->n_cost++;
+    if (s->range.db != SHARD_BY_EVENT &&
+        (!mark_decode(str_of_val(val), &mark) ||
+         !may_be_wanted(s->filter, &mark)))
+        return OK;
+    s->n_cost += READ_COST;
+    if (!read_attempt(s->view, no, &a, &err))
+        return err;
+    if (s->range.db == SHARD_BY_EVENT) { // its rows have no mark
+        uint8_t place[PLACE_BYTES];
+
+        attempt_place(&a, place);
+        if (!mark_decode((struct str){ (char *)place + 24, MARK_BYTES },
+                         &mark) ||
+            !may_be_wanted(s->filter, &mark))
+            return OK;
+    }
+    if (!is_wanted_kind(s->filter, a.kind))
+        return OK;
+    if (s->filter->states != 0)
+        err = history_is_now(s->view, no, &a, &is_now);
+    if (err == OK && is_now)
+        s->goes_on = s->visit(s->data, no, &a);
+    return err;
+}
+
+// Rows lie in the order in which attempts ended: nothing that is left can have
+// begun since.
+static bool is_past(const struct scanning *s, MDB_val val)
+{
+    struct mark m;
+    int64_t ended_us;
+
+    if (s->range.db == SHARD_BY_EVENT || !mark_decode(str_of_val(val), &m))
+        return false;
+    ended_us = m.started_at_us + (int64_t)m.took_ms * 1000;
+    if (s->query->oldest_first)
+        return s->filter->until_us < INT64_MAX - LONGEST_US &&
+               ended_us > s->filter->until_us + LONGEST_US;
+    return s->filter->since_us > INT64_MIN + SLACK_US &&
+           ended_us < s->filter->since_us - SLACK_US;
+}
+
+static enum err scan(struct scanning *s)
+{
+    struct history_query *query = s->query;
+    MDB_cursor_op step = query->oldest_first ? MDB_NEXT : MDB_PREV;
+    MDB_val key = val_at(s->range.from, s->range.n_bytes);
+    MDB_val val;
+    int rc = query->oldest_first ? seek_next(s->cursor, &key, &val)
+                                 : seek_last(s->cursor, &key, &val);
+
+    while (rc == 0 && is_in(&s->range, key) && !is_past(s, val)) {
+        uint64_t no = no_of(&s->range, key);
+        enum err err;
+
+        if (s->n_cost >= query->max_rows)
+            return OK;
+        err = look_at(s, no, val);
+        if (err != OK || !s->goes_on)
+            return err;
+        query->last_no = no;
+        rc = mdb_cursor_get(s->cursor, &key, &val, step);
+    }
+    query->is_end = rc == 0 || rc == MDB_NOTFOUND;
+    return query->is_end ? OK : store_err(s->view->store, rc, "read history");
+}
+
+// --- times ---
+
+// The end of the first attempt from `no` on; `no` is then its number. False:
+// there is none.
+static bool end_of(struct shard_view *view, MDB_cursor *cursor, uint64_t *no,
+                   int64_t *ended_us)
+{
+    uint8_t bytes[8] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    struct attempt a;
+    int rc;
+
+    (void)view;
+    put_be64(bytes, *no);
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    while (rc == 0 && (key.mv_size != sizeof(bytes) ||
+                       attempt_decode(str_of_val(val), &a) != OK))
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    if (rc != 0)
+        return false;
+    *no = get_be64(key.mv_data);
+    *ended_us = a.started_at_us + a.timing.total_us;
+    return true;
+}
+
+// The first row whose attempt ended at `at_us` or later, by halves.
+static enum err row_at(struct shard_view *view, int64_t at_us, uint64_t *out)
+{
+    struct shard_state state;
     MDB_cursor *cursor;
-    enum err err = store_read(view->store, &view->txn);
+    uint64_t low = 1;
+    uint64_t high;
+    int64_t ended_us;
+    enum err err = shard_read_state(view->store, view->txn, &state);
 
     if (err != OK)
         return err;
-    err = store_err(
-        view->store,
-        mdb_cursor_open(view->txn, view->store->dbs[range.db], &cursor),
-        "read history");
+    high = state.next_no;
+    err = store_err(view->store,
+                    mdb_cursor_open(view->txn,
+                                    view->store->dbs[SHARD_ATTEMPTS], &cursor),
+                    "read history");
+    if (err != OK)
+        return err;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        uint64_t no = middle;
+
+        if (end_of(view, cursor, &no, &ended_us) && ended_us < at_us) {
+            low = no + 1;
+        } else {
+            high = middle;
+        }
+    }
+    mdb_cursor_close(cursor);
+    *out = low;
+    return OK;
+}
+
+// A query that is about a time begins there.
+static enum err jump(struct scanning *s)
+{
+    uint64_t no = 0;
+    uint8_t *at = s->range.from + s->range.n_bytes - 8;
+    enum err err = OK;
+
+    if (s->query->event != NULL || s->query->from_no > 0)
+        return OK;
+    if (s->query->oldest_first && s->filter->since_us > INT64_MIN + SLACK_US) {
+        err = row_at(s->view, s->filter->since_us - SLACK_US, &no);
+        put_be64(at, no > 0 ? no - 1 : 0);
+    } else if (!s->query->oldest_first &&
+               s->filter->until_us < INT64_MAX - LONGEST_US) {
+        err = row_at(s->view, s->filter->until_us + LONGEST_US, &no);
+        put_be64(at, no);
+    }
+    return err;
+}
+
+enum err history_scan(struct shard_view *view, struct history_query *query,
+                      attempt_visit visit, void *data)
+{
+    struct scanning s = { .view = view,
+                          .query = query,
+                          .filter = query->filter != NULL ? query->filter
+                                                          : &history_all,
+                          .range = range_of(query),
+                          .visit = visit,
+                          .data = data,
+                          .goes_on = true };
+    enum err err = store_read(view->store, &view->txn);
+
+    query->last_no = query->from_no;
+    query->is_end = false;
+    if (err != OK)
+        return err;
+    err = jump(&s);
     if (err == OK) {
-        err = scan(view, cursor, &range, query->limit, &v);
-        mdb_cursor_close(cursor);
+        err = store_err(view->store,
+                        mdb_cursor_open(view->txn,
+                                        view->store->dbs[s.range.db], &s.cursor),
+                        "read history");
+    }
+    if (err == OK) {
+        err = scan(&s);
+        mdb_cursor_close(s.cursor);
     }
     view->txn = NULL;
     store_read_end(view->store);
     return err;
+}
+
+enum err history_of_event(struct shard_view *view,
+                          const struct position *event, size_t max_rows,
+                          attempt_visit visit, void *data)
+{
+    uint8_t from[BY_EVENT_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    MDB_cursor *cursor;
+    bool goes_on = true;
+    enum err err = store_read(view->store, &view->txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    memcpy(from, event->bytes, 8);
+    rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_BY_EVENT], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        for (size_t i = 0; i < max_rows && rc == 0 && goes_on && err == OK &&
+                           key.mv_size == sizeof(from) &&
+                           memcmp(key.mv_data, event->bytes, 8) == 0;
+             i++) {
+            uint64_t no = get_be64((const uint8_t *)key.mv_data + 16);
+            struct attempt a;
+
+            if (read_attempt(view, no, &a, &err))
+                goes_on = visit(data, no, &a);
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    view->txn = NULL;
+    store_read_end(view->store);
+    if (err != OK || rc == 0 || rc == MDB_NOTFOUND)
+        return err;
+    return store_err(view->store, rc, "read history");
+}
+
+enum err history_walk(struct shard_view *view, uint64_t from_no,
+                      size_t max_rows, attempt_visit visit, void *data,
+                      uint64_t *next_no)
+{
+    uint8_t from[8] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    MDB_cursor *cursor;
+    bool goes_on = true;
+    enum err err = store_read(view->store, &view->txn);
+    int rc;
+
+    *next_no = from_no;
+    if (err != OK)
+        return err;
+    put_be64(from, from_no);
+    rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        for (size_t i = 0; i < max_rows && rc == 0 && goes_on; i++) {
+            struct attempt a;
+            uint64_t no = get_be64(key.mv_data);
+
+            if (attempt_decode(str_of_val(val), &a) == OK)
+                goes_on = visit(data, no, &a);
+            if (goes_on)
+                *next_no = no + 1;
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    view->txn = NULL;
+    store_read_end(view->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(view->store, rc, "read history");
 }
 
 static enum err newest(struct shard_view *view, struct range *range,
@@ -155,7 +450,7 @@ static enum err newest(struct shard_view *view, struct range *range,
         return store_err(view->store, rc, "read history");
     rc = seek_last(cursor, &key, &val);
     if (rc == 0 && is_in(range, key))
-        *no = get_be64((const uint8_t *)key.mv_data + range->n_bytes - 8);
+        *no = no_of(range, key);
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
 }
@@ -191,7 +486,7 @@ static enum err still_waits(struct shard_view *view,
 enum err history_is_now(struct shard_view *view, uint64_t no,
                         const struct attempt *attempt, bool *out)
 {
-    struct history_query query = { .hook_no = attempt->hook_no,
+    struct history_query query = { .owner_no = attempt->hook_no,
                                    .event = &attempt->position };
     bool is_ping = position_cmp(attempt->position, position_start) == 0;
     struct range range = range_of(&query);
@@ -220,6 +515,31 @@ static enum err read_state(struct shard_view *view, struct shard_state *state,
     err = shard_read_state(view->store, txn, state);
     if (err == OK)
         err = shard_read_counts(view->store, txn, state, counts);
+    store_read_end(view->store);
+    return err;
+}
+
+enum err history_end(struct shard_view *view, uint64_t *next_no)
+{
+    struct shard_state state;
+    struct shard_counts counts;
+    enum err err = read_state(view, &state, &counts);
+
+    if (err == OK)
+        *next_no = state.next_no;
+    return err;
+}
+
+enum err shard_view_needs(struct shard_view *view, uint64_t block, bool *out)
+{
+    uint8_t bytes[8] = { 0 };
+    enum err err = store_read(view->store, &view->txn);
+
+    if (err != OK)
+        return err;
+    put_be64(bytes, block);
+    err = has_row(view, SHARD_NEEDED, val_at(bytes, sizeof(bytes)), out);
+    view->txn = NULL;
     store_read_end(view->store);
     return err;
 }

@@ -1,7 +1,8 @@
 // queue.h — the durable state: the event log, the deliveries, the hooks.
 //
 // The only header of this folder that engine/ and api/ may include: it brings
-// event.h (the log) and hook_store.h (hooks, stacks, tokens) with it.
+// event.h (the log), delivery.h, history.h (attempts), stats.h, replay.h and
+// hook_store.h (hooks, stacks, tokens) with it.
 //
 //   append ─► event log ─(a dispatcher reads on from its cursor, matches)─►
 //
@@ -40,8 +41,12 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/str.h"
+#include "queue/delivery.h"
 #include "queue/event.h"
+#include "queue/history.h"
 #include "queue/hook_store.h"
+#include "queue/replay.h"
+#include "queue/stats.h"
 
 struct keyring;
 struct uv_loop_s;
@@ -83,88 +88,6 @@ MUST_CHECK enum err queue_reseal(const struct queue_config *config,
 unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards);
 
 // --- deliveries ----------------------------------------------------------
-
-// A delivery that waits for its (next) attempt. The key is hook, due time,
-// position: the head of a hook is found by one seek, whatever the others have.
-struct due_row {
-    uint64_t hook_no;
-    int64_t due_at_ms; // UTC epoch
-    struct position position;
-    uint32_t n_attempts; // made so far
-    uint32_t n_crashes;  // senders that died with it
-    int64_t queue_us;    // acceptance to the first attempt, once it was made
-    // Of an ordered hook, whose rows all have the due time 0, so that they lie
-    // in the order of the log:
-    int64_t not_before_ms; // of its next attempt; 0: at once
-    uint64_t lane;         // what stands in one line with it
-};
-
-// A dead letter.
-struct dead_row {
-    uint64_t hook_no;
-    struct position position;
-    int64_t dead_at_ms;
-    uint32_t n_attempts;
-    int64_t queue_us; // acceptance to the first attempt
-};
-
-// The state of a delivery after an attempt. Values are on disk.
-enum delivery_state {
-    DELIVERY_DELIVERED = 1,
-    DELIVERY_RETRYING = 2,
-    DELIVERY_DEAD = 3,
-    DELIVERY_CANCELLED = 4
-};
-
-// Why an attempt failed. Values are on disk; 0 is none.
-enum error_class {
-    ERROR_NONE = 0,
-    ERROR_DNS = 1,
-    ERROR_CONNECT = 2,
-    ERROR_TLS = 3,
-    ERROR_TIMEOUT = 4,
-    ERROR_RESET = 5,
-    ERROR_PROTOCOL = 6,
-    ERROR_STATUS = 7,
-    ERROR_BLOCKED = 8,
-    ERROR_GONE = 9
-};
-
-const char *error_name(enum error_class class); // "dns"; ERROR_NONE: "none"
-
-struct timing {       // microseconds
-    int64_t queue_us; // acceptance to the start of the first attempt
-    int64_t dns_us;   // the others from the start of the attempt
-    int64_t connect_us;
-    int64_t tls_us; // 0 without TLS
-    int64_t first_byte_us;
-    int64_t total_us;
-    bool reused_connection;
-};
-
-// One row of the history: one HTTP request.
-struct attempt {
-    uint64_t hook_no;
-    struct position position; // of the event, where the payload is
-    struct id event_id;
-    struct str kind;
-    int64_t accepted_at_us;
-    int64_t started_at_us;
-    uint32_t attempt; // from 1
-    enum delivery_state state;
-    int64_t next_attempt_at_ms; // 0: none
-    enum error_class error;
-    struct str error_message; // empty: none
-    uint16_t response_code;   // 0: no response
-    bool truncated;           // the response body was cut or not all kept
-    struct timing timing;
-    struct str request_url;
-    struct str request_headers;  // "Name: value\r\n" each, sorted by name
-    struct str response_headers; // likewise, as received
-    struct str response_body;    // at most 64 KiB
-    struct str payload;          // the body sent, where it is not the event's
-                                 // own payload; else empty
-};
 
 enum count { // cumulative, kept in the same transactions as the rows
     COUNT_MATCHED,
@@ -216,6 +139,15 @@ void change_health(struct shard_change *c, uint64_t hook_no,
 // log, under its own id.
 void change_outbox_put(struct shard_change *c, const struct event *event);
 void change_outbox_del(struct shard_change *c, const struct id *id);
+
+void change_replay_put(struct shard_change *c, const struct replay *replay);
+void change_replay_del(struct shard_change *c, const struct replay *replay);
+
+// Adds to the statistics of an owner (history.h) at this time (UTC epoch).
+void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
+                  const struct stats *stats);
+// All attempts up to and with this change are in the statistics.
+void change_stats_noted(struct shard_change *c);
 
 size_t change_n(const struct shard_change *c); // things said
 size_t change_bytes(const struct shard_change *c);
@@ -281,53 +213,28 @@ MUST_CHECK enum err shard_health_each(struct shard *s, health_visit visit,
 MUST_CHECK enum err shard_outbox_read(struct shard *s, size_t max,
                                       event_visit visit, void *data);
 
+// Rows of the history from here on are not in the statistics.
+uint64_t shard_stats_from(const struct shard *s);
+
 MUST_CHECK enum err shard_counts(struct shard *s, struct shard_counts *out);
 MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
 
-// Starts removing up to `max` attempts that are past retention, oldest first,
-// and dead letters older than `dead_before_us`, off the loop. Attempts that
-// left their delivery delivered go at `delivered_before_us`, others at
-// `dead_before_us`. A commit that runs is waited for, and shard_commit() waits
-// for a trim. Does nothing, and returns false, while another trim runs or waits.
-// Call it every second.
-bool shard_trim(struct shard *s, int64_t delivered_before_us,
-                int64_t dead_before_us, size_t max);
-
-// --- history: any process --------------------------------------------------
-
-struct shard_view;
-
-MUST_CHECK enum err shard_view_open(const struct queue_config *config,
-                                    unsigned k, struct shard_view **out);
-
-struct history_query {
-    uint64_t hook_no;
-    const struct position *event; // of this event only; NULL: of all. Pings
-                                  // have position_start
-    uint64_t before_no; // rows older than this one; 0: from the newest
-    size_t limit;
+// What retention may remove: what is older (UTC epoch), and, while more than
+// `max_bytes` are in use, also what is not, oldest first.
+struct shard_retention {
+    int64_t delivered_before_us; // attempts that left their delivery delivered
+    int64_t dead_before_us;      // others, and dead letters
+    uint64_t max_bytes;
 };
 
-// `no` numbers the rows of a shard, growing. What it is given is borrowed for
-// the call. False ends the scan.
-typedef bool (*attempt_visit)(void *data, uint64_t no,
-                              const struct attempt *attempt);
-
-// Attempts of one hook, newest first. Damaged rows are passed over and logged.
-MUST_CHECK enum err history_scan(struct shard_view *view,
-                                 const struct history_query *query,
-                                 attempt_visit visit, void *data);
-
-// Is this the newest attempt of its delivery, and is the delivery still what
-// it left behind? A dead letter that expired is not, nor a retry that was
-// cancelled since. For use within a visit.
-MUST_CHECK enum err history_is_now(struct shard_view *view, uint64_t no,
-                                   const struct attempt *attempt, bool *out);
-
-MUST_CHECK enum err shard_view_counts(struct shard_view *view,
-                                      struct shard_counts *out);
-MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
-                                      struct position *out);
+// Starts removing up to `max` attempts that are past retention, oldest first,
+// dead letters by their age, and statistics that no window reaches, off the
+// loop. A commit that runs is waited for, and shard_commit() waits for a trim.
+// `done` runs once, later, on the loop: whether there is more to remove. Does
+// nothing, and returns false, while another trim runs or waits.
+typedef void (*shard_trimmed)(void *data, bool has_more);
+bool shard_trim(struct shard *s, const struct shard_retention *keep,
+                size_t max, shard_trimmed done, void *data);
 
 // --- checking --------------------------------------------------------------
 

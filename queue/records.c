@@ -8,9 +8,10 @@
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta", "stacks" };
-const char *const shard_dbs[SHARD_DBS] = { "due",     "dead",     "attempts",
-                                           "by_hook", "by_event", "meta",
-                                           "health",  "outbox" };
+const char *const shard_dbs[SHARD_DBS] = {
+    "due",  "dead",   "attempts", "by_owner", "failed",  "by_event",
+    "meta", "health", "outbox",   "stats",    "replays", "needed"
+};
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "meta",  "stacks", "tokens" };
 
@@ -147,6 +148,8 @@ void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
     pack_i64(out, r->queue_us);
     pack_i64(out, r->not_before_ms);
     pack_u64(out, r->lane);
+    pack_u64(out, r->replay);
+    pack_u64(out, r->n_before);
     record_end(out, start);
 }
 
@@ -170,6 +173,8 @@ enum err due_decode(struct str key, struct str bytes, struct due_row *out)
     out->queue_us = unpack_i64(&u);
     out->not_before_ms = unpack_i64(&u);
     out->lane = unpack_u64(&u);
+    out->replay = unpack_u64(&u);
+    out->n_before = (uint32_t)unpack_u64(&u);
     return unpack_done(&u);
 }
 
@@ -268,6 +273,7 @@ void attempt_encode(const struct attempt *a, struct buf *out)
     size_t start = record_begin(out, ATTEMPT_VERSION);
 
     pack_u64(out, a->hook_no);
+    pack_u64(out, a->org_no);
     pack_position(out, a->position);
     pack_id(out, &a->event_id);
     pack_str(out, a->kind);
@@ -298,6 +304,7 @@ enum err attempt_decode(struct str bytes, struct attempt *out)
     if (err != OK)
         return err;
     out->hook_no = unpack_u64(&u);
+    out->org_no = unpack_u64(&u);
     out->position = unpack_position(&u);
     out->event_id = unpack_id(&u);
     out->kind = unpack_str(&u);
@@ -322,6 +329,64 @@ enum err attempt_decode(struct str bytes, struct attempt *out)
     return unpack_done(&u);
 }
 
+// --- marks ---
+
+uint32_t mark_kind(struct str kind)
+{
+    return (uint32_t)hash64(kind, 0);
+}
+
+static void put_be32(uint8_t *to, uint32_t number)
+{
+    to[0] = (uint8_t)(number >> 24);
+    to[1] = (uint8_t)(number >> 16);
+    to[2] = (uint8_t)(number >> 8);
+    to[3] = (uint8_t)number;
+}
+
+static uint32_t get_be32(const uint8_t *from)
+{
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 |
+           (uint32_t)from[2] << 8 | from[3];
+}
+
+void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES])
+{
+    int64_t took_ms = a->timing.total_us / 1000;
+
+    put_be64(out, a->hook_no);
+    memcpy(out + 8, a->position.bytes, 8);
+    put_be64(out + 16, a->org_no);
+    out += 24;
+    out[0] = (uint8_t)a->state;
+    out[1] = (uint8_t)a->error;
+    out[2] = (uint8_t)(a->response_code >> 8);
+    out[3] = (uint8_t)a->response_code;
+    put_be32(out + 4, mark_kind(a->kind));
+    put_be64(out + 8, (uint64_t)a->started_at_us);
+    put_be32(out + 16, took_ms > 0 ? (uint32_t)took_ms : 0);
+}
+
+bool mark_decode(struct str bytes, struct mark *out)
+{
+    const uint8_t *b = (const uint8_t *)bytes.at;
+
+    if (bytes.n_bytes != MARK_BYTES)
+        return false;
+    *out = (struct mark){ .state = (enum delivery_state)b[0],
+                          .error = (enum error_class)b[1],
+                          .code = (uint16_t)((unsigned)b[2] << 8 | b[3]),
+                          .kind = get_be32(b + 4),
+                          .started_at_us = (int64_t)get_be64(b + 8),
+                          .took_ms = get_be32(b + 16) };
+    return true;
+}
+
+bool mark_is_failed(const struct mark *m)
+{
+    return m->state != DELIVERY_DELIVERED || m->error != ERROR_NONE;
+}
+
 // --- a shard's state ---
 
 void state_encode(const struct shard_state *s, struct buf *out)
@@ -332,6 +397,7 @@ void state_encode(const struct shard_state *s, struct buf *out)
     pack_u64(out, s->next_no);
     pack_u64(out, s->trimmed_delivered);
     pack_u64(out, s->trimmed_others);
+    pack_u64(out, s->stats_from);
     pack_array(out, COUNTS);
     for (size_t i = 0; i < COUNTS; i++)
         pack_i64(out, s->counts[i]);
@@ -358,6 +424,7 @@ enum err state_decode(struct str bytes, struct shard_state *out)
     out->next_no = unpack_u64(&u);
     out->trimmed_delivered = unpack_u64(&u);
     out->trimmed_others = unpack_u64(&u);
+    out->stats_from = unpack_u64(&u);
     n_counts = unpack_array(&u, COUNTS);
     for (size_t i = 0; i < n_counts; i++)
         out->counts[i] = unpack_i64(&u);

@@ -24,16 +24,24 @@ struct move {
     struct store *fresh[QUEUE_SHARDS_MAX];
     struct shard_state state[QUEUE_SHARDS_MAX];
     MDB_txn *txn[QUEUE_SHARDS_MAX]; // of `fresh`; NULL: none is open
+    struct needed needed[QUEUE_SHARDS_MAX]; // of the transaction
     size_t n_rows[QUEUE_SHARDS_MAX];
 };
 
 static enum err flush(struct move *m, unsigned k)
 {
     MDB_txn *txn = m->txn[k];
+    enum err err = OK;
 
+    if (txn == NULL)
+        return OK;
     m->txn[k] = NULL;
     m->n_rows[k] = 0;
-    return txn != NULL ? store_commit(m->fresh[k], txn) : OK;
+    err = needed_flush(m->fresh[k], txn, &m->needed[k]);
+    if (err == OK)
+        return store_commit(m->fresh[k], txn);
+    mdb_txn_abort(txn);
+    return err;
 }
 
 static enum err txn_of(struct move *m, unsigned k, MDB_txn **txn)
@@ -49,7 +57,75 @@ static enum err txn_of(struct move *m, unsigned k, MDB_txn **txn)
     return err;
 }
 
-// Rows whose key begins with the hook's number.
+static enum err put_row(struct move *m, unsigned to, MDB_txn *txn, unsigned db,
+                        MDB_val key, MDB_val val)
+{
+    struct store *s = m->fresh[to];
+
+    if (db == SHARD_DUE || db == SHARD_DEAD)
+        return needed_put_row(s, txn, &m->needed[to], db, key, val);
+    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "reshard");
+}
+
+// Row numbers are others then: it looks at all rows from before it was made, and
+// what it has sent already is not what they left behind any more.
+static enum err move_replay(struct move *m, struct str record)
+{
+    struct replay r;
+    struct buf fresh;
+    MDB_txn *txn;
+    uint8_t bytes[REPLAY_KEY_BYTES];
+    unsigned to;
+    enum err err;
+
+    if (replay_decode(record, &r) != OK)
+        return OK; // passed over, as by everybody
+    to = queue_shard_of(r.hook_no, m->n_new);
+    if (!r.unmatched && r.ids.n_bytes == 0) {
+        r.next = 0;
+        r.end = UINT64_MAX;
+        if (r.filter.until_us > r.created_at_ms * 1000)
+            r.filter.until_us = r.created_at_ms * 1000;
+    }
+    memcpy(bytes, r.id.bytes, sizeof(r.id.bytes));
+    put_be64(bytes + sizeof(r.id.bytes), r.hook_no);
+    buf_init(&fresh, 0);
+    replay_encode(&r, &fresh);
+    err = txn_of(m, to, &txn);
+    if (err == OK) {
+        err = put_row(m, to, txn, SHARD_REPLAYS, val_at(bytes, sizeof(bytes)),
+                      val_of(buf_str(&fresh)));
+    }
+    buf_clear(&fresh);
+    return err;
+}
+
+// Which shard a row belongs to: by the hook's number, with which its key begins;
+// a statistic by its owner's, with which it ends. What is of an organization
+// may lie anywhere.
+static unsigned owner_of(const struct move *m, unsigned db, MDB_val key)
+{
+    const uint8_t *at = key.mv_data;
+
+    if (db == SHARD_STATS)
+        at += key.mv_size - 8;
+    return queue_shard_of(get_be64(at), m->n_new);
+}
+
+static enum err move_row(struct move *m, unsigned db, MDB_val key, MDB_val val)
+{
+    unsigned to = owner_of(m, db, key);
+    MDB_txn *txn;
+    enum err err;
+
+    if (db == SHARD_REPLAYS)
+        return move_replay(m, str_of_val(val));
+    err = txn_of(m, to, &txn);
+    if (err == OK && db == SHARD_STATS) // an organization has some in each
+        return shard_merge_stats(m->fresh[to], txn, key, val);
+    return err == OK ? put_row(m, to, txn, db, key, val) : err;
+}
+
 static enum err move_rows(struct move *m, unsigned from, unsigned db)
 {
     MDB_cursor *cursor;
@@ -67,17 +143,8 @@ static enum err move_rows(struct move *m, unsigned from, unsigned db)
         return store_err(m->old[from], rc, "reshard");
     }
     while (err == OK &&
-           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        unsigned to = queue_shard_of(get_be64(key.mv_data), m->n_new);
-        MDB_txn *out;
-
-        err = txn_of(m, to, &out);
-        if (err == OK) {
-            err = store_err(m->fresh[to],
-                            mdb_put(out, m->fresh[to]->dbs[db], &key, &val, 0),
-                            "reshard");
-        }
-    }
+           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
+        err = move_row(m, db, key, val);
     mdb_cursor_close(cursor);
     store_read_end(m->old[from]);
     if (err != OK)
@@ -268,6 +335,7 @@ static enum err write_states(struct move *m)
     for (unsigned k = 0; k < m->n_new && err == OK; k++) {
         MDB_txn *txn;
 
+        m->state[k].stats_from = m->state[k].next_no;
         err = txn_of(m, k, &txn);
         if (err == OK)
             err = shard_put_state(m->fresh[k], txn, &m->state[k]);
@@ -320,6 +388,10 @@ static enum err open_new(struct move *m, const struct queue_config *config)
 
 enum err reshard(const struct queue_config *config, unsigned n_old)
 {
+    // An event of the engine's own may go anywhere: as if its id began with a
+    // hook's number.
+    static const unsigned moved[] = { SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
+                                      SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS };
     struct move *m = xcalloc(1, sizeof(*m));
     enum err err;
 
@@ -332,14 +404,10 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
         err = open_new(m, config);
     if (err == OK)
         err = make_states(m);
-    for (unsigned i = 0; i < n_old && err == OK; i++) {
-        err = move_rows(m, i, SHARD_DUE);
-        if (err == OK)
-            err = move_rows(m, i, SHARD_DEAD);
-        if (err == OK)
-            err = move_rows(m, i, SHARD_HEALTH);
-        if (err == OK) // anywhere will do: as if the id were a hook's number
-            err = move_rows(m, i, SHARD_OUTBOX);
+    for (unsigned i = 0; i < n_old; i++) {
+        for (size_t n = 0; n < sizeof(moved) / sizeof(moved[0]) && err == OK;
+             n++)
+            err = move_rows(m, i, moved[n]);
     }
     if (err == OK)
         err = move_history(m);

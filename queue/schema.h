@@ -1,6 +1,6 @@
 // schema.h — what lies on disk, byte by byte.
 //
-// DATA_DIR/FORMAT            "posthorn 3\n"
+// DATA_DIR/FORMAT            "posthorn 4\n"
 // DATA_DIR/events/           LMDB, written by ingest
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
@@ -11,11 +11,17 @@
 //   due         hook(8) due_at_ms(8) position(8) -> due record
 //   dead        hook(8) position(8)            -> dead record
 //   attempts    no(8)                          -> attempt record
-//   by_hook     hook(8) no(8)                  -> state(1) status(2) error(1)
+//   by_owner    owner(8) no(8)                 -> mark: state(1) error(1)
+//                                                 status(2) kind(4)
+//                                                 started_at_us(8) took_ms(4)
+//   failed      owner(8) no(8)                 -> mark; of what failed only
 //   health      hook(8)                        -> failing_since_ms(8)
 //                                                 told_disabled_at_ms(8)
 //   outbox      event id(16)                   -> event record
 //   by_event    position(8) hook(8) no(8)      -> nothing; a ping is at 0
+//   stats       size(1) start_s(8) owner(8)    -> stats record
+//   replays     replay id(16) hook(8)          -> replay record
+//   needed      position / 64 (8)              -> n(8) due and dead rows there
 //   meta        "state"                        -> state record
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
@@ -29,7 +35,8 @@
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
 // codec.h says: version byte, msgpack values in the order of the encoders in
-// records.c, checksum. A key(16) is XXH3-128 of family, kind of key ('i' id of
+// records.c, checksum. An owner is a hook's number, or an organization's, which
+// has the highest bit. The kind of a mark is 4 bytes of XXH3-64. A key(16) is XXH3-128 of family, kind of key ('i' id of
 // the producer, 'k' idempotency key), organization, and the id or key.
 //
 // To change a record: raise its version below, write the new form, keep
@@ -50,7 +57,7 @@
 struct keyring;
 
 #define FORMAT_NAME    "posthorn"
-#define FORMAT_VERSION 3
+#define FORMAT_VERSION 4
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     1
@@ -60,6 +67,8 @@ struct keyring;
 #define STATE_VERSION   1
 #define HOOK_VERSION    1
 #define TOKEN_VERSION   1
+#define STATS_VERSION   1
+#define REPLAY_VERSION  1
 
 enum {
     EVENTS_EVENTS,
@@ -73,11 +82,15 @@ enum {
     SHARD_DUE,
     SHARD_DEAD,
     SHARD_ATTEMPTS,
-    SHARD_BY_HOOK,
+    SHARD_BY_OWNER,
+    SHARD_FAILED,
     SHARD_BY_EVENT,
     SHARD_META,
     SHARD_HEALTH,
     SHARD_OUTBOX,
+    SHARD_STATS,
+    SHARD_REPLAYS,
+    SHARD_NEEDED,
     SHARD_DBS
 };
 enum {
@@ -96,15 +109,41 @@ extern const char *const hooks_dbs[HOOKS_DBS];
 
 #define DUE_KEY_BYTES      24
 #define DEAD_KEY_BYTES     16
-#define BY_HOOK_KEY_BYTES  16
-#define BY_HOOK_BYTES      4
+#define BY_OWNER_KEY_BYTES 16
+#define MARK_BYTES         20
 #define BY_EVENT_KEY_BYTES 24
+#define STATS_KEY_BYTES    17
+#define REPLAY_KEY_BYTES   24
 
 #define HEALTH_BYTES 16
 
-// Where an attempt goes in the indexes: hook(8) position(8), and the value of
-// its row in by_hook.
-#define PLACE_BYTES (16 + BY_HOOK_BYTES)
+// Where an attempt goes in the indexes: hook(8) position(8) organization(8), and
+// its mark.
+#define PLACE_BYTES (24 + MARK_BYTES)
+
+// What filters ask of an attempt.
+struct mark {
+    enum delivery_state state;
+    enum error_class error;
+    uint16_t code;
+    uint32_t kind; // mark_kind()
+    int64_t started_at_us;
+    uint32_t took_ms;
+};
+
+uint32_t mark_kind(struct str kind);
+// False: these are none.
+bool mark_decode(struct str bytes, struct mark *out);
+bool mark_is_failed(const struct mark *m); // has a row in failed
+
+// The two sizes of statistics, and how long they are kept.
+#define STATS_SIZES 2
+extern const struct stats_size {
+    int64_t slot_s, kept_s;
+} stats_sizes[STATS_SIZES];
+
+void stats_key(size_t size, int64_t start_s, uint64_t owner_no,
+               uint8_t key[STATS_KEY_BYTES]);
 
 struct key_row { // what an idempotency key stands for
     struct position position;
@@ -125,6 +164,7 @@ struct shard_state {
     struct position cursor;
     uint64_t next_no;                           // of the history
     uint64_t trimmed_delivered, trimmed_others; // history passed by retention
+    uint64_t stats_from; // rows from here on are not in the statistics
     int64_t counts[COUNTS];
     uint32_t n_handovers;
     struct handover handovers[HANDOVERS_MAX];

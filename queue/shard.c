@@ -50,35 +50,69 @@ enum err shard_put_state(struct store *s, MDB_txn *txn,
     return store_err(s, rc, "put state");
 }
 
+static enum err put_index(struct store *s, MDB_txn *txn, unsigned db,
+                          struct str key, struct str value)
+{
+    MDB_val k = val_of(key);
+    MDB_val v = val_of(value);
+
+    return store_err(s, mdb_put(txn, s->dbs[db], &k, &v, 0), "put attempt");
+}
+
+// Its rows by hook and by organization, whose numbers `owners` are.
+static enum err put_by_owner(struct store *s, MDB_txn *txn,
+                             const uint8_t owners[2][8], const uint8_t no[8],
+                             struct str mark)
+{
+    uint8_t key[BY_OWNER_KEY_BYTES];
+    struct str k = { (const char *)key, sizeof(key) };
+    struct mark m;
+    bool is_failed = mark_decode(mark, &m) && mark_is_failed(&m);
+    enum err err = OK;
+
+    for (size_t i = 0; i < 2 && err == OK; i++) {
+        memcpy(key, owners[i], 8);
+        memcpy(key + 8, no, 8);
+        err = put_index(s, txn, SHARD_BY_OWNER, k, mark);
+        if (err == OK && is_failed)
+            err = put_index(s, txn, SHARD_FAILED, k, mark);
+    }
+    return err;
+}
+
 enum err shard_put_attempt(struct store *s, MDB_txn *txn,
                            struct shard_state *state, struct str place,
                            struct str record)
 {
     uint8_t no[8] = { 0 };
-    uint8_t by_hook[BY_HOOK_KEY_BYTES] = { 0 };
+    uint8_t owners[2][8];
     uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
     MDB_val key = val_at(no, sizeof(no));
     MDB_val val = val_of(record);
-    int rc;
+    enum err err;
 
     put_be64(no, state->next_no);
-    rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND);
-    if (rc != 0)
-        return store_err(s, rc, "put attempt");
-    memcpy(by_hook, place.at, 8);
-    memcpy(by_hook + 8, no, sizeof(no));
-    key = val_at(by_hook, sizeof(by_hook));
-    val = val_of((struct str){ place.at + 16, place.n_bytes - 16 });
-    rc = mdb_put(txn, s->dbs[SHARD_BY_HOOK], &key, &val, 0);
-    if (rc != 0)
-        return store_err(s, rc, "put attempt");
+    err = store_err(
+        s, mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND),
+        "put attempt");
+    memcpy(owners[0], place.at, 8);
+    memcpy(owners[1], place.at + 16, 8);
+    if (err == OK) {
+        err = put_by_owner(
+            s, txn, (const uint8_t(*)[8])owners, no,
+            (struct str){ place.at + 24, place.n_bytes - 24 });
+    }
     memcpy(by_event, place.at + 8, 8);
-    memcpy(by_event + 8, by_hook, sizeof(by_hook));
-    key = val_at(by_event, sizeof(by_event));
-    val = val_of(STR_EMPTY);
-    rc = mdb_put(txn, s->dbs[SHARD_BY_EVENT], &key, &val, 0);
+    memcpy(by_event + 8, place.at, 8);
+    memcpy(by_event + 16, no, sizeof(no));
+    if (err == OK) {
+        err = put_index(
+            s, txn, SHARD_BY_EVENT,
+            (struct str){ (const char *)by_event, sizeof(by_event) },
+            STR_EMPTY);
+    }
     state->next_no++;
-    return store_err(s, rc, "put attempt");
+    return err;
 }
 
 static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
@@ -92,18 +126,30 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
 }
 
-static enum err apply_step(struct shard *s, MDB_txn *txn,
+// Rows of the due and the dead index are counted by what they need.
+static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
+                         const struct change_step *step)
+{
+    unsigned db = step->op == CHANGE_DUE_PUT || step->op == CHANGE_DUE_DEL
+                      ? SHARD_DUE
+                      : SHARD_DEAD;
+
+    if (step->op == CHANGE_DUE_PUT || step->op == CHANGE_DEAD_PUT) {
+        return needed_put_row(s->store, txn, needed, db, val_of(step->key),
+                              val_of(step->value));
+    }
+    return needed_del_row(s->store, txn, needed, db, val_of(step->key));
+}
+
+static enum err apply_step(struct shard *s, MDB_txn *txn, struct needed *needed,
                            const struct change_step *step)
 {
     switch (step->op) {
     case CHANGE_DUE_PUT:
-        return put_or_del(s->store, txn, SHARD_DUE, step, true);
     case CHANGE_DUE_DEL:
-        return put_or_del(s->store, txn, SHARD_DUE, step, false);
     case CHANGE_DEAD_PUT:
-        return put_or_del(s->store, txn, SHARD_DEAD, step, true);
     case CHANGE_DEAD_DEL:
-        return put_or_del(s->store, txn, SHARD_DEAD, step, false);
+        return move_row(s, txn, needed, step);
     case CHANGE_HEALTH_PUT:
         return put_or_del(s->store, txn, SHARD_HEALTH, step, true);
     case CHANGE_HEALTH_DEL:
@@ -112,6 +158,12 @@ static enum err apply_step(struct shard *s, MDB_txn *txn,
         return put_or_del(s->store, txn, SHARD_OUTBOX, step, true);
     case CHANGE_OUTBOX_DEL:
         return put_or_del(s->store, txn, SHARD_OUTBOX, step, false);
+    case CHANGE_REPLAY_PUT:
+        return put_or_del(s->store, txn, SHARD_REPLAYS, step, true);
+    case CHANGE_REPLAY_DEL:
+        return put_or_del(s->store, txn, SHARD_REPLAYS, step, false);
+    case CHANGE_STATS:
+        return shard_add_stats(s->store, txn, step->key, step->value);
     case CHANGE_ATTEMPT:
         return shard_put_attempt(s->store, txn, &s->fresh, step->key,
                                  step->value);
@@ -140,18 +192,23 @@ static void forget_handovers(struct shard_state *state)
 static enum err apply(struct shard *s, MDB_txn *txn)
 {
     struct change_step step;
+    struct needed needed = { .n = 0 };
     size_t at = 0;
     enum err err = OK;
 
     s->fresh = s->state;
     while (err == OK && change_next(s->change, &at, &step))
-        err = apply_step(s, txn, &step);
+        err = apply_step(s, txn, &needed, &step);
+    if (err == OK)
+        err = needed_flush(s->store, txn, &needed);
     if (err != OK)
         return err;
     if (s->change->has_cursor) {
         s->fresh.cursor = s->change->cursor;
         forget_handovers(&s->fresh);
     }
+    if (s->change->are_stats_noted)
+        s->fresh.stats_from = s->fresh.next_no;
     for (size_t i = 0; i < COUNTS; i++)
         s->fresh.counts[i] += s->change->counts[i];
     return shard_put_state(s->store, txn, &s->fresh);
@@ -180,6 +237,8 @@ static void on_work(uv_work_t *work)
 
 static void on_trimmed(struct shard *s)
 {
+    bool has_more = s->work_err == OK && s->has_more_to_trim;
+
     s->is_trimming = false;
     if (s->work_err == OK) {
         s->state = s->fresh;
@@ -189,6 +248,8 @@ static void on_trimmed(struct shard *s)
     }
     if (s->is_committing)
         shard_start_work(s); // it waited for us
+    if (s->trimmed != NULL)
+        s->trimmed(s->trim_data, has_more);
 }
 
 static void start_trim(struct shard *s)
@@ -240,18 +301,24 @@ bool shard_is_committing(const struct shard *s)
     return s->is_committing;
 }
 
-bool shard_trim(struct shard *s, int64_t delivered_before_us,
-                int64_t dead_before_us, size_t max)
+bool shard_trim(struct shard *s, const struct shard_retention *keep,
+                size_t max, shard_trimmed done, void *data)
 {
     if (s->is_trimming || s->is_trim_wanted)
         return false;
-    s->trim_delivered_us = delivered_before_us;
-    s->trim_others_us = dead_before_us;
+    s->keep = *keep;
     s->trim_max = max;
+    s->trimmed = done;
+    s->trim_data = data;
     s->is_trim_wanted = true;
     if (!s->is_committing)
         start_trim(s);
     return true;
+}
+
+uint64_t shard_stats_from(const struct shard *s)
+{
+    return s->state.stats_from;
 }
 
 struct position shard_cursor(const struct shard *s)

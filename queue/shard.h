@@ -6,9 +6,15 @@
 #include <uv.h>
 
 #include "queue/change.h"
+#include "queue/needed.h"
 #include "queue/queue.h"
 #include "queue/schema.h"
 #include "queue/store.h"
+
+struct shard_view {
+    struct store *store;
+    MDB_txn *txn; // while a scan visits
+};
 
 struct shard {
     struct store *store;
@@ -25,8 +31,11 @@ struct shard {
     struct shard_state fresh; // what the worker's transaction makes of state
     enum err work_err;
 
-    int64_t trim_delivered_us, trim_others_us;
+    struct shard_retention keep; // of the trim, as the next
     size_t trim_max;
+    bool has_more_to_trim;
+    shard_trimmed trimmed;
+    void *trim_data;
     uint8_t trim_dead_key[DEAD_KEY_BYTES]; // where the next look at dead begins
 };
 
@@ -44,6 +53,17 @@ MUST_CHECK enum err shard_put_attempt(struct store *s, MDB_txn *txn,
                                       struct shard_state *state,
                                       struct str place, struct str record);
 void shard_start_work(struct shard *s);
+
+// shard_stats.c; in the worker.
+MUST_CHECK enum err shard_add_stats(struct store *s, MDB_txn *txn,
+                                    struct str key, struct str record);
+// The same of one slot, by its key.
+MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
+                                      MDB_val key, MDB_val record);
+// Removes up to `max` of what no window reaches any more.
+MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
+                                     int64_t now_s, size_t max,
+                                     size_t *n_removed);
 
 // shard_trim.c; in the worker.
 MUST_CHECK enum err shard_trim_rows(struct shard *s);

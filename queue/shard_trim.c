@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "queue/shard.h"
 
@@ -22,16 +23,25 @@ static enum err remove_attempt(struct shard *s, MDB_txn *txn, uint64_t no,
                                const struct attempt *a)
 {
     uint8_t row[8] = { 0 };
-    uint8_t by_hook[BY_HOOK_KEY_BYTES] = { 0 };
+    uint8_t by_owner[BY_OWNER_KEY_BYTES] = { 0 };
     uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
-    int rc;
+    const uint64_t owners[] = { a->hook_no, a->org_no };
+    bool is_failed = a->state != DELIVERY_DELIVERED || a->error != ERROR_NONE;
+    int rc = 0;
 
     put_be64(row, no);
-    put_be64(by_hook, a->hook_no);
-    memcpy(by_hook + 8, row, sizeof(row));
     memcpy(by_event, a->position.bytes, 8);
-    memcpy(by_event + 8, by_hook, sizeof(by_hook));
-    rc = remove_row(s, txn, SHARD_BY_HOOK, val_at(by_hook, sizeof(by_hook)));
+    put_be64(by_event + 8, a->hook_no);
+    memcpy(by_event + 16, row, sizeof(row));
+    memcpy(by_owner + 8, row, sizeof(row));
+    for (size_t i = 0; i < 2 && rc == 0; i++) {
+        MDB_val key = val_at(by_owner, sizeof(by_owner));
+
+        put_be64(by_owner, owners[i]);
+        rc = remove_row(s, txn, SHARD_BY_OWNER, key);
+        if (rc == 0 && is_failed)
+            rc = remove_row(s, txn, SHARD_FAILED, key);
+    }
     if (rc == 0) {
         rc = remove_row(s, txn, SHARD_BY_EVENT,
                         val_at(by_event, sizeof(by_event)));
@@ -41,68 +51,103 @@ static enum err remove_attempt(struct shard *s, MDB_txn *txn, uint64_t no,
     return store_err(s->store, rc, "remove attempt");
 }
 
+// The first attempt after `mark`. MDB_NOTFOUND: there is none.
+static int next_attempt(struct shard *s, MDB_txn *txn, uint64_t mark,
+                        uint64_t *no, MDB_val *val)
+{
+    uint8_t from[8] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, s->store->dbs[SHARD_ATTEMPTS], &cursor);
+
+    if (rc != 0)
+        return rc;
+    put_be64(from, mark + TRIM_KEEP);
+    rc = mdb_cursor_get(cursor, &key, val, MDB_SET_RANGE);
+    if (rc == 0 && key.mv_size != sizeof(from))
+        rc = MDB_NOTFOUND;
+    if (rc == 0)
+        *no = get_be64(key.mv_data);
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
 // Walks on from `mark`; stops at the first attempt that is young enough.
 static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
                               int64_t before_us, uint64_t *mark)
 {
-    MDB_dbi db = s->store->dbs[SHARD_ATTEMPTS];
-    enum err err = OK;
-
-    for (size_t i = 0; i < s->trim_max && err == OK; i++) {
-        uint8_t from[8] = { 0 };
+    for (size_t i = 0; i < s->trim_max; i++) {
         struct attempt a;
-        MDB_cursor *cursor;
-        MDB_val key = val_at(from, sizeof(from));
+        uint64_t no;
         MDB_val val;
         bool is_damaged;
-        int rc;
+        enum err err = OK;
+        int rc = next_attempt(s, txn, *mark, &no, &val);
 
-        put_be64(from, *mark + TRIM_KEEP);
-        rc = mdb_cursor_open(txn, db, &cursor);
-        if (rc != 0)
-            return store_err(s->store, rc, "trim");
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-        mdb_cursor_close(cursor);
-        if (rc == MDB_NOTFOUND || (rc == 0 && key.mv_size != sizeof(from)))
+        if (rc == MDB_NOTFOUND)
             return OK;
         if (rc != 0)
             return store_err(s->store, rc, "trim");
         is_damaged = attempt_decode(str_of_val(val), &a) != OK;
         if (!is_damaged && a.started_at_us >= before_us)
             return OK;
-        *mark = get_be64(key.mv_data);
+        *mark = no;
         if (!is_damaged && (a.state == DELIVERY_DELIVERED) == delivered)
-            err = remove_attempt(s, txn, *mark, &a);
+            err = remove_attempt(s, txn, no, &a);
+        if (err != OK)
+            return err;
     }
-    return err;
+    s->has_more_to_trim = true;
+    return OK;
+}
+
+// More is in use than may be: the oldest goes, whatever its age; what was
+// delivered first.
+static enum err trim_to_size(struct shard *s, MDB_txn *txn)
+{
+    uint64_t mark = s->fresh.trimmed_delivered;
+    uint64_t n_bytes = 0;
+    enum err err = store_usage_now(s->store, &n_bytes);
+
+    if (err != OK || n_bytes <= s->keep.max_bytes)
+        return err;
+    err = trim_attempts(s, txn, true, INT64_MAX, &s->fresh.trimmed_delivered);
+    if (err != OK || s->fresh.trimmed_delivered != mark)
+        return err;
+    return trim_attempts(s, txn, false, INT64_MAX, &s->fresh.trimmed_others);
 }
 
 static enum err trim_dead(struct shard *s, MDB_txn *txn)
 {
+    struct needed needed = { .n = 0 };
     MDB_cursor *cursor;
     MDB_val key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
     MDB_val val;
+    enum err err = OK;
     int rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
 
     if (rc != 0)
         return store_err(s->store, rc, "trim");
     rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-    for (size_t i = 0; i < s->trim_max && rc == 0; i++) {
+    for (size_t i = 0; i < s->trim_max && rc == 0 && err == OK; i++) {
         struct dead_row row;
 
         memcpy(s->trim_dead_key, key.mv_data, sizeof(s->trim_dead_key));
         if (dead_decode(str_of_val(key), str_of_val(val), &row) == OK &&
-            row.dead_at_ms < s->trim_others_us / 1000) {
-            rc = mdb_cursor_del(cursor, 0);
-            s->fresh.counts[COUNT_DEAD_EXPIRED]++;
+            row.dead_at_ms < s->keep.dead_before_us / 1000) {
             key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
-            if (rc == 0)
-                rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+            err = needed_del_row(s->store, txn, &needed, SHARD_DEAD, key);
+            s->fresh.counts[COUNT_DEAD_EXPIRED]++;
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
         } else {
             rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
         }
     }
     mdb_cursor_close(cursor);
+    if (err == OK)
+        err = needed_flush(s->store, txn, &needed);
+    if (err != OK)
+        return err;
     if (rc == MDB_NOTFOUND) {
         memset(s->trim_dead_key, 0, sizeof(s->trim_dead_key)); // from the front
         rc = 0;
@@ -118,23 +163,36 @@ static bool has_trimmed(const struct shard *s)
                s->state.counts[COUNT_DEAD_EXPIRED];
 }
 
+static enum err trim(struct shard *s, MDB_txn *txn)
+{
+    enum err err = trim_attempts(s, txn, true, s->keep.delivered_before_us,
+                                 &s->fresh.trimmed_delivered);
+
+    if (err == OK) {
+        err = trim_attempts(s, txn, false, s->keep.dead_before_us,
+                            &s->fresh.trimmed_others);
+    }
+    if (err == OK && !s->has_more_to_trim)
+        err = trim_to_size(s, txn);
+    return err == OK ? trim_dead(s, txn) : err;
+}
+
 enum err shard_trim_rows(struct shard *s)
 {
+    size_t n_stats = 0;
     MDB_txn *txn;
     enum err err = store_write(s->store, &txn);
 
     if (err != OK)
         return err;
     s->fresh = s->state;
-    err = trim_attempts(s, txn, true, s->trim_delivered_us,
-                        &s->fresh.trimmed_delivered);
+    s->has_more_to_trim = false;
+    err = trim(s, txn);
     if (err == OK) {
-        err = trim_attempts(s, txn, false, s->trim_others_us,
-                            &s->fresh.trimmed_others);
+        err = shard_trim_stats(s->store, txn, clock_now_us() / 1000000,
+                               s->trim_max, &n_stats);
     }
-    if (err == OK)
-        err = trim_dead(s, txn);
-    if (err == OK && !has_trimmed(s)) {
+    if (err == OK && n_stats == 0 && !has_trimmed(s)) {
         mdb_txn_abort(txn); // nothing to remove
         return OK;
     }

@@ -196,6 +196,19 @@ enum err store_usage(struct store *s, MDB_txn *txn, uint64_t *n_bytes)
     return OK;
 }
 
+enum err store_usage_now(struct store *s, uint64_t *n_bytes)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+    enum err err = store_err(s, rc, "usage");
+
+    if (err != OK)
+        return err;
+    err = store_usage(s, txn, n_bytes);
+    mdb_txn_abort(txn);
+    return err;
+}
+
 void queue_upkeep(void)
 {
     for (struct store *s = stores; s != NULL; s = s->next) {

@@ -13,7 +13,7 @@
 #include "common/err.h"
 #include "common/str.h"
 
-#define STORE_DBS_MAX 10
+#define STORE_DBS_MAX 14
 
 struct store {
     MDB_env *env;
@@ -57,6 +57,8 @@ MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
 // Bytes in use: the file's pages less the free ones.
 MUST_CHECK enum err store_usage(struct store *s, MDB_txn *txn,
                                 uint64_t *n_bytes);
+// The same as committed last, from any thread: with a transaction of its own.
+MUST_CHECK enum err store_usage_now(struct store *s, uint64_t *n_bytes);
 
 static inline MDB_val val_of(struct str s)
 {

@@ -23,6 +23,7 @@ struct check {
     struct position *wanted; // events that due rows need, collected first
     size_t n_wanted, room;
     struct position least_cursor;
+    uint64_t n_needed; // of the shard at hand, by its counts
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct check *c,
@@ -90,8 +91,40 @@ static void on_dead(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct dead_row row;
 
-    if (dead_decode(str_of_val(key), str_of_val(val), &row) != OK)
+    if (dead_decode(str_of_val(key), str_of_val(val), &row) != OK) {
         fault(c, "deliveries %u: a dead letter is damaged", k);
+        return;
+    }
+    want_event(c, row.position);
+}
+
+static void on_needed(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    if (key.mv_size != 8 || val.mv_size != 8) {
+        fault(c, "deliveries %u: a count of needed events is damaged", k);
+        return;
+    }
+    c->n_needed += get_be64(val.mv_data);
+}
+
+static void on_stats(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct stats s;
+
+    stats_init(&s);
+    if (key.mv_size != STATS_KEY_BYTES ||
+        stats_add_record(&s, str_of_val(val)) != OK)
+        fault(c, "deliveries %u: a record of statistics is damaged", k);
+    stats_clear(&s);
+}
+
+static void on_replay(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct replay r;
+
+    if (key.mv_size != REPLAY_KEY_BYTES ||
+        replay_decode(str_of_val(val), &r) != OK)
+        fault(c, "deliveries %u: a replay is damaged", k);
 }
 
 static void on_attempt(struct check *c, unsigned k, MDB_val key, MDB_val val)
@@ -116,19 +149,21 @@ static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
                             unsigned k)
 {
     MDB_stat attempts;
-    MDB_stat by_hook;
+    MDB_stat by_owner;
     MDB_stat by_event;
     int rc = mdb_stat(txn, s->dbs[SHARD_ATTEMPTS], &attempts);
 
     if (rc == 0)
-        rc = mdb_stat(txn, s->dbs[SHARD_BY_HOOK], &by_hook);
+        rc = mdb_stat(txn, s->dbs[SHARD_BY_OWNER], &by_owner);
     if (rc == 0)
         rc = mdb_stat(txn, s->dbs[SHARD_BY_EVENT], &by_event);
     if (rc != 0)
         return store_err(s, rc, "verify");
-    if (attempts.ms_entries != by_hook.ms_entries) {
-        fault(c, "deliveries %u: %zu attempts but %zu of them by hook", k,
-              attempts.ms_entries, by_hook.ms_entries);
+    if (attempts.ms_entries * 2 != by_owner.ms_entries) {
+        fault(c,
+              "deliveries %u: %zu attempts but %zu rows by hook and "
+              "organization",
+              k, attempts.ms_entries, by_owner.ms_entries);
     }
     if (attempts.ms_entries != by_event.ms_entries) {
         fault(c, "deliveries %u: %zu attempts but %zu of them by event", k,
@@ -181,6 +216,19 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
         err = each(c, s, txn, SHARD_ATTEMPTS, k, on_attempt);
     if (err == OK)
         err = each(c, s, txn, SHARD_OUTBOX, k, on_outbox);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_STATS, k, on_stats);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_REPLAYS, k, on_replay);
+    c->n_needed = 0;
+    if (err == OK)
+        err = each(c, s, txn, SHARD_NEEDED, k, on_needed);
+    if (err == OK && c->n_needed != counts.n_due + counts.n_dead) {
+        fault(c,
+              "deliveries %u: %" PRIu64 " events counted as needed, but %" PRIu64
+              " are due or dead",
+              k, c->n_needed, counts.n_due + counts.n_dead);
+    }
     if (err == OK)
         err = check_index(c, s, txn, k);
     if (err != OK)
@@ -244,7 +292,8 @@ static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
 
         if (rc == MDB_NOTFOUND) {
             fault(c,
-                  "a delivery is due of event %" PRIu64 ", which is not there",
+                  "a delivery is due or dead of event %" PRIu64
+                  ", which is not there",
                   position_number(c->wanted[i]));
         } else if (rc != 0) {
             return store_err(s, rc, "verify");

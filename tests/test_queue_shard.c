@@ -68,10 +68,13 @@ static void hooks_with_due_rows_are_found_by_a_seek_each(void **state)
     shard_change_free(c);
 }
 
+#define ORG (UINT64_C(1) << 63 | 7)
+
 static struct attempt attempt_of(uint64_t hook_no, uint16_t code)
 {
     return (struct attempt){
         .hook_no = hook_no,
+        .org_no = ORG,
         .position = nth(1),
         .kind = STR("a.b"),
         .started_at_us = 1000,
@@ -111,7 +114,7 @@ static void history_is_read_newest_first_and_by_pages(void **state)
     struct fixture *f = *state;
     struct shard_change *c = shard_change_new();
     struct shard_view *view;
-    struct history_query query = { .hook_no = 1, .limit = 2 };
+    struct history_query query = { .owner_no = 1, .max_rows = 20 };
     struct page page = { 0 };
 
     for (uint16_t i = 0; i < 5; i++) {
@@ -126,14 +129,14 @@ static void history_is_read_newest_first_and_by_pages(void **state)
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 2);
     assert_int_equal(page.codes[0], 504);
-    query.before_no = page.nos[1];
-    query.limit = 10;
+    query.from_no = page.nos[1];
+    query.max_rows = 1000;
     page.n = 0;
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 3);
     assert_int_equal(page.codes[0], 502);
     assert_int_equal(page.codes[2], 500);
-    query = (struct history_query){ .hook_no = 99, .limit = 10 };
+    query = (struct history_query){ .owner_no = 99, .max_rows = 1000 };
     page.n = 0;
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 0);
@@ -145,7 +148,7 @@ static void history_of_one_event_is_found_without_the_rest(void **state)
     struct fixture *f = *state;
     struct shard_change *c = shard_change_new();
     struct position second = nth(2), ping = position_start;
-    struct history_query query = { .hook_no = 1, .limit = 10 };
+    struct history_query query = { .owner_no = 1, .max_rows = 1000 };
     struct shard_view *view;
     struct page page = { 0 };
 
@@ -161,7 +164,7 @@ static void history_of_one_event_is_found_without_the_rest(void **state)
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 1);
     assert_int_equal(page.codes[0], 202);
-    query.hook_no = 2;
+    query.owner_no = 2;
     query.event = &ping;
     page.n = 0;
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
@@ -217,13 +220,22 @@ static void on_committed_again(void *data, enum err err)
         shard_commit(again->shard, again->change, on_committed_again, again);
 }
 
+static void on_trimmed(void *data, bool has_more)
+{
+    *(bool *)data = has_more;
+}
+
 static void retention_removes_what_is_old_by_its_kind(void **state)
 {
+    const struct shard_retention keep = { .delivered_before_us = 4000,
+                                          .dead_before_us = 2000,
+                                          .max_bytes = UINT64_MAX };
+    bool has_more = true;
     struct fixture *f = *state;
     struct shard_change *c = shard_change_new();
     struct again again = { .shard = f->shard, .change = c, .n_left = 3 };
     struct shard_view *view;
-    struct history_query query = { .hook_no = 1, .limit = 16 };
+    struct history_query query = { .owner_no = 1, .max_rows = 1000 };
     struct dead_row dead = { .hook_no = 1,
                              .position = nth(2),
                              .dead_at_ms = 1 };
@@ -245,10 +257,11 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     shard_change_reset(c);
     change_cursor(c, nth(9));
     shard_commit(f->shard, c, on_committed_again, &again);
-    assert_true(shard_trim(f->shard, 4000, 2000, 100));
-    assert_false(shard_trim(f->shard, 4000, 2000, 100));
+    assert_true(shard_trim(f->shard, &keep, 100, on_trimmed, &has_more));
+    assert_false(shard_trim(f->shard, &keep, 100, on_trimmed, &has_more));
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(again.n_left, 0);
+    assert_false(has_more);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 3); // 5: 500, 4: 200, 3: 500
@@ -282,7 +295,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
         .events = &later, .n_events = 1, .done = on_done, .data = &result
     };
     event_log_append(f->log, &busy); // a trim does not wait for a quiet moment
-    event_log_trim(f->log, clock_now_us() + 1000000, 100);
+    event_log_trim(f->log, clock_now_us() + 1000000, UINT64_MAX, 100);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(result, OK);
     assert_string_equal(scan(f, position_start, 100, &last).payloads, "34");

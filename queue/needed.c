@@ -1,0 +1,86 @@
+// needed.c — which events deliveries still need, so that none is removed.
+
+#include "queue/needed.h"
+
+#include "common/codec.h"
+#include "queue/schema.h"
+
+static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
+                            int64_t delta)
+{
+    MDB_dbi db = s->dbs[SHARD_NEEDED];
+    uint8_t key_bytes[8] = { 0 };
+    uint8_t count[8] = { 0 };
+    MDB_val key = val_at(key_bytes, sizeof(key_bytes));
+    MDB_val val;
+    uint64_t n = 0;
+    int rc;
+
+    put_be64(key_bytes, block);
+    rc = mdb_get(txn, db, &key, &val);
+    if (rc == 0 && val.mv_size == sizeof(count))
+        n = get_be64(val.mv_data);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return store_err(s, rc, "count");
+    n = (uint64_t)((int64_t)n + delta);
+    put_be64(count, n);
+    val = val_at(count, sizeof(count));
+    rc = n > 0 ? mdb_put(txn, db, &key, &val, 0) : mdb_del(txn, db, &key, NULL);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "count");
+}
+
+enum err needed_flush(struct store *s, MDB_txn *txn, struct needed *needed)
+{
+    enum err err = OK;
+
+    for (size_t i = 0; i < needed->n && err == OK; i++) {
+        if (needed->at[i].delta != 0)
+            err = write_block(s, txn, needed->at[i].block, needed->at[i].delta);
+    }
+    needed->n = 0;
+    return err;
+}
+
+static enum err count(struct store *s, MDB_txn *txn, struct needed *needed,
+                      MDB_val key, int64_t delta)
+{
+    // The position is the end of both kinds of keys.
+    const uint8_t *position = (const uint8_t *)key.mv_data + key.mv_size - 8;
+    uint64_t block = get_be64(position) / NEEDED_BLOCK_EVENTS;
+    enum err err = OK;
+
+    for (size_t i = 0; i < needed->n; i++) {
+        if (needed->at[i].block == block) {
+            needed->at[i].delta += delta;
+            return OK;
+        }
+    }
+    if (needed->n == NEEDED_AT_ONCE)
+        err = needed_flush(s, txn, needed);
+    needed->at[needed->n].block = block;
+    needed->at[needed->n++].delta = delta;
+    return err;
+}
+
+enum err needed_put_row(struct store *s, MDB_txn *txn, struct needed *needed,
+                        unsigned db, MDB_val key, MDB_val val)
+{
+    MDB_val copy = val; // LMDB says there what was in the way
+    int rc = mdb_put(txn, s->dbs[db], &key, &copy, MDB_NOOVERWRITE);
+
+    if (rc == 0)
+        return count(s, txn, needed, key, 1);
+    if (rc == MDB_KEYEXIST)
+        rc = mdb_put(txn, s->dbs[db], &key, &val, 0);
+    return store_err(s, rc, "move delivery");
+}
+
+enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
+                        unsigned db, MDB_val key)
+{
+    int rc = mdb_del(txn, s->dbs[db], &key, NULL);
+
+    if (rc == 0)
+        return count(s, txn, needed, key, -1);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
+}

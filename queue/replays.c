@@ -1,0 +1,131 @@
+// replays.c — replays as records, and their reading.
+
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/log.h"
+#include "queue/shard.h"
+
+uint64_t replay_tag(const struct id *id)
+{
+    uint64_t tag = get_be64(id->bytes) ^ get_be64(id->bytes + 8);
+
+    return tag != 0 ? tag : 1;
+}
+
+static void pack_filter(struct buf *out, const struct history_filter *f)
+{
+    pack_u64(out, f->states);
+    pack_u64(out, f->errors);
+    pack_bool(out, f->has_code);
+    pack_u64(out, f->code);
+    pack_i64(out, f->since_us);
+    pack_i64(out, f->until_us);
+    pack_array(out, (uint32_t)f->n_kinds);
+    for (size_t i = 0; i < f->n_kinds; i++)
+        pack_str(out, f->kinds[i]);
+}
+
+static void unpack_filter(struct unpack *u, struct history_filter *f)
+{
+    f->states = (unsigned)unpack_u64(u);
+    f->errors = (unsigned)unpack_u64(u);
+    f->has_code = unpack_bool(u);
+    f->code = (uint16_t)unpack_u64(u);
+    f->since_us = unpack_i64(u);
+    f->until_us = unpack_i64(u);
+    f->n_kinds = unpack_array(u, FILTER_KINDS_MAX);
+    for (size_t i = 0; i < f->n_kinds; i++)
+        f->kinds[i] = unpack_str(u);
+}
+
+void replay_encode(const struct replay *r, struct buf *out)
+{
+    size_t start = record_begin(out, REPLAY_VERSION);
+
+    pack_id(out, &r->id);
+    pack_u64(out, r->hook_no);
+    pack_u64(out, r->state);
+    pack_i64(out, r->created_at_ms);
+    pack_i64(out, r->ended_at_ms);
+    pack_u64(out, r->rate_per_second);
+    pack_filter(out, &r->filter);
+    pack_str(out, r->ids);
+    pack_bool(out, r->unmatched);
+    pack_u64(out, r->next);
+    pack_u64(out, r->end);
+    pack_u64(out, r->matched);
+    pack_u64(out, r->delivered);
+    pack_u64(out, r->dead);
+    pack_u64(out, r->cancelled);
+    record_end(out, start);
+}
+
+enum err replay_decode(struct str record, struct replay *out)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(record, REPLAY_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    memset(out, 0, sizeof(*out));
+    out->id = unpack_id(&u);
+    out->hook_no = unpack_u64(&u);
+    out->state = (enum replay_state)unpack_u64(&u);
+    out->created_at_ms = unpack_i64(&u);
+    out->ended_at_ms = unpack_i64(&u);
+    out->rate_per_second = (uint32_t)unpack_u64(&u);
+    unpack_filter(&u, &out->filter);
+    out->ids = unpack_str(&u);
+    out->unmatched = unpack_bool(&u);
+    out->next = unpack_u64(&u);
+    out->end = unpack_u64(&u);
+    out->matched = unpack_u64(&u);
+    out->delivered = unpack_u64(&u);
+    out->dead = unpack_u64(&u);
+    out->cancelled = unpack_u64(&u);
+    if (out->state < REPLAY_RUNNING || out->state > REPLAY_CANCELLED)
+        return ERR_CORRUPT;
+    return unpack_done(&u);
+}
+
+enum err replays_each(struct shard_view *view, const struct id *id,
+                      replay_visit visit, void *data)
+{
+    uint8_t from[REPLAY_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    MDB_cursor *cursor;
+    bool goes_on = true;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    if (id != NULL)
+        memcpy(from, id->bytes, sizeof(id->bytes));
+    rc = mdb_cursor_open(txn, view->store->dbs[SHARD_REPLAYS], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        while (rc == 0 && goes_on &&
+               (id == NULL || (key.mv_size == sizeof(from) &&
+                               memcmp(key.mv_data, id->bytes,
+                                      sizeof(id->bytes)) == 0))) {
+            struct replay r;
+
+            if (replay_decode(str_of_val(val), &r) == OK) {
+                goes_on = visit(data, &r);
+            } else {
+                log_warn("damaged replay passed over", "");
+            }
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(view->store, rc, "read replays");
+}
