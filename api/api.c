@@ -16,6 +16,7 @@
 
 #include "api/expire.h"
 #include "api/server.h"
+#include "api/tail.h"
 #include "common/akinon.h"
 #include "common/codec.h"
 #include "common/log.h"
@@ -29,6 +30,8 @@
 void call_free(struct call *c)
 {
     ask_forget(c);
+    if (c->on_free != NULL)
+        c->on_free(c);
     arena_clear(&c->arena);
     free(c);
 }
@@ -95,6 +98,13 @@ static bool judge_type(struct call *c)
     return false;
 }
 
+static size_t event_body_max(const struct api *api)
+{
+    return api->config->max_event_bytes > BODY_MAX_BYTES
+               ? (size_t)api->config->max_event_bytes
+               : BODY_MAX_BYTES;
+}
+
 static void on_headers(void *data, struct http_request *r)
 {
     struct call *c = xcalloc(1, sizeof(*c));
@@ -110,6 +120,8 @@ static void on_headers(void *data, struct http_request *r)
     r->has_node_errors = akinon_take_path(&path);
     found = route_find(r->method, r->path, &c->arena, &c->match);
     if (c->match.route != NULL) {
+        if (c->match.route->takes_event)
+            r->body_limit_bytes = event_body_max(c->api);
         scope = c->match.route->scope;
         is_public = c->match.route->is_public;
     }
@@ -129,7 +141,7 @@ static void on_request(void *data, struct http_request *r)
 
     (void)data;
     c->match.route->handler(c);
-    if (c->pending == NULL) {
+    if (c->pending == NULL && c->tail == NULL) {
         r->data = NULL;
         call_free(c);
     }
@@ -282,7 +294,7 @@ static void serve(struct api *api)
                                       .on_dropped = on_dropped,
                                       .data = api };
 
-    limits.max_body_bytes = BODY_MAX_BYTES;
+    limits.max_body_bytes = event_body_max(api);
     limits.max_connections = (unsigned)api->config->max_connections;
     limits.max_per_address = (unsigned)api->config->max_connections_per_address;
     if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,
@@ -302,6 +314,7 @@ int api_role(unsigned index)
     api->role = role_start(ROLE_API, index);
     api->config = role_config(api->role);
     open_storage(api);
+    tail_init(api);
     serve(api);
     role_ready(api->role, &handlers);
     return role_run(api->role);

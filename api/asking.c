@@ -28,9 +28,15 @@ struct pending {
 
 void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
 {
+    ask_shard(c, queue_shard_of(ask.hook_no, c->api->n_shards), ask,
+              c->api->config->request_timeout_ms + MARGIN_MS, answered);
+}
+
+void ask_shard(struct call *c, unsigned shard, struct ask ask,
+               int64_t timeout_ms, on_answer answered)
+{
     struct api *api = c->api;
-    struct link *link =
-        &api->dispatchers[queue_shard_of(ask.hook_no, api->n_shards)];
+    struct link *link = &api->dispatchers[shard];
     struct pending *p;
 
     if (link->chan == NULL) {
@@ -46,8 +52,7 @@ void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
         .call = c,
         .hook_no = ask.hook_no,
         .answered = answered,
-        .until_us = clock_mono_us() +
-                    (api->config->request_timeout_ms + MARGIN_MS) * 1000,
+        .until_us = clock_mono_us() + timeout_ms * 1000,
     };
     api->pending = p;
     c->pending = p;
@@ -85,7 +90,11 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
     c->request->data = NULL;
     p->answered(c, p->hook_no, answer);
     free(p);
-    call_free(c);
+    if (c->pending == NULL) {
+        call_free(c);
+    } else {
+        c->request->data = c; // it has asked somebody else
+    }
 }
 
 void asking_on_frame(void *data, struct str frame)

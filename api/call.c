@@ -124,3 +124,75 @@ bool call_json(struct call *c, struct json **out)
     buf_clear(&why);
     return is_good;
 }
+
+// --- hooks and organizations ---
+
+static bool take_hook_no(void *data, const struct hook *hook)
+{
+    uint64_t *hook_no = data;
+
+    *hook_no = hook->no;
+    return false;
+}
+
+bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no)
+{
+    struct str name = c->match.params[PARAM_HOOK];
+    enum err err = ERR_NOTFOUND;
+
+    if (!call_scope(c, scope))
+        return false;
+    if (hook_name_is_valid(name))
+        err = hook_get(c->api->hooks, scope, name, take_hook_no, hook_no);
+    if (err == ERR_NOTFOUND) {
+        http_fail(c->request, 404, STR_EMPTY, "Webhook %s not found",
+                  log_quote(name));
+    } else if (err != OK) {
+        call_fail_store(c, err);
+    }
+    return err == OK;
+}
+
+bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no)
+{
+    if (c->match.params[PARAM_HOOK].n_bytes > 0)
+        return call_hook_no(c, scope, owner_no);
+    if (!call_scope(c, scope))
+        return false;
+    *owner_no = queue_org_no(scope->family, scope->org);
+    return true;
+}
+
+unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n)
+{
+    bool is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+
+    *n = is_org ? c->api->n_shards : 1;
+    return is_org ? 0 : queue_shard_of(owner_no, c->api->n_shards);
+}
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    if (text.n_bytes == 0)
+        return;
+    buf_printf(out, "\"%s\":", key);
+    buf_put_json(out, text);
+    buf_putc(out, ',');
+}
+
+static bool put_hook_name(void *data, const struct hook *hook)
+{
+    struct buf *out = data;
+    bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
+
+    put_member(out, "hookName", hook->name);
+    put_member(out, "projectName", hook->scope.project);
+    put_member(out, is_env ? "envName" : "stackName", hook->scope.target);
+    return false;
+}
+
+void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out)
+{
+    if (hook_get_by_no(api->hooks, hook_no, put_hook_name, out) != OK)
+        buf_puts(out, "\"hookName\":null,");
+}

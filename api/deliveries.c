@@ -86,37 +86,13 @@ static bool is_full(const struct page *p)
     return p->n_rows == p->query.limit || p->body.n_bytes >= PAGE_BYTES;
 }
 
-// --- whose it is ---
-
-static void put_member(struct buf *out, const char *key, struct str text)
-{
-    if (text.n_bytes == 0)
-        return;
-    buf_printf(out, "\"%s\":", key);
-    buf_put_json(out, text);
-    buf_putc(out, ',');
-}
-
-static bool put_hook_name(void *data, const struct hook *hook)
-{
-    struct buf *out = data;
-    bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
-
-    put_member(out, "hookName", hook->name);
-    put_member(out, "projectName", hook->scope.project);
-    put_member(out, is_env ? "envName" : "stackName", hook->scope.target);
-    return false;
-}
-
-// Empty for one that is deleted.
+// Empty unless rows are of several hooks.
 static struct str hook_name_of(struct page *p, uint64_t hook_no)
 {
     if (p->names_hooks && p->named_no != hook_no) {
         p->named_no = hook_no;
         buf_reset(&p->hook_name);
-        if (hook_get_by_no(p->call->api->hooks, hook_no, put_hook_name,
-                           &p->hook_name) != OK)
-            buf_puts(&p->hook_name, "\"hookName\":null,");
+        call_put_hook(p->call->api, hook_no, &p->hook_name);
     }
     return buf_str(&p->hook_name);
 }

@@ -73,12 +73,8 @@ static void put_timing(const struct timing *t, struct buf *out)
                t->reused_connection ? "true" : "false");
 }
 
-void delivery_print(const struct attempt *attempt, struct str payload,
-                    struct str members, struct buf *out)
+static void put_rest(const struct attempt *a, struct buf *out)
 {
-    const struct attempt *a = attempt;
-
-    put_record(a, payload, members, out);
     buf_printf(out, ",\"attempt\":%" PRIu32 ",\"state\":\"%s\"", a->attempt,
                delivery_state_name(a->state));
     if (a->next_attempt_at_ms == 0) {
@@ -91,4 +87,29 @@ void delivery_print(const struct attempt *attempt, struct str payload,
     put_timing(&a->timing, out);
     buf_printf(out, ",\"responseTruncated\":%s}",
                a->truncated ? "true" : "false");
+}
+
+void delivery_print_brief(const struct attempt *attempt, struct str members,
+                          struct buf *out)
+{
+    const struct attempt *a = attempt;
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&a->event_id, id);
+    buf_putc(out, '{');
+    buf_put_str(out, members);
+    buf_printf(out, "\"id\":\"%s\"", id);
+    put_text(out, "kind", a->kind);
+    buf_printf(out, ",\"timestamp\":%" PRId64 ",\"duration\":%" PRId64,
+               a->started_at_us / US_PER_S, a->timing.total_us / US_PER_MS);
+    put_text(out, "requestUrl", a->request_url);
+    buf_printf(out, ",\"responseCode\":%u", (unsigned)a->response_code);
+    put_rest(a, out);
+}
+
+void delivery_print(const struct attempt *attempt, struct str payload,
+                    struct str members, struct buf *out)
+{
+    put_record(attempt, payload, members, out);
+    put_rest(attempt, out);
 }

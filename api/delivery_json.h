@@ -13,6 +13,10 @@
 void delivery_print(const struct attempt *attempt, struct str payload,
                     struct str members, struct buf *out);
 
+// Less of it: no headers and no bodies.
+void delivery_print_brief(const struct attempt *attempt, struct str members,
+                          struct buf *out);
+
 const char *delivery_state_name(enum delivery_state state); // "delivered"
 
 #endif

@@ -8,25 +8,10 @@
 #include "api/manual.h"
 
 #include "api/deliveries.h"
-#include "api/hook_json.h"
 #include "api/server.h"
 #include "common/log.h"
 
-static bool take_hook_no(void *data, const struct hook *hook)
-{
-    uint64_t *hook_no = data;
-
-    *hook_no = hook->no;
-    return false;
-}
-
-static void answer_unknown(struct call *c)
-{
-    http_fail(c->request, 404, STR_EMPTY, "Webhook %s not found",
-              log_quote(c->match.params[PARAM_HOOK]));
-}
-
-static void answered(struct call *c, uint64_t hook_no,
+void manual_answered(struct call *c, uint64_t hook_no,
                      const struct answer *answer)
 {
     switch (answer->err) {
@@ -65,26 +50,15 @@ static void answered(struct call *c, uint64_t hook_no,
 
 static void ask_about_hook(struct call *c, struct ask ask, on_answer then)
 {
-    struct str name = c->match.params[PARAM_HOOK];
     struct hook_scope scope;
-    enum err err = ERR_NOTFOUND;
 
-    if (!call_scope(c, &scope))
-        return;
-    if (hook_name_is_valid(name))
-        err = hook_get(c->api->hooks, &scope, name, take_hook_no, &ask.hook_no);
-    if (err == ERR_NOTFOUND) {
-        answer_unknown(c);
-    } else if (err != OK) {
-        call_fail_store(c, err);
-    } else {
+    if (call_hook_no(c, &scope, &ask.hook_no))
         ask_dispatcher(c, ask, then);
-    }
 }
 
 void manual_ping(struct call *c)
 {
-    ask_about_hook(c, (struct ask){ .what = ASK_PING }, answered);
+    ask_about_hook(c, (struct ask){ .what = ASK_PING }, manual_answered);
 }
 
 static void status_answered(struct call *c, uint64_t hook_no,
@@ -93,7 +67,7 @@ static void status_answered(struct call *c, uint64_t hook_no,
     if (answer->err == OK) {
         call_answer(c, 200, answer->text);
     } else {
-        answered(c, hook_no, answer);
+        manual_answered(c, hook_no, answer);
     }
 }
 
@@ -113,5 +87,5 @@ void manual_redeliver(struct call *c)
                   log_quote(c->match.params[PARAM_EVENT]));
         return;
     }
-    ask_about_hook(c, ask, answered);
+    ask_about_hook(c, ask, manual_answered);
 }

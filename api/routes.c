@@ -5,17 +5,33 @@
 #include <string.h>
 
 #include "api/deliveries.h"
+#include "api/explain.h"
 #include "api/hook_list.h"
 #include "api/hooks.h"
 #include "api/manual.h"
 #include "api/neighbours.h"
 #include "api/openapi.h"
 #include "api/operations.h"
+#include "api/replays.h"
+#include "api/stats.h"
+#include "api/tail.h"
 #include "api/tokens.h"
 
 #define SEGMENTS_MAX 16
 
 // clang-format off
+// What neither API has: of a hook, and of an organization.
+#define OWN_ROUTES(at, ...)                                                    \
+    { METHOD_GET, at "/stats", stats_get, AUTH_READ, __VA_ARGS__ },            \
+    { METHOD_GET, at "/tail", tail_get, AUTH_READ, __VA_ARGS__ },              \
+    { METHOD_POST, at "/replay", replays_create, AUTH_WRITE,                   \
+      .takes_json = true, __VA_ARGS__ },                                       \
+    { METHOD_GET, at "/replays", replays_list, AUTH_READ, __VA_ARGS__ },       \
+    { METHOD_GET, at "/replays/{replay}", replays_get, AUTH_READ,              \
+      __VA_ARGS__ },                                                           \
+    { METHOD_DELETE, at "/replays/{replay}", replays_cancel, AUTH_WRITE,       \
+      __VA_ARGS__ }
+
 // The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
     { METHOD_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
@@ -31,10 +47,12 @@
     { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                   \
       .takes_json = false },                                                   \
     { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                    \
-      manual_redeliver, AUTH_WRITE, .takes_json = false }
+      manual_redeliver, AUTH_WRITE, .takes_json = false },                     \
+    OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's, with and without the version in front.
-#define AKINON "/organizations/{org}/projects/{project}/settings/webhooks"
+#define AKINON_PROJECT "/organizations/{org}/projects/{project}"
+#define AKINON         AKINON_PROJECT "/settings/webhooks"
 #define AKINON_ROUTES(at)                                                      \
     { METHOD_GET, at, hooks_list, AUTH_READ, .is_akinon = true },              \
     { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true,           \
@@ -51,13 +69,25 @@
     { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                 \
       .is_akinon = true },                                                     \
     { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                  \
-      manual_redeliver, AUTH_WRITE, .is_akinon = true }
+      manual_redeliver, AUTH_WRITE, .is_akinon = true },                       \
+    OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
     HOOK_ROUTES("/api/orgs/{org}/hooks"),
     HOOK_ROUTES("/api/stacks/{org}/{project}/{stack}/hooks"),
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
+    OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
+    { METHOD_GET, "/api/orgs/{org}/deliveries", deliveries_list_org, AUTH_READ,
+      .takes_json = false },
+    { METHOD_GET, "/api/orgs/{org}/events/{event}", explain_stored, AUTH_READ,
+      .takes_json = false },
+    { METHOD_POST, "/api/orgs/{org}/explain", explain_posted, AUTH_WRITE,
+      .takes_json = true, .takes_event = true },
+    { METHOD_POST, AKINON_PROJECT "/explain", explain_posted, AUTH_WRITE,
+      .takes_json = true, .takes_event = true, .is_akinon = true },
+    { METHOD_GET, AKINON_PROJECT "/events/{event}", explain_stored, AUTH_READ,
+      .is_akinon = true },
     { METHOD_GET, "/api/user", neighbours_user, AUTH_ANY, .takes_json = false },
     { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
       AUTH_ANY, .takes_json = false },
@@ -91,7 +121,7 @@ static const char *const param_names[PARAMS] = {
     [PARAM_ORG] = "{org}",     [PARAM_PROJECT] = "{project}",
     [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
     [PARAM_HOOK] = "{hook}",   [PARAM_EVENT] = "{event}",
-    [PARAM_TOKEN] = "{token}",
+    [PARAM_TOKEN] = "{token}", [PARAM_REPLAY] = "{replay}",
 };
 
 struct segments {

@@ -22,6 +22,7 @@ enum param {
     PARAM_HOOK,
     PARAM_EVENT,
     PARAM_TOKEN,
+    PARAM_REPLAY,
     PARAMS
 };
 
@@ -32,6 +33,7 @@ struct route {
     enum auth_scope scope;
     bool is_public;  // needs no token
     bool takes_json; // a body that is not JSON is refused
+    bool takes_event; // a body as large as an event's
     bool is_akinon;  // of Akinon's API; the others speak Pulumi's
 };
 

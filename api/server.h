@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "api/routes.h"
 #include "common/arena.h"
@@ -30,6 +31,7 @@ struct link { // to a dispatcher
 
 struct hook_dialect;
 struct pending; // a question that has no answer yet
+struct tail;    // somebody who follows deliveries
 
 struct api {
     struct role *role;
@@ -48,6 +50,8 @@ struct api {
     struct pending *pending;
     uint64_t n_asked;
     int64_t next_expiry_ms; // of a replaced secret; 0: look
+    struct tail *tails;
+    uv_timer_t tail_timer;
 };
 
 // One request, from its header to its answer.
@@ -58,6 +62,9 @@ struct call {
     struct arena arena;      // what lives as long as the call
     struct pending *pending; // what it waits for; NULL: nothing, it is freed
                              // when its handler returns
+    struct tail *tail;       // what it follows; likewise
+    void *data;              // for the handler, in the arena
+    void (*on_free)(struct call *c); // frees what else it has; NULL: nothing
 };
 
 // --- call.c ---
@@ -77,6 +84,20 @@ const struct hook_dialect *call_dialect(const struct call *c);
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);
 
+// Finds the hook of the path. False: there is none; answered with 404.
+bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no);
+
+// Whose history the path is about: its hook's, or without one, its
+// organization's. False: answered.
+bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no);
+
+// The shards that hold an owner's history: the first, and how many.
+unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n);
+
+// Appends the members that say which hook it is: "hookName" (null if it is
+// deleted), then its project, stack and environment; a comma behind each.
+void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out);
+
 // --- asking.c ---
 
 // Runs once, unless the client goes away first; it answers the call.
@@ -84,8 +105,11 @@ typedef void (*on_answer)(struct call *c, uint64_t hook_no,
                           const struct answer *answer);
 
 // Asks the dispatcher that owns the hook. If there is no answer in time, or no
-// dispatcher, the call is answered with 503.
+// dispatcher, the call is answered with 503. What runs then may ask again.
 void ask_dispatcher(struct call *c, struct ask ask, on_answer answered);
+// Asks the dispatcher of a shard, and waits so long.
+void ask_shard(struct call *c, unsigned shard, struct ask ask,
+               int64_t timeout_ms, on_answer answered);
 
 // The call is going away.
 void ask_forget(struct call *c);

@@ -14,6 +14,12 @@ void ask_pack(struct buf *frame, const struct ask *ask)
     pack_u64(frame, ask->what);
     pack_u64(frame, ask->hook_no);
     pack_id(frame, &ask->event_id);
+    pack_u64(frame, ask->family);
+    pack_bool(frame, ask->is_dry);
+    pack_str(frame, ask->org);
+    pack_str(frame, ask->project);
+    pack_str(frame, ask->text);
+    pack_str(frame, ask->event);
 }
 
 enum err ask_unpack(struct str frame, struct ask *out)
@@ -28,9 +34,14 @@ enum err ask_unpack(struct str frame, struct ask *out)
     what = unpack_u64(&u);
     out->hook_no = unpack_u64(&u);
     out->event_id = unpack_id(&u);
+    out->family = (unsigned)unpack_u64(&u);
+    out->is_dry = unpack_bool(&u);
+    out->org = unpack_str(&u);
+    out->project = unpack_str(&u);
+    out->text = unpack_str(&u);
+    out->event = unpack_str(&u);
     err = unpack_done(&u);
-    if (err == OK && what != ASK_PING && what != ASK_REDELIVER &&
-        what != ASK_STATUS)
+    if (err == OK && (what < ASK_PING || what > ASK_EXPLAIN))
         err = ERR_CORRUPT;
     if (err == OK)
         out->what = (enum ask_what)what;
@@ -47,6 +58,8 @@ void answer_pack(struct buf *frame, const struct answer *answer)
     pack_id(frame, &answer->event_id);
     pack_i64(frame, answer->started_at_us);
     pack_str(frame, answer->text);
+    pack_u64(frame, answer->n);
+    pack_u64(frame, answer->n_gone);
 }
 
 enum err answer_unpack(struct str frame, struct answer *out)
@@ -63,6 +76,8 @@ enum err answer_unpack(struct str frame, struct answer *out)
     out->event_id = unpack_id(&u);
     out->started_at_us = unpack_i64(&u);
     out->text = unpack_str(&u);
+    out->n = unpack_u64(&u);
+    out->n_gone = unpack_u64(&u);
     if (unpack_done(&u) != OK || err_no > ERR_IO ||
         position.n_bytes != sizeof(out->position))
         return ERR_CORRUPT;

@@ -6,6 +6,7 @@
 #ifndef COMMON_ASK_H
 #define COMMON_ASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -13,12 +14,22 @@
 #include "common/id.h"
 #include "common/str.h"
 
-#define ASK_FRAME_MAX_BYTES 4096
+#define ASK_FRAME_MAX_BYTES (16 << 20)
 
 enum ask_what {
     ASK_PING = 1,      // send a ping now
     ASK_REDELIVER = 2, // send this event to the hook once more, now
-    ASK_STATUS = 3     // how it goes: `text` of the answer is a JSON object
+    ASK_STATUS = 3,    // how it goes: `text` of the answer is a JSON object
+    // `text` is a replay's record (queue/replay.h) without its numbers. With a
+    // hook's number of 0: of all hooks of `org`. The answer comes when they are
+    // counted: `n`, and `n_gone` whose payload retention has removed. If `n` is 0,
+    // or it `is_dry`, there is no replay.
+    ASK_REPLAY = 4,
+    ASK_CANCEL_REPLAY = 5, // the one with this id: `event_id`; of a hook or of all
+    // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
+    // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
+    // posted). `text` of the answer: a JSON array's elements.
+    ASK_EXPLAIN = 6
 };
 
 struct ask {
@@ -26,6 +37,9 @@ struct ask {
     enum ask_what what;
     uint64_t hook_no;
     struct id event_id; // ASK_REDELIVER
+    unsigned family;    // enum family, with `org`
+    bool is_dry;
+    struct str org, project, text, event;
 };
 
 struct answer {
@@ -38,7 +52,8 @@ struct answer {
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
     int64_t started_at_us; // UTC epoch
-    struct str text;       // ASK_STATUS
+    struct str text;       // ASK_STATUS, ASK_EXPLAIN
+    uint64_t n, n_gone;    // ASK_REPLAY
 };
 
 // Append a frame's content.

@@ -73,6 +73,8 @@ static const struct setting {
       (UINT64_C(16) << 40), true,
       "Of payloads, and as many of history; at most 30 % of max_queue_bytes "
       "each. Beyond, the oldest go, but for payloads that a delivery needs." },
+    { "replay_rate", TYPE_COUNT, AT(replay_rate), "1000", 1, 1000000, true,
+      "Attempts a second of replays that name no rate, of each dispatcher." },
     { "slack_url_prefixes", TYPE_TEXT, AT(slack_url_prefixes),
       "https://hooks.slack.com/", 0, 0, true,
       "Where a slack hook may point; comma-separated." },

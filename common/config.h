@@ -41,6 +41,7 @@ struct config {
     int64_t retention_delivered_ms;
     int64_t retention_dead_ms;
     uint64_t retention_bytes;
+    uint64_t replay_rate;
     char *slack_url_prefixes; // comma-separated
     char *deployments_url;
     char *deployments_token_file;

@@ -12,6 +12,9 @@
 //   outbox.c    the engine's own events
 //   status.c    how it goes with a hook, for people
 //   manual.c    attempts that somebody asked for: pings and redeliveries
+//   replays.c   many of them; replays.h names its other files
+//   tally.c     statistics of attempts
+//   explain.c   whether hooks want an event, and what they would be sent
 //   dispatcher.c  the process: links, timers, drain
 //
 // A delivery in memory is WAITING (in its hook's line), SENT (in a slot), or
@@ -57,12 +60,18 @@ enum past {
     PAST_DELIVERED,
     PAST_DEAD, // it is in the dead index
     PAST_CANCELLED,
-    PAST_EXPIRED // it was dead, and retention has removed it since
+    PAST_EXPIRED, // it was dead, and retention has removed it since
+    PAST_NEVER    // the hook did not get its event when it was new
 };
 
+struct answer;
+struct ask;
 struct endpoint;
 struct followed;
+struct job;
 struct manual;
+struct running;
+struct tally;
 
 // Hooks that wait for a place that others have.
 struct waiting_room {
@@ -84,6 +93,10 @@ struct delivery {
     uint64_t lane;
     uint32_t n_attempts;
     uint32_t n_crashes;
+    uint32_t n_before;  // of n_attempts, before it was replayed
+    uint64_t replay;    // tag of the replay it is of; 0: none
+    uint64_t replay_no; // where it lies in its source, while it is in flight
+    bool is_replaying;  // in flight, sent by the replay
     enum delivery_place place;
     enum past past;
     struct manual *manual; // who asked for this attempt; NULL: nobody
@@ -214,6 +227,19 @@ struct dispatcher {
     struct chan *api; // NULL: not there
     uint64_t n_apis;  // links to api so far: tells late answers apart
     struct manual *filling_answers, *committing_answers; // sent when committed
+
+    // replays.c
+    struct running *replays;
+    struct job *jobs; // replays that are counted, in the order they came
+    uint32_t n_replaying;
+    double replay_tokens;
+    int64_t replay_tokens_at_us;
+    uv_timer_t replay_timer;
+
+    // tally.c
+    struct tally **tallies; // hash table
+    size_t n_tallies;
+    int64_t tallied_us;
 
     // outbox.c
     struct chan *ingest; // NULL: not there
@@ -403,6 +429,45 @@ void manual_answer(struct dispatcher *d, struct delivery *dv,
 // Answers whoever asked for an attempt that is not made after all.
 void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
 void manual_send_answers(struct dispatcher *d); // of d->committing
+
+// Sent with the next commit's answers; `n_apis` is the link that asked.
+void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
+                         const struct answer *answer);
+// Now.
+void manual_answer_now(struct dispatcher *d, const struct answer *answer);
+// Finds the delivery of this event, wherever it is, and takes it out of its line:
+// it is to be sent now. ERR_AGAIN: it is in flight or just being settled.
+// ERR_GONE: retention removed the event. ERR_NOTFOUND: the hook had none.
+MUST_CHECK enum err manual_open(struct dispatcher *d, struct followed *f,
+                                struct position position,
+                                struct delivery **out);
+// A delivery that was never in the books.
+struct delivery *manual_open_never(struct dispatcher *d, struct followed *f,
+                                   struct position position);
+// One that was settled is not any more: said to d->filling.
+void manual_take_back(struct dispatcher *d, struct delivery *dv);
+
+// --- replays.c, replay_jobs.c ---
+
+void replays_load(struct dispatcher *d);
+// Sends what may be sent now, reads on, counts on.
+void replays_pump(struct dispatcher *d);
+// An attempt of one has ended, or one of its deliveries is settled.
+void replays_settled(struct dispatcher *d, struct delivery *dv,
+                     enum delivery_state state);
+void replays_say(struct dispatcher *d); // what changed, to d->filling
+void replays_on_ask(struct dispatcher *d, const struct ask *ask);
+
+// --- tally.c ---
+
+void tally_note(struct dispatcher *d, const struct attempt *attempt);
+// Says it to d->filling, last of all, if it is time.
+void tally_flush(struct dispatcher *d, bool at_once);
+void tally_load(struct dispatcher *d); // what a crash left out
+
+// --- explain.c ---
+
+void explain_on_ask(struct dispatcher *d, const struct ask *ask);
 
 // --- settle.c ---
 

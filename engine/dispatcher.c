@@ -184,6 +184,8 @@ static void on_second(void *data)
     queue_upkeep();
     queue_trim_memory();
     health_on_second(d);
+    if (d->n_tallies > 0)
+        settle_touch(d);
     outbox_send(d);
     if (shard_counts(d->shard, &counts) == OK) {
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
@@ -252,6 +254,8 @@ int dispatcher_role(unsigned index)
     uv_timer_init(role_loop(d->role), &d->trim_timer);
     d->trim_timer.data = d;
     d->has_outbox = true; // what an earlier one may have left
+    tally_load(d);
+    replays_load(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);
     role_ready(d->role, &handlers);

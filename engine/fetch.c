@@ -21,7 +21,9 @@ struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
                              .n_crashes = dv->n_crashes,
                              .queue_us = dv->queue_us,
                              .not_before_ms = dv->not_before_ms,
-                             .lane = dv->lane };
+                             .lane = dv->lane,
+                             .replay = dv->replay,
+                             .n_before = dv->n_before };
 }
 
 // Whether more rows are due later: then the timer waits for the first.
@@ -56,6 +58,8 @@ static bool take_row(struct followed *f, const struct due_row *row)
     dv->queue_us = row->queue_us;
     dv->not_before_ms = row->not_before_ms;
     dv->lane = row->lane;
+    dv->replay = row->replay;
+    dv->n_before = row->n_before;
     pump_enqueue(d, dv);
     return true;
 }

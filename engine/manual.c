@@ -87,6 +87,26 @@ void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
     }
 }
 
+void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
+                         const struct answer *answer)
+{
+    struct manual *m = xcalloc(1, sizeof(*m));
+
+    m->n_apis = n_apis;
+    m->answer = *answer;
+    m->next = d->filling_answers;
+    d->filling_answers = m;
+    d->n_manual++;
+    settle_touch(d);
+}
+
+void manual_answer_now(struct dispatcher *d, const struct answer *answer)
+{
+    const struct manual m = { .n_apis = d->n_apis, .answer = *answer };
+
+    send_answer(d, &m);
+}
+
 void manual_send_answers(struct dispatcher *d)
 {
     while (d->committing_answers != NULL) {
@@ -99,11 +119,37 @@ void manual_send_answers(struct dispatcher *d)
 
 // --- what became of it ---
 
+void manual_take_back(struct dispatcher *d, struct delivery *dv)
+{
+    switch (dv->past) {
+    case PAST_NONE:
+    case PAST_PING:
+        return;
+    case PAST_DELIVERED:
+        change_count(d->filling, COUNT_DELIVERED, -1);
+        break;
+    case PAST_DEAD:
+        change_dead_del(d->filling, dv->hook->no, dv->position);
+        break;
+    case PAST_CANCELLED:
+        change_count(d->filling, COUNT_CANCELLED, -1);
+        break;
+    case PAST_EXPIRED:
+        change_count(d->filling, COUNT_DEAD_EXPIRED, -1);
+        break;
+    case PAST_NEVER:
+        change_count(d->filling, COUNT_MATCHED, 1);
+        break;
+    }
+    dv->past = PAST_NONE;
+}
+
 enum delivery_state manual_settle(struct dispatcher *d,
                                   const struct delivery *dv, bool is_delivered)
 {
     switch (dv->past) {
     case PAST_NONE: // the caller moves these
+    case PAST_NEVER:
     case PAST_PING:
     case PAST_EXPIRED:
         break;
@@ -317,6 +363,8 @@ static enum err open_row(const struct search *s, struct position position,
     *out = open_add(s->d, s->f, position);
     open_give_row(s->d, *out, row.due_at_ms);
     (*out)->n_crashes = row.n_crashes;
+    (*out)->replay = row.replay;
+    (*out)->n_before = row.n_before;
     return OK;
 }
 
@@ -364,30 +412,50 @@ static bool has_payload(void *data, const struct event *event)
     return false;
 }
 
-static enum err redeliver_event(struct search *s, struct position position)
+enum err manual_open(struct dispatcher *d, struct followed *f,
+                     struct position position, struct delivery **out)
 {
-    struct dispatcher *d = s->d;
-    struct delivery *dv = open_find(d, s->f->no, position);
-    bool is_sent = dv != NULL && dv->place == DELIVERY_SENT;
+    struct search s = { .d = d, .f = f };
+    struct delivery *dv = open_find(d, f->no, position);
     enum err err;
 
-    if (dv != NULL && dv->place == DELIVERY_SETTLED)
+    if (dv != NULL && dv->place != DELIVERY_WAITING)
         return ERR_AGAIN;
     err = event_view_get(d->events, position, has_payload, NULL);
     if (err != OK)
         return err == ERR_NOTFOUND ? ERR_GONE : err;
-    if (dv == NULL) {
-        err = search_history(s, &position, 1, on_newest);
-        if (err == OK)
-            err = open_stored(s, position, &dv);
-        if (err != OK)
-            return err;
-    } else if (!is_sent) {
+    if (dv != NULL) {
         line_leave(d, dv);
+    } else {
+        err = search_history(&s, &position, 1, on_newest);
+        if (err == OK)
+            err = open_stored(&s, position, &dv);
     }
+    *out = dv;
+    return err;
+}
+
+struct delivery *manual_open_never(struct dispatcher *d, struct followed *f,
+                                   struct position position)
+{
+    return open_past(d, f, position, PAST_NEVER);
+}
+
+static enum err redeliver_event(struct search *s, struct position position)
+{
+    struct dispatcher *d = s->d;
+    struct delivery *dv = open_find(d, s->f->no, position);
+    enum err err;
+
+    if (dv != NULL && dv->place == DELIVERY_SENT) { // that attempt is the one
+        add_asker(d, dv, s->ask, &s->ask->event_id);
+        return OK;
+    }
+    err = manual_open(d, s->f, position, &dv);
+    if (err != OK)
+        return err;
     add_asker(d, dv, s->ask, &s->ask->event_id);
-    if (!is_sent) // else the attempt in flight is the one
-        send_delivery(d, dv);
+    send_delivery(d, dv);
     return OK;
 }
 
@@ -461,6 +529,14 @@ static void on_frame(void *data, struct str frame)
         return;
     if (ask_unpack(frame, &ask) != OK) {
         log_warn("question not understood", "bytes=%zu", frame.n_bytes);
+        return;
+    }
+    if (ask.what == ASK_REPLAY || ask.what == ASK_CANCEL_REPLAY) {
+        replays_on_ask(d, &ask);
+        return;
+    }
+    if (ask.what == ASK_EXPLAIN) {
+        explain_on_ask(d, &ask);
         return;
     }
     err = start(d, &ask);

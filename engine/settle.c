@@ -235,7 +235,7 @@ static struct verdict decide(struct dispatcher *d, const struct slot *s,
         .error = error_of(f, o),
         .is_ours = o->is_ours,
         .response_code = o->response_code,
-        .n_attempts = s->delivery->n_attempts,
+        .n_attempts = s->delivery->n_attempts - s->delivery->n_before,
         .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
     };
     const struct retry_policy policy = {
@@ -298,6 +298,10 @@ static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
     slot_free(d, s);
     if (dv->manual != NULL)
         manual_refuse(d, dv, ERR_AGAIN);
+    if (dv->is_replaying) {
+        manual_take_back(d, dv);
+        replays_settled(d, dv, DELIVERY_RETRYING);
+    }
     if (dv->past == PAST_NONE && followed_is_ordered(dv->hook)) {
         dv->not_before_ms = next_ms;
         put_retry(d, dv, next_ms);
@@ -343,6 +347,8 @@ static void settle(struct dispatcher *d, struct slot *s,
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
     hear(d, s, &verdict);
+    if (dv->is_replaying)
+        manual_take_back(d, dv);
     if (dv->past == PAST_NONE) {
         int64_t next_ms = clock_now_ms() + verdict.delay_ms;
 
@@ -353,6 +359,9 @@ static void settle(struct dispatcher *d, struct slot *s,
         attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }
     write_history(d, s, o, &attempt);
+    tally_note(d, &attempt);
+    if (dv->replay != 0)
+        replays_settled(d, dv, attempt.state);
     if (attempt.state == DELIVERY_DEAD && dv->past == PAST_NONE)
         outbox_dead(d, s, &attempt);
     if (dv->manual != NULL)
@@ -406,13 +415,15 @@ void settle_crash(struct dispatcher *d, struct slot *s)
 
     dv->n_crashes++;
     if (dv->n_crashes >= CRASHES_MAX)
-        dv->n_attempts = (uint32_t)d->config->n_retries; // the last one
+        dv->n_attempts = dv->n_before + (uint32_t)d->config->n_retries;
     if (dv->n_crashes >= CRASHES_MAX || dv->past != PAST_NONE) {
         settle(d, s, &o);
         return;
     }
     pace_lost(&dv->hook->pace);
     slot_free(d, s);
+    if (dv->is_replaying)
+        replays_settled(d, dv, DELIVERY_RETRYING);
     pump_return(d, dv);
     if (dv->has_row) { // the same row, also if the hook has an order since
         struct due_row row = row_of(dv, dv->due_at_ms);
@@ -430,6 +441,8 @@ void settle_cancel(struct dispatcher *d, struct delivery *dv)
     }
     if (dv->past == PAST_NONE)
         count_state(d, DELIVERY_CANCELLED);
+    if (dv->replay != 0)
+        replays_settled(d, dv, DELIVERY_CANCELLED);
     leave(d, dv);
     settle_touch(d);
 }
@@ -532,6 +545,8 @@ void settle_commit_now(struct dispatcher *d)
     if (position_cmp(d->cursor_said, d->read_to) != 0)
         change_cursor(d->filling, d->read_to);
     d->cursor_said = d->read_to;
+    replays_say(d);
+    tally_flush(d, d->is_final_commit); // the last: all said so far is in it
     d->filling = d->committing;
     d->committing = change;
     d->filling_wakes = d->committing_wakes;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/str.h"
 #include "queue/event.h"
@@ -134,6 +135,13 @@ MUST_CHECK enum err hook_list(struct hook_store *hs,
                               const struct hook_scope *scope,
                               struct str after_name, hook_visit visit,
                               void *data);
+
+// Those of an organization at whatever level, from after `after` (empty: the
+// first), which is what hook_place_put() says of one.
+MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum family family,
+                                  struct str org, struct str after,
+                                  hook_visit visit, void *data);
+void hook_place_put(const struct hook *hook, struct buf *out);
 
 // Every hook that changed after revision `after` (0: all that exist), in order
 // of revision. A hook that changed several times comes once, as it is now; a

@@ -451,6 +451,70 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
                : store_err(hs->store, rc, "list hooks");
 }
 
+void hook_place_put(const struct hook *hook, struct buf *out)
+{
+    struct buf key;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    if (put_key(&hook->scope, hook->name, &key) == OK)
+        buf_put_str(out, buf_str(&key));
+    buf_clear(&key);
+}
+
+struct listing {
+    hook_visit visit;
+    void *data;
+    bool goes_on;
+};
+
+static bool on_listed(void *data, const struct hook *hook)
+{
+    struct listing *l = data;
+
+    l->goes_on = l->visit(l->data, hook);
+    return l->goes_on;
+}
+
+enum err hook_list_org(struct hook_store *hs, enum family family,
+                       struct str org, struct str after, hook_visit visit,
+                       void *data)
+{
+    struct listing listing = { visit, data, true };
+    struct buf prefix;
+    MDB_cursor *cursor = NULL;
+    MDB_txn *txn;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_err(hs->store,
+                    mdb_cursor_open(txn, hs->store->dbs[HOOKS_HOOKS], &cursor),
+                    "list hooks");
+    buf_init(&prefix, KEY_MAX_BYTES);
+    for (int level = LEVEL_ORGANIZATION;
+         level <= LEVEL_PROJECT && err == OK && listing.goes_on; level++) {
+        struct str from;
+
+        buf_reset(&prefix);
+        buf_putc(&prefix, (char)family);
+        buf_putc(&prefix, (char)level);
+        buf_put_str(&prefix, org);
+        buf_putc(&prefix, '\0');
+        from = buf_str(&prefix);
+        if (after.n_bytes > 1 && level < after.at[1])
+            continue; // that level is done
+        if (after.n_bytes > 1 && level == after.at[1])
+            from = after;
+        err = list_from(hs, cursor, buf_str(&prefix), from, on_listed,
+                        &listing);
+    }
+    buf_clear(&prefix);
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    store_read_end(hs->store);
+    return err;
+}
+
 enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
                    struct str after_name, hook_visit visit, void *data)
 {

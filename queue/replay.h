@@ -27,6 +27,7 @@ enum replay_state {
 struct replay {
     struct id id;
     uint64_t hook_no;
+    uint64_t org_no; // queue_org_no() of the hook's organization
     enum replay_state state;
     int64_t created_at_ms;
     int64_t ended_at_ms; // 0: it runs
@@ -39,9 +40,10 @@ struct replay {
     // From where to where: rows of the history, or numbers of events.
     uint64_t next, end;
     uint64_t matched;   // deliveries, when it was asked for
-    uint64_t delivered; // of these, as the next two
+    uint64_t delivered; // of these, as the next three
     uint64_t dead;
     uint64_t cancelled; // or removed by retention meanwhile
+    uint64_t retrying;  // failed once more, and will be tried again
 };
 
 // What rows in the due index call it by.

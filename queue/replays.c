@@ -45,6 +45,7 @@ void replay_encode(const struct replay *r, struct buf *out)
 
     pack_id(out, &r->id);
     pack_u64(out, r->hook_no);
+    pack_u64(out, r->org_no);
     pack_u64(out, r->state);
     pack_i64(out, r->created_at_ms);
     pack_i64(out, r->ended_at_ms);
@@ -58,6 +59,7 @@ void replay_encode(const struct replay *r, struct buf *out)
     pack_u64(out, r->delivered);
     pack_u64(out, r->dead);
     pack_u64(out, r->cancelled);
+    pack_u64(out, r->retrying);
     record_end(out, start);
 }
 
@@ -72,6 +74,7 @@ enum err replay_decode(struct str record, struct replay *out)
     memset(out, 0, sizeof(*out));
     out->id = unpack_id(&u);
     out->hook_no = unpack_u64(&u);
+    out->org_no = unpack_u64(&u);
     out->state = (enum replay_state)unpack_u64(&u);
     out->created_at_ms = unpack_i64(&u);
     out->ended_at_ms = unpack_i64(&u);
@@ -85,6 +88,7 @@ enum err replay_decode(struct str record, struct replay *out)
     out->delivered = unpack_u64(&u);
     out->dead = unpack_u64(&u);
     out->cancelled = unpack_u64(&u);
+    out->retrying = unpack_u64(&u);
     if (out->state < REPLAY_RUNNING || out->state > REPLAY_CANCELLED)
         return ERR_CORRUPT;
     return unpack_done(&u);

@@ -1,0 +1,491 @@
+// replays.c — handlers of the routes that send many deliveries once more.
+//
+// Happy path: the body says which deliveries; the dispatchers count them one
+// after the other, keep the replay, and send on their own. What it has come to
+// is read from their environments, summed over the hooks that it is about.
+
+#include "api/replays.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/delivery_query.h"
+#include "api/manual.h"
+#include "api/server.h"
+#include "common/crypto.h"
+#include "common/log.h"
+
+#define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
+#define RATE_MAX         1000000
+#define LIST_MAX         1000
+
+// --- the body ---
+
+struct reading {
+    struct call *call;
+    struct replay replay;
+    bool is_dry;
+    bool has_state;
+    struct buf ids;
+    struct buf why;
+};
+
+static bool refuse(struct reading *r, const char *key, const char *allowed)
+{
+    buf_printf(&r->why, "%s: this is not allowed; allowed: %s", key, allowed);
+    return false;
+}
+
+static bool read_bool(struct reading *r, const struct json_value *v,
+                      const char *key, bool *out)
+{
+    if (!json_is(v, JSON_BOOL))
+        return refuse(r, key, "true or false");
+    *out = json_bool(v);
+    return true;
+}
+
+static bool read_state(struct reading *r, const struct json_value *v)
+{
+    r->has_state = true;
+    return filter_read_states(v, "state", &r->replay.filter, &r->why) == OK;
+}
+
+static bool read_error(struct reading *r, const struct json_value *v)
+{
+    return filter_read_errors(v, "error", &r->replay.filter, &r->why) == OK;
+}
+
+static bool read_kinds(struct reading *r, const struct json_value *v)
+{
+    return filter_read_kinds(v, "kinds", &r->replay.filter, &r->why) == OK;
+}
+
+static bool read_code(struct reading *r, const struct json_value *v)
+{
+    return filter_read_code(v, "code", &r->replay.filter, &r->why) == OK;
+}
+
+static bool read_since(struct reading *r, const struct json_value *v)
+{
+    return filter_read_time(v, "since", &r->replay.filter.since_us, &r->why) ==
+           OK;
+}
+
+static bool read_until(struct reading *r, const struct json_value *v)
+{
+    return filter_read_time(v, "until", &r->replay.filter.until_us, &r->why) ==
+           OK;
+}
+
+static bool read_ids(struct reading *r, const struct json_value *v)
+{
+    struct json_iter it = json_iter(v);
+    const struct json_value *item;
+    struct id id;
+
+    if (!json_is(v, JSON_ARRAY) || json_size(v) > REPLAY_IDS_MAX)
+        return refuse(r, "ids", "an array of at most 1000 ids of events");
+    while ((item = json_next(&it, NULL)) != NULL) {
+        if (id_parse(json_str(item), &id) != OK)
+            return refuse(r, "ids", "ids of events, which are UUIDs");
+        buf_put(&r->ids, id.bytes, sizeof(id.bytes));
+    }
+    return true;
+}
+
+static bool read_rate(struct reading *r, const struct json_value *v)
+{
+    int64_t rate;
+
+    if (json_int(v, &rate) != OK || rate < 1 || rate > RATE_MAX)
+        return refuse(r, "ratePerSecond", "a number from 1 to 1000000");
+    r->replay.rate_per_second = (uint32_t)rate;
+    return true;
+}
+
+static bool read_dry(struct reading *r, const struct json_value *v)
+{
+    return read_bool(r, v, "dryRun", &r->is_dry);
+}
+
+static bool read_unmatched(struct reading *r, const struct json_value *v)
+{
+    return read_bool(r, v, "unmatched", &r->replay.unmatched);
+}
+
+static const struct {
+    const char *key;
+    bool (*read)(struct reading *r, const struct json_value *v);
+} members[] = {
+    { "state", read_state },       { "error", read_error },
+    { "kinds", read_kinds },       { "code", read_code },
+    { "since", read_since },       { "until", read_until },
+    { "ids", read_ids },           { "ratePerSecond", read_rate },
+    { "dryRun", read_dry },        { "unmatched", read_unmatched },
+};
+
+#define N_MEMBERS (sizeof(members) / sizeof(members[0]))
+
+static bool read_member(struct reading *r, struct str key,
+                        const struct json_value *v)
+{
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        if (str_is(key, members[i].key))
+            return json_is(v, JSON_NULL) || members[i].read(r, v);
+    }
+    buf_printf(&r->why, "%s: there is no such field; there are:",
+               log_quote(key));
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        buf_printf(&r->why, " %s", members[i].key);
+    return false;
+}
+
+static bool judge(struct reading *r)
+{
+    struct history_filter *f = &r->replay.filter;
+
+    if (f->since_us >= f->until_us)
+        return refuse(r, "until", "a time after since");
+    if (!r->replay.unmatched) {
+        if (!r->has_state && r->ids.n_bytes == 0)
+            f->states = 1U << DELIVERY_DEAD;
+        return true;
+    }
+    if (f->since_us == INT64_MIN)
+        return refuse(r, "since", "a time, which unmatched needs");
+    if (r->has_state || f->errors != 0 || f->has_code || r->ids.n_bytes > 0)
+        return refuse(r, "unmatched",
+                      "together with kinds, since and until only: what was "
+                      "never sent has no state, error, code or id");
+    return true;
+}
+
+static bool read_body(struct reading *r, const struct json_value *body)
+{
+    struct json_iter it = json_iter(body);
+    const struct json_value *v;
+    struct str key;
+
+    if (!json_is(body, JSON_OBJECT)) {
+        buf_puts(&r->why, "the body must be a JSON object");
+        return false;
+    }
+    while ((v = json_next(&it, &key)) != NULL) {
+        if (!read_member(r, key, v))
+            return false;
+    }
+    return judge(r);
+}
+
+// --- creating ---
+
+// What goes from one dispatcher to the next.
+struct creating {
+    struct ask ask;
+    unsigned shard, end;
+    uint64_t n, n_gone;
+    struct id id;
+};
+
+static void answer_created(struct call *c, const struct creating *cr)
+{
+    char id[ID_TEXT_BYTES + 1];
+    struct buf body;
+
+    if (cr->n == 0 && cr->n_gone > 0) {
+        http_fail(c->request, 410, STR_EMPTY,
+                  "%" PRIu64 " deliveries match, but retention has removed "
+                  "their payloads",
+                  cr->n_gone);
+        return;
+    }
+    buf_init(&body, 0);
+    buf_putc(&body, '{');
+    id_format(&cr->id, id);
+    if (cr->n > 0 && !cr->ask.is_dry)
+        buf_printf(&body, "\"replayId\":\"%s\",", id);
+    if (cr->n == 0 && !cr->ask.is_dry)
+        buf_puts(&body, "\"replayId\":null,");
+    buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
+    if (cr->n_gone > 0)
+        buf_printf(&body, ",\"removed\":%" PRIu64, cr->n_gone);
+    if (cr->n == 0)
+        buf_puts(&body, ",\"message\":\"no delivery matches: nothing is sent\"");
+    buf_putc(&body, '}');
+    call_answer(c, cr->n > 0 && !cr->ask.is_dry ? 202 : 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+static void counted(struct call *c, uint64_t hook_no,
+                    const struct answer *answer)
+{
+    struct creating *cr = c->data;
+
+    if (answer->err == ERR_CONFLICT) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "the webhook is inactive; make it active first");
+        return;
+    }
+    if (answer->err != OK) {
+        manual_answered(c, hook_no, answer);
+        return;
+    }
+    cr->n += answer->n;
+    cr->n_gone += answer->n_gone;
+    if (++cr->shard < cr->end) {
+        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+    } else {
+        answer_created(c, cr);
+    }
+}
+
+static void create(struct call *c, struct reading *r)
+{
+    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    uint8_t random[16];
+    struct hook_scope scope;
+    uint64_t owner_no;
+    unsigned n;
+    struct buf text;
+
+    if (!call_owner(c, &scope, &owner_no))
+        return;
+    crypto_random(random, sizeof(random));
+    r->replay.id = id_v4(random);
+    r->replay.state = REPLAY_RUNNING;
+    r->replay.ids = buf_str(&r->ids);
+    buf_init(&text, 0);
+    replay_encode(&r->replay, &text);
+    memset(cr, 0, sizeof(*cr));
+    cr->id = r->replay.id;
+    cr->shard = call_shards(c, owner_no, &n);
+    cr->end = cr->shard + n;
+    cr->ask = (struct ask){ .what = ASK_REPLAY,
+                            .is_dry = r->is_dry,
+                            .family = scope.family,
+                            .org = arena_copy(&c->arena, scope.org),
+                            .text = arena_copy(&c->arena, buf_str(&text)) };
+    if (c->match.params[PARAM_HOOK].n_bytes > 0)
+        cr->ask.hook_no = owner_no;
+    buf_clear(&text);
+    c->data = cr;
+    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+}
+
+void replays_create(struct call *c)
+{
+    struct reading r = { .call = c, .replay = { .filter = history_all } };
+    struct json *json = NULL;
+    bool is_good;
+
+    if (c->request->body.n_bytes > 0 && !call_json(c, &json))
+        return;
+    buf_init(&r.ids, 0);
+    buf_init(&r.why, 4096);
+    is_good = json == NULL ? judge(&r) : read_body(&r, json_root(json));
+    if (is_good) {
+        create(c, &r);
+    } else {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&r.why));
+    }
+    buf_clear(&r.why);
+    buf_clear(&r.ids);
+    json_free(json);
+}
+
+// --- looking ---
+
+struct sum {
+    const struct call *call;
+    uint64_t owner_no;
+    bool is_org;
+    bool is_list;
+    struct replay replay; // summed up; a copy without what it points to
+    size_t n;
+    struct buf *out; // of a list
+};
+
+static const char *state_name(enum replay_state state)
+{
+    switch (state) {
+    case REPLAY_RUNNING:
+        return "running";
+    case REPLAY_DONE:
+        return "done";
+    case REPLAY_CANCELLED:
+        break;
+    }
+    return "cancelled";
+}
+
+static void put_replay(const struct replay *r, struct buf *out)
+{
+    uint64_t settled = r->delivered + r->dead + r->cancelled;
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&r->id, id);
+    buf_printf(out, "{\"replayId\":\"%s\",\"state\":\"%s\"", id,
+               state_name(r->state));
+    buf_printf(out, ",\"matched\":%" PRIu64 ",\"queued\":%" PRIu64, r->matched,
+               r->state == REPLAY_RUNNING && r->matched > settled
+                   ? r->matched - settled
+                   : 0);
+    buf_printf(out,
+               ",\"delivered\":%" PRIu64 ",\"dead\":%" PRIu64
+               ",\"cancelled\":%" PRIu64 ",\"retrying\":%" PRIu64,
+               r->delivered, r->dead, r->cancelled, r->retrying);
+    buf_printf(out, ",\"createdAt\":%" PRId64, r->created_at_ms);
+    if (r->ended_at_ms > 0) {
+        buf_printf(out, ",\"endedAt\":%" PRId64 "}", r->ended_at_ms);
+    } else {
+        buf_puts(out, ",\"endedAt\":null}");
+    }
+}
+
+static void add(struct replay *sum, const struct replay *r)
+{
+    sum->matched += r->matched;
+    sum->delivered += r->delivered;
+    sum->dead += r->dead;
+    sum->cancelled += r->cancelled;
+    sum->retrying += r->retrying;
+    if (r->state == REPLAY_RUNNING || sum->state == REPLAY_RUNNING) {
+        sum->state = REPLAY_RUNNING;
+        sum->ended_at_ms = 0;
+        return;
+    }
+    if (r->state == REPLAY_CANCELLED)
+        sum->state = REPLAY_CANCELLED;
+    if (r->ended_at_ms > sum->ended_at_ms)
+        sum->ended_at_ms = r->ended_at_ms;
+}
+
+static bool on_replay(void *data, const struct replay *r)
+{
+    struct sum *s = data;
+
+    if ((s->is_org ? r->org_no : r->hook_no) != s->owner_no)
+        return true;
+    if (s->is_list) {
+        if (s->n++ > 0)
+            buf_putc(s->out, ',');
+        buf_puts(s->out, "{");
+        call_put_hook(s->call->api, r->hook_no, s->out);
+        s->out->n_bytes--; // the comma, or the brace
+        buf_puts(s->out, ",\"replay\":");
+        put_replay(r, s->out);
+        buf_putc(s->out, '}');
+        return s->n < LIST_MAX;
+    }
+    if (s->n++ == 0) {
+        s->replay = *r;
+    } else {
+        add(&s->replay, r);
+    }
+    return true;
+}
+
+static enum err each_replay(const struct call *c, struct sum *s,
+                            const struct id *id)
+{
+    unsigned n;
+    unsigned shard = call_shards(c, s->owner_no, &n);
+    enum err err = OK;
+
+    s->call = c;
+    s->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+    for (unsigned i = 0; i < n && err == OK; i++)
+        err = replays_each(c->api->shards[shard + i], id, on_replay, s);
+    return err;
+}
+
+void replays_list(struct call *c)
+{
+    struct sum s = { .is_list = true };
+    struct hook_scope scope;
+    struct buf body;
+    enum err err;
+
+    if (!call_owner(c, &scope, &s.owner_no))
+        return;
+    buf_init(&body, 0);
+    s.out = &body;
+    buf_putc(&body, '[');
+    err = each_replay(c, &s, NULL);
+    buf_putc(&body, ']');
+    if (err == OK) {
+        call_answer(c, 200, buf_str(&body));
+    } else {
+        call_fail_store(c, err);
+    }
+    buf_clear(&body);
+}
+
+// False: answered.
+static bool find(struct call *c, struct sum *s, struct id *id)
+{
+    struct str text = c->match.params[PARAM_REPLAY];
+    struct hook_scope scope;
+    enum err err = OK;
+
+    if (!call_owner(c, &scope, &s->owner_no))
+        return false;
+    if (id_parse(text, id) == OK)
+        err = each_replay(c, s, id);
+    if (err != OK) {
+        call_fail_store(c, err);
+        return false;
+    }
+    if (s->n == 0) {
+        http_fail(c->request, 404, STR_EMPTY, "Replay %s not found",
+                  log_quote(text));
+    }
+    return s->n > 0;
+}
+
+void replays_get(struct call *c)
+{
+    struct sum s = { .is_list = false };
+    struct buf body;
+    struct id id;
+
+    if (!find(c, &s, &id))
+        return;
+    buf_init(&body, 0);
+    put_replay(&s.replay, &body);
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+static void cancelled(struct call *c, uint64_t hook_no,
+                      const struct answer *answer)
+{
+    struct creating *cr = c->data;
+
+    if (answer->err != OK) {
+        manual_answered(c, hook_no, answer);
+    } else if (++cr->shard < cr->end) {
+        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+    } else {
+        replays_get(c);
+    }
+}
+
+void replays_cancel(struct call *c)
+{
+    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    struct sum s = { .is_list = false };
+    unsigned n;
+
+    memset(cr, 0, sizeof(*cr));
+    if (!find(c, &s, &cr->id))
+        return;
+    cr->shard = call_shards(c, s.owner_no, &n);
+    cr->end = cr->shard + n;
+    cr->ask = (struct ask){ .what = ASK_CANCEL_REPLAY, .event_id = cr->id };
+    if (!s.is_org)
+        cr->ask.hook_no = s.owner_no;
+    c->data = cr;
+    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+}

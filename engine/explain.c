@@ -1,0 +1,292 @@
+// explain.c — whether hooks want an event, why not, and what they would be sent.
+//
+// It asks the same index that delivers, with one hook in it, so that it cannot
+// say anything else. Hooks are compared as they are now.
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/ask.h"
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/format.h"
+#include "common/kinds.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "engine/dispatch.h"
+#include "engine/intake.h"
+#include "engine/request.h"
+
+struct explaining {
+    struct dispatcher *d;
+    const struct ask *ask;
+    bool is_stored; // the event is in the log: it was accepted at some time
+    struct buf text;
+};
+
+// --- why not ---
+
+static void on_match(void *data, uint64_t hook_no, void *runtime)
+{
+    (void)hook_no;
+    (void)runtime;
+    *(bool *)data = true;
+}
+
+// Whether it would, if it had always been there and active.
+static bool wants(const struct hook *hook, const struct event *event)
+{
+    struct match_index *index = match_index_new();
+    struct hook always = *hook;
+    bool is_wanted = false;
+
+    always.active = true;
+    always.created_at_ms = 0;
+    match_index_put(index, &always, NULL);
+    match_event(index, event, on_match, &is_wanted);
+    match_index_free(index);
+    return is_wanted;
+}
+
+static bool is_in_scope(const struct hook_scope *scope,
+                        const struct event *event)
+{
+    switch (scope->level) {
+    case LEVEL_ORGANIZATION:
+        return true;
+    case LEVEL_STACK:
+        return str_eq(scope->project, event->project) &&
+               str_eq(scope->target, event->stack);
+    case LEVEL_ENVIRONMENT:
+        return str_eq(scope->project, event->project) &&
+               str_eq(scope->target, event->env);
+    case LEVEL_PROJECT:
+        return str_eq(scope->project, event->project);
+    }
+    return false;
+}
+
+static void put_filters(uint64_t bits, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < n_filters; i++) {
+        if ((bits & UINT64_C(1) << i) == 0)
+            continue;
+        buf_printf(out, "%s%s", separator, filters[i].name);
+        separator = ", ";
+    }
+}
+
+static void put_scope_reason(const struct hook_scope *scope,
+                             const struct event *event, struct buf *out)
+{
+    bool is_env = scope->level == LEVEL_ENVIRONMENT;
+    struct str target = is_env ? event->env : event->stack;
+
+    if (scope->level == LEVEL_PROJECT) {
+        buf_puts(out, "the event is of another project");
+        return;
+    }
+    buf_printf(out, "the webhook is of the %s %.*s/%.*s, the event of ",
+               is_env ? "environment" : "stack", STR_ARG(scope->project),
+               STR_ARG(scope->target));
+    if (target.n_bytes == 0) {
+        buf_puts(out, "none");
+    } else {
+        buf_printf(out, "%.*s/%.*s", STR_ARG(event->project), STR_ARG(target));
+    }
+}
+
+static void put_filter_reason(const struct event *event, struct buf *out)
+{
+    if (kind_is_own(event->kind)) {
+        buf_puts(out, "the engine's own events reach only webhooks that name "
+                      "them in their filters");
+        return;
+    }
+    buf_printf(out, "none of its filters or groups wants the kind %.*s",
+               STR_ARG(event->kind));
+    if (event->filters != 0) {
+        buf_puts(out, " (filters: ");
+        put_filters(event->filters, out);
+        buf_putc(out, ')');
+    }
+}
+
+// Empty: it gets the event.
+static void put_reason(const struct explaining *x, const struct hook *hook,
+                       const struct event *event, struct buf *out)
+{
+    if (!is_in_scope(&hook->scope, event)) {
+        put_scope_reason(&hook->scope, event, out);
+    } else if (!wants(hook, event)) {
+        put_filter_reason(event, out);
+    } else if (hook->disabled == HOOK_GONE) {
+        buf_puts(out, "the webhook was switched off: its receiver answered 410");
+    } else if (hook->disabled == HOOK_FAILING) {
+        buf_puts(out, "the webhook was switched off: it failed for too long");
+    } else if (!hook->active) {
+        buf_puts(out, "the webhook is inactive");
+    } else if (x->is_stored &&
+               event->accepted_at_us < hook->created_at_ms * 1000) {
+        buf_puts(out, "the webhook was created after the event was accepted");
+    }
+}
+
+// --- what it would be sent ---
+
+static void put_headers(struct str headers, struct buf *out)
+{
+    const char *separator = "";
+
+    buf_putc(out, '{');
+    while (headers.n_bytes > 0) {
+        struct str line = str_of(headers.at);
+        const char *colon = memchr(line.at, ':', line.n_bytes);
+        size_t n_name = colon != NULL ? (size_t)(colon - line.at)
+                                      : line.n_bytes;
+        size_t skip = n_name + 2 < line.n_bytes ? n_name + 2 : line.n_bytes;
+
+        buf_puts(out, separator);
+        buf_put_json(out, (struct str){ line.at, n_name });
+        buf_putc(out, ':');
+        buf_put_json(out, (struct str){ line.at + skip, line.n_bytes - skip });
+        separator = ",";
+        headers.at += line.n_bytes + 1;
+        headers.n_bytes -= line.n_bytes + 1;
+    }
+    buf_putc(out, '}');
+}
+
+static void put_request(struct explaining *x, const struct hook *hook,
+                        const struct event *event)
+{
+    struct dispatcher *d = x->d;
+    struct rendered rendered;
+    struct buf headers;
+
+    if (render(d->renderer, hook, event, &rendered) != OK) {
+        buf_puts(&x->text, ",\"request\":null");
+        return;
+    }
+    buf_init(&headers, 0);
+    request_headers(hook, event, rendered.body, clock_now_ms(), &headers);
+    buf_printf(&x->text, ",\"request\":{\"method\":\"%s\",\"url\":",
+               rendered.is_get ? "GET" : "POST");
+    buf_put_json(&x->text, rendered.url);
+    buf_puts(&x->text, ",\"headers\":");
+    put_headers(buf_str(&headers), &x->text);
+    buf_puts(&x->text, ",\"body\":");
+    buf_put_json(&x->text, rendered.body);
+    buf_putc(&x->text, '}');
+    buf_clear(&headers);
+}
+
+// --- one hook after the other ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    if (text.n_bytes == 0)
+        return;
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+static void put_hook(struct explaining *x, const struct hook *hook,
+                     const struct event *event)
+{
+    bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
+    struct buf reason;
+
+    buf_init(&reason, 0);
+    put_reason(x, hook, event, &reason);
+    if (x->text.n_bytes > 0)
+        buf_putc(&x->text, ',');
+    buf_puts(&x->text, "{\"hookName\":");
+    buf_put_json(&x->text, hook->name);
+    put_member(&x->text, "displayName", hook->display_name);
+    put_member(&x->text, "projectName", hook->scope.project);
+    put_member(&x->text, is_env ? "envName" : "stackName", hook->scope.target);
+    buf_printf(&x->text, ",\"matches\":%s,\"reason\":",
+               reason.n_bytes == 0 ? "true" : "false");
+    if (reason.n_bytes == 0) {
+        buf_puts(&x->text, "null");
+    } else {
+        buf_put_json(&x->text, buf_str(&reason));
+    }
+    if (reason.n_bytes == 0 && !x->ask->is_dry)
+        put_request(x, hook, event);
+    buf_putc(&x->text, '}');
+    buf_clear(&reason);
+}
+
+static bool on_event(void *data, const struct event *event)
+{
+    struct explaining *x = data;
+    const struct ask *ask = x->ask;
+
+    for (size_t i = 0; i + 8 <= ask->text.n_bytes; i += 8) {
+        const struct followed *f = followed_find(
+            x->d, get_be64((const uint8_t *)ask->text.at + i));
+
+        if (f != NULL && f->hook != NULL)
+            put_hook(x, f->hook, event);
+    }
+    return false;
+}
+
+// An event that was not posted: judged as one that is.
+static enum err explain_posted(struct explaining *x, struct buf *why)
+{
+    const struct ask *ask = x->ask;
+    const struct intake intake = {
+        .path = { .family = (enum family)ask->family,
+                  .org = ask->org,
+                  .project = ask->project },
+        .max_event_bytes = x->d->config->max_event_bytes,
+        .accepted_at_us = clock_now_us(),
+    };
+    struct arena arena = { NULL };
+    struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };
+    enum err err = intake_event(&intake, ask->event, &arena, &e, why);
+    uint8_t random[16] = { 0 };
+
+    if (err == OK) {
+        if (!e.has_id)
+            e.event.id = id_v4(random);
+        on_event(x, &e.event);
+    }
+    arena_clear(&arena);
+    return err;
+}
+
+static enum err explain_stored(struct explaining *x)
+{
+    struct position position;
+    enum err err =
+        event_view_find(x->d->events, (enum family)x->ask->family, x->ask->org,
+                        &x->ask->event_id, &position);
+
+    x->is_stored = true;
+    return err == OK ? event_view_get(x->d->events, position, on_event, x)
+                     : err;
+}
+
+void explain_on_ask(struct dispatcher *d, const struct ask *ask)
+{
+    struct explaining x = { .d = d, .ask = ask };
+    struct answer answer = { .no = ask->no };
+    struct buf why;
+
+    buf_init(&x.text, ASK_FRAME_MAX_BYTES / 2);
+    buf_init(&why, 4096);
+    answer.err = ask->event.n_bytes > 0 ? explain_posted(&x, &why)
+                                        : explain_stored(&x);
+    if (answer.err == OK && x.text.overflow)
+        answer.err = ERR_TOOBIG;
+    answer.text = answer.err == OK ? buf_str(&x.text) : buf_str(&why);
+    manual_answer_now(d, &answer);
+    buf_clear(&why);
+    buf_clear(&x.text);
+}

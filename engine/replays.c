@@ -1,0 +1,372 @@
+// replays.c — replays: sent at their pace, and accounted for.
+//
+// Happy path: every few milliseconds each replay that runs may send some: as
+// many as its rate, its hook's pace and the places beside live deliveries allow.
+// An attempt of it is the delivery's next attempt: a failure is tried again, by
+// the hook's schedule from its begin on, as a row of the due index like any
+// other. Where it is, and what came of it, is committed with the attempts.
+//
+// Live deliveries go first: while any wait for the hook, its replays rest.
+//
+// After a crash: what was in flight is found again where it was, for a row of
+// the history that has a newer attempt beside it is not what a filter wants.
+
+#include "engine/replays.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define TICK_MS       5
+#define LOOKS_AT_ONCE 64 // replays of a turn
+#define HOOK_SHARE    4  // of a hook's window replays have one in so many
+#define PLACES_SHARE  8  // likewise of all senders' places
+#define LIVE_SHARE    4  // a sender so full (all but one in so many) has none
+#define KEPT_MS       (INT64_C(7) * 24 * 3600 * 1000) // after the end
+
+// --- which there are ---
+
+struct running *replays_find(const struct dispatcher *d, const struct id *id,
+                             uint64_t hook_no)
+{
+    struct running *r = d->replays;
+
+    while (r != NULL &&
+           (r->record.hook_no != hook_no || !id_eq(&r->record.id, id)))
+        r = r->next;
+    return r;
+}
+
+static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
+                                   uint64_t hook_no)
+{
+    struct running *r = d->replays;
+
+    while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
+        r = r->next;
+    return r;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    replays_pump(timer->data);
+}
+
+void replays_go_on(struct dispatcher *d)
+{
+    if (!uv_is_active((uv_handle_t *)&d->replay_timer))
+        uv_timer_start(&d->replay_timer, on_timer, TICK_MS, TICK_MS);
+}
+
+void replays_add(struct dispatcher *d, struct running *r)
+{
+    struct running **link = &d->replays;
+
+    while (*link != NULL)
+        link = &(*link)->next;
+    r->next = NULL;
+    *link = r;
+    replays_go_on(d);
+}
+
+void replays_end(struct running *r, enum replay_state state)
+{
+    r->record.state = state;
+    r->record.ended_at_ms = clock_now_ms();
+    r->is_dirty = true;
+}
+
+struct loading {
+    struct dispatcher *d;
+    int64_t kept_since_ms;
+};
+
+static bool on_replay(void *data, const struct replay *replay)
+{
+    struct loading *l = data;
+
+    if (replay->state == REPLAY_RUNNING || replay->retrying > 0) {
+        replays_add(l->d, running_new(replay));
+    } else if (replay->ended_at_ms < l->kept_since_ms) {
+        change_replay_del(l->d->filling, replay);
+    }
+    return true;
+}
+
+void replays_load(struct dispatcher *d)
+{
+    struct loading l = { .d = d, .kept_since_ms = clock_now_ms() - KEPT_MS };
+
+    uv_timer_init(role_loop(d->role), &d->replay_timer);
+    d->replay_timer.data = d;
+    if (replays_each(d->history, NULL, on_replay, &l) != OK)
+        log_fatal("replays cannot be read", "");
+    if (change_n(d->filling) > 0)
+        settle_touch(d);
+}
+
+// --- what came of it ---
+
+// Before which all is done.
+static uint64_t progress(const struct running *r)
+{
+    bool is_list = r->record.ids.n_bytes > 0 && !r->record.unmatched;
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] < least)
+            least = r->open[i];
+    }
+    if (r->i_ahead < r->n_ahead && r->ahead[r->i_ahead].no < least)
+        least = r->ahead[r->i_ahead].no;
+    if (least == UINT64_MAX)
+        return r->read_no;
+    return is_list ? least : least - 1;
+}
+
+void replays_say(struct dispatcher *d)
+{
+    for (struct running *r = d->replays; r != NULL; r = r->next) {
+        if (!r->is_dirty)
+            continue;
+        r->is_dirty = false;
+        r->record.next = progress(r);
+        change_replay_put(d->filling, &r->record);
+    }
+}
+
+static void land(struct running *r, uint64_t no)
+{
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] == no) {
+            r->open[i] = r->open[--r->n_open];
+            return;
+        }
+    }
+}
+
+static void count(struct running *r, enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_DELIVERED:
+        r->record.delivered++;
+        break;
+    case DELIVERY_DEAD:
+        r->record.dead++;
+        break;
+    case DELIVERY_CANCELLED:
+        r->record.cancelled++;
+        break;
+    case DELIVERY_RETRYING:
+        r->record.retrying++;
+        break;
+    }
+    r->is_dirty = true;
+}
+
+void replays_settled(struct dispatcher *d, struct delivery *dv,
+                     enum delivery_state state)
+{
+    struct running *r = find_by_tag(d, dv->replay, dv->hook->no);
+    bool was_sent = dv->is_replaying;
+
+    if (was_sent)
+        d->n_replaying--;
+    dv->is_replaying = false;
+    if (r == NULL)
+        return;
+    if (was_sent) {
+        land(r, dv->replay_no);
+    } else if (r->record.retrying > 0) {
+        r->record.retrying--;
+    }
+    count(r, state);
+}
+
+// --- sending ---
+
+static double refill(double tokens, int64_t *at_us, double rate)
+{
+    int64_t now_us = clock_mono_us();
+    double burst = rate / 50 > 1 ? rate / 50 : 1;
+
+    if (*at_us != 0)
+        tokens += rate * (double)(now_us - *at_us) / 1e6;
+    *at_us = now_us;
+    return tokens < burst ? tokens : burst;
+}
+
+// Whose tokens its attempts take: its own, or all the others' together.
+static double *tokens_of(struct dispatcher *d, struct running *r)
+{
+    if (r->record.rate_per_second > 0) {
+        r->tokens = refill(r->tokens, &r->tokens_at_us,
+                           (double)r->record.rate_per_second);
+        return &r->tokens;
+    }
+    d->replay_tokens = refill(d->replay_tokens, &d->replay_tokens_at_us,
+                              (double)d->config->replay_rate);
+    return &d->replay_tokens;
+}
+
+static size_t places(const struct dispatcher *d)
+{
+    size_t n = (size_t)d->config->max_inflight * d->n_senders / PLACES_SHARE;
+
+    return n > 4 ? n : 4;
+}
+
+static bool may_send(struct dispatcher *d, const struct running *r,
+                     struct followed *f)
+{
+    const struct sender_link *link;
+    uint32_t window = pace_window(&f->pace, &f->limits) / HOOK_SHARE;
+    int64_t now_us = clock_mono_us();
+    uint64_t full = d->config->max_inflight -
+                    d->config->max_inflight / LIVE_SHARE;
+
+    if (d->is_draining || f->first != NULL || f->is_fetchable ||
+        f->disable_wanted != HOOK_NOT_DISABLED || d->free_slot == NO_SLOT ||
+        d->n_replaying >= places(d) || r->n_open == REPLAY_OPEN_MAX ||
+        r->n_open >= (window > 1 ? window : 1))
+        return false;
+    if (pace_next_us(&f->pace, &f->limits, f->n_sent, now_us) > now_us)
+        return false;
+    if (!f->is_ready)
+        f->sender = f->wanted_sender;
+    link = &d->senders[f->sender];
+    return link->chan != NULL && link->n_sent < full && endpoint_admits(f);
+}
+
+// It was part of another replay, and has been waiting for another attempt.
+static void leave_other(struct dispatcher *d, struct delivery *dv)
+{
+    if (dv->replay != 0)
+        replays_settled(d, dv, DELIVERY_CANCELLED);
+    dv->replay = 0;
+}
+
+static void send_one(struct dispatcher *d, struct running *r, struct followed *f,
+                 const struct candidate *c)
+{
+    struct delivery *dv = NULL;
+    enum err err = OK;
+
+    if (r->record.unmatched) {
+        if (open_find(d, f->no, c->position) != NULL)
+            err = ERR_AGAIN;
+        else
+            dv = manual_open_never(d, f, c->position);
+    } else {
+        err = manual_open(d, f, c->position, &dv);
+    }
+    if (err != OK) { // it is sent anyway, or cannot be
+        count(r, DELIVERY_CANCELLED);
+        return;
+    }
+    leave_other(d, dv);
+    dv->replay = r->tag;
+    dv->replay_no = c->no;
+    dv->is_replaying = true;
+    if (dv->past != PAST_NONE)
+        dv->n_before = dv->n_attempts;
+    r->open[r->n_open++] = c->no;
+    d->n_replaying++;
+    pace_sent(&f->pace, &f->limits, clock_mono_us());
+    send_delivery(d, dv);
+}
+
+static bool is_done(const struct running *r)
+{
+    return r->is_read && r->i_ahead == r->n_ahead && r->n_open == 0 &&
+           r->record.retrying == 0;
+}
+
+// What is left of what was counted has become something else meanwhile.
+static void finish(struct running *r)
+{
+    struct replay *p = &r->record;
+    uint64_t settled = p->delivered + p->dead + p->cancelled;
+
+    if (settled < p->matched)
+        p->cancelled += p->matched - settled;
+    replays_end(r, REPLAY_DONE);
+}
+
+// False: it rests for now.
+static bool send_some(struct dispatcher *d, struct running *r)
+{
+    struct followed *f = followed_find(d, r->record.hook_no);
+    double *tokens;
+
+    if (f == NULL || f->hook == NULL) {
+        replays_end(r, REPLAY_CANCELLED);
+        return false;
+    }
+    if (!followed_is_active(f))
+        return false;
+    if (r->i_ahead == r->n_ahead)
+        source_read(d, r, f);
+    tokens = tokens_of(d, r);
+    while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
+        *tokens -= 1;
+        send_one(d, r, f, &r->ahead[r->i_ahead++]);
+    }
+    if (is_done(r))
+        finish(r);
+    return true;
+}
+
+// Those that have ended and wait for nothing leave the memory once their record
+// is said.
+static void sweep(struct dispatcher *d)
+{
+    struct running **link = &d->replays;
+
+    while (*link != NULL) {
+        struct running *r = *link;
+
+        if (r->record.state != REPLAY_RUNNING && !r->is_dirty &&
+            r->n_open == 0 && r->record.retrying == 0) {
+            *link = r->next;
+            running_free(r);
+        } else {
+            link = &r->next;
+        }
+    }
+}
+
+// The first goes to the end, so that each has its turn.
+static void rotate(struct dispatcher *d)
+{
+    struct running *first = d->replays;
+
+    if (first->next == NULL)
+        return;
+    d->replays = first->next;
+    replays_add(d, first);
+}
+
+void replays_pump(struct dispatcher *d)
+{
+    struct running *r;
+    bool has_news = false;
+
+    jobs_run(d);
+    sweep(d);
+    for (size_t i = 0; i < LOOKS_AT_ONCE && (r = d->replays) != NULL; i++) {
+        if (r->record.state == REPLAY_RUNNING)
+            send_some(d, r);
+        has_news = has_news || r->is_dirty;
+        rotate(d);
+        if (r == d->replays)
+            break; // the only one
+    }
+    if (has_news)
+        settle_touch(d);
+    if (d->replays == NULL && d->jobs == NULL)
+        uv_timer_stop(&d->replay_timer);
+}

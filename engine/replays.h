@@ -1,0 +1,73 @@
+// replays.h — the inside of replays, shared by their files.
+//
+//   replay_source.c  which deliveries a replay is about, some at a time
+//   replay_jobs.c    asked for, counted, cancelled
+//   replays.c        sent, at their pace, and accounted for
+
+#ifndef ENGINE_REPLAYS_H
+#define ENGINE_REPLAYS_H
+
+#include "common/ask.h"
+#include "engine/dispatch.h"
+
+#define REPLAY_AHEAD    64 // candidates that are read ahead
+#define REPLAY_OPEN_MAX 32 // attempts of one in flight
+
+// A delivery that a replay is about.
+struct candidate {
+    struct position position;
+    uint64_t no; // where it lies in the source
+};
+
+struct number_set {
+    uint64_t *at; // owned; 0: free
+    size_t n, room;
+};
+
+struct running {
+    struct running *next;
+    struct replay record; // what it points to is in `text`
+    struct buf text;
+    uint64_t tag;
+    uint64_t read_no; // the source is read up to here
+    bool is_read;     // to its end
+    bool is_dirty;    // the record is not as committed
+    struct candidate ahead[REPLAY_AHEAD];
+    size_t n_ahead, i_ahead;
+    uint64_t open[REPLAY_OPEN_MAX]; // numbers of what is in flight
+    size_t n_open;
+    double tokens;
+    int64_t tokens_at_us;
+    // Counting, before it runs:
+    uint64_t n_found;
+    uint64_t n_gone; // the payload was removed
+    // Of one that is about events that the hook never got:
+    struct match_index *index;  // of this hook alone
+    struct number_set pending;  // what waits for its first attempt
+    struct due_row pending_row; // the last one that was read
+    bool are_pending_read;
+};
+
+// --- replay_source.c ---
+
+// A copy of the record. Free it with running_free().
+struct running *running_new(const struct replay *record);
+void running_free(struct running *r);
+
+// Reads some: `n_ahead` grows, or `is_read` is set, or neither yet. Needs room.
+void source_read(struct dispatcher *d, struct running *r,
+                 const struct followed *f);
+
+// --- replay_jobs.c ---
+
+void jobs_run(struct dispatcher *d); // a little of what is counted
+
+// --- replays.c ---
+
+void replays_add(struct dispatcher *d, struct running *r);
+struct running *replays_find(const struct dispatcher *d, const struct id *id,
+                             uint64_t hook_no);
+void replays_end(struct running *r, enum replay_state state);
+void replays_go_on(struct dispatcher *d); // there is something to do
+
+#endif
