@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "api/commands.h"
+#include "common/config.h"
+#include "common/mem.h"
 
 #define SETS_MAX 64
 
@@ -32,40 +34,22 @@ static int describe(const struct config_sources *sources)
     return judge(sources);
 }
 
-int command_config(const struct command *command, int argc, char **argv)
+int command_config(const struct args *args)
 {
-    static const struct option options[] = {
-        { "check", required_argument, NULL, 'k' },
-        { "config", required_argument, NULL, 'c' },
-        { "set", required_argument, NULL, 's' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
     char *sets[SETS_MAX];
-    struct config_sources sources = { .sets = sets };
-    const char *check = NULL;
-    int option;
+    struct config_sources sources = { .sets = sets,
+                                      .file = args_text(args, "config") };
+    const char *check = args_text(args, "check");
+    const char *set;
+    size_t i = 0;
 
-    while ((option = command_option(argc, argv, options)) != -1) {
-        if (option == 'h')
-            return command_help(command);
-        if (option == 'k') {
-            check = optarg;
-        } else if (option == 'c') {
-            sources.file = optarg;
-        } else if (option == 's' && sources.n_sets < SETS_MAX) {
-            sets[sources.n_sets++] = optarg;
-        } else {
-            return command_misused(command, "%s is not right here",
-                                   argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        return command_misused(command, "%s is not right here", argv[optind]);
+    while ((set = args_next(args, "set", &i)) != NULL &&
+           sources.n_sets < SETS_MAX)
+        sets[sources.n_sets++] = xstrdup(set); // until the process ends
     if (check == NULL)
         return describe(&sources);
     if (sources.file != NULL || sources.n_sets > 0)
-        return command_misused(command, "--check judges its file alone");
+        return command_misused(args->command, "--check judges its file alone");
     sources.file = check;
     sources.no_environment = true;
     if (judge(&sources) != 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/commands.h"
+#include "common/config.h"
 #include "common/keyring.h"
 #include "queue/queue.h"
 
@@ -76,32 +77,14 @@ static int rekey(const struct config *config, const char *data_dir)
     return status;
 }
 
-int command_rekey(const struct command *command, int argc, char **argv)
+int command_rekey(const struct args *args)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "data-dir", required_argument, NULL, 'd' },
-        { NULL, 0, NULL, 0 },
-    };
-    struct config_sources sources = { .n_sets = 0 };
-    const char *data_dir = NULL;
+    struct config_sources sources = { .file = args_text(args, "config") };
+    const char *data_dir = args_text(args, "data-dir");
     struct config config;
     struct buf faults;
     int status = EXIT_FAILED;
-    int option;
 
-    while ((option = command_option(argc, argv, options)) != -1) {
-        if (option == 'c') {
-            sources.file = optarg;
-        } else if (option == 'd') {
-            data_dir = optarg;
-        } else {
-            return command_misused(command, "%s is not right here",
-                                   argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        return command_misused(command, "%s is not right here", argv[optind]);
     buf_init(&faults, 0);
     if (config_load(&sources, &config, &faults) == OK) {
         status = rekey(&config, data_dir != NULL ? data_dir : config.data_dir);

@@ -2,9 +2,26 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "api/commands.h"
+#include "api/export.h"
+#include "api/screen.h"
+#include "common/config.h"
 #include "queue/queue.h"
+
+struct verifying {
+    struct progress progress;
+};
+
+static bool on_progress(void *data, uint64_t done, uint64_t total)
+{
+    struct verifying *v = data;
+
+    v->progress.total = total;
+    progress_show(&v->progress, done < total ? done : total);
+    return !screen_is_interrupted();
+}
 
 static void put_fault(void *data, const char *what)
 {
@@ -66,72 +83,53 @@ static void print_report(const struct queue_report *r, bool is_json)
                   is_balanced(r));
 }
 
-static int verify(const char *data_dir, uint64_t max_bytes, bool is_json)
+static int verify(const struct args *args, const char *data_dir,
+                  uint64_t max_bytes)
 {
     struct queue_config qc = { .data_dir = data_dir, .max_bytes = max_bytes };
+    struct verifying v = { .progress = { .what = NULL } };
     struct queue_report report;
     enum err err = queue_n_shards(data_dir, &qc.n_shards);
 
     if (err == ERR_NOTFOUND) {
-        fprintf(stderr, "posthorn verify: there is no queue in %s\n", data_dir);
-        return EXIT_FAILED;
+        return command_failed(args->command, "there is no queue in %s",
+                              data_dir);
     }
+    screen_catch_interrupts();
+    progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)
-        err = queue_verify(&qc, put_fault, NULL, &report);
+        err = queue_verify(&qc, put_fault, on_progress, &v, &report);
+    if (err == ERR_AGAIN)
+        return command_failed(args->command, "interrupted; nothing was changed");
     if (err != OK) {
-        fprintf(stderr, "posthorn verify: %s cannot be read: %s\n", data_dir,
-                err_str(err));
-        return EXIT_FAILED;
+        return command_failed(args->command, "%s cannot be read: %s", data_dir,
+                              err_str(err));
     }
-    print_report(&report, is_json);
+    progress_end(&v.progress, v.progress.total);
+    print_report(&report, args_has(args, "json"));
     return is_balanced(&report) ? 0 : EXIT_FAILED;
 }
 
-// The directory that the settings name if `data_dir` is NULL.
-static int verify_configured(const char *data_dir, bool is_json)
+int command_verify(const struct args *args)
 {
+    const char *path = args->n_operands > 0 ? args->operands[0]
+                                            : args_text(args, "data-dir");
     struct config_sources sources = { .n_sets = 0 };
     struct config config;
     struct buf faults;
+    struct stat st;
     int status = EXIT_FAILED;
 
+    if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        return export_verify(args, path);
     buf_init(&faults, 0);
     if (config_load(&sources, &config, &faults) == OK) {
-        status = verify(data_dir != NULL ? data_dir : config.data_dir,
-                        config.max_queue_bytes, is_json);
+        status = verify(args, path != NULL ? path : config.data_dir,
+                        config.max_queue_bytes);
     } else {
         fputs(buf_cstr(&faults), stderr);
     }
     config_clear(&config);
     buf_clear(&faults);
     return status;
-}
-
-int command_verify(const struct command *command, int argc, char **argv)
-{
-    static const struct option options[] = {
-        { "data-dir", required_argument, NULL, 'd' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    const char *data_dir = NULL;
-    bool is_json = false;
-    int option;
-
-    while ((option = command_option(argc, argv, options)) != -1) {
-        if (option == 'h')
-            return command_help(command);
-        if (option == 'd') {
-            data_dir = optarg;
-        } else if (option == 'j') {
-            is_json = true;
-        } else {
-            return command_misused(command, "%s is not right here",
-                                   argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        return command_misused(command, "%s is not right here", argv[optind]);
-    return verify_configured(data_dir, is_json);
 }

@@ -7,31 +7,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "api/screen.h"
 #include "common/config.h"
 #include "common/crypto.h"
-#include "common/json.h"
 #include "common/mem.h"
 
 #define ANSWER_MAX_BYTES  (64 << 20)
 #define CONNECT_TIMEOUT_S 5L
 #define TIMEOUT_S         120L
 #define TOKEN_MAX_BYTES   256
+#define FILE_MAX_BYTES    ((size_t)8 << 20)
+#define READ_BYTES        65536
+
+struct client {
+    const struct command *command;
+    char *api, *ingest; // owned, without a slash at their ends
+    char *token;        // owned
+};
 
 // --- where, and as whom ---
 
-static enum err read_token_file(const char *command, const char *data_dir,
-                                char **out)
+static enum err read_token_file(const struct command *command,
+                                const char *data_dir, char **out)
 {
     char *path = xasprintf("%s/admin.token", data_dir);
     char text[TOKEN_MAX_BYTES + 2] = "";
     FILE *file = fopen(path, "re");
 
     if (file == NULL) {
-        fprintf(stderr,
-                "posthorn %s: no token: give --token or POSTHORN_TOKEN, or run "
-                "it where %s can be read (%s)\n",
-                command, path, strerror(errno));
+        command_failed(command,
+                       "no token: give --token or POSTHORN_TOKEN, or run it "
+                       "where %s can be read (%s)",
+                       path, strerror(errno));
         free(path);
         return ERR_DENIED;
     }
@@ -45,11 +54,10 @@ static enum err read_token_file(const char *command, const char *data_dir,
 }
 
 // What is missing comes from the settings of the engine on this machine.
-static enum err fill_from_settings(const char *command,
-                                   const struct client_options *options,
-                                   struct client *out)
+static enum err fill_from_settings(const struct args *a, struct client *out)
 {
     struct config_sources sources = { .n_sets = 0 };
+    const char *data_dir = args_text(a, "data-dir");
     struct config config;
     struct buf faults;
     enum err err;
@@ -61,10 +69,11 @@ static enum err fill_from_settings(const char *command,
     } else {
         if (out->api == NULL)
             out->api = xasprintf("http://%s", config.api_listen);
+        if (out->ingest == NULL)
+            out->ingest = xasprintf("http://%s", config.ingest_listen);
         if (out->token == NULL) {
-            err = read_token_file(command,
-                                  options->data_dir != NULL ? options->data_dir
-                                                            : config.data_dir,
+            err = read_token_file(a->command,
+                                  data_dir != NULL ? data_dir : config.data_dir,
                                   &out->token);
         }
     }
@@ -73,53 +82,105 @@ static enum err fill_from_settings(const char *command,
     return err;
 }
 
-static char *copy_of(const char *option, const char *variable)
+static char *copy_of(const struct args *a, const char *option,
+                     const char *variable)
 {
-    const char *text = option != NULL ? option : getenv(variable);
+    const char *text = args_text(a, option);
 
+    if (text == NULL)
+        text = getenv(variable);
     return text != NULL && text[0] != '\0' ? xstrdup(text) : NULL;
 }
 
-enum err client_open(const char *command, const struct client_options *options,
-                     struct client *out)
-{
-    enum err err = OK;
-
-    out->api = copy_of(options->api, "POSTHORN_API");
-    out->token = copy_of(options->token, "POSTHORN_TOKEN");
-    if (out->api == NULL || out->token == NULL)
-        err = fill_from_settings(command, options, out);
-    if (err != OK) {
-        client_close(out);
-        return err;
-    }
-    while (out->api[0] != '\0' && out->api[strlen(out->api) - 1] == '/')
-        out->api[strlen(out->api) - 1] = '\0';
-    return OK;
-}
-
-void client_close(struct client *c)
+static void close_client(struct client *c)
 {
     free(c->api);
+    free(c->ingest);
     if (c->token != NULL)
         crypto_wipe(c->token, strlen(c->token));
     free(c->token);
-    *c = (struct client){ NULL, NULL };
+}
+
+static void cut_slashes(char *url)
+{
+    while (url[0] != '\0' && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+}
+
+static enum err open_client(const struct args *a, struct client *out)
+{
+    enum err err = OK;
+
+    *out = (struct client){ .command = a->command };
+    out->api = copy_of(a, "api", "POSTHORN_API");
+    out->ingest = copy_of(a, "ingest", "POSTHORN_INGEST");
+    out->token = copy_of(a, "token", "POSTHORN_TOKEN");
+    if (out->api == NULL || out->ingest == NULL || out->token == NULL)
+        err = fill_from_settings(a, out);
+    if (err != OK) {
+        close_client(out);
+        return err;
+    }
+    cut_slashes(out->api);
+    cut_slashes(out->ingest);
+    return OK;
 }
 
 // --- calls ---
 
+struct exchange {
+    const struct client_call *call;
+    struct buf *answer;
+    CURL *easy;
+};
+
 static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
 {
-    struct buf *answer = data;
+    struct exchange *x = data;
+    long status = 0;
 
     (void)one;
-    buf_put(answer, at, n_bytes);
-    return answer->overflow ? 0 : n_bytes;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->call->on_piece != NULL && status == 200) {
+        return x->call->on_piece(x->call->data, (struct str){ at, n_bytes })
+                   ? n_bytes
+                   : 0;
+    }
+    buf_put(x->answer, at, n_bytes);
+    return x->answer->overflow ? 0 : n_bytes;
+}
+
+static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+{
+    static const char name[] = "X-Continuation-Token:";
+    const struct exchange *x = data;
+    size_t n = sizeof(name) - 1;
+
+    (void)one;
+    if (x->call->next == NULL || n_bytes <= n || strncasecmp(at, name, n) != 0)
+        return n_bytes;
+    while (n < n_bytes && at[n] == ' ')
+        n++;
+    buf_reset(x->call->next);
+    for (; n < n_bytes && at[n] != '\r' && at[n] != '\n'; n++)
+        buf_putc(x->call->next, at[n]);
+    return n_bytes;
+}
+
+static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
+                       curl_off_t d)
+{
+    const struct exchange *x = data;
+
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return screen_is_interrupted() && !x->call->is_whole ? 1 : 0;
 }
 
 // The message of an error, or all that was answered.
-static void put_refusal(const char *command, long status,
+static void put_refusal(const struct command *command, long status,
                         const struct buf *answer)
 {
     struct json *json = NULL;
@@ -128,27 +189,37 @@ static void put_refusal(const char *command, long status,
     if (json_parse(buf_str(answer), &json_default_limits, &json, NULL) == OK)
         message = json_str(json_get(json_root(json), "message"));
     if (message.n_bytes > 0) {
-        fprintf(stderr, "posthorn %s: %.*s\n", command, STR_ARG(message));
+        command_failed(command, "%.*s", STR_ARG(message));
     } else {
-        fprintf(stderr, "posthorn %s: status %ld: %.*s\n", command, status,
-                STR_ARG(buf_str(answer)));
+        command_failed(command, "status %ld: %.*s", status,
+                       STR_ARG(buf_str(answer)));
     }
     json_free(json);
 }
 
-static void set_options(CURL *easy, const struct client_call *call,
-                        const char *url, struct curl_slist *headers,
-                        struct buf *answer)
+static void set_options(struct exchange *x, const char *url,
+                        struct curl_slist *headers)
 {
+    const struct client_call *call = x->call;
+    CURL *easy = x->easy;
+
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    if (call->on_piece == NULL) {
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT,
+                         call->timeout_s > 0 ? call->timeout_s : TIMEOUT_S);
+    }
     if (call->body.n_bytes > 0) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                          (curl_off_t)call->body.n_bytes);
@@ -156,48 +227,106 @@ static void set_options(CURL *easy, const struct client_call *call,
     }
 }
 
-static enum err perform(CURL *easy, const struct client_call *call,
-                        const char *url, const struct buf *answer)
+static enum err perform(const struct client *c, struct exchange *x,
+                        const char *url)
 {
-    CURLcode code = curl_easy_perform(easy);
+    CURLcode code = curl_easy_perform(x->easy);
     long status = 0;
 
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return ERR_AGAIN;
+    if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
+        return OK; // it has enough
     if (code != CURLE_OK) {
-        fprintf(stderr, "posthorn %s: %s: %s\n", call->command, url,
-                curl_easy_strerror(code));
+        command_failed(c->command, "%s: %s", url, curl_easy_strerror(code));
         return ERR_IO;
     }
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200 && status <= 299)
         return OK;
-    put_refusal(call->command, status, answer);
+    if (x->call->is_quiet != NULL && x->call->is_quiet(status))
+        return status == 404 ? ERR_NOTFOUND : ERR_CONFLICT;
+    put_refusal(c->command, status, x->answer);
     return ERR_DENIED;
 }
 
-enum err client_send(const struct client *c, const struct client_call *call,
-                     struct buf *answer)
+static struct curl_slist *headers_of(const struct client *c,
+                                     const struct client_call *call)
 {
-    char *url = xasprintf("%s%s", c->api, call->path);
     char *token = xasprintf("Authorization: token %s", c->token);
-    struct curl_slist *headers = NULL;
-    CURL *easy;
-    enum err err;
+    char *type = xasprintf("Content-Type: %s",
+                           call->content_type != NULL ? call->content_type
+                                                      : "application/json");
+    struct curl_slist *headers = curl_slist_append(NULL, token);
 
-    answer->cap_bytes = ANSWER_MAX_BYTES;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    easy = curl_easy_init();
-    if (easy == NULL)
-        abort(); // as any want of memory
-    headers = curl_slist_append(headers, token);
-    headers = curl_slist_append(headers, "Content-Type: application/json");
-    set_options(easy, call, url, headers, answer);
-    err = perform(easy, call, url, answer);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(easy);
+    headers = curl_slist_append(headers, type);
+    if (call->header != NULL)
+        headers = curl_slist_append(headers, call->header);
     crypto_wipe(token, strlen(token));
     free(token);
+    free(type);
+    return headers;
+}
+
+enum err client_request(const struct args *a, const struct client_call *call,
+                        struct buf *answer)
+{
+    struct exchange x = { .call = call, .answer = answer };
+    struct curl_slist *headers;
+    struct client c;
+    char *url;
+    enum err err = open_client(a, &c);
+
+    if (err != OK)
+        return err;
+    url = xasprintf("%s%s", call->is_intake ? c.ingest : c.api, call->path);
+    answer->cap_bytes = ANSWER_MAX_BYTES;
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    x.easy = curl_easy_init();
+    if (x.easy == NULL)
+        abort(); // as any want of memory
+    headers = headers_of(&c, call);
+    set_options(&x, url, headers);
+    err = perform(&c, &x, url);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(x.easy);
     free(url);
+    close_client(&c);
     return err;
+}
+
+bool client_read(const struct command *command, const struct buf *answer,
+                 struct json **out)
+{
+    struct json_limits limits = json_default_limits;
+
+    limits.max_keys = SIZE_MAX;
+    limits.max_string_bytes = SIZE_MAX;
+    if (json_parse(buf_str(answer), &limits, out, NULL) == OK)
+        return true;
+    command_failed(command, "the answer is not understood");
+    return false;
+}
+
+bool client_read_file(const struct command *command, const char *path,
+                      struct buf *out)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    size_t n;
+
+    if (file == NULL) {
+        command_failed(command, "%s cannot be read: %s", path, strerror(errno));
+        return false;
+    }
+    do {
+        char *at = buf_reserve(out, READ_BYTES);
+
+        n = fread(at, 1, READ_BYTES, file);
+        buf_added(out, n);
+    } while (n > 0 && out->n_bytes < FILE_MAX_BYTES);
+    if (file != stdin)
+        fclose(file);
+    return true;
 }
 
 void client_put_segment(struct buf *path, const char *segment)

@@ -1,44 +1,52 @@
-// client.h — calls the API for the commands of the command line.
+// client.h — calls the engine for the commands of the command line.
 
 #ifndef API_CLIENT_H
 #define API_CLIENT_H
 
+#include <stdbool.h>
+
+#include "api/args.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/str.h"
 
-// As given on the command line; NULL: not given.
-struct client_options {
-    const char *api;      // base URL
-    const char *token;    // itself
-    const char *data_dir; // of an engine on this machine
-};
-
-struct client {
-    char *api;   // owned, without a slash at its end
-    char *token; // owned
-};
-
-// Finds where to call and as whom: the options, else POSTHORN_API and
-// POSTHORN_TOKEN, else what the settings say of the engine on this machine and
-// its admin.token. An error is said on stderr, with `command` in front.
-MUST_CHECK enum err client_open(const char *command,
-                                const struct client_options *options,
-                                struct client *out);
-void client_close(struct client *c);
-
-// Makes a call and reads the answer whole. `body` is JSON; empty: none.
-// OK: the status is 2xx. Otherwise what is wrong is said on stderr, with
-// `command` in front: ERR_IO, nobody answers; ERR_DENIED, another status.
 struct client_call {
-    const char *command;
     const char *method;
     const char *path;
-    struct str body;
+    struct str body;          // empty: none
+    const char *content_type; // NULL: JSON
+    const char *header;       // one more, "Name: value"; or NULL
+    bool is_intake;           // to the intake's address
+    bool is_whole;            // not ended by an interrupt: it changes something
+    long timeout_s;           // 0: two minutes
+    struct buf *next;         // gets X-Continuation-Token; or NULL
+    // A refusal with such a status is not said; or NULL.
+    bool (*is_quiet)(long status);
+    // Gets a successful answer piece by piece, as long as it comes; false ends
+    // it. NULL: it is read whole.
+    bool (*on_piece)(void *data, struct str piece);
+    void *data;
 };
-MUST_CHECK enum err client_send(const struct client *c,
-                                const struct client_call *call,
-                                struct buf *answer);
+
+// Makes a call to where the options --api, --ingest and --token say, else
+// POSTHORN_API, POSTHORN_INGEST and POSTHORN_TOKEN, else the settings of the
+// engine on this machine and the admin.token in --data-dir.
+// OK: the status is 2xx. Otherwise what is wrong is said on stderr: ERR_IO,
+// nobody answers; ERR_DENIED, another status. ERR_NOTFOUND, ERR_CONFLICT: a quiet
+// one, 404 or else. ERR_AGAIN: interrupted.
+MUST_CHECK enum err client_request(const struct args *a,
+                                   const struct client_call *call,
+                                   struct buf *answer);
+
+// Parses an answer; free it with json_free(). False: said on stderr.
+bool client_read(const struct command *command, const struct buf *answer,
+                 struct json **out);
+
+// Appends the content of a file ("-": of standard input), at most 8 MiB. False:
+// it cannot be read, which is said on stderr.
+bool client_read_file(const struct command *command, const char *path,
+                      struct buf *out);
 
 // Appends a segment of a path, percent-encoded.
 void client_put_segment(struct buf *path, const char *segment);

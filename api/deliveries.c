@@ -381,6 +381,7 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
                       unsigned first_shard, unsigned n)
 {
     uint64_t row_nos[QUEUE_SHARDS_MAX] = { 0 };
+    enum err err = OK;
 
     if (p->query.cursor.n_bytes > 0 &&
         cursor_read(key, p->query.cursor, p->owner_no, row_nos, n) != OK) {
@@ -390,6 +391,13 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
         return false;
     }
     p->n_lanes = n;
+    // Where the history ends now: what comes later is on no page of this list.
+    for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK; i++)
+        err = history_end(p->call->api->shards[first_shard + i], &row_nos[i]);
+    if (err != OK) {
+        call_fail_store(p->call, err);
+        return false;
+    }
     for (unsigned i = 0; i < n; i++) {
         p->lanes[i] = (struct lane){ .shard = first_shard + i,
                                      .from_no = row_nos[i],

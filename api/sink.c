@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "api/commands.h"
+#include "common/config.h"
 #include "api/sink_signature.h"
 #include "common/clock.h"
 #include "common/config_types.h"
@@ -293,54 +294,17 @@ static int run(const struct sink_options *options)
     _exit(0);
 }
 
-static enum err read_option(struct sink_options *out, int option)
+int command_sink(const struct args *args)
 {
-    switch (option) {
-    case 'l':
-        out->listen = optarg;
-        return OK;
-    case 's':
-        out->secret = optarg;
-        return OK;
-    case 'c':
-        return config_read_count(str_of(optarg), STATUS_MIN, STATUS_MAX,
-                                 &out->status);
-    case 'd':
-        return config_read_count(str_of(optarg), 0, DELAY_MAX_MS,
-                                 &out->delay_ms);
-    case 'q':
-        out->is_quiet = true;
-        return OK;
-    default:
-        return ERR_INVALID;
-    }
-}
+    struct sink_options chosen = { .listen = args_text(args, "listen"),
+                                   .secret = args_text(args, "secret"),
+                                   .is_quiet = args_has(args, "quiet") };
 
-int command_sink(const struct command *command, int argc, char **argv)
-{
-    static const struct option options[] = {
-        { "listen", required_argument, NULL, 'l' },
-        { "secret", required_argument, NULL, 's' },
-        { "status", required_argument, NULL, 'c' },
-        { "delay-ms", required_argument, NULL, 'd' },
-        { "quiet", no_argument, NULL, 'q' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    struct sink_options chosen = { .status = 200 };
-    int option;
-
-    while ((option = command_option(argc, argv, options)) != -1) {
-        if (option == 'h')
-            return command_help(command);
-        if (read_option(&chosen, option) != OK) {
-            return command_misused(command, "%s is not right here",
-                                   argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        return command_misused(command, "%s is not right here", argv[optind]);
     if (chosen.listen == NULL)
-        return command_misused(command, "--listen is needed");
+        return command_misused(args->command, "--listen is needed");
+    if (!args_number(args, "status", STATUS_MIN, STATUS_MAX, 200,
+                     &chosen.status) ||
+        !args_number(args, "delay-ms", 0, DELAY_MAX_MS, 0, &chosen.delay_ms))
+        return EXIT_USAGE;
     return run(&chosen);
 }

@@ -27,6 +27,8 @@
 
 // Of a hook's newest pings, so many are searched for one to send again.
 #define PINGS_SEARCHED 1000
+// And of its newest attempts for one of an event that is gone.
+#define TRACES_SEARCHED 20000
 #define ROWS_READ      128
 
 struct manual {
@@ -459,6 +461,28 @@ static enum err redeliver_event(struct search *s, struct position position)
     return OK;
 }
 
+static bool on_trace(void *data, uint64_t no, const struct attempt *a)
+{
+    struct search *s = data;
+
+    (void)no;
+    s->is_found = id_eq(&a->event_id, &s->ask->event_id);
+    return !s->is_found;
+}
+
+// Whether the event was once sent to the hook. An id of our own tells where its
+// attempts lie; one of the producer's is looked for among the newest.
+static bool has_left_attempts(struct search *s)
+{
+    struct position position;
+
+    put_be64(position.bytes, id_serial(&s->ask->event_id));
+    if (position_cmp(position, position_start) != 0 &&
+        search_history(s, &position, TRACES_SEARCHED, on_trace) == OK)
+        return true;
+    return search_history(s, NULL, TRACES_SEARCHED, on_trace) == OK;
+}
+
 static enum err redeliver(struct search *s)
 {
     struct position position;
@@ -467,9 +491,11 @@ static enum err redeliver(struct search *s)
 
     if (err == OK)
         return redeliver_event(s, position);
-    if (err != ERR_NOTFOUND)
-        return err;
-    return search_history(s, &position_start, PINGS_SEARCHED, on_ping_row);
+    if (err == ERR_NOTFOUND)
+        err = search_history(s, &position_start, PINGS_SEARCHED, on_ping_row);
+    if (err == ERR_NOTFOUND && has_left_attempts(s))
+        err = ERR_GONE;
+    return err;
 }
 
 // --- questions ---

@@ -313,18 +313,21 @@ static enum err row_at(struct shard_view *view, int64_t at_us, uint64_t *out)
 static enum err jump(struct scanning *s)
 {
     uint64_t no = 0;
+    uint64_t from_no = s->query->from_no;
     uint8_t *at = s->range.from + s->range.n_bytes - 8;
     enum err err = OK;
 
-    if (s->query->event != NULL || s->query->from_no > 0)
+    if (s->query->event != NULL)
         return OK;
     if (s->query->oldest_first && s->filter->since_us > INT64_MIN + SLACK_US) {
         err = row_at(s->view, s->filter->since_us - SLACK_US, &no);
-        put_be64(at, no > 0 ? no - 1 : 0);
+        if (no > from_no + 1)
+            put_be64(at, no - 1);
     } else if (!s->query->oldest_first &&
                s->filter->until_us < INT64_MAX - LONGEST_US) {
         err = row_at(s->view, s->filter->until_us + LONGEST_US, &no);
-        put_be64(at, no);
+        if (from_no == 0 || no < from_no)
+            put_be64(at, no);
     }
     return err;
 }

@@ -246,12 +246,32 @@ struct queue_report {
     uint64_t n_faults; // damaged records, rows without event, wrong counts
 };
 
+// So many records of all that there are. False: it shall end.
+typedef bool (*queue_progress)(void *data, uint64_t done, uint64_t total);
+
 // Reads everything in one consistent snapshot per environment, also beside a
 // running engine, and checks each record, that each row's event exists, and
-// that the books balance. `on_fault` gets a sentence for each fault.
+// that the books balance. `on_fault` gets a sentence for each fault;
+// `on_progress` may be NULL. ERR_AGAIN: it was ended.
 MUST_CHECK enum err queue_verify(const struct queue_config *config,
                                  void (*on_fault)(void *data, const char *what),
-                                 void *data, struct queue_report *out);
+                                 queue_progress on_progress, void *data,
+                                 struct queue_report *out);
+
+struct queue_copied {
+    uint64_t n_records, n_total;
+    uint64_t n_damaged; // left out, and set aside in damaged.jsonl
+};
+
+// Copies a data directory to `parent`/`name`, also beside a running engine: what
+// was committed at one moment. It has its name when it is complete and synced; on
+// any error nothing is left. `with_keys`: secret.key and admin.token, too. As long
+// as it takes, pages that the engine frees are not used again, so its files grow.
+// ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_FULL, ERR_DENIED.
+MUST_CHECK enum err queue_copy(const struct queue_config *config,
+                               const char *parent, const char *name,
+                               bool with_keys, queue_progress on_progress,
+                               void *data, struct queue_copied *out);
 
 // The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
 MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);

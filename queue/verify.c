@@ -15,6 +15,8 @@
 #include "queue/event_log.h"
 #include "queue/shard.h"
 
+#define SHOW_EVERY 4096
+
 struct check {
     const struct queue_config *config;
     void (*on_fault)(void *data, const char *what);
@@ -24,6 +26,8 @@ struct check {
     size_t n_wanted, room;
     struct position least_cursor;
     uint64_t n_needed; // of the shard at hand, by its counts
+    queue_progress on_progress;
+    uint64_t n_done, n_total;
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct check *c,
@@ -64,8 +68,14 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
 
     if (rc != 0)
         return store_err(s, rc, "verify");
-    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
         visit(c, k, key, val);
+        if (++c->n_done % SHOW_EVERY == 0 && c->on_progress != NULL &&
+            !c->on_progress(c->data, c->n_done, c->n_total)) {
+            mdb_cursor_close(cursor);
+            return ERR_AGAIN;
+        }
+    }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "verify");
 }
@@ -349,16 +359,56 @@ static enum err check_hooks(struct check *c)
     return err;
 }
 
+// So many records there are, as far as that can be told: for the progress only.
+static void count_environment(struct check *c, const char *name,
+                              uint64_t map_bytes, const char *const *dbs,
+                              size_t n_dbs)
+{
+    char *dir = xasprintf("%s/%s", c->config->data_dir, name);
+    struct store *s;
+    MDB_txn *txn;
+
+    if (store_open(dir, map_bytes, true, dbs, n_dbs, &s) == OK &&
+        store_read(s, &txn) == OK) {
+        for (size_t i = 0; i < n_dbs; i++) {
+            MDB_stat stat;
+
+            if (mdb_stat(txn, s->dbs[i], &stat) == 0)
+                c->n_total += stat.ms_entries;
+        }
+        store_read_end(s);
+    }
+    free(dir);
+}
+
+static void count_all(struct check *c)
+{
+    count_environment(c, "events", c->config->max_bytes, events_dbs,
+                      EVENTS_DBS);
+    for (unsigned k = 0; k < c->config->n_shards; k++) {
+        char *name = xasprintf("deliveries/%u", k);
+
+        count_environment(c, name, store_shard_map(c->config->max_bytes),
+                          shard_dbs, SHARD_DBS);
+        free(name);
+    }
+}
+
 enum err queue_verify(const struct queue_config *config,
                       void (*on_fault)(void *data, const char *what),
-                      void *data, struct queue_report *out)
+                      queue_progress on_progress, void *data,
+                      struct queue_report *out)
 {
-    struct check c = {
-        .config = config, .on_fault = on_fault, .data = data, .report = out
-    };
+    struct check c = { .config = config,
+                       .on_fault = on_fault,
+                       .on_progress = on_progress,
+                       .data = data,
+                       .report = out };
     enum err err = OK;
 
     memset(out, 0, sizeof(*out));
+    if (on_progress != NULL)
+        count_all(&c);
     for (unsigned k = 0; k < config->n_shards && err == OK; k++)
         err = check_shard(&c, k);
     if (err == OK)

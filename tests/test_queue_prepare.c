@@ -271,7 +271,7 @@ static int verify(struct place *p, unsigned n_shards)
     struct queue_report report;
 
     p->config.n_shards = n_shards;
-    if (queue_verify(&p->config, NULL, NULL, &report) != OK)
+    if (queue_verify(&p->config, NULL, NULL, NULL, &report) != OK)
         return 20;
     // The due rows and dead letters are of events that this test did not append.
     return report.n_faults == 2 * N_HOOKS + 1 && report.pending == N_HOOKS ? 0
@@ -355,7 +355,7 @@ static int scan_damaged(struct place *p, unsigned n)
     if (query.n_damaged != 1 || seen.n != 2 ||
         position_cmp(query.last, nth(3)) != 0)
         return 2;
-    if (queue_verify(&p->config, NULL, NULL, &report) != OK ||
+    if (queue_verify(&p->config, NULL, NULL, NULL, &report) != OK ||
         report.n_faults != 1)
         return 3;
     return 0;

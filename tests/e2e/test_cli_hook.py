@@ -123,5 +123,5 @@ def test_what_is_wrong_is_said(hook, words, status, said):
 def test_help_has_an_example(hook):
     done = subprocess.run([BINARY, "hook", "--help"], capture_output=True,
                           text=True, timeout=30)
-    assert done.returncode == 0 and "Example: posthorn hook create" in \
+    assert done.returncode == 0 and "\n  posthorn hook create" in \
         done.stdout

@@ -159,7 +159,7 @@ def test_wrong_usage_is_told(tmp_path):
             (["version", "x"], "usage: posthorn version"),
             (["verify", "--bogus"], "--bogus is not right here"),
             (["verify", "--data-dir"], "usage: posthorn verify"),
-            (["verify", "extra"], "extra is not right here"),
+            (["verify", "a", "extra"], "extra is not right here"),
             (["config", "--check", "a", "--set", "b=c"], "judges its file"),
             (["sink"], "--listen is needed"),
             (["sink", "--listen", "127.0.0.1:1", "--status", "99"], "99"),

@@ -1,0 +1,124 @@
+// cli_explain.c — `posthorn explain`: which hooks want an event, and why not.
+
+#include <stdio.h>
+
+#include "api/client.h"
+#include "api/commands.h"
+#include "api/place.h"
+#include "api/screen.h"
+
+
+static void print_request(const struct json_value *hook)
+{
+    const struct json_value *request = json_get(hook, "request");
+    struct json_iter it = json_iter(json_get(request, "headers"));
+    const struct json_value *v;
+    struct str name;
+
+    if (request == NULL)
+        return;
+    printf("%.*s %.*s\n", STR_ARG(json_str(json_get(request, "method"))),
+           STR_ARG(json_str(json_get(request, "url"))));
+    while ((v = json_next(&it, &name)) != NULL)
+        printf("%.*s: %.*s\n", STR_ARG(name), STR_ARG(json_str(v)));
+    printf("\n%.*s\n", STR_ARG(json_str(json_get(request, "body"))));
+}
+
+static void print_hooks(const struct json_value *hooks)
+{
+    static const char *const titles[] = { "HOOK", "OF", "MATCHES", "WHY NOT" };
+    struct json_iter it = json_iter(hooks);
+    const struct json_value *hook;
+    struct table t;
+    struct buf text;
+
+    buf_init(&text, 0);
+    table_init(&t, titles, 4, 3);
+    while ((hook = json_next(&it, NULL)) != NULL) {
+        bool matches = json_bool(json_get(hook, "matches"));
+        struct str project = json_str(json_get(hook, "projectName"));
+        struct str stack = json_str(json_get(hook, "stackName"));
+        struct str env = json_str(json_get(hook, "envName"));
+
+        buf_reset(&text);
+        buf_put_str(&text, project);
+        if (stack.n_bytes + env.n_bytes > 0)
+            buf_putc(&text, '/');
+        buf_put_str(&text, stack);
+        buf_put_str(&text, env);
+        table_put(&t, json_str(json_get(hook, "hookName")), PLAIN);
+        table_put(&t, buf_str(&text), PLAIN);
+        table_put(&t, matches ? STR("yes") : STR("no"), matches ? GREEN : DIM);
+        table_put(&t, json_str(json_get(hook, "reason")), PLAIN);
+    }
+    table_end(&t, stdout);
+    buf_clear(&text);
+}
+
+static int print(const struct args *args, const struct buf *answer)
+{
+    const char *only = args_text(args, "hook");
+    const struct json_value *hooks, *hook;
+    struct json_iter it;
+    struct json *json;
+
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        return 0;
+    }
+    if (!client_read(args->command, answer, &json))
+        return EXIT_FAILED;
+    hooks = json_get(json_root(json), "hooks");
+    print_hooks(hooks);
+    it = json_iter(hooks);
+    while ((hook = json_next(&it, NULL)) != NULL) {
+        if (only != NULL && str_is(json_str(json_get(hook, "hookName")), only)) {
+            putchar('\n');
+            print_request(hook);
+        }
+    }
+    json_free(json);
+    return 0;
+}
+
+int command_explain(const struct args *args)
+{
+    struct client_call call = { .method = "POST" };
+    const char *event = args_text(args, "event");
+    const char *id = args_text(args, "id");
+    struct place place;
+    struct buf path, body, answer;
+    int status = EXIT_FAILED;
+
+    if ((event != NULL) == (id != NULL))
+        return command_misused(args->command, "give --event FILE or --id ID");
+    if (!place_read(args, false, &place))
+        return EXIT_USAGE;
+    buf_init(&path, 0);
+    buf_init(&body, 0);
+    buf_init(&answer, 0);
+    buf_puts(&path, place.is_akinon ? "/organizations" : "/api/orgs");
+    client_put_segment(&path, place.org);
+    if (place.is_akinon) {
+        buf_puts(&path, "/projects");
+        client_put_segment(&path, place.project);
+    }
+    if (id != NULL) {
+        call.method = "GET";
+        buf_puts(&path, "/events");
+        client_put_segment(&path, id);
+    } else {
+        buf_puts(&path, "/explain");
+    }
+    buf_puts(&path, "?limit=1000");
+    call.path = buf_cstr(&path);
+    if (event == NULL || client_read_file(args->command, event, &body)) {
+        call.body = buf_str(&body);
+        if (client_request(args, &call, &answer) == OK)
+            status = print(args, &answer);
+    }
+    buf_clear(&answer);
+    buf_clear(&body);
+    buf_clear(&path);
+    return status;
+}

@@ -1,0 +1,72 @@
+// place.c — where the hooks of a command are.
+
+#include "api/place.h"
+
+#include "api/client.h"
+
+static const char *fault_of(const struct place *p, bool wants_hook)
+{
+    if (p->org == NULL)
+        return "--org is missing";
+    if (p->is_akinon &&
+        (p->project == NULL || p->stack != NULL || p->environment != NULL))
+        return "--akinon goes with --org and --project, which are ids";
+    if (!p->is_akinon && p->project != NULL &&
+        (p->stack != NULL) == (p->environment != NULL))
+        return "--project goes with --stack or --environment";
+    if (p->project == NULL && (p->stack != NULL || p->environment != NULL))
+        return "--project is missing";
+    if (wants_hook && p->hook == NULL)
+        return "--hook is missing";
+    return NULL;
+}
+
+bool place_read(const struct args *a, bool wants_hook, struct place *out)
+{
+    const char *fault;
+
+    *out = (struct place){ .org = args_text(a, "org"),
+                           .project = args_text(a, "project"),
+                           .stack = args_text(a, "stack"),
+                           .environment = args_text(a, "environment"),
+                           .hook = args_text(a, "hook"),
+                           .is_akinon = args_has(a, "akinon") };
+    fault = fault_of(out, wants_hook);
+    if (fault != NULL)
+        command_misused(a->command, "%s", fault);
+    return fault == NULL;
+}
+
+void place_put_hooks(const struct place *p, struct buf *path)
+{
+    if (p->is_akinon) {
+        buf_puts(path, "/organizations");
+        client_put_segment(path, p->org);
+        buf_puts(path, "/projects");
+        client_put_segment(path, p->project);
+        buf_puts(path, "/settings/webhooks");
+        return;
+    }
+    buf_puts(path, p->environment != NULL ? "/api/esc/environments"
+                   : p->stack != NULL     ? "/api/stacks"
+                                          : "/api/orgs");
+    client_put_segment(path, p->org);
+    if (p->project != NULL)
+        client_put_segment(path, p->project);
+    if (p->stack != NULL)
+        client_put_segment(path, p->stack);
+    if (p->environment != NULL)
+        client_put_segment(path, p->environment);
+    buf_puts(path, "/hooks");
+}
+
+void place_put_owner(const struct place *p, struct buf *path)
+{
+    if (p->hook != NULL) {
+        place_put_hooks(p, path);
+        client_put_segment(path, p->hook);
+        return;
+    }
+    buf_puts(path, "/api/orgs");
+    client_put_segment(path, p->org);
+}

@@ -1,0 +1,25 @@
+// place.h — where the hooks of a command are: the options --org and the like.
+
+#ifndef API_PLACE_H
+#define API_PLACE_H
+
+#include <stdbool.h>
+
+#include "api/args.h"
+#include "common/buf.h"
+
+struct place {
+    const char *org, *project, *stack, *environment, *hook; // NULL: not given
+    bool is_akinon;
+};
+
+// False: they do not go together, or --hook is missing though it is wanted;
+// said on stderr.
+bool place_read(const struct args *a, bool wants_hook, struct place *out);
+
+// Appends the path of the place's hooks.
+void place_put_hooks(const struct place *p, struct buf *path);
+// Of its hook; without one, of its organization.
+void place_put_owner(const struct place *p, struct buf *path);
+
+#endif

@@ -1,0 +1,19 @@
+// rows.h — attempts as rows of a table, for the commands that show them.
+
+#ifndef API_ROWS_H
+#define API_ROWS_H
+
+#include "api/args.h"
+#include "api/screen.h"
+#include "common/json.h"
+
+void rows_begin(struct table *t);
+void rows_put(struct table *t, const struct json_value *attempt);
+
+// Appends the options that choose attempts (--state, --kind …) as a query, with
+// "?" or "&" in front of each.
+void rows_put_query(const struct args *args, struct buf *path);
+// The same as members of a JSON object, a comma in front of each but the first.
+void rows_put_members(const struct args *args, struct buf *body);
+
+#endif

@@ -1,0 +1,84 @@
+// screen.h — what commands show: tables, colours, progress.
+//
+// For people on a terminal; in a pipe a table is as wide as its cells, and there
+// are neither colours nor progress. NO_COLOR (no-color.org) is heeded.
+
+#ifndef API_SCREEN_H
+#define API_SCREEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/buf.h"
+#include "common/str.h"
+
+// Columns of the terminal; in a pipe 80 for text.
+unsigned screen_width(FILE *out);
+
+// Text in lines of at most `width` columns, those after the first indented.
+// A line's end in the text is one.
+void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
+
+enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
+
+bool screen_has_colours(FILE *out);
+const char *screen_colour(FILE *out, enum colour colour); // "" in a pipe
+
+// The colour of a delivery's state, or of a response's code.
+enum colour screen_state_colour(struct str state);
+
+// --- tables ---
+
+#define TABLE_COLUMNS_MAX 12
+
+struct table {
+    const char *const *titles;
+    size_t n_columns;
+    size_t flexible; // the column that is cut to fit the terminal
+    struct buf text; // cells, each ended by a NUL
+    enum colour *colours; // owned, of the cells
+    size_t n_cells, room;
+    size_t n_in_row; // cells of the row that is being filled
+};
+
+void table_init(struct table *t, const char *const *titles, size_t n_columns,
+                size_t flexible);
+// The next cell; control characters are shown as blanks.
+void table_put(struct table *t, struct str text, enum colour colour);
+__attribute__((format(printf, 2, 3))) void table_printf(struct table *t,
+                                                        const char *format,
+                                                        ...);
+// Prints it and frees it.
+void table_end(struct table *t, FILE *out);
+
+// A time as people read it: "2026-11-21 10:15:30" (UTC).
+void screen_put_time(struct buf *out, int64_t seconds);
+// 1.2 ms, 3.4 s.
+void screen_put_duration(struct buf *out, int64_t us);
+// 1.2 MiB.
+void screen_put_bytes(struct buf *out, uint64_t n_bytes);
+
+// --- progress, on stderr ---
+
+struct progress {
+    const char *what;
+    const char *unit;
+    uint64_t total; // 0: not known
+    int64_t started_us, shown_us;
+    bool is_shown;
+};
+
+void progress_begin(struct progress *p, const char *what, const char *unit,
+                    uint64_t total);
+void progress_show(struct progress *p, uint64_t done); // now and then
+void progress_end(struct progress *p, uint64_t done);
+
+// --- interruption ---
+
+// From now on SIGINT and SIGTERM only set a flag; a second one ends the process.
+void screen_catch_interrupts(void);
+bool screen_is_interrupted(void);
+
+#endif
