@@ -173,9 +173,11 @@ int command_status(const struct args *args)
     if ((is_ready == OK || is_ready == ERR_CONFLICT) &&
         client_request(args, &metrics, &answer) == OK) {
         char *save = NULL;
-        char *text = buf_take(&answer, NULL);
+        size_t n_bytes;
+        char *text;
 
-        text = realloc(text, strlen(text) + 1);
+        buf_putc(&answer, '\0');
+        text = buf_take(&answer, &n_bytes);
         for (char *line = strtok_r(text, "\n", &save); line != NULL;
              line = strtok_r(NULL, "\n", &save)) {
             if (line[0] != '#')

@@ -166,7 +166,9 @@ static const struct opt bench_options[] = {
     { "count", "N", "events at most", NULL },
     { "payload-bytes", "N", "else 1024", NULL },
     { "fan-out", "N", "webhooks that get each event; else 1", NULL },
-    { "secret", "SECRET", "sign with it; with --target", NULL },
+    { "org", "NAME", "organization of the webhooks; else one is made up", NULL },
+    { "listen", "ADDR:PORT", "of this command's receiver; else 127.0.0.1 and any "
+      "port", NULL },
     { "html", "FILE", "a page with charts", "FILE" },
     { "output", "FILE", "the result as JSON, for --compare", "FILE" },
     { "compare", "FILE", "with an earlier result", "FILE" },

@@ -295,6 +295,20 @@ enum err client_request(const struct args *a, const struct client_call *call,
     return err;
 }
 
+enum err client_addresses(const struct args *a, char **api, char **ingest,
+                          char **token)
+{
+    struct client c;
+    enum err err = open_client(a, &c);
+
+    if (err == OK) {
+        *api = c.api;
+        *ingest = c.ingest;
+        *token = c.token;
+    }
+    return err;
+}
+
 bool client_read(const struct command *command, const struct buf *answer,
                  struct json **out)
 {

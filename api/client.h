@@ -39,6 +39,10 @@ MUST_CHECK enum err client_request(const struct args *a,
                                    const struct client_call *call,
                                    struct buf *answer);
 
+// Where such calls go, and as whom; the caller frees them.
+MUST_CHECK enum err client_addresses(const struct args *a, char **api,
+                                     char **ingest, char **token);
+
 // Parses an answer; free it with json_free(). False: said on stderr.
 bool client_read(const struct command *command, const struct buf *answer,
                  struct json **out);

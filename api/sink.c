@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "api/commands.h"
+#include "api/listen.h"
 #include "common/config.h"
 #include "api/sink_signature.h"
 #include "common/clock.h"
@@ -25,7 +26,6 @@
 #include "common/http.h"
 #include "common/mem.h"
 
-#define BACKLOG        1024
 #define BODY_MAX_BYTES (16 << 20)
 #define DELAY_MAX_MS   3600000
 #define US_PER_S       1000000
@@ -220,33 +220,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 }
 
 // -1: it cannot; said on stderr.
-static int listen_on(const char *address)
-{
-    struct sockaddr_storage where;
-    socklen_t n_bytes;
-    int one = 1;
-    int fd;
-
-    if (config_address(address, &where) != OK) {
-        fprintf(stderr, "posthorn sink: %s is no address like 127.0.0.1:9000\n",
-                address);
-        return -1;
-    }
-    n_bytes = where.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                          : sizeof(struct sockaddr_in);
-    fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-        bind(fd, (const struct sockaddr *)&where, n_bytes) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    fprintf(stderr, "posthorn sink: cannot listen on %s: %s\n", address,
-            strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static enum err start(struct sink *s, int fd)
 {
     static const int signums[] = { SIGINT, SIGTERM };
@@ -281,7 +254,7 @@ static int run(const struct sink_options *options)
     s->delay_ms = options->delay_ms;
     s->is_quiet = options->is_quiet;
     signal(SIGPIPE, SIG_IGN);
-    fd = listen_on(options->listen);
+    fd = listen_on("sink", options->listen);
     if (fd < 0)
         return EXIT_FAILED;
     if (start(s, fd) != OK) {

@@ -57,11 +57,12 @@ static void put_timing(const struct stats *s, struct buf *out)
 
         buf_printf(out, "%s\"%s\":{\"n\":%" PRIu64, separator,
                    phase_name((enum phase)i), b->n);
+        buf_printf(out, ",\"p50\":%" PRId64 ",\"p90\":%" PRId64,
+                   bars_percentile(b, 50), bars_percentile(b, 90));
         buf_printf(out,
-                   ",\"p50\":%" PRId64 ",\"p90\":%" PRId64 ",\"p99\":%" PRId64
+                   ",\"p99\":%" PRId64 ",\"p999\":%" PRId64
                    ",\"max\":%" PRId64 "}",
-                   bars_percentile(b, 50), bars_percentile(b, 90),
-                   bars_percentile(b, 99), b->max_us);
+                   bars_percentile(b, 99), bars_percentile(b, 99.9), b->max_us);
         separator = ",";
     }
     buf_putc(out, '}');

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "bench/args.h"
-#include "bench/hdr.h"
+#include "common/hdr.h"
 #include "bench/post.h"
 #include "bench/wire.h"
 #include "common/clock.h"

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "bench/args.h"
-#include "bench/hdr.h"
+#include "common/hdr.h"
 #include "common/kinds.h"
 #include "common/mem.h"
 #include "engine/match.h"

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/hdr.h"
+#include "common/hdr.h"
 #include "common/str.h"
 
 // A delivery is told apart by its event's number and the path it came to.

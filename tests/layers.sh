@@ -34,7 +34,7 @@ forbid 'engine/[a-z_]*_private' 'common queue api' '^$'
 
 # Each third-party library is named in as few files as possible.
 forbid 'lmdb\.h' "$all" '^queue/store\.'
-forbid 'curl/' "$all" '^(engine/transfer[a-z_]*\.|common/url\.c$|api/client\.c$)'
+forbid 'curl/' "$all" '^(engine/transfer[a-z_]*\.|common/url\.c$|api/(client|bench_load)\.c$)'
 forbid '(mbedtls|psa)/' "$all" '^common/crypto\.c$'
 forbid 'msgpack' "$all" '^common/codec\.c$'
 forbid 'xxhash' "$all" '^common/codec\.c$'

@@ -1,6 +1,6 @@
 // hdr.c — a histogram of durations in µs: log-linear buckets, error below 1 %.
 
-#include "bench/hdr.h"
+#include "common/hdr.h"
 
 #include <inttypes.h>
 #include <string.h>

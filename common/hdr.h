@@ -1,7 +1,7 @@
 // hdr.h — a histogram of durations in µs: log-linear buckets, error below 1 %.
 
-#ifndef BENCH_HDR_H
-#define BENCH_HDR_H
+#ifndef COMMON_HDR_H
+#define COMMON_HDR_H
 
 #include <stdint.h>
 

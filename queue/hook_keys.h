@@ -1,0 +1,29 @@
+// hook_keys.h — the inside of the store of hooks: where they lie.
+
+#ifndef QUEUE_HOOK_KEYS_H
+#define QUEUE_HOOK_KEYS_H
+
+#include "queue/queue.h"
+#include "queue/schema.h"
+#include "queue/stacks.h"
+#include "queue/store.h"
+
+#define KEY_MAX_BYTES      511 // LMDB's own limit
+
+struct hook_store {
+    struct store *store;
+    struct keyring *keys; // borrowed; NULL: secrets stay closed
+    bool is_view;
+    uint8_t
+        tombstones_at[8]; // revision where the next look for old ones begins
+    struct stacks_seen seen;
+};
+
+// Appends the part of a key that all hooks of the scope share; the whole key.
+// ERR_INVALID: longer than a key may be.
+MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
+                                   struct buf *key);
+MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
+                                 struct str name, struct buf *key);
+
+#endif
