@@ -73,11 +73,12 @@ static bool judge(const struct args *a)
 {
     const struct command *c = a->command;
 
-    if (c->verbs != NULL && a->n_operands == 0) {
+    if (c->verbs != NULL && a->n_operands == 0 && c->min_operands > 0) {
         command_misused(c, "say what to do: %s", c->verbs);
         return false;
     }
-    if (c->verbs != NULL && !is_verb(c->verbs, a->operands[0])) {
+    if (c->verbs != NULL && a->n_operands > 0 &&
+        !is_verb(c->verbs, a->operands[0])) {
         command_misused(c, "there is nothing like %s; there are: %s",
                         a->operands[0], c->verbs);
         return false;

@@ -70,7 +70,7 @@ void bench_print(const struct bench_result *r)
            r->n_accepted, r->n_refused, r->n_lost);
     printf("; %" PRIu64 " of %" PRIu64 " delivered\n\n", r->n_delivered,
            r->n_expected);
-    table_init(&t, titles, 8, 7);
+    table_init(&t, titles, 8, "7");
     for (size_t i = 0; i < r->n_phases; i++) {
         const struct bench_phase *p = &r->phases[i];
 
@@ -276,7 +276,7 @@ bool bench_compare(const struct command *command, const struct json_value *was,
         command_failed(command, "this is no result of a benchmark");
         return false;
     }
-    table_init(&t, titles, 5, 4);
+    table_init(&t, titles, 5, "4");
     while (json_next(&it, &phase) != NULL) {
         for (size_t i = 0; i < 3; i++) {
             struct buf note;

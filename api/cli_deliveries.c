@@ -102,7 +102,7 @@ int command_deliveries(const struct args *args)
     if (args_has(args, "json"))
         putchar('[');
     else
-        rows_begin(&s.table);
+        rows_begin(&s.table, place.hook == NULL);
     is_good = show_pages(&s, &base);
     if (args_has(args, "json"))
         puts("]");
@@ -137,7 +137,7 @@ int command_redeliver(const struct args *args)
         if (args_has(args, "json")) {
             printf("%.*s\n", STR_ARG(buf_str(&answer)));
         } else if (client_read(args->command, &answer, &json)) {
-            rows_begin(&table);
+            rows_begin(&table, false);
             rows_put(&table, json_root(json));
             table_end(&table, stdout);
             json_free(json);

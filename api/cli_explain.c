@@ -33,7 +33,7 @@ static void print_hooks(const struct json_value *hooks)
     struct buf text;
 
     buf_init(&text, 0);
-    table_init(&t, titles, 4, 3);
+    table_init(&t, titles, 4, "310");
     while ((hook = json_next(&it, NULL)) != NULL) {
         bool matches = json_bool(json_get(hook, "matches"));
         struct str project = json_str(json_get(hook, "projectName"));

@@ -114,7 +114,7 @@ static int export(const struct args *args, const struct config *config,
     struct queue_config qc = { .data_dir = data_dir,
                                .max_bytes = config->max_queue_bytes };
     char *path = keyring_path(config->secret_key_file, data_dir);
-    struct hook_store *hooks;
+    static struct hook_store *hooks; // until the process ends: queue.h says why
     struct buf why;
     uint64_t last;
     enum err err;

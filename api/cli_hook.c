@@ -269,7 +269,7 @@ static void print_hooks(const struct json_value *answer)
     const struct json_value *hook;
     struct table t;
 
-    table_init(&t, titles, 4, 3);
+    table_init(&t, titles, 4, "32");
     if (!json_is(answer, JSON_ARRAY))
         put_row(&t, answer);
     while (json_is(answer, JSON_ARRAY) && (hook = json_next(&it, NULL)) != NULL)

@@ -194,7 +194,7 @@ static void print_list(const struct json_value *list)
     struct table t;
     struct buf text;
 
-    table_init(&t, titles, 7, 3);
+    table_init(&t, titles, 7, "30");
     buf_init(&text, 0);
     while ((row = json_next(&it, NULL)) != NULL) {
         const struct json_value *r = json_get(row, "replay");

@@ -125,7 +125,7 @@ static void print_engine(const struct engine_figures *e, bool is_ready)
     buf_init(&text, 0);
     printf("%s%s%s\n\n", screen_colour(stdout, is_ready ? GREEN : RED),
            is_ready ? "ready" : "NOT ready", screen_colour(stdout, PLAIN));
-    table_init(&t, titles, 4, 0);
+    table_init(&t, titles, 4, "0");
     for (size_t i = 0; i < e->n_roles; i++) {
         const struct role_figures *r = &e->roles[i];
         bool is_up = r->is_ready || strcmp(r->name, "supervisor") == 0;
@@ -228,7 +228,7 @@ static void print_window(const char *name, const struct json_value *w)
     if (rate.n_bytes > 0)
         printf("; success rate %.*s", STR_ARG(rate));
     putchar('\n');
-    table_init(&t, titles, 6, 0);
+    table_init(&t, titles, 6, "0");
     while ((phase = json_next(&it, &key)) != NULL) {
         table_put(&t, key, PLAIN);
         table_printf(&t, "%" PRId64, number(json_get(phase, "n")));

@@ -54,7 +54,7 @@ static void print_list(const struct json_value *list)
     const struct json_value *token;
     struct table t;
 
-    table_init(&t, titles, 5, 4);
+    table_init(&t, titles, 5, "41");
     while ((token = json_next(&it, NULL)) != NULL)
         put_row(&t, token);
     table_end(&t, stdout);

@@ -308,11 +308,6 @@ static enum err refuse(const char *key, const struct json_value *v,
     return ERR_INVALID;
 }
 
-static bool is_given(const struct json_value *v)
-{
-    return v != NULL && !json_is(v, JSON_NULL);
-}
-
 // A string, with commas, or an array of strings.
 static enum err read_items(const struct json_value *v, const char *key,
                            struct history_filter *f, const char *allowed,
@@ -323,8 +318,6 @@ static enum err read_items(const struct json_value *v, const char *key,
     struct json_iter it = json_iter(v);
     const struct json_value *item;
 
-    if (!is_given(v))
-        return OK;
     if (json_is(v, JSON_STRING)) {
         return each_item(json_str(v), f, take) == OK
                    ? OK
@@ -362,8 +355,6 @@ enum err filter_read_code(const struct json_value *v, const char *key,
 {
     struct delivery_query q = { .filter = *f };
 
-    if (!is_given(v))
-        return OK;
     if (!json_is(v, JSON_NUMBER) || read_code(&q, json_number(v)) != OK)
         return refuse(key, v, ALLOWED_CODE, why);
     *f = q.filter;
@@ -375,8 +366,6 @@ enum err filter_read_time(const struct json_value *v, const char *key,
 {
     struct str text = json_is(v, JSON_NUMBER) ? json_number(v) : json_str(v);
 
-    if (!is_given(v))
-        return OK;
     if ((!json_is(v, JSON_NUMBER) && !json_is(v, JSON_STRING)) ||
         delivery_time_read(text, out_us) != OK)
         return refuse(key, v, ALLOWED_TIME, why);

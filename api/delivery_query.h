@@ -38,7 +38,7 @@ MUST_CHECK enum err delivery_query_read(const struct http_request *r,
                                         struct buf *why);
 
 // The same values from JSON, for replays: strings (or arrays of them), times also
-// as numbers. NULL, or JSON's null: not given. ERR_INVALID: `why` says what is
+// as numbers. ERR_INVALID: `why` says what is
 // allowed, `key` in front.
 MUST_CHECK enum err filter_read_states(const struct json_value *v,
                                        const char *key,

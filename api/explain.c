@@ -146,7 +146,9 @@ static void go_on(struct explaining *x)
 {
     struct call *c = x->call;
 
-    while (x->shard < c->api->n_shards && x->nos[x->shard].n_bytes == 0)
+    // With no hooks at all, the event is judged all the same.
+    while (x->shard < c->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
+           (x->n_hooks > 0 || x->shard > 0 || x->ask.event.n_bytes == 0))
         x->shard++;
     if (x->shard == c->api->n_shards) {
         answer(x);

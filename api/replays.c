@@ -132,7 +132,7 @@ static bool read_member(struct reading *r, struct str key,
 {
     for (size_t i = 0; i < N_MEMBERS; i++) {
         if (str_is(key, members[i].key))
-            return json_is(v, JSON_NULL) || members[i].read(r, v);
+            return members[i].read(r, v);
     }
     buf_printf(&r->why, "%s: there is no such field; there are:",
                log_quote(key));

@@ -53,6 +53,11 @@
 // Akinon's, with and without the version in front.
 #define AKINON_PROJECT "/organizations/{org}/projects/{project}"
 #define AKINON         AKINON_PROJECT "/settings/webhooks"
+#define AKINON_EVENT_ROUTES(at)                                                \
+    { METHOD_POST, at "/explain", explain_posted, AUTH_WRITE,                  \
+      .takes_json = true, .takes_event = true, .is_akinon = true },            \
+    { METHOD_GET, at "/events/{event}", explain_stored, AUTH_READ,             \
+      .is_akinon = true }
 #define AKINON_ROUTES(at)                                                      \
     { METHOD_GET, at, hooks_list, AUTH_READ, .is_akinon = true },              \
     { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true,           \
@@ -84,10 +89,8 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_POST, "/api/orgs/{org}/explain", explain_posted, AUTH_WRITE,
       .takes_json = true, .takes_event = true },
-    { METHOD_POST, AKINON_PROJECT "/explain", explain_posted, AUTH_WRITE,
-      .takes_json = true, .takes_event = true, .is_akinon = true },
-    { METHOD_GET, AKINON_PROJECT "/events/{event}", explain_stored, AUTH_READ,
-      .is_akinon = true },
+    AKINON_EVENT_ROUTES(AKINON_PROJECT),
+    AKINON_EVENT_ROUTES("/api/v1" AKINON_PROJECT),
     { METHOD_GET, "/api/user", neighbours_user, AUTH_ANY, .takes_json = false },
     { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
       AUTH_ANY, .takes_json = false },

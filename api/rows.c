@@ -4,13 +4,15 @@
 
 #include <string.h>
 
-static const char *const titles[] = { "TIME (UTC)", "STATE", "CODE", "TOOK",
-                                      "TRY",        "KIND",  "ID",   "HOOK",
-                                      "ERROR" };
+#define YEAR_BYTES 5
 
-void rows_begin(struct table *t)
+void rows_begin(struct table *t, bool with_hook)
 {
-    table_init(t, titles, sizeof(titles) / sizeof(titles[0]), 8);
+    static const char *const titles[] = { "TIME (UTC)", "STATE", "CODE",
+                                          "TOOK",       "TRY",   "ID",
+                                          "KIND",       "ERROR", "HOOK" };
+
+    table_init(t, titles, with_hook ? 9 : 8, "78653");
 }
 
 static int64_t number(const struct json_value *v)
@@ -29,6 +31,7 @@ void rows_put(struct table *t, const struct json_value *a)
 
     buf_init(&text, 0);
     screen_put_time(&text, number(json_get(a, "timestamp")));
+    buf_consume(&text, YEAR_BYTES); // retention is shorter than a year
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, state, screen_state_colour(state));
     if (code == 0) {
@@ -45,9 +48,8 @@ void rows_put(struct table *t, const struct json_value *a)
     buf_reset(&text);
     buf_put_i64(&text, number(json_get(a, "attempt")));
     table_put(t, buf_str(&text), PLAIN);
-    table_put(t, json_str(json_get(a, "kind")), PLAIN);
     table_put(t, json_str(json_get(a, "id")), PLAIN);
-    table_put(t, json_str(json_get(a, "hookName")), PLAIN);
+    table_put(t, json_str(json_get(a, "kind")), PLAIN);
     buf_reset(&text);
     if (json_is(error, JSON_OBJECT)) {
         buf_put_str(&text, json_str(json_get(error, "class")));
@@ -55,6 +57,8 @@ void rows_put(struct table *t, const struct json_value *a)
         buf_put_str(&text, json_str(json_get(error, "message")));
     }
     table_put(t, buf_str(&text), PLAIN);
+    if (t->n_columns == 9)
+        table_put(t, json_str(json_get(a, "hookName")), PLAIN);
     buf_clear(&text);
 }
 

@@ -7,7 +7,8 @@
 #include "api/screen.h"
 #include "common/json.h"
 
-void rows_begin(struct table *t);
+// `with_hook`: rows are of several hooks.
+void rows_begin(struct table *t, bool with_hook);
 void rows_put(struct table *t, const struct json_value *attempt);
 
 // Appends the options that choose attempts (--state, --kind …) as a query, with

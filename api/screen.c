@@ -17,7 +17,7 @@
 
 #define WIDTH_DEFAULT 80
 #define WIDTH_MIN     40
-#define CUT_MIN       8 // columns that the flexible column keeps
+#define CUT_MIN       3 // columns that a flexible column keeps
 #define BAR_COLUMNS   24
 #define SHOW_EVERY_US 100000
 
@@ -98,7 +98,7 @@ enum colour screen_state_colour(struct str state)
 // --- tables ---
 
 void table_init(struct table *t, const char *const *titles, size_t n_columns,
-                size_t flexible)
+                const char *flexible)
 {
     *t = (struct table){ .titles = titles,
                          .n_columns = n_columns,
@@ -193,7 +193,7 @@ static void measure(const struct table *t, unsigned *widths)
     }
 }
 
-// On a terminal the flexible column gives what is too much.
+// On a terminal the flexible columns give what is too much.
 static void fit(const struct table *t, unsigned *widths, FILE *out)
 {
     unsigned all = 0;
@@ -203,11 +203,13 @@ static void fit(const struct table *t, unsigned *widths, FILE *out)
         return;
     for (size_t i = 0; i < t->n_columns; i++)
         all += widths[i] + (i > 0 ? 2 : 0);
-    if (all > width) {
-        unsigned less = all - width;
-        unsigned *flexible = &widths[t->flexible];
+    for (const char *c = t->flexible; *c != '\0' && all > width; c++) {
+        unsigned *flexible = &widths[*c - '0'];
+        unsigned spare = *flexible > CUT_MIN ? *flexible - CUT_MIN : 0;
+        unsigned less = all - width < spare ? all - width : spare;
 
-        *flexible = *flexible > less + CUT_MIN ? *flexible - less : CUT_MIN;
+        *flexible -= less;
+        all -= less;
     }
 }
 

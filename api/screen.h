@@ -36,7 +36,8 @@ enum colour screen_state_colour(struct str state);
 struct table {
     const char *const *titles;
     size_t n_columns;
-    size_t flexible; // the column that is cut to fit the terminal
+    const char *flexible; // digits: columns that are cut to fit the terminal,
+                          // the first one first
     struct buf text; // cells, each ended by a NUL
     enum colour *colours; // owned, of the cells
     size_t n_cells, room;
@@ -44,7 +45,7 @@ struct table {
 };
 
 void table_init(struct table *t, const char *const *titles, size_t n_columns,
-                size_t flexible);
+                const char *flexible);
 // The next cell; control characters are shown as blanks.
 void table_put(struct table *t, struct str text, enum colour colour);
 __attribute__((format(printf, 2, 3))) void table_printf(struct table *t,

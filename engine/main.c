@@ -41,15 +41,12 @@ static int run_role(int argc, char **argv)
     return 2;
 }
 
-static int serve_usage(FILE *out)
+static int serve_misused(void)
 {
-    fprintf(out,
-            "usage: posthorn serve [--config FILE] [--set name=value]...\n"
-            "Runs the engine in the foreground; logs go to stderr. SIGTERM or "
-            "SIGINT\nends it after what is in flight, SIGHUP reads the "
-            "settings again.\n`posthorn config` prints every setting.\n"
-            "example: posthorn serve --set data_dir=/var/lib/posthorn\n");
-    return out == stdout ? 0 : 2;
+    fputs("usage: posthorn serve [--config FILE] [--set name=value]...\n"
+          "Try `posthorn serve --help`.\n",
+          stderr);
+    return 2;
 }
 
 static int serve(int argc, char **argv)
@@ -57,7 +54,6 @@ static int serve(int argc, char **argv)
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },
         { "set", required_argument, NULL, 's' },
-        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     char *sets[SETS_MAX];
@@ -70,12 +66,10 @@ static int serve(int argc, char **argv)
         } else if (option == 's' && sources.n_sets < SETS_MAX) {
             sets[sources.n_sets++] = optarg;
         } else {
-            return serve_usage(option == 'h' ? stdout : stderr);
+            return serve_misused();
         }
     }
-    if (optind < argc)
-        return serve_usage(stderr);
-    return supervisor_run(&sources);
+    return optind < argc ? serve_misused() : supervisor_run(&sources);
 }
 
 int main(int argc, char **argv)
@@ -84,7 +78,8 @@ int main(int argc, char **argv)
 
     if (argc >= 2 && strcmp(args[1], "role") == 0)
         return run_role(argc, args);
-    if (argc >= 2 && strcmp(args[1], "serve") == 0)
+    if (argc >= 2 && strcmp(args[1], "serve") == 0 &&
+        (argc < 3 || strcmp(args[2], "--help") != 0))
         return serve(argc - 1, args + 1);
     return cli_main(argc, args);
 }

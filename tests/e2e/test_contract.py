@@ -131,6 +131,19 @@ def test_every_operation_of_pulumi(engine, receiver, template):
     assert not missing
 
 
+def walk_own(engine, call, base, values):
+    """What neither API has, of a hook or an organization."""
+    assert call("GET", base + "/stats", **values).status == 200
+    assert call("POST", base + "/replay", {"kinds": ["z.z"]},
+                **values).status == 200
+    assert call("POST", base + "/replay", {"state": 1}, **values).status == 400
+    assert call("GET", base + "/replays", **values).status == 200
+    one, unknown = base + "/replays/{replayId}", {"replayId": "0" * 8}
+    assert call("GET", one, **values, **unknown).status == 404
+    assert call("DELETE", one, **values, **unknown).status == 404
+    assert call("GET", base + "/tail", token=None, **values).status == 401
+
+
 def test_the_other_operations(engine, receiver):
     ours = Document(OURS)
 
@@ -166,6 +179,7 @@ def test_the_other_operations(engine, receiver):
         assert ping.status == 200
         assert call("GET", one + "/status", **values).json()["state"] == "ok"
         assert len(call("GET", one + "/deliveries", **values).json()) == 1
+        walk_own(engine, call, one, values)
         again = one + "/deliveries/{event}/redeliver"
         assert call("POST", again, event=ping.json()["id"],
                     **values).status == 200
@@ -209,6 +223,20 @@ def test_the_other_operations(engine, receiver):
                  "/readyz", "/metrics", "/api/openapi.json",
                  "/api/openapi/pulumi-spec.json"):
         assert call("GET", path).status == 200, path
+    akinon = "/organizations/{organizationId}/projects/{projectId}"
+    walk_own(engine, call, "/api/orgs/{orgName}", {})
+    assert call("GET", "/api/orgs/{orgName}/deliveries").status == 200
+    for base, values in (("/api/orgs/{orgName}", {}),
+                         (akinon, {"projectId": AKINON["projectId"]}),
+                         ("/api/v1" + akinon, {"projectId": "0" * 24})):
+        body = event if base.startswith("/api/orgs") else {"event": "a.b"}
+        assert call("POST", base + "/explain", body, **values).status == 200
+        assert call("POST", base + "/explain", {}, **values).status == 400
+        posted = call("POST", base + "/events", body, engine.ingest_port,
+                      **values).json()["id"]
+        one = base + "/events/{event}"
+        assert call("GET", one, event=posted, **values).status == 200
+        assert call("GET", one, event="0" * 8, **values).status == 404
     hooks = [p for p in OURS["paths"] if "/hooks" in p]
     walked = {(m, p) for m, p, _ in ours.seen}
     documented = {(m, p) for p, item in OURS["paths"].items()
@@ -234,7 +262,7 @@ def test_routes_and_document_name_the_same_paths(engine):
     source = (ROOT / "api/routes.c").read_text()
     names = set(re.findall(r"\{(\w+)\}", source))
     assert names == {"org", "project", "stack", "env", "hook", "event",
-                     "token"}
+                     "token", "replay"}
     tails = {re.sub(r"{\w+}", "{}", p) for p in OURS["paths"]}
     for pattern in re.findall(r'"(/[^"]*)"', source):
         shape = re.sub(r"{\w+}", "{}", pattern)
@@ -276,7 +304,7 @@ def test_fuzz_api(engine, tmp_path, request):
     """Any parameters: mostly of things that are not there. Nothing is sent:
     no event comes in, and pings meet no hook."""
     fuzz(engine, tmp_path, engine.api_port, {}, "--exclude-path-regex",
-         "(events|ping|redeliver)$", "--max-examples",
+         "(events|ping|redeliver|tail)$", "--max-examples",
          n_examples(10, 300, request))
 
 
@@ -294,7 +322,7 @@ def test_fuzz_what_is_there(engine, receiver, tmp_path, request):
         "path.stackName": "prod", "path.hookName": "fuzz",
         "path.event": event},
         "--include-path-regex", "^/api/(orgs|stacks)", "--exclude-path-regex",
-        "events$", "--exclude-method", "DELETE", "--exclude-method", "PATCH", "--max-examples",
+        "(events|tail)$", "--exclude-method", "DELETE", "--exclude-method", "PATCH", "--max-examples",
         n_examples(10, 200, request))
 
 
