@@ -187,10 +187,11 @@ int command_help(const struct command *c)
             int n = printf("  --%s%s%s", o->name, o->value != NULL ? " " : "",
                            o->value != NULL ? o->value : "");
 
-            if (n > 28)
+            if (n > 28) {
                 printf("\n%30s", "");
-            else
+            } else {
                 printf("%*s", 30 - n, "");
+            }
             screen_wrap(stdout, o->help, 30, width);
         }
     }

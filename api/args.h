@@ -66,15 +66,15 @@ bool args_number(const struct args *a, const char *name, uint64_t min,
                  uint64_t max, uint64_t otherwise, uint64_t *out);
 
 // Prints the command's help on stdout; returns 0.
-int command_help(const struct command *command);
+int command_help(const struct command *c);
 
 // Says on stderr what is wrong and how it should be; returns EXIT_USAGE.
 // `what` is printf.
 __attribute__((format(printf, 2, 3))) int
-command_misused(const struct command *command, const char *what, ...);
+command_misused(const struct command *c, const char *what, ...);
 
 // Says on stderr what failed; returns EXIT_FAILED.
 __attribute__((format(printf, 2, 3))) int
-command_failed(const struct command *command, const char *what, ...);
+command_failed(const struct command *c, const char *what, ...);
 
 #endif

@@ -57,8 +57,8 @@ static double y_of(const struct scale *s, int64_t us)
 
     if (value < s->min)
         value = s->min;
-    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - s->min) /
-                                                    (s->max - s->min));
+    return TOP +
+           (HEIGHT - TOP - BOTTOM) * (1 - (value - s->min) / (s->max - s->min));
 }
 
 static void begin_chart(struct buf *out, const char *title)
@@ -71,7 +71,7 @@ static void begin_chart(struct buf *out, const char *title)
 
 static void put_y_axis(struct buf *out, const struct scale *s)
 {
-    for (double power = s->min; power <= s->max + 0.01; power += 1) {
+    for (int power = (int)s->min; power <= (int)s->max; power++) {
         int64_t us = (int64_t)pow(10, power);
         double y = y_of(s, us);
         struct buf label;
@@ -111,8 +111,12 @@ static void put_curve(const struct bench_result *r, struct buf *out)
     static const struct {
         double percent;
         const char *label;
-    } ticks[] = { { 0, "0" },        { 50, "50 %" },     { 90, "90 %" },
-                  { 99, "99 %" },    { 99.9, "99.9 %" }, { 99.99, "99.99 %" },
+    } ticks[] = { { 0, "0" },
+                  { 50, "50 %" },
+                  { 90, "90 %" },
+                  { 99, "99 %" },
+                  { 99.9, "99.9 %" },
+                  { 99.99, "99.99 %" },
                   { 99.999, "99.999 %" } };
     uint64_t n = r->n_phases > 0 ? r->phases[0].n : 1;
     double nines = ceil(log10((double)(n > 10 ? n : 10)));
@@ -122,9 +126,10 @@ static void put_curve(const struct bench_result *r, struct buf *out)
     put_y_axis(out, &s);
     for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
         if (ticks[i].percent < 100 &&
-            -log10((100 - ticks[i].percent) / 100) <= nines)
+            -log10((100 - ticks[i].percent) / 100) <= nines) {
             put_x_label(out, x_of_percent(ticks[i].percent, nines),
                         ticks[i].label);
+        }
     }
     buf_puts(out, "<polyline class=\"p50\" points=\"");
     for (size_t i = 0; i < r->n_curve; i++) {
@@ -149,7 +154,7 @@ static void put_line(const struct bench_result *r, const struct scale *s,
     buf_printf(out, "<polyline class=\"%s\" points=\"", class);
     for (size_t i = 0; i < r->n_timeline; i++) {
         const struct bench_second *second = &r->timeline[i];
-        int64_t us = which == 0 ? second->p50
+        int64_t us = which == 0   ? second->p50
                      : which == 1 ? second->p99
                                   : second->max;
 

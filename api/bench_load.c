@@ -283,8 +283,7 @@ void bench_load_run(struct bench_load *load)
     load->took = new_hdr();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     run.multi = curl_multi_init();
-    run.headers =
-        curl_slist_append(NULL, "Content-Type: application/json");
+    run.headers = curl_slist_append(NULL, "Content-Type: application/json");
     run.headers = curl_slist_append(run.headers, "Expect:");
     if (load->token != NULL) {
         char *header = xasprintf("Authorization: token %s", load->token);

@@ -66,8 +66,8 @@ void bench_print(const struct bench_result *r)
     printf("%s: %" PRIu64 " sent in %.1f s (%.0f/s), %" PRIu64
            " accepted, %" PRIu64 " refused, %" PRIu64 " lost",
            r->target, r->n_sent, r->seconds,
-           r->seconds > 0 ? (double)r->n_sent / r->seconds : 0.0,
-           r->n_accepted, r->n_refused, r->n_lost);
+           r->seconds > 0 ? (double)r->n_sent / r->seconds : 0.0, r->n_accepted,
+           r->n_refused, r->n_lost);
     printf("; %" PRIu64 " of %" PRIu64 " delivered\n\n", r->n_delivered,
            r->n_expected);
     table_init(&t, titles, 8, "7");
@@ -108,12 +108,11 @@ void bench_json(const struct bench_result *r, struct buf *out)
 {
     buf_puts(out, "{\"target\":");
     buf_put_json(out, str_of(r->target));
-    buf_printf(out,
-               ",\"rate\":%.3f,\"concurrency\":%" PRIu64
-               ",\"payloadBytes\":%" PRIu64 ",\"fanOut\":%" PRIu64
-               ",\"seconds\":%.3f",
-               r->rate, r->concurrency, r->payload_bytes, r->fan_out,
-               r->seconds);
+    buf_printf(
+        out,
+        ",\"rate\":%.3f,\"concurrency\":%" PRIu64 ",\"payloadBytes\":%" PRIu64
+        ",\"fanOut\":%" PRIu64 ",\"seconds\":%.3f",
+        r->rate, r->concurrency, r->payload_bytes, r->fan_out, r->seconds);
     buf_printf(out,
                ",\"sent\":%" PRIu64 ",\"accepted\":%" PRIu64
                ",\"refused\":%" PRIu64 ",\"lost\":%" PRIu64,
@@ -252,8 +251,7 @@ static void compare_phase(struct table *t, const struct json_value *was,
     put_duration(t, before);
     put_duration(t, after);
     if (before > 0) {
-        table_printf(t, "%+.1f %%",
-                     ((double)after / (double)before - 1) * 100);
+        table_printf(t, "%+.1f %%", ((double)after / (double)before - 1) * 100);
     } else {
         table_put(t, STR("-"), PLAIN);
     }

@@ -104,8 +104,8 @@ static bool start(struct bench_sink *s)
     s->stop.data = s;
     return uv_loop_init(&s->loop) == 0 && uv_mutex_init(&s->mutex) == 0 &&
            uv_async_init(&s->loop, &s->stop, on_stop) == 0 &&
-           http_server_start(&s->loop, s->fd, &limits, &handlers,
-                             &s->server) == OK &&
+           http_server_start(&s->loop, s->fd, &limits, &handlers, &s->server) ==
+               OK &&
            uv_thread_create(&s->thread, run_thread, s) == 0;
 }
 

@@ -40,8 +40,11 @@ static int copy(const struct args *args, const char *what, const char *from,
     screen_catch_interrupts();
     progress_begin(&progress, what, "records", 0);
     if (err == OK) {
-        err = queue_copy(&qc, dirname(for_dir), basename(for_name), with_keys,
-                         on_progress, &progress, &copied);
+        const struct queue_copy_to where = { .parent = dirname(for_dir),
+                                             .name = basename(for_name),
+                                             .with_keys = with_keys };
+
+        err = queue_copy(&qc, &where, on_progress, &progress, &copied);
     }
     if (err == OK) {
         progress_end(&progress, copied.n_records);
@@ -100,8 +103,9 @@ int command_backup(const struct args *args)
     int status = EXIT_FAILED;
 
     if (access(to, F_OK) == 0) {
-        command_failed(args->command, "%s is there already; a backup is made "
-                                      "under a new name",
+        command_failed(args->command,
+                       "%s is there already; a backup is made "
+                       "under a new name",
                        to);
     } else if (load(args, &config)) {
         status = copy(args, "backing up",
@@ -156,8 +160,8 @@ int command_restore(const struct args *args)
                        "directory",
                        to);
     } else if (is_readable(args, from, config.max_queue_bytes)) {
-        status = copy(args, "restoring", from, to, config.max_queue_bytes,
-                      true);
+        status =
+            copy(args, "restoring", from, to, config.max_queue_bytes, true);
     }
     free(to);
     free(from);

@@ -32,7 +32,7 @@
 struct bench {
     const struct args *args;
     struct bench_load load;
-    struct bench_sink *sink; // NULL: with --target
+    struct bench_sink *sink;  // NULL: with --target
     struct bench_clock clock; // with --target
     struct bench_result result;
     uint64_t fan_out;
@@ -108,10 +108,11 @@ static void put_live(struct bench *b)
 
     if (!b->is_shown)
         return;
-    if (b->sink != NULL)
+    if (b->sink != NULL) {
         last = bench_sink_last(b->sink);
-    else if (b->clock.n_timeline > 0)
+    } else if (b->clock.n_timeline > 0) {
         last = b->clock.timeline[b->clock.n_timeline - 1];
+    }
     buf_init(&line, 0);
     buf_printf(&line, "%5.1f s  %" PRIu64 " sent  %" PRIu64 " answered  ",
                seconds, b->load.n_sent, b->load.n_accepted);
@@ -161,8 +162,9 @@ static bool make_hook(struct bench *b, const char *receiver, uint64_t i)
     call.body = buf_str(&body);
     if (client_request(b->args, &call, &answer) == OK &&
         client_read(b->args->command, &answer, &json)) {
-        char *name = xstrndup(json_str(json_get(json_root(json), "name")).at,
-                              json_str(json_get(json_root(json), "name")).n_bytes);
+        char *name =
+            xstrndup(json_str(json_get(json_root(json), "name")).at,
+                     json_str(json_get(json_root(json), "name")).n_bytes);
 
         client_put_segment(&path, name);
         b->hooks[b->n_hooks++] = xstrdup(buf_cstr(&path));
@@ -195,11 +197,11 @@ static void delete_hooks(struct bench *b)
 
 static bool make_hooks(struct bench *b, const char *listen)
 {
-    size_t n_host = listen != NULL ? (size_t)(strrchr(listen, ':') - listen) : 0;
-    char *receiver =
-        xasprintf("%.*s:%u", listen != NULL ? (int)n_host : 9,
-                  listen != NULL ? listen : "127.0.0.1",
-                  bench_sink_port(b->sink));
+    size_t n_host =
+        listen != NULL ? (size_t)(strrchr(listen, ':') - listen) : 0;
+    char *receiver = xasprintf("%.*s:%u", listen != NULL ? (int)n_host : 9,
+                               listen != NULL ? listen : "127.0.0.1",
+                               bench_sink_port(b->sink));
     bool is_good = true;
 
     b->hooks = xcalloc(b->fan_out, sizeof(*b->hooks));
@@ -283,8 +285,8 @@ static void ask_engine(struct bench *b)
         if (!read_stats(b, &json))
             return;
         hour = json_get(json_root(json), "1h");
-        is_complete = number(json_get(hour, "attempts")) >=
-                      (int64_t)b->result.n_expected;
+        is_complete =
+            number(json_get(hour, "attempts")) >= (int64_t)b->result.n_expected;
         if (is_complete || is_last)
             add_engine_phases(b, hour);
         json_free(json);
@@ -340,15 +342,16 @@ static bool run_through_engine(struct bench *b)
                         &b->result.n_timeline, b->started_us);
         bench_add_phase(&b->result, "delivery",
                         "from when it was due to its arrival", latency);
-        bench_add_phase(&b->result, "accept",
-                        "from when it was due to the 202", b->load.latency);
+        bench_add_phase(&b->result, "accept", "from when it was due to the 202",
+                        b->load.latency);
         bench_set_curve(&b->result, latency);
         ask_engine(b);
     } else {
         is_good = false;
-        if (b->sink != NULL)
+        if (b->sink != NULL) {
             bench_sink_stop(b->sink, latency, b->result.timeline,
                             &b->result.n_timeline, 0);
+        }
     }
     snprintf(b->result.target, sizeof(b->result.target), "%s",
              api != NULL ? api : "");
@@ -408,9 +411,10 @@ static bool write_file(const struct args *args, const char *path,
 
     if (file != NULL)
         is_good = fclose(file) == 0 && is_good;
-    if (!is_good)
+    if (!is_good) {
         command_failed(args->command, "%s cannot be written: %s", path,
                        strerror(errno));
+    }
     return is_good;
 }
 

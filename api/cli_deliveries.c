@@ -99,15 +99,17 @@ int command_deliveries(const struct args *args)
         return EXIT_USAGE;
     buf_init(&base, 0);
     place_put_owner(&place, &base);
-    if (args_has(args, "json"))
+    if (args_has(args, "json")) {
         putchar('[');
-    else
+    } else {
         rows_begin(&s.table, place.hook == NULL);
+    }
     is_good = show_pages(&s, &base);
-    if (args_has(args, "json"))
+    if (args_has(args, "json")) {
         puts("]");
-    else
+    } else {
         table_end(&s.table, stdout);
+    }
     if (is_good && s.n_shown == 0 && !args_has(args, "json"))
         fputs("There are none.\n", stderr);
     buf_clear(&base);

@@ -7,7 +7,6 @@
 #include "api/place.h"
 #include "api/screen.h"
 
-
 static void print_request(const struct json_value *hook)
 {
     const struct json_value *request = json_get(hook, "request");
@@ -72,7 +71,8 @@ static int print(const struct args *args, const struct buf *answer)
     print_hooks(hooks);
     it = json_iter(hooks);
     while ((hook = json_next(&it, NULL)) != NULL) {
-        if (only != NULL && str_is(json_str(json_get(hook, "hookName")), only)) {
+        if (only != NULL &&
+            str_is(json_str(json_get(hook, "hookName")), only)) {
             putchar('\n');
             print_request(hook);
         }

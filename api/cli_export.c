@@ -90,10 +90,11 @@ static bool put_hook(void *data, const struct hook *hook)
     buf_puts(&line, "{\"path\":\"");
     put_path(&hook->scope, &line);
     buf_puts(&line, "\",\"hook\":");
-    if (hook->scope.family == FAMILY_AKINON)
+    if (hook->scope.family == FAMILY_AKINON) {
         akinon_dialect.print(hook, &line);
-    else
+    } else {
         pulumi_dialect.print(hook, &line);
+    }
     x->n_hooks++;
     x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0;
     if (x->with_secrets) {
@@ -140,7 +141,8 @@ static int export(const struct args *args, const struct config *config,
         return command_failed(args->command, "interrupted");
     fprintf(stderr, "%" PRIu64 " webhooks", x->n_hooks);
     if (!x->with_secrets && x->n_secrets > 0) {
-        fprintf(stderr, "; %" PRIu64 " have secrets, which --with-secrets writes",
+        fprintf(stderr,
+                "; %" PRIu64 " have secrets, which --with-secrets writes",
                 x->n_secrets);
     }
     fputc('\n', stderr);
@@ -232,9 +234,8 @@ static enum err line_read(const struct args *args, uint64_t number,
     err = json_parse(text, &json_default_limits, &out->json, &why);
     root = err == OK ? json_root(out->json) : NULL;
     path = json_str(json_get(root, "path"));
-    if (err == OK &&
-        (path.n_bytes == 0 || path.at[0] != '/' ||
-         !json_is(json_get(root, "hook"), JSON_OBJECT))) {
+    if (err == OK && (path.n_bytes == 0 || path.at[0] != '/' ||
+                      !json_is(json_get(root, "hook"), JSON_OBJECT))) {
         buf_puts(&why, "it must be {\"path\": …, \"hook\": {…}}");
         err = ERR_INVALID;
     }
@@ -341,16 +342,16 @@ static bool is_conflict(long status)
 static enum err call(const struct importing *im, const char *method,
                      const char *path, struct str body, struct buf *answer)
 {
-    struct client_call what = { .method = method,
-                                .path = path,
-                                .body = body,
-                                .is_whole = true };
+    struct client_call what = {
+        .method = method, .path = path, .body = body, .is_whole = true
+    };
 
     if (strcmp(method, "POST") == 0 && im->conflict != CONFLICT_FAIL)
         what.is_quiet = is_conflict;
     return client_request(im->args, &what, answer);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): it takes them
 static void note(struct importing *im, char *path, char *before)
 {
     struct done *d = xcalloc(1, sizeof(*d));
@@ -450,10 +451,11 @@ static void undo(struct importing *im, bool is_wanted)
 
         im->done = d->next;
         buf_init(&answer, 0);
-        if (is_wanted && d->before == NULL)
+        if (is_wanted && d->before == NULL) {
             err = call(im, "DELETE", d->path, STR_EMPTY, &answer);
-        else if (is_wanted)
+        } else if (is_wanted) {
             err = call(im, "PATCH", d->path, str_of(d->before), &answer);
+        }
         if (err != OK)
             command_failed(im->args->command, "not undone: %s", d->path);
         buf_clear(&answer);
@@ -475,9 +477,10 @@ static bool read_conflict(const struct args *args, enum conflict *out)
             return true;
         }
     }
-    if (text != NULL)
+    if (text != NULL) {
         command_misused(args->command,
                         "--on-conflict must be fail, skip or update");
+    }
     return text == NULL;
 }
 
@@ -494,16 +497,15 @@ int command_import(const struct args *args)
         return EXIT_FAILED;
     screen_catch_interrupts();
     progress_begin(&im.progress, "importing", "webhooks", 0);
-    is_good = each_line(args, file, import_line, &im) &&
-              !screen_is_interrupted();
+    is_good =
+        each_line(args, file, import_line, &im) && !screen_is_interrupted();
     if (file != stdin)
         fclose(file);
     undo(&im, !is_good);
     if (!is_good) {
-        return command_failed(args->command,
-                              "%s; what was done is undone: nothing is imported",
-                              screen_is_interrupted() ? "interrupted"
-                                                      : "not all can be made");
+        return command_failed(
+            args->command, "%s; what was done is undone: nothing is imported",
+            screen_is_interrupted() ? "interrupted" : "not all can be made");
     }
     progress_end(&im.progress, im.n_made + im.n_updated + im.n_skipped);
     if (args_has(args, "json")) {

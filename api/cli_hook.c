@@ -12,7 +12,7 @@
 #include "api/screen.h"
 #include "common/json.h"
 
-#define NONE           "none" // takes a value away
+#define NONE "none" // takes a value away
 
 enum field_type {
     FIELD_TEXT,

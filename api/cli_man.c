@@ -98,16 +98,17 @@ static void put_bash_choices(const struct command *c)
             if (o->value == NULL)
                 continue;
             printf("        %s:--%s) ", c->name, o->name);
-            if (o->choices == NULL)
+            if (o->choices == NULL) {
                 puts("return ;;");
-            else if (strcmp(o->choices, "FILE") == 0)
+            } else if (strcmp(o->choices, "FILE") == 0) {
                 puts("COMPREPLY=($(compgen -f -- \"$cur\")); return ;;");
-            else if (strcmp(o->choices, "DIR") == 0)
+            } else if (strcmp(o->choices, "DIR") == 0) {
                 puts("COMPREPLY=($(compgen -d -- \"$cur\")); return ;;");
-            else
+            } else {
                 printf("COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); return "
                        ";;\n",
                        o->choices);
+            }
         }
     }
 }
@@ -138,7 +139,8 @@ static void put_bash(void)
 {
     puts("# bash completion of posthorn: source <(posthorn completion bash)\n"
          "_posthorn() {\n"
-         "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+         "    local cur=${COMP_WORDS[COMP_CWORD]} "
+         "prev=${COMP_WORDS[COMP_CWORD-1]}\n"
          "    local command=${COMP_WORDS[1]}\n"
          "    COMPREPLY=()\n"
          "    if [ \"$COMP_CWORD\" -eq 1 ]; then");
@@ -151,10 +153,11 @@ static void put_bash(void)
     puts("    esac\n    case $command in");
     for (const struct command *c = commands; c->name != NULL; c++) {
         printf("        %s) COMPREPLY=($(compgen -W \"", c->name);
-        if (c->run == command_list)
+        if (c->run == command_list) {
             put_names();
-        else
+        } else {
             put_words(c);
+        }
         printf("\"%s -- \"$cur\")) ;;\n",
                c->max_operands > 0 && c->verbs == NULL ? " -f" : "");
     }
@@ -165,12 +168,13 @@ static void put_bash(void)
 static void put_zsh_text(const char *text)
 {
     for (; *text != '\0'; text++) {
-        if (*text == '\'')
+        if (*text == '\'') {
             fputs("'\\''", stdout);
-        else if (strchr(":[]", *text) != NULL)
+        } else if (strchr(":[]", *text) != NULL) {
             printf("\\%c", *text);
-        else
+        } else {
             putchar(*text);
+        }
     }
 }
 
@@ -183,12 +187,13 @@ static void put_zsh_option(const struct opt *o)
         putchar(':');
         put_zsh_text(o->value);
         putchar(':');
-        if (o->choices != NULL && strcmp(o->choices, "FILE") == 0)
+        if (o->choices != NULL && strcmp(o->choices, "FILE") == 0) {
             fputs("_files", stdout);
-        else if (o->choices != NULL && strcmp(o->choices, "DIR") == 0)
+        } else if (o->choices != NULL && strcmp(o->choices, "DIR") == 0) {
             fputs("_files -/", stdout);
-        else if (o->choices != NULL)
+        } else if (o->choices != NULL) {
             printf("(%s)", o->choices);
+        }
     }
     putchar('\'');
 }
@@ -212,10 +217,11 @@ static void put_zsh(void)
          "    case $command in");
     for (const struct command *c = commands; c->name != NULL; c++) {
         printf("        %s)\n            _arguments", c->name);
-        if (c->verbs != NULL)
+        if (c->verbs != NULL) {
             printf(" '1:what:(%s)'", c->verbs);
-        else if (c->max_operands > 0)
+        } else if (c->max_operands > 0) {
             fputs(" '1:operand:_files'", stdout);
+        }
         for (size_t i = 0; c->options[i] != NULL; i++) {
             for (const struct opt *o = c->options[i]; o->name != NULL; o++)
                 put_zsh_option(o);
@@ -228,9 +234,10 @@ static void put_zsh(void)
 
 int command_completion(const struct args *args)
 {
-    if (strcmp(args->operands[0], "bash") == 0)
+    if (strcmp(args->operands[0], "bash") == 0) {
         put_bash();
-    else
+    } else {
         put_zsh();
+    }
     return 0;
 }

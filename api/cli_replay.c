@@ -33,9 +33,10 @@ static void put_body(const struct args *args, struct buf *body)
         buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
     if (args_has(args, "unmatched"))
         buf_printf(body, "%s\"unmatched\":true", body->n_bytes > 1 ? "," : "");
-    if (rate != NULL)
+    if (rate != NULL) {
         buf_printf(body, "%s\"ratePerSecond\":%s", body->n_bytes > 1 ? "," : "",
                    rate);
+    }
     buf_putc(body, '}');
 }
 
@@ -109,8 +110,8 @@ static int watch(const struct args *args, const struct buf *base,
         err = look(args, base, "GET", id, &answer);
         if (err != OK || !client_read(args->command, &answer, &json))
             break;
-        is_over = !str_is(json_str(json_get(json_root(json), "state")),
-                          "running");
+        is_over =
+            !str_is(json_str(json_get(json_root(json), "state")), "running");
         progress_show(&progress, matched - (uint64_t)number(json_get(
                                                json_root(json), "queued")));
         json_free(json);
@@ -141,7 +142,8 @@ static int created(const struct args *args, const struct buf *base,
         return EXIT_FAILED;
     r = json_root(json);
     matched = (uint64_t)number(json_get(r, "matched"));
-    snprintf(id, sizeof(id), "%.*s", STR_ARG(json_str(json_get(r, "replayId"))));
+    snprintf(id, sizeof(id), "%.*s",
+             STR_ARG(json_str(json_get(r, "replayId"))));
     if (args_has(args, "json") &&
         (id[0] == '\0' || args_has(args, "no-wait"))) {
         printf("%.*s\n", STR_ARG(buf_str(answer)));
@@ -186,7 +188,7 @@ static int create(const struct args *args, const struct buf *base)
 
 static void print_list(const struct json_value *list)
 {
-    static const char *const titles[] = { "REPLAY", "STATE",     "BEGUN (UTC)",
+    static const char *const titles[] = { "REPLAY", "STATE",      "BEGUN (UTC)",
                                           "HOOK",   "DELIVERIES", "DELIVERED",
                                           "DEAD" };
     struct json_iter it = json_iter(list);
@@ -248,9 +250,9 @@ static int with_id(const struct args *args, const struct buf *base)
         screen_catch_interrupts();
         if (look(args, base, "GET", id, &answer) == OK &&
             client_read(args->command, &answer, &json)) {
-            status = watch(
-                args, base, id,
-                (uint64_t)number(json_get(json_root(json), "matched")));
+            status =
+                watch(args, base, id,
+                      (uint64_t)number(json_get(json_root(json), "matched")));
             json_free(json);
         }
     } else if (look(args, base, strcmp(verb, "cancel") == 0 ? "DELETE" : "GET",
@@ -269,10 +271,11 @@ int command_replay(const struct args *args)
     struct buf base;
     int status;
 
-    if (args->n_operands != (wants_id ? 2 : args->n_operands > 0))
+    if (args->n_operands != (wants_id ? 2 : args->n_operands > 0)) {
         return command_misused(args->command, wants_id
                                                   ? "the replay's id is missing"
                                                   : "there is a word too many");
+    }
     if (!place_read(args, false, &place))
         return EXIT_USAGE;
     buf_init(&base, 0);

@@ -17,8 +17,8 @@
 #include "common/json.h"
 #include "common/mem.h"
 
-#define BATCH_EVENTS       1000
-#define BATCH_BYTES        ((size_t)4 << 20)
+#define BATCH_EVENTS 1000
+#define BATCH_BYTES  ((size_t)4 << 20)
 
 static void put_path(const struct args *args, struct buf *path)
 {
@@ -179,7 +179,8 @@ static int send_many(const struct args *args, struct client_call *call)
 
 int command_send(const struct args *args)
 {
-    struct client_call call = { .method = "POST", .is_intake = true,
+    struct client_call call = { .method = "POST",
+                                .is_intake = true,
                                 .is_whole = true };
     struct buf path;
     int status;
@@ -193,8 +194,8 @@ int command_send(const struct args *args)
     buf_init(&path, 0);
     put_path(args, &path);
     call.path = buf_cstr(&path);
-    status = args_has(args, "file") ? send_many(args, &call)
-                                    : send_one(args, &call);
+    status =
+        args_has(args, "file") ? send_many(args, &call) : send_one(args, &call);
     buf_clear(&path);
     return status;
 }

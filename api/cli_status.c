@@ -31,7 +31,8 @@ struct role_figures {
 struct engine_figures {
     struct role_figures roles[ROLES_MAX];
     size_t n_roles;
-    double accepted, delivered, retried, died, due, dead, queue_bytes, in_flight;
+    double accepted, delivered, retried, died, due, dead, queue_bytes,
+        in_flight;
 };
 
 static struct role_figures *role_of(struct engine_figures *e, const char *name,
@@ -144,8 +145,8 @@ static void print_engine(const struct engine_figures *e, bool is_ready)
     printf("\nsince the start: %.0f events accepted; attempts: %.0f delivered, "
            "%.0f to be tried again, %.0f dead\nnow: %.0f deliveries waiting, "
            "%.0f in flight, %.0f dead letters, %s stored\n",
-           e->accepted, e->delivered, e->retried, e->died, e->due,
-           e->in_flight, e->dead, buf_cstr(&text));
+           e->accepted, e->delivered, e->retried, e->died, e->due, e->in_flight,
+           e->dead, buf_cstr(&text));
     buf_clear(&text);
 }
 
@@ -184,10 +185,11 @@ int command_status(const struct args *args)
                 take_line(e, line);
         }
         free(text);
-        if (args_has(args, "json"))
+        if (args_has(args, "json")) {
             print_engine_json(e, is_ready == OK);
-        else
+        } else {
             print_engine(e, is_ready == OK);
+        }
         status = is_ready == OK ? 0 : EXIT_FAILED;
     }
     buf_clear(&answer);
@@ -281,8 +283,7 @@ int command_stats(const struct args *args)
 
     if (window != NULL && strcmp(window, "1h") != 0 &&
         strcmp(window, "24h") != 0 && strcmp(window, "7d") != 0)
-        return command_misused(args->command,
-                               "--window must be 1h, 24h or 7d");
+        return command_misused(args->command, "--window must be 1h, 24h or 7d");
     if (!place_read(args, false, &place))
         return EXIT_USAGE;
     buf_init(&path, 0);

@@ -105,10 +105,9 @@ static int follow(struct following *f, const char *path)
     enum err err = OK;
 
     do {
-        struct client_call call = { .method = "GET",
-                                    .path = path,
-                                    .on_piece = on_piece,
-                                    .data = f };
+        struct client_call call = {
+            .method = "GET", .path = path, .on_piece = on_piece, .data = f
+        };
         char *header = NULL;
         struct buf answer;
 

@@ -99,8 +99,10 @@ static int verify(const struct args *args, const char *data_dir,
     progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)
         err = queue_verify(&qc, put_fault, on_progress, &v, &report);
-    if (err == ERR_AGAIN)
-        return command_failed(args->command, "interrupted; nothing was changed");
+    if (err == ERR_AGAIN) {
+        return command_failed(args->command,
+                              "interrupted; nothing was changed");
+    }
     if (err != OK) {
         return command_failed(args->command, "%s cannot be read: %s", data_dir,
                               err_str(err));
@@ -112,8 +114,8 @@ static int verify(const struct args *args, const char *data_dir,
 
 int command_verify(const struct args *args)
 {
-    const char *path = args->n_operands > 0 ? args->operands[0]
-                                            : args_text(args, "data-dir");
+    const char *path =
+        args->n_operands > 0 ? args->operands[0] : args_text(args, "data-dir");
     struct config_sources sources = { .n_sets = 0 };
     struct config config;
     struct buf faults;

@@ -254,9 +254,9 @@ static struct curl_slist *headers_of(const struct client *c,
                                      const struct client_call *call)
 {
     char *token = xasprintf("Authorization: token %s", c->token);
-    char *type = xasprintf("Content-Type: %s",
-                           call->content_type != NULL ? call->content_type
-                                                      : "application/json");
+    char *type = xasprintf("Content-Type: %s", call->content_type != NULL
+                                                   ? call->content_type
+                                                   : "application/json");
     struct curl_slist *headers = curl_slist_append(NULL, token);
 
     headers = curl_slist_append(headers, type);

@@ -38,15 +38,15 @@ struct page {
     struct buf body;
     struct buf payload; // of the row at hand
     uint64_t owner_no;
-    const struct position *event; // whose attempts alone; NULL: all
+    const struct position *event;        // whose attempts alone; NULL: all
     struct lane lanes[QUEUE_SHARDS_MAX]; // a hook has one
     unsigned n_lanes;
     size_t n_rows; // in the body
     size_t n_cost; // as history_query counts
     bool has_more; // at least one row is left
     bool names_hooks;
-    uint64_t named_no;     // the hook whose name is in `hook_name`
-    struct buf hook_name;  // JSON members
+    uint64_t named_no;    // the hook whose name is in `hook_name`
+    struct buf hook_name; // JSON members
 };
 
 static bool take_hook_no(void *data, const struct hook *hook)
@@ -143,10 +143,10 @@ static enum err fill_from_one(struct page *p)
     struct lane *lane = &p->lanes[0];
     enum err err;
 
-    do
+    do {
         err = read_lane(p, lane, visit_row);
-    while (err == OK && !lane->is_end && !p->has_more &&
-           p->n_cost < PAGE_COST);
+    } while (err == OK && !lane->is_end && !p->has_more &&
+             p->n_cost < PAGE_COST);
     p->has_more = p->has_more || !lane->is_end;
     return err;
 }
@@ -392,7 +392,8 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
     }
     p->n_lanes = n;
     // Where the history ends now: what comes later is on no page of this list.
-    for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK; i++)
+    for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK;
+         i++)
         err = history_end(p->call->api->shards[first_shard + i], &row_nos[i]);
     if (err != OK) {
         call_fail_store(p->call, err);

@@ -245,11 +245,12 @@ static enum err read_until(struct delivery_query *q, struct str text)
     return delivery_time_read(text, &q->filter.until_us);
 }
 
-#define ALLOWED_KIND   "up to 16 kinds of events, with commas"
-#define ALLOWED_CODE   "a status code, or 0 for no response"
-#define ALLOWED_STATES "delivered, retrying, dead or cancelled; several with commas"
-#define ALLOWED_ERRORS                                                        \
-    "none, dns, connect, tls, timeout, reset, protocol, status, blocked or "  \
+#define ALLOWED_KIND "up to 16 kinds of events, with commas"
+#define ALLOWED_CODE "a status code, or 0 for no response"
+#define ALLOWED_STATES \
+    "delivered, retrying, dead or cancelled; several with commas"
+#define ALLOWED_ERRORS                                                       \
+    "none, dns, connect, tls, timeout, reset, protocol, status, blocked or " \
     "gone; several with commas"
 #define ALLOWED_TIME "unix seconds or RFC 3339"
 

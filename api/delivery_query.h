@@ -49,8 +49,7 @@ MUST_CHECK enum err filter_read_errors(const struct json_value *v,
                                        struct history_filter *f,
                                        struct buf *why);
 MUST_CHECK enum err filter_read_kinds(const struct json_value *v,
-                                      const char *key,
-                                      struct history_filter *f,
+                                      const char *key, struct history_filter *f,
                                       struct buf *why);
 MUST_CHECK enum err filter_read_code(const struct json_value *v,
                                      const char *key, struct history_filter *f,

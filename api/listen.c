@@ -49,7 +49,7 @@ int listen_on(const char *command, const char *address)
 
 unsigned listen_port(int fd)
 {
-    struct sockaddr_storage where;
+    struct sockaddr_storage where = { .ss_family = AF_UNSPEC };
     socklen_t n_bytes = sizeof(where);
 
     if (getsockname(fd, (struct sockaddr *)&where, &n_bytes) != 0)

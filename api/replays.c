@@ -118,11 +118,11 @@ static const struct {
     const char *key;
     bool (*read)(struct reading *r, const struct json_value *v);
 } members[] = {
-    { "state", read_state },       { "error", read_error },
-    { "kinds", read_kinds },       { "code", read_code },
-    { "since", read_since },       { "until", read_until },
-    { "ids", read_ids },           { "ratePerSecond", read_rate },
-    { "dryRun", read_dry },        { "unmatched", read_unmatched },
+    { "state", read_state }, { "error", read_error },
+    { "kinds", read_kinds }, { "code", read_code },
+    { "since", read_since }, { "until", read_until },
+    { "ids", read_ids },     { "ratePerSecond", read_rate },
+    { "dryRun", read_dry },  { "unmatched", read_unmatched },
 };
 
 #define N_MEMBERS (sizeof(members) / sizeof(members[0]))
@@ -134,8 +134,8 @@ static bool read_member(struct reading *r, struct str key,
         if (str_is(key, members[i].key))
             return members[i].read(r, v);
     }
-    buf_printf(&r->why, "%s: there is no such field; there are:",
-               log_quote(key));
+    buf_printf(&r->why,
+               "%s: there is no such field; there are:", log_quote(key));
     for (size_t i = 0; i < N_MEMBERS; i++)
         buf_printf(&r->why, " %s", members[i].key);
     return false;
@@ -154,10 +154,11 @@ static bool judge(struct reading *r)
     }
     if (f->since_us == INT64_MIN)
         return refuse(r, "since", "a time, which unmatched needs");
-    if (r->has_state || f->errors != 0 || f->has_code || r->ids.n_bytes > 0)
+    if (r->has_state || f->errors != 0 || f->has_code || r->ids.n_bytes > 0) {
         return refuse(r, "unmatched",
                       "together with kinds, since and until only: what was "
                       "never sent has no state, error, code or id");
+    }
     return true;
 }
 
@@ -210,8 +211,10 @@ static void answer_created(struct call *c, const struct creating *cr)
     buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
     if (cr->n_gone > 0)
         buf_printf(&body, ",\"removed\":%" PRIu64, cr->n_gone);
-    if (cr->n == 0)
-        buf_puts(&body, ",\"message\":\"no delivery matches: nothing is sent\"");
+    if (cr->n == 0) {
+        buf_puts(&body,
+                 ",\"message\":\"no delivery matches: nothing is sent\"");
+    }
     buf_putc(&body, '}');
     call_answer(c, cr->n > 0 && !cr->ask.is_dry ? 202 : 200, buf_str(&body));
     buf_clear(&body);

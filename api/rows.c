@@ -42,8 +42,8 @@ void rows_put(struct table *t, const struct json_value *a)
         table_put(t, buf_str(&text), code < 300 ? GREEN : RED);
     }
     buf_reset(&text);
-    screen_put_duration(&text, number(json_get(json_get(a, "timing"),
-                                               "totalUs")));
+    screen_put_duration(&text,
+                        number(json_get(json_get(a, "timing"), "totalUs")));
     table_put(t, buf_str(&text), PLAIN);
     buf_reset(&text);
     buf_put_i64(&text, number(json_get(a, "attempt")));
@@ -98,8 +98,8 @@ void rows_put_query(const struct args *args, struct buf *path)
 
         if (value == NULL)
             continue;
-        buf_putc(path, memchr(path->at, '?', path->n_bytes) == NULL ? '?'
-                                                                     : '&');
+        buf_putc(path,
+                 memchr(path->at, '?', path->n_bytes) == NULL ? '?' : '&');
         buf_printf(path, "%s=", filters[i].param);
         put_escaped(path, value);
     }

@@ -9,7 +9,7 @@
 
 // `with_hook`: rows are of several hooks.
 void rows_begin(struct table *t, bool with_hook);
-void rows_put(struct table *t, const struct json_value *attempt);
+void rows_put(struct table *t, const struct json_value *a);
 
 // Appends the options that choose attempts (--state, --kind …) as a query, with
 // "?" or "&" in front of each.

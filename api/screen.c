@@ -2,6 +2,7 @@
 
 #include "api/screen.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -82,10 +83,10 @@ enum colour screen_state_colour(struct str state)
         const char *name;
         enum colour colour;
     } states[] = {
-        { "delivered", GREEN },  { "done", GREEN },     { "ok", GREEN },
-        { "retrying", YELLOW },  { "running", YELLOW }, { "probing", YELLOW },
-        { "dead", RED },         { "open", RED },       { "disabled", RED },
-        { "cancelled", DIM },    { "inactive", DIM },   { "blocked", YELLOW },
+        { "delivered", GREEN }, { "done", GREEN },     { "ok", GREEN },
+        { "retrying", YELLOW }, { "running", YELLOW }, { "probing", YELLOW },
+        { "dead", RED },        { "open", RED },       { "disabled", RED },
+        { "cancelled", DIM },   { "inactive", DIM },   { "blocked", YELLOW },
     };
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
@@ -100,6 +101,7 @@ enum colour screen_state_colour(struct str state)
 void table_init(struct table *t, const char *const *titles, size_t n_columns,
                 const char *flexible)
 {
+    assert(n_columns > 0 && n_columns <= TABLE_COLUMNS_MAX);
     *t = (struct table){ .titles = titles,
                          .n_columns = n_columns,
                          .flexible = flexible };
@@ -116,7 +118,11 @@ void table_put(struct table *t, struct str text, enum colour colour)
     for (size_t i = 0; i < text.n_bytes; i++) {
         unsigned char c = (unsigned char)text.at[i];
 
-        buf_putc(&t->text, c < ' ' || c == 0x7f ? ' ' : text.at[i]);
+        if (c < ' ' || c == 0x7f) {
+            buf_putc(&t->text, ' ');
+        } else {
+            buf_put(&t->text, text.at + i, 1);
+        }
     }
     buf_putc(&t->text, '\0');
 }
@@ -182,6 +188,7 @@ static void measure(const struct table *t, unsigned *widths)
 {
     const char *cell = t->text.at;
 
+    assert(t->n_columns > 0);
     for (size_t i = 0; i < t->n_columns; i++)
         widths[i] = columns_of(t->titles[i]);
     for (size_t i = 0; i < t->n_cells; i++) {
@@ -218,6 +225,7 @@ void table_end(struct table *t, FILE *out)
     unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
     const char *cell = t->text.at;
 
+    assert(t->n_columns > 0);
     measure(t, widths);
     fit(t, widths, out);
     for (size_t i = 0; i < t->n_columns; i++)

@@ -38,7 +38,7 @@ struct table {
     size_t n_columns;
     const char *flexible; // digits: columns that are cut to fit the terminal,
                           // the first one first
-    struct buf text; // cells, each ended by a NUL
+    struct buf text;      // cells, each ended by a NUL
     enum colour *colours; // owned, of the cells
     size_t n_cells, room;
     size_t n_in_row; // cells of the row that is being filled
@@ -48,9 +48,8 @@ void table_init(struct table *t, const char *const *titles, size_t n_columns,
                 const char *flexible);
 // The next cell; control characters are shown as blanks.
 void table_put(struct table *t, struct str text, enum colour colour);
-__attribute__((format(printf, 2, 3))) void table_printf(struct table *t,
-                                                        const char *format,
-                                                        ...);
+__attribute__((format(printf, 2, 3))) void
+table_printf(struct table *t, const char *format, ...);
 // Prints it and frees it.
 void table_end(struct table *t, FILE *out);
 

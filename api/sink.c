@@ -19,9 +19,9 @@
 
 #include "api/commands.h"
 #include "api/listen.h"
-#include "common/config.h"
 #include "api/sink_signature.h"
 #include "common/clock.h"
+#include "common/config.h"
 #include "common/config_types.h"
 #include "common/http.h"
 #include "common/mem.h"

@@ -13,8 +13,8 @@ static const struct {
     int64_t window_s;
 } windows[] = {
     { "1h", 3600 },
-    { "24h", 24 * 3600 },
-    { "7d", 7 * 24 * 3600 },
+    { "24h", INT64_C(24) * 3600 },
+    { "7d", INT64_C(7) * 24 * 3600 },
 };
 
 static void put_counts(const struct stats *s, struct buf *out)
@@ -60,8 +60,8 @@ static void put_timing(const struct stats *s, struct buf *out)
         buf_printf(out, ",\"p50\":%" PRId64 ",\"p90\":%" PRId64,
                    bars_percentile(b, 50), bars_percentile(b, 90));
         buf_printf(out,
-                   ",\"p99\":%" PRId64 ",\"p999\":%" PRId64
-                   ",\"max\":%" PRId64 "}",
+                   ",\"p99\":%" PRId64 ",\"p999\":%" PRId64 ",\"max\":%" PRId64
+                   "}",
                    bars_percentile(b, 99), bars_percentile(b, 99.9), b->max_us);
         separator = ",";
     }

@@ -316,7 +316,7 @@ class Bench:
     def build(self):
         flags = ["-DCMAKE_BUILD_TYPE=Release", "-DPOSTHORN_BENCH=ON"]
         targets = ["posthorn", "receiver", "load", "bareloop",
-                   "lmdb_append", "match"]
+                   "lmdb_append", "match", "history_fill"]
         for command in (["cmake", "-S", ROOT, "-B", self.build_dir, *flags],
                         ["cmake", "--build", self.build_dir, "--parallel",
                          str(os.cpu_count() or 1), "--target", *targets]):
@@ -351,6 +351,15 @@ class Bench:
             return json.loads(out)
         except ValueError:
             raise Failed(f"{program}: {errors}") from None
+
+    def load_start(self, port, **options):
+        """The generator in the background; its stdout is the result."""
+        words = [str(word) for name, value in {"port": port, **options}.items()
+                 for word in (f"--{name.replace('_', '-')}", value)]
+        process = spawn([self.program("load"), *words],
+                        stdout=subprocess.PIPE, text=True)
+        self.stack.callback(stop, process)
+        return process
 
     def load(self, port, **options):
         result = self.call("load", port=port, **options)

@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 #include "bench/args.h"
-#include "common/hdr.h"
 #include "bench/post.h"
 #include "bench/wire.h"
 #include "common/clock.h"
+#include "common/hdr.h"
 #include "common/mem.h"
 
 #define MAX_EVENTS      256

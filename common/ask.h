@@ -25,7 +25,8 @@ enum ask_what {
     // counted: `n`, and `n_gone` whose payload retention has removed. If `n` is 0,
     // or it `is_dry`, there is no replay.
     ASK_REPLAY = 4,
-    ASK_CANCEL_REPLAY = 5, // the one with this id: `event_id`; of a hook or of all
+    ASK_CANCEL_REPLAY =
+        5, // the one with this id: `event_id`; of a hook or of all
     // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
     // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
     // posted). `text` of the answer: a JSON array's elements.

@@ -123,7 +123,8 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
     } else if (!wants(hook, event)) {
         put_filter_reason(event, out);
     } else if (hook->disabled == HOOK_GONE) {
-        buf_puts(out, "the webhook was switched off: its receiver answered 410");
+        buf_puts(out,
+                 "the webhook was switched off: its receiver answered 410");
     } else if (hook->disabled == HOOK_FAILING) {
         buf_puts(out, "the webhook was switched off: it failed for too long");
     } else if (!hook->active) {
@@ -144,8 +145,8 @@ static void put_headers(struct str headers, struct buf *out)
     while (headers.n_bytes > 0) {
         struct str line = str_of(headers.at);
         const char *colon = memchr(line.at, ':', line.n_bytes);
-        size_t n_name = colon != NULL ? (size_t)(colon - line.at)
-                                      : line.n_bytes;
+        size_t n_name =
+            colon != NULL ? (size_t)(colon - line.at) : line.n_bytes;
         size_t skip = n_name + 2 < line.n_bytes ? n_name + 2 : line.n_bytes;
 
         buf_puts(out, separator);
@@ -227,8 +228,8 @@ static bool on_event(void *data, const struct event *event)
     const struct ask *ask = x->ask;
 
     for (size_t i = 0; i + 8 <= ask->text.n_bytes; i += 8) {
-        const struct followed *f = followed_find(
-            x->d, get_be64((const uint8_t *)ask->text.at + i));
+        const struct followed *f =
+            followed_find(x->d, get_be64((const uint8_t *)ask->text.at + i));
 
         if (f != NULL && f->hook != NULL)
             put_hook(x, f->hook, event);
@@ -264,9 +265,8 @@ static enum err explain_posted(struct explaining *x, struct buf *why)
 static enum err explain_stored(struct explaining *x)
 {
     struct position position;
-    enum err err =
-        event_view_find(x->d->events, (enum family)x->ask->family, x->ask->org,
-                        &x->ask->event_id, &position);
+    enum err err = event_view_find(x->d->events, (enum family)x->ask->family,
+                                   x->ask->org, &x->ask->event_id, &position);
 
     x->is_stored = true;
     return err == OK ? event_view_get(x->d->events, position, on_event, x)
@@ -281,8 +281,8 @@ void explain_on_ask(struct dispatcher *d, const struct ask *ask)
 
     buf_init(&x.text, ASK_FRAME_MAX_BYTES / 2);
     buf_init(&why, 4096);
-    answer.err = ask->event.n_bytes > 0 ? explain_posted(&x, &why)
-                                        : explain_stored(&x);
+    answer.err =
+        ask->event.n_bytes > 0 ? explain_posted(&x, &why) : explain_stored(&x);
     if (answer.err == OK && x.text.overflow)
         answer.err = ERR_TOOBIG;
     answer.text = answer.err == OK ? buf_str(&x.text) : buf_str(&why);

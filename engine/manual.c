@@ -29,7 +29,7 @@
 #define PINGS_SEARCHED 1000
 // And of its newest attempts for one of an event that is gone.
 #define TRACES_SEARCHED 20000
-#define ROWS_READ      128
+#define ROWS_READ       128
 
 struct manual {
     struct manual *next; // of the same delivery, or of the same commit

@@ -166,7 +166,8 @@ static bool set_has(const struct number_set *set, uint64_t n)
 
     if (set->room == 0)
         return false;
-    for (at &= set->room - 1; set->at[at] != 0; at = (at + 1) & (set->room - 1)) {
+    for (at &= set->room - 1; set->at[at] != 0;
+         at = (at + 1) & (set->room - 1)) {
         if (set->at[at] == n)
             return true;
     }
@@ -178,8 +179,8 @@ static void set_add(struct number_set *set, uint64_t n)
     size_t at;
 
     if (set->n * 2 >= set->room) {
-        struct number_set wider = { .room = set->room > 0 ? set->room * 2
-                                                          : 1024 };
+        struct number_set wider = { .room =
+                                        set->room > 0 ? set->room * 2 : 1024 };
 
         wider.at = xcalloc(wider.room, sizeof(*wider.at));
         for (size_t i = 0; i < set->room; i++) {
@@ -202,8 +203,8 @@ static void read_pending(struct reading *reading)
     struct running *r = reading->r;
     struct due_row rows[ROWS_AT_ONCE];
     struct due_query query = { .hook_no = r->record.hook_no,
-                               .after = r->pending.n > 0 ? &r->pending_row
-                                                         : NULL,
+                               .after =
+                                   r->pending.n > 0 ? &r->pending_row : NULL,
                                .until_ms = INT64_MAX };
     size_t n;
 

@@ -225,8 +225,8 @@ static bool may_send(struct dispatcher *d, const struct running *r,
     const struct sender_link *link;
     uint32_t window = pace_window(&f->pace, &f->limits) / HOOK_SHARE;
     int64_t now_us = clock_mono_us();
-    uint64_t full = d->config->max_inflight -
-                    d->config->max_inflight / LIVE_SHARE;
+    uint64_t full =
+        d->config->max_inflight - d->config->max_inflight / LIVE_SHARE;
 
     if (d->is_draining || f->first != NULL || f->is_fetchable ||
         f->disable_wanted != HOOK_NOT_DISABLED || d->free_slot == NO_SLOT ||
@@ -249,17 +249,18 @@ static void leave_other(struct dispatcher *d, struct delivery *dv)
     dv->replay = 0;
 }
 
-static void send_one(struct dispatcher *d, struct running *r, struct followed *f,
-                 const struct candidate *c)
+static void send_one(struct dispatcher *d, struct running *r,
+                     struct followed *f, const struct candidate *c)
 {
     struct delivery *dv = NULL;
     enum err err = OK;
 
     if (r->record.unmatched) {
-        if (open_find(d, f->no, c->position) != NULL)
+        if (open_find(d, f->no, c->position) != NULL) {
             err = ERR_AGAIN;
-        else
+        } else {
             dv = manual_open_never(d, f, c->position);
+        }
     } else {
         err = manual_open(d, f, c->position, &dv);
     }

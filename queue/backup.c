@@ -42,7 +42,7 @@ struct pair {
     struct needed needed; // of a shard
     struct shard_state state;
     bool has_state;
-    uint64_t highest; // position of an event that a shard knows
+    uint64_t highest;  // position of an event that a shard knows
     int64_t n_dropped; // due and dead rows
 };
 
@@ -165,8 +165,11 @@ static enum err copy_attempt(struct pair *p, MDB_val key, MDB_val val,
             (struct str){ (const char *)place, sizeof(place) },
             str_of_val(val));
     }
-    if (p->state.next_no < state.next_no && !p->has_state)
-        p->state.next_no = state.next_no;
+    if (!p->has_state) {
+        p->state.next_no = state.next_no; // rows come in their order
+        if (state.longest_ms > p->state.longest_ms)
+            p->state.longest_ms = state.longest_ms;
+    }
     return err;
 }
 
@@ -199,8 +202,8 @@ static bool is_sound(unsigned db, MDB_val key, MDB_val val,
         return k.n_bytes == REPLAY_KEY_BYTES && replay_decode(v, &replay) == OK;
     case SHARD_STATS:
         stats_init(&stats);
-        is_good = k.n_bytes == STATS_KEY_BYTES &&
-                  stats_add_record(&stats, v) == OK;
+        is_good =
+            k.n_bytes == STATS_KEY_BYTES && stats_add_record(&stats, v) == OK;
         stats_clear(&stats);
         return is_good;
     default:
@@ -242,9 +245,10 @@ static enum err copy_of_events(struct copying *c, struct pair *p, unsigned db,
     struct str id_key;
     bool is_good = true;
 
-    if (db == EVENTS_EVENTS)
+    if (db == EVENTS_EVENTS) {
         is_good = key.mv_size == 8 &&
                   event_decode(str_of_val(val), &event, &id_key) == OK;
+    }
     if (db == EVENTS_KEYS)
         is_good = key_decode(str_of_val(val), &row) == OK;
     return is_good ? put(p, db, key, val) : set_aside(c, p, db, key, val);
@@ -322,10 +326,11 @@ static enum err write_state(struct copying *c, struct pair *p)
         err = shard_read_counts(p->to, p->txn, &p->state, &rows);
     if (err != OK)
         return err;
-    if (!p->has_state)
+    if (!p->has_state) {
         p->state.counts[COUNT_MATCHED] = (int64_t)(rows.n_due + rows.n_dead);
-    else
+    } else {
         p->state.counts[COUNT_CANCELLED] += p->n_dropped;
+    }
     return shard_put_state(p->to, p->txn, &p->state);
 }
 
@@ -334,8 +339,7 @@ static enum err copy_environment(struct copying *c, struct pair *p)
     enum err err = OK;
 
     if (p->dbs == shard_dbs) {
-        p->has_state =
-            shard_read_state(p->from, p->snapshot, &p->state) == OK;
+        p->has_state = shard_read_state(p->from, p->snapshot, &p->state) == OK;
         if (!p->has_state)
             p->state = (struct shard_state){ .next_no = 1 };
     }
@@ -363,8 +367,7 @@ static enum err take_snapshot(struct copying *c, struct pair *p)
     for (size_t db = 0; db < p->n_dbs && err == OK; db++) {
         MDB_stat stat;
 
-        err = store_err(p->from,
-                        mdb_stat(p->snapshot, p->from->dbs[db], &stat),
+        err = store_err(p->from, mdb_stat(p->snapshot, p->from->dbs[db], &stat),
                         "copy");
         c->out->n_total += err == OK ? stat.ms_entries : 0;
     }
@@ -389,11 +392,11 @@ static void list_pairs(struct copying *c)
     c->n_pairs = config->n_shards + 2;
     c->pairs = xcalloc(c->n_pairs, sizeof(*c->pairs));
     for (; n < config->n_shards; n++) {
-        c->pairs[n] = (struct pair){ .name = xasprintf("deliveries/%zu", n),
-                                     .dbs = shard_dbs,
-                                     .n_dbs = SHARD_DBS,
-                                     .map_bytes =
-                                         store_shard_map(config->max_bytes) };
+        c->pairs[n] =
+            (struct pair){ .name = xasprintf("deliveries/%zu", n),
+                           .dbs = shard_dbs,
+                           .n_dbs = SHARD_DBS,
+                           .map_bytes = store_shard_map(config->max_bytes) };
     }
     c->pairs[n++] = (struct pair){ .name = xstrdup("hooks"),
                                    .dbs = hooks_dbs,
@@ -403,6 +406,27 @@ static void list_pairs(struct copying *c)
                                  .dbs = events_dbs,
                                  .n_dbs = EVENTS_DBS,
                                  .map_bytes = config->max_bytes };
+}
+
+// The environments stay open: queue.h says why.
+static void free_pairs(struct copying *c)
+{
+    for (size_t i = 0; i < c->n_pairs; i++)
+        free(c->pairs[i].name);
+    free(c->pairs);
+}
+
+static enum err make_directory(const struct copying *c)
+{
+    char *deliveries = xasprintf("%s/deliveries", c->to_dir);
+    enum err err = file_remove_tree(c->to_dir);
+
+    if (err == OK)
+        err = file_mkdir(c->to_dir);
+    if (err == OK)
+        err = file_mkdir(deliveries);
+    free(deliveries);
+    return err;
 }
 
 static enum err copy_all(struct copying *c)
@@ -466,13 +490,12 @@ static enum err close_damaged(struct copying *c)
     return err;
 }
 
-enum err queue_copy(const struct queue_config *config, const char *parent,
-                    const char *name, bool with_keys,
-                    queue_progress on_progress, void *data,
-                    struct queue_copied *out)
+enum err queue_copy(const struct queue_config *config,
+                    const struct queue_copy_to *to, queue_progress on_progress,
+                    void *data, struct queue_copied *out)
 {
-    char *temporary_name = xasprintf("%s.tmp", name);
-    char *temporary = xasprintf("%s/%s", parent, temporary_name);
+    char *temporary_name = xasprintf("%s.tmp", to->name);
+    char *temporary = xasprintf("%s/%s", to->parent, temporary_name);
     struct copying c = { .config = config,
                          .to_dir = temporary,
                          .on_progress = on_progress,
@@ -482,31 +505,21 @@ enum err queue_copy(const struct queue_config *config, const char *parent,
 
     memset(out, 0, sizeof(*out));
     list_pairs(&c);
-    err = file_remove_tree(temporary);
-    if (err == OK)
-        err = file_mkdir(temporary);
-    if (err == OK) {
-        char *deliveries = xasprintf("%s/deliveries", temporary);
-
-        err = file_mkdir(deliveries);
-        free(deliveries);
-    }
+    err = make_directory(&c);
     if (err == OK)
         err = copy_all(&c);
     if (err == OK)
-        err = copy_files(&c, with_keys);
+        err = copy_files(&c, to->with_keys);
     if (close_damaged(&c) != OK && err == OK)
         err = ERR_IO;
     if (err == OK)
         err = file_sync(temporary);
     if (err == OK)
-        err = file_rename(parent, temporary_name, name);
+        err = file_rename(to->parent, temporary_name, to->name);
     if (err != OK && file_remove_tree(temporary) != OK)
         err = err == ERR_AGAIN ? ERR_IO : err;
     free(temporary);
     free(temporary_name);
-    for (size_t i = 0; i < c.n_pairs; i++)
-        free(c.pairs[i].name); // the environments stay open: queue.h says why
-    free(c.pairs);
+    free_pairs(&c);
     return err;
 }

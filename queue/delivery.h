@@ -79,7 +79,7 @@ struct timing {       // microseconds
 // One row of the history: one HTTP request.
 struct attempt {
     uint64_t hook_no;
-    uint64_t org_no; // queue_org_no() of the hook's organization
+    uint64_t org_no;          // queue_org_no() of the hook's organization
     struct position position; // of the event, where the payload is
     struct id event_id;
     struct str kind;

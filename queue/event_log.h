@@ -43,7 +43,8 @@ MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
 // Starts what is wanted, a trim or the next batch, if the worker is free.
 void event_log_start_trim(struct event_log *log);
 void event_log_go_on(struct event_log *log);
-void event_log_start_batch(struct event_log *log); // there is one, and nobody busy
+void event_log_start_batch(
+    struct event_log *log); // there is one, and nobody busy
 
 // For the negative control of the crash test only.
 struct append *event_log_ack_early(struct event_log *log, struct append *a);

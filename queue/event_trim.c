@@ -101,9 +101,9 @@ static enum err remove_event(struct event_log *log, MDB_txn *txn,
         err = remove_key(log, txn,
                          (struct str){ (const char *)copy, sizeof(copy) }, at);
     }
-    return err == OK ? store_err(log->store, mdb_cursor_del(cursor, 0),
-                                 "trim events")
-                     : err;
+    return err == OK
+               ? store_err(log->store, mdb_cursor_del(cursor, 0), "trim events")
+               : err;
 }
 
 // The next event that may go, from `log->trim_from` on. False: none is left.
@@ -160,8 +160,8 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
         if (!is_damaged && e.accepted_at_us >= before_us)
             break;
-        err = remove_event(log, txn, cursor, at,
-                           is_damaged ? STR_EMPTY : id_key);
+        err =
+            remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
         log->trim_from = position_number(at) + 1;
         log->n_trimmed++;
     }
@@ -205,8 +205,8 @@ static void on_trim(uv_work_t *work)
             mdb_txn_abort(txn);
         }
     }
-    log->has_more_to_trim =
-        err == OK && (log->n_trimmed == log->trim_max || n_keys == log->trim_max);
+    log->has_more_to_trim = err == OK && (log->n_trimmed == log->trim_max ||
+                                          n_keys == log->trim_max);
     log->batch_err = err;
 }
 

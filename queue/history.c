@@ -14,8 +14,6 @@
 #define READ_COST    9 // besides the look at the index
 // Attempts end in the order of their rows, but for this.
 #define SLACK_US INT64_C(5000000)
-// No attempt takes longer, whatever the settings and its hook say.
-#define LONGEST_US (INT64_C(320) * 1000000)
 
 enum err shard_view_open(const struct queue_config *config, unsigned k,
                          struct shard_view **out)
@@ -98,6 +96,8 @@ struct scanning {
     void *data;
     size_t n_cost;
     bool goes_on;
+    struct shard_state state;
+    int64_t longest_us; // that an attempt took, and a little
 };
 
 // False: it is not there, or not readable, which is logged.
@@ -112,7 +112,8 @@ static bool read_attempt(struct shard_view *view, uint64_t no,
 
     put_be64(bytes, no);
     rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
-    *err = rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
+    *err =
+        rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
     if (rc == 0 && attempt_decode(str_of_val(val), out) == OK)
         return true;
     if (*err == OK) {
@@ -218,8 +219,8 @@ static bool is_past(const struct scanning *s, MDB_val val)
         return false;
     ended_us = m.started_at_us + (int64_t)m.took_ms * 1000;
     if (s->query->oldest_first)
-        return s->filter->until_us < INT64_MAX - LONGEST_US &&
-               ended_us > s->filter->until_us + LONGEST_US;
+        return s->filter->until_us < INT64_MAX - s->longest_us &&
+               ended_us > s->filter->until_us + s->longest_us;
     return s->filter->since_us > INT64_MIN + SLACK_US &&
            ended_us < s->filter->since_us - SLACK_US;
 }
@@ -276,22 +277,18 @@ static bool end_of(struct shard_view *view, MDB_cursor *cursor, uint64_t *no,
 }
 
 // The first row whose attempt ended at `at_us` or later, by halves.
-static enum err row_at(struct shard_view *view, int64_t at_us, uint64_t *out)
+static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
 {
-    struct shard_state state;
+    struct shard_view *view = s->view;
     MDB_cursor *cursor;
     uint64_t low = 1;
-    uint64_t high;
+    uint64_t high = s->state.next_no;
     int64_t ended_us;
-    enum err err = shard_read_state(view->store, view->txn, &state);
+    enum err err = store_err(
+        view->store,
+        mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor),
+        "read history");
 
-    if (err != OK)
-        return err;
-    high = state.next_no;
-    err = store_err(view->store,
-                    mdb_cursor_open(view->txn,
-                                    view->store->dbs[SHARD_ATTEMPTS], &cursor),
-                    "read history");
     if (err != OK)
         return err;
     while (low < high) {
@@ -313,19 +310,24 @@ static enum err row_at(struct shard_view *view, int64_t at_us, uint64_t *out)
 static enum err jump(struct scanning *s)
 {
     uint64_t no = 0;
+    const struct history_filter *filter = s->filter;
     uint64_t from_no = s->query->from_no;
     uint8_t *at = s->range.from + s->range.n_bytes - 8;
-    enum err err = OK;
+    enum err err;
 
-    if (s->query->event != NULL)
+    if (s->query->event != NULL ||
+        (filter->since_us == INT64_MIN && filter->until_us == INT64_MAX))
         return OK;
-    if (s->query->oldest_first && s->filter->since_us > INT64_MIN + SLACK_US) {
-        err = row_at(s->view, s->filter->since_us - SLACK_US, &no);
+    err = shard_read_state(s->view->store, s->view->txn, &s->state);
+    s->longest_us = (int64_t)s->state.longest_ms * 1000 + SLACK_US;
+    if (err == OK && s->query->oldest_first &&
+        filter->since_us > INT64_MIN + SLACK_US) {
+        err = row_at(s, filter->since_us - SLACK_US, &no);
         if (no > from_no + 1)
             put_be64(at, no - 1);
-    } else if (!s->query->oldest_first &&
-               s->filter->until_us < INT64_MAX - LONGEST_US) {
-        err = row_at(s->view, s->filter->until_us + LONGEST_US, &no);
+    } else if (err == OK && !s->query->oldest_first &&
+               filter->until_us < INT64_MAX - s->longest_us) {
+        err = row_at(s, filter->until_us + s->longest_us, &no);
         if (from_no == 0 || no < from_no)
             put_be64(at, no);
     }
@@ -351,10 +353,10 @@ enum err history_scan(struct shard_view *view, struct history_query *query,
         return err;
     err = jump(&s);
     if (err == OK) {
-        err = store_err(view->store,
-                        mdb_cursor_open(view->txn,
-                                        view->store->dbs[s.range.db], &s.cursor),
-                        "read history");
+        err = store_err(
+            view->store,
+            mdb_cursor_open(view->txn, view->store->dbs[s.range.db], &s.cursor),
+            "read history");
     }
     if (err == OK) {
         err = scan(&s);
@@ -365,9 +367,8 @@ enum err history_scan(struct shard_view *view, struct history_query *query,
     return err;
 }
 
-enum err history_of_event(struct shard_view *view,
-                          const struct position *event, size_t max_rows,
-                          attempt_visit visit, void *data)
+enum err history_of_event(struct shard_view *view, const struct position *event,
+                          size_t max_rows, attempt_visit visit, void *data)
 {
     uint8_t from[BY_EVENT_KEY_BYTES] = { 0 };
     MDB_val key = val_at(from, sizeof(from));

@@ -8,7 +8,7 @@
 #include "queue/stacks.h"
 #include "queue/store.h"
 
-#define KEY_MAX_BYTES      511 // LMDB's own limit
+#define KEY_MAX_BYTES 511 // LMDB's own limit
 
 struct hook_store {
     struct store *store;

@@ -19,7 +19,7 @@ enum err hook_put_scope(const struct hook_scope *scope, struct buf *key)
 }
 
 enum err hook_put_key(const struct hook_scope *scope, struct str name,
-                        struct buf *key)
+                      struct buf *key)
 {
     enum err err = hook_put_scope(scope, key);
 
@@ -108,8 +108,8 @@ enum err hook_list_org(struct hook_store *hs, enum family family,
             continue; // that level is done
         if (after.n_bytes > 1 && level == after.at[1])
             from = after;
-        err = list_from(hs, cursor, buf_str(&prefix), from, on_listed,
-                        &listing);
+        err =
+            list_from(hs, cursor, buf_str(&prefix), from, on_listed, &listing);
     }
     buf_clear(&prefix);
     if (cursor != NULL)

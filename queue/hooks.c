@@ -353,7 +353,8 @@ enum err hook_delete(struct hook_store *hs, const struct hook_scope *scope,
     enum err err;
 
     buf_init(&key, KEY_MAX_BYTES);
-    err = hook_put_key(scope, name, &key) == OK ? begin(hs, &txn) : ERR_NOTFOUND;
+    err =
+        hook_put_key(scope, name, &key) == OK ? begin(hs, &txn) : ERR_NOTFOUND;
     if (err == OK)
         err = end(hs, txn, delete_in(hs, txn, buf_str(&key)));
     buf_clear(&key);
@@ -375,7 +376,7 @@ enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
     hook_room_init(&room);
     buf_init(&key, KEY_MAX_BYTES);
     err = hook_put_key(scope, name, &key) == OK ? store_read(hs->store, &txn)
-                                           : ERR_NOTFOUND;
+                                                : ERR_NOTFOUND;
     if (err == OK) {
         err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
         if (err == OK)

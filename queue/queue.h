@@ -233,8 +233,8 @@ struct shard_retention {
 // `done` runs once, later, on the loop: whether there is more to remove. Does
 // nothing, and returns false, while another trim runs or waits.
 typedef void (*shard_trimmed)(void *data, bool has_more);
-bool shard_trim(struct shard *s, const struct shard_retention *keep,
-                size_t max, shard_trimmed done, void *data);
+bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
+                shard_trimmed done, void *data);
 
 // --- checking --------------------------------------------------------------
 
@@ -263,15 +263,19 @@ struct queue_copied {
     uint64_t n_damaged; // left out, and set aside in damaged.jsonl
 };
 
-// Copies a data directory to `parent`/`name`, also beside a running engine: what
+// Copies a data directory to `to->parent`/`to->name`, also beside a running engine: what
 // was committed at one moment. It has its name when it is complete and synced; on
 // any error nothing is left. `with_keys`: secret.key and admin.token, too. As long
 // as it takes, pages that the engine frees are not used again, so its files grow.
 // ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_FULL, ERR_DENIED.
+struct queue_copy_to {
+    const char *parent, *name;
+    bool with_keys;
+};
 MUST_CHECK enum err queue_copy(const struct queue_config *config,
-                               const char *parent, const char *name,
-                               bool with_keys, queue_progress on_progress,
-                               void *data, struct queue_copied *out);
+                               const struct queue_copy_to *to,
+                               queue_progress on_progress, void *data,
+                               struct queue_copied *out);
 
 // The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
 MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);

@@ -8,10 +8,10 @@
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta", "stacks" };
-const char *const shard_dbs[SHARD_DBS] = {
-    "due",  "dead",   "attempts", "by_owner", "failed",  "by_event",
-    "meta", "health", "outbox",   "stats",    "replays", "needed"
-};
+const char *const shard_dbs[SHARD_DBS] = { "due",      "dead",    "attempts",
+                                           "by_owner", "failed",  "by_event",
+                                           "meta",     "health",  "outbox",
+                                           "stats",    "replays", "needed" };
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "meta",  "stacks", "tokens" };
 
@@ -398,6 +398,7 @@ void state_encode(const struct shard_state *s, struct buf *out)
     pack_u64(out, s->trimmed_delivered);
     pack_u64(out, s->trimmed_others);
     pack_u64(out, s->stats_from);
+    pack_u64(out, s->longest_ms);
     pack_array(out, COUNTS);
     for (size_t i = 0; i < COUNTS; i++)
         pack_i64(out, s->counts[i]);
@@ -425,6 +426,7 @@ enum err state_decode(struct str bytes, struct shard_state *out)
     out->trimmed_delivered = unpack_u64(&u);
     out->trimmed_others = unpack_u64(&u);
     out->stats_from = unpack_u64(&u);
+    out->longest_ms = unpack_u64(&u);
     n_counts = unpack_array(&u, COUNTS);
     for (size_t i = 0; i < n_counts; i++)
         out->counts[i] = unpack_i64(&u);

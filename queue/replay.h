@@ -17,11 +17,7 @@ struct shard;
 #define REPLAY_IDS_MAX 1000
 
 // Values are on disk.
-enum replay_state {
-    REPLAY_RUNNING = 1,
-    REPLAY_DONE = 2,
-    REPLAY_CANCELLED = 3
-};
+enum replay_state { REPLAY_RUNNING = 1, REPLAY_DONE = 2, REPLAY_CANCELLED = 3 };
 
 // A replay of one hook. Those of an organization share an id.
 struct replay {
@@ -30,7 +26,7 @@ struct replay {
     uint64_t org_no; // queue_org_no() of the hook's organization
     enum replay_state state;
     int64_t created_at_ms;
-    int64_t ended_at_ms; // 0: it runs
+    int64_t ended_at_ms;      // 0: it runs
     uint32_t rate_per_second; // 0: as the settings say
     // What it is about: attempts that the filter wants, these ids only if there
     // are any, or events that the hook never got.

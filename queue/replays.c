@@ -114,9 +114,9 @@ enum err replays_each(struct shard_view *view, const struct id *id,
     if (rc == 0) {
         rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
         while (rc == 0 && goes_on &&
-               (id == NULL || (key.mv_size == sizeof(from) &&
-                               memcmp(key.mv_data, id->bytes,
-                                      sizeof(id->bytes)) == 0))) {
+               (id == NULL ||
+                (key.mv_size == sizeof(from) &&
+                 memcmp(key.mv_data, id->bytes, sizeof(id->bytes)) == 0))) {
             struct replay r;
 
             if (replay_decode(str_of_val(val), &r) == OK) {

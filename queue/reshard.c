@@ -23,7 +23,7 @@ struct move {
     struct shard_state old_state[QUEUE_SHARDS_MAX];
     struct store *fresh[QUEUE_SHARDS_MAX];
     struct shard_state state[QUEUE_SHARDS_MAX];
-    MDB_txn *txn[QUEUE_SHARDS_MAX]; // of `fresh`; NULL: none is open
+    MDB_txn *txn[QUEUE_SHARDS_MAX];         // of `fresh`; NULL: none is open
     struct needed needed[QUEUE_SHARDS_MAX]; // of the transaction
     size_t n_rows[QUEUE_SHARDS_MAX];
 };
@@ -390,8 +390,10 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
 {
     // An event of the engine's own may go anywhere: as if its id began with a
     // hook's number.
-    static const unsigned moved[] = { SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
-                                      SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS };
+    static const unsigned moved[] = {
+        SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
+        SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS
+    };
     struct move *m = xcalloc(1, sizeof(*m));
     enum err err;
 

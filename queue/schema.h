@@ -165,6 +165,7 @@ struct shard_state {
     uint64_t next_no;                           // of the history
     uint64_t trimmed_delivered, trimmed_others; // history passed by retention
     uint64_t stats_from; // rows from here on are not in the statistics
+    uint64_t longest_ms; // that an attempt of the history took
     int64_t counts[COUNTS];
     uint32_t n_handovers;
     struct handover handovers[HANDOVERS_MAX];

@@ -89,6 +89,7 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
     MDB_val key = val_at(no, sizeof(no));
     MDB_val val = val_of(record);
+    struct mark mark;
     enum err err;
 
     put_be64(no, state->next_no);
@@ -98,19 +99,21 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     memcpy(owners[0], place.at, 8);
     memcpy(owners[1], place.at + 16, 8);
     if (err == OK) {
-        err = put_by_owner(
-            s, txn, (const uint8_t(*)[8])owners, no,
-            (struct str){ place.at + 24, place.n_bytes - 24 });
+        err = put_by_owner(s, txn, (const uint8_t(*)[8])owners, no,
+                           (struct str){ place.at + 24, place.n_bytes - 24 });
     }
     memcpy(by_event, place.at + 8, 8);
     memcpy(by_event + 8, place.at, 8);
     memcpy(by_event + 16, no, sizeof(no));
     if (err == OK) {
-        err = put_index(
-            s, txn, SHARD_BY_EVENT,
-            (struct str){ (const char *)by_event, sizeof(by_event) },
-            STR_EMPTY);
+        err =
+            put_index(s, txn, SHARD_BY_EVENT,
+                      (struct str){ (const char *)by_event, sizeof(by_event) },
+                      STR_EMPTY);
     }
+    if (mark_decode((struct str){ place.at + 24, MARK_BYTES }, &mark) &&
+        mark.took_ms > state->longest_ms)
+        state->longest_ms = mark.took_ms;
     state->next_no++;
     return err;
 }
@@ -301,8 +304,8 @@ bool shard_is_committing(const struct shard *s)
     return s->is_committing;
 }
 
-bool shard_trim(struct shard *s, const struct shard_retention *keep,
-                size_t max, shard_trimmed done, void *data)
+bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
+                shard_trimmed done, void *data)
 {
     if (s->is_trimming || s->is_trim_wanted)
         return false;

@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "queue/shard.h"
 
-#define HOUR_S 3600
+#define HOUR_S INT64_C(3600)
 
 const struct stats_size stats_sizes[STATS_SIZES] = {
     { 300, 2 * HOUR_S },
@@ -115,20 +115,23 @@ enum err shard_trim_stats(struct store *s, MDB_txn *txn, int64_t now_s,
     return store_err(s, rc, "trim statistics");
 }
 
-static enum err read_slots(struct shard_view *view, MDB_txn *txn,
-                           uint64_t owner_no, size_t size, int64_t from_s,
-                           int64_t now_s, struct stats *into)
-{
-    struct store *s = view->store;
+struct window {
+    uint64_t owner_no;
+    size_t size;
+    int64_t from_s, until_s;
+};
 
-    for (int64_t at_s = from_s; at_s <= now_s;
-         at_s += stats_sizes[size].slot_s) {
+static enum err read_slots(struct store *s, MDB_txn *txn,
+                           const struct window *w, struct stats *into)
+{
+    for (int64_t at_s = w->from_s; at_s <= w->until_s;
+         at_s += stats_sizes[w->size].slot_s) {
         uint8_t bytes[STATS_KEY_BYTES];
         MDB_val key = val_at(bytes, sizeof(bytes));
         MDB_val val;
         int rc;
 
-        stats_key(size, at_s, owner_no, bytes);
+        stats_key(w->size, at_s, w->owner_no, bytes);
         rc = mdb_get(txn, s->dbs[SHARD_STATS], &key, &val);
         if (rc != 0 && rc != MDB_NOTFOUND)
             return store_err(s, rc, "read statistics");
@@ -142,14 +145,20 @@ enum err stats_read(struct shard_view *view, uint64_t owner_no, int64_t now_s,
                     int64_t window_s, struct stats *into, int64_t *from_s)
 {
     size_t size = window_s <= HOUR_S ? 0 : 1;
+    int64_t since_s = now_s - window_s;
+    const struct window window = {
+        .owner_no = owner_no,
+        .size = size,
+        .from_s = since_s - since_s % stats_sizes[size].slot_s,
+        .until_s = now_s,
+    };
     MDB_txn *txn;
     enum err err = store_read(view->store, &txn);
 
-    *from_s = now_s - window_s;
-    *from_s -= *from_s % stats_sizes[size].slot_s;
+    *from_s = window.from_s;
     if (err != OK)
         return err;
-    err = read_slots(view, txn, owner_no, size, *from_s, now_s, into);
+    err = read_slots(view->store, txn, &window, into);
     store_read_end(view->store);
     return err;
 }

@@ -12,12 +12,12 @@
 
 #define SUB_BITS    5
 #define SUB_BUCKETS (UINT64_C(1) << SUB_BITS)
-#define BUCKETS     ((64 - SUB_BITS + 1) * (unsigned)SUB_BUCKETS)
+#define BUCKETS     ((uint32_t)((64 - SUB_BITS + 1) * SUB_BUCKETS))
 
 const char *phase_name(enum phase phase)
 {
-    static const char *const names[PHASES] = { "queueUs",   "dnsUs",
-                                               "connectUs", "tlsUs",
+    static const char *const names[PHASES] = { "queueUs",     "dnsUs",
+                                               "connectUs",   "tlsUs",
                                                "firstByteUs", "totalUs" };
 
     return names[phase];
@@ -74,8 +74,8 @@ static void bars_add(struct bars *b, uint32_t bucket, uint32_t n)
 
     b->n += n;
     if (at < b->n_bars && b->at[at].bucket == bucket) {
-        b->at[at].n = n > UINT32_MAX - b->at[at].n ? UINT32_MAX
-                                                   : b->at[at].n + n;
+        b->at[at].n =
+            n > UINT32_MAX - b->at[at].n ? UINT32_MAX : b->at[at].n + n;
         return;
     }
     if (b->n_bars == b->room) {

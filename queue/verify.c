@@ -235,8 +235,8 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
         err = each(c, s, txn, SHARD_NEEDED, k, on_needed);
     if (err == OK && c->n_needed != counts.n_due + counts.n_dead) {
         fault(c,
-              "deliveries %u: %" PRIu64 " events counted as needed, but %" PRIu64
-              " are due or dead",
+              "deliveries %u: %" PRIu64
+              " events counted as needed, but %" PRIu64 " are due or dead",
               k, c->n_needed, counts.n_due + counts.n_dead);
     }
     if (err == OK)

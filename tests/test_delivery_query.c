@@ -113,7 +113,8 @@ static void cursors_cannot_be_made_up(void **state)
     assert_memory_equal(row_no, rows, sizeof(rows));
     assert_int_equal(cursor_read(key, buf_str(&text), 7, row_no, 1),
                      ERR_INVALID); // of another number of shards
-    assert_int_equal(cursor_read(key, buf_str(&text), 8, row_no, 2), ERR_INVALID);
+    assert_int_equal(cursor_read(key, buf_str(&text), 8, row_no, 2),
+                     ERR_INVALID);
     assert_int_equal(cursor_read(other_key, buf_str(&text), 7, row_no, 2),
                      ERR_INVALID);
     assert_int_equal(cursor_read(key, STR("x"), 7, row_no, 2), ERR_INVALID);

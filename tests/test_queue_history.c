@@ -2,7 +2,7 @@
 
 #include "tests/queue_fixture.h"
 
-#define ORG (UINT64_C(1) << 63 | 7)
+#define ORG   (UINT64_C(1) << 63 | 7)
 #define EVER  INT64_MIN
 #define NEVER INT64_MAX
 
@@ -47,8 +47,7 @@ static struct shard_view *fill(struct fixture *f)
 
     for (uint64_t n = 1; n <= 20; n++) {
         struct attempt a = attempt_at(1 + n % 2, n, (int64_t)n * 1000000);
-        struct dead_row dead = { .hook_no = a.hook_no,
-                                 .position = a.position };
+        struct dead_row dead = { .hook_no = a.hook_no, .position = a.position };
 
         change_attempt(c, &a);
         change_count(c, COUNT_MATCHED, 1);
@@ -64,6 +63,7 @@ static struct shard_view *fill(struct fixture *f)
     return view;
 }
 
+// NOLINTNEXTLINE(readability-function-size): a table
 static void filters_find_what_they_want(void **state)
 {
     const struct {
@@ -81,9 +81,16 @@ static void filters_find_what_they_want(void **state)
           ORG,
           20,
           1 },
-        { "of a hook", { .since_us = EVER, .until_us = NEVER }, false, 2, 10, 19 },
+        { "of a hook",
+          { .since_us = EVER, .until_us = NEVER },
+          false,
+          2,
+          10,
+          19 },
         { "dead",
-          { .states = 1U << DELIVERY_DEAD, .since_us = EVER, .until_us = NEVER },
+          { .states = 1U << DELIVERY_DEAD,
+            .since_us = EVER,
+            .until_us = NEVER },
           false,
           ORG,
           4,
@@ -95,19 +102,35 @@ static void filters_find_what_they_want(void **state)
           2,
           10 },
         { "by code",
-          { .has_code = true, .code = 500, .since_us = EVER, .until_us = NEVER },
+          { .has_code = true,
+            .code = 500,
+            .since_us = EVER,
+            .until_us = NEVER },
           false,
           ORG,
           4,
           20 },
         { "by another code",
-          { .has_code = true, .code = 204, .since_us = EVER, .until_us = NEVER },
+          { .has_code = true,
+            .code = 204,
+            .since_us = EVER,
+            .until_us = NEVER },
           false,
           ORG,
           0,
           0 },
-        { "since", { .since_us = 18000000, .until_us = NEVER }, false, ORG, 3, 20 },
-        { "until", { .since_us = EVER, .until_us = 3000000 }, false, ORG, 2, 2 },
+        { "since",
+          { .since_us = 18000000, .until_us = NEVER },
+          false,
+          ORG,
+          3,
+          20 },
+        { "until",
+          { .since_us = EVER, .until_us = 3000000 },
+          false,
+          ORG,
+          2,
+          2 },
         { "both",
           { .since_us = 5000000, .until_us = 9000000 },
           true,
@@ -163,10 +186,9 @@ static void a_scan_goes_on_where_it_ended(void **state)
 static void a_scan_ends_at_its_cost(void **state)
 {
     struct shard_view *view = fill(*state);
-    const struct history_filter none = { .has_code = true,
-                                         .code = 299,
-                                         .since_us = EVER,
-                                         .until_us = NEVER };
+    const struct history_filter none = {
+        .has_code = true, .code = 299, .since_us = EVER, .until_us = NEVER
+    };
     struct history_query query = { .owner_no = ORG,
                                    .filter = &none,
                                    .max_rows = 7 };
@@ -196,7 +218,7 @@ static void statistics_add_up(void **state)
             a.timing.total_us = (int64_t)n * 1000;
             stats_note(&stats, &a);
         }
-        change_stats(c, 1, now_s - round * 1800, &stats);
+        change_stats(c, 1, now_s - INT64_C(1800) * round, &stats);
         change_stats_noted(c);
         stats_clear(&stats);
         commit(f, c);
@@ -239,8 +261,7 @@ static void damaged_statistics_are_refused(void **state)
     assert_int_equal(stats_add_record(&sum, buf_str(&record)), OK);
     for (size_t i = 0; i < record.n_bytes; i++) {
         record.at[i] ^= 0x40;
-        assert_int_equal(stats_add_record(&sum, buf_str(&record)),
-                         ERR_CORRUPT);
+        assert_int_equal(stats_add_record(&sum, buf_str(&record)), ERR_CORRUPT);
         record.at[i] ^= 0x40;
     }
     assert_int_equal(sum.phases[PHASE_TOTAL].n, 1);

@@ -275,7 +275,7 @@ static int verify(struct place *p, unsigned n_shards)
         return 20;
     // The due rows and dead letters are of events that this test did not append.
     return report.n_faults == 2 * N_HOOKS + 1 && report.pending == N_HOOKS ? 0
-                                                                    : 21;
+                                                                           : 21;
 }
 
 static void

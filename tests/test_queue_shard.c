@@ -329,14 +329,16 @@ static void verify_finds_books_that_do_not_balance(void **state)
     change_count(c, COUNT_MATCHED, 1);
     change_cursor(c, nth(1));
     commit(f, c);
-    assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report), OK);
+    assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report),
+                     OK);
     assert_int_equal(n, 0);
     assert_int_equal(report.n_accepted, 1);
     assert_int_equal(report.n_unmatched, 0);
     assert_int_equal(report.pending, 1);
     change_due_put(c, &orphan); // of no event, and counted nowhere
     commit(f, c);
-    assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report), OK);
+    assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report),
+                     OK);
     assert_int_equal(n, 2);
     assert_int_equal(report.n_faults, 2);
     shard_change_free(c);
