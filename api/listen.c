@@ -49,12 +49,14 @@ int listen_on(const char *command, const char *address)
 
 unsigned listen_port(int fd)
 {
-    struct sockaddr_storage where = { .ss_family = AF_UNSPEC };
-    socklen_t n_bytes = sizeof(where);
+    struct sockaddr_in6 v6 = { .sin6_family = AF_UNSPEC };
+    struct sockaddr_in v4;
+    socklen_t n_bytes = sizeof(v6);
 
-    if (getsockname(fd, (struct sockaddr *)&where, &n_bytes) != 0)
+    if (getsockname(fd, (struct sockaddr *)&v6, &n_bytes) != 0)
         return 0;
-    return ntohs(where.ss_family == AF_INET6
-                     ? ((const struct sockaddr_in6 *)&where)->sin6_port
-                     : ((const struct sockaddr_in *)&where)->sin_port);
+    if (v6.sin6_family == AF_INET6)
+        return ntohs(v6.sin6_port);
+    memcpy(&v4, &v6, sizeof(v4));
+    return ntohs(v4.sin_port);
 }

@@ -95,10 +95,11 @@ static void say_attempt(struct fill *f, uint64_t i)
     if (!is_last)
         return;
     change_count(f->change, COUNT_MATCHED, 1);
-    if (is_dead)
+    if (is_dead) {
         say_dead(f, &a);
-    else
+    } else {
         change_count(f->change, COUNT_DELIVERED, 1);
+    }
 }
 
 int main(int argc, char **argv)

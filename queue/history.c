@@ -218,9 +218,10 @@ static bool is_past(const struct scanning *s, MDB_val val)
     if (s->range.db == SHARD_BY_EVENT || !mark_decode(str_of_val(val), &m))
         return false;
     ended_us = m.started_at_us + (int64_t)m.took_ms * 1000;
-    if (s->query->oldest_first)
+    if (s->query->oldest_first) {
         return s->filter->until_us < INT64_MAX - s->longest_us &&
                ended_us > s->filter->until_us + s->longest_us;
+    }
     return s->filter->since_us > INT64_MIN + SLACK_US &&
            ended_us < s->filter->since_us - SLACK_US;
 }

@@ -13,7 +13,7 @@
 
 const struct stats_size stats_sizes[STATS_SIZES] = {
     { 300, 2 * HOUR_S },
-    { HOUR_S, 8 * 24 * HOUR_S },
+    { HOUR_S, HOUR_S * 24 * 8 },
 };
 
 void stats_key(size_t size, int64_t start_s, uint64_t owner_no,

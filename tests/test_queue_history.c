@@ -158,9 +158,10 @@ static void filters_find_what_they_want(void **state)
 
         assert_int_equal(history_scan(view, &query, on_row, &seen), OK);
         if (seen.n != cases[i].n || !query.is_end ||
-            (seen.n > 0 && seen.events[0] != cases[i].first))
+            (seen.n > 0 && seen.events[0] != cases[i].first)) {
             fail_msg("%s: %zu, first %d", cases[i].what, seen.n,
                      (int)seen.events[0]);
+        }
     }
 }
 
