@@ -102,7 +102,7 @@ static bool on_piece(void *data, struct str piece)
 
 static int follow(struct following *f, const char *path)
 {
-    enum err err = OK;
+    enum err err;
 
     do {
         struct client_call call = {

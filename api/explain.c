@@ -293,7 +293,7 @@ static enum err put_attempts(struct explaining *x,
 static void answer_unknown(struct explaining *x)
 {
     struct call *c = x->call;
-    struct position position;
+    struct position position = position_start;
 
     put_be64(position.bytes, id_serial(&x->ask.event_id));
     if (position_cmp(position, position_start) != 0 &&

@@ -474,7 +474,7 @@ static bool on_trace(void *data, uint64_t no, const struct attempt *a)
 // attempts lie; one of the producer's is looked for among the newest.
 static bool has_left_attempts(struct search *s)
 {
-    struct position position;
+    struct position position = position_start;
 
     put_be64(position.bytes, id_serial(&s->ask->event_id));
     if (position_cmp(position, position_start) != 0 &&

@@ -10,7 +10,7 @@ static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
 {
     MDB_dbi db = s->dbs[SHARD_NEEDED];
     uint8_t key_bytes[8] = { 0 };
-    uint8_t count[8] = { 0 };
+    uint8_t number[8] = { 0 };
     MDB_val key = val_at(key_bytes, sizeof(key_bytes));
     MDB_val val;
     uint64_t n = 0;
@@ -18,13 +18,13 @@ static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
 
     put_be64(key_bytes, block);
     rc = mdb_get(txn, db, &key, &val);
-    if (rc == 0 && val.mv_size == sizeof(count))
+    if (rc == 0 && val.mv_size == sizeof(number))
         n = get_be64(val.mv_data);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return store_err(s, rc, "count");
     n = (uint64_t)((int64_t)n + delta);
-    put_be64(count, n);
-    val = val_at(count, sizeof(count));
+    put_be64(number, n);
+    val = val_at(number, sizeof(number));
     rc = n > 0 ? mdb_put(txn, db, &key, &val, 0) : mdb_del(txn, db, &key, NULL);
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "count");
 }

@@ -39,6 +39,7 @@ def run(script, engine, receiver):
         ["bash", "-eu", "-o", "pipefail", "-c", script],
         capture_output=True, text=True, timeout=120, cwd=ROOT,
         env={**os.environ, "POSTHORN_DATA_DIR": str(engine.data_dir),
+             "POSTHORN_INGEST_LISTEN": f"127.0.0.1:{engine.ingest_port}",
              "POSTHORN_API_LISTEN": f"127.0.0.1:{engine.api_port}"})
     assert result.returncode == 0, f"{result.stdout}{result.stderr}"
     return result.stdout
