@@ -321,8 +321,8 @@ static bool run_through_engine(struct bench *b)
     bool is_good = client_addresses(b->args, &api, &ingest, &token) == OK;
 
     crypto_random(random, sizeof(random));
-    snprintf(b->org, sizeof(b->org), "bench-%02x%02x%02x%02x", random[0],
-             random[1], random[2], random[3]);
+    snprintf(b->org, sizeof(b->org), "posthorn-bench-%02x%02x%02x%02x",
+             random[0], random[1], random[2], random[3]);
     if (org != NULL)
         snprintf(b->org, sizeof(b->org), "%s", org);
     is_good = is_good && may_reach(b->args, api) && may_reach(b->args, ingest);

@@ -24,7 +24,8 @@ struct stack_name {
 };
 
 // Puts rows for the stack and its organization, where there are none. Names
-// that are none, and those beyond STACKS_MAX, are left out.
+// that are none, those of `posthorn bench`, and those beyond STACKS_MAX, are left
+// out.
 MUST_CHECK enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
                                 const struct stack_name *name,
                                 struct stacks_seen *seen);
