@@ -114,8 +114,10 @@ static void put_live(struct bench *b)
         last = b->clock.timeline[b->clock.n_timeline - 1];
     }
     buf_init(&line, 0);
-    buf_printf(&line, "%5.1f s  %" PRIu64 " sent  %" PRIu64 " answered  ",
-               seconds, b->load.n_sent, b->load.n_accepted);
+    buf_printf(&line,
+               "%.1f of %" PRIu64 " s  %" PRIu64 " sent  %" PRIu64
+               " answered  ",
+               seconds, b->load.seconds, b->load.n_sent, b->load.n_accepted);
     if (b->sink != NULL)
         buf_printf(&line, "%" PRIu64 " arrived  ", bench_sink_count(b->sink));
     buf_puts(&line, "p50 ");

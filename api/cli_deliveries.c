@@ -116,12 +116,19 @@ int command_deliveries(const struct args *args)
     return is_good ? 0 : EXIT_FAILED;
 }
 
+static void print_one(const struct json_value *attempt)
+{
+    struct table table;
+
+    rows_begin(&table, false);
+    rows_put(&table, attempt);
+    table_end(&table, stdout);
+}
+
 int command_redeliver(const struct args *args)
 {
     struct client_call call = { .method = "POST" };
     struct place place;
-    struct json *json;
-    struct table table;
     struct buf path, answer;
     int status = EXIT_FAILED;
 
@@ -134,17 +141,8 @@ int command_redeliver(const struct args *args)
     client_put_segment(&path, args->operands[0]);
     buf_puts(&path, "/redeliver");
     call.path = buf_cstr(&path);
-    if (client_request(args, &call, &answer) == OK) {
-        status = 0;
-        if (args_has(args, "json")) {
-            printf("%.*s\n", STR_ARG(buf_str(&answer)));
-        } else if (client_read(args->command, &answer, &json)) {
-            rows_begin(&table, false);
-            rows_put(&table, json_root(json));
-            table_end(&table, stdout);
-            json_free(json);
-        }
-    }
+    if (client_request(args, &call, &answer) == OK)
+        status = client_print(args, &answer, print_one);
     buf_clear(&answer);
     buf_clear(&path);
     return status;

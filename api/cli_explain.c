@@ -7,6 +7,8 @@
 #include "api/place.h"
 #include "api/screen.h"
 
+#define REQUESTS_SHOWN 5
+
 static void print_request(const struct json_value *hook)
 {
     const struct json_value *request = json_get(hook, "request");
@@ -60,6 +62,7 @@ static int print(const struct args *args, const struct buf *answer)
     const struct json_value *hooks, *hook;
     struct json_iter it;
     struct json *json;
+    size_t n_requests = 0;
 
     if (args_has(args, "json")) {
         printf("%.*s\n", STR_ARG(buf_str(answer)));
@@ -71,11 +74,18 @@ static int print(const struct args *args, const struct buf *answer)
     print_hooks(hooks);
     it = json_iter(hooks);
     while ((hook = json_next(&it, NULL)) != NULL) {
-        if (only != NULL &&
-            str_is(json_str(json_get(hook, "hookName")), only)) {
+        if (json_get(hook, "request") == NULL ||
+            (only != NULL &&
+             !str_is(json_str(json_get(hook, "hookName")), only)))
+            continue;
+        if (n_requests++ < REQUESTS_SHOWN) {
             putchar('\n');
             print_request(hook);
         }
+    }
+    if (n_requests > REQUESTS_SHOWN) {
+        printf("\n… and %zu more requests; --hook NAME shows one\n",
+               n_requests - REQUESTS_SHOWN);
     }
     json_free(json);
     return 0;
@@ -83,7 +93,8 @@ static int print(const struct args *args, const struct buf *answer)
 
 int command_explain(const struct args *args)
 {
-    struct client_call call = { .method = "POST" };
+    struct buf next;
+    struct client_call call = { .method = "POST", .next = &next };
     const char *event = args_text(args, "event");
     const char *id = args_text(args, "id");
     struct place place;
@@ -97,6 +108,7 @@ int command_explain(const struct args *args)
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);
+    buf_init(&next, 0);
     buf_puts(&path, place.is_akinon ? "/organizations" : "/api/orgs");
     client_put_segment(&path, place.org);
     if (place.is_akinon) {
@@ -117,6 +129,10 @@ int command_explain(const struct args *args)
         if (client_request(args, &call, &answer) == OK)
             status = print(args, &answer);
     }
+    if (next.n_bytes > 0)
+        fputs("There are more than 1000 webhooks; these are the first.\n",
+              stderr);
+    buf_clear(&next);
     buf_clear(&answer);
     buf_clear(&body);
     buf_clear(&path);

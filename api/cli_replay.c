@@ -75,21 +75,6 @@ static void print_replay(const struct json_value *r)
            number(json_get(r, "cancelled")));
 }
 
-static int show(const struct args *args, const struct buf *answer)
-{
-    struct json *json;
-
-    if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
-        return 0;
-    }
-    if (!client_read(args->command, answer, &json))
-        return EXIT_FAILED;
-    print_replay(json_root(json));
-    json_free(json);
-    return 0;
-}
-
 // Until it has ended. Returns the exit status.
 static int watch(const struct args *args, const struct buf *base,
                  const char *id, uint64_t matched)
@@ -123,7 +108,7 @@ static int watch(const struct args *args, const struct buf *base,
         status = 0;
     } else if (is_over) {
         progress_end(&progress, matched);
-        status = show(args, &answer);
+        status = client_print(args, &answer, print_replay);
     }
     buf_clear(&answer);
     return status;
@@ -219,19 +204,11 @@ static void print_list(const struct json_value *list)
 static int list(const struct args *args, const struct buf *base)
 {
     struct buf answer;
-    struct json *json;
     int status = EXIT_FAILED;
 
     buf_init(&answer, 0);
-    if (look(args, base, "GET", NULL, &answer) == OK) {
-        status = 0;
-        if (args_has(args, "json")) {
-            printf("%.*s\n", STR_ARG(buf_str(&answer)));
-        } else if (client_read(args->command, &answer, &json)) {
-            print_list(json_root(json));
-            json_free(json);
-        }
-    }
+    if (look(args, base, "GET", NULL, &answer) == OK)
+        status = client_print(args, &answer, print_list);
     buf_clear(&answer);
     return status;
 }
@@ -257,7 +234,7 @@ static int with_id(const struct args *args, const struct buf *base)
         }
     } else if (look(args, base, strcmp(verb, "cancel") == 0 ? "DELETE" : "GET",
                     id, &answer) == OK) {
-        status = show(args, &answer);
+        status = client_print(args, &answer, print_replay);
     }
     buf_clear(&answer);
     return status;

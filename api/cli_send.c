@@ -60,19 +60,9 @@ static bool put_event(const struct args *args, struct buf *body)
     return is_good;
 }
 
-static int print_id(const struct args *args, const struct buf *answer)
+static void print_id(const struct json_value *answer)
 {
-    struct json *json;
-
-    if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
-        return 0;
-    }
-    if (!client_read(args->command, answer, &json))
-        return EXIT_FAILED;
-    printf("%.*s\n", STR_ARG(json_str(json_get(json_root(json), "id"))));
-    json_free(json);
-    return 0;
+    printf("%.*s\n", STR_ARG(json_str(json_get(answer, "id"))));
 }
 
 static int send_one(const struct args *args, struct client_call *call)
@@ -85,7 +75,7 @@ static int send_one(const struct args *args, struct client_call *call)
     if (put_event(args, &body)) {
         call->body = buf_str(&body);
         if (client_request(args, call, &answer) == OK)
-            status = print_id(args, &answer);
+            status = client_print(args, &answer, print_id);
     }
     buf_clear(&answer);
     buf_clear(&body);

@@ -237,7 +237,8 @@ const struct command commands[] = {
       { tail_options, filter, place, at_engine } },
     { "explain", command_explain, NULL, 0, 0, NULL,
       "say which webhooks want an event, and why not",
-      "With --event and --hook, also the request that would be sent.",
+      "With --event, also the requests that would be sent, signed as of now: those "
+      "of the first five, or of --hook.",
       "posthorn explain --org acme --event event.json --hook audit",
       { explain_options, place, at_engine } },
     { "status", command_status, NULL, 0, 0, NULL, "how the engine is",

@@ -69,22 +69,6 @@ static void print_created(const struct json_value *t)
             STR_ARG(json_str(json_get(t, "id"))));
 }
 
-static int print(const struct args *args, const struct buf *answer,
-                 void (*people)(const struct json_value *))
-{
-    struct json *json;
-
-    if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
-        return 0;
-    }
-    if (!client_read(args->command, answer, &json))
-        return EXIT_FAILED;
-    people(json_root(json));
-    json_free(json);
-    return 0;
-}
-
 // --- verbs ---
 
 // "ingest,read" as a JSON array.
@@ -112,7 +96,7 @@ static int call(const struct args *args, const struct client_call *what,
 
     buf_init(&answer, 0);
     if (client_request(args, what, &answer) == OK)
-        status = people != NULL ? print(args, &answer, people) : 0;
+        status = people != NULL ? client_print(args, &answer, people) : 0;
     buf_clear(&answer);
     return status;
 }

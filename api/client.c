@@ -322,6 +322,22 @@ bool client_read(const struct command *command, const struct buf *answer,
     return false;
 }
 
+int client_print(const struct args *a, const struct buf *answer,
+                 void (*people)(const struct json_value *answer))
+{
+    struct json *json;
+
+    if (args_has(a, "json")) {
+        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        return 0;
+    }
+    if (!client_read(a->command, answer, &json))
+        return EXIT_FAILED;
+    people(json_root(json));
+    json_free(json);
+    return 0;
+}
+
 bool client_read_file(const struct command *command, const char *path,
                       struct buf *out)
 {

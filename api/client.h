@@ -47,6 +47,11 @@ MUST_CHECK enum err client_addresses(const struct args *a, char **api,
 bool client_read(const struct command *command, const struct buf *answer,
                  struct json **out);
 
+// Prints an answer: as it is with --json, else as `people` prints it. Returns the
+// exit status.
+int client_print(const struct args *a, const struct buf *answer,
+                 void (*people)(const struct json_value *answer));
+
 // Appends the content of a file ("-": of standard input), at most 8 MiB. False:
 // it cannot be read, which is said on stderr.
 bool client_read_file(const struct command *command, const char *path,

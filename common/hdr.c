@@ -5,31 +5,29 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SUB_BUCKETS (UINT64_C(1) << HDR_SUB_BITS)
-#define MAX_VALUE   ((INT64_C(1) << HDR_MAX_BITS) - 1)
+#define MAX_VALUE ((INT64_C(1) << HDR_MAX_BITS) - 1)
 
-// Values below 2 * SUB_BUCKETS have a bucket each; above, the leading bits
-// choose the bucket and `shift` counts the bits that are dropped.
-static size_t bucket_of(uint64_t value)
+size_t hdr_bucket(uint64_t value, unsigned sub_bits)
 {
+    uint64_t n_subs = UINT64_C(1) << sub_bits;
     unsigned shift;
 
-    if (value < 2 * SUB_BUCKETS)
+    if (value < 2 * n_subs)
         return (size_t)value;
-    shift = 63U - (unsigned)__builtin_clzll(value) - HDR_SUB_BITS;
-    return (size_t)(shift * SUB_BUCKETS + (value >> shift));
+    shift = 63U - (unsigned)__builtin_clzll(value) - sub_bits;
+    return (size_t)(shift * n_subs + (value >> shift));
 }
 
-// The greatest value that falls into the bucket.
-static uint64_t bucket_end(size_t bucket)
+uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits)
 {
+    uint64_t n_subs = UINT64_C(1) << sub_bits;
     uint64_t shift;
     uint64_t lead;
 
-    if (bucket < 2 * SUB_BUCKETS)
+    if (bucket < 2 * n_subs)
         return bucket;
-    shift = bucket / SUB_BUCKETS - 1;
-    lead = bucket % SUB_BUCKETS + SUB_BUCKETS;
+    shift = bucket / n_subs - 1;
+    lead = bucket % n_subs + n_subs;
     return ((lead + 1) << shift) - 1;
 }
 
@@ -49,7 +47,7 @@ void hdr_put(struct hdr *h, int64_t value_us)
         h->min_us = value_us;
     if (value_us > h->max_us)
         h->max_us = value_us;
-    h->counts[bucket_of((uint64_t)value_us)]++;
+    h->counts[hdr_bucket((uint64_t)value_us, HDR_SUB_BITS)]++;
     h->sum_us += value_us;
     h->n++;
 }
@@ -65,7 +63,7 @@ int64_t hdr_percentile(const struct hdr *h, double percent)
     for (size_t i = 0; i < HDR_BUCKETS; i++) {
         seen += h->counts[i];
         if (seen >= wanted) {
-            int64_t end = (int64_t)bucket_end(i);
+            int64_t end = (int64_t)hdr_bucket_end(i, HDR_SUB_BITS);
 
             return end < h->max_us ? end : h->max_us;
         }

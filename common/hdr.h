@@ -3,9 +3,16 @@
 #ifndef COMMON_HDR_H
 #define COMMON_HDR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/buf.h"
+
+// The bucket of a value, and the greatest value of a bucket, with 2^sub_bits
+// buckets for each power of two. Values below 2^(sub_bits + 1) have one each; above,
+// the leading bits choose it.
+size_t hdr_bucket(uint64_t value, unsigned sub_bits);
+uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits);
 
 // Buckets per power of two: a bucket is at most 1/128 of its value wide.
 #define HDR_SUB_BITS 7

@@ -229,7 +229,7 @@ struct dispatcher {
     struct manual *filling_answers, *committing_answers; // sent when committed
 
     // replays.c
-    struct running *replays;
+    struct running *replays, *replays_last;
     struct job *jobs; // replays that are counted, in the order they came
     uint32_t n_replaying;
     double replay_tokens;

@@ -20,12 +20,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define TICK_MS       5
-#define LOOKS_AT_ONCE 64 // replays of a turn
-#define HOOK_SHARE    4  // of a hook's window replays have one in so many
-#define PLACES_SHARE  8  // likewise of all senders' places
-#define LIVE_SHARE    4  // a sender so full (all but one in so many) has none
-#define KEPT_MS       (INT64_C(7) * 24 * 3600 * 1000) // after the end
+#define TICK_MS      5
+#define TURN_US      2500 // of each tick
+#define HOOK_SHARE   4    // of a hook's window replays have one in so many
+#define PLACES_SHARE 8    // likewise of all senders' places
+#define LIVE_SHARE   4    // a sender so full (all but one in so many) has none
+#define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // after the end
 
 // --- which there are ---
 
@@ -63,12 +63,13 @@ void replays_go_on(struct dispatcher *d)
 
 void replays_add(struct dispatcher *d, struct running *r)
 {
-    struct running **link = &d->replays;
-
-    while (*link != NULL)
-        link = &(*link)->next;
     r->next = NULL;
-    *link = r;
+    if (d->replays_last != NULL) {
+        d->replays_last->next = r;
+    } else {
+        d->replays = r;
+    }
+    d->replays_last = r;
     replays_go_on(d);
 }
 
@@ -327,6 +328,7 @@ static void sweep(struct dispatcher *d)
 {
     struct running **link = &d->replays;
 
+    d->replays_last = NULL;
     while (*link != NULL) {
         struct running *r = *link;
 
@@ -335,6 +337,7 @@ static void sweep(struct dispatcher *d)
             *link = r->next;
             running_free(r);
         } else {
+            d->replays_last = r;
             link = &r->next;
         }
     }
@@ -353,18 +356,23 @@ static void rotate(struct dispatcher *d)
 
 void replays_pump(struct dispatcher *d)
 {
-    struct running *r;
+    struct running *last = NULL;
     bool has_news = false;
+    int64_t until_us;
 
     jobs_run(d);
     sweep(d);
-    for (size_t i = 0; i < LOOKS_AT_ONCE && (r = d->replays) != NULL; i++) {
+    last = d->replays_last;
+    until_us = clock_mono_us() + TURN_US;
+    while (d->replays != NULL && clock_mono_us() < until_us) {
+        struct running *r = d->replays;
+
         if (r->record.state == REPLAY_RUNNING)
             send_some(d, r);
         has_news = has_news || r->is_dirty;
         rotate(d);
-        if (r == d->replays)
-            break; // the only one
+        if (r == last)
+            break; // all had their turn
     }
     if (has_news)
         settle_touch(d);

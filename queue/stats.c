@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/hdr.h"
 #include "common/mem.h"
 #include "queue/schema.h"
 
-#define SUB_BITS    5
-#define SUB_BUCKETS (UINT64_C(1) << SUB_BITS)
-#define BUCKETS     ((uint32_t)((64 - SUB_BITS + 1) * SUB_BUCKETS))
+#define SUB_BITS 5
+#define BUCKETS  ((uint32_t)(64 - SUB_BITS + 1) << SUB_BITS)
 
 const char *phase_name(enum phase phase)
 {
@@ -24,31 +24,6 @@ const char *phase_name(enum phase phase)
 }
 
 // --- histograms ---
-
-// Values below 2 * SUB_BUCKETS have a bucket each; above, the leading bits
-// choose the bucket and `shift` counts the bits that are dropped.
-static uint32_t bucket_of(uint64_t value)
-{
-    unsigned shift;
-
-    if (value < 2 * SUB_BUCKETS)
-        return (uint32_t)value;
-    shift = 63U - (unsigned)__builtin_clzll(value) - SUB_BITS;
-    return (uint32_t)(shift * SUB_BUCKETS + (value >> shift));
-}
-
-// The greatest value that falls into the bucket.
-static int64_t bucket_end(uint32_t bucket)
-{
-    uint64_t shift;
-    uint64_t lead;
-
-    if (bucket < 2 * SUB_BUCKETS)
-        return bucket;
-    shift = bucket / SUB_BUCKETS - 1;
-    lead = bucket % SUB_BUCKETS + SUB_BUCKETS;
-    return (int64_t)(((lead + 1) << shift) - 1);
-}
 
 // Where the bucket is, or would be.
 static size_t place_of(const struct bars *b, uint32_t bucket)
@@ -93,7 +68,7 @@ static void bars_note(struct bars *b, int64_t value_us)
         value_us = 0;
     if (value_us > b->max_us)
         b->max_us = value_us;
-    bars_add(b, bucket_of((uint64_t)value_us), 1);
+    bars_add(b, (uint32_t)hdr_bucket((uint64_t)value_us, SUB_BITS), 1);
 }
 
 int64_t bars_percentile(const struct bars *b, double percent)
@@ -107,7 +82,7 @@ int64_t bars_percentile(const struct bars *b, double percent)
     for (size_t i = 0; i < b->n_bars; i++) {
         seen += b->at[i].n;
         if (seen >= wanted) {
-            int64_t end = bucket_end(b->at[i].bucket);
+            int64_t end = (int64_t)hdr_bucket_end(b->at[i].bucket, SUB_BITS);
 
             return end < b->max_us ? end : b->max_us;
         }

@@ -359,12 +359,15 @@ static enum err check_hooks(struct check *c)
     return err;
 }
 
-// So many records there are, as far as that can be told: for the progress only.
+// So many records are going to be read, for the progress only.
 static void count_environment(struct check *c, const char *name,
-                              uint64_t map_bytes, const char *const *dbs,
-                              size_t n_dbs)
+                              const char *const *dbs, size_t n_dbs,
+                              unsigned read_dbs)
 {
     char *dir = xasprintf("%s/%s", c->config->data_dir, name);
+    uint64_t map_bytes = dbs == shard_dbs
+                             ? store_shard_map(c->config->max_bytes)
+                             : c->config->max_bytes;
     struct store *s;
     MDB_txn *txn;
 
@@ -373,7 +376,8 @@ static void count_environment(struct check *c, const char *name,
         for (size_t i = 0; i < n_dbs; i++) {
             MDB_stat stat;
 
-            if (mdb_stat(txn, s->dbs[i], &stat) == 0)
+            if ((read_dbs & 1U << i) != 0 &&
+                mdb_stat(txn, s->dbs[i], &stat) == 0)
                 c->n_total += stat.ms_entries;
         }
         store_read_end(s);
@@ -383,13 +387,16 @@ static void count_environment(struct check *c, const char *name,
 
 static void count_all(struct check *c)
 {
-    count_environment(c, "events", c->config->max_bytes, events_dbs,
-                      EVENTS_DBS);
+    const unsigned of_shard = 1U << SHARD_DUE | 1U << SHARD_DEAD |
+                              1U << SHARD_ATTEMPTS | 1U << SHARD_OUTBOX |
+                              1U << SHARD_STATS | 1U << SHARD_REPLAYS |
+                              1U << SHARD_NEEDED;
+
+    count_environment(c, "events", events_dbs, EVENTS_DBS, 1U << EVENTS_EVENTS);
     for (unsigned k = 0; k < c->config->n_shards; k++) {
         char *name = xasprintf("deliveries/%u", k);
 
-        count_environment(c, name, store_shard_map(c->config->max_bytes),
-                          shard_dbs, SHARD_DBS);
+        count_environment(c, name, shard_dbs, SHARD_DBS, of_shard);
         free(name);
     }
 }
