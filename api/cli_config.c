@@ -36,7 +36,7 @@ static int describe(const struct config_sources *sources)
 
 int command_config(const struct args *args)
 {
-    char *sets[SETS_MAX];
+    static char *sets[SETS_MAX]; // until the process ends
     struct config_sources sources = { .sets = sets,
                                       .file = args_text(args, "config") };
     const char *check = args_text(args, "check");
@@ -45,7 +45,7 @@ int command_config(const struct args *args)
 
     while ((set = args_next(args, "set", &i)) != NULL &&
            sources.n_sets < SETS_MAX)
-        sets[sources.n_sets++] = xstrdup(set); // until the process ends
+        sets[sources.n_sets++] = xstrdup(set);
     if (check == NULL)
         return describe(&sources);
     if (sources.file != NULL || sources.n_sets > 0)

@@ -296,6 +296,7 @@ class Bench:
         self.build_dir = build_dir
         self.is_quick = is_quick
         self.rounds = rounds
+        self.seconds = 0  # of a scenario that takes a time; 0: its own
         self.stack = contextlib.ExitStack()
         temp_parent.mkdir(parents=True, exist_ok=True)
         self.temp = pathlib.Path(tempfile.mkdtemp(prefix="run-",
