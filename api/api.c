@@ -24,7 +24,7 @@
 #include "common/metrics.h"
 
 #define BODY_MAX_BYTES 65536
-#define TRIM_EVERY     16 // requests
+#define TRIM_EVERY     64 // requests
 
 // --- judging the header ---
 

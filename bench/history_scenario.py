@@ -124,8 +124,11 @@ def history_of(bench, attempts, count):
                   events=EVENTS)
     note(f"{attempts} attempts written in {filled['seconds']:.0f} s")
     found, memory = ask(engine, count, attempts * 100 / 1e6)
+    time.sleep(3)
+    rest = pss_of(pid for pid, title in engine.roles().items()
+                  if title == "posthorn: api")
     engine.stop()
-    return found, memory
+    return found, (memory, rest)
 
 
 def history(bench):
@@ -150,7 +153,9 @@ def history(bench):
             f"{worst['p99_ms']:.2f} ms ({worst['query']}), median of the "
             f"ratios to 10,000 attempts "
             f"{median([r['ratio'] for r in rows]):.1f}; the api process "
-            f"{memory_many >> 20} MiB, at 10,000 {memory_few >> 20}")
+            f"{memory_many[0] >> 20} MiB at the end of the queries and "
+            f"{memory_many[1] >> 20} three seconds later, at 10,000 "
+            f"{memory_few[0] >> 20} and {memory_few[1] >> 20}")
     return {"attempts": large, "rounds": rows, "goals": goals, "line": line,
             "api_bytes": [memory_few, memory_many]}
 

@@ -255,8 +255,7 @@ static enum err scan(struct scanning *s)
 
 // The end of the first attempt from `no` on; `no` is then its number. False:
 // there is none.
-static bool end_of(struct shard_view *view, MDB_cursor *cursor, uint64_t *no,
-                   int64_t *ended_us)
+static bool end_of(MDB_cursor *cursor, uint64_t *no, int64_t *ended_us)
 {
     uint8_t bytes[8] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
@@ -264,7 +263,7 @@ static bool end_of(struct shard_view *view, MDB_cursor *cursor, uint64_t *no,
     struct attempt a;
     int rc;
 
-    (void)view;
+    *ended_us = INT64_MAX;
     put_be64(bytes, *no);
     rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
     while (rc == 0 && (key.mv_size != sizeof(bytes) ||
@@ -277,14 +276,34 @@ static bool end_of(struct shard_view *view, MDB_cursor *cursor, uint64_t *no,
     return true;
 }
 
-// The first row whose attempt ended at `at_us` or later, by halves.
+// A stretch of rows, and when its ends ended, as far as that is known.
+struct stretch {
+    uint64_t low, high;
+    int64_t low_us, high_us;
+    bool halves; // the next guess
+};
+
+// Attempts come at some rate, so a guess by time is near; every other one halves,
+// so that a bad guess costs little.
+static uint64_t guess(struct stretch *s, int64_t at_us)
+{
+    double part = 0.5;
+
+    s->halves = !s->halves;
+    if (!s->halves && s->low_us < at_us && at_us < s->high_us) {
+        part = (double)(at_us - s->low_us) / (double)(s->high_us - s->low_us);
+    }
+    return s->low + (uint64_t)((double)(s->high - s->low - 1) * part);
+}
+
+// The first row whose attempt ended at `at_us` or later.
 static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
 {
     struct shard_view *view = s->view;
     MDB_cursor *cursor;
-    uint64_t low = 1;
-    uint64_t high = s->state.next_no;
-    int64_t ended_us;
+    struct stretch r = {
+        .low = 1, .high = s->state.next_no, .high_us = INT64_MIN, .halves = true
+    };
     enum err err = store_err(
         view->store,
         mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor),
@@ -292,18 +311,27 @@ static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
 
     if (err != OK)
         return err;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        uint64_t no = middle;
+    if (end_of(cursor, &r.low, &r.low_us) && r.high > r.low) {
+        uint64_t last = r.high - 1;
 
-        if (end_of(view, cursor, &no, &ended_us) && ended_us < at_us) {
-            low = no + 1;
+        if (!end_of(cursor, &last, &r.high_us))
+            r.high_us = INT64_MIN;
+    }
+    while (r.low < r.high) {
+        uint64_t middle = guess(&r, at_us);
+        uint64_t no = middle;
+        int64_t ended_us;
+
+        if (end_of(cursor, &no, &ended_us) && ended_us < at_us) {
+            r.low = no + 1;
+            r.low_us = ended_us;
         } else {
-            high = middle;
+            r.high = middle;
+            r.high_us = ended_us;
         }
     }
     mdb_cursor_close(cursor);
-    *out = low;
+    *out = r.low;
     return OK;
 }
 
