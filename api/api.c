@@ -24,7 +24,6 @@
 #include "common/metrics.h"
 
 #define BODY_MAX_BYTES 65536
-#define TRIM_EVERY     64 // requests
 
 // --- judging the header ---
 
@@ -141,8 +140,6 @@ static void on_request(void *data, struct http_request *r)
     struct call *c = r->data;
 
     (void)data;
-    if (++c->api->n_handled % TRIM_EVERY == 0)
-        queue_trim_memory(); // pages of a long history are many
     c->match.route->handler(c);
     if (c->pending == NULL && c->tail == NULL) {
         r->data = NULL;

@@ -47,7 +47,6 @@ struct api {
     struct link dispatchers[QUEUE_SHARDS_MAX];
     uint64_t n_hooks;    // that exist
     uint64_t n_requests; // as counted so far
-    uint64_t n_handled;
     struct pending *pending;
     uint64_t n_asked;
     int64_t next_expiry_ms; // of a replaced secret; 0: look
