@@ -82,5 +82,5 @@ enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
 
     if (rc == 0)
         return count(s, txn, needed, key, -1);
-    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
+    return store_err(s, rc, "move delivery");
 }

@@ -21,8 +21,8 @@ struct needed {
     size_t n;
 };
 
-// Puts a row of the due or the dead index, or removes one (it need not be
-// there), and counts it.
+// Puts a row of the due or the dead index, or removes one, and counts it.
+// needed_del_row(): also ERR_NOTFOUND, it is not there.
 MUST_CHECK enum err needed_put_row(struct store *s, MDB_txn *txn,
                                    struct needed *needed, unsigned db,
                                    MDB_val key, MDB_val val);

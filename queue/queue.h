@@ -127,6 +127,7 @@ void change_cursor(struct shard_change *c, struct position position);
 void change_due_put(struct shard_change *c, const struct due_row *row);
 void change_due_del(struct shard_change *c, const struct due_row *row);
 void change_dead_put(struct shard_change *c, const struct dead_row *row);
+// One that retention has removed meanwhile is counted as expired no more.
 void change_dead_del(struct shard_change *c, uint64_t hook_no,
                      struct position position);
 void change_attempt(struct shard_change *c, const struct attempt *attempt);

@@ -136,12 +136,16 @@ static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
     unsigned db = step->op == CHANGE_DUE_PUT || step->op == CHANGE_DUE_DEL
                       ? SHARD_DUE
                       : SHARD_DEAD;
+    enum err err;
 
     if (step->op == CHANGE_DUE_PUT || step->op == CHANGE_DEAD_PUT) {
         return needed_put_row(s->store, txn, needed, db, val_of(step->key),
                               val_of(step->value));
     }
-    return needed_del_row(s->store, txn, needed, db, val_of(step->key));
+    err = needed_del_row(s->store, txn, needed, db, val_of(step->key));
+    if (err == ERR_NOTFOUND && db == SHARD_DEAD)
+        s->fresh.counts[COUNT_DEAD_EXPIRED]--; // it comes back after all
+    return err == ERR_NOTFOUND ? OK : err;
 }
 
 static enum err apply_step(struct shard *s, MDB_txn *txn, struct needed *needed,

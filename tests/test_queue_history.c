@@ -352,6 +352,33 @@ static void history_goes_when_it_is_too_much(void **state)
     assert_int_equal(seen.n, 0);
 }
 
+static void a_dead_letter_that_expires_on_its_way_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct shard_retention keep = { .dead_before_us = NEVER,
+                                          .max_bytes = UINT64_MAX };
+    const struct dead_row dead = { .hook_no = 1, .position = nth(2) };
+    struct shard_change *c = shard_change_new();
+    struct shard_counts counts;
+    bool has_more;
+
+    change_dead_put(c, &dead);
+    change_count(c, COUNT_MATCHED, 1);
+    commit(f, c);
+    assert_true(shard_trim(f->shard, &keep, 10, on_trimmed, &has_more));
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(shard_counts(f->shard, &counts), OK);
+    assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
+    change_dead_del(c, 1, nth(2)); // it was in flight, and is delivered now
+    change_count(c, COUNT_DELIVERED, 1);
+    commit(f, c);
+    assert_int_equal(shard_counts(f->shard, &counts), OK);
+    assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 0);
+    assert_int_equal(counts.counts[COUNT_DELIVERED], 1);
+    assert_int_equal(counts.n_dead, 0);
+    shard_change_free(c);
+}
+
 static size_t events_left(struct fixture *f)
 {
     struct position last;
@@ -405,6 +432,7 @@ int main(void)
         EACH(damaged_statistics_are_refused),
         EACH(replays_are_kept),
         EACH(history_goes_when_it_is_too_much),
+        EACH(a_dead_letter_that_expires_on_its_way_is_counted_once),
         EACH(events_that_are_needed_stay),
     };
 
