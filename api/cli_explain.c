@@ -129,9 +129,10 @@ int command_explain(const struct args *args)
         if (client_request(args, &call, &answer) == OK)
             status = print(args, &answer);
     }
-    if (next.n_bytes > 0)
+    if (next.n_bytes > 0) {
         fputs("There are more than 1000 webhooks; these are the first.\n",
               stderr);
+    }
     buf_clear(&next);
     buf_clear(&answer);
     buf_clear(&body);
