@@ -423,9 +423,11 @@ class Terminal:
                   "--norc", "--noprofile", env=environment(engine))
 
     def tmux(self, *words, **more):
-        done = subprocess.run(["tmux", "-S", self.socket, *words],
+        # Whatever the machine's language is, "…" is one column.
+        environ = {**more.pop("env", os.environ), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(["tmux", "-u", "-S", self.socket, *words],
                               capture_output=True, text=True, timeout=30,
-                              **more)
+                              encoding="utf-8", env=environ, **more)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
