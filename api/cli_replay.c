@@ -15,6 +15,7 @@
 
 #define LOOK_US         300000
 #define COUNT_TIMEOUT_S 660L
+#define RATE_MAX        1000000
 
 static int64_t number(const struct json_value *v)
 {
@@ -23,19 +24,17 @@ static int64_t number(const struct json_value *v)
     return json_int(v, &n) == OK ? n : 0;
 }
 
-static void put_body(const struct args *args, struct buf *body)
+static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 {
-    const char *rate = args_text(args, "rate");
-
     buf_putc(body, '{');
     rows_put_members(args, body);
     if (args_has(args, "dry-run"))
         buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
     if (args_has(args, "unmatched"))
         buf_printf(body, "%s\"unmatched\":true", body->n_bytes > 1 ? "," : "");
-    if (rate != NULL) {
-        buf_printf(body, "%s\"ratePerSecond\":%s", body->n_bytes > 1 ? "," : "",
-                   rate);
+    if (rate > 0) {
+        buf_printf(body, "%s\"ratePerSecond\":%" PRIu64,
+                   body->n_bytes > 1 ? "," : "", rate);
     }
     buf_putc(body, '}');
 }
@@ -147,17 +146,20 @@ static int created(const struct args *args, const struct buf *base,
 
 static int create(const struct args *args, const struct buf *base)
 {
+    uint64_t rate;
     struct client_call call = { .method = "POST",
                                 .timeout_s = COUNT_TIMEOUT_S };
     struct buf path, body, answer;
     int status = EXIT_FAILED;
 
+    if (!args_number(args, "rate", 1, RATE_MAX, 0, &rate))
+        return EXIT_USAGE;
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);
     buf_put_str(&path, buf_str(base));
     buf_puts(&path, "/replay");
-    put_body(args, &body);
+    put_body(args, rate, &body);
     call.path = buf_cstr(&path);
     call.body = buf_str(&body);
     screen_catch_interrupts();

@@ -351,6 +351,7 @@ def test_help_of_each_command(name):
     (["redeliver", "x", "--org", "a"], "--hook is missing"),
     (["replay", "asleep", "--org", "a"], "there is nothing like asleep"),
     (["replay", "show", "--org", "a"], "the replay's id is missing"),
+    (["replay", "--org", "a", "--rate", "fast"], "--rate fast"),
     (["send", "--org", "a"], "--kind or --file"),
     (["send", "--kind", "a.b"], "--org is missing"),
     (["explain", "--org", "a"], "--event FILE or --id ID"),
