@@ -17,6 +17,7 @@
 #include "api/hook_json.h"
 #include "api/paging.h"
 #include "api/server.h"
+#include "common/codec.h"
 #include "common/log.h"
 
 #define PAGE_BYTES    (8 << 20)
@@ -112,6 +113,8 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
     struct page *p = data;
 
     (void)no;
+    if (p->query.has_id && !id_eq(&p->query.id, &attempt->event_id))
+        return true; // another ping
     if (is_full(p)) {
         p->has_more = true; // this row, at least
         return false;
@@ -357,22 +360,41 @@ static bool read_query(struct call *c, struct delivery_query *out)
     return is_good;
 }
 
-// With an id, only that event's attempts are read. One that is in no log may
-// be a ping's.
+struct trace {
+    const struct id *id;
+    bool is_found;
+};
+
+static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct trace *trace = data;
+
+    (void)no;
+    trace->is_found = id_eq(&attempt->event_id, trace->id);
+    return false;
+}
+
+// With an id, only that event's attempts are read. One that is in no log may have
+// been removed, and its id tells where it was; or it is a ping's.
 static enum err find_event(struct page *p, const struct hook_scope *scope,
                            struct position *out)
 {
+    const struct api *api = p->call->api;
+    struct trace trace = { .id = &p->query.id };
     enum err err;
 
     if (!p->query.has_id)
         return OK;
-    err = event_view_find(p->call->api->events, scope->family, scope->org,
-                          &p->query.id, out);
-    if (err == ERR_NOTFOUND) {
-        *out = position_start;
-        err = OK;
-    }
     p->event = out;
+    err = event_view_find(api->events, scope->family, scope->org, &p->query.id,
+                          out);
+    if (err != ERR_NOTFOUND)
+        return err;
+    put_be64(out->bytes, id_serial(&p->query.id));
+    err = history_of_event(api->shards[p->lanes[0].shard], out, 1, on_trace,
+                           &trace);
+    if (!trace.is_found)
+        *out = position_start;
     return err;
 }
 

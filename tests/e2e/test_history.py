@@ -66,6 +66,15 @@ def test_filters(engine, mixed):
         assert len(rows) == count, (path, query)
 
 
+def test_a_ping_is_found_by_its_id(engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    pings = [engine.api("POST", f"{hook}/ping").json()["id"] for _ in range(3)]
+    for ping in pings:
+        assert [r["id"] for r in engine.deliveries(hook, f"?id={ping}")] == [
+            ping]
+    assert engine.deliveries(hook, f"?id={pings[0]}&code=500") == []
+
+
 @pytest.mark.parametrize("query", ["state=asleep", "error=x", "code=1000",
                                    "kind=", "state=dead,", "since=soon"])
 def test_a_bad_filter_names_itself(engine, mixed, query):
@@ -165,7 +174,10 @@ def test_explain_says_what_would_be_sent(engine, receiver):
         assert reply.status == 400 and named in reply.json()["message"], bad
 
 
-def test_explain_of_a_large_event_and_many_hooks(engine, receiver):
+@pytest.mark.parametrize("dispatchers", ["1", "3"])
+def test_explain_of_a_large_event_and_many_hooks(make_engine, receiver,
+                                                 dispatchers):
+    engine = make_engine(dispatchers=dispatchers).start()
     for n in range(12):
         engine.create_hook(receiver.url(f"/{n}"))
     body = compact({"kind": "a.b", "payload": {"x": ["y" * 50_000] * 4}})

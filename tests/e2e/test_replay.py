@@ -395,6 +395,8 @@ def test_payloads_go_when_they_are_too_much_but_not_what_is_needed(
     wait_for(is_gone, "the first large event is removed", 20)
     reply = engine.api("POST", f"{hook}/deliveries/{first}/redeliver")
     assert reply.status == 410 and "retention" in reply.json()["message"]
+    (row,) = engine.deliveries(hook, f"?id={first}")  # its attempt is there
+    assert (row["state"], row["payload"]) == ("delivered", "")
     reply = engine.api("POST", f"{hook}/replay", {"ids": [first]})
     assert reply.status == 410 and "retention" in reply.json()["message"]
     answer = replay(engine, hook, 200, dryRun=True, state="delivered")
