@@ -27,6 +27,8 @@ struct tail {
     struct call *call;
     struct history_filter filter;
     unsigned states; // of the filter: here of the row, as it was
+    bool has_id;     // of this event only
+    struct id id;
     uint64_t owner_no;
     unsigned shard, n_shards;
     uint64_t row_nos[QUEUE_SHARDS_MAX]; // done up to here
@@ -72,7 +74,8 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     struct buf members;
 
     *t->row_no = no;
-    if (t->states != 0 && (t->states & 1U << a->state) == 0)
+    if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
+        (t->has_id && !id_eq(&t->id, &a->event_id)))
         return true;
     buf_init(&members, 0);
     call_put_hook(t->call->api, a->hook_no, &members);
@@ -173,6 +176,8 @@ static bool read_filter(struct tail *t)
         http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
     buf_clear(&why);
     t->filter = query.filter;
+    t->has_id = is_good && query.has_id;
+    t->id = query.id;
     t->states = query.filter.states;
     t->filter.states = 0;
     return is_good;

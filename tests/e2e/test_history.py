@@ -317,11 +317,16 @@ def test_tail_filters(engine, receiver):
     down = engine.create_hook(receiver.url("/down"))
     dead = Tail(engine, "/api/orgs/acme", "?state=dead")
     mine = Tail(engine, up, "?kind=a.c")
+    chosen = "0190a5b8-1111-4222-8333-444455556666"
+    one = Tail(engine, "/api/orgs/acme", f"?id={chosen}&state=delivered")
     for kind in ("a.b", "a.c"):
         engine.post_event(kind)
     assert [dead.next()["state"] for _ in range(2)] == ["dead", "dead"]
     assert mine.next()["kind"] == "a.c"
-    engine.wait_deliveries(down, 4)
+    engine.post_event("a.d", id=chosen)
+    assert one.next()["id"] == chosen
+    engine.wait_deliveries(down, 6)
+    one.close()
     for path, query, last_id, status in (
             (f"{up}x", "", None, 404), (up, "?state=x", None, 400),
             (up, "", dead.last_id, 400), (up, "", "00", 400)):
