@@ -42,7 +42,8 @@ static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 static enum err look(const struct args *args, const struct buf *base,
                      const char *method, const char *id, struct buf *answer)
 {
-    struct client_call call = { .method = method };
+    struct client_call call = { .method = method,
+                                .is_whole = strcmp(method, "DELETE") == 0 };
     struct buf path;
     enum err err;
 
@@ -113,6 +114,20 @@ static int watch(const struct args *args, const struct buf *base,
     return status;
 }
 
+// Ctrl-C while it was counted: it shall not begin.
+static int take_back(const struct args *args, const struct buf *base,
+                     const char *id)
+{
+    struct buf answer;
+    enum err err;
+
+    buf_init(&answer, 0);
+    err = look(args, base, "DELETE", id, &answer);
+    buf_clear(&answer);
+    return command_failed(args->command, "interrupted; the replay %s %s", id,
+                          err == OK ? "is cancelled" : "was not cancelled");
+}
+
 static int created(const struct args *args, const struct buf *base,
                    const struct buf *answer)
 {
@@ -128,8 +143,10 @@ static int created(const struct args *args, const struct buf *base,
     matched = (uint64_t)number(json_get(r, "matched"));
     snprintf(id, sizeof(id), "%.*s",
              STR_ARG(json_str(json_get(r, "replayId"))));
-    if (args_has(args, "json") &&
-        (id[0] == '\0' || args_has(args, "no-wait"))) {
+    if (id[0] != '\0' && screen_is_interrupted()) {
+        status = take_back(args, base, id);
+    } else if (args_has(args, "json") &&
+               (id[0] == '\0' || args_has(args, "no-wait"))) {
         printf("%.*s\n", STR_ARG(buf_str(answer)));
     } else if (args_has(args, "dry-run")) {
         printf("%" PRIu64 " deliveries match; nothing was sent\n", matched);
@@ -148,7 +165,8 @@ static int create(const struct args *args, const struct buf *base)
 {
     uint64_t rate;
     struct client_call call = { .method = "POST",
-                                .timeout_s = COUNT_TIMEOUT_S };
+                                .timeout_s = COUNT_TIMEOUT_S,
+                                .is_whole = true };
     struct buf path, body, answer;
     int status = EXIT_FAILED;
 

@@ -165,6 +165,24 @@ def test_who_stops_watching_stops_nothing(engine, failed, receiver, posthorn):
              "the replay is done")
 
 
+def test_ctrl_c_while_it_is_counted_takes_it_back(engine, failed, receiver,
+                                                  posthorn):
+    """The engine is stopped for a moment, so that counting takes one."""
+    (dispatcher,) = engine.pids("dispatcher")
+    os.kill(dispatcher, signal.SIGSTOP)
+    asking = subprocess.Popen(
+        [BINARY, "replay", *HOOK], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=environment(engine))
+    time.sleep(0.5)
+    asking.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(dispatcher, signal.SIGCONT)
+    _, errors = asking.communicate(timeout=30)
+    assert asking.returncode == 1 and "is cancelled" in errors
+    (row,) = engine.api("GET", f"{failed}/replays").json()
+    assert row["replay"]["state"] in ("cancelled", "done")
+
+
 def test_tail(engine, receiver, posthorn):
     engine.create_hook(receiver.url("/in"), name="audit")
     following = subprocess.Popen(
