@@ -233,8 +233,9 @@ def retention(bench):
     """An hour of steady load: the files end where they were after a quarter."""
     seconds = bench.seconds or (90 if bench.is_quick else 3600)
     rate = 2000
+    size_mib = 8 if bench.is_quick else 64
     receiver = Receiver(bench, latency=1)
-    engine = Engine(bench, ["retention_bytes=64MiB"])
+    engine = Engine(bench, [f"retention_bytes={size_mib}MiB"])
     engine.hook_create(f"http://127.0.0.1:{receiver.port}/h/0", stack="s000")
     samples = []
     began = time.monotonic()
@@ -257,7 +258,7 @@ def retention(bench):
              goal("delivered of accepted",
                   stats["requests"] / sent["accepted"], 1, True)]
     line = (f"{seconds} s at {rate}/s, {sent['accepted']} events, "
-            f"retention_bytes 64 MiB: " + ", ".join(
+            f"retention_bytes {size_mib} MiB: " + ", ".join(
                 f"{name} {samples[-1][name] >> 20} MiB" for name in names)
             + f"; since a quarter of the time x {growth[worst]:.2f} "
             f"({verdict(goals[0])}); p99 "

@@ -195,7 +195,7 @@ def test_tail(engine, receiver, posthorn):
     ids = [engine.post_event(kind) for kind in ("a.b", "a.c")]
     output, _ = following.communicate(timeout=20)
     assert following.returncode == 0
-    assert [json.loads(line)["id"] for line in output.splitlines()] == ids
+    assert {json.loads(line)["id"] for line in output.splitlines()} == set(ids)
     line = plain.stdout.readline()
     assert ids[1] in line and "delivered" in line and "\033" not in line
     plain.send_signal(signal.SIGINT)

@@ -300,7 +300,7 @@ def test_tail_follows(engine, receiver):
     assert tail.reply.getheader("Content-Type") == "text/event-stream"
     ids = [engine.post_event(f"a.b{n}") for n in range(3)]
     rows = [tail.next() for _ in range(3)]
-    assert [r["id"] for r in rows] == ids
+    assert {r["id"] for r in rows} == set(ids)  # in the order of their ends
     assert rows[0]["hookName"] == hook.rsplit("/", 1)[1]
     assert rows[0]["state"] == "delivered" and rows[0]["timing"]["totalUs"] > 0
     tail.close()
