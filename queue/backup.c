@@ -133,19 +133,10 @@ static enum err set_aside(struct copying *c, const struct pair *p, unsigned db,
 
 // --- records ---
 
-static void note_position(struct pair *p, const uint8_t *position)
-{
-    uint64_t n = get_be64(position);
-
-    if (n > p->highest)
-        p->highest = n;
-}
-
 static enum err copy_row(struct pair *p, unsigned db, MDB_val key, MDB_val val)
 {
     enum err err = ready(p, key.mv_size + val.mv_size);
 
-    note_position(p, (const uint8_t *)key.mv_data + key.mv_size - 8);
     return err == OK ? needed_put_row(p->to, p->txn, &p->needed, db, key, val)
                      : err;
 }
@@ -158,17 +149,11 @@ static enum err copy_attempt(struct pair *p, MDB_val key, MDB_val val,
     enum err err = ready(p, key.mv_size + val.mv_size);
 
     attempt_place(a, place);
-    note_position(p, a->position.bytes);
     if (err == OK) {
         err = shard_put_attempt(
             p->to, p->txn, &state,
             (struct str){ (const char *)place, sizeof(place) },
             str_of_val(val));
-    }
-    if (!p->has_state) {
-        p->state.next_no = state.next_no; // rows come in their order
-        if (state.longest_ms > p->state.longest_ms)
-            p->state.longest_ms = state.longest_ms;
     }
     return err;
 }
@@ -308,30 +293,22 @@ static enum err copy_db(struct copying *c, struct pair *p, unsigned db)
     return rc == MDB_NOTFOUND ? OK : store_err(p->from, rc, "copy");
 }
 
-// What was left out is in the books as cancelled. A state that cannot be read
-// is made of what lies there: all up to the last known event is matched.
+// What was left out is in the books as cancelled.
 static enum err write_state(struct copying *c, struct pair *p)
 {
-    struct shard_counts rows;
     enum err err = flush(p);
 
-    if (err == OK && !p->has_state) {
-        p->state.cursor = position_of(p->highest);
-        p->state.stats_from = p->state.next_no;
-        c->out->n_damaged++;
-    }
     if (err == OK)
         err = store_write(p->to, &p->txn);
-    if (err == OK)
-        err = shard_read_counts(p->to, p->txn, &p->state, &rows);
     if (err != OK)
         return err;
-    if (!p->has_state) {
-        p->state.counts[COUNT_MATCHED] = (int64_t)(rows.n_due + rows.n_dead);
-    } else {
+    if (p->has_state) {
         p->state.counts[COUNT_CANCELLED] += p->n_dropped;
+    } else {
+        c->out->n_damaged++;
+        err = shard_guess_state(p->to, p->txn, &p->state);
     }
-    return shard_put_state(p->to, p->txn, &p->state);
+    return err == OK ? shard_put_state(p->to, p->txn, &p->state) : err;
 }
 
 static enum err copy_environment(struct copying *c, struct pair *p)

@@ -538,6 +538,11 @@ enum err shard_open(const struct queue_config *config, unsigned k,
         err = store_read(s->store, &txn);
     if (err == OK) {
         err = shard_read_state(s->store, txn, &s->state);
+        if (err == ERR_CORRUPT) {
+            log_warn("damaged state made anew of what lies there", "shard=%u",
+                     k);
+            err = shard_guess_state(s->store, txn, &s->state);
+        }
         store_read_end(s->store);
     }
     if (err != OK) {

@@ -196,6 +196,29 @@ def test_damaged_attempts_are_passed_over_and_set_aside(
     assert len(rows) == 59 and damaged["id"] not in [r["id"] for r in rows]
 
 
+def test_a_damaged_state_is_made_anew(engine, receiver, tmp_path):
+    hook = fill(engine, receiver)
+    assert engine.stop() == 0
+    path = engine.data_dir / "deliveries" / "0" / "data.mdb"
+    data = path.read_bytes()
+    assert b"state\x01" in data  # the key, and the record's version
+    path.write_bytes(data.replace(b"state\x01", b"state\x71"))
+    done = posthorn("verify", engine.data_dir, status=1)
+    assert "the state record is damaged" in done.stderr
+    posthorn("backup", tmp_path / "b", "--data-dir", engine.data_dir)
+    books = verify(tmp_path / "b")
+    assert books["balanced"] and books["dead"] == 5
+    with receiver.lock:
+        receiver.requests.clear()
+    engine.restart()  # it goes on, and sends nothing again
+    fresh = engine.post_event("a.b")
+    assert [r.id for r in receiver.wait(1, "/in")] == [fresh]
+    assert len(engine.deliveries(hook, "?limit=1000")) == 61
+    assert "damaged state" in engine.log()
+    assert engine.wait_settled()["dead"] == 5
+    assert len(receiver.got("/in")) == 1
+
+
 # --- export and import ---
 
 def scopes(engine, receiver):
