@@ -213,7 +213,7 @@ def test_a_damaged_state_is_made_anew(engine, receiver, tmp_path):
     engine.restart()  # it goes on, and sends nothing again
     fresh = engine.post_event("a.b")
     assert [r.id for r in receiver.wait(1, "/in")] == [fresh]
-    assert len(engine.deliveries(hook, "?limit=1000")) == 61
+    engine.wait_deliveries(hook, 61, "?limit=1000")
     assert "damaged state" in engine.log()
     assert engine.wait_settled()["dead"] == 5
     assert len(receiver.got("/in")) == 1
