@@ -200,16 +200,22 @@ int command_help(const struct command *c)
     return 0;
 }
 
+__attribute__((format(printf, 2, 0))) static void
+say(const struct command *c, const char *what, va_list args)
+{
+    fprintf(stderr, "posthorn %s: ", c->name);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers begin it
+    vfprintf(stderr, what, args);
+    fputc('\n', stderr);
+}
+
 int command_misused(const struct command *c, const char *what, ...)
 {
     va_list args;
 
-    fprintf(stderr, "posthorn %s: ", c->name);
     va_start(args, what);
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
-    vfprintf(stderr, what, args);
+    say(c, what, args);
     va_end(args);
-    fputc('\n', stderr);
     put_synopsis(stderr, c);
     fprintf(stderr, "Try `posthorn %s --help`.\n", c->name);
     return EXIT_USAGE;
@@ -219,11 +225,8 @@ int command_failed(const struct command *c, const char *what, ...)
 {
     va_list args;
 
-    fprintf(stderr, "posthorn %s: ", c->name);
     va_start(args, what);
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
-    vfprintf(stderr, what, args);
+    say(c, what, args);
     va_end(args);
-    fputc('\n', stderr);
     return EXIT_FAILED;
 }

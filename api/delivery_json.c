@@ -28,9 +28,8 @@ static void put_text(struct buf *out, const char *key, struct str text)
     buf_put_json(out, text);
 }
 
-// The ten fields of Pulumi's WebhookDelivery.
-static void put_record(const struct attempt *a, struct str payload,
-                       struct str members, struct buf *out)
+static void put_head(const struct attempt *a, struct str members,
+                     struct buf *out)
 {
     char id[ID_TEXT_BYTES + 1];
 
@@ -39,10 +38,22 @@ static void put_record(const struct attempt *a, struct str payload,
     buf_put_str(out, members);
     buf_printf(out, "\"id\":\"%s\"", id);
     put_text(out, "kind", a->kind);
-    put_text(out, "payload", payload);
+}
+
+static void put_when(const struct attempt *a, struct buf *out)
+{
     buf_printf(out, ",\"timestamp\":%" PRId64 ",\"duration\":%" PRId64,
                a->started_at_us / US_PER_S, a->timing.total_us / US_PER_MS);
     put_text(out, "requestUrl", a->request_url);
+}
+
+// The ten fields of Pulumi's WebhookDelivery.
+static void put_record(const struct attempt *a, struct str payload,
+                       struct str members, struct buf *out)
+{
+    put_head(a, members, out);
+    put_text(out, "payload", payload);
+    put_when(a, out);
     put_text(out, "requestHeaders", a->request_headers);
     buf_printf(out, ",\"responseCode\":%u", (unsigned)a->response_code);
     put_text(out, "responseHeaders", a->response_headers);
@@ -93,16 +104,9 @@ void delivery_print_brief(const struct attempt *attempt, struct str members,
                           struct buf *out)
 {
     const struct attempt *a = attempt;
-    char id[ID_TEXT_BYTES + 1];
 
-    id_format(&a->event_id, id);
-    buf_putc(out, '{');
-    buf_put_str(out, members);
-    buf_printf(out, "\"id\":\"%s\"", id);
-    put_text(out, "kind", a->kind);
-    buf_printf(out, ",\"timestamp\":%" PRId64 ",\"duration\":%" PRId64,
-               a->started_at_us / US_PER_S, a->timing.total_us / US_PER_MS);
-    put_text(out, "requestUrl", a->request_url);
+    put_head(a, members, out);
+    put_when(a, out);
     buf_printf(out, ",\"responseCode\":%u", (unsigned)a->response_code);
     put_rest(a, out);
 }

@@ -60,7 +60,7 @@ void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
 
 // --- colours ---
 
-bool screen_has_colours(FILE *out)
+static bool has_colours(FILE *out)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
@@ -74,7 +74,7 @@ const char *screen_colour(FILE *out, enum colour colour)
     static const char *const codes[] = { "\033[0m",  "\033[32m", "\033[33m",
                                          "\033[31m", "\033[2m",  "\033[1m" };
 
-    return screen_has_colours(out) ? codes[colour] : "";
+    return has_colours(out) ? codes[colour] : "";
 }
 
 enum colour screen_state_colour(struct str state)

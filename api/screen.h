@@ -23,7 +23,6 @@ void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
 
 enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
 
-bool screen_has_colours(FILE *out);
 const char *screen_colour(FILE *out, enum colour colour); // "" in a pipe
 
 // The colour of a delivery's state, or of a response's code.
@@ -41,7 +40,6 @@ struct table {
     struct buf text;      // cells, each ended by a NUL
     enum colour *colours; // owned, of the cells
     size_t n_cells, room;
-    size_t n_in_row; // cells of the row that is being filled
 };
 
 void table_init(struct table *t, const char *const *titles, size_t n_columns,

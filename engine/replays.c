@@ -29,17 +29,6 @@
 
 // --- which there are ---
 
-struct running *replays_find(const struct dispatcher *d, const struct id *id,
-                             uint64_t hook_no)
-{
-    struct running *r = d->replays;
-
-    while (r != NULL &&
-           (r->record.hook_no != hook_no || !id_eq(&r->record.id, id)))
-        r = r->next;
-    return r;
-}
-
 static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
                                    uint64_t hook_no)
 {
@@ -298,18 +287,17 @@ static void finish(struct running *r)
     replays_end(r, REPLAY_DONE);
 }
 
-// False: it rests for now.
-static bool send_some(struct dispatcher *d, struct running *r)
+static void send_some(struct dispatcher *d, struct running *r)
 {
     struct followed *f = followed_find(d, r->record.hook_no);
     double *tokens;
 
     if (f == NULL || f->hook == NULL) {
         replays_end(r, REPLAY_CANCELLED);
-        return false;
+        return;
     }
     if (!followed_is_active(f))
-        return false;
+        return;
     if (r->i_ahead == r->n_ahead)
         source_read(d, r, f);
     tokens = tokens_of(d, r);
@@ -319,7 +307,6 @@ static bool send_some(struct dispatcher *d, struct running *r)
     }
     if (is_done(r))
         finish(r);
-    return true;
 }
 
 // Those that have ended and wait for nothing leave the memory once their record

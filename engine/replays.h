@@ -65,8 +65,6 @@ void jobs_run(struct dispatcher *d); // a little of what is counted
 // --- replays.c ---
 
 void replays_add(struct dispatcher *d, struct running *r);
-struct running *replays_find(const struct dispatcher *d, const struct id *id,
-                             uint64_t hook_no);
 void replays_end(struct running *r, enum replay_state state);
 void replays_go_on(struct dispatcher *d); // there is something to do
 
