@@ -353,8 +353,10 @@ static void settle(struct dispatcher *d, struct slot *s,
         int64_t next_ms = clock_now_ms() + verdict.delay_ms;
 
         attempt.state = move(d, dv, &verdict, next_ms);
-        if (attempt.state == DELIVERY_RETRYING)
+        if (attempt.state == DELIVERY_RETRYING) {
             attempt.next_attempt_at_ms = next_ms;
+            attempt.due_at_ms = next_ms;
+        }
     } else {
         attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }

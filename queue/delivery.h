@@ -87,7 +87,8 @@ struct attempt {
     int64_t started_at_us;
     uint32_t attempt; // from 1
     enum delivery_state state;
-    int64_t next_attempt_at_ms; // 0: none
+    int64_t next_attempt_at_ms; // UTC epoch; 0: none
+    int64_t due_at_ms;          // due_at_ms of the row that waits for it
     enum error_class error;
     struct str error_message; // empty: none
     uint16_t response_code;   // 0: no response

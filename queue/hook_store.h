@@ -74,12 +74,15 @@ struct hook {
     struct str url;
     enum hook_format format;
     bool active;
-    uint64_t filters;    // bit set of filter numbers (kinds.h)
-    uint64_t groups;     // bit set of group numbers (kinds.h)
-    struct str *kinds;   // filters with a dot: "order.created", "order.*"
-    size_t n_kinds;      // at most HOOK_LIST_MAX
-    struct str *headers; // extra request headers: name, value, name, value …
-    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
+    bool paused;          // what matches waits, and nothing is sent
+    struct position from; // events after it match: where the log ended when the
+                          // hook was made or switched on
+    uint64_t filters;     // bit set of filter numbers (kinds.h)
+    uint64_t groups;      // bit set of group numbers (kinds.h)
+    struct str *kinds;    // filters with a dot: "order.created", "order.*"
+    size_t n_kinds;       // at most HOOK_LIST_MAX
+    struct str *headers;  // extra request headers: name, value, name, value …
+    size_t n_headers;     // strings: twice the headers; at most HOOK_LIST_MAX
     struct hook_policy policy;
     struct str secret;           // HMAC key; empty: none
     struct str old_secret;       // signs besides it until old_secret_until_ms

@@ -292,6 +292,7 @@ void attempt_encode(const struct attempt *a, struct buf *out)
     pack_str(out, a->response_headers);
     pack_str(out, a->response_body);
     pack_str(out, a->payload);
+    pack_i64(out, a->due_at_ms);
     record_end(out, start);
 }
 
@@ -323,6 +324,7 @@ enum err attempt_decode(struct str bytes, struct attempt *out)
     out->response_headers = unpack_str(&u);
     out->response_body = unpack_str(&u);
     out->payload = unpack_str(&u);
+    out->due_at_ms = version >= 2 ? unpack_i64(&u) : out->next_attempt_at_ms;
     if (out->state < DELIVERY_DELIVERED || out->state > DELIVERY_CANCELLED ||
         out->error > ERROR_GONE)
         return ERR_CORRUPT;
@@ -408,6 +410,8 @@ void state_encode(const struct shard_state *s, struct buf *out)
         for (size_t k = 0; k < s->handovers[i].n_shards; k++)
             pack_position(out, s->handovers[i].cursors[k]);
     }
+    pack_i64(out, s->clock_ms);
+    pack_i64(out, s->ran_ms);
     record_end(out, start);
 }
 
@@ -437,6 +441,10 @@ enum err state_decode(struct str bytes, struct shard_state *out)
         h->n_shards = unpack_array(&u, QUEUE_SHARDS_MAX);
         for (size_t k = 0; k < h->n_shards; k++)
             h->cursors[k] = unpack_position(&u);
+    }
+    if (version >= 2) {
+        out->clock_ms = unpack_i64(&u);
+        out->ran_ms = unpack_i64(&u);
     }
     return unpack_done(&u);
 }

@@ -63,9 +63,9 @@ struct keyring;
 #define KEY_VERSION     1
 #define DUE_VERSION     1
 #define DEAD_VERSION    1
-#define ATTEMPT_VERSION 1
-#define STATE_VERSION   1
-#define HOOK_VERSION    1
+#define ATTEMPT_VERSION 2 // 2: due_at_ms
+#define STATE_VERSION   2 // 2: clock_ms, ran_ms
+#define HOOK_VERSION    2 // 2: paused, from
 #define TOKEN_VERSION   1
 #define STATS_VERSION   1
 #define REPLAY_VERSION  1
@@ -166,6 +166,9 @@ struct shard_state {
     uint64_t trimmed_delivered, trimmed_others; // history passed by retention
     uint64_t stats_from; // rows from here on are not in the statistics
     uint64_t longest_ms; // that an attempt of the history took
+    int64_t clock_ms;    // of the due times (UTC epoch), at the last commit; it
+                         // never goes back
+    int64_t ran_ms;      // how long dispatchers of this shard have run in all
     int64_t counts[COUNTS];
     uint32_t n_handovers;
     struct handover handovers[HANDOVERS_MAX];
