@@ -165,7 +165,7 @@ void api_hint(struct api *api)
         if (chan == NULL || chan_unsent_bytes(chan) > 0)
             continue;
         pack_u64(chan_begin(chan), FRAME_HINT);
-        chan_end(chan);
+        chan_end_small(chan);
     }
 }
 
@@ -192,8 +192,11 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         asking_on_closed(link);
     }
     link->api = api;
-    link->chan = chan_open(role_loop(api->role), fd, ASK_FRAME_MAX_BYTES,
-                           asking_on_frame, on_link_closed, link);
+    link->chan =
+        role_open_chan(api->role, ROLE_DISPATCHER, fd,
+                       &(struct chan_handlers){ .on_frame = asking_on_frame,
+                                                .on_closed = on_link_closed,
+                                                .data = link });
 }
 
 static void on_server_drained(void *data)

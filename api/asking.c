@@ -32,6 +32,15 @@ void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
               c->api->config->request_timeout_ms + MARGIN_MS, answered);
 }
 
+#define ASK_FRAMING_BYTES 1024 // of a frame, beside the texts
+
+static bool is_too_large(const struct ask *ask)
+{
+    return ask->org.n_bytes + ask->project.n_bytes + ask->text.n_bytes +
+               ask->event.n_bytes + ASK_FRAMING_BYTES >
+           ASK_FRAME_MAX_BYTES;
+}
+
 void ask_shard(struct call *c, unsigned shard, struct ask ask,
                int64_t timeout_ms, on_answer answered)
 {
@@ -42,6 +51,11 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     if (link->chan == NULL) {
         http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
                   "the dispatcher of this webhook is not there; try again");
+        return;
+    }
+    if (is_too_large(&ask)) {
+        http_fail(c->request, 413, STR_EMPTY,
+                  "too much to ask of a dispatcher at once");
         return;
     }
     p = xcalloc(1, sizeof(*p));
@@ -58,7 +72,7 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     c->pending = p;
     ask.no = p->no;
     ask_pack(chan_begin(link->chan), &ask);
-    chan_end(link->chan);
+    chan_end_small(link->chan);
 }
 
 // Out of the list; its call waits for nothing any more.

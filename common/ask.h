@@ -14,8 +14,6 @@
 #include "common/id.h"
 #include "common/str.h"
 
-#define ASK_FRAME_MAX_BYTES (16 << 20)
-
 enum ask_what {
     ASK_PING = 1,      // send a ping now
     ASK_REDELIVER = 2, // send this event to the hook once more, now

@@ -169,6 +169,12 @@ void buf_put_json(struct buf *b, struct str text)
     buf_putc(b, '"');
 }
 
+void buf_cut(struct buf *b, size_t n_bytes)
+{
+    assert(n_bytes <= b->n_bytes);
+    b->n_bytes = n_bytes;
+}
+
 void buf_consume(struct buf *b, size_t n_bytes)
 {
     assert(n_bytes <= b->n_bytes);

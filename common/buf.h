@@ -48,6 +48,9 @@ void buf_put_json(struct buf *b, struct str text);
 char *buf_reserve(struct buf *b, size_t n_bytes);
 void buf_added(struct buf *b, size_t n_bytes);
 
+// Keeps the first `n_bytes` and drops what follows.
+void buf_cut(struct buf *b, size_t n_bytes);
+
 // Drops the first `n_bytes`.
 void buf_consume(struct buf *b, size_t n_bytes);
 

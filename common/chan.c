@@ -8,7 +8,6 @@
 
 #include "common/chan.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@ struct chan {
     char *input;         // owned; READ_BYTES or one frame, whichever is larger
     size_t input_room_bytes;
     size_t n_input_bytes;
-    size_t max_frame_bytes;
+    struct chan_limits limits;
     chan_frame_cb on_frame;
     chan_closed_cb on_closed; // NULL once told, or after chan_close()
     void *data;
@@ -141,20 +140,30 @@ struct buf *chan_begin(struct chan *c)
     return &c->filling;
 }
 
-void chan_end(struct chan *c)
+enum err chan_end(struct chan *c)
 {
     size_t n_bytes = c->filling.n_bytes - c->frame_start - HEADER_BYTES;
     char *header = c->filling.at + c->frame_start;
 
-    assert(n_bytes <= c->max_frame_bytes);
+    if (n_bytes > c->limits.out_bytes) {
+        buf_cut(&c->filling, c->frame_start);
+        return ERR_TOOBIG;
+    }
     for (size_t i = 0; i < HEADER_BYTES; i++)
         header[i] = (char)(n_bytes >> (24 - 8 * i));
     if (c->is_closing) {
         buf_reset(&c->filling); // nobody reads it
-        return;
+        return OK;
     }
     if (!c->is_writing)
         uv_prepare_start(&c->flusher, on_flush);
+    return OK;
+}
+
+void chan_end_small(struct chan *c)
+{
+    if (chan_end(c) != OK)
+        log_panic("a frame of fixed size is over the limit", "");
 }
 
 size_t chan_unsent_bytes(const struct chan *c)
@@ -188,7 +197,7 @@ static size_t take_frames(struct chan *c)
     while (c->n_input_bytes - at >= HEADER_BYTES && !c->is_closing) {
         size_t n_bytes = frame_bytes(c->input + at);
 
-        if (n_bytes > c->max_frame_bytes)
+        if (n_bytes > c->limits.in_bytes)
             return SIZE_MAX;
         if (c->n_input_bytes - at - HEADER_BYTES < n_bytes)
             break;
@@ -213,7 +222,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     n_taken = take_frames(c);
     if (n_taken == SIZE_MAX) {
         log_warn("frame over the limit, channel closed", "max_bytes=%zu",
-                 c->max_frame_bytes);
+                 c->limits.in_bytes);
         fail(c);
         return;
     }
@@ -222,20 +231,20 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
         memmove(c->input, c->input + n_taken, c->n_input_bytes);
 }
 
-struct chan *chan_open(struct uv_loop_s *loop, int fd, size_t max_frame_bytes,
-                       chan_frame_cb on_frame, chan_closed_cb on_closed,
-                       void *data)
+struct chan *chan_open(struct uv_loop_s *loop, int fd,
+                       struct chan_limits limits,
+                       const struct chan_handlers *handlers)
 {
     struct chan *c = xcalloc(1, sizeof(*c));
 
-    c->max_frame_bytes = max_frame_bytes;
-    c->input_room_bytes = max_frame_bytes + HEADER_BYTES > READ_BYTES
-                              ? max_frame_bytes + HEADER_BYTES
+    c->limits = limits;
+    c->input_room_bytes = limits.in_bytes + HEADER_BYTES > READ_BYTES
+                              ? limits.in_bytes + HEADER_BYTES
                               : READ_BYTES;
     c->input = xmalloc(c->input_room_bytes);
-    c->on_frame = on_frame;
-    c->on_closed = on_closed;
-    c->data = data;
+    c->on_frame = handlers->on_frame;
+    c->on_closed = handlers->on_closed;
+    c->data = handlers->data;
     c->n_open_handles = 2;
     buf_init(&c->filling, 0);
     buf_init(&c->sending, 0);

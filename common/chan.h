@@ -3,7 +3,8 @@
 // A frame is a 4-byte big-endian length and that many bytes of msgpack values
 // (codec.h). Frames written during one turn of the loop leave in one write.
 // What the other side sends is not trusted: a length over the cap closes the
-// channel.
+// channel. The two directions have a cap each, and what one end may write the
+// other must be ready to read: role_open_chan() takes both from one table.
 
 #ifndef COMMON_CHAN_H
 #define COMMON_CHAN_H
@@ -24,15 +25,35 @@ typedef void (*chan_frame_cb)(void *data, struct str frame);
 // already closed then, and freed right after.
 typedef void (*chan_closed_cb)(void *data);
 
-// Takes `fd`, a connected stream socket. Frames may be up to `max_frame_bytes`.
-struct chan *chan_open(struct uv_loop_s *loop, int fd, size_t max_frame_bytes,
-                       chan_frame_cb on_frame, chan_closed_cb on_closed,
-                       void *data);
+// The largest frame in each direction, without its length.
+struct chan_limits {
+    size_t in_bytes;
+    size_t out_bytes;
+};
+
+// What the owner is told; `data` comes back with each call.
+struct chan_handlers {
+    chan_frame_cb on_frame;
+    chan_closed_cb on_closed;
+    void *data;
+};
+
+// Takes `fd`, a connected stream socket.
+struct chan *chan_open(struct uv_loop_s *loop, int fd,
+                       struct chan_limits limits,
+                       const struct chan_handlers *handlers);
 
 // Begins a frame: pack values into the result, then chan_end(). Nothing else
 // may be called on the channel in between.
 struct buf *chan_begin(struct chan *c);
-void chan_end(struct chan *c);
+
+// ERR_TOOBIG: the frame is over the cap of this direction. It is taken back and
+// the channel goes on: what cannot be said is the caller's to settle.
+MUST_CHECK enum err chan_end(struct chan *c);
+
+// The same for a frame whose size does not depend on data from outside: over
+// the cap it is a bug.
+void chan_end_small(struct chan *c);
 
 // Bytes that the other side has not taken yet.
 size_t chan_unsent_bytes(const struct chan *c);

@@ -59,7 +59,7 @@ static const struct setting {
     { "request_timeout", TYPE_DURATION, AT(request_timeout_ms), "30s", 10,
       5 * M_MS, true, "Per attempt, as a whole." },
     { "max_event_bytes", TYPE_BYTES, AT(max_event_bytes), "262144", 1 * KiB,
-      4 * MiB, true, "Of one event, as posted." },
+      EVENT_BYTES_LIMIT, true, "Of one event, as posted." },
     { "max_batch_bytes", TYPE_BYTES, AT(max_batch_bytes), "8MiB", 1 * KiB,
       64 * MiB, true, "Of one NDJSON request." },
     { "max_queue_bytes", TYPE_BYTES, AT(max_queue_bytes), "64GiB", 16 * MiB,

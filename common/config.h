@@ -23,6 +23,10 @@ struct cidr {
     uint16_t port;       // 0: any
 };
 
+// The largest value that the setting max_event_bytes may have: what an event's
+// payload can come to, wherever there is room made for one.
+#define EVENT_BYTES_LIMIT ((size_t)4 * 1024 * 1024)
+
 struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen

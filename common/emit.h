@@ -11,8 +11,6 @@
 #include "common/id.h"
 #include "common/str.h"
 
-#define EMIT_FRAME_MAX_BYTES ((size_t)64 * 1024)
-
 // An event of the engine's own. The answer is a struct emitted.
 struct emit {
     struct id id;

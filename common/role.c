@@ -145,6 +145,33 @@ struct uv_loop_s *role_loop(struct role *r)
     return &r->loop;
 }
 
+size_t role_frame_max_bytes(enum role_kind from, enum role_kind to)
+{
+    static const size_t max_bytes[ROLES][ROLES] = {
+        [ROLE_DISPATCHER][ROLE_SENDER] = ORDER_FRAME_MAX_BYTES,
+        [ROLE_SENDER][ROLE_DISPATCHER] = OUTCOME_FRAME_MAX_BYTES,
+        [ROLE_API][ROLE_DISPATCHER] = ASK_FRAME_MAX_BYTES,
+        [ROLE_DISPATCHER][ROLE_API] = ASK_FRAME_MAX_BYTES,
+        [ROLE_DISPATCHER][ROLE_INGEST] = EMIT_FRAME_MAX_BYTES,
+        [ROLE_INGEST][ROLE_DISPATCHER] = EMIT_FRAME_MAX_BYTES,
+    };
+
+    return max_bytes[from][to];
+}
+
+struct chan *role_open_chan(struct role *r, enum role_kind peer, int fd,
+                            const struct chan_handlers *handlers)
+{
+    const struct chan_limits limits = {
+        .in_bytes = role_frame_max_bytes(peer, r->kind),
+        .out_bytes = role_frame_max_bytes(r->kind, peer),
+    };
+
+    if (limits.in_bytes == 0 || limits.out_bytes == 0)
+        log_panic("a link that is not permitted", "peer=%s", role_name(peer));
+    return chan_open(&r->loop, fd, limits, handlers);
+}
+
 struct keyring *role_keys(const struct role *r)
 {
     char *path = keyring_path(r->config.secret_key_file, r->config.data_dir);

@@ -42,6 +42,14 @@ enum frame_type {
     FRAME_DISABLE = 8  // dispatcher to api: switch a hook off
 };
 
+// The largest frames, by what they carry. A row of the table in role.c says
+// which of them a link carries in which direction, for both of its ends.
+// An order: an event, its headers, two PEM files, and what frames them.
+#define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + 1024 * 1024)
+#define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
+#define ASK_FRAME_MAX_BYTES     ((size_t)16 * 1024 * 1024) // and an answer
+#define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
+
 struct role_handlers {
     // A (new) socket to a neighbour, taken: open a chan on it. An earlier link
     // to the same neighbour is dead or will be soon.
@@ -65,6 +73,14 @@ struct role *role_start(enum role_kind kind, unsigned index);
 struct uv_loop_s *role_loop(struct role *r);
 const struct config *role_config(const struct role *r);
 unsigned role_index(const struct role *r);
+
+// Opens the channel of a link that `on_link` brought, with the limits that the
+// two roles have agreed on. A link that the table does not permit is a bug.
+struct chan *role_open_chan(struct role *r, enum role_kind peer, int fd,
+                            const struct chan_handlers *handlers);
+
+// The largest frame that `from` may write to `to`; 0: they are not linked.
+size_t role_frame_max_bytes(enum role_kind from, enum role_kind to);
 
 // The keys of the hooks' secrets; exits (log_fatal) if they cannot be read.
 struct keyring;

@@ -473,8 +473,8 @@ void explain_on_ask(struct dispatcher *d, const struct ask *ask);
 
 void settle_init(struct dispatcher *d);
 void settle_outcome(struct dispatcher *d, const struct outcome *outcome);
-// It cannot be sent anywhere, by the settings: the attempt fails at once.
-void settle_unsent(struct dispatcher *d, struct slot *s);
+// It cannot be sent anywhere, for this reason: the attempt fails at once.
+void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 // The sender died with it: back to the queue, no attempt is spent.
 void settle_crash(struct dispatcher *d, struct slot *s);
 void settle_cancel(struct dispatcher *d, struct delivery *dv);

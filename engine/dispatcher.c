@@ -64,8 +64,11 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
         chan_close(link->chan);
         on_sender_closed(link);
     }
-    link->chan = chan_open(role_loop(d->role), fd, OUTCOME_FRAME_MAX_BYTES,
-                           on_outcome, on_sender_closed, link);
+    link->chan =
+        role_open_chan(d->role, ROLE_SENDER, fd,
+                       &(struct chan_handlers){ .on_frame = on_outcome,
+                                                .on_closed = on_sender_closed,
+                                                .data = link });
     pump_sender(link);
 }
 

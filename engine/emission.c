@@ -38,7 +38,7 @@ static void on_appended(struct append *a, enum err err)
     }
     if (link->chan != NULL && link->n_links == e->n_links) {
         emitted_pack(chan_begin(link->chan), &emitted);
-        chan_end(link->chan);
+        chan_end_small(link->chan);
     }
     e->done(link->data);
     arena_clear(&e->arena);

@@ -58,7 +58,7 @@ static void ask_disable(struct dispatcher *d, const struct followed *f)
     if (d->api == NULL)
         return; // at the next second
     disable_pack(chan_begin(d->api), &disable);
-    chan_end(d->api);
+    chan_end_small(d->api);
 }
 
 static void want_disabled(struct dispatcher *d, struct followed *f,

@@ -261,7 +261,7 @@ static void hint_dispatchers(struct ingest *in)
         if (chan == NULL || chan_unsent_bytes(chan) > 0)
             continue;
         pack_u64(chan_begin(chan), FRAME_HINT);
-        chan_end(chan);
+        chan_end_small(chan);
     }
 }
 
@@ -378,9 +378,11 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     link->ingest = in;
     link->emission.data = in;
     link->emission.n_links++;
-    link->emission.chan =
-        chan_open(role_loop(in->role), fd, EMIT_FRAME_MAX_BYTES, on_frame,
-                  on_dispatcher_closed, link);
+    link->emission.chan = role_open_chan(
+        in->role, ROLE_DISPATCHER, fd,
+        &(struct chan_handlers){ .on_frame = on_frame,
+                                 .on_closed = on_dispatcher_closed,
+                                 .data = link });
 }
 
 static void on_server_drained(void *data)

@@ -44,7 +44,12 @@ static void send_answer(struct dispatcher *d, const struct manual *m)
     if (d->api == NULL || m->n_apis != d->n_apis)
         return;
     answer_pack(chan_begin(d->api), &m->answer);
-    chan_end(d->api);
+    if (chan_end(d->api) != OK) {
+        const struct answer too_big = { .no = m->answer.no, .err = ERR_TOOBIG };
+
+        answer_pack(chan_begin(d->api), &too_big);
+        chan_end_small(d->api);
+    }
 }
 
 static void answer_now(struct dispatcher *d, const struct ask *ask,
@@ -582,6 +587,8 @@ void manual_on_link(struct dispatcher *d, int fd)
     if (d->api != NULL)
         chan_close(d->api);
     d->n_apis++;
-    d->api = chan_open(role_loop(d->role), fd, ASK_FRAME_MAX_BYTES, on_frame,
-                       on_closed, d);
+    d->api = role_open_chan(d->role, ROLE_API, fd,
+                            &(struct chan_handlers){ .on_frame = on_frame,
+                                                     .on_closed = on_closed,
+                                                     .data = d });
 }

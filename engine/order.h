@@ -15,10 +15,6 @@
 #include "common/str.h"
 #include "queue/queue.h"
 
-// An event of at most 4 MiB, its headers, and room for framing.
-#define ORDER_FRAME_MAX_BYTES   ((size_t)5 * 1024 * 1024)
-#define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
-
 #define RESPONSE_BODY_MAX_BYTES    ((size_t)64 * 1024)
 #define RESPONSE_HEADERS_MAX_BYTES ((size_t)64 * 1024)
 #define ERROR_MESSAGE_MAX_BYTES    256

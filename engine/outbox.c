@@ -130,7 +130,13 @@ static bool on_outbox(void *data, const struct event *event)
                                .payload = event->payload };
 
     emit_pack(chan_begin(d->ingest), &emit);
-    chan_end(d->ingest);
+    if (chan_end(d->ingest) != OK) { // it would stay for ever
+        log_warn("event of the engine is too large, dropped", "bytes=%zu",
+                 event->payload.n_bytes);
+        change_outbox_del(d->filling, &event->id);
+        settle_touch(d);
+        return true;
+    }
     d->n_outbox++;
     return true;
 }
@@ -182,7 +188,9 @@ void outbox_on_link(struct dispatcher *d, int fd)
     if (d->ingest != NULL)
         chan_close(d->ingest);
     d->n_outbox = 0;
-    d->ingest = chan_open(role_loop(d->role), fd, ASK_FRAME_MAX_BYTES, on_frame,
-                          on_closed, d);
+    d->ingest = role_open_chan(d->role, ROLE_INGEST, fd,
+                               &(struct chan_handlers){ .on_frame = on_frame,
+                                                        .on_closed = on_closed,
+                                                        .data = d });
     outbox_send(d);
 }

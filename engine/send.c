@@ -93,8 +93,8 @@ static void set_text(struct buf *b, struct str text)
 
 // The authorization is the engine's own secret: it goes to the receiver, and
 // not into the history.
-static void put_order(struct dispatcher *d, const struct slot *s,
-                      const struct rendered *rendered)
+static enum err put_order(struct dispatcher *d, const struct slot *s,
+                          const struct rendered *rendered)
 {
     struct chan *chan = d->senders[s->sender].chan;
     const struct hook *hook = s->delivery->hook->hook;
@@ -124,7 +124,7 @@ static void put_order(struct dispatcher *d, const struct slot *s,
         order.headers = buf_str(&d->headers);
     }
     order_pack(chan_begin(chan), &order);
-    chan_end(chan);
+    return chan_end(chan);
 }
 
 void send_event(struct dispatcher *d, struct delivery *dv,
@@ -148,10 +148,10 @@ void send_event(struct dispatcher *d, struct delivery *dv,
         buf_put_str(&s->body, rendered.body);
     buf_reset(&s->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
-    if (err == OK) {
-        put_order(d, s, &rendered);
-    } else {
-        settle_unsent(d, s);
+    if (err != OK) {
+        settle_unsent(d, s, STR("the setting deployments_url is empty"));
+    } else if (put_order(d, s, &rendered) != OK) {
+        settle_unsent(d, s, STR("the request is larger than a sender takes"));
     }
 }
 

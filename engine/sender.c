@@ -79,7 +79,7 @@ static void on_done(void *data, const struct outcome *outcome)
     back.no = route.order_no;
     if (p->chan != NULL && p->generation == route.generation) {
         outcome_pack(chan_begin(p->chan), &back);
-        chan_end(p->chan);
+        chan_end_small(p->chan); // what it holds is capped (order.h)
     }
     leave_if_drained(s);
 }
@@ -128,8 +128,10 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     p->sender = s;
     p->index = index;
     p->generation++;
-    p->chan = chan_open(role_loop(s->role), fd, ORDER_FRAME_MAX_BYTES, on_frame,
-                        on_peer_closed, p);
+    p->chan = role_open_chan(
+        s->role, ROLE_DISPATCHER, fd,
+        &(struct chan_handlers){
+            .on_frame = on_frame, .on_closed = on_peer_closed, .data = p });
 }
 
 static void on_drain(void *data)

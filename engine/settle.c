@@ -393,14 +393,13 @@ void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
     settle(d, s, outcome);
 }
 
-void settle_unsent(struct dispatcher *d, struct slot *s)
+void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)
 {
     struct outcome o = {
         .error = ERROR_BLOCKED,
-        .error_message = STR("the setting deployments_url is empty"),
+        .error_message = reason,
         .started_at_us = clock_now_us(),
-        .response_body = STR("not sent: the setting deployments_url, where "
-                             "deployments are made, is empty"),
+        .response_body = reason,
     };
 
     settle(d, s, &o);
