@@ -309,8 +309,14 @@ void followed_pause(struct followed *f, int64_t until_us);
 // The one of this URL; it stays while somebody uses it.
 struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
 void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
-// Whether one more may be sent there. If not, the hook is in its waiting room.
-bool endpoint_admits(struct followed *f);
+// Whether one more attempt of this hook may be sent there. Changes nothing.
+bool endpoint_admits(const struct followed *f);
+// Whether hooks wait for capacity of this hook's endpoint that is before its own
+// turn. Changes nothing.
+bool endpoint_is_awaited(const struct followed *f);
+// Puts the hook, which is not ready, into the endpoint's waiting room: it gets
+// ready again when there is capacity.
+void endpoint_wait(struct followed *f);
 void endpoint_sent(const struct slot *s);
 // It has been in flight for long: its place is free.
 void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
@@ -323,6 +329,7 @@ void endpoint_heard(struct dispatcher *d, struct endpoint *e,
 // not use his, for want of something else.
 void endpoints_look(struct dispatcher *d);
 
+// Does nothing if the hook stands in a ring or in a room already.
 void room_enter(struct waiting_room *room, struct followed *f);
 void room_leave(struct followed *f); // fine if it is in none
 // Lets up to so many go on.
@@ -371,6 +378,10 @@ void pump_enqueue(struct dispatcher *d, struct delivery *dv);
 void pump_ready(struct followed *f); // it may have something to send
 void pump_all(struct dispatcher *d);
 void pump_sender(struct sender_link *link);
+// Whether a hook may be sent to as far as the share of hooks that did not answer
+// goes. Changes nothing.
+bool pump_admits_untrusted(const struct sender_link *link,
+                           const struct followed *f);
 // A place among those of hooks that did not answer is free.
 void pump_let_go(struct sender_link *link);
 // Back to the front of its hook's line.

@@ -118,8 +118,12 @@ void endpoint_drop(struct dispatcher *d, struct endpoint *e)
 
 // --- waiting rooms ---
 
+// A hook is in one place: one that stands in the ring, or waits elsewhere, stays
+// there, for its turn comes from there.
 void room_enter(struct waiting_room *room, struct followed *f)
 {
+    if (f->is_ready)
+        return;
     f->is_ready = true;
     f->room = room;
     f->next_ready = NULL;
@@ -184,14 +188,22 @@ static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
     return is_trusted || all < part ? all : part;
 }
 
-bool endpoint_admits(struct followed *f)
+bool endpoint_admits(const struct followed *f)
+{
+    return n_free(f->dispatcher, f->endpoint, f->is_trusted) > 0;
+}
+
+bool endpoint_is_awaited(const struct followed *f)
+{
+    return f->endpoint->room.first != NULL ||
+           (!f->is_trusted && f->endpoint->untrusted.first != NULL);
+}
+
+void endpoint_wait(struct followed *f)
 {
     struct endpoint *e = f->endpoint;
 
-    if (n_free(f->dispatcher, e, f->is_trusted) > 0)
-        return true;
     room_enter(f->is_trusted ? &e->room : &e->untrusted, f);
-    return false;
 }
 
 void endpoint_sent(const struct slot *s)

@@ -137,16 +137,26 @@ void pump_let_go(struct sender_link *link)
         room_let_go(&link->untrusted, places - link->n_untrusted);
 }
 
-// Whether there is a place for it. If not, the end of an attempt brings it back.
+bool pump_admits_untrusted(const struct sender_link *link,
+                           const struct followed *f)
+{
+    return f->is_trusted || link->n_untrusted < share(link, UNTRUSTED_SHARE);
+}
+
+// Whether there is a place for a hook that was taken out of the ring. If not, it
+// waits where the end of an attempt finds it.
 static bool has_place(struct sender_link *link, struct followed *f)
 {
     if (link->ring_first != NULL && f->n_sent >= share(link, HOOK_SHARE))
         return false;
-    if (!f->is_trusted && link->n_untrusted >= share(link, UNTRUSTED_SHARE)) {
+    if (!pump_admits_untrusted(link, f)) {
         room_enter(&link->untrusted, f);
         return false;
     }
-    return endpoint_admits(f);
+    if (endpoint_admits(f))
+        return true;
+    endpoint_wait(f);
+    return false;
 }
 
 static bool has_room(const struct followed *f)

@@ -228,7 +228,11 @@ static bool may_send(struct dispatcher *d, const struct running *r,
     if (!f->is_ready)
         f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
-    return link->chan != NULL && link->n_sent < full && endpoint_admits(f);
+    // Whoever waits for capacity has live deliveries: those go first. A replay
+    // waits nowhere, it asks again at its next turn.
+    return link->chan != NULL && link->n_sent < full &&
+           pump_admits_untrusted(link, f) && endpoint_admits(f) &&
+           !endpoint_is_awaited(f);
 }
 
 // It was part of another replay, and has been waiting for another attempt.
