@@ -4,50 +4,67 @@
 
 #include "api/server.h"
 #include "common/metrics.h"
+#include "common/pulse.h"
 
 void operations_healthz(struct call *c)
 {
     call_answer(c, 200, STR("{\"status\":\"ok\"}"));
 }
 
-// Names the processes of a kind that do not work, as they name themselves in
-// the metrics. One that was killed is missed until it starts again: nobody has
-// cleared its gauge.
-static void put_waiting(struct buf *out, enum role_kind kind, uint64_t n)
-{
-    for (uint64_t i = 0; i < n; i++) {
-        struct buf name;
+struct missing {
+    struct buf names;   // of the roles that do not work: JSON, with commas
+    struct buf reasons; // the same, each with its reason
+    bool are_starting;  // and nothing else is the matter
+};
 
-        buf_init(&name, 0);
-        buf_puts(&name, role_name(kind));
-        if (kind != ROLE_INGEST)
-            buf_printf(&name, ".%llu", (unsigned long long)i);
-        if (metrics_sum_gauge(GAUGE_READY, buf_cstr(&name)) == 0) {
-            if (out->at[out->n_bytes - 1] != '[')
-                buf_putc(out, ',');
-            buf_put_json(out, buf_str(&name));
-        }
-        buf_clear(&name);
+static void find_missing(struct missing *out)
+{
+    struct buf why;
+
+    buf_init(&why, 0);
+    out->are_starting = true;
+    for (size_t i = 0; i < metrics_slots(); i++) {
+        const char *comma = out->names.n_bytes > 0 ? "," : "";
+        struct str name = str_of(metrics_slot_name(i));
+
+        buf_reset(&why);
+        if (pulse_state_of(i) == PULSE_NONE || pulse_works(i, &why))
+            continue;
+        if (pulse_state_of(i) != PULSE_STARTING)
+            out->are_starting = false;
+        buf_puts(&out->names, comma);
+        buf_put_json(&out->names, name);
+        buf_puts(&out->reasons, comma);
+        buf_put_json(&out->reasons, name);
+        buf_putc(&out->reasons, ':');
+        buf_put_json(&out->reasons, buf_str(&why));
     }
+    buf_clear(&why);
 }
 
 void operations_readyz(struct call *c)
 {
-    const struct config *config = c->api->config;
+    struct missing missing;
     struct buf body;
 
-    if (role_all_ready(c->api->role)) {
-        call_answer(c, 200, STR("{\"status\":\"ready\"}"));
-        return;
-    }
+    buf_init(&missing.names, 0);
+    buf_init(&missing.reasons, 0);
     buf_init(&body, 0);
-    buf_puts(&body, "{\"status\":\"starting\",\"waitingFor\":[");
-    put_waiting(&body, ROLE_INGEST, 1);
-    put_waiting(&body, ROLE_DISPATCHER, config->dispatchers);
-    put_waiting(&body, ROLE_SENDER, config->senders);
-    buf_puts(&body, "]}");
-    call_answer(c, 503, buf_str(&body));
+    find_missing(&missing);
+    if (missing.names.n_bytes == 0) {
+        call_answer(c, 200, STR("{\"status\":\"ready\"}"));
+    } else {
+        buf_printf(&body,
+                   "{\"status\":\"%s\",\"waitingFor\":[%.*s],"
+                   "\"reasons\":{%.*s}}",
+                   missing.are_starting ? "starting" : "not ready",
+                   STR_ARG(buf_str(&missing.names)),
+                   STR_ARG(buf_str(&missing.reasons)));
+        call_answer(c, 503, buf_str(&body));
+    }
     buf_clear(&body);
+    buf_clear(&missing.reasons);
+    buf_clear(&missing.names);
 }
 
 void operations_metrics(struct call *c)

@@ -19,12 +19,12 @@
 #define CONTROL_ENV_SLOT    "POSTHORN_ROLE_SLOT"    // of the metrics page
 
 enum control_type {
-    CONTROL_READY = 1,    // role: I work
-    CONTROL_LINK = 2,     // supervisor: a socket to neighbour kind, index
-    CONTROL_RELOAD = 3,   // supervisor: read the settings again, the
-                          // file of them through the descriptor
-    CONTROL_DRAIN = 4,    // supervisor: finish and exit
-    CONTROL_ALL_READY = 5 // supervisor: every role works (index 1) or not (0)
+    CONTROL_READY = 1,  // role: I work
+    CONTROL_LINK = 2,   // supervisor: a socket to neighbour kind, index
+    CONTROL_RELOAD = 3, // supervisor: read the settings again, the
+                        // file of them through the descriptor
+    CONTROL_DRAIN = 4,  // supervisor: finish and exit
+    CONTROL_NO_LINK = 5 // role: the socket to kind, index did not arrive
 };
 
 struct control_message {
@@ -34,7 +34,7 @@ struct control_message {
 };
 
 // `fd` is passed along unless it is -1; the caller keeps and closes its own.
-// ERR_IO: the other side is gone or does not read.
+// ERR_IO: the other side is gone or does not read; errno says which.
 MUST_CHECK enum err control_send(int control_fd,
                                  const struct control_message *m, int fd);
 

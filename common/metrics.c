@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/pulse.h"
 #include "common/str.h"
 
 #define NAME_BYTES 32
@@ -28,15 +29,24 @@ struct histogram_cells {
 };
 
 struct slot {
-    char name[NAME_BYTES]; // written once, before the first count
+    char name[NAME_BYTES]; // written once, before its process is there
+    struct pulse pulse;
     atomic_uint_least64_t counters[COUNTERS];
     atomic_int_least64_t gauges[GAUGES];
     struct histogram_cells histograms[HISTOGRAMS];
 };
 
-static struct slot own_page; // until metrics_attach()
-static struct slot *slots = &own_page;
-static struct slot *mine = &own_page;
+// Of whole pages, so that a process can be given its own slot alone.
+#define PAGE_BYTES 4096
+union place {
+    struct slot slot;
+    char bytes[PAGE_BYTES];
+};
+_Static_assert(sizeof(union place) == PAGE_BYTES, "a slot fills its page");
+
+static union place own_page; // until metrics_attach()
+static union place *places = &own_page;
+static struct slot *mine = &own_page.slot;
 static size_t n_slots = 1;
 
 struct row {
@@ -50,34 +60,107 @@ static const struct row gauge_rows[] = { GAUGE_LIST(ROW) };
 static const struct row histogram_rows[] = { HISTOGRAM_LIST(ROW) };
 #undef ROW
 
+static struct slot *slot_at(size_t i)
+{
+    assert(i < n_slots);
+    return &places[i].slot;
+}
+
 int metrics_create(unsigned n)
 {
     int fd = memfd_create("posthorn-metrics", MFD_CLOEXEC);
 
-    if (fd >= 0 && ftruncate(fd, (off_t)(n * sizeof(struct slot))) != 0) {
+    if (fd >= 0 && ftruncate(fd, (off_t)(n * sizeof(union place))) != 0) {
         close(fd);
         return -1;
     }
     return fd;
 }
 
-void metrics_attach(int fd, unsigned slot, const char *name)
+// Maps `n` slots from `first` on.
+static bool map_slots(int fd, size_t first, size_t n)
+{
+    void *page = mmap(NULL, n * sizeof(union place), PROT_READ | PROT_WRITE,
+                      MAP_SHARED, fd, (off_t)(first * sizeof(union place)));
+
+    if (page == MAP_FAILED)
+        return false;
+    places = page;
+    n_slots = n;
+    return true;
+}
+
+bool metrics_attach(int fd, unsigned slot)
 {
     struct stat st;
-    void *page;
 
-    if (fstat(fd, &st) != 0 || st.st_size == 0)
-        return;
-    page = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                fd, 0);
-    if (page == MAP_FAILED)
-        return;
-    n_slots = (size_t)st.st_size / sizeof(struct slot);
-    assert(slot < n_slots);
-    slots = page;
-    mine = &slots[slot];
-    snprintf(mine->name, sizeof(mine->name), "%s", name);
+    if (fstat(fd, &st) != 0 ||
+        !map_slots(fd, 0, (size_t)st.st_size / sizeof(union place)))
+        return false;
+    mine = slot_at(slot);
     metrics_gauge(GAUGE_PID, getpid());
+    return true;
+}
+
+bool metrics_attach_alone(int fd, unsigned slot)
+{
+    if (!map_slots(fd, slot, 1))
+        return false;
+    mine = slot_at(0);
+    metrics_gauge(GAUGE_PID, getpid());
+    return true;
+}
+
+void metrics_name(size_t slot, const char *name)
+{
+    snprintf(slot_at(slot)->name, NAME_BYTES, "%s", name);
+}
+
+// What lies on the disk, whether the role runs or not.
+static bool is_of_disk(enum gauge gauge)
+{
+    return gauge == GAUGE_DUE || gauge == GAUGE_DEAD ||
+           gauge == GAUGE_QUEUE_BYTES || gauge == GAUGE_MATCHED_TO;
+}
+
+void metrics_clear_process(size_t slot)
+{
+    struct slot *s = slot_at(slot);
+
+    for (size_t i = 0; i < GAUGES; i++) {
+        if (!is_of_disk((enum gauge)i))
+            atomic_store(&s->gauges[i], 0);
+    }
+}
+
+void metrics_count_for(size_t slot, enum counter counter, uint64_t n)
+{
+    atomic_fetch_add(&slot_at(slot)->counters[counter], n);
+}
+
+size_t metrics_slots(void)
+{
+    return n_slots;
+}
+
+const char *metrics_slot_name(size_t slot)
+{
+    return slot_at(slot)->name;
+}
+
+int64_t metrics_gauge_of(size_t slot, enum gauge gauge)
+{
+    return atomic_load(&slot_at(slot)->gauges[gauge]);
+}
+
+struct pulse *metrics_pulse(size_t slot)
+{
+    return &slot_at(slot)->pulse;
+}
+
+struct pulse *metrics_own_pulse(void)
+{
+    return &mine->pulse;
 }
 
 void metrics_count(enum counter counter, uint64_t n)
@@ -115,8 +198,8 @@ int64_t metrics_sum_gauge(enum gauge gauge, const char *name)
     int64_t sum = 0;
 
     for (size_t i = 0; i < n_slots; i++) {
-        if (is_named(&slots[i], name)) {
-            sum += atomic_load_explicit(&slots[i].gauges[gauge],
+        if (is_named(slot_at(i), name)) {
+            sum += atomic_load_explicit(&slot_at(i)->gauges[gauge],
                                         memory_order_relaxed);
         }
     }
@@ -128,8 +211,8 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < n_slots; i++) {
-        if (is_named(&slots[i], name)) {
-            sum += atomic_load_explicit(&slots[i].counters[counter],
+        if (is_named(slot_at(i), name)) {
+            sum += atomic_load_explicit(&slot_at(i)->counters[counter],
                                         memory_order_relaxed);
         }
     }
@@ -172,13 +255,23 @@ static void put_counters(struct buf *out)
     for (size_t i = 0; i < COUNTERS; i++) {
         put_header(out, &counter_rows[i], "counter");
         for (size_t s = 0; s < n_slots; s++) {
-            if (slots[s].name[0] == '\0')
+            const struct slot *slot = slot_at(s);
+
+            if (slot->name[0] == '\0')
                 continue;
-            put_name(out, counter_rows[i].prometheus, slots[s].name);
-            buf_put_u64(out, atomic_load(&slots[s].counters[i]));
+            put_name(out, counter_rows[i].prometheus, slot->name);
+            buf_put_u64(out, atomic_load(&slot->counters[i]));
             buf_putc(out, '\n');
         }
     }
+}
+
+// Readiness is judged when it is asked for.
+static int64_t shown_gauge(size_t slot, enum gauge gauge)
+{
+    if (gauge == GAUGE_READY)
+        return pulse_works(slot, NULL) ? 1 : 0;
+    return metrics_gauge_of(slot, gauge);
 }
 
 static void put_gauges(struct buf *out)
@@ -186,10 +279,10 @@ static void put_gauges(struct buf *out)
     for (size_t i = 0; i < GAUGES; i++) {
         put_header(out, &gauge_rows[i], "gauge");
         for (size_t s = 0; s < n_slots; s++) {
-            if (slots[s].name[0] == '\0')
+            if (slot_at(s)->name[0] == '\0')
                 continue;
-            put_name(out, gauge_rows[i].prometheus, slots[s].name);
-            buf_put_i64(out, atomic_load(&slots[s].gauges[i]));
+            put_name(out, gauge_rows[i].prometheus, slot_at(s)->name);
+            buf_put_i64(out, shown_gauge(s, (enum gauge)i));
             buf_putc(out, '\n');
         }
     }
@@ -221,9 +314,9 @@ static void put_histograms(struct buf *out)
     for (size_t i = 0; i < HISTOGRAMS; i++) {
         put_header(out, &histogram_rows[i], "histogram");
         for (size_t s = 0; s < n_slots; s++) {
-            if (slots[s].name[0] != '\0') {
-                put_histogram(out, histogram_rows[i].prometheus, &slots[s],
-                              &slots[s].histograms[i]);
+            if (slot_at(s)->name[0] != '\0') {
+                put_histogram(out, histogram_rows[i].prometheus, slot_at(s),
+                              &slot_at(s)->histograms[i]);
             }
         }
     }

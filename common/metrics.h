@@ -1,17 +1,21 @@
 // metrics.h — counters, gauges and histograms of all processes, in one shared
 // page.
 //
-// The supervisor makes the page; each process writes only its own slot, the
-// api process reads all of them and prints Prometheus text. A slot outlives
-// the process that writes it: a restarted role goes on counting.
+// The supervisor makes the page and names the slots; each process writes its
+// own slot, the api process reads all of them and prints Prometheus text. A
+// slot outlives the process that writes it: a restarted role goes on counting.
+// A sender, which faces hostile bytes, sees its own slot only.
 
 #ifndef COMMON_METRICS_H
 #define COMMON_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/buf.h"
+
+struct pulse; // pulse.h
 
 // X(name, Prometheus name with labels, help). Counters only grow; gauges are
 // set. A family's help stands at its first row.
@@ -57,7 +61,8 @@
     X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \
     X(MATCHED_TO, "posthorn_log_position",                                     \
       "Number of the last event: written by ingest, matched by a dispatcher.") \
-    X(READY, "posthorn_role_ready", "1 while the role works.")                 \
+    X(READY, "posthorn_role_ready",                                            \
+      "1 while the role works, as /readyz judges it; nobody sets it.")         \
     X(PID, "posthorn_role_pid", "Process id of the role.")                     \
     X(RESIDENT_BYTES, "posthorn_process_resident_memory_bytes",                \
       "Resident set size.")                                                    \
@@ -84,9 +89,29 @@ enum histogram { HISTOGRAM_LIST(HISTOGRAM_ENUM) HISTOGRAMS };
 // descriptor, to be inherited, or -1 (errno).
 int metrics_create(unsigned n);
 
-// Maps the page and takes slot `slot`, whose label is role="NAME". Before it,
-// the functions below count into a page of this process's own.
-void metrics_attach(int fd, unsigned slot, const char *name);
+// Maps the page and takes slot `slot`; false: it cannot be mapped. Before it,
+// the functions below count into a page of this process's own. The descriptor
+// stays the caller's.
+bool metrics_attach(int fd, unsigned slot);
+
+// Likewise, but this process has no other slot: it is slot 0 from now on.
+bool metrics_attach_alone(int fd, unsigned slot);
+
+// Supervisor: the slot's label is role="NAME" from now on.
+void metrics_name(size_t slot, const char *name);
+
+// Supervisor, of a role that has ended: what was true of its process is true
+// no more. What lies on the disk stays as it was last said.
+void metrics_clear_process(size_t slot);
+
+// Supervisor: counts for another role.
+void metrics_count_for(size_t slot, enum counter counter, uint64_t n);
+
+size_t metrics_slots(void);
+const char *metrics_slot_name(size_t slot); // "": nobody's
+int64_t metrics_gauge_of(size_t slot, enum gauge gauge);
+struct pulse *metrics_pulse(size_t slot);
+struct pulse *metrics_own_pulse(void);
 
 void metrics_count(enum counter counter, uint64_t n);
 void metrics_gauge(enum gauge gauge, int64_t value);

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/pulse.h"
 
 #define SOURCES_MAX    64
 #define SECOND_MS      1000
@@ -29,6 +30,7 @@ struct role {
     uv_loop_t loop;
     uv_poll_t control;
     uv_timer_t second;
+    uv_timer_t beat;
     uv_signal_t term;
     struct config config;
     struct config *old_config; // kept one reload long: modules may borrow
@@ -36,7 +38,6 @@ struct role {
     unsigned n_seconds;
     bool is_ready;
     bool is_draining;
-    bool is_all_ready;
 };
 
 const char *role_name(enum role_kind kind)
@@ -79,25 +80,46 @@ static enum err load_config(struct config *out, int file_fd, struct buf *faults)
     return err;
 }
 
+static bool are_many(enum role_kind kind)
+{
+    return kind == ROLE_DISPATCHER || kind == ROLE_SENDER;
+}
+
+void role_label(enum role_kind kind, unsigned index, char out[ROLE_LABEL_BYTES])
+{
+    snprintf(out, ROLE_LABEL_BYTES, are_many(kind) ? "%s.%u" : "%s",
+             role_name(kind), index);
+}
+
 static void name_process(struct role *r)
 {
-    char name[32];
+    char name[ROLE_LABEL_BYTES];
     char title[64];
-    const char *slot = getenv(CONTROL_ENV_SLOT);
 
-    if (r->kind == ROLE_DISPATCHER || r->kind == ROLE_SENDER) {
-        snprintf(name, sizeof(name), "%s.%u", role_name(r->kind), r->index);
-        snprintf(title, sizeof(title), "posthorn: %s %u", role_name(r->kind),
-                 r->index);
-    } else {
-        snprintf(name, sizeof(name), "%s", role_name(r->kind));
-        snprintf(title, sizeof(title), "posthorn: %s", name);
-    }
+    role_label(r->kind, r->index, name);
+    snprintf(title, sizeof(title),
+             are_many(r->kind) ? "posthorn: %s %u" : "posthorn: %s",
+             role_name(r->kind), r->index);
     log_role(name);
     uv_set_process_title(title);
     prctl(PR_SET_NAME, name, 0, 0, 0);
-    if (slot != NULL && r->kind != ROLE_SETUP)
-        metrics_attach(METRICS_FD, (unsigned)strtoul(slot, NULL, 10), name);
+}
+
+// The descriptor goes, so that a sender cannot reach the other slots by it.
+static void attach_metrics(struct role *r)
+{
+    const char *text = getenv(CONTROL_ENV_SLOT);
+    unsigned slot;
+    bool is_there;
+
+    if (text == NULL || r->kind == ROLE_SETUP)
+        return;
+    slot = (unsigned)strtoul(text, NULL, 10);
+    is_there = r->kind == ROLE_SENDER ? metrics_attach_alone(METRICS_FD, slot)
+                                      : metrics_attach(METRICS_FD, slot);
+    if (!is_there)
+        log_fatal("no page for the metrics", "");
+    close(METRICS_FD);
 }
 
 // As many sockets as the system allows without privileges.
@@ -126,6 +148,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     signal(SIGHUP, SIG_IGN); // the supervisor tells us
     signal(SIGPIPE, SIG_IGN);
     name_process(r);
+    attach_metrics(r);
     raise_file_limit();
     buf_init(&faults, 0);
     if (load_config(&r->config, 0, &faults) != OK) {
@@ -198,11 +221,6 @@ unsigned role_index(const struct role *r)
     return r->index;
 }
 
-bool role_all_ready(const struct role *r)
-{
-    return r->is_all_ready;
-}
-
 static void drain(struct role *r)
 {
     if (r->is_draining)
@@ -237,15 +255,30 @@ static void reload(struct role *r, int file_fd)
     buf_clear(&faults);
 }
 
+// Without a descriptor, there was none to be had for it here.
+static void take_link(struct role *r, const struct control_message *m, int fd)
+{
+    struct control_message lost = { .type = CONTROL_NO_LINK,
+                                    .kind = m->kind,
+                                    .index = m->index };
+
+    if (fd < 0) {
+        if (control_send(CONTROL_FD, &lost, -1) != OK)
+            log_warn("the supervisor does not answer", "");
+    } else if (r->handlers.on_link != NULL) {
+        r->handlers.on_link(r->handlers.data, (enum role_kind)m->kind, m->index,
+                            fd);
+    } else {
+        close(fd);
+    }
+}
+
 static void obey(struct role *r, const struct control_message *m, int fd)
 {
     switch ((enum control_type)m->type) {
     case CONTROL_LINK:
-        if (fd >= 0 && r->handlers.on_link != NULL) {
-            r->handlers.on_link(r->handlers.data, (enum role_kind)m->kind,
-                                m->index, fd);
-            fd = -1;
-        }
+        take_link(r, m, fd);
+        fd = -1;
         break;
     case CONTROL_RELOAD:
         reload(r, fd);
@@ -253,11 +286,9 @@ static void obey(struct role *r, const struct control_message *m, int fd)
     case CONTROL_DRAIN:
         drain(r);
         break;
-    case CONTROL_ALL_READY:
-        r->is_all_ready = m->index != 0;
-        break;
     case CONTROL_READY:
-        break; // only roles say it
+    case CONTROL_NO_LINK:
+        break; // only roles say these
     }
     if (fd >= 0)
         close(fd);
@@ -290,6 +321,12 @@ static void on_second(uv_timer_t *timer)
         r->handlers.on_second(r->handlers.data);
 }
 
+static void on_beat(uv_timer_t *timer)
+{
+    (void)timer;
+    pulse_beat();
+}
+
 static void on_term(uv_signal_t *term, int signum)
 {
     (void)signum;
@@ -310,12 +347,14 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_timer_init(&r->loop, &r->second);
     r->second.data = r;
     uv_timer_start(&r->second, on_second, SECOND_MS, SECOND_MS);
+    uv_timer_init(&r->loop, &r->beat);
+    uv_timer_start(&r->beat, on_beat, PULSE_EVERY_MS, PULSE_EVERY_MS);
     uv_signal_init(&r->loop, &r->term);
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);
     confine(r->kind, &r->config);
     metrics_note_memory();
-    metrics_gauge(GAUGE_READY, 1);
+    pulse_beat();
     if (control_send(CONTROL_FD, &m, -1) != OK)
         log_fatal("the supervisor does not answer", "");
 }
@@ -325,8 +364,6 @@ int role_run(struct role *r)
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_run(&r->loop,
            UV_RUN_NOWAIT); // what was just written to a channel leaves
-    metrics_gauge(GAUGE_READY, 0);
-    metrics_gauge(GAUGE_PID, 0);
     log_info("done", "");
     fflush(NULL);
     // Not a return through main(): LMDB environments must not be torn down

@@ -26,7 +26,13 @@ enum role_kind {
     ROLES
 };
 
+#define ROLE_LABEL_BYTES 32
+
 const char *role_name(enum role_kind kind); // "ingest"
+
+// As the logs and the metrics name it: "ingest", "sender.0".
+void role_label(enum role_kind kind, unsigned index,
+                char out[ROLE_LABEL_BYTES]);
 
 #define ROLE_LISTEN_FD 5
 
@@ -94,8 +100,5 @@ int role_run(struct role *r);
 
 // Ends the process with status 0 as soon as the loop gets control again.
 void role_done(struct role *r);
-
-// True once the supervisor has heard from all roles that they are ready.
-bool role_all_ready(const struct role *r);
 
 #endif

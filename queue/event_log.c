@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/pulse.h"
 #include "queue/event_keys.h"
 #include "queue/event_log.h"
 
@@ -165,11 +166,13 @@ static enum err put_batch(struct event_log *log)
 static void on_work(uv_work_t *work)
 {
     struct event_log *log = work->data;
+    int cell = pulse_disk_begin();
 
 #ifdef POSTHORN_ACK_EARLY
     event_log_be_late();
 #endif
     log->batch_err = put_batch(log);
+    pulse_disk_end(cell);
 }
 
 // --- on the loop ---

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pulse.h"
 #include "queue/event_keys.h"
 #include "queue/event_log.h"
 #include "queue/needed.h"
@@ -192,6 +193,7 @@ static enum err trim(struct event_log *log, MDB_txn *txn, struct position upto,
 static void on_trim(uv_work_t *work)
 {
     struct event_log *log = work->data;
+    int cell = pulse_disk_begin();
     struct position upto = passed_by_all(log);
     size_t n_keys = 0;
     MDB_txn *txn;
@@ -208,6 +210,7 @@ static void on_trim(uv_work_t *work)
     log->has_more_to_trim = err == OK && (log->n_trimmed == log->trim_max ||
                                           n_keys == log->trim_max);
     log->batch_err = err;
+    pulse_disk_end(cell);
 }
 
 static void on_trimmed(uv_work_t *work, int status)

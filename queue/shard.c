@@ -15,6 +15,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pulse.h"
 
 static char state_name[] = "state";
 
@@ -238,8 +239,10 @@ static enum err commit_change(struct shard *s)
 static void on_work(uv_work_t *work)
 {
     struct shard *s = work->data;
+    int cell = pulse_disk_begin();
 
     s->work_err = s->is_trimming ? shard_trim_rows(s) : commit_change(s);
+    pulse_disk_end(cell);
 }
 
 static void on_trimmed(struct shard *s)

@@ -1,0 +1,195 @@
+// pulse.c — whether each role works.
+
+#include "common/pulse.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/metrics.h"
+
+// --- the role, of its own ---
+
+void pulse_beat(void)
+{
+    atomic_store_explicit(&metrics_own_pulse()->beat_us, clock_mono_us(),
+                          memory_order_relaxed);
+}
+
+int pulse_disk_begin(void)
+{
+    struct pulse *p = metrics_own_pulse();
+
+    for (int i = 0; i < PULSE_DISK_CELLS; i++) {
+        int_least64_t free_cell = 0;
+
+        if (atomic_compare_exchange_strong(&p->disk_since_us[i], &free_cell,
+                                           clock_mono_us()))
+            return i;
+    }
+    return -1; // more at once than are watched
+}
+
+void pulse_disk_end(int cell)
+{
+    if (cell >= 0)
+        atomic_store(&metrics_own_pulse()->disk_since_us[cell], 0);
+}
+
+// --- the supervisor ---
+
+void pulse_set_state(size_t slot, enum pulse_state state, int reason)
+{
+    struct pulse *p = metrics_pulse(slot);
+
+    atomic_store(&p->reason, reason);
+    atomic_store(&p->state, state);
+}
+
+void pulse_reset(size_t slot)
+{
+    struct pulse *p = metrics_pulse(slot);
+
+    atomic_store(&p->beat_us, 0);
+    for (size_t i = 0; i < PULSE_DISK_CELLS; i++)
+        atomic_store(&p->disk_since_us[i], 0);
+}
+
+void pulse_set_link_errno(size_t slot, int error)
+{
+    atomic_store(&metrics_pulse(slot)->link_errno, error);
+}
+
+// --- everybody ---
+
+int64_t pulse_silent_us(size_t slot)
+{
+    int64_t beat_us = atomic_load(&metrics_pulse(slot)->beat_us);
+
+    return beat_us == 0 ? 0 : clock_mono_us() - beat_us;
+}
+
+enum pulse_state pulse_state_of(size_t slot)
+{
+    return (enum pulse_state)atomic_load(&metrics_pulse(slot)->state);
+}
+
+static int64_t disk_waited_us(const struct pulse *p)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t longest_us = 0;
+
+    for (size_t i = 0; i < PULSE_DISK_CELLS; i++) {
+        int64_t since_us = atomic_load(&p->disk_since_us[i]);
+
+        if (since_us != 0 && now_us - since_us > longest_us)
+            longest_us = now_us - since_us;
+    }
+    return longest_us;
+}
+
+// The state letter of /proc/PID/stat; '?' where that is not to be seen.
+static char process_state(int64_t pid)
+{
+    char path[64];
+    char line[256] = "";
+    char state = '?';
+    const char *end;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return state;
+    end = fgets(line, sizeof(line), file) != NULL ? strrchr(line, ')') : NULL;
+    if (end != NULL && end[1] == ' ' && end[2] != '\0')
+        state = end[2];
+    fclose(file);
+    return state;
+}
+
+static void put_silence(struct buf *why, size_t slot, int64_t silent_us)
+{
+    long long seconds = silent_us / 1000000;
+
+    switch (process_state(metrics_gauge_of(slot, GAUGE_PID))) {
+    case 'T':
+    case 't':
+        buf_printf(why, "has been stopped for %lld s", seconds);
+        break;
+    case 'D':
+        buf_printf(why, "has waited for the disk for %lld s", seconds);
+        break;
+    case 'R':
+        buf_printf(why, "spins: its loop has not turned for %lld s", seconds);
+        break;
+    default:
+        buf_printf(why, "hangs: its loop has not turned for %lld s", seconds);
+    }
+}
+
+// Of one that the supervisor takes for ready.
+static bool does_turn(size_t slot, struct buf *why)
+{
+    const struct pulse *p = metrics_pulse(slot);
+    int64_t silent_us = pulse_silent_us(slot);
+    int64_t waited_us = disk_waited_us(p);
+    int link_errno = (int)atomic_load(&p->link_errno);
+
+    if (silent_us <= PULSE_LATE_US && waited_us <= PULSE_LATE_US &&
+        link_errno == 0)
+        return true;
+    if (why == NULL)
+        return false;
+    if (silent_us > PULSE_LATE_US) {
+        put_silence(why, slot, silent_us);
+    } else if (waited_us > PULSE_LATE_US) {
+        buf_printf(why, "has waited for the disk for %lld s",
+                   (long long)waited_us / 1000000);
+    } else {
+        buf_printf(why, "lacks a link to a neighbour: %s",
+                   uv_strerror(-link_errno));
+    }
+    return false;
+}
+
+static void put_end(struct buf *why, int reason)
+{
+    if (reason >= PULSE_STATUS_BASE) {
+        buf_printf(why, "has ended with status %d and is started again",
+                   reason - PULSE_STATUS_BASE);
+    } else {
+        buf_printf(why, "has ended by signal %d (%s) and is started again",
+                   reason, strsignal(reason));
+    }
+}
+
+bool pulse_works(size_t slot, struct buf *why)
+{
+    enum pulse_state state = pulse_state_of(slot);
+    int reason = (int)atomic_load(&metrics_pulse(slot)->reason);
+
+    if (state == PULSE_READY)
+        return does_turn(slot, why);
+    if (why == NULL)
+        return false;
+    switch (state) {
+    case PULSE_STARTING:
+        buf_puts(why, "starts");
+        break;
+    case PULSE_DRAINING:
+        buf_puts(why, "ends the engine");
+        break;
+    case PULSE_ENDED:
+        put_end(why, reason);
+        break;
+    case PULSE_NOT_SPAWNED:
+        buf_printf(why, "cannot be started: %s", uv_strerror(-reason));
+        break;
+    case PULSE_NONE:
+    case PULSE_READY:
+        break;
+    }
+    return false;
+}

@@ -1,0 +1,259 @@
+// child.c — one process of the supervisor: spawned, watched, started again.
+//
+// Happy path: a socketpair, uv_spawn(), and the child says that it is ready.
+//
+// If it dies: it is started again, at once if it had lived a second, otherwise
+// after a wait that doubles. If it cannot be spawned, the same: the others go
+// on meanwhile, and whoever asks for readiness is told the reason.
+
+#include "engine/child.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/pulse.h"
+
+#define YOUNG_US       1000000 // who dies younger is restarted with a delay
+#define RESTART_MIN_MS 100
+#define RESTART_MAX_MS 10000
+
+static void note_state(const struct child *c, enum pulse_state state,
+                       int reason)
+{
+    if (c->kind != ROLE_SETUP) // that has no slot
+        pulse_set_state(c->slot, state, reason);
+}
+
+static void wait_longer(struct child *c)
+{
+    c->restart_wait_ms =
+        c->restart_wait_ms == 0 ? RESTART_MIN_MS : c->restart_wait_ms * 2;
+    if (c->restart_wait_ms > RESTART_MAX_MS)
+        c->restart_wait_ms = RESTART_MAX_MS;
+}
+
+static void on_restart(uv_timer_t *timer)
+{
+    child_start(timer->data);
+}
+
+// It could not be spawned, and nothing is left of the try.
+static void put_off(struct child *c, int error)
+{
+    if (c->kind == ROLE_SETUP) {
+        log_fatal("role cannot be started", "role=%s reason=%s",
+                  role_name(c->kind), log_quote(str_of(uv_strerror(-error))));
+    }
+    wait_longer(c);
+    note_state(c, PULSE_NOT_SPAWNED, error);
+    log_warn("role cannot be started",
+             "role=%s index=%u reason=%s again_in_ms=%u", role_name(c->kind),
+             c->index, log_quote(str_of(uv_strerror(-error))),
+             c->restart_wait_ms);
+    uv_timer_start(&c->restart, on_restart, c->restart_wait_ms, 0);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct child *c = handle->data;
+
+    if (--c->n_open_handles > 0)
+        return;
+    close(c->control_fd);
+    c->control_fd = -1;
+    if (c->owner->is_ending || (c->kind == ROLE_SETUP && c->spawn_error == 0)) {
+        c->owner->on_closed(c);
+    } else if (c->spawn_error != 0) {
+        put_off(c, c->spawn_error);
+    } else {
+        metrics_count_for(c->slot, COUNTER_RESTARTS, 1);
+        uv_timer_start(&c->restart, on_restart, c->restart_wait_ms, 0);
+    }
+}
+
+static void close_handles(struct child *c)
+{
+    c->n_open_handles = 2;
+    uv_close((uv_handle_t *)&c->process, on_handle_closed);
+    uv_close((uv_handle_t *)&c->control, on_handle_closed);
+}
+
+static void on_exit_of(uv_process_t *process, int64_t status, int signum)
+{
+    struct child *c = process->data;
+
+    c->is_alive = false;
+    c->is_ready = false;
+    if (clock_mono_us() - c->started_us >= YOUNG_US) {
+        c->restart_wait_ms = 0;
+    } else {
+        wait_longer(c);
+    }
+    if (c->kind != ROLE_SETUP) {
+        note_state(c, PULSE_ENDED,
+                   signum != 0 ? signum : PULSE_STATUS_BASE + (int)status);
+        metrics_clear_process(c->slot);
+        if (!c->owner->is_ending || status != 0 || signum != 0) {
+            log_warn("role ended",
+                     "role=%s index=%u pid=%d status=%d signal=%d "
+                     "restart_in_ms=%u",
+                     role_name(c->kind), c->index, process->pid, (int)status,
+                     signum, c->owner->is_ending ? 0 : c->restart_wait_ms);
+        }
+    }
+    c->owner->on_ended(c, status, signum);
+    close_handles(c);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct child *c = poll->data;
+    struct control_message m;
+    enum err err = status < 0 ? ERR_NOTFOUND : OK;
+    int fd;
+
+    (void)events;
+    while (err == OK) {
+        err = control_receive(c->control_fd, &m, &fd);
+        if (err == OK && fd >= 0)
+            close(fd); // roles send none
+        if (err == OK && m.type == CONTROL_READY) {
+            c->is_ready = true;
+            note_state(c, PULSE_READY, 0);
+        }
+        if (err == OK)
+            c->owner->on_message(c, &m);
+    }
+    if (err == ERR_NOTFOUND)
+        uv_poll_stop(poll); // its exit is reported by the kernel
+}
+
+// The environment of a role: ours, and what it needs to know.
+static char **role_environment(const struct child *c)
+{
+    size_t n = 0;
+    char **env;
+
+    while (environ[n] != NULL)
+        n++;
+    env = xcalloc(n + 3, sizeof(*env));
+    for (size_t i = 0; i < n; i++)
+        env[i] = environ[i];
+    env[n] = xasprintf("%s=%s", CONTROL_ENV_SOURCES, c->owner->sources_text);
+    env[n + 1] = xasprintf("%s=%u", CONTROL_ENV_SLOT, c->slot);
+    return env;
+}
+
+void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
+                unsigned index)
+{
+    char label[ROLE_LABEL_BYTES];
+
+    c->owner = owner;
+    c->kind = kind;
+    c->index = index;
+    c->control_fd = -1;
+    c->env = role_environment(c);
+    uv_timer_init(owner->loop, &c->restart);
+    c->restart.data = c;
+    c->process.data = c;
+    c->control.data = c;
+    if (kind != ROLE_SETUP) {
+        role_label(kind, index, label);
+        metrics_name(c->slot, label);
+        note_state(c, PULSE_STARTING, 0);
+    }
+}
+
+static int spawn(struct child *c, int their_control_fd)
+{
+    uv_stdio_container_t fds[ROLE_LISTEN_FD + 1];
+    const int inherited[ROLE_LISTEN_FD + 1] = {
+        0, 1, 2, their_control_fd, c->owner->metrics_fd, c->listen_fd
+    };
+    char index[16];
+    char kind[16];
+    char program[] = "posthorn";
+    char role[] = "role";
+    char *args[] = { program, role, kind, index, NULL };
+    uv_process_options_t options = {
+        .exit_cb = on_exit_of,
+        .file = "/proc/self/exe",
+        .args = args,
+        .env = c->env,
+        .stdio = fds,
+        .stdio_count = ROLE_LISTEN_FD + 1,
+    };
+
+    snprintf(kind, sizeof(kind), "%s", role_name(c->kind));
+    snprintf(index, sizeof(index), "%u", c->index);
+    for (size_t i = 0; i <= ROLE_LISTEN_FD; i++) {
+        fds[i].flags = inherited[i] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
+        fds[i].data.fd = inherited[i];
+    }
+    return uv_spawn(c->owner->loop, &c->process, &options);
+}
+
+void child_start(struct child *c)
+{
+    int ends[2];
+    int rc;
+
+    if (c->owner->is_ending)
+        return;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        put_off(c, errno);
+        return;
+    }
+    rc = uv_poll_init(c->owner->loop, &c->control, ends[0]);
+    if (rc != 0) {
+        close(ends[0]);
+        close(ends[1]);
+        put_off(c, -rc);
+        return;
+    }
+    c->control_fd = ends[0];
+    if (c->kind != ROLE_SETUP)
+        pulse_reset(c->slot);
+    c->spawn_error = -spawn(c, ends[1]);
+    close(ends[1]);
+    if (c->spawn_error != 0) {
+        close_handles(c); // libuv has both in its lists already
+        return;
+    }
+    c->started_us = clock_mono_us();
+    c->is_alive = true;
+    note_state(c, PULSE_STARTING, 0);
+    uv_poll_start(&c->control, UV_READABLE, on_control);
+    c->owner->on_started(c);
+}
+
+void child_stay_down(struct child *c)
+{
+    uv_timer_stop(&c->restart);
+}
+
+void child_tell(const struct child *c, enum control_type type)
+{
+    struct control_message m = { .type = type };
+
+    if (c->is_alive && control_send(c->control_fd, &m, -1) != OK) {
+        log_warn("role does not listen", "role=%s index=%u", role_name(c->kind),
+                 c->index);
+    }
+}
+
+void child_kill(struct child *c, int signum)
+{
+    if (c->is_alive)
+        uv_process_kill(&c->process, signum);
+}

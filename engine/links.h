@@ -1,0 +1,34 @@
+// links.h — the sockets between roles, as the supervisor hands them over.
+
+#ifndef ENGINE_LINKS_H
+#define ENGINE_LINKS_H
+
+#include <uv.h>
+
+#include "engine/child.h"
+
+#define CHILDREN_MAX 40
+
+struct links {
+    struct child *children; // the supervisor's
+    const size_t *n_children;
+    int missing[CHILDREN_MAX][CHILDREN_MAX]; // errno; 0: linked, or no pair
+    uv_timer_t retry;
+};
+
+void links_init(struct links *l, uv_loop_t *loop, struct child *children,
+                const size_t *n_children);
+
+// Links a child that has just started with each neighbour that lives. What
+// cannot be linked now is tried again every second, and the pulses of both say
+// so meanwhile.
+void links_connect(struct links *l, struct child *c);
+
+// A child has no link to this neighbour: its end did not arrive.
+void links_lost(struct links *l, struct child *c, enum role_kind kind,
+                unsigned index);
+
+// It has died: whatever was missing of it comes with its next start.
+void links_forget(struct links *l, const struct child *c);
+
+#endif

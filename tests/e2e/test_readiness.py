@@ -1,0 +1,150 @@
+"""Whether the engine says the truth about its processes: /readyz, /metrics."""
+
+import http.client
+import os
+import resource
+import signal
+import time
+
+import pytest
+
+from support import wait_for
+
+LATE_S = 20  # 5 s are promised; the machine may be busy
+
+
+def of_role(engine, name, role):
+    """A metric's value of one role."""
+    values = [value for labels, value in engine.metrics()[name].items()
+              if f'role="{role}"' in labels]
+    assert len(values) == 1, (name, role, values)
+    return values[0]
+
+
+def readiness(engine):
+    """(status, {role: reason}) of /readyz."""
+    reply = engine.api("GET", "/readyz", token=None)
+    body = reply.json()
+    reasons = body.get("reasons", {})
+    assert sorted(body.get("waitingFor", [])) == sorted(reasons)
+    assert (reply.status == 200) == (not reasons), reply
+    return reply.status, reasons
+
+
+def wait_reason(engine, role, words, seconds=LATE_S):
+    """Waits until /readyz names the role with these words; returns all."""
+    def reason():
+        _, reasons = readiness(engine)
+        return words in reasons.get(role, "") and reasons
+    return wait_for(reason, f"{role}: {words}", seconds)
+
+
+def limit_descriptors(pid, soft=None):
+    """Leaves a process so many descriptors; None: all that it may have."""
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                     (hard if soft is None else soft, hard))
+
+
+def pid_of(engine, role):
+    return int(of_role(engine, "posthorn_role_pid", role))
+
+
+def is_back(engine, role, old_pid):
+    """Whether another process has the role, and everything works."""
+    try:
+        return pid_of(engine, role) not in (0, old_pid) and engine.is_ready()
+    except (OSError, http.client.HTTPException):
+        return False  # it was api
+
+
+# --- a role that is gone ---
+
+PROCESS_GAUGES = ("posthorn_role_ready", "posthorn_role_pid",
+                  "posthorn_attempts_in_flight",
+                  "posthorn_process_resident_memory_bytes",
+                  "posthorn_process_proportional_memory_bytes",
+                  "posthorn_http_connections")
+
+
+@pytest.mark.settings(dispatchers=2)
+def test_a_role_that_cannot_be_started_is_named_and_the_engine_goes_on(
+        engine, receiver):
+    """No descriptors for the supervisor: what dies cannot be started again.
+    The others work meanwhile, /readyz and /metrics say which role is missing
+    and why; with descriptors it comes back by itself."""
+    hook = engine.create_hook(receiver.url())
+    limit_descriptors(engine.process.pid, 3)
+    for role in ("dispatcher.0", "dispatcher.1"):
+        os.kill(pid_of(engine, role), signal.SIGKILL)
+        wait_reason(engine, role, "too many open files")
+        for name in PROCESS_GAUGES:
+            assert of_role(engine, name, role) == 0, name
+    assert set(readiness(engine)[1]) == {"dispatcher.0", "dispatcher.1"}
+    assert engine.api("GET", hook).status == 200
+    event_id = engine.post_event()  # intake goes on
+    time.sleep(1)  # some tries to start them
+    assert engine.is_running()
+    limit_descriptors(engine.process.pid)
+    wait_for(engine.is_ready, "all are back", 30)
+    for role in ("dispatcher.0", "dispatcher.1"):
+        assert of_role(engine, "posthorn_role_ready", role) == 1
+        assert of_role(engine, "posthorn_role_restarts_total", role) == 1
+    assert of_role(engine, "posthorn_role_restarts_total", "supervisor") == 0
+    wait_for(lambda: event_id in {r.id for r in receiver.got()},
+             "the event is delivered")
+
+
+@pytest.mark.settings(dispatchers=1, senders=1)
+@pytest.mark.parametrize("role", ["ingest", "dispatcher.0", "sender.0", "api"])
+def test_restarts_are_counted_for_the_role_that_died(engine, role):
+    """They stay counted when it dies again, and no other role is blamed."""
+    for n_deaths in (1, 2):
+        pid = pid_of(engine, role)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: is_back(engine, role, pid), "a new process", 30)
+        counts = engine.metrics()["posthorn_role_restarts_total"]
+        assert {k: v for k, v in counts.items() if v} == {
+            f'role="{role}"': n_deaths}
+
+
+@pytest.mark.settings(dispatchers=1, senders=1)
+def test_a_role_that_has_no_descriptor_for_a_link_gets_it_later(
+        engine, receiver):
+    """A dispatcher starts anew while ingest is out of descriptors: the socket
+    between them cannot arrive. It does once there is room."""
+    engine.create_hook(receiver.url())
+    ingest = pid_of(engine, "ingest")
+    limit_descriptors(ingest, 3)
+    os.kill(pid_of(engine, "dispatcher.0"), signal.SIGKILL)
+    reasons = wait_reason(engine, "ingest", "lacks a link")
+    assert "dispatcher.0" in reasons
+    limit_descriptors(ingest)
+    wait_for(engine.is_ready, "they are linked", 30)
+    event_id = engine.post_event()
+    wait_for(lambda: event_id in {r.id for r in receiver.got()},
+             "the event is delivered")
+    assert pid_of(engine, "ingest") == ingest
+
+
+# --- a role that does not work ---
+
+@pytest.mark.settings(dispatchers=2, senders=2)
+def test_roles_that_are_stopped_are_not_ready(engine):
+    """Each is named, the supervisor too; once they go on, all is well."""
+    names = ("ingest", "dispatcher.1", "sender.0", "supervisor")
+    pids = {name: pid_of(engine, name) for name in names}
+    for pid in pids.values():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for name in names:
+            reasons = wait_reason(engine, name, "has been stopped for")
+            assert of_role(engine, "posthorn_role_ready", name) == 0
+        assert set(reasons) == set(names)
+    finally:
+        for pid in pids.values():
+            os.kill(pid, signal.SIGCONT)
+    wait_for(engine.is_ready, "they go on")
+    for name in names:
+        assert of_role(engine, "posthorn_role_ready", name) == 1
+        assert pid_of(engine, name) == pids[name]
