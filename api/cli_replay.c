@@ -16,6 +16,7 @@
 #define LOOK_US         300000
 #define COUNT_TIMEOUT_S 660L
 #define RATE_MAX        1000000
+#define RESTS           "it rests while its webhook is paused: posthorn hook resume"
 
 static int64_t number(const struct json_value *v)
 {
@@ -73,6 +74,8 @@ static void print_replay(const struct json_value *r)
            " left out\n",
            number(json_get(r, "dead")), number(json_get(r, "queued")),
            number(json_get(r, "cancelled")));
+    if (json_bool(json_get(r, "paused")))
+        puts(RESTS);
 }
 
 // Until it has ended. Returns the exit status.
@@ -82,6 +85,7 @@ static int watch(const struct args *args, const struct buf *base,
     struct progress progress;
     struct buf answer;
     bool is_over = false;
+    bool has_said = false;
     enum err err = OK;
     int status = EXIT_FAILED;
 
@@ -95,6 +99,10 @@ static int watch(const struct args *args, const struct buf *base,
         err = look(args, base, "GET", id, &answer);
         if (err != OK || !client_read(args->command, &answer, &json))
             break;
+        if (json_bool(json_get(json_root(json), "paused")) && !has_said) {
+            fprintf(stderr, "posthorn replay: " RESTS "\n");
+            has_said = true;
+        }
         is_over =
             !str_is(json_str(json_get(json_root(json), "state")), "running");
         progress_show(&progress, matched - (uint64_t)number(json_get(

@@ -311,6 +311,19 @@ static enum err merge_certificate(const struct hook_reader *reader,
     return err;
 }
 
+static enum err merge_paused(const struct hook_reader *reader,
+                             const struct json_value *body, struct hook *hook)
+{
+    const struct json_value *v;
+    enum given given = look(body, "paused", &v);
+
+    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
+        return wrong_type(reader, "paused", "true or false", v);
+    if (given != GIVEN_NOT)
+        hook->paused = given == GIVEN_VALUE && json_bool(v);
+    return OK;
+}
+
 enum err policy_merge(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook)
 {
@@ -325,6 +338,8 @@ enum err policy_merge(const struct hook_reader *reader,
         err = merge_rate(reader, body, p);
     if (err == OK)
         err = merge_order(reader, body, p);
+    if (err == OK)
+        err = merge_paused(reader, body, hook);
     if (err == OK)
         err = merge_certificate(reader, body, hook);
     return err;
@@ -452,6 +467,8 @@ void policy_print(const struct hook *hook, struct buf *out)
         buf_puts(out, ",\"orderKey\":");
         buf_put_json(out, p->order_key);
     }
+    if (hook->paused)
+        buf_puts(out, ",\"paused\":true");
     if (hook->client_cert.n_bytes > 0)
         buf_puts(out, ",\"hasClientCertificate\":true");
     if (hook->disabled != HOOK_NOT_DISABLED)

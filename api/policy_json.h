@@ -1,7 +1,7 @@
 // policy_json.h — how a hook is delivered to, as JSON: read, judged, printed.
 //
 // Members that both APIs take besides their own, all optional: retrySchedule,
-// timeout, maxInFlight, rateLimit, ordered, orderKey, clientCertificate,
+// timeout, maxInFlight, rateLimit, ordered, orderKey, paused, clientCertificate,
 // clientKey. Absent: unchanged. null: as the settings say. Pure.
 
 #ifndef API_POLICY_JSON_H

@@ -304,6 +304,7 @@ struct sum {
     uint64_t owner_no;
     bool is_org;
     bool is_list;
+    bool is_paused;       // it rests, at least for one hook
     struct replay replay; // summed up; a copy without what it points to
     size_t n;
     struct buf *out; // of a list
@@ -322,7 +323,25 @@ static const char *state_name(enum replay_state state)
     return "cancelled";
 }
 
-static void put_replay(const struct replay *r, struct buf *out)
+static bool take_paused(void *data, const struct hook *hook)
+{
+    bool *is_paused = data;
+
+    *is_paused = hook->active && hook->paused;
+    return false;
+}
+
+// Whether it rests because its hook does.
+static bool is_paused(struct api *api, const struct replay *r)
+{
+    bool paused = false;
+
+    return r->state == REPLAY_RUNNING &&
+           hook_get_by_no(api->hooks, r->hook_no, take_paused, &paused) == OK &&
+           paused;
+}
+
+static void put_replay(const struct replay *r, bool is_paused, struct buf *out)
 {
     uint64_t settled = r->delivered + r->dead + r->cancelled;
     char id[ID_TEXT_BYTES + 1];
@@ -330,6 +349,8 @@ static void put_replay(const struct replay *r, struct buf *out)
     id_format(&r->id, id);
     buf_printf(out, "{\"replayId\":\"%s\",\"state\":\"%s\"", id,
                state_name(r->state));
+    if (is_paused)
+        buf_puts(out, ",\"paused\":true");
     buf_printf(out, ",\"matched\":%" PRIu64 ",\"queued\":%" PRIu64, r->matched,
                r->state == REPLAY_RUNNING && r->matched > settled
                    ? r->matched - settled
@@ -367,9 +388,12 @@ static void add(struct replay *sum, const struct replay *r)
 static bool on_replay(void *data, const struct replay *r)
 {
     struct sum *s = data;
+    bool rests;
 
     if ((s->is_org ? r->org_no : r->hook_no) != s->owner_no)
         return true;
+    rests = is_paused(s->call->api, r);
+    s->is_paused = s->is_paused || rests;
     if (s->is_list) {
         if (s->n++ > 0)
             buf_putc(s->out, ',');
@@ -377,7 +401,7 @@ static bool on_replay(void *data, const struct replay *r)
         call_put_hook(s->call->api, r->hook_no, s->out);
         s->out->n_bytes--; // the comma, or the brace
         buf_puts(s->out, ",\"replay\":");
-        put_replay(r, s->out);
+        put_replay(r, rests, s->out);
         buf_putc(s->out, '}');
         return s->n < LIST_MAX;
     }
@@ -456,7 +480,7 @@ void replays_get(struct call *c)
     if (!find(c, &s, &id))
         return;
     buf_init(&body, 0);
-    put_replay(&s.replay, &body);
+    put_replay(&s.replay, s.is_paused, &body);
     call_answer(c, 200, buf_str(&body));
     buf_clear(&body);
 }

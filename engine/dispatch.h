@@ -140,6 +140,8 @@ struct followed {
     struct due_row fetched; // last row read, after commit `fetched_after`
     uint64_t fetched_after; // 0: none was read
     uint64_t rows_until;    // ordered: commit that puts rows of its own
+    uint64_t spilled_until; // commit until which its rows are not read: those
+                            // that were spilled are not all in the index
     struct followed *next_hash;
 };
 
@@ -296,6 +298,9 @@ struct followed *followed_get(struct dispatcher *d, uint64_t no);
 // Rows of it are in the index, the first due at this time.
 void followed_expect(struct followed *f, int64_t due_at_ms);
 bool followed_is_active(const struct followed *f);
+// Active, but what matches waits in the index, and nothing is sent unless
+// somebody asks for it by hand.
+bool followed_is_paused(const struct followed *f);
 // The settings have changed.
 void followed_reload(struct dispatcher *d);
 // Nothing more is known of a deleted hook, or of one that rests: let it go.
@@ -363,9 +368,12 @@ uint64_t lane_of(const struct followed *f, const struct event *event);
 
 // --- fetch.c ---
 
+// Whether rows of it are due and may be read now.
+bool fetch_may(const struct followed *f);
 // Reads some of the rows that are due into the line.
 void fetch_rows(struct followed *f);
-// All that waits for this hook goes into the index and leaves the memory.
+// All that waits for this hook goes into the index and leaves the memory. It is
+// read again once it is committed.
 void fetch_spill(struct followed *f);
 // The row that it has or shall have; `due_at_ms` counts unless it is ordered.
 struct due_row row_of(const struct delivery *dv, int64_t due_at_ms);
@@ -489,7 +497,11 @@ void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 // The sender died with it: back to the queue, no attempt is spent.
 void settle_crash(struct dispatcher *d, struct slot *s);
 void settle_cancel(struct dispatcher *d, struct delivery *dv);
+// When d->filling is committed, the hook has a row that is due then.
+void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms);
 void settle_put_row(struct dispatcher *d, const struct due_row *row);
+// A change before d->filling is not committed yet.
+bool settle_is_busy(const struct dispatcher *d);
 // Something was said to d->filling: commit soon.
 void settle_touch(struct dispatcher *d);
 void settle_commit_now(struct dispatcher *d);

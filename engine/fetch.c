@@ -93,30 +93,44 @@ static size_t fetch_some(struct followed *f)
     return n_new;
 }
 
+bool fetch_may(const struct followed *f)
+{
+    return f->is_fetchable && f->spilled_until <= f->dispatcher->n_commits;
+}
+
 void fetch_rows(struct followed *f)
 {
     // The first rows of an ordered hook may be those that stand still in memory.
-    while (f->is_fetchable && fetch_some(f) == 0 && followed_is_ordered(f)) {
+    while (fetch_may(f) && fetch_some(f) == 0 && followed_is_ordered(f)) {
     }
 }
 
 void fetch_spill(struct followed *f)
 {
     struct dispatcher *d = f->dispatcher;
+    int64_t now_ms = clock_now_ms();
     struct delivery *dv;
+    bool has_spilled = false;
 
     while ((dv = line_take(d, f)) != NULL) {
+        has_spilled = true;
         if (dv->manual != NULL) // its sender died; its turn may be far off now
             manual_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
-            struct due_row row = row_of(dv, clock_now_ms());
+            struct due_row row = row_of(dv, now_ms);
 
             settle_put_row(d, &row);
         }
         open_remove(d, dv);
     }
+    if (!has_spilled)
+        return;
+    // A row that it had may be in a change that is not committed, like a new one.
+    settle_wake(d, f->no, 0);
+    f->spilled_until = d->n_commits + 1 + settle_is_busy(d);
+    f->rows_until = f->spilled_until;
     f->has_rows = true;
     f->is_fetchable = true;
     f->fetched_after = 0; // from the front again
-    pump_ready(f);
+    settle_touch(d);
 }

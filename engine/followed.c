@@ -5,6 +5,8 @@
 //
 // A hook that is deleted or switched off: what waits for it, in memory and in
 // the index, is cancelled and counted. What is in flight runs to its end.
+//
+// A hook that is paused: what waits for it lies in the index until it goes on.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -116,6 +118,11 @@ void followed_forget_if_done(struct followed *f)
 bool followed_is_active(const struct followed *f)
 {
     return f->hook != NULL && f->hook->active;
+}
+
+bool followed_is_paused(const struct followed *f)
+{
+    return followed_is_active(f) && f->hook->paused;
 }
 
 // --- due rows ---
@@ -274,10 +281,19 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     followed_forget_if_done(f);
 }
 
+// What waits for it goes into the index, also what came back from a sender that
+// died; it takes no memory however much there is.
+static void rest(struct followed *f)
+{
+    room_leave(f);
+    fetch_spill(f);
+}
+
 static void take_hook(struct dispatcher *d, const struct hook *hook)
 {
     struct followed *f = followed_get(d, hook->no);
     bool was_active = followed_is_active(f);
+    bool was_paused = followed_is_paused(f);
     bool is_known = f->hook != NULL;
 
     hook_free(f->hook);
@@ -287,10 +303,16 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     take_schedule(f);
     take_endpoint(f);
     match_index_put(d->index, f->hook, f);
-    health_on_hook(d, f, was_active || !is_known);
+    // A pause ends like being switched on: it counts from then on.
+    health_on_hook(d, f,
+                   !is_known || (was_active && (!was_paused || hook->paused)));
     if (!hook->active) {
         cancel_waiting(f);
+    } else if (hook->paused) {
+        rest(f);
     } else if (is_known) {
+        if (was_paused)
+            pace_begin_slowly(&f->pace, WINDOW_START);
         f->is_stuck = false;
         pump_ready(f); // its limits may be wider now
     }

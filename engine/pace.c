@@ -180,6 +180,12 @@ enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
     return change;
 }
 
+void pace_begin_slowly(struct pace *p, uint32_t window)
+{
+    if (p->window_q8 > window * ONE)
+        p->window_q8 = window * ONE;
+}
+
 void pace_lost(struct pace *p)
 {
     if (p->breaker == BREAKER_PROBING)

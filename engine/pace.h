@@ -70,6 +70,10 @@ enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
                             enum feedback feedback, int64_t now_us,
                             int64_t wait_us, uint32_t jitter);
 
+// It has not been sent to for a while: what waits does not fall on it at once.
+// What is known of the receiver stays, and so does an open breaker.
+void pace_begin_slowly(struct pace *p, uint32_t window);
+
 // One in flight will never say what came of it (its sender died).
 void pace_lost(struct pace *p);
 

@@ -30,7 +30,7 @@
 
 static bool has_work(const struct followed *f)
 {
-    return f->first != NULL || f->is_fetchable;
+    return f->first != NULL || fetch_may(f);
 }
 
 // Whether its pace lets one more go. If not, it comes back by itself.
@@ -39,7 +39,8 @@ static bool is_its_time(struct followed *f)
     int64_t now_us;
     int64_t next_us;
 
-    if (f->is_stuck || f->disable_wanted != HOOK_NOT_DISABLED)
+    if (f->is_stuck || f->disable_wanted != HOOK_NOT_DISABLED ||
+        followed_is_paused(f))
         return false;
     now_us = clock_mono_us();
     next_us = pace_next_us(&f->pace, &f->limits, f->n_sent, now_us);
@@ -105,7 +106,7 @@ static void cancel_some(struct followed *f)
     struct dispatcher *d = f->dispatcher;
     struct delivery *dv = line_take(d, f);
 
-    if (dv == NULL && f->is_fetchable) {
+    if (dv == NULL && fetch_may(f)) {
         fetch_rows(f);
         dv = line_take(d, f);
     }
@@ -172,10 +173,10 @@ static struct delivery *next_delivery(struct followed *f)
     struct delivery *dv;
     int64_t until_ms;
 
-    if (f->first == NULL && f->is_fetchable)
+    if (f->first == NULL && fetch_may(f))
         fetch_rows(f);
     dv = line_next(d, f, &until_ms);
-    while (dv == NULL && f->is_fetchable && has_room(f)) {
+    while (dv == NULL && fetch_may(f) && has_room(f)) {
         fetch_rows(f);
         dv = line_next(d, f, &until_ms);
         if (!followed_is_ordered(f))

@@ -31,9 +31,10 @@ struct batch {
 // them. The order of an ordered hook hangs on it, the turn of another one does.
 static bool must_queue(const struct followed *f)
 {
-    return f->is_fetchable || (followed_is_ordered(f) &&
-                               (f->n_open >= ORDERED_MAX ||
-                                f->rows_until > f->dispatcher->n_commits));
+    return f->is_fetchable || followed_is_paused(f) ||
+           (followed_is_ordered(f) &&
+            (f->n_open >= ORDERED_MAX ||
+             f->rows_until > f->dispatcher->n_commits));
 }
 
 static void on_match(void *data, uint64_t hook_no, void *runtime)

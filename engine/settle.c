@@ -42,12 +42,18 @@ void settle_init(struct dispatcher *d)
     d->commit_timer.data = d;
 }
 
+bool settle_is_busy(const struct dispatcher *d)
+{
+    return shard_is_committing(d->shard) || d->is_commit_failing;
+}
+
 void settle_touch(struct dispatcher *d)
 {
-    bool only_cursor = change_n(d->filling) == 0 && d->rowless == NULL;
+    bool only_cursor = change_n(d->filling) == 0 && d->rowless == NULL &&
+                       d->filling_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
-    if (shard_is_committing(d->shard) || d->is_commit_failing)
+    if (settle_is_busy(d))
         return; // its end looks again
     if (uv_is_active((uv_handle_t *)&d->commit_timer) &&
         uv_timer_get_due_in(&d->commit_timer) <= wait_ms)
@@ -55,16 +61,21 @@ void settle_touch(struct dispatcher *d)
     uv_timer_start(&d->commit_timer, on_commit_timer, wait_ms, 0);
 }
 
-void settle_put_row(struct dispatcher *d, const struct due_row *row)
+void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms)
 {
     struct wakes *w = &d->filling_wakes;
 
-    change_due_put(d->filling, row);
     if (w->n == w->room) {
         w->room = w->room > 0 ? w->room * 2 : 256;
         w->at = xrealloc(w->at, w->room * sizeof(*w->at));
     }
-    w->at[w->n++] = (struct wake){ row->hook_no, row->due_at_ms };
+    w->at[w->n++] = (struct wake){ hook_no, due_at_ms };
+}
+
+void settle_put_row(struct dispatcher *d, const struct due_row *row)
+{
+    change_due_put(d->filling, row);
+    settle_wake(d, row->hook_no, row->due_at_ms);
 }
 
 // --- outcomes ---
@@ -425,6 +436,8 @@ void settle_crash(struct dispatcher *d, struct slot *s)
     slot_free(d, s);
     if (dv->is_replaying)
         replays_settled(d, dv, DELIVERY_RETRYING);
+    if (followed_is_paused(dv->hook))
+        manual_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
     pump_return(d, dv);
     if (dv->has_row) { // the same row, also if the hook has an order since
         struct due_row row = row_of(dv, dv->due_at_ms);
@@ -507,7 +520,7 @@ static void on_committed(void *data, enum err err)
     }
     outbox_send(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
-        position_cmp(d->cursor_said, d->read_to) != 0)
+        d->filling_wakes.n > 0 || position_cmp(d->cursor_said, d->read_to) != 0)
         settle_touch(d);
     dispatcher_leave_if_drained(d);
     pump_all(d);

@@ -26,13 +26,15 @@ static const char *state_of(const struct followed *f)
         return "disabled";
     if (!f->hook->active)
         return "inactive";
+    if (f->hook->paused)
+        return "paused";
     if (f->pace.breaker == BREAKER_OPEN)
         return "open";
     if (f->pace.breaker == BREAKER_PROBING)
         return "probing";
     if (blocking(f) != NULL)
         return "blocked";
-    return f->pace.not_before_us > clock_mono_us() ? "paused" : "ok";
+    return f->pace.not_before_us > clock_mono_us() ? "waiting" : "ok";
 }
 
 static bool put_id(void *data, const struct event *event)

@@ -344,6 +344,31 @@ static void merge_follows_the_rules_of_update(void **state)
     }
 }
 
+// What has everything that Pulumi's provider knows leaves a pause alone.
+static void a_pause_ends_only_when_somebody_says_so(void **state)
+{
+    static const char whole[] =
+        "{\"active\":true,\"displayName\":\"d\",\"payloadUrl\":"
+        "\"https://example.com/x\"}";
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, LEVEL_ORGANIZATION);
+    assert_int_equal(apply(&f, WITH("\"paused\":true"), true), OK);
+    assert_true(f.hook.paused);
+    assert_int_equal(apply(&f, whole, false), OK);
+    assert_true(f.hook.paused);
+    assert_int_equal(apply(&f, "{\"active\":false}", false), OK);
+    assert_int_equal(apply(&f, "{\"active\":true}", false), OK);
+    assert_true(f.hook.paused);
+    assert_int_equal(apply(&f, "{\"paused\":false}", false), OK);
+    assert_false(f.hook.paused);
+    assert_int_equal(apply(&f, "{\"paused\":true}", false), OK);
+    assert_int_equal(apply(&f, "{\"paused\":null}", false), OK);
+    assert_false(f.hook.paused);
+    clear_fixture(&f);
+}
+
 static void merge_replaces_and_removes_secrets(void **state)
 {
     struct fixture f;
@@ -371,6 +396,8 @@ static void merge_is_refused_with_a_reason(void **state)
         { "{\"active\":\"yes\"}",
           "active must be true or false, not a string" },
         { "{\"filters\":[\"nothing\"]}", "no filter" },
+        { "{\"paused\":\"yes\"}",
+          "paused must be true or false, not a string" },
         // a change of format judges the URL that was there before
         { "{\"format\":\"slack\"}", "payloadUrl: " },
     };
@@ -396,6 +423,7 @@ int main(void)
         cmocka_unit_test(create_is_refused_with_a_reason),
         cmocka_unit_test(lengths_are_limited),
         cmocka_unit_test(merge_follows_the_rules_of_update),
+        cmocka_unit_test(a_pause_ends_only_when_somebody_says_so),
         cmocka_unit_test(merge_replaces_and_removes_secrets),
         cmocka_unit_test(merge_is_refused_with_a_reason),
     };

@@ -35,6 +35,25 @@ static void window_starts_small_and_grows_with_answers(void **state)
     assert_int_equal(pace_window(&p, &limits), 16);
 }
 
+static void what_goes_on_after_a_pause_begins_slowly(void **state)
+{
+    struct pace p;
+
+    (void)state;
+    pace_init(&p, 16);
+    pace_begin_slowly(&p, 2);
+    assert_int_equal(pace_window(&p, &limits), 2);
+    hear(&p, FEEDBACK_ANSWERED, S_US);
+    assert_int_equal(pace_window(&p, &limits), 3);
+    pace_init(&p, 1);
+    pace_begin_slowly(&p, 2); // and never faster than it was
+    assert_int_equal(pace_window(&p, &limits), 1);
+    for (uint32_t i = 0; i < 5; i++)
+        hear(&p, FEEDBACK_UNREACHABLE, S_US);
+    pace_begin_slowly(&p, 2); // the breaker stays open
+    assert_true(pace_next_us(&p, &limits, 0, S_US) > S_US);
+}
+
 static void trouble_halves_the_window_and_it_grows_slowly_then(void **state)
 {
     struct pace p;
@@ -193,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_starts_small_and_grows_with_answers),
+        cmocka_unit_test(what_goes_on_after_a_pause_begins_slowly),
         cmocka_unit_test(trouble_halves_the_window_and_it_grows_slowly_then),
         cmocka_unit_test(breaker_opens_after_failures_in_a_row),
         cmocka_unit_test(breaker_opens_when_half_of_the_last_fail),
