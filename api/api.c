@@ -19,6 +19,7 @@
 #include "api/tail.h"
 #include "common/akinon.h"
 #include "common/codec.h"
+#include "common/data_dir.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -269,6 +270,7 @@ static void open_storage(struct api *api)
                                .keys = role_keys(api->role) };
     uint64_t last;
 
+    data_dir_check(api->config->data_dir);
     api->n_shards = qc.n_shards;
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)

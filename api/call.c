@@ -22,6 +22,14 @@ void call_fail_store(struct call *c, enum err err)
                   "there is no room to store this; try again later");
         return;
     }
+    if (err == ERR_LOST) {
+        http_fail(
+            c->request, 503, STR("Retry-After: 5\r\n"),
+            "files of the queue were removed or replaced while the engine "
+            "runs, and nothing can be stored; try again once they are "
+            "back");
+        return;
+    }
     log_warn("storage failed", "reason=%s", log_quote(str_of(err_str(err))));
     http_fail(c->request, 500, STR_EMPTY, "storage failed: %s", err_str(err));
 }

@@ -69,6 +69,8 @@ static void print_report(const struct queue_report *r, bool is_json)
         { "accepted", (int64_t)r->n_accepted, "events, since the beginning" },
         { "unmatched", (int64_t)r->n_unmatched,
           "of them, not compared with the hooks yet" },
+        { "missing", (int64_t)r->n_missing,
+          "of them, lost: the event log was older than the rest" },
         { "matched", r->matched, "deliveries made of them" },
         { "delivered", r->delivered, "answered 2xx" },
         { "dead", r->dead, "dead letters that wait for somebody" },

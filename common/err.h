@@ -16,6 +16,7 @@
     X(ERR_BUSY, "in use by another process")              \
     X(ERR_DENIED, "not permitted")                        \
     X(ERR_CORRUPT, "stored data is damaged")              \
+    X(ERR_LOST, "removed or replaced while in use")       \
     X(ERR_IO, "input/output error")
 
 #define ERR_ENUM(name, text) name,

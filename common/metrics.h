@@ -61,6 +61,10 @@ struct pulse; // pulse.h
     X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \
     X(MATCHED_TO, "posthorn_log_position",                                     \
       "Number of the last event: written by ingest, matched by a dispatcher.") \
+    X(DISPLACED, "posthorn_files_displaced",                                   \
+      "Environments whose files were removed or replaced while in use.")       \
+    X(EVENTS_MISSING, "posthorn_events_missing",                               \
+      "Accepted events that the event log lost: it was older than the rest.")  \
     X(READY, "posthorn_role_ready",                                            \
       "1 while the role works, as /readyz judges it; nobody sets it.")         \
     X(PID, "posthorn_role_pid", "Process id of the role.")                     \

@@ -136,9 +136,10 @@ static bool does_turn(size_t slot, struct buf *why)
     int64_t silent_us = pulse_silent_us(slot);
     int64_t waited_us = disk_waited_us(p);
     int link_errno = (int)atomic_load(&p->link_errno);
+    bool is_displaced = metrics_gauge_of(slot, GAUGE_DISPLACED) > 0;
 
     if (silent_us <= PULSE_LATE_US && waited_us <= PULSE_LATE_US &&
-        link_errno == 0)
+        link_errno == 0 && !is_displaced)
         return true;
     if (why == NULL)
         return false;
@@ -147,6 +148,8 @@ static bool does_turn(size_t slot, struct buf *why)
     } else if (waited_us > PULSE_LATE_US) {
         buf_printf(why, "has waited for the disk for %lld s",
                    (long long)waited_us / 1000000);
+    } else if (is_displaced) {
+        buf_puts(why, "works on files that were removed or replaced");
     } else {
         buf_printf(why, "lacks a link to a neighbour: %s",
                    uv_strerror(-link_errno));

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/data_dir.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -185,6 +186,8 @@ static void on_second(void *data)
     uint64_t n_bytes;
 
     queue_upkeep();
+    if (!queue_is_in_place())
+        log_fatal("not sending from files that are not in their place", "");
     queue_trim_memory();
     health_on_second(d);
     if (d->n_tallies > 0)
@@ -222,6 +225,7 @@ static void open_queue(struct dispatcher *d)
                                .n_shards = d->n_shards,
                                .keys = role_keys(d->role) };
 
+    data_dir_check(d->config->data_dir);
     must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
          "deliveries");
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");

@@ -26,13 +26,14 @@ static void on_appended(struct append *a, enum err err)
 {
     struct emission *e = a->data;
     struct emission_link *link = e->link;
+    bool is_refused = err == ERR_FULL || err == ERR_LOST; // not for ever
     struct emitted emitted = { .id = e->event.event.id,
-                               .err = err == ERR_FULL ? err : OK };
+                               .err = is_refused ? ERR_FULL : OK };
 
     if (err == ERR_CONFLICT) {
         log_warn("an id is used by another event; the engine's own is dropped",
                  "");
-    } else if (err != OK && err != ERR_FULL) {
+    } else if (err != OK && !is_refused) {
         log_fatal("event log is broken", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }

@@ -20,6 +20,7 @@
 #include "common/auth.h"
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/data_dir.h"
 #include "common/emit.h"
 #include "common/http.h"
 #include "common/log.h"
@@ -92,10 +93,22 @@ static bool judge_type(struct http_request *r, bool *is_batch)
     return true;
 }
 
+static void fail_lost(struct http_request *r)
+{
+    metrics_count(COUNTER_REFUSED_STORAGE, 1);
+    http_fail(r, 503, RETRY_AFTER,
+              "files of the queue were removed or replaced while the engine "
+              "runs, and nothing can be stored; post again once they are back");
+}
+
 static bool judge_room(struct ingest *in, struct http_request *r)
 {
     if (in->is_draining) {
         http_fail(r, 503, RETRY_AFTER, "the engine is stopping; post again");
+        return false;
+    }
+    if (!queue_is_in_place()) {
+        fail_lost(r);
         return false;
     }
     if (!in->quota.is_full)
@@ -290,6 +303,9 @@ static void on_appended(struct append *a, enum err err)
                   "there is no room to store the event; post again later");
         quota_look(&in->quota, in->config, in->log);
         break;
+    case ERR_LOST:
+        fail_lost(p->request);
+        break;
     default:
         log_fatal("event log is broken", "reason=%s",
                   log_quote(str_of(err_str(err))));
@@ -466,6 +482,7 @@ int ingest_role(unsigned index)
     qc = (struct queue_config){ .data_dir = in->config->data_dir,
                                 .max_bytes = in->config->max_queue_bytes,
                                 .n_shards = (unsigned)in->config->dispatchers };
+    data_dir_check(in->config->data_dir);
     in->auth = auth_new(in->config->data_dir);
     if (in->auth == NULL)
         log_fatal("admin.token cannot be read", "");

@@ -40,6 +40,7 @@ int setup_role(unsigned index)
     struct queue_config qc = { .data_dir = config->data_dir,
                                .max_bytes = config->max_queue_bytes,
                                .n_shards = (unsigned)config->dispatchers };
+    enum err err = ERR_INVALID;
     struct buf why;
 
     buf_init(&why, 0);
@@ -49,9 +50,16 @@ int setup_role(unsigned index)
                  log_quote(buf_str(&why)));
         _exit(1);
     }
-    if (qc.keys == NULL || queue_prepare(&qc, &why) != OK) {
+    if (qc.keys != NULL)
+        err = queue_prepare(&qc, &why);
+    if (err != OK) {
         log_warn("data directory cannot be used", "data_dir=%s reason=%s",
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));
+        if (err == ERR_CONFLICT || err == ERR_CORRUPT || err == ERR_IO) {
+            log_warn("everything that can be read goes into a new directory",
+                     "run=\"posthorn backup --data-dir %s NEW_DIR\"",
+                     config->data_dir);
+        }
         _exit(1);
     }
     if (auth_prepare(config->data_dir) != OK) {

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/crypto.h"
+#include "common/data_dir.h"
 
 #define BACKLOG 1024
 
@@ -119,6 +120,7 @@ static enum err lock_data_dir(const char *dir, int *lock_fd, struct buf *faults)
                    dir);
         return ERR_BUSY;
     }
+    data_dir_note(*lock_fd);
     return OK;
 }
 

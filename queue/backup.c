@@ -22,6 +22,7 @@
 #include "common/mem.h"
 #include "queue/event_log.h"
 #include "queue/files.h"
+#include "queue/identity.h"
 #include "queue/reshard.h"
 #include "queue/shard.h"
 
@@ -31,10 +32,7 @@
 
 // An environment, and its copy.
 struct pair {
-    char *name; // "deliveries/0"
-    const char *const *dbs;
-    size_t n_dbs;
-    uint64_t map_bytes;
+    struct part part;
     struct store *from, *to;
     MDB_txn *snapshot;
     MDB_txn *txn; // of `to`; NULL: none is open
@@ -48,7 +46,8 @@ struct pair {
 
 struct copying {
     const struct queue_config *config;
-    const char *to_dir; // under its temporary name
+    const char *to_dir;   // under its temporary name
+    struct format format; // of the copy: it is another directory
     struct pair *pairs;
     size_t n_pairs;
     queue_progress on_progress;
@@ -121,7 +120,7 @@ static enum err set_aside(struct copying *c, const struct pair *p, unsigned db,
     }
     buf_init(&line, 0);
     buf_printf(&line, "{\"environment\":\"%s\",\"database\":\"%s\",\"key\":\"",
-               p->name, p->dbs[db]);
+               p->part.name, p->part.dbs[db]);
     crypto_put_hex(&line, key.mv_data, key.mv_size);
     buf_puts(&line, "\",\"value\":\"");
     crypto_put_hex(&line, val.mv_data, val.mv_size);
@@ -234,6 +233,8 @@ static enum err copy_of_events(struct copying *c, struct pair *p, unsigned db,
         is_good = key.mv_size == 8 &&
                   event_decode(str_of_val(val), &event, &id_key) == OK;
     }
+    if (db == EVENTS_META && identity_is(key))
+        return OK;
     if (db == EVENTS_KEYS)
         is_good = key_decode(str_of_val(val), &row) == OK;
     return is_good ? put(p, db, key, val) : set_aside(c, p, db, key, val);
@@ -252,6 +253,8 @@ static enum err copy_of_hooks(struct copying *c, struct pair *p, unsigned db,
         is_good = hook_decode(str_of_val(val), NULL, &hook, &room) == OK;
         hook_room_clear(&room);
     }
+    if (db == HOOKS_META && identity_is(key))
+        return OK;
     if (db == HOOKS_TOKENS)
         is_good = token_decode(str_of_val(key), str_of_val(val), &token) == OK;
     return is_good ? put(p, db, key, val) : set_aside(c, p, db, key, val);
@@ -262,9 +265,9 @@ static enum err copy_of_hooks(struct copying *c, struct pair *p, unsigned db,
 static enum err copy_record(struct copying *c, struct pair *p, unsigned db,
                             MDB_val key, MDB_val val)
 {
-    if (p->dbs == shard_dbs)
+    if (p->part.dbs == shard_dbs)
         return copy_of_shard(c, p, db, key, val);
-    if (p->dbs == events_dbs)
+    if (p->part.dbs == events_dbs)
         return copy_of_events(c, p, db, key, val);
     return copy_of_hooks(c, p, db, key, val);
 }
@@ -315,33 +318,32 @@ static enum err copy_environment(struct copying *c, struct pair *p)
 {
     enum err err = OK;
 
-    if (p->dbs == shard_dbs) {
+    if (p->part.dbs == shard_dbs) {
         p->has_state = shard_read_state(p->from, p->snapshot, &p->state) == OK;
         if (!p->has_state)
             p->state = (struct shard_state){ .next_no = 1 };
     }
-    for (unsigned db = 0; db < p->n_dbs && err == OK; db++)
+    for (unsigned db = 0; db < p->part.n_dbs && err == OK; db++)
         err = copy_db(c, p, db);
-    if (err == OK && p->dbs == shard_dbs)
+    if (err == OK && p->part.dbs == shard_dbs)
         err = write_state(c, p);
+    if (err == OK)
+        err = ready(p, 0);
+    if (err == OK)
+        err = identity_put(p->to, p->txn, &p->part, c->format.id);
     return err == OK ? flush(p) : err;
 }
 
 static enum err open_pair(struct copying *c, struct pair *p)
 {
-    char *dir = xasprintf("%s/%s", c->config->data_dir, p->name);
-    enum err err =
-        store_open(dir, p->map_bytes, true, p->dbs, p->n_dbs, &p->from);
-
-    free(dir);
-    return err;
+    return part_open(c->config, &p->part, true, &p->from);
 }
 
 static enum err take_snapshot(struct copying *c, struct pair *p)
 {
     enum err err = store_read(p->from, &p->snapshot);
 
-    for (size_t db = 0; db < p->n_dbs && err == OK; db++) {
+    for (size_t db = 0; db < p->part.n_dbs && err == OK; db++) {
         MDB_stat stat;
 
         err = store_err(p->from, mdb_stat(p->snapshot, p->from->dbs[db], &stat),
@@ -353,44 +355,21 @@ static enum err take_snapshot(struct copying *c, struct pair *p)
 
 static enum err make_pair(struct copying *c, struct pair *p)
 {
-    char *dir = xasprintf("%s/%s", c->to_dir, p->name);
-    enum err err =
-        prepare_environment(dir, p->map_bytes, p->dbs, p->n_dbs, &p->to);
+    char *dir = xasprintf("%s/%s", c->to_dir, p->part.name);
+    enum err err = prepare_environment(dir, p->part.map_bytes, p->part.dbs,
+                                       p->part.n_dbs, &p->to);
 
     free(dir);
     return err;
 }
 
+// Shards first, the event log last.
 static void list_pairs(struct copying *c)
 {
-    const struct queue_config *config = c->config;
-    size_t n = 0;
-
-    c->n_pairs = config->n_shards + 2;
+    c->n_pairs = c->config->n_shards + 2;
     c->pairs = xcalloc(c->n_pairs, sizeof(*c->pairs));
-    for (; n < config->n_shards; n++) {
-        c->pairs[n] =
-            (struct pair){ .name = xasprintf("deliveries/%zu", n),
-                           .dbs = shard_dbs,
-                           .n_dbs = SHARD_DBS,
-                           .map_bytes = store_shard_map(config->max_bytes) };
-    }
-    c->pairs[n++] = (struct pair){ .name = xstrdup("hooks"),
-                                   .dbs = hooks_dbs,
-                                   .n_dbs = HOOKS_DBS,
-                                   .map_bytes = config->max_bytes };
-    c->pairs[n] = (struct pair){ .name = xstrdup("events"),
-                                 .dbs = events_dbs,
-                                 .n_dbs = EVENTS_DBS,
-                                 .map_bytes = config->max_bytes };
-}
-
-// The environments stay open: queue.h says why.
-static void free_pairs(struct copying *c)
-{
-    for (size_t i = 0; i < c->n_pairs; i++)
-        free(c->pairs[i].name);
-    free(c->pairs);
+    for (unsigned i = 0; i < c->n_pairs; i++)
+        c->pairs[c->n_pairs - 1 - i].part = part_of(c->config, i);
 }
 
 static enum err make_directory(const struct copying *c)
@@ -452,7 +431,7 @@ static enum err copy_files(const struct copying *c, bool with_keys)
         err = copy_file(c, "secret.key");
     if (err == OK && with_keys)
         err = copy_file(c, "admin.token");
-    return err == OK ? copy_file(c, "FORMAT") : err;
+    return err == OK ? format_write(c->to_dir, &c->format) : err;
 }
 
 static enum err close_damaged(struct copying *c)
@@ -481,6 +460,8 @@ enum err queue_copy(const struct queue_config *config,
     enum err err;
 
     memset(out, 0, sizeof(*out));
+    format_make_id(&c.format);
+    c.format.is_complete = true;
     list_pairs(&c);
     err = make_directory(&c);
     if (err == OK)
@@ -497,6 +478,6 @@ enum err queue_copy(const struct queue_config *config,
         err = err == ERR_AGAIN ? ERR_IO : err;
     free(temporary);
     free(temporary_name);
-    free_pairs(&c);
+    free(c.pairs); // the environments stay open: queue.h says why
     return err;
 }

@@ -58,8 +58,9 @@ struct append {
     size_t n_events;
     // OK: committed and synced. ERR_CONFLICT: the event `fault` has the id or
     // key of another event of the last 24 h with another kind or payload.
-    // ERR_FULL: no room on the disk or in the map. ERR_IO: the log is broken;
-    // the process should end. On any error nothing of it is stored.
+    // ERR_FULL: no room on the disk or in the map. ERR_LOST: the log's files are
+    // not in their place any more. ERR_IO: the log is broken; the process should
+    // end. On any error but ERR_LOST nothing of it is stored.
     void (*done)(struct append *a, enum err err);
     void *data;   // for the caller
     size_t fault; // out, with ERR_CONFLICT: index into `events`

@@ -23,6 +23,8 @@
 #include "common/pulse.h"
 #include "queue/event_keys.h"
 #include "queue/event_log.h"
+#include "queue/identity.h"
+#include "queue/log_end.h"
 
 #define BATCH_EVENTS    4096
 #define RESERVE_PERCENT 10 // of the map, kept for trimming
@@ -121,15 +123,14 @@ static enum err put_request(struct event_log *log, MDB_txn *txn,
     return err;
 }
 
-static enum err put_next(struct event_log *log, MDB_txn *txn)
+enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
 {
     static char name[] = "next";
-    struct position next = position_of(log->next);
+    struct position next = position_of(number);
     MDB_val key = val_at(name, sizeof(name) - 1);
     MDB_val val = val_at(next.bytes, sizeof(next.bytes));
 
-    return store_err(log->store,
-                     mdb_put(txn, log->store->dbs[EVENTS_META], &key, &val, 0),
+    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
                      "put next");
 }
 
@@ -138,8 +139,10 @@ static enum err put_batch(struct event_log *log)
 {
     uint64_t next_before = log->next;
     MDB_txn *txn;
-    enum err err = has_room(log) ? OK : ERR_FULL;
+    enum err err = store_is_in_place(log->store) ? OK : ERR_LOST;
 
+    if (err == OK && !has_room(log))
+        err = ERR_FULL;
     if (err == OK)
         err = store_write(log->store, &txn);
     if (err != OK)
@@ -150,16 +153,16 @@ static enum err put_batch(struct event_log *log)
             err = a->err;
     }
     if (err == OK)
-        err = put_next(log, txn);
+        err = event_put_next(log->store, txn, log->next);
     if (err == OK) {
         err = store_commit(log->store, txn);
     } else {
         mdb_txn_abort(txn);
     }
-    if (err != OK) {
+    if (err != OK && err != ERR_LOST) // which is committed, wherever it lies
         log->next = next_before;
+    if (err != OK)
         stacks_forget(&log->seen);
-    }
     return err;
 }
 
@@ -274,12 +277,18 @@ enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
 
 static enum err read_next(struct event_log *log)
 {
+    struct missing missing[MISSING_MAX];
+    size_t n_missing = 0;
     MDB_txn *txn;
     enum err err = store_read(log->store, &txn);
 
     if (err != OK)
         return err;
     err = event_next(log->store, txn, &log->next);
+    if (err == OK && missing_get(log->store, txn, missing, &n_missing) == OK) {
+        metrics_gauge(GAUGE_EVENTS_MISSING,
+                      (int64_t)missing_sum(missing, n_missing));
+    }
     store_read_end(log->store);
     log->end = position_of(log->next - 1);
     return err;
@@ -294,6 +303,8 @@ enum err event_log_open(const struct queue_config *config,
                               EVENTS_DBS, &log->store);
 
     free(dir);
+    if (err == OK)
+        err = identity_check(config, 0, log->store);
     if (err == OK)
         err = read_next(log);
     if (err != OK) {

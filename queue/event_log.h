@@ -37,8 +37,10 @@ struct event_log {
     struct shard_view **shards; // for the trim; opened when first needed
 };
 
-// The next event's number, from the database.
+// The next event's number, in the database.
 MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
+MUST_CHECK enum err event_put_next(struct store *s, MDB_txn *txn,
+                                   uint64_t number);
 
 // Starts what is wanted, a trim or the next batch, if the worker is free.
 void event_log_start_trim(struct event_log *log);

@@ -26,4 +26,8 @@ MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
 MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
                                  struct str name, struct buf *key);
 
+// Sees to it that new hooks get numbers behind `at_least`; `last` is what it was.
+MUST_CHECK enum err hooks_raise_last(struct store *s, MDB_txn *txn,
+                                     uint64_t at_least, uint64_t *last);
+
 #endif

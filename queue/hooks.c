@@ -11,6 +11,7 @@
 #include "common/codec.h"
 #include "common/mem.h"
 #include "queue/hook_keys.h"
+#include "queue/identity.h"
 
 #define TOMBSTONE_MS       INT64_C(3600000)
 #define TOMBSTONES_AT_ONCE 64
@@ -30,6 +31,8 @@ static enum err open_store(const struct queue_config *config, bool read_only,
                               HOOKS_DBS, &hs->store);
 
     free(dir);
+    if (err == OK && !read_only)
+        err = identity_check(config, 1, hs->store);
     if (err != OK) {
         free(hs);
         return err;
@@ -115,6 +118,20 @@ static enum err write_last(struct hook_store *hs, MDB_txn *txn,
     put_be64(bytes + 8, last->revision);
     return put(hs, txn, HOOKS_META, str_of(last_name),
                (struct str){ (const char *)bytes, sizeof(bytes) });
+}
+
+enum err hooks_raise_last(struct store *s, MDB_txn *txn, uint64_t at_least,
+                          uint64_t *last_no)
+{
+    struct hook_store hs = { .store = s };
+    struct last last;
+    enum err err = read_last(&hs, txn, &last);
+
+    *last_no = last.no;
+    if (err != OK || last.no >= at_least)
+        return err;
+    last.no = at_least;
+    return write_last(&hs, txn, &last);
 }
 
 static enum err put_change(struct hook_store *hs, MDB_txn *txn,

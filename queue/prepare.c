@@ -15,6 +15,8 @@
 
 #include "common/mem.h"
 #include "queue/files.h"
+#include "queue/identity.h"
+#include "queue/log_end.h"
 #include "queue/reshard.h"
 #include "queue/schema.h"
 #include "queue/seals.h"
@@ -64,33 +66,27 @@ static enum err judge_empty(const char *dir, struct buf *why)
     return err;
 }
 
-static enum err judge_format(const char *path, struct buf *why)
+static enum err judge_format(const char *dir, struct buf *why)
 {
-    FILE *file = fopen(path, "re");
-    char name[32] = "";
-    unsigned version = 0;
-    int n;
+    struct format f;
 
-    if (file == NULL) {
-        buf_printf(why, "%s cannot be read", path);
+    if (format_read(dir, &f) != OK) {
+        buf_printf(why, "%s/FORMAT cannot be read", dir);
         return ERR_DENIED;
     }
-    // NOLINTNEXTLINE(cert-err34-c): what does not fit leaves zeros
-    n = fscanf(file, "%31s %u", name, &version);
-    fclose(file);
-    if (n != 2 || strcmp(name, FORMAT_NAME) != 0 || version == 0) {
+    if (strcmp(f.name, FORMAT_NAME) != 0 || f.version == 0) {
         buf_printf(why,
-                   "%s does not say that this is a posthorn data "
+                   "%s/FORMAT does not say that this is a posthorn data "
                    "directory",
-                   path);
+                   dir);
         return ERR_INVALID;
     }
-    if (version != FORMAT_VERSION) {
+    if (f.version != FORMAT_VERSION) {
         buf_printf(why,
                    "the data directory has format %u, this program knows %d; "
                    "use %s",
-                   version, FORMAT_VERSION,
-                   version > FORMAT_VERSION
+                   f.version, FORMAT_VERSION,
+                   f.version > FORMAT_VERSION
                        ? "a newer posthorn"
                        : "another directory: that format was never released");
         return ERR_INVALID;
@@ -124,7 +120,7 @@ static enum err explain(enum err err, const char *dir, const char *what,
 static enum err judge(const char *dir, struct buf *why)
 {
     char *path = xasprintf("%s/FORMAT", dir);
-    char text[64];
+    struct format fresh = { .has_id = false };
     enum err err;
 
     if (access(dir, R_OK | W_OK | X_OK) != 0) {
@@ -136,14 +132,14 @@ static enum err judge(const char *dir, struct buf *why)
         return ERR_DENIED;
     }
     if (file_is_there(path)) {
-        err = judge_format(path, why);
+        err = judge_format(dir, why);
     } else {
         err = judge_empty(dir, why);
         if (err == OK)
             err = judge_room(dir, why);
-        snprintf(text, sizeof(text), "%s %d\n", FORMAT_NAME, FORMAT_VERSION);
+        format_make_id(&fresh);
         if (err == OK) {
-            err = explain(file_write(dir, "FORMAT", text), dir,
+            err = explain(format_write(dir, &fresh), dir,
                           "FORMAT cannot be written", why);
         }
     }
@@ -289,10 +285,8 @@ enum err queue_n_shards(const char *data_dir, unsigned *n)
 static enum err fit_shards(const struct queue_config *config, struct buf *why)
 {
     unsigned n = 0;
-    enum err err = finish_swap(config->data_dir);
+    enum err err = queue_n_shards(config->data_dir, &n);
 
-    if (err == OK)
-        err = queue_n_shards(config->data_dir, &n);
     if (err == ERR_NOTFOUND)
         return make_deliveries(config, why);
     if (err == OK && n != config->n_shards) {
@@ -301,6 +295,33 @@ static enum err fit_shards(const struct queue_config *config, struct buf *why)
             err = finish_swap(config->data_dir);
     }
     return explain(err, config->data_dir, "dispatchers cannot be changed", why);
+}
+
+// A directory from before there were ids gets one.
+static enum err give_id(const struct queue_config *config)
+{
+    struct format f;
+    enum err err = format_read(config->data_dir, &f);
+
+    if (err != OK || f.has_id)
+        return err;
+    format_make_id(&f);
+    return format_write(config->data_dir, &f);
+}
+
+// What is there belongs together, and is as an earlier start left it.
+static enum err judge_parts(const struct queue_config *config, struct buf *why)
+{
+    unsigned n = 0;
+    enum err err = give_id(config);
+
+    if (err == OK)
+        err = finish_swap(config->data_dir);
+    if (err == OK)
+        err = queue_n_shards(config->data_dir, &n);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = identity_judge(config, n, why);
+    return explain(err, config->data_dir, "the queue cannot be read", why);
 }
 
 enum err queue_judge(const struct queue_config *config, struct buf *why)
@@ -316,6 +337,8 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
     enum err err = queue_judge(config, why);
 
     if (err == OK)
+        err = judge_parts(config, why);
+    if (err == OK)
         err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
     if (err == OK)
         err = make_environment(config, "hooks", hooks_dbs, HOOKS_DBS, why);
@@ -325,5 +348,13 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
     }
     if (err == OK)
         err = fit_shards(config, why);
+    if (err == OK) {
+        err = explain(identity_complete(config), config->data_dir,
+                      "the queue cannot be marked", why);
+    }
+    if (err == OK) {
+        err = explain(log_end_fit(config), config->data_dir,
+                      "the queue cannot be read", why);
+    }
     return err;
 }

@@ -28,7 +28,9 @@
 // folder.
 //
 // Every function returns, besides what it names: ERR_IO (the disk or the file
-// failed; the reason is logged) and ERR_CORRUPT (a damaged record).
+// failed; the reason is logged), ERR_CORRUPT (a damaged record) and, where
+// something is stored, ERR_LOST (the files were removed or replaced while in use:
+// it may be gone).
 
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -70,11 +72,13 @@ MUST_CHECK enum err queue_judge(const struct queue_config *config,
 
 // Creates what is missing, durably and atomically; finishes a change of
 // `n_shards`, moving rows to the shards that own them now; refuses a directory
-// that is not ours. Run it in a process of its own, before any role starts and
-// while none runs. On any error `why` holds a sentence for the operator.
-// ERR_DENIED: the directory cannot be written. ERR_INVALID: it is not a
-// posthorn directory, or of a newer version, or its secrets were sealed with
-// other keys. ERR_FULL: too little free space.
+// that is not ours. An event log that ends before what deliveries and hooks know
+// goes on behind that, and what is missing is noted. Run it in a process of its
+// own, before any role starts and while none runs. On any error `why` holds a
+// sentence for the operator. ERR_DENIED: the directory cannot be written.
+// ERR_INVALID: it is not a posthorn directory, or of a newer version, or its
+// secrets were sealed with other keys. ERR_CONFLICT: it is put together of
+// several, or parts of it are missing. ERR_FULL: too little free space.
 MUST_CHECK enum err queue_prepare(const struct queue_config *config,
                                   struct buf *why);
 
@@ -242,6 +246,8 @@ bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
 struct queue_report {
     uint64_t n_accepted;
     uint64_t n_unmatched; // accepted, not passed by some shard's cursor yet
+    uint64_t n_missing;   // accepted, and lost by the log before a start
+    uint64_t n_without;   // due and dead ones, of such events
     int64_t matched, delivered, cancelled, dead_expired, dead, pending;
     uint64_t n_hooks;
     uint64_t n_faults; // damaged records, rows without event, wrong counts
@@ -283,10 +289,15 @@ MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);
 
 // --- upkeep ----------------------------------------------------------------
 
-// Removes the reader slots of processes that died. Every process that opened
+// Removes the reader slots of processes that died, and looks whether the files
+// that this process has open are still in their place. Every process that opened
 // something calls it every second: a dead reader pins pages, and the file
 // grows.
 void queue_upkeep(void);
+
+// Whether all of them were in their place when last looked at: by the upkeep,
+// and after each commit.
+bool queue_is_in_place(void);
 
 // Gives back the memory of database pages read so far (they stay in the page
 // cache). Call it every second or so: it acts only when there is much.

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/files.h"
+#include "queue/identity.h"
 #include "queue/shard.h"
 
 #define ROWS_AT_ONCE 2000 // of a transaction
@@ -328,17 +329,22 @@ static enum err share_counts(struct move *m)
     return err;
 }
 
-static enum err write_states(struct move *m)
+// With what each is: the directory has its name when they have theirs.
+static enum err write_states(struct move *m, const struct queue_config *config)
 {
-    enum err err = OK;
+    struct format format;
+    enum err err = format_read(config->data_dir, &format);
 
     for (unsigned k = 0; k < m->n_new && err == OK; k++) {
+        struct part part = part_of(config, k + 2);
         MDB_txn *txn;
 
         m->state[k].stats_from = m->state[k].next_no;
         err = txn_of(m, k, &txn);
         if (err == OK)
             err = shard_put_state(m->fresh[k], txn, &m->state[k]);
+        if (err == OK)
+            err = identity_put(m->fresh[k], txn, &part, format.id);
         if (err == OK)
             err = flush(m, k);
     }
@@ -418,7 +424,7 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
     if (err == OK)
         err = share_counts(m);
     if (err == OK)
-        err = write_states(m);
+        err = write_states(m, config);
     if (err == OK)
         err = file_rename(config->data_dir, "deliveries.tmp", "deliveries.new");
     free(m); // the environments stay open until the process ends

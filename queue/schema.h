@@ -1,12 +1,18 @@
 // schema.h — what lies on disk, byte by byte.
 //
-// DATA_DIR/FORMAT            "posthorn 4\n"
+// DATA_DIR/FORMAT            "posthorn 4\nid <32 hex digits>\ncomplete\n"; the id
+//                            is random; complete: each environment has "self"
 // DATA_DIR/events/           LMDB, written by ingest
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
 //   key_times   at_us(8) key(16)               -> nothing
 //   stacks      org 0 project 0 stack          -> nothing; as in hooks
 //   meta        "next"                         -> position(8) of the next event
+//               "missing"                      -> from(8) to(8) of events that
+//                                                 the log lost, again and again
+//               "self"                         -> id of FORMAT(16) shard(8)
+//                                                 number of shards(8); both are
+//                                                 0 here and in hooks
 // DATA_DIR/deliveries/K/     LMDB, written by dispatcher K
 //   due         hook(8) due_at_ms(8) position(8) -> due record
 //   dead        hook(8) position(8)            -> dead record
@@ -23,6 +29,7 @@
 //   replays     replay id(16) hook(8)          -> replay record
 //   needed      position / 64 (8)              -> n(8) due and dead rows there
 //   meta        "state"                        -> state record
+//               "self"                         -> as in events
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks
@@ -31,6 +38,7 @@
 //                                                 are empty for the org itself
 //   meta        "last"                         -> last no(8), last revision(8)
 //               "seal"                         -> a known text, sealed
+//               "self"                         -> as in events
 //   tokens      SHA-256 of the token(32)       -> token record
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pulse.h"
+#include "queue/identity.h"
 
 static char state_name[] = "state";
 
@@ -537,6 +538,8 @@ enum err shard_open(const struct queue_config *config, unsigned k,
     MDB_txn *txn;
 
     free(dir);
+    if (err == OK)
+        err = identity_check(config, k + 2, s->store);
     if (err == OK)
         err = store_read(s->store, &txn);
     if (err == OK) {

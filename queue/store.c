@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "queue/queue.h"
 
 #define READERS_MAX         512
@@ -79,11 +81,60 @@ static enum err open_dbs(struct store *s, const char *const *names,
     return store_err(s, rc, "open databases");
 }
 
+// --- place ---
+
+static struct file_place place_of(const char *dir, const char *name)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    struct file_place place = { 0 };
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        place = (struct file_place){ st.st_dev, st.st_ino };
+    free(path);
+    return place;
+}
+
+// A file that is open keeps its number, so no other file can have the same.
+static bool is_same(struct file_place a, struct file_place b)
+{
+    return a.device == b.device && a.number == b.number;
+}
+
+bool store_is_in_place(struct store *s)
+{
+    bool is_displaced = !is_same(place_of(s->path, "data.mdb"), s->data_file) ||
+                        !is_same(place_of(s->path, "lock.mdb"), s->lock_file);
+
+    if (atomic_exchange(&s->is_displaced, is_displaced) != is_displaced) {
+        log_warn(is_displaced
+                     ? "files of the queue were removed or replaced while the "
+                       "engine runs; put them back, or stop the engine"
+                     : "files of the queue are back in their place",
+                 "path=%s", log_quote(str_of(s->path)));
+    }
+    return !is_displaced;
+}
+
+bool queue_is_in_place(void)
+{
+    for (struct store *s = stores; s != NULL; s = s->next) {
+        if (atomic_load(&s->is_displaced))
+            return false;
+    }
+    return true;
+}
+
+// --- opening ---
+
+// One of this path whose files have another name by now is another one.
 static struct store *find_open(const char *dir)
 {
+    struct file_place data = place_of(dir, "data.mdb");
     struct store *s = stores;
 
-    while (s != NULL && strcmp(s->path, dir) != 0)
+    while (s != NULL &&
+           (strcmp(s->path, dir) != 0 || !is_same(s->data_file, data)))
         s = s->next;
     return s;
 }
@@ -122,6 +173,8 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         return ERR_NOTFOUND;
     if (rc != 0)
         return store_err(s, rc, "open");
+    s->data_file = place_of(dir, "data.mdb");
+    s->lock_file = place_of(dir, "lock.mdb");
     mdb_reader_check(s->env, &dead); // a failure shows at the next use
     err = open_dbs(s, names, n_names);
     if (err != OK)
@@ -164,7 +217,9 @@ enum err store_write(struct store *s, MDB_txn **txn)
 
 enum err store_commit(struct store *s, MDB_txn *txn)
 {
-    return store_err(s, mdb_txn_commit(txn), "commit");
+    enum err err = store_err(s, mdb_txn_commit(txn), "commit");
+
+    return err == OK && !store_is_in_place(s) ? ERR_LOST : err;
 }
 
 enum err store_usage(struct store *s, MDB_txn *txn, uint64_t *n_bytes)
@@ -211,6 +266,8 @@ enum err store_usage_now(struct store *s, uint64_t *n_bytes)
 
 void queue_upkeep(void)
 {
+    int64_t n_displaced = 0;
+
     for (struct store *s = stores; s != NULL; s = s->next) {
         int dead = 0;
 
@@ -218,7 +275,9 @@ void queue_upkeep(void)
             log_debug("dead readers removed", "path=%s n=%d",
                       log_quote(str_of(s->path)), dead);
         }
+        n_displaced += !store_is_in_place(s);
     }
+    metrics_gauge(GAUGE_DISPLACED, n_displaced);
 }
 
 static uint64_t resident_file_bytes(void)

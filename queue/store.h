@@ -7,8 +7,10 @@
 #define QUEUE_STORE_H
 
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "common/str.h"
@@ -22,7 +24,12 @@ struct store {
     char *path; // owned, for messages
     uint64_t map_bytes;
     bool is_read_only;
-    struct store *next; // all of this process, for the upkeep
+    struct file_place {
+        dev_t device;
+        ino_t number;
+    } data_file, lock_file;   // as they were opened
+    atomic_bool is_displaced; // store_is_in_place() said so last
+    struct store *next;       // all of this process, for the upkeep
 };
 
 // The map of an environment of deliveries. Quotas stop the intake long before
@@ -50,9 +57,14 @@ MUST_CHECK enum err store_read(struct store *s, MDB_txn **txn);
 void store_read_end(struct store *s);
 
 // A write transaction; any one thread at a time. Commit consumes it also when
-// it fails; then nothing has changed.
+// it fails; then nothing has changed. ERR_LOST: it is committed, into files that
+// were removed or replaced before it ended: nobody may be told that it is stored.
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
+
+// Whether the environment's files are still the ones under its path; from any
+// thread. A change is logged. Two calls of stat(), a few microseconds.
+bool store_is_in_place(struct store *s);
 
 // Bytes in use: the file's pages less the free ones.
 MUST_CHECK enum err store_usage(struct store *s, MDB_txn *txn,

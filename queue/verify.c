@@ -13,6 +13,8 @@
 #include "common/codec.h"
 #include "common/mem.h"
 #include "queue/event_log.h"
+#include "queue/identity.h"
+#include "queue/log_end.h"
 #include "queue/shard.h"
 
 #define SHOW_EVERY 4096
@@ -25,6 +27,9 @@ struct check {
     struct position *wanted; // events that due rows need, collected first
     size_t n_wanted, room;
     struct position least_cursor;
+    uint64_t known; // the greatest number of an event that shards know
+    struct missing missing[MISSING_MAX];
+    size_t n_missing;
     uint64_t n_needed; // of the shard at hand, by its counts
     queue_progress on_progress;
     uint64_t n_done, n_total;
@@ -210,8 +215,13 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
 {
     struct shard_state state;
     struct shard_counts counts;
-    enum err err = shard_read_state(s, txn, &state);
+    uint64_t known = 0;
+    enum err err = log_end_of_shard(s, txn, &known);
 
+    if (known > c->known)
+        c->known = known;
+    if (err == OK)
+        err = shard_read_state(s, txn, &state);
     if (err == ERR_CORRUPT) {
         fault(c, "deliveries %u: the state record is damaged", k);
         return OK;
@@ -300,7 +310,10 @@ static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
         MDB_val val;
         int rc = mdb_get(txn, s->dbs[EVENTS_EVENTS], &key, &val);
 
-        if (rc == MDB_NOTFOUND) {
+        if (rc == MDB_NOTFOUND && missing_has(c->missing, c->n_missing,
+                                              position_number(c->wanted[i]))) {
+            c->report->n_without++;
+        } else if (rc == MDB_NOTFOUND) {
             fault(c,
                   "a delivery is due or dead of event %" PRIu64
                   ", which is not there",
@@ -310,6 +323,18 @@ static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
         }
     }
     return OK;
+}
+
+static enum err read_missing(struct check *c, struct store *s, MDB_txn *txn)
+{
+    enum err err = missing_get(s, txn, c->missing, &c->n_missing);
+
+    if (err == ERR_CORRUPT) {
+        fault(c, "events: the list of missing events is damaged");
+        return OK;
+    }
+    c->report->n_missing = missing_sum(c->missing, c->n_missing);
+    return err;
 }
 
 static enum err check_events(struct check *c)
@@ -328,16 +353,22 @@ static enum err check_events(struct check *c)
         return err;
     err = event_next(s, txn, &next);
     if (err == OK)
+        err = read_missing(c, s, txn);
+    if (err == OK)
         err = each(c, s, txn, EVENTS_EVENTS, 0, on_event);
     if (err == OK)
         err = check_wanted(c, s, txn);
     store_read_end(s);
     c->report->n_accepted = next - 1;
-    if (position_number(c->least_cursor) > next - 1) {
-        fault(c, "a cursor is past the end of the event log");
-    } else {
-        c->report->n_unmatched = next - 1 - position_number(c->least_cursor);
+    if (c->known >= next) {
+        fault(c,
+              "the event log ends at event %" PRIu64
+              ", but deliveries know events up to %" PRIu64 ": %" PRIu64
+              " are missing. The next start goes on behind them",
+              next - 1, c->known, c->known - next + 1);
     }
+    if (position_number(c->least_cursor) < next)
+        c->report->n_unmatched = next - 1 - position_number(c->least_cursor);
     return err;
 }
 
@@ -401,6 +432,22 @@ static void count_all(struct check *c)
     }
 }
 
+// That its parts belong together; what does not is read all the same.
+static enum err check_identity(struct check *c)
+{
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    err = identity_judge(c->config, c->config->n_shards, &why);
+    if (err == ERR_CONFLICT) {
+        fault(c, "%s", buf_cstr(&why));
+        err = OK;
+    }
+    buf_clear(&why);
+    return err;
+}
+
 enum err queue_verify(const struct queue_config *config,
                       void (*on_fault)(void *data, const char *what),
                       queue_progress on_progress, void *data,
@@ -414,6 +461,7 @@ enum err queue_verify(const struct queue_config *config,
     enum err err = OK;
 
     memset(out, 0, sizeof(*out));
+    err = check_identity(&c);
     if (on_progress != NULL)
         count_all(&c);
     for (unsigned k = 0; k < config->n_shards && err == OK; k++)
