@@ -75,6 +75,14 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
     return fd;
 }
 
+// Whether what is connected next may not be a kept connection.
+static void want_fresh(struct transfer *t, bool wants)
+{
+    if (wants != t->wants_fresh)
+        SET(t->easy, CURLOPT_FRESH_CONNECT, wants ? 1L : 0L);
+    t->wants_fresh = wants;
+}
+
 // CURLOPT_PREREQFUNCTION: also of connections that were kept, and may have been
 // made when the rules were others.
 // NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
@@ -90,10 +98,13 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
 
     (void)local;
     (void)local_port;
+    want_fresh(t, true); // if libcurl tries again by itself
     if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
         address = (const struct sockaddr *)&v4;
     } else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
         address = (const struct sockaddr *)&v6;
+    } else if (*peer == '\0') {
+        t->was_gone = true;
     } else {
         t->was_blocked = true; // what is it?
     }
@@ -129,7 +140,7 @@ static void leave_inflight(struct transfer *t)
 // A kept connection that dies before it answered a byte was most likely closed
 // by the receiver while it rested, before it saw the request: one more try, on a
 // fresh one. Once there is a byte, nobody knows what was done with the request.
-// (libcurl itself does the same where the connection was closed, not reset.)
+// (libcurl itself does the same where it finds out by reading.)
 static bool was_stale(const struct transfer *t, CURLcode code)
 {
     long n_new_connections = 0;
@@ -148,7 +159,7 @@ static void try_again(struct transfer *t)
 
     t->is_second_try = true;
     t->message[0] = '\0';
-    SET(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    want_fresh(t, true);
     curl_multi_remove_handle(t->owner->multi, t->easy);
     code = curl_multi_add_handle(t->owner->multi, t->easy);
     if (code != CURLM_OK) {
@@ -370,8 +381,7 @@ static struct transfer *take_transfer(struct transfers *ts)
 
 static void forget_last(struct transfer *t)
 {
-    if (t->is_second_try)
-        SET(t->easy, CURLOPT_FRESH_CONNECT, 0L);
+    want_fresh(t, false);
     t->is_second_try = false;
     if (t->n_length_headers > 0 || t->has_encoding_header)
         SET(t->easy, CURLOPT_FORBID_REUSE, 0L); // it may have been set
@@ -383,6 +393,7 @@ static void forget_last(struct transfer *t)
     t->has_header_block = false;
     t->is_truncated = false;
     t->was_blocked = false;
+    t->was_gone = false;
     t->is_ours = false;
     t->message[0] = '\0';
     buf_reset(&t->response_headers);

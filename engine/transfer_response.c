@@ -131,7 +131,7 @@ static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
 
 // --- the outcome ---
 
-static enum error_class class_of(CURLcode code)
+static enum error_class class_of_code(CURLcode code)
 {
     switch ((int)code) { // libcurl's list is open: others are protocol
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -144,6 +144,7 @@ static enum error_class class_of(CURLcode code)
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
@@ -163,12 +164,38 @@ static enum error_class class_of(CURLcode code)
     }
 }
 
-static int64_t time_of(CURL *easy, CURLINFO which)
+// libcurl finds out who the peer is once connection and handshake are made.
+static bool ended_at_once(const struct transfer *t)
 {
-    curl_off_t us = 0;
+    return t->was_gone ||
+           str_starts(str_of(t->message), STR("getpeername() failed"));
+}
 
-    curl_easy_getinfo(easy, which, &us);
-    return us;
+// With TLS 1.3 a receiver refuses the client's certificate, or that there is none,
+// after the client's part of the handshake: libcurl then speaks of a failed read, and
+// quotes the library. An end without the library's goodbye is none of its faults.
+static bool is_tls_fault(const struct transfer *t)
+{
+    if (ended_at_once(t))
+        return str_starts(str_of(t->copy.at), STR("https:"));
+    return strstr(t->message, " alert ") != NULL ||
+           (strstr(t->message, "SSL routines") != NULL &&
+            strstr(t->message, "unexpected eof") == NULL);
+}
+
+static enum error_class class_of(const struct transfer *t, CURLcode code)
+{
+    enum error_class error = t->was_gone ? ERROR_RESET : class_of_code(code);
+
+    return error == ERROR_RESET && is_tls_fault(t) ? ERROR_TLS : error;
+}
+
+static int64_t figure_of(CURL *easy, CURLINFO which)
+{
+    curl_off_t n = 0;
+
+    curl_easy_getinfo(easy, which, &n);
+    return n;
 }
 
 static struct timing timing_of(const struct transfer *t)
@@ -177,11 +204,11 @@ static struct timing timing_of(const struct transfer *t)
 
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_new_connections);
     return (struct timing){
-        .dns_us = time_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
-        .connect_us = time_of(t->easy, CURLINFO_CONNECT_TIME_T),
-        .tls_us = time_of(t->easy, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte_us = time_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T),
-        .total_us = time_of(t->easy, CURLINFO_TOTAL_TIME_T),
+        .dns_us = figure_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
+        .connect_us = figure_of(t->easy, CURLINFO_CONNECT_TIME_T),
+        .tls_us = figure_of(t->easy, CURLINFO_APPCONNECT_TIME_T),
+        .first_byte_us = figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T),
+        .total_us = figure_of(t->easy, CURLINFO_TOTAL_TIME_T),
         .reused_connection = t->has_header_block && n_new_connections == 0,
     };
 }
@@ -195,6 +222,8 @@ static struct str message_of(const struct transfer *t, CURLcode code,
     bool is_safe = error != ERROR_PROTOCOL && t->message[0] != '\0';
     struct str text = str_of(is_safe ? t->message : curl_easy_strerror(code));
 
+    if (is_safe && ended_at_once(t))
+        text = STR("the receiver closed the connection as soon as it was made");
     if (text.n_bytes > ERROR_MESSAGE_MAX_BYTES)
         text.n_bytes = ERROR_MESSAGE_MAX_BYTES;
     return text;
@@ -207,13 +236,23 @@ static bool is_ours(const struct transfer *t, CURLcode code)
     // Once something was answered, it is the answer that was too much: libcurl
     // calls a header line that is too long a want of memory.
     if (code == CURLE_OUT_OF_MEMORY)
-        return time_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T) == 0;
+        return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T) == 0;
     if (code == CURLE_FAILED_INIT || code == CURLE_BAD_FUNCTION_ARGUMENT)
         return true;
     if (code != CURLE_COULDNT_CONNECT)
         return false;
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &reason);
     return t->is_ours || reason == EADDRNOTAVAIL; // no local port is left
+}
+
+// A body that came to its end, whatever became of the request behind it.
+static bool is_whole(const struct transfer *t)
+{
+    curl_off_t n_promised = -1;
+
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n_promised);
+    return n_promised >= 0 &&
+           figure_of(t->easy, CURLINFO_SIZE_DOWNLOAD_T) == n_promised;
 }
 
 static void judge(const struct transfer *t, CURLcode code,
@@ -224,10 +263,11 @@ static void judge(const struct transfer *t, CURLcode code,
     if (t->has_header_block) {
         curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
         outcome->response_code = (uint16_t)status;
-        outcome->truncated = t->is_truncated || code != CURLE_OK;
+        outcome->truncated =
+            t->is_truncated || (code != CURLE_OK && !is_whole(t));
         return;
     }
-    outcome->error = class_of(code);
+    outcome->error = class_of(t, code);
     outcome->error_message = message_of(t, code, outcome->error);
     if (t->was_blocked && (outcome->error == ERROR_CONNECT ||
                            code == CURLE_ABORTED_BY_CALLBACK)) {
