@@ -395,6 +395,37 @@ static bool note_made(struct importing *im, const struct line *l,
     return true;
 }
 
+// What puts it back. Members that are printed only when they are set, and were
+// not, are taken away.
+static char *before_of(const struct buf *before)
+{
+    static const char *const members[] = {
+        "retrySchedule", "timeout",  "maxInFlight", "rateLimit",
+        "ordered",       "orderKey", "paused",
+    };
+    struct json *json = NULL;
+    struct buf out;
+    char *text;
+
+    buf_init(&out, 0);
+    buf_put_str(&out, buf_str(before));
+    if (json_parse(buf_str(before), &json_default_limits, &json, NULL) == OK &&
+        out.n_bytes > 0 && out.at[out.n_bytes - 1] == '}') {
+        out.n_bytes--;
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+            if (json_get(json_root(json), members[i]) == NULL)
+                buf_printf(&out, ",\"%s\":null", members[i]);
+        }
+        if (json_get(json_root(json), "headers") == NULL)
+            buf_puts(&out, ",\"headers\":{}");
+        buf_putc(&out, '}');
+    }
+    json_free(json);
+    text = xstrdup(buf_cstr(&out));
+    buf_clear(&out);
+    return text;
+}
+
 static bool update(struct importing *im, const struct line *l)
 {
     char *path =
@@ -407,7 +438,7 @@ static bool update(struct importing *im, const struct line *l)
     is_good = call(im, "GET", path, STR_EMPTY, &before) == OK &&
               call(im, "PATCH", path, buf_str(&l->hook), &answer) == OK;
     if (is_good) {
-        note(im, path, xstrdup(buf_cstr(&before)));
+        note(im, path, before_of(&before));
         im->n_updated++;
     } else {
         free(path);

@@ -36,6 +36,7 @@ static const struct field {
     { "filters", "filters", "events", FIELD_LIST },
     { "groups", "groups", NULL, FIELD_LIST },
     { "active", "active", "active", FIELD_BOOL },
+    { "paused", "paused", "paused", FIELD_BOOL },
     { "secret-file", "secret", NULL, FIELD_FILE },
     { "header", "headers", "headers", FIELD_HEADER },
     { "retry-schedule", "retrySchedule", "retrySchedule", FIELD_LIST },
@@ -253,9 +254,15 @@ static void put_row(struct table *t, const struct json_value *hook)
 {
     bool is_akinon = json_get(hook, "_id") != NULL;
     bool is_active = json_bool(json_get(hook, "active"));
+    bool is_paused = is_active && json_bool(json_get(hook, "paused"));
 
     table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
-    table_put(t, is_active ? STR("yes") : STR("no"), is_active ? GREEN : DIM);
+    if (is_paused) {
+        table_put(t, STR("paused"), YELLOW);
+    } else {
+        table_put(t, is_active ? STR("yes") : STR("no"),
+                  is_active ? GREEN : DIM);
+    }
     table_put(t, json_str(json_get(hook, is_akinon ? "name" : "displayName")),
               PLAIN);
     table_put(t, text_of(hook, "payloadUrl", "url"), PLAIN);
@@ -302,14 +309,17 @@ static const struct verb {
     const char *method;
     const char *suffix; // of the path
     bool wants_hook, is_new, is_change, is_table;
+    const char *body; // of a change that needs no options
 } verbs[] = {
-    { "create", "POST", "", false, true, false, true },
-    { "list", "GET", "", false, false, false, true },
-    { "get", "GET", "", true, false, false, false },
-    { "update", "PATCH", "", true, false, true, true },
-    { "delete", "DELETE", "", true, false, false, false },
-    { "ping", "POST", "/ping", true, false, false, false },
-    { "status", "GET", "/status", true, false, false, false },
+    { "create", "POST", "", false, true, false, true, NULL },
+    { "list", "GET", "", false, false, false, true, NULL },
+    { "get", "GET", "", true, false, false, false, NULL },
+    { "update", "PATCH", "", true, false, true, true, NULL },
+    { "pause", "PATCH", "", true, false, false, true, "{\"paused\":true}" },
+    { "resume", "PATCH", "", true, false, false, true, "{\"paused\":false}" },
+    { "delete", "DELETE", "", true, false, false, false, NULL },
+    { "ping", "POST", "/ping", true, false, false, false, NULL },
+    { "status", "GET", "/status", true, false, false, false, NULL },
 };
 
 static int run(const struct options *o, const struct verb *verb)
@@ -326,6 +336,8 @@ static int run(const struct options *o, const struct verb *verb)
         client_put_segment(&path, o->place.hook);
     buf_puts(&path, verb->suffix);
     what.path = buf_cstr(&path);
+    if (verb->body != NULL)
+        buf_puts(&body, verb->body);
     if ((!verb->is_new && !verb->is_change) ||
         put_body(o, verb->is_new, &body) == OK) {
         what.body = buf_str(&body);

@@ -32,7 +32,7 @@ struct engine_figures {
     struct role_figures roles[ROLES_MAX];
     size_t n_roles;
     double accepted, delivered, retried, died, due, dead, queue_bytes,
-        in_flight;
+        in_flight, paused;
 };
 
 static struct role_figures *role_of(struct engine_figures *e, const char *name,
@@ -80,6 +80,7 @@ static void take_line(struct engine_figures *e, const char *line)
         { "posthorn_deliveries_dead", "", &e->dead },
         { "posthorn_queue_bytes", "", &e->queue_bytes },
         { "posthorn_attempts_in_flight", "", &e->in_flight },
+        { "posthorn_hooks_paused", "", &e->paused },
     };
 
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
@@ -112,9 +113,9 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready)
     }
     printf("],\"accepted\":%.0f,\"delivered\":%.0f,\"retried\":%.0f,"
            "\"died\":%.0f,\"pending\":%.0f,\"dead\":%.0f,\"inFlight\":%.0f,"
-           "\"queueBytes\":%.0f}\n",
+           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f}\n",
            e->accepted, e->delivered, e->retried, e->died, e->due, e->dead,
-           e->in_flight, e->queue_bytes);
+           e->in_flight, e->queue_bytes, e->paused);
 }
 
 static void print_engine(const struct engine_figures *e, bool is_ready)
@@ -147,6 +148,8 @@ static void print_engine(const struct engine_figures *e, bool is_ready)
            "%.0f in flight, %.0f dead letters, %s stored\n",
            e->accepted, e->delivered, e->retried, e->died, e->due, e->in_flight,
            e->dead, buf_cstr(&text));
+    if (e->paused > 0)
+        printf("paused webhooks: %.0f\n", e->paused);
     buf_clear(&text);
 }
 

@@ -71,6 +71,7 @@ static const struct opt hook_fields[] = {
     { "groups", "A,B", "groups of kinds",
       "stacks deployments policies environments change_requests" },
     { "active", "yes|no", "whether it gets events", "yes no" },
+    { "paused", "yes|no", "whether what it gets waits, as after pause", "yes no" },
     { "secret-file", "FILE", "what deliveries are signed with; - is standard "
       "input", "FILE" },
     { "header", "NAME: VALUE", "an extra request header; again for more", NULL },
@@ -203,11 +204,14 @@ const struct command commands[] = {
       "whole or not at all; when it is stopped it says how many were.",
       "posthorn send --org acme --kind order.created --payload '{\"n\": 1}'",
       { send_options, at_engine } },
-    { "hook", command_hook, "create|list|get|update|delete|ping|status", 1, 1,
-      "create list get update delete ping status",
+    { "hook", command_hook,
+      "create|list|get|update|pause|resume|delete|ping|status", 1, 1,
+      "create list get update pause resume delete ping status",
       "make, show, change and delete webhooks",
       "The value none takes a field away; a FILE may be - . With --akinon, "
-      "--filters are events.",
+      "--filters are events. After pause, what matches waits, and nothing is sent "
+      "but pings and redeliveries; resume sends it, in the order in which it is "
+      "due.",
       "posthorn hook create --org acme --display-name all --url "
       "https://example.com/in", { hook_fields, place, at_engine } },
     { "deliveries", command_deliveries, NULL, 0, 0, NULL,

@@ -56,6 +56,7 @@ struct pulse; // pulse.h
       "Attempts handed to senders and not settled.")                           \
     X(DUE, "posthorn_deliveries_due", "Deliveries waiting for an attempt.")    \
     X(DEAD, "posthorn_deliveries_dead", "Dead letters.")                       \
+    X(HOOKS_PAUSED, "posthorn_hooks_paused", "Webhooks that are paused.")      \
     X(QUEUE_BYTES, "posthorn_queue_bytes",                                     \
       "Bytes in use of this process's environment.")                           \
     X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \

@@ -198,6 +198,7 @@ struct dispatcher {
     struct followed **by_no; // hash table
     size_t n_by_no_mask;
     size_t n_followed;
+    size_t n_paused;
     uint64_t hooks_seen;         // revision
     struct endpoint **endpoints; // hash table
     size_t n_endpoints_mask;

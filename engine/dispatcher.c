@@ -197,6 +197,7 @@ static void on_second(void *data)
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
     }
+    metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)d->n_paused);
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
     if (!d->is_draining)

@@ -271,6 +271,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     if (f == NULL)
         return;
     match_index_remove(d->index, no);
+    d->n_paused -= followed_is_paused(f);
     health_forget(d, f);
     hook_free(f->hook);
     f->hook = NULL;
@@ -298,6 +299,8 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
 
     hook_free(f->hook);
     f->hook = hook_copy(hook);
+    d->n_paused += followed_is_paused(f);
+    d->n_paused -= was_paused;
     f->wanted_sender = sender_for(d, hook);
     take_limits(f);
     take_schedule(f);

@@ -1,6 +1,7 @@
 """A pause: what matches waits and is kept, nothing is sent, nothing is lost."""
 
 import json
+import os
 import random
 import subprocess
 import time
@@ -431,3 +432,88 @@ def test_retention_never_removes_what_waits(engine, receiver):
     assert sorted(r.id for r in requests) == sorted(ids)
     assert all(len(r.body) > 40000 for r in requests)
     assert engine.wait_settled()["cancelled"] == 0
+
+
+# --- from a terminal ---
+
+@pytest.fixture
+def posthorn(engine):
+    """Runs a command against the engine; returns what it printed."""
+    def run(*words, status=0):
+        done = subprocess.run(
+            [BINARY, *map(str, words)], capture_output=True, text=True,
+            timeout=60, env={
+                **os.environ,
+                "POSTHORN_API": f"http://127.0.0.1:{engine.api_port}",
+                "POSTHORN_INGEST": f"http://127.0.0.1:{engine.ingest_port}",
+                "POSTHORN_TOKEN": engine.token})
+        assert done.returncode == status, done.stderr
+        return done.stdout + done.stderr
+    return run
+
+
+def test_pause_and_resume_from_a_terminal(engine, receiver, posthorn):
+    place = ("--org", "acme", "--hook", "audit")
+    engine.create_hook(receiver.url(), name="other")
+    engine.create_hook(receiver.url(), name="audit")
+    assert "paused" in posthorn("hook", "pause", *place)
+    assert json.loads(posthorn("hook", "get", *place))["paused"] is True
+    assert json.loads(posthorn("hook", "status", *place))["state"] == "paused"
+    rows = {line.split()[0]: line.split()[1]
+            for line in posthorn("hook", "list", "--org", "acme").splitlines()}
+    assert (rows["audit"], rows["other"]) == ("paused", "yes")
+    wait_for(lambda: "paused webhooks: 1" in posthorn("status"), "status counts it")
+    assert json.loads(posthorn("status", "--json"))["pausedHooks"] == 1
+    shown_json = json.loads(posthorn("hook", "resume", *place, "--json"))
+    assert "paused" not in shown_json
+    posthorn("hook", "update", *place, "--paused", "yes")
+    assert json.loads(posthorn("hook", "get", *place))["paused"] is True
+    posthorn("hook", "update", *place, "--paused", "no")
+    assert "paused" not in json.loads(posthorn("hook", "get", *place))
+    posthorn("hook", "create", "--org", "acme", "--display-name", "x", "--url",
+             receiver.url(), "--name", "born", "--paused", "yes")
+    assert shown(engine, "/api/orgs/acme/hooks/born")["paused"] is True
+    assert "must be yes or no" in posthorn(
+        "hook", "update", *place, "--paused", "maybe", status=1)
+    assert "--hook is missing" in posthorn("hook", "pause", "--org", "acme",
+                                           status=2)
+    akinon = create_akinon(engine, receiver.url()).split("/")
+    place = ("--akinon", "--org", akinon[2], "--project", akinon[4],
+             "--hook", akinon[-1])
+    assert "paused" in posthorn("hook", "pause", *place)
+    assert "paused" not in posthorn("hook", "resume", *place)
+
+
+def test_export_import_and_backup_carry_a_pause(engine, receiver, posthorn,
+                                                make_engine, tmp_path):
+    hook = engine.create_hook(receiver.url(), name="audit", paused=True)
+    ids = post(engine, 20)
+    wait_pending(engine, 20)
+    file = tmp_path / "hooks.jsonl"
+    posthorn("export", "--data-dir", engine.data_dir, "--output", file)
+    assert engine.api("DELETE", hook).status == 204
+    posthorn("import", file)
+    assert shown(engine, hook)["paused"] is True
+    # An import that is undone leaves the others as they were.
+    resume(engine, hook)
+    bad = json.loads(file.read_text())
+    bad["hook"]["payloadUrl"] = "ftp://x/"
+    with open(file, "a") as out:
+        out.write(json.dumps(bad) + "\n")
+    assert "nothing is imported" in posthorn(
+        "import", file, "--on-conflict", "update", status=1)
+    assert "paused" not in shown(engine, hook)
+    # What waits comes back with the backup, and waits.
+    pause(engine, hook)
+    ids = post(engine, 20)
+    wait_pending(engine, 20)
+    posthorn("backup", tmp_path / "copy", "--data-dir", engine.data_dir)
+    other = make_engine(data_dir=str(tmp_path / "copy"))
+    other.data_dir = tmp_path / "copy"
+    other.start()
+    assert status_of(other, hook)["state"] == "paused"
+    wait_pending(other, 20)
+    assert receiver.got() == []
+    resume(other, hook)
+    assert sorted(r.id for r in receiver.wait(20)) == sorted(ids)
+    assert other.wait_settled()["delivered"] == 20
