@@ -34,6 +34,7 @@ struct pulse; // pulse.h
     X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")   \
     X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",   \
       "")                                                                     \
+    X(REFUSED_DISK, "posthorn_events_refused_total{reason=\"disk\"}", "")     \
     X(EVENTS_MATCHED, "posthorn_events_matched_total",                        \
       "Events read from the log and compared with the hooks.")                \
     X(DELIVERIES_MATCHED, "posthorn_deliveries_matched_total",                \

@@ -109,9 +109,9 @@ static char process_state(int64_t pid)
     return state;
 }
 
-static void put_silence(struct buf *why, size_t slot, int64_t silent_us)
+void pulse_put_silence(size_t slot, struct buf *why)
 {
-    long long seconds = silent_us / 1000000;
+    long long seconds = pulse_silent_us(slot) / 1000000;
 
     switch (process_state(metrics_gauge_of(slot, GAUGE_PID))) {
     case 'T':
@@ -144,7 +144,7 @@ static bool does_turn(size_t slot, struct buf *why)
     if (why == NULL)
         return false;
     if (silent_us > PULSE_LATE_US) {
-        put_silence(why, slot, silent_us);
+        pulse_put_silence(slot, why);
     } else if (waited_us > PULSE_LATE_US) {
         buf_printf(why, "has waited for the disk for %lld s",
                    (long long)waited_us / 1000000);

@@ -19,6 +19,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/pulse.h"
+#include "common/watchdog.h"
 
 #define SOURCES_MAX    64
 #define SECOND_MS      1000
@@ -325,6 +326,7 @@ static void on_beat(uv_timer_t *timer)
 {
     (void)timer;
     pulse_beat();
+    watchdog_turned();
 }
 
 static void on_term(uv_signal_t *term, int signum)
@@ -355,6 +357,7 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     confine(r->kind, &r->config);
     metrics_note_memory();
     pulse_beat();
+    watchdog_start();
     if (control_send(CONTROL_FD, &m, -1) != OK)
         log_fatal("the supervisor does not answer", "");
 }

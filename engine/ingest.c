@@ -8,7 +8,9 @@
 // If it fails: a bad request is answered with what is wrong; with no room, 503
 // and Retry-After, and nothing is stored; if the log itself is broken the
 // process ends, and whoever waits sees the connection close: he posts again,
-// under the same id.
+// under the same id. If the disk does not answer, a post that waits gets 503
+// within five seconds, which says whether it may be stored all the same, and
+// new ones get it at once.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,11 +31,16 @@
 #include "common/role.h"
 #include "engine/emission.h"
 #include "engine/intake.h"
+#include "engine/patience.h"
 #include "engine/quota.h"
 #include "engine/roles.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
 #define TRIM_EVENTS 2000 // a step
+
+// A post ends within five seconds, whatever the disk does.
+#define WAIT_MAX_US  INT64_C(4500000)
+#define DISK_HANG_US INT64_C(2000000) // then no more is taken in
 
 struct dispatcher_link {
     struct ingest *ingest;
@@ -49,7 +56,8 @@ struct ingest {
     struct http_server *server;
     struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
     struct quota quota;
-    uint64_t n_requests; // as counted so far
+    struct patience patience; // of posts, with the disk
+    uint64_t n_requests;      // as counted so far
     bool is_draining;
     bool is_server_gone;
 };
@@ -57,8 +65,10 @@ struct ingest {
 // A request from its headers to its answer.
 struct post {
     struct ingest *ingest;
-    struct http_request *request;
+    struct http_request *request; // NULL: answered, though its commit is not
+                                  // done
     struct append append;
+    struct patient patient;
     struct arena arena;
     struct intake_path path; // in the arena
     bool is_batch;
@@ -109,6 +119,13 @@ static bool judge_room(struct ingest *in, struct http_request *r)
     }
     if (!queue_is_in_place()) {
         fail_lost(r);
+        return false;
+    }
+    if (event_log_busy_us(in->log) > DISK_HANG_US) {
+        metrics_count(COUNTER_REFUSED_DISK, 1);
+        http_fail(r, 503, RETRY_AFTER,
+                  "the disk does not answer; nothing was stored, post again "
+                  "later");
         return false;
     }
     if (!in->quota.is_full)
@@ -233,16 +250,21 @@ static void put_ids(const struct post *p, struct buf *body)
         buf_puts(body, "]}");
 }
 
-static void answer_accepted(struct post *p)
+static void count_stored(const struct post *p)
 {
-    struct http_response response = { .status = 202 };
-    struct buf body;
     uint64_t n_stored = 0;
 
     for (size_t i = 0; i < p->append.n_events; i++)
         n_stored += p->append.events[i].was_stored;
     metrics_count(COUNTER_EVENTS_ACCEPTED, n_stored);
     metrics_count(COUNTER_EVENTS_REPEATED, p->append.n_events - n_stored);
+}
+
+static void answer_accepted(struct post *p)
+{
+    struct http_response response = { .status = 202 };
+    struct buf body;
+
     buf_init(&body, 0);
     put_ids(p, &body);
     response.body = buf_str(&body);
@@ -284,34 +306,69 @@ static void leave_if_drained(struct ingest *in)
         role_done(in->role);
 }
 
-static void on_appended(struct append *a, enum err err)
+static void answer(struct post *p, enum err err)
 {
-    struct post *p = a->data;
-    struct ingest *in = p->ingest;
-
     switch ((int)err) { // the others do not come from an append
     case OK:
         answer_accepted(p);
-        hint_dispatchers(in);
         break;
     case ERR_CONFLICT:
         answer_conflict(p);
-        break;
-    case ERR_FULL:
-        metrics_count(COUNTER_REFUSED_STORAGE, 1);
-        http_fail(p->request, 503, RETRY_AFTER,
-                  "there is no room to store the event; post again later");
-        quota_look(&in->quota, in->config, in->log);
         break;
     case ERR_LOST:
         fail_lost(p->request);
         break;
     default:
+        metrics_count(COUNTER_REFUSED_STORAGE, 1);
+        http_fail(p->request, 503, RETRY_AFTER,
+                  "there is no room to store the event; post again later");
+    }
+}
+
+static void on_appended(struct append *a, enum err err)
+{
+    struct post *p = a->data;
+    struct ingest *in = p->ingest;
+
+    if (err != OK && err != ERR_CONFLICT && err != ERR_FULL &&
+        err != ERR_LOST) {
         log_fatal("event log is broken", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
+    patience_end(&in->patience, &p->patient);
+    if (err == OK)
+        count_stored(p);
+    if (p->request != NULL)
+        answer(p, err);
+    if (err == OK)
+        hint_dispatchers(in);
+    if (err == ERR_FULL)
+        quota_look(&in->quota, in->config, in->log);
     post_free(p);
     leave_if_drained(in);
+}
+
+// The disk has not answered in time.
+static void on_patience_over(void *data)
+{
+    struct post *p = data;
+    struct ingest *in = p->ingest;
+    struct http_request *r = p->request;
+
+    metrics_count(COUNTER_REFUSED_DISK, 1);
+    p->request = NULL;
+    if (event_log_take_back(in->log, &p->append)) {
+        http_fail(r, 503, RETRY_AFTER,
+                  "the disk does not answer; nothing was stored, post again "
+                  "later");
+        post_free(p);
+        leave_if_drained(in);
+        return;
+    }
+    http_fail(r, 503, RETRY_AFTER,
+              "the disk does not answer, and whether the event is stored is "
+              "not known yet; post it again later: under the same id or "
+              "Idempotency-Key it is stored once");
 }
 
 static void on_request(void *data, struct http_request *r)
@@ -350,6 +407,7 @@ static void on_request(void *data, struct http_request *r)
     quota_add(&in->quota, in->config, in->log, r->body.n_bytes);
     p->append.done = on_appended;
     p->append.data = p;
+    patience_begin(&in->patience, &p->patient, p);
     event_log_append(in->log, &p->append);
 }
 
@@ -492,6 +550,8 @@ int ingest_role(unsigned index)
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
         log_fatal("event log cannot be opened", "");
     quota_look(&in->quota, in->config, in->log);
+    patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
+                  on_patience_over);
     limits.max_body_bytes = in->config->max_event_bytes;
     limits.max_connections = (unsigned)in->config->max_connections;
     limits.max_per_address = (unsigned)in->config->max_connections_per_address;

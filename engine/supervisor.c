@@ -5,6 +5,7 @@
 // neighbours a socketpair (links.c), wait for all to be ready.
 //
 // If a role dies or cannot be spawned: it is started again (child.c).
+// If a role that listens does not answer: the supervisor does (stand_in.c).
 // If the supervisor dies: the roles see their control sockets close, and end.
 // SIGTERM: ingest, dispatchers, senders, api are drained in this order, each
 // kind once the one before is gone. A second signal ends them at once.
@@ -27,6 +28,7 @@
 #include "common/role.h"
 #include "engine/child.h"
 #include "engine/links.h"
+#include "engine/stand_in.h"
 #include "engine/startup.h"
 
 #define DRAIN_GRACE_MS 10000 // past the drain timeout, before SIGKILL
@@ -49,6 +51,8 @@ struct supervisor {
     struct child children[CHILDREN_MAX];
     size_t n_children;
     struct links links;
+    struct stand_in *stand_ins[2]; // of api and ingest
+    size_t n_stand_ins;
     bool was_all_ready;
     size_t stage; // of the drain
     int exit_status;
@@ -127,6 +131,8 @@ static struct child *add_child(struct supervisor *s, enum role_kind kind,
     c->listen_fd = listen_fd;
     child_init(c, &s->owner, kind, index);
     s->n_children++;
+    if (listen_fd >= 0)
+        s->stand_ins[s->n_stand_ins++] = stand_in_new(&s->loop, c);
     return c;
 }
 
@@ -296,8 +302,11 @@ static void watch_signals(struct supervisor *s)
 
 static void on_beat(uv_timer_t *timer)
 {
-    (void)timer;
+    struct supervisor *s = timer->data;
+
     pulse_beat();
+    for (size_t i = 0; i < s->n_stand_ins; i++)
+        stand_in_look(s->stand_ins[i]);
 }
 
 static void make_page(struct supervisor *s)
@@ -311,6 +320,7 @@ static void make_page(struct supervisor *s)
     pulse_beat();
     pulse_set_state(OWN_SLOT, PULSE_READY, 0);
     uv_timer_init(&s->loop, &s->beat);
+    s->beat.data = s;
     uv_timer_start(&s->beat, on_beat, PULSE_EVERY_MS, PULSE_EVERY_MS);
 }
 

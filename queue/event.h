@@ -79,6 +79,13 @@ MUST_CHECK enum err event_log_open(const struct queue_config *config,
 // commit runs becomes the next commit (group commit).
 void event_log_append(struct event_log *log, struct append *a);
 
+// Takes back what was handed in. True: nothing of it is stored, and `done` will
+// not run. False: its commit is under way, `done` will tell.
+bool event_log_take_back(struct event_log *log, struct append *a);
+
+// How long the commit that is under way has taken so far. 0: none is.
+int64_t event_log_busy_us(const struct event_log *log);
+
 // Appends handed in and not done yet.
 size_t event_log_pending(const struct event_log *log);
 

@@ -188,7 +188,7 @@ static void on_batch_done(uv_work_t *work, int status)
 
     assert(status == 0);
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
-                       clock_mono_us() - log->batch_started_us);
+                       clock_mono_us() - log->work_started_us);
     log->batch = NULL;
     log->is_busy = false;
     if (batch_err == OK)
@@ -221,7 +221,7 @@ void event_log_start_batch(struct event_log *log)
         log->last = NULL;
     last->next = NULL;
     log->is_busy = true;
-    log->batch_started_us = clock_mono_us();
+    log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
         log_panic("no worker thread", "");
 }
@@ -251,6 +251,33 @@ void event_log_append(struct event_log *log, struct append *a)
     log->last = a;
     log->n_pending++;
     event_log_go_on(log);
+}
+
+bool event_log_take_back(struct event_log *log, struct append *a)
+{
+    struct append *before = NULL;
+
+    for (struct append *at = log->first; at != NULL; at = at->next) {
+        if (at != a) {
+            before = at;
+            continue;
+        }
+        if (before != NULL) {
+            before->next = a->next;
+        } else {
+            log->first = a->next;
+        }
+        if (log->last == a)
+            log->last = before;
+        log->n_pending--;
+        return true;
+    }
+    return false;
+}
+
+int64_t event_log_busy_us(const struct event_log *log)
+{
+    return log->is_busy ? clock_mono_us() - log->work_started_us : 0;
 }
 
 size_t event_log_pending(const struct event_log *log)

@@ -20,7 +20,7 @@ struct event_log {
     struct append *batch;
     size_t n_pending;
     enum err batch_err;
-    int64_t batch_started_us; // monotonic
+    int64_t work_started_us; // monotonic; of the batch or trim
     uint64_t next; // number of the next event; the worker's while it is busy
     struct position end; // as committed
     struct buf record;   // the worker's, as the next

@@ -278,6 +278,7 @@ void event_log_start_trim(struct event_log *log)
     log->is_trim_wanted = false;
     log->is_trimming = true;
     log->is_busy = true;
+    log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_trim, on_trimmed) != 0)
         log_panic("no worker thread", "");
 }

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -11,6 +12,9 @@ import time
 from support import ROOT, compact, free_ports, parse_metrics, wait_for
 
 BINARY = os.environ.get("POSTHORN_BINARY", str(ROOT / "build" / "posthorn"))
+# The same with faults that a test asks for (tests/faulty).
+FAULTY = os.environ.get("POSTHORN_FAULTY",
+                        str(pathlib.Path(BINARY).parent / "posthorn-faulty"))
 ROLES = ("ingest", "dispatcher", "sender", "api")
 SANITIZER = re.compile(
     r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
@@ -56,6 +60,7 @@ class Engine:
             **settings,
         }
         self.process = None
+        self.binary = BINARY
         self.check_exit = True
         self.check_books = True
 
@@ -64,7 +69,7 @@ class Engine:
     def command(self):
         sets = [f"--set={k}={v}" for k, v in self.settings.items()
                 if v is not None]
-        return [BINARY, "serve", *sets]
+        return [self.binary, "serve", *sets]
 
     def spawn(self):
         """Starts it without waiting for anything."""

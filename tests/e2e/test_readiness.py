@@ -4,11 +4,14 @@ import http.client
 import os
 import resource
 import signal
+import threading
 import time
 
 import pytest
 
-from support import wait_for
+from engine import FAULTY
+from receiver import Answer
+from support import compact, wait_for
 
 LATE_S = 20  # 5 s are promised; the machine may be busy
 
@@ -56,6 +59,23 @@ def is_back(engine, role, old_pid):
         return pid_of(engine, role) not in (0, old_pid) and engine.is_ready()
     except (OSError, http.client.HTTPException):
         return False  # it was api
+
+
+def in_threads(*calls):
+    """The results of all, run side by side."""
+    results = [None] * len(calls)
+
+    def run(i):
+        results[i] = calls[i]()
+
+    threads = [threading.Thread(target=run, args=(i,), daemon=True)
+               for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert None not in results, results
+    return results
 
 
 # --- a role that is gone ---
@@ -148,3 +168,108 @@ def test_roles_that_are_stopped_are_not_ready(engine):
     for name in names:
         assert of_role(engine, "posthorn_role_ready", name) == 1
         assert pid_of(engine, name) == pids[name]
+
+
+def test_who_listens_and_does_not_answer_is_stood_in_for(engine):
+    """Posts end with 503 while ingest is stopped, and so does /readyz while
+    api is: with the role and the reason."""
+    pids = [pid_of(engine, role) for role in ("ingest", "api")]
+    body = b"x" * 200_000  # is still on its way when the answer comes
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        replies = in_threads(
+            lambda: engine.intake(body),
+            lambda: engine.api("GET", "/readyz", token=None),
+            lambda: engine.api("GET", "/api/orgs/acme/hooks"))
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    for reply, role in zip(replies, ("ingest", "api", "api")):
+        assert reply.status == 503, reply
+        assert reply.headers["retry-after"]
+        assert reply.json()["code"] == 503
+        assert reply.json()["waitingFor"] == [role]
+        assert "has been stopped" in reply.json()["reasons"][role]
+        assert "has been stopped" in reply.json()["message"]
+    engine.wait_ready()
+    wait_for(lambda: "the role answers again" in engine.log(), "it is seen")
+    for _ in range(20):  # none of them meets the stand-in
+        engine.post_event()
+
+
+# --- a disk that hangs ---
+
+@pytest.fixture
+def faulty(make_engine, monkeypatch, tmp_path):
+    """An engine with faults, and the file that makes its disk hang."""
+    disk = tmp_path / "disk-hangs"
+    monkeypatch.setenv("FAULTY_DISK", str(disk))
+    engine = make_engine()
+    engine.binary = FAULTY
+    engine.disk = disk
+    yield engine.start()
+    disk.unlink(missing_ok=True)
+
+
+def test_a_disk_that_hangs_is_told_and_loses_nothing(faulty, receiver):
+    """Posts end with 503 that says what is known; what was posted again under
+    its id is delivered once; /readyz names who waits."""
+    faulty.create_hook(receiver.url())
+    events = [{"kind": "order.created", "payload": {"n": n},
+               "id": f"00000000-0000-4000-8000-00000000000{n}"}
+              for n in range(8)]
+
+    def post(event):
+        started = time.monotonic()
+        reply = faulty.intake(compact(event).encode())
+        reply.seconds = time.monotonic() - started
+        return reply
+
+    faulty.disk.touch()
+    replies = in_threads(*[lambda e=e: post(e) for e in events])
+    for reply in replies:
+        assert reply.status == 503, reply
+        assert reply.headers["retry-after"]
+        assert reply.seconds < 10
+    texts = [reply.json()["message"] for reply in replies]
+    n_unknown = sum("not known" in text for text in texts)
+    assert 1 <= n_unknown < 8  # what is in the commit, and what waits for it
+    assert sum("nothing was stored" in text for text in texts) == 8 - n_unknown
+    wait_reason(faulty, "ingest", "has waited for the disk for")
+    late = post(events[0])  # not even tried
+    assert late.status == 503
+    assert "nothing was stored" in late.json()["message"]
+    refused = faulty.metrics()["posthorn_events_refused_total"]
+    assert sum(v for k, v in refused.items() if 'reason="disk"' in k) == 9
+
+    faulty.disk.unlink()
+    wait_for(faulty.is_ready, "the disk is back", 30)
+    for event in events:
+        assert post(event).status == 202
+    faulty.wait_settled()
+    got = [r.id for r in receiver.got()]
+    assert sorted(got) == sorted(e["id"] for e in events)
+
+
+def test_a_dispatcher_that_waits_for_the_disk_is_named(faulty, receiver):
+    """An attempt ends while the disk hangs, so its outcome has to wait."""
+    receiver.script("/", Answer(delay=1))
+    faulty.create_hook(receiver.url())
+    faulty.post_event()
+    receiver.wait(1)
+    faulty.disk.touch()
+    wait_reason(faulty, "dispatcher.0", "has waited for the disk for")
+    faulty.disk.unlink()
+    wait_for(faulty.is_ready, "the disk is back", 30)
+    assert faulty.wait_settled()["delivered"] == 1
+    assert len(receiver.got()) == 1
+
+
+def test_a_role_that_spins_is_named(faulty, receiver):
+    hook = faulty.create_hook(receiver.url())
+    faulty.post_event("spin.match")
+    wait_reason(faulty, "dispatcher.0", "spins")
+    assert faulty.api("GET", hook).status == 200
+    assert faulty.intake(b'{"kind":"order.created","payload":{}}').status == 202
+    faulty.kill9()
