@@ -248,6 +248,7 @@ static bool count_hook(void *data, const struct hook *hook)
 static bool take_token(void *data, const struct token *token)
 {
     auth_grant_set(data, token->org, token->scopes, token->expires_at_ms);
+    auth_grant_name(data, token->id);
     return false;
 }
 

@@ -32,7 +32,7 @@ struct command {
     const char *summary; // one line
     const char *details; // the rest of its help; paragraphs of one line each
     const char *example;
-    const struct opt *options[5]; // lists; the last is NULL
+    const struct opt *options[6]; // lists; the last is NULL
 };
 
 // The table of commands; the last has no name.

@@ -29,9 +29,13 @@ static const struct opt place[] = {
 #define STATES "delivered retrying dead cancelled"
 #define ERRORS "dns connect tls timeout reset protocol status blocked gone none"
 
-static const struct opt filter[] = {
+static const struct opt state_filter[] = {
     { "state", "STATES", "delivered, retrying, dead, cancelled; several with "
       "commas", STATES },
+    { NULL, NULL, NULL, NULL },
+};
+
+static const struct opt filter[] = {
     { "error", "CLASSES", "dns, connect, tls, timeout, reset, protocol, status, "
       "blocked, gone, none", ERRORS },
     { "kind", "KINDS", "kinds of events, with commas", NULL },
@@ -99,6 +103,12 @@ static const struct opt replay_options[] = {
     { "unmatched", NULL, "events that the webhook never got; needs --since",
       NULL },
     { "no-wait", NULL, "do not wait until it has ended", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
+static const struct opt dead_options[] = {
+    { "dry-run", NULL, "count only", NULL },
+    { "limit", "N", "dead letters at most; else all", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -220,7 +230,7 @@ const struct command commands[] = {
       "now and shows each by its newest attempt: --state dead lists the dead "
       "letters. Without --hook, of all webhooks of the organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
-      { deliveries_options, filter, place, at_engine } },
+      { deliveries_options, state_filter, filter, place, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,
       "send one event to a webhook once more, now",
       "Waits for the answer and shows it.",
@@ -234,11 +244,20 @@ const struct command commands[] = {
       "schedule. A replay goes on when the engine starts again, and when nobody "
       "watches. Without --hook, of all webhooks of the organization.",
       "posthorn replay --org acme --hook audit --error timeout,connect",
-      { replay_options, filter, place, at_engine } },
+      { replay_options, state_filter, filter, place, at_engine } },
+    { "dead", command_dead, "discard", 1, 1, "discard", "clear dead letters",
+      "Settles dead letters as cancelled: all of them, unless filters say "
+      "otherwise, those that `posthorn deliveries --state dead` shows with the "
+      "same filters. What is just being sent again is left alone. A discarded "
+      "delivery can be sent again, by its id, as long as its payload is there. "
+      "Without --hook, of all webhooks of the organization, or, with --akinon, of "
+      "the project.",
+      "posthorn dead discard --org acme --hook audit --code 410 --dry-run",
+      { dead_options, filter, place, at_engine } },
     { "tail", command_tail, NULL, 0, 0, NULL, "follow deliveries as they happen",
       "One line an attempt. When the connection breaks it goes on where it was.",
       "posthorn tail --org acme --state retrying,dead",
-      { tail_options, filter, place, at_engine } },
+      { tail_options, state_filter, filter, place, at_engine } },
     { "explain", command_explain, NULL, 0, 0, NULL,
       "say which webhooks want an event, and why not",
       "With --event, also the requests that would be sent, signed as of now: those "

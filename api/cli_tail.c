@@ -59,8 +59,11 @@ static void print_row(const struct following *f)
            STR_ARG(json_str(json_get(a, "kind"))),
            STR_ARG(json_str(json_get(a, "hookName"))),
            STR_ARG(json_str(json_get(a, "id"))));
-    if (json_is(error, JSON_OBJECT))
+    if (json_is(error, JSON_OBJECT)) {
         printf("  %.*s", STR_ARG(json_str(json_get(error, "message"))));
+    } else if (json_get(a, "reason") != NULL) {
+        printf("  %.*s", STR_ARG(json_str(json_get(a, "reason"))));
+    }
     putchar('\n');
     fflush(stdout);
     buf_clear(&text);

@@ -62,6 +62,8 @@ static void put_record(const struct attempt *a, struct str payload,
 
 static void put_error(const struct attempt *a, struct buf *out)
 {
+    if (attempt_is_end(a))
+        put_text(out, "reason", a->error_message);
     if (a->error == ERROR_NONE) {
         buf_puts(out, ",\"error\":null");
         return;

@@ -324,7 +324,8 @@ static enum err read_items(const struct json_value *v, const char *key,
                    ? OK
                    : refuse(key, v, allowed, why);
     }
-    if (!json_is(v, JSON_ARRAY))
+    // An empty list would be as good as none, and choose everything.
+    if (!json_is(v, JSON_ARRAY) || json_size(v) == 0)
         return refuse(key, v, allowed, why);
     while ((item = json_next(&it, NULL)) != NULL) {
         if (!json_is(item, JSON_STRING) || take(f, json_str(item)) != OK)

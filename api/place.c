@@ -37,13 +37,18 @@ bool place_read(const struct args *a, bool wants_hook, struct place *out)
     return fault == NULL;
 }
 
+static void put_project(const struct place *p, struct buf *path)
+{
+    buf_puts(path, "/organizations");
+    client_put_segment(path, p->org);
+    buf_puts(path, "/projects");
+    client_put_segment(path, p->project);
+}
+
 void place_put_hooks(const struct place *p, struct buf *path)
 {
     if (p->is_akinon) {
-        buf_puts(path, "/organizations");
-        client_put_segment(path, p->org);
-        buf_puts(path, "/projects");
-        client_put_segment(path, p->project);
+        put_project(p, path);
         buf_puts(path, "/settings/webhooks");
         return;
     }
@@ -65,6 +70,10 @@ void place_put_owner(const struct place *p, struct buf *path)
     if (p->hook != NULL) {
         place_put_hooks(p, path);
         client_put_segment(path, p->hook);
+        return;
+    }
+    if (p->is_akinon) {
+        put_project(p, path);
         return;
     }
     buf_puts(path, "/api/orgs");

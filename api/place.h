@@ -19,7 +19,7 @@ bool place_read(const struct args *a, bool wants_hook, struct place *out);
 
 // Appends the path of the place's hooks.
 void place_put_hooks(const struct place *p, struct buf *path);
-// Of its hook; without one, of its organization.
+// Of its hook; without one, of its organization, or with --akinon of its project.
 void place_put_owner(const struct place *p, struct buf *path);
 
 #endif

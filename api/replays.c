@@ -9,177 +9,36 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "api/delivery_query.h"
 #include "api/manual.h"
+#include "api/selection.h"
 #include "api/server.h"
 #include "common/crypto.h"
 #include "common/log.h"
 
 #define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
-#define RATE_MAX         1000000
 #define LIST_MAX         1000
 
-// --- the body ---
+// --- creating ---
 
-struct reading {
-    struct call *call;
-    struct replay replay;
-    bool is_dry;
-    bool has_state;
-    struct buf ids;
-    struct buf why;
-};
-
-static bool refuse(struct reading *r, const char *key, const char *allowed)
+static bool judge(struct selection *s)
 {
-    buf_printf(&r->why, "%s: this is not allowed; allowed: %s", key, allowed);
-    return false;
-}
+    struct history_filter *f = &s->replay.filter;
 
-static bool read_bool(struct reading *r, const struct json_value *v,
-                      const char *key, bool *out)
-{
-    if (!json_is(v, JSON_BOOL))
-        return refuse(r, key, "true or false");
-    *out = json_bool(v);
-    return true;
-}
-
-static bool read_state(struct reading *r, const struct json_value *v)
-{
-    r->has_state = true;
-    return filter_read_states(v, "state", &r->replay.filter, &r->why) == OK;
-}
-
-static bool read_error(struct reading *r, const struct json_value *v)
-{
-    return filter_read_errors(v, "error", &r->replay.filter, &r->why) == OK;
-}
-
-static bool read_kinds(struct reading *r, const struct json_value *v)
-{
-    return filter_read_kinds(v, "kinds", &r->replay.filter, &r->why) == OK;
-}
-
-static bool read_code(struct reading *r, const struct json_value *v)
-{
-    return filter_read_code(v, "code", &r->replay.filter, &r->why) == OK;
-}
-
-static bool read_since(struct reading *r, const struct json_value *v)
-{
-    return filter_read_time(v, "since", &r->replay.filter.since_us, &r->why) ==
-           OK;
-}
-
-static bool read_until(struct reading *r, const struct json_value *v)
-{
-    return filter_read_time(v, "until", &r->replay.filter.until_us, &r->why) ==
-           OK;
-}
-
-static bool read_ids(struct reading *r, const struct json_value *v)
-{
-    struct json_iter it = json_iter(v);
-    const struct json_value *item;
-    struct id id;
-
-    if (!json_is(v, JSON_ARRAY) || json_size(v) > REPLAY_IDS_MAX)
-        return refuse(r, "ids", "an array of at most 1000 ids of events");
-    while ((item = json_next(&it, NULL)) != NULL) {
-        if (id_parse(json_str(item), &id) != OK)
-            return refuse(r, "ids", "ids of events, which are UUIDs");
-        buf_put(&r->ids, id.bytes, sizeof(id.bytes));
-    }
-    return true;
-}
-
-static bool read_rate(struct reading *r, const struct json_value *v)
-{
-    int64_t rate;
-
-    if (json_int(v, &rate) != OK || rate < 1 || rate > RATE_MAX)
-        return refuse(r, "ratePerSecond", "a number from 1 to 1000000");
-    r->replay.rate_per_second = (uint32_t)rate;
-    return true;
-}
-
-static bool read_dry(struct reading *r, const struct json_value *v)
-{
-    return read_bool(r, v, "dryRun", &r->is_dry);
-}
-
-static bool read_unmatched(struct reading *r, const struct json_value *v)
-{
-    return read_bool(r, v, "unmatched", &r->replay.unmatched);
-}
-
-static const struct {
-    const char *key;
-    bool (*read)(struct reading *r, const struct json_value *v);
-} members[] = {
-    { "state", read_state }, { "error", read_error },
-    { "kinds", read_kinds }, { "code", read_code },
-    { "since", read_since }, { "until", read_until },
-    { "ids", read_ids },     { "ratePerSecond", read_rate },
-    { "dryRun", read_dry },  { "unmatched", read_unmatched },
-};
-
-#define N_MEMBERS (sizeof(members) / sizeof(members[0]))
-
-static bool read_member(struct reading *r, struct str key,
-                        const struct json_value *v)
-{
-    for (size_t i = 0; i < N_MEMBERS; i++) {
-        if (str_is(key, members[i].key))
-            return members[i].read(r, v);
-    }
-    buf_printf(&r->why,
-               "%s: there is no such field; there are:", log_quote(key));
-    for (size_t i = 0; i < N_MEMBERS; i++)
-        buf_printf(&r->why, " %s", members[i].key);
-    return false;
-}
-
-static bool judge(struct reading *r)
-{
-    struct history_filter *f = &r->replay.filter;
-
-    if (f->since_us >= f->until_us)
-        return refuse(r, "until", "a time after since");
-    if (!r->replay.unmatched) {
-        if (!r->has_state && r->ids.n_bytes == 0)
+    if (!s->replay.unmatched) {
+        if (!s->has_state && s->ids.n_bytes == 0)
             f->states = 1U << DELIVERY_DEAD;
         return true;
     }
     if (f->since_us == INT64_MIN)
-        return refuse(r, "since", "a time, which unmatched needs");
-    if (r->has_state || f->errors != 0 || f->has_code || r->ids.n_bytes > 0) {
-        return refuse(r, "unmatched",
-                      "together with kinds, since and until only: what was "
-                      "never sent has no state, error, code or id");
+        return selection_refuse(s, "since", "a time, which unmatched needs");
+    if (s->has_state || f->errors != 0 || f->has_code || s->ids.n_bytes > 0) {
+        return selection_refuse(s, "unmatched",
+                                "together with kinds, since and until only: "
+                                "what was never sent has "
+                                "no state, error, code or id");
     }
     return true;
 }
-
-static bool read_body(struct reading *r, const struct json_value *body)
-{
-    struct json_iter it = json_iter(body);
-    const struct json_value *v;
-    struct str key;
-
-    if (!json_is(body, JSON_OBJECT)) {
-        buf_puts(&r->why, "the body must be a JSON object");
-        return false;
-    }
-    while ((v = json_next(&it, &key)) != NULL) {
-        if (!read_member(r, key, v))
-            return false;
-    }
-    return judge(r);
-}
-
-// --- creating ---
 
 // What goes from one dispatcher to the next.
 struct creating {
@@ -243,7 +102,7 @@ static void counted(struct call *c, uint64_t hook_no,
     }
 }
 
-static void create(struct call *c, struct reading *r)
+static void create(struct call *c, struct selection *s)
 {
     struct creating *cr = arena_take(&c->arena, sizeof(*cr));
     uint8_t random[16];
@@ -255,17 +114,17 @@ static void create(struct call *c, struct reading *r)
     if (!call_owner(c, &scope, &owner_no))
         return;
     crypto_random(random, sizeof(random));
-    r->replay.id = id_v4(random);
-    r->replay.state = REPLAY_RUNNING;
-    r->replay.ids = buf_str(&r->ids);
+    s->replay.id = id_v4(random);
+    s->replay.state = REPLAY_RUNNING;
+    s->replay.ids = buf_str(&s->ids);
     buf_init(&text, 0);
-    replay_encode(&r->replay, &text);
+    replay_encode(&s->replay, &text);
     memset(cr, 0, sizeof(*cr));
-    cr->id = r->replay.id;
+    cr->id = s->replay.id;
     cr->shard = call_shards(c, owner_no, &n);
     cr->end = cr->shard + n;
     cr->ask = (struct ask){ .what = ASK_REPLAY,
-                            .is_dry = r->is_dry,
+                            .is_dry = s->is_dry,
                             .family = scope.family,
                             .org = arena_copy(&c->arena, scope.org),
                             .text = arena_copy(&c->arena, buf_str(&text)) };
@@ -278,22 +137,20 @@ static void create(struct call *c, struct reading *r)
 
 void replays_create(struct call *c)
 {
-    struct reading r = { .call = c, .replay = { .filter = history_all } };
+    struct selection s;
     struct json *json = NULL;
-    bool is_good;
 
     if (c->request->body.n_bytes > 0 && !call_json(c, &json))
         return;
-    buf_init(&r.ids, 0);
-    buf_init(&r.why, 4096);
-    is_good = json == NULL ? judge(&r) : read_body(&r, json_root(json));
-    if (is_good) {
-        create(c, &r);
+    selection_init(&s);
+    if (selection_read(&s, SELECT_REPLAY,
+                       json != NULL ? json_root(json) : NULL) &&
+        judge(&s)) {
+        create(c, &s);
     } else {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&r.why));
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
     }
-    buf_clear(&r.why);
-    buf_clear(&r.ids);
+    selection_clear(&s);
     json_free(json);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/deliveries.h"
+#include "api/discards.h"
 #include "api/explain.h"
 #include "api/hook_list.h"
 #include "api/hooks.h"
@@ -25,6 +26,8 @@
     { METHOD_GET, at "/stats", stats_get, AUTH_READ, __VA_ARGS__ },            \
     { METHOD_GET, at "/tail", tail_get, AUTH_READ, __VA_ARGS__ },              \
     { METHOD_POST, at "/replay", replays_create, AUTH_WRITE,                   \
+      .takes_json = true, __VA_ARGS__ },                                       \
+    { METHOD_POST, at "/dead/discard", discards_create, AUTH_WRITE,            \
       .takes_json = true, __VA_ARGS__ },                                       \
     { METHOD_GET, at "/replays", replays_list, AUTH_READ, __VA_ARGS__ },       \
     { METHOD_GET, at "/replays/{replay}", replays_get, AUTH_READ,              \
@@ -53,7 +56,9 @@
 // Akinon's, with and without the version in front.
 #define AKINON_PROJECT "/organizations/{org}/projects/{project}"
 #define AKINON         AKINON_PROJECT "/settings/webhooks"
-#define AKINON_EVENT_ROUTES(at)                                                \
+#define AKINON_PROJECT_ROUTES(at)                                                \
+    { METHOD_POST, at "/dead/discard", discards_create, AUTH_WRITE,            \
+      .takes_json = true, .is_akinon = true },                                 \
     { METHOD_POST, at "/explain", explain_posted, AUTH_WRITE,                  \
       .takes_json = true, .takes_event = true, .is_akinon = true },            \
     { METHOD_GET, at "/events/{event}", explain_stored, AUTH_READ,             \
@@ -89,8 +94,8 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_POST, "/api/orgs/{org}/explain", explain_posted, AUTH_WRITE,
       .takes_json = true, .takes_event = true },
-    AKINON_EVENT_ROUTES(AKINON_PROJECT),
-    AKINON_EVENT_ROUTES("/api/v1" AKINON_PROJECT),
+    AKINON_PROJECT_ROUTES(AKINON_PROJECT),
+    AKINON_PROJECT_ROUTES("/api/v1" AKINON_PROJECT),
     { METHOD_GET, "/api/user", neighbours_user, AUTH_ANY, .takes_json = false },
     { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
       AUTH_ANY, .takes_json = false },

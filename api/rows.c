@@ -55,6 +55,8 @@ void rows_put(struct table *t, const struct json_value *a)
         buf_put_str(&text, json_str(json_get(error, "class")));
         buf_puts(&text, ": ");
         buf_put_str(&text, json_str(json_get(error, "message")));
+    } else {
+        buf_put_str(&text, json_str(json_get(a, "reason")));
     }
     table_put(t, buf_str(&text), PLAIN);
     if (t->n_columns == 9)

@@ -30,8 +30,9 @@ struct link { // to a dispatcher
 };
 
 struct hook_dialect;
-struct pending; // a question that has no answer yet
-struct tail;    // somebody who follows deliveries
+struct discarding; // dead letters that somebody clears
+struct pending;    // a question that has no answer yet
+struct tail;       // somebody who follows deliveries
 
 struct api {
     struct role *role;
@@ -49,7 +50,8 @@ struct api {
     uint64_t n_requests; // as counted so far
     struct pending *pending;
     uint64_t n_asked;
-    int64_t next_expiry_ms; // of a replaced secret; 0: look
+    int64_t next_expiry_ms;      // of a replaced secret; 0: look
+    struct discarding *discards; // one of an organization at most
     struct tail *tails;
     uv_timer_t tail_timer;
 };

@@ -20,6 +20,9 @@ void ask_pack(struct buf *frame, const struct ask *ask)
     pack_str(frame, ask->project);
     pack_str(frame, ask->text);
     pack_str(frame, ask->event);
+    pack_str(frame, ask->by);
+    pack_str(frame, ask->after);
+    pack_u64(frame, ask->max);
 }
 
 enum err ask_unpack(struct str frame, struct ask *out)
@@ -40,8 +43,11 @@ enum err ask_unpack(struct str frame, struct ask *out)
     out->project = unpack_str(&u);
     out->text = unpack_str(&u);
     out->event = unpack_str(&u);
+    out->by = unpack_str(&u);
+    out->after = unpack_str(&u);
+    out->max = unpack_u64(&u);
     err = unpack_done(&u);
-    if (err == OK && (what < ASK_PING || what > ASK_EXPLAIN))
+    if (err == OK && (what < ASK_PING || what > ASK_DISCARD))
         err = ERR_CORRUPT;
     if (err == OK)
         out->what = (enum ask_what)what;

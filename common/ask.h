@@ -28,8 +28,18 @@ enum ask_what {
     // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
     // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
     // posted). `text` of the answer: a JSON array's elements.
-    ASK_EXPLAIN = 6
+    ASK_EXPLAIN = 6,
+    // Settle dead letters as cancelled: `text` is a replay's record, of which filter
+    // and ids count. With a hook's number of 0: of all hooks of `org`, or, with
+    // `project`, of those of it alone, deleted ones too. `by` is who asks, in
+    // words. The answer comes when it is committed: `n` match, of which `n_gone`
+    // are just being sent and left alone; if it `is_dry`, all are. Unless it is
+    // empty, `text` of the answer is what `after` of the next question shall be,
+    // to go on where this one stopped.
+    ASK_DISCARD = 7
 };
+
+#define DISCARD_AFTER_BYTES 16 // of a hook's number and a position
 
 struct ask {
     uint64_t no; // chosen by api, echoed in the answer
@@ -39,6 +49,8 @@ struct ask {
     unsigned family;    // enum family, with `org`
     bool is_dry;
     struct str org, project, text, event;
+    struct str by, after; // ASK_DISCARD
+    uint64_t max;         // ASK_DISCARD: so many at most; 0: no limit
 };
 
 struct answer {
@@ -51,8 +63,8 @@ struct answer {
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
     int64_t started_at_us; // UTC epoch
-    struct str text;       // ASK_STATUS, ASK_EXPLAIN
-    uint64_t n, n_gone;    // ASK_REPLAY
+    struct str text;       // ASK_STATUS, ASK_EXPLAIN, ASK_DISCARD
+    uint64_t n, n_gone;    // ASK_REPLAY, ASK_DISCARD
 };
 
 // Append a frame's content.

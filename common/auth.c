@@ -208,6 +208,13 @@ void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
     grant->scopes = scopes;
 }
 
+void auth_grant_name(struct auth_grant *grant, struct str id)
+{
+    grant->n_id_bytes =
+        id.n_bytes < sizeof(grant->id) ? id.n_bytes : sizeof(grant->id);
+    memcpy(grant->id, id.at, grant->n_id_bytes);
+}
+
 void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data)
 {
     a->lookup = lookup;

@@ -31,18 +31,24 @@ enum auth_scope {
 };
 
 #define AUTH_ORG_MAX_BYTES 128
+#define AUTH_ID_MAX_BYTES  64
 
 struct auth_grant { // what a token allows
     bool is_admin;
     unsigned scopes; // bits (1 << auth_scope)
     char org[AUTH_ORG_MAX_BYTES];
     size_t n_org_bytes;
+    char id[AUTH_ID_MAX_BYTES]; // what people call it; not of the admin token
+    size_t n_id_bytes;
 };
 
 // What a token of an organization allows. Nothing once it has expired
 // (`expires_at_ms`, UTC epoch; 0: never).
 void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
                     int64_t expires_at_ms);
+
+// What people call the token. One that is longer than AUTH_ID_MAX_BYTES is cut.
+void auth_grant_name(struct auth_grant *grant, struct str id);
 
 // Looks for the token with this hash; leaves `out` as it is if there is none.
 typedef void (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],

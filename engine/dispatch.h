@@ -13,6 +13,9 @@
 //   status.c    how it goes with a hook, for people
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   replays.c   many of them; replays.h names its other files
+//   discard.c   dead letters that are settled without another attempt; discard.h
+//               names its other files
+//   ends.c      rows of deliveries that end without a request
 //   tally.c     statistics of attempts
 //   explain.c   whether hooks want an event, and what they would be sent
 //   dispatcher.c  the process: links, timers, drain
@@ -66,6 +69,7 @@ enum past {
 
 struct answer;
 struct ask;
+struct discards;
 struct endpoint;
 struct followed;
 struct job;
@@ -238,6 +242,9 @@ struct dispatcher {
     double replay_tokens;
     int64_t replay_tokens_at_us;
     uv_timer_t replay_timer;
+
+    // discard.c
+    struct discards *discards;
 
     // tally.c
     struct tally **tallies; // hash table
@@ -477,6 +484,23 @@ void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state);
 void replays_say(struct dispatcher *d); // what changed, to d->filling
 void replays_on_ask(struct dispatcher *d, const struct ask *ask);
+
+// --- discard.c, discard_sweep.c ---
+
+// Once the hooks are known. Begins to look for dead letters of deleted hooks.
+void discard_init(struct dispatcher *d);
+// This hook is deleted: its dead letters are settled as cancelled.
+void discard_hook(struct dispatcher *d, uint64_t hook_no);
+void discard_on_ask(struct dispatcher *d, const struct ask *ask);
+void discard_on_second(struct dispatcher *d);
+
+// --- ends.c ---
+
+// Says to d->filling a row of the history that no request belongs to: the delivery
+// has come to `state` for a reason in words.
+void settle_write_end(struct dispatcher *d, const struct followed *f,
+                      struct position position, enum delivery_state state,
+                      struct str reason);
 
 // --- tally.c ---
 

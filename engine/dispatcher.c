@@ -190,6 +190,7 @@ static void on_second(void *data)
         log_fatal("not sending from files that are not in their place", "");
     queue_trim_memory();
     health_on_second(d);
+    discard_on_second(d);
     if (d->n_tallies > 0)
         settle_touch(d);
     outbox_send(d);
@@ -259,6 +260,7 @@ int dispatcher_role(unsigned index)
     health_load(d);
     followed_refresh(d);
     health_drop_orphans(d);
+    discard_init(d);
     uv_timer_init(role_loop(d->role), &d->trim_timer);
     d->trim_timer.data = d;
     d->has_outbox = true; // what an earlier one may have left

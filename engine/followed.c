@@ -268,6 +268,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
 {
     struct followed *f = followed_find(d, no);
 
+    discard_hook(d, no);
     if (f == NULL)
         return;
     match_index_remove(d->index, no);

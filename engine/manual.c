@@ -566,6 +566,10 @@ static void on_frame(void *data, struct str frame)
         replays_on_ask(d, &ask);
         return;
     }
+    if (ask.what == ASK_DISCARD) {
+        discard_on_ask(d, &ask);
+        return;
+    }
     if (ask.what == ASK_EXPLAIN) {
         explain_on_ask(d, &ask);
         return;

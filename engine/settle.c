@@ -141,7 +141,8 @@ static enum delivery_state state_after(const struct followed *f,
     case VERDICT_DEAD:
         break;
     }
-    return DELIVERY_DEAD;
+    // Of a hook that is deleted meanwhile nobody could clear a dead letter.
+    return f->hook != NULL ? DELIVERY_DEAD : DELIVERY_CANCELLED;
 }
 
 static void count_state(struct dispatcher *d, enum delivery_state state)

@@ -54,8 +54,9 @@ void tally_note(struct dispatcher *d, const struct attempt *attempt)
     int64_t ended_us = attempt->started_at_us + attempt->timing.total_us;
     int64_t slot = ended_us / 1000000 / SLOT_S;
 
-    if (position_cmp(attempt->position, position_start) == 0)
-        return; // a ping
+    if (position_cmp(attempt->position, position_start) == 0 ||
+        attempt_is_end(attempt))
+        return; // a ping, or no request at all
     stats_note(&tally_of(d, attempt->hook_no, slot)->stats, attempt);
     stats_note(&tally_of(d, attempt->org_no, slot)->stats, attempt);
 }

@@ -102,4 +102,11 @@ struct attempt {
                                  // own payload; else empty
 };
 
+// Whether no request belongs to the row: the delivery was cancelled, and
+// error_message is the reason in words.
+static inline bool attempt_is_end(const struct attempt *a)
+{
+    return a->state == DELIVERY_CANCELLED && a->error == ERROR_NONE;
+}
+
 #endif

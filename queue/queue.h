@@ -207,6 +207,14 @@ MUST_CHECK enum err shard_dead_get(struct shard *s, uint64_t hook_no,
                                    struct position position,
                                    struct dead_row *out);
 
+// Up to `max` dead letters in the order of hooks and events: those of `hook_no`
+// behind the event at `after`, then those of the hooks with greater numbers. Of a
+// damaged record only hook and event are known. Committed rows only.
+MUST_CHECK enum err shard_dead_read(struct shard *s, uint64_t hook_no,
+                                    struct position after,
+                                    struct dead_row *rows, size_t max,
+                                    size_t *n);
+
 // Each hook of which something is known.
 typedef void (*health_visit)(void *data, uint64_t hook_no,
                              const struct hook_health *health);

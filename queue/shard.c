@@ -463,29 +463,6 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
                : store_err(s->store, rc, "read due rows");
 }
 
-enum err shard_dead_get(struct shard *s, uint64_t hook_no,
-                        struct position position, struct dead_row *out)
-{
-    uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
-    MDB_val key = val_at(bytes, sizeof(bytes));
-    MDB_val val;
-    MDB_txn *txn;
-    enum err err = store_read(s->store, &txn);
-
-    if (err != OK)
-        return err;
-    dead_key(hook_no, position, bytes);
-    err =
-        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
-                  "get dead letter");
-    if (err == OK) {
-        err = dead_decode((struct str){ (const char *)bytes, sizeof(bytes) },
-                          str_of_val(val), out);
-    }
-    store_read_end(s->store);
-    return err;
-}
-
 enum err shard_read_counts(struct store *s, MDB_txn *txn,
                            const struct shard_state *state,
                            struct shard_counts *out)

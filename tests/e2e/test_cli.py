@@ -343,8 +343,8 @@ def plain(*words, status=0):
 
 def test_there_are_all_commands():
     assert set(NAMES) >= {
-        "serve", "send", "hook", "deliveries", "redeliver", "replay", "tail",
-        "explain", "status", "stats", "bench", "token", "verify", "backup",
+        "serve", "send", "hook", "deliveries", "redeliver", "replay", "dead",
+        "tail", "explain", "status", "stats", "bench", "token", "verify", "backup",
         "restore", "export", "import", "config", "rekey", "sink",
         "completion", "man", "version", "help"}
 
@@ -370,6 +370,9 @@ def test_help_of_each_command(name):
     (["replay", "asleep", "--org", "a"], "there is nothing like asleep"),
     (["replay", "show", "--org", "a"], "the replay's id is missing"),
     (["replay", "--org", "a", "--rate", "fast"], "--rate fast"),
+    (["dead", "forget", "--org", "a"], "there is nothing like forget"),
+    (["dead", "discard", "--org", "a", "--limit", "0"], "--limit 0"),
+    (["dead", "discard", "--org", "a", "--state", "dead"], "--state"),
     (["send", "--org", "a"], "--kind or --file"),
     (["send", "--kind", "a.b"], "--org is missing"),
     (["explain", "--org", "a"], "--event FILE or --id ID"),

@@ -137,6 +137,9 @@ def walk_own(engine, call, base, values):
     assert call("POST", base + "/replay", {"kinds": ["z.z"]},
                 **values).status == 200
     assert call("POST", base + "/replay", {"state": 1}, **values).status == 400
+    at = base + "/dead/discard"
+    assert call("POST", at, {"kinds": ["z.z"]}, **values).status == 200
+    assert call("POST", at, {"state": "dead"}, **values).status == 400
     assert call("GET", base + "/replays", **values).status == 200
     one, unknown = base + "/replays/{replayId}", {"replayId": "0" * 8}
     assert call("GET", one, **values, **unknown).status == 404
@@ -232,6 +235,8 @@ def test_the_other_operations(engine, receiver):
         body = event if base.startswith("/api/orgs") else {"event": "a.b"}
         assert call("POST", base + "/explain", body, **values).status == 200
         assert call("POST", base + "/explain", {}, **values).status == 400
+        assert call("POST", base + "/dead/discard", {},
+                    **values).status == 200
         posted = call("POST", base + "/events", body, engine.ingest_port,
                       **values).json()["id"]
         one = base + "/events/{event}"

@@ -1,0 +1,11 @@
+// discards.h — the handler of the routes that clear dead letters.
+
+#ifndef API_DISCARDS_H
+#define API_DISCARDS_H
+
+struct call;
+
+// Of a hook, of an organization, or of a project of Akinon's. Answers later.
+void discards_create(struct call *c);
+
+#endif
