@@ -168,6 +168,8 @@ static bool is_sound(unsigned db, MDB_val key, MDB_val val,
     struct replay replay;
     struct stats stats;
     struct event event;
+    struct hook_health health;
+    struct unreported_dead untold;
     struct str id_key;
     bool is_good = true;
 
@@ -179,7 +181,7 @@ static bool is_sound(unsigned db, MDB_val key, MDB_val val,
     case SHARD_ATTEMPTS:
         return k.n_bytes == 8 && attempt_decode(v, attempt) == OK;
     case SHARD_HEALTH:
-        return k.n_bytes == 8 && v.n_bytes == HEALTH_BYTES;
+        return k.n_bytes == 8 && health_decode(v, &health, &untold) == OK;
     case SHARD_OUTBOX:
         return event_decode(v, &event, &id_key) == OK;
     case SHARD_REPLAYS:

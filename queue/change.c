@@ -145,17 +145,15 @@ void change_count(struct shard_change *c, enum count count, int64_t delta)
 void change_health(struct shard_change *c, uint64_t hook_no,
                    const struct hook_health *health)
 {
-    bool is_known =
-        health->failing_since_ms != 0 || health->told_disabled_at_ms != 0;
+    bool is_empty = hook_health_is_empty(health);
     uint8_t key[8];
-    uint8_t value[HEALTH_BYTES];
 
     put_be64(key, hook_no);
-    put_be64(value, (uint64_t)health->failing_since_ms);
-    put_be64(value + 8, (uint64_t)health->told_disabled_at_ms);
-    put_step(c, is_known ? CHANGE_HEALTH_PUT : CHANGE_HEALTH_DEL,
-             bytes_of(key, sizeof(key)),
-             is_known ? bytes_of(value, sizeof(value)) : STR_EMPTY);
+    buf_reset(&c->record);
+    if (!is_empty)
+        health_encode(health, &c->record);
+    put_step(c, is_empty ? CHANGE_HEALTH_DEL : CHANGE_HEALTH_PUT,
+             bytes_of(key, sizeof(key)), buf_str(&c->record));
 }
 
 void change_outbox_put(struct shard_change *c, const struct event *event)

@@ -103,6 +103,7 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
     pack_i64(out, h->updated_at_ms);
     pack_bool(out, h->paused);
     pack_u64(out, position_number(h->from));
+    pack_bool(out, h->is_operator);
     record_end(out, start);
 }
 
@@ -206,6 +207,7 @@ enum err hook_decode(struct str bytes, struct keyring *keys, struct hook *out,
     out->updated_at_ms = unpack_i64(&u);
     out->paused = version >= 2 && unpack_bool(&u);
     out->from = version >= 2 ? position_of(unpack_u64(&u)) : position_start;
+    out->is_operator = version >= 3 && unpack_bool(&u);
     err = unpack_done(&u);
     if (err == OK && !is_sound(out))
         err = ERR_CORRUPT;

@@ -90,6 +90,7 @@ struct hook {
     struct str client_key;       // PEM, of client_cert
     int64_t old_secret_until_ms; // UTC epoch
     enum hook_disabled disabled; // not active because of this
+    bool is_operator; // of operator.h: gets the engine's own events of all
     int64_t disabled_at_ms;
     int64_t created_at_ms;
     int64_t updated_at_ms;

@@ -1,8 +1,8 @@
 // queue.h — the durable state: the event log, the deliveries, the hooks.
 //
 // The only header of this folder that engine/ and api/ may include: it brings
-// event.h (the log), delivery.h, history.h (attempts), stats.h, replay.h and
-// hook_store.h (hooks, stacks, tokens) with it.
+// event.h (the log), delivery.h, history.h (attempts), hook_health.h, stats.h,
+// replay.h and hook_store.h (hooks, stacks, tokens) with it.
 //
 //   append ─► event log ─(a dispatcher reads on from its cursor, matches)─►
 //
@@ -46,6 +46,7 @@
 #include "queue/delivery.h"
 #include "queue/event.h"
 #include "queue/history.h"
+#include "queue/hook_health.h"
 #include "queue/hook_store.h"
 #include "queue/replay.h"
 #include "queue/stats.h"
@@ -102,12 +103,6 @@ enum count { // cumulative, kept in the same transactions as the rows
     COUNTS
 };
 
-// What is known of a hook across restarts.
-struct hook_health {
-    int64_t failing_since_ms;    // UTC epoch; 0: the last attempt succeeded
-    int64_t told_disabled_at_ms; // its being disabled then is an event already
-};
-
 struct shard_counts {
     int64_t counts[COUNTS];
     uint64_t n_due;  // rows in the index now
@@ -137,7 +132,7 @@ void change_dead_del(struct shard_change *c, uint64_t hook_no,
 void change_attempt(struct shard_change *c, const struct attempt *attempt);
 void change_count(struct shard_change *c, enum count count, int64_t delta);
 
-// With nothing known, the row goes.
+// If nothing is known, the row is deleted.
 void change_health(struct shard_change *c, uint64_t hook_no,
                    const struct hook_health *health);
 // An event that the engine makes itself. It lies here until it is in the event
@@ -215,11 +210,16 @@ MUST_CHECK enum err shard_dead_read(struct shard *s, uint64_t hook_no,
                                     struct dead_row *rows, size_t max,
                                     size_t *n);
 
-// Each hook of which something is known.
+// Each hook of which something is known; what is visited is borrowed for the
+// call.
 typedef void (*health_visit)(void *data, uint64_t hook_no,
                              const struct hook_health *health);
 MUST_CHECK enum err shard_health_each(struct shard *s, health_visit visit,
                                       void *data);
+
+// The health of one hook, for any process. ERR_NOTFOUND: nothing is known.
+MUST_CHECK enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
+                                      health_visit visit, void *data);
 
 // Up to `max` events that are not known to be in the event log, as committed.
 // What is visited is borrowed for the call.

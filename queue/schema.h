@@ -21,7 +21,8 @@
 //                                                 status(2) kind(4)
 //                                                 started_at_us(8) took_ms(4)
 //   failed      owner(8) no(8)                 -> mark; of what failed only
-//   health      hook(8)                        -> failing_since_ms(8)
+//   health      hook(8)                        -> health record, or its version
+//                                                 1: failing_since_ms(8)
 //                                                 told_disabled_at_ms(8)
 //   outbox      event id(16)                   -> event record
 //   by_event    position(8) hook(8) no(8)      -> nothing; a ping is at 0
@@ -73,7 +74,8 @@ struct keyring;
 #define DEAD_VERSION    1
 #define ATTEMPT_VERSION 2 // 2: due_at_ms
 #define STATE_VERSION   2 // 2: clock_ms, ran_ms
-#define HOOK_VERSION    2 // 2: paused, from
+#define HOOK_VERSION    3 // 2: paused, from; 3: is_operator
+#define HEALTH_VERSION  2 // 2: a record at all
 #define TOKEN_VERSION   1
 #define STATS_VERSION   1
 #define REPLAY_VERSION  1
@@ -123,7 +125,7 @@ extern const char *const hooks_dbs[HOOKS_DBS];
 #define STATS_KEY_BYTES    17
 #define REPLAY_KEY_BYTES   24
 
-#define HEALTH_BYTES 16
+#define HEALTH_FIRST_BYTES 16 // of version 1, which has no version byte
 
 // Where an attempt goes in the indexes: hook(8) position(8) organization(8), and
 // its mark.
@@ -206,6 +208,11 @@ MUST_CHECK enum err attempt_decode(struct str bytes, struct attempt *out);
 void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES]);
 void state_encode(const struct shard_state *s, struct buf *out);
 MUST_CHECK enum err state_decode(struct str bytes, struct shard_state *out);
+
+void health_encode(const struct hook_health *h, struct buf *out);
+// `out->dead` points to `dead` if there are any.
+MUST_CHECK enum err health_decode(struct str bytes, struct hook_health *out,
+                                  struct unreported_dead *dead);
 
 // What a decoded hook points to, besides the record.
 struct hook_room {

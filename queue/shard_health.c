@@ -40,15 +40,14 @@ struct health_reading {
 static bool on_health(void *data, MDB_val key, MDB_val val)
 {
     const struct health_reading *reading = data;
-    const uint8_t *bytes = val.mv_data;
+    struct unreported_dead dead;
     struct hook_health health;
 
-    if (key.mv_size != 8 || val.mv_size != HEALTH_BYTES) {
+    if (key.mv_size != 8 ||
+        health_decode(str_of_val(val), &health, &dead) != OK) {
         log_warn("damaged health of a hook passed over", "");
         return true;
     }
-    health.failing_since_ms = (int64_t)get_be64(bytes);
-    health.told_disabled_at_ms = (int64_t)get_be64(bytes + 8);
     reading->visit(reading->data, get_be64(key.mv_data), &health);
     return true;
 }
@@ -58,6 +57,31 @@ enum err shard_health_each(struct shard *s, health_visit visit, void *data)
     struct health_reading reading = { visit, data };
 
     return each_row(s, SHARD_HEALTH, on_health, &reading);
+}
+
+enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
+                           health_visit visit, void *data)
+{
+    struct unreported_dead dead;
+    struct hook_health health;
+    uint8_t bytes[8] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    put_be64(bytes, hook_no);
+    err = store_err(view->store,
+                    mdb_get(txn, view->store->dbs[SHARD_HEALTH], &key, &val),
+                    "get health");
+    if (err == OK)
+        err = health_decode(str_of_val(val), &health, &dead);
+    if (err == OK)
+        visit(data, hook_no, &health);
+    store_read_end(view->store);
+    return err;
 }
 
 struct outbox_reading {
