@@ -16,6 +16,7 @@
 #include "common/limiter.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/operator.h"
 
 #define TOKEN_PREFIX       "pht_"
 #define TOKEN_RANDOM_BYTES 32
@@ -318,6 +319,8 @@ static bool allows(const struct auth_grant *grant, struct str org,
 {
     if (grant->is_admin || scope == AUTH_ANY)
         return true;
+    if (operator_is_org(org))
+        return false; // also for a token from before the name was reserved
     return (grant->scopes & 1U << scope) != 0 && is_org(grant, org);
 }
 
@@ -349,8 +352,14 @@ bool auth_check(struct auth *a, struct http_request *r, struct str org,
     }
     if (allows(&grant, org, scope))
         return true;
-    http_fail(r, 403, STR_EMPTY,
-              "this token does not allow this here; it is of one organization "
-              "and has scopes");
+    if (operator_is_org(org)) {
+        http_fail(r, 403, STR_EMPTY,
+                  "the organization " OPERATOR_ORG " is the operator's: only "
+                  "the admin token allows this");
+    } else {
+        http_fail(r, 403, STR_EMPTY,
+                  "this token does not allow this here; it is of one "
+                  "organization and has scopes");
+    }
     return false;
 }

@@ -8,6 +8,8 @@
 // keeps them is asked for each request, so that one that was revoked is so at
 // once.
 //
+// The operator's organization (operator.h) is for the admin token alone.
+//
 // Who guesses is slowed down: after 50 refusals, an address gets 10 a second.
 
 #ifndef COMMON_AUTH_H

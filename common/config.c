@@ -111,10 +111,13 @@ static const struct setting {
       D_MS, true, "It doubles up to this." },
     { "overload_wait", TYPE_DURATION, AT(overload_wait_ms), "60s", 0, D_MS,
       true, "Least wait after 429 or no answer in time." },
+    { "failing_after", TYPE_COUNT, AT(failing_after), "10", 0, 1000000, true,
+      "So many failed attempts in a row are an alarm: the hook counts as "
+      "failing; 0: their number is none." },
     { "disable_after", TYPE_DURATION, AT(disable_after_ms), "120h", 0,
       365 * D_MS, true,
-      "A hook that fails so long without one success is switched off; 0: "
-      "never." },
+      "A hook that fails so long without one success is switched off; only "
+      "time in which attempts are made counts; 0: never." },
     { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 1, 100000,
       false, "Open connections, of each of the two servers." },
     { "max_connections_per_address", TYPE_COUNT,

@@ -61,6 +61,7 @@ struct config {
     int64_t breaker_wait_ms;
     int64_t breaker_wait_max_ms;
     int64_t overload_wait_ms;
+    uint64_t failing_after;   // 0: their number is no alarm
     int64_t disable_after_ms; // 0: never
     uint64_t max_connections;
     uint64_t max_connections_per_address;

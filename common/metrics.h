@@ -58,6 +58,8 @@ struct pulse; // pulse.h
     X(DUE, "posthorn_deliveries_due", "Deliveries waiting for an attempt.")    \
     X(DEAD, "posthorn_deliveries_dead", "Dead letters.")                       \
     X(HOOKS_PAUSED, "posthorn_hooks_paused", "Webhooks that are paused.")      \
+    X(HOOKS_FAILING, "posthorn_hooks_failing",                                 \
+      "Webhooks whose attempts fail so that an alarm was raised.")             \
     X(QUEUE_BYTES, "posthorn_queue_bytes",                                     \
       "Bytes in use of this process's environment.")                           \
     X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \

@@ -8,8 +8,9 @@
 //   endpoints.c what hooks with the same receiver share
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
-//   health.c    hooks that fail for long, and are switched off
+//   health.c    hooks that fail: alarms, and hooks that are switched off
 //   outbox.c    the engine's own events
+//   dead_report.c  of these, the events about dead letters
 //   status.c    how it goes with a hook, for people
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   replays.c   many of them; replays.h names its other files
@@ -38,6 +39,7 @@
 #include "common/chan.h"
 #include "common/config.h"
 #include "common/role.h"
+#include "engine/failing.h"
 #include "engine/match.h"
 #include "engine/order.h"
 #include "engine/pace.h"
@@ -69,6 +71,7 @@ enum past {
 
 struct answer;
 struct ask;
+struct dead_report;
 struct discards;
 struct endpoint;
 struct followed;
@@ -124,6 +127,10 @@ struct followed {
     int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
     size_t n_retry_waits;
     struct hook_health health;
+    struct followed *next_unsaid;    // whose health changed, too
+    bool is_health_unsaid;           // changed, and not said to d->filling yet
+    bool is_counted_failing;         // in d->n_failing
+    struct dead_report *dead_report; // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api was asked to switch it off
     uv_timer_t due_timer;   // fires when its first row in the index is due
     uv_timer_t pause_timer; // fires when its pace, or its order, lets one go
@@ -251,6 +258,14 @@ struct dispatcher {
     size_t n_tallies;
     int64_t tallied_us;
 
+    // health.c
+    struct followed *health_unsaid; // hooks whose health changed
+    size_t n_failing;               // hooks that count as failing
+    uint64_t disable_from; // commit after which api is asked to switch hooks
+                           // off; 0: at any time
+    int64_t ran_before_ms; // running time when this process started
+    int64_t ran_from_us;   // monotonic time of that moment
+
     // outbox.c
     struct chan *ingest; // NULL: not there
     size_t n_disabling;  // hooks that api was asked to switch off
@@ -273,7 +288,8 @@ struct dispatcher {
     struct position cursor_said; // in the last change that was started
     uint64_t jitter_state;       // of a small generator, seeded by the kernel
 
-    bool has_subscribers; // outbox.c: a hook wants the engine's own events
+    bool has_subscribers; // outbox.c: a hook names kinds of the engine's own
+    bool has_operator;    // outbox.c: a hook of the operator is there
     bool has_outbox;      // there may be more of them in the shard
     bool is_reader_paused;
     bool is_commit_failing;
@@ -418,26 +434,47 @@ void slot_free(struct dispatcher *d, struct slot *s);
 
 void health_load(struct dispatcher *d);
 void health_drop_orphans(struct dispatcher *d); // once the hooks are known
-// Of an attempt: whether it succeeded. Asks for the hook to be switched off if
-// none did for too long.
-void health_note(struct dispatcher *d, struct followed *f, bool succeeded);
+// Running time of this shard's dispatchers in all; greater than 0.
+int64_t health_ran_ms(const struct dispatcher *d);
+// An attempt has ended (its times are set here): raises an alarm, or ends it,
+// and asks for the hook to be switched off if it failed for too long.
+void health_note(struct dispatcher *d, struct followed *f,
+                 struct failing_attempt end);
+// f->health is not what it was: it is written with the next commit.
+void health_changed(struct dispatcher *d, struct followed *f);
+void health_say(struct dispatcher *d); // what changed, to d->filling
 // The receiver said that it is gone for good.
 void health_gone(struct dispatcher *d, struct followed *f);
 // The hook is there in a new revision.
 void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active);
 // It is deleted.
 void health_forget(struct dispatcher *d, struct followed *f);
+void health_on_committed(struct dispatcher *d);
 void health_on_second(struct dispatcher *d);
 
 // --- outbox.c ---
 
 void outbox_on_link(struct dispatcher *d, int fd);
-// Say to d->filling that it happened, if anybody wants to know.
+// Whether anybody gets an event about this hook.
+bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook);
+// Adds an event about the hook to d->filling, if it is wanted. Its payload is
+// which hook it is, `members` (each with a comma before it), and the time.
+void outbox_event(struct dispatcher *d, const struct hook *hook,
+                  const char *kind, struct str members);
+// The same with a reason, for people, which is logged; `more`: other members.
 void outbox_hook_event(struct dispatcher *d, const struct followed *f,
-                       const char *kind, const char *reason);
-void outbox_dead(struct dispatcher *d, const struct slot *s,
-                 const struct attempt *attempt);
+                       const char *kind, struct str reason, struct str more);
 void outbox_send(struct dispatcher *d); // what is committed
+
+// --- dead_report.c ---
+
+// A delivery is dead: its hook's dead letters are reported, at once or later.
+void dead_report_note(struct dispatcher *d, const struct slot *s,
+                      const struct attempt *attempt);
+// Takes over what an earlier process had counted; copies it.
+void dead_report_load(struct followed *f, const struct unreported_dead *dead);
+void dead_report_drop(struct followed *f);  // nothing is reported; none is fine
+void dead_report_all(struct dispatcher *d); // now: the process ends
 
 // --- status.c ---
 

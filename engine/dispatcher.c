@@ -103,6 +103,7 @@ static void final_commit(struct dispatcher *d)
     if (shard_is_committing(d->shard) || d->is_commit_failing)
         return; // its end comes back here
     d->is_final_commit = true;
+    dead_report_all(d);
     settle_commit_now(d);
 }
 

@@ -13,6 +13,7 @@
 #include "common/kinds.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/operator.h"
 #include "engine/dispatch.h"
 #include "engine/intake.h"
 #include "engine/request.h"
@@ -98,8 +99,14 @@ static void put_scope_reason(const struct hook_scope *scope,
     }
 }
 
-static void put_filter_reason(const struct event *event, struct buf *out)
+static void put_filter_reason(const struct hook *hook,
+                              const struct event *event, struct buf *out)
 {
+    if (operator_is_org(hook->scope.org) && !hook->is_operator) {
+        buf_puts(out, "the webhook is from before its organization was the "
+                      "operator's; it gets events once it is changed");
+        return;
+    }
     if (kind_is_own(event->kind)) {
         buf_puts(out, "the engine's own events reach only webhooks that name "
                       "them in their filters");
@@ -121,7 +128,7 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
     if (!is_in_scope(&hook->scope, event)) {
         put_scope_reason(&hook->scope, event, out);
     } else if (!wants(hook, event)) {
-        put_filter_reason(event, out);
+        put_filter_reason(hook, event, out);
     } else if (hook->disabled == HOOK_GONE) {
         buf_puts(out,
                  "the webhook was switched off: its receiver answered 410");

@@ -18,6 +18,7 @@
 #include "common/kinds.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/operator.h"
 #include "common/url.h"
 #include "engine/dispatch.h"
 
@@ -103,7 +104,7 @@ void followed_forget_if_done(struct followed *f)
     struct followed **link;
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
-        f->is_closing)
+        f->is_health_unsaid || f->is_closing)
         return;
     link = &d->by_no[slot_of(d, f->no)];
     while (*link != f)
@@ -306,6 +307,11 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     take_limits(f);
     take_schedule(f);
     take_endpoint(f);
+    if (operator_is_org(hook->scope.org) && !hook->is_operator) {
+        log_warn("hook of the reserved organization " OPERATOR_ORG
+                 " gets nothing until it is changed",
+                 "hook=%" PRIu64, hook->no);
+    }
     match_index_put(d->index, f->hook, f);
     // A pause ends like being switched on: it counts from then on.
     health_on_hook(d, f,
@@ -335,7 +341,8 @@ static bool on_hook(void *data, const struct hook *hook)
 {
     struct dispatcher *d = data;
 
-    if (wants_own_events(hook))
+    d->has_operator = d->has_operator || hook->is_operator;
+    if (!hook->is_operator && wants_own_events(hook))
         d->has_subscribers = true;
     if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
         return true;

@@ -1,7 +1,9 @@
-// health.c — hooks that fail for long, and are switched off.
+// health.c — hooks that fail: alarms, and hooks that are switched off.
 //
-// Since when a hook fails is kept in the shard, so that a restart does not make
-// it young again. Hooks are written by the api process alone: it is asked, once
+// What counts as failing is said in failing.h. What is known of a hook is kept in
+// the shard, in the same transaction as the attempts that it comes from and the
+// events that report it, so that a restart neither forgets nor repeats. A hook is
+// switched off after the commit of the attempt that is the reason for it. Hooks are written by the api process alone: it is asked, once
 // a second, until the hook's new revision is here. Until then nothing is sent.
 
 #include <inttypes.h>
@@ -9,16 +11,54 @@
 #include "common/clock.h"
 #include "common/emit.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "engine/dispatch.h"
+
+int64_t health_ran_ms(const struct dispatcher *d)
+{
+    return d->ran_before_ms + (clock_mono_us() - d->ran_from_us) / 1000 + 1;
+}
+
+// Hooks that count as failing and are meant to be delivered to, for the metrics.
+static void count_failing(struct dispatcher *d, struct followed *f)
+{
+    bool is_failing = followed_is_active(f) && f->health.cause != FAILING_NOT;
+
+    if (is_failing == f->is_counted_failing)
+        return;
+    f->is_counted_failing = is_failing;
+    d->n_failing = is_failing ? d->n_failing + 1 : d->n_failing - 1;
+    metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
+}
+
+static int64_t newest_ran_ms(const struct hook_health *h)
+{
+    int64_t newest_ms = h->failed_at_ran_ms;
+
+    if (h->alarmed_at_ran_ms > newest_ms)
+        newest_ms = h->alarmed_at_ran_ms;
+    return h->dead_told_at_ran_ms > newest_ms ? h->dead_told_at_ran_ms
+                                              : newest_ms;
+}
 
 static void on_health(void *data, uint64_t hook_no,
                       const struct hook_health *health)
 {
-    followed_get(data, hook_no)->health = *health;
+    struct dispatcher *d = data;
+    struct followed *f = followed_get(d, hook_no);
+
+    f->health = *health;
+    f->health.dead = NULL;
+    if (newest_ran_ms(health) > d->ran_before_ms)
+        d->ran_before_ms = newest_ran_ms(health);
+    if (health->dead != NULL)
+        dead_report_load(f, health->dead);
 }
 
 void health_load(struct dispatcher *d)
 {
+    d->ran_from_us = clock_mono_us();
+    metrics_gauge(GAUGE_HOOKS_FAILING, 0);
     if (shard_health_each(d->shard, on_health, d) != OK)
         log_fatal("health of the hooks cannot be read", "");
 }
@@ -47,6 +87,27 @@ static void keep(struct dispatcher *d, const struct followed *f)
     settle_touch(d);
 }
 
+void health_changed(struct dispatcher *d, struct followed *f)
+{
+    if (f->is_health_unsaid)
+        return;
+    f->is_health_unsaid = true;
+    f->next_unsaid = d->health_unsaid;
+    d->health_unsaid = f;
+}
+
+void health_say(struct dispatcher *d)
+{
+    while (d->health_unsaid != NULL) {
+        struct followed *f = d->health_unsaid;
+
+        d->health_unsaid = f->next_unsaid;
+        f->is_health_unsaid = false;
+        change_health(d->filling, f->no, &f->health);
+        followed_forget_if_done(f);
+    }
+}
+
 // --- asking api ---
 
 static void ask_disable(struct dispatcher *d, const struct followed *f)
@@ -68,7 +129,7 @@ static void want_disabled(struct dispatcher *d, struct followed *f,
         return;
     f->disable_wanted = reason;
     d->n_disabling++;
-    ask_disable(d, f);
+    d->disable_from = d->n_commits + (settle_is_busy(d) ? 2 : 1);
 }
 
 void health_gone(struct dispatcher *d, struct followed *f)
@@ -76,30 +137,108 @@ void health_gone(struct dispatcher *d, struct followed *f)
     want_disabled(d, f, HOOK_GONE);
 }
 
-void health_note(struct dispatcher *d, struct followed *f, bool succeeded)
-{
-    int64_t now_ms = clock_now_ms();
-    int64_t since_ms = f->health.failing_since_ms;
+// --- attempts ---
 
-    if (f->hook == NULL)
-        return;
-    if (succeeded) {
-        if (since_ms == 0)
-            return;
-        f->health.failing_since_ms = 0;
-        keep(d, f);
-        return;
+// The longest that lies between two attempts of a hook that has something to
+// send: what its schedule, its breaker or an overloaded receiver makes it wait,
+// with the jitter, and the attempt itself.
+static int64_t longest_gap_ms(const struct dispatcher *d,
+                              const struct followed *f)
+{
+    const struct config *c = d->config;
+    bool has_own = f->retry_waits_ms != NULL;
+    const int64_t *waits_ms =
+        has_own ? f->retry_waits_ms : c->retry_schedule_ms;
+    size_t n_waits = has_own ? f->n_retry_waits : c->n_retries;
+    int64_t timeout_ms = f->hook->policy.timeout_ms > 0
+                             ? f->hook->policy.timeout_ms
+                             : c->request_timeout_ms;
+    int64_t longest_ms = c->breaker_wait_max_ms > c->overload_wait_ms
+                             ? c->breaker_wait_max_ms
+                             : c->overload_wait_ms;
+
+    for (size_t i = 0; i < n_waits; i++) {
+        if (waits_ms[i] > longest_ms)
+            longest_ms = waits_ms[i];
     }
-    if (since_ms == 0 || since_ms > now_ms) { // the clock went back
-        f->health.failing_since_ms = now_ms;
-        keep(d, f);
-    } else if (d->config->disable_after_ms > 0 &&
-               now_ms - since_ms >= d->config->disable_after_ms) {
-        want_disabled(d, f, HOOK_FAILING);
-    }
+    return longest_ms + longest_ms / 5 + timeout_ms;
 }
 
-void health_on_second(struct dispatcher *d)
+static void put_quoted_time(struct buf *out, const char *key, int64_t at_ms)
+{
+    buf_printf(out, ",\"%s\":\"", key);
+    clock_put_rfc3339(out, at_ms);
+    buf_putc(out, '"');
+}
+
+// `before`: as it was until this attempt.
+static void tell_recovered(struct dispatcher *d, const struct followed *f,
+                           const struct hook_health *before)
+{
+    struct buf more;
+
+    buf_init(&more, 0);
+    buf_printf(&more, ",\"failedAttempts\":%" PRIu32, before->n_failed);
+    if (before->failing_since_ms > 0)
+        put_quoted_time(&more, "failingSince", before->failing_since_ms);
+    outbox_hook_event(d, f, "posthorn.hook.recovered", STR("it succeeded"),
+                      buf_str(&more));
+    buf_clear(&more);
+}
+
+static void tell_failing(struct dispatcher *d, const struct followed *f,
+                         uint8_t percent)
+{
+    const struct hook_health *h = &f->health;
+    struct buf reason, more;
+
+    buf_init(&reason, 0);
+    buf_init(&more, 0);
+    hook_health_put_reason(h, &reason);
+    buf_printf(&more,
+               ",\"failedAttempts\":%" PRIu32 ",\"responseCode\":%u,"
+               "\"errorClass\":\"%s\"",
+               h->n_failed, h->response_code, error_name(h->error));
+    put_quoted_time(&more, "failingSince", h->failing_since_ms);
+    if (d->config->disable_after_ms > 0) {
+        buf_printf(&more, ",\"percent\":%u", percent);
+    } else {
+        buf_puts(&more, ",\"percent\":null");
+    }
+    outbox_hook_event(d, f, "posthorn.hook.failing", buf_str(&reason),
+                      buf_str(&more));
+    buf_clear(&more);
+    buf_clear(&reason);
+}
+
+void health_note(struct dispatcher *d, struct followed *f,
+                 struct failing_attempt end)
+{
+    const struct hook_health before = f->health;
+    struct failing_rules rules = { .disable_after_ms =
+                                       d->config->disable_after_ms };
+    struct failing_news news;
+
+    if (f->hook == NULL || (!end.succeeded && !f->hook->active))
+        return;
+    rules.failing_after = (uint32_t)d->config->failing_after;
+    rules.longest_gap_ms = longest_gap_ms(d, f);
+    end.ran_ms = health_ran_ms(d);
+    end.now_ms = clock_now_ms();
+    news = failing_after_attempt(&f->health, &rules, &end);
+    if (!news.is_changed)
+        return;
+    health_changed(d, f);
+    count_failing(d, f);
+    for (unsigned i = 0; i < news.n_percents; i++)
+        tell_failing(d, f, news.percents[i]);
+    if (news.has_recovered)
+        tell_recovered(d, f, &before);
+    if (news.must_disable)
+        want_disabled(d, f, HOOK_FAILING);
+}
+
+static void ask_again(struct dispatcher *d)
 {
     size_t n = d->n_disabling;
 
@@ -111,6 +250,20 @@ void health_on_second(struct dispatcher *d)
             n--;
         }
     }
+}
+
+void health_on_committed(struct dispatcher *d)
+{
+    if (d->disable_from == 0 || d->n_commits < d->disable_from)
+        return;
+    d->disable_from = 0;
+    ask_again(d);
+}
+
+void health_on_second(struct dispatcher *d)
+{
+    if (d->disable_from == 0)
+        ask_again(d);
 }
 
 // --- hooks that change ---
@@ -145,22 +298,26 @@ void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
         f->health.told_disabled_at_ms != hook->disabled_at_ms) {
         f->health.told_disabled_at_ms = hook->disabled_at_ms;
         outbox_hook_event(d, f, "posthorn.hook.disabled",
-                          reason_of(hook->disabled));
+                          str_of(reason_of(hook->disabled)), STR_EMPTY);
         keep(d, f);
     }
-    if (hook->active && !was_active && f->health.failing_since_ms != 0) {
-        f->health.failing_since_ms = 0; // it begins anew
+    if (hook->active && !was_active && failing_reset(&f->health))
         keep(d, f);
-    }
+    count_failing(d, f);
 }
 
 void health_forget(struct dispatcher *d, struct followed *f)
 {
     static const struct hook_health nothing = { 0 };
+    bool was_empty = hook_health_is_empty(&f->health);
 
     stop_wanting(d, f);
-    if (f->health.failing_since_ms == 0 && f->health.told_disabled_at_ms == 0)
-        return;
+    dead_report_drop(f);
     f->health = nothing;
-    keep(d, f);
+    if (f->is_counted_failing) {
+        f->is_counted_failing = false;
+        metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
+    }
+    if (!was_empty)
+        keep(d, f);
 }

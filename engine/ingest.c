@@ -175,7 +175,8 @@ static bool judge_path(struct post *p)
                   "events");
     } else if (err != OK) {
         metrics_count(COUNTER_REFUSED_INVALID, 1);
-        http_fail(r, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(r, err == ERR_DENIED ? 403 : 400, STR_EMPTY, "%s",
+                  buf_cstr(&why));
     }
     buf_clear(&why);
     return err == OK;

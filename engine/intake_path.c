@@ -6,6 +6,7 @@
 
 #include "common/akinon.h"
 #include "common/http.h"
+#include "common/operator.h"
 #include "common/text.h"
 
 // Takes "/word" off the front.
@@ -95,6 +96,7 @@ enum err intake_path_read(struct str path, struct arena *arena,
                           struct intake_path *out, struct buf *why)
 {
     struct str org;
+    enum err err;
 
     *out = (struct intake_path){ .family = FAMILY_PULUMI };
     out->project = STR_EMPTY;
@@ -103,5 +105,12 @@ enum err intake_path_read(struct str path, struct arena *arena,
     if (!take_word(&path, "/api/orgs") || !take_segment(&path, &org) ||
         !str_is(path, "/events"))
         return ERR_NOTFOUND;
-    return read_name(org, arena, &out->org, why);
+    err = read_name(org, arena, &out->org, why);
+    if (err == OK && operator_is_org(out->org)) {
+        buf_puts(why,
+                 "the organization " OPERATOR_ORG " is the operator's, for "
+                 "the engine's own events; nobody posts events to it");
+        err = ERR_DENIED;
+    }
+    return err;
 }

@@ -15,6 +15,7 @@
 #include "common/codec.h"
 #include "common/kinds.h"
 #include "common/mem.h"
+#include "common/operator.h"
 
 // Bits above the filters'; only in memory.
 #define BIT_ALL   (UINT64_C(1) << 63) // every event has it
@@ -400,6 +401,13 @@ static void add_kinds(struct match_index *idx, struct entry *entry,
     }
 }
 
+// A hook that was made in the operator's organization before that name was
+// reserved: the events that come there now are not meant for it.
+static bool is_stranger(const struct hook *hook)
+{
+    return operator_is_org(hook->scope.org) && !hook->is_operator;
+}
+
 void match_index_put(struct match_index *idx, const struct hook *hook,
                      void *runtime)
 {
@@ -407,7 +415,7 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     uint64_t bits;
 
     match_index_remove(idx, hook->no);
-    if (!hook->active)
+    if (!hook->active || is_stranger(hook))
         return;
     entry = xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct place));
     entry->no = hook->no;
@@ -536,7 +544,7 @@ static uint64_t bits_wanted(const struct match_index *idx,
     int group;
 
     if (kind_is_own(event->kind))
-        return 0;
+        return operator_is_org(event->org) ? BIT_ALL : 0;
     if (bits != 0)
         return bits | BIT_ALL;
     group = kind_group(event->kind);

@@ -35,7 +35,8 @@ typedef void (*match_visit)(void *data, uint64_t hook_no, void *runtime);
 //   - the kind is of one of its groups, if the event has no filter, or
 //   - the kind matches one of its kinds;
 // with neither filters, groups nor kinds it wants all events of its scope, but
-// for the engine's own.
+// for the engine's own: these only if it is the operator's (operator.h), whose
+// organization has no others.
 // Akinon's hooks go by their kinds alone, and by equality.
 size_t match_event(const struct match_index *idx, const struct event *event,
                    match_visit visit, void *data);

@@ -4,7 +4,11 @@
 // handed to ingest, which alone writes the event log, and removed when ingest
 // has committed it. It keeps its id on the way, so it is in the log once.
 //
-// A delivery of such an event makes no further one when it is dead.
+// An event goes to the organization of the hook that it is about. If the operator
+// has hooks, a copy under an id of its own goes to the operator's organization:
+// so no organization ever reads an event of another. What happens to the
+// operator's hooks makes no event, and no delivery of such an event makes a
+// further one when it is dead.
 
 #include <inttypes.h>
 
@@ -12,8 +16,8 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/emit.h"
-#include "common/kinds.h"
 #include "common/log.h"
+#include "common/operator.h"
 #include "engine/dispatch.h"
 
 #define IN_WORK_MAX 64 // events that ingest has been given
@@ -51,67 +55,67 @@ static void put_time(struct buf *out, int64_t now_ms)
     buf_puts(out, "\"}");
 }
 
-static void put_event(struct dispatcher *d, const struct hook *hook,
+static void put_event(struct dispatcher *d, const struct hook_scope *scope,
                       const char *kind, struct str payload)
 {
     struct event event = { .accepted_at_us = clock_now_us(),
-                           .family = hook->scope.family,
+                           .family = scope->family,
                            .kind = str_of(kind),
-                           .org = hook->scope.org,
-                           .project = hook->scope.project,
+                           .org = scope->org,
+                           .project = scope->project,
                            .payload = payload };
     uint8_t random[16];
 
     crypto_random(random, sizeof(random));
     event.id = id_v4(random);
-    if (hook->scope.level == LEVEL_STACK)
-        event.stack = hook->scope.target;
-    if (hook->scope.level == LEVEL_ENVIRONMENT)
-        event.env = hook->scope.target;
+    if (scope->level == LEVEL_STACK)
+        event.stack = scope->target;
+    if (scope->level == LEVEL_ENVIRONMENT)
+        event.env = scope->target;
     change_outbox_put(d->filling, &event);
     d->has_outbox = true;
     settle_touch(d);
 }
 
-void outbox_hook_event(struct dispatcher *d, const struct followed *f,
-                       const char *kind, const char *reason)
+bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook)
 {
+    return (d->has_subscribers || d->has_operator) &&
+           !operator_is_org(hook->scope.org);
+}
+
+void outbox_event(struct dispatcher *d, const struct hook *hook,
+                  const char *kind, struct str members)
+{
+    const struct hook_scope operators = { .family = FAMILY_PULUMI,
+                                          .level = LEVEL_ORGANIZATION,
+                                          .org = STR(OPERATOR_ORG) };
     struct buf payload;
 
-    log_info("hook changed by itself", "hook=%" PRIu64 " event=%s reason=%s",
-             f->no, kind, reason);
-    if (!d->has_subscribers)
+    if (!outbox_is_wanted(d, hook))
         return;
     buf_init(&payload, 0);
-    put_hook(f->hook, &payload);
-    put_member(&payload, "reason", str_of(reason));
+    put_hook(hook, &payload);
+    buf_put_str(&payload, members);
     put_time(&payload, clock_now_ms());
-    put_event(d, f->hook, kind, buf_str(&payload));
+    if (d->has_subscribers)
+        put_event(d, &hook->scope, kind, buf_str(&payload));
+    if (d->has_operator)
+        put_event(d, &operators, kind, buf_str(&payload));
     buf_clear(&payload);
 }
 
-void outbox_dead(struct dispatcher *d, const struct slot *s,
-                 const struct attempt *attempt)
+void outbox_hook_event(struct dispatcher *d, const struct followed *f,
+                       const char *kind, struct str reason, struct str more)
 {
-    const struct hook *hook = s->delivery->hook->hook;
-    char id[ID_TEXT_BYTES + 1];
-    struct buf payload;
+    struct buf members;
 
-    if (!d->has_subscribers || hook == NULL || kind_is_own(buf_str(&s->kind)))
-        return;
-    id_format(&s->event_id, id);
-    buf_init(&payload, 0);
-    put_hook(hook, &payload);
-    buf_printf(&payload, ",\"delivery\":{\"id\":\"%s\"", id);
-    put_member(&payload, "kind", buf_str(&s->kind));
-    buf_printf(&payload, ",\"attempts\":%u,\"responseCode\":%u",
-               attempt->attempt, attempt->response_code);
-    put_member(&payload, "errorClass", str_of(error_name(attempt->error)));
-    put_member(&payload, "errorMessage", attempt->error_message);
-    buf_putc(&payload, '}');
-    put_time(&payload, clock_now_ms());
-    put_event(d, hook, "posthorn.delivery.dead", buf_str(&payload));
-    buf_clear(&payload);
+    log_info("hook changed by itself", "hook=%" PRIu64 " event=%s reason=%s",
+             f->no, kind, log_quote(reason));
+    buf_init(&members, 0);
+    put_member(&members, "reason", reason);
+    buf_put_str(&members, more);
+    outbox_event(d, f->hook, kind, buf_str(&members));
+    buf_clear(&members);
 }
 
 // --- to ingest ---

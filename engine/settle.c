@@ -264,8 +264,9 @@ static struct verdict decide(struct dispatcher *d, const struct slot *s,
 
 // What the attempt says about the receiver.
 static void hear(struct dispatcher *d, const struct slot *s,
-                 const struct verdict *verdict)
+                 const struct outcome *o, const struct verdict *verdict)
 {
+    bool succeeded = verdict->kind == VERDICT_DELIVERED;
     struct followed *f = s->delivery->hook;
     enum pace_change change;
 
@@ -277,12 +278,15 @@ static void hear(struct dispatcher *d, const struct slot *s,
                    verdict->pause_ms * 1000, next_jitter(d));
     if (f->hook == NULL)
         return;
-    if (change == PACE_OPENED)
-        outbox_hook_event(d, f, "posthorn.hook.failing", "unreachable");
-    if (change == PACE_CLOSED)
-        outbox_hook_event(d, f, "posthorn.hook.recovered", "answered");
-    if (verdict->kind == VERDICT_DELIVERED || s->delivery->past == PAST_NONE)
-        health_note(d, f, verdict->kind == VERDICT_DELIVERED);
+    // What somebody sends by hand and what fails is no alarm by itself.
+    if (succeeded || s->delivery->past == PAST_NONE || change == PACE_OPENED) {
+        health_note(
+            d, f,
+            (struct failing_attempt){ .succeeded = succeeded,
+                                      .opened_breaker = change == PACE_OPENED,
+                                      .error = verdict->error,
+                                      .response_code = o->response_code });
+    }
     if (verdict->is_gone)
         health_gone(d, f);
 }
@@ -358,7 +362,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     }
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
-    hear(d, s, &verdict);
+    hear(d, s, o, &verdict);
     if (dv->is_replaying)
         manual_take_back(d, dv);
     if (dv->past == PAST_NONE) {
@@ -377,7 +381,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->replay != 0)
         replays_settled(d, dv, attempt.state);
     if (attempt.state == DELIVERY_DEAD && dv->past == PAST_NONE)
-        outbox_dead(d, s, &attempt);
+        dead_report_note(d, s, &attempt);
     if (dv->manual != NULL)
         manual_answer(d, dv, attempt.started_at_us);
     slot_free(d, s);
@@ -520,6 +524,7 @@ static void on_committed(void *data, enum err err)
         return;
     }
     outbox_send(d);
+    health_on_committed(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
         d->filling_wakes.n > 0 || position_cmp(d->cursor_said, d->read_to) != 0)
         settle_touch(d);
@@ -561,6 +566,7 @@ void settle_commit_now(struct dispatcher *d)
         change_cursor(d->filling, d->read_to);
     d->cursor_said = d->read_to;
     replays_say(d);
+    health_say(d);
     tally_flush(d, d->is_final_commit); // the last: all said so far is in it
     d->filling = d->committing;
     d->committing = change;

@@ -32,6 +32,8 @@ static const char *state_of(const struct followed *f)
         return "open";
     if (f->pace.breaker == BREAKER_PROBING)
         return "probing";
+    if (f->health.cause != FAILING_NOT)
+        return "failing";
     if (blocking(f) != NULL)
         return "blocked";
     return f->pace.not_before_us > clock_mono_us() ? "waiting" : "ok";
@@ -60,6 +62,31 @@ static uint32_t n_waiting(const struct followed *f)
     return f->n_open > f->n_sent ? f->n_open - f->n_sent : 0;
 }
 
+// Why it counts as failing; null if it does not.
+static void put_failing(const struct dispatcher *d, const struct followed *f,
+                        struct buf *out)
+{
+    const struct hook_health *h = &f->health;
+    struct buf reason;
+
+    if (h->cause == FAILING_NOT) {
+        buf_puts(out, ",\"failing\":null");
+        return;
+    }
+    buf_init(&reason, 0);
+    hook_health_put_reason(h, &reason);
+    buf_puts(out, ",\"failing\":{\"reason\":");
+    buf_put_json(out, buf_str(&reason));
+    buf_printf(out,
+               ",\"failedAttempts\":%" PRIu32 ",\"percent\":", h->n_failed);
+    if (d->config->disable_after_ms > 0) {
+        buf_printf(out, "%u}", failing_percent(h, d->config->disable_after_ms));
+    } else {
+        buf_puts(out, "null}");
+    }
+    buf_clear(&reason);
+}
+
 void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
 {
     const struct delivery *head = blocking(f);
@@ -75,6 +102,7 @@ void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
                n_waiting(f), f->has_rows ? "true" : "false");
     put_time(out, "nextAttemptAt", next_ms);
     put_time(out, "failingSince", f->health.failing_since_ms);
+    put_failing(d, f, out);
     if (head == NULL ||
         event_view_get(d->events, head->position, put_id, out) != OK)
         buf_puts(out, ",\"blockedBy\":null");
