@@ -1,10 +1,12 @@
 // call.c — what every handler needs: reading its call, answering it.
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "api/hook_json.h"
 #include "api/server.h"
 #include "common/akinon.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -203,4 +205,41 @@ void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out)
 {
     if (hook_get_by_no(api->hooks, hook_no, put_hook_name, out) != OK)
         buf_puts(out, "\"hookName\":null,");
+}
+
+static void put_failing(void *data, uint64_t hook_no,
+                        const struct hook_health *health)
+{
+    struct buf *out = data;
+    struct buf reason;
+
+    (void)hook_no;
+    if (health->cause == FAILING_NOT)
+        return;
+    buf_init(&reason, 0);
+    hook_health_put_reason(health, &reason);
+    buf_puts(out, ",\"failing\":{\"reason\":");
+    buf_put_json(out, buf_str(&reason));
+    buf_puts(out, ",\"since\":\"");
+    clock_put_rfc3339(out, health->failing_since_ms);
+    buf_puts(out, "\"}");
+    buf_clear(&reason);
+}
+
+void call_print_hook(struct call *c, const struct hook *hook, struct buf *out)
+{
+    unsigned shard = queue_shard_of(hook->no, c->api->n_shards);
+    enum err err;
+
+    call_dialect(c)->print(hook, out);
+    if (!hook->active)
+        return;
+    assert(out->at[out->n_bytes - 1] == '}');
+    out->n_bytes--; // the object goes on
+    err = shard_view_health(c->api->shards[shard], hook->no, put_failing, out);
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("health of a hook not read", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+    buf_putc(out, '}');
 }

@@ -259,6 +259,8 @@ static void put_row(struct table *t, const struct json_value *hook)
     table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
     if (is_paused) {
         table_put(t, STR("paused"), YELLOW);
+    } else if (json_get(hook, "failing") != NULL) {
+        table_put(t, STR("failing"), RED);
     } else {
         table_put(t, is_active ? STR("yes") : STR("no"),
                   is_active ? GREEN : DIM);

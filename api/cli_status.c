@@ -32,7 +32,7 @@ struct engine_figures {
     struct role_figures roles[ROLES_MAX];
     size_t n_roles;
     double accepted, delivered, retried, died, due, dead, queue_bytes,
-        in_flight, paused;
+        in_flight, paused, failing;
 };
 
 static struct role_figures *role_of(struct engine_figures *e, const char *name,
@@ -81,6 +81,7 @@ static void take_line(struct engine_figures *e, const char *line)
         { "posthorn_queue_bytes", "", &e->queue_bytes },
         { "posthorn_attempts_in_flight", "", &e->in_flight },
         { "posthorn_hooks_paused", "", &e->paused },
+        { "posthorn_hooks_failing", "", &e->failing },
     };
 
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
@@ -113,9 +114,9 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready)
     }
     printf("],\"accepted\":%.0f,\"delivered\":%.0f,\"retried\":%.0f,"
            "\"died\":%.0f,\"pending\":%.0f,\"dead\":%.0f,\"inFlight\":%.0f,"
-           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f}\n",
+           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f,\"failingHooks\":%.0f}\n",
            e->accepted, e->delivered, e->retried, e->died, e->due, e->dead,
-           e->in_flight, e->queue_bytes, e->paused);
+           e->in_flight, e->queue_bytes, e->paused, e->failing);
 }
 
 static void print_engine(const struct engine_figures *e, bool is_ready)
@@ -150,6 +151,12 @@ static void print_engine(const struct engine_figures *e, bool is_ready)
            e->dead, buf_cstr(&text));
     if (e->paused > 0)
         printf("paused webhooks: %.0f\n", e->paused);
+    if (e->failing > 0) {
+        printf("%sfailing webhooks: %.0f%s; `posthorn hook list` and `posthorn "
+               "hook status` say which and why\n",
+               screen_colour(stdout, RED), e->failing,
+               screen_colour(stdout, PLAIN));
+    }
     buf_clear(&text);
 }
 

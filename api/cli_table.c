@@ -22,6 +22,8 @@ static const struct opt place[] = {
     { "stack", "NAME", "stack", NULL },
     { "environment", "NAME", "environment", NULL },
     { "akinon", NULL, "--org and --project are ids of Akinon App Maker", NULL },
+    { "operator", NULL, "instead of --org: webhooks that get the engine's own "
+      "events of all organizations; needs the admin token", NULL },
     { "hook", "NAME", "webhook", NULL },
     { NULL, NULL, NULL, NULL },
 };

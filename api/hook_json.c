@@ -9,6 +9,7 @@
 #include "common/format.h"
 #include "common/kinds.h"
 #include "common/log.h"
+#include "common/operator.h"
 
 // An empty string is as good as none.
 static enum err read_format(const struct hook_reader *reader,
@@ -242,6 +243,31 @@ static enum err check_format(const struct hook_reader *reader,
     return err;
 }
 
+// Only the engine's own events come to the operator's hooks.
+static enum err check_operator(const struct hook_reader *reader,
+                               const struct hook *hook)
+{
+    bool is_own = hook->filters == 0 && hook->groups == 0;
+
+    if (!operator_is_org(hook->scope.org))
+        return OK;
+    if (hook->scope.level != LEVEL_ORGANIZATION) {
+        return body_refuse(reader, "the organization " OPERATOR_ORG " is the "
+                                   "operator's: it has no stacks and no "
+                                   "environments");
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++)
+        is_own = is_own && kind_is_own(hook->kinds[i]);
+    if (is_own)
+        return OK;
+    return body_refuse(
+        reader, "filters and groups: webhooks of the organization " OPERATOR_ORG
+                " get the engine's own events only; "
+                "allowed are filters like posthorn.*, "
+                "posthorn.hook.* and posthorn.delivery.dead, or "
+                "none");
+}
+
 static enum err check(const struct hook_reader *reader, const struct hook *hook)
 {
     size_t n = n_characters(hook->display_name);
@@ -255,6 +281,8 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
     if (hook->secret.n_bytes > 0 &&
         memchr(hook->secret.at, '\0', hook->secret.n_bytes) != NULL)
         return body_refuse(reader, "secret must not hold a NUL");
+    if (check_operator(reader, hook) != OK)
+        return ERR_INVALID;
     return check_format(reader, hook);
 }
 
@@ -342,6 +370,7 @@ enum err hook_read_new(const struct hook_reader *reader,
     enum err err = check_required(reader, body);
 
     hook->format = FORMAT_RAW;
+    hook->is_operator = operator_is_org(hook->scope.org);
     if (err == OK)
         err = check_place(reader, body, &hook->scope);
     if (err == OK)
@@ -406,6 +435,7 @@ enum err hook_merge(const struct hook_reader *reader,
 
     if (!json_is(body, JSON_OBJECT))
         return body_refuse(reader, "the body must be a JSON object");
+    hook->is_operator = operator_is_org(hook->scope.org);
     err = body_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
         err = body_text(reader, body, "payloadUrl", &hook->url);

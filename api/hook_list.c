@@ -6,7 +6,6 @@
 
 #include "api/hook_list.h"
 
-#include "api/hook_json.h"
 #include "api/paging.h"
 #include "api/server.h"
 #include "common/config_types.h"
@@ -109,7 +108,7 @@ static bool put_listed(void *data, const struct hook *hook)
     }
     if (l->n_hooks++ > 0)
         buf_putc(&l->body, ',');
-    call_dialect(l->call)->print(hook, &l->body);
+    call_print_hook(l->call, hook, &l->body);
     buf_reset(&l->last);
     buf_put_str(&l->last, hook->name);
     return true;

@@ -18,14 +18,13 @@
 static void answer_hook(struct call *c, unsigned status,
                         const struct hook *hook)
 {
-    const struct hook_dialect *dialect = call_dialect(c);
     struct buf body;
 
     buf_init(&body, 0);
     if (status == 201) {
-        dialect->print_created(hook, &body);
+        call_dialect(c)->print_created(hook, &body);
     } else {
-        dialect->print(hook, &body);
+        call_print_hook(c, hook, &body);
     }
     call_answer(c, status, buf_str(&body));
     buf_clear(&body);
@@ -55,7 +54,7 @@ static void log_change(const char *what, const struct hook_scope *scope,
 // --- get ---
 
 struct printing {
-    const struct hook_dialect *dialect;
+    struct call *call;
     struct buf body;
 };
 
@@ -63,7 +62,7 @@ static bool put_found(void *data, const struct hook *hook)
 {
     struct printing *p = data;
 
-    p->dialect->print(hook, &p->body);
+    call_print_hook(p->call, hook, &p->body);
     return false;
 }
 
@@ -80,7 +79,7 @@ static enum err find(struct call *c, const struct hook_scope *scope,
 
 void hooks_get(struct call *c)
 {
-    struct printing p = { .dialect = call_dialect(c) };
+    struct printing p = { .call = c };
     struct hook_scope scope;
     enum err err;
 

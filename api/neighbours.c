@@ -9,6 +9,7 @@
 #include "api/server.h"
 #include "common/codec.h"
 #include "common/id.h"
+#include "common/operator.h"
 
 #define ORGS_MAX 1000 // of one answer
 
@@ -31,6 +32,8 @@ static bool put_org(void *data, struct str org)
 {
     struct orgs *o = data;
 
+    if (operator_is_org(org))
+        return true; // it has no stacks, and is nobody's default
     if (o->n_orgs == 0)
         buf_put_str(&o->first, org);
     if (o->n_orgs++ > 0)

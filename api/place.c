@@ -3,10 +3,19 @@
 #include "api/place.h"
 
 #include "api/client.h"
+#include "common/operator.h"
 
-static const char *fault_of(const struct place *p, bool wants_hook)
+static const char *fault_of(const struct place *p, bool is_operator,
+                            bool wants_hook)
 {
-    if (p->org == NULL)
+    bool has_names = p->org != NULL || p->project != NULL || p->stack != NULL ||
+                     p->environment != NULL;
+
+    if (is_operator && (has_names || p->is_akinon)) {
+        return "--operator goes without --org, --project, --stack, "
+               "--environment and --akinon";
+    }
+    if (!is_operator && p->org == NULL)
         return "--org is missing";
     if (p->is_akinon &&
         (p->project == NULL || p->stack != NULL || p->environment != NULL))
@@ -23,6 +32,7 @@ static const char *fault_of(const struct place *p, bool wants_hook)
 
 bool place_read(const struct args *a, bool wants_hook, struct place *out)
 {
+    bool is_operator = args_has(a, "operator");
     const char *fault;
 
     *out = (struct place){ .org = args_text(a, "org"),
@@ -31,9 +41,11 @@ bool place_read(const struct args *a, bool wants_hook, struct place *out)
                            .environment = args_text(a, "environment"),
                            .hook = args_text(a, "hook"),
                            .is_akinon = args_has(a, "akinon") };
-    fault = fault_of(out, wants_hook);
+    fault = fault_of(out, is_operator, wants_hook);
     if (fault != NULL)
         command_misused(a->command, "%s", fault);
+    if (is_operator)
+        out->org = OPERATOR_ORG;
     return fault == NULL;
 }
 

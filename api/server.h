@@ -100,6 +100,10 @@ unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n);
 // deleted), then its project, stack and environment; a comma behind each.
 void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out);
 
+// Appends the hook as this path's API shows it, and as member "failing" that it
+// counts as failing.
+void call_print_hook(struct call *c, const struct hook *hook, struct buf *out);
+
 // --- asking.c ---
 
 // Runs once, unless the client goes away first; it answers the call.

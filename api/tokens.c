@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/log.h"
+#include "common/operator.h"
 #include "common/text.h"
 
 #define TOKEN_PREFIX "pht_"
@@ -228,7 +229,15 @@ void tokens_create(struct call *c)
     struct buf why;
 
     t.name = STR_EMPTY;
-    if (!read_org(c, &t.org) || !call_json(c, &body))
+    if (!read_org(c, &t.org))
+        return;
+    if (operator_is_org(t.org)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the organization " OPERATOR_ORG " is the operator's and has "
+                  "no tokens: only the admin token reads and writes it");
+        return;
+    }
+    if (!call_json(c, &body))
         return;
     buf_init(&why, 0);
     reader.why = &why;

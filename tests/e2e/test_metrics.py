@@ -13,6 +13,7 @@ FAMILIES = {
     "posthorn_deliveries_matched_total", "posthorn_attempts_total",
     "posthorn_attempts_in_flight", "posthorn_deliveries_due",
     "posthorn_deliveries_dead", "posthorn_queue_bytes",
+    "posthorn_hooks_failing",
     "posthorn_role_restarts_total", "posthorn_role_ready",
     "posthorn_commit_duration_seconds_bucket",
     "posthorn_attempt_duration_seconds_count"}
