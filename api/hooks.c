@@ -139,6 +139,12 @@ static enum err store_new(struct call *c, struct hook *hook)
     return err;
 }
 
+// It gets what is accepted from now on.
+static enum err begin_here(struct call *c, struct hook *hook)
+{
+    return event_view_end(c->api->events, &hook->from);
+}
+
 static void create(struct call *c, struct hook *hook)
 {
     enum err err;
@@ -151,7 +157,9 @@ static void create(struct call *c, struct hook *hook)
     }
     hook->created_at_ms = clock_now_ms();
     hook->updated_at_ms = hook->created_at_ms;
-    err = store_new(c, hook);
+    err = begin_here(c, hook);
+    if (err == OK)
+        err = store_new(c, hook);
     if (err == ERR_EXISTS) {
         http_fail(c->request, 409, STR_EMPTY,
                   "Webhook with name %.*s already exists.",
@@ -216,7 +224,10 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
     reader = reader_of(c, &why);
     if (call_dialect(c)->merge(&reader, body, &hook) == OK) {
         hook.updated_at_ms = clock_now_ms();
-        err = hook_update(c->api->hooks, &hook);
+        if (hook.active && !old->active)
+            err = begin_here(c, &hook);
+        if (err == OK)
+            err = hook_update(c->api->hooks, &hook);
         if (err == OK) {
             expire_note(c->api, &hook);
             api_hint(c->api);

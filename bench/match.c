@@ -76,7 +76,8 @@ int main(int argc, char **argv)
         { "--others", "hooks of others", &n_others, 0, 1000000, NULL },
         { "--events", "to match", &n_events, 1, 100000000, NULL },
     };
-    struct event event = { .family = FAMILY_PULUMI,
+    struct event event = { .position = { { 0, 0, 0, 0, 0, 0, 0, 1 } },
+                           .family = FAMILY_PULUMI,
                            .kind = STR("stack_update"),
                            .org = STR("acme"),
                            .project = STR("web"),

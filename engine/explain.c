@@ -42,7 +42,7 @@ static bool wants(const struct hook *hook, const struct event *event)
     bool is_wanted = false;
 
     always.active = true;
-    always.created_at_ms = 0;
+    always.from = position_start;
     match_index_put(index, &always, NULL);
     match_event(index, event, on_match, &is_wanted);
     match_index_free(index);
@@ -136,9 +136,11 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
         buf_puts(out, "the webhook was switched off: it failed for too long");
     } else if (!hook->active) {
         buf_puts(out, "the webhook is inactive");
-    } else if (x->is_stored &&
-               event->accepted_at_us < hook->created_at_ms * 1000) {
-        buf_puts(out, "the webhook was created after the event was accepted");
+    } else if (x->is_stored && position_cmp(event->position, hook->from) <= 0) {
+        buf_printf(out, "the webhook was %s after the event was accepted",
+                   event->accepted_at_us < hook->created_at_ms * 1000
+                       ? "created"
+                       : "switched on");
     }
 }
 
@@ -261,6 +263,7 @@ static enum err explain_posted(struct explaining *x, struct buf *why)
     uint8_t random[16] = { 0 };
 
     if (err == OK) {
+        memset(e.event.position.bytes, 0xff, sizeof(e.event.position.bytes));
         if (!e.has_id)
             e.event.id = id_v4(random);
         on_event(x, &e.event);

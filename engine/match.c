@@ -127,7 +127,7 @@ struct entry {
     struct node node; // hash: of the number
     uint64_t no;
     void *runtime;
-    int64_t created_at_us;
+    struct position from;
     struct scope *scope;
     size_t bits_at; // index into the scope's bits, or NOWHERE
     size_t n_places;
@@ -420,7 +420,7 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     entry = xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct place));
     entry->no = hook->no;
     entry->runtime = runtime;
-    entry->created_at_us = hook->created_at_ms * 1000;
+    entry->from = hook->from;
     entry->scope = scope_take(idx, &hook->scope);
     entry->bits_at = NOWHERE;
     table_add(&idx->hooks, &entry->node, number_hash(hook->no));
@@ -495,7 +495,7 @@ struct search {
 
 static void found(struct search *search, const struct entry *hook)
 {
-    if (search->event->accepted_at_us < hook->created_at_us)
+    if (position_cmp(search->event->position, hook->from) <= 0)
         return;
     search->n_found++;
     search->visit(search->data, hook->no, hook->runtime);

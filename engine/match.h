@@ -30,7 +30,8 @@ typedef void (*match_visit)(void *data, uint64_t hook_no, void *runtime);
 
 // Calls `visit` once for each active hook that wants the event, in no
 // particular order, and returns how many there are. A hook wants events of its
-// scope that were accepted since it was created and of which
+// scope that lie behind the end that the log had when it was made or switched on
+// (positions tell, for the wall clock may step back), and of which
 //   - a filter is in its filters or in its groups, or
 //   - the kind is of one of its groups, if the event has no filter, or
 //   - the kind matches one of its kinds;

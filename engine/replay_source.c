@@ -308,7 +308,7 @@ static void make_index(struct running *r, const struct followed *f)
 {
     struct hook hook = *f->hook;
 
-    hook.created_at_ms = 0;
+    hook.from = position_start;
     hook.active = true;
     r->index = match_index_new();
     match_index_put(r->index, &hook, NULL);

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/kinds.h"
 #include "engine/match.h"
 #include "tests/unit.h"
@@ -77,10 +78,18 @@ static struct hook_scope below(enum hook_level level, const char *org,
 }
 
 // An event of every level at once: of the stack and the environment.
+static struct position at(uint64_t number)
+{
+    struct position p;
+
+    put_be64(p.bytes, number);
+    return p;
+}
+
 static struct event event_of(const char *kind, uint64_t filter_bits)
 {
     return (struct event){ .family = FAMILY_PULUMI,
-                           .accepted_at_us = 5000,
+                           .position = at(6),
                            .filters = filter_bits,
                            .kind = str_of(kind),
                            .org = STR("acme"),
@@ -367,7 +376,7 @@ static void events_from_before_the_hook_are_not_for_it(void **state)
     struct str kinds[] = { STR("order.*") };
     struct match_index *idx = match_index_new();
     struct hook hook = {
-        .no = 1, .active = true, .scope = org_of("acme"), .created_at_ms = 5
+        .no = 1, .active = true, .scope = org_of("acme"), .from = at(5)
     };
     struct event event = event_of("stack_update", BIT(5));
 
@@ -378,12 +387,12 @@ static void events_from_before_the_hook_are_not_for_it(void **state)
     hook.n_kinds = 1;
     put(idx, &hook);
     assert_matches(idx, &event, "1");
-    event.accepted_at_us = 4999;
+    event.position = at(5);
     assert_matches(idx, &event, "");
     event.kind = STR("order.created");
     event.filters = 0;
     assert_matches(idx, &event, "");
-    event.accepted_at_us = 5000;
+    event.position = at(6);
     assert_matches(idx, &event, "1 2");
     match_index_free(idx);
 }
@@ -447,7 +456,7 @@ static bool wants(const struct hook *hook, const struct event *event)
 
     if (!hook->active || hook->scope.family != event->family ||
         !str_eq(hook->scope.org, event->org) ||
-        event->accepted_at_us < hook->created_at_ms * 1000)
+        position_cmp(event->position, hook->from) <= 0)
         return false;
     if (hook->scope.level != LEVEL_ORGANIZATION &&
         !str_eq(hook->scope.project, event->project))
@@ -500,7 +509,7 @@ static struct event random_event(uint32_t *r)
     struct event event =
         event_of(random_events[i].kind, random_events[i].filter_bits);
 
-    event.accepted_at_us = 1000 * (int64_t)below_n(r, 10);
+    event.position = at(1 + below_n(r, 10));
     event.family = below_n(r, 4) == 0 ? FAMILY_AKINON : FAMILY_PULUMI;
     event.org = str_of(names[below_n(r, 2)]);
     event.project = str_of(names[below_n(r, 2)]);
@@ -518,7 +527,7 @@ static struct hook random_hook(uint32_t *r, struct str kinds[3])
                                             "b.c", "a.b.c", "b.*" };
     const uint64_t bits[] = { 0, BIT(5), BIT(13) | BIT(18), BIT(31) };
     struct hook hook = { .active = below_n(r, 8) > 0,
-                         .created_at_ms = (int64_t)below_n(r, 6),
+                         .from = at(below_n(r, 6)),
                          .kinds = kinds };
 
     hook.scope.level = (enum hook_level)(1 + below_n(r, 4));
