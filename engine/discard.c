@@ -68,8 +68,9 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
     // In memory until the commit, so that nobody sends it again meanwhile.
     open_give_row(d, dv, 0);
     change_dead_del(d->filling, row->hook_no, row->position);
-    settle_write_end(d, f, row->position, DELIVERY_CANCELLED, reason);
-    settle_cancel(d, dv);
+    dv->n_attempts = row->n_attempts;
+    dv->queue_us = row->queue_us;
+    settle_cancel(d, dv, reason);
     d->discards->n_said++;
 }
 

@@ -9,6 +9,7 @@
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
 //   health.c    hooks that fail: alarms, and hooks that are switched off
+//   ends.c      rows of the history for what ends without a request
 //   outbox.c    the engine's own events
 //   dead_report.c  of these, the events about dead letters
 //   status.c    how it goes with a hook, for people
@@ -39,6 +40,7 @@
 #include "common/chan.h"
 #include "common/config.h"
 #include "common/role.h"
+#include "engine/due_clock.h"
 #include "engine/failing.h"
 #include "engine/match.h"
 #include "engine/order.h"
@@ -69,6 +71,16 @@ enum past {
     PAST_NEVER    // the hook did not get its event when it was new
 };
 
+// How a delivery ended without a request.
+struct ended {
+    uint64_t hook_no;
+    struct position position;
+    enum delivery_state state; // DELIVERY_CANCELLED or DELIVERY_DEAD
+    struct str reason;         // "the webhook was switched off"
+    uint32_t n_attempts;       // requests made before
+    int64_t queue_us;
+};
+
 struct answer;
 struct ask;
 struct dead_report;
@@ -94,8 +106,10 @@ struct delivery {
     struct delivery *rowless_prev, *rowless_next; // while it has no row
     struct delivery *fresh_prev, *fresh_next;     // while it waits and is fresh
     int64_t waiting_since_us;                     // monotonic
-    int64_t due_at_ms;                            // key of its row
-    int64_t queue_us;      // acceptance to its first attempt
+    int64_t
+        due_at_ms;    // key of its row, which it has or gets: at first when its
+                      // event was accepted
+    int64_t queue_us; // acceptance to its first attempt
     int64_t not_before_ms; // of an ordered hook's, as the next
     uint64_t lane;
     uint32_t n_attempts;
@@ -199,6 +213,7 @@ struct dispatcher {
     struct role *role;
     const struct config *config; // borrowed from the role
     struct shard *shard;
+    struct due_clock due_clock;
     struct event_view *events;
     struct hook_store *hooks;
     unsigned n_shards;
@@ -531,14 +546,6 @@ void discard_hook(struct dispatcher *d, uint64_t hook_no);
 void discard_on_ask(struct dispatcher *d, const struct ask *ask);
 void discard_on_second(struct dispatcher *d);
 
-// --- ends.c ---
-
-// Says to d->filling a row of the history that no request belongs to: the delivery
-// has come to `state` for a reason in words.
-void settle_write_end(struct dispatcher *d, const struct followed *f,
-                      struct position position, enum delivery_state state,
-                      struct str reason);
-
 // --- tally.c ---
 
 void tally_note(struct dispatcher *d, const struct attempt *attempt);
@@ -558,7 +565,9 @@ void settle_outcome(struct dispatcher *d, const struct outcome *outcome);
 void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 // The sender died with it: back to the queue, no attempt is spent.
 void settle_crash(struct dispatcher *d, struct slot *s);
-void settle_cancel(struct dispatcher *d, struct delivery *dv);
+// It will not be sent, for this reason.
+void settle_cancel(struct dispatcher *d, struct delivery *dv,
+                   struct str reason);
 // When d->filling is committed, the hook has a row that is due then.
 void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms);
 void settle_put_row(struct dispatcher *d, const struct due_row *row);
@@ -568,7 +577,19 @@ bool settle_is_busy(const struct dispatcher *d);
 void settle_touch(struct dispatcher *d);
 void settle_commit_now(struct dispatcher *d);
 
+// --- ends.c ---
+
+// A row of the history that says how a delivery ended without a request, and why
+// (a sentence for people). What it was an event of is read from the log; without
+// that there is no row, and a line in the log says so.
+void end_write(struct dispatcher *d, const struct ended *ended);
+
 // --- dispatcher.c ---
+
+// The clock that due times are compared with.
+int64_t due_now_ms(struct dispatcher *d);
+// An event was accepted at this time (UTC epoch): it is not later now.
+void due_saw_ms(struct dispatcher *d, int64_t at_ms);
 
 // There may be new events, or changed hooks.
 void dispatcher_look_again(struct dispatcher *d);

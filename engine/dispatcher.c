@@ -94,6 +94,19 @@ void dispatcher_look_again(struct dispatcher *d)
     reader_wake(d);
 }
 
+// --- the clock of due times ---
+
+int64_t due_now_ms(struct dispatcher *d)
+{
+    return due_clock_now_ms(&d->due_clock, clock_now_ms(), clock_mono_us());
+}
+
+void due_saw_ms(struct dispatcher *d, int64_t at_ms)
+{
+    if (at_ms > d->due_clock.now_ms && at_ms > due_now_ms(d))
+        due_clock_saw(&d->due_clock, at_ms);
+}
+
 // --- ending ---
 
 static void final_commit(struct dispatcher *d)
@@ -231,6 +244,8 @@ static void open_queue(struct dispatcher *d)
     data_dir_check(d->config->data_dir);
     must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
          "deliveries");
+    due_clock_init(&d->due_clock, shard_clock_ms(d->shard),
+                   shard_ran_ms(d->shard), clock_now_ms(), clock_mono_us());
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");

@@ -1,8 +1,12 @@
-// ends.c — the row of history of a delivery that ends without a request.
+// ends.c — how deliveries end without a request: rows of the history.
 //
-// What the row says of the event comes from the newest attempt of the delivery, or,
-// if it was never attempted, from the event itself. If both are gone there is no
-// row, for nothing is left that it could be about.
+// Each delivery that was matched ends in a row: a request that succeeded or was
+// the last one, or one of these. So whoever looks for it finds what became of
+// it, and what it was is reached by a redelivery and a replay.
+//
+// What the row says of the event is read from the log, or, if the event is gone,
+// from the newest attempt of the delivery. If both are gone there is no row, for
+// nothing is left that it could be about.
 
 #include <inttypes.h>
 
@@ -12,70 +16,59 @@
 
 struct ending {
     struct dispatcher *d;
-    const struct followed *hook;
-    enum delivery_state state;
-    struct str reason;
+    const struct ended *ended;
     bool is_written;
 };
 
-static void put(struct ending *e, struct attempt *a)
+static void put(struct ending *e, struct attempt *row)
 {
-    a->hook_no = e->hook->no;
-    a->started_at_us = clock_now_us();
-    a->state = e->state;
-    a->error_message = e->reason;
-    change_attempt(e->d->filling, a);
+    row->hook_no = e->ended->hook_no;
+    row->position = e->ended->position;
+    row->started_at_us = clock_now_us();
+    row->attempt = e->ended->n_attempts;
+    row->state = e->ended->state;
+    row->error_message = e->ended->reason;
+    row->timing.queue_us = e->ended->queue_us;
+    change_attempt(e->d->filling, row);
     e->is_written = true;
-}
-
-static bool on_newest(void *data, uint64_t no, const struct attempt *newest)
-{
-    struct attempt a = { .org_no = newest->org_no,
-                         .position = newest->position,
-                         .event_id = newest->event_id,
-                         .kind = newest->kind,
-                         .accepted_at_us = newest->accepted_at_us,
-                         .attempt = newest->attempt,
-                         .timing = { .queue_us = newest->timing.queue_us } };
-
-    (void)no;
-    put(data, &a);
-    return false;
 }
 
 static bool on_event(void *data, const struct event *event)
 {
-    struct ending *e = data;
-    const struct hook *hook = e->hook->hook;
-    struct attempt a = {
-        .org_no = hook != NULL
-                      ? queue_org_no(hook->scope.family, hook->scope.org)
-                      : queue_org_no(event->family, event->org),
-        .position = event->position,
-        .event_id = event->id,
-        .kind = event->kind,
-        .accepted_at_us = event->accepted_at_us,
-    };
+    struct attempt row = { .org_no = queue_org_no(event->family, event->org),
+                           .event_id = event->id,
+                           .kind = event->kind,
+                           .accepted_at_us = event->accepted_at_us };
 
-    put(e, &a);
+    put(data, &row);
     return false;
 }
 
-void settle_write_end(struct dispatcher *d, const struct followed *f,
-                      struct position position, enum delivery_state state,
-                      struct str reason)
+static bool on_newest(void *data, uint64_t no, const struct attempt *newest)
 {
-    struct ending e = { .d = d, .hook = f, .state = state, .reason = reason };
-    struct history_query query = { .owner_no = f->no,
-                                   .event = &position,
-                                   .max_rows = 1 };
-    enum err err = history_scan(d->history, &query, on_newest, &e);
+    struct attempt row = { .org_no = newest->org_no,
+                           .event_id = newest->event_id,
+                           .kind = newest->kind,
+                           .accepted_at_us = newest->accepted_at_us };
 
-    if (err == OK && !e.is_written)
-        err = event_view_get(d->events, position, on_event, &e);
+    (void)no;
+    put(data, &row);
+    return false;
+}
+
+void end_write(struct dispatcher *d, const struct ended *ended)
+{
+    struct ending e = { .d = d, .ended = ended };
+    struct history_query query = { .owner_no = ended->hook_no,
+                                   .event = &ended->position,
+                                   .max_rows = 1 };
+    enum err err = event_view_get(d->events, ended->position, on_event, &e);
+
+    if (!e.is_written)
+        err = history_scan(d->history, &query, on_newest, &e);
     if (!e.is_written) {
         log_warn("end of a delivery is in no history",
-                 "hook=%" PRIu64 " reason=%s", f->no,
+                 "hook=%" PRIu64 " reason=%s", ended->hook_no,
                  log_quote(str_of(err_str(err))));
     }
 }

@@ -74,7 +74,7 @@ static size_t fetch_some(struct followed *f)
     struct due_query query = {
         .hook_no = f->no,
         .after = goes_on ? &f->fetched : NULL,
-        .until_ms = followed_is_active(f) ? clock_now_ms() : INT64_MAX,
+        .until_ms = followed_is_active(f) ? due_now_ms(d) : INT64_MAX,
     };
     size_t n_new = 0;
     size_t n = 0;
@@ -108,7 +108,6 @@ void fetch_rows(struct followed *f)
 void fetch_spill(struct followed *f)
 {
     struct dispatcher *d = f->dispatcher;
-    int64_t now_ms = clock_now_ms();
     struct delivery *dv;
     bool has_spilled = false;
 
@@ -117,7 +116,7 @@ void fetch_spill(struct followed *f)
         if (dv->manual != NULL) // its sender died; its turn may be far off now
             manual_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
-            struct due_row row = row_of(dv, now_ms);
+            struct due_row row = row_of(dv, dv->due_at_ms);
 
             settle_put_row(d, &row);
         }

@@ -140,7 +140,7 @@ static void on_due(uv_timer_t *timer)
 
 void followed_expect(struct followed *f, int64_t due_at_ms)
 {
-    int64_t wait_ms = due_at_ms - clock_now_ms();
+    int64_t wait_ms = due_at_ms - due_now_ms(f->dispatcher);
 
     f->has_rows = true;
     if (wait_ms <= 0 || !followed_is_active(f)) {

@@ -173,7 +173,7 @@ static bool meet(struct dispatcher *d, uint64_t lane)
 static struct delivery *next_ordered(struct dispatcher *d, struct followed *f,
                                      int64_t *until_ms)
 {
-    int64_t now_ms = clock_now_ms();
+    int64_t now_ms = due_now_ms(d);
 
     if (d->lanes_seen == NULL)
         d->lanes_seen = xcalloc(LANES_SEEN, sizeof(*d->lanes_seen));

@@ -29,7 +29,6 @@
 #define PINGS_SEARCHED 1000
 // And of its newest attempts for one of an event that is gone.
 #define TRACES_SEARCHED 20000
-#define ROWS_READ       128
 
 struct manual {
     struct manual *next; // of the same delivery, or of the same commit
@@ -214,7 +213,8 @@ struct search {
     enum delivery_state state;
     uint32_t n_attempts;
     int64_t queue_us;
-    int64_t next_attempt_at_ms;
+    int64_t due_at_ms;
+    int64_t accepted_at_us; // of the event
 };
 
 static void ping_with(const struct search *s, const struct event *event,
@@ -287,7 +287,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
     s->state = a->state;
     s->n_attempts = a->attempt;
     s->queue_us = a->timing.queue_us;
-    s->next_attempt_at_ms = a->next_attempt_at_ms;
+    s->due_at_ms = a->due_at_ms;
     return false;
 }
 
@@ -304,59 +304,21 @@ static enum err search_history(struct search *s, const struct position *event,
     return err;
 }
 
-// The row in the index of a delivery whose next attempt is due then.
-static enum err find_timed_row(const struct search *s, struct position position,
-                               struct due_row *out)
-{
-    struct due_row before = { .hook_no = s->f->no,
-                              .due_at_ms = s->next_attempt_at_ms - 1 };
-    struct due_query query = { .hook_no = s->f->no,
-                               .after = &before,
-                               .until_ms = s->next_attempt_at_ms };
-    struct due_row rows[ROWS_READ];
-    size_t n;
-
-    memset(before.position.bytes, 0xff, sizeof(before.position.bytes));
-    do {
-        enum err err = shard_due_read(s->d->shard, &query, rows, ROWS_READ, &n);
-
-        if (err != OK)
-            return err;
-        for (size_t i = 0; i < n; i++) {
-            if (position_cmp(rows[i].position, position) == 0) {
-                *out = rows[i];
-                return OK;
-            }
-        }
-        if (n > 0)
-            before = rows[n - 1];
-    } while (n == ROWS_READ);
-    return ERR_AGAIN; // it is on its way there
-}
-
-// Of an ordered hook: those lie by position.
-static enum err find_ordered_row(const struct search *s,
-                                 struct position position, struct due_row *out)
-{
-    struct due_row before = { .hook_no = s->f->no };
-    struct due_query query = { .hook_no = s->f->no, .after = &before };
-    size_t n;
-    enum err err;
-
-    put_be64(before.position.bytes, get_be64(position.bytes) - 1);
-    err = shard_due_read(s->d->shard, &query, out, 1, &n);
-    if (err == OK && (n == 0 || position_cmp(out->position, position) != 0))
-        err = ERR_AGAIN;
-    return err;
-}
-
-// The hook may have got its order since the row was put, or lost it.
+// The row of a delivery that waits. It lies under the time that its last attempt
+// noted, or, if there was none, under that of its event; and at 0 if the hook was
+// ordered then. ERR_NOTFOUND: it does not wait.
 static enum err find_row(const struct search *s, struct position position,
                          struct due_row *out)
 {
-    enum err err = find_ordered_row(s, position, out);
+    const int64_t due_at_ms[] = { s->due_at_ms, s->accepted_at_us / 1000, 0 };
+    enum err err = ERR_NOTFOUND;
 
-    return err == ERR_AGAIN ? find_timed_row(s, position, out) : err;
+    for (size_t i = 0;
+         i < sizeof(due_at_ms) / sizeof(due_at_ms[0]) && err == ERR_NOTFOUND;
+         i++) {
+        err = shard_due_get(s->d->shard, s->f->no, due_at_ms[i], position, out);
+    }
+    return err;
 }
 
 static enum err open_row(const struct search *s, struct position position,
@@ -369,7 +331,11 @@ static enum err open_row(const struct search *s, struct position position,
         return err;
     *out = open_add(s->d, s->f, position);
     open_give_row(s->d, *out, row.due_at_ms);
+    (*out)->n_attempts = row.n_attempts;
     (*out)->n_crashes = row.n_crashes;
+    (*out)->queue_us = row.queue_us;
+    (*out)->not_before_ms = row.not_before_ms;
+    (*out)->lane = row.lane;
     (*out)->replay = row.replay;
     (*out)->n_before = row.n_before;
     return OK;
@@ -394,29 +360,45 @@ static enum err find_past(const struct search *s, struct position position,
 static enum err open_stored(const struct search *s, struct position position,
                             struct delivery **out)
 {
-    enum past past;
-    enum err err;
+    enum past past = PAST_CANCELLED;
+    enum err err = ERR_NOTFOUND;
 
     if (s->state == DELIVERY_RETRYING) {
         err = open_row(s, position, out);
-        if (err != OK)
+        if (err != ERR_NOTFOUND)
             return err;
+        // What is said of its row and not committed yet is in memory: so it was
+        // cancelled by a version that left no row of the history for that.
     } else {
         err = find_past(s, position, &past);
         if (err != OK)
             return err;
-        *out = open_past(s->d, s->f, position, past);
     }
+    *out = open_past(s->d, s->f, position, past);
     (*out)->n_attempts = s->n_attempts;
     (*out)->queue_us = s->queue_us;
     return OK;
 }
 
-static bool has_payload(void *data, const struct event *event)
+static bool on_payload(void *data, const struct event *event)
 {
-    (void)data;
-    (void)event;
+    struct search *s = data;
+
+    s->accepted_at_us = event->accepted_at_us;
     return false;
+}
+
+// One that no row of the history tells of: it waits for its first attempt, or
+// there is none. An event that was passed just now may be on its way.
+static enum err open_untried(const struct search *s, struct position position,
+                             struct delivery **out)
+{
+    enum err err = open_row(s, position, out);
+
+    if (err == ERR_NOTFOUND &&
+        position_cmp(position, shard_cursor(s->d->shard)) > 0)
+        err = ERR_AGAIN;
+    return err;
 }
 
 enum err manual_open(struct dispatcher *d, struct followed *f,
@@ -428,15 +410,18 @@ enum err manual_open(struct dispatcher *d, struct followed *f,
 
     if (dv != NULL && dv->place != DELIVERY_WAITING)
         return ERR_AGAIN;
-    err = event_view_get(d->events, position, has_payload, NULL);
+    err = event_view_get(d->events, position, on_payload, &s);
     if (err != OK)
         return err == ERR_NOTFOUND ? ERR_GONE : err;
     if (dv != NULL) {
         line_leave(d, dv);
     } else {
         err = search_history(&s, &position, 1, on_newest);
-        if (err == OK)
+        if (err == OK) {
             err = open_stored(&s, position, &dv);
+        } else if (err == ERR_NOTFOUND) {
+            err = open_untried(&s, position, &dv);
+        }
     }
     *out = dv;
     return err;

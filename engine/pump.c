@@ -110,8 +110,11 @@ static void cancel_some(struct followed *f)
         fetch_rows(f);
         dv = line_take(d, f);
     }
-    for (; dv != NULL; dv = line_take(d, f))
-        settle_cancel(d, dv);
+    for (; dv != NULL; dv = line_take(d, f)) {
+        settle_cancel(d, dv,
+                      f->hook == NULL ? STR("the webhook was deleted")
+                                      : STR("the webhook was switched off"));
+    }
     if (f->is_fetchable)
         pump_ready(f);
     followed_forget_if_done(f);
@@ -185,8 +188,8 @@ static struct delivery *next_delivery(struct followed *f)
     if (dv == NULL && f->first != NULL) {
         f->is_stuck = true;
         if (until_ms != INT64_MAX) {
-            followed_pause(f, clock_mono_us() +
-                                  (until_ms - clock_now_ms()) * 1000);
+            followed_pause(f,
+                           clock_mono_us() + (until_ms - due_now_ms(d)) * 1000);
         }
     }
     return dv;

@@ -53,7 +53,9 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
     if (must_queue(f)) {
         struct due_row row = { .hook_no = hook_no,
                                .due_at_ms =
-                                   followed_is_ordered(f) ? 0 : clock_now_ms(),
+                                   followed_is_ordered(f)
+                                       ? 0
+                                       : batch->event->accepted_at_us / 1000,
                                .position = position,
                                .lane = lane };
 
@@ -63,6 +65,7 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
     }
     dv = open_add(d, f, position);
     dv->is_fresh = true;
+    dv->due_at_ms = batch->event->accepted_at_us / 1000;
     dv->lane = lane;
     pump_enqueue(d, dv);
 }
@@ -73,6 +76,7 @@ static bool on_event(void *data, const struct event *event)
     struct dispatcher *d = batch->d;
 
     batch->event = event;
+    due_saw_ms(d, event->accepted_at_us / 1000);
     match_event(d->index, event, on_match, batch);
     return d->n_fresh < WAITING_MAX &&
            change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;

@@ -180,5 +180,5 @@ void send_delivery(struct dispatcher *d, struct delivery *dv)
              "hook=%" PRIu64 " reason=%s", dv->hook->no,
              log_quote(str_of(err_str(err))));
     change_count(d->filling, COUNT_DAMAGED, 1);
-    settle_cancel(d, dv);
+    settle_cancel(d, dv, STR("the event cannot be read"));
 }

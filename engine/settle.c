@@ -89,8 +89,16 @@ static void drop_row(struct dispatcher *d, const struct delivery *dv)
     change_due_del(d->filling, &row);
 }
 
-// Its row, if it has one, is in the index until the change is committed:
-// until then it stays in the table, so that nobody takes the row.
+// What is said of its rows is committed later: until then it stays in the table,
+// so that nobody takes the row that goes, or misses the one that comes.
+static void stay_until_committed(struct dispatcher *d, struct delivery *dv)
+{
+    dv->place = DELIVERY_SETTLED;
+    dv->next = d->filling_settled;
+    d->filling_settled = dv;
+}
+
+// It is settled: its row, if it has one, goes.
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->is_listed)
@@ -100,14 +108,27 @@ static void leave(struct dispatcher *d, struct delivery *dv)
         return;
     }
     drop_row(d, dv);
-    dv->place = DELIVERY_SETTLED;
-    dv->next = d->filling_settled;
-    d->filling_settled = dv;
+    stay_until_committed(d, dv);
 }
 
-// An ordered hook's stays in memory, in its place.
-static void put_retry(struct dispatcher *d, const struct delivery *dv,
-                      int64_t due_at_ms)
+// It leaves the memory, and waits in the index under the key of `row`, which is
+// said already.
+static void leave_for_row(struct dispatcher *d, struct delivery *dv,
+                          const struct due_row *row)
+{
+    if (dv->is_listed)
+        line_leave(d, dv);
+    if (!dv->has_row) {
+        open_give_row(d, dv, row->due_at_ms);
+    } else if (dv->due_at_ms != row->due_at_ms) {
+        drop_row(d, dv);
+    }
+    stay_until_committed(d, dv);
+}
+
+// An ordered hook's stays in memory, in its place. Returns the row.
+static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
+                                int64_t due_at_ms)
 {
     struct due_row row = row_of(dv, due_at_ms);
 
@@ -116,6 +137,7 @@ static void put_retry(struct dispatcher *d, const struct delivery *dv,
     } else {
         settle_put_row(d, &row);
     }
+    return row;
 }
 
 static void put_dead(struct dispatcher *d, const struct delivery *dv)
@@ -173,17 +195,20 @@ static struct str body_of(const struct outcome *o)
                : o->response_body;
 }
 
-// A delivery that was not settled before: it moves, and is counted.
+// A delivery that was not settled before: it moves, and is counted. `row` is
+// the one of its next attempt, if there is one.
 static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
                                 const struct verdict *verdict,
-                                int64_t next_attempt_at_ms)
+                                struct due_row *row)
 {
     enum delivery_state state = state_after(dv->hook, verdict);
 
     if (state == DELIVERY_RETRYING) {
+        int64_t due_at_ms = due_now_ms(d) + verdict->delay_ms;
+
         if (followed_is_ordered(dv->hook))
-            dv->not_before_ms = next_attempt_at_ms;
-        put_retry(d, dv, next_attempt_at_ms);
+            dv->not_before_ms = due_at_ms;
+        *row = put_retry(d, dv, due_at_ms);
     }
     if (state == DELIVERY_DEAD)
         put_dead(d, dv);
@@ -307,7 +332,8 @@ static void stay(struct dispatcher *d, struct delivery *dv)
 static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
-    int64_t next_ms = clock_now_ms() + delay_ms;
+    int64_t next_ms = due_now_ms(d) + delay_ms;
+    struct due_row row;
 
     log_warn("attempt could not be made", "hook=%" PRIu64, dv->hook->no);
     pace_lost(&dv->hook->pace);
@@ -322,9 +348,10 @@ static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
         dv->not_before_ms = next_ms;
         put_retry(d, dv, next_ms);
         stay(d, dv);
+    } else if (dv->past == PAST_NONE) {
+        row = put_retry(d, dv, next_ms);
+        leave_for_row(d, dv, &row);
     } else {
-        if (dv->past == PAST_NONE)
-            put_retry(d, dv, next_ms);
         leave(d, dv);
     }
     settle_touch(d);
@@ -349,6 +376,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     struct followed *f = dv->hook;
     char status[32];
     struct attempt attempt = { 0 };
+    struct due_row row = { 0 };
     struct verdict verdict;
 
     if (dv->n_attempts == 0)
@@ -366,12 +394,10 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->is_replaying)
         manual_take_back(d, dv);
     if (dv->past == PAST_NONE) {
-        int64_t next_ms = clock_now_ms() + verdict.delay_ms;
-
-        attempt.state = move(d, dv, &verdict, next_ms);
+        attempt.state = move(d, dv, &verdict, &row);
         if (attempt.state == DELIVERY_RETRYING) {
-            attempt.next_attempt_at_ms = next_ms;
-            attempt.due_at_ms = next_ms;
+            attempt.next_attempt_at_ms = clock_now_ms() + verdict.delay_ms;
+            attempt.due_at_ms = row.due_at_ms;
         }
     } else {
         attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
@@ -385,11 +411,12 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->manual != NULL)
         manual_answer(d, dv, attempt.started_at_us);
     slot_free(d, s);
-    if (attempt.state == DELIVERY_RETRYING && dv->past == PAST_NONE &&
-        followed_is_ordered(f)) {
+    if (attempt.state != DELIVERY_RETRYING || dv->past != PAST_NONE) {
+        leave(d, dv);
+    } else if (followed_is_ordered(f)) {
         stay(d, dv);
     } else {
-        leave(d, dv);
+        leave_for_row(d, dv, &row);
     }
     pump_ready(f);
     followed_forget_if_done(f);
@@ -453,13 +480,22 @@ void settle_crash(struct dispatcher *d, struct slot *s)
     }
 }
 
-void settle_cancel(struct dispatcher *d, struct delivery *dv)
+void settle_cancel(struct dispatcher *d, struct delivery *dv, struct str reason)
 {
     if (dv->manual != NULL) {
         manual_refuse(d, dv, dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
     }
-    if (dv->past == PAST_NONE)
+    if (dv->past == PAST_NONE) {
+        const struct ended ended = { .hook_no = dv->hook->no,
+                                     .position = dv->position,
+                                     .state = DELIVERY_CANCELLED,
+                                     .reason = reason,
+                                     .n_attempts = dv->n_attempts,
+                                     .queue_us = dv->queue_us };
+
         count_state(d, DELIVERY_CANCELLED);
+        end_write(d, &ended);
+    }
     if (dv->replay != 0)
         replays_settled(d, dv, DELIVERY_CANCELLED);
     leave(d, dv);
@@ -542,11 +578,9 @@ static void start_commit(struct dispatcher *d)
 // Deliveries of events that the cursor passes now, and that are not settled.
 static void put_rows(struct dispatcher *d)
 {
-    int64_t now_ms = clock_now_ms();
-
     while (d->rowless != NULL) {
         struct delivery *dv = d->rowless;
-        struct due_row row = row_of(dv, now_ms);
+        struct due_row row = row_of(dv, dv->due_at_ms);
 
         change_due_put(d->filling, &row); // it is in memory: nobody to wake
         open_give_row(d, dv, row.due_at_ms);
@@ -565,6 +599,8 @@ void settle_commit_now(struct dispatcher *d)
     if (position_cmp(d->cursor_said, d->read_to) != 0)
         change_cursor(d->filling, d->read_to);
     d->cursor_said = d->read_to;
+    change_clock(d->filling, due_now_ms(d),
+                 due_clock_ran_ms(&d->due_clock, clock_mono_us()));
     replays_say(d);
     health_say(d);
     tally_flush(d, d->is_final_commit); // the last: all said so far is in it

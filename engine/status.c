@@ -8,7 +8,7 @@
 // The one that holds up the others of an ordered hook. NULL: none does.
 static const struct delivery *blocking(const struct followed *f)
 {
-    int64_t now_ms = clock_now_ms();
+    int64_t now_ms = due_now_ms(f->dispatcher);
 
     if (!followed_is_ordered(f))
         return NULL;
@@ -94,7 +94,7 @@ void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
     if (head != NULL && next_ms == 0)
-        next_ms = head->not_before_ms;
+        next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
     buf_printf(out,
                "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
                "\"waiting\":%u,\"more\":%s",

@@ -35,6 +35,8 @@ void shard_change_reset(struct shard_change *c)
     c->n = 0;
     c->has_cursor = false;
     c->are_stats_noted = false;
+    c->clock_ms = 0;
+    c->ran_ms = 0;
     memset(c->counts, 0, sizeof(c->counts));
 }
 
@@ -84,6 +86,12 @@ void change_cursor(struct shard_change *c, struct position position)
     c->cursor = position;
     c->has_cursor = true;
     c->n++;
+}
+
+void change_clock(struct shard_change *c, int64_t clock_ms, int64_t ran_ms)
+{
+    c->clock_ms = clock_ms;
+    c->ran_ms = ran_ms;
 }
 
 void change_due_put(struct shard_change *c, const struct due_row *row)

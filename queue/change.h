@@ -27,6 +27,7 @@ struct shard_change {
     bool has_cursor;
     bool are_stats_noted;
     struct position cursor;
+    int64_t clock_ms, ran_ms; // 0: as they are
     int64_t counts[COUNTS];
     struct buf record; // scratch
 };

@@ -76,7 +76,9 @@ struct timing {       // microseconds
     bool reused_connection;
 };
 
-// One row of the history: one HTTP request.
+// One row of the history: one HTTP request, or the end of a delivery without
+// one (attempt_is_end): then there is no URL, no answer and no time taken, and
+// `attempt` says how many requests were made before, which may be none.
 struct attempt {
     uint64_t hook_no;
     uint64_t org_no;          // queue_org_no() of the hook's organization

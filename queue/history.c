@@ -503,7 +503,7 @@ static enum err still_waits(struct shard_view *view,
                             const struct attempt *attempt, bool *out)
 {
     const struct due_row row = { .hook_no = attempt->hook_no,
-                                 .due_at_ms = attempt->next_attempt_at_ms,
+                                 .due_at_ms = attempt->due_at_ms,
                                  .position = attempt->position };
     uint8_t dead[DEAD_KEY_BYTES] = { 0 };
     uint8_t due[DUE_KEY_BYTES] = { 0 };

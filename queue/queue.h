@@ -123,6 +123,9 @@ void shard_change_reset(struct shard_change *c);
 
 // Everything up to and with `position` has been matched.
 void change_cursor(struct shard_change *c, struct position position);
+// The clock of the due times (UTC epoch), and how long dispatchers of the shard
+// have run in all. Goes with the next commit, and is no reason for one.
+void change_clock(struct shard_change *c, int64_t clock_ms, int64_t ran_ms);
 void change_due_put(struct shard_change *c, const struct due_row *row);
 void change_due_del(struct shard_change *c, const struct due_row *row);
 void change_dead_put(struct shard_change *c, const struct dead_row *row);
@@ -170,6 +173,10 @@ void shard_commit(struct shard *s, const struct shard_change *c,
 
 bool shard_is_committing(const struct shard *s);
 
+// What change_clock() said last, as committed; 0: nothing.
+int64_t shard_clock_ms(const struct shard *s);
+int64_t shard_ran_ms(const struct shard *s);
+
 // Matched up to here, as committed.
 struct position shard_cursor(const struct shard *s);
 
@@ -190,6 +197,11 @@ struct due_query {
 MUST_CHECK enum err shard_due_read(struct shard *s,
                                    const struct due_query *query,
                                    struct due_row *rows, size_t max, size_t *n);
+
+// The row of this hook, due time and event. ERR_NOTFOUND. Committed rows only.
+MUST_CHECK enum err shard_due_get(struct shard *s, uint64_t hook_no,
+                                  int64_t due_at_ms, struct position position,
+                                  struct due_row *out);
 
 // Each hook that has due rows, with its first due time: one seek a hook.
 typedef void (*due_hook_visit)(void *data, uint64_t hook_no,

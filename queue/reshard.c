@@ -285,6 +285,10 @@ static enum err make_states(struct move *m)
         old.cursors[i] = s->cursor;
         if (position_cmp(s->cursor, common.cursor) < 0)
             common.cursor = s->cursor;
+        if (s->clock_ms > common.clock_ms)
+            common.clock_ms = s->clock_ms;
+        if (s->ran_ms > common.ran_ms)
+            common.ran_ms = s->ran_ms;
         for (uint32_t k = 0; k < s->n_handovers && err == OK; k++)
             err = add_handover(&common, &s->handovers[k]);
     }

@@ -216,6 +216,10 @@ static enum err apply(struct shard *s, MDB_txn *txn)
         s->fresh.cursor = s->change->cursor;
         forget_handovers(&s->fresh);
     }
+    if (s->change->clock_ms > s->fresh.clock_ms)
+        s->fresh.clock_ms = s->change->clock_ms;
+    if (s->change->ran_ms > s->fresh.ran_ms)
+        s->fresh.ran_ms = s->change->ran_ms;
     if (s->change->are_stats_noted)
         s->fresh.stats_from = s->fresh.next_no;
     for (size_t i = 0; i < COUNTS; i++)
@@ -332,6 +336,16 @@ uint64_t shard_stats_from(const struct shard *s)
     return s->state.stats_from;
 }
 
+int64_t shard_clock_ms(const struct shard *s)
+{
+    return s->state.clock_ms;
+}
+
+int64_t shard_ran_ms(const struct shard *s)
+{
+    return s->state.ran_ms;
+}
+
 struct position shard_cursor(const struct shard *s)
 {
     return s->state.cursor;
@@ -355,112 +369,6 @@ unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards)
     uint64_t x = hook_no * UINT64_C(0x9e3779b97f4a7c15);
 
     return (unsigned)((x >> 32) % n_shards);
-}
-
-// --- the owner's reads ---
-
-static int seek_due(MDB_cursor *cursor, const struct due_query *query,
-                    uint8_t from[DUE_KEY_BYTES], MDB_val *key, MDB_val *val)
-{
-    int rc;
-
-    *key = val_at(from, DUE_KEY_BYTES);
-    rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-    if (rc == 0 && query->after != NULL && key->mv_size == DUE_KEY_BYTES &&
-        memcmp(key->mv_data, from, DUE_KEY_BYTES) == 0)
-        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
-    return rc;
-}
-
-static enum err read_due(struct shard *s, MDB_cursor *cursor,
-                         const struct due_query *query, struct due_row *rows,
-                         size_t max, size_t *n)
-{
-    uint8_t from[DUE_KEY_BYTES] = { 0 };
-    MDB_val key;
-    MDB_val val;
-    int rc;
-
-    put_be64(from, query->hook_no);
-    if (query->after != NULL)
-        due_key(query->after, from);
-    rc = seek_due(cursor, query, from, &key, &val);
-    while (rc == 0 && *n < max) {
-        struct due_row *row = &rows[*n];
-
-        if (key.mv_size != DUE_KEY_BYTES ||
-            get_be64(key.mv_data) != query->hook_no)
-            break;
-        if (due_decode(str_of_val(key), str_of_val(val), row) != OK) {
-            log_warn("damaged due row passed over", "hook=%llu",
-                     (unsigned long long)query->hook_no);
-        } else {
-            if (row->due_at_ms > query->until_ms)
-                break;
-            (*n)++;
-        }
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-    }
-    return rc == 0 || rc == MDB_NOTFOUND
-               ? OK
-               : store_err(s->store, rc, "read due rows");
-}
-
-enum err shard_due_read(struct shard *s, const struct due_query *query,
-                        struct due_row *rows, size_t max, size_t *n)
-{
-    MDB_cursor *cursor;
-    MDB_txn *txn;
-    enum err err = store_read(s->store, &txn);
-
-    *n = 0;
-    if (err != OK)
-        return err;
-    err = store_err(s->store,
-                    mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor),
-                    "read due rows");
-    if (err == OK) {
-        err = read_due(s, cursor, query, rows, max, n);
-        mdb_cursor_close(cursor);
-    }
-    store_read_end(s->store);
-    return err;
-}
-
-enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
-{
-    uint8_t from[DUE_KEY_BYTES] = { 0 };
-    MDB_cursor *cursor;
-    MDB_txn *txn;
-    enum err err = store_read(s->store, &txn);
-    int rc;
-
-    if (err != OK)
-        return err;
-    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor);
-    if (rc != 0) {
-        store_read_end(s->store);
-        return store_err(s->store, rc, "read due rows");
-    }
-    for (;;) {
-        MDB_val key = val_at(from, sizeof(from));
-        MDB_val val;
-        uint64_t hook_no;
-
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-        if (rc != 0 || key.mv_size != DUE_KEY_BYTES)
-            break;
-        hook_no = get_be64(key.mv_data);
-        visit(data, hook_no,
-              (int64_t)get_be64((const uint8_t *)key.mv_data + 8));
-        memset(from, 0, sizeof(from));
-        put_be64(from, hook_no + 1);
-    }
-    mdb_cursor_close(cursor);
-    store_read_end(s->store);
-    return rc == 0 || rc == MDB_NOTFOUND
-               ? OK
-               : store_err(s->store, rc, "read due rows");
 }
 
 enum err shard_read_counts(struct store *s, MDB_txn *txn,
