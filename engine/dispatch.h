@@ -37,6 +37,7 @@
 #include <uv.h>
 
 #include "common/buf.h"
+#include "common/cautious_clock.h"
 #include "common/chan.h"
 #include "common/config.h"
 #include "common/role.h"
@@ -214,6 +215,7 @@ struct dispatcher {
     const struct config *config; // borrowed from the role
     struct shard *shard;
     struct due_clock due_clock;
+    struct cautious_clock removal_clock; // of what retention removes
     struct event_view *events;
     struct hook_store *hooks;
     unsigned n_shards;

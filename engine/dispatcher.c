@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "common/cautious_clock.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/data_dir.h"
@@ -169,8 +170,9 @@ static void on_trimmed(void *data, bool has_more);
 static void trim(struct dispatcher *d)
 {
     const struct config *c = d->config;
-    int64_t now_us = clock_now_us();
+    int64_t now_us = cautious_clock_read_us(&d->removal_clock);
     const struct shard_retention keep = {
+        .now_us = now_us,
         .delivered_before_us = now_us - c->retention_delivered_ms * 1000,
         .dead_before_us = now_us - c->retention_dead_ms * 1000,
         .max_bytes = config_retention_bytes(c) / d->n_shards,
@@ -246,6 +248,8 @@ static void open_queue(struct dispatcher *d)
          "deliveries");
     due_clock_init(&d->due_clock, shard_clock_ms(d->shard),
                    shard_ran_ms(d->shard), clock_now_ms(), clock_mono_us());
+    cautious_clock_init(&d->removal_clock, shard_clock_ms(d->shard) * 1000,
+                        clock_now_us(), clock_mono_us());
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");

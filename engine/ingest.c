@@ -20,6 +20,7 @@
 #include "common/akinon.h"
 #include "common/arena.h"
 #include "common/auth.h"
+#include "common/cautious_clock.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/data_dir.h"
@@ -56,8 +57,9 @@ struct ingest {
     struct http_server *server;
     struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
     struct quota quota;
-    struct patience patience; // of posts, with the disk
-    uint64_t n_requests;      // as counted so far
+    struct patience patience;    // of posts, with the disk
+    struct cautious_clock clock; // of what is old enough to be removed
+    uint64_t n_requests;         // as counted so far
     bool is_draining;
     bool is_server_gone;
 };
@@ -406,6 +408,7 @@ static void on_request(void *data, struct http_request *r)
     }
     buf_clear(&why);
     quota_add(&in->quota, in->config, in->log, r->body.n_bytes);
+    p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;
     patience_begin(&in->patience, &p->patient, p);
@@ -484,19 +487,29 @@ static void on_reload(void *data)
     auth_reload(in->auth);
 }
 
+static void trim(struct ingest *in)
+{
+    const struct config *c = in->config;
+    int64_t kept_ms = c->retention_dead_ms > c->retention_delivered_ms
+                          ? c->retention_dead_ms
+                          : c->retention_delivered_ms;
+    struct event_retention keep = { .now_us =
+                                        cautious_clock_read_us(&in->clock),
+                                    .max_bytes = config_retention_bytes(c) };
+
+    keep.before_us = keep.now_us - kept_ms * 1000;
+    event_log_trim(in->log, &keep, TRIM_EVENTS);
+}
+
 static void on_second(void *data)
 {
     struct ingest *in = data;
     struct http_figures figures = http_server_figures(in->server);
-    int64_t kept_ms = in->config->retention_dead_ms;
 
-    if (kept_ms < in->config->retention_delivered_ms)
-        kept_ms = in->config->retention_delivered_ms;
     queue_upkeep();
     queue_trim_memory();
     quota_look(&in->quota, in->config, in->log);
-    event_log_trim(in->log, clock_now_us() - kept_ms * 1000,
-                   config_retention_bytes(in->config), TRIM_EVENTS);
+    trim(in);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
     in->n_requests = figures.n_requests;
@@ -550,6 +563,8 @@ int ingest_role(unsigned index)
     auth_set_lookup(in->auth, look_up_token, in->tokens);
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
         log_fatal("event log cannot be opened", "");
+    cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
+                        clock_mono_us());
     quota_look(&in->quota, in->config, in->log);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);

@@ -62,9 +62,11 @@ struct append {
     // not in their place any more. ERR_IO: the log is broken; the process should
     // end. On any error but ERR_LOST nothing of it is stored.
     void (*done)(struct append *a, enum err err);
-    void *data;   // for the caller
-    size_t fault; // out, with ERR_CONFLICT: index into `events`
-    enum err err; // private, as the next
+    void *data;     // for the caller
+    int64_t now_us; // UTC epoch; of the 24 h for which ids and keys are known;
+                    // 0: when the events were accepted
+    size_t fault;   // out, with ERR_CONFLICT: index into `events`
+    enum err err;   // private, as the next
     struct append *next;
 };
 
@@ -95,14 +97,26 @@ struct position event_log_end(const struct event_log *log);
 // Bytes in use (file less free pages).
 MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
 
+// When the last event was accepted (UTC epoch), as it was at the opening; 0: there
+// was none.
+int64_t event_log_last_us(const struct event_log *log);
+
+// What retention may remove: events that were accepted before `before_us`, and,
+// while more than `max_bytes` are in use, also younger ones, oldest first; and
+// idempotency keys that are older than 24 h at `now_us`. Times are of the UTC
+// epoch. An event that is dated later than now is as old as those behind it.
+struct event_retention {
+    int64_t now_us;
+    int64_t before_us;
+    uint64_t max_bytes;
+};
+
 // Starts removing up to `max` events that every shard's cursor has passed and
-// that no delivery needs any more: those older than `before_us`, and, while more
-// than `max_bytes` are in use, also younger ones, oldest first; and idempotency
-// keys older than 24 h. In a commit of its own off the loop, before the next
-// batch of appends. As long as there is more to remove it goes on, a batch in
-// between. Does nothing while another trim runs. Call it every second.
-void event_log_trim(struct event_log *log, int64_t before_us,
-                    uint64_t max_bytes, size_t max);
+// that no delivery needs any more. In a commit of its own off the loop, before
+// the next batch of appends. As long as there is more to remove it goes on, a
+// batch in between. Does nothing while another trim runs. Call it every second.
+void event_log_trim(struct event_log *log, const struct event_retention *keep,
+                    size_t max);
 
 // The reading end: any process.
 struct event_view;

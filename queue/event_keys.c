@@ -78,9 +78,15 @@ enum err event_key_get(struct store *s, MDB_txn *txn,
     return key_decode(str_of_val(v), out);
 }
 
+int64_t event_key_now_us(const struct append *a, const struct new_event *ne)
+{
+    return a->now_us != 0 ? a->now_us : ne->event.accepted_at_us;
+}
+
 // A damaged row is none: the event is stored anew.
 static enum err check_stored(struct store *s, MDB_txn *txn,
-                             struct new_event *ne, const uint8_t *key)
+                             struct new_event *ne, const uint8_t *key,
+                             int64_t now_us)
 {
     struct key_row row = { 0 };
     uint8_t content[16];
@@ -90,7 +96,9 @@ static enum err check_stored(struct store *s, MDB_txn *txn,
         return OK;
     if (err != OK)
         return err;
-    if (ne->event.accepted_at_us - row.accepted_at_us > EVENT_KEY_WINDOW_US)
+    // One that is dated further ahead is from before the clock was set back.
+    if (now_us - row.accepted_at_us > EVENT_KEY_WINDOW_US ||
+        row.accepted_at_us - now_us > EVENT_KEY_WINDOW_US)
         return OK;
     content_of(&ne->event, content);
     if (memcmp(content, row.content, sizeof(content)) != 0)
@@ -161,7 +169,7 @@ enum err event_keys_check(struct store *s, MDB_txn *txn, struct append *a)
         if (keyed == NULL)
             keyed = xmalloc(a->n_events * sizeof(*keyed));
         keyed[n++] = one;
-        err = check_stored(s, txn, ne, one.key);
+        err = check_stored(s, txn, ne, one.key, event_key_now_us(a, ne));
         if (err == ERR_CONFLICT)
             a->fault = i;
     }
@@ -180,10 +188,10 @@ const struct new_event *event_keys_repeats(const struct append *a, size_t i)
 
 enum err event_key_put(struct store *s, MDB_txn *txn,
                        const struct new_event *ne,
-                       const uint8_t key[EVENT_KEY_BYTES])
+                       const uint8_t key[EVENT_KEY_BYTES], int64_t now_us)
 {
     struct key_row row = { .position = ne->event.position,
-                           .accepted_at_us = ne->event.accepted_at_us,
+                           .accepted_at_us = now_us,
                            .event_id = ne->event.id };
     uint8_t time_key[8 + EVENT_KEY_BYTES];
     struct buf record;

@@ -24,10 +24,14 @@ MUST_CHECK enum err event_keys_check(struct store *s, MDB_txn *txn,
                                      struct append *a);
 const struct new_event *event_keys_repeats(const struct append *a, size_t i);
 
-// Puts the row of an event that was just put.
+// Puts the row of an event that was just put, to be known from `now_us` on.
 MUST_CHECK enum err event_key_put(struct store *s, MDB_txn *txn,
                                   const struct new_event *ne,
-                                  const uint8_t key[EVENT_KEY_BYTES]);
+                                  const uint8_t key[EVENT_KEY_BYTES],
+                                  int64_t now_us);
+
+// The time by which the keys of a request are judged.
+int64_t event_key_now_us(const struct append *a, const struct new_event *ne);
 
 // ERR_NOTFOUND.
 struct key_row;

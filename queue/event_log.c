@@ -70,7 +70,7 @@ static enum err note_stack(struct event_log *log, MDB_txn *txn,
 }
 
 static enum err put_event(struct event_log *log, MDB_txn *txn,
-                          struct new_event *ne)
+                          struct new_event *ne, int64_t now_us)
 {
     struct event *e = &ne->event;
     uint8_t key_bytes[EVENT_KEY_BYTES];
@@ -96,7 +96,7 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
         mdb_put(txn, log->store->dbs[EVENTS_EVENTS], &key, &val, MDB_APPEND),
         "append event");
     if (err == OK && has_key)
-        err = event_key_put(log->store, txn, ne, key_bytes);
+        err = event_key_put(log->store, txn, ne, key_bytes, now_us);
     if (err == OK)
         err = note_stack(log, txn, e);
     log->next++;
@@ -117,7 +117,7 @@ static enum err put_request(struct event_log *log, MDB_txn *txn,
             ne->event.position = first->event.position;
             ne->was_stored = false;
         } else if (ne->was_stored) {
-            err = put_event(log, txn, ne);
+            err = put_event(log, txn, ne, event_key_now_us(a, ne));
         }
     }
     return err;
@@ -285,6 +285,11 @@ size_t event_log_pending(const struct event_log *log)
     return log->n_pending;
 }
 
+int64_t event_log_last_us(const struct event_log *log)
+{
+    return log->last_us;
+}
+
 struct position event_log_end(const struct event_log *log)
 {
     return log->end;
@@ -302,6 +307,23 @@ enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
     return err;
 }
 
+// A last event that cannot be read tells no time.
+static void read_last(struct event_log *log, MDB_txn *txn)
+{
+    struct str id_key;
+    struct event e;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+
+    if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) != 0)
+        return;
+    if (mdb_cursor_get(cursor, &key, &val, MDB_LAST) == 0 &&
+        event_decode(str_of_val(val), &e, &id_key) == OK)
+        log->last_us = e.accepted_at_us;
+    mdb_cursor_close(cursor);
+}
+
 static enum err read_next(struct event_log *log)
 {
     struct missing missing[MISSING_MAX];
@@ -316,6 +338,7 @@ static enum err read_next(struct event_log *log)
         metrics_gauge(GAUGE_EVENTS_MISSING,
                       (int64_t)missing_sum(missing, n_missing));
     }
+    read_last(log, txn);
     store_read_end(log->store);
     log->end = position_of(log->next - 1);
     return err;

@@ -23,12 +23,12 @@ struct event_log {
     int64_t work_started_us; // monotonic; of the batch or trim
     uint64_t next; // number of the next event; the worker's while it is busy
     struct position end; // as committed
+    int64_t last_us;     // when the last event was accepted, at the opening
     struct buf record;   // the worker's, as the next
     struct stacks_seen seen;
     bool is_trimming;
-    bool is_trim_wanted;    // when the worker is free again
-    int64_t trim_before_us; // of the trim that is running or wanted
-    uint64_t trim_max_bytes;
+    bool is_trim_wanted;         // when the worker is free again
+    struct event_retention keep; // of the trim that is running or wanted
     size_t trim_max;
     uint64_t trim_from;  // the worker's: events before it are gone or stay
     uint64_t trim_block; // of the one that is known not to be needed

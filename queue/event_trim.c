@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pulse.h"
@@ -134,6 +133,44 @@ static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
     }
 }
 
+// More than that ahead of now, a date is wrong.
+#define AHEAD_US       INT64_C(3600000000)
+#define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
+
+// When the event under the cursor was accepted, as far as it can be believed: one
+// that is dated later than now was accepted before those behind it. INT64_MAX: no
+// date behind it can be believed, either.
+static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
+                           int64_t accepted_at_us)
+{
+    int64_t latest_us = log->keep.now_us + AHEAD_US;
+    MDB_cursor *ahead;
+    MDB_val key;
+    MDB_val val;
+    int rc;
+
+    if (accepted_at_us <= latest_us)
+        return accepted_at_us;
+    if (mdb_cursor_open(mdb_cursor_txn(cursor), mdb_cursor_dbi(cursor),
+                        &ahead) != 0)
+        return INT64_MAX;
+    accepted_at_us = INT64_MAX;
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_GET_CURRENT);
+    if (rc == 0)
+        rc = mdb_cursor_get(ahead, &key, &val, MDB_SET);
+    for (size_t i = 0;
+         i < NEIGHBOURS_MAX && rc == 0 && accepted_at_us > latest_us; i++) {
+        struct str id_key;
+        struct event e;
+
+        rc = mdb_cursor_get(ahead, &key, &val, MDB_NEXT);
+        if (rc == 0 && event_decode(str_of_val(val), &e, &id_key) == OK)
+            accepted_at_us = e.accepted_at_us;
+    }
+    mdb_cursor_close(ahead);
+    return accepted_at_us <= latest_us ? accepted_at_us : INT64_MAX;
+}
+
 // From where the last step ended; from the front again once it met what stays.
 static enum err trim_events(struct event_log *log, MDB_txn *txn,
                             struct position upto, int64_t before_us)
@@ -159,7 +196,8 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         if (!next_event(log, cursor, end, &at, &val))
             break;
         is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
-        if (!is_damaged && e.accepted_at_us >= before_us)
+        if (!is_damaged && before_us != INT64_MAX &&
+            believed_us(log, cursor, e.accepted_at_us) >= before_us)
             break;
         err =
             remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
@@ -175,17 +213,17 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
 static enum err trim(struct event_log *log, MDB_txn *txn, struct position upto,
                      size_t *n_keys)
 {
-    int64_t before_us = log->trim_before_us;
+    int64_t before_us = log->keep.before_us;
     uint64_t n_bytes = 0;
     enum err err = store_usage_now(log->store, &n_bytes);
 
-    if (err == OK && n_bytes > log->trim_max_bytes)
+    if (err == OK && n_bytes > log->keep.max_bytes)
         before_us = INT64_MAX;
     if (err == OK)
         err = trim_events(log, txn, upto, before_us);
     if (err == OK) {
-        err = event_keys_expire(log->store, txn, clock_now_us(), log->trim_max,
-                                n_keys);
+        err = event_keys_expire(log->store, txn, log->keep.now_us,
+                                log->trim_max, n_keys);
     }
     return err;
 }
@@ -234,8 +272,8 @@ static void on_trimmed(uv_work_t *work, int status)
 }
 
 // Whether there may be anything to remove: a read costs less than a commit.
-static bool is_worth_it(struct event_log *log, int64_t before_us,
-                        uint64_t max_bytes)
+static bool is_worth_it(struct event_log *log,
+                        const struct event_retention *keep)
 {
     MDB_txn *txn;
     MDB_cursor *cursor;
@@ -246,8 +284,8 @@ static bool is_worth_it(struct event_log *log, int64_t before_us,
 
     if (store_read(log->store, &txn) != OK)
         return false;
-    needed =
-        store_usage(log->store, txn, &n_bytes) == OK && n_bytes > max_bytes;
+    needed = store_usage(log->store, txn, &n_bytes) == OK &&
+             n_bytes > keep->max_bytes;
     if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) == 0) {
         struct event e;
         struct str id_key;
@@ -255,14 +293,15 @@ static bool is_worth_it(struct event_log *log, int64_t before_us,
         if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
             needed = needed ||
                      event_decode(str_of_val(val), &e, &id_key) != OK ||
-                     e.accepted_at_us < before_us;
+                     e.accepted_at_us < keep->before_us ||
+                     e.accepted_at_us > keep->now_us + AHEAD_US;
         }
         mdb_cursor_close(cursor);
     }
     if (!needed &&
         mdb_cursor_open(txn, log->store->dbs[EVENTS_KEY_TIMES], &cursor) == 0) {
         needed = mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0 &&
-                 event_key_is_old(key, clock_now_us());
+                 event_key_is_old(key, keep->now_us);
         mdb_cursor_close(cursor);
     }
     store_read_end(log->store);
@@ -283,14 +322,12 @@ void event_log_start_trim(struct event_log *log)
         log_panic("no worker thread", "");
 }
 
-void event_log_trim(struct event_log *log, int64_t before_us,
-                    uint64_t max_bytes, size_t max)
+void event_log_trim(struct event_log *log, const struct event_retention *keep,
+                    size_t max)
 {
-    if (log->is_trimming || log->is_trim_wanted ||
-        !is_worth_it(log, before_us, max_bytes))
+    if (log->is_trimming || log->is_trim_wanted || !is_worth_it(log, keep))
         return;
-    log->trim_before_us = before_us;
-    log->trim_max_bytes = max_bytes;
+    log->keep = *keep;
     log->trim_max = max;
     log->is_trim_wanted = true;
     event_log_go_on(log);

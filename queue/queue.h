@@ -247,6 +247,8 @@ MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
 // What retention may remove: what is older (UTC epoch), and, while more than
 // `max_bytes` are in use, also what is not, oldest first.
 struct shard_retention {
+    int64_t now_us;              // an attempt that is dated later is as old as
+                                 // those behind it
     int64_t delivered_before_us; // attempts that left their delivery delivered
     int64_t dead_before_us;      // others, and dead letters
     uint64_t max_bytes;

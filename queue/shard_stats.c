@@ -96,7 +96,10 @@ enum err shard_trim_stats(struct store *s, MDB_txn *txn, int64_t now_s,
         uint8_t until[STATS_KEY_BYTES];
 
         from[0] = (uint8_t)(i + 1);
-        stats_key(i, now_s - stats_sizes[i].kept_s, 0, until);
+        stats_key(i,
+                  now_s > stats_sizes[i].kept_s ? now_s - stats_sizes[i].kept_s
+                                                : 0,
+                  0, until);
         while (rc == 0 && *n_removed < max) {
             MDB_val key = val_at(from, sizeof(from));
             MDB_val val;

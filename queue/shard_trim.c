@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/codec.h"
 #include "queue/shard.h"
 
@@ -72,6 +71,33 @@ static int next_attempt(struct shard *s, MDB_txn *txn, uint64_t mark,
     return rc;
 }
 
+// More than that ahead of now, a date is wrong.
+#define AHEAD_US       INT64_C(3600000000)
+#define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
+
+// When the attempt was made, as far as it can be believed: one that is dated
+// later than now was made before those behind it. INT64_MAX: no date behind it
+// can be believed, either.
+static int64_t believed_us(struct shard *s, MDB_txn *txn, uint64_t no,
+                           int64_t started_at_us)
+{
+    int64_t latest_us = s->keep.now_us + AHEAD_US;
+
+    if (started_at_us <= latest_us)
+        return started_at_us;
+    for (size_t i = 0; i < NEIGHBOURS_MAX; i++) {
+        struct attempt a;
+        MDB_val val;
+
+        if (next_attempt(s, txn, no, &no, &val) != 0)
+            break;
+        if (attempt_decode(str_of_val(val), &a) == OK &&
+            a.started_at_us <= latest_us)
+            return a.started_at_us;
+    }
+    return INT64_MAX;
+}
+
 // Walks on from `mark`; stops at the first attempt that is young enough.
 static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
                               int64_t before_us, uint64_t *mark)
@@ -89,7 +115,8 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
         if (rc != 0)
             return store_err(s->store, rc, "trim");
         is_damaged = attempt_decode(str_of_val(val), &a) != OK;
-        if (!is_damaged && a.started_at_us >= before_us)
+        if (!is_damaged && before_us != INT64_MAX &&
+            believed_us(s, txn, no, a.started_at_us) >= before_us)
             return OK;
         *mark = no;
         if (!is_damaged && (a.state == DELIVERY_DELIVERED) == delivered)
@@ -189,7 +216,7 @@ enum err shard_trim_rows(struct shard *s)
     s->has_more_to_trim = false;
     err = trim(s, txn);
     if (err == OK) {
-        err = shard_trim_stats(s->store, txn, clock_now_us() / 1000000,
+        err = shard_trim_stats(s->store, txn, s->keep.now_us / 1000000,
                                s->trim_max, &n_stats);
     }
     if (err == OK && n_stats == 0 && !has_trimmed(s)) {

@@ -50,6 +50,17 @@ static inline struct keyring *new_keys(const char *dir)
     return keys;
 }
 
+// One step of retention, to its end.
+static inline void trim_before(struct fixture *f, int64_t before_us,
+                               uint64_t max_bytes)
+{
+    const struct event_retention keep = { .now_us = clock_now_us(),
+                                          .before_us = before_us,
+                                          .max_bytes = max_bytes };
+
+    event_log_trim(f->log, &keep, 100);
+}
+
 static inline int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));

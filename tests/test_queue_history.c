@@ -404,19 +404,19 @@ static void events_that_are_needed_stay(void **state)
     change_dead_put(c, &dead);
     commit(f, c);
     for (int i = 0; i < 3; i++) { // all are too old; some at a time
-        event_log_trim(f->log, clock_now_us() + 1000000, UINT64_MAX, 100);
+        trim_before(f, clock_now_us() + 1000000, UINT64_MAX);
         uv_run(&f->loop, UV_RUN_DEFAULT);
     }
     assert_int_equal(events_left(f), 128); // a block each of the two
     change_due_del(c, &row);
     change_due_del(c, &row);
     commit(f, c);
-    event_log_trim(f->log, clock_now_us() + 1000000, UINT64_MAX, 100);
+    trim_before(f, clock_now_us() + 1000000, UINT64_MAX);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(events_left(f), 64);
     change_dead_del(c, 1, dead.position);
     commit(f, c);
-    event_log_trim(f->log, EVER, 1, 100); // young, but too much
+    trim_before(f, EVER, 1); // young, but too much
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(events_left(f), 0);
     shard_change_free(c);

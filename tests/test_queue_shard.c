@@ -295,7 +295,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
         .events = &later, .n_events = 1, .done = on_done, .data = &result
     };
     event_log_append(f->log, &busy); // a trim does not wait for a quiet moment
-    event_log_trim(f->log, clock_now_us() + 1000000, UINT64_MAX, 100);
+    trim_before(f, clock_now_us() + 1000000, UINT64_MAX);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(result, OK);
     assert_string_equal(scan(f, position_start, 100, &last).payloads, "34");
