@@ -61,6 +61,7 @@ class Engine:
         }
         self.process = None
         self.binary = BINARY
+        self.clock = None  # clock.Clock
         self.check_exit = True
         self.check_books = True
 
@@ -77,7 +78,8 @@ class Engine:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.directory, start_new_session=True)
+                stderr=log, cwd=self.directory, start_new_session=True,
+                env=self.clock.environment() if self.clock else None)
         return self
 
     def start(self):

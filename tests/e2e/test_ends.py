@@ -1,0 +1,140 @@
+"""Every delivery ends in a row that says so, and can be reached from there."""
+
+import pytest
+
+from receiver import Answer
+from support import wait_for
+from test_replay import replay, wait_done
+
+HOLD = {"retry_schedule": "1h", "breaker_failures": "0"}
+
+
+def switch(engine, hook, active):
+    reply = engine.api("PATCH", hook, {"active": active})
+    assert reply.status == 200, reply
+    engine.settle_hooks()
+
+
+def redeliver(engine, hook, event):
+    return engine.api("POST", f"{hook}/deliveries/{event}/redeliver")
+
+
+@pytest.fixture
+def engine(make_engine):
+    return make_engine(**HOLD).start()
+
+
+def fail_once(engine, receiver, hook, path="/in"):
+    receiver.script(path, Answer(status=500))
+    event = engine.post_event()
+    engine.wait_deliveries(hook, 1)
+    return event
+
+
+def cancelled(engine, hook):
+    return wait_for(lambda: engine.deliveries(hook, "?state=cancelled"),
+                    "a row says that the delivery was cancelled")
+
+
+def test_what_waits_when_its_hook_is_switched_off_says_cancelled(
+        engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    event = fail_once(engine, receiver, hook)
+    switch(engine, hook, False)
+    (row,) = cancelled(engine, hook)
+    assert row["id"] == event
+    assert (row["state"], row["attempt"]) == ("cancelled", 1)
+    assert row["error"] == {"class": "cancelled",
+                            "message": "the webhook was switched off"}
+    assert (row["responseCode"], row["requestUrl"]) == (0, "")
+    assert row["nextAttemptAt"] is None
+    assert engine.deliveries(hook, "?state=retrying") == []
+    assert engine.wait_settled()["cancelled"] == 1
+
+
+def test_what_was_never_tried_says_cancelled_too(engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"), maxInFlight=1)
+    receiver.script("/in", Answer(do="hang"))
+    ids = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                             for n in range(300)])
+    receiver.wait(1, "/in")
+    switch(engine, hook, False)
+    rows = wait_for(
+        lambda: (lambda r: len(r) == 299 and r)(
+            engine.deliveries(hook, "?state=cancelled&limit=1000")),
+        "299 rows", 30)
+    assert {r["id"] for r in rows} < set(ids)
+    assert {r["attempt"] for r in rows} == {0}
+    engine.check_exit = False  # one hangs
+
+
+def test_what_a_deleted_hook_leaves_is_in_its_organization_s_history(
+        engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    event = fail_once(engine, receiver, hook)
+    assert engine.api("DELETE", hook).status == 204
+    rows = wait_for(
+        lambda: engine.api("GET",
+                           "/api/orgs/acme/deliveries?state=cancelled").json(),
+        "the row is there")
+    assert [r["id"] for r in rows] == [event]
+    assert rows[0]["error"]["message"] == "the webhook was deleted"
+
+
+def test_what_was_cancelled_is_delivered_by_hand(engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    event = fail_once(engine, receiver, hook)
+    switch(engine, hook, False)
+    cancelled(engine, hook)
+    receiver.script("/in", Answer())
+    reply = redeliver(engine, hook, event)
+    assert (reply.status, reply.json()["responseCode"]) == (200, 200), reply
+    assert engine.deliveries(hook, "?state=cancelled") == []
+    books = engine.wait_settled()
+    assert (books["delivered"], books["cancelled"]) == (1, 0)
+
+
+def test_what_was_cancelled_is_replayed(engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    event = fail_once(engine, receiver, hook)
+    switch(engine, hook, False)
+    cancelled(engine, hook)
+    receiver.script("/in", Answer())
+    switch(engine, hook, True)
+    answer = replay(engine, hook, state=["cancelled"])
+    assert answer["matched"] == 1
+    assert wait_done(engine, hook, answer["replayId"])["delivered"] == 1
+    assert [r.id for r in receiver.wait(2, "/in")] == [event, event]
+    assert engine.wait_settled()["cancelled"] == 0
+
+
+def test_what_waits_untried_is_delivered_by_hand(engine, receiver):
+    """The delivery waits in the index behind one that hangs."""
+    hook = engine.create_hook(receiver.url("/in"), maxInFlight=1)
+    receiver.script("/in", Answer(do="hang"), Answer())
+    engine.post_event()
+    receiver.wait(1, "/in")
+    later = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                               for n in range(700)])[-1]
+    reply = wait_for(
+        lambda: (lambda r: r.status != 503 and r)(
+            redeliver(engine, hook, later)), "it is no more on its way")
+    assert (reply.status, reply.json()["responseCode"]) == (200, 200), reply
+    row = engine.deliveries(hook, f"?id={later}")[0]
+    assert (row["attempt"], row["state"]) == (1, "delivered")
+    engine.check_exit = False
+
+
+def test_rows_without_a_request_are_no_attempts_in_the_statistics(
+        engine, receiver):
+    hook = engine.create_hook(receiver.url("/in"))
+    fail_once(engine, receiver, hook)
+    switch(engine, hook, False)
+    cancelled(engine, hook)
+    engine.kill9()  # what is not in the statistics yet is read again
+    engine.start()
+
+    def attempts():
+        stats = engine.api("GET", f"{hook}/stats").json()
+        return stats["1h"]["attempts"]
+    assert wait_for(attempts, "the attempt is counted", 20) == 1
