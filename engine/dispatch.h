@@ -8,8 +8,8 @@
 //   endpoints.c what hooks with the same receiver share
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
+//   ends.c      rows of the history
 //   health.c    hooks that fail: alarms, and hooks that are switched off
-//   ends.c      rows of the history for what ends without a request
 //   outbox.c    the engine's own events
 //   dead_report.c  of these, the events about dead letters
 //   status.c    how it goes with a hook, for people
@@ -581,6 +581,9 @@ void settle_commit_now(struct dispatcher *d);
 
 // --- ends.c ---
 
+// The row of an attempt, of which state, error and the next attempt are filled in. What it points to ends with `s` and `o`.
+void attempt_write(struct dispatcher *d, const struct slot *s,
+                   const struct outcome *o, struct attempt *attempt);
 // A row of the history that says how a delivery ended without a request, and why
 // (a sentence for people). What it was an event of is read from the log; without
 // that there is no row, and a line in the log says so.

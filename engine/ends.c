@@ -1,4 +1,4 @@
-// ends.c — how deliveries end without a request: rows of the history.
+// ends.c — rows of the history: of attempts, and of deliveries that end without.
 //
 // Each delivery that was matched ends in a row: a request that succeeded or was
 // the last one, or one of these. So whoever looks for it finds what became of
@@ -13,6 +13,44 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/dispatch.h"
+#include "engine/request.h"
+
+// --- an attempt ---
+
+// Pulumi Cloud puts this where a body would be when there was no response.
+static struct str body_of(const struct outcome *o)
+{
+    return o->response_code == 0 && o->response_body.n_bytes == 0
+               ? STR("URL error with webhook")
+               : o->response_body;
+}
+
+void attempt_write(struct dispatcher *d, const struct slot *s,
+                   const struct outcome *o, struct attempt *attempt)
+{
+    attempt->hook_no = s->delivery->hook->no;
+    attempt->org_no = s->org_no;
+    attempt->position = s->delivery->position;
+    attempt->event_id = s->event_id;
+    attempt->kind = buf_str(&s->kind);
+    attempt->accepted_at_us = s->accepted_at_us;
+    attempt->started_at_us = o->started_at_us;
+    attempt->attempt = s->delivery->n_attempts;
+    attempt->response_code = o->response_code;
+    attempt->truncated = o->truncated;
+    attempt->timing = o->timing;
+    attempt->timing.queue_us = s->delivery->queue_us;
+    attempt->request_url = buf_str(&s->url);
+    buf_reset(&d->headers);
+    request_headers_text(buf_str(&s->headers), &d->headers);
+    attempt->request_headers = buf_str(&d->headers);
+    attempt->response_headers = o->response_headers;
+    attempt->response_body = body_of(o);
+    attempt->payload = buf_str(&s->body);
+    change_attempt(d->filling, attempt);
+}
+
+// --- an end without a request ---
 
 struct ending {
     struct dispatcher *d;

@@ -187,14 +187,6 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
     }
 }
 
-// Pulumi Cloud puts this where a body would be when there was no response.
-static struct str body_of(const struct outcome *o)
-{
-    return o->response_code == 0 && o->response_body.n_bytes == 0
-               ? STR("URL error with webhook")
-               : o->response_body;
-}
-
 // A delivery that was not settled before: it moves, and is counted. `row` is
 // the one of its next attempt, if there is one.
 static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
@@ -214,31 +206,6 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
         put_dead(d, dv);
     count_state(d, state);
     return state;
-}
-
-static void write_history(struct dispatcher *d, const struct slot *s,
-                          const struct outcome *o, struct attempt *attempt)
-{
-    attempt->hook_no = s->delivery->hook->no;
-    attempt->org_no = s->org_no;
-    attempt->position = s->delivery->position;
-    attempt->event_id = s->event_id;
-    attempt->kind = buf_str(&s->kind);
-    attempt->accepted_at_us = s->accepted_at_us;
-    attempt->started_at_us = o->started_at_us;
-    attempt->attempt = s->delivery->n_attempts;
-    attempt->response_code = o->response_code;
-    attempt->truncated = o->truncated;
-    attempt->timing = o->timing;
-    attempt->timing.queue_us = s->delivery->queue_us;
-    attempt->request_url = buf_str(&s->url);
-    buf_reset(&d->headers);
-    request_headers_text(buf_str(&s->headers), &d->headers);
-    attempt->request_headers = buf_str(&d->headers);
-    attempt->response_headers = o->response_headers;
-    attempt->response_body = body_of(o);
-    attempt->payload = buf_str(&s->body);
-    change_attempt(d->filling, attempt);
 }
 
 // Spreads retries; nobody gains by guessing it, so a system call for each
@@ -402,7 +369,7 @@ static void settle(struct dispatcher *d, struct slot *s,
     } else {
         attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }
-    write_history(d, s, o, &attempt);
+    attempt_write(d, s, o, &attempt);
     tally_note(d, &attempt);
     if (dv->replay != 0)
         replays_settled(d, dv, attempt.state);

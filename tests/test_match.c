@@ -3,13 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "common/codec.h"
 #include "common/kinds.h"
 #include "engine/match.h"
 #include "tests/unit.h"
 
 #define SEEN_MAX 64
 #define BIT(n)   (UINT64_C(1) << (n))
+#define AT(n)    ((struct position){ { [7] = (uint8_t)(n) } })
 
 // The numbers of the hooks that matched, sorted, and that `runtime` was the
 // one of the hook.
@@ -78,18 +78,10 @@ static struct hook_scope below(enum hook_level level, const char *org,
 }
 
 // An event of every level at once: of the stack and the environment.
-static struct position at(uint64_t number)
-{
-    struct position p;
-
-    put_be64(p.bytes, number);
-    return p;
-}
-
 static struct event event_of(const char *kind, uint64_t filter_bits)
 {
     return (struct event){ .family = FAMILY_PULUMI,
-                           .position = at(6),
+                           .position = AT(6),
                            .filters = filter_bits,
                            .kind = str_of(kind),
                            .org = STR("acme"),
@@ -376,7 +368,7 @@ static void events_from_before_the_hook_are_not_for_it(void **state)
     struct str kinds[] = { STR("order.*") };
     struct match_index *idx = match_index_new();
     struct hook hook = {
-        .no = 1, .active = true, .scope = org_of("acme"), .from = at(5)
+        .no = 1, .active = true, .scope = org_of("acme"), .from = AT(5)
     };
     struct event event = event_of("stack_update", BIT(5));
 
@@ -387,12 +379,12 @@ static void events_from_before_the_hook_are_not_for_it(void **state)
     hook.n_kinds = 1;
     put(idx, &hook);
     assert_matches(idx, &event, "1");
-    event.position = at(5);
+    event.position = AT(5);
     assert_matches(idx, &event, "");
     event.kind = STR("order.created");
     event.filters = 0;
     assert_matches(idx, &event, "");
-    event.position = at(6);
+    event.position = AT(6);
     assert_matches(idx, &event, "1 2");
     match_index_free(idx);
 }
@@ -509,7 +501,7 @@ static struct event random_event(uint32_t *r)
     struct event event =
         event_of(random_events[i].kind, random_events[i].filter_bits);
 
-    event.position = at(1 + below_n(r, 10));
+    event.position = AT(1 + below_n(r, 10));
     event.family = below_n(r, 4) == 0 ? FAMILY_AKINON : FAMILY_PULUMI;
     event.org = str_of(names[below_n(r, 2)]);
     event.project = str_of(names[below_n(r, 2)]);
@@ -527,7 +519,7 @@ static struct hook random_hook(uint32_t *r, struct str kinds[3])
                                             "b.c", "a.b.c", "b.*" };
     const uint64_t bits[] = { 0, BIT(5), BIT(13) | BIT(18), BIT(31) };
     struct hook hook = { .active = below_n(r, 8) > 0,
-                         .from = at(below_n(r, 6)),
+                         .from = AT(below_n(r, 6)),
                          .kinds = kinds };
 
     hook.scope.level = (enum hook_level)(1 + below_n(r, 4));
