@@ -1,6 +1,5 @@
 // test_match.c — which hooks want an event.
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/kinds.h"
