@@ -21,8 +21,7 @@ __attribute__((constructor)) static void start(void)
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     void *page;
 
-    *(void **)&real_clock_gettime = dlsym(
-        RTLD_NEXT, "clock_gettime");
+    *(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     if (fd < 0)
         return;
     page = mmap(NULL, sizeof(*offset_s), PROT_READ, MAP_SHARED, fd, 0);
