@@ -17,7 +17,6 @@
 //   replays.c   many of them; replays.h names its other files
 //   discard.c   dead letters that are settled without another attempt; discard.h
 //               names its other files
-//   ends.c      rows of deliveries that end without a request
 //   tally.c     statistics of attempts
 //   explain.c   whether hooks want an event, and what they would be sent
 //   dispatcher.c  the process: links, timers, drain
@@ -70,16 +69,6 @@ enum past {
     PAST_CANCELLED,
     PAST_EXPIRED, // it was dead, and retention has removed it since
     PAST_NEVER    // the hook did not get its event when it was new
-};
-
-// How a delivery ended without a request.
-struct ended {
-    uint64_t hook_no;
-    struct position position;
-    enum delivery_state state; // DELIVERY_CANCELLED or DELIVERY_DEAD
-    struct str reason;         // "the webhook was switched off"
-    uint32_t n_attempts;       // requests made before
-    int64_t queue_us;
 };
 
 struct answer;
@@ -578,16 +567,6 @@ bool settle_is_busy(const struct dispatcher *d);
 // Something was said to d->filling: commit soon.
 void settle_touch(struct dispatcher *d);
 void settle_commit_now(struct dispatcher *d);
-
-// --- ends.c ---
-
-// The row of an attempt, of which state, error and the next attempt are filled in. What it points to ends with `s` and `o`.
-void attempt_write(struct dispatcher *d, const struct slot *s,
-                   const struct outcome *o, struct attempt *attempt);
-// A row of the history that says how a delivery ended without a request, and why
-// (a sentence for people). What it was an event of is read from the log; without
-// that there is no row, and a line in the log says so.
-void end_write(struct dispatcher *d, const struct ended *ended);
 
 // --- dispatcher.c ---
 

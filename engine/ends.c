@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/dispatch.h"
+#include "engine/ends.h"
 #include "engine/request.h"
 
 // --- an attempt ---

@@ -21,6 +21,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "engine/dispatch.h"
+#include "engine/ends.h"
 #include "engine/request.h"
 #include "engine/retry.h"
 #include "engine/retry_after.h"
