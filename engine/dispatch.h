@@ -511,9 +511,11 @@ void manual_answer_now(struct dispatcher *d, const struct answer *answer);
 MUST_CHECK enum err manual_open(struct dispatcher *d, struct followed *f,
                                 struct position position,
                                 struct delivery **out);
-// A delivery that was never in the books.
-struct delivery *manual_open_never(struct dispatcher *d, struct followed *f,
-                                   struct position position);
+// A delivery of an event that the hook never got. ERR_EXISTS: it has, or had, one,
+// whoever made it. ERR_GONE: retention removed the event.
+MUST_CHECK enum err manual_open_never(struct dispatcher *d, struct followed *f,
+                                      struct position position,
+                                      struct delivery **out);
 // One that was settled is not any more: said to d->filling.
 void manual_take_back(struct dispatcher *d, struct delivery *dv);
 

@@ -427,10 +427,35 @@ enum err manual_open(struct dispatcher *d, struct followed *f,
     return err;
 }
 
-struct delivery *manual_open_never(struct dispatcher *d, struct followed *f,
-                                   struct position position)
+// Whether the hook has, or had, a delivery of the event: it is in memory, there is
+// an attempt or an end of it in the history, or it waits for its first attempt.
+static enum err is_matched(const struct search *s, struct position position)
 {
-    return open_past(d, f, position, PAST_NEVER);
+    struct search found = *s;
+    struct due_row row;
+    enum err err = OK;
+
+    if (open_find(s->d, s->f->no, position) == NULL) {
+        err = search_history(&found, &position, 1, on_newest);
+        if (err == ERR_NOTFOUND)
+            err = find_row(s, position, &row);
+    }
+    return err;
+}
+
+enum err manual_open_never(struct dispatcher *d, struct followed *f,
+                           struct position position, struct delivery **out)
+{
+    struct search s = { .d = d, .f = f };
+    enum err err = event_view_get(d->events, position, on_payload, &s);
+
+    if (err != OK)
+        return err == ERR_NOTFOUND ? ERR_GONE : err;
+    err = is_matched(&s, position);
+    if (err != ERR_NOTFOUND)
+        return err == OK ? ERR_EXISTS : err;
+    *out = open_past(d, f, position, PAST_NEVER);
+    return OK;
 }
 
 static enum err redeliver_event(struct search *s, struct position position)

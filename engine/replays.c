@@ -247,17 +247,11 @@ static void send_one(struct dispatcher *d, struct running *r,
                      struct followed *f, const struct candidate *c)
 {
     struct delivery *dv = NULL;
-    enum err err = OK;
+    enum err err;
 
-    if (r->record.unmatched) {
-        if (open_find(d, f->no, c->position) != NULL) {
-            err = ERR_AGAIN;
-        } else {
-            dv = manual_open_never(d, f, c->position);
-        }
-    } else {
-        err = manual_open(d, f, c->position, &dv);
-    }
+    // What was read ahead may have been sent meanwhile by another replay.
+    err = r->record.unmatched ? manual_open_never(d, f, c->position, &dv)
+                              : manual_open(d, f, c->position, &dv);
     if (err != OK) { // it is sent anyway, or cannot be
         count(r, DELIVERY_CANCELLED);
         return;

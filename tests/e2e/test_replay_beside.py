@@ -41,3 +41,28 @@ def test_a_replay_goes_on_beside_hooks_that_hang(make_engine, receiver):
     assert (state["delivered"], state["queued"]) == (10, 0)
     assert engine.wait_settled(60)["dead"] == 16
     assert engine.stop() == 0
+
+
+def test_overlapping_replays_of_what_never_matched_send_each_once(
+        make_engine, receiver):
+    """Both have read the same events ahead; the receiver fails, so what one of
+    them sent leaves the memory and waits in the index."""
+    engine = make_engine(retry_schedule="300ms,300ms",
+                         breaker_failures="0").start()
+    receiver.script("/in", Answer(status=500))
+    ids = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                             for n in range(40)])
+    hook = engine.create_hook(receiver.url("/in"))
+    replays = [replay(engine, hook, unmatched=True, since=1,
+                      ratePerSecond=40)
+               for _ in range(3)]
+    for one in replays:
+        wait_done(engine, hook, one["replayId"], 60)
+    books = engine.wait_settled(60)
+    assert (books["matched"], books["dead"]) == (40, 40)
+    sent = [r.id for r in receiver.got("/in")]
+    assert set(sent) == set(ids)
+    assert max(sent.count(i) for i in ids) == 3  # one schedule each
+    # And those that matched since are not sent again, either.
+    again = engine.api("POST", f"{hook}/replay", {"unmatched": True, "since": 1})
+    assert (again.status, again.json()["matched"]) == (200, 0)
