@@ -14,6 +14,7 @@
 //   dead_report.c  of these, the events about dead letters
 //   status.c    how it goes with a hook, for people
 //   manual.c    attempts that somebody asked for: pings and redeliveries
+//   reopen.c    finds a delivery, wherever it is, for one more attempt
 //   replays.c   many of them; replays.h names its other files
 //   discard.c   dead letters that are settled without another attempt; discard.h
 //               names its other files
@@ -505,17 +506,6 @@ void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
                          const struct answer *answer);
 // Now.
 void manual_answer_now(struct dispatcher *d, const struct answer *answer);
-// Finds the delivery of this event, wherever it is, and takes it out of its line:
-// it is to be sent now. ERR_AGAIN: it is in flight or just being settled.
-// ERR_GONE: retention removed the event. ERR_NOTFOUND: the hook had none.
-MUST_CHECK enum err manual_open(struct dispatcher *d, struct followed *f,
-                                struct position position,
-                                struct delivery **out);
-// A delivery of an event that the hook never got. ERR_EXISTS: it has, or had, one,
-// whoever made it. ERR_GONE: retention removed the event.
-MUST_CHECK enum err manual_open_never(struct dispatcher *d, struct followed *f,
-                                      struct position position,
-                                      struct delivery **out);
 // One that was settled is not any more: said to d->filling.
 void manual_take_back(struct dispatcher *d, struct delivery *dv);
 

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "engine/dispatch.h"
+#include "engine/reopen.h"
 
 // Of a hook's newest pings, so many are searched for one to send again.
 #define PINGS_SEARCHED 1000
@@ -192,35 +193,19 @@ static void add_asker(struct dispatcher *d, struct delivery *dv,
     d->n_manual++;
 }
 
-static struct delivery *open_past(struct dispatcher *d, struct followed *f,
-                                  struct position position, enum past past)
-{
-    struct delivery *dv = open_add(d, f, position);
-
-    open_give_row(d, dv, 0); // it needs none
-    dv->past = past;
-    return dv;
-}
-
 // A question, and what was found for it.
 struct search {
     struct dispatcher *d;
     struct followed *f;
     const struct hook_scope *scope; // of the hook
     const struct ask *ask;
-    // The newest attempt of the event:
     bool is_found;
-    enum delivery_state state;
-    uint32_t n_attempts;
-    int64_t queue_us;
-    int64_t due_at_ms;
-    int64_t accepted_at_us; // of the event
 };
 
 static void ping_with(const struct search *s, const struct event *event,
                       uint32_t n_attempts)
 {
-    struct delivery *dv = open_past(s->d, s->f, position_start, PAST_PING);
+    struct delivery *dv = reopen_as(s->d, s->f, position_start, PAST_PING);
 
     dv->n_attempts = n_attempts;
     dv->has_body = n_attempts > 0; // what was sent is what was kept
@@ -278,19 +263,6 @@ static bool on_ping_row(void *data, uint64_t no, const struct attempt *a)
     return false;
 }
 
-static bool on_newest(void *data, uint64_t no, const struct attempt *a)
-{
-    struct search *s = data;
-
-    (void)no;
-    s->is_found = true;
-    s->state = a->state;
-    s->n_attempts = a->attempt;
-    s->queue_us = a->timing.queue_us;
-    s->due_at_ms = a->due_at_ms;
-    return false;
-}
-
 static enum err search_history(struct search *s, const struct position *event,
                                size_t limit, attempt_visit visit)
 {
@@ -304,160 +276,6 @@ static enum err search_history(struct search *s, const struct position *event,
     return err;
 }
 
-// The row of a delivery that waits. It lies under the time that its last attempt
-// noted, or, if there was none, under that of its event; and at 0 if the hook was
-// ordered then. ERR_NOTFOUND: it does not wait.
-static enum err find_row(const struct search *s, struct position position,
-                         struct due_row *out)
-{
-    const int64_t due_at_ms[] = { s->due_at_ms, s->accepted_at_us / 1000, 0 };
-    enum err err = ERR_NOTFOUND;
-
-    for (size_t i = 0;
-         i < sizeof(due_at_ms) / sizeof(due_at_ms[0]) && err == ERR_NOTFOUND;
-         i++) {
-        err = shard_due_get(s->d->shard, s->f->no, due_at_ms[i], position, out);
-    }
-    return err;
-}
-
-static enum err open_row(const struct search *s, struct position position,
-                         struct delivery **out)
-{
-    struct due_row row;
-    enum err err = find_row(s, position, &row);
-
-    if (err != OK)
-        return err;
-    *out = open_add(s->d, s->f, position);
-    open_give_row(s->d, *out, row.due_at_ms);
-    (*out)->n_attempts = row.n_attempts;
-    (*out)->n_crashes = row.n_crashes;
-    (*out)->queue_us = row.queue_us;
-    (*out)->not_before_ms = row.not_before_ms;
-    (*out)->lane = row.lane;
-    (*out)->replay = row.replay;
-    (*out)->n_before = row.n_before;
-    return OK;
-}
-
-static enum err find_past(const struct search *s, struct position position,
-                          enum past *out)
-{
-    struct dead_row row;
-    enum err err;
-
-    if (s->state == DELIVERY_DELIVERED || s->state == DELIVERY_CANCELLED) {
-        *out = s->state == DELIVERY_DELIVERED ? PAST_DELIVERED : PAST_CANCELLED;
-        return OK;
-    }
-    err = shard_dead_get(s->d->shard, s->f->no, position, &row);
-    *out = err == OK ? PAST_DEAD : PAST_EXPIRED;
-    return err == ERR_NOTFOUND ? OK : err;
-}
-
-// A delivery that is not in memory.
-static enum err open_stored(const struct search *s, struct position position,
-                            struct delivery **out)
-{
-    enum past past = PAST_CANCELLED;
-    enum err err = ERR_NOTFOUND;
-
-    if (s->state == DELIVERY_RETRYING) {
-        err = open_row(s, position, out);
-        if (err != ERR_NOTFOUND)
-            return err;
-        // What is said of its row and not committed yet is in memory: so it was
-        // cancelled by a version that left no row of the history for that.
-    } else {
-        err = find_past(s, position, &past);
-        if (err != OK)
-            return err;
-    }
-    *out = open_past(s->d, s->f, position, past);
-    (*out)->n_attempts = s->n_attempts;
-    (*out)->queue_us = s->queue_us;
-    return OK;
-}
-
-static bool on_payload(void *data, const struct event *event)
-{
-    struct search *s = data;
-
-    s->accepted_at_us = event->accepted_at_us;
-    return false;
-}
-
-// One that no row of the history tells of: it waits for its first attempt, or
-// there is none. An event that was passed just now may be on its way.
-static enum err open_untried(const struct search *s, struct position position,
-                             struct delivery **out)
-{
-    enum err err = open_row(s, position, out);
-
-    if (err == ERR_NOTFOUND &&
-        position_cmp(position, shard_cursor(s->d->shard)) > 0)
-        err = ERR_AGAIN;
-    return err;
-}
-
-enum err manual_open(struct dispatcher *d, struct followed *f,
-                     struct position position, struct delivery **out)
-{
-    struct search s = { .d = d, .f = f };
-    struct delivery *dv = open_find(d, f->no, position);
-    enum err err;
-
-    if (dv != NULL && dv->place != DELIVERY_WAITING)
-        return ERR_AGAIN;
-    err = event_view_get(d->events, position, on_payload, &s);
-    if (err != OK)
-        return err == ERR_NOTFOUND ? ERR_GONE : err;
-    if (dv != NULL) {
-        line_leave(d, dv);
-    } else {
-        err = search_history(&s, &position, 1, on_newest);
-        if (err == OK) {
-            err = open_stored(&s, position, &dv);
-        } else if (err == ERR_NOTFOUND) {
-            err = open_untried(&s, position, &dv);
-        }
-    }
-    *out = dv;
-    return err;
-}
-
-// Whether the hook has, or had, a delivery of the event: it is in memory, there is
-// an attempt or an end of it in the history, or it waits for its first attempt.
-static enum err is_matched(const struct search *s, struct position position)
-{
-    struct search found = *s;
-    struct due_row row;
-    enum err err = OK;
-
-    if (open_find(s->d, s->f->no, position) == NULL) {
-        err = search_history(&found, &position, 1, on_newest);
-        if (err == ERR_NOTFOUND)
-            err = find_row(s, position, &row);
-    }
-    return err;
-}
-
-enum err manual_open_never(struct dispatcher *d, struct followed *f,
-                           struct position position, struct delivery **out)
-{
-    struct search s = { .d = d, .f = f };
-    enum err err = event_view_get(d->events, position, on_payload, &s);
-
-    if (err != OK)
-        return err == ERR_NOTFOUND ? ERR_GONE : err;
-    err = is_matched(&s, position);
-    if (err != ERR_NOTFOUND)
-        return err == OK ? ERR_EXISTS : err;
-    *out = open_past(d, f, position, PAST_NEVER);
-    return OK;
-}
-
 static enum err redeliver_event(struct search *s, struct position position)
 {
     struct dispatcher *d = s->d;
@@ -468,7 +286,7 @@ static enum err redeliver_event(struct search *s, struct position position)
         add_asker(d, dv, s->ask, &s->ask->event_id);
         return OK;
     }
-    err = manual_open(d, s->f, position, &dv);
+    err = reopen_delivery(d, s->f, position, &dv);
     if (err != OK)
         return err;
     add_asker(d, dv, s->ask, &s->ask->event_id);

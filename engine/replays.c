@@ -19,6 +19,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "engine/reopen.h"
 
 #define TICK_MS      5
 #define TURN_US      2500 // of each tick
@@ -250,8 +251,8 @@ static void send_one(struct dispatcher *d, struct running *r,
     enum err err;
 
     // What was read ahead may have been sent meanwhile by another replay.
-    err = r->record.unmatched ? manual_open_never(d, f, c->position, &dv)
-                              : manual_open(d, f, c->position, &dv);
+    err = r->record.unmatched ? reopen_unmatched(d, f, c->position, &dv)
+                              : reopen_delivery(d, f, c->position, &dv);
     if (err != OK) { // it is sent anyway, or cannot be
         count(r, DELIVERY_CANCELLED);
         return;
