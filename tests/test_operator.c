@@ -18,7 +18,7 @@ static uint64_t matches(const struct match_index *idx, const char *org,
                         const char *kind)
 {
     const struct event event = { .family = FAMILY_PULUMI,
-                                 .accepted_at_us = 5,
+                                 .position = { { [7] = 1 } },
                                  .kind = str_of(kind),
                                  .org = str_of(org) };
     uint64_t nos = 0;
