@@ -5,6 +5,7 @@
 #include "api/client.h"
 #include "api/commands.h"
 #include "api/place.h"
+#include "api/rows.h"
 #include "api/screen.h"
 
 #define REQUESTS_SHOWN 5
@@ -16,8 +17,11 @@ static void print_request(const struct json_value *hook)
     const struct json_value *v;
     struct str name;
 
-    if (request == NULL)
+    if (!json_is(request, JSON_OBJECT)) {
+        printf("%.*s: %.*s\n", STR_ARG(json_str(json_get(hook, "hookName"))),
+               STR_ARG(json_str(json_get(hook, "requestLeftOut"))));
         return;
+    }
     printf("%.*s %.*s\n", STR_ARG(json_str(json_get(request, "method"))),
            STR_ARG(json_str(json_get(request, "url"))));
     while ((v = json_next(&it, &name)) != NULL)
@@ -56,23 +60,13 @@ static void print_hooks(const struct json_value *hooks)
     buf_clear(&text);
 }
 
-static int print(const struct args *args, const struct buf *answer)
+// The requests of these hooks, or of those of one name.
+static void print_requests(const struct json_value *hooks, const char *only)
 {
-    const char *only = args_text(args, "hook");
-    const struct json_value *hooks, *hook;
-    struct json_iter it;
-    struct json *json;
+    struct json_iter it = json_iter(hooks);
+    const struct json_value *hook;
     size_t n_requests = 0;
 
-    if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
-        return 0;
-    }
-    if (!client_read(args->command, answer, &json))
-        return EXIT_FAILED;
-    hooks = json_get(json_root(json), "hooks");
-    print_hooks(hooks);
-    it = json_iter(hooks);
     while ((hook = json_next(&it, NULL)) != NULL) {
         if (json_get(hook, "request") == NULL ||
             (only != NULL &&
@@ -87,8 +81,69 @@ static int print(const struct args *args, const struct buf *answer)
         printf("\n… and %zu more requests; --hook NAME shows one\n",
                n_requests - REQUESTS_SHOWN);
     }
+}
+
+static bool is_left_out(const struct json_value *hooks, const char *name)
+{
+    struct json_iter it = json_iter(hooks);
+    const struct json_value *hook;
+
+    while ((hook = json_next(&it, NULL)) != NULL) {
+        if (str_is(json_str(json_get(hook, "hookName")), name) &&
+            json_get(hook, "requestLeftOut") != NULL)
+            return true;
+    }
+    return false;
+}
+
+// There was no room for its request among the others': asks about it alone.
+static int print_alone(const struct args *args, struct client_call call,
+                       const char *name)
+{
+    struct buf path, answer;
+    struct json *json;
+    int status = EXIT_FAILED;
+
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    buf_puts(&path, call.path);
+    buf_puts(&path, "&hook=");
+    rows_put_escaped(&path, name);
+    call.path = buf_cstr(&path);
+    if (client_request(args, &call, &answer) == OK &&
+        client_read(args->command, &answer, &json)) {
+        print_requests(json_get(json_root(json), "hooks"), NULL);
+        json_free(json);
+        status = 0;
+    }
+    buf_clear(&answer);
+    buf_clear(&path);
+    return status;
+}
+
+static int print(const struct args *args, const struct client_call *call,
+                 const struct buf *answer)
+{
+    const char *only = args_text(args, "hook");
+    const struct json_value *hooks;
+    struct json *json;
+    int status = 0;
+
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        return 0;
+    }
+    if (!client_read(args->command, answer, &json))
+        return EXIT_FAILED;
+    hooks = json_get(json_root(json), "hooks");
+    print_hooks(hooks);
+    if (only != NULL && is_left_out(hooks, only)) {
+        status = print_alone(args, *call, only);
+    } else {
+        print_requests(hooks, only);
+    }
     json_free(json);
-    return 0;
+    return status;
 }
 
 int command_explain(const struct args *args)
@@ -127,7 +182,7 @@ int command_explain(const struct args *args)
     if (event == NULL || client_read_file(args->command, event, &body)) {
         call.body = buf_str(&body);
         if (client_request(args, &call, &answer) == OK)
-            status = print(args, &answer);
+            status = print(args, &call, &answer);
     }
     if (next.n_bytes > 0) {
         fputs("There are more than 1000 webhooks; these are the first.\n",

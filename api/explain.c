@@ -27,6 +27,7 @@ struct explaining {
     struct hook_scope scope;
     size_t limit;
     struct str after;
+    struct str only;                  // hooks of this name; empty: all
     struct buf nos[QUEUE_SHARDS_MAX]; // 8 bytes each, of the page
     size_t n_hooks;
     bool has_more;
@@ -54,6 +55,8 @@ static bool on_hook(void *data, const struct hook *hook)
     struct explaining *x = data;
     uint8_t no[8];
 
+    if (x->only.n_bytes > 0 && !str_eq(x->only, hook->name))
+        return true;
     if (x->n_hooks == x->limit) {
         x->has_more = true;
         return false;
@@ -101,6 +104,9 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
                   "this list");
         is_good = false;
     }
+    buf_reset(&text);
+    if (is_good && http_query(r, "hook", &text) == OK)
+        x->only = arena_copy(&x->call->arena, buf_str(&text));
     x->limit = (size_t)limit;
     x->after = arena_copy(&x->call->arena, buf_str(&place));
     buf_clear(&place);

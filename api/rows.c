@@ -79,7 +79,7 @@ static const struct {
 
 #define N_FILTERS (sizeof(filters) / sizeof(filters[0]))
 
-static void put_escaped(struct buf *path, const char *text)
+void rows_put_escaped(struct buf *path, const char *text)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~,:";
@@ -103,7 +103,7 @@ void rows_put_query(const struct args *args, struct buf *path)
         buf_putc(path,
                  memchr(path->at, '?', path->n_bytes) == NULL ? '?' : '&');
         buf_printf(path, "%s=", filters[i].param);
-        put_escaped(path, value);
+        rows_put_escaped(path, value);
     }
 }
 

@@ -11,6 +11,9 @@
 void rows_begin(struct table *t, bool with_hook);
 void rows_put(struct table *t, const struct json_value *a);
 
+// Appends a value of a query, percent-encoded.
+void rows_put_escaped(struct buf *path, const char *text);
+
 // Appends the options that choose attempts (--state, --kind …) as a query, with
 // "?" or "&" in front of each.
 void rows_put_query(const struct args *args, struct buf *path);

@@ -18,11 +18,17 @@
 #include "engine/intake.h"
 #include "engine/request.h"
 
+// An answer has room for all hooks of a page, and for requests up to here: the
+// largest event in quotes, twice as long then, is one.
+#define REQUESTS_MAX_BYTES (ASK_FRAME_MAX_BYTES / 4 * 3)
+#define ANSWER_MAX_BYTES   (ASK_FRAME_MAX_BYTES - 1024)
+
 struct explaining {
     struct dispatcher *d;
     const struct ask *ask;
     bool is_stored; // the event is in the log: it was accepted at some time
     struct buf text;
+    struct buf request; // scratch
 };
 
 // --- why not ---
@@ -173,6 +179,7 @@ static void put_request(struct explaining *x, const struct hook *hook,
                         const struct event *event)
 {
     struct dispatcher *d = x->d;
+    struct buf *out = &x->request;
     struct rendered rendered;
     struct buf headers;
 
@@ -182,15 +189,24 @@ static void put_request(struct explaining *x, const struct hook *hook,
     }
     buf_init(&headers, 0);
     request_headers(hook, event, rendered.body, clock_now_ms(), &headers);
-    buf_printf(&x->text, ",\"request\":{\"method\":\"%s\",\"url\":",
-               rendered.is_get ? "GET" : "POST");
-    buf_put_json(&x->text, rendered.url);
-    buf_puts(&x->text, ",\"headers\":");
-    put_headers(buf_str(&headers), &x->text);
-    buf_puts(&x->text, ",\"body\":");
-    buf_put_json(&x->text, rendered.body);
-    buf_putc(&x->text, '}');
+    buf_reset(out);
+    buf_printf(out,
+               "{\"method\":\"%s\",\"url\":", rendered.is_get ? "GET" : "POST");
+    buf_put_json(out, rendered.url);
+    buf_puts(out, ",\"headers\":");
+    put_headers(buf_str(&headers), out);
+    buf_puts(out, ",\"body\":");
+    buf_put_json(out, rendered.body);
+    buf_putc(out, '}');
     buf_clear(&headers);
+    buf_puts(&x->text, ",\"request\":");
+    if (x->text.n_bytes + out->n_bytes <= REQUESTS_MAX_BYTES) {
+        buf_put_str(&x->text, buf_str(out));
+    } else {
+        buf_puts(&x->text,
+                 "null,\"requestLeftOut\":\"the answer would be too large; ask "
+                 "about fewer webhooks: by limit, or by hook\"");
+    }
 }
 
 // --- one hook after the other ---
@@ -289,14 +305,20 @@ void explain_on_ask(struct dispatcher *d, const struct ask *ask)
     struct answer answer = { .no = ask->no };
     struct buf why;
 
-    buf_init(&x.text, ASK_FRAME_MAX_BYTES / 2);
+    buf_init(&x.text, ANSWER_MAX_BYTES);
+    buf_init(&x.request, 0);
     buf_init(&why, 4096);
     answer.err =
         ask->event.n_bytes > 0 ? explain_posted(&x, &why) : explain_stored(&x);
-    if (answer.err == OK && x.text.overflow)
+    if (answer.err == OK && x.text.overflow) {
         answer.err = ERR_TOOBIG;
+        buf_puts(&why,
+                 "the answer would be too large: ask about fewer webhooks, "
+                 "by limit or by hook");
+    }
     answer.text = answer.err == OK ? buf_str(&x.text) : buf_str(&why);
     manual_answer_now(d, &answer);
     buf_clear(&why);
+    buf_clear(&x.request);
     buf_clear(&x.text);
 }
