@@ -155,6 +155,7 @@ def test_a_redelivery_in_flight_ends_before_its_dead_letter_is_settled(
     assert engine.verify()["cancelled"] == 2
 
 
+@pytest.mark.slow
 def test_dead_letters_of_hooks_that_went_while_the_engine_was_off(
         make_engine, receiver, settings, tmp_path):
     """As after a restore: the hooks are from another time than the deliveries."""
@@ -178,6 +179,7 @@ def test_dead_letters_of_hooks_that_went_while_the_engine_was_off(
         keep.rsplit("/", 1)[1]]
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_loses_nothing(make_engine, receiver, settings):
     engine = make_engine(dispatchers="1", **settings).start()
     engine.check_exit = False
@@ -197,6 +199,34 @@ def test_a_kill_in_the_middle_loses_nothing(make_engine, receiver, settings):
     rows = engine.api("GET", "/api/orgs/acme/deliveries?state=cancelled"
                       "&limit=1000")
     assert len({r["id"] for r in rows.json()}) == len(rows.json()) == 600
+
+
+def test_a_damaged_hook_is_not_a_deleted_one(engine, receiver):
+    """Its dead letters stay, and whoever wants them gone can discard them."""
+    name = "Damaged-by-the-test"
+    engine.create_hook(receiver.url("/in"), displayName=name)
+    make_dead(engine, receiver, 3)
+    engine.stop()
+    file = engine.data_dir / "hooks" / "data.mdb"
+    content = file.read_bytes()
+    assert name.encode() in content
+    file.write_bytes(content.replace(name.encode(), name.upper().encode()))
+    engine.check_books = False  # it says that the hook is damaged
+    engine.start()
+    gone = engine.create_hook(receiver.url("/in"))
+    receiver.script("/in", DOWN)
+    engine.post_event()
+    wait_for(lambda: len(dead_rows(engine, "/api/orgs/acme")) == 4, "four")
+    assert engine.api("DELETE", gone).status == 204
+
+    def dead():
+        return sum(engine.metrics()["posthorn_deliveries_dead"].values())
+    wait_for(lambda: dead() == 3, "those of the deleted one are settled", 30)
+    assert len(dead_rows(engine, "/api/orgs/acme")) == 3
+    assert discard(engine, "/api/orgs/other", dryRun=True)["matched"] == 0
+    assert discard(engine, "/api/orgs/acme")["discarded"] == 3
+    wait_for(lambda: dead() == 0, "nothing is dead", 30)
+    assert dead_rows(engine, "/api/orgs/acme") == []
 
 
 # --- discarding ---
@@ -366,6 +396,7 @@ def test_a_replay_and_a_discard_share_what_there_is(engine, receiver):
     assert len(sent) == len(set(sent)) == books["delivered"]
 
 
+@pytest.mark.slow
 def test_live_deliveries_go_on_while_many_are_discarded(
         make_engine, receiver, settings):
     engine = make_engine(dispatchers="3", **settings).start()

@@ -241,6 +241,7 @@ def padded(pem, n_bytes):
     return text + "#" * (missing - len(text) - 1) + "\n" + pem
 
 
+@pytest.mark.slow
 def test_the_largest_certificate_goes_with_the_largest_event(
         make_engine, certificates):
     context = tls_context(certificates)
