@@ -270,8 +270,6 @@ struct dispatcher {
     size_t n_failing;               // hooks that count as failing
     uint64_t disable_from; // commit after which api is asked to switch hooks
                            // off; 0: at any time
-    int64_t ran_before_ms; // running time when this process started
-    int64_t ran_from_us;   // monotonic time of that moment
 
     // outbox.c
     struct chan *ingest; // NULL: not there

@@ -16,7 +16,9 @@
 
 int64_t health_ran_ms(const struct dispatcher *d)
 {
-    return d->ran_before_ms + (clock_mono_us() - d->ran_from_us) / 1000 + 1;
+    int64_t ran_ms = due_clock_ran_ms(&d->due_clock, clock_mono_us());
+
+    return ran_ms > 0 ? ran_ms : 1;
 }
 
 // Hooks that count as failing and are meant to be delivered to, for the metrics.
@@ -31,16 +33,6 @@ static void count_failing(struct dispatcher *d, struct followed *f)
     metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
 }
 
-static int64_t newest_ran_ms(const struct hook_health *h)
-{
-    int64_t newest_ms = h->failed_at_ran_ms;
-
-    if (h->alarmed_at_ran_ms > newest_ms)
-        newest_ms = h->alarmed_at_ran_ms;
-    return h->dead_told_at_ran_ms > newest_ms ? h->dead_told_at_ran_ms
-                                              : newest_ms;
-}
-
 static void on_health(void *data, uint64_t hook_no,
                       const struct hook_health *health)
 {
@@ -49,15 +41,12 @@ static void on_health(void *data, uint64_t hook_no,
 
     f->health = *health;
     f->health.dead = NULL;
-    if (newest_ran_ms(health) > d->ran_before_ms)
-        d->ran_before_ms = newest_ran_ms(health);
     if (health->dead != NULL)
         dead_report_load(f, health->dead);
 }
 
 void health_load(struct dispatcher *d)
 {
-    d->ran_from_us = clock_mono_us();
     metrics_gauge(GAUGE_HOOKS_FAILING, 0);
     if (shard_health_each(d->shard, on_health, d) != OK)
         log_fatal("health of the hooks cannot be read", "");

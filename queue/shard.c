@@ -413,6 +413,36 @@ enum err shard_usage(struct shard *s, uint64_t *n_bytes)
     return err;
 }
 
+// Reads the state; if it is damaged, writes one that is made anew, for those that
+// read the shard before the first commit. Without room for it, that commit does.
+static enum err open_state(struct shard *s, unsigned k)
+{
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = shard_read_state(s->store, txn, &s->state);
+    if (err != ERR_CORRUPT) {
+        store_read_end(s->store);
+        return err;
+    }
+    log_warn("damaged state made anew of what lies there", "shard=%u", k);
+    err = shard_guess_state(s->store, txn, &s->state);
+    store_read_end(s->store);
+    if (err == OK)
+        err = store_write(s->store, &txn);
+    if (err != OK)
+        return err;
+    err = shard_put_state(s->store, txn, &s->state);
+    if (err == OK) {
+        err = store_commit(s->store, txn);
+    } else {
+        mdb_txn_abort(txn);
+    }
+    return err == ERR_FULL ? OK : err;
+}
+
 enum err shard_open(const struct queue_config *config, unsigned k,
                     struct uv_loop_s *loop, struct shard **out)
 {
@@ -420,22 +450,12 @@ enum err shard_open(const struct queue_config *config, unsigned k,
     char *dir = xasprintf("%s/deliveries/%u", config->data_dir, k);
     enum err err = store_open(dir, store_shard_map(config->max_bytes), false,
                               shard_dbs, SHARD_DBS, &s->store);
-    MDB_txn *txn;
 
     free(dir);
     if (err == OK)
         err = identity_check(config, k + 2, s->store);
     if (err == OK)
-        err = store_read(s->store, &txn);
-    if (err == OK) {
-        err = shard_read_state(s->store, txn, &s->state);
-        if (err == ERR_CORRUPT) {
-            log_warn("damaged state made anew of what lies there", "shard=%u",
-                     k);
-            err = shard_guess_state(s->store, txn, &s->state);
-        }
-        store_read_end(s->store);
-    }
+        err = open_state(s, k);
     if (err != OK) {
         free(s);
         return err;
