@@ -239,7 +239,10 @@ struct dispatcher {
     uint32_t n_fetched;                        // waiting, from the index
     struct buf headers;                        // scratch
     uv_timer_t slow_timer;
-    struct lane_seen *lanes_seen; // scratch of lines.c
+    uv_timer_t cancel_timer;        // active while hooks have what is cancelled
+    struct waiting_room cancelling; // such hooks, but for the next one
+    bool has_cancelled;             // a slice, since the last tick
+    struct lane_seen *lanes_seen;   // scratch of lines.c
     uint64_t n_looks;
     struct renderer *renderer;
 

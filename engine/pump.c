@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "engine/dispatch.h"
 
+#define CANCEL_TICK_MS  1
 #define SLOW_LOOK_MS    250
 #define SLOW_FLIGHT_US  INT64_C(1000000)
 #define HOOK_SHARE      4 // of a sender's places a hook has one in so many
@@ -25,6 +26,8 @@
 // Said and not committed yet: then nothing more is sent, so that a disk that
 // hangs or is full does not fill the memory.
 #define UNCOMMITTED_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
+static void on_cancel_timer(uv_timer_t *timer);
 
 // --- the ring ---
 
@@ -120,6 +123,31 @@ static void cancel_some(struct followed *f)
     followed_forget_if_done(f);
 }
 
+// A slice of what waits for such hooks is cancelled in a tick: a million rows, or
+// a thousand hooks at once, take their time and hold up nobody.
+static void cancel_slice(struct dispatcher *d, struct followed *f)
+{
+    if (!uv_is_active((uv_handle_t *)&d->cancel_timer))
+        uv_timer_start(&d->cancel_timer, on_cancel_timer, CANCEL_TICK_MS, 0);
+    if (d->has_cancelled) {
+        room_enter(&d->cancelling, f);
+        return;
+    }
+    d->has_cancelled = true;
+    cancel_some(f);
+}
+
+static void on_cancel_timer(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    d->has_cancelled = false;
+    room_let_go(&d->cancelling, 1);
+    pump_all(d);
+    if (d->cancelling.first != NULL && !uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, on_cancel_timer, CANCEL_TICK_MS, 0);
+}
+
 static bool may_send(const struct dispatcher *d)
 {
     return !d->is_draining && d->free_slot != NO_SLOT &&
@@ -205,7 +233,7 @@ void pump_sender(struct sender_link *link)
         struct delivery *dv;
 
         if (!followed_is_active(f)) {
-            cancel_some(f);
+            cancel_slice(d, f);
             continue;
         }
         if (!is_its_time(f) || !has_place(link, f))
@@ -262,6 +290,8 @@ static void on_slow_timer(uv_timer_t *timer)
 
 void pump_init(struct dispatcher *d)
 {
+    uv_timer_init(role_loop(d->role), &d->cancel_timer);
+    d->cancel_timer.data = d;
     uv_timer_init(role_loop(d->role), &d->slow_timer);
     d->slow_timer.data = d;
     uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);

@@ -68,6 +68,28 @@ def test_what_was_never_tried_says_cancelled_too(engine, receiver):
     engine.check_exit = False  # one hangs
 
 
+def test_hooks_that_are_switched_off_at_once_hold_up_nobody(engine, receiver):
+    """Thousands of deliveries are cancelled in slices: every one gets its row,
+    and another hook is served in between."""
+    receiver.script("/in", Answer(do="hang"))
+    hooks = [engine.create_hook(receiver.url("/in"), maxInFlight=1,
+                                filters=["a.b"]) for _ in range(4)]
+    live = engine.create_hook(receiver.url("/live"), filters=["a.live"])
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                       for n in range(1000)])
+    receiver.wait(4, "/in")
+    for hook in hooks:
+        assert engine.api("PATCH", hook, {"active": False}).status == 200
+    engine.post_event("a.live")
+    engine.wait_deliveries(live, 1)
+    wait_for(lambda: engine.verify()["cancelled"] == 4 * 999,
+             "all but those in flight are cancelled", 60)
+    for hook in hooks:
+        rows = engine.deliveries(hook, "?state=cancelled&limit=1000")
+        assert len(rows) == 999
+    engine.check_exit = False
+
+
 def test_what_a_deleted_hook_leaves_is_in_its_organization_s_history(
         engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
