@@ -117,6 +117,11 @@ static void fail(struct call *c, uint64_t hook_no, const struct answer *a)
     uint64_t n = d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight;
 
     if (a->err == ERR_FULL) {
+        http_fail(c->request, 503, STR("Retry-After: 5\r\n"),
+                  "there is no room on the disk to settle them; %" PRIu64
+                  " or more were discarded; try again later",
+                  n);
+    } else if (a->err == ERR_BUSY) {
         http_fail(
             c->request, 429, STR("Retry-After: 1\r\n"),
             "too many organizations discard dead letters at once; %" PRIu64

@@ -35,7 +35,8 @@ enum ask_what {
     // words. The answer comes when it is committed: `n` match, of which `n_gone`
     // are just being sent and left alone; if it `is_dry`, all are. Unless it is
     // empty, `text` of the answer is what `after` of the next question shall be,
-    // to go on where this one stopped.
+    // to go on where this one stopped. ERR_FULL: no room on the disk. ERR_BUSY: too
+    // many such questions at once.
     ASK_DISCARD = 7
 };
 

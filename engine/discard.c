@@ -9,7 +9,8 @@
 //
 // A delivery in memory is just being sent again, or settled: it is left alone.
 //
-// If it fails: what was committed is settled, the rest is dead as before.
+// If it fails: what was committed is settled, the rest is dead as before. While the
+// disk is full nothing more is settled, and whoever asks is told so.
 
 #include "engine/discard.h"
 
@@ -127,7 +128,7 @@ static void run(struct dispatcher *d, struct discard_request *r,
     r->answer.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
-// What it settled is committed. Frees it; returns the one behind it.
+// What it settled is committed, or will be. Frees it; returns the one behind it.
 static struct discard_request *end(struct dispatcher *d,
                                    struct discard_request *r)
 {
@@ -145,6 +146,17 @@ static struct discard_request *end(struct dispatcher *d,
     arena_clear(&r->arena);
     free(r);
     return next;
+}
+
+// There is no room on the disk. What they said is committed once there is.
+static void refuse_all(struct dispatcher *d)
+{
+    struct discards *s = d->discards;
+
+    while (s->first != NULL) {
+        s->first->answer.err = ERR_FULL;
+        s->first = end(d, s->first);
+    }
 }
 
 // The first goes to the end, so that each has its turn.
@@ -185,8 +197,12 @@ static void on_timer(uv_timer_t *timer)
     struct dispatcher *d = timer->data;
     struct discards *s = d->discards;
 
-    if (d->is_draining || d->is_commit_failing)
+    if (d->is_draining)
         return;
+    if (d->is_commit_failing) {
+        refuse_all(d);
+        return;
+    }
     if (d->n_commits < s->after_commit) {
         settle_touch(d);
         return;
@@ -219,8 +235,10 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
 
     if (d->is_draining)
         return ERR_AGAIN;
-    if (n_requests(s) >= REQUESTS_MAX)
+    if (d->is_commit_failing)
         return ERR_FULL;
+    if (n_requests(s) >= REQUESTS_MAX)
+        return ERR_BUSY;
     r = xcalloc(1, sizeof(*r));
     r->n_apis = d->n_apis;
     r->answer.no = ask->no;

@@ -474,6 +474,40 @@ def test_the_answer_of_a_client_that_went_away_blocks_nobody(engine, receiver):
     wait_views(engine, 0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs mount")
+def test_a_full_disk_refuses_and_loses_nothing(make_engine, receiver, settings,
+                                               tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk],
+                   check=True)
+    try:
+        engine = make_engine(data_dir=str(disk / "data"), **settings)
+        engine.data_dir = disk / "data"
+        engine.start()
+        engine.create_hook(receiver.url("/in"))
+        make_dead(engine, receiver, 500)
+        room = os.statvfs(disk)
+        with open(disk / "ballast", "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0,
+                               room.f_bavail * room.f_frsize)
+        reply = engine.api("POST", "/api/orgs/acme/dead/discard", {})
+        assert reply.status == 503 and "disk" in reply.json()["message"], reply
+        assert int(reply.headers["retry-after"]) > 0
+        assert engine.api("POST", "/api/orgs/acme/dead/discard",
+                          {}).status == 503
+        books = engine.verify()
+        assert books["dead"] + books["cancelled"] == 500
+        (disk / "ballast").unlink()
+        wait_for(lambda: engine.api("POST", "/api/orgs/acme/dead/discard",
+                                    {}).status == 200, "it goes on", 20)
+        wait_views(engine, 0)
+        assert engine.verify()["cancelled"] == 500
+        assert engine.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 # --- the command line ---
 
 def test_the_command_discards(engine, receiver):
