@@ -58,9 +58,20 @@ static bool take_hook_no(void *data, const struct hook *hook)
     return false;
 }
 
+struct wanted_payload {
+    const struct attempt *attempt;
+    struct buf *out;
+};
+
+// What lies there may be somebody else's, where pages of the log are in each
+// other's places.
 static bool copy_payload(void *data, const struct event *event)
 {
-    buf_put_str(data, event->payload);
+    struct wanted_payload *w = data;
+
+    if (id_eq(&event->id, &w->attempt->event_id) &&
+        queue_org_no(event->family, event->org) == w->attempt->org_no)
+        buf_put_str(w->out, event->payload);
     return false;
 }
 
@@ -68,12 +79,13 @@ static bool copy_payload(void *data, const struct event *event)
 static struct str payload_of(struct page *p, const struct attempt *attempt)
 {
     struct event_view *events = p->call->api->events;
+    struct wanted_payload wanted = { attempt, &p->payload };
     enum err err;
 
     if (attempt->payload.n_bytes > 0)
         return attempt->payload;
     buf_reset(&p->payload);
-    err = event_view_get(events, attempt->position, copy_payload, &p->payload);
+    err = event_view_get(events, attempt->position, copy_payload, &wanted);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("payload not readable", "hook=%llu reason=%s",
                  (unsigned long long)attempt->hook_no,

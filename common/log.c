@@ -14,10 +14,16 @@
 
 static char role_name[32] = "posthorn";
 static int debug_on;
+static volatile int fatal_status = 1;
 
 void log_role(const char *role)
 {
     snprintf(role_name, sizeof(role_name), "%s", role);
+}
+
+void log_set_fatal_status(int status)
+{
+    fatal_status = status;
 }
 
 void log_set_debug(int on)
@@ -121,7 +127,7 @@ void log_warn(const char *msg, const char *fields, ...)
 void log_fatal(const char *msg, const char *fields, ...)
 {
     PUT_LINE("fatal");
-    _exit(1); // not exit(): LMDB environments must not be torn down
+    _exit(fatal_status); // not exit(): LMDB environments must not be torn down
 }
 
 void log_panic(const char *msg, const char *fields, ...)

@@ -24,6 +24,13 @@ LOG_PRINTF _Noreturn void log_fatal(const char *msg, const char *fields, ...);
 LOG_PRINTF _Noreturn void log_panic(const char *msg, const char *fields, ...);
 #undef LOG_PRINTF
 
+// Exit status of a process that ended because what it has stored is damaged: to
+// start it again does not mend that.
+#define EXIT_DAMAGED 65
+
+// What log_fatal() exits with from now on; 1 before.
+void log_set_fatal_status(int status);
+
 // Debug lines are off unless switched on.
 void log_set_debug(int on);
 

@@ -25,6 +25,7 @@
 #define YOUNG_US       1000000 // who dies younger is restarted with a delay
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 10000
+#define DAMAGED_MIN_MS 1000 // to start it again does not mend what is stored
 
 static void note_state(const struct child *c, enum pulse_state state,
                        int reason)
@@ -93,7 +94,11 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
 
     c->is_alive = false;
     c->is_ready = false;
-    if (clock_mono_us() - c->started_us >= YOUNG_US) {
+    if (status == EXIT_DAMAGED) {
+        wait_longer(c);
+        if (c->restart_wait_ms < DAMAGED_MIN_MS)
+            c->restart_wait_ms = DAMAGED_MIN_MS;
+    } else if (clock_mono_us() - c->started_us >= YOUNG_US) {
         c->restart_wait_ms = 0;
     } else {
         wait_longer(c);

@@ -17,6 +17,7 @@
 #include "engine/dispatch.h"
 #include "engine/intake.h"
 #include "engine/request.h"
+#include "engine/scope.h"
 
 // An answer has room for all hooks of a page, and for requests up to here: the
 // largest event in quotes, twice as long then, is one.
@@ -53,24 +54,6 @@ static bool wants(const struct hook *hook, const struct event *event)
     match_event(index, event, on_match, &is_wanted);
     match_index_free(index);
     return is_wanted;
-}
-
-static bool is_in_scope(const struct hook_scope *scope,
-                        const struct event *event)
-{
-    switch (scope->level) {
-    case LEVEL_ORGANIZATION:
-        return true;
-    case LEVEL_STACK:
-        return str_eq(scope->project, event->project) &&
-               str_eq(scope->target, event->stack);
-    case LEVEL_ENVIRONMENT:
-        return str_eq(scope->project, event->project) &&
-               str_eq(scope->target, event->env);
-    case LEVEL_PROJECT:
-        return str_eq(scope->project, event->project);
-    }
-    return false;
 }
 
 static void put_filters(uint64_t bits, struct buf *out)
@@ -131,7 +114,7 @@ static void put_filter_reason(const struct hook *hook,
 static void put_reason(const struct explaining *x, const struct hook *hook,
                        const struct event *event, struct buf *out)
 {
-    if (!is_in_scope(&hook->scope, event)) {
+    if (!scope_holds(&hook->scope, event)) {
         put_scope_reason(&hook->scope, event, out);
     } else if (!wants(hook, event)) {
         put_filter_reason(hook, event, out);

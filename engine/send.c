@@ -4,7 +4,8 @@
 // order leaves. The body is the event's payload, in the log, borrowed while
 // the order is written.
 //
-// If it fails: an event that cannot be read is cancelled and said so.
+// If it fails: an event that cannot be read is cancelled and said so. So is one
+// that is not the hook's: pages of the log may lie in each other's places.
 
 #include <inttypes.h>
 
@@ -14,6 +15,7 @@
 #include "common/metrics.h"
 #include "engine/dispatch.h"
 #include "engine/request.h"
+#include "engine/scope.h"
 
 // --- slots ---
 
@@ -158,13 +160,18 @@ void send_event(struct dispatcher *d, struct delivery *dv,
 struct sending {
     struct dispatcher *d;
     struct delivery *dv;
+    bool
+        is_foreign; // what lies there is not of the hook's organization or place
 };
 
 static bool on_event_to_send(void *data, const struct event *event)
 {
     struct sending *sending = data;
+    const struct hook *hook = sending->dv->hook->hook;
 
-    send_event(sending->d, sending->dv, event);
+    sending->is_foreign = !scope_holds(&hook->scope, event);
+    if (!sending->is_foreign)
+        send_event(sending->d, sending->dv, event);
     return false;
 }
 
@@ -174,11 +181,17 @@ void send_delivery(struct dispatcher *d, struct delivery *dv)
     enum err err =
         event_view_get(d->events, dv->position, on_event_to_send, &sending);
 
+    if (sending.is_foreign)
+        err = ERR_CORRUPT; // a page of the event log in another's place
     if (err == OK)
         return;
-    log_warn("event cannot be read, its delivery is cancelled",
-             "hook=%" PRIu64 " reason=%s", dv->hook->no,
-             log_quote(str_of(err_str(err))));
+    log_warn(
+        sending.is_foreign
+            ? "an event of somebody else lies where this hook's was; it is "
+              "not sent, its delivery is cancelled; run posthorn verify"
+            : "event cannot be read, its delivery is cancelled",
+        "hook=%" PRIu64 " reason=%s", dv->hook->no,
+        log_quote(str_of(err_str(err))));
     change_count(d->filling, COUNT_DAMAGED, 1);
     settle_cancel(d, dv, STR("the event cannot be read"));
 }

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "engine/dispatch.h"
+#include "engine/scope.h"
 
 // The one that holds up the others of an ordered hook. NULL: none does.
 static const struct delivery *blocking(const struct followed *f)
@@ -39,12 +40,22 @@ static const char *state_of(const struct followed *f)
     return f->pace.not_before_us > clock_mono_us() ? "waiting" : "ok";
 }
 
+struct blocker {
+    const struct hook *hook;
+    struct buf *out;
+};
+
 static bool put_id(void *data, const struct event *event)
 {
+    struct blocker *b = data;
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&event->id, id);
-    buf_printf(data, ",\"blockedBy\":\"%s\"", id);
+    if (scope_holds(&b->hook->scope, event)) {
+        buf_printf(b->out, ",\"blockedBy\":\"%s\"", id);
+    } else { // a page of the log in another's place
+        buf_puts(b->out, ",\"blockedBy\":null");
+    }
     return false;
 }
 
@@ -90,6 +101,7 @@ static void put_failing(const struct dispatcher *d, const struct followed *f,
 void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
 {
     const struct delivery *head = blocking(f);
+    struct blocker blocker = { f->hook, out };
     int64_t wait_us = f->pace.not_before_us - clock_mono_us();
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
@@ -104,7 +116,7 @@ void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
     put_time(out, "failingSince", f->health.failing_since_ms);
     put_failing(d, f, out);
     if (head == NULL ||
-        event_view_get(d->events, head->position, put_id, out) != OK)
+        event_view_get(d->events, head->position, put_id, &blocker) != OK)
         buf_puts(out, ",\"blockedBy\":null");
     buf_putc(out, '}');
 }

@@ -54,6 +54,7 @@ struct supervisor {
     struct stand_in *stand_ins[2]; // of api and ingest
     size_t n_stand_ins;
     bool was_all_ready;
+    bool has_been_ready;
     size_t stage; // of the drain
     int exit_status;
 };
@@ -65,6 +66,7 @@ static struct supervisor *supervisor_of(const struct child *c)
 }
 
 static void next_stage(struct supervisor *s);
+static void drain(struct supervisor *s);
 
 // --- what children tell ---
 
@@ -80,6 +82,7 @@ static void judge_readiness(struct supervisor *s)
                  log_quote(str_of(s->config.data_dir)));
     }
     s->was_all_ready = all;
+    s->has_been_ready = s->has_been_ready || all;
 }
 
 static void on_started(struct child *c)
@@ -98,6 +101,21 @@ static void on_message(struct child *c, const struct control_message *m)
         links_lost(&s->links, c, (enum role_kind)m->kind, m->index);
 }
 
+// Later on the other roles are of use, and this one may be again: not all that is
+// stored is wanted by every start. An engine that cannot even start ends.
+static void on_damage(struct supervisor *s)
+{
+    log_warn(
+        "what is stored is damaged; everything that can be read goes into a "
+        "new directory",
+        "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
+        s->config.data_dir);
+    if (!s->has_been_ready && !s->owner.is_ending) {
+        s->exit_status = 1;
+        drain(s);
+    }
+}
+
 static void on_ended(struct child *c, int64_t status, int signum)
 {
     struct supervisor *s = supervisor_of(c);
@@ -108,6 +126,8 @@ static void on_ended(struct child *c, int64_t status, int signum)
     }
     links_forget(&s->links, c);
     judge_readiness(s);
+    if (status == EXIT_DAMAGED)
+        on_damage(s);
 }
 
 static void on_closed(struct child *c)

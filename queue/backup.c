@@ -22,6 +22,7 @@
 #include "common/mem.h"
 #include "queue/event_log.h"
 #include "queue/files.h"
+#include "queue/hook_keys.h"
 #include "queue/identity.h"
 #include "queue/reshard.h"
 #include "queue/shard.h"
@@ -185,7 +186,7 @@ static bool is_sound(unsigned db, MDB_val key, MDB_val val,
     case SHARD_OUTBOX:
         return event_decode(v, &event, &id_key) == OK;
     case SHARD_REPLAYS:
-        return k.n_bytes == REPLAY_KEY_BYTES && replay_decode(v, &replay) == OK;
+        return replay_decode(v, &replay) == OK && replay_is_at(&replay, k);
     case SHARD_STATS:
         stats_init(&stats);
         is_good =
@@ -232,8 +233,8 @@ static enum err copy_of_events(struct copying *c, struct pair *p, unsigned db,
     bool is_good = true;
 
     if (db == EVENTS_EVENTS) {
-        is_good = key.mv_size == 8 &&
-                  event_decode(str_of_val(val), &event, &id_key) == OK;
+        is_good = event_decode_at(str_of_val(key), str_of_val(val), &event,
+                                  &id_key) == OK;
     }
     if (db == EVENTS_META && identity_is(key))
         return OK;
@@ -252,7 +253,8 @@ static enum err copy_of_hooks(struct copying *c, struct pair *p, unsigned db,
 
     if (db == HOOKS_HOOKS) {
         hook_room_init(&room);
-        is_good = hook_decode(str_of_val(val), NULL, &hook, &room) == OK;
+        is_good = hook_decode_at(str_of_val(key), str_of_val(val), NULL, &hook,
+                                 &room) == OK;
         hook_room_clear(&room);
     }
     if (db == HOOKS_META && identity_is(key))
@@ -267,6 +269,8 @@ static enum err copy_of_hooks(struct copying *c, struct pair *p, unsigned db,
 static enum err copy_record(struct copying *c, struct pair *p, unsigned db,
                             MDB_val key, MDB_val val)
 {
+    if (!store_value_is_in_place(p->from, val))
+        return set_aside(c, p, db, key, val);
     if (p->part.dbs == shard_dbs)
         return copy_of_shard(c, p, db, key, val);
     if (p->part.dbs == events_dbs)

@@ -117,7 +117,7 @@ static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
         struct position p = position_of(from);
         MDB_val key = val_at(p.bytes, sizeof(p.bytes));
 
-        if (mdb_cursor_get(cursor, &key, val, MDB_SET_RANGE) != 0 ||
+        if (store_seek(cursor, &key, val) != 0 ||
             key.mv_size != sizeof(at->bytes))
             return false;
         memcpy(at->bytes, key.mv_data, sizeof(at->bytes));
@@ -196,13 +196,16 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
 
         if (!next_event(log, cursor, end, &at, &val))
             break;
+        log->trim_from = position_number(at) + 1;
+        // To remove it would free the pages of another one.
+        if (!store_value_is_in_place(log->store, val))
+            continue;
         is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(log, cursor, e.accepted_at_us) >= before_us)
             break;
         err =
             remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
-        log->trim_from = position_number(at) + 1;
         log->n_trimmed++;
     }
     mdb_cursor_close(cursor);

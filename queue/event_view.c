@@ -29,15 +29,14 @@ enum err event_view_open(const struct queue_config *config,
     return OK;
 }
 
-static enum err decode(MDB_val key, MDB_val val, struct event *e)
+static enum err decode(const struct store *s, MDB_val key, MDB_val val,
+                       struct event *e)
 {
     struct str id_key;
-    enum err err = event_decode(str_of_val(val), e, &id_key);
 
-    if (err == OK && key.mv_size != sizeof(e->position.bytes))
-        return ERR_CORRUPT;
-    memcpy(e->position.bytes, key.mv_data, sizeof(e->position.bytes));
-    return err;
+    return store_value_is_in_place(s, val)
+               ? event_decode_at(str_of_val(key), str_of_val(val), e, &id_key)
+               : ERR_CORRUPT;
 }
 
 static enum err scan_from(struct store *s, MDB_cursor *cursor,
@@ -47,22 +46,22 @@ static enum err scan_from(struct store *s, MDB_cursor *cursor,
     struct position from = position_of(position_number(scan->after) + 1);
     MDB_val key = val_at(from.bytes, sizeof(from.bytes));
     MDB_val val;
-    int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    int rc = store_seek(cursor, &key, &val);
 
     for (size_t i = 0; i < scan->max && rc == 0; i++) {
         struct event e;
 
-        if (decode(key, val, &e) == OK) {
-            scan->last = e.position;
-            if (!visit(data, &e))
-                return OK;
-        } else {
-            memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
+        if (key.mv_size != sizeof(scan->last.bytes))
+            return store_err(s, MDB_CORRUPTED, "scan events");
+        memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
+        if (decode(s, key, val, &e) != OK) {
             scan->n_damaged++;
             log_warn("damaged event passed over", "position=%llu",
                      (unsigned long long)position_number(scan->last));
+        } else if (!visit(data, &e)) {
+            return OK;
         }
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     }
     return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
 }
@@ -109,7 +108,7 @@ enum err event_view_get(struct event_view *view, struct position position,
         err = store_err(view->store, rc, "get event");
     }
     if (err == OK)
-        err = decode(key, val, &e);
+        err = decode(view->store, key, val, &e);
     if (err == OK)
         visit(data, &e);
     store_read_end(view->store);

@@ -15,23 +15,6 @@
 // Attempts end in the order of their rows, but for this.
 #define SLACK_US INT64_C(5000000)
 
-enum err shard_view_open(const struct queue_config *config, unsigned k,
-                         struct shard_view **out)
-{
-    struct shard_view *view = xcalloc(1, sizeof(*view));
-    char *dir = xasprintf("%s/deliveries/%u", config->data_dir, k);
-    enum err err = store_open(dir, store_shard_map(config->max_bytes), true,
-                              shard_dbs, SHARD_DBS, &view->store);
-
-    free(dir);
-    if (err != OK) {
-        free(view);
-        return err;
-    }
-    *out = view;
-    return OK;
-}
-
 const struct history_filter history_all = { .since_us = INT64_MIN,
                                             .until_us = INT64_MAX };
 
@@ -100,10 +83,25 @@ struct scanning {
     int64_t longest_us; // that an attempt took, and a little
 };
 
-// False: it is not there, or not readable, which is logged.
-static bool read_attempt(struct shard_view *view, uint64_t no,
+// Whether an attempt is the one that a row of an index is about. Pages that lie
+// in each other's places must show nobody what is somebody else's.
+static bool is_of(unsigned db, MDB_val row, const struct attempt *a)
+{
+    uint64_t first = get_be64(row.mv_data);
+
+    if (db == SHARD_BY_EVENT) {
+        return memcmp(row.mv_data, a->position.bytes, 8) == 0 &&
+               get_be64((const uint8_t *)row.mv_data + 8) == a->hook_no;
+    }
+    return first == a->hook_no || first == a->org_no;
+}
+
+// The attempt that a row of an index names. False: it is not there, or not
+// readable, which is logged.
+static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
                          struct attempt *out, enum err *err)
 {
+    uint64_t no = get_be64((const uint8_t *)row.mv_data + row.mv_size - 8);
     struct store *s = view->store;
     uint8_t bytes[8] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
@@ -114,7 +112,8 @@ static bool read_attempt(struct shard_view *view, uint64_t no,
     rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
     *err =
         rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
-    if (rc == 0 && attempt_decode(str_of_val(val), out) == OK)
+    if (rc == 0 && store_value_is_in_place(s, val) &&
+        attempt_decode(str_of_val(val), out) == OK && is_of(db, row, out))
         return true;
     if (*err == OK) {
         log_warn("damaged attempt passed over", "no=%llu",
@@ -167,16 +166,17 @@ static int seek_last(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 static int seek_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
     const MDB_val wanted = *key;
-    int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+    int rc = store_seek(cursor, key, val);
 
     if (rc == 0 && key->mv_size == wanted.mv_size &&
         memcmp(key->mv_data, wanted.mv_data, wanted.mv_size) == 0)
-        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+        rc = store_next(cursor, key, val);
     return rc;
 }
 
-static enum err look_at(struct scanning *s, uint64_t no, MDB_val val)
+static enum err look_at(struct scanning *s, MDB_val row, MDB_val val)
 {
+    uint64_t no = no_of(&s->range, row);
     struct mark mark;
     struct attempt a;
     bool is_now = true;
@@ -188,7 +188,7 @@ static enum err look_at(struct scanning *s, uint64_t no, MDB_val val)
          !may_be_wanted(s->filter, &mark)))
         return OK;
     s->n_cost += READ_COST;
-    if (!read_attempt(s->view, no, &a, &err))
+    if (!read_attempt(s->view, s->range.db, row, &a, &err))
         return err;
     if (s->range.db == SHARD_BY_EVENT) { // its rows have no mark
         uint8_t place[PLACE_BYTES];
@@ -241,11 +241,14 @@ static enum err scan(struct scanning *s)
 
         if (s->n_cost >= query->max_rows)
             return OK;
-        err = look_at(s, no, val);
+        err = look_at(s, key, val);
         if (err != OK || !s->goes_on)
             return err;
         query->last_no = no;
         rc = mdb_cursor_get(s->cursor, &key, &val, step);
+        if (rc == 0 && is_in(&s->range, key) &&
+            (no_of(&s->range, key) > no) != query->oldest_first)
+            rc = MDB_CORRUPTED; // it would go round
     }
     query->is_end = rc == 0 || rc == MDB_NOTFOUND;
     return query->is_end ? OK : store_err(s->view->store, rc, "read history");
@@ -265,10 +268,10 @@ static bool end_of(MDB_cursor *cursor, uint64_t *no, int64_t *ended_us)
 
     *ended_us = INT64_MAX;
     put_be64(bytes, *no);
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    rc = store_seek(cursor, &key, &val);
     while (rc == 0 && (key.mv_size != sizeof(bytes) ||
                        attempt_decode(str_of_val(val), &a) != OK))
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     if (rc != 0)
         return false;
     *no = get_be64(key.mv_data);
@@ -412,7 +415,7 @@ enum err history_of_event(struct shard_view *view, const struct position *event,
     memcpy(from, event->bytes, 8);
     rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_BY_EVENT], &cursor);
     if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        rc = store_seek(cursor, &key, &val);
         for (size_t i = 0; i < max_rows && rc == 0 && goes_on && err == OK &&
                            key.mv_size == sizeof(from) &&
                            memcmp(key.mv_data, event->bytes, 8) == 0;
@@ -420,9 +423,9 @@ enum err history_of_event(struct shard_view *view, const struct position *event,
             uint64_t no = get_be64((const uint8_t *)key.mv_data + 16);
             struct attempt a;
 
-            if (read_attempt(view, no, &a, &err))
+            if (read_attempt(view, SHARD_BY_EVENT, key, &a, &err))
                 goes_on = visit(data, no, &a);
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+            rc = store_next(cursor, &key, &val);
         }
         mdb_cursor_close(cursor);
     }
@@ -451,16 +454,17 @@ enum err history_walk(struct shard_view *view, uint64_t from_no,
     put_be64(from, from_no);
     rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor);
     if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        rc = store_seek(cursor, &key, &val);
         for (size_t i = 0; i < max_rows && rc == 0 && goes_on; i++) {
             struct attempt a;
-            uint64_t no = get_be64(key.mv_data);
+            uint64_t no = key.mv_size == 8 ? get_be64(key.mv_data) : from_no;
 
-            if (attempt_decode(str_of_val(val), &a) == OK)
+            if (store_value_is_in_place(view->store, val) &&
+                attempt_decode(str_of_val(val), &a) == OK)
                 goes_on = visit(data, no, &a);
             if (goes_on)
                 *next_no = no + 1;
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+            rc = store_next(cursor, &key, &val);
         }
         mdb_cursor_close(cursor);
     }
@@ -534,63 +538,5 @@ enum err history_is_now(struct shard_view *view, uint64_t no,
         (attempt->state == DELIVERY_DEAD ||
          attempt->state == DELIVERY_RETRYING))
         err = still_waits(view, attempt, out);
-    return err;
-}
-
-static enum err read_state(struct shard_view *view, struct shard_state *state,
-                           struct shard_counts *counts)
-{
-    MDB_txn *txn;
-    enum err err = store_read(view->store, &txn);
-
-    if (err != OK)
-        return err;
-    err = shard_read_state(view->store, txn, state);
-    if (err == OK)
-        err = shard_read_counts(view->store, txn, state, counts);
-    store_read_end(view->store);
-    return err;
-}
-
-enum err history_end(struct shard_view *view, uint64_t *next_no)
-{
-    struct shard_state state;
-    struct shard_counts counts;
-    enum err err = read_state(view, &state, &counts);
-
-    if (err == OK)
-        *next_no = state.next_no;
-    return err;
-}
-
-enum err shard_view_needs(struct shard_view *view, uint64_t block, bool *out)
-{
-    uint8_t bytes[8] = { 0 };
-    enum err err = store_read(view->store, &view->txn);
-
-    if (err != OK)
-        return err;
-    put_be64(bytes, block);
-    err = has_row(view, SHARD_NEEDED, val_at(bytes, sizeof(bytes)), out);
-    view->txn = NULL;
-    store_read_end(view->store);
-    return err;
-}
-
-enum err shard_view_counts(struct shard_view *view, struct shard_counts *out)
-{
-    struct shard_state state;
-
-    return read_state(view, &state, out);
-}
-
-enum err shard_view_cursor(struct shard_view *view, struct position *out)
-{
-    struct shard_state state;
-    struct shard_counts counts;
-    enum err err = read_state(view, &state, &counts);
-
-    if (err == OK)
-        *out = state.cursor;
     return err;
 }

@@ -26,6 +26,12 @@ MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
 MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
                                  struct str name, struct buf *key);
 
+// hook_decode() of what lies under `key`. ERR_CORRUPT also for a hook that belongs
+// under another key.
+MUST_CHECK enum err hook_decode_at(struct str key, struct str bytes,
+                                   struct keyring *keys, struct hook *out,
+                                   struct hook_room *room);
+
 // Sees to it that new hooks get numbers behind `at_least`; `last` is what it was.
 MUST_CHECK enum err hooks_raise_last(struct store *s, MDB_txn *txn,
                                      uint64_t at_least, uint64_t *last);

@@ -35,7 +35,7 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
     MDB_val key = val_of(from);
     MDB_val val;
     bool goes_on = true;
-    int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    int rc = store_seek(cursor, &key, &val);
 
     hook_room_init(&room);
     while (rc == 0 && goes_on && str_starts(str_of_val(key), prefix)) {
@@ -44,14 +44,31 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
         // The first is the one that the caller had last; damaged ones are
         // left out.
         if (!str_eq(str_of_val(key), from) &&
-            hook_decode(str_of_val(val), hs->keys, &h, &room) == OK)
+            hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
+                           &room) == OK)
             goes_on = visit(data, &h);
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     }
     hook_room_clear(&room);
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
                : store_err(hs->store, rc, "list hooks");
+}
+
+enum err hook_decode_at(struct str key, struct str bytes, struct keyring *keys,
+                        struct hook *out, struct hook_room *room)
+{
+    enum err err = hook_decode(bytes, keys, out, room);
+    struct buf own;
+
+    if (err != OK)
+        return err;
+    buf_init(&own, KEY_MAX_BYTES);
+    if (hook_put_key(&out->scope, out->name, &own) != OK ||
+        !str_eq(buf_str(&own), key))
+        err = ERR_CORRUPT;
+    buf_clear(&own);
+    return err;
 }
 
 void hook_place_put(const struct hook *hook, struct buf *out)

@@ -62,8 +62,11 @@ static enum err get(struct hook_store *hs, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(name);
 
-    return store_err(hs->store, mdb_get(txn, hs->store->dbs[db], &key, val),
-                     "get hook");
+    enum err err = store_err(
+        hs->store, mdb_get(txn, hs->store->dbs[db], &key, val), "get hook");
+
+    return err == OK && !store_value_is_in_place(hs->store, *val) ? ERR_CORRUPT
+                                                                  : err;
 }
 
 static enum err put(struct hook_store *hs, MDB_txn *txn, unsigned db,
@@ -254,7 +257,8 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK)
-        err = hook_decode(str_of_val(val), NULL, &old, &room);
+        err =
+            hook_decode_at(str_of_val(key), str_of_val(val), NULL, &old, &room);
     if (err == OK && old.revision != h->revision)
         err = ERR_CONFLICT;
     if (err == OK)
@@ -304,7 +308,7 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
     // Hooks that exist lie among them: the look goes round, some at a time.
     key = val_at(at, sizeof(at));
     memcpy(at, hs->tombstones_at, sizeof(at));
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    rc = store_seek(cursor, &key, &val);
     for (size_t i = 0; i < TOMBSTONES_AT_ONCE && rc == 0; i++) {
         int64_t deleted_at_ms =
             val.mv_size == 16
@@ -316,7 +320,7 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
             rc = mdb_cursor_del(cursor, 0);
             key = val_at(at, sizeof(at));
             if (rc == 0)
-                rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+                rc = store_seek(cursor, &key, &val);
         } else {
             rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
         }
@@ -341,7 +345,7 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
 
     if (err == OK)
-        err = hook_decode(str_of_val(val), NULL, &old, &room);
+        err = hook_decode_at(key, str_of_val(val), NULL, &old, &room);
     if (err != OK)
         return err;
     no = old.no; // before the page changes
@@ -396,8 +400,10 @@ enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
                                                 : ERR_NOTFOUND;
     if (err == OK) {
         err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
-        if (err == OK)
-            err = hook_decode(str_of_val(val), hs->keys, &h, &room);
+        if (err == OK) {
+            err = hook_decode_at(buf_str(&key), str_of_val(val), hs->keys, &h,
+                                 &room);
+        }
         if (err == OK)
             visit(data, &h);
         store_read_end(hs->store);
@@ -424,8 +430,12 @@ enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
     err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK)
-        err = hook_decode(str_of_val(val), hs->keys, &h, &room);
+    if (err == OK) {
+        err = hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
+                             &room);
+    }
+    if (err == OK && h.no != no)
+        err = ERR_CORRUPT;
     if (err == OK)
         visit(data, &h);
     store_read_end(hs->store);
@@ -447,8 +457,12 @@ static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
     hook_room_init(&room);
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK)
-        err = hook_decode(str_of_val(val), hs->keys, &h, &room);
+    if (err == OK) {
+        err = hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
+                             &room);
+    }
+    if (err == OK && h.no != no)
+        err = ERR_CORRUPT;
     if (err != OK) // deleted, or damaged and as good as deleted
         h = (struct hook){ .no = no, .revision = revision };
     goes_on = visit(data, &h);
@@ -477,12 +491,12 @@ enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
         store_read_end(hs->store);
         return store_err(hs->store, rc, "watch hooks");
     }
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    rc = store_seek(cursor, &key, &val);
     while (rc == 0 && goes_on && key.mv_size == 8 && val.mv_size == 16) {
         *last = get_be64(key.mv_data);
         goes_on =
             visit_change(hs, txn, get_be64(val.mv_data), *last, visit, data);
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     }
     mdb_cursor_close(cursor);
     store_read_end(hs->store);

@@ -102,6 +102,24 @@ enum err event_decode(struct str bytes, struct event *out, struct str *key)
     return unpack_done(&u);
 }
 
+enum err event_decode_at(struct str key, struct str bytes, struct event *out,
+                         struct str *id_key)
+{
+    enum err err = key.n_bytes == sizeof(out->position.bytes)
+                       ? event_decode(bytes, out, id_key)
+                       : ERR_CORRUPT;
+
+    if (err != OK)
+        return err;
+    memcpy(out->position.bytes, key.at, sizeof(out->position.bytes));
+    // Without a key its id was made here, and tells the position.
+    if (id_key->n_bytes == 0 &&
+        id_serial(&out->id) !=
+            (position_number(out->position) & ((UINT64_C(1) << 48) - 1)))
+        return ERR_CORRUPT;
+    return OK;
+}
+
 void key_encode(const struct key_row *k, struct buf *out)
 {
     size_t start = record_begin(out, KEY_VERSION);

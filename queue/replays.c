@@ -94,6 +94,14 @@ enum err replay_decode(struct str record, struct replay *out)
     return unpack_done(&u);
 }
 
+bool replay_is_at(const struct replay *r, struct str key)
+{
+    return key.n_bytes == REPLAY_KEY_BYTES &&
+           memcmp(key.at, r->id.bytes, sizeof(r->id.bytes)) == 0 &&
+           get_be64((const uint8_t *)key.at + sizeof(r->id.bytes)) ==
+               r->hook_no;
+}
+
 enum err replays_each(struct shard_view *view, const struct id *id,
                       replay_visit visit, void *data)
 {
@@ -112,19 +120,21 @@ enum err replays_each(struct shard_view *view, const struct id *id,
         memcpy(from, id->bytes, sizeof(id->bytes));
     rc = mdb_cursor_open(txn, view->store->dbs[SHARD_REPLAYS], &cursor);
     if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        rc = store_seek(cursor, &key, &val);
         while (rc == 0 && goes_on &&
                (id == NULL ||
                 (key.mv_size == sizeof(from) &&
                  memcmp(key.mv_data, id->bytes, sizeof(id->bytes)) == 0))) {
             struct replay r;
 
-            if (replay_decode(str_of_val(val), &r) == OK) {
+            if (store_value_is_in_place(view->store, val) &&
+                replay_decode(str_of_val(val), &r) == OK &&
+                replay_is_at(&r, str_of_val(key))) {
                 goes_on = visit(data, &r);
             } else {
                 log_warn("damaged replay passed over", "");
             }
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+            rc = store_next(cursor, &key, &val);
         }
         mdb_cursor_close(cursor);
     }

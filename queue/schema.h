@@ -190,6 +190,10 @@ struct shard_state {
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out);
 MUST_CHECK enum err event_decode(struct str bytes, struct event *out,
                                  struct str *key);
+// Of the event log, by its key there; sets the position. ERR_CORRUPT also for a
+// record that lies under another key than its own, where that can be told.
+MUST_CHECK enum err event_decode_at(struct str key, struct str bytes,
+                                    struct event *out, struct str *id_key);
 void key_encode(const struct key_row *k, struct buf *out);
 MUST_CHECK enum err key_decode(struct str bytes, struct key_row *out);
 void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
@@ -228,6 +232,9 @@ void hook_room_clear(struct hook_room *room); // wipes
 void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
 MUST_CHECK enum err hook_decode(struct str bytes, struct keyring *keys,
                                 struct hook *out, struct hook_room *room);
+
+// Whether it belongs under this key.
+bool replay_is_at(const struct replay *r, struct str key);
 
 void token_encode(const struct token *t, struct buf *out);
 MUST_CHECK enum err token_decode(struct str hash, struct str bytes,

@@ -46,14 +46,14 @@ static int read_rows(MDB_cursor *cursor, uint8_t from[DEAD_KEY_BYTES],
 {
     MDB_val key = val_at(from, DEAD_KEY_BYTES);
     MDB_val val;
-    int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    int rc = store_seek(cursor, &key, &val);
 
     if (rc == 0 && key.mv_size == DEAD_KEY_BYTES &&
         memcmp(key.mv_data, from, DEAD_KEY_BYTES) == 0)
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     while (rc == 0 && *n < max && key.mv_size == DEAD_KEY_BYTES) {
         read_row(key, val, &rows[(*n)++]);
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     }
     return rc;
 }

@@ -12,10 +12,10 @@ static int seek_due(MDB_cursor *cursor, const struct due_query *query,
     int rc;
 
     *key = val_at(from, DUE_KEY_BYTES);
-    rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+    rc = store_seek(cursor, key, val);
     if (rc == 0 && query->after != NULL && key->mv_size == DUE_KEY_BYTES &&
         memcmp(key->mv_data, from, DUE_KEY_BYTES) == 0)
-        rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+        rc = store_next(cursor, key, val);
     return rc;
 }
 
@@ -46,7 +46,7 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
                 break;
             (*n)++;
         }
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        rc = store_next(cursor, &key, &val);
     }
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
@@ -94,7 +94,7 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
         MDB_val val;
         uint64_t hook_no;
 
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        rc = store_seek(cursor, &key, &val);
         if (rc != 0 || key.mv_size != DUE_KEY_BYTES)
             break;
         hook_no = get_be64(key.mv_data);

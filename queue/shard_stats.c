@@ -104,7 +104,7 @@ enum err shard_trim_stats(struct store *s, MDB_txn *txn, int64_t now_s,
             MDB_val key = val_at(from, sizeof(from));
             MDB_val val;
 
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+            rc = store_seek(cursor, &key, &val);
             if (rc != 0 || key.mv_size != sizeof(until) ||
                 memcmp(key.mv_data, until, sizeof(until)) >= 0)
                 break;

@@ -62,7 +62,7 @@ static int next_attempt(struct shard *s, MDB_txn *txn, uint64_t mark,
     if (rc != 0)
         return rc;
     put_be64(from, mark + TRIM_KEEP);
-    rc = mdb_cursor_get(cursor, &key, val, MDB_SET_RANGE);
+    rc = store_seek(cursor, &key, val);
     if (rc == 0 && key.mv_size != sizeof(from))
         rc = MDB_NOTFOUND;
     if (rc == 0)
@@ -114,7 +114,9 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
             return OK;
         if (rc != 0)
             return store_err(s->store, rc, "trim");
-        is_damaged = attempt_decode(str_of_val(val), &a) != OK;
+        // To remove one in another's place would free that one's pages.
+        is_damaged = !store_value_is_in_place(s->store, val) ||
+                     attempt_decode(str_of_val(val), &a) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(s, txn, no, a.started_at_us) >= before_us)
             return OK;
@@ -155,7 +157,7 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
 
     if (rc != 0)
         return store_err(s->store, rc, "trim");
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+    rc = store_seek(cursor, &key, &val);
     for (size_t i = 0; i < s->trim_max && rc == 0 && err == OK; i++) {
         struct dead_row row;
 
@@ -165,7 +167,7 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
             key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
             err = needed_del_row(s->store, txn, &needed, SHARD_DEAD, key);
             s->fresh.counts[COUNT_DEAD_EXPIRED]++;
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+            rc = store_seek(cursor, &key, &val);
         } else {
             rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
         }

@@ -182,7 +182,7 @@ static enum err next_org(struct store *s, unsigned db, struct str after,
     key = val_of(buf_str(out));
     rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
     if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+        rc = store_seek(cursor, &key, &val);
         mdb_cursor_close(cursor);
     }
     err = store_err(s, rc, "list organizations");

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "queue/queue.h"
+#include "queue/store_guard.h"
 
 #define READERS_MAX         512
 #define MAP_MIN_BYTES       (UINT64_C(16) << 20)
@@ -55,12 +56,23 @@ enum err store_err(const struct store *s, int rc, const char *what)
         break;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL: // a tree that is deeper than any can be
+    case MDB_MAP_RESIZED: // its end lies behind what may be mapped
+    case MDB_INVALID:     // no environment
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE: // a database of another kind
+    case MDB_BAD_TXN:      // after one of these
         err = ERR_CORRUPT;
         break;
     default:
         break;
     }
-    log_warn("database", "what=%s path=%s reason=%s", what,
+    if (err == ERR_CORRUPT)
+        log_set_fatal_status(EXIT_DAMAGED); // for whoever cannot go on without
+    log_warn(err == ERR_CORRUPT
+                 ? "what is stored is damaged; " STORE_DAMAGED_ADVICE
+                 : "database",
+             "what=%s path=%s reason=%s", log_quote(str_of(what)),
              log_quote(str_of(s->path)), log_quote(str_of(mdb_strerror(rc))));
     return err;
 }
@@ -125,7 +137,72 @@ bool queue_is_in_place(void)
     return true;
 }
 
+// --- what is damaged ---
+
+// The header of a page of LMDB's, which a large value lies right behind.
+struct page_header {
+    uint64_t number;
+    uint16_t pad, flags;
+    uint32_t n_pages;
+};
+
+#define PAGE_OVERFLOW 4
+
+bool store_value_is_in_place(const struct store *s, MDB_val val)
+{
+    const uint8_t *at = val.mv_data;
+    struct page_header h;
+    size_t offset;
+
+    // A write transaction has pages of its own, outside of the map.
+    if (s->map == NULL || at < s->map || at >= s->map + s->map_bytes)
+        return true;
+    offset = (size_t)(at - s->map);
+    if (offset % s->page_bytes != sizeof(h))
+        return true; // among others in a leaf
+    memcpy(&h, at - sizeof(h), sizeof(h));
+    return h.number == offset / s->page_bytes && h.flags == PAGE_OVERFLOW &&
+           h.n_pages == (sizeof(h) + val.mv_size - 1) / s->page_bytes + 1;
+}
+
+static int compare(MDB_val a, MDB_val b)
+{
+    size_t n = a.mv_size < b.mv_size ? a.mv_size : b.mv_size;
+    int order = memcmp(a.mv_data, b.mv_data, n);
+
+    if (order != 0)
+        return order;
+    return a.mv_size < b.mv_size ? -1 : a.mv_size > b.mv_size;
+}
+
+int store_seek(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+    MDB_val wanted = *key;
+    int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+
+    return rc == 0 && compare(*key, wanted) < 0 ? MDB_CORRUPTED : rc;
+}
+
+int store_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+    MDB_val before = *key;
+    int rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+
+    return rc == 0 && compare(*key, before) <= 0 ? MDB_CORRUPTED : rc;
+}
+
 // --- opening ---
+
+static void note_map(struct store *s)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+
+    if (mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0)
+        return;
+    s->page_bytes = stat.ms_psize;
+    s->map = store_guard(s->env, s->path, info.me_mapsize);
+}
 
 // One of this path whose files have another name by now is another one.
 static struct store *find_open(const char *dir)
@@ -160,6 +237,7 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     s->is_read_only = read_only;
     s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
     s->map_bytes = s->map_bytes / page_bytes * page_bytes;
+    store_guard_begin(s->path);
     rc = mdb_env_create(&s->env);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(s->env, STORE_DBS_MAX);
@@ -173,6 +251,7 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         return ERR_NOTFOUND;
     if (rc != 0)
         return store_err(s, rc, "open");
+    note_map(s);
     s->data_file = place_of(dir, "data.mdb");
     s->lock_file = place_of(dir, "lock.mdb");
     mdb_reader_check(s->env, &dead); // a failure shows at the next use

@@ -23,6 +23,8 @@ struct store {
     MDB_dbi dbs[STORE_DBS_MAX];
     char *path; // owned, for messages
     uint64_t map_bytes;
+    const uint8_t *map; // where the file is mapped; NULL: unknown
+    size_t page_bytes;
     bool is_read_only;
     struct file_place {
         dev_t device;
@@ -65,6 +67,16 @@ MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
 // Whether the environment's files are still the ones under its path; from any
 // thread. A change is logged. Two calls of stat(), a few microseconds.
 bool store_is_in_place(struct store *s);
+
+// Whether a value lies where its page says that it is: pages of large values that
+// are in each other's places do not. True also where that cannot be told.
+bool store_value_is_in_place(const struct store *s, MDB_val val);
+
+// The first record at `key` or after it: sets both. MDB_CORRUPTED: what is found
+// lies before it, so that whoever reads on from there would go round for ever.
+MUST_CHECK int store_seek(MDB_cursor *cursor, MDB_val *key, MDB_val *val);
+// The record after the one at `key`, likewise. The record must still be there.
+MUST_CHECK int store_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val);
 
 // Bytes in use: the file's pages less the free ones.
 MUST_CHECK enum err store_usage(struct store *s, MDB_txn *txn,

@@ -13,6 +13,7 @@
 #include "common/codec.h"
 #include "common/mem.h"
 #include "queue/event_log.h"
+#include "queue/hook_keys.h"
 #include "queue/identity.h"
 #include "queue/log_end.h"
 #include "queue/shard.h"
@@ -74,6 +75,8 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
     if (rc != 0)
         return store_err(s, rc, "verify");
     while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        if (!store_value_is_in_place(s, val))
+            fault(c, "%s: a record lies where another one belongs", s->path);
         visit(c, k, key, val);
         if (++c->n_done % SHOW_EVERY == 0 && c->on_progress != NULL &&
             !c->on_progress(c->data, c->n_done, c->n_total)) {
@@ -137,8 +140,8 @@ static void on_replay(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct replay r;
 
-    if (key.mv_size != REPLAY_KEY_BYTES ||
-        replay_decode(str_of_val(val), &r) != OK)
+    if (replay_decode(str_of_val(val), &r) != OK ||
+        !replay_is_at(&r, str_of_val(key)))
         fault(c, "deliveries %u: a replay is damaged", k);
 }
 
@@ -285,7 +288,7 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
     struct str id_key;
 
     (void)k;
-    if (key.mv_size != 8 || event_decode(str_of_val(val), &e, &id_key) != OK) {
+    if (event_decode_at(str_of_val(key), str_of_val(val), &e, &id_key) != OK) {
         fault(c, "events: event %" PRIu64 " is damaged",
               key.mv_size == 8 ? get_be64(key.mv_data) : 0);
     }
@@ -297,9 +300,8 @@ static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
     struct hook h;
 
     (void)k;
-    (void)key;
     c->report->n_hooks++;
-    if (hook_decode(str_of_val(val), NULL, &h, &room) != OK)
+    if (hook_decode_at(str_of_val(key), str_of_val(val), NULL, &h, &room) != OK)
         fault(c, "hooks: a hook is damaged");
 }
 
