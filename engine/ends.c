@@ -15,6 +15,7 @@
 #include "engine/dispatch.h"
 #include "engine/ends.h"
 #include "engine/request.h"
+#include "engine/scope.h"
 
 // --- an attempt ---
 
@@ -72,14 +73,18 @@ static void put(struct ending *e, struct attempt *row)
     e->is_written = true;
 }
 
+// What lies there may be somebody else's: a page of the log in another's place.
 static bool on_event(void *data, const struct event *event)
 {
+    const struct ending *e = data;
+    const struct followed *f = followed_find(e->d, e->ended->hook_no);
     struct attempt row = { .org_no = queue_org_no(event->family, event->org),
                            .event_id = event->id,
                            .kind = event->kind,
                            .accepted_at_us = event->accepted_at_us };
 
-    put(data, &row);
+    if (f == NULL || f->hook == NULL || scope_holds(&f->hook->scope, event))
+        put(data, &row);
     return false;
 }
 
