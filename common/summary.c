@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/kinds.h"
 #include "common/utf8.h"
 
 #define VALUE_MAX_BYTES 600
@@ -177,6 +178,21 @@ static bool is_custom(const struct reading *r)
     return memchr(r->event->kind.at, '.', r->event->kind.n_bytes) != NULL;
 }
 
+static bool is_own(const struct reading *r)
+{
+    return kind_is_own(r->event->kind);
+}
+
+// What the last delivery failed of, in the engine's own event about dead letters.
+static void add_own_error(struct reading *r)
+{
+    const struct json_value *delivery = json_get(r->payload, "delivery");
+
+    buf_reset(&r->text);
+    put_value(&r->text, json_get(delivery, "errorMessage"));
+    add_fact(r, STR("Error"));
+}
+
 // Of a kind that nobody here knows: what its payload begins with.
 static void add_first_members(struct reading *r)
 {
@@ -229,6 +245,8 @@ static void add_facts(struct reading *r)
     add_fact(r, STR("Event kind"));
     if (is_custom(r)) {
         add_first_members(r);
+        if (is_own(r))
+            add_own_error(r);
     } else {
         add_known_members(r);
     }
@@ -250,6 +268,47 @@ static void put_place(struct reading *r)
         put_clean(&r->text, parts[i]);
     }
     buf_putc(&r->text, ' ');
+}
+
+// Which webhook one of the engine's own events is about.
+static void put_own_place(struct reading *r)
+{
+    static const char *const keys[] = { "organizationName", "projectName",
+                                        "stackName", "environmentName" };
+    const struct json_value *hook = json_get(r->payload, "hook");
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const struct json_value *name = json_get(hook, keys[i]);
+
+        if (i > 0 && name != NULL)
+            buf_putc(&r->text, '/');
+        put_value(&r->text, name);
+    }
+    buf_puts(&r->text, " webhook ");
+    put_value(&r->text, json_get(hook, "name"));
+    buf_putc(&r->text, ' ');
+}
+
+static const struct {
+    const char *kind, *phrase;
+    enum mood mood;
+} own_kinds[] = {
+    { "posthorn.hook.failing", "is failing", MOOD_BAD },
+    { "posthorn.hook.recovered", "has recovered", MOOD_GOOD },
+    { "posthorn.hook.disabled", "was switched off", MOOD_BAD },
+    { "posthorn.delivery.dead", "has dead letters", MOOD_BAD },
+};
+
+#define N_OWN_KINDS (sizeof(own_kinds) / sizeof(own_kinds[0]))
+
+// N_OWN_KINDS: it is none of the engine's own.
+static size_t own_kind(const struct reading *r)
+{
+    size_t i = 0;
+
+    while (i < N_OWN_KINDS && !is_kind(r, own_kinds[i].kind))
+        i++;
+    return i;
 }
 
 // "environment_revision_tag" as words.
@@ -327,6 +386,8 @@ static enum mood mood_of(const struct reading *r, struct str word)
                                         "approved" };
     static const char *const bad[] = { "failed", "deleted", "mandatory" };
 
+    if (own_kind(r) < N_OWN_KINDS)
+        return own_kinds[own_kind(r)].mood;
     if (is_custom(r) || has_drift(r))
         return MOOD_OTHER;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -384,8 +445,13 @@ static void read_event(struct reading *r)
 {
     struct str word = word_of(r);
 
-    put_place(r);
-    put_phrase(r, word);
+    if (own_kind(r) < N_OWN_KINDS) {
+        put_own_place(r);
+        buf_puts(&r->text, own_kinds[own_kind(r)].phrase);
+    } else {
+        put_place(r);
+        put_phrase(r, word);
+    }
     r->out->title = keep(r, TITLE_MAX_BYTES);
     r->out->mood = mood_of(r, word);
     r->out->url = link_of(r);

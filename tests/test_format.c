@@ -66,6 +66,10 @@ static const struct {
     { "team_updated", "team" },
     { "custom_order", "order.created" },
     { "custom_empty", "order.item.removed" },
+    { "own_failing", "posthorn.hook.failing" },
+    { "own_recovered", "posthorn.hook.recovered" },
+    { "own_disabled", "posthorn.hook.disabled" },
+    { "own_dead", "posthorn.delivery.dead" },
     { "hostile", "stack_update" },
 };
 
