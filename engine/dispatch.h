@@ -134,6 +134,8 @@ struct followed {
     struct hook_health health;
     struct followed *next_unsaid;    // whose health changed, too
     bool is_health_unsaid;           // changed, and not said to d->filling yet
+    struct followed *next_late;      // with an alarm that waits, too
+    bool is_alarm_late;              // in the list d->alarms_late
     bool is_counted_failing;         // in d->n_failing
     struct dead_report *dead_report; // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api was asked to switch it off
@@ -270,6 +272,7 @@ struct dispatcher {
 
     // health.c
     struct followed *health_unsaid; // hooks whose health changed
+    struct followed *alarms_late;   // hooks with an alarm that waits
     size_t n_failing;               // hooks that count as failing
     uint64_t disable_from; // commit after which api is asked to switch hooks
                            // off; 0: at any time

@@ -70,8 +70,8 @@ static enum failing_cause cause_of(const struct hook_health *health,
 }
 
 static void report(struct hook_health *health,
-                   const struct failing_rules *rules,
-                   const struct failing_attempt *end, struct failing_news *news)
+                   const struct failing_rules *rules, int64_t ran_ms,
+                   struct failing_news *news)
 {
     uint8_t percent = failing_percent(health, rules->disable_after_ms);
 
@@ -82,13 +82,15 @@ static void report(struct hook_health *health,
     if (news->n_percents > 0)
         health->percent_told = news->percents[news->n_percents - 1];
     if (news->n_percents == 0 && !health->is_alarmed &&
-        has_passed(health->alarmed_at_ran_ms, end->ran_ms))
+        has_passed(health->alarmed_at_ran_ms, ran_ms))
         news->percents[news->n_percents++] = percent;
     if (news->n_percents > 0) {
         health->is_alarmed = true;
         health->is_end_owed = true;
-        health->alarmed_at_ran_ms = end->ran_ms > 0 ? end->ran_ms : 1;
+        health->alarmed_at_ran_ms = ran_ms > 0 ? ran_ms : 1;
+        news->is_changed = true;
     }
+    news->is_late = !health->is_alarmed;
 }
 
 static bool has_failed(const struct hook_health *health)
@@ -131,10 +133,21 @@ struct failing_news failing_after_attempt(struct hook_health *health,
     if (health->cause == FAILING_NOT)
         health->cause = cause_of(health, rules, end);
     if (health->cause != FAILING_NOT)
-        report(health, rules, end, &news);
+        report(health, rules, end->ran_ms, &news);
     news.must_disable = rules->disable_after_ms > 0 &&
                         health->failing_ms >= rules->disable_after_ms;
     news.is_changed = true;
+    return news;
+}
+
+struct failing_news failing_report_late(struct hook_health *health,
+                                        const struct failing_rules *rules,
+                                        int64_t ran_ms)
+{
+    struct failing_news news = { .n_percents = 0 };
+
+    if (health->cause != FAILING_NOT && !health->is_alarmed)
+        report(health, rules, ran_ms, &news);
     return news;
 }
 

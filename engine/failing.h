@@ -57,12 +57,19 @@ struct failing_news {
     bool has_recovered; // posthorn.hook.recovered
     bool must_disable;
     bool is_changed; // `health` is not what it was
+    bool is_late;    // there is an alarm that waits: failing_report_late()
 };
 
 // Takes an attempt into account.
 struct failing_news failing_after_attempt(struct hook_health *health,
                                           const struct failing_rules *rules,
                                           const struct failing_attempt *end);
+
+// Reports an alarm that had to wait, for one was reported within the last minute.
+// is_late: it still has to.
+struct failing_news failing_report_late(struct hook_health *health,
+                                        const struct failing_rules *rules,
+                                        int64_t ran_ms);
 
 // It begins anew, since somebody switched it on: as if nothing had failed, but
 // the end of an alarm that was reported is reported, too. False: no change.

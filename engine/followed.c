@@ -104,7 +104,7 @@ void followed_forget_if_done(struct followed *f)
     struct followed **link;
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
-        f->is_health_unsaid || f->is_closing)
+        f->is_health_unsaid || f->is_alarm_late || f->is_closing)
         return;
     link = &d->by_no[slot_of(d, f->no)];
     while (*link != f)

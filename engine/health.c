@@ -33,6 +33,15 @@ static void count_failing(struct dispatcher *d, struct followed *f)
     metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
 }
 
+static void note_late(struct dispatcher *d, struct followed *f)
+{
+    if (f->is_alarm_late)
+        return;
+    f->is_alarm_late = true;
+    f->next_late = d->alarms_late;
+    d->alarms_late = f;
+}
+
 static void on_health(void *data, uint64_t hook_no,
                       const struct hook_health *health)
 {
@@ -41,6 +50,8 @@ static void on_health(void *data, uint64_t hook_no,
 
     f->health = *health;
     f->health.dead = NULL;
+    if (health->cause != FAILING_NOT && !health->is_alarmed)
+        note_late(d, f);
     if (health->dead != NULL)
         dead_report_load(f, health->dead);
 }
@@ -200,18 +211,26 @@ static void tell_failing(struct dispatcher *d, const struct followed *f,
     buf_clear(&reason);
 }
 
+static struct failing_rules rules_of(const struct dispatcher *d,
+                                     const struct followed *f)
+{
+    return (struct failing_rules){
+        .failing_after = (uint32_t)d->config->failing_after,
+        .disable_after_ms = d->config->disable_after_ms,
+        .longest_gap_ms = longest_gap_ms(d, f),
+    };
+}
+
 void health_note(struct dispatcher *d, struct followed *f,
                  struct failing_attempt end)
 {
     const struct hook_health before = f->health;
-    struct failing_rules rules = { .disable_after_ms =
-                                       d->config->disable_after_ms };
+    struct failing_rules rules;
     struct failing_news news;
 
     if (f->hook == NULL || (!end.succeeded && !f->hook->active))
         return;
-    rules.failing_after = (uint32_t)d->config->failing_after;
-    rules.longest_gap_ms = longest_gap_ms(d, f);
+    rules = rules_of(d, f);
     end.ran_ms = health_ran_ms(d);
     end.now_ms = clock_now_ms();
     news = failing_after_attempt(&f->health, &rules, &end);
@@ -223,8 +242,43 @@ void health_note(struct dispatcher *d, struct followed *f,
         tell_failing(d, f, news.percents[i]);
     if (news.has_recovered)
         tell_recovered(d, f, &before);
+    if (news.is_late)
+        note_late(d, f);
     if (news.must_disable)
         want_disabled(d, f, HOOK_FAILING);
+}
+
+static void report_late(struct dispatcher *d, struct followed *f)
+{
+    struct failing_rules rules;
+    struct failing_news news;
+
+    f->is_alarm_late = false;
+    if (!followed_is_active(f)) {
+        followed_forget_if_done(f);
+        return;
+    }
+    rules = rules_of(d, f);
+    news = failing_report_late(&f->health, &rules, health_ran_ms(d));
+    for (unsigned i = 0; i < news.n_percents; i++)
+        tell_failing(d, f, news.percents[i]);
+    if (news.is_changed)
+        keep(d, f);
+    if (news.is_late)
+        note_late(d, f);
+}
+
+static void report_all_late(struct dispatcher *d)
+{
+    struct followed *f = d->alarms_late;
+
+    d->alarms_late = NULL;
+    while (f != NULL) {
+        struct followed *next = f->next_late;
+
+        report_late(d, f);
+        f = next;
+    }
 }
 
 static void ask_again(struct dispatcher *d)
@@ -253,6 +307,8 @@ void health_on_second(struct dispatcher *d)
 {
     if (d->disable_from == 0)
         ask_again(d);
+    if (!d->is_final_commit)
+        report_all_late(d);
 }
 
 // --- hooks that change ---

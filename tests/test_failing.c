@@ -103,6 +103,43 @@ static void a_hook_that_flaps_is_an_alarm_a_minute(void **state)
     assert_in_range(n_ends, 9, 10);
 }
 
+static void an_alarm_that_had_to_wait_is_reported_later(void **state)
+{
+    struct hook_health h = { 0 };
+    struct failing_news news = { 0 };
+
+    (void)state;
+    for (int i = 1; i <= 10; i++)
+        news = hear(&h, &rules, 500, i);
+    assert_int_equal(news.n_percents, 1);
+    assert_false(news.is_late);
+    hear(&h, &rules, 200, 5 * S_MS);
+    for (int i = 1; i <= 10; i++)
+        news = hear(&h, &rules, 500, 6 * S_MS);
+    assert_int_equal(news.n_percents, 0);
+    assert_true(news.is_late);
+    assert_int_equal(h.cause, FAILING_COUNT);
+    news = failing_report_late(&h, &rules, M_MS);
+    assert_int_equal(news.n_percents, 0);
+    assert_true(news.is_late);
+    news = failing_report_late(&h, &rules, M_MS + 10);
+    assert_int_equal(news.n_percents, 1);
+    assert_true(news.is_changed);
+    assert_false(news.is_late);
+    assert_int_equal(failing_report_late(&h, &rules, H_MS).n_percents, 0);
+    assert_true(hear(&h, &rules, 200, H_MS).has_recovered);
+    // If it recovers before, nobody is told of either.
+    for (int i = 1; i <= 10; i++)
+        hear(&h, &rules, 500, H_MS + i);
+    hear(&h, &rules, 200, H_MS + 20);
+    for (int i = 1; i <= 10; i++)
+        hear(&h, &rules, 500, H_MS + 30 + i);
+    assert_false(hear(&h, &rules, 200, H_MS + 50).has_recovered);
+    news = failing_report_late(&h, &rules, 2 * H_MS);
+    assert_int_equal(news.n_percents, 0);
+    assert_false(news.is_late);
+}
+
 static void an_hour_without_a_success_is_an_alarm(void **state)
 {
     struct hook_health h = { 0 };
@@ -364,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_number_of_failures_in_a_row_is_one_alarm),
         cmocka_unit_test(one_success_ends_it_once),
         cmocka_unit_test(a_hook_that_flaps_is_an_alarm_a_minute),
+        cmocka_unit_test(an_alarm_that_had_to_wait_is_reported_later),
         cmocka_unit_test(an_hour_without_a_success_is_an_alarm),
         cmocka_unit_test(a_breaker_that_opens_is_an_alarm),
         cmocka_unit_test(shares_of_the_time_are_reported_once_each),

@@ -127,6 +127,11 @@ def test_different_failures_are_an_alarm_too(engine, receiver):
     wait_for(lambda: status_of(engine, hook)["failing"], "it counts as failing")
     assert status_of(engine, hook)["failing"]["reason"].startswith(
         "the last 4 attempts failed; the newest was answered 403 Forbidden")
+    wait_for(lambda: sum(engine.metrics()["posthorn_hooks_failing"].values())
+             == 1, "the metric counts it")
+    assert engine.api("DELETE", hook).status == 204
+    wait_for(lambda: sum(engine.metrics()["posthorn_hooks_failing"].values())
+             == 0, "the metric forgets it")
 
 
 @pytest.mark.settings(retry_schedule="1h", failing_after="0",
@@ -173,6 +178,27 @@ def test_alarm_and_its_end_come_once_over_restarts_and_kill_9(engine, receiver):
     assert len(told(receiver, FAILING)) == 1
     assert len(told(receiver, RECOVERED)) == 1
     assert told(receiver, RECOVERED)[0]["failedAttempts"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.settings(retry_schedule="1h", failing_after="3")
+def test_hook_that_fails_again_at_once_is_told_of_within_a_minute(
+        engine, receiver, request):
+    if not request.config.getoption("--long"):
+        pytest.skip("takes more than a minute; with --long")
+    watch(engine, receiver)
+    receiver.script("/bad", *[Answer(500)] * 3, Answer(200), Answer(500))
+    hook = engine.create_hook(receiver.url("/bad"), maxInFlight=1)
+    post(engine, 3)
+    wait_for(lambda: told(receiver, FAILING), "it is told")
+    post(engine, 1)
+    wait_for(lambda: told(receiver, RECOVERED), "the end is told")
+    post(engine, 3)  # and nothing more comes
+    wait_for(lambda: status_of(engine, hook)["state"] == "failing", "it fails")
+    assert len(told(receiver, FAILING)) == 1
+    engine.stop()
+    engine.start()
+    wait_for(lambda: len(told(receiver, FAILING)) == 2, "it is told", 90)
 
 
 # --- on the way to being switched off ---
