@@ -20,15 +20,11 @@ int64_t cautious_clock_now_us(struct cautious_clock *c, int64_t wall_us,
                               int64_t mono_us)
 {
     int64_t expected_us = c->now_us + mono_us - c->read_at_us;
+    bool is_ahead = wall_us > expected_us + CLOCK_LEAP_US;
 
-    if (wall_us <= expected_us + CLOCK_LEAP_US) {
-        c->is_leaping = false;
-    } else if (!c->is_leaping) {
-        c->is_leaping = true;
+    if (is_ahead && !c->is_leaping)
         c->leapt_at_us = mono_us;
-    } else if (mono_us - c->leapt_at_us >= CLOCK_LEAP_HELD_US) {
-        c->is_leaping = false;
-    }
+    c->is_leaping = is_ahead && mono_us - c->leapt_at_us < CLOCK_LEAP_HELD_US;
     c->now_us = c->is_leaping ? expected_us : wall_us;
     c->read_at_us = mono_us;
     return c->now_us;

@@ -51,7 +51,7 @@ enum frame_type {
 // The largest frames, by what they carry. A row of the table in role.c says
 // which of them a link carries in which direction, for both of its ends.
 // An order: an event, its headers, two PEM files, and what frames them.
-#define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + 1024 * 1024)
+#define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
 #define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
 #define ASK_FRAME_MAX_BYTES     ((size_t)16 * 1024 * 1024) // and an answer
 #define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
