@@ -27,7 +27,7 @@ void manual_answered(struct call *c, uint64_t hook_no,
         http_fail(c->request, 410, STR_EMPTY,
                   "the payload of this event was removed by retention");
         return;
-    case ERR_FULL:
+    case ERR_BUSY:
         http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
                   "too many pings and redeliveries at once; try again");
         return;
@@ -39,7 +39,7 @@ void manual_answered(struct call *c, uint64_t hook_no,
     case ERR_CONFLICT:
     case ERR_INVALID:
     case ERR_TOOBIG:
-    case ERR_BUSY:
+    case ERR_FULL:
     case ERR_DENIED:
     case ERR_CORRUPT:
     case ERR_LOST:

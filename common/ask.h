@@ -59,7 +59,8 @@ struct answer {
     // OK: the attempt was made, whatever came of it, and its row is committed.
     // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
     // removed the payload. ERR_AGAIN: no sender is there, the engine stops, or
-    // the delivery is just being settled. ERR_FULL: too many at once.
+    // the delivery is just being settled. ERR_BUSY: too many at once. ERR_FULL:
+    // no room to store what would become of it.
     enum err err;
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;

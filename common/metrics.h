@@ -67,6 +67,8 @@ struct pulse; // pulse.h
       "Number of the last event: written by ingest, matched by a dispatcher.") \
     X(DISPLACED, "posthorn_files_displaced",                                   \
       "Environments whose files were removed or replaced while in use.")       \
+    X(WITHOUT_ROOM, "posthorn_without_room",                                   \
+      "1 while nothing is sent: what comes of it could not be stored.")        \
     X(EVENTS_MISSING, "posthorn_events_missing",                               \
       "Accepted events that the event log lost: it was older than the rest.")  \
     X(READY, "posthorn_role_ready",                                            \

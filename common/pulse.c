@@ -137,9 +137,10 @@ static bool does_turn(size_t slot, struct buf *why)
     int64_t waited_us = disk_waited_us(p);
     int link_errno = (int)atomic_load(&p->link_errno);
     bool is_displaced = metrics_gauge_of(slot, GAUGE_DISPLACED) > 0;
+    bool has_room = metrics_gauge_of(slot, GAUGE_WITHOUT_ROOM) == 0;
 
     if (silent_us <= PULSE_LATE_US && waited_us <= PULSE_LATE_US &&
-        link_errno == 0 && !is_displaced)
+        link_errno == 0 && !is_displaced && has_room)
         return true;
     if (why == NULL)
         return false;
@@ -150,6 +151,9 @@ static bool does_turn(size_t slot, struct buf *why)
                    (long long)waited_us / 1000000);
     } else if (is_displaced) {
         buf_puts(why, "works on files that were removed or replaced");
+    } else if (!has_room) {
+        buf_puts(why, "finds no room to store what becomes of deliveries, and "
+                      "sends none");
     } else {
         buf_printf(why, "lacks a link to a neighbour: %s",
                    uv_strerror(-link_errno));

@@ -199,7 +199,7 @@ static void on_timer(uv_timer_t *timer)
 
     if (d->is_draining)
         return;
-    if (d->is_commit_failing) {
+    if (!storage_has_room(d)) {
         refuse_all(d);
         return;
     }
@@ -235,7 +235,7 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
 
     if (d->is_draining)
         return ERR_AGAIN;
-    if (d->is_commit_failing)
+    if (!storage_has_room(d))
         return ERR_FULL;
     if (n_requests(s) >= REQUESTS_MAX)
         return ERR_BUSY;

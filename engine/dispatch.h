@@ -304,6 +304,7 @@ struct dispatcher {
     bool has_outbox;      // there may be more of them in the shard
     bool is_reader_paused;
     bool is_commit_failing;
+    bool was_without_room; // when it was looked at last
     bool is_draining;
     bool is_final_commit;
     bool is_late; // the drain took longer than it may
@@ -421,6 +422,8 @@ void pump_enqueue(struct dispatcher *d, struct delivery *dv);
 void pump_ready(struct followed *f); // it may have something to send
 void pump_all(struct dispatcher *d);
 void pump_sender(struct sender_link *link);
+// Whether anything may be sent at all, as far as places and commits go.
+bool pump_may_send(const struct dispatcher *d);
 // Whether a hook may be sent to as far as the share of hooks that did not answer
 // goes. Changes nothing.
 bool pump_admits_untrusted(const struct sender_link *link,
@@ -503,7 +506,9 @@ void manual_answer(struct dispatcher *d, struct delivery *dv,
                    int64_t started_at_us);
 // Answers whoever asked for an attempt that is not made after all.
 void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
-void manual_send_answers(struct dispatcher *d); // of d->committing
+// OK: d->committing is committed. Else there is no room for it: whoever waits for a
+// commit is told so.
+void manual_send_answers(struct dispatcher *d, enum err err);
 
 // Sent with the next commit's answers; `n_apis` is the link that asked.
 void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
@@ -543,6 +548,15 @@ void tally_load(struct dispatcher *d); // what a crash left out
 // --- explain.c ---
 
 void explain_on_ask(struct dispatcher *d, const struct ask *ask);
+
+// --- storage.c ---
+
+// Whether what becomes of a delivery can be committed. If not, nothing is begun.
+bool storage_has_room(const struct dispatcher *d);
+// Looks whether that is so still, or again; then all goes on.
+void storage_look(struct dispatcher *d);
+// While room is short, history keeps less of a response.
+void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
 
 // --- settle.c ---
 

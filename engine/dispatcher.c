@@ -191,6 +191,7 @@ static void on_trimmed(void *data, bool has_more)
 {
     struct dispatcher *d = data;
 
+    storage_look(d);
     if (has_more)
         uv_timer_start(&d->trim_timer, on_trim_timer, TRIM_PAUSE_MS, 0);
 }
@@ -288,6 +289,7 @@ int dispatcher_role(unsigned index)
     replays_load(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);
+    storage_look(d);
     role_ready(d->role, &handlers);
     return role_run(d->role);
 }

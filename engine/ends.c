@@ -49,6 +49,7 @@ void attempt_write(struct dispatcher *d, const struct slot *s,
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);
     attempt->payload = buf_str(&s->body);
+    storage_shorten(d, attempt);
     change_attempt(d->filling, attempt);
 }
 

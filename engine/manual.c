@@ -55,10 +55,9 @@ static void send_answer(struct dispatcher *d, const struct manual *m)
 static void answer_now(struct dispatcher *d, const struct ask *ask,
                        enum err err)
 {
-    struct manual m = { .n_apis = d->n_apis,
-                        .answer = { .no = ask->no, .err = err } };
+    const struct answer answer = { .no = ask->no, .err = err };
 
-    send_answer(d, &m);
+    manual_answer_now(d, &answer);
 }
 
 void manual_answer(struct dispatcher *d, struct delivery *dv,
@@ -114,13 +113,18 @@ void manual_answer_now(struct dispatcher *d, const struct answer *answer)
     send_answer(d, &m);
 }
 
-void manual_send_answers(struct dispatcher *d)
+void manual_send_answers(struct dispatcher *d, enum err err)
 {
-    while (d->committing_answers != NULL) {
-        struct manual *m = d->committing_answers;
+    struct manual **lists[] = { &d->committing_answers, &d->filling_answers };
 
-        d->committing_answers = m->next;
-        end(d, m);
+    for (size_t i = 0; i < (err == OK ? 1 : 2); i++) {
+        while (*lists[i] != NULL) {
+            struct manual *m = *lists[i];
+
+            *lists[i] = m->next;
+            m->answer.err = err;
+            end(d, m);
+        }
     }
 }
 
@@ -358,8 +362,10 @@ static enum err start(struct dispatcher *d, const struct ask *ask)
         return tell_status(d, ask);
     if (d->is_draining)
         return ERR_AGAIN;
-    if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)
+    if (!storage_has_room(d))
         return ERR_FULL;
+    if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)
+        return ERR_BUSY;
     f = followed_find(d, ask->hook_no);
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;

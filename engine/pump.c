@@ -23,9 +23,13 @@
 #define SLOW_FLIGHT_US  INT64_C(1000000)
 #define HOOK_SHARE      4 // of a sender's places a hook has one in so many
 #define UNTRUSTED_SHARE 2 // likewise hooks that did not answer
-// Said and not committed yet: then nothing more is sent, so that a disk that
-// hangs or is full does not fill the memory.
-#define UNCOMMITTED_MAX_BYTES ((size_t)16 * 1024 * 1024)
+// Said and not committed yet: then nothing more is sent. An eighth of what a full
+// disk has room for (STORE_ROOM_BYTES): there may be as much in the commit before,
+// and it may take twice as much there.
+#define UNCOMMITTED_MAX_BYTES ((size_t)2 * 1024 * 1024)
+// A commit that has taken longer may take for ever: what is sent meanwhile would be
+// sent again if the process were killed.
+#define COMMIT_LATE_US INT64_C(100000)
 
 static void on_cancel_timer(uv_timer_t *timer);
 
@@ -148,10 +152,12 @@ static void on_cancel_timer(uv_timer_t *timer)
         uv_timer_start(timer, on_cancel_timer, CANCEL_TICK_MS, 0);
 }
 
-static bool may_send(const struct dispatcher *d)
+bool pump_may_send(const struct dispatcher *d)
 {
-    return !d->is_draining && d->free_slot != NO_SLOT &&
-           change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;
+    return !d->is_draining && d->free_slot != NO_SLOT && storage_has_room(d) &&
+           change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES &&
+           (!shard_is_committing(d->shard) ||
+            clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
 static uint32_t share(const struct sender_link *link, uint32_t of)
@@ -228,7 +234,7 @@ void pump_sender(struct sender_link *link)
     struct dispatcher *d = link->dispatcher;
 
     while (link->ring_first != NULL && link->chan != NULL &&
-           link->n_sent < d->config->max_inflight && may_send(d)) {
+           link->n_sent < d->config->max_inflight && pump_may_send(d)) {
         struct followed *f = take_ready(link);
         struct delivery *dv;
 

@@ -16,10 +16,11 @@
 #include "common/metrics.h"
 #include "engine/dispatch.h"
 
-#define BATCH_EVENTS          128
-#define POLL_MS               100 // a lost hint costs this much
-#define PAUSE_LOOK_MS         5
-#define UNCOMMITTED_MAX_BYTES ((size_t)8 * 1024 * 1024)
+#define BATCH_EVENTS  128
+#define POLL_MS       100 // a lost hint costs this much
+#define PAUSE_LOOK_MS 5
+// Less than the pump's, which shall not wait for us.
+#define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
 
 struct batch {
     struct dispatcher *d;
@@ -142,7 +143,9 @@ static void on_read_more(uv_idle_t *idle)
 {
     struct dispatcher *d = idle->data;
 
-    if (must_pause(d)) {
+    if (!storage_has_room(d)) {
+        uv_idle_stop(idle); // looked at again with the next poll
+    } else if (must_pause(d)) {
         pause_reading(d);
     } else {
         read_batch(d);

@@ -106,8 +106,10 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
 
     if (d->is_draining)
         return ERR_AGAIN;
-    if (n_jobs(d) >= JOBS_MAX)
+    if (!storage_has_room(d))
         return ERR_FULL;
+    if (n_jobs(d) >= JOBS_MAX)
+        return ERR_BUSY;
     c.job = xcalloc(1, sizeof(*c.job));
     err = choose(&c);
     if (err != OK) {

@@ -219,10 +219,10 @@ static bool may_send(struct dispatcher *d, const struct running *r,
     uint64_t full =
         d->config->max_inflight - d->config->max_inflight / LIVE_SHARE;
 
-    if (d->is_draining || f->first != NULL || f->is_fetchable ||
+    if (!pump_may_send(d) || f->first != NULL || f->is_fetchable ||
         followed_is_paused(f) || f->disable_wanted != HOOK_NOT_DISABLED ||
-        d->free_slot == NO_SLOT || d->n_replaying >= places(d) ||
-        r->n_open == REPLAY_OPEN_MAX || r->n_open >= (window > 1 ? window : 1))
+        d->n_replaying >= places(d) || r->n_open == REPLAY_OPEN_MAX ||
+        r->n_open >= (window > 1 ? window : 1))
         return false;
     if (pace_next_us(&f->pace, &f->limits, f->n_sent, now_us) > now_us)
         return false;

@@ -5,9 +5,10 @@
 // while the next one fills. Deliveries that the cursor passes and that are not
 // settled get their rows in the same transaction.
 //
-// If it fails: with no room on the disk the same change is tried again until
-// there is; nothing is sent meanwhile once much is uncommitted. A broken disk
-// ends the process: what was not committed is done again by the next one.
+// If it fails: when the disk gets full, nothing more is begun, and what is in flight
+// is committed into the room that the shard keeps for it. With no room at all the same
+// change is tried again until there is. A broken disk ends the process: what was not
+// committed is done again by the next one.
 
 #include <assert.h>
 #include <inttypes.h>
@@ -508,6 +509,8 @@ static void on_committed(void *data, enum err err)
                      "uncommitted_bytes=%zu", change_bytes(d->filling));
         }
         d->is_commit_failing = true;
+        storage_look(d);
+        manual_send_answers(d, err);
         uv_timer_start(&d->commit_timer, on_commit_timer, NO_ROOM_RETRY_MS, 0);
         return;
     }
@@ -520,13 +523,14 @@ static void on_committed(void *data, enum err err)
     d->is_commit_failing = false;
     d->n_commits++;
     shard_change_reset(d->committing);
-    manual_send_answers(d);
+    manual_send_answers(d, OK);
     drop_settled(d);
     wake_hooks(d);
     if (d->is_final_commit) {
         role_done(d->role);
         return;
     }
+    storage_look(d);
     outbox_send(d);
     health_on_committed(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||

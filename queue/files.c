@@ -86,11 +86,15 @@ static enum err write_and_sync(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t n_bytes = strlen(text);
+    ssize_t n_written;
     enum err err = OK;
 
     if (fd < 0)
         return err_of_errno();
-    if (write(fd, text, n_bytes) != (ssize_t)n_bytes || fsync(fd) != 0)
+    n_written = write(fd, text, n_bytes);
+    if (n_written >= 0 && (size_t)n_written < n_bytes)
+        errno = ENOSPC; // so a full disk says the first time
+    if (n_written != (ssize_t)n_bytes || fsync(fd) != 0)
         err = err_of_errno();
     close(fd);
     return err;

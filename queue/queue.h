@@ -177,6 +177,15 @@ bool shard_is_committing(const struct shard *s);
 int64_t shard_clock_ms(const struct shard *s);
 int64_t shard_ran_ms(const struct shard *s);
 
+// How much can be committed beyond what is under way, as each commit and each trim
+// finds.
+enum room {
+    ROOM_PLENTY,
+    ROOM_TIGHT, // the disk, or the map, is full: small records go on, in free pages
+    ROOM_NONE // likewise: begin nothing whose end has to be committed
+};
+enum room shard_room(const struct shard *s);
+
 // Matched up to here, as committed.
 struct position shard_cursor(const struct shard *s);
 

@@ -247,6 +247,7 @@ static void on_work(uv_work_t *work)
     int cell = pulse_disk_begin();
 
     s->work_err = s->is_trimming ? shard_trim_rows(s) : commit_change(s);
+    s->work_room = store_keep_room(s->store);
     pulse_disk_end(cell);
 }
 
@@ -280,6 +281,7 @@ static void on_work_done(uv_work_t *work, int status)
     enum err err;
 
     assert(status == 0);
+    s->room = s->work_room;
     if (s->is_trimming) {
         on_trimmed(s);
         return;
@@ -309,6 +311,11 @@ void shard_commit(struct shard *s, const struct shard_change *c,
     s->data = data;
     if (!s->is_trimming)
         shard_start_work(s);
+}
+
+enum room shard_room(const struct shard *s)
+{
+    return s->room;
 }
 
 bool shard_is_committing(const struct shard *s)
@@ -462,6 +469,7 @@ enum err shard_open(const struct queue_config *config, unsigned k,
     }
     s->loop = loop;
     s->work.data = s;
+    s->room = store_keep_room(s->store);
     *out = s;
     return OK;
 }

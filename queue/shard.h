@@ -23,6 +23,7 @@ struct shard {
     bool is_committing;
     bool is_trimming;
     bool is_trim_wanted; // when the commit is done
+    enum room room;      // as shard_room() says
 
     uv_work_t work;
     const struct shard_change *change; // borrowed, while committing
@@ -30,6 +31,7 @@ struct shard {
     void *data;
     struct shard_state fresh; // what the worker's transaction makes of state
     enum err work_err;
+    enum room work_room;
 
     struct shard_retention keep; // of the trim, as the next
     size_t trim_max;

@@ -3,6 +3,7 @@
 #include "queue/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "queue/store_guard.h"
 
 #define READERS_MAX         512
+#define LOCK_BYTES          (READERS_MAX * 64 + 4096) // LMDB's needs, and some more
 #define MAP_MIN_BYTES       (UINT64_C(16) << 20)
 #define NO_ROOM_BYTES       (UINT64_C(1) << 20)
 #define RESIDENT_MUCH_BYTES (UINT64_C(16) << 20)
@@ -204,6 +206,27 @@ static void note_map(struct store *s)
     s->map = store_guard(s->env, s->path, info.me_mapsize);
 }
 
+// Made here when it is not there: LMDB makes it sparse, and on a full disk the first
+// touch of it would end the process. What else is wrong, LMDB says. A reader makes
+// none where there is nothing to read.
+static enum err make_lock_file(const char *dir, bool read_only)
+{
+    char *path = xasprintf("%s/lock.mdb", dir);
+    enum err err = OK;
+    int fd = -1;
+
+    if (!read_only || place_of(dir, "data.mdb").number != 0)
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 && posix_fallocate(fd, 0, LOCK_BYTES) != 0) {
+        unlink(path);
+        err = ERR_FULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return err;
+}
+
 // One of this path whose files have another name by now is another one.
 static struct store *find_open(const char *dir)
 {
@@ -232,6 +255,9 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     *out = find_open(dir);
     if (*out != NULL)
         return OK;
+    err = make_lock_file(dir, read_only);
+    if (err != OK)
+        return err;
     s = xcalloc(1, sizeof(*s));
     s->path = xstrdup(dir);
     s->is_read_only = read_only;

@@ -14,6 +14,7 @@
 
 #include "common/err.h"
 #include "common/str.h"
+#include "queue/queue.h"
 
 #define STORE_DBS_MAX 14
 
@@ -25,6 +26,7 @@ struct store {
     uint64_t map_bytes;
     const uint8_t *map; // where the file is mapped; NULL: unknown
     size_t page_bytes;
+    uint64_t backed_bytes; // room.c: of data.mdb, so many have their place
     bool is_read_only;
     struct file_place {
         dev_t device;
@@ -63,6 +65,12 @@ void store_read_end(struct store *s);
 // were removed or replaced before it ended: nobody may be told that it is stored.
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
+
+// room.c: sees to it that the data file has STORE_ROOM_BYTES of blocks ahead of its
+// end, for what must still be committed when the disk is full. A writer's, between
+// transactions.
+#define STORE_ROOM_BYTES (16 << 20)
+enum room store_keep_room(struct store *s);
 
 // Whether the environment's files are still the ones under its path; from any
 // thread. A change is logged. Two calls of stat(), a few microseconds.

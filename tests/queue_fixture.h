@@ -25,7 +25,9 @@ const char *__lsan_default_options(void)
     return "detect_leaks=0";
 }
 
+#ifndef MAP_BYTES
 #define MAP_BYTES (UINT64_C(64) << 20)
+#endif
 
 struct fixture {
     char dir[64];
