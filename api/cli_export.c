@@ -70,12 +70,12 @@ static void put_path(const struct hook_scope *scope, struct buf *path)
     buf_puts(path, "/hooks");
 }
 
-static void put_secret(struct buf *line, const char *key, struct str secret)
+static void put_text(struct buf *line, const char *key, struct str text)
 {
-    if (secret.n_bytes == 0)
+    if (text.n_bytes == 0)
         return;
     buf_printf(line, ",\"%s\":", key);
-    buf_put_json(line, secret);
+    buf_put_json(line, text);
 }
 
 static bool put_hook(void *data, const struct hook *hook)
@@ -99,8 +99,10 @@ static bool put_hook(void *data, const struct hook *hook)
     x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0;
     if (x->with_secrets) {
         line.n_bytes--; // the brace
-        put_secret(&line, "secret", hook->secret);
-        put_secret(&line, "clientKey", hook->client_key);
+        put_text(&line, "secret", hook->secret);
+        // No secret, but of no use without its key, and refused without it.
+        put_text(&line, "clientCertificate", hook->client_cert);
+        put_text(&line, "clientKey", hook->client_key);
         buf_putc(&line, '}');
     }
     buf_puts(&line, "}\n");

@@ -270,7 +270,7 @@ def test_bodies_are_judged_before_their_content(engine):
                 "not JSON")
     check_error(engine.api("POST", ORG, body="[]", headers=JSON), 400,
                 "JSON object")
-    reply = engine.api("POST", ORG, body=b" " * 70000, headers=JSON)
+    reply = engine.api("POST", ORG, body=b" " * (256 * 1024 + 1), headers=JSON)
     assert reply.status == 413
 
 

@@ -3,6 +3,7 @@ allow, by the largest hooks, in every format, by whatever sends it."""
 
 import json
 import os
+import random
 import signal
 import ssl
 import subprocess
@@ -15,7 +16,7 @@ from support import compact, event_of, wait_for
 
 KIB, MIB = 1024, 1024 * 1024
 HOOKS = "/api/orgs/acme/hooks"
-API_BODY_MAX_BYTES = 65_536
+HEADERS_MAX, HEADER_NAME_MAX_BYTES, HEADER_VALUE_MAX_BYTES = 32, 128, 4096
 URL_MAX_BYTES = 2000
 PEM_MAX_BYTES = 16 * KIB
 DOWN = Answer(status=500)
@@ -30,15 +31,16 @@ def longest_url(receiver, path):
     return whole, receiver.url(whole)
 
 
-def most_headers(n_other_bytes):
-    """As many bytes of headers as the body of one call has room for."""
-    headers, room = {}, API_BODY_MAX_BYTES - n_other_bytes - 100
-    while room > 200:
-        name = f"X-Edge-{len(headers)}"
-        value = "v" * min(4000, room - len(name) - 6)
-        headers[name] = value
-        room -= len(name) + len(value) + 6
-    return headers
+def most_headers():
+    """As many and as long as a hook may have."""
+    return {f"X-Edge-{n:02d}".ljust(HEADER_NAME_MAX_BYTES, "n"):
+            "v" * HEADER_VALUE_MAX_BYTES for n in range(HEADERS_MAX)}
+
+
+def largest_hook(url, **fields):
+    return {"organizationName": "acme", "displayName": "d" * 100,
+            "active": True, "payloadUrl": url, "secret": "s" * 200,
+            "headers": most_headers(), **fields}
 
 
 def post_too_large(engine, body, **more):
@@ -66,14 +68,8 @@ class Hooks:
         }
         for path, more in fields.items():
             self.paths[path] = engine.create_hook(receiver.url(path), **more)
-        largest = {"payloadUrl": long_url, "secret": "s" * 200,
-                   "organizationName": "acme", "displayName": "d",
-                   "active": True}
-        largest["headers"] = most_headers(len(compact(largest)))
-        reply = engine.api("POST", HOOKS, largest)
+        reply = engine.api("POST", HOOKS, largest_hook(long_url))
         assert reply.status == 201, reply
-        self.n_header_bytes = sum(map(len, largest["headers"].values()))
-        assert self.n_header_bytes > 60_000
         self.paths[url] = f"{HOOKS}/{reply.json()['name']}"
         self.largest = url
         engine.settle_hooks()
@@ -93,7 +89,8 @@ class Hooks:
         sent = next(r for r in self.receiver.got(self.largest)
                     if r.id == event_id)
         assert sum(len(v) for n, v in sent.headers.items()
-                   if n.startswith("x-edge")) == self.n_header_bytes
+                   if n.startswith("x-edge")) == (
+                       HEADERS_MAX * HEADER_VALUE_MAX_BYTES)
 
     def forget(self):
         with self.receiver.lock:
@@ -167,8 +164,8 @@ def test_every_size_of_an_akinon_event_is_sent(make_engine, receiver):
     engine = make_engine(**settings(receiver)).start()
     kind = "deployment.build.created"
     path, url = longest_url(receiver, "/akinon")
-    hook = {"name": "Watcher", "url": url, "events": [kind]}
-    hook["headers"] = most_headers(len(compact(hook)))
+    hook = {"name": "Watcher", "url": url, "events": [kind],
+            "headers": most_headers()}
     reply = engine.api("POST", AKINON + "/settings/webhooks", hook)
     assert reply.status == 201, reply
     engine.settle_hooks()
@@ -241,6 +238,21 @@ def padded(pem, n_bytes):
     return text + "#" * (missing - len(text) - 1) + "\n" + pem
 
 
+def carry_over(engine, hook):
+    """The hook is written to a file, deleted, and made again of that."""
+    file = engine.directory / "hooks.jsonl"
+    at = ["--data-dir", str(engine.data_dir)]
+    subprocess.run([BINARY, "export", "--with-secrets", "--output", str(file),
+                    *at], check=True, timeout=60)
+    assert engine.api("DELETE", hook).status == 204
+    done = subprocess.run(
+        [BINARY, "import", str(file), *at,
+         "--api", f"http://127.0.0.1:{engine.api_port}"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    engine.settle_hooks()
+
+
 @pytest.mark.slow
 def test_the_largest_certificate_goes_with_the_largest_event(
         make_engine, certificates):
@@ -253,20 +265,22 @@ def test_the_largest_certificate_goes_with_the_largest_event(
         ca_file=str(certificates.ca))).start()
     try:
         path, url = longest_url(receiver, "/tls")
-        largest = {"organizationName": "acme", "displayName": "d",
-                   "active": True, "payloadUrl": url, "secret": "s" * 200}
-        largest["headers"] = most_headers(len(compact(largest)))
-        reply = engine.api("POST", HOOKS, largest)
-        assert reply.status == 201, reply
-        hook = f"{HOOKS}/{reply.json()['name']}"
         pem = padded(chain.read_text(), PEM_MAX_BYTES)
         both = {"clientCertificate": pem,
                 "clientKey": padded(key.read_text(), PEM_MAX_BYTES)}
         assert len(both["clientKey"]) == len(pem) == PEM_MAX_BYTES
-        reply = engine.api("PATCH", hook, both)
-        assert reply.status == 200, reply
+        reply = engine.api("POST", HOOKS, largest_hook(url, **both))
+        assert reply.status == 201, reply
+        hook = f"{HOOKS}/{reply.json()['name']}"
         one_more = {**both, "clientCertificate": "#" + pem}
         assert engine.api("PATCH", hook, one_more).status == 400
+        for key, value in (("X-Edge", "v"), ("X-Edge-00", "v" * 4097),
+                           ("n" * 129, "v")):
+            headers = {**most_headers(), key: value}
+            if len(value) > 4096 or len(key) > 128:
+                headers = {key: value}
+            assert engine.api("PATCH", hook,
+                              {"headers": headers}).status == 400, key
         engine.settle_hooks()
         body = event_of(4 * MIB)
         reply = engine.intake(body)
@@ -275,6 +289,12 @@ def test_the_largest_certificate_goes_with_the_largest_event(
         assert json.loads(receiver.got(path)[0].body) == (
             json.loads(body)["payload"])
         assert engine.wait_deliveries(hook, 1)[0]["state"] == "delivered"
+        carry_over(engine, hook)
+        body = event_of(4 * MIB - 1)
+        assert engine.intake(body).status == 202
+        row = engine.wait_deliveries(hook, 1)[0]
+        assert row["state"] == "delivered", row["error"]
+        receiver.wait(2, path, 30)
     finally:
         receiver.stop()
 
@@ -287,7 +307,7 @@ def test_a_deployment_is_started_by_the_largest_event(make_engine, receiver):
     hook = engine.create_hook("shop/prod", "/api/stacks/acme/web/prod/hooks",
                               format="pulumi_deployments",
                               filters=["update_succeeded"],
-                              headers=most_headers(600))
+                              headers=most_headers())
     event = {"kind": "stack_update", "payload": {
         "organization": {"githubLogin": "acme"}, "projectName": "web",
         "stackName": "prod", "kind": "update", "result": "succeeded",
@@ -449,3 +469,34 @@ def test_the_command_line_sends_the_largest_event(make_engine, receiver,
         assert done.returncode == 0, done.stderr
         assert all(other in done.stdout for other in names)
         assert len(done.stdout) > 4 * MIB - 200, (name, done.stdout[-500:])
+
+
+def test_sizes_by_chance(make_engine, receiver, request):
+    """Events of any size, of any settings, to the largest hooks."""
+    if not request.config.getoption("--long"):
+        pytest.skip("takes minutes")
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for _ in range(12):
+        limit = int(2 ** chance.uniform(10, 22))
+        engine = make_engine(**settings(
+            receiver, max_event_bytes=str(limit), max_batch_bytes="8MiB",
+            dispatchers=str(chance.choice([1, 2, 3])),
+            senders=str(chance.choice([1, 2])))).start()
+        hooks = Hooks(engine, receiver)
+        for _ in range(12):
+            size = chance.choice([limit, limit - 1,
+                                  chance.randrange(200, limit + 1)])
+            body = event_of(size)
+            if chance.random() < 0.5:
+                reply = engine.intake(body)
+                ids = [reply.json()["id"]]
+            else:
+                reply = engine.intake(body + b"\n",
+                                      content_type="application/x-ndjson")
+                ids = reply.json()["ids"]
+            assert reply.status == 202, (limit, size, reply)
+            hooks.check(ids[0], body)
+            hooks.forget()
+        assert engine.stop() == 0
