@@ -34,7 +34,7 @@ static bool find_end(struct store *s, struct extent *out)
     if (mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0)
         return false;
     out->end_bytes = (info.me_last_pgno + 1) * stat.ms_psize;
-    out->limit_bytes = s->map_bytes;
+    out->limit_bytes = store_file_limit(s);
     return true;
 }
 
@@ -90,6 +90,17 @@ static uint64_t free_bytes(struct store *s, const struct extent *e)
     return e->end_bytes - used_bytes;
 }
 
+// How long the file may get before what is left is for what is under way: a full
+// map could not even delete.
+static uint64_t soft_limit(const struct extent *e)
+{
+    uint64_t left = ROOM_BYTES / 2;
+
+    if (e->limit_bytes < left)
+        return 0;
+    return least(e->limit_bytes / 8 * 7, e->limit_bytes - left);
+}
+
 // Room for small records, which LMDB puts into free pages; ahead only if it splits.
 static bool is_enough(struct store *s, const struct extent *e)
 {
@@ -107,7 +118,7 @@ enum room store_keep_room(struct store *s)
 
     if (!find_end(s, &e))
         return ROOM_NONE;
-    if (back_ahead(s, &e) && e.end_bytes < e.limit_bytes / 8 * 7)
+    if (back_ahead(s, &e) && e.end_bytes < soft_limit(&e))
         return ROOM_PLENTY;
     return is_enough(s, &e) ? ROOM_TIGHT : ROOM_NONE;
 }

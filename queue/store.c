@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -27,12 +29,28 @@
 
 static struct store *stores; // of this process
 
-static bool is_disk_full(const struct store *s)
+uint64_t store_file_limit(const struct store *s)
 {
-    struct statvfs fs;
+    struct rlimit limit;
 
-    return statvfs(s->path, &fs) == 0 &&
-           (uint64_t)fs.f_bavail * fs.f_frsize < NO_ROOM_BYTES;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < s->map_bytes
+               ? limit.rlim_cur
+               : s->map_bytes;
+}
+
+static bool is_full(const struct store *s)
+{
+    char *path = xasprintf("%s/data.mdb", s->path);
+    struct statvfs fs;
+    struct stat st;
+    bool is_file_full =
+        stat(path, &st) == 0 &&
+        (uint64_t)st.st_size + NO_ROOM_BYTES > store_file_limit(s);
+
+    free(path);
+    return is_file_full ||
+           (statvfs(s->path, &fs) == 0 &&
+            (uint64_t)fs.f_bavail * fs.f_frsize < NO_ROOM_BYTES);
 }
 
 enum err store_err(const struct store *s, int rc, const char *what)
@@ -54,7 +72,7 @@ enum err store_err(const struct store *s, int rc, const char *what)
         err = ERR_FULL;
         break;
     case EIO: // LMDB says so of a short write too, which a full disk gives
-        err = is_disk_full(s) ? ERR_FULL : ERR_IO;
+        err = is_full(s) ? ERR_FULL : ERR_IO;
         break;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -255,6 +273,8 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     *out = find_open(dir);
     if (*out != NULL)
         return OK;
+    signal(SIGXFSZ,
+           SIG_IGN); // a limit of a file's size is an error like others
     err = make_lock_file(dir, read_only);
     if (err != OK)
         return err;

@@ -66,6 +66,9 @@ void store_read_end(struct store *s);
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
 
+// How long the data file may get: the map, or what the process may write.
+uint64_t store_file_limit(const struct store *s);
+
 // room.c: sees to it that the data file has STORE_ROOM_BYTES of blocks ahead of its
 // end, for what must still be committed when the disk is full. A writer's, between
 // transactions.

@@ -178,3 +178,32 @@ def test_backup_and_restore_onto_a_full_disk_say_so(
                 assert done.returncode == 1, (n_kilobytes, command, done)
                 assert "could not be made: no room left" in done.stderr
                 assert os.listdir(disk) == []
+
+
+def test_limit_of_file_sizes_is_a_full_disk(make_engine, receiver, tmp_path):
+    """As `ulimit -f` sets it: no process ends by a signal."""
+    engine = make_engine()
+    command = engine.command()
+    engine.command = lambda: ["prlimit", f"--fsize={24 << 20}", *command]
+    engine.start()
+    pids = engine.pids()
+    receiver.script("/", Answer(200, ROW))
+    engine.create_hook(receiver.url())
+    ids = post_many(engine, 1000)
+    wait_for(lambda: "none is sent" in engine.log(), "it is noticed", 60)
+    n_sent = no_longer_sending(receiver)
+    assert 100 < n_sent < len(ids) and engine.pids() == pids
+    assert engine.stop() == 0
+    engine.command = lambda: command
+    receiver.script("/", Answer())
+    engine.start()
+    assert engine.wait_settled(60)["delivered"] == len(ids)
+    assert repeated(receiver) == []
+    assert engine.stop() == 0
+    limited = subprocess.run(
+        ["prlimit", "--fsize=65536", BINARY, "backup", "--data-dir",
+         engine.data_dir, tmp_path / "made"], capture_output=True, text=True,
+        timeout=60)
+    assert limited.returncode == 1, limited
+    assert "no room left" in limited.stderr
+    assert not (tmp_path / "made").exists()
