@@ -487,10 +487,15 @@ def test_a_full_disk_refuses_and_loses_nothing(make_engine, receiver, settings,
         engine.start()
         engine.create_hook(receiver.url("/in"))
         make_dead(engine, receiver, 500)
+        assert engine.stop() == 0
+        for path in engine.data_dir.rglob("data.mdb"):
+            os.truncate(path, path.stat().st_size)  # the room kept behind it
         room = os.statvfs(disk)
         with open(disk / "ballast", "wb") as ballast:
             os.posix_fallocate(ballast.fileno(), 0,
                                room.f_bavail * room.f_frsize)
+        engine.spawn()
+        wait_for(lambda: "none is sent" in engine.log(), "it finds no room", 20)
         reply = engine.api("POST", "/api/orgs/acme/dead/discard", {})
         assert reply.status == 503 and "disk" in reply.json()["message"], reply
         assert int(reply.headers["retry-after"]) > 0
