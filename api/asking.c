@@ -100,10 +100,20 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
 {
     struct call *c = p->call;
 
+    struct blamed before =
+        blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
+
     take_out(api, p);
     c->request->data = NULL;
-    p->answered(c, p->hook_no, answer);
+    if (answer->err == ERR_CRASHED) {
+        http_fail(c->request, 500, STR_EMPTY,
+                  "the dispatcher died three times with this question; it is "
+                  "refused for ten minutes");
+    } else {
+        p->answered(c, p->hook_no, answer);
+    }
     free(p);
+    blame_end(before);
     if (c->pending == NULL) {
         call_free(c);
     } else {

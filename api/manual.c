@@ -43,6 +43,7 @@ void manual_answered(struct call *c, uint64_t hook_no,
     case ERR_DENIED:
     case ERR_CORRUPT:
     case ERR_LOST:
+    case ERR_CRASHED:
     case ERR_IO:
         break;
     }

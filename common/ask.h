@@ -60,7 +60,8 @@ struct answer {
     // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
     // removed the payload. ERR_AGAIN: no sender is there, the engine stops, or
     // the delivery is just being settled. ERR_BUSY: too many at once. ERR_FULL:
-    // no room to store what would become of it.
+    // no room to store what would become of it. ERR_CRASHED: the dispatcher died
+    // three times with this question.
     enum err err;
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;

@@ -9,28 +9,36 @@
 
 #include <stdint.h>
 
+#include "common/blame.h"
 #include "common/err.h"
 
 #define CONTROL_FD 3 // where a role finds its end
 #define METRICS_FD 4 // and the page of metrics
+#define BLAME_FD   6 // and the page of its notes; 5 is a listening socket
 
 // Environment variables that a role is started with.
 #define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines
 #define CONTROL_ENV_SLOT    "POSTHORN_ROLE_SLOT"    // of the metrics page
 
 enum control_type {
-    CONTROL_READY = 1,  // role: I work
-    CONTROL_LINK = 2,   // supervisor: a socket to neighbour kind, index
-    CONTROL_RELOAD = 3, // supervisor: read the settings again, the
-                        // file of them through the descriptor
-    CONTROL_DRAIN = 4,  // supervisor: finish and exit
-    CONTROL_NO_LINK = 5 // role: the socket to kind, index did not arrive
+    CONTROL_READY = 1,   // role: I work
+    CONTROL_LINK = 2,    // supervisor: a socket to neighbour kind, index
+    CONTROL_RELOAD = 3,  // supervisor: read the settings again, the
+                         // file of them through the descriptor
+    CONTROL_DRAIN = 4,   // supervisor: finish and exit
+    CONTROL_NO_LINK = 5, // role: the socket to kind, index did not arrive, or
+                         // is closed
+    CONTROL_ENDED = 6    // supervisor: neighbour kind, index has died
 };
 
 struct control_message {
     uint32_t type; // enum control_type
     uint32_t kind; // enum role_kind
     uint32_t index;
+    uint32_t link_no;     // LINK, NO_LINK: which one of this pair
+    int32_t error;        // NO_LINK: errno
+    uint32_t is_own;      // ENDED: by a signal that it raised itself
+    struct blamed blamed; // ENDED: what it was working on
 };
 
 // `fd` is passed along unless it is -1; the caller keeps and closes its own.

@@ -17,6 +17,7 @@
     X(ERR_DENIED, "not permitted")                        \
     X(ERR_CORRUPT, "stored data is damaged")              \
     X(ERR_LOST, "removed or replaced while in use")       \
+    X(ERR_CRASHED, "a process died three times with it")  \
     X(ERR_IO, "input/output error")
 
 #define ERR_ENUM(name, text) name,

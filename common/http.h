@@ -13,6 +13,9 @@
 // 1 KiB of chunk extensions, no trailers. When the connection cap is reached,
 // the connection that has waited longest without a request in work makes room;
 // if there is none, the new one gets 503.
+//
+// A request that the process has died with twice is handled when no other is,
+// and one that it has died with three times gets 500 for ten minutes (blame.h).
 
 #ifndef COMMON_HTTP_H
 #define COMMON_HTTP_H
@@ -67,9 +70,11 @@ struct http_request {
     size_t body_limit_bytes;  // on_headers may set it (default max_body_bytes)
     int64_t first_byte_us;    // clock_now_us() when its first byte came
     char peer[48];            // the client's address as text
-    bool has_node_errors;     // http_fail() adds statusCode and error, as the
-                              // servers of Node's frameworks do
-    void *data;               // for the handler; starts NULL
+    uint64_t
+        hash[2]; // of method, target and body, and its length; in on_request
+    bool has_node_errors; // http_fail() adds statusCode and error, as the
+                          // servers of Node's frameworks do
+    void *data;           // for the handler; starts NULL
 };
 
 // The value of a header, trimmed; name in any case. Empty if absent. Headers

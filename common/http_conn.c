@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/http_private.h"
 #include "common/mem.h"
 
@@ -16,6 +17,7 @@ static enum conn_place place_of(enum conn_state state)
     case CONN_HEADER:
     case CONN_BODY:
         return PLACE_WAITING;
+    case CONN_HELD:
     case CONN_WORK:
     case CONN_REPLYING:
     case CONN_STREAM:
@@ -165,6 +167,8 @@ void conn_close(struct conn *c)
         return;
     c->is_tcp_closed = true;
     c->is_reading = false;
+    if (c->state == CONN_HELD)
+        alone_leave(c);
     if (c->state != CONN_WORK && c->state != CONN_STREAM)
         hand_dropped(c);
     accept_uncount(c);
@@ -190,13 +194,10 @@ static void reset_request(struct conn *c)
 
 static void hand_request(struct conn *c)
 {
-    struct http_server *s = c->server;
-
     if (c->is_answered || c->state == CONN_STREAM)
         return; // on_headers has
     c->request.body = buf_str(&c->body);
-    conn_enter(c, CONN_WORK);
-    s->handlers.on_request(s->handlers.data, &c->request);
+    alone_hand(c);
 }
 
 static void answer_fault(struct conn *c, llhttp_errno_t error)
@@ -235,6 +236,26 @@ static size_t count_blank(const char *at, size_t n_bytes)
     return n;
 }
 
+// The parser is what hostile bytes meet first: they are noted, too.
+static llhttp_errno_t feed(struct conn *c, const char *at, size_t n_bytes,
+                           size_t *n_used)
+{
+    struct str bytes = { at, n_bytes };
+    struct blamed record = { BLAME_REQUEST, hash64(bytes, 1), n_bytes };
+    struct blamed before;
+    llhttp_errno_t error;
+
+    if (alone_refuses(&record)) {
+        c->fault = 500;
+        c->fault_text = HTTP_REFUSED_BYTES;
+        return HPE_USER;
+    }
+    before = blame_begin(BLAME_REQUEST, record.a, record.b);
+    error = parse_feed(c, at, n_bytes, n_used);
+    blame_end(before);
+    return error;
+}
+
 // Parses one stretch. Returns how much of it was used; the rest belongs to the
 // body, or to the next request.
 static size_t parse(struct conn *c, const char *at, size_t n_bytes)
@@ -250,7 +271,7 @@ static size_t parse(struct conn *c, const char *at, size_t n_bytes)
         c->request.first_byte_us = clock_now_us();
     }
     c->is_in_parser = true;
-    error = parse_feed(c, at, n_bytes, &n_used);
+    error = feed(c, at, n_bytes, &n_used);
     c->is_in_parser = false;
     if (error == HPE_PAUSED) {
         hand_request(c); // it is complete
@@ -307,8 +328,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     size_t n_bytes = HTTP_READ_BYTES;
 
     (void)suggested;
-    if (c->state == CONN_WORK || c->state == CONN_REPLYING ||
-        c->state == CONN_STREAM) // it is kept
+    if (c->state == CONN_HELD || c->state == CONN_WORK ||
+        c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
         n_bytes = HTTP_INPUT_BYTES - input_bytes(c);
     *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
 }
@@ -362,8 +383,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     c->is_at_end = true;
     conn_stop(c);
     // A client that closed its side may still read the answer.
-    if (n == UV_EOF && (c->state == CONN_WORK || c->state == CONN_REPLYING ||
-                        c->state == CONN_ENDING))
+    if (n == UV_EOF && (c->state == CONN_HELD || c->state == CONN_WORK ||
+                        c->state == CONN_REPLYING || c->state == CONN_ENDING))
         return;
     conn_close(c);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/codec.h"
 #include "common/http_private.h"
 
 #define LINE_BYTES_MAX            ((size_t)8 * 1024 + 2) // with its CR LF
@@ -206,13 +207,20 @@ static int hand_headers(struct conn *c)
 {
     struct http_request *r = &c->request;
     struct http_server *s = c->server;
+    struct blamed record = { BLAME_REQUEST, hash64(buf_str(&c->text), 2),
+                             c->text.n_bytes };
+    struct blamed before;
 
+    if (alone_refuses(&record))
+        return fault(c, 500, HTTP_REFUSED_BYTES);
+    before = blame_begin(BLAME_REQUEST, record.a, record.b);
     c->is_handed = true;
     c->has_rest = r->has_body_announced;
     c->n_requests++;
     s->figures.n_requests++;
     if (s->handlers.on_headers != NULL)
         s->handlers.on_headers(s->handlers.data, r);
+    blame_end(before);
     if (c->is_answered || c->state == CONN_STREAM)
         return c->has_rest ? HPE_USER : 0; // the body is not read
     if (r->announced_bytes > r->body_limit_bytes)

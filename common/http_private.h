@@ -4,6 +4,7 @@
 //   http_accept.c  newcomers, caps, whose turn it is to make room
 //   http_conn.c    the life of a connection: bytes in, requests out
 //   http_parse.c   what the parser says, what we refuse beyond it
+//   http_alone.c   requests that the process has died with
 //   http_reply.c   answers and streams
 //   http_util.c    headers, decoding, names
 
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/blame.h"
 #include "common/buf.h"
 #include "common/http.h"
 
@@ -26,11 +28,15 @@
 #define HTTP_ADDRESS_BYTES  16 // IPv6; IPv4 as ::ffff:a.b.c.d
 #define HTTP_PEER_BUCKETS   1024
 #define HTTP_REFUSED_STATUS 503
+#define HTTP_REFUSED_BYTES                                                  \
+    "this process died three times with these bytes; they are refused for " \
+    "ten minutes"
 
 enum conn_state {
     CONN_IDLE,     // between requests, nothing of the next has come
     CONN_HEADER,   // a request has begun
     CONN_BODY,     // its header is complete
+    CONN_HELD,     // it is complete: waits for a request that is alone
     CONN_WORK,     // it is complete, or answered early: the handler's turn
     CONN_REPLYING, // the answer is being written
     CONN_STREAM,   // a long answer is being written
@@ -65,6 +71,7 @@ struct conn {
     uv_shutdown_t shutdown;
     struct http_server *server;
     struct conn *prev, *next; // of its place
+    struct conn *next_held;
     enum conn_place place;
     struct peer *peer; // NULL: no longer counted there
     llhttp_t parser;
@@ -125,6 +132,8 @@ struct http_server {
     llhttp_settings_t settings;
     struct conn_list places[PLACE_COUNT];
     size_t n_conns; // in all places
+    struct conn *held_first, *held_last;
+    struct conn *alone; // its request is in work, and no other may be
     struct peer *peers[HTTP_PEER_BUCKETS];
     struct http_figures figures;
     char *read_buffer;      // one for all connections
@@ -152,6 +161,15 @@ void conn_next(struct conn *c); // the answer is out
 void conn_count_bytes(struct conn *c);
 void conn_drop_body(struct conn *c);
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
+
+// http_alone.c
+// Gives a complete request to its handler, now or later, or refuses it.
+void alone_hand(struct conn *c);
+void alone_look(struct http_server *s); // every tick: who is held may go
+void alone_answered(struct conn *c);    // it is not in work any more
+void alone_leave(struct conn *c);       // it is not held any more
+// Whether the process has died with these bytes too often.
+bool alone_refuses(const struct blamed *record);
 
 // http_parse.c
 void parse_settings(llhttp_settings_t *settings);

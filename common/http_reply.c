@@ -117,6 +117,7 @@ void http_respond(struct http_request *r, const struct http_response *resp)
 
     assert(!c->is_answered);
     c->is_answered = true;
+    alone_answered(c);
     if (c->is_tcp_closed) { // nobody is there to read it
         if (c->is_gone)
             server_forget(c);
@@ -236,6 +237,7 @@ void http_stream_begin(struct http_request *r, struct str content_type,
     assert(!has_nul(content_type));
     c->on_gone = on_gone; // if the client is gone, the clock will say so
     c->keeps_alive = false;
+    alone_answered(c);
     conn_enter(c, CONN_STREAM);
     if (c->is_tcp_closed)
         return;

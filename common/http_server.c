@@ -85,6 +85,7 @@ static void look_at(struct conn *c, uint64_t now_ms)
         if (age_ms >= LINGER_MS)
             conn_close(c);
         break;
+    case CONN_HELD: // alone_look() does
     case CONN_WORK:
     case CONN_STREAM:
     case CONN_CLOSED:
@@ -125,6 +126,7 @@ static void on_tick(uv_timer_t *ticker)
         }
     }
     tell_streams(s);
+    alone_look(s);
     accept_resume(s);
 }
 

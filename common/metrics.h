@@ -19,37 +19,44 @@ struct pulse; // pulse.h
 
 // X(name, Prometheus name with labels, help). Counters only grow; gauges are
 // set. A family's help stands at its first row.
-#define COUNTER_LIST(X)                                                       \
-    X(EVENTS_ACCEPTED, "posthorn_events_accepted_total",                      \
-      "Events committed to the queue.")                                       \
-    X(EVENTS_REPEATED, "posthorn_events_repeated_total",                      \
-      "Events that were accepted before under the same id or key.")           \
-    X(REFUSED_INVALID, "posthorn_events_refused_total{reason=\"invalid\"}",   \
-      "Intake requests refused, by reason.")                                  \
-    X(REFUSED_AUTH, "posthorn_events_refused_total{reason=\"auth\"}", "")     \
-    X(REFUSED_TOO_LARGE,                                                      \
-      "posthorn_events_refused_total{reason=\"too_large\"}", "")              \
-    X(REFUSED_CONFLICT, "posthorn_events_refused_total{reason=\"conflict\"}", \
-      "")                                                                     \
-    X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")   \
-    X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",   \
-      "")                                                                     \
-    X(REFUSED_DISK, "posthorn_events_refused_total{reason=\"disk\"}", "")     \
-    X(EVENTS_MATCHED, "posthorn_events_matched_total",                        \
-      "Events read from the log and compared with the hooks.")                \
-    X(DELIVERIES_MATCHED, "posthorn_deliveries_matched_total",                \
-      "Deliveries made of matched events.")                                   \
-    X(DELIVERED, "posthorn_attempts_total{outcome=\"delivered\"}",            \
-      "Attempts, by what became of the delivery.")                            \
-    X(RETRIED, "posthorn_attempts_total{outcome=\"retrying\"}", "")           \
-    X(DIED, "posthorn_attempts_total{outcome=\"dead\"}", "")                  \
-    X(CANCELLED, "posthorn_deliveries_cancelled_total",                       \
-      "Deliveries whose hook was deleted or switched off.")                   \
-    X(BODIES_RENDERED, "posthorn_bodies_rendered_total",                      \
-      "Bodies made for hooks of a format other than raw.")                    \
-    X(HTTP_REQUESTS, "posthorn_http_requests_total",                          \
-      "Requests to this process's HTTP server.")                              \
-    X(RESTARTS, "posthorn_role_restarts_total",                               \
+#define COUNTER_LIST(X)                                                        \
+    X(EVENTS_ACCEPTED, "posthorn_events_accepted_total",                       \
+      "Events committed to the queue.")                                        \
+    X(EVENTS_REPEATED, "posthorn_events_repeated_total",                       \
+      "Events that were accepted before under the same id or key.")            \
+    X(REFUSED_INVALID, "posthorn_events_refused_total{reason=\"invalid\"}",    \
+      "Intake requests refused, by reason.")                                   \
+    X(REFUSED_AUTH, "posthorn_events_refused_total{reason=\"auth\"}", "")      \
+    X(REFUSED_TOO_LARGE,                                                       \
+      "posthorn_events_refused_total{reason=\"too_large\"}", "")               \
+    X(REFUSED_CONFLICT, "posthorn_events_refused_total{reason=\"conflict\"}",  \
+      "")                                                                      \
+    X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")    \
+    X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",    \
+      "")                                                                      \
+    X(REFUSED_DISK, "posthorn_events_refused_total{reason=\"disk\"}", "")      \
+    X(EVENTS_MATCHED, "posthorn_events_matched_total",                         \
+      "Events read from the log and compared with the hooks.")                 \
+    X(DELIVERIES_MATCHED, "posthorn_deliveries_matched_total",                 \
+      "Deliveries made of matched events.")                                    \
+    X(DELIVERED, "posthorn_attempts_total{outcome=\"delivered\"}",             \
+      "Attempts, by what became of the delivery.")                             \
+    X(RETRIED, "posthorn_attempts_total{outcome=\"retrying\"}", "")            \
+    X(DIED, "posthorn_attempts_total{outcome=\"dead\"}", "")                   \
+    X(CANCELLED, "posthorn_deliveries_cancelled_total",                        \
+      "Deliveries whose hook was deleted or switched off.")                    \
+    X(ASIDE_DELIVERIES, "posthorn_set_aside_total{what=\"delivery\"}",         \
+      "Records that are not worked on any more: a role died three times with " \
+      "them.")                                                                 \
+    X(ASIDE_EVENTS, "posthorn_set_aside_total{what=\"event\"}", "")            \
+    X(ASIDE_HOOKS, "posthorn_set_aside_total{what=\"hook\"}", "")              \
+    X(ASIDE_REQUESTS, "posthorn_set_aside_total{what=\"request\"}", "")        \
+    X(ASIDE_OTHERS, "posthorn_set_aside_total{what=\"other\"}", "")            \
+    X(BODIES_RENDERED, "posthorn_bodies_rendered_total",                       \
+      "Bodies made for hooks of a format other than raw.")                     \
+    X(HTTP_REQUESTS, "posthorn_http_requests_total",                           \
+      "Requests to this process's HTTP server.")                               \
+    X(RESTARTS, "posthorn_role_restarts_total",                                \
       "Times a role had to be started again.")
 
 #define GAUGE_LIST(X)                                                          \

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/metrics.h"
 
 // --- the role, of its own ---
@@ -163,7 +164,10 @@ static bool does_turn(size_t slot, struct buf *why)
 
 static void put_end(struct buf *why, int reason)
 {
-    if (reason >= PULSE_STATUS_BASE) {
+    if (reason == PULSE_STATUS_BASE + EXIT_DAMAGED) {
+        buf_puts(why, "has found that what is stored is damaged: see "
+                      "`posthorn repair`");
+    } else if (reason >= PULSE_STATUS_BASE) {
         buf_printf(why, "has ended with status %d and is started again",
                    reason - PULSE_STATUS_BASE);
     } else {

@@ -2,6 +2,7 @@
 
 #include "common/role.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define SOURCES_MAX    64
 #define SECOND_MS      1000
 #define MEMORY_SECONDS 5
+#define INDEX_MAX      16 // roles of a kind
 
 struct role {
     enum role_kind kind;
@@ -36,6 +38,7 @@ struct role {
     struct config config;
     struct config *old_config; // kept one reload long: modules may borrow
     struct role_handlers handlers;
+    uint32_t link_nos[ROLES][INDEX_MAX]; // of the newest links
     unsigned n_seconds;
     bool is_ready;
     bool is_draining;
@@ -150,6 +153,10 @@ struct role *role_start(enum role_kind kind, unsigned index)
     signal(SIGPIPE, SIG_IGN);
     name_process(r);
     attach_metrics(r);
+    if (kind != ROLE_SETUP) {
+        blame_attach(BLAME_FD);
+        close(BLAME_FD);
+    }
     raise_file_limit();
     buf_init(&faults, 0);
     if (load_config(&r->config, 0, &faults) != OK) {
@@ -256,21 +263,50 @@ static void reload(struct role *r, int file_fd)
     buf_clear(&faults);
 }
 
-// Without a descriptor, there was none to be had for it here.
-static void take_link(struct role *r, const struct control_message *m, int fd)
+static void tell_no_link(uint32_t kind, uint32_t index, uint32_t link_no,
+                         int error)
 {
     struct control_message lost = { .type = CONTROL_NO_LINK,
-                                    .kind = m->kind,
-                                    .index = m->index };
+                                    .kind = kind,
+                                    .index = index,
+                                    .link_no = link_no,
+                                    .error = error };
 
-    if (fd < 0) {
-        if (control_send(CONTROL_FD, &lost, -1) != OK)
-            log_warn("the supervisor does not answer", "");
+    if (control_send(CONTROL_FD, &lost, -1) != OK)
+        log_warn("the supervisor does not answer", "");
+}
+
+void role_link_lost(struct role *r, enum role_kind peer, unsigned index)
+{
+    if (index < INDEX_MAX && !r->is_draining)
+        tell_no_link(peer, index, r->link_nos[peer][index], ENOTCONN);
+}
+
+static void take_link(struct role *r, const struct control_message *m, int fd)
+{
+    if (m->kind >= ROLES || m->index >= INDEX_MAX) {
+        close(fd);
+        return;
+    }
+    r->link_nos[m->kind][m->index] = m->link_no;
+    if (fd < 0) { // there was no descriptor to be had for it here
+        tell_no_link(m->kind, m->index, m->link_no, EMFILE);
     } else if (r->handlers.on_link != NULL) {
         r->handlers.on_link(r->handlers.data, (enum role_kind)m->kind, m->index,
                             fd);
     } else {
         close(fd);
+    }
+}
+
+static void take_end(struct role *r, const struct control_message *m)
+{
+    const struct death death = { .is_own = m->is_own != 0,
+                                 .blamed = m->blamed };
+
+    if (r->handlers.on_peer_ended != NULL) {
+        r->handlers.on_peer_ended(r->handlers.data, (enum role_kind)m->kind,
+                                  m->index, &death);
     }
 }
 
@@ -286,6 +322,9 @@ static void obey(struct role *r, const struct control_message *m, int fd)
         break;
     case CONTROL_DRAIN:
         drain(r);
+        break;
+    case CONTROL_ENDED:
+        take_end(r, m);
         break;
     case CONTROL_READY:
     case CONTROL_NO_LINK:

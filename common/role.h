@@ -1,7 +1,8 @@
 // role.h — what every process but the supervisor has in common.
 //
 // A role is started by the supervisor with a control socket as fd 3, a shared
-// page of metrics as fd 4 and, if it listens, its socket as fd 5. The
+// page of metrics as fd 4, if it listens, its socket as fd 5, and a page of its
+// notes (blame.h) as fd 6. The
 // supervisor then sends it the links to its neighbours (socket ends, again
 // whenever a neighbour was restarted), and the orders to reload or to drain.
 // When the control socket closes, the supervisor is dead, and so is the role.
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/blame.h"
 #include "common/chan.h"
 #include "common/config.h"
 
@@ -56,10 +58,19 @@ enum frame_type {
 #define ASK_FRAME_MAX_BYTES     ((size_t)16 * 1024 * 1024) // and an answer
 #define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
 
+struct death {
+    bool is_own; // by a signal that it raised itself
+    struct blamed blamed;
+};
+
 struct role_handlers {
     // A (new) socket to a neighbour, taken: open a chan on it. An earlier link
     // to the same neighbour is dead or will be soon.
     void (*on_link)(void *data, enum role_kind peer, unsigned index, int fd);
+    // A neighbour has died, and was working on this. Comes before a new link to
+    // it, and after or before the old one is seen to close. May be NULL.
+    void (*on_peer_ended)(void *data, enum role_kind peer, unsigned index,
+                          const struct death *death);
     // Finish what is in work, then call role_done().
     void (*on_drain)(void *data);
     // The settings were read again (role_config() has them). May be NULL.
@@ -97,6 +108,10 @@ void role_ready(struct role *r, const struct role_handlers *handlers);
 
 // Runs the loop until role_done(), then returns the exit status.
 int role_run(struct role *r);
+
+// The link to this neighbour is closed, and that is no wish of ours: if the
+// neighbour lives, a new one will come.
+void role_link_lost(struct role *r, enum role_kind peer, unsigned index);
 
 // Ends the process with status 0 as soon as the loop gets control again.
 void role_done(struct role *r);

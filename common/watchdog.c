@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "common/blame.h"
 #include "common/log.h"
 
 #define LOOK_CPU_S 30
@@ -32,6 +33,7 @@ static void on_look(int signum)
     }
     written = write(STDERR_FILENO, line, sizeof(line) - 1);
     (void)written;
+    blame_the_loop();
     abort();
 }
 

@@ -26,6 +26,7 @@
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 10000
 #define DAMAGED_MIN_MS 1000 // to start it again does not mend what is stored
+#define N_FDS          (BLAME_FD + 1)
 
 static void note_state(const struct child *c, enum pulse_state state,
                        int reason)
@@ -88,9 +89,54 @@ static void close_handles(struct child *c)
     uv_close((uv_handle_t *)&c->control, on_handle_closed);
 }
 
+static enum counter counter_of(uint64_t kind)
+{
+    switch ((enum blame_kind)kind) {
+    case BLAME_EVENT:
+        return COUNTER_ASIDE_EVENTS;
+    case BLAME_DELIVERY:
+        return COUNTER_ASIDE_DELIVERIES;
+    case BLAME_HOOK:
+    case BLAME_ROWS:
+        return COUNTER_ASIDE_HOOKS;
+    case BLAME_REQUEST:
+        return COUNTER_ASIDE_REQUESTS;
+    case BLAME_NOTHING:
+    case BLAME_REPLAY:
+    case BLAME_OWN:
+    case BLAME_ORDER:
+        break;
+    }
+    return COUNTER_ASIDE_OTHERS;
+}
+
+// What it was working on, if it died by its own doing.
+static struct death judge_death(const struct child *c, int signum)
+{
+    struct death death = { .is_own = false };
+    uint32_t n_deaths = 0;
+
+    if (c->notes == NULL)
+        return death;
+    death.is_own = blame_judge(c->notes, signum, &death.blamed, &n_deaths);
+    if (n_deaths > 0) {
+        log_warn("a record is blamed for the end of a role",
+                 "role=%s index=%u kind=%llu a=%llu b=%llu deaths=%u",
+                 role_name(c->kind), c->index,
+                 (unsigned long long)death.blamed.kind,
+                 (unsigned long long)death.blamed.a,
+                 (unsigned long long)death.blamed.b, n_deaths);
+    }
+    // Orders are counted by their dispatchers: that count is kept.
+    if (n_deaths == BLAME_ASIDE && death.blamed.kind != BLAME_ORDER)
+        metrics_count_for(c->slot, counter_of(death.blamed.kind), 1);
+    return death;
+}
+
 static void on_exit_of(uv_process_t *process, int64_t status, int signum)
 {
     struct child *c = process->data;
+    struct death death = judge_death(c, signum);
 
     c->is_alive = false;
     c->is_ready = false;
@@ -115,7 +161,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
                      signum, c->owner->is_ending ? 0 : c->restart_wait_ms);
         }
     }
-    c->owner->on_ended(c, status, signum);
+    c->owner->on_ended(c, status, signum, &death);
     close_handles(c);
 }
 
@@ -172,7 +218,11 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
     c->restart.data = c;
     c->process.data = c;
     c->control.data = c;
+    c->blame_fd = -1;
     if (kind != ROLE_SETUP) {
+        c->blame_fd = blame_create(&c->notes);
+        if (c->blame_fd < 0)
+            log_fatal("no page for the notes of a role", "");
         role_label(kind, index, label);
         metrics_name(c->slot, label);
         note_state(c, PULSE_STARTING, 0);
@@ -181,9 +231,10 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
 
 static int spawn(struct child *c, int their_control_fd)
 {
-    uv_stdio_container_t fds[ROLE_LISTEN_FD + 1];
-    const int inherited[ROLE_LISTEN_FD + 1] = {
-        0, 1, 2, their_control_fd, c->owner->metrics_fd, c->listen_fd
+    uv_stdio_container_t fds[N_FDS];
+    const int inherited[N_FDS] = {
+        0,          1, 2, their_control_fd, c->owner->metrics_fd, c->listen_fd,
+        c->blame_fd
     };
     char index[16];
     char kind[16];
@@ -196,12 +247,12 @@ static int spawn(struct child *c, int their_control_fd)
         .args = args,
         .env = c->env,
         .stdio = fds,
-        .stdio_count = ROLE_LISTEN_FD + 1,
+        .stdio_count = N_FDS,
     };
 
     snprintf(kind, sizeof(kind), "%s", role_name(c->kind));
     snprintf(index, sizeof(index), "%u", c->index);
-    for (size_t i = 0; i <= ROLE_LISTEN_FD; i++) {
+    for (size_t i = 0; i < N_FDS; i++) {
         fds[i].flags = inherited[i] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
         fds[i].data.fd = inherited[i];
     }

@@ -20,7 +20,8 @@ struct child_owner {
     bool is_ending;           // nobody is started any more
     void (*on_started)(struct child *c);
     void (*on_message)(struct child *c, const struct control_message *m);
-    void (*on_ended)(struct child *c, int64_t status, int signum);
+    void (*on_ended)(struct child *c, int64_t status, int signum,
+                     const struct death *death);
     // Nothing of it is left, and it is not started again: setup, or all end.
     void (*on_closed)(struct child *c);
 };
@@ -31,6 +32,8 @@ struct child {
     unsigned index;
     unsigned slot; // of the metrics page
     int listen_fd; // -1: it does not listen
+    int blame_fd;
+    struct blame_page *notes; // NULL: it has none
     char **env;
     uv_process_t process;
     uv_poll_t control;

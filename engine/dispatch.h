@@ -9,10 +9,13 @@
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
 //   ends.c      rows of the history
+//   crash.c     deliveries that a sender died with
+//   aside.c     records that the process has died with
 //   health.c    hooks that fail: alarms, and hooks that are switched off
 //   outbox.c    the engine's own events
 //   dead_report.c  of these, the events about dead letters
 //   status.c    how it goes with a hook, for people
+//   questions.c what api asks
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   reopen.c    finds a delivery, wherever it is, for one more attempt
 //   replays.c   many of them; replays.h names its other files
@@ -41,6 +44,7 @@
 #include "common/chan.h"
 #include "common/config.h"
 #include "common/role.h"
+#include "engine/aside.h"
 #include "engine/due_clock.h"
 #include "engine/failing.h"
 #include "engine/match.h"
@@ -55,7 +59,7 @@
 #define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
 #define FETCH_ROWS    128   // due rows read at once for a hook
 #define ORDERED_MAX   1024  // deliveries of an ordered hook in memory
-#define CRASHES_MAX   3     // senders that may die with a delivery
+#define BATCH_EVENTS  128   // read from the log at once
 #define NO_SLOT       UINT32_MAX
 #define MANUAL_MAX    64 // attempts by hand at once, beside the others
 
@@ -117,6 +121,7 @@ struct delivery {
     bool is_listed; // is in its hook's line: while it waits, and an ordered
                     // hook's also while it is sent
     bool has_body;  // its event's payload is the body already: a ping, again
+    bool is_aside;  // a process died with it too often: no attempt is made
 };
 
 // A hook of this shard, and what runs for it.
@@ -155,6 +160,8 @@ struct followed {
     bool has_rows;     // the index holds rows that are not in memory
     bool is_fetchable; // and some of them are due
     bool is_closing;
+    bool is_aside; // the process died with it: nothing is sent or cancelled
+    bool are_rows_left;     // or with its rows: they are not read
     struct due_row fetched; // last row read, after commit `fetched_after`
     uint64_t fetched_after; // 0: none was read
     uint64_t rows_until;    // ordered: commit that puts rows of its own
@@ -188,6 +195,7 @@ struct sender_link {
     uint32_t n_slow;               // in flight for longer than a second
     uint32_t n_untrusted;          // of n_sent
     struct waiting_room untrusted; // hooks that wait for one of these
+    bool awaits_end; // it is gone; what it had waits to hear how it ended
     struct followed *ring_first, *ring_last; // hooks with something to send
 };
 
@@ -247,6 +255,8 @@ struct dispatcher {
     struct lane_seen *lanes_seen;   // scratch of lines.c
     uint64_t n_looks;
     struct renderer *renderer;
+
+    struct aside aside;
 
     // manual.c
     struct shard_view *history;
@@ -495,9 +505,8 @@ void dead_report_all(struct dispatcher *d); // now: the process ends
 // Appends a JSON object.
 void status_put(struct dispatcher *d, struct followed *f, struct buf *out);
 
-// --- manual.c ---
+// --- manual.c; questions.h has more ---
 
-void manual_on_link(struct dispatcher *d, int fd);
 // What the outcome makes of a delivery with a past: said to d->filling.
 enum delivery_state manual_settle(struct dispatcher *d,
                                   const struct delivery *dv, bool is_delivered);
@@ -564,8 +573,6 @@ void settle_init(struct dispatcher *d);
 void settle_outcome(struct dispatcher *d, const struct outcome *outcome);
 // It cannot be sent anywhere, for this reason: the attempt fails at once.
 void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
-// The sender died with it: back to the queue, no attempt is spent.
-void settle_crash(struct dispatcher *d, struct slot *s);
 // It will not be sent, for this reason.
 void settle_cancel(struct dispatcher *d, struct delivery *dv,
                    struct str reason);

@@ -18,6 +18,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "engine/dispatch.h"
+#include "engine/questions.h"
 #include "engine/roles.h"
 
 #define TRIM_ROWS     1000 // a step
@@ -41,31 +42,65 @@ static void on_outcome(void *data, struct str frame)
     dispatcher_leave_if_drained(d);
 }
 
-static void on_sender_closed(void *data)
+// What it had in flight comes back, with what is known of its end.
+static void end_sender(struct sender_link *link, const struct death *death)
 {
-    struct sender_link *link = data;
     struct dispatcher *d = link->dispatcher;
 
-    link->chan = NULL;
-    log_warn("sender is gone", "sender=%u in_flight=%u", link->index,
-             link->n_sent);
+    link->awaits_end = false;
     for (size_t i = 0; i < d->n_slots; i++) {
         struct slot *s = &d->slots[i];
 
         if (s->delivery != NULL && s->sender == link->index)
-            settle_crash(d, s);
+            settle_crash(d, s, death);
     }
     dispatcher_leave_if_drained(d);
 }
 
+static void lose_sender(struct sender_link *link)
+{
+    link->chan = NULL;
+    link->awaits_end = true;
+    log_warn("sender is gone", "sender=%u in_flight=%u", link->index,
+             link->n_sent);
+}
+
+// The supervisor will say how it ended, or, if it lives, bring a new link.
+static void on_sender_closed(void *data)
+{
+    struct sender_link *link = data;
+
+    lose_sender(link);
+    role_link_lost(link->dispatcher->role, ROLE_SENDER, link->index);
+}
+
+static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
+                          const struct death *death)
+{
+    struct dispatcher *d = data;
+    struct sender_link *link;
+
+    if (kind != ROLE_SENDER || index >= d->n_senders)
+        return;
+    link = &d->senders[index];
+    if (link->chan != NULL) {
+        chan_close(link->chan);
+        lose_sender(link);
+    }
+    end_sender(link, death);
+}
+
 static void link_sender(struct dispatcher *d, unsigned index, int fd)
 {
+    const struct death unknown = { .is_own = false };
     struct sender_link *link = &d->senders[index];
 
     if (link->chan != NULL) {
         chan_close(link->chan);
-        on_sender_closed(link);
+        lose_sender(link);
     }
+    if (link->awaits_end)
+        end_sender(link, &unknown);
     link->chan =
         role_open_chan(d->role, ROLE_SENDER, fd,
                        &(struct chan_handlers){ .on_frame = on_outcome,
@@ -81,7 +116,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     if (kind == ROLE_SENDER && index < d->n_senders) {
         link_sender(d, index, fd);
     } else if (kind == ROLE_API) {
-        manual_on_link(d, fd);
+        questions_on_link(d, fd);
     } else if (kind == ROLE_INGEST) {
         outbox_on_link(d, fd);
     } else {
@@ -260,6 +295,7 @@ int dispatcher_role(unsigned index)
 {
     struct dispatcher *d = xcalloc(1, sizeof(*d));
     struct role_handlers handlers = { .on_link = on_link,
+                                      .on_peer_ended = on_peer_ended,
                                       .on_drain = on_drain,
                                       .on_reload = on_reload,
                                       .on_second = on_second,

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "common/arena.h"
+#include "common/blame.h"
 #include "common/chan.h"
+#include "common/codec.h"
 #include "common/emit.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -21,6 +23,15 @@ struct emission {
     uint64_t n_links;
     emission_done done;
 };
+
+static void tell(const struct emission_link *link,
+                 const struct emitted *emitted)
+{
+    if (link->chan == NULL)
+        return;
+    emitted_pack(chan_begin(link->chan), emitted);
+    chan_end_small(link->chan);
+}
 
 static void on_appended(struct append *a, enum err err)
 {
@@ -37,10 +48,9 @@ static void on_appended(struct append *a, enum err err)
         log_fatal("event log is broken", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
-    if (link->chan != NULL && link->n_links == e->n_links) {
-        emitted_pack(chan_begin(link->chan), &emitted);
-        chan_end_small(link->chan);
-    }
+    if (link->n_links == e->n_links)
+        tell(link, &emitted);
+    blame_forget(BLAME_OWN, a->blamed.a, a->blamed.b);
     e->done(link->data);
     arena_clear(&e->arena);
     free(e);
@@ -52,6 +62,8 @@ void emission_take(struct emission_link *link, struct event_log *log,
     struct emission *e;
     struct event *event;
     struct emit emit;
+    struct blamed before;
+    struct blamed record;
 
     if (emit_unpack(frame, &emit) != OK ||
         (emit.family != FAMILY_PULUMI && emit.family != FAMILY_AKINON)) {
@@ -59,6 +71,16 @@ void emission_take(struct emission_link *link, struct event_log *log,
                  frame.n_bytes);
         return;
     }
+    record = (struct blamed){ BLAME_OWN, get_be64(emit.id.bytes),
+                              get_be64(emit.id.bytes + 8) };
+    if (blame_deaths(BLAME_OWN, record.a, record.b) >= BLAME_ASIDE) {
+        log_warn("the process died three times with an event of the engine's "
+                 "own, which is dropped",
+                 "");
+        tell(link, &(struct emitted){ .id = emit.id, .err = OK });
+        return;
+    }
+    before = blame_begin(BLAME_OWN, record.a, record.b);
     e = xcalloc(1, sizeof(*e));
     e->link = link;
     e->n_links = link->n_links;
@@ -77,5 +99,7 @@ void emission_take(struct emission_link *link, struct event_log *log,
     e->append = (struct append){
         .events = &e->event, .n_events = 1, .done = on_appended, .data = e
     };
+    e->append.blamed = record;
     event_log_append(log, &e->append);
+    blame_end(before);
 }

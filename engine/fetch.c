@@ -95,14 +95,35 @@ static size_t fetch_some(struct followed *f)
 
 bool fetch_may(const struct followed *f)
 {
-    return f->is_fetchable && f->spilled_until <= f->dispatcher->n_commits;
+    return f->is_fetchable && !f->are_rows_left &&
+           f->spilled_until <= f->dispatcher->n_commits;
 }
 
+static bool are_left(struct followed *f)
+{
+    if (blame_deaths(BLAME_ROWS, f->no, 0) < BLAME_ASIDE)
+        return false;
+    log_warn("the dispatcher died three times with the due rows of a hook: "
+             "they are left alone until the engine starts anew",
+             "hook=%" PRIu64, f->no);
+    f->are_rows_left = true;
+    return true;
+}
+
+// They are noted as one record: which row it is that kills is not known before
+// it is decoded.
 void fetch_rows(struct followed *f)
 {
+    struct blamed before;
+
+    if (are_left(f))
+        return;
+    before = blame_begin(BLAME_ROWS, f->no, 0);
     // The first rows of an ordered hook may be those that stand still in memory.
     while (fetch_may(f) && fetch_some(f) == 0 && followed_is_ordered(f)) {
     }
+    blame_end(before);
+    blame_forget(BLAME_ROWS, f->no, 0);
 }
 
 void fetch_spill(struct followed *f)

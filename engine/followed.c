@@ -104,7 +104,7 @@ void followed_forget_if_done(struct followed *f)
     struct followed **link;
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
-        f->is_health_unsaid || f->is_alarm_late || f->is_closing)
+        f->is_health_unsaid || f->is_alarm_late || f->is_closing || f->is_aside)
         return;
     link = &d->by_no[slot_of(d, f->no)];
     while (*link != f)
@@ -272,6 +272,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     discard_hook(d, no);
     if (f == NULL)
         return;
+    f->is_aside = false;
     match_index_remove(d->index, no);
     d->n_paused -= followed_is_paused(f);
     health_forget(d, f);
@@ -298,7 +299,9 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     bool was_active = followed_is_active(f);
     bool was_paused = followed_is_paused(f);
     bool is_known = f->hook != NULL;
+    bool was_aside = f->is_aside;
 
+    f->is_aside = false;
     hook_free(f->hook);
     f->hook = hook_copy(hook);
     d->n_paused += followed_is_paused(f);
@@ -325,6 +328,8 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
             pace_begin_slowly(&f->pace, WINDOW_START);
         f->is_stuck = false;
         pump_ready(f); // its limits may be wider now
+    } else if (was_aside && f->has_rows) {
+        followed_expect(f, clock_now_ms());
     }
 }
 
@@ -340,6 +345,7 @@ static bool wants_own_events(const struct hook *hook)
 static bool on_hook(void *data, const struct hook *hook)
 {
     struct dispatcher *d = data;
+    struct blamed before;
 
     d->has_operator = d->has_operator || hook->is_operator;
     if (!hook->is_operator && wants_own_events(hook))
@@ -348,11 +354,14 @@ static bool on_hook(void *data, const struct hook *hook)
         return true;
     log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,
               hook->revision);
+    before = blame_begin(BLAME_HOOK, hook->no, hook->revision);
     if (hook->name.n_bytes == 0) {
         forget_hook(d, hook->no);
-    } else {
+    } else if (!aside_hook(d, hook)) {
         take_hook(d, hook);
+        blame_forget(BLAME_HOOK, hook->no, hook->revision);
     }
+    blame_end(before);
     return true;
 }
 

@@ -72,7 +72,7 @@ void health_drop_orphans(struct dispatcher *d)
         while (f != NULL) {
             struct followed *next = f->next_hash;
 
-            if (f->hook == NULL) {
+            if (f->hook == NULL && !f->is_aside) {
                 health_forget(d, f);
                 followed_forget_if_done(f);
             }

@@ -332,6 +332,7 @@ static void on_appended(struct append *a, enum err err)
 {
     struct post *p = a->data;
     struct ingest *in = p->ingest;
+    struct blamed before = blame_begin(BLAME_REQUEST, a->blamed.a, a->blamed.b);
 
     if (err != OK && err != ERR_CONFLICT && err != ERR_FULL &&
         err != ERR_LOST) {
@@ -348,6 +349,7 @@ static void on_appended(struct append *a, enum err err)
     if (err == ERR_FULL)
         quota_look(&in->quota, in->config, in->log);
     post_free(p);
+    blame_end(before);
     leave_if_drained(in);
 }
 
@@ -411,6 +413,7 @@ static void on_request(void *data, struct http_request *r)
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;
+    p->append.blamed = (struct blamed){ BLAME_REQUEST, r->hash[0], r->hash[1] };
     patience_begin(&in->patience, &p->patient, p);
     event_log_append(in->log, &p->append);
 }

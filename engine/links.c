@@ -35,11 +35,13 @@ static bool are_neighbours(const struct child *a, const struct child *b)
 }
 
 // Returns 0 or errno. One that is dying needs no link: 0.
-static int send_link(const struct child *to, const struct child *peer, int fd)
+static int send_link(const struct child *to, const struct child *peer,
+                     uint32_t link_no, int fd)
 {
     struct control_message m = { .type = CONTROL_LINK,
                                  .kind = peer->kind,
-                                 .index = peer->index };
+                                 .index = peer->index,
+                                 .link_no = link_no };
 
     if (control_send(to->control_fd, &m, fd) == OK || errno == EPIPE ||
         errno == ECONNRESET || errno == ENOTCONN)
@@ -47,7 +49,8 @@ static int send_link(const struct child *to, const struct child *peer, int fd)
     return errno;
 }
 
-static int link_pair(const struct child *a, const struct child *b)
+static int link_pair(const struct child *a, const struct child *b,
+                     uint32_t link_no)
 {
     int ends[2];
     int room = LINK_BUFFER_BYTES;
@@ -59,9 +62,9 @@ static int link_pair(const struct child *a, const struct child *b)
     // Best effort: larger buffers save wake-ups, smaller ones work too.
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-    error = send_link(a, b, ends[0]);
+    error = send_link(a, b, link_no, ends[0]);
     if (error == 0)
-        error = send_link(b, a, ends[1]);
+        error = send_link(b, a, link_no, ends[1]);
     close(ends[0]);
     close(ends[1]);
     return error;
@@ -102,8 +105,11 @@ static void connect_pair(struct links *l, size_t a, size_t b)
 {
     const struct child *one = &l->children[a];
     const struct child *other = &l->children[b];
-    int error = link_pair(one, other);
+    uint32_t link_no = l->link_nos[a][b] + 1;
+    int error = link_pair(one, other, link_no);
 
+    l->link_nos[a][b] = link_no;
+    l->link_nos[b][a] = link_no;
     if (error != 0 && error != l->missing[a][b]) {
         log_warn("roles cannot be linked, trying again until they are",
                  "role=%s index=%u neighbour=%s neighbour_index=%u reason=%s",
@@ -146,24 +152,47 @@ void links_connect(struct links *l, struct child *c)
     }
 }
 
-void links_lost(struct links *l, struct child *c, enum role_kind kind,
-                unsigned index)
+void links_lost(struct links *l, struct child *c,
+                const struct control_message *m)
 {
+    size_t me = number_of(l, c);
+
     for (size_t i = 0; i < *l->n_children; i++) {
         struct child *other = &l->children[i];
 
-        if (other->kind != kind || other->index != index || !other->is_alive ||
-            !are_neighbours(c, other))
-            continue;
-        log_warn("a link did not arrive", "role=%s index=%u",
-                 role_name(c->kind), c->index);
-        set_missing(l, number_of(l, c), i, EMFILE);
+        if (other->kind != (enum role_kind)m->kind ||
+            other->index != m->index || !other->is_alive ||
+            !are_neighbours(c, other) || l->link_nos[me][i] != m->link_no)
+            continue; // or there is a newer one
+        // It may just be the first to see that its neighbour has died.
+        if (m->error != ENOTCONN) {
+            log_warn("a link did not arrive", "role=%s index=%u reason=%s",
+                     role_name(c->kind), c->index,
+                     log_quote(str_of(strerror(m->error))));
+        }
+        set_missing(l, me, i, m->error != 0 ? m->error : ENOTCONN);
         await_retry(l);
     }
 }
 
-void links_forget(struct links *l, const struct child *c)
+void links_ended(struct links *l, const struct child *c,
+                 const struct death *death)
 {
-    for (size_t i = 0; i < *l->n_children; i++)
+    struct control_message m = { .type = CONTROL_ENDED,
+                                 .kind = c->kind,
+                                 .index = c->index,
+                                 .is_own = death->is_own,
+                                 .blamed = death->blamed };
+
+    for (size_t i = 0; i < *l->n_children; i++) {
+        const struct child *other = &l->children[i];
+
         set_missing(l, number_of(l, c), i, 0);
+        // A new link says as much to one that does not hear it.
+        if (other->is_alive && are_neighbours(c, other) &&
+            control_send(other->control_fd, &m, -1) != OK) {
+            log_warn("role does not listen", "role=%s index=%u",
+                     role_name(other->kind), other->index);
+        }
+    }
 }

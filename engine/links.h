@@ -13,6 +13,7 @@ struct links {
     struct child *children; // the supervisor's
     const size_t *n_children;
     int missing[CHILDREN_MAX][CHILDREN_MAX]; // errno; 0: linked, or no pair
+    uint32_t link_nos[CHILDREN_MAX][CHILDREN_MAX]; // of the newest
     uv_timer_t retry;
 };
 
@@ -24,11 +25,13 @@ void links_init(struct links *l, uv_loop_t *loop, struct child *children,
 // so meanwhile.
 void links_connect(struct links *l, struct child *c);
 
-// A child has no link to this neighbour: its end did not arrive.
-void links_lost(struct links *l, struct child *c, enum role_kind kind,
-                unsigned index);
+// A child says which link it has not: its end did not arrive, or is closed.
+void links_lost(struct links *l, struct child *c,
+                const struct control_message *m);
 
-// It has died: whatever was missing of it comes with its next start.
-void links_forget(struct links *l, const struct child *c);
+// It has died: its neighbours are told; whatever was missing of it comes with
+// its next start.
+void links_ended(struct links *l, const struct child *c,
+                 const struct death *death);
 
 #endif

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "engine/dispatch.h"
+#include "engine/questions.h"
 #include "engine/reopen.h"
 
 // Of a hook's newest pings, so many are searched for one to send again.
@@ -50,14 +51,6 @@ static void send_answer(struct dispatcher *d, const struct manual *m)
         answer_pack(chan_begin(d->api), &too_big);
         chan_end_small(d->api);
     }
-}
-
-static void answer_now(struct dispatcher *d, const struct ask *ask,
-                       enum err err)
-{
-    const struct answer answer = { .no = ask->no, .err = err };
-
-    manual_answer_now(d, &answer);
 }
 
 void manual_answer(struct dispatcher *d, struct delivery *dv,
@@ -294,6 +287,8 @@ static enum err redeliver_event(struct search *s, struct position position)
     if (err != OK)
         return err;
     add_asker(d, dv, s->ask, &s->ask->event_id);
+    // Somebody wants to see whether it still kills.
+    blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
     send_delivery(d, dv);
     return OK;
 }
@@ -353,7 +348,7 @@ static enum err tell_status(struct dispatcher *d, const struct ask *ask)
     return OK;
 }
 
-static enum err start(struct dispatcher *d, const struct ask *ask)
+enum err manual_start(struct dispatcher *d, const struct ask *ask)
 {
     struct search search = { .d = d, .ask = ask };
     struct followed *f;
@@ -366,6 +361,8 @@ static enum err start(struct dispatcher *d, const struct ask *ask)
         return ERR_FULL;
     if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)
         return ERR_BUSY;
+    if (aside_blocks(d))
+        return ERR_AGAIN;
     f = followed_find(d, ask->hook_no);
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
@@ -379,54 +376,4 @@ static enum err start(struct dispatcher *d, const struct ask *ask)
         return redeliver(&search);
     ping(&search);
     return OK;
-}
-
-static void on_frame(void *data, struct str frame)
-{
-    struct dispatcher *d = data;
-    struct unpack u = unpack_of(frame);
-    uint64_t type = unpack_u64(&u);
-    struct ask ask;
-    enum err err;
-
-    dispatcher_look_again(d); // the hook may be a second old
-    if (type == FRAME_HINT)
-        return;
-    if (ask_unpack(frame, &ask) != OK) {
-        log_warn("question not understood", "bytes=%zu", frame.n_bytes);
-        return;
-    }
-    if (ask.what == ASK_REPLAY || ask.what == ASK_CANCEL_REPLAY) {
-        replays_on_ask(d, &ask);
-        return;
-    }
-    if (ask.what == ASK_DISCARD) {
-        discard_on_ask(d, &ask);
-        return;
-    }
-    if (ask.what == ASK_EXPLAIN) {
-        explain_on_ask(d, &ask);
-        return;
-    }
-    err = start(d, &ask);
-    if (err != OK)
-        answer_now(d, &ask, err);
-}
-
-static void on_closed(void *data)
-{
-    struct dispatcher *d = data;
-
-    d->api = NULL; // the supervisor brings a new link
-}
-
-void manual_on_link(struct dispatcher *d, int fd)
-{
-    if (d->api != NULL)
-        chan_close(d->api);
-    d->n_apis++;
-    d->api = role_open_chan(d->role, ROLE_API, fd,
-                            &(struct chan_handlers){ .on_frame = on_frame,
-                                                     .on_closed = on_closed,
-                                                     .data = d });
 }

@@ -19,6 +19,7 @@ void order_pack(struct buf *frame, const struct order *order)
     pack_str(frame, order->client_cert);
     pack_str(frame, order->client_key);
     pack_bool(frame, order->is_get);
+    pack_bool(frame, order->is_alone);
 }
 
 enum err order_unpack(struct str frame, struct order *out)
@@ -36,6 +37,7 @@ enum err order_unpack(struct str frame, struct order *out)
     out->client_cert = unpack_str(&u);
     out->client_key = unpack_str(&u);
     out->is_get = unpack_bool(&u);
+    out->is_alone = unpack_bool(&u);
     if (out->headers.n_bytes > 0 &&
         out->headers.at[out->headers.n_bytes - 1] != '\0')
         return ERR_CORRUPT;

@@ -27,6 +27,7 @@ struct order {
     struct str client_cert; // PEM, for receivers that want one; empty: none
     struct str client_key;  // PEM, of client_cert
     bool is_get;            // a GET without a body instead of a POST
+    bool is_alone;          // senders died with it: nothing else beside it
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
 };

@@ -14,6 +14,7 @@
 
 #include "common/ask.h"
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/crypto.h"
 #include "common/emit.h"
 #include "common/log.h"
@@ -133,6 +134,17 @@ static bool on_outbox(void *data, const struct event *event)
                                .env = event->env,
                                .payload = event->payload };
 
+    if (blame_deaths(BLAME_OWN, get_be64(event->id.bytes),
+                     get_be64(event->id.bytes + 8)) >= BLAME_ASIDE) {
+        log_warn("the dispatcher died three times with an event of the "
+                 "engine's own, which is dropped",
+                 "");
+        change_outbox_del(d->filling, &event->id);
+        settle_touch(d);
+        return true;
+    }
+    blame_begin(BLAME_OWN, get_be64(event->id.bytes),
+                get_be64(event->id.bytes + 8));
     emit_pack(chan_begin(d->ingest), &emit);
     if (chan_end(d->ingest) != OK) { // it would stay for ever
         log_warn("event of the engine is too large, dropped", "bytes=%zu",
@@ -147,11 +159,15 @@ static bool on_outbox(void *data, const struct event *event)
 
 void outbox_send(struct dispatcher *d)
 {
+    struct blamed before;
+
     if (!d->has_outbox || d->n_outbox > 0 || d->ingest == NULL ||
         d->is_draining)
         return;
+    before = blame_begin(BLAME_NOTHING, 0, 0); // each is noted by itself
     if (shard_outbox_read(d->shard, IN_WORK_MAX, on_outbox, d) != OK)
         log_fatal("outbox cannot be read", "");
+    blame_end(before);
     // What is said and not committed yet is looked for after the commit.
     if (d->n_outbox == 0 && change_n(d->filling) == 0)
         d->has_outbox = shard_is_committing(d->shard);

@@ -63,7 +63,7 @@ void pump_ready(struct followed *f)
     struct dispatcher *d = f->dispatcher;
     struct sender_link *link;
 
-    if (f->is_ready || !has_work(f))
+    if (f->is_ready || f->is_aside || !has_work(f))
         return;
     if (followed_is_active(f) && !is_its_time(f))
         return;
@@ -229,28 +229,45 @@ static struct delivery *next_delivery(struct followed *f)
     return dv;
 }
 
+static void take_turn(struct sender_link *link, struct followed *f)
+{
+    struct dispatcher *d = link->dispatcher;
+    struct delivery *dv;
+
+    if (!followed_is_active(f)) {
+        cancel_slice(d, f);
+        return;
+    }
+    if (!is_its_time(f) || !has_place(link, f))
+        return;
+    dv = next_delivery(f);
+    if (dv != NULL && aside_admits(d, dv)) {
+        pace_sent(&f->pace, &f->limits, clock_mono_us());
+        send_delivery(d, dv);
+    }
+    pump_ready(f);
+}
+
+void pump_turn(struct followed *f)
+{
+    struct sender_link *link;
+
+    if (!f->is_ready)
+        f->sender = f->wanted_sender;
+    link = &f->dispatcher->senders[f->sender];
+    if (link->chan != NULL && pump_may_send(link->dispatcher) && !f->is_aside)
+        take_turn(link, f);
+}
+
 void pump_sender(struct sender_link *link)
 {
     struct dispatcher *d = link->dispatcher;
 
+    aside_look(d);
     while (link->ring_first != NULL && link->chan != NULL &&
-           link->n_sent < d->config->max_inflight && pump_may_send(d)) {
-        struct followed *f = take_ready(link);
-        struct delivery *dv;
-
-        if (!followed_is_active(f)) {
-            cancel_slice(d, f);
-            continue;
-        }
-        if (!is_its_time(f) || !has_place(link, f))
-            continue;
-        dv = next_delivery(f);
-        if (dv != NULL) {
-            pace_sent(&f->pace, &f->limits, clock_mono_us());
-            send_delivery(d, dv);
-        }
-        pump_ready(f);
-    }
+           link->n_sent < d->config->max_inflight && pump_may_send(d) &&
+           !aside_blocks(d))
+        take_turn(link, take_ready(link));
 }
 
 void pump_all(struct dispatcher *d)

@@ -16,7 +16,6 @@
 #include "common/metrics.h"
 #include "engine/dispatch.h"
 
-#define BATCH_EVENTS  128
 #define POLL_MS       100 // a lost hint costs this much
 #define PAUSE_LOOK_MS 5
 // Less than the pump's, which shall not wait for us.
@@ -75,10 +74,13 @@ static bool on_event(void *data, const struct event *event)
 {
     struct batch *batch = data;
     struct dispatcher *d = batch->d;
+    uint64_t position = get_be64(event->position.bytes);
 
     batch->event = event;
+    blame_begin(BLAME_EVENT, 0, position);
     due_saw_ms(d, event->accepted_at_us / 1000);
     match_event(d->index, event, on_match, batch);
+    blame_begin(BLAME_EVENT, 0, position + 1); // the next, while it is decoded
     return d->n_fresh < WAITING_MAX &&
            change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;
 }
@@ -119,11 +121,19 @@ static void read_batch(struct dispatcher *d)
 {
     struct batch batch = { .d = d };
     struct event_scan scan = { .after = d->read_to, .max = BATCH_EVENTS };
+    struct blamed before;
     uint64_t n_read;
 
+    if (!aside_limit_scan(d, &scan)) {
+        uv_idle_stop(&d->read_more); // the poll looks again
+        return;
+    }
+    before = blame_begin(BLAME_EVENT, 0, get_be64(scan.after.bytes) + 1);
     if (event_view_scan(d->events, &scan, on_event, &batch) != OK)
         log_fatal("event log cannot be read", "");
+    blame_end(before);
     d->read_to = scan.last;
+    aside_scanned(d);
     n_read = get_be64(scan.last.bytes) - get_be64(scan.after.bytes);
     if (n_read == 0) {
         uv_idle_stop(&d->read_more); // the end of the log

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/log.h"
 #include "engine/reopen.h"
 
@@ -286,12 +287,26 @@ static void finish(struct running *r)
     replays_end(r, REPLAY_DONE);
 }
 
+static bool is_killer(const struct running *r)
+{
+    const uint8_t *id = r->record.id.bytes;
+
+    if (blame_deaths(BLAME_REPLAY, get_be64(id), get_be64(id + 8)) <
+        BLAME_ASIDE)
+        return false;
+    log_warn("the dispatcher died three times with a replay: it is cancelled",
+             "hook=%" PRIu64, r->record.hook_no);
+    return true;
+}
+
 static void send_some(struct dispatcher *d, struct running *r)
 {
     struct followed *f = followed_find(d, r->record.hook_no);
     double *tokens;
 
-    if (f == NULL || f->hook == NULL) {
+    if (f != NULL && f->is_aside)
+        return; // what there is of it waits
+    if (is_killer(r) || f == NULL || f->hook == NULL) {
         replays_end(r, REPLAY_CANCELLED);
         return;
     }
@@ -301,8 +316,18 @@ static void send_some(struct dispatcher *d, struct running *r)
         source_read(d, r, f);
     tokens = tokens_of(d, r);
     while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
+        const struct candidate *c = &r->ahead[r->i_ahead];
+        enum turn turn = aside_of_replay(d, f->no, c->position);
+
+        if (turn == TURN_LATER)
+            break;
+        r->i_ahead++;
+        if (turn == TURN_NEVER) {
+            count(r, DELIVERY_CANCELLED);
+            continue;
+        }
         *tokens -= 1;
-        send_one(d, r, f, &r->ahead[r->i_ahead++]);
+        send_one(d, r, f, c);
     }
     if (is_done(r))
         finish(r);
@@ -353,8 +378,14 @@ void replays_pump(struct dispatcher *d)
     while (d->replays != NULL && clock_mono_us() < until_us) {
         struct running *r = d->replays;
 
-        if (r->record.state == REPLAY_RUNNING)
+        if (r->record.state == REPLAY_RUNNING) {
+            const uint8_t *id = r->record.id.bytes;
+            struct blamed before =
+                blame_begin(BLAME_REPLAY, get_be64(id), get_be64(id + 8));
+
             send_some(d, r);
+            blame_end(before);
+        }
         has_news = has_news || r->is_dirty;
         rotate(d);
         if (r == last)

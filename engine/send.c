@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -111,6 +112,7 @@ static enum err put_order(struct dispatcher *d, const struct slot *s,
         .client_cert = hook->client_cert,
         .client_key = hook->client_key,
         .is_get = rendered->is_get,
+        .is_alone = s->delivery->n_crashes >= BLAME_ALONE,
         .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
                                   ? d->config->connect_timeout_ms
                                   : timeout_ms,
@@ -135,6 +137,8 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     const struct hook *hook = dv->hook->hook;
     struct slot *s = slot_take(d, dv);
     struct rendered rendered;
+    struct blamed before =
+        blame_begin(BLAME_DELIVERY, dv->hook->no, get_be64(dv->position.bytes));
     enum err err = render(d->renderer, hook, event, &rendered);
 
     if (dv->has_body)
@@ -155,6 +159,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     } else if (put_order(d, s, &rendered) != OK) {
         settle_unsent(d, s, STR("the request is larger than a sender takes"));
     }
+    blame_end(before);
 }
 
 struct sending {
@@ -175,23 +180,64 @@ static bool on_event_to_send(void *data, const struct event *event)
     return false;
 }
 
-void send_delivery(struct dispatcher *d, struct delivery *dv)
+// What the history wants to know, and no body.
+static bool on_event_aside(void *data, const struct event *event)
+{
+    struct sending *sending = data;
+    struct dispatcher *d = sending->d;
+    const struct hook *hook = sending->dv->hook->hook;
+    struct slot *s;
+
+    sending->is_foreign = !scope_holds(&hook->scope, event);
+    if (sending->is_foreign)
+        return false;
+    s = slot_take(d, sending->dv);
+    s->accepted_at_us = event->accepted_at_us;
+    s->event_id = event->id;
+    s->org_no = queue_org_no(hook->scope.family, hook->scope.org);
+    set_text(&s->kind, event->kind);
+    set_text(&s->url, hook->url);
+    buf_reset(&s->headers);
+    buf_reset(&s->body);
+    settle_aside(d, s,
+                 STR("the dispatcher died three times with this "
+                     "delivery, so it is set aside"));
+    return false;
+}
+
+static void with_event(struct dispatcher *d, struct delivery *dv,
+                       event_visit visit)
 {
     struct sending sending = { .d = d, .dv = dv };
-    enum err err =
-        event_view_get(d->events, dv->position, on_event_to_send, &sending);
+    struct blamed before =
+        blame_begin(BLAME_DELIVERY, dv->hook->no, get_be64(dv->position.bytes));
+    enum err err = event_view_get(d->events, dv->position, visit, &sending);
 
     if (sending.is_foreign)
         err = ERR_CORRUPT; // a page of the event log in another's place
-    if (err == OK)
-        return;
-    log_warn(
-        sending.is_foreign
-            ? "an event of somebody else lies where this hook's was; it is "
-              "not sent, its delivery is cancelled; run posthorn verify"
-            : "event cannot be read, its delivery is cancelled",
-        "hook=%" PRIu64 " reason=%s", dv->hook->no,
-        log_quote(str_of(err_str(err))));
-    change_count(d->filling, COUNT_DAMAGED, 1);
-    settle_cancel(d, dv, STR("the event cannot be read"));
+    if (err != OK) {
+        log_warn(
+            sending.is_foreign
+                ? "an event of somebody else lies where this hook's was; it is "
+                  "not sent, its delivery is cancelled; run posthorn verify"
+                : "event cannot be read, its delivery is cancelled",
+            "hook=%" PRIu64 " reason=%s", dv->hook->no,
+            log_quote(str_of(err_str(err))));
+        change_count(d->filling, COUNT_DAMAGED, 1);
+        settle_cancel(d, dv, STR("the event cannot be read"));
+    }
+    blame_end(before);
+}
+
+void send_delivery(struct dispatcher *d, struct delivery *dv)
+{
+    with_event(d, dv, on_event_to_send);
+}
+
+void send_aside(struct dispatcher *d, struct delivery *dv)
+{
+    log_warn("the dispatcher died three times with a delivery: it is set aside",
+             "hook=%" PRIu64 " position=%" PRIu64, dv->hook->no,
+             get_be64(dv->position.bytes));
+    with_event(d, dv, on_event_aside);
 }

@@ -1,9 +1,14 @@
 // sender.c — the sender process: an order in, one HTTP attempt, an outcome out.
 //
+// An order that senders have died with is alone: it waits until nothing is in
+// flight, and all that come after it wait until it has ended.
+//
 // It knows nothing of hooks, queues or secrets. If a dispatcher goes away, its
 // attempts run to their end and their outcomes are dropped: the dispatcher
 // that comes back sends those deliveries again.
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -34,6 +39,15 @@ struct peer {
     struct chan *chan;   // NULL: gone
 };
 
+// An order that waits.
+struct held {
+    struct held *next;
+    unsigned dispatcher;
+    unsigned generation;
+    size_t n_bytes;
+    char frame[];
+};
+
 struct sender {
     struct role *role;
     struct transfers *transfers;
@@ -42,6 +56,8 @@ struct sender {
     size_t n_routes;
     size_t *free_routes;
     size_t n_free_routes;
+    struct held *held_first, *held_last;
+    bool is_alone; // what is in flight
     bool is_draining;
 };
 
@@ -63,9 +79,12 @@ static void leave_if_drained(struct sender *s)
 {
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
                   (int64_t)transfers_n_inflight(s->transfers));
-    if (s->is_draining && transfers_n_inflight(s->transfers) == 0)
+    if (s->is_draining && transfers_n_inflight(s->transfers) == 0 &&
+        s->held_first == NULL)
         role_done(s->role);
 }
+
+static void release(struct sender *s);
 
 static void on_done(void *data, const struct outcome *outcome)
 {
@@ -73,6 +92,8 @@ static void on_done(void *data, const struct outcome *outcome)
     struct route route = s->routes[outcome->no];
     struct peer *p = &s->peers[route.dispatcher];
     struct outcome back = *outcome;
+    struct blamed before =
+        blame_begin(BLAME_ORDER, route.dispatcher, route.order_no);
 
     s->free_routes[s->n_free_routes++] = outcome->no;
     metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, outcome->timing.total_us);
@@ -81,7 +102,78 @@ static void on_done(void *data, const struct outcome *outcome)
         outcome_pack(chan_begin(p->chan), &back);
         chan_end_small(p->chan); // what it holds is capped (order.h)
     }
+    if (s->is_alone) {
+        s->is_alone = false;
+        before = (struct blamed){ BLAME_NOTHING, 0, 0 };
+    }
+    blame_end(before);
+    release(s);
     leave_if_drained(s);
+}
+
+// The note of one that is alone stays until it has ended.
+static void start(struct peer *p, struct order *order)
+{
+    struct sender *s = p->sender;
+    struct blamed before = blame_begin(BLAME_ORDER, p->index, order->no);
+    size_t route = route_take(s);
+
+    s->routes[route] = (struct route){ .order_no = order->no,
+                                       .dispatcher = p->index,
+                                       .generation = p->generation };
+    s->is_alone = order->is_alone;
+    order->no = route;
+    transfers_start(s->transfers, order);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
+                  (int64_t)transfers_n_inflight(s->transfers));
+    if (!order->is_alone)
+        blame_end(before);
+}
+
+static bool must_wait(const struct sender *s, const struct order *order)
+{
+    return s->is_alone ||
+           (order->is_alone && transfers_n_inflight(s->transfers) > 0);
+}
+
+static void hold(const struct peer *p, struct str frame)
+{
+    struct sender *s = p->sender;
+    struct held *h = xmalloc(sizeof(*h) + frame.n_bytes);
+
+    h->next = NULL;
+    h->dispatcher = p->index;
+    h->generation = p->generation;
+    h->n_bytes = frame.n_bytes;
+    memcpy(h->frame, frame.at, frame.n_bytes);
+    if (s->held_last != NULL) {
+        s->held_last->next = h;
+    } else {
+        s->held_first = h;
+    }
+    s->held_last = h;
+}
+
+// Starts those that need not wait any more, in their order.
+static void release(struct sender *s)
+{
+    while (s->held_first != NULL) {
+        struct held *h = s->held_first;
+        struct peer *p = &s->peers[h->dispatcher];
+        bool is_wanted = p->chan != NULL && p->generation == h->generation;
+        struct order order;
+
+        if (is_wanted &&
+            order_unpack((struct str){ h->frame, h->n_bytes }, &order) == OK) {
+            if (must_wait(s, &order))
+                return;
+            start(p, &order);
+        }
+        s->held_first = h->next;
+        if (s->held_first == NULL)
+            s->held_last = NULL;
+        free(h);
+    }
 }
 
 static void on_frame(void *data, struct str frame)
@@ -89,21 +181,15 @@ static void on_frame(void *data, struct str frame)
     struct peer *p = data;
     struct sender *s = p->sender;
     struct order order;
-    size_t route;
 
     if (order_unpack(frame, &order) != OK) {
         log_warn("order not understood", "dispatcher=%u bytes=%zu", p->index,
                  frame.n_bytes);
-        return;
+    } else if (s->held_first != NULL || must_wait(s, &order)) {
+        hold(p, frame);
+    } else {
+        start(p, &order);
     }
-    route = route_take(s);
-    s->routes[route] = (struct route){ .order_no = order.no,
-                                       .dispatcher = p->index,
-                                       .generation = p->generation };
-    order.no = route;
-    transfers_start(s->transfers, &order);
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
-                  (int64_t)transfers_n_inflight(s->transfers));
 }
 
 static void on_peer_closed(void *data)

@@ -237,6 +237,7 @@ static struct verdict decide(struct dispatcher *d, const struct slot *s,
                              const struct outcome *o)
 {
     const struct followed *f = s->delivery->hook;
+    const struct verdict aside = { .kind = VERDICT_DEAD, .error = o->error };
     const struct attempt_end end = {
         .error = error_of(f, o),
         .is_ours = o->is_ours,
@@ -253,7 +254,7 @@ static struct verdict decide(struct dispatcher *d, const struct slot *s,
         .overload_wait_ms = d->config->overload_wait_ms,
     };
 
-    return retry_decide(&end, &policy);
+    return s->delivery->is_aside ? aside : retry_decide(&end, &policy);
 }
 
 // What the attempt says about the receiver.
@@ -338,8 +339,7 @@ static void put_error(struct attempt *attempt, const struct outcome *o,
     attempt->error_message = (struct str){ status, (size_t)n };
 }
 
-static void settle(struct dispatcher *d, struct slot *s,
-                   const struct outcome *o)
+void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
 {
     struct delivery *dv = s->delivery;
     struct followed *f = dv->hook;
@@ -359,7 +359,11 @@ static void settle(struct dispatcher *d, struct slot *s,
     }
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
-    hear(d, s, o, &verdict);
+    if (dv->is_aside) {
+        pace_lost(&f->pace); // it says nothing about the receiver
+    } else {
+        hear(d, s, o, &verdict);
+    }
     if (dv->is_replaying)
         manual_take_back(d, dv);
     if (dv->past == PAST_NONE) {
@@ -380,6 +384,8 @@ static void settle(struct dispatcher *d, struct slot *s,
     if (dv->manual != NULL)
         manual_answer(d, dv, attempt.started_at_us);
     slot_free(d, s);
+    if (!dv->is_aside)
+        aside_survived(d, dv);
     if (attempt.state != DELIVERY_RETRYING || dv->past != PAST_NONE) {
         leave(d, dv);
     } else if (followed_is_ordered(f)) {
@@ -396,13 +402,17 @@ void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
 {
     uint64_t index = outcome->no & UINT32_MAX;
     struct slot *s = &d->slots[index < d->n_slots ? index : 0];
+    struct blamed before;
 
     if (index >= d->n_slots || s->delivery == NULL ||
         s->generation != outcome->no >> 32) {
         log_warn("outcome of no attempt", "no=%" PRIu64, outcome->no);
         return;
     }
+    before = blame_begin(BLAME_DELIVERY, s->delivery->hook->no,
+                         get_be64(s->delivery->position.bytes));
     settle(d, s, outcome);
+    blame_end(before);
 }
 
 void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)
@@ -415,38 +425,6 @@ void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)
     };
 
     settle(d, s, &o);
-}
-
-void settle_crash(struct dispatcher *d, struct slot *s)
-{
-    struct delivery *dv = s->delivery;
-    struct outcome o = {
-        .error = ERROR_PROTOCOL,
-        .error_message = STR("the sender process died with this delivery"),
-        .started_at_us = clock_now_us(),
-    };
-
-    dv->n_crashes++;
-    if (dv->n_crashes >= CRASHES_MAX)
-        dv->n_attempts = dv->n_before + (uint32_t)d->config->n_retries;
-    if (dv->n_crashes >= CRASHES_MAX || dv->past != PAST_NONE) {
-        settle(d, s, &o);
-        return;
-    }
-    pace_lost(&dv->hook->pace);
-    slot_free(d, s);
-    if (dv->is_replaying)
-        replays_settled(d, dv, DELIVERY_RETRYING);
-    if (followed_is_paused(dv->hook))
-        manual_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
-    pump_return(d, dv);
-    if (dv->has_row) { // the same row, also if the hook has an order since
-        struct due_row row = row_of(dv, dv->due_at_ms);
-
-        row.due_at_ms = dv->due_at_ms;
-        change_due_put(d->filling, &row);
-        settle_touch(d);
-    }
 }
 
 void settle_cancel(struct dispatcher *d, struct delivery *dv, struct str reason)
@@ -525,6 +503,7 @@ static void on_committed(void *data, enum err err)
     shard_change_reset(d->committing);
     manual_send_answers(d, OK);
     drop_settled(d);
+    aside_committed(d);
     wake_hooks(d);
     if (d->is_final_commit) {
         role_done(d->role);

@@ -98,7 +98,7 @@ static void on_message(struct child *c, const struct control_message *m)
     if (m->type == CONTROL_READY)
         judge_readiness(s);
     if (m->type == CONTROL_NO_LINK)
-        links_lost(&s->links, c, (enum role_kind)m->kind, m->index);
+        links_lost(&s->links, c, m);
 }
 
 // Later on the other roles are of use, and this one may be again: not all that is
@@ -116,7 +116,8 @@ static void on_damage(struct supervisor *s)
     }
 }
 
-static void on_ended(struct child *c, int64_t status, int signum)
+static void on_ended(struct child *c, int64_t status, int signum,
+                     const struct death *death)
 {
     struct supervisor *s = supervisor_of(c);
 
@@ -124,7 +125,7 @@ static void on_ended(struct child *c, int64_t status, int signum)
         s->exit_status = status != 0 || signum != 0 ? 1 : 0;
         return;
     }
-    links_forget(&s->links, c);
+    links_ended(&s->links, c, death);
     judge_readiness(s);
     if (status == EXIT_DAMAGED)
         on_damage(s);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/blame.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/str.h"
@@ -62,7 +63,8 @@ struct append {
     // not in their place any more. ERR_IO: the log is broken; the process should
     // end. On any error but ERR_LOST nothing of it is stored.
     void (*done)(struct append *a, enum err err);
-    void *data;     // for the caller
+    void *data;           // for the caller
+    struct blamed blamed; // what the worker notes while it works on it
     int64_t now_us; // UTC epoch; of the 24 h for which ids and keys are known;
                     // 0: when the events were accepted
     size_t fault;   // out, with ERR_CONFLICT: index into `events`

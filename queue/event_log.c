@@ -148,7 +148,11 @@ static enum err put_batch(struct event_log *log)
     if (err != OK)
         return err;
     for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
+        struct blamed before = blame_begin((enum blame_kind)a->blamed.kind,
+                                           a->blamed.a, a->blamed.b);
+
         a->err = put_request(log, txn, a);
+        blame_end(before);
         if (a->err != ERR_CONFLICT)
             err = a->err;
     }

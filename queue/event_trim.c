@@ -200,6 +200,9 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         // To remove it would free the pages of another one.
         if (!store_value_is_in_place(log->store, val))
             continue;
+        blame_begin(BLAME_EVENT, 0, position_number(at));
+        if (blame_deaths(BLAME_EVENT, 0, position_number(at)) >= BLAME_ASIDE)
+            continue; // it stays
         is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(log, cursor, e.accepted_at_us) >= before_us)
@@ -208,6 +211,7 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
             remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
         log->n_trimmed++;
     }
+    blame_begin(BLAME_NOTHING, 0, 0);
     mdb_cursor_close(cursor);
     if (log->n_trimmed < log->trim_max)
         log->trim_from = 0;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/blame.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -198,6 +199,27 @@ static void forget_handovers(struct shard_state *state)
     state->n_handovers = n;
 }
 
+// Which delivery a step is about, as far as its key tells.
+static struct blamed record_of(const struct change_step *step)
+{
+    const uint8_t *key = (const uint8_t *)step->key.at;
+    struct blamed record = { BLAME_NOTHING, 0, 0 };
+    size_t position_at = 8;
+
+    if (step->op == CHANGE_DUE_PUT || step->op == CHANGE_DUE_DEL) {
+        position_at = 16;
+    } else if (step->op != CHANGE_DEAD_PUT && step->op != CHANGE_DEAD_DEL &&
+               step->op != CHANGE_ATTEMPT) {
+        return record;
+    }
+    if (step->key.n_bytes < position_at + 8)
+        return record;
+    record.kind = BLAME_DELIVERY;
+    record.a = get_be64(key);
+    record.b = get_be64(key + position_at);
+    return record;
+}
+
 static enum err apply(struct shard *s, MDB_txn *txn)
 {
     struct change_step step;
@@ -206,8 +228,11 @@ static enum err apply(struct shard *s, MDB_txn *txn)
     enum err err = OK;
 
     s->fresh = s->state;
-    while (err == OK && change_next(s->change, &at, &step))
+    while (err == OK && change_next(s->change, &at, &step)) {
+        blame_end(record_of(&step));
         err = apply_step(s, txn, &needed, &step);
+    }
+    blame_begin(BLAME_NOTHING, 0, 0);
     if (err == OK)
         err = needed_flush(s->store, txn, &needed);
     if (err != OK)

@@ -1,19 +1,29 @@
 // faults.c — what goes wrong in a process when a test wants it to.
 //
 // Linked into an engine of its own (posthorn-faulty), in front of functions of
-// the engine (ld --wrap): the program is as always but for these. Events say
-// by their kind where a process dies of them or spins, such as "crash.match".
+// the engine (ld --wrap): the program is as always but for these. Records say
+// where a process dies of them or spins: events by their kind, such as
+// "crash.match", hooks by their display name or URL, requests by their body.
 //
 // While the file that FAULTY_DISK names is there, commits wait: a disk that
-// hangs.
+// hangs. While the one that FAULTY_CALM names is there, nothing dies. With
+// FAULTY_WATCHDOG_S, the watchdog looks that often.
 
 #include <lmdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "api/server.h"
+#include "engine/dispatch.h"
+#include "engine/intake.h"
 #include "engine/match.h"
+#include "engine/render.h"
+#include "engine/transfer_private.h"
+#include "queue/event_keys.h"
 
 #define DISK_LOOK_US 5000
 
@@ -26,7 +36,44 @@ size_t __real_match_event(const struct match_index *index,
 size_t __wrap_match_event(const struct match_index *index,
                           const struct event *event, match_visit visit,
                           void *data);
+void __real_match_index_put(struct match_index *index, const struct hook *hook,
+                            void *runtime);
+void __wrap_match_index_put(struct match_index *index, const struct hook *hook,
+                            void *runtime);
+enum err __real_render(struct renderer *r, const struct hook *hook,
+                       const struct event *event, struct rendered *out);
+enum err __wrap_render(struct renderer *r, const struct hook *hook,
+                       const struct event *event, struct rendered *out);
+void __real_tally_note(struct dispatcher *d, const struct attempt *attempt);
+void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt);
+enum err __real_event_keys_check(struct store *s, MDB_txn *txn,
+                                 struct append *a);
+enum err __wrap_event_keys_check(struct store *s, MDB_txn *txn,
+                                 struct append *a);
+enum err __real_intake_event(const struct intake *in, struct str text,
+                             struct arena *arena, struct new_event *out,
+                             struct buf *why);
+enum err __wrap_intake_event(const struct intake *in, struct str text,
+                             struct arena *arena, struct new_event *out,
+                             struct buf *why);
+bool __real_call_json(struct call *c, struct json **out);
+bool __wrap_call_json(struct call *c, struct json **out);
+void __real_transfers_start(struct transfers *ts, const struct order *order);
+void __wrap_transfers_start(struct transfers *ts, const struct order *order);
+struct outcome __real_transfer_outcome(const struct transfer *t, CURLcode code);
+struct outcome __wrap_transfer_outcome(const struct transfer *t, CURLcode code);
+int __real_setitimer(__itimer_which_t which, const struct itimerval *value,
+                     struct itimerval *old);
+int __wrap_setitimer(__itimer_which_t which, const struct itimerval *value,
+                     struct itimerval *old);
 // NOLINTEND(bugprone-reserved-identifier)
+
+static bool is_there(const char *variable)
+{
+    const char *path = getenv(variable);
+
+    return path != NULL && access(path, F_OK) == 0;
+}
 
 static void spin(void)
 {
@@ -36,25 +83,110 @@ static void spin(void)
     }
 }
 
-static bool is_at(const struct event *event, const char *where)
+static bool has(struct str text, const char *what)
 {
-    return str_eq(event->kind, str_of(where));
+    return text.n_bytes > 0 &&
+           memmem(text.at, text.n_bytes, what, strlen(what)) != NULL;
 }
+
+static void die_if(bool is_so)
+{
+    if (is_so && !is_there("FAULTY_CALM"))
+        abort();
+}
+
+// --- the disk ---
 
 int __wrap_mdb_txn_commit(MDB_txn *txn)
 {
-    const char *path = getenv("FAULTY_DISK");
-
-    while (path != NULL && access(path, F_OK) == 0)
+    while (is_there("FAULTY_DISK"))
         usleep(DISK_LOOK_US);
     return __real_mdb_txn_commit(txn);
 }
+
+// --- the dispatcher ---
 
 size_t __wrap_match_event(const struct match_index *index,
                           const struct event *event, match_visit visit,
                           void *data)
 {
-    if (is_at(event, "spin.match"))
+    die_if(has(event->kind, "crash.match"));
+    if (has(event->kind, "spin.match"))
         spin();
     return __real_match_event(index, event, visit, data);
+}
+
+void __wrap_match_index_put(struct match_index *index, const struct hook *hook,
+                            void *runtime)
+{
+    die_if(has(hook->display_name, "crash hook"));
+    __real_match_index_put(index, hook, runtime);
+}
+
+enum err __wrap_render(struct renderer *r, const struct hook *hook,
+                       const struct event *event, struct rendered *out)
+{
+    die_if(has(event->kind, "crash.send"));
+    return __real_render(r, hook, event, out);
+}
+
+void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt)
+{
+    die_if(has(attempt->kind, "crash.settle") && attempt->response_code != 0);
+    __real_tally_note(d, attempt);
+}
+
+// --- ingest ---
+
+enum err __wrap_event_keys_check(struct store *s, MDB_txn *txn,
+                                 struct append *a)
+{
+    die_if(has(a->events[0].event.kind, "crash.append"));
+    return __real_event_keys_check(s, txn, a);
+}
+
+enum err __wrap_intake_event(const struct intake *in, struct str text,
+                             struct arena *arena, struct new_event *out,
+                             struct buf *why)
+{
+    die_if(has(text, "crash.intake"));
+    return __real_intake_event(in, text, arena, out, why);
+}
+
+// --- api ---
+
+bool __wrap_call_json(struct call *c, struct json **out)
+{
+    die_if(has(c->request->body, "crash.api"));
+    return __real_call_json(c, out);
+}
+
+// --- the sender ---
+
+void __wrap_transfers_start(struct transfers *ts, const struct order *order)
+{
+    die_if(has(order->url, "/crash-start"));
+    __real_transfers_start(ts, order);
+}
+
+// Here it is at no order in particular.
+struct outcome __wrap_transfer_outcome(const struct transfer *t, CURLcode code)
+{
+    die_if(has(buf_str(&t->copy), "/crash-outcome"));
+    return __real_transfer_outcome(t, code);
+}
+
+// --- the watchdog ---
+
+int __wrap_setitimer(__itimer_which_t which, const struct itimerval *value,
+                     struct itimerval *old)
+{
+    const char *seconds = getenv("FAULTY_WATCHDOG_S");
+    struct itimerval every = *value;
+
+    if (seconds != NULL) {
+        every.it_interval.tv_sec = strtol(seconds, NULL, 10);
+        every.it_value = every.it_interval;
+    }
+    return __real_setitimer(which, &every, old);
 }

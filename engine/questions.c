@@ -1,0 +1,94 @@
+// questions.c — what the api process asks of this dispatcher.
+//
+// Happy path: a question is read, and whoever it is for answers it, now or when
+// a commit is done.
+//
+// If it fails: a question that the process died with three times is answered
+// with that.
+
+#include "engine/questions.h"
+#include "common/ask.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "engine/dispatch.h"
+
+static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
+{
+    manual_answer_now(d, &(struct answer){ .no = ask->no, .err = err });
+}
+
+static void obey(struct dispatcher *d, const struct ask *ask)
+{
+    enum err err;
+
+    if (ask->what == ASK_REPLAY || ask->what == ASK_CANCEL_REPLAY) {
+        replays_on_ask(d, ask);
+        return;
+    }
+    if (ask->what == ASK_DISCARD) {
+        discard_on_ask(d, ask);
+        return;
+    }
+    if (ask->what == ASK_EXPLAIN) {
+        explain_on_ask(d, ask);
+        return;
+    }
+    err = manual_start(d, ask);
+    if (err != OK)
+        answer(d, ask, err);
+}
+
+// The same question may come again under another number.
+static uint64_t hash_of(const struct ask *ask)
+{
+    struct str id = { (const char *)ask->event_id.bytes,
+                      sizeof(ask->event_id.bytes) };
+
+    return hash64(ask->text,
+                  hash64(ask->event,
+                         hash64(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher *d = data;
+    struct unpack u = unpack_of(frame);
+    uint64_t type = unpack_u64(&u);
+    struct blamed before;
+    struct ask ask;
+    uint64_t hash;
+
+    dispatcher_look_again(d); // the hook may be a second old
+    if (type == FRAME_HINT)
+        return;
+    if (ask_unpack(frame, &ask) != OK) {
+        log_warn("question not understood", "bytes=%zu", frame.n_bytes);
+        return;
+    }
+    hash = hash_of(&ask);
+    if (blame_deaths(BLAME_REQUEST, hash, 0) >= BLAME_ASIDE) {
+        answer(d, &ask, ERR_CRASHED);
+        return;
+    }
+    before = blame_begin(BLAME_REQUEST, hash, 0);
+    obey(d, &ask);
+    blame_end(before);
+}
+
+static void on_closed(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->api = NULL; // the supervisor brings a new link
+}
+
+void questions_on_link(struct dispatcher *d, int fd)
+{
+    if (d->api != NULL)
+        chan_close(d->api);
+    d->n_apis++;
+    d->api = role_open_chan(d->role, ROLE_API, fd,
+                            &(struct chan_handlers){ .on_frame = on_frame,
+                                                     .on_closed = on_closed,
+                                                     .data = d });
+}
