@@ -393,10 +393,10 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_signal_init(&r->loop, &r->term);
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);
+    watchdog_start(); // a confined sender may set no timer any more
     confine(r->kind, &r->config);
     metrics_note_memory();
     pulse_beat();
-    watchdog_start();
     if (control_send(CONTROL_FD, &m, -1) != OK)
         log_fatal("the supervisor does not answer", "");
 }

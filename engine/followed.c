@@ -285,6 +285,17 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     followed_forget_if_done(f);
 }
 
+// Its record cannot be read, which is not its end: what is known of it from before
+// goes on, and if nothing is, what waits for it rests.
+static void keep_unreadable(struct dispatcher *d, uint64_t no)
+{
+    struct followed *f = followed_get(d, no);
+
+    log_warn("the record of a hook cannot be read; what waits for it rests",
+             "hook=%" PRIu64, no);
+    f->is_aside = f->hook == NULL;
+}
+
 // What waits for it goes into the index, also what came back from a sender that
 // died; it takes no memory however much there is.
 static void rest(struct followed *f)
@@ -355,7 +366,9 @@ static bool on_hook(void *data, const struct hook *hook)
     log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,
               hook->revision);
     before = blame_begin(BLAME_HOOK, hook->no, hook->revision);
-    if (hook->name.n_bytes == 0) {
+    if (hook->is_damaged) {
+        keep_unreadable(d, hook->no);
+    } else if (hook->name.n_bytes == 0) {
         forget_hook(d, hook->no);
     } else if (!aside_hook(d, hook)) {
         take_hook(d, hook);

@@ -125,7 +125,10 @@ static void ask_disable(struct dispatcher *d, const struct followed *f)
 static void want_disabled(struct dispatcher *d, struct followed *f,
                           enum hook_disabled reason)
 {
-    if (f->disable_wanted != HOOK_NOT_DISABLED || !followed_is_active(f))
+    // What a paused hook keeps is not cancelled: the next attempt after the pause
+    // tells the same again.
+    if (f->disable_wanted != HOOK_NOT_DISABLED || !followed_is_active(f) ||
+        followed_is_paused(f))
         return;
     f->disable_wanted = reason;
     d->n_disabling++;

@@ -183,6 +183,8 @@ static struct delivery *next_ordered(struct dispatcher *d, struct followed *f,
             continue;
         if (dv->not_before_ms <= now_ms) {
             stop_waiting(d, dv);
+            dv->place =
+                DELIVERY_SENT; // it stays in the line, and waits no more
             return dv;
         }
         if (dv->not_before_ms < *until_ms)

@@ -170,7 +170,7 @@ void outbox_send(struct dispatcher *d)
     blame_end(before);
     // What is said and not committed yet is looked for after the commit.
     if (d->n_outbox == 0 && change_n(d->filling) == 0)
-        d->has_outbox = shard_is_committing(d->shard);
+        d->has_outbox = settle_is_busy(d);
 }
 
 static void on_emitted(struct dispatcher *d, const struct emitted *emitted)

@@ -186,6 +186,12 @@ void pace_begin_slowly(struct pace *p, uint32_t window)
         p->window_q8 = window * ONE;
 }
 
+void pace_wait(struct pace *p, int64_t until_us)
+{
+    if (until_us > p->not_before_us)
+        p->not_before_us = until_us;
+}
+
 void pace_lost(struct pace *p)
 {
     if (p->breaker == BREAKER_PROBING)

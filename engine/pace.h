@@ -74,6 +74,9 @@ enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
 // What is known of the receiver stays, and so does an open breaker.
 void pace_begin_slowly(struct pace *p, uint32_t window);
 
+// Nothing is sent before this time (monotonic).
+void pace_wait(struct pace *p, int64_t until_us);
+
 // One in flight will never say what came of it (its sender died).
 void pace_lost(struct pace *p);
 

@@ -145,8 +145,12 @@ static void on_cancel_timer(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
 
+    struct followed *f = d->cancelling.first;
+
     d->has_cancelled = false;
     room_let_go(&d->cancelling, 1);
+    if (f != NULL)
+        followed_forget_if_done(f); // somebody else may have sent the rest
     pump_all(d);
     if (d->cancelling.first != NULL && !uv_is_active((uv_handle_t *)timer))
         uv_timer_start(timer, on_cancel_timer, CANCEL_TICK_MS, 0);

@@ -110,16 +110,16 @@ static enum err find_past(const struct lookup *s, struct position position,
 static enum err open_stored(const struct lookup *s, struct position position,
                             struct delivery **out)
 {
+    // A row says more than the history: a replayed one whose attempt could not be
+    // made waits, and its newest attempt is of before. What is said of its row and
+    // not committed yet is in memory: so one that is retrying and has none was
+    // cancelled by a version that left no row of the history for that.
     enum past past = PAST_CANCELLED;
-    enum err err = ERR_NOTFOUND;
+    enum err err = open_row(s, position, out);
 
-    if (s->state == DELIVERY_RETRYING) {
-        err = open_row(s, position, out);
-        if (err != ERR_NOTFOUND)
-            return err;
-        // What is said of its row and not committed yet is in memory: so it was
-        // cancelled by a version that left no row of the history for that.
-    } else {
+    if (err != ERR_NOTFOUND)
+        return err;
+    if (s->state != DELIVERY_RETRYING) {
         err = find_past(s, position, &past);
         if (err != OK)
             return err;
@@ -158,7 +158,9 @@ enum err reopen_delivery(struct dispatcher *d, struct followed *f,
     struct delivery *dv = open_find(d, f->no, position);
     enum err err;
 
-    if (dv != NULL && dv->place != DELIVERY_WAITING)
+    // What was spilled lies in a change that is not committed yet.
+    if ((dv != NULL && dv->place != DELIVERY_WAITING) ||
+        (dv == NULL && f->spilled_until > d->n_commits))
         return ERR_AGAIN;
     err = event_view_get(d->events, position, on_payload, &s);
     if (err != OK)

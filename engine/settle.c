@@ -298,32 +298,45 @@ static void stay(struct dispatcher *d, struct delivery *dv)
     pump_return(d, dv);
 }
 
-// No attempt was made: this one waits a moment, and nothing is counted.
+// Its row lies under the time of its event, where reopen_delivery() looks.
+static void put_row_again(struct dispatcher *d, struct delivery *dv,
+                          int64_t accepted_at_ms)
+{
+    struct due_row row = row_of(dv, accepted_at_ms);
+
+    settle_put_row(d, &row);
+    leave_for_row(d, dv, &row);
+}
+
+// No attempt was made, for want of something of our own: nothing is counted, the
+// delivery stays where it is, and its hook waits a moment. A replayed one had no
+// row, and gets one.
 static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
-    int64_t next_ms = due_now_ms(d) + delay_ms;
-    struct due_row row;
+    struct followed *f = dv->hook;
+    int64_t accepted_at_ms = s->accepted_at_us / 1000;
+    bool was_replaying = dv->is_replaying;
 
-    log_warn("attempt could not be made", "hook=%" PRIu64, dv->hook->no);
-    pace_lost(&dv->hook->pace);
+    log_warn("attempt could not be made", "hook=%" PRIu64, f->no);
+    pace_lost(&f->pace);
+    pace_wait(&f->pace, clock_mono_us() + delay_ms * 1000);
     slot_free(d, s);
     if (dv->manual != NULL)
         manual_refuse(d, dv, ERR_AGAIN);
-    if (dv->is_replaying) {
+    if (was_replaying) {
         manual_take_back(d, dv);
         replays_settled(d, dv, DELIVERY_RETRYING);
     }
-    if (dv->past == PAST_NONE && followed_is_ordered(dv->hook)) {
-        dv->not_before_ms = next_ms;
-        put_retry(d, dv, next_ms);
-        stay(d, dv);
-    } else if (dv->past == PAST_NONE) {
-        row = put_retry(d, dv, next_ms);
-        leave_for_row(d, dv, &row);
-    } else {
+    if (dv->past != PAST_NONE) {
         leave(d, dv);
+    } else if (was_replaying) {
+        put_row_again(d, dv, accepted_at_ms);
+    } else {
+        pump_return(d, dv);
     }
+    pump_ready(f);
+    followed_forget_if_done(f);
     settle_touch(d);
 }
 

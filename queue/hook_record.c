@@ -179,6 +179,7 @@ enum err hook_decode(struct str bytes, struct keyring *keys, struct hook *out,
 
     if (err != OK)
         return err;
+    out->is_damaged = false;
     out->no = unpack_u64(&u);
     out->revision = unpack_u64(&u);
     out->scope.family = (enum family)unpack_u64(&u);

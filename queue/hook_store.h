@@ -90,6 +90,8 @@ struct hook {
     struct str client_key;       // PEM, of client_cert
     int64_t old_secret_until_ms; // UTC epoch
     enum hook_disabled disabled; // not active because of this
+    bool
+        is_damaged; // of hook_watch(): there is a record, and it cannot be read
     bool is_operator; // of operator.h: gets the engine's own events of all
     int64_t disabled_at_ms;
     int64_t created_at_ms;
@@ -149,7 +151,8 @@ void hook_place_put(const struct hook *hook, struct buf *out);
 
 // Every hook that changed after revision `after` (0: all that exist), in order
 // of revision. A hook that changed several times comes once, as it is now; a
-// deleted one comes with an empty name and only `no` and `revision` set.
+// deleted one comes with an empty name and only `no` and `revision` set; so does
+// one whose record cannot be read, and `is_damaged` says so.
 // Deletions older than an hour are forgotten. `last`: where to go on.
 MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
                                hook_visit visit, void *data, uint64_t *last);

@@ -463,8 +463,11 @@ static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
     }
     if (err == OK && h.no != no)
         err = ERR_CORRUPT;
-    if (err != OK) // deleted, or damaged and as good as deleted
-        h = (struct hook){ .no = no, .revision = revision };
+    if (err != OK) {
+        h = (struct hook){ .no = no,
+                           .revision = revision,
+                           .is_damaged = err != ERR_NOTFOUND };
+    }
     goes_on = visit(data, &h);
     hook_room_clear(&room);
     return goes_on;

@@ -1,5 +1,8 @@
 """Every delivery ends in a row that says so, and can be reached from there."""
 
+import os
+import subprocess
+
 import pytest
 
 from receiver import Answer
@@ -160,3 +163,74 @@ def test_rows_without_a_request_are_no_attempts_in_the_statistics(
         stats = engine.api("GET", f"{hook}/stats").json()
         return stats["1h"]["attempts"]
     assert wait_for(attempts, "the attempt is counted", 20) == 1
+
+
+def test_a_ping_that_is_answered_gone_cancels_nothing_of_a_paused_hook(
+        engine, receiver):
+    receiver.script("/in", Answer(status=410))
+    hook = engine.create_hook(receiver.url("/in"), paused=True)
+    for _ in range(3):
+        engine.post_event()
+    assert engine.api("POST", f"{hook}/ping").status == 200
+    receiver.wait(1, "/in")
+    engine.settle_hooks()
+    fields = engine.api("GET", hook).json()
+    assert (fields["active"], fields["paused"]) == (True, True)
+    books = wait_for(lambda: (lambda b: b["pending"] == 3 and b)(
+        engine.verify()), "all wait")
+    assert books["cancelled"] == 0
+
+
+def test_what_waits_for_a_hook_whose_record_is_damaged_waits(
+        engine, receiver):
+    """The record is there and cannot be read: that is not the hook's end."""
+    name = "Damaged-by-the-test"
+    hook = engine.create_hook(receiver.url("/in"), displayName=name)
+    fail_once(engine, receiver, hook)
+    assert engine.stop() == 0
+    file = engine.data_dir / "hooks" / "data.mdb"
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(name.encode(), name.upper().encode()))
+    engine.start()
+    wait_for(lambda: "record of a hook cannot be read" in engine.log(),
+             "the engine says so")
+    engine.settle_hooks()
+    assert engine.stop() == 0
+    file.write_bytes(whole)
+    engine.start()
+    books = engine.verify()
+    assert (books["pending"], books["cancelled"]) == (1, 0)
+    receiver.script("/in", Answer())
+    event = engine.deliveries(hook)[0]["id"]
+    assert redeliver(engine, hook, event).json()["responseCode"] == 200
+
+
+def allow_files(pid, n_files):
+    """Whoever is no more than root here asks as the process's own user."""
+    status = os.stat(f"/proc/{pid}")
+    subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={n_files}:"],
+                   user=status.st_uid, group=status.st_gid, extra_groups=[],
+                   check=True)
+
+
+def test_what_could_not_be_sent_for_want_of_descriptors_is_sent_once(
+        make_engine, receiver):
+    """An attempt by hand comes while the delivery is put off."""
+    engine = make_engine(retry_schedule="1s,1h", senders="1",
+                         breaker_failures="0").start()
+    receiver.script("/in", Answer(status=500, headers={"Connection": "close"}),
+                    Answer())
+    hook = engine.create_hook(receiver.url("/in"))
+    event = engine.post_event()
+    engine.wait_deliveries(hook, 1)
+    (sender,) = engine.pids("sender")
+    allow_files(sender, len(os.listdir(f"/proc/{sender}/fd")))
+    wait_for(lambda: "attempt could not be made" in engine.log(),
+             "the attempt is put off", 20)
+    assert redeliver(engine, hook, event).status == 503
+    allow_files(sender, 1024)
+    wait_for(lambda: redeliver(engine, hook, event).status == 200,
+             "it is sent", 20)
+    books = engine.wait_settled()
+    assert (books["delivered"], books["cancelled"]) == (1, 0)
+    assert engine.deliveries(hook, f"?id={event}")[0]["attempt"] in (2, 3)
