@@ -8,6 +8,7 @@
 //   endpoints.c what hooks with the same receiver share
 //   send.c      makes a request of a delivery and gives it to a sender
 //   settle.c    turns outcomes into history and moves; commits
+//   verdict.c   what an outcome means for its delivery
 //   ends.c      rows of the history
 //   crash.c     deliveries that a sender died with
 //   aside.c     records that the process has died with
@@ -51,6 +52,7 @@
 #include "engine/order.h"
 #include "engine/pace.h"
 #include "engine/render.h"
+#include "engine/retry.h"
 #include "queue/queue.h"
 
 // Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
@@ -567,6 +569,13 @@ bool storage_has_room(const struct dispatcher *d);
 void storage_look(struct dispatcher *d);
 // While room is short, history keeps less of a response.
 void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
+
+// --- verdict.c ---
+
+struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
+                          const struct outcome *o);
+// A random number that spreads retries; not for secrets.
+uint32_t verdict_jitter(struct dispatcher *d);
 
 // --- settle.c ---
 

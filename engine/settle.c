@@ -17,7 +17,6 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/crypto.h"
-#include "common/format.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -25,7 +24,6 @@
 #include "engine/ends.h"
 #include "engine/request.h"
 #include "engine/retry.h"
-#include "engine/retry_after.h"
 
 #define COMMIT_AFTER_MS        5
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
@@ -210,53 +208,6 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
     return state;
 }
 
-// Spreads retries; nobody gains by guessing it, so a system call for each
-// attempt would be wasted. (Knuth's multiplier, the high half.)
-static uint32_t next_jitter(struct dispatcher *d)
-{
-    d->jitter_state = d->jitter_state * UINT64_C(6364136223846793005) +
-                      UINT64_C(1442695040888963407);
-    return (uint32_t)(d->jitter_state >> 32);
-}
-
-// What the sender reports, unless the body of the answer says otherwise.
-static enum error_class error_of(const struct followed *f,
-                                 const struct outcome *o)
-{
-    const struct format *format;
-
-    if (o->error != ERROR_NONE || f->hook == NULL)
-        return o->error;
-    format = format_by_number(f->hook->format);
-    if (format->says_failed != NULL && format->says_failed(o->response_body))
-        return ERROR_STATUS;
-    return ERROR_NONE;
-}
-
-static struct verdict decide(struct dispatcher *d, const struct slot *s,
-                             const struct outcome *o)
-{
-    const struct followed *f = s->delivery->hook;
-    const struct verdict aside = { .kind = VERDICT_DEAD, .error = o->error };
-    const struct attempt_end end = {
-        .error = error_of(f, o),
-        .is_ours = o->is_ours,
-        .response_code = o->response_code,
-        .n_attempts = s->delivery->n_attempts - s->delivery->n_before,
-        .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
-    };
-    const struct retry_policy policy = {
-        .waits_ms = f->retry_waits_ms != NULL ? f->retry_waits_ms
-                                              : d->config->retry_schedule_ms,
-        .n_waits =
-            f->retry_waits_ms != NULL ? f->n_retry_waits : d->config->n_retries,
-        .jitter = next_jitter(d),
-        .overload_wait_ms = d->config->overload_wait_ms,
-    };
-
-    return s->delivery->is_aside ? aside : retry_decide(&end, &policy);
-}
-
 // What the attempt says about the receiver.
 static void hear(struct dispatcher *d, const struct slot *s,
                  const struct outcome *o, const struct verdict *verdict)
@@ -270,7 +221,7 @@ static void hear(struct dispatcher *d, const struct slot *s,
     f->is_stuck = false;
     change =
         pace_ended(&f->pace, &f->limits, verdict->feedback, clock_mono_us(),
-                   verdict->pause_ms * 1000, next_jitter(d));
+                   verdict->pause_ms * 1000, verdict_jitter(d));
     if (f->hook == NULL)
         return;
     // What somebody sends by hand and what fails is no alarm by itself.
@@ -364,7 +315,7 @@ void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
     if (dv->n_attempts == 0)
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
-    verdict = decide(d, s, o);
+    verdict = verdict_of(d, s, o);
     if (verdict.kind == VERDICT_AGAIN) {
         dv->n_attempts--;
         put_off(d, s, verdict.delay_ms);
