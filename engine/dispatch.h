@@ -52,7 +52,6 @@
 #include "engine/order.h"
 #include "engine/pace.h"
 #include "engine/render.h"
-#include "engine/retry.h"
 #include "queue/queue.h"
 
 // Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
@@ -569,13 +568,6 @@ bool storage_has_room(const struct dispatcher *d);
 void storage_look(struct dispatcher *d);
 // While room is short, history keeps less of a response.
 void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
-
-// --- verdict.c ---
-
-struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
-                          const struct outcome *o);
-// A random number that spreads retries; not for secrets.
-uint32_t verdict_jitter(struct dispatcher *d);
 
 // --- settle.c ---
 

@@ -23,7 +23,7 @@
 #include "engine/dispatch.h"
 #include "engine/ends.h"
 #include "engine/request.h"
-#include "engine/retry.h"
+#include "engine/verdict.h"
 
 #define COMMIT_AFTER_MS        5
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved

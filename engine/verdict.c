@@ -2,10 +2,11 @@
 //
 // The rules are in retry.c; here they get what they need of the world.
 
+#include "engine/verdict.h"
+
 #include "common/clock.h"
 #include "common/format.h"
 #include "engine/dispatch.h"
-#include "engine/retry.h"
 #include "engine/retry_after.h"
 
 // Spreads retries; nobody gains by guessing it, so a system call for each
