@@ -155,14 +155,13 @@ struct followed {
     uint32_t n_sent;
     uint32_t n_open; // deliveries in memory
     int64_t timer_due_at_ms;
-    bool is_ready;      // in the ring, or in a waiting room
-    bool is_trusted;    // it answered the last time
-    bool is_stuck;      // nothing in its line may go yet
-    bool has_rows;      // the index holds rows that are not in memory
-    bool is_fetchable;  // and some of them are due
+    bool is_ready;     // in the ring, or in a waiting room
+    bool is_trusted;   // it answered the last time
+    bool is_stuck;     // nothing in its line may go yet
+    bool has_rows;     // the index holds rows that are not in memory
+    bool is_fetchable; // and some of them are due
     bool is_closing;
-    bool is_aside; // the process died with it, or its record is damaged: nothing
-                   // is sent or cancelled
+    bool is_aside; // a process died with it, or it is damaged: all of it rests
     bool are_rows_left;     // or with its rows: they are not read
     struct due_row fetched; // last row read, after commit `fetched_after`
     uint64_t fetched_after; // 0: none was read
