@@ -94,7 +94,7 @@ int command_deliveries(const struct args *args)
     struct buf base;
     bool is_good;
 
-    if (!place_read(args, false, &place) ||
+    if (!place_read_owner(args, false, &place) ||
         !args_number(args, "limit", 1, 1000000, 100, &s.n_left))
         return EXIT_USAGE;
     buf_init(&base, 0);

@@ -294,7 +294,7 @@ int command_stats(const struct args *args)
     if (window != NULL && strcmp(window, "1h") != 0 &&
         strcmp(window, "24h") != 0 && strcmp(window, "7d") != 0)
         return command_misused(args->command, "--window must be 1h, 24h or 7d");
-    if (!place_read(args, false, &place))
+    if (!place_read_owner(args, false, &place))
         return EXIT_USAGE;
     buf_init(&path, 0);
     buf_init(&answer, 0);

@@ -137,7 +137,7 @@ int command_tail(const struct args *args)
     struct buf path;
     int status;
 
-    if (!place_read(args, false, &place) ||
+    if (!place_read_owner(args, false, &place) ||
         !args_number(args, "count", 1, UINT32_MAX, 0, &f.n_left))
         return EXIT_USAGE;
     buf_init(&path, 0);

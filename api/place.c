@@ -49,6 +49,23 @@ bool place_read(const struct args *a, bool wants_hook, struct place *out)
     return fault == NULL;
 }
 
+bool place_read_owner(const struct args *a, bool takes_project,
+                      struct place *out)
+{
+    const char *fault = NULL;
+
+    if (!place_read(a, false, out))
+        return false;
+    if (out->hook == NULL && out->is_akinon && !takes_project)
+        fault = "--akinon goes with --hook here";
+    // Whoever names a stack means less than the whole organization.
+    if (out->hook == NULL && !out->is_akinon && out->project != NULL)
+        fault = "--project, --stack and --environment go with --hook here";
+    if (fault != NULL)
+        command_misused(a->command, "%s", fault);
+    return fault == NULL;
+}
+
 static void put_project(const struct place *p, struct buf *path)
 {
     buf_puts(path, "/organizations");

@@ -17,6 +17,11 @@ struct place {
 // said on stderr.
 bool place_read(const struct args *a, bool wants_hook, struct place *out);
 
+// The same of a hook, or else of a whole organization, or with `takes_project` of a
+// project of Akinon's.
+bool place_read_owner(const struct args *a, bool takes_project,
+                      struct place *out);
+
 // Appends the path of the place's hooks.
 void place_put_hooks(const struct place *p, struct buf *path);
 // Of its hook; without one, of its organization, or with --akinon of its project.

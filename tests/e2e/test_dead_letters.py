@@ -537,6 +537,9 @@ def test_the_command_discards(engine, receiver):
     assert "0 dead letters discarded" in posthorn()
     assert "--state" in posthorn("--state", "dead", status=2)
     assert "not found" in posthorn("--hook", "nobody", status=1)
+    assert "0 dead letters match" in posthorn(
+        "--akinon", "--project", AKINON_PROJECT, "--org", AKINON_ORG,
+        "--dry-run")
     listed = subprocess.run(
         [BINARY, "deliveries", "--org", "acme", "--state", "cancelled",
          "--api", f"http://127.0.0.1:{engine.api_port}", "--data-dir",
