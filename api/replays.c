@@ -182,9 +182,9 @@ static const char *state_name(enum replay_state state)
 
 static bool take_paused(void *data, const struct hook *hook)
 {
-    bool *is_paused = data;
+    bool *paused = data;
 
-    *is_paused = hook->active && hook->paused;
+    *paused = hook->active && hook->paused;
     return false;
 }
 
