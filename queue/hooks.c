@@ -256,9 +256,10 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
 
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK)
+    if (err == OK) {
         err =
             hook_decode_at(str_of_val(key), str_of_val(val), NULL, &old, &room);
+    }
     if (err == OK && old.revision != h->revision)
         err = ERR_CONFLICT;
     if (err == OK)
