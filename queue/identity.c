@@ -25,10 +25,11 @@ static char self_name[] = "self";
 static bool read_hex(const char *text, uint8_t id[DIRECTORY_ID_BYTES])
 {
     for (size_t i = 0; i < DIRECTORY_ID_BYTES; i++) {
-        char pair[3] = { 0 };
+        char pair[3] = { text[2 * i] };
         char *end;
 
-        strncpy(pair, text + 2 * i, 2); // no further than the text's end
+        if (pair[0] != '\0') // no further than the text's end
+            pair[1] = text[2 * i + 1];
         id[i] = (uint8_t)strtoul(pair, &end, 16);
         if (end != pair + 2)
             return false;
