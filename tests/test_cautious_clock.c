@@ -17,9 +17,10 @@ static void a_leap_is_believed_after_it_has_lasted(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(leaps) / sizeof(leaps[0]); i++) {
         cautious_clock_init(&c, 0, NOW, 0);
-        for (int64_t t = S; t < 600 * S; t += S)
+        for (int64_t t = S; t < 600 * S; t += S) {
             assert_true(cautious_clock_now_us(&c, NOW + leaps[i] + t, t) ==
                         NOW + t);
+        }
         assert_true(cautious_clock_now_us(&c, NOW + leaps[i] + 601 * S,
                                           601 * S) == NOW + leaps[i] + 601 * S);
     }

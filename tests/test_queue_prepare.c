@@ -275,7 +275,8 @@ static int verify(struct place *p, unsigned n_shards)
         return 20;
     // The due rows and dead letters are of events that this test did not append.
     return report.n_faults == 0 && report.n_missing == 120 &&
-                   report.n_without == 2 * N_HOOKS && report.pending == N_HOOKS
+                   report.n_without == (uint64_t)2 * N_HOOKS &&
+                   report.pending == N_HOOKS
                ? 0
                : 21;
 }
