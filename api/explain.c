@@ -87,18 +87,23 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
     struct buf text, place;
     uint64_t limit = LIMIT_DEFAULT;
     bool is_good = true;
+    enum err err;
 
     buf_init(&text, 0);
     buf_init(&place, 0);
-    if (http_query(r, "limit", &text) == OK &&
-        config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit) != OK) {
+    err = http_query(r, "limit", &text);
+    if (err == OK)
+        err = config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit);
+    if (err != OK && err != ERR_NOTFOUND) {
         http_fail(r, 400, STR_EMPTY, "limit: allowed is a number from 1 to %d",
                   LIMIT_MAX);
         is_good = false;
     }
     buf_reset(&text);
-    if (is_good && http_query(r, "continuationToken", &text) == OK &&
-        page_token_read(key, x->scope.org, buf_str(&text), &place) != OK) {
+    err = http_query(r, "continuationToken", &text);
+    if (err == OK)
+        err = page_token_read(key, x->scope.org, buf_str(&text), &place);
+    if (is_good && err != OK && err != ERR_NOTFOUND) {
         http_fail(r, 400, STR_EMPTY,
                   "continuationToken is not one that this server gave out for "
                   "this list");
