@@ -81,6 +81,7 @@ def test_hooks_that_are_switched_off_at_once_hold_up_nobody(engine, receiver):
     engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
                        for n in range(1000)])
     receiver.wait(4, "/in")
+    wait_for(lambda: engine.verify()["matched"] == 4000, "all are matched", 60)
     for hook in hooks:
         assert engine.api("PATCH", hook, {"active": False}).status == 200
     engine.post_event("a.live")
