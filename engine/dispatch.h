@@ -144,7 +144,8 @@ struct followed {
     bool is_alarm_late;              // in the list d->alarms_late
     bool is_counted_failing;         // in d->n_failing
     struct dead_report *dead_report; // owned by dead_report.c; NULL: none
-    enum hook_disabled disable_wanted; // api was asked to switch it off
+    enum hook_disabled disable_wanted; // api is asked to switch it off
+    uint64_t disable_from;             // after this commit
     uv_timer_t due_timer;   // fires when its first row in the index is due
     uv_timer_t pause_timer; // fires when its pace, or its order, lets one go
     int64_t pause_until_us;
@@ -285,8 +286,8 @@ struct dispatcher {
     struct followed *health_unsaid; // hooks whose health changed
     struct followed *alarms_late;   // hooks with an alarm that waits
     size_t n_failing;               // hooks that count as failing
-    uint64_t disable_from; // commit after which api is asked to switch hooks
-                           // off; 0: at any time
+    uint64_t *disables;             // hooks to be switched off, once the reason
+    size_t n_disables, disables_room; // for it is committed
 
     // outbox.c
     struct chan *ingest; // NULL: not there

@@ -7,10 +7,12 @@
 // a second, until the hook's new revision is here. Until then nothing is sent.
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/emit.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/metrics.h"
 #include "engine/dispatch.h"
 
@@ -131,8 +133,14 @@ static void want_disabled(struct dispatcher *d, struct followed *f,
         followed_is_paused(f))
         return;
     f->disable_wanted = reason;
+    f->disable_from = d->n_commits + (settle_is_busy(d) ? 2 : 1);
     d->n_disabling++;
-    d->disable_from = d->n_commits + (settle_is_busy(d) ? 2 : 1);
+    if (d->n_disables == d->disables_room) {
+        d->disables_room = d->disables_room > 0 ? d->disables_room * 2 : 16;
+        d->disables =
+            xrealloc(d->disables, d->disables_room * sizeof(*d->disables));
+    }
+    d->disables[d->n_disables++] = f->no;
 }
 
 void health_gone(struct dispatcher *d, struct followed *f)
@@ -284,6 +292,28 @@ static void report_all_late(struct dispatcher *d)
     }
 }
 
+// Once each, in the order in which they were wanted.
+void health_on_committed(struct dispatcher *d)
+{
+    size_t n = 0;
+
+    for (; n < d->n_disables; n++) {
+        const struct followed *f = followed_find(d, d->disables[n]);
+
+        if (f == NULL || f->disable_wanted == HOOK_NOT_DISABLED)
+            continue;
+        if (f->disable_from > d->n_commits)
+            break; // those behind it are later
+        ask_disable(d, f);
+    }
+    d->n_disables -= n;
+    if (n > 0 && d->n_disables > 0) {
+        memmove(d->disables, d->disables + n,
+                d->n_disables * sizeof(*d->disables));
+    }
+}
+
+// Who was asked before may have been gone.
 static void ask_again(struct dispatcher *d)
 {
     size_t n = d->n_disabling;
@@ -292,24 +322,16 @@ static void ask_again(struct dispatcher *d)
         for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
             if (f->disable_wanted == HOOK_NOT_DISABLED)
                 continue;
-            ask_disable(d, f);
+            if (f->disable_from <= d->n_commits)
+                ask_disable(d, f);
             n--;
         }
     }
 }
 
-void health_on_committed(struct dispatcher *d)
-{
-    if (d->disable_from == 0 || d->n_commits < d->disable_from)
-        return;
-    d->disable_from = 0;
-    ask_again(d);
-}
-
 void health_on_second(struct dispatcher *d)
 {
-    if (d->disable_from == 0)
-        ask_again(d);
+    ask_again(d);
     if (!d->is_final_commit)
         report_all_late(d);
 }
