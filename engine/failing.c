@@ -116,6 +116,11 @@ bool failing_reset(struct hook_health *health)
     return is_change;
 }
 
+bool failing_is_clear(const struct hook_health *health)
+{
+    return !has_failed(health) && !health->is_end_owed;
+}
+
 struct failing_news failing_after_attempt(struct hook_health *health,
                                           const struct failing_rules *rules,
                                           const struct failing_attempt *end)

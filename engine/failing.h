@@ -60,6 +60,9 @@ struct failing_news {
     bool is_late;    // there is an alarm that waits: failing_report_late()
 };
 
+// A success changes nothing: so it is with most attempts.
+bool failing_is_clear(const struct hook_health *health);
+
 // Takes an attempt into account.
 struct failing_news failing_after_attempt(struct hook_health *health,
                                           const struct failing_rules *rules,

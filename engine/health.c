@@ -235,12 +235,14 @@ static struct failing_rules rules_of(const struct dispatcher *d,
 void health_note(struct dispatcher *d, struct followed *f,
                  struct failing_attempt end)
 {
-    const struct hook_health before = f->health;
+    struct hook_health before;
     struct failing_rules rules;
     struct failing_news news;
 
-    if (f->hook == NULL || (!end.succeeded && !f->hook->active))
+    if (f->hook == NULL || (!end.succeeded && !f->hook->active) ||
+        (end.succeeded && failing_is_clear(&f->health)))
         return;
+    before = f->health;
     rules = rules_of(d, f);
     end.ran_ms = health_ran_ms(d);
     end.now_ms = clock_now_ms();

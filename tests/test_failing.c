@@ -75,10 +75,13 @@ static void one_success_ends_it_once(void **state)
         hear(&h, &rules, 401, i);
     assert_false(hear(&h, &rules, 200, 10).has_recovered); // of no alarm
     assert_true(hook_health_is_empty(&h));
+    assert_true(failing_is_clear(&h));
     for (int i = 11; i <= 20; i++)
         hear(&h, &rules, 401, i);
     assert_int_equal(h.cause, FAILING_COUNT);
+    assert_false(failing_is_clear(&h));
     assert_true(hear(&h, &rules, 200, 21).has_recovered);
+    assert_true(failing_is_clear(&h));
     assert_int_equal(h.cause, FAILING_NOT);
     assert_reason(&h, "");
     assert_false(hear(&h, &rules, 200, 22).has_recovered);
