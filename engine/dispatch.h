@@ -138,12 +138,11 @@ struct followed {
     int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
     size_t n_retry_waits;
     struct hook_health health;
-    struct followed *next_unsaid;    // whose health changed, too
-    bool is_health_unsaid;           // changed, and not said to d->filling yet
-    struct followed *next_late;      // with an alarm that waits, too
-    bool is_alarm_late;              // in the list d->alarms_late
-    bool is_counted_failing;         // in d->n_failing
-    struct dead_report *dead_report; // owned by dead_report.c; NULL: none
+    struct followed *next_unsaid; // whose health changed, too
+    bool is_health_unsaid;        // changed, and not said to d->filling yet
+    struct followed *next_late;   // in the list d->alarms_late
+    bool is_alarm_late, is_counted_failing; // in that list; in d->n_failing
+    struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api is asked to switch it off
     uint64_t disable_from;             // after this commit
     uv_timer_t due_timer;   // fires when its first row in the index is due
@@ -285,9 +284,8 @@ struct dispatcher {
     // health.c
     struct followed *health_unsaid; // hooks whose health changed
     struct followed *alarms_late;   // hooks with an alarm that waits
-    size_t n_failing;               // hooks that count as failing
-    uint64_t *disables;             // hooks to be switched off, once the reason
-    size_t n_disables, disables_room; // for it is committed
+    uint64_t *disables;             // hooks to be switched off after a commit
+    size_t n_disables, disables_room, n_failing; // n_failing: hooks so counted
 
     // outbox.c
     struct chan *ingest; // NULL: not there
@@ -462,8 +460,8 @@ void health_load(struct dispatcher *d);
 void health_drop_orphans(struct dispatcher *d); // once the hooks are known
 // Running time of this shard's dispatchers in all; greater than 0.
 int64_t health_ran_ms(const struct dispatcher *d);
-// An attempt has ended (its times are set here): raises an alarm, or ends it,
-// and asks for the hook to be switched off if it failed for too long.
+// An attempt has ended (its times are set here): raises or ends an alarm, and
+// has the hook switched off if it failed for too long.
 void health_note(struct dispatcher *d, struct followed *f,
                  struct failing_attempt end);
 // f->health is not what it was: it is written with the next commit.
