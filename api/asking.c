@@ -106,9 +106,10 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
     take_out(api, p);
     c->request->data = NULL;
     if (answer->err == ERR_CRASHED) {
-        http_fail(c->request, 500, STR_EMPTY,
-                  "the dispatcher died three times with this question; it is "
-                  "refused for ten minutes");
+        http_fail(
+            c->request, 500, STR_EMPTY,
+            "the dispatcher died three times with this, and does not work "
+            "on it any more; the engine's log says with what");
     } else {
         p->answered(c, p->hook_no, answer);
     }

@@ -119,7 +119,25 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready)
            e->in_flight, e->queue_bytes, e->paused, e->failing);
 }
 
-static void print_engine(const struct engine_figures *e, bool is_ready)
+// What /readyz says of each role that does not work.
+static void print_reasons(const struct buf *answer)
+{
+    struct json_iter it;
+    const struct json_value *reason;
+    struct json *json;
+    struct str role;
+
+    if (json_parse(buf_str(answer), &json_default_limits, &json, NULL) != OK)
+        return;
+    it = json_iter(json_get(json_root(json), "reasons"));
+    while ((reason = json_next(&it, &role)) != NULL)
+        printf("%.*s %.*s\n", STR_ARG(role), STR_ARG(json_str(reason)));
+    putchar('\n');
+    json_free(json);
+}
+
+static void print_engine(const struct engine_figures *e, bool is_ready,
+                         const struct buf *readiness)
 {
     static const char *const titles[] = { "PROCESS", "STATE", "PID", "MEMORY" };
     struct table t;
@@ -128,14 +146,15 @@ static void print_engine(const struct engine_figures *e, bool is_ready)
     buf_init(&text, 0);
     printf("%s%s%s\n\n", screen_colour(stdout, is_ready ? GREEN : RED),
            is_ready ? "ready" : "NOT ready", screen_colour(stdout, PLAIN));
+    if (!is_ready)
+        print_reasons(readiness);
     table_init(&t, titles, 4, "0");
     for (size_t i = 0; i < e->n_roles; i++) {
         const struct role_figures *r = &e->roles[i];
-        bool is_up = r->is_ready || strcmp(r->name, "supervisor") == 0;
 
         table_put(&t, str_of(r->name), PLAIN);
-        table_put(&t, is_up ? STR("ready") : STR("not ready"),
-                  is_up ? GREEN : RED);
+        table_put(&t, r->is_ready ? STR("ready") : STR("not ready"),
+                  r->is_ready ? GREEN : RED);
         table_printf(&t, "%.0f", r->pid);
         buf_reset(&text);
         screen_put_bytes(&text, (uint64_t)r->memory_bytes);
@@ -172,6 +191,7 @@ int command_status(const struct args *args)
                                  .is_quiet = is_not_ready };
     struct client_call metrics = { .method = "GET", .path = "/metrics" };
     struct engine_figures *e = calloc(1, sizeof(*e));
+    struct buf readiness;
     struct buf answer;
     enum err is_ready;
     int status = EXIT_FAILED;
@@ -179,8 +199,8 @@ int command_status(const struct args *args)
     if (e == NULL)
         abort(); // as any want of memory
     buf_init(&answer, 0);
-    is_ready = client_request(args, &ready, &answer);
-    buf_reset(&answer);
+    buf_init(&readiness, 0);
+    is_ready = client_request(args, &ready, &readiness);
     if ((is_ready == OK || is_ready == ERR_CONFLICT) &&
         client_request(args, &metrics, &answer) == OK) {
         char *save = NULL;
@@ -198,10 +218,11 @@ int command_status(const struct args *args)
         if (args_has(args, "json")) {
             print_engine_json(e, is_ready == OK);
         } else {
-            print_engine(e, is_ready == OK);
+            print_engine(e, is_ready == OK, &readiness);
         }
         status = is_ready == OK ? 0 : EXIT_FAILED;
     }
+    buf_clear(&readiness);
     buf_clear(&answer);
     free(e);
     return status;

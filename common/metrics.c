@@ -120,6 +120,7 @@ void metrics_name(size_t slot, const char *name)
 static bool is_of_disk(enum gauge gauge)
 {
     return gauge == GAUGE_DUE || gauge == GAUGE_DEAD ||
+           gauge == GAUGE_HOOKS_PAUSED || gauge == GAUGE_HOOKS_FAILING ||
            gauge == GAUGE_QUEUE_BYTES || gauge == GAUGE_MATCHED_TO;
 }
 

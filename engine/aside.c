@@ -18,6 +18,19 @@
 
 #define CLOSED_MAX_US INT64_C(1000000) // for who does not come
 
+struct blamed aside_note(const struct delivery *dv)
+{
+    uint64_t position = get_be64(dv->position.bytes);
+
+    return blame_begin(position == 0 ? BLAME_REQUEST : BLAME_DELIVERY,
+                       dv->hook->no, position);
+}
+
+bool aside_refuses_pings(const struct followed *f)
+{
+    return blame_deaths(BLAME_REQUEST, f->no, 0) >= BLAME_ASIDE;
+}
+
 static uint32_t deaths_of(uint64_t hook_no, struct position position)
 {
     return blame_is_any()

@@ -45,6 +45,12 @@ void settle_aside(struct dispatcher *d, struct slot *s, struct str reason);
 
 // --- aside.c ---
 
+// Notes that this one is worked on (blame.h). A ping is as good as a request:
+// nobody but who asks for it makes it again.
+struct blamed aside_note(const struct delivery *dv);
+// Whether pings of a hook are refused: the process died with them too often.
+bool aside_refuses_pings(const struct followed *f);
+
 enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
 
 // Nothing is to be sent but by who is let in below.

@@ -323,6 +323,8 @@ static enum err redeliver(struct search *s)
 
     if (err == OK)
         return redeliver_event(s, position);
+    if (err == ERR_NOTFOUND && aside_refuses_pings(s->f))
+        return ERR_CRASHED;
     if (err == ERR_NOTFOUND)
         err = search_history(s, &position_start, PINGS_SEARCHED, on_ping_row);
     if (err == ERR_NOTFOUND && has_left_attempts(s))
@@ -338,6 +340,8 @@ static enum err tell_status(struct dispatcher *d, const struct ask *ask)
     struct manual m = { .n_apis = d->n_apis, .answer = { .no = ask->no } };
     struct buf text;
 
+    if (f != NULL && f->is_aside)
+        return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
     buf_init(&text, 0);
@@ -364,12 +368,16 @@ enum err manual_start(struct dispatcher *d, const struct ask *ask)
     if (aside_blocks(d))
         return ERR_AGAIN;
     f = followed_find(d, ask->hook_no);
+    if (f != NULL && f->is_aside)
+        return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
     if (!f->is_ready)
         f->sender = f->wanted_sender;
     if (d->senders[f->sender].chan == NULL)
         return ERR_AGAIN;
+    if (ask->what == ASK_PING && aside_refuses_pings(f))
+        return ERR_CRASHED;
     search.f = f;
     search.scope = &f->hook->scope;
     if (ask->what == ASK_REDELIVER)

@@ -137,8 +137,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     const struct hook *hook = dv->hook->hook;
     struct slot *s = slot_take(d, dv);
     struct rendered rendered;
-    struct blamed before =
-        blame_begin(BLAME_DELIVERY, dv->hook->no, get_be64(dv->position.bytes));
+    struct blamed before = aside_note(dv);
     enum err err = render(d->renderer, hook, event, &rendered);
 
     if (dv->has_body)
@@ -209,8 +208,7 @@ static void with_event(struct dispatcher *d, struct delivery *dv,
                        event_visit visit)
 {
     struct sending sending = { .d = d, .dv = dv };
-    struct blamed before =
-        blame_begin(BLAME_DELIVERY, dv->hook->no, get_be64(dv->position.bytes));
+    struct blamed before = aside_note(dv);
     enum err err = event_view_get(d->events, dv->position, visit, &sending);
 
     if (sending.is_foreign)

@@ -373,8 +373,7 @@ void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
         log_warn("outcome of no attempt", "no=%" PRIu64, outcome->no);
         return;
     }
-    before = blame_begin(BLAME_DELIVERY, s->delivery->hook->no,
-                         get_be64(s->delivery->position.bytes));
+    before = aside_note(s->delivery);
     settle(d, s, outcome);
     blame_end(before);
 }

@@ -4,12 +4,13 @@ import http.client
 import os
 import resource
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
-from engine import FAULTY
+from engine import BINARY, FAULTY
 from receiver import Answer
 from support import compact, wait_for
 
@@ -161,6 +162,14 @@ def test_roles_that_are_stopped_are_not_ready(engine):
             reasons = wait_reason(engine, name, "has been stopped for")
             assert of_role(engine, "posthorn_role_ready", name) == 0
         assert set(reasons) == set(names)
+        shown = subprocess.run(
+            [BINARY, "status", "--api", f"http://127.0.0.1:{engine.api_port}",
+             "--token", engine.token], capture_output=True, text=True,
+            timeout=60)
+        assert shown.returncode == 1, shown
+        assert "NOT ready" in shown.stdout
+        for name in names:
+            assert f"{name} has been stopped for" in shown.stdout, shown
     finally:
         for pid in pids.values():
             os.kill(pid, signal.SIGCONT)
@@ -252,6 +261,7 @@ def test_a_disk_that_hangs_is_told_and_loses_nothing(faulty, receiver):
     assert sorted(got) == sorted(e["id"] for e in events)
 
 
+@pytest.mark.slow
 def test_a_dispatcher_that_waits_for_the_disk_is_named(faulty, receiver):
     """An attempt ends while the disk hangs, so its outcome has to wait."""
     receiver.script("/", Answer(delay=1))
@@ -266,6 +276,7 @@ def test_a_dispatcher_that_waits_for_the_disk_is_named(faulty, receiver):
     assert len(receiver.got()) == 1
 
 
+@pytest.mark.slow
 def test_a_role_that_spins_is_named(faulty, receiver):
     hook = faulty.create_hook(receiver.url())
     faulty.post_event("spin.match")

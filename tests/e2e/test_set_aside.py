@@ -128,6 +128,8 @@ def test_a_hook_that_kills_is_not_followed_and_keeps_what_waits(
     books = faulty.verify()
     assert (books["pending"], books["cancelled"]) == (1, 0)
     assert len(receiver.got("/killer")) == 1
+    reply = faulty.api("POST", f"{killer}/ping")
+    assert reply.status == 500, reply
 
     reply = faulty.api("PATCH", killer, {"displayName": "harmless"})
     assert reply.status == 200, reply
@@ -230,6 +232,22 @@ def test_a_request_that_kills_api_is_refused(faulty, receiver):
     assert set_aside(faulty) == {"request": 1}
 
 
+def test_a_ping_that_kills_the_dispatcher_is_refused(faulty, receiver):
+    killer = faulty.create_hook(receiver.url("/crash-ping"))
+    other = faulty.create_hook(receiver.url("/other"))
+    for _ in range(3):
+        assert faulty.api("POST", f"{killer}/ping").status == 503
+        wait_for(faulty.is_ready, "the dispatcher is back", WAIT_S)
+    reply = faulty.api("POST", f"{killer}/ping")
+    assert reply.status == 500, reply
+    assert "died three times" in reply.json()["message"]
+    assert faulty.api("POST", f"{other}/ping").status == 200
+    event_id = faulty.post_event()
+    for path in ("/crash-ping", "/other"):
+        arrived(receiver, [event_id], path)
+    assert set_aside(faulty) == {"request": 1}
+
+
 # --- the sender ---
 
 @pytest.mark.parametrize("path", ["/crash-start", "/crash-outcome"])
@@ -265,8 +283,9 @@ def test_a_delivery_that_kills_senders_is_a_dead_letter(faulty, receiver, path):
 
 @pytest.mark.settings(dispatchers=1, senders=1, retry_schedule="1h")
 @pytest.mark.parametrize("role, signum", [
-    ("sender", signal.SIGKILL), ("sender", signal.SIGABRT),
-    ("dispatcher", signal.SIGABRT)])
+    ("sender", signal.SIGKILL),
+    pytest.param("sender", signal.SIGABRT, marks=pytest.mark.slow),
+    pytest.param("dispatcher", signal.SIGABRT, marks=pytest.mark.slow)])
 def test_a_role_that_somebody_kills_lays_it_to_no_delivery(
         engine, receiver, role, signum):
     """Four times, with the same deliveries in flight: all arrive."""

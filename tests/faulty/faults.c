@@ -126,7 +126,8 @@ void __wrap_match_index_put(struct match_index *index, const struct hook *hook,
 enum err __wrap_render(struct renderer *r, const struct hook *hook,
                        const struct event *event, struct rendered *out)
 {
-    die_if(has(event->kind, "crash.send"));
+    die_if(has(event->kind, "crash.send") ||
+           (has(event->kind, "ping") && has(hook->url, "/crash-ping")));
     return __real_render(r, hook, event, out);
 }
 
