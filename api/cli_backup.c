@@ -1,4 +1,4 @@
-// cli_backup.c — `posthorn backup` and `posthorn restore`.
+// cli_backup.c — `posthorn backup`, `posthorn restore` and `posthorn repair`.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,54 +16,112 @@
 #include "common/mem.h"
 #include "queue/queue.h"
 
+// What goes on in a child process: a damaged page may end it.
+struct job {
+    const struct args *args;
+    struct queue_config qc;
+    struct queue_copy_to to;
+    struct progress progress;
+    struct queue_copied copied;
+};
+
 static bool on_progress(void *data, uint64_t done, uint64_t total)
 {
-    struct progress *p = data;
+    struct job *j = data;
 
-    p->total = total;
-    progress_show(p, done);
+    j->progress.total = total;
+    progress_show(&j->progress, done);
     return !screen_is_interrupted();
 }
 
-// Copies `from` to `to`, which is made.
-static int copy(const struct args *args, const char *what, const char *from,
-                const char *to, uint64_t max_bytes, bool with_keys)
+static void on_fault(void *data, const char *what)
 {
-    struct queue_config qc = { .data_dir = from, .max_bytes = max_bytes };
+    const struct job *j = data;
+
+    fprintf(stderr, "posthorn %s: %s\n", j->args->command->name, what);
+}
+
+static enum err copy_step(void *data, struct buf *out)
+{
+    struct job *j = data;
+    enum err err = queue_copy(&j->qc, &j->to, on_progress, j, &j->copied);
+
+    if (err == OK)
+        progress_end(&j->progress, j->copied.n_records);
+    buf_put(out, &j->copied, sizeof(j->copied));
+    return err;
+}
+
+static int advise_repair(const struct args *args, const char *from,
+                         const char *why)
+{
+    return command_failed(
+        args->command,
+        "%s %s; `posthorn repair --data-dir %s --to NEW_DIR` saves what can be "
+        "read",
+        from, why, from);
+}
+
+static int copy_failed(const struct job *j, const char *to, enum err err,
+                       struct buf *why)
+{
+    const struct args *args = j->args;
+    const char *from = j->qc.data_dir;
+
+    if (why->n_bytes > 0) { // the child was ended, and has not cleaned up
+        if (queue_copy_undo(&j->to) != OK)
+            fprintf(stderr, "%s.tmp is left of it\n", to);
+        return advise_repair(args, from, buf_cstr(why));
+    }
+    switch ((int)err) { // the others are told as they are
+    case ERR_AGAIN:
+        return command_failed(args->command,
+                              "interrupted; nothing is left of it");
+    case ERR_NOTFOUND:
+        return command_failed(args->command, "there is no queue in %s", from);
+    case ERR_CORRUPT:
+        return advise_repair(args, from, "is damaged");
+    case ERR_CONFLICT:
+        return advise_repair(args, from, "is not of one piece");
+    default:
+        return command_failed(args->command, "%s could not be made: %s", to,
+                              err_str(err));
+    }
+}
+
+// Copies `from` to `to`, which is made.
+static int copy(struct job *j, const char *what, const char *to)
+{
     char *for_dir = xstrdup(to);
     char *for_name = xstrdup(to);
-    struct progress progress;
-    struct queue_copied copied;
-    enum err err = queue_n_shards(from, &qc.n_shards);
-    int status = EXIT_FAILED;
+    struct buf out;
+    struct buf why;
+    enum err err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
+    int status = 0;
 
+    buf_init(&out, 0);
+    buf_init(&why, 0);
+    j->to.parent = dirname(for_dir);
+    j->to.name = basename(for_name);
+    j->to.on_fault = on_fault;
     screen_catch_interrupts();
-    progress_begin(&progress, what, "records", 0);
-    if (err == OK) {
-        const struct queue_copy_to where = { .parent = dirname(for_dir),
-                                             .name = basename(for_name),
-                                             .with_keys = with_keys };
-
-        err = queue_copy(&qc, &where, on_progress, &progress, &copied);
-    }
-    if (err == OK) {
-        progress_end(&progress, copied.n_records);
-        printf("%s: %" PRIu64 " records", to, copied.n_records);
-        if (copied.n_damaged > 0) {
+    progress_begin(&j->progress, what, "records", 0);
+    if (err == OK)
+        err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
+    if (err == OK && out.n_bytes == sizeof(j->copied)) {
+        memcpy(&j->copied, out.at, sizeof(j->copied));
+        printf("%s: %" PRIu64 " records", to, j->copied.n_records);
+        if (j->copied.n_damaged > 0) {
             printf("; %" PRIu64 " damaged ones were set aside in "
                    "%s/damaged.jsonl",
-                   copied.n_damaged, to);
+                   j->copied.n_damaged, to);
         }
         putchar('\n');
-        status = 0;
-    } else if (err == ERR_AGAIN) {
-        command_failed(args->command, "interrupted; nothing is left of it");
-    } else if (err == ERR_NOTFOUND) {
-        command_failed(args->command, "there is no queue in %s", from);
     } else {
-        command_failed(args->command, "%s could not be made: %s", to,
-                       err_str(err));
+        status = copy_failed(j, to, err, &why);
     }
+    buf_clear(&out);
+    buf_clear(&why);
     free(for_dir);
     free(for_name);
     return status;
@@ -108,35 +166,48 @@ int command_backup(const struct args *args)
                        "under a new name",
                        to);
     } else if (load(args, &config)) {
-        status = copy(args, "backing up",
-                      data_dir != NULL ? data_dir : config.data_dir, to,
-                      config.max_queue_bytes, !args_has(args, "without-keys"));
+        struct job job = {
+            .args = args,
+            .qc = { .data_dir = data_dir != NULL ? data_dir : config.data_dir,
+                    .max_bytes = config.max_queue_bytes },
+            .to = { .with_keys = !args_has(args, "without-keys") },
+        };
+
+        status = copy(&job, "backing up", to);
         config_clear(&config);
     }
     free(to);
     return status;
 }
 
-static void put_fault(void *data, const char *what)
+static enum err verify_step(void *data, struct buf *out)
 {
-    (void)data;
-    fprintf(stderr, "posthorn restore: %s\n", what);
+    struct job *j = data;
+    struct queue_report report;
+
+    (void)out;
+    return queue_verify(&j->qc, on_fault, NULL, j, &report);
 }
 
 // Damage is set aside by the copy; what cannot be read at all is not restored.
-static bool is_readable(const struct args *args, const char *dir,
-                        uint64_t max_bytes)
+static bool is_readable(struct job *j)
 {
-    struct queue_config qc = { .data_dir = dir, .max_bytes = max_bytes };
-    struct queue_report report;
-    enum err err = queue_n_shards(dir, &qc.n_shards);
+    struct buf why;
+    struct buf out;
+    enum err err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
 
-    if (err == OK)
-        err = queue_verify(&qc, put_fault, NULL, NULL, &report);
-    if (err != OK) {
-        command_failed(args->command, "%s is no backup that can be read: %s",
-                       dir, err_str(err));
+    buf_init(&why, 0);
+    buf_init(&out, 0);
+    if (err == OK) {
+        err = queue_apart(verify_step, j, screen_is_interrupted, &out, &why);
     }
+    if (err != OK) {
+        command_failed(j->args->command, "%s is no backup that can be read: %s",
+                       j->qc.data_dir,
+                       why.n_bytes > 0 ? buf_cstr(&why) : err_str(err));
+    }
+    buf_clear(&out);
+    buf_clear(&why);
     return err == OK;
 }
 
@@ -159,12 +230,161 @@ int command_restore(const struct args *args)
                        "%s is there and not empty: restore into a new "
                        "directory",
                        to);
-    } else if (is_readable(args, from, config.max_queue_bytes)) {
-        status =
-            copy(args, "restoring", from, to, config.max_queue_bytes, true);
+    } else {
+        struct job job = { .args = args,
+                           .qc = { .data_dir = from,
+                                   .max_bytes = config.max_queue_bytes },
+                           .to = { .with_keys = true } };
+
+        if (is_readable(&job))
+            status = copy(&job, "restoring", to);
     }
     free(to);
     free(from);
     config_clear(&config);
+    return status;
+}
+
+// --- repair ---
+
+struct repair {
+    const struct args *args;
+    struct progress progress;
+    struct table table;
+    struct buf json; // of the tables
+};
+
+static bool on_page(void *data, uint64_t done, uint64_t total)
+{
+    struct repair *r = data;
+
+    r->progress.total = total;
+    progress_show(&r->progress, done < total ? done : total);
+    return !screen_is_interrupted();
+}
+
+static void on_page_fault(void *data, const char *what)
+{
+    (void)data;
+    fprintf(stderr, "posthorn repair: %s\n", what);
+}
+
+static void on_saved(void *data, const struct queue_saved *s)
+{
+    struct repair *r = data;
+
+    if (!args_has(r->args, "json")) {
+        table_printf(&r->table, "%s", s->environment);
+        table_printf(&r->table, "%s", s->database);
+        table_printf(&r->table, "%" PRIu64, s->n_records);
+        table_printf(&r->table, "%" PRIu64, s->n_damaged);
+        table_printf(&r->table, "%" PRIu64, s->n_lost);
+        return;
+    }
+    buf_printf(&r->json,
+               "%s{\"environment\":\"%s\",\"database\":\"%s\","
+               "\"records\":%" PRIu64 ",\"damaged\":%" PRIu64
+               ",\"lost\":%" PRIu64 "}",
+               r->json.n_bytes > 0 ? "," : "", s->environment, s->database,
+               s->n_records, s->n_damaged, s->n_lost);
+}
+
+static void print_repaired(struct repair *r, const char *to,
+                           const struct queue_repaired *done)
+{
+    if (args_has(r->args, "json")) {
+        printf("{\"records\":%" PRIu64 ",\"damaged\":%" PRIu64
+               ",\"lost\":%" PRIu64 ",\"faults\":%" PRIu64
+               ",\"shards\":%u,\"tables\":[%s]}\n",
+               done->n_records, done->n_damaged, done->n_lost, done->n_faults,
+               done->n_shards, buf_cstr(&r->json));
+        return;
+    }
+    table_end(&r->table, stdout);
+    printf("%s: %" PRIu64 " records; %" PRIu64 " were set aside in "
+           "damaged.jsonl there, %" PRIu64 " are lost.\n",
+           to, done->n_records, done->n_damaged, done->n_lost);
+    printf("Start with dispatchers = %u, or any other number, and data_dir = "
+           "%s; the old directory is as it was.\n",
+           done->n_shards, to);
+}
+
+static int repair_failed(const struct args *args, const char *from,
+                         const char *to, enum err err)
+{
+    switch ((int)err) { // the others are told as they are
+    case ERR_AGAIN:
+        return command_failed(args->command,
+                              "interrupted; nothing is left of it");
+    case ERR_NOTFOUND:
+        return command_failed(args->command, "there is no queue in %s", from);
+    case ERR_BUSY:
+        return command_failed(args->command,
+                              "an engine runs on %s; stop it first", from);
+    default:
+        return command_failed(args->command, "%s could not be made: %s", to,
+                              err_str(err));
+    }
+}
+
+static int repair(const struct args *args, const char *from, const char *to,
+                  uint64_t max_bytes)
+{
+    static const char *const titles[] = { "ENVIRONMENT", "TABLE", "SAVED",
+                                          "SET ASIDE", "LOST" };
+    struct queue_config qc = { .data_dir = from, .max_bytes = max_bytes };
+    char *for_dir = xstrdup(to);
+    char *for_name = xstrdup(to);
+    const struct queue_copy_to where = { .parent = dirname(for_dir),
+                                         .name = basename(for_name) };
+    struct repair r = { .args = args };
+    const struct queue_repair how = { .on_fault = on_page_fault,
+                                      .on_saved = on_saved,
+                                      .on_progress = on_page,
+                                      .data = &r };
+    struct queue_repaired done;
+    int status = 0;
+    enum err err;
+
+    table_init(&r.table, titles, 5, "1");
+    buf_init(&r.json, 0);
+    screen_catch_interrupts();
+    progress_begin(&r.progress, "repairing", "pages", 0);
+    err = queue_repair(&qc, &where, &how, &done);
+    if (err == OK) {
+        progress_end(&r.progress, r.progress.total);
+        print_repaired(&r, to, &done);
+    } else {
+        status = repair_failed(args, from, to, err);
+    }
+    buf_clear(&r.json);
+    free(for_dir);
+    free(for_name);
+    return status;
+}
+
+int command_repair(const struct args *args)
+{
+    const char *data_dir = args_text(args, "data-dir");
+    const char *wanted = args_text(args, "to");
+    struct config config;
+    int status = EXIT_FAILED;
+    char *to;
+
+    if (wanted == NULL) {
+        return command_failed(args->command,
+                              "--to DIR is missing: where the new directory "
+                              "is to be made");
+    }
+    to = clean_path(wanted);
+    if (access(to, F_OK) == 0) {
+        command_failed(args->command,
+                       "%s is there already; --to names a new directory", to);
+    } else if (load(args, &config)) {
+        status = repair(args, data_dir != NULL ? data_dir : config.data_dir, to,
+                        config.max_queue_bytes);
+        config_clear(&config);
+    }
+    free(to);
     return status;
 }

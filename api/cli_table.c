@@ -155,6 +155,12 @@ static const struct opt backup_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt repair_options[] = {
+    { "to", "DIR", "the new directory, which must not exist", "DIR" },
+    { "json", NULL, "print JSON", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt export_options[] = {
     { "org", "NAME", "of this organization only", NULL },
     { "with-secrets", NULL, "secrets in clear text", NULL },
@@ -306,6 +312,15 @@ const struct command commands[] = {
       "The backup is verified first. --data-dir must not exist or be empty.",
       "posthorn restore /backup/posthorn-2026-11-21 --data-dir "
       "/var/lib/posthorn", { data_options } },
+    { "repair", command_repair, NULL, 0, 0, NULL,
+      "make a data directory of everything that can be read of a damaged one",
+      "For an engine that does not run. Reads page by page, whatever is damaged, "
+      "exchanged, cut off or missing, also a directory put together of several; "
+      "changes nothing there. What cannot be read is told: sentences for pages, "
+      "counts for tables, records in damaged.jsonl of the new directory. "
+      "Deliveries of events that are lost count as cancelled.",
+      "posthorn repair --data-dir /var/lib/posthorn --to /var/lib/posthorn-new",
+      { repair_options, data_options } },
     { "export", command_export, NULL, 0, 0, NULL,
       "write webhooks as JSON lines",
       "Reads the data directory, also beside a running engine. One line a "

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "api/commands.h"
@@ -11,7 +12,9 @@
 #include "queue/queue.h"
 
 struct verifying {
+    struct queue_config qc;
     struct progress progress;
+    struct queue_report report;
 };
 
 static bool on_progress(void *data, uint64_t done, uint64_t total)
@@ -85,33 +88,79 @@ static void print_report(const struct queue_report *r, bool is_json)
                   is_balanced(r));
 }
 
+// In a child process: a damaged page may end it.
+static enum err verify_step(void *data, struct buf *out)
+{
+    struct verifying *v = data;
+    enum err err = queue_verify(&v->qc, put_fault, on_progress, v, &v->report);
+
+    if (err == OK)
+        progress_end(&v->progress, v->progress.total);
+    buf_put(out, &v->report, sizeof(v->report));
+    return err;
+}
+
+static int verified(const struct args *args, const struct verifying *v)
+{
+    bool is_good = is_balanced(&v->report);
+
+    print_report(&v->report, args_has(args, "json"));
+    if (v->report.n_faults > 0) {
+        fprintf(stderr,
+                "posthorn verify: everything that can be read goes into a new "
+                "directory with `posthorn repair --data-dir %s --to NEW_DIR`\n",
+                v->qc.data_dir);
+    }
+    return is_good ? 0 : EXIT_FAILED;
+}
+
+static int verify_failed(const struct args *args, const char *data_dir,
+                         enum err err, struct buf *why)
+{
+    if (err == ERR_AGAIN) {
+        return command_failed(args->command,
+                              "interrupted; nothing was changed");
+    }
+    if (why->n_bytes > 0) {
+        return command_failed(
+            args->command,
+            "%s: %s; `posthorn repair --data-dir %s --to NEW_DIR` saves what "
+            "can be read",
+            data_dir, buf_cstr(why), data_dir);
+    }
+    return command_failed(args->command, "%s cannot be read: %s", data_dir,
+                          err_str(err));
+}
+
 static int verify(const struct args *args, const char *data_dir,
                   uint64_t max_bytes)
 {
-    struct queue_config qc = { .data_dir = data_dir, .max_bytes = max_bytes };
-    struct verifying v = { .progress = { .what = NULL } };
-    struct queue_report report;
-    enum err err = queue_n_shards(data_dir, &qc.n_shards);
+    struct verifying v = { .qc = { .data_dir = data_dir,
+                                   .max_bytes = max_bytes } };
+    struct buf out;
+    struct buf why;
+    enum err err = queue_n_shards(data_dir, &v.qc.n_shards);
+    int status;
 
     if (err == ERR_NOTFOUND) {
         return command_failed(args->command, "there is no queue in %s",
                               data_dir);
     }
+    buf_init(&out, 0);
+    buf_init(&why, 0);
     screen_catch_interrupts();
     progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)
-        err = queue_verify(&qc, put_fault, on_progress, &v, &report);
-    if (err == ERR_AGAIN) {
-        return command_failed(args->command,
-                              "interrupted; nothing was changed");
+        err = queue_apart(verify_step, &v, screen_is_interrupted, &out, &why);
+    if (err == OK && out.n_bytes == sizeof(v.report)) {
+        memcpy(&v.report, out.at, sizeof(v.report));
+        status = verified(args, &v);
+    } else {
+        status = verify_failed(args, data_dir, err, &why);
     }
-    if (err != OK) {
-        return command_failed(args->command, "%s cannot be read: %s", data_dir,
-                              err_str(err));
-    }
-    progress_end(&v.progress, v.progress.total);
-    print_report(&report, args_has(args, "json"));
-    return is_balanced(&report) ? 0 : EXIT_FAILED;
+    buf_clear(&out);
+    buf_clear(&why);
+    return status;
 }
 
 int command_verify(const struct args *args)

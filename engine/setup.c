@@ -57,7 +57,7 @@ int setup_role(unsigned index)
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));
         if (err == ERR_CONFLICT || err == ERR_CORRUPT || err == ERR_IO) {
             log_warn("everything that can be read goes into a new directory",
-                     "run=\"posthorn backup --data-dir %s NEW_DIR\"",
+                     "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
                      config->data_dir);
         }
         _exit(1);

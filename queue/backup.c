@@ -7,42 +7,27 @@
 //
 // If it fails: nothing has its name. A record that is damaged is set aside in
 // damaged.jsonl, counted, and left out; what it was in the books is counted as
-// cancelled.
+// cancelled. A page that is damaged ends it: that is for repair.c.
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/codec.h"
-#include "common/crypto.h"
 #include "common/mem.h"
-#include "queue/event_log.h"
+#include "queue/copy_to.h"
 #include "queue/files.h"
-#include "queue/hook_keys.h"
-#include "queue/identity.h"
-#include "queue/reshard.h"
+#include "queue/page_check.h"
 #include "queue/shard.h"
 
-#define ROWS_AT_ONCE  5000
-#define BYTES_AT_ONCE ((size_t)32 << 20) // of a transaction
-#define SHOW_EVERY    2000
+#define SHOW_EVERY 2000
 
 // An environment, and its copy.
 struct pair {
     struct part part;
-    struct store *from, *to;
+    struct store *from;
     MDB_txn *snapshot;
-    MDB_txn *txn; // of `to`; NULL: none is open
-    size_t n_rows, n_bytes;
-    struct needed needed; // of a shard
-    struct shard_state state;
-    bool has_state;
-    uint64_t highest;  // position of an event that a shard knows
-    int64_t n_dropped; // due and dead rows
+    struct page_view *pages; // of the snapshot
+    struct copy_to to;
 };
 
 struct copying {
@@ -52,245 +37,36 @@ struct copying {
     struct pair *pairs;
     size_t n_pairs;
     queue_progress on_progress;
+    void (*on_fault)(void *data, const char *what);
     void *data;
-    FILE *damaged; // opened with the first one
+    struct aside aside;
     struct queue_copied *out;
 };
 
-// --- writing ---
-
-static enum err flush(struct pair *p)
-{
-    MDB_txn *txn = p->txn;
-    enum err err;
-
-    if (txn == NULL)
-        return OK;
-    p->txn = NULL;
-    p->n_rows = 0;
-    p->n_bytes = 0;
-    err = needed_flush(p->to, txn, &p->needed);
-    if (err == OK)
-        return store_commit(p->to, txn);
-    mdb_txn_abort(txn);
-    return err;
-}
-
-static enum err ready(struct pair *p, size_t n_bytes)
-{
-    enum err err = OK;
-
-    if (p->n_rows >= ROWS_AT_ONCE || p->n_bytes >= BYTES_AT_ONCE)
-        err = flush(p);
-    if (err == OK && p->txn == NULL)
-        err = store_write(p->to, &p->txn);
-    p->n_rows++;
-    p->n_bytes += n_bytes;
-    return err;
-}
-
-static enum err put(struct pair *p, unsigned db, MDB_val key, MDB_val val)
-{
-    enum err err = ready(p, key.mv_size + val.mv_size);
-    int rc;
-
-    if (err != OK)
-        return err;
-    rc = mdb_put(p->txn, p->to->dbs[db], &key, &val, MDB_APPEND);
-    if (rc == MDB_KEYEXIST) // not in order, as in a damaged tree
-        rc = mdb_put(p->txn, p->to->dbs[db], &key, &val, 0);
-    return store_err(p->to, rc, "copy");
-}
-
-// --- damage ---
-
-static enum err set_aside(struct copying *c, const struct pair *p, unsigned db,
-                          MDB_val key, MDB_val val)
-{
-    struct buf line;
-
-    c->out->n_damaged++;
-    if (c->damaged == NULL) {
-        char *path = xasprintf("%s/damaged.jsonl", c->to_dir);
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-        free(path);
-        c->damaged = fd >= 0 ? fdopen(fd, "w") : NULL;
-        if (c->damaged == NULL)
-            return ERR_IO;
-    }
-    buf_init(&line, 0);
-    buf_printf(&line, "{\"environment\":\"%s\",\"database\":\"%s\",\"key\":\"",
-               p->part.name, p->part.dbs[db]);
-    crypto_put_hex(&line, key.mv_data, key.mv_size);
-    buf_puts(&line, "\",\"value\":\"");
-    crypto_put_hex(&line, val.mv_data, val.mv_size);
-    buf_puts(&line, "\"}\n");
-    fwrite(line.at, 1, line.n_bytes, c->damaged);
-    buf_clear(&line);
-    return ferror(c->damaged) ? ERR_IO : OK;
-}
-
-// --- records ---
-
-static enum err copy_row(struct pair *p, unsigned db, MDB_val key, MDB_val val)
-{
-    enum err err = ready(p, key.mv_size + val.mv_size);
-
-    return err == OK ? needed_put_row(p->to, p->txn, &p->needed, db, key, val)
-                     : err;
-}
-
-static enum err copy_attempt(struct pair *p, MDB_val key, MDB_val val,
-                             const struct attempt *a)
-{
-    uint8_t place[PLACE_BYTES];
-    struct shard_state state = { .next_no = get_be64(key.mv_data) };
-    enum err err = ready(p, key.mv_size + val.mv_size);
-
-    attempt_place(a, place);
-    if (err == OK) {
-        err = shard_put_attempt(
-            p->to, p->txn, &state,
-            (struct str){ (const char *)place, sizeof(place) },
-            str_of_val(val));
-    }
-    return err;
-}
-
-// Whether a record of a shard is sound. Sets `*attempt` for one of the history.
-static bool is_sound(unsigned db, MDB_val key, MDB_val val,
-                     struct attempt *attempt)
-{
-    struct str k = str_of_val(key);
-    struct str v = str_of_val(val);
-    struct due_row due;
-    struct dead_row dead;
-    struct replay replay;
-    struct stats stats;
-    struct event event;
-    struct hook_health health;
-    struct unreported_dead untold;
-    struct str id_key;
-    bool is_good = true;
-
-    switch (db) {
-    case SHARD_DUE:
-        return due_decode(k, v, &due) == OK;
-    case SHARD_DEAD:
-        return dead_decode(k, v, &dead) == OK;
-    case SHARD_ATTEMPTS:
-        return k.n_bytes == 8 && attempt_decode(v, attempt) == OK;
-    case SHARD_HEALTH:
-        return k.n_bytes == 8 && health_decode(v, &health, &untold) == OK;
-    case SHARD_OUTBOX:
-        return event_decode(v, &event, &id_key) == OK;
-    case SHARD_REPLAYS:
-        return replay_decode(v, &replay) == OK && replay_is_at(&replay, k);
-    case SHARD_STATS:
-        stats_init(&stats);
-        is_good =
-            k.n_bytes == STATS_KEY_BYTES && stats_add_record(&stats, v) == OK;
-        stats_clear(&stats);
-        return is_good;
-    default:
-        return true;
-    }
-}
-
-static enum err copy_of_shard(struct copying *c, struct pair *p, unsigned db,
-                              MDB_val key, MDB_val val)
-{
-    struct attempt attempt;
-
-    if (!is_sound(db, key, val, &attempt)) {
-        p->n_dropped += db == SHARD_DUE || db == SHARD_DEAD;
-        return set_aside(c, p, db, key, val);
-    }
-    switch (db) {
-    case SHARD_DUE:
-    case SHARD_DEAD:
-        return copy_row(p, db, key, val);
-    case SHARD_ATTEMPTS:
-        return copy_attempt(p, key, val, &attempt);
-    case SHARD_META: // written at the end
-    case SHARD_BY_OWNER:
-    case SHARD_FAILED:
-    case SHARD_BY_EVENT:
-    case SHARD_NEEDED:
-        return OK; // made anew
-    default:
-        return put(p, db, key, val);
-    }
-}
-
-static enum err copy_of_events(struct copying *c, struct pair *p, unsigned db,
-                               MDB_val key, MDB_val val)
-{
-    struct event event;
-    struct key_row row;
-    struct str id_key;
-    bool is_good = true;
-
-    if (db == EVENTS_EVENTS) {
-        is_good = event_decode_at(str_of_val(key), str_of_val(val), &event,
-                                  &id_key) == OK;
-    }
-    if (db == EVENTS_META && identity_is(key))
-        return OK;
-    if (db == EVENTS_KEYS)
-        is_good = key_decode(str_of_val(val), &row) == OK;
-    return is_good ? put(p, db, key, val) : set_aside(c, p, db, key, val);
-}
-
-static enum err copy_of_hooks(struct copying *c, struct pair *p, unsigned db,
-                              MDB_val key, MDB_val val)
-{
-    struct hook_room room;
-    struct hook hook;
-    struct token token;
-    bool is_good = true;
-
-    if (db == HOOKS_HOOKS) {
-        hook_room_init(&room);
-        is_good = hook_decode_at(str_of_val(key), str_of_val(val), NULL, &hook,
-                                 &room) == OK;
-        hook_room_clear(&room);
-    }
-    if (db == HOOKS_META && identity_is(key))
-        return OK;
-    if (db == HOOKS_TOKENS)
-        is_good = token_decode(str_of_val(key), str_of_val(val), &token) == OK;
-    return is_good ? put(p, db, key, val) : set_aside(c, p, db, key, val);
-}
-
 // --- environments ---
 
-static enum err copy_record(struct copying *c, struct pair *p, unsigned db,
-                            MDB_val key, MDB_val val)
+static enum err copy_row(struct copying *c, struct pair *p,
+                         struct copy_record *r)
 {
-    if (!store_value_is_in_place(p->from, val))
-        return set_aside(c, p, db, key, val);
-    if (p->part.dbs == shard_dbs)
-        return copy_of_shard(c, p, db, key, val);
-    if (p->part.dbs == events_dbs)
-        return copy_of_events(c, p, db, key, val);
-    return copy_of_hooks(c, p, db, key, val);
+    if (store_value_is_in_place(p->from, r->val) && copy_judge(&p->to, r))
+        return copy_put(&p->to, r);
+    p->to.n_dropped +=
+        p->part.dbs == shard_dbs && (r->db == SHARD_DUE || r->db == SHARD_DEAD);
+    return aside_put(&c->aside, &p->part, r->db, r->key, r->val);
 }
 
 static enum err copy_db(struct copying *c, struct pair *p, unsigned db)
 {
+    struct copy_record r = { .db = db };
     MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
     enum err err = OK;
     int rc = mdb_cursor_open(p->snapshot, p->from->dbs[db], &cursor);
 
     if (rc != 0)
         return store_err(p->from, rc, "copy");
     while (err == OK &&
-           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        err = copy_record(c, p, db, key, val);
+           (rc = mdb_cursor_get(cursor, &r.key, &r.val, MDB_NEXT)) == 0) {
+        err = copy_row(c, p, &r);
         if (++c->out->n_records % SHOW_EVERY == 0 && err == OK &&
             c->on_progress != NULL &&
             !c->on_progress(c->data, c->out->n_records, c->out->n_total))
@@ -302,52 +78,38 @@ static enum err copy_db(struct copying *c, struct pair *p, unsigned db)
     return rc == MDB_NOTFOUND ? OK : store_err(p->from, rc, "copy");
 }
 
-// What was left out is in the books as cancelled.
-static enum err write_state(struct copying *c, struct pair *p)
-{
-    enum err err = flush(p);
-
-    if (err == OK)
-        err = store_write(p->to, &p->txn);
-    if (err != OK)
-        return err;
-    if (p->has_state) {
-        p->state.counts[COUNT_CANCELLED] += p->n_dropped;
-    } else {
-        c->out->n_damaged++;
-        err = shard_guess_state(p->to, p->txn, &p->state);
-    }
-    return err == OK ? shard_put_state(p->to, p->txn, &p->state) : err;
-}
-
 static enum err copy_environment(struct copying *c, struct pair *p)
 {
-    enum err err = OK;
+    enum err err = copy_make(&p->to, c->to_dir, &p->part);
 
-    if (p->part.dbs == shard_dbs) {
-        p->has_state = shard_read_state(p->from, p->snapshot, &p->state) == OK;
-        if (!p->has_state)
-            p->state = (struct shard_state){ .next_no = 1 };
+    if (err == OK && p->part.dbs == shard_dbs) {
+        p->to.has_state =
+            shard_read_state(p->from, p->snapshot, &p->to.state) == OK;
+        c->aside.n += !p->to.has_state;
+        if (!p->to.has_state)
+            p->to.state = (struct shard_state){ .next_no = 1 };
     }
     for (unsigned db = 0; db < p->part.n_dbs && err == OK; db++)
         err = copy_db(c, p, db);
-    if (err == OK && p->part.dbs == shard_dbs)
-        err = write_state(c, p);
-    if (err == OK)
-        err = ready(p, 0);
-    if (err == OK)
-        err = identity_put(p->to, p->txn, &p->part, c->format.id);
-    return err == OK ? flush(p) : err;
-}
-
-static enum err open_pair(struct copying *c, struct pair *p)
-{
-    return part_open(c->config, &p->part, true, &p->from);
+    return err == OK ? copy_finish(&p->to, c->format.id) : err;
 }
 
 static enum err take_snapshot(struct copying *c, struct pair *p)
 {
     enum err err = store_read(p->from, &p->snapshot);
+
+    if (err != OK)
+        return err;
+    return page_view_open(c->config->data_dir, &p->part, p->snapshot,
+                          &p->pages);
+}
+
+// LMDB believes what it reads: its pages are looked at before.
+static enum err look_at(struct copying *c, const struct pair *p)
+{
+    const struct page_check check = { .on_fault = c->on_fault,
+                                      .data = c->data };
+    enum err err = page_view_check(p->pages, &check);
 
     for (size_t db = 0; db < p->part.n_dbs && err == OK; db++) {
         MDB_stat stat;
@@ -356,16 +118,6 @@ static enum err take_snapshot(struct copying *c, struct pair *p)
                         "copy");
         c->out->n_total += err == OK ? stat.ms_entries : 0;
     }
-    return err;
-}
-
-static enum err make_pair(struct copying *c, struct pair *p)
-{
-    char *dir = xasprintf("%s/%s", c->to_dir, p->part.name);
-    enum err err = prepare_environment(dir, p->part.map_bytes, p->part.dbs,
-                                       p->part.n_dbs, &p->to);
-
-    free(dir);
     return err;
 }
 
@@ -378,31 +130,18 @@ static void list_pairs(struct copying *c)
         c->pairs[c->n_pairs - 1 - i].part = part_of(c->config, i);
 }
 
-static enum err make_directory(const struct copying *c)
-{
-    char *deliveries = xasprintf("%s/deliveries", c->to_dir);
-    enum err err = file_remove_tree(c->to_dir);
-
-    if (err == OK)
-        err = file_mkdir(c->to_dir);
-    if (err == OK)
-        err = file_mkdir(deliveries);
-    free(deliveries);
-    return err;
-}
-
 static enum err copy_all(struct copying *c)
 {
     enum err err = OK;
 
     for (size_t i = 0; i < c->n_pairs && err == OK; i++)
-        err = open_pair(c, &c->pairs[i]);
+        err = part_open(c->config, &c->pairs[i].part, true, &c->pairs[i].from);
     for (size_t i = 0; i < c->n_pairs && err == OK; i++)
         err = take_snapshot(c, &c->pairs[i]);
+    for (size_t i = 0; i < c->n_pairs && err == OK; i++)
+        err = look_at(c, &c->pairs[i]);
     for (size_t i = 0; i < c->n_pairs && err == OK; i++) {
-        err = make_pair(c, &c->pairs[i]);
-        if (err == OK)
-            err = copy_environment(c, &c->pairs[i]);
+        err = copy_environment(c, &c->pairs[i]);
         store_read_end(c->pairs[i].from);
     }
     return err;
@@ -410,45 +149,30 @@ static enum err copy_all(struct copying *c)
 
 // --- the directory ---
 
-// A small file, if it is there; mode 0600.
-static enum err copy_file(const struct copying *c, const char *name)
-{
-    char *from = xasprintf("%s/%s", c->config->data_dir, name);
-    char text[4096];
-    FILE *file = fopen(from, "re");
-    size_t n = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    enum err err = OK;
-
-    free(from);
-    if (file == NULL)
-        return errno == ENOENT ? OK : ERR_DENIED;
-    fclose(file);
-    text[n] = '\0';
-    err = file_write(c->to_dir, name, text);
-    crypto_wipe(text, sizeof(text));
-    return err;
-}
-
 static enum err copy_files(const struct copying *c, bool with_keys)
 {
+    const char *from = c->config->data_dir;
     enum err err = OK;
 
     if (with_keys)
-        err = copy_file(c, "secret.key");
+        err = copy_small_file(from, c->to_dir, "secret.key");
     if (err == OK && with_keys)
-        err = copy_file(c, "admin.token");
+        err = copy_small_file(from, c->to_dir, "admin.token");
     return err == OK ? format_write(c->to_dir, &c->format) : err;
 }
 
-static enum err close_damaged(struct copying *c)
+// What is of several directories is not made one by being copied.
+static enum err judge(const struct queue_config *config,
+                      const struct queue_copy_to *to, void *data)
 {
-    enum err err = OK;
+    struct buf why;
+    enum err err;
 
-    if (c->damaged == NULL)
-        return OK;
-    if (fflush(c->damaged) != 0 || fsync(fileno(c->damaged)) != 0)
-        err = ERR_IO;
-    fclose(c->damaged);
+    buf_init(&why, 0);
+    err = identity_judge(config, config->n_shards, false, &why);
+    if (err == ERR_CONFLICT && to->on_fault != NULL)
+        to->on_fault(data, buf_cstr(&why));
+    buf_clear(&why);
     return err;
 }
 
@@ -461,29 +185,44 @@ enum err queue_copy(const struct queue_config *config,
     struct copying c = { .config = config,
                          .to_dir = temporary,
                          .on_progress = on_progress,
+                         .on_fault = to->on_fault,
                          .data = data,
+                         .aside = { .dir = temporary },
                          .out = out };
-    enum err err;
+    enum err err = judge(config, to, data);
 
     memset(out, 0, sizeof(*out));
     format_make_id(&c.format);
     c.format.is_complete = true;
     list_pairs(&c);
-    err = make_directory(&c);
+    if (err == OK)
+        err = copy_make_directory(temporary);
     if (err == OK)
         err = copy_all(&c);
     if (err == OK)
         err = copy_files(&c, to->with_keys);
-    if (close_damaged(&c) != OK && err == OK)
+    if (aside_close(&c.aside) != OK && err == OK)
         err = ERR_IO;
+    out->n_damaged = c.aside.n;
     if (err == OK)
         err = file_sync(temporary);
     if (err == OK)
         err = file_rename(to->parent, temporary_name, to->name);
-    if (err != OK && file_remove_tree(temporary) != OK)
+    if (err != OK && queue_copy_undo(to) != OK)
         err = err == ERR_AGAIN ? ERR_IO : err;
     free(temporary);
     free(temporary_name);
+    for (size_t i = 0; i < c.n_pairs; i++)
+        page_view_close(c.pairs[i].pages);
     free(c.pairs); // the environments stay open: queue.h says why
+    return err;
+}
+
+enum err queue_copy_undo(const struct queue_copy_to *to)
+{
+    char *temporary = xasprintf("%s/%s.tmp", to->parent, to->name);
+    enum err err = file_remove_tree(temporary);
+
+    free(temporary);
     return err;
 }

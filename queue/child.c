@@ -1,17 +1,22 @@
 // child.c — a step in a process of its own, so that whatever ends it does not end
 // this one.
 
-#include "queue/child.h"
+#include "queue/queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void be_child(child_step step, void *data, int out_fd)
+#include "common/log.h"
+
+#define LOOK_EVERY_MS 100
+
+static _Noreturn void be_child(queue_step step, void *data, int out_fd)
 {
     struct buf text;
     size_t n_written = 0;
@@ -31,12 +36,23 @@ static _Noreturn void be_child(child_step step, void *data, int out_fd)
     _exit((int)err); // not exit(): LMDB environments must not be torn down
 }
 
-static void read_all(int fd, struct buf *out)
+// Until the child has ended. It is told once that somebody wants it to end.
+static void read_all(int fd, pid_t pid, bool (*is_unwanted)(void),
+                     struct buf *out)
 {
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    bool was_told = false;
     char bytes[4096];
-    ssize_t n;
+    ssize_t n = 1;
 
-    while ((n = read(fd, bytes, sizeof(bytes))) != 0) {
+    while (n != 0) {
+        if (is_unwanted != NULL && !was_told && is_unwanted()) {
+            kill(pid, SIGINT);
+            was_told = true;
+        }
+        if (poll(&ready, 1, LOOK_EVERY_MS) <= 0)
+            continue;
+        n = read(fd, bytes, sizeof(bytes));
         if (n > 0)
             buf_put(out, bytes, (size_t)n);
         if (n < 0 && errno != EINTR)
@@ -44,7 +60,25 @@ static void read_all(int fd, struct buf *out)
     }
 }
 
-enum err child_run(child_step step, void *data, struct buf *out)
+static enum err result_of(int status, struct buf *why)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) <= ERR_IO)
+        return (enum err)WEXITSTATUS(status);
+    buf_reset(why);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DAMAGED) {
+        buf_puts(why, "it is damaged and cannot be read further");
+    } else if (WIFEXITED(status)) {
+        buf_printf(why, "the process that read it ended with status %d",
+                   WEXITSTATUS(status));
+    } else {
+        buf_printf(why, "the process that read it was ended by signal %d (%s)",
+                   WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
+    return ERR_CORRUPT;
+}
+
+enum err queue_apart(queue_step step, void *data, bool (*is_unwanted)(void),
+                     struct buf *out, struct buf *why)
 {
     int ends[2];
     int status = 0;
@@ -57,18 +91,11 @@ enum err child_run(child_step step, void *data, struct buf *out)
         be_child(step, data, ends[1]);
     close(ends[1]);
     if (pid > 0)
-        read_all(ends[0], out);
+        read_all(ends[0], pid, is_unwanted, out);
     close(ends[0]);
     if (pid < 0)
         return ERR_IO;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) <= ERR_IO)
-        return (enum err)WEXITSTATUS(status);
-    if (WIFEXITED(status))
-        return ERR_CORRUPT; // store_guard.c said why
-    buf_reset(out);
-    buf_printf(out, "the process that read it was ended by signal %d (%s)",
-               WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return ERR_CORRUPT;
+    return result_of(status, why);
 }

@@ -35,5 +35,8 @@ MUST_CHECK enum err hook_decode_at(struct str key, struct str bytes,
 // Sees to it that new hooks get numbers behind `at_least`; `last` is what it was.
 MUST_CHECK enum err hooks_raise_last(struct store *s, MDB_txn *txn,
                                      uint64_t at_least, uint64_t *last);
+// The numbers of the last hook and the last revision.
+MUST_CHECK enum err hooks_put_last(struct store *s, MDB_txn *txn, uint64_t no,
+                                   uint64_t revision);
 
 #endif

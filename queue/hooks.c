@@ -137,6 +137,15 @@ enum err hooks_raise_last(struct store *s, MDB_txn *txn, uint64_t at_least,
     return write_last(&hs, txn, &last);
 }
 
+enum err hooks_put_last(struct store *s, MDB_txn *txn, uint64_t no,
+                        uint64_t revision)
+{
+    struct hook_store hs = { .store = s };
+    const struct last last = { no, revision };
+
+    return write_last(&hs, txn, &last);
+}
+
 static enum err put_change(struct hook_store *hs, MDB_txn *txn,
                            uint64_t revision, uint64_t no,
                            int64_t deleted_at_ms)

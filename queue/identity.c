@@ -12,8 +12,8 @@
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "queue/child.h"
 #include "queue/files.h"
+#include "queue/page_check.h"
 #include "queue/schema.h"
 
 #define SELF_BYTES (DIRECTORY_ID_BYTES + 16)
@@ -24,12 +24,12 @@ static char self_name[] = "self";
 
 static bool read_hex(const char *text, uint8_t id[DIRECTORY_ID_BYTES])
 {
+    if (strlen(text) < (size_t)2 * DIRECTORY_ID_BYTES)
+        return false;
     for (size_t i = 0; i < DIRECTORY_ID_BYTES; i++) {
-        char pair[3] = { text[2 * i] };
+        const char pair[3] = { text[2 * i], text[2 * i + 1], '\0' };
         char *end;
 
-        if (pair[0] != '\0') // no further than the text's end
-            pair[1] = text[2 * i + 1];
         id[i] = (uint8_t)strtoul(pair, &end, 16);
         if (end != pair + 2)
             return false;
@@ -171,6 +171,12 @@ enum err identity_put(struct store *s, MDB_txn *txn, const struct part *part,
 
 // --- judging ---
 
+struct judging {
+    struct queue_config found; // with as many shards as there are
+    bool with_pages;
+    struct format format;
+};
+
 static enum err refuse(struct buf *why)
 {
     buf_puts(why, "; put the right one in its place, or repair");
@@ -217,12 +223,26 @@ static enum err read_self(struct store *s, unsigned meta_db,
     return err;
 }
 
-static enum err judge_there(const struct queue_config *config,
-                            const struct part *part, const struct format *f,
+// The first one is enough.
+static void take_fault(void *data, const char *what)
+{
+    struct buf *why = data;
+
+    if (why->n_bytes == 0)
+        buf_puts(why, what);
+}
+
+static enum err judge_there(const struct judging *j, const struct part *part,
                             struct buf *why)
 {
+    const struct queue_config *config = &j->found;
+    const struct format *f = &j->format;
+    bool with_pages = j->with_pages;
     char *data = xasprintf("%s/%s/data.mdb", config->data_dir, part->name);
     bool is_there = file_is_there(data);
+    const struct page_check check = { .is_skeleton = true,
+                                      .on_fault = take_fault,
+                                      .data = why };
     struct identity self;
     struct store *s;
     enum err err;
@@ -234,11 +254,14 @@ static enum err judge_there(const struct queue_config *config,
         buf_printf(why, "%s is missing", part->name);
         return refuse(why);
     }
-    err = part_open(config, part, true, &s);
+    err = with_pages ? page_check_at_rest(config->data_dir, part, &check) : OK;
+    if (err == OK)
+        err = part_open(config, part, true, &s);
     if (err == OK)
         err = read_self(s, part->meta_db, &self);
     if (err == ERR_IO || err == ERR_CORRUPT) {
-        buf_printf(why, "%s cannot be read and may be damaged", part->name);
+        if (why->n_bytes == 0)
+            buf_printf(why, "%s cannot be read and may be damaged", part->name);
         return refuse(why);
     }
     if (err != OK && err != ERR_NOTFOUND)
@@ -248,9 +271,9 @@ static enum err judge_there(const struct queue_config *config,
 
 static enum err judge_all(void *data, struct buf *why)
 {
-    const struct queue_config *found = data;
-    struct format f;
-    enum err err = format_read(found->data_dir, &f);
+    struct judging *j = data;
+    const struct queue_config *found = &j->found;
+    enum err err = format_read(found->data_dir, &j->format);
 
     if (err == ERR_NOTFOUND) {
         buf_puts(why, "FORMAT is missing");
@@ -259,9 +282,9 @@ static enum err judge_all(void *data, struct buf *why)
     for (unsigned i = 0; i < found->n_shards + 2 && err == OK; i++) {
         struct part part = part_of(found, i);
 
-        err = judge_there(found, &part, &f, why);
+        err = judge_there(j, &part, why);
     }
-    if (err == OK && found->n_shards == 0 && f.is_complete) {
+    if (err == OK && found->n_shards == 0 && j->format.is_complete) {
         buf_puts(why, "deliveries/0 is missing");
         return refuse(why);
     }
@@ -271,13 +294,13 @@ static enum err judge_all(void *data, struct buf *why)
 // In a process of its own: this one has opened nothing yet and will open all of
 // it in another way, and a damaged file may end it.
 enum err identity_judge(const struct queue_config *config, unsigned n_shards,
-                        struct buf *why)
+                        bool is_at_rest, struct buf *why)
 {
-    struct queue_config found = *config;
+    struct judging j = { .found = *config, .with_pages = is_at_rest };
     enum err err;
 
-    found.n_shards = n_shards;
-    err = child_run(judge_all, &found, why);
+    j.found.n_shards = n_shards;
+    err = queue_apart(judge_all, &j, NULL, why, why);
     return err == ERR_CORRUPT ? refuse(why) : err;
 }
 

@@ -66,10 +66,12 @@ MUST_CHECK enum err identity_put(struct store *s, MDB_txn *txn,
 
 // Whether what is there belongs together: the parts that FORMAT promises are
 // there, of this directory, and each shard in its own place. `n_shards` is how
-// many were found. ERR_CONFLICT: not so, and `why` holds a sentence. Parts that
+// many were found. Where nobody writes to it (`is_at_rest`), the pages that lead to
+// the others are looked at, too. ERR_CONFLICT: not so, and `why` holds a sentence. Parts that
 // were never marked are fine in a directory that never was.
 MUST_CHECK enum err identity_judge(const struct queue_config *config,
-                                   unsigned n_shards, struct buf *why);
+                                   unsigned n_shards, bool is_at_rest,
+                                   struct buf *why);
 
 // Marks the parts that have no record, then says in FORMAT that all have one.
 MUST_CHECK enum err identity_complete(const struct queue_config *config);

@@ -320,7 +320,7 @@ static enum err judge_parts(const struct queue_config *config, struct buf *why)
     if (err == OK)
         err = queue_n_shards(config->data_dir, &n);
     if (err == OK || err == ERR_NOTFOUND)
-        err = identity_judge(config, n, why);
+        err = identity_judge(config, n, true, why);
     return explain(err, config->data_dir, "the queue cannot be read", why);
 }
 

@@ -274,6 +274,19 @@ bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
 
 // --- checking --------------------------------------------------------------
 
+// What a child process does: returns the result, and puts bytes for its parent.
+// Whatever else it changes in memory is lost.
+typedef enum err (*queue_step)(void *data, struct buf *out);
+
+// Runs `step` in a child, so that what ends it (a page that is damaged, a file
+// that is cut off) does not end this process, and waits. For a process that has
+// opened none of the environments that the child opens. When `is_unwanted` (may be
+// NULL) says so, the child gets SIGINT. ERR_CORRUPT with a sentence in `why`: it
+// was ended by what it read. ERR_IO: no child.
+MUST_CHECK enum err queue_apart(queue_step step, void *data,
+                                bool (*is_unwanted)(void), struct buf *out,
+                                struct buf *why);
+
 struct queue_report {
     uint64_t n_accepted;
     uint64_t n_unmatched; // accepted, not passed by some shard's cursor yet
@@ -305,15 +318,53 @@ struct queue_copied {
 // was committed at one moment. It has its name when it is complete and synced; on
 // any error nothing is left. `with_keys`: secret.key and admin.token, too. As long
 // as it takes, pages that the engine frees are not used again, so its files grow.
-// ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_FULL, ERR_DENIED.
+// ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_CORRUPT: pages are damaged;
+// ERR_CONFLICT: its parts do not belong together; both are for queue_repair().
+// ERR_FULL, ERR_DENIED.
 struct queue_copy_to {
     const char *parent, *name;
     bool with_keys;
+    void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
 };
 MUST_CHECK enum err queue_copy(const struct queue_config *config,
                                const struct queue_copy_to *to,
                                queue_progress on_progress, void *data,
                                struct queue_copied *out);
+
+// Removes what a process that was ended has left of a copy or a repair.
+MUST_CHECK enum err queue_copy_undo(const struct queue_copy_to *to);
+
+// What was saved of one table, and what was not.
+struct queue_saved {
+    const char *environment, *database;
+    uint64_t n_records;
+    uint64_t n_damaged; // set aside in damaged.jsonl
+    uint64_t n_lost;    // counted there, and not found
+};
+
+struct queue_repair {
+    void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
+    void (*on_saved)(void *data, const struct queue_saved *saved); // likewise
+    queue_progress on_progress; // in pages; may be NULL
+    void *data;
+};
+
+struct queue_repaired {
+    uint64_t n_records, n_damaged, n_lost;
+    uint64_t n_faults; // of pages
+    unsigned n_shards;
+};
+
+// Makes a data directory of everything that can be read of another one: damaged,
+// put together of several, or with parts missing; that one is not touched. The new
+// one is sound, and has its name when it is complete and synced; on any error
+// nothing is left. Takes the keys along. ERR_BUSY: an engine runs on it.
+// ERR_NOTFOUND: there is nothing. ERR_AGAIN: `on_progress` ended it. ERR_FULL,
+// ERR_DENIED.
+MUST_CHECK enum err queue_repair(const struct queue_config *config,
+                                 const struct queue_copy_to *to,
+                                 const struct queue_repair *how,
+                                 struct queue_repaired *out);
 
 // The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
 MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);

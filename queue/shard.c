@@ -94,11 +94,13 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     MDB_val val = val_of(record);
     struct mark mark;
     enum err err;
+    int rc;
 
     put_be64(no, state->next_no);
-    err = store_err(
-        s, mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND),
-        "put attempt");
+    rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND);
+    if (rc == MDB_KEYEXIST) // a repair finds some later than their neighbours
+        rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, 0);
+    err = store_err(s, rc, "put attempt");
     memcpy(owners[0], place.at, 8);
     memcpy(owners[1], place.at + 16, 8);
     if (err == OK) {

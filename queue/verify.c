@@ -16,6 +16,7 @@
 #include "queue/hook_keys.h"
 #include "queue/identity.h"
 #include "queue/log_end.h"
+#include "queue/page_check.h"
 #include "queue/shard.h"
 
 #define SHOW_EVERY 4096
@@ -33,7 +34,8 @@ struct check {
     size_t n_missing;
     uint64_t n_needed; // of the shard at hand, by its counts
     queue_progress on_progress;
-    uint64_t n_done, n_total;
+    uint64_t n_done, n_total, n_pages;
+    bool is_sound[QUEUE_SHARDS_MAX + 2]; // its pages
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct check *c,
@@ -86,6 +88,79 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "verify");
+}
+
+// --- pages ---
+
+static void on_page_fault(void *data, const char *what)
+{
+    fault(data, "%s", what);
+}
+
+static bool on_page(void *data)
+{
+    struct check *c = data;
+
+    return ++c->n_pages % SHOW_EVERY != 0 || c->on_progress == NULL ||
+           c->on_progress(c->data, c->n_done, c->n_total);
+}
+
+static enum err check_pages(struct check *c, const struct part *part,
+                            MDB_txn *txn)
+{
+    const struct page_check check = { .on_fault = on_page_fault,
+                                      .on_page = on_page,
+                                      .data = c };
+    struct page_view *view = NULL;
+    enum err err = page_view_open(c->config->data_dir, part, txn, &view);
+
+    if (err == OK)
+        err = page_view_check(view, &check);
+    page_view_close(view);
+    return err;
+}
+
+static enum err open_part(struct check *c, const struct part *part,
+                          struct store **s, MDB_txn **txn)
+{
+    enum err err = part_open(c->config, part, true, s);
+
+    return err == OK ? store_read(*s, txn) : err;
+}
+
+// Before anything is read of them: LMDB believes pages. Parts whose pages are not
+// sound are said, and left out.
+static enum err check_all_pages(struct check *c)
+{
+    for (unsigned i = 0; i < c->config->n_shards + 2; i++) {
+        struct part part = part_of(c->config, i);
+        struct store *s;
+        MDB_txn *txn;
+        enum err err = page_check_start(c->config->data_dir, &part);
+
+        if (err == OK)
+            err = open_part(c, &part, &s, &txn);
+        if (err == OK) {
+            err = check_pages(c, &part, txn);
+            store_read_end(s);
+        } else if (err != ERR_DENIED) {
+            fault(c, "%s cannot be read: %s", part.name, err_str(err));
+            continue;
+        }
+        if (err != OK && err != ERR_CORRUPT)
+            return err;
+        c->is_sound[i] = err == OK;
+    }
+    return OK;
+}
+
+// ERR_CORRUPT: it is not sound, which was said.
+static enum err open_sound(struct check *c, unsigned i, struct store **s,
+                           MDB_txn **txn)
+{
+    struct part part = part_of(c->config, i);
+
+    return c->is_sound[i] ? open_part(c, &part, s, txn) : ERR_CORRUPT;
 }
 
 // --- shards ---
@@ -264,17 +339,12 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
 
 static enum err check_shard(struct check *c, unsigned k)
 {
-    char *dir = xasprintf("%s/deliveries/%u", c->config->data_dir, k);
     struct store *s;
     MDB_txn *txn;
-    enum err err = store_open(dir, store_shard_map(c->config->max_bytes), true,
-                              shard_dbs, SHARD_DBS, &s);
+    enum err err = open_sound(c, k + 2, &s, &txn);
 
-    free(dir);
-    if (err == OK)
-        err = store_read(s, &txn);
     if (err != OK)
-        return err;
+        return err == ERR_CORRUPT ? OK : err;
     err = check_rows(c, s, txn, k);
     store_read_end(s);
     return err;
@@ -341,18 +411,13 @@ static enum err read_missing(struct check *c, struct store *s, MDB_txn *txn)
 
 static enum err check_events(struct check *c)
 {
-    char *dir = xasprintf("%s/events", c->config->data_dir);
     struct store *s;
     MDB_txn *txn;
     uint64_t next = 1;
-    enum err err =
-        store_open(dir, c->config->max_bytes, true, events_dbs, EVENTS_DBS, &s);
+    enum err err = open_sound(c, 0, &s, &txn);
 
-    free(dir);
-    if (err == OK)
-        err = store_read(s, &txn);
     if (err != OK)
-        return err;
+        return err == ERR_CORRUPT ? OK : err;
     err = event_next(s, txn, &next);
     if (err == OK)
         err = read_missing(c, s, txn);
@@ -376,46 +441,33 @@ static enum err check_events(struct check *c)
 
 static enum err check_hooks(struct check *c)
 {
-    char *dir = xasprintf("%s/hooks", c->config->data_dir);
     struct store *s;
     MDB_txn *txn;
-    enum err err =
-        store_open(dir, c->config->max_bytes, true, hooks_dbs, HOOKS_DBS, &s);
+    enum err err = open_sound(c, 1, &s, &txn);
 
-    free(dir);
-    if (err == OK)
-        err = store_read(s, &txn);
     if (err != OK)
-        return err;
+        return err == ERR_CORRUPT ? OK : err;
     err = each(c, s, txn, HOOKS_HOOKS, 0, on_hook);
     store_read_end(s);
     return err;
 }
 
 // So many records are going to be read, for the progress only.
-static void count_environment(struct check *c, const char *name,
-                              const char *const *dbs, size_t n_dbs,
-                              unsigned read_dbs)
+static void count_part(struct check *c, unsigned i, unsigned read_dbs)
 {
-    char *dir = xasprintf("%s/%s", c->config->data_dir, name);
-    uint64_t map_bytes = dbs == shard_dbs
-                             ? store_shard_map(c->config->max_bytes)
-                             : c->config->max_bytes;
+    struct part part = part_of(c->config, i);
     struct store *s;
     MDB_txn *txn;
 
-    if (store_open(dir, map_bytes, true, dbs, n_dbs, &s) == OK &&
-        store_read(s, &txn) == OK) {
-        for (size_t i = 0; i < n_dbs; i++) {
-            MDB_stat stat;
+    if (open_sound(c, i, &s, &txn) != OK)
+        return;
+    for (size_t db = 0; db < part.n_dbs; db++) {
+        MDB_stat stat;
 
-            if ((read_dbs & 1U << i) != 0 &&
-                mdb_stat(txn, s->dbs[i], &stat) == 0)
-                c->n_total += stat.ms_entries;
-        }
-        store_read_end(s);
+        if ((read_dbs & 1U << db) != 0 && mdb_stat(txn, s->dbs[db], &stat) == 0)
+            c->n_total += stat.ms_entries;
     }
-    free(dir);
+    store_read_end(s);
 }
 
 static void count_all(struct check *c)
@@ -425,13 +477,9 @@ static void count_all(struct check *c)
                               1U << SHARD_STATS | 1U << SHARD_REPLAYS |
                               1U << SHARD_NEEDED;
 
-    count_environment(c, "events", events_dbs, EVENTS_DBS, 1U << EVENTS_EVENTS);
-    for (unsigned k = 0; k < c->config->n_shards; k++) {
-        char *name = xasprintf("deliveries/%u", k);
-
-        count_environment(c, name, shard_dbs, SHARD_DBS, of_shard);
-        free(name);
-    }
+    count_part(c, 0, 1U << EVENTS_EVENTS);
+    for (unsigned k = 0; k < c->config->n_shards; k++)
+        count_part(c, k + 2, of_shard);
 }
 
 // That its parts belong together; what does not is read all the same.
@@ -441,7 +489,7 @@ static enum err check_identity(struct check *c)
     enum err err;
 
     buf_init(&why, 0);
-    err = identity_judge(c->config, c->config->n_shards, &why);
+    err = identity_judge(c->config, c->config->n_shards, false, &why);
     if (err == ERR_CONFLICT) {
         fault(c, "%s", buf_cstr(&why));
         err = OK;
@@ -464,7 +512,9 @@ enum err queue_verify(const struct queue_config *config,
 
     memset(out, 0, sizeof(*out));
     err = check_identity(&c);
-    if (on_progress != NULL)
+    if (err == OK)
+        err = check_all_pages(&c);
+    if (err == OK && on_progress != NULL)
         count_all(&c);
     for (unsigned k = 0; k < config->n_shards && err == OK; k++)
         err = check_shard(&c, k);

@@ -1,0 +1,147 @@
+// page_check.c — whether the pages of an environment are sound.
+
+#include "queue/page_check.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "queue/page_walk.h"
+
+#define TRIES_MAX 1000
+
+struct page_view {
+    struct part part;
+    struct pages *pages;
+    struct page_snapshot snapshot;
+};
+
+static enum err check(struct pages *pages, const struct page_snapshot *snapshot,
+                      const struct part *part, const struct page_check *how)
+{
+    struct walk *w = xcalloc(1, sizeof(*w));
+    enum err err = OK;
+
+    w->pages = pages;
+    w->environment = part->name;
+    w->names = part->dbs;
+    w->n_names = part->n_dbs;
+    w->snapshot = *snapshot;
+    w->is_skeleton = how->is_skeleton;
+    w->on_fault = how->on_fault;
+    w->on_page = how->on_page;
+    w->data = how->data;
+    walk_init(w);
+    walk_all(w);
+    if (w->is_ended) {
+        err = ERR_AGAIN;
+    } else if (w->n_faults > 0) {
+        err = ERR_CORRUPT;
+    }
+    walk_clear(w);
+    free(w);
+    return err;
+}
+
+static void say(const struct page_check *how, const struct part *part,
+                const char *what)
+{
+    char *text = xasprintf("%s: %s", part->name, what);
+
+    if (how->on_fault != NULL)
+        how->on_fault(how->data, text);
+    free(text);
+}
+
+static enum err open_part(const char *data_dir, const struct part *part,
+                          struct pages **out)
+{
+    char *dir = xasprintf("%s/%s", data_dir, part->name);
+    enum err err = pages_open(dir, out);
+
+    free(dir);
+    return err;
+}
+
+enum err page_check_at_rest(const char *data_dir, const struct part *part,
+                            const struct page_check *how)
+{
+    struct page_snapshot snapshots[2];
+    struct pages *pages;
+    enum err err = open_part(data_dir, part, &pages);
+
+    if (err != OK)
+        return err;
+    if (pages_snapshots(pages, snapshots) == 2) {
+        err = check(pages, &snapshots[0], part, how);
+    } else {
+        say(how, part, "a page that says where everything begins is damaged");
+        err = ERR_CORRUPT;
+    }
+    pages_close(pages);
+    return err;
+}
+
+enum err page_check_start(const char *data_dir, const struct part *part)
+{
+    struct page_snapshot snapshots[2];
+    struct pages *pages;
+    enum err err = open_part(data_dir, part, &pages);
+
+    if (err != OK)
+        return err;
+    // One may be written at this very moment.
+    for (int i = 0; i < TRIES_MAX && pages_snapshots(pages, snapshots) < 2; i++)
+        err = i + 1 == TRIES_MAX ? ERR_CORRUPT : OK;
+    pages_close(pages);
+    return err;
+}
+
+// The snapshot that the transaction reads. False: it was written over since.
+static bool find_snapshot(struct pages *pages, MDB_txn *txn,
+                          struct page_snapshot *out)
+{
+    struct page_snapshot snapshots[2];
+    size_t n = pages_snapshots(pages, snapshots);
+
+    for (size_t i = 0; i < n; i++) {
+        if (snapshots[i].txn == mdb_txn_id(txn)) {
+            *out = snapshots[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err page_view_open(const char *data_dir, const struct part *part,
+                        MDB_txn *txn, struct page_view **out)
+{
+    struct page_view *v = xcalloc(1, sizeof(*v));
+    enum err err = open_part(data_dir, part, &v->pages);
+
+    v->part = *part;
+    // Two commits since it began, and nobody knows any more where it begins.
+    for (int i = 0; err == OK && !find_snapshot(v->pages, txn, &v->snapshot);
+         i++) {
+        mdb_txn_reset(txn);
+        if (i == TRIES_MAX || mdb_txn_renew(txn) != 0)
+            err = ERR_IO;
+    }
+    if (err != OK) {
+        page_view_close(v);
+        return err;
+    }
+    *out = v;
+    return OK;
+}
+
+void page_view_close(struct page_view *v)
+{
+    if (v != NULL)
+        pages_close(v->pages);
+    free(v);
+}
+
+enum err page_view_check(struct page_view *v, const struct page_check *how)
+{
+    return check(v->pages, &v->snapshot, &v->part, how);
+}

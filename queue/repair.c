@@ -1,0 +1,412 @@
+// repair.c — everything that can be read of a data directory, into a new one.
+//
+// Happy path: the directory is locked against an engine; the event log is saved
+// first, then the hooks, then each shard, whose rows must have their events; each
+// environment is made anew of its sound records. The new directory has its name
+// when it is complete and synced. What was there is not touched.
+//
+// If something cannot be read it is left out, and said: sentences while it is
+// found, records in damaged.jsonl, counts at the end. A shard of which nothing is
+// left goes on where the others are: what it had sent is not sent again.
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/codec.h"
+#include "common/mem.h"
+#include "queue/event_log.h"
+#include "queue/files.h"
+#include "queue/hook_keys.h"
+#include "queue/log_end.h"
+#include "queue/salvage.h"
+#include "queue/shard.h"
+
+#define SHOW_EVERY 256 // pages
+
+struct repairing {
+    const struct queue_config *config;
+    const struct queue_repair *how;
+    struct queue_config fresh; // of the new directory
+    struct format format;
+    struct salvage events, hooks;
+    struct salvage shards[QUEUE_SHARDS_MAX]; // by their directories
+    unsigned n_dirs;
+    unsigned from[QUEUE_SHARDS_MAX]; // of a new shard: whose rows it gets
+    struct copy_to events_to, hooks_to;
+    struct copy_to shards_to[QUEUE_SHARDS_MAX];
+    struct aside aside;
+    struct salvage_how salvage;
+    uint64_t n_pages, n_pages_total;
+    struct queue_repaired *out;
+};
+
+#define FROM_NOTHING QUEUE_SHARDS_MAX
+
+static void say(const struct repairing *r, const char *what)
+{
+    if (r->how->on_fault != NULL)
+        r->how->on_fault(r->how->data, what);
+}
+
+static bool on_page(void *data)
+{
+    struct repairing *r = data;
+
+    return ++r->n_pages % SHOW_EVERY != 0 || r->how->on_progress == NULL ||
+           r->how->on_progress(r->how->data, r->n_pages, r->n_pages_total);
+}
+
+static void on_fault(void *data, const char *what)
+{
+    struct repairing *r = data;
+
+    r->out->n_faults++;
+    say(r, what);
+}
+
+// --- what is there ---
+
+static enum err open_one(struct repairing *r, struct salvage *s,
+                         const struct part *part)
+{
+    enum err err;
+
+    s->part = *part;
+    err = salvage_open(s, &r->salvage);
+    if (err != OK || !s->is_there)
+        return err;
+    r->n_pages_total += pages_count(s->pages);
+    if (r->fresh.max_bytes < pages_count(s->pages) * pages_page_bytes(s->pages))
+        r->fresh.max_bytes = pages_count(s->pages) * pages_page_bytes(s->pages);
+    return OK;
+}
+
+static bool has_directory(const struct repairing *r, unsigned k)
+{
+    char *path = xasprintf("%s/deliveries/%u", r->config->data_dir, k);
+    bool is_there = file_is_there(path);
+
+    free(path);
+    return is_there;
+}
+
+static enum err open_all(struct repairing *r)
+{
+    struct queue_config all = *r->config;
+    struct part part;
+    enum err err;
+
+    all.n_shards = QUEUE_SHARDS_MAX;
+    for (unsigned k = 0; k < QUEUE_SHARDS_MAX; k++) {
+        if (has_directory(r, k))
+            r->n_dirs = k + 1;
+    }
+    part = part_of(&all, 0);
+    err = open_one(r, &r->events, &part);
+    part = part_of(&all, 1);
+    if (err == OK)
+        err = open_one(r, &r->hooks, &part);
+    for (unsigned k = 0; k < r->n_dirs && err == OK; k++) {
+        part = part_of(&all, k + 2);
+        err = open_one(r, &r->shards[k], &part);
+    }
+    return err;
+}
+
+// How many shards there were, and which directory holds which: each says so
+// itself. Where they contradict each other a directory is what its name says.
+static void find_shards(struct repairing *r)
+{
+    unsigned n = r->n_dirs;
+
+    for (unsigned k = 0; k < r->n_dirs; k++) {
+        const struct salvage *s = &r->shards[k];
+
+        if (s->has_self && s->self.n_shards > n &&
+            s->self.n_shards <= QUEUE_SHARDS_MAX)
+            n = (unsigned)s->self.n_shards;
+    }
+    r->fresh.n_shards = n > 0 ? n : 1;
+    for (unsigned k = 0; k < QUEUE_SHARDS_MAX; k++)
+        r->from[k] = FROM_NOTHING;
+    for (unsigned k = 0; k < r->n_dirs; k++) {
+        const struct salvage *s = &r->shards[k];
+
+        if (s->is_there && s->has_self && s->self.shard < r->fresh.n_shards &&
+            r->from[s->self.shard] == FROM_NOTHING)
+            r->from[s->self.shard] = k;
+    }
+    for (unsigned k = 0; k < r->n_dirs; k++) {
+        bool is_placed = false;
+
+        for (unsigned i = 0; i < r->fresh.n_shards; i++)
+            is_placed = is_placed || r->from[i] == k;
+        if (!is_placed && r->shards[k].is_there && r->from[k] == FROM_NOTHING)
+            r->from[k] = k;
+    }
+}
+
+// --- events and hooks ---
+
+static enum err save_events(struct repairing *r)
+{
+    struct part part = part_of(&r->fresh, 0);
+    enum err err = copy_make(&r->events_to, r->fresh.data_dir, &part);
+
+    if (err == OK && r->events.is_there)
+        err = salvage_run(&r->events, &r->events_to, &r->salvage);
+    return err == OK ? copy_finish(&r->events_to, r->format.id) : err;
+}
+
+static enum err save_hooks(struct repairing *r)
+{
+    struct part part = part_of(&r->fresh, 1);
+    enum err err = copy_make(&r->hooks_to, r->fresh.data_dir, &part);
+
+    if (err == OK && r->hooks.is_there)
+        err = salvage_run(&r->hooks, &r->hooks_to, &r->salvage);
+    if (err == OK)
+        err = copy_ready(&r->hooks_to, 0);
+    if (err == OK) {
+        err = hooks_put_last(r->hooks_to.store, r->hooks_to.txn,
+                             r->hooks.last_hook, r->hooks.last_revision);
+    }
+    return err == OK ? copy_finish(&r->hooks_to, r->format.id) : err;
+}
+
+// --- shards ---
+
+// Where a shard goes on of which nothing says where it was.
+static enum err other_cursor(struct repairing *r, struct position *out)
+{
+    bool is_known = false;
+    uint64_t next = 1;
+    MDB_txn *txn;
+    enum err err = OK;
+
+    for (unsigned k = 0; k < r->n_dirs; k++) {
+        const struct salvage *s = &r->shards[k];
+
+        if (!s->has_state ||
+            (is_known && position_cmp(s->state.cursor, *out) >= 0))
+            continue;
+        *out = s->state.cursor;
+        is_known = true;
+    }
+    if (is_known)
+        return OK;
+    err = store_read(r->events_to.store, &txn);
+    if (err == OK) {
+        err = event_next(r->events_to.store, txn, &next);
+        store_read_end(r->events_to.store);
+    }
+    *out = position_of(next - 1);
+    return err;
+}
+
+// Of rows that are in the books and not there it is not known what they were.
+static void balance(struct shard_state *state, const struct shard_counts *rows)
+{
+    int64_t *n = state->counts;
+    int64_t left = n[COUNT_MATCHED] - n[COUNT_DELIVERED] - n[COUNT_CANCELLED] -
+                   n[COUNT_DEAD_EXPIRED] -
+                   (int64_t)(rows->n_due + rows->n_dead);
+
+    if (left > 0) {
+        n[COUNT_CANCELLED] += left;
+    } else {
+        n[COUNT_MATCHED] -= left;
+    }
+}
+
+static enum err make_state(struct repairing *r, unsigned k, struct salvage *s)
+{
+    struct copy_to *to = &r->shards_to[k];
+    struct shard_counts rows;
+    uint64_t next_no = to->state.next_no;
+    MDB_txn *txn;
+    enum err err = copy_flush(to);
+
+    if (err == OK)
+        err = store_read(to->store, &txn);
+    if (err != OK)
+        return err;
+    if (s != NULL && s->has_state) {
+        to->state = s->state;
+    } else {
+        err = shard_guess_state(to->store, txn, &to->state);
+    }
+    if (to->state.next_no < next_no)
+        to->state.next_no = next_no;
+    if (err == OK)
+        err = shard_read_counts(to->store, txn, &to->state, &rows);
+    store_read_end(to->store);
+    if (err != OK)
+        return err;
+    balance(&to->state, &rows);
+    to->n_dropped = 0; // balanced already
+    to->has_state = true;
+    if (position_cmp(to->state.cursor, position_start) == 0)
+        return other_cursor(r, &to->state.cursor);
+    return OK;
+}
+
+static enum err save_shard(struct repairing *r, unsigned k)
+{
+    struct part part = part_of(&r->fresh, k + 2);
+    struct salvage *s =
+        r->from[k] != FROM_NOTHING ? &r->shards[r->from[k]] : NULL;
+    enum err err = copy_make(&r->shards_to[k], r->fresh.data_dir, &part);
+
+    if (err == OK && s != NULL)
+        err = salvage_run(s, &r->shards_to[k], &r->salvage);
+    if (err == OK)
+        err = make_state(r, k, s);
+    return err == OK ? copy_finish(&r->shards_to[k], r->format.id) : err;
+}
+
+// --- all ---
+
+static enum err save_all(struct repairing *r)
+{
+    enum err err = save_events(r);
+
+    r->salvage.events = &r->events_to;
+    if (err == OK)
+        err = save_hooks(r);
+    for (unsigned k = 0; k < r->fresh.n_shards && err == OK; k++)
+        err = save_shard(r, k);
+    return err == OK ? log_end_fit(&r->fresh) : err;
+}
+
+static void report(struct repairing *r, const struct salvage *s)
+{
+    for (unsigned db = 0; db < s->part.n_dbs; db++) {
+        const struct queue_saved saved = { s->part.name, s->part.dbs[db],
+                                           s->n_read[db], s->n_damaged[db],
+                                           s->n_lost[db] };
+
+        if (salvage_is_made_anew(&s->part, db))
+            continue;
+        r->out->n_records += saved.n_records;
+        r->out->n_damaged += saved.n_damaged;
+        r->out->n_lost += saved.n_lost;
+        if (r->how->on_saved != NULL &&
+            saved.n_records + saved.n_damaged + saved.n_lost > 0)
+            r->how->on_saved(r->how->data, &saved);
+    }
+}
+
+static void report_all(struct repairing *r)
+{
+    report(r, &r->events);
+    report(r, &r->hooks);
+    for (unsigned k = 0; k < r->n_dirs; k++)
+        report(r, &r->shards[k]);
+    r->out->n_shards = r->fresh.n_shards;
+}
+
+static enum err copy_files(const struct repairing *r)
+{
+    const char *from = r->config->data_dir;
+    enum err err = copy_small_file(from, r->fresh.data_dir, "secret.key");
+
+    if (err == OK)
+        err = copy_small_file(from, r->fresh.data_dir, "admin.token");
+    return err == OK ? format_write(r->fresh.data_dir, &r->format) : err;
+}
+
+static enum err run(struct repairing *r)
+{
+    enum err err = copy_make_directory(r->fresh.data_dir);
+
+    if (err == OK)
+        err = open_all(r);
+    if (err == OK) {
+        find_shards(r);
+        err = copy_files(r); // FORMAT, too: parts are compared with it
+    }
+    if (err == OK)
+        err = save_all(r);
+    if (aside_close(&r->aside) != OK && err == OK)
+        err = ERR_IO;
+    if (err == OK)
+        report_all(r);
+    salvage_close(&r->events);
+    salvage_close(&r->hooks);
+    for (unsigned k = 0; k < r->n_dirs; k++)
+        salvage_close(&r->shards[k]);
+    return err;
+}
+
+// An engine has it locked as long as it runs. The lock ends with the process.
+static enum err lock(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return ERR_NOTFOUND;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return OK;
+    close(fd);
+    return ERR_BUSY;
+}
+
+static bool is_any_part_there(const char *dir)
+{
+    static const char *const names[] = { "events", "hooks", "deliveries" };
+    bool is_there = false;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *path = xasprintf("%s/%s", dir, names[i]);
+
+        is_there = is_there || file_is_there(path);
+        free(path);
+    }
+    return is_there;
+}
+
+enum err queue_repair(const struct queue_config *config,
+                      const struct queue_copy_to *to,
+                      const struct queue_repair *how,
+                      struct queue_repaired *out)
+{
+    char *temporary_name = xasprintf("%s.tmp", to->name);
+    char *temporary = xasprintf("%s/%s", to->parent, temporary_name);
+    struct repairing *r = xcalloc(1, sizeof(*r));
+    enum err err = lock(config->data_dir);
+
+    *out = (struct queue_repaired){ .n_records = 0 };
+    if (err == OK && !is_any_part_there(config->data_dir))
+        err = ERR_NOTFOUND;
+    r->config = config;
+    r->how = how;
+    r->out = out;
+    r->fresh = *config;
+    r->fresh.data_dir = temporary;
+    r->aside.dir = temporary;
+    r->salvage = (struct salvage_how){ .data_dir = config->data_dir,
+                                       .aside = &r->aside,
+                                       .on_fault = on_fault,
+                                       .on_page = on_page,
+                                       .data = r };
+    format_make_id(&r->format);
+    r->format.is_complete = true;
+    if (err == OK)
+        err = run(r);
+    if (err == OK)
+        err = file_sync(temporary);
+    if (err == OK)
+        err = file_rename(to->parent, temporary_name, to->name);
+    if (err != OK && queue_copy_undo(to) != OK)
+        err = err == ERR_AGAIN ? ERR_IO : err;
+    free(r);
+    free(temporary);
+    free(temporary_name);
+    return err;
+}

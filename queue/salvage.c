@@ -1,0 +1,399 @@
+// salvage.c — what can be read of a damaged environment, into a sound one.
+//
+// Happy path: its trees are walked page by page, each record is judged by its
+// checksum and its key, and put. Indexes are made of the records.
+//
+// If a page is damaged: what its parent says of it is noted as a gap. Leaves that
+// no tree leads to, and that are not free, are what lay below it: they are taken
+// for the table into whose gap their keys fall.
+
+#include "queue/salvage.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/crypto.h"
+#include "common/mem.h"
+#include "queue/hook_keys.h"
+#include "queue/shard.h"
+
+struct run {
+    struct salvage *s;
+    struct copy_to *to;
+    const struct salvage_how *how;
+    enum err err; // of writing
+};
+
+static void say(const struct salvage_how *how, const struct part *part,
+                const char *what)
+{
+    char *text = xasprintf("%s: %s", part->name, what);
+
+    if (how->on_fault != NULL)
+        how->on_fault(how->data, text);
+    free(text);
+}
+
+// --- records ---
+
+static bool is_text(struct str key, const char *name)
+{
+    return str_eq(key, str_of(name));
+}
+
+// A row of which the event is lost would wait for ever.
+static bool has_event(const struct run *run, MDB_val key)
+{
+    struct store *events = run->how->events->store;
+    MDB_val position =
+        val_at((const uint8_t *)key.mv_data + key.mv_size - 8, 8);
+    MDB_val val;
+    MDB_txn *txn;
+    bool is_there;
+
+    if (store_read(events, &txn) != OK)
+        return false;
+    is_there = mdb_get(txn, events->dbs[EVENTS_EVENTS], &position, &val) == 0;
+    store_read_end(events);
+    return is_there;
+}
+
+static enum err drop_row(struct run *run, const struct copy_record *r)
+{
+    const uint8_t *key = r->key.mv_data;
+    struct buf line;
+    enum err err;
+
+    run->to->n_dropped++;
+    buf_init(&line, 0);
+    buf_printf(&line,
+               "{\"environment\":\"%s\",\"database\":\"%s\",\"hook\":%" PRIu64
+               ",\"event\":%" PRIu64 ",\"reason\":\"its event is lost\"}",
+               run->s->part.name, run->s->part.dbs[r->db], get_be64(key),
+               get_be64(key + r->key.mv_size - 8));
+    run->s->n_damaged[r->db]++;
+    err = aside_put_line(run->how->aside, buf_str(&line));
+    buf_clear(&line);
+    return err;
+}
+
+static void note_last(struct salvage *s, uint64_t no, uint64_t revision)
+{
+    if (no > s->last_hook)
+        s->last_hook = no;
+    if (revision > s->last_revision)
+        s->last_revision = revision;
+}
+
+// With its rows by number and by revision.
+static enum err put_hook(struct run *run, const struct copy_record *r)
+{
+    struct hook_room room;
+    struct hook hook;
+    uint8_t no[8];
+    uint8_t revision[8];
+    uint8_t change[16] = { 0 };
+    enum err err;
+
+    hook_room_init(&room);
+    err = hook_decode_at(str_of_val(r->key), str_of_val(r->val), NULL, &hook,
+                         &room);
+    hook_room_clear(&room);
+    if (err != OK)
+        return err;
+    put_be64(no, hook.no);
+    put_be64(revision, hook.revision);
+    put_be64(change, hook.no);
+    note_last(run->s, hook.no, hook.revision);
+    err = copy_put_as_is(run->to, HOOKS_HOOKS, r->key, r->val);
+    if (err == OK)
+        err = copy_put_as_is(run->to, HOOKS_BY_NO, val_at(no, 8), r->key);
+    if (err == OK) {
+        err = copy_put_as_is(run->to, HOOKS_CHANGES, val_at(revision, 8),
+                             val_at(change, 16));
+    }
+    return err;
+}
+
+static enum err put_of_hooks(struct run *run, const struct copy_record *r)
+{
+    struct str key = str_of_val(r->key);
+
+    switch (r->db) {
+    case HOOKS_HOOKS:
+        return put_hook(run, r);
+    case HOOKS_BY_NO:
+    case HOOKS_CHANGES:
+        return OK; // made of the hooks
+    case HOOKS_META:
+        if (is_text(key, "last") && r->val.mv_size == 16) {
+            note_last(run->s, get_be64(r->val.mv_data),
+                      get_be64((const uint8_t *)r->val.mv_data + 8));
+        }
+        return is_text(key, "seal") ? copy_put(run->to, r) : OK;
+    default:
+        return copy_put(run->to, r);
+    }
+}
+
+static enum err put_of_events(struct run *run, const struct copy_record *r)
+{
+    struct str key = str_of_val(r->key);
+
+    if (r->db != EVENTS_META || (is_text(key, "next") && r->val.mv_size == 8) ||
+        (is_text(key, "missing") && r->val.mv_size % 16 == 0))
+        return copy_put(run->to, r);
+    return OK;
+}
+
+static enum err put_record(struct run *run, const struct copy_record *r)
+{
+    if (run->s->part.dbs == events_dbs)
+        return put_of_events(run, r);
+    if (run->s->part.dbs == hooks_dbs)
+        return put_of_hooks(run, r);
+    if ((r->db == SHARD_DUE || r->db == SHARD_DEAD) && !has_event(run, r->key))
+        return drop_row(run, r);
+    if (r->db == SHARD_ATTEMPTS &&
+        get_be64(r->key.mv_data) >= run->to->state.next_no)
+        run->to->state.next_no = get_be64(r->key.mv_data) + 1;
+    return copy_put(run->to, r);
+}
+
+static struct copy_record record_of(const struct walk_record *record)
+{
+    return (struct copy_record){ .db = record->table,
+                                 .key = val_of(record->key),
+                                 .val = val_of(record->value) };
+}
+
+static bool on_record(void *data, const struct walk_record *record)
+{
+    struct run *run = data;
+    struct copy_record r = record_of(record);
+    bool is_sound = copy_judge(run->to, &r);
+
+    if (run->err != OK)
+        return true;
+    if (is_sound) {
+        run->s->n_read[r.db]++;
+        run->err = put_record(run, &r);
+    } else if (record->is_last_try) {
+        run->s->n_damaged[r.db]++;
+        run->to->n_dropped += run->s->part.dbs == shard_dbs &&
+                              (r.db == SHARD_DUE || r.db == SHARD_DEAD);
+        run->err =
+            aside_put(run->how->aside, &run->s->part, r.db, r.key, r.val);
+    }
+    return is_sound;
+}
+
+// By the length of its key: what holds a large value differs in that.
+static bool may_be_large(const struct salvage *s, unsigned table, size_t n_key)
+{
+    if (s->part.dbs == events_dbs)
+        return table == EVENTS_EVENTS && n_key == 8;
+    if (s->part.dbs == hooks_dbs)
+        return table == HOOKS_HOOKS;
+    return (table == SHARD_ATTEMPTS && n_key == 8) ||
+           (table == SHARD_OUTBOX && n_key == 16) ||
+           (table == SHARD_STATS && n_key == STATS_KEY_BYTES) ||
+           (table == SHARD_REPLAYS && n_key == REPLAY_KEY_BYTES);
+}
+
+// Whether records of the table tell what they are.
+static bool is_telling(const struct salvage *s, unsigned table)
+{
+    if (s->part.dbs == events_dbs)
+        return table == EVENTS_EVENTS || table == EVENTS_KEYS;
+    if (s->part.dbs == hooks_dbs)
+        return table == HOOKS_HOOKS || table == HOOKS_TOKENS;
+    return table == SHARD_DUE || table == SHARD_DEAD ||
+           table == SHARD_ATTEMPTS || table == SHARD_HEALTH ||
+           table == SHARD_OUTBOX || table == SHARD_STATS ||
+           table == SHARD_REPLAYS;
+}
+
+static bool is_of(void *data, const struct walk_record *record)
+{
+    struct run *run = data;
+    struct copy_record r = record_of(record);
+
+    if (!is_telling(run->s, record->table))
+        return false;
+    return record->value.n_bytes == 0
+               ? may_be_large(run->s, record->table, record->key.n_bytes)
+               : copy_judge(run->to, &r);
+}
+
+bool salvage_is_made_anew(const struct part *part, unsigned db)
+{
+    if (part->dbs == events_dbs)
+        return false;
+    if (part->dbs == hooks_dbs)
+        return db == HOOKS_BY_NO || db == HOOKS_CHANGES;
+    return db == SHARD_BY_OWNER || db == SHARD_FAILED || db == SHARD_BY_EVENT ||
+           db == SHARD_NEEDED;
+}
+
+// --- gaps ---
+
+static enum err note_gap(struct run *run, const struct walk_gap *gap)
+{
+    const struct part *part = &run->s->part;
+    struct walk_gap copy = *gap;
+    struct buf line;
+    enum err err;
+
+    if (gap->table >= part->n_dbs)
+        return OK;
+    buf_init(&line, 0);
+    buf_printf(&line, "{\"environment\":\"%s\",\"database\":\"%s\",\"from\":\"",
+               part->name, part->dbs[gap->table]);
+    crypto_put_hex(&line, copy.from.at, copy.from.n_bytes);
+    buf_puts(&line, "\",\"to\":\"");
+    crypto_put_hex(&line, copy.to.at, copy.to.n_bytes);
+    buf_puts(&line, "\",\"reason\":\"a page of keys from there to there is "
+                    "damaged; what is known of them was found elsewhere\"}");
+    err = aside_put_line(run->how->aside, buf_str(&line));
+    buf_clear(&line);
+    return err;
+}
+
+// --- an environment ---
+
+static bool on_page(void *data)
+{
+    struct run *run = data;
+
+    if (run->err == OK && run->how->on_page != NULL &&
+        !run->how->on_page(run->how->data))
+        run->err = ERR_AGAIN;
+    return run->err == OK;
+}
+
+static void on_fault(void *data, const char *what)
+{
+    struct run *run = data;
+
+    if (run->how->on_fault != NULL)
+        run->how->on_fault(run->how->data, what);
+}
+
+enum err salvage_run(struct salvage *s, struct copy_to *to,
+                     const struct salvage_how *how)
+{
+    struct run run = { .s = s, .to = to, .how = how };
+    struct walk *w = xcalloc(1, sizeof(*w));
+
+    w->pages = s->pages;
+    w->environment = s->part.name;
+    w->names = s->part.dbs;
+    w->n_names = s->part.n_dbs;
+    w->snapshot = s->snapshot;
+    w->on_record = on_record;
+    w->is_of = is_of;
+    w->on_page = on_page;
+    w->on_fault = on_fault;
+    w->data = &run;
+    walk_init(w);
+    walk_all(w);
+    if (run.err == OK && w->are_free_known)
+        walk_orphans(w);
+    for (size_t i = 0; i < w->n_gaps && run.err == OK; i++)
+        run.err = note_gap(&run, &w->gaps[i]);
+    memcpy(s->n_lost, w->lost, sizeof(s->n_lost));
+    s->n_faults = w->n_faults;
+    walk_clear(w);
+    free(w);
+    return run.err;
+}
+
+// --- opening ---
+
+static bool on_meta(void *data, const struct walk_record *record)
+{
+    struct salvage *s = data;
+    const uint8_t *at = (const uint8_t *)record->value.at;
+
+    if (is_text(record->key, "self") && record->value.n_bytes == 32) {
+        s->has_self = true;
+        s->self.shard = get_be64(at + 16);
+        s->self.n_shards = get_be64(at + 24);
+    }
+    if (is_text(record->key, "state"))
+        s->has_state = state_decode(record->value, &s->state) == OK;
+    return true;
+}
+
+// How many tables a snapshot leads to; of a shard also what its meta says.
+static size_t look_at(struct salvage *s)
+{
+    const char *const meta[] = { "meta" };
+    struct walk *w = xcalloc(1, sizeof(*w));
+    size_t n_tables;
+
+    w->pages = s->pages;
+    w->environment = s->part.name;
+    w->names = meta;
+    w->n_names = 1;
+    w->snapshot = s->snapshot;
+    w->on_record = on_meta;
+    w->data = s;
+    walk_init(w);
+    walk_all(w);
+    n_tables = w->n_tables;
+    walk_clear(w);
+    free(w);
+    return n_tables;
+}
+
+// The newest snapshot from which the tables can be found.
+static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
+{
+    struct page_snapshot snapshots[2];
+    size_t n = pages_snapshots(s->pages, snapshots);
+    uint64_t last = 0;
+
+    if (n < 2) {
+        say(how, &s->part,
+            "a page that says where everything begins is damaged");
+    }
+    for (size_t i = 0; i < n; i++) // the file never shrinks
+        last = snapshots[i].last > last ? snapshots[i].last : last;
+    for (size_t i = 0; i < n && !s->is_there; i++) {
+        s->snapshot = snapshots[i];
+        s->snapshot.last = last;
+        s->is_there = look_at(s) > 0;
+    }
+    if (n > 0 && !s->is_there) { // its leaves may be found all the same
+        s->snapshot = snapshots[0];
+        s->snapshot.last = last;
+        s->is_there = true;
+    }
+}
+
+enum err salvage_open(struct salvage *s, const struct salvage_how *how)
+{
+    char *dir = xasprintf("%s/%s", how->data_dir, s->part.name);
+    enum err err = pages_open(dir, &s->pages);
+
+    free(dir);
+    if (err == ERR_NOTFOUND) {
+        say(how, &s->part, "it is missing");
+        return OK;
+    }
+    if (err != OK)
+        return err;
+    choose_snapshot(s, how);
+    if (!s->is_there)
+        say(how, &s->part, "nothing of it can be read");
+    return OK;
+}
+
+void salvage_close(struct salvage *s)
+{
+    pages_close(s->pages);
+}

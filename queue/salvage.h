@@ -1,0 +1,53 @@
+// salvage.h — what can be read of a damaged environment, into a sound one.
+
+#ifndef QUEUE_SALVAGE_H
+#define QUEUE_SALVAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "queue/copy_to.h"
+#include "queue/page_walk.h"
+
+// One environment as it lies there.
+struct salvage {
+    struct part part; // by the name of its directory
+    struct pages *pages;
+    struct page_snapshot snapshot;
+    bool is_there;
+    struct identity self; // of a shard, as the next
+    bool has_self;
+    struct shard_state state;
+    bool has_state;
+    uint64_t last_hook, last_revision; // of hooks, as far as is known
+    uint64_t n_read[WALK_TABLES_MAX];
+    uint64_t n_damaged[WALK_TABLES_MAX]; // set aside
+    uint64_t n_lost[WALK_TABLES_MAX];    // counted, and not found
+    uint64_t n_faults;
+};
+
+struct salvage_how {
+    const char *data_dir;
+    struct copy_to *events; // complete: rows need their events; NULL: not yet
+    struct aside *aside;
+    void (*on_fault)(void *data, const char *what);
+    bool (*on_page)(void *data); // false: it shall end
+    void *data;
+};
+
+// Opens it, and reads of a shard what it is and its state. What is not there, or
+// nothing of which can be read, is not an error: is_there is false.
+MUST_CHECK enum err salvage_open(struct salvage *s,
+                                 const struct salvage_how *how);
+void salvage_close(struct salvage *s);
+
+// Puts every record that is sound into `to`, in the order of its keys as far as
+// there is one; sets aside what is not. ERR_AGAIN: on_page ended it. Other errors
+// are those of writing.
+MUST_CHECK enum err salvage_run(struct salvage *s, struct copy_to *to,
+                                const struct salvage_how *how);
+
+// Whether a table is made anew of others, so that nothing of it can be lost.
+bool salvage_is_made_anew(const struct part *part, unsigned db);
+
+#endif
