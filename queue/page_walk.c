@@ -214,28 +214,47 @@ static bool offer(struct walk *w, const struct page_node *node,
     return w->on_record == NULL || w->on_record(w->data, &record);
 }
 
+// How many pages a large value has. A shorter one that took its place in the same
+// transaction leaves it more than it needs. 0: it is not the first page of one.
+static uint64_t pages_of_large(const struct walk *w, const uint8_t *page,
+                               uint64_t n_needed)
+{
+    uint64_t n = page_n_overflow(page);
+
+    return page_kind(page) == PAGE_OVERFLOW && n >= n_needed &&
+                   n <= w->snapshot.last
+               ? n
+               : 0;
+}
+
 static void take_large(struct walk *w, const struct page_node *node)
 {
     size_t page_bytes = pages_page_bytes(w->pages);
-    uint64_t n_pages = (16 + node->n_bytes - 1) / page_bytes + 1;
+    uint64_t n_needed = (16 + node->n_bytes - 1) / page_bytes + 1;
+    uint64_t n_pages;
     bool is_single;
     uint64_t at;
 
-    if (!use_pages(w, node->overflow, n_pages) ||
-        !fetch(w, node->overflow, w->spare, &at))
+    if (node->overflow < PAGE_FIRST || node->overflow > w->snapshot.last) {
+        (void)!use_pages(w, node->overflow, 1); // says so
         return;
-    if (page_kind(w->spare) != PAGE_OVERFLOW ||
-        page_n_overflow(w->spare) != n_pages) {
+    }
+    if (!fetch(w, node->overflow, w->spare, &at))
+        return;
+    n_pages = pages_of_large(w, w->spare, n_needed);
+    if (n_pages == 0) {
         fault(w, "page %" PRIu64 " of %s is not that of a large value",
               node->overflow, table_name(w));
         return;
     }
+    if (!use_pages(w, node->overflow, n_pages))
+        return;
     w->n_records++;
     if (w->on_record == NULL && w->table < w->n_names)
         return;
     // Pages behind the first say nothing of themselves: they may have moved with
     // it, or not.
-    is_single = at == node->overflow || n_pages == 1;
+    is_single = at == node->overflow || n_needed == 1;
     if (read_large(w, at, node->overflow, node->n_bytes) &&
         offer(w, node, (struct str){ w->value.at, node->n_bytes }, is_single))
         return;
