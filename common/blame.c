@@ -167,7 +167,8 @@ static struct blamed note_of_death(const struct blame_page *page)
 bool blame_judge(struct blame_page *page, int signum, struct blamed *out,
                  uint32_t *n_deaths)
 {
-    bool is_own = is_fatal(signum) && page->is_foreign == 0;
+    bool is_own = (is_fatal(signum) && page->is_foreign == 0) ||
+                  (signum == 0 && page->guilty != 0); // blame_this_thread()
 
     *out = note_of_death(page);
     *n_deaths = 0;
@@ -192,6 +193,11 @@ static size_t own_cell(void)
         cell = is_loop ? LOOP_CELL : WORKER_CELL;
     }
     return cell;
+}
+
+void blame_this_thread(void)
+{
+    own->guilty = own_cell() + 1;
 }
 
 static void on_fatal(int signum, siginfo_t *info, void *context)

@@ -74,6 +74,10 @@ void blame_forgive(enum blame_kind kind, uint64_t a, uint64_t b);
 bool blame_is_any(void);
 bool blame_at(unsigned i, struct blamed *out, uint32_t *n_deaths);
 
+// The process ends by itself, with an exit status, because of what this thread
+// works on: as if by a signal. From any context.
+void blame_this_thread(void);
+
 // The loop is at fault, whichever thread is told so (watchdog).
 void blame_the_loop(void);
 

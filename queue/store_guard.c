@@ -19,6 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "common/blame.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/store.h"
@@ -68,6 +69,7 @@ static _Noreturn void end(const char *path, const char *what)
     n = put(line, sizeof(line), n, path);
     n = put(line, sizeof(line), n, "\"");
     line[n++] = '\n';
+    blame_this_thread(); // no record may keep a role from running
     written = write(STDERR_FILENO, line, n);
     (void)written; // nobody left to tell
     _exit(EXIT_DAMAGED);
@@ -125,7 +127,8 @@ static void on_assert(MDB_env *env, const char *text)
 static void install(void)
 {
     struct sigaction action = { .sa_sigaction = on_fault,
-                                .sa_flags = SA_SIGINFO | SA_NODEFER };
+                                .sa_flags =
+                                    SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < N_GUARDED; i++)
