@@ -195,6 +195,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         asking_on_closed(link);
     }
     link->api = api;
+    backlog_forget(api->backlogs, index);
     link->chan =
         role_open_chan(api->role, ROLE_DISPATCHER, fd,
                        &(struct chan_handlers){ .on_frame = asking_on_frame,
@@ -275,6 +276,7 @@ static void open_storage(struct api *api)
 
     data_dir_check(api->config->data_dir);
     api->n_shards = qc.n_shards;
+    api->backlogs = backlog_table_new(qc.n_shards);
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)
         log_fatal("hooks cannot be opened", "");

@@ -125,8 +125,12 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
 void asking_on_frame(void *data, struct str frame)
 {
     struct link *link = data;
+    unsigned shard = (unsigned)(link - link->api->dispatchers);
     struct answer answer;
     struct pending *p;
+
+    if (backlog_take(link->api->backlogs, shard, frame))
+        return;
 
     if (answer_unpack(frame, &answer) != OK) {
         disabling_on_frame(link->api, frame);

@@ -1,6 +1,7 @@
 // call.c — what every handler needs: reading its call, answering it.
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "api/hook_json.h"
@@ -109,6 +110,19 @@ bool call_scope(struct call *c, struct hook_scope *out)
     return true;
 }
 
+bool call_org(struct call *c, struct hook_scope *out)
+{
+    bool is_akinon = c->match.route->is_akinon;
+
+    if (is_akinon ? !judge_id(c, PARAM_ORG, "organizationId")
+                  : !judge_name(c, PARAM_ORG, "organization"))
+        return false;
+    *out = (struct hook_scope){ .family =
+                                    is_akinon ? FAMILY_AKINON : FAMILY_PULUMI,
+                                .org = c->match.params[PARAM_ORG] };
+    return true;
+}
+
 const struct hook_dialect *call_dialect(const struct call *c)
 {
     return c->match.route->is_akinon ? &akinon_dialect : &pulumi_dialect;
@@ -201,7 +215,7 @@ static bool put_hook_name(void *data, const struct hook *hook)
     return false;
 }
 
-void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out)
+void call_put_hook(const struct api *api, uint64_t hook_no, struct buf *out)
 {
     if (hook_get_by_no(api->hooks, hook_no, put_hook_name, out) != OK)
         buf_puts(out, "\"hookName\":null,");
@@ -229,6 +243,7 @@ static void put_failing(void *data, uint64_t hook_no,
 void call_print_hook(struct call *c, const struct hook *hook, struct buf *out)
 {
     unsigned shard = queue_shard_of(hook->no, c->api->n_shards);
+    struct hook_backlog waits;
     enum err err;
 
     call_dialect(c)->print(hook, out);
@@ -236,6 +251,8 @@ void call_print_hook(struct call *c, const struct hook *hook, struct buf *out)
         return;
     assert(out->at[out->n_bytes - 1] == '}');
     out->n_bytes--; // the object goes on
+    if (hook->paused && backlog_of_hook(c->api->backlogs, hook->no, &waits))
+        buf_printf(out, ",\"waiting\":%" PRIu64, waits.n_rows);
     err = shard_view_health(c->api->shards[shard], hook->no, put_failing, out);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("health of a hook not read", "reason=%s",

@@ -3,6 +3,7 @@
 // What a hook has is a table: an option, its member in either API, and how the
 // text becomes JSON. The engine judges the values; this only carries them.
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -255,6 +256,7 @@ static void put_row(struct table *t, const struct json_value *hook)
     bool is_akinon = json_get(hook, "_id") != NULL;
     bool is_active = json_bool(json_get(hook, "active"));
     bool is_paused = is_active && json_bool(json_get(hook, "paused"));
+    int64_t waiting = 0;
 
     table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
     if (is_paused) {
@@ -265,6 +267,11 @@ static void put_row(struct table *t, const struct json_value *hook)
         table_put(t, is_active ? STR("yes") : STR("no"),
                   is_active ? GREEN : DIM);
     }
+    if (is_paused && json_int(json_get(hook, "waiting"), &waiting) == OK) {
+        table_printf(t, "%" PRId64, waiting);
+    } else {
+        table_put(t, STR_EMPTY, PLAIN);
+    }
     table_put(t, json_str(json_get(hook, is_akinon ? "name" : "displayName")),
               PLAIN);
     table_put(t, text_of(hook, "payloadUrl", "url"), PLAIN);
@@ -272,13 +279,13 @@ static void put_row(struct table *t, const struct json_value *hook)
 
 static void print_hooks(const struct json_value *answer)
 {
-    static const char *const titles[] = { "NAME", "ACTIVE", "DISPLAY NAME",
-                                          "URL" };
+    static const char *const titles[] = { "NAME", "ACTIVE", "WAITING",
+                                          "DISPLAY NAME", "URL" };
     struct json_iter it = json_iter(answer);
     const struct json_value *hook;
     struct table t;
 
-    table_init(&t, titles, 4, "32");
+    table_init(&t, titles, 5, "43");
     if (!json_is(answer, JSON_ARRAY))
         put_row(&t, answer);
     while (json_is(answer, JSON_ARRAY) && (hook = json_next(&it, NULL)) != NULL)

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cli_backlog.h"
 #include "api/client.h"
 #include "api/commands.h"
 #include "api/place.h"
 #include "api/screen.h"
+#include "common/clock.h"
 
 static int64_t number(const struct json_value *v)
 {
@@ -101,7 +103,8 @@ static void take_line(struct engine_figures *e, const char *line)
         r->restarts = value;
 }
 
-static void print_engine_json(const struct engine_figures *e, bool is_ready)
+static void print_engine_json(const struct engine_figures *e, bool is_ready,
+                              const struct buf *backlog)
 {
     printf("{\"ready\":%s,\"roles\":[", is_ready ? "true" : "false");
     for (size_t i = 0; i < e->n_roles; i++) {
@@ -114,9 +117,12 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready)
     }
     printf("],\"accepted\":%.0f,\"delivered\":%.0f,\"retried\":%.0f,"
            "\"died\":%.0f,\"pending\":%.0f,\"dead\":%.0f,\"inFlight\":%.0f,"
-           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f,\"failingHooks\":%.0f}\n",
+           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f,\"failingHooks\":%.0f",
            e->accepted, e->delivered, e->retried, e->died, e->due, e->dead,
            e->in_flight, e->queue_bytes, e->paused, e->failing);
+    if (backlog->n_bytes > 0)
+        printf(",\"backlog\":%.*s", STR_ARG(buf_str(backlog)));
+    puts("}");
 }
 
 // What /readyz says of each role that does not work.
@@ -191,15 +197,19 @@ int command_status(const struct args *args)
                                  .is_quiet = is_not_ready };
     struct client_call metrics = { .method = "GET", .path = "/metrics" };
     struct engine_figures *e = calloc(1, sizeof(*e));
-    struct buf readiness;
-    struct buf answer;
+    struct buf answer, readiness, backlog;
     enum err is_ready;
     int status = EXIT_FAILED;
 
     if (e == NULL)
         abort(); // as any want of memory
+    if (args_has(args, "org")) {
+        free(e);
+        return backlog_of_place(args, clock_now_ms());
+    }
     buf_init(&answer, 0);
     buf_init(&readiness, 0);
+    buf_init(&backlog, 0);
     is_ready = client_request(args, &ready, &readiness);
     if ((is_ready == OK || is_ready == ERR_CONFLICT) &&
         client_request(args, &metrics, &answer) == OK) {
@@ -215,14 +225,17 @@ int command_status(const struct args *args)
                 take_line(e, line);
         }
         free(text);
+        backlog_fetch(args, &backlog);
         if (args_has(args, "json")) {
-            print_engine_json(e, is_ready == OK);
+            print_engine_json(e, is_ready == OK, &backlog);
         } else {
             print_engine(e, is_ready == OK, &readiness);
+            backlog_print(args, &backlog, clock_now_ms());
         }
         status = is_ready == OK ? 0 : EXIT_FAILED;
     }
     buf_clear(&readiness);
+    buf_clear(&backlog);
     buf_clear(&answer);
     free(e);
     return status;

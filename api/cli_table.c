@@ -137,6 +137,13 @@ static const struct opt token_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt status_options[] = {
+    { "org", "NAME", "what waits for this organization, and how full that makes "
+      "its quota", NULL },
+    { "akinon", NULL, "--org is an id of Akinon App Maker", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt verify_options[] = {
     { "data-dir", "DIR", "else as the settings say", "DIR" },
     { "json", NULL, "print JSON", NULL },
@@ -273,8 +280,9 @@ const struct command commands[] = {
       "posthorn explain --org acme --event event.json --hook audit",
       { explain_options, place, at_engine } },
     { "status", command_status, NULL, 0, 0, NULL, "how the engine is",
-      "Its processes, and what waits. Exit status 1 if it is not ready.",
-      "posthorn status", { at_engine } },
+      "Its processes, what waits, and which organizations are near their "
+      "quota. Exit status 1 if it is not ready.",
+      "posthorn status", { status_options, at_engine } },
     { "stats", command_stats, NULL, 0, 0, NULL,
       "outcomes and latency of a webhook or an organization",
       "Over the last hour, day and week; at most 5 seconds old.",

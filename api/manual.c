@@ -7,6 +7,7 @@
 
 #include "api/manual.h"
 
+#include "api/backlog.h"
 #include "api/deliveries.h"
 #include "api/server.h"
 #include "common/log.h"
@@ -63,14 +64,30 @@ void manual_ping(struct call *c)
     ask_about_hook(c, (struct ask){ .what = ASK_PING }, manual_answered);
 }
 
+// The dispatcher knows the hook, api what waits for its organization.
 static void status_answered(struct call *c, uint64_t hook_no,
                             const struct answer *answer)
 {
-    if (answer->err == OK) {
-        call_answer(c, 200, answer->text);
-    } else {
+    struct hook_scope scope;
+    struct org_backlog b;
+    struct buf body;
+
+    if (answer->err != OK) {
         manual_answered(c, hook_no, answer);
+        return;
     }
+    if (!call_org(c, &scope))
+        return;
+    backlog_of_org(c->api->backlogs, queue_org_no(scope.family, scope.org), &b);
+    buf_init(&body, 0);
+    buf_put_str(&body, answer->text);
+    if (body.n_bytes > 0)
+        body.n_bytes--; // the brace
+    buf_puts(&body, ",\"organization\":{");
+    backlog_put_org(c->api, &b, &body);
+    buf_puts(&body, "}}");
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
 }
 
 void manual_status(struct call *c)

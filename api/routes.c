@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/backlog.h"
 #include "api/deliveries.h"
 #include "api/discards.h"
 #include "api/explain.h"
@@ -88,6 +89,14 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
+    { METHOD_GET, "/api/status", backlog_get_engine, AUTH_ADMIN,
+      .takes_json = false },
+    { METHOD_GET, "/api/orgs/{org}/status", backlog_get_org, AUTH_READ,
+      .takes_json = false },
+    { METHOD_GET, "/organizations/{org}/status", backlog_get_org, AUTH_READ,
+      .is_akinon = true },
+    { METHOD_GET, "/api/v1/organizations/{org}/status", backlog_get_org,
+      AUTH_READ, .is_akinon = true },
     { METHOD_GET, "/api/orgs/{org}/deliveries", deliveries_list_org, AUTH_READ,
       .takes_json = false },
     { METHOD_GET, "/api/orgs/{org}/events/{event}", explain_stored, AUTH_READ,

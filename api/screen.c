@@ -266,19 +266,6 @@ void screen_put_duration(struct buf *out, int64_t us)
     }
 }
 
-void screen_put_bytes(struct buf *out, uint64_t n_bytes)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    double n = (double)n_bytes;
-    size_t unit = 0;
-
-    while (n >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-        n /= 1024;
-        unit++;
-    }
-    buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", n, units[unit]);
-}
-
 // --- progress ---
 
 void progress_begin(struct progress *p, const char *what, const char *unit,

@@ -56,7 +56,10 @@ void screen_put_time(struct buf *out, int64_t seconds);
 // 1.2 ms, 3.4 s.
 void screen_put_duration(struct buf *out, int64_t us);
 // 1.2 MiB.
-void screen_put_bytes(struct buf *out, uint64_t n_bytes);
+static inline void screen_put_bytes(struct buf *out, uint64_t n_bytes)
+{
+    buf_put_size(out, n_bytes);
+}
 
 // --- progress, on stderr ---
 

@@ -15,6 +15,7 @@
 #include "common/arena.h"
 #include "common/ask.h"
 #include "common/auth.h"
+#include "common/backlog.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/role.h"
@@ -46,8 +47,9 @@ struct api {
     unsigned n_shards;
     struct http_server *server;
     struct link dispatchers[QUEUE_SHARDS_MAX];
-    uint64_t n_hooks;    // that exist
-    uint64_t n_requests; // as counted so far
+    uint64_t n_hooks;               // that exist
+    uint64_t n_requests;            // as counted so far
+    struct backlog_table *backlogs; // what waits, as the dispatchers say
     struct pending *pending;
     uint64_t n_asked;
     int64_t next_expiry_ms;      // of a replaced secret; 0: look
@@ -86,6 +88,10 @@ const struct hook_dialect *call_dialect(const struct call *c);
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);
 
+// Which organization it is about; of `out` the family and the organization are
+// set. False: its name is none; answered.
+bool call_org(struct call *c, struct hook_scope *out);
+
 // Finds the hook of the path. False: there is none; answered with 404.
 bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no);
 
@@ -98,10 +104,10 @@ unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n);
 
 // Appends the members that say which hook it is: "hookName" (null if it is
 // deleted), then its project, stack and environment; a comma behind each.
-void call_put_hook(struct api *api, uint64_t hook_no, struct buf *out);
+void call_put_hook(const struct api *api, uint64_t hook_no, struct buf *out);
 
-// Appends the hook as this path's API shows it, and as member "failing" that it
-// counts as failing.
+// Appends the hook as this path's API shows it, as member "failing" that it
+// counts as failing, and as "waiting" how much waits for one that is paused.
 void call_print_hook(struct call *c, const struct hook *hook, struct buf *out);
 
 // --- asking.c ---

@@ -169,6 +169,19 @@ void buf_put_json(struct buf *b, struct str text)
     buf_putc(b, '"');
 }
 
+void buf_put_size(struct buf *b, uint64_t n_bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    double n = (double)n_bytes;
+    size_t unit = 0;
+
+    while (n >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        n /= 1024;
+        unit++;
+    }
+    buf_printf(b, unit == 0 ? "%.0f %s" : "%.1f %s", n, units[unit]);
+}
+
 void buf_cut(struct buf *b, size_t n_bytes)
 {
     assert(n_bytes <= b->n_bytes);

@@ -39,6 +39,8 @@ void buf_put_i64(struct buf *b, int64_t number);  // decimal
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b,
                                                       const char *format, ...);
 
+void buf_put_size(struct buf *b, uint64_t n_bytes); // "1.2 MiB"
+
 // `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD, so
 // that the result is always valid JSON (RFC 8259).
 void buf_put_json(struct buf *b, struct str text);

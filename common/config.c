@@ -65,6 +65,11 @@ static const struct setting {
     { "max_queue_bytes", TYPE_BYTES, AT(max_queue_bytes), "64GiB", 16 * MiB,
       (UINT64_C(16) << 40), false,
       "Of the queue; intake stops at 80 % of it, and of the disk." },
+    { "max_queue_bytes_per_organization", TYPE_BYTES,
+      AT(max_queue_bytes_per_organization), "0", 0, (UINT64_C(16) << 40), true,
+      "Of what waits for one organization, beyond which its events are "
+      "refused; "
+      "0: a quarter of max_queue_bytes." },
     { "retention_delivered", TYPE_DURATION, AT(retention_delivered_ms), "7d",
       1 * S_MS, 3650 * D_MS, true, "History of what was delivered." },
     { "retention_dead", TYPE_DURATION, AT(retention_dead_ms), "30d", 1 * S_MS,
@@ -372,6 +377,10 @@ static void check_together(const struct config *c, struct buf *faults)
         buf_puts(faults, "max_event_bytes: must not be larger than "
                          "max_batch_bytes\n");
     }
+    if (c->max_queue_bytes_per_organization > c->max_queue_bytes) {
+        buf_puts(faults, "max_queue_bytes_per_organization: must not be larger "
+                         "than max_queue_bytes\n");
+    }
     if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
         buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
@@ -407,6 +416,13 @@ enum err config_load(const struct config_sources *sources, struct config *out,
     if (faults->n_bytes == n_before)
         check_together(out, faults);
     return faults->n_bytes > n_before ? ERR_INVALID : OK;
+}
+
+uint64_t config_org_quota_bytes(const struct config *c)
+{
+    return c->max_queue_bytes_per_organization > 0
+               ? c->max_queue_bytes_per_organization
+               : c->max_queue_bytes / 4;
 }
 
 uint64_t config_retention_bytes(const struct config *c)

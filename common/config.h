@@ -42,6 +42,7 @@ struct config {
     uint64_t max_event_bytes;
     uint64_t max_batch_bytes;
     uint64_t max_queue_bytes;
+    uint64_t max_queue_bytes_per_organization; // 0: as config_org_quota_bytes()
     int64_t retention_delivered_ms;
     int64_t retention_dead_ms;
     uint64_t retention_bytes;
@@ -89,6 +90,10 @@ void config_clear(struct config *c);
 // What payloads may take, and what histories may: retention_bytes, but so little
 // of the queue's quota that intake does not stop for them.
 uint64_t config_retention_bytes(const struct config *c);
+
+// What may wait for one organization before its events are refused: the setting,
+// or a quarter of the queue's quota.
+uint64_t config_org_quota_bytes(const struct config *c);
 
 // Every setting as a line "name = value  # origin; range; help".
 void config_describe(const struct config_sources *sources, struct buf *out);

@@ -32,6 +32,8 @@ struct pulse; // pulse.h
     X(REFUSED_CONFLICT, "posthorn_events_refused_total{reason=\"conflict\"}",  \
       "")                                                                      \
     X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")    \
+    X(REFUSED_ORG_QUOTA,                                                       \
+      "posthorn_events_refused_total{reason=\"organization_quota\"}", "")      \
     X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",    \
       "")                                                                      \
     X(REFUSED_DISK, "posthorn_events_refused_total{reason=\"disk\"}", "")      \
@@ -64,6 +66,12 @@ struct pulse; // pulse.h
       "Attempts handed to senders and not settled.")                           \
     X(DUE, "posthorn_deliveries_due", "Deliveries waiting for an attempt.")    \
     X(DEAD, "posthorn_deliveries_dead", "Dead letters.")                       \
+    X(BACKLOG_BYTES, "posthorn_backlog_bytes",                                 \
+      "Payloads of events, each as often as it waits for a webhook.")          \
+    X(FULLEST_PERCENT, "posthorn_backlog_fullest_percent",                     \
+      "Of its quota: the organization whose backlog fills it most.")           \
+    X(ORGS_FULL, "posthorn_organizations_full",                                \
+      "Organizations whose events are refused, for their backlog.")            \
     X(HOOKS_PAUSED, "posthorn_hooks_paused", "Webhooks that are paused.")      \
     X(HOOKS_FAILING, "posthorn_hooks_failing",                                 \
       "Webhooks whose attempts fail so that an alarm was raised.")             \

@@ -40,14 +40,17 @@ void role_label(enum role_kind kind, unsigned index,
 
 // First value of every frame between roles.
 enum frame_type {
-    FRAME_HINT = 1,    // look again: there are new events, or changed hooks
-    FRAME_ORDER = 2,   // dispatcher to sender: one attempt to make
-    FRAME_OUTCOME = 3, // sender to dispatcher: what came of it
-    FRAME_ASK = 4,     // api to dispatcher: do something and answer
-    FRAME_ANSWER = 5,  // dispatcher to api
-    FRAME_EMIT = 6,    // dispatcher to ingest: an event of the engine's own
-    FRAME_EMITTED = 7, // ingest to dispatcher: it is in the log, or not yet
-    FRAME_DISABLE = 8  // dispatcher to api: switch a hook off
+    FRAME_HINT = 1,        // look again: there are new events, or changed hooks
+    FRAME_ORDER = 2,       // dispatcher to sender: one attempt to make
+    FRAME_OUTCOME = 3,     // sender to dispatcher: what came of it
+    FRAME_ASK = 4,         // api to dispatcher: do something and answer
+    FRAME_ANSWER = 5,      // dispatcher to api
+    FRAME_EMIT = 6,        // dispatcher to ingest: an event of the engine's own
+    FRAME_EMITTED = 7,     // ingest to dispatcher: it is in the log, or not yet
+    FRAME_DISABLE = 8,     // dispatcher to api: switch a hook off
+    FRAME_ORG_BACKLOG = 9, // dispatcher to ingest and api: what waits for an
+                           // organization
+    FRAME_HOOK_BACKLOG = 10 // dispatcher to api: for a hook that is paused
 };
 
 // The largest frames, by what they carry. A row of the table in role.c says

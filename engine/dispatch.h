@@ -15,6 +15,7 @@
 //   health.c    hooks that fail: alarms, and hooks that are switched off
 //   outbox.c    the engine's own events
 //   dead_report.c  of these, the events about dead letters
+//   backlog.c   how much waits, and who is told; backlog.h
 //   status.c    how it goes with a hook, for people
 //   questions.c what api asks
 //   manual.c    attempts that somebody asked for: pings and redeliveries
@@ -110,6 +111,7 @@ struct delivery {
     uint64_t lane;
     uint32_t n_attempts;
     uint32_t n_crashes;
+    uint32_t payload_bytes;
     uint32_t n_before;  // of n_attempts, before it was replayed
     uint64_t replay;    // tag of the replay it is of; 0: none
     uint64_t replay_no; // where it lies in its source, while it is in flight
@@ -162,12 +164,14 @@ struct followed {
     bool is_fetchable; // and some of them are due
     bool is_closing;
     bool is_aside; // a process died with it, or it is damaged: all of it rests
-    bool are_rows_left;     // or with its rows: they are not read
-    struct due_row fetched; // last row read, after commit `fetched_after`
-    uint64_t fetched_after; // 0: none was read
-    uint64_t rows_until;    // ordered: commit that puts rows of its own
-    uint64_t spilled_until; // commit until which its rows are not read: those
-                            // that were spilled are not all in the index
+    bool are_rows_left;           // or with its rows: they are not read
+    struct due_row fetched;       // last row read, after commit `fetched_after`
+    uint64_t fetched_after;       // 0: none was read
+    uint64_t rows_until;          // ordered: commit that puts rows of its own
+    uint64_t spilled_until;       // rows are not read before this commit
+    struct org_sum *org;          // of its hook; NULL: not known
+    struct backlog backlog, told; // what waits for it; what api knows of it
+    bool is_told;
     struct followed *next_hash;
 };
 
@@ -276,6 +280,8 @@ struct dispatcher {
     // discard.c
     struct discards *discards;
 
+    struct backlogs *backlogs; // backlog.c
+
     // tally.c
     struct tally **tallies; // hash table
     size_t n_tallies;
@@ -351,6 +357,7 @@ bool followed_is_paused(const struct followed *f);
 void followed_reload(struct dispatcher *d);
 // Nothing more is known of a deleted hook, or of one that rests: let it go.
 void followed_forget_if_done(struct followed *f);
+void followed_forget_all_done(struct dispatcher *d);
 
 // Lets it try again then (monotonic), or sooner.
 void followed_pause(struct followed *f, int64_t until_us);
@@ -500,12 +507,7 @@ void dead_report_load(struct followed *f, const struct unreported_dead *dead);
 void dead_report_drop(struct followed *f);  // nothing is reported; none is fine
 void dead_report_all(struct dispatcher *d); // now: the process ends
 
-// --- status.c ---
-
-// Appends a JSON object.
-void status_put(struct dispatcher *d, struct followed *f, struct buf *out);
-
-// --- manual.c; questions.h has more ---
+// --- manual.c; questions.h has more, and explain.c and status.c ---
 
 // What the outcome makes of a delivery with a past: said to d->filling.
 enum delivery_state manual_settle(struct dispatcher *d,
@@ -553,10 +555,6 @@ void tally_note(struct dispatcher *d, const struct attempt *attempt);
 // Says it to d->filling, last of all, if it is time.
 void tally_flush(struct dispatcher *d, bool at_once);
 void tally_load(struct dispatcher *d); // what a crash left out
-
-// --- explain.c ---
-
-void explain_on_ask(struct dispatcher *d, const struct ask *ask);
 
 // --- storage.c ---
 

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
 #include "engine/questions.h"
 #include "engine/roles.h"
@@ -250,6 +251,7 @@ static void on_second(void *data)
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
     }
+    backlog_on_second(d);
     metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)d->n_paused);
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
@@ -308,6 +310,7 @@ int dispatcher_role(unsigned index)
     for (unsigned i = 0; i < d->n_senders; i++)
         d->senders[i] = (struct sender_link){ .dispatcher = d, .index = i };
     d->index = match_index_new();
+    backlog_init(d);
     open_queue(d);
     opens_init(d);
     d->renderer = renderer_new(d->config);
@@ -323,6 +326,7 @@ int dispatcher_role(unsigned index)
     d->has_outbox = true; // what an earlier one may have left
     tally_load(d);
     replays_load(d);
+    backlog_count(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);
     storage_look(d);

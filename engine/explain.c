@@ -16,6 +16,7 @@
 #include "common/operator.h"
 #include "engine/dispatch.h"
 #include "engine/intake.h"
+#include "engine/questions.h"
 #include "engine/request.h"
 #include "engine/scope.h"
 

@@ -23,7 +23,8 @@ struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
                              .not_before_ms = dv->not_before_ms,
                              .lane = dv->lane,
                              .replay = dv->replay,
-                             .n_before = dv->n_before };
+                             .n_before = dv->n_before,
+                             .payload_bytes = dv->payload_bytes };
 }
 
 // Whether more rows are due later: then the timer waits for the first.
@@ -60,6 +61,7 @@ static bool take_row(struct followed *f, const struct due_row *row)
     dv->lane = row->lane;
     dv->replay = row->replay;
     dv->n_before = row->n_before;
+    dv->payload_bytes = row->payload_bytes;
     pump_enqueue(d, dv);
     return true;
 }

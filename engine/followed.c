@@ -20,6 +20,7 @@
 #include "common/mem.h"
 #include "common/operator.h"
 #include "common/url.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
 
 #define TABLE_MIN     1024 // a power of two
@@ -104,8 +105,10 @@ void followed_forget_if_done(struct followed *f)
     struct followed **link;
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
-        f->is_health_unsaid || f->is_alarm_late || f->is_closing || f->is_aside)
+        f->is_health_unsaid || f->is_alarm_late || f->is_closing ||
+        f->is_aside || !backlog_is_counted(d))
         return;
+    backlog_leave(d, f);
     link = &d->by_no[slot_of(d, f->no)];
     while (*link != f)
         link = &(*link)->next_hash;
@@ -114,6 +117,20 @@ void followed_forget_if_done(struct followed *f)
     f->is_closing = true;
     uv_close((uv_handle_t *)&f->due_timer, on_followed_closed);
     uv_close((uv_handle_t *)&f->pause_timer, on_followed_closed);
+}
+
+void followed_forget_all_done(struct dispatcher *d)
+{
+    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
+        struct followed *f = d->by_no[i];
+
+        while (f != NULL) {
+            struct followed *next = f->next_hash;
+
+            followed_forget_if_done(f);
+            f = next;
+        }
+    }
 }
 
 bool followed_is_active(const struct followed *f)
@@ -315,6 +332,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     f->is_aside = false;
     hook_free(f->hook);
     f->hook = hook_copy(hook);
+    backlog_join(d, f);
     d->n_paused += followed_is_paused(f);
     d->n_paused -= was_paused;
     f->wanted_sender = sender_for(d, hook);

@@ -30,10 +30,10 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/role.h"
+#include "engine/admission.h"
 #include "engine/emission.h"
 #include "engine/intake.h"
 #include "engine/patience.h"
-#include "engine/quota.h"
 #include "engine/roles.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
@@ -56,7 +56,7 @@ struct ingest {
     struct event_log *log;
     struct http_server *server;
     struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
-    struct quota quota;
+    struct admission admission;
     struct patience patience;    // of posts, with the disk
     struct cautious_clock clock; // of what is old enough to be removed
     uint64_t n_requests;         // as counted so far
@@ -113,8 +113,11 @@ static void fail_lost(struct http_request *r)
               "runs, and nothing can be stored; post again once they are back");
 }
 
-static bool judge_room(struct ingest *in, struct http_request *r)
+static bool judge_room(const struct post *p)
 {
+    const struct ingest *in = p->ingest;
+    struct http_request *r = p->request;
+
     if (in->is_draining) {
         http_fail(r, 503, RETRY_AFTER, "the engine is stopping; post again");
         return false;
@@ -130,15 +133,8 @@ static bool judge_room(struct ingest *in, struct http_request *r)
                   "later");
         return false;
     }
-    if (!in->quota.is_full)
-        return true;
-    metrics_count(in->quota.is_disk_full ? COUNTER_REFUSED_STORAGE
-                                         : COUNTER_REFUSED_QUOTA,
-                  1);
-    http_fail(r, 503, RETRY_AFTER, "%s; post again later",
-              in->quota.is_disk_full ? "the disk is nearly full"
-                                     : "the queue is at its quota");
-    return false;
+    return admission_judge(&in->admission, in->config, r, p->path.family,
+                           p->path.org);
 }
 
 static bool judge_key(struct http_request *r)
@@ -217,7 +213,7 @@ static void on_headers(void *data, struct http_request *r)
     p->ingest = in;
     p->request = r;
     if (!judge_path(p) || !judge_method(r) || !judge_token(p) ||
-        !judge_type(r, &p->is_batch) || !judge_key(r) || !judge_room(in, r)) {
+        !judge_type(r, &p->is_batch) || !judge_key(r) || !judge_room(p)) {
         post_free(p);
         return;
     }
@@ -347,7 +343,7 @@ static void on_appended(struct append *a, enum err err)
     if (err == OK)
         hint_dispatchers(in);
     if (err == ERR_FULL)
-        quota_look(&in->quota, in->config, in->log);
+        quota_look(&in->admission.quota, in->config, in->log);
     post_free(p);
     blame_end(before);
     leave_if_drained(in);
@@ -409,7 +405,7 @@ static void on_request(void *data, struct http_request *r)
         return;
     }
     buf_clear(&why);
-    quota_add(&in->quota, in->config, in->log, r->body.n_bytes);
+    quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;
@@ -439,7 +435,10 @@ static void on_frame(void *data, struct str frame)
 {
     struct dispatcher_link *link = data;
     struct ingest *in = link->ingest;
+    unsigned shard = (unsigned)(link - in->dispatchers);
 
+    if (backlog_take(in->admission.orgs.table, shard, frame))
+        return;
     if (!in->is_draining) // else it is offered again after the next start
         emission_take(&link->emission, in->log, frame, on_emitted);
 }
@@ -459,6 +458,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     link->ingest = in;
     link->emission.data = in;
     link->emission.n_links++;
+    backlog_forget(in->admission.orgs.table, index);
     link->emission.chan = role_open_chan(
         in->role, ROLE_DISPATCHER, fd,
         &(struct chan_handlers){ .on_frame = on_frame,
@@ -511,7 +511,7 @@ static void on_second(void *data)
 
     queue_upkeep();
     queue_trim_memory();
-    quota_look(&in->quota, in->config, in->log);
+    admission_look(&in->admission, in->config, in->log);
     trim(in);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
@@ -564,11 +564,13 @@ int ingest_role(unsigned index)
     if (token_store_view(&qc, &in->tokens) != OK)
         log_fatal("tokens cannot be opened", "");
     auth_set_lookup(in->auth, look_up_token, in->tokens);
+    if (org_quota_init(&in->admission.orgs, &qc) != OK)
+        log_fatal("hooks cannot be opened", "");
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
         log_fatal("event log cannot be opened", "");
     cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
                         clock_mono_us());
-    quota_look(&in->quota, in->config, in->log);
+    quota_look(&in->admission.quota, in->config, in->log);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);
     limits.max_body_bytes = in->config->max_event_bytes;

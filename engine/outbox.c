@@ -19,6 +19,7 @@
 #include "common/emit.h"
 #include "common/log.h"
 #include "common/operator.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
 
 #define IN_WORK_MAX 64 // events that ingest has been given
@@ -208,6 +209,7 @@ void outbox_on_link(struct dispatcher *d, int fd)
     if (d->ingest != NULL)
         chan_close(d->ingest);
     d->n_outbox = 0;
+    backlog_on_link(d);
     d->ingest = role_open_chan(d->role, ROLE_INGEST, fd,
                                &(struct chan_handlers){ .on_frame = on_frame,
                                                         .on_closed = on_closed,

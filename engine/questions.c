@@ -10,6 +10,7 @@
 #include "common/ask.h"
 #include "common/codec.h"
 #include "common/log.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
 
 static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
@@ -87,6 +88,7 @@ void questions_on_link(struct dispatcher *d, int fd)
     if (d->api != NULL)
         chan_close(d->api);
     d->n_apis++;
+    backlog_on_link(d);
     d->api = role_open_chan(d->role, ROLE_API, fd,
                             &(struct chan_handlers){ .on_frame = on_frame,
                                                      .on_closed = on_closed,

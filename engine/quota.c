@@ -34,7 +34,9 @@ void quota_look(struct quota *q, const struct config *config,
     if (event_log_usage(log, &used_bytes) != OK)
         return;
     metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)used_bytes);
+    q->log_bytes = used_bytes;
     used_bytes += (uint64_t)metrics_sum_gauge(GAUGE_QUEUE_BYTES, "dispatcher");
+    q->used_bytes = used_bytes;
     q->is_disk_full = is_disk_tight(config->data_dir, used_bytes);
     q->is_full =
         q->is_disk_full || used_bytes > config->max_queue_bytes / 10 * 8;

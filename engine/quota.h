@@ -16,6 +16,8 @@ struct quota {
     bool is_full;
     bool is_disk_full;       // and the reason is the disk, not the setting
     size_t n_appended_bytes; // since the last look
+    uint64_t log_bytes;      // of the event log, and
+    uint64_t used_bytes;     // of all, at the last look
 };
 
 // Looks again: bytes in use of the event log and, as the dispatchers last

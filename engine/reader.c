@@ -43,6 +43,7 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
     struct dispatcher *d = batch->d;
     struct followed *f = runtime;
     struct position position = batch->event->position;
+    uint32_t n_bytes = (uint32_t)batch->event->payload.n_bytes;
     struct delivery *dv;
     uint64_t lane;
 
@@ -57,7 +58,8 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
                                        ? 0
                                        : batch->event->accepted_at_us / 1000,
                                .position = position,
-                               .lane = lane };
+                               .lane = lane,
+                               .payload_bytes = n_bytes };
 
         settle_put_row(d, &row);
         f->rows_until = d->n_commits + 2; // the change may be the next but one
@@ -67,6 +69,7 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
     dv->is_fresh = true;
     dv->due_at_ms = batch->event->accepted_at_us / 1000;
     dv->lane = lane;
+    dv->payload_bytes = n_bytes;
     pump_enqueue(d, dv);
 }
 

@@ -145,6 +145,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
 
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
+    dv->payload_bytes = (uint32_t)event->payload.n_bytes;
     s->org_no = queue_org_no(hook->scope.family, hook->scope.org);
     set_text(&s->kind, event->kind);
     set_text(&s->url, rendered.url);

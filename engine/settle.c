@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
 #include "engine/ends.h"
 #include "engine/request.h"
@@ -436,8 +437,6 @@ static void wake_hooks(struct dispatcher *d)
     d->committing_wakes.n = 0;
 }
 
-static void start_commit(struct dispatcher *d);
-
 static void on_committed(void *data, enum err err)
 {
     struct dispatcher *d = data;
@@ -464,6 +463,7 @@ static void on_committed(void *data, enum err err)
     d->is_commit_failing = false;
     d->n_commits++;
     shard_change_reset(d->committing);
+    backlog_on_commit(d);
     manual_send_answers(d, OK);
     drop_settled(d);
     aside_committed(d);
@@ -476,7 +476,8 @@ static void on_committed(void *data, enum err err)
     outbox_send(d);
     health_on_committed(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
-        d->filling_wakes.n > 0 || position_cmp(d->cursor_said, d->read_to) != 0)
+        d->filling_wakes.n > 0 || d->filling_answers != NULL ||
+        position_cmp(d->cursor_said, d->read_to) != 0)
         settle_touch(d);
     dispatcher_leave_if_drained(d);
     pump_all(d);

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 
 #include "common/clock.h"
+#include "engine/backlog.h"
 #include "engine/dispatch.h"
+#include "engine/questions.h"
 #include "engine/scope.h"
 
 // The one that holds up the others of an ordered hook. NULL: none does.
@@ -68,9 +70,13 @@ static void put_time(struct buf *out, const char *key, int64_t at_ms)
     }
 }
 
-static uint32_t n_waiting(const struct followed *f)
+// Rows, or what has none yet; some of either are in flight.
+static uint64_t n_waiting(const struct followed *f)
 {
-    return f->n_open > f->n_sent ? f->n_open - f->n_sent : 0;
+    int64_t n = f->backlog.n_rows > (int64_t)f->n_open ? f->backlog.n_rows
+                                                       : (int64_t)f->n_open;
+
+    return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
 }
 
 // Why it counts as failing; null if it does not.
@@ -109,9 +115,10 @@ void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
         next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
     buf_printf(out,
                "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
-               "\"waiting\":%u,\"more\":%s",
+               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
+               ",\"more\":%s",
                state_of(f), f->n_sent, pace_window(&f->pace, &f->limits),
-               n_waiting(f), f->has_rows ? "true" : "false");
+               n_waiting(f), backlog_bytes(f), f->has_rows ? "true" : "false");
     put_time(out, "nextAttemptAt", next_ms);
     put_time(out, "failingSince", f->health.failing_since_ms);
     put_failing(d, f, out);

@@ -29,6 +29,7 @@ struct due_row {
     // Of one that was replayed, and failed:
     uint64_t replay;   // replay_tag() of the replay; 0: of none
     uint32_t n_before; // attempts from before it: its retries count from here
+    uint32_t payload_bytes; // of its event; 0 also: of an older record
 };
 
 // A dead letter.

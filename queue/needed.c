@@ -62,24 +62,45 @@ static enum err count(struct store *s, MDB_txn *txn, struct needed *needed,
     return err;
 }
 
+static void sum_up(const struct needed *needed, unsigned db, MDB_val key,
+                   MDB_val row, int sign)
+{
+    if (db == SHARD_DUE && needed->backlog != NULL) {
+        backlog_sums_add(needed->backlog, str_of_val(key), str_of_val(row),
+                         sign);
+    }
+}
+
 enum err needed_put_row(struct store *s, MDB_txn *txn, struct needed *needed,
                         unsigned db, MDB_val key, MDB_val val)
 {
-    MDB_val copy = val; // LMDB says there what was in the way
-    int rc = mdb_put(txn, s->dbs[db], &key, &copy, MDB_NOOVERWRITE);
+    MDB_val old = val; // LMDB says there what was in the way
+    int rc = mdb_put(txn, s->dbs[db], &key, &old, MDB_NOOVERWRITE);
 
+    if (rc == 0 || rc == MDB_KEYEXIST)
+        sum_up(needed, db, key, val, 1);
     if (rc == 0)
         return count(s, txn, needed, key, 1);
-    if (rc == MDB_KEYEXIST)
+    if (rc == MDB_KEYEXIST) {
+        sum_up(needed, db, key, old, -1);
         rc = mdb_put(txn, s->dbs[db], &key, &val, 0);
+    }
     return store_err(s, rc, "move delivery");
 }
 
 enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
                         unsigned db, MDB_val key)
 {
-    int rc = mdb_del(txn, s->dbs[db], &key, NULL);
+    MDB_val row;
+    int rc = 0;
 
+    if (db == SHARD_DUE && needed->backlog != NULL) {
+        rc = mdb_get(txn, s->dbs[db], &key, &row);
+        if (rc == 0)
+            sum_up(needed, db, key, row, -1);
+    }
+    if (rc == 0)
+        rc = mdb_del(txn, s->dbs[db], &key, NULL);
     if (rc == 0)
         return count(s, txn, needed, key, -1);
     return store_err(s, rc, "move delivery");

@@ -6,6 +6,7 @@
 #ifndef QUEUE_NEEDED_H
 #define QUEUE_NEEDED_H
 
+#include "queue/backlog.h"
 #include "queue/queue.h"
 #include "queue/store.h"
 
@@ -19,6 +20,7 @@ struct needed {
         int64_t delta;
     } at[NEEDED_AT_ONCE];
     size_t n;
+    struct backlog_sums *backlog; // where due rows are summed up; NULL: nowhere
 };
 
 // Puts a row of the due or the dead index, or removes one, and counts it.

@@ -103,6 +103,12 @@ enum count { // cumulative, kept in the same transactions as the rows
     COUNTS
 };
 
+// What waits for a hook: rows in the due index, and the payloads of their events.
+struct backlog {
+    int64_t n_rows;
+    int64_t n_bytes;
+};
+
 struct shard_counts {
     int64_t counts[COUNTS];
     uint64_t n_due;  // rows in the index now
@@ -230,6 +236,20 @@ MUST_CHECK enum err shard_dead_read(struct shard *s, uint64_t hook_no,
                                     struct position after,
                                     struct dead_row *rows, size_t max,
                                     size_t *n);
+
+typedef void (*backlog_visit)(void *data, uint64_t hook_no,
+                              const struct backlog *backlog);
+
+// Counts what waits for each hook, as committed now, off the loop. On OK `visit`
+// runs later, on the loop, once for each hook that has any, then `done`. If it
+// failed, what was visited is not all.
+MUST_CHECK enum err shard_backlog_count(struct shard *s, backlog_visit visit,
+                                        void (*done)(void *data, enum err err),
+                                        void *data);
+
+// What the last commit added to that, hook by hook: within its `done`.
+void shard_backlog_moved(const struct shard *s, backlog_visit visit,
+                         void *data);
 
 // Each hook of which something is known; what is visited is borrowed for the
 // call.

@@ -168,6 +168,7 @@ void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
     pack_u64(out, r->lane);
     pack_u64(out, r->replay);
     pack_u64(out, r->n_before);
+    pack_u64(out, r->payload_bytes);
     record_end(out, start);
 }
 
@@ -193,6 +194,7 @@ enum err due_decode(struct str key, struct str bytes, struct due_row *out)
     out->lane = unpack_u64(&u);
     out->replay = unpack_u64(&u);
     out->n_before = (uint32_t)unpack_u64(&u);
+    out->payload_bytes = version >= 2 ? (uint32_t)unpack_u64(&u) : 0;
     return unpack_done(&u);
 }
 

@@ -70,7 +70,7 @@ struct keyring;
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     1
-#define DUE_VERSION     1
+#define DUE_VERSION     2 // 2: payload_bytes
 #define DEAD_VERSION    1
 #define ATTEMPT_VERSION 2 // 2: due_at_ms
 #define STATE_VERSION   2 // 2: clock_ms, ran_ms

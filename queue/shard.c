@@ -225,10 +225,11 @@ static struct blamed record_of(const struct change_step *step)
 static enum err apply(struct shard *s, MDB_txn *txn)
 {
     struct change_step step;
-    struct needed needed = { .n = 0 };
+    struct needed needed = { .backlog = &s->moved };
     size_t at = 0;
     enum err err = OK;
 
+    backlog_sums_reset(&s->moved);
     s->fresh = s->state;
     while (err == OK && change_next(s->change, &at, &step)) {
         blame_end(record_of(&step));

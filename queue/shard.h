@@ -29,7 +29,8 @@ struct shard {
     const struct shard_change *change; // borrowed, while committing
     shard_committed done;
     void *data;
-    struct shard_state fresh; // what the worker's transaction makes of state
+    struct shard_state fresh;  // what the worker's transaction makes of state
+    struct backlog_sums moved; // by the commit
     enum err work_err;
     enum room work_room;
 

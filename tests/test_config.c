@@ -35,6 +35,7 @@ static void config_defaults_are_those_documented(void **state)
     assert_int_equal(c.senders, 2);
     assert_int_equal(c.max_event_bytes, 262144);
     assert_int_equal(c.max_queue_bytes, UINT64_C(64) << 30);
+    assert_int_equal(config_org_quota_bytes(&c), UINT64_C(16) << 30);
     assert_int_equal(c.n_retries, 12);
     assert_int_equal(c.retry_schedule_ms[0], 5000);
     assert_int_equal(c.retry_schedule_ms[11], 86400000);
@@ -59,6 +60,29 @@ static void config_lists_every_fault_at_once(void **state)
     assert_non_null(strstr(buf_cstr(&faults), "1 to 16"));
     assert_non_null(strstr(buf_cstr(&faults), "no setting \"no_such\""));
     assert_non_null(strstr(buf_cstr(&faults), "retry_schedule: "));
+    config_clear(&c);
+    buf_clear(&faults);
+}
+
+static void an_organizations_share_is_no_more_than_the_whole(void **state)
+{
+    char a[] = "max_queue_bytes=16MiB";
+    char b[] = "max_queue_bytes_per_organization=16MiB";
+    char d[] = "max_queue_bytes_per_organization=17MiB";
+    char *good[] = { a, b };
+    char *bad[] = { a, d };
+    struct config c;
+    struct buf faults;
+
+    (void)state;
+    assert_int_equal(load(good, 2, &c, &faults), OK);
+    assert_int_equal(config_org_quota_bytes(&c), UINT64_C(16) << 20);
+    config_clear(&c);
+    buf_clear(&faults);
+    assert_int_equal(load(bad, 2, &c, &faults), ERR_INVALID);
+    assert_non_null(strstr(buf_cstr(&faults),
+                           "max_queue_bytes_per_organization: must not be "
+                           "larger than max_queue_bytes"));
     config_clear(&c);
     buf_clear(&faults);
 }
@@ -197,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(config_defaults_are_those_documented),
         cmocka_unit_test(config_lists_every_fault_at_once),
+        cmocka_unit_test(an_organizations_share_is_no_more_than_the_whole),
         cmocka_unit_test(config_later_source_wins),
         cmocka_unit_test(config_settings_that_contradict_are_refused),
         cmocka_unit_test(durations_and_sizes_are_read_with_their_units),

@@ -1,0 +1,71 @@
+// admission.c — whether there is room for a post.
+
+#include "engine/admission.h"
+
+#include <inttypes.h>
+
+#include "common/http.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+// A full queue may have room in a moment, a backlog has not.
+#define SOON  STR("Retry-After: 5\r\n")
+#define LATER STR("Retry-After: 30\r\n")
+
+void admission_look(struct admission *a, const struct config *config,
+                    struct event_log *log)
+{
+    struct buf whose;
+
+    quota_look(&a->quota, config, log);
+    org_quota_look(&a->orgs, config, a->quota.log_bytes);
+    if (a->quota.is_full && !a->was_full) {
+        buf_init(&whose, 0);
+        org_quota_put_fullest(&a->orgs, &whose);
+        log_warn("of what fills the queue, most waits for",
+                 "organization=%s waiting_bytes=%" PRIu64
+                 " used_bytes=%" PRIu64,
+                 log_quote(buf_str(&whose)), a->orgs.waiting_bytes,
+                 a->quota.used_bytes);
+        buf_clear(&whose);
+    }
+    a->was_full = a->quota.is_full;
+}
+
+static bool judge_queue(const struct admission *a, struct http_request *r,
+                        enum family family, struct str org)
+{
+    bool is_disk_full = a->quota.is_disk_full;
+    struct buf whose;
+
+    if (!a->quota.is_full)
+        return true;
+    metrics_count(
+        is_disk_full ? COUNTER_REFUSED_STORAGE : COUNTER_REFUSED_QUOTA, 1);
+    buf_init(&whose, 0);
+    org_quota_put_share(&a->orgs, a->quota.used_bytes, family, org, &whose);
+    http_fail(r, 503, SOON, "%s%s; post again later",
+              is_disk_full ? "the disk is nearly full"
+                           : "the queue is at its quota",
+              buf_cstr(&whose));
+    buf_clear(&whose);
+    return false;
+}
+
+bool admission_judge(const struct admission *a, const struct config *config,
+                     struct http_request *r, enum family family, struct str org)
+{
+    struct buf why;
+    bool is_good;
+
+    if (!judge_queue(a, r, family, org))
+        return false;
+    buf_init(&why, 0);
+    is_good = org_quota_admits(&a->orgs, config, family, org, &why);
+    if (!is_good) {
+        metrics_count(COUNTER_REFUSED_ORG_QUOTA, 1);
+        http_fail(r, 503, LATER, "%s; post again later", buf_cstr(&why));
+    }
+    buf_clear(&why);
+    return is_good;
+}

@@ -1,0 +1,30 @@
+// admission.h — whether there is room for a post: on the disk, in the queue, and in
+// its organization's share of it.
+
+#ifndef ENGINE_ADMISSION_H
+#define ENGINE_ADMISSION_H
+
+#include <stdbool.h>
+
+#include "engine/org_quota.h"
+#include "engine/quota.h"
+
+struct http_request;
+
+struct admission {
+    struct quota quota;
+    struct org_quota orgs;
+    bool was_full; // and it is logged whose backlog fills it
+};
+
+// Every second.
+void admission_look(struct admission *a, const struct config *config,
+                    struct event_log *log);
+
+// False: there is none for this organization's; answered with 503 and whose
+// backlog it is.
+bool admission_judge(const struct admission *a, const struct config *config,
+                     struct http_request *r, enum family family,
+                     struct str org);
+
+#endif
