@@ -134,17 +134,12 @@ enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
                      "put next");
 }
 
-// Returns what the whole batch came to; a conflict is a request's own.
-static enum err put_batch(struct event_log *log)
+static enum err try_batch(struct event_log *log)
 {
     uint64_t next_before = log->next;
     MDB_txn *txn;
-    enum err err = store_is_in_place(log->store) ? OK : ERR_LOST;
+    enum err err = store_write(log->store, &txn);
 
-    if (err == OK && !has_room(log))
-        err = ERR_FULL;
-    if (err == OK)
-        err = store_write(log->store, &txn);
     if (err != OK)
         return err;
     for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
@@ -167,6 +162,22 @@ static enum err put_batch(struct event_log *log)
         log->next = next_before;
     if (err != OK)
         stacks_forget(&log->seen);
+    return err;
+}
+
+// Returns what the whole batch came to; a conflict is a request's own.
+static enum err put_batch(struct event_log *log)
+{
+    enum err err;
+
+    if (!store_is_in_place(log->store))
+        return ERR_LOST;
+    if (!has_room(log))
+        return ERR_FULL;
+    err = try_batch(log);
+    // There is room, and yet it did not fit.
+    if (err == ERR_FULL && store_turn(log->store, log->store->dbs[EVENTS_META]))
+        err = try_batch(log);
     return err;
 }
 

@@ -33,6 +33,7 @@ struct event_log {
     uint64_t trim_from;  // the worker's: events before it are gone or stay
     uint64_t trim_block; // of the one that is known not to be needed
     size_t n_trimmed;    // of the last step, as the next
+    size_t n_trimmed_bytes;
     bool has_more_to_trim;
     struct shard_view **shards; // for the trim; opened when first needed
 };

@@ -172,6 +172,16 @@ static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
     return accepted_at_us <= latest_us ? accepted_at_us : INT64_MAX;
 }
 
+// LMDB lists the pages that a commit frees in one record. A short one needs no pages
+// in a row, which a full map may not have.
+#define STEP_BYTES ((size_t)1024 * 1024)
+
+static bool is_step_full(const struct event_log *log)
+{
+    return log->n_trimmed == log->trim_max ||
+           log->n_trimmed_bytes >= STEP_BYTES;
+}
+
 // From where the last step ended; from the front again once it met what stays.
 static enum err trim_events(struct event_log *log, MDB_txn *txn,
                             struct position upto, int64_t before_us)
@@ -186,8 +196,9 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
     if (err != OK)
         return err;
     log->n_trimmed = 0;
+    log->n_trimmed_bytes = 0;
     log->trim_block = UINT64_MAX;
-    while (log->n_trimmed < log->trim_max && err == OK) {
+    while (!is_step_full(log) && err == OK) {
         struct event e;
         struct position at;
         struct str id_key = STR_EMPTY;
@@ -207,13 +218,14 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(log, cursor, e.accepted_at_us) >= before_us)
             break;
+        log->n_trimmed++;
+        log->n_trimmed_bytes += val.mv_size;
         err =
             remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
-        log->n_trimmed++;
     }
     blame_begin(BLAME_NOTHING, 0, 0);
     mdb_cursor_close(cursor);
-    if (log->n_trimmed < log->trim_max)
+    if (!is_step_full(log))
         log->trim_from = 0;
     return err;
 }
@@ -253,8 +265,11 @@ static void on_trim(uv_work_t *work)
             mdb_txn_abort(txn);
         }
     }
-    log->has_more_to_trim = err == OK && (log->n_trimmed == log->trim_max ||
-                                          n_keys == log->trim_max);
+    log->has_more_to_trim =
+        err == OK && (is_step_full(log) || n_keys == log->trim_max);
+    if (err == ERR_FULL) // even to remove, a few pages are needed
+        log->has_more_to_trim =
+            store_turn(log->store, log->store->dbs[EVENTS_META]);
     log->batch_err = err;
     pulse_disk_end(cell);
 }

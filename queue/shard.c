@@ -255,7 +255,7 @@ static enum err apply(struct shard *s, MDB_txn *txn)
     return shard_put_state(s->store, txn, &s->fresh);
 }
 
-static enum err commit_change(struct shard *s)
+static enum err try_change(struct shard *s)
 {
     MDB_txn *txn;
     enum err err = store_write(s->store, &txn);
@@ -266,6 +266,15 @@ static enum err commit_change(struct shard *s)
     if (err == OK)
         return store_commit(s->store, txn);
     mdb_txn_abort(txn);
+    return err;
+}
+
+static enum err commit_change(struct shard *s)
+{
+    enum err err = try_change(s);
+
+    if (err == ERR_FULL && store_turn(s->store, s->store->dbs[SHARD_META]))
+        err = try_change(s);
     return err;
 }
 

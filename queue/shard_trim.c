@@ -206,7 +206,7 @@ static enum err trim(struct shard *s, MDB_txn *txn)
     return err == OK ? trim_dead(s, txn) : err;
 }
 
-enum err shard_trim_rows(struct shard *s)
+static enum err try_trim(struct shard *s)
 {
     size_t n_stats = 0;
     MDB_txn *txn;
@@ -230,5 +230,14 @@ enum err shard_trim_rows(struct shard *s)
     if (err == OK)
         return store_commit(s->store, txn);
     mdb_txn_abort(txn);
+    return err;
+}
+
+enum err shard_trim_rows(struct shard *s)
+{
+    enum err err = try_trim(s);
+
+    if (err == ERR_FULL && store_turn(s->store, s->store->dbs[SHARD_META]))
+        err = try_trim(s);
     return err;
 }

@@ -15,6 +15,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -346,6 +347,51 @@ enum err store_commit(struct store *s, MDB_txn *txn)
     enum err err = store_err(s, mdb_txn_commit(txn), "commit");
 
     return err == OK && !store_is_in_place(s) ? ERR_LOST : err;
+}
+
+static enum err put_as_it_is(struct store *s, MDB_txn *txn, MDB_dbi dbi)
+{
+    struct buf copy;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    enum err err = store_err(s, mdb_cursor_open(txn, dbi, &cursor), "turn");
+
+    if (err != OK)
+        return err;
+    err = store_err(s, mdb_cursor_get(cursor, &key, &val, MDB_FIRST), "turn");
+    if (err == OK) {
+        buf_init(&copy, 0);
+        buf_put_str(&copy, str_of_val(val));
+        val = val_of(buf_str(&copy));
+        err = store_err(s, mdb_cursor_put(cursor, &key, &val, MDB_CURRENT),
+                        "turn");
+        buf_clear(&copy);
+    }
+    mdb_cursor_close(cursor);
+    return err;
+}
+
+bool store_turn(struct store *s, MDB_dbi dbi)
+{
+    MDB_envinfo info;
+    MDB_txn *txn;
+    enum err err;
+
+    if (mdb_env_info(s->env, &info) != 0 || info.me_last_txnid == s->turned)
+        return false;
+    err = store_write(s, &txn);
+    if (err != OK)
+        return false;
+    err = put_as_it_is(s, txn, dbi);
+    if (err == OK) {
+        err = store_commit(s, txn);
+    } else {
+        mdb_txn_abort(txn);
+    }
+    if (err == OK)
+        s->turned = info.me_last_txnid + 1;
+    return err == OK;
 }
 
 enum err store_usage(struct store *s, MDB_txn *txn, uint64_t *n_bytes)

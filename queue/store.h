@@ -27,6 +27,7 @@ struct store {
     const uint8_t *map; // where the file is mapped; NULL: unknown
     size_t page_bytes;
     uint64_t backed_bytes; // room.c: of data.mdb, so many have their place
+    size_t turned; // the transaction of the last store_turn(); a writer's
     bool is_read_only;
     struct file_place {
         dev_t device;
@@ -65,6 +66,12 @@ void store_read_end(struct store *s);
 // were removed or replaced before it ended: nobody may be told that it is stored.
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
+
+// After ERR_FULL: LMDB gives the pages that a commit frees to the second transaction
+// after it, so when one commit frees all there is and each later one fails for want of
+// room, none of them is ever used. This commits a record of `dbi` as it is. True: done,
+// and what failed may be tried once more. False: nothing was freed since the last time.
+MUST_CHECK bool store_turn(struct store *s, MDB_dbi dbi);
 
 // How long the data file may get: the map, or what the process may write.
 uint64_t store_file_limit(const struct store *s);

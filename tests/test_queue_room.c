@@ -3,6 +3,7 @@
 
 #define MAP_BYTES (UINT64_C(16) << 20) // four times as much for a shard
 
+#include "queue/shard.h"
 #include "tests/queue_fixture.h"
 
 #define LARGE_BYTES ((size_t)60 * 1024)
@@ -95,6 +96,54 @@ static void free_pages_are_room_for_small_records(void **state)
     assert_int_equal(shard_room(f->shard), ROOM_TIGHT);
 }
 
+static enum err commit_value(struct store *s, uint32_t key, size_t n_bytes)
+{
+    char *value = xcalloc(1, n_bytes);
+    MDB_val k = val_at(&key, sizeof(key));
+    MDB_val v = val_at(value, n_bytes);
+    MDB_txn *txn;
+    int rc;
+
+    assert_int_equal(store_write(s, &txn), OK);
+    rc = mdb_put(txn, s->dbs[SHARD_OUTBOX], &k, &v, 0);
+    free(value);
+    if (rc == 0)
+        return store_commit(s, txn);
+    mdb_txn_abort(txn);
+    return store_err(s, rc, "put");
+}
+
+static void commit_removal(struct store *s, uint32_t n)
+{
+    MDB_txn *txn;
+
+    assert_int_equal(store_write(s, &txn), OK);
+    for (uint32_t i = 0; i < n; i++) {
+        MDB_val k = val_at(&i, sizeof(i));
+
+        assert_int_equal(mdb_del(txn, s->dbs[SHARD_OUTBOX], &k, NULL), 0);
+    }
+    assert_int_equal(store_commit(s, txn), OK);
+}
+
+static void what_one_commit_freed_can_be_used(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = f->shard->store;
+    size_t n = s->map_bytes / 10 * 9 / (LARGE_BYTES + 4096);
+    size_t half = s->map_bytes / 2;
+
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(commit_value(s, i, LARGE_BYTES), OK);
+    commit_removal(s, (uint32_t)n);
+    // Nearly everything is free, and half of it does not fit, however often.
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(commit_value(s, 0, half), ERR_FULL);
+    assert_true(store_turn(s, s->dbs[SHARD_META]));
+    assert_false(store_turn(s, s->dbs[SHARD_META])); // nothing was freed since
+    assert_int_equal(commit_value(s, 0, half), OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +151,8 @@ int main(void)
             a_nearly_full_map_has_room_for_what_is_under_way, set_up,
             tear_down),
         cmocka_unit_test_setup_teardown(free_pages_are_room_for_small_records,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_one_commit_freed_can_be_used,
                                         set_up, tear_down),
     };
 
