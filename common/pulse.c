@@ -166,7 +166,7 @@ static void put_end(struct buf *why, int reason)
 {
     if (reason == PULSE_STATUS_BASE + EXIT_DAMAGED) {
         buf_puts(why, "has found that what is stored is damaged: see "
-                      "`posthorn verify`");
+                      "`posthorn repair`");
     } else if (reason >= PULSE_STATUS_BASE) {
         buf_printf(why, "has ended with status %d and is started again",
                    reason - PULSE_STATUS_BASE);

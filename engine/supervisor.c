@@ -106,9 +106,10 @@ static void on_message(struct child *c, const struct control_message *m)
 static void on_damage(struct supervisor *s)
 {
     log_warn(
-        "what is stored is damaged; check it, and put a backup in its place "
-        "with posthorn restore",
-        "run=\"posthorn verify --data-dir %s\"", s->config.data_dir);
+        "what is stored is damaged; everything that can be read goes into a "
+        "new directory",
+        "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
+        s->config.data_dir);
     if (!s->has_been_ready && !s->owner.is_ending) {
         s->exit_status = 1;
         drain(s);

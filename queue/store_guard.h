@@ -12,9 +12,9 @@
 struct MDB_env;
 
 // What to do about it, for people.
-#define STORE_DAMAGED_ADVICE                                                  \
-    "stop the engine, then check with `posthorn verify` and put a backup in " \
-    "its place with `posthorn restore`"
+#define STORE_DAMAGED_ADVICE                                                \
+    "stop the engine, then check with `posthorn verify` and save what can " \
+    "be read with `posthorn repair`"
 
 // Before an environment is opened; opening it may end the process already. `path`
 // must live as long as the process.
