@@ -77,6 +77,10 @@ struct bench_load {
 };
 
 void bench_load_run(struct bench_load *load);
+
+// How long to wait for what is under way: `most_us`, or less once somebody asked for
+// an end.
+int64_t bench_patience_us(int64_t most_us);
 void bench_load_clear(struct bench_load *load);
 
 // --- the receiver ---

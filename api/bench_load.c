@@ -19,12 +19,13 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define OPEN_MAX     256 // requests at once in an open loop
-#define WAIT_MS      1
-#define TIMEOUT_S    30L
-#define TICK_US      200000
-#define END_WAIT_US  INT64_C(35000000)
-#define ANSWER_BYTES 160
+#define OPEN_MAX            256 // requests at once in an open loop
+#define WAIT_MS             1
+#define TIMEOUT_S           30L
+#define TICK_US             200000
+#define END_WAIT_US         INT64_C(35000000)
+#define INTERRUPTED_WAIT_US INT64_C(2000000)
+#define ANSWER_BYTES        160
 
 struct request {
     struct request *next; // while it is free
@@ -202,6 +203,13 @@ static void take_answers(struct running *run)
 
 // --- the run ---
 
+int64_t bench_patience_us(int64_t most_us)
+{
+    return screen_is_interrupted() && most_us > INTERRUPTED_WAIT_US
+               ? INTERRUPTED_WAIT_US
+               : most_us;
+}
+
 static bool is_over(const struct running *run, int64_t now_us)
 {
     const struct bench_load *load = run->load;
@@ -245,7 +253,7 @@ static void turn(struct running *run)
 static void run_all(struct running *run)
 {
     int64_t now_us = clock_mono_us();
-    int64_t until_us;
+    int64_t over_us;
 
     run->started_us = now_us;
     while (!is_over(run, now_us)) {
@@ -254,9 +262,9 @@ static void run_all(struct running *run)
         curl_multi_poll(run->multi, NULL, 0, WAIT_MS, NULL);
         now_us = clock_mono_us();
     }
-    until_us = now_us + END_WAIT_US;
-    while (run->n_open > 0 && clock_mono_us() < until_us &&
-           !screen_is_interrupted()) {
+    over_us = now_us;
+    while (run->n_open > 0 &&
+           clock_mono_us() - over_us < bench_patience_us(END_WAIT_US)) {
         turn(run);
         curl_multi_poll(run->multi, NULL, 0, WAIT_MS, NULL);
     }

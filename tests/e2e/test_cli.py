@@ -422,7 +422,7 @@ def complete(*words):
 
 
 def test_bash_completes():
-    assert complete("posthorn", "rep") == ["replay"]
+    assert complete("posthorn", "repl") == ["replay"]
     assert set(complete("posthorn", "")) == set(NAMES)
     assert complete("posthorn", "hook", "cre") == ["create"]
     assert complete("posthorn", "deliveries", "--sta") == ["--state", "--stack"]

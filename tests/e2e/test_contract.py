@@ -224,7 +224,10 @@ def test_the_other_operations(engine, receiver):
     for path in ("/api/user", "/api/user/organizations/default",
                  "/api/capabilities", "/api/cli/version", "/healthz",
                  "/readyz", "/metrics", "/api/openapi.json",
-                 "/api/openapi/pulumi-spec.json"):
+                 "/api/openapi/pulumi-spec.json", "/api/status",
+                 "/api/orgs/{orgName}/status",
+                 "/organizations/{organizationId}/status",
+                 "/api/v1/organizations/{organizationId}/status"):
         assert call("GET", path).status == 200, path
     akinon = "/organizations/{organizationId}/projects/{projectId}"
     walk_own(engine, call, "/api/orgs/{orgName}", {})
