@@ -227,7 +227,7 @@ void stand_in_look(struct stand_in *s)
     struct visitor *next;
 
     s->is_needed = is_needed(s);
-    if (s->is_needed != was_needed) {
+    if (s->is_needed != was_needed && !s->child->owner->is_ending) {
         log_warn(s->is_needed ? "a role does not answer: 503 in its place"
                               : "the role answers again",
                  "role=%s", metrics_slot_name(s->child->slot));

@@ -123,8 +123,13 @@ enum err page_view_open(const char *data_dir, const struct part *part,
     for (int i = 0; err == OK && !find_snapshot(v->pages, txn, &v->snapshot);
          i++) {
         mdb_txn_reset(txn);
-        if (i == TRIES_MAX || mdb_txn_renew(txn) != 0)
+        if (i == TRIES_MAX) {
+            struct page_snapshot both[2];
+
+            err = pages_snapshots(v->pages, both) < 2 ? ERR_CORRUPT : ERR_IO;
+        } else if (mdb_txn_renew(txn) != 0) {
             err = ERR_IO;
+        }
     }
     if (err != OK) {
         page_view_close(v);

@@ -297,6 +297,8 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         rc = mdb_env_open(s->env, dir, flags | MDB_NORDAHEAD, 0600);
     if (rc == ENOENT)
         return ERR_NOTFOUND;
+    if (rc == EBUSY || rc == EINVAL) // what it says of itself is not ours
+        rc = MDB_INVALID;
     if (rc != 0)
         return store_err(s, rc, "open");
     note_map(s);
