@@ -15,7 +15,7 @@
 
 struct dead_report {
     struct followed *hook;
-    uv_timer_t timer;            // fires when they may be reported
+    struct deadline may_report;
     struct unreported_dead dead; // `newest` lies in `text`
     struct buf text;
 };
@@ -35,7 +35,7 @@ void dead_report_drop(struct followed *f)
     f->dead_report = NULL;
     f->health.dead = NULL;
     if (r != NULL)
-        uv_close((uv_handle_t *)&r->timer, on_timer_closed);
+        deadline_close(&r->may_report, on_timer_closed);
 }
 
 static void put_id(struct buf *out, const char *key, const struct id *id)
@@ -66,9 +66,9 @@ static void report(struct dispatcher *d, struct followed *f)
 
 static void start_timer(struct dead_report *r);
 
-static void on_timer(uv_timer_t *timer)
+static void on_may_report(void *data)
 {
-    struct dead_report *r = timer->data;
+    struct dead_report *r = data;
     struct followed *f = r->hook;
     struct dispatcher *d = f->dispatcher;
 
@@ -87,8 +87,7 @@ static void start_timer(struct dead_report *r)
     int64_t wait_ms =
         failing_dead_wait_ms(&f->health, health_ran_ms(f->dispatcher));
 
-    if (!uv_is_active((uv_handle_t *)&r->timer))
-        uv_timer_start(&r->timer, on_timer, (uint64_t)wait_ms, 0);
+    deadline_within(&r->may_report, (uint64_t)wait_ms);
 }
 
 static struct dead_report *report_of(struct followed *f)
@@ -100,8 +99,8 @@ static struct dead_report *report_of(struct followed *f)
     r = xcalloc(1, sizeof(*r));
     r->hook = f;
     buf_init(&r->text, 0);
-    uv_timer_init(role_loop(f->dispatcher->role), &r->timer);
-    r->timer.data = r;
+    deadline_init(&r->may_report, role_loop(f->dispatcher->role), on_may_report,
+                  r);
     f->dead_report = r;
     f->health.dead = &r->dead;
     return r;

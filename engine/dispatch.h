@@ -45,6 +45,7 @@
 #include "common/cautious_clock.h"
 #include "common/chan.h"
 #include "common/config.h"
+#include "common/deadline.h"
 #include "common/role.h"
 #include "engine/aside.h"
 #include "engine/due_clock.h"
@@ -147,16 +148,14 @@ struct followed {
     struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api is asked to switch it off
     uint64_t disable_from;             // after this commit
-    uv_timer_t due_timer;   // fires when its first row in the index is due
-    uv_timer_t pause_timer; // fires when its pace, or its order, lets one go
-    int64_t pause_until_us;
+    struct deadline rows_due;          // its first row in the index is due
+    struct deadline pause_over;        // its pace, or its order, lets one go
     unsigned n_open_timers;
     struct delivery *first, *last; // the line
     struct followed *next_ready;   // in its sender's ring, or a waiting room
     struct waiting_room *room;     // the one it is in; NULL: none
     uint32_t n_sent;
-    uint32_t n_open; // deliveries in memory
-    int64_t timer_due_at_ms;
+    uint32_t n_open;   // deliveries in memory
     bool is_ready;     // in the ring, or in a waiting room
     bool is_trusted;   // it answered the last time
     bool is_stuck;     // nothing in its line may go yet
@@ -254,7 +253,7 @@ struct dispatcher {
     uint32_t n_fetched;                        // waiting, from the index
     struct buf headers;                        // scratch
     uv_timer_t slow_timer;
-    uv_timer_t cancel_timer;        // active while hooks have what is cancelled
+    struct deadline cancel_due;     // set while hooks have what is cancelled
     struct waiting_room cancelling; // such hooks, but for the next one
     bool has_cancelled;             // a slice, since the last tick
     struct lane_seen *lanes_seen;   // scratch of lines.c
@@ -311,7 +310,7 @@ struct dispatcher {
     struct delivery *filling_settled, *committing_settled; // leave the table
     uint64_t n_commits;
     int64_t commit_started_us;
-    uv_timer_t commit_timer;
+    struct deadline commit_due;
     struct position cursor_said; // in the last change that was started
     uint64_t jitter_state;       // of a small generator, seeded by the kernel
 

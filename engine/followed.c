@@ -66,6 +66,9 @@ static void grow(struct dispatcher *d)
     free(old);
 }
 
+static void on_rows_due(void *data);
+static void on_pause_over(void *data);
+
 struct followed *followed_get(struct dispatcher *d, uint64_t no)
 {
     struct followed *f = followed_find(d, no);
@@ -78,10 +81,8 @@ struct followed *followed_get(struct dispatcher *d, uint64_t no)
     f = xcalloc(1, sizeof(*f));
     f->dispatcher = d;
     f->no = no;
-    uv_timer_init(role_loop(d->role), &f->due_timer);
-    f->due_timer.data = f;
-    uv_timer_init(role_loop(d->role), &f->pause_timer);
-    f->pause_timer.data = f;
+    deadline_init(&f->rows_due, role_loop(d->role), on_rows_due, f);
+    deadline_init(&f->pause_over, role_loop(d->role), on_pause_over, f);
     f->n_open_timers = 2;
     pace_init(&f->pace, WINDOW_START);
     head = &d->by_no[slot_of(d, no)];
@@ -115,8 +116,8 @@ void followed_forget_if_done(struct followed *f)
     *link = f->next_hash;
     d->n_followed--;
     f->is_closing = true;
-    uv_close((uv_handle_t *)&f->due_timer, on_followed_closed);
-    uv_close((uv_handle_t *)&f->pause_timer, on_followed_closed);
+    deadline_close(&f->rows_due, on_followed_closed);
+    deadline_close(&f->pause_over, on_followed_closed);
 }
 
 void followed_forget_all_done(struct dispatcher *d)
@@ -145,9 +146,9 @@ bool followed_is_paused(const struct followed *f)
 
 // --- due rows ---
 
-static void on_due(uv_timer_t *timer)
+static void on_rows_due(void *data)
 {
-    struct followed *f = timer->data;
+    struct followed *f = data;
 
     f->is_fetchable = true;
     f->is_stuck = false;
@@ -166,20 +167,16 @@ void followed_expect(struct followed *f, int64_t due_at_ms)
         pump_ready(f);
         return;
     }
-    if (uv_is_active((uv_handle_t *)&f->due_timer) &&
-        f->timer_due_at_ms <= due_at_ms)
-        return;
-    f->timer_due_at_ms = due_at_ms;
     if (wait_ms > LOOK_AGAIN_MS)
         wait_ms = LOOK_AGAIN_MS;
-    uv_timer_start(&f->due_timer, on_due, (uint64_t)wait_ms, 0);
+    deadline_within(&f->rows_due, (uint64_t)wait_ms);
 }
 
 // --- pauses ---
 
-static void on_pause_over(uv_timer_t *timer)
+static void on_pause_over(void *data)
 {
-    struct followed *f = timer->data;
+    struct followed *f = data;
 
     f->is_stuck = false;
     pump_ready(f);
@@ -190,15 +187,11 @@ void followed_pause(struct followed *f, int64_t until_us)
 {
     int64_t wait_ms = (until_us - clock_mono_us() + 999) / 1000;
 
-    if (uv_is_active((uv_handle_t *)&f->pause_timer) &&
-        f->pause_until_us <= until_us)
-        return;
-    f->pause_until_us = until_us;
     if (wait_ms < 1)
         wait_ms = 1;
     if (wait_ms > LOOK_AGAIN_MS)
         wait_ms = LOOK_AGAIN_MS;
-    uv_timer_start(&f->pause_timer, on_pause_over, (uint64_t)wait_ms, 0);
+    deadline_within(&f->pause_over, (uint64_t)wait_ms);
 }
 
 // --- changes ---

@@ -93,12 +93,11 @@ static void set_missing(struct links *l, size_t a, size_t b, int error)
     note_missing(l, b);
 }
 
-static void on_retry(uv_timer_t *timer);
+static void on_retry(void *data);
 
 static void await_retry(struct links *l)
 {
-    if (!uv_is_active((const uv_handle_t *)&l->retry))
-        uv_timer_start(&l->retry, on_retry, RETRY_MS, 0);
+    deadline_within(&l->retry, RETRY_MS);
 }
 
 static void connect_pair(struct links *l, size_t a, size_t b)
@@ -121,9 +120,9 @@ static void connect_pair(struct links *l, size_t a, size_t b)
         await_retry(l);
 }
 
-static void on_retry(uv_timer_t *timer)
+static void on_retry(void *data)
 {
-    struct links *l = timer->data;
+    struct links *l = data;
 
     for (size_t a = 0; a < *l->n_children; a++) {
         for (size_t b = 0; b < a; b++) {
@@ -138,8 +137,7 @@ void links_init(struct links *l, uv_loop_t *loop, struct child *children,
 {
     l->children = children;
     l->n_children = n_children;
-    uv_timer_init(loop, &l->retry);
-    l->retry.data = l;
+    deadline_init(&l->retry, loop, on_retry, l);
 }
 
 void links_connect(struct links *l, struct child *c)

@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "common/deadline.h"
 #include "engine/child.h"
 
 #define CHILDREN_MAX 40
@@ -14,7 +15,7 @@ struct links {
     const size_t *n_children;
     int missing[CHILDREN_MAX][CHILDREN_MAX]; // errno; 0: linked, or no pair
     uint32_t link_nos[CHILDREN_MAX][CHILDREN_MAX]; // of the newest
-    uv_timer_t retry;
+    struct deadline retry;
 };
 
 void links_init(struct links *l, uv_loop_t *loop, struct child *children,

@@ -31,7 +31,7 @@
 // sent again if the process were killed.
 #define COMMIT_LATE_US INT64_C(100000)
 
-static void on_cancel_timer(uv_timer_t *timer);
+static void on_cancel_due(void *data);
 
 // --- the ring ---
 
@@ -131,8 +131,7 @@ static void cancel_some(struct followed *f)
 // a thousand hooks at once, take their time and hold up nobody.
 static void cancel_slice(struct dispatcher *d, struct followed *f)
 {
-    if (!uv_is_active((uv_handle_t *)&d->cancel_timer))
-        uv_timer_start(&d->cancel_timer, on_cancel_timer, CANCEL_TICK_MS, 0);
+    deadline_within(&d->cancel_due, CANCEL_TICK_MS);
     if (d->has_cancelled) {
         room_enter(&d->cancelling, f);
         return;
@@ -141,10 +140,9 @@ static void cancel_slice(struct dispatcher *d, struct followed *f)
     cancel_some(f);
 }
 
-static void on_cancel_timer(uv_timer_t *timer)
+static void on_cancel_due(void *data)
 {
-    struct dispatcher *d = timer->data;
-
+    struct dispatcher *d = data;
     struct followed *f = d->cancelling.first;
 
     d->has_cancelled = false;
@@ -152,8 +150,8 @@ static void on_cancel_timer(uv_timer_t *timer)
     if (f != NULL)
         followed_forget_if_done(f); // somebody else may have sent the rest
     pump_all(d);
-    if (d->cancelling.first != NULL && !uv_is_active((uv_handle_t *)timer))
-        uv_timer_start(timer, on_cancel_timer, CANCEL_TICK_MS, 0);
+    if (d->cancelling.first != NULL)
+        deadline_within(&d->cancel_due, CANCEL_TICK_MS);
 }
 
 bool pump_may_send(const struct dispatcher *d)
@@ -317,8 +315,7 @@ static void on_slow_timer(uv_timer_t *timer)
 
 void pump_init(struct dispatcher *d)
 {
-    uv_timer_init(role_loop(d->role), &d->cancel_timer);
-    d->cancel_timer.data = d;
+    deadline_init(&d->cancel_due, role_loop(d->role), on_cancel_due, d);
     uv_timer_init(role_loop(d->role), &d->slow_timer);
     d->slow_timer.data = d;
     uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);

@@ -30,7 +30,7 @@
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
 #define NO_ROOM_RETRY_MS       500
 
-static void on_commit_timer(uv_timer_t *timer);
+static void on_commit_due(void *data);
 
 void settle_init(struct dispatcher *d)
 {
@@ -39,8 +39,7 @@ void settle_init(struct dispatcher *d)
     d->n_commits = 1;
     d->cursor_said = shard_cursor(d->shard);
     crypto_random(&d->jitter_state, sizeof(d->jitter_state));
-    uv_timer_init(role_loop(d->role), &d->commit_timer);
-    d->commit_timer.data = d;
+    deadline_init(&d->commit_due, role_loop(d->role), on_commit_due, d);
 }
 
 bool settle_is_busy(const struct dispatcher *d)
@@ -56,10 +55,7 @@ void settle_touch(struct dispatcher *d)
 
     if (settle_is_busy(d))
         return; // its end looks again
-    if (uv_is_active((uv_handle_t *)&d->commit_timer) &&
-        uv_timer_get_due_in(&d->commit_timer) <= wait_ms)
-        return;
-    uv_timer_start(&d->commit_timer, on_commit_timer, wait_ms, 0);
+    deadline_within(&d->commit_due, wait_ms);
 }
 
 void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms)
@@ -451,7 +447,7 @@ static void on_committed(void *data, enum err err)
         d->is_commit_failing = true;
         storage_look(d);
         manual_send_answers(d, err);
-        uv_timer_start(&d->commit_timer, on_commit_timer, NO_ROOM_RETRY_MS, 0);
+        deadline_within(&d->commit_due, NO_ROOM_RETRY_MS);
         return;
     }
     if (err != OK) {
@@ -509,7 +505,7 @@ void settle_commit_now(struct dispatcher *d)
 
     assert(!shard_is_committing(d->shard) && !d->is_commit_failing);
     assert(d->committing_settled == NULL);
-    uv_timer_stop(&d->commit_timer);
+    deadline_stop(&d->commit_due);
     put_rows(d);
     if (position_cmp(d->cursor_said, d->read_to) != 0)
         change_cursor(d->filling, d->read_to);
@@ -530,9 +526,9 @@ void settle_commit_now(struct dispatcher *d)
     start_commit(d);
 }
 
-static void on_commit_timer(uv_timer_t *timer)
+static void on_commit_due(void *data)
 {
-    struct dispatcher *d = timer->data;
+    struct dispatcher *d = data;
 
     if (d->is_commit_failing) {
         start_commit(d);
