@@ -138,19 +138,22 @@ static bool can_tell(const struct chan *chan)
     return chan != NULL && chan_unsent_bytes(chan) < UNSENT_MAX;
 }
 
-static void tell_org(struct dispatcher *d, struct org_sum *org)
+// To one that is slow only what cannot be said later; the rest in a second.
+static void tell_org(struct dispatcher *d, struct org_sum *org, bool is_last)
 {
     struct chan *const chans[] = { d->ingest, d->api };
+    bool is_told = true;
 
     for (size_t i = 0; i < 2; i++) {
-        if (can_tell(chans[i])) {
+        if (can_tell(chans[i]) || (is_last && chans[i] != NULL)) {
             org_backlog_pack(chan_begin(chans[i]), &org->now);
             chan_end_small(chans[i]);
         } else if (chans[i] != NULL) {
-            d->backlogs->must_tell_all = true; // it is slow: once more
+            is_told = false;
         }
     }
-    org->told = org->now;
+    if (is_told)
+        org->told = org->now;
 }
 
 static void tell_hook(struct dispatcher *d, struct followed *f, bool is_paused)
@@ -181,7 +184,7 @@ void backlog_leave(struct dispatcher *d, struct followed *f)
         return;
     if (org->told.n_rows > 0) {
         org->now = (struct org_backlog){ .org_no = org->no };
-        tell_org(d, org);
+        tell_org(d, org, true);
     }
     *place_of(bs, org->no) = org->next;
     bs->n_orgs--;
@@ -273,7 +276,7 @@ static void tell(struct dispatcher *d)
     for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
         for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
             if ((is_all && org->now.n_rows > 0) || is_news(org))
-                tell_org(d, org);
+                tell_org(d, org, false);
         }
     }
 }
@@ -319,8 +322,8 @@ static void on_counted(void *data, enum err err)
     int64_t now_us = clock_mono_us();
 
     if (err != OK) {
-        log_warn("what waits could not be counted", "reason=%s",
-                 log_quote(str_of(err_str(err))));
+        log_warn("what waits is counted without what cannot be read",
+                 "reason=%s", log_quote(str_of(err_str(err))));
     }
     for (unsigned i = 0; i < MARKS; i++)
         push_marks(bs, now_us);

@@ -8,6 +8,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "queue/page_check.h"
 #include "queue/schema.h"
 #include "queue/shard.h"
 
@@ -92,9 +93,9 @@ void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
 
 struct counting {
     uv_work_t work;
-    struct store *store;
     MDB_txn
-        *txn; // begun on the loop, before anything moves; read by the worker
+        *txn; // begun on the loop, before anything moves; it keeps the pages
+    struct page_view *due;
     struct backlog_sums sums;
     enum err err;
     backlog_visit visit;
@@ -102,21 +103,20 @@ struct counting {
     void *data;
 };
 
+static void add_row(void *data, struct str key, struct str row)
+{
+    backlog_sums_add(data, key, row, 1);
+}
+
+// Without LMDB: a page that is damaged is met by whoever wants what is in it, and a
+// start does not.
 static void on_count(uv_work_t *work)
 {
     struct counting *c = work->data;
-    MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
-    int rc = mdb_cursor_open(c->txn, c->store->dbs[SHARD_DUE], &cursor);
 
-    if (rc == 0) {
-        while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
-            backlog_sums_add(&c->sums, str_of_val(key), str_of_val(val), 1);
-        mdb_cursor_close(cursor);
-    }
+    c->err = page_table_each(c->due, add_row, &c->sums);
+    page_view_close(c->due);
     mdb_txn_abort(c->txn);
-    c->err = rc == MDB_NOTFOUND ? OK : store_err(c->store, rc, "count");
 }
 
 static void on_counted(uv_work_t *work, int status)
@@ -136,14 +136,18 @@ enum err shard_backlog_count(struct shard *s, backlog_visit visit,
     struct counting *c = xcalloc(1, sizeof(*c));
     enum err err;
 
-    *c = (struct counting){
-        .store = s->store, .visit = visit, .done = done, .data = data
-    };
+    *c = (struct counting){ .visit = visit, .done = done, .data = data };
     c->work.data = c;
     err = store_err(s->store,
                     mdb_txn_begin(s->store->env, NULL, MDB_RDONLY, &c->txn),
                     "count");
     if (err != OK) {
+        free(c);
+        return err;
+    }
+    err = page_table_open(s->store, c->txn, shard_dbs[SHARD_DUE], &c->due);
+    if (err != OK) {
+        mdb_txn_abort(c->txn);
         free(c);
         return err;
     }

@@ -11,6 +11,7 @@
 
 struct page_view {
     struct part part;
+    const char *table; // of page_table_open()
     struct pages *pages;
     struct page_snapshot snapshot;
 };
@@ -149,4 +150,58 @@ void page_view_close(struct page_view *v)
 enum err page_view_check(struct page_view *v, const struct page_check *how)
 {
     return check(v->pages, &v->snapshot, &v->part, how);
+}
+
+enum err page_table_open(const struct store *s, MDB_txn *txn, const char *table,
+                         struct page_view **out)
+{
+    struct page_view *v = xcalloc(1, sizeof(*v));
+    enum err err = pages_open(s->path, &v->pages);
+
+    v->table = table;
+    if (err == OK && !find_snapshot(v->pages, txn, &v->snapshot))
+        err = ERR_CORRUPT;
+    if (err != OK) {
+        page_view_close(v);
+        return err;
+    }
+    *out = v;
+    return OK;
+}
+
+struct table_visit {
+    void (*visit)(void *data, struct str key, struct str value);
+    void *data;
+};
+
+static bool on_record(void *data, const struct walk_record *record)
+{
+    const struct table_visit *t = data;
+
+    t->visit(t->data, record->key, record->value);
+    return true;
+}
+
+enum err page_table_each(struct page_view *v,
+                         void (*visit)(void *data, struct str key,
+                                       struct str value),
+                         void *data)
+{
+    struct table_visit t = { visit, data };
+    struct walk *w = xcalloc(1, sizeof(*w));
+    enum err err;
+
+    w->pages = v->pages;
+    w->environment = v->table;
+    w->names = &v->table;
+    w->n_names = 1;
+    w->snapshot = v->snapshot;
+    w->on_record = on_record;
+    w->data = &t;
+    walk_init(w);
+    walk_all(w);
+    err = w->n_faults > 0 ? ERR_CORRUPT : OK;
+    walk_clear(w);
+    free(w);
+    return err;
 }

@@ -40,4 +40,15 @@ void page_view_close(struct page_view *v); // NULL is fine
 MUST_CHECK enum err page_view_check(struct page_view *v,
                                     const struct page_check *check);
 
+// The same for one table of what `s` has open; the transaction stays as it is.
+// ERR_CORRUPT: where it begins cannot be read.
+MUST_CHECK enum err page_table_open(const struct store *s, MDB_txn *txn,
+                                    const char *table, struct page_view **out);
+// Every record that can be read, in order; from any thread. What is given is
+// borrowed for the call. ERR_CORRUPT: there are faults, and the rest was read.
+MUST_CHECK enum err page_table_each(struct page_view *v,
+                                    void (*visit)(void *data, struct str key,
+                                                  struct str value),
+                                    void *data);
+
 #endif
