@@ -60,6 +60,7 @@ struct bench_result {
 
 struct bench_load {
     const char *url, *token; // token NULL: none
+    const char *proxy;       // "": none
     const char *kind;        // NULL: the payload alone is posted
     double rate;
     uint64_t concurrency;

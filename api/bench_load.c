@@ -90,6 +90,8 @@ static void make_request(struct running *run, struct request *r)
         abort(); // as any want of memory
     curl_easy_setopt(r->easy, CURLOPT_URL, run->load->url);
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(r->easy, CURLOPT_PROXY, run->load->proxy);
+    curl_easy_setopt(r->easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, run->headers);
     curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)r->body.n_bytes);

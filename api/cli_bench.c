@@ -6,7 +6,6 @@
 // the end, also after Ctrl-C, which ends the load and shows what is known.
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "api/bench.h"
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/output.h"
 #include "api/screen.h"
 #include "common/clock.h"
 #include "common/crypto.h"
@@ -334,6 +334,7 @@ static bool run_through_engine(struct bench *b)
     if (is_good && make_hooks(b, listen)) {
         url = xasprintf("%s/api/orgs/%s/events", ingest, b->org);
         b->load.url = url;
+        b->load.proxy = client_proxy(b->args);
         b->load.token = token;
         b->load.kind = KIND;
         b->started_us = clock_mono_us();
@@ -378,6 +379,7 @@ static bool run_to_target(struct bench *b, const char *target)
         return false;
     snprintf(r->target, sizeof(r->target), "%s", target);
     b->load.url = target;
+    b->load.proxy = client_proxy(b->args);
     b->load.on_latency = on_latency;
     b->started_us = clock_mono_us();
     bench_clock_init(&b->clock, b->started_us);
@@ -407,17 +409,12 @@ static bool run_to_target(struct bench *b, const char *target)
 static bool write_file(const struct args *args, const char *path,
                        const struct buf *text)
 {
-    FILE *file = fopen(path, "we");
-    bool is_good = file != NULL &&
-                   fwrite(text->at, 1, text->n_bytes, file) == text->n_bytes;
+    struct output o;
 
-    if (file != NULL)
-        is_good = fclose(file) == 0 && is_good;
-    if (!is_good) {
-        command_failed(args->command, "%s cannot be written: %s", path,
-                       strerror(errno));
-    }
-    return is_good;
+    if (!output_begin(args, path, &o))
+        return false;
+    fwrite(text->at, 1, text->n_bytes, o.file);
+    return output_end(args, &o, true);
 }
 
 static bool compare_with(const struct args *args, const char *was_path,

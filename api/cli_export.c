@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/client.h"
 #include "api/commands.h"
 #include "api/hook_json.h"
+#include "api/output.h"
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/keyring.h"
@@ -151,36 +151,22 @@ static int export(const struct args *args, const struct config *config,
     return 0;
 }
 
-// To a file under a temporary name, which gets its own at the end.
 static int export_to(const struct args *args, const struct config *config,
                      const char *data_dir, struct exporting *x)
 {
     const char *path = args_text(args, "output");
-    char *temporary;
+    struct output o;
     int status;
 
     if (path == NULL) {
         x->out = stdout;
         return export(args, config, data_dir, x);
     }
-    temporary = xasprintf("%s.tmp", path);
-    x->out = fopen(temporary, "we");
-    if (x->out == NULL) {
-        status = command_failed(args->command, "%s cannot be written: %s",
-                                temporary, strerror(errno));
-        free(temporary);
-        return status;
-    }
+    if (!output_begin(args, path, &o))
+        return EXIT_FAILED;
+    x->out = o.file;
     status = export(args, config, data_dir, x);
-    if (fflush(x->out) != 0 || fsync(fileno(x->out)) != 0)
-        status = command_failed(args->command, "%s: %s", path, strerror(errno));
-    fclose(x->out);
-    if (status == 0 && rename(temporary, path) != 0)
-        status = command_failed(args->command, "%s: %s", path, strerror(errno));
-    if (status != 0)
-        unlink(temporary);
-    free(temporary);
-    return status;
+    return output_end(args, &o, status == 0) ? 0 : EXIT_FAILED;
 }
 
 int command_export(const struct args *args)

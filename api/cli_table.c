@@ -12,6 +12,8 @@ static const struct opt at_engine[] = {
     { "token", "TOKEN", "else POSTHORN_TOKEN, else the admin.token of the "
       "engine on this machine", NULL },
     { "data-dir", "DIR", "data directory of the engine on this machine", "DIR" },
+    { "proxy", "URL", "an HTTP proxy between here and the engine; else none, "
+      "whatever http_proxy and its like say", NULL },
     { "json", NULL, "print JSON instead of tables", NULL },
     { NULL, NULL, NULL, NULL },
 };

@@ -130,6 +130,7 @@ static enum err open_client(const struct args *a, struct client *out)
 
 struct exchange {
     const struct client_call *call;
+    const char *proxy; // "": none
     struct buf *answer;
     CURL *easy;
 };
@@ -205,6 +206,10 @@ static void set_options(struct exchange *x, const char *url,
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    // Set even when empty, and for every host: the environment of a shell has no
+    // say in who gets the token.
+    curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
@@ -268,10 +273,19 @@ static struct curl_slist *headers_of(const struct client *c,
     return headers;
 }
 
+const char *client_proxy(const struct args *a)
+{
+    const char *proxy = args_text(a, "proxy");
+
+    return proxy != NULL ? proxy : "";
+}
+
 enum err client_request(const struct args *a, const struct client_call *call,
                         struct buf *answer)
 {
-    struct exchange x = { .call = call, .answer = answer };
+    struct exchange x = { .call = call,
+                          .proxy = client_proxy(a),
+                          .answer = answer };
     struct curl_slist *headers;
     struct client c;
     char *url;

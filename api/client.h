@@ -39,6 +39,9 @@ MUST_CHECK enum err client_request(const struct args *a,
                                    const struct client_call *call,
                                    struct buf *answer);
 
+// The proxy that such calls go through, which --proxy alone names: "", none.
+const char *client_proxy(const struct args *a);
+
 // Where such calls go, and as whom; the caller frees them.
 MUST_CHECK enum err client_addresses(const struct args *a, char **api,
                                      char **ingest, char **token);

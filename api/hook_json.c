@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/policy_json.h"
+#include "api/secret_json.h"
 #include "common/crypto.h"
 #include "common/format.h"
 #include "common/kinds.h"
@@ -276,11 +277,6 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
         return body_refuse(reader, "displayName must be 1 to 255 characters");
     if (hook->url.n_bytes == 0)
         return body_refuse(reader, "payloadUrl must not be empty");
-    if (hook->secret.n_bytes > SECRET_MAX_BYTES)
-        return body_refuse(reader, "secret must be at most 1024 bytes");
-    if (hook->secret.n_bytes > 0 &&
-        memchr(hook->secret.at, '\0', hook->secret.n_bytes) != NULL)
-        return body_refuse(reader, "secret must not hold a NUL");
     if (check_operator(reader, hook) != OK)
         return ERR_INVALID;
     return check_format(reader, hook);
@@ -386,9 +382,7 @@ enum err hook_read_new(const struct hook_reader *reader,
     if (err == OK)
         err = read_lists(reader, body, true, hook);
     if (err == OK)
-        err = body_text(reader, body, "secret", &hook->secret);
-    if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
-        err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
+        err = secret_read_new(reader, body, hook);
     if (err == OK)
         err = read_additions(reader, body, hook);
     if (err == OK)
@@ -404,25 +398,6 @@ enum err hook_merge_active(const struct hook_reader *reader,
     if (body_member(body, "active") != NULL)
         hook->disabled = HOOK_NOT_DISABLED;
     return body_bool(reader, body, "active", &hook->active);
-}
-
-static enum err merge_secret(const struct hook_reader *reader,
-                             const struct json_value *body, struct hook *hook)
-{
-    struct str secret = STR_EMPTY;
-    enum err err = body_text(reader, body, "secret", &secret);
-
-    if (err != OK || secret.n_bytes == 0 || str_eq(secret, hook->secret))
-        return err;
-    if (str_is(secret, HOOK_REMOVE_SECRET)) {
-        hook->secret = STR_EMPTY;
-        hook->old_secret = STR_EMPTY;
-        return OK;
-    }
-    hook->old_secret = hook->secret;
-    hook->old_secret_until_ms = reader->now_ms + reader->secret_overlap_ms;
-    hook->secret = secret;
-    return OK;
 }
 
 enum err hook_merge(const struct hook_reader *reader,
@@ -446,7 +421,7 @@ enum err hook_merge(const struct hook_reader *reader,
     if (err == OK)
         err = read_lists(reader, body, is_whole, hook);
     if (err == OK)
-        err = merge_secret(reader, body, hook);
+        err = secret_merge(reader, body, hook);
     if (err == OK)
         err = read_additions(reader, body, hook);
     if (err == OK)

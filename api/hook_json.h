@@ -17,8 +17,6 @@
 
 #define HOOK_NAME_MAX_BYTES    32
 #define DISPLAY_NAME_MAX_CHARS 255
-#define SECRET_MAX_BYTES       1024
-#define HOOK_REMOVE_SECRET     "__remove-secret"
 
 // Reads the body of a create into `hook`, whose scope is set already, and
 // judges the result. `hook->name` stays empty if the body asks for a generated

@@ -289,6 +289,11 @@ static enum err merge_pem(const struct hook_reader *reader,
     return OK;
 }
 
+static bool gives_key(const struct json_value *body)
+{
+    return json_str(json_get(body, "clientKey")).n_bytes > 0;
+}
+
 static enum err merge_certificate(const struct hook_reader *reader,
                                   const struct json_value *body,
                                   struct hook *hook)
@@ -299,10 +304,14 @@ static enum err merge_certificate(const struct hook_reader *reader,
 
     if (err == OK)
         err = merge_pem(reader, body, "clientKey", &hook->client_key);
-    if (err == OK && hook->client_cert.n_bytes == 0)
-        hook->client_key = STR_EMPTY;
-    if (err != OK || hook->client_cert.n_bytes == 0)
+    if (err != OK)
         return err;
+    if (hook->client_cert.n_bytes == 0) {
+        if (gives_key(body))
+            return body_refuse(reader, "clientKey needs clientCertificate");
+        hook->client_key = STR_EMPTY; // it went with its certificate
+        return OK;
+    }
     if (hook->client_key.n_bytes == 0)
         return body_refuse(reader, "clientCertificate needs clientKey");
     err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);

@@ -248,7 +248,8 @@ enum err aside_put_line(struct aside *a, struct str line)
 {
     if (a->file == NULL) {
         char *path = xasprintf("%s/damaged.jsonl", a->dir);
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int fd = open(
+            path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
         free(path);
         a->file = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -300,7 +301,7 @@ enum err copy_make_directory(const char *dir)
     enum err err = file_remove_tree(dir);
 
     if (err == OK)
-        err = file_mkdir(dir);
+        err = file_mkdir_new(dir);
     if (err == OK)
         err = file_mkdir(deliveries);
     free(deliveries);

@@ -54,6 +54,11 @@ enum err file_remove_tree(const char *path)
                                                                : err_of_errno();
 }
 
+enum err file_mkdir_new(const char *path)
+{
+    return mkdir(path, 0700) == 0 ? OK : err_of_errno();
+}
+
 enum err file_mkdir(const char *path)
 {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? OK : err_of_errno();
@@ -84,11 +89,15 @@ enum err file_rename(const char *dir, const char *from, const char *to)
 
 static enum err write_and_sync(const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd;
     size_t n_bytes = strlen(text);
     ssize_t n_written;
     enum err err = OK;
 
+    // What a crash left behind goes; a link that somebody laid is not followed.
+    if (unlink(path) != 0 && errno != ENOENT)
+        return err_of_errno();
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_of_errno();
     n_written = write(fd, text, n_bytes);

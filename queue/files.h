@@ -16,6 +16,9 @@ MUST_CHECK enum err file_remove_tree(const char *path);
 // Makes a directory, mode 0700; fine if it is there.
 MUST_CHECK enum err file_mkdir(const char *path);
 
+// Makes a directory, mode 0700. ERR_IO: something is there already.
+MUST_CHECK enum err file_mkdir_new(const char *path);
+
 // Syncs a file, or a directory's entries, to the disk.
 MUST_CHECK enum err file_sync(const char *path);
 
