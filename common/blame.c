@@ -17,7 +17,7 @@
 #define LOOP_CELL   0
 #define WORKER_CELL 1
 #define ALT_STACK   ((size_t)64 * 1024)
-#define FORGET_US   ((int64_t)BLAME_WAIT_S * 1000000)
+#define FORGET_US   ((uint64_t)BLAME_WAIT_S * 1000000)
 
 struct cell {
     volatile uint64_t kind, a, b;
@@ -70,7 +70,7 @@ static bool is_same(const struct blamed *x, const struct blamed *y)
 static bool is_over(const struct suspect *s)
 {
     return s->record.kind == BLAME_REQUEST &&
-           clock_mono_us() - s->died_at_us > FORGET_US;
+           (uint64_t)clock_mono_us() - (uint64_t)s->died_at_us > FORGET_US;
 }
 
 static struct suspect *find(struct blame_page *page,

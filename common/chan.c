@@ -35,6 +35,7 @@ struct chan {
     chan_closed_cb on_closed; // NULL once told, or after chan_close()
     void *data;
     bool is_writing;
+    bool is_refused;
     bool is_closing;
     int n_open_handles;
 };
@@ -58,6 +59,11 @@ static void close_handles(struct chan *c)
     c->is_closing = true;
     uv_close((uv_handle_t *)&c->flusher, on_handle_closed);
     uv_close((uv_handle_t *)&c->pipe, on_handle_closed);
+}
+
+void chan_refuse(struct chan *c)
+{
+    c->is_refused = true;
 }
 
 void chan_close(struct chan *c)
@@ -194,7 +200,8 @@ static size_t take_frames(struct chan *c)
 {
     size_t at = 0;
 
-    while (c->n_input_bytes - at >= HEADER_BYTES && !c->is_closing) {
+    while (c->n_input_bytes - at >= HEADER_BYTES && !c->is_closing &&
+           !c->is_refused) {
         size_t n_bytes = frame_bytes(c->input + at);
 
         if (n_bytes > c->limits.in_bytes)
@@ -223,6 +230,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     if (n_taken == SIZE_MAX) {
         log_warn("frame over the limit, channel closed", "max_bytes=%zu",
                  c->limits.in_bytes);
+        fail(c);
+        return;
+    }
+    if (c->is_refused) {
         fail(c);
         return;
     }

@@ -19,7 +19,7 @@
 struct uv_loop_s;
 struct chan; // opaque, owned by whoever opened it
 
-// The frame is borrowed for the call. Must not close the channel.
+// The frame is borrowed for the call. Must not close the channel: chan_refuse().
 typedef void (*chan_frame_cb)(void *data, struct str frame);
 // Runs once, when the other side is gone or broke the rules; the channel is
 // already closed then, and freed right after.
@@ -57,6 +57,10 @@ void chan_end_small(struct chan *c);
 
 // Bytes that the other side has not taken yet.
 size_t chan_unsent_bytes(const struct chan *c);
+
+// From within `on_frame`: the other side says what it must not. No more frames are
+// taken; the channel closes as if the other side were gone, and `on_closed` runs.
+void chan_refuse(struct chan *c);
 
 // Closes without `on_closed`; frames not sent yet are dropped.
 void chan_close(struct chan *c);

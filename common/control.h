@@ -13,8 +13,9 @@
 #include "common/err.h"
 
 #define CONTROL_FD 3 // where a role finds its end
-#define METRICS_FD 4 // and the page of metrics
+#define METRICS_FD 4 // and the board of metrics; a sender: its page of them
 #define BLAME_FD   6 // and the page of its notes; 5 is a listening socket
+#define PAGES_FD   7 // and the first of all pages of metrics; a sender: none
 
 // Environment variables that a role is started with.
 #define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines

@@ -1,10 +1,13 @@
-// metrics.h — counters, gauges and histograms of all processes, in one shared
-// page.
+// metrics.h — counters, gauges and histograms of all processes, in shared memory.
 //
-// The supervisor makes the page and names the slots; each process writes its
-// own slot, the api process reads all of them and prints Prometheus text. A
-// slot outlives the process that writes it: a restarted role goes on counting.
-// A sender, which faces hostile bytes, sees its own slot only.
+// A slot is a row of the board, which the supervisor alone writes (names, states,
+// process ids), and a page, which its process writes. The api process reads all of
+// them and prints Prometheus text. A slot outlives the process that writes it: a
+// restarted role goes on counting.
+//
+// A sender, which faces hostile bytes, has its own page and nothing else: each page
+// is a file of its own, so that no mapping can be made to reach another. Of what it
+// writes there, readers take what a sender counts, within bounds.
 
 #ifndef COMMON_METRICS_H
 #define COMMON_METRICS_H
@@ -14,8 +17,10 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 
-struct pulse; // pulse.h
+struct pulse;    // pulse.h
+struct standing; // pulse.h
 
 // X(name, Prometheus name with labels, help). Counters only grow; gauges are
 // set. A family's help stands at its first row.
@@ -110,20 +115,29 @@ enum histogram { HISTOGRAM_LIST(HISTOGRAM_ENUM) HISTOGRAMS };
 #undef GAUGE_ENUM
 #undef HISTOGRAM_ENUM
 
-// Supervisor: makes the page for `n` processes; returns its file
-// descriptor, to be inherited, or -1 (errno).
-int metrics_create(unsigned n);
+// Supervisor: makes the board and `n` pages, and takes slot 0. False (errno):
+// nothing is left of the try.
+MUST_CHECK bool metrics_create(unsigned n);
 
-// Maps the page and takes slot `slot`; false: it cannot be mapped. Before it,
-// the functions below count into a page of this process's own. The descriptor
-// stays the caller's.
-bool metrics_attach(int fd, unsigned slot);
+// Supervisor: what roles inherit. The descriptors stay open.
+int metrics_board_fd(void);
+int metrics_page_fd(size_t slot);
 
-// Likewise, but this process has no other slot: it is slot 0 from now on.
-bool metrics_attach_alone(int fd, unsigned slot);
+// Maps board and pages, the descriptors of which follow each other from
+// `first_page_fd` on, and takes slot `slot`; false: they cannot be mapped. Before it,
+// the functions below count into a page of this process's own. Closes the
+// descriptors: no role can reach another's page by them.
+MUST_CHECK bool metrics_attach(int board_fd, int first_page_fd, unsigned slot);
 
-// Supervisor: the slot's label is role="NAME" from now on.
-void metrics_name(size_t slot, const char *name);
+// A sender's: its page, and no board; it is slot 0 to itself from now on.
+MUST_CHECK bool metrics_attach_alone(int page_fd);
+
+// Supervisor: the slot's label is role="NAME" from now on. `is_sender`: only what
+// senders count is taken from its page.
+void metrics_name(size_t slot, const char *name, bool is_sender);
+
+// Supervisor: the process that the slot is of.
+void metrics_set_pid(size_t slot, int64_t pid);
 
 // Supervisor, of a role that has ended: what was true of its process is true
 // no more. What lies on the disk stays as it was last said.
@@ -136,6 +150,7 @@ size_t metrics_slots(void);
 const char *metrics_slot_name(size_t slot); // "": nobody's
 int64_t metrics_gauge_of(size_t slot, enum gauge gauge);
 struct pulse *metrics_pulse(size_t slot);
+struct standing *metrics_standing(size_t slot);
 struct pulse *metrics_own_pulse(void);
 
 void metrics_count(enum counter counter, uint64_t n);

@@ -42,10 +42,10 @@ void pulse_disk_end(int cell)
 
 void pulse_set_state(size_t slot, enum pulse_state state, int reason)
 {
-    struct pulse *p = metrics_pulse(slot);
+    struct standing *s = metrics_standing(slot);
 
-    atomic_store(&p->reason, reason);
-    atomic_store(&p->state, state);
+    atomic_store(&s->reason, reason);
+    atomic_store(&s->state, state);
 }
 
 void pulse_reset(size_t slot)
@@ -59,33 +59,38 @@ void pulse_reset(size_t slot)
 
 void pulse_set_link_errno(size_t slot, int error)
 {
-    atomic_store(&metrics_pulse(slot)->link_errno, error);
+    atomic_store(&metrics_standing(slot)->link_errno, error);
 }
 
 // --- everybody ---
 
+// How long ago that was, if it can have been: a role writes what it likes.
+static int64_t ago_us(int64_t since_us)
+{
+    int64_t now_us = clock_mono_us();
+
+    return since_us > 0 && since_us < now_us ? now_us - since_us : 0;
+}
+
 int64_t pulse_silent_us(size_t slot)
 {
-    int64_t beat_us = atomic_load(&metrics_pulse(slot)->beat_us);
-
-    return beat_us == 0 ? 0 : clock_mono_us() - beat_us;
+    return ago_us(atomic_load(&metrics_pulse(slot)->beat_us));
 }
 
 enum pulse_state pulse_state_of(size_t slot)
 {
-    return (enum pulse_state)atomic_load(&metrics_pulse(slot)->state);
+    return (enum pulse_state)atomic_load(&metrics_standing(slot)->state);
 }
 
 static int64_t disk_waited_us(const struct pulse *p)
 {
-    int64_t now_us = clock_mono_us();
     int64_t longest_us = 0;
 
     for (size_t i = 0; i < PULSE_DISK_CELLS; i++) {
-        int64_t since_us = atomic_load(&p->disk_since_us[i]);
+        int64_t waited_us = ago_us(atomic_load(&p->disk_since_us[i]));
 
-        if (since_us != 0 && now_us - since_us > longest_us)
-            longest_us = now_us - since_us;
+        if (waited_us > longest_us)
+            longest_us = waited_us;
     }
     return longest_us;
 }
@@ -136,7 +141,7 @@ static bool does_turn(size_t slot, struct buf *why)
     const struct pulse *p = metrics_pulse(slot);
     int64_t silent_us = pulse_silent_us(slot);
     int64_t waited_us = disk_waited_us(p);
-    int link_errno = (int)atomic_load(&p->link_errno);
+    int link_errno = (int)atomic_load(&metrics_standing(slot)->link_errno);
     bool is_displaced = metrics_gauge_of(slot, GAUGE_DISPLACED) > 0;
     bool has_room = metrics_gauge_of(slot, GAUGE_WITHOUT_ROOM) == 0;
 
@@ -179,7 +184,7 @@ static void put_end(struct buf *why, int reason)
 bool pulse_works(size_t slot, struct buf *why)
 {
     enum pulse_state state = pulse_state_of(slot);
-    int reason = (int)atomic_load(&metrics_pulse(slot)->reason);
+    int reason = (int)atomic_load(&metrics_standing(slot)->reason);
 
     if (state == PULSE_READY)
         return does_turn(slot, why);

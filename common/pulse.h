@@ -1,10 +1,11 @@
 // pulse.h — whether each role works: what its loop, its disk and the
 // supervisor say.
 //
-// A pulse lies in each slot of the shared page (metrics.h). The supervisor
-// writes whether the role runs; the role writes when its loop last turned, and
-// since when a commit of its has been under way. Who wants to know compares
-// these with the clock, so that a role which is stopped need not say so.
+// The supervisor writes whether the role runs, on the board, where no role can;
+// the role writes in its page when its loop last turned, and since when a commit of
+// its has been under way (metrics.h). Who wants to know compares these with the
+// clock, so that a role which is stopped need not say so. A time that lies ahead
+// counts as none.
 //
 // Times are of CLOCK_MONOTONIC, which all processes of a machine share.
 
@@ -32,11 +33,14 @@ enum pulse_state {
     PULSE_NOT_SPAWNED // reason: errno
 };
 
-struct pulse {
-    atomic_int_least64_t state; // enum pulse_state; the supervisor's, as reason
+struct standing {               // what the supervisor says
+    atomic_int_least64_t state; // enum pulse_state
     atomic_int_least64_t reason;
     atomic_int_least64_t link_errno; // why a link to a neighbour is missing; 0
-    atomic_int_least64_t beat_us;    // the role's, as the next
+};
+
+struct pulse { // what the role says
+    atomic_int_least64_t beat_us;
     atomic_int_least64_t disk_since_us[PULSE_DISK_CELLS]; // 0: free
 };
 

@@ -109,7 +109,6 @@ static void name_process(struct role *r)
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-// The descriptor goes, so that a sender cannot reach the other slots by it.
 static void attach_metrics(struct role *r)
 {
     const char *text = getenv(CONTROL_ENV_SLOT);
@@ -119,11 +118,11 @@ static void attach_metrics(struct role *r)
     if (text == NULL || r->kind == ROLE_SETUP)
         return;
     slot = (unsigned)strtoul(text, NULL, 10);
-    is_there = r->kind == ROLE_SENDER ? metrics_attach_alone(METRICS_FD, slot)
-                                      : metrics_attach(METRICS_FD, slot);
+    is_there = r->kind == ROLE_SENDER
+                   ? metrics_attach_alone(METRICS_FD)
+                   : metrics_attach(METRICS_FD, PAGES_FD, slot);
     if (!is_there)
         log_fatal("no page for the metrics", "");
-    close(METRICS_FD);
 }
 
 // As many sockets as the system allows without privileges.

@@ -26,7 +26,7 @@
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 10000
 #define DAMAGED_MIN_MS 1000 // to start it again does not mend what is stored
-#define N_FDS          (BLAME_FD + 1)
+#define N_FDS_MAX      (PAGES_FD + CHILDREN_MAX + 1)
 
 static void note_state(const struct child *c, enum pulse_state state,
                        int reason)
@@ -127,8 +127,10 @@ static struct death judge_death(const struct child *c, int signum)
                  (unsigned long long)death.blamed.a,
                  (unsigned long long)death.blamed.b, n_deaths);
     }
-    // Orders are counted by their dispatchers: that count is kept.
-    if (n_deaths == BLAME_ASIDE && death.blamed.kind != BLAME_ORDER)
+    // Orders are counted by their dispatchers: that count is kept. A sender has
+    // nothing but orders, whatever stands in its notes.
+    if (n_deaths == BLAME_ASIDE && death.blamed.kind != BLAME_ORDER &&
+        c->kind != ROLE_SENDER)
         metrics_count_for(c->slot, counter_of(death.blamed.kind), 1);
     return death;
 }
@@ -224,18 +226,43 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
         if (c->blame_fd < 0)
             log_fatal("no page for the notes of a role", "");
         role_label(kind, index, label);
-        metrics_name(c->slot, label);
+        metrics_name(c->slot, label, kind == ROLE_SENDER);
         note_state(c, PULSE_STARTING, 0);
     }
 }
 
+static void inherit(uv_stdio_container_t *at, int fd)
+{
+    at->flags = fd >= 0 ? UV_INHERIT_FD : UV_IGNORE;
+    at->data.fd = fd;
+}
+
+// Which descriptors it finds, by their numbers (control.h); returns how many. A
+// sender has nothing of others.
+static int choose_fds(const struct child *c, int their_control_fd,
+                      uv_stdio_container_t fds[N_FDS_MAX])
+{
+    bool is_sender = c->kind == ROLE_SENDER;
+    bool has_pages = c->kind != ROLE_SETUP && !is_sender;
+    size_t n_pages = has_pages ? metrics_slots() : 0;
+
+    for (int i = 0; i < CONTROL_FD; i++)
+        inherit(&fds[i], i);
+    inherit(&fds[CONTROL_FD], their_control_fd);
+    inherit(&fds[METRICS_FD], has_pages ? metrics_board_fd() : -1);
+    if (is_sender)
+        inherit(&fds[METRICS_FD], metrics_page_fd(c->slot));
+    inherit(&fds[ROLE_LISTEN_FD], c->listen_fd);
+    inherit(&fds[BLAME_FD], c->blame_fd);
+    for (size_t i = 0; i < n_pages; i++)
+        inherit(&fds[PAGES_FD + i], metrics_page_fd(i));
+    return PAGES_FD + (int)n_pages;
+}
+
 static int spawn(struct child *c, int their_control_fd)
 {
-    uv_stdio_container_t fds[N_FDS];
-    const int inherited[N_FDS] = {
-        0,          1, 2, their_control_fd, c->owner->metrics_fd, c->listen_fd,
-        c->blame_fd
-    };
+    uv_stdio_container_t fds[N_FDS_MAX];
+    int n_fds = choose_fds(c, their_control_fd, fds);
     char index[16];
     char kind[16];
     char program[] = "posthorn";
@@ -247,15 +274,11 @@ static int spawn(struct child *c, int their_control_fd)
         .args = args,
         .env = c->env,
         .stdio = fds,
-        .stdio_count = N_FDS,
+        .stdio_count = n_fds,
     };
 
     snprintf(kind, sizeof(kind), "%s", role_name(c->kind));
     snprintf(index, sizeof(index), "%u", c->index);
-    for (size_t i = 0; i < N_FDS; i++) {
-        fds[i].flags = inherited[i] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
-        fds[i].data.fd = inherited[i];
-    }
     return uv_spawn(c->owner->loop, &c->process, &options);
 }
 
@@ -288,6 +311,8 @@ void child_start(struct child *c)
     }
     c->started_us = clock_mono_us();
     c->is_alive = true;
+    if (c->kind != ROLE_SETUP)
+        metrics_set_pid(c->slot, c->process.pid);
     note_state(c, PULSE_STARTING, 0);
     uv_poll_start(&c->control, UV_READABLE, on_control);
     c->owner->on_started(c);

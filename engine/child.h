@@ -10,12 +10,13 @@
 #include "common/control.h"
 #include "common/role.h"
 
+#define CHILDREN_MAX 40 // 16 dispatchers, 16 senders, ingest, api, and room
+
 struct child;
 
 // What all children have in common; the supervisor's.
 struct child_owner {
     uv_loop_t *loop;
-    int metrics_fd;
     const char *sources_text; // where the settings come from, for the roles
     bool is_ending;           // nobody is started any more
     void (*on_started)(struct child *c);

@@ -567,7 +567,9 @@ void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
 // --- settle.c ---
 
 void settle_init(struct dispatcher *d);
-void settle_outcome(struct dispatcher *d, const struct outcome *outcome);
+// False: `sender` has no such attempt in flight, and nothing changed.
+MUST_CHECK bool settle_outcome(struct dispatcher *d, unsigned sender,
+                               struct outcome *outcome);
 // It cannot be sent anywhere, for this reason: the attempt fails at once.
 void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 // It will not be sent, for this reason.

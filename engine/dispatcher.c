@@ -31,12 +31,13 @@ static void on_outcome(void *data, struct str frame)
     struct dispatcher *d = link->dispatcher;
     struct outcome outcome;
 
-    if (outcome_unpack(frame, &outcome) != OK) {
-        log_warn("outcome not understood", "sender=%u bytes=%zu", link->index,
-                 frame.n_bytes);
+    if (outcome_unpack(frame, &outcome) != OK ||
+        !settle_outcome(d, link->index, &outcome)) {
+        log_warn("a sender says what it must not, its link is cut",
+                 "sender=%u bytes=%zu", link->index, frame.n_bytes);
+        chan_refuse(link->chan);
         return;
     }
-    settle_outcome(d, &outcome);
     pump_sender(link);
     if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
         reader_wake(d);

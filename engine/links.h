@@ -8,8 +8,6 @@
 #include "common/deadline.h"
 #include "engine/child.h"
 
-#define CHILDREN_MAX 40
-
 struct links {
     struct child *children; // the supervisor's
     const size_t *n_children;

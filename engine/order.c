@@ -5,7 +5,9 @@
 #include "common/codec.h"
 #include "common/role.h"
 
-#define STATUS_MAX 999
+#define AT_US_MAX   INT64_C(253402300799999999) // 9999-12-31T23:59:59.999999Z
+#define TOOK_US_MAX INT64_C(86400000000) // a day: request_timeout has minutes
+#define SLACK_US    INT64_C(1000000)     // of clocks that are slewed
 
 void order_pack(struct buf *frame, const struct order *order)
 {
@@ -66,9 +68,34 @@ void outcome_pack(struct buf *frame, const struct outcome *outcome)
     pack_str(frame, outcome->response_body);
 }
 
+static bool may_say(uint64_t error)
+{
+    // The others are a dispatcher's own judgement of an answer.
+    return error <= ERROR_PROTOCOL || error == ERROR_BLOCKED;
+}
+
+static bool took(int64_t duration_us)
+{
+    return duration_us >= 0 && duration_us <= TOOK_US_MAX;
+}
+
+static bool are_times_sane(const struct outcome *o)
+{
+    const struct timing *t = &o->timing;
+
+    return o->started_at_us > 0 && o->started_at_us <= AT_US_MAX &&
+           took(t->dns_us) && took(t->connect_us) && took(t->tls_us) &&
+           took(t->first_byte_us) && took(t->total_us);
+}
+
+// Either there was an answer, or an error says why not.
 static bool is_sane(const struct outcome *o, uint64_t error, uint64_t status)
 {
-    return error <= ERROR_GONE && status <= STATUS_MAX &&
+    bool has_answer = status >= STATUS_MIN && status <= STATUS_MAX;
+
+    return may_say(error) && (has_answer || status == 0) &&
+           has_answer == (error == ERROR_NONE) && !(o->is_ours && has_answer) &&
+           are_times_sane(o) &&
            o->error_message.n_bytes <= ERROR_MESSAGE_MAX_BYTES &&
            o->response_headers.n_bytes <= RESPONSE_HEADERS_MAX_BYTES &&
            o->response_body.n_bytes <= RESPONSE_BODY_MAX_BYTES;
@@ -108,4 +135,26 @@ enum err outcome_unpack(struct str frame, struct outcome *out)
     out->error = (enum error_class)error;
     out->response_code = (uint16_t)status;
     return OK;
+}
+
+static int64_t between(int64_t least, int64_t n, int64_t most)
+{
+    if (n < least)
+        return least;
+    return n > most ? most : n;
+}
+
+void outcome_fit_into(struct outcome *outcome, int64_t now_us,
+                      int64_t elapsed_us)
+{
+    struct timing *t = &outcome->timing;
+    int64_t longest_us = elapsed_us > 0 ? elapsed_us : 0;
+
+    t->total_us = between(0, t->total_us, longest_us);
+    t->dns_us = between(0, t->dns_us, t->total_us);
+    t->connect_us = between(0, t->connect_us, t->total_us);
+    t->tls_us = between(0, t->tls_us, t->total_us);
+    t->first_byte_us = between(0, t->first_byte_us, t->total_us);
+    outcome->started_at_us =
+        between(now_us - longest_us - SLACK_US, outcome->started_at_us, now_us);
 }

@@ -2,7 +2,9 @@
 //
 // An order is one HTTP attempt to make; the outcome is what came of it. The
 // sender faces hostile bytes, so a dispatcher trusts no frame from it: every
-// field is length-checked, and a number that is not in flight is ignored.
+// length and every number is checked, and an outcome counts only if the sender
+// that says it has that attempt in flight. One that says anything else loses its
+// link, and what it had is sent again.
 
 #ifndef ENGINE_ORDER_H
 #define ENGINE_ORDER_H
@@ -18,6 +20,8 @@
 #define RESPONSE_BODY_MAX_BYTES    ((size_t)64 * 1024)
 #define RESPONSE_HEADERS_MAX_BYTES ((size_t)64 * 1024)
 #define ERROR_MESSAGE_MAX_BYTES    256
+#define STATUS_MIN                 100 // of an answer
+#define STATUS_MAX                 999
 
 struct order {
     uint64_t no; // chosen by the dispatcher, echoed in the outcome
@@ -50,8 +54,14 @@ void order_pack(struct buf *frame, const struct order *order);
 void outcome_pack(struct buf *frame, const struct outcome *outcome);
 
 // Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
-// frame.
+// frame, or one that no sender writes.
 MUST_CHECK enum err order_unpack(struct str frame, struct order *out);
 MUST_CHECK enum err outcome_unpack(struct str frame, struct outcome *out);
+
+// Puts right when the attempt was: it began after it was handed over, `elapsed_us`
+// ago, and its parts took no longer than since then. `now_us`: UTC epoch. Where the
+// clock was turned meanwhile, the times are those of the new one.
+void outcome_fit_into(struct outcome *outcome, int64_t now_us,
+                      int64_t elapsed_us);
 
 #endif

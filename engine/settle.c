@@ -359,20 +359,21 @@ void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
     settle_touch(d);
 }
 
-void settle_outcome(struct dispatcher *d, const struct outcome *outcome)
+bool settle_outcome(struct dispatcher *d, unsigned sender,
+                    struct outcome *outcome)
 {
     uint64_t index = outcome->no & UINT32_MAX;
     struct slot *s = &d->slots[index < d->n_slots ? index : 0];
     struct blamed before;
 
-    if (index >= d->n_slots || s->delivery == NULL ||
-        s->generation != outcome->no >> 32) {
-        log_warn("outcome of no attempt", "no=%" PRIu64, outcome->no);
-        return;
-    }
+    if (index >= d->n_slots || s->delivery == NULL || s->sender != sender ||
+        s->generation != outcome->no >> 32)
+        return false;
+    outcome_fit_into(outcome, clock_now_us(), clock_mono_us() - s->sent_at_us);
     before = aside_note(s->delivery);
     settle(d, s, outcome);
     blame_end(before);
+    return true;
 }
 
 void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)

@@ -13,6 +13,7 @@
 #include "engine/supervisor.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -293,8 +294,6 @@ static void run_setup(struct supervisor *s)
     uv_run(&s->loop, UV_RUN_DEFAULT); // until it has exited
 }
 
-// Senders last: what one of them is made to do, it cannot do to the slots of
-// the metrics that lie before its own.
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
 {
     for (unsigned i = 0; i < s->config.dispatchers; i++)
@@ -332,11 +331,11 @@ static void on_beat(uv_timer_t *timer)
 
 static void make_page(struct supervisor *s)
 {
-    s->owner.metrics_fd = metrics_create(CHILDREN_MAX + 1);
-    if (s->owner.metrics_fd < 0 ||
-        !metrics_attach(s->owner.metrics_fd, OWN_SLOT))
-        log_fatal("no page for the metrics", "");
-    metrics_name(OWN_SLOT, "supervisor");
+    // Besides dispatchers and senders: itself, ingest and api.
+    if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
+                        3))
+        log_fatal("no page for the metrics", "errno=%d", errno);
+    metrics_name(OWN_SLOT, "supervisor", false);
     metrics_note_memory();
     pulse_beat();
     pulse_set_state(OWN_SLOT, PULSE_READY, 0);

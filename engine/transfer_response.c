@@ -260,13 +260,14 @@ static void judge(const struct transfer *t, CURLcode code,
 {
     long status = 0;
 
-    if (t->has_header_block) {
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (t->has_header_block && status >= STATUS_MIN) {
         outcome->response_code = (uint16_t)status;
         outcome->truncated =
             t->is_truncated || (code != CURLE_OK && !is_whole(t));
         return;
     }
+    // A status line with a number that is none, such as 099, is no answer.
     outcome->error = class_of(t, code);
     outcome->error_message = message_of(t, code, outcome->error);
     if (t->was_blocked && (outcome->error == ERROR_CONNECT ||

@@ -93,8 +93,7 @@ static void put_outcome(struct buf *b)
 {
     struct outcome outcome = { .no = 7,
                                .started_at_us = 1,
-                               .error = ERROR_RESET,
-                               .error_message = STR("cut off"),
+                               .error = ERROR_NONE,
                                .response_code = 200,
                                .response_headers = STR("A: b\r\n"),
                                .response_body = STR("ok") };
@@ -259,6 +258,101 @@ static void noise_is_read_or_refused(void **state)
     }
 }
 
+static const struct outcome answered = { .no = 7,
+                                         .started_at_us =
+                                             INT64_C(1760000000000000),
+                                         .response_code = 200,
+                                         .timing = { .dns_us = 1,
+                                                     .connect_us = 2,
+                                                     .tls_us = 3,
+                                                     .first_byte_us = 4,
+                                                     .total_us = 5 } };
+
+static enum err say(struct outcome outcome)
+{
+    struct buf b;
+    enum err err;
+
+    buf_init(&b, 0);
+    outcome_pack(&b, &outcome);
+    err = outcome_unpack(buf_str(&b), &outcome);
+    buf_clear(&b);
+    return err;
+}
+
+static void each_number_of_an_outcome_has_its_range(void **state)
+{
+    static const int64_t never[] = { INT64_MIN, -1, INT64_MAX };
+    struct outcome o = answered;
+
+    (void)state;
+    assert_int_equal(say(o), OK);
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+        int64_t *const fields[] = {
+            &o.started_at_us, &o.timing.dns_us,        &o.timing.connect_us,
+            &o.timing.tls_us, &o.timing.first_byte_us, &o.timing.total_us
+        };
+
+        for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
+            o = answered;
+            *fields[k] = never[i];
+            assert_int_equal(say(o), ERR_CORRUPT);
+        }
+    }
+    o = answered;
+    o.started_at_us = 0;
+    assert_int_equal(say(o), ERR_CORRUPT);
+}
+
+static void an_outcome_is_an_answer_or_an_error(void **state)
+{
+    static const uint16_t codes[] = { 0, 1, 99, 1000, UINT16_MAX };
+    struct outcome o;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        o = answered;
+        o.response_code = codes[i];
+        assert_int_equal(say(o), ERR_CORRUPT);
+    }
+    for (int error = ERROR_DNS; error <= ERROR_GONE + 1; error++) {
+        bool is_dispatchers = error == ERROR_STATUS || error >= ERROR_GONE;
+
+        o = answered;
+        o.error = (enum error_class)error;
+        assert_int_equal(say(o), ERR_CORRUPT);
+        o.response_code = 0;
+        assert_int_equal(say(o), is_dispatchers ? ERR_CORRUPT : OK);
+    }
+    o = answered;
+    o.is_ours = true; // no attempt was made, and yet an answer came
+    assert_int_equal(say(o), ERR_CORRUPT);
+}
+
+// Handed over 5 s ago, so it neither began earlier nor took longer.
+static void times_lie_within_the_attempt(void **state)
+{
+    const int64_t now_us = answered.started_at_us + 3000000;
+    struct outcome o = answered;
+
+    (void)state;
+    outcome_fit_into(&o, now_us, 5000000);
+    assert_int_equal(o.started_at_us, answered.started_at_us);
+    assert_int_equal(o.timing.total_us, answered.timing.total_us);
+    assert_int_equal(o.timing.tls_us, answered.timing.tls_us);
+    o.started_at_us = now_us + INT64_C(86400000000);
+    o.timing.total_us = 9000000;
+    o.timing.dns_us = 8000000;
+    outcome_fit_into(&o, now_us, 5000000);
+    assert_int_equal(o.started_at_us, now_us);
+    assert_int_equal(o.timing.total_us, 5000000);
+    assert_int_equal(o.timing.dns_us, 5000000);
+    o.started_at_us = 1;
+    outcome_fit_into(&o, now_us, 5000000);
+    assert_true(o.started_at_us >= now_us - 6000000);
+    assert_true(o.started_at_us <= now_us - 5000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +360,9 @@ int main(void)
         cmocka_unit_test(cut_and_longer_ones_are_refused),
         cmocka_unit_test(damaged_ones_are_read_or_refused),
         cmocka_unit_test(noise_is_read_or_refused),
+        cmocka_unit_test(each_number_of_an_outcome_has_its_range),
+        cmocka_unit_test(an_outcome_is_an_answer_or_an_error),
+        cmocka_unit_test(times_lie_within_the_attempt),
     };
 
     return cmocka_run_group_tests_name("frames", tests, NULL, NULL);

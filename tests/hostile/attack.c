@@ -25,11 +25,14 @@
 #include <unistd.h>
 
 #include "engine/transfer.h"
+#include "tests/hostile/hostile.h"
 
 #define SAY_FD 9 // as the shell below knows it
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's own name
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
+void __real_transfers_start(struct transfers *ts, const struct order *order);
 void __wrap_transfers_start(struct transfers *ts, const struct order *order);
+// NOLINTEND(bugprone-reserved-identifier)
 
 // --- files ---
 
@@ -306,8 +309,11 @@ void __wrap_transfers_start(struct transfers *ts, const struct order *order)
 {
     static bool is_over;
 
-    (void)ts;
-    (void)order;
+    if (getenv("HOSTILE_DATA_DIR") == NULL) {
+        play(order->url);
+        __real_transfers_start(ts, order);
+        return;
+    }
     if (is_over)
         return;
     is_over = true;
