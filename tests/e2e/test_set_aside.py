@@ -235,8 +235,9 @@ def test_a_request_that_kills_api_is_refused(faulty, receiver):
 def test_a_ping_that_kills_the_dispatcher_is_refused(faulty, receiver):
     killer = faulty.create_hook(receiver.url("/crash-ping"))
     other = faulty.create_hook(receiver.url("/other"))
-    for _ in range(3):
+    for n in range(1, 4):
         assert faulty.api("POST", f"{killer}/ping").status == 503
+        wait_for(lambda n=n: f"deaths={n}" in faulty.log(), "it is noticed")
         wait_for(faulty.is_ready, "the dispatcher is back", WAIT_S)
     reply = faulty.api("POST", f"{killer}/ping")
     assert reply.status == 500, reply
