@@ -10,11 +10,14 @@
 #include <linux/landlock.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 
 #define FS_V1       ((UINT64_C(1) << 13) - 1)
 #define FS_REFER    (UINT64_C(1) << 13) // version 2
@@ -30,16 +33,54 @@ struct attributes {
     uint64_t fs, net, scoped;
 };
 
-static const char *const readable[] = {
-    // Names: resolv.conf, hosts and their like are replaced, not rewritten, so
-    // it is the directory that counts.
-    "/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
-    "/run/nscd", "/var/run/nscd",
+// Single files where there are secrets beside them. What stands here is read by
+// everybody on any system.
+static const struct readable {
+    const char *path;
+    bool is_single; // a file that is replaced, not rewritten
+} readable[] = {
+    // Names.
+    { "/etc/resolv.conf", true },
+    { "/etc/hosts", true },
+    { "/etc/nsswitch.conf", true },
+    { "/etc/host.conf", true },
+    { "/etc/gai.conf", true },
+    { "/etc/services", true },
+    { "/etc/protocols", true },
+    { "/run/NetworkManager/resolv.conf", true },
+    { "/run/NetworkManager/no-stub-resolv.conf", true },
+    { "/run/systemd/resolve", false },
+    { "/run/resolvconf", false },
     // What the C library and OpenSSL load when they first need it.
-    "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/usr/share",
+    { "/etc/ld.so.cache", true },
+    { "/etc/localtime", true },
+    { "/usr/share/zoneinfo", false },
+    { "/usr/lib", false },
+    { "/usr/lib64", false },
+    { "/lib", false },
+    { "/lib64", false },
+    { "/usr/local/lib", false },
+    { "/etc/ssl/openssl.cnf", true },
+    { "/etc/ssl/cert.pem", true },
+    { "/etc/ssl/certs", false },
+    { "/etc/pki/tls/openssl.cnf", true },
+    { "/etc/pki/tls/cert.pem", true },
+    { "/etc/pki/tls/certs", false },
+    { "/etc/pki/ca-trust/extracted", false },
+    { "/etc/ca-certificates/extracted", false },
+    { "/etc/crypto-policies/back-ends", false },
+    { "/usr/share/ca-certificates", false },
+    { "/usr/local/share/ca-certificates", false },
+    { "/usr/share/pki/ca-trust-source", false },
     // Itself.
-    "/proc/self", "/dev/urandom", "/dev/null"
+    { "/proc/self", false },
+    { "/dev/urandom", false },
+    { "/dev/null", false },
 };
+#define N_READABLE (sizeof(readable) / sizeof(readable[0]))
+
+static bool is_restricted;
+static bool was_refused[N_READABLE]; // also when it was made readable: its mode
 
 static bool allow(int ruleset, const char *path)
 {
@@ -84,18 +125,87 @@ static int make_ruleset(void)
     return (int)syscall(SYS_landlock_create_ruleset, &a, n_bytes, 0);
 }
 
+// It is there, and may not be read.
+static bool is_refused(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return errno == EACCES;
+    close(fd);
+    return false;
+}
+
 bool landlock_files_of_resolver(void)
 {
     int ruleset = make_ruleset();
     bool is_done = ruleset >= 0;
 
-    for (size_t i = 0; is_done && i < sizeof(readable) / sizeof(readable[0]);
-         i++)
-        is_done = allow(ruleset, readable[i]);
+    for (size_t i = 0; is_done && i < N_READABLE; i++)
+        is_done = allow(ruleset, readable[i].path);
     is_done = is_done && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (!is_done)
         log_debug("no landlock", "errno=%d", errno);
     if (ruleset >= 0)
         close(ruleset);
+    is_restricted = is_done;
+    for (size_t i = 0; is_done && i < N_READABLE; i++)
+        was_refused[i] = is_refused(readable[i].path);
     return is_done;
+}
+
+bool landlock_is_stale(void)
+{
+    for (size_t i = 0; is_restricted && i < N_READABLE; i++) {
+        if (readable[i].is_single && !was_refused[i] &&
+            is_refused(readable[i].path))
+            return true;
+    }
+    return false;
+}
+
+// As realpath(), also of what is not there yet. The caller frees.
+static char *real_path_of(const char *path)
+{
+    char *whole = realpath(path, NULL);
+    char *copy;
+    char *slash;
+    char *parent;
+
+    if (whole != NULL)
+        return whole;
+    copy = xstrdup(path);
+    slash = strrchr(copy, '/');
+    if (slash == NULL || slash == copy || errno != ENOENT)
+        return copy;
+    *slash = '\0';
+    parent = real_path_of(copy);
+    whole = xasprintf("%s/%s", parent, slash + 1);
+    free(parent);
+    free(copy);
+    return whole;
+}
+
+static bool lies_in(const char *path, const char *place)
+{
+    size_t n = strlen(place);
+
+    return strncmp(path, place, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+bool landlock_is_readable(const char *path, struct buf *where)
+{
+    char *real = real_path_of(path);
+    bool is_readable = false;
+
+    for (size_t i = 0; !is_readable && i < N_READABLE; i++) {
+        char *place = real_path_of(readable[i].path);
+
+        is_readable = lies_in(real, place);
+        if (is_readable)
+            buf_puts(where, place);
+        free(place);
+    }
+    free(real);
+    return is_readable;
 }

@@ -3,6 +3,9 @@
 // An order that senders have died with is alone: it waits until nothing is in
 // flight, and all that come after it wait until it has ended.
 //
+// One that must be replaced begins nothing more, ends when nothing is in flight, and
+// is started again.
+//
 // It knows nothing of hooks, queues or secrets. If a dispatcher goes away, its
 // attempts run to their end and their outcomes are dropped: the dispatcher
 // that comes back sends those deliveries again.
@@ -13,6 +16,7 @@
 #include <uv.h>
 
 #include "common/codec.h"
+#include "common/landlock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -59,6 +63,7 @@ struct sender {
     struct held *held_first, *held_last;
     bool is_alone; // what is in flight
     bool is_draining;
+    bool is_leaving; // for another sender in its place
 };
 
 static size_t route_take(struct sender *s)
@@ -75,12 +80,13 @@ static size_t route_take(struct sender *s)
     return s->free_routes[--s->n_free_routes];
 }
 
+// What is held then goes back into the dispatchers' lines.
 static void leave_if_drained(struct sender *s)
 {
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
                   (int64_t)transfers_n_inflight(s->transfers));
-    if (s->is_draining && transfers_n_inflight(s->transfers) == 0 &&
-        s->held_first == NULL)
+    if ((s->is_leaving || (s->is_draining && s->held_first == NULL)) &&
+        transfers_n_inflight(s->transfers) == 0)
         role_done(s->role);
 }
 
@@ -132,7 +138,7 @@ static void start(struct peer *p, struct order *order)
 
 static bool must_wait(const struct sender *s, const struct order *order)
 {
-    return s->is_alone ||
+    return s->is_leaving || s->is_alone ||
            (order->is_alone && transfers_n_inflight(s->transfers) > 0);
 }
 
@@ -228,6 +234,20 @@ static void on_drain(void *data)
     leave_if_drained(s);
 }
 
+// A file that names are resolved with was replaced: the new one cannot be opened by
+// a process that was confined before it was there.
+static void on_second(void *data)
+{
+    struct sender *s = data;
+
+    if (s->is_leaving || !landlock_is_stale())
+        return;
+    log_info("files of name resolution were replaced: a new sender is started",
+             "");
+    s->is_leaving = true;
+    leave_if_drained(s);
+}
+
 static void on_reload(void *data)
 {
     struct sender *s = data;
@@ -241,6 +261,7 @@ int sender_role(unsigned index)
     struct role_handlers handlers = { .on_link = on_link,
                                       .on_drain = on_drain,
                                       .on_reload = on_reload,
+                                      .on_second = on_second,
                                       .data = s };
 
     s->role = role_start(ROLE_SENDER, index);

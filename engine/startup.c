@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/data_dir.h"
+#include "common/landlock.h"
 
 #define BACKLOG 1024
 
@@ -135,6 +136,45 @@ static enum err check_ca_file(const char *path, struct buf *faults)
     return ERR_INVALID;
 }
 
+// A sender that shares the user with the others is kept from them by Landlock alone.
+static enum err check_out_of_reach(const char *setting, const char *path,
+                                   struct buf *faults)
+{
+    struct buf where;
+    bool is_readable;
+
+    buf_init(&where, 0);
+    is_readable = path[0] != '\0' && landlock_is_readable(path, &where);
+    if (is_readable) {
+        buf_printf(faults,
+                   "%s: %s lies where senders read (%s); put it elsewhere, "
+                   "such as /etc/posthorn or /var/lib/posthorn\n",
+                   setting, path, buf_cstr(&where));
+    }
+    buf_clear(&where);
+    return is_readable ? ERR_INVALID : OK;
+}
+
+static enum err check_secrets(const struct config *config, struct buf *faults)
+{
+    const struct {
+        const char *setting, *path;
+    } secrets[] = {
+        { "data_dir", config->data_dir },
+        { "secret_key_file", config->secret_key_file },
+        { "deployments_token_file", config->deployments_token_file },
+    };
+    enum err err = OK;
+
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        enum err one =
+            check_out_of_reach(secrets[i].setting, secrets[i].path, faults);
+
+        err = err == OK ? one : err;
+    }
+    return err;
+}
+
 enum err startup_prepare(const struct config_sources *sources,
                          struct config *config, struct startup *out)
 {
@@ -152,8 +192,11 @@ enum err startup_prepare(const struct config_sources *sources,
                                     until_us, &out->ingest_fd, &faults);
 
         enum err authorities = check_ca_file(config->ca_file, &faults);
+        enum err secrets = check_secrets(config, &faults);
 
-        err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
+        err = secrets;
+        if (err == OK)
+            err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
         if (err == OK)
             err = api != OK ? api : ingest;
         if (err == OK)

@@ -6,8 +6,12 @@
 
 #include "common/str.h"
 
-// The path is "/play/lies/KIND": what the next outcome of this sender says.
-// "/play/scribble": it writes over all of the metrics that it can reach.
-void play(struct str url);
+// "/play/lies/KIND": what the next outcome of this sender says. "/play/scribble":
+// it writes over all of the metrics that it can reach. Else nothing.
+void play(const char *url);
+
+// "/attack?NAME=VALUE&...": tries everything, and says on stderr what succeeded.
+// "/attack/NAME?...": that alone. Else nothing.
+void attack(const char *url);
 
 #endif
