@@ -86,12 +86,13 @@ void backlog_get_org(struct call *c)
 {
     struct hook_scope scope;
     struct org_backlog b;
+    uint64_t org_no;
     struct buf body;
 
-    if (!call_org(c, &scope))
+    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
         return;
     buf_init(&body, 0);
-    backlog_of_org(c->api->backlogs, queue_org_no(scope.family, scope.org), &b);
+    backlog_of_org(c->api->backlogs, org_no, &b);
     put_name(scope.org, &body);
     backlog_put_org(c->api, &b, &body);
     buf_putc(&body, '}');

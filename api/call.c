@@ -177,14 +177,23 @@ bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no)
     return err == OK;
 }
 
+bool call_org_no(struct call *c, const struct hook_scope *scope,
+                 uint64_t *org_no)
+{
+    enum err err = org_number(c->api->hooks, scope->family, scope->org, org_no);
+
+    if (err != OK)
+        call_fail_store(c, err);
+    return err == OK;
+}
+
 bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no)
 {
     if (c->match.params[PARAM_HOOK].n_bytes > 0)
         return call_hook_no(c, scope, owner_no);
     if (!call_scope(c, scope))
         return false;
-    *owner_no = queue_org_no(scope->family, scope->org);
-    return true;
+    return call_org_no(c, scope, owner_no);
 }
 
 unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n)

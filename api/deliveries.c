@@ -59,6 +59,7 @@ static bool take_hook_no(void *data, const struct hook *hook)
 }
 
 struct wanted_payload {
+    struct hook_store *hooks;
     const struct attempt *attempt;
     struct buf *out;
 };
@@ -68,9 +69,11 @@ struct wanted_payload {
 static bool copy_payload(void *data, const struct event *event)
 {
     struct wanted_payload *w = data;
+    uint64_t org_no;
 
     if (id_eq(&event->id, &w->attempt->event_id) &&
-        queue_org_no(event->family, event->org) == w->attempt->org_no)
+        org_number(w->hooks, event->family, event->org, &org_no) == OK &&
+        org_no == w->attempt->org_no)
         buf_put_str(w->out, event->payload);
     return false;
 }
@@ -79,7 +82,8 @@ static bool copy_payload(void *data, const struct event *event)
 static struct str payload_of(struct page *p, const struct attempt *attempt)
 {
     struct event_view *events = p->call->api->events;
-    struct wanted_payload wanted = { attempt, &p->payload };
+    struct wanted_payload wanted = { p->call->api->hooks, attempt,
+                                     &p->payload };
     enum err err;
 
     if (attempt->payload.n_bytes > 0)
@@ -494,7 +498,8 @@ void deliveries_list_org(struct call *c)
                   "id: not here; an event is at /api/orgs/{org}/events/{id}");
         return;
     }
-    page->owner_no = queue_org_no(scope.family, scope.org);
+    if (!call_org_no(c, &scope, &page->owner_no))
+        return;
     auth_key(c->api->auth, "deliveries", key);
     if (set_lanes(page, key, 0, c->api->n_shards))
         answer_page(page, key);

@@ -49,7 +49,7 @@ static void forget(struct call *c)
 static bool is_running(const struct api *api, uint64_t org_no)
 {
     for (const struct discarding *d = api->discards; d != NULL; d = d->next) {
-        if (d->org_no == org_no)
+        if (d->org_no == org_no && org_no != 0)
             return true;
     }
     return false;
@@ -191,9 +191,9 @@ static bool begin(struct call *c, const struct selection *s,
     struct buf text;
     unsigned n;
 
-    if (!call_owner(c, &scope, &d->owner_no))
+    if (!call_owner(c, &scope, &d->owner_no) ||
+        !call_org_no(c, &scope, &d->org_no))
         return false;
-    d->org_no = queue_org_no(scope.family, scope.org);
     d->shard = call_shards(c, d->owner_no, &n);
     d->end = d->shard + n;
     d->until_us = clock_mono_us() + ANSWER_AFTER_US;

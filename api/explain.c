@@ -25,6 +25,7 @@ struct explaining {
     struct call *call;
     struct ask ask;
     struct hook_scope scope;
+    uint64_t org_no;
     size_t limit;
     struct str after;
     struct str only;                  // hooks of this name; empty: all
@@ -274,7 +275,7 @@ static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
     struct buf members;
 
     (void)no;
-    if (a->org_no != queue_org_no(x->scope.family, x->scope.org))
+    if (a->org_no != x->org_no)
         return true;
     buf_init(&members, 0);
     call_put_hook(x->call->api, a->hook_no, &members);
@@ -324,7 +325,7 @@ void explain_stored(struct call *c)
     struct position position;
     enum err err = ERR_NOTFOUND;
 
-    if (x == NULL)
+    if (x == NULL || !call_org_no(c, &x->scope, &x->org_no))
         return;
     x->ask.is_dry = true; // no requests: who may read may not sign
     if (id_parse(c->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {

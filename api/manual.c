@@ -70,15 +70,16 @@ static void status_answered(struct call *c, uint64_t hook_no,
 {
     struct hook_scope scope;
     struct org_backlog b;
+    uint64_t org_no;
     struct buf body;
 
     if (answer->err != OK) {
         manual_answered(c, hook_no, answer);
         return;
     }
-    if (!call_org(c, &scope))
+    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
         return;
-    backlog_of_org(c->api->backlogs, queue_org_no(scope.family, scope.org), &b);
+    backlog_of_org(c->api->backlogs, org_no, &b);
     buf_init(&body, 0);
     buf_put_str(&body, answer->text);
     if (body.n_bytes > 0)

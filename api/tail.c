@@ -29,7 +29,8 @@ struct tail {
     unsigned states; // of the filter: here of the row, as it was
     bool has_id;     // of this event only
     struct id id;
-    uint64_t owner_no;
+    struct hook_scope scope;
+    uint64_t owner_no; // 0: the organization had no hook yet
     unsigned shard, n_shards;
     uint64_t row_nos[QUEUE_SHARDS_MAX]; // done up to here
     uint64_t *row_no;                   // of the shard at hand
@@ -92,6 +93,9 @@ static void look(struct tail *t)
 {
     struct api *api = t->call->api;
 
+    if (t->owner_no == 0 && org_number(api->hooks, t->scope.family,
+                                       t->scope.org, &t->owner_no) != OK)
+        log_warn("organization not readable", "");
     buf_reset(&t->out);
     for (unsigned i = 0; i < t->n_shards; i++) {
         struct history_query query = { .owner_no = t->owner_no,
@@ -195,7 +199,6 @@ static size_t n_tails(const struct api *api)
 void tail_get(struct call *c)
 {
     struct api *api = c->api;
-    struct hook_scope scope;
     struct tail *t;
 
     if (n_tails(api) >= TAILS_MAX) {
@@ -207,7 +210,7 @@ void tail_get(struct call *c)
     t->call = c;
     auth_key(api->auth, "deliveries", t->key);
     buf_init(&t->out, 0);
-    if (!call_owner(c, &scope, &t->owner_no) || !read_filter(t)) {
+    if (!call_owner(c, &t->scope, &t->owner_no) || !read_filter(t)) {
         free(t);
         return;
     }

@@ -23,6 +23,7 @@
 struct fill {
     const char *data_dir;
     const char *org;
+    uint64_t org_no;
     uint64_t attempts, hooks, events, dead_one_in;
     uint64_t max_bytes;
     uint64_t pairs; // hooks * events, or fewer
@@ -68,7 +69,7 @@ static void say_attempt(struct fill *f, uint64_t i)
     bool is_dead = f->dead_one_in > 0 && pair % f->dead_one_in == 0;
     struct attempt a = {
         .hook_no = pair % f->hooks + 1,
-        .org_no = queue_org_no(FAMILY_PULUMI, str_of(f->org)),
+        .org_no = f->org_no,
         .event_id = id_v7(f->began_us / 1000, event, 0),
         .kind = event % 2 == 0 ? STR("bench.even") : STR("bench.odd"),
         .accepted_at_us = f->began_us,
@@ -122,6 +123,7 @@ int main(int argc, char **argv)
     };
     int64_t start_us = clock_mono_us();
     struct queue_config qc = { .n_shards = 1 };
+    struct hook_store *hooks;
 
     args_read(argc, argv, args, sizeof(args) / sizeof(args[0]));
     if (f.data_dir == NULL) {
@@ -137,6 +139,12 @@ int main(int argc, char **argv)
     uv_loop_init(&f.loop);
     if (shard_open(&qc, 0, &f.loop, &f.shard) != OK) {
         fprintf(stderr, "%s cannot be opened\n", f.data_dir);
+        return 1;
+    }
+    if (hook_store_view(&qc, &hooks) != OK ||
+        org_number(hooks, FAMILY_PULUMI, str_of(f.org), &f.org_no) != OK ||
+        f.org_no == 0) {
+        fprintf(stderr, "organization %s has no webhook\n", f.org);
         return 1;
     }
     f.change = shard_change_new();

@@ -92,6 +92,21 @@ void record_end(struct buf *b, size_t start)
     buf_put(b, bytes, sizeof(bytes));
 }
 
+uint32_t record_place(uint64_t table, struct str key)
+{
+    uint32_t place = (uint32_t)XXH3_64bits_withSeed(key.at, key.n_bytes, table);
+
+    return place != RECORD_NOWHERE ? place : 1;
+}
+
+void record_move(void *record, size_t n_bytes, uint32_t place)
+{
+    uint8_t *check = (uint8_t *)record + n_bytes - CHECK_BYTES;
+
+    for (size_t i = 0; n_bytes >= CHECK_BYTES && i < CHECK_BYTES; i++)
+        check[i] ^= (uint8_t)(place >> (8 * i));
+}
+
 struct unpack unpack_of(struct str bytes)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;
@@ -239,8 +254,8 @@ enum err unpack_done(const struct unpack *u)
     return u->bad || u->at != u->end ? ERR_CORRUPT : OK;
 }
 
-enum err record_open(struct str bytes, uint8_t max_version, uint8_t *version,
-                     struct unpack *u)
+enum err record_open(uint32_t place, struct str bytes, uint8_t max_version,
+                     uint8_t *version, struct unpack *u)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;
     size_t n_bytes;
@@ -249,7 +264,7 @@ enum err record_open(struct str bytes, uint8_t max_version, uint8_t *version,
     if (bytes.n_bytes < 1 + CHECK_BYTES)
         return ERR_CORRUPT;
     n_bytes = bytes.n_bytes - CHECK_BYTES;
-    check = checksum(at, n_bytes);
+    check = checksum(at, n_bytes) ^ place;
     for (size_t i = 0; i < CHECK_BYTES; i++) {
         if (at[n_bytes + i] != (uint8_t)(check >> (8 * i)))
             return ERR_CORRUPT;

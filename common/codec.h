@@ -6,7 +6,8 @@
 // header claims (msgpack-c issue 1013: 96 GB for five bytes), and what we read
 // may come from a damaged disk or from a process that faces hostile bytes.
 //
-// A record is: version byte, msgpack values, 4 bytes of XXH3-64 over both.
+// A record is: version byte, msgpack values, 4 bytes of XXH3-64 over both, with the
+// place where it lies worked in: elsewhere it is not sound.
 // A frame between processes is msgpack values only (chan.h adds the length).
 
 #ifndef COMMON_CODEC_H
@@ -33,6 +34,13 @@ void pack_array(struct buf *b, uint32_t n); // n values follow
 size_t record_begin(struct buf *b, uint8_t version);
 void record_end(struct buf *b, size_t start);
 
+// Where a record lies, in 32 bits: `table` stands for a table of an environment.
+// RECORD_NOWHERE: not on disk (yet), as record_end() leaves it.
+#define RECORD_NOWHERE UINT32_C(0)
+uint32_t record_place(uint64_t table, struct str key);
+// Takes a whole record from nowhere to the place, or from there to nowhere.
+void record_move(void *record, size_t n_bytes, uint32_t place);
+
 // --- reading ---
 
 // A cursor over borrowed bytes. The first fault sets `bad` and makes every
@@ -58,10 +66,12 @@ uint32_t unpack_array(struct unpack *u, uint32_t max);
 // ERR_CORRUPT: a get failed, or bytes are left over.
 MUST_CHECK enum err unpack_done(const struct unpack *u);
 
-// Checks a record's checksum and version (1..`max_version`), and opens it.
-// ERR_CORRUPT: too short, checksum wrong, or a version we do not know.
-MUST_CHECK enum err record_open(struct str bytes, uint8_t max_version,
-                                uint8_t *version, struct unpack *u);
+// Checks a record's checksum, which covers its place, and its version
+// (1..`max_version`), and opens it. ERR_CORRUPT: too short, checksum wrong, of
+// another place, or a version we do not know.
+MUST_CHECK enum err record_open(uint32_t place, struct str bytes,
+                                uint8_t max_version, uint8_t *version,
+                                struct unpack *u);
 
 // --- checks and keys ---
 

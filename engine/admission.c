@@ -32,7 +32,7 @@ void admission_look(struct admission *a, const struct config *config,
     a->was_full = a->quota.is_full;
 }
 
-static bool judge_queue(const struct admission *a, struct http_request *r,
+static bool judge_queue(struct admission *a, struct http_request *r,
                         enum family family, struct str org)
 {
     bool is_disk_full = a->quota.is_disk_full;
@@ -52,7 +52,7 @@ static bool judge_queue(const struct admission *a, struct http_request *r,
     return false;
 }
 
-bool admission_judge(const struct admission *a, const struct config *config,
+bool admission_judge(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family, struct str org)
 {
     struct buf why;

@@ -23,7 +23,7 @@ void admission_look(struct admission *a, const struct config *config,
 
 // False: there is none for this organization's; answered with 503 and whose
 // backlog it is.
-bool admission_judge(const struct admission *a, const struct config *config,
+bool admission_judge(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family,
                      struct str org);
 

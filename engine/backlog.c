@@ -118,7 +118,7 @@ void backlog_join(struct dispatcher *d, struct followed *f)
         return; // a hook stays where it is
     if (bs->n_orgs > bs->n_orgs_mask)
         grow(bs);
-    no = queue_org_no(f->hook->scope.family, f->hook->scope.org);
+    no = f->hook->org_no;
     link = place_of(bs, no);
     if (*link == NULL) {
         *link = xcalloc(1, sizeof(**link));

@@ -20,6 +20,7 @@ static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
 
 struct owner {
     const struct ask *ask;
+    uint64_t org_no; // of who asks
     bool is_known, is_ours;
 };
 
@@ -29,8 +30,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
 
     (void)no;
     o->is_known = true;
-    o->is_ours =
-        a->org_no == queue_org_no((enum family)o->ask->family, o->ask->org);
+    o->is_ours = a->org_no == o->org_no;
     return false;
 }
 
@@ -52,11 +52,15 @@ static bool was_ours(struct dispatcher *d, const struct ask *ask,
                      const struct dead_row *row)
 {
     struct owner o = { .ask = ask };
+    enum err err =
+        org_number(d->hooks, (enum family)ask->family, ask->org, &o.org_no);
     struct history_query query = { .owner_no = row->hook_no,
                                    .event = &row->position,
                                    .max_rows = 1 };
 
-    if (history_scan(d->history, &query, on_newest, &o) != OK)
+    if (err == OK)
+        err = history_scan(d->history, &query, on_newest, &o);
+    if (err != OK)
         log_fatal("history cannot be read", "");
     if ((!o.is_known || ask->project.n_bytes > 0) &&
         event_view_get(d->events, row->position, on_event, &o) != OK)

@@ -185,7 +185,7 @@ struct slot {
     bool is_slow;       // in flight for long: counted apart
     bool is_untrusted;  // its hook was not trusted when it was sent
     int64_t accepted_at_us;
-    uint64_t org_no; // queue_org_no()
+    uint64_t org_no; // of the hook's organization
     struct id event_id;
     struct buf kind, url, headers;
     struct buf body; // if it is not the event's payload; else empty

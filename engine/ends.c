@@ -79,13 +79,18 @@ static bool on_event(void *data, const struct event *event)
 {
     const struct ending *e = data;
     const struct followed *f = followed_find(e->d, e->ended->hook_no);
-    struct attempt row = { .org_no = queue_org_no(event->family, event->org),
-                           .event_id = event->id,
+    struct attempt row = { .event_id = event->id,
                            .kind = event->kind,
                            .accepted_at_us = event->accepted_at_us };
 
-    if (f == NULL || f->hook == NULL || scope_holds(&f->hook->scope, event))
+    if (f != NULL && f->hook != NULL) {
+        row.org_no = f->hook->org_no;
+        if (scope_holds(&f->hook->scope, event))
+            put(data, &row);
+    } else if (org_number(e->d->hooks, event->family, event->org,
+                          &row.org_no) == OK) {
         put(data, &row);
+    }
     return false;
 }
 

@@ -115,7 +115,7 @@ static void fail_lost(struct http_request *r)
 
 static bool judge_room(const struct post *p)
 {
-    const struct ingest *in = p->ingest;
+    struct ingest *in = p->ingest;
     struct http_request *r = p->request;
 
     if (in->is_draining) {

@@ -14,6 +14,7 @@ enum err org_quota_init(struct org_quota *q, const struct queue_config *config)
 {
     enum err err = hook_store_view(config, &q->hooks);
 
+    buf_init(&q->last_org, 0);
     q->table = backlog_table_new(config->n_shards);
     return err;
 }
@@ -135,7 +136,22 @@ void org_quota_look(struct org_quota *q, const struct config *config,
 
 // --- what is said ---
 
-bool org_quota_admits(const struct org_quota *q, const struct config *config,
+// The last one is remembered: who posts, posts again. 0: nothing can wait for it.
+static uint64_t number_of(struct org_quota *q, enum family family,
+                          struct str org)
+{
+    if (q->last_no != 0 && q->last_family == family &&
+        str_eq(buf_str(&q->last_org), org))
+        return q->last_no;
+    if (org_number(q->hooks, family, org, &q->last_no) != OK)
+        q->last_no = 0;
+    q->last_family = family;
+    buf_reset(&q->last_org);
+    buf_put_str(&q->last_org, org);
+    return q->last_no;
+}
+
+bool org_quota_admits(struct org_quota *q, const struct config *config,
                       enum family family, struct str org, struct buf *why)
 {
     struct backlog_share share;
@@ -143,7 +159,7 @@ bool org_quota_admits(const struct org_quota *q, const struct config *config,
 
     if (q->fullest_no == 0)
         return true; // nothing waits
-    backlog_of_org(q->table, queue_org_no(family, org), &b);
+    backlog_of_org(q->table, number_of(q, family, org), &b);
     backlog_share(&b, config, q->log_bytes, &share);
     if (!share.is_full)
         return true;
@@ -158,15 +174,15 @@ bool org_quota_admits(const struct org_quota *q, const struct config *config,
     return false;
 }
 
-void org_quota_put_share(const struct org_quota *q, uint64_t used_bytes,
+void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
                          enum family family, struct str org, struct buf *why)
 {
-    uint64_t org_no = queue_org_no(family, org);
+    uint64_t org_no = number_of(q, family, org);
     struct org_backlog b;
 
     if (q->waiting_bytes < used_bytes / 2)
         return; // history fills it, or what is not matched yet
-    if (org_no != q->fullest_no) {
+    if (org_no == 0 || org_no != q->fullest_no) {
         buf_puts(why, ", which what waits for other organizations fills");
         return;
     }

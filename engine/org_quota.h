@@ -22,6 +22,9 @@ struct org_quota {
     uint64_t waiting_bytes;      // of all organizations
     uint64_t logged_no;          // the one that was logged last
     int64_t logged_at_us;
+    struct buf last_org; // that was looked up, and its number; 0: it had none
+    enum family last_family;
+    uint64_t last_no;
 };
 
 // ERR_IO: the hooks cannot be opened.
@@ -34,12 +37,12 @@ void org_quota_look(struct org_quota *q, const struct config *config,
 
 // False: what waits for it fills its quota. `why` gets a sentence with the
 // organization, and the hooks for which most of it waits.
-bool org_quota_admits(const struct org_quota *q, const struct config *config,
+bool org_quota_admits(struct org_quota *q, const struct config *config,
                       enum family family, struct str org, struct buf *why);
 
 // The queue as a whole is full of `used_bytes`: a clause for `why` that says
 // whose backlog that is, to this organization. Others are not named.
-void org_quota_put_share(const struct org_quota *q, uint64_t used_bytes,
+void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
                          enum family family, struct str org, struct buf *why);
 
 // "acme", and its fullest hooks, for the log.

@@ -40,7 +40,7 @@ static void take_hook(struct choosing *c, const struct followed *f)
     struct running *r;
 
     c->record.hook_no = f->no;
-    c->record.org_no = queue_org_no(f->hook->scope.family, f->hook->scope.org);
+    c->record.org_no = f->hook->org_no;
     r = running_new(&c->record);
     r->next = c->job->left;
     c->job->left = r;

@@ -146,7 +146,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
     dv->payload_bytes = (uint32_t)event->payload.n_bytes;
-    s->org_no = queue_org_no(hook->scope.family, hook->scope.org);
+    s->org_no = hook->org_no;
     set_text(&s->kind, event->kind);
     set_text(&s->url, rendered.url);
     buf_reset(&s->body);
@@ -194,7 +194,7 @@ static bool on_event_aside(void *data, const struct event *event)
     s = slot_take(d, sending->dv);
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
-    s->org_no = queue_org_no(hook->scope.family, hook->scope.org);
+    s->org_no = hook->org_no;
     set_text(&s->kind, event->kind);
     set_text(&s->url, hook->url);
     buf_reset(&s->headers);

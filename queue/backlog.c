@@ -58,8 +58,8 @@ static void grow(struct backlog_sums *s)
     free(old.at);
 }
 
-void backlog_sums_add(struct backlog_sums *s, struct str key, struct str row,
-                      int sign)
+void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
+                      struct str row, int sign)
 {
     struct backlog_sum *sum;
     struct due_row due;
@@ -76,7 +76,7 @@ void backlog_sums_add(struct backlog_sums *s, struct str key, struct str row,
     s->n += sum->hook_no == 0;
     sum->hook_no = hook_no;
     sum->backlog.n_rows += sign;
-    if (due_decode(key, row, &due) == OK)
+    if (due_decode(place, key, row, &due) == OK)
         sum->backlog.n_bytes += sign * (int64_t)due.payload_bytes;
 }
 
@@ -93,6 +93,7 @@ void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
 
 struct counting {
     uv_work_t work;
+    struct store *store;
     MDB_txn
         *txn; // begun on the loop, before anything moves; it keeps the pages
     struct page_view *due;
@@ -105,7 +106,10 @@ struct counting {
 
 static void add_row(void *data, struct str key, struct str row)
 {
-    backlog_sums_add(data, key, row, 1);
+    struct counting *c = data;
+
+    backlog_sums_add(&c->sums, store_place(c->store, SHARD_DUE, val_of(key)),
+                     key, row, 1);
 }
 
 // Without LMDB: a page that is damaged is met by whoever wants what is in it, and a
@@ -114,7 +118,7 @@ static void on_count(uv_work_t *work)
 {
     struct counting *c = work->data;
 
-    c->err = page_table_each(c->due, add_row, &c->sums);
+    c->err = page_table_each(c->due, add_row, c);
     page_view_close(c->due);
     mdb_txn_abort(c->txn);
 }
@@ -136,7 +140,9 @@ enum err shard_backlog_count(struct shard *s, backlog_visit visit,
     struct counting *c = xcalloc(1, sizeof(*c));
     enum err err;
 
-    *c = (struct counting){ .visit = visit, .done = done, .data = data };
+    *c = (struct counting){
+        .store = s->store, .visit = visit, .done = done, .data = data
+    };
     c->work.data = c;
     err = store_err(s->store,
                     mdb_txn_begin(s->store->env, NULL, MDB_RDONLY, &c->txn),

@@ -27,8 +27,8 @@ void backlog_sums_clear(struct backlog_sums *s);
 
 // A row of the due index comes (sign 1) or goes (-1). One that is damaged has no
 // bytes.
-void backlog_sums_add(struct backlog_sums *s, struct str key, struct str row,
-                      int sign);
+void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
+                      struct str row, int sign);
 
 void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
                        void *data);

@@ -48,6 +48,7 @@ struct copying {
 static enum err copy_row(struct copying *c, struct pair *p,
                          struct copy_record *r)
 {
+    r->place = store_place(p->from, r->db, r->key);
     if (store_value_is_in_place(p->from, r->val) && copy_judge(&p->to, r))
         return copy_put(&p->to, r);
     p->to.n_dropped +=
@@ -192,6 +193,8 @@ enum err queue_copy(const struct queue_config *config,
     enum err err = judge(config, to, data);
 
     memset(out, 0, sizeof(*out));
+    if (err == OK) // it keeps the key
+        err = format_read(config->data_dir, &c.format);
     format_make_id(&c.format);
     c.format.is_complete = true;
     list_pairs(&c);
@@ -212,8 +215,10 @@ enum err queue_copy(const struct queue_config *config,
         err = err == ERR_AGAIN ? ERR_IO : err;
     free(temporary);
     free(temporary_name);
-    for (size_t i = 0; i < c.n_pairs; i++)
+    for (size_t i = 0; i < c.n_pairs; i++) {
+        copy_clear(&c.pairs[i].to);
         page_view_close(c.pairs[i].pages);
+    }
     free(c.pairs); // the environments stay open: queue.h says why
     return err;
 }

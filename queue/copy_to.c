@@ -14,6 +14,8 @@
 #include "common/mem.h"
 #include "queue/files.h"
 #include "queue/hook_keys.h"
+#include "queue/migrate.h"
+#include "queue/orgs.h"
 #include "queue/reshard.h"
 #include "queue/shard.h"
 
@@ -28,10 +30,16 @@ enum err copy_make(struct copy_to *c, const char *dir, const struct part *part)
     enum err err;
 
     *c = (struct copy_to){ .part = *part, .state = { .next_no = 1 } };
+    buf_init(&c->plain, 0);
     err = prepare_environment(path, part->map_bytes, part->dbs, part->n_dbs,
                               &c->store);
     free(path);
     return err;
+}
+
+void copy_clear(struct copy_to *c)
+{
+    buf_clear(&c->plain);
 }
 
 enum err copy_flush(struct copy_to *c)
@@ -78,6 +86,20 @@ enum err copy_put_as_is(struct copy_to *c, unsigned db, MDB_val key,
     return store_err(c->store, rc, "copy");
 }
 
+enum err copy_put_record(struct copy_to *c, unsigned db, MDB_val key,
+                         struct str record)
+{
+    enum err err = copy_ready(c, key.mv_size + record.n_bytes);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = store_put(c->store, c->txn, db, key, record, MDB_APPEND);
+    if (rc == MDB_KEYEXIST)
+        rc = store_put(c->store, c->txn, db, key, record, 0);
+    return store_err(c->store, rc, "copy");
+}
+
 static enum err put_attempt(struct copy_to *c, const struct copy_record *r)
 {
     uint8_t place[PLACE_BYTES];
@@ -89,8 +111,10 @@ static enum err put_attempt(struct copy_to *c, const struct copy_record *r)
         err = shard_put_attempt(
             c->store, c->txn, &state,
             (struct str){ (const char *)place, sizeof(place) },
-            str_of_val(r->val));
+            buf_str(&c->plain));
     }
+    if (state.last_org > c->last_org)
+        c->last_org = state.last_org;
     return err;
 }
 
@@ -104,7 +128,7 @@ static enum err put_of_shard(struct copy_to *c, const struct copy_record *r)
         err = copy_ready(c, r->key.mv_size + r->val.mv_size);
         if (err == OK) {
             err = needed_put_row(c->store, c->txn, &c->needed, r->db, r->key,
-                                 r->val);
+                                 buf_str(&c->plain));
         }
         return err;
     case SHARD_ATTEMPTS:
@@ -116,25 +140,58 @@ static enum err put_of_shard(struct copy_to *c, const struct copy_record *r)
     case SHARD_NEEDED:
         return OK; // made anew
     default:
-        return copy_put_as_is(c, r->db, r->key, r->val);
+        return copy_put_record(c, r->db, r->key, buf_str(&c->plain));
     }
 }
 
-enum err copy_put(struct copy_to *c, const struct copy_record *r)
+bool copy_is_record(const struct part *part, unsigned db)
 {
+    static const unsigned of_events = 1U << EVENTS_EVENTS | 1U << EVENTS_KEYS;
+    static const unsigned of_hooks = 1U << HOOKS_HOOKS | 1U << HOOKS_TOKENS |
+                                     1U << HOOKS_ORGS | 1U << HOOKS_ORG_NOS;
+    static const unsigned of_shards = 1U << SHARD_DUE | 1U << SHARD_DEAD |
+                                      1U << SHARD_ATTEMPTS |
+                                      1U << SHARD_HEALTH | 1U << SHARD_OUTBOX |
+                                      1U << SHARD_STATS | 1U << SHARD_REPLAYS;
+    unsigned dbs = part->dbs == events_dbs  ? of_events
+                   : part->dbs == hooks_dbs ? of_hooks
+                                            : of_shards;
+
+    return (dbs & 1U << db) != 0;
+}
+
+enum err copy_put(struct copy_to *c, struct copy_record *r)
+{
+    enum err err = OK;
+
+    if (!copy_is_record(&c->part, r->db)) {
+        if (c->migration != NULL)
+            err = migration_note_row(c->migration, c, r);
+        if (err != OK || c->part.dbs == shard_dbs ||
+            (r->db == c->part.meta_db && identity_is(r->key)))
+            return err;
+        return copy_put_as_is(c, r->db, r->key, r->val);
+    }
+    buf_reset(&c->plain);
+    buf_put_str(&c->plain, str_of_val(r->val));
+    record_move(c->plain.at, c->plain.n_bytes, r->place);
+    if (c->migration != NULL)
+        err = migration_convert(c->migration, c, r);
+    if (err != OK)
+        return err;
     if (c->part.dbs == shard_dbs)
         return put_of_shard(c, r);
-    if (r->db == c->part.meta_db && identity_is(r->key))
-        return OK;
-    return copy_put_as_is(c, r->db, r->key, r->val);
+    return copy_put_record(c, r->db, r->key, buf_str(&c->plain));
 }
 
 // --- judging ---
 
-// Whether a record of a shard is sound. Sets `*attempt` for one of the history.
-static bool is_sound_of_shard(unsigned db, MDB_val key, MDB_val val,
-                              struct attempt *attempt)
+// Whether a record of a shard is sound. Sets `attempt` for one of the history.
+static bool is_sound_of_shard(struct copy_record *r)
 {
+    MDB_val key = r->key;
+    MDB_val val = r->val;
+    uint32_t place = r->place;
     struct str k = str_of_val(key);
     struct str v = str_of_val(val);
     struct due_row due;
@@ -147,23 +204,25 @@ static bool is_sound_of_shard(unsigned db, MDB_val key, MDB_val val,
     struct str id_key;
     bool is_good = true;
 
-    switch (db) {
+    switch (r->db) {
     case SHARD_DUE:
-        return due_decode(k, v, &due) == OK;
+        return due_decode(place, k, v, &due) == OK;
     case SHARD_DEAD:
-        return dead_decode(k, v, &dead) == OK;
+        return dead_decode(place, k, v, &dead) == OK;
     case SHARD_ATTEMPTS:
-        return k.n_bytes == 8 && attempt_decode(v, attempt) == OK;
+        return k.n_bytes == 8 && attempt_decode(place, v, &r->attempt) == OK;
     case SHARD_HEALTH:
-        return k.n_bytes == 8 && health_decode(v, &health, &untold) == OK;
+        return k.n_bytes == 8 &&
+               health_decode(place, v, &health, &untold) == OK;
     case SHARD_OUTBOX:
-        return event_decode(v, &event, &id_key) == OK;
+        return event_decode(place, v, &event, &id_key) == OK;
     case SHARD_REPLAYS:
-        return replay_decode(v, &replay) == OK && replay_is_at(&replay, k);
+        return replay_decode_at(place, v, &replay) == OK &&
+               replay_is_at(&replay, k);
     case SHARD_STATS:
         stats_init(&stats);
-        is_good =
-            k.n_bytes == STATS_KEY_BYTES && stats_add_record(&stats, v) == OK;
+        is_good = k.n_bytes == STATS_KEY_BYTES &&
+                  stats_add_record_at(&stats, place, v) == OK;
         stats_clear(&stats);
         return is_good;
     default:
@@ -171,48 +230,52 @@ static bool is_sound_of_shard(unsigned db, MDB_val key, MDB_val val,
     }
 }
 
-static bool is_sound_of_events(unsigned db, MDB_val key, MDB_val val)
+static bool is_sound_of_events(const struct copy_record *r)
 {
     struct event event;
     struct key_row row;
     struct str id_key;
 
-    switch (db) {
+    switch (r->db) {
     case EVENTS_EVENTS:
-        return event_decode_at(str_of_val(key), str_of_val(val), &event,
-                               &id_key) == OK;
+        return event_decode_at(r->place, str_of_val(r->key), str_of_val(r->val),
+                               &event, &id_key) == OK;
     case EVENTS_KEYS:
-        return key_decode(str_of_val(val), &row) == OK;
+        return key_decode(r->place, str_of_val(r->val), &row) == OK;
     default:
         return true;
     }
 }
 
-static bool is_sound_of_hooks(unsigned db, MDB_val key, MDB_val val)
+static bool is_sound_of_hooks(const struct copy_record *r)
 {
+    struct str key = str_of_val(r->key);
+    struct str val = str_of_val(r->val);
+    uint64_t no;
     struct hook_room room;
     struct hook hook;
     struct token token;
     bool is_good = true;
 
-    if (db == HOOKS_HOOKS) {
+    if (r->db == HOOKS_ORGS || r->db == HOOKS_ORG_NOS)
+        return orgs_decode(r->db, r->place, r->key, r->val, &val, &no);
+    if (r->db == HOOKS_HOOKS) {
         hook_room_init(&room);
-        is_good = hook_decode_at(str_of_val(key), str_of_val(val), NULL, &hook,
-                                 &room) == OK;
+        is_good = hook_decode_at(r->place, key, val, NULL, &hook, &room) == OK;
         hook_room_clear(&room);
     }
-    if (db == HOOKS_TOKENS)
-        is_good = token_decode(str_of_val(key), str_of_val(val), &token) == OK;
+    if (r->db == HOOKS_TOKENS)
+        is_good = token_decode(r->place, key, val, &token) == OK;
     return is_good;
 }
 
 bool copy_judge(const struct copy_to *c, struct copy_record *r)
 {
     if (c->part.dbs == shard_dbs)
-        return is_sound_of_shard(r->db, r->key, r->val, &r->attempt);
+        return is_sound_of_shard(r);
     if (c->part.dbs == events_dbs)
-        return is_sound_of_events(r->db, r->key, r->val);
-    return is_sound_of_hooks(r->db, r->key, r->val);
+        return is_sound_of_events(r);
+    return is_sound_of_hooks(r);
 }
 
 // --- the end of an environment ---
@@ -226,6 +289,8 @@ static enum err put_state(struct copy_to *c)
     } else {
         err = shard_guess_state(c->store, c->txn, &c->state);
     }
+    if (c->state.last_org < c->last_org)
+        c->state.last_org = c->last_org;
     return err == OK ? shard_put_state(c->store, c->txn, &c->state) : err;
 }
 

@@ -13,14 +13,19 @@
 #include "queue/schema.h"
 #include "queue/store.h"
 
+struct migration;
+
 struct copy_to {
     struct part part;
+    struct migration *migration; // records are of format 4; NULL: of this one
+    struct buf plain;            // the record at hand, nowhere
     struct store *store;
     MDB_txn *txn; // NULL: none is open
     size_t n_rows, n_bytes;
     struct needed needed; // of a shard, as the next
     struct shard_state state;
     bool has_state;
+    uint64_t last_org; // the highest number of an organization with an attempt
     int64_t n_dropped; // due and dead rows that are not copied
 };
 
@@ -32,18 +37,27 @@ MUST_CHECK enum err copy_make(struct copy_to *c, const char *dir,
 struct copy_record {
     unsigned db;
     MDB_val key, val;
+    uint32_t place;         // where it lies, if it is one with a checksum
     struct attempt attempt; // of the history
 };
 
+// Whether rows of the table are records with a checksum.
+bool copy_is_record(const struct part *part, unsigned db);
 // Whether a record is sound, as far as it tells.
 bool copy_judge(const struct copy_to *c, struct copy_record *r);
 
 // Writes a sound record, unless it is of what is made anew: indexes, counts, the
 // state and what the environment is.
-MUST_CHECK enum err copy_put(struct copy_to *c, const struct copy_record *r);
-// Any record, as it is.
+MUST_CHECK enum err copy_put(struct copy_to *c, struct copy_record *r);
+// A row without a checksum, as it is.
 MUST_CHECK enum err copy_put_as_is(struct copy_to *c, unsigned db, MDB_val key,
                                    MDB_val val);
+// A record that is nowhere, into its place.
+MUST_CHECK enum err copy_put_record(struct copy_to *c, unsigned db, MDB_val key,
+                                    struct str record);
+
+// Of a plain value; the environment stays open. One that was never made is fine.
+void copy_clear(struct copy_to *c);
 
 // Commits what was put so far.
 MUST_CHECK enum err copy_flush(struct copy_to *c);

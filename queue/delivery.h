@@ -82,7 +82,7 @@ struct timing {       // microseconds
 // `attempt` says how many requests were made before, which may be none.
 struct attempt {
     uint64_t hook_no;
-    uint64_t org_no;          // queue_org_no() of the hook's organization
+    uint64_t org_no;          // of the hook's organization
     struct position position; // of the event, where the payload is
     struct id event_id;
     struct str kind;

@@ -10,59 +10,160 @@
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/crypto.h"
 #include "common/mem.h"
 #include "queue/schema.h"
 
-static void key_of(enum family family, char what, struct str org,
-                   struct str name, uint8_t out[EVENT_KEY_BYTES])
-{
-    struct buf b;
+#define CONTENT_PARTS 9
 
-    buf_init(&b, 0);
-    buf_putc(&b, (char)family);
-    buf_putc(&b, what);
-    buf_put_str(&b, org);
-    buf_putc(&b, '\0');
-    buf_put_str(&b, name);
-    hash128(buf_str(&b), out);
-    buf_clear(&b);
+static char old_until_name[] = "old_keys";
+
+enum err event_hasher_open(const struct queue_config *config, struct store *s,
+                           struct event_hasher *out)
+{
+    MDB_val key = val_at(old_until_name, sizeof(old_until_name) - 1);
+    struct format f;
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = format_read(config->data_dir, &f);
+
+    if (err == OK && !f.has_key)
+        err = ERR_INVALID;
+    if (err == OK)
+        err = store_read(s, &txn);
+    if (err != OK)
+        return err;
+    memcpy(out->key, f.key, sizeof(out->key));
+    out->old_until_us = 0;
+    err = store_err(s, mdb_get(txn, s->dbs[EVENTS_META], &key, &val),
+                    "get old keys");
+    if (err == OK && val.mv_size == 8)
+        out->old_until_us = (int64_t)get_be64(val.mv_data);
+    store_read_end(s);
+    return err == ERR_NOTFOUND ? OK : err;
 }
 
-void event_key_of_id(enum family family, struct str org, const struct id *id,
+enum err event_put_old_until(struct store *s, MDB_txn *txn, int64_t until_us)
+{
+    uint8_t bytes[8];
+    MDB_val key = val_at(old_until_name, sizeof(old_until_name) - 1);
+    MDB_val val = val_at(bytes, sizeof(bytes));
+
+    put_be64(bytes, (uint64_t)until_us);
+    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+                     "put old keys");
+}
+
+// --- hashes ---
+
+static void hash(const struct event_hasher *h, const struct str *parts,
+                 size_t n_parts, uint8_t out[16])
+{
+    const struct str key = { (const char *)h->key, sizeof(h->key) };
+    uint8_t whole[SHA256_BYTES];
+
+    crypto_hmac_sha256(key, parts, n_parts, whole);
+    memcpy(out, whole, 16);
+}
+
+static void key_of(const struct event_hasher *h, const char kind[2],
+                   struct str org, struct str name,
+                   uint8_t out[EVENT_KEY_BYTES])
+{
+    const struct str parts[] = { { kind, 2 }, org, { "", 1 }, name };
+
+    hash(h, parts, sizeof(parts) / sizeof(parts[0]), out);
+}
+
+void event_key_of_id(const struct event_hasher *h, enum family family,
+                     struct str org, const struct id *id,
                      uint8_t out[EVENT_KEY_BYTES])
 {
-    key_of(family, 'i', org,
+    const char kind[2] = { (char)family, 'i' };
+
+    key_of(h, kind, org,
            (struct str){ (const char *)id->bytes, sizeof(id->bytes) }, out);
 }
 
-bool event_key(const struct new_event *ne, uint8_t out[EVENT_KEY_BYTES])
+bool event_key(const struct event_hasher *h, const struct new_event *ne,
+               uint8_t out[EVENT_KEY_BYTES])
 {
     const struct event *e = &ne->event;
+    const char kind[2] = { (char)e->family, 'k' };
 
     if (ne->has_id) {
-        event_key_of_id(e->family, e->org, &e->id, out);
+        event_key_of_id(h, e->family, e->org, &e->id, out);
     } else if (ne->idempotency.n_bytes > 0) {
-        key_of(e->family, 'k', e->org, ne->idempotency, out);
+        key_of(h, kind, e->org, ne->idempotency, out);
     } else {
         return false;
     }
     return true;
 }
 
-static void content_of(const struct event *e, uint8_t out[16])
+static void parts_of(const struct event *e, struct str parts[CONTENT_PARTS])
 {
-    const struct str parts[] = { e->kind, e->project, e->stack, e->env };
+    const struct str all[CONTENT_PARTS] = {
+        e->kind,   { "", 1 }, e->project, { "", 1 },  e->stack,
+        { "", 1 }, e->env,    { "", 1 },  e->payload,
+    };
+
+    memcpy(parts, all, sizeof(all));
+}
+
+void event_content(const struct event_hasher *h, const struct event *e,
+                   uint8_t out[16])
+{
+    struct str parts[CONTENT_PARTS];
+
+    parts_of(e, parts);
+    hash(h, parts, CONTENT_PARTS, out);
+}
+
+// --- format 4: the same bytes, hashed without a key ---
+
+static void old_hash(const struct str *parts, size_t n_parts, uint8_t out[16])
+{
     struct buf b;
 
     buf_init(&b, 0);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+    for (size_t i = 0; i < n_parts; i++)
         buf_put_str(&b, parts[i]);
-        buf_putc(&b, '\0');
-    }
-    buf_put_str(&b, e->payload);
     hash128(buf_str(&b), out);
     buf_clear(&b);
 }
+
+static void old_key_of(const char kind[2], struct str org, struct str name,
+                       uint8_t out[EVENT_KEY_BYTES])
+{
+    const struct str parts[] = { { kind, 2 }, org, { "", 1 }, name };
+
+    old_hash(parts, sizeof(parts) / sizeof(parts[0]), out);
+}
+
+void event_key_of_old_id(enum family family, struct str org,
+                         const struct id *id, uint8_t out[EVENT_KEY_BYTES])
+{
+    const char kind[2] = { (char)family, 'i' };
+
+    old_key_of(kind, org,
+               (struct str){ (const char *)id->bytes, sizeof(id->bytes) }, out);
+}
+
+static void content_of(const struct event_hasher *h, const struct key_row *row,
+                       const struct event *e, uint8_t out[16])
+{
+    struct str parts[CONTENT_PARTS];
+
+    if (!row->is_old) {
+        event_content(h, e, out);
+        return;
+    }
+    parts_of(e, parts);
+    old_hash(parts, CONTENT_PARTS, out);
+}
+
+// --- rows ---
 
 enum err event_key_get(struct store *s, MDB_txn *txn,
                        const uint8_t key[EVENT_KEY_BYTES], struct key_row *out)
@@ -75,7 +176,7 @@ enum err event_key_get(struct store *s, MDB_txn *txn,
         return ERR_NOTFOUND;
     if (rc != 0)
         return store_err(s, rc, "get key");
-    return key_decode(str_of_val(v), out);
+    return key_decode(store_place(s, EVENTS_KEYS, k), str_of_val(v), out);
 }
 
 int64_t event_key_now_us(const struct append *a, const struct new_event *ne)
@@ -83,15 +184,28 @@ int64_t event_key_now_us(const struct append *a, const struct new_event *ne)
     return a->now_us != 0 ? a->now_us : ne->event.accepted_at_us;
 }
 
-// A damaged row is none: the event is stored anew.
-static enum err check_stored(struct store *s, MDB_txn *txn,
-                             struct new_event *ne, const uint8_t *key,
-                             int64_t now_us)
+// Of an idempotency key of format 4 only its hash was known.
+static enum err get_old_row(struct store *s, MDB_txn *txn,
+                            const struct new_event *ne, struct key_row *out)
 {
-    struct key_row row = { 0 };
+    const char kind[2] = { (char)ne->event.family, 'k' };
+    uint8_t old_key[EVENT_KEY_BYTES];
+
+    old_key_of(kind, ne->event.org, ne->idempotency, old_key);
+    return event_key_get(s, txn, old_key, out);
+}
+
+// A damaged row is none: the event is stored anew.
+static enum err check_stored(const struct event_hasher *h, struct store *s,
+                             MDB_txn *txn, struct new_event *ne,
+                             const uint8_t *key, int64_t now_us)
+{
+    struct key_row row = { .is_old = false };
     uint8_t content[16];
     enum err err = event_key_get(s, txn, key, &row);
 
+    if (err == ERR_NOTFOUND && !ne->has_id && now_us < h->old_until_us)
+        err = get_old_row(s, txn, ne, &row);
     if (err == ERR_NOTFOUND || err == ERR_CORRUPT)
         return OK;
     if (err != OK)
@@ -100,7 +214,7 @@ static enum err check_stored(struct store *s, MDB_txn *txn,
     if (now_us - row.accepted_at_us > EVENT_KEY_WINDOW_US ||
         row.accepted_at_us - now_us > EVENT_KEY_WINDOW_US)
         return OK;
-    content_of(&ne->event, content);
+    content_of(h, &row, &ne->event, content);
     if (memcmp(content, row.content, sizeof(content)) != 0)
         return ERR_CONFLICT;
     ne->event.id = row.event_id;
@@ -127,8 +241,8 @@ static int by_key(const void *a, const void *b)
 
 // Neighbours of the same key: the first of them is stored, the others repeat
 // it.
-static enum err check_within(struct append *a, const struct keyed *keyed,
-                             size_t n)
+static enum err check_within(const struct event_hasher *h, struct append *a,
+                             const struct keyed *keyed, size_t n)
 {
     size_t first = 0;
     uint8_t first_content[16];
@@ -141,8 +255,8 @@ static enum err check_within(struct append *a, const struct keyed *keyed,
             first = i;
             continue;
         }
-        content_of(&a->events[keyed[first].index].event, first_content);
-        content_of(&ne->event, content);
+        event_content(h, &a->events[keyed[first].index].event, first_content);
+        event_content(h, &ne->event, content);
         if (memcmp(content, first_content, sizeof(content)) != 0) {
             a->fault = keyed[i].index;
             return ERR_CONFLICT;
@@ -152,7 +266,8 @@ static enum err check_within(struct append *a, const struct keyed *keyed,
     return OK;
 }
 
-enum err event_keys_check(struct store *s, MDB_txn *txn, struct append *a)
+enum err event_keys_check(const struct event_hasher *h, struct store *s,
+                          MDB_txn *txn, struct append *a)
 {
     struct keyed *keyed = NULL;
     size_t n = 0;
@@ -164,18 +279,18 @@ enum err event_keys_check(struct store *s, MDB_txn *txn, struct append *a)
 
         ne->was_stored = true;
         ne->repeats = NULL;
-        if (!event_key(ne, one.key))
+        if (!event_key(h, ne, one.key))
             continue;
         if (keyed == NULL)
             keyed = xmalloc(a->n_events * sizeof(*keyed));
         keyed[n++] = one;
-        err = check_stored(s, txn, ne, one.key, event_key_now_us(a, ne));
+        err = check_stored(h, s, txn, ne, one.key, event_key_now_us(a, ne));
         if (err == ERR_CONFLICT)
             a->fault = i;
     }
     if (err == OK && n > 1) {
         qsort(keyed, n, sizeof(*keyed), by_key);
-        err = check_within(a, keyed, n);
+        err = check_within(h, a, keyed, n);
     }
     free(keyed);
     return err;
@@ -186,8 +301,8 @@ const struct new_event *event_keys_repeats(const struct append *a, size_t i)
     return a->events[i].repeats;
 }
 
-enum err event_key_put(struct store *s, MDB_txn *txn,
-                       const struct new_event *ne,
+enum err event_key_put(const struct event_hasher *h, struct store *s,
+                       MDB_txn *txn, const struct new_event *ne,
                        const uint8_t key[EVENT_KEY_BYTES], int64_t now_us)
 {
     struct key_row row = { .position = ne->event.position,
@@ -199,11 +314,10 @@ enum err event_key_put(struct store *s, MDB_txn *txn,
     MDB_val v;
     int rc;
 
-    content_of(&ne->event, row.content);
+    event_content(h, &ne->event, row.content);
     buf_init(&record, 0);
     key_encode(&row, &record);
-    v = val_of(buf_str(&record));
-    rc = mdb_put(txn, s->dbs[EVENTS_KEYS], &k, &v, 0);
+    rc = store_put(s, txn, EVENTS_KEYS, k, buf_str(&record), 0);
     buf_clear(&record);
     if (rc == 0 && !ne->has_id) {
         put_be64(time_key, (uint64_t)row.accepted_at_us);

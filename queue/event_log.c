@@ -74,9 +74,8 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
 {
     struct event *e = &ne->event;
     uint8_t key_bytes[EVENT_KEY_BYTES];
-    bool has_key = event_key(ne, key_bytes);
+    bool has_key = event_key(&log->hasher, ne, key_bytes);
     MDB_val key;
-    MDB_val val;
     enum err err;
 
     e->position = position_of(log->next);
@@ -90,13 +89,14 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
     buf_reset(&log->record);
     event_encode(e, has_key ? key_bytes : NULL, &log->record);
     key = val_at(e->position.bytes, sizeof(e->position.bytes));
-    val = val_of(buf_str(&log->record));
-    err = store_err(
-        log->store,
-        mdb_put(txn, log->store->dbs[EVENTS_EVENTS], &key, &val, MDB_APPEND),
-        "append event");
-    if (err == OK && has_key)
-        err = event_key_put(log->store, txn, ne, key_bytes, now_us);
+    err = store_err(log->store,
+                    store_put(log->store, txn, EVENTS_EVENTS, key,
+                              buf_str(&log->record), MDB_APPEND),
+                    "append event");
+    if (err == OK && has_key) {
+        err =
+            event_key_put(&log->hasher, log->store, txn, ne, key_bytes, now_us);
+    }
     if (err == OK)
         err = note_stack(log, txn, e);
     log->next++;
@@ -106,7 +106,7 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
 static enum err put_request(struct event_log *log, MDB_txn *txn,
                             struct append *a)
 {
-    enum err err = event_keys_check(log->store, txn, a);
+    enum err err = event_keys_check(&log->hasher, log->store, txn, a);
 
     for (size_t i = 0; i < a->n_events && err == OK; i++) {
         struct new_event *ne = &a->events[i];
@@ -334,7 +334,8 @@ static void read_last(struct event_log *log, MDB_txn *txn)
     if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) != 0)
         return;
     if (mdb_cursor_get(cursor, &key, &val, MDB_LAST) == 0 &&
-        event_decode(str_of_val(val), &e, &id_key) == OK)
+        event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                     str_of_val(val), &e, &id_key) == OK)
         log->last_us = e.accepted_at_us;
     mdb_cursor_close(cursor);
 }
@@ -370,6 +371,8 @@ enum err event_log_open(const struct queue_config *config,
     free(dir);
     if (err == OK)
         err = identity_check(config, 0, log->store);
+    if (err == OK)
+        err = event_hasher_open(config, log->store, &log->hasher);
     if (err == OK)
         err = read_next(log);
     if (err != OK) {

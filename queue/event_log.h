@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "queue/event_keys.h"
 #include "queue/queue.h"
 #include "queue/schema.h"
 #include "queue/stacks.h"
@@ -26,6 +27,7 @@ struct event_log {
     int64_t last_us;     // when the last event was accepted, at the opening
     struct buf record;   // the worker's, as the next
     struct stacks_seen seen;
+    struct event_hasher hasher;
     bool is_trimming;
     bool is_trim_wanted;         // when the worker is free again
     struct event_retention keep; // of the trim that is running or wanted

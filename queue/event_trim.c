@@ -165,7 +165,8 @@ static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
         struct event e;
 
         rc = mdb_cursor_get(ahead, &key, &val, MDB_NEXT);
-        if (rc == 0 && event_decode(str_of_val(val), &e, &id_key) == OK)
+        if (rc == 0 && event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                                    str_of_val(val), &e, &id_key) == OK)
             accepted_at_us = e.accepted_at_us;
     }
     mdb_cursor_close(ahead);
@@ -214,7 +215,10 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         blame_begin(BLAME_EVENT, 0, position_number(at));
         if (blame_deaths(BLAME_EVENT, 0, position_number(at)) >= BLAME_ASIDE)
             continue; // it stays
-        is_damaged = event_decode(str_of_val(val), &e, &id_key) != OK;
+        is_damaged =
+            event_decode(store_place(log->store, EVENTS_EVENTS,
+                                     val_at(at.bytes, sizeof(at.bytes))),
+                         str_of_val(val), &e, &id_key) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(log, cursor, e.accepted_at_us) >= before_us)
             break;
@@ -316,7 +320,8 @@ static bool is_worth_it(struct event_log *log,
 
         if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
             needed = needed ||
-                     event_decode(str_of_val(val), &e, &id_key) != OK ||
+                     event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                                  str_of_val(val), &e, &id_key) != OK ||
                      e.accepted_at_us < keep->before_us ||
                      e.accepted_at_us > keep->now_us + AHEAD_US;
         }

@@ -10,6 +10,7 @@
 
 struct event_view {
     struct store *store;
+    struct event_hasher hasher;
 };
 
 enum err event_view_open(const struct queue_config *config,
@@ -21,6 +22,8 @@ enum err event_view_open(const struct queue_config *config,
                               EVENTS_DBS, &view->store);
 
     free(dir);
+    if (err == OK)
+        err = event_hasher_open(config, view->store, &view->hasher);
     if (err != OK) {
         free(view);
         return err;
@@ -35,7 +38,8 @@ static enum err decode(const struct store *s, MDB_val key, MDB_val val,
     struct str id_key;
 
     return store_value_is_in_place(s, val)
-               ? event_decode_at(str_of_val(key), str_of_val(val), e, &id_key)
+               ? event_decode_at(store_place(s, EVENTS_EVENTS, key),
+                                 str_of_val(key), str_of_val(val), e, &id_key)
                : ERR_CORRUPT;
 }
 
@@ -141,7 +145,7 @@ static enum err find_key(struct event_view *view, const struct wanted *w,
 
     if (err != OK)
         return err;
-    event_key_of_id(w->family, w->org, w->id, key);
+    event_key_of_id(&view->hasher, w->family, w->org, w->id, key);
     err = event_key_get(view->store, txn, key, &row);
     store_read_end(view->store);
     if (err == OK)

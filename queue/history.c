@@ -10,18 +10,12 @@
 #include "queue/needed.h"
 #include "queue/shard.h"
 
-#define OWNER_IS_ORG (UINT64_C(1) << 63)
-#define READ_COST    9 // besides the look at the index
+#define READ_COST 9 // besides the look at the index
 // Attempts end in the order of their rows, but for this.
 #define SLACK_US INT64_C(5000000)
 
 const struct history_filter history_all = { .since_us = INT64_MIN,
                                             .until_us = INT64_MAX };
-
-uint64_t queue_org_no(enum family family, struct str org)
-{
-    return hash64(org, (uint64_t)family) | OWNER_IS_ORG;
-}
 
 // --- filters ---
 
@@ -113,7 +107,9 @@ static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
     *err =
         rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
     if (rc == 0 && store_value_is_in_place(s, val) &&
-        attempt_decode(str_of_val(val), out) == OK && is_of(db, row, out))
+        attempt_decode(store_place(s, SHARD_ATTEMPTS, key), str_of_val(val),
+                       out) == OK &&
+        is_of(db, row, out))
         return true;
     if (*err == OK) {
         log_warn("damaged attempt passed over", "no=%llu",
@@ -258,7 +254,8 @@ static enum err scan(struct scanning *s)
 
 // The end of the first attempt from `no` on; `no` is then its number. False:
 // there is none.
-static bool end_of(MDB_cursor *cursor, uint64_t *no, int64_t *ended_us)
+static bool end_of(const struct store *s, MDB_cursor *cursor, uint64_t *no,
+                   int64_t *ended_us)
 {
     uint8_t bytes[8] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
@@ -270,7 +267,8 @@ static bool end_of(MDB_cursor *cursor, uint64_t *no, int64_t *ended_us)
     put_be64(bytes, *no);
     rc = store_seek(cursor, &key, &val);
     while (rc == 0 && (key.mv_size != sizeof(bytes) ||
-                       attempt_decode(str_of_val(val), &a) != OK))
+                       attempt_decode(store_place(s, SHARD_ATTEMPTS, key),
+                                      str_of_val(val), &a) != OK))
         rc = store_next(cursor, &key, &val);
     if (rc != 0)
         return false;
@@ -314,10 +312,10 @@ static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
 
     if (err != OK)
         return err;
-    if (end_of(cursor, &r.low, &r.low_us) && r.high > r.low) {
+    if (end_of(view->store, cursor, &r.low, &r.low_us) && r.high > r.low) {
         uint64_t last = r.high - 1;
 
-        if (!end_of(cursor, &last, &r.high_us))
+        if (!end_of(view->store, cursor, &last, &r.high_us))
             r.high_us = INT64_MIN;
     }
     while (r.low < r.high) {
@@ -325,7 +323,7 @@ static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
         uint64_t no = middle;
         int64_t ended_us;
 
-        if (end_of(cursor, &no, &ended_us) && ended_us < at_us) {
+        if (end_of(view->store, cursor, &no, &ended_us) && ended_us < at_us) {
             r.low = no + 1;
             r.low_us = ended_us;
         } else {
@@ -460,7 +458,8 @@ enum err history_walk(struct shard_view *view, uint64_t from_no,
             uint64_t no = key.mv_size == 8 ? get_be64(key.mv_data) : from_no;
 
             if (store_value_is_in_place(view->store, val) &&
-                attempt_decode(str_of_val(val), &a) == OK)
+                attempt_decode(store_place(view->store, SHARD_ATTEMPTS, key),
+                               str_of_val(val), &a) == OK)
                 goes_on = visit(data, no, &a);
             if (goes_on)
                 *next_no = no + 1;

@@ -21,10 +21,6 @@
 struct queue_config;
 struct shard_counts;
 
-// Whose history: a hook's number, or an organization's. The latter never is the
-// former.
-uint64_t queue_org_no(enum family family, struct str org);
-
 struct shard_view;
 
 MUST_CHECK enum err shard_view_open(const struct queue_config *config,
@@ -47,7 +43,7 @@ struct history_filter {
 extern const struct history_filter history_all;
 
 struct history_query {
-    uint64_t owner_no;            // a hook's number, or queue_org_no()
+    uint64_t owner_no; // a hook's number, or org_number()'s, which never is one
     const struct position *event; // of this event only (then the owner must be
                                   // a hook). Pings have position_start
     const struct history_filter *filter; // borrowed; NULL: all

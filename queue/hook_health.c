@@ -57,8 +57,8 @@ static void decode_first(struct str bytes, struct hook_health *out)
     out->told_disabled_at_ms = (int64_t)get_be64(at + 8);
 }
 
-enum err health_decode(struct str bytes, struct hook_health *out,
-                       struct unreported_dead *dead)
+enum err health_decode(uint32_t place, struct str bytes,
+                       struct hook_health *out, struct unreported_dead *dead)
 {
     uint64_t error, cause;
     struct unpack u;
@@ -71,7 +71,7 @@ enum err health_decode(struct str bytes, struct hook_health *out,
         decode_first(bytes, out);
         return OK;
     }
-    err = record_open(bytes, HEALTH_VERSION, &version, &u);
+    err = record_open(place, bytes, HEALTH_VERSION, &version, &u);
     if (err != OK || version == 1)
         return ERR_CORRUPT;
     out->failing_since_ms = unpack_i64(&u);

@@ -28,9 +28,15 @@ MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
 
 // hook_decode() of what lies under `key`. ERR_CORRUPT also for a hook that belongs
 // under another key.
-MUST_CHECK enum err hook_decode_at(struct str key, struct str bytes,
-                                   struct keyring *keys, struct hook *out,
-                                   struct hook_room *room);
+MUST_CHECK enum err hook_decode_at(uint32_t place, struct str key,
+                                   struct str bytes, struct keyring *keys,
+                                   struct hook *out, struct hook_room *room);
+
+// hook_decode_at() with the organization's number, of what lies under `key` in the
+// table of hooks; reads secrets with the keys of the store.
+MUST_CHECK enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
+                              MDB_val val, struct hook *out,
+                              struct hook_room *room);
 
 // Sees to it that new hooks get numbers behind `at_least`; `last` is what it was.
 MUST_CHECK enum err hooks_raise_last(struct store *s, MDB_txn *txn,

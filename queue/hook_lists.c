@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "queue/hook_keys.h"
+#include "queue/orgs.h"
 
 enum err hook_put_scope(const struct hook_scope *scope, struct buf *key)
 {
@@ -44,8 +45,7 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
         // The first is the one that the caller had last; damaged ones are
         // left out.
         if (!str_eq(str_of_val(key), from) &&
-            hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
-                           &room) == OK)
+            hook_read(hs, mdb_cursor_txn(cursor), key, val, &h, &room) == OK)
             goes_on = visit(data, &h);
         rc = store_next(cursor, &key, &val);
     }
@@ -55,10 +55,11 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
                : store_err(hs->store, rc, "list hooks");
 }
 
-enum err hook_decode_at(struct str key, struct str bytes, struct keyring *keys,
-                        struct hook *out, struct hook_room *room)
+enum err hook_decode_at(uint32_t place, struct str key, struct str bytes,
+                        struct keyring *keys, struct hook *out,
+                        struct hook_room *room)
 {
-    enum err err = hook_decode(bytes, keys, out, room);
+    enum err err = hook_decode(place, bytes, keys, out, room);
     struct buf own;
 
     if (err != OK)
@@ -69,6 +70,35 @@ enum err hook_decode_at(struct str key, struct str bytes, struct keyring *keys,
         err = ERR_CORRUPT;
     buf_clear(&own);
     return err;
+}
+
+enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
+                   MDB_val val, struct hook *out, struct hook_room *room)
+{
+    enum err err =
+        hook_decode_at(store_place(hs->store, HOOKS_HOOKS, key),
+                       str_of_val(key), str_of_val(val), hs->keys, out, room);
+
+    if (err == OK) {
+        err = orgs_find(hs->store, txn, out->scope.family, out->scope.org,
+                        &out->org_no);
+        err = err == ERR_NOTFOUND ? ERR_CORRUPT : err;
+    }
+    return err;
+}
+
+enum err org_number(struct hook_store *hs, enum family family, struct str org,
+                    uint64_t *no)
+{
+    MDB_txn *txn;
+    enum err err = store_read(hs->store, &txn);
+
+    *no = 0;
+    if (err != OK)
+        return err;
+    err = orgs_find(hs->store, txn, family, org, no);
+    store_read_end(hs->store);
+    return err == ERR_NOTFOUND ? OK : err;
 }
 
 void hook_place_put(const struct hook *hook, struct buf *out)

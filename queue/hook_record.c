@@ -169,13 +169,13 @@ static bool is_sound(const struct hook *h)
            h->disabled <= HOOK_FAILING;
 }
 
-enum err hook_decode(struct str bytes, struct keyring *keys, struct hook *out,
-                     struct hook_room *room)
+enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
+                     struct hook *out, struct hook_room *room)
 {
     struct str sealed;
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(bytes, HOOK_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, HOOK_VERSION, &version, &u);
 
     if (err != OK)
         return err;

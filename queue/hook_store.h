@@ -67,6 +67,7 @@ enum hook_disabled {
 
 struct hook {
     uint64_t no;       // set by the queue at creation; never reused
+    uint64_t org_no;   // of its organization: org_number(); set by the queue
     uint64_t revision; // set by the queue at each put
     struct hook_scope scope;
     struct str name; // identifier within the scope
@@ -123,6 +124,13 @@ MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
 MUST_CHECK enum err hook_delete(struct hook_store *hs,
                                 const struct hook_scope *scope,
                                 struct str name);
+
+// The number of an organization: what is its own is so by this number, in history,
+// statistics, replays and backlogs. It has one from its first hook on, also when it
+// has no hook any more; nobody else ever gets it. 0: it never had a hook, so that
+// nothing there is its own.
+MUST_CHECK enum err org_number(struct hook_store *hs, enum family family,
+                               struct str org, uint64_t *no);
 
 // What it is given is borrowed for the call. False ends the scan.
 typedef bool (*hook_visit)(void *data, const struct hook *hook);

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "queue/hook_keys.h"
 #include "queue/identity.h"
+#include "queue/orgs.h"
 
 #define TOMBSTONE_MS       INT64_C(3600000)
 #define TOMBSTONES_AT_ONCE 64
@@ -183,7 +184,10 @@ static enum err put_hook(struct hook_store *hs, MDB_txn *txn, struct str key,
 
     buf_init(&record, 0);
     hook_encode(h, hs->keys, &record);
-    err = put(hs, txn, HOOKS_HOOKS, key, buf_str(&record));
+    err = store_err(hs->store,
+                    store_put(hs->store, txn, HOOKS_HOOKS, val_of(key),
+                              buf_str(&record), 0),
+                    "put hook");
     buf_clear(&record);
     if (err != OK)
         return err;
@@ -224,7 +228,9 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
         return err;
     h->no = ++last.no;
     h->revision = ++last.revision;
-    err = put_hook(hs, txn, key, h);
+    err = orgs_give(hs->store, txn, h->scope.family, h->scope.org, &h->org_no);
+    if (err == OK)
+        err = put_hook(hs, txn, key, h);
     if (err == OK)
         err = put(hs, txn, HOOKS_BY_NO, number(no, h->no), key);
     if (err == OK)
@@ -267,7 +273,8 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK) {
         err =
-            hook_decode_at(str_of_val(key), str_of_val(val), NULL, &old, &room);
+            hook_decode_at(store_place(hs->store, HOOKS_HOOKS, key),
+                           str_of_val(key), str_of_val(val), NULL, &old, &room);
     }
     if (err == OK && old.revision != h->revision)
         err = ERR_CONFLICT;
@@ -354,8 +361,10 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     MDB_val val;
     enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
 
-    if (err == OK)
-        err = hook_decode_at(key, str_of_val(val), NULL, &old, &room);
+    if (err == OK) {
+        err = hook_decode_at(store_place(hs->store, HOOKS_HOOKS, val_of(key)),
+                             key, str_of_val(val), NULL, &old, &room);
+    }
     if (err != OK)
         return err;
     no = old.no; // before the page changes
@@ -411,8 +420,7 @@ enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
     if (err == OK) {
         err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
         if (err == OK) {
-            err = hook_decode_at(buf_str(&key), str_of_val(val), hs->keys, &h,
-                                 &room);
+            err = hook_read(hs, txn, val_of(buf_str(&key)), val, &h, &room);
         }
         if (err == OK)
             visit(data, &h);
@@ -441,8 +449,7 @@ enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK) {
-        err = hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
-                             &room);
+        err = hook_read(hs, txn, key, val, &h, &room);
     }
     if (err == OK && h.no != no)
         err = ERR_CORRUPT;
@@ -468,8 +475,7 @@ static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
     if (err == OK)
         err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK) {
-        err = hook_decode_at(str_of_val(key), str_of_val(val), hs->keys, &h,
-                             &room);
+        err = hook_read(hs, txn, key, val, &h, &room);
     }
     if (err == OK && h.no != no)
         err = ERR_CORRUPT;

@@ -22,11 +22,11 @@ static char self_name[] = "self";
 
 // --- FORMAT ---
 
-static bool read_hex(const char *text, uint8_t id[DIRECTORY_ID_BYTES])
+static bool read_hex(const char *text, uint8_t *id, size_t n_bytes)
 {
-    if (strlen(text) < (size_t)2 * DIRECTORY_ID_BYTES)
+    if (strlen(text) < 2 * n_bytes)
         return false;
-    for (size_t i = 0; i < DIRECTORY_ID_BYTES; i++) {
+    for (size_t i = 0; i < n_bytes; i++) {
         const char pair[3] = { text[2 * i], text[2 * i + 1], '\0' };
         char *end;
 
@@ -53,7 +53,9 @@ enum err format_read(const char *dir, struct format *out)
         out->version = 0;
     while (fgets(line, sizeof(line), file) != NULL) {
         if (strncmp(line, "id ", 3) == 0)
-            out->has_id = read_hex(line + 3, out->id);
+            out->has_id = read_hex(line + 3, out->id, sizeof(out->id));
+        if (strncmp(line, "key ", 4) == 0)
+            out->has_key = read_hex(line + 4, out->key, sizeof(out->key));
         if (strcmp(line, "complete\n") == 0)
             out->is_complete = true;
     }
@@ -74,6 +76,11 @@ enum err format_write(const char *dir, const struct format *f)
         crypto_put_hex(&text, f->id, sizeof(f->id));
         buf_putc(&text, '\n');
     }
+    if (f->has_key) {
+        buf_puts(&text, "key ");
+        crypto_put_hex(&text, f->key, sizeof(f->key));
+        buf_putc(&text, '\n');
+    }
     if (f->is_complete)
         buf_puts(&text, "complete\n");
     err = file_write(dir, "FORMAT", buf_cstr(&text));
@@ -85,6 +92,9 @@ void format_make_id(struct format *f)
 {
     crypto_random(f->id, sizeof(f->id));
     f->has_id = true;
+    if (!f->has_key)
+        crypto_random(f->key, sizeof(f->key));
+    f->has_key = true;
 }
 
 // --- parts ---
@@ -278,6 +288,14 @@ static enum err judge_all(void *data, struct buf *why)
     if (err == ERR_NOTFOUND) {
         buf_puts(why, "FORMAT is missing");
         return refuse(why);
+    }
+    if (err == OK && j->format.version != FORMAT_VERSION) {
+        buf_printf(
+            why,
+            "the data directory has format %u, and this program works with "
+            "format %d; a start of the engine converts it if it is older",
+            j->format.version, FORMAT_VERSION);
+        return ERR_CONFLICT;
     }
     for (unsigned i = 0; i < found->n_shards + 2 && err == OK; i++) {
         struct part part = part_of(found, i);

@@ -16,7 +16,8 @@
 #include "queue/queue.h"
 #include "queue/store.h"
 
-#define DIRECTORY_ID_BYTES 16
+#define DIRECTORY_ID_BYTES  16
+#define DIRECTORY_KEY_BYTES 32
 
 // What FORMAT says.
 struct format {
@@ -25,13 +26,16 @@ struct format {
     bool has_id;
     uint8_t id[DIRECTORY_ID_BYTES];
     bool is_complete; // every environment has its record
+    bool
+        has_key; // with which identity is hashed (event_keys.h); a copy keeps it
+    uint8_t key[DIRECTORY_KEY_BYTES];
 };
 
 // Reads DIR/FORMAT. ERR_NOTFOUND: there is none. ERR_DENIED: it cannot be read.
 MUST_CHECK enum err format_read(const char *dir, struct format *out);
 // Writes it, with name and version of this program.
 MUST_CHECK enum err format_write(const char *dir, const struct format *f);
-// Makes up an id.
+// Makes up an id, and a key unless there is one.
 void format_make_id(struct format *f);
 
 // What "self" says. Of events and hooks both numbers are 0.

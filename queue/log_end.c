@@ -14,9 +14,8 @@
 #include "queue/event_log.h"
 #include "queue/hook_keys.h"
 #include "queue/identity.h"
+#include "queue/orgs.h"
 #include "queue/shard.h"
-
-#define OF_ORGANIZATIONS (UINT64_C(1) << 63) // owners from here on
 
 static char missing_name[] = "missing";
 
@@ -141,8 +140,9 @@ static void note_by_replays(struct store *s, MDB_txn *txn, uint64_t *greatest)
     while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
         struct replay r;
 
-        if (replay_decode(str_of_val(val), &r) == OK && r.unmatched &&
-            r.end != UINT64_MAX)
+        if (replay_decode_at(store_place(s, SHARD_REPLAYS, key),
+                             str_of_val(val), &r) == OK &&
+            r.unmatched && r.end != UINT64_MAX)
             note(greatest, r.end > 0 ? r.end - 1 : 0);
     }
     mdb_cursor_close(cursor);
@@ -176,26 +176,41 @@ enum err log_end_of_shard(struct store *s, MDB_txn *txn, uint64_t *greatest)
     return OK;
 }
 
-enum err log_end_of_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
+// Also sees to it that the organization of each has a number.
+static enum err look_at_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
 {
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
+    enum err err = OK;
     int rc = mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor);
 
     *greatest = 0;
     if (rc != 0)
         return store_err(s, rc, "read hooks");
-    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+    while (err == OK &&
+           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
         struct hook_room room;
         struct hook h;
+        uint64_t no;
 
         hook_room_init(&room);
-        if (hook_decode(str_of_val(val), NULL, &h, &room) == OK)
+        if (hook_decode(store_place(s, HOOKS_HOOKS, key), str_of_val(val), NULL,
+                        &h, &room) == OK) {
             note(greatest, position_number(h.from));
+            err = orgs_give(s, txn, h.scope.family, h.scope.org, &no);
+        }
+        if (err == ERR_CORRUPT) {
+            log_warn("an organization's number is damaged, its webhooks stand "
+                     "still; repair",
+                     "org=%s", log_quote(h.scope.org));
+            err = OK;
+        }
         hook_room_clear(&room);
     }
     mdb_cursor_close(cursor);
+    if (err != OK)
+        return err;
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read hooks");
 }
 
@@ -203,18 +218,42 @@ enum err log_end_of_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
 static uint64_t last_hook_of(struct store *s, MDB_txn *txn)
 {
     static const unsigned dbs[] = { SHARD_DUE, SHARD_DEAD, SHARD_HEALTH };
-    const uint64_t end = OF_ORGANIZATIONS;
+    const uint64_t end = OWNER_IS_ORG;
     uint64_t last = last_number(s, txn, SHARD_BY_OWNER, &end);
 
-    if (last >= OF_ORGANIZATIONS)
+    if (last >= OWNER_IS_ORG)
         last = 0; // there are none below
     for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++)
         note(&last, last_number(s, txn, dbs[i], NULL));
     return last;
 }
 
+// Likewise of an organization.
+static uint64_t last_org_of(struct store *s, MDB_txn *txn)
+{
+    struct shard_state state;
+    uint64_t last = last_number(s, txn, SHARD_BY_OWNER, NULL);
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+
+    if (shard_read_state(s, txn, &state) == OK)
+        note(&last, state.last_org);
+    if (mdb_cursor_open(txn, s->dbs[SHARD_REPLAYS], &cursor) == 0) {
+        while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
+            struct replay r;
+
+            if (replay_decode_at(store_place(s, SHARD_REPLAYS, key),
+                                 str_of_val(val), &r) == OK)
+                note(&last, r.org_no);
+        }
+        mdb_cursor_close(cursor);
+    }
+    return last > OWNER_IS_ORG ? last : OWNER_IS_ORG;
+}
+
 struct known {
-    uint64_t event, hook;
+    uint64_t event, hook, org;
 };
 
 static enum err look_at_shard(const struct queue_config *config, unsigned k,
@@ -233,6 +272,7 @@ static enum err look_at_shard(const struct queue_config *config, unsigned k,
     err = log_end_of_shard(s, txn, &greatest);
     note(&known->event, greatest);
     note(&known->hook, last_hook_of(s, txn));
+    note(&known->org, last_org_of(s, txn));
     store_read_end(s);
     return err;
 }
@@ -253,19 +293,24 @@ static enum err fit_hooks(const struct queue_config *config,
         err = store_write(s, &txn);
     if (err != OK)
         return err;
-    err = log_end_of_hooks(s, txn, &greatest);
+    err = look_at_hooks(s, txn, &greatest);
     note(&known->event, greatest);
     if (err == OK)
         err = hooks_raise_last(s, txn, known->hook, &last);
-    if (err != OK || last >= known->hook) {
+    if (err == OK)
+        err = orgs_raise_last(s, txn, known->org);
+    if (err != OK) {
         mdb_txn_abort(txn);
         return err;
     }
-    log_warn("webhooks are missing: deliveries know some that were made later; "
-             "hooks/ is older than deliveries/. New ones get numbers behind "
-             "them",
-             "last_there=%" PRIu64 " last_known=%" PRIu64, last, known->hook);
-    return store_commit(s, txn);
+    if (last < known->hook) {
+        log_warn("webhooks are missing: deliveries know some that were made "
+                 "later; hooks/ is older than deliveries/. New ones get "
+                 "numbers behind them",
+                 "last_there=%" PRIu64 " last_known=%" PRIu64, last,
+                 known->hook);
+    }
+    return store_commit(s, txn); // which writes nothing if nothing changed
 }
 
 static enum err say_missing(struct store *s, MDB_txn *txn, struct missing fresh)
@@ -323,7 +368,7 @@ static enum err fit_events(const struct queue_config *config, uint64_t known)
 
 enum err log_end_fit(const struct queue_config *config)
 {
-    struct known known = { 0, 0 };
+    struct known known = { 0, 0, 0 };
     enum err err = OK;
 
     for (unsigned k = 0; k < config->n_shards && err == OK; k++)

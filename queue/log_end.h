@@ -24,15 +24,14 @@ MUST_CHECK enum err missing_get(struct store *s, MDB_txn *txn,
 uint64_t missing_sum(const struct missing *m, size_t n);
 bool missing_has(const struct missing *m, size_t n, uint64_t number);
 
-// The greatest number of an event that shards or hooks know of, each as `s`
-// reads now. ERR_CORRUPT: the state is damaged.
+// The greatest number of an event that a shard knows of, as `s` reads now.
+// ERR_CORRUPT: the state is damaged.
 MUST_CHECK enum err log_end_of_shard(struct store *s, MDB_txn *txn,
-                                     uint64_t *greatest);
-MUST_CHECK enum err log_end_of_hooks(struct store *s, MDB_txn *txn,
                                      uint64_t *greatest);
 
 // Moves the end of the event log behind all of that, and notes what is missing;
-// likewise the last number of a hook behind those that deliveries know. Says so
+// likewise the last numbers of a hook and of an organization behind those that
+// deliveries know, and gives a number to an organization whose hooks have none. Says so
 // in the log. Run by queue_prepare().
 MUST_CHECK enum err log_end_fit(const struct queue_config *config);
 

@@ -62,28 +62,30 @@ static enum err count(struct store *s, MDB_txn *txn, struct needed *needed,
     return err;
 }
 
-static void sum_up(const struct needed *needed, unsigned db, MDB_val key,
-                   MDB_val row, int sign)
+static void sum_up(const struct needed *needed, unsigned db, uint32_t place,
+                   MDB_val key, struct str row, int sign)
 {
-    if (db == SHARD_DUE && needed->backlog != NULL) {
-        backlog_sums_add(needed->backlog, str_of_val(key), str_of_val(row),
-                         sign);
-    }
+    if (db == SHARD_DUE && needed->backlog != NULL)
+        backlog_sums_add(needed->backlog, place, str_of_val(key), row, sign);
 }
 
 enum err needed_put_row(struct store *s, MDB_txn *txn, struct needed *needed,
-                        unsigned db, MDB_val key, MDB_val val)
+                        unsigned db, MDB_val key, struct str record)
 {
-    MDB_val old = val; // LMDB says there what was in the way
-    int rc = mdb_put(txn, s->dbs[db], &key, &old, MDB_NOOVERWRITE);
+    MDB_val old; // what is in the way
+    int rc = store_put(s, txn, db, key, record, MDB_NOOVERWRITE);
 
     if (rc == 0 || rc == MDB_KEYEXIST)
-        sum_up(needed, db, key, val, 1);
+        sum_up(needed, db, RECORD_NOWHERE, key, record, 1);
     if (rc == 0)
         return count(s, txn, needed, key, 1);
     if (rc == MDB_KEYEXIST) {
-        sum_up(needed, db, key, old, -1);
-        rc = mdb_put(txn, s->dbs[db], &key, &val, 0);
+        rc = mdb_get(txn, s->dbs[db], &key, &old);
+        if (rc == 0) {
+            sum_up(needed, db, store_place(s, db, key), key, str_of_val(old),
+                   -1);
+            rc = store_put(s, txn, db, key, record, 0);
+        }
     }
     return store_err(s, rc, "move delivery");
 }
@@ -96,8 +98,10 @@ enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
 
     if (db == SHARD_DUE && needed->backlog != NULL) {
         rc = mdb_get(txn, s->dbs[db], &key, &row);
-        if (rc == 0)
-            sum_up(needed, db, key, row, -1);
+        if (rc == 0) {
+            sum_up(needed, db, store_place(s, db, key), key, str_of_val(row),
+                   -1);
+        }
     }
     if (rc == 0)
         rc = mdb_del(txn, s->dbs[db], &key, NULL);

@@ -27,7 +27,7 @@ struct needed {
 // needed_del_row(): also ERR_NOTFOUND, it is not there.
 MUST_CHECK enum err needed_put_row(struct store *s, MDB_txn *txn,
                                    struct needed *needed, unsigned db,
-                                   MDB_val key, MDB_val val);
+                                   MDB_val key, struct str record);
 MUST_CHECK enum err needed_del_row(struct store *s, MDB_txn *txn,
                                    struct needed *needed, unsigned db,
                                    MDB_val key);

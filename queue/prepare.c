@@ -17,6 +17,7 @@
 #include "queue/files.h"
 #include "queue/identity.h"
 #include "queue/log_end.h"
+#include "queue/migrate.h"
 #include "queue/reshard.h"
 #include "queue/schema.h"
 #include "queue/seals.h"
@@ -81,11 +82,11 @@ static enum err judge_format(const char *dir, struct buf *why)
                    dir);
         return ERR_INVALID;
     }
-    if (f.version != FORMAT_VERSION) {
+    if (f.version != FORMAT_VERSION && f.version != FORMAT_BEFORE) {
         buf_printf(why,
-                   "the data directory has format %u, this program knows %d; "
-                   "use %s",
-                   f.version, FORMAT_VERSION,
+                   "the data directory has format %u, this program knows %d "
+                   "and %d; use %s",
+                   f.version, FORMAT_BEFORE, FORMAT_VERSION,
                    f.version > FORMAT_VERSION
                        ? "a newer posthorn"
                        : "another directory: that format was never released");
@@ -297,14 +298,22 @@ static enum err fit_shards(const struct queue_config *config, struct buf *why)
     return explain(err, config->data_dir, "dispatchers cannot be changed", why);
 }
 
-// A directory from before there were ids gets one.
+// A directory from before there were ids gets one, and a key.
 static enum err give_id(const struct queue_config *config)
 {
     struct format f;
     enum err err = format_read(config->data_dir, &f);
 
-    if (err != OK || f.has_id)
+    if (err != OK || (f.has_id && f.has_key))
         return err;
+    if (f.has_id) {
+        struct format made = f;
+
+        format_make_id(&made);
+        memcpy(f.key, made.key, sizeof(f.key));
+        f.has_key = true;
+        return format_write(config->data_dir, &f);
+    }
     format_make_id(&f);
     return format_write(config->data_dir, &f);
 }
@@ -332,10 +341,30 @@ enum err queue_judge(const struct queue_config *config, struct buf *why)
     return err == OK ? judge(config->data_dir, why) : err;
 }
 
+// To this format. A swap that format 4 did not finish comes first.
+static enum err bring_up(const struct queue_config *config, struct buf *why)
+{
+    struct format f;
+    enum err err = format_read(config->data_dir, &f);
+
+    if (err == OK && f.version == FORMAT_BEFORE) {
+        err = finish_swap(config->data_dir);
+        if (err == OK)
+            err = migrate(config, why);
+    }
+    if (err == OK)
+        err = migrate_finish(config->data_dir);
+    return explain(err, config->data_dir,
+                   "the data directory cannot be converted to a new format",
+                   why);
+}
+
 enum err queue_prepare(const struct queue_config *config, struct buf *why)
 {
     enum err err = queue_judge(config, why);
 
+    if (err == OK)
+        err = bring_up(config, why);
     if (err == OK)
         err = judge_parts(config, why);
     if (err == OK)

@@ -13,7 +13,8 @@ const char *const shard_dbs[SHARD_DBS] = { "due",      "dead",    "attempts",
                                            "meta",     "health",  "outbox",
                                            "stats",    "replays", "needed" };
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
-                                           "meta",  "stacks", "tokens" };
+                                           "meta",  "stacks", "tokens",
+                                           "orgs",  "org_nos" };
 
 const struct position position_start = { { 0 } };
 
@@ -76,11 +77,12 @@ void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
     record_end(out, start);
 }
 
-enum err event_decode(struct str bytes, struct event *out, struct str *key)
+enum err event_decode(uint32_t place, struct str bytes, struct event *out,
+                      struct str *key)
 {
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(bytes, EVENT_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, EVENT_VERSION, &version, &u);
     uint64_t family;
 
     if (err != OK)
@@ -102,11 +104,11 @@ enum err event_decode(struct str bytes, struct event *out, struct str *key)
     return unpack_done(&u);
 }
 
-enum err event_decode_at(struct str key, struct str bytes, struct event *out,
-                         struct str *id_key)
+enum err event_decode_at(uint32_t place, struct str key, struct str bytes,
+                         struct event *out, struct str *id_key)
 {
     enum err err = key.n_bytes == sizeof(out->position.bytes)
-                       ? event_decode(bytes, out, id_key)
+                       ? event_decode(place, bytes, out, id_key)
                        : ERR_CORRUPT;
 
     if (err != OK)
@@ -122,7 +124,7 @@ enum err event_decode_at(struct str key, struct str bytes, struct event *out,
 
 void key_encode(const struct key_row *k, struct buf *out)
 {
-    size_t start = record_begin(out, KEY_VERSION);
+    size_t start = record_begin(out, k->is_old ? 1 : KEY_VERSION);
 
     pack_position(out, k->position);
     pack_i64(out, k->accepted_at_us);
@@ -131,11 +133,11 @@ void key_encode(const struct key_row *k, struct buf *out)
     record_end(out, start);
 }
 
-enum err key_decode(struct str bytes, struct key_row *out)
+enum err key_decode(uint32_t place, struct str bytes, struct key_row *out)
 {
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(bytes, KEY_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, KEY_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -143,6 +145,7 @@ enum err key_decode(struct str bytes, struct key_row *out)
     out->accepted_at_us = unpack_i64(&u);
     out->event_id = unpack_id(&u);
     unpack_bytes(&u, out->content, sizeof(out->content));
+    out->is_old = version < 2;
     return unpack_done(&u);
 }
 
@@ -172,7 +175,8 @@ void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
     record_end(out, start);
 }
 
-enum err due_decode(struct str key, struct str bytes, struct due_row *out)
+enum err due_decode(uint32_t place, struct str key, struct str bytes,
+                    struct due_row *out)
 {
     const uint8_t *k = (const uint8_t *)key.at;
     struct unpack u;
@@ -181,7 +185,7 @@ enum err due_decode(struct str key, struct str bytes, struct due_row *out)
 
     if (key.n_bytes != DUE_KEY_BYTES)
         return ERR_CORRUPT;
-    err = record_open(bytes, DUE_VERSION, &version, &u);
+    err = record_open(place, bytes, DUE_VERSION, &version, &u);
     if (err != OK)
         return err;
     out->hook_no = get_be64(k);
@@ -217,7 +221,8 @@ void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
     record_end(out, start);
 }
 
-enum err dead_decode(struct str key, struct str bytes, struct dead_row *out)
+enum err dead_decode(uint32_t place, struct str key, struct str bytes,
+                     struct dead_row *out)
 {
     const uint8_t *k = (const uint8_t *)key.at;
     struct unpack u;
@@ -226,7 +231,7 @@ enum err dead_decode(struct str key, struct str bytes, struct dead_row *out)
 
     if (key.n_bytes != DEAD_KEY_BYTES)
         return ERR_CORRUPT;
-    err = record_open(bytes, DEAD_VERSION, &version, &u);
+    err = record_open(place, bytes, DEAD_VERSION, &version, &u);
     if (err != OK)
         return err;
     out->hook_no = get_be64(k);
@@ -316,11 +321,11 @@ void attempt_encode(const struct attempt *a, struct buf *out)
     record_end(out, start);
 }
 
-enum err attempt_decode(struct str bytes, struct attempt *out)
+enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
 {
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(bytes, ATTEMPT_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, ATTEMPT_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -432,15 +437,16 @@ void state_encode(const struct shard_state *s, struct buf *out)
     }
     pack_i64(out, s->clock_ms);
     pack_i64(out, s->ran_ms);
+    pack_u64(out, s->last_org);
     record_end(out, start);
 }
 
-enum err state_decode(struct str bytes, struct shard_state *out)
+enum err state_decode(uint32_t place, struct str bytes, struct shard_state *out)
 {
     struct unpack u;
     uint8_t version;
     uint32_t n_counts;
-    enum err err = record_open(bytes, STATE_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, STATE_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -466,6 +472,8 @@ enum err state_decode(struct str bytes, struct shard_state *out)
         out->clock_ms = unpack_i64(&u);
         out->ran_ms = unpack_i64(&u);
     }
+    if (version >= 3)
+        out->last_org = unpack_u64(&u);
     return unpack_done(&u);
 }
 
@@ -484,11 +492,12 @@ void token_encode(const struct token *t, struct buf *out)
     record_end(out, start);
 }
 
-enum err token_decode(struct str hash, struct str bytes, struct token *out)
+enum err token_decode(uint32_t place, struct str hash, struct str bytes,
+                      struct token *out)
 {
     uint8_t version;
     struct unpack u;
-    enum err err = record_open(bytes, TOKEN_VERSION, &version, &u);
+    enum err err = record_open(place, bytes, TOKEN_VERSION, &version, &u);
 
     if (err != OK || hash.n_bytes != TOKEN_HASH_BYTES)
         return ERR_CORRUPT;

@@ -17,12 +17,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
 #include "queue/event_log.h"
 #include "queue/files.h"
 #include "queue/hook_keys.h"
 #include "queue/log_end.h"
+#include "queue/migrate.h"
+#include "queue/repair.h"
 #include "queue/salvage.h"
 #include "queue/shard.h"
 
@@ -31,8 +34,10 @@
 struct repairing {
     const struct queue_config *config;
     const struct queue_repair *how;
+    bool is_in_place;
     struct queue_config fresh; // of the new directory
-    struct format format;
+    struct format old, format;
+    struct migration *migration; // it is of format 4; NULL: of this one
     struct salvage events, hooks;
     struct salvage shards[QUEUE_SHARDS_MAX]; // by their directories
     unsigned n_dirs;
@@ -158,6 +163,7 @@ static enum err save_events(struct repairing *r)
     struct part part = part_of(&r->fresh, 0);
     enum err err = copy_make(&r->events_to, r->fresh.data_dir, &part);
 
+    r->events_to.migration = r->migration;
     if (err == OK && r->events.is_there)
         err = salvage_run(&r->events, &r->events_to, &r->salvage);
     return err == OK ? copy_finish(&r->events_to, r->format.id) : err;
@@ -168,6 +174,7 @@ static enum err save_hooks(struct repairing *r)
     struct part part = part_of(&r->fresh, 1);
     enum err err = copy_make(&r->hooks_to, r->fresh.data_dir, &part);
 
+    r->hooks_to.migration = r->migration;
     if (err == OK && r->hooks.is_there)
         err = salvage_run(&r->hooks, &r->hooks_to, &r->salvage);
     if (err == OK)
@@ -263,6 +270,7 @@ static enum err save_shard(struct repairing *r, unsigned k)
         r->from[k] != FROM_NOTHING ? &r->shards[r->from[k]] : NULL;
     enum err err = copy_make(&r->shards_to[k], r->fresh.data_dir, &part);
 
+    r->shards_to[k].migration = r->migration;
     if (err == OK && s != NULL)
         err = salvage_run(s, &r->shards_to[k], &r->salvage);
     if (err == OK)
@@ -279,8 +287,14 @@ static enum err save_all(struct repairing *r)
     r->salvage.events = &r->events_to;
     if (err == OK)
         err = save_hooks(r);
+    if (err == OK && r->migration != NULL) {
+        err = migration_begin_shards(r->migration, &r->events_to, &r->hooks_to,
+                                     clock_now_us());
+    }
     for (unsigned k = 0; k < r->fresh.n_shards && err == OK; k++)
         err = save_shard(r, k);
+    if (err == OK && r->migration != NULL)
+        err = migration_finish(r->migration);
     return err == OK ? log_end_fit(&r->fresh) : err;
 }
 
@@ -314,11 +328,35 @@ static void report_all(struct repairing *r)
 static enum err copy_files(const struct repairing *r)
 {
     const char *from = r->config->data_dir;
-    enum err err = copy_small_file(from, r->fresh.data_dir, "secret.key");
+    enum err err = OK;
 
-    if (err == OK)
+    if (!r->is_in_place)
+        err = copy_small_file(from, r->fresh.data_dir, "secret.key");
+    if (err == OK && !r->is_in_place)
         err = copy_small_file(from, r->fresh.data_dir, "admin.token");
     return err == OK ? format_write(r->fresh.data_dir, &r->format) : err;
+}
+
+// What a start would not take together is not put together by it.
+static enum err judge_part(const struct repairing *r, const struct salvage *s)
+{
+    if (s->is_there && s->has_self && r->old.has_id &&
+        memcmp(s->self.id, r->old.id, sizeof(r->old.id)) != 0) {
+        say(r, "a part is of another data directory than the rest");
+        return ERR_CONFLICT;
+    }
+    return !s->is_there && r->old.is_complete ? ERR_CONFLICT : OK;
+}
+
+static enum err judge_parts(const struct repairing *r)
+{
+    enum err err = judge_part(r, &r->events);
+
+    if (err == OK)
+        err = judge_part(r, &r->hooks);
+    for (unsigned k = 0; k < r->n_dirs && err == OK; k++)
+        err = judge_part(r, &r->shards[k]);
+    return err;
 }
 
 static enum err run(struct repairing *r)
@@ -327,6 +365,8 @@ static enum err run(struct repairing *r)
 
     if (err == OK)
         err = open_all(r);
+    if (err == OK && r->is_in_place)
+        err = judge_parts(r);
     if (err == OK) {
         find_shards(r);
         err = copy_files(r); // FORMAT, too: parts are compared with it
@@ -371,6 +411,61 @@ static bool is_any_part_there(const char *dir)
     return is_there;
 }
 
+// A new directory gets an id of its own; the key stays, as far as it can be read.
+static void make_format(struct repairing *r)
+{
+    if (format_read(r->config->data_dir, &r->old) != OK)
+        r->old = (struct format){ .version = 0 };
+    r->format = r->old;
+    if (!r->is_in_place || !r->old.has_id) {
+        format_make_id(&r->format);
+    } else if (!r->old.has_key) {
+        struct format made = { .has_id = false };
+
+        format_make_id(&made);
+        memcpy(r->format.key, made.key, sizeof(made.key));
+        r->format.has_key = true;
+    }
+    r->format.is_complete = true;
+    if (r->old.version == FORMAT_BEFORE) {
+        struct event_hasher hasher = { .old_until_us = 0 };
+
+        memcpy(hasher.key, r->format.key, sizeof(hasher.key));
+        r->migration = migration_new(&hasher);
+    }
+}
+
+enum err repair_into(const struct queue_config *config,
+                     const struct repair_to *to, struct queue_repaired *out)
+{
+    struct repairing *r = xcalloc(1, sizeof(*r));
+    enum err err;
+
+    *out = (struct queue_repaired){ .n_records = 0 };
+    r->config = config;
+    r->is_in_place = to->is_in_place;
+    r->how = to->how;
+    r->out = out;
+    r->fresh = *config;
+    r->fresh.data_dir = to->dir;
+    r->aside.dir = to->dir;
+    make_format(r);
+    r->salvage = (struct salvage_how){ .data_dir = config->data_dir,
+                                       .migration = r->migration,
+                                       .aside = &r->aside,
+                                       .on_fault = on_fault,
+                                       .on_page = on_page,
+                                       .data = r };
+    err = run(r);
+    copy_clear(&r->events_to);
+    copy_clear(&r->hooks_to);
+    for (unsigned k = 0; k < QUEUE_SHARDS_MAX; k++)
+        copy_clear(&r->shards_to[k]);
+    migration_free(r->migration);
+    free(r);
+    return err;
+}
+
 enum err queue_repair(const struct queue_config *config,
                       const struct queue_copy_to *to,
                       const struct queue_repair *how,
@@ -378,34 +473,20 @@ enum err queue_repair(const struct queue_config *config,
 {
     char *temporary_name = xasprintf("%s.tmp", to->name);
     char *temporary = xasprintf("%s/%s", to->parent, temporary_name);
-    struct repairing *r = xcalloc(1, sizeof(*r));
+    const struct repair_to into = { .dir = temporary, .how = how };
     enum err err = lock(config->data_dir);
 
     *out = (struct queue_repaired){ .n_records = 0 };
     if (err == OK && !is_any_part_there(config->data_dir))
         err = ERR_NOTFOUND;
-    r->config = config;
-    r->how = how;
-    r->out = out;
-    r->fresh = *config;
-    r->fresh.data_dir = temporary;
-    r->aside.dir = temporary;
-    r->salvage = (struct salvage_how){ .data_dir = config->data_dir,
-                                       .aside = &r->aside,
-                                       .on_fault = on_fault,
-                                       .on_page = on_page,
-                                       .data = r };
-    format_make_id(&r->format);
-    r->format.is_complete = true;
     if (err == OK)
-        err = run(r);
+        err = repair_into(config, &into, out);
     if (err == OK)
         err = file_sync(temporary);
     if (err == OK)
         err = file_rename(to->parent, temporary_name, to->name);
     if (err != OK && queue_copy_undo(to) != OK)
         err = err == ERR_AGAIN ? ERR_IO : err;
-    free(r);
     free(temporary);
     free(temporary_name);
     return err;

@@ -23,7 +23,7 @@ enum replay_state { REPLAY_RUNNING = 1, REPLAY_DONE = 2, REPLAY_CANCELLED = 3 };
 struct replay {
     struct id id;
     uint64_t hook_no;
-    uint64_t org_no; // queue_org_no() of the hook's organization
+    uint64_t org_no; // of the hook's organization
     enum replay_state state;
     int64_t created_at_ms;
     int64_t ended_at_ms;      // 0: it runs

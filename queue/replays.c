@@ -63,11 +63,11 @@ void replay_encode(const struct replay *r, struct buf *out)
     record_end(out, start);
 }
 
-enum err replay_decode(struct str record, struct replay *out)
+enum err replay_decode_at(uint32_t place, struct str record, struct replay *out)
 {
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(record, REPLAY_VERSION, &version, &u);
+    enum err err = record_open(place, record, REPLAY_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -92,6 +92,11 @@ enum err replay_decode(struct str record, struct replay *out)
     if (out->state < REPLAY_RUNNING || out->state > REPLAY_CANCELLED)
         return ERR_CORRUPT;
     return unpack_done(&u);
+}
+
+enum err replay_decode(struct str record, struct replay *out)
+{
+    return replay_decode_at(RECORD_NOWHERE, record, out);
 }
 
 bool replay_is_at(const struct replay *r, struct str key)
@@ -128,7 +133,8 @@ enum err replays_each(struct shard_view *view, const struct id *id,
             struct replay r;
 
             if (store_value_is_in_place(view->store, val) &&
-                replay_decode(str_of_val(val), &r) == OK &&
+                replay_decode_at(store_place(view->store, SHARD_REPLAYS, key),
+                                 str_of_val(val), &r) == OK &&
                 replay_is_at(&r, str_of_val(key))) {
                 goes_on = visit(data, &r);
             } else {

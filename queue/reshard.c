@@ -27,6 +27,7 @@ struct move {
     MDB_txn *txn[QUEUE_SHARDS_MAX];         // of `fresh`; NULL: none is open
     struct needed needed[QUEUE_SHARDS_MAX]; // of the transaction
     size_t n_rows[QUEUE_SHARDS_MAX];
+    struct buf plain; // the record at hand
 };
 
 static enum err flush(struct move *m, unsigned k)
@@ -59,13 +60,23 @@ static enum err txn_of(struct move *m, unsigned k, MDB_txn **txn)
 }
 
 static enum err put_row(struct move *m, unsigned to, MDB_txn *txn, unsigned db,
-                        MDB_val key, MDB_val val)
+                        MDB_val key, struct str record)
 {
     struct store *s = m->fresh[to];
 
     if (db == SHARD_DUE || db == SHARD_DEAD)
-        return needed_put_row(s, txn, &m->needed[to], db, key, val);
-    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "reshard");
+        return needed_put_row(s, txn, &m->needed[to], db, key, record);
+    return store_err(s, store_put(s, txn, db, key, record, 0), "reshard");
+}
+
+// The record as it is nowhere.
+static struct str plain_of(struct move *m, const struct store *old, unsigned db,
+                           MDB_val key, MDB_val val)
+{
+    buf_reset(&m->plain);
+    buf_put_str(&m->plain, str_of_val(val));
+    record_move(m->plain.at, m->plain.n_bytes, store_place(old, db, key));
+    return buf_str(&m->plain);
 }
 
 // Row numbers are others then: it looks at all rows from before it was made, and
@@ -95,7 +106,7 @@ static enum err move_replay(struct move *m, struct str record)
     err = txn_of(m, to, &txn);
     if (err == OK) {
         err = put_row(m, to, txn, SHARD_REPLAYS, val_at(bytes, sizeof(bytes)),
-                      val_of(buf_str(&fresh)));
+                      buf_str(&fresh));
     }
     buf_clear(&fresh);
     return err;
@@ -113,18 +124,19 @@ static unsigned owner_of(const struct move *m, unsigned db, MDB_val key)
     return queue_shard_of(get_be64(at), m->n_new);
 }
 
-static enum err move_row(struct move *m, unsigned db, MDB_val key, MDB_val val)
+static enum err move_row(struct move *m, unsigned db, MDB_val key,
+                         struct str record)
 {
     unsigned to = owner_of(m, db, key);
     MDB_txn *txn;
     enum err err;
 
     if (db == SHARD_REPLAYS)
-        return move_replay(m, str_of_val(val));
+        return move_replay(m, record);
     err = txn_of(m, to, &txn);
     if (err == OK && db == SHARD_STATS) // an organization has some in each
-        return shard_merge_stats(m->fresh[to], txn, key, val);
-    return err == OK ? put_row(m, to, txn, db, key, val) : err;
+        return shard_merge_stats(m->fresh[to], txn, key, record);
+    return err == OK ? put_row(m, to, txn, db, key, record) : err;
 }
 
 static enum err move_rows(struct move *m, unsigned from, unsigned db)
@@ -145,7 +157,7 @@ static enum err move_rows(struct move *m, unsigned from, unsigned db)
     }
     while (err == OK &&
            (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
-        err = move_row(m, db, key, val);
+        err = move_row(m, db, key, plain_of(m, m->old[from], db, key, val));
     mdb_cursor_close(cursor);
     store_read_end(m->old[from]);
     if (err != OK)
@@ -157,19 +169,19 @@ static enum err move_rows(struct move *m, unsigned from, unsigned db)
 
 struct source {
     MDB_cursor *cursor; // NULL: at its end
-    MDB_val val;
+    MDB_val key, val;
     struct attempt attempt;
 };
 
 // The next readable row; damaged ones are left behind.
 static enum err advance(struct store *s, struct source *source)
 {
-    MDB_val key;
     int rc;
 
-    while ((rc = mdb_cursor_get(source->cursor, &key, &source->val,
+    while ((rc = mdb_cursor_get(source->cursor, &source->key, &source->val,
                                 MDB_NEXT)) == 0) {
-        if (attempt_decode(str_of_val(source->val), &source->attempt) == OK)
+        if (attempt_decode(store_place(s, SHARD_ATTEMPTS, source->key),
+                           str_of_val(source->val), &source->attempt) == OK)
             return OK;
         log_warn("damaged attempt left behind", "path=%s",
                  log_quote(str_of(s->path)));
@@ -197,7 +209,8 @@ static struct source *earliest(struct source *sources, unsigned n,
     return best;
 }
 
-static enum err move_attempt(struct move *m, const struct source *s)
+static enum err move_attempt(struct move *m, const struct store *old,
+                             const struct source *s)
 {
     uint8_t place[PLACE_BYTES];
     unsigned to = queue_shard_of(s->attempt.hook_no, m->n_new);
@@ -209,7 +222,7 @@ static enum err move_attempt(struct move *m, const struct source *s)
         err = shard_put_attempt(
             m->fresh[to], txn, &m->state[to],
             (struct str){ (const char *)place, sizeof(place) },
-            str_of_val(s->val));
+            plain_of(m, old, SHARD_ATTEMPTS, s->key, s->val));
     }
     return err;
 }
@@ -235,7 +248,7 @@ static enum err move_history(struct move *m)
             err = advance(m->old[i], &sources[i]);
     }
     while (err == OK && (next = earliest(sources, m->n_old, &which)) != NULL) {
-        err = move_attempt(m, next);
+        err = move_attempt(m, m->old[which], next);
         if (err == OK)
             err = advance(m->old[which], next);
     }
@@ -289,6 +302,8 @@ static enum err make_states(struct move *m)
             common.clock_ms = s->clock_ms;
         if (s->ran_ms > common.ran_ms)
             common.ran_ms = s->ran_ms;
+        if (s->last_org > common.last_org)
+            common.last_org = s->last_org;
         for (uint32_t k = 0; k < s->n_handovers && err == OK; k++)
             err = add_handover(&common, &s->handovers[k]);
     }
@@ -407,6 +422,7 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
     struct move *m = xcalloc(1, sizeof(*m));
     enum err err;
 
+    buf_init(&m->plain, 0);
     m->n_old = n_old;
     m->n_new = config->n_shards;
     log_info("moving deliveries to other dispatchers", "from=%u to=%u", n_old,
@@ -431,6 +447,7 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
         err = write_states(m, config);
     if (err == OK)
         err = file_rename(config->data_dir, "deliveries.tmp", "deliveries.new");
+    buf_clear(&m->plain);
     free(m); // the environments stay open until the process ends
     return err;
 }

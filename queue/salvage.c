@@ -17,6 +17,7 @@
 #include "common/crypto.h"
 #include "common/mem.h"
 #include "queue/hook_keys.h"
+#include "queue/orgs.h"
 #include "queue/shard.h"
 
 struct run {
@@ -88,7 +89,7 @@ static void note_last(struct salvage *s, uint64_t no, uint64_t revision)
 }
 
 // With its rows by number and by revision.
-static enum err put_hook(struct run *run, const struct copy_record *r)
+static enum err put_hook(struct run *run, struct copy_record *r)
 {
     struct hook_room room;
     struct hook hook;
@@ -98,8 +99,8 @@ static enum err put_hook(struct run *run, const struct copy_record *r)
     enum err err;
 
     hook_room_init(&room);
-    err = hook_decode_at(str_of_val(r->key), str_of_val(r->val), NULL, &hook,
-                         &room);
+    err = hook_decode_at(r->place, str_of_val(r->key), str_of_val(r->val), NULL,
+                         &hook, &room);
     hook_room_clear(&room);
     if (err != OK)
         return err;
@@ -107,7 +108,7 @@ static enum err put_hook(struct run *run, const struct copy_record *r)
     put_be64(revision, hook.revision);
     put_be64(change, hook.no);
     note_last(run->s, hook.no, hook.revision);
-    err = copy_put_as_is(run->to, HOOKS_HOOKS, r->key, r->val);
+    err = copy_put(run->to, r);
     if (err == OK)
         err = copy_put_as_is(run->to, HOOKS_BY_NO, val_at(no, 8), r->key);
     if (err == OK) {
@@ -117,13 +118,28 @@ static enum err put_hook(struct run *run, const struct copy_record *r)
     return err;
 }
 
-static enum err put_of_hooks(struct run *run, const struct copy_record *r)
+// In both directions: what is lost of one table is made of the other.
+static enum err put_org(struct run *run, const struct copy_record *r)
+{
+    struct str name;
+    uint64_t no;
+    enum err err = copy_ready(run->to, 0);
+
+    if (err == OK && orgs_decode(r->db, r->place, r->key, r->val, &name, &no))
+        err = orgs_put(run->to->store, run->to->txn, name, no);
+    return err;
+}
+
+static enum err put_of_hooks(struct run *run, struct copy_record *r)
 {
     struct str key = str_of_val(r->key);
 
     switch (r->db) {
     case HOOKS_HOOKS:
         return put_hook(run, r);
+    case HOOKS_ORGS:
+    case HOOKS_ORG_NOS:
+        return put_org(run, r);
     case HOOKS_BY_NO:
     case HOOKS_CHANGES:
         return OK; // made of the hooks
@@ -132,23 +148,28 @@ static enum err put_of_hooks(struct run *run, const struct copy_record *r)
             note_last(run->s, get_be64(r->val.mv_data),
                       get_be64((const uint8_t *)r->val.mv_data + 8));
         }
-        return is_text(key, "seal") ? copy_put(run->to, r) : OK;
+        return is_text(key, "seal") ||
+                       (is_text(key, "last_org") && r->val.mv_size == 8)
+                   ? copy_put(run->to, r)
+                   : OK;
     default:
         return copy_put(run->to, r);
     }
 }
 
-static enum err put_of_events(struct run *run, const struct copy_record *r)
+static enum err put_of_events(struct run *run, struct copy_record *r)
 {
     struct str key = str_of_val(r->key);
 
-    if (r->db != EVENTS_META || (is_text(key, "next") && r->val.mv_size == 8) ||
+    if (r->db != EVENTS_META ||
+        ((is_text(key, "next") || is_text(key, "old_keys")) &&
+         r->val.mv_size == 8) ||
         (is_text(key, "missing") && r->val.mv_size % 16 == 0))
         return copy_put(run->to, r);
     return OK;
 }
 
-static enum err put_record(struct run *run, const struct copy_record *r)
+static enum err put_record(struct run *run, struct copy_record *r)
 {
     if (run->s->part.dbs == events_dbs)
         return put_of_events(run, r);
@@ -162,17 +183,25 @@ static enum err put_record(struct run *run, const struct copy_record *r)
     return copy_put(run->to, r);
 }
 
-static struct copy_record record_of(const struct walk_record *record)
+static struct copy_record record_of(const struct salvage *s,
+                                    const struct walk_record *record)
 {
-    return (struct copy_record){ .db = record->table,
-                                 .key = val_of(record->key),
-                                 .val = val_of(record->value) };
+    MDB_val key = val_of(record->key);
+
+    return (struct copy_record){
+        .db = record->table,
+        .key = key,
+        .val = val_of(record->value),
+        .place = s->migration != NULL
+                     ? RECORD_NOWHERE
+                     : store_place_in(s->place, record->table, key),
+    };
 }
 
 static bool on_record(void *data, const struct walk_record *record)
 {
     struct run *run = data;
-    struct copy_record r = record_of(record);
+    struct copy_record r = record_of(run->s, record);
     bool is_sound = copy_judge(run->to, &r);
 
     if (run->err != OK)
@@ -203,25 +232,12 @@ static bool may_be_large(const struct salvage *s, unsigned table, size_t n_key)
            (table == SHARD_REPLAYS && n_key == REPLAY_KEY_BYTES);
 }
 
-// Whether records of the table tell what they are.
-static bool is_telling(const struct salvage *s, unsigned table)
-{
-    if (s->part.dbs == events_dbs)
-        return table == EVENTS_EVENTS || table == EVENTS_KEYS;
-    if (s->part.dbs == hooks_dbs)
-        return table == HOOKS_HOOKS || table == HOOKS_TOKENS;
-    return table == SHARD_DUE || table == SHARD_DEAD ||
-           table == SHARD_ATTEMPTS || table == SHARD_HEALTH ||
-           table == SHARD_OUTBOX || table == SHARD_STATS ||
-           table == SHARD_REPLAYS;
-}
-
 static bool is_of(void *data, const struct walk_record *record)
 {
     struct run *run = data;
-    struct copy_record r = record_of(record);
+    struct copy_record r = record_of(run->s, record);
 
-    if (!is_telling(run->s, record->table))
+    if (!copy_is_record(&run->s->part, record->table))
         return false;
     return record->value.n_bytes == 0
                ? may_be_large(run->s, record->table, record->key.n_bytes)
@@ -320,12 +336,30 @@ static bool on_meta(void *data, const struct walk_record *record)
 
     if (is_text(record->key, "self") && record->value.n_bytes == 32) {
         s->has_self = true;
+        memcpy(s->self.id, at, sizeof(s->self.id));
         s->self.shard = get_be64(at + 16);
         s->self.n_shards = get_be64(at + 24);
     }
     if (is_text(record->key, "state"))
-        s->has_state = state_decode(record->value, &s->state) == OK;
+        buf_put_str(&s->state_record, record->value);
     return true;
+}
+
+// Which shard it is says where its records belong.
+static void take_state(struct salvage *s)
+{
+    static const char name[] = "state";
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    uint32_t place;
+
+    s->place = store_place_of(s->part.dbs,
+                              s->has_self ? s->self.shard : s->part.shard);
+    place = s->migration != NULL ? RECORD_NOWHERE
+                                 : store_place_in(s->place, SHARD_META, key);
+    if (s->part.dbs == shard_dbs) {
+        s->has_state =
+            state_decode(place, buf_str(&s->state_record), &s->state) == OK;
+    }
 }
 
 // How many tables a snapshot leads to; of a shard also what its meta says.
@@ -337,6 +371,7 @@ static size_t look_at(struct salvage *s)
 
     w->pages = s->pages;
     w->environment = s->part.name;
+    buf_reset(&s->state_record);
     w->names = meta;
     w->n_names = 1;
     w->snapshot = s->snapshot;
@@ -345,6 +380,7 @@ static size_t look_at(struct salvage *s)
     walk_init(w);
     walk_all(w);
     n_tables = w->n_tables;
+    take_state(s);
     walk_clear(w);
     free(w);
     return n_tables;
@@ -381,6 +417,8 @@ enum err salvage_open(struct salvage *s, const struct salvage_how *how)
     enum err err = pages_open(dir, &s->pages);
 
     free(dir);
+    buf_init(&s->state_record, 0);
+    s->migration = how->migration;
     if (err == ERR_NOTFOUND) {
         say(how, &s->part, "it is missing");
         return OK;
@@ -396,4 +434,5 @@ enum err salvage_open(struct salvage *s, const struct salvage_how *how)
 void salvage_close(struct salvage *s)
 {
     pages_close(s->pages);
+    buf_clear(&s->state_record);
 }

@@ -15,9 +15,12 @@ struct salvage {
     struct pages *pages;
     struct page_snapshot snapshot;
     bool is_there;
-    struct identity self; // of a shard, as the next
+    struct migration *migration; // it is of format 4; NULL: of this one
+    struct identity self;
     bool has_self;
-    struct shard_state state;
+    uint64_t place;           // of it, in the checksums of its records
+    struct buf state_record;  // private
+    struct shard_state state; // of a shard, as the next
     bool has_state;
     uint64_t last_hook, last_revision; // of hooks, as far as is known
     uint64_t n_read[WALK_TABLES_MAX];
@@ -28,6 +31,7 @@ struct salvage {
 
 struct salvage_how {
     const char *data_dir;
+    struct migration *migration; // of format 4, as in struct salvage
     struct copy_to *events; // complete: rows need their events; NULL: not yet
     struct aside *aside;
     void (*on_fault)(void *data, const char *what);

@@ -1,7 +1,10 @@
 // schema.h — what lies on disk, byte by byte.
 //
-// DATA_DIR/FORMAT            "posthorn 4\nid <32 hex digits>\ncomplete\n"; the id
-//                            is random; complete: each environment has "self"
+// DATA_DIR/FORMAT            "posthorn 5\nid <32 hex digits>\nkey <64 hex digits>\n
+//                            complete\n"; id and key are random, a copy has the
+//                            same key; complete: each environment has "self"
+// DATA_DIR/format5/          while a directory of format 4 is converted; see
+//                            migrate.h
 // DATA_DIR/events/           LMDB, written by ingest
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
@@ -10,6 +13,8 @@
 //   meta        "next"                         -> position(8) of the next event
 //               "missing"                      -> from(8) to(8) of events that
 //                                                 the log lost, again and again
+//               "old_keys"                     -> until(8) when keys of format 4
+//                                                 are looked up, too; UTC, us
 //               "self"                         -> id of FORMAT(16) shard(8)
 //                                                 number of shards(8); both are
 //                                                 0 here and in hooks
@@ -40,12 +45,18 @@
 //   meta        "last"                         -> last no(8), last revision(8)
 //               "seal"                         -> a known text, sealed
 //               "self"                         -> as in events
+//               "last_org"                     -> last number(8) of an
+//                                                 organization
 //   tokens      SHA-256 of the token(32)       -> token record
+//   orgs        family(1) org                  -> record: its number
+//   org_nos     number(8)                      -> record: family(1) org
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
 // codec.h says: version byte, msgpack values in the order of the encoders in
-// records.c, checksum. An owner is a hook's number, or an organization's, which
-// has the highest bit. The kind of a mark is 4 bytes of XXH3-64. A key(16) is XXH3-128 of family, kind of key ('i' id of
+// records.c, checksum, which covers where the record lies, too (store_place()). An
+// owner is a hook's number, or an organization's, which has the highest bit. The kind
+// of a mark is 4 bytes of XXH3-64: a filter looks at the kind itself, too. A key(16) is
+// the first half of HMAC-SHA-256 with FORMAT's key, of family, kind of key ('i' id of
 // the producer, 'k' idempotency key), organization, and the id or key.
 //
 // To change a record: raise its version below, write the new form, keep
@@ -66,20 +77,22 @@
 struct keyring;
 
 #define FORMAT_NAME    "posthorn"
-#define FORMAT_VERSION 4
+#define FORMAT_VERSION 5
 
 #define EVENT_VERSION   1
-#define KEY_VERSION     1
+#define KEY_VERSION     2 // 2: content is an HMAC
 #define DUE_VERSION     2 // 2: payload_bytes
 #define DEAD_VERSION    1
 #define ATTEMPT_VERSION 2 // 2: due_at_ms
-#define STATE_VERSION   2 // 2: clock_ms, ran_ms
+#define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
 #define HOOK_VERSION    3 // 2: paused, from; 3: is_operator
 #define HEALTH_VERSION  2 // 2: a record at all
 #define TOKEN_VERSION   1
+#define ORG_VERSION     1
 #define STATS_VERSION   1
 #define REPLAY_VERSION  1
 
+// Their order is on disk: a table's number is in the places of its records.
 enum {
     EVENTS_EVENTS,
     EVENTS_KEYS,
@@ -110,6 +123,8 @@ enum {
     HOOKS_META,
     HOOKS_STACKS,
     HOOKS_TOKENS,
+    HOOKS_ORGS,
+    HOOKS_ORG_NOS,
     HOOKS_DBS
 };
 
@@ -159,7 +174,9 @@ struct key_row { // what an idempotency key stands for
     struct position position;
     int64_t accepted_at_us;
     struct id event_id;
-    uint8_t content[16]; // XXH3-128 of kind, scope and payload
+    uint8_t content[16]; // HMAC of kind, scope and payload
+    bool is_old; // content is XXH3-128: it was of format 4, and its event
+                 // was removed before
 };
 
 #define HANDOVERS_MAX 8
@@ -176,46 +193,53 @@ struct shard_state {
     uint64_t trimmed_delivered, trimmed_others; // history passed by retention
     uint64_t stats_from; // rows from here on are not in the statistics
     uint64_t longest_ms; // that an attempt of the history took
-    int64_t clock_ms;    // of the due times (UTC epoch), at the last commit; it
-                         // never goes back
-    int64_t ran_ms;      // how long dispatchers of this shard have run in all
+    uint64_t last_org; // the highest number of an organization with an attempt
+    int64_t clock_ms;  // of the due times (UTC epoch), at the last commit; it
+                       // never goes back
+    int64_t ran_ms;    // how long dispatchers of this shard have run in all
     int64_t counts[COUNTS];
     uint32_t n_handovers;
     struct handover handovers[HANDOVERS_MAX];
 };
 
-// Encoders append a whole record. Decoders borrow from the bytes, return
-// ERR_CORRUPT for anything that is not such a record.
+// Encoders append a whole record, which is nowhere until store_put() puts it into
+// its place. Decoders borrow from the bytes, return ERR_CORRUPT for anything that is
+// not such a record, or is one of another place (store_place(), or RECORD_NOWHERE).
 // `key` is 16 bytes or NULL: the row in keys to remove with the event.
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out);
-MUST_CHECK enum err event_decode(struct str bytes, struct event *out,
-                                 struct str *key);
+MUST_CHECK enum err event_decode(uint32_t place, struct str bytes,
+                                 struct event *out, struct str *key);
 // Of the event log, by its key there; sets the position. ERR_CORRUPT also for a
 // record that lies under another key than its own, where that can be told.
-MUST_CHECK enum err event_decode_at(struct str key, struct str bytes,
-                                    struct event *out, struct str *id_key);
+MUST_CHECK enum err event_decode_at(uint32_t place, struct str key,
+                                    struct str bytes, struct event *out,
+                                    struct str *id_key);
 void key_encode(const struct key_row *k, struct buf *out);
-MUST_CHECK enum err key_decode(struct str bytes, struct key_row *out);
+MUST_CHECK enum err key_decode(uint32_t place, struct str bytes,
+                               struct key_row *out);
 void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
                 struct buf *out);
-MUST_CHECK enum err due_decode(struct str key, struct str bytes,
+MUST_CHECK enum err due_decode(uint32_t place, struct str key, struct str bytes,
                                struct due_row *out);
 void due_key(const struct due_row *r, uint8_t key[DUE_KEY_BYTES]);
 void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
                  struct buf *out);
-MUST_CHECK enum err dead_decode(struct str key, struct str bytes,
-                                struct dead_row *out);
+MUST_CHECK enum err dead_decode(uint32_t place, struct str key,
+                                struct str bytes, struct dead_row *out);
 void dead_key(uint64_t hook_no, struct position position,
               uint8_t key[DEAD_KEY_BYTES]);
 void attempt_encode(const struct attempt *a, struct buf *out);
-MUST_CHECK enum err attempt_decode(struct str bytes, struct attempt *out);
+MUST_CHECK enum err attempt_decode(uint32_t place, struct str bytes,
+                                   struct attempt *out);
 void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES]);
 void state_encode(const struct shard_state *s, struct buf *out);
-MUST_CHECK enum err state_decode(struct str bytes, struct shard_state *out);
+MUST_CHECK enum err state_decode(uint32_t place, struct str bytes,
+                                 struct shard_state *out);
 
 void health_encode(const struct hook_health *h, struct buf *out);
 // `out->dead` points to `dead` if there are any.
-MUST_CHECK enum err health_decode(struct str bytes, struct hook_health *out,
+MUST_CHECK enum err health_decode(uint32_t place, struct str bytes,
+                                  struct hook_health *out,
                                   struct unreported_dead *dead);
 
 // What a decoded hook points to, besides the record.
@@ -230,15 +254,19 @@ void hook_room_clear(struct hook_room *room); // wipes
 // Without `keys` a hook with a secret cannot be encoded; decoded, it has none.
 // hook_decode(): also ERR_DENIED, its secrets need another key.
 void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
-MUST_CHECK enum err hook_decode(struct str bytes, struct keyring *keys,
-                                struct hook *out, struct hook_room *room);
+MUST_CHECK enum err hook_decode(uint32_t place, struct str bytes,
+                                struct keyring *keys, struct hook *out,
+                                struct hook_room *room);
 
+// replay_decode() of a record in its place.
+MUST_CHECK enum err replay_decode_at(uint32_t place, struct str record,
+                                     struct replay *out);
 // Whether it belongs under this key.
 bool replay_is_at(const struct replay *r, struct str key);
 
 void token_encode(const struct token *t, struct buf *out);
-MUST_CHECK enum err token_decode(struct str hash, struct str bytes,
-                                 struct token *out);
+MUST_CHECK enum err token_decode(uint32_t place, struct str hash,
+                                 struct str bytes, struct token *out);
 
 struct position position_of(uint64_t number);
 uint64_t position_number(struct position p);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/keyring.h"
 #include "common/mem.h"
 #include "queue/schema.h"
@@ -97,9 +98,12 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
 
     hook_room_init(&room);
     buf_init(&record, 0);
-    err = hook_decode(str_of_val(val), keys, &h, &room);
+    err = hook_decode(store_place(s, HOOKS_HOOKS, key), str_of_val(val), keys,
+                      &h, &room);
     if (err == OK) {
         hook_encode(&h, keys, &record);
+        record_move(record.at, record.n_bytes,
+                    store_place(s, HOOKS_HOOKS, key));
         val = val_of(buf_str(&record));
         err = store_err(s, mdb_cursor_put(cursor, &key, &val, MDB_CURRENT),
                         "put hook");

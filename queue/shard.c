@@ -34,7 +34,7 @@ enum err shard_read_state(struct store *s, MDB_txn *txn,
     }
     if (rc != 0)
         return store_err(s, rc, "get state");
-    return state_decode(str_of_val(val), out);
+    return state_decode(store_place(s, SHARD_META, key), str_of_val(val), out);
 }
 
 enum err shard_put_state(struct store *s, MDB_txn *txn,
@@ -42,13 +42,11 @@ enum err shard_put_state(struct store *s, MDB_txn *txn,
 {
     struct buf record;
     MDB_val key = val_at(state_name, sizeof(state_name) - 1);
-    MDB_val val;
     int rc;
 
     buf_init(&record, 0);
     state_encode(state, &record);
-    val = val_of(buf_str(&record));
-    rc = mdb_put(txn, s->dbs[SHARD_META], &key, &val, 0);
+    rc = store_put(s, txn, SHARD_META, key, buf_str(&record), 0);
     buf_clear(&record);
     return store_err(s, rc, "put state");
 }
@@ -91,15 +89,14 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     uint8_t owners[2][8];
     uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
     MDB_val key = val_at(no, sizeof(no));
-    MDB_val val = val_of(record);
     struct mark mark;
     enum err err;
     int rc;
 
     put_be64(no, state->next_no);
-    rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, MDB_APPEND);
+    rc = store_put(s, txn, SHARD_ATTEMPTS, key, record, MDB_APPEND);
     if (rc == MDB_KEYEXIST) // a repair finds some later than their neighbours
-        rc = mdb_put(txn, s->dbs[SHARD_ATTEMPTS], &key, &val, 0);
+        rc = store_put(s, txn, SHARD_ATTEMPTS, key, record, 0);
     err = store_err(s, rc, "put attempt");
     memcpy(owners[0], place.at, 8);
     memcpy(owners[1], place.at + 16, 8);
@@ -119,6 +116,8 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
     if (mark_decode((struct str){ place.at + 24, MARK_BYTES }, &mark) &&
         mark.took_ms > state->longest_ms)
         state->longest_ms = mark.took_ms;
+    if (get_be64(owners[1]) > state->last_org)
+        state->last_org = get_be64(owners[1]);
     state->next_no++;
     return err;
 }
@@ -127,8 +126,7 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
                            const struct change_step *step, bool put)
 {
     MDB_val key = val_of(step->key);
-    MDB_val val = val_of(step->value);
-    int rc = put ? mdb_put(txn, s->dbs[db], &key, &val, 0)
+    int rc = put ? store_put(s, txn, db, key, step->value, 0)
                  : mdb_del(txn, s->dbs[db], &key, NULL);
 
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
@@ -145,7 +143,7 @@ static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
 
     if (step->op == CHANGE_DUE_PUT || step->op == CHANGE_DEAD_PUT) {
         return needed_put_row(s->store, txn, needed, db, val_of(step->key),
-                              val_of(step->value));
+                              step->value);
     }
     err = needed_del_row(s->store, txn, needed, db, val_of(step->key));
     if (err == ERR_NOTFOUND && db == SHARD_DEAD)

@@ -65,7 +65,7 @@ MUST_CHECK enum err shard_add_stats(struct store *s, MDB_txn *txn,
                                     struct str key, struct str record);
 // The same of one slot, by its key.
 MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
-                                      MDB_val key, MDB_val record);
+                                      MDB_val key, struct str record);
 // Removes up to `max` of what no window reaches any more.
 MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
                                      int64_t now_s, size_t max,

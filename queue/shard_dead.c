@@ -22,7 +22,8 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_no,
         store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
                   "get dead letter");
     if (err == OK) {
-        err = dead_decode((struct str){ (const char *)bytes, sizeof(bytes) },
+        err = dead_decode(store_place(s->store, SHARD_DEAD, key),
+                          (struct str){ (const char *)bytes, sizeof(bytes) },
                           str_of_val(val), out);
     }
     store_read_end(s->store);
@@ -30,9 +31,11 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_no,
 }
 
 // Of a damaged record the key tells enough to settle it.
-static void read_row(MDB_val key, MDB_val val, struct dead_row *out)
+static void read_row(const struct store *s, MDB_val key, MDB_val val,
+                     struct dead_row *out)
 {
-    if (dead_decode(str_of_val(key), str_of_val(val), out) == OK)
+    if (dead_decode(store_place(s, SHARD_DEAD, key), str_of_val(key),
+                    str_of_val(val), out) == OK)
         return;
     *out = (struct dead_row){ .hook_no = get_be64(key.mv_data) };
     memcpy(out->position.bytes, (const uint8_t *)key.mv_data + 8,
@@ -41,8 +44,9 @@ static void read_row(MDB_val key, MDB_val val, struct dead_row *out)
              (unsigned long long)out->hook_no);
 }
 
-static int read_rows(MDB_cursor *cursor, uint8_t from[DEAD_KEY_BYTES],
-                     struct dead_row *rows, size_t max, size_t *n)
+static int read_rows(const struct store *s, MDB_cursor *cursor,
+                     uint8_t from[DEAD_KEY_BYTES], struct dead_row *rows,
+                     size_t max, size_t *n)
 {
     MDB_val key = val_at(from, DEAD_KEY_BYTES);
     MDB_val val;
@@ -52,7 +56,7 @@ static int read_rows(MDB_cursor *cursor, uint8_t from[DEAD_KEY_BYTES],
         memcmp(key.mv_data, from, DEAD_KEY_BYTES) == 0)
         rc = store_next(cursor, &key, &val);
     while (rc == 0 && *n < max && key.mv_size == DEAD_KEY_BYTES) {
-        read_row(key, val, &rows[(*n)++]);
+        read_row(s, key, val, &rows[(*n)++]);
         rc = store_next(cursor, &key, &val);
     }
     return rc;
@@ -74,7 +78,7 @@ enum err shard_dead_read(struct shard *s, uint64_t hook_no,
     dead_key(hook_no, after, from);
     rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
     if (rc == 0) {
-        rc = read_rows(cursor, from, rows, max, n);
+        rc = read_rows(s->store, cursor, from, rows, max, n);
         mdb_cursor_close(cursor);
     }
     store_read_end(s->store);

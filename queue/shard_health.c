@@ -33,6 +33,7 @@ static enum err each_row(struct shard *s, unsigned db,
 }
 
 struct health_reading {
+    const struct store *store;
     health_visit visit;
     void *data;
 };
@@ -44,7 +45,8 @@ static bool on_health(void *data, MDB_val key, MDB_val val)
     struct hook_health health;
 
     if (key.mv_size != 8 ||
-        health_decode(str_of_val(val), &health, &dead) != OK) {
+        health_decode(store_place(reading->store, SHARD_HEALTH, key),
+                      str_of_val(val), &health, &dead) != OK) {
         log_warn("damaged health of a hook passed over", "");
         return true;
     }
@@ -54,7 +56,7 @@ static bool on_health(void *data, MDB_val key, MDB_val val)
 
 enum err shard_health_each(struct shard *s, health_visit visit, void *data)
 {
-    struct health_reading reading = { visit, data };
+    struct health_reading reading = { s->store, visit, data };
 
     return each_row(s, SHARD_HEALTH, on_health, &reading);
 }
@@ -76,8 +78,10 @@ enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
     err = store_err(view->store,
                     mdb_get(txn, view->store->dbs[SHARD_HEALTH], &key, &val),
                     "get health");
-    if (err == OK)
-        err = health_decode(str_of_val(val), &health, &dead);
+    if (err == OK) {
+        err = health_decode(store_place(view->store, SHARD_HEALTH, key),
+                            str_of_val(val), &health, &dead);
+    }
     if (err == OK)
         visit(data, hook_no, &health);
     store_read_end(view->store);
@@ -85,6 +89,7 @@ enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
 }
 
 struct outbox_reading {
+    const struct store *store;
     event_visit visit;
     void *data;
     size_t n_left;
@@ -96,10 +101,10 @@ static bool on_outbox(void *data, MDB_val key, MDB_val val)
     struct event event;
     struct str id_key;
 
-    (void)key;
     if (reading->n_left == 0)
         return false;
-    if (event_decode(str_of_val(val), &event, &id_key) != OK) {
+    if (event_decode(store_place(reading->store, SHARD_OUTBOX, key),
+                     str_of_val(val), &event, &id_key) != OK) {
         log_warn("damaged event of the engine passed over", "");
         return true;
     }
@@ -110,7 +115,7 @@ static bool on_outbox(void *data, MDB_val key, MDB_val val)
 enum err shard_outbox_read(struct shard *s, size_t max, event_visit visit,
                            void *data)
 {
-    struct outbox_reading reading = { visit, data, max };
+    struct outbox_reading reading = { s->store, visit, data, max };
 
     return each_row(s, SHARD_OUTBOX, on_outbox, &reading);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/codec.h"
+#include "queue/orgs.h"
 #include "queue/shard.h"
 
 #define LONGEST_MS 320000 // no attempt takes longer, whatever the settings say
@@ -44,6 +45,9 @@ enum err shard_guess_state(struct store *s, MDB_txn *txn,
     if (last_key(s, txn, SHARD_NEEDED, &key) &&
         get_be64(key.mv_data) * NEEDED_BLOCK_EVENTS > greatest)
         greatest = get_be64(key.mv_data) * NEEDED_BLOCK_EVENTS;
+    if (last_key(s, txn, SHARD_BY_OWNER, &key) &&
+        get_be64(key.mv_data) > OWNER_IS_ORG)
+        out->last_org = get_be64(key.mv_data);
     out->cursor = position_of(greatest);
     out->stats_from = out->next_no;
     err = shard_read_counts(s, txn, out, &rows);

@@ -38,7 +38,8 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
         if (key.mv_size != DUE_KEY_BYTES ||
             get_be64(key.mv_data) != query->hook_no)
             break;
-        if (due_decode(str_of_val(key), str_of_val(val), row) != OK) {
+        if (due_decode(store_place(s->store, SHARD_DUE, key), str_of_val(key),
+                       str_of_val(val), row) != OK) {
             log_warn("damaged due row passed over", "hook=%llu",
                      (unsigned long long)query->hook_no);
         } else {
@@ -129,7 +130,8 @@ enum err shard_due_get(struct shard *s, uint64_t hook_no, int64_t due_at_ms,
         store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DUE], &key, &val),
                   "get due row");
     if (err == OK) {
-        err = due_decode((struct str){ (const char *)bytes, sizeof(bytes) },
+        err = due_decode(store_place(s->store, SHARD_DUE, key),
+                         (struct str){ (const char *)bytes, sizeof(bytes) },
                          str_of_val(val), out);
     }
     store_read_end(s->store);

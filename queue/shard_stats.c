@@ -36,22 +36,22 @@ static enum err add_to_slot(struct store *s, MDB_txn *txn,
     enum err err = OK;
 
     if (rc == MDB_NOTFOUND) {
-        val = val_of(record);
-        return store_err(s, mdb_put(txn, s->dbs[SHARD_STATS], &key, &val, 0),
+        return store_err(s, store_put(s, txn, SHARD_STATS, key, record, 0),
                          "put statistics");
     }
     if (rc != 0)
         return store_err(s, rc, "get statistics");
     stats_init(&sum);
     buf_init(&out, 0);
-    if (stats_add_record(&sum, str_of_val(val)) != OK)
+    if (stats_add_record_at(&sum, store_place(s, SHARD_STATS, key),
+                            str_of_val(val)) != OK)
         log_warn("damaged statistics begin anew", "");
     err = stats_add_record(&sum, record);
     if (err == OK) {
         stats_encode(&sum, &out);
-        val = val_of(buf_str(&out));
-        err = store_err(s, mdb_put(txn, s->dbs[SHARD_STATS], &key, &val, 0),
-                        "put statistics");
+        err =
+            store_err(s, store_put(s, txn, SHARD_STATS, key, buf_str(&out), 0),
+                      "put statistics");
     }
     buf_clear(&out);
     stats_clear(&sum);
@@ -59,10 +59,10 @@ static enum err add_to_slot(struct store *s, MDB_txn *txn,
 }
 
 enum err shard_merge_stats(struct store *s, MDB_txn *txn, MDB_val key,
-                           MDB_val record)
+                           struct str record)
 {
     return key.mv_size == STATS_KEY_BYTES
-               ? add_to_slot(s, txn, key.mv_data, str_of_val(record))
+               ? add_to_slot(s, txn, key.mv_data, record)
                : OK;
 }
 
@@ -138,7 +138,9 @@ static enum err read_slots(struct store *s, MDB_txn *txn,
         rc = mdb_get(txn, s->dbs[SHARD_STATS], &key, &val);
         if (rc != 0 && rc != MDB_NOTFOUND)
             return store_err(s, rc, "read statistics");
-        if (rc == 0 && stats_add_record(into, str_of_val(val)) != OK)
+        if (rc == 0 &&
+            stats_add_record_at(into, store_place(s, SHARD_STATS, key),
+                                str_of_val(val)) != OK)
             log_warn("damaged statistics passed over", "");
     }
     return OK;

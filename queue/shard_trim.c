@@ -71,6 +71,14 @@ static int next_attempt(struct shard *s, MDB_txn *txn, uint64_t mark,
     return rc;
 }
 
+static uint32_t place_of(const struct shard *s, uint64_t no)
+{
+    uint8_t key[8];
+
+    put_be64(key, no);
+    return store_place(s->store, SHARD_ATTEMPTS, val_at(key, sizeof(key)));
+}
+
 // More than that ahead of now, a date is wrong.
 #define AHEAD_US       INT64_C(3600000000)
 #define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
@@ -91,7 +99,7 @@ static int64_t believed_us(struct shard *s, MDB_txn *txn, uint64_t no,
 
         if (next_attempt(s, txn, no, &no, &val) != 0)
             break;
-        if (attempt_decode(str_of_val(val), &a) == OK &&
+        if (attempt_decode(place_of(s, no), str_of_val(val), &a) == OK &&
             a.started_at_us <= latest_us)
             return a.started_at_us;
     }
@@ -116,7 +124,7 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
             return store_err(s->store, rc, "trim");
         // To remove one in another's place would free that one's pages.
         is_damaged = !store_value_is_in_place(s->store, val) ||
-                     attempt_decode(str_of_val(val), &a) != OK;
+                     attempt_decode(place_of(s, no), str_of_val(val), &a) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
             believed_us(s, txn, no, a.started_at_us) >= before_us)
             return OK;
@@ -162,7 +170,8 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
         struct dead_row row;
 
         memcpy(s->trim_dead_key, key.mv_data, sizeof(s->trim_dead_key));
-        if (dead_decode(str_of_val(key), str_of_val(val), &row) == OK &&
+        if (dead_decode(store_place(s->store, SHARD_DEAD, key), str_of_val(key),
+                        str_of_val(val), &row) == OK &&
             row.dead_at_ms < s->keep.dead_before_us / 1000) {
             key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
             err = needed_del_row(s->store, txn, &needed, SHARD_DEAD, key);

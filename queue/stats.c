@@ -185,12 +185,13 @@ static void unpack_bars(struct unpack *u, struct bars *b)
     }
 }
 
-enum err stats_add_record(struct stats *into, struct str record)
+enum err stats_add_record_at(struct stats *into, uint32_t place,
+                             struct str record)
 {
     struct stats s;
     struct unpack u;
     uint8_t version;
-    enum err err = record_open(record, STATS_VERSION, &version, &u);
+    enum err err = record_open(place, record, STATS_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -206,4 +207,9 @@ enum err stats_add_record(struct stats *into, struct str record)
         stats_merge(into, &s);
     stats_clear(&s);
     return err;
+}
+
+enum err stats_add_record(struct stats *into, struct str record)
+{
+    return stats_add_record_at(into, RECORD_NOWHERE, record);
 }

@@ -60,6 +60,9 @@ void stats_merge(struct stats *into, const struct stats *from);
 // end; 0 if there are none.
 int64_t bars_percentile(const struct bars *b, double percent);
 
+// stats_add_record() of a record in its place.
+MUST_CHECK enum err stats_add_record_at(struct stats *into, uint32_t place,
+                                        struct str record);
 void stats_encode(const struct stats *s, struct buf *out);
 // Adds what the record holds to `into`. ERR_CORRUPT: nothing was added.
 MUST_CHECK enum err stats_add_record(struct stats *into, struct str record);

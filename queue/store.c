@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -213,6 +214,45 @@ int store_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
     return rc == 0 && compare(*key, before) <= 0 ? MDB_CORRUPTED : rc;
 }
 
+// --- records and their places ---
+
+uint64_t store_place_of(const char *const *names, uint64_t shard)
+{
+    return hash64(str_of(names[0]), shard);
+}
+
+uint32_t store_place_in(uint64_t environment, unsigned db, MDB_val key)
+{
+    return record_place(environment + db, str_of_val(key));
+}
+
+uint32_t store_place(const struct store *s, unsigned db, MDB_val key)
+{
+    return store_place_in(s->place, db, key);
+}
+
+int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
+              struct str record, unsigned flags)
+{
+    uint32_t place = store_place(s, db, key);
+    MDB_val room = { record.n_bytes, NULL };
+    int rc = mdb_put(txn, s->dbs[db], &key, &room, flags | MDB_RESERVE);
+
+    if (rc == 0) {
+        memcpy(room.mv_data, record.at, record.n_bytes);
+        record_move(room.mv_data, room.mv_size, place);
+    }
+    return rc;
+}
+
+// The directory of a shard is its number.
+static uint64_t shard_of_path(const char *path)
+{
+    const char *name = strrchr(path, '/');
+
+    return strtoull(name != NULL ? name + 1 : path, NULL, 10);
+}
+
 // --- opening ---
 
 static void note_map(struct store *s)
@@ -282,6 +322,7 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         return err;
     s = xcalloc(1, sizeof(*s));
     s->path = xstrdup(dir);
+    s->place = store_place_of(names, shard_of_path(dir));
     s->is_read_only = read_only;
     s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
     s->map_bytes = s->map_bytes / page_bytes * page_bytes;

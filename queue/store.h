@@ -26,6 +26,7 @@ struct store {
     uint64_t map_bytes;
     const uint8_t *map; // where the file is mapped; NULL: unknown
     size_t page_bytes;
+    uint64_t place; // of the environment, in the checksums of its records
     uint64_t backed_bytes; // room.c: of data.mdb, so many have their place
     size_t turned; // the transaction of the last store_turn(); a writer's
     bool is_read_only;
@@ -72,6 +73,17 @@ MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
 // room, none of them is ever used. This commits a record of `dbi` as it is. True: done,
 // and what failed may be tried once more. False: nothing was freed since the last time.
 MUST_CHECK bool store_turn(struct store *s, MDB_dbi dbi);
+
+// Where a record lies, as its checksum says it: the environment by what it is (of a
+// shard, by its number), the table, the key. A record of anywhere else is damaged.
+uint32_t store_place(const struct store *s, unsigned db, MDB_val key);
+// The same for an environment of these tables and this shard's number.
+uint64_t store_place_of(const char *const *names, uint64_t shard);
+uint32_t store_place_in(uint64_t environment, unsigned db, MDB_val key);
+
+// mdb_put() of a record that is nowhere yet, into its place.
+int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
+              struct str record, unsigned flags);
 
 // How long the data file may get: the map, or what the process may write.
 uint64_t store_file_limit(const struct store *s);

@@ -55,7 +55,6 @@ enum err token_create(struct token_store *ts, const struct token *token)
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
     MDB_txn *txn;
-    MDB_val val;
     enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
 
     if (err != OK)
@@ -63,10 +62,10 @@ enum err token_create(struct token_store *ts, const struct token *token)
     memcpy(hash, token->hash, sizeof(hash));
     buf_init(&record, 0);
     token_encode(token, &record);
-    val = val_of(buf_str(&record));
-    err = store_err(ts->store,
-                    mdb_put(txn, ts->store->dbs[HOOKS_TOKENS], &key, &val, 0),
-                    "put token");
+    err = store_err(
+        ts->store,
+        store_put(ts->store, txn, HOOKS_TOKENS, key, buf_str(&record), 0),
+        "put token");
     buf_clear(&record);
     if (err == OK)
         return store_commit(ts->store, txn);
@@ -132,8 +131,10 @@ enum err token_find(struct token_store *ts,
     err = store_err(ts->store,
                     mdb_get(txn, ts->store->dbs[HOOKS_TOKENS], &key, &val),
                     "get token");
-    if (err == OK)
-        err = token_decode(str_of_val(key), str_of_val(val), &token);
+    if (err == OK) {
+        err = token_decode(store_place(ts->store, HOOKS_TOKENS, key),
+                           str_of_val(key), str_of_val(val), &token);
+    }
     if (err == OK)
         visit(data, &token);
     store_read_end(ts->store);
@@ -151,7 +152,8 @@ static enum err list_from(struct store *s, MDB_cursor *cursor, struct str org,
     while (rc == 0 && goes_on) {
         struct token token;
 
-        if (token_decode(str_of_val(key), str_of_val(val), &token) != OK) {
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &token) != OK) {
             log_warn("damaged token passed over", "");
         } else if (str_eq(token.org, org)) {
             goes_on = visit(data, &token);

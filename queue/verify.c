@@ -16,6 +16,7 @@
 #include "queue/hook_keys.h"
 #include "queue/identity.h"
 #include "queue/log_end.h"
+#include "queue/orgs.h"
 #include "queue/page_check.h"
 #include "queue/shard.h"
 
@@ -165,11 +166,18 @@ static enum err open_sound(struct check *c, unsigned i, struct store **s,
 
 // --- shards ---
 
+// The place of a record of a shard, or of another environment.
+static uint32_t place_in(unsigned k, unsigned db, MDB_val key)
+{
+    return store_place_in(store_place_of(shard_dbs, k), db, key);
+}
+
 static void on_due(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct due_row row;
 
-    if (due_decode(str_of_val(key), str_of_val(val), &row) != OK) {
+    if (due_decode(place_in(k, SHARD_DUE, key), str_of_val(key),
+                   str_of_val(val), &row) != OK) {
         fault(c, "deliveries %u: a due row is damaged", k);
         return;
     }
@@ -184,7 +192,8 @@ static void on_dead(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct dead_row row;
 
-    if (dead_decode(str_of_val(key), str_of_val(val), &row) != OK) {
+    if (dead_decode(place_in(k, SHARD_DEAD, key), str_of_val(key),
+                    str_of_val(val), &row) != OK) {
         fault(c, "deliveries %u: a dead letter is damaged", k);
         return;
     }
@@ -206,7 +215,8 @@ static void on_stats(struct check *c, unsigned k, MDB_val key, MDB_val val)
 
     stats_init(&s);
     if (key.mv_size != STATS_KEY_BYTES ||
-        stats_add_record(&s, str_of_val(val)) != OK)
+        stats_add_record_at(&s, place_in(k, SHARD_STATS, key),
+                            str_of_val(val)) != OK)
         fault(c, "deliveries %u: a record of statistics is damaged", k);
     stats_clear(&s);
 }
@@ -215,7 +225,8 @@ static void on_replay(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct replay r;
 
-    if (replay_decode(str_of_val(val), &r) != OK ||
+    if (replay_decode_at(place_in(k, SHARD_REPLAYS, key), str_of_val(val),
+                         &r) != OK ||
         !replay_is_at(&r, str_of_val(key)))
         fault(c, "deliveries %u: a replay is damaged", k);
 }
@@ -224,7 +235,8 @@ static void on_attempt(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct attempt a;
 
-    if (key.mv_size != 8 || attempt_decode(str_of_val(val), &a) != OK)
+    if (key.mv_size != 8 || attempt_decode(place_in(k, SHARD_ATTEMPTS, key),
+                                           str_of_val(val), &a) != OK)
         fault(c, "deliveries %u: an attempt is damaged", k);
 }
 
@@ -234,7 +246,8 @@ static void on_outbox(struct check *c, unsigned k, MDB_val key, MDB_val val)
     struct str id_key;
 
     if (key.mv_size != sizeof(e.id.bytes) ||
-        event_decode(str_of_val(val), &e, &id_key) != OK)
+        event_decode(place_in(k, SHARD_OUTBOX, key), str_of_val(val), &e,
+                     &id_key) != OK)
         fault(c, "deliveries %u: an event of the engine is damaged", k);
 }
 
@@ -358,7 +371,9 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
     struct str id_key;
 
     (void)k;
-    if (event_decode_at(str_of_val(key), str_of_val(val), &e, &id_key) != OK) {
+    if (event_decode_at(
+            store_place_in(store_place_of(events_dbs, 0), EVENTS_EVENTS, key),
+            str_of_val(key), str_of_val(val), &e, &id_key) != OK) {
         fault(c, "events: event %" PRIu64 " is damaged",
               key.mv_size == 8 ? get_be64(key.mv_data) : 0);
     }
@@ -371,8 +386,45 @@ static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
 
     (void)k;
     c->report->n_hooks++;
-    if (hook_decode_at(str_of_val(key), str_of_val(val), NULL, &h, &room) != OK)
+    if (hook_decode_at(
+            store_place_in(store_place_of(hooks_dbs, 0), HOOKS_HOOKS, key),
+            str_of_val(key), str_of_val(val), NULL, &h, &room) != OK)
         fault(c, "hooks: a hook is damaged");
+}
+
+// The two tables of organizations' numbers say the same, or one of a name is missing.
+static void on_org(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct str name;
+    uint64_t no;
+
+    if (!orgs_decode(k, store_place_in(store_place_of(hooks_dbs, 0), k, key),
+                     key, val, &name, &no))
+        fault(c, "hooks: the number of an organization is damaged");
+}
+
+static enum err check_orgs(struct check *c, struct store *s, MDB_txn *txn)
+{
+    static const unsigned dbs[] = { HOOKS_ORGS, HOOKS_ORG_NOS };
+    size_t n[2] = { 0, 0 };
+    enum err err = OK;
+
+    for (size_t i = 0; i < 2 && err == OK; i++) {
+        MDB_stat stat = { .ms_entries = 0 };
+
+        err = each(c, s, txn, dbs[i], dbs[i], on_org);
+        if (err == OK) {
+            err = store_err(s, mdb_stat(txn, s->dbs[dbs[i]], &stat), "verify");
+        }
+        n[i] = stat.ms_entries;
+    }
+    if (err == OK && n[0] != n[1]) {
+        fault(c,
+              "hooks: %zu organizations have a number, but %zu numbers have "
+              "an organization",
+              n[0], n[1]);
+    }
+    return err;
 }
 
 static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
@@ -448,6 +500,8 @@ static enum err check_hooks(struct check *c)
     if (err != OK)
         return err == ERR_CORRUPT ? OK : err;
     err = each(c, s, txn, HOOKS_HOOKS, 0, on_hook);
+    if (err == OK)
+        err = check_orgs(c, s, txn);
     store_read_end(s);
     return err;
 }

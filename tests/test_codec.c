@@ -85,20 +85,24 @@ static void every_damaged_byte_of_a_record_is_noticed(void **state)
         pack_u64(&b, 77);
         record_end(&b, start);
     }
-    assert_int_equal(record_open(buf_str(&b), 2, &version, &u), OK);
+    assert_int_equal(record_open(RECORD_NOWHERE, buf_str(&b), 2, &version, &u),
+                     OK);
     assert_int_equal(version, 2);
     assert_true(str_is(unpack_str(&u), "some text"));
     assert_int_equal(unpack_u64(&u), 77);
     assert_int_equal(unpack_done(&u), OK);
-    assert_int_equal(record_open(buf_str(&b), 1, &version, &u), ERR_CORRUPT);
+    assert_int_equal(record_open(RECORD_NOWHERE, buf_str(&b), 1, &version, &u),
+                     ERR_CORRUPT);
     for (size_t i = 0; i < b.n_bytes; i++) {
         b.at[i] ^= 0x10;
-        assert_int_equal(record_open(buf_str(&b), 2, &version, &u),
-                         ERR_CORRUPT);
+        assert_int_equal(
+            record_open(RECORD_NOWHERE, buf_str(&b), 2, &version, &u),
+            ERR_CORRUPT);
         b.at[i] ^= 0x10;
     }
     for (size_t n = 0; n < b.n_bytes; n++) {
-        assert_int_equal(record_open((struct str){ b.at, n }, 2, &version, &u),
+        assert_int_equal(record_open(RECORD_NOWHERE, (struct str){ b.at, n }, 2,
+                                     &version, &u),
                          ERR_CORRUPT);
     }
     buf_clear(&b);

@@ -348,7 +348,8 @@ static void health_is_read_as_it_was_written(void **state)
     buf_init(&b, 0);
     health_encode(&h, &b);
     assert_true(b.n_bytes != HEALTH_FIRST_BYTES);
-    assert_int_equal(health_decode(buf_str(&b), &read, &read_dead), OK);
+    assert_int_equal(
+        health_decode(RECORD_NOWHERE, buf_str(&b), &read, &read_dead), OK);
     assert_ptr_equal(read.dead, &read_dead);
     assert_int_equal(read_dead.n, 3);
     assert_true(id_eq(&read_dead.first, &dead.first));
@@ -369,8 +370,9 @@ static void health_is_read_as_it_was_written(void **state)
     assert_true(read.is_alarmed && read.is_end_owed);
     for (size_t i = 0; i < b.n_bytes; i++) { // any damage is found
         b.at[i] = (char)(b.at[i] ^ 0x10);
-        assert_int_equal(health_decode(buf_str(&b), &read, &read_dead),
-                         ERR_CORRUPT);
+        assert_int_equal(
+            health_decode(RECORD_NOWHERE, buf_str(&b), &read, &read_dead),
+            ERR_CORRUPT);
         b.at[i] = (char)(b.at[i] ^ 0x10);
     }
     buf_clear(&b);
@@ -386,8 +388,10 @@ static void health_of_an_older_engine_is_understood(void **state)
     (void)state;
     put_be64(bytes, 1700000000000 - 6 * D_MS);
     put_be64(bytes + 8, 9);
-    assert_int_equal(
-        health_decode((struct str){ (const char *)bytes, 16 }, &h, &dead), OK);
+    assert_int_equal(health_decode(RECORD_NOWHERE,
+                                   (struct str){ (const char *)bytes, 16 }, &h,
+                                   &dead),
+                     OK);
     assert_int_equal(h.failing_since_ms, 1700000000000 - 6 * D_MS);
     assert_int_equal(h.told_disabled_at_ms, 9);
     assert_null(h.dead);

@@ -144,7 +144,8 @@ static void old_rows_are_read_and_count_as_rows(void **state)
     pack_u64(&old, 0);
     pack_u64(&old, 0);
     record_end(&old, start);
-    assert_int_equal(due_decode((struct str){ (const char *)key, sizeof(key) },
+    assert_int_equal(due_decode(RECORD_NOWHERE,
+                                (struct str){ (const char *)key, sizeof(key) },
                                 buf_str(&old), &back),
                      OK);
     assert_int_equal(back.n_attempts, 2);
@@ -152,7 +153,8 @@ static void old_rows_are_read_and_count_as_rows(void **state)
     assert_int_equal(back.payload_bytes, 0);
     buf_reset(&old);
     due_encode(&row, key, &old);
-    assert_int_equal(due_decode((struct str){ (const char *)key, sizeof(key) },
+    assert_int_equal(due_decode(RECORD_NOWHERE,
+                                (struct str){ (const char *)key, sizeof(key) },
                                 buf_str(&old), &back),
                      OK);
     assert_int_equal(back.payload_bytes, 99);

@@ -45,14 +45,14 @@ class Request:
 class Receiver:
     """HTTP/1.1, or HTTPS with `tls` (an ssl.SSLContext)."""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, port=0):
         self.requests = []
         self.scripts = defaultdict(list)
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.tls = tls
         self.n_connections = 0
-        self.server = _Server(("127.0.0.1", 0), _Handler)
+        self.server = _Server(("127.0.0.1", port), _Handler)
         self.server.receiver = self
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(

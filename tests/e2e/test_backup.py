@@ -201,8 +201,8 @@ def test_a_damaged_state_is_made_anew(engine, receiver, tmp_path):
     assert engine.stop() == 0
     path = engine.data_dir / "deliveries" / "0" / "data.mdb"
     data = path.read_bytes()
-    assert b"state\x02" in data  # the key, and the record's version
-    path.write_bytes(data.replace(b"state\x02", b"state\x71"))
+    assert b"state\x03" in data  # the key, and the record's version
+    path.write_bytes(data.replace(b"state\x03", b"state\x71"))
     done = posthorn("verify", engine.data_dir, status=1)
     assert "the state record is damaged" in done.stderr
     posthorn("backup", tmp_path / "b", "--data-dir", engine.data_dir)

@@ -220,7 +220,7 @@ def test_a_directory_from_before_there_were_ids_is_taken_as_it_is(
     engine.wait_deliveries(hook, 3)
     assert engine.stop() == 0
     text = (engine.data_dir / "FORMAT").read_text()
-    assert text.splitlines()[0] == "posthorn 4"
+    assert text.splitlines()[0] == "posthorn 5"
     (engine.data_dir / "FORMAT").write_text(
         text.replace("complete\n", ""))
     engine.restart()
