@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/body.h"
+#include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "api/policy_json.h"
 #include "common/akinon.h"
@@ -158,14 +159,15 @@ static void put_time(struct buf *out, const char *key, int64_t at_ms)
 }
 
 // All but the closing brace.
-static void put_hook(const struct hook *hook, struct buf *out)
+static void put_hook(const struct hook_showing *to, const struct hook *hook,
+                     struct buf *out)
 {
     buf_puts(out, "{\"_id\":");
     buf_put_json(out, hook->name);
     put_member(out, "name", hook->display_name);
     put_member(out, "url", hook->url);
     buf_puts(out, ",\"headers\":");
-    headers_print(hook, out);
+    headers_print(hook, to->is_masked, out);
     buf_printf(out, ",\"active\":%s,\"events\":[",
                hook->active ? "true" : "false");
     for (size_t i = 0; i < hook->n_kinds; i++) {
@@ -176,12 +178,14 @@ static void put_hook(const struct hook *hook, struct buf *out)
     buf_putc(out, ']');
     put_time(out, "createdAt", hook->created_at_ms);
     put_time(out, "updatedAt", hook->updated_at_ms);
+    headers_print_marks(hook, out);
     policy_print(hook, out);
 }
 
-static void print(const struct hook *hook, struct buf *out)
+static void print(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out)
 {
-    put_hook(hook, out);
+    put_hook(to, hook, out);
     buf_putc(out, '}');
 }
 
@@ -208,9 +212,10 @@ static void put_slug(struct str name, struct buf *out)
     }
 }
 
-static void print_created(const struct hook *hook, struct buf *out)
+static void print_created(const struct hook_showing *to,
+                          const struct hook *hook, struct buf *out)
 {
-    put_hook(hook, out);
+    put_hook(to, hook, out);
     buf_puts(out, ",\"slug\":\"");
     put_slug(hook->display_name, out);
     buf_putc(out, '"');

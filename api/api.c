@@ -280,6 +280,7 @@ static void open_storage(struct api *api)
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)
         log_fatal("hooks cannot be opened", "");
+    hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
         log_fatal("tokens cannot be opened", "");
     if (event_view_open(&qc, &api->events) != OK)

@@ -21,6 +21,12 @@ struct hook_reader {
     struct buf *why;           // a sentence about what is wrong
 };
 
+// To whom hooks are shown.
+struct hook_showing {
+    bool is_masked;                // he may not see values that let somebody in
+    const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
+};
+
 // Says the sentence; always ERR_INVALID.
 MUST_CHECK enum err body_refuse(const struct hook_reader *reader,
                                 const char *sentence);

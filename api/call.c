@@ -249,13 +249,28 @@ static void put_failing(void *data, uint64_t hook_no,
     buf_clear(&reason);
 }
 
+struct hook_showing call_showing(struct call *c)
+{
+    struct auth_grant grant;
+
+    if (!c->is_judged) {
+        c->may_see_all =
+            auth_identify(c->api->auth, c->request, &grant) &&
+            (grant.is_admin || (grant.scopes & 1U << AUTH_WRITE) != 0);
+        c->is_judged = true;
+    }
+    return (struct hook_showing){ .is_masked = !c->may_see_all,
+                                  .ciphertext_key = c->api->ciphertext_key };
+}
+
 void call_print_hook(struct call *c, const struct hook *hook, struct buf *out)
 {
     unsigned shard = queue_shard_of(hook->no, c->api->n_shards);
+    struct hook_showing to = call_showing(c);
     struct hook_backlog waits;
     enum err err;
 
-    call_dialect(c)->print(hook, out);
+    call_dialect(c)->print(&to, hook, out);
     if (!hook->active)
         return;
     assert(out->at[out->n_bytes - 1] == '}');

@@ -17,6 +17,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "api/output.h"
 #include "api/screen.h"
@@ -31,6 +32,7 @@ struct exporting {
     const char *org; // NULL: all
     bool with_secrets;
     FILE *out;
+    uint8_t ciphertext_key[HOOK_KEY_BYTES];
     uint64_t n_hooks, n_secrets;
 };
 
@@ -81,6 +83,8 @@ static void put_text(struct buf *line, const char *key, struct str text)
 static bool put_hook(void *data, const struct hook *hook)
 {
     struct exporting *x = data;
+    const struct hook_showing to = { .is_masked = !x->with_secrets,
+                                     .ciphertext_key = x->ciphertext_key };
     struct buf line;
 
     if (hook->name.n_bytes == 0 || // the trace of a deleted one
@@ -91,12 +95,13 @@ static bool put_hook(void *data, const struct hook *hook)
     put_path(&hook->scope, &line);
     buf_puts(&line, "\",\"hook\":");
     if (hook->scope.family == FAMILY_AKINON) {
-        akinon_dialect.print(hook, &line);
+        akinon_dialect.print(&to, hook, &line);
     } else {
-        pulumi_dialect.print(hook, &line);
+        pulumi_dialect.print(&to, hook, &line);
     }
     x->n_hooks++;
-    x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0;
+    x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0 ||
+                    headers_have_secrets(hook);
     if (x->with_secrets) {
         line.n_bytes--; // the brace
         put_text(&line, "secret", hook->secret);
@@ -131,6 +136,8 @@ static int export(const struct args *args, const struct config *config,
         return EXIT_FAILED;
     }
     err = hook_store_view(&qc, &hooks);
+    if (err == OK)
+        hook_store_key(hooks, "secretCiphertext", x->ciphertext_key);
     if (err == OK)
         err = hook_watch(hooks, 0, put_hook, x, &last);
     keyring_free(qc.keys);
@@ -389,7 +396,7 @@ static char *before_of(const struct buf *before)
 {
     static const char *const members[] = {
         "retrySchedule", "timeout",  "maxInFlight", "rateLimit",
-        "ordered",       "orderKey", "paused",
+        "ordered",       "orderKey", "paused",      "secretHeaders",
     };
     struct json *json = NULL;
     struct buf out;
@@ -436,6 +443,46 @@ static bool update(struct importing *im, const struct line *l)
     return is_good;
 }
 
+static bool is_missing(long status)
+{
+    return status == 404;
+}
+
+// Asked before it is made: what only changes a webhook that is there, like the
+// mask of a value, makes none. ERR_NOTFOUND.
+static enum err look_for(const struct importing *im, const struct line *l)
+{
+    struct str name = name_of(json_get(json_root(l->json), "hook"));
+    struct client_call what = { .method = "GET",
+                                .is_whole = true,
+                                .is_quiet = is_missing };
+    struct buf answer;
+    enum err err;
+    char *path;
+
+    if (name.n_bytes == 0)
+        return ERR_NOTFOUND;
+    path = path_of(l->path, name);
+    what.path = path;
+    buf_init(&answer, 0);
+    err = client_request(im->args, &what, &answer);
+    buf_clear(&answer);
+    free(path);
+    return err;
+}
+
+static enum err make(const struct importing *im, const struct line *l,
+                     struct buf *answer)
+{
+    if (im->conflict != CONFLICT_FAIL) {
+        enum err err = look_for(im, l);
+
+        if (err != ERR_NOTFOUND)
+            return err == OK ? ERR_CONFLICT : err;
+    }
+    return call(im, "POST", l->path, buf_str(&l->hook), answer);
+}
+
 static bool import_line(void *data, uint64_t number, const struct line *l)
 {
     struct importing *im = data;
@@ -444,7 +491,7 @@ static bool import_line(void *data, uint64_t number, const struct line *l)
     enum err err;
 
     buf_init(&answer, 0);
-    err = call(im, "POST", l->path, buf_str(&l->hook), &answer);
+    err = make(im, l, &answer);
     if (err == OK) {
         is_good = note_made(im, l, &answer);
     } else if (err == ERR_CONFLICT && im->conflict == CONFLICT_SKIP) {

@@ -82,7 +82,11 @@ static const struct opt hook_fields[] = {
     { "paused", "yes|no", "whether what it gets waits, as after pause", "yes no" },
     { "secret-file", "FILE", "what deliveries are signed with; - is standard "
       "input", "FILE" },
+    { "end-secret-overlap", "yes", "for update: secrets that were replaced sign "
+      "no more from now on", "yes" },
     { "header", "NAME: VALUE", "an extra request header; again for more", NULL },
+    { "secret-headers", "A,B", "names of those whose values are masked when they "
+      "are shown, besides Authorization, Cookie and their like", NULL },
     { "retry-schedule", "5s,1m", "waits between attempts", NULL },
     { "timeout", "DURATION", "of an attempt", NULL },
     { "max-in-flight", "N", "attempts at once", NULL },

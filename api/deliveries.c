@@ -116,12 +116,34 @@ static struct str hook_name_of(struct page *p, uint64_t hook_no)
 
 // --- pages ---
 
+static void print(struct page *p, const struct attempt *attempt,
+                  struct str members)
+{
+    struct attempt shown = *attempt;
+    struct buf headers;
+
+    buf_init(&headers, 0);
+    if (headers_are_sealed(attempt->request_headers)) {
+        enum err err =
+            headers_open(p->call->api->hooks, attempt->hook_no,
+                         attempt->position, attempt->request_headers, &headers);
+
+        if (err != OK) {
+            log_warn("request headers do not open", "hook=%llu reason=%s",
+                     (unsigned long long)attempt->hook_no,
+                     log_quote(str_of(err_str(err))));
+        }
+        shown.request_headers = buf_str(&headers);
+    }
+    delivery_print(&shown, payload_of(p, attempt), members, &p->body);
+    buf_clear(&headers);
+}
+
 static void put_row(struct page *p, const struct attempt *attempt)
 {
     if (p->n_rows++ > 0)
         buf_putc(&p->body, ',');
-    delivery_print(attempt, payload_of(p, attempt),
-                   hook_name_of(p, attempt->hook_no), &p->body);
+    print(p, attempt, hook_name_of(p, attempt->hook_no));
 }
 
 static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
@@ -320,8 +342,7 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
         !id_eq(&attempt->event_id, &s->answer->event_id))
         return true;
     s->is_found = true;
-    delivery_print(attempt, payload_of(&s->page, attempt), STR_EMPTY,
-                   &s->page.body);
+    print(&s->page, attempt, STR_EMPTY);
     return false;
 }
 

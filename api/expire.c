@@ -20,17 +20,30 @@ struct look {
     size_t n;
 };
 
+// Of the secrets that are over later than that; returns how many they are.
+static size_t note_after(struct api *api, const struct hook *hook,
+                         int64_t after_ms)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms <= after_ms)
+            continue;
+        n++;
+        if (hook->old[i].until_ms < api->next_expiry_ms)
+            api->next_expiry_ms = hook->old[i].until_ms;
+    }
+    return n;
+}
+
 static bool on_hook(void *data, const struct hook *hook)
 {
     struct look *look = data;
 
-    if (hook->old_secret.n_bytes == 0)
+    if (hook->n_old == 0)
         return true;
-    if (hook->old_secret_until_ms > look->now_ms) {
-        expire_note(look->api, hook);
-    } else {
+    if (note_after(look->api, hook, look->now_ms) < hook->n_old)
         look->hooks[look->n++] = hook_copy(hook);
-    }
     if (look->n < AT_ONCE_MAX)
         return true;
     look->api->next_expiry_ms = 0; // there may be more: at the next second
@@ -39,9 +52,7 @@ static bool on_hook(void *data, const struct hook *hook)
 
 void expire_note(struct api *api, const struct hook *hook)
 {
-    if (hook->old_secret.n_bytes > 0 &&
-        hook->old_secret_until_ms < api->next_expiry_ms)
-        api->next_expiry_ms = hook->old_secret_until_ms;
+    (void)note_after(api, hook, INT64_MIN);
 }
 
 void expire_on_second(struct api *api)
@@ -56,9 +67,14 @@ void expire_on_second(struct api *api)
         return;
     for (size_t i = 0; i < look.n; i++) {
         struct hook change = *look.hooks[i];
+        struct old_secret left[OLD_SECRETS_MAX];
 
-        change.old_secret = STR_EMPTY;
-        change.old_secret_until_ms = 0;
+        change.old = left;
+        change.n_old = 0;
+        for (size_t k = 0; k < look.hooks[i]->n_old; k++) {
+            if (look.hooks[i]->old[k].until_ms > look.now_ms)
+                left[change.n_old++] = look.hooks[i]->old[k];
+        }
         if (hook_update(api->hooks, &change) == OK) {
             log_info("replaced secret removed", "hook=%" PRIu64, change.no);
         } else {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/headers_json.h"
 #include "api/policy_json.h"
 #include "api/secret_json.h"
 #include "common/crypto.h"
@@ -501,10 +502,9 @@ static void put_groups(const struct hook *hook, struct buf *out)
         buf_putc(out, ']');
 }
 
-void hook_print(const struct hook *hook, struct buf *out)
+void hook_print(const struct hook_showing *to, const struct hook *hook,
+                struct buf *out)
 {
-    bool has_secret = hook->secret.n_bytes > 0;
-
     put_scope(&hook->scope, out);
     put_member(out, "name", hook->name);
     put_member(out, "displayName", hook->display_name);
@@ -513,18 +513,11 @@ void hook_print(const struct hook *hook, struct buf *out)
     put_member(out, "format", str_of(format_by_number(hook->format)->name));
     put_filters(hook, out);
     put_groups(hook, out);
-    buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
-               has_secret ? "true" : "false");
-    if (has_secret) {
-        uint8_t hash[SHA256_BYTES];
-
-        crypto_sha256(hook->secret, hash);
-        crypto_put_hex(out, hash, sizeof(hash));
-    }
-    buf_putc(out, '"');
+    secret_print(to, hook, out);
     if (hook->n_headers > 0) {
         buf_puts(out, ",\"headers\":");
-        headers_print(hook, out);
+        headers_print(hook, to->is_masked, out);
+        headers_print_marks(hook, out);
     }
     policy_print(hook, out);
     buf_putc(out, '}');

@@ -28,7 +28,8 @@ MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
 // Merges the body of an update into `hook` and judges the result. What is
 // absent or null stays, but when the body has displayName, payloadUrl and
 // active (the whole state, as every client of Pulumi sends it), absent filters
-// and groups become empty. ERR_INVALID: `reader->why`.
+// and groups become empty. ERR_INVALID, ERR_FULL (of secret_merge()):
+// `reader->why`.
 MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
                                const struct json_value *body,
                                struct hook *hook);
@@ -43,7 +44,8 @@ MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
 bool hook_name_is_valid(struct str name);
 
 // The response object. Never the secret.
-void hook_print(const struct hook *hook, struct buf *out);
+void hook_print(const struct hook_showing *to, const struct hook *hook,
+                struct buf *out);
 
 // One of the two APIs: how its hooks are read and shown.
 struct hook_dialect {
@@ -51,8 +53,10 @@ struct hook_dialect {
                          const struct json_value *body, struct hook *hook);
     enum err (*merge)(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook);
-    void (*print)(const struct hook *hook, struct buf *out);
-    void (*print_created)(const struct hook *hook, struct buf *out);
+    void (*print)(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out);
+    void (*print_created)(const struct hook_showing *to,
+                          const struct hook *hook, struct buf *out);
     // A name for a hook that has none, of HOOK_NAME_RANDOM random bytes.
     void (*put_name)(const uint8_t *random, int64_t at_ms, struct buf *out);
 };

@@ -6,6 +6,7 @@
 
 #include "api/hook_list.h"
 
+#include "api/body.h"
 #include "api/paging.h"
 #include "api/server.h"
 #include "common/config_types.h"
@@ -157,6 +158,7 @@ void hooks_list(struct call *c)
 
     if (!call_scope(c, &l.scope))
         return;
+    (void)call_showing(c);
     buf_init(&l.after, 0);
     buf_init(&l.body, 0);
     buf_init(&l.last, 0);

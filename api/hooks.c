@@ -18,11 +18,12 @@
 static void answer_hook(struct call *c, unsigned status,
                         const struct hook *hook)
 {
+    struct hook_showing to = call_showing(c);
     struct buf body;
 
     buf_init(&body, 0);
     if (status == 201) {
-        call_dialect(c)->print_created(hook, &body);
+        call_dialect(c)->print_created(&to, hook, &body);
     } else {
         call_print_hook(c, hook, &body);
     }
@@ -85,6 +86,7 @@ void hooks_get(struct call *c)
 
     if (!call_scope(c, &scope))
         return;
+    (void)call_showing(c);
     buf_init(&p.body, 0);
     err = find(c, &scope, put_found, &p);
     if (err == OK) {
@@ -215,14 +217,15 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
     struct hook_reader reader;
     struct hook hook;
     struct buf why;
-    enum err err = find(c, scope, copy_found, &old);
+    enum err judged, err = find(c, scope, copy_found, &old);
 
     if (err != OK)
         return err;
     hook = *old;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(c, &why);
-    if (call_dialect(c)->merge(&reader, body, &hook) == OK) {
+    judged = call_dialect(c)->merge(&reader, body, &hook);
+    if (judged == OK) {
         hook.updated_at_ms = clock_now_ms();
         if (hook.active && !old->active)
             err = begin_here(c, &hook);
@@ -235,7 +238,8 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
             answer_hook(c, 200, &hook);
         }
     } else {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(c->request, judged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
+                  buf_cstr(&why));
     }
     buf_clear(&why);
     hook_free(old);

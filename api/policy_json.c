@@ -7,7 +7,6 @@
 #include "common/clock.h"
 #include "common/config_types.h"
 #include "common/crypto.h"
-#include "common/header.h"
 #include "common/log.h"
 
 #define WAIT_MAX_MS         (INT64_C(7) * 24 * 3600 * 1000)
@@ -352,63 +351,6 @@ enum err policy_merge(const struct hook_reader *reader,
     if (err == OK)
         err = merge_certificate(reader, body, hook);
     return err;
-}
-
-// --- headers ---
-
-static enum err read_header(const struct hook_reader *reader, struct str name,
-                            const struct json_value *value, struct hook *hook)
-{
-    if (!json_is(value, JSON_STRING)) {
-        buf_printf(reader->why, "headers: %s must be a string, not %s",
-                   log_quote(name), json_type_name(value));
-        return ERR_INVALID;
-    }
-    if (hook->n_headers == (size_t)2 * HEADERS_MAX) {
-        buf_printf(reader->why, "headers: more than %d", HEADERS_MAX);
-        return ERR_INVALID;
-    }
-    hook->headers[hook->n_headers++] = arena_copy(reader->arena, name);
-    hook->headers[hook->n_headers++] =
-        arena_copy(reader->arena, json_str(value));
-    return header_judge(name, json_str(value), reader->why);
-}
-
-enum err headers_merge(const struct hook_reader *reader,
-                       const struct json_value *body, struct hook *hook)
-{
-    const struct json_value *object = body_member(body, "headers");
-    struct json_iter it = json_iter(object);
-    const struct json_value *value;
-    struct str name;
-
-    if (object == NULL)
-        return OK;
-    if (!json_is(object, JSON_OBJECT))
-        return wrong_type(reader, "headers", "an object of strings", object);
-    hook->n_headers = 0;
-    hook->headers = arena_take(reader->arena, (size_t)2 * HEADERS_MAX *
-                                                  sizeof(*hook->headers));
-    while ((value = json_next(&it, &name)) != NULL) {
-        enum err err = read_header(reader, name, value, hook);
-
-        if (err != OK)
-            return err;
-    }
-    return OK;
-}
-
-void headers_print(const struct hook *hook, struct buf *out)
-{
-    buf_putc(out, '{');
-    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
-        if (i > 0)
-            buf_putc(out, ',');
-        buf_put_json(out, hook->headers[i]);
-        buf_putc(out, ':');
-        buf_put_json(out, hook->headers[i + 1]);
-    }
-    buf_putc(out, '}');
 }
 
 // --- printing ---

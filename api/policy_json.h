@@ -27,11 +27,4 @@ MUST_CHECK enum err policy_merge(const struct hook_reader *reader,
 // client's key never; of the certificate, that there is one.
 void policy_print(const struct hook *hook, struct buf *out);
 
-// headers: extra request headers, as an object. Absent: unchanged.
-MUST_CHECK enum err headers_merge(const struct hook_reader *reader,
-                                  const struct json_value *body,
-                                  struct hook *hook);
-// The object.
-void headers_print(const struct hook *hook, struct buf *out);
-
 #endif

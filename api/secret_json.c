@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/clock.h"
+#include "common/codec.h"
 #include "common/crypto.h"
 
 // Of the key that follows "whsec_" (Standard Webhooks 1.0.0).
@@ -97,7 +99,40 @@ enum err secret_read_new(const struct hook_reader *reader,
     return err == OK ? judge(reader, hook->secret) : err;
 }
 
-enum err secret_merge(const struct hook_reader *reader,
+// Those that were replaced and still sign, the newest first.
+static enum err replace(const struct hook_reader *reader, struct str secret,
+                        struct hook *hook)
+{
+    struct old_secret *old =
+        arena_take(reader->arena, OLD_SECRETS_MAX * sizeof(*old));
+    size_t n = 0;
+
+    if (hook->secret.n_bytes > 0 && reader->secret_overlap_ms > 0) {
+        old[n++] =
+            (struct old_secret){ hook->secret,
+                                 reader->now_ms + reader->secret_overlap_ms };
+    }
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms <= reader->now_ms ||
+            str_eq(hook->old[i].secret, secret))
+            continue;
+        if (n == OLD_SECRETS_MAX) {
+            buf_printf(reader->why,
+                       "secret: %d secrets of this webhook sign already, which "
+                       "is the most there may be; wait until the time of one "
+                       "is over, or send endSecretOverlap: true",
+                       OLD_SECRETS_MAX + 1);
+            return ERR_FULL;
+        }
+        old[n++] = hook->old[i];
+    }
+    hook->old = old;
+    hook->n_old = n;
+    hook->secret = secret;
+    return OK;
+}
+
+static enum err merge(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook)
 {
     struct str secret = STR_EMPTY;
@@ -107,14 +142,57 @@ enum err secret_merge(const struct hook_reader *reader,
         return err;
     if (str_is(secret, HOOK_REMOVE_SECRET)) {
         hook->secret = STR_EMPTY;
-        hook->old_secret = STR_EMPTY;
+        hook->n_old = 0;
         return OK;
     }
     err = judge(reader, secret);
-    if (err != OK)
-        return err;
-    hook->old_secret = hook->secret;
-    hook->old_secret_until_ms = reader->now_ms + reader->secret_overlap_ms;
-    hook->secret = secret;
-    return OK;
+    return err == OK ? replace(reader, secret, hook) : err;
+}
+
+enum err secret_merge(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook)
+{
+    bool ends = false;
+    enum err err = body_bool(reader, body, "endSecretOverlap", &ends);
+
+    if (ends)
+        hook->n_old = 0;
+    if (err == OK)
+        err = merge(reader, body, hook);
+    if (ends)
+        hook->n_old = 0; // also the one that is replaced here
+    return err;
+}
+
+// --- printing ---
+
+// Of the hook's number, too: nobody sees that two have the same secret.
+static void put_ciphertext(const uint8_t *key, const struct hook *hook,
+                           struct buf *out)
+{
+    const struct str k = { (const char *)key, HOOK_KEY_BYTES };
+    uint8_t mac[SHA256_BYTES], no[8];
+    struct str parts[] = { { (const char *)no, sizeof(no) }, hook->secret };
+
+    put_be64(no, hook->no);
+    crypto_hmac_sha256(k, parts, 2, mac);
+    crypto_put_hex(out, mac, sizeof(mac));
+}
+
+void secret_print(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out)
+{
+    bool has_secret = hook->secret.n_bytes > 0;
+
+    buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
+               has_secret ? "true" : "false");
+    if (has_secret)
+        put_ciphertext(to->ciphertext_key, hook, out);
+    buf_putc(out, '"');
+    if (hook->n_old == 0)
+        return;
+    buf_printf(out, ",\"secretOverlap\":{\"secrets\":%zu,\"until\":\"",
+               hook->n_old + has_secret);
+    clock_put_rfc3339(out, hook->old[0].until_ms);
+    buf_puts(out, "\"}");
 }

@@ -40,6 +40,7 @@ struct api {
     const struct config *config; // borrowed from the role
     struct auth *auth;
     struct hook_store *hooks;
+    uint8_t ciphertext_key[HOOK_KEY_BYTES]; // of secretCiphertext
     struct token_store *tokens;
     struct event_view *events;
     struct stack_view *stacks;
@@ -64,6 +65,8 @@ struct call {
     struct http_request *request;
     struct route_match match;
     struct arena arena;      // what lives as long as the call
+    bool is_judged;          // whether the next is known
+    bool may_see_all;        // values that are masked, too
     struct pending *pending; // what it waits for; NULL: nothing, it is freed
                              // when its handler returns
     struct tail *tail;       // what it follows; likewise
@@ -84,6 +87,10 @@ bool call_scope(struct call *c, struct hook_scope *out);
 
 // How the hooks of this path's API are read and shown.
 const struct hook_dialect *call_dialect(const struct call *c);
+
+// How whoever asks is shown hooks: only what may change them sees all. Found out
+// by the first call, which must not come in the midst of reading a store.
+struct hook_showing call_showing(struct call *c);
 
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);

@@ -79,3 +79,55 @@ enum err header_judge(struct str name, struct str value, struct buf *why)
         buf_printf(why, "headers: %s: %s", log_quote(name), reason);
     return ERR_INVALID;
 }
+
+bool header_same_name(struct str a, struct str b)
+{
+    return a.n_bytes == b.n_bytes && strncasecmp(a.at, b.at, a.n_bytes) == 0;
+}
+
+// --- values that are not shown ---
+
+static bool holds(struct str name, const char *word)
+{
+    size_t n_bytes = strlen(word);
+
+    for (size_t i = 0; i + n_bytes <= name.n_bytes; i++) {
+        if (strncasecmp(name.at + i, word, n_bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool header_is_secret(struct str name)
+{
+    // "auth" is in Authorization, too.
+    static const char *const words[] = { "cookie", "token",    "secret",
+                                         "auth",   "password", "api-key",
+                                         "apikey", "api_key",  "api.key" };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (holds(name, words[i]))
+            return true;
+    }
+    return false;
+}
+
+#define MASKED_MIN_BYTES 16 // of these, the first characters are shown
+#define SHOWN_BYTES      4  // characters are ASCII
+
+void header_put_mask(struct str value, struct buf *out)
+{
+    if (value.n_bytes >= MASKED_MIN_BYTES)
+        buf_put(out, value.at, SHOWN_BYTES);
+    buf_puts(out, HEADER_MASK);
+}
+
+bool header_is_mask(struct str value)
+{
+    static const char mask[] = HEADER_MASK;
+    size_t n_bytes = sizeof(mask) - 1;
+
+    return (value.n_bytes == n_bytes ||
+            value.n_bytes == SHOWN_BYTES + n_bytes) &&
+           memcmp(value.at + value.n_bytes - n_bytes, mask, n_bytes) == 0;
+}

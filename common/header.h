@@ -3,6 +3,8 @@
 #ifndef COMMON_HEADER_H
 #define COMMON_HEADER_H
 
+#include <stdbool.h>
+
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/str.h"
@@ -16,5 +18,19 @@
 // sets. ERR_INVALID: `why` (may be NULL) gets a sentence that names it.
 MUST_CHECK enum err header_judge(struct str name, struct str value,
                                  struct buf *why);
+
+bool header_same_name(struct str a, struct str b);
+
+// Does the name say that its value lets somebody in: Authorization, Cookie, and
+// names with token, secret, auth, password or api-key in them?
+bool header_is_secret(struct str name);
+
+// Appends what is shown in place of such a value: of one of 16 bytes or more the
+// first four characters, then HEADER_MASK; of a shorter one HEADER_MASK alone.
+#define HEADER_MASK "********"
+void header_put_mask(struct str value, struct buf *out);
+
+// Does it look like what header_put_mask() appends?
+bool header_is_mask(struct str value);
 
 #endif

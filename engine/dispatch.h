@@ -21,8 +21,7 @@
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   reopen.c    finds a delivery, wherever it is, for one more attempt
 //   replays.c   many of them; replays.h names its other files
-//   discard.c   dead letters that are settled without another attempt; discard.h
-//               names its other files
+//   discard.c   dead letters that go without another attempt; discard.h, too
 //   tally.c     statistics of attempts
 //   explain.c   whether hooks want an event, and what they would be sent
 //   dispatcher.c  the process: links, timers, drain
@@ -54,6 +53,7 @@
 #include "engine/order.h"
 #include "engine/pace.h"
 #include "engine/render.h"
+#include "engine/request.h"
 #include "queue/queue.h"
 
 // Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
@@ -188,7 +188,8 @@ struct slot {
     uint64_t org_no; // of the hook's organization
     struct id event_id;
     struct buf kind, url, headers;
-    struct buf body; // if it is not the event's payload; else empty
+    struct request_marks marks; // of the headers
+    struct buf body;            // if it is not the event's payload; else empty
 };
 
 struct sender_link {

@@ -27,6 +27,24 @@ static struct str body_of(const struct outcome *o)
                : o->response_body;
 }
 
+// Into `d->headers`. What a hook has of its own lies sealed on the disk, and
+// nobody is shown the values among it that let somebody in.
+static void put_request_headers(struct dispatcher *d, const struct slot *s)
+{
+    struct buf text;
+
+    buf_reset(&d->headers);
+    if (!s->marks.has_custom) {
+        request_headers_text(buf_str(&s->headers), s->marks, &d->headers);
+        return;
+    }
+    buf_init(&text, 0);
+    request_headers_text(buf_str(&s->headers), s->marks, &text);
+    headers_seal(d->hooks, s->delivery->hook->no, s->delivery->position,
+                 buf_str(&text), &d->headers);
+    buf_clear(&text);
+}
+
 void attempt_write(struct dispatcher *d, const struct slot *s,
                    const struct outcome *o, struct attempt *attempt)
 {
@@ -43,8 +61,7 @@ void attempt_write(struct dispatcher *d, const struct slot *s,
     attempt->timing = o->timing;
     attempt->timing.queue_us = s->delivery->queue_us;
     attempt->request_url = buf_str(&s->url);
-    buf_reset(&d->headers);
-    request_headers_text(buf_str(&s->headers), &d->headers);
+    put_request_headers(d, s);
     attempt->request_headers = buf_str(&d->headers);
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);

@@ -136,27 +136,30 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
 
 // --- what it would be sent ---
 
-static void put_headers(struct str headers, struct buf *out)
+static void put_headers(struct str headers, struct request_marks marks,
+                        struct buf *out)
 {
     const char *separator = "";
+    struct buf value;
 
+    buf_init(&value, 0);
     buf_putc(out, '{');
     while (headers.n_bytes > 0) {
         struct str line = str_of(headers.at);
-        const char *colon = memchr(line.at, ':', line.n_bytes);
-        size_t n_name =
-            colon != NULL ? (size_t)(colon - line.at) : line.n_bytes;
-        size_t skip = n_name + 2 < line.n_bytes ? n_name + 2 : line.n_bytes;
 
         buf_puts(out, separator);
-        buf_put_json(out, (struct str){ line.at, n_name });
+        buf_put_json(out, (struct str){ line.at, strcspn(line.at, ":") });
         buf_putc(out, ':');
-        buf_put_json(out, (struct str){ line.at + skip, line.n_bytes - skip });
+        buf_reset(&value);
+        request_header_value(line, (marks.secret & 1) != 0, &value);
+        buf_put_json(out, buf_str(&value));
         separator = ",";
+        marks.secret >>= 1;
         headers.at += line.n_bytes + 1;
         headers.n_bytes -= line.n_bytes + 1;
     }
     buf_putc(out, '}');
+    buf_clear(&value);
 }
 
 static void put_request(struct explaining *x, const struct hook *hook,
@@ -178,7 +181,7 @@ static void put_request(struct explaining *x, const struct hook *hook,
                "{\"method\":\"%s\",\"url\":", rendered.is_get ? "GET" : "POST");
     buf_put_json(out, rendered.url);
     buf_puts(out, ",\"headers\":");
-    put_headers(buf_str(&headers), out);
+    put_headers(buf_str(&headers), request_marks(hook, buf_str(&headers)), out);
     buf_puts(out, ",\"body\":");
     buf_put_json(out, rendered.body);
     buf_putc(out, '}');

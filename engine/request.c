@@ -32,9 +32,11 @@ static void put_signatures(const struct hook *hook, struct str id,
     put_header(out, "webhook-id", id);
     buf_puts(out, "webhook-signature: ");
     sign_standard(hook->secret, id, timestamp_s, body, out);
-    if (hook->old_secret.n_bytes > 0 && at_ms < hook->old_secret_until_ms) {
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (at_ms >= hook->old[i].until_ms)
+            continue;
         buf_putc(out, ' '); // Standard Webhooks: any of the list may match
-        sign_standard(hook->old_secret, id, timestamp_s, body, out);
+        sign_standard(hook->old[i].secret, id, timestamp_s, body, out);
     }
     buf_putc(out, '\0');
     buf_puts(out, "webhook-timestamp: ");
@@ -136,12 +138,60 @@ void request_headers(const struct hook *hook, const struct event *event,
         put_custom(hook, start, out);
 }
 
-void request_headers_text(struct str headers, struct buf *out)
+static bool is_secret(const struct hook *hook, struct str name)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        if (header_same_name(hook->headers[i], name) &&
+            (header_is_secret(name) ||
+             (hook->secret_headers >> (i / 2) & 1) != 0))
+            return true;
+    }
+    return false;
+}
+
+static struct str name_of(struct str line)
+{
+    return (struct str){ line.at, strcspn(line.at, ":") };
+}
+
+struct request_marks request_marks(const struct hook *hook, struct str headers)
+{
+    const char *end = headers.at + headers.n_bytes;
+    struct request_marks marks = { .has_custom = hook->n_headers > 0 };
+    uint64_t bit = 1;
+
+    if (!marks.has_custom)
+        return marks;
+    for (const char *at = headers.at; at < end; at += strlen(at) + 1) {
+        if (is_secret(hook, name_of(str_of(at))))
+            marks.secret |= bit;
+        bit <<= 1;
+    }
+    return marks;
+}
+
+void request_header_value(struct str line, bool is_secret_one, struct buf *out)
+{
+    size_t skip = name_of(line).n_bytes + 2;
+    struct str value = { line.at + skip, line.n_bytes - skip };
+
+    if (is_secret_one) {
+        header_put_mask(value, out);
+    } else {
+        buf_put_str(out, value);
+    }
+}
+
+void request_headers_text(struct str headers, struct request_marks marks,
+                          struct buf *out)
 {
     const char *end = headers.at + headers.n_bytes;
 
     for (const char *at = headers.at; at < end; at += strlen(at) + 1) {
-        buf_puts(out, at);
+        buf_put_str(out, name_of(str_of(at)));
+        buf_puts(out, ": ");
+        request_header_value(str_of(at), (marks.secret & 1) != 0, out);
         buf_puts(out, "\r\n");
+        marks.secret >>= 1;
     }
 }

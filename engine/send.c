@@ -154,6 +154,7 @@ void send_event(struct dispatcher *d, struct delivery *dv,
         buf_put_str(&s->body, rendered.body);
     buf_reset(&s->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
+    s->marks = request_marks(hook, buf_str(&s->headers));
     if (err != OK) {
         settle_unsent(d, s, STR("the setting deployments_url is empty"));
     } else if (put_order(d, s, &rendered) != OK) {

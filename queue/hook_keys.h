@@ -14,6 +14,8 @@ struct hook_store {
     struct store *store;
     struct keyring *keys; // borrowed; NULL: secrets stay closed
     bool is_view;
+    bool has_key;
+    uint8_t key[HOOK_KEY_BYTES]; // of the directory
     uint8_t
         tombstones_at[8]; // revision where the next look for old ones begins
     struct stacks_seen seen;

@@ -51,8 +51,30 @@ static void wipe(struct buf *b)
     buf_clear(b);
 }
 
-static void pack_secrets(struct buf *out, const struct hook *h,
-                         struct keyring *keys)
+// The names of the headers stand in the record as they are.
+static void pack_names(struct buf *out, const struct hook *h)
+{
+    pack_array(out, (uint32_t)(h->n_headers / 2));
+    for (size_t i = 0; i + 1 < h->n_headers; i += 2)
+        pack_str(out, h->headers[i]);
+}
+
+static void pack_plain(struct buf *plain, const struct hook *h)
+{
+    pack_str(plain, h->secret);
+    pack_str(plain, h->client_key);
+    pack_array(plain, (uint32_t)h->n_old);
+    for (size_t i = 0; i < h->n_old; i++) {
+        pack_str(plain, h->old[i].secret);
+        pack_i64(plain, h->old[i].until_ms);
+    }
+    pack_array(plain, (uint32_t)(h->n_headers / 2));
+    for (size_t i = 0; i + 1 < h->n_headers; i += 2)
+        pack_str(plain, h->headers[i + 1]);
+}
+
+static void pack_sealed(struct buf *out, const struct hook *h,
+                        struct keyring *keys)
 {
     uint8_t context[CONTEXT_BYTES];
     struct buf plain;
@@ -60,11 +82,10 @@ static void pack_secrets(struct buf *out, const struct hook *h,
 
     buf_init(&plain, 0);
     buf_init(&sealed, 0);
-    if (h->secret.n_bytes + h->old_secret.n_bytes + h->client_key.n_bytes > 0) {
+    if (h->secret.n_bytes + h->client_key.n_bytes + h->n_old + h->n_headers >
+        0) {
         assert(keys != NULL); // the stores that write have them
-        pack_str(&plain, h->secret);
-        pack_str(&plain, h->old_secret);
-        pack_str(&plain, h->client_key);
+        pack_plain(&plain, h);
         keyring_seal(keys, context_of(h->no, context), buf_str(&plain),
                      &sealed);
     }
@@ -92,11 +113,10 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
     pack_u64(out, h->filters);
     pack_u64(out, h->groups);
     pack_list(out, h->kinds, h->n_kinds);
-    pack_list(out, h->headers, h->n_headers);
+    pack_names(out, h);
     pack_policy(out, &h->policy);
-    pack_secrets(out, h, keys);
+    pack_sealed(out, h, keys);
     pack_str(out, h->client_cert);
-    pack_i64(out, h->old_secret_until_ms);
     pack_u64(out, h->disabled);
     pack_i64(out, h->disabled_at_ms);
     pack_i64(out, h->created_at_ms);
@@ -104,6 +124,7 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
     pack_bool(out, h->paused);
     pack_u64(out, position_number(h->from));
     pack_bool(out, h->is_operator);
+    pack_u64(out, h->secret_headers);
     record_end(out, start);
 }
 
@@ -139,27 +160,79 @@ static void unpack_policy(struct unpack *u, struct hook_policy *p)
     p->order_key = unpack_str(u);
 }
 
-static enum err unpack_secrets(struct str sealed, struct keyring *keys,
-                               struct hook *out, struct hook_room *room)
+// Up to version 3 the values stood beside the names.
+static void unpack_headers(struct unpack *u, uint8_t version, struct hook *out)
+{
+    size_t n;
+
+    if (version < 4) {
+        out->n_headers = unpack_list(u, out->headers);
+        return;
+    }
+    n = unpack_array(u, HOOK_LIST_MAX / 2);
+    for (size_t i = 0; i < n; i++) {
+        out->headers[2 * i] = unpack_str(u);
+        out->headers[2 * i + 1] = STR_EMPTY;
+    }
+    out->n_headers = 2 * n;
+}
+
+// Version 3 and before had one secret that was replaced, and its time outside.
+static void unpack_plain_3(struct unpack *u, int64_t until_ms, struct hook *out)
+{
+    out->secret = unpack_str(u);
+    out->old[0] = (struct old_secret){ unpack_str(u), until_ms };
+    out->n_old = out->old[0].secret.n_bytes > 0;
+    out->client_key = unpack_str(u);
+}
+
+static void unpack_plain(struct unpack *u, struct hook *out)
+{
+    size_t n;
+
+    out->secret = unpack_str(u);
+    out->client_key = unpack_str(u);
+    n = unpack_array(u, OLD_SECRETS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        out->old[i].secret = unpack_str(u);
+        out->old[i].until_ms = unpack_i64(u);
+    }
+    out->n_old = n;
+    n = unpack_array(u, HOOK_LIST_MAX / 2);
+    if (2 * n != out->n_headers)
+        u->bad = true;
+    for (size_t i = 0; i < n && !u->bad; i++)
+        out->headers[2 * i + 1] = unpack_str(u);
+}
+
+// What lies sealed in the record, and until when the old secret of version 3
+// signs.
+struct closed {
+    struct str sealed;
+    int64_t until_ms;
+    uint8_t version;
+};
+
+static enum err unpack_sealed(const struct closed *closed, struct keyring *keys,
+                              struct hook *out, struct hook_room *room)
 {
     uint8_t context[CONTEXT_BYTES];
     struct unpack u;
     enum err err;
 
-    out->secret = STR_EMPTY;
-    out->old_secret = STR_EMPTY;
-    out->client_key = STR_EMPTY;
-    if (sealed.n_bytes == 0 || keys == NULL)
+    if (closed->sealed.n_bytes == 0 || keys == NULL)
         return OK;
     buf_reset(&room->plain);
-    err =
-        keyring_open(keys, context_of(out->no, context), sealed, &room->plain);
+    err = keyring_open(keys, context_of(out->no, context), closed->sealed,
+                       &room->plain);
     if (err != OK)
         return err;
     u = unpack_of(buf_str(&room->plain));
-    out->secret = unpack_str(&u);
-    out->old_secret = unpack_str(&u);
-    out->client_key = unpack_str(&u);
+    if (closed->version < 4) {
+        unpack_plain_3(&u, closed->until_ms, out);
+    } else {
+        unpack_plain(&u, out);
+    }
     return unpack_done(&u);
 }
 
@@ -172,7 +245,7 @@ static bool is_sound(const struct hook *h)
 enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
                      struct hook *out, struct hook_room *room)
 {
-    struct str sealed;
+    struct closed closed = { .until_ms = 0 };
     struct unpack u;
     uint8_t version;
     enum err err = record_open(place, bytes, HOOK_VERSION, &version, &u);
@@ -197,11 +270,13 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     out->kinds = room->strings;
     out->n_kinds = unpack_list(&u, out->kinds);
     out->headers = room->strings + HOOK_LIST_MAX;
-    out->n_headers = unpack_list(&u, out->headers);
+    unpack_headers(&u, version, out);
     unpack_policy(&u, &out->policy);
-    sealed = unpack_str(&u);
+    closed.version = version;
+    closed.sealed = unpack_str(&u);
     out->client_cert = unpack_str(&u);
-    out->old_secret_until_ms = unpack_i64(&u);
+    if (version < 4)
+        closed.until_ms = unpack_i64(&u);
     out->disabled = (enum hook_disabled)unpack_u64(&u);
     out->disabled_at_ms = unpack_i64(&u);
     out->created_at_ms = unpack_i64(&u);
@@ -209,10 +284,15 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     out->paused = version >= 2 && unpack_bool(&u);
     out->from = version >= 2 ? position_of(unpack_u64(&u)) : position_start;
     out->is_operator = version >= 3 && unpack_bool(&u);
+    out->secret_headers = version >= 4 ? unpack_u64(&u) : 0;
+    out->secret = STR_EMPTY;
+    out->client_key = STR_EMPTY;
+    out->old = room->old;
+    out->n_old = 0;
     err = unpack_done(&u);
     if (err == OK && !is_sound(out))
         err = ERR_CORRUPT;
-    return err == OK ? unpack_secrets(sealed, keys, out, room) : err;
+    return err == OK ? unpack_sealed(&closed, keys, out, room) : err;
 }
 
 // --- a copy in one piece ---
@@ -247,23 +327,17 @@ static struct str *copy_list(const struct str *list, size_t n,
     return copy;
 }
 
-#define HOOK_TEXTS 12
+#define HOOK_TEXTS 11
 
 // All but the lists.
 static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
 {
     struct str *all[HOOK_TEXTS] = {
-        &h->scope.org,
-        &h->scope.project,
-        &h->scope.target,
-        &h->name,
-        &h->display_name,
-        &h->url,
-        &h->secret,
-        &h->old_secret,
-        &h->client_cert,
-        &h->client_key,
-        &h->policy.retry_schedule,
+        &h->scope.org,        &h->scope.project,
+        &h->scope.target,     &h->name,
+        &h->display_name,     &h->url,
+        &h->secret,           &h->client_cert,
+        &h->client_key,       &h->policy.retry_schedule,
         &h->policy.order_key,
     };
 
@@ -278,20 +352,28 @@ struct hook *hook_copy(const struct hook *h)
     struct str *array;
     char *text;
     size_t n_bytes = sizeof(*h) + list_bytes(h->kinds, h->n_kinds) +
-                     list_bytes(h->headers, h->n_headers);
+                     list_bytes(h->headers, h->n_headers) +
+                     h->n_old * sizeof(*h->old);
 
     texts_of(&draft, texts);
     for (size_t i = 0; i < HOOK_TEXTS; i++)
         n_bytes += texts[i]->n_bytes;
+    for (size_t i = 0; i < h->n_old; i++)
+        n_bytes += h->old[i].secret.n_bytes;
     copy = xmalloc(n_bytes);
-    array = (struct str *)(void *)(copy + 1);
-    text = (char *)(array + h->n_kinds + h->n_headers);
     *copy = *h;
+    copy->old = (struct old_secret *)(void *)(copy + 1);
+    array = (struct str *)(void *)(copy->old + h->n_old);
+    text = (char *)(array + h->n_kinds + h->n_headers);
     copy->kinds = copy_list(h->kinds, h->n_kinds, &array, &text);
     copy->headers = copy_list(h->headers, h->n_headers, &array, &text);
     texts_of(copy, texts);
     for (size_t i = 0; i < HOOK_TEXTS; i++)
         *texts[i] = copy_str(*texts[i], &text);
+    for (size_t i = 0; i < h->n_old; i++) {
+        copy->old[i] = h->old[i];
+        copy->old[i].secret = copy_str(h->old[i].secret, &text);
+    }
     return copy;
 }
 
@@ -307,7 +389,10 @@ void hook_free(struct hook *h)
     if (h == NULL)
         return;
     wipe_str(h->secret);
-    wipe_str(h->old_secret);
     wipe_str(h->client_key);
+    for (size_t i = 0; i < h->n_old; i++)
+        wipe_str(h->old[i].secret);
+    for (size_t i = 0; i + 1 < h->n_headers; i += 2)
+        wipe_str(h->headers[i + 1]);
     free(h);
 }

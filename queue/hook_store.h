@@ -65,6 +65,15 @@ enum hook_disabled {
     HOOK_FAILING = 2 // nothing succeeded for too long
 };
 
+// With the secret itself, ten sign.
+#define OLD_SECRETS_MAX 9
+
+// A secret that was replaced, and signs besides the new one for a while.
+struct old_secret {
+    struct str secret;
+    int64_t until_ms; // UTC epoch
+};
+
 struct hook {
     uint64_t no;       // set by the queue at creation; never reused
     uint64_t org_no;   // of its organization: org_number(); set by the queue
@@ -84,12 +93,15 @@ struct hook {
     size_t n_kinds;       // at most HOOK_LIST_MAX
     struct str *headers;  // extra request headers: name, value, name, value …
     size_t n_headers;     // strings: twice the headers; at most HOOK_LIST_MAX
+    uint64_t
+        secret_headers; // bit i: the value of header i is never shown whole,
+                        // whatever its name
     struct hook_policy policy;
     struct str secret;           // HMAC key; empty: none
-    struct str old_secret;       // signs besides it until old_secret_until_ms
+    struct old_secret *old;      // those before it, the newest first
+    size_t n_old;                // at most OLD_SECRETS_MAX
     struct str client_cert;      // PEM, for receivers that want one; or empty
     struct str client_key;       // PEM, of client_cert
-    int64_t old_secret_until_ms; // UTC epoch
     enum hook_disabled disabled; // not active because of this
     bool
         is_damaged; // of hook_watch(): there is a record, and it cannot be read
@@ -101,8 +113,9 @@ struct hook {
 
 struct hook_store;
 
-// The secrets of a hook (secret, old_secret, client_key) are sealed on disk with
-// the keys of the queue's configuration. Without keys they read as empty.
+// The secrets of a hook (secret, old, client_key, the values of headers) are
+// sealed on disk with the keys of the queue's configuration. Without keys they
+// read as empty.
 
 // The writing end (and its own reads); needs keys.
 MUST_CHECK enum err hook_store_open(const struct queue_config *config,
@@ -164,6 +177,32 @@ void hook_place_put(const struct hook *hook, struct buf *out);
 // Deletions older than an hour are forgotten. `last`: where to go on.
 MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
                                hook_visit visit, void *data, uint64_t *last);
+
+// --- what is made of the directory's key ------------------------------------
+//
+// A data directory has a key of its own, sealed beside the hooks; backups carry
+// it, and a change of the keys that seal leaves it as it is.
+
+#define HOOK_KEY_BYTES 32
+
+// The key for one purpose. Of a store that was opened without keys, or that is
+// older than the directory's key: one that nothing else has.
+void hook_store_key(const struct hook_store *hs, const char *purpose,
+                    uint8_t out[HOOK_KEY_BYTES]);
+
+// Appends request headers as they lie in an attempt of this hook: sealed, so
+// that it opens for no other hook and event.
+void headers_seal(const struct hook_store *hs, uint64_t hook_no,
+                  struct position position, struct str text, struct buf *out);
+
+// Are these request headers of an attempt sealed?
+bool headers_are_sealed(struct str headers);
+
+// Appends their text. ERR_CORRUPT: they are damaged, of another place, or sealed
+// with another directory's key.
+MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
+                                 struct position position, struct str sealed,
+                                 struct buf *out);
 
 // A copy in one allocation; the caller frees it with hook_free().
 struct hook *hook_copy(const struct hook *h);

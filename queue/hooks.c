@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
+#include "queue/directory_key.h"
 #include "queue/hook_keys.h"
 #include "queue/identity.h"
 #include "queue/orgs.h"
@@ -22,6 +23,35 @@ struct last { // the record "last" of meta
 };
 
 static char last_name[] = "last";
+
+static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
+{
+    if (err == OK)
+        return store_commit(hs->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+// The directory's key. Without it the store works all the same: what was sealed
+// with it stays closed.
+static void load_key(struct hook_store *hs)
+{
+    MDB_txn *txn;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err == OK) {
+        err = directory_key_get(hs->store, txn, hs->keys, hs->key);
+        store_read_end(hs->store);
+    }
+    if (err == ERR_NOTFOUND && !hs->is_view &&
+        store_write(hs->store, &txn) == OK) {
+        err = directory_key_make(hs->store, txn, hs->keys);
+        if (err == OK)
+            err = directory_key_get(hs->store, txn, hs->keys, hs->key);
+        err = end(hs, txn, err);
+    }
+    hs->has_key = err == OK;
+}
 
 static enum err open_store(const struct queue_config *config, bool read_only,
                            struct hook_store **out)
@@ -40,6 +70,8 @@ static enum err open_store(const struct queue_config *config, bool read_only,
     }
     hs->is_view = read_only || config->keys == NULL;
     hs->keys = config->keys;
+    if (hs->keys != NULL)
+        load_key(hs);
     *out = hs;
     return OK;
 }
@@ -165,14 +197,6 @@ static enum err put_change(struct hook_store *hs, MDB_txn *txn,
 static enum err begin(struct hook_store *hs, MDB_txn **txn)
 {
     return hs->is_view ? ERR_DENIED : store_write(hs->store, txn);
-}
-
-static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
-{
-    if (err == OK)
-        return store_commit(hs->store, txn);
-    mdb_txn_abort(txn);
-    return err;
 }
 
 // The hook under `key` as `h`, with the revision that it has.

@@ -148,7 +148,7 @@ static enum err put_of_hooks(struct run *run, struct copy_record *r)
             note_last(run->s, get_be64(r->val.mv_data),
                       get_be64((const uint8_t *)r->val.mv_data + 8));
         }
-        return is_text(key, "seal") ||
+        return is_text(key, "seal") || is_text(key, "key") ||
                        (is_text(key, "last_org") && r->val.mv_size == 8)
                    ? copy_put(run->to, r)
                    : OK;

@@ -44,6 +44,7 @@
 //                                                 are empty for the org itself
 //   meta        "last"                         -> last no(8), last revision(8)
 //               "seal"                         -> a known text, sealed
+//               "key"                          -> the directory's key, sealed
 //               "self"                         -> as in events
 //               "last_org"                     -> last number(8) of an
 //                                                 organization
@@ -85,12 +86,14 @@ struct keyring;
 #define DEAD_VERSION    1
 #define ATTEMPT_VERSION 2 // 2: due_at_ms
 #define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
-#define HOOK_VERSION    3 // 2: paused, from; 3: is_operator
-#define HEALTH_VERSION  2 // 2: a record at all
-#define TOKEN_VERSION   1
-#define ORG_VERSION     1
-#define STATS_VERSION   1
-#define REPLAY_VERSION  1
+// 2: paused, from; 3: is_operator; 4: values of headers are sealed, as are all
+// secrets that were replaced
+#define HOOK_VERSION   4
+#define HEALTH_VERSION 2 // 2: a record at all
+#define TOKEN_VERSION  1
+#define ORG_VERSION    1
+#define STATS_VERSION  1
+#define REPLAY_VERSION 1
 
 // Their order is on disk: a table's number is in the places of its records.
 enum {
@@ -245,13 +248,15 @@ MUST_CHECK enum err health_decode(uint32_t place, struct str bytes,
 // What a decoded hook points to, besides the record.
 struct hook_room {
     struct str strings[2 * HOOK_LIST_MAX];
-    struct buf plain; // its secrets
+    struct old_secret old[OLD_SECRETS_MAX];
+    struct buf plain; // what is sealed
 };
 
 void hook_room_init(struct hook_room *room);
 void hook_room_clear(struct hook_room *room); // wipes
 
-// Without `keys` a hook with a secret cannot be encoded; decoded, it has none.
+// Without `keys` a hook with a secret or with headers cannot be encoded; decoded,
+// it has no secret, and its headers have no values.
 // hook_decode(): also ERR_DENIED, its secrets need another key.
 void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
 MUST_CHECK enum err hook_decode(uint32_t place, struct str bytes,

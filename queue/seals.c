@@ -2,12 +2,16 @@
 
 #include "queue/seals.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/crypto.h"
 #include "common/keyring.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "queue/directory_key.h"
 #include "queue/schema.h"
 #include "queue/store.h"
 
@@ -60,33 +64,7 @@ static enum err open_known(struct store *s, MDB_txn *txn, struct keyring *keys)
     return err;
 }
 
-enum err seals_check(const struct queue_config *config, struct buf *why)
-{
-    struct store *s;
-    MDB_txn *txn;
-    enum err err = open_hooks(config, &s);
-
-    if (err == OK)
-        err = store_write(s, &txn);
-    if (err != OK)
-        return err;
-    err = open_known(s, txn, config->keys);
-    if (err == ERR_NOTFOUND) {
-        err = put_known(s, txn, config->keys);
-        if (err == OK)
-            return store_commit(s, txn);
-    }
-    mdb_txn_abort(txn);
-    if (err == ERR_DENIED || err == ERR_CORRUPT) {
-        buf_puts(why, "the secrets of the webhooks were sealed with another "
-                      "key than secret_key_file holds; put the right file in "
-                      "its place");
-        err = ERR_INVALID;
-    }
-    return err;
-}
-
-// --- new keys ---
+// --- sealing anew ---
 
 static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
                            MDB_val val, struct keyring *keys)
@@ -115,7 +93,9 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
     return err;
 }
 
+// Counts those that it sealed; all with `wanted` NULL.
 static enum err reseal_all(struct store *s, MDB_txn *txn, struct keyring *keys,
+                           bool (*wanted)(uint32_t place, struct str record),
                            uint64_t *n_hooks)
 {
     MDB_cursor *cursor;
@@ -123,19 +103,38 @@ static enum err reseal_all(struct store *s, MDB_txn *txn, struct keyring *keys,
     MDB_val val;
     enum err err = store_err(
         s, mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor), "reseal");
-    int rc = 0;
+    int rc;
 
     if (err != OK)
         return err;
-    while (err == OK &&
-           (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    for (; err == OK && rc == 0; rc = store_next(cursor, &key, &val)) {
+        if (wanted != NULL &&
+            !wanted(store_place(s, HOOKS_HOOKS, key), str_of_val(val)))
+            continue;
         err = reseal_one(s, cursor, key, val, keys);
         (*n_hooks)++;
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_GET_CURRENT); // it moved
+        if (rc != 0)
+            break;
     }
     mdb_cursor_close(cursor);
     if (err == OK && rc != MDB_NOTFOUND)
         err = store_err(s, rc, "reseal");
     return err;
+}
+
+// What is damaged, or of other keys, stays: nobody can open it.
+static enum err reseal_key(struct store *s, MDB_txn *txn, struct keyring *keys)
+{
+    uint8_t key[HOOK_KEY_BYTES];
+    enum err err = directory_key_get(s, txn, keys, key);
+
+    if (err == OK)
+        err = directory_key_put(s, txn, keys, key);
+    crypto_wipe(key, sizeof(key));
+    return err == ERR_NOTFOUND || err == ERR_CORRUPT || err == ERR_DENIED ? OK
+                                                                          : err;
 }
 
 enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
@@ -149,11 +148,96 @@ enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
         err = store_write(s, &txn);
     if (err != OK)
         return err;
-    err = reseal_all(s, txn, config->keys, n_hooks);
+    err = reseal_all(s, txn, config->keys, NULL, n_hooks);
+    if (err == OK)
+        err = reseal_key(s, txn, config->keys);
     if (err == OK)
         err = put_known(s, txn, config->keys);
     if (err == OK)
         return store_commit(s, txn);
     mdb_txn_abort(txn);
+    return err;
+}
+
+// --- at a start ---
+
+// As records were written before the values of headers were sealed.
+static bool has_open_headers(uint32_t place, struct str record)
+{
+    struct hook_room room;
+    struct hook h;
+    bool is_so;
+
+    if (record.n_bytes == 0 || (uint8_t)record.at[0] >= HOOK_VERSION)
+        return false;
+    hook_room_init(&room);
+    is_so =
+        hook_decode(place, record, NULL, &h, &room) == OK && h.n_headers > 0;
+    hook_room_clear(&room);
+    return is_so;
+}
+
+// In a transaction of its own: for want of room, or because of a damaged page,
+// it is done at a later start.
+static void seal_open_headers(struct store *s, struct keyring *keys)
+{
+    uint64_t n_hooks = 0;
+    MDB_txn *txn;
+    enum err err = store_write(s, &txn);
+
+    if (err == OK) {
+        err = reseal_all(s, txn, keys, has_open_headers, &n_hooks);
+        if (err == OK && n_hooks > 0) {
+            err = store_commit(s, txn);
+        } else {
+            mdb_txn_abort(txn);
+        }
+    }
+    if (err != OK) {
+        log_warn("values of headers are not sealed yet", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    } else if (n_hooks > 0) {
+        log_info("values of headers sealed", "hooks=%" PRIu64, n_hooks);
+    }
+}
+
+// A damaged key of the directory is left to verify and repair.
+static enum err make_what_lacks(struct store *s, MDB_txn *txn,
+                                struct keyring *keys)
+{
+    enum err err = open_known(s, txn, keys);
+
+    if (err == ERR_NOTFOUND)
+        err = put_known(s, txn, keys);
+    if (err != OK)
+        return err;
+    err = directory_key_make(s, txn, keys);
+    return err == ERR_CORRUPT || err == ERR_DENIED ? OK : err;
+}
+
+enum err seals_check(const struct queue_config *config, struct buf *why)
+{
+    struct store *s;
+    MDB_txn *txn;
+    enum err err = open_hooks(config, &s);
+
+    if (err == OK)
+        err = store_write(s, &txn);
+    if (err != OK)
+        return err;
+    err = make_what_lacks(s, txn, config->keys);
+    if (err == OK) {
+        err = store_commit(s, txn); // of nothing, mostly: no page is written
+    } else {
+        mdb_txn_abort(txn);
+    }
+    if (err == OK)
+        seal_open_headers(s, config->keys);
+    if (err == ERR_DENIED || err == ERR_CORRUPT) {
+        buf_puts(why, "the secrets of the webhooks were sealed with another "
+                      "key than secret_key_file holds; put the right file in "
+                      "its place");
+        err = ERR_INVALID;
+    }
     return err;
 }

@@ -8,7 +8,9 @@
 
 struct queue_config;
 
-// Opens the known text that the first start sealed; seals it if there is none.
+// Makes the directory's key if there is none, and seals the values of headers
+// that an earlier version left open. Before that:
+// opens the known text that the first start sealed; seals it if there is none.
 // ERR_INVALID: it opens with none of the keys; nothing is written.
 MUST_CHECK enum err seals_check(const struct queue_config *config,
                                 struct buf *why);

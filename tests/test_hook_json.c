@@ -23,6 +23,7 @@
 #define HEAD \
     "{\"organizationName\":\"acme\",\"name\":\"\",\"displayName\":\"d\","
 #define URL       "\"payloadUrl\":\"https://example.com/x\","
+#define KEY       "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" // HOOK_KEY_BYTES
 #define NO_SECRET ",\"hasSecret\":false,\"secretCiphertext\":\"\"}"
 #define PLAIN     HEAD URL "\"active\":true,\"format\":\"raw\"" NO_SECRET
 
@@ -81,8 +82,11 @@ static enum err apply(struct fixture *f, const char *text, bool is_new)
 
 static void assert_printed(struct fixture *f, const char *wanted)
 {
+    static const struct hook_showing to = { .ciphertext_key =
+                                                (const uint8_t *)KEY };
+
     buf_reset(&f->printed);
-    hook_print(&f->hook, &f->printed);
+    hook_print(&to, &f->hook, &f->printed);
     assert_string_equal(buf_cstr(&f->printed), wanted);
 }
 
@@ -105,8 +109,8 @@ static void create_is_printed_back(void **state)
         { LEVEL_ORGANIZATION, WITH("\"secret\":\"mysecret\""),
           HEAD URL
           "\"active\":true,\"format\":\"raw\",\"hasSecret\":true,"
-          "\"secretCiphertext\":\"652c7dc687d98c9889304ed2e408c74b611e86a40caa"
-          "51c4b43f1dd5913c5cd0\"}" },
+          "\"secretCiphertext\":\"1e5d73eca4cd85d11ffc2d7ea2170ffb38172573ca03"
+          "2bc02e27e68a2f2bbfe2\"}" },
         { LEVEL_ORGANIZATION,
           WITH("\"groups\":[\"stacks\",\"deployments\",\"stacks\"]"),
           HEAD URL "\"active\":true,\"format\":\"raw\","
@@ -282,10 +286,10 @@ static void lengths_are_limited(void **state)
     "\"filters\":[\"update_failed\",\"order.*\"],\"groups\":[\"stacks\"]"
 #define OLD_PRINTED_LISTS \
     ",\"filters\":[\"update_failed\",\"order.*\"],\"groups\":[\"stacks\"]"
-// sha256 of "old"
+// HMAC-SHA-256 of eight NULs (the hook's number) and "old", key KEY
 #define OLD_SECRET                              \
     ",\"hasSecret\":true,\"secretCiphertext\":" \
-    "\"cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4\"}"
+    "\"833efab662df224cf7a1aa2066739baff3a1f6a306000c8e7150597b245f46cf\"}"
 
 static void merge_follows_the_rules_of_update(void **state)
 {

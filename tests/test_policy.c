@@ -300,7 +300,8 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     assert_int_equal(
         id_parse(STR("78b505ba-d533-4e1d-a855-2b4d903c87aa"), &event.id), OK);
     request_headers(&hook, &event, body, 1763676000999, &headers);
-    request_headers_text(buf_str(&headers), &text);
+    request_headers_text(buf_str(&headers),
+                         request_marks(&hook, buf_str(&headers)), &text);
     buf_puts(&expected,
              "Accept: */*\r\n"
              "Content-Type: application/json\r\n"
@@ -319,7 +320,8 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     buf_reset(&headers);
     buf_reset(&text);
     request_headers(&hook, &event, body, 1763676000999, &headers);
-    request_headers_text(buf_str(&headers), &text);
+    request_headers_text(buf_str(&headers),
+                         request_marks(&hook, buf_str(&headers)), &text);
     assert_null(strstr(buf_cstr(&text), "ignature"));
     buf_clear(&headers);
     buf_clear(&text);

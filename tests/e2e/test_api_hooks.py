@@ -194,17 +194,24 @@ def test_a_list_is_complete_and_sorted_by_name(engine):
     assert [hook["name"] for hook in listed] == names
 
 
-def test_secrets_are_shown_as_their_hash_only(engine):
+def test_secrets_are_shown_as_a_code_that_tells_nothing(engine):
+    """Whoever may read hooks must not be able to try secrets against it."""
     made = create(engine, secret=SECRET)
-    digest = hashlib.sha256(SECRET.encode()).hexdigest()
-    assert (made["hasSecret"], made["secretCiphertext"]) == (True, digest)
+    assert made["hasSecret"]
+    code = made["secretCiphertext"]
+    assert re.fullmatch("[0-9a-f]{64}", code)
+    assert code != hashlib.sha256(SECRET.encode()).hexdigest()
     hook = f"{ORG}/{made['name']}"
     assert SECRET.encode() not in engine.api("GET", hook).body
     # Clients send back what they got.
     assert engine.api("PATCH", hook, made).json() == made
     assert engine.api("PATCH", hook, {"secret": ""}).json() == made
+    # The same secret of another hook does not look the same.
+    assert create(engine, secret=SECRET)["secretCiphertext"] != code
     other = engine.api("PATCH", hook, {"secret": "other"}).json()
-    assert other["secretCiphertext"] == hashlib.sha256(b"other").hexdigest()
+    assert other["secretCiphertext"] != code
+    back = engine.api("PATCH", hook, {"secret": SECRET}).json()
+    assert back["secretCiphertext"] == code
     gone = engine.api("PATCH", hook, {"secret": "__remove-secret"}).json()
     assert (gone["hasSecret"], gone["secretCiphertext"]) == (False, "")
     assert SECRET not in engine.log()

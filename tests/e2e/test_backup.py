@@ -265,6 +265,9 @@ def test_export_and_import(engine, make_engine, receiver, tmp_path):
             continue
         path = f"{line['path']}/{line['hook']['name']}"
         was, now = (e.api("GET", path).json() for e in (engine, other))
+        # Each data directory has a key of its own for this.
+        was, now = ({**h, "secretCiphertext": h["secretCiphertext"] != ""}
+                    for h in (was, now))
         assert now == was
 
 
