@@ -111,7 +111,7 @@ static enum err merge(const struct hook_reader *reader,
         return body_refuse(reader, "the body must be a JSON object");
     err = body_text(reader, body, "name", &hook->display_name);
     if (err == OK)
-        err = body_text(reader, body, "url", &hook->url);
+        err = body_url(reader, body, "url", &hook->url);
     if (err == OK)
         err = hook_merge_active(reader, body, hook);
     if (err == OK)

@@ -2,6 +2,9 @@
 
 #include "api/body.h"
 
+#include "common/config.h"
+#include "common/url.h"
+
 enum err body_refuse(const struct hook_reader *reader, const char *sentence)
 {
     buf_puts(reader->why, sentence);
@@ -31,6 +34,26 @@ enum err body_text(const struct hook_reader *reader,
     }
     *out = arena_copy(reader->arena, json_str(v));
     return OK;
+}
+
+enum err body_url(const struct hook_reader *reader,
+                  const struct json_value *body, const char *key,
+                  struct str *out)
+{
+    struct str before = *out;
+    struct url url;
+    enum err err = body_text(reader, body, key, out);
+
+    if (err != OK || reader->config == NULL || str_eq(before, *out) ||
+        url_parse(*out, &url, NULL) != OK ||
+        config_permits_port(reader->config, url.port))
+        return err;
+    buf_printf(reader->why,
+               "%s: nothing is delivered to port %u; the setting "
+               "endpoint_ports allows ",
+               key, url.port);
+    config_put_ports(reader->config, reader->why);
+    return ERR_INVALID;
 }
 
 enum err body_bool(const struct hook_reader *reader,

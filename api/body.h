@@ -16,9 +16,10 @@
 struct hook_reader {
     struct arena *arena; // where what the hook points to goes
     const char *slack_url_prefixes;
-    int64_t now_ms;            // UTC epoch
-    int64_t secret_overlap_ms; // a replaced secret still signs so long
-    struct buf *why;           // a sentence about what is wrong
+    const struct config *config; // whose endpoint_ports; NULL: any port
+    int64_t now_ms;              // UTC epoch
+    int64_t secret_overlap_ms;   // a replaced secret still signs so long
+    struct buf *why;             // a sentence about what is wrong
 };
 
 // To whom hooks are shown.
@@ -40,6 +41,12 @@ const struct json_value *body_member(const struct json_value *body,
 MUST_CHECK enum err body_text(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               struct str *out);
+// A URL's text, likewise; ERR_INVALID also for a port that nothing is delivered
+// to, unless `out` is that URL already: what a hook has, it keeps. Whether it is
+// a URL is for others to judge.
+MUST_CHECK enum err body_url(const struct hook_reader *reader,
+                             const struct json_value *body, const char *key,
+                             struct str *out);
 MUST_CHECK enum err body_bool(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               bool *out);

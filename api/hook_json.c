@@ -375,7 +375,7 @@ enum err hook_read_new(const struct hook_reader *reader,
     if (err == OK)
         err = body_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = body_text(reader, body, "payloadUrl", &hook->url);
+        err = body_url(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
         err = body_bool(reader, body, "active", &hook->active);
     if (err == OK)
@@ -414,7 +414,7 @@ enum err hook_merge(const struct hook_reader *reader,
     hook->is_operator = operator_is_org(hook->scope.org);
     err = body_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = body_text(reader, body, "payloadUrl", &hook->url);
+        err = body_url(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
         err = hook_merge_active(reader, body, hook);
     if (err == OK)

@@ -106,6 +106,7 @@ static struct hook_reader reader_of(struct call *c, struct buf *why)
     return (struct hook_reader){
         .arena = &c->arena,
         .slack_url_prefixes = c->api->config->slack_url_prefixes,
+        .config = c->api->config,
         .now_ms = clock_now_ms(),
         .secret_overlap_ms = c->api->config->secret_overlap_ms,
         .why = why,

@@ -119,7 +119,7 @@ def history_of(bench, attempts, count):
     engine.post(count=EVENTS, batch=100, connections=2, bytes=PAYLOAD_BYTES,
                 stacks=1)
     for _ in range(HOOKS):
-        engine.hook_create("http://127.0.0.1:9/in")
+        engine.hook_create("http://127.0.0.1:1029/in")
     filled = fill(bench, engine, attempts=attempts, hooks=HOOKS,
                   events=EVENTS)
     note(f"{attempts} attempts written in {filled['seconds']:.0f} s")

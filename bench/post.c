@@ -44,7 +44,7 @@ static void put_hook(struct buf *out, const struct post_options *o)
         buf_putc(out, '0');
     buf_printf(out,
                "\",\"organizationName\":\"%s\",\"displayName\":\"a hook\","
-               "\"payloadUrl\":\"http://127.0.0.1:9/hooks/of/%s\","
+               "\"payloadUrl\":\"http://127.0.0.1:1029/hooks/of/%s\","
                "\"active\":true,\"format\":\"raw\","
                "\"secret\":\"bench-secret\",\"filters\":[\"update_failed\"],"
                "\"unread\":{" STACK_KEY "000\"}}\n",

@@ -50,6 +50,10 @@ static const struct setting {
     { "endpoint_allow", TYPE_CIDRS, AT(endpoint_allow), "", 0, 0, true,
       "Private or loopback addresses that may be delivered to: CIDRs, each "
       "with an optional :port." },
+    { "endpoint_ports", TYPE_PORTS, AT(endpoint_ports), "80,443,1024-65535", 0,
+      0, true,
+      "Ports that may be delivered to; an entry of endpoint_allow with a port "
+      "allows that one besides, at its addresses." },
     { "retry_schedule", TYPE_SCHEDULE, AT(retry_schedule_ms),
       "5s,30s,2m,10m,30m,1h,2h,5h,10h,14h,20h,24h", 1, 7 * D_MS, true,
       "Waits between attempts, each with 20 % jitter; then the delivery is "
@@ -179,6 +183,10 @@ static void put_range(const struct setting *s, struct buf *out)
         break;
     case TYPE_CIDRS:
         buf_puts(out, "CIDRs like 10.0.0.0/8 or 127.0.0.1/32:8443");
+        break;
+    case TYPE_PORTS:
+        buf_printf(out, "1 to %d ports and ranges like 443,1024-65535",
+                   PORT_RANGES_MAX);
         break;
     case TYPE_ADDRESS:
         buf_puts(out, "address:port like 127.0.0.1:8080 or [::1]:8080");
@@ -348,6 +356,9 @@ static enum err read_value(struct config *c, const struct setting *s,
                                     &c->n_retries);
     case TYPE_CIDRS:
         return read_cidrs(c, str_of(text));
+    case TYPE_PORTS:
+        return config_read_ports(str_of(text), c->endpoint_ports,
+                                 PORT_RANGES_MAX, &c->n_endpoint_ports);
     case TYPE_BOOL:
         return config_read_bool(str_of(text), field);
     }
@@ -416,6 +427,35 @@ enum err config_load(const struct config_sources *sources, struct config *out,
     if (faults->n_bytes == n_before)
         check_together(out, faults);
     return faults->n_bytes > n_before ? ERR_INVALID : OK;
+}
+
+bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (port >= ranges[i].first && port <= ranges[i].last)
+            return true;
+    }
+    return false;
+}
+
+bool config_permits_port(const struct config *c, uint16_t port)
+{
+    for (size_t i = 0; i < c->n_endpoint_allow; i++) {
+        if (c->endpoint_allow[i].port == port)
+            return true;
+    }
+    return port_is_among(port, c->endpoint_ports, c->n_endpoint_ports);
+}
+
+void config_put_ports(const struct config *c, struct buf *out)
+{
+    for (size_t i = 0; i < c->n_endpoint_ports; i++) {
+        const struct port_range *r = &c->endpoint_ports[i];
+
+        buf_printf(out, "%s%u", i > 0 ? "," : "", r->first);
+        if (r->last > r->first)
+            buf_printf(out, "-%u", r->last);
+    }
 }
 
 uint64_t config_org_quota_bytes(const struct config *c)

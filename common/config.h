@@ -27,6 +27,12 @@ struct cidr {
 // payload can come to, wherever there is room made for one.
 #define EVENT_BYTES_LIMIT ((size_t)4 * 1024 * 1024)
 
+#define PORT_RANGES_MAX 64
+
+struct port_range {
+    uint16_t first, last;
+};
+
 struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
@@ -35,6 +41,8 @@ struct config {
     uint64_t senders;
     struct cidr endpoint_allow[CIDRS_MAX];
     size_t n_endpoint_allow;
+    struct port_range endpoint_ports[PORT_RANGES_MAX];
+    size_t n_endpoint_ports;
     int64_t retry_schedule_ms[RETRIES_MAX];
     size_t n_retries;
     int64_t connect_timeout_ms;
@@ -86,6 +94,16 @@ struct config_sources {
 MUST_CHECK enum err config_load(const struct config_sources *sources,
                                 struct config *out, struct buf *faults);
 void config_clear(struct config *c);
+
+// Is the port among the ranges?
+bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n);
+
+// May a hook's URL have this port? By endpoint_ports, or because an entry of
+// endpoint_allow names it; whether for this address, the connect shows.
+bool config_permits_port(const struct config *c, uint16_t port);
+
+// Appends endpoint_ports, as the setting is written.
+void config_put_ports(const struct config *c, struct buf *out);
 
 // What payloads may take, and what histories may: retention_bytes, but so little
 // of the queue's quota that intake does not stop for them.

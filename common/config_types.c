@@ -217,6 +217,50 @@ enum err config_read_cidrs(struct str text, struct cidr *cidrs, size_t max,
     return OK;
 }
 
+static enum err read_port(struct str text, uint16_t *out)
+{
+    uint64_t port;
+
+    if (config_read_count(text, 1, 65535, &port) != OK)
+        return ERR_INVALID;
+    *out = (uint16_t)port;
+    return OK;
+}
+
+static enum err read_ports_piece(struct str piece, struct port_range *out)
+{
+    const char *dash =
+        piece.n_bytes > 0 ? memchr(piece.at, '-', piece.n_bytes) : NULL;
+    size_t n_first = dash != NULL ? (size_t)(dash - piece.at) : piece.n_bytes;
+
+    if (read_port((struct str){ piece.at, n_first }, &out->first) != OK)
+        return ERR_INVALID;
+    out->last = out->first;
+    if (dash != NULL &&
+        read_port((struct str){ dash + 1, piece.n_bytes - n_first - 1 },
+                  &out->last) != OK)
+        return ERR_INVALID;
+    return out->first <= out->last ? OK : ERR_INVALID;
+}
+
+enum err config_read_ports(struct str text, struct port_range *ranges,
+                           size_t max, size_t *n)
+{
+    struct str piece;
+    size_t n_ranges = 0;
+
+    *n = 0;
+    if (text.n_bytes == 0)
+        return ERR_INVALID;
+    while (next_piece(&text, &piece)) {
+        if (n_ranges == max || read_ports_piece(piece, &ranges[n_ranges]) != OK)
+            return ERR_INVALID;
+        n_ranges++;
+    }
+    *n = n_ranges;
+    return OK;
+}
+
 enum err config_read_bool(struct str text, bool *out)
 {
     bool yes = str_is(text, "yes") || str_is(text, "true") ||

@@ -23,6 +23,7 @@ enum config_type {
     TYPE_DURATION, // "500ms", "5s", "2m", "1h", "7d"
     TYPE_SCHEDULE, // durations with commas
     TYPE_CIDRS,    // "10.0.0.0/8, fd00::/8, 127.0.0.1/32:8443"
+    TYPE_PORTS,    // "80,443,1024-65535"
     TYPE_BOOL      // "yes", "no"
 };
 
@@ -37,6 +38,9 @@ MUST_CHECK enum err config_read_schedule(struct str text, int64_t max_ms,
                                          int64_t *waits_ms, size_t *n);
 MUST_CHECK enum err config_read_cidrs(struct str text, struct cidr *cidrs,
                                       size_t max, size_t *n);
+MUST_CHECK enum err config_read_ports(struct str text,
+                                      struct port_range *ranges, size_t max,
+                                      size_t *n);
 MUST_CHECK enum err config_read_bool(struct str text, bool *out);
 
 void config_put_bytes(uint64_t n_bytes, struct buf *out);

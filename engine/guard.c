@@ -153,7 +153,7 @@ static bool is_loopback(const uint8_t address[16])
 
 // A server that listens on every address is met at each of ours, and so is one
 // on loopback when the address is "any": the kernel takes that for loopback.
-static bool is_listener(const uint8_t address[16], uint16_t port,
+static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
                         const struct guard_rules *rules)
 {
     for (size_t i = 0; i < rules->n_listeners; i++) {
@@ -166,24 +166,49 @@ static bool is_listener(const uint8_t address[16], uint16_t port,
             continue;
         if (memcmp(server, address, 16) == 0 ||
             (is_any(server) &&
-             (is_loopback(address) || is_own(address, rules))) ||
+             (is_self || is_loopback(address) || is_own(address, rules))) ||
             (is_any(address) && (is_any(server) || is_loopback(server))))
             return true;
     }
     return false;
 }
 
-bool guard_permits(const struct sockaddr *address,
-                   const struct guard_rules *rules)
+// An entry with a port allows the port, too; one without, addresses only.
+static bool is_allowed(const struct sockaddr *address, bool has_port,
+                       const struct guard_rules *rules)
+{
+    for (size_t i = 0; i < rules->n_allow; i++) {
+        if ((!has_port || rules->allow[i].port != 0) &&
+            cidr_holds(&rules->allow[i], address))
+            return true;
+    }
+    return false;
+}
+
+enum guard_verdict guard_judge(const struct sockaddr *address, bool is_self,
+                               const struct guard_rules *rules)
 {
     uint8_t bytes[16];
     uint16_t port;
 
-    if (!bytes_of(address, bytes, &port) || is_listener(bytes, port, rules))
-        return false;
-    for (size_t i = 0; i < rules->n_allow; i++) {
-        if (cidr_holds(&rules->allow[i], address))
-            return true;
-    }
-    return !is_denied(bytes) && !carries_denied(bytes) && !is_own(bytes, rules);
+    if (!bytes_of(address, bytes, &port) ||
+        is_listener(bytes, port, is_self, rules))
+        return GUARD_ADDRESS;
+    if (!is_allowed(address, false, rules) &&
+        (is_self || !rules->is_own_known || is_denied(bytes) ||
+         carries_denied(bytes) || is_own(bytes, rules)))
+        return GUARD_ADDRESS;
+    return port_is_among(port, rules->ports, rules->n_ports) ||
+                   is_allowed(address, true, rules)
+               ? GUARD_PERMITS
+               : GUARD_PORT;
+}
+
+bool guard_same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+    uint8_t left[16], right[16];
+    uint16_t port;
+
+    return bytes_of(a, left, &port) && bytes_of(b, right, &port) &&
+           memcmp(left, right, sizeof(left)) == 0;
 }

@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -43,14 +45,39 @@ static bool has_proxy(const struct transfers *ts)
 
 // --- where it may connect to ---
 
-static bool permits(struct transfer *t, const struct sockaddr *address)
+static bool permits(struct transfer *t, const struct sockaddr *address,
+                    bool is_self)
 {
     struct transfers *ts = t->owner;
+    enum guard_verdict verdict;
 
-    if (has_proxy(ts) || guard_permits(address, own_addresses_rules(ts->own)))
+    if (has_proxy(ts))
+        return true;
+    verdict = guard_judge(address, is_self, own_addresses_rules(ts->own));
+    if (verdict == GUARD_PERMITS)
         return true;
     t->was_blocked = true;
+    t->was_port = verdict == GUARD_PORT;
     return false;
+}
+
+// Whether the kernel would keep on this machine what is sent there: it takes the
+// address itself as the one to send from. Connecting a datagram socket sends
+// nothing.
+static bool is_self(const struct sockaddr *address, socklen_t n_bytes)
+{
+    struct sockaddr_storage local;
+    socklen_t n_local = sizeof(local);
+    int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_so;
+
+    if (fd < 0)
+        return false; // the peer's is judged again before a request leaves
+    is_so = connect(fd, address, n_bytes) == 0 &&
+            getsockname(fd, (struct sockaddr *)&local, &n_local) == 0 &&
+            guard_same_address(address, (const struct sockaddr *)&local);
+    close(fd);
+    return is_so;
 }
 
 // CURLOPT_OPENSOCKETFUNCTION: every connect goes through here, after name
@@ -61,7 +88,10 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
     struct transfer *t = data;
     int fd;
 
-    if (purpose != CURLSOCKTYPE_IPCXN || !permits(t, &address->addr))
+    if (purpose != CURLSOCKTYPE_IPCXN ||
+        !permits(t, &address->addr,
+                 !has_proxy(t->owner) &&
+                     is_self(&address->addr, address->addrlen)))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                 address->protocol);
@@ -96,7 +126,6 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     const struct sockaddr *address = NULL;
     struct transfer *t = data;
 
-    (void)local;
     (void)local_port;
     want_fresh(t, true); // if libcurl tries again by itself
     if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
@@ -108,8 +137,10 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     } else {
         t->was_blocked = true; // what is it?
     }
-    return address != NULL && permits(t, address) ? CURL_PREREQFUNC_OK
-                                                  : CURL_PREREQFUNC_ABORT;
+    // Both texts are inet_ntop()'s.
+    return address != NULL && permits(t, address, strcmp(peer, local) == 0)
+               ? CURL_PREREQFUNC_OK
+               : CURL_PREREQFUNC_ABORT;
 }
 
 // --- ending ---
@@ -393,6 +424,7 @@ static void forget_last(struct transfer *t)
     t->has_header_block = false;
     t->is_truncated = false;
     t->was_blocked = false;
+    t->was_port = false;
     t->was_gone = false;
     t->is_ours = false;
     t->message[0] = '\0';

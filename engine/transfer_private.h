@@ -39,6 +39,7 @@ struct transfer {
     bool is_second_try;   // the first met a kept connection that was dead
     bool wants_fresh;     // an option of the handle
     bool was_blocked;     // by the address guard
+    bool was_port;        // because of the port
     bool was_gone;        // the connection, before a request could leave
     bool is_ours;         // no socket was to be had
     bool has_certificate; // of the client; an option of the handle

@@ -274,8 +274,11 @@ static void judge(const struct transfer *t, CURLcode code,
                            code == CURLE_ABORTED_BY_CALLBACK)) {
         outcome->error = ERROR_BLOCKED;
         outcome->error_message =
-            STR("the address is private, loopback or otherwise special; "
-                "endpoint_allow does not name it");
+            t->was_port
+                ? STR("the port is none of endpoint_ports; endpoint_allow does "
+                      "not name it with the address")
+                : STR("the address is private, loopback, this machine's own or "
+                      "otherwise special; endpoint_allow does not name it");
     } else if (is_ours(t, code)) {
         outcome->is_ours = true;
     } else if (code == CURLE_OK) {

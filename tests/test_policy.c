@@ -396,9 +396,15 @@ static bool permits(const char *address, const struct cidr *allow, size_t n)
     struct sockaddr_storage a;
 
     assert_int_equal(config_address(address, &a), OK);
-    const struct guard_rules rules = { .allow = allow, .n_allow = n };
+    static const struct port_range all = { 1, 65535 };
+    const struct guard_rules rules = { .allow = allow,
+                                       .n_allow = n,
+                                       .ports = &all,
+                                       .n_ports = 1,
+                                       .is_own_known = true };
 
-    return guard_permits((const struct sockaddr *)&a, &rules);
+    return guard_judge((const struct sockaddr *)&a, false, &rules) ==
+           GUARD_PERMITS;
 }
 
 static void guard_refuses_what_is_not_public(void **state)

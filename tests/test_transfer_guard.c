@@ -2,7 +2,7 @@
 // URLs left out, the gate at the socket refuses; with that one left out as well,
 // the gate before the request does.
 //
-// The linker puts a judge of ours in front of guard_permits(), which is asked at
+// The linker puts a judge of ours in front of guard_judge(), which is asked at
 // both gates.
 
 #include <arpa/inet.h>
@@ -20,22 +20,25 @@
 #include "tests/unit.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
-bool __wrap_guard_permits(const struct sockaddr *address,
-                          const struct guard_rules *rules);
-bool __real_guard_permits(const struct sockaddr *address,
-                          const struct guard_rules *rules);
+enum guard_verdict __wrap_guard_judge(const struct sockaddr *address,
+                                      bool is_self,
+                                      const struct guard_rules *rules);
+enum guard_verdict __real_guard_judge(const struct sockaddr *address,
+                                      bool is_self,
+                                      const struct guard_rules *rules);
 
 static bool is_first_gate_open; // what it is asked first, it lets through
 static unsigned n_asked;
 
-bool __wrap_guard_permits(const struct sockaddr *address,
-                          const struct guard_rules *rules)
+enum guard_verdict __wrap_guard_judge(const struct sockaddr *address,
+                                      bool is_self,
+                                      const struct guard_rules *rules)
 {
     bool is_first = n_asked++ == 0;
 
     if (is_first && is_first_gate_open)
-        return true;
-    return __real_guard_permits(address, rules);
+        return GUARD_PERMITS;
+    return __real_guard_judge(address, is_self, rules);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 

@@ -34,7 +34,7 @@ class Client:
     def create(self, **fields):
         return self.call("POST", ORG, {
             "organizationName": "acme", "displayName": "d", "active": True,
-            "payloadUrl": "http://127.0.0.1:9/", **fields})
+            "payloadUrl": "http://127.0.0.1:1029/", **fields})
 
     def close(self):
         self.connection.close()

@@ -11,7 +11,7 @@ ORG = "/api/orgs/acme/hooks"
 STACK = "/api/stacks/acme/web/prod/hooks"
 
 
-def fill(engine, count, org="acme", url="http://127.0.0.1:9/"):
+def fill(engine, count, org="acme", url="http://127.0.0.1:1029/"):
     """Makes hooks n000, n001, … of an organization over one connection."""
     path = f"/api/orgs/{org}/hooks"
     names = [f"n{i:05}" for i in range(count)]
@@ -95,7 +95,7 @@ def test_pages_go_on_while_hooks_come_and_go(engine):
     for name in ("n00000a", "n00007a"):
         assert engine.api("POST", ORG, {
             "organizationName": "acme", "name": name, "displayName": name,
-            "payloadUrl": "http://127.0.0.1:9/", "active": True}).status == 201
+            "payloadUrl": "http://127.0.0.1:1029/", "active": True}).status == 201
     assert sum(walk(engine, path), []) == [
         "n00003", "n00004", "n00005", "n00006", "n00007", "n00007a", "n00008"]
 

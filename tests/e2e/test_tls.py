@@ -303,7 +303,7 @@ def test_client_certificates_of_hooks(engine, certificates):
 
 def test_client_key_is_never_shown_and_must_fit(engine, certificates):
     alice, bob = (client(certificates, name) for name in ("a", "b"))
-    hook = engine.create_hook("https://127.0.0.1:1/", **alice)
+    hook = engine.create_hook("https://127.0.0.1:1029/", **alice)
     shown = engine.api("GET", hook)
     assert shown.json()["hasClientCertificate"] is True
     assert b"PRIVATE" not in shown.body and b"BEGIN" not in shown.body

@@ -1,0 +1,146 @@
+// test_own_addresses.c — what the guard knows of this machine, and what holds
+// while it cannot be found out.
+//
+// The linker puts a getifaddrs() of ours in front of the library's.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/config.h"
+#include "engine/guard.h"
+#include "engine/own_addresses.h"
+#include "tests/unit.h"
+
+#define N_ADDRESSES 1000
+
+// They are kept until a process ends.
+// NOLINTBEGIN(bugprone-reserved-identifier): the sanitizer's name
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+// NOLINTEND(bugprone-reserved-identifier)
+{
+    return "detect_leaks=0";
+}
+
+static bool fails;
+static struct sockaddr_in addresses[N_ADDRESSES];
+static struct ifaddrs interfaces[N_ADDRESSES];
+
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
+int __wrap_getifaddrs(struct ifaddrs **out);
+void __wrap_freeifaddrs(struct ifaddrs *first);
+
+int __wrap_getifaddrs(struct ifaddrs **out)
+{
+    if (fails) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    for (size_t i = 0; i < N_ADDRESSES; i++) {
+        addresses[i] = (struct sockaddr_in){
+            .sin_family = AF_INET,
+            .sin_addr.s_addr = htonl(0x08080000U + (uint32_t)i),
+        };
+        interfaces[i] = (struct ifaddrs){
+            .ifa_next = i + 1 < N_ADDRESSES ? &interfaces[i + 1] : NULL,
+            .ifa_addr = (struct sockaddr *)&addresses[i],
+        };
+    }
+    *out = interfaces;
+    return 0;
+}
+
+void __wrap_freeifaddrs(struct ifaddrs *first)
+{
+    assert_ptr_equal(first, interfaces);
+}
+// NOLINTEND(bugprone-reserved-identifier)
+
+static enum guard_verdict judge(struct own_addresses *own, const char *text,
+                                uint16_t port, bool is_self)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+    assert_int_equal(inet_pton(AF_INET, text, &a.sin_addr), 1);
+    return guard_judge((const struct sockaddr *)&a, is_self,
+                       own_addresses_rules(own));
+}
+
+static void load(struct config *config)
+{
+    char allow[] = "endpoint_allow=9.9.9.9/32,9.9.9.8/32:22";
+    char listen[] = "api_listen=0.0.0.0:8080";
+    char *sets[] = { allow, listen };
+    const struct config_sources sources = { .no_environment = true,
+                                            .sets = sets,
+                                            .n_sets = 2 };
+    struct buf faults;
+
+    buf_init(&faults, 0);
+    if (config_load(&sources, config, &faults) != OK)
+        fail_msg("%s", buf_cstr(&faults));
+    buf_clear(&faults);
+}
+
+static void every_own_address_is_known(void **state)
+{
+    struct own_addresses *own;
+    struct config config;
+
+    (void)state;
+    load(&config);
+    fails = false;
+    own = own_addresses_new(&config);
+    assert_int_equal(judge(own, "8.8.0.0", 80, false), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "8.8.0.255", 80, false), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "8.8.3.231", 80, false), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "8.8.3.232", 80, false), GUARD_PERMITS);
+    // What the kernel keeps here is ours, and may be the engine's own server.
+    assert_int_equal(judge(own, "8.9.0.1", 80, true), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "9.9.9.9", 80, true), GUARD_PERMITS);
+    assert_int_equal(judge(own, "9.9.9.9", 8080, true), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "9.9.9.9", 8080, false), GUARD_PERMITS);
+    // Ports.
+    assert_int_equal(judge(own, "8.9.0.1", 22, false), GUARD_PORT);
+    assert_int_equal(judge(own, "9.9.9.9", 22, false), GUARD_PORT);
+    assert_int_equal(judge(own, "9.9.9.8", 22, false), GUARD_PERMITS);
+    assert_int_equal(judge(own, "8.9.0.1", 443, false), GUARD_PERMITS);
+    assert_int_equal(judge(own, "8.9.0.1", 444, false), GUARD_PORT);
+    assert_int_equal(judge(own, "8.9.0.1", 65535, false), GUARD_PERMITS);
+    config_clear(&config);
+}
+
+static void unknown_own_addresses_permit_only_what_is_named(void **state)
+{
+    struct own_addresses *own;
+    struct config config;
+
+    (void)state;
+    load(&config);
+    fails = true;
+    own = own_addresses_new(&config);
+    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
+    assert_int_equal(judge(own, "9.9.9.9", 80, false), GUARD_PERMITS);
+    fails = false;
+    own_addresses_reload(own, &config);
+    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_PERMITS);
+    // Those of before are not all, perhaps.
+    fails = true;
+    own_addresses_reload(own, &config);
+    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
+    config_clear(&config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_own_address_is_known),
+        cmocka_unit_test(unknown_own_addresses_permit_only_what_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
