@@ -8,6 +8,7 @@
 // be opened at the start, the process ends, and is started again.
 
 #include "api/api.h"
+#include "api/host.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "api/expire.h"
+#include "api/operations.h"
 #include "api/server.h"
 #include "api/tail.h"
 #include "common/akinon.h"
@@ -101,6 +103,36 @@ static bool judge_type(struct call *c)
     return false;
 }
 
+// False: answered. Whoever watches whether this works does it under any name.
+static bool judge_host(struct call *c)
+{
+    struct str host = http_header(c->request, "host");
+    const struct route *route = c->match.route;
+
+    if ((route != NULL && route->is_for_any_host) ||
+        host_is_ours(c->api->config, str_of(c->api->own_name), host))
+        return true;
+    http_fail(c->request, 421, STR_EMPTY,
+              "%s is no name of this server; the setting api_hosts may name it",
+              log_quote(host));
+    return false;
+}
+
+// False: answered. With metrics_token_file the metrics want a token: that one, or
+// the admin's.
+static bool judge_token(struct call *c, enum auth_scope scope)
+{
+    const struct route *route = c->match.route;
+    const struct api *api = c->api;
+
+    if (route != NULL && route->is_public &&
+        (route->handler != operations_metrics ||
+         api->config->metrics_token_file[0] == '\0' ||
+         (api->has_metrics_token && auth_bears(c->request, api->metrics_hash))))
+        return true;
+    return auth_check(api->auth, c->request, c->match.params[PARAM_ORG], scope);
+}
+
 static size_t event_body_max(const struct api *api)
 {
     return api->config->max_event_bytes > BODY_MAX_BYTES
@@ -112,7 +144,6 @@ static void on_headers(void *data, struct http_request *r)
 {
     struct call *c = xcalloc(1, sizeof(*c));
     enum auth_scope scope = AUTH_ANY;
-    bool is_public = false;
     struct str path;
     enum err found;
 
@@ -126,12 +157,11 @@ static void on_headers(void *data, struct http_request *r)
         if (c->match.route->takes_event)
             r->body_limit_bytes = event_body_max(c->api);
         scope = c->match.route->scope;
-        is_public = c->match.route->is_public;
     }
-    // The token before the rest: without one, nothing is told about paths.
-    if ((is_public ||
-         auth_check(c->api->auth, r, c->match.params[PARAM_ORG], scope)) &&
-        judge_route(c, found) && judge_type(c)) {
+    // The name first, with or without a token; then the token: without one,
+    // nothing is told about paths.
+    if (judge_host(c) && judge_token(c, scope) && judge_route(c, found) &&
+        judge_type(c)) {
         r->data = c;
     } else {
         call_free(c);
@@ -217,12 +247,28 @@ static void on_drain(void *data)
     http_server_drain(api->server, on_server_drained, api);
 }
 
+// One that cannot be read is no reason to let everybody see them: the admin token
+// still does. After a reload the one of before stays, as that of the admin does.
+static void read_metrics_token(struct api *api)
+{
+    const char *path = api->config->metrics_token_file;
+    uint8_t hash[SHA256_BYTES];
+
+    if (path[0] == '\0') {
+        api->has_metrics_token = false;
+    } else if (auth_read_token(path, hash) == OK) {
+        memcpy(api->metrics_hash, hash, sizeof(hash));
+        api->has_metrics_token = true;
+    }
+}
+
 static void on_reload(void *data)
 {
     struct api *api = data;
 
     api->config = role_config(api->role);
     auth_reload(api->auth);
+    read_metrics_token(api);
 }
 
 static void on_second(void *data)
@@ -295,6 +341,7 @@ static void open_storage(struct api *api)
     if (api->auth == NULL)
         log_fatal("admin.token cannot be read", "");
     auth_set_lookup(api->auth, look_up_token, api->tokens);
+    read_metrics_token(api);
 }
 
 static void serve(struct api *api)
@@ -324,6 +371,8 @@ int api_role(unsigned index)
 
     api->role = role_start(ROLE_API, index);
     api->config = role_config(api->role);
+    if (gethostname(api->own_name, sizeof(api->own_name) - 1) != 0)
+        api->own_name[0] = '\0';
     open_storage(api);
     tail_init(api);
     serve(api);

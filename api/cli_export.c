@@ -20,6 +20,7 @@
 #include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "api/output.h"
+#include "api/place.h"
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/keyring.h"
@@ -229,9 +230,13 @@ static enum err line_read(const struct args *args, uint64_t number,
     err = json_parse(text, &json_default_limits, &out->json, &why);
     root = err == OK ? json_root(out->json) : NULL;
     path = json_str(json_get(root, "path"));
-    if (err == OK && (path.n_bytes == 0 || path.at[0] != '/' ||
-                      !json_is(json_get(root, "hook"), JSON_OBJECT))) {
+    if (err == OK &&
+        (path.n_bytes == 0 || !json_is(json_get(root, "hook"), JSON_OBJECT))) {
         buf_puts(&why, "it must be {\"path\": …, \"hook\": {…}}");
+        err = ERR_INVALID;
+    }
+    if (err == OK && !place_is_of_hooks(path)) {
+        place_put_shapes(&why);
         err = ERR_INVALID;
     }
     if (err == OK)

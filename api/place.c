@@ -2,7 +2,11 @@
 
 #include "api/place.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "api/client.h"
+#include "common/http.h"
 #include "common/operator.h"
 
 static const char *fault_of(const struct place *p, bool is_operator,
@@ -107,4 +111,84 @@ void place_put_owner(const struct place *p, struct buf *path)
     }
     buf_puts(path, "/api/orgs");
     client_put_segment(path, p->org);
+}
+
+// --- paths that came from elsewhere ---
+
+// A star is a name.
+static const char *const shapes[] = {
+    "/api/orgs/*/hooks",
+    "/api/stacks/*/*/*/hooks",
+    "/api/esc/environments/*/*/*/hooks",
+    "/organizations/*/projects/*/settings/webhooks",
+};
+
+#define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+static struct str take_segment(struct str *path)
+{
+    const char *slash;
+    struct str segment;
+
+    if (path->n_bytes == 0 || path->at[0] != '/')
+        return STR_EMPTY;
+    segment = (struct str){ path->at + 1, path->n_bytes - 1 };
+    slash = memchr(segment.at, '/', segment.n_bytes);
+    if (slash != NULL)
+        segment.n_bytes = (size_t)(slash - segment.at);
+    path->at += segment.n_bytes + 1;
+    path->n_bytes -= segment.n_bytes + 1;
+    return segment;
+}
+
+// Percent-encoded as this program does it, and no other path for whoever decodes
+// it: not . or .., no slash, no NUL.
+static bool is_name(struct str segment)
+{
+    struct buf name, again;
+    bool is_good;
+
+    buf_init(&name, 0);
+    buf_init(&again, 0);
+    is_good = segment.n_bytes > 0 && http_decode(segment, &name) == OK;
+    if (is_good) {
+        client_put_segment(&again, buf_cstr(&name));
+        is_good = strncasecmp(again.at + 1, segment.at, segment.n_bytes) == 0 &&
+                  again.n_bytes == segment.n_bytes + 1 &&
+                  memchr(name.at, '/', name.n_bytes) == NULL &&
+                  !str_is(buf_str(&name), ".") && !str_is(buf_str(&name), "..");
+    }
+    buf_clear(&again);
+    buf_clear(&name);
+    return is_good;
+}
+
+static bool has_shape(struct str path, const char *text)
+{
+    struct str shape = str_of(text);
+
+    while (shape.n_bytes > 0) {
+        struct str wanted = take_segment(&shape);
+        struct str segment = take_segment(&path);
+
+        if (str_is(wanted, "*") ? !is_name(segment) : !str_eq(segment, wanted))
+            return false;
+    }
+    return path.n_bytes == 0;
+}
+
+bool place_is_of_hooks(struct str path)
+{
+    for (size_t i = 0; i < N_SHAPES; i++) {
+        if (has_shape(path, shapes[i]))
+            return true;
+    }
+    return false;
+}
+
+void place_put_shapes(struct buf *out)
+{
+    buf_puts(out, "path must be of webhooks, with a name for each *:");
+    for (size_t i = 0; i < N_SHAPES; i++)
+        buf_printf(out, "%s %s", i > 0 ? "," : "", shapes[i]);
 }

@@ -7,6 +7,7 @@
 
 #include "api/args.h"
 #include "common/buf.h"
+#include "common/str.h"
 
 struct place {
     const char *org, *project, *stack, *environment, *hook; // NULL: not given
@@ -24,6 +25,12 @@ bool place_read_owner(const struct args *a, bool takes_project,
 
 // Appends the path of the place's hooks.
 void place_put_hooks(const struct place *p, struct buf *path);
+
+// Is it a path of hooks as place_put_hooks() makes them, of one of the four levels,
+// with names that stay where they are? And a sentence about what it must be.
+bool place_is_of_hooks(struct str path);
+void place_put_shapes(struct buf *out);
+
 // Of its hook; without one, of its organization, or with --akinon of its project.
 void place_put_owner(const struct place *p, struct buf *path);
 

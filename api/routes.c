@@ -126,9 +126,11 @@ static const struct route routes[] = {
       .is_public = true },
     { METHOD_GET, "/api/openapi/pulumi-spec.json", openapi_get, AUTH_ANY,
       .is_public = true },
-    { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true },
-    { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true },
-    { METHOD_GET, "/metrics", operations_metrics, AUTH_READ, .is_public = true },
+    { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true,
+      .is_for_any_host = true },
+    { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true,
+      .is_for_any_host = true },
+    { METHOD_GET, "/metrics", operations_metrics, AUTH_ADMIN, .is_public = true },
 };
 // clang-format on
 

@@ -31,10 +31,11 @@ struct route {
     const char *pattern; // "/api/orgs/{org}/hooks"
     void (*handler)(struct call *c);
     enum auth_scope scope;
-    bool is_public;   // needs no token
-    bool takes_json;  // a body that is not JSON is refused
-    bool takes_event; // a body as large as an event's
-    bool is_akinon;   // of Akinon's API; the others speak Pulumi's
+    bool is_public;       // needs no token
+    bool is_for_any_host; // whatever the request's Host says
+    bool takes_json;      // a body that is not JSON is refused
+    bool takes_event;     // a body as large as an event's
+    bool is_akinon;       // of Akinon's API; the others speak Pulumi's
 };
 
 struct route_match {

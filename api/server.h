@@ -41,6 +41,9 @@ struct api {
     struct auth *auth;
     struct hook_store *hooks;
     uint8_t ciphertext_key[HOOK_KEY_BYTES]; // of secretCiphertext
+    bool has_metrics_token;                 // metrics_token_file holds one
+    uint8_t metrics_hash[SHA256_BYTES];     // of it
+    char own_name[256];                     // the machine's
     struct token_store *tokens;
     struct event_view *events;
     struct stack_view *stacks;

@@ -148,7 +148,7 @@ static bool is_token(struct str s)
     return true;
 }
 
-static enum err read_token(const char *path, uint8_t hash[SHA256_BYTES])
+enum err auth_read_token(const char *path, uint8_t hash[SHA256_BYTES])
 {
     char text[TOKEN_MAX_BYTES + 4] = "";
     struct str token = { text, 0 };
@@ -156,17 +156,17 @@ static enum err read_token(const char *path, uint8_t hash[SHA256_BYTES])
     ssize_t n;
 
     if (fd < 0)
-        return fail("admin token not readable", path);
+        return fail("token not readable", path);
     n = read(fd, text, sizeof(text));
     close(fd);
     if (n < 0)
-        return fail("admin token not readable", path);
+        return fail("token not readable", path);
     token.n_bytes = (size_t)n;
     while (token.n_bytes > 0 &&
            (text[token.n_bytes - 1] == '\n' || text[token.n_bytes - 1] == '\r'))
         token.n_bytes--;
     if (!is_token(token)) {
-        log_warn("admin token is not one line of 16 to 256 visible characters",
+        log_warn("token is not one line of 16 to 256 visible characters",
                  "path=%s", log_quote(str_of(path)));
         return ERR_INVALID;
     }
@@ -181,7 +181,7 @@ struct auth *auth_new(const char *data_dir)
 
     limiter_init(&a->refusals, REFUSALS_PER_S, REFUSALS_AT_ONCE);
     a->path = xasprintf("%s/admin.token", data_dir);
-    if (read_token(a->path, a->admin_hash) != OK) {
+    if (auth_read_token(a->path, a->admin_hash) != OK) {
         auth_free(a);
         return NULL;
     }
@@ -226,7 +226,7 @@ void auth_reload(struct auth *a)
 {
     uint8_t hash[SHA256_BYTES];
 
-    if (read_token(a->path, hash) == OK)
+    if (auth_read_token(a->path, hash) == OK)
         memcpy(a->admin_hash, hash, sizeof(hash));
 }
 
@@ -287,6 +287,22 @@ bool auth_identify(const struct auth *a, const struct http_request *r,
 {
     return grant_of(a, after_scheme(http_header(r, "authorization")), out) ||
            grant_of(a, http_header(r, "x-access-token"), out);
+}
+
+static bool is_with_hash(struct str token, const uint8_t hash[SHA256_BYTES])
+{
+    uint8_t given[SHA256_BYTES];
+
+    crypto_sha256(token, given);
+    return token.n_bytes > 0 &&
+           crypto_eq((struct str){ (const char *)given, sizeof(given) },
+                     (struct str){ (const char *)hash, SHA256_BYTES });
+}
+
+bool auth_bears(const struct http_request *r, const uint8_t hash[SHA256_BYTES])
+{
+    return is_with_hash(after_scheme(http_header(r, "authorization")), hash) ||
+           is_with_hash(http_header(r, "x-access-token"), hash);
 }
 
 static bool has_query_token(const struct http_request *r)

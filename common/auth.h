@@ -68,6 +68,14 @@ MUST_CHECK enum err auth_prepare(const char *data_dir);
 struct auth *auth_new(const char *data_dir);
 void auth_free(struct auth *a);
 
+// Reads the hash of a token that is alone in a file, one line of 16 to 256 visible
+// characters. On any error the reason is logged.
+MUST_CHECK enum err auth_read_token(const char *path,
+                                    uint8_t hash[SHA256_BYTES]);
+
+// Does the request carry the token with this hash?
+bool auth_bears(const struct http_request *r, const uint8_t hash[SHA256_BYTES]);
+
 // Where tokens of organizations are found.
 void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data);
 

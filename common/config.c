@@ -43,6 +43,15 @@ static const struct setting {
       "Management API, history, metrics." },
     { "ingest_listen", TYPE_ADDRESS, AT(ingest_listen), "127.0.0.1:8081", 0, 0,
       false, "Event intake." },
+    { "api_hosts", TYPE_TEXT, AT(api_hosts), "", 0, 0, true,
+      "Names that the API answers under besides addresses, localhost and this "
+      "machine's name: posthorn.example.com,*.internal; others get 421." },
+    { "dashboard_url", TYPE_TEXT, AT(dashboard_url), "", 0, 0, true,
+      "Where people reach the API's address, through a proxy perhaps: "
+      "https://posthorn.example.com/; its name is answered like api_hosts." },
+    { "metrics_token_file", TYPE_PATH, AT(metrics_token_file), "", 0, 0, true,
+      "File with a token that /metrics then asks for, besides the admin "
+      "token." },
     { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
       "Dispatcher processes; each owns a share of the hooks." },
     { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,
@@ -298,6 +307,22 @@ static void read_environment(struct draft *d, struct buf *faults)
     }
 }
 
+bool config_is_variable(struct str name)
+{
+    static const struct str prefix = { "POSTHORN_", 9 };
+    char setting[64];
+    size_t n = name.n_bytes - prefix.n_bytes;
+
+    if (!str_starts(name, prefix) || n >= sizeof(setting))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        setting[i] = (char)tolower((unsigned char)name.at[prefix.n_bytes + i]);
+        if (setting[i] == name.at[prefix.n_bytes + i] && setting[i] != '_')
+            return false;
+    }
+    return setting_find((struct str){ setting, n }) >= 0;
+}
+
 static void draft_read(struct draft *d, const struct config_sources *sources,
                        struct buf *faults)
 {
@@ -374,6 +399,66 @@ static bool is_proxy(const char *text)
            url_parse(str_of(text), &url, NULL) == OK;
 }
 
+// Each ends with a slash: "https://hooks.slack.com" would also be the beginning
+// of https://hooks.slack.com.example.com/.
+static void check_prefixes(const char *text, struct buf *faults)
+{
+    static const char separators[] = ", \t";
+
+    while (*(text += strspn(text, separators)) != '\0') {
+        struct str prefix = { text, strcspn(text, separators) };
+
+        text += prefix.n_bytes;
+        if (prefix.at[prefix.n_bytes - 1] == '/' &&
+            url_parse(prefix, &(struct url){ .port = 0 }, NULL) == OK)
+            continue;
+        buf_printf(faults,
+                   "slack_url_prefixes: %s is not allowed; allowed are http "
+                   "and https URLs that end with a slash, like "
+                   "https://hooks.slack.com/\n",
+                   log_quote(prefix));
+    }
+}
+
+static bool is_host_name(struct str text)
+{
+    if (text.n_bytes > 2 && text.at[0] == '*' && text.at[1] == '.') {
+        text.at += 2;
+        text.n_bytes -= 2;
+    }
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        if (!isalnum((unsigned char)text.at[i]) && text.at[i] != '-' &&
+            text.at[i] != '_' && (text.at[i] != '.' || i == 0))
+            return false;
+    }
+    return text.n_bytes > 0 && text.at[text.n_bytes - 1] != '.';
+}
+
+static void check_hosts(const struct config *c, struct buf *faults)
+{
+    static const char separators[] = ", \t";
+    const char *text = c->api_hosts;
+    struct url url;
+
+    while (*(text += strspn(text, separators)) != '\0') {
+        struct str name = { text, strcspn(text, separators) };
+
+        text += name.n_bytes;
+        if (!is_host_name(name)) {
+            buf_printf(faults,
+                       "api_hosts: %s is not allowed; allowed are names "
+                       "without a port, like posthorn.example.com or "
+                       "*.example.com\n",
+                       log_quote(name));
+        }
+    }
+    if (c->dashboard_url[0] != '\0' &&
+        url_parse(str_of(c->dashboard_url), &url, NULL) != OK) {
+        buf_puts(faults, "dashboard_url: must be an http or https URL, like "
+                         "https://posthorn.example.com/\n");
+    }
+}
+
 static void check_together(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -400,6 +485,8 @@ static void check_together(const struct config *c, struct buf *faults)
     if (c->sender_user[0] == '\0' || strcmp(c->sender_user, "root") == 0 ||
         strcmp(c->sender_user, "0") == 0)
         buf_puts(faults, "sender_user: must be a user other than root\n");
+    check_prefixes(c->slack_url_prefixes, faults);
+    check_hosts(c, faults);
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
 }

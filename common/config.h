@@ -37,6 +37,9 @@ struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
     char *ingest_listen;
+    char *api_hosts;     // comma-separated names
+    char *dashboard_url; // or empty
+    char *metrics_token_file;
     uint64_t dispatchers;
     uint64_t senders;
     struct cidr endpoint_allow[CIDRS_MAX];
@@ -94,6 +97,9 @@ struct config_sources {
 MUST_CHECK enum err config_load(const struct config_sources *sources,
                                 struct config *out, struct buf *faults);
 void config_clear(struct config *c);
+
+// Is this the name of a setting in the environment, like POSTHORN_DATA_DIR?
+bool config_is_variable(struct str name);
 
 // Is the port among the ranges?
 bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n);

@@ -5,9 +5,26 @@
 // business, so the body is the same for every event.
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/format.h"
 #include "common/url.h"
+
+// A segment of these would be another path for whoever reads the URL.
+static bool is_dots(struct str segment)
+{
+    return str_is(segment, ".") || str_is(segment, "..");
+}
+
+static bool has_dots(struct str url)
+{
+    const char *slash = memchr(url.at, '/', url.n_bytes);
+    size_t n_first = slash != NULL ? (size_t)(slash - url.at) : url.n_bytes;
+
+    return is_dots((struct str){ url.at, n_first }) ||
+           (slash != NULL &&
+            is_dots((struct str){ slash + 1, url.n_bytes - n_first - 1 }));
+}
 
 static enum err check_url(struct str url, const char *prefixes, struct buf *why)
 {
@@ -21,10 +38,10 @@ static enum err check_url(struct str url, const char *prefixes, struct buf *why)
         is_good =
             is_good && (unsigned char)url.at[i] > ' ' && url.at[i] != 0x7f;
     }
-    if (is_good && n_slashes == 1)
+    if (is_good && n_slashes == 1 && !has_dots(url))
         return OK;
     buf_puts(why, "must be of the form project/stack for the format "
-                  "pulumi_deployments");
+                  "pulumi_deployments, neither of them . or ..");
     return ERR_INVALID;
 }
 

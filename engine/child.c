@@ -190,17 +190,60 @@ static void on_control(uv_poll_t *poll, int status, int events)
         uv_poll_stop(poll); // its exit is reported by the kernel
 }
 
-// The environment of a role: ours, and what it needs to know.
+// Variables that roles get, besides those of settings: how time and language are
+// read, and what sanitizers and coverage are told. What ends with a star stands for
+// all that begin so.
+static const char *const role_variables[] = {
+    "TZ",
+    "TZDIR",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "LOCPATH",
+    "ASAN_OPTIONS",
+    "LSAN_OPTIONS",
+    "MSAN_OPTIONS",
+    "TSAN_OPTIONS",
+    "UBSAN_OPTIONS",
+    "ASAN_SYMBOLIZER_PATH",
+    "GCOV_PREFIX",
+    "GCOV_PREFIX_STRIP",
+    "LLVM_PROFILE_FILE",
+    "POSTHORN_DATA_DIR_INODE", // data_dir.h
+};
+
+static bool is_for_roles(struct str name)
+{
+    for (size_t i = 0; i < sizeof(role_variables) / sizeof(role_variables[0]);
+         i++) {
+        struct str wanted = str_of(role_variables[i]);
+        bool is_prefix = wanted.at[wanted.n_bytes - 1] == '*';
+
+        wanted.n_bytes -= is_prefix;
+        if (is_prefix ? str_starts(name, wanted) : str_eq(name, wanted))
+            return true;
+    }
+    return config_is_variable(name);
+}
+
+// The rest of a shell's environment can make a program run others' code
+// (LD_PRELOAD), or send elsewhere (http_proxy), or holds secrets: roles get it for
+// debugging alone.
 static char **role_environment(const struct child *c)
 {
+    const char *debug = getenv("POSTHORN_DEBUG_ENV");
+    bool has_all = debug != NULL && strcmp(debug, "1") == 0;
     size_t n = 0;
     char **env;
 
     while (environ[n] != NULL)
         n++;
     env = xcalloc(n + 3, sizeof(*env));
-    for (size_t i = 0; i < n; i++)
-        env[i] = environ[i];
+    n = 0;
+    for (char **e = environ; *e != NULL; e++) {
+        if (has_all || is_for_roles((struct str){ *e, strcspn(*e, "=") }))
+            env[n++] = *e;
+    }
     env[n] = xasprintf("%s=%s", CONTROL_ENV_SOURCES, c->owner->sources_text);
     env[n + 1] = xasprintf("%s=%u", CONTROL_ENV_SLOT, c->slot);
     return env;

@@ -13,7 +13,7 @@ import pytest
 
 from support import compact, wait_for
 
-HOST = b"Host: test\r\n"
+HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
 GET = b"GET %(path)s HTTP/1.1\r\n" + HOST + b"%(auth)s"
 POST = b"POST %(post)s HTTP/1.1\r\n" + HOST + b"%(auth)s" + JSON

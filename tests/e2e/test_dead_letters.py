@@ -466,7 +466,7 @@ def test_the_answer_of_a_client_that_went_away_blocks_nobody(engine, receiver):
     make_dead(engine, receiver, 500)
     with socket.create_connection(("127.0.0.1", engine.api_port)) as client:
         client.sendall(
-            f"POST {hook}/dead/discard HTTP/1.1\r\nHost: x\r\n"
+            f"POST {hook}/dead/discard HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: token {engine.token}\r\n"
             "Content-Length: 0\r\n\r\n".encode())
     wait_for(lambda: engine.api("POST", f"{hook}/dead/discard", {}).status == 200,

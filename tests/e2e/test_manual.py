@@ -189,7 +189,7 @@ def test_client_goes_away_during_a_ping(engine, receiver):
     hook = engine.create_hook(receiver.url("/slow"))
     receiver.script("/slow", Answer(delay=0.5))
     with socket.create_connection(("127.0.0.1", engine.api_port)) as client:
-        client.sendall(f"POST {hook}/ping HTTP/1.1\r\nHost: x\r\n"
+        client.sendall(f"POST {hook}/ping HTTP/1.1\r\nHost: localhost\r\n"
                        f"Authorization: token {engine.token}\r\n"
                        "Content-Length: 0\r\n\r\n".encode())
         receiver.wait(1, "/slow")

@@ -252,7 +252,7 @@ def on_a_slow_disk(engine, tmp_path, commit_us):
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim,
                     ROOT / "tests" / "e2e" / "slow_disk.c", "-ldl"], check=True)
     engine.command = lambda: [
-        "env", f"LD_PRELOAD={shim}", f"SLOW_DISK_US={commit_us}",
+        "env", "POSTHORN_DEBUG_ENV=1", f"LD_PRELOAD={shim}", f"SLOW_DISK_US={commit_us}",
         str(ROOT / "build" / "posthorn"), *Engine.command(engine)[1:]]
     return engine.start()
 
