@@ -8,11 +8,16 @@
 
 #include "api/commands.h"
 #include "api/screen.h"
+#include "queue/queue.h"
 
 int command_version(const struct args *args)
 {
     (void)args;
     puts("posthorn " POSTHORN_VERSION);
+    printf(
+        "data directories of format %d; one of format %d is converted at its "
+        "first start\n",
+        QUEUE_FORMAT, QUEUE_FORMAT_OLDEST);
     return 0;
 }
 

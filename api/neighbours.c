@@ -6,8 +6,11 @@
 
 #include "api/neighbours.h"
 
+#include <string.h>
+
 #include "api/server.h"
 #include "common/codec.h"
+#include "common/crypto.h"
 #include "common/id.h"
 #include "common/operator.h"
 
@@ -141,6 +144,7 @@ void neighbours_cli_version(struct call *c)
 static void put_stack_id(const struct hook_scope *stack, struct buf *out)
 {
     char text[ID_TEXT_BYTES + 1];
+    uint8_t hash[SHA256_BYTES];
     struct buf name;
     struct id id;
 
@@ -150,7 +154,8 @@ static void put_stack_id(const struct hook_scope *stack, struct buf *out)
     buf_put_str(&name, stack->project);
     buf_putc(&name, '/');
     buf_put_str(&name, stack->target);
-    hash128(buf_str(&name), id.bytes);
+    crypto_sha256(buf_str(&name), hash);
+    memcpy(id.bytes, hash, sizeof(id.bytes));
     id_format(&id, text);
     buf_puts(out, text);
     buf_clear(&name);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
+#include "common/crypto.h"
 #include "common/log.h"
 
 #define CELLS       2 // the loop's and the worker's
@@ -34,6 +36,7 @@ struct blame_page {
     volatile uint64_t is_foreign;     // the signal came from somebody else
     volatile uint64_t guilty;         // cell of the thread that died, plus one
     volatile uint64_t is_loop_guilty; // whichever thread it was
+    uint64_t seed;                    // of blame_hash()
     atomic_uint n_suspects;
     struct suspect suspects[BLAME_MAX];
 };
@@ -146,6 +149,7 @@ int blame_create(struct blame_page **out)
         close(fd);
         return -1;
     }
+    crypto_random(&(*out)->seed, sizeof((*out)->seed));
     return fd;
 }
 
@@ -244,6 +248,11 @@ void blame_attach(int fd)
     }
     own = page;
     watch_signals();
+}
+
+uint64_t blame_hash(struct str bytes, uint64_t before)
+{
+    return hash64(bytes, before ^ own->seed);
 }
 
 struct blamed blame_begin(enum blame_kind kind, uint64_t a, uint64_t b)

@@ -62,6 +62,10 @@ void blame_attach(int fd);
 struct blamed blame_begin(enum blame_kind kind, uint64_t a, uint64_t b);
 void blame_end(struct blamed before);
 
+// What came in as a number, on top of what came before: another one in each start of
+// the engine, so that nobody makes a request that is taken for somebody else's.
+uint64_t blame_hash(struct str bytes, uint64_t before);
+
 // How often the role has died with a record.
 uint32_t blame_deaths(enum blame_kind kind, uint64_t a, uint64_t b);
 // It went well, or it is gone.

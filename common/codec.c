@@ -4,6 +4,9 @@
 
 #include <assert.h>
 #include <msgpack.h>
+#include <stdatomic.h>
+
+#include "common/crypto.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -279,6 +282,19 @@ enum err record_open(uint32_t place, struct str bytes, uint8_t max_version,
 uint64_t hash64(struct str bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes.at, bytes.n_bytes, seed);
+}
+
+uint64_t hash_here(struct str bytes, uint64_t seed)
+{
+    static _Atomic uint64_t own;
+    uint64_t none = 0;
+    uint64_t made;
+
+    if (atomic_load(&own) == 0) {
+        crypto_random(&made, sizeof(made));
+        atomic_compare_exchange_strong(&own, &none, made | 1);
+    }
+    return hash64(bytes, seed ^ atomic_load(&own));
 }
 
 void hash128(struct str bytes, uint8_t out[16])

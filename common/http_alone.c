@@ -17,9 +17,9 @@ bool alone_refuses(const struct blamed *record)
 
 static void take_hash(struct http_request *r, struct str target)
 {
-    r->hash[0] = hash64(target, hash64(r->method_name, 0));
+    r->hash[0] = blame_hash(target, blame_hash(r->method_name, 0));
     r->hash[1] = r->body.n_bytes;
-    r->hash[0] = hash64(r->body, r->hash[0]);
+    r->hash[0] = blame_hash(r->body, r->hash[0]);
 }
 
 static uint32_t deaths_with(const struct conn *c)

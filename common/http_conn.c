@@ -241,7 +241,7 @@ static llhttp_errno_t feed(struct conn *c, const char *at, size_t n_bytes,
                            size_t *n_used)
 {
     struct str bytes = { at, n_bytes };
-    struct blamed record = { BLAME_REQUEST, hash64(bytes, 1), n_bytes };
+    struct blamed record = { BLAME_REQUEST, blame_hash(bytes, 1), n_bytes };
     struct blamed before;
     llhttp_errno_t error;
 

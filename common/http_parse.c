@@ -207,7 +207,7 @@ static int hand_headers(struct conn *c)
 {
     struct http_request *r = &c->request;
     struct http_server *s = c->server;
-    struct blamed record = { BLAME_REQUEST, hash64(buf_str(&c->text), 2),
+    struct blamed record = { BLAME_REQUEST, blame_hash(buf_str(&c->text), 2),
                              c->text.n_bytes };
     struct blamed before;
 

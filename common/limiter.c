@@ -17,7 +17,7 @@ void limiter_init(struct limiter *l, double per_second, double burst)
 
 bool limiter_take(struct limiter *l, struct str key, int64_t now_us)
 {
-    size_t i = hash64(key, 0) % LIMITER_PLACES;
+    size_t i = hash_here(key, 0) % LIMITER_PLACES;
     double left = l->burst;
 
     if (l->places[i].at_us != 0) {

@@ -89,7 +89,7 @@ struct endpoint *endpoint_use(struct dispatcher *d, struct str url)
 
     buf_init(&name, 0);
     put_name(url, &name);
-    hash = hash64(buf_str(&name), 0);
+    hash = hash_here(buf_str(&name), 0);
     if (d->endpoints != NULL)
         e = *place_of(d, hash);
     while (e != NULL && !str_is(buf_str(&name), e->name))

@@ -151,10 +151,10 @@ static uint64_t scope_hash(const struct hook_scope *key)
 {
     uint64_t hash = (uint64_t)key->family << 8 | (uint64_t)key->level;
 
-    hash = hash64(key->org, hash);
+    hash = hash_here(key->org, hash);
     if (key->project.n_bytes > 0 || key->target.n_bytes > 0) {
-        hash = hash64(key->project, hash);
-        hash = hash64(key->target, hash);
+        hash = hash_here(key->project, hash);
+        hash = hash_here(key->target, hash);
     }
     return hash;
 }
@@ -253,7 +253,7 @@ static void bits_del(struct scope *s, const struct entry *hook)
 static uint64_t kind_hash(const struct scope *s, struct str kind,
                           bool is_prefix)
 {
-    return hash64(kind, s->node.hash + is_prefix);
+    return hash_here(kind, s->node.hash + is_prefix);
 }
 
 static struct kind_list *kind_find(const struct match_index *idx,

@@ -8,6 +8,7 @@
 
 #include "engine/questions.h"
 #include "common/ask.h"
+#include "common/blame.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "engine/backlog.h"
@@ -45,9 +46,10 @@ static uint64_t hash_of(const struct ask *ask)
     struct str id = { (const char *)ask->event_id.bytes,
                       sizeof(ask->event_id.bytes) };
 
-    return hash64(ask->text,
-                  hash64(ask->event,
-                         hash64(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
+    return blame_hash(
+        ask->text,
+        blame_hash(ask->event,
+                   blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
 }
 
 static void on_frame(void *data, struct str frame)

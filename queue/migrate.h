@@ -12,7 +12,7 @@
 #include "queue/copy_to.h"
 #include "queue/event_keys.h"
 
-#define FORMAT_BEFORE 4 // the oldest one that is read
+#define FORMAT_BEFORE QUEUE_FORMAT_OLDEST
 
 struct migration;
 

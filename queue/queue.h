@@ -56,6 +56,10 @@ struct uv_loop_s;
 
 #define QUEUE_SHARDS_MAX 64
 
+// Of data directories: what this program writes, and the oldest that it converts.
+#define QUEUE_FORMAT        5
+#define QUEUE_FORMAT_OLDEST 4
+
 // --- start ---------------------------------------------------------------
 
 struct queue_config {

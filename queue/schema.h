@@ -78,7 +78,7 @@
 struct keyring;
 
 #define FORMAT_NAME    "posthorn"
-#define FORMAT_VERSION 5
+#define FORMAT_VERSION QUEUE_FORMAT
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     2 // 2: content is an HMAC

@@ -73,21 +73,37 @@ static bool has_room(struct store *s, MDB_txn *txn, unsigned db,
     return false;
 }
 
+static bool is_seen(const struct stacks_seen *seen, size_t place,
+                    struct str key)
+{
+    return seen->keys[place].at != NULL &&
+           str_eq(
+               (struct str){ seen->keys[place].at, seen->keys[place].n_bytes },
+               key);
+}
+
+static void see(struct stacks_seen *seen, size_t place, struct str key)
+{
+    free(seen->keys[place].at);
+    seen->keys[place].at = xstrndup(key.at, key.n_bytes);
+    seen->keys[place].n_bytes = key.n_bytes;
+}
+
 enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
                      const struct stack_name *name, struct stacks_seen *seen)
 {
     struct stack_name org = { .org = name->org };
     char bytes[KEY_MAX_BYTES];
-    uint64_t hash;
-    uint64_t *slot;
+    struct str key;
+    size_t place;
     enum err err = OK;
 
     // Made for a measurement, and for nobody to find afterwards.
     if (!is_short(name) || str_starts(name->org, STR("posthorn-bench-")))
         return OK;
-    hash = hash64(key_of(name, bytes), 0);
-    slot = &seen->hashes[hash % STACKS_SEEN];
-    if (*slot == hash)
+    key = key_of(name, bytes);
+    place = (size_t)(hash_here(key, 0) % STACKS_SEEN);
+    if (is_seen(seen, place, key))
         return OK;
     if (text_is_name(name->org) && has_room(s, txn, db, seen)) {
         err = put_row(s, txn, db, &org);
@@ -96,12 +112,14 @@ enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
             err = put_row(s, txn, db, name);
     }
     if (err == OK)
-        *slot = hash;
+        see(seen, place, key);
     return err;
 }
 
 void stacks_forget(struct stacks_seen *seen)
 {
+    for (size_t i = 0; i < STACKS_SEEN; i++)
+        free(seen->keys[i].at);
     memset(seen, 0, sizeof(*seen));
 }
 

@@ -12,9 +12,13 @@
 #define STACKS_MAX  1000000 // rows of one environment
 #define STACKS_SEEN 4096
 
-// What was noted lately, so that it need not be looked up again. Zeros: empty.
+// What was noted lately, so that it need not be looked up again: whole keys, since a
+// name that is taken for another one is never noted. Zeros: empty.
 struct stacks_seen {
-    uint64_t hashes[STACKS_SEEN];
+    struct {
+        char *at; // owned; NULL: nothing
+        size_t n_bytes;
+    } keys[STACKS_SEEN];
     bool is_full; // and was logged
 };
 

@@ -68,6 +68,34 @@ static void lengths_that_lie_are_refused(void **state)
     assert_int_equal(unpack_done(&u), ERR_CORRUPT);
 }
 
+static void a_record_is_sound_in_its_own_place_only(void **state)
+{
+    uint32_t here = record_place(7, STR("key"));
+    const uint32_t others[] = { record_place(8, STR("key")),
+                                record_place(7, STR("kez")),
+                                record_place(7, STR_EMPTY), RECORD_NOWHERE };
+    struct buf b;
+    struct unpack u;
+    uint8_t version;
+    size_t start;
+
+    (void)state;
+    buf_init(&b, 0);
+    start = record_begin(&b, 1);
+    pack_str(&b, STR("some text"));
+    record_end(&b, start);
+    record_move(b.at, b.n_bytes, here);
+    assert_int_equal(record_open(here, buf_str(&b), 1, &version, &u), OK);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(record_open(others[i], buf_str(&b), 1, &version, &u),
+                         ERR_CORRUPT);
+    }
+    record_move(b.at, b.n_bytes, here); // out of it again
+    assert_int_equal(record_open(RECORD_NOWHERE, buf_str(&b), 1, &version, &u),
+                     OK);
+    buf_clear(&b);
+}
+
 static void every_damaged_byte_of_a_record_is_noticed(void **state)
 {
     struct buf b;
@@ -219,6 +247,7 @@ int main(void)
         cmocka_unit_test(numbers_of_every_size_come_back),
         cmocka_unit_test(strings_of_every_size_come_back),
         cmocka_unit_test(lengths_that_lie_are_refused),
+        cmocka_unit_test(a_record_is_sound_in_its_own_place_only),
         cmocka_unit_test(every_damaged_byte_of_a_record_is_noticed),
         cmocka_unit_test(random_bytes_are_read_without_harm),
         cmocka_unit_test(json_strings_are_escaped_and_made_valid),

@@ -66,6 +66,50 @@ static void hooks_are_created_listed_changed_and_deleted(void **state)
                      ERR_NOTFOUND);
 }
 
+static uint64_t number_of(struct fixture *f, enum family family,
+                          const char *org)
+{
+    uint64_t no = 1;
+
+    assert_int_equal(org_number(f->hooks, family, str_of(org), &no), OK);
+    return no;
+}
+
+static void
+an_organization_keeps_its_number_and_nobody_else_gets_it(void **state)
+{
+    struct fixture *f = *state;
+    struct hook a = hook_of("a");
+    struct hook b = hook_of("b");
+    struct hook other = hook_of("a");
+    struct hook namesake = hook_of("a");
+    uint64_t acme;
+
+    assert_int_equal(number_of(f, FAMILY_PULUMI, "acme"), 0);
+    assert_int_equal(hook_create(f->hooks, &a), OK);
+    acme = number_of(f, FAMILY_PULUMI, "acme");
+    assert_true(acme > UINT64_C(1) << 63); // no hook has such a number
+    assert_int_equal(a.org_no, acme);
+    assert_int_equal(number_of(f, FAMILY_PULUMI, "acm"), 0);
+    assert_int_equal(number_of(f, FAMILY_AKINON, "acme"), 0);
+    assert_int_equal(hook_create(f->hooks, &b), OK);
+    assert_int_equal(b.org_no, acme);
+    other.scope.org = STR("acmf");
+    namesake.scope.family = FAMILY_AKINON;
+    assert_int_equal(hook_create(f->hooks, &other), OK);
+    assert_int_equal(hook_create(f->hooks, &namesake), OK);
+    assert_true(other.org_no != acme && namesake.org_no != acme &&
+                other.org_no != namesake.org_no);
+    assert_int_equal(hook_delete(f->hooks, &a.scope, STR("a")), OK);
+    assert_int_equal(hook_delete(f->hooks, &b.scope, STR("b")), OK);
+    assert_int_equal(number_of(f, FAMILY_PULUMI, "acme"), acme);
+    other.scope.org = STR("acmg");
+    assert_int_equal(hook_create(f->hooks, &other), OK);
+    assert_true(other.org_no > namesake.org_no);
+    assert_int_equal(hook_create(f->hooks, &a), OK);
+    assert_int_equal(a.org_no, acme);
+}
+
 static void watching_hooks_never_skips_the_last_value(void **state)
 {
     struct fixture *f = *state;
@@ -118,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EACH(hooks_are_created_listed_changed_and_deleted),
+        EACH(an_organization_keeps_its_number_and_nobody_else_gets_it),
         EACH(watching_hooks_never_skips_the_last_value),
         EACH(a_copy_of_a_hook_stands_alone),
     };

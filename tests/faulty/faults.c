@@ -46,10 +46,7 @@ enum err __wrap_render(struct renderer *r, const struct hook *hook,
                        const struct event *event, struct rendered *out);
 void __real_tally_note(struct dispatcher *d, const struct attempt *attempt);
 void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt);
-enum err __real_event_keys_check(struct store *s, MDB_txn *txn,
-                                 struct append *a);
-enum err __wrap_event_keys_check(struct store *s, MDB_txn *txn,
-                                 struct append *a);
+__typeof__(event_keys_check) __real_event_keys_check, __wrap_event_keys_check;
 enum err __real_intake_event(const struct intake *in, struct str text,
                              struct arena *arena, struct new_event *out,
                              struct buf *why);
@@ -139,11 +136,11 @@ void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt)
 
 // --- ingest ---
 
-enum err __wrap_event_keys_check(struct store *s, MDB_txn *txn,
-                                 struct append *a)
+enum err __wrap_event_keys_check(const struct event_hasher *h, struct store *s,
+                                 MDB_txn *txn, struct append *a)
 {
     die_if(has(a->events[0].event.kind, "crash.append"));
-    return __real_event_keys_check(s, txn, a);
+    return __real_event_keys_check(h, s, txn, a);
 }
 
 enum err __wrap_intake_event(const struct intake *in, struct str text,
