@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/directory_key.h"
+#include "queue/hook_keys.h"
 #include "queue/schema.h"
 #include "queue/store.h"
 
@@ -70,7 +71,7 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
                            MDB_val val, struct keyring *keys)
 {
     struct hook_room room;
-    struct buf record;
+    struct buf record, own;
     struct hook h;
     enum err err;
 
@@ -82,9 +83,14 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
         hook_encode(&h, keys, &record);
         record_move(record.at, record.n_bytes,
                     store_place(s, HOOKS_HOOKS, key));
+        // The key lies in the page that a record of another length moves in.
+        buf_init(&own, KEY_MAX_BYTES);
+        buf_put_str(&own, str_of_val(key));
+        key = val_of(buf_str(&own));
         val = val_of(buf_str(&record));
         err = store_err(s, mdb_cursor_put(cursor, &key, &val, MDB_CURRENT),
                         "put hook");
+        buf_clear(&own);
     } else if (err == ERR_CORRUPT) {
         err = OK; // damaged before; verify says so
     }
