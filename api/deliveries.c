@@ -14,6 +14,7 @@
 
 #include "api/delivery_json.h"
 #include "api/delivery_query.h"
+#include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "api/paging.h"
 #include "api/server.h"
@@ -133,8 +134,10 @@ static void print(struct page *p, const struct attempt *attempt,
                      (unsigned long long)attempt->hook_no,
                      log_quote(str_of(err_str(err))));
         }
-        shown.request_headers = buf_str(&headers);
+    } else {
+        headers_mask_text(attempt->request_headers, &headers);
     }
+    shown.request_headers = buf_str(&headers);
     delivery_print(&shown, payload_of(p, attempt), members, &p->body);
     buf_clear(&headers);
 }

@@ -2,6 +2,8 @@
 
 #include "api/headers_json.h"
 
+#include <string.h>
+
 #include "common/header.h"
 #include "common/log.h"
 
@@ -210,4 +212,33 @@ void headers_print_marks(const struct hook *hook, struct buf *out)
         separator = ",";
     }
     buf_putc(out, ']');
+}
+
+void headers_mask_text(struct str text, struct buf *out)
+{
+    while (text.n_bytes > 0) {
+        const char *end = memchr(text.at, '\n', text.n_bytes);
+        size_t n_line =
+            end != NULL ? (size_t)(end + 1 - text.at) : text.n_bytes;
+        const char *colon = memchr(text.at, ':', n_line);
+        struct str name = { text.at,
+                            colon != NULL ? (size_t)(colon - text.at) : 0 };
+        size_t n_value = n_line;
+
+        while (n_value > name.n_bytes &&
+               (text.at[n_value - 1] == '\n' || text.at[n_value - 1] == '\r'))
+            n_value--;
+        if (name.n_bytes > 0 && n_value >= name.n_bytes + 2 &&
+            header_is_secret(name)) {
+            buf_put(out, text.at, name.n_bytes + 2);
+            header_put_mask((struct str){ text.at + name.n_bytes + 2,
+                                          n_value - name.n_bytes - 2 },
+                            out);
+            buf_put(out, text.at + n_value, n_line - n_value);
+        } else {
+            buf_put(out, text.at, n_line);
+        }
+        text.at += n_line;
+        text.n_bytes -= n_line;
+    }
 }

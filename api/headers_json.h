@@ -25,6 +25,10 @@ bool headers_have_secrets(const struct hook *hook);
 // The object; with `is_masked`, secret values as masks.
 void headers_print(const struct hook *hook, bool is_masked, struct buf *out);
 
+// Appends headers as a history has them, "Name: value\r\n" each, with the values
+// masked that a name says are secret: those that an earlier version recorded whole.
+void headers_mask_text(struct str text, struct buf *out);
+
 // Member secretHeaders with a comma before it, if there is any.
 void headers_print_marks(const struct hook *hook, struct buf *out);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "tests/unit.h"
 
@@ -420,10 +421,43 @@ static void merge_is_refused_with_a_reason(void **state)
     }
 }
 
+// --- headers of histories ---
+
+static void headers_recorded_whole_are_masked_by_their_names(void **state)
+{
+    static const struct {
+        const char *text, *masked;
+    } cases[] = {
+        { "", "" },
+        { "Accept: */*\r\n", "Accept: */*\r\n" },
+        { "authorization: Bearer abcdefghijk\r\nX-A: 1\r\n",
+          "authorization: Bear********\r\nX-A: 1\r\n" },
+        { "X-A: 1\r\nX-Api-Key: short\r\n",
+          "X-A: 1\r\nX-Api-Key: ********\r\n" },
+        { "X-Token: a:b: c", "X-Token: ********" },
+        { "X-Token:", "X-Token:" },
+        { "X-Token: ", "X-Token: ********" },
+        { "token\r\n:\r\n\n", "token\r\n:\r\n\n" },
+        { "webhook-signature: v1,abcdefghijklmnop\r\n",
+          "webhook-signature: v1,abcdefghijklmnop\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf out;
+
+        buf_init(&out, 0);
+        headers_mask_text(str_of(cases[i].text), &out);
+        assert_string_equal(buf_cstr(&out), cases[i].masked);
+        buf_clear(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_is_printed_back),
+        cmocka_unit_test(headers_recorded_whole_are_masked_by_their_names),
         cmocka_unit_test(create_is_refused_with_a_reason),
         cmocka_unit_test(lengths_are_limited),
         cmocka_unit_test(merge_follows_the_rules_of_update),
