@@ -137,10 +137,10 @@ static int export(const struct args *args, const struct config *config,
         return EXIT_FAILED;
     }
     err = hook_store_view(&qc, &hooks);
-    if (err == OK)
+    if (err == OK) {
         hook_store_key(hooks, "secretCiphertext", x->ciphertext_key);
-    if (err == OK)
         err = hook_watch(hooks, 0, put_hook, x, &last);
+    }
     keyring_free(qc.keys);
     buf_clear(&why);
     if (err != OK) {

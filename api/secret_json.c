@@ -183,6 +183,7 @@ void secret_print(const struct hook_showing *to, const struct hook *hook,
                   struct buf *out)
 {
     bool has_secret = hook->secret.n_bytes > 0;
+    int64_t until_ms = 0;
 
     buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
                has_secret ? "true" : "false");
@@ -193,6 +194,10 @@ void secret_print(const struct hook_showing *to, const struct hook *hook,
         return;
     buf_printf(out, ",\"secretOverlap\":{\"secrets\":%zu,\"until\":\"",
                hook->n_old + has_secret);
-    clock_put_rfc3339(out, hook->old[0].until_ms);
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms > until_ms)
+            until_ms = hook->old[i].until_ms;
+    }
+    clock_put_rfc3339(out, until_ms);
     buf_puts(out, "\"}");
 }
