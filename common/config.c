@@ -143,6 +143,10 @@ static const struct setting {
       "Of them, from one address." },
     { "drain_timeout", TYPE_DURATION, AT(drain_timeout_ms), "35s", 0, H_MS,
       true, "How long a stop waits for attempts in flight." },
+    { "user", TYPE_TEXT, AT(user), "", 0, 0, false,
+      "Whom all roles but senders become when the engine is started as root: a "
+      "name or a number; empty: posthorn if there is that account, else the "
+      "owner of data_dir, else nobody." },
     { "sender_user", TYPE_TEXT, AT(sender_user), "nobody", 0, 0, false,
       "Whom senders become when the engine is started as root: a name or a "
       "number." },
@@ -487,6 +491,8 @@ static void check_together(const struct config *c, struct buf *faults)
         buf_puts(faults, "sender_user: must be a user other than root\n");
     check_prefixes(c->slack_url_prefixes, faults);
     check_hosts(c, faults);
+    if (strcmp(c->user, "root") == 0 || strcmp(c->user, "0") == 0)
+        buf_puts(faults, "user: must be a user other than root\n");
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
 }

@@ -78,6 +78,7 @@ struct config {
     uint64_t max_connections;
     uint64_t max_connections_per_address;
     int64_t drain_timeout_ms;
+    char *user; // empty: chosen by engine/accounts.c
     char *sender_user;
     char *sandbox; // "auto", "on", "off"
     bool debug;

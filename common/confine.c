@@ -4,9 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/account.h"
+#include "common/control.h"
 #include "common/landlock.h"
 #include "common/log.h"
 #include "common/seccomp.h"
@@ -26,8 +26,6 @@
 #define IS_SANITIZED false
 #endif
 
-#define NOBODY 65534 // where there is no such name
-
 static bool wants(const struct config *config, const char *mode)
 {
     return strcmp(config->sandbox, mode) == 0;
@@ -35,29 +33,20 @@ static bool wants(const struct config *config, const char *mode)
 
 // --- the user ---
 
-struct user {
-    uid_t uid;
-    gid_t gid;
-};
-
-static struct user user_of(const char *name)
+static bool has_capabilities(void)
 {
-    struct user user = { NOBODY, NOBODY };
-    const struct passwd *entry = getpwnam(name);
-    char *end;
-    unsigned long number = strtoul(name, &end, 10);
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3
+    };
+    struct __user_cap_data_struct own[2] = { { 0 } };
 
-    if (entry != NULL) {
-        user = (struct user){ entry->pw_uid, entry->pw_gid };
-    } else if (*end == '\0' && number > 0 && number < UINT32_MAX) {
-        user = (struct user){ (uid_t)number, (gid_t)number };
-    } else {
-        log_info("no such user: 65534 instead", "user=%s",
-                 log_quote(str_of(name)));
-    }
-    return user;
+    return syscall(SYS_capget, &header, own) != 0 || own[0].effective != 0 ||
+           own[0].permitted != 0 || own[0].inheritable != 0 ||
+           own[1].effective != 0 || own[1].permitted != 0 ||
+           own[1].inheritable != 0;
 }
 
+// A service manager may have forbidden the call to who has none anyway.
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {
@@ -66,34 +55,42 @@ static void drop_capabilities(void)
     struct __user_cap_data_struct none[2] = { { 0 } };
 
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none) != 0)
+    if (syscall(SYS_capset, &header, none) != 0 && has_capabilities())
         log_fatal("capabilities cannot be dropped", "errno=%d", errno);
 }
 
 // In a container root may be forbidden even this; then the other layers have to do.
-static void drop_user(const struct config *config)
+static void stay_root(enum role_kind kind, const struct config *config)
 {
-    struct user user;
-
-    if (geteuid() != 0)
-        return; // it has no other user to become
-    user = user_of(config->sender_user);
-    if (setgroups(0, NULL) == 0 &&
-        setresgid(user.gid, user.gid, user.gid) == 0 &&
-        setresuid(user.uid, user.uid, user.uid) == 0)
-        return;
-    log_warn("the sender cannot become another user", "uid=%u errno=%d",
-             (unsigned)user.uid, errno);
+    log_warn("the role cannot become another user", "role=%s errno=%d",
+             role_name(kind), errno);
     if (wants(config, "on"))
-        log_fatal("sandbox = on, and the sender stays root", "");
+        log_fatal("sandbox = on, and a role stays root", "");
+}
+
+bool confine_account(struct account *out)
+{
+    const char *text = getenv(CONTROL_ENV_ACCOUNT);
+
+    if (text == NULL || text[0] == '\0')
+        return false;
+    if (!account_read(text, out))
+        log_panic("no account", "text=%s", log_quote(str_of(text)));
+    return true;
 }
 
 // The bounding set can be emptied only by who may set it: before the user goes.
-static void become_nobody(const struct config *config)
+void confine_user(enum role_kind kind, const struct config *config)
 {
+    struct account account;
+    bool has_one = confine_account(&account);
+
+    if (!has_one && geteuid() == 0)
+        return; // it stays root with all that root needs
     for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++) {
     }
-    drop_user(config);
+    if (has_one && !account_become(&account))
+        stay_root(kind, config);
     drop_capabilities();
     // The kernel forgets it when the user changes.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -116,13 +113,12 @@ static void close_to_others(void)
 }
 
 static void judge(const struct config *config, bool has_seccomp,
-                  bool needs_landlock, bool has_landlock)
+                  bool has_landlock)
 {
-    bool is_whole = has_seccomp && (has_landlock || !needs_landlock);
+    bool is_whole = has_seccomp && has_landlock;
 
     log_info("confined", "seccomp=%s landlock=%s uid=%u",
-             has_seccomp ? "yes" : "no",
-             !needs_landlock ? "not_needed" : (has_landlock ? "yes" : "no"),
+             has_seccomp ? "yes" : "no", has_landlock ? "yes" : "no",
              (unsigned)geteuid());
     if (!is_whole && wants(config, "on")) {
         log_fatal("sandbox = on, and the kernel lacks a layer",
@@ -140,16 +136,16 @@ void confine_early(const struct config *config)
 void confine(enum role_kind kind, const struct config *config)
 {
     bool is_sender = kind == ROLE_SENDER;
-    bool has_landlock = false;
+    bool has_landlock;
     bool has_seccomp;
 
     if (is_sender)
-        become_nobody(config);
+        confine_user(kind, config); // the others were it from the start
     close_to_others(); // after the user: a change of it makes dumpable anew
     if (IS_SANITIZED || wants(config, "off"))
         return;
-    if (is_sender)
-        has_landlock = landlock_files_of_resolver();
+    has_landlock =
+        is_sender ? landlock_files_of_resolver() : landlock_data_dir(config);
     has_seccomp = is_sender ? seccomp_sender() : seccomp_other();
-    judge(config, has_seccomp, is_sender, has_landlock);
+    judge(config, has_seccomp, has_landlock);
 }

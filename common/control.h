@@ -20,6 +20,8 @@
 // Environment variables that a role is started with.
 #define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines
 #define CONTROL_ENV_SLOT    "POSTHORN_ROLE_SLOT"    // of the metrics page
+#define CONTROL_ENV_ACCOUNT \
+    "POSTHORN_ROLE_ACCOUNT" // whom it becomes; none: nobody
 
 enum control_type {
     CONTROL_READY = 1,   // role: I work

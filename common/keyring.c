@@ -225,6 +225,15 @@ static bool sync_parent(const char *path)
 }
 
 // Over what is there, or, if `is_new`, only where nothing is.
+// What root writes in place of another's file stays the other's.
+static bool keep_owner(int fd, const char *path)
+{
+    struct stat st;
+
+    return geteuid() != 0 || stat(path, &st) != 0 ||
+           fchown(fd, st.st_uid, st.st_gid) == 0;
+}
+
 static enum err write_file(const char *path, struct keyring *k, bool is_new,
                            struct buf *why)
 {
@@ -236,7 +245,7 @@ static enum err write_file(const char *path, struct keyring *k, bool is_new,
     (void)unlink(temporary); // what an earlier one left; open() says the rest
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     put_text(k);
-    done = fd >= 0 && write_whole(fd, k->keys->text);
+    done = fd >= 0 && keep_owner(fd, path) && write_whole(fd, k->keys->text);
     crypto_wipe(k->keys->text, sizeof(k->keys->text));
     if (fd >= 0)
         close(fd);

@@ -1,4 +1,4 @@
-// landlock.c — the file system as a sender sees it.
+// landlock.c — the file system as the roles see it.
 //
 // The numbers of newer kernels stand here by themselves: the headers of the
 // oldest system that this is built on lack them.
@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/landlock.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,13 @@
 #define SCOPE_ALL   UINT64_C(3)         // 6: abstract sockets, signals
 #define READ_FILE   ((uint64_t)LANDLOCK_ACCESS_FS_READ_FILE)
 #define READ_DIR    ((uint64_t)LANDLOCK_ACCESS_FS_READ_DIR)
+#define CHANGE_FILES                                                          \
+    ((uint64_t)(LANDLOCK_ACCESS_FS_WRITE_FILE |                               \
+                LANDLOCK_ACCESS_FS_REMOVE_FILE |                              \
+                LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
+                LANDLOCK_ACCESS_FS_MAKE_DIR))
+
+#define SHARDS_MAX 16 // as the setting dispatchers allows
 
 // struct landlock_ruleset_attr as of version 6.
 struct attributes {
@@ -82,29 +90,34 @@ static const struct readable {
 static bool is_restricted;
 static bool was_refused[N_READABLE]; // also when it was made readable: its mode
 
-static bool allow(int ruleset, const char *path)
+static bool allow(int ruleset, const char *path, uint64_t access)
 {
-    struct landlock_path_beneath_attr rule = { .allowed_access = READ_FILE };
+    struct landlock_path_beneath_attr rule = { .allowed_access = access };
     struct stat st;
     long rc;
 
     rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
         return true; // not there: nothing to be read
-    if (fstat(rule.parent_fd, &st) == 0 && S_ISDIR(st.st_mode))
-        rule.allowed_access |= READ_DIR;
+    if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+        rule.allowed_access &= READ_FILE;
     rc = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
                  &rule, 0);
     close(rule.parent_fd);
     return rc == 0;
 }
 
+static long version_of_kernel(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0,
+                   LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 static int make_ruleset(void)
 {
     struct attributes a = { .fs = FS_V1 };
     size_t n_bytes = sizeof(a.fs);
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
-                           LANDLOCK_CREATE_RULESET_VERSION);
+    long version = version_of_kernel();
 
     if (version < 1)
         return -1;
@@ -136,22 +149,90 @@ static bool is_refused(const char *path)
     return false;
 }
 
-bool landlock_files_of_resolver(void)
+// Takes the ruleset, which may be none.
+static bool restrict_self(int ruleset, bool is_whole)
 {
-    int ruleset = make_ruleset();
-    bool is_done = ruleset >= 0;
+    bool is_done = is_whole && ruleset >= 0 &&
+                   syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 
-    for (size_t i = 0; is_done && i < N_READABLE; i++)
-        is_done = allow(ruleset, readable[i].path);
-    is_done = is_done && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (!is_done)
         log_debug("no landlock", "errno=%d", errno);
     if (ruleset >= 0)
         close(ruleset);
-    is_restricted = is_done;
-    for (size_t i = 0; is_done && i < N_READABLE; i++)
-        was_refused[i] = is_refused(readable[i].path);
     return is_done;
+}
+
+static bool allow_readable(int ruleset)
+{
+    bool is_whole = ruleset >= 0;
+
+    for (size_t i = 0; is_whole && i < N_READABLE; i++)
+        is_whole = allow(ruleset, readable[i].path, READ_FILE | READ_DIR);
+    return is_whole;
+}
+
+bool landlock_files_of_resolver(void)
+{
+    int ruleset = make_ruleset();
+
+    is_restricted = restrict_self(ruleset, allow_readable(ruleset));
+    for (size_t i = 0; is_restricted && i < N_READABLE; i++)
+        was_refused[i] = is_refused(readable[i].path);
+    return is_restricted;
+}
+
+// A file that is replaced is found by its directory; but never all of the system.
+static bool allow_beside(int ruleset, const char *path)
+{
+    char *copy = xstrdup(path);
+    const char *above = dirname(copy);
+    bool is_done =
+        path[0] == '\0' ||
+        allow(ruleset, strcmp(above, "/") == 0 ? path : above, READ_FILE);
+
+    free(copy);
+    return is_done;
+}
+
+// Parts may lie on other disks, where links lead.
+static bool allow_parts(int ruleset, const char *data_dir, uint64_t access)
+{
+    static const char *const parts[] = { "events", "hooks", "deliveries" };
+    bool is_done = allow(ruleset, data_dir, access);
+
+    for (size_t i = 0; is_done && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char *path = xasprintf("%s/%s", data_dir, parts[i]);
+
+        is_done = allow(ruleset, path, access);
+        free(path);
+    }
+    for (unsigned i = 0; is_done && i < SHARDS_MAX; i++) {
+        char *path = xasprintf("%s/deliveries/%u", data_dir, i);
+
+        is_done = allow(ruleset, path, access);
+        free(path);
+    }
+    return is_done;
+}
+
+bool landlock_data_dir(const struct config *config)
+{
+    int ruleset = make_ruleset();
+    uint64_t all = READ_FILE | READ_DIR | CHANGE_FILES;
+    long version = version_of_kernel();
+
+    if (version >= 2)
+        all |= FS_REFER;
+    if (version >= 3)
+        all |= FS_TRUNCATE;
+    return restrict_self(
+        ruleset, allow_readable(ruleset) &&
+                     allow_parts(ruleset, config->data_dir, all) &&
+                     allow_beside(ruleset, config->secret_key_file) &&
+                     allow_beside(ruleset, config->deployments_token_file) &&
+                     allow_beside(ruleset, config->metrics_token_file) &&
+                     // How the other roles are, for who asks for readiness.
+                     allow(ruleset, "/proc", READ_FILE | READ_DIR));
 }
 
 bool landlock_is_stale(void)

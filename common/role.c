@@ -164,6 +164,9 @@ struct role *role_start(enum role_kind kind, unsigned index)
     }
     buf_clear(&faults);
     log_set_debug(r->config.debug);
+    // Setup makes a key first, where root alone may; senders read certificates.
+    if (kind != ROLE_SETUP && kind != ROLE_SENDER)
+        confine_user(kind, &r->config);
     confine_early(&r->config);
     if (uv_loop_init(&r->loop) != 0)
         log_fatal("no event loop", "");

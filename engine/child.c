@@ -233,12 +233,14 @@ static char **role_environment(const struct child *c)
 {
     const char *debug = getenv("POSTHORN_DEBUG_ENV");
     bool has_all = debug != NULL && strcmp(debug, "1") == 0;
+    const struct accounts *a = c->owner->accounts;
+    char account[ACCOUNT_TEXT_BYTES] = "";
     size_t n = 0;
     char **env;
 
     while (environ[n] != NULL)
         n++;
-    env = xcalloc(n + 3, sizeof(*env));
+    env = xcalloc(n + 4, sizeof(*env));
     n = 0;
     for (char **e = environ; *e != NULL; e++) {
         if (has_all || is_for_roles((struct str){ *e, strcspn(*e, "=") }))
@@ -246,6 +248,12 @@ static char **role_environment(const struct child *c)
     }
     env[n] = xasprintf("%s=%s", CONTROL_ENV_SOURCES, c->owner->sources_text);
     env[n + 1] = xasprintf("%s=%u", CONTROL_ENV_SLOT, c->slot);
+    if (a->has_senders && c->kind == ROLE_SENDER) {
+        account_put(&a->senders, account);
+    } else if (a->has_roles && c->kind != ROLE_SENDER) {
+        account_put(&a->roles, account);
+    }
+    env[n + 2] = xasprintf("%s=%s", CONTROL_ENV_ACCOUNT, account);
     return env;
 }
 

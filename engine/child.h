@@ -9,6 +9,7 @@
 
 #include "common/control.h"
 #include "common/role.h"
+#include "engine/accounts.h"
 
 #define CHILDREN_MAX 40 // 16 dispatchers, 16 senders, ingest, api, and room
 
@@ -17,6 +18,7 @@ struct child;
 // What all children have in common; the supervisor's.
 struct child_owner {
     uv_loop_t *loop;
+    const struct accounts *accounts; // whom they become
     const char *sources_text; // where the settings come from, for the roles
     bool is_ending;           // nobody is started any more
     void (*on_started)(struct child *c);

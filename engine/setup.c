@@ -1,11 +1,16 @@
 // setup.c — the setup role: prepares the data directory, then ends.
 //
-// A process of its own, because no process may open LMDB and then fork.
+// A process of its own, because no process may open LMDB and then fork. Where root
+// starts the engine, the key is made by root, since it may lie anywhere, and given to
+// the roles' user; the rest is done as that user.
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/account.h"
 #include "common/auth.h"
+#include "common/confine.h"
 #include "common/keyring.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -20,17 +25,45 @@ static enum err read_keys(const struct config *config, struct keyring **keys,
 {
     char *path = keyring_path(config->secret_key_file, config->data_dir);
     char *hooks = xasprintf("%s/hooks", config->data_dir);
+    struct account account;
+    bool has_account = confine_account(&account);
     enum err err = keyring_read(path, keys, why);
 
     if (err == ERR_NOTFOUND && access(hooks, F_OK) != 0) {
         buf_reset(why);
         err = keyring_make(path, why);
+        if (err == OK && has_account && !account_give_file(&account, path)) {
+            buf_printf(why, "%s cannot be given to the user %u", path,
+                       (unsigned)account.uid);
+            err = ERR_DENIED;
+        }
         if (err == OK)
             err = keyring_read(path, keys, why);
     }
     free(hooks);
     free(path);
     return err;
+}
+
+// What was made as root until now is the account's, too.
+static void become_user(const struct config *config)
+{
+    struct account account;
+    struct buf why;
+    int fd = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    buf_init(&why, 0);
+    if (confine_account(&account) &&
+        (fd < 0 || account_hand_over(fd, &account, &why) != OK)) {
+        log_warn("data directory cannot be handed over",
+                 "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
+                 log_quote(buf_str(&why)));
+        _exit(1);
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_clear(&why);
+    confine_user(ROLE_SETUP, config);
 }
 
 int setup_role(unsigned index)
@@ -50,6 +83,7 @@ int setup_role(unsigned index)
                  log_quote(buf_str(&why)));
         _exit(1);
     }
+    become_user(config);
     if (qc.keys != NULL)
         err = queue_prepare(&qc, &why);
     if (err != OK) {

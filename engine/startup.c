@@ -22,6 +22,7 @@
 #include "common/crypto.h"
 #include "common/data_dir.h"
 #include "common/landlock.h"
+#include "common/log.h"
 
 #define BACKLOG 1024
 
@@ -163,6 +164,7 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
         { "data_dir", config->data_dir },
         { "secret_key_file", config->secret_key_file },
         { "deployments_token_file", config->deployments_token_file },
+        { "metrics_token_file", config->metrics_token_file },
     };
     enum err err = OK;
 
@@ -175,6 +177,31 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
     return err;
 }
 
+// Each says its own faults; all of them are wanted.
+static enum err prepare(const struct config *config, struct startup *out,
+                        struct buf *faults)
+{
+    int64_t until_us = clock_mono_us() + IN_USE_WAIT_MS * 1000;
+    const enum err errors[] = {
+        check_secrets(config, faults),
+        listen_on("api_listen", config->api_listen, until_us, &out->api_fd,
+                  faults),
+        listen_on("ingest_listen", config->ingest_listen, until_us,
+                  &out->ingest_fd, faults),
+        check_ca_file(config->ca_file, faults),
+    };
+    // Nothing is made where secrets must not be.
+    enum err err = errors[0] == OK
+                       ? lock_data_dir(config->data_dir, &out->lock_fd, faults)
+                       : OK;
+
+    for (size_t i = 0; err == OK && i < sizeof(errors) / sizeof(errors[0]); i++)
+        err = errors[i];
+    if (err == OK)
+        err = accounts_prepare(config, out->lock_fd, &out->accounts, faults);
+    return err;
+}
+
 enum err startup_prepare(const struct config_sources *sources,
                          struct config *config, struct startup *out)
 {
@@ -183,27 +210,24 @@ enum err startup_prepare(const struct config_sources *sources,
 
     buf_init(&faults, 0);
     err = config_load(sources, config, &faults);
-    if (err == OK) {
-        // Each says its own faults; all of them are wanted.
-        int64_t until_us = clock_mono_us() + IN_USE_WAIT_MS * 1000;
-        enum err api = listen_on("api_listen", config->api_listen, until_us,
-                                 &out->api_fd, &faults);
-        enum err ingest = listen_on("ingest_listen", config->ingest_listen,
-                                    until_us, &out->ingest_fd, &faults);
-
-        enum err authorities = check_ca_file(config->ca_file, &faults);
-        enum err secrets = check_secrets(config, &faults);
-
-        err = secrets;
-        if (err == OK)
-            err = lock_data_dir(config->data_dir, &out->lock_fd, &faults);
-        if (err == OK)
-            err = api != OK ? api : ingest;
-        if (err == OK)
-            err = authorities;
-    }
+    if (err == OK)
+        err = prepare(config, out, &faults);
     if (err != OK)
         put_faults(&faults);
     buf_clear(&faults);
     return err;
+}
+
+void startup_hand_over(const struct config *config, const struct startup *s)
+{
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (s->accounts.has_roles &&
+        account_hand_over(s->lock_fd, &s->accounts.roles, &why) != OK) {
+        log_warn("what root owns in the data directory is not handed over",
+                 "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
+                 log_quote(buf_str(&why)));
+    }
+    buf_clear(&why);
 }

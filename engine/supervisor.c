@@ -48,6 +48,7 @@ struct supervisor {
     uv_timer_t beat;
     const struct config_sources *sources;
     struct config config;
+    struct startup startup;
     struct child setup;
     struct child children[CHILDREN_MAX];
     size_t n_children;
@@ -253,6 +254,8 @@ static void reload(struct supervisor *s)
                  log_quote(buf_str(&faults)));
     } else {
         log_info("settings reloaded", "");
+        // Such as a token that root has written meanwhile.
+        startup_hand_over(&s->config, &s->startup);
         tell_reload(s);
     }
     config_clear(&fresh);
@@ -347,10 +350,9 @@ static void make_page(struct supervisor *s)
 int supervisor_run(const struct config_sources *sources)
 {
     struct supervisor *s = xcalloc(1, sizeof(*s));
-    struct startup startup;
 
     s->sources = sources;
-    if (startup_prepare(sources, &s->config, &startup) != OK)
+    if (startup_prepare(sources, &s->config, &s->startup) != OK)
         return 1;
     signal(SIGPIPE, SIG_IGN);
     log_role("supervisor");
@@ -358,6 +360,7 @@ int supervisor_run(const struct config_sources *sources)
     if (uv_loop_init(&s->loop) != 0)
         log_fatal("no event loop", "");
     s->owner = (struct child_owner){ .loop = &s->loop,
+                                     .accounts = &s->startup.accounts,
                                      .sources_text = join_sources(sources),
                                      .on_started = on_started,
                                      .on_message = on_message,
@@ -368,7 +371,7 @@ int supervisor_run(const struct config_sources *sources)
     if (s->exit_status != 0)
         return s->exit_status;
     watch_signals(s);
-    start_roles(s, startup.api_fd, startup.ingest_fd);
+    start_roles(s, s->startup.api_fd, s->startup.ingest_fd);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     log_info("stopped", "status=%d", s->exit_status);
     return s->exit_status;

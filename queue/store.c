@@ -266,6 +266,19 @@ static void note_map(struct store *s)
     s->map = store_guard(s->env, s->path, info.me_mapsize);
 }
 
+// A lock file that root's commands make is whose the directory is, or the engine's
+// roles could not open it.
+static void keep_owner(int fd, const char *dir)
+{
+    struct stat st;
+
+    if (geteuid() == 0 && stat(dir, &st) == 0 && st.st_uid != 0 &&
+        fchown(fd, st.st_uid, st.st_gid) != 0) {
+        log_warn("the lock file stays root's", "dir=%s errno=%d",
+                 log_quote(str_of(dir)), errno);
+    }
+}
+
 // Made here when it is not there: LMDB makes it sparse, and on a full disk the first
 // touch of it would end the process. What else is wrong, LMDB says. A reader makes
 // none where there is nothing to read.
@@ -277,6 +290,8 @@ static enum err make_lock_file(const char *dir, bool read_only)
 
     if (!read_only || place_of(dir, "data.mdb").number != 0)
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        keep_owner(fd, dir);
     if (fd >= 0 && posix_fallocate(fd, 0, LOCK_BYTES) != 0) {
         unlink(path);
         err = ERR_FULL;

@@ -22,7 +22,7 @@ from support import ROOT, wait_for
 RELEASE = os.environ.get("POSTHORN_RELEASE", str(ROOT / "build/posthorn"))
 HOSTILE = os.environ.get("POSTHORN_HOSTILE",
                          str(ROOT / "build/posthorn-hostile"))
-SOMEBODY = 12345
+SOMEBODY, SENDERS = 12345, 54321
 pytestmark = pytest.mark.skipif(
     not pathlib.Path(HOSTILE).exists() or not pathlib.Path(RELEASE).exists(),
     reason="without the plain programs")
@@ -35,6 +35,7 @@ def plain(monkeypatch):
 
     def make(binary, uid=None, **settings):
         directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-confined-"))
+        directory.chmod(0o755)  # for whomever the roles become
         monkeypatch.setattr(engine_module, "BINARY", binary)
         engine = Engine(directory, **settings)
         if uid is not None:
@@ -87,7 +88,9 @@ def attacked(plain, receiver, tmp_path):
             if os.geteuid() == 0:  # who attacks may read it, for all its mode
                 key.write_text("secret")
                 key.chmod(0o600)
-                os.chown(key, uid or 65534, -1)
+                os.chown(key, uid or SENDERS, -1)
+            if uid is None:
+                settings["sender_user"] = str(SENDERS)
             program = common / name
             shutil.copy(HOSTILE, program)
             engine = plain(str(program), uid, **settings)
@@ -205,7 +208,8 @@ def test_every_role_is_confined_and_says_so(plain, receiver):
     if os.geteuid() == 0:
         for pid in engine.pids("sender"):
             fields = status_of(pid)
-            assert set(fields["Uid"].split()) == {"65534"}
+            assert fields["Uid"] != status_of(engine.pids("api")[0])["Uid"]
+            assert "0" not in fields["Uid"].split()
             assert fields["Groups"].strip() == ""
             assert all(int(fields[f"Cap{kind}"], 16) == 0
                        for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb"))

@@ -543,6 +543,15 @@ static bool is_called(const struct attack *one, const char *name)
     return one->name[i] == '\0';
 }
 
+bool attack_by_name(const char *name)
+{
+    for (size_t i = 0; i < N_ATTACKS; i++) {
+        if (strcmp(attacks[i].name, name) == 0)
+            return attacks[i].run();
+    }
+    abort();
+}
+
 static void run_named(const char *name)
 {
     for (size_t i = 0; i < N_ATTACKS; i++) {

@@ -4,7 +4,7 @@
 #ifndef TESTS_HOSTILE_HOSTILE_H
 #define TESTS_HOSTILE_HOSTILE_H
 
-#include "common/str.h"
+#include <stdbool.h>
 
 // "/play/lies/KIND": what the next outcome of this sender says. "/play/scribble":
 // it writes over all of the metrics that it can reach. Else nothing.
@@ -13,5 +13,11 @@ void play(const char *url);
 // "/attack?NAME=VALUE&...": tries everything, and says on stderr what succeeded.
 // "/attack/NAME?...": that alone. Else nothing.
 void attack(const char *url);
+
+// Tries the one of this name; true: it succeeded.
+bool attack_by_name(const char *name);
+
+// What an intruder in another role would try: likewise.
+void attack_as_other(void);
 
 #endif

@@ -1,7 +1,8 @@
 // main.c — where the hostile engine differs from the real one (ld --wrap).
 //
 // By the name of the program: with "abi2" in it, the kernel has version 2 of
-// Landlock; with "kill" in it, what ends a process does so. Else it fails with
+// Landlock; with "kill" in it, what ends a process does so; with "other" in it, api attacks, too.
+// Else it fails with
 // EPERM, so that one sender can try one attack after the other.
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/metrics.h"
 #include "engine/transfer.h"
 #include "tests/hostile/hostile.h"
 
@@ -30,6 +32,8 @@ int __real_seccomp_rule_add_array(scmp_filter_ctx context, uint32_t action,
 int __wrap_seccomp_rule_add_array(scmp_filter_ctx context, uint32_t action,
                                   int call, unsigned n,
                                   const struct scmp_arg_cmp *args);
+void __real_metrics_render(struct buf *out);
+void __wrap_metrics_render(struct buf *out);
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 // NOLINTEND(bugprone-reserved-identifier)
@@ -86,4 +90,16 @@ void __wrap_transfers_start(struct transfers *ts, const struct order *order)
     play(url);
     attack(url);
     __real_transfers_start(ts, order);
+}
+
+// In api, for the first time that somebody asks for /metrics.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's own name
+void __wrap_metrics_render(struct buf *out)
+{
+    static bool is_over;
+
+    if (!is_over && is_named("other"))
+        attack_as_other();
+    is_over = true;
+    __real_metrics_render(out);
 }

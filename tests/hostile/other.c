@@ -1,0 +1,97 @@
+// other.c — what an intruder in another role than a sender would try.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/hostile/hostile.h"
+
+static bool can_make(int domain, int type)
+{
+    int fd = socket(domain, type, 0);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+static bool tcp_socket(void)
+{
+    return can_make(AF_INET, SOCK_STREAM);
+}
+
+static bool udp_socket(void)
+{
+    return can_make(AF_INET6, SOCK_DGRAM);
+}
+
+// That no socket connects this way, the kernel says after it let the call pass.
+static bool connect_by_sending(void)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET };
+    int ends[2];
+    bool is_passed;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        abort();
+    is_passed = sendto(ends[0], "x", 1, MSG_FASTOPEN,
+                       (const struct sockaddr *)&to, sizeof(to)) >= 0 ||
+                errno != EPERM;
+    close(ends[0]);
+    close(ends[1]);
+    return is_passed;
+}
+
+static bool open_passwd(void)
+{
+    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+static bool take_over(void)
+{
+    return chown("/dev/null", 0, 0) == 0;
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(void); // NULL: as a sender would
+} attacks[] = {
+    { "tcp socket", tcp_socket },
+    { "udp socket", udp_socket },
+    { "connect by sending", connect_by_sending },
+    { "open /etc/passwd", open_passwd },
+    { "change an owner", take_over },
+    { "list /etc", NULL },
+    { "write to /tmp", NULL },
+    { "memory of the supervisor", NULL },
+    { "signal by kill", NULL },
+    { "fork", NULL },
+    { "run a shell", NULL },
+    { "become root", NULL },
+    { "write and run", NULL },
+    { "write, then run", NULL },
+};
+#define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
+
+void attack_as_other(void)
+{
+    for (size_t i = 0; i < N_ATTACKS; i++) {
+        bool is_done = attacks[i].run != NULL ? attacks[i].run()
+                                              : attack_by_name(attacks[i].name);
+
+        fprintf(stderr, "attack %s: %s\n", attacks[i].name,
+                is_done ? "DONE" : "refused");
+    }
+    fprintf(stderr, "attacks over: %zu\n", N_ATTACKS);
+}
