@@ -24,7 +24,7 @@ def ready(make_engine, receiver, tmp_path):
     token_file = tmp_path / "token"
     token_file.write_text(TOKEN + "\n")
     token_file.chmod(0o600)
-    return make_engine(slack_url_prefixes=receiver.url("/slack"),
+    return make_engine(slack_url_prefixes=receiver.url("/slack/"),
                        deployments_url=receiver.url("/cloud"),
                        deployments_token_file=str(token_file),
                        retry_schedule="20ms").start()
