@@ -3,10 +3,12 @@ never the other's, also where their names had one number once."""
 
 import http.client
 import json
+import shutil
 import subprocess
 
 import pytest
 
+from engine import BINARY
 from format4 import FACTS, format4, rows_of  # noqa: F401
 from receiver import Answer
 from support import ROOT, compact, wait_for
@@ -154,7 +156,6 @@ def test_hooks_older_than_deliveries_hand_out_no_number_again(
         engine, receiver, tmp_path):
     """A restore of a part: an organization that the table has not heard of must not
     leave its history to the next one that comes."""
-    import shutil
     assert engine.stop() == 0
     shutil.copytree(engine.data_dir / "hooks", tmp_path / "hooks")
     engine.restart()
@@ -169,3 +170,34 @@ def test_hooks_older_than_deliveries_hand_out_no_number_again(
     engine.create_hook(receiver.url("/b"), "/api/orgs/two/hooks", name="b")
     assert get(engine, "/api/orgs/two/deliveries") == []
     assert get(engine, "/api/orgs/two/stats")["24h"]["attempts"] == 0
+
+
+@pytest.mark.parametrize("how", ["backup", "repair"])
+def test_copies_carry_numbers_and_the_key_of_ids(
+        engine, receiver, make_engine, tmp_path, how):
+    """What was an organization's own, or posted before, is so in a copy as well."""
+    for org in ("one", "two"):
+        hook = engine.create_hook(receiver.url(f"/{org}"),
+                                  f"/api/orgs/{org}/hooks", name="a")
+        key = {"Idempotency-Key": "a-key"}
+        reply = engine.intake(b'{"kind":"a.b","payload":{}}', org, headers=key)
+        made = reply.json()["id"]
+        engine.wait_deliveries(hook, 1)
+    assert engine.api("DELETE", hook).status == 204
+    assert engine.stop() == 0
+    to = tmp_path / "copy"
+    words = (["backup", to] if how == "backup" else ["repair", "--to", to])
+    subprocess.run([BINARY, *words, "--data-dir", engine.data_dir],
+                   check=True, timeout=60, capture_output=True)
+    other = make_engine(breaker_failures="0", dispatchers="2")
+    shutil.copytree(to, other.data_dir)
+    for name in ("secret.key", "admin.token"):
+        shutil.copy(engine.data_dir / name, other.data_dir / name)
+    other.start()
+    assert [r["id"] for r in get(other, "/api/orgs/two/deliveries")] == [made]
+    other.create_hook(receiver.url("/c"), "/api/orgs/three/hooks", name="c")
+    assert get(other, "/api/orgs/three/deliveries") == []
+    reply = other.intake(b'{"kind":"a.b","payload":{}}', "two", headers=key)
+    assert reply.json()["id"] == made
+    reply = other.intake(b'{"kind":"a.c","payload":{}}', "two", headers=key)
+    assert reply.status == 409
