@@ -42,11 +42,15 @@ struct event {
     struct str payload; // the JSON text, compact
 };
 
+#define EVENT_KEY_BYTES 16
+
 struct new_event { // filled by the caller
     struct event event;
     struct str idempotency; // key that makes it idempotent; empty: none.
                             // An id that the producer chose is one by itself.
-    const struct new_event *repeats; // private
+    const struct new_event *repeats; // private, as the next two
+    bool has_key;
+    uint8_t key[EVENT_KEY_BYTES];
     bool has_id;     // the producer chose event.id; else one is made
     bool was_stored; // out: false for a repetition, nothing was stored
 };

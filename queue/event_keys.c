@@ -279,8 +279,10 @@ enum err event_keys_check(const struct event_hasher *h, struct store *s,
 
         ne->was_stored = true;
         ne->repeats = NULL;
-        if (!event_key(h, ne, one.key))
+        ne->has_key = event_key(h, ne, ne->key);
+        if (!ne->has_key)
             continue;
+        memcpy(one.key, ne->key, sizeof(one.key));
         if (keyed == NULL)
             keyed = xmalloc(a->n_events * sizeof(*keyed));
         keyed[n++] = one;
@@ -302,15 +304,14 @@ const struct new_event *event_keys_repeats(const struct append *a, size_t i)
 }
 
 enum err event_key_put(const struct event_hasher *h, struct store *s,
-                       MDB_txn *txn, const struct new_event *ne,
-                       const uint8_t key[EVENT_KEY_BYTES], int64_t now_us)
+                       MDB_txn *txn, const struct new_event *ne, int64_t now_us)
 {
     struct key_row row = { .position = ne->event.position,
                            .accepted_at_us = now_us,
                            .event_id = ne->event.id };
     uint8_t time_key[8 + EVENT_KEY_BYTES];
     struct buf record;
-    MDB_val k = val_at(key, EVENT_KEY_BYTES);
+    MDB_val k = val_at(ne->key, EVENT_KEY_BYTES);
     MDB_val v;
     int rc;
 
@@ -321,7 +322,7 @@ enum err event_key_put(const struct event_hasher *h, struct store *s,
     buf_clear(&record);
     if (rc == 0 && !ne->has_id) {
         put_be64(time_key, (uint64_t)row.accepted_at_us);
-        memcpy(time_key + 8, key, EVENT_KEY_BYTES);
+        memcpy(time_key + 8, ne->key, EVENT_KEY_BYTES);
         k = val_at(time_key, sizeof(time_key));
         v = val_at("", 0);
         rc = mdb_put(txn, s->dbs[EVENTS_KEY_TIMES], &k, &v, 0);

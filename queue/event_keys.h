@@ -7,7 +7,6 @@
 #include "queue/queue.h"
 #include "queue/store.h"
 
-#define EVENT_KEY_BYTES     16
 #define EVENT_KEY_WINDOW_US (INT64_C(24) * 3600 * 1000000)
 
 // How ids, keys and contents are hashed: with a key of the directory that nobody
@@ -50,10 +49,10 @@ MUST_CHECK enum err event_keys_check(const struct event_hasher *h,
                                      struct append *a);
 const struct new_event *event_keys_repeats(const struct append *a, size_t i);
 
-// Puts the row of an event that was just put, to be known from `now_us` on.
+// Puts the row of an event that was checked and just put, to be known from `now_us`
+// on.
 MUST_CHECK enum err event_key_put(const struct event_hasher *h, struct store *s,
                                   MDB_txn *txn, const struct new_event *ne,
-                                  const uint8_t key[EVENT_KEY_BYTES],
                                   int64_t now_us);
 
 // The time by which the keys of a request are judged.

@@ -73,8 +73,6 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
                           struct new_event *ne, int64_t now_us)
 {
     struct event *e = &ne->event;
-    uint8_t key_bytes[EVENT_KEY_BYTES];
-    bool has_key = event_key(&log->hasher, ne, key_bytes);
     MDB_val key;
     enum err err;
 
@@ -87,16 +85,14 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
     }
     ne->was_stored = true;
     buf_reset(&log->record);
-    event_encode(e, has_key ? key_bytes : NULL, &log->record);
+    event_encode(e, ne->has_key ? ne->key : NULL, &log->record);
     key = val_at(e->position.bytes, sizeof(e->position.bytes));
     err = store_err(log->store,
                     store_put(log->store, txn, EVENTS_EVENTS, key,
                               buf_str(&log->record), MDB_APPEND),
                     "append event");
-    if (err == OK && has_key) {
-        err =
-            event_key_put(&log->hasher, log->store, txn, ne, key_bytes, now_us);
-    }
+    if (err == OK && ne->has_key)
+        err = event_key_put(&log->hasher, log->store, txn, ne, now_us);
     if (err == OK)
         err = note_stack(log, txn, e);
     log->next++;

@@ -25,8 +25,7 @@ def unpack(engine):
         tar.extractall(engine.data_dir, filter="data")
     assert format_of(engine).startswith("posthorn 4\n")
     engine.settings.update(breaker_failures="0", retention_delivered="3650d",
-                           retention_dead="3650d",
-                           slack_url_prefixes="http://127.0.0.1")
+                           retention_dead="3650d")
     return engine
 
 
