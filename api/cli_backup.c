@@ -1,13 +1,12 @@
 // cli_backup.c — `posthorn backup`, `posthorn restore` and `posthorn repair`.
 
-#include <errno.h>
-#include <fcntl.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/commands.h"
@@ -15,6 +14,11 @@
 #include "common/config.h"
 #include "common/mem.h"
 #include "queue/queue.h"
+
+// Of the directory, twice.
+#define MOUNTED                                                                \
+    "a file system is mounted at %s, which cannot give way: name a directory " \
+    "in it, as %s/posthorn"
 
 // What goes on in a child process: a damaged page may end it.
 struct job {
@@ -62,52 +66,98 @@ static int advise_repair(const struct args *args, const char *from,
         from, why, from);
 }
 
-static int copy_failed(const struct job *j, const char *to, enum err err,
-                       struct buf *why)
+// What backup, restore and repair have in common.
+static int target_failed(const struct args *args, const char *from,
+                         const char *to, enum err err)
 {
-    const struct args *args = j->args;
-    const char *from = j->qc.data_dir;
-
-    if (why->n_bytes > 0) { // the child was ended, and has not cleaned up
-        if (queue_copy_undo(&j->to) != OK)
-            fprintf(stderr, "%s.tmp is left of it\n", to);
-        return advise_repair(args, from, buf_cstr(why));
-    }
     switch ((int)err) { // the others are told as they are
     case ERR_AGAIN:
         return command_failed(args->command,
                               "interrupted; nothing is left of it");
     case ERR_NOTFOUND:
         return command_failed(args->command, "there is no queue in %s", from);
-    case ERR_CORRUPT:
-        return advise_repair(args, from, "is damaged");
-    case ERR_CONFLICT:
-        return advise_repair(args, from, "is not of one piece");
+    case ERR_EXISTS:
+        return command_failed(args->command,
+                              "%s is there by now: somebody else has made it; "
+                              "nothing is left of this one",
+                              to);
     default:
         return command_failed(args->command, "%s could not be made: %s", to,
                               err_str(err));
     }
 }
 
-// Copies `from` to `to`, which is made.
-static int copy(struct job *j, const char *what, const char *to)
+static int copy_failed(const struct job *j, const char *to, enum err err,
+                       struct buf *why)
 {
-    char *for_dir = xstrdup(to);
-    char *for_name = xstrdup(to);
+    const struct args *args = j->args;
+    const char *from = j->qc.data_dir;
+
+    if (screen_is_interrupted()) // whatever that has ended
+        return target_failed(args, from, to, ERR_AGAIN);
+    if (why->n_bytes > 0)
+        return advise_repair(args, from, buf_cstr(why));
+    switch ((int)err) {
+    case ERR_BUSY:
+        return command_failed(args->command, MOUNTED, to, to);
+    case ERR_CORRUPT:
+        return advise_repair(args, from, "is damaged");
+    case ERR_CONFLICT:
+        return advise_repair(args, from, "is not of one piece");
+    default:
+        return target_failed(args, from, to, err);
+    }
+}
+
+// The directory to make it in. False: said why not.
+static bool begin(const struct args *args, const char *from, const char *to,
+                  struct queue_copy_to *out)
+{
+    enum err err = queue_copy_begin(out, from);
+
+    switch ((int)err) {
+    case OK:
+        return true;
+    case ERR_INVALID:
+        command_failed(args->command,
+                       "%s would lie in %s itself; name a directory outside",
+                       to, from);
+        return false;
+    case ERR_NOTFOUND:
+    case ERR_EXISTS:
+        command_failed(args->command,
+                       "%s cannot be made: %s is not a directory that is there",
+                       to, out->parent);
+        return false;
+    default:
+        command_failed(args->command, "%s cannot be made in %s: %s", to,
+                       out->parent, err_str(err));
+        return false;
+    }
+}
+
+static void end(struct queue_copy_to *to)
+{
+    char *temporary = xstrdup(to->temporary);
+
+    if (queue_copy_end(to) != OK) {
+        fprintf(stderr, "%s/%s is left of it, and can be removed\n", to->parent,
+                temporary);
+    }
+    free(temporary);
+}
+
+static int copy_into(struct job *j, const char *to)
+{
     struct buf out;
     struct buf why;
-    enum err err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
     int status = 0;
+    enum err err;
 
     buf_init(&out, 0);
     buf_init(&why, 0);
-    j->to.parent = dirname(for_dir);
-    j->to.name = basename(for_name);
-    j->to.on_fault = on_fault;
-    screen_catch_interrupts();
-    progress_begin(&j->progress, what, "records", 0);
-    if (err == OK)
-        err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
+    err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
+    end(&j->to);
     if (err == OK && out.n_bytes == sizeof(j->copied)) {
         memcpy(&j->copied, out.at, sizeof(j->copied));
         printf("%s: %" PRIu64 " records", to, j->copied.n_records);
@@ -122,6 +172,27 @@ static int copy(struct job *j, const char *what, const char *to)
     }
     buf_clear(&out);
     buf_clear(&why);
+    return status;
+}
+
+// Copies `from` to `to`, which is made.
+static int copy(struct job *j, const char *what, const char *to)
+{
+    const char *from = j->qc.data_dir;
+    char *for_dir = xstrdup(to);
+    char *for_name = xstrdup(to);
+    int status = EXIT_FAILED;
+
+    j->to.parent = dirname(for_dir);
+    j->to.name = basename(for_name);
+    j->to.on_fault = on_fault;
+    screen_catch_interrupts();
+    progress_begin(&j->progress, what, "records", 0);
+    if (queue_n_shards(from, &j->qc.n_shards) != OK) {
+        status = target_failed(j->args, from, to, ERR_NOTFOUND);
+    } else if (begin(j->args, from, to, &j->to)) {
+        status = copy_into(j, to);
+    }
     free(for_dir);
     free(for_name);
     return status;
@@ -153,6 +224,25 @@ static char *clean_path(const char *path)
     return clean;
 }
 
+// Whether a new directory can be made there; said why not.
+static bool is_new(const struct args *args, const char *what, const char *to)
+{
+    struct stat st;
+
+    if (to[0] == '\0') {
+        command_failed(args->command, "%s is empty; name a new directory",
+                       what);
+        return false;
+    }
+    if (lstat(to, &st) == 0) {
+        command_failed(args->command,
+                       "%s is there already; %s names a new directory", to,
+                       what);
+        return false;
+    }
+    return true;
+}
+
 int command_backup(const struct args *args)
 {
     const char *data_dir = args_text(args, "data-dir");
@@ -160,12 +250,7 @@ int command_backup(const struct args *args)
     struct config config;
     int status = EXIT_FAILED;
 
-    if (access(to, F_OK) == 0) {
-        command_failed(args->command,
-                       "%s is there already; a backup is made "
-                       "under a new name",
-                       to);
-    } else if (load(args, &config)) {
+    if (is_new(args, "DIR", to) && load(args, &config)) {
         struct job job = {
             .args = args,
             .qc = { .data_dir = data_dir != NULL ? data_dir : config.data_dir,
@@ -211,37 +296,84 @@ static bool is_readable(struct job *j)
     return err == OK;
 }
 
+static bool is_empty_directory(const char *path)
+{
+    DIR *entries = opendir(path);
+    struct dirent *entry;
+    size_t n = 0;
+
+    if (entries == NULL)
+        return false;
+    while ((entry = readdir(entries)) != NULL)
+        n +=
+            strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(entries);
+    return n == 0;
+}
+
+static bool is_mounted(const char *path)
+{
+    char *above = xasprintf("%s/..", path);
+    struct stat a;
+    struct stat b;
+    bool is = stat(path, &a) == 0 && stat(above, &b) == 0 &&
+              (a.st_dev != b.st_dev || a.st_ino == b.st_ino);
+
+    free(above);
+    return is;
+}
+
+// Where the new directory is to be, without links; NULL: said why it cannot. An
+// empty directory gives way at the end; anything else stays.
+static char *find_target(const struct args *args, const char *wanted)
+{
+    char *to = clean_path(wanted);
+    struct stat st;
+    char *real;
+
+    if (to[0] != '\0' && lstat(to, &st) != 0)
+        return to; // it is new
+    real = realpath(to, NULL);
+    if (to[0] == '\0') {
+        command_failed(args->command,
+                       "--data-dir is empty; name a new directory");
+    } else if (real == NULL || !is_empty_directory(real)) {
+        command_failed(args->command,
+                       "%s is there and not empty, or no directory: restore "
+                       "into a new directory",
+                       to);
+    } else if (is_mounted(real)) {
+        command_failed(args->command, MOUNTED, to, to);
+    } else {
+        free(to);
+        return real;
+    }
+    free(real);
+    free(to);
+    return NULL;
+}
+
 int command_restore(const struct args *args)
 {
     const char *data_dir = args_text(args, "data-dir");
     char *from = clean_path(args->operands[0]);
     struct config config;
-    char *to;
     int status = EXIT_FAILED;
+    char *to;
 
-    if (!load(args, &config)) {
-        free(from);
-        return EXIT_FAILED;
-    }
-    to = clean_path(data_dir != NULL ? data_dir : config.data_dir);
-    // An empty directory gives way; anything else stays.
-    if (rmdir(to) != 0 && errno != ENOENT) {
-        command_failed(args->command,
-                       "%s is there and not empty: restore into a new "
-                       "directory",
-                       to);
-    } else {
+    if (load(args, &config)) {
         struct job job = { .args = args,
                            .qc = { .data_dir = from,
                                    .max_bytes = config.max_queue_bytes },
                            .to = { .with_keys = true } };
 
-        if (is_readable(&job))
+        to = find_target(args, data_dir != NULL ? data_dir : config.data_dir);
+        if (to != NULL && is_readable(&job))
             status = copy(&job, "restoring", to);
+        free(to);
+        config_clear(&config);
     }
-    free(to);
     free(from);
-    config_clear(&config);
     return status;
 }
 
@@ -312,19 +444,13 @@ static void print_repaired(struct repair *r, const char *to,
 static int repair_failed(const struct args *args, const char *from,
                          const char *to, enum err err)
 {
-    switch ((int)err) { // the others are told as they are
-    case ERR_AGAIN:
+    if (err == ERR_BUSY) {
         return command_failed(args->command,
-                              "interrupted; nothing is left of it");
-    case ERR_NOTFOUND:
-        return command_failed(args->command, "there is no queue in %s", from);
-    case ERR_BUSY:
-        return command_failed(args->command,
-                              "an engine runs on %s; stop it first", from);
-    default:
-        return command_failed(args->command, "%s could not be made: %s", to,
-                              err_str(err));
+                              "an engine, or another repair, runs on %s; end "
+                              "it first",
+                              from);
     }
+    return target_failed(args, from, to, err);
 }
 
 static int repair(const struct args *args, const char *from, const char *to,
@@ -335,27 +461,29 @@ static int repair(const struct args *args, const char *from, const char *to,
     struct queue_config qc = { .data_dir = from, .max_bytes = max_bytes };
     char *for_dir = xstrdup(to);
     char *for_name = xstrdup(to);
-    const struct queue_copy_to where = { .parent = dirname(for_dir),
-                                         .name = basename(for_name) };
+    struct queue_copy_to where = { .parent = dirname(for_dir),
+                                   .name = basename(for_name) };
     struct repair r = { .args = args };
     const struct queue_repair how = { .on_fault = on_page_fault,
                                       .on_saved = on_saved,
                                       .on_progress = on_page,
                                       .data = &r };
     struct queue_repaired done;
-    int status = 0;
-    enum err err;
+    int status = EXIT_FAILED;
 
     table_init(&r.table, titles, 5, "1");
     buf_init(&r.json, 0);
     screen_catch_interrupts();
     progress_begin(&r.progress, "repairing", "pages", 0);
-    err = queue_repair(&qc, &where, &how, &done);
-    if (err == OK) {
-        progress_end(&r.progress, r.progress.total);
-        print_repaired(&r, to, &done);
-    } else {
-        status = repair_failed(args, from, to, err);
+    if (begin(args, from, to, &where)) {
+        enum err err = queue_repair(&qc, &where, &how, &done);
+
+        end(&where);
+        status = err == OK ? 0 : repair_failed(args, from, to, err);
+        if (err == OK) {
+            progress_end(&r.progress, r.progress.total);
+            print_repaired(&r, to, &done);
+        }
     }
     buf_clear(&r.json);
     free(for_dir);
@@ -377,10 +505,7 @@ int command_repair(const struct args *args)
                               "is to be made");
     }
     to = clean_path(wanted);
-    if (access(to, F_OK) == 0) {
-        command_failed(args->command,
-                       "%s is there already; --to names a new directory", to);
-    } else if (load(args, &config)) {
+    if (is_new(args, "--to", to) && load(args, &config)) {
         status = repair(args, data_dir != NULL ? data_dir : config.data_dir, to,
                         config.max_queue_bytes);
         config_clear(&config);

@@ -342,9 +342,12 @@ void screen_catch_interrupts(void)
 {
     struct sigaction action = { .sa_handler = on_signal,
                                 .sa_flags = (int)SA_RESETHAND };
+    struct sigaction before;
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL); // nohup(1) has it ignored
 }
 
 bool screen_is_interrupted(void)

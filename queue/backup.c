@@ -181,8 +181,7 @@ enum err queue_copy(const struct queue_config *config,
                     const struct queue_copy_to *to, queue_progress on_progress,
                     void *data, struct queue_copied *out)
 {
-    char *temporary_name = xasprintf("%s.tmp", to->name);
-    char *temporary = xasprintf("%s/%s", to->parent, temporary_name);
+    char *temporary = xasprintf("%s/%s", to->parent, to->temporary);
     struct copying c = { .config = config,
                          .to_dir = temporary,
                          .on_progress = on_progress,
@@ -210,24 +209,12 @@ enum err queue_copy(const struct queue_config *config,
     if (err == OK)
         err = file_sync(temporary);
     if (err == OK)
-        err = file_rename(to->parent, temporary_name, to->name);
-    if (err != OK && queue_copy_undo(to) != OK)
-        err = err == ERR_AGAIN ? ERR_IO : err;
+        err = file_rename(to->parent, to->temporary, to->name);
     free(temporary);
-    free(temporary_name);
     for (size_t i = 0; i < c.n_pairs; i++) {
         copy_clear(&c.pairs[i].to);
         page_view_close(c.pairs[i].pages);
     }
     free(c.pairs); // the environments stay open: queue.h says why
-    return err;
-}
-
-enum err queue_copy_undo(const struct queue_copy_to *to)
-{
-    char *temporary = xasprintf("%s/%s.tmp", to->parent, to->name);
-    enum err err = file_remove_tree(temporary);
-
-    free(temporary);
     return err;
 }

@@ -363,10 +363,8 @@ enum err aside_close(struct aside *a)
 enum err copy_make_directory(const char *dir)
 {
     char *deliveries = xasprintf("%s/deliveries", dir);
-    enum err err = file_remove_tree(dir);
+    enum err err = file_mkdir(dir);
 
-    if (err == OK)
-        err = file_mkdir_new(dir);
     if (err == OK)
         err = file_mkdir(deliveries);
     free(deliveries);
@@ -389,5 +387,55 @@ enum err copy_small_file(const char *from_dir, const char *to_dir,
     text[n] = '\0';
     err = file_write(to_dir, name, text);
     crypto_wipe(text, sizeof(text));
+    return err;
+}
+
+// Whether `path` is `dir`, or lies in it; both without links.
+static bool is_in(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+// What is made in a data directory would become a part of it, or be in the way.
+static enum err judge_target(const char *parent, const char *data_dir)
+{
+    char *real_parent = realpath(parent, NULL);
+    char *real_dir = realpath(data_dir, NULL);
+    bool is_inside =
+        real_parent != NULL && real_dir != NULL && is_in(real_parent, real_dir);
+
+    free(real_parent);
+    free(real_dir);
+    return is_inside ? ERR_INVALID : OK;
+}
+
+enum err queue_copy_begin(struct queue_copy_to *to, const char *data_dir)
+{
+    char *path = xasprintf("%s/%s.tmp.XXXXXX", to->parent, to->name);
+    enum err err = judge_target(to->parent, data_dir);
+
+    to->temporary = NULL;
+    if (err == OK)
+        err = file_mkdtemp(path);
+    if (err == OK)
+        to->temporary = xstrdup(path + strlen(to->parent) + 1);
+    free(path);
+    return err;
+}
+
+enum err queue_copy_end(struct queue_copy_to *to)
+{
+    char *path;
+    enum err err;
+
+    if (to->temporary == NULL)
+        return OK;
+    path = xasprintf("%s/%s", to->parent, to->temporary);
+    err = file_remove_tree(path);
+    free(path);
+    free(to->temporary);
+    to->temporary = NULL;
     return err;
 }

@@ -83,7 +83,7 @@ MUST_CHECK enum err aside_put_line(struct aside *a, struct str line);
 // Syncs it. ERR_IO.
 MUST_CHECK enum err aside_close(struct aside *a);
 
-// Makes a data directory without anything in it, in the place of what is there.
+// What a data directory has in itself; `dir` may be there, and is empty then.
 MUST_CHECK enum err copy_make_directory(const char *dir);
 // A small file of the directory, if it is there; mode 0600.
 MUST_CHECK enum err copy_small_file(const char *from_dir, const char *to_dir,

@@ -25,6 +25,12 @@ static enum err err_of_errno(void)
         return ERR_FULL;
     case ENOENT:
         return ERR_NOTFOUND;
+    case EEXIST:
+    case ENOTEMPTY:
+    case ENOTDIR:
+        return ERR_EXISTS;
+    case EBUSY:
+        return ERR_BUSY;
     default:
         return ERR_IO;
     }
@@ -54,9 +60,9 @@ enum err file_remove_tree(const char *path)
                                                                : err_of_errno();
 }
 
-enum err file_mkdir_new(const char *path)
+enum err file_mkdtemp(char *path)
 {
-    return mkdir(path, 0700) == 0 ? OK : err_of_errno();
+    return mkdtemp(path) != NULL ? OK : err_of_errno();
 }
 
 enum err file_mkdir(const char *path)

@@ -338,25 +338,34 @@ struct queue_copied {
     uint64_t n_damaged; // left out, and set aside in damaged.jsonl
 };
 
-// Copies a data directory to `to->parent`/`to->name`, also beside a running engine: what
-// was committed at one moment. It has its name when it is complete and synced; on
-// any error nothing is left. `with_keys`: secret.key and admin.token, too. As long
+// Copies a data directory to `to`, also beside a running engine: what was committed
+// at one moment. It has its name when it is complete and synced; until then it lies
+// under `to->temporary`. `with_keys`: secret.key and admin.token, too. As long
 // as it takes, pages that the engine frees are not used again, so its files grow.
 // ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_CORRUPT: pages are damaged;
 // ERR_CONFLICT: its parts do not belong together; both are for queue_repair().
-// ERR_FULL, ERR_DENIED.
+// ERR_EXISTS: something else than an empty directory is there. ERR_BUSY: a file
+// system is mounted there. ERR_FULL, ERR_DENIED.
 struct queue_copy_to {
     const char *parent, *name;
+    char *temporary; // in parent, of queue_copy_begin()
     bool with_keys;
     void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
 };
+
+// Makes the directory in which a copy or a repair of `data_dir` is made: beside its
+// target, and nobody else's. ERR_INVALID: the target would lie in `data_dir`.
+// ERR_NOTFOUND: its parent is not there. ERR_EXISTS: the parent is no directory.
+// ERR_DENIED, ERR_FULL.
+MUST_CHECK enum err queue_copy_begin(struct queue_copy_to *to,
+                                     const char *data_dir);
+// Always after queue_copy_begin(): what did not get its name is removed.
+MUST_CHECK enum err queue_copy_end(struct queue_copy_to *to);
+
 MUST_CHECK enum err queue_copy(const struct queue_config *config,
                                const struct queue_copy_to *to,
                                queue_progress on_progress, void *data,
                                struct queue_copied *out);
-
-// Removes what a process that was ended has left of a copy or a repair.
-MUST_CHECK enum err queue_copy_undo(const struct queue_copy_to *to);
 
 // What was saved of one table, and what was not.
 struct queue_saved {
@@ -381,10 +390,10 @@ struct queue_repaired {
 
 // Makes a data directory of everything that can be read of another one: damaged,
 // put together of several, or with parts missing; that one is not touched. The new
-// one is sound, and has its name when it is complete and synced; on any error
-// nothing is left. Takes the keys along. ERR_BUSY: an engine runs on it.
-// ERR_NOTFOUND: there is nothing. ERR_AGAIN: `on_progress` ended it. ERR_FULL,
-// ERR_DENIED.
+// one is sound, and has its name when it is complete and synced; until then it lies
+// under `to->temporary`. Takes the keys along. ERR_BUSY: an engine runs on it.
+// ERR_NOTFOUND: there is nothing. ERR_AGAIN: `on_progress` ended it. ERR_EXISTS, as
+// of queue_copy(). ERR_FULL, ERR_DENIED.
 MUST_CHECK enum err queue_repair(const struct queue_config *config,
                                  const struct queue_copy_to *to,
                                  const struct queue_repair *how,

@@ -471,8 +471,7 @@ enum err queue_repair(const struct queue_config *config,
                       const struct queue_repair *how,
                       struct queue_repaired *out)
 {
-    char *temporary_name = xasprintf("%s.tmp", to->name);
-    char *temporary = xasprintf("%s/%s", to->parent, temporary_name);
+    char *temporary = xasprintf("%s/%s", to->parent, to->temporary);
     const struct repair_to into = { .dir = temporary, .how = how };
     enum err err = lock(config->data_dir);
 
@@ -484,10 +483,7 @@ enum err queue_repair(const struct queue_config *config,
     if (err == OK)
         err = file_sync(temporary);
     if (err == OK)
-        err = file_rename(to->parent, temporary_name, to->name);
-    if (err != OK && queue_copy_undo(to) != OK)
-        err = err == ERR_AGAIN ? ERR_IO : err;
+        err = file_rename(to->parent, to->temporary, to->name);
     free(temporary);
-    free(temporary_name);
     return err;
 }

@@ -162,15 +162,17 @@ static void spoil(struct file *file, uint64_t *random)
 
 static int save(struct fixture *f, const struct queue_config *other)
 {
-    const struct queue_copy_to to = { .parent = f->dir, .name = "saved" };
+    struct queue_copy_to to = { .parent = f->dir, .name = "saved" };
     const struct queue_repair how = { .on_fault = NULL };
     struct queue_repaired repaired;
     struct queue_config saved = f->config;
     struct queue_report report;
     char *dir = path_of(f, "saved");
-    enum err err = queue_repair(other, &to, &how, &repaired);
+    enum err err = queue_copy_begin(&to, other->data_dir);
 
-    if (err != OK)
+    if (err == OK)
+        err = queue_repair(other, &to, &how, &repaired);
+    if (queue_copy_end(&to) != OK || err != OK)
         return 1;
     saved.data_dir = dir;
     saved.n_shards = repaired.n_shards;

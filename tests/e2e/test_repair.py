@@ -1,0 +1,176 @@
+"""Repairs, backups and restores touch nothing but what they make, and a repair
+saves what is this directory's: once, all of it, and says what it does not."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from engine import BINARY, Engine
+from receiver import Answer, Receiver
+from support import wait_for
+
+
+def posthorn(*words, status=0):
+    done = subprocess.run([BINARY, *map(str, words)], capture_output=True,
+                          text=True, timeout=300)
+    assert done.returncode == status, (words, done)
+    return done
+
+
+def settings():
+    return {"dispatchers": "2", "retry_schedule": "1h",
+            "max_inflight_per_endpoint": "50", "breaker_failures": "0"}
+
+
+N_HOOKS, N_EVENTS = 6, 40
+
+
+def fill(directory, receiver):
+    """Deliveries that wait for their next attempt, in both shards."""
+    engine = Engine(directory, **settings())
+    engine.start()
+    for n in range(N_HOOKS):
+        receiver.script(f"/{n}", Answer(status=500))
+        engine.create_hook(receiver.url(f"/{n}"))
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                       for n in range(N_EVENTS)])
+    wait_for(lambda: len(receiver.got()) == N_HOOKS * N_EVENTS,
+             "all are tried", 60)
+    wait_for(lambda: engine.verify()["unmatched"] == 0, "all are matched", 60)
+    assert engine.stop() == 0
+    return directory / "data"
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory):
+    receiver = Receiver()
+    yield fill(tmp_path_factory.mktemp("seed"), receiver)
+    receiver.stop()
+
+
+@pytest.fixture
+def source(seed, tmp_path):
+    return shutil.copytree(seed, tmp_path / "source")
+
+
+def making(command, source, target):
+    return {"backup": ["backup", target, "--data-dir", source],
+            "restore": ["restore", source, "--data-dir", target],
+            "repair": ["repair", "--data-dir", source, "--to", target]}[command]
+
+
+COMMANDS = pytest.mark.parametrize("command", ("backup", "restore", "repair"))
+
+
+@COMMANDS
+def test_a_directory_that_ends_in_tmp_stays(command, seed, tmp_path):
+    """Somebody's, or the source itself."""
+    other = tmp_path / "new.tmp"
+    other.mkdir()
+    (other / "letter").write_text("dear")
+    posthorn(*making(command, seed, tmp_path / "new"))
+    assert (other / "letter").read_text() == "dear"
+    assert json.loads(posthorn("verify", tmp_path / "new", "--json").stdout)[
+        "pending"] == N_HOOKS * N_EVENTS
+    source = shutil.copytree(seed, tmp_path / "queue.tmp")
+    posthorn(*making(command, source, tmp_path / "queue"))
+    posthorn("verify", source)
+    posthorn("verify", tmp_path / "queue")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "new", "new.tmp", "queue", "queue.tmp"]
+
+
+@COMMANDS
+def test_a_target_in_the_source_is_refused(command, source, tmp_path):
+    before = sorted(source.iterdir())
+    (tmp_path / "link").symlink_to(source)
+    for target in (source / "new", source / "deliveries" / "new",
+                   tmp_path / "link" / "new"):
+        told = posthorn(*making(command, source, target), status=1)
+        assert "would lie in" in told.stderr
+    assert sorted(source.iterdir()) == before
+
+
+@COMMANDS
+def test_of_two_at_once_one_makes_the_directory(command, seed, source,
+                                                tmp_path):
+    for n in range(2):
+        target = tmp_path / f"new{n}"
+        running = [subprocess.Popen(
+            [BINARY, *map(str, making(command, place, target))],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for place in (seed, source)]
+        told = [p.communicate(timeout=120)[1] for p in running]
+        assert sorted(p.returncode for p in running) == [0, 1], told
+        loser = next(t for p, t in zip(running, told) if p.returncode == 1)
+        assert "is there" in loser
+        posthorn("verify", target)
+        assert not list(tmp_path.glob("*.tmp*"))
+
+
+@COMMANDS
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGHUP))
+def test_one_that_is_ended_leaves_nothing(command, number, seed, tmp_path):
+    for wait in (0.01, 0.03, 0.06, 0.1):
+        running = subprocess.Popen(
+            [BINARY, *map(str, making(command, seed, tmp_path / "new"))],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda: list(tmp_path.iterdir()) or
+                     running.poll() is not None, "it has begun")
+            time.sleep(wait)
+            running.send_signal(number)
+        finally:
+            running.communicate(timeout=60)
+        left = [p.name for p in tmp_path.iterdir()]
+        assert left == (["new"] if running.returncode == 0 else []), wait
+        shutil.rmtree(tmp_path / "new", ignore_errors=True)
+
+
+@COMMANDS
+def test_what_is_wrong_with_the_target_is_said_of_it(command, seed, tmp_path):
+    told = posthorn(*making(command, seed, tmp_path / "no" / "new"), status=1)
+    assert f"{tmp_path}/no is not a directory" in told.stderr
+    assert "no queue" not in told.stderr
+    told = posthorn(*making(command, seed, ""), status=1)
+    assert "is empty" in told.stderr
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    told = posthorn(*making(command, seed, tmp_path / "dangling"), status=1)
+    assert "is there" in told.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dangling"]
+
+
+def test_an_empty_directory_stays_if_there_is_nothing_to_restore(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "queue").mkdir()
+    posthorn("restore", tmp_path / "empty", "--data-dir", tmp_path / "queue",
+             status=1)
+    assert (tmp_path / "queue").is_dir()
+
+
+def test_a_backup_is_restored_to_where_an_empty_directory_or_link_leads(
+        seed, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "queue").symlink_to(tmp_path / "disk")
+    posthorn("restore", seed, "--data-dir", tmp_path / "queue")
+    posthorn("verify", tmp_path / "queue")
+    assert (tmp_path / "queue").is_symlink()
+    assert not list(tmp_path.glob("*.tmp*"))
+
+
+def test_a_mounted_file_system_is_said_before_anything_is_copied(seed,
+                                                                 tmp_path):
+    told = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+         'mkdir "$2" && mount -t tmpfs none "$2" && exec "$0" restore "$1" '
+         '--data-dir "$2"', BINARY, seed, tmp_path / "disk"],
+        capture_output=True, text=True, timeout=120)
+    if "unshare" in told.stderr or "mount:" in told.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert told.returncode == 1
+    assert "name a directory in it" in told.stderr, told
