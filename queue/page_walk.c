@@ -465,11 +465,11 @@ static void adopt(struct walk *w, const uint8_t *page)
         struct page_node node;
         size_t n_rows;
 
+        w->table = w->gaps[i].table; // whose order of keys counts
         if (!fits(w, page, &w->gaps[i]) ||
             !page_rows(w->pages, page, &n_rows) ||
             !page_row(w->pages, page, 0, &node))
             continue;
-        w->table = w->gaps[i].table;
         record = (struct walk_record){ w->table, node.key,
                                        node.overflow == PAGE_NONE ? node.value
                                                                   : STR_EMPTY,
