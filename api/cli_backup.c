@@ -109,6 +109,20 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
     }
 }
 
+// Whether it is of a format that is read; said if not.
+static bool is_known_format(const struct args *args, const char *from)
+{
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    err = queue_judge_format(from, &why);
+    if (err != OK)
+        command_failed(args->command, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    return err == OK;
+}
+
 // The directory to make it in. False: said why not.
 static bool begin(const struct args *args, const char *from, const char *to,
                   struct queue_copy_to *out)
@@ -190,7 +204,8 @@ static int copy(struct job *j, const char *what, const char *to)
     progress_begin(&j->progress, what, "records", 0);
     if (queue_n_shards(from, &j->qc.n_shards) != OK) {
         status = target_failed(j->args, from, to, ERR_NOTFOUND);
-    } else if (begin(j->args, from, to, &j->to)) {
+    } else if (is_known_format(j->args, from) &&
+               begin(j->args, from, to, &j->to)) {
         status = copy_into(j, to);
     }
     free(for_dir);
@@ -279,10 +294,13 @@ static bool is_readable(struct job *j)
 {
     struct buf why;
     struct buf out;
-    enum err err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
+    enum err err;
 
     buf_init(&why, 0);
     buf_init(&out, 0);
+    err = queue_judge_format(j->qc.data_dir, &why);
+    if (err == OK)
+        err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
     if (err == OK) {
         err = queue_apart(verify_step, j, screen_is_interrupted, &out, &why);
     }
@@ -475,7 +493,7 @@ static int repair(const struct args *args, const char *from, const char *to,
     buf_init(&r.json, 0);
     screen_catch_interrupts();
     progress_begin(&r.progress, "repairing", "pages", 0);
-    if (begin(args, from, to, &where)) {
+    if (is_known_format(args, from) && begin(args, from, to, &where)) {
         enum err err = queue_repair(&qc, &where, &how, &done);
 
         end(&where);

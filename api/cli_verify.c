@@ -148,6 +148,11 @@ static int verify(const struct args *args, const char *data_dir,
     }
     buf_init(&out, 0);
     buf_init(&why, 0);
+    if (queue_judge_format(data_dir, &why) != OK) {
+        status = command_failed(args->command, "%s", buf_cstr(&why));
+        buf_clear(&why);
+        return status;
+    }
     screen_catch_interrupts();
     progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)

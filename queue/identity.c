@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/codec.h"
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/files.h"
+#include "queue/migrate.h"
 #include "queue/page_check.h"
 #include "queue/schema.h"
 
@@ -97,6 +99,23 @@ void format_make_id(struct format *f)
     f->has_key = true;
 }
 
+enum err queue_judge_format(const char *data_dir, struct buf *why)
+{
+    struct format f;
+
+    if (format_read(data_dir, &f) != OK || strcmp(f.name, FORMAT_NAME) != 0 ||
+        f.version == 0 || f.version == FORMAT_VERSION ||
+        f.version == FORMAT_BEFORE)
+        return OK;
+    buf_printf(why,
+               "%s has format %u, and this program reads %d and %d; use %s",
+               data_dir, f.version, FORMAT_BEFORE, FORMAT_VERSION,
+               f.version > FORMAT_VERSION
+                   ? "a newer posthorn"
+                   : "another directory: that format was never released");
+    return ERR_INVALID;
+}
+
 // --- parts ---
 
 struct part part_of(const struct queue_config *config, unsigned i)
@@ -133,9 +152,18 @@ enum err part_open(const struct queue_config *config, const struct part *part,
                    bool read_only, struct store **out)
 {
     char *dir = xasprintf("%s/%s", config->data_dir, part->name);
-    enum err err = store_open(dir, part->map_bytes, read_only, part->dbs,
-                              part->n_dbs, out);
+    char *data = xasprintf("%s/data.mdb", dir);
+    struct stat st;
+    enum err err = OK;
 
+    // LMDB would wait for who writes into a FIFO.
+    if (stat(data, &st) == 0 && !S_ISREG(st.st_mode))
+        err = ERR_CORRUPT;
+    if (err == OK) {
+        err = store_open(dir, part->map_bytes, read_only, part->dbs,
+                         part->n_dbs, out);
+    }
+    free(data);
     free(dir);
     return err;
 }

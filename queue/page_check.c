@@ -60,7 +60,7 @@ static enum err open_part(const char *data_dir, const struct part *part,
     enum err err = pages_open(dir, out);
 
     free(dir);
-    return err;
+    return err == ERR_INVALID ? ERR_CORRUPT : err;
 }
 
 enum err page_check_at_rest(const char *data_dir, const struct part *part,

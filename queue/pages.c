@@ -120,13 +120,16 @@ enum err pages_open(const char *dir, struct pages **out)
 {
     char *path = xasprintf("%s/data.mdb", dir);
     struct pages *p = xcalloc(1, sizeof(*p));
-    struct stat st;
+    struct stat st = { .st_mode = 0 };
+    enum err err = OK;
 
-    p->fd = open(path, O_RDONLY | O_CLOEXEC);
+    p->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); // it may be a FIFO
     free(path);
-    if (p->fd < 0 || fstat(p->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        enum err err = p->fd < 0 && errno == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
-
+    if (p->fd < 0)
+        err = errno == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
+    else if (fstat(p->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        err = ERR_INVALID;
+    if (err != OK) {
         pages_close(p);
         return err;
     }

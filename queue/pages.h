@@ -35,7 +35,8 @@ struct page_snapshot {
 
 struct pages;
 
-// Opens DIR/data.mdb. ERR_NOTFOUND: there is none. ERR_DENIED, ERR_IO.
+// Opens DIR/data.mdb. ERR_NOTFOUND: there is none. ERR_INVALID: it is
+// something else than a file. ERR_DENIED.
 MUST_CHECK enum err pages_open(const char *dir, struct pages **out);
 void pages_close(struct pages *p); // NULL is fine
 

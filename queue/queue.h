@@ -399,6 +399,10 @@ MUST_CHECK enum err queue_repair(const struct queue_config *config,
                                  const struct queue_repair *how,
                                  struct queue_repaired *out);
 
+// ERR_INVALID: FORMAT says that `data_dir` is of a format that this program does not
+// read, and `why` holds a sentence. One that is missing or damaged says nothing.
+MUST_CHECK enum err queue_judge_format(const char *data_dir, struct buf *why);
+
 // The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
 MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);
 

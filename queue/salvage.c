@@ -198,11 +198,18 @@ static struct copy_record record_of(const struct salvage *s,
     };
 }
 
+// It was read when it was opened.
+static bool is_lost_state(const struct salvage *s, const struct copy_record *r)
+{
+    return s->part.dbs == shard_dbs && r->db == SHARD_META && !s->has_state &&
+           is_text(str_of_val(r->key), "state");
+}
+
 static bool on_record(void *data, const struct walk_record *record)
 {
     struct run *run = data;
     struct copy_record r = record_of(run->s, record);
-    bool is_sound = copy_judge(run->to, &r);
+    bool is_sound = copy_judge(run->to, &r) && !is_lost_state(run->s, &r);
 
     if (run->err != OK)
         return true;
@@ -419,8 +426,9 @@ enum err salvage_open(struct salvage *s, const struct salvage_how *how)
     free(dir);
     buf_init(&s->state_record, 0);
     s->migration = how->migration;
-    if (err == ERR_NOTFOUND) {
-        say(how, &s->part, "it is missing");
+    if (err == ERR_NOTFOUND || err == ERR_INVALID) {
+        say(how, &s->part,
+            err == ERR_NOTFOUND ? "it is missing" : "data.mdb is not a file");
         return OK;
     }
     if (err != OK)
@@ -428,6 +436,12 @@ enum err salvage_open(struct salvage *s, const struct salvage_how *how)
     choose_snapshot(s, how);
     if (!s->is_there)
         say(how, &s->part, "nothing of it can be read");
+    if (s->part.dbs == shard_dbs && s->state_record.n_bytes > 0 &&
+        !s->has_state) {
+        say(how, &s->part,
+            "its state is damaged; how far it has come is taken from what "
+            "waits there, and its counts begin anew");
+    }
     return OK;
 }
 

@@ -29,6 +29,27 @@ static bool last_key(const struct store *s, MDB_txn *txn, unsigned db,
     return is_there;
 }
 
+// The greatest position that a row of the table has: the end of its key.
+static enum err raise_to_rows(struct store *s, MDB_txn *txn, unsigned db,
+                              uint64_t *greatest)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+
+    if (rc != 0)
+        return store_err(s, rc, "read rows");
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        const uint8_t *end = (const uint8_t *)key.mv_data + key.mv_size;
+
+        if (key.mv_size >= DEAD_KEY_BYTES && get_be64(end - 8) > *greatest)
+            *greatest = get_be64(end - 8);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read rows");
+}
+
 enum err shard_guess_state(struct store *s, MDB_txn *txn,
                            struct shard_state *out)
 {
@@ -42,9 +63,11 @@ enum err shard_guess_state(struct store *s, MDB_txn *txn,
         out->next_no = get_be64(key.mv_data) + 1;
     if (last_key(s, txn, SHARD_BY_EVENT, &key))
         greatest = get_be64(key.mv_data);
-    if (last_key(s, txn, SHARD_NEEDED, &key) &&
-        get_be64(key.mv_data) * NEEDED_BLOCK_EVENTS > greatest)
-        greatest = get_be64(key.mv_data) * NEEDED_BLOCK_EVENTS;
+    err = raise_to_rows(s, txn, SHARD_DUE, &greatest);
+    if (err == OK)
+        err = raise_to_rows(s, txn, SHARD_DEAD, &greatest);
+    if (err != OK)
+        return err;
     if (last_key(s, txn, SHARD_BY_OWNER, &key) &&
         get_be64(key.mv_data) > OWNER_IS_ORG)
         out->last_org = get_be64(key.mv_data);

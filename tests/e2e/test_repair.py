@@ -2,14 +2,17 @@
 saves what is this directory's: once, all of it, and says what it does not."""
 
 import json
+import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
 import pytest
 
 from engine import BINARY, Engine
+from pages import BRANCH, LEAF, PAGE, Pages
 from receiver import Answer, Receiver
 from support import wait_for
 
@@ -174,3 +177,141 @@ def test_a_mounted_file_system_is_said_before_anything_is_copied(seed,
         pytest.skip("no file system can be mounted here")
     assert told.returncode == 1
     assert "name a directory in it" in told.stderr, told
+
+
+# --- what is read, and how ---
+
+def books_of(directory):
+    return json.loads(posthorn("verify", directory, "--json").stdout)
+
+
+def repaired(source, target, *, more=()):
+    told = posthorn("repair", "--data-dir", source, "--to", target, "--json")
+    books = books_of(target)
+    assert books["balanced"]
+    return books, json.loads(told.stdout), told.stderr
+
+
+@pytest.mark.parametrize("version", (3, 6, 99))
+def test_a_format_that_is_not_known_is_refused(version, source, tmp_path):
+    text = (source / "FORMAT").read_text()
+    (source / "FORMAT").write_text(text.replace("posthorn 5",
+                                                f"posthorn {version}"))
+    for command in ("backup", "restore", "repair"):
+        told = posthorn(*making(command, source, tmp_path / "new"), status=1)
+        assert f"format {version}" in told.stderr
+        assert "reads 4 and 5" in told.stderr
+    told = posthorn("verify", source, status=1)
+    assert "reads 4 and 5" in told.stderr and told.stdout == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
+
+
+@pytest.mark.parametrize("kind", ("directory", "fifo"))
+@pytest.mark.parametrize("part", ("hooks", "deliveries/1"))
+def test_what_is_not_a_file_keeps_nothing_waiting(kind, part, source,
+                                                  tmp_path):
+    data = source / part / "data.mdb"
+    data.unlink()
+    data.mkdir() if kind == "directory" else os.mkfifo(data)
+    told = posthorn("verify", source, status=1)
+    assert f"{part}" in told.stderr and "posthorn repair" in told.stderr
+    told = posthorn("backup", tmp_path / "b", "--data-dir", source, status=1)
+    assert "posthorn repair" in told.stderr
+    books, found, told = repaired(source, tmp_path / "new")
+    assert f"{part}: data.mdb is not a file" in told
+    assert found["faults"] > 0
+    if part == "hooks":
+        assert books["pending"] == N_HOOKS * N_EVENTS
+    else:
+        assert 0 < books["pending"] < N_HOOKS * N_EVENTS
+
+
+def meta_value(pages, name):
+    """Where the value of a row of the table meta lies."""
+    found = [n for n in pages.of_kind(LEAF)
+             if name in pages.get(n) and b"self" in pages.get(n)]
+    return pages, [n * PAGE + pages.get(n).index(name) + len(name)
+                   for n in found]
+
+
+def spoil_state(source, part):
+    pages, places = meta_value(Pages(source / part / "data.mdb"), b"state")
+    assert places
+    for at in places:
+        pages.data[at + 20] ^= 1
+    pages.save()
+
+
+def test_a_shard_that_lost_its_state_adds_up_again(source, tmp_path):
+    """Also when it has gone on: nothing that waits is matched again."""
+    for k in range(2):
+        spoil_state(source, f"deliveries/{k}")
+    books, found, told = repaired(source, tmp_path / "new")
+    assert books["pending"] == N_HOOKS * N_EVENTS
+    assert books["unmatched"] == 0
+    assert "state" in told and found["damaged"] >= 2
+    assert '"database":"meta"' in (tmp_path / "new" / "damaged.jsonl"
+                                   ).read_text()
+
+
+def test_a_shard_that_never_tried_anything_adds_up_again(
+        make_engine, receiver, tmp_path):
+    """What waits has no history that says how far it was matched."""
+    engine = make_engine(**settings()).start()
+    hook = engine.create_hook(receiver.url("/in"))
+    engine.api("PATCH", hook, {"paused": True})
+    engine.settle_hooks()
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                       for n in range(100)])
+    wait_for(lambda: engine.verify()["unmatched"] == 0, "all are matched", 60)
+    assert engine.stop() == 0
+    for k in range(2):
+        spoil_state(engine.data_dir, f"deliveries/{k}")
+    engine.check_books = False
+    repaired(engine.data_dir, tmp_path / "new")
+    other = make_engine(**settings())
+    shutil.copytree(tmp_path / "new", other.data_dir)
+    other.start()
+    assert other.verify()["pending"] == 100
+    other.api("PATCH", hook, {"paused": False})
+    receiver.wait(100, "/in")
+    books = other.wait_settled()
+    assert books["delivered"] == 100 and len(receiver.got("/in")) == 100
+
+
+def keys_of(pages, n):
+    """The keys of a leaf."""
+    page = pages.get(n)
+    n_rows = (struct.unpack_from("<H", page, 12)[0] - 16) // 2
+    for at in struct.unpack_from(f"<{n_rows}H", page, 16):
+        size = struct.unpack_from("<H", page, at + 6)[0]
+        yield page[at + 8:at + 8 + size]
+
+
+def test_leaves_are_found_below_a_branch_that_is_gone(make_engine, tmp_path):
+    """Whatever the numbers of their records are: those of the leaves that are left
+    go on behind 0xff in their last byte."""
+    engine = make_engine(**settings()).start()
+    for _ in range(3):
+        engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
+                           for n in range(300)])
+    assert engine.stop() == 0
+    engine.check_books = False
+    log = Pages(engine.data_dir / "events" / "data.mdb")
+    for n in log.of_kind(BRANCH):
+        log.put(n, bytes(PAGE))
+    n_left = 0
+    for n in log.of_kind(LEAF):
+        keys = list(keys_of(log, n))
+        if {len(key) for key in keys} != {8} or b"a.b" not in log.get(n):
+            continue
+        if len({key[:7] for key in keys}) == 2:
+            n_left += len(keys)
+        else:
+            log.put(n, bytes(PAGE))
+    log.save()
+    assert n_left > 0
+    _, found, _ = repaired(engine.data_dir, tmp_path / "new")
+    saved = {t["database"]: t for t in found["tables"]}
+    assert saved["events"]["records"] == n_left
+    assert saved["events"]["lost"] == 900 - n_left
