@@ -26,6 +26,7 @@
 #include "queue/log_end.h"
 #include "queue/migrate.h"
 #include "queue/repair.h"
+#include "queue/repair_parts.h"
 #include "queue/salvage.h"
 #include "queue/shard.h"
 
@@ -49,8 +50,6 @@ struct repairing {
     uint64_t n_pages, n_pages_total;
     struct queue_repaired *out;
 };
-
-#define FROM_NOTHING QUEUE_SHARDS_MAX
 
 static void say(const struct repairing *r, const char *what)
 {
@@ -91,24 +90,51 @@ static enum err open_one(struct repairing *r, struct salvage *s,
     return OK;
 }
 
-static bool has_directory(const struct repairing *r, unsigned k)
+static bool is_there(const struct repairing *r, const char *name)
 {
-    char *path = xasprintf("%s/deliveries/%u", r->config->data_dir, k);
-    bool is_there = file_is_there(path);
+    char *path = xasprintf("%s/%s", r->config->data_dir, name);
+    bool is = file_is_there(path);
 
     free(path);
-    return is_there;
+    return is;
+}
+
+// Where the shards are. A change of dispatchers that was killed leaves other names;
+// what a start would go on with is taken.
+static const char *find_deliveries(const struct repairing *r)
+{
+    static const char *const names[] = { "deliveries.new", "deliveries",
+                                         "deliveries.old" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *text;
+
+        if (!is_there(r, names[i]))
+            continue;
+        text = xasprintf("a change of the number of dispatchers was not "
+                         "finished; the shards are taken from %s",
+                         names[i]);
+        if (i != 1)
+            say(r, text);
+        free(text);
+        return names[i];
+    }
+    return "deliveries";
 }
 
 static enum err open_all(struct repairing *r)
 {
+    const char *deliveries = find_deliveries(r);
     struct queue_config all = *r->config;
     struct part part;
     enum err err;
 
     all.n_shards = QUEUE_SHARDS_MAX;
     for (unsigned k = 0; k < QUEUE_SHARDS_MAX; k++) {
-        if (has_directory(r, k))
+        char name[sizeof(part.name)];
+
+        snprintf(name, sizeof(name), "%s/%u", deliveries, k);
+        if (is_there(r, name))
             r->n_dirs = k + 1;
     }
     part = part_of(&all, 0);
@@ -118,42 +144,25 @@ static enum err open_all(struct repairing *r)
         err = open_one(r, &r->hooks, &part);
     for (unsigned k = 0; k < r->n_dirs && err == OK; k++) {
         part = part_of(&all, k + 2);
+        snprintf(part.name, sizeof(part.name), "%s/%u", deliveries, k);
         err = open_one(r, &r->shards[k], &part);
     }
     return err;
 }
 
-// How many shards there were, and which directory holds which: each says so
-// itself. Where they contradict each other a directory is what its name says.
 static void find_shards(struct repairing *r)
 {
-    unsigned n = r->n_dirs;
+    struct parts parts = { .events = &r->events,
+                           .hooks = &r->hooks,
+                           .shards = r->shards,
+                           .n_dirs = r->n_dirs,
+                           .format = &r->old,
+                           .on_fault = on_fault,
+                           .data = r };
 
-    for (unsigned k = 0; k < r->n_dirs; k++) {
-        const struct salvage *s = &r->shards[k];
-
-        if (s->has_self && s->self.n_shards > n &&
-            s->self.n_shards <= QUEUE_SHARDS_MAX)
-            n = (unsigned)s->self.n_shards;
-    }
-    r->fresh.n_shards = n > 0 ? n : 1;
-    for (unsigned k = 0; k < QUEUE_SHARDS_MAX; k++)
-        r->from[k] = FROM_NOTHING;
-    for (unsigned k = 0; k < r->n_dirs; k++) {
-        const struct salvage *s = &r->shards[k];
-
-        if (s->is_there && s->has_self && s->self.shard < r->fresh.n_shards &&
-            r->from[s->self.shard] == FROM_NOTHING)
-            r->from[s->self.shard] = k;
-    }
-    for (unsigned k = 0; k < r->n_dirs; k++) {
-        bool is_placed = false;
-
-        for (unsigned i = 0; i < r->fresh.n_shards; i++)
-            is_placed = is_placed || r->from[i] == k;
-        if (!is_placed && r->shards[k].is_there && r->from[k] == FROM_NOTHING)
-            r->from[k] = k;
-    }
+    parts_judge(&parts);
+    r->fresh.n_shards = parts.n_shards;
+    memcpy(r->from, parts.from, sizeof(r->from));
 }
 
 // --- events and hooks ---
@@ -188,6 +197,11 @@ static enum err save_hooks(struct repairing *r)
 
 // --- shards ---
 
+static struct salvage *source_of(struct repairing *r, unsigned k)
+{
+    return r->from[k] != FROM_NOTHING ? &r->shards[r->from[k]] : NULL;
+}
+
 // Where a shard goes on of which nothing says where it was.
 static enum err other_cursor(struct repairing *r, struct position *out)
 {
@@ -196,10 +210,10 @@ static enum err other_cursor(struct repairing *r, struct position *out)
     MDB_txn *txn;
     enum err err = OK;
 
-    for (unsigned k = 0; k < r->n_dirs; k++) {
-        const struct salvage *s = &r->shards[k];
+    for (unsigned k = 0; k < r->fresh.n_shards; k++) {
+        const struct salvage *s = source_of(r, k);
 
-        if (!s->has_state ||
+        if (s == NULL || !s->has_state ||
             (is_known && position_cmp(s->state.cursor, *out) >= 0))
             continue;
         *out = s->state.cursor;
@@ -263,19 +277,35 @@ static enum err make_state(struct repairing *r, unsigned k, struct salvage *s)
     return OK;
 }
 
-static enum err save_shard(struct repairing *r, unsigned k)
+static struct copy_to *owner_of(void *data, uint64_t hook_no)
 {
-    struct part part = part_of(&r->fresh, k + 2);
-    struct salvage *s =
-        r->from[k] != FROM_NOTHING ? &r->shards[r->from[k]] : NULL;
-    enum err err = copy_make(&r->shards_to[k], r->fresh.data_dir, &part);
+    struct repairing *r = data;
 
-    r->shards_to[k].migration = r->migration;
-    if (err == OK && s != NULL)
-        err = salvage_run(s, &r->shards_to[k], &r->salvage);
-    if (err == OK)
-        err = make_state(r, k, s);
-    return err == OK ? copy_finish(&r->shards_to[k], r->format.id) : err;
+    return &r->shards_to[queue_shard_of(hook_no, r->fresh.n_shards)];
+}
+
+// All are there before the first row comes, which may be another's.
+static enum err save_shards(struct repairing *r)
+{
+    unsigned n = r->fresh.n_shards;
+    enum err err = OK;
+
+    for (unsigned k = 0; k < n && err == OK; k++) {
+        struct part part = part_of(&r->fresh, k + 2);
+
+        err = copy_make(&r->shards_to[k], r->fresh.data_dir, &part);
+        r->shards_to[k].migration = r->migration;
+    }
+    for (unsigned k = 0; k < n && err == OK; k++) {
+        if (source_of(r, k) != NULL)
+            err = salvage_run(source_of(r, k), &r->shards_to[k], &r->salvage);
+    }
+    for (unsigned k = 0; k < n && err == OK; k++) {
+        err = make_state(r, k, source_of(r, k));
+        if (err == OK)
+            err = copy_finish(&r->shards_to[k], r->format.id);
+    }
+    return err;
 }
 
 // --- all ---
@@ -291,8 +321,8 @@ static enum err save_all(struct repairing *r)
         err = migration_begin_shards(r->migration, &r->events_to, &r->hooks_to,
                                      clock_now_us());
     }
-    for (unsigned k = 0; k < r->fresh.n_shards && err == OK; k++)
-        err = save_shard(r, k);
+    if (err == OK)
+        err = save_shards(r);
     if (err == OK && r->migration != NULL)
         err = migration_finish(r->migration);
     return err == OK ? log_end_fit(&r->fresh) : err;
@@ -399,7 +429,8 @@ static enum err lock(const char *dir)
 
 static bool is_any_part_there(const char *dir)
 {
-    static const char *const names[] = { "events", "hooks", "deliveries" };
+    static const char *const names[] = { "events", "hooks", "deliveries",
+                                         "deliveries.new", "deliveries.old" };
     bool is_there = false;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -453,6 +484,7 @@ enum err repair_into(const struct queue_config *config,
     r->salvage = (struct salvage_how){ .data_dir = config->data_dir,
                                        .migration = r->migration,
                                        .aside = &r->aside,
+                                       .owner_of = owner_of,
                                        .on_fault = on_fault,
                                        .on_page = on_page,
                                        .data = r };

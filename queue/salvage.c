@@ -175,8 +175,12 @@ static enum err put_record(struct run *run, struct copy_record *r)
         return put_of_events(run, r);
     if (run->s->part.dbs == hooks_dbs)
         return put_of_hooks(run, r);
-    if ((r->db == SHARD_DUE || r->db == SHARD_DEAD) && !has_event(run, r->key))
-        return drop_row(run, r);
+    if (r->db == SHARD_DUE || r->db == SHARD_DEAD) {
+        if (!has_event(run, r->key))
+            return drop_row(run, r);
+        return copy_put(
+            run->how->owner_of(run->how->data, get_be64(r->key.mv_data)), r);
+    }
     if (r->db == SHARD_ATTEMPTS &&
         get_be64(r->key.mv_data) >= run->to->state.next_no)
         run->to->state.next_no = get_be64(r->key.mv_data) + 1;
@@ -327,7 +331,8 @@ enum err salvage_run(struct salvage *s, struct copy_to *to,
         walk_orphans(w);
     for (size_t i = 0; i < w->n_gaps && run.err == OK; i++)
         run.err = note_gap(&run, &w->gaps[i]);
-    memcpy(s->n_lost, w->lost, sizeof(s->n_lost));
+    for (size_t i = 0; i < WALK_TABLES_MAX; i++)
+        s->n_lost[i] += w->lost[i];
     s->n_faults = w->n_faults;
     walk_clear(w);
     free(w);
@@ -352,21 +357,39 @@ static bool on_meta(void *data, const struct walk_record *record)
     return true;
 }
 
-// Which shard it is says where its records belong.
-static void take_state(struct salvage *s)
+// Whether its state is that of this shard.
+static bool is_state_of(struct salvage *s, uint64_t shard)
 {
     static const char name[] = "state";
     MDB_val key = val_at(name, sizeof(name) - 1);
-    uint32_t place;
+    uint64_t place = store_place_of(s->part.dbs, shard);
 
-    s->place = store_place_of(s->part.dbs,
-                              s->has_self ? s->self.shard : s->part.shard);
-    place = s->migration != NULL ? RECORD_NOWHERE
-                                 : store_place_in(s->place, SHARD_META, key);
-    if (s->part.dbs == shard_dbs) {
-        s->has_state =
-            state_decode(place, buf_str(&s->state_record), &s->state) == OK;
+    return state_decode(s->migration != NULL
+                            ? RECORD_NOWHERE
+                            : store_place_in(place, SHARD_META, key),
+                        buf_str(&s->state_record), &s->state) == OK;
+}
+
+// Which shard it is says where its records belong. Its state says so, too, and has a
+// checksum; "self" has none.
+static void take_state(struct salvage *s)
+{
+    bool is_likely = s->has_self && s->self.shard < QUEUE_SHARDS_MAX;
+    uint64_t shard = is_likely ? s->self.shard : s->part.shard;
+
+    s->has_state = false;
+    if (s->part.dbs != shard_dbs)
+        shard = 0;
+    else if (s->state_record.n_bytes > 0)
+        s->has_state = is_state_of(s, shard);
+    for (uint64_t k = 0; s->part.dbs == shard_dbs && !s->has_state &&
+                         s->state_record.n_bytes > 0 && k < QUEUE_SHARDS_MAX;
+         k++) {
+        s->has_state = is_state_of(s, k);
+        shard = s->has_state ? k : shard;
     }
+    s->self.shard = shard;
+    s->place = store_place_of(s->part.dbs, shard);
 }
 
 // How many tables a snapshot leads to; of a shard also what its meta says.
@@ -393,6 +416,46 @@ static size_t look_at(struct salvage *s)
     return n_tables;
 }
 
+struct stranger_count {
+    struct salvage *s;
+    struct copy_to judge;
+    unsigned n_shards;
+    uint64_t n;
+};
+
+static bool on_stranger(void *data, const struct walk_record *record)
+{
+    struct stranger_count *c = data;
+    struct copy_record r = record_of(c->s, record);
+
+    if ((r.db == SHARD_DUE || r.db == SHARD_DEAD || r.db == SHARD_HEALTH) &&
+        copy_judge(&c->judge, &r))
+        c->n += queue_shard_of(get_be64(r.key.mv_data), c->n_shards) !=
+                c->s->self.shard;
+    return true;
+}
+
+uint64_t salvage_strangers(struct salvage *s, unsigned n_shards)
+{
+    struct stranger_count count = { .s = s,
+                                    .judge = { .part = s->part },
+                                    .n_shards = n_shards };
+    struct walk *w = xcalloc(1, sizeof(*w));
+
+    w->pages = s->pages;
+    w->environment = s->part.name;
+    w->names = s->part.dbs;
+    w->n_names = s->part.n_dbs;
+    w->snapshot = s->snapshot;
+    w->on_record = on_stranger;
+    w->data = &count;
+    walk_init(w);
+    walk_all(w);
+    walk_clear(w);
+    free(w);
+    return count.n;
+}
+
 // The newest snapshot from which the tables can be found.
 static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
 {
@@ -402,7 +465,8 @@ static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
 
     if (n < 2) {
         say(how, &s->part,
-            "a page that says where everything begins is damaged");
+            "a page that says where everything begins is damaged; if it was "
+            "the newer one, what was committed last is lost");
     }
     for (size_t i = 0; i < n; i++) // the file never shrinks
         last = snapshots[i].last > last ? snapshots[i].last : last;
@@ -410,6 +474,12 @@ static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
         s->snapshot = snapshots[i];
         s->snapshot.last = last;
         s->is_there = look_at(s) > 0;
+        s->is_older = s->is_there && i > 0;
+    }
+    if (s->is_older) {
+        say(how, &s->part,
+            "its newest state cannot be read; the one before is taken, and "
+            "what was committed last is lost");
     }
     if (n > 0 && !s->is_there) { // its leaves may be found all the same
         s->snapshot = snapshots[0];
@@ -434,6 +504,7 @@ enum err salvage_open(struct salvage *s, const struct salvage_how *how)
     if (err != OK)
         return err;
     choose_snapshot(s, how);
+    s->n_lost[s->part.meta_db] = s->is_older || !s->is_there; // at least
     if (!s->is_there)
         say(how, &s->part, "nothing of it can be read");
     if (s->part.dbs == shard_dbs && s->state_record.n_bytes > 0 &&

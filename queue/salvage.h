@@ -22,6 +22,7 @@ struct salvage {
     struct buf state_record;  // private
     struct shard_state state; // of a shard, as the next
     bool has_state;
+    bool is_older; // the newest state of the environment cannot be read
     uint64_t last_hook, last_revision; // of hooks, as far as is known
     uint64_t n_read[WALK_TABLES_MAX];
     uint64_t n_damaged[WALK_TABLES_MAX]; // set aside
@@ -34,6 +35,8 @@ struct salvage_how {
     struct migration *migration; // of format 4, as in struct salvage
     struct copy_to *events; // complete: rows need their events; NULL: not yet
     struct aside *aside;
+    // Where what waits for a hook belongs.
+    struct copy_to *(*owner_of)(void *data, uint64_t hook_no);
     void (*on_fault)(void *data, const char *what);
     bool (*on_page)(void *data); // false: it shall end
     void *data;
@@ -50,6 +53,10 @@ void salvage_close(struct salvage *s);
 // are those of writing.
 MUST_CHECK enum err salvage_run(struct salvage *s, struct copy_to *to,
                                 const struct salvage_how *how);
+
+// How many sound rows of a shard are of hooks of another one, if there are
+// `n_shards`.
+uint64_t salvage_strangers(struct salvage *s, unsigned n_shards);
 
 // Whether a table is made anew of others, so that nothing of it can be lost.
 bool salvage_is_made_anew(const struct part *part, unsigned db);

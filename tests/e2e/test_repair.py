@@ -315,3 +315,129 @@ def test_leaves_are_found_below_a_branch_that_is_gone(make_engine, tmp_path):
     saved = {t["database"]: t for t in found["tables"]}
     assert saved["events"]["records"] == n_left
     assert saved["events"]["lost"] == 900 - n_left
+
+
+# --- which parts, and which shards ---
+
+def key_places(pages, name, leaf_with=b"self"):
+    return [n * PAGE + pages.get(n).index(name) + len(name)
+            for n in pages.of_kind(LEAF)
+            if name in pages.get(n) and leaf_with in pages.get(n)]
+
+
+def number_of_shards(source, part, n):
+    pages = Pages(source / part / "data.mdb")
+    for at in key_places(pages, b"self"):
+        struct.pack_into(">Q", pages.data, at + 24, n)
+    pages.save()
+
+
+ALL = N_HOOKS * N_EVENTS
+
+
+@pytest.mark.parametrize("n", (1, 3, 7, 1 << 40))
+def test_a_wrong_number_of_shards_cancels_nothing(n, source, tmp_path):
+    number_of_shards(source, "deliveries/1", n)
+    books, found, _ = repaired(source, tmp_path / "new")
+    assert (books["pending"], books["cancelled"]) == (ALL, 0)
+    assert found["shards"] == 2
+
+
+def test_a_directory_of_nothing_is_no_shard(source, tmp_path):
+    (source / "deliveries" / "2").mkdir()
+    books, found, _ = repaired(source, tmp_path / "new")
+    assert (books["pending"], books["cancelled"]) == (ALL, 0)
+    assert found["shards"] == 2
+
+
+@pytest.mark.parametrize("to", (2, 5))
+def test_a_copy_of_a_shard_is_not_saved_twice(to, source, tmp_path):
+    shutil.copytree(source / "deliveries" / "0",
+                    source / "deliveries" / str(to))
+    books, found, told = repaired(source, tmp_path / "new")
+    assert (books["pending"], books["cancelled"]) == (ALL, 0)
+    assert found["shards"] == 2
+    assert f"deliveries/{to}: it holds shard 0, which is taken from " \
+           "deliveries/0" in told
+
+
+def pending_of(source, tmp_path, k):
+    """What waits in a shard."""
+    shutil.copytree(source, tmp_path / "half")
+    shutil.rmtree(tmp_path / "half" / "deliveries" / str(1 - k))
+    books, found, told = repaired(tmp_path / "half", tmp_path / "repaired")
+    assert f"shard {1 - k} of 2 is in no directory" in told
+    assert found["shards"] == 2 and found["faults"] > 0
+    return books["pending"]
+
+
+def test_a_shard_that_lies_over_another_is_saved_once(source, tmp_path):
+    in_first = pending_of(source, tmp_path, 0)
+    assert 0 < in_first < ALL
+    shutil.rmtree(source / "deliveries" / "1")
+    shutil.copytree(source / "deliveries" / "0", source / "deliveries" / "1")
+    books, found, told = repaired(source, tmp_path / "new")
+    assert (books["pending"], books["cancelled"]) == (in_first, 0)
+    assert "shard 1 of 2 is in no directory" in told
+    assert "deliveries/1: it holds shard 0" in told
+
+
+@pytest.mark.parametrize("k", (0, 1))
+def test_a_shard_that_is_missing_is_said(k, source, tmp_path):
+    assert 0 < pending_of(source, tmp_path, 1 - k) < ALL
+
+
+def test_parts_of_another_directory_are_left_out(source, tmp_path):
+    receiver = Receiver()
+    try:
+        other = fill(tmp_path / "other", receiver)
+    finally:
+        receiver.stop()
+    in_first = pending_of(source, tmp_path, 0)
+    shutil.rmtree(source / "deliveries" / "1")
+    shutil.copytree(other / "deliveries" / "1", source / "deliveries" / "1")
+    books, found, told = repaired(source, tmp_path / "new")
+    assert "deliveries/1: it is of another data directory" in told
+    assert (books["pending"], books["cancelled"]) == (in_first, 0)
+    assert found["faults"] > 0
+    shutil.rmtree(source / "events")
+    shutil.copytree(other / "events", source / "events")
+    books, found, told = repaired(source, tmp_path / "new2")
+    assert "events: it is of another data directory" in told
+    assert books["pending"] == 0
+
+
+def test_a_damaged_id_does_not_make_it_anothers(source, tmp_path):
+    pages = Pages(source / "deliveries" / "1" / "data.mdb")
+    for at in key_places(pages, b"self"):
+        pages.data[at + 3] ^= 0xff
+    pages.save()
+    books, _, told = repaired(source, tmp_path / "new")
+    assert books["pending"] == ALL and "another data directory" not in told
+
+
+def test_a_change_of_dispatchers_that_was_killed_loses_nothing(source,
+                                                               tmp_path):
+    (source / "deliveries").rename(source / "deliveries.old")
+    shutil.copytree(source / "deliveries.old", source / "deliveries.new")
+    books, found, told = repaired(source, tmp_path / "new")
+    assert (books["pending"], found["shards"]) == (ALL, 2)
+    assert "deliveries.new" in told
+
+
+def test_an_older_state_is_told(source, tmp_path):
+    pages = Pages(source / "deliveries" / "0" / "data.mdb")
+    pages.put(pages.newest_root(), bytes(PAGE))
+    pages.save()
+    books, found, told = repaired(source, tmp_path / "new")
+    assert "what was committed last is lost" in told
+    assert found["lost"] > 0
+
+
+def test_a_file_without_its_beginning_counts_as_lost(source, tmp_path):
+    pages = Pages(source / "deliveries" / "0" / "data.mdb")
+    pages.put(0, bytes(2 * PAGE))
+    pages.save()
+    books, found, told = repaired(source, tmp_path / "new")
+    assert "deliveries/0: nothing of it can be read" in told
+    assert found["lost"] > 0 and 0 < books["pending"] < ALL
