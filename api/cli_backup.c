@@ -322,9 +322,10 @@ static bool is_empty_directory(const char *path)
 
     if (entries == NULL)
         return false;
-    while ((entry = readdir(entries)) != NULL)
+    while ((entry = readdir(entries)) != NULL) {
         n +=
             strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
     closedir(entries);
     return n == 0;
 }

@@ -125,10 +125,11 @@ enum err pages_open(const char *dir, struct pages **out)
 
     p->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); // it may be a FIFO
     free(path);
-    if (p->fd < 0)
+    if (p->fd < 0) {
         err = errno == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
-    else if (fstat(p->fd, &st) != 0 || !S_ISREG(st.st_mode))
+    } else if (fstat(p->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         err = ERR_INVALID;
+    }
     if (err != OK) {
         pages_close(p);
         return err;

@@ -378,10 +378,11 @@ static void take_state(struct salvage *s)
     uint64_t shard = is_likely ? s->self.shard : s->part.shard;
 
     s->has_state = false;
-    if (s->part.dbs != shard_dbs)
+    if (s->part.dbs != shard_dbs) {
         shard = 0;
-    else if (s->state_record.n_bytes > 0)
+    } else if (s->state_record.n_bytes > 0) {
         s->has_state = is_state_of(s, shard);
+    }
     for (uint64_t k = 0; s->part.dbs == shard_dbs && !s->has_state &&
                          s->state_record.n_bytes > 0 && k < QUEUE_SHARDS_MAX;
          k++) {
@@ -429,9 +430,10 @@ static bool on_stranger(void *data, const struct walk_record *record)
     struct copy_record r = record_of(c->s, record);
 
     if ((r.db == SHARD_DUE || r.db == SHARD_DEAD || r.db == SHARD_HEALTH) &&
-        copy_judge(&c->judge, &r))
+        copy_judge(&c->judge, &r)) {
         c->n += queue_shard_of(get_be64(r.key.mv_data), c->n_shards) !=
                 c->s->self.shard;
+    }
     return true;
 }
 
