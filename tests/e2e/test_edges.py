@@ -61,7 +61,7 @@ class Hooks:
         url, long_url = longest_url(receiver, "/long")
         fields = {
             "/raw": {},
-            "/slack": {"format": "slack"},
+            "/slack/": {"format": "slack"},
             "/teams": {"format": "ms_teams"},
             "/ordered": {"ordered": True, "orderKey": "customer.id",
                          "secret": "s" * 200},
@@ -82,7 +82,7 @@ class Hooks:
                 lambda: next((r for r in self.receiver.got(path)
                               if r.id == event_id), None),
                 f"the event of {len(body)} bytes is at {path[:20]}", seconds)
-            if path in ("/slack", "/teams"):
+            if path in ("/slack/", "/teams"):
                 assert json.loads(request.body), path
             else:
                 assert json.loads(request.body) == payload, path
@@ -103,7 +103,7 @@ def around(*edges):
 
 def settings(receiver, **more):
     return {"breaker_failures": "0", "retry_schedule": "50ms",
-            "slack_url_prefixes": receiver.url("/slack"), **more}
+            "slack_url_prefixes": receiver.url("/slack/"), **more}
 
 
 # What a channel, a buffer or a frame might end at, besides the setting itself.
