@@ -24,63 +24,64 @@
 // clang-format off
 // What neither API has: of a hook, and of an organization.
 #define OWN_ROUTES(at, ...)                                                    \
-    { METHOD_GET, at "/stats", stats_get, AUTH_READ, __VA_ARGS__ },            \
-    { METHOD_GET, at "/tail", tail_get, AUTH_READ, __VA_ARGS__ },              \
-    { METHOD_POST, at "/replay", replays_create, AUTH_WRITE,                   \
+    { METHOD_GET, AUTH_READ, at "/stats", stats_get, __VA_ARGS__ },            \
+    { METHOD_GET, AUTH_READ, at "/tail", tail_get, __VA_ARGS__ },              \
+    { METHOD_POST, AUTH_WRITE, at "/replay", replays_create,                   \
       .takes_json = true, __VA_ARGS__ },                                       \
-    { METHOD_POST, at "/dead/discard", discards_create, AUTH_WRITE,            \
+    { METHOD_POST, AUTH_WRITE, at "/dead/discard", discards_create,            \
       .takes_json = true, __VA_ARGS__ },                                       \
-    { METHOD_GET, at "/replays", replays_list, AUTH_READ, __VA_ARGS__ },       \
-    { METHOD_GET, at "/replays/{replay}", replays_get, AUTH_READ,              \
+    { METHOD_GET, AUTH_READ, at "/replays", replays_list, __VA_ARGS__ },       \
+    { METHOD_GET, AUTH_READ, at "/replays/{replay}", replays_get,              \
       __VA_ARGS__ },                                                           \
-    { METHOD_DELETE, at "/replays/{replay}", replays_cancel, AUTH_WRITE,       \
+    { METHOD_DELETE, AUTH_WRITE, at "/replays/{replay}", replays_cancel,       \
       __VA_ARGS__ }
 
 // The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
-    { METHOD_GET, at, hooks_list, AUTH_READ, .takes_json = false },              \
-    { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true },           \
-    { METHOD_GET, at "/{hook}", hooks_get, AUTH_READ, .takes_json = false },     \
-    { METHOD_PATCH, at "/{hook}", hooks_update, AUTH_WRITE, .takes_json = true },\
-    { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                     \
+    { METHOD_GET, AUTH_READ, at, hooks_list, .takes_json = false },            \
+    { METHOD_POST, AUTH_WRITE, at, hooks_create, .takes_json = true },         \
+    { METHOD_GET, AUTH_READ, at "/{hook}", hooks_get, .takes_json = false },   \
+    { METHOD_PATCH, AUTH_WRITE, at "/{hook}", hooks_update,                    \
+      .takes_json = true },                                                    \
+    { METHOD_DELETE, AUTH_WRITE, at "/{hook}", hooks_delete,                   \
       .takes_json = false },                                                   \
-    { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,           \
+    { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
       .takes_json = false },                                                   \
-    { METHOD_GET, at "/{hook}/status", manual_status, AUTH_READ,                 \
+    { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
       .takes_json = false },                                                   \
-    { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                   \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
       .takes_json = false },                                                   \
-    { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                    \
-      manual_redeliver, AUTH_WRITE, .takes_json = false },                     \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
+      manual_redeliver, .takes_json = false },                                 \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's, with and without the version in front.
 #define AKINON_PROJECT "/organizations/{org}/projects/{project}"
 #define AKINON         AKINON_PROJECT "/settings/webhooks"
-#define AKINON_PROJECT_ROUTES(at)                                                \
-    { METHOD_POST, at "/dead/discard", discards_create, AUTH_WRITE,            \
+#define AKINON_PROJECT_ROUTES(at)                                              \
+    { METHOD_POST, AUTH_WRITE, at "/dead/discard", discards_create,            \
       .takes_json = true, .is_akinon = true },                                 \
-    { METHOD_POST, at "/explain", explain_posted, AUTH_WRITE,                  \
+    { METHOD_POST, AUTH_WRITE, at "/explain", explain_posted,                  \
       .takes_json = true, .takes_event = true, .is_akinon = true },            \
-    { METHOD_GET, at "/events/{event}", explain_stored, AUTH_READ,             \
+    { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_akinon = true }
 #define AKINON_ROUTES(at)                                                      \
-    { METHOD_GET, at, hooks_list, AUTH_READ, .is_akinon = true },              \
-    { METHOD_POST, at, hooks_create, AUTH_WRITE, .takes_json = true,           \
+    { METHOD_GET, AUTH_READ, at, hooks_list, .is_akinon = true },              \
+    { METHOD_POST, AUTH_WRITE, at, hooks_create, .takes_json = true,           \
       .is_akinon = true },                                                     \
-    { METHOD_GET, at "/{hook}", hooks_get, AUTH_READ, .is_akinon = true },     \
-    { METHOD_PATCH, at "/{hook}", hooks_update, AUTH_WRITE,                    \
+    { METHOD_GET, AUTH_READ, at "/{hook}", hooks_get, .is_akinon = true },     \
+    { METHOD_PATCH, AUTH_WRITE, at "/{hook}", hooks_update,                    \
       .takes_json = true, .is_akinon = true },                                 \
-    { METHOD_DELETE, at "/{hook}", hooks_delete, AUTH_WRITE,                   \
+    { METHOD_DELETE, AUTH_WRITE, at "/{hook}", hooks_delete,                   \
       .is_akinon = true },                                                     \
-    { METHOD_GET, at "/{hook}/deliveries", deliveries_list, AUTH_READ,         \
+    { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
       .is_akinon = true },                                                     \
-    { METHOD_GET, at "/{hook}/status", manual_status, AUTH_READ,               \
+    { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
       .is_akinon = true },                                                     \
-    { METHOD_POST, at "/{hook}/ping", manual_ping, AUTH_WRITE,                 \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
       .is_akinon = true },                                                     \
-    { METHOD_POST, at "/{hook}/deliveries/{event}/redeliver",                  \
-      manual_redeliver, AUTH_WRITE, .is_akinon = true },                       \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
+      manual_redeliver, .is_akinon = true },                                   \
     OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
@@ -89,48 +90,49 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
-    { METHOD_GET, "/api/status", backlog_get_engine, AUTH_ADMIN,
+    { METHOD_GET, AUTH_ADMIN, "/api/status", backlog_get_engine,
       .takes_json = false },
-    { METHOD_GET, "/api/orgs/{org}/status", backlog_get_org, AUTH_READ,
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", backlog_get_org,
       .takes_json = false },
-    { METHOD_GET, "/organizations/{org}/status", backlog_get_org, AUTH_READ,
+    { METHOD_GET, AUTH_READ, "/organizations/{org}/status", backlog_get_org,
       .is_akinon = true },
-    { METHOD_GET, "/api/v1/organizations/{org}/status", backlog_get_org,
-      AUTH_READ, .is_akinon = true },
-    { METHOD_GET, "/api/orgs/{org}/deliveries", deliveries_list_org, AUTH_READ,
+    { METHOD_GET, AUTH_READ, "/api/v1/organizations/{org}/status",
+      backlog_get_org, .is_akinon = true },
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
       .takes_json = false },
-    { METHOD_GET, "/api/orgs/{org}/events/{event}", explain_stored, AUTH_READ,
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events/{event}", explain_stored,
       .takes_json = false },
-    { METHOD_POST, "/api/orgs/{org}/explain", explain_posted, AUTH_WRITE,
+    { METHOD_POST, AUTH_WRITE, "/api/orgs/{org}/explain", explain_posted,
       .takes_json = true, .takes_event = true },
     AKINON_PROJECT_ROUTES(AKINON_PROJECT),
     AKINON_PROJECT_ROUTES("/api/v1" AKINON_PROJECT),
-    { METHOD_GET, "/api/user", neighbours_user, AUTH_ANY, .takes_json = false },
-    { METHOD_GET, "/api/user/organizations/default", neighbours_default_org,
-      AUTH_ANY, .takes_json = false },
-    { METHOD_GET, "/api/capabilities", neighbours_capabilities, AUTH_ANY,
+    { METHOD_GET, AUTH_ANY, "/api/user", neighbours_user, .takes_json = false },
+    { METHOD_GET, AUTH_ANY, "/api/user/organizations/default",
+      neighbours_default_org, .takes_json = false },
+    { METHOD_GET, AUTH_ANY, "/api/capabilities", neighbours_capabilities,
       .takes_json = false },
-    { METHOD_GET, "/api/cli/version", neighbours_cli_version, AUTH_ANY,
+    { METHOD_GET, AUTH_ANY, "/api/cli/version", neighbours_cli_version,
       .takes_json = false },
-    { METHOD_GET, "/api/stacks/{org}/{project}/{stack}", neighbours_stack,
-      AUTH_READ, .takes_json = false },
-    { METHOD_POST, "/api/orgs/{org}/tokens", tokens_create, AUTH_ADMIN,
+    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}/{stack}",
+      neighbours_stack, .takes_json = false },
+    { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_create,
       .takes_json = true },
-    { METHOD_GET, "/api/orgs/{org}/tokens", tokens_list, AUTH_ADMIN,
+    { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,
       .takes_json = false },
-    { METHOD_DELETE, "/api/orgs/{org}/tokens/{token}", tokens_revoke,
-      AUTH_ADMIN, .takes_json = false },
+    { METHOD_DELETE, AUTH_ADMIN, "/api/orgs/{org}/tokens/{token}",
+      tokens_revoke, .takes_json = false },
     AKINON_ROUTES(AKINON),
     AKINON_ROUTES("/api/v1" AKINON),
-    { METHOD_GET, "/api/openapi.json", openapi_get, AUTH_ANY,
+    { METHOD_GET, AUTH_ANY, "/api/openapi.json", openapi_get,
       .is_public = true },
-    { METHOD_GET, "/api/openapi/pulumi-spec.json", openapi_get, AUTH_ANY,
+    { METHOD_GET, AUTH_ANY, "/api/openapi/pulumi-spec.json", openapi_get,
       .is_public = true },
-    { METHOD_GET, "/healthz", operations_healthz, AUTH_READ, .is_public = true,
+    { METHOD_GET, AUTH_READ, "/healthz", operations_healthz, .is_public = true,
       .is_for_any_host = true },
-    { METHOD_GET, "/readyz", operations_readyz, AUTH_READ, .is_public = true,
+    { METHOD_GET, AUTH_READ, "/readyz", operations_readyz, .is_public = true,
       .is_for_any_host = true },
-    { METHOD_GET, "/metrics", operations_metrics, AUTH_ADMIN, .is_public = true },
+    { METHOD_GET, AUTH_ADMIN, "/metrics",
+      operations_metrics, .is_public = true },
 };
 // clang-format on
 

@@ -28,9 +28,9 @@ enum param {
 
 struct route {
     enum http_method method;
+    enum auth_scope scope;
     const char *pattern; // "/api/orgs/{org}/hooks"
     void (*handler)(struct call *c);
-    enum auth_scope scope;
     bool is_public;       // needs no token
     bool is_for_any_host; // whatever the request's Host says
     bool takes_json;      // a body that is not JSON is refused
