@@ -271,9 +271,10 @@ static void on_trim(uv_work_t *work)
     }
     log->has_more_to_trim =
         err == OK && (is_step_full(log) || n_keys == log->trim_max);
-    if (err == ERR_FULL) // even to remove, a few pages are needed
+    if (err == ERR_FULL) { // even to remove, a few pages are needed
         log->has_more_to_trim =
             store_turn(log->store, log->store->dbs[EVENTS_META]);
+    }
     log->batch_err = err;
     pulse_disk_end(cell);
 }

@@ -431,15 +431,15 @@ static bool is_any_part_there(const char *dir)
 {
     static const char *const names[] = { "events", "hooks", "deliveries",
                                          "deliveries.new", "deliveries.old" };
-    bool is_there = false;
+    bool any = false;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *path = xasprintf("%s/%s", dir, names[i]);
 
-        is_there = is_there || file_is_there(path);
+        any = any || file_is_there(path);
         free(path);
     }
-    return is_there;
+    return any;
 }
 
 // A new directory gets an id of its own; the key stays, as far as it can be read.
