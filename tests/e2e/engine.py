@@ -79,8 +79,15 @@ class Engine:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, cwd=self.directory, start_new_session=True,
-                env=self.clock.environment() if self.clock else None)
+                env=self.environment())
         return self
+
+    def environment(self):
+        if self.clock:
+            return self.clock.environment()
+        if self.binary == FAULTY:  # its roles are told what is to go wrong
+            return {**os.environ, "POSTHORN_DEBUG_ENV": "1"}
+        return None
 
     def start(self):
         self.spawn()
