@@ -330,6 +330,9 @@ static void read_last(struct event_log *log, MDB_txn *txn)
     if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) != 0)
         return;
     if (mdb_cursor_get(cursor, &key, &val, MDB_LAST) == 0 &&
+        store_value_is_mapped(log->store, key) &&
+        store_value_is_mapped(log->store, val) &&
+        store_value_is_in_place(log->store, val) &&
         event_decode(store_place(log->store, EVENTS_EVENTS, key),
                      str_of_val(val), &e, &id_key) == OK)
         log->last_us = e.accepted_at_us;

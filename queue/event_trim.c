@@ -319,7 +319,7 @@ static bool is_worth_it(struct event_log *log,
         struct str id_key;
 
         if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
-            needed = needed ||
+            needed = needed || !store_value_is_mapped(log->store, val) ||
                      event_decode(store_place(log->store, EVENTS_EVENTS, key),
                                   str_of_val(val), &e, &id_key) != OK ||
                      e.accepted_at_us < keep->before_us ||

@@ -170,14 +170,24 @@ struct page_header {
 
 #define PAGE_OVERFLOW 4
 
+bool store_value_is_mapped(const struct store *s, MDB_val val)
+{
+    const uint8_t *at = val.mv_data;
+
+    return s->map == NULL ||
+           (at >= s->map && at < s->map + s->map_bytes &&
+            val.mv_size <= (size_t)(s->map + s->map_bytes - at));
+}
+
 bool store_value_is_in_place(const struct store *s, MDB_val val)
 {
     const uint8_t *at = val.mv_data;
     struct page_header h;
     size_t offset;
 
-    // A write transaction has pages of its own, outside of the map.
-    if (s->map == NULL || at < s->map || at >= s->map + s->map_bytes)
+    if (!store_value_is_mapped(s, val)) // pages of a write transaction are not
+        return !s->is_read_only;
+    if (s->map == NULL)
         return true;
     offset = (size_t)(at - s->map);
     if (offset % s->page_bytes != sizeof(h))

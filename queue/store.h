@@ -98,6 +98,10 @@ enum room store_keep_room(struct store *s);
 // thread. A change is logged. Two calls of stat(), a few microseconds.
 bool store_is_in_place(struct store *s);
 
+// Whether all of a value lies in the file, as what a read transaction gives does
+// unless a page is damaged. True also where that cannot be told.
+bool store_value_is_mapped(const struct store *s, MDB_val val);
+
 // Whether a value lies where its page says that it is: pages of large values that
 // are in each other's places do not. True also where that cannot be told.
 bool store_value_is_in_place(const struct store *s, MDB_val val);
