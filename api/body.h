@@ -41,8 +41,9 @@ const struct json_value *body_member(const struct json_value *body,
 MUST_CHECK enum err body_text(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               struct str *out);
-// A URL's text, likewise; ERR_INVALID also for a port that nothing is delivered
-// to, unless `out` is that URL already: what a hook has, it keeps. Whether it is
+// A URL's text. Leaves `out` as it is if the member is absent or null. ERR_INVALID: the
+// member is no text, or the port is one that nothing is delivered to and `out` is not
+// that URL already: what a hook has, it keeps. Whether it is
 // a URL is for others to judge.
 MUST_CHECK enum err body_url(const struct hook_reader *reader,
                              const struct json_value *body, const char *key,

@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct page) <= PAGE_BYTES, "a page holds it");
 // What the supervisor writes of one.
 struct row_of_board {
     char name[NAME_BYTES]; // written once, before its process is there
-    bool is_sender;        // likewise
+    bool is_sender;        // written when `name` is
     atomic_int_least64_t pid;
     struct standing standing;
     atomic_uint_least64_t counters[COUNTERS]; // besides the page's

@@ -22,8 +22,8 @@ struct copy_to {
     struct store *store;
     MDB_txn *txn; // NULL: none is open
     size_t n_rows, n_bytes;
-    struct needed needed; // of a shard, as the next
-    struct shard_state state;
+    struct needed needed;     // of a shard
+    struct shard_state state; // of a shard, if has_state
     bool has_state;
     uint64_t last_org; // the highest number of an organization with an attempt
     int64_t n_dropped; // due and dead rows that are not copied

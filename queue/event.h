@@ -48,9 +48,9 @@ struct new_event { // filled by the caller
     struct event event;
     struct str idempotency; // key that makes it idempotent; empty: none.
                             // An id that the producer chose is one by itself.
-    const struct new_event *repeats; // private, as the next two
-    bool has_key;
-    uint8_t key[EVENT_KEY_BYTES];
+    const struct new_event *repeats; // private to the event log
+    bool has_key;                    // private to the event log
+    uint8_t key[EVENT_KEY_BYTES];    // private to the event log
     bool has_id;     // the producer chose event.id; else one is made
     bool was_stored; // out: false for a repetition, nothing was stored
 };

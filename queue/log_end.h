@@ -29,10 +29,10 @@ bool missing_has(const struct missing *m, size_t n, uint64_t number);
 MUST_CHECK enum err log_end_of_shard(struct store *s, MDB_txn *txn,
                                      uint64_t *greatest);
 
-// Moves the end of the event log behind all of that, and notes what is missing;
-// likewise the last numbers of a hook and of an organization behind those that
-// deliveries know, and gives a number to an organization whose hooks have none. Says so
-// in the log. Run by queue_prepare().
+// Moves the end of the event log behind the greatest event that a shard knows of, and
+// notes which events are missing. Moves the last numbers of a hook and of an organization
+// behind those that deliveries know, and gives a number to an organization whose hooks
+// have none. Says in the log what it did. Run by queue_prepare().
 MUST_CHECK enum err log_end_fit(const struct queue_config *config);
 
 #endif

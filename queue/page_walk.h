@@ -35,9 +35,9 @@ struct walk_record {
 };
 
 struct walk {
-    struct pages *pages;      // borrowed, as the next two
-    const char *environment;  // "deliveries/0", for sentences
-    const char *const *names; // of the tables that are known
+    struct pages *pages;      // borrowed
+    const char *environment;  // borrowed; "deliveries/0", for sentences
+    const char *const *names; // borrowed; of the tables that are known
     size_t n_names;
     struct page_snapshot snapshot;
     bool is_skeleton; // of the leaves of tables, only whether they are there

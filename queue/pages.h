@@ -73,7 +73,8 @@ struct page_node {
     bool is_tree;      // the value is the record of a tree
 };
 
-// How many rows a branch or leaf has. False: it cannot have so many.
+// Sets `n` to how many rows a branch or leaf says that it has. False: a page has no
+// room for that number.
 bool page_rows(const struct pages *p, const uint8_t *page, size_t *n);
 // False: it does not lie within the page, or is of a kind that is not used here.
 bool page_row(const struct pages *p, const uint8_t *page, size_t i,

@@ -377,8 +377,9 @@ struct queue_saved {
 
 struct queue_repair {
     void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
-    void (*on_saved)(void *data, const struct queue_saved *saved); // likewise
-    queue_progress on_progress; // in pages; may be NULL
+    void (*on_saved)(void *data,
+                     const struct queue_saved *saved); // may be NULL
+    queue_progress on_progress;                        // in pages; may be NULL
     void *data;
 };
 

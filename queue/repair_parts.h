@@ -15,7 +15,7 @@ struct parts {
     void (*on_fault)(void *data, const char *what);
     void *data;
 
-    unsigned n_shards; // there were so many
+    unsigned n_shards; // of the directory that is repaired
     unsigned
         from[QUEUE_SHARDS_MAX]; // of a shard: its directory, or FROM_NOTHING
 };

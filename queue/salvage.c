@@ -309,10 +309,9 @@ static void on_fault(void *data, const char *what)
         run->how->on_fault(run->how->data, what);
 }
 
-enum err salvage_run(struct salvage *s, struct copy_to *to,
-                     const struct salvage_how *how)
+// Of all its tables; to be given its callbacks, and freed.
+static struct walk *new_walk(const struct salvage *s)
 {
-    struct run run = { .s = s, .to = to, .how = how };
     struct walk *w = xcalloc(1, sizeof(*w));
 
     w->pages = s->pages;
@@ -320,6 +319,15 @@ enum err salvage_run(struct salvage *s, struct copy_to *to,
     w->names = s->part.dbs;
     w->n_names = s->part.n_dbs;
     w->snapshot = s->snapshot;
+    return w;
+}
+
+enum err salvage_run(struct salvage *s, struct copy_to *to,
+                     const struct salvage_how *how)
+{
+    struct run run = { .s = s, .to = to, .how = how };
+    struct walk *w = new_walk(s);
+
     w->on_record = on_record;
     w->is_of = is_of;
     w->on_page = on_page;
@@ -442,13 +450,8 @@ uint64_t salvage_strangers(struct salvage *s, unsigned n_shards)
     struct stranger_count count = { .s = s,
                                     .judge = { .part = s->part },
                                     .n_shards = n_shards };
-    struct walk *w = xcalloc(1, sizeof(*w));
+    struct walk *w = new_walk(s);
 
-    w->pages = s->pages;
-    w->environment = s->part.name;
-    w->names = s->part.dbs;
-    w->n_names = s->part.n_dbs;
-    w->snapshot = s->snapshot;
     w->on_record = on_stranger;
     w->data = &count;
     walk_init(w);

@@ -20,7 +20,7 @@ struct salvage {
     bool has_self;
     uint64_t place;           // of it, in the checksums of its records
     struct buf state_record;  // private
-    struct shard_state state; // of a shard, as the next
+    struct shard_state state; // of a shard, if has_state
     bool has_state;
     bool is_older; // the newest state of the environment cannot be read
     uint64_t last_hook, last_revision; // of hooks, as far as is known

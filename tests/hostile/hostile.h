@@ -17,7 +17,7 @@ void attack(const char *url);
 // Tries the one of this name; true: it succeeded.
 bool attack_by_name(const char *name);
 
-// What an intruder in another role would try: likewise.
+// Tries what an intruder in another role would, and says on stderr what succeeded.
 void attack_as_other(void);
 
 #endif
