@@ -130,7 +130,8 @@ static bool judge_token(struct call *c, enum auth_scope scope)
          api->config->metrics_token_file[0] == '\0' ||
          (api->has_metrics_token && auth_bears(c->request, api->metrics_hash))))
         return true;
-    return auth_check(api->auth, c->request, c->match.params[PARAM_ORG], scope);
+    return auth_check(api->auth, c->request, c->match.params[PARAM_ORG], scope,
+                      &c->grant);
 }
 
 static size_t event_body_max(const struct api *api)
@@ -287,10 +288,8 @@ static void on_second(void *data)
 
 static bool count_hook(void *data, const struct hook *hook)
 {
-    uint64_t *n_hooks = data;
-
     if (hook->name.n_bytes > 0) // else it is a trace of a deleted one
-        (*n_hooks)++;
+        shares_add(data, hook->org_no, 1);
     return true;
 }
 
@@ -324,7 +323,8 @@ static void open_storage(struct api *api)
     api->n_shards = qc.n_shards;
     api->backlogs = backlog_table_new(qc.n_shards);
     if (hook_store_open(&qc, &api->hooks) != OK ||
-        hook_watch(api->hooks, 0, count_hook, &api->n_hooks, &last) != OK)
+        hook_watch(api->hooks, 0, count_hook, &api->shares[CAP_HOOKS], &last) !=
+            OK)
         log_fatal("hooks cannot be opened", "");
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)

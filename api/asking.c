@@ -3,6 +3,9 @@
 // If it fails: a question whose dispatcher is gone, or that is too old, is
 // answered for it with 503. What the dispatcher does all the same is in the
 // history.
+//
+// A question counts until its dispatcher has answered or is gone, also when nobody
+// waits for it any more: so long the dispatcher has work with it.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,10 +23,12 @@ struct pending {
     struct pending *next;
     uint64_t no;
     struct link *link;
-    struct call *call;
+    struct call *call; // NULL: it went away, or had its answer
     uint64_t hook_no;
     on_answer answered;
     int64_t until_us; // monotonic
+    enum cap_kind cap;
+    uint64_t holder_no;
 };
 
 void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
@@ -46,6 +51,9 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
 {
     struct api *api = c->api;
     struct link *link = &api->dispatchers[shard];
+    enum cap_kind cap = ask.what == ASK_PING || ask.what == ASK_REDELIVER
+                            ? CAP_MANUAL
+                            : CAP_QUESTIONS;
     struct pending *p;
 
     if (link->chan == NULL) {
@@ -58,6 +66,9 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
                   "too much to ask of a dispatcher at once");
         return;
     }
+    if (!call_may_hold(c, cap))
+        return;
+    shares_add(&api->shares[cap], call_holder(c), 1);
     p = xcalloc(1, sizeof(*p));
     *p = (struct pending){
         .next = api->pending,
@@ -67,6 +78,8 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
         .hook_no = ask.hook_no,
         .answered = answered,
         .until_us = clock_mono_us() + timeout_ms * 1000,
+        .cap = cap,
+        .holder_no = call_holder(c),
     };
     api->pending = p;
     c->pending = p;
@@ -75,7 +88,14 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     chan_end_small(link->chan);
 }
 
-// Out of the list; its call waits for nothing any more.
+void ask_forget(struct call *c)
+{
+    if (c->pending != NULL)
+        c->pending->call = NULL;
+    c->pending = NULL;
+}
+
+// Out of the list; it counts no more.
 static void take_out(struct api *api, struct pending *p)
 {
     struct pending **link = &api->pending;
@@ -83,27 +103,19 @@ static void take_out(struct api *api, struct pending *p)
     while (*link != p)
         link = &(*link)->next;
     *link = p->next;
-    p->call->pending = NULL;
+    shares_remove(&api->shares[p->cap], p->holder_no, 1);
 }
 
-void ask_forget(struct call *c)
+// Whoever asked gets an answer.
+static void tell(struct call *c, const struct answer *answer)
 {
     struct pending *p = c->pending;
-
-    if (p == NULL)
-        return;
-    take_out(c->api, p);
-    free(p);
-}
-
-static void end(struct api *api, struct pending *p, const struct answer *answer)
-{
-    struct call *c = p->call;
-
+    on_answer answered = p->answered;
+    uint64_t hook_no = p->hook_no;
     struct blamed before =
         blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
 
-    take_out(api, p);
+    ask_forget(c);
     c->request->data = NULL;
     if (answer->err == ERR_CRASHED) {
         http_fail(
@@ -111,15 +123,24 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
             "the dispatcher died three times with this, and does not work "
             "on it any more; the engine's log says with what");
     } else {
-        p->answered(c, p->hook_no, answer);
+        answered(c, hook_no, answer);
     }
-    free(p);
     blame_end(before);
     if (c->pending == NULL) {
         call_free(c);
     } else {
         c->request->data = c; // it has asked somebody else
     }
+}
+
+// The dispatcher has nothing more to do with it. What runs then may ask again, in
+// its place.
+static void end(struct api *api, struct pending *p, const struct answer *answer)
+{
+    take_out(api, p);
+    if (p->call != NULL)
+        tell(p->call, answer);
+    free(p);
 }
 
 void asking_on_frame(void *data, struct str frame)
@@ -145,13 +166,22 @@ void asking_on_frame(void *data, struct str frame)
     log_debug("answer that nobody waits for", "no=%" PRIu64, answer.no);
 }
 
-// The first that is of this link, or, without one, is too old.
-static struct pending *find(struct api *api, const struct link *link,
-                            int64_t now_us)
+// The first of this link.
+static struct pending *find_of(const struct link *link)
+{
+    struct pending *p = link->api->pending;
+
+    while (p != NULL && p->link != link)
+        p = p->next;
+    return p;
+}
+
+// The first that somebody has waited for too long.
+static struct pending *find_old(struct api *api, int64_t now_us)
 {
     struct pending *p = api->pending;
 
-    while (p != NULL && (link != NULL ? p->link != link : p->until_us > now_us))
+    while (p != NULL && (p->call == NULL || p->until_us > now_us))
         p = p->next;
     return p;
 }
@@ -161,7 +191,7 @@ void asking_on_closed(struct link *link)
     const struct answer none = { .err = ERR_AGAIN };
     struct pending *p;
 
-    while ((p = find(link->api, link, 0)) != NULL)
+    while ((p = find_of(link)) != NULL)
         end(link->api, p, &none);
 }
 
@@ -170,6 +200,6 @@ void asking_on_second(struct api *api)
     const struct answer none = { .err = ERR_AGAIN };
     struct pending *p;
 
-    while ((p = find(api, NULL, clock_mono_us())) != NULL)
-        end(api, p, &none);
+    while ((p = find_old(api, clock_mono_us())) != NULL)
+        tell(p->call, &none);
 }

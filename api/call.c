@@ -128,6 +128,52 @@ const struct hook_dialect *call_dialect(const struct call *c)
     return c->match.route->is_akinon ? &akinon_dialect : &pulumi_dialect;
 }
 
+// --- what it holds ---
+
+static uint64_t number_of_token(const struct call *c)
+{
+    struct str org = { c->grant.org, c->grant.n_org_bytes };
+    char lower[AKINON_ID_BYTES];
+    bool is_akinon = c->match.route->is_akinon;
+    uint64_t no = 0;
+    enum err err;
+
+    if (is_akinon && akinon_is_id(org)) {
+        akinon_lower_id(org, lower);
+        org.at = lower;
+    }
+    err = org_number(c->api->hooks, is_akinon ? FAMILY_AKINON : FAMILY_PULUMI,
+                     org, &no);
+    if (err != OK)
+        log_warn("organization not readable", "");
+    return no;
+}
+
+uint64_t call_holder(struct call *c)
+{
+    if (!c->is_holder_known) {
+        c->holder_no = c->grant.is_admin ? SHARE_ADMIN : number_of_token(c);
+        c->is_holder_known = true;
+    }
+    return c->holder_no;
+}
+
+bool call_may_hold(struct call *c, enum cap_kind kind)
+{
+    struct share_limit limit = cap_limit(c->api->config, kind);
+    enum share share = shares_judge(&c->api->shares[kind], &limit,
+                                    call_holder(c), c->grant.is_admin, 1);
+    struct buf why;
+
+    if (share == SHARE_THERE)
+        return true;
+    buf_init(&why, 0);
+    cap_put_why(c->api->config, kind, share, &why);
+    http_fail(c->request, 429, STR("Retry-After: 1\r\n"), "%s", buf_cstr(&why));
+    buf_clear(&why);
+    return false;
+}
+
 bool call_json(struct call *c, struct json **out)
 {
     struct str body = c->request->body;
@@ -249,17 +295,12 @@ static void put_failing(void *data, uint64_t hook_no,
     buf_clear(&reason);
 }
 
-struct hook_showing call_showing(struct call *c)
+struct hook_showing call_showing(const struct call *c)
 {
-    struct auth_grant grant;
+    bool may_see_all =
+        c->grant.is_admin || (c->grant.scopes & 1U << AUTH_WRITE) != 0;
 
-    if (!c->is_judged) {
-        c->may_see_all =
-            auth_identify(c->api->auth, c->request, &grant) &&
-            (grant.is_admin || (grant.scopes & 1U << AUTH_WRITE) != 0);
-        c->is_judged = true;
-    }
-    return (struct hook_showing){ .is_masked = !c->may_see_all,
+    return (struct hook_showing){ .is_masked = !may_see_all,
                                   .ciphertext_key = c->api->ciphertext_key };
 }
 

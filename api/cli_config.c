@@ -6,7 +6,7 @@
 #include "common/config.h"
 #include "common/mem.h"
 
-#define SETS_MAX 64
+#define SETS_MAX 128
 
 static int judge(const struct config_sources *sources)
 {

@@ -121,12 +121,6 @@ static void fail(struct call *c, uint64_t hook_no, const struct answer *a)
                   "there is no room on the disk to settle them; %" PRIu64
                   " or more were discarded; try again later",
                   n);
-    } else if (a->err == ERR_BUSY) {
-        http_fail(
-            c->request, 429, STR("Retry-After: 1\r\n"),
-            "too many organizations discard dead letters at once; %" PRIu64
-            " were discarded; try again",
-            n);
     } else if (a->err == ERR_AGAIN) {
         http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
                   "a dispatcher is not there or did not answer; %" PRIu64
@@ -167,14 +161,13 @@ static void answered(struct call *c, uint64_t hook_no, const struct answer *a)
 
 static struct str who(struct call *c)
 {
-    struct auth_grant grant;
     struct buf text;
     struct str copy;
 
     buf_init(&text, 0);
-    if (auth_identify(c->api->auth, c->request, &grant) && !grant.is_admin) {
+    if (!c->grant.is_admin) {
         buf_puts(&text, "token ");
-        buf_put(&text, grant.id, grant.n_id_bytes);
+        buf_put(&text, c->grant.id, c->grant.n_id_bytes);
     } else {
         buf_puts(&text, "the admin token");
     }

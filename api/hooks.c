@@ -148,16 +148,35 @@ static enum err begin_here(struct call *c, struct hook *hook)
     return event_view_end(c->api->events, &hook->from);
 }
 
+// False: there are too many; answered. They do not pass by themselves, so it is
+// a conflict.
+static bool may_create(struct call *c, const struct hook_scope *scope)
+{
+    const struct config *config = c->api->config;
+    struct share_limit limit = cap_limit(config, CAP_HOOKS);
+    uint64_t org_no;
+    enum share share;
+    struct buf why;
+
+    if (!call_org_no(c, scope, &org_no))
+        return false;
+    share = shares_judge(&c->api->shares[CAP_HOOKS], &limit, org_no,
+                         c->grant.is_admin, 1);
+    if (share == SHARE_THERE)
+        return true;
+    buf_init(&why, 0);
+    cap_put_why(config, CAP_HOOKS, share, &why);
+    http_fail(c->request, 409, STR_EMPTY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    return false;
+}
+
 static void create(struct call *c, struct hook *hook)
 {
     enum err err;
 
-    if (c->api->n_hooks >= HOOKS_MAX) {
-        http_fail(c->request, 400, STR_EMPTY,
-                  "there are %d webhooks already, which is the limit",
-                  HOOKS_MAX);
+    if (!may_create(c, &hook->scope))
         return;
-    }
     hook->created_at_ms = clock_now_ms();
     hook->updated_at_ms = hook->created_at_ms;
     err = begin_here(c, hook);
@@ -173,7 +192,7 @@ static void create(struct call *c, struct hook *hook)
         call_fail_store(c, err);
         return;
     }
-    c->api->n_hooks++;
+    shares_add(&c->api->shares[CAP_HOOKS], hook->org_no, 1);
     api_hint(c->api);
     log_change("hook created", &hook->scope, hook->name);
     answer_hook(c, 201, hook);
@@ -276,8 +295,9 @@ void hooks_delete(struct call *c)
     struct str name = c->match.params[PARAM_HOOK];
     struct hook_scope scope;
     enum err err = ERR_NOTFOUND;
+    uint64_t org_no;
 
-    if (!call_scope(c, &scope))
+    if (!call_scope(c, &scope) || !call_org_no(c, &scope, &org_no))
         return;
     if (hook_name_is_valid(name))
         err = hook_delete(c->api->hooks, &scope, name);
@@ -289,7 +309,9 @@ void hooks_delete(struct call *c)
         call_fail_store(c, err);
         return;
     }
-    c->api->n_hooks--;
+    // A record that could not be read at the start is not counted.
+    if (shares_of(&c->api->shares[CAP_HOOKS], org_no) > 0)
+        shares_remove(&c->api->shares[CAP_HOOKS], org_no, 1);
     api_hint(c->api);
     log_change("hook deleted", &scope, name);
     http_respond(c->request, &response);

@@ -29,8 +29,10 @@ void manual_answered(struct call *c, uint64_t hook_no,
                   "the payload of this event was removed by retention");
         return;
     case ERR_BUSY:
-        http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
-                  "too many pings and redeliveries at once; try again");
+        http_fail(c->request, 429, STR("Retry-After: 1\r\n"), "%.*s",
+                  STR_ARG(answer->text.n_bytes > 0
+                              ? answer->text
+                              : STR("too much is under way; try again")));
         return;
     case ERR_AGAIN:
         http_fail(c->request, 503, STR("Retry-After: 1\r\n"),

@@ -125,6 +125,7 @@ static void create(struct call *c, struct selection *s)
     cr->end = cr->shard + n;
     cr->ask = (struct ask){ .what = ASK_REPLAY,
                             .is_dry = s->is_dry,
+                            .is_admin = c->grant.is_admin,
                             .family = scope.family,
                             .org = arena_copy(&c->arena, scope.org),
                             .text = arena_copy(&c->arena, buf_str(&text)) };

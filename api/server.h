@@ -16,12 +16,11 @@
 #include "common/ask.h"
 #include "common/auth.h"
 #include "common/backlog.h"
+#include "common/caps.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/role.h"
 #include "queue/queue.h"
-
-#define HOOKS_MAX 100000 // of all organizations together
 
 struct api;
 
@@ -51,7 +50,9 @@ struct api {
     unsigned n_shards;
     struct http_server *server;
     struct link dispatchers[QUEUE_SHARDS_MAX];
-    uint64_t n_hooks;               // that exist
+    struct shares
+        shares[CAP_COUNT];          // of hooks, by their organization's number;
+                                    // of the others by call_holder()
     uint64_t n_requests;            // as counted so far
     struct backlog_table *backlogs; // what waits, as the dispatchers say
     struct pending *pending;
@@ -68,8 +69,9 @@ struct call {
     struct http_request *request;
     struct route_match match;
     struct arena arena;      // what lives as long as the call
-    bool is_judged;          // whether the next is known
-    bool may_see_all;        // values that are masked, too
+    struct auth_grant grant; // of its token; zeros if the route needs none
+    bool is_holder_known;
+    uint64_t holder_no;      // then: as call_holder() says
     struct pending *pending; // what it waits for; NULL: nothing, it is freed
                              // when its handler returns
     struct tail *tail;       // what it follows; likewise
@@ -91,9 +93,16 @@ bool call_scope(struct call *c, struct hook_scope *out);
 // How the hooks of this path's API are read and shown.
 const struct hook_dialect *call_dialect(const struct call *c);
 
-// How whoever asks is shown hooks: only what may change them sees all. Found out
-// by the first call, which must not come in the midst of reading a store.
-struct hook_showing call_showing(struct call *c);
+// How whoever asks is shown hooks: only what may change them sees all.
+struct hook_showing call_showing(const struct call *c);
+
+// Under which number counts what the call holds: SHARE_ADMIN, or that of its token's
+// organization, 0 if it has none yet. Not in the midst of reading a store.
+uint64_t call_holder(struct call *c);
+
+// Whether the call may hold one more of these, counted under call_holder(). False:
+// it may not; answered with 429.
+bool call_may_hold(struct call *c, enum cap_kind kind);
 
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);
@@ -107,8 +116,8 @@ bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no);
 
 // Whose history the path is about: its hook's, or without one, its
 // organization's. False: answered.
-// The number of the scope's organization; 0: it never had a hook, so that nothing is
-// its own yet. False: answered.
+// The number of the scope's organization; 0: it never had a hook or token, so that
+// nothing is its own yet. False: answered.
 bool call_org_no(struct call *c, const struct hook_scope *scope,
                  uint64_t *org_no);
 bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no);

@@ -17,8 +17,7 @@
 #include "common/mem.h"
 
 #define LOOK_MS     100
-#define COST        5000 // of a look, as history_query counts
-#define TAILS_MAX   64
+#define COST        5000              // of a look, as history_query counts
 #define SILENCE_US  INT64_C(15000000) // then a comment, so that proxies wait
 #define STREAM_TYPE "text/event-stream"
 
@@ -57,6 +56,7 @@ static void end(struct tail *t)
     http_stream_end(c->request);
     buf_clear(&t->out);
     free(t);
+    shares_remove(&c->api->shares[CAP_TAILS], call_holder(c), 1);
     call_free(c);
 }
 
@@ -187,25 +187,13 @@ static bool read_filter(struct tail *t)
     return is_good;
 }
 
-static size_t n_tails(const struct api *api)
-{
-    size_t n = 0;
-
-    for (const struct tail *t = api->tails; t != NULL; t = t->next)
-        n++;
-    return n;
-}
-
 void tail_get(struct call *c)
 {
     struct api *api = c->api;
     struct tail *t;
 
-    if (n_tails(api) >= TAILS_MAX) {
-        http_fail(c->request, 429, STR("Retry-After: 10\r\n"),
-                  "%d already follow deliveries", TAILS_MAX);
+    if (!call_may_hold(c, CAP_TAILS))
         return;
-    }
     t = xcalloc(1, sizeof(*t));
     t->call = c;
     auth_key(api->auth, "deliveries", t->key);
@@ -219,6 +207,7 @@ void tail_get(struct call *c)
         free(t);
         return;
     }
+    shares_add(&api->shares[CAP_TAILS], call_holder(c), 1);
     t->said_us = clock_mono_us();
     t->next = api->tails;
     api->tails = t;

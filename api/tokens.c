@@ -22,7 +22,6 @@
 #define TOKEN_RANDOM 32
 #define ID_RANDOM    8
 #define LABEL_MAX    100                   // bytes
-#define TOKENS_MAX   1000                  // of an organization
 #define SECONDS_MAX  INT64_C(253402300799) // the end of the year 9999
 
 static const struct {
@@ -159,10 +158,11 @@ static enum err read_token(const struct hook_reader *reader,
 
 static bool count_token(void *data, const struct token *t)
 {
-    size_t *n = data;
+    uint64_t *n = data;
 
     (void)t;
-    return ++*n < TOKENS_MAX;
+    ++*n;
+    return true;
 }
 
 static struct str random_text(struct arena *arena, const char *prefix,
@@ -200,14 +200,16 @@ static void answer_created(struct call *c, const struct token *t,
 static void create(struct call *c, struct token *t)
 {
     struct str secret = random_text(&c->arena, TOKEN_PREFIX, TOKEN_RANDOM);
-    size_t n = 0;
+    uint64_t max = c->api->config->max_tokens_per_organization;
+    uint64_t n = 0;
     enum err err = token_list(c->api->tokens, t->org, count_token, &n);
 
-    if (err == OK && n >= TOKENS_MAX) {
-        http_fail(c->request, 400, STR_EMPTY,
-                  "the organization has %d tokens, which is the limit; revoke "
-                  "one",
-                  TOKENS_MAX);
+    if (err == OK && n >= max) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "this organization has %" PRIu64
+                  " tokens, which is the limit (max_tokens_per_organization); "
+                  "revoke one first",
+                  max);
         return;
     }
     t->id = random_text(&c->arena, "", ID_RANDOM);

@@ -23,6 +23,7 @@ void ask_pack(struct buf *frame, const struct ask *ask)
     pack_str(frame, ask->by);
     pack_str(frame, ask->after);
     pack_u64(frame, ask->max);
+    pack_bool(frame, ask->is_admin);
 }
 
 enum err ask_unpack(struct str frame, struct ask *out)
@@ -46,6 +47,7 @@ enum err ask_unpack(struct str frame, struct ask *out)
     out->by = unpack_str(&u);
     out->after = unpack_str(&u);
     out->max = unpack_u64(&u);
+    out->is_admin = unpack_bool(&u);
     err = unpack_done(&u);
     if (err == OK && (what < ASK_PING || what > ASK_DISCARD))
         err = ERR_CORRUPT;

@@ -49,6 +49,7 @@ struct ask {
     struct id event_id; // ASK_REDELIVER
     unsigned family;    // enum family, with `org`
     bool is_dry;
+    bool is_admin; // ASK_REPLAY: with the admin token
     struct str org, project, text, event;
     struct str by, after; // ASK_DISCARD
     uint64_t max;         // ASK_DISCARD: so many at most; 0: no limit
@@ -59,7 +60,8 @@ struct answer {
     // OK: the attempt was made, whatever came of it, and its row is committed.
     // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
     // removed the payload. ERR_AGAIN: no sender is there, the engine stops, or
-    // the delivery is just being settled. ERR_BUSY: too many at once. ERR_FULL:
+    // the delivery is just being settled. ERR_BUSY: too many at once; `text` may
+    // say which limit that is. ERR_FULL:
     // no room to store what would become of it. ERR_CRASHED: the dispatcher died
     // three times with this question.
     enum err err;

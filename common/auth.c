@@ -352,21 +352,19 @@ static void refuse(struct auth *a, struct http_request *r)
 }
 
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
-                enum auth_scope scope)
+                enum auth_scope scope, struct auth_grant *grant)
 {
-    struct auth_grant grant;
-
     if (has_query_token(r)) {
         http_fail(r, 400, STR_EMPTY,
                   "a token in the query is not accepted; send it as "
                   "\"Authorization: token T\"");
         return false;
     }
-    if (!auth_identify(a, r, &grant)) {
+    if (!auth_identify(a, r, grant)) {
         refuse(a, r);
         return false;
     }
-    if (allows(&grant, org, scope))
+    if (allows(grant, org, scope))
         return true;
     if (operator_is_org(org)) {
         http_fail(r, 403, STR_EMPTY,

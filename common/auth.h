@@ -86,11 +86,11 @@ void auth_reload(struct auth *a);
 // May this request do `scope` in the organization `org` (empty: in none)?
 // False: it may not, and has been answered: 401 for a token that is not
 // valid, 403 for one that does not allow this, 400 for a token in the query,
-// 429 after too many refusals.
+// 429 after too many refusals. True: `grant` is what its token allows.
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
-                enum auth_scope scope);
+                enum auth_scope scope, struct auth_grant *grant);
 
-// What the token of a request allows that passed auth_check().
+// What the token of a request allows. False: nothing.
 bool auth_identify(const struct auth *a, const struct http_request *r,
                    struct auth_grant *out);
 

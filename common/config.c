@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/config_check.h"
 #include "common/config_types.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/url.h"
 
 #define S_MS INT64_C(1000)
 #define M_MS (60 * S_MS)
@@ -136,11 +136,49 @@ static const struct setting {
       365 * D_MS, true,
       "A hook that fails so long without one success is switched off; only "
       "time in which attempts are made counts; 0: never." },
-    { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 1, 100000,
+    { "max_hooks", TYPE_COUNT, AT(max_hooks), "1000000", 2, 100000000, true,
+      "Webhooks of all organizations together." },
+    { "max_hooks_per_organization", TYPE_COUNT, AT(max_hooks_per_organization),
+      "0", 0, 100000000, true,
+      "Of them, of one organization; 0: a tenth of max_hooks." },
+    { "max_tokens_per_organization", TYPE_COUNT,
+      AT(max_tokens_per_organization), "1000", 1, 100000, true,
+      "Tokens of one organization." },
+    { "max_tails", TYPE_COUNT, AT(max_tails), "64", 2, 10000, true,
+      "Who follow deliveries at once." },
+    { "max_tails_per_organization", TYPE_COUNT, AT(max_tails_per_organization),
+      "0", 0, 10000, true,
+      "Of them, with tokens of one organization; 0: a quarter of max_tails." },
+    { "max_manual", TYPE_COUNT, AT(max_manual), "64", 2, 10000, false,
+      "Pings and redeliveries under way." },
+    { "max_manual_per_organization", TYPE_COUNT,
+      AT(max_manual_per_organization), "0", 0, 10000, true,
+      "Of them, with tokens of one organization; 0: a quarter of max_manual." },
+    { "max_questions", TYPE_COUNT, AT(max_questions), "64", 2, 10000, true,
+      "Other questions to dispatchers under way: explain, status, replays "
+      "and discards." },
+    { "max_questions_per_organization", TYPE_COUNT,
+      AT(max_questions_per_organization), "0", 0, 10000, true,
+      "Of them, with tokens of one organization; 0: an eighth of "
+      "max_questions." },
+    { "max_replays", TYPE_COUNT, AT(max_replays), "256", 2, 100000, true,
+      "Replays under way, of each dispatcher." },
+    { "max_replays_per_organization", TYPE_COUNT,
+      AT(max_replays_per_organization), "0", 0, 100000, true,
+      "Of them, of one organization; 0: a quarter of max_replays." },
+    { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 2, 100000,
       false, "Open connections, of each of the two servers." },
     { "max_connections_per_address", TYPE_COUNT,
       AT(max_connections_per_address), "1024", 1, 100000, false,
       "Of them, from one address." },
+    { "max_connections_per_organization", TYPE_COUNT,
+      AT(max_connections_per_organization), "0", 0, 100000, false,
+      "Of them, with a request of one organization's tokens in work; 0: a "
+      "quarter of max_connections." },
+    { "admin_reserve_percent", TYPE_COUNT, AT(admin_reserve_percent), "12", 1,
+      50, true,
+      "Of each limit that organizations share, so much is kept for the admin "
+      "token." },
     { "drain_timeout", TYPE_DURATION, AT(drain_timeout_ms), "35s", 0, H_MS,
       true, "How long a stop waits for attempts in flight." },
     { "user", TYPE_TEXT, AT(user), "", 0, 0, false,
@@ -394,109 +432,6 @@ static enum err read_value(struct config *c, const struct setting *s,
     return ERR_INVALID;
 }
 
-static bool is_proxy(const char *text)
-{
-    struct url url;
-
-    return strncmp(text, "http://", 7) == 0 && strchr(text + 7, '/') == NULL &&
-           strrchr(text + 7, ':') != NULL &&
-           url_parse(str_of(text), &url, NULL) == OK;
-}
-
-// Each ends with a slash: "https://hooks.slack.com" would also be the beginning
-// of https://hooks.slack.com.example.com/.
-static void check_prefixes(const char *text, struct buf *faults)
-{
-    static const char separators[] = ", \t";
-
-    while (*(text += strspn(text, separators)) != '\0') {
-        struct str prefix = { text, strcspn(text, separators) };
-
-        text += prefix.n_bytes;
-        if (prefix.at[prefix.n_bytes - 1] == '/' &&
-            url_parse(prefix, &(struct url){ .port = 0 }, NULL) == OK)
-            continue;
-        buf_printf(faults,
-                   "slack_url_prefixes: %s is not allowed; allowed are http "
-                   "and https URLs that end with a slash, like "
-                   "https://hooks.slack.com/\n",
-                   log_quote(prefix));
-    }
-}
-
-static bool is_host_name(struct str text)
-{
-    if (text.n_bytes > 2 && text.at[0] == '*' && text.at[1] == '.') {
-        text.at += 2;
-        text.n_bytes -= 2;
-    }
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        if (!isalnum((unsigned char)text.at[i]) && text.at[i] != '-' &&
-            text.at[i] != '_' && (text.at[i] != '.' || i == 0))
-            return false;
-    }
-    return text.n_bytes > 0 && text.at[text.n_bytes - 1] != '.';
-}
-
-static void check_hosts(const struct config *c, struct buf *faults)
-{
-    static const char separators[] = ", \t";
-    const char *text = c->api_hosts;
-    struct url url;
-
-    while (*(text += strspn(text, separators)) != '\0') {
-        struct str name = { text, strcspn(text, separators) };
-
-        text += name.n_bytes;
-        if (!is_host_name(name)) {
-            buf_printf(faults,
-                       "api_hosts: %s is not allowed; allowed are names "
-                       "without a port, like posthorn.example.com or "
-                       "*.example.com\n",
-                       log_quote(name));
-        }
-    }
-    if (c->dashboard_url[0] != '\0' &&
-        url_parse(str_of(c->dashboard_url), &url, NULL) != OK) {
-        buf_puts(faults, "dashboard_url: must be an http or https URL, like "
-                         "https://posthorn.example.com/\n");
-    }
-}
-
-static void check_together(const struct config *c, struct buf *faults)
-{
-    if (c->connect_timeout_ms > c->request_timeout_ms) {
-        buf_puts(faults, "connect_timeout: must not be longer than "
-                         "request_timeout\n");
-    }
-    if (c->breaker_wait_ms > c->breaker_wait_max_ms) {
-        buf_puts(faults, "breaker_wait: must not be longer than "
-                         "breaker_wait_max\n");
-    }
-    if (c->max_event_bytes > c->max_batch_bytes) {
-        buf_puts(faults, "max_event_bytes: must not be larger than "
-                         "max_batch_bytes\n");
-    }
-    if (c->max_queue_bytes_per_organization > c->max_queue_bytes) {
-        buf_puts(faults, "max_queue_bytes_per_organization: must not be larger "
-                         "than max_queue_bytes\n");
-    }
-    if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
-        buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
-    if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
-        strcmp(c->sandbox, "off") != 0)
-        buf_puts(faults, "sandbox: must be auto, on or off\n");
-    if (c->sender_user[0] == '\0' || strcmp(c->sender_user, "root") == 0 ||
-        strcmp(c->sender_user, "0") == 0)
-        buf_puts(faults, "sender_user: must be a user other than root\n");
-    check_prefixes(c->slack_url_prefixes, faults);
-    check_hosts(c, faults);
-    if (strcmp(c->user, "root") == 0 || strcmp(c->user, "0") == 0)
-        buf_puts(faults, "user: must be a user other than root\n");
-    if (strcmp(c->api_listen, c->ingest_listen) == 0)
-        buf_puts(faults, "ingest_listen: must differ from api_listen\n");
-}
-
 enum err config_load(const struct config_sources *sources, struct config *out,
                      struct buf *faults)
 {
@@ -518,7 +453,7 @@ enum err config_load(const struct config_sources *sources, struct config *out,
     }
     draft_clear(&d);
     if (faults->n_bytes == n_before)
-        check_together(out, faults);
+        config_check(out, faults);
     return faults->n_bytes > n_before ? ERR_INVALID : OK;
 }
 

@@ -75,8 +75,22 @@ struct config {
     int64_t overload_wait_ms;
     uint64_t failing_after;   // 0: their number is no alarm
     int64_t disable_after_ms; // 0: never
+    // Caps that organizations share: caps.h reads them.
+    uint64_t max_hooks;
+    uint64_t max_hooks_per_organization;
+    uint64_t max_tokens_per_organization;
+    uint64_t max_tails;
+    uint64_t max_tails_per_organization;
+    uint64_t max_manual;
+    uint64_t max_manual_per_organization;
+    uint64_t max_questions;
+    uint64_t max_questions_per_organization;
+    uint64_t max_replays;
+    uint64_t max_replays_per_organization;
     uint64_t max_connections;
     uint64_t max_connections_per_address;
+    uint64_t max_connections_per_organization;
+    uint64_t admin_reserve_percent;
     int64_t drain_timeout_ms;
     char *user; // empty: chosen by engine/accounts.c
     char *sender_user;

@@ -28,7 +28,6 @@
 #define SLICE_ROWS_MAX 256  // settled: what a commit bears beside live ones
 #define WORK_US        INT64_C(1000000) // of one question
 #define WORK_ROWS_MAX  20000            // likewise
-#define REQUESTS_MAX   16
 
 static void on_timer(uv_timer_t *timer);
 
@@ -218,15 +217,6 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-static size_t n_requests(const struct discards *s)
-{
-    size_t n = 0;
-
-    for (const struct discard_request *r = s->first; r != NULL; r = r->next)
-        n++;
-    return n;
-}
-
 static enum err begin(struct dispatcher *d, const struct ask *ask)
 {
     struct discards *s = d->discards;
@@ -237,8 +227,6 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
         return ERR_AGAIN;
     if (!storage_has_room(d))
         return ERR_FULL;
-    if (n_requests(s) >= REQUESTS_MAX)
-        return ERR_BUSY;
     r = xcalloc(1, sizeof(*r));
     r->n_apis = d->n_apis;
     r->answer.no = ask->no;

@@ -41,6 +41,7 @@
 #include <uv.h>
 
 #include "common/buf.h"
+#include "common/caps.h"
 #include "common/cautious_clock.h"
 #include "common/chan.h"
 #include "common/config.h"
@@ -64,7 +65,6 @@
 #define ORDERED_MAX   1024  // deliveries of an ordered hook in memory
 #define BATCH_EVENTS  128   // read from the log at once
 #define NO_SLOT       UINT32_MAX
-#define MANUAL_MAX    64 // attempts by hand at once, beside the others
 
 enum delivery_place { DELIVERY_WAITING, DELIVERY_SENT, DELIVERY_SETTLED };
 
@@ -271,6 +271,7 @@ struct dispatcher {
 
     // replays.c
     struct running *replays, *replays_last;
+    struct shares replay_shares;
     struct job *jobs; // replays that are counted, in the order they came
     uint32_t n_replaying;
     double replay_tokens;

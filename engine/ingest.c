@@ -199,7 +199,10 @@ static bool judge_method(struct http_request *r)
 
 static bool judge_token(const struct post *p)
 {
-    if (auth_check(p->ingest->auth, p->request, p->path.org, AUTH_INGEST))
+    struct auth_grant grant;
+
+    if (auth_check(p->ingest->auth, p->request, p->path.org, AUTH_INGEST,
+                   &grant))
         return true;
     metrics_count(COUNTER_REFUSED_AUTH, 1);
     return false;

@@ -15,7 +15,7 @@
 #include "engine/roles.h"
 #include "engine/supervisor.h"
 
-#define SETS_MAX 64
+#define SETS_MAX 128
 
 static const struct {
     enum role_kind kind;

@@ -363,7 +363,9 @@ enum err manual_start(struct dispatcher *d, const struct ask *ask)
         return ERR_AGAIN;
     if (!storage_has_room(d))
         return ERR_FULL;
-    if (d->n_manual >= MANUAL_MAX || d->free_slot == NO_SLOT)
+    // The api process counts them for each organization; what a former one asked for
+    // may be under way besides.
+    if (d->n_manual >= d->config->max_manual || d->free_slot == NO_SLOT)
         return ERR_BUSY;
     if (aside_blocks(d))
         return ERR_AGAIN;

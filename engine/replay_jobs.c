@@ -14,7 +14,6 @@
 #include "engine/replays.h"
 
 #define COUNT_US 2500 // of each turn
-#define JOBS_MAX 16
 
 struct job {
     struct job *next;
@@ -89,16 +88,41 @@ static enum err choose(struct choosing *c)
     return OK;
 }
 
-static size_t n_jobs(const struct dispatcher *d)
+static void free_all(struct running *r)
 {
-    size_t n = 0;
+    while (r != NULL) {
+        struct running *next = r->next;
 
-    for (const struct job *job = d->jobs; job != NULL; job = job->next)
-        n++;
-    return n;
+        running_free(r);
+        r = next;
+    }
 }
 
-static enum err begin(struct dispatcher *d, const struct ask *ask)
+// Whether it may be under way besides those of its organization; if so, it counts
+// as such. ERR_BUSY: `why` says which limit is reached.
+static enum err join(struct choosing *c, struct buf *why)
+{
+    struct dispatcher *d = c->d;
+    struct share_limit limit = cap_limit(d->config, CAP_REPLAYS);
+    struct replay_holder *holder;
+    enum share share;
+
+    if (c->job->left == NULL)
+        return OK; // no hook wants it
+    share = shares_judge(&d->replay_shares, &limit, c->record.org_no,
+                         c->ask->is_admin, 1);
+    if (share != SHARE_THERE) {
+        cap_put_why(d->config, CAP_REPLAYS, share, why);
+        return ERR_BUSY;
+    }
+    holder = replay_hold(d, c->record.org_no);
+    for (struct running *r = c->job->left; r != NULL; r = r->next)
+        running_join(r, holder);
+    return OK;
+}
+
+static enum err begin(struct dispatcher *d, const struct ask *ask,
+                      struct buf *why)
 {
     struct choosing c = { .d = d, .ask = ask };
     struct job **link = &d->jobs;
@@ -108,11 +132,12 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
         return ERR_AGAIN;
     if (!storage_has_room(d))
         return ERR_FULL;
-    if (n_jobs(d) >= JOBS_MAX)
-        return ERR_BUSY;
     c.job = xcalloc(1, sizeof(*c.job));
     err = choose(&c);
+    if (err == OK)
+        err = join(&c, why);
     if (err != OK) {
+        free_all(c.job->left);
         free(c.job);
         return err;
     }
@@ -129,16 +154,6 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
 }
 
 // --- counting ---
-
-static void free_all(struct running *r)
-{
-    while (r != NULL) {
-        struct running *next = r->next;
-
-        running_free(r);
-        r = next;
-    }
-}
 
 static void start_over(struct running *r)
 {
@@ -246,15 +261,19 @@ static void cancel(struct dispatcher *d, const struct ask *ask)
 void replays_on_ask(struct dispatcher *d, const struct ask *ask)
 {
     struct answer answer = { .no = ask->no };
+    struct buf why;
 
     if (ask->what == ASK_CANCEL_REPLAY) {
         cancel(d, ask);
         return;
     }
-    answer.err = begin(d, ask);
+    buf_init(&why, 0);
+    answer.err = begin(d, ask, &why);
+    answer.text = buf_str(&why);
     if (answer.err != OK) {
         manual_answer_now(d, &answer);
-        return;
+    } else {
+        replays_go_on(d);
     }
-    replays_go_on(d);
+    buf_clear(&why);
 }

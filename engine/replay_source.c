@@ -43,8 +43,36 @@ struct running *running_new(const struct replay *record)
     return r;
 }
 
+struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no)
+{
+    struct replay_holder *holder = xcalloc(1, sizeof(*holder));
+
+    holder->shares = &d->replay_shares;
+    holder->org_no = org_no;
+    shares_add(holder->shares, org_no, 1);
+    return holder;
+}
+
+void running_join(struct running *r, struct replay_holder *holder)
+{
+    r->holder = holder;
+    holder->n++;
+}
+
+void running_leave(struct running *r)
+{
+    struct replay_holder *holder = r->holder;
+
+    r->holder = NULL;
+    if (holder == NULL || --holder->n > 0)
+        return;
+    shares_remove(holder->shares, holder->org_no, 1);
+    free(holder);
+}
+
 void running_free(struct running *r)
 {
+    running_leave(r);
     match_index_free(r->index);
     free(r->pending.at);
     buf_clear(&r->text);

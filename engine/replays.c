@@ -66,6 +66,7 @@ void replays_add(struct dispatcher *d, struct running *r)
 
 void replays_end(struct running *r, enum replay_state state)
 {
+    running_leave(r);
     r->record.state = state;
     r->record.ended_at_ms = clock_now_ms();
     r->is_dirty = true;
@@ -74,14 +75,29 @@ void replays_end(struct running *r, enum replay_state state)
 struct loading {
     struct dispatcher *d;
     int64_t kept_since_ms;
+    struct running *last; // that runs
 };
+
+// Those of one replay lie one behind the other.
+static void load_running(struct loading *l, struct running *r)
+{
+    bool is_same = l->last != NULL && id_eq(&l->last->record.id, &r->record.id);
+
+    running_join(r, is_same ? l->last->holder
+                            : replay_hold(l->d, r->record.org_no));
+    l->last = r;
+}
 
 static bool on_replay(void *data, const struct replay *replay)
 {
     struct loading *l = data;
 
     if (replay->state == REPLAY_RUNNING || replay->retrying > 0) {
-        replays_add(l->d, running_new(replay));
+        struct running *r = running_new(replay);
+
+        if (replay->state == REPLAY_RUNNING)
+            load_running(l, r);
+        replays_add(l->d, r);
     } else if (replay->ended_at_ms < l->kept_since_ms) {
         change_replay_del(l->d->filling, replay);
     }

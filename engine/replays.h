@@ -24,9 +24,17 @@ struct number_set {
     size_t n, room;
 };
 
+// One replay in the share of its organization: of one hook or of many.
+struct replay_holder {
+    struct shares *shares;
+    uint64_t org_no;
+    size_t n; // of `running` that are of it
+};
+
 struct running {
     struct running *next;
-    struct replay record; // what it points to is in `text`
+    struct replay_holder *holder; // NULL: it is not under way any more
+    struct replay record;         // what it points to is in `text`
     struct buf text;
     uint64_t tag;
     uint64_t read_no; // the source is read up to here
@@ -53,6 +61,11 @@ struct running {
 // A copy of the record. Free it with running_free().
 struct running *running_new(const struct replay *record);
 void running_free(struct running *r);
+
+// Counts one more replay of an organization, until all that joined have left.
+struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no);
+void running_join(struct running *r, struct replay_holder *holder);
+void running_leave(struct running *r); // also if it is of none
 
 // Reads some: `n_ahead` grows, or `is_read` is set, or neither yet. Needs room.
 void source_read(struct dispatcher *d, struct running *r,

@@ -24,7 +24,7 @@ void send_init(struct dispatcher *d)
 {
     d->n_slots = d->n_senders *
                      (d->config->max_inflight + d->config->max_inflight_slow) +
-                 MANUAL_MAX;
+                 d->config->max_manual;
     d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
     d->free_slot = NO_SLOT;
     for (size_t i = d->n_slots; i > 0; i--) {

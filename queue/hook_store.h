@@ -139,9 +139,9 @@ MUST_CHECK enum err hook_delete(struct hook_store *hs,
                                 struct str name);
 
 // The number of an organization: what is its own is so by this number, in history,
-// statistics, replays and backlogs. It has one from its first hook on, also when it
-// has no hook any more; nobody else ever gets it. 0: it never had a hook, so that
-// nothing there is its own.
+// statistics, replays and backlogs. It has one from its first hook or token on,
+// also when it has none any more; nobody else ever gets it. 0: it never had either, so
+// that nothing there is its own.
 MUST_CHECK enum err org_number(struct hook_store *hs, enum family family,
                                struct str org, uint64_t *no);
 

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/akinon.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "queue/orgs.h"
 #include "queue/queue.h"
 #include "queue/schema.h"
 #include "queue/store.h"
@@ -54,6 +56,7 @@ enum err token_create(struct token_store *ts, const struct token *token)
     uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
+    uint64_t org_no;
     MDB_txn *txn;
     enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
 
@@ -62,10 +65,16 @@ enum err token_create(struct token_store *ts, const struct token *token)
     memcpy(hash, token->hash, sizeof(hash));
     buf_init(&record, 0);
     token_encode(token, &record);
-    err = store_err(
-        ts->store,
-        store_put(ts->store, txn, HOOKS_TOKENS, key, buf_str(&record), 0),
-        "put token");
+    // From now on its organization takes part in what all share.
+    err = orgs_give(ts->store, txn,
+                    akinon_is_id(token->org) ? FAMILY_AKINON : FAMILY_PULUMI,
+                    token->org, &org_no);
+    if (err == OK) {
+        err = store_err(
+            ts->store,
+            store_put(ts->store, txn, HOOKS_TOKENS, key, buf_str(&record), 0),
+            "put token");
+    }
     buf_clear(&record);
     if (err == OK)
         return store_commit(ts->store, txn);
