@@ -1,0 +1,323 @@
+"""What organizations share: each has a share, the admin token a reserve, and
+whoever wants more is told which limit that is. One row a limit."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import threading
+
+import pytest
+
+from receiver import Answer, Receiver
+from support import ROOT, compact, wait_for
+
+ORGS = ("acme", "zeta", "other")
+
+
+class Pending:
+    """A request whose answer is not waited for."""
+
+    def __init__(self, engine, method, path, token, value=None):
+        body = b"" if value is None else compact(value).encode()
+        head = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+                f"Authorization: token {token}\r\n"
+                "Content-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n")
+        self.socket = socket.create_connection(
+            ("127.0.0.1", engine.api_port))
+        self.socket.sendall(head.encode() + body)
+        self.socket.setblocking(False)
+        self.bytes = b""
+
+    def status(self):
+        """Of the answer; None: there is none yet."""
+        with contextlib.suppress(BlockingIOError):
+            while piece := self.socket.recv(65536):
+                self.bytes += piece
+        match = re.match(rb"HTTP/1.1 (\d+)[^\n]*\n.*?\r\n\r\n", self.bytes,
+                         re.S)
+        return int(match.group(1)) if match else None
+
+    def close(self):
+        self.socket.close()
+
+
+class Case:
+    """How one limit is reached. `hold` begins something that lasts; its
+    `status()` is None or below 300 if it is there, else what refuses it."""
+
+    def __init__(self, engine, receiver, tokens):
+        self.engine, self.receiver, self.tokens = engine, receiver, tokens
+        self.gate = threading.Event()
+        self.n = 0
+
+    def token(self, who):
+        return self.engine.token if who == "admin" else self.tokens[who]
+
+    def prepare(self):
+        pass
+
+    def prepare_again(self):
+        pass
+
+    def release(self, held):
+        for thing in held:
+            thing.close()
+
+    def stop_dispatchers(self):
+        for pid in self.engine.pids("dispatcher"):
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self):
+        for pid in self.engine.pids("dispatcher"):
+            os.kill(pid, signal.SIGCONT)
+
+
+class Done:
+    """What an answered request holds."""
+
+    def __init__(self, reply, end):
+        self.reply, self.end = reply, end
+        self.bytes = reply.body
+
+    def status(self):
+        return self.reply.status
+
+    def close(self):
+        self.end(self.reply)
+
+
+class Webhooks(Case):
+    setting, settings = "max_hooks", {"max_hooks": "8",
+                                      "max_hooks_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 409
+
+    def hold(self, who, org):
+        self.n += 1
+        path = f"/api/orgs/{org}/hooks"
+        reply = self.engine.api("POST", path, {
+            "organizationName": org, "displayName": "x", "active": True,
+            "name": f"h{self.n}", "payloadUrl": self.receiver.url()},
+            token=self.token(who))
+        return Done(reply, lambda r: self.engine.api(
+            "DELETE", f"{path}/{r.json()['name']}"))
+
+
+class Tokens(Case):
+    setting, settings = None, {"max_tokens_per_organization": "4"}
+    # One each of them has already.
+    share, whole, reserve, code = 3, None, None, 409
+    name = "max_tokens_per_organization"
+
+    def hold(self, who, org):
+        path = f"/api/orgs/{org}/tokens"
+        reply = self.engine.api("POST", path, {"scopes": ["read"]})
+        return Done(reply, lambda r: self.engine.api(
+            "DELETE", f"{path}/{r.json()['id']}"))
+
+
+class Tails(Case):
+    setting, settings = "max_tails", {"max_tails": "8",
+                                      "max_tails_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 429
+
+    def hold(self, who, org):
+        tail = Pending(self.engine, "GET", f"/api/orgs/{org}/tail",
+                       self.token(who))
+        wait_for(tail.status, "the answer begins")
+        return tail
+
+
+class Manual(Case):
+    setting, settings = "max_manual", {
+        "max_manual": "8", "max_manual_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 429
+
+    def prepare(self):
+        self.receiver.script("/", Answer(do="hang"))
+        self.hooks = {org: self.engine.create_hook(
+            self.receiver.url(), f"/api/orgs/{org}/hooks") for org in ORGS}
+
+    def hold(self, who, org):
+        count = len(self.receiver.got())
+        ping = Pending(self.engine, "POST", f"{self.hooks[org]}/ping",
+                       self.token(who))
+        wait_for(lambda: ping.status() or len(self.receiver.got()) > count,
+                 "it is sent, or refused")
+        return ping
+
+    def release(self, held):
+        """Clients that go away change nothing: the attempts go on."""
+        for ping in held:
+            ping.close()
+        refused = self.hold("acme", "acme")
+        assert refused.status() == 429
+        refused.close()
+        self.receiver.stop()  # ends all that hang
+
+    def prepare_again(self):
+        self.receiver = Receiver()
+        self.receiver.script("/", Answer(do="hang"))
+        assert self.engine.api("PATCH", self.hooks["acme"], {
+            "payloadUrl": self.receiver.url()}).status == 200
+        self.engine.settle_hooks()
+
+
+class Questions(Case):
+    setting, settings = "max_questions", {
+        "max_questions": "8", "max_questions_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 429
+
+    def prepare(self):
+        self.hooks = {org: self.engine.create_hook(
+            self.receiver.url(), f"/api/orgs/{org}/hooks") for org in ORGS}
+        self.stop_dispatchers()
+
+    def hold(self, who, org):
+        question = Pending(self.engine, "GET", f"{self.hooks[org]}/status",
+                           self.token(who))
+        # The api process takes what came first first: behind this one it has
+        # been read.
+        self.engine.api("GET", "/healthz", token=None)
+        self.engine.api("GET", "/healthz", token=None)
+        return question
+
+    def release(self, held):
+        for question in held[:2]:
+            question.close()  # the dispatcher has them all the same
+        refused = self.hold("acme", "acme")
+        assert refused.status() == 429
+        refused.close()
+        self.go_on()
+        for question in held[2:]:
+            wait_for(lambda: question.status() == 200, "it is answered", 30)
+            question.close()
+
+    def prepare_again(self):
+        self.stop_dispatchers()
+
+
+class Replays(Case):
+    setting, settings = "max_replays", {
+        "max_replays": "8", "max_replays_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 429
+
+    def prepare(self):
+        self.hooks = {}
+        for org in ORGS:
+            hook = self.engine.create_hook(self.receiver.url(),
+                                           f"/api/orgs/{org}/hooks")
+            self.engine.post_event(org=org)
+            self.engine.wait_deliveries(hook, 1)
+            self.engine.api("PATCH", hook, {"paused": True})
+            self.hooks[org] = hook
+        self.engine.settle_hooks()
+
+    def hold(self, who, org):
+        hook = self.hooks[org]
+        reply = self.engine.api("POST", f"{hook}/replay",
+                                {"state": "delivered"}, token=self.token(who))
+        assert reply.status in (202, 429), reply
+        return Done(reply, lambda r: self.engine.api(
+            "DELETE", f"{hook}/replays/{r.json()['replayId']}"))
+
+
+CASES = (Webhooks, Tokens, Tails, Manual, Questions, Replays)
+
+
+def refusal_of(thing):
+    return json.loads(thing.bytes[thing.bytes.index(b"{"):])["message"]
+
+
+def is_there(thing):
+    status = thing.status()
+    return status is None or status < 300
+
+
+def take_all(case, who, org):
+    """Everything that is given; and what refuses the rest."""
+    held = []
+    while True:
+        thing = case.hold(who, org)
+        if not is_there(thing):
+            return held, thing
+        held.append(thing)
+        assert len(held) < 50, "no limit holds it"
+
+
+@pytest.fixture
+def case(request, make_engine, receiver):
+    engine = make_engine(request_timeout="20s", **request.param.settings)
+    engine.start()
+    tokens = {org: engine.api("POST", f"/api/orgs/{org}/tokens", {
+        "scopes": ["ingest", "read", "write"]}).json()["token"]
+        for org in ORGS}
+    case = request.param(engine, receiver, tokens)
+    case.prepare()
+    yield case
+    case.go_on()
+
+
+@pytest.mark.parametrize("case", CASES, indirect=True,
+                         ids=lambda c: c.__name__.lower())
+def test_an_organization_takes_its_share_and_others_get_theirs(case):
+    held, refused = take_all(case, "acme", "acme")
+    name = (f"{case.setting}_per_organization" if case.setting else case.name)
+    assert len(held) == case.share, refusal_of(refused)
+    assert refused.status() == case.code
+    assert name in refusal_of(refused), refusal_of(refused)
+    if case.code == 429:
+        assert b"retry-after: 1" in head_of(refused)
+    theirs, refused = take_all(case, "zeta", "zeta")
+    assert len(theirs) == case.share
+    assert name in refusal_of(refused)
+    if case.whole:
+        held += theirs + share_of_the_rest(case)
+    else:
+        held += theirs
+    case.release(held)
+    assert_all_is_free(case)
+
+
+def assert_all_is_free(case):
+    """The whole share is there again, at once."""
+    case.prepare_again()
+
+    held = wait_for(lambda: whole_share(case), "all is free again", 30)
+    case.release(held)
+
+
+def whole_share(case):
+    """What a share comes to; None if there is not as much yet."""
+    held = take_all(case, "acme", "acme")[0]
+    if len(held) == case.share:
+        return held
+    for thing in held:
+        thing.close()
+    return None
+
+
+def share_of_the_rest(case):
+    """The third gets what the reserve leaves, the admin token the reserve,
+    for whichever organization."""
+    rest, refused = take_all(case, "other", "other")
+    assert len(rest) == case.whole - case.reserve - 2 * case.share
+    message = refusal_of(refused)
+    assert refused.status() == case.code
+    assert f"{case.setting}," in message and "reserve" in message, message
+    admins, refused = take_all(case, "admin", "acme")
+    assert len(admins) == case.reserve
+    assert f"({case.setting})" in refusal_of(refused)
+    return rest + admins
+
+
+def head_of(thing):
+    if isinstance(thing, Done):
+        return "\n".join(f"{k}: {v}" for k, v in
+                         thing.reply.headers.items()).lower().encode()
+    return thing.bytes.split(b"\r\n\r\n")[0].lower()
+
+
