@@ -30,9 +30,6 @@ static const struct {
     [CAP_REPLAYS] = { "max_replays", AT(max_replays),
                       AT(max_replays_per_organization), 4, "replays under way",
                       "cancel one, or try again when one has ended" },
-    [CAP_REQUESTS] = { "max_connections", AT(max_connections),
-                       AT(max_connections_per_organization), 4,
-                       "requests in work", "try again when one is answered" },
 };
 
 static uint64_t number_at(const struct config *c, size_t offset)
