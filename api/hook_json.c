@@ -223,7 +223,7 @@ static size_t n_characters(struct str text)
 static enum err check_format(const struct hook_reader *reader,
                              const struct hook *hook)
 {
-    const struct format *format = format_by_number(hook->format);
+    const struct format *format = format_by_number((int)hook->format);
     struct buf reason;
     enum err err;
 
@@ -510,7 +510,7 @@ void hook_print(const struct hook_showing *to, const struct hook *hook,
     put_member(out, "displayName", hook->display_name);
     put_member(out, "payloadUrl", hook->url);
     buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
-    put_member(out, "format", str_of(format_by_number(hook->format)->name));
+    put_member(out, "format", str_of(format_by_number((int)hook->format)->name));
     put_filters(hook, out);
     put_groups(hook, out);
     secret_print(to, hook, out);

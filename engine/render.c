@@ -147,7 +147,7 @@ static enum err aim_at_deployments(struct renderer *r, const struct hook *hook,
 enum err render(struct renderer *r, const struct hook *hook,
                 const struct event *event, struct rendered *out)
 {
-    const struct format *format = format_by_number(hook->format);
+    const struct format *format = format_by_number((int)hook->format);
 
     *out = (struct rendered){ .url = hook->url, .body = event->payload };
     if (format->render != NULL) {

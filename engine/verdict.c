@@ -26,7 +26,7 @@ static enum error_class error_of(const struct followed *f,
 
     if (o->error != ERROR_NONE || f->hook == NULL)
         return o->error;
-    format = format_by_number(f->hook->format);
+    format = format_by_number((int)f->hook->format);
     if (format->says_failed != NULL && format->says_failed(o->response_body))
         return ERROR_STATUS;
     return ERROR_NONE;
