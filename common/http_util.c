@@ -131,6 +131,8 @@ enum err http_decode(struct str text, struct buf *out)
         int high;
         int low;
 
+        if (text.at[i] == '\0')
+            return ERR_INVALID;
         if (text.at[i] != '%') {
             buf_putc(out, text.at[i]);
             continue;

@@ -67,7 +67,8 @@ static bool read_seconds(struct str text, int64_t *out_ms)
 
 // --- dates ---
 
-// Two digits of a year are within 50 years of now (RFC 9110, 5.6.7).
+// Two digits of a year are within 50 years of now (RFC 9110, 5.6.7), also across the
+// turn of a century.
 static int full_year(int year, int64_t now_ms)
 {
     time_t now_s = (time_t)(now_ms / MS_PER_S);
@@ -78,7 +79,9 @@ static int full_year(int year, int64_t now_ms)
         return year + 2000;
     this_year = now.tm_year + 1900;
     year += this_year / 100 * 100;
-    return year > this_year + 50 ? year - 100 : year;
+    if (year > this_year + 50)
+        return year - 100;
+    return year <= this_year - 50 ? year + 100 : year;
 }
 
 // In order: the form of today, RFC 850's, and asctime()'s.
