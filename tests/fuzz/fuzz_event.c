@@ -1,0 +1,191 @@
+// fuzz_event.c — posted events: a line is read as the same event by itself, and what
+// is stored is what was posted.
+//
+// Input: a byte of choices, then the body.
+
+#include <string.h>
+
+#include "common/akinon.h"
+#include "common/kinds.h"
+#include "common/utf8.h"
+#include "engine/intake.h"
+#include "tests/fuzz/json_equal.h"
+
+enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4 };
+
+static void check_payload(const struct intake *in, struct str text,
+                          const struct event *e)
+{
+    bool is_akinon = in->path.family == FAMILY_AKINON;
+    struct json *posted = json_read(text);
+    struct json *stored = json_read(e->payload);
+    const struct json_value *member =
+        json_get(json_root(posted), is_akinon ? "data" : "payload");
+
+    CHECK(json_is(json_root(stored), JSON_OBJECT));
+    CHECK(e->payload.n_bytes <= text.n_bytes);
+    if (member != NULL)
+        CHECK(json_same(member, json_root(stored)));
+    CHECK(str_eq(
+        json_str(json_get(json_root(posted), is_akinon ? "event" : "kind")),
+        e->kind));
+    json_free(posted);
+    json_free(stored);
+}
+
+static void check_event(const struct intake *in, struct str text,
+                        const struct new_event *new)
+{
+    const struct event *e = &new->event;
+
+    CHECK(text.n_bytes <= in->max_event_bytes);
+    CHECK(e->family == in->path.family && str_eq(e->org, in->path.org));
+    CHECK(e->kind.n_bytes > 0 && e->kind.n_bytes <= KIND_MAX_BYTES);
+    CHECK(!kind_is_own(e->kind)); // those are the engine's
+    if (e->family == FAMILY_AKINON) {
+        CHECK(akinon_is_event(e->kind));
+        CHECK(e->filters == 0);
+        CHECK(str_eq(e->project, in->path.project));
+    } else {
+        CHECK(kind_is_known(e->kind) || kind_is_custom(e->kind));
+        CHECK(e->filters >> n_filters == 0);
+        // The group of a filter is that of the kind.
+        for (size_t f = 0; f < n_filters; f++) {
+            if ((e->filters >> f & 1) != 0)
+                CHECK((int)filters[f].group == kind_group(e->kind));
+        }
+        CHECK(utf8_is_valid(e->project.at, e->project.n_bytes));
+        CHECK(utf8_is_valid(e->stack.at, e->stack.n_bytes));
+        CHECK(utf8_is_valid(e->env.at, e->env.n_bytes));
+    }
+    check_payload(in, text, e);
+}
+
+static bool same_event(const struct event *a, const struct event *b)
+{
+    return id_eq(&a->id, &b->id) && a->filters == b->filters &&
+           str_eq(a->kind, b->kind) && str_eq(a->project, b->project) &&
+           str_eq(a->stack, b->stack) && str_eq(a->env, b->env) &&
+           str_eq(a->payload, b->payload);
+}
+
+static bool is_blank(struct str line)
+{
+    for (size_t i = 0; i < line.n_bytes; i++) {
+        if (memchr(" \t\r", line.at[i], 3) == NULL)
+            return false;
+    }
+    return true;
+}
+
+// Each line by itself is what it is among the others, and the first that is wrong is
+// the one that is named.
+static void check_lines(const struct intake *in, struct str text)
+{
+    struct arena arena = { NULL }, other = { NULL };
+    struct new_event *events = NULL, one;
+    struct buf why, why_one, sentence;
+    size_t n = 0, n_read = 0, line_no = 0;
+    enum err err, err_one = OK;
+
+    buf_init(&why, 0);
+    buf_init(&why_one, 0);
+    buf_init(&sentence, 0);
+    err = intake_lines(in, text, &arena, &events, &n, &why);
+    while (text.n_bytes > 0 && err_one == OK) {
+        struct str line = take_line(&text);
+
+        line_no++;
+        if (is_blank(line))
+            continue;
+        err_one = intake_event(in, line, &other, &one, &why_one);
+        if (err_one != OK)
+            break;
+        if (err == OK) {
+            CHECK(n_read < n);
+            CHECK(same_event(&events[n_read].event, &one.event));
+            CHECK((one.idempotency.n_bytes > 0) ==
+                  (events[n_read].idempotency.n_bytes > 0));
+        }
+        n_read++;
+    }
+    if (err_one != OK) {
+        CHECK(err == err_one);
+        buf_printf(&sentence, "line %zu: %s", line_no, buf_cstr(&why_one));
+        CHECK(str_eq(buf_str(&sentence), buf_str(&why)));
+    } else if (n_read == 0) {
+        CHECK(err == ERR_INVALID);
+    } else {
+        CHECK(err == OK && n == n_read && why.n_bytes == 0);
+    }
+    arena_clear(&arena);
+    arena_clear(&other);
+    buf_clear(&why);
+    buf_clear(&why_one);
+    buf_clear(&sentence);
+}
+
+void fuzz_one(struct str input)
+{
+    uint8_t choices = take_u8(&input);
+    struct intake in = {
+        .path = { .family = FAMILY_PULUMI, .org = STR("acme") },
+        .max_event_bytes = (choices & IS_TIGHT) != 0 ? 200 : 1 << 20
+    };
+    struct arena arena = { NULL };
+    struct new_event event;
+    struct buf why;
+    enum err err;
+
+    if ((choices & IS_AKINON) != 0) {
+        in.path.family = FAMILY_AKINON;
+        in.path.org = STR("63ea00000000000000000001");
+        in.path.project = STR("63ea00000000000000000002");
+    }
+    if ((choices & HAS_KEY) != 0)
+        in.key = STR("key");
+    buf_init(&why, 0);
+    err = intake_event(&in, input, &arena, &event, &why);
+    if (err == OK) {
+        CHECK(why.n_bytes == 0);
+        check_event(&in, input, &event);
+    } else {
+        CHECK(err == ERR_INVALID || err == ERR_TOOBIG);
+        CHECK(why.n_bytes > 0 && why.n_bytes < 4096 &&
+              utf8_is_valid(why.at, why.n_bytes));
+    }
+    arena_clear(&arena);
+    buf_clear(&why);
+    check_lines(&in, input);
+}
+
+bool fuzz_seed(size_t i, struct buf *out)
+{
+    static const char *const texts[] = {
+        "@{\"kind\":\"stack_update\",\"payload\":{\"organization\":{"
+        "\"githubLogin\":\"acme\"},\"projectName\":\"web\",\"stackName\":"
+        "\"prod\",\"kind\":\"update\",\"result\":\"succeeded\","
+        "\"updateUrl\":\"https://x/\"}}",
+        "@{\"kind\":\"stack_update\",\"payload\":{\"projectName\":\"w\","
+        "\"stackName\":\"p\",\"kind\":\"preview\",\"result\":\"failed\"}}",
+        "@{\"kind\":\"deployment\",\"payload\":{\"projectName\":\"w\","
+        "\"stackName\":\"p\",\"status\":\"skipped\"}}",
+        "@{\"kind\":\"policy_violation\",\"payload\":{\"projectName\":\"w\","
+        "\"stackName\":\"p\",\"policyGroup\":\"g\",\"enforcementLevel\":"
+        "\"mandatory\"}}",
+        "@{\"kind\":\"stack\",\"payload\":{\"action\":\"created\","
+        "\"projectName\":\"w\",\"stackName\":\"p\"}}",
+        "@{\"kind\":\"environment\",\"payload\":{\"action\":\"created\","
+        "\"projectName\":\"w\",\"environmentName\":\"e\"}}",
+        "@{\"kind\":\"drift\",\"payload\":{}}",
+        "@{\"kind\":\"team\",\"payload\":{\"a\":1}}",
+        "D{\"kind\":\"order.created\",\"payload\":{\"n\":1}}\n \r\n"
+        "{\"kind\":\"order.paid\",\"id\":"
+        "\"0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e\",\"payload\":{}}\n",
+        "A{\"event\":\"deployment.build.created\",\"data\":{\"x\":[1, 2]}}",
+        "E{\"event\":\"a.b\"}\n{\"event\":\"a.b.c\",\"data\":{ }}",
+        "B{\"event\":\"a.b.c.d.e.f\",\"data\":null}",
+    };
+
+    return seed_text(texts, sizeof(texts) / sizeof(texts[0]), i, out);
+}

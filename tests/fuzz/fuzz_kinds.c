@@ -1,0 +1,126 @@
+// fuzz_kinds.c — names of filters, groups and kinds: as the table says, and as a
+// matcher that goes by segments.
+//
+// Input: two lines.
+
+#include <string.h>
+
+#include "common/akinon.h"
+#include "common/kinds.h"
+#include "tests/fuzz/fuzz.h"
+
+static bool is_segment(struct str s)
+{
+    for (size_t i = 0; i < s.n_bytes; i++) {
+        if (s.at[i] == '\0' ||
+            strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", s.at[i]) == NULL)
+            return false;
+    }
+    return s.n_bytes > 0;
+}
+
+// How many segments; 0: it is not made of such.
+static size_t n_segments(struct str s)
+{
+    size_t n = 0;
+
+    for (;;) {
+        const char *dot = s.n_bytes > 0 ? memchr(s.at, '.', s.n_bytes) : NULL;
+        struct str segment = { s.at,
+                               dot != NULL ? (size_t)(dot - s.at) : s.n_bytes };
+
+        if (!is_segment(segment))
+            return 0;
+        n++;
+        if (dot == NULL)
+            return n;
+        s.n_bytes -= segment.n_bytes + 1;
+        s.at = dot + 1;
+    }
+}
+
+static bool ends_in_star(struct str s)
+{
+    return s.n_bytes > 2 && memcmp(s.at + s.n_bytes - 2, ".*", 2) == 0;
+}
+
+static void check_kind(struct str text)
+{
+    struct str base = text;
+    size_t n = n_segments(text);
+
+    CHECK(kind_is_custom(text) == (n >= 2 && text.n_bytes <= KIND_MAX_BYTES));
+    CHECK(akinon_is_event(text) ==
+          (n >= 2 && n <= 5 && text.n_bytes <= KIND_MAX_BYTES));
+    if (ends_in_star(text))
+        base.n_bytes -= 2;
+    CHECK(kind_is_pattern(text) ==
+          (text.n_bytes <= KIND_MAX_BYTES &&
+           n_segments(base) >= (ends_in_star(text) ? 1 : 2)));
+    CHECK(kind_is_known(text) ==
+          (kind_group(text) >= 0 || str_is(text, "team")));
+}
+
+static void check_names(struct str text)
+{
+    int filter = filter_find(text);
+    int group = group_find(text);
+
+    CHECK(filter < (int)n_filters && group < GROUPS);
+    if (filter >= 0) {
+        CHECK(filter_find(str_of(filters[filter].name)) == filter);
+        CHECK(strcmp(filter_nearest(text), filters[filter].name) == 0);
+        CHECK((group_filters(filters[filter].group) >> filter & 1) != 0);
+        CHECK(kind_group(str_of(filters[filter].kind)) ==
+              (int)filters[filter].group);
+    }
+    if (group >= 0)
+        CHECK(group_find(str_of(group_name((enum group)group))) == group);
+}
+
+static void check_matches(struct str kind, struct str pattern)
+{
+    struct str base = pattern;
+
+    if (n_segments(kind) < 2 || !kind_is_pattern(pattern))
+        return;
+    if (!ends_in_star(pattern)) {
+        CHECK(kind_matches(kind, pattern) == str_eq(kind, pattern));
+        return;
+    }
+    base.n_bytes -= 1; // with its dot
+    CHECK(kind_matches(kind, pattern) == str_starts(kind, base));
+}
+
+void fuzz_one(struct str input)
+{
+    struct str a = take_line(&input);
+    struct str b = take_line(&input);
+
+    check_kind(a);
+    check_names(a);
+    check_kind(b);
+    check_names(b);
+    CHECK(kind_is_known(str_of(kind_nearest(a))));
+    CHECK(filter_find(str_of(filter_nearest(b))) >= 0);
+    check_matches(a, b);
+    check_matches(b, a);
+}
+
+bool fuzz_seed(size_t i, struct buf *out)
+{
+    static const char *const texts[] = {
+        "order.created\norder.*",  "order.created.late\norder.created.*",
+        "stack_update\nstack.*",   "Refresh failed\n update-SUCCEEDED ",
+        "a.b.c.d.e\na.b.c.d.e.f",  "posthorn.hook.disabled\nposthorn.*",
+        "stacks\nchange requests",
+    };
+    const size_t n = sizeof(texts) / sizeof(texts[0]);
+
+    if (seed_text(texts, n, i, out))
+        return true;
+    if (i - n >= n_filters)
+        return false;
+    buf_printf(out, "%s\n%s", filters[i - n].name, filters[i - n].kind);
+    return true;
+}
