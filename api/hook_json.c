@@ -510,7 +510,8 @@ void hook_print(const struct hook_showing *to, const struct hook *hook,
     put_member(out, "displayName", hook->display_name);
     put_member(out, "payloadUrl", hook->url);
     buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
-    put_member(out, "format", str_of(format_by_number((int)hook->format)->name));
+    put_member(out, "format",
+               str_of(format_by_number((int)hook->format)->name));
     put_filters(hook, out);
     put_groups(hook, out);
     secret_print(to, hook, out);
