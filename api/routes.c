@@ -145,6 +145,11 @@ static const char *const param_names[PARAMS] = {
     [PARAM_TOKEN] = "{token}", [PARAM_REPLAY] = "{replay}",
 };
 
+const struct route *route_at(size_t i)
+{
+    return i < N_ROUTES ? &routes[i] : NULL;
+}
+
 struct segments {
     struct str at[SEGMENTS_MAX]; // decoded, in the arena
     size_t n;

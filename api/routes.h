@@ -4,6 +4,7 @@
 #define API_ROUTES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/arena.h"
 #include "common/auth.h"
@@ -43,6 +44,9 @@ struct route_match {
     struct str params[PARAMS]; // decoded; empty if the pattern has none
     unsigned methods;          // bits (1 << http_method) that the path has
 };
+
+// The table, from `i` = 0. NULL: no more.
+const struct route *route_at(size_t i);
 
 // Finds the route of a path as sent (percent-encoded, without the query); a
 // HEAD is a GET. What `out->params` points to lies in the arena.

@@ -201,7 +201,7 @@ static bool judge_token(const struct post *p)
 {
     struct auth_grant grant;
 
-    if (auth_check(p->ingest->auth, p->request, p->path.org, AUTH_INGEST,
+    if (auth_check(p->ingest->auth, p->request, p->path.org, INTAKE_SCOPE,
                    &grant))
         return true;
     metrics_count(COUNTER_REFUSED_AUTH, 1);

@@ -9,33 +9,71 @@
 #include "common/operator.h"
 #include "common/text.h"
 
-// Takes "/word" off the front.
-static bool take_word(struct str *rest, const char *word)
-{
-    struct str wanted = str_of(word);
+#define AKINON_EVENTS "/organizations/{org}/projects/{project}/events"
 
-    if (!str_starts(*rest, wanted))
-        return false;
-    rest->at += wanted.n_bytes;
-    rest->n_bytes -= wanted.n_bytes;
-    return true;
-}
+const struct intake_route intake_routes[] = {
+    { FAMILY_PULUMI, "/api/orgs/{org}/events" },
+    { FAMILY_AKINON, AKINON_EVENTS },
+    { FAMILY_AKINON, "/api/v1" AKINON_EVENTS },
+};
+const size_t n_intake_routes = sizeof(intake_routes) / sizeof(intake_routes[0]);
 
-// Takes "/segment" off the front, as sent.
-static bool take_segment(struct str *rest, struct str *segment)
+// --- patterns ---
+
+// Takes "/segment" off the front, as it stands there; empty if there is none.
+static struct str take_segment(struct str *rest)
 {
     const char *slash;
+    struct str segment;
 
     if (rest->n_bytes < 2 || rest->at[0] != '/')
-        return false;
-    *segment = (struct str){ rest->at + 1, rest->n_bytes - 1 };
-    slash = memchr(segment->at, '/', segment->n_bytes);
+        return STR_EMPTY;
+    segment = (struct str){ rest->at + 1, rest->n_bytes - 1 };
+    slash = memchr(segment.at, '/', segment.n_bytes);
     if (slash != NULL)
-        segment->n_bytes = (size_t)(slash - segment->at);
-    rest->at += segment->n_bytes + 1;
-    rest->n_bytes -= segment->n_bytes + 1;
-    return segment->n_bytes > 0;
+        segment.n_bytes = (size_t)(slash - segment.at);
+    rest->at += segment.n_bytes + 1;
+    rest->n_bytes -= segment.n_bytes + 1;
+    return segment;
 }
+
+struct names { // as sent
+    struct str org, project;
+};
+
+static bool fits(const struct intake_route *route, struct str path,
+                 struct names *out)
+{
+    struct str pattern = str_of(route->pattern);
+
+    *out = (struct names){ .org = STR_EMPTY };
+    while (pattern.n_bytes > 0) {
+        struct str wanted = take_segment(&pattern);
+        struct str segment = take_segment(&path);
+
+        if (str_is(wanted, "{org}")) {
+            out->org = segment;
+        } else if (str_is(wanted, "{project}")) {
+            out->project = segment;
+        } else if (!str_eq(wanted, segment)) {
+            return false;
+        }
+        if (segment.n_bytes == 0)
+            return false;
+    }
+    return path.n_bytes == 0;
+}
+
+static const struct intake_route *find(struct str path, struct names *out)
+{
+    for (size_t i = 0; i < n_intake_routes; i++) {
+        if (fits(&intake_routes[i], path, out))
+            return &intake_routes[i];
+    }
+    return NULL;
+}
+
+// --- names ---
 
 // ERR_INVALID: a broken escape.
 static enum err decode(struct str segment, struct arena *arena, struct str *out)
@@ -75,37 +113,26 @@ static enum err read_id(struct str segment, const char *what,
     return OK;
 }
 
-static enum err read_akinon(struct str rest, struct arena *arena,
-                            struct intake_path *out, struct buf *why)
-{
-    struct str org, project;
-    enum err err;
-
-    if (!take_word(&rest, "/organizations") || !take_segment(&rest, &org) ||
-        !take_word(&rest, "/projects") || !take_segment(&rest, &project) ||
-        !str_is(rest, "/events"))
-        return ERR_NOTFOUND;
-    out->family = FAMILY_AKINON;
-    err = read_id(org, "organizationId", arena, &out->org, why);
-    if (err == OK)
-        err = read_id(project, "projectId", arena, &out->project, why);
-    return err;
-}
-
 enum err intake_path_read(struct str path, struct arena *arena,
                           struct intake_path *out, struct buf *why)
 {
-    struct str org;
+    struct names names;
+    const struct intake_route *route = find(path, &names);
     enum err err;
 
     *out = (struct intake_path){ .family = FAMILY_PULUMI };
     out->project = STR_EMPTY;
-    if (akinon_take_path(&path))
-        return read_akinon(path, arena, out, why);
-    if (!take_word(&path, "/api/orgs") || !take_segment(&path, &org) ||
-        !str_is(path, "/events"))
+    if (route == NULL)
         return ERR_NOTFOUND;
-    err = read_name(org, arena, &out->org, why);
+    out->family = route->family;
+    if (route->family == FAMILY_AKINON) {
+        err = read_id(names.org, "organizationId", arena, &out->org, why);
+        if (err == OK)
+            err =
+                read_id(names.project, "projectId", arena, &out->project, why);
+        return err;
+    }
+    err = read_name(names.org, arena, &out->org, why);
     if (err == OK && operator_is_org(out->org)) {
         buf_puts(why,
                  "the organization " OPERATOR_ORG " is the operator's, for "

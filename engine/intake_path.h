@@ -3,7 +3,10 @@
 #ifndef ENGINE_INTAKE_PATH_H
 #define ENGINE_INTAKE_PATH_H
 
+#include <stddef.h>
+
 #include "common/arena.h"
+#include "common/auth.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/str.h"
@@ -15,10 +18,19 @@ struct intake_path {
     struct str project; // of Akinon only; likewise
 };
 
-// Reads a path as sent:
-//   /api/orgs/{org}/events
-//   [/api/v1]/organizations/{organizationId}/projects/{projectId}/events
-// The texts go into the arena. ERR_NOTFOUND: another path. ERR_INVALID: `why`
+// The paths that events are posted to, and nothing else. A name in braces stands for a
+// segment.
+struct intake_route {
+    enum family family;
+    const char *pattern; // "/api/orgs/{org}/events"
+};
+extern const struct intake_route intake_routes[];
+extern const size_t n_intake_routes;
+
+// What a token must allow for any of them.
+#define INTAKE_SCOPE AUTH_INGEST
+
+// Reads a path as sent, of intake_routes. The texts go into the arena. ERR_NOTFOUND: another path. ERR_INVALID: `why`
 // says which name is wrong and what is allowed.
 MUST_CHECK enum err intake_path_read(struct str path, struct arena *arena,
                                      struct intake_path *out, struct buf *why);
