@@ -125,6 +125,7 @@ static bool judge_token(struct call *c, enum auth_scope scope)
     const struct route *route = c->match.route;
     const struct api *api = c->api;
 
+    http_charge(c->request, STR_EMPTY, false);
     if (route != NULL && route->is_public &&
         (route->handler != operations_metrics ||
          api->config->metrics_token_file[0] == '\0' ||
@@ -174,8 +175,12 @@ static void on_request(void *data, struct http_request *r)
     struct call *c = r->data;
 
     (void)data;
-    c->match.route->handler(c);
-    if (c->pending == NULL && c->tail == NULL) {
+    if (c->match.route->is_long && !http_has_room(r, HTTP_LONG_BYTES)) {
+        call_fail_room(c);
+    } else {
+        c->match.route->handler(c);
+    }
+    if (c->pending == NULL && c->tail == NULL && !c->is_producing) {
         r->data = NULL;
         call_free(c);
     }
@@ -282,6 +287,8 @@ static void on_second(void *data)
     asking_on_second(api);
     expire_on_second(api);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
+    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)figures.n_buffered_bytes);
+    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)figures.n_output_bytes);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - api->n_requests);
     api->n_requests = figures.n_requests;
 }
@@ -353,6 +360,7 @@ static void serve(struct api *api)
                                       .data = api };
 
     limits.max_body_bytes = event_body_max(api);
+    limits.max_buffered_bytes = api->config->max_buffered_bytes;
     limits.max_connections = (unsigned)api->config->max_connections;
     limits.max_per_address = (unsigned)api->config->max_connections_per_address;
     if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,

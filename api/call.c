@@ -14,8 +14,39 @@
 void call_answer(struct call *c, unsigned status, struct str body)
 {
     struct http_response response = { .status = status, .body = body };
+    bool is_read = c->request->method == METHOD_GET;
 
-    http_respond(c->request, &response);
+    // What only reads can be asked again; what a change came to must be told.
+    if (is_read && body.n_bytes > HTTP_SMALL_BYTES &&
+        !http_has_room(c->request, body.n_bytes)) {
+        call_fail_room(c);
+    } else {
+        http_respond(c->request, &response);
+    }
+}
+
+static void on_produced(void *data)
+{
+    struct call *c = data;
+
+    c->is_producing = false;
+    call_free(c);
+}
+
+void call_answer_pieces(struct call *c, const struct http_response *first,
+                        enum http_more (*next)(void *call, struct buf *out))
+{
+    struct http_producer producer = { .next = next,
+                                      .done = on_produced,
+                                      .data = c };
+
+    c->is_producing = http_respond_pieces(c->request, first, &producer);
+}
+
+void call_fail_room(struct call *c)
+{
+    http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+              "too much is held for clients that read slowly; try again");
 }
 
 void call_fail_store(struct call *c, enum err err)

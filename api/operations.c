@@ -77,6 +77,7 @@ void operations_metrics(struct call *c)
     buf_init(&body, 0);
     metrics_render(&body);
     response.body = buf_str(&body);
+    response.is_vital = true;
     http_respond(c->request, &response);
     buf_clear(&body);
 }

@@ -30,7 +30,8 @@
       .takes_json = true, __VA_ARGS__ },                                       \
     { METHOD_POST, AUTH_WRITE, at "/dead/discard", discards_create,            \
       .takes_json = true, __VA_ARGS__ },                                       \
-    { METHOD_GET, AUTH_READ, at "/replays", replays_list, __VA_ARGS__ },       \
+    { METHOD_GET, AUTH_READ, at "/replays", replays_list, .is_long = true,     \
+      __VA_ARGS__ },                                                           \
     { METHOD_GET, AUTH_READ, at "/replays/{replay}", replays_get,              \
       __VA_ARGS__ },                                                           \
     { METHOD_DELETE, AUTH_WRITE, at "/replays/{replay}", replays_cancel,       \
@@ -38,7 +39,7 @@
 
 // The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
-    { METHOD_GET, AUTH_READ, at, hooks_list, .takes_json = false },            \
+    { METHOD_GET, AUTH_READ, at, hooks_list, .is_long = true },                \
     { METHOD_POST, AUTH_WRITE, at, hooks_create, .takes_json = true },         \
     { METHOD_GET, AUTH_READ, at "/{hook}", hooks_get, .takes_json = false },   \
     { METHOD_PATCH, AUTH_WRITE, at "/{hook}", hooks_update,                    \
@@ -46,13 +47,13 @@
     { METHOD_DELETE, AUTH_WRITE, at "/{hook}", hooks_delete,                   \
       .takes_json = false },                                                   \
     { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
-      .takes_json = false },                                                   \
+      .is_long = true },                                                       \
     { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
       .takes_json = false },                                                   \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
-      .takes_json = false },                                                   \
+      .is_long = true },                                                       \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
-      manual_redeliver, .takes_json = false },                                 \
+      manual_redeliver, .is_long = true },                                     \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's, with and without the version in front.
@@ -62,11 +63,12 @@
     { METHOD_POST, AUTH_WRITE, at "/dead/discard", discards_create,            \
       .takes_json = true, .is_akinon = true },                                 \
     { METHOD_POST, AUTH_WRITE, at "/explain", explain_posted,                  \
-      .takes_json = true, .takes_event = true, .is_akinon = true },            \
+      .takes_json = true, .takes_event = true, .is_long = true, .is_akinon = true },            \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
-      .is_akinon = true }
+      .is_long = true, .is_akinon = true }
 #define AKINON_ROUTES(at)                                                      \
-    { METHOD_GET, AUTH_READ, at, hooks_list, .is_akinon = true },              \
+    { METHOD_GET, AUTH_READ, at, hooks_list, .is_long = true,                  \
+      .is_akinon = true },                                                     \
     { METHOD_POST, AUTH_WRITE, at, hooks_create, .takes_json = true,           \
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/{hook}", hooks_get, .is_akinon = true },     \
@@ -75,13 +77,13 @@
     { METHOD_DELETE, AUTH_WRITE, at "/{hook}", hooks_delete,                   \
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
-      .is_akinon = true },                                                     \
+      .is_long = true, .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
       .is_akinon = true },                                                     \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
-      .is_akinon = true },                                                     \
+      .is_long = true, .is_akinon = true },                                                     \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
-      manual_redeliver, .is_akinon = true },                                   \
+      manual_redeliver, .is_long = true, .is_akinon = true },                                   \
     OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
@@ -99,14 +101,14 @@ static const struct route routes[] = {
     { METHOD_GET, AUTH_READ, "/api/v1/organizations/{org}/status",
       backlog_get_org, .is_akinon = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
-      .takes_json = false },
+      .is_long = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events/{event}", explain_stored,
-      .takes_json = false },
+      .is_long = true },
     { METHOD_POST, AUTH_WRITE, "/api/orgs/{org}/explain", explain_posted,
-      .takes_json = true, .takes_event = true },
+      .takes_json = true, .takes_event = true, .is_long = true },
     AKINON_PROJECT_ROUTES(AKINON_PROJECT),
     AKINON_PROJECT_ROUTES("/api/v1" AKINON_PROJECT),
-    { METHOD_GET, AUTH_ANY, "/api/user", neighbours_user, .takes_json = false },
+    { METHOD_GET, AUTH_ANY, "/api/user", neighbours_user, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/user/organizations/default",
       neighbours_default_org, .takes_json = false },
     { METHOD_GET, AUTH_ANY, "/api/capabilities", neighbours_capabilities,
@@ -118,15 +120,15 @@ static const struct route routes[] = {
     { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_create,
       .takes_json = true },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,
-      .takes_json = false },
+      .is_long = true },
     { METHOD_DELETE, AUTH_ADMIN, "/api/orgs/{org}/tokens/{token}",
       tokens_revoke, .takes_json = false },
     AKINON_ROUTES(AKINON),
     AKINON_ROUTES("/api/v1" AKINON),
     { METHOD_GET, AUTH_ANY, "/api/openapi.json", openapi_get,
-      .is_public = true },
+      .is_public = true, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/openapi/pulumi-spec.json", openapi_get,
-      .is_public = true },
+      .is_public = true, .is_long = true },
     { METHOD_GET, AUTH_READ, "/healthz", operations_healthz, .is_public = true,
       .is_for_any_host = true },
     { METHOD_GET, AUTH_READ, "/readyz", operations_readyz, .is_public = true,

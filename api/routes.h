@@ -36,7 +36,8 @@ struct route {
     bool is_for_any_host; // whatever the request's Host says
     bool takes_json;      // a body that is not JSON is refused
     bool takes_event;     // a body as large as an event's
-    bool is_akinon;       // of Akinon's API; the others speak Pulumi's
+    bool is_long;   // the answer may be long: only if there is room for it
+    bool is_akinon; // of Akinon's API; the others speak Pulumi's
 };
 
 struct route_match {

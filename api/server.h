@@ -75,6 +75,7 @@ struct call {
     struct pending *pending; // what it waits for; NULL: nothing, it is freed
                              // when its handler returns
     struct tail *tail;       // what it follows; likewise
+    bool is_producing;       // the answer is made in pieces; likewise
     void *data;              // for the handler, in the arena
     void (*on_free)(struct call *c); // frees what else it has; NULL: nothing
 };
@@ -83,6 +84,15 @@ struct call {
 
 // Answers with JSON.
 void call_answer(struct call *c, unsigned status, struct str body);
+
+// Answers with what is made so far, and with what `next` makes of the call while the
+// client reads (http.h). The call lives as long. There must be room: see is_long of
+// routes.h.
+void call_answer_pieces(struct call *c, const struct http_response *first,
+                        enum http_more (*next)(void *call, struct buf *out));
+
+// Too much is held for clients: 503.
+void call_fail_room(struct call *c);
 
 // Answers what storage said: 503 for ERR_FULL, else 500.
 void call_fail_store(struct call *c, enum err err);

@@ -254,34 +254,91 @@ void tokens_create(struct call *c)
 
 // --- list, revoke ---
 
+struct listing {
+    struct buf *out;  // of the piece at hand
+    struct buf first; // the first piece
+    size_t n_shown;
+    size_t n_left, at_left;
+    uint8_t left[TOKENS_MAX][SHA256_BYTES]; // hashes of those of later pieces
+};
+
+static bool show(void *data, const struct token *t)
+{
+    struct listing *l = data;
+
+    if (l->n_shown++ > 0)
+        buf_putc(l->out, ',');
+    put_token(t, STR_EMPTY, l->out);
+    return true;
+}
+
 static bool put_listed(void *data, const struct token *t)
 {
-    struct buf *body = data;
+    struct listing *l = data;
 
-    if (body->n_bytes > 1)
-        buf_putc(body, ',');
-    put_token(t, STR_EMPTY, body);
+    if (l->first.n_bytes < HTTP_PIECE_BYTES)
+        return show(l, t);
+    if (l->n_left == TOKENS_MAX)
+        return false; // no organization has so many
+    memcpy(l->left[l->n_left++], t->hash, SHA256_BYTES);
     return true;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    struct listing *l = c->data;
+
+    l->out = out;
+    while (l->at_left < l->n_left && out->n_bytes < HTTP_PIECE_BYTES) {
+        enum err err =
+            token_find(c->api->tokens, l->left[l->at_left++], show, l);
+
+        if (err != OK && err != ERR_NOTFOUND) // else it was revoked meanwhile
+            return HTTP_FAILED;
+    }
+    if (l->at_left < l->n_left)
+        return HTTP_MORE;
+    buf_putc(out, ']');
+    return HTTP_LAST;
+}
+
+static void on_free(struct call *c)
+{
+    struct listing *l = c->data;
+
+    buf_clear(&l->first);
 }
 
 void tokens_list(struct call *c)
 {
+    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct http_response response = { .status = 200 };
     struct str org;
-    struct buf body;
     enum err err;
 
+    memset(l, 0, sizeof(*l));
     if (!read_org(c, &org))
         return;
-    buf_init(&body, 0);
-    buf_putc(&body, '[');
-    err = token_list(c->api->tokens, org, put_listed, &body);
-    buf_putc(&body, ']');
-    if (err == OK) {
-        call_answer(c, 200, buf_str(&body));
-    } else {
+    buf_init(&l->first, 0);
+    l->out = &l->first;
+    c->data = l;
+    c->on_free = on_free;
+    buf_putc(&l->first, '[');
+    err = token_list(c->api->tokens, org, put_listed, l);
+    if (err != OK) {
         call_fail_store(c, err);
+        return;
     }
-    buf_clear(&body);
+    if (l->n_left == 0)
+        buf_putc(&l->first, ']');
+    response.body = buf_str(&l->first);
+    if (l->n_left == 0) {
+        http_respond(c->request, &response);
+    } else {
+        call_answer_pieces(c, &response, next);
+        buf_clear(&l->first);
+    }
 }
 
 void tokens_revoke(struct call *c)

@@ -364,8 +364,11 @@ bool auth_check(struct auth *a, struct http_request *r, struct str org,
         refuse(a, r);
         return false;
     }
-    if (allows(grant, org, scope))
+    if (allows(grant, org, scope)) {
+        http_charge(r, (struct str){ grant->org, grant->n_org_bytes },
+                    grant->is_admin);
         return true;
+    }
     if (operator_is_org(org)) {
         http_fail(r, 403, STR_EMPTY,
                   "the organization " OPERATOR_ORG " is the operator's: only "

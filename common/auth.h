@@ -86,7 +86,9 @@ void auth_reload(struct auth *a);
 // May this request do `scope` in the organization `org` (empty: in none)?
 // False: it may not, and has been answered: 401 for a token that is not
 // valid, 403 for one that does not allow this, 400 for a token in the query,
-// 429 after too many refusals. True: `grant` is what its token allows.
+// 429 after too many refusals. True: `grant` is what its token allows, and the
+// request counts on the account of the token's organization (http_charge()); with the
+// admin token it has the reserve.
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant);
 

@@ -14,6 +14,13 @@
 // the connection that has waited longest without a request in work makes room;
 // if there is none, the new one gets 503.
 //
+// What is held for clients counts: bodies, what came ahead of its turn, and output
+// that its client has not taken. Of `max_buffered_bytes` the last eighth is left
+// for whoever has the reserve, and an account (http_charge()) that has other
+// connections may use a quarter. A handler with a long answer asks http_has_room()
+// before it makes it. What is at most HTTP_SMALL_BYTES is always answered: a
+// connection holds one answer.
+//
 // A request that the process has died with twice is handled when no other is,
 // and one that it has died with three times gets 500 for ten minutes (blame.h).
 
@@ -33,7 +40,7 @@ struct http_server;
 
 struct http_limits {
     size_t max_body_bytes;     // 413 beyond, before reading if announced
-    size_t max_buffered_bytes; // bodies of all connections; 503 beyond
+    size_t max_buffered_bytes; // held for clients, see below; 503 beyond
     unsigned max_connections;
     unsigned max_per_address; // connections of one client address
     // Per connection, then it is closed, so that a producer that never pauses
@@ -41,8 +48,10 @@ struct http_limits {
     // more than a request, and nothing of a connection grows with its requests.
     unsigned max_requests;
     uint32_t header_timeout_ms; // from the first byte to the empty line
-    uint32_t body_timeout_ms;   // without 1 KiB/s of progress
-    uint32_t idle_timeout_ms;   // between requests
+    // Without 1 KiB/s of progress, of a body that comes or of an answer that is
+    // read.
+    uint32_t body_timeout_ms;
+    uint32_t idle_timeout_ms; // between requests
 };
 
 extern const struct http_limits http_default_limits;
@@ -121,18 +130,61 @@ struct http_response {
     struct str headers;
     struct str body;
     bool close; // close the connection after it
+    // It is for whoever watches the process. If such answers are more than an
+    // eighth of max_buffered_bytes, the client that has not read the oldest one is
+    // closed.
+    bool is_vital;
 };
 void http_respond(struct http_request *r, const struct http_response *resp);
+
+#define HTTP_SMALL_BYTES ((size_t)16 * 1024)
+#define HTTP_PIECE_BYTES ((size_t)64 * 1024)
+// Set aside for an answer in pieces: one, and what its producer needs.
+#define HTTP_LONG_BYTES (2 * HTTP_PIECE_BYTES)
+
+// From now on what is held for the request counts on the account of this name: an
+// organization's; the empty one is of whoever has shown no token. `has_reserve`:
+// it counts on none, and may use the reserve. The last call holds.
+void http_charge(struct http_request *r, struct str account, bool has_reserve);
+
+// May so many bytes more be held for this request? Ask before making a long answer.
+bool http_has_room(const struct http_request *r, size_t n_bytes);
+
+// What a long answer is made by, while its client reads.
+enum http_more {
+    HTTP_MORE,
+    HTTP_LAST,
+    HTTP_FAILED // the connection is cut, so that the answer is not taken for whole
+};
+struct http_producer {
+    // Appends some more, which ends when `out` has HTTP_PIECE_BYTES; runs when the
+    // client has taken what was before, and takes a few milliseconds at most.
+    enum http_more (*next)(void *data, struct buf *out);
+    // Runs once, when no more is wanted.
+    void (*done)(void *data);
+    void *data;
+};
+
+// Answers as http_respond() does, but the body goes on with what the producer makes.
+// The client gets chunks; one of HTTP/1.0 gets the end of the connection. False:
+// the client has gone, and neither function of the producer will run; else both run
+// later, never inside this call. Ask http_has_room(r, HTTP_LONG_BYTES) before.
+bool http_respond_pieces(struct http_request *r,
+                         const struct http_response *resp,
+                         const struct http_producer *producer);
 
 // For long answers (server-sent events): the header goes out without a length,
 // then pieces, then the end closes the connection. `on_gone` runs once if the
 // client goes first, never inside one of these calls; then http_stream_end()
 // must still be called, once. A client that leaves more than 1 MiB unread is
-// taken for gone, and so is one that closes its side.
+// taken for gone, and so is one that closes its side, or that is slower than the
+// floor while something waits for it.
 void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r));
 void http_stream_write(struct http_request *r, struct str bytes);
 void http_stream_end(struct http_request *r);
+// Written, and not taken by the client yet.
+size_t http_stream_unread_bytes(const struct http_request *r);
 
 // Stops accepting and closes idle connections; requests in work are finished
 // and their connections closed; streams end as if their clients had gone.
@@ -148,7 +200,9 @@ void http_server_free(struct http_server *s);
 struct http_figures {
     uint64_t n_accepted, n_requests, n_refused, n_timeouts, n_malformed;
     unsigned n_connections;
-    size_t n_buffered_bytes; // bodies, and what came ahead of its turn
+    size_t n_buffered_bytes; // held for clients
+    size_t n_output_bytes;   // in it: output, and what is set aside for pieces
+    size_t n_vital_bytes;    // in it: answers that are vital
 };
 struct http_figures http_server_figures(const struct http_server *s);
 

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +18,13 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define BACKLOG        1024
-#define ACCEPTS_A_TURN 64 // then the others get theirs
-#define WARN_AGAIN_MS  10000
-#define FNV_OFFSET     UINT32_C(2166136261)
-#define FNV_PRIME      UINT32_C(16777619)
-#define TOO_MANY       "too many connections; try again"
+#define BACKLOG             1024
+#define ACCEPTS_A_TURN      64 // then the others get theirs
+#define WARN_AGAIN_MS       10000
+#define KERNEL_UNSENT_BYTES (128 * 1024) // of an answer: two pieces
+#define FNV_OFFSET          UINT32_C(2166136261)
+#define FNV_PRIME           UINT32_C(16777619)
+#define TOO_MANY            "too many connections; try again"
 
 // --- places ---
 
@@ -193,6 +196,7 @@ static void judge_caps(struct conn *c)
 static void welcome(struct http_server *s, int fd,
                     const struct sockaddr_storage *from)
 {
+    int unsent_bytes = KERNEL_UNSENT_BYTES;
     struct conn *c = conn_new(s);
 
     s->figures.n_accepted++;
@@ -205,6 +209,9 @@ static void welcome(struct http_server *s, int fd,
         return;
     }
     uv_tcp_nodelay(&c->tcp, 1);
+    // What the kernel holds for a client that does not read is memory, too.
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
+                     sizeof(unsent_bytes));
     judge_caps(c);
 }
 

@@ -120,7 +120,13 @@ void alone_answered(struct conn *c)
 
     if (s->alone == c)
         s->alone = NULL;
-    if (blame_is_any() && c->state == CONN_WORK)
+    if (c->state == CONN_WORK && c->producer.next == NULL)
+        alone_produced(c);
+}
+
+void alone_produced(struct conn *c)
+{
+    if (blame_is_any())
         blame_forget(BLAME_REQUEST, c->request.hash[0], c->request.hash[1]);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/codec.h"
@@ -38,24 +39,16 @@ void conn_enter(struct conn *c, enum conn_state state)
     c->state = state;
     c->since_ms = uv_now(c->server->loop);
     c->n_window_bytes = 0;
-    c->n_unsent_bytes = SIZE_MAX;
+    c->n_taken_bytes = UINT64_MAX;
     if (place != c->place)
         accept_place(c, place);
 }
 
 // --- buffers ---
 
-static size_t input_bytes(const struct conn *c)
+size_t conn_input_bytes(const struct conn *c)
 {
     return c->input.n_bytes - c->input_at;
-}
-
-void conn_count_bytes(struct conn *c)
-{
-    size_t n_bytes = c->body.n_bytes + input_bytes(c);
-
-    c->server->figures.n_buffered_bytes += n_bytes - c->n_counted_bytes;
-    c->n_counted_bytes = n_bytes;
 }
 
 static void slim(struct buf *b, size_t keep_bytes)
@@ -68,14 +61,14 @@ void conn_drop_body(struct conn *c)
 {
     buf_reset(&c->body);
     slim(&c->body, HTTP_KEEP_BYTES);
-    conn_count_bytes(c);
+    budget_count(c);
 }
 
 static void drop_input(struct conn *c)
 {
     buf_clear(&c->input);
     c->input_at = 0;
-    conn_count_bytes(c);
+    budget_count(c);
 }
 
 // Only between requests: nothing may point into them.
@@ -84,7 +77,7 @@ void conn_slim(struct conn *c, size_t keep_bytes)
     slim(&c->text, keep_bytes);
     slim(&c->body, keep_bytes);
     slim(&c->output, keep_bytes);
-    if (input_bytes(c) == 0) {
+    if (conn_input_bytes(c) == 0) {
         buf_reset(&c->input);
         c->input_at = 0;
         slim(&c->input, keep_bytes);
@@ -95,9 +88,7 @@ void conn_slim(struct conn *c, size_t keep_bytes)
 // with the answer of the request in work, and the client asks again.
 static void keep_input(struct conn *c, const char *at, size_t n_bytes)
 {
-    const struct http_server *s = c->server;
-
-    if (s->figures.n_buffered_bytes + n_bytes > s->limits.max_buffered_bytes) {
+    if (!budget_has_room(c, n_bytes)) {
         c->keeps_alive = false;
         drop_input(c);
         conn_stop(c);
@@ -108,8 +99,8 @@ static void keep_input(struct conn *c, const char *at, size_t n_bytes)
         c->input_at = 0;
     }
     buf_put(&c->input, at, n_bytes);
-    conn_count_bytes(c);
-    if (input_bytes(c) >= HTTP_INPUT_BYTES)
+    budget_count(c);
+    if (conn_input_bytes(c) >= HTTP_INPUT_BYTES)
         conn_stop(c);
 }
 
@@ -176,6 +167,19 @@ void conn_close(struct conn *c)
                       ? c->state
                       : CONN_CLOSED);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
+    turn_leave(c);
+    pieces_end(c); // last: it calls out
+}
+
+// The kernel drops what it holds, too, and the client knows that there was more.
+void conn_cut(struct conn *c)
+{
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    conn_close(c);
 }
 
 // --- requests ---
@@ -184,9 +188,11 @@ static void reset_request(struct conn *c)
 {
     parse_reset(c);
     conn_drop_body(c);
+    budget_leave(c);
     conn_slim(c, HTTP_KEEP_BYTES);
     c->is_handed = false;
     c->is_answered = false;
+    c->is_vital = false;
     c->has_rest = false;
     c->keeps_alive = false;
     conn_enter(c, CONN_IDLE);
@@ -289,21 +295,37 @@ static bool is_parsing(const struct conn *c)
 }
 
 // Parses what was kept. Not recursive: an answer given inside a handler only
-// changes the state, and the loop here goes on with the next request.
+// changes the state, and the loop here goes on with the next request; but when
+// that took long, others have their turn before.
 static void run(struct conn *c)
 {
-    if (c->is_running)
+    uint64_t began_ns = uv_hrtime();
+    bool is_over = false;
+
+    if (c->is_running || c->waits_for_turn)
         return;
     c->is_running = true;
-    while (is_parsing(c) && input_bytes(c) > 0)
-        c->input_at += parse(c, c->input.at + c->input_at, input_bytes(c));
+    while (is_parsing(c) && conn_input_bytes(c) > 0 && !is_over) {
+        c->input_at += parse(c, c->input.at + c->input_at, conn_input_bytes(c));
+        is_over = uv_hrtime() - began_ns > HTTP_TURN_NS;
+    }
     c->is_running = false;
-    conn_count_bytes(c);
+    budget_count(c);
+    if (is_parsing(c) && conn_input_bytes(c) > 0) {
+        conn_stop(c);
+        turn_wait(c);
+        return;
+    }
     if (c->is_at_end && is_parsing(c)) {
         conn_close(c); // the rest of a request will not come
-    } else if (input_bytes(c) < HTTP_INPUT_BYTES) {
+    } else if (conn_input_bytes(c) < HTTP_INPUT_BYTES) {
         conn_start(c);
     }
+}
+
+void conn_go_on(struct conn *c)
+{
+    run(c);
 }
 
 void conn_next(struct conn *c)
@@ -311,7 +333,8 @@ void conn_next(struct conn *c)
     c->is_next_due = c->is_in_parser;
     if (c->is_in_parser || c->is_tcp_closed)
         return;
-    if (!c->keeps_alive || (c->server->is_draining && input_bytes(c) == 0)) {
+    if (!c->keeps_alive ||
+        (c->server->is_draining && conn_input_bytes(c) == 0)) {
         drop_input(c);
         reply_end(c);
         return;
@@ -330,7 +353,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     (void)suggested;
     if (c->state == CONN_HELD || c->state == CONN_WORK ||
         c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
-        n_bytes = HTTP_INPUT_BYTES - input_bytes(c);
+        n_bytes = HTTP_INPUT_BYTES - conn_input_bytes(c);
     *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
 }
 
@@ -348,8 +371,22 @@ static bool is_ending(const struct conn *c)
     return c->state == CONN_ENDING || c->state == CONN_LINGER;
 }
 
+// Requests that came together, and took long: the rest has its turn later. If there
+// is no room to keep them, the connection ends with the last answer.
+static void put_off(struct conn *c)
+{
+    conn_stop(c);
+    if (conn_input_bytes(c) > 0) {
+        turn_wait(c);
+    } else {
+        reply_end(c);
+    }
+}
+
 static void take_input(struct conn *c, const char *at, size_t n_bytes)
 {
+    uint64_t began_ns = uv_hrtime();
+    bool is_over = false;
     size_t n_used = 0;
 
     if (is_ending(c)) {
@@ -358,8 +395,10 @@ static void take_input(struct conn *c, const char *at, size_t n_bytes)
     }
     // The usual case: a whole request, nothing kept, parsed where it lies.
     c->is_running = true;
-    while (is_parsing(c) && n_used < n_bytes)
+    while (is_parsing(c) && n_used < n_bytes && !is_over) {
         n_used += parse(c, at + n_used, n_bytes - n_used);
+        is_over = uv_hrtime() - began_ns > HTTP_TURN_NS;
+    }
     c->is_running = false;
     if (c->is_tcp_closed || n_used == n_bytes)
         return;
@@ -367,6 +406,8 @@ static void take_input(struct conn *c, const char *at, size_t n_bytes)
         throw_away(c, n_bytes - n_used);
     } else {
         keep_input(c, at + n_used, n_bytes - n_used);
+        if (is_parsing(c))
+            put_off(c);
     }
 }
 

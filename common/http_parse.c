@@ -269,19 +269,17 @@ static int refuse_overhead(struct conn *c)
 static int on_body(llhttp_t *parser, const char *at, size_t n_bytes)
 {
     struct conn *c = parser->data;
-    const struct http_server *s = c->server;
-
     if (is_overhead(c, c->n_raw_bytes + (size_t)(at - c->feed)))
         return refuse_overhead(c);
     if (n_bytes > c->request.body_limit_bytes - c->body.n_bytes)
         return fault(c, 413, "the body is larger than allowed");
-    if (s->figures.n_buffered_bytes + n_bytes > s->limits.max_buffered_bytes) {
+    if (!budget_has_room(c, n_bytes)) {
         return fault(c, HTTP_REFUSED_STATUS,
                      "too much is being read at once; try again");
     }
     buf_put(&c->body, at, n_bytes);
     c->n_window_bytes += n_bytes;
-    conn_count_bytes(c);
+    budget_count(c);
     return 0;
 }
 

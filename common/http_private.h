@@ -6,6 +6,9 @@
 //   http_parse.c   what the parser says, what we refuse beyond it
 //   http_alone.c   requests that the process has died with
 //   http_reply.c   answers and streams
+//   http_pieces.c  answers that are made while their clients read
+//   http_turn.c    who has more to do than one turn of the loop allows
+//   http_budget.c  what is held for clients, and on whose account
 //   http_util.c    headers, decoding, names
 
 #ifndef COMMON_HTTP_PRIVATE_H
@@ -24,10 +27,12 @@
 #define HTTP_READ_BYTES  ((size_t)64 * 1024)
 #define HTTP_KEEP_BYTES  ((size_t)16 * 1024) // larger buffers are not kept
 #define HTTP_INPUT_BYTES \
-    ((size_t)16 * 1024)        // read ahead while a request is in work
-#define HTTP_ADDRESS_BYTES  16 // IPv6; IPv4 as ::ffff:a.b.c.d
-#define HTTP_PEER_BUCKETS   1024
-#define HTTP_REFUSED_STATUS 503
+    ((size_t)16 * 1024)         // read ahead while a request is in work
+#define HTTP_ADDRESS_BYTES   16 // IPv6; IPv4 as ::ffff:a.b.c.d
+#define HTTP_PEER_BUCKETS    1024
+#define HTTP_ACCOUNT_BUCKETS 256
+#define HTTP_TURN_NS         UINT64_C(5000000) // of one turn of the loop
+#define HTTP_REFUSED_STATUS  503
 #define HTTP_REFUSED_BYTES                                                  \
     "this process died three times with these bytes; they are refused for " \
     "ten minutes"
@@ -65,6 +70,15 @@ struct peer {
     unsigned n_connections;
 };
 
+// Whose requests they are, and what is held for them.
+struct account {
+    struct account *next; // in its bucket
+    unsigned n_requests;  // that count here
+    size_t n_held_bytes;
+    size_t n_name_bytes;
+    char name[];
+};
+
 struct conn {
     uv_tcp_t tcp;
     uv_write_t write;
@@ -77,9 +91,10 @@ struct conn {
     llhttp_t parser;
     struct http_request request;
     enum conn_state state;
-    uint64_t since_ms;     // of the loop: when the state was entered
-    size_t n_window_bytes; // of the body, since since_ms
-    size_t n_unsent_bytes; // when the clock last looked
+    uint64_t since_ms;      // of the loop: when the state was entered
+    size_t n_window_bytes;  // of the body, since since_ms
+    uint64_t n_taken_bytes; // by the client, when since_ms was; UINT64_MAX: not
+                            // looked at yet
 
     struct buf text; // request target, then names and values of headers
     size_t n_target;
@@ -94,7 +109,15 @@ struct conn {
     struct buf input;       // came while a request was in work
     size_t input_at;        // parsed up to here
     struct buf output;      // what `write` is writing
-    size_t n_counted_bytes; // of body and input, in the server's figure
+    size_t n_counted_bytes; // of body, input and output, in the server's figure
+    size_t n_counted_output_bytes;
+    struct account *account; // NULL: on nobody's
+    bool has_reserve;
+    bool is_vital;                 // the answer
+    struct http_producer producer; // `next` is NULL: there is no more
+    bool is_chunked;
+    bool waits_for_turn;
+    struct conn *prev_turn, *next_turn;
     size_t n_chunk_extension_bytes;
     size_t n_lingered_bytes;
     unsigned n_requests;
@@ -121,6 +144,11 @@ struct conn_list {
     struct conn *first, *last;
 };
 
+// Members are linked by prev_turn and next_turn.
+struct turn_list {
+    struct conn *first, *last;
+};
+
 struct http_server {
     uv_poll_t listener;
     uv_timer_t ticker;
@@ -135,6 +163,11 @@ struct http_server {
     struct conn *held_first, *held_last;
     struct conn *alone; // its request is in work, and no other may be
     struct peer *peers[HTTP_PEER_BUCKETS];
+    struct account *accounts[HTTP_ACCOUNT_BUCKETS];
+    uv_idle_t turner; // active while somebody waits for a turn
+    struct turn_list turns;
+    struct buf piece;       // the one that is being made
+    uint64_t drained_at_ms; // of the loop: when draining began
     struct http_figures figures;
     char *read_buffer;      // one for all connections
     uint64_t warn_again_ms; // of the loop: no warning about descriptors before
@@ -156,10 +189,12 @@ void conn_start(struct conn *c); // reads
 void conn_stop(struct conn *c);  // does not
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_close(struct conn *c); // at once
+void conn_cut(struct conn *c); // the same with a reset: its answer is not whole
 void conn_fault(struct conn *c, unsigned status, const char *text);
 void conn_next(struct conn *c); // the answer is out
-void conn_count_bytes(struct conn *c);
 void conn_drop_body(struct conn *c);
+size_t conn_input_bytes(const struct conn *c); // that are not parsed
+void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
 
 // http_alone.c
@@ -167,6 +202,7 @@ void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
 void alone_hand(struct conn *c);
 void alone_look(struct http_server *s); // every tick: who is held may go
 void alone_answered(struct conn *c);    // it is not in work any more
+void alone_produced(struct conn *c);    // its last piece is made
 void alone_leave(struct conn *c);       // it is not held any more
 // Whether the process has died with these bytes too often.
 bool alone_refuses(const struct blamed *record);
@@ -188,10 +224,34 @@ void accept_place(struct conn *c, enum conn_place place); // at its end
 void accept_unplace(struct conn *c);
 void accept_uncount(struct conn *c); // it makes room
 
+// http_pieces.c
+void pieces_go_on(struct conn *c); // makes the next: its turn has come
+void pieces_cut(
+    struct conn *c); // closes, so that the client knows it is not whole
+void pieces_end(struct conn *c); // no more is wanted, or nothing happens
+
+// http_turn.c
+void turn_wait(struct conn *c); // until it is called to go on
+void turn_leave(struct conn *c);
+void turn_init(struct http_server *s);
+
+// http_budget.c
+void budget_count(struct conn *c); // after what it holds has changed
+bool budget_has_room(const struct conn *c, size_t n_bytes);
+void budget_leave(struct conn *c); // its request counts on no account any more
+// It has a vital answer: closes clients that do not read theirs, the oldest first, if
+// those are too many.
+void budget_vital(struct conn *newcomer);
+
 // http_server.c
 void server_forget(struct conn *c); // frees it
 
 // http_reply.c
+void reply_write(struct conn *c); // what lies in its output
+void reply_put_head(struct conn *c, const struct http_response *resp);
+// Answered: what holds for all answers. False: the client has gone, and nothing
+// is left to do.
+bool reply_begin(struct conn *c, const struct http_response *resp);
 void reply_end(struct conn *c); // the last answer of the connection is given
 
 #endif

@@ -41,6 +41,18 @@ void reply_end(struct conn *c)
     }
 }
 
+// The client has taken what there was, or the kernel for it.
+static void taken(struct conn *c)
+{
+    buf_reset(&c->output);
+    budget_count(c);
+    if (c->producer.next != NULL) {
+        turn_wait(c);
+    } else {
+        conn_next(c);
+    }
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct conn *c = write->data;
@@ -50,17 +62,19 @@ static void on_written(uv_write_t *write, int status)
     if (status < 0) {
         conn_close(c);
     } else {
-        conn_next(c);
+        taken(c);
     }
 }
 
-static void write_output(struct conn *c)
+void reply_write(struct conn *c)
 {
     uv_buf_t bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
-    int n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
+    int n = 0;
 
+    if (bytes.len > 0)
+        n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
     if (n == (int)c->output.n_bytes) {
-        conn_next(c);
+        taken(c);
         return;
     }
     if (n < 0 && n != UV_EAGAIN) {
@@ -81,9 +95,9 @@ static bool has_nul(struct str s)
     return s.n_bytes > 0 && memchr(s.at, '\0', s.n_bytes) != NULL;
 }
 
-static void put_head(struct conn *c, const struct http_response *resp,
-                     bool has_body)
+void reply_put_head(struct conn *c, const struct http_response *resp)
 {
+    bool has_body = resp->body.n_bytes > 0 || c->producer.next != NULL;
     struct buf *out = &c->output;
 
     buf_puts(out, "HTTP/1.1 ");
@@ -96,7 +110,10 @@ static void put_head(struct conn *c, const struct http_response *resp,
                              ? resp->content_type
                              : STR("application/json"));
     }
-    if (resp->status >= 200 && resp->status != 204) {
+    if (c->producer.next != NULL) {
+        if (c->is_chunked)
+            buf_puts(out, "\r\nTransfer-Encoding: chunked");
+    } else if (resp->status >= 200 && resp->status != 204) {
         buf_puts(out, "\r\nContent-Length: ");
         buf_put_u64(out, resp->body.n_bytes);
     }
@@ -111,28 +128,38 @@ static void put_head(struct conn *c, const struct http_response *resp,
     buf_puts(out, "\r\n");
 }
 
-void http_respond(struct http_request *r, const struct http_response *resp)
+bool reply_begin(struct conn *c, const struct http_response *resp)
 {
-    struct conn *c = conn_of(r);
-
     assert(!c->is_answered);
     c->is_answered = true;
     alone_answered(c);
     if (c->is_tcp_closed) { // nobody is there to read it
         if (c->is_gone)
             server_forget(c);
-        return;
+        return false;
     }
     if (resp->close || c->has_rest || c->server->is_draining ||
         c->n_requests >= c->server->limits.max_requests)
         c->keeps_alive = false;
+    return true;
+}
+
+void http_respond(struct http_request *r, const struct http_response *resp)
+{
+    struct conn *c = conn_of(r);
+
+    if (!reply_begin(c, resp))
+        return;
+    c->is_vital = resp->is_vital;
     buf_reset(&c->output);
-    put_head(c, resp, resp->body.n_bytes > 0);
+    reply_put_head(c, resp);
     if (r->method != METHOD_HEAD)
         buf_put_str(&c->output, resp->body);
     conn_drop_body(c); // only now: the answer may have been made of it
     conn_enter(c, CONN_REPLYING);
-    write_output(c);
+    if (resp->is_vital)
+        budget_vital(c);
+    reply_write(c);
 }
 
 void http_fail(struct http_request *r, unsigned status, struct str headers,
@@ -179,6 +206,7 @@ static void on_piece_written(uv_write_t *write, int status)
     struct conn *c = write->handle->data;
 
     free(write->data);
+    budget_count(c);
     if (status < 0)
         conn_close(c);
 }
@@ -193,10 +221,29 @@ static void queue_piece(struct conn *c, struct str bytes)
     piece->write.data = piece;
     out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
     if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
-                 on_piece_written) == 0)
+                 on_piece_written) == 0) {
+        budget_count(c);
         return;
+    }
     free(piece);
     conn_close(c);
+}
+
+static bool stream_has_room(const struct conn *c, size_t n_bytes)
+{
+    size_t n_held =
+        uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) + n_bytes;
+
+    return n_held <= HTTP_SMALL_BYTES ||
+           (n_held <= STREAM_UNSENT_MAX_BYTES && budget_has_room(c, n_bytes));
+}
+
+size_t http_stream_unread_bytes(const struct http_request *r)
+{
+    const char *at = (const char *)r - offsetof(struct conn, request);
+    const struct conn *c = (const struct conn *)(const void *)at;
+
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
 }
 
 void http_stream_write(struct http_request *r, struct str bytes)
@@ -218,8 +265,7 @@ void http_stream_write(struct http_request *r, struct str bytes)
         bytes.at += n;
         bytes.n_bytes -= (size_t)n;
     }
-    if (uv_stream_get_write_queue_size(stream) + bytes.n_bytes >
-        STREAM_UNSENT_MAX_BYTES) {
+    if (!stream_has_room(c, bytes.n_bytes)) {
         conn_close(c); // a client that does not read; on_gone tells
     } else if (bytes.n_bytes > 0) {
         queue_piece(c, bytes);

@@ -8,12 +8,13 @@
 
 #include "common/http_private.h"
 #include "common/mem.h"
+#include "common/tcp_acked.h"
 
-#define TICK_MS          250
-#define LINGER_MS        250
-#define REPLY_MS         30000 // a client that reads nothing of its answer
-#define SLIM_MS          1000  // after that an idle connection keeps no buffers
-#define BODY_BYTES_PER_S 1024
+#define TICK_MS           250
+#define LINGER_MS         250
+#define DRAIN_REPLY_MS    5000 // after that answers do not hold a drain
+#define SLIM_MS           1000 // after that an idle connection keeps no buffers
+#define FLOOR_BYTES_PER_S 1024 // of a body, and of an answer
 
 // --- the clock ---
 
@@ -37,7 +38,7 @@ static void look_at_header(struct conn *c, uint64_t age_ms)
 static void look_at_body(struct conn *c, uint64_t age_ms)
 {
     const struct http_limits *l = &c->server->limits;
-    uint64_t wanted = (uint64_t)l->body_timeout_ms * BODY_BYTES_PER_S / 1000;
+    uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
 
     if (age_ms < l->body_timeout_ms)
         return;
@@ -49,18 +50,60 @@ static void look_at_body(struct conn *c, uint64_t age_ms)
     conn_fault(c, 408, "the body comes too slowly");
 }
 
-static void look_at_reply(struct conn *c, uint64_t age_ms)
+// What the client's own machine says that it has: the kernel here holds more or
+// less of an answer, and lets go of it in large steps.
+static uint64_t taken_bytes(const struct conn *c)
 {
-    size_t n_bytes = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+    uv_os_fd_t fd;
 
-    if (age_ms < REPLY_MS)
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
+        return 0;
+    return tcp_acked_bytes(fd);
+}
+
+static bool has_output(const struct conn *c)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > 0;
+}
+
+// The floor of bodies holds for answers, too: a client that takes less than 1 KiB/s
+// of what waits for it is closed.
+static void look_at_output(struct conn *c, uint64_t age_ms)
+{
+    const struct http_limits *l = &c->server->limits;
+    uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
+    uint64_t before = c->n_taken_bytes;
+
+    if (before != UINT64_MAX && age_ms < l->body_timeout_ms)
         return;
-    if (n_bytes >= c->n_unsent_bytes) {
-        conn_close(c);
+    if (before != UINT64_MAX && taken_bytes(c) - before < wanted) {
+        c->server->figures.n_timeouts++;
+        conn_cut(c);
         return;
     }
     conn_enter(c, c->state); // the next window
-    c->n_unsent_bytes = n_bytes;
+    c->n_taken_bytes = taken_bytes(c);
+}
+
+static void look_at_reply(struct conn *c, uint64_t now_ms)
+{
+    const struct http_server *s = c->server;
+
+    if (s->is_draining && now_ms - s->drained_at_ms > DRAIN_REPLY_MS) {
+        conn_cut(c);
+        return;
+    }
+    look_at_output(c, now_ms - c->since_ms);
+}
+
+// What waits now need not have waited when the window began.
+static void look_at_stream(struct conn *c, uint64_t age_ms)
+{
+    if (has_output(c)) {
+        look_at_output(c, age_ms);
+    } else {
+        c->n_taken_bytes = UINT64_MAX;
+    }
 }
 
 static void look_at(struct conn *c, uint64_t now_ms)
@@ -79,7 +122,10 @@ static void look_at(struct conn *c, uint64_t now_ms)
         break;
     case CONN_REPLYING:
     case CONN_ENDING:
-        look_at_reply(c, age_ms);
+        look_at_reply(c, now_ms);
+        break;
+    case CONN_STREAM:
+        look_at_stream(c, age_ms);
         break;
     case CONN_LINGER:
         if (age_ms >= LINGER_MS)
@@ -87,7 +133,6 @@ static void look_at(struct conn *c, uint64_t now_ms)
         break;
     case CONN_HELD: // alone_look() does
     case CONN_WORK:
-    case CONN_STREAM:
     case CONN_CLOSED:
         break;
     }
@@ -146,6 +191,7 @@ static void look_drained(struct http_server *s)
         uv_is_closing((uv_handle_t *)&s->ticker))
         return;
     uv_close((uv_handle_t *)&s->ticker, on_handle_closed);
+    uv_close((uv_handle_t *)&s->turner, on_handle_closed);
 }
 
 void server_forget(struct conn *c)
@@ -154,11 +200,13 @@ void server_forget(struct conn *c)
 
     accept_uncount(c);
     accept_unplace(c);
-    s->figures.n_buffered_bytes -= c->n_counted_bytes;
     buf_clear(&c->text);
     buf_clear(&c->body);
     buf_clear(&c->input);
+    c->input_at = 0;
     buf_clear(&c->output);
+    budget_count(c); // nothing
+    budget_leave(c);
     free(c);
     s->n_conns--;
     look_drained(s);
@@ -171,12 +219,13 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
 
     assert(!s->is_draining);
     s->is_draining = true;
+    s->drained_at_ms = uv_now(s->loop);
     s->on_drained = done;
     s->drain_data = data;
     accept_stop(s, on_handle_closed);
     for (struct conn *c = s->places[PLACE_WAITING].first; c != NULL; c = next) {
         next = c->next;
-        if (c->state == CONN_IDLE)
+        if (c->state == CONN_IDLE && !c->waits_for_turn)
             conn_close(c);
     }
     for (struct conn *c = s->places[PLACE_BUSY].first; c != NULL; c = next) {
@@ -191,6 +240,7 @@ void http_server_free(struct http_server *s)
 {
     assert(s->n_handles == 0);
     free(s->read_buffer);
+    buf_clear(&s->piece);
     free(s);
 }
 
@@ -223,7 +273,9 @@ enum err http_server_start(struct uv_loop_s *loop, int fd,
     uv_timer_init(loop, &s->ticker);
     s->ticker.data = s;
     uv_timer_start(&s->ticker, on_tick, TICK_MS, TICK_MS);
-    s->n_handles = 2; // ticker and listener
+    turn_init(s);
+    buf_init(&s->piece, 0);
+    s->n_handles = 3; // ticker, turner and listener
     *out = s;
     return OK;
 }

@@ -83,6 +83,11 @@ struct standing; // pulse.h
     X(QUEUE_BYTES, "posthorn_queue_bytes",                                     \
       "Bytes in use of this process's environment.")                           \
     X(HTTP_CONNECTIONS, "posthorn_http_connections", "Open connections.")      \
+    X(HTTP_BUFFERED_BYTES, "posthorn_http_buffered_bytes",                     \
+      "Held for clients of this process's HTTP server; at most "               \
+      "max_buffered_bytes.")                                                   \
+    X(HTTP_OUTPUT_BYTES, "posthorn_http_output_bytes",                         \
+      "Of them, what is set aside for answers that are being read.")           \
     X(MATCHED_TO, "posthorn_log_position",                                     \
       "Number of the last event: written by ingest, matched by a dispatcher.") \
     X(DISPLACED, "posthorn_files_displaced",                                   \

@@ -517,6 +517,8 @@ static void on_second(void *data)
     admission_look(&in->admission, in->config, in->log);
     trim(in);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
+    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)figures.n_buffered_bytes);
+    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)figures.n_output_bytes);
     metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
     in->n_requests = figures.n_requests;
     metrics_gauge(GAUGE_MATCHED_TO,
@@ -577,6 +579,7 @@ int ingest_role(unsigned index)
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);
     limits.max_body_bytes = in->config->max_event_bytes;
+    limits.max_buffered_bytes = in->config->max_buffered_bytes;
     limits.max_connections = (unsigned)in->config->max_connections;
     limits.max_per_address = (unsigned)in->config->max_connections_per_address;
     if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,

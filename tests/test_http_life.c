@@ -481,7 +481,7 @@ static void the_unsent_end_of_a_stream_still_comes(void **state)
     UNTIL(&f, f.n_held == 1 && has(c, "\r\n\r\n"));
     c->is_reading = false;
     n_bytes = c->n_bytes;
-    for (int i = 0; i < 6; i++) // more than the kernel takes, less than 1 MiB
+    for (int i = 0; i < 2; i++) // more than the kernel takes, less than 1 MiB
         http_stream_write(f.held[0], (struct str){ piece, 500000 });
     http_stream_end(f.held[0]);
     for (int i = 0; i < 1500; i++)
@@ -493,7 +493,7 @@ static void the_unsent_end_of_a_stream_still_comes(void **state)
         turn(&f);
         n_bytes += c->n_bytes;
     }
-    assert_true(n_bytes > 3000000);
+    assert_true(n_bytes > 1000000);
     stop(&f);
     free(piece);
 }
