@@ -258,8 +258,8 @@ struct listing {
     struct buf *out;  // of the piece at hand
     struct buf first; // the first piece
     size_t n_shown;
-    size_t n_left, at_left;
-    uint8_t left[TOKENS_MAX][SHA256_BYTES]; // hashes of those of later pieces
+    struct buf left; // hashes of those of later pieces
+    size_t at_left;
 };
 
 static bool show(void *data, const struct token *t)
@@ -278,9 +278,7 @@ static bool put_listed(void *data, const struct token *t)
 
     if (l->first.n_bytes < HTTP_PIECE_BYTES)
         return show(l, t);
-    if (l->n_left == TOKENS_MAX)
-        return false; // no organization has so many
-    memcpy(l->left[l->n_left++], t->hash, SHA256_BYTES);
+    buf_put(&l->left, t->hash, SHA256_BYTES);
     return true;
 }
 
@@ -290,14 +288,15 @@ static enum http_more next(void *data, struct buf *out)
     struct listing *l = c->data;
 
     l->out = out;
-    while (l->at_left < l->n_left && out->n_bytes < HTTP_PIECE_BYTES) {
-        enum err err =
-            token_find(c->api->tokens, l->left[l->at_left++], show, l);
+    while (l->at_left < l->left.n_bytes && out->n_bytes < HTTP_PIECE_BYTES) {
+        const uint8_t *hash = (const uint8_t *)l->left.at + l->at_left;
+        enum err err = token_find(c->api->tokens, hash, show, l);
 
+        l->at_left += SHA256_BYTES;
         if (err != OK && err != ERR_NOTFOUND) // else it was revoked meanwhile
             return HTTP_FAILED;
     }
-    if (l->at_left < l->n_left)
+    if (l->at_left < l->left.n_bytes)
         return HTTP_MORE;
     buf_putc(out, ']');
     return HTTP_LAST;
@@ -307,6 +306,7 @@ static void on_free(struct call *c)
 {
     struct listing *l = c->data;
 
+    buf_clear(&l->left);
     buf_clear(&l->first);
 }
 
@@ -321,6 +321,7 @@ void tokens_list(struct call *c)
     if (!read_org(c, &org))
         return;
     buf_init(&l->first, 0);
+    buf_init(&l->left, 0);
     l->out = &l->first;
     c->data = l;
     c->on_free = on_free;
@@ -330,10 +331,10 @@ void tokens_list(struct call *c)
         call_fail_store(c, err);
         return;
     }
-    if (l->n_left == 0)
+    if (l->left.n_bytes == 0)
         buf_putc(&l->first, ']');
     response.body = buf_str(&l->first);
-    if (l->n_left == 0) {
+    if (l->left.n_bytes == 0) {
         http_respond(c->request, &response);
     } else {
         call_answer_pieces(c, &response, next);
