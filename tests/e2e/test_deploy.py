@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,6 +49,107 @@ def test_version():
     result = run_posthorn("version")
     assert result.returncode == 0
     assert "0.1.0" in result.stdout
+
+
+# --- what install-deps adds to apt ---
+
+class Apt:
+    """A machine whose apt does nothing but say what it was asked, with files of apt of
+    its own; nothing is installed on it but `installed`."""
+
+    SUITES = {"bookworm": "http://mirror.invalid/debian/",
+              "bookworm-security": "http://mirror.invalid/debian-security/"}
+
+    def __init__(self, directory, version="12", suites=SUITES):
+        self.directory = directory
+        for folder in ("bin", "sources", "preferences"):
+            (directory / folder).mkdir()
+        (directory / "apt.conf").write_text(
+            f'Dir::Etc::sourceparts "{directory}/sources";\n'
+            f'Dir::Etc::preferencesparts "{directory}/preferences";\n')
+        (directory / "os-release").write_text(
+            f'ID=debian\nVERSION_ID="{version}"\nPRETTY_NAME="Debian {version}"\n')
+        targets = "\n".join(f"{name} {at}" for name, at in suites.items())
+        self.write("apt-get", f"""
+            if [ "$1" = indextargets ]; then echo "{targets}"; exit; fi
+            echo "$*" >>{directory}/asked""")
+        self.has_all(False)
+        self.sources = directory / "sources" / "posthorn-trixie.list"
+        self.pins = directory / "preferences" / "posthorn-trixie"
+
+    def write(self, name, text):
+        path = self.directory / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def has_all(self, yes):
+        self.write("dpkg-query", """
+            for name; do [ "${name#-}" != "$name" ] || echo "installed $name"; done"""
+                   if yes else "exit 1")
+
+    def install_deps(self):
+        """What it printed, and what apt-get was asked for."""
+        asked = self.directory / "asked"
+        asked.unlink(missing_ok=True)
+        result = subprocess.run(
+            [ROOT / "deploy" / "install-deps"], capture_output=True, text=True,
+            timeout=60, env={**os.environ, "APT_CONFIG": str(self.directory / "apt.conf"),
+                             "OS_RELEASE": str(self.directory / "os-release"),
+                             "PATH": f"{self.directory}/bin:{os.environ['PATH']}"})
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout, asked.read_text() if asked.exists() else ""
+
+
+needs_apt = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("apt-config"),
+    reason="needs root, and apt to find its files")
+
+
+@needs_apt
+def test_install_deps_takes_security_updates_of_what_is_newer(tmp_path):
+    apt = Apt(tmp_path)
+    printed, asked = apt.install_deps()
+    sources = apt.sources.read_text()
+    assert "http://mirror.invalid/debian/ trixie main" in sources
+    assert "http://mirror.invalid/debian-security/ trixie-security main" in sources
+    pins = apt.pins.read_text()
+    for suite in ("trixie", "trixie-security"):
+        # Everything is held back, but for the few.
+        refused, taken = re.findall(
+            rf"Package: (.*)\nPin: release n={suite}\nPin-Priority: (.*)\n", pins)
+        assert refused == ("*", "-1")
+        assert taken[1] == "990" and "libmbed*" in taken[0] and " * " not in taken[0]
+    # It says what it adds, where that is, and how to take it away.
+    for line in (sources + pins).splitlines():
+        assert line in printed
+    assert f"rm {apt.pins} {apt.sources}" in printed
+    assert "install" in asked and "libmbedtls-dev" in asked
+
+
+@needs_apt
+def test_install_deps_says_that_there_are_no_security_updates(tmp_path):
+    apt = Apt(tmp_path, suites={"bookworm": "http://mirror.invalid/debian/"})
+    printed, _ = apt.install_deps()
+    assert "NO SECURITY UPDATES" in printed and str(apt.sources) in printed
+    assert "deb " not in apt.sources.read_text().split("trixie main")[1]
+
+
+@needs_apt
+def test_install_deps_mends_what_an_earlier_version_wrote(tmp_path):
+    apt = Apt(tmp_path)
+    apt.has_all(True)
+    apt.sources.write_text("deb http://mirror.invalid/debian/ trixie main\n")
+    _, asked = apt.install_deps()
+    assert "trixie-security" in apt.sources.read_text()
+    assert "update" in asked and "install" not in asked
+    assert apt.install_deps() == ("", ""), "the second time nothing is to be done"
+
+
+@needs_apt
+def test_install_deps_adds_nothing_where_nothing_is_too_old(tmp_path):
+    apt = Apt(tmp_path, version="13")
+    apt.install_deps()
+    assert not apt.sources.exists() and not apt.pins.exists()
 
 
 # --- the quickstart ---
