@@ -135,6 +135,20 @@ static bool judge_token(struct call *c, enum auth_scope scope)
                       &c->grant);
 }
 
+// False: its organization has too many in work; answered.
+static bool judge_load(struct call *c)
+{
+    const struct config *config = c->api->config;
+    struct share_limit limit = cap_limit(config, CAP_REQUESTS);
+    enum share share = SHARE_THERE;
+
+    if (c->match.route != NULL && !c->match.route->is_public)
+        share = http_hold(c->request, call_holder(c), &limit);
+    if (share != SHARE_THERE)
+        call_refuse_share(c, CAP_REQUESTS, share, 429);
+    return share == SHARE_THERE;
+}
+
 static size_t event_body_max(const struct api *api)
 {
     return api->config->max_event_bytes > BODY_MAX_BYTES
@@ -162,8 +176,8 @@ static void on_headers(void *data, struct http_request *r)
     }
     // The name first, with or without a token; then the token: without one,
     // nothing is told about paths.
-    if (judge_host(c) && judge_token(c, scope) && judge_route(c, found) &&
-        judge_type(c)) {
+    if (judge_host(c) && judge_token(c, scope) && judge_load(c) &&
+        judge_route(c, found) && judge_type(c)) {
         r->data = c;
     } else {
         call_free(c);

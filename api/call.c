@@ -189,19 +189,28 @@ uint64_t call_holder(struct call *c)
     return c->holder_no;
 }
 
+void call_refuse_share(struct call *c, enum cap_kind kind, enum share share,
+                       unsigned status)
+{
+    struct buf why;
+
+    buf_init(&why, 0);
+    cap_put_why(c->api->config, kind, share, &why);
+    http_fail(c->request, status,
+              status == 429 ? STR("Retry-After: 1\r\n") : STR_EMPTY, "%s",
+              buf_cstr(&why));
+    buf_clear(&why);
+}
+
 bool call_may_hold(struct call *c, enum cap_kind kind)
 {
     struct share_limit limit = cap_limit(c->api->config, kind);
     enum share share = shares_judge(&c->api->shares[kind], &limit,
                                     call_holder(c), c->grant.is_admin, 1);
-    struct buf why;
 
     if (share == SHARE_THERE)
         return true;
-    buf_init(&why, 0);
-    cap_put_why(c->api->config, kind, share, &why);
-    http_fail(c->request, 429, STR("Retry-After: 1\r\n"), "%s", buf_cstr(&why));
-    buf_clear(&why);
+    call_refuse_share(c, kind, share, 429);
     return false;
 }
 

@@ -152,11 +152,9 @@ static enum err begin_here(struct call *c, struct hook *hook)
 // a conflict.
 static bool may_create(struct call *c, const struct hook_scope *scope)
 {
-    const struct config *config = c->api->config;
-    struct share_limit limit = cap_limit(config, CAP_HOOKS);
+    struct share_limit limit = cap_limit(c->api->config, CAP_HOOKS);
     uint64_t org_no;
     enum share share;
-    struct buf why;
 
     if (!call_org_no(c, scope, &org_no))
         return false;
@@ -164,10 +162,7 @@ static bool may_create(struct call *c, const struct hook_scope *scope)
                          c->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
-    buf_init(&why, 0);
-    cap_put_why(config, CAP_HOOKS, share, &why);
-    http_fail(c->request, 409, STR_EMPTY, "%s", buf_cstr(&why));
-    buf_clear(&why);
+    call_refuse_share(c, CAP_HOOKS, share, 409);
     return false;
 }
 

@@ -114,6 +114,10 @@ uint64_t call_holder(struct call *c);
 // it may not; answered with 429.
 bool call_may_hold(struct call *c, enum cap_kind kind);
 
+// Answers what a limit that is reached says.
+void call_refuse_share(struct call *c, enum cap_kind kind, enum share share,
+                       unsigned status);
+
 // Parses the body; free it with json_free(). False: it is no JSON; answered.
 bool call_json(struct call *c, struct json **out);
 

@@ -18,6 +18,7 @@ enum cap_kind {
     CAP_MANUAL,    // attempts by hand: pings and redeliveries
     CAP_QUESTIONS, // that dispatchers are asked beside those
     CAP_REPLAYS,   // of each dispatcher
+    CAP_REQUESTS,  // in work, of each of the two servers
     CAP_COUNT
 };
 

@@ -174,6 +174,10 @@ static const struct setting {
     { "max_connections_per_address", TYPE_COUNT,
       AT(max_connections_per_address), "1024", 1, 100000, false,
       "Of them, from one address." },
+    { "max_connections_per_organization", TYPE_COUNT,
+      AT(max_connections_per_organization), "0", 0, 100000, true,
+      "Of them, with a request in work of one organization's tokens; 0: an "
+      "eighth of max_connections." },
     { "admin_reserve_percent", TYPE_COUNT, AT(admin_reserve_percent), "12", 1,
       50, true,
       "Of each limit that organizations share, so much is kept for the admin "

@@ -90,6 +90,7 @@ struct config {
     uint64_t max_buffered_bytes;
     uint64_t max_connections;
     uint64_t max_connections_per_address;
+    uint64_t max_connections_per_organization;
     uint64_t admin_reserve_percent;
     int64_t drain_timeout_ms;
     char *user; // empty: chosen by engine/accounts.c

@@ -12,7 +12,9 @@
 // line of 8 KiB, 64 headers, 16 KiB of header lines (with their line ends),
 // 1 KiB of chunk extensions, no trailers. When the connection cap is reached,
 // the connection that has waited longest without a request in work makes room;
-// if there is none, the new one gets 503.
+// if there is none, the new one gets 503. So it is with the cap of an address,
+// among those of this address. A request that nobody answers for (http_hold()) is
+// not in work while its body comes or its answer is read.
 //
 // What is held for clients counts: bodies, what came ahead of its turn, and output
 // that its client has not taken. Of `max_buffered_bytes` the last eighth is left
@@ -33,6 +35,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/share.h"
 #include "common/str.h"
 
 struct uv_loop_s;
@@ -119,6 +122,12 @@ MUST_CHECK enum err http_server_start(struct uv_loop_s *loop, int fd,
                                       const struct http_limits *limits,
                                       const struct http_handlers *handlers,
                                       struct http_server **out);
+
+// In on_headers: from now until its answer is out the request is in work for the
+// holder of this number (share.h). Other than SHARE_THERE: it is not, since that
+// would be too many; answer it.
+MUST_CHECK enum share http_hold(struct http_request *r, uint64_t holder_no,
+                                const struct share_limit *limit);
 
 // Answers; exactly once for each request, on the loop's thread; `r` is gone
 // afterwards. `headers` are extra lines, each "Name: value\r\n", or empty.

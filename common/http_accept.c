@@ -28,12 +28,46 @@
 
 // --- places ---
 
+// Those that wait also stand in a list of their address.
+static void wait_at_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    c->prev_at_peer = list->last;
+    if (list->last != NULL) {
+        list->last->next_at_peer = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+}
+
+static void leave_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    if (c->prev_at_peer != NULL) {
+        c->prev_at_peer->next_at_peer = c->next_at_peer;
+    } else {
+        list->first = c->next_at_peer;
+    }
+    if (c->next_at_peer != NULL) {
+        c->next_at_peer->prev_at_peer = c->prev_at_peer;
+    } else {
+        list->last = c->prev_at_peer;
+    }
+    c->prev_at_peer = NULL;
+    c->next_at_peer = NULL;
+}
+
 void accept_unplace(struct conn *c)
 {
     struct conn_list *list;
 
     if (c->place == PLACE_COUNT)
         return;
+    if (c->place == PLACE_WAITING && c->peer != NULL)
+        leave_peer(c);
     list = &c->server->places[c->place];
     c->place = PLACE_COUNT;
     if (c->prev != NULL) {
@@ -63,6 +97,37 @@ void accept_place(struct conn *c, enum conn_place place)
         list->first = c;
     }
     list->last = c;
+    if (place == PLACE_WAITING && c->peer != NULL)
+        wait_at_peer(c);
+}
+
+// --- holders ---
+
+enum share http_hold(struct http_request *r, uint64_t holder_no,
+                     const struct share_limit *limit)
+{
+    struct conn *c = conn_of(r);
+    struct shares *holders = &c->server->holders;
+    enum share share;
+
+    accept_release(c);
+    share =
+        shares_judge(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
+    if (share != SHARE_THERE)
+        return share;
+    shares_add(holders, holder_no, 1);
+    c->is_held = true;
+    c->holder_no = holder_no;
+    if (c->place == PLACE_WAITING)
+        accept_place(c, PLACE_BUSY);
+    return SHARE_THERE;
+}
+
+void accept_release(struct conn *c)
+{
+    if (c->is_held)
+        shares_remove(&c->server->holders, c->holder_no, 1);
+    c->is_held = false;
 }
 
 // --- addresses ---
@@ -91,6 +156,8 @@ static void count_peer(struct conn *c, const uint8_t *address)
     }
     p->n_connections++;
     c->peer = p;
+    if (c->place == PLACE_WAITING)
+        wait_at_peer(c);
 }
 
 static void uncount_peer(struct conn *c)
@@ -98,6 +165,8 @@ static void uncount_peer(struct conn *c)
     struct peer *p = c->peer;
     struct peer **link;
 
+    if (p != NULL && c->place == PLACE_WAITING)
+        leave_peer(c);
     c->peer = NULL;
     if (p == NULL || --p->n_connections > 0)
         return;
@@ -158,6 +227,18 @@ static bool make_room(struct http_server *s, const struct conn *newcomer)
     return true;
 }
 
+// Likewise among those of the newcomer's address.
+static bool make_room_of_peer(const struct conn *newcomer)
+{
+    struct conn *c = newcomer->peer->waiting.first;
+
+    if (c == newcomer)
+        return false;
+    newcomer->server->figures.n_refused++;
+    conn_close(c);
+    return true;
+}
+
 static void refuse(struct conn *c)
 {
     c->server->figures.n_refused++;
@@ -174,7 +255,8 @@ static void judge_caps(struct conn *c)
     struct http_server *s = c->server;
     bool has_room = true;
 
-    if (c->peer->n_connections > s->limits.max_per_address) {
+    if (c->peer->n_connections > s->limits.max_per_address &&
+        !make_room_of_peer(c)) {
         // Nobody but who lingers makes room for one too many of this address.
         while (is_full(s) && s->places[PLACE_LINGER].first != NULL)
             conn_close(s->places[PLACE_LINGER].first);

@@ -142,13 +142,14 @@ static size_t vital_bytes(const struct http_server *s)
 {
     size_t n_bytes = 0;
 
-    for (const struct conn *c = s->places[PLACE_BUSY].first; c != NULL;
+    for (const struct conn *c = s->places[PLACE_WAITING].first; c != NULL;
          c = c->next)
         n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
     return n_bytes;
 }
 
-// The list of those that are busy is in the order in which they came to it.
+// Nobody answers for them (http_hold()), so they are among those that wait, in the order
+// in which they came to it.
 void budget_vital(struct conn *newcomer)
 {
     struct http_server *s = newcomer->server;
@@ -158,7 +159,7 @@ void budget_vital(struct conn *newcomer)
 
     if (s->figures.n_vital_bytes > max_bytes)
         n_bytes = vital_bytes(s); // without what is closed already
-    for (struct conn *c = s->places[PLACE_BUSY].first;
+    for (struct conn *c = s->places[PLACE_WAITING].first;
          c != NULL && n_bytes > max_bytes; c = next) {
         next = c->next;
         if (c == newcomer || !c->is_vital)

@@ -11,18 +11,19 @@
 
 #define LINGER_MAX_BYTES ((size_t)64 * 1024)
 
-static enum conn_place place_of(enum conn_state state)
+static enum conn_place place_of(const struct conn *c, enum conn_state state)
 {
     switch (state) {
     case CONN_IDLE:
     case CONN_HEADER:
-    case CONN_BODY:
         return PLACE_WAITING;
+    case CONN_BODY:
+    case CONN_REPLYING:
+    case CONN_ENDING:
+        return c->is_held ? PLACE_BUSY : PLACE_WAITING;
     case CONN_HELD:
     case CONN_WORK:
-    case CONN_REPLYING:
     case CONN_STREAM:
-    case CONN_ENDING:
         return PLACE_BUSY;
     case CONN_LINGER:
         return PLACE_LINGER;
@@ -34,13 +35,13 @@ static enum conn_place place_of(enum conn_state state)
 
 void conn_enter(struct conn *c, enum conn_state state)
 {
-    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(state);
+    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(c, state);
 
     c->state = state;
     c->since_ms = uv_now(c->server->loop);
     c->n_window_bytes = 0;
     c->n_taken_bytes = UINT64_MAX;
-    if (place != c->place)
+    if (place != c->place || state == CONN_IDLE)
         accept_place(c, place);
 }
 
@@ -187,6 +188,7 @@ void conn_cut(struct conn *c)
 static void reset_request(struct conn *c)
 {
     parse_reset(c);
+    accept_release(c);
     conn_drop_body(c);
     budget_leave(c);
     conn_slim(c, HTTP_KEEP_BYTES);
@@ -291,7 +293,9 @@ static size_t parse(struct conn *c, const char *at, size_t n_bytes)
 
 static bool is_parsing(const struct conn *c)
 {
-    return !c->is_tcp_closed && c->place == PLACE_WAITING;
+    return !c->is_tcp_closed &&
+           (c->state == CONN_IDLE || c->state == CONN_HEADER ||
+            c->state == CONN_BODY);
 }
 
 // Parses what was kept. Not recursive: an answer given inside a handler only

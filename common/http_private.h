@@ -53,7 +53,7 @@ enum conn_state {
 // State is place: each list is in the order in which its members came to it.
 enum conn_place {
     PLACE_LINGER,  // first to make room
-    PLACE_WAITING, // for a request, or for the rest of one
+    PLACE_WAITING, // for a request, or nobody answers for it (http_hold)
     PLACE_BUSY,    // with a request in work or an answer on its way
     PLACE_GONE,    // the socket is closed
     PLACE_COUNT
@@ -63,11 +63,16 @@ struct header_span { // offsets into conn.text, which its limits keep small
     uint16_t name, n_name, value, n_value;
 };
 
+struct conn_list {
+    struct conn *first, *last;
+};
+
 // How many connections an address has.
 struct peer {
     struct peer *next; // in its bucket
     uint8_t address[HTTP_ADDRESS_BYTES];
     unsigned n_connections;
+    struct conn_list waiting; // those in PLACE_WAITING, in the same order
 };
 
 // Whose requests they are, and what is held for them.
@@ -84,10 +89,13 @@ struct conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    struct conn *prev, *next; // of its place
+    struct conn *prev, *next;                 // of its place
+    struct conn *prev_at_peer, *next_at_peer; // of those that wait
     struct conn *next_held;
     enum conn_place place;
     struct peer *peer; // NULL: no longer counted there
+    bool is_held;      // its request counts for this holder
+    uint64_t holder_no;
     llhttp_t parser;
     struct http_request request;
     enum conn_state state;
@@ -140,10 +148,6 @@ struct conn {
     void (*on_gone)(struct http_request *r); // of a stream
 };
 
-struct conn_list {
-    struct conn *first, *last;
-};
-
 // Members are linked by prev_turn and next_turn.
 struct turn_list {
     struct conn *first, *last;
@@ -168,6 +172,7 @@ struct http_server {
     struct turn_list turns;
     struct buf piece;       // the one that is being made
     uint64_t drained_at_ms; // of the loop: when draining began
+    struct shares holders;  // of requests in work
     struct http_figures figures;
     char *read_buffer;      // one for all connections
     uint64_t warn_again_ms; // of the loop: no warning about descriptors before
@@ -223,6 +228,7 @@ void accept_resume(struct http_server *s); // a descriptor may be free
 void accept_place(struct conn *c, enum conn_place place); // at its end
 void accept_unplace(struct conn *c);
 void accept_uncount(struct conn *c); // it makes room
+void accept_release(struct conn *c); // nobody answers for it any more
 
 // http_pieces.c
 void pieces_go_on(struct conn *c); // makes the next: its turn has come

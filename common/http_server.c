@@ -199,6 +199,7 @@ void server_forget(struct conn *c)
     struct http_server *s = c->server;
 
     accept_uncount(c);
+    accept_release(c);
     accept_unplace(c);
     buf_clear(&c->text);
     buf_clear(&c->body);
@@ -239,6 +240,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
 void http_server_free(struct http_server *s)
 {
     assert(s->n_handles == 0);
+    shares_clear(&s->holders);
     free(s->read_buffer);
     buf_clear(&s->piece);
     free(s);

@@ -37,6 +37,8 @@ struct standing; // pulse.h
     X(REFUSED_CONFLICT, "posthorn_events_refused_total{reason=\"conflict\"}",  \
       "")                                                                      \
     X(REFUSED_QUOTA, "posthorn_events_refused_total{reason=\"quota\"}", "")    \
+    X(REFUSED_ORG_REQUESTS,                                                    \
+      "posthorn_events_refused_total{reason=\"organization_requests\"}", "")   \
     X(REFUSED_ORG_QUOTA,                                                       \
       "posthorn_events_refused_total{reason=\"organization_quota\"}", "")      \
     X(REFUSED_STORAGE, "posthorn_events_refused_total{reason=\"storage\"}",    \

@@ -4,13 +4,15 @@
 
 #include <inttypes.h>
 
+#include "common/caps.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
 // A full queue may have room in a moment, a backlog has not.
-#define SOON  STR("Retry-After: 5\r\n")
-#define LATER STR("Retry-After: 30\r\n")
+#define SOON    STR("Retry-After: 5\r\n")
+#define LATER   STR("Retry-After: 30\r\n")
+#define SHORTLY STR("Retry-After: 1\r\n")
 
 void admission_look(struct admission *a, const struct config *config,
                     struct event_log *log)
@@ -68,4 +70,24 @@ bool admission_judge(struct admission *a, const struct config *config,
     }
     buf_clear(&why);
     return is_good;
+}
+
+bool admission_hold(struct admission *a, const struct config *config,
+                    struct http_request *r, enum family family, struct str org,
+                    bool is_admin)
+{
+    struct share_limit limit = cap_limit(config, CAP_REQUESTS);
+    uint64_t holder_no =
+        is_admin ? SHARE_ADMIN : org_quota_number(&a->orgs, family, org);
+    enum share share = http_hold(r, holder_no, &limit);
+    struct buf why;
+
+    if (share == SHARE_THERE)
+        return true;
+    metrics_count(COUNTER_REFUSED_ORG_REQUESTS, 1);
+    buf_init(&why, 0);
+    cap_put_why(config, CAP_REQUESTS, share, &why);
+    http_fail(r, 429, SHORTLY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    return false;
 }

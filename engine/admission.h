@@ -27,4 +27,10 @@ bool admission_judge(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family,
                      struct str org);
 
+// The request is in work for this organization from now on, or with `is_admin` for the
+// admin token. False: that would be too many; answered with 429.
+bool admission_hold(struct admission *a, const struct config *config,
+                    struct http_request *r, enum family family, struct str org,
+                    bool is_admin);
+
 #endif

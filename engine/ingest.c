@@ -197,15 +197,17 @@ static bool judge_method(struct http_request *r)
     return false;
 }
 
-static bool judge_token(const struct post *p)
+static bool judge_token(struct post *p)
 {
     struct auth_grant grant;
 
-    if (auth_check(p->ingest->auth, p->request, p->path.org, INTAKE_SCOPE,
-                   &grant))
-        return true;
-    metrics_count(COUNTER_REFUSED_AUTH, 1);
-    return false;
+    if (!auth_check(p->ingest->auth, p->request, p->path.org, INTAKE_SCOPE,
+                    &grant)) {
+        metrics_count(COUNTER_REFUSED_AUTH, 1);
+        return false;
+    }
+    return admission_hold(&p->ingest->admission, p->ingest->config, p->request,
+                          p->path.family, p->path.org, grant.is_admin);
 }
 
 static void on_headers(void *data, struct http_request *r)

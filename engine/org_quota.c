@@ -137,7 +137,7 @@ void org_quota_look(struct org_quota *q, const struct config *config,
 // --- what is said ---
 
 // The last one is remembered: who posts, posts again. 0: nothing can wait for it.
-static uint64_t number_of(struct org_quota *q, enum family family,
+uint64_t org_quota_number(struct org_quota *q, enum family family,
                           struct str org)
 {
     if (q->last_no != 0 && q->last_family == family &&
@@ -159,7 +159,7 @@ bool org_quota_admits(struct org_quota *q, const struct config *config,
 
     if (q->fullest_no == 0)
         return true; // nothing waits
-    backlog_of_org(q->table, number_of(q, family, org), &b);
+    backlog_of_org(q->table, org_quota_number(q, family, org), &b);
     backlog_share(&b, config, q->log_bytes, &share);
     if (!share.is_full)
         return true;
@@ -177,7 +177,7 @@ bool org_quota_admits(struct org_quota *q, const struct config *config,
 void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
                          enum family family, struct str org, struct buf *why)
 {
-    uint64_t org_no = number_of(q, family, org);
+    uint64_t org_no = org_quota_number(q, family, org);
     struct org_backlog b;
 
     if (q->waiting_bytes < used_bytes / 2)

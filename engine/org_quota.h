@@ -45,6 +45,10 @@ bool org_quota_admits(struct org_quota *q, const struct config *config,
 void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
                          enum family family, struct str org, struct buf *why);
 
+// The organization's number, 0 if it has none. The last one is remembered.
+uint64_t org_quota_number(struct org_quota *q, enum family family,
+                          struct str org);
+
 // "acme", and its fullest hooks, for the log.
 void org_quota_put_fullest(const struct org_quota *q, struct buf *out);
 

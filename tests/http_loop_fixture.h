@@ -47,6 +47,9 @@ struct fixture {
     struct http_request *held[CLIENTS_MAX]; // requests not answered yet
     size_t n_held, n_seen, n_dropped, n_gone;
     bool is_draining, is_drained;
+    struct share_limit
+        holds;        // of "/hold/7", where 7 is the holder; zeros: none
+    size_t n_holding; // that were given
     // Answers what is for no path below; NULL: its path is the answer.
     void (*answer_other)(struct fixture *f, struct http_request *r);
 };
@@ -61,13 +64,27 @@ static inline void on_gone(struct http_request *r)
     gone_to->n_gone++;
 }
 
+static inline void on_headers(void *data, struct http_request *r)
+{
+    struct fixture *f = data;
+
+    if (f->holds.whole == 0 || r->path.n_bytes != strlen("/hold/7"))
+        return;
+    if (http_hold(r, (uint64_t)(r->path.at[6] - '0'), &f->holds) ==
+        SHARE_THERE) {
+        f->n_holding++;
+    } else {
+        http_fail(r, 429, STR_EMPTY, "too many");
+    }
+}
+
 static inline void on_request(void *data, struct http_request *r)
 {
     struct fixture *f = data;
     struct http_response ok = { .status = 200, .body = r->path };
 
     f->n_seen++;
-    if (str_is(r->path, "/hold")) {
+    if (str_starts(r->path, STR("/hold"))) {
         f->held[f->n_held++] = r;
     } else if (str_is(r->path, "/stream")) {
         f->held[f->n_held++] = r;
@@ -89,7 +106,8 @@ static inline void on_dropped(void *data, struct http_request *r)
 
 static inline void start(struct fixture *f, const struct http_limits *limits)
 {
-    struct http_handlers handlers = { .on_request = on_request,
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
                                       .on_dropped = on_dropped,
                                       .data = f };
     socklen_t n_bytes = sizeof(f->at);

@@ -80,59 +80,6 @@ static void a_half_sent_body_is_dropped_once(void **state)
 
 // --- caps ---
 
-static void an_address_has_its_share(void **state)
-{
-    struct http_limits limits = http_default_limits;
-    struct fixture f;
-
-    (void)state;
-    limits.max_per_address = 2;
-    start(&f, &limits);
-    dial(&f, 0, GET("/a"));
-    dial(&f, 1, GET("/a"));
-    UNTIL(&f, has(&f.clients[0], "/a") && has(&f.clients[1], "/a"));
-    dial(&f, 2, GET("/a"));
-    UNTIL(&f, f.clients[2].has_ended);
-    assert_true(has(&f.clients[2], " 503 "));
-    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
-    assert_true(has(&f.clients[2], "Connection: close\r\n"));
-    leave(&f.clients[2]);
-    assert_false(f.clients[0].has_ended);
-    leave(&f.clients[0]);
-    UNTIL(&f, figures(&f).n_connections == 1);
-    dial(&f, 3, GET("/a")); // there is room again
-    UNTIL(&f, has(&f.clients[3], "/a"));
-    stop(&f);
-}
-
-static void without_room_the_newcomer_is_refused(void **state)
-{
-    struct http_limits limits = http_default_limits;
-    struct fixture f;
-
-    (void)state;
-    limits.max_connections = 2;
-    start(&f, &limits);
-    dial(&f, 0, GET("/hold"));
-    dial(&f, 1, GET("/hold"));
-    UNTIL(&f, f.n_held == 2);
-    dial(&f, 2, GET("/a"));
-    UNTIL(&f, f.clients[2].has_ended);
-    assert_true(has(&f.clients[2], " 503 "));
-    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
-    answer(&f, 0);
-    answer(&f, 1);
-    UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held"));
-    // Now both wait; the first has waited longest, whatever it dribbles.
-    say(&f.clients[0], "GET /a");
-    turn_a_while(&f);
-    dial(&f, 3, GET("/a"));
-    UNTIL(&f, has(&f.clients[3], " 200 ") && f.clients[0].has_ended);
-    turn_a_while(&f);
-    assert_false(f.clients[1].has_ended);
-    stop(&f);
-}
-
 static void bodies_of_all_together_are_limited(void **state)
 {
     struct http_limits limits = http_default_limits;
@@ -339,8 +286,6 @@ int main(void)
         cmocka_unit_test(the_second_request_waits_for_the_first),
         cmocka_unit_test(a_client_that_left_is_answered_in_vain),
         cmocka_unit_test(a_half_sent_body_is_dropped_once),
-        cmocka_unit_test(an_address_has_its_share),
-        cmocka_unit_test(without_room_the_newcomer_is_refused),
         cmocka_unit_test(bodies_of_all_together_are_limited),
         cmocka_unit_test(without_descriptors_the_server_sleeps),
         cmocka_unit_test(a_stream_is_written_piece_by_piece),

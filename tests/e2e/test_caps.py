@@ -20,26 +20,26 @@ ORGS = ("acme", "zeta", "other")
 class Pending:
     """A request whose answer is not waited for."""
 
-    def __init__(self, engine, method, path, token, value=None):
-        body = b"" if value is None else compact(value).encode()
+    def __init__(self, port, method, path, token, headers=""):
         head = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
                 f"Authorization: token {token}\r\n"
-                "Content-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n")
-        self.socket = socket.create_connection(
-            ("127.0.0.1", engine.api_port))
-        self.socket.sendall(head.encode() + body)
+                f"Content-Type: application/json\r\n{headers}\r\n")
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.sendall(head.encode())
         self.socket.setblocking(False)
         self.bytes = b""
 
     def status(self):
         """Of the answer; None: there is none yet."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
             while piece := self.socket.recv(65536):
                 self.bytes += piece
-        match = re.match(rb"HTTP/1.1 (\d+)[^\n]*\n.*?\r\n\r\n", self.bytes,
-                         re.S)
-        return int(match.group(1)) if match else None
+        return int(self.bytes.split()[1]) if b"\r\n\r\n" in self.bytes else None
+
+    def is_at_end(self):
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        return False
 
     def close(self):
         self.socket.close()
@@ -124,7 +124,7 @@ class Tails(Case):
     share, whole, reserve, code = 3, 8, 1, 429
 
     def hold(self, who, org):
-        tail = Pending(self.engine, "GET", f"/api/orgs/{org}/tail",
+        tail = Pending(self.engine.api_port, "GET", f"/api/orgs/{org}/tail",
                        self.token(who))
         wait_for(tail.status, "the answer begins")
         return tail
@@ -142,7 +142,7 @@ class Manual(Case):
 
     def hold(self, who, org):
         count = len(self.receiver.got())
-        ping = Pending(self.engine, "POST", f"{self.hooks[org]}/ping",
+        ping = Pending(self.engine.api_port, "POST", f"{self.hooks[org]}/ping",
                        self.token(who))
         wait_for(lambda: ping.status() or len(self.receiver.got()) > count,
                  "it is sent, or refused")
@@ -176,8 +176,8 @@ class Questions(Case):
         self.stop_dispatchers()
 
     def hold(self, who, org):
-        question = Pending(self.engine, "GET", f"{self.hooks[org]}/status",
-                           self.token(who))
+        question = Pending(self.engine.api_port, "GET",
+                           f"{self.hooks[org]}/status", self.token(who))
         # The api process takes what came first first: behind this one it has
         # been read.
         self.engine.api("GET", "/healthz", token=None)
@@ -237,7 +237,7 @@ class Discards(Case):
         self.stop_dispatchers()
 
     def hold(self, who, org):
-        discard = Pending(self.engine, "POST",
+        discard = Pending(self.engine.api_port, "POST",
                           f"{self.hooks[org]}/dead/discard", self.token(who))
         self.engine.api("GET", "/healthz", token=None)
         self.engine.api("GET", "/healthz", token=None)
@@ -282,8 +282,36 @@ class Backlog(Case):
         self.prepare()
 
 
-CASES = (Webhooks, Tokens, Tails, Manual, Questions, Replays, Discards,
-         Backlog)
+class Requests(Case):
+    """Connections, each with a request whose body does not come."""
+
+    setting, settings = "max_connections", {
+        "max_connections": "16", "max_connections_per_organization": "6"}
+    share, whole, reserve, code = 6, 16, 1, 429
+    path = "/api/orgs/{}/hooks"
+
+    def port(self):
+        return self.engine.api_port
+
+    def hold(self, who, org):
+        request = Pending(self.port(), "POST", self.path.format(org),
+                          self.token(who), "Content-Length: 5\r\n"
+                          "Expect: 100-continue\r\n")
+        wait_for(lambda: request.status() or request.is_at_end(),
+                 "it may go on, or not")
+        return request
+
+
+class Posts(Requests):
+    path = "/api/orgs/{}/events"
+
+    def port(self):
+        return self.engine.ingest_port
+
+
+ROWS = (Webhooks, Tokens, Tails, Manual, Questions, Replays, Discards,
+        Requests, Backlog)
+CASES = (*ROWS, Posts)
 
 
 def rows_of_readme():
@@ -297,8 +325,8 @@ def rows_of_readme():
 
 def test_the_table_of_the_readme_has_these_rows():
     rows = rows_of_readme()
-    assert len(rows) == len(CASES)
-    for case, (named, code) in zip(CASES, rows):
+    assert len(rows) == len(ROWS)
+    for case, (named, code) in zip(ROWS, rows):
         assert code == case.code, case
         assert {*case.settings} <= named, case
 
@@ -383,9 +411,13 @@ def share_of_the_rest(case):
     message = refusal_of(refused)
     assert refused.status() == case.code
     assert f"{case.setting}," in message and "reserve" in message, message
+    assert case.engine.api("GET", "/healthz", token=None).status == 200
     admins, refused = take_all(case, "admin", "acme")
     assert len(admins) == case.reserve
-    assert f"({case.setting})" in refusal_of(refused)
+    if isinstance(case, Requests):  # who comes now is not read any more
+        assert refused.status() == 503
+    else:
+        assert f"({case.setting})" in refusal_of(refused)
     return rest + admins
 
 
@@ -396,3 +428,69 @@ def head_of(thing):
     return thing.bytes.split(b"\r\n\r\n")[0].lower()
 
 
+
+
+# --- connections that nobody answers for ---
+
+def is_open(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+@pytest.mark.parametrize("settings", [
+    {"max_connections": "16"},
+    {"max_connections_per_address": "16"}], ids=["all", "one address"])
+def test_who_waits_without_a_request_makes_room_the_oldest_first(
+        make_engine, settings):
+    """One address may be a proxy's: what it may have is not for those alone who
+    came first."""
+    engine = make_engine(**settings).start()
+    token = engine.api("POST", "/api/orgs/acme/tokens", {
+        "scopes": ["write", "read"]}).json()["token"]
+    held = Pending(engine.api_port, "POST", "/api/orgs/acme/hooks", token,
+                   "Content-Length: 2\r\nExpect: 100-continue\r\n")
+    wait_for(held.status, "its body may come")
+    idle = []
+    for n in range(60):
+        idle.append(socket.create_connection(("127.0.0.1", engine.api_port)))
+        if n % 3 == 0:  # some have begun a request
+            idle[-1].sendall(b"GET /api/orgs/acme/hooks HTTP/1.1\r\nHost: x")
+        if n % 3 == 1:  # some have been told no
+            idle[-1].sendall(b"GET /api/orgs/acme/hooks HTTP/1.1\r\n"
+                             b"Host: localhost\r\n\r\n")
+        if n % 10 == 9:
+            for credentials in (engine.token, token):
+                assert engine.api("GET", "/api/orgs/acme/hooks",
+                                  token=credentials).status == 200
+            assert engine.api("GET", "/readyz", token=None).status == 200
+    wait_for(lambda: not is_open(idle[0]), "the oldest made room")
+    assert not any(is_open(c) for c in idle[2:30:3])
+    assert is_open(idle[-1])
+    held.bytes = b""
+    held.socket.sendall(b"{}")
+    wait_for(lambda: held.status() == 400, "the one in work is answered")
+    for connection in idle:
+        connection.close()
+
+
+def test_answers_that_nobody_reads_make_room(make_engine):
+    """The document needs no token, and is larger than what a socket takes."""
+    engine = make_engine(max_connections="8").start()
+    unread = []
+    for _ in range(24):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", engine.api_port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\n"
+                           b"Host: localhost\r\n\r\n" * 8)
+        unread.append(connection)
+        assert engine.api("GET", "/healthz", token=None).status == 200
+        assert engine.api("GET", "/api/user/organizations/default"
+                          ).status in (200, 404)
+    for connection in unread:
+        connection.close()

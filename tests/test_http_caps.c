@@ -1,0 +1,109 @@
+// test_http_caps.c — which connections there may be, whose requests are in work, and
+// who makes room for newcomers.
+
+#include "tests/http_loop_fixture.h"
+
+static void an_address_has_its_share(void **state)
+{
+    struct http_limits limits = http_default_limits;
+    struct fixture f;
+
+    (void)state;
+    limits.max_per_address = 2;
+    start(&f, &limits);
+    dial(&f, 0, GET("/hold"));
+    dial(&f, 1, GET("/hold"));
+    UNTIL(&f, f.n_held == 2);
+    dial(&f, 2, GET("/a"));
+    UNTIL(&f, f.clients[2].has_ended);
+    assert_true(has(&f.clients[2], " 503 "));
+    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
+    assert_true(has(&f.clients[2], "Connection: close\r\n"));
+    leave(&f.clients[2]);
+    answer(&f, 0);
+    UNTIL(&f, has(&f.clients[0], "held"));
+    // Behind a proxy all have one address: who waits there makes room.
+    dial(&f, 3, GET("/a"));
+    UNTIL(&f, has(&f.clients[3], "/a") && f.clients[0].has_ended);
+    assert_false(f.clients[1].has_ended);
+    answer(&f, 1);
+    UNTIL(&f, has(&f.clients[1], "held"));
+    stop(&f);
+}
+
+// A holder has its share of requests in work, and what nobody answers for makes room
+// for those that come.
+static void a_holder_has_its_share(void **state)
+{
+    struct http_limits limits = http_default_limits;
+    struct fixture f;
+
+    (void)state;
+    limits.max_connections = 4;
+    start(&f, &limits);
+    f.holds = (struct share_limit){ .whole = 4, .of_one = 2, .reserve = 1 };
+    dial(&f, 0, GET("/hold/7"));
+    dial(&f, 1, POST("/hold/7", "3")); // its body does not come
+    UNTIL(&f, f.n_held == 1 && f.n_holding == 2);
+    dial(&f, 2, GET("/hold/7"));
+    UNTIL(&f, has(&f.clients[2], " 429 "));
+    // Those that wait make room, and those of a holder do not.
+    dial(&f, 3, POST("/a", "3"));
+    dial(&f, 4, GET("/a"));
+    UNTIL(&f, has(&f.clients[4], " 200 "));
+    dial(&f, 5, GET("/hold/8"));
+    UNTIL(&f, f.n_holding == 3 && f.n_held == 2);
+    dial(&f, 6, GET("/hold/9"));
+    UNTIL(&f, has(&f.clients[6], " 429 ")); // the reserve
+    assert_false(f.clients[0].has_ended || f.clients[1].has_ended);
+    say(&f.clients[1], "abc");
+    UNTIL(&f, f.n_held == 3);
+    for (size_t i = 0; i < 3; i++)
+        answer(&f, i);
+    UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held") &&
+                  has(&f.clients[5], "held"));
+    dial(&f, 7, GET("/hold/7"));
+    UNTIL(&f, f.n_held == 4 && f.n_holding == 4);
+    leave(&f.clients[7]);
+    answer(&f, 3);
+    stop(&f);
+}
+
+static void without_room_the_newcomer_is_refused(void **state)
+{
+    struct http_limits limits = http_default_limits;
+    struct fixture f;
+
+    (void)state;
+    limits.max_connections = 2;
+    start(&f, &limits);
+    dial(&f, 0, GET("/hold"));
+    dial(&f, 1, GET("/hold"));
+    UNTIL(&f, f.n_held == 2);
+    dial(&f, 2, GET("/a"));
+    UNTIL(&f, f.clients[2].has_ended);
+    assert_true(has(&f.clients[2], " 503 "));
+    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
+    answer(&f, 0);
+    answer(&f, 1);
+    UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held"));
+    // Now both wait; the first has waited longest, whatever it dribbles.
+    say(&f.clients[0], "GET /a");
+    turn_a_while(&f);
+    dial(&f, 3, GET("/a"));
+    UNTIL(&f, has(&f.clients[3], " 200 ") && f.clients[0].has_ended);
+    turn_a_while(&f);
+    assert_false(f.clients[1].has_ended);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_has_its_share),
+        cmocka_unit_test(a_holder_has_its_share),
+        cmocka_unit_test(without_room_the_newcomer_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
