@@ -46,7 +46,8 @@ void call_answer_pieces(struct call *c, const struct http_response *first,
 void call_fail_room(struct call *c)
 {
     http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
-              "too much is held for clients that read slowly; try again");
+              "too much is held for clients that read slowly "
+              "(max_buffered_bytes); try again");
 }
 
 void call_fail_store(struct call *c, enum err err)

@@ -275,7 +275,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t n_bytes)
         return fault(c, 413, "the body is larger than allowed");
     if (!budget_has_room(c, n_bytes)) {
         return fault(c, HTTP_REFUSED_STATUS,
-                     "too much is being read at once; try again");
+                     "too much is held for clients (max_buffered_bytes); try "
+                     "again");
     }
     buf_put(&c->body, at, n_bytes);
     c->n_window_bytes += n_bytes;
