@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,25 +182,26 @@ bool seed_file(const char *folder, size_t i, struct buf *out)
 
 static char folder_path[64];
 
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    remove(path);
+    return 0;
+}
+
 static void remove_folder(void)
 {
-    struct dirent **entries = NULL;
-    int n = scandir(folder_path, &entries, is_visible, NULL);
-    char path[512];
-
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder_path, entries[i]->d_name);
-        unlink(path);
-        free(entries[i]);
-    }
-    free(entries);
-    rmdir(folder_path);
+    nftw(folder_path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *fuzz_folder(void)
 {
     if (folder_path[0] == '\0') {
-        snprintf(folder_path, sizeof(folder_path), "/dev/shm/fuzz-XXXXXX");
+        snprintf(folder_path, sizeof(folder_path), "/dev/shm/fuzz-%d-XXXXXX",
+                 (int)getpid());
         if (mkdtemp(folder_path) == NULL) {
             perror(folder_path);
             exit(1);
