@@ -127,10 +127,9 @@ enum err intake_path_read(struct str path, struct arena *arena,
     out->family = route->family;
     if (route->family == FAMILY_AKINON) {
         err = read_id(names.org, "organizationId", arena, &out->org, why);
-        if (err == OK)
-            err =
-                read_id(names.project, "projectId", arena, &out->project, why);
-        return err;
+        if (err != OK)
+            return err;
+        return read_id(names.project, "projectId", arena, &out->project, why);
     }
     err = read_name(names.org, arena, &out->org, why);
     if (err == OK && operator_is_org(out->org)) {

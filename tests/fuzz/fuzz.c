@@ -56,6 +56,7 @@ static void write_seeds(const char *folder)
     buf_clear(&b);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's own type
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     if (*argc == 3 && strcmp((*argv)[1], "--seeds") == 0) {

@@ -19,6 +19,7 @@
 
 #define PARTS    3
 #define ROWS_MAX 64
+#define ORGS_MAX UINT64_C(128)
 
 enum { IS_BACKUP = 1 };
 
@@ -121,7 +122,7 @@ static void check_org(const struct copy_to *c, const struct copy_record *r)
         r->db != SHARD_ATTEMPTS)
         return;
     CHECK(r->attempt.org_no > OWNER_IS_ORG);
-    CHECK(r->attempt.org_no < OWNER_IS_ORG + 2 * ROWS_MAX);
+    CHECK(r->attempt.org_no < OWNER_IS_ORG + ORGS_MAX);
 }
 
 static void check_table(struct copy_to *c, unsigned db)

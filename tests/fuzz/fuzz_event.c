@@ -33,6 +33,20 @@ static void check_payload(const struct intake *in, struct str text,
     json_free(stored);
 }
 
+static void check_pulumi(const struct event *e)
+{
+    CHECK(kind_is_known(e->kind) || kind_is_custom(e->kind));
+    CHECK(e->filters >> n_filters == 0);
+    // The group of a filter is that of the kind.
+    for (size_t f = 0; f < n_filters; f++) {
+        if ((e->filters >> f & 1) != 0)
+            CHECK((int)filters[f].group == kind_group(e->kind));
+    }
+    CHECK(utf8_is_valid(e->project.at, e->project.n_bytes));
+    CHECK(utf8_is_valid(e->stack.at, e->stack.n_bytes));
+    CHECK(utf8_is_valid(e->env.at, e->env.n_bytes));
+}
+
 static void check_event(const struct intake *in, struct str text,
                         const struct new_event *new)
 {
@@ -43,20 +57,10 @@ static void check_event(const struct intake *in, struct str text,
     CHECK(e->kind.n_bytes > 0 && e->kind.n_bytes <= KIND_MAX_BYTES);
     CHECK(!kind_is_own(e->kind)); // those are the engine's
     if (e->family == FAMILY_AKINON) {
-        CHECK(akinon_is_event(e->kind));
-        CHECK(e->filters == 0);
+        CHECK(akinon_is_event(e->kind) && e->filters == 0);
         CHECK(str_eq(e->project, in->path.project));
     } else {
-        CHECK(kind_is_known(e->kind) || kind_is_custom(e->kind));
-        CHECK(e->filters >> n_filters == 0);
-        // The group of a filter is that of the kind.
-        for (size_t f = 0; f < n_filters; f++) {
-            if ((e->filters >> f & 1) != 0)
-                CHECK((int)filters[f].group == kind_group(e->kind));
-        }
-        CHECK(utf8_is_valid(e->project.at, e->project.n_bytes));
-        CHECK(utf8_is_valid(e->stack.at, e->stack.n_bytes));
-        CHECK(utf8_is_valid(e->env.at, e->env.n_bytes));
+        check_pulumi(e);
     }
     check_payload(in, text, e);
 }
@@ -72,56 +76,65 @@ static bool same_event(const struct event *a, const struct event *b)
 static bool is_blank(struct str line)
 {
     for (size_t i = 0; i < line.n_bytes; i++) {
-        if (memchr(" \t\r", line.at[i], 3) == NULL)
+        if (line.at[i] != ' ' && line.at[i] != '\t' && line.at[i] != '\r')
             return false;
     }
     return true;
+}
+
+struct lines { // as intake_lines() reads them, and one by one
+    const struct intake *in;
+    struct new_event *events;
+    size_t n, n_read, line_no;
+    enum err err, err_one;
+    struct arena arena;
+    struct buf why_one;
+};
+
+static void read_one(struct lines *l, struct str line)
+{
+    struct new_event one;
+
+    l->line_no++;
+    if (is_blank(line))
+        return;
+    l->err_one = intake_event(l->in, line, &l->arena, &one, &l->why_one);
+    if (l->err_one != OK)
+        return;
+    if (l->err == OK) {
+        CHECK(l->n_read < l->n);
+        CHECK(same_event(&l->events[l->n_read].event, &one.event));
+        CHECK((one.idempotency.n_bytes > 0) ==
+              (l->events[l->n_read].idempotency.n_bytes > 0));
+    }
+    l->n_read++;
 }
 
 // Each line by itself is what it is among the others, and the first that is wrong is
 // the one that is named.
 static void check_lines(const struct intake *in, struct str text)
 {
-    struct arena arena = { NULL }, other = { NULL };
-    struct new_event *events = NULL, one;
-    struct buf why, why_one, sentence;
-    size_t n = 0, n_read = 0, line_no = 0;
-    enum err err, err_one = OK;
+    struct lines l = { .in = in };
+    struct buf why, sentence;
 
     buf_init(&why, 0);
-    buf_init(&why_one, 0);
+    buf_init(&l.why_one, 0);
     buf_init(&sentence, 0);
-    err = intake_lines(in, text, &arena, &events, &n, &why);
-    while (text.n_bytes > 0 && err_one == OK) {
-        struct str line = take_line(&text);
-
-        line_no++;
-        if (is_blank(line))
-            continue;
-        err_one = intake_event(in, line, &other, &one, &why_one);
-        if (err_one != OK)
-            break;
-        if (err == OK) {
-            CHECK(n_read < n);
-            CHECK(same_event(&events[n_read].event, &one.event));
-            CHECK((one.idempotency.n_bytes > 0) ==
-                  (events[n_read].idempotency.n_bytes > 0));
-        }
-        n_read++;
-    }
-    if (err_one != OK) {
-        CHECK(err == err_one);
-        buf_printf(&sentence, "line %zu: %s", line_no, buf_cstr(&why_one));
+    l.err = intake_lines(in, text, &l.arena, &l.events, &l.n, &why);
+    while (text.n_bytes > 0 && l.err_one == OK)
+        read_one(&l, take_line(&text));
+    if (l.err_one != OK) {
+        CHECK(l.err == l.err_one);
+        buf_printf(&sentence, "line %zu: %s", l.line_no, buf_cstr(&l.why_one));
         CHECK(str_eq(buf_str(&sentence), buf_str(&why)));
-    } else if (n_read == 0) {
-        CHECK(err == ERR_INVALID);
+    } else if (l.n_read == 0) {
+        CHECK(l.err == ERR_INVALID);
     } else {
-        CHECK(err == OK && n == n_read && why.n_bytes == 0);
+        CHECK(l.err == OK && l.n == l.n_read && why.n_bytes == 0);
     }
-    arena_clear(&arena);
-    arena_clear(&other);
+    arena_clear(&l.arena);
     buf_clear(&why);
-    buf_clear(&why_one);
+    buf_clear(&l.why_one);
     buf_clear(&sentence);
 }
 
@@ -159,6 +172,24 @@ void fuzz_one(struct str input)
     check_lines(&in, input);
 }
 
+// Each published payload as each kind that has filters: one of these is its own.
+static bool seed_golden(size_t i, struct buf *out)
+{
+    const char *kinds[64];
+    size_t n_kinds = 0;
+
+    for (size_t f = 0; f < n_filters && n_kinds < 64; f++) {
+        if (n_kinds == 0 || strcmp(kinds[n_kinds - 1], filters[f].kind) != 0)
+            kinds[n_kinds++] = filters[f].kind;
+    }
+    CHECK(n_kinds > 0);
+    buf_printf(out, "@{\"kind\":\"%s\",\"payload\":", kinds[i % n_kinds]);
+    if (!seed_file("tests/golden/raw", i / n_kinds, out))
+        return false;
+    buf_putc(out, '}');
+    return true;
+}
+
 bool fuzz_seed(size_t i, struct buf *out)
 {
     static const char *const texts[] = {
@@ -187,5 +218,7 @@ bool fuzz_seed(size_t i, struct buf *out)
         "B{\"event\":\"a.b.c.d.e.f\",\"data\":null}",
     };
 
-    return seed_text(texts, sizeof(texts) / sizeof(texts[0]), i, out);
+    const size_t n = sizeof(texts) / sizeof(texts[0]);
+
+    return seed_text(texts, n, i, out) || seed_golden(i - n, out);
 }

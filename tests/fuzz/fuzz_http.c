@@ -125,7 +125,9 @@ static void turn(void)
     while (n_held > 0) { // answered a turn later
         struct http_request *r = held[0];
 
-        memmove(held, held + 1, --n_held * sizeof(held[0]));
+        n_held--;
+        for (size_t i = 0; i < n_held; i++)
+            held[i] = held[i + 1];
         answer(r);
     }
 }

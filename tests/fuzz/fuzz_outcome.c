@@ -1,12 +1,15 @@
-// fuzz_outcome.c — what a sender says, as far as a dispatcher goes with it: read, put
-// right, judged, and written into the history and the statistics.
+// fuzz_outcome.c — what a sender says, as far as a dispatcher goes with it: it counts
+// only from the sender that has the attempt; then it is put right, judged, and written
+// into the history and the statistics.
 //
 // Input: choices of the delivery, then the frame without its type.
 
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/mem.h"
 #include "common/role.h"
+#include "engine/dispatch.h"
 #include "engine/order.h"
 #include "engine/retry.h"
 #include "engine/retry_after.h"
@@ -54,6 +57,31 @@ static void check_verdict(const struct attempt_end *end,
         CHECK(v->is_gone || end->n_attempts > p->n_waits);
     }
     CHECK(v->pause_ms >= 0 && v->pause_ms <= RETRY_AFTER_MAX_MS);
+}
+
+// Attempts in flight of three senders, and one place that is free. An outcome of
+// anybody else changes nothing: settling it would touch a dispatcher that is not there.
+static void check_ownership(const struct outcome *o)
+{
+    static struct dispatcher d = { .n_slots = 4 };
+    struct slot *slots = d.slots;
+    uint64_t index = o->no & UINT32_MAX;
+
+    if (slots == NULL)
+        slots = d.slots = xcalloc(d.n_slots, sizeof(*slots));
+    for (uint32_t i = 0; i < 3; i++) {
+        if (slots[i].delivery == NULL)
+            slots[i].delivery = xcalloc(1, sizeof(struct delivery));
+        slots[i].sender = i;
+        slots[i].generation = 7 + i;
+    }
+    for (unsigned sender = 0; sender < 4; sender++) {
+        struct outcome said = *o;
+
+        if (index < 3 && sender == index && o->no >> 32 == 7 + index)
+            continue; // its own
+        CHECK(!settle_outcome(&d, sender, &said));
+    }
 }
 
 static struct attempt attempt_of(const struct outcome *o,
@@ -128,6 +156,7 @@ void fuzz_one(struct str input)
         struct verdict verdict;
         struct attempt attempt;
 
+        check_ownership(&o);
         outcome_fit_into(&o, NOW_US, elapsed_us);
         check_times(&o, elapsed_us);
         end.retry_after_ms = retry_after_ms(o.response_headers, NOW_US / 1000);
@@ -141,27 +170,51 @@ void fuzz_one(struct str input)
     buf_clear(&frame);
 }
 
+static bool make_outcome(size_t i, struct outcome *o)
+{
+    *o = (struct outcome){ .no = UINT64_C(8) << 32 | (i % 5),
+                           .started_at_us = NOW_US - 5000,
+                           .timing = { .total_us = 4000 } };
+    switch (i) {
+    case 0:
+        o->response_code = 200;
+        o->response_body = STR("ok");
+        return true;
+    case 1:
+        o->response_code = 429;
+        o->response_headers = STR("Retry-After: 120\r\n");
+        return true;
+    case 2:
+        o->response_code = 410;
+        return true;
+    case 3:
+        o->response_code = 500;
+        o->truncated = true;
+        return true;
+    case 4:
+        o->error = ERROR_TIMEOUT;
+        o->error_message = STR("no answer");
+        return true;
+    case 5:
+        o->error = ERROR_BLOCKED;
+        o->error_message = STR("refused");
+        return true;
+    case 6:
+        o->error = ERROR_CONNECT;
+        o->is_ours = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool fuzz_seed(size_t i, struct buf *out)
 {
-    static const struct outcome outcomes[] = {
-        { .response_code = 200, .response_body = { "ok", 2 } },
-        { .response_code = 429,
-          .response_headers = { "Retry-After: 120\r\n", 18 } },
-        { .response_code = 410 },
-        { .response_code = 500, .truncated = true },
-        { .error = ERROR_TIMEOUT, .error_message = { "no answer", 9 } },
-        { .error = ERROR_BLOCKED, .error_message = { "refused", 7 } },
-        { .error = ERROR_CONNECT, .is_ours = true },
-    };
     struct outcome o;
     struct buf frame;
 
-    if (i >= sizeof(outcomes) / sizeof(outcomes[0]))
+    if (!make_outcome(i, &o))
         return false;
-    o = outcomes[i];
-    o.no = 7;
-    o.started_at_us = NOW_US - 5000;
-    o.timing.total_us = 4000;
     buf_init(&frame, 0);
     outcome_pack(&frame, &o);
     buf_put(out, "\1\0\1\0\0\7\7\7\7\3", 10);

@@ -155,9 +155,8 @@ void fuzz_one(struct str input)
             if (at + i < damaged.n_bytes)
                 damaged.at[at + i] = (char)byte;
         }
-        if (page == 0xff) // cut
-            buf_cut(&damaged, offset * 16 < damaged.n_bytes ? offset * 16
-                                                            : damaged.n_bytes);
+        if (page == 0xff && offset * 16 < damaged.n_bytes)
+            buf_cut(&damaged, offset * 16);
     }
     fuzz_write("data.mdb", buf_str(&damaged));
     if (pages_open(fuzz_folder(), &p) == OK) {

@@ -131,6 +131,7 @@ bool fuzz_seed(size_t i, struct buf *out)
     static const char *const texts[] = {
         "A/api/orgs/acme/hooks",
         "C/api/orgs/%61cme/events",
+        // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is long
         "C/api/v1/organizations/63EA00000000000000000001/projects/"
         "63ea00000000000000000002/events",
         "A/organizations/63ea00000000000000000001/projects/"
