@@ -350,6 +350,8 @@ static void open_storage(struct api *api)
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
         log_fatal("tokens cannot be opened", "");
+    if (token_number_orgs(api->tokens) != OK) // a full disk
+        log_warn("organizations of tokens not numbered", "");
     if (event_view_open(&qc, &api->events) != OK)
         log_fatal("event log cannot be opened", "");
     if (stack_view_open(&qc, &api->stacks) != OK)

@@ -165,18 +165,9 @@ const struct hook_dialect *call_dialect(const struct call *c)
 static uint64_t number_of_token(const struct call *c)
 {
     struct str org = { c->grant.org, c->grant.n_org_bytes };
-    char lower[AKINON_ID_BYTES];
-    bool is_akinon = c->match.route->is_akinon;
     uint64_t no = 0;
-    enum err err;
 
-    if (is_akinon && akinon_is_id(org)) {
-        akinon_lower_id(org, lower);
-        org.at = lower;
-    }
-    err = org_number(c->api->hooks, is_akinon ? FAMILY_AKINON : FAMILY_PULUMI,
-                     org, &no);
-    if (err != OK)
+    if (org_number(c->api->hooks, token_family(org), org, &no) != OK)
         log_warn("organization not readable", "");
     return no;
 }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "common/auth.h"
 #include "common/caps.h"
 #include "common/http.h"
 #include "common/log.h"
@@ -73,12 +74,13 @@ bool admission_judge(struct admission *a, const struct config *config,
 }
 
 bool admission_hold(struct admission *a, const struct config *config,
-                    struct http_request *r, enum family family, struct str org,
-                    bool is_admin)
+                    struct http_request *r, const struct auth_grant *grant)
 {
     struct share_limit limit = cap_limit(config, CAP_REQUESTS);
+    struct str org = { grant->org, grant->n_org_bytes };
     uint64_t holder_no =
-        is_admin ? SHARE_ADMIN : org_quota_number(&a->orgs, family, org);
+        grant->is_admin ? SHARE_ADMIN
+                        : org_quota_number(&a->orgs, token_family(org), org);
     enum share share = http_hold(r, holder_no, &limit);
     struct buf why;
 

@@ -9,6 +9,7 @@
 #include "engine/org_quota.h"
 #include "engine/quota.h"
 
+struct auth_grant;
 struct http_request;
 
 struct admission {
@@ -27,10 +28,9 @@ bool admission_judge(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family,
                      struct str org);
 
-// The request is in work for this organization from now on, or with `is_admin` for the
-// admin token. False: that would be too many; answered with 429.
+// The request is in work for the organization of its token from now on, or for the admin
+// token. False: that would be too many; answered with 429.
 bool admission_hold(struct admission *a, const struct config *config,
-                    struct http_request *r, enum family family, struct str org,
-                    bool is_admin);
+                    struct http_request *r, const struct auth_grant *grant);
 
 #endif

@@ -207,7 +207,7 @@ static bool judge_token(struct post *p)
         return false;
     }
     return admission_hold(&p->ingest->admission, p->ingest->config, p->request,
-                          p->path.family, p->path.org, grant.is_admin);
+                          &grant);
 }
 
 static void on_headers(void *data, struct http_request *r)

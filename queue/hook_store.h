@@ -267,6 +267,14 @@ MUST_CHECK enum err token_find(struct token_store *ts,
                                const uint8_t hash[TOKEN_HASH_BYTES],
                                token_visit visit, void *data);
 
+// In which family an organization of tokens has the number under which counts what they
+// hold: one, whichever API they are used with.
+enum family token_family(struct str org);
+
+// Numbers the organizations of all tokens that have no number yet: tokens of earlier
+// versions gave none.
+MUST_CHECK enum err token_number_orgs(struct token_store *ts);
+
 // Those of an organization, in no particular order.
 MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
                                token_visit visit, void *data);

@@ -49,6 +49,11 @@ enum err token_store_view(const struct queue_config *config,
     return open_store(config, true, out);
 }
 
+enum family token_family(struct str org)
+{
+    return akinon_is_id(org) ? FAMILY_AKINON : FAMILY_PULUMI;
+}
+
 // --- writing ---
 
 enum err token_create(struct token_store *ts, const struct token *token)
@@ -66,9 +71,8 @@ enum err token_create(struct token_store *ts, const struct token *token)
     buf_init(&record, 0);
     token_encode(token, &record);
     // From now on its organization takes part in what all share.
-    err = orgs_give(ts->store, txn,
-                    akinon_is_id(token->org) ? FAMILY_AKINON : FAMILY_PULUMI,
-                    token->org, &org_no);
+    err = orgs_give(ts->store, txn, token_family(token->org), token->org,
+                    &org_no);
     if (err == OK) {
         err = store_err(
             ts->store,
@@ -76,6 +80,48 @@ enum err token_create(struct token_store *ts, const struct token *token)
             "put token");
     }
     buf_clear(&record);
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+static enum err number_each(struct store *s, MDB_txn *txn, MDB_cursor *cursor)
+{
+    enum err err = OK;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+
+    while (rc == 0 && err == OK) {
+        struct token t;
+        uint64_t org_no;
+
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &t) == OK)
+            err = orgs_give(s, txn, token_family(t.org), t.org, &org_no);
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    if (err == OK && rc != 0 && rc != MDB_NOTFOUND)
+        err = store_err(s, rc, "number organizations");
+    return err;
+}
+
+enum err token_number_orgs(struct token_store *ts)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_err(ts->store,
+                    mdb_cursor_open(txn, ts->store->dbs[HOOKS_TOKENS], &cursor),
+                    "number organizations");
+    if (err == OK) {
+        err = number_each(ts->store, txn, cursor);
+        mdb_cursor_close(cursor);
+    }
     if (err == OK)
         return store_commit(ts->store, txn);
     mdb_txn_abort(txn);

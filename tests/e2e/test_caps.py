@@ -526,3 +526,24 @@ def test_answers_that_nobody_reads_make_room(make_engine):
                           ).status in (200, 404)
     for connection in unread:
         connection.close()
+
+
+def test_a_token_has_one_share_in_both_apis(make_engine):
+    engine = make_engine(max_connections="32",
+                         max_connections_per_organization="4").start()
+    org = "63ea5b1ac9a94d6f0b1b2c3d"
+    token = engine.api("POST", f"/api/orgs/{org}/tokens", {
+        "scopes": ["write", "ingest"]}).json()["token"]
+    paths = (f"/api/orgs/{org}/hooks", f"/api/orgs/{org.upper()}/hooks",
+             f"/organizations/{org}/projects/{org}/settings/webhooks")
+
+    def begin(path):
+        request = Pending(engine.api_port, "POST", path, token,
+                          "Content-Length: 2\r\nExpect: 100-continue\r\n")
+        wait_for(request.status, "it may go on, or not")
+        return request
+
+    begun = [begin(paths[n % 3]) for n in range(6)]
+    assert [r.status() for r in begun] == [100] * 4 + [429] * 2
+    for request in begun:
+        request.close()
