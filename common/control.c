@@ -37,6 +37,20 @@ enum err control_send(int control_fd, const struct control_message *m, int fd)
     return OK;
 }
 
+// Of one descriptor alone, so that the kernel installs no second one: the union has
+// room for padding, into which one more would fit.
+static int take_descriptor(struct msghdr *packet)
+{
+    struct cmsghdr *header = CMSG_FIRSTHDR(packet);
+    int fd = -1;
+
+    if (header != NULL && header->cmsg_level == SOL_SOCKET &&
+        header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len >= CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(header), sizeof(int));
+    return fd;
+}
+
 enum err control_receive(int control_fd, struct control_message *m, int *fd)
 {
     struct iovec bytes = { .iov_base = m, .iov_len = sizeof(*m) };
@@ -44,8 +58,7 @@ enum err control_receive(int control_fd, struct control_message *m, int *fd)
     struct msghdr packet = { .msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = room.bytes,
-                             .msg_controllen = sizeof(room.bytes) };
-    struct cmsghdr *header;
+                             .msg_controllen = CMSG_LEN(sizeof(int)) };
     ssize_t n;
 
     *fd = -1;
@@ -54,15 +67,13 @@ enum err control_receive(int control_fd, struct control_message *m, int *fd)
         return ERR_AGAIN;
     if (n <= 0)
         return ERR_NOTFOUND;
-    header = CMSG_FIRSTHDR(&packet);
-    if (header != NULL && header->cmsg_level == SOL_SOCKET &&
-        header->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(header), sizeof(int));
-    if ((size_t)n != sizeof(*m)) {
-        if (*fd >= 0)
-            close(*fd);
-        *fd = -1;
-        return ERR_NOTFOUND;
-    }
-    return OK;
+    *fd = take_descriptor(&packet);
+    // Longer than a message, or with more descriptors than one: nobody of ours.
+    if ((size_t)n == sizeof(*m) &&
+        (packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+        return OK;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return ERR_NOTFOUND;
 }
