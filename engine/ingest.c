@@ -1,7 +1,7 @@
 // ingest.c — the ingest process: takes events in, appends them, answers.
 //
 // Happy path: headers are judged (route, token, type, size, room), the body is
-// read, its events are appended in one piece; after the commit the answer is
+// read, one of many events in slices, its events are appended in one piece; after the commit the answer is
 // 202 and the dispatchers get a hint. What arrives while a commit runs is the
 // next batch.
 //
@@ -31,8 +31,10 @@
 #include "common/metrics.h"
 #include "common/role.h"
 #include "engine/admission.h"
+#include "engine/batches.h"
 #include "engine/emission.h"
 #include "engine/intake.h"
+#include "engine/intake_request.h"
 #include "engine/patience.h"
 #include "engine/roles.h"
 
@@ -57,6 +59,7 @@ struct ingest {
     struct http_server *server;
     struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
     struct admission admission;
+    struct batches batches;      // that are read
     struct patience patience;    // of posts, with the disk
     struct cautious_clock clock; // of what is old enough to be removed
     uint64_t n_requests;         // as counted so far
@@ -69,6 +72,7 @@ struct post {
     struct ingest *ingest;
     struct http_request *request; // NULL: answered, though its commit is not
                                   // done
+    struct batch batch;           // of many events, while it is read
     struct append append;
     struct patient patient;
     struct arena arena;
@@ -83,27 +87,6 @@ static void post_free(struct post *p)
 }
 
 // --- judging the headers ---
-
-// Answers, and returns false, if the type is none of ours.
-static bool judge_type(struct http_request *r, bool *is_batch)
-{
-    *is_batch = http_is_type(r, "application/x-ndjson");
-    if (!*is_batch && !http_is_type(r, "application/json")) {
-        metrics_count(COUNTER_REFUSED_INVALID, 1);
-        http_fail(r, 415, STR_EMPTY,
-                  "Content-Type is %s; it must be application/json or "
-                  "application/x-ndjson",
-                  log_quote(http_header(r, "content-type")));
-        return false;
-    }
-    if (http_has_header(r, "content-encoding")) {
-        metrics_count(COUNTER_REFUSED_INVALID, 1);
-        http_fail(r, 415, STR_EMPTY,
-                  "Content-Encoding is not supported; send the body as it is");
-        return false;
-    }
-    return true;
-}
 
 static void fail_lost(struct http_request *r)
 {
@@ -137,24 +120,6 @@ static bool judge_room(const struct post *p)
                            p->path.org);
 }
 
-static bool judge_key(struct http_request *r)
-{
-    struct str key = http_header(r, "idempotency-key");
-    bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
-
-    if (!http_has_header(r, "idempotency-key"))
-        return true;
-    for (size_t i = 0; i < key.n_bytes; i++)
-        is_good = is_good && key.at[i] > 0x20 && key.at[i] < 0x7f;
-    if (is_good && key.n_bytes > 0)
-        return true;
-    metrics_count(COUNTER_REFUSED_INVALID, 1);
-    http_fail(r, 400, STR_EMPTY,
-              "Idempotency-Key must be 1 to %d visible ASCII characters",
-              INTAKE_KEY_MAX_BYTES);
-    return false;
-}
-
 static bool judge_path(struct post *p)
 {
     struct http_request *r = p->request;
@@ -180,23 +145,6 @@ static bool judge_path(struct post *p)
     return err == OK;
 }
 
-static bool judge_method(struct http_request *r)
-{
-    if (r->method == METHOD_POST)
-        return true;
-    if (r->method == METHOD_OPTIONS) {
-        struct http_response options = { .status = 204,
-                                         .headers =
-                                             STR("Allow: POST, OPTIONS\r\n") };
-
-        http_respond(r, &options);
-    } else {
-        http_fail(r, 405, STR("Allow: POST, OPTIONS\r\n"),
-                  "events are posted with POST");
-    }
-    return false;
-}
-
 static bool judge_token(struct post *p)
 {
     struct auth_grant grant;
@@ -217,8 +165,9 @@ static void on_headers(void *data, struct http_request *r)
 
     p->ingest = in;
     p->request = r;
-    if (!judge_path(p) || !judge_method(r) || !judge_token(p) ||
-        !judge_type(r, &p->is_batch) || !judge_key(r) || !judge_room(p)) {
+    if (!judge_path(p) || !intake_judge_method(r) || !judge_token(p) ||
+        !intake_judge_type(r, &p->is_batch) || !intake_judge_key(r) ||
+        !judge_room(p)) {
         post_free(p);
         return;
     }
@@ -377,46 +326,82 @@ static void on_patience_over(void *data)
               "Idempotency-Key it is stored once");
 }
 
-static void on_request(void *data, struct http_request *r)
+static void refuse(struct post *p, enum err err, struct str why)
 {
-    struct ingest *in = data;
-    struct post *p = r->data;
-    struct intake intake = { .path = p->path,
-                             .key = http_header(r, "idempotency-key"),
-                             .max_event_bytes = in->config->max_event_bytes,
-                             .accepted_at_us = clock_now_us() };
-    struct buf why;
-    enum err err;
+    metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
+                                    : COUNTER_REFUSED_INVALID,
+                  1);
+    http_fail(p->request, err == ERR_TOOBIG ? 413 : 400, STR_EMPTY, "%.*s",
+              STR_ARG(why));
+    post_free(p);
+}
 
-    r->data = NULL;
-    intake.key = arena_copy(&p->arena, intake.key);
-    buf_init(&why, 4096);
-    if (p->is_batch) {
-        err = intake_lines(&intake, r->body, &p->arena, &p->append.events,
-                           &p->append.n_events, &why);
-    } else {
-        p->append.events = arena_take(&p->arena, sizeof(struct new_event));
-        p->append.n_events = 1;
-        err = intake_event(&intake, r->body, &p->arena, p->append.events, &why);
-    }
-    if (err != OK) {
-        metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
-                                        : COUNTER_REFUSED_INVALID,
-                      1);
-        http_fail(r, err == ERR_TOOBIG ? 413 : 400, STR_EMPTY, "%s",
-                  buf_cstr(&why));
-        buf_clear(&why);
-        post_free(p);
-        return;
-    }
-    buf_clear(&why);
+// Its events are read.
+static void append_events(struct post *p)
+{
+    struct ingest *in = p->ingest;
+    const struct http_request *r = p->request;
+
     quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;
-    p->append.blamed = (struct blamed){ BLAME_REQUEST, r->hash[0], r->hash[1] };
+    p->append.blamed = p->batch.blamed;
     patience_begin(&in->patience, &p->patient, p);
     event_log_append(in->log, &p->append);
+}
+
+static void on_batch_read(struct batch *b, enum err err, struct str why)
+{
+    struct post *p = b->data;
+
+    p->append.events = b->lines.events;
+    p->append.n_events = b->lines.n;
+    if (err == OK) {
+        append_events(p);
+    } else {
+        refuse(p, err, why);
+    }
+}
+
+static enum err read_one(struct post *p, struct buf *why)
+{
+    p->append.events = arena_take(&p->arena, sizeof(struct new_event));
+    p->append.n_events = 1;
+    return intake_event(&p->batch.intake, p->request->body, &p->arena,
+                        p->append.events, why);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct ingest *in = data;
+    struct post *p = r->data;
+    struct buf why;
+    enum err err;
+
+    r->data = NULL;
+    p->batch = (struct batch){
+        .intake = { .path = p->path,
+                    .key = arena_copy(&p->arena,
+                                      http_header(r, "idempotency-key")),
+                    .max_event_bytes = in->config->max_event_bytes,
+                    .accepted_at_us = clock_now_us() },
+        .arena = &p->arena,
+        .blamed = { BLAME_REQUEST, r->hash[0], r->hash[1] },
+        .data = p,
+    };
+    buf_init(&why, 4096);
+    err = p->is_batch
+              ? intake_lines_begin(r->body, &p->arena, &p->batch.lines, &why)
+              : read_one(p, &why);
+    if (err != OK) {
+        refuse(p, err, buf_str(&why));
+    } else if (p->is_batch) {
+        batches_add(&in->batches, &p->batch);
+    } else {
+        append_events(p);
+    }
+    buf_clear(&why);
 }
 
 // --- the process ---
@@ -578,6 +563,7 @@ int ingest_role(unsigned index)
     cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
                         clock_mono_us());
     quota_look(&in->admission.quota, in->config, in->log);
+    batches_init(&in->batches, role_loop(in->role), on_batch_read);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);
     limits.max_body_bytes = in->config->max_event_bytes;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/akinon.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/kinds.h"
 #include "common/log.h"
@@ -217,43 +218,58 @@ static enum err read_line(const struct intake *in, struct str line,
     return OK;
 }
 
-enum err intake_lines(const struct intake *in, struct str text,
-                      struct arena *arena, struct new_event **out, size_t *n,
-                      struct buf *why)
+enum err intake_lines_begin(struct str text, struct arena *arena,
+                            struct intake_lines *out, struct buf *why)
 {
     size_t n_lines = count_lines(text);
-    size_t line_no = 0;
-    struct new_event *events;
 
-    *n = 0;
+    *out = (struct intake_lines){ .rest = text };
     if (n_lines > INTAKE_LINES_MAX + 1) {
         buf_printf(why, "the request has more than %d lines; send several",
                    INTAKE_LINES_MAX);
         return ERR_INVALID;
     }
-    events = arena_take(arena, n_lines * sizeof(*events));
-    while (text.n_bytes > 0) {
-        const char *end = memchr(text.at, '\n', text.n_bytes);
-        struct str line = text;
+    out->events = arena_take(arena, n_lines * sizeof(*out->events));
+    return OK;
+}
+
+// The next line, without its end.
+static struct str take_line(struct intake_lines *lines)
+{
+    struct str *rest = &lines->rest;
+    const char *end = memchr(rest->at, '\n', rest->n_bytes);
+    struct str line = *rest;
+
+    if (end != NULL)
+        line.n_bytes = (size_t)(end - rest->at);
+    rest->at += line.n_bytes + (end != NULL);
+    rest->n_bytes -= line.n_bytes + (end != NULL);
+    lines->line_no++;
+    return line;
+}
+
+enum err intake_lines_read(const struct intake *in, struct intake_lines *lines,
+                           struct arena *arena, int64_t until_us,
+                           struct buf *why)
+{
+    while (lines->rest.n_bytes > 0) {
+        struct str line = take_line(lines);
         enum err err;
 
-        if (end != NULL)
-            line.n_bytes = (size_t)(end - text.at);
-        text.at += line.n_bytes + (end != NULL);
-        text.n_bytes -= line.n_bytes + (end != NULL);
-        line_no++;
         if (is_blank(line))
             continue;
-        err = read_line(in, line, line_no, arena, &events[*n], why);
+        err = read_line(in, line, lines->line_no, arena,
+                        &lines->events[lines->n], why);
         if (err != OK)
             return err;
-        (*n)++;
+        lines->n++;
+        if (lines->rest.n_bytes > 0 && clock_mono_us() >= until_us)
+            return ERR_AGAIN;
     }
-    if (*n == 0) {
+    if (lines->n == 0) {
         buf_puts(why, "the request holds no event; send one JSON object per "
                       "line");
         return ERR_INVALID;
     }
-    *out = events;
     return OK;
 }

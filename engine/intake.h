@@ -29,11 +29,25 @@ MUST_CHECK enum err intake_event(const struct intake *in, struct str text,
                                  struct arena *arena, struct new_event *out,
                                  struct buf *why);
 
-// One such object per line (NDJSON); empty lines are passed over. `out` is an
-// array of `n`, in the arena. The errors are those of intake_event(); `why`
-// begins with "line N: ".
-MUST_CHECK enum err intake_lines(const struct intake *in, struct str text,
-                                 struct arena *arena, struct new_event **out,
-                                 size_t *n, struct buf *why);
+// Where the reading of a request of many events is.
+struct intake_lines {
+    struct str rest; // not read yet
+    size_t line_no;  // of the last one that was read, from 1 on
+    struct new_event *events;
+    size_t n; // of these
+};
+
+// One such object per line (NDJSON); empty lines are passed over. `out->events` lies
+// in the arena. ERR_INVALID: too many lines, `why` says so.
+MUST_CHECK enum err intake_lines_begin(struct str text, struct arena *arena,
+                                       struct intake_lines *out,
+                                       struct buf *why);
+
+// Reads lines until then (monotonic), at least one. ERR_AGAIN: there are more. The
+// other errors are those of intake_event(); `why` begins with "line N: ".
+MUST_CHECK enum err intake_lines_read(const struct intake *in,
+                                      struct intake_lines *lines,
+                                      struct arena *arena, int64_t until_us,
+                                      struct buf *why);
 
 #endif

@@ -1,0 +1,62 @@
+// intake_request.c — what the head of a request must say that posts events.
+
+#include "engine/intake_request.h"
+
+#include "common/log.h"
+#include "common/metrics.h"
+#include "engine/intake.h"
+
+bool intake_judge_type(struct http_request *r, bool *is_batch)
+{
+    *is_batch = http_is_type(r, "application/x-ndjson");
+    if (!*is_batch && !http_is_type(r, "application/json")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Type is %s; it must be application/json or "
+                  "application/x-ndjson",
+                  log_quote(http_header(r, "content-type")));
+        return false;
+    }
+    if (http_has_header(r, "content-encoding")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Encoding is not supported; send the body as it is");
+        return false;
+    }
+    return true;
+}
+
+bool intake_judge_key(struct http_request *r)
+{
+    struct str key = http_header(r, "idempotency-key");
+    bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
+
+    if (!http_has_header(r, "idempotency-key"))
+        return true;
+    for (size_t i = 0; i < key.n_bytes; i++)
+        is_good = is_good && key.at[i] > 0x20 && key.at[i] < 0x7f;
+    if (is_good && key.n_bytes > 0)
+        return true;
+    metrics_count(COUNTER_REFUSED_INVALID, 1);
+    http_fail(r, 400, STR_EMPTY,
+              "Idempotency-Key must be 1 to %d visible ASCII characters",
+              INTAKE_KEY_MAX_BYTES);
+    return false;
+}
+
+bool intake_judge_method(struct http_request *r)
+{
+    if (r->method == METHOD_POST)
+        return true;
+    if (r->method == METHOD_OPTIONS) {
+        struct http_response options = { .status = 204,
+                                         .headers =
+                                             STR("Allow: POST, OPTIONS\r\n") };
+
+        http_respond(r, &options);
+    } else {
+        http_fail(r, 405, STR("Allow: POST, OPTIONS\r\n"),
+                  "events are posted with POST");
+    }
+    return false;
+}
