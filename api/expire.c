@@ -2,86 +2,140 @@
 //
 // Signing looks at the time by itself; this is so that an old secret does not
 // lie on the disk longer than it is of use.
+//
+// Happy path: each hook with such a secret is in a list, with the time at which the
+// first one of its is over. What is due is changed once a second, one commit each, as
+// many as a slice allows; the list is all that is looked at, however many hooks
+// there are.
 
 #include "api/expire.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "api/server.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/mem.h"
 
-#define AT_ONCE_MAX 256 // hooks changed at one look
+#define SLICE_US 5000 // of each second; at least one hook is changed
 
-struct look {
-    struct api *api;
-    int64_t now_ms;
-    struct hook *hooks[AT_ONCE_MAX];
-    size_t n;
+struct expiry {
+    uint64_t hook_no;
+    int64_t at_ms; // UTC epoch
 };
 
-// Of the secrets that are over later than that; returns how many they are.
-static size_t note_after(struct api *api, const struct hook *hook,
-                         int64_t after_ms)
+static struct expiry *find(const struct expiries *e, uint64_t hook_no)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < hook->n_old; i++) {
-        if (hook->old[i].until_ms <= after_ms)
-            continue;
-        n++;
-        if (hook->old[i].until_ms < api->next_expiry_ms)
-            api->next_expiry_ms = hook->old[i].until_ms;
+    for (size_t i = 0; i < e->n; i++) {
+        if (e->at[i].hook_no == hook_no)
+            return &e->at[i];
     }
-    return n;
+    return NULL;
 }
 
-static bool on_hook(void *data, const struct hook *hook)
+static struct expiry *add(struct expiries *e, uint64_t hook_no)
 {
-    struct look *look = data;
+    if (e->n == e->room) {
+        e->room = e->room > 0 ? e->room * 2 : 64;
+        e->at = xrealloc(e->at, e->room * sizeof(*e->at));
+    }
+    e->at[e->n] = (struct expiry){ .hook_no = hook_no };
+    return &e->at[e->n++];
+}
 
-    if (hook->n_old == 0)
-        return true;
-    if (note_after(look->api, hook, look->now_ms) < hook->n_old)
-        look->hooks[look->n++] = hook_copy(hook);
-    if (look->n < AT_ONCE_MAX)
-        return true;
-    look->api->next_expiry_ms = 0; // there may be more: at the next second
-    return false;
+static void put(struct expiries *e, struct expiry *expiry,
+                const struct hook *hook)
+{
+    if (expiry == NULL)
+        expiry = add(e, hook->no);
+    expiry->at_ms = INT64_MAX;
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms < expiry->at_ms)
+            expiry->at_ms = hook->old[i].until_ms;
+    }
 }
 
 void expire_note(struct api *api, const struct hook *hook)
 {
-    (void)note_after(api, hook, INT64_MIN);
+    if (hook->n_old > 0)
+        put(&api->expiries, find(&api->expiries, hook->no), hook);
+}
+
+void expire_note_first(struct api *api, const struct hook *hook)
+{
+    if (hook->n_old > 0)
+        put(&api->expiries, NULL, hook);
+}
+
+static bool copy(void *data, const struct hook *hook)
+{
+    *(struct hook **)data = hook_copy(hook);
+    return false;
+}
+
+// Leaves the secrets that are not over yet.
+static enum err change(struct api *api, struct expiry *expiry,
+                       const struct hook *hook, int64_t now_ms)
+{
+    struct hook changed = *hook;
+    struct old_secret left[OLD_SECRETS_MAX];
+    enum err err;
+
+    changed.old = left;
+    changed.n_old = 0;
+    for (size_t k = 0; k < hook->n_old; k++) {
+        if (hook->old[k].until_ms > now_ms)
+            left[changed.n_old++] = hook->old[k];
+    }
+    put(&api->expiries, expiry, &changed);
+    if (changed.n_old == hook->n_old)
+        return OK; // it was replaced once more meanwhile
+    err = hook_update(api->hooks, &changed);
+    if (err == OK)
+        log_info("replaced secret removed", "hook=%" PRIu64, hook->no);
+    return err;
+}
+
+// False: it could not be done, and is tried again.
+static bool expire(struct api *api, struct expiry *expiry, int64_t now_ms)
+{
+    struct hook *hook = NULL;
+    enum err err = hook_get_by_no(api->hooks, expiry->hook_no, copy, &hook);
+
+    expiry->at_ms = INT64_MAX; // unless there is more
+    if (err == OK && hook != NULL) {
+        err = change(api, expiry, hook, now_ms);
+        hook_free(hook);
+    }
+    if (err == OK || err == ERR_NOTFOUND || err == ERR_CORRUPT)
+        return true;
+    expiry->at_ms = now_ms; // the disk is full: later
+    return false;
 }
 
 void expire_on_second(struct api *api)
 {
-    struct look look = { .api = api, .now_ms = clock_now_ms() };
-    uint64_t last;
+    struct expiries *e = &api->expiries;
+    int64_t until_us = clock_mono_us() + SLICE_US;
+    int64_t now_ms = clock_now_ms();
+    bool has_changed = false;
+    bool goes_on = true;
 
-    if (look.now_ms < api->next_expiry_ms)
-        return;
-    api->next_expiry_ms = INT64_MAX;
-    if (hook_watch(api->hooks, 0, on_hook, &look, &last) != OK)
-        return;
-    for (size_t i = 0; i < look.n; i++) {
-        struct hook change = *look.hooks[i];
-        struct old_secret left[OLD_SECRETS_MAX];
+    for (size_t i = 0; i < e->n && goes_on;) {
+        struct expiry *expiry = &e->at[i];
 
-        change.old = left;
-        change.n_old = 0;
-        for (size_t k = 0; k < look.hooks[i]->n_old; k++) {
-            if (look.hooks[i]->old[k].until_ms > look.now_ms)
-                left[change.n_old++] = look.hooks[i]->old[k];
+        if (expiry->at_ms <= now_ms) {
+            goes_on = expire(api, expiry, now_ms);
+            has_changed = has_changed || goes_on;
+            goes_on = goes_on && clock_mono_us() < until_us;
         }
-        if (hook_update(api->hooks, &change) == OK) {
-            log_info("replaced secret removed", "hook=%" PRIu64, change.no);
+        if (expiry->at_ms == INT64_MAX) {
+            *expiry = e->at[--e->n];
         } else {
-            api->next_expiry_ms = 0; // the disk is full: later
+            i++;
         }
-        hook_free(look.hooks[i]);
     }
-    if (look.n > 0)
+    if (has_changed)
         api_hint(api);
 }

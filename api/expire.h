@@ -3,13 +3,24 @@
 #ifndef API_EXPIRE_H
 #define API_EXPIRE_H
 
+#include <stddef.h>
+
 struct api;
+struct expiry;
 struct hook;
+
+struct expiries {      // hooks with a secret that is over at some time
+    struct expiry *at; // owned
+    size_t n, room;
+};
 
 // This hook is there (again): its old secret is to be removed in time.
 void expire_note(struct api *api, const struct hook *hook);
 
-// Every second: looks at the hooks when the first secret is about to be over.
+// Likewise, of a hook that was not noted yet, when all of them are read.
+void expire_note_first(struct api *api, const struct hook *hook);
+
+// Every second: removes what is over.
 void expire_on_second(struct api *api);
 
 #endif
