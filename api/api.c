@@ -35,6 +35,7 @@
 void call_free(struct call *c)
 {
     ask_forget(c);
+    call_work_forget(c);
     if (c->on_free != NULL)
         c->on_free(c);
     arena_clear(&c->arena);
@@ -194,7 +195,8 @@ static void on_request(void *data, struct http_request *r)
     } else {
         c->match.route->handler(c);
     }
-    if (c->pending == NULL && c->tail == NULL && !c->is_producing) {
+    if (c->pending == NULL && c->tail == NULL && !c->is_producing &&
+        !c->is_working) {
         r->data = NULL;
         call_free(c);
     }
@@ -309,8 +311,12 @@ static void on_second(void *data)
 
 static bool count_hook(void *data, const struct hook *hook)
 {
-    if (hook->name.n_bytes > 0) // else it is a trace of a deleted one
-        shares_add(data, hook->org_no, 1);
+    struct api *api = data;
+
+    if (hook->name.n_bytes == 0)
+        return true; // a trace of a deleted one
+    shares_add(&api->shares[CAP_HOOKS], hook->org_no, 1);
+    expire_note_first(api, hook);
     return true;
 }
 
@@ -344,8 +350,7 @@ static void open_storage(struct api *api)
     api->n_shards = qc.n_shards;
     api->backlogs = backlog_table_new(qc.n_shards);
     if (hook_store_open(&qc, &api->hooks) != OK ||
-        hook_watch(api->hooks, 0, count_hook, &api->shares[CAP_HOOKS], &last) !=
-            OK)
+        hook_watch(api->hooks, 0, count_hook, api, &last) != OK)
         log_fatal("hooks cannot be opened", "");
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
@@ -399,6 +404,7 @@ int api_role(unsigned index)
         api->own_name[0] = '\0';
     open_storage(api);
     tail_init(api);
+    turns_init(api);
     serve(api);
     role_ready(api->role, &handlers);
     return role_run(api->role);

@@ -2,7 +2,8 @@
 //
 // If it fails: a question whose dispatcher is gone, or that is too old, is
 // answered for it with 503. What the dispatcher does all the same is in the
-// history.
+// history. If whoever asked is gone, or has waited too long, the dispatcher is told,
+// and works on it no more.
 //
 // A question counts until its dispatcher has answered or is gone, also when nobody
 // waits for it any more: so long the dispatcher has work with it.
@@ -88,10 +89,21 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     chan_end_small(link->chan);
 }
 
+// Its dispatcher need not work on it any more, and says so.
+static void tell_forgotten(const struct pending *p)
+{
+    if (p->link->chan == NULL)
+        return;
+    forget_pack(chan_begin(p->link->chan), p->no);
+    chan_end_small(p->link->chan);
+}
+
 void ask_forget(struct call *c)
 {
-    if (c->pending != NULL)
-        c->pending->call = NULL;
+    if (c->pending == NULL)
+        return;
+    tell_forgotten(c->pending);
+    c->pending->call = NULL;
     c->pending = NULL;
 }
 
@@ -115,7 +127,8 @@ static void tell(struct call *c, const struct answer *answer)
     struct blamed before =
         blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
 
-    ask_forget(c);
+    p->call = NULL;
+    c->pending = NULL;
     c->request->data = NULL;
     if (answer->err == ERR_CRASHED) {
         http_fail(
@@ -200,6 +213,8 @@ void asking_on_second(struct api *api)
     const struct answer none = { .err = ERR_AGAIN };
     struct pending *p;
 
-    while ((p = find_old(api, clock_mono_us())) != NULL)
+    while ((p = find_old(api, clock_mono_us())) != NULL) {
+        tell_forgotten(p);
         tell(p->call, &none);
+    }
 }

@@ -12,6 +12,7 @@
 #include "api/manual.h"
 #include "api/paging.h"
 #include "api/server.h"
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/config_types.h"
 #include "common/log.h"
@@ -19,6 +20,7 @@
 #define LIMIT_DEFAULT    100
 #define LIMIT_MAX        1000
 #define ATTEMPTS_MAX     1000
+#define HOOKS_AT_ONCE    200 // are listed
 #define ANSWER_MAX_BYTES ((size_t)16 << 20)
 
 struct explaining {
@@ -32,7 +34,9 @@ struct explaining {
     struct buf nos[QUEUE_SHARDS_MAX]; // 8 bytes each, of the page
     size_t n_hooks;
     bool has_more;
-    struct buf last; // place of the last one of the page
+    struct buf last; // place of the last hook that was looked at; empty: none
+    size_t n_listed; // hooks, in this slice
+    bool is_listed;  // the page is complete
     unsigned shard;  // that is asked
     struct buf hooks;
     struct buf event; // members of the answer
@@ -51,35 +55,56 @@ static void explaining_clear(struct call *c)
 
 // --- the page ---
 
+// Where a list goes on behind this hook.
+static void put_place(struct explaining *x, const struct hook *hook)
+{
+    buf_reset(&x->last);
+    if (x->scope.family == FAMILY_AKINON) {
+        buf_put_str(&x->last, hook->name);
+    } else {
+        hook_place_put(hook, &x->last);
+    }
+}
+
 static bool on_hook(void *data, const struct hook *hook)
 {
     struct explaining *x = data;
+    bool is_wanted = x->only.n_bytes == 0 || str_eq(x->only, hook->name);
     uint8_t no[8];
 
-    if (x->only.n_bytes > 0 && !str_eq(x->only, hook->name))
-        return true;
-    if (x->n_hooks == x->limit) {
+    if (is_wanted && x->n_hooks == x->limit) {
         x->has_more = true;
         return false;
     }
+    if (x->n_listed++ == HOOKS_AT_ONCE) {
+        x->is_listed = false;
+        return false;
+    }
+    put_place(x, hook);
+    if (!is_wanted)
+        return true;
     x->n_hooks++;
     put_be64(no, hook->no);
     buf_put(&x->nos[queue_shard_of(hook->no, x->call->api->n_shards)], no,
             sizeof(no));
-    buf_reset(&x->last);
-    hook_place_put(hook, &x->last);
     return true;
 }
 
+// Some hooks of the page.
 static enum err list(struct explaining *x)
 {
     struct hook_store *hooks = x->call->api->hooks;
+    struct str after = x->last.n_bytes > 0
+                           ? arena_copy(&x->call->arena, buf_str(&x->last))
+                           : x->after;
 
+    x->n_listed = 0;
+    x->is_listed = true;
     // Hooks of another project get nothing of this one.
     if (x->scope.family == FAMILY_AKINON)
-        return hook_list(hooks, &x->scope, STR_EMPTY, on_hook, x);
-    return hook_list_org(hooks, x->scope.family, x->scope.org, x->after,
-                         on_hook, x);
+        return hook_list(hooks, &x->scope, after, on_hook, x);
+    return hook_list_org(hooks, x->scope.family, x->scope.org, after, on_hook,
+                         x);
 }
 
 static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
@@ -167,6 +192,10 @@ static void go_on(struct explaining *x)
         return;
     }
     x->ask.text = buf_str(&x->nos[x->shard]);
+    // All dispatchers together have the room of one answer for requests.
+    x->ask.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
+                     ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
+                     : 0;
     ask_shard(c, x->shard, x->ask, c->api->config->request_timeout_ms,
               explained);
 }
@@ -184,7 +213,10 @@ static void explained(struct call *c, uint64_t hook_no,
         go_on(x);
         return;
     }
-    if (answer->err == ERR_INVALID || answer->err == ERR_TOOBIG) {
+    if (answer->err == ERR_BUSY) {
+        http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
+                  "too many questions wait for their answers; try again");
+    } else if (answer->err == ERR_INVALID || answer->err == ERR_TOOBIG) {
         http_fail(c->request, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
                   "%.*s", STR_ARG(answer->text));
     } else {
@@ -214,15 +246,22 @@ static struct explaining *begin(struct call *c)
     return x;
 }
 
-static void start(struct explaining *x)
+static bool list_some(struct call *c, int64_t until_us)
 {
-    enum err err = list(x);
+    struct explaining *x = c->data;
+    enum err err;
 
+    do {
+        err = list(x);
+    } while (err == OK && !x->is_listed && clock_mono_us() < until_us);
+    if (err == OK && !x->is_listed)
+        return false;
     if (err == OK) {
         go_on(x);
     } else {
-        call_fail_store(x->call, err);
+        call_fail_store(c, err);
     }
+    return true;
 }
 
 void explain_posted(struct call *c)
@@ -238,7 +277,7 @@ void explain_posted(struct call *c)
     if (x == NULL)
         return;
     x->ask.event = c->request->body;
-    start(x);
+    call_work(c, list_some);
 }
 
 // --- of an event that was accepted ---
@@ -293,9 +332,10 @@ static enum err put_attempts(struct explaining *x,
     enum err err = OK;
 
     buf_puts(&x->event, ",\"deliveries\":[");
-    for (unsigned k = 0; k < api->n_shards && err == OK; k++) {
-        err = history_of_event(api->shards[k], position, ATTEMPTS_MAX,
-                               put_attempt, x);
+    for (unsigned k = 0;
+         k < api->n_shards && err == OK && x->n_hooks < ATTEMPTS_MAX; k++) {
+        err = history_of_event(api->shards[k], position,
+                               ATTEMPTS_MAX - x->n_hooks, put_attempt, x);
     }
     buf_puts(&x->event, "],");
     return err;
@@ -342,7 +382,7 @@ void explain_stored(struct call *c)
         err = put_attempts(x, &position);
     x->n_hooks = 0;
     if (err == OK) {
-        start(x);
+        call_work(c, list_some);
     } else {
         call_fail_store(c, err);
     }

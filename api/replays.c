@@ -89,6 +89,13 @@ static void counted(struct call *c, uint64_t hook_no,
                   "the webhook is inactive; make it active first");
         return;
     }
+    if (answer->err == ERR_TOOBIG) {
+        http_fail(c->request, 413, STR_EMPTY,
+                  "deliveries of too many webhooks match for one replay; ask "
+                  "for fewer: by kinds, by since and until, or of one webhook "
+                  "at a time");
+        return;
+    }
     if (answer->err != OK) {
         manual_answered(c, hook_no, answer);
         return;

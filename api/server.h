@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "api/expire.h"
 #include "api/routes.h"
 #include "common/arena.h"
 #include "common/ask.h"
@@ -57,10 +58,12 @@ struct api {
     struct backlog_table *backlogs; // what waits, as the dispatchers say
     struct pending *pending;
     uint64_t n_asked;
-    int64_t next_expiry_ms;      // of a replaced secret; 0: look
+    struct expiries expiries;    // of secrets that were replaced
     struct discarding *discards; // one of an organization at most
     struct tail *tails;
     uv_timer_t tail_timer;
+    struct call *working; // calls in turns; turns.c
+    uv_idle_t turns;
 };
 
 // One request, from its header to its answer.
@@ -76,7 +79,10 @@ struct call {
                              // when its handler returns
     struct tail *tail;       // what it follows; likewise
     bool is_producing;       // the answer is made in pieces; likewise
-    void *data;              // for the handler, in the arena
+    bool is_working;         // it has turns; likewise
+    struct call *next_working;
+    bool (*work)(struct call *c, int64_t until_us); // in its turn
+    void *data;                      // for the handler, in the arena
     void (*on_free)(struct call *c); // frees what else it has; NULL: nothing
 };
 
@@ -146,6 +152,14 @@ void call_put_hook(const struct api *api, uint64_t hook_no, struct buf *out);
 // Appends the hook as this path's API shows it, as member "failing" that it
 // counts as failing, and as "waiting" how much waits for one that is paused.
 void call_print_hook(struct call *c, const struct hook *hook, struct buf *out);
+
+// --- turns.c ---
+
+void turns_init(struct api *api);
+// `run` works until then (monotonic), again and again, until it returns true: then it
+// has answered, or asked somebody else. Not within a read of a store.
+void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us));
+void call_work_forget(struct call *c); // the call is going away
 
 // --- asking.c ---
 

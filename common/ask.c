@@ -56,6 +56,12 @@ enum err ask_unpack(struct str frame, struct ask *out)
     return err;
 }
 
+void forget_pack(struct buf *frame, uint64_t no)
+{
+    pack_u64(frame, FRAME_FORGET);
+    pack_u64(frame, no);
+}
+
 void answer_pack(struct buf *frame, const struct answer *answer)
 {
     pack_u64(frame, FRAME_ANSWER);

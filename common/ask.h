@@ -27,7 +27,8 @@ enum ask_what {
         5, // the one with this id: `event_id`; of a hook or of all
     // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
     // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
-    // posted). `text` of the answer: a JSON array's elements.
+    // posted). `text` of the answer: a JSON array's elements; with requests up to
+    // `max` bytes, unless it `is_dry`.
     ASK_EXPLAIN = 6,
     // Settle dead letters as cancelled: `text` is a replay's record, of which filter
     // and ids count. With a hook's number of 0: of all hooks of `org`, or, with
@@ -52,8 +53,13 @@ struct ask {
     bool is_admin; // ASK_REPLAY: with the admin token
     struct str org, project, text, event;
     struct str by, after; // ASK_DISCARD
-    uint64_t max;         // ASK_DISCARD: so many at most; 0: no limit
+    uint64_t
+        max; // ASK_DISCARD: so many at most; 0: no limit. ASK_EXPLAIN: bytes
 };
+
+// What requests an answer to ASK_EXPLAIN may have: the largest event in quotes, twice
+// as long then, fits.
+#define EXPLAIN_REQUESTS_MAX_BYTES ((size_t)12 << 20)
 
 struct answer {
     uint64_t no;
@@ -75,6 +81,9 @@ struct answer {
 // Append a frame's content.
 void ask_pack(struct buf *frame, const struct ask *ask);
 void answer_pack(struct buf *frame, const struct answer *answer);
+
+// A frame that says that nobody waits for the answer to question `no`.
+void forget_pack(struct buf *frame, uint64_t no);
 
 // ERR_CORRUPT: not such a frame.
 MUST_CHECK enum err ask_unpack(struct str frame, struct ask *out);

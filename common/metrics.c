@@ -439,7 +439,8 @@ static const struct histogram_cells *histogram_of(size_t slot,
 {
     static const struct histogram_cells none;
 
-    if (row_at(slot)->is_sender && histogram != HISTOGRAM_ATTEMPT_SECONDS)
+    if (row_at(slot)->is_sender && histogram != HISTOGRAM_ATTEMPT_SECONDS &&
+        histogram != HISTOGRAM_TURN_SECONDS)
         return &none;
     return &page_at(slot)->histograms[histogram];
 }

@@ -65,6 +65,10 @@ struct standing; // pulse.h
       "Bodies made for hooks of a format other than raw.")                     \
     X(HTTP_REQUESTS, "posthorn_http_requests_total",                           \
       "Requests to this process's HTTP server.")                               \
+    X(SLICES, "posthorn_slices_total",                                         \
+      "Slices of work that the answers of questions were made in.")            \
+    X(QUESTIONS_DROPPED, "posthorn_questions_dropped_total",                   \
+      "Questions whose asker was gone before they were answered.")             \
     X(RESTARTS, "posthorn_role_restarts_total",                                \
       "Times a role had to be started again.")
 
@@ -106,11 +110,13 @@ struct standing; // pulse.h
     X(PROPORTIONAL_BYTES, "posthorn_process_proportional_memory_bytes",        \
       "Proportional set size: shared pages divided by their users.")
 
-#define HISTOGRAM_LIST(X)                                   \
-    X(COMMIT_SECONDS, "posthorn_commit_duration_seconds",   \
-      "Duration of database commits.")                      \
-    X(ATTEMPT_SECONDS, "posthorn_attempt_duration_seconds", \
-      "Duration of attempts, from start to the end of the response.")
+#define HISTOGRAM_LIST(X)                                             \
+    X(COMMIT_SECONDS, "posthorn_commit_duration_seconds",             \
+      "Duration of database commits.")                                \
+    X(ATTEMPT_SECONDS, "posthorn_attempt_duration_seconds",           \
+      "Duration of attempts, from start to the end of the response.") \
+    X(TURN_SECONDS, "posthorn_loop_turn_duration_seconds",            \
+      "How long a role worked in one turn of its loop: all else waited.")
 
 #define COUNTER_ENUM(name, prometheus, help)   COUNTER_##name,
 #define GAUGE_ENUM(name, prometheus, help)     GAUGE_##name,

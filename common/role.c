@@ -34,6 +34,9 @@ struct role {
     uv_poll_t control;
     uv_timer_t second;
     uv_timer_t beat;
+    uv_prepare_t turn;
+    uint64_t turned_at_ns, idle_ns; // when the turn began, and how long it was
+                                    // idle before
     uv_signal_t term;
     struct config config;
     struct config *old_config; // kept one reload long: modules may borrow
@@ -168,7 +171,8 @@ struct role *role_start(enum role_kind kind, unsigned index)
     if (kind != ROLE_SETUP && kind != ROLE_SENDER)
         confine_user(kind, &r->config);
     confine_early(&r->config);
-    if (uv_loop_init(&r->loop) != 0)
+    if (uv_loop_init(&r->loop) != 0 ||
+        uv_loop_configure(&r->loop, UV_METRICS_IDLE_TIME) != 0)
         log_fatal("no event loop", "");
     return r;
 }
@@ -370,6 +374,24 @@ static void on_beat(uv_timer_t *timer)
     watchdog_turned();
 }
 
+// A turn of the loop, but for the time in which there was nothing to do: how long
+// everybody else had to wait for what it did.
+static void on_turn(uv_prepare_t *turn)
+{
+    struct role *r = turn->data;
+    uint64_t now_ns = uv_hrtime();
+    uint64_t idle_ns = uv_metrics_idle_time(&r->loop);
+
+    if (r->turned_at_ns != 0) {
+        metrics_observe_us(
+            HISTOGRAM_TURN_SECONDS,
+            (int64_t)(now_ns - r->turned_at_ns - (idle_ns - r->idle_ns)) /
+                1000);
+    }
+    r->turned_at_ns = now_ns;
+    r->idle_ns = idle_ns;
+}
+
 static void on_term(uv_signal_t *term, int signum)
 {
     (void)signum;
@@ -392,6 +414,9 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_timer_start(&r->second, on_second, SECOND_MS, SECOND_MS);
     uv_timer_init(&r->loop, &r->beat);
     uv_timer_start(&r->beat, on_beat, PULSE_EVERY_MS, PULSE_EVERY_MS);
+    uv_prepare_init(&r->loop, &r->turn);
+    r->turn.data = r;
+    uv_prepare_start(&r->turn, on_turn);
     uv_signal_init(&r->loop, &r->term);
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);

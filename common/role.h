@@ -50,7 +50,9 @@ enum frame_type {
     FRAME_DISABLE = 8,     // dispatcher to api: switch a hook off
     FRAME_ORG_BACKLOG = 9, // dispatcher to ingest and api: what waits for an
                            // organization
-    FRAME_HOOK_BACKLOG = 10 // dispatcher to api: for a hook that is paused
+    FRAME_HOOK_BACKLOG = 10, // dispatcher to api: for a hook that is paused
+    FRAME_FORGET =
+        11 // api to dispatcher: nobody waits for this answer any more
 };
 
 // The largest frames, by what they carry. A row of the table in role.c says

@@ -22,12 +22,15 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
+#include "engine/questions.h"
 
 #define TICK_MS        5
 #define SLICE_US       1500 // of each tick; live deliveries have the rest
 #define SLICE_ROWS_MAX 256  // settled: what a commit bears beside live ones
 #define WORK_US        INT64_C(1000000) // of one question
 #define WORK_ROWS_MAX  20000            // likewise
+#define NOBODY         0                // a number that no link has
 
 static void on_timer(uv_timer_t *timer);
 
@@ -116,6 +119,8 @@ static void run(struct dispatcher *d, struct discard_request *r,
 
     if (r->until_us == 0)
         r->until_us = clock_mono_us() + WORK_US;
+    if (!choice_look_up(d, r, until_us))
+        return;
     while (!is_end && !is_full(r) && !discard_is_over(d, until_us))
         is_end = look(d, r, until_us);
     r->is_over = is_end || is_full(r) || r->answer.n >= WORK_ROWS_MAX ||
@@ -179,6 +184,7 @@ static void take_turn(struct dispatcher *d)
     int64_t until_us = clock_mono_us() + SLICE_US;
     struct discard_request *r = s->first;
 
+    metrics_count(COUNTER_SLICES, 1);
     s->n_said = 0;
     s->is_sweeps_turn = !s->is_sweeps_turn && sweep_has_work(d);
     if (r != NULL && !s->is_sweeps_turn) {
@@ -217,6 +223,18 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+void discard_forget(struct dispatcher *d, uint64_t no)
+{
+    for (struct discard_request *r = d->discards->first; r != NULL;
+         r = r->next) {
+        if (r->answer.no != no || r->n_apis != d->n_apis || r->is_over)
+            continue;
+        metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
+        r->answer.err = ERR_AGAIN;
+        r->is_over = true;
+    }
+}
+
 static enum err begin(struct dispatcher *d, const struct ask *ask)
 {
     struct discards *s = d->discards;
@@ -230,7 +248,7 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
     r = xcalloc(1, sizeof(*r));
     r->n_apis = d->n_apis;
     r->answer.no = ask->no;
-    err = choice_read(d, r, ask);
+    err = choice_read(r, ask);
     if (err != OK) {
         arena_clear(&r->arena);
         free(r);

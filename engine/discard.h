@@ -30,6 +30,7 @@ struct discard_request {
     bool is_plain;           // the filter wants all
     struct position *wanted; // of the ids, ascending; in the arena
     size_t n_wanted;
+    size_t n_looked_up; // of the ids; all, before anything is chosen
     struct dead_place at;
     uint64_t judged_no; // the hook that `is_ours` is about
     bool is_ours;
@@ -81,8 +82,11 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
 // --- discard_choice.c ---
 
 // ERR_CORRUPT: the question cannot be read.
-MUST_CHECK enum err choice_read(struct dispatcher *d, struct discard_request *r,
+MUST_CHECK enum err choice_read(struct discard_request *r,
                                 const struct ask *ask);
+// Looks up ids of the question until then (monotonic). True: all are.
+bool choice_look_up(struct dispatcher *d, struct discard_request *r,
+                    int64_t until_us);
 // Whether the question is about this dead letter, which is the next behind `r->at`.
 // Moves `r->at` there, or on to where the next one may lie: then `*is_jump` is set.
 bool choice_wants(struct dispatcher *d, struct discard_request *r,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "engine/discard.h"
@@ -177,23 +178,35 @@ static int compare(const void *a, const void *b)
 
 // An id that the engine made tells its place, also of an event that is not found
 // by it.
-static void find_ids(struct dispatcher *d, struct discard_request *r)
+static void look_up(struct dispatcher *d, struct discard_request *r)
+{
+    struct position *position = &r->wanted[r->n_wanted];
+    struct id id;
+
+    memcpy(id.bytes, r->choice.ids.at + r->n_looked_up++ * sizeof(id),
+           sizeof(id));
+    if (event_view_find(d->events, (enum family)r->ask.family, r->ask.org, &id,
+                        position) != OK)
+        put_be64(position->bytes, id_serial(&id));
+    if (position_cmp(*position, position_start) != 0)
+        r->n_wanted++;
+}
+
+bool choice_look_up(struct dispatcher *d, struct discard_request *r,
+                    int64_t until_us)
 {
     size_t n = r->choice.ids.n_bytes / sizeof(struct id);
 
-    r->wanted = arena_take(&r->arena, (n + 1) * sizeof(*r->wanted));
-    for (size_t i = 0; i < n; i++) {
-        struct position *position = &r->wanted[r->n_wanted];
-        struct id id;
-
-        memcpy(id.bytes, r->choice.ids.at + i * sizeof(id), sizeof(id));
-        if (event_view_find(d->events, (enum family)r->ask.family, r->ask.org,
-                            &id, position) != OK)
-            put_be64(position->bytes, id_serial(&id));
-        if (position_cmp(*position, position_start) != 0)
-            r->n_wanted++;
-    }
+    if (r->n_looked_up == n)
+        return true;
+    if (r->wanted == NULL)
+        r->wanted = arena_take(&r->arena, n * sizeof(*r->wanted));
+    while (r->n_looked_up < n && clock_mono_us() < until_us)
+        look_up(d, r);
+    if (r->n_looked_up < n)
+        return false;
     qsort(r->wanted, r->n_wanted, sizeof(*r->wanted), compare);
+    return true;
 }
 
 static bool asks_nothing(const struct history_filter *f)
@@ -228,8 +241,7 @@ static enum err read_place(struct discard_request *r, struct str after)
                                                                   : ERR_CORRUPT;
 }
 
-enum err choice_read(struct dispatcher *d, struct discard_request *r,
-                     const struct ask *ask)
+enum err choice_read(struct discard_request *r, const struct ask *ask)
 {
     struct arena *arena = &r->arena;
     enum err err;
@@ -249,6 +261,5 @@ enum err choice_read(struct dispatcher *d, struct discard_request *r,
         return err;
     r->is_plain = asks_nothing(&r->choice.filter);
     r->choice.filter.states = 1U << DELIVERY_DEAD;
-    find_ids(d, r);
     return OK;
 }

@@ -18,6 +18,7 @@
 //   backlog.c   how much waits, and who is told; backlog.h
 //   status.c    how it goes with a hook, for people
 //   questions.c what api asks
+//   slices.c    questions whose answer takes more than a moment; slices.h
 //   manual.c    attempts that somebody asked for: pings and redeliveries
 //   reopen.c    finds a delivery, wherever it is, for one more attempt
 //   replays.c   many of them; replays.h names its other files
@@ -88,6 +89,7 @@ struct followed;
 struct job;
 struct manual;
 struct running;
+struct slices;
 struct tally;
 
 // Hooks that wait for a place that others have.
@@ -270,7 +272,11 @@ struct dispatcher {
     struct manual *filling_answers, *committing_answers; // sent when committed
 
     // replays.c
-    struct running *replays, *replays_last;
+    struct running *replays, *replays_last; // in turns
+    struct running **replays_by_tag;        // hash table
+    size_t n_replays_mask, n_replays;
+    struct running *replays_dirty, *replays_dirty_last; // to be said
+    uint64_t n_replays_dirtied, n_replays_said;         // so far
     struct shares replay_shares;
     struct job *jobs; // replays that are counted, in the order they came
     uint32_t n_replaying;
@@ -280,6 +286,8 @@ struct dispatcher {
 
     // discard.c
     struct discards *discards;
+
+    struct slices *slices; // slices.c
 
     struct backlogs *backlogs; // backlog.c
 
@@ -521,12 +529,6 @@ void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
 // OK: d->committing is committed. Else there is no room for it: whoever waits for a
 // commit is told so.
 void manual_send_answers(struct dispatcher *d, enum err err);
-
-// Sent with the next commit's answers; `n_apis` is the link that asked.
-void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
-                         const struct answer *answer);
-// Now.
-void manual_answer_now(struct dispatcher *d, const struct answer *answer);
 // One that was settled is not any more: said to d->filling.
 void manual_take_back(struct dispatcher *d, struct delivery *dv);
 
@@ -539,7 +541,6 @@ void replays_pump(struct dispatcher *d);
 void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state);
 void replays_say(struct dispatcher *d); // what changed, to d->filling
-void replays_on_ask(struct dispatcher *d, const struct ask *ask);
 
 // --- discard.c, discard_sweep.c ---
 
@@ -547,7 +548,6 @@ void replays_on_ask(struct dispatcher *d, const struct ask *ask);
 void discard_init(struct dispatcher *d);
 // This hook is deleted: its dead letters are settled as cancelled.
 void discard_hook(struct dispatcher *d, uint64_t hook_no);
-void discard_on_ask(struct dispatcher *d, const struct ask *ask);
 void discard_on_second(struct dispatcher *d);
 
 // --- tally.c ---

@@ -21,6 +21,7 @@
 #include "engine/dispatch.h"
 #include "engine/questions.h"
 #include "engine/roles.h"
+#include "engine/slices.h"
 
 #define TRIM_ROWS     1000 // a step
 #define TRIM_PAUSE_MS 10   // between two, while there is more
@@ -322,6 +323,7 @@ int dispatcher_role(unsigned index)
     followed_refresh(d);
     health_drop_orphans(d);
     discard_init(d);
+    slices_init(d);
     uv_timer_init(role_loop(d->role), &d->trim_timer);
     d->trim_timer.data = d;
     d->has_outbox = true; // what an earlier one may have left

@@ -1,9 +1,14 @@
 // explain.c — whether hooks want an event, why not, and what they would be sent.
 //
 // It asks the same index that delivers, with one hook in it, so that it cannot
-// say anything else. Hooks are compared as they are now.
+// say anything else. Hooks are compared as they are at that moment.
+//
+// Happy path: the event is read in the first slice, and kept; then one hook follows
+// the other, a slice at a time. A request is made and signed as for a delivery, which
+// takes as long as its body is large, so none is made that the answer has no room for.
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/ask.h"
@@ -19,16 +24,24 @@
 #include "engine/questions.h"
 #include "engine/request.h"
 #include "engine/scope.h"
+#include "engine/slices.h"
 
-// An answer has room for all hooks of a page, and for requests up to here: the
-// largest event in quotes, twice as long then, is one.
-#define REQUESTS_MAX_BYTES (ASK_FRAME_MAX_BYTES / 4 * 3)
+// An answer has room for all hooks of a page, and for requests up to what the question
+// allows, but no more than this: the largest event in quotes, twice as long then.
+#define REQUESTS_MAX_BYTES EXPLAIN_REQUESTS_MAX_BYTES
 #define ANSWER_MAX_BYTES   (ASK_FRAME_MAX_BYTES - 1024)
 
 struct explaining {
+    struct sliced sliced; // first: it is cast
     struct dispatcher *d;
-    const struct ask *ask;
+    struct arena arena; // what the question and its event point to
+    struct ask ask;
     bool is_stored; // the event is in the log: it was accepted at some time
+    bool is_read;   // `event` is there
+    struct event event;
+    size_t at;               // bytes of ask.text that are done
+    size_t requests_at_most; // bytes of the answer
+    bool are_requests_over;  // there was no room for one
     struct buf text;
     struct buf request; // scratch
 };
@@ -186,13 +199,10 @@ static void put_request(struct explaining *x, const struct hook *hook,
     buf_put_json(out, rendered.body);
     buf_putc(out, '}');
     buf_clear(&headers);
-    buf_puts(&x->text, ",\"request\":");
-    if (x->text.n_bytes + out->n_bytes <= REQUESTS_MAX_BYTES) {
+    x->are_requests_over = x->text.n_bytes + out->n_bytes > x->requests_at_most;
+    if (!x->are_requests_over) {
+        buf_puts(&x->text, ",\"request\":");
         buf_put_str(&x->text, buf_str(out));
-    } else {
-        buf_puts(&x->text,
-                 "null,\"requestLeftOut\":\"the answer would be too large; ask "
-                 "about fewer webhooks: by limit, or by hook\"");
     }
 }
 
@@ -206,14 +216,25 @@ static void put_member(struct buf *out, const char *key, struct str text)
     buf_put_json(out, text);
 }
 
-static void put_hook(struct explaining *x, const struct hook *hook,
-                     const struct event *event)
+static void put_request_or_why_not(struct explaining *x,
+                                   const struct hook *hook)
+{
+    if (!x->are_requests_over)
+        put_request(x, hook, &x->event);
+    if (x->are_requests_over) {
+        buf_puts(&x->text,
+                 ",\"request\":null,\"requestLeftOut\":\"the answer would be "
+                 "too large; ask about fewer webhooks: by limit, or by hook\"");
+    }
+}
+
+static void put_hook(struct explaining *x, const struct hook *hook)
 {
     bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
     struct buf reason;
 
     buf_init(&reason, 0);
-    put_reason(x, hook, event, &reason);
+    put_reason(x, hook, &x->event, &reason);
     if (x->text.n_bytes > 0)
         buf_putc(&x->text, ',');
     buf_puts(&x->text, "{\"hookName\":");
@@ -228,84 +249,154 @@ static void put_hook(struct explaining *x, const struct hook *hook,
     } else {
         buf_put_json(&x->text, buf_str(&reason));
     }
-    if (reason.n_bytes == 0 && !x->ask->is_dry)
-        put_request(x, hook, event);
+    if (reason.n_bytes == 0 && !x->ask.is_dry)
+        put_request_or_why_not(x, hook);
     buf_putc(&x->text, '}');
     buf_clear(&reason);
 }
 
+// --- the event ---
+
+static void keep_event(struct explaining *x, const struct event *event)
+{
+    struct event *mine = &x->event;
+    struct str *texts[] = { &mine->kind,  &mine->org, &mine->project,
+                            &mine->stack, &mine->env, &mine->payload };
+
+    *mine = *event;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = arena_copy(&x->arena, *texts[i]);
+}
+
 static bool on_event(void *data, const struct event *event)
 {
-    struct explaining *x = data;
-    const struct ask *ask = x->ask;
-
-    for (size_t i = 0; i + 8 <= ask->text.n_bytes; i += 8) {
-        const struct followed *f =
-            followed_find(x->d, get_be64((const uint8_t *)ask->text.at + i));
-
-        if (f != NULL && f->hook != NULL)
-            put_hook(x, f->hook, event);
-    }
+    keep_event(data, event);
     return false;
 }
 
 // An event that was not posted: judged as one that is.
-static enum err explain_posted(struct explaining *x, struct buf *why)
+static enum err read_posted(struct explaining *x, struct buf *why)
 {
-    const struct ask *ask = x->ask;
     const struct intake intake = {
-        .path = { .family = (enum family)ask->family,
-                  .org = ask->org,
-                  .project = ask->project },
+        .path = { .family = (enum family)x->ask.family,
+                  .org = x->ask.org,
+                  .project = x->ask.project },
         .max_event_bytes = x->d->config->max_event_bytes,
         .accepted_at_us = clock_now_us(),
     };
-    struct arena arena = { NULL };
     struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };
-    enum err err = intake_event(&intake, ask->event, &arena, &e, why);
+    enum err err = intake_event(&intake, x->ask.event, &x->arena, &e, why);
     uint8_t random[16] = { 0 };
 
-    if (err == OK) {
-        memset(e.event.position.bytes, 0xff, sizeof(e.event.position.bytes));
-        if (!e.has_id)
-            e.event.id = id_v4(random);
-        on_event(x, &e.event);
-    }
-    arena_clear(&arena);
-    return err;
+    if (err != OK)
+        return err;
+    memset(e.event.position.bytes, 0xff, sizeof(e.event.position.bytes));
+    if (!e.has_id)
+        e.event.id = id_v4(random);
+    x->event = e.event;
+    return OK;
 }
 
-static enum err explain_stored(struct explaining *x)
+static enum err read_event(struct explaining *x, struct buf *why)
 {
     struct position position;
-    enum err err = event_view_find(x->d->events, (enum family)x->ask->family,
-                                   x->ask->org, &x->ask->event_id, &position);
+    enum err err;
 
+    if (x->ask.event.n_bytes > 0)
+        return read_posted(x, why);
     x->is_stored = true;
+    err = event_view_find(x->d->events, (enum family)x->ask.family, x->ask.org,
+                          &x->ask.event_id, &position);
     return err == OK ? event_view_get(x->d->events, position, on_event, x)
                      : err;
 }
 
-void explain_on_ask(struct dispatcher *d, const struct ask *ask)
-{
-    struct explaining x = { .d = d, .ask = ask };
-    struct answer answer = { .no = ask->no };
-    struct buf why;
+// --- the question ---
 
-    buf_init(&x.text, ANSWER_MAX_BYTES);
-    buf_init(&x.request, 0);
-    buf_init(&why, 4096);
-    answer.err =
-        ask->event.n_bytes > 0 ? explain_posted(&x, &why) : explain_stored(&x);
-    if (answer.err == OK && x.text.overflow) {
-        answer.err = ERR_TOOBIG;
-        buf_puts(&why,
-                 "the answer would be too large: ask about fewer webhooks, "
-                 "by limit or by hook");
+static void answer(struct explaining *x, enum err err, struct str text)
+{
+    const struct answer answer = { .no = x->ask.no, .err = err, .text = text };
+
+    manual_answer_now(x->d, &answer);
+}
+
+// The next hook. False: there is none.
+static bool explain_next(struct explaining *x)
+{
+    const struct followed *f;
+
+    if (x->at + 8 > x->ask.text.n_bytes || x->text.overflow)
+        return false;
+    f = followed_find(x->d, get_be64((const uint8_t *)x->ask.text.at + x->at));
+    x->at += 8;
+    if (f != NULL && f->hook != NULL)
+        put_hook(x, f->hook);
+    return true;
+}
+
+static bool run(struct sliced *s, int64_t until_us)
+{
+    struct explaining *x = (struct explaining *)s;
+    struct buf why;
+    enum err err = OK;
+
+    if (!x->is_read) {
+        buf_init(&why, 4096);
+        err = read_event(x, &why);
+        if (err != OK)
+            answer(x, err, buf_str(&why));
+        buf_clear(&why);
+        x->is_read = true;
+        if (err != OK)
+            return true;
     }
-    answer.text = answer.err == OK ? buf_str(&x.text) : buf_str(&why);
-    manual_answer_now(d, &answer);
-    buf_clear(&why);
-    buf_clear(&x.request);
-    buf_clear(&x.text);
+    while (explain_next(x)) {
+        if (clock_mono_us() >= until_us)
+            return false;
+    }
+    if (x->text.overflow) {
+        answer(x, ERR_TOOBIG,
+               STR("the answer would be too large: ask about fewer webhooks, "
+                   "by limit or by hook"));
+    } else {
+        answer(x, OK, buf_str(&x->text));
+    }
+    return true;
+}
+
+static void explaining_free(struct sliced *s)
+{
+    struct explaining *x = (struct explaining *)s;
+
+    buf_clear(&x->request);
+    buf_clear(&x->text);
+    arena_clear(&x->arena);
+    free(x);
+}
+
+enum err explain_start(struct dispatcher *d, const struct ask *ask)
+{
+    static const struct sliced_kind kind = { run, explaining_free };
+    struct explaining *x = xcalloc(1, sizeof(*x));
+    uint64_t org_no = 0;
+    enum err err;
+
+    x->sliced.kind = &kind;
+    x->sliced.n_bytes = ask->text.n_bytes + ask->event.n_bytes;
+    x->d = d;
+    x->ask = *ask;
+    x->ask.org = arena_copy(&x->arena, ask->org);
+    x->ask.project = arena_copy(&x->arena, ask->project);
+    x->ask.text = arena_copy(&x->arena, ask->text);
+    x->ask.event = arena_copy(&x->arena, ask->event);
+    x->requests_at_most =
+        ask->max < REQUESTS_MAX_BYTES ? (size_t)ask->max : REQUESTS_MAX_BYTES;
+    buf_init(&x->text, ANSWER_MAX_BYTES);
+    buf_init(&x->request, 0);
+    err = org_number(d->hooks, (enum family)ask->family, ask->org, &org_no);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = slices_add(d, &x->sliced, ask, org_no);
+    if (err != OK)
+        explaining_free(&x->sliced);
+    return err;
 }

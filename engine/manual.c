@@ -27,11 +27,6 @@
 #include "engine/questions.h"
 #include "engine/reopen.h"
 
-// Of a hook's newest pings, so many are searched for one to send again.
-#define PINGS_SEARCHED 1000
-// And of its newest attempts for one of an event that is gone.
-#define TRACES_SEARCHED 20000
-
 struct manual {
     struct manual *next; // of the same delivery, or of the same commit
     uint64_t n_apis;     // the link that asked
@@ -196,7 +191,6 @@ struct search {
     struct followed *f;
     const struct hook_scope *scope; // of the hook
     const struct ask *ask;
-    bool is_found;
 };
 
 static void ping_with(const struct search *s, const struct event *event,
@@ -208,6 +202,17 @@ static void ping_with(const struct search *s, const struct event *event,
     dv->has_body = n_attempts > 0; // what was sent is what was kept
     add_asker(s->d, dv, s->ask, &event->id);
     send_event(s->d, dv, event);
+}
+
+void manual_ping_again(struct dispatcher *d, struct followed *f,
+                       const struct ask *ask, const struct event *event,
+                       uint32_t n_attempts)
+{
+    const struct search s = {
+        .d = d, .f = f, .scope = &f->hook->scope, .ask = ask
+    };
+
+    ping_with(&s, event, n_attempts);
 }
 
 static void ping(const struct search *s)
@@ -238,40 +243,7 @@ static void ping(const struct search *s)
     buf_clear(&payload);
 }
 
-// --- finding what is to be sent again ---
-
-static bool on_ping_row(void *data, uint64_t no, const struct attempt *a)
-{
-    struct search *s = data;
-    const struct hook_scope *scope = s->scope;
-    struct event event = { .id = a->event_id,
-                           .accepted_at_us = a->accepted_at_us,
-                           .family = scope->family,
-                           .kind = a->kind,
-                           .org = scope->org,
-                           .project = scope->project,
-                           .payload = a->payload };
-
-    (void)no;
-    if (!id_eq(&a->event_id, &s->ask->event_id))
-        return true;
-    s->is_found = true;
-    ping_with(s, &event, a->attempt);
-    return false;
-}
-
-static enum err search_history(struct search *s, const struct position *event,
-                               size_t limit, attempt_visit visit)
-{
-    struct history_query query = { .owner_no = s->f->no,
-                                   .event = event,
-                                   .max_rows = limit };
-    enum err err = history_scan(s->d->history, &query, visit, s);
-
-    if (err == OK && !s->is_found)
-        err = ERR_NOTFOUND;
-    return err;
-}
+// --- sending again ---
 
 static enum err redeliver_event(struct search *s, struct position position)
 {
@@ -293,28 +265,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     return OK;
 }
 
-static bool on_trace(void *data, uint64_t no, const struct attempt *a)
-{
-    struct search *s = data;
-
-    (void)no;
-    s->is_found = id_eq(&a->event_id, &s->ask->event_id);
-    return !s->is_found;
-}
-
-// Whether the event was once sent to the hook. An id of our own tells where its
-// attempts lie; one of the producer's is looked for among the newest.
-static bool has_left_attempts(struct search *s)
-{
-    struct position position = position_start;
-
-    put_be64(position.bytes, id_serial(&s->ask->event_id));
-    if (position_cmp(position, position_start) != 0 &&
-        search_history(s, &position, TRACES_SEARCHED, on_trace) == OK)
-        return true;
-    return search_history(s, NULL, TRACES_SEARCHED, on_trace) == OK;
-}
-
+// What the log does not know may be a ping, or an event that is gone.
 static enum err redeliver(struct search *s)
 {
     struct position position;
@@ -323,13 +274,7 @@ static enum err redeliver(struct search *s)
 
     if (err == OK)
         return redeliver_event(s, position);
-    if (err == ERR_NOTFOUND && aside_refuses_pings(s->f))
-        return ERR_CRASHED;
-    if (err == ERR_NOTFOUND)
-        err = search_history(s, &position_start, PINGS_SEARCHED, on_ping_row);
-    if (err == ERR_NOTFOUND && has_left_attempts(s))
-        err = ERR_GONE;
-    return err;
+    return err == ERR_NOTFOUND ? traces_search(s->d, s->f, s->ask) : err;
 }
 
 // --- questions ---
@@ -352,13 +297,11 @@ static enum err tell_status(struct dispatcher *d, const struct ask *ask)
     return OK;
 }
 
-enum err manual_start(struct dispatcher *d, const struct ask *ask)
+enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
+                          struct followed **out)
 {
-    struct search search = { .d = d, .ask = ask };
     struct followed *f;
 
-    if (ask->what == ASK_STATUS)
-        return tell_status(d, ask);
     if (d->is_draining)
         return ERR_AGAIN;
     if (!storage_has_room(d))
@@ -369,19 +312,30 @@ enum err manual_start(struct dispatcher *d, const struct ask *ask)
         return ERR_BUSY;
     if (aside_blocks(d))
         return ERR_AGAIN;
-    f = followed_find(d, ask->hook_no);
+    f = followed_find(d, hook_no);
     if (f != NULL && f->is_aside)
         return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
     if (!f->is_ready)
         f->sender = f->wanted_sender;
-    if (d->senders[f->sender].chan == NULL)
-        return ERR_AGAIN;
-    if (ask->what == ASK_PING && aside_refuses_pings(f))
+    *out = f;
+    return d->senders[f->sender].chan == NULL ? ERR_AGAIN : OK;
+}
+
+enum err manual_start(struct dispatcher *d, const struct ask *ask)
+{
+    struct search search = { .d = d, .ask = ask };
+    enum err err;
+
+    if (ask->what == ASK_STATUS)
+        return tell_status(d, ask);
+    err = manual_may_begin(d, ask->hook_no, &search.f);
+    if (err != OK)
+        return err;
+    if (ask->what == ASK_PING && aside_refuses_pings(search.f))
         return ERR_CRASHED;
-    search.f = f;
-    search.scope = &f->hook->scope;
+    search.scope = &search.f->hook->scope;
     if (ask->what == ASK_REDELIVER)
         return redeliver(&search);
     ping(&search);

@@ -13,6 +13,8 @@
 #include "common/log.h"
 #include "engine/backlog.h"
 #include "engine/dispatch.h"
+#include "engine/replays.h"
+#include "engine/slices.h"
 
 static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
 {
@@ -31,17 +33,14 @@ static void obey(struct dispatcher *d, const struct ask *ask)
         discard_on_ask(d, ask);
         return;
     }
-    if (ask->what == ASK_EXPLAIN) {
-        explain_on_ask(d, ask);
-        return;
-    }
-    err = manual_start(d, ask);
+    err =
+        ask->what == ASK_EXPLAIN ? explain_start(d, ask) : manual_start(d, ask);
     if (err != OK)
         answer(d, ask, err);
 }
 
-// The same question may come again under another number.
-static uint64_t hash_of(const struct ask *ask)
+// Without its own number, which is another one each time.
+uint64_t question_hash(const struct ask *ask)
 {
     struct str id = { (const char *)ask->event_id.bytes,
                       sizeof(ask->event_id.bytes) };
@@ -50,6 +49,16 @@ static uint64_t hash_of(const struct ask *ask)
         ask->text,
         blame_hash(ask->event,
                    blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
+}
+
+// Whoever asked this is gone. What was begun for it, such as an attempt, goes on.
+static void forget(struct dispatcher *d, uint64_t no)
+{
+    if (no == 0)
+        return;
+    slices_drop(d, no);
+    discard_forget(d, no);
+    jobs_forget(d, no);
 }
 
 static void on_frame(void *data, struct str frame)
@@ -64,11 +73,15 @@ static void on_frame(void *data, struct str frame)
     dispatcher_look_again(d); // the hook may be a second old
     if (type == FRAME_HINT)
         return;
+    if (type == FRAME_FORGET) {
+        forget(d, unpack_u64(&u));
+        return;
+    }
     if (ask_unpack(frame, &ask) != OK) {
         log_warn("question not understood", "bytes=%zu", frame.n_bytes);
         return;
     }
-    hash = hash_of(&ask);
+    hash = question_hash(&ask);
     if (blame_deaths(BLAME_REQUEST, hash, 0) >= BLAME_ASIDE) {
         answer(d, &ask, ERR_CRASHED);
         return;
@@ -90,6 +103,7 @@ void questions_on_link(struct dispatcher *d, int fd)
     if (d->api != NULL)
         chan_close(d->api);
     d->n_apis++;
+    slices_drop(d, 0);
     backlog_on_link(d);
     d->api = role_open_chan(d->role, ROLE_API, fd,
                             &(struct chan_handlers){ .on_frame = on_frame,

@@ -1,7 +1,9 @@
 // replay_jobs.c — replays that are asked for: counted, answered, cancelled.
 //
-// Counting reads the whole source, a little at a time between deliveries. The
-// answer comes when the replay is committed; a dry run ends with the count.
+// Counting reads the whole source, a little at a time between deliveries, one hook
+// after the other. Then those that have something to send begin, some with each
+// commit; the answer comes when the last record is committed. A dry run ends with the
+// count.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,149 +13,260 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
+#include "engine/questions.h"
 #include "engine/replays.h"
+#include "engine/slices.h"
 
-#define COUNT_US 2500 // of each turn
+#define HOOKS_AT_ONCE   64    // of an organization, read at once
+#define HOOKS_MAX       10000 // that one question may find deliveries of, and
+#define HELD_MAX_BYTES  ((size_t)32 << 20) // what all of them may hold
+#define RECORDS_AT_ONCE 128                // put into one commit
 
 struct job {
     struct job *next;
     uint64_t n_apis; // the link that asked
     struct answer answer;
+    bool is_forgotten; // nobody waits for the answer
     bool is_dry;
     uint64_t after_commit; // what is said already must lie in the index
-    struct running *left;  // to be counted
-    struct running *found; // counted, with something to do
+    struct buf text;       // of the record: what is asked for of each hook
+    struct replay record;  // its texts lie there
+    struct replay_holder *holder; // NULL: it counts for nobody
+    // Of an organization, whose hooks are read some at a time:
+    enum family family;
+    struct buf org;   // empty: of one hook
+    struct buf place; // of the last hook that was read
+    bool are_hooks_read;
+    uint64_t hook_nos[HOOKS_AT_ONCE]; // to be counted
+    size_t n_hooks, i_hook;
+    struct running *counting; // NULL: the next hook is to be begun
+    struct running *found;    // counted, with something to do
+    size_t n_found, n_held_bytes;
+    bool is_counted;
+    uint64_t said_at; // the last record is said once so many are
 };
 
 // --- asking ---
 
-struct choosing {
-    struct dispatcher *d;
-    struct job *job;
-    const struct ask *ask;
-    struct replay record;
-};
-
-static void take_hook(struct choosing *c, const struct followed *f)
+static enum err choose_hook(const struct dispatcher *d, struct job *job,
+                            uint64_t hook_no)
 {
-    struct running *r;
+    const struct followed *f = followed_find(d, hook_no);
 
-    c->record.hook_no = f->no;
-    c->record.org_no = f->hook->org_no;
-    r = running_new(&c->record);
-    r->next = c->job->left;
-    c->job->left = r;
-}
-
-static void take_hooks_of_org(struct choosing *c)
-{
-    const struct dispatcher *d = c->d;
-
-    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
-            if (followed_is_active(f) &&
-                (unsigned)f->hook->scope.family == c->ask->family &&
-                str_eq(f->hook->scope.org, c->ask->org))
-                take_hook(c, f);
-        }
-    }
-}
-
-static enum err choose(struct choosing *c)
-{
-    struct dispatcher *d = c->d;
-    const struct followed *f;
-    enum err err = replay_decode(c->ask->text, &c->record);
-
-    if (err != OK)
-        return err;
-    c->record.next = 0;
-    c->record.state = REPLAY_RUNNING;
-    c->record.created_at_ms = clock_now_ms();
-    c->record.end = get_be64(d->read_to.bytes) + 1;
-    if (!c->record.unmatched)
-        err = history_end(d->history, &c->record.end);
-    if (err != OK)
-        return err;
-    if (c->ask->hook_no == 0) {
-        take_hooks_of_org(c);
-        return OK;
-    }
-    f = followed_find(d, c->ask->hook_no);
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
     if (!followed_is_active(f))
         return ERR_CONFLICT;
-    take_hook(c, f);
+    job->hook_nos[job->n_hooks++] = hook_no;
+    job->are_hooks_read = true;
+    job->record.org_no = f->hook->org_no;
     return OK;
 }
 
-static void free_all(struct running *r)
+static enum err choose(struct dispatcher *d, struct job *job,
+                       const struct ask *ask)
 {
-    while (r != NULL) {
-        struct running *next = r->next;
+    struct replay *record = &job->record;
+    enum err err;
 
-        running_free(r);
-        r = next;
+    buf_put_str(&job->text, ask->text);
+    err = replay_decode(buf_str(&job->text), record);
+    if (err != OK)
+        return err;
+    record->next = 0;
+    record->state = REPLAY_RUNNING;
+    record->created_at_ms = clock_now_ms();
+    record->end = get_be64(d->read_to.bytes) + 1;
+    if (!record->unmatched)
+        err = history_end(d->history, &record->end);
+    if (err != OK)
+        return err;
+    if (ask->hook_no != 0)
+        return choose_hook(d, job, ask->hook_no);
+    job->family = (enum family)ask->family;
+    buf_put_str(&job->org, ask->org);
+    return org_number(d->hooks, job->family, ask->org, &record->org_no);
+}
+
+static struct job *job_new(void)
+{
+    struct job *job = xcalloc(1, sizeof(*job));
+
+    buf_init(&job->text, 0);
+    buf_init(&job->org, 0);
+    buf_init(&job->place, 0);
+    return job;
+}
+
+static void job_free(struct job *job)
+{
+    while (job->found != NULL) {
+        struct running *next = job->found->next;
+
+        running_free(job->found);
+        job->found = next;
     }
+    if (job->counting != NULL)
+        running_free(job->counting);
+    replay_leave(&job->holder);
+    buf_clear(&job->text);
+    buf_clear(&job->org);
+    buf_clear(&job->place);
+    free(job);
+}
+
+static void append(struct dispatcher *d, struct job *job)
+{
+    struct job **link = &d->jobs;
+
+    job->next = NULL;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = job;
 }
 
 // Whether it may be under way besides those of its organization; if so, it counts
 // as such. ERR_BUSY: `why` says which limit is reached.
-static enum err join(struct choosing *c, struct buf *why)
+static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
+                     struct buf *why)
 {
-    struct dispatcher *d = c->d;
     struct share_limit limit = cap_limit(d->config, CAP_REPLAYS);
-    struct replay_holder *holder;
+    uint64_t org_no = job->record.org_no;
     enum share share;
 
-    if (c->job->left == NULL)
-        return OK; // no hook wants it
-    share = shares_judge(&d->replay_shares, &limit, c->record.org_no,
-                         c->ask->is_admin, 1);
+    if (org_no == 0)
+        return OK; // it has no hook
+    share = shares_judge(&d->replay_shares, &limit, org_no, is_admin, 1);
     if (share != SHARE_THERE) {
         cap_put_why(d->config, CAP_REPLAYS, share, why);
         return ERR_BUSY;
     }
-    holder = replay_hold(d, c->record.org_no);
-    for (struct running *r = c->job->left; r != NULL; r = r->next)
-        running_join(r, holder);
+    replay_join(&job->holder, replay_hold(d, org_no));
     return OK;
 }
 
 static enum err begin(struct dispatcher *d, const struct ask *ask,
                       struct buf *why)
 {
-    struct choosing c = { .d = d, .ask = ask };
-    struct job **link = &d->jobs;
+    struct job *job;
     enum err err;
 
     if (d->is_draining)
         return ERR_AGAIN;
     if (!storage_has_room(d))
         return ERR_FULL;
-    c.job = xcalloc(1, sizeof(*c.job));
-    err = choose(&c);
+    job = job_new();
+    err = choose(d, job, ask);
     if (err == OK)
-        err = join(&c, why);
+        err = join(d, job, ask->is_admin, why);
     if (err != OK) {
-        free_all(c.job->left);
-        free(c.job);
+        job_free(job);
         return err;
     }
-    c.job->n_apis = d->n_apis;
-    c.job->is_dry = ask->is_dry;
-    c.job->answer.no = ask->no;
-    c.job->after_commit = d->n_commits +
-                          (shard_is_committing(d->shard) ? 1 : 0) +
-                          (change_n(d->filling) > 0 || d->rowless != NULL);
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = c.job;
+    job->n_apis = d->n_apis;
+    job->is_dry = ask->is_dry;
+    job->answer.no = ask->no;
+    job->after_commit = d->n_commits + (shard_is_committing(d->shard) ? 1 : 0) +
+                        (change_n(d->filling) > 0 || d->rowless != NULL);
+    append(d, job);
     return OK;
 }
 
+// --- whose deliveries are counted ---
+
+static bool on_hook(void *data, const struct hook *hook)
+{
+    struct job *job = data;
+
+    job->hook_nos[job->n_hooks++] = hook->no;
+    buf_reset(&job->place);
+    hook_place_put(hook, &job->place);
+    return job->n_hooks < HOOKS_AT_ONCE;
+}
+
+// Some hooks of the organization, also those that are other dispatchers'.
+static void read_hooks(struct dispatcher *d, struct job *job)
+{
+    struct buf after;
+
+    buf_init(&after, 0);
+    buf_put_str(&after, buf_str(&job->place));
+    job->n_hooks = 0;
+    job->i_hook = 0;
+    if (hook_list_org(d->hooks, job->family, buf_str(&job->org),
+                      buf_str(&after), on_hook, job) != OK)
+        log_fatal("hooks cannot be read", "");
+    job->are_hooks_read = job->n_hooks < HOOKS_AT_ONCE;
+    buf_clear(&after);
+}
+
+// The next hook is begun, if it is ours. False: there is none.
+static bool begin_hook(struct dispatcher *d, struct job *job)
+{
+    const struct followed *f;
+
+    if (job->i_hook == job->n_hooks && job->are_hooks_read)
+        return false;
+    if (job->i_hook == job->n_hooks) {
+        read_hooks(d, job);
+        return true;
+    }
+    f = followed_find(d, job->hook_nos[job->i_hook++]);
+    if (f != NULL && followed_is_active(f)) {
+        job->record.hook_no = f->no;
+        job->counting = running_new(&job->record);
+    }
+    return true;
+}
+
 // --- counting ---
+
+static void take_count(struct job *job)
+{
+    struct running *r = job->counting;
+
+    job->counting = NULL;
+    job->answer.n += r->n_found;
+    job->answer.n_gone += r->n_gone;
+    if (r->n_found == 0 || job->is_dry) {
+        running_free(r);
+        return;
+    }
+    replay_join(&r->holder, job->holder);
+    job->n_found++;
+    job->n_held_bytes += sizeof(*r) + r->text.n_bytes;
+    r->next = job->found;
+    job->found = r;
+}
+
+static bool is_too_large(const struct job *job)
+{
+    return job->n_found > HOOKS_MAX || job->n_held_bytes > HELD_MAX_BYTES;
+}
+
+// True: all is counted.
+static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
+{
+    do {
+        struct running *r = job->counting;
+        const struct followed *f =
+            r != NULL ? followed_find(d, r->record.hook_no) : NULL;
+
+        if (r == NULL) {
+            if (!begin_hook(d, job))
+                return true;
+        } else if (f != NULL && f->hook != NULL && !r->is_read) {
+            r->i_ahead = r->n_ahead; // only the number counts
+            source_read(d, r, f, until_us);
+        } else {
+            take_count(job);
+        }
+    } while (!is_too_large(job) && clock_mono_us() < until_us);
+    return is_too_large(job);
+}
+
+// --- beginning ---
 
 static void start_over(struct running *r)
 {
@@ -162,57 +275,63 @@ static void start_over(struct running *r)
     r->is_read = false;
     r->n_ahead = 0;
     r->i_ahead = 0;
-    r->is_dirty = true;
 }
 
-static void end_job(struct dispatcher *d, struct job *job)
+// Some of those that were found begin. True: the records of all are said.
+static bool begin_some(struct dispatcher *d, struct job *job)
 {
-    bool is_kept = !job->is_dry && job->answer.n > 0;
-
-    while (is_kept && job->found != NULL) {
+    for (size_t i = 0; i < RECORDS_AT_ONCE && job->found != NULL; i++) {
         struct running *r = job->found;
 
         job->found = r->next;
         start_over(r);
         replays_add(d, r);
+        job->said_at = replays_touch(d, r);
     }
-    if (is_kept) {
-        manual_answer_later(d, job->n_apis, &job->answer);
-    } else if (job->n_apis == d->n_apis) {
-        manual_answer_now(d, &job->answer);
-    }
-    d->jobs = job->next;
-    free_all(job->found);
-    free(job);
+    settle_touch(d);
+    return job->found == NULL && d->n_replays_said >= job->said_at;
 }
 
-// True: the job is done.
-static bool count_some(struct dispatcher *d, struct job *job)
+static void answer_now(struct dispatcher *d, const struct job *job)
 {
-    int64_t until_us = clock_mono_us() + COUNT_US;
-
-    while (job->left != NULL && clock_mono_us() < until_us) {
-        struct running *r = job->left;
-        const struct followed *f = followed_find(d, r->record.hook_no);
-
-        if (f != NULL && f->hook != NULL && !r->is_read) {
-            r->i_ahead = r->n_ahead; // only the number counts
-            source_read(d, r, f);
-            continue;
-        }
-        job->left = r->next;
-        job->answer.n += r->n_found;
-        job->answer.n_gone += r->n_gone;
-        if (r->n_found > 0) {
-            r->next = job->found;
-            job->found = r;
-        } else {
-            running_free(r);
-        }
-    }
-    return job->left == NULL;
+    if (job->n_apis == d->n_apis)
+        manual_answer_now(d, &job->answer);
 }
 
+// True: it is answered.
+static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
+{
+    if (!job->is_counted && !count_some(d, job, until_us))
+        return false;
+    job->is_counted = true;
+    if (is_too_large(job))
+        job->answer.err = ERR_TOOBIG;
+    if (job->answer.err != OK || job->is_dry || job->answer.n == 0) {
+        answer_now(d, job);
+        return true;
+    }
+    if (!begin_some(d, job))
+        return false;
+    manual_answer_later(d, job->n_apis, &job->answer);
+    return true;
+}
+
+// Nobody waits for it, and none of it has begun.
+static bool is_unwanted(const struct dispatcher *d, const struct job *job)
+{
+    return job->said_at == 0 && (job->is_forgotten || job->n_apis != d->n_apis);
+}
+
+static void drop(struct dispatcher *d, struct job *job)
+{
+    metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
+    job->answer.err = ERR_AGAIN;
+    answer_now(d, job); // so that it counts no more
+    job_free(job);
+}
+
+// Those of different questions have their slices in turns. What has begun to begin
+// is ended, whoever waits for it.
 void jobs_run(struct dispatcher *d)
 {
     struct job *job = d->jobs;
@@ -223,15 +342,25 @@ void jobs_run(struct dispatcher *d)
         settle_touch(d);
         return;
     }
-    if (job->n_apis != d->n_apis) { // nobody waits for it
-        d->jobs = job->next;
-        free_all(job->left);
-        free_all(job->found);
-        free(job);
+    d->jobs = job->next;
+    if (is_unwanted(d, job)) {
+        drop(d, job);
         return;
     }
-    if (count_some(d, job))
-        end_job(d, job);
+    metrics_count(COUNTER_SLICES, 1);
+    if (work(d, job, slice_end_us(clock_mono_us()))) {
+        job_free(job);
+    } else {
+        append(d, job);
+    }
+}
+
+void jobs_forget(struct dispatcher *d, uint64_t no)
+{
+    for (struct job *job = d->jobs; job != NULL; job = job->next) {
+        if (job->answer.no == no && job->n_apis == d->n_apis)
+            job->is_forgotten = true;
+    }
 }
 
 // --- cancelling ---
@@ -250,7 +379,7 @@ static void cancel(struct dispatcher *d, const struct ask *ask)
     for (struct running *r = d->replays; r != NULL; r = r->next) {
         if (!is_of(ask, r) || r->record.state != REPLAY_RUNNING)
             continue;
-        replays_end(r, REPLAY_CANCELLED);
+        replays_end(d, r, REPLAY_CANCELLED);
         answer.n++;
     }
     // Also if none runs: that one has ended may be said, and not committed yet, and

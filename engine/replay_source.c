@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -24,7 +25,10 @@ struct reading {
     struct dispatcher *d;
     struct running *r;
     const struct followed *f;
-    uint64_t id_no; // of the id at hand
+    int64_t until_us; // monotonic: then the reading ends
+    uint64_t id_no;   // of the id at hand
+    size_t n_read;    // events
+    bool is_cut;      // not all events were looked at that were read
     bool is_past_end;
 };
 
@@ -53,17 +57,18 @@ struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no)
     return holder;
 }
 
-void running_join(struct running *r, struct replay_holder *holder)
+void replay_join(struct replay_holder **place, struct replay_holder *holder)
 {
-    r->holder = holder;
-    holder->n++;
+    *place = holder;
+    if (holder != NULL)
+        holder->n++;
 }
 
-void running_leave(struct running *r)
+void replay_leave(struct replay_holder **place)
 {
-    struct replay_holder *holder = r->holder;
+    struct replay_holder *holder = *place;
 
-    r->holder = NULL;
+    *place = NULL;
     if (holder == NULL || --holder->n > 0)
         return;
     shares_remove(holder->shares, holder->org_no, 1);
@@ -72,7 +77,7 @@ void running_leave(struct running *r)
 
 void running_free(struct running *r)
 {
-    running_leave(r);
+    replay_leave(&r->holder);
     match_index_free(r->index);
     free(r->pending.at);
     buf_clear(&r->text);
@@ -127,7 +132,8 @@ static void read_history(struct reading *reading)
                                    .filter = &r->record.filter,
                                    .oldest_first = true,
                                    .from_no = r->read_no,
-                                   .max_rows = COST_AT_ONCE };
+                                   .max_rows = COST_AT_ONCE,
+                                   .until_us = reading->until_us };
 
     if (history_scan(reading->d->history, &query, on_attempt, reading) != OK)
         log_fatal("history cannot be read", "");
@@ -165,7 +171,8 @@ static void read_ids(struct reading *reading)
     struct running *r = reading->r;
     size_t n_ids = r->record.ids.n_bytes / sizeof(struct id);
 
-    for (size_t i = 0; i < IDS_AT_ONCE && r->read_no < n_ids && !is_full(r);
+    for (size_t i = 0; i < IDS_AT_ONCE && r->read_no < n_ids && !is_full(r) &&
+                       (i == 0 || clock_mono_us() < reading->until_us);
          i++) {
         struct id id;
         struct position position;
@@ -282,6 +289,10 @@ static bool on_event(void *data, const struct event *event)
 
     if (is_full(r) || no >= r->record.end)
         return false;
+    if (reading->n_read++ > 0 && clock_mono_us() >= reading->until_us) {
+        reading->is_cut = true;
+        return false;
+    }
     r->read_no = no;
     if (event->accepted_at_us < r->record.filter.since_us ||
         event->accepted_at_us >= r->record.filter.until_us)
@@ -361,7 +372,7 @@ static void read_log(struct reading *reading)
     put_be64(scan.after.bytes, r->read_no);
     if (event_view_scan(reading->d->events, &scan, on_event, reading) != OK)
         log_fatal("event log cannot be read", "");
-    if (is_full(r))
+    if (is_full(r) || reading->is_cut)
         return;
     r->read_no = get_be64(scan.last.bytes); // also past damaged ones
     r->is_read = r->read_no + 1 >= r->record.end ||
@@ -369,9 +380,9 @@ static void read_log(struct reading *reading)
 }
 
 void source_read(struct dispatcher *d, struct running *r,
-                 const struct followed *f)
+                 const struct followed *f, int64_t until_us)
 {
-    struct reading reading = { .d = d, .r = r, .f = f };
+    struct reading reading = { .d = d, .r = r, .f = f, .until_us = until_us };
 
     if (r->i_ahead == r->n_ahead) {
         r->i_ahead = 0;

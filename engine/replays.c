@@ -20,25 +20,74 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "engine/reopen.h"
+#include "engine/slices.h"
 
 #define TICK_MS      5
-#define TURN_US      2500 // of each tick
-#define HOOK_SHARE   4    // of a hook's window replays have one in so many
-#define PLACES_SHARE 8    // likewise of all senders' places
-#define LIVE_SHARE   4    // a sender so full (all but one in so many) has none
+#define HOOK_SHARE   4   // of a hook's window replays have one in so many
+#define PLACES_SHARE 8   // likewise of all senders' places
+#define LIVE_SHARE   4   // a sender so full (all but one in so many) has none
+#define SAID_AT_ONCE 256 // records in a commit
+#define TABLE_MIN    64  // a power of two
 #define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // after the end
 
 // --- which there are ---
 
+static struct running **place_of(const struct dispatcher *d, uint64_t tag,
+                                 uint64_t hook_no)
+{
+    uint64_t mixed = (tag ^ hook_no) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
+}
+
 static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
                                    uint64_t hook_no)
 {
-    struct running *r = d->replays;
+    struct running *r = NULL;
 
+    if (d->replays_by_tag != NULL)
+        r = *place_of(d, tag, hook_no);
     while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
-        r = r->next;
+        r = r->same_hash;
     return r;
+}
+
+static void put(struct dispatcher *d, struct running *r)
+{
+    struct running **place = place_of(d, r->tag, r->record.hook_no);
+
+    r->same_hash = *place;
+    *place = r;
+}
+
+static void grow(struct dispatcher *d)
+{
+    struct running **old = d->replays_by_tag;
+    size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
+
+    d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->replays_by_tag = xcalloc(d->n_replays_mask + 1, sizeof(*old));
+    for (size_t i = 0; i < n_old; i++) {
+        struct running *next = NULL;
+
+        for (struct running *r = old[i]; r != NULL; r = next) {
+            next = r->same_hash;
+            put(d, r);
+        }
+    }
+    free(old);
+}
+
+static void take_out(struct dispatcher *d, const struct running *r)
+{
+    struct running **link = place_of(d, r->tag, r->record.hook_no);
+
+    while (*link != r)
+        link = &(*link)->same_hash;
+    *link = r->same_hash;
+    d->n_replays--;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -49,10 +98,11 @@ static void on_timer(uv_timer_t *timer)
 void replays_go_on(struct dispatcher *d)
 {
     if (!uv_is_active((uv_handle_t *)&d->replay_timer))
-        uv_timer_start(&d->replay_timer, on_timer, TICK_MS, TICK_MS);
+        uv_timer_start(&d->replay_timer, on_timer, TICK_MS, 0);
 }
 
-void replays_add(struct dispatcher *d, struct running *r)
+// Behind the others.
+static void append(struct dispatcher *d, struct running *r)
 {
     r->next = NULL;
     if (d->replays_last != NULL) {
@@ -61,15 +111,40 @@ void replays_add(struct dispatcher *d, struct running *r)
         d->replays = r;
     }
     d->replays_last = r;
+}
+
+void replays_add(struct dispatcher *d, struct running *r)
+{
+    if (d->replays_by_tag == NULL || d->n_replays > d->n_replays_mask)
+        grow(d);
+    put(d, r);
+    d->n_replays++;
+    append(d, r);
     replays_go_on(d);
 }
 
-void replays_end(struct running *r, enum replay_state state)
+uint64_t replays_touch(struct dispatcher *d, struct running *r)
 {
-    running_leave(r);
+    if (r->is_dirty)
+        return d->n_replays_dirtied; // it is said then at the latest
+    r->is_dirty = true;
+    r->next_dirty = NULL;
+    if (d->replays_dirty_last != NULL) {
+        d->replays_dirty_last->next_dirty = r;
+    } else {
+        d->replays_dirty = r;
+    }
+    d->replays_dirty_last = r;
+    return ++d->n_replays_dirtied;
+}
+
+void replays_end(struct dispatcher *d, struct running *r,
+                 enum replay_state state)
+{
+    replay_leave(&r->holder);
     r->record.state = state;
     r->record.ended_at_ms = clock_now_ms();
-    r->is_dirty = true;
+    replays_touch(d, r);
 }
 
 struct loading {
@@ -83,8 +158,8 @@ static void load_running(struct loading *l, struct running *r)
 {
     bool is_same = l->last != NULL && id_eq(&l->last->record.id, &r->record.id);
 
-    running_join(r, is_same ? l->last->holder
-                            : replay_hold(l->d, r->record.org_no));
+    replay_join(&r->holder, is_same ? l->last->holder
+                                    : replay_hold(l->d, r->record.org_no));
     l->last = r;
 }
 
@@ -135,12 +210,17 @@ static uint64_t progress(const struct running *r)
     return is_list ? least : least - 1;
 }
 
+// A commit has so many at most; the others are said to the next ones.
 void replays_say(struct dispatcher *d)
 {
-    for (struct running *r = d->replays; r != NULL; r = r->next) {
-        if (!r->is_dirty)
-            continue;
+    for (size_t i = 0; i < SAID_AT_ONCE && d->replays_dirty != NULL; i++) {
+        struct running *r = d->replays_dirty;
+
+        d->replays_dirty = r->next_dirty;
+        if (d->replays_dirty == NULL)
+            d->replays_dirty_last = NULL;
         r->is_dirty = false;
+        d->n_replays_said++;
         r->record.next = progress(r);
         change_replay_put(d->filling, &r->record);
     }
@@ -156,7 +236,8 @@ static void land(struct running *r, uint64_t no)
     }
 }
 
-static void count(struct running *r, enum delivery_state state)
+static void count(struct dispatcher *d, struct running *r,
+                  enum delivery_state state)
 {
     switch (state) {
     case DELIVERY_DELIVERED:
@@ -172,7 +253,7 @@ static void count(struct running *r, enum delivery_state state)
         r->record.retrying++;
         break;
     }
-    r->is_dirty = true;
+    replays_touch(d, r);
 }
 
 void replays_settled(struct dispatcher *d, struct delivery *dv,
@@ -191,7 +272,7 @@ void replays_settled(struct dispatcher *d, struct delivery *dv,
     } else if (r->record.retrying > 0) {
         r->record.retrying--;
     }
-    count(r, state);
+    count(d, r, state);
 }
 
 // --- sending ---
@@ -271,7 +352,7 @@ static void send_one(struct dispatcher *d, struct running *r,
     err = r->record.unmatched ? reopen_unmatched(d, f, c->position, &dv)
                               : reopen_delivery(d, f, c->position, &dv);
     if (err != OK) { // it is sent anyway, or cannot be
-        count(r, DELIVERY_CANCELLED);
+        count(d, r, DELIVERY_CANCELLED);
         return;
     }
     leave_other(d, dv);
@@ -293,14 +374,14 @@ static bool is_done(const struct running *r)
 }
 
 // What is left of what was counted has become something else meanwhile.
-static void finish(struct running *r)
+static void finish(struct dispatcher *d, struct running *r)
 {
     struct replay *p = &r->record;
     uint64_t settled = p->delivered + p->dead + p->cancelled;
 
     if (settled < p->matched)
         p->cancelled += p->matched - settled;
-    replays_end(r, REPLAY_DONE);
+    replays_end(d, r, REPLAY_DONE);
 }
 
 static bool is_killer(const struct running *r)
@@ -315,7 +396,7 @@ static bool is_killer(const struct running *r)
     return true;
 }
 
-static void send_some(struct dispatcher *d, struct running *r)
+static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
 {
     struct followed *f = followed_find(d, r->record.hook_no);
     double *tokens;
@@ -323,13 +404,13 @@ static void send_some(struct dispatcher *d, struct running *r)
     if (f != NULL && f->is_aside)
         return; // what there is of it waits
     if (is_killer(r) || f == NULL || f->hook == NULL) {
-        replays_end(r, REPLAY_CANCELLED);
+        replays_end(d, r, REPLAY_CANCELLED);
         return;
     }
     if (!followed_is_active(f))
         return;
     if (r->i_ahead == r->n_ahead)
-        source_read(d, r, f);
+        source_read(d, r, f, until_us);
     tokens = tokens_of(d, r);
     while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
         const struct candidate *c = &r->ahead[r->i_ahead];
@@ -339,76 +420,62 @@ static void send_some(struct dispatcher *d, struct running *r)
             break;
         r->i_ahead++;
         if (turn == TURN_NEVER) {
-            count(r, DELIVERY_CANCELLED);
+            count(d, r, DELIVERY_CANCELLED);
             continue;
         }
         *tokens -= 1;
         send_one(d, r, f, c);
     }
     if (is_done(r))
-        finish(r);
+        finish(d, r);
 }
 
-// Those that have ended and wait for nothing leave the memory once their record
-// is said.
-static void sweep(struct dispatcher *d)
+// It has ended, waits for nothing, and its record says so.
+static bool is_over(const struct running *r)
 {
-    struct running **link = &d->replays;
+    return r->record.state != REPLAY_RUNNING && !r->is_dirty &&
+           r->n_open == 0 && r->record.retrying == 0;
+}
 
-    d->replays_last = NULL;
-    while (*link != NULL) {
-        struct running *r = *link;
+// The first one has its turn. Then it goes to the end, or leaves the memory.
+static void take_turn(struct dispatcher *d, int64_t until_us)
+{
+    struct running *r = d->replays;
 
-        if (r->record.state != REPLAY_RUNNING && !r->is_dirty &&
-            r->n_open == 0 && r->record.retrying == 0) {
-            *link = r->next;
-            running_free(r);
-        } else {
-            d->replays_last = r;
-            link = &r->next;
-        }
+    if (r->record.state == REPLAY_RUNNING) {
+        const uint8_t *id = r->record.id.bytes;
+        struct blamed before =
+            blame_begin(BLAME_REPLAY, get_be64(id), get_be64(id + 8));
+
+        send_some(d, r, until_us);
+        blame_end(before);
     }
-}
-
-// The first goes to the end, so that each has its turn.
-static void rotate(struct dispatcher *d)
-{
-    struct running *first = d->replays;
-
-    if (first->next == NULL)
-        return;
-    d->replays = first->next;
-    replays_add(d, first);
+    d->replays = r->next;
+    if (d->replays == NULL)
+        d->replays_last = NULL;
+    if (is_over(r)) {
+        take_out(d, r);
+        running_free(r);
+    } else {
+        append(d, r);
+    }
 }
 
 void replays_pump(struct dispatcher *d)
 {
-    struct running *last = NULL;
-    bool has_news = false;
-    int64_t until_us;
+    int64_t began_us = clock_mono_us();
+    uint64_t rest_ms;
+    size_t n;
 
     jobs_run(d);
-    sweep(d);
-    last = d->replays_last;
-    until_us = clock_mono_us() + TURN_US;
-    while (d->replays != NULL && clock_mono_us() < until_us) {
-        struct running *r = d->replays;
-
-        if (r->record.state == REPLAY_RUNNING) {
-            const uint8_t *id = r->record.id.bytes;
-            struct blamed before =
-                blame_begin(BLAME_REPLAY, get_be64(id), get_be64(id + 8));
-
-            send_some(d, r);
-            blame_end(before);
-        }
-        has_news = has_news || r->is_dirty;
-        rotate(d);
-        if (r == last)
-            break; // all had their turn
-    }
-    if (has_news)
+    n = d->n_replays;
+    for (size_t i = 0; i < n && clock_mono_us() < slice_end_us(began_us); i++)
+        take_turn(d, slice_end_us(began_us));
+    if (d->replays_dirty != NULL)
         settle_touch(d);
-    if (d->replays == NULL && d->jobs == NULL)
-        uv_timer_stop(&d->replay_timer);
+    rest_ms = slice_rest_ms(clock_mono_us() - began_us);
+    if (d->replays != NULL || d->jobs != NULL) {
+        slice_rest(&d->replay_timer, on_timer,
+                   rest_ms > TICK_MS ? rest_ms : TICK_MS);
+    }
 }

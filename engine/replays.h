@@ -28,7 +28,7 @@ struct number_set {
 struct replay_holder {
     struct shares *shares;
     uint64_t org_no;
-    size_t n; // of `running` that are of it
+    size_t n; // of those that have joined
 };
 
 struct running {
@@ -37,9 +37,11 @@ struct running {
     struct replay record;         // what it points to is in `text`
     struct buf text;
     uint64_t tag;
-    uint64_t read_no; // the source is read up to here
-    bool is_read;     // to its end
-    bool is_dirty;    // the record is not as committed
+    uint64_t read_no;           // the source is read up to here
+    bool is_read;               // to its end
+    struct running *same_hash;  // in the table of those that run
+    struct running *next_dirty; // in the list of these
+    bool is_dirty;              // the record is not as it was said last
     struct candidate ahead[REPLAY_AHEAD];
     size_t n_ahead, i_ahead;
     uint64_t open[REPLAY_OPEN_MAX]; // numbers of what is in flight
@@ -62,14 +64,16 @@ struct running {
 struct running *running_new(const struct replay *record);
 void running_free(struct running *r);
 
-// Counts one more replay of an organization, until all that joined have left.
+// Counts one more replay of an organization, until all that joined have left. Whoever
+// holds it is told by `*place`.
 struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no);
-void running_join(struct running *r, struct replay_holder *holder);
-void running_leave(struct running *r); // also if it is of none
+void replay_join(struct replay_holder **place, struct replay_holder *holder);
+void replay_leave(struct replay_holder **place); // also if it is of none
 
-// Reads some: `n_ahead` grows, or `is_read` is set, or neither yet. Needs room.
+// Reads some, until then (monotonic): `n_ahead` grows, or `is_read` is set, or
+// neither yet. Needs room.
 void source_read(struct dispatcher *d, struct running *r,
-                 const struct followed *f);
+                 const struct followed *f, int64_t until_us);
 
 // --- replay_jobs.c ---
 
@@ -78,7 +82,11 @@ void jobs_run(struct dispatcher *d); // a little of what is counted
 // --- replays.c ---
 
 void replays_add(struct dispatcher *d, struct running *r);
-void replays_end(struct running *r, enum replay_state state);
+void replays_end(struct dispatcher *d, struct running *r,
+                 enum replay_state state);
+// Its record has changed. It is said once so many records have been, counted in
+// d->n_replays_said.
+uint64_t replays_touch(struct dispatcher *d, struct running *r);
 void replays_go_on(struct dispatcher *d); // there is something to do
 
 #endif

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/needed.h"
 #include "queue/shard.h"
 
-#define READ_COST 9 // besides the look at the index
+#define READ_COST  9  // besides the look at the index
+#define TIMED_COST 40 // between two looks at the clock
 // Attempts end in the order of their rows, but for this.
 #define SLACK_US INT64_C(5000000)
 
@@ -72,6 +74,7 @@ struct scanning {
     attempt_visit visit;
     void *data;
     size_t n_cost;
+    size_t n_cost_timed; // when the clock was looked at last
     bool goes_on;
     struct shard_state state;
     int64_t longest_us; // that an attempt took, and a little
@@ -222,6 +225,15 @@ static bool is_past(const struct scanning *s, MDB_val val)
            ended_us < s->filter->since_us - SLACK_US;
 }
 
+// Looked at now and then. Some rows are passed in any case.
+static bool is_time_over(struct scanning *s)
+{
+    if (s->query->until_us == 0 || s->n_cost < s->n_cost_timed + TIMED_COST)
+        return false;
+    s->n_cost_timed = s->n_cost;
+    return clock_mono_us() >= s->query->until_us;
+}
+
 static enum err scan(struct scanning *s)
 {
     struct history_query *query = s->query;
@@ -235,7 +247,7 @@ static enum err scan(struct scanning *s)
         uint64_t no = no_of(&s->range, key);
         enum err err;
 
-        if (s->n_cost >= query->max_rows)
+        if (s->n_cost >= query->max_rows || is_time_over(s))
             return OK;
         err = look_at(s, key, val);
         if (err != OK || !s->goes_on)

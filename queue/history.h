@@ -51,6 +51,7 @@ struct history_query {
     uint64_t from_no; // rows older than this one (newer, if oldest_first); 0:
                       // from the end
     size_t max_rows;  // looked at; one that is read counts for ten
+    int64_t until_us; // monotonic: then it ends, some rows later; 0: whenever
     uint64_t last_no; // out: the last row passed, or from_no
     bool is_end;      // out: there are no more
 };

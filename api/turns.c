@@ -1,0 +1,77 @@
+// turns.c — calls that work for more than a moment before they answer: a little in
+// each turn of the loop, so that others are answered meanwhile.
+
+#include "api/server.h"
+#include "common/blame.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#define SLICE_US 2000 // of all that wait, in one turn
+
+// The call at the front works until the slice is over, then goes to the end.
+static void work(struct api *api, struct call *c, int64_t until_us)
+{
+    struct blamed before =
+        blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
+    bool is_done;
+
+    metrics_count(COUNTER_SLICES, 1);
+    api->working = c->next_working;
+    c->is_working = false;
+    c->request->data = NULL; // an answer may be the end of its connection
+    is_done = c->work(c, until_us);
+    blame_end(before);
+    if (is_done && c->pending == NULL && !c->is_producing) {
+        call_free(c);
+        return;
+    }
+    c->request->data = c;
+    if (!is_done)
+        call_work(c, c->work);
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+    struct api *api = idle->data;
+    int64_t until_us = clock_mono_us() + SLICE_US;
+
+    do {
+        work(api, api->working, until_us);
+    } while (api->working != NULL && clock_mono_us() < until_us);
+    if (api->working == NULL)
+        uv_idle_stop(idle);
+}
+
+void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
+{
+    struct api *api = c->api;
+    struct call **link = &api->working;
+
+    c->work = run;
+    c->is_working = true;
+    c->next_working = NULL;
+    while (*link != NULL)
+        link = &(*link)->next_working;
+    *link = c;
+    uv_idle_start(&api->turns, on_turn);
+}
+
+void call_work_forget(struct call *c)
+{
+    struct call **link = &c->api->working;
+
+    if (!c->is_working)
+        return;
+    while (*link != c)
+        link = &(*link)->next_working;
+    *link = c->next_working;
+    if (c->api->working == NULL)
+        uv_idle_stop(&c->api->turns);
+}
+
+void turns_init(struct api *api)
+{
+    uv_idle_init(role_loop(api->role), &api->turns);
+    api->turns.data = api;
+}
