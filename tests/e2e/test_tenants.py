@@ -4,13 +4,18 @@ never the other's, also where their names had one number once."""
 import http.client
 import json
 import shutil
+import socket
 import subprocess
+import threading
+import time
+import uuid
 
 import pytest
 
-from engine import BINARY
+from conftest import finish
+from engine import BINARY, Engine
 from format4 import FACTS, format4, rows_of  # noqa: F401
-from receiver import Answer
+from receiver import Answer, Receiver
 from support import ROOT, compact, wait_for
 
 TWINS = json.loads((ROOT / "tests/fixtures/twins.json").read_text())
@@ -201,3 +206,208 @@ def test_copies_carry_numbers_and_the_key_of_ids(
     assert reply.json()["id"] == made
     reply = other.intake(b'{"kind":"a.c","payload":{}}', "two", headers=key)
     assert reply.status == 409
+
+
+# --- no question holds up what is another's ---
+
+def of_role(engine, name, role):
+    """A counter of one role."""
+    for labels, value in engine.metrics()[name].items():
+        if f'role="{role}' in labels:
+            return value
+    return 0
+
+
+HISTORY = 3000  # deliveries of one hook of `evil`
+
+
+def big_event(n_bytes):
+    return {"kind": "stack_update", "payload": {
+        "kind": "update", "result": "succeeded", "organizationName": "evil",
+        "projectName": "p", "stackName": "s",
+        "text": ["x" * 40_000] * (n_bytes // 40_000)}}
+
+
+class Asking(threading.Thread):
+    """A question on its own connection; `done_at` is when its answer came."""
+
+    def __init__(self, engine, method, path, body=None, timeout=120):
+        super().__init__(daemon=True)
+        self.engine, self.words = engine, (method, path, body)
+        self.timeout = timeout
+        self.done_at = None
+        self.reply = None
+        self.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.engine.api_port, timeout=self.timeout)
+        method, path, body = self.words
+        connection.request(
+            method, path, None if body is None else compact(body),
+            {"Authorization": f"token {self.engine.token}",
+             "Content-Type": "application/json"})
+        reply = connection.getresponse()
+        self.reply = reply.status, reply.read()
+        self.done_at = time.monotonic()
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    r = Receiver()
+    yield r
+    r.stop()
+
+
+@pytest.fixture(scope="module")
+def crowded(crowd, tmp_path_factory):
+    """An engine in which `evil` has many hooks and a long history."""
+    engine = Engine(tmp_path_factory.mktemp("crowded"), breaker_failures="0",
+                    dispatchers="1", drain_timeout="2s").start()
+    for i in range(250):
+        reply = engine.api("POST", "/api/orgs/evil/hooks", {
+            "organizationName": "evil", "displayName": "d", "active": True,
+            "name": f"h{i:03d}", "groups": ["stacks"], "secret": "s" * 32,
+            "format": "raw", "payloadUrl": crowd.url(f"/evil/{i}")})
+        assert reply.status == 201, reply
+    engine.create_hook(crowd.url("/history"), "/api/orgs/evil/hooks",
+                       name="history", filters=["fill.it"])
+    engine.create_hook(crowd.url("/good"), "/api/orgs/good/hooks",
+                       name="good", filters=["a.b"])
+    lines = "".join(compact({"kind": "fill.it", "payload": {"n": i}}) + "\n"
+                    for i in range(HISTORY))
+    assert engine.intake(lines.encode(), "evil",
+                         "application/x-ndjson").status == 202
+    engine.wait_settled(120)
+    yield engine
+    finish(engine)
+
+
+def test_a_large_explain_is_made_in_slices(crowded):
+    """Another one's question, asked later, is answered sooner; and no request is
+    made that the answer has no room for."""
+    engine = crowded
+    before = of_role(engine, "posthorn_slices_total", "dispatcher")
+    large = [Asking(engine, "POST", "/api/orgs/evil/explain?limit=1000",
+                    big_event(240_000)) for _ in range(2)]
+    wait_for(lambda: of_role(engine, "posthorn_slices_total", "dispatcher")
+             > before, "the first slice", 30)
+    small = Asking(engine, "POST", "/api/orgs/good/explain",
+                   {"kind": "a.b", "payload": {}})
+    for asked in (small, *large):
+        asked.join(120)
+    assert small.reply[0] == 200
+    assert small.done_at < max(asked.done_at for asked in large)
+    for asked in large:
+        assert asked.reply[0] == 200
+        hooks = json.loads(asked.reply[1])["hooks"]
+        assert [h["hookName"] for h in hooks if h["matches"]] == [
+            f"h{i:03d}" for i in range(250)]
+        made = [h["request"] is not None for h in hooks if h["matches"]]
+        assert made == sorted(made, reverse=True), "from one on, none is made"
+        assert 10 < sum(made) < 250
+    # Requests of 12 MiB, a few of them a slice.
+    assert of_role(engine, "posthorn_slices_total", "dispatcher") > before + 20
+
+
+def test_deliveries_go_on_while_somebody_explains(crowded, crowd):
+    engine = crowded
+    large = [Asking(engine, "POST", "/api/orgs/evil/explain?limit=1000",
+                    big_event(240_000)) for _ in range(2)]
+    n_before = len(crowd.got("/good"))
+    for i in range(5):
+        engine.post_event("a.b", {"n": i}, "good")
+    wait_for(lambda: len(crowd.got("/good")) >= n_before + 5,
+             "the other one's deliveries", 60)
+    delivered_at = time.monotonic()
+    for asked in large:
+        asked.join(120)
+    assert delivered_at < max(asked.done_at for asked in large)
+
+
+def test_an_unknown_id_is_searched_for_in_slices(crowded):
+    engine = crowded
+    before = of_role(engine, "posthorn_slices_total", "dispatcher")
+    replies = [engine.api("POST", "/api/orgs/evil/hooks/history/deliveries/"
+                          f"{uuid.uuid4()}/redeliver") for _ in range(3)]
+    assert [r.status for r in replies] == [404] * 3
+    assert of_role(engine, "posthorn_slices_total",
+                   "dispatcher") >= before + 3
+
+
+def test_a_ping_is_sent_again_though_much_lies_on_top(crowded, crowd):
+    engine = crowded
+    hook = "/api/orgs/evil/hooks/history"
+    first = engine.api("POST", f"{hook}/ping").json()["id"]
+    for _ in range(30):
+        assert engine.api("POST", f"{hook}/ping").status == 200
+    again = engine.api("POST", f"{hook}/deliveries/{first}/redeliver")
+    assert again.status == 200 and again.json()["id"] == first, again
+
+
+def test_a_large_batch_does_not_hold_up_small_posts(crowded):
+    engine = crowded
+    line = compact({"kind": "no.body", "payload": {"t": "x" * 700}}) + "\n"
+    before = of_role(engine, "posthorn_slices_total", "ingest")
+    reply = engine.intake(line.encode() * 9999, "evil", "application/x-ndjson")
+    assert reply.status == 202 and reply.json()["accepted"] == 9999
+    assert len(set(reply.json()["ids"])) == 9999
+    assert of_role(engine, "posthorn_slices_total", "ingest") > before + 5
+
+
+def test_a_fault_late_in_a_large_batch_stores_none_of_it(crowded):
+    engine = crowded
+    line = compact({"kind": "no.body", "payload": {"t": "x" * 700}}) + "\n"
+    accepted = of_role(engine, "posthorn_events_accepted_total", "ingest")
+    reply = engine.intake(line.encode() * 9000 + b'{"kind":1}\n', "evil",
+                          "application/x-ndjson")
+    assert reply.status == 400
+    assert "line 9001: kind" in reply.json()["message"]
+    assert of_role(engine, "posthorn_events_accepted_total",
+                   "ingest") == accepted
+
+
+def test_one_hook_is_found_by_its_name_among_many(crowded):
+    engine = crowded
+    shown = engine.api("POST", "/api/orgs/evil/explain?hook=h249",
+                       big_event(80_000)).json()["hooks"]
+    assert [h["hookName"] for h in shown] == ["h249"]
+    assert shown[0]["matches"] and shown[0]["request"]["method"] == "POST"
+
+
+def test_pages_of_an_explanation_have_each_hook_once(crowded):
+    """Also of an Akinon project, whose lists have an order of their own."""
+    engine = crowded
+    org, project = "0123456789abcdef01234567", "89abcdef0123456789abcdef"
+    base = f"/api/v1/organizations/{org}/projects/{project}"
+    for i in range(7):
+        reply = engine.api("POST", f"{base}/settings/webhooks", {
+            "name": f"n{i}", "url": "https://example.com/",
+            "events": ["order.created"]})
+        assert reply.status in (200, 201), reply
+    seen, token = [], ""
+    for _ in range(10):
+        reply = engine.api("POST", f"{base}/explain?limit=3{token}",
+                           {"event": "order.created", "data": {}})
+        assert reply.status == 200, reply
+        seen += [h["hookName"] for h in reply.json()["hooks"]]
+        token = reply.headers.get("x-continuation-token")
+        if not token:
+            break
+        token = f"&continuationToken={token}"
+    assert len(seen) == 7 and len(set(seen)) == 7
+
+
+def test_an_organization_replays_what_many_of_its_hooks_have(crowded):
+    """Each hook's part begins, though not all in one commit; and it ends."""
+    engine = crowded
+    reply = engine.api("POST", "/api/orgs/evil/replay", {
+        "state": "delivered", "kinds": ["fill.it"], "dryRun": True})
+    assert reply.status == 200 and reply.json()["matched"] == HISTORY, reply
+    reply = engine.api("POST", "/api/orgs/evil/replay", {
+        "state": "delivered", "kinds": ["fill.it"]})
+    assert reply.status == 202, reply
+    path = f"/api/orgs/evil/replays/{reply.json()['replayId']}"
+    wait_for(lambda: get(engine, path)["state"] == "done", "the replay", 120)
+    assert get(engine, path)["delivered"] == HISTORY
