@@ -84,6 +84,7 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     };
     api->pending = p;
     c->pending = p;
+    call_watch(c);
     ask.no = p->no;
     ask_pack(chan_begin(link->chan), &ask);
     chan_end_small(link->chan);
@@ -139,7 +140,7 @@ static void tell(struct call *c, const struct answer *answer)
         answered(c, hook_no, answer);
     }
     blame_end(before);
-    if (c->pending == NULL) {
+    if (c->pending == NULL && !c->is_producing) {
         call_free(c);
     } else {
         c->request->data = c; // it has asked somebody else

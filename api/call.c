@@ -227,6 +227,24 @@ bool call_json(struct call *c, struct json **out)
     return is_good;
 }
 
+// --- waiting ---
+
+// Nobody reads its answer any more.
+static void on_gone(struct http_request *r)
+{
+    struct call *c = r->data;
+
+    r->data = NULL;
+    if (c != NULL)
+        call_free(c);
+    http_fail(r, 503, STR_EMPTY, "the client has gone");
+}
+
+void call_watch(struct call *c)
+{
+    http_watch(c->request, on_gone);
+}
+
 // --- hooks and organizations ---
 
 static bool take_hook_no(void *data, const struct hook *hook)

@@ -153,6 +153,9 @@ void call_put_hook(const struct api *api, uint64_t hook_no, struct buf *out);
 // counts as failing, and as "waiting" how much waits for one that is paused.
 void call_print_hook(struct call *c, const struct hook *hook, struct buf *out);
 
+// While it waits for an answer or its turns: if its client goes, so does the call.
+void call_watch(struct call *c);
+
 // --- turns.c ---
 
 void turns_init(struct api *api);

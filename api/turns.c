@@ -48,6 +48,7 @@ void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
     struct api *api = c->api;
     struct call **link = &api->working;
 
+    call_watch(c);
     c->work = run;
     c->is_working = true;
     c->next_working = NULL;

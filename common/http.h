@@ -182,6 +182,12 @@ bool http_respond_pieces(struct http_request *r,
                          const struct http_response *resp,
                          const struct http_producer *producer);
 
+// Until it is answered: `on_gone` runs once if the client goes first, never inside one
+// of these calls; the request must be answered all the same. A client that closed its
+// side alone still gets its answer.
+void http_watch(struct http_request *r,
+                void (*on_gone)(struct http_request *r));
+
 // For long answers (server-sent events): the header goes out without a length,
 // then pieces, then the end closes the connection. `on_gone` runs once if the
 // client goes first, never inside one of these calls; then http_stream_end()

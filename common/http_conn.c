@@ -143,14 +143,13 @@ static void on_closed(uv_handle_t *handle)
 
     c->is_gone = true;
     accept_resume(c->server);
-    if (c->state == CONN_STREAM && !c->is_answered) {
-        c->on_gone = NULL;
-        if (on_gone != NULL)
-            on_gone(&c->request); // last: it may end the stream
+    if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
+        server_forget(c);
         return;
     }
-    if (c->state != CONN_WORK || c->is_answered)
-        server_forget(c); // else the handler has it: freed when it answers
+    c->on_gone = NULL; // the handler has it: freed when it answers
+    if (on_gone != NULL)
+        on_gone(&c->request); // last: it may answer, or end the stream
 }
 
 void conn_close(struct conn *c)
@@ -194,6 +193,7 @@ static void reset_request(struct conn *c)
     conn_slim(c, HTTP_KEEP_BYTES);
     c->is_handed = false;
     c->is_answered = false;
+    c->on_gone = NULL;
     c->is_vital = false;
     c->has_rest = false;
     c->keeps_alive = false;

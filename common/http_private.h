@@ -145,7 +145,12 @@ struct conn {
     bool is_counted;   // in the figure of connections
     bool is_in_parser; // the parser is on the stack: it must not be reset
     bool is_next_due;  // conn_next() was called meanwhile
-    void (*on_gone)(struct http_request *r); // of a stream
+    void (*on_gone)(
+        struct http_request *r); // of a stream, or of a request that
+                                 // somebody watches
+    uint64_t
+        asked_at_ms; // of the loop: when the client was asked whether it is
+                     // there
 };
 
 // Members are linked by prev_turn and next_turn.

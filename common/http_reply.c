@@ -272,6 +272,14 @@ void http_stream_write(struct http_request *r, struct str bytes)
     }
 }
 
+void http_watch(struct http_request *r, void (*on_gone)(struct http_request *r))
+{
+    struct conn *c = conn_of(r);
+
+    assert(!c->is_answered);
+    c->on_gone = on_gone; // if the client is gone, the clock will say so
+}
+
 void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r))
 {

@@ -11,6 +11,7 @@
 #include "common/tcp_acked.h"
 
 #define TICK_MS           250
+#define ASK_MS            500 // between two looks whether a client is there
 #define LINGER_MS         250
 #define DRAIN_REPLY_MS    5000 // after that answers do not hold a drain
 #define SLIM_MS           1000 // after that an idle connection keeps no buffers
@@ -106,6 +107,24 @@ static void look_at_stream(struct conn *c, uint64_t age_ms)
     }
 }
 
+// A client that has closed its side may have gone, or may still read. One that has
+// gone refuses what it is sent, so the next thing that is sent fails. A client must
+// take any number of these for nothing (RFC 9110, 15.2); HTTP/1.0 knows none.
+static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
+{
+    static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    uv_buf_t out = uv_buf_init(go_on, sizeof(go_on) - 1);
+    int n;
+
+    if (!c->is_at_end || c->on_gone == NULL || c->parser.http_minor == 0 ||
+        now_ms - c->asked_at_ms < ASK_MS)
+        return;
+    c->asked_at_ms = now_ms;
+    n = uv_try_write((uv_stream_t *)&c->tcp, &out, 1);
+    if (n != (int)out.len && n != UV_EAGAIN)
+        conn_close(c);
+}
+
 static void look_at(struct conn *c, uint64_t now_ms)
 {
     uint64_t age_ms = now_ms - c->since_ms;
@@ -131,8 +150,10 @@ static void look_at(struct conn *c, uint64_t now_ms)
         if (age_ms >= LINGER_MS)
             conn_close(c);
         break;
-    case CONN_HELD: // alone_look() does
     case CONN_WORK:
+        ask_whether_it_is_there(c, now_ms);
+        break;
+    case CONN_HELD: // alone_look() does
     case CONN_CLOSED:
         break;
     }

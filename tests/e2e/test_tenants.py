@@ -5,6 +5,7 @@ import http.client
 import json
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -324,6 +325,48 @@ def test_deliveries_go_on_while_somebody_explains(crowded, crowd):
     for asked in large:
         asked.join(120)
     assert delivered_at < max(asked.done_at for asked in large)
+
+
+@pytest.mark.parametrize("how", ["closes", "resets"])
+def test_work_for_somebody_who_is_gone_ends(crowded, how):
+    engine = crowded
+    name = "posthorn_questions_dropped_total"
+    before = of_role(engine, name, "dispatcher")
+    body = compact(big_event(240_000)).encode()
+    head = ("POST /api/orgs/evil/explain?limit=1000 HTTP/1.1\r\n"
+            "Host: localhost\r\nContent-Type: application/json\r\n"
+            f"Authorization: token {engine.token}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    slices = of_role(engine, "posthorn_slices_total", "dispatcher")
+    with socket.create_connection(("127.0.0.1", engine.api_port)) as gone:
+        gone.sendall(head + body)
+        wait_for(lambda: of_role(engine, "posthorn_slices_total", "dispatcher")
+                 > slices, "the first slice", 30)
+        if how == "resets":
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                            struct.pack("ii", 1, 0))
+    wait_for(lambda: of_role(engine, name, "dispatcher") > before,
+             "that it is dropped", 30)
+    slices = of_role(engine, "posthorn_slices_total", "dispatcher")
+    assert engine.api("POST", "/api/orgs/good/explain",
+                      {"kind": "a.b", "payload": {}}).status == 200
+    assert of_role(engine, "posthorn_slices_total", "dispatcher") <= slices + 2
+
+
+def test_whoever_closed_one_side_alone_is_answered_late(crowded):
+    """A client need not keep its side open to get an answer that takes long."""
+    engine = crowded
+    body = compact(big_event(240_000)).encode()
+    with socket.create_connection(("127.0.0.1", engine.api_port), 60) as half:
+        half.sendall(("POST /api/orgs/evil/explain?limit=1000 HTTP/1.1\r\n"
+                      "Host: localhost\r\nContent-Type: application/json\r\n"
+                      f"Authorization: token {engine.token}\r\n"
+                      f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+        half.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(half)
+        answer.begin()
+        assert answer.status == 200
+        assert len(json.loads(answer.read())["hooks"]) == 251
 
 
 def test_an_unknown_id_is_searched_for_in_slices(crowded):
