@@ -31,40 +31,61 @@ static void an_address_has_its_share(void **state)
     stop(&f);
 }
 
-// A holder has its share of requests in work, and what nobody answers for makes room
-// for those that come.
-static void a_holder_has_its_share(void **state)
+static void start_with_shares(struct fixture *f)
 {
     struct http_limits limits = http_default_limits;
+
+    limits.max_connections = 4;
+    start(f, &limits);
+    f->holds = (struct share_limit){ .whole = 4, .of_one = 2, .reserve = 1 };
+    dial(f, 0, GET("/hold/7"));
+    dial(f, 1, POST("/hold/7", "3")); // its body does not come
+    UNTIL(f, f->n_held == 1 && f->n_holding == 2);
+}
+
+// Of requests in work; and what nobody answers for makes room for those that come.
+static void a_holder_has_its_share(void **state)
+{
     struct fixture f;
 
     (void)state;
-    limits.max_connections = 4;
-    start(&f, &limits);
-    f.holds = (struct share_limit){ .whole = 4, .of_one = 2, .reserve = 1 };
-    dial(&f, 0, GET("/hold/7"));
-    dial(&f, 1, POST("/hold/7", "3")); // its body does not come
-    UNTIL(&f, f.n_held == 1 && f.n_holding == 2);
+    start_with_shares(&f);
     dial(&f, 2, GET("/hold/7"));
     UNTIL(&f, has(&f.clients[2], " 429 "));
     // Those that wait make room, and those of a holder do not.
     dial(&f, 3, POST("/a", "3"));
     dial(&f, 4, GET("/a"));
-    UNTIL(&f, has(&f.clients[4], " 200 "));
+    UNTIL(&f, has(&f.clients[4], " 200 ") && f.clients[2].has_ended);
     dial(&f, 5, GET("/hold/8"));
-    UNTIL(&f, f.n_holding == 3 && f.n_held == 2);
+    UNTIL(&f, f.n_holding == 3 && f.n_held == 2 && f.clients[3].has_ended);
     dial(&f, 6, GET("/hold/9"));
     UNTIL(&f, has(&f.clients[6], " 429 ")); // the reserve
     assert_false(f.clients[0].has_ended || f.clients[1].has_ended);
+    answer(&f, 0);
+    answer(&f, 1);
+    stop(&f);
+}
+
+static void an_answer_gives_the_share_back(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start_with_shares(&f);
     say(&f.clients[1], "abc");
+    UNTIL(&f, f.n_held == 2);
+    answer(&f, 0);
+    UNTIL(&f, has(&f.clients[0], "held"));
+    dial(&f, 2, GET("/hold/7"));
     UNTIL(&f, f.n_held == 3);
-    for (size_t i = 0; i < 3; i++)
-        answer(&f, i);
-    UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held") &&
-                  has(&f.clients[5], "held"));
-    dial(&f, 7, GET("/hold/7"));
-    UNTIL(&f, f.n_held == 4 && f.n_holding == 4);
-    leave(&f.clients[7]);
+    leave(&f.clients[2]); // also if its client has gone meanwhile
+    turn_a_while(&f);
+    dial(&f, 3, GET("/hold/7"));
+    UNTIL(&f, has(&f.clients[3], " 429 "));
+    answer(&f, 2);
+    dial(&f, 4, GET("/hold/7"));
+    UNTIL(&f, f.n_held == 4);
+    answer(&f, 1);
     answer(&f, 3);
     stop(&f);
 }
@@ -102,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_has_its_share),
         cmocka_unit_test(a_holder_has_its_share),
+        cmocka_unit_test(an_answer_gives_the_share_back),
         cmocka_unit_test(without_room_the_newcomer_is_refused),
     };
 

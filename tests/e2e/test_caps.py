@@ -35,7 +35,9 @@ class Pending:
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
             while piece := self.socket.recv(65536):
                 self.bytes += piece
-        return int(self.bytes.split()[1]) if b"\r\n\r\n" in self.bytes else None
+        if b"\r\n\r\n" not in self.bytes:
+            return None
+        return int(self.bytes.split()[1])
 
     def is_at_end(self):
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
@@ -479,8 +481,8 @@ def is_open(connection):
     {"max_connections_per_address": "16"}], ids=["all", "one address"])
 def test_who_waits_without_a_request_makes_room_the_oldest_first(
         make_engine, settings):
-    """One address may be a proxy's: what it may have is not for those alone who
-    came first."""
+    """One address may be a proxy's: what it may have is not for those alone
+    who came first."""
     engine = make_engine(**settings).start()
     token = engine.api("POST", "/api/orgs/acme/tokens", {
         "scopes": ["write", "read"]}).json()["token"]
