@@ -464,6 +464,67 @@ def head_of(thing):
 
 
 
+def kill_role(case, role):
+    """Until another one does its work."""
+    engine, old = case.engine, case.engine.pids(role)
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: (lambda pids: pids and not {*pids} & {*old})(
+        engine.pids(role)), "it is started again", 30)
+    wait_for(engine.is_ready, "it is ready", 30)
+    for hook in getattr(case, "hooks", {}).values():
+        wait_for(lambda: engine.api("GET", f"{hook}/status").status == 200,
+                 "its dispatcher answers", 30)
+
+
+@pytest.mark.parametrize("case", [Questions], indirect=True, ids=["questions"])
+@pytest.mark.parametrize("role", ["dispatcher", "api"])
+def test_what_a_dead_process_held_is_free(case, role):
+    held = take_all(case, "acme", "acme")[0]
+    assert len(held) == case.share
+    if role == "dispatcher":
+        kill_role(case, role)
+        for question in held:
+            wait_for(lambda: question.status() == 503, "it is answered")
+        case.prepare_again()
+    else:
+        for pid in case.engine.pids(role):
+            os.kill(pid, signal.SIGKILL)
+        for question in held:
+            wait_for(question.is_at_end, "its connection is gone")
+        case.go_on()
+        wait_for(case.engine.is_ready, "it is started again", 30)
+        case.prepare_again()
+    again = take_all(case, "acme", "acme")[0]
+    assert len(again) == case.share
+    for question in [*held, *again]:
+        question.close()
+
+
+@pytest.mark.parametrize("case", [Replays], indirect=True, ids=["replays"])
+def test_replays_count_also_after_a_crash(case):
+    held = take_all(case, "acme", "acme")[0]
+    assert len(held) == case.share
+    kill_role(case, "dispatcher")
+    refused = case.hold("acme", "acme")
+    assert "max_replays_per_organization" in refusal_of(refused)
+    assert is_there(case.hold("zeta", "zeta"))
+    held[0].close()
+    wait_for(lambda: is_there(case.hold("acme", "acme")), "one has ended")
+
+
+@pytest.mark.parametrize("case", [Webhooks], indirect=True, ids=["webhooks"])
+def test_webhooks_count_also_after_a_crash(case):
+    held = take_all(case, "acme", "acme")[0]
+    kill_role(case, "api")
+    refused = case.hold("acme", "acme")
+    assert "max_hooks_per_organization" in refusal_of(refused)
+    assert is_there(case.hold("admin", "acme"))  # it has no share
+    held[0].close()
+    held[1].close()
+    assert is_there(case.hold("acme", "acme"))
+
+
 # --- connections that nobody answers for ---
 
 def is_open(connection):
