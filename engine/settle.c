@@ -309,7 +309,8 @@ void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
     struct due_row row = { 0 };
     struct verdict verdict;
 
-    if (dv->n_attempts == 0)
+    // Clocks are turned: what began before it was accepted has not waited.
+    if (dv->n_attempts == 0 && o->started_at_us > s->accepted_at_us)
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;
     verdict = verdict_of(d, s, o);

@@ -1,0 +1,346 @@
+// fuzz_settle.c — an outcome in the dispatcher: it counts once, from the sender that has
+// the attempt, and what is said to the next commit is one row of the history and one
+// place for the delivery.
+//
+// A dispatcher of one hook and one attempt in flight, without a disk: what it would
+// commit is read as it says it. Input: choices, then the frame without its type.
+
+#include <string.h>
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/role.h"
+#include "engine/dispatch.h"
+#include "queue/change.h"
+#include "queue/shard.h"
+#include "tests/fuzz/fuzz.h"
+
+#define HOOK_NO   5
+#define ROW_DUE   INT64_C(1700000000000)
+#define RETRY_MAX INT64_C(200000000) // a day, twice, and jitter; ms
+
+enum {
+    HAS_ROW = 1,
+    IS_INACTIVE = 2,
+    IS_SLACK = 4,
+    IS_ORDERED = 8,
+    IS_TRUSTED = 16
+};
+
+static const struct position position = { { 9 } };
+
+static uv_loop_t loop;
+static struct config config;
+static struct shard shard;
+static struct dispatcher d;
+static struct hook hook;
+static struct followed f;
+
+static void on_deadline(void *data)
+{
+    (void)data;
+}
+
+static void start(void)
+{
+    struct config_sources sources = { .no_environment = true };
+    struct buf faults;
+
+    buf_init(&faults, 0);
+    CHECK(config_load(&sources, &config, &faults) == OK);
+    buf_clear(&faults);
+    uv_loop_init(&loop);
+    d.config = &config;
+    d.shard = &shard;
+    d.n_senders = 2;
+    d.n_shards = 1;
+    d.senders[0].dispatcher = &d;
+    d.senders[1].dispatcher = &d;
+    d.filling = shard_change_new();
+    d.committing = shard_change_new();
+    deadline_init(&d.commit_due, &loop, on_deadline, &d);
+    due_clock_init(&d.due_clock, 0, 0, clock_now_ms(), clock_mono_us());
+    opens_init(&d);
+    send_init(&d);
+    deadline_init(&f.rows_due, &loop, on_deadline, &f);
+    deadline_init(&f.pause_over, &loop, on_deadline, &f);
+}
+
+// --- before: one attempt in flight ---
+
+static void make_hook(uint8_t choices)
+{
+    hook = (struct hook){
+        .no = HOOK_NO,
+        .org_no = UINT64_C(1) << 63 | 7,
+        .scope = { .family = FAMILY_PULUMI, .level = LEVEL_ORGANIZATION },
+        .name = STR("h"),
+        .url = STR("https://example.com/x"),
+        .format = (choices & IS_SLACK) != 0 ? FORMAT_SLACK : FORMAT_RAW,
+        .active = (choices & IS_INACTIVE) == 0,
+        .policy = { .ordered = (choices & IS_ORDERED) != 0 },
+    };
+    f.dispatcher = &d;
+    f.no = HOOK_NO;
+    f.hook = &hook;
+    f.endpoint = endpoint_use(&d, hook.url);
+    f.limits = (struct pace_limits){ .max_inflight = 10,
+                                     .breaker_failures = 2,
+                                     .breaker_wait_us = 1000000,
+                                     .breaker_wait_max_us = 2000000 };
+    pace_init(&f.pace, 2);
+    f.is_trusted = (choices & IS_TRUSTED) != 0;
+}
+
+static struct slot *put_in_flight(struct delivery *dv)
+{
+    struct slot *s = &d.slots[d.free_slot];
+
+    d.free_slot = s->next_free;
+    s->delivery = dv;
+    s->sender = 0;
+    s->endpoint = f.endpoint;
+    s->sent_at_us = clock_mono_us();
+    s->is_untrusted = !f.is_trusted;
+    s->accepted_at_us = clock_now_us() - 1000000;
+    s->org_no = hook.org_no;
+    buf_reset(&s->kind);
+    buf_puts(&s->kind, "order.created");
+    buf_reset(&s->url);
+    buf_put_str(&s->url, hook.url);
+    buf_reset(&s->headers);
+    buf_put(&s->headers, "A: b", 5); // each ends in a NUL
+    buf_reset(&s->body);
+    dv->place = DELIVERY_SENT;
+    f.n_sent++;
+    d.n_sent++;
+    d.senders[0].n_sent++;
+    d.senders[0].n_untrusted += s->is_untrusted;
+    endpoint_sent(s);
+    return s;
+}
+
+// --- after: what is said to the commit ---
+
+struct said {
+    unsigned n_attempts, n_due_put, n_due_del, n_dead;
+    struct attempt attempt;
+    struct due_row due;
+};
+
+static void hear(struct said *said)
+{
+    struct change_step step;
+    struct dead_row dead;
+    size_t at = 0;
+
+    *said = (struct said){ .n_attempts = 0 };
+    while (change_next(d.filling, &at, &step)) {
+        switch (step.op) {
+        case CHANGE_ATTEMPT:
+            said->n_attempts++;
+            CHECK(attempt_decode(RECORD_NOWHERE, step.value, &said->attempt) ==
+                  OK);
+            break;
+        case CHANGE_DUE_PUT:
+            said->n_due_put++;
+            CHECK(due_decode(RECORD_NOWHERE, step.key, step.value,
+                             &said->due) == OK);
+            break;
+        case CHANGE_DUE_DEL:
+            said->n_due_del++;
+            break;
+        case CHANGE_DEAD_PUT:
+            said->n_dead++;
+            CHECK(dead_decode(RECORD_NOWHERE, step.key, step.value, &dead) ==
+                  OK);
+            CHECK(dead.hook_no == HOOK_NO);
+            break;
+        default:
+            fuzz_fail(__FILE__, __LINE__, "nothing else is said of it");
+        }
+    }
+}
+
+static void check_row(const struct said *said, const struct outcome *o,
+                      uint32_t n_before)
+{
+    const struct attempt *a = &said->attempt;
+
+    CHECK(a->hook_no == HOOK_NO && a->org_no == hook.org_no);
+    CHECK(position_cmp(a->position, position) == 0);
+    CHECK(a->attempt == n_before + 1);
+    CHECK(a->response_code == o->response_code);
+    CHECK(str_eq(a->response_headers, o->response_headers));
+    CHECK(a->timing.total_us >= 0 && a->timing.queue_us >= 0);
+    CHECK((a->state == DELIVERY_DELIVERED) == (a->error == ERROR_NONE));
+    CHECK(a->error == ERROR_NONE || a->error_message.n_bytes > 0 ||
+          o->error_message.n_bytes == 0);
+}
+
+// The row of the next attempt.
+static void check_due(const struct said *said, uint32_t n_before, bool had_row)
+{
+    int64_t wait_ms = said->due.due_at_ms - due_now_ms(&d);
+
+    CHECK(hook.active);
+    CHECK(said->due.hook_no == HOOK_NO);
+    CHECK(said->due.n_attempts == n_before + 1);
+    if (hook.policy.ordered) {
+        CHECK(said->due.due_at_ms == 0);
+    } else {
+        CHECK(said->n_due_del == had_row);
+        CHECK(wait_ms > -60000 && wait_ms < RETRY_MAX);
+    }
+}
+
+static void check_place(const struct said *said, uint32_t n_before,
+                        bool had_row)
+{
+    enum delivery_state state = said->attempt.state;
+
+    CHECK(d.filling->counts[COUNT_DELIVERED] == (state == DELIVERY_DELIVERED));
+    CHECK(d.filling->counts[COUNT_CANCELLED] == (state == DELIVERY_CANCELLED));
+    CHECK(said->n_dead == (state == DELIVERY_DEAD));
+    CHECK(said->n_due_put == (state == DELIVERY_RETRYING));
+    if (said->n_due_put > 0) {
+        check_due(said, n_before, had_row);
+    } else {
+        CHECK(said->n_due_del == had_row);
+    }
+}
+
+// --- and all is as before ---
+
+static void forget(struct delivery *dv)
+{
+    bool is_there = open_find(&d, HOOK_NO, position) != NULL;
+
+    d.filling_settled = NULL;
+    if (is_there && dv->is_listed)
+        line_leave(&d, dv);
+    if (is_there)
+        open_remove(&d, dv);
+    CHECK(d.n_open == 0 && f.n_open == 0 && d.rowless == NULL);
+    CHECK(f.first == NULL && d.n_fresh == 0 && d.n_fetched == 0);
+    CHECK(f.n_sent == 0 && d.n_sent == 0);
+    CHECK(d.senders[0].n_sent == 0 && d.senders[0].n_untrusted == 0);
+    tally_flush(&d, true);
+    shard_change_reset(d.filling);
+    d.filling_wakes.n = 0;
+    d.health_unsaid = NULL;
+    d.alarms_late = NULL;
+    d.n_disables = 0;
+    d.n_failing = 0;
+    d.senders[0].ring_first = NULL;
+    d.senders[0].ring_last = NULL;
+    deadline_stop(&d.commit_due);
+    deadline_stop(&f.rows_due);
+    deadline_stop(&f.pause_over);
+    endpoint_drop(&d, f.endpoint);
+    CHECK(d.n_endpoints == 0);
+    f.endpoint = NULL;
+    memset(&f.health, 0, sizeof(f.health));
+    f.is_health_unsaid = false;
+    f.is_alarm_late = false;
+    f.is_counted_failing = false;
+    f.is_ready = false;
+    f.is_stuck = false;
+    f.next_ready = NULL;
+    f.disable_wanted = HOOK_NOT_DISABLED;
+}
+
+// False: it is not one that counts.
+static bool settle_once(const struct slot *s, struct outcome *o)
+{
+    struct outcome said = *o;
+    uint64_t number = (uint64_t)s->generation << 32 | (uint64_t)(s - d.slots);
+
+    if (o->no != number) {
+        CHECK(!settle_outcome(&d, 0, &said));
+        CHECK(change_n(d.filling) == 0 && s->delivery != NULL);
+        said.no = number;
+    }
+    CHECK(!settle_outcome(&d, 1, &said));
+    CHECK(change_n(d.filling) == 0 && s->delivery != NULL);
+    CHECK(settle_outcome(&d, 0, &said));
+    CHECK(s->delivery == NULL);
+    *o = said;
+    CHECK(!settle_outcome(&d, 0, &said)); // once
+    return !o->is_ours;
+}
+
+static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
+{
+    struct delivery *dv;
+    struct said said;
+    int64_t until_ms;
+    bool had_row = (choices & HAS_ROW) != 0;
+    bool counts;
+
+    make_hook(choices);
+    dv = open_add(&d, &f, position);
+    dv->n_attempts = n_before;
+    if (had_row)
+        open_give_row(&d, dv, ROW_DUE);
+    line_join(&d, dv);
+    CHECK(line_next(&d, &f, &until_ms) == dv); // an ordered hook's stays there
+    counts = settle_once(put_in_flight(dv), o);
+    hear(&said);
+    CHECK(said.n_attempts == counts);
+    if (counts) {
+        check_row(&said, o, n_before);
+        check_place(&said, n_before, had_row);
+    } else {
+        CHECK(said.n_due_put + said.n_due_del + said.n_dead == 0);
+        CHECK(f.first == dv && dv->n_attempts == n_before);
+    }
+    forget(dv);
+}
+
+void fuzz_one(struct str input)
+{
+    uint8_t choices = take_u8(&input);
+    uint32_t n_before = take_u8(&input) % 12;
+    struct outcome o;
+    struct buf frame;
+
+    if (d.config == NULL)
+        start();
+    buf_init(&frame, 0);
+    buf_putc(&frame, FRAME_OUTCOME);
+    buf_put_str(&frame, input);
+    if (outcome_unpack(buf_str(&frame), &o) == OK)
+        check_outcome(&o, choices, n_before);
+    buf_clear(&frame);
+}
+
+// --- seeds ---
+
+bool fuzz_seed(size_t i, struct buf *out)
+{
+    static const uint16_t codes[] = { 200, 301, 410, 429, 500, 503, 0, 0 };
+    struct outcome o = { .started_at_us = INT64_C(1790000000000000),
+                         .timing = { .total_us = 4000 } };
+    struct buf frame;
+
+    if (i >= 4 * sizeof(codes) / sizeof(codes[0]))
+        return false;
+    o.response_code = codes[i % 8];
+    if (o.response_code == 0) {
+        o.error = i % 2 == 0 ? ERROR_TIMEOUT : ERROR_CONNECT;
+        o.error_message = STR("no answer");
+        o.is_ours = i % 2 == 1;
+    } else {
+        o.response_headers = STR("Retry-After: 120\r\n");
+        o.response_body = STR("invalid_payload");
+    }
+    buf_init(&frame, 0);
+    outcome_pack(&frame, &o);
+    buf_putc(out, (char)(i * 7));
+    buf_putc(out, (char)(i % 12));
+    buf_put(out, frame.at + 1, frame.n_bytes - 1);
+    buf_clear(&frame);
+    return true;
+}
