@@ -82,7 +82,7 @@ static bool is_blank(struct str line)
     return true;
 }
 
-struct lines { // as intake_lines() reads them, and one by one
+struct lines { // as intake_lines_read() reads them, and one by one
     const struct intake *in;
     struct new_event *events;
     size_t n, n_read, line_no;
@@ -110,6 +110,23 @@ static void read_one(struct lines *l, struct str line)
     l->n_read++;
 }
 
+// In slices as short as there are.
+static enum err read_all(const struct intake *in, struct str text,
+                         struct lines *l, struct buf *why)
+{
+    struct intake_lines lines;
+    enum err err = intake_lines_begin(text, &l->arena, &lines, why);
+
+    if (err != OK)
+        return err;
+    do {
+        err = intake_lines_read(in, &lines, &l->arena, 0, why);
+    } while (err == ERR_AGAIN);
+    l->events = lines.events;
+    l->n = lines.n;
+    return err;
+}
+
 // Each line by itself is what it is among the others, and the first that is wrong is
 // the one that is named.
 static void check_lines(const struct intake *in, struct str text)
@@ -120,7 +137,7 @@ static void check_lines(const struct intake *in, struct str text)
     buf_init(&why, 0);
     buf_init(&l.why_one, 0);
     buf_init(&sentence, 0);
-    l.err = intake_lines(in, text, &l.arena, &l.events, &l.n, &why);
+    l.err = read_all(in, text, &l, &why);
     while (text.n_bytes > 0 && l.err_one == OK)
         read_one(&l, take_line(&text));
     if (l.err_one != OK) {

@@ -27,23 +27,34 @@ static int64_t ask(const char *value, int64_t now_ms)
     return retry_after_ms((struct str){ header, (size_t)n }, now_ms);
 }
 
+static void put_date(int form, const struct tm *tm, char value[64])
+{
+    if (form == 0) {
+        strftime(value, 64, "%a, %d %b %Y %H:%M:%S GMT", tm);
+    } else if (form == 1) {
+        size_t n = strftime(value, 64, "%A, %d-%b-", tm);
+
+        snprintf(value + n, 64 - n, "%02d %02d:%02d:%02d GMT",
+                 tm->tm_year % 100, tm->tm_hour, tm->tm_min, tm->tm_sec);
+    } else {
+        strftime(value, 64, "%a %b %e %H:%M:%S %Y", tm);
+    }
+}
+
 // Each form of one time is read as that time.
 static void check_date(int64_t at_s, int64_t now_ms)
 {
-    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT",
-                                         "%A, %d-%b-%y %H:%M:%S GMT",
-                                         "%a %b %e %H:%M:%S %Y" };
     int64_t wait_ms = at_s * 1000 - now_ms;
     time_t at = (time_t)at_s;
     struct tm tm;
     char value[64];
 
     CHECK(gmtime_r(&at, &tm) != NULL);
-    for (size_t i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++) {
         // Two digits of a year tell those of 50 years from now on only.
         if (i == 1 && (wait_ms < 0 || wait_ms > INT64_C(40) * 365 * 86400000))
             continue;
-        strftime(value, sizeof(value), forms[i], &tm);
+        put_date(i, &tm, value);
         CHECK(ask(value, now_ms) == capped(wait_ms));
     }
 }
