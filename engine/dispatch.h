@@ -1,6 +1,6 @@
 // dispatch.h — the inside of a dispatcher, shared by its files.
 //
-//   reader.c    reads the event log from the cursor and matches
+//   reader.c    reads the event log from the cursor and matches; fan.h
 //   followed.c  follows the hooks, keeps what runs for each
 //   lines.c     the deliveries that wait for a hook, in their order
 //   fetch.c     due rows into memory, and back
@@ -85,6 +85,7 @@ struct ask;
 struct dead_report;
 struct discards;
 struct endpoint;
+struct fan;
 struct followed;
 struct job;
 struct manual;
@@ -241,6 +242,7 @@ struct dispatcher {
 
     // reader.c
     struct position read_to;
+    struct fan *fan;     // fan.h
     uv_idle_t read_more; // active while there is more to read
     uv_timer_t poll_timer;
 
@@ -286,7 +288,6 @@ struct dispatcher {
 
     // discard.c
     struct discards *discards;
-
     struct slices *slices; // slices.c
 
     struct backlogs *backlogs; // backlog.c
@@ -425,8 +426,6 @@ struct delivery *line_take(struct dispatcher *d, struct followed *f);
 struct delivery *line_next(struct dispatcher *d, struct followed *f,
                            int64_t *until_ms);
 bool followed_is_ordered(const struct followed *f);
-// Which deliveries of an ordered hook stand in one line.
-uint64_t lane_of(const struct followed *f, const struct event *event);
 
 // --- fetch.c ---
 
@@ -580,6 +579,7 @@ void settle_cancel(struct dispatcher *d, struct delivery *dv,
 // When d->filling is committed, the hook has a row that is due then.
 void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms);
 void settle_put_row(struct dispatcher *d, const struct due_row *row);
+void settle_give_row(struct dispatcher *d, struct delivery *dv); // has none
 // A change before d->filling is not committed yet.
 bool settle_is_busy(const struct dispatcher *d);
 // Something was said to d->filling: commit soon.

@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "engine/dispatch.h"
+#include "engine/fan.h"
 
 // As many places as a line may have lanes, twice over; a power of two.
 #define LANES_SEEN ((size_t)4 * ORDERED_MAX)
@@ -224,24 +225,21 @@ static const struct json_value *member_at(const struct json_value *v,
     return v;
 }
 
-// Events without the field stand in one line.
-uint64_t lane_of(const struct followed *f, const struct event *event)
+bool lane_needs_payload(const struct followed *f)
 {
-    struct str path = f->hook->policy.order_key;
-    const struct json_value *v;
-    struct json *json;
-    uint64_t lane = 0;
+    return f->hook->policy.ordered && f->hook->policy.order_key.n_bytes > 0;
+}
 
-    if (!f->hook->policy.ordered || path.n_bytes == 0 ||
-        json_parse(event->payload, &json_default_limits, &json, NULL) != OK)
-        return 0;
-    v = member_at(json_root(json), path);
+// Events without the field stand in one line.
+uint64_t lane_of(const struct followed *f, const struct json_value *payload)
+{
+    const struct json_value *v = member_at(payload, f->hook->policy.order_key);
+
     if (json_is(v, JSON_STRING))
-        lane = hash64(json_str(v), 1);
+        return hash64(json_str(v), 1);
     if (json_is(v, JSON_NUMBER))
-        lane = hash64(json_number(v), 2);
+        return hash64(json_number(v), 2);
     if (json_is(v, JSON_BOOL))
-        lane = json_bool(v) ? 2 : 1;
-    json_free(json);
-    return lane;
+        return json_bool(v) ? 2 : 1;
+    return 0;
 }

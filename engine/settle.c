@@ -23,6 +23,7 @@
 #include "engine/backlog.h"
 #include "engine/dispatch.h"
 #include "engine/ends.h"
+#include "engine/fan.h"
 #include "engine/request.h"
 #include "engine/verdict.h"
 
@@ -488,16 +489,19 @@ static void start_commit(struct dispatcher *d)
     shard_commit(d->shard, d->committing, on_committed, d);
 }
 
+void settle_give_row(struct dispatcher *d, struct delivery *dv)
+{
+    struct due_row row = row_of(dv, dv->due_at_ms);
+
+    change_due_put(d->filling, &row); // it is in memory: nobody to wake
+    open_give_row(d, dv, row.due_at_ms);
+}
+
 // Deliveries of events that the cursor passes now, and that are not settled.
 static void put_rows(struct dispatcher *d)
 {
-    while (d->rowless != NULL) {
-        struct delivery *dv = d->rowless;
-        struct due_row row = row_of(dv, dv->due_at_ms);
-
-        change_due_put(d->filling, &row); // it is in memory: nobody to wake
-        open_give_row(d, dv, row.due_at_ms);
-    }
+    while (d->rowless != NULL)
+        settle_give_row(d, d->rowless);
 }
 
 void settle_commit_now(struct dispatcher *d)
@@ -534,6 +538,8 @@ static void on_commit_due(void *data)
 
     if (d->is_commit_failing) {
         start_commit(d);
+    } else if (d->fan->is_open) { // its event is not to be half matched
+        deadline_within(&d->commit_due, COMMIT_AFTER_MS);
     } else if (!shard_is_committing(d->shard)) {
         settle_commit_now(d);
     }
