@@ -259,8 +259,8 @@ class Discards(Case):
 
 
 class Backlog(Case):
-    """Events that wait. Of the whole, intake leaves a part; that and whose own
-    events get in is what tests/e2e/test_backlog.py and test_alarms.py show."""
+    """Events that wait. Of the whole, intake leaves a part for the engine's own
+    events, as is shown below."""
 
     setting, settings = None, {"max_queue_bytes_per_organization": "1MiB"}
     share, whole, reserve, code = None, None, None, 503
@@ -523,6 +523,34 @@ def test_webhooks_count_also_after_a_crash(case):
     held[0].close()
     held[1].close()
     assert is_there(case.hold("acme", "acme"))
+
+
+@pytest.mark.settings(max_queue_bytes="16MiB",
+                      max_queue_bytes_per_organization="16MiB",
+                      retry_schedule="1h", failing_after="1")
+def test_the_operator_is_told_while_the_queue_is_full(engine, receiver):
+    """What intake leaves of the queue is for the engine's own events."""
+    receiver.script("/zeta", Answer(500))
+    engine.create_hook(receiver.url("/operator"), "/api/orgs/posthorn/hooks")
+    engine.create_hook(receiver.url("/acme"), paused=True)
+    zeta = engine.create_hook(receiver.url("/zeta"), "/api/orgs/zeta/hooks",
+                              paused=True)
+    engine.post_event(org="zeta")
+
+    def is_full():
+        reply = engine.intake(event_of(200_000))
+        return (reply.status == 503
+                and "queue is at its quota" in reply.json()["message"])
+
+    wait_for(is_full, "the queue is full", 60)
+    assert engine.api("PATCH", zeta, {"paused": False}).status == 200
+    receiver.wait(1, "/operator", 30)
+    told = receiver.got("/operator")[0]
+    assert json.loads(told.body)["hook"]["organizationName"] == "zeta"
+    assert is_full()
+    assert engine.api("DELETE", "/api/orgs/acme/hooks/"
+                      + engine.api("GET", "/api/orgs/acme/hooks"
+                                   ).json()[0]["name"]).status == 204
 
 
 # --- connections that nobody answers for ---
