@@ -8,7 +8,8 @@
 #include "common/log.h"
 #include "common/metrics.h"
 
-#define LOOK_EVERY_BYTES ((size_t)4 * 1024 * 1024)
+#define LOOK_EVERY_BYTES (UINT64_C(4) * 1024 * 1024)
+#define LOOK_PART        64 // of the queue: far less than intake leaves of it
 #define DISK_LEFT_BYTES  (UINT64_C(32) * 1024 * 1024)
 
 static bool is_disk_tight(const char *dir, uint64_t used_bytes)
@@ -52,7 +53,11 @@ void quota_look(struct quota *q, const struct config *config,
 void quota_add(struct quota *q, const struct config *config,
                struct event_log *log, size_t n_bytes)
 {
+    uint64_t every_bytes = config->max_queue_bytes / LOOK_PART;
+
+    if (every_bytes > LOOK_EVERY_BYTES)
+        every_bytes = LOOK_EVERY_BYTES;
     q->n_appended_bytes += n_bytes;
-    if (q->n_appended_bytes >= LOOK_EVERY_BYTES)
+    if (q->n_appended_bytes >= every_bytes)
         quota_look(q, config, log);
 }
