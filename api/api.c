@@ -20,6 +20,7 @@
 #include "api/server.h"
 #include "api/tail.h"
 #include "common/akinon.h"
+#include "common/caps.h"
 #include "common/codec.h"
 #include "common/data_dir.h"
 #include "common/log.h"
@@ -296,17 +297,12 @@ static void on_reload(void *data)
 static void on_second(void *data)
 {
     struct api *api = data;
-    struct http_figures figures = http_server_figures(api->server);
 
     queue_upkeep();
     queue_trim_memory();
     asking_on_second(api);
     expire_on_second(api);
-    metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
-    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)figures.n_buffered_bytes);
-    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)figures.n_output_bytes);
-    metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - api->n_requests);
-    api->n_requests = figures.n_requests;
+    http_note_figures(api->server, &api->n_requests);
 }
 
 static bool count_hook(void *data, const struct hook *hook)
@@ -374,6 +370,7 @@ static void open_storage(struct api *api)
 
 static void serve(struct api *api)
 {
+    struct share_limit held = cap_limit(api->config, CAP_BUFFERED);
     struct http_limits limits = http_default_limits;
     struct http_handlers handlers = { .on_headers = on_headers,
                                       .on_request = on_request,
@@ -381,7 +378,9 @@ static void serve(struct api *api)
                                       .data = api };
 
     limits.max_body_bytes = event_body_max(api);
-    limits.max_buffered_bytes = api->config->max_buffered_bytes;
+    limits.max_buffered_bytes = held.whole;
+    limits.max_account_bytes = held.of_one;
+    limits.reserve_bytes = held.reserve;
     limits.max_connections = (unsigned)api->config->max_connections;
     limits.max_per_address = (unsigned)api->config->max_connections_per_address;
     if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,

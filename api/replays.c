@@ -17,6 +17,7 @@
 
 #define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
 #define LIST_MAX         1000
+#define LOOKS_MAX        2000 // at replays, those of others too, for one piece
 
 // --- creating ---
 
@@ -168,11 +169,9 @@ struct sum {
     const struct call *call;
     uint64_t owner_no;
     bool is_org;
-    bool is_list;
     bool is_paused;       // it rests, at least for one hook
     struct replay replay; // summed up; a copy without what it points to
     size_t n;
-    struct buf *out; // of a list
 };
 
 static const char *state_name(enum replay_state state)
@@ -259,17 +258,6 @@ static bool on_replay(void *data, const struct replay *r)
         return true;
     rests = is_paused(s->call->api, r);
     s->is_paused = s->is_paused || rests;
-    if (s->is_list) {
-        if (s->n++ > 0)
-            buf_putc(s->out, ',');
-        buf_puts(s->out, "{");
-        call_put_hook(s->call->api, r->hook_no, s->out);
-        s->out->n_bytes--; // the comma, or the brace
-        buf_puts(s->out, ",\"replay\":");
-        put_replay(r, rests, s->out);
-        buf_putc(s->out, '}');
-        return s->n < LIST_MAX;
-    }
     if (s->n++ == 0) {
         s->replay = *r;
     } else {
@@ -292,27 +280,128 @@ static enum err each_replay(const struct call *c, struct sum *s,
     return err;
 }
 
+// --- the list ---
+
+struct listing {
+    struct call *call;
+    uint64_t owner_no;
+    bool is_org;
+    unsigned shard, end;
+    struct replay_place last; // looked at, of the shard at hand
+    bool has_last;
+    size_t n_looked; // for the piece at hand
+    size_t n_shown;
+    struct buf *out; // the piece at hand
+    struct buf first;
+};
+
+static void show(struct listing *l, const struct replay *r)
+{
+    struct api *api = l->call->api;
+
+    if (l->n_shown++ > 0)
+        buf_putc(l->out, ',');
+    buf_putc(l->out, '{');
+    call_put_hook(api, r->hook_no, l->out);
+    l->out->n_bytes--; // the comma
+    buf_puts(l->out, ",\"replay\":");
+    put_replay(r, is_paused(api, r), l->out);
+    buf_putc(l->out, '}');
+}
+
+static bool is_piece(const struct listing *l)
+{
+    return l->n_shown == LIST_MAX || l->n_looked >= LOOKS_MAX ||
+           l->out->n_bytes >= HTTP_PIECE_BYTES;
+}
+
+static bool on_listed(void *data, const struct replay *r)
+{
+    struct listing *l = data;
+
+    if (is_piece(l))
+        return false;
+    l->n_looked++;
+    l->last = (struct replay_place){ r->id, r->hook_no };
+    l->has_last = true;
+    if ((l->is_org ? r->org_no : r->hook_no) == l->owner_no)
+        show(l, r);
+    return true;
+}
+
+// `is_whole`: nothing is left.
+static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
+{
+    enum err err = OK;
+
+    l->out = out;
+    l->n_looked = 0;
+    while (err == OK && l->shard < l->end && !is_piece(l)) {
+        err = replays_after(l->call->api->shards[l->shard],
+                            l->has_last ? &l->last : NULL, on_listed, l);
+        if (is_piece(l))
+            break;
+        l->shard++;
+        l->has_last = false;
+    }
+    *is_whole = l->shard == l->end || l->n_shown == LIST_MAX;
+    if (err == OK && *is_whole)
+        buf_putc(out, ']');
+    return err;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    bool is_whole;
+
+    if (put_some(c->data, out, &is_whole) != OK)
+        return HTTP_FAILED;
+    return is_whole ? HTTP_LAST : HTTP_MORE;
+}
+
+static void on_free(struct call *c)
+{
+    struct listing *l = c->data;
+
+    buf_clear(&l->first);
+}
+
 void replays_list(struct call *c)
 {
-    struct sum s = { .is_list = true };
+    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct http_response response = { .status = 200 };
     struct hook_scope scope;
-    struct buf body;
+    bool is_whole;
+    unsigned n;
     enum err err;
 
-    if (!call_owner(c, &scope, &s.owner_no))
+    memset(l, 0, sizeof(*l));
+    l->call = c;
+    if (!call_owner(c, &scope, &l->owner_no))
         return;
-    buf_init(&body, 0);
-    s.out = &body;
-    buf_putc(&body, '[');
-    err = each_replay(c, &s, NULL);
-    buf_putc(&body, ']');
-    if (err == OK) {
-        call_answer(c, 200, buf_str(&body));
-    } else {
+    l->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+    l->shard = call_shards(c, l->owner_no, &n);
+    l->end = l->shard + n;
+    buf_init(&l->first, 0);
+    c->data = l;
+    c->on_free = on_free;
+    buf_putc(&l->first, '[');
+    err = put_some(l, &l->first, &is_whole);
+    if (err != OK) {
         call_fail_store(c, err);
+        return;
     }
-    buf_clear(&body);
+    response.body = buf_str(&l->first);
+    if (is_whole) {
+        http_respond(c->request, &response);
+    } else {
+        call_answer_pieces(c, &response, next);
+        buf_clear(&l->first);
+    }
 }
+
+// --- one replay ---
 
 // False: answered.
 static bool find(struct call *c, struct sum *s, struct id *id)
@@ -338,7 +427,7 @@ static bool find(struct call *c, struct sum *s, struct id *id)
 
 void replays_get(struct call *c)
 {
-    struct sum s = { .is_list = false };
+    struct sum s = { .n = 0 };
     struct buf body;
     struct id id;
 
@@ -367,7 +456,7 @@ static void cancelled(struct call *c, uint64_t hook_no,
 void replays_cancel(struct call *c)
 {
     struct creating *cr = arena_take(&c->arena, sizeof(*cr));
-    struct sum s = { .is_list = false };
+    struct sum s = { .n = 0 };
     unsigned n;
 
     memset(cr, 0, sizeof(*cr));

@@ -16,10 +16,14 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define LOOK_MS     100
-#define COST        5000              // of a look, as history_query counts
-#define SILENCE_US  INT64_C(15000000) // then a comment, so that proxies wait
-#define STREAM_TYPE "text/event-stream"
+#define LOOK_MS 100
+#define TURN_US 5000 // of looks, then others have their turn
+#define NEXT_MS 1    // and those that are left are looked at then
+// A client that has not taken so much is not told more: the history keeps it.
+#define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
+#define COST             5000              // of a look, as history_query counts
+#define SILENCE_US       INT64_C(15000000) // then a comment, so that proxies wait
+#define STREAM_TYPE      "text/event-stream"
 
 struct tail {
     struct tail *next;
@@ -74,6 +78,8 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     struct tail *t = data;
     struct buf members;
 
+    if (t->out.n_bytes >= HTTP_PIECE_BYTES)
+        return false; // the next look goes on here
     *t->row_no = no;
     if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
         (t->has_id && !id_eq(&t->id, &a->event_id)))
@@ -93,6 +99,8 @@ static void look(struct tail *t)
 {
     struct api *api = t->call->api;
 
+    if (http_stream_unread_bytes(t->call->request) > UNREAD_MAX_BYTES)
+        return;
     if (t->owner_no == 0 && org_number(api->hooks, t->scope.family,
                                        t->scope.org, &t->owner_no) != OK)
         log_warn("organization not readable", "");
@@ -117,19 +125,51 @@ static void look(struct tail *t)
     http_stream_write(t->call->request, buf_str(&t->out));
 }
 
-static void on_look(uv_timer_t *timer)
+// `t` and those behind it go first the next time.
+static void put_first(struct api *api, struct tail *t)
 {
-    struct api *api = timer->data;
+    struct tail *last = t;
+    struct tail *before = api->tails;
+
+    if (t == api->tails)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    while (before->next != t)
+        before = before->next;
+    last->next = api->tails;
+    before->next = NULL;
+    api->tails = t;
+}
+
+static void end_gone(struct api *api)
+{
     struct tail *next;
 
     for (struct tail *t = api->tails; t != NULL; t = next) {
         next = t->next;
-        if (t->is_gone) {
+        if (t->is_gone)
             end(t);
-        } else {
-            look(t);
-        }
     }
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+    int64_t end_us = clock_mono_us() + TURN_US;
+    struct tail *rest = NULL; // that have their turn later
+
+    for (struct tail *t = api->tails; t != NULL && rest == NULL; t = t->next) {
+        if (!t->is_gone)
+            look(t);
+        if (clock_mono_us() > end_us)
+            rest = t->next;
+    }
+    if (rest != NULL) {
+        put_first(api, rest);
+        uv_timer_start(timer, on_look, NEXT_MS, LOOK_MS);
+    }
+    end_gone(api);
 }
 
 void tail_init(struct api *api)

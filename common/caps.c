@@ -33,6 +33,10 @@ static const struct {
     [CAP_REPLAYS] = { "max_replays", AT(max_replays),
                       AT(max_replays_per_organization), 4, "replays under way",
                       "cancel one, or try again when one has ended" },
+    [CAP_BUFFERED] = { "max_buffered_bytes", AT(max_buffered_bytes),
+                       AT(max_buffered_bytes_per_organization), 4,
+                       "bytes of requests and answers",
+                       "read the answers, or try again later" },
 };
 
 static uint64_t number_at(const struct config *c, size_t offset)

@@ -19,6 +19,7 @@ enum cap_kind {
     CAP_QUESTIONS, // that dispatchers are asked beside those
     CAP_REPLAYS,   // of each dispatcher
     CAP_REQUESTS,  // in work, of each of the two servers
+    CAP_BUFFERED,  // bytes that a server holds for clients
     CAP_COUNT
 };
 

@@ -168,7 +168,12 @@ static const struct setting {
       "Of them, of one organization; 0: a quarter of max_replays." },
     { "max_buffered_bytes", TYPE_BYTES, AT(max_buffered_bytes), "64MiB",
       1 * MiB, 64 * GiB, false,
-      "Held for clients by intake and by the API, each; 503 beyond." },
+      "Held for clients by intake and by the API, each: bodies, and answers "
+      "until they are read." },
+    { "max_buffered_bytes_per_organization", TYPE_BYTES,
+      AT(max_buffered_bytes_per_organization), "0", 0, 64 * GiB, false,
+      "Of them, for one organization's requests, and for all without a token; "
+      "one request may be larger; 0: a quarter of max_buffered_bytes." },
     { "max_connections", TYPE_COUNT, AT(max_connections), "4096", 2, 100000,
       false, "Open connections, of each of the two servers." },
     { "max_connections_per_address", TYPE_COUNT,

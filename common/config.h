@@ -88,6 +88,7 @@ struct config {
     uint64_t max_replays;
     uint64_t max_replays_per_organization;
     uint64_t max_buffered_bytes;
+    uint64_t max_buffered_bytes_per_organization;
     uint64_t max_connections;
     uint64_t max_connections_per_address;
     uint64_t max_connections_per_organization;

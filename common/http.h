@@ -17,9 +17,8 @@
 // not in work while its body comes or its answer is read.
 //
 // What is held for clients counts: bodies, what came ahead of its turn, and output
-// that its client has not taken. Of `max_buffered_bytes` the last eighth is left
-// for whoever has the reserve, and an account (http_charge()) that has other
-// connections may use a quarter. A handler with a long answer asks http_has_room()
+// that its client has not taken. Of `max_buffered_bytes` a reserve is left for
+// whoever has it, and an account (http_charge()) with several requests has a share. A handler with a long answer asks http_has_room()
 // before it makes it. What is at most HTTP_SMALL_BYTES is always answered: a
 // connection holds one answer.
 //
@@ -44,6 +43,8 @@ struct http_server;
 struct http_limits {
     size_t max_body_bytes;     // 413 beyond, before reading if announced
     size_t max_buffered_bytes; // held for clients, see below; 503 beyond
+    size_t max_account_bytes;  // of them, for one account with several requests
+    size_t reserve_bytes;      // of them, for whoever has the reserve
     unsigned max_connections;
     unsigned max_per_address; // connections of one client address
     // Per connection, then it is closed, so that a producer that never pauses
@@ -220,6 +221,10 @@ struct http_figures {
     size_t n_vital_bytes;    // in it: answers that are vital
 };
 struct http_figures http_server_figures(const struct http_server *s);
+
+// Sets the gauges of this process's server; `n_requests` is how many its metrics have
+// counted already.
+void http_note_figures(const struct http_server *s, uint64_t *n_requests);
 
 // --- helpers for handlers ---
 

@@ -11,9 +11,7 @@
 #include "common/http_private.h"
 #include "common/mem.h"
 
-#define RESERVE_PART 8 // of the budget: for whoever has the reserve
-#define ACCOUNT_PART 4 // of the budget: for an account with several connections
-#define VITAL_PART   8 // of the budget: answers that are always given
+#define VITAL_PART 8 // of the budget: answers that are always given
 
 // --- accounts ---
 
@@ -116,18 +114,16 @@ static bool account_has_room(const struct conn *c, size_t n_bytes)
     const struct account *a = c->account;
 
     return a == NULL || a->n_held_bytes == c->n_counted_bytes ||
-           a->n_held_bytes + n_bytes <=
-               c->server->limits.max_buffered_bytes / ACCOUNT_PART;
+           a->n_held_bytes + n_bytes <= c->server->limits.max_account_bytes;
 }
 
 bool budget_has_room(const struct conn *c, size_t n_bytes)
 {
     const struct http_server *s = c->server;
-    size_t max_bytes = s->limits.max_buffered_bytes;
+    size_t kept_bytes = c->has_reserve ? 0 : s->limits.reserve_bytes;
 
-    if (!c->has_reserve)
-        max_bytes -= max_bytes / RESERVE_PART;
-    return s->figures.n_buffered_bytes + n_bytes <= max_bytes &&
+    return s->figures.n_buffered_bytes + n_bytes + kept_bytes <=
+               s->limits.max_buffered_bytes &&
            account_has_room(c, n_bytes);
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/http_private.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/tcp_acked.h"
 
 #define TICK_MS           250
@@ -272,6 +273,17 @@ void http_server_free(struct http_server *s)
 struct http_figures http_server_figures(const struct http_server *s)
 {
     return s->figures;
+}
+
+void http_note_figures(const struct http_server *s, uint64_t *n_requests)
+{
+    const struct http_figures *f = &s->figures;
+
+    metrics_gauge(GAUGE_HTTP_CONNECTIONS, f->n_connections);
+    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)f->n_buffered_bytes);
+    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)f->n_output_bytes);
+    metrics_count(COUNTER_HTTP_REQUESTS, f->n_requests - *n_requests);
+    *n_requests = f->n_requests;
 }
 
 enum err http_server_start(struct uv_loop_s *loop, int fd,

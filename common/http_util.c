@@ -9,6 +9,8 @@
 const struct http_limits http_default_limits = {
     .max_body_bytes = (size_t)256 * 1024,
     .max_buffered_bytes = (size_t)64 * 1024 * 1024,
+    .max_account_bytes = (size_t)16 * 1024 * 1024,
+    .reserve_bytes = (size_t)8 * 1024 * 1024,
     .max_connections = 4096,
     .max_per_address = 1024,
     .max_requests = 100000,

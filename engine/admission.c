@@ -7,6 +7,7 @@
 #include "common/auth.h"
 #include "common/caps.h"
 #include "common/http.h"
+#include "common/id.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
@@ -91,5 +92,18 @@ bool admission_hold(struct admission *a, const struct config *config,
     cap_put_why(config, CAP_REQUESTS, share, &why);
     http_fail(r, 429, SHORTLY, "%s", buf_cstr(&why));
     buf_clear(&why);
+    return false;
+}
+
+bool admission_judge_answer(struct http_request *r, size_t n_events)
+{
+    size_t n_bytes = n_events * (ID_TEXT_BYTES + 3); // "id",
+
+    if (n_bytes <= HTTP_SMALL_BYTES || n_bytes <= r->body.n_bytes ||
+        http_has_room(r, n_bytes - r->body.n_bytes))
+        return true;
+    http_fail(r, 503, STR("Retry-After: 1\r\n"),
+              "too much is held for clients that read slowly; nothing was "
+              "stored, post again later");
     return false;
 }

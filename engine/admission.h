@@ -5,6 +5,7 @@
 #define ENGINE_ADMISSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "engine/org_quota.h"
 #include "engine/quota.h"
@@ -32,5 +33,9 @@ bool admission_judge(struct admission *a, const struct config *config,
 // token. False: that would be too many; answered with 429.
 bool admission_hold(struct admission *a, const struct config *config,
                     struct http_request *r, const struct auth_grant *grant);
+
+// Once the events of a batch are stored, the answer with their ids must be given: is
+// there room for it, in the body's place? False: answered with 503.
+bool admission_judge_answer(struct http_request *r, size_t n_events);
 
 #endif

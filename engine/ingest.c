@@ -20,6 +20,7 @@
 #include "common/akinon.h"
 #include "common/arena.h"
 #include "common/auth.h"
+#include "common/caps.h"
 #include "common/cautious_clock.h"
 #include "common/clock.h"
 #include "common/codec.h"
@@ -342,6 +343,10 @@ static void append_events(struct post *p)
     struct ingest *in = p->ingest;
     const struct http_request *r = p->request;
 
+    if (!admission_judge_answer(p->request, p->append.n_events)) {
+        post_free(p);
+        return;
+    }
     quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
@@ -497,17 +502,12 @@ static void trim(struct ingest *in)
 static void on_second(void *data)
 {
     struct ingest *in = data;
-    struct http_figures figures = http_server_figures(in->server);
 
     queue_upkeep();
     queue_trim_memory();
     admission_look(&in->admission, in->config, in->log);
     trim(in);
-    metrics_gauge(GAUGE_HTTP_CONNECTIONS, figures.n_connections);
-    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)figures.n_buffered_bytes);
-    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)figures.n_output_bytes);
-    metrics_count(COUNTER_HTTP_REQUESTS, figures.n_requests - in->n_requests);
-    in->n_requests = figures.n_requests;
+    http_note_figures(in->server, &in->n_requests);
     metrics_gauge(GAUGE_MATCHED_TO,
                   (int64_t)get_be64(event_log_end(in->log).bytes));
 }
@@ -543,6 +543,7 @@ int ingest_role(unsigned index)
                                            .on_second = on_second,
                                            .data = in };
     struct queue_config qc;
+    struct share_limit held;
 
     in->role = role_start(ROLE_INGEST, index);
     in->config = role_config(in->role);
@@ -566,8 +567,11 @@ int ingest_role(unsigned index)
     batches_init(&in->batches, role_loop(in->role), on_batch_read);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);
+    held = cap_limit(in->config, CAP_BUFFERED);
     limits.max_body_bytes = in->config->max_event_bytes;
-    limits.max_buffered_bytes = in->config->max_buffered_bytes;
+    limits.max_buffered_bytes = held.whole;
+    limits.max_account_bytes = held.of_one;
+    limits.reserve_bytes = held.reserve;
     limits.max_connections = (unsigned)in->config->max_connections;
     limits.max_per_address = (unsigned)in->config->max_connections_per_address;
     if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,

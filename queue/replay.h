@@ -56,4 +56,14 @@ typedef bool (*replay_visit)(void *data, const struct replay *replay);
 MUST_CHECK enum err replays_each(struct shard_view *view, const struct id *id,
                                  replay_visit visit, void *data);
 
+// Those of a shard that come after this one, which need not be there any more (NULL:
+// all).
+struct replay_place {
+    struct id id;
+    uint64_t hook_no;
+};
+MUST_CHECK enum err replays_after(struct shard_view *view,
+                                  const struct replay_place *after,
+                                  replay_visit visit, void *data);
+
 #endif

@@ -87,6 +87,27 @@ static void an_organizations_share_is_no_more_than_the_whole(void **state)
     buf_clear(&faults);
 }
 
+static void a_batch_fits_into_what_is_held_for_clients(void **state)
+{
+    char a[] = "max_buffered_bytes=8MiB";
+    char b[] = "max_batch_bytes=4MiB";
+    char *good[] = { a, b };
+    char *bad[] = { a };
+    struct config c;
+    struct buf faults;
+
+    (void)state;
+    assert_int_equal(load(good, 2, &c, &faults), OK);
+    config_clear(&c);
+    buf_clear(&faults);
+    assert_int_equal(load(bad, 1, &c, &faults), ERR_INVALID);
+    assert_non_null(strstr(buf_cstr(&faults),
+                           "max_buffered_bytes: must be at least twice "
+                           "max_batch_bytes"));
+    config_clear(&c);
+    buf_clear(&faults);
+}
+
 static void config_later_source_wins(void **state)
 {
     char path[] = "/tmp/posthorn-config-XXXXXX";
@@ -222,6 +243,7 @@ int main(void)
         cmocka_unit_test(config_defaults_are_those_documented),
         cmocka_unit_test(config_lists_every_fault_at_once),
         cmocka_unit_test(an_organizations_share_is_no_more_than_the_whole),
+        cmocka_unit_test(a_batch_fits_into_what_is_held_for_clients),
         cmocka_unit_test(config_later_source_wins),
         cmocka_unit_test(config_settings_that_contradict_are_refused),
         cmocka_unit_test(durations_and_sizes_are_read_with_their_units),

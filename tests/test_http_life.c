@@ -89,6 +89,7 @@ static void bodies_of_all_together_are_limited(void **state)
     (void)state;
     memset(body, 'a', sizeof(body) - 1);
     limits.max_buffered_bytes = 1000;
+    limits.reserve_bytes = 0;
     start(&f, &limits);
     dial(&f, 0, POST("/hold", "600"));
     say(&f.clients[0], body);

@@ -314,7 +314,9 @@ static void an_account_has_its_share_and_others_theirs(void **state)
     struct fixture f;
 
     (void)state;
-    limits.max_buffered_bytes = 8 * HTTP_LONG_BYTES; // an account: two of them
+    limits.max_buffered_bytes = 8 * HTTP_LONG_BYTES;
+    limits.max_account_bytes = 2 * HTTP_LONG_BYTES;
+    limits.reserve_bytes = HTTP_LONG_BYTES;
     begin_test(&f, &limits);
     dial_small(&f, 0, GET("/org-a"));
     dial_small(&f, 1, GET("/org-a"));
@@ -338,7 +340,8 @@ static void the_reserve_is_for_those_who_have_it(void **state)
 
     (void)state;
     // Four of them and a reserve of half of one.
-    limits.max_buffered_bytes = 9 * HTTP_LONG_BYTES / 2 + 4096;
+    limits.max_buffered_bytes = 9 * HTTP_LONG_BYTES / 2;
+    limits.reserve_bytes = HTTP_LONG_BYTES;
     begin_test(&f, &limits);
     dial_small(&f, 0, GET("/org-a"));
     dial_small(&f, 1, GET("/org-b"));

@@ -20,7 +20,7 @@ URL = "http://127.0.0.1:1029/"
 HEADERS = {f"X-Note-{i}": "n" * 3900 for i in range(16)}
 # An organization may hold 512 KiB, all but the admin 1.75 MiB; a long answer
 # counts as 128 KiB at least.
-TIGHT = {"max_buffered_bytes": "2MiB", "max_batch_bytes": "1MiB"}
+TIGHT = {"max_buffered_bytes": "2MiB", "max_batch_bytes": "512KiB"}
 
 
 def fill(engine, count, org="acme", **fields):
@@ -43,7 +43,7 @@ def fill(engine, count, org="acme", **fields):
 
 def token_of(engine, org):
     reply = engine.api("POST", f"/api/orgs/{org}/tokens",
-                       {"scopes": ["read", "write"]})
+                       {"scopes": ["ingest", "read", "write"]})
     assert reply.status == 201, reply
     return reply.json()["token"]
 
@@ -276,6 +276,64 @@ def test_hooks_that_stay_are_in_a_list_once(engine):
     assert set(names[1::2]) <= set(seen)
 
 
+@pytest.mark.slow
+def test_lists_of_tokens_and_replays_have_each_once(engine, receiver):
+    made = {engine.api("POST", "/api/orgs/acme/tokens",
+                       {"scopes": ["read"], "name": f"{i:03}" * 30}).json()["id"]
+            for i in range(400)}
+    reply = engine.api("GET", "/api/orgs/acme/tokens")
+    assert len(reply.body) > 70_000 and "content-length" not in reply.headers
+    assert sorted(token["id"] for token in reply.json()) == sorted(made)
+    hook, other = (engine.create_hook(receiver.url("/"), name=letter * 32)
+                   for letter in "ab")
+    engine.post_event()
+    for path in (hook, other):
+        engine.wait_deliveries(path, 1)
+
+    def replay(path):
+        reply = wait_for(
+            lambda: (lambda r: r.status == 202 and r)(engine.api(
+                "POST", f"{path}/replay", {"state": "delivered"})),
+            "a replay is taken")
+        return reply.json()["replayId"]
+
+    made = {path: [] for path in (hook, other)}
+    for i in range(290):
+        path = hook if i % 4 else other
+        made[path].append(replay(path))
+    for path, ids in made.items():
+        rows = engine.api("GET", f"{path}/replays").json()
+        assert sorted(r["replay"]["replayId"] for r in rows) == sorted(ids)
+    reply = engine.api("GET", "/api/orgs/acme/replays")
+    assert "content-length" not in reply.headers
+    assert sorted(r["replay"]["replayId"] for r in reply.json()) == \
+        sorted(made[hook] + made[other])
+
+
+def test_a_tail_that_is_not_read_holds_little_and_misses_nothing(
+        engine, receiver):
+    engine.create_hook(receiver.url("/"))
+    client = Client(engine, "/api/orgs/acme/tail")
+    assert client.status() == 200
+    ids = []
+    for _ in range(6):
+        ids += engine.post_batch([{"kind": "order.created",
+                                   "payload": {"n": n}} for n in range(500)])
+    engine.wait_settled(60)
+    time.sleep(1.5)  # the figure is of the last second
+    assert output(engine) < 4 * 64 * 1024
+    seen, stream = set(), client.socket.makefile("rb")
+    while len(seen) < len(ids):
+        line = stream.readline()
+        assert line, "the tail ended"
+        if line.startswith(b"data:"):
+            row = json.loads(line[5:])
+            assert row["id"] not in seen
+            seen.add(row["id"])
+    assert seen == set(ids)
+    client.close()
+
+
 def test_http_1_0_head_and_keep_alive(engine):
     names = fill(engine, 10, headers=HEADERS)
     whole = engine.api("GET", ACME).body
@@ -366,6 +424,42 @@ def test_clients_that_go_free_what_was_held(engine):
     wait_output(engine, lambda n: n == 0, "all is free")
 
 
+@pytest.mark.settings(**TIGHT)
+def test_an_unread_answer_of_intake_counts(engine):
+    token = token_of(engine, "acme")
+    body = b'{"kind":"a.b","payload":{}}\n' * 10000  # its ids are 380 KiB
+
+    def post():
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", engine.ingest_port))
+        client.sendall((f"POST /api/orgs/acme/events HTTP/1.1\r\n"
+                        f"Host: x\r\nAuthorization: token {token}\r\n"
+                        f"Content-Type: application/x-ndjson\r\n"
+                        f"Content-Length: {len(body)}\r\n\r\n").encode())
+        client.sendall(body)
+        return client
+
+    first = post()
+    wait_for(lambda: figure(engine, "posthorn_http_output_bytes", "ingest")
+             > MIB / 8, "an answer is held")
+    refused = engine.intake(body, content_type="application/x-ndjson",
+                            token=token)
+    assert refused.status == 503 and refused.headers["retry-after"]
+    assert engine.post_event("a.b", token=token)  # an event is small
+    first.close()
+    wait_for(lambda: figure(engine, "posthorn_http_buffered_bytes",
+                            "ingest") == 0, "what was held is free")
+    accepted = engine.intake(body, content_type="application/x-ndjson",
+                             token=token)
+    assert accepted.status == 202 and accepted.json()["accepted"] == 10000
+    # What was refused was not stored.
+    wait_for(lambda: figure(engine, "posthorn_events_accepted_total", "ingest")
+             == 20001, "all others are")
+
+
+@pytest.mark.slow
 def test_a_reader_that_stopped_does_not_hold_a_drain(engine):
     fill(engine, 30, headers=HEADERS)
     client = Client(engine, ACME)
