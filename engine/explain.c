@@ -320,6 +320,21 @@ static void answer(struct explaining *x, enum err err, struct str text)
     manual_answer_now(x->d, &answer);
 }
 
+// False: it is no event; answered.
+static bool read_or_refuse(struct explaining *x)
+{
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 4096);
+    err = read_event(x, &why);
+    if (err != OK)
+        answer(x, err, buf_str(&why));
+    buf_clear(&why);
+    x->is_read = true;
+    return err == OK;
+}
+
 // The next hook. False: there is none.
 static bool explain_next(struct explaining *x)
 {
@@ -337,19 +352,9 @@ static bool explain_next(struct explaining *x)
 static bool run(struct sliced *s, int64_t until_us)
 {
     struct explaining *x = (struct explaining *)s;
-    struct buf why;
-    enum err err = OK;
 
-    if (!x->is_read) {
-        buf_init(&why, 4096);
-        err = read_event(x, &why);
-        if (err != OK)
-            answer(x, err, buf_str(&why));
-        buf_clear(&why);
-        x->is_read = true;
-        if (err != OK)
-            return true;
-    }
+    if (!x->is_read && !read_or_refuse(x))
+        return true;
     while (explain_next(x)) {
         if (clock_mono_us() >= until_us)
             return false;
