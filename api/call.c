@@ -208,6 +208,7 @@ bool call_may_hold(struct call *c, enum cap_kind kind)
 
 bool call_json(struct call *c, struct json **out)
 {
+    const struct json_limits limits = config_json_limits(c->api->config);
     struct str body = c->request->body;
     struct buf why;
     bool is_good;
@@ -218,7 +219,7 @@ bool call_json(struct call *c, struct json **out)
         return false;
     }
     buf_init(&why, 1024);
-    is_good = json_parse(body, &json_default_limits, out, &why) == OK;
+    is_good = json_parse(body, &limits, out, &why) == OK;
     if (!is_good) {
         http_fail(c->request, 400, STR_EMPTY, "the body is not JSON: %s",
                   buf_cstr(&why));

@@ -227,7 +227,7 @@ static enum err line_read(const struct args *args, uint64_t number,
     *out = (struct line){ .json = NULL };
     buf_init(&out->hook, 0);
     buf_init(&why, 1024);
-    err = json_parse(text, &json_default_limits, &out->json, &why);
+    err = json_parse(text, &json_no_limits, &out->json, &why);
     root = err == OK ? json_root(out->json) : NULL;
     path = json_str(json_get(root, "path"));
     if (err == OK &&
@@ -409,7 +409,7 @@ static char *before_of(const struct buf *before)
 
     buf_init(&out, 0);
     buf_put_str(&out, buf_str(before));
-    if (json_parse(buf_str(before), &json_default_limits, &json, NULL) == OK &&
+    if (json_parse(buf_str(before), &json_no_limits, &json, NULL) == OK &&
         out.n_bytes > 0 && out.at[out.n_bytes - 1] == '}') {
         out.n_bytes--;
         for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {

@@ -133,7 +133,7 @@ static void print_reasons(const struct buf *answer)
     struct json *json;
     struct str role;
 
-    if (json_parse(buf_str(answer), &json_default_limits, &json, NULL) != OK)
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) != OK)
         return;
     it = json_iter(json_get(json_root(json), "reasons"));
     while ((reason = json_next(&it, &role)) != NULL)

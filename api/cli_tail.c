@@ -40,7 +40,7 @@ static void print_row(const struct following *f)
         fflush(stdout);
         return;
     }
-    if (json_parse(buf_str(&f->data), &json_default_limits, &json, NULL) != OK)
+    if (json_parse(buf_str(&f->data), &json_no_limits, &json, NULL) != OK)
         return;
     a = json_root(json);
     buf_init(&text, 0);

@@ -187,7 +187,7 @@ static void put_refusal(const struct command *command, long status,
     struct json *json = NULL;
     struct str message = STR_EMPTY;
 
-    if (json_parse(buf_str(answer), &json_default_limits, &json, NULL) == OK)
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK)
         message = json_str(json_get(json_root(json), "message"));
     if (message.n_bytes > 0) {
         command_failed(command, "%.*s", STR_ARG(message));
@@ -326,11 +326,7 @@ enum err client_addresses(const struct args *a, char **api, char **ingest,
 bool client_read(const struct command *command, const struct buf *answer,
                  struct json **out)
 {
-    struct json_limits limits = json_default_limits;
-
-    limits.max_keys = SIZE_MAX;
-    limits.max_string_bytes = SIZE_MAX;
-    if (json_parse(buf_str(answer), &limits, out, NULL) == OK)
+    if (json_parse(buf_str(answer), &json_no_limits, out, NULL) == OK)
         return true;
     command_failed(command, "the answer is not understood");
     return false;

@@ -73,6 +73,14 @@ static const struct setting {
       5 * M_MS, true, "Per attempt, as a whole." },
     { "max_event_bytes", TYPE_BYTES, AT(max_event_bytes), "262144", 1 * KiB,
       EVENT_BYTES_LIMIT, true, "Of one event, as posted." },
+    { "max_json_depth", TYPE_COUNT, AT(max_json_depth), "128", 8,
+      JSON_DEPTH_MAX, true,
+      "Arrays and objects within each other, in what is posted." },
+    { "max_json_keys", TYPE_COUNT, AT(max_json_keys), "0", 0, UINT32_MAX, true,
+      "Of all objects of one event or request; 0: as many as it holds." },
+    { "max_json_string_bytes", TYPE_BYTES, AT(max_json_string_bytes), "0", 0,
+      EVENT_BYTES_LIMIT, true,
+      "Of one string; 0: as many as the event or request has." },
     { "max_batch_bytes", TYPE_BYTES, AT(max_batch_bytes), "8MiB", 1 * KiB,
       64 * MiB, true, "Of one NDJSON request." },
     { "max_queue_bytes", TYPE_BYTES, AT(max_queue_bytes), "64GiB", 16 * MiB,
@@ -492,6 +500,15 @@ void config_put_ports(const struct config *c, struct buf *out)
         if (r->last > r->first)
             buf_printf(out, "-%u", r->last);
     }
+}
+
+struct json_limits config_json_limits(const struct config *c)
+{
+    return (struct json_limits){
+        .max_depth = (unsigned)c->max_json_depth,
+        .max_keys = (size_t)c->max_json_keys,
+        .max_string_bytes = (size_t)c->max_json_string_bytes,
+    };
 }
 
 uint64_t config_org_quota_bytes(const struct config *c)

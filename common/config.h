@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/str.h"
 
 #define RETRIES_MAX  64
@@ -51,6 +52,9 @@ struct config {
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
     uint64_t max_event_bytes;
+    uint64_t max_json_depth;
+    uint64_t max_json_keys;         // 0: as many as an event holds
+    uint64_t max_json_string_bytes; // 0: as long as an event is
     uint64_t max_batch_bytes;
     uint64_t max_queue_bytes;
     uint64_t max_queue_bytes_per_organization; // 0: as config_org_quota_bytes()
@@ -131,6 +135,9 @@ void config_put_ports(const struct config *c, struct buf *out);
 // What payloads may take, and what histories may: retention_bytes, but so little
 // of the queue's quota that intake does not stop for them.
 uint64_t config_retention_bytes(const struct config *c);
+
+// Of JSON that is posted.
+struct json_limits config_json_limits(const struct config *c);
 
 // What may wait for one organization before its events are refused: the setting,
 // or a quarter of the queue's quota.

@@ -29,7 +29,7 @@ static void render(const struct format_event *event, struct buf *out)
     put_text(out, "organization", event->org);
     put_text(out, "project", event->project);
     buf_puts(out, "\"data\":");
-    if (json_parse(event->payload, &json_default_limits, &json, NULL) == OK) {
+    if (json_parse(event->payload, &json_no_limits, &json, NULL) == OK) {
         json_free(json);
         buf_put_str(out, event->payload);
     } else {

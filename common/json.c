@@ -1,26 +1,35 @@
 // json.c — strict JSON (RFC 8259) reading within limits; yyjson inside.
 //
 // yyjson's reader does not recurse, so a text of nothing but brackets costs it
-// no stack. Our own walk over its values judges the depth before it goes
-// deeper. Numbers are kept as text: none is too long, none is rounded.
+// no stack. Its values lie one behind the other, in the order of the text; our own
+// walk over them judges depth, keys and strings in one pass and does not recurse
+// either. Numbers are kept as text: none is too long, none is rounded.
+//
+// Keys of a large object are compared by a hash whose seed nobody knows. If they
+// collide all the same, they are sorted, so no text takes long.
 
 #include "common/json.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
 
+#include "common/codec.h"
+#include "common/crypto.h"
 #include "common/mem.h"
 
 // Objects up to this size have their keys compared pairwise: cheaper than
-// sorting them.
+// hashing them.
 #define FEW_KEYS        16
 #define KEY_SHOWN_BYTES 64 // of a key that `why` names
 
 const struct json_limits json_default_limits = {
-    .max_depth = 32,
-    .max_keys = 1000,
-    .max_string_bytes = 65536,
+    .max_depth = 128,
+};
+
+const struct json_limits json_no_limits = {
+    .max_depth = JSON_DEPTH_MAX,
 };
 
 struct json {
@@ -55,6 +64,8 @@ struct judge {
     const struct json_limits *limits;
     size_t n_keys; // so far
     struct buf *why;
+    size_t n_open; // containers around the value at hand
+    const yyjson_val *ends[JSON_DEPTH_MAX]; // of these: the value behind each
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -100,7 +111,7 @@ static enum err few_keys_differ(yyjson_val *object, struct buf *why)
     return OK;
 }
 
-static enum err many_keys_differ(yyjson_val *object, struct buf *why)
+static enum err sorted_keys_differ(yyjson_val *object, struct buf *why)
 {
     struct str *keys = xcalloc(yyjson_obj_size(object), sizeof(*keys));
     size_t n = 0;
@@ -123,87 +134,122 @@ static enum err many_keys_differ(yyjson_val *object, struct buf *why)
     return err;
 }
 
+static uint64_t seed_of_keys(void)
+{
+    static uint64_t seed;
+
+    while (seed == 0)
+        crypto_random(&seed, sizeof(seed));
+    return seed;
+}
+
+// Keys of an object in the places that their hashes tell, or the next that is free.
+struct key_table {
+    yyjson_val **places;
+    size_t mask;
+    size_t n_steps_left; // beyond these, somebody has chosen the keys
+};
+
+// The key that equals this one and is there already. NULL: none is, now it is.
+static yyjson_val *put_key(struct key_table *t, yyjson_val *key)
+{
+    struct str text = str_of_val(key);
+    size_t at = (size_t)hash64(text, seed_of_keys()) & t->mask;
+
+    while (t->places[at] != NULL && t->n_steps_left > 0) {
+        if (str_eq(str_of_val(t->places[at]), text))
+            return key;
+        at = (at + 1) & t->mask;
+        t->n_steps_left--;
+    }
+    if (t->places[at] == NULL)
+        t->places[at] = key;
+    return NULL;
+}
+
+static enum err many_keys_differ(yyjson_val *object, struct buf *why)
+{
+    size_t n_keys = yyjson_obj_size(object);
+    struct key_table t = { .mask = 64, .n_steps_left = n_keys * 4 };
+    size_t i;
+    size_t n;
+    yyjson_val *key;
+    yyjson_val *value;
+    yyjson_val *twice = NULL;
+
+    while (t.mask < n_keys * 2)
+        t.mask *= 2;
+    t.places = xcalloc(t.mask, sizeof(yyjson_val *));
+    t.mask--;
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        if (twice == NULL && t.n_steps_left > 0)
+            twice = put_key(&t, key);
+    }
+    free(t.places);
+    if (twice != NULL)
+        return say_twice(why, str_of_val(twice));
+    return t.n_steps_left > 0 ? OK : sorted_keys_differ(object, why);
+}
+
 static enum err judge_string(const struct judge *judge, yyjson_val *string)
 {
-    if (yyjson_get_len(string) <= judge->limits->max_string_bytes)
+    size_t limit = judge->limits->max_string_bytes;
+
+    if (limit == 0 || yyjson_get_len(string) <= limit)
         return OK;
     if (judge->why != NULL) {
-        buf_printf(judge->why, "a string is longer than %zu bytes",
-                   judge->limits->max_string_bytes);
+        buf_printf(judge->why,
+                   "a string is longer than %zu bytes (max_json_string_bytes)",
+                   limit);
     }
     return ERR_INVALID;
 }
 
 static enum err judge_keys(struct judge *judge, yyjson_val *object)
 {
-    size_t i;
-    size_t n;
-    yyjson_val *key;
-    yyjson_val *value;
+    size_t limit = judge->limits->max_keys;
 
-    if (yyjson_obj_size(object) > judge->limits->max_keys - judge->n_keys) {
-        if (judge->why != NULL) {
-            buf_printf(judge->why, "more than %zu keys",
-                       judge->limits->max_keys);
-        }
-        return ERR_INVALID;
-    }
     judge->n_keys += yyjson_obj_size(object);
-    yyjson_obj_foreach(object, i, n, key, value)
-    {
-        if (judge_string(judge, key) != OK)
-            return ERR_INVALID;
+    if (limit != 0 && judge->n_keys > limit) {
+        if (judge->why != NULL)
+            buf_printf(judge->why, "more than %zu keys (max_json_keys)", limit);
+        return ERR_INVALID;
     }
     return yyjson_obj_size(object) <= FEW_KEYS
                ? few_keys_differ(object, judge->why)
                : many_keys_differ(object, judge->why);
 }
 
-static enum err judge_value(struct judge *judge, yyjson_val *value,
-                            unsigned depth);
-
-static enum err judge_children(struct judge *judge, yyjson_val *parent,
-                               unsigned depth)
+static enum err judge_container(struct judge *judge, yyjson_val *container)
 {
-    size_t i;
-    size_t n;
-    yyjson_val *key;
-    yyjson_val *value;
-
-    if (yyjson_is_arr(parent)) {
-        yyjson_arr_foreach(parent, i, n, value)
-        {
-            if (judge_value(judge, value, depth) != OK)
-                return ERR_INVALID;
-        }
-        return OK;
-    }
-    yyjson_obj_foreach(parent, i, n, key, value)
-    {
-        if (judge_value(judge, value, depth) != OK)
-            return ERR_INVALID;
-    }
-    return OK;
-}
-
-// `depth` containers are around the value. The recursion ends at max_depth.
-static enum err judge_value(struct judge *judge, yyjson_val *value,
-                            unsigned depth)
-{
-    if (yyjson_is_str(value))
-        return judge_string(judge, value);
-    if (!yyjson_is_ctn(value))
-        return OK;
-    if (depth >= judge->limits->max_depth) {
+    if (judge->n_open == judge->limits->max_depth) {
         if (judge->why != NULL) {
-            buf_printf(judge->why, "nested deeper than %u",
+            buf_printf(judge->why, "nested deeper than %u (max_json_depth)",
                        judge->limits->max_depth);
         }
         return ERR_INVALID;
     }
-    if (yyjson_is_obj(value) && judge_keys(judge, value) != OK)
-        return ERR_INVALID;
-    return judge_children(judge, value, depth + 1);
+    judge->ends[judge->n_open++] = unsafe_yyjson_get_next(container);
+    return yyjson_is_obj(container) ? judge_keys(judge, container) : OK;
+}
+
+static enum err judge_all(struct judge *judge, yyjson_val *root)
+{
+    const yyjson_val *end = unsafe_yyjson_get_next(root);
+    enum err err = OK;
+
+    assert(judge->limits->max_depth <= JSON_DEPTH_MAX);
+    for (yyjson_val *val = root; val < end && err == OK; val++) {
+        while (judge->n_open > 0 && val >= judge->ends[judge->n_open - 1])
+            judge->n_open--;
+        if (yyjson_is_str(val)) { // a key, too
+            err = judge_string(judge, val);
+        } else if (yyjson_is_ctn(val)) {
+            err = judge_container(judge, val);
+        }
+    }
+    return err;
 }
 
 // --- parsing ---
@@ -245,10 +291,14 @@ enum err json_parse(struct str text, const struct json_limits *limits,
 {
     const yyjson_read_flag flags =
         YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
-    struct judge judge = { .limits = limits, .why = why };
+    struct judge judge;
     yyjson_read_err fault = { .code = YYJSON_READ_ERROR_EMPTY_CONTENT };
     struct json *j;
 
+    judge.limits = limits; // and no more is set: its places are many
+    judge.why = why;
+    judge.n_keys = 0;
+    judge.n_open = 0;
     if (text.n_bytes == 0)
         return say_not_json(why, &fault);
     j = xmalloc(sizeof(*j));
@@ -260,7 +310,7 @@ enum err json_parse(struct str text, const struct json_limits *limits,
         json_free(j);
         return say_not_json(why, &fault);
     }
-    if (judge_value(&judge, yyjson_doc_get_root(j->doc), 0) != OK) {
+    if (judge_all(&judge, yyjson_doc_get_root(j->doc)) != OK) {
         json_free(j);
         return ERR_INVALID;
     }
@@ -499,7 +549,7 @@ static bool is_key(struct str source, const char *key)
 
     if (memchr(inner.at, '\\', inner.n_bytes) == NULL)
         return str_is(inner, key);
-    if (json_parse(source, &json_default_limits, &j, NULL) != OK)
+    if (json_parse(source, &json_no_limits, &j, NULL) != OK)
         return false;
     is_same = str_is(json_str(json_root(j)), key);
     json_free(j);

@@ -13,13 +13,20 @@
 #include "common/err.h"
 #include "common/str.h"
 
+// A text is read in a time that goes with its length, whatever it holds, so limits
+// beside that of its length are a matter of taste. They are the settings
+// max_json_depth, max_json_keys and max_json_string_bytes.
 struct json_limits {
-    unsigned max_depth;      // 32: nested arrays and objects
-    size_t max_keys;         // 1000: of all objects together
-    size_t max_string_bytes; // 65536: of one string, decoded
+    unsigned max_depth; // nested arrays and objects; JSON_DEPTH_MAX at most
+    size_t max_keys;    // of all objects together; 0: as many as there are
+    size_t max_string_bytes; // of one string, decoded; 0: as long as it is
 };
 
-extern const struct json_limits json_default_limits;
+#define JSON_DEPTH_MAX 1024
+
+extern const struct json_limits json_default_limits; // 128 levels, nothing else
+extern const struct json_limits
+    json_no_limits; // what was taken in at some time
 
 struct json;       // opaque: a parsed text, owned by the caller
 struct json_value; // opaque: borrowed from its struct json

@@ -466,7 +466,7 @@ void summary_read(const struct format_event *event, struct summary *out)
     memset(out, 0, sizeof(*out));
     out->url = STR_EMPTY;
     buf_init(&r.text, 0);
-    if (json_parse(event->payload, &json_default_limits, &json, NULL) == OK)
+    if (json_parse(event->payload, &json_no_limits, &json, NULL) == OK)
         r.payload = json_root(json);
     if (str_is(event->kind, "ping")) {
         read_ping(&r);

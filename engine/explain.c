@@ -282,6 +282,7 @@ static enum err read_posted(struct explaining *x, struct buf *why)
                   .org = x->ask.org,
                   .project = x->ask.project },
         .max_event_bytes = x->d->config->max_event_bytes,
+        .json = config_json_limits(x->d->config),
         .accepted_at_us = clock_now_us(),
     };
     struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };

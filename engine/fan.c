@@ -34,7 +34,7 @@ static uint64_t lane(struct fan *fan, const struct followed *f)
 {
     if (!lane_needs_payload(f))
         return 0;
-    if (!fan->is_parsed && json_parse(fan->event.payload, &json_default_limits,
+    if (!fan->is_parsed && json_parse(fan->event.payload, &json_no_limits,
                                       &fan->payload, NULL) != OK)
         fan->payload = NULL;
     fan->is_parsed = true;

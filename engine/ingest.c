@@ -390,6 +390,7 @@ static void on_request(void *data, struct http_request *r)
                     .key = arena_copy(&p->arena,
                                       http_header(r, "idempotency-key")),
                     .max_event_bytes = in->config->max_event_bytes,
+                    .json = config_json_limits(in->config),
                     .accepted_at_us = clock_now_us() },
         .arena = &p->arena,
         .blamed = { BLAME_REQUEST, r->hash[0], r->hash[1] },

@@ -158,7 +158,7 @@ enum err intake_event(const struct intake *in, struct str text,
                    text.n_bytes, in->max_event_bytes);
         return ERR_TOOBIG;
     }
-    err = json_parse(text, &json_default_limits, &json, why);
+    err = json_parse(text, &in->json, &json, why);
     if (err != OK)
         return err;
     err = read_root(in, json_root(json), arena, out, why);

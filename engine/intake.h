@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/str.h"
 #include "engine/intake_path.h"
 #include "queue/queue.h"
@@ -19,6 +20,7 @@ struct intake {
     struct intake_path path;
     struct str key;         // header Idempotency-Key; empty: none
     size_t max_event_bytes; // of one event as posted
+    struct json_limits json;
     int64_t accepted_at_us; // UTC epoch
 };
 

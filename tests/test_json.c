@@ -144,7 +144,7 @@ static void put_keys(struct buf *text, size_t n, const char *last)
 
 static void json_finds_twins_among_few_and_many_keys(void **state)
 {
-    static const size_t counts[] = { 1, 15, 16, 17, 300, 999 };
+    static const size_t counts[] = { 1, 15, 16, 17, 300, 999, 5000, 100000 };
 
     (void)state;
     for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
@@ -180,34 +180,62 @@ static void json_limits_hold_at_the_edge(void **state)
         assert_int_equal(json_parse(str_of(good[i]), &limits, &j, NULL), OK);
         json_free(j);
     }
-    assert_refused(STR("[[{\"a\":[]}]]"), &limits, "nested deeper than 3");
-    assert_refused(STR("[[[[]]]]"), &limits, "nested deeper than 3");
+    assert_refused(STR("[[{\"a\":[]}]]"), &limits,
+                   "nested deeper than 3 (max_json_depth)");
+    assert_refused(STR("[[[[]]]]"), &limits,
+                   "nested deeper than 3 (max_json_depth)");
     assert_refused(STR("[{\"a\":0,\"b\":0},{\"c\":0,\"d\":0,\"e\":0}]"),
-                   &limits, "more than 4 keys");
+                   &limits, "more than 4 keys (max_json_keys)");
     assert_refused(STR("[\"123456\"]"), &limits,
-                   "a string is longer than 5 bytes");
+                   "a string is longer than 5 bytes (max_json_string_bytes)");
     assert_refused(STR("{\"123456\":0}"), &limits,
-                   "a string is longer than 5 bytes");
+                   "a string is longer than 5 bytes (max_json_string_bytes)");
 }
 
-static void json_default_limits_hold_at_the_edge(void **state)
+static void json_default_limits_are_of_depth_alone(void **state)
 {
     struct buf text;
 
     (void)state;
     buf_init(&text, 0);
-    put_keys(&text, 999, "x"); // 1000 in all
+    put_keys(&text, 200000, "x");
     json_free(parse(buf_cstr(&text)));
     buf_reset(&text);
-    put_keys(&text, 1000, "x");
-    assert_refused(buf_str(&text), &json_default_limits, "more than 1000 keys");
+    buf_putc(&text, '"');
+    for (size_t i = 0; i < 4000000; i++)
+        buf_putc(&text, 'x');
+    buf_putc(&text, '"');
+    json_free(parse(buf_cstr(&text)));
     buf_reset(&text);
-    for (size_t i = 0; i < 32; i++)
-        buf_putc(&text, '[');
-    for (size_t i = 0; i < 32; i++)
-        buf_putc(&text, ']');
+    for (size_t i = 0; i < 128; i++)
+        buf_puts(&text, i % 2 == 0 ? "[" : "{\"a\":");
+    buf_putc(&text, '1');
+    for (size_t i = 0; i < 128; i++)
+        buf_putc(&text, i % 2 == 0 ? '}' : ']');
     json_free(parse(buf_cstr(&text)));
     buf_clear(&text);
+}
+
+// Containers that end together, and begin again, are each as deep as they are.
+static void json_depth_is_that_of_each_place(void **state)
+{
+    static const struct json_limits limits = { .max_depth = 3 };
+    struct json *j;
+
+    (void)state;
+    assert_int_equal(json_parse(STR("[[[],[]],[[1],[{}]],{\"a\":{\"b\":[]}}]"),
+                                &(struct json_limits){ .max_depth = 4 }, &j,
+                                NULL),
+                     OK);
+    json_free(j);
+    assert_int_equal(
+        json_parse(STR("[[[],[]],[[],[]],{\"a\":{}},[[]]]"), &limits, &j, NULL),
+        OK);
+    json_free(j);
+    assert_refused(STR("[[[],[]],[[],[[]]]]"), &limits,
+                   "nested deeper than 3 (max_json_depth)");
+    assert_refused(STR("[1,[2],[[3]],[[[4]]]]"), &limits,
+                   "nested deeper than 3 (max_json_depth)");
 }
 
 static void json_depth_of_a_million_costs_no_stack(void **state)
@@ -219,7 +247,9 @@ static void json_depth_of_a_million_costs_no_stack(void **state)
     memset(text, '[', n);
     memset(text + n, ']', n);
     assert_refused((struct str){ text, 2 * n }, &json_default_limits,
-                   "nested deeper than 32");
+                   "nested deeper than 128 (max_json_depth)");
+    assert_refused((struct str){ text, 2 * n }, &json_no_limits,
+                   "nested deeper than 1024 (max_json_depth)");
     free(text);
 }
 
@@ -480,7 +510,8 @@ int main(void)
         cmocka_unit_test(json_refuses_a_key_that_is_given_twice),
         cmocka_unit_test(json_finds_twins_among_few_and_many_keys),
         cmocka_unit_test(json_limits_hold_at_the_edge),
-        cmocka_unit_test(json_default_limits_hold_at_the_edge),
+        cmocka_unit_test(json_default_limits_are_of_depth_alone),
+        cmocka_unit_test(json_depth_is_that_of_each_place),
         cmocka_unit_test(json_depth_of_a_million_costs_no_stack),
         cmocka_unit_test(json_reads_values_by_type),
         cmocka_unit_test(json_iterates_in_order),
