@@ -68,7 +68,7 @@ static void grow(struct dispatcher *d)
     size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
 
     d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->replays_by_tag = xcalloc(d->n_replays_mask + 1, sizeof(*old));
+    d->replays_by_tag = xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
     for (size_t i = 0; i < n_old; i++) {
         struct running *next = NULL;
 

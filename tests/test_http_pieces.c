@@ -364,7 +364,7 @@ static void vital_answers_that_nobody_reads_make_room(void **state)
     struct fixture f;
 
     (void)state;
-    limits.max_buffered_bytes = 8 * 500000;
+    limits.max_buffered_bytes = (size_t)8 * 500000;
     begin_test(&f, &limits);
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         dial_small(&f, i, GET("/vital") GET("/vital") GET("/vital"));
