@@ -73,6 +73,16 @@ static enum err refuse_level(const struct hook_reader *reader, const char *what,
     return ERR_INVALID;
 }
 
+// Behind those that were given before it. It is none of them.
+static void add_to_order(struct hook *hook, uint8_t number)
+{
+    // The arena's, so it may be written.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away
+    uint8_t *at = (uint8_t *)(uintptr_t)hook->filter_order.at;
+
+    at[hook->filter_order.n_bytes++] = number;
+}
+
 static enum err add_pattern(const struct hook_reader *reader, struct str name,
                             struct hook *hook)
 {
@@ -93,6 +103,7 @@ static enum err add_pattern(const struct hook_reader *reader, struct str name,
         return ERR_INVALID;
     }
     hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, name);
+    add_to_order(hook, FILTER_IS_KIND);
     return OK;
 }
 
@@ -114,6 +125,8 @@ static enum err add_filter(const struct hook_reader *reader, struct str name,
         return refuse_level(reader, "filters", filters[number].name,
                             hook->scope.level);
     }
+    if ((hook->filters >> number & 1) == 0)
+        add_to_order(hook, (uint8_t)number);
     hook->filters |= UINT64_C(1) << number;
     return OK;
 }
@@ -185,6 +198,9 @@ static enum err read_lists(const struct hook_reader *reader,
         hook->n_kinds = 0;
         hook->kinds =
             arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+        hook->filter_order = (struct str){
+            arena_take(reader->arena, FILTER_ORDER_MAX_BYTES), 0
+        };
         err = read_list(reader, list, "filters", add_filter, hook);
     }
     list = json_get(body, "groups");
@@ -463,16 +479,30 @@ static void put_item(struct buf *out, const char *key, size_t i,
     buf_put_json(out, item);
 }
 
+// As they were given: whoever compares what he wrote with what he reads finds no
+// change. Each comes once, also if the order says otherwise.
 static void put_filters(const struct hook *hook, struct buf *out)
 {
+    uint64_t left = hook->filters;
+    size_t n_kinds = 0;
     size_t n = 0;
 
+    for (size_t i = 0; i < hook->filter_order.n_bytes; i++) {
+        uint8_t number = (uint8_t)hook->filter_order.at[i];
+
+        if (number == FILTER_IS_KIND && n_kinds < hook->n_kinds) {
+            put_item(out, "filters", n++, hook->kinds[n_kinds++]);
+        } else if (number < n_filters && (left >> number & 1) != 0) {
+            put_item(out, "filters", n++, str_of(filters[number].name));
+            left &= ~(UINT64_C(1) << number);
+        }
+    }
     for (size_t i = 0; i < n_filters; i++) {
-        if ((hook->filters >> i & 1) != 0)
+        if ((left >> i & 1) != 0)
             put_item(out, "filters", n++, str_of(filters[i].name));
     }
-    for (size_t i = 0; i < hook->n_kinds; i++)
-        put_item(out, "filters", n++, hook->kinds[i]);
+    for (; n_kinds < hook->n_kinds; n_kinds++)
+        put_item(out, "filters", n++, hook->kinds[n_kinds]);
     if (n > 0)
         buf_putc(out, ']');
 }

@@ -125,6 +125,7 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
     pack_u64(out, position_number(h->from));
     pack_bool(out, h->is_operator);
     pack_u64(out, h->secret_headers);
+    pack_str(out, h->filter_order);
     record_end(out, start);
 }
 
@@ -285,6 +286,7 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     out->from = version >= 2 ? position_of(unpack_u64(&u)) : position_start;
     out->is_operator = version >= 3 && unpack_bool(&u);
     out->secret_headers = version >= 4 ? unpack_u64(&u) : 0;
+    out->filter_order = version >= 5 ? unpack_str(&u) : STR_EMPTY;
     out->secret = STR_EMPTY;
     out->client_key = STR_EMPTY;
     out->old = room->old;
@@ -327,7 +329,7 @@ static struct str *copy_list(const struct str *list, size_t n,
     return copy;
 }
 
-#define HOOK_TEXTS 11
+#define HOOK_TEXTS 12
 
 // All but the lists.
 static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
@@ -338,7 +340,7 @@ static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
         &h->display_name,     &h->url,
         &h->secret,           &h->client_cert,
         &h->client_key,       &h->policy.retry_schedule,
-        &h->policy.order_key,
+        &h->policy.order_key, &h->filter_order,
     };
 
     memcpy(texts, all, sizeof(all));

@@ -45,6 +45,9 @@ struct hook_scope {
 
 #define HOOK_LIST_MAX 128
 
+#define FILTER_IS_KIND         0xff
+#define FILTER_ORDER_MAX_BYTES (64 + HOOK_LIST_MAX)
+
 // How a hook is delivered to where it differs from the settings. What is 0 or
 // empty is as they say, or as it is without.
 struct hook_policy {
@@ -91,6 +94,10 @@ struct hook {
     uint64_t groups;      // bit set of group numbers (kinds.h)
     struct str *kinds;    // filters with a dot: "order.created", "order.*"
     size_t n_kinds;       // at most HOOK_LIST_MAX
+    // In which order filters and kinds were given: a byte each, the number of a
+    // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
+    // tell comes behind, filters first; empty: not known.
+    struct str filter_order;
     struct str *headers;  // extra request headers: name, value, name, value …
     size_t n_headers;     // strings: twice the headers; at most HOOK_LIST_MAX
     uint64_t

@@ -87,8 +87,9 @@ struct keyring;
 #define ATTEMPT_VERSION 2 // 2: due_at_ms
 #define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
 // 2: paused, from; 3: is_operator; 4: values of headers are sealed, as are all
-// secrets that were replaced
-#define HOOK_VERSION   4
+// secrets that were replaced; 5: filter_order
+#define HOOK_VERSION        5
+#define HOOK_VERSION_SEALED 4
 #define HEALTH_VERSION 2 // 2: a record at all
 #define TOKEN_VERSION  1
 #define ORG_VERSION    1

@@ -174,7 +174,7 @@ static bool has_open_headers(uint32_t place, struct str record)
     struct hook h;
     bool is_so;
 
-    if (record.n_bytes == 0 || (uint8_t)record.at[0] >= HOOK_VERSION)
+    if (record.n_bytes == 0 || (uint8_t)record.at[0] >= HOOK_VERSION_SEALED)
         return false;
     hook_room_init(&room);
     is_so =

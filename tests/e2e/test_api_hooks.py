@@ -452,3 +452,32 @@ def test_health_readiness_and_metrics_need_no_token(engine):
     assert reply.headers["content-type"] == "text/plain; version=0.0.4"
     assert "posthorn_events_accepted_total" in engine.metrics()
     check_error(engine.api("POST", "/healthz"), 405, "POST")
+
+
+@pytest.mark.parametrize("path, given", [
+    ("/api/orgs/acme/hooks",
+     ["stack_deleted", "order.*", "stack_created", "b.c", "update_failed",
+      "a.b"]),
+    ("/api/stacks/acme/p/s/hooks",
+     ["update_failed", "z.z", "preview_failed", "a.a", "refresh_failed"]),
+    ("/api/esc/environments/acme/p/e/hooks",
+     ["environment_revision_created", "x.y", "environment_deleted"])])
+def test_filters_stay_in_the_order_in_which_they_were_given(
+        engine, receiver, path, given):
+    """Pulumi's program compares what it wrote with what it reads."""
+    hook = engine.create_hook(receiver.url(), path, filters=given)
+    for _ in range(2):
+        assert engine.api("GET", hook).json()["filters"] == given
+        (listed,) = engine.api("GET", path).json()
+        assert listed["filters"] == given
+        assert engine.api("PATCH", hook,
+                          {"displayName": "other"}).json()["filters"] == given
+        engine.stop()
+        engine.restart()
+    turned = given[::-1]
+    reply = engine.api("PATCH", hook, {"filters": turned + turned})
+    assert reply.json()["filters"] == turned
+    assert engine.api("PATCH", hook, {"filters": []}).status == 200
+    assert not engine.api("GET", hook).json().get("filters")
+    assert engine.api("PATCH", hook,
+                      {"filters": given}).json()["filters"] == given
