@@ -257,20 +257,11 @@ static void put_hook(struct explaining *x, const struct hook *hook)
 
 // --- the event ---
 
-static void keep_event(struct explaining *x, const struct event *event)
-{
-    struct event *mine = &x->event;
-    struct str *texts[] = { &mine->kind,  &mine->org, &mine->project,
-                            &mine->stack, &mine->env, &mine->payload };
-
-    *mine = *event;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        *texts[i] = arena_copy(&x->arena, *texts[i]);
-}
-
 static bool on_event(void *data, const struct event *event)
 {
-    keep_event(data, event);
+    struct explaining *x = data;
+
+    x->event = event_copy(&x->arena, event);
     return false;
 }
 

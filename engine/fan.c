@@ -104,16 +104,6 @@ static void end(struct fan *fan)
     arena_clear(&fan->arena);
 }
 
-static void keep_event(struct fan *fan)
-{
-    struct event *event = &fan->event;
-    struct str *texts[] = { &event->kind,  &event->org, &event->project,
-                            &event->stack, &event->env, &event->payload };
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        *texts[i] = arena_copy(&fan->arena, *texts[i]);
-}
-
 bool fan_begin(struct dispatcher *d, const struct event *event)
 {
     struct fan *fan = d->fan;
@@ -124,7 +114,7 @@ bool fan_begin(struct dispatcher *d, const struct event *event)
     match_event(d->index, event, on_match, fan);
     fan->gives_rows = fan->n > AT_ONCE;
     if (fan->gives_rows) {
-        keep_event(fan);
+        fan->event = event_copy(&fan->arena, event);
         fan->is_open = true;
         return false;
     }

@@ -42,6 +42,11 @@ struct event {
     struct str payload; // the JSON text, compact
 };
 
+struct arena;
+
+// A copy whose texts lie in the arena.
+struct event event_copy(struct arena *arena, const struct event *event);
+
 #define EVENT_KEY_BYTES 16
 
 struct new_event { // filled by the caller

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/codec.h"
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
@@ -58,6 +59,17 @@ static void unpack_bytes(struct unpack *u, void *out, size_t n_bytes)
 }
 
 // --- events ---
+
+struct event event_copy(struct arena *arena, const struct event *event)
+{
+    struct event copy = *event;
+    struct str *texts[] = { &copy.kind,  &copy.org, &copy.project,
+                            &copy.stack, &copy.env, &copy.payload };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = arena_copy(arena, *texts[i]);
+    return copy;
+}
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 {
