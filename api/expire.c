@@ -122,7 +122,9 @@ void expire_on_second(struct api *api)
     bool has_changed = false;
     bool goes_on = true;
 
-    for (size_t i = 0; i < e->n && goes_on;) {
+    e->next = e->next < e->n ? e->next : 0;
+    for (size_t k = e->n; k > 0 && goes_on; k--) {
+        size_t i = e->next < e->n ? e->next : 0;
         struct expiry *expiry = &e->at[i];
 
         if (expiry->at_ms <= now_ms) {
@@ -133,7 +135,7 @@ void expire_on_second(struct api *api)
         if (expiry->at_ms == INT64_MAX) {
             *expiry = e->at[--e->n];
         } else {
-            i++;
+            e->next = i + 1;
         }
     }
     if (has_changed)

@@ -12,6 +12,7 @@ struct hook;
 struct expiries {      // hooks with a secret that is over at some time
     struct expiry *at; // owned
     size_t n, room;
+    size_t next; // is looked at first
 };
 
 // This hook is there (again): its old secret is to be removed in time.

@@ -25,6 +25,7 @@
 
 struct explaining {
     struct call *call;
+    bool is_held; // it counts; while a dispatcher is asked, that counts
     struct ask ask;
     struct hook_scope scope;
     uint64_t org_no;
@@ -42,9 +43,32 @@ struct explaining {
     struct buf event; // members of the answer
 };
 
+// A question counts from its first look at the hooks on.
+static bool hold(struct explaining *x)
+{
+    struct call *c = x->call;
+
+    if (!call_may_hold(c, CAP_QUESTIONS))
+        return false;
+    shares_add(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+    x->is_held = true;
+    return true;
+}
+
+static void let_go(struct explaining *x)
+{
+    struct call *c = x->call;
+
+    if (x->is_held)
+        shares_remove(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+    x->is_held = false;
+}
+
 static void explaining_clear(struct call *c)
 {
     struct explaining *x = c->data;
+
+    let_go(x);
 
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++)
         buf_clear(&x->nos[i]);
@@ -169,7 +193,12 @@ static void answer(struct explaining *x)
     buf_puts(&body, "]}");
     response.headers = buf_str(&headers);
     response.body = buf_str(&body);
-    http_respond(c->request, &response);
+    if (body.n_bytes > HTTP_SMALL_BYTES &&
+        !http_has_room(c->request, body.n_bytes)) {
+        call_fail_room(c);
+    } else {
+        http_respond(c->request, &response);
+    }
     buf_clear(&token);
     buf_clear(&headers);
     buf_clear(&body);
@@ -256,6 +285,7 @@ static bool list_some(struct call *c, int64_t until_us)
     } while (err == OK && !x->is_listed && clock_mono_us() < until_us);
     if (err == OK && !x->is_listed)
         return false;
+    let_go(x);
     if (err == OK) {
         go_on(x);
     } else {
@@ -277,7 +307,8 @@ void explain_posted(struct call *c)
     if (x == NULL)
         return;
     x->ask.event = c->request->body;
-    call_work(c, list_some);
+    if (hold(x))
+        call_work(c, list_some);
 }
 
 // --- of an event that was accepted ---
@@ -381,9 +412,9 @@ void explain_stored(struct call *c)
     if (err == OK)
         err = put_attempts(x, &position);
     x->n_hooks = 0;
-    if (err == OK) {
-        call_work(c, list_some);
-    } else {
+    if (err != OK) {
         call_fail_store(c, err);
+    } else if (hold(x)) {
+        call_work(c, list_some);
     }
 }

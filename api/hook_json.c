@@ -198,9 +198,9 @@ static enum err read_lists(const struct hook_reader *reader,
         hook->n_kinds = 0;
         hook->kinds =
             arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
-        hook->filter_order = (struct str){
-            arena_take(reader->arena, FILTER_ORDER_MAX_BYTES), 0
-        };
+        hook->filter_order =
+            (struct str){ arena_take(reader->arena, FILTER_ORDER_MAX_BYTES),
+                          0 };
         err = read_list(reader, list, "filters", add_filter, hook);
     }
     list = json_get(body, "groups");

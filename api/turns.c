@@ -1,5 +1,6 @@
 // turns.c — calls that work for more than a moment before they answer: a little in
-// each turn of the loop, so that others are answered meanwhile.
+// each turn of the loop, so that others are answered meanwhile; those of different
+// organizations in turns.
 
 #include "api/server.h"
 #include "common/blame.h"
@@ -31,13 +32,38 @@ static void work(struct api *api, struct call *c, int64_t until_us)
         call_work(c, c->work);
 }
 
+// Those of the holder that had its turn go behind all others, as they are.
+static void pass_turn(struct api *api, uint64_t holder_no)
+{
+    struct call *its = NULL;
+    struct call **its_end = &its;
+    struct call **link = &api->working;
+
+    while (*link != NULL) {
+        struct call *c = *link;
+
+        if (call_holder(c) != holder_no) {
+            link = &c->next_working;
+            continue;
+        }
+        *link = c->next_working;
+        c->next_working = NULL;
+        *its_end = c;
+        its_end = &c->next_working;
+    }
+    *link = its;
+}
+
 static void on_turn(uv_idle_t *idle)
 {
     struct api *api = idle->data;
     int64_t until_us = clock_mono_us() + SLICE_US;
 
     do {
+        uint64_t holder_no = call_holder(api->working);
+
         work(api, api->working, until_us);
+        pass_turn(api, holder_no);
     } while (api->working != NULL && clock_mono_us() < until_us);
     if (api->working == NULL)
         uv_idle_stop(idle);

@@ -2,6 +2,7 @@
 
 #include "common/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -192,7 +193,7 @@ static const struct setting {
       "Of them, with a request in work of one organization's tokens; 0: an "
       "eighth of max_connections." },
     { "admin_reserve_percent", TYPE_COUNT, AT(admin_reserve_percent), "12", 1,
-      50, true,
+      50, false,
       "Of each limit that organizations share, so much is kept for the admin "
       "token." },
     { "drain_timeout", TYPE_DURATION, AT(drain_timeout_ms), "35s", 0, H_MS,
@@ -523,6 +524,43 @@ uint64_t config_retention_bytes(const struct config *c)
     uint64_t most = c->max_queue_bytes / 10 * 3;
 
     return c->retention_bytes < most ? c->retention_bytes : most;
+}
+
+static void swap(void *a, void *b, size_t n_bytes)
+{
+    uint8_t kept[sizeof(uint64_t)];
+
+    assert(n_bytes <= sizeof(kept));
+    memcpy(kept, a, n_bytes);
+    memcpy(a, b, n_bytes);
+    memcpy(b, kept, n_bytes);
+}
+
+void config_keep_fixed(struct config *fresh, struct config *old)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+
+        if (s->reloadable)
+            continue;
+        switch (s->type) {
+        case TYPE_TEXT:
+        case TYPE_PATH:
+        case TYPE_ADDRESS:
+            swap(field_at(fresh, s), field_at(old, s), sizeof(char *));
+            break;
+        case TYPE_COUNT:
+        case TYPE_BYTES:
+        case TYPE_DURATION:
+            swap(field_at(fresh, s), field_at(old, s), sizeof(uint64_t));
+            break;
+        case TYPE_SCHEDULE:
+        case TYPE_CIDRS:
+        case TYPE_PORTS:
+        case TYPE_BOOL:
+            assert(false); // all of these can be reloaded
+        }
+    }
 }
 
 void config_clear(struct config *c)

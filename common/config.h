@@ -136,6 +136,10 @@ void config_put_ports(const struct config *c, struct buf *out);
 // of the queue's quota that intake does not stop for them.
 uint64_t config_retention_bytes(const struct config *c);
 
+// Settings that need a restart: `fresh` gets what `old` has, and `old` what was read,
+// so each has all it owns.
+void config_keep_fixed(struct config *fresh, struct config *old);
+
 // Of JSON that is posted.
 struct json_limits config_json_limits(const struct config *c);
 

@@ -93,10 +93,12 @@ void config_check(const struct config *c, struct buf *faults)
         buf_puts(faults, "max_event_bytes: must not be larger than "
                          "max_batch_bytes\n");
     }
-    if (c->max_batch_bytes > c->max_buffered_bytes / 2) {
-        buf_puts(
-            faults,
-            "max_buffered_bytes: must be at least twice max_batch_bytes\n");
+    // Its text and its answer, beside what others hold.
+    if (c->max_batch_bytes >
+        c->max_buffered_bytes / 200 * (100 - c->admin_reserve_percent)) {
+        buf_puts(faults,
+                 "max_buffered_bytes: must be at least twice max_batch_bytes, "
+                 "without the part that admin_reserve_percent keeps\n");
     }
     if (c->max_queue_bytes_per_organization > c->max_queue_bytes) {
         buf_puts(faults, "max_queue_bytes_per_organization: must not be larger "

@@ -68,9 +68,10 @@ enum err control_receive(int control_fd, struct control_message *m, int *fd)
     if (n <= 0)
         return ERR_NOTFOUND;
     *fd = take_descriptor(&packet);
-    // Longer than a message, or with more descriptors than one: nobody of ours.
-    if ((size_t)n == sizeof(*m) &&
-        (packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+    // Longer than a message, or with more descriptors than one: nobody of ours. One
+    // that did not arrive, for want of a place, is cut off, too: then there is none.
+    if ((size_t)n == sizeof(*m) && (packet.msg_flags & MSG_TRUNC) == 0 &&
+        ((packet.msg_flags & MSG_CTRUNC) == 0 || *fd < 0))
         return OK;
     if (*fd >= 0)
         close(*fd);

@@ -185,7 +185,8 @@ bool http_respond_pieces(struct http_request *r,
 
 // Until it is answered: `on_gone` runs once if the client goes first, never inside one
 // of these calls; the request must be answered all the same. A client that closed its
-// side alone still gets its answer.
+// side alone still gets its answer, and before it some "100 Continue" (RFC 9110, 15.2),
+// which tell whether it is there.
 void http_watch(struct http_request *r,
                 void (*on_gone)(struct http_request *r));
 

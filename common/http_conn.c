@@ -143,6 +143,7 @@ static void on_closed(uv_handle_t *handle)
 
     c->is_gone = true;
     accept_resume(c->server);
+    pieces_end(c); // not in conn_close(), whose caller may be who began them
     if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
         server_forget(c);
         return;
@@ -168,7 +169,6 @@ void conn_close(struct conn *c)
                       : CONN_CLOSED);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
     turn_leave(c);
-    pieces_end(c); // last: it calls out
 }
 
 // The kernel drops what it holds, too, and the client knows that there was more.
@@ -382,8 +382,12 @@ static void put_off(struct conn *c)
     conn_stop(c);
     if (conn_input_bytes(c) > 0) {
         turn_wait(c);
-    } else {
+    } else if (c->state == CONN_IDLE) {
         reply_end(c);
+    } else { // half of it was read
+        conn_fault(c, HTTP_REFUSED_STATUS,
+                   "too much is held for clients (max_buffered_bytes); try "
+                   "again");
     }
 }
 

@@ -237,9 +237,7 @@ void accept_release(struct conn *c); // nobody answers for it any more
 
 // http_pieces.c
 void pieces_go_on(struct conn *c); // makes the next: its turn has come
-void pieces_cut(
-    struct conn *c); // closes, so that the client knows it is not whole
-void pieces_end(struct conn *c); // no more is wanted, or nothing happens
+void pieces_end(struct conn *c);   // no more is wanted, or nothing happens
 
 // http_turn.c
 void turn_wait(struct conn *c); // until it is called to go on

@@ -108,7 +108,8 @@ static void look_at_stream(struct conn *c, uint64_t age_ms)
     }
 }
 
-// A client that has closed its side may have gone, or may still read. One that has
+// A client that has closed its side, or sent more than is read before its answer, may
+// have gone, or may still read. One that has
 // gone refuses what it is sent, so the next thing that is sent fails. A client must
 // take any number of these for nothing (RFC 9110, 15.2); HTTP/1.0 knows none.
 static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
@@ -117,8 +118,8 @@ static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
     uv_buf_t out = uv_buf_init(go_on, sizeof(go_on) - 1);
     int n;
 
-    if (!c->is_at_end || c->on_gone == NULL || c->parser.http_minor == 0 ||
-        now_ms - c->asked_at_ms < ASK_MS)
+    if ((!c->is_at_end && c->is_reading) || c->on_gone == NULL ||
+        c->parser.http_minor == 0 || now_ms - c->asked_at_ms < ASK_MS)
         return;
     c->asked_at_ms = now_ms;
     n = uv_try_write((uv_stream_t *)&c->tcp, &out, 1);

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "common/config_check.h"
 #include "common/confine.h"
 #include "common/control.h"
 #include "common/keyring.h"
@@ -244,13 +245,29 @@ static void drain(struct role *r)
     r->handlers.on_drain(r->handlers.data);
 }
 
+// What needs a restart stays as it is, and what is left must go with it.
+static enum err read_again(struct role *r, int file_fd, struct config *fresh,
+                           struct buf *faults)
+{
+    enum err err = load_config(fresh, file_fd, faults);
+
+    if (err != OK)
+        return err;
+    config_keep_fixed(fresh, &r->config);
+    config_check(fresh, faults);
+    if (faults->n_bytes == 0)
+        return OK;
+    config_keep_fixed(fresh, &r->config); // each has its own again
+    return ERR_INVALID;
+}
+
 static void reload(struct role *r, int file_fd)
 {
     struct config fresh;
     struct buf faults;
 
     buf_init(&faults, 0);
-    if (load_config(&fresh, file_fd, &faults) != OK) {
+    if (read_again(r, file_fd, &fresh, &faults) != OK) {
         log_warn("settings not reloaded", "faults=%s",
                  log_quote(buf_str(&faults)));
         config_clear(&fresh);

@@ -166,6 +166,7 @@ static void on_headers(void *data, struct http_request *r)
 
     p->ingest = in;
     p->request = r;
+    http_charge(r, STR_EMPTY, false); // until a token says whose it is
     if (!judge_path(p) || !intake_judge_method(r) || !judge_token(p) ||
         !intake_judge_type(r, &p->is_batch) || !intake_judge_key(r) ||
         !judge_room(p)) {
@@ -360,8 +361,13 @@ static void on_batch_read(struct batch *b, enum err err, struct str why)
 {
     struct post *p = b->data;
 
+    int64_t now_us =
+        clock_now_us(); // not before those that were appended meanwhile
+
     p->append.events = b->lines.events;
     p->append.n_events = b->lines.n;
+    for (size_t i = 0; i < p->append.n_events; i++)
+        p->append.events[i].event.accepted_at_us = now_us;
     if (err == OK) {
         append_events(p);
     } else {

@@ -78,7 +78,10 @@ static void on_frame(void *data, struct str frame)
         return;
     }
     if (ask_unpack(frame, &ask) != OK) {
-        log_warn("question not understood", "bytes=%zu", frame.n_bytes);
+        // It would count for ever: whoever asked is told by the end of the link.
+        log_warn("question not understood, the link is cut", "bytes=%zu",
+                 frame.n_bytes);
+        chan_refuse(d->api);
         return;
     }
     hash = question_hash(&ask);

@@ -134,10 +134,10 @@ static void on_read_more(uv_idle_t *idle)
 {
     struct dispatcher *d = idle->data;
 
-    if (!storage_has_room(d)) {
-        uv_idle_stop(idle); // looked at again with the next poll
-    } else if (d->fan->is_open) {
+    if (d->fan->is_open) { // also without room, since no commit goes before it
         go_on_with_fan(d);
+    } else if (!storage_has_room(d)) {
+        uv_idle_stop(idle); // looked at again with the next poll
     } else if (must_pause(d)) {
         pause_reading(d);
     } else {

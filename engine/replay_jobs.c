@@ -28,6 +28,7 @@ struct job {
     uint64_t n_apis; // the link that asked
     struct answer answer;
     bool is_forgotten; // nobody waits for the answer
+    bool is_cancel;    // of what runs: the answer waits for the records alone
     bool is_dry;
     uint64_t after_commit; // what is said already must lie in the index
     struct buf text;       // of the record: what is asked for of each hook
@@ -99,7 +100,7 @@ static struct job *job_new(void)
     return job;
 }
 
-static void job_free(struct job *job)
+static void free_found(struct job *job)
 {
     while (job->found != NULL) {
         struct running *next = job->found->next;
@@ -107,6 +108,11 @@ static void job_free(struct job *job)
         running_free(job->found);
         job->found = next;
     }
+}
+
+static void job_free(struct job *job)
+{
+    free_found(job);
     if (job->counting != NULL)
         running_free(job->counting);
     replay_leave(&job->holder);
@@ -227,6 +233,7 @@ static void take_count(struct job *job)
     struct running *r = job->counting;
 
     job->counting = NULL;
+    running_slim(r);
     job->answer.n += r->n_found;
     job->answer.n_gone += r->n_gone;
     if (r->n_found == 0 || job->is_dry) {
@@ -301,6 +308,13 @@ static void answer_now(struct dispatcher *d, const struct job *job)
 // True: it is answered.
 static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
 {
+    if (job->is_cancel) {
+        settle_touch(d);
+        if (d->n_replays_said < job->said_at)
+            return false;
+        manual_answer_later(d, job->n_apis, &job->answer);
+        return true;
+    }
     if (!job->is_counted && !count_some(d, job, until_us))
         return false;
     job->is_counted = true;
@@ -371,20 +385,36 @@ static bool is_of(const struct ask *ask, const struct running *r)
            (ask->hook_no == 0 || ask->hook_no == r->record.hook_no);
 }
 
-// What is in flight runs to its end; what waits for another attempt, too.
+static bool is_about(const struct ask *ask, const struct job *job)
+{
+    return !job->is_cancel && id_eq(&job->record.id, &ask->event_id) &&
+           (ask->hook_no == 0 || ask->hook_no == job->record.hook_no);
+}
+
+// What is in flight runs to its end; what waits for another attempt, too. What of it
+// has not begun does not begin. It is answered when all records say so, also if none
+// runs: that one has ended may be said, and not committed yet, and whoever asked looks
+// next.
 static void cancel(struct dispatcher *d, const struct ask *ask)
 {
-    struct answer answer = { .no = ask->no };
+    struct job *job = job_new();
 
+    job->n_apis = d->n_apis;
+    job->answer.no = ask->no;
+    job->is_cancel = true;
     for (struct running *r = d->replays; r != NULL; r = r->next) {
         if (!is_of(ask, r) || r->record.state != REPLAY_RUNNING)
             continue;
         replays_end(d, r, REPLAY_CANCELLED);
-        answer.n++;
+        job->answer.n++;
     }
-    // Also if none runs: that one has ended may be said, and not committed yet, and
-    // whoever asked looks next.
-    manual_answer_later(d, d->n_apis, &answer);
+    for (struct job *other = d->jobs; other != NULL; other = other->next) {
+        if (is_about(ask, other))
+            free_found(other);
+    }
+    job->said_at = d->n_replays_dirtied;
+    append(d, job);
+    replays_go_on(d);
 }
 
 void replays_on_ask(struct dispatcher *d, const struct ask *ask)

@@ -75,11 +75,19 @@ void replay_leave(struct replay_holder **place)
     free(holder);
 }
 
+void running_slim(struct running *r)
+{
+    match_index_free(r->index);
+    r->index = NULL;
+    free(r->pending.at);
+    r->pending = (struct number_set){ .at = NULL };
+    r->are_pending_read = false;
+}
+
 void running_free(struct running *r)
 {
     replay_leave(&r->holder);
-    match_index_free(r->index);
-    free(r->pending.at);
+    running_slim(r);
     buf_clear(&r->text);
     free(r);
 }

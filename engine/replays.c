@@ -68,7 +68,8 @@ static void grow(struct dispatcher *d)
     size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
 
     d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->replays_by_tag = xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
+    d->replays_by_tag =
+        xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
     for (size_t i = 0; i < n_old; i++) {
         struct running *next = NULL;
 
@@ -210,10 +211,13 @@ static uint64_t progress(const struct running *r)
     return is_list ? least : least - 1;
 }
 
-// A commit has so many at most; the others are said to the next ones.
+// A commit has so many at most; the others are said to the next ones. The last one
+// has all.
 void replays_say(struct dispatcher *d)
 {
-    for (size_t i = 0; i < SAID_AT_ONCE && d->replays_dirty != NULL; i++) {
+    for (size_t i = 0;
+         (i < SAID_AT_ONCE || d->is_final_commit) && d->replays_dirty != NULL;
+         i++) {
         struct running *r = d->replays_dirty;
 
         d->replays_dirty = r->next_dirty;
@@ -464,13 +468,15 @@ static void take_turn(struct dispatcher *d, int64_t until_us)
 void replays_pump(struct dispatcher *d)
 {
     int64_t began_us = clock_mono_us();
+    int64_t until_us;
     uint64_t rest_ms;
     size_t n;
 
     jobs_run(d);
     n = d->n_replays;
-    for (size_t i = 0; i < n && clock_mono_us() < slice_end_us(began_us); i++)
-        take_turn(d, slice_end_us(began_us));
+    until_us = slice_end_us(clock_mono_us()); // a slice besides that of a job
+    for (size_t i = 0; i < n && clock_mono_us() < until_us; i++)
+        take_turn(d, until_us);
     if (d->replays_dirty != NULL)
         settle_touch(d);
     rest_ms = slice_rest_ms(clock_mono_us() - began_us);

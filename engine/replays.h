@@ -63,6 +63,8 @@ struct running {
 // A copy of the record. Free it with running_free().
 struct running *running_new(const struct replay *record);
 void running_free(struct running *r);
+// Lets go of what is read again when it runs.
+void running_slim(struct running *r);
 
 // Counts one more replay of an organization, until all that joined have left. Whoever
 // holds it is told by `*place`.

@@ -22,14 +22,12 @@
 #define SLICE_US   2000
 #define REST_MS    1
 #define REST_RATIO 2
-#define WAIT_MAX   64
 #define HELD_MAX   ((size_t)64 << 20) // bytes; one may have more, alone
 
 struct slices {
     uv_timer_t timer; // active while a question waits
     struct sliced *first;
     size_t n, n_bytes;
-    uint64_t served_org; // of the question that was answered last
     int64_t rests_until_us;
 };
 
@@ -59,21 +57,26 @@ static void let_go(struct slices *all, struct sliced **link)
     s->kind->free(s);
 }
 
-// Brings the first question of another organization than the last one's to the
-// front.
-static void choose(struct slices *all)
+// Those of the organization that had its turn go behind all others, as they are.
+static void pass_turn(struct slices *all, uint64_t org_no)
 {
+    struct sliced *its = NULL;
+    struct sliced **its_end = &its;
     struct sliced **link = &all->first;
-    struct sliced *s;
 
-    while (*link != NULL && (*link)->org_no == all->served_org)
-        link = &(*link)->next;
-    s = *link;
-    if (s == NULL)
-        return;
-    *link = s->next;
-    s->next = all->first;
-    all->first = s;
+    while (*link != NULL) {
+        struct sliced *s = *link;
+
+        if (s->org_no != org_no) {
+            link = &s->next;
+            continue;
+        }
+        *link = s->next;
+        s->next = NULL;
+        *its_end = s;
+        its_end = &s->next;
+    }
+    *link = its;
 }
 
 static void work(struct slices *all, int64_t until_us)
@@ -82,13 +85,13 @@ static void work(struct slices *all, int64_t until_us)
         struct sliced *s = all->first;
         struct blamed before = blame_begin(BLAME_REQUEST, s->hash, 0);
         bool is_answered = s->kind->run(s, until_us);
+        uint64_t org_no = s->org_no;
 
         blame_end(before);
         if (!is_answered)
             return; // its slice is over
-        all->served_org = s->org_no;
         let_go(all, &all->first);
-        choose(all);
+        pass_turn(all, org_no);
     } while (all->first != NULL && clock_mono_us() < until_us);
 }
 
@@ -126,7 +129,9 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
     struct slices *all = d->slices;
     struct sliced **link = &all->first;
 
-    if (all->n >= WAIT_MAX ||
+    // The api process has judged the shares; what a former one asked may be there
+    // besides.
+    if (all->n >= d->config->max_questions + d->config->max_manual ||
         (all->n > 0 && all->n_bytes + s->n_bytes > HELD_MAX))
         return ERR_BUSY;
     s->d = d;

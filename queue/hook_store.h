@@ -98,8 +98,8 @@ struct hook {
     // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
     // tell comes behind, filters first; empty: not known.
     struct str filter_order;
-    struct str *headers;  // extra request headers: name, value, name, value …
-    size_t n_headers;     // strings: twice the headers; at most HOOK_LIST_MAX
+    struct str *headers; // extra request headers: name, value, name, value …
+    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
     uint64_t
         secret_headers; // bit i: the value of header i is never shown whole,
                         // whatever its name

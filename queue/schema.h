@@ -90,11 +90,11 @@ struct keyring;
 // secrets that were replaced; 5: filter_order
 #define HOOK_VERSION        5
 #define HOOK_VERSION_SEALED 4
-#define HEALTH_VERSION 2 // 2: a record at all
-#define TOKEN_VERSION  1
-#define ORG_VERSION    1
-#define STATS_VERSION  1
-#define REPLAY_VERSION 1
+#define HEALTH_VERSION      2 // 2: a record at all
+#define TOKEN_VERSION       1
+#define ORG_VERSION         1
+#define STATS_VERSION       1
+#define REPLAY_VERSION      1
 
 // Their order is on disk: a table's number is in the places of its records.
 enum {

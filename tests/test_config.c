@@ -90,7 +90,7 @@ static void an_organizations_share_is_no_more_than_the_whole(void **state)
 static void a_batch_fits_into_what_is_held_for_clients(void **state)
 {
     char a[] = "max_buffered_bytes=8MiB";
-    char b[] = "max_batch_bytes=4MiB";
+    char b[] = "max_batch_bytes=3MiB";
     char *good[] = { a, b };
     char *bad[] = { a };
     struct config c;
@@ -106,6 +106,30 @@ static void a_batch_fits_into_what_is_held_for_clients(void **state)
                            "max_batch_bytes"));
     config_clear(&c);
     buf_clear(&faults);
+}
+
+static void what_needs_a_restart_stays_through_a_reload(void **state)
+{
+    char a[] = "max_connections=100";
+    char b[] = "max_event_bytes=2KiB";
+    char d[] = "api_listen=127.0.0.1:9999";
+    char *changed[] = { a, b, d };
+    struct config old, fresh;
+    struct buf faults;
+    uint64_t n_connections;
+
+    (void)state;
+    assert_int_equal(load(NULL, 0, &old, &faults), OK);
+    buf_clear(&faults);
+    n_connections = old.max_connections;
+    assert_int_equal(load(changed, 3, &fresh, &faults), OK);
+    buf_clear(&faults);
+    config_keep_fixed(&fresh, &old);
+    assert_int_equal(fresh.max_connections, n_connections);
+    assert_string_equal(fresh.api_listen, "127.0.0.1:8080");
+    assert_int_equal(fresh.max_event_bytes, 2048);
+    config_clear(&fresh);
+    config_clear(&old); // each has all it owns
 }
 
 static void config_later_source_wins(void **state)
@@ -244,6 +268,7 @@ int main(void)
         cmocka_unit_test(config_lists_every_fault_at_once),
         cmocka_unit_test(an_organizations_share_is_no_more_than_the_whole),
         cmocka_unit_test(a_batch_fits_into_what_is_held_for_clients),
+        cmocka_unit_test(what_needs_a_restart_stays_through_a_reload),
         cmocka_unit_test(config_later_source_wins),
         cmocka_unit_test(config_settings_that_contradict_are_refused),
         cmocka_unit_test(durations_and_sizes_are_read_with_their_units),

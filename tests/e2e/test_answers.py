@@ -493,3 +493,17 @@ def test_slow_readers_are_closed_and_steady_ones_are_not(engine):
     assert all(client.is_closed() for client in [*still, trickle])
     assert body + response.read() == whole
     wait_output(engine, lambda n: n == 0, "what was held is free")
+
+
+def test_a_client_that_resets_before_the_first_byte_is_no_fault(engine):
+    """The document is long, so it is made in pieces, and anybody may ask for it."""
+    request = (b"GET /api/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    for _ in range(200):
+        client = socket.create_connection(("127.0.0.1", engine.api_port), 10)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack("ii", 1, 0))
+        client.sendall(request)
+        client.close()
+    wait_for(lambda: output(engine) < 200_000,
+             "nothing is held for them", 20)
+    assert sum(engine.metrics()["posthorn_role_restarts_total"].values()) == 0
