@@ -183,8 +183,9 @@ static enum err many_keys_differ(yyjson_val *object, struct buf *why)
     t.mask--;
     yyjson_obj_foreach(object, i, n, key, value)
     {
-        if (twice == NULL && t.n_steps_left > 0)
-            twice = put_key(&t, key);
+        twice = put_key(&t, key);
+        if (twice != NULL || t.n_steps_left == 0)
+            break;
     }
     free(t.places);
     if (twice != NULL)

@@ -461,7 +461,7 @@ def test_health_readiness_and_metrics_need_no_token(engine):
     ("/api/stacks/acme/p/s/hooks",
      ["update_failed", "z.z", "preview_failed", "a.a", "refresh_failed"]),
     ("/api/esc/environments/acme/p/e/hooks",
-     ["environment_revision_created", "x.y", "environment_deleted"])])
+     ["environment_tag_created", "x.y", "environment_revision_created"])])
 def test_filters_stay_in_the_order_in_which_they_were_given(
         engine, receiver, path, given):
     """Pulumi's program compares what it wrote with what it reads."""
