@@ -162,7 +162,8 @@ def test_changing_names_reach_nothing_within(tmp_path, request):
                for address in world["seen"]), world
     assert world["books"]["matched"] == count
     # Those whose name was public, or public among others, got theirs.
-    assert count // 7 <= world["books"]["delivered"] == world["received"]
+    # One may have come without its answer being there in time.
+    assert count // 7 <= world["books"]["delivered"] <= world["received"]
     assert world["books"]["dead"] >= count // 7  # those that never were
     # Nobody at any of many addresses: over in time all the same.
     assert len(world["holes"]) == 3 * (count // 7)
