@@ -57,7 +57,7 @@ for entry in $(git ls-files | cut -d/ -f1 | sort -u); do
     case $entry in
     CMakeLists.txt | README.md | LICENSE | SECURITY.md) ;;
     .clang-format | .clang-tidy) ;;
-    .gitignore | .ci | common | queue | engine | api) ;;
+    .gitignore | .dockerignore | .ci | common | queue | engine | api) ;;
     bench | tests | deploy) ;;
     *) fail "$entry does not belong on the top level" ;;
     esac

@@ -220,3 +220,35 @@ def test_quickstart_names_the_port_in_use(quickstart):
         assert process.wait(300) == 1
     assert f"127.0.0.1:{port} (for the intake) is in use" in process.output()
     assert "--ports" in process.output()
+
+
+# --- the image ---
+
+def test_the_image_has_each_library_that_the_program_loads():
+    """One that is missing is found by whoever starts the image, and by nobody before."""
+    text = (ROOT / "deploy/Containerfile").read_text()
+    packages = set(text.split("AS build", 1)[1].split("FROM", 1)[1].split())
+    loads = subprocess.run(
+        ["readelf", "-d", ROOT / "build/posthorn"], check=True, text=True,
+        capture_output=True).stdout
+    needed = re.findall(r"NEEDED.*\[(lib[^\]]+)\.so\.([0-9.]+)\]", loads)
+    assert len(needed) > 6
+    for name, version in needed:
+        if name in ("libc", "libm"):
+            continue
+        # Debian's names: the number behind the name, behind a dash if that ends
+        # with a digit, perhaps with the mark of 64-bit times.
+        names = {f"{name}{dash}{version}{mark}" for dash in ("", "-")
+                 for mark in ("", "t64")}
+        assert names & packages, f"{name}.so.{version} is in no package"
+
+
+def test_the_image_is_not_made_of_keys_and_builds():
+    """What git leaves out stays outside of the image, too, and so does git's own."""
+    left_out = {line.strip("/") for line in
+                (ROOT / ".dockerignore").read_text().splitlines()
+                if line and not line.startswith("#")}
+    assert ".git" in left_out
+    for line in (ROOT / ".gitignore").read_text().splitlines():
+        name = line.strip("/")
+        assert left_out & {name, f"**/{name}"}, f"{line} would go into the image"
