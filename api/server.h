@@ -74,12 +74,12 @@ struct call {
     struct arena arena;      // what lives as long as the call
     struct auth_grant grant; // of its token; zeros if the route needs none
     bool is_holder_known;
-    uint64_t holder_no;      // then: as call_holder() says
-    struct pending *pending; // what it waits for; NULL: nothing, it is freed
-                             // when its handler returns
-    struct tail *tail;       // what it follows; likewise
-    bool is_producing;       // the answer is made in pieces; likewise
-    bool is_working;         // it has turns; likewise
+    uint64_t holder_no; // then: as call_holder() says
+    // A call is freed when its handler returns, unless one of the next four is set:
+    struct pending *pending; // the question that it waits for
+    struct tail *tail;       // what it follows
+    bool is_producing;       // its answer is made in pieces
+    bool is_working;         // it has turns
     struct call *next_working;
     bool (*work)(struct call *c, int64_t until_us); // in its turn
     void *data;                      // for the handler, in the arena

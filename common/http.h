@@ -157,7 +157,8 @@ void http_respond(struct http_request *r, const struct http_response *resp);
 // it counts on none, and may use the reserve. The last call holds.
 void http_charge(struct http_request *r, struct str account, bool has_reserve);
 
-// May so many bytes more be held for this request? Ask before making a long answer.
+// Whether `n_bytes` more may be held for this request: asked before a long answer is
+// made.
 bool http_has_room(const struct http_request *r, size_t n_bytes);
 
 // What a long answer is made by, while its client reads.

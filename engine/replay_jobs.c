@@ -45,7 +45,7 @@ struct job {
     struct running *found;    // counted, with something to do
     size_t n_found, n_held_bytes;
     bool is_counted;
-    uint64_t said_at; // the last record is said once so many are
+    uint64_t said_at; // of d->n_replays_said: then its last record is said
 };
 
 // --- asking ---

@@ -211,8 +211,8 @@ static uint64_t progress(const struct running *r)
     return is_list ? least : least - 1;
 }
 
-// A commit has so many at most; the others are said to the next ones. The last one
-// has all.
+// A commit has SAID_AT_ONCE records at most, the others go to the commits behind it;
+// the last commit of the process has all.
 void replays_say(struct dispatcher *d)
 {
     for (size_t i = 0;

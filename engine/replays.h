@@ -86,8 +86,8 @@ void jobs_run(struct dispatcher *d); // a little of what is counted
 void replays_add(struct dispatcher *d, struct running *r);
 void replays_end(struct dispatcher *d, struct running *r,
                  enum replay_state state);
-// Its record has changed. It is said once so many records have been, counted in
-// d->n_replays_said.
+// Its record has changed. Returns what d->n_replays_said will be, at most, when the
+// record is said.
 uint64_t replays_touch(struct dispatcher *d, struct running *r);
 void replays_go_on(struct dispatcher *d); // there is something to do
 

@@ -3,6 +3,18 @@
 
 #include "tests/http_loop_fixture.h"
 
+// Where there is room for two.
+static void hold_two_and_refuse_a_third(struct fixture *f)
+{
+    dial(f, 0, GET("/hold"));
+    dial(f, 1, GET("/hold"));
+    UNTIL(f, f->n_held == 2);
+    dial(f, 2, GET("/a"));
+    UNTIL(f, f->clients[2].has_ended);
+    assert_true(has(&f->clients[2], " 503 "));
+    assert_true(has(&f->clients[2], "Retry-After: 1\r\n"));
+}
+
 static void an_address_has_its_share(void **state)
 {
     struct http_limits limits = http_default_limits;
@@ -11,13 +23,7 @@ static void an_address_has_its_share(void **state)
     (void)state;
     limits.max_per_address = 2;
     start(&f, &limits);
-    dial(&f, 0, GET("/hold"));
-    dial(&f, 1, GET("/hold"));
-    UNTIL(&f, f.n_held == 2);
-    dial(&f, 2, GET("/a"));
-    UNTIL(&f, f.clients[2].has_ended);
-    assert_true(has(&f.clients[2], " 503 "));
-    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
+    hold_two_and_refuse_a_third(&f);
     assert_true(has(&f.clients[2], "Connection: close\r\n"));
     leave(&f.clients[2]);
     answer(&f, 0);
@@ -98,13 +104,7 @@ static void without_room_the_newcomer_is_refused(void **state)
     (void)state;
     limits.max_connections = 2;
     start(&f, &limits);
-    dial(&f, 0, GET("/hold"));
-    dial(&f, 1, GET("/hold"));
-    UNTIL(&f, f.n_held == 2);
-    dial(&f, 2, GET("/a"));
-    UNTIL(&f, f.clients[2].has_ended);
-    assert_true(has(&f.clients[2], " 503 "));
-    assert_true(has(&f.clients[2], "Retry-After: 1\r\n"));
+    hold_two_and_refuse_a_third(&f);
     answer(&f, 0);
     answer(&f, 1);
     UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held"));
