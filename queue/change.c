@@ -61,11 +61,12 @@ static void put_step(struct shard_change *c, enum change_op op, struct str key,
 bool change_next(const struct shard_change *c, size_t *at,
                  struct change_step *out)
 {
-    const uint8_t *h = (const uint8_t *)c->ops.at + *at;
+    const uint8_t *h;
     size_t n_value;
 
-    if (*at >= c->ops.n_bytes)
+    if (*at >= c->ops.n_bytes) // a change without steps has no bytes at all
         return false;
+    h = (const uint8_t *)c->ops.at + *at;
     n_value =
         (size_t)h[2] << 24 | (size_t)h[3] << 16 | (size_t)h[4] << 8 | h[5];
     out->op = (enum change_op)h[0];
