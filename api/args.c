@@ -8,6 +8,7 @@
 
 #include "api/screen.h"
 #include "common/config_types.h"
+#include "common/journal.h"
 
 // --- reading ---
 
@@ -203,7 +204,7 @@ int command_help(const struct command *c)
 __attribute__((format(printf, 2, 0))) static void
 say(const struct command *c, const char *what, va_list args)
 {
-    fprintf(stderr, "posthorn %s: ", c->name);
+    fprintf(stderr, "%sposthorn %s: ", journal_prefix(JOURNAL_ERR), c->name);
     // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers begin it
     vfprintf(stderr, what, args);
     fputc('\n', stderr);

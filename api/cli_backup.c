@@ -12,6 +12,7 @@
 #include "api/commands.h"
 #include "api/screen.h"
 #include "common/config.h"
+#include "common/journal.h"
 #include "common/mem.h"
 #include "queue/queue.h"
 
@@ -42,7 +43,8 @@ static void on_fault(void *data, const char *what)
 {
     const struct job *j = data;
 
-    fprintf(stderr, "posthorn %s: %s\n", j->args->command->name, what);
+    fprintf(stderr, "%sposthorn %s: %s\n", journal_prefix(JOURNAL_ERR),
+            j->args->command->name, what);
 }
 
 static enum err copy_step(void *data, struct buf *out)
@@ -222,7 +224,7 @@ static bool load(const struct args *args, struct config *out)
     buf_init(&faults, 0);
     err = config_load(&sources, out, &faults);
     if (err != OK) {
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
         config_clear(out);
     }
     buf_clear(&faults);
@@ -417,7 +419,8 @@ static bool on_page(void *data, uint64_t done, uint64_t total)
 static void on_page_fault(void *data, const char *what)
 {
     (void)data;
-    fprintf(stderr, "posthorn repair: %s\n", what);
+    fprintf(stderr, "%sposthorn repair: %s\n", journal_prefix(JOURNAL_ERR),
+            what);
 }
 
 static void on_saved(void *data, const struct queue_saved *s)

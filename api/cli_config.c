@@ -4,6 +4,7 @@
 
 #include "api/commands.h"
 #include "common/config.h"
+#include "common/journal.h"
 #include "common/mem.h"
 
 #define SETS_MAX 128
@@ -18,7 +19,7 @@ static int judge(const struct config_sources *sources)
     err = config_load(sources, &config, &faults);
     config_clear(&config);
     if (err != OK)
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
     buf_clear(&faults);
     return err == OK ? 0 : EXIT_FAILED;
 }

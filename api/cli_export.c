@@ -23,6 +23,7 @@
 #include "api/place.h"
 #include "api/screen.h"
 #include "common/config.h"
+#include "common/journal.h"
 #include "common/keyring.h"
 #include "common/mem.h"
 #include "queue/queue.h"
@@ -193,7 +194,7 @@ int command_export(const struct args *args)
         status = export_to(args, &config,
                            data_dir != NULL ? data_dir : config.data_dir, &x);
     } else {
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
     }
     config_clear(&config);
     buf_clear(&faults);

@@ -15,13 +15,14 @@
 
 #include "api/commands.h"
 #include "common/config.h"
+#include "common/journal.h"
 #include "common/keyring.h"
 #include "queue/queue.h"
 
 static int failed(const char *what, struct buf *why)
 {
-    fprintf(stderr, "posthorn rekey: %s%s%s\n", what,
-            why->n_bytes > 0 ? ": " : "", buf_cstr(why));
+    fprintf(stderr, "%sposthorn rekey: %s%s%s\n", journal_prefix(JOURNAL_ERR),
+            what, why->n_bytes > 0 ? ": " : "", buf_cstr(why));
     return EXIT_FAILED;
 }
 
@@ -89,7 +90,7 @@ int command_rekey(const struct args *args)
     if (config_load(&sources, &config, &faults) == OK) {
         status = rekey(&config, data_dir != NULL ? data_dir : config.data_dir);
     } else {
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
     }
     config_clear(&config);
     buf_clear(&faults);

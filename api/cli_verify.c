@@ -9,6 +9,7 @@
 #include "api/export.h"
 #include "api/screen.h"
 #include "common/config.h"
+#include "common/journal.h"
 #include "queue/queue.h"
 
 struct verifying {
@@ -29,7 +30,8 @@ static bool on_progress(void *data, uint64_t done, uint64_t total)
 static void put_fault(void *data, const char *what)
 {
     (void)data;
-    fprintf(stderr, "posthorn verify: %s\n", what);
+    fprintf(stderr, "%sposthorn verify: %s\n", journal_prefix(JOURNAL_ERR),
+            what);
 }
 
 static bool is_balanced(const struct queue_report *r)
@@ -185,7 +187,7 @@ int command_verify(const struct args *args)
         status = verify(args, path != NULL ? path : config.data_dir,
                         config.max_queue_bytes);
     } else {
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
     }
     config_clear(&config);
     buf_clear(&faults);

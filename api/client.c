@@ -12,6 +12,7 @@
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/crypto.h"
+#include "common/journal.h"
 #include "common/mem.h"
 
 #define ANSWER_MAX_BYTES  (64 << 20)
@@ -65,7 +66,7 @@ static enum err fill_from_settings(const struct args *a, struct client *out)
     buf_init(&faults, 0);
     err = config_load(&sources, &config, &faults);
     if (err != OK) {
-        fputs(buf_cstr(&faults), stderr);
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
     } else {
         if (out->api == NULL)
             out->api = xasprintf("http://%s", config.api_listen);

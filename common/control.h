@@ -31,7 +31,9 @@ enum control_type {
     CONTROL_DRAIN = 4,   // supervisor: finish and exit
     CONTROL_NO_LINK = 5, // role: the socket to kind, index did not arrive, or
                          // is closed
-    CONTROL_ENDED = 6    // supervisor: neighbour kind, index has died
+    CONTROL_ENDED = 6,   // supervisor: neighbour kind, index has died
+    CONTROL_RELOADED = 7 // role: I have read the settings; `error` is not 0 if
+                         // mine are still the old ones
 };
 
 struct control_message {
@@ -39,7 +41,7 @@ struct control_message {
     uint32_t kind; // enum role_kind
     uint32_t index;
     uint32_t link_no;     // LINK, NO_LINK: which one of this pair
-    int32_t error;        // NO_LINK: errno
+    int32_t error;        // NO_LINK: errno; RELOADED
     uint32_t is_own;      // ENDED: by a signal that it raised itself
     struct blamed blamed; // ENDED: what it was working on
 };

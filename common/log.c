@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/journal.h"
+
 #define LINE_BYTES  2048
 #define QUOTE_BYTES 200
 #define N_QUOTES    8
@@ -60,7 +62,8 @@ const char *log_quote(struct str s)
     return slot;
 }
 
-static size_t put_time(char *line, size_t room)
+// The priority, for the journal alone, and the time.
+static size_t put_start(char *line, size_t room, enum journal_priority priority)
 {
     struct timespec now;
     struct tm utc;
@@ -68,7 +71,8 @@ static size_t put_time(char *line, size_t room)
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    n = strftime(line, room, "time=%Y-%m-%dT%H:%M:%S", &utc);
+    n = (size_t)snprintf(line, room, "%s", journal_prefix(priority));
+    n += strftime(line + n, room - n, "time=%Y-%m-%dT%H:%M:%S", &utc);
     n += (size_t)snprintf(line + n, room - n, ".%03dZ",
                           (int)(now.tv_nsec / 1000000));
     return n;
@@ -76,12 +80,13 @@ static size_t put_time(char *line, size_t room)
 
 // The whole line in one write, so that the lines of several processes do not
 // mix.
-__attribute__((format(printf, 3, 0))) static void
-put_line(const char *level, const char *msg, const char *fields, va_list args)
+__attribute__((format(printf, 4, 0))) static void
+put_line(enum journal_priority priority, const char *level, const char *msg,
+         const char *fields, va_list args)
 {
     char line[LINE_BYTES];
     size_t room = sizeof(line) - 1;
-    size_t n = put_time(line, room);
+    size_t n = put_start(line, room, priority);
     ssize_t written;
     int put;
 
@@ -100,38 +105,38 @@ put_line(const char *level, const char *msg, const char *fields, va_list args)
     (void)written; // nobody left to tell
 }
 
-#define PUT_LINE(level)                     \
-    do {                                    \
-        va_list args;                       \
-        va_start(args, fields);             \
-        put_line(level, msg, fields, args); \
-        va_end(args);                       \
+#define PUT_LINE(priority, level)                     \
+    do {                                              \
+        va_list args;                                 \
+        va_start(args, fields);                       \
+        put_line(priority, level, msg, fields, args); \
+        va_end(args);                                 \
     } while (0)
 
 void log_debug(const char *msg, const char *fields, ...)
 {
     if (debug_on)
-        PUT_LINE("debug");
+        PUT_LINE(JOURNAL_DEBUG, "debug");
 }
 
 void log_info(const char *msg, const char *fields, ...)
 {
-    PUT_LINE("info");
+    PUT_LINE(JOURNAL_INFO, "info");
 }
 
 void log_warn(const char *msg, const char *fields, ...)
 {
-    PUT_LINE("warn");
+    PUT_LINE(JOURNAL_WARNING, "warn");
 }
 
 void log_fatal(const char *msg, const char *fields, ...)
 {
-    PUT_LINE("fatal");
+    PUT_LINE(JOURNAL_ERR, "fatal");
     _exit(fatal_status); // not exit(): LMDB environments must not be torn down
 }
 
 void log_panic(const char *msg, const char *fields, ...)
 {
-    PUT_LINE("panic");
+    PUT_LINE(JOURNAL_CRIT, "panic");
     abort();
 }

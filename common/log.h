@@ -2,6 +2,9 @@
 //
 //   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook=12
 //
+// Where stderr goes to systemd's journal, each line begins with its priority
+// (journal.h).
+//
 // Three levels of trouble: warn = the world misbehaved, we cope; fatal = our
 // environment is broken, exit, the supervisor restarts us; panic = our bug,
 // abort with a core.

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/journal.h"
+
 static void *not_null(void *p, size_t n_bytes)
 {
     if (p == NULL) {
-        fprintf(stderr, "level=panic msg=\"out of memory\" bytes=%zu\n",
-                n_bytes);
+        fprintf(stderr, "%slevel=panic msg=\"out of memory\" bytes=%zu\n",
+                journal_prefix(JOURNAL_CRIT), n_bytes);
         abort();
     }
     return p;

@@ -263,6 +263,7 @@ static enum err read_again(struct role *r, int file_fd, struct config *fresh,
 
 static void reload(struct role *r, int file_fd)
 {
+    struct control_message done = { .type = CONTROL_RELOADED };
     struct config fresh;
     struct buf faults;
 
@@ -271,6 +272,7 @@ static void reload(struct role *r, int file_fd)
         log_warn("settings not reloaded", "faults=%s",
                  log_quote(buf_str(&faults)));
         config_clear(&fresh);
+        done.error = EINVAL;
     } else {
         if (r->old_config != NULL) {
             config_clear(r->old_config);
@@ -284,6 +286,8 @@ static void reload(struct role *r, int file_fd)
             r->handlers.on_reload(r->handlers.data);
     }
     buf_clear(&faults);
+    if (control_send(CONTROL_FD, &done, -1) != OK)
+        log_warn("the supervisor does not answer", "");
 }
 
 static void tell_no_link(uint32_t kind, uint32_t index, uint32_t link_no,
@@ -351,6 +355,7 @@ static void obey(struct role *r, const struct control_message *m, int fd)
         break;
     case CONTROL_READY:
     case CONTROL_NO_LINK:
+    case CONTROL_RELOADED:
         break; // only roles say these
     }
     if (fd >= 0)

@@ -142,6 +142,8 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
 
     c->is_alive = false;
     c->is_ready = false;
+    c->is_reloading = false;
+    c->ended_us = clock_mono_us();
     if (status == EXIT_DAMAGED) {
         wait_longer(c);
         if (c->restart_wait_ms < DAMAGED_MIN_MS)
@@ -209,6 +211,7 @@ static const char *const role_variables[] = {
     "GCOV_PREFIX",
     "GCOV_PREFIX_STRIP",
     "LLVM_PROFILE_FILE",
+    "JOURNAL_STREAM",          // journal.h
     "POSTHORN_DATA_DIR_INODE", // data_dir.h
 };
 
@@ -266,6 +269,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
     c->kind = kind;
     c->index = index;
     c->control_fd = -1;
+    c->ended_us = clock_mono_us();
     c->env = role_environment(c);
     uv_timer_init(owner->loop, &c->restart);
     c->restart.data = c;

@@ -46,7 +46,9 @@ struct child {
     int spawn_error;    // errno of the last try; 0: it was spawned
     bool is_alive;
     bool is_ready;
+    bool is_reloading; // it was told to, and has not said that it did
     int64_t started_us;
+    int64_t ended_us; // when it was last alive; at first: when it was made
     uint32_t restart_wait_ms;
 };
 

@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/data_dir.h"
+#include "common/journal.h"
 #include "common/landlock.h"
 #include "common/log.h"
 
@@ -99,7 +100,8 @@ static enum err listen_on(const char *setting, const char *address,
 // One line each, so that a person sees all of them at once.
 static void put_faults(struct buf *faults)
 {
-    fprintf(stderr, "posthorn cannot start:\n%s", buf_cstr(faults));
+    journal_put(JOURNAL_ERR, "posthorn cannot start:\n");
+    journal_put(JOURNAL_ERR, buf_cstr(faults));
 }
 
 static enum err lock_data_dir(const char *dir, int *lock_fd, struct buf *faults)

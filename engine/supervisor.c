@@ -15,12 +15,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "common/clock.h"
 #include "common/control.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -29,6 +31,7 @@
 #include "common/role.h"
 #include "engine/child.h"
 #include "engine/links.h"
+#include "engine/notify.h"
 #include "engine/stand_in.h"
 #include "engine/startup.h"
 
@@ -55,6 +58,9 @@ struct supervisor {
     struct links links;
     struct stand_in *stand_ins[2]; // of api and ingest
     size_t n_stand_ins;
+    struct notify notify;
+    bool is_reloading;      // not all roles have read the settings again yet
+    bool is_reload_partial; // one of them has kept the old ones
     bool was_all_ready;
     bool has_been_ready;
     size_t stage; // of the drain
@@ -70,21 +76,82 @@ static struct supervisor *supervisor_of(const struct child *c)
 static void next_stage(struct supervisor *s);
 static void drain(struct supervisor *s);
 
+// --- what the service manager is told ---
+
+static void tell_ready(struct supervisor *s, const char *more)
+{
+    notify_tell(&s->notify, "READY=1\nSTATUS=Ready: API on %s, intake on %s%s",
+                s->config.api_listen, s->config.ingest_listen, more);
+}
+
+static void tell_unready(struct supervisor *s, const struct child *c)
+{
+    char label[ROLE_LABEL_BYTES];
+
+    role_label(c->kind, c->index, label);
+    notify_tell(&s->notify,
+                "STATUS=Not ready: %s does not run; it is started "
+                "again",
+                label);
+}
+
+// The new settings count once every role has them.
+static void judge_reload(struct supervisor *s)
+{
+    if (!s->is_reloading)
+        return;
+    for (size_t i = 0; i < s->n_children; i++) {
+        if (s->children[i].is_reloading || !s->children[i].is_ready)
+            return;
+    }
+    s->is_reloading = false;
+    tell_ready(s, s->is_reload_partial
+                      ? "; some roles kept their old settings, see the log"
+                      : "; settings reloaded");
+}
+
+// Whether a role runs, or did so within the manager's patience. One that has not
+// turned its loop yet is still starting.
+static bool does_live(const struct child *c, int64_t patience_us)
+{
+    if (!c->is_alive)
+        return clock_mono_us() - c->ended_us <= patience_us;
+    return pulse_silent_us(c->slot) <= patience_us;
+}
+
+static void beat_for_manager(struct supervisor *s)
+{
+    int64_t patience_us = notify_patience_us(&s->notify);
+    bool do_all_live = true;
+
+    // A drain has its own time limit.
+    for (size_t i = 0; i < s->n_children && !s->owner.is_ending; i++)
+        do_all_live = do_all_live && does_live(&s->children[i], patience_us);
+    // To migrate what is stored, or to read it, may take long.
+    if (!s->has_been_ready && !s->owner.is_ending && do_all_live)
+        notify_extend(&s->notify);
+    notify_beat(&s->notify, do_all_live);
+}
+
 // --- what children tell ---
 
 static void judge_readiness(struct supervisor *s)
 {
-    bool all = true;
+    const struct child *missing = NULL;
 
-    for (size_t i = 0; i < s->n_children; i++)
-        all = all && s->children[i].is_ready;
-    if (all && !s->was_all_ready) {
+    for (size_t i = 0; i < s->n_children && missing == NULL; i++)
+        missing = s->children[i].is_ready ? NULL : &s->children[i];
+    if (missing == NULL && !s->was_all_ready) {
         log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
                  s->config.ingest_listen,
                  log_quote(str_of(s->config.data_dir)));
+        tell_ready(s, "");
     }
-    s->was_all_ready = all;
-    s->has_been_ready = s->has_been_ready || all;
+    if (missing != NULL && s->was_all_ready && !s->owner.is_ending)
+        tell_unready(s, missing);
+    s->was_all_ready = missing == NULL;
+    s->has_been_ready = s->has_been_ready || s->was_all_ready;
+    judge_reload(s);
 }
 
 static void on_started(struct child *c)
@@ -101,6 +168,11 @@ static void on_message(struct child *c, const struct control_message *m)
         judge_readiness(s);
     if (m->type == CONTROL_NO_LINK)
         links_lost(&s->links, c, m);
+    if (m->type == CONTROL_RELOADED) {
+        c->is_reloading = false;
+        s->is_reload_partial = s->is_reload_partial || m->error != 0;
+        judge_reload(s);
+    }
 }
 
 // Later on the other roles are of use, and this one may be again: not all that is
@@ -210,6 +282,12 @@ static void drain(struct supervisor *s)
     log_info("draining", "");
     s->owner.is_ending = true;
     pulse_set_state(OWN_SLOT, PULSE_DRAINING, 0);
+    // The manager is to wait as long as the drain may take, and a little longer.
+    notify_tell(&s->notify,
+                "STOPPING=1\nSTATUS=Draining: what is in flight is finished\n"
+                "EXTEND_TIMEOUT_USEC=%" PRId64,
+                (s->config.drain_timeout_ms + 2 * (int64_t)DRAIN_GRACE_MS) *
+                    1000);
     s->stage = 0;
     uv_timer_start(&s->drain_timer, on_drain_timeout,
                    (uint64_t)s->config.drain_timeout_ms + DRAIN_GRACE_MS, 0);
@@ -229,14 +307,17 @@ static void tell_reload(struct supervisor *s)
     struct control_message m = { .type = CONTROL_RELOAD };
 
     for (size_t i = 0; i < s->n_children; i++) {
-        const struct child *c = &s->children[i];
+        struct child *c = &s->children[i];
         int fd = s->sources->file != NULL
                      ? open(s->sources->file, O_RDONLY | O_CLOEXEC)
                      : -1;
 
+        c->is_reloading = c->is_alive;
         if (c->is_alive && control_send(c->control_fd, &m, fd) != OK) {
             log_warn("role does not listen", "role=%s index=%u",
                      role_name(c->kind), c->index);
+            c->is_reloading = false;
+            s->is_reload_partial = true;
         }
         if (fd >= 0)
             close(fd);
@@ -249,14 +330,19 @@ static void reload(struct supervisor *s)
     struct buf faults;
 
     buf_init(&faults, 0);
+    s->is_reload_partial = false;
+    notify_reloading(&s->notify);
     if (config_load(s->sources, &fresh, &faults) != OK) {
         log_warn("settings not reloaded", "faults=%s",
                  log_quote(buf_str(&faults)));
+        tell_ready(s, "; settings not reloaded, they have faults, see the log");
     } else {
         log_info("settings reloaded", "");
         // Such as a token that root has written meanwhile.
         startup_hand_over(&s->config, &s->startup);
         tell_reload(s);
+        s->is_reloading = true;
+        judge_reload(s);
     }
     config_clear(&fresh);
     buf_clear(&faults);
@@ -330,6 +416,7 @@ static void on_beat(uv_timer_t *timer)
     pulse_beat();
     for (size_t i = 0; i < s->n_stand_ins; i++)
         stand_in_look(s->stand_ins[i]);
+    beat_for_manager(s);
 }
 
 static void make_page(struct supervisor *s)
@@ -352,8 +439,12 @@ int supervisor_run(const struct config_sources *sources)
     struct supervisor *s = xcalloc(1, sizeof(*s));
 
     s->sources = sources;
-    if (startup_prepare(sources, &s->config, &s->startup) != OK)
+    notify_open(&s->notify);
+    if (startup_prepare(sources, &s->config, &s->startup) != OK) {
+        config_clear(&s->config);
+        free(s);
         return 1;
+    }
     signal(SIGPIPE, SIG_IGN);
     log_role("supervisor");
     uv_set_process_title("posthorn: supervisor");

@@ -1,0 +1,62 @@
+// journal.c — whether stderr goes to systemd's journal.
+
+#include "common/journal.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool journal_has(int fd)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+    int n_read = 0;
+
+    return text != NULL &&
+           sscanf(text, "%llu:%llu%n", &device, &inode, &n_read) == 2 &&
+           text[n_read] == '\0' && fstat(fd, &st) == 0 &&
+           st.st_dev == (dev_t)device && st.st_ino == (ino_t)inode;
+}
+
+const char *journal_prefix(enum journal_priority priority)
+{
+    static atomic_int is_journal = -1; // -1: not looked at yet
+    int is = atomic_load_explicit(&is_journal, memory_order_relaxed);
+
+    if (is < 0) {
+        is = journal_has(STDERR_FILENO);
+        atomic_store_explicit(&is_journal, is, memory_order_relaxed);
+    }
+    if (is == 0)
+        return "";
+    switch (priority) {
+    case JOURNAL_CRIT:
+        return "<2>";
+    case JOURNAL_ERR:
+        return "<3>";
+    case JOURNAL_WARNING:
+        return "<4>";
+    case JOURNAL_INFO:
+        return "<6>";
+    case JOURNAL_DEBUG:
+        return "<7>";
+    }
+    return "";
+}
+
+void journal_put(enum journal_priority priority, const char *text)
+{
+    const char *prefix = journal_prefix(priority);
+
+    while (*text != '\0') {
+        size_t n_bytes = strcspn(text, "\n");
+
+        n_bytes += text[n_bytes] == '\n';
+        fprintf(stderr, "%s%.*s", prefix, (int)n_bytes, text);
+        text += n_bytes;
+    }
+}
