@@ -2,6 +2,7 @@
 
 #include "common/journal.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// A number of digits alone, up to `end`. False: it is none.
+static bool read_number(const char **text, char end, unsigned long long *out)
+{
+    char *rest;
+
+    errno = 0;
+    *out = strtoull(*text, &rest, 10);
+    if ((*text)[0] < '0' || (*text)[0] > '9' || errno != 0 || *rest != end)
+        return false;
+    *text = rest + (end != '\0');
+    return true;
+}
+
 bool journal_has(int fd)
 {
     const char *text = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
     struct stat st;
-    int n_read = 0;
 
-    return text != NULL &&
-           sscanf(text, "%llu:%llu%n", &device, &inode, &n_read) == 2 &&
-           text[n_read] == '\0' && fstat(fd, &st) == 0 &&
+    return text != NULL && read_number(&text, ':', &device) &&
+           read_number(&text, '\0', &inode) && fstat(fd, &st) == 0 &&
            st.st_dev == (dev_t)device && st.st_ino == (ino_t)inode;
 }
 
