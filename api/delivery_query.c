@@ -10,6 +10,7 @@
 #include "api/paging.h"
 #include "common/codec.h"
 #include "common/config_types.h"
+#include "common/kinds.h"
 #include "common/log.h"
 
 #define US_PER_S    INT64_C(1000000)
@@ -179,7 +180,8 @@ static enum err each_item(struct str text, struct history_filter *f,
 
 static enum err take_kind(struct history_filter *f, struct str item)
 {
-    if (item.n_bytes == 0 || f->n_kinds == FILTER_KINDS_MAX)
+    if (item.n_bytes == 0 || f->n_kinds == FILTER_KINDS_MAX ||
+        (memchr(item.at, '*', item.n_bytes) != NULL && !kind_is_pattern(item)))
         return ERR_INVALID;
     f->kinds[f->n_kinds++] = item;
     return OK;
@@ -245,7 +247,9 @@ static enum err read_until(struct delivery_query *q, struct str text)
     return delivery_time_read(text, &q->filter.until_us);
 }
 
-#define ALLOWED_KIND "up to 16 kinds of events, with commas"
+#define ALLOWED_KIND                                                 \
+    "up to 16 kinds of events, with commas; a * stands at the end, " \
+    "after a dot, slash or colon, like order.*"
 #define ALLOWED_CODE "a status code, or 0 for no response"
 #define ALLOWED_STATES \
     "delivered, retrying, dead or cancelled; several with commas"

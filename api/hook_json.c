@@ -83,14 +83,43 @@ static void add_to_order(struct hook *hook, uint8_t number)
     at[hook->filter_order.n_bytes++] = number;
 }
 
+// Why a name is neither a filter nor a pattern.
+static enum err refuse_pattern(const struct hook_reader *reader,
+                               struct str name)
+{
+    const char *nearest = filter_nearest(name);
+
+    buf_printf(reader->why, "filters: ");
+    if (kind_has_separator(name)) {
+        buf_printf(reader->why,
+                   "%s is not a kind like order.created or a pattern like "
+                   "order.*: segments of A-Z a-z 0-9 _ - with a dot, slash or "
+                   "colon between two, at most %d characters, and a * only at "
+                   "the end after one of them",
+                   log_quote(name), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    buf_printf(reader->why, "there is no filter %s; ", log_quote(name));
+    if (nearest != NULL)
+        buf_printf(reader->why, "did you mean %s? ", nearest);
+    buf_puts(reader->why, KIND_RULE);
+    if (memchr(name.at, '*', name.n_bytes) != NULL) {
+        buf_puts(reader->why, ", and a * stands after one of these, like "
+                              "order.*");
+    }
+    return ERR_INVALID;
+}
+
 static enum err add_pattern(const struct hook_reader *reader, struct str name,
                             struct hook *hook)
 {
-    if (!kind_is_pattern(name)) {
+    if (!kind_is_pattern(name))
+        return refuse_pattern(reader, name);
+    if (kind_is_reserved(name) && !kind_is_own(name)) {
         buf_printf(reader->why,
-                   "filters: %s is not a kind like order.created or order.*, "
-                   "of at most %d of a-z 0-9 _ - .",
-                   log_quote(name), KIND_MAX_BYTES);
+                   "filters: %s names no event; the engine's own begin with "
+                   "posthorn. in lower case",
+                   log_quote(name));
         return ERR_INVALID;
     }
     for (size_t i = 0; i < hook->n_kinds; i++) {
@@ -98,7 +127,7 @@ static enum err add_pattern(const struct hook_reader *reader, struct str name,
             return OK;
     }
     if (hook->n_kinds == HOOK_LIST_MAX) {
-        buf_printf(reader->why, "filters: more than %d with a dot",
+        buf_printf(reader->why, "filters: more than %d own kinds",
                    HOOK_LIST_MAX);
         return ERR_INVALID;
     }
@@ -112,15 +141,8 @@ static enum err add_filter(const struct hook_reader *reader, struct str name,
 {
     int number = filter_find(name);
 
-    if (number < 0 && name.n_bytes > 0 &&
-        memchr(name.at, '.', name.n_bytes) != NULL)
+    if (number < 0)
         return add_pattern(reader, name, hook);
-    if (number < 0) {
-        buf_printf(reader->why,
-                   "filters: there is no filter %s; did you mean %s?",
-                   log_quote(name), filter_nearest(name));
-        return ERR_INVALID;
-    }
     if ((filters[number].levels & level_bit(hook->scope.level)) == 0) {
         return refuse_level(reader, "filters", filters[number].name,
                             hook->scope.level);

@@ -7,7 +7,7 @@
 #include "common/kinds.h"
 #include "common/text.h"
 
-#define DOTS_MAX 4
+#define SEGMENTS_MAX 5
 
 bool akinon_take_path(struct str *path)
 {
@@ -46,9 +46,13 @@ void akinon_lower_id(struct str id, char out[AKINON_ID_BYTES])
 
 bool akinon_is_event(struct str event)
 {
-    size_t n_dots = 0;
+    size_t n_segments = kind_segments(event);
 
-    for (size_t i = 0; i < event.n_bytes; i++)
-        n_dots += event.at[i] == '.';
-    return kind_is_custom(event) && n_dots <= DOTS_MAX;
+    for (size_t i = 0; i < event.n_bytes; i++) {
+        if ((event.at[i] >= 'A' && event.at[i] <= 'Z') || event.at[i] == '/' ||
+            event.at[i] == ':')
+            return false;
+    }
+    return event.n_bytes <= KIND_MAX_BYTES && n_segments >= 2 &&
+           n_segments <= SEGMENTS_MAX;
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME_MAX_BYTES 64 // of what is looked up; the longest name has 32
 #define ORG            LEVEL_BIT_ORG
@@ -118,7 +119,7 @@ static struct str trimmed(struct str name)
 }
 
 // The spelling of the table: "Refresh failed" becomes "refresh_failed". False:
-// too long for any name; `out` then holds the beginning.
+// too long for any name.
 static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
 {
     struct str text = trimmed(name);
@@ -181,22 +182,41 @@ static size_t distance(const char *a, const char *b)
     return row[n_a];
 }
 
+// The name with the least distance to `wanted`, of those that were looked at.
+struct nearest {
+    const char *wanted;
+    const char *name; // NULL: none was near enough
+    size_t within;    // only what is nearer than that will do
+};
+
+// A word that is farther away than a third of its length was not meant.
+static struct nearest nearest_of(const char *wanted)
+{
+    return (struct nearest){ .wanted = wanted,
+                             .within = strlen(wanted) / 3 + 1 };
+}
+
+static void look_at(struct nearest *nearest, const char *name)
+{
+    size_t d = distance(nearest->wanted, name);
+
+    if (d < nearest->within) {
+        nearest->within = d;
+        nearest->name = name;
+    }
+}
+
 const char *filter_nearest(struct str name)
 {
     char wanted[NAME_MAX_BYTES + 1] = { 0 };
-    size_t best = SIZE_MAX;
-    size_t best_i = 0;
+    struct nearest nearest;
 
-    (void)normalize(name, wanted); // the beginning will do
-    for (size_t i = 0; i < n_filters; i++) {
-        size_t d = distance(wanted, filters[i].name);
-
-        if (d < best) {
-            best = d;
-            best_i = i;
-        }
-    }
-    return filters[best_i].name;
+    if (!normalize(name, wanted))
+        return NULL;
+    nearest = nearest_of(wanted);
+    for (size_t i = 0; i < n_filters; i++)
+        look_at(&nearest, filters[i].name);
+    return nearest.name;
 }
 
 // --- groups ---
@@ -254,47 +274,63 @@ bool kind_is_known(struct str kind)
 const char *kind_nearest(struct str kind)
 {
     char wanted[NAME_MAX_BYTES + 1] = { 0 };
-    const char *nearest = unfiltered_kind;
-    size_t best;
+    struct nearest nearest;
 
-    (void)normalize(kind, wanted); // the beginning will do
-    best = distance(wanted, nearest);
-    for (size_t i = 0; i < n_filters; i++) {
-        size_t d = distance(wanted, filters[i].kind);
-
-        if (d < best) {
-            best = d;
-            nearest = filters[i].kind;
-        }
-    }
-    return nearest;
+    if (!normalize(kind, wanted))
+        return NULL;
+    nearest = nearest_of(wanted);
+    look_at(&nearest, unfiltered_kind);
+    for (size_t i = 0; i < n_filters; i++)
+        look_at(&nearest, filters[i].kind);
+    return nearest.name;
 }
 
-// Segments of [a-z0-9_-]+ with dots between them, at least `n_min`.
-static bool is_dotted(struct str text, size_t n_min)
+static bool is_separator(char c)
 {
-    size_t n_segments = 1;
-    bool is_empty = true; // the segment so far
+    return c == '.' || c == '/' || c == ':';
+}
 
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        char c = text.at[i];
+static bool is_of_segment(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
 
-        if (c == '.' && !is_empty) {
-            n_segments++;
-            is_empty = true;
-        } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                   c == '_' || c == '-') {
-            is_empty = false;
-        } else {
-            return false;
+size_t kind_separator(struct str kind, size_t from)
+{
+    while (from < kind.n_bytes && !is_separator(kind.at[from]))
+        from++;
+    return from;
+}
+
+bool kind_has_separator(struct str kind)
+{
+    return kind_separator(kind, 0) < kind.n_bytes;
+}
+
+size_t kind_segments(struct str text)
+{
+    size_t n_segments = 0;
+    size_t start = 0;
+
+    do {
+        size_t end = kind_separator(text, start);
+
+        if (end == start)
+            return 0;
+        for (size_t i = start; i < end; i++) {
+            if (!is_of_segment(text.at[i]))
+                return 0;
         }
-    }
-    return !is_empty && n_segments >= n_min;
+        n_segments++;
+        start = end + 1;
+    } while (start <= text.n_bytes);
+    return n_segments;
 }
 
 bool kind_is_custom(struct str kind)
 {
-    return kind.n_bytes <= KIND_MAX_BYTES && is_dotted(kind, 2);
+    return kind.n_bytes <= KIND_MAX_BYTES && kind_segments(kind) >= 2;
 }
 
 bool kind_is_own(struct str kind)
@@ -302,22 +338,33 @@ bool kind_is_own(struct str kind)
     return str_starts(kind, STR("posthorn."));
 }
 
+bool kind_is_reserved(struct str kind)
+{
+    static const char own[] = "posthorn";
+    size_t n_bytes = sizeof(own) - 1;
+
+    return kind_separator(kind, 0) == n_bytes &&
+           strncasecmp(kind.at, own, n_bytes) == 0;
+}
+
 bool kind_pattern_base(struct str filter, struct str *base)
 {
     *base = filter;
-    if (filter.n_bytes < 2 ||
-        memcmp(filter.at + filter.n_bytes - 2, ".*", 2) != 0)
+    if (filter.n_bytes < 2 || filter.at[filter.n_bytes - 1] != '*' ||
+        !is_separator(filter.at[filter.n_bytes - 2]))
         return false;
-    base->n_bytes -= 2;
+    base->n_bytes--;
     return true;
 }
 
 bool kind_is_pattern(struct str filter)
 {
     struct str base;
-    size_t n_min = kind_pattern_base(filter, &base) ? 1 : 2;
 
-    return filter.n_bytes <= KIND_MAX_BYTES && is_dotted(base, n_min);
+    if (!kind_pattern_base(filter, &base))
+        return kind_is_custom(filter);
+    base.n_bytes--; // without its separator
+    return filter.n_bytes <= KIND_MAX_BYTES && kind_segments(base) >= 1;
 }
 
 bool kind_matches(struct str kind, struct str pattern)
@@ -326,6 +373,5 @@ bool kind_matches(struct str kind, struct str pattern)
 
     if (!kind_pattern_base(pattern, &base))
         return str_eq(kind, pattern);
-    return kind.n_bytes > base.n_bytes + 1 && str_starts(kind, base) &&
-           kind.at[base.n_bytes] == '.';
+    return kind.n_bytes > base.n_bytes && str_starts(kind, base);
 }

@@ -43,7 +43,8 @@ extern const size_t n_filters;
 // and hyphens are understood: Pulumi's pages write "refresh failed".
 int filter_find(struct str name);
 
-// The name of the filter nearest to a misspelt one, for error messages.
+// The name of the filter nearest to a misspelt one, for error messages. NULL: none is
+// nearer than a third of the name's length.
 const char *filter_nearest(struct str name);
 
 // "stacks"; the number of a group or -1, spelling as for filters.
@@ -60,23 +61,43 @@ int kind_group(struct str kind);
 // ("team", "ping" is not one: it is never an event).
 bool kind_is_known(struct str kind);
 
-// The known kind nearest to a misspelt one, for error messages.
+// The known kind nearest to a misspelt one, in lower or upper case, for error
+// messages; NULL as for filters.
 const char *kind_nearest(struct str kind);
 
-// A kind of the user's own: ^[a-z0-9_-]+(\.[a-z0-9_-]+)+$, at most 64
-// characters.
+// Kinds of the user's own are made of segments of letters, digits, _ and - with one
+// separator between two: a dot, a slash or a colon. Only these functions know that.
+// Pulumi's kinds, filters and groups hold no separator, so that in whatever case they are
+// compared no kind is taken for one of them.
+#define KIND_RULE                                                              \
+    "own kinds need a dot, slash or colon, like order.created, orders/create " \
+    "or s3:ObjectCreated:Put"
+
+// Where the first separator at or behind `from` is; the end: there is none.
+size_t kind_separator(struct str kind, size_t from);
+bool kind_has_separator(struct str kind);
+
+// How many segments `text` is made of; 0: it is not made of such.
+size_t kind_segments(struct str text);
+
+// A kind of the user's own: two segments at least, at most KIND_MAX_BYTES. Kinds that
+// differ in case are different ones.
 bool kind_is_custom(struct str kind);
 
 // A kind of the engine's own events, "posthorn.hook.disabled": nobody posts
 // them, and only hooks that name them get them.
 bool kind_is_own(struct str kind);
 
-// A filter for custom kinds: a custom kind, or "order.*", where the star
-// stands for one or more segments at the end.
+// A kind that nobody posts, so that none is taken for the engine's own: its first
+// segment is posthorn, in any case, whichever separator follows.
+bool kind_is_reserved(struct str kind);
+
+// A filter for custom kinds: a custom kind, or "order.*", where the star stands after a
+// separator, at the end, for one or more segments.
 bool kind_is_pattern(struct str filter);
 bool kind_matches(struct str kind, struct str pattern);
 
-// What a pattern compares: of "order.*" `base` is "order" and the result is
+// What a pattern compares: of "order.*" `base` is "order." and the result is
 // true, of a custom kind `base` is the kind and the result is false.
 bool kind_pattern_base(struct str filter, struct str *base);
 

@@ -175,7 +175,7 @@ static bool is_kind(const struct reading *r, const char *kind)
 
 static bool is_custom(const struct reading *r)
 {
-    return memchr(r->event->kind.at, '.', r->event->kind.n_bytes) != NULL;
+    return kind_has_separator(r->event->kind);
 }
 
 static bool is_own(const struct reading *r)
@@ -214,6 +214,18 @@ static void add_first_members(struct reading *r)
     }
 }
 
+// A payload that is no object has no members to name: it is one fact, as JSON.
+static void add_payload(struct reading *r)
+{
+    buf_reset(&r->text);
+    if (json_is(r->payload, JSON_STRING)) {
+        put_clean(&r->text, json_str(r->payload));
+    } else {
+        put_clean(&r->text, r->event->payload);
+    }
+    add_fact(r, STR("Payload"));
+}
+
 static void add_known_members(struct reading *r)
 {
     static const struct {
@@ -243,7 +255,9 @@ static void add_facts(struct reading *r)
     buf_reset(&r->text);
     put_clean(&r->text, r->event->kind);
     add_fact(r, STR("Event kind"));
-    if (is_custom(r)) {
+    if (is_custom(r) && !json_is(r->payload, JSON_OBJECT)) {
+        add_payload(r);
+    } else if (is_custom(r)) {
         add_first_members(r);
         if (is_own(r))
             add_own_error(r);

@@ -101,7 +101,7 @@ static enum err read_name(const struct work *w, const char *field,
 {
     static const char allowed[] =
         "a string of 1 to 100 characters without control characters";
-    struct str name;
+    struct str name = STR_EMPTY;
     enum err err;
 
     err = read_text(w, field, allowed, &name);
@@ -309,6 +309,16 @@ static const struct rule {
       IN_ENVIRONMENT, false },
 };
 
+// NULL: the kind has none.
+static const struct rule *rule_of(struct str kind)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        if (str_is(kind, rules[i].kind))
+            return &rules[i];
+    }
+    return NULL;
+}
+
 static enum err read_word(const struct work *w, const struct rule *rule)
 {
     struct str word;
@@ -365,30 +375,49 @@ static enum err read_custom(const struct work *w)
 static enum err refuse_kind(struct str kind, struct buf *why)
 {
     int filter = filter_find(kind);
+    const char *nearest = kind_nearest(kind);
 
     buf_puts(why, "kind ");
     put_shown(why, kind);
-    if (kind_is_own(kind)) {
-        buf_puts(why, " is the engine's own; kinds that begin with posthorn. "
-                      "cannot be posted");
+    if (kind_is_reserved(kind)) {
+        buf_puts(why, " is the engine's own; kinds that begin with posthorn, "
+                      "in any case, cannot be posted");
     } else if (str_is(kind, "ping")) {
         buf_puts(why, " is not an event; a hook's ping call sends it");
     } else if (filter >= 0) {
         buf_printf(why, " is a filter; the kind of its events is \"%s\"",
                    filters[filter].kind);
-    } else if (kind.n_bytes > 0 && memchr(kind.at, '.', kind.n_bytes) == NULL) {
-        buf_printf(why,
-                   " is not known, the nearest is \"%s\"; a kind of your own "
-                   "must contain a dot, like \"order.created\"",
-                   kind_nearest(kind));
+    } else if (kind.n_bytes > 0 && !kind_has_separator(kind)) {
+        buf_puts(why, " is not known; ");
+        if (nearest != NULL)
+            buf_printf(why, "did you mean \"%s\"? ", nearest);
+        buf_puts(why, KIND_RULE);
     } else {
         buf_printf(why,
-                   " is not valid: a kind of your own is segments of a-z, "
-                   "0-9, _ and - with dots between them, like "
+                   " is not valid: own kinds are segments of A-Z, a-z, 0-9, _ "
+                   "and - with a dot, slash or colon between two, like "
                    "\"order.created\", at most %d characters",
                    KIND_MAX_BYTES);
     }
     return ERR_INVALID;
+}
+
+static enum err need_object(const struct json_value *payload, struct buf *why)
+{
+    if (json_is(payload, JSON_OBJECT))
+        return OK;
+    buf_printf(why, "payload must be an object, it is %s",
+               payload == NULL ? "missing" : json_type_name(payload));
+    return ERR_INVALID;
+}
+
+static enum err classify_custom(const struct work *w)
+{
+    if (w->payload == NULL) {
+        buf_puts(w->why, "payload must be a JSON value, it is missing");
+        return ERR_INVALID;
+    }
+    return read_custom(w);
 }
 
 enum err classify_event(struct str kind, const struct json_value *payload,
@@ -396,26 +425,18 @@ enum err classify_event(struct str kind, const struct json_value *payload,
 {
     struct classified c = { 0 };
     struct work w = { .payload = payload, .out = &c, .why = why };
+    const struct rule *rule = rule_of(kind);
     enum err err = OK;
 
-    if (!json_is(payload, JSON_OBJECT)) {
-        buf_printf(why, "payload must be an object, it is %s",
-                   payload == NULL ? "missing" : json_type_name(payload));
-        return ERR_INVALID;
-    }
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
-        if (!str_is(kind, rules[i].kind))
-            continue;
-        err = read_by_rule(&w, &rules[i]);
-        if (err == OK)
-            *out = c;
-        return err;
-    }
-    if (kind_is_custom(kind) && !kind_is_own(kind)) {
-        err = read_custom(&w);
-    } else if (!kind_is_known(
-                   kind)) { // "team" is, and goes to organization hooks
+    if (kind_is_custom(kind) && !kind_is_reserved(kind)) {
+        err = classify_custom(&w);
+    } else if (rule == NULL && !kind_is_known(kind)) {
         err = refuse_kind(kind, why);
+    } else {
+        // "team" has no rule, and goes to organization hooks.
+        err = need_object(payload, why);
+        if (err == OK && rule != NULL)
+            err = read_by_rule(&w, rule);
     }
     if (err == OK)
         *out = c;

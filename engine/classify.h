@@ -22,7 +22,8 @@ struct classified {
 
 // Pure. A kind of the table must have the fields that matching needs, and gets
 // its filters; a status or result that no filter names gives none. Any other
-// kind must be a custom one and takes the names that its payload has.
+// kind must be a custom one: its payload is any JSON value, and an object gives
+// the names that it has.
 // ERR_INVALID: `why` gets a sentence that names the field.
 MUST_CHECK enum err classify_event(struct str kind,
                                    const struct json_value *payload,

@@ -68,7 +68,7 @@ static enum err read_akinon(const struct json_value *root, struct arena *arena,
         return refuse(why, "event", event,
                       "a string like \"deployment.build.created\"");
     }
-    if (kind_is_own(json_str(event))) {
+    if (kind_is_reserved(json_str(event))) {
         buf_puts(why, "events that begin with posthorn. are the engine's own "
                       "and cannot be posted");
         return ERR_INVALID;
@@ -96,8 +96,6 @@ static enum err read_pulumi(const struct json_value *root, struct arena *arena,
 
     if (!json_is(kind, JSON_STRING))
         return refuse(why, "kind", kind, "a string like \"stack_update\"");
-    if (!json_is(payload, JSON_OBJECT))
-        return refuse(why, "payload", payload, "an object");
     err = classify_event(json_str(kind), payload, &c, why);
     if (err != OK)
         return err;

@@ -112,7 +112,7 @@ struct place {
 struct kind_list {
     struct node node;
     struct scope *scope;
-    bool is_prefix; // "order.*"; `kind` is "order"
+    bool is_prefix; // "order.*"; `kind` is "order."
     struct str kind;
     struct {
         struct entry *hook;
@@ -531,10 +531,9 @@ static void search_scope(struct search *search, struct hook_scope key)
     if (s->n_kinds == 0)
         return;
     search_kind(search, s, kind, false);
-    for (size_t i = 1; i < kind.n_bytes; i++) {
-        if (kind.at[i] == '.')
-            search_kind(search, s, (struct str){ kind.at, i }, true);
-    }
+    for (size_t i = kind_separator(kind, 0); i < kind.n_bytes;
+         i = kind_separator(kind, i + 1))
+        search_kind(search, s, (struct str){ kind.at, i + 1 }, true);
 }
 
 static uint64_t bits_wanted(const struct match_index *idx,

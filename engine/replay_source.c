@@ -305,11 +305,8 @@ static bool on_event(void *data, const struct event *event)
     if (event->accepted_at_us < r->record.filter.since_us ||
         event->accepted_at_us >= r->record.filter.until_us)
         return true;
-    for (size_t i = 0; i < r->record.filter.n_kinds && !is_wanted; i++)
-        is_wanted = str_eq(r->record.filter.kinds[i], event->kind);
-    if (r->record.filter.n_kinds > 0 && !is_wanted)
+    if (!history_wants_kind(&r->record.filter, event->kind))
         return true;
-    is_wanted = false;
     match_event(r->index, event, on_match, &is_wanted);
     if (is_wanted && !set_has(&r->pending, no) &&
         open_find(reading->d, r->record.hook_no, event->position) == NULL &&

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/kinds.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/needed.h"
@@ -33,15 +34,20 @@ static bool may_be_wanted(const struct history_filter *f, const struct mark *m)
     if ((f->has_code && f->code != m->code) || m->started_at_us < f->since_us ||
         m->started_at_us >= f->until_us)
         return false;
-    for (size_t i = 0; i < f->n_kinds && !is_kind; i++)
-        is_kind = mark_kind(f->kinds[i]) == m->kind;
+    for (size_t i = 0; i < f->n_kinds && !is_kind; i++) {
+        struct str base;
+
+        // Of kinds that begin alike, marks tell nothing.
+        is_kind = kind_pattern_base(f->kinds[i], &base) ||
+                  mark_kind(f->kinds[i]) == m->kind;
+    }
     return is_kind;
 }
 
-static bool is_wanted_kind(const struct history_filter *f, struct str kind)
+bool history_wants_kind(const struct history_filter *f, struct str kind)
 {
     for (size_t i = 0; i < f->n_kinds; i++) {
-        if (str_eq(f->kinds[i], kind))
+        if (kind_matches(kind, f->kinds[i]))
             return true;
     }
     return f->n_kinds == 0;
@@ -198,7 +204,7 @@ static enum err look_at(struct scanning *s, MDB_val row, MDB_val val)
             !may_be_wanted(s->filter, &mark))
             return OK;
     }
-    if (!is_wanted_kind(s->filter, a.kind))
+    if (!history_wants_kind(s->filter, a.kind))
         return OK;
     if (s->filter->states != 0)
         err = history_is_now(s->view, no, &a, &is_now);

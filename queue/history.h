@@ -35,12 +35,15 @@ struct history_filter {
     unsigned errors; // bits, 1 << enum error_class; 0: any
     bool has_code;
     uint16_t code;                      // 0: there was no response
-    struct str kinds[FILTER_KINDS_MAX]; // one of them
+    struct str kinds[FILTER_KINDS_MAX]; // one of them; "order.*" too
     size_t n_kinds;                     // 0: any
     int64_t since_us, until_us;         // it started in [since, until)
 };
 
 extern const struct history_filter history_all;
+
+// Whether the filter lets this kind of events through.
+bool history_wants_kind(const struct history_filter *f, struct str kind);
 
 struct history_query {
     uint64_t owner_no; // a hook's number, or org_number()'s, which never is one

@@ -92,8 +92,8 @@ struct hook {
                           // hook was made or switched on
     uint64_t filters;     // bit set of filter numbers (kinds.h)
     uint64_t groups;      // bit set of group numbers (kinds.h)
-    struct str *kinds;    // filters with a dot: "order.created", "order.*"
-    size_t n_kinds;       // at most HOOK_LIST_MAX
+    struct str *kinds; // filters that are own kinds: "order.created", "order/*"
+    size_t n_kinds;    // at most HOOK_LIST_MAX
     // In which order filters and kinds were given: a byte each, the number of a
     // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
     // tell comes behind, filters first; empty: not known.

@@ -411,9 +411,16 @@ static void the_sentence_names_the_field(void **state)
         assert_refused(faulty[i].kind, faulty[i].payload, faulty[i].sentence);
 }
 
-#define CUSTOM_RULE                                                            \
-    " is not valid: a kind of your own is segments of a-z, 0-9, _ and - with " \
-    "dots between them, like \"order.created\", at most 64 characters"
+#define CUSTOM_RULE                                                           \
+    " is not valid: own kinds are segments of A-Z, a-z, 0-9, _ and - with a " \
+    "dot, slash or colon between two, like \"order.created\", at most 64 "    \
+    "characters"
+#define OWN_RULE                                                               \
+    "own kinds need a dot, slash or colon, like order.created, orders/create " \
+    "or s3:ObjectCreated:Put"
+#define RESERVED_RULE                                                     \
+    " is the engine's own; kinds that begin with posthorn, in any case, " \
+    "cannot be posted"
 
 static void a_wrong_kind_gets_a_hint(void **state)
 {
@@ -421,14 +428,25 @@ static void a_wrong_kind_gets_a_hint(void **state)
         const char *kind;
         const char *sentence;
     } cases[] = {
-        { "stack_updat",
-          "kind \"stack_updat\" is not known, the nearest is \"stack_update\"; "
-          "a kind of your own must contain a dot, like \"order.created\"" },
+        { "stack_updat", "kind \"stack_updat\" is not known; did you mean "
+                         "\"stack_update\"? " OWN_RULE },
+        { "Stack",
+          "kind \"Stack\" is not known; did you mean \"stack\"? " OWN_RULE },
+        { "STACK_UPDATE", "kind \"STACK_UPDATE\" is not known; did you mean "
+                          "\"stack_update\"? " OWN_RULE },
+        { "order_created", "kind \"order_created\" is not known; " OWN_RULE },
+        { "push", "kind \"push\" is not known; " OWN_RULE },
+        { "posthorn.hook.failing",
+          "kind \"posthorn.hook.failing\"" RESERVED_RULE },
+        { "Posthorn.x", "kind \"Posthorn.x\"" RESERVED_RULE },
+        { "POSTHORN/x", "kind \"POSTHORN/x\"" RESERVED_RULE },
+        { "posthorn:", "kind \"posthorn:\"" RESERVED_RULE },
         { "update_failed", "kind \"update_failed\" is a filter; the kind of "
                            "its events is \"stack_update\"" },
         { "ping",
           "kind \"ping\" is not an event; a hook's ping call sends it" },
-        { "Order.Created", "kind \"Order.Created\"" CUSTOM_RULE },
+        { "Order..Created", "kind \"Order..Created\"" CUSTOM_RULE },
+        { "https://x", "kind \"https://x\"" CUSTOM_RULE },
         { "order.", "kind \"order.\"" CUSTOM_RULE },
         { "order.*", "kind \"order.*\"" CUSTOM_RULE },
         { "", "kind \"\"" CUSTOM_RULE },

@@ -202,7 +202,7 @@ static const struct {
       "filters must hold strings, not a number" },
     { LEVEL_ORGANIZATION, WITH("\"filters\":[\"update_faild\"]"),
       "did you mean update_failed?" },
-    { LEVEL_ORGANIZATION, WITH("\"filters\":[\"Order.*\"]"), "not a kind" },
+    { LEVEL_ORGANIZATION, WITH("\"filters\":[\"order*.x\"]"), "not a kind" },
     { LEVEL_ORGANIZATION, WITH("\"filters\":[\"\"]"), "no filter" },
     { LEVEL_ORGANIZATION, WITH("\"groups\":[\"stack\"]"),
       "groups are: stacks, deployments" },

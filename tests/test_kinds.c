@@ -132,10 +132,25 @@ static void the_nearest_name_is_the_one_that_was_meant(void **state)
     }
     assert_string_equal(kind_nearest(STR("stack-updates")), "stack_update");
     assert_string_equal(kind_nearest(STR("teams")), "team");
+    assert_string_equal(kind_nearest(STR("Stack")), "stack");
     memset(many, 'x', sizeof(many)); // far too long is fine
-    assert_non_null(filter_nearest((struct str){ many, sizeof(many) }));
-    assert_non_null(kind_nearest((struct str){ many, sizeof(many) }));
-    assert_non_null(filter_nearest(STR_EMPTY));
+    assert_null(filter_nearest((struct str){ many, sizeof(many) }));
+    assert_null(kind_nearest((struct str){ many, sizeof(many) }));
+}
+
+static void what_is_far_from_every_name_was_not_meant(void **state)
+{
+    static const char *const names[] = { "",  "x",    "push", "nonsense",
+                                         "*", "abcd", "drift" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        assert_null(filter_nearest(str_of(names[i])));
+    assert_null(kind_nearest(STR("push")));
+    assert_null(kind_nearest(STR("order_created")));
+    // Two of six letters are a third, three are more.
+    assert_string_equal(kind_nearest(STR("teamxx")), "team");
+    assert_null(kind_nearest(STR("teaxxx")));
 }
 
 static void groups_have_names_levels_and_filters(void **state)
@@ -183,7 +198,7 @@ static void kinds_without_filter_or_group(void **state)
     assert_int_equal(kind_group(STR("order.created")), -1);
 }
 
-static void custom_kinds_and_patterns_have_dots(void **state)
+static void custom_kinds_and_patterns_have_separators(void **state)
 {
     static const struct {
         const char *text;
@@ -199,7 +214,22 @@ static void custom_kinds_and_patterns_have_dots(void **state)
         { ".a", false, false },
         { "a.", false, false },
         { "a..b", false, false },
-        { "Order.created", false, false },
+        { "Order.created", true, true },
+        { "Microsoft.Storage.BlobCreated", true, true },
+        { "orders/create", true, true },
+        { "s3:ObjectCreated:Put", true, true },
+        { "a/b.c:D", true, true },
+        { "orders/*", false, true },
+        { "s3:ObjectCreated:*", false, true },
+        { "Order", false, false },
+        { "a//b", false, false },
+        { "a/.b", false, false },
+        { "a:", false, false },
+        { "/a", false, false },
+        { "/*", false, false },
+        { "a/:*", false, false },
+        { "a/b*", false, false },
+        { "a\\b", false, false },
         { "order created", false, false },
         { "order.cr\xc3\xa9\xc3\xa9", false, false },
         { "order.*", false, true },
@@ -228,6 +258,60 @@ static void custom_kinds_and_patterns_have_dots(void **state)
     }
 }
 
+// In whatever case, and whatever stands for whatever blank.
+static void assert_no_own_kind(const char *name)
+{
+    char text[64];
+
+    for (unsigned upper = 0; upper < 3; upper++) {
+        size_t n = strlen(name);
+
+        for (size_t i = 0; i < n; i++) {
+            bool is_upper = upper == 2 || (upper == 1 && i == 0);
+
+            text[i] = name[i];
+            if (is_upper && name[i] >= 'a' && name[i] <= 'z')
+                text[i] = (char)(name[i] - 'a' + 'A');
+        }
+        assert_false(kind_is_custom((struct str){ text, n }));
+        assert_false(kind_is_pattern((struct str){ text, n }));
+    }
+}
+
+static void no_own_kind_can_be_taken_for_one_of_pulumi(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_filters; i++) {
+        assert_no_own_kind(filters[i].name);
+        assert_no_own_kind(filters[i].kind);
+    }
+    for (unsigned g = 0; g < GROUPS; g++)
+        assert_no_own_kind(group_name((enum group)g));
+    assert_no_own_kind("team");
+    assert_no_own_kind("ping");
+    // No spelling of a filter holds a separator.
+    assert_int_equal(filter_find(STR("update.failed")), -1);
+    assert_int_equal(filter_find(STR("update/failed")), -1);
+    assert_int_equal(filter_find(STR("update:failed")), -1);
+}
+
+static void posthorn_is_reserved_in_any_case(void **state)
+{
+    static const char *const reserved[] = { "posthorn.hook.failing",
+                                            "Posthorn.x", "POSTHORN/x",
+                                            "posthorn:x" };
+    static const char *const free_ones[] = { "posthorn-demo.ping",
+                                             "my.posthorn", "posthorns.x",
+                                             "posthor.n" };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(kind_is_reserved(str_of(reserved[i])));
+        assert_int_equal(kind_is_own(str_of(reserved[i])), i == 0);
+        assert_false(kind_is_reserved(str_of(free_ones[i])));
+    }
+}
+
 static void a_star_stands_for_one_or_more_segments(void **state)
 {
     static const struct {
@@ -239,6 +323,14 @@ static void a_star_stands_for_one_or_more_segments(void **state)
         { "order.created", "order.deleted", false },
         { "order.created.x", "order.created", false },
         { "order.created", "order.*", true },
+        { "Order.created", "order.*", false },
+        { "orders/create", "orders/*", true },
+        { "orders/item/create", "orders/*", true },
+        { "orders.create", "orders/*", false },
+        { "orders/create", "orders.*", false },
+        { "s3:ObjectCreated:Put", "s3:*", true },
+        { "s3:ObjectCreated:Put", "s3:ObjectCreated:*", true },
+        { "s3:ObjectCreated", "s3:ObjectCreated:*", false },
         { "order.item.created", "order.*", true },
         { "order.item.created", "order.item.*", true },
         { "order.item", "order.item.*", false },
@@ -264,7 +356,10 @@ int main(void)
         cmocka_unit_test(the_nearest_name_is_the_one_that_was_meant),
         cmocka_unit_test(groups_have_names_levels_and_filters),
         cmocka_unit_test(kinds_without_filter_or_group),
-        cmocka_unit_test(custom_kinds_and_patterns_have_dots),
+        cmocka_unit_test(custom_kinds_and_patterns_have_separators),
+        cmocka_unit_test(what_is_far_from_every_name_was_not_meant),
+        cmocka_unit_test(no_own_kind_can_be_taken_for_one_of_pulumi),
+        cmocka_unit_test(posthorn_is_reserved_in_any_case),
         cmocka_unit_test(a_star_stands_for_one_or_more_segments),
     };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/format.h"
+#include "common/kinds.h"
 #include "common/summary.h"
 #include "common/url.h"
 #include "common/utf8.h"
@@ -76,8 +77,8 @@ void fuzz_one(struct str input)
     buf_puts(&payload, "{\"m\":");
     buf_put_str(&payload, input);
     buf_putc(&payload, '}');
-    if (json_is(json_root(json), JSON_OBJECT) && e.kind.n_bytes > 0 &&
-        utf8_is_valid(e.kind.at, e.kind.n_bytes)) {
+    if ((json_is(json_root(json), JSON_OBJECT) || kind_is_custom(e.kind)) &&
+        e.kind.n_bytes > 0 && utf8_is_valid(e.kind.at, e.kind.n_bytes)) {
         struct buf compact;
 
         buf_init(&compact, 0);

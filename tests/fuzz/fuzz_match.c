@@ -24,6 +24,9 @@ static const struct str kinds[] = {
     { "order.created", 13 },
     { "order.paid.late", 15 },
     { "order", 5 },
+    { "order/create", 12 },
+    { "Order.created", 13 },
+    { "s3:Object:Put", 13 },
     { "posthorn.hook.failing", 21 },
     { "posthorn.hook.dead", 18 },
 };
@@ -31,6 +34,8 @@ static const struct str patterns[] = {
     { "order.*", 7 },       { "order.created", 13 },
     { "order.paid.*", 12 }, { "posthorn.hook.failing", 21 },
     { "posthorn.*", 10 },   { "posthorn.hook.*", 15 },
+    { "order/*", 7 },       { "s3:*", 4 },
+    { "s3:Object:*", 11 },  { "Order.*", 7 },
 };
 
 struct stored {
