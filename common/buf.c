@@ -165,7 +165,8 @@ void buf_put_json(struct buf *b, struct str text)
         }
         from = ++i;
     }
-    buf_put(b, text.at + from, text.n_bytes - from);
+    if (from < text.n_bytes)
+        buf_put(b, text.at + from, text.n_bytes - from);
     buf_putc(b, '"');
 }
 
