@@ -86,7 +86,7 @@ static int ask_in_pieces(const struct buf *b, size_t cut_bytes, char *text)
         if (n_apart++ < 40)
             usleep(500);
     }
-    read_answer(fd, text, 200);
+    read_answers(fd, text, false);
     close(fd);
     return status_of(text);
 }
@@ -186,7 +186,7 @@ static void answers_do_not_depend_on_packets(void **state)
             send_all(fd, c->bytes, cut);
             usleep(300);
             send_all(fd, c->bytes + cut, n_bytes - cut);
-            if (!read_answer(fd, text, 2000) || status_of(text) != c->status ||
+            if (!read_end(fd, text) || status_of(text) != c->status ||
                 strstr(text, c->text) == NULL)
                 fail_msg("case %zu cut at %zu: %.300s", i, cut, text);
             close(fd);
@@ -286,7 +286,7 @@ static void the_answer_is_read_before_the_end(void **state)
     send_all(fd, head, sizeof(head) - 1);
     usleep(20000);
     send_all(fd, body, 60000);
-    assert_true(read_answer(fd, text, 2000));
+    assert_true(read_end(fd, text));
     assert_int_equal(status_of(text), 413);
     assert_non_null(strstr(text, "Connection: close"));
     close(fd);
