@@ -243,6 +243,68 @@ def test_the_image_has_each_library_that_the_program_loads():
         assert names & packages, f"{name}.so.{version} is in no package"
 
 
+def installed_name(package):
+    """As this release calls it: with or without the mark of 64-bit times."""
+    for name in (package, f"{package}t64", package.removesuffix("t64")):
+        known = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${db:Status-Status}", name],
+            capture_output=True, text=True)
+        if known.stdout == "installed":
+            return name
+    return None
+
+
+def depends_of(package):
+    """The installed packages that one depends on, the first of alternatives that is
+    there."""
+    text = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Pre-Depends}, ${Depends}", package],
+        check=True, capture_output=True, text=True).stdout
+    for clause in filter(None, (c.strip() for c in text.split(","))):
+        names = (re.split(r"[ (:]", choice.strip())[0] for choice in clause.split("|"))
+        yield from (n for n in map(installed_name, names) if n)
+
+
+def packages_with(roots):
+    """Packages, and all that apt would install with them."""
+    known, new = set(), [n for n in map(installed_name, roots) if n]
+    while new:
+        package = new.pop()
+        if package not in known:
+            known.add(package)
+            new += depends_of(package)
+    return known
+
+
+def owner_of(library):
+    """The package of a file; links between /lib and /usr/lib lead to the same one."""
+    real = os.path.realpath(library)
+    for path in (real, real.removeprefix("/usr"), f"/usr{real}"):
+        found = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True)
+        if found.returncode == 0:
+            return found.stdout.split(":")[0]
+    return None
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="no packages of Debian's here")
+def test_the_image_has_what_its_libraries_load_too():
+    """Each library that the loader would map belongs to a package of the image's list,
+    or to one that comes with it."""
+    text = (ROOT / "deploy/Containerfile").read_text()
+    words = text.split("AS build", 1)[1].split("FROM", 1)[1].split("&&")[1].split()
+    listed = [w for w in words if not w.startswith("-")
+              and w not in ("apt-get", "install", "\\")]
+    assert "libcurl4t64" in listed and len(listed) > 6
+    there = packages_with(listed)
+    loaded = re.findall(r"=> (/\S+)", subprocess.run(
+        ["ldd", ROOT / "build/posthorn"], check=True, capture_output=True,
+        text=True).stdout)
+    assert len(loaded) > 10
+    missing = {library: owner_of(library) for library in loaded
+               if owner_of(library) not in there}
+    assert missing == {}
+
+
 def test_the_image_is_not_made_of_keys_and_builds():
     """What git leaves out stays outside of the image, too, and so does git's own."""
     left_out = {line.strip("/") for line in
