@@ -243,47 +243,38 @@ def test_the_image_has_each_library_that_the_program_loads():
         assert names & packages, f"{name}.so.{version} is in no package"
 
 
-def installed_name(package):
-    """As this release calls it: with or without the mark of 64-bit times."""
-    for name in (package, f"{package}t64", package.removesuffix("t64")):
-        known = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${db:Status-Status}", name],
-            capture_output=True, text=True)
-        if known.stdout == "installed":
-            return name
-    return None
-
-
-def depends_of(package):
-    """The installed packages that one depends on, the first of alternatives that is
-    there."""
+def dependencies():
+    """What each installed package depends on, by names without the mark of 64-bit
+    times: releases differ in it."""
     text = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Pre-Depends}, ${Depends}", package],
+        ["dpkg-query", "-W", "-f", "${Package}\t${Pre-Depends}, ${Depends}\n"],
         check=True, capture_output=True, text=True).stdout
-    for clause in filter(None, (c.strip() for c in text.split(","))):
-        names = (re.split(r"[ (:]", choice.strip())[0] for choice in clause.split("|"))
-        yield from (n for n in map(installed_name, names) if n)
+    return {package.removesuffix("t64"): {
+        re.split(r"[ (:]", choice.strip())[0].removesuffix("t64")
+        for choice in re.split("[,|]", depends) if choice.strip()}
+        for package, depends in (line.split("\t") for line in text.splitlines())}
 
 
 def packages_with(roots):
-    """Packages, and all that apt would install with them."""
-    known, new = set(), [n for n in map(installed_name, roots) if n]
+    """Packages, and all that comes with them."""
+    depends = dependencies()
+    known, new = set(), {root.removesuffix("t64") for root in roots}
     while new:
-        package = new.pop()
-        if package not in known:
-            known.add(package)
-            new += depends_of(package)
+        known |= new
+        new = {d for name in new for d in depends.get(name, ())} - known
     return known
 
 
-def owner_of(library):
-    """The package of a file; links between /lib and /usr/lib lead to the same one."""
-    real = os.path.realpath(library)
-    for path in (real, real.removeprefix("/usr"), f"/usr{real}"):
-        found = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True)
-        if found.returncode == 0:
-            return found.stdout.split(":")[0]
-    return None
+def owners_of(libraries):
+    """The package of each file; links between /lib and /usr/lib lead to the same one."""
+    paths = {}
+    for library in libraries:
+        real = os.path.realpath(library)
+        paths.update({p: library for p in (real, real.removeprefix("/usr"), f"/usr{real}")})
+    found = subprocess.run(["dpkg", "-S", *paths], capture_output=True, text=True)
+    pairs = (line.split(": ", 1) for line in found.stdout.splitlines())
+    return {paths[path]: package.split(":")[0].removesuffix("t64")
+            for package, path in pairs}
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="no packages of Debian's here")
@@ -300,9 +291,8 @@ def test_the_image_has_what_its_libraries_load_too():
         ["ldd", ROOT / "build/posthorn"], check=True, capture_output=True,
         text=True).stdout)
     assert len(loaded) > 10
-    missing = {library: owner_of(library) for library in loaded
-               if owner_of(library) not in there}
-    assert missing == {}
+    owners = owners_of(loaded)
+    assert {lib: owners.get(lib) for lib in loaded if owners.get(lib) not in there} == {}
 
 
 def test_the_image_is_not_made_of_keys_and_builds():
