@@ -339,7 +339,8 @@ static void open_storage(struct api *api)
     struct queue_config qc = { .data_dir = api->config->data_dir,
                                .max_bytes = api->config->max_queue_bytes,
                                .n_shards = (unsigned)api->config->dispatchers,
-                               .keys = role_keys(api->role) };
+                               .keys = role_keys(api->role),
+                               .stacks = cap_limit(api->config, CAP_STACKS) };
     uint64_t last;
 
     data_dir_check(api->config->data_dir);

@@ -73,6 +73,15 @@ static bool judge_name(struct call *c, enum param param, const char *what)
 {
     if (text_is_name(c->match.params[param]))
         return true;
+    if (param == PARAM_ORG &&
+        str_is(c->match.params[param], CALL_ADMIN_LOGIN)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  CALL_ADMIN_LOGIN
+                  " is what the admin token goes by, and no organization: name "
+                  "one, or set default_organization, which clients take "
+                  "otherwise");
+        return false;
+    }
     http_fail(c->request, 400, STR_EMPTY,
               "the %s's name must be 1 to %d of A-Z a-z 0-9 . _ -", what,
               NAME_MAX_BYTES);

@@ -1,17 +1,13 @@
 // neighbours.c — handlers of the routes that Pulumi's command line asks before
-// it comes to the hooks: who am I, which organizations, is the stack there.
+// it comes to the hooks: who am I, which organizations, what can the server do.
 //
-// There are no users, organizations or stacks here, only their names: in hooks
-// and in events. So whatever was named is there.
+// There are no users and organizations here, only their names: in hooks and in
+// events. So whatever was named is there.
 
 #include "api/neighbours.h"
 
-#include <string.h>
-
 #include "api/server.h"
 #include "common/codec.h"
-#include "common/crypto.h"
-#include "common/id.h"
 #include "common/operator.h"
 
 #define ORGS_MAX 1000 // of one answer
@@ -26,6 +22,8 @@
 // Whose token it is, and what it may see.
 struct orgs {
     bool is_admin;
+    struct str wanted; // the default of the admin token's; empty: none is set
+    bool is_wanted_there;
     struct buf body; // their list, without the brackets
     struct buf first;
     size_t n_orgs;
@@ -37,6 +35,8 @@ static bool put_org(void *data, struct str org)
 
     if (operator_is_org(org))
         return true; // it has no stacks, and is nobody's default
+    if (str_eq(org, o->wanted))
+        o->is_wanted_there = true;
     if (o->n_orgs == 0)
         buf_put_str(&o->first, org);
     if (o->n_orgs++ > 0)
@@ -62,9 +62,13 @@ static bool orgs_read(struct call *c, struct orgs *out)
         put_org(out, (struct str){ c->grant.org, c->grant.n_org_bytes });
         return true;
     }
+    out->wanted = str_of(c->api->config->default_organization);
     err = org_list(c->api->stacks, put_org, out);
-    if (err != OK)
+    if (err != OK) {
         call_fail_store(c, err);
+    } else if (out->wanted.n_bytes > 0 && !out->is_wanted_there) {
+        put_org(out, out->wanted); // nothing has named it yet
+    }
     return err == OK;
 }
 
@@ -83,7 +87,8 @@ void neighbours_user(struct call *c)
 
     buf_init(&body, 0);
     if (orgs_read(c, &orgs)) {
-        struct str login = orgs.is_admin ? STR("admin") : buf_str(&orgs.first);
+        struct str login =
+            orgs.is_admin ? STR(CALL_ADMIN_LOGIN) : buf_str(&orgs.first);
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             buf_printf(&body, "%c\"%s\":", i == 0 ? '{' : ',', names[i]);
@@ -100,22 +105,32 @@ void neighbours_user(struct call *c)
     orgs_clear(&orgs);
 }
 
-// With one organization there is no doubt; with several, none is the default.
+// With one organization there is no doubt; with several, the setting says which.
+static struct str default_of(const struct orgs *orgs)
+{
+    if (orgs->wanted.n_bytes > 0)
+        return orgs->wanted;
+    return orgs->n_orgs == 1 ? buf_str(&orgs->first) : STR_EMPTY;
+}
+
 void neighbours_default_org(struct call *c)
 {
+    struct str org;
     struct orgs orgs;
     struct buf body;
 
     buf_init(&body, 0);
     if (orgs_read(c, &orgs)) {
-        if (orgs.n_orgs == 1) {
+        org = default_of(&orgs);
+        if (org.n_bytes > 0) {
             buf_puts(&body, "{\"GitHubLogin\":");
-            buf_put_json(&body, buf_str(&orgs.first));
+            buf_put_json(&body, org);
             buf_puts(&body, ",\"Messages\":[]}");
             call_answer(c, 200, buf_str(&body));
         } else {
             http_fail(c->request, 404, STR_EMPTY,
-                      "there is no default organization; name one");
+                      "there is no default organization; name one, or set "
+                      "default_organization");
         }
     }
     buf_clear(&body);
@@ -135,64 +150,4 @@ void neighbours_cli_version(struct call *c)
                 STR("{\"latestVersion\":\"" CLI_LATEST
                     "\",\"oldestWithoutWarning\":\"" CLI_OLD_ENOUGH
                     "\",\"latestDevVersion\":\"\"}"));
-}
-
-// --- stacks ---
-
-// The same for a name each time, on every machine.
-static void put_stack_id(const struct hook_scope *stack, struct buf *out)
-{
-    char text[ID_TEXT_BYTES + 1];
-    uint8_t hash[SHA256_BYTES];
-    struct buf name;
-    struct id id;
-
-    buf_init(&name, 0);
-    buf_put_str(&name, stack->org);
-    buf_putc(&name, '/');
-    buf_put_str(&name, stack->project);
-    buf_putc(&name, '/');
-    buf_put_str(&name, stack->target);
-    crypto_sha256(buf_str(&name), hash);
-    memcpy(id.bytes, hash, sizeof(id.bytes));
-    id_format(&id, text);
-    buf_puts(out, text);
-    buf_clear(&name);
-}
-
-static void answer_stack(struct call *c, const struct hook_scope *stack)
-{
-    struct buf body;
-
-    buf_init(&body, 0);
-    buf_puts(&body, "{\"id\":\"");
-    put_stack_id(stack, &body);
-    buf_puts(&body, "\",\"orgName\":");
-    buf_put_json(&body, stack->org);
-    buf_puts(&body, ",\"projectName\":");
-    buf_put_json(&body, stack->project);
-    buf_puts(&body, ",\"stackName\":");
-    buf_put_json(&body, stack->target);
-    buf_puts(&body, ",\"activeUpdate\":\"\",\"tags\":{},\"version\":1}");
-    call_answer(c, 200, buf_str(&body));
-    buf_clear(&body);
-}
-
-void neighbours_stack(struct call *c)
-{
-    struct hook_scope stack;
-    enum err err;
-
-    if (!call_scope(c, &stack))
-        return;
-    err = stack_find(c->api->stacks, stack.org, stack.project, stack.target);
-    if (err == OK) {
-        answer_stack(c, &stack);
-    } else if (err == ERR_NOTFOUND) {
-        http_fail(c->request, 404, STR_EMPTY,
-                  "Stack '%.*s/%.*s/%.*s' not found", STR_ARG(stack.org),
-                  STR_ARG(stack.project), STR_ARG(stack.target));
-    } else {
-        call_fail_store(c, err);
-    }
 }

@@ -11,6 +11,5 @@ void neighbours_user(struct call *c);
 void neighbours_default_org(struct call *c);
 void neighbours_capabilities(struct call *c);
 void neighbours_cli_version(struct call *c);
-void neighbours_stack(struct call *c);
 
 #endif

@@ -7,6 +7,7 @@
 #include "api/backlog.h"
 #include "api/deliveries.h"
 #include "api/discards.h"
+#include "api/environments.h"
 #include "api/explain.h"
 #include "api/hook_list.h"
 #include "api/hooks.h"
@@ -15,6 +16,7 @@
 #include "api/openapi.h"
 #include "api/operations.h"
 #include "api/replays.h"
+#include "api/stacks.h"
 #include "api/stats.h"
 #include "api/tail.h"
 #include "api/tokens.h"
@@ -115,8 +117,24 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_GET, AUTH_ANY, "/api/cli/version", neighbours_cli_version,
       .takes_json = false },
-    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}/{stack}",
-      neighbours_stack, .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/user/stacks", stacks_list,
+      .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}", stacks_project,
+      .takes_json = false },
+    { METHOD_POST, AUTH_WRITE, "/api/stacks/{org}/{project}", stacks_create,
+      .takes_json = true },
+    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}/{stack}", stacks_get,
+      .takes_json = false },
+    { METHOD_DELETE, AUTH_WRITE, "/api/stacks/{org}/{project}/{stack}",
+      stacks_delete, .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}/{stack}/export",
+      stacks_export, .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/esc/environments", environments_list,
+      .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/esc/environments/{org}", environments_list,
+      .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/api/esc/environments/{org}/{project}/{env}",
+      environments_get, .takes_json = false },
     { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_create,
       .takes_json = true },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,

@@ -88,6 +88,9 @@ struct call {
 
 // --- call.c ---
 
+// What the admin token goes by. No organization can have this name.
+#define CALL_ADMIN_LOGIN "admin@posthorn"
+
 // Answers with JSON.
 void call_answer(struct call *c, unsigned status, struct str body);
 

@@ -337,7 +337,9 @@ static bool allows(const struct auth_grant *grant, struct str org,
         return true;
     if (operator_is_org(org))
         return false; // also for a token from before the name was reserved
-    return (grant->scopes & 1U << scope) != 0 && is_org(grant, org);
+    // What names no organization is about the token's own.
+    return (grant->scopes & 1U << scope) != 0 &&
+           (org.n_bytes == 0 || is_org(grant, org));
 }
 
 static void refuse(struct auth *a, struct http_request *r)

@@ -83,7 +83,7 @@ void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data);
 // reason is logged.
 void auth_reload(struct auth *a);
 
-// May this request do `scope` in the organization `org` (empty: in none)?
+// May this request do `scope` in the organization `org` (empty: in its token's own)?
 // False: it may not, and has been answered: 401 for a token that is not
 // valid, 403 for one that does not allow this, 400 for a token in the query,
 // 429 after too many refusals. True: `grant` is what its token allows, and the

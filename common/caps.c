@@ -16,6 +16,10 @@ static const struct {
 } caps[CAP_COUNT] = {
     [CAP_HOOKS] = { "max_hooks", AT(max_hooks), AT(max_hooks_per_organization),
                     10, "webhooks", "delete one first" },
+    [CAP_STACKS] = { "max_stacks", AT(max_stacks),
+                     AT(max_stacks_per_organization), 10,
+                     "stacks and environments that are known",
+                     "delete a stack first" },
     [CAP_TAILS] = { "max_tails", AT(max_tails), AT(max_tails_per_organization),
                     4, "followers of deliveries",
                     "end one, or try again when one has ended" },

@@ -14,6 +14,7 @@
 
 enum cap_kind {
     CAP_HOOKS,
+    CAP_STACKS, // and environments, that are known by name
     CAP_TAILS,
     CAP_MANUAL,    // attempts by hand: pings and redeliveries
     CAP_QUESTIONS, // that dispatchers are asked beside those

@@ -50,6 +50,10 @@ static const struct setting {
     { "dashboard_url", TYPE_TEXT, AT(dashboard_url), "", 0, 0, true,
       "Where people reach the API's address, through a proxy perhaps: "
       "https://posthorn.example.com/; its name is answered like api_hosts." },
+    { "default_organization", TYPE_TEXT, AT(default_organization), "", 0, 0,
+      true,
+      "What Pulumi's command line takes with the admin token when no "
+      "organization is named; empty: the only one that there is." },
     { "metrics_token_file", TYPE_PATH, AT(metrics_token_file), "", 0, 0, true,
       "File with a token that /metrics then asks for, besides the admin "
       "token." },
@@ -150,6 +154,12 @@ static const struct setting {
     { "max_hooks_per_organization", TYPE_COUNT, AT(max_hooks_per_organization),
       "0", 0, 100000000, true,
       "Of them, of one organization; 0: a tenth of max_hooks." },
+    { "max_stacks", TYPE_COUNT, AT(max_stacks), "1000000", 2, 100000000, false,
+      "Stacks and environments that are known by name, with their "
+      "organizations: named by events, and as many by webhooks and clients." },
+    { "max_stacks_per_organization", TYPE_COUNT,
+      AT(max_stacks_per_organization), "0", 0, 100000000, false,
+      "Of them, of one organization; 0: a tenth of max_stacks." },
     { "max_tokens_per_organization", TYPE_COUNT,
       AT(max_tokens_per_organization), "1000", 1, 100000, true,
       "Tokens of one organization." },

@@ -38,8 +38,9 @@ struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
     char *ingest_listen;
-    char *api_hosts;     // comma-separated names
-    char *dashboard_url; // or empty
+    char *api_hosts;            // comma-separated names
+    char *dashboard_url;        // or empty
+    char *default_organization; // or empty
     char *metrics_token_file;
     uint64_t dispatchers;
     uint64_t senders;
@@ -82,6 +83,8 @@ struct config {
     // Caps that organizations share: caps.h reads them.
     uint64_t max_hooks;
     uint64_t max_hooks_per_organization;
+    uint64_t max_stacks;
+    uint64_t max_stacks_per_organization;
     uint64_t max_tokens_per_organization;
     uint64_t max_tails;
     uint64_t max_tails_per_organization;

@@ -8,6 +8,8 @@
 
 #include "common/caps.h"
 #include "common/log.h"
+#include "common/operator.h"
+#include "common/text.h"
 #include "common/url.h"
 
 static bool is_proxy(const char *text)
@@ -71,6 +73,13 @@ static void check_hosts(const struct config *c, struct buf *faults)
                        "*.example.com\n",
                        log_quote(name));
         }
+    }
+    if (c->default_organization[0] != '\0' &&
+        (!text_is_name(str_of(c->default_organization)) ||
+         operator_is_org(str_of(c->default_organization)))) {
+        buf_puts(faults,
+                 "default_organization: must be the name of an organization "
+                 "other than " OPERATOR_ORG ": A-Z a-z 0-9 . _ -\n");
     }
     if (c->dashboard_url[0] != '\0' &&
         url_parse(str_of(c->dashboard_url), &url, NULL) != OK) {

@@ -58,17 +58,23 @@ static bool is_over(uint64_t held, uint64_t more, uint64_t most)
     return held > most || more > most - held;
 }
 
-enum share shares_judge(const struct shares *s, const struct share_limit *limit,
-                        uint64_t no, bool is_admin, uint64_t more)
+enum share share_judge(const struct share_limit *limit, uint64_t held,
+                       uint64_t all, bool is_admin, uint64_t more)
 {
     uint64_t open =
         limit->whole > limit->reserve ? limit->whole - limit->reserve : 0;
 
     if (is_admin)
-        return is_over(s->n, more, limit->whole) ? SHARE_RESERVED : SHARE_THERE;
-    if (is_over(shares_of(s, no), more, limit->of_one))
+        return is_over(all, more, limit->whole) ? SHARE_RESERVED : SHARE_THERE;
+    if (is_over(held, more, limit->of_one))
         return SHARE_OF_ONE;
-    return is_over(s->n, more, open) ? SHARE_OF_ALL : SHARE_THERE;
+    return is_over(all, more, open) ? SHARE_OF_ALL : SHARE_THERE;
+}
+
+enum share shares_judge(const struct shares *s, const struct share_limit *limit,
+                        uint64_t no, bool is_admin, uint64_t more)
+{
+    return share_judge(limit, shares_of(s, no), s->n, is_admin, more);
 }
 
 void shares_add(struct shares *s, uint64_t no, uint64_t more)

@@ -44,6 +44,11 @@ enum share {
 enum share shares_judge(const struct shares *s, const struct share_limit *limit,
                         uint64_t no, bool is_admin, uint64_t more);
 
+// The same, of what is counted elsewhere: one organization holds `held`, all together
+// `all`.
+enum share share_judge(const struct share_limit *limit, uint64_t held,
+                       uint64_t all, bool is_admin, uint64_t more);
+
 // It is held, whatever the limits are.
 void shares_add(struct shares *s, uint64_t no, uint64_t more);
 

@@ -556,7 +556,8 @@ int ingest_role(unsigned index)
     in->config = role_config(in->role);
     qc = (struct queue_config){ .data_dir = in->config->data_dir,
                                 .max_bytes = in->config->max_queue_bytes,
-                                .n_shards = (unsigned)in->config->dispatchers };
+                                .n_shards = (unsigned)in->config->dispatchers,
+                                .stacks = cap_limit(in->config, CAP_STACKS) };
     data_dir_check(in->config->data_dir);
     in->auth = auth_new(in->config->data_dir);
     if (in->auth == NULL)

@@ -54,15 +54,19 @@ static bool has_room(struct event_log *log)
 
 // --- one request, in the worker ---
 
-// What the event names, for GET …/stacks/…: Akinon has none.
+// The stack or environment that the event names: Akinon has none.
 static enum err note_stack(struct event_log *log, MDB_txn *txn,
                            const struct event *e)
 {
-    struct stack_name name = { e->org, e->project, e->stack };
+    struct stack_name name = { e->org, e->project, e->stack, e->env };
+    const struct share_limit limit = stacks_limit(&log->config);
 
+    if (name.stack.n_bytes > 0)
+        name.env = STR_EMPTY;
     switch (e->family) {
     case FAMILY_PULUMI:
-        return stacks_note(log->store, txn, EVENTS_STACKS, &name, &log->seen);
+        return stacks_note(log->store, txn, EVENTS_STACKS, &name, &limit,
+                           &log->seen);
     case FAMILY_AKINON:
         break;
     }

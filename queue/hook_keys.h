@@ -18,6 +18,7 @@ struct hook_store {
     uint8_t key[HOOK_KEY_BYTES]; // of the directory
     uint8_t
         tombstones_at[8]; // revision where the next look for old ones begins
+    struct share_limit stacks; // how many of their names there may be
     struct stacks_seen seen;
 };
 

@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/share.h"
 #include "common/str.h"
 #include "queue/event.h"
 
@@ -217,23 +218,61 @@ void hook_free(struct hook *h); // wipes the secrets; NULL is fine
 
 // --- stacks ----------------------------------------------------------------
 
-// The organizations and stacks that a hook or an event (not of Akinon's) has
-// ever named. What named them may be gone. A million names of each are kept;
-// those that come later are not, which is logged.
+// The organizations, stacks and environments that a hook or an event (not of
+// Akinon's) has ever named, or that somebody made by name. What named them may be
+// gone. As many names are kept as queue_config says; those that come later are not,
+// which is logged.
 struct stack_view;
+
+struct stack_name {
+    struct str org;
+    struct str project; // empty: the organization itself
+    struct str stack;   // or else
+    struct str env;
+};
 
 // For any process; one that writes hooks calls hook_store_open() before.
 MUST_CHECK enum err stack_view_open(const struct queue_config *config,
                                     struct stack_view **out);
 
 // ERR_NOTFOUND: nothing has named it.
-MUST_CHECK enum err stack_find(struct stack_view *view, struct str org,
-                               struct str project, struct str stack);
+MUST_CHECK enum err stack_find(struct stack_view *view,
+                               const struct stack_name *name);
+
+// Did an event name it? ERR_NOTFOUND: no; a hook may have.
+MUST_CHECK enum err stack_find_in_events(struct stack_view *view,
+                                         const struct stack_name *name);
 
 // The organizations, by name. False ends the list.
 typedef bool (*org_visit)(void *data, struct str org);
 MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
                              void *data);
+
+struct stack_query {
+    bool is_env;             // environments; else stacks
+    struct str org, project; // those of this one only; empty: of all
+};
+
+// The stacks or environments by organization, project and name, from `place` on
+// (empty: from the first). After looking at `max` names the list ends; then `place` is
+// where it goes on, and empty when there are no more.
+typedef void (*stack_visit)(void *data, const struct stack_name *name);
+MUST_CHECK enum err stack_list(struct stack_view *view,
+                               const struct stack_query *query, size_t max,
+                               struct buf *place, stack_visit visit,
+                               void *data);
+
+// Notes a stack, synced. With `is_admin` also of what is kept for the admin token.
+// ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names are none.
+// With OK and anything but SHARE_THERE in `share` it is not noted: there are too
+// many.
+MUST_CHECK enum err stack_create(struct hook_store *hs,
+                                 const struct stack_name *name, bool is_admin,
+                                 enum share *share);
+
+// Forgets that a hook or somebody named it. ERR_NOTFOUND.
+MUST_CHECK enum err stack_delete(struct hook_store *hs,
+                                 const struct stack_name *name);
 
 // --- tokens ----------------------------------------------------------------
 

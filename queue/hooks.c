@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "queue/directory_key.h"
 #include "queue/hook_keys.h"
@@ -70,8 +71,11 @@ static enum err open_store(const struct queue_config *config, bool read_only,
     }
     hs->is_view = read_only || config->keys == NULL;
     hs->keys = config->keys;
+    hs->stacks = stacks_limit(config);
     if (hs->keys != NULL)
         load_key(hs);
+    if (!hs->is_view && stacks_note_environments(hs) != OK) // a full disk
+        log_warn("environments of hooks not noted", "");
     *out = hs;
     return OK;
 }
@@ -228,13 +232,17 @@ static enum err note_stack(struct hook_store *hs, MDB_txn *txn,
         name.project = scope->project;
         name.stack = scope->target;
         break;
-    case LEVEL_ORGANIZATION:
     case LEVEL_ENVIRONMENT:
+        name.project = scope->project;
+        name.env = scope->target;
+        break;
+    case LEVEL_ORGANIZATION:
         break;
     case LEVEL_PROJECT:
         return OK;
     }
-    return stacks_note(hs->store, txn, HOOKS_STACKS, &name, &hs->seen);
+    return stacks_note(hs->store, txn, HOOKS_STACKS, &name, &hs->stacks,
+                       &hs->seen);
 }
 
 static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,

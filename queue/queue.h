@@ -42,6 +42,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/id.h"
+#include "common/share.h"
 #include "common/str.h"
 #include "queue/delivery.h"
 #include "queue/event.h"
@@ -68,6 +69,9 @@ struct queue_config {
                           // four times
     unsigned n_shards;    // dispatchers, 1..QUEUE_SHARDS_MAX
     struct keyring *keys; // borrowed; of the hooks' secrets; NULL: none
+    struct share_limit
+        stacks; // of the names of stacks in each environment that
+                // notes them; zeros: a million, a tenth for one
 };
 
 // The first part of queue_prepare(): makes the directory, or refuses one that is

@@ -1,8 +1,12 @@
-// stacks.c — which organizations and stacks hooks and events have named.
+// stacks.c — which organizations, stacks and environments were named: writing.
 //
-// Nobody makes a stack here: it is there because something named it. Ingest
-// notes what events name, in the transaction that stores them, and api what
-// hooks name; whoever asks looks into both.
+// Stacks need not be made here: they are there because something named them. Ingest
+// notes what events name, in the transaction that stores them, and api what hooks
+// name, and what clients make; whoever asks looks into both (stack_view.c).
+//
+// A key is organization, project and stack, a NUL between them; of an environment
+// the stack is empty and its own name follows it; of an organization all else is
+// empty. An organization's row holds how many rows there are besides of it.
 
 #include "queue/stacks.h"
 
@@ -12,65 +16,235 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/text.h"
+#include "queue/hook_keys.h"
 #include "queue/schema.h"
 
-#define KEY_MAX_BYTES (3 * NAME_MAX_BYTES + 2)
+#define STACKS_MAX      1000000
+#define STACKS_ONE_PART 10
 
-struct stack_view {
-    struct store *events;
-    struct store *hooks;
-};
+// --- keys ---
 
-static struct str key_of(const struct stack_name *name, char key[KEY_MAX_BYTES])
+struct share_limit stacks_limit(const struct queue_config *config)
 {
-    const struct str parts[] = { name->org, name->project, name->stack };
-    size_t n_bytes = 0;
+    static const struct share_limit usual = {
+        .whole = STACKS_MAX, .of_one = STACKS_MAX / STACKS_ONE_PART
+    };
 
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (i > 0)
-            key[n_bytes++] = '\0';
-        if (parts[i].n_bytes > 0)
-            memcpy(key + n_bytes, parts[i].at, parts[i].n_bytes);
-        n_bytes += parts[i].n_bytes;
-    }
-    return (struct str){ key, n_bytes };
+    return config->stacks.whole > 0 ? config->stacks : usual;
 }
 
-// Of a length that key_of() takes.
-static bool is_short(const struct stack_name *name)
+static void put_part(char *key, size_t *n_bytes, struct str part)
 {
-    return name->org.n_bytes <= NAME_MAX_BYTES &&
-           name->project.n_bytes <= NAME_MAX_BYTES &&
-           name->stack.n_bytes <= NAME_MAX_BYTES;
+    if (part.n_bytes > 0)
+        memcpy(key + *n_bytes, part.at, part.n_bytes);
+    *n_bytes += part.n_bytes;
+}
+
+enum err stack_key(const struct stack_name *name, char *key, struct str *out)
+{
+    struct str last = name->env.n_bytes > 0 ? name->env : name->stack;
+    size_t n_bytes = 0;
+
+    if (name->org.n_bytes > NAME_MAX_BYTES ||
+        name->project.n_bytes > NAME_MAX_BYTES || last.n_bytes > NAME_MAX_BYTES)
+        return ERR_INVALID;
+    put_part(key, &n_bytes, name->org);
+    key[n_bytes++] = '\0';
+    put_part(key, &n_bytes, name->project);
+    key[n_bytes++] = '\0';
+    if (name->env.n_bytes > 0)
+        key[n_bytes++] = '\0';
+    put_part(key, &n_bytes, last);
+    *out = (struct str){ key, n_bytes };
+    return OK;
+}
+
+// Takes what stands before the next NUL off `rest`. False: there is none.
+static bool take_part(struct str *rest, struct str *part)
+{
+    const char *end =
+        rest->n_bytes > 0 ? memchr(rest->at, '\0', rest->n_bytes) : NULL;
+
+    if (end == NULL)
+        return false;
+    *part = (struct str){ rest->at, (size_t)(end - rest->at) };
+    rest->at = end + 1;
+    rest->n_bytes -= part->n_bytes + 1;
+    return true;
+}
+
+enum err stack_name_of(struct str key, struct stack_name *out)
+{
+    struct str none;
+
+    *out = (struct stack_name){ .org = STR_EMPTY };
+    if (!take_part(&key, &out->org) || !take_part(&key, &out->project))
+        return ERR_CORRUPT;
+    if (take_part(&key, &none)) {
+        out->env = key;
+    } else {
+        out->stack = key;
+    }
+    return OK;
+}
+
+// The organization, or a stack or environment of it.
+static bool is_good(const struct stack_name *name)
+{
+    if (!text_is_name(name->org))
+        return false;
+    if (name->project.n_bytes == 0)
+        return name->stack.n_bytes == 0 && name->env.n_bytes == 0;
+    return text_is_name(name->project) &&
+           text_is_name(name->env.n_bytes > 0 ? name->env : name->stack);
+}
+
+// --- how many there are ---
+
+// Rows of an organization whose own row does not say: it is of an earlier version.
+static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
+                           struct str org, uint64_t *n)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str prefix;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+
+    *n = 0;
+    if (rc != 0)
+        return store_err(s, rc, "count stacks");
+    memcpy(bytes, org.at, org.n_bytes);
+    bytes[org.n_bytes] = '\0';
+    prefix = (struct str){ bytes, org.n_bytes + 1 };
+    key = val_of(prefix);
+    rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && str_starts(str_of_val(key), prefix)) {
+        *n += key.mv_size > prefix.n_bytes + 1; // but for its own
+        rc = store_next(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? OK
+                                         : store_err(s, rc, "count stacks");
+}
+
+static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
+                         struct str org, uint64_t *n)
+{
+    struct stack_name name = { .org = org };
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_val key;
+    MDB_val val;
+    enum err err = stack_key(&name, bytes, &row);
+    int rc;
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    key = val_of(row);
+    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    if (rc == MDB_NOTFOUND)
+        return OK;
+    if (rc == 0 && val.mv_size == 8) {
+        *n = get_be64(val.mv_data);
+        return OK;
+    }
+    return rc == 0 ? count_rows(s, txn, db, org, n)
+                   : store_err(s, rc, "count stacks");
+}
+
+static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
+                          struct str org, uint64_t n)
+{
+    struct stack_name name = { .org = org };
+    char bytes[STACK_KEY_MAX_BYTES];
+    uint8_t number[8] = { 0 };
+    struct str row;
+    MDB_val key;
+    MDB_val val = val_at(number, sizeof(number));
+    enum err err = stack_key(&name, bytes, &row);
+
+    if (err != OK)
+        return err;
+    put_be64(number, n);
+    key = val_of(row);
+    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+}
+
+struct adding {
+    const struct share_limit *limit;
+    bool is_admin;
+    enum share share; // out; but for SHARE_THERE nothing is put
+};
+
+static enum err judge(struct store *s, MDB_txn *txn, unsigned db, uint64_t held,
+                      struct adding *a)
+{
+    MDB_stat stat;
+    enum err err =
+        store_err(s, mdb_stat(txn, s->dbs[db], &stat), "count stacks");
+
+    if (err == OK)
+        a->share = share_judge(a->limit, held, stat.ms_entries, a->is_admin, 1);
+    return err;
 }
 
 // --- writing ---
 
-static enum err put_row(struct store *s, MDB_txn *txn, unsigned db,
-                        const struct stack_name *name)
+// ERR_EXISTS.
+static enum err add(struct store *s, MDB_txn *txn, unsigned db,
+                    const struct stack_name *name, struct adding *a)
 {
-    char bytes[KEY_MAX_BYTES];
-    MDB_val key = val_of(key_of(name, bytes));
-    MDB_val val = val_at("", 0);
-    int rc = mdb_put(txn, s->dbs[db], &key, &val, MDB_NOOVERWRITE);
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_val key;
+    MDB_val val;
+    uint64_t held;
+    enum err err = stack_key(name, bytes, &row);
+    int rc;
 
-    return rc == MDB_KEYEXIST ? OK : store_err(s, rc, "note stack");
+    a->share = SHARE_THERE;
+    if (err != OK)
+        return err;
+    key = val_of(row);
+    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    if (rc != MDB_NOTFOUND)
+        return rc == 0 ? ERR_EXISTS : store_err(s, rc, "note stack");
+    err = count_of(s, txn, db, name->org, &held);
+    if (err == OK)
+        err = judge(s, txn, db, held, a);
+    if (err != OK || a->share != SHARE_THERE)
+        return err;
+    if (name->project.n_bytes == 0)
+        return put_count(s, txn, db, name->org, 0);
+    err = put_count(s, txn, db, name->org, held + 1);
+    val = val_at("", 0);
+    if (err == OK) {
+        err =
+            store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+    }
+    return err;
 }
 
-static bool has_room(struct store *s, MDB_txn *txn, unsigned db,
-                     struct stacks_seen *seen)
+// Once of each kind.
+static void warn_full(const struct store *s, const struct stack_name *name,
+                      enum share share, struct stacks_seen *seen)
 {
-    MDB_stat stat;
+    bool *is_told = share == SHARE_OF_ONE ? &seen->is_one_full : &seen->is_full;
 
-    if (mdb_stat(txn, s->dbs[db], &stat) == 0 && stat.ms_entries < STACKS_MAX)
-        return true;
-    if (!seen->is_full) {
-        seen->is_full = true;
-        log_warn("too many stacks, new ones are not noted", "path=%s max=%d",
-                 log_quote(str_of(s->path)), STACKS_MAX);
+    if (*is_told)
+        return;
+    *is_told = true;
+    if (share == SHARE_OF_ONE) {
+        log_warn("too many stacks of an organization, new ones are not noted",
+                 "path=%s org=%s setting=max_stacks_per_organization",
+                 log_quote(str_of(s->path)), log_quote(name->org));
+    } else {
+        log_warn("too many stacks, new ones are not noted",
+                 "path=%s setting=max_stacks", log_quote(str_of(s->path)));
     }
-    return false;
 }
 
 static bool is_seen(const struct stacks_seen *seen, size_t place,
@@ -90,29 +264,35 @@ static void see(struct stacks_seen *seen, size_t place, struct str key)
 }
 
 enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
-                     const struct stack_name *name, struct stacks_seen *seen)
+                     const struct stack_name *name,
+                     const struct share_limit *limit, struct stacks_seen *seen)
 {
     struct stack_name org = { .org = name->org };
-    char bytes[KEY_MAX_BYTES];
+    struct adding a = { .limit = limit };
+    char bytes[STACK_KEY_MAX_BYTES];
     struct str key;
     size_t place;
-    enum err err = OK;
+    enum err err;
 
     // Made for a measurement, and for nobody to find afterwards.
-    if (!is_short(name) || str_starts(name->org, STR("posthorn-bench-")))
+    if (str_starts(name->org, STR("posthorn-bench-")) || !is_good(&org))
         return OK;
-    key = key_of(name, bytes);
+    if (!is_good(name))
+        name = &org;
+    err = stack_key(name, bytes, &key);
+    if (err != OK)
+        return err;
     place = (size_t)(hash_here(key, 0) % STACKS_SEEN);
     if (is_seen(seen, place, key))
         return OK;
-    if (text_is_name(name->org) && has_room(s, txn, db, seen)) {
-        err = put_row(s, txn, db, &org);
-        if (err == OK && text_is_name(name->project) &&
-            text_is_name(name->stack))
-            err = put_row(s, txn, db, name);
-    }
-    if (err == OK)
+    err = add(s, txn, db, name, &a);
+    if (err == ERR_EXISTS)
+        err = OK;
+    if (err == OK && a.share != SHARE_THERE) {
+        warn_full(s, name, a.share, seen);
+    } else if (err == OK) {
         see(seen, place, key);
+    }
     return err;
 }
 
@@ -120,142 +300,67 @@ void stacks_forget(struct stacks_seen *seen)
 {
     for (size_t i = 0; i < STACKS_SEEN; i++)
         free(seen->keys[i].at);
-    memset(seen, 0, sizeof(*seen));
+    memset(seen->keys, 0, sizeof(seen->keys));
 }
 
-// --- reading ---
+// --- by clients ---
 
-enum err stack_view_open(const struct queue_config *config,
-                         struct stack_view **out)
+static enum err end(struct hook_store *hs, MDB_txn *txn, bool is_good,
+                    enum err err)
 {
-    struct stack_view *view = xcalloc(1, sizeof(*view));
-    char *events = xasprintf("%s/events", config->data_dir);
-    char *hooks = xasprintf("%s/hooks", config->data_dir);
-    enum err err = store_open(events, config->max_bytes, true, events_dbs,
-                              EVENTS_DBS, &view->events);
-
-    if (err == OK) {
-        err = store_open(hooks, config->max_bytes, true, hooks_dbs, HOOKS_DBS,
-                         &view->hooks);
-    }
-    free(events);
-    free(hooks);
-    if (err != OK) {
-        free(view);
-        return err;
-    }
-    *out = view;
-    return OK;
-}
-
-static enum err find_in(struct store *s, unsigned db, struct str key)
-{
-    MDB_val k = val_of(key);
-    MDB_val v;
-    MDB_txn *txn;
-    enum err err = store_read(s, &txn);
-    int rc;
-
-    if (err != OK)
-        return err;
-    rc = mdb_get(txn, s->dbs[db], &k, &v);
-    store_read_end(s);
-    return store_err(s, rc, "find stack");
-}
-
-enum err stack_find(struct stack_view *view, struct str org, struct str project,
-                    struct str stack)
-{
-    struct stack_name name = { org, project, stack };
-    char bytes[KEY_MAX_BYTES];
-    struct str key;
-    enum err err;
-
-    if (!is_short(&name))
-        return ERR_NOTFOUND;
-    key = key_of(&name, bytes);
-    err = find_in(view->hooks, HOOKS_STACKS, key);
-    if (err == ERR_NOTFOUND)
-        err = find_in(view->events, EVENTS_STACKS, key);
+    if (is_good && err == OK)
+        return store_commit(hs->store, txn);
+    mdb_txn_abort(txn);
     return err;
 }
 
-// The first organization behind `after` (empty: the first of all). No name has
-// a byte below '-', so that what belongs to one lies before its name and \1.
-static enum err next_org(struct store *s, unsigned db, struct str after,
-                         struct buf *out)
+enum err stack_create(struct hook_store *hs, const struct stack_name *name,
+                      bool is_admin, enum share *share)
 {
-    MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
+    struct adding a = { .limit = &hs->stacks, .is_admin = is_admin };
     MDB_txn *txn;
-    enum err err = store_read(s, &txn);
-    int rc;
+    enum err err = is_good(name) ? OK : ERR_INVALID;
 
+    *share = SHARE_THERE;
+    if (err == OK)
+        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
     if (err != OK)
         return err;
-    buf_reset(out);
-    buf_put_str(out, after);
-    buf_putc(out, '\1');
-    key = val_of(buf_str(out));
-    rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
-    if (rc == 0) {
-        rc = store_seek(cursor, &key, &val);
-        mdb_cursor_close(cursor);
-    }
-    err = store_err(s, rc, "list organizations");
-    buf_reset(out);
+    err = add(hs->store, txn, HOOKS_STACKS, name, &a);
+    *share = a.share;
+    return end(hs, txn, a.share == SHARE_THERE, err);
+}
+
+static enum err take(struct store *s, MDB_txn *txn,
+                     const struct stack_name *name, struct str row)
+{
+    MDB_val key = val_of(row);
+    uint64_t n;
+    enum err err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
+
     if (err == OK) {
-        const char *end = memchr(key.mv_data, '\0', key.mv_size);
-
-        if (end != NULL) {
-            buf_put(out, key.mv_data,
-                    (size_t)(end - (const char *)key.mv_data));
-        } else {
-            err = ERR_CORRUPT;
-        }
+        err = store_err(s, mdb_del(txn, s->dbs[HOOKS_STACKS], &key, NULL),
+                        "forget stack");
     }
-    store_read_end(s);
-    return err == ERR_NOTFOUND ? OK : err; // with an empty name
-}
-
-// Is `a` the one to show first? An empty name is none.
-static bool is_before(struct str a, struct str b)
-{
-    size_t n_bytes = a.n_bytes < b.n_bytes ? a.n_bytes : b.n_bytes;
-    int order;
-
-    if (a.n_bytes == 0 || b.n_bytes == 0)
-        return b.n_bytes == 0;
-    order = memcmp(a.at, b.at, n_bytes);
-    return order < 0 || (order == 0 && a.n_bytes <= b.n_bytes);
-}
-
-enum err org_list(struct stack_view *view, org_visit visit, void *data)
-{
-    struct buf last, of_hooks, of_events;
-    bool goes_on = true;
-    enum err err = OK;
-
-    buf_init(&last, 0);
-    buf_init(&of_hooks, 0);
-    buf_init(&of_events, 0);
-    while (err == OK && goes_on) {
-        struct str after = buf_str(&last);
-        struct str org;
-
-        err = next_org(view->hooks, HOOKS_STACKS, after, &of_hooks);
-        if (err == OK)
-            err = next_org(view->events, EVENTS_STACKS, after, &of_events);
-        org = is_before(buf_str(&of_hooks), buf_str(&of_events))
-                  ? buf_str(&of_hooks)
-                  : buf_str(&of_events);
-        goes_on = err == OK && org.n_bytes > 0 && visit(data, org);
-        buf_reset(&last);
-        buf_put_str(&last, org);
-    }
-    buf_clear(&of_events);
-    buf_clear(&of_hooks);
-    buf_clear(&last);
+    if (err == OK)
+        err = put_count(s, txn, HOOKS_STACKS, name->org, n > 0 ? n - 1 : 0);
     return err;
+}
+
+enum err stack_delete(struct hook_store *hs, const struct stack_name *name)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_txn *txn;
+    enum err err =
+        is_good(name) && name->project.n_bytes > 0 ? OK : ERR_NOTFOUND;
+
+    if (err == OK)
+        err = stack_key(name, bytes, &row);
+    if (err == OK)
+        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
+    if (err != OK)
+        return err;
+    stacks_forget(&hs->seen);
+    return end(hs, txn, true, take(hs->store, txn, name, row));
 }

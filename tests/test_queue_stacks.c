@@ -1,5 +1,7 @@
 // test_queue_stacks.c — what hooks and events name is there from then on.
 
+#include "queue/schema.h"
+#include "queue/stacks.h"
 #include "tests/queue_fixture.h"
 
 static struct stack_view *view_of(struct fixture *f)
@@ -26,7 +28,17 @@ static void append_of(struct fixture *f, enum family family, const char *org,
 static enum err find(struct stack_view *view, const char *org,
                      const char *project, const char *stack)
 {
-    return stack_find(view, str_of(org), str_of(project), str_of(stack));
+    return stack_find(view, &(struct stack_name){ .org = str_of(org),
+                                                  .project = str_of(project),
+                                                  .stack = str_of(stack) });
+}
+
+static enum err find_env(struct stack_view *view, const char *org,
+                         const char *project, const char *env)
+{
+    return stack_find(view, &(struct stack_name){ .org = str_of(org),
+                                                  .project = str_of(project),
+                                                  .env = str_of(env) });
 }
 
 static bool put_name(void *data, struct str org)
@@ -108,6 +120,8 @@ static void hooks_name_stacks_for_good(void **state)
     hook_of(f, LEVEL_PROJECT, "delta", "web", "");
     assert_int_equal(find(view, "acme", "web", "prod"), OK);
     assert_int_equal(find(view, "beta", "web", "prod"), ERR_NOTFOUND);
+    assert_int_equal(find_env(view, "beta", "web", "prod"), OK);
+    assert_int_equal(find_env(view, "acme", "web", "prod"), ERR_NOTFOUND);
     expect_orgs(view, "acme beta gamma ");
     assert_int_equal(hook_delete(f->hooks, &scope, STR("h")), OK);
     assert_int_equal(find(view, "acme", "web", "prod"), OK);
@@ -179,6 +193,128 @@ static void many_names_are_all_noted(void **state)
     free(events);
 }
 
+// The rows that a version before this one wrote: an organization's says nothing of
+// how many stacks it has, and environments are not noted.
+static void make_old(struct fixture *f)
+{
+    char *dir = xasprintf("%s/hooks", f->dir);
+    struct stack_name org = { .org = STR("acme") };
+    struct stack_name env = { .org = STR("acme"),
+                              .project = STR("web"),
+                              .env = STR("dev") };
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct store *s;
+    struct str row;
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val = val_at("", 0);
+
+    assert_int_equal(
+        store_open(dir, MAP_BYTES, false, hooks_dbs, HOOKS_DBS, &s), OK);
+    assert_int_equal(store_write(s, &txn), OK);
+    assert_int_equal(stack_key(&org, bytes, &row), OK);
+    key = val_of(row);
+    assert_int_equal(mdb_put(txn, s->dbs[HOOKS_STACKS], &key, &val, 0), 0);
+    assert_int_equal(stack_key(&env, bytes, &row), OK);
+    key = val_of(row);
+    assert_int_equal(mdb_del(txn, s->dbs[HOOKS_STACKS], &key, NULL), 0);
+    assert_int_equal(store_commit(s, txn), OK);
+    free(dir);
+}
+
+static enum share create(struct fixture *f, const char *stack)
+{
+    struct stack_name name = { .org = STR("acme"),
+                               .project = STR("web"),
+                               .stack = str_of(stack) };
+    enum share share;
+
+    assert_int_equal(stack_create(f->hooks, &name, false, &share), OK);
+    return share;
+}
+
+static void names_of_an_earlier_version_count_and_are_found(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_config config = f->config;
+    struct stack_view *view = view_of(f);
+
+    hook_of(f, LEVEL_STACK, "acme", "web", "prod");
+    hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "dev");
+    make_old(f);
+    assert_int_equal(find_env(view, "acme", "web", "dev"), ERR_NOTFOUND);
+    config.stacks = (struct share_limit){ .whole = 100, .of_one = 4 };
+    assert_int_equal(hook_store_open(&config, &f->hooks), OK);
+    assert_int_equal(find_env(view, "acme", "web", "dev"), OK);
+    // Two are there, so two more may be.
+    assert_int_equal(create(f, "a"), SHARE_THERE);
+    assert_int_equal(create(f, "b"), SHARE_THERE);
+    assert_int_equal(create(f, "c"), SHARE_OF_ONE);
+    assert_int_equal(find(view, "acme", "web", "b"), OK);
+    assert_int_equal(find(view, "acme", "web", "c"), ERR_NOTFOUND);
+}
+
+static void put_listed(void *data, const struct stack_name *name)
+{
+    buf_put_str(data, name->project);
+    buf_putc(data, '/');
+    buf_put_str(data, name->env.n_bytes > 0 ? name->env : name->stack);
+    buf_putc(data, ' ');
+}
+
+// By pages of every size.
+static void expect_list(struct stack_view *view,
+                        const struct stack_query *query, const char *wanted)
+{
+    for (size_t max = 1; max < 12; max++) {
+        struct buf found, place;
+
+        buf_init(&found, 0);
+        buf_init(&place, 0);
+        do {
+            assert_int_equal(
+                stack_list(view, query, max, &place, put_listed, &found), OK);
+        } while (place.n_bytes > 0);
+        assert_string_equal(buf_cstr(&found), wanted);
+        buf_clear(&place);
+        buf_clear(&found);
+    }
+}
+
+static void lists_have_each_name_once_in_pages_of_any_size(void **state)
+{
+    static const char *const projects[] = { "web", "we", "webs", "a", "a.b" };
+    struct fixture *f = *state;
+    struct stack_view *view = view_of(f);
+    struct stack_query query = { .is_env = false };
+
+    expect_list(view, &query, "");
+    for (size_t i = 0; i < 5; i++) {
+        append_of(f, FAMILY_PULUMI, "acme", projects[i], "s");
+        hook_of(f, LEVEL_STACK, "acme", projects[i], i % 2 == 0 ? "s" : "t");
+        hook_of(f, LEVEL_ENVIRONMENT, "acme", projects[i], "e");
+    }
+    hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "f");
+    hook_of(f, LEVEL_ENVIRONMENT, "acme", "only", "e");
+    hook_of(f, LEVEL_ORGANIZATION, "bare", "", "");
+    append_of(f, FAMILY_PULUMI, "zeta", "web", "z");
+    expect_list(view, &query, "a/s a/t a.b/s we/s we/t web/s webs/s web/z ");
+    query.org = STR("acme");
+    expect_list(view, &query, "a/s a/t a.b/s we/s we/t web/s webs/s ");
+    query.project = STR("web");
+    expect_list(view, &query, "web/s ");
+    query.org = STR_EMPTY;
+    expect_list(view, &query, "web/s web/z ");
+    query.is_env = true;
+    expect_list(view, &query, "web/e web/f ");
+    query.project = STR_EMPTY;
+    expect_list(view, &query, "a/e a.b/e only/e we/e web/e web/f webs/e ");
+    query.org = STR("bare");
+    expect_list(view, &query, "");
+    query.org = STR("nobody");
+    expect_list(view, &query, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +327,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(many_names_are_all_noted, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            names_of_an_earlier_version_count_and_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            lists_have_each_name_once_in_pages_of_any_size, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

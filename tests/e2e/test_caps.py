@@ -110,6 +110,25 @@ class Webhooks(Case):
             "DELETE", f"{path}/{r.json()['name']}"))
 
 
+class Stacks(Case):
+    # The organizations count among all of them, too.
+    setting, settings = "max_stacks", {"max_stacks": "11",
+                                       "max_stacks_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 409
+
+    def prepare(self):
+        for org in ORGS:
+            self.hold("admin", org).close()
+
+    def hold(self, who, org):
+        self.n += 1
+        path = f"/api/stacks/{org}/web"
+        reply = self.engine.api("POST", path, {"stackName": f"s{self.n}"},
+                                token=self.token(who))
+        stack = f"{path}/s{self.n}"
+        return Done(reply, lambda r: self.engine.api("DELETE", stack))
+
+
 class Tokens(Case):
     setting, settings = None, {"max_tokens_per_organization": "4"}
     # One each of them has already.
@@ -339,7 +358,7 @@ class Bytes(Posts):
         return request
 
 
-ROWS = (Webhooks, Tokens, Tails, Manual, Questions, Replays, Discards,
+ROWS = (Webhooks, Stacks, Tokens, Tails, Manual, Questions, Replays, Discards,
         Requests, Bytes, Backlog)
 CASES = (*ROWS, Posts)
 

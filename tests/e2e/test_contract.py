@@ -221,6 +221,21 @@ def test_the_other_operations(engine, receiver):
     stack = "/api/stacks/{orgName}/{projectName}/{stackName}"
     assert call("GET", stack).status == 200
     assert call("GET", stack, stackName="nope").status == 404
+    project = "/api/stacks/{orgName}/{projectName}"
+    assert call("GET", project).status == 200
+    assert call("GET", project, projectName="nope").status == 404
+    assert call("POST", project, {"stackName": "made", "tags": {}}).status == 200
+    assert call("POST", project, {"stackName": "made"}).status == 409
+    assert call("POST", project, {"stackName": "x", "teams": ["t"]}).status == 400
+    assert call("GET", stack + "/export", stackName="made").status == 200
+    assert call("DELETE", stack, stackName="made").status == 204
+    assert call("DELETE", stack, stackName="made").status == 404
+    env = "/api/esc/environments/{orgName}/{projectName}/{envName}"
+    assert call("GET", env, projectName="default", envName="dev").status == 200
+    assert call("GET", env, envName="nope").status == 404
+    for path in ("/api/user/stacks", "/api/esc/environments",
+                 "/api/esc/environments/{orgName}"):
+        assert call("GET", path).status == 200, path
     for path in ("/api/user", "/api/user/organizations/default",
                  "/api/capabilities", "/api/cli/version", "/healthz",
                  "/readyz", "/metrics", "/api/openapi.json", "/api/status",

@@ -1,0 +1,13 @@
+// environments.h — handlers of the routes of environments, as Pulumi's command line
+// knows them.
+
+#ifndef API_ENVIRONMENTS_H
+#define API_ENVIRONMENTS_H
+
+struct call;
+
+// Each answers its call.
+void environments_list(struct call *c);
+void environments_get(struct call *c);
+
+#endif
