@@ -17,6 +17,9 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "settings(name=value): of the fixture `engine`")
+    config.addinivalue_line(
+        "markers", "shared: `engine` is one for all tests of the file with this mark, "
+        "which leave nothing that another of them could notice")
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
 
 
@@ -68,11 +71,28 @@ def make_engine(request, tmp_path):
     shutil.rmtree(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def shared_engine(tmp_path_factory):
+    made = Engine(tmp_path_factory.mktemp("shared"))
+    try:
+        yield made.start()
+        finish(made)
+    finally:
+        if made.is_running():
+            made.kill9()
+    shutil.rmtree(made.directory)
+
+
 @pytest.fixture
-def engine(request, make_engine):
+def engine(request):
     """A running engine, with the settings of the test's marker."""
+    if request.node.get_closest_marker("shared"):
+        made = request.getfixturevalue("shared_engine")
+        request.node.engines = [made]
+        return made
+    make = request.getfixturevalue("make_engine")
     marker = request.node.get_closest_marker("settings")
-    return make_engine(**(marker.kwargs if marker else {})).start()
+    return make(**(marker.kwargs if marker else {})).start()
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ def test_no_token(engine):
                                token=None), 401)
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     ({}, "name is required"),
     ({"name": "ab", "url": "https://a"}, "events is required"),
@@ -156,6 +157,7 @@ def test_bad_hooks(engine, body, word):
     assert engine.api("GET", PATH).json() == []
 
 
+@pytest.mark.shared
 def test_bad_ids(engine):
     for path in (PATH.replace(ORG, "acme"), PATH.replace(PROJECT, "web"),
                  PATH.replace(ORG, ORG + "0"), PATH.replace(ORG, ORG[:-1] + "g"),
@@ -268,6 +270,7 @@ def test_posting_again(engine):
     assert engine.verify()["accepted"] == 2
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     (b"[]", "an object with"), (b"{}", "event is missing"),
     (b'{"event":1}', "event is a number"), (b'{"event":"build"}', "event "),

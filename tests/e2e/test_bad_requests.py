@@ -215,6 +215,7 @@ def test_odd_numbers_come_through_as_they_are(engine, receiver):
     assert record["payload"] == payload
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", [
     "a\r\nX: y", "a.b\0", "a//b", "../a.b", "a." + "b" * 63, "A", "a..b",
     ".a", "a.", " a.b", "a.b c", "é.b"])
@@ -223,6 +224,7 @@ def test_wrong_kinds(engine, kind):
     assert reply.status == 400 and "kind" in reply.json()["message"]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("secret, status", [
     ("", 201), ("x", 201), ("é🍹", 201), ("x" * 1024, 201), ("x" * 1025, 400),
     ("x" * 10240, 400), ("a\0b", 400), (7, 400), ("__remove-secret", 400)])

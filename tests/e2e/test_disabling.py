@@ -149,6 +149,7 @@ def test_own_events_reach_only_who_names_them(engine, receiver):
     assert not fields_of(engine, hook)["active"]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", OWN)
 def test_nobody_posts_them(engine, kind):
     reply = engine.intake(json.dumps({"kind": kind, "payload": {}}).encode())

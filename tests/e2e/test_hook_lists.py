@@ -127,6 +127,7 @@ def test_a_tampered_token_is_refused(engine):
                     400, text)
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "ten", "", "1e3", "+5"])
 def test_a_limit_out_of_range_is_named(engine, limit):
     check_error(engine.api("GET", f"{ORG}?limit={limit}"), 400,

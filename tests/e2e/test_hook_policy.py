@@ -66,6 +66,7 @@ def test_full_state_of_pulumis_clients_leaves_them(engine, receiver):
     assert {key: shown[key] for key in POLICY} == POLICY
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("field, value, words", [
     ("retrySchedule", "5s", "retrySchedule must be an array of strings"),
     ("retrySchedule", [], "retrySchedule must be 1 to 64 waits"),
@@ -106,6 +107,7 @@ def test_absurd_values_are_named(engine, receiver, field, value, words):
     assert fields_of(engine, hook) == before
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("path", ["", ".a", "a.", "a..b", "a b", "a[0]",
                                   "x" * 129])
 def test_order_keys_are_paths(engine, receiver, path):

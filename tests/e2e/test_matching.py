@@ -116,6 +116,7 @@ def test_levels(engine, receiver):
     ]
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("fields, word", [
     ({"filters": ["update_faild"]}, "update_failed"),
     ({"filters": ["nonsense"]}, "nonsense"),

@@ -111,12 +111,14 @@ def test_stacks_survive_a_kill(engine):
     get(engine, "/api/stacks/acme/web/dev")
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["a%20b", "%2e%2f", "x" * 101])
 def test_a_name_that_is_none_is_refused(engine, name):
     check_error(engine.api("GET", f"/api/stacks/acme/web/{name}"), 400,
                 "the stack's name must be")
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("path", [
     USER, DEFAULT, STACK, "/api/capabilities", "/api/cli/version"])
 def test_neighbours_need_a_token_and_are_read_only(engine, path):

@@ -195,6 +195,7 @@ def test_tokens_expire(engine):
              "it has expired")
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     ({}, "scopes"), ({"scopes": []}, "scopes"), ({"scopes": "read"}, "scopes"),
     ({"scopes": ["admin"]}, "scopes"), ({"scopes": ["read", "read"]}, "scopes"),
