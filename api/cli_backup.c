@@ -1,6 +1,5 @@
 // cli_backup.c — `posthorn backup`, `posthorn restore` and `posthorn repair`.
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -10,16 +9,12 @@
 #include <unistd.h>
 
 #include "api/commands.h"
+#include "api/restore_target.h"
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/journal.h"
 #include "common/mem.h"
 #include "queue/queue.h"
-
-// Of the directory, twice.
-#define MOUNTED                                                                \
-    "a file system is mounted at %s, which cannot give way: name a directory " \
-    "in it, as %s/posthorn"
 
 // What goes on in a child process: a damaged page may end it.
 struct job {
@@ -101,7 +96,10 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
         return advise_repair(args, from, buf_cstr(why));
     switch ((int)err) {
     case ERR_BUSY:
-        return command_failed(args->command, MOUNTED, to, to);
+        return command_failed(args->command,
+                              "%s was mounted, or is used, by now; nothing is "
+                              "left of this one",
+                              to);
     case ERR_CORRUPT:
         return advise_repair(args, from, "is damaged");
     case ERR_CONFLICT:
@@ -139,8 +137,18 @@ static bool begin(const struct args *args, const char *from, const char *to,
                        "%s would lie in %s itself; name a directory outside",
                        to, from);
         return false;
+    case ERR_BUSY:
+        command_failed(args->command,
+                       "an engine, or another restore, runs on %s; end it "
+                       "first",
+                       to);
+        return false;
     case ERR_NOTFOUND:
     case ERR_EXISTS:
+        if (out->is_in_place) {
+            command_failed(args->command, "%s is not empty by now", to);
+            return false;
+        }
         command_failed(args->command,
                        "%s cannot be made: %s is not a directory that is there",
                        to, out->parent);
@@ -157,8 +165,9 @@ static void end(struct queue_copy_to *to)
     char *temporary = xstrdup(to->temporary);
 
     if (queue_copy_end(to) != OK) {
-        fprintf(stderr, "%s/%s is left of it, and can be removed\n", to->parent,
-                temporary);
+        fprintf(stderr, "%s/%s%s%s is left of it, and can be removed\n",
+                to->parent, to->is_in_place ? to->name : "",
+                to->is_in_place ? "/" : "", temporary);
     }
     free(temporary);
 }
@@ -231,16 +240,6 @@ static bool load(const struct args *args, struct config *out)
     return err == OK;
 }
 
-// The path without slashes at its end.
-static char *clean_path(const char *path)
-{
-    char *clean = xstrdup(path);
-
-    while (strlen(clean) > 1 && clean[strlen(clean) - 1] == '/')
-        clean[strlen(clean) - 1] = '\0';
-    return clean;
-}
-
 // Whether a new directory can be made there; said why not.
 static bool is_new(const struct args *args, const char *what, const char *to)
 {
@@ -263,7 +262,7 @@ static bool is_new(const struct args *args, const char *what, const char *to)
 int command_backup(const struct args *args)
 {
     const char *data_dir = args_text(args, "data-dir");
-    char *to = clean_path(args->operands[0]);
+    char *to = target_clean(args->operands[0]);
     struct config config;
     int status = EXIT_FAILED;
 
@@ -316,68 +315,10 @@ static bool is_readable(struct job *j)
     return err == OK;
 }
 
-static bool is_empty_directory(const char *path)
-{
-    DIR *entries = opendir(path);
-    struct dirent *entry;
-    size_t n = 0;
-
-    if (entries == NULL)
-        return false;
-    while ((entry = readdir(entries)) != NULL) {
-        n +=
-            strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    }
-    closedir(entries);
-    return n == 0;
-}
-
-static bool is_mounted(const char *path)
-{
-    char *above = xasprintf("%s/..", path);
-    struct stat a;
-    struct stat b;
-    bool is = stat(path, &a) == 0 && stat(above, &b) == 0 &&
-              (a.st_dev != b.st_dev || a.st_ino == b.st_ino);
-
-    free(above);
-    return is;
-}
-
-// Where the new directory is to be, without links; NULL: said why it cannot. An
-// empty directory gives way at the end; anything else stays.
-static char *find_target(const struct args *args, const char *wanted)
-{
-    char *to = clean_path(wanted);
-    struct stat st;
-    char *real;
-
-    if (to[0] != '\0' && lstat(to, &st) != 0)
-        return to; // it is new
-    real = realpath(to, NULL);
-    if (to[0] == '\0') {
-        command_failed(args->command,
-                       "--data-dir is empty; name a new directory");
-    } else if (real == NULL || !is_empty_directory(real)) {
-        command_failed(args->command,
-                       "%s is there and not empty, or no directory: restore "
-                       "into a new directory",
-                       to);
-    } else if (is_mounted(real)) {
-        command_failed(args->command, MOUNTED, to, to);
-    } else {
-        free(to);
-        return real;
-    }
-    free(real);
-    free(to);
-    return NULL;
-}
-
 int command_restore(const struct args *args)
 {
     const char *data_dir = args_text(args, "data-dir");
-    char *from = clean_path(args->operands[0]);
+    char *from = target_clean(args->operands[0]);
     struct config config;
     int status = EXIT_FAILED;
     char *to;
@@ -388,7 +329,9 @@ int command_restore(const struct args *args)
                                    .max_bytes = config.max_queue_bytes },
                            .to = { .with_keys = true } };
 
-        to = find_target(args, data_dir != NULL ? data_dir : config.data_dir);
+        to = restore_target(args, &config,
+                            data_dir != NULL ? data_dir : config.data_dir,
+                            &job.to);
         if (to != NULL && is_readable(&job))
             status = copy(&job, "restoring", to);
         free(to);
@@ -495,6 +438,7 @@ static int repair(const struct args *args, const char *from, const char *to,
 
     table_init(&r.table, titles, 5, "1");
     buf_init(&r.json, 0);
+    repair_owner(from, &where);
     screen_catch_interrupts();
     progress_begin(&r.progress, "repairing", "pages", 0);
     if (is_known_format(args, from) && begin(args, from, to, &where)) {
@@ -526,7 +470,7 @@ int command_repair(const struct args *args)
                               "--to DIR is missing: where the new directory "
                               "is to be made");
     }
-    to = clean_path(wanted);
+    to = target_clean(wanted);
     if (is_new(args, "--to", to) && load(args, &config)) {
         status = repair(args, data_dir != NULL ? data_dir : config.data_dir, to,
                         config.max_queue_bytes);

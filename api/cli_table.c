@@ -323,7 +323,10 @@ const struct command commands[] = {
       { backup_options, data_options } },
     { "restore", command_restore, "DIR", 1, 1, NULL,
       "make a data directory of a backup",
-      "The backup is verified first. --data-dir must not exist or be empty.",
+      "The backup is verified first. --data-dir must not exist or be empty; an "
+      "empty directory keeps its owner and mode, a link stays, and a file system "
+      "that is mounted there is filled. A new directory gets the owner of the "
+      "setting user, else of the directory above, else the account posthorn.",
       "posthorn restore /backup/posthorn-2026-11-21 --data-dir "
       "/var/lib/posthorn", { data_options } },
     { "repair", command_repair, NULL, 0, 0, NULL,

@@ -224,19 +224,34 @@ static bool sync_parent(const char *path)
     return is_synced;
 }
 
-// Over what is there, or, if `is_new`, only where nothing is.
-// What root writes in place of another's file stays the other's.
+// Owner and mode of what is replaced: root writes keys of others.
 static bool keep_owner(int fd, const char *path)
 {
     struct stat st;
 
-    return geteuid() != 0 || stat(path, &st) != 0 ||
-           fchown(fd, st.st_uid, st.st_gid) == 0;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return true;
+    return (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0) &&
+           fchmod(fd, st.st_mode & 07777) == 0;
 }
 
-static enum err write_file(const char *path, struct keyring *k, bool is_new,
+// Where the file lies that is to be replaced: a link of root's or of this user stays, and
+// what it leads to is replaced. Another user's could lead to any file of root's.
+static char *find_file(const char *path)
+{
+    struct stat st;
+    bool is_followed = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+                       (st.st_uid == 0 || st.st_uid == geteuid());
+    char *real = is_followed ? realpath(path, NULL) : NULL;
+
+    return real != NULL ? real : xstrdup(path);
+}
+
+// Over what is there, or, if `is_new`, only where nothing is.
+static enum err write_file(const char *name, struct keyring *k, bool is_new,
                            struct buf *why)
 {
+    char *path = find_file(name);
     char *temporary = xasprintf("%s.tmp", path);
     int fd;
     bool done;
@@ -258,9 +273,11 @@ static enum err write_file(const char *path, struct keyring *k, bool is_new,
     if (is_new || !done)
         (void)unlink(temporary);
     free(temporary);
-    if (done && sync_parent(path))
+    done = done && sync_parent(path);
+    free(path);
+    if (done)
         return OK;
-    buf_printf(why, "%s cannot be written: %s", path, strerror(reason));
+    buf_printf(why, "%s cannot be written: %s", name, strerror(reason));
     return reason == EEXIST ? ERR_EXISTS : ERR_DENIED;
 }
 

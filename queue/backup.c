@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "queue/copy_target.h"
 #include "queue/copy_to.h"
 #include "queue/files.h"
 #include "queue/page_check.h"
@@ -181,7 +182,7 @@ enum err queue_copy(const struct queue_config *config,
                     const struct queue_copy_to *to, queue_progress on_progress,
                     void *data, struct queue_copied *out)
 {
-    char *temporary = xasprintf("%s/%s", to->parent, to->temporary);
+    char *temporary = copy_temporary(to);
     struct copying c = { .config = config,
                          .to_dir = temporary,
                          .on_progress = on_progress,
@@ -207,9 +208,7 @@ enum err queue_copy(const struct queue_config *config,
         err = ERR_IO;
     out->n_damaged = c.aside.n;
     if (err == OK)
-        err = file_sync(temporary);
-    if (err == OK)
-        err = file_rename(to->parent, to->temporary, to->name);
+        err = copy_put_in_place(to);
     free(temporary);
     for (size_t i = 0; i < c.n_pairs; i++) {
         copy_clear(&c.pairs[i].to);

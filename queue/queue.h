@@ -38,7 +38,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+#include "common/account.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -352,15 +354,26 @@ struct queue_copied {
 // system is mounted there. ERR_FULL, ERR_DENIED.
 struct queue_copy_to {
     const char *parent, *name;
-    char *temporary; // in parent, of queue_copy_begin()
+    bool is_in_place; // the target is there, and stays: it is filled
+    char *temporary;  // in parent, or in the target; of queue_copy_begin()
+    int lock_fd;      // of a target that is filled; -1
+    bool has_owner;   // who gets it all, if root makes it
+    struct account owner;
+    mode_t mode; // of a target that is not filled; 0: 0700
     bool with_keys;
     void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
 };
 
+// What a directory holds that a copy is to be made in: nothing, but lost+found; what
+// a copy that was killed has left, which queue_copy_begin() removes; or something else.
+enum queue_emptiness { QUEUE_EMPTY, QUEUE_UNFINISHED, QUEUE_NOT_EMPTY };
+enum queue_emptiness queue_copy_look(const char *dir);
+
 // Makes the directory in which a copy or a repair of `data_dir` is made: beside its
-// target, and nobody else's. ERR_INVALID: the target would lie in `data_dir`.
-// ERR_NOTFOUND: its parent is not there. ERR_EXISTS: the parent is no directory.
-// ERR_DENIED, ERR_FULL.
+// target, or in it, and nobody else's. ERR_INVALID: the target would lie in `data_dir`.
+// ERR_NOTFOUND: its parent is not there. ERR_EXISTS: the parent is no directory, or a
+// target that is to be filled holds something. ERR_BUSY: an engine runs with it, or
+// another copy is made there. ERR_DENIED, ERR_FULL.
 MUST_CHECK enum err queue_copy_begin(struct queue_copy_to *to,
                                      const char *data_dir);
 // Always after queue_copy_begin(): what did not get its name is removed.

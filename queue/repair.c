@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
+#include "queue/copy_target.h"
 #include "queue/event_log.h"
 #include "queue/files.h"
 #include "queue/hook_keys.h"
@@ -503,7 +504,7 @@ enum err queue_repair(const struct queue_config *config,
                       const struct queue_repair *how,
                       struct queue_repaired *out)
 {
-    char *temporary = xasprintf("%s/%s", to->parent, to->temporary);
+    char *temporary = copy_temporary(to);
     const struct repair_to into = { .dir = temporary, .how = how };
     enum err err = lock(config->data_dir);
 
@@ -513,9 +514,7 @@ enum err queue_repair(const struct queue_config *config,
     if (err == OK)
         err = repair_into(config, &into, out);
     if (err == OK)
-        err = file_sync(temporary);
-    if (err == OK)
-        err = file_rename(to->parent, to->temporary, to->name);
+        err = copy_put_in_place(to);
     free(temporary);
     return err;
 }

@@ -1,0 +1,26 @@
+// copy_target.h — where a copy or a repair of a data directory is made: whole, or not
+// at all, and whose it is.
+//
+// Happy path: a temporary directory beside the target, filled, given to the target's
+// owner, renamed to the target's name.
+//
+// If a file system is mounted at the target, or nothing may be made beside it: the
+// temporary directory lies in the target, and what it holds is moved up, FORMAT last;
+// the engine does not start with a directory that is not empty and has no FORMAT. The
+// target is locked meanwhile, as an engine locks it.
+// If that is killed between two moves: the next one begins by removing what it left.
+
+#ifndef QUEUE_COPY_TARGET_H
+#define QUEUE_COPY_TARGET_H
+
+#include "common/err.h"
+#include "queue/queue.h"
+
+// The path of the temporary directory; the caller frees it.
+char *copy_temporary(const struct queue_copy_to *to);
+
+// Gives the temporary directory its owner and its name. The caller has synced what
+// it holds. Errors as of queue_copy().
+MUST_CHECK enum err copy_put_in_place(const struct queue_copy_to *to);
+
+#endif
