@@ -73,6 +73,7 @@ class Apt:
         self.write("apt-get", f"""
             if [ "$1" = indextargets ]; then echo "{targets}"; exit; fi
             echo "$*" >>{directory}/asked""")
+        self.offers({})
         self.has_all(False)
         self.sources = directory / "sources" / "posthorn-trixie.list"
         self.pins = directory / "preferences" / "posthorn-trixie"
@@ -84,10 +85,20 @@ class Apt:
 
     def has_all(self, yes):
         self.write("dpkg-query", """
+            case $* in *Version*) echo "installed 3.6.4-1"; exit ;; esac
             for name; do [ "${name#-}" != "$name" ] || echo "installed $name"; done"""
                    if yes else "exit 1")
 
-    def install_deps(self):
+    def offers(self, versions):
+        """apt could install 3.6 of everything but these; None: not at all."""
+        cases = "\n".join(f'{name}) echo "  Candidate: {version or "(none)"}" ;;'
+                          for name, version in versions.items())
+        self.write("apt-cache", f"""
+            case $2 in {cases}
+            *) echo "  Candidate: 3.6.4-1" ;;
+            esac""")
+
+    def install_deps(self, status=0):
         """What it printed, and what apt-get was asked for."""
         asked = self.directory / "asked"
         asked.unlink(missing_ok=True)
@@ -96,8 +107,8 @@ class Apt:
             timeout=60, env={**os.environ, "APT_CONFIG": str(self.directory / "apt.conf"),
                              "OS_RELEASE": str(self.directory / "os-release"),
                              "PATH": f"{self.directory}/bin:{os.environ['PATH']}"})
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout, asked.read_text() if asked.exists() else ""
+        assert result.returncode == status, result.stdout + result.stderr
+        return result.stdout + result.stderr, asked.read_text() if asked.exists() else ""
 
 
 needs_apt = pytest.mark.skipif(
@@ -150,6 +161,31 @@ def test_install_deps_adds_nothing_where_nothing_is_too_old(tmp_path):
     apt = Apt(tmp_path, version="13")
     apt.install_deps()
     assert not apt.sources.exists() and not apt.pins.exists()
+
+
+@needs_apt
+@pytest.mark.parametrize("offered", ["2.28.8-1", "4.0.0-1", "4.0~rc1-1"])
+def test_install_deps_says_all_that_is_missing_before_it_installs(tmp_path, offered):
+    apt = Apt(tmp_path, version="24.04")
+    apt.offers({"libllhttp-dev": None, "libmbedtls-dev": offered})
+    printed, asked = apt.install_deps(status=1)
+    assert "libllhttp-dev (apt knows none)" in printed
+    assert f"libmbedtls-dev from 3.6 and below 4 (apt has {offered})" in printed
+    assert "Debian 24.04 lacks" in printed and "Containerfile" in printed
+    assert "update" in asked and "install" not in asked
+
+
+def test_another_mbedtls_is_refused_with_a_sentence(tmp_path):
+    """The configuration, where pkg-config knows no other mbedTLS."""
+    for name in ("mbedx509", "mbedtls"):
+        (tmp_path / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: x\nVersion: 4.0.0\nLibs: -l{name}\n")
+    result = subprocess.run(
+        ["cmake", "-S", ROOT, "-B", tmp_path / "build"], capture_output=True, text=True,
+        timeout=100, env={**os.environ, "PKG_CONFIG_PATH": str(tmp_path)})
+    said = " ".join(result.stderr.split())
+    assert result.returncode != 0
+    assert "mbedTLS is 4.0.0 here" in said and "It needs 3.6" in said
 
 
 # --- the quickstart ---
