@@ -1,8 +1,8 @@
 // stacks.c — handlers of the routes of stacks, as Pulumi's command line knows them.
 //
 // There are no stacks here, only their names: in hooks, in events, and in what the
-// command line makes. Whatever was named is there; no state, configuration or tag of
-// it is kept, and what would have to be is refused.
+// command line makes. Any stack can be asked for; what was named is listed. No state,
+// configuration or tag of it is kept, and what would have to be is refused.
 
 #include "api/stacks.h"
 
@@ -13,6 +13,7 @@
 #include "common/crypto.h"
 #include "common/id.h"
 #include "common/log.h"
+#include "common/operator.h"
 #include "common/text.h"
 
 // Of the format of the command line's deployments.
@@ -80,32 +81,28 @@ static void answer_no_stack(struct call *c, const struct stack_name *stack)
               STR_ARG(stack->stack));
 }
 
-// The stack of the path. False: there is none; answered.
-static bool find(struct call *c, struct stack_name *out)
+// The stack of the path, named or not. False: there can be none; answered.
+static bool read_stack(struct call *c, struct stack_name *out)
 {
     struct hook_scope scope;
-    enum err err;
 
     if (!call_scope(c, &scope))
         return false;
     *out = name_of(&scope);
-    err = stack_find(c->api->stacks, out);
-    if (err == OK)
+    if (!operator_is_org(out->org))
         return true;
-    if (err == ERR_NOTFOUND) {
-        answer_no_stack(c, out);
-    } else {
-        call_fail_store(c, err);
-    }
+    answer_no_stack(c, out);
     return false;
 }
 
+// Every stack can have webhooks, so each is there: the command line asks before it
+// makes one, and would not go on. What was named is listed.
 void stacks_get(struct call *c)
 {
     struct stack_name stack;
     struct buf body;
 
-    if (!find(c, &stack))
+    if (!read_stack(c, &stack))
         return;
     buf_init(&body, 0);
     put_names(&stack, &body);
@@ -119,7 +116,7 @@ void stacks_export(struct call *c)
 {
     struct stack_name stack;
 
-    if (find(c, &stack)) {
+    if (read_stack(c, &stack)) {
         call_answer(c, 200,
                     STR("{\"version\":" DEPLOYMENT_VERSION
                         ",\"deployment\":{\"manifest\":{\"time\":"
@@ -290,7 +287,11 @@ void stacks_create(struct call *c)
     if (!call_scope(c, &scope) || !call_json(c, &body))
         return;
     stack = name_of(&scope);
-    if (read_new(c, json_root(body), &stack))
+    if (operator_is_org(stack.org)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the organization " OPERATOR_ORG
+                  " is the operator's and has no stacks");
+    } else if (read_new(c, json_root(body), &stack))
         create(c, &stack);
     json_free(body);
 }
@@ -343,7 +344,7 @@ void stacks_delete(struct call *c)
     struct stack_name stack;
     enum err err;
 
-    if (!find(c, &stack) || !may_forget(c, &stack))
+    if (!read_stack(c, &stack) || !may_forget(c, &stack))
         return;
     err = stack_delete(c->api->hooks, &stack);
     if (err == ERR_NOTFOUND) {

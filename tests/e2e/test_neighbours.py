@@ -69,18 +69,31 @@ def test_what_never_changes(engine):
         assert re.fullmatch(r"\d+\.\d+\.\d+", version[name])
 
 
-def test_a_stack_is_there_once_an_event_named_it(engine):
-    check_error(engine.api("GET", STACK), 404, "Stack 'acme/web/prod'")
+def listed(engine):
+    return [f"{s['orgName']}/{s['projectName']}/{s['stackName']}"
+            for s in get(engine, "/api/user/stacks")["stacks"]]
+
+
+def test_a_stack_is_listed_once_an_event_named_it(engine):
+    assert listed(engine) == []
     engine.post_event("stack_update", update_of("web", "prod"))
+    assert listed(engine) == ["acme/web/prod"]
+
+
+def test_every_stack_can_be_asked_for(engine):
+    """The command line does, before it makes a hook for it."""
     stack = get(engine, STACK)
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
                         stack.pop("id"))
     assert stack == {"orgName": "acme", "projectName": "web",
                      "stackName": "prod", "activeUpdate": "", "tags": {},
                      "version": 1}
-    for path in ("/api/stacks/acme/web/dev", "/api/stacks/acme/api/prod",
-                 "/api/stacks/other/web/prod"):
-        get(engine, path, 404)
+    ids = {get(engine, path)["id"] for path in (
+        STACK, "/api/stacks/acme/web/dev", "/api/stacks/acme/api/prod",
+        "/api/stacks/other/web/prod")}
+    assert len(ids) == 4
+    assert listed(engine) == [] # asking names nothing
+    get(engine, "/api/stacks/posthorn/web/prod", 404) # the operator's has none
 
 
 def test_a_stack_stays_when_its_hook_goes(engine, receiver):
@@ -97,18 +110,18 @@ def test_a_stack_stays_when_its_hook_goes(engine, receiver):
 def test_an_environment_is_no_stack(engine, receiver):
     engine.create_hook(receiver.url(),
                        "/api/esc/environments/acme/web/prod/hooks")
-    get(engine, STACK, 404)
+    assert listed(engine) == []
 
 
 def test_stacks_survive_a_kill(engine):
     engine.post_event("stack_update", update_of("web", "prod"))
     engine.kill9()
     engine.start()
-    get(engine, STACK)
+    assert listed(engine) == ["acme/web/prod"]
     # What was remembered of the names began anew: a repetition is no fault.
     engine.post_event("stack_update", update_of("web", "prod"))
     engine.post_event("stack_update", update_of("web", "dev"))
-    get(engine, "/api/stacks/acme/web/dev")
+    assert listed(engine) == ["acme/web/dev", "acme/web/prod"]
 
 
 @pytest.mark.shared
@@ -124,7 +137,7 @@ def test_a_name_that_is_none_is_refused(engine, name):
 def test_neighbours_need_a_token_and_are_read_only(engine, path):
     reply = engine.api("GET", path, token=None)
     assert reply.status == 401, reply
-    reply = engine.api("POST", path, {})
+    reply = engine.api("PATCH", path, {})
     assert reply.status == 405, reply
     assert "GET" in reply.headers["allow"]
 

@@ -1,8 +1,6 @@
 """What Pulumi's command line asks, replayed as version 3.274 asks it: each test is what
 one command of a user's sends, in its order, and must find."""
 
-import json
-
 import pytest
 
 from conftest import finish
@@ -88,7 +86,6 @@ def hook_body(receiver, org, **more):
 
 def test_stack_init_then_a_hook_for_it_that_nothing_named_before(shared, receiver):
     at = "/api/stacks/init/web/dev"
-    assert shared.api("GET", at).status == 404
     assert shared.api("HEAD", "/api/stacks/init/web").status == 404 # `pulumi new`
     assert init(shared, "init", "web", "dev").json() == {"messages": []}
     assert shared.api("HEAD", "/api/stacks/init/web").status == 200
@@ -100,6 +97,26 @@ def test_stack_init_then_a_hook_for_it_that_nothing_named_before(shared, receive
     assert reply.status == 201, reply
     assert "init" in [o["githubLogin"] for o in
                       shared.api("GET", "/api/user").json()["organizations"]]
+
+
+def test_a_hook_for_a_stack_that_nothing_has_named(shared, receiver):
+    """`pulumi stack webhook new`, which makes one only if the stack is there."""
+    at = "/api/stacks/unnamed/web/dev"
+    assert stacks(shared, "organization=unnamed") == []
+    stack = shared.api("GET", at)
+    assert stack.status == 200 and stack.json()["stackName"] == "dev"
+    assert stacks(shared, "organization=unnamed") == [] # asking names nothing
+    reply = shared.api("POST", f"{at}/hooks", hook_body(
+        receiver, "unnamed", projectName="web", stackName="dev"))
+    assert reply.status == 201, reply
+    assert stacks(shared, "organization=unnamed") == ["unnamed/web/dev"]
+
+
+def test_the_operators_organization_has_no_stacks(shared):
+    check_error(init(shared, "posthorn", "web", "dev", 400), 400, "operator's")
+    assert shared.api("GET", "/api/stacks/posthorn/web/dev").status == 404
+    assert shared.api("DELETE", "/api/stacks/posthorn/web/dev").status == 404
+    assert stacks(shared, "organization=posthorn") == []
 
 
 def test_a_stack_that_is_there_is_not_made_twice(shared):
@@ -117,7 +134,7 @@ def test_what_is_not_kept_is_refused_and_makes_no_stack(shared, member, value):
     reply = shared.api("POST", "/api/stacks/wishes/web", {
         "stackName": "dev", member: value})
     check_error(reply, 400, f"{member} must be left out")
-    assert shared.api("GET", "/api/stacks/wishes/web/dev").status == 404
+    assert "wishes/web/dev" not in stacks(shared, "organization=wishes")
     # What asks for nothing is taken.
     nothing = {"teams": [], "createManagedEnvironment": False}.get(member)
     init(shared, "wishes", f"web-{member}", "dev")
@@ -228,16 +245,15 @@ def test_pulumi_stack_and_export_say_that_nothing_is_known(shared):
     exported = reply.json()
     assert exported["version"] == 3
     assert "resources" not in exported["deployment"]
-    check_error(shared.api("GET", "/api/stacks/show/web/none/export"), 404,
-                "Stack 'show/web/none' not found")
+    # `pulumi stack` of one that nothing has named
+    assert shared.api("GET", "/api/stacks/show/web/none/export").json() == exported
 
 
 def test_stack_rm_forgets_what_only_users_named(shared, receiver):
     at = "/api/stacks/rm/web/dev"
     init(shared, "rm", "web", "dev")
     assert shared.api("DELETE", f"{at}?force=false").status == 204
-    assert shared.api("GET", at).status == 404
-    assert shared.api("DELETE", at).status == 404
+    check_error(shared.api("DELETE", at), 404, "Stack 'rm/web/dev' not found")
     assert stacks(shared, "organization=rm") == []
     # A hook or an event names it again.
     hook = shared.create_hook(receiver.url(), f"{at}/hooks", projectName="web",
@@ -247,7 +263,7 @@ def test_stack_rm_forgets_what_only_users_named(shared, receiver):
     assert shared.api("DELETE", at).status == 204
     shared.create_hook(receiver.url(), f"{at}/hooks", projectName="web",
                        stackName="dev")
-    assert shared.api("GET", at).status == 200
+    assert stacks(shared, "organization=rm") == ["rm/web/dev"]
     shared.post_event("stack_update", update_of("web", "evented"), org="rm")
     check_error(shared.api("DELETE", "/api/stacks/rm/web/evented"), 409, "an event")
 
@@ -271,7 +287,7 @@ def test_env_webhook_finds_the_organization_of_a_reference_of_two_parts(shared,
     assert environments(shared, "home") == ["home/web/dev"]
     assert shared.api("DELETE", hook).status == 204
     assert environments(shared, "home") == ["home/web/dev"]
-    assert shared.api("GET", "/api/stacks/home/web/dev").status == 404
+    assert stacks(shared, "organization=home") == []
 
 
 def test_a_token_knows_its_own_organization_though_nothing_named_it(shared):
@@ -377,4 +393,3 @@ def test_json_of_the_lists_is_what_the_client_decodes(shared):
                    for k in ("id", "orgName", "projectName", "stackName"))
     page = shared.api("GET", "/api/esc/environments/types").json()
     assert page == {"environments": []}
-    assert json.loads(json.dumps(page)) == page
