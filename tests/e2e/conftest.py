@@ -20,6 +20,8 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "shared: `engine` is one for all tests of the file with this mark, "
         "which leave nothing that another of them could notice")
+    config.addinivalue_line("markers", "smoke: run by tests/run --fast, the first to fail "
+                            "when something of the kind is broken")
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
 
 

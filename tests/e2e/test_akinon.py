@@ -87,6 +87,7 @@ def test_life_of_a_hook(engine, prefix):
     check_error(engine.api("PATCH", one, {"active": True}), 404)
 
 
+@pytest.mark.smoke
 def test_both_prefixes_are_one_place(engine):
     hook = create(engine, "https://example.com/")
     assert engine.api("GET", "/api/v1" + hook).status == 200

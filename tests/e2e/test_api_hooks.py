@@ -120,6 +120,7 @@ def test_unknown_paths_and_methods(engine):
     assert reply.headers["allow"] == "GET, HEAD, PATCH, DELETE, OPTIONS"
 
 
+@pytest.mark.smoke
 def test_head_is_get_without_a_body(engine):
     get = engine.api("GET", ORG)
     head = engine.api("HEAD", ORG)

@@ -46,6 +46,7 @@ def fill(engine, receiver):
     return hook
 
 
+@pytest.mark.smoke
 def test_a_backup_is_a_data_directory(engine, make_engine, receiver, tmp_path):
     hook = fill(engine, receiver)
     backup = tmp_path / "backup"

@@ -58,6 +58,7 @@ HOOK = ("--org", "acme", "--hook", "audit")
 
 # --- what each command does ---
 
+@pytest.mark.smoke
 def test_send_one(engine, receiver, posthorn, tmp_path):
     engine.create_hook(receiver.url("/in"))
     event = posthorn("send", "--org", "acme", "--kind", "a.b", "--payload",
@@ -121,6 +122,7 @@ def test_pages_of_deliveries_are_one_list(engine, receiver, posthorn):
     assert len({r["id"] for r in rows}) == 1500
 
 
+@pytest.mark.smoke
 def test_redeliver(engine, failed, receiver, posthorn):
     event = engine.deliveries(failed, "?state=dead")[0]["id"]
     assert "delivered" in posthorn("redeliver", *HOOK, event).stdout

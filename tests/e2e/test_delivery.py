@@ -36,6 +36,7 @@ def verify_standard(request, secret=SECRET):
 
 # --- the request ---
 
+@pytest.mark.smoke
 def test_headers_are_exactly_these(engine, receiver):
     engine.create_hook(receiver.url("/hook?q=1"), secret=SECRET)
     event_id = engine.post_event("order.created", {"number": 1})
@@ -96,6 +97,7 @@ def test_body_keeps_bytes_and_order(engine, receiver):
 
 # --- the history ---
 
+@pytest.mark.smoke
 def test_record_of_a_success(engine, receiver):
     receiver.script("/", Answer(201, "schön".encode(), {"X-Receiver": "yes"}))
     hook = engine.create_hook(receiver.url(), secret=SECRET)

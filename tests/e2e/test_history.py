@@ -113,6 +113,7 @@ def test_pages_are_stable_while_rows_arrive(make_engine, receiver, dispatchers):
         == 400  # of another list
 
 
+@pytest.mark.smoke
 def test_an_event_shows_where_it_went_and_why_not(engine, receiver):
     late_path = "/api/orgs/acme/hooks"
     receiver.script("/down", DOWN)

@@ -80,6 +80,7 @@ def test_single_event(engine):
     assert str(uuid.UUID(reply.json()["id"])) == reply.json()["id"]
 
 
+@pytest.mark.smoke
 def test_id_of_the_producer_is_kept(engine, receiver):
     engine.create_hook(receiver.url())
     event_id = str(uuid.uuid4())
@@ -87,6 +88,7 @@ def test_id_of_the_producer_is_kept(engine, receiver):
     assert receiver.wait(1)[0].id == event_id
 
 
+@pytest.mark.smoke
 def test_batch(engine, receiver):
     engine.create_hook(receiver.url())
     body = lines(*({"kind": "order.created", "payload": {"n": n}}

@@ -74,6 +74,7 @@ def test_refresh_failed_is_stored_with_an_underscore(engine, receiver):
     assert engine.api("GET", hook).json()["filters"] == ["refresh_failed"]
 
 
+@pytest.mark.smoke
 def test_custom_kinds(engine, receiver):
     for path, filters in {
         "/exact": ["order.created"], "/orders": ["order.*"],

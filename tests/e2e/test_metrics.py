@@ -24,6 +24,7 @@ def total(metrics, name, label=""):
                if label in labels)
 
 
+@pytest.mark.smoke
 @pytest.mark.settings(retry_schedule="100ms")
 def test_counts(engine, receiver):
     receiver.script("/bad", Answer(500))

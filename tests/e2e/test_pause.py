@@ -62,6 +62,7 @@ def test_a_pause_is_kept_until_it_is_ended(engine, receiver, api):
 
 # --- what waits ---
 
+@pytest.mark.smoke
 def test_what_matches_waits_and_goes_on_in_order(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), paused=True, maxInFlight=1)
     other = engine.create_hook(receiver.url("/other"))

@@ -182,6 +182,7 @@ def test_whsec_secret_that_libraries_cannot_read_is_refused(engine, receiver):
         assert engine.api("GET", hook).json() == before
 
 
+@pytest.mark.smoke
 def test_whsec_secret_of_24_to_64_bytes_is_taken(engine, receiver):
     for n_bytes in (24, 25, 26, 64):
         engine.create_hook(receiver.url(), secret="whsec_" + base64.b64encode(

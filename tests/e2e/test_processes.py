@@ -43,6 +43,7 @@ def wait_restarted(engine, role, old_pids):
 
 # --- roles ---
 
+@pytest.mark.smoke
 @pytest.mark.settings(dispatchers=2, senders=3)
 def test_titles_and_counts(engine):
     assert len(engine.pids("ingest")) == 1

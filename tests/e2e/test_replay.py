@@ -61,6 +61,7 @@ def make_dead(engine, receiver, hook, count, path="/in", **event):
     return ids
 
 
+@pytest.mark.smoke
 def test_dead_letters_are_sent_again(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), secret="s")
     ids = make_dead(engine, receiver, hook, 5)

@@ -87,6 +87,7 @@ def test_scopes(engine, scope):
     assert post(engine, own, "other").status == 403
 
 
+@pytest.mark.smoke
 def test_all_scopes_together(engine):
     token = create(engine, *SCOPES)["token"]
     assert post(engine, token).status == 202
