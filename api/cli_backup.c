@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/commands.h"
+#include "api/locate.h"
 #include "api/restore_target.h"
 #include "api/screen.h"
 #include "common/config.h"
@@ -224,22 +225,6 @@ static int copy(struct job *j, const char *what, const char *to)
     return status;
 }
 
-static bool load(const struct args *args, struct config *out)
-{
-    struct config_sources sources = { .file = args_text(args, "config") };
-    struct buf faults;
-    enum err err;
-
-    buf_init(&faults, 0);
-    err = config_load(&sources, out, &faults);
-    if (err != OK) {
-        journal_put(JOURNAL_ERR, buf_cstr(&faults));
-        config_clear(out);
-    }
-    buf_clear(&faults);
-    return err == OK;
-}
-
 // Whether a new directory can be made there; said why not.
 static bool is_new(const struct args *args, const char *what, const char *to)
 {
@@ -266,7 +251,7 @@ int command_backup(const struct args *args)
     struct config config;
     int status = EXIT_FAILED;
 
-    if (is_new(args, "DIR", to) && load(args, &config)) {
+    if (is_new(args, "DIR", to) && locate_settings(args, data_dir, &config)) {
         struct job job = {
             .args = args,
             .qc = { .data_dir = data_dir != NULL ? data_dir : config.data_dir,
@@ -323,7 +308,7 @@ int command_restore(const struct args *args)
     int status = EXIT_FAILED;
     char *to;
 
-    if (load(args, &config)) {
+    if (locate_settings(args, data_dir, &config)) {
         struct job job = { .args = args,
                            .qc = { .data_dir = from,
                                    .max_bytes = config.max_queue_bytes },
@@ -471,7 +456,7 @@ int command_repair(const struct args *args)
                               "is to be made");
     }
     to = target_clean(wanted);
-    if (is_new(args, "--to", to) && load(args, &config)) {
+    if (is_new(args, "--to", to) && locate_settings(args, data_dir, &config)) {
         status = repair(args, data_dir != NULL ? data_dir : config.data_dir, to,
                         config.max_queue_bytes);
         config_clear(&config);

@@ -19,11 +19,11 @@
 #include "api/commands.h"
 #include "api/headers_json.h"
 #include "api/hook_json.h"
+#include "api/locate.h"
 #include "api/output.h"
 #include "api/place.h"
 #include "api/screen.h"
 #include "common/config.h"
-#include "common/journal.h"
 #include "common/keyring.h"
 #include "common/mem.h"
 #include "queue/queue.h"
@@ -182,22 +182,16 @@ int command_export(const struct args *args)
 {
     struct exporting x = { .org = args_text(args, "org"),
                            .with_secrets = args_has(args, "with-secrets") };
-    struct config_sources sources = { .file = args_text(args, "config") };
     const char *data_dir = args_text(args, "data-dir");
     struct config config;
-    struct buf faults;
     int status = EXIT_FAILED;
 
     screen_catch_interrupts();
-    buf_init(&faults, 0);
-    if (config_load(&sources, &config, &faults) == OK) {
+    if (locate_settings(args, data_dir, &config)) {
         status = export_to(args, &config,
                            data_dir != NULL ? data_dir : config.data_dir, &x);
-    } else {
-        journal_put(JOURNAL_ERR, buf_cstr(&faults));
+        config_clear(&config);
     }
-    config_clear(&config);
-    buf_clear(&faults);
     return status;
 }
 

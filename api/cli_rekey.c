@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/commands.h"
+#include "api/locate.h"
 #include "common/config.h"
 #include "common/journal.h"
 #include "common/keyring.h"
@@ -80,19 +81,13 @@ static int rekey(const struct config *config, const char *data_dir)
 
 int command_rekey(const struct args *args)
 {
-    struct config_sources sources = { .file = args_text(args, "config") };
     const char *data_dir = args_text(args, "data-dir");
     struct config config;
-    struct buf faults;
     int status = EXIT_FAILED;
 
-    buf_init(&faults, 0);
-    if (config_load(&sources, &config, &faults) == OK) {
+    if (locate_settings(args, data_dir, &config)) {
         status = rekey(&config, data_dir != NULL ? data_dir : config.data_dir);
-    } else {
-        journal_put(JOURNAL_ERR, buf_cstr(&faults));
+        config_clear(&config);
     }
-    config_clear(&config);
-    buf_clear(&faults);
     return status;
 }

@@ -5,13 +5,16 @@
 
 // clang-format off
 static const struct opt at_engine[] = {
-    { "api", "URL", "address of the API; else POSTHORN_API, else as the "
-      "settings say", NULL },
-    { "ingest", "URL", "address of the intake; else POSTHORN_INGEST, else as "
-      "the settings say", NULL },
-    { "token", "TOKEN", "else POSTHORN_TOKEN, else the admin.token of the "
-      "engine on this machine", NULL },
-    { "data-dir", "DIR", "data directory of the engine on this machine", "DIR" },
+    { "api", "URL", "address of the API; else of the engine that --data-dir or "
+      "--config means, else POSTHORN_API, else as the settings say", NULL },
+    { "ingest", "URL", "address of the intake; found as that of the API, with "
+      "POSTHORN_INGEST", NULL },
+    { "token", "TOKEN", "else the admin.token in the directory that --data-dir or "
+      "--config names, else POSTHORN_TOKEN, else as the settings say", NULL },
+    { "data-dir", "DIR", "data directory of the engine that is meant; it says "
+      "where that is reached", "DIR" },
+    { "config", "FILE", "settings of the engine that is meant; else "
+      "/etc/posthorn/posthorn.conf if it is there", "FILE" },
     { "proxy", "URL", "an HTTP proxy between here and the engine; else none, "
       "whatever http_proxy and its like say", NULL },
     { "json", NULL, "print JSON instead of tables", NULL },
@@ -152,13 +155,16 @@ static const struct opt status_options[] = {
 
 static const struct opt verify_options[] = {
     { "data-dir", "DIR", "else as the settings say", "DIR" },
+    { "config", "FILE", "settings; else /etc/posthorn/posthorn.conf if it is there",
+      "FILE" },
     { "json", NULL, "print JSON", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt data_options[] = {
     { "data-dir", "DIR", "else as the settings say", "DIR" },
-    { "config", "FILE", "settings", "FILE" },
+    { "config", "FILE", "settings; else /etc/posthorn/posthorn.conf if it is there",
+      "FILE" },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -7,6 +7,7 @@
 
 #include "api/commands.h"
 #include "api/export.h"
+#include "api/locate.h"
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/journal.h"
@@ -174,22 +175,16 @@ int command_verify(const struct args *args)
 {
     const char *path =
         args->n_operands > 0 ? args->operands[0] : args_text(args, "data-dir");
-    struct config_sources sources = { .n_sets = 0 };
     struct config config;
-    struct buf faults;
     struct stat st;
     int status = EXIT_FAILED;
 
     if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode))
         return export_verify(args, path);
-    buf_init(&faults, 0);
-    if (config_load(&sources, &config, &faults) == OK) {
+    if (locate_settings(args, path, &config)) {
         status = verify(args, path != NULL ? path : config.data_dir,
                         config.max_queue_bytes);
-    } else {
-        journal_put(JOURNAL_ERR, buf_cstr(&faults));
+        config_clear(&config);
     }
-    config_clear(&config);
-    buf_clear(&faults);
     return status;
 }

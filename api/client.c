@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/locate.h"
 #include "api/screen.h"
-#include "common/config.h"
 #include "common/crypto.h"
 #include "common/journal.h"
 #include "common/mem.h"
@@ -18,114 +18,15 @@
 #define ANSWER_MAX_BYTES  (64 << 20)
 #define CONNECT_TIMEOUT_S 5L
 #define TIMEOUT_S         120L
-#define TOKEN_MAX_BYTES   256
+#define CHECK_TIMEOUT_S   10L
+#define STATUS_NO_TOKEN   401
 #define FILE_MAX_BYTES    ((size_t)8 << 20)
 #define READ_BYTES        65536
 
 struct client {
     const struct command *command;
-    char *api, *ingest; // owned, without a slash at their ends
-    char *token;        // owned
+    struct located at;
 };
-
-// --- where, and as whom ---
-
-static enum err read_token_file(const struct command *command,
-                                const char *data_dir, char **out)
-{
-    char *path = xasprintf("%s/admin.token", data_dir);
-    char text[TOKEN_MAX_BYTES + 2] = "";
-    FILE *file = fopen(path, "re");
-
-    if (file == NULL) {
-        command_failed(command,
-                       "no token: give --token or POSTHORN_TOKEN, or run it "
-                       "where %s can be read (%s)",
-                       path, strerror(errno));
-        free(path);
-        return ERR_DENIED;
-    }
-    if (fgets(text, sizeof(text), file) != NULL)
-        text[strcspn(text, "\r\n")] = '\0';
-    fclose(file);
-    free(path);
-    *out = xstrdup(text);
-    crypto_wipe(text, sizeof(text));
-    return OK;
-}
-
-// What is missing comes from the settings of the engine on this machine.
-static enum err fill_from_settings(const struct args *a, struct client *out)
-{
-    struct config_sources sources = { .n_sets = 0 };
-    const char *data_dir = args_text(a, "data-dir");
-    struct config config;
-    struct buf faults;
-    enum err err;
-
-    buf_init(&faults, 0);
-    err = config_load(&sources, &config, &faults);
-    if (err != OK) {
-        journal_put(JOURNAL_ERR, buf_cstr(&faults));
-    } else {
-        if (out->api == NULL)
-            out->api = xasprintf("http://%s", config.api_listen);
-        if (out->ingest == NULL)
-            out->ingest = xasprintf("http://%s", config.ingest_listen);
-        if (out->token == NULL) {
-            err = read_token_file(a->command,
-                                  data_dir != NULL ? data_dir : config.data_dir,
-                                  &out->token);
-        }
-    }
-    config_clear(&config);
-    buf_clear(&faults);
-    return err;
-}
-
-static char *copy_of(const struct args *a, const char *option,
-                     const char *variable)
-{
-    const char *text = args_text(a, option);
-
-    if (text == NULL)
-        text = getenv(variable);
-    return text != NULL && text[0] != '\0' ? xstrdup(text) : NULL;
-}
-
-static void close_client(struct client *c)
-{
-    free(c->api);
-    free(c->ingest);
-    if (c->token != NULL)
-        crypto_wipe(c->token, strlen(c->token));
-    free(c->token);
-}
-
-static void cut_slashes(char *url)
-{
-    while (url[0] != '\0' && url[strlen(url) - 1] == '/')
-        url[strlen(url) - 1] = '\0';
-}
-
-static enum err open_client(const struct args *a, struct client *out)
-{
-    enum err err = OK;
-
-    *out = (struct client){ .command = a->command };
-    out->api = copy_of(a, "api", "POSTHORN_API");
-    out->ingest = copy_of(a, "ingest", "POSTHORN_INGEST");
-    out->token = copy_of(a, "token", "POSTHORN_TOKEN");
-    if (out->api == NULL || out->ingest == NULL || out->token == NULL)
-        err = fill_from_settings(a, out);
-    if (err != OK) {
-        close_client(out);
-        return err;
-    }
-    cut_slashes(out->api);
-    cut_slashes(out->ingest);
-    return OK;
-}
 
 // --- calls ---
 
@@ -181,20 +82,24 @@ static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
     return screen_is_interrupted() && !x->call->is_whole ? 1 : 0;
 }
 
-// The message of an error, or all that was answered.
-static void put_refusal(const struct command *command, long status,
+// The message of an error, or all that was answered; and where a token that was not
+// taken came from.
+static void put_refusal(const struct client *c, long status,
                         const struct buf *answer)
 {
     struct json *json = NULL;
     struct str message = STR_EMPTY;
+    bool is_token = status == STATUS_NO_TOKEN;
+    const char *from = is_token ? c->at.token_from : "";
+    const char *with = is_token ? "; the token is that of " : "";
 
     if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK)
         message = json_str(json_get(json_root(json), "message"));
     if (message.n_bytes > 0) {
-        command_failed(command, "%.*s", STR_ARG(message));
+        command_failed(c->command, "%.*s%s%s", STR_ARG(message), with, from);
     } else {
-        command_failed(command, "status %ld: %.*s", status,
-                       STR_ARG(buf_str(answer)));
+        command_failed(c->command, "status %ld: %.*s%s%s", status,
+                       STR_ARG(buf_str(answer)), with, from);
     }
     json_free(json);
 }
@@ -233,8 +138,13 @@ static void set_options(struct exchange *x, const char *url,
     }
 }
 
-static enum err perform(const struct client *c, struct exchange *x,
-                        const char *url)
+static bool any_status(long status)
+{
+    (void)status;
+    return true;
+}
+
+static enum err perform(struct client *c, struct exchange *x, const char *url)
 {
     CURLcode code = curl_easy_perform(x->easy);
     long status = 0;
@@ -245,21 +155,23 @@ static enum err perform(const struct client *c, struct exchange *x,
     if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
         return OK; // it has enough
     if (code != CURLE_OK) {
-        command_failed(c->command, "%s: %s", url, curl_easy_strerror(code));
+        command_failed(c->command, "%s: %s%s%s", url, curl_easy_strerror(code),
+                       c->at.looked.n_bytes > 0 ? "; looked at: " : "",
+                       buf_cstr(&c->at.looked));
         return ERR_IO;
     }
     if (status >= 200 && status <= 299)
         return OK;
     if (x->call->is_quiet != NULL && x->call->is_quiet(status))
         return status == 404 ? ERR_NOTFOUND : ERR_CONFLICT;
-    put_refusal(c->command, status, x->answer);
+    put_refusal(c, status, x->answer);
     return ERR_DENIED;
 }
 
 static struct curl_slist *headers_of(const struct client *c,
                                      const struct client_call *call)
 {
-    char *token = xasprintf("Authorization: token %s", c->token);
+    char *token = xasprintf("Authorization: token %s", c->at.token);
     char *type = xasprintf("Content-Type: %s", call->content_type != NULL
                                                    ? call->content_type
                                                    : "application/json");
@@ -281,46 +193,136 @@ const char *client_proxy(const struct args *a)
     return proxy != NULL ? proxy : "";
 }
 
+// --- is it the engine that is meant? ---
+
+static CURL *new_easy(void)
+{
+    CURL *easy;
+
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    easy = curl_easy_init();
+    if (easy == NULL)
+        abort(); // as any want of memory
+    return easy;
+}
+
+// What an answer of a health endpoint says; empty: nothing, as one of an earlier
+// version, or of a proxy.
+static void read_instance(const struct buf *answer, struct buf *out)
+{
+    struct json *json = NULL;
+
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK)
+        buf_put_str(out, json_str(json_get(json_root(json), "instance")));
+    json_free(json);
+}
+
+static enum err judge_instance(struct client *c, const char *base,
+                               const struct buf *answer)
+{
+    struct buf said;
+    enum err err = OK;
+
+    buf_init(&said, 0);
+    read_instance(answer, &said);
+    if (said.n_bytes > 0 && !str_eq(buf_str(&said), str_of(c->at.instance))) {
+        command_failed(c->command,
+                       "%s is an engine of another data directory than %s; "
+                       "name one of the two; looked at: %s",
+                       base, c->at.data_dir, buf_cstr(&c->at.looked));
+        err = ERR_DENIED;
+    }
+    buf_clear(&said);
+    return err;
+}
+
+// Asked without the token: a stranger is to have none. Once for each engine.
+static enum err check_instance(struct client *c, const char *base,
+                               const char *proxy)
+{
+    static char checked[ENGINE_INSTANCE_BYTES + ENGINE_ADDRESS_BYTES];
+    const struct client_call call = { .method = "GET",
+                                      .timeout_s = CHECK_TIMEOUT_S,
+                                      .is_quiet = any_status };
+    struct buf answer;
+    struct exchange x = { .call = &call, .proxy = proxy, .answer = &answer };
+    char *key = xasprintf("%s %s", c->at.instance, base);
+    char *url = xasprintf("%s/healthz", base);
+    enum err err = OK;
+
+    if (c->at.instance[0] != '\0' && strcmp(key, checked) != 0) {
+        buf_init(&answer, ANSWER_MAX_BYTES);
+        x.easy = new_easy();
+        set_options(&x, url, NULL);
+        err = perform(c, &x, url);
+        if (err == OK)
+            err = judge_instance(c, base, &answer);
+        if (err == ERR_NOTFOUND || err == ERR_CONFLICT)
+            err = OK; // it does not say
+        if (err == OK)
+            snprintf(checked, sizeof(checked), "%s", key);
+        curl_easy_cleanup(x.easy);
+        buf_clear(&answer);
+    }
+    free(key);
+    free(url);
+    return err;
+}
+
+static enum err call_engine(struct client *c, const char *base,
+                            struct exchange *x)
+{
+    char *url = xasprintf("%s%s", base, x->call->path);
+    struct curl_slist *headers = headers_of(c, x->call);
+    enum err err;
+
+    x->answer->cap_bytes = ANSWER_MAX_BYTES;
+    x->easy = new_easy();
+    set_options(x, url, headers);
+    err = perform(c, x, url);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(x->easy);
+    free(url);
+    return err;
+}
+
 enum err client_request(const struct args *a, const struct client_call *call,
                         struct buf *answer)
 {
     struct exchange x = { .call = call,
                           .proxy = client_proxy(a),
                           .answer = answer };
-    struct curl_slist *headers;
-    struct client c;
-    char *url;
-    enum err err = open_client(a, &c);
+    struct client c = { .command = a->command };
+    const char *base;
+    enum err err = locate(a, &c.at);
 
     if (err != OK)
         return err;
-    url = xasprintf("%s%s", call->is_intake ? c.ingest : c.api, call->path);
-    answer->cap_bytes = ANSWER_MAX_BYTES;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    x.easy = curl_easy_init();
-    if (x.easy == NULL)
-        abort(); // as any want of memory
-    headers = headers_of(&c, call);
-    set_options(&x, url, headers);
-    err = perform(&c, &x, url);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(x.easy);
-    free(url);
-    close_client(&c);
+    base = call->is_intake ? c.at.ingest : c.at.api;
+    err = check_instance(&c, base, x.proxy);
+    if (err == OK)
+        err = call_engine(&c, base, &x);
+    located_clear(&c.at);
     return err;
 }
 
 enum err client_addresses(const struct args *a, char **api, char **ingest,
                           char **token)
 {
-    struct client c;
-    enum err err = open_client(a, &c);
+    struct client c = { .command = a->command };
+    enum err err = locate(a, &c.at);
 
+    if (err != OK)
+        return err;
+    err = check_instance(&c, c.at.api, client_proxy(a));
+    if (err == OK)
+        err = check_instance(&c, c.at.ingest, client_proxy(a));
     if (err == OK) {
-        *api = c.api;
-        *ingest = c.ingest;
-        *token = c.token;
+        *api = xstrdup(c.at.api);
+        *ingest = xstrdup(c.at.ingest);
+        *token = xstrdup(c.at.token);
     }
+    located_clear(&c.at);
     return err;
 }
 

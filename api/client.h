@@ -29,12 +29,13 @@ struct client_call {
     void *data;
 };
 
-// Makes a call to where the options --api, --ingest and --token say, else
-// POSTHORN_API, POSTHORN_INGEST and POSTHORN_TOKEN, else the settings of the
-// engine on this machine and the admin.token in --data-dir.
+// Makes a call to the engine that the options and the environment mean (locate.h). If
+// that is the one of a data directory, it is asked first, without the token, whether it
+// is.
 // OK: the status is 2xx. Otherwise what is wrong is said on stderr: ERR_IO,
-// nobody answers; ERR_DENIED, another status. ERR_NOTFOUND, ERR_CONFLICT: a quiet
-// one, 404 or else. ERR_AGAIN: interrupted.
+// nobody answers; ERR_DENIED, another status, or another engine. ERR_NOTFOUND,
+// ERR_CONFLICT: a quiet one, 404 or else. ERR_AGAIN:
+// interrupted.
 MUST_CHECK enum err client_request(const struct args *a,
                                    const struct client_call *call,
                                    struct buf *answer);

@@ -3,12 +3,18 @@
 #include "api/operations.h"
 
 #include "api/server.h"
+#include "common/engine_file.h"
 #include "common/metrics.h"
 #include "common/pulse.h"
 
 void operations_healthz(struct call *c)
 {
-    call_answer(c, 200, STR("{\"status\":\"ok\"}"));
+    struct buf body;
+
+    buf_init(&body, 0);
+    engine_put_health(&body);
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
 }
 
 struct missing {

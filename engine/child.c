@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/engine_file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -243,7 +244,7 @@ static char **role_environment(const struct child *c)
 
     while (environ[n] != NULL)
         n++;
-    env = xcalloc(n + 4, sizeof(*env));
+    env = xcalloc(n + 5, sizeof(*env));
     n = 0;
     for (char **e = environ; *e != NULL; e++) {
         if (has_all || is_for_roles((struct str){ *e, strcspn(*e, "=") }))
@@ -257,6 +258,7 @@ static char **role_environment(const struct child *c)
         account_put(&a->roles, account);
     }
     env[n + 2] = xasprintf("%s=%s", CONTROL_ENV_ACCOUNT, account);
+    env[n + 3] = xasprintf("%s=%s", ENGINE_ENV_INSTANCE, c->owner->instance);
     return env;
 }
 

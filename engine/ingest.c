@@ -162,8 +162,11 @@ static bool judge_token(struct post *p)
 static void on_headers(void *data, struct http_request *r)
 {
     struct ingest *in = data;
-    struct post *p = xcalloc(1, sizeof(*p));
+    struct post *p;
 
+    if (intake_answer_health(r))
+        return;
+    p = xcalloc(1, sizeof(*p));
     p->ingest = in;
     p->request = r;
     http_charge(r, STR_EMPTY, false); // until a token says whose it is

@@ -2,6 +2,7 @@
 
 #include "engine/intake_request.h"
 
+#include "common/engine_file.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "engine/intake.h"
@@ -59,4 +60,20 @@ bool intake_judge_method(struct http_request *r)
                   "events are posted with POST");
     }
     return false;
+}
+
+bool intake_answer_health(struct http_request *r)
+{
+    struct http_response resp = { .status = 200, .is_vital = true };
+    struct buf body;
+
+    if (!str_eq(r->path, STR("/healthz")) ||
+        (r->method != METHOD_GET && r->method != METHOD_HEAD))
+        return false;
+    buf_init(&body, 0);
+    engine_put_health(&body);
+    resp.body = buf_str(&body);
+    http_respond(r, &resp);
+    buf_clear(&body);
+    return true;
 }

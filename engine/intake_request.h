@@ -16,4 +16,7 @@ bool intake_judge_key(struct http_request *r);
 // POST; OPTIONS is answered, too.
 bool intake_judge_method(struct http_request *r);
 
+// Whether it asks for /healthz; then it is answered, without a token.
+bool intake_answer_health(struct http_request *r);
+
 #endif

@@ -24,6 +24,7 @@
 
 #include "common/clock.h"
 #include "common/control.h"
+#include "common/engine_file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -59,8 +60,9 @@ struct supervisor {
     struct stand_in *stand_ins[2]; // of api and ingest
     size_t n_stand_ins;
     struct notify notify;
-    bool is_reloading;      // not all roles have read the settings again yet
-    bool is_reload_partial; // one of them has kept the old ones
+    struct engine_file file; // in the data directory
+    bool is_reloading;       // not all roles have read the settings again yet
+    bool is_reload_partial;  // one of them has kept the old ones
     bool was_all_ready;
     bool has_been_ready;
     size_t stage; // of the drain
@@ -383,6 +385,17 @@ static void run_setup(struct supervisor *s)
     uv_run(&s->loop, UV_RUN_DEFAULT); // until it has exited
 }
 
+static void write_file(struct supervisor *s)
+{
+    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
+    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
+             s->config.ingest_listen);
+    if (engine_file_write(s->startup.lock_fd, &s->file) != OK) {
+        log_warn("commands will not find this engine by its data directory",
+                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
+    }
+}
+
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
 {
     for (unsigned i = 0; i < s->config.dispatchers; i++)
@@ -450,9 +463,11 @@ int supervisor_run(const struct config_sources *sources)
     uv_set_process_title("posthorn: supervisor");
     if (uv_loop_init(&s->loop) != 0)
         log_fatal("no event loop", "");
+    engine_file_init(&s->file);
     s->owner = (struct child_owner){ .loop = &s->loop,
                                      .accounts = &s->startup.accounts,
                                      .sources_text = join_sources(sources),
+                                     .instance = s->file.instance,
                                      .on_started = on_started,
                                      .on_message = on_message,
                                      .on_ended = on_ended,
@@ -462,8 +477,10 @@ int supervisor_run(const struct config_sources *sources)
     if (s->exit_status != 0)
         return s->exit_status;
     watch_signals(s);
+    write_file(s);
     start_roles(s, s->startup.api_fd, s->startup.ingest_fd);
     uv_run(&s->loop, UV_RUN_DEFAULT);
+    engine_file_remove(s->startup.lock_fd, &s->file);
     log_info("stopped", "status=%d", s->exit_status);
     return s->exit_status;
 }

@@ -35,6 +35,7 @@ static bool is_ours(const char *name)
         "admin.token", "admin.token.tmp",
         "lock",        "lost+found",
         "secret.key",  "secret.key.tmp",
+        "engine.json", "engine.json.tmp",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -485,6 +485,8 @@ def test_every_way_to_say_a_token_is_judged_alike(judge_of_all):
 def test_the_servers_do_not_answer_for_each_other(judge_of_all):
     j = judge_of_all
     for r in routes():
+        if r["pattern"] == "/healthz":
+            continue  # each says of itself that it lives
         other = "intake" if r["server"] == "api" else "api"
         path = j.world.path(r["pattern"], THEIRS, r["isAkinon"], True)
         for name in ("none", "admin"):

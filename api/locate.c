@@ -1,0 +1,273 @@
+// locate.c — which engine a command means.
+
+#include "api/locate.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/crypto.h"
+#include "common/journal.h"
+#include "common/mem.h"
+
+#define TOKEN_MAX_BYTES 256
+#define NOTE_BYTES      4500 // a path, and words
+
+// --- settings ---
+
+static bool is_same_directory(const char *a, const char *b)
+{
+    struct stat at_a;
+    struct stat at_b;
+
+    if (strcmp(a, b) == 0)
+        return true;
+    return stat(a, &at_a) == 0 && stat(b, &at_b) == 0 &&
+           at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+}
+
+// Faults are said, but for those of a file that nobody named and that is not meant.
+static bool load(const char *file, bool is_said, struct config *out)
+{
+    const struct config_sources sources = { .file = file };
+    struct buf faults;
+    enum err err;
+
+    buf_init(&faults, 0);
+    err = config_load(&sources, out, &faults);
+    if (err != OK && is_said)
+        journal_put(JOURNAL_ERR, buf_cstr(&faults));
+    if (err != OK)
+        config_clear(out);
+    buf_clear(&faults);
+    return err == OK;
+}
+
+// The file that was used goes to `used`; NULL: none.
+static bool load_settings(const struct args *a, const char *data_dir,
+                          struct config *out, const char **used)
+{
+    const char *file = args_text(a, "config");
+
+    *used = file;
+    if (file != NULL || access(LOCATE_CONFIG, R_OK) != 0)
+        return load(file, true, out);
+    if (load(LOCATE_CONFIG, data_dir == NULL, out)) {
+        if (data_dir == NULL || is_same_directory(data_dir, out->data_dir)) {
+            *used = LOCATE_CONFIG;
+            return true;
+        }
+        config_clear(out);
+    } else if (data_dir == NULL) {
+        return false;
+    }
+    return load(NULL, true, out);
+}
+
+bool locate_settings(const struct args *a, const char *data_dir,
+                     struct config *out)
+{
+    const char *used;
+
+    return load_settings(a, data_dir, out, &used);
+}
+
+// --- pieces ---
+
+__attribute__((format(printf, 2, 3))) static void note(struct located *l,
+                                                       const char *format, ...)
+{
+    char text[NOTE_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (l->looked.n_bytes > 0)
+        buf_puts(&l->looked, "; ");
+    buf_puts(&l->looked, text);
+}
+
+static void take(char **to, const char *text)
+{
+    if (*to == NULL && text != NULL && text[0] != '\0')
+        *to = xstrdup(text);
+}
+
+static void take_token(struct located *l, const char *text, const char *from)
+{
+    if (l->token == NULL && text != NULL && text[0] != '\0') {
+        l->token = xstrdup(text);
+        l->token_from = from;
+    }
+}
+
+static void take_environment(struct located *l)
+{
+    if (l->api == NULL && getenv("POSTHORN_API") != NULL)
+        note(l, "POSTHORN_API is %s", getenv("POSTHORN_API"));
+    if (l->ingest == NULL && getenv("POSTHORN_INGEST") != NULL)
+        note(l, "POSTHORN_INGEST is %s", getenv("POSTHORN_INGEST"));
+    take(&l->api, getenv("POSTHORN_API"));
+    take(&l->ingest, getenv("POSTHORN_INGEST"));
+    take_token(l, getenv("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
+}
+
+// An engine that listens everywhere is asked on this machine.
+static void take_address(char **to, const char *address)
+{
+    static const struct {
+        const char *any, *own;
+    } addresses[] = { { "0.0.0.0:", "127.0.0.1:" }, { "[::]:", "[::1]:" } };
+    const char *host = "";
+
+    if (*to != NULL)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(addresses[i].any);
+
+        if (strncmp(address, addresses[i].any, n) == 0) {
+            host = addresses[i].own;
+            address += n;
+        }
+    }
+    *to = xasprintf("http://%s%s", host, address);
+}
+
+static void take_engine_file(struct located *l)
+{
+    struct engine_file file;
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    err = engine_file_read(l->data_dir, &file, &why);
+    if (err == ERR_NOTFOUND) {
+        note(l, "%s/" ENGINE_FILE_NAME " is not there", l->data_dir);
+    } else if (err != OK) {
+        note(l, "%s/" ENGINE_FILE_NAME " %s", l->data_dir, buf_cstr(&why));
+    } else if (engine_file_is_stale(&file)) {
+        note(l, "%s/" ENGINE_FILE_NAME " is of process %lld, which is gone",
+             l->data_dir, (long long)file.pid);
+    } else {
+        note(l, "%s/" ENGINE_FILE_NAME " is of process %lld", l->data_dir,
+             (long long)file.pid);
+        snprintf(l->instance, sizeof(l->instance), "%s", file.instance);
+        take_address(&l->api, file.api);
+        take_address(&l->ingest, file.ingest);
+    }
+    buf_clear(&why);
+}
+
+// 0, or the errno.
+static int read_token_file(struct located *l)
+{
+    char *path = xasprintf("%s/admin.token", l->data_dir);
+    char text[TOKEN_MAX_BYTES + 2] = "";
+    FILE *file = fopen(path, "re");
+    int error = file != NULL ? 0 : errno;
+
+    free(path);
+    if (file == NULL)
+        return error;
+    if (fgets(text, sizeof(text), file) != NULL)
+        text[strcspn(text, "\r\n")] = '\0';
+    fclose(file);
+    take_token(l, text, "admin.token");
+    crypto_wipe(text, sizeof(text));
+    return 0;
+}
+
+static enum err find_token(const struct args *a, struct located *l,
+                           bool is_named)
+{
+    int error = l->token == NULL ? read_token_file(l) : 0;
+
+    if (l->token == NULL && is_named)
+        take_token(l, getenv("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
+    if (l->token != NULL)
+        return OK;
+    command_failed(a->command,
+                   "no token: give --token or POSTHORN_TOKEN, or run it where "
+                   "%s/admin.token can be read (%s); looked at: %s",
+                   l->data_dir, strerror(error), buf_cstr(&l->looked));
+    return ERR_DENIED;
+}
+
+static void cut_slashes(char *url)
+{
+    while (url[0] != '\0' && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+}
+
+// --- all ---
+
+static enum err take_settings(const struct args *a, struct located *l)
+{
+    const char *data_dir = args_text(a, "data-dir");
+    struct config config;
+    const char *used;
+
+    if (!load_settings(a, data_dir, &config, &used))
+        return ERR_INVALID;
+    l->data_dir = xstrdup(data_dir != NULL ? data_dir : config.data_dir);
+    if (data_dir == NULL) {
+        note(l, "data_dir is %s as %s", l->data_dir,
+             used != NULL ? used : "the environment and the defaults say");
+        if (used != NULL)
+            buf_puts(&l->looked, " says");
+    }
+    take_engine_file(l);
+    if (data_dir != NULL && l->api == NULL) {
+        command_failed(a->command,
+                       "no engine runs with %s (%s); start it, or give --api",
+                       data_dir, buf_cstr(&l->looked));
+        config_clear(&config);
+        return ERR_DENIED;
+    }
+    take_address(&l->api, config.api_listen);
+    take_address(&l->ingest, config.ingest_listen);
+    config_clear(&config);
+    return OK;
+}
+
+enum err locate(const struct args *a, struct located *out)
+{
+    bool is_named = args_has(a, "data-dir") || args_has(a, "config");
+    enum err err = OK;
+
+    *out = (struct located){ .token_from = "--token" };
+    buf_init(&out->looked, 0);
+    take(&out->api, args_text(a, "api"));
+    take(&out->ingest, args_text(a, "ingest"));
+    take_token(out, args_text(a, "token"), "--token");
+    if (!is_named)
+        take_environment(out);
+    if (is_named || out->api == NULL || out->ingest == NULL ||
+        out->token == NULL)
+        err = take_settings(a, out);
+    if (err == OK)
+        err = find_token(a, out, is_named);
+    if (err != OK) {
+        located_clear(out);
+        return err;
+    }
+    cut_slashes(out->api);
+    cut_slashes(out->ingest);
+    return OK;
+}
+
+void located_clear(struct located *l)
+{
+    if (l->token != NULL)
+        crypto_wipe(l->token, strlen(l->token));
+    free(l->api);
+    free(l->ingest);
+    free(l->token);
+    free(l->data_dir);
+    buf_clear(&l->looked);
+}

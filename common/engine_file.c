@@ -1,0 +1,224 @@
+// engine_file.c — the file in which a running engine says where it is reached.
+
+#include "common/engine_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/crypto.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define TEMPORARY_NAME ENGINE_FILE_NAME ".tmp"
+#define FILE_MAX_BYTES 4096
+#define STAT_STARTED   20 // fields of /proc/PID/stat behind the command's name
+
+// --- processes ---
+
+static uint64_t pid_space(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+// When a process began. 0: it is gone, or not to be seen.
+static uint64_t started_of(int64_t pid)
+{
+    char path[64];
+    char text[1024] = "";
+    char *at;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    close(fd);
+    at = strrchr(text, ')'); // a command may be called anything
+    for (int i = 0; at != NULL && i < STAT_STARTED; i++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+bool engine_file_is_stale(const struct engine_file *f)
+{
+    uint64_t started;
+
+    if (f->pid_space != pid_space())
+        return false;
+    started = started_of(f->pid);
+    if (started != 0)
+        return started != f->started;
+    return kill((pid_t)f->pid, 0) != 0 && errno == ESRCH;
+}
+
+// --- writing ---
+
+void engine_file_init(struct engine_file *f)
+{
+    uint8_t random[(ENGINE_INSTANCE_BYTES - 1) / 2];
+    struct buf text;
+
+    *f = (struct engine_file){ .pid = getpid(), .pid_space = pid_space() };
+    f->started = started_of(f->pid);
+    buf_init(&text, 0);
+    crypto_random(random, sizeof(random));
+    crypto_put_hex(&text, random, sizeof(random));
+    snprintf(f->instance, sizeof(f->instance), "%s", buf_cstr(&text));
+    buf_clear(&text);
+}
+
+static bool write_new(int dir_fd, struct str text)
+{
+    int fd;
+    bool is_good;
+
+    if (unlinkat(dir_fd, TEMPORARY_NAME, 0) != 0 && errno != ENOENT)
+        return false;
+    fd = openat(dir_fd, TEMPORARY_NAME,
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return false;
+    is_good = write(fd, text.at, text.n_bytes) == (ssize_t)text.n_bytes &&
+              fchmod(fd, 0644) == 0;
+    close(fd);
+    return is_good;
+}
+
+// Not synced: after a crash of the machine it says nothing that is true.
+enum err engine_file_write(int dir_fd, const struct engine_file *f)
+{
+    struct buf text;
+    bool is_good;
+
+    buf_init(&text, 0);
+    buf_printf(&text,
+               "{\"pid\":%" PRId64 ",\"started\":%" PRIu64
+               ",\"pid_space\":%" PRIu64 ",\"version\":\"" POSTHORN_VERSION
+               "\",\"instance\":\"%s\",\"api\":\"%s\",\"ingest\":\"%s\"}\n",
+               f->pid, f->started, f->pid_space, f->instance, f->api,
+               f->ingest);
+    is_good = write_new(dir_fd, buf_str(&text)) &&
+              renameat(dir_fd, TEMPORARY_NAME, dir_fd, ENGINE_FILE_NAME) == 0;
+    buf_clear(&text);
+    return is_good ? OK : ERR_IO;
+}
+
+// --- reading ---
+
+static bool read_text(const struct json_value *root, const char *name,
+                      char *out, size_t room)
+{
+    struct str text = json_str(json_get(root, name));
+
+    if (text.n_bytes == 0 || text.n_bytes >= room ||
+        memchr(text.at, '\0', text.n_bytes) != NULL)
+        return false;
+    memcpy(out, text.at, text.n_bytes);
+    out[text.n_bytes] = '\0';
+    return true;
+}
+
+static bool read_number(const struct json_value *root, const char *name,
+                        int64_t *out)
+{
+    const struct json_value *v = json_get(root, name);
+
+    return v != NULL && json_int(v, out) == OK && *out >= 0;
+}
+
+static bool parse(struct str text, struct engine_file *out)
+{
+    struct json *json = NULL;
+    const struct json_value *root;
+    int64_t started = 0;
+    int64_t space = 0;
+    bool is_good;
+
+    if (json_parse(text, &json_no_limits, &json, NULL) != OK)
+        return false;
+    root = json_root(json);
+    is_good =
+        read_number(root, "pid", &out->pid) && out->pid > 0 &&
+        read_number(root, "started", &started) &&
+        read_number(root, "pid_space", &space) &&
+        read_text(root, "instance", out->instance, sizeof(out->instance)) &&
+        read_text(root, "api", out->api, sizeof(out->api)) &&
+        read_text(root, "ingest", out->ingest, sizeof(out->ingest));
+    out->started = (uint64_t)started;
+    out->pid_space = (uint64_t)space;
+    json_free(json);
+    return is_good;
+}
+
+static enum err read_at(int dir_fd, struct engine_file *out, struct buf *why)
+{
+    char text[FILE_MAX_BYTES];
+    int fd = openat(dir_fd, ENGINE_FILE_NAME,
+                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n_bytes;
+
+    if (fd < 0 && errno == ENOENT)
+        return ERR_NOTFOUND;
+    if (fd < 0) {
+        buf_printf(why, "cannot be read: %s", strerror(errno));
+        return ERR_DENIED;
+    }
+    n_bytes = read(fd, text, sizeof(text));
+    close(fd);
+    if (n_bytes <= 0 || !parse((struct str){ text, (size_t)n_bytes }, out)) {
+        buf_puts(why, "is not what an engine writes");
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+enum err engine_file_read(const char *data_dir, struct engine_file *out,
+                          struct buf *why)
+{
+    int dir_fd = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    enum err err;
+
+    *out = (struct engine_file){ .pid = 0 };
+    if (dir_fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return ERR_NOTFOUND;
+    if (dir_fd < 0) {
+        buf_printf(why, "cannot be read: %s", strerror(errno));
+        return ERR_DENIED;
+    }
+    err = read_at(dir_fd, out, why);
+    close(dir_fd);
+    return err;
+}
+
+void engine_file_remove(int dir_fd, const struct engine_file *f)
+{
+    struct engine_file there = { .pid = 0 };
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (read_at(dir_fd, &there, &why) == OK &&
+        strcmp(there.instance, f->instance) == 0)
+        (void)unlinkat(dir_fd, ENGINE_FILE_NAME, 0);
+    buf_clear(&why);
+}
+
+void engine_put_health(struct buf *out)
+{
+    const char *instance = getenv(ENGINE_ENV_INSTANCE);
+
+    buf_puts(out, "{\"status\":\"ok\"");
+    if (instance != NULL)
+        buf_printf(out, ",\"instance\":\"%s\"", instance);
+    buf_puts(out, "}");
+}

@@ -1,0 +1,53 @@
+// engine_file.h — the file in which a running engine says where it is reached.
+//
+// DATA_DIR/engine.json: process, addresses, and a random name of this run, which its
+// health endpoints say, too. So a command finds the engine of a data directory, and
+// notices an engine of another one. It is written whole or not at all, and removed by
+// a stop; one that a kill has left names a process that is gone.
+
+#ifndef COMMON_ENGINE_FILE_H
+#define COMMON_ENGINE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#define ENGINE_FILE_NAME      "engine.json"
+#define ENGINE_INSTANCE_BYTES 33 // hexadecimal, with its NUL
+#define ENGINE_ADDRESS_BYTES  80
+#define ENGINE_ENV_INSTANCE   "POSTHORN_ROLE_INSTANCE" // of roles
+
+struct engine_file {
+    int64_t pid;
+    uint64_t
+        started; // as /proc has it: a number may be another process's by now
+    uint64_t pid_space; // in which the number counts
+    char instance[ENGINE_INSTANCE_BYTES];
+    char api[ENGINE_ADDRESS_BYTES]; // "127.0.0.1:8080"
+    char ingest[ENGINE_ADDRESS_BYTES];
+};
+
+// Of this process, with a new name and without addresses.
+void engine_file_init(struct engine_file *f);
+
+// Writes it into a data directory that is open. ERR_IO (errno).
+MUST_CHECK enum err engine_file_write(int dir_fd, const struct engine_file *f);
+
+// Removes it if this process has written it.
+void engine_file_remove(int dir_fd, const struct engine_file *f);
+
+// Reads what is there. ERR_NOTFOUND; ERR_DENIED; ERR_INVALID: it is not what an engine
+// writes. But for ERR_NOTFOUND, `why` gets words that go on after the path.
+MUST_CHECK enum err engine_file_read(const char *data_dir,
+                                     struct engine_file *out, struct buf *why);
+
+// Whether the process that wrote it is gone. False also if that cannot be known here,
+// as from outside of a container.
+bool engine_file_is_stale(const struct engine_file *f);
+
+// Role: appends what a health endpoint answers, with the name of this run.
+void engine_put_health(struct buf *out);
+
+#endif

@@ -1,0 +1,293 @@
+"""Which engine a command means: how it finds it, and that it takes no other for it."""
+
+import http.server
+import json
+import os
+import shlex
+import subprocess
+import threading
+
+import pytest
+
+from engine import BINARY, Engine
+from support import free_ports
+
+HOOK = ("hook", "list", "--org", "acme", "--json")
+
+
+def posthorn(*words, status=0, cwd=None, **env):
+    """Runs a command; no variable of the caller's names an engine."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTHORN_")}
+    done = subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True,
+                          timeout=60, cwd=cwd, env={**kept, **env})
+    assert done.returncode == status, (words, done.stdout, done.stderr)
+    return done
+
+
+def names(done):
+    return [hook["displayName"] for hook in json.loads(done.stdout)]
+
+
+def variables(engine):
+    return {"POSTHORN_API": f"http://127.0.0.1:{engine.api_port}",
+            "POSTHORN_INGEST": f"http://127.0.0.1:{engine.ingest_port}",
+            "POSTHORN_TOKEN": engine.token}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two engines of this machine; each has a webhook that is called like it."""
+    engines = []
+    try:
+        for name in ("a", "b"):
+            engine = Engine(tmp_path_factory.mktemp(name), dispatchers="1", senders="1")
+            engine.name = name
+            engines.append(engine.start())
+            engine.create_hook("http://127.0.0.1:2009/", displayName=name)
+        yield engines
+        for engine in engines:
+            assert engine.stop() == 0
+            engine.check_log()
+    finally:
+        for engine in engines:
+            if engine.is_running():
+                engine.kill9()
+
+
+def config_of(engine, path):
+    path.write_text("".join(f"{k} = {v}\n" for k, v in engine.settings.items()))
+    return path
+
+
+def accepted(engine):
+    return sum(engine.metrics()["posthorn_events_accepted_total"].values())
+
+
+def engine_file(engine):
+    return engine.data_dir / "engine.json"
+
+
+# --- what is found ---
+
+def test_a_data_directory_finds_its_engine(two):
+    """Also when variables of another engine are set."""
+    a, b = two
+    for engine, other in ((a, b), (b, a)):
+        assert names(posthorn(*HOOK, "--data-dir", engine.data_dir)) == [engine.name]
+        assert names(posthorn(*HOOK, "--data-dir", engine.data_dir,
+                              **variables(other))) == [engine.name]
+    before = json.loads(posthorn("status", "--json", "--data-dir", b.data_dir).stdout)
+    posthorn("send", "--org", "acme", "--kind", "a.b", "--data-dir", b.data_dir,
+             **variables(a))
+    assert before and accepted(b) == 1
+    assert accepted(a) == 0
+
+
+def test_a_configuration_finds_its_engine(two, tmp_path):
+    a, b = two
+    file = config_of(b, tmp_path / "b.conf")
+    assert names(posthorn(*HOOK, "--config", file)) == ["b"]
+    assert names(posthorn(*HOOK, "--config", file, **variables(a))) == ["b"]
+
+
+def with_etc(text, *words, status=0, **env):
+    """Runs a command where /etc holds posthorn/posthorn.conf and nothing else."""
+    script = ("mount -t tmpfs none /etc && mkdir /etc/posthorn && "
+              f"printf %s {shlex.quote(text)} >/etc/posthorn/posthorn.conf && "
+              'exec "$0" "$@"')
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTHORN_")}
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script,
+         BINARY, *map(str, words)], capture_output=True, text=True, timeout=60,
+        env={**kept, **env})
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == status, (words, done.stdout, done.stderr)
+    return done
+
+
+def test_the_service_is_found_without_a_word(two, tmp_path):
+    """/etc/posthorn/posthorn.conf, by commands that call the engine and by those that
+    read its directory; what is named otherwise goes before."""
+    a, b = two
+    text = config_of(b, tmp_path / "b.conf").read_text()
+    assert names(with_etc(text, *HOOK)) == ["b"]
+    assert names(with_etc(text, *HOOK, "--data-dir", a.data_dir)) == ["a"]
+    assert names(with_etc(text, *HOOK, **variables(a))) == ["a"]
+    books = json.loads(with_etc(text, "verify", "--json").stdout)
+    assert books["accepted"] == accepted(b)
+    with_etc(text, "backup", tmp_path / "backup")
+    assert (tmp_path / "backup/FORMAT").exists()
+    told = with_etc("nonsense = 1\n", *HOOK, status=1)
+    assert "/etc/posthorn/posthorn.conf" in told.stderr and "nonsense" in told.stderr
+    assert names(with_etc("nonsense = 1\n", *HOOK, "--data-dir", a.data_dir)) == ["a"]
+
+
+def test_a_key_file_of_the_service_is_used_with_its_directory(make_engine, tmp_path):
+    """`rekey --data-dir` of the directory that the service's settings name seals with
+    the key that they name."""
+    key = tmp_path / "posthorn.key"
+    engine = make_engine(secret_key_file=str(key)).start()
+    assert engine.stop() == 0
+    before = key.read_text()
+    text = config_of(engine, tmp_path / "conf").read_text()
+    with_etc(text, "rekey", "--data-dir", engine.data_dir)
+    assert key.read_text() != before
+    assert not (engine.data_dir / "secret.key").exists()
+
+
+def test_an_engine_that_listens_everywhere_is_found(make_engine):
+    engine = make_engine()
+    engine.settings["api_listen"] = f"0.0.0.0:{engine.api_port}"
+    engine.settings["ingest_listen"] = f"[::]:{engine.ingest_port}"
+    engine.start()
+    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    posthorn("send", "--org", "acme", "--kind", "a.b", "--data-dir", engine.data_dir)
+
+
+# --- what is not taken for it ---
+
+def test_an_engine_of_another_directory_is_noticed(two):
+    a, b = two
+    for words, env in (
+            (("--api", f"http://127.0.0.1:{a.api_port}", "--data-dir", b.data_dir), {}),
+            ((), {"POSTHORN_API": f"http://127.0.0.1:{a.api_port}",
+                  "POSTHORN_DATA_DIR": str(b.data_dir)})):
+        told = posthorn(*HOOK, *words, status=1, **env)
+        assert f"127.0.0.1:{a.api_port}" in told.stderr
+        assert str(b.data_dir) in told.stderr and "another" in told.stderr
+    told = posthorn("send", "--org", "acme", "--kind", "a.b", "--data-dir", b.data_dir,
+                    "--ingest", f"http://127.0.0.1:{a.ingest_port}", status=1)
+    assert "another" in told.stderr
+    assert accepted(a) == 0
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Somebody else's server, which notes what it is sent."""
+
+    def do_GET(self):
+        self.server.got.append((self.path, self.headers.get("Authorization")))
+        body = self.server.body
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def stranger():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    server.got, server.body = [], b'{"status":"ok","instance":"0123"}'
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_stranger_gets_no_token(two, stranger):
+    """It is asked who it is, without the token, before it is told anything."""
+    posthorn(*HOOK, "--data-dir", two[0].data_dir, "--api", stranger.url, status=1)
+    assert stranger.got == [("/healthz", None)]
+
+
+def test_an_address_alone_is_asked_nothing(two, stranger):
+    """Who names address and token, means no directory."""
+    stranger.body = b"[]"
+    posthorn(*HOOK, "--api", stranger.url, "--token", "t" * 20, "--ingest", stranger.url)
+    assert [path for path, _ in stranger.got] == ["/api/orgs/acme/hooks"]
+
+
+def test_a_token_of_another_engine_is_said_to_be_one(two):
+    a, b = two
+    told = posthorn(*HOOK, status=1, **{**variables(a), "POSTHORN_TOKEN": b.token})
+    assert "POSTHORN_TOKEN" in told.stderr
+
+
+# --- the file ---
+
+def test_the_file_names_the_run_that_wrote_it(make_engine):
+    engine = make_engine().start()
+    said = []
+    for _ in range(2):
+        file = json.loads(engine_file(engine).read_text())
+        assert file["pid"] == engine.process.pid
+        assert file["api"] == engine.settings["api_listen"]
+        assert file["ingest"] == engine.settings["ingest_listen"]
+        for port in (engine.api_port, engine.ingest_port):
+            health = engine.request(port, "GET", "/healthz", token=None)
+            assert health.status == 200
+            assert health.json() == {"status": "ok", "instance": file["instance"]}
+        said.append(file["instance"])
+        assert engine.stop() == 0
+        assert not engine_file(engine).exists()
+        engine.start()
+    assert len(set(said)) == 2
+    assert not list(engine.data_dir.glob("engine.json.*"))
+
+
+def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
+    engine = make_engine().start()
+    other = variables(engine)
+    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    pid = engine.process.pid
+    engine.kill9()
+    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    assert f"{engine_file(engine)} is of process {pid}, which is gone" in told.stderr
+    # A process of that number is another one.
+    file = json.loads(engine_file(engine).read_text())
+    engine_file(engine).write_text(json.dumps({**file, "pid": os.getpid()}))
+    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    assert "which is gone" in told.stderr
+    for text in ("", "{", "[]", json.dumps({**file, "api": "x" * 500}),
+                 json.dumps({**file, "pid": -1}), "x" * 10000):
+        engine_file(engine).write_text(text)
+        told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+        assert f"{engine_file(engine)} is not what an engine writes" in told.stderr
+    engine_file(engine).unlink()
+    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    assert f"{engine_file(engine)} is not there" in told.stderr
+    told = posthorn(*HOOK, "--data-dir", engine.data_dir / "none", status=1)
+    assert "none/engine.json is not there" in told.stderr
+    told = posthorn(*HOOK, status=1, **other)  # an address where nobody is
+    assert f"POSTHORN_API is {other['POSTHORN_API']}" in told.stderr
+    told = posthorn(*HOOK, status=1, POSTHORN_DATA_DIR=str(engine.data_dir),
+                    POSTHORN_API_LISTEN=f"127.0.0.1:{engine.api_port}")
+    assert str(engine_file(engine)) in told.stderr
+    engine.start()  # what is left of the last run is replaced
+    posthorn(*HOOK, "--data-dir", engine.data_dir)
+
+
+def test_a_link_in_the_files_place_is_neither_read_nor_written(make_engine, tmp_path):
+    engine = make_engine().start()
+    assert engine.stop() == 0
+    other = tmp_path / "other.json"
+    other.write_text("mine")
+    engine_file(engine).symlink_to(other)
+    (engine.data_dir / "engine.json.tmp").symlink_to(other)
+    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    assert f"{engine_file(engine)} cannot be read" in told.stderr
+    engine.start()
+    assert other.read_text() == "mine" and not engine_file(engine).is_symlink()
+    posthorn(*HOOK, "--data-dir", engine.data_dir)
+
+
+def test_an_engine_that_is_refused_takes_nothing_from_the_other(two, tmp_path):
+    """The directory is another's: its file stays."""
+    a, _ = two
+    before = engine_file(a).read_text()
+    api, ingest = free_ports(2)
+    posthorn("serve", f"--set=data_dir={a.data_dir}", f"--set=api_listen=127.0.0.1:{api}",
+             f"--set=ingest_listen=127.0.0.1:{ingest}", status=1)
+    assert engine_file(a).read_text() == before
+    posthorn(*HOOK, "--data-dir", a.data_dir)
+
+
+def test_a_backup_has_no_file_of_the_engine(two, tmp_path):
+    posthorn("backup", tmp_path / "backup", "--data-dir", two[0].data_dir)
+    assert not (tmp_path / "backup/engine.json").exists()
