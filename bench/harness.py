@@ -18,6 +18,8 @@ import subprocess
 import tempfile
 import time
 
+import cpu
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench" / "out"
 SECRET = "bench-secret"
@@ -213,6 +215,10 @@ class Engine:
 
     def stop(self):
         if self.process is not None:
+            for pid, title in self.roles().items():
+                role = cpu.role_of(title)
+                self.bench.cpu_seconds[role] = round(
+                    self.bench.cpu_seconds.get(role, 0) + cpu.of_process(pid), 2)
             stop(self.process, 90)
             self.process = None
 
@@ -297,6 +303,8 @@ class Bench:
         self.is_quick = is_quick
         self.rounds = rounds
         self.seconds = 0  # of a scenario that takes a time; 0: its own
+        self.cpu_seconds = {}  # by role, of all engines that were stopped
+        self.posthorn = None  # a program to measure instead of the built one
         self.stack = contextlib.ExitStack()
         temp_parent.mkdir(parents=True, exist_ok=True)
         self.temp = pathlib.Path(tempfile.mkdtemp(prefix="run-",
@@ -327,7 +335,25 @@ class Bench:
                 raise Failed(f"the build fails:\n{done.stdout[-2000:]}"
                              f"{done.stderr[-2000:]}")
 
+    @contextlib.contextmanager
+    def part(self):
+        """What is started inside ends with it, and its files go."""
+        whole, self.stack = self.stack, contextlib.ExitStack()
+        there = set(self.temp.iterdir())
+        try:
+            yield
+        finally:
+            self.stack.close()
+            self.stack = whole
+            for path in set(self.temp.iterdir()) - there:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
     def program(self, name):
+        if name == "posthorn" and self.posthorn is not None:
+            return str(self.posthorn)
         folder = self.build_dir if name == "posthorn" else \
             self.build_dir / "bench"
         return str(folder / name)

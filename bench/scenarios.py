@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 
+import cpu
 import rivals
 from harness import ORG, SECRET, Engine, Failed, Receiver, disk_bytes, \
     free_ports, note, now_us, rate_of
@@ -35,13 +36,16 @@ def stack_hooks(engine, ports, org=ORG):
                            org=org, stack=f"s{i:03d}")
 
 
-def backlog(engine, count, first_seq=0, org=ORG):
-    """Accepts events while nothing is delivered; returns when it goes on."""
+def backlog(engine, count, first_seq=0, org=ORG, before=None):
+    """Accepts events while nothing is delivered; returns when it goes on. Calls
+    `before` right before that."""
     with engine.dispatchers_stopped():
         engine.post(org=org, count=count, first_seq=first_seq, batch=100,
                     connections=4, stacks=STACKS, bytes=PAYLOAD_BYTES)
         # What ingest still does for the last batch is not the drain's.
         time.sleep(0.2)
+        if before is not None:
+            before()
     return now_us()
 
 
@@ -58,22 +62,26 @@ def signatures_checked(bench, engine, port):
 
 
 def drain_once(engine, receiver, count, first_seq, org=ORG):
+    meters = []
     receiver.reset()
-    resumed_us = backlog(engine, count, first_seq, org)
+    resumed_us = backlog(engine, count, first_seq, org, before=lambda: meters.append(
+        cpu.Meter(engine, receiver=receiver)))
     stats = receiver.wait_for(count, "distinct")
-    return {"per_second": rate_of(stats),
+    return {"cpu": meters[0].stop(count),
+            "per_second": rate_of(stats),
             "per_second_from_resume":
                 count * 1e6 / (stats["last_us"] - resumed_us),
             "duplicates": stats["duplicates"]}
 
 
 def bare_once(bench, port, ports=2):
-    result = bench.call("bareloop", port=port, ports=ports,
-                        seconds=2 if bench.is_quick else 4,
-                        bytes=PAYLOAD_BYTES)
+    with cpu.of_children() as used:
+        result = bench.call("bareloop", port=port, ports=ports,
+                            seconds=2 if bench.is_quick else 4,
+                            bytes=PAYLOAD_BYTES)
     if result["failed"] > 0:
         raise Failed(f"bareloop: {result['failed']} requests failed")
-    return result["per_second"]
+    return result["per_second"], used["seconds"] * 1e6 / result["done"]
 
 
 def drain(bench):
@@ -91,12 +99,13 @@ def drain(bench):
     receiver = Receiver(bench, port=port, ports=2, track=count * n_rounds)
     for i in range(n_rounds):
         row = drain_once(engine, receiver, count, i * count)
-        row["bare"] = bare_once(bench, port)
+        row["bare"], row["bare_us"] = bare_once(bench, port)
         row["bullmq"] = bull.drain(receiver, n_bull) if bull else None
         rounds.append(row)
         note(f"round {i + 1}: posthorn {row['per_second']:,.0f}/s, "
              f"bare loop {row['bare']:,.0f}/s, BullMQ "
              + (f"{row['bullmq']:,.0f}/s" if bull else why_not))
+        note(f"{cpu.words(row['cpu'])}; the bare loop {row['bare_us']:.1f} µs")
     engine.stop()
     balance = engine.verify()
     ratio = median([r["per_second"] / r["bare"] for r in rounds])
@@ -116,13 +125,17 @@ def drain(bench):
             "balance": balance, "line": line}
 
 
-def latency_once(receiver, post, seconds):
+def latency_once(receiver, post, seconds, engine=None):
     post(rate=1000, seconds=3, first_seq=0)
     time.sleep(0.3)  # the warm-up's last ones
     receiver.reset()
-    sent = post(rate=1000, seconds=seconds, first_seq=100000)
+    meter = cpu.Meter(engine, receiver=receiver)
+    with cpu.of_children() as client:
+        sent = post(rate=1000, seconds=seconds, first_seq=100000)
     stats = receiver.wait_for(sent["accepted"])
-    return {"delivery": stats["latency_us"], "answer": sent["latency_us"]}
+    return {"delivery": stats["latency_us"], "answer": sent["latency_us"],
+            "client_us": client["seconds"] * 1e6 / sent["accepted"],
+            "cpu": meter.stop(sent["accepted"])}
 
 
 def latency(bench):
@@ -135,7 +148,8 @@ def latency(bench):
     stack_hooks(engine, receiver.ports)
     for i in range(bench.rounds or 1):
         row = {"posthorn": latency_once(
-                   receiver, lambda **o: engine.post(**common, **o), seconds),
+                   receiver, lambda **o: engine.post(**common, **o), seconds,
+                   engine),
                "bare": latency_once(
                    receiver,
                    lambda **o: bench.load(receiver.port, path="/h/0",
@@ -144,6 +158,8 @@ def latency(bench):
         note(f"round {i + 1}: " + ", ".join(
             f"{key} {row['posthorn']['delivery'][key] / 1000:.2f} ms"
             for key in ("p50", "p90", "p99", "max")))
+        note(cpu.words(row["posthorn"]["cpu"])
+             + f"; the client {row['posthorn']['client_us']:.1f} µs")
 
     def of(who, key):
         return median([r[who]["delivery"][key] for r in rounds]) / 1000
@@ -173,13 +189,15 @@ def intake(bench):
     for i in range(bench.rounds or (2 if bench.is_quick else 3)):
         row = {}
         for name, options in kinds.items():
+            meter = cpu.Meter(engine)
             ours = engine.post(seconds=seconds, bytes=PAYLOAD_BYTES, **options)
+            used = meter.stop(ours["accepted"])
             bare = bench.load(receiver.port, seconds=seconds,
                               bytes=PAYLOAD_BYTES, **options)
             n_accepted += ours["accepted"]
             row[name] = {"posthorn": ours["per_second"],
                          "bare": bare["per_second"],
-                         "answer_us": ours["latency_us"]}
+                         "answer_us": ours["latency_us"], "cpu": used}
         row["lmdb"] = bench.call("lmdb_append", dir=bench.temp_dir("lmdb"),
                                  batch=100, bytes=PAYLOAD_BYTES,
                                  seconds=2)["per_second"]
@@ -187,6 +205,8 @@ def intake(bench):
         note(f"round {i + 1}: batches {row['batch']['posthorn']:,.0f}/s, one "
              f"by one {row['single']['posthorn']:,.0f}/s, LMDB alone "
              f"{row['lmdb']:,.0f}/s")
+        for name in kinds:
+            note(f"{name}: {cpu.words(row[name]['cpu'])}")
     engine.stop()
     balance = engine.verify()
     if balance["accepted"] != n_accepted:
@@ -218,12 +238,14 @@ def fanout_once(engine, receiver, n_events, n_hooks, first_seq):
         engine.post(org="fan", count=n_events, first_seq=first_seq, batch=100,
                     connections=1, bytes=PAYLOAD_BYTES)
         time.sleep(0.2)
+        meter = cpu.Meter(engine, receiver=receiver)
     stats = receiver.wait_for(n_events * n_hooks, "distinct")
+    used = meter.stop(n_events * n_hooks)
     time.sleep(1)  # the last commits
     after = disk_bytes(engine.data_dir)
     grown = {name: size - before.get(name, 0) for name, size in after.items()}
     return {"per_second": rate_of(stats), "duplicates": stats["duplicates"],
-            "grown_bytes": grown}
+            "grown_bytes": grown, "cpu": used}
 
 
 def fanout(bench):
@@ -246,7 +268,7 @@ def fanout(bench):
                                   i * count)["per_second"]
         rounds.append(row)
         note(f"round {i + 1}: fan-out {row['per_second']:,.0f}/s, drain "
-             f"{row['drain']:,.0f}/s")
+             f"{row['drain']:,.0f}/s; {cpu.words(row['cpu'])}")
 
     def grown(prefix):
         # The first round fills the new files' slack; the last is the rule.
