@@ -50,6 +50,33 @@ void call_fail_room(struct call *c)
               "(max_buffered_bytes); try again");
 }
 
+// Can it be shown as it is? The name is a client's and may be anything.
+static bool is_plain(struct str name)
+{
+    for (size_t i = 0; i < name.n_bytes; i++) {
+        if (name.at[i] <= ' ' || name.at[i] > '~' || name.at[i] == '\'')
+            return false;
+    }
+    return name.n_bytes <= NAME_MAX_BYTES;
+}
+
+void call_fail_missing(struct call *c, enum param param)
+{
+    static const char *const what[PARAMS] = { [PARAM_HOOK] = "Webhook",
+                                              [PARAM_EVENT] = "Event",
+                                              [PARAM_TOKEN] = "Token",
+                                              [PARAM_REPLAY] = "Replay" };
+    struct str name = c->match.params[param];
+
+    assert(what[param] != NULL);
+    if (is_plain(name)) {
+        http_fail(c->request, 404, STR_EMPTY, "%s '%.*s' not found",
+                  what[param], STR_ARG(name));
+    } else {
+        http_fail(c->request, 404, STR_EMPTY, "%s not found", what[param]);
+    }
+}
+
 void call_fail_store(struct call *c, enum err err)
 {
     if (err == ERR_FULL) {
@@ -275,8 +302,7 @@ bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no)
     if (hook_name_is_valid(name))
         err = hook_get(c->api->hooks, scope, name, take_hook_no, hook_no);
     if (err == ERR_NOTFOUND) {
-        http_fail(c->request, 404, STR_EMPTY, "Webhook %s not found",
-                  log_quote(name));
+        call_fail_missing(c, PARAM_HOOK);
     } else if (err != OK) {
         call_fail_store(c, err);
     }

@@ -172,7 +172,7 @@ void deliveries_list(struct call *c)
         return;
     err = find_hook(c, &scope, &page->owner_no);
     if (err == ERR_NOTFOUND && c->match.route->is_akinon) {
-        http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
+        call_fail_missing(c, PARAM_HOOK);
         return;
     }
     if (err == ERR_NOTFOUND) { // as Pulumi Cloud does

@@ -385,8 +385,7 @@ static void answer_unknown(struct explaining *x)
                   "the event was removed by retention; the attempts of its "
                   "deliveries are in the history of their webhooks");
     } else {
-        http_fail(c->request, 404, STR_EMPTY, "Event %s not found",
-                  log_quote(c->match.params[PARAM_EVENT]));
+        call_fail_missing(c, PARAM_EVENT);
     }
 }
 

@@ -31,19 +31,6 @@ static void answer_hook(struct call *c, unsigned status,
     buf_clear(&body);
 }
 
-// The name is a client's and may be anything.
-static void answer_unknown(struct call *c)
-{
-    struct str name = c->match.params[PARAM_HOOK];
-
-    if (hook_name_is_valid(name)) {
-        http_fail(c->request, 404, STR_EMPTY, "Webhook '%.*s' not found",
-                  STR_ARG(name));
-    } else {
-        http_fail(c->request, 404, STR_EMPTY, "Webhook not found");
-    }
-}
-
 static void log_change(const char *what, const struct hook_scope *scope,
                        struct str name)
 {
@@ -92,7 +79,7 @@ void hooks_get(struct call *c)
     if (err == OK) {
         call_answer(c, 200, buf_str(&p.body));
     } else if (err == ERR_NOTFOUND) {
-        answer_unknown(c);
+        call_fail_missing(c, PARAM_HOOK);
     } else {
         call_fail_store(c, err);
     }
@@ -272,7 +259,7 @@ void hooks_update(struct call *c)
     for (int i = 0; i < UPDATE_TRIES && err == ERR_CONFLICT; i++)
         err = try_update(c, &scope, json_root(body));
     if (err == ERR_NOTFOUND) {
-        answer_unknown(c);
+        call_fail_missing(c, PARAM_HOOK);
     } else if (err == ERR_CONFLICT) {
         http_fail(c->request, 409, STR_EMPTY,
                   "somebody else keeps changing this webhook; try again");
@@ -297,7 +284,7 @@ void hooks_delete(struct call *c)
     if (hook_name_is_valid(name))
         err = hook_delete(c->api->hooks, &scope, name);
     if (err == ERR_NOTFOUND) {
-        answer_unknown(c);
+        call_fail_missing(c, PARAM_HOOK);
         return;
     }
     if (err != OK) {

@@ -19,10 +19,10 @@ void manual_answered(struct call *c, uint64_t hook_no,
     case OK:
         deliveries_show(c, hook_no, answer);
         return;
-    case ERR_NOTFOUND:
-        http_fail(c->request, 404, STR_EMPTY,
-                  "Webhook or WebhookEvent not found: the webhook has no "
-                  "delivery of this event");
+    case ERR_NOTFOUND: // of a ping the hook: it was deleted meanwhile
+        call_fail_missing(c, c->match.params[PARAM_EVENT].n_bytes > 0
+                                 ? PARAM_EVENT
+                                 : PARAM_HOOK);
         return;
     case ERR_GONE:
         http_fail(c->request, 410, STR_EMPTY,
@@ -101,13 +101,13 @@ void manual_status(struct call *c)
 void manual_redeliver(struct call *c)
 {
     struct ask ask = { .what = ASK_REDELIVER };
+    struct hook_scope scope;
 
-    if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) != OK) {
-        http_fail(c->request, 404, STR_EMPTY,
-                  "Webhook or WebhookEvent not found: %s is no event's id, "
-                  "which is a UUID",
-                  log_quote(c->match.params[PARAM_EVENT]));
+    if (!call_hook_no(c, &scope, &ask.hook_no))
         return;
+    if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) == OK) {
+        ask_dispatcher(c, ask, manual_answered);
+    } else {
+        call_fail_missing(c, PARAM_EVENT);
     }
-    ask_about_hook(c, ask, manual_answered);
 }

@@ -418,10 +418,8 @@ static bool find(struct call *c, struct sum *s, struct id *id)
         call_fail_store(c, err);
         return false;
     }
-    if (s->n == 0) {
-        http_fail(c->request, 404, STR_EMPTY, "Replay %s not found",
-                  log_quote(text));
-    }
+    if (s->n == 0)
+        call_fail_missing(c, PARAM_REPLAY);
     return s->n > 0;
 }
 

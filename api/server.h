@@ -103,6 +103,10 @@ void call_answer_pieces(struct call *c, const struct http_response *first,
 // Too much is held for clients: 503.
 void call_fail_room(struct call *c);
 
+// Answers 404: what this parameter of the path names is not there. All operations say it
+// in the same words: Webhook 'x' not found.
+void call_fail_missing(struct call *c, enum param param);
+
 // Answers what storage said: 503 for ERR_FULL, else 500.
 void call_fail_store(struct call *c, enum err err);
 

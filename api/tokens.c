@@ -353,8 +353,7 @@ void tokens_revoke(struct call *c)
         return;
     err = token_revoke(c->api->tokens, org, id);
     if (err == ERR_NOTFOUND) {
-        http_fail(c->request, 404, STR_EMPTY,
-                  "the organization has no token of this id");
+        call_fail_missing(c, PARAM_TOKEN);
         return;
     }
     if (err != OK) {

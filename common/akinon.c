@@ -53,6 +53,6 @@ bool akinon_is_event(struct str event)
             event.at[i] == ':')
             return false;
     }
-    return event.n_bytes <= KIND_MAX_BYTES && n_segments >= 2 &&
+    return event.n_bytes <= KIND_MAX_BYTES && n_segments >= 1 &&
            n_segments <= SEGMENTS_MAX;
 }

@@ -1,7 +1,7 @@
 // akinon.h — names of Akinon App Maker: paths, ids, events.
 //
-// Only one event id is published (deployment.build.created), so any that is
-// built alike is taken.
+// Only one event id is published (deployment.build.created), and a schema that takes any
+// text; so any that is built of such parts is taken, one part among them.
 
 #ifndef COMMON_AKINON_H
 #define COMMON_AKINON_H
@@ -22,7 +22,7 @@ bool akinon_is_id(struct str id);
 // Such an id in lower case: "63EA…" is the same as "63ea…".
 void akinon_lower_id(struct str id, char out[AKINON_ID_BYTES]);
 
-// ^[a-z0-9_-]+(\.[a-z0-9_-]+){1,4}$, at most 64 characters.
+// ^[a-z0-9_-]+(\.[a-z0-9_-]+){0,4}$, at most 64 characters.
 bool akinon_is_event(struct str event);
 
 #endif

@@ -342,6 +342,50 @@ static bool allows(const struct auth_grant *grant, struct str org,
            (org.n_bytes == 0 || is_org(grant, org));
 }
 
+static const char *const scope_names[] = { [AUTH_INGEST] = "ingest",
+                                           [AUTH_READ] = "read",
+                                           [AUTH_WRITE] = "write" };
+
+// "the scopes read and write"
+static void put_scopes(const struct auth_grant *grant, struct buf *out)
+{
+    const char *of[AUTH_WRITE + 1];
+    size_t n = 0;
+
+    for (size_t i = 0; i <= AUTH_WRITE; i++) {
+        if ((grant->scopes & 1U << i) != 0)
+            of[n++] = scope_names[i];
+    }
+    buf_puts(out, n == 1 ? "the scope " : "the scopes ");
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_puts(out, i + 1 < n ? ", " : " and ");
+        buf_puts(out, of[i]);
+    }
+}
+
+// What the token is for, and what it would have to be for.
+static void forbid(struct http_request *r, const struct auth_grant *grant,
+                   struct str org, enum auth_scope scope)
+{
+    struct buf why;
+
+    buf_init(&why, 0);
+    buf_printf(&why, "this token is of the organization %s and has ",
+               log_quote((struct str){ grant->org, grant->n_org_bytes }));
+    put_scopes(grant, &why);
+    buf_puts(&why, "; this needs the ");
+    if (scope > AUTH_WRITE) {
+        buf_puts(&why, "admin token");
+    } else {
+        buf_printf(&why, "scope %s", scope_names[scope]);
+        if (org.n_bytes > 0)
+            buf_printf(&why, " in the organization %s", log_quote(org));
+    }
+    http_fail(r, 403, STR_EMPTY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+}
+
 static void refuse(struct auth *a, struct http_request *r)
 {
     if (limiter_take(&a->refusals, str_of(r->peer), clock_mono_us())) {
@@ -376,9 +420,7 @@ bool auth_check(struct auth *a, struct http_request *r, struct str org,
                   "the organization " OPERATOR_ORG " is the operator's: only "
                   "the admin token allows this");
     } else {
-        http_fail(r, 403, STR_EMPTY,
-                  "this token does not allow this here; it is of one "
-                  "organization and has scopes");
+        forbid(r, grant, org, scope);
     }
     return false;
 }

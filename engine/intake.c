@@ -68,6 +68,11 @@ static enum err read_akinon(const struct json_value *root, struct arena *arena,
         return refuse(why, "event", event,
                       "a string like \"deployment.build.created\"");
     }
+    if (str_is(json_str(event), "ping")) {
+        buf_puts(why, "event ping is what the API sends on request and cannot "
+                      "be posted");
+        return ERR_INVALID;
+    }
     if (kind_is_reserved(json_str(event))) {
         buf_puts(why, "events that begin with posthorn. are the engine's own "
                       "and cannot be posted");
@@ -75,7 +80,7 @@ static enum err read_akinon(const struct json_value *root, struct arena *arena,
     }
     if (!akinon_is_event(json_str(event))) {
         buf_printf(why,
-                   "event %s is not one; it must be 2 to 5 parts of a-z 0-9 _ "
+                   "event %s is not one; it must be 1 to 5 parts of a-z 0-9 _ "
                    "- between dots, at most %d characters",
                    log_quote(json_str(event)), KIND_MAX_BYTES);
         return ERR_INVALID;

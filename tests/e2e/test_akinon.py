@@ -120,15 +120,17 @@ def test_no_token(engine):
 @pytest.mark.parametrize("body, word", [
     ({}, "name is required"),
     ({"name": "ab", "url": "https://a"}, "events is required"),
-    ({"name": "a", "url": "https://a", "events": [BUILD]}, "name must be 2"),
+    ({"name": "", "url": "https://a", "events": [BUILD]}, "name"),
     ({"name": "a" * 101, "url": "https://a", "events": [BUILD]}, "name"),
     ({"name": 1, "url": "https://a", "events": [BUILD]}, "name must be a"),
     (hook_body("example.com"), "url: "),
     (hook_body("ftp://example.com"), "url: "),
-    (hook_body(events=[]), "events"),
+    (hook_body(events=None), "events"),
+    (hook_body(events=[""]), "no event like"),
+    (hook_body(events=["."]), "no event like"),
+    (hook_body(events=["build."]), "no event like"),
     (hook_body(events="deployment.build.created"), "events"),
     (hook_body(events=[["deployment.build.created"]]), "events"),
-    (hook_body(events=["build"]), "no event like"),
     (hook_body(events=["a.b.c.d.e.f"]), "a.b.c.d.e.f"),
     (hook_body(events=["Deployment.Build"]), "events: "),
     (hook_body(events=["deployment.*"]), "events: "),
@@ -156,6 +158,36 @@ def test_no_token(engine):
 def test_bad_hooks(engine, body, word):
     check_error(engine.api("POST", PATH, body), 400, word)
     assert engine.api("GET", PATH).json() == []
+
+
+def test_what_the_schema_takes_is_taken(engine, receiver):
+    """A name of one letter, no events, and events without a dot."""
+    made = engine.api("POST", PATH, hook_body(receiver.url("/one"), name="x",
+                                              events=["build", "ready"]))
+    assert made.status == 201, made
+    assert [made.json()["name"], made.json()["events"]] == ["x", ["build", "ready"]]
+    assert re.fullmatch("[a-z0-9-]{2,100}", made.json()["slug"])
+    none = engine.api("POST", PATH, hook_body(receiver.url("/none"), events=[]))
+    assert none.status == 201 and none.json()["events"] == []
+    for event in ("build", "other", "ready"):
+        reply = engine.request(engine.ingest_port, "POST", EVENTS,
+                               compact({"event": event, "data": {}}).encode(),
+                               {"Content-Type": "application/json"})
+        assert reply.status == 202, reply
+    receiver.wait(2, "/one")
+    assert sorted(r.headers["x-webhook-event"] for r in receiver.got("/one")) == [
+        "build", "ready"]
+    # Who asks for nothing gets nothing, but for pings.
+    one = f"{PATH}/{none.json()['_id']}"
+    assert engine.api("POST", f"{one}/ping").status == 200
+    assert [r.headers["x-webhook-event"] for r in receiver.got("/none")] == ["ping"]
+    reply = engine.api("PATCH", one, {"events": ["other"], "name": "y"})
+    assert [reply.json()["name"], reply.json()["events"]] == ["y", ["other"]]
+    assert engine.api("PATCH", one, {"events": []}).json()["events"] == []
+    # What only the API sends is not posted.
+    check_error(engine.request(engine.ingest_port, "POST", EVENTS,
+                               compact({"event": "ping"}).encode(),
+                               {"Content-Type": "application/json"}), 400, "ping")
 
 
 @pytest.mark.shared
@@ -254,7 +286,7 @@ def test_many_lines(engine, receiver):
     numbers = {json.loads(r.body)["data"]["n"] for r in receiver.wait(50)}
     assert numbers == set(range(50))
     reply = engine.request(engine.ingest_port, "POST", EVENTS,
-                           b'{"event":"a.b"}\n{"event":"a"}\n',
+                           b'{"event":"a.b"}\n{"event":"A"}\n',
                            {"Content-Type": "application/x-ndjson"})
     check_error(reply, 400, "line 2: event")
 
@@ -274,7 +306,7 @@ def test_posting_again(engine):
 @pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     (b"[]", "an object with"), (b"{}", "event is missing"),
-    (b'{"event":1}', "event is a number"), (b'{"event":"build"}', "event "),
+    (b'{"event":1}', "event is a number"), (b'{"event":"Build"}', "event "),
     (b'{"event":"a.b","data":[]}', "data is an array"),
     (b'{"event":"a.b","data":null}', "data is null"),
     (b'{"event":"a.b","id":"x"}', "id is not a UUID"),

@@ -109,22 +109,44 @@ def test_tokens_outlive_a_restart(engine):
 
 
 def test_a_tampered_token_is_refused(engine):
+    """By whoever asks with a limit, and so knows pages."""
     fill(engine, 4)
     fill(engine, 4, org="other")
     token = engine.api("GET", f"{ORG}?limit=2").headers["x-continuation-token"]
     text = "continuationToken is not one that this server gave out"
-    for i, digit in enumerate(token):
-        other = token[:i] + ("1" if digit == "0" else "0") + token[i + 1:]
-        check_error(engine.api("GET", f"{ORG}?continuationToken={other}"), 400,
-                    text)
-    for bad in (token[:-2], token + "00", token.upper() + "A", token[:16],
-                "x", "%00", "-1", "n00001", "0" * 1000):
-        reply = engine.api("GET", f"{ORG}?limit=1&continuationToken={bad}")
-        assert reply.status == 400, bad
+    others = [token[:i] + ("1" if digit == "0" else "0") + token[i + 1:]
+              for i, digit in enumerate(token)]
+    for bad in (*others, token[:-2], token + "00", token.upper() + "A", token[:16],
+                "x", "%00", "%zz", "-1", "n00001", "0" * 1000):
+        check_error(engine.api("GET", f"{ORG}?limit=1&continuationToken={bad}"),
+                    400, text)
     # It is good for its list only.
     for path in ("/api/orgs/other/hooks", STACK):
-        check_error(engine.api("GET", f"{path}?continuationToken={token}"),
-                    400, text)
+        check_error(
+            engine.api("GET", f"{path}?limit=9&continuationToken={token}"),
+            400, text)
+
+
+def test_a_token_of_another_server_gives_the_whole_list(engine):
+    """Pulumi's clients know of no pages in lists of hooks."""
+    whole = fill(engine, 4)
+    token = engine.api("GET", f"{ORG}?limit=2").headers["x-continuation-token"]
+    for other in ("x", "%00", "%zz", token[:-2], token[:-1] + "g", "0" * 1000,
+                  "eyJuZXh0IjoxfQ=="):
+        reply = engine.api("GET", f"{ORG}?continuationToken={other}")
+        assert reply.status == 200, (other, reply)
+        assert [h["name"] for h in reply.json()] == whole, other
+        assert "link" not in reply.headers
+    assert engine.api("GET", f"{STACK}?continuationToken={token}").json() == []
+    # Ours goes on from its place, also without a limit.
+    reply = engine.api("GET", f"{ORG}?continuationToken={token}")
+    assert [h["name"] for h in reply.json()] == whole[2:]
+    # Other lists are ours, and know pages.
+    akinon = f"/organizations/{'1' * 24}/projects/{'2' * 24}/settings/webhooks"
+    for path in (akinon, f"{ORG}/{whole[0]}/deliveries",
+                 "/api/orgs/acme/deliveries"):
+        check_error(engine.api("GET", f"{path}?continuationToken=x"), 400,
+                    "continuationToken")
 
 
 @pytest.mark.shared
