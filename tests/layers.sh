@@ -55,8 +55,8 @@ done
 
 for entry in $(git ls-files | cut -d/ -f1 | sort -u); do
     case $entry in
-    CMakeLists.txt | README.md | LICENSE | SECURITY.md) ;;
-    .clang-format | .clang-tidy) ;;
+    CMakeLists.txt | CMakePresets.json | README.md | LICENSE | SECURITY.md) ;;
+    CHANGELOG.md | CONTRIBUTING.md | .clang-format | .clang-tidy | .editorconfig) ;;
     .gitignore | .dockerignore | .ci | common | queue | engine | api) ;;
     bench | tests | deploy) ;;
     *) fail "$entry does not belong on the top level" ;;
