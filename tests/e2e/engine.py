@@ -102,7 +102,7 @@ class Engine:
         except (OSError, http.client.HTTPException):
             return False
 
-    def wait_ready(self, seconds=20):
+    def wait_ready(self, seconds=60):
         wait_for(self.is_ready, "the engine is ready", seconds)
 
     def stop(self, seconds=60):
@@ -228,7 +228,7 @@ class Engine:
         assert reply.status == 200, reply
         return reply.json()
 
-    def wait_deliveries(self, hook, count, query="", seconds=15):
+    def wait_deliveries(self, hook, count, query="", seconds=40):
         """The history, newest first, once it has `count` records."""
         return wait_for(
             lambda: (lambda rows: len(rows) >= count and rows)(
@@ -240,7 +240,7 @@ class Engine:
         assert reply.status == 200, reply
         return parse_metrics(reply.body.decode())
 
-    def wait_settled(self, seconds=30):
+    def wait_settled(self, seconds=60):
         """Waits until nothing is pending; returns the books."""
         def settled():
             books = self.verify()

@@ -79,7 +79,7 @@ class Receiver:
         with self.lock:
             return [r for r in self.requests if path in (None, r.path)]
 
-    def wait(self, count, path=None, seconds=10):
+    def wait(self, count, path=None, seconds=40):
         """The requests, once there are at least `count`."""
         return wait_for(
             lambda: (lambda rows: len(rows) >= count and rows)(self.got(path)),

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-canary-1b7e"
 
 
-def wait_for(condition, what, seconds=10.0):
+def wait_for(condition, what, seconds=40.0):
     """The first true value of condition(); fails loudly after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -54,6 +54,20 @@ def event_of(n_bytes):
     missing = n_bytes - len(compact(event))
     strings[-1] = "y" * missing
     return compact(event).encode()
+
+
+def connections_to(port):
+    """How many connections a server on this port of 127.0.0.1 has."""
+    local = f"0100007F:{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as lines:
+        return sum(words[1] == local and words[3] == "01"
+                   for words in map(str.split, lines))
+
+
+def wait_asking(port, count=1):
+    """Until so many clients have connected, and had the time to ask."""
+    wait_for(lambda: connections_to(port) >= count, f"{count} clients ask")
+    time.sleep(0.5)
 
 
 def parse_log_line(line):

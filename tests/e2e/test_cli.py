@@ -14,7 +14,7 @@ import pytest
 
 from engine import BINARY
 from receiver import Answer
-from support import compact, wait_for
+from support import compact, wait_asking, wait_for
 
 DOWN, UP = Answer(status=500), Answer(status=200)
 
@@ -175,7 +175,7 @@ def test_ctrl_c_while_it_is_counted_takes_it_back(engine, failed, receiver,
     asking = subprocess.Popen(
         [BINARY, "replay", *HOOK], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env=environment(engine))
-    time.sleep(0.5)
+    wait_asking(engine.api_port)
     asking.send_signal(signal.SIGINT)
     time.sleep(0.2)
     os.kill(dispatcher, signal.SIGCONT)
@@ -193,7 +193,7 @@ def test_tail(engine, receiver, posthorn):
     plain = subprocess.Popen(
         [BINARY, "tail", *HOOK, "--kind", "a.c"], stdout=subprocess.PIPE,
         text=True, env=environment(engine))
-    time.sleep(0.5)
+    wait_asking(engine.api_port, 2)
     ids = [engine.post_event(kind) for kind in ("a.b", "a.c")]
     output, _ = following.communicate(timeout=20)
     assert following.returncode == 0
@@ -210,7 +210,7 @@ def test_tail_goes_on_after_a_restart(engine, receiver, posthorn):
         [BINARY, "tail", *HOOK, "--count", "2", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=environment(engine))
-    time.sleep(0.5)
+    wait_asking(engine.api_port)
     first = engine.post_event("a.b")
     assert json.loads(following.stdout.readline())["id"] == first
     assert engine.stop() == 0
@@ -516,7 +516,7 @@ def test_progress_moves_and_ctrl_c_ends_the_watching(engine, failed, terminal,
 def test_tail_in_a_terminal(engine, receiver, terminal):
     engine.create_hook(receiver.url("/in"), name="audit")
     terminal.type(f"clear; {BINARY} tail --org acme; echo status=$?")
-    time.sleep(1)
+    wait_asking(engine.api_port)
     event = engine.post_event("a.b")
     assert "delivered" in terminal.wait(event)
     terminal.press("C-c")

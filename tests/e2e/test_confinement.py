@@ -258,7 +258,7 @@ def test_senders_die_with_the_supervisor(plain):
         os.kill(pid, 19)
     os.kill(engine.process.pid, 9)
     wait_for(lambda: not any(read_proc(pid, "cmdline") for pid in senders),
-             "they are gone", 5)
+             "they are gone")
 
 
 def test_reload_reaches_senders(plain, receiver, tmp_path):

@@ -76,7 +76,7 @@ def test_success_begins_the_time_anew_also_over_restarts(engine, receiver):
     engine.post_event()
     engine.wait_deliveries(hook, 2)
     since = engine.api("GET", f"{hook}/status").json()["failingSince"]
-    assert abs(since / 1000 - time.time()) < 5
+    assert abs(since / 1000 - time.time()) < 60
     assert engine.stop() == 0
     engine.start()
     assert engine.api("GET", f"{hook}/status").json()["failingSince"] == since

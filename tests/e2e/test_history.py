@@ -349,7 +349,7 @@ def test_tail_ends_with_the_engine_and_with_its_client(engine, receiver):
         tail = Tail(engine, hook)
         tail.close()
         return tail.reply.status == 200
-    wait_for(is_free, "closed tails make room", 5)
+    wait_for(is_free, "closed tails make room", 20)
     last = Tail(engine, hook)
     assert engine.stop() == 0
     assert last.reply.read() is not None  # it ends

@@ -66,7 +66,7 @@ def test_both_secrets_sign_while_they_overlap(engine, receiver):
     request = send(engine, receiver)
     assert not verified(request, OLD) and verified(request, NEW)
     wait_for(lambda: "replaced secret removed" in engine.log(),
-             "the old one is erased", 5)
+             "the old one is erased")
 
 
 def test_removed_secret_signs_nothing_more(engine, receiver):
