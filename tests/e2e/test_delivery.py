@@ -149,9 +149,9 @@ def test_timing_is_plausible(engine, receiver):
     assert set(timing) == {*TIMING, "reusedConnection"}
     assert all(type(timing[name]) is int for name in TIMING)
     assert 0 < timing["connectUs"] <= timing["firstByteUs"] <= timing["totalUs"]
-    assert 200_000 <= timing["firstByteUs"] < 2_000_000
+    assert 200_000 <= timing["firstByteUs"] < 20_000_000
     assert timing["tlsUs"] == 0
-    assert 0 < timing["queueUs"] < 5_000_000
+    assert 0 < timing["queueUs"] < 30_000_000
     assert first["duration"] == timing["totalUs"] // 1000
     assert timing["reusedConnection"] is False
     assert second["timing"]["reusedConnection"] is True

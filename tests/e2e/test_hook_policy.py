@@ -137,7 +137,7 @@ def test_own_timeout_ends_an_attempt(engine, receiver):
     engine.post_event()
     row = engine.wait_deliveries(hook, 1)[0]
     assert row["error"]["class"] == "timeout"
-    assert 150_000 < row["timing"]["totalUs"] < 1_500_000
+    assert 150_000 < row["timing"]["totalUs"] < 10_000_000
 
 
 def most_at_once(requests, delay):
