@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "queue/queue.h"
 
 // A hook at its largest, as an import posts it: 32 headers of 4 KiB, two PEM files
 // of 16 KiB, and the rest of its fields.
@@ -319,7 +320,7 @@ static bool count_hook(void *data, const struct hook *hook)
 static bool take_token(void *data, const struct token *token)
 {
     auth_grant_set(data, token->org, token->scopes, token->expires_at_ms);
-    auth_grant_name(data, token->id);
+    auth_grant_name(data, token->id, token->name);
     return false;
 }
 
@@ -349,6 +350,7 @@ static void open_storage(struct api *api)
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, api, &last) != OK)
         log_fatal("hooks cannot be opened", "");
+    hook_log_names(api->hooks);
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
         log_fatal("tokens cannot be opened", "");

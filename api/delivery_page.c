@@ -20,6 +20,7 @@
 #include "api/headers_json.h"
 #include "api/paging.h"
 #include "common/log.h"
+#include "queue/queue.h"
 
 #define PAGE_BYTES    (8 << 20)
 #define COST_PER_READ 2000
@@ -59,8 +60,8 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
     buf_reset(&p->payload);
     err = event_view_get(events, attempt->position, copy_payload, &wanted);
     if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("payload not readable", "hook=%llu reason=%s",
-                 (unsigned long long)attempt->hook_no,
+        log_warn("payload not readable", "%s reason=%s",
+                 hook_log_no(attempt->hook_no),
                  log_quote(str_of(err_str(err))));
     }
     return buf_str(&p->payload);
@@ -97,8 +98,8 @@ void page_print(struct page *p, const struct attempt *attempt,
                          attempt->position, attempt->request_headers, &headers);
 
         if (err != OK) {
-            log_warn("request headers do not open", "hook=%llu reason=%s",
-                     (unsigned long long)attempt->hook_no,
+            log_warn("request headers do not open", "%s reason=%s",
+                     hook_log_no(attempt->hook_no),
                      log_quote(str_of(err_str(err))));
         }
     } else {

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/emit.h"
 #include "common/log.h"
+#include "queue/queue.h"
 
 static bool copy_found(void *data, const struct hook *hook)
 {
@@ -45,8 +46,7 @@ void disabling_on_frame(struct api *api, struct str frame)
         change.disabled_at_ms = clock_now_ms();
         change.updated_at_ms = change.disabled_at_ms;
         if (hook_update(api->hooks, &change) == OK) {
-            log_info("hook switched off", "hook=%" PRIu64 " reason=%s",
-                     change.no,
+            log_info("hook switched off", "%s reason=%s", hook_log(&change),
                      change.disabled == HOOK_GONE ? "gone" : "failing");
             api_hint(api);
         }

@@ -12,12 +12,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/delivery_query.h"
 #include "api/manual.h"
 #include "api/selection.h"
 #include "api/server.h"
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/log.h"
 
 #define ANSWER_AFTER_US INT64_C(10000000)
 #define TIMEOUT_MS      60000 // of a question: a dispatcher works a second on one
@@ -165,12 +167,7 @@ static struct str who(struct call *c)
     struct str copy;
 
     buf_init(&text, 0);
-    if (!c->grant.is_admin) {
-        buf_puts(&text, "token ");
-        buf_put(&text, c->grant.id, c->grant.n_id_bytes);
-    } else {
-        buf_puts(&text, "the admin token");
-    }
+    audit_put_who(c, &text);
     copy = arena_copy(&c->arena, buf_str(&text));
     buf_clear(&text);
     return copy;
@@ -221,6 +218,18 @@ static bool begin(struct call *c, const struct selection *s,
     return true;
 }
 
+// How many it was, the dispatchers' lines tell.
+static void audit_begun(struct call *c, const struct selection *s,
+                        const struct discarding *d)
+{
+    struct hook_scope scope = { .org = d->ask.org, .project = d->ask.project };
+
+    if (!s->is_dry) {
+        audit_of(c, "dead letters are discarded", &scope, d->ask.hook_no,
+                 "filter=%s", log_quote(c->request->body));
+    }
+}
+
 void discards_create(struct call *c)
 {
     struct discarding *d = arena_take(&c->arena, sizeof(*d));
@@ -236,6 +245,7 @@ void discards_create(struct call *c)
                         json != NULL ? json_root(json) : NULL)) {
         http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
     } else if (begin(c, &s, d)) {
+        audit_begun(c, &s, d);
         d->next = c->api->discards;
         c->api->discards = d;
         c->data = d;

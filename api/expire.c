@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "queue/queue.h"
 
 #define SLICE_US 5000 // of each second; at least one hook is changed
 
@@ -93,7 +94,7 @@ static enum err change(struct api *api, struct expiry *expiry,
         return OK; // it was replaced once more meanwhile
     err = hook_update(api->hooks, &changed);
     if (err == OK)
-        log_info("replaced secret removed", "hook=%" PRIu64, hook->no);
+        log_info("replaced secret removed", "%s", hook_log(hook));
     return err;
 }
 

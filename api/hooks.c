@@ -4,12 +4,13 @@
 
 #include <stdlib.h>
 
+#include "api/audit.h"
 #include "api/expire.h"
 #include "api/hook_json.h"
 #include "api/server.h"
 #include "common/clock.h"
 #include "common/crypto.h"
-#include "common/log.h"
+#include "queue/queue.h"
 
 #define NAME_TRIES    8 // a generated name may be taken
 #define UPDATE_TRIES  5
@@ -29,14 +30,6 @@ static void answer_hook(struct call *c, unsigned status,
     }
     call_answer(c, status, buf_str(&body));
     buf_clear(&body);
-}
-
-static void log_change(const char *what, const struct hook_scope *scope,
-                       struct str name)
-{
-    log_info(what, "org=%s project=%s target=%s name=%s", log_quote(scope->org),
-             log_quote(scope->project), log_quote(scope->target),
-             log_quote(name));
 }
 
 // --- get ---
@@ -176,7 +169,7 @@ static void create(struct call *c, struct hook *hook)
     }
     shares_add(&c->api->shares[CAP_HOOKS], hook->org_no, 1);
     api_hint(c->api);
-    log_change("hook created", &hook->scope, hook->name);
+    audit_hook(c, "hook created", NULL, hook);
     answer_hook(c, 201, hook);
 }
 
@@ -236,7 +229,7 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
         if (err == OK) {
             expire_note(c->api, &hook);
             api_hint(c->api);
-            log_change("hook changed", scope, hook.name);
+            audit_hook(c, "hook changed", old, &hook);
             answer_hook(c, 200, &hook);
         }
     } else {
@@ -271,18 +264,27 @@ void hooks_update(struct call *c)
 
 // --- delete ---
 
-void hooks_delete(struct call *c)
+// A record that could not be read (`old` is NULL) is named alone.
+static void audit_deleted(struct call *c, const struct hook_scope *scope,
+                          const struct hook *old)
+{
+    if (old != NULL) {
+        audit_hook(c, "hook deleted", old, NULL);
+    } else {
+        audit(c, "hook deleted", "%s",
+              hook_log_at(scope, c->match.params[PARAM_HOOK], 0));
+    }
+}
+
+static void delete (struct call *c, const struct hook_scope *scope,
+                    uint64_t org_no, const struct hook *old)
 {
     struct http_response response = { .status = 204 };
     struct str name = c->match.params[PARAM_HOOK];
-    struct hook_scope scope;
     enum err err = ERR_NOTFOUND;
-    uint64_t org_no;
 
-    if (!call_scope(c, &scope) || !call_org_no(c, &scope, &org_no))
-        return;
     if (hook_name_is_valid(name))
-        err = hook_delete(c->api->hooks, &scope, name);
+        err = hook_delete(c->api->hooks, scope, name);
     if (err == ERR_NOTFOUND) {
         call_fail_missing(c, PARAM_HOOK);
         return;
@@ -295,6 +297,20 @@ void hooks_delete(struct call *c)
     if (shares_of(&c->api->shares[CAP_HOOKS], org_no) > 0)
         shares_remove(&c->api->shares[CAP_HOOKS], org_no, 1);
     api_hint(c->api);
-    log_change("hook deleted", &scope, name);
+    audit_deleted(c, scope, old);
     http_respond(c->request, &response);
+}
+
+void hooks_delete(struct call *c)
+{
+    struct hook_scope scope;
+    struct hook *old = NULL;
+    uint64_t org_no;
+
+    if (!call_scope(c, &scope) || !call_org_no(c, &scope, &org_no))
+        return;
+    // For the log alone: whether it is there, the deletion itself tells.
+    (void)find(c, &scope, copy_found, &old);
+    delete (c, &scope, org_no, old);
+    hook_free(old);
 }

@@ -7,6 +7,7 @@
 
 #include "api/manual.h"
 
+#include "api/audit.h"
 #include "api/backlog.h"
 #include "api/deliveries.h"
 #include "api/server.h"
@@ -53,17 +54,34 @@ void manual_answered(struct call *c, uint64_t hook_no,
     call_fail_store(c, answer->err);
 }
 
-static void ask_about_hook(struct call *c, struct ask ask, on_answer then)
+// `what` is for the log, if it does something; else NULL.
+static void ask_of(struct call *c, const struct hook_scope *scope,
+                   struct ask ask, const char *what, on_answer then)
+{
+    char id[ID_TEXT_BYTES + 1] = "";
+
+    if (ask.what == ASK_REDELIVER)
+        id_format(&ask.event_id, id);
+    if (what != NULL) {
+        audit_of(c, what, scope, ask.hook_no, "%s%s",
+                 id[0] != '\0' ? "event=" : "", id);
+    }
+    ask_dispatcher(c, ask, then);
+}
+
+static void ask_about_hook(struct call *c, struct ask ask, const char *what,
+                           on_answer then)
 {
     struct hook_scope scope;
 
     if (call_hook_no(c, &scope, &ask.hook_no))
-        ask_dispatcher(c, ask, then);
+        ask_of(c, &scope, ask, what, then);
 }
 
 void manual_ping(struct call *c)
 {
-    ask_about_hook(c, (struct ask){ .what = ASK_PING }, manual_answered);
+    ask_about_hook(c, (struct ask){ .what = ASK_PING }, "ping asked for",
+                   manual_answered);
 }
 
 // The dispatcher knows the hook, api what waits for its organization.
@@ -95,7 +113,8 @@ static void status_answered(struct call *c, uint64_t hook_no,
 
 void manual_status(struct call *c)
 {
-    ask_about_hook(c, (struct ask){ .what = ASK_STATUS }, status_answered);
+    ask_about_hook(c, (struct ask){ .what = ASK_STATUS }, NULL,
+                   status_answered);
 }
 
 void manual_redeliver(struct call *c)
@@ -106,7 +125,7 @@ void manual_redeliver(struct call *c)
     if (!call_hook_no(c, &scope, &ask.hook_no))
         return;
     if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) == OK) {
-        ask_dispatcher(c, ask, manual_answered);
+        ask_of(c, &scope, ask, "redelivery asked for", manual_answered);
     } else {
         call_fail_missing(c, PARAM_EVENT);
     }

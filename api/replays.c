@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/manual.h"
 #include "api/selection.h"
 #include "api/server.h"
@@ -49,6 +50,19 @@ struct creating {
     struct id id;
 };
 
+static void audit_replay(const struct call *c, const char *what,
+                         const struct creating *cr)
+{
+    const struct hook_scope scope = { .org = c->match.params[PARAM_ORG],
+                                      .project =
+                                          c->match.params[PARAM_PROJECT] };
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&cr->id, id);
+    audit_of(c, what, &scope, cr->ask.hook_no, "replay=%s filter=%s", id,
+             log_quote(c->request->body));
+}
+
 static void answer_created(struct call *c, const struct creating *cr)
 {
     char id[ID_TEXT_BYTES + 1];
@@ -64,8 +78,10 @@ static void answer_created(struct call *c, const struct creating *cr)
     buf_init(&body, 0);
     buf_putc(&body, '{');
     id_format(&cr->id, id);
-    if (cr->n > 0 && !cr->ask.is_dry)
+    if (cr->n > 0 && !cr->ask.is_dry) {
+        audit_replay(c, "replay started", cr);
         buf_printf(&body, "\"replayId\":\"%s\",", id);
+    }
     if (cr->n == 0 && !cr->ask.is_dry)
         buf_puts(&body, "\"replayId\":null,");
     buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
@@ -447,6 +463,7 @@ static void cancelled(struct call *c, uint64_t hook_no,
     } else if (++cr->shard < cr->end) {
         ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
     } else {
+        audit_replay(c, "replay cancelled", cr);
         replays_get(c);
     }
 }

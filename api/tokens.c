@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/body.h"
 #include "api/server.h"
 #include "common/akinon.h"
@@ -183,13 +184,30 @@ static struct str random_text(struct arena *arena, const char *prefix,
     return kept;
 }
 
+// What it allows and until when: never the token itself.
+static void audit_token(struct call *c, const char *what, const struct token *t)
+{
+    struct buf more;
+
+    buf_init(&more, 0);
+    put_scopes(t->scopes, &more);
+    buf_puts(&more, " until ");
+    if (t->expires_at_ms != 0) {
+        clock_put_rfc3339(&more, t->expires_at_ms);
+    } else {
+        buf_puts(&more, "it is revoked");
+    }
+    audit(c, what, "org=%s token=%s token_id=%s allows=%s", log_quote(t->org),
+          log_quote(t->name), log_quote(t->id), log_quote(buf_str(&more)));
+    buf_clear(&more);
+}
+
 static void answer_created(struct call *c, const struct token *t,
                            struct str secret)
 {
     struct buf body;
 
-    log_info("token created", "org=%s id=%s", log_quote(t->org),
-             log_quote(t->id));
+    audit_token(c, "token created", t);
     buf_init(&body, 0);
     put_token(t, secret, &body);
     call_answer(c, 201, buf_str(&body));
@@ -342,16 +360,35 @@ void tokens_list(struct call *c)
     }
 }
 
+// What the token with this id is for.
+struct wanted {
+    struct call *call;
+    struct str id, name;
+};
+
+static bool on_wanted(void *data, const struct token *t)
+{
+    struct wanted *w = data;
+
+    if (!str_eq(t->id, w->id))
+        return true;
+    w->name = arena_copy(&w->call->arena, t->name);
+    return false;
+}
+
 void tokens_revoke(struct call *c)
 {
     struct http_response response = { .status = 204 };
     struct str id = c->match.params[PARAM_TOKEN];
+    struct wanted wanted = { .call = c, .id = id };
     struct str org;
     enum err err;
 
     if (!read_org(c, &org))
         return;
-    err = token_revoke(c->api->tokens, org, id);
+    err = token_list(c->api->tokens, org, on_wanted, &wanted);
+    if (err == OK)
+        err = token_revoke(c->api->tokens, org, id);
     if (err == ERR_NOTFOUND) {
         call_fail_missing(c, PARAM_TOKEN);
         return;
@@ -360,6 +397,7 @@ void tokens_revoke(struct call *c)
         call_fail_store(c, err);
         return;
     }
-    log_info("token revoked", "org=%s id=%s", log_quote(org), log_quote(id));
+    audit(c, "token revoked", "org=%s token=%s token_id=%s", log_quote(org),
+          log_quote(wanted.name), log_quote(id));
     http_respond(c->request, &response);
 }

@@ -209,11 +209,19 @@ void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
     grant->scopes = scopes;
 }
 
-void auth_grant_name(struct auth_grant *grant, struct str id)
+static size_t copy_cut(char *to, size_t room, struct str text)
 {
-    grant->n_id_bytes =
-        id.n_bytes < sizeof(grant->id) ? id.n_bytes : sizeof(grant->id);
-    memcpy(grant->id, id.at, grant->n_id_bytes);
+    size_t n_bytes = text.n_bytes < room ? text.n_bytes : room;
+
+    if (n_bytes > 0)
+        memcpy(to, text.at, n_bytes);
+    return n_bytes;
+}
+
+void auth_grant_name(struct auth_grant *grant, struct str id, struct str name)
+{
+    grant->n_id_bytes = copy_cut(grant->id, sizeof(grant->id), id);
+    grant->n_name_bytes = copy_cut(grant->name, sizeof(grant->name), name);
 }
 
 void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data)

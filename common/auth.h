@@ -32,8 +32,9 @@ enum auth_scope {
     AUTH_ANY    // any token will do
 };
 
-#define AUTH_ORG_MAX_BYTES 128
-#define AUTH_ID_MAX_BYTES  64
+#define AUTH_ORG_MAX_BYTES  128
+#define AUTH_ID_MAX_BYTES   64
+#define AUTH_NAME_MAX_BYTES 100
 
 struct auth_grant { // what a token allows
     bool is_admin;
@@ -42,6 +43,8 @@ struct auth_grant { // what a token allows
     size_t n_org_bytes;
     char id[AUTH_ID_MAX_BYTES]; // what people call it; not of the admin token
     size_t n_id_bytes;
+    char name[AUTH_NAME_MAX_BYTES]; // what it is for; may be empty
+    size_t n_name_bytes;
 };
 
 // What a token of an organization allows. Nothing once it has expired
@@ -49,8 +52,9 @@ struct auth_grant { // what a token allows
 void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
                     int64_t expires_at_ms);
 
-// What people call the token. One that is longer than AUTH_ID_MAX_BYTES is cut.
-void auth_grant_name(struct auth_grant *grant, struct str id);
+// What people call the token, and what it is for. What is longer than
+// AUTH_ID_MAX_BYTES and AUTH_NAME_MAX_BYTES is cut.
+void auth_grant_name(struct auth_grant *grant, struct str id, struct str name);
 
 // Looks for the token with this hash; leaves `out` as it is if there is none.
 typedef void (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],

@@ -101,25 +101,31 @@ void buf_put_i64(struct buf *b, int64_t number)
     buf_put_u64(b, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-void buf_printf(struct buf *b, const char *format, ...)
+void buf_vprintf(struct buf *b, const char *format, va_list args)
 {
-    va_list args;
+    va_list again;
     int n;
     char *to;
 
-    va_start(args, format);
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
+    va_copy(again, args);
     n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     assert(n >= 0);
     to = buf_reserve(b, (size_t)n + 1); // vsnprintf writes a NUL
-    if (to == NULL)
-        return;
+    if (to != NULL) {
+        vsnprintf(to, (size_t)n + 1, format, again);
+        b->n_bytes += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+
     va_start(args, format);
     // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, just above
-    vsnprintf(to, (size_t)n + 1, format, args);
+    buf_vprintf(b, format, args);
     va_end(args);
-    b->n_bytes += (size_t)n;
 }
 
 static void put_escaped(struct buf *b, unsigned char c)

@@ -7,6 +7,7 @@
 #ifndef COMMON_BUF_H
 #define COMMON_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,8 @@ void buf_put_u64(struct buf *b, uint64_t number); // decimal
 void buf_put_i64(struct buf *b, int64_t number);  // decimal
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b,
                                                       const char *format, ...);
+__attribute__((format(printf, 2, 0))) void
+buf_vprintf(struct buf *b, const char *format, va_list args);
 
 void buf_put_size(struct buf *b, uint64_t n_bytes); // "1.2 MiB"
 

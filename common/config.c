@@ -218,6 +218,8 @@ static const struct setting {
     { "sandbox", TYPE_TEXT, AT(sandbox), "auto", 0, 0, false,
       "auto: processes are confined as far as the kernel can; on: and do not "
       "start if it cannot; off." },
+    { "log_format", TYPE_TEXT, AT(log_format), "text", 0, 0, true,
+      "text: key=value; json: one object a line." },
     { "debug", TYPE_BOOL, AT(debug), "no", 0, 0, true,
       "Log what is of use to developers only." },
 };

@@ -104,6 +104,7 @@ struct config {
     char *user; // empty: chosen by engine/accounts.c
     char *sender_user;
     char *sandbox; // "auto", "on", "off"
+    char *log_format; // "text", "json"
     bool debug;
 };
 
@@ -142,6 +143,9 @@ uint64_t config_retention_bytes(const struct config *c);
 // Settings that need a restart: `fresh` gets what `old` has, and `old` what was read,
 // so each has all it owns.
 void config_keep_fixed(struct config *fresh, struct config *old);
+
+// log_format = json.
+bool config_logs_json(const struct config *c);
 
 // Of JSON that is posted.
 struct json_limits config_json_limits(const struct config *c);

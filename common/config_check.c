@@ -118,6 +118,8 @@ void config_check(const struct config *c, struct buf *faults)
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
         strcmp(c->sandbox, "off") != 0)
         buf_puts(faults, "sandbox: must be auto, on or off\n");
+    if (strcmp(c->log_format, "text") != 0 && !config_logs_json(c))
+        buf_puts(faults, "log_format: must be text or json\n");
     if (c->sender_user[0] == '\0' || strcmp(c->sender_user, "root") == 0 ||
         strcmp(c->sender_user, "0") == 0)
         buf_puts(faults, "sender_user: must be a user other than root\n");
@@ -128,4 +130,9 @@ void config_check(const struct config *c, struct buf *faults)
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
     caps_check(c, faults);
+}
+
+bool config_logs_json(const struct config *c)
+{
+    return strcmp(c->log_format, "json") == 0;
 }

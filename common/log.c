@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 #include "common/journal.h"
+#include "common/log_json.h"
 
-#define LINE_BYTES  2048
+#define LINE_BYTES  4096 // PIPE_BUF: what is written to a pipe as a whole
 #define QUOTE_BYTES 200
 #define N_QUOTES    8
 
 static char role_name[32] = "posthorn";
 static int debug_on;
+static bool json_on;
 static volatile int fatal_status = 1;
 
 void log_role(const char *role)
@@ -31,6 +33,11 @@ void log_set_fatal_status(int status)
 void log_set_debug(int on)
 {
     debug_on = on;
+}
+
+void log_set_json(bool on)
+{
+    json_on = on;
 }
 
 const char *log_quote(struct str s)
@@ -62,8 +69,7 @@ const char *log_quote(struct str s)
     return slot;
 }
 
-// The priority, for the journal alone, and the time.
-static size_t put_start(char *line, size_t room, enum journal_priority priority)
+static void put_time(char *to, size_t room)
 {
     struct timespec now;
     struct tm utc;
@@ -71,11 +77,18 @@ static size_t put_start(char *line, size_t room, enum journal_priority priority)
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    n = (size_t)snprintf(line, room, "%s", journal_prefix(priority));
-    n += strftime(line + n, room - n, "time=%Y-%m-%dT%H:%M:%S", &utc);
-    n += (size_t)snprintf(line + n, room - n, ".%03dZ",
-                          (int)(now.tv_nsec / 1000000));
-    return n;
+    n = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(to + n, room - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+static size_t text_line(const struct log_line *l, char *to, size_t room)
+{
+    int n = snprintf(to, room,
+                     "time=%s level=%s role=%s pid=%d msg=\"%s\"%s%.*s",
+                     l->time, l->level, l->role, l->pid, l->msg,
+                     l->fields.n_bytes > 0 ? " " : "", STR_ARG(l->fields));
+
+    return n > 0 && (size_t)n < room ? (size_t)n : room - 1;
 }
 
 // The whole line in one write, so that the lines of several processes do not
@@ -84,22 +97,26 @@ __attribute__((format(printf, 4, 0))) static void
 put_line(enum journal_priority priority, const char *level, const char *msg,
          const char *fields, va_list args)
 {
-    char line[LINE_BYTES];
-    size_t room = sizeof(line) - 1;
-    size_t n = put_start(line, room, priority);
+    struct log_line l = {
+        .level = level, .role = role_name, .pid = (int)getpid(), .msg = msg
+    };
+    char time[32], text[LINE_BYTES], line[LINE_BYTES];
+    size_t n = (size_t)snprintf(line, sizeof(line), "%s",
+                                journal_prefix(priority));
+    size_t room = sizeof(line) - n - 1;
     ssize_t written;
     int put;
 
-    put = snprintf(line + n, room - n, " level=%s role=%s pid=%d msg=\"%s\"",
-                   level, role_name, (int)getpid(), msg);
-    n += (size_t)put < room - n ? (size_t)put : room - n - 1;
-    if (fields[0] != '\0' && n < room - 1) {
-        line[n++] = ' ';
-        // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): every caller did
-        put = vsnprintf(line + n, room - n, fields, args);
-        if (put > 0)
-            n += (size_t)put < room - n ? (size_t)put : room - n - 1;
+    put_time(time, sizeof(time));
+    l.time = time;
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): every caller did
+    put = vsnprintf(text, sizeof(text), fields, args);
+    if (put > 0) {
+        l.fields.at = text;
+        l.fields.n_bytes =
+            (size_t)put < sizeof(text) ? (size_t)put : sizeof(text) - 1;
     }
+    n += json_on ? log_json(&l, line + n, room) : text_line(&l, line + n, room);
     line[n++] = '\n';
     written = write(STDERR_FILENO, line, n);
     (void)written; // nobody left to tell

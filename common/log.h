@@ -1,6 +1,11 @@
 // log.h — one line per fact on stderr: key=value, ids always, secrets never.
 //
-//   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook=12
+//   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook="acme/orders"
+//
+// Or with log_format = json as an object:
+//
+//   {"time":"2026-11-20T10:15:30.123Z","level":"info","role":"sender.1","pid":12,
+//    "message":"…","hook":"acme/orders"}
 //
 // Where stderr goes to systemd's journal, each line begins with its priority
 // (journal.h).
@@ -11,6 +16,8 @@
 
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
+
+#include <stdbool.h>
 
 #include "common/str.h"
 
@@ -36,6 +43,9 @@ void log_set_fatal_status(int status);
 
 // Debug lines are off unless switched on.
 void log_set_debug(int on);
+
+// Lines are text unless switched to JSON (log_json.h).
+void log_set_json(bool on);
 
 // `s` in double quotes, with control bytes, quotes and non-ASCII escaped and
 // cut at 200 bytes. Lives in one of 8 static slots: use it in the same call.

@@ -7,15 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/journal.h"
+#include "common/log.h"
 
 static void *not_null(void *p, size_t n_bytes)
 {
-    if (p == NULL) {
-        fprintf(stderr, "%slevel=panic msg=\"out of memory\" bytes=%zu\n",
-                journal_prefix(JOURNAL_CRIT), n_bytes);
-        abort();
-    }
+    if (p == NULL)
+        log_panic("out of memory", "bytes=%zu", n_bytes); // allocates nothing
     return p;
 }
 

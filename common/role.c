@@ -168,6 +168,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     }
     buf_clear(&faults);
     log_set_debug(r->config.debug);
+    log_set_json(config_logs_json(&r->config));
     // Setup makes a key first, where root alone may; senders read certificates.
     if (kind != ROLE_SETUP && kind != ROLE_SENDER)
         confine_user(kind, &r->config);
@@ -282,6 +283,7 @@ static void reload(struct role *r, int file_fd)
         *r->old_config = r->config;
         r->config = fresh;
         log_set_debug(r->config.debug);
+        log_set_json(config_logs_json(&r->config));
         if (r->handlers.on_reload != NULL)
             r->handlers.on_reload(r->handlers.data);
     }

@@ -15,6 +15,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "engine/dispatch.h"
+#include "queue/queue.h"
 
 #define CLOSED_MAX_US INT64_C(1000000) // for who does not come
 
@@ -49,7 +50,7 @@ static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
                          struct position position)
 {
     log_warn("the dispatcher died twice with a delivery: it is tried alone",
-             "hook=%" PRIu64 " position=%" PRIu64, hook_no,
+             "%s position=%" PRIu64, hook_log_no(hook_no),
              get_be64(position.bytes));
     d->aside.is_closed = true;
     d->aside.is_alone = true;
@@ -253,7 +254,7 @@ bool aside_hook(struct dispatcher *d, const struct hook *hook)
     f = followed_get(d, hook->no);
     log_warn("the dispatcher died three times with a hook: it is not followed "
              "until it is changed",
-             "hook=%" PRIu64 " revision=%" PRIu64, hook->no, hook->revision);
+             "%s revision=%" PRIu64, hook_log(hook), hook->revision);
     f->is_aside = true;
     return true;
 }

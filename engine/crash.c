@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "engine/dispatch.h"
+#include "queue/queue.h"
 
 void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)
 {
@@ -60,7 +61,8 @@ void settle_crash(struct dispatcher *d, struct slot *s,
     if (dv->n_crashes >= BLAME_ASIDE) {
         metrics_count(COUNTER_ASIDE_DELIVERIES, 1);
         log_warn("a sender died three times with a delivery: it is set aside",
-                 "hook=%" PRIu64 " position=%" PRIu64, dv->hook->no,
+                 "%s position=%" PRIu64,
+                 hook_log_or_no(dv->hook->hook, dv->hook->no),
                  get_be64(dv->position.bytes));
         settle_aside(d, s,
                      STR("the sender process died three times with this "

@@ -24,6 +24,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "engine/questions.h"
+#include "queue/queue.h"
 
 #define TICK_MS        5
 #define SLICE_US       1500 // of each tick; live deliveries have the rest
@@ -140,9 +141,10 @@ static struct discard_request *end(struct dispatcher *d,
     uint64_t n_settled = r->answer.n - r->answer.n_gone;
 
     if (!r->ask.is_dry && n_settled > 0) {
-        log_info("dead letters discarded",
-                 "org=%s hook=%" PRIu64 " n=%" PRIu64 " by=%s",
-                 log_quote(r->ask.org), r->ask.hook_no, n_settled,
+        log_info("dead letters discarded", "org=%s %s%sn=%" PRIu64 " by=%s",
+                 log_quote(r->ask.org),
+                 r->ask.hook_no != 0 ? hook_log_no(r->ask.hook_no) : "",
+                 r->ask.hook_no != 0 ? " " : "", n_settled,
                  log_quote(r->ask.by));
     }
     if (r->n_apis == d->n_apis)

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "engine/discard.h"
+#include "queue/queue.h"
 
 static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
                                                  0xff, 0xff, 0xff } };
@@ -81,8 +82,8 @@ static void end_hook(struct discard_sweep *s)
     uint64_t no = s->deleted.at[--s->deleted.n];
 
     if (s->n_settled > 0) {
-        log_info("dead letters of a deleted hook settled",
-                 "hook=%" PRIu64 " n=%" PRIu64, no, s->n_settled);
+        log_info("dead letters of a deleted hook settled", "%s n=%" PRIu64,
+                 hook_log_no(no), s->n_settled);
     }
     if (s->was_busy)
         push(&s->later, no);

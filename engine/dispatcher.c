@@ -22,6 +22,7 @@
 #include "engine/questions.h"
 #include "engine/roles.h"
 #include "engine/slices.h"
+#include "queue/queue.h"
 
 #define TRIM_ROWS     1000 // a step
 #define TRIM_PAUSE_MS 10   // between two, while there is more
@@ -293,6 +294,7 @@ static void open_queue(struct dispatcher *d)
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");
+    hook_log_names(d->hooks);
 }
 
 int dispatcher_role(unsigned index)

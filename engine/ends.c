@@ -16,6 +16,7 @@
 #include "engine/ends.h"
 #include "engine/request.h"
 #include "engine/scope.h"
+#include "queue/queue.h"
 
 // --- an attempt ---
 
@@ -134,8 +135,7 @@ void end_write(struct dispatcher *d, const struct ended *ended)
     if (!e.is_written)
         err = history_scan(d->history, &query, on_newest, &e);
     if (!e.is_written) {
-        log_warn("end of a delivery is in no history",
-                 "hook=%" PRIu64 " reason=%s", ended->hook_no,
-                 log_quote(str_of(err_str(err))));
+        log_warn("end of a delivery is in no history", "%s reason=%s",
+                 hook_log_no(ended->hook_no), log_quote(str_of(err_str(err))));
     }
 }

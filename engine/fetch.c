@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "engine/dispatch.h"
+#include "queue/queue.h"
 
 #define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
 #define FETCH_ROWS_FEW 8
@@ -38,7 +39,8 @@ static void look_ahead(struct followed *f, const struct due_row *last)
     size_t n = 0;
 
     if (shard_due_read(d->shard, &query, &next, 1, &n) != OK)
-        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
+        log_fatal("due rows cannot be read", "%s",
+                  hook_log_or_no(f->hook, f->no));
     f->is_fetchable = false;
     f->has_rows = n > 0;
     if (n > 0)
@@ -82,7 +84,8 @@ static size_t fetch_some(struct followed *f)
     size_t n = 0;
 
     if (shard_due_read(d->shard, &query, rows, max, &n) != OK)
-        log_fatal("due rows cannot be read", "hook=%" PRIu64, f->no);
+        log_fatal("due rows cannot be read", "%s",
+                  hook_log_or_no(f->hook, f->no));
     for (size_t i = 0; i < n; i++)
         n_new += take_row(f, &rows[i]);
     if (n > 0) {
@@ -107,7 +110,7 @@ static bool are_left(struct followed *f)
         return false;
     log_warn("the dispatcher died three times with the due rows of a hook: "
              "they are left alone until the engine starts anew",
-             "hook=%" PRIu64, f->no);
+             "%s", hook_log_or_no(f->hook, f->no));
     f->are_rows_left = true;
     return true;
 }

@@ -22,6 +22,7 @@
 #include "common/url.h"
 #include "engine/backlog.h"
 #include "engine/dispatch.h"
+#include "queue/queue.h"
 
 #define TABLE_MIN     1024 // a power of two
 #define WINDOW_START  2
@@ -302,7 +303,7 @@ static void keep_unreadable(struct dispatcher *d, uint64_t no)
     struct followed *f = followed_get(d, no);
 
     log_warn("the record of a hook cannot be read; what waits for it rests",
-             "hook=%" PRIu64, no);
+             "%s hook_no=%" PRIu64, "hook=\"(unreadable)\"", no);
     f->is_aside = f->hook == NULL;
 }
 
@@ -335,7 +336,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
         log_warn("hook of the reserved organization " OPERATOR_ORG
                  " gets nothing until it is changed",
-                 "hook=%" PRIu64, hook->no);
+                 "%s", hook_log(hook));
     }
     match_index_put(d->index, f->hook, f);
     // A pause ends like being switched on: it counts from then on.
@@ -374,8 +375,7 @@ static bool on_hook(void *data, const struct hook *hook)
         d->has_subscribers = true;
     if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
         return true;
-    log_debug("hook", "hook=%" PRIu64 " revision=%" PRIu64, hook->no,
-              hook->revision);
+    log_debug("hook", "%s revision=%" PRIu64, hook_log(hook), hook->revision);
     before = blame_begin(BLAME_HOOK, hook->no, hook->revision);
     if (hook->is_damaged) {
         keep_unreadable(d, hook->no);

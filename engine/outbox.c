@@ -21,6 +21,7 @@
 #include "common/operator.h"
 #include "engine/backlog.h"
 #include "engine/dispatch.h"
+#include "queue/queue.h"
 
 #define IN_WORK_MAX 64 // events that ingest has been given
 
@@ -111,8 +112,8 @@ void outbox_hook_event(struct dispatcher *d, const struct followed *f,
 {
     struct buf members;
 
-    log_info("hook changed by itself", "hook=%" PRIu64 " event=%s reason=%s",
-             f->no, kind, log_quote(reason));
+    log_info("hook changed by itself", "%s event=%s reason=%s",
+             hook_log_or_no(f->hook, f->no), kind, log_quote(reason));
     buf_init(&members, 0);
     put_member(&members, "reason", reason);
     buf_put_str(&members, more);

@@ -23,6 +23,7 @@
 #include "common/mem.h"
 #include "engine/reopen.h"
 #include "engine/slices.h"
+#include "queue/queue.h"
 
 #define TICK_MS      5
 #define HOOK_SHARE   4   // of a hook's window replays have one in so many
@@ -396,7 +397,7 @@ static bool is_killer(const struct running *r)
         BLAME_ASIDE)
         return false;
     log_warn("the dispatcher died three times with a replay: it is cancelled",
-             "hook=%" PRIu64, r->record.hook_no);
+             "%s", hook_log_no(r->record.hook_no));
     return true;
 }
 

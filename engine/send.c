@@ -17,6 +17,7 @@
 #include "engine/dispatch.h"
 #include "engine/request.h"
 #include "engine/scope.h"
+#include "queue/queue.h"
 
 // --- slots ---
 
@@ -221,7 +222,7 @@ static void with_event(struct dispatcher *d, struct delivery *dv,
                 ? "an event of somebody else lies where this hook's was; it is "
                   "not sent, its delivery is cancelled; run posthorn verify"
                 : "event cannot be read, its delivery is cancelled",
-            "hook=%" PRIu64 " reason=%s", dv->hook->no,
+            "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
             log_quote(str_of(err_str(err))));
         change_count(d->filling, COUNT_DAMAGED, 1);
         settle_cancel(d, dv, STR("the event cannot be read"));
@@ -237,7 +238,8 @@ void send_delivery(struct dispatcher *d, struct delivery *dv)
 void send_aside(struct dispatcher *d, struct delivery *dv)
 {
     log_warn("the dispatcher died three times with a delivery: it is set aside",
-             "hook=%" PRIu64 " position=%" PRIu64, dv->hook->no,
+             "%s position=%" PRIu64,
+             hook_log_or_no(dv->hook->hook, dv->hook->no),
              get_be64(dv->position.bytes));
     with_event(d, dv, on_event_aside);
 }

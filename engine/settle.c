@@ -26,6 +26,7 @@
 #include "engine/fan.h"
 #include "engine/request.h"
 #include "engine/verdict.h"
+#include "queue/queue.h"
 
 #define COMMIT_AFTER_MS        5
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
@@ -267,7 +268,7 @@ static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
     int64_t accepted_at_ms = s->accepted_at_us / 1000;
     bool was_replaying = dv->is_replaying;
 
-    log_warn("attempt could not be made", "hook=%" PRIu64, f->no);
+    log_warn("attempt could not be made", "%s", hook_log_or_no(f->hook, f->no));
     pace_lost(&f->pace);
     pace_wait(&f->pace, clock_mono_us() + delay_ms * 1000);
     slot_free(d, s);

@@ -97,9 +97,28 @@ static enum err listen_on(const char *setting, const char *address,
     return OK;
 }
 
-// One line each, so that a person sees all of them at once.
-static void put_faults(struct buf *faults)
+// In the log each fault is a line.
+static void log_faults(struct str faults)
 {
+    while (faults.n_bytes > 0) {
+        const char *end = memchr(faults.at, '\n', faults.n_bytes);
+        size_t n = end != NULL ? (size_t)(end - faults.at) : faults.n_bytes;
+
+        log_warn("cannot start", "fault=%s",
+                 log_quote((struct str){ faults.at, n }));
+        faults.at += n + (end != NULL);
+        faults.n_bytes -= n + (end != NULL);
+    }
+}
+
+// One line each, so that a person sees all of them at once.
+static void put_faults(const struct config *config, struct buf *faults)
+{
+    if (config_logs_json(config)) {
+        log_set_json(true);
+        log_faults(buf_str(faults));
+        return;
+    }
     journal_put(JOURNAL_ERR, "posthorn cannot start:\n");
     journal_put(JOURNAL_ERR, buf_cstr(faults));
 }
@@ -212,10 +231,12 @@ enum err startup_prepare(const struct config_sources *sources,
 
     buf_init(&faults, 0);
     err = config_load(sources, config, &faults);
-    if (err == OK)
+    if (err == OK) {
+        log_set_json(config_logs_json(config));
         err = prepare(config, out, &faults);
+    }
     if (err != OK)
-        put_faults(&faults);
+        put_faults(config, &faults);
     buf_clear(&faults);
     return err;
 }

@@ -339,6 +339,7 @@ static void reload(struct supervisor *s)
                  log_quote(buf_str(&faults)));
         tell_ready(s, "; settings not reloaded, they have faults, see the log");
     } else {
+        log_set_json(config_logs_json(&fresh));
         log_info("settings reloaded", "");
         // Such as a token that root has written meanwhile.
         startup_hand_over(&s->config, &s->startup);

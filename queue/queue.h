@@ -50,6 +50,7 @@
 #include "queue/event.h"
 #include "queue/history.h"
 #include "queue/hook_health.h"
+#include "queue/hook_label.h"
 #include "queue/hook_store.h"
 #include "queue/replay.h"
 #include "queue/stats.h"

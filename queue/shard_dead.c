@@ -4,6 +4,7 @@
 
 #include "common/codec.h"
 #include "common/log.h"
+#include "queue/hook_label.h"
 #include "queue/shard.h"
 
 enum err shard_dead_get(struct shard *s, uint64_t hook_no,
@@ -40,8 +41,7 @@ static void read_row(const struct store *s, MDB_val key, MDB_val val,
     *out = (struct dead_row){ .hook_no = get_be64(key.mv_data) };
     memcpy(out->position.bytes, (const uint8_t *)key.mv_data + 8,
            sizeof(out->position.bytes));
-    log_warn("damaged dead letter", "hook=%llu",
-             (unsigned long long)out->hook_no);
+    log_warn("damaged dead letter", "%s", hook_log_no(out->hook_no));
 }
 
 static int read_rows(const struct store *s, MDB_cursor *cursor,

@@ -4,6 +4,7 @@
 
 #include "common/codec.h"
 #include "common/log.h"
+#include "queue/hook_label.h"
 #include "queue/shard.h"
 
 static int seek_due(MDB_cursor *cursor, const struct due_query *query,
@@ -40,8 +41,8 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
             break;
         if (due_decode(store_place(s->store, SHARD_DUE, key), str_of_val(key),
                        str_of_val(val), row) != OK) {
-            log_warn("damaged due row passed over", "hook=%llu",
-                     (unsigned long long)query->hook_no);
+            log_warn("damaged due row passed over", "%s",
+                     hook_log_no(query->hook_no));
         } else {
             if (row->due_at_ms > query->until_ms)
                 break;

@@ -397,12 +397,14 @@ enum err store_read(struct store *s, MDB_txn **txn)
     if (rc != 0)
         return store_err(s, rc, "begin reading");
     *txn = s->reader;
+    s->is_reading = true;
     return OK;
 }
 
 void store_read_end(struct store *s)
 {
     mdb_txn_reset(s->reader);
+    s->is_reading = false;
 }
 
 enum err store_write(struct store *s, MDB_txn **txn)

@@ -21,6 +21,7 @@
 struct store {
     MDB_env *env;
     MDB_txn *reader; // of the loop's thread; reset between uses; NULL: none yet
+    bool is_reading; // between store_read() and store_read_end()
     MDB_dbi dbs[STORE_DBS_MAX];
     char *path; // owned, for messages
     uint64_t map_bytes;
