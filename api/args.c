@@ -204,10 +204,15 @@ int command_help(const struct command *c)
 __attribute__((format(printf, 2, 0))) static void
 say(const struct command *c, const char *what, va_list args)
 {
-    fprintf(stderr, "%sposthorn %s: ", journal_prefix(JOURNAL_ERR), c->name);
+    struct buf text;
+
+    buf_init(&text, 0);
     // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers begin it
-    vfprintf(stderr, what, args);
+    buf_vprintf(&text, what, args);
+    fprintf(stderr, "%sposthorn %s: ", journal_prefix(JOURNAL_ERR), c->name);
+    screen_put_lines(stderr, buf_str(&text));
     fputc('\n', stderr);
+    buf_clear(&text);
 }
 
 int command_misused(const struct command *c, const char *what, ...)

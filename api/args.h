@@ -38,6 +38,15 @@ struct command {
 // The table of commands; the last has no name.
 extern const struct command commands[];
 
+#define GROUP_MAX 10
+
+// In which groups help lists them: each command is in one. The last has no title.
+struct command_group {
+    const char *title;
+    const char *names[GROUP_MAX + 1]; // the last is NULL
+};
+extern const struct command_group command_groups[];
+
 // What was given. Everything points into argv.
 struct args {
     const struct command *command;

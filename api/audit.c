@@ -217,6 +217,15 @@ static void add_value(struct changes *ch, const char *prefix, const char *key,
         buf_put_str(&ch->values, value);
 }
 
+// Values of headers are sealed on disk, and so in no log, whatever their names.
+static void put_header_names(const struct hook *hook, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        buf_puts(out, i > 0 ? ", " : "");
+        buf_put_str(out, hook->headers[i]);
+    }
+}
+
 static void add_side(struct changes *ch, const struct picture *p,
                      const char *prefix, const char *key)
 {
@@ -230,6 +239,8 @@ static void add_side(struct changes *ch, const struct picture *p,
     buf_init(&text, 0);
     if (strcmp(key, "payloadUrl") == 0) {
         audit_put_url(p->hook->format, p->hook->url, &text);
+    } else if (strcmp(key, "headers") == 0) {
+        put_header_names(p->hook, &text);
     } else if (json_is(v, JSON_STRING)) {
         buf_put_str(&text, json_str(v));
     } else if (v == NULL ||

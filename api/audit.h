@@ -4,8 +4,8 @@
 //   of=organization hook_no=3 changed="active" old_active=true new_active=false
 //
 // `by` is the name of the token, `by_id` its id; of the admin token "admin token" and
-// "admin". Never a secret: secrets and header values are masked as whoever may only read
-// sees them, URLs as audit_put_url() says.
+// "admin". Never a secret: of secrets a mask stands there, of headers their names, and
+// URLs are as audit_put_url() says.
 
 #ifndef API_AUDIT_H
 #define API_AUDIT_H

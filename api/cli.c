@@ -41,9 +41,17 @@ static int unknown(const char *name)
 
 static void put_list(FILE *out)
 {
-    fputs("usage: posthorn COMMAND [OPTION]...\n\n", out);
-    for (const struct command *c = commands; c->name != NULL; c++)
-        fprintf(out, "  %-10s  %s\n", c->name, c->summary);
+    fputs("usage: posthorn COMMAND [OPTION]...\n", out);
+    for (const struct command_group *g = command_groups; g->title != NULL;
+         g++) {
+        fprintf(out, "\n%s:\n", g->title);
+        for (size_t i = 0; g->names[i] != NULL; i++) {
+            const struct command *c = find(g->names[i]);
+
+            if (c != NULL)
+                fprintf(out, "  %-10s  %s\n", c->name, c->summary);
+        }
+    }
     fputs("\n`posthorn COMMAND --help` says more.\n", out);
 }
 

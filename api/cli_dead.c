@@ -149,7 +149,7 @@ int command_dead(const struct args *args)
     int status;
 
     if (!args_number(args, "limit", 1, LIMIT_MAX, 0, &d.limit) ||
-        !place_read_owner(args, true, &place))
+        !place_read_owner(args, true, &place) || !rows_read_times(args))
         return EXIT_USAGE;
     buf_init(&d.path, 0);
     buf_init(&d.body, 0);

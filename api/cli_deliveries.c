@@ -95,7 +95,8 @@ int command_deliveries(const struct args *args)
     bool is_good;
 
     if (!place_read_owner(args, false, &place) ||
-        !args_number(args, "limit", 1, 1000000, 100, &s.n_left))
+        !args_number(args, "limit", 1, 1000000, 100, &s.n_left) ||
+        !rows_read_times(args))
         return EXIT_USAGE;
     buf_init(&base, 0);
     place_put_owner(&place, &base);

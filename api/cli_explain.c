@@ -18,15 +18,25 @@ static void print_request(const struct json_value *hook)
     struct str name;
 
     if (!json_is(request, JSON_OBJECT)) {
-        printf("%.*s: %.*s\n", STR_ARG(json_str(json_get(hook, "hookName"))),
-               STR_ARG(json_str(json_get(hook, "requestLeftOut"))));
+        screen_put(stdout, json_str(json_get(hook, "hookName")));
+        fputs(": ", stdout);
+        screen_put(stdout, json_str(json_get(hook, "requestLeftOut")));
+        putchar('\n');
         return;
     }
-    printf("%.*s %.*s\n", STR_ARG(json_str(json_get(request, "method"))),
-           STR_ARG(json_str(json_get(request, "url"))));
-    while ((v = json_next(&it, &name)) != NULL)
-        printf("%.*s: %.*s\n", STR_ARG(name), STR_ARG(json_str(v)));
-    printf("\n%.*s\n", STR_ARG(json_str(json_get(request, "body"))));
+    screen_put(stdout, json_str(json_get(request, "method")));
+    putchar(' ');
+    screen_put(stdout, json_str(json_get(request, "url")));
+    putchar('\n');
+    while ((v = json_next(&it, &name)) != NULL) {
+        screen_put(stdout, name);
+        fputs(": ", stdout);
+        screen_put(stdout, json_str(v));
+        putchar('\n');
+    }
+    putchar('\n');
+    screen_put_lines(stdout, json_str(json_get(request, "body")));
+    putchar('\n');
 }
 
 static void print_hooks(const struct json_value *hooks)

@@ -9,11 +9,14 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/facts.h"
 #include "api/place.h"
+#include "api/rows.h"
 #include "api/screen.h"
 #include "common/json.h"
 
-#define NONE "none" // takes a value away
+#define NONE          "none" // takes a value away
+#define LEAST_COLUMNS 12     // of a destination, filters and a display name
 
 enum field_type {
     FIELD_TEXT,
@@ -253,41 +256,77 @@ static struct str text_of(const struct json_value *hook, const char *pulumi,
     return json_str(v != NULL ? v : json_get(hook, akinon));
 }
 
-static void put_row(struct table *t, const struct json_value *hook)
+// "paused" and the like; of an active one that nothing is the matter with, "active".
+static void put_state(struct table *t, const struct json_value *hook)
 {
-    bool is_akinon = json_get(hook, "_id") != NULL;
     bool is_active = json_bool(json_get(hook, "active"));
-    bool is_paused = is_active && json_bool(json_get(hook, "paused"));
+    struct str reason =
+        json_str(json_get(json_get(hook, "disabled"), "reason"));
     int64_t waiting = 0;
 
-    table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
-    if (is_paused) {
+    if (!is_active && reason.n_bytes > 0) {
+        table_put(
+            t, str_is(reason, "gone") ? STR("off: gone") : STR("off: failing"),
+            RED);
+    } else if (!is_active) {
+        table_put(t, STR("inactive"), DIM);
+    } else if (json_bool(json_get(hook, "paused"))) {
         table_put(t, STR("paused"), YELLOW);
     } else if (json_get(hook, "failing") != NULL) {
         table_put(t, STR("failing"), RED);
     } else {
-        table_put(t, is_active ? STR("yes") : STR("no"),
-                  is_active ? GREEN : DIM);
+        table_put(t, STR("active"), GREEN);
     }
-    if (is_paused && json_int(json_get(hook, "waiting"), &waiting) == OK) {
+    if (is_active && json_int(json_get(hook, "waiting"), &waiting) == OK) {
         table_printf(t, "%" PRId64, waiting);
     } else {
         table_put(t, STR_EMPTY, PLAIN);
     }
+}
+
+static void put_names(const struct json_value *list, struct buf *out)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *name;
+
+    while ((name = json_next(&it, NULL)) != NULL) {
+        if (out->n_bytes > 0)
+            buf_puts(out, ", ");
+        buf_put_str(out, json_str(name));
+    }
+}
+
+static void put_row(struct table *t, const struct json_value *hook)
+{
+    bool is_akinon = json_get(hook, "_id") != NULL;
+    struct buf filters;
+
+    buf_init(&filters, 0);
+    put_names(json_get(hook, is_akinon ? "events" : "filters"), &filters);
+    put_names(json_get(hook, "groups"), &filters);
+    if (filters.n_bytes == 0 && !is_akinon)
+        buf_puts(&filters, "all events");
+    table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
+    put_state(t, hook);
+    table_put(t, text_of(hook, "payloadUrl", "url"), PLAIN);
+    table_put(t, buf_str(&filters), PLAIN);
     table_put(t, json_str(json_get(hook, is_akinon ? "name" : "displayName")),
               PLAIN);
-    table_put(t, text_of(hook, "payloadUrl", "url"), PLAIN);
+    buf_clear(&filters);
 }
 
 static void print_hooks(const struct json_value *answer)
 {
-    static const char *const titles[] = { "NAME", "ACTIVE", "WAITING",
-                                          "DISPLAY NAME", "URL" };
+    static const char *const titles[] = { "NAME",    "STATE",
+                                          "WAITING", "DESTINATION",
+                                          "FILTERS", "DISPLAY NAME" };
     struct json_iter it = json_iter(answer);
     const struct json_value *hook;
     struct table t;
 
-    table_init(&t, titles, 5, "43");
+    table_init(&t, titles, 6, "543");
+    t.droppable = "52";
+    t.least = LEAST_COLUMNS;
     if (!json_is(answer, JSON_ARRAY))
         put_row(&t, answer);
     while (json_is(answer, JSON_ARRAY) && (hook = json_next(&it, NULL)) != NULL)
@@ -295,22 +334,21 @@ static void print_hooks(const struct json_value *answer)
     table_end(&t, stdout);
 }
 
-static int print(const struct options *o, const struct buf *answer,
-                 bool is_table)
+static void print_attempt(const struct json_value *answer)
 {
-    struct json *json;
+    struct table t;
 
+    rows_begin(&t, false);
+    rows_put(&t, answer);
+    table_end(&t, stdout);
+}
+
+static int print(const struct options *o, const struct buf *answer,
+                 void (*people)(const struct json_value *answer))
+{
     if (answer->n_bytes == 0)
         return 0;
-    if (args_has(o->args, "json") || !is_table) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
-        return 0;
-    }
-    if (!client_read(o->args->command, answer, &json))
-        return EXIT_FAILED;
-    print_hooks(json_root(json));
-    json_free(json);
-    return 0;
+    return client_print(o->args, answer, people);
 }
 
 // --- verbs ---
@@ -319,18 +357,21 @@ static const struct verb {
     const char *name;
     const char *method;
     const char *suffix; // of the path
-    bool wants_hook, is_new, is_change, is_table;
+    bool wants_hook, is_new, is_change;
+    void (*people)(const struct json_value *answer);
     const char *body; // of a change that needs no options
 } verbs[] = {
-    { "create", "POST", "", false, true, false, true, NULL },
-    { "list", "GET", "", false, false, false, true, NULL },
-    { "get", "GET", "", true, false, false, false, NULL },
-    { "update", "PATCH", "", true, false, true, true, NULL },
-    { "pause", "PATCH", "", true, false, false, true, "{\"paused\":true}" },
-    { "resume", "PATCH", "", true, false, false, true, "{\"paused\":false}" },
-    { "delete", "DELETE", "", true, false, false, false, NULL },
-    { "ping", "POST", "/ping", true, false, false, false, NULL },
-    { "status", "GET", "/status", true, false, false, false, NULL },
+    { "create", "POST", "", false, true, false, print_hooks, NULL },
+    { "list", "GET", "", false, false, false, print_hooks, NULL },
+    { "get", "GET", "", true, false, false, facts_print, NULL },
+    { "update", "PATCH", "", true, false, true, print_hooks, NULL },
+    { "pause", "PATCH", "", true, false, false, print_hooks,
+      "{\"paused\":true}" },
+    { "resume", "PATCH", "", true, false, false, print_hooks,
+      "{\"paused\":false}" },
+    { "delete", "DELETE", "", true, false, false, print_hooks, NULL },
+    { "ping", "POST", "/ping", true, false, false, print_attempt, NULL },
+    { "status", "GET", "/status", true, false, false, facts_print, NULL },
 };
 
 static int run(const struct options *o, const struct verb *verb)
@@ -353,7 +394,7 @@ static int run(const struct options *o, const struct verb *verb)
         put_body(o, verb->is_new, &body) == OK) {
         what.body = buf_str(&body);
         if (client_request(o->args, &what, &answer) == OK)
-            status = print(o, &answer, verb->is_table);
+            status = print(o, &answer, verb->people);
     }
     buf_clear(&path);
     buf_clear(&body);

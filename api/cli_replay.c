@@ -281,7 +281,7 @@ int command_replay(const struct args *args)
                                                   ? "the replay's id is missing"
                                                   : "there is a word too many");
     }
-    if (!place_read_owner(args, false, &place))
+    if (!place_read_owner(args, false, &place) || !rows_read_times(args))
         return EXIT_USAGE;
     buf_init(&base, 0);
     place_put_owner(&place, &base);

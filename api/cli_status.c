@@ -137,7 +137,10 @@ static void print_reasons(const struct buf *answer)
         return;
     it = json_iter(json_get(json_root(json), "reasons"));
     while ((reason = json_next(&it, &role)) != NULL)
-        printf("%.*s %.*s\n", STR_ARG(role), STR_ARG(json_str(reason)));
+        screen_put(stdout, role);
+    putchar(' ');
+    screen_put(stdout, json_str(reason));
+    putchar('\n');
     putchar('\n');
     json_free(json);
 }
@@ -253,6 +256,20 @@ static void put_duration(struct table *t, const struct json_value *v)
     buf_clear(&text);
 }
 
+// A share of one. False: there is none, since nothing ended.
+static bool read_share(const struct json_value *v, double *out)
+{
+    struct str number = json_number(v);
+    char text[32];
+
+    if (number.n_bytes == 0 || number.n_bytes >= sizeof(text))
+        return false;
+    memcpy(text, number.at, number.n_bytes);
+    text[number.n_bytes] = '\0';
+    *out = strtod(text, NULL);
+    return true;
+}
+
 static void print_window(const char *name, const struct json_value *w)
 {
     static const char *const titles[] = { "PHASE", "COUNT", "P50",
@@ -260,7 +277,7 @@ static void print_window(const char *name, const struct json_value *w)
     struct json_iter it = json_iter(json_get(w, "timing"));
     const struct json_value *outcomes = json_get(w, "outcomes");
     const struct json_value *phase;
-    struct str rate = json_number(json_get(w, "successRate"));
+    double rate = 0;
     struct str key;
     struct table t;
 
@@ -271,8 +288,8 @@ static void print_window(const char *name, const struct json_value *w)
            number(json_get(outcomes, "delivered")),
            number(json_get(outcomes, "retrying")),
            number(json_get(outcomes, "dead")));
-    if (rate.n_bytes > 0)
-        printf("; success rate %.*s", STR_ARG(rate));
+    if (read_share(json_get(w, "successRate"), &rate))
+        printf("; success rate %.1f %%", rate * 100);
     putchar('\n');
     table_init(&t, titles, 6, "0");
     while ((phase = json_next(&it, &key)) != NULL) {

@@ -47,8 +47,9 @@ static const struct opt filter[] = {
       "blocked, gone, none", ERRORS },
     { "kind", "KINDS", "kinds of events, with commas", NULL },
     { "code", "CODE", "status code of the response; 0: there was none", NULL },
-    { "since", "TIME", "unix seconds or RFC 3339: attempts that started then or "
-      "later", NULL },
+    { "since", "TIME", "attempts that started then or later: yesterday, 24h (ago), "
+      "2026-11-24, 2026-11-24T10:15:00Z or unix seconds; days are those of UTC",
+      "yesterday today 1h 24h 7d" },
     { "until", "TIME", "attempts that started before", NULL },
     { "id", "ID", "id of an event", NULL },
     { NULL, NULL, NULL, NULL },
@@ -385,5 +386,17 @@ const struct command commands[] = {
     { "help", command_list, "[COMMAND]", 0, 1, NULL, "print help", NULL, NULL,
       { NULL } },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, { NULL } },
+};
+
+const struct command_group command_groups[] = {
+    { "The engine", { "serve", "status", "config", "bench", NULL } },
+    { "Events", { "send", "explain", "sink", NULL } },
+    { "Webhooks", { "hook", "export", "import", NULL } },
+    { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
+      NULL } },
+    { "Keys and tokens", { "token", "rekey", NULL } },
+    { "Data", { "verify", "backup", "restore", "repair", NULL } },
+    { "Help", { "help", "man", "completion", "version", NULL } },
+    { NULL, { NULL } },
 };
 // clang-format on

@@ -27,6 +27,12 @@ struct following {
     bool was_connected;
 };
 
+static void put_field(const struct json_value *v)
+{
+    fputs("  ", stdout);
+    screen_put(stdout, json_str(v));
+}
+
 static void print_row(const struct following *f)
 {
     const struct json_value *a, *error;
@@ -55,14 +61,14 @@ static void print_row(const struct following *f)
                STR_ARG(state), screen_colour(stdout, PLAIN), (int)code);
     if (json_int(json_get(json_get(a, "timing"), "totalUs"), &took_us) == OK)
         screen_put_duration(&text, took_us);
-    printf("%s  %.*s  %.*s  %.*s", buf_cstr(&text),
-           STR_ARG(json_str(json_get(a, "kind"))),
-           STR_ARG(json_str(json_get(a, "hookName"))),
-           STR_ARG(json_str(json_get(a, "id"))));
+    fputs(buf_cstr(&text), stdout);
+    put_field(json_get(a, "kind"));
+    put_field(json_get(a, "hookName"));
+    put_field(json_get(a, "id"));
     if (json_is(error, JSON_OBJECT)) {
-        printf("  %.*s", STR_ARG(json_str(json_get(error, "message"))));
+        put_field(json_get(error, "message"));
     } else if (json_get(a, "reason") != NULL) {
-        printf("  %.*s", STR_ARG(json_str(json_get(a, "reason"))));
+        put_field(json_get(a, "reason"));
     }
     putchar('\n');
     fflush(stdout);
@@ -138,7 +144,8 @@ int command_tail(const struct args *args)
     int status;
 
     if (!place_read_owner(args, false, &place) ||
-        !args_number(args, "count", 1, UINT32_MAX, 0, &f.n_left))
+        !args_number(args, "count", 1, UINT32_MAX, 0, &f.n_left) ||
+        !rows_read_times(args))
         return EXIT_USAGE;
     buf_init(&path, 0);
     buf_init(&f.line, 0);

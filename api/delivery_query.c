@@ -130,6 +130,12 @@ enum err delivery_time_read(struct str text, int64_t *out_us)
         *out_us = (int64_t)seconds * US_PER_S;
         return OK;
     }
+    if (text.n_bytes == strlen("2026-11-24")) { // a day begins, in UTC
+        char midnight[] = "0000-00-00T00:00:00Z";
+
+        memcpy(midnight, text.at, text.n_bytes);
+        return read_rfc3339(str_of(midnight), out_us);
+    }
     return read_rfc3339(text, out_us);
 }
 
@@ -256,7 +262,7 @@ static enum err read_until(struct delivery_query *q, struct str text)
 #define ALLOWED_ERRORS                                                       \
     "none, dns, connect, tls, timeout, reset, protocol, status, blocked or " \
     "gone; several with commas"
-#define ALLOWED_TIME "unix seconds or RFC 3339"
+#define ALLOWED_TIME "unix seconds, RFC 3339, or a day like 2026-11-24 (UTC)"
 
 static const struct {
     const char *name;

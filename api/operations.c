@@ -13,6 +13,7 @@ void operations_healthz(struct call *c)
 
     buf_init(&body, 0);
     engine_put_health(&body);
+    buf_putc(&body, '\n');
     call_answer(c, 200, buf_str(&body));
     buf_clear(&body);
 }
@@ -58,11 +59,11 @@ void operations_readyz(struct call *c)
     buf_init(&body, 0);
     find_missing(&missing);
     if (missing.names.n_bytes == 0) {
-        call_answer(c, 200, STR("{\"status\":\"ready\"}"));
+        call_answer(c, 200, STR("{\"status\":\"ready\"}\n"));
     } else {
         buf_printf(&body,
                    "{\"status\":\"%s\",\"waitingFor\":[%.*s],"
-                   "\"reasons\":{%.*s}}",
+                   "\"reasons\":{%.*s}}\n",
                    missing.are_starting ? "starting" : "not ready",
                    STR_ARG(buf_str(&missing.names)),
                    STR_ARG(buf_str(&missing.reasons)));

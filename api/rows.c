@@ -2,17 +2,24 @@
 
 #include "api/rows.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#define YEAR_BYTES 5
+#include "api/when.h"
+#include "common/clock.h"
 
+// The id is never cut: it is what the next command is given. On 80 columns there are
+// the time, the state, the id and the error by its name; on 120 all but how long it took.
 void rows_begin(struct table *t, bool with_hook)
 {
     static const char *const titles[] = { "TIME (UTC)", "STATE", "CODE",
-                                          "TOOK",       "TRY",   "ID",
+                                          "TRY",        "TOOK",  "ID",
                                           "KIND",       "ERROR", "HOOK" };
 
-    table_init(t, titles, with_hook ? 9 : 8, "78653");
+    table_init(t, titles, with_hook ? 9 : 8, "786");
+    t->droppable = "43826";
+    t->least = 10; // "status 500"
 }
 
 static int64_t number(const struct json_value *v)
@@ -22,16 +29,32 @@ static int64_t number(const struct json_value *v)
     return json_int(v, &n) == OK ? n : 0;
 }
 
+// "timeout: no answer for 30 s"; the message of "status 500" says its class already.
+static void put_error(const struct json_value *a, struct buf *out)
+{
+    const struct json_value *error = json_get(a, "error");
+    struct str class = json_str(json_get(error, "class"));
+    struct str message = json_str(json_get(error, "message"));
+
+    if (error == NULL || json_is(error, JSON_NULL)) {
+        buf_put_str(out, json_str(json_get(a, "reason")));
+        return;
+    }
+    if (!str_starts(message, class)) {
+        buf_put_str(out, class);
+        buf_puts(out, message.n_bytes > 0 ? ": " : "");
+    }
+    buf_put_str(out, message);
+}
+
 void rows_put(struct table *t, const struct json_value *a)
 {
     struct str state = json_str(json_get(a, "state"));
-    const struct json_value *error = json_get(a, "error");
     int64_t code = number(json_get(a, "responseCode"));
     struct buf text;
 
     buf_init(&text, 0);
     screen_put_time(&text, number(json_get(a, "timestamp")));
-    buf_consume(&text, YEAR_BYTES); // retention is shorter than a year
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, state, screen_state_colour(state));
     if (code == 0) {
@@ -42,22 +65,16 @@ void rows_put(struct table *t, const struct json_value *a)
         table_put(t, buf_str(&text), code < 300 ? GREEN : RED);
     }
     buf_reset(&text);
-    screen_put_duration(&text,
-                        number(json_get(json_get(a, "timing"), "totalUs")));
+    buf_put_i64(&text, number(json_get(a, "attempt")));
     table_put(t, buf_str(&text), PLAIN);
     buf_reset(&text);
-    buf_put_i64(&text, number(json_get(a, "attempt")));
+    screen_put_duration(&text,
+                        number(json_get(json_get(a, "timing"), "totalUs")));
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, json_str(json_get(a, "id")), PLAIN);
     table_put(t, json_str(json_get(a, "kind")), PLAIN);
     buf_reset(&text);
-    if (json_is(error, JSON_OBJECT)) {
-        buf_put_str(&text, json_str(json_get(error, "class")));
-        buf_puts(&text, ": ");
-        buf_put_str(&text, json_str(json_get(error, "message")));
-    } else {
-        buf_put_str(&text, json_str(json_get(a, "reason")));
-    }
+    put_error(a, &text);
     table_put(t, buf_str(&text), PLAIN);
     if (t->n_columns == 9)
         table_put(t, json_str(json_get(a, "hookName")), PLAIN);
@@ -79,6 +96,39 @@ static const struct {
 
 #define N_FILTERS (sizeof(filters) / sizeof(filters[0]))
 
+static const char *const time_options[] = { "since", "until" };
+static char times[2][24]; // unix seconds, as text; empty: not given
+
+bool rows_read_times(const struct args *args)
+{
+    int64_t now_s = clock_now_ms() / 1000;
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = args_text(args, time_options[i]);
+        int64_t seconds;
+
+        times[i][0] = '\0';
+        if (text == NULL)
+            continue;
+        if (!when_read(text, now_s, &seconds)) {
+            command_misused(args->command, "--%s %s is no time; allowed: %s",
+                            time_options[i], text, WHEN_ALLOWED);
+            return false;
+        }
+        snprintf(times[i], sizeof(times[i]), "%" PRId64, seconds);
+    }
+    return true;
+}
+
+static const char *value_of(const struct args *args, const char *option)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (strcmp(option, time_options[i]) == 0)
+            return times[i][0] != '\0' ? times[i] : NULL;
+    }
+    return args_text(args, option);
+}
+
 void rows_put_escaped(struct buf *path, const char *text)
 {
     static const char plain[] =
@@ -96,7 +146,7 @@ void rows_put_escaped(struct buf *path, const char *text)
 void rows_put_query(const struct args *args, struct buf *path)
 {
     for (size_t i = 0; i < N_FILTERS; i++) {
-        const char *value = args_text(args, filters[i].option);
+        const char *value = value_of(args, filters[i].option);
 
         if (value == NULL)
             continue;
@@ -120,7 +170,7 @@ void rows_put_members(const struct args *args, struct buf *body)
     size_t n = 0;
 
     for (size_t i = 0; i < N_FILTERS; i++) {
-        const char *value = args_text(args, filters[i].option);
+        const char *value = value_of(args, filters[i].option);
 
         if (value == NULL || filters[i].member == NULL)
             continue;

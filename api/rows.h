@@ -14,6 +14,11 @@ void rows_put(struct table *t, const struct json_value *a);
 // Appends a value of a query, percent-encoded.
 void rows_put_escaped(struct buf *path, const char *text);
 
+// Judges --since and --until, and remembers what they mean: all pages of an answer are of
+// the same times. False: one of them is no time, which is said on stderr. To be called
+// before the next two.
+bool rows_read_times(const struct args *args);
+
 // Appends the options that choose attempts (--state, --kind …) as a query, with
 // "?" or "&" in front of each.
 void rows_put_query(const struct args *args, struct buf *path);

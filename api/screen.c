@@ -19,6 +19,7 @@
 #define WIDTH_DEFAULT 80
 #define WIDTH_MIN     40
 #define CUT_MIN       3 // columns that a flexible column keeps
+#define GAP           2 // between columns
 #define BAR_COLUMNS   24
 #define SHOW_EVERY_US 100000
 
@@ -56,6 +57,31 @@ void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
         text += *text != '\0';
     }
     fputc('\n', out);
+}
+
+void screen_put(FILE *out, struct str text)
+{
+    struct buf plain;
+
+    buf_init(&plain, 0);
+    buf_put_plain(&plain, text);
+    if (plain.n_bytes > 0)
+        fwrite(plain.at, 1, plain.n_bytes, out);
+    buf_clear(&plain);
+}
+
+void screen_put_lines(FILE *out, struct str text)
+{
+    while (text.n_bytes > 0) {
+        const char *end = memchr(text.at, '\n', text.n_bytes);
+        size_t n = end != NULL ? (size_t)(end - text.at) : text.n_bytes;
+
+        screen_put(out, (struct str){ text.at, n });
+        if (end != NULL)
+            fputc('\n', out);
+        text.at += n + (end != NULL);
+        text.n_bytes -= n + (end != NULL);
+    }
 }
 
 // --- colours ---
@@ -115,15 +141,7 @@ void table_put(struct table *t, struct str text, enum colour colour)
         t->colours = xrealloc(t->colours, t->room * sizeof(*t->colours));
     }
     t->colours[t->n_cells++] = colour;
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-
-        if (c < ' ' || c == 0x7f) {
-            buf_putc(&t->text, ' ');
-        } else {
-            buf_put(&t->text, text.at + i, 1);
-        }
-    }
+    buf_put_plain(&t->text, text);
     buf_putc(&t->text, '\0');
 }
 
@@ -181,7 +199,7 @@ static void put_cell(FILE *out, const char *text, unsigned width,
     if (colour != PLAIN)
         fputs(screen_colour(out, PLAIN), out);
     if (!is_last)
-        fprintf(out, "%*s", (int)(width - shown + 2), "");
+        fprintf(out, "%*s", (int)(width - shown + GAP), "");
 }
 
 static void measure(const struct table *t, unsigned *widths)
@@ -200,7 +218,29 @@ static void measure(const struct table *t, unsigned *widths)
     }
 }
 
-// On a terminal the flexible columns give what is too much.
+static unsigned least_of(const struct table *t, size_t column,
+                         const unsigned *widths)
+{
+    unsigned least = t->least > 0 ? t->least : CUT_MIN;
+    bool is_flexible = strchr(t->flexible, '0' + (int)column) != NULL;
+
+    return is_flexible && widths[column] > least ? least : widths[column];
+}
+
+// Columns that it takes when all flexible ones are as narrow as they may be.
+static unsigned least_width(const struct table *t, const unsigned *widths)
+{
+    unsigned all = 0;
+
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (widths[i] > 0)
+            all += least_of(t, i, widths) + (all > 0 ? GAP : 0);
+    }
+    return all;
+}
+
+// On a terminal the flexible columns give what is too much; what then still has no
+// room is left out, which is a width of 0.
 static void fit(const struct table *t, unsigned *widths, FILE *out)
 {
     unsigned all = 0;
@@ -208,34 +248,59 @@ static void fit(const struct table *t, unsigned *widths, FILE *out)
 
     if (!isatty(fileno(out)))
         return;
-    for (size_t i = 0; i < t->n_columns; i++)
-        all += widths[i] + (i > 0 ? 2 : 0);
+    for (const char *c = t->droppable;
+         c != NULL && *c != '\0' && least_width(t, widths) > width; c++) {
+        if ((size_t)(*c - '0') < t->n_columns)
+            widths[*c - '0'] = 0;
+    }
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (widths[i] > 0)
+            all += widths[i] + (all > 0 ? GAP : 0);
+    }
     for (const char *c = t->flexible; *c != '\0' && all > width; c++) {
-        unsigned *flexible = &widths[*c - '0'];
-        unsigned spare = *flexible > CUT_MIN ? *flexible - CUT_MIN : 0;
-        unsigned less = all - width < spare ? all - width : spare;
+        size_t i = (size_t)(*c - '0');
+        unsigned spare, less;
 
-        *flexible -= less;
+        if (i >= t->n_columns || widths[i] == 0)
+            continue;
+        spare = widths[i] - least_of(t, i, widths);
+        less = all - width < spare ? all - width : spare;
+        widths[i] -= less;
         all -= less;
     }
+}
+
+// The last column that is shown has nothing behind it.
+static size_t last_shown(const struct table *t, const unsigned *widths)
+{
+    size_t last = t->n_columns - 1;
+
+    while (last > 0 && widths[last] == 0)
+        last--;
+    return last;
 }
 
 void table_end(struct table *t, FILE *out)
 {
     unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
     const char *cell = t->text.at;
+    size_t last;
 
     assert(t->n_columns > 0);
     measure(t, widths);
     fit(t, widths, out);
-    for (size_t i = 0; i < t->n_columns; i++)
-        put_cell(out, t->titles[i], widths[i], BOLD, i + 1 == t->n_columns);
+    last = last_shown(t, widths);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (widths[i] > 0)
+            put_cell(out, t->titles[i], widths[i], BOLD, i == last);
+    }
     fputc('\n', out);
     for (size_t i = 0; i < t->n_cells; i++) {
-        bool is_last = (i + 1) % t->n_columns == 0;
+        size_t column = i % t->n_columns;
 
-        put_cell(out, cell, widths[i % t->n_columns], t->colours[i], is_last);
-        if (is_last)
+        if (widths[column] > 0)
+            put_cell(out, cell, widths[column], t->colours[i], column == last);
+        if (column + 1 == t->n_columns)
             fputc('\n', out);
         cell += strlen(cell) + 1;
     }

@@ -21,6 +21,11 @@ unsigned screen_width(FILE *out);
 // A line's end in the text is one.
 void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
 
+// A text that may be anybody's, on one line: what could move a cursor, colour or turn
+// text around is shown as blanks. With `put_lines`, line's ends stay.
+void screen_put(FILE *out, struct str text);
+void screen_put_lines(FILE *out, struct str text);
+
 enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
 
 const char *screen_colour(FILE *out, enum colour colour); // "" in a pipe
@@ -37,7 +42,11 @@ struct table {
     size_t n_columns;
     const char *flexible; // digits: columns that are cut to fit the terminal,
                           // the first one first
-    struct buf text;      // cells, each ended by a NUL
+    const char
+        *droppable;  // digits: columns that are left out when cutting those
+                     // does not help, the first one first; NULL: none
+    unsigned least;  // columns that a flexible one keeps; 0: 3
+    struct buf text; // cells, each ended by a NUL
     enum colour *colours; // owned, of the cells
     size_t n_cells, room;
 };

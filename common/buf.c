@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/text.h"
 #include "common/utf8.h"
 
 void buf_init(struct buf *b, size_t cap_bytes)
@@ -101,6 +102,29 @@ void buf_put_i64(struct buf *b, int64_t number)
     buf_put_u64(b, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
+void buf_put_plain(struct buf *b, struct str text)
+{
+    size_t from = 0;
+
+    for (size_t i = 0; i < text.n_bytes;) {
+        size_t n_unsafe = text_is_unsafe(text.at + i, text.n_bytes - i);
+
+        if (n_unsafe == 0) {
+            i++; // the bytes of a good character are looked at from its first
+            while (i < text.n_bytes &&
+                   ((unsigned char)text.at[i] & 0xc0) == 0x80)
+                i++;
+            continue;
+        }
+        buf_put(b, text.at + from, i - from);
+        buf_putc(b, ' ');
+        i += n_unsafe;
+        from = i;
+    }
+    if (from < text.n_bytes)
+        buf_put(b, text.at + from, text.n_bytes - from);
+}
+
 void buf_vprintf(struct buf *b, const char *format, va_list args)
 {
     va_list again;
@@ -144,6 +168,17 @@ static void put_escaped(struct buf *b, unsigned char c)
     buf_put(b, text, sizeof(text));
 }
 
+// One of two or three bytes, which text_is_unsafe() has found.
+static void put_unsafe(struct buf *b, const char *at, size_t n_bytes)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    unsigned point = n_bytes == 2 ? (c[0] & 0x1fU) << 6 | (c[1] & 0x3fU)
+                                  : (c[0] & 0x0fU) << 12 | (c[1] & 0x3fU) << 6 |
+                                        (c[2] & 0x3fU);
+
+    buf_printf(b, "\\u%04x", point);
+}
+
 void buf_put_json(struct buf *b, struct str text)
 {
     size_t from = 0; // first byte not yet put
@@ -151,25 +186,29 @@ void buf_put_json(struct buf *b, struct str text)
     buf_putc(b, '"');
     for (size_t i = 0; i < text.n_bytes;) {
         unsigned char c = (unsigned char)text.at[i];
-        size_t n_bytes = 1;
+        size_t n_unsafe = 0;
 
         if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
             i++;
             continue;
         }
-        if (c >= 0x80)
-            n_bytes = utf8_len(text.at + i, text.n_bytes - i);
-        if (c >= 0x80 && n_bytes > 0) {
-            i += n_bytes;
-            continue;
+        if (c >= 0x80) {
+            n_unsafe = text_is_unsafe(text.at + i, text.n_bytes - i);
+            if (n_unsafe == 0) {
+                i += utf8_len(text.at + i, text.n_bytes - i);
+                continue;
+            }
         }
         buf_put(b, text.at + from, i - from);
-        if (c >= 0x80) {
+        if (c < 0x80) {
+            put_escaped(b, c);
+        } else if (n_unsafe == 1) {
             buf_puts(b, "\xef\xbf\xbd"); // U+FFFD
         } else {
-            put_escaped(b, c);
+            put_unsafe(b, text.at + i, n_unsafe);
         }
-        from = ++i;
+        i += n_unsafe > 0 ? n_unsafe : 1;
+        from = i;
     }
     if (from < text.n_bytes)
         buf_put(b, text.at + from, text.n_bytes - from);

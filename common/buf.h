@@ -37,6 +37,8 @@ void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
 void buf_put_u64(struct buf *b, uint64_t number); // decimal
 void buf_put_i64(struct buf *b, int64_t number);  // decimal
+// What text_is_unsafe() knows of becomes a blank.
+void buf_put_plain(struct buf *b, struct str text);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b,
                                                       const char *format, ...);
 __attribute__((format(printf, 2, 0))) void
@@ -45,7 +47,8 @@ buf_vprintf(struct buf *b, const char *format, va_list args);
 void buf_put_size(struct buf *b, uint64_t n_bytes); // "1.2 MiB"
 
 // `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD, so
-// that the result is always valid JSON (RFC 8259).
+// that the result is always valid JSON (RFC 8259); what text_is_unsafe() knows of is
+// escaped, so that JSON may be shown on a terminal.
 void buf_put_json(struct buf *b, struct str text);
 
 // Makes room for `n_bytes` more and returns where to write them, or NULL past

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/config_check.h"
+#include "common/config_follow.h"
 #include "common/config_types.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -394,6 +395,28 @@ bool config_is_variable(struct str name)
     return setting_find((struct str){ setting, n }) >= 0;
 }
 
+// What is left at its default follows what was set.
+static void draft_follow(struct draft *d)
+{
+    const char *reserve = d->values[setting_find(STR("admin_reserve_percent"))];
+
+    for (size_t i = 0; i < n_config_follows; i++) {
+        const struct config_follow *f = &config_follows[i];
+        int at = setting_find(str_of(f->setting));
+        int of = setting_find(str_of(f->of));
+        char *text = NULL;
+
+        assert(at >= 0 && of >= 0);
+        if (strcmp(d->origins[at], "default") == 0)
+            text = config_follow(f, d->values[at], d->values[of], reserve);
+        if (text == NULL)
+            continue;
+        free(d->values[at]);
+        d->values[at] = text;
+        d->origins[at] = f->of;
+    }
+}
+
 static void draft_read(struct draft *d, const struct config_sources *sources,
                        struct buf *faults)
 {
@@ -407,6 +430,7 @@ static void draft_read(struct draft *d, const struct config_sources *sources,
         read_environment(d, faults);
     for (size_t i = 0; i < sources->n_sets; i++)
         read_pair(d, str_of(sources->sets[i]), "--set", faults);
+    draft_follow(d);
 }
 
 static void draft_clear(struct draft *d)

@@ -103,7 +103,7 @@ struct config {
     int64_t drain_timeout_ms;
     char *user; // empty: chosen by engine/accounts.c
     char *sender_user;
-    char *sandbox; // "auto", "on", "off"
+    char *sandbox;    // "auto", "on", "off"
     char *log_format; // "text", "json"
     bool debug;
 };

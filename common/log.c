@@ -83,10 +83,10 @@ static void put_time(char *to, size_t room)
 
 static size_t text_line(const struct log_line *l, char *to, size_t room)
 {
-    int n = snprintf(to, room,
-                     "time=%s level=%s role=%s pid=%d msg=\"%s\"%s%.*s",
-                     l->time, l->level, l->role, l->pid, l->msg,
-                     l->fields.n_bytes > 0 ? " " : "", STR_ARG(l->fields));
+    int n =
+        snprintf(to, room, "time=%s level=%s role=%s pid=%d msg=\"%s\"%s%.*s",
+                 l->time, l->level, l->role, l->pid, l->msg,
+                 l->fields.n_bytes > 0 ? " " : "", STR_ARG(l->fields));
 
     return n > 0 && (size_t)n < room ? (size_t)n : room - 1;
 }
@@ -101,8 +101,8 @@ put_line(enum journal_priority priority, const char *level, const char *msg,
         .level = level, .role = role_name, .pid = (int)getpid(), .msg = msg
     };
     char time[32], text[LINE_BYTES], line[LINE_BYTES];
-    size_t n = (size_t)snprintf(line, sizeof(line), "%s",
-                                journal_prefix(priority));
+    size_t n =
+        (size_t)snprintf(line, sizeof(line), "%s", journal_prefix(priority));
     size_t room = sizeof(line) - n - 1;
     ssize_t written;
     int put;

@@ -39,15 +39,11 @@ struct str summary_cut(struct str text, size_t max_bytes, bool *is_cut)
 
 // --- texts ---
 
-// Control characters become blanks, so that no text moves a line or a cursor.
+// Control characters become blanks, so that no text moves a line or a cursor, or turns
+// what stands beside it around.
 static void put_clean(struct buf *out, struct str text)
 {
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        char blank = ' ';
-
-        buf_put(out, c < ' ' || c == 0x7f ? &blank : text.at + i, 1);
-    }
+    buf_put_plain(out, text);
 }
 
 static void put_value(struct buf *out, const struct json_value *v)

@@ -2,7 +2,9 @@
 
 #include "common/text.h"
 
-#include <stddef.h>
+#include <stdint.h>
+
+#include "common/utf8.h"
 
 bool text_is_name(struct str s)
 {
@@ -16,6 +18,32 @@ bool text_is_name(struct str s)
             return false;
     }
     return true;
+}
+
+// Those of two and three bytes, by their last one or two.
+static bool is_unsafe_point(uint32_t c)
+{
+    return (c >= 0x80 && c < 0xa0) || c == 0x61c || c == 0x200e ||
+           c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+size_t text_is_unsafe(const char *at, size_t n_bytes)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    size_t n;
+
+    if (c[0] < 0x80)
+        return c[0] < 0x20 || c[0] == 0x7f;
+    n = utf8_len(at, n_bytes);
+    if (n == 0)
+        return 1;
+    if (n == 2 && is_unsafe_point((c[0] & 0x1fU) << 6 | (c[1] & 0x3fU)))
+        return n;
+    if (n == 3 && is_unsafe_point((c[0] & 0x0fU) << 12 | (c[1] & 0x3fU) << 6 |
+                                  (c[2] & 0x3fU)))
+        return n;
+    return 0;
 }
 
 int text_hex_value(char c)

@@ -94,7 +94,7 @@ static void put_body(const struct stand_in *s, struct buf *out)
                "\"reasons\":{\"%s\":",
                name, name);
     buf_put_json(out, buf_str(&why));
-    buf_puts(out, "}}");
+    buf_puts(out, "}}\n");
     buf_clear(&message);
     buf_clear(&why);
 }

@@ -398,7 +398,7 @@ static const struct {
     { "stack", "{\"projectName\":\"a\\u007f\",\"stackName\":\"prod\"}",
       "payload.projectName " NAME_RULE "\"a\\u007f\"" },
     { "stack", "{\"projectName\":\"a\\u0085\",\"stackName\":\"prod\"}",
-      "payload.projectName " NAME_RULE "\"a\xc2\x85\"" },
+      "payload.projectName " NAME_RULE "\"a\\u0085\"" },
     { "order.created", "{\"stackName\":5}",
       "payload.stackName " NAME_RULE "a number" },
     { "stack", "[]", "payload must be an object, it is an array" },

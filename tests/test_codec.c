@@ -194,6 +194,9 @@ static void json_strings_are_escaped_and_made_valid(void **state)
           3 },
         { "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"", 3 },
         { "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"", 2 },
+        { "a\xc2\x9b\xc2\xa0", "\"a\\u009b\xc2\xa0\"", 5 }, // C1 is escaped
+        { "\xe2\x80\xaex\xe2\x81\xa6", "\"\\u202ex\\u2066\"", 7 },
+        { "\xd8\x9c\xe2\x80\xa9", "\"\\u061c\\u2029\"", 5 },
     };
     struct buf b;
 
@@ -204,6 +207,39 @@ static void json_strings_are_escaped_and_made_valid(void **state)
         buf_put_json(&b, (struct str){ cases[i].in, cases[i].n_bytes });
         assert_string_equal(buf_cstr(&b), cases[i].out);
         assert_true(utf8_is_valid(b.at, b.n_bytes));
+    }
+    buf_clear(&b);
+}
+
+static void what_could_move_a_cursor_or_turn_text_is_a_blank(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        { "plain \xc3\xa9 \xf0\x9f\x8d\xb9",
+          "plain \xc3\xa9 \xf0\x9f\x8d\xb9" },
+        { "a\x1b[31m\tb\n\x7f", "a [31m b  " },
+        { "\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", "   \xc2\xa0" },
+        { "\xe2\x80\x8d\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90",
+          "\xe2\x80\x8d  \xe2\x80\x90" },
+        { "\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\xe2\x80\xae"
+          "\xe2\x80\xaf",
+          "\xe2\x80\xa7    \xe2\x80\xaf" },
+        { "\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa",
+          "\xe2\x81\xa5  \xe2\x81\xaa" },
+        { "\xd8\x9b\xd8\x9c\xd8\x9d", "\xd8\x9b \xd8\x9d" },
+        { "\x9b"
+          "31m\xe2\x80",
+          " 31m  " }, // no UTF-8: a terminal of Latin-1 would obey
+    };
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        buf_reset(&b);
+        buf_put_plain(&b, str_of(cases[i].in));
+        assert_string_equal(buf_cstr(&b), cases[i].out);
     }
     buf_clear(&b);
 }
@@ -251,6 +287,7 @@ int main(void)
         cmocka_unit_test(every_damaged_byte_of_a_record_is_noticed),
         cmocka_unit_test(random_bytes_are_read_without_harm),
         cmocka_unit_test(json_strings_are_escaped_and_made_valid),
+        cmocka_unit_test(what_could_move_a_cursor_or_turn_text_is_a_blank),
         cmocka_unit_test(ids_keep_their_serial_and_their_text),
         cmocka_unit_test(a_buffer_stops_at_its_cap),
     };

@@ -92,7 +92,8 @@ static void a_batch_fits_into_what_is_held_for_clients(void **state)
     char a[] = "max_buffered_bytes=8MiB";
     char b[] = "max_batch_bytes=3MiB";
     char *good[] = { a, b };
-    char *bad[] = { a };
+    char d[] = "max_batch_bytes=8MiB"; // its default, but set
+    char *bad[] = { a, d };
     struct config c;
     struct buf faults;
 
@@ -100,7 +101,7 @@ static void a_batch_fits_into_what_is_held_for_clients(void **state)
     assert_int_equal(load(good, 2, &c, &faults), OK);
     config_clear(&c);
     buf_clear(&faults);
-    assert_int_equal(load(bad, 1, &c, &faults), ERR_INVALID);
+    assert_int_equal(load(bad, 2, &c, &faults), ERR_INVALID);
     assert_non_null(strstr(buf_cstr(&faults),
                            "max_buffered_bytes: must be at least twice "
                            "max_batch_bytes"));
@@ -261,6 +262,77 @@ static void config_describe_shows_value_origin_and_range(void **state)
     buf_clear(&out);
 }
 
+// What is left alone follows what was set, and says so; what was set is refused if it
+// does not fit.
+static void settings_that_are_left_alone_follow_those_that_are_set(void **state)
+{
+    static const struct {
+        const char *sets[2];
+        const char *line; // of config_describe(); NULL: refused
+        const char *fault;
+    } cases[] = {
+        { { "request_timeout=3s", NULL },
+          "connect_timeout = 3s  # from request_timeout;",
+          NULL },
+        { { "request_timeout=3s", "connect_timeout=4s" },
+          NULL,
+          "connect_timeout: must not be longer than request_timeout" },
+        { { "request_timeout=3s",
+            "connect_timeout=5s" }, // its default, but set
+          NULL,
+          "connect_timeout: must not be longer than request_timeout" },
+        { { "request_timeout=60s", NULL },
+          "connect_timeout = 5s  # from default;",
+          NULL },
+        { { "breaker_wait_max=10s", NULL },
+          "breaker_wait = 10s  # from breaker_wait_max;",
+          NULL },
+        { { "max_batch_bytes=100KiB", NULL },
+          "max_event_bytes = 100KiB  # from max_batch_bytes;",
+          NULL },
+        { { "max_buffered_bytes=8MiB", NULL },
+          "max_batch_bytes = 3690984  # from max_buffered_bytes;",
+          NULL },
+        { { "max_buffered_bytes=1MiB", "admin_reserve_percent=50" },
+          "max_event_bytes = 262100  # from max_batch_bytes;",
+          NULL },
+        { { "max_batch_bytes=100KiB", "max_event_bytes=200KiB" },
+          NULL,
+          "max_event_bytes: must not be larger than max_batch_bytes" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char first[64], second[64];
+        char *sets[] = { first, second };
+        struct config_sources sources = { .sets = sets,
+                                          .n_sets =
+                                              1 + (cases[i].sets[1] != NULL),
+                                          .no_environment = true };
+        struct buf faults, out;
+        struct config c;
+
+        snprintf(first, sizeof(first), "%s", cases[i].sets[0]);
+        snprintf(second, sizeof(second), "%s",
+                 cases[i].sets[1] != NULL ? cases[i].sets[1] : "");
+        buf_init(&faults, 0);
+        buf_init(&out, 0);
+        if (cases[i].line != NULL) {
+            if (config_load(&sources, &c, &faults) != OK)
+                fail_msg("%s: %s", first, buf_cstr(&faults));
+            config_describe(&sources, &out);
+            if (strstr(buf_cstr(&out), cases[i].line) == NULL)
+                fail_msg("%s is not in %s", cases[i].line, buf_cstr(&out));
+        } else {
+            assert_int_equal(config_load(&sources, &c, &faults), ERR_INVALID);
+            assert_non_null(strstr(buf_cstr(&faults), cases[i].fault));
+        }
+        config_clear(&c);
+        buf_clear(&out);
+        buf_clear(&faults);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +346,8 @@ int main(void)
         cmocka_unit_test(durations_and_sizes_are_read_with_their_units),
         cmocka_unit_test(cidrs_hold_what_they_say),
         cmocka_unit_test(config_describe_shows_value_origin_and_range),
+        cmocka_unit_test(
+            settings_that_are_left_alone_follow_those_that_are_set),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

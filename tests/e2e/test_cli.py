@@ -97,7 +97,7 @@ def test_send_many(engine, receiver, posthorn, tmp_path):
 def test_deliveries(engine, failed, posthorn):
     table = posthorn("deliveries", *HOOK).stdout.splitlines()
     assert len(table) == 7 and table[0].startswith("TIME (UTC)")
-    assert all(" 500 " in line and "status: status 500" in line
+    assert all(" 500 " in line and line.rstrip().endswith("status 500")
                for line in table[1:])
     rows = json.loads(posthorn("deliveries", *HOOK, "--state", "dead",
                                "--json").stdout)
@@ -489,8 +489,8 @@ def terminal(engine, tmp_path):
 def test_a_table_fits_the_terminal_and_has_colours(engine, failed, terminal):
     terminal.type(f"clear; {BINARY} deliveries --org acme; echo '<end>'")
     screen = terminal.wait("\n<end>")
-    rows = [line for line in screen.splitlines() if " 500 " in line]
-    assert len(rows) == 6 and all("…" in row for row in rows)
+    rows = [line for line in screen.splitlines() if "status 500" in line]
+    assert len(rows) == 6
     assert all(len(row) <= 100 and re.search(r"[0-9a-f-]{36}", row)
                for row in rows)
     assert "\033[31m" in terminal.screen(colours=True)

@@ -40,8 +40,8 @@ def test_a_hooks_life(engine, receiver, hook, tmp_path):
                    "10s", "--max-in-flight", "4", "--rate", "20:40",
                    "--ordered", "yes", "--order-key", "customer.id")
     assert changed.returncode == 0, changed.stderr
-    assert "audit" in changed.stdout and "ACTIVE" in changed.stdout
-    got = json.loads(hook("get", *place).stdout)
+    assert "audit" in changed.stdout and "active" in changed.stdout
+    got = json.loads(hook("get", *place, "--json").stdout)
     assert {key: got[key] for key in (
         "retrySchedule", "timeout", "maxInFlight", "rateLimit", "ordered",
         "orderKey")} == {
@@ -55,8 +55,8 @@ def test_a_hooks_life(engine, receiver, hook, tmp_path):
     assert not {"rateLimit", "orderKey", "headers"} & set(got)
     assert not got["hasSecret"] and not got["active"]
     engine.settle_hooks()
-    assert json.loads(hook("ping", *place).stdout)["responseCode"] == 200
-    assert json.loads(hook("status", *place).stdout)["state"] == "inactive"
+    assert json.loads(hook("ping", *place, "--json").stdout)["responseCode"] == 200
+    assert json.loads(hook("status", *place, "--json").stdout)["state"] == "inactive"
     assert "audit" in hook("list", "--org", "acme").stdout
     assert hook("delete", *place).returncode == 0
     assert json.loads(hook("list", "--org", "acme", "--json").stdout) == []

@@ -442,19 +442,19 @@ def test_pause_and_resume_from_a_terminal(engine, receiver, posthorn):
     engine.create_hook(receiver.url(), name="other")
     engine.create_hook(receiver.url(), name="audit")
     assert "paused" in posthorn("hook", "pause", *place)
-    assert json.loads(posthorn("hook", "get", *place))["paused"] is True
-    assert json.loads(posthorn("hook", "status", *place))["state"] == "paused"
+    assert json.loads(posthorn("hook", "get", *place, "--json"))["paused"] is True
+    assert json.loads(posthorn("hook", "status", *place, "--json"))["state"] == "paused"
     rows = {line.split()[0]: line.split()[1]
             for line in posthorn("hook", "list", "--org", "acme").splitlines()}
-    assert (rows["audit"], rows["other"]) == ("paused", "yes")
+    assert (rows["audit"], rows["other"]) == ("paused", "active")
     wait_for(lambda: "paused webhooks: 1" in posthorn("status"), "status counts it")
     assert json.loads(posthorn("status", "--json"))["pausedHooks"] == 1
     shown_json = json.loads(posthorn("hook", "resume", *place, "--json"))
     assert "paused" not in shown_json
     posthorn("hook", "update", *place, "--paused", "yes")
-    assert json.loads(posthorn("hook", "get", *place))["paused"] is True
+    assert json.loads(posthorn("hook", "get", *place, "--json"))["paused"] is True
     posthorn("hook", "update", *place, "--paused", "no")
-    assert "paused" not in json.loads(posthorn("hook", "get", *place))
+    assert "paused" not in json.loads(posthorn("hook", "get", *place, "--json"))
     posthorn("hook", "create", "--org", "acme", "--display-name", "x", "--url",
              receiver.url(), "--name", "born", "--paused", "yes")
     assert shown(engine, "/api/orgs/acme/hooks/born")["paused"] is True

@@ -1,0 +1,284 @@
+"""What people see on a terminal: tables that fit, names that cannot harm, times as they
+write them, and errors where something does not exist."""
+
+import datetime
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from conftest import finish
+from engine import BINARY, Engine
+from receiver import Answer, Receiver
+from support import ROOT, wait_for
+from test_cli import environment
+
+HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e"
+                     "\u2066-\u2069]")
+C1 = "x\u009b31mRED\u009d0;title\u009c"
+BIDI = "a\u202egnp.exe\u2066\u061cz\u200f"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    made = Engine(tmp_path_factory.mktemp("terminal"), retry_schedule="50ms",
+                  breaker_failures="0").start()
+    try:
+        yield made
+        finish(made)
+    finally:
+        if made.is_running():
+            made.kill9()
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    made = Receiver()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def posthorn(engine):
+    def run(*words, status=0, stdin=""):
+        done = subprocess.run([BINARY, *words], capture_output=True, text=True,
+                              timeout=60, env=environment(engine), input=stdin)
+        assert done.returncode == status, (words, done.stdout, done.stderr)
+        return done
+    return run
+
+
+def on_terminal(engine, columns, *words):
+    """What a terminal of so many columns gets, without its colours."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    running = subprocess.Popen([BINARY, *words], stdin=slave, stdout=slave, stderr=slave,
+                               env={**environment(engine), "NO_COLOR": "1"})
+    os.close(slave)
+    out = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        out += piece
+    os.close(master)
+    assert running.wait(60) == 0, out
+    return out.decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.fixture(scope="module")
+def history(engine, receiver):
+    """An organization whose webhooks failed in several ways."""
+    org = "/api/orgs/shown/hooks"
+    receiver.script("/500", Answer(status=500))
+    receiver.script("/reset", Answer(do="reset"))
+    engine.create_hook(receiver.url("/ok"), org, name="good-one")
+    engine.create_hook(receiver.url("/500"), org, name="answers-500")
+    engine.create_hook(receiver.url("/reset"), org, name="resets")
+    ids = [engine.post_event("Microsoft.Storage.BlobCreated", org="shown")
+           for _ in range(3)]
+    wait_for(lambda: len(engine.api(
+        "GET", "/api/orgs/shown/deliveries?state=dead&limit=50").json()) == 6, "dead", 30)
+    engine.wait_settled()
+    return ids
+
+
+def columns_of(titles, line):
+    """A row by its titles, cut where these stand."""
+    starts = [m.start() for m in re.finditer(r"\S+(?: \S+)*", titles)]
+    names = re.findall(r"\S+(?: \S+)*", titles)
+    return {name: line[start:end].strip() for name, start, end in
+            zip(names, starts, starts[1:] + [None])}
+
+
+@pytest.mark.parametrize("width, wanted", [
+    (80, {"TIME (UTC)", "STATE", "ID", "ERROR"}),
+    (120, {"TIME (UTC)", "STATE", "CODE", "TRY", "ID", "KIND", "ERROR", "HOOK"})])
+def test_deliveries_can_be_read(engine, history, width, wanted):
+    titles, *rows = on_terminal(engine, width, "deliveries", "--org", "shown")
+    assert len(rows) == 3 * 5
+    assert all(len(line) <= width for line in [titles, *rows])
+    rows = [columns_of(titles, row) for row in rows]
+    assert wanted <= set(rows[0])
+    assert {r["ID"] for r in rows} == set(history)  # whole
+    errors = {r["ERROR"] for r in rows}
+    assert "status 500" in errors and "" in errors
+    assert any(e.startswith("reset") for e in errors)
+    for row in rows:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row["TIME (UTC)"])
+
+
+def test_in_a_pipe_nothing_is_cut(engine, history, posthorn):
+    titles, *rows = posthorn("deliveries", "--org", "shown").stdout.splitlines()
+    assert re.split("  +", titles) == ["TIME (UTC)", "STATE", "CODE", "TRY", "TOOK", "ID",
+                                       "KIND", "ERROR", "HOOK"]
+    assert all("Microsoft.Storage.BlobCreated" in row and "…" not in row for row in rows)
+
+
+def test_hook_list_says_state_destination_and_filters(engine, receiver, posthorn):
+    org = "/api/orgs/listed/hooks"
+    receiver.script("/gone", Answer(status=410))
+    engine.create_hook(receiver.url("/all"), org, name="all")
+    engine.create_hook(receiver.url("/some"), org, name="some",
+                       filters=["order.*", "update_failed"], groups=["stacks"])
+    engine.create_hook(receiver.url("/off"), org, name="off", active=False)
+    engine.create_hook(receiver.url("/paused"), org, name="rests", paused=True)
+    engine.create_hook(receiver.url("/gone"), org, name="left", filters=["a.b"])
+    engine.post_event("a.b", org="listed")
+    wait_for(lambda: not engine.api("GET", f"{org}/left").json()["active"], "off")
+    titles, *rows = posthorn("hook", "list", "--org", "listed").stdout.splitlines()
+    rows = [columns_of(titles, row) for row in rows]
+    shown = {r["NAME"]: r for r in rows}
+    assert {n: r["STATE"] for n, r in shown.items()} == {
+        "all": "active", "some": "active", "off": "inactive", "rests": "paused",
+        "left": "off: gone"}
+    assert shown["some"]["FILTERS"] == "order.*, update_failed, stacks"
+    assert shown["all"]["FILTERS"] == "all events"
+    assert shown["off"]["DESTINATION"] == receiver.url("/off")
+    for width in (80, 120):
+        lines = on_terminal(engine, width, "hook", "list", "--org", "listed")
+        assert all(len(line) <= width for line in lines)
+        for title in ("NAME", "STATE", "DESTINATION", "FILTERS"):
+            assert title in lines[0], (width, lines)
+
+
+def test_hook_get_and_status_are_tables_unless_json_is_asked_for(engine, receiver,
+                                                                 posthorn):
+    engine.create_hook(receiver.url("/in"), "/api/orgs/got/hooks", name="audit",
+                       filters=["order.*", "a.b"], secret="s", timeout="7s",
+                       headers={"X-Team": "blue"})
+    place = ("--org", "got", "--hook", "audit")
+    rows = dict(re.split("  +", line, maxsplit=1)
+                for line in posthorn("hook", "get", *place).stdout.splitlines())
+    assert rows["FIELD"] == "VALUE" and rows["payload url"] == receiver.url("/in")
+    assert rows["filters"] == "order.*, a.b" and rows["active"] == "yes"
+    assert rows["headers X-Team"] == "blue" and rows["timeout"] == "7s"
+    assert json.loads(posthorn("hook", "get", *place, "--json").stdout)["name"] == "audit"
+    status = posthorn("hook", "status", *place).stdout
+    assert status.startswith("FIELD") and re.search("^state +ok$", status, re.M)
+    assert json.loads(posthorn("hook", "status", *place, "--json").stdout)["state"] == "ok"
+    assert "delivered" in posthorn("hook", "ping", *place).stdout
+
+
+# --- texts that are anybody's ---
+
+def test_no_control_character_and_no_turned_text_reaches_the_terminal(
+        engine, receiver, posthorn):
+    case = json.loads((ROOT / "tests/fixtures/hook-display-name-c1.json").read_text())
+    for n, name in enumerate([case["displayName"], C1, BIDI, "\u0085\u2028\x7f"]):
+        reply = engine.api("POST", "/api/orgs/evil/hooks", {
+            "organizationName": "evil", "displayName": name, "active": True,
+            "name": f"h{n}", "payloadUrl": receiver.url("/evil"),
+            "headers": {"X-A": "b"}, "filters": ["a.b"]})
+        assert reply.status == 201, reply
+        assert not HARMFUL.search(reply.body.decode())
+    engine.settle_hooks()
+    receiver.script("/evil", Answer(status=500, body=(C1 + BIDI).encode()))
+    event = engine.post_event("a.b", {"t": C1 + BIDI}, org="evil")
+    wait_for(lambda: len(engine.api(
+        "GET", "/api/orgs/evil/deliveries?state=dead").json()) == 4, "dead", 30)
+    who = ("--org", "evil")
+    for words in (["hook", "list", *who], ["hook", "list", *who, "--json"],
+                  ["hook", "get", *who, "--hook", "h1"],
+                  ["hook", "get", *who, "--hook", "h2", "--json"],
+                  ["deliveries", *who], ["deliveries", *who, "--json"],
+                  ["explain", *who, "--id", event], ["stats", *who],
+                  ["explain", *who, "--id", event, "--json"]):
+        shown = posthorn(*words).stdout
+        assert not HARMFUL.search(shown), (words, HARMFUL.search(shown))
+    shown = posthorn("explain", *who, "--event", "-", stdin=json.dumps(
+        {"kind": "a.b", "payload": {"t": C1 + BIDI}}, ensure_ascii=False)).stdout
+    assert "RED" in shown and not HARMFUL.search(shown)
+    for words in (["hook", "get", *who, "--hook", C1 + BIDI],
+                  ["deliveries", *who, "--state", C1]):
+        done = posthorn(*words, status=1)
+        assert not HARMFUL.search(done.stderr), done.stderr
+    assert json.loads(posthorn("hook", "get", *who, "--hook", "h2", "--json").stdout)[
+        "displayName"] == BIDI  # what is escaped is not lost
+
+
+# --- times ---
+
+def utc(days=0):
+    return (datetime.datetime.now(datetime.timezone.utc) -
+            datetime.timedelta(days=days)).strftime("%Y-%m-%d")
+
+
+@pytest.mark.parametrize("since, count", [
+    ("yesterday", 15), ("24h", 15), ("1h", 15), ("2d", 15), ("1w", 15), (utc(1), 15),
+    (utc(1) + " 10:15", 15), (utc(1) + "T10:15:00Z", 15),
+    (str(int(time.time()) - 86400), 15), ("now", 0), (utc(-2), 0)])
+def test_times_are_as_people_write_them(engine, history, posthorn, since, count):
+    for words, read in (
+            (["deliveries", "--org", "shown"], len),
+            (["replay", "--org", "shown", "--dry-run", "--state", "delivered"],
+             lambda told: told["matched"] * 5)):
+        told = json.loads(posthorn(*words, "--since", since, "--json").stdout)
+        assert read(told) == count, (words, told)
+    until = json.loads(posthorn("deliveries", "--org", "shown", "--json", "--until",
+                                since).stdout)
+    assert len(until) == 15 - count
+
+
+@pytest.mark.parametrize("wrong", ["soon", "24", "24x", "2026-13-01", "2026-11-31", "h",
+                                   "-1h", "yesterday "])
+def test_what_is_no_time_is_told_what_would_be(engine, posthorn, wrong):
+    if wrong == "24":  # unix seconds
+        return
+    for words in (["deliveries", "--org", "shown"], ["replay", "--org", "shown"],
+                  ["dead", "discard", "--org", "shown"], ["tail", "--org", "shown"]):
+        for option in ("--since", "--until"):
+            done = posthorn(*words, option, wrong, status=2)
+            assert f"{option} {wrong} is no time" in done.stderr
+            assert "yesterday" in done.stderr and "2026-11-24" in done.stderr
+
+
+def test_the_api_takes_a_day_and_says_what_it_takes(engine, history):
+    at = "/api/orgs/shown/deliveries"
+    assert len(engine.api("GET", f"{at}?since={utc(1)}&limit=50").json()) == 15
+    assert engine.api("GET", f"{at}?since={utc(-2)}").json() == []
+    reply = engine.api("GET", f"{at}?since=soon")
+    assert reply.status == 400 and "2026-11-24" in reply.json()["message"]
+
+
+# --- small things ---
+
+def test_rates_are_in_per_cent(engine, history, posthorn):
+    def shown():
+        return posthorn("stats", "--org", "shown", "--window", "1h").stdout
+    wait_for(lambda: re.search(r"success rate \d+\.\d %", shown()), "counted", 20)
+
+
+def test_health_and_readiness_end_their_line(engine):
+    for path in ("/healthz", "/readyz", "/metrics"):
+        reply = engine.api("GET", path, token=None)
+        assert reply.status == 200 and reply.body.endswith(b"\n")
+        assert not reply.body.endswith(b"\n\n")
+
+
+def test_help_groups_its_commands():
+    shown = subprocess.run([BINARY, "help"], capture_output=True, text=True).stdout
+    groups = re.findall(r"^(\S.*):\n((?:  .*\n)+)", shown, re.M)
+    assert len(groups) >= 5
+    listed = [line.split()[0] for _, lines in groups for line in lines.splitlines()]
+    assert len(set(listed)) == len(listed)
+    page = subprocess.run([BINARY, "man"], capture_output=True, text=True).stdout
+    assert set(re.findall(r'^\.SS "?([a-z]+)"?$', page, re.M)) <= set(listed)
+
+
+def test_a_short_request_timeout_takes_the_connect_timeout_along(make_engine, receiver):
+    engine = make_engine(request_timeout="2s", breaker_wait_max="10s",
+                         breaker_wait=None).start()
+    hook = engine.create_hook(receiver.url("/short"))
+    engine.post_event()
+    assert engine.wait_deliveries(hook, 1)[0]["state"] == "delivered"
