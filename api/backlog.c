@@ -94,6 +94,8 @@ void backlog_get_org(struct call *c)
     buf_init(&body, 0);
     backlog_of_org(c->api->backlogs, org_no, &b);
     put_name(scope.org, &body);
+    // Others are the same as one where nothing ever was.
+    buf_printf(&body, "\"exists\":%s,", org_no != 0 ? "true" : "false");
     backlog_put_org(c->api, &b, &body);
     buf_putc(&body, '}');
     call_answer(c, 200, buf_str(&body));

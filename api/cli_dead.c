@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/rows.h"
 #include "api/screen.h"
@@ -151,6 +152,8 @@ int command_dead(const struct args *args)
     if (!args_number(args, "limit", 1, LIMIT_MAX, 0, &d.limit) ||
         !place_read_owner(args, true, &place) || !rows_read_times(args))
         return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
     buf_init(&d.path, 0);
     buf_init(&d.body, 0);
     buf_init(&d.token, 0);

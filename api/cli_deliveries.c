@@ -6,6 +6,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/rows.h"
 #include "api/screen.h"
@@ -98,6 +99,8 @@ int command_deliveries(const struct args *args)
         !args_number(args, "limit", 1, 1000000, 100, &s.n_left) ||
         !rows_read_times(args))
         return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
     buf_init(&base, 0);
     place_put_owner(&place, &base);
     if (args_has(args, "json")) {

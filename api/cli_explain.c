@@ -4,9 +4,11 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/rows.h"
 #include "api/screen.h"
+#include "common/operator.h"
 
 #define REQUESTS_SHOWN 5
 
@@ -131,6 +133,18 @@ static int print_alone(const struct args *args, struct client_call call,
     return status;
 }
 
+static bool is_among(const struct json_value *hooks, const char *name)
+{
+    struct json_iter it = json_iter(hooks);
+    const struct json_value *hook;
+
+    while ((hook = json_next(&it, NULL)) != NULL) {
+        if (str_is(json_str(json_get(hook, "hookName")), name))
+            return true;
+    }
+    return false;
+}
+
 static int print(const struct args *args, const struct client_call *call,
                  const struct buf *answer)
 {
@@ -146,6 +160,11 @@ static int print(const struct args *args, const struct client_call *call,
     if (!client_read(args->command, answer, &json))
         return EXIT_FAILED;
     hooks = json_get(json_root(json), "hooks");
+    if (only != NULL && call->next->n_bytes == 0 && !is_among(hooks, only)) {
+        json_free(json);
+        return command_failed(args->command,
+                              "the organization has no webhook %s", only);
+    }
     print_hooks(hooks);
     if (only != NULL && is_left_out(hooks, only)) {
         status = print_alone(args, *call, only);
@@ -170,6 +189,8 @@ int command_explain(const struct args *args)
         return command_misused(args->command, "give --event FILE or --id ID");
     if (!place_read(args, false, &place))
         return EXIT_USAGE;
+    if (!operator_is_org(str_of(place.org)) && !exists_org(args))
+        return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);

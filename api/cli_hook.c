@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/facts.h"
 #include "api/place.h"
 #include "api/rows.h"
@@ -411,5 +412,9 @@ int command_hook(const struct args *args)
         verb++; // args_read() knows that it is one of them
     if (!place_read(args, verbs[verb].wants_hook, &o.place))
         return EXIT_USAGE;
+    // What is about one hook says by itself that it is not there.
+    if (!verbs[verb].wants_hook && !verbs[verb].is_new &&
+        !exists_place(args, &o.place))
+        return EXIT_FAILED;
     return run(&o, &verbs[verb]);
 }

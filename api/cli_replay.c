@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/rows.h"
 #include "api/screen.h"
@@ -283,6 +284,8 @@ int command_replay(const struct args *args)
     }
     if (!place_read_owner(args, false, &place) || !rows_read_times(args))
         return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
     buf_init(&base, 0);
     place_put_owner(&place, &base);
     if (wants_id) {

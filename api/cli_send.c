@@ -13,6 +13,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/screen.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -65,6 +66,81 @@ static void print_id(const struct json_value *answer)
     printf("%.*s\n", STR_ARG(json_str(json_get(answer, "id"))));
 }
 
+// A token that may only post learns nothing of webhooks.
+static bool is_refused(long status)
+{
+    return status == 401 || status == 403 || status == 404;
+}
+
+static uint64_t count_matches(const struct json_value *hooks)
+{
+    struct json_iter it = json_iter(hooks);
+    const struct json_value *hook;
+    uint64_t n = 0;
+
+    while ((hook = json_next(&it, NULL)) != NULL)
+        n += json_bool(json_get(hook, "matches"));
+    return n;
+}
+
+// How many webhooks get the event, of which the engine says so page by page. False: it
+// does not say.
+static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
+{
+    struct buf path, answer, next;
+    struct client_call call = { .method = "GET",
+                                .is_quiet = is_refused,
+                                .next = &next };
+    struct json *json;
+    bool is_good;
+
+    *n = 0;
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    buf_init(&next, 0);
+    do {
+        buf_reset(&path);
+        buf_reset(&answer);
+        buf_printf(&path, "%s?limit=1000", base);
+        if (next.n_bytes > 0)
+            buf_printf(&path, "&continuationToken=%s", buf_cstr(&next));
+        buf_reset(&next);
+        call.path = buf_cstr(&path);
+        is_good = client_request(args, &call, &answer) == OK &&
+                  client_read(args->command, &answer, &json);
+        if (is_good) {
+            *n += count_matches(json_get(json_root(json), "hooks"));
+            json_free(json);
+        }
+    } while (is_good && next.n_bytes > 0 && !screen_is_interrupted());
+    buf_clear(&next);
+    buf_clear(&answer);
+    buf_clear(&path);
+    return is_good;
+}
+
+// On stderr: the id alone is on stdout, for scripts.
+static void say_matches(const struct args *args, const struct client_call *sent,
+                        const struct buf *answer)
+{
+    struct json *json;
+    struct buf path;
+    uint64_t n;
+
+    if (!client_read(args->command, answer, &json))
+        return;
+    buf_init(&path, 0);
+    buf_printf(&path, "%s/%.*s", sent->path,
+               STR_ARG(json_str(json_get(json_root(json), "id"))));
+    json_free(json);
+    if (ask_matches(args, buf_cstr(&path), &n)) {
+        fprintf(stderr, "%" PRIu64 " webhook%s will get it%s\n", n,
+                n == 1 ? "" : "s",
+                n == 0 ? "; `posthorn explain` says why" : "");
+    }
+    buf_clear(&path);
+}
+
 static int send_one(const struct args *args, struct client_call *call)
 {
     struct buf body, answer;
@@ -76,6 +152,8 @@ static int send_one(const struct args *args, struct client_call *call)
         call->body = buf_str(&body);
         if (client_request(args, call, &answer) == OK)
             status = client_print(args, &answer, print_id);
+        if (status == 0 && !args_has(args, "json"))
+            say_matches(args, call, &answer);
     }
     buf_clear(&answer);
     buf_clear(&body);
@@ -181,6 +259,8 @@ int command_send(const struct args *args)
         return command_misused(args->command, "--akinon goes with --project");
     if (args_has(args, "kind") == args_has(args, "file"))
         return command_misused(args->command, "give --kind or --file");
+    if (!exists_org(args))
+        return EXIT_FAILED;
     buf_init(&path, 0);
     put_path(args, &path);
     call.path = buf_cstr(&path);

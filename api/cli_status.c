@@ -8,6 +8,7 @@
 #include "api/cli_backlog.h"
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/screen.h"
 #include "common/clock.h"
@@ -208,7 +209,8 @@ int command_status(const struct args *args)
         abort(); // as any want of memory
     if (args_has(args, "org")) {
         free(e);
-        return backlog_of_place(args, clock_now_ms());
+        return exists_org(args) ? backlog_of_place(args, clock_now_ms())
+                                : EXIT_FAILED;
     }
     buf_init(&answer, 0);
     buf_init(&readiness, 0);
@@ -347,6 +349,8 @@ int command_stats(const struct args *args)
         return command_misused(args->command, "--window must be 1h, 24h or 7d");
     if (!place_read_owner(args, false, &place))
         return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&answer, 0);
     place_put_owner(&place, &path);

@@ -10,6 +10,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/place.h"
 #include "api/rows.h"
 #include "api/screen.h"
@@ -147,6 +148,8 @@ int command_tail(const struct args *args)
         !args_number(args, "count", 1, UINT32_MAX, 0, &f.n_left) ||
         !rows_read_times(args))
         return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&f.line, 0);
     buf_init(&f.last_id, 0);

@@ -5,6 +5,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/screen.h"
 #include "common/json.h"
 
@@ -146,6 +147,8 @@ int command_token(const struct args *args)
 
     if (fault != NULL)
         return command_misused(args->command, "%s", fault);
+    if (strcmp(verb, "create") != 0 && !exists_org(args))
+        return EXIT_FAILED;
     buf_init(&path, 0);
     buf_puts(&path, "/api/orgs");
     client_put_segment(&path, args_text(args, "org"));

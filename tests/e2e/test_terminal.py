@@ -17,7 +17,7 @@ import pytest
 from conftest import finish
 from engine import BINARY, Engine
 from receiver import Answer, Receiver
-from support import ROOT, wait_for
+from support import ROOT, free_ports, wait_for
 from test_cli import environment
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e"
@@ -230,17 +230,15 @@ def test_times_are_as_people_write_them(engine, history, posthorn, since, count)
     assert len(until) == 15 - count
 
 
-@pytest.mark.parametrize("wrong", ["soon", "24", "24x", "2026-13-01", "2026-11-31", "h",
-                                   "-1h", "yesterday "])
-def test_what_is_no_time_is_told_what_would_be(engine, posthorn, wrong):
-    if wrong == "24":  # unix seconds
-        return
-    for words in (["deliveries", "--org", "shown"], ["replay", "--org", "shown"],
-                  ["dead", "discard", "--org", "shown"], ["tail", "--org", "shown"]):
-        for option in ("--since", "--until"):
-            done = posthorn(*words, option, wrong, status=2)
-            assert f"{option} {wrong} is no time" in done.stderr
-            assert "yesterday" in done.stderr and "2026-11-24" in done.stderr
+@pytest.mark.parametrize("command, option, wrong", [
+    ("deliveries", "--since", "soon"), ("deliveries", "--until", "24x"),
+    ("replay", "--since", "2026-13-01"), ("replay", "--until", "h"),
+    ("dead discard", "--since", "2026-11-31"), ("dead discard", "--until", "-1h"),
+    ("tail", "--since", "yesterday "), ("tail", "--until", "99999999999d")])
+def test_what_is_no_time_is_told_what_would_be(posthorn, command, option, wrong):
+    done = posthorn(*command.split(), "--org", "shown", option, wrong, status=2)
+    assert f"{option} {wrong} is no time" in done.stderr
+    assert "yesterday" in done.stderr and "2026-11-24" in done.stderr
 
 
 def test_the_api_takes_a_day_and_says_what_it_takes(engine, history):
@@ -282,3 +280,111 @@ def test_a_short_request_timeout_takes_the_connect_timeout_along(make_engine, re
     hook = engine.create_hook(receiver.url("/short"))
     engine.post_event()
     assert engine.wait_deliveries(hook, 1)[0]["state"] == "delivered"
+
+
+# --- what is not there ---
+
+AKINON_ORG, AKINON_PROJECT = "c" * 24, "d" * 24
+
+
+@pytest.mark.parametrize("words", [
+    ["hook", "list"], ["deliveries"], ["deliveries", "--json"], ["stats"], ["status"],
+    ["replay"], ["replay", "list"], ["dead", "discard"], ["tail"],
+    ["explain", "--event", "-"], ["explain", "--id", "0190a5b8-1111-7222-8333-444455556666"],
+    ["token", "list"], ["token", "revoke", "abc"],
+    ["send", "--kind", "a.b"], ["send", "--file", "-"],
+    ["hook", "list", "--project", "web", "--stack", "prod"]])
+def test_an_organization_that_does_not_exist_is_an_error(posthorn, words):
+    done = posthorn(*words, "--org", "mistyped", status=1,
+                    stdin='{"kind":"a.b","payload":1}\n')
+    assert "there is no organization mistyped" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("words", [
+    ["hook", "get"], ["hook", "status"], ["hook", "ping"], ["hook", "pause"],
+    ["hook", "delete"], ["hook", "update", "--timeout", "5s"], ["deliveries"], ["stats"],
+    ["replay"], ["replay", "list"], ["dead", "discard"], ["tail"],
+    ["redeliver", "0190a5b8-1111-7222-8333-444455556666"],
+    ["explain", "--event", "-"]])
+def test_a_webhook_that_does_not_exist_is_an_error(posthorn, history, words):
+    done = posthorn(*words, "--org", "shown", "--hook", "mistyped", status=1,
+                    stdin='{"kind":"a.b","payload":1}\n')
+    assert "mistyped" in done.stderr and done.stdout == ""
+
+
+def test_akinons_organization_that_does_not_exist_is_an_error(posthorn):
+    for words in (["hook", "list"], ["send", "--kind", "a.b"], ["dead", "discard"]):
+        done = posthorn(*words, "--akinon", "--org", AKINON_ORG, "--project",
+                        AKINON_PROJECT, status=1)
+        assert f"there is no organization {AKINON_ORG}" in done.stderr
+
+
+def test_the_api_keeps_its_empty_list(engine):
+    reply = engine.api("GET", "/api/orgs/mistyped/hooks")
+    assert (reply.status, reply.json()) == (200, [])
+    assert engine.api("GET", "/api/orgs/mistyped/status").json()["exists"] is False
+    assert engine.api("GET", "/api/orgs/shown/status").json()["exists"] is True
+
+
+def test_an_organization_without_webhooks_is_not_mistyped(engine, posthorn):
+    made = engine.api("POST", "/api/orgs/fresh/tokens", {"scopes": ["ingest"]})
+    assert made.status == 201
+    assert posthorn("hook", "list", "--org", "fresh", "--json").stdout.strip() == "[]"
+    assert "There are none." in posthorn("deliveries", "--org", "fresh").stderr
+    # a token that may not read is not asked what it cannot know
+    done = posthorn("send", "--org", "fresh", "--kind", "a.b", "--token",
+                    made.json()["token"])
+    assert re.fullmatch(r"[0-9a-f-]{36}\n", done.stdout) and done.stderr == ""
+
+
+def test_send_says_how_many_webhooks_get_it(engine, receiver, posthorn):
+    org = "/api/orgs/counted/hooks"
+    engine.create_hook(receiver.url("/c"), org, filters=["order.*"])
+    engine.create_hook(receiver.url("/c"), org, filters=["a.b"])
+    engine.create_hook(receiver.url("/c"), org, filters=["order.made"])
+    for kind, said in (("order.made", "2 webhooks will get it"),
+                       ("a.b", "1 webhook will get it"),
+                       ("z.z", "0 webhooks will get it; `posthorn explain`")):
+        done = posthorn("send", "--org", "counted", "--kind", kind)
+        assert re.fullmatch(r"[0-9a-f-]{36}\n", done.stdout)
+        assert said in done.stderr
+
+
+# --- the quickstart ---
+
+FAKE_CMAKE = """#!/bin/sh
+case "$1" in
+--build) for n in 1 7 33 50 98 100; do echo "[ $n%] Building C object x.c"; done
+    echo 'x.c:1: error: this is a test'; exit 2 ;;
+esac
+"""
+
+
+def quickstart(tmp_path, *words):
+    """With a cmake that only pretends, in a copy: nothing of this tree is built."""
+    (tmp_path / "deploy").mkdir()
+    script = (ROOT / "deploy/quickstart").read_text()
+    (tmp_path / "deploy/quickstart").write_text(script)
+    for name, text in (("deploy/install-deps", "#!/bin/sh\n"), ("cmake", FAKE_CMAKE)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    return subprocess.run(
+        ["bash", tmp_path / "deploy/quickstart", "--once", *words], capture_output=True,
+        text=True, timeout=60, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+
+def test_quickstart_shows_how_far_the_build_is(tmp_path):
+    ports = ",".join(map(str, free_ports(3)))
+    done = quickstart(tmp_path, "--ports", ports)
+    assert done.returncode == 1
+    shown = [int(n) for n in re.findall(r"^build +(\d+) %$", done.stderr, re.M)]
+    assert shown == [1, 33, 50, 98, 100]
+    assert "the build failed" in done.stderr and "this is a test" in done.stderr
+
+
+def test_quickstart_looks_at_the_ports_before_it_builds(tmp_path, receiver):
+    ports = ",".join(map(str, [*free_ports(2), receiver.port]))
+    done = quickstart(tmp_path, "--ports", ports)
+    assert done.returncode == 1 and "is in use" in done.stderr
+    assert not (tmp_path / "build").exists()

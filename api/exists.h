@@ -1,0 +1,21 @@
+// exists.h — whether what a command is about is there.
+//
+// The API answers lists of what does not exist with [], as its contract says; a person who
+// mistyped a name must be told.
+
+#ifndef API_EXISTS_H
+#define API_EXISTS_H
+
+#include <stdbool.h>
+
+#include "api/args.h"
+#include "api/place.h"
+
+// The place's hook, or without one, its organization. False: it is not there, or the
+// engine cannot be asked, said on stderr. True also if the token may not read.
+bool exists_place(const struct args *args, const struct place *place);
+
+// The organization of --org and --akinon.
+bool exists_org(const struct args *args);
+
+#endif
