@@ -263,29 +263,41 @@ static void see(struct stacks_seen *seen, size_t place, struct str key)
     seen->keys[place].n_bytes = key.n_bytes;
 }
 
+// The stack or environment, or else its organization. False: neither has a name.
+static bool choose(const struct stack_name *name, struct stack_name *out)
+{
+    *out = *name;
+    if (!is_good(out))
+        *out = (struct stack_name){ .org = name->org };
+    return is_good(out);
+}
+
 enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
                      const struct stack_name *name,
                      const struct share_limit *limit, struct stacks_seen *seen)
 {
-    struct stack_name org = { .org = name->org };
     struct adding a = { .limit = limit };
     char bytes[STACK_KEY_MAX_BYTES];
+    struct stack_name chosen;
     struct str key;
     size_t place;
     enum err err;
 
     // Made for a measurement, and for nobody to find afterwards.
-    if (str_starts(name->org, STR("posthorn-bench-")) || !is_good(&org))
+    if (str_starts(name->org, STR("posthorn-bench-")))
         return OK;
-    if (!is_good(name))
-        name = &org;
-    err = stack_key(name, bytes, &key);
-    if (err != OK)
-        return err;
+    if (stack_key(name, bytes, &key) != OK) {
+        if (!choose(name, &chosen))
+            return OK;
+        name = &chosen;
+        err = stack_key(name, bytes, &key);
+        if (err != OK)
+            return err;
+    }
     place = (size_t)(hash_here(key, 0) % STACKS_SEEN);
-    if (is_seen(seen, place, key))
+    if (is_seen(seen, place, key)) // before its names are looked at
         return OK;
-    err = add(s, txn, db, name, &a);
+    err = choose(name, &chosen) ? add(s, txn, db, &chosen, &a) : OK;
     if (err == ERR_EXISTS)
         err = OK;
     if (err == OK && a.share != SHARE_THERE) {

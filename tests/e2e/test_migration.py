@@ -41,7 +41,7 @@ def check_clean(engine):
     """Nothing is left but the directory itself."""
     assert format_of(engine).startswith("posthorn 5\n")
     assert sorted(p.name for p in engine.data_dir.iterdir()
-                  if p.name != "lock") == [
+                  if p.name not in ("lock", "engine.json")) == [
         "FORMAT", "admin.token", "deliveries", "events", "hooks", "secret.key"]
 
 

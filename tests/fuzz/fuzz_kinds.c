@@ -66,7 +66,7 @@ static void check_kind(struct str text)
     CHECK(kind_has_separator(text) || n < 2);
     if (akinon_is_event(text))
         CHECK(n >= 1 && n <= 5 && text.n_bytes <= KIND_MAX_BYTES);
-    // What is neither lower case nor dotted is not Akinon's.
+    // What has upper case, or other separators than dots, is not Akinon's.
     for (size_t i = 0; i < text.n_bytes; i++) {
         char c = text.at[i];
 
