@@ -17,6 +17,7 @@
 
 #include "api/client.h"
 #include "api/commands.h"
+#include "api/exists.h"
 #include "api/headers_json.h"
 #include "api/hook_json.h"
 #include "api/locate.h"
@@ -125,6 +126,7 @@ static int export(const struct args *args, const struct config *config,
                                .max_bytes = config->max_queue_bytes };
     char *path = keyring_path(config->secret_key_file, data_dir);
     static struct hook_store *hooks; // until the process ends: queue.h says why
+    bool is_missing = false;
     struct buf why;
     uint64_t last;
     enum err err;
@@ -138,12 +140,18 @@ static int export(const struct args *args, const struct config *config,
         return EXIT_FAILED;
     }
     err = hook_store_view(&qc, &hooks);
-    if (err == OK) {
+    if (err == OK && x->org != NULL)
+        is_missing = !exists_stored(hooks, x->org);
+    if (err == OK && !is_missing) {
         hook_store_key(hooks, "secretCiphertext", x->ciphertext_key);
         err = hook_watch(hooks, 0, put_hook, x, &last);
     }
     keyring_free(qc.keys);
     buf_clear(&why);
+    if (is_missing) {
+        return command_failed(args->command, "there is no organization %s",
+                              x->org);
+    }
     if (err != OK) {
         return command_failed(args->command, "%s cannot be read: %s", data_dir,
                               err_str(err));

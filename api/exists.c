@@ -80,3 +80,12 @@ bool exists_org(const struct args *args)
 {
     return exists_named(args, args_text(args, "org"), args_has(args, "akinon"));
 }
+
+bool exists_stored(struct hook_store *hooks, const char *org)
+{
+    uint64_t pulumi = 0, akinon = 0;
+
+    return org_number(hooks, FAMILY_PULUMI, str_of(org), &pulumi) != OK ||
+           org_number(hooks, FAMILY_AKINON, str_of(org), &akinon) != OK ||
+           pulumi + akinon != 0;
+}

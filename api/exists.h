@@ -10,10 +10,15 @@
 
 #include "api/args.h"
 #include "api/place.h"
+#include "queue/queue.h"
 
 // The place's hook, or without one, its organization. False: it is not there, or the
 // engine cannot be asked, said on stderr. True also if the token may not read.
 bool exists_place(const struct args *args, const struct place *place);
+
+// The same of a data directory, without an engine: false if it is sure that this
+// organization never had a webhook or a token there. Says nothing.
+bool exists_stored(struct hook_store *hooks, const char *org);
 
 // The organization of --org and --akinon.
 bool exists_org(const struct args *args);

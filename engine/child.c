@@ -112,6 +112,33 @@ static enum counter counter_of(uint64_t kind)
 }
 
 // What it was working on, if it died by its own doing.
+// What `a` and `b` are, blame.h says. The supervisor reads no hooks: their names are in
+// what the role says when it starts again.
+static const char *blamed_name(uint64_t kind)
+{
+    switch ((enum blame_kind)kind) {
+    case BLAME_EVENT:
+        return "an event";
+    case BLAME_DELIVERY:
+        return "a delivery of a hook";
+    case BLAME_HOOK:
+        return "a hook";
+    case BLAME_ROWS:
+        return "due rows of a hook";
+    case BLAME_REPLAY:
+        return "a replay";
+    case BLAME_OWN:
+        return "an event of the engine";
+    case BLAME_ORDER:
+        return "an order of a dispatcher";
+    case BLAME_REQUEST:
+        return "a request";
+    case BLAME_NOTHING:
+        break;
+    }
+    return "nothing";
+}
+
 static struct death judge_death(const struct child *c, int signum)
 {
     struct death death = { .is_own = false };
@@ -122,9 +149,9 @@ static struct death judge_death(const struct child *c, int signum)
     death.is_own = blame_judge(c->notes, signum, &death.blamed, &n_deaths);
     if (n_deaths > 0) {
         log_warn("a record is blamed for the end of a role",
-                 "role=%s index=%u kind=%llu a=%llu b=%llu deaths=%u",
+                 "role=%s index=%u what=%s a=%llu b=%llu deaths=%u",
                  role_name(c->kind), c->index,
-                 (unsigned long long)death.blamed.kind,
+                 log_quote(str_of(blamed_name(death.blamed.kind))),
                  (unsigned long long)death.blamed.a,
                  (unsigned long long)death.blamed.b, n_deaths);
     }

@@ -297,6 +297,22 @@ static void open_queue(struct dispatcher *d)
     hook_log_names(d->hooks);
 }
 
+// Hooks that the processes before this one are said to have died with.
+static void log_suspects(void)
+{
+    struct blamed record;
+    uint32_t n_deaths;
+
+    for (unsigned i = 0; i < BLAME_MAX; i++) {
+        if (blame_at(i, &record, &n_deaths) &&
+            (record.kind == BLAME_DELIVERY || record.kind == BLAME_HOOK ||
+             record.kind == BLAME_ROWS)) {
+            log_warn("a hook is blamed for the end of the dispatcher before",
+                     "%s deaths=%u", hook_log_no(record.a), n_deaths);
+        }
+    }
+}
+
 int dispatcher_role(unsigned index)
 {
     struct dispatcher *d = xcalloc(1, sizeof(*d));
@@ -316,6 +332,7 @@ int dispatcher_role(unsigned index)
     d->index = match_index_new();
     backlog_init(d);
     open_queue(d);
+    log_suspects();
     opens_init(d);
     d->renderer = renderer_new(d->config);
     send_init(d);

@@ -90,6 +90,9 @@ def test_a_delivery_that_kills_while_it_is_sent_is_a_dead_letter(
     assert row["state"] == "dead"
     assert "died three times" in row["error"]["message"]
     assert faulty.log().count("signal=6") == 3
+    assert ('what="a delivery of a hook"' in faulty.log() and
+            f'dispatcher before" hook="acme/{hook.split("/")[-1]}" of=organization'
+            in faulty.log())
     assert faulty.wait_settled()["dead"] == 1
 
     faulty.calm.touch()

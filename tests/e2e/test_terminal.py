@@ -313,6 +313,14 @@ def test_a_webhook_that_does_not_exist_is_an_error(posthorn, history, words):
     assert "mistyped" in done.stderr and done.stdout == ""
 
 
+def test_an_export_of_an_organization_that_does_not_exist_is_an_error(
+        engine, history, posthorn):
+    where = ("--data-dir", str(engine.data_dir))
+    done = posthorn("export", *where, "--org", "mistyped", status=1)
+    assert "there is no organization mistyped" in done.stderr
+    assert len(posthorn("export", *where, "--org", "shown").stdout.splitlines()) == 3
+
+
 def test_akinons_organization_that_does_not_exist_is_an_error(posthorn):
     for words in (["hook", "list"], ["send", "--kind", "a.b"], ["dead", "discard"]):
         done = posthorn(*words, "--akinon", "--org", AKINON_ORG, "--project",
