@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/named.h"
 #include "common/codec.h"
 #include "common/crypto.h"
@@ -271,9 +272,9 @@ static void create(struct call *c, const struct stack_name *stack)
     } else if (share != SHARE_THERE) {
         call_refuse_share(c, CAP_STACKS, share, 409);
     } else {
-        log_info("stack created", "org=%s project=%s stack=%s",
-                 log_quote(stack->org), log_quote(stack->project),
-                 log_quote(stack->stack));
+        audit(c, "stack created", "org=%s project=%s stack=%s",
+              log_quote(stack->org), log_quote(stack->project),
+              log_quote(stack->stack));
         call_answer(c, 200, STR("{\"messages\":[]}"));
     }
 }
@@ -352,9 +353,9 @@ void stacks_delete(struct call *c)
     } else if (err != OK) {
         call_fail_store(c, err);
     } else {
-        log_info("stack deleted", "org=%s project=%s stack=%s",
-                 log_quote(stack.org), log_quote(stack.project),
-                 log_quote(stack.stack));
+        audit(c, "stack deleted", "org=%s project=%s stack=%s",
+              log_quote(stack.org), log_quote(stack.project),
+              log_quote(stack.stack));
         http_respond(c->request, &response);
     }
 }

@@ -1,11 +1,14 @@
 """What Pulumi's command line asks, replayed as version 3.274 asks it: each test is what
 one command of a user's sends, in its order, and must find."""
 
+import signal
+
 import pytest
 
 from conftest import finish
 from engine import Engine
 from receiver import Receiver
+from support import wait_for
 from test_api_hooks import check_error
 from test_hosts import refused
 from test_neighbours import update_of
@@ -95,6 +98,9 @@ def test_stack_init_then_a_hook_for_it_that_nothing_named_before(shared, receive
     reply = shared.api("POST", f"{at}/hooks", hook_body(
         receiver, "init", projectName="web", stackName="dev"))
     assert reply.status == 201, reply
+    (line,) = [l for l in shared.log().splitlines()
+               if 'msg="stack created"' in l and 'org="init"' in l]
+    assert 'by="admin token"' in line and 'stack="dev"' in line
     assert "init" in [o["githubLogin"] for o in
                       shared.api("GET", "/api/user").json()["organizations"]]
 
@@ -343,6 +349,24 @@ def test_the_default_organization_is_a_setting(make_engine):
     # A token of an organization has that one.
     token = make_token(engine, "beta", "read")
     assert engine.api("GET", default, token=token).json()["GitHubLogin"] == "beta"
+
+
+def test_the_default_organization_changes_without_a_restart(make_engine):
+    engine = make_engine()
+    config = engine.directory / "posthorn.conf"
+    config.write_text("default_organization = home\n")
+    command = engine.command()
+    engine.command = lambda: [*command, "--config", str(config)]
+    engine.start()
+
+    def default():
+        reply = engine.api("GET", "/api/user/organizations/default")
+        return reply.json().get("GitHubLogin")
+
+    assert default() == "home"
+    config.write_text("default_organization = away\n")
+    engine.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: default() == "away", "the new one is the default")
 
 
 @pytest.mark.parametrize("value", ["a b", "admin@posthorn", "x" * 101, "posthorn"])
