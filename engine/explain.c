@@ -282,7 +282,7 @@ static enum err read_posted(struct explaining *x, struct buf *why)
 
     if (err != OK)
         return err;
-    memset(e.event.position.bytes, 0xff, sizeof(e.event.position.bytes));
+    e.event.position = position_end;
     if (!e.has_id)
         e.event.id = id_v4(random);
     x->event = e.event;

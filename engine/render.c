@@ -29,7 +29,9 @@ struct body {
 struct renderer {
     const struct config *config; // borrowed
     struct body bodies[BODIES];
-    struct buf ping; // a ping's body is kept nowhere
+    // The body of a ping, or of an event that is asked about: it is for one answer
+    // only, and no place in the log tells it from others.
+    struct buf unstored;
     struct buf url;
     struct buf authorization; // "token T"; empty: none
 };
@@ -81,7 +83,7 @@ struct renderer *renderer_new(const struct config *config)
 
     for (size_t i = 0; i < BODIES; i++)
         buf_init(&r->bodies[i].text, 0);
-    buf_init(&r->ping, 0);
+    buf_init(&r->unstored, 0);
     buf_init(&r->url, 0);
     buf_init(&r->authorization, 0);
     renderer_reload(r, config);
@@ -114,9 +116,9 @@ static struct str body_of(struct renderer *r, const struct format *format,
     unsigned at = (unsigned)(event->position.bytes[7] * 4 + format->number);
     struct body *body = &r->bodies[at % BODIES];
 
-    if (position_cmp(event->position, position_start) == 0) {
-        make_body(format, event, &r->ping);
-        return buf_str(&r->ping);
+    if (!position_is_stored(event->position)) {
+        make_body(format, event, &r->unstored);
+        return buf_str(&r->unstored);
     }
     if (body->format != format->number ||
         position_cmp(body->event, event->position) != 0) {

@@ -22,8 +22,14 @@ struct position {
 };
 
 extern const struct position position_start; // before the first event
+// Behind every event: of one that is asked about and never stored.
+extern const struct position position_end;
 
 int position_cmp(struct position a, struct position b);
+
+// Does an event lie there? Two of them never share a place; those that are not stored,
+// pings and what somebody asks about, all have the same.
+bool position_is_stored(struct position position);
 
 // The two APIs never see each other's events. Values are on disk.
 enum family { FAMILY_PULUMI = 1, FAMILY_AKINON = 2 };

@@ -18,6 +18,14 @@ const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "orgs",  "org_nos" };
 
 const struct position position_start = { { 0 } };
+const struct position position_end = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                         0xff, 0xff } };
+
+bool position_is_stored(struct position position)
+{
+    return position_cmp(position, position_start) != 0 &&
+           position_cmp(position, position_end) != 0;
+}
 
 int position_cmp(struct position a, struct position b)
 {

@@ -9,6 +9,8 @@ import pytest
 from receiver import Answer
 from support import compact, wait_for
 
+AKINON = f"/organizations/{{}}/projects/{'a' * 24}"
+AKINON_ORGS = {"acme": "b" * 24, "beta": "c" * 24}
 DOWN, UP = Answer(status=500), Answer(status=200)
 
 
@@ -174,6 +176,34 @@ def test_explain_says_what_would_be_sent(engine, receiver):
         reply = engine.api("POST", "/api/orgs/acme/explain", body=bad,
                            headers={"Content-Type": "application/json"})
         assert reply.status == 400 and named in reply.json()["message"], bad
+
+
+def test_an_explanation_shows_nothing_of_another(make_engine, receiver):
+    """Whoever asks after others, of whatever format, sees the own event alone; so
+    does a ping in between, and an event that is sent."""
+    engine = make_engine(slack_url_prefixes=receiver.url()).start()
+    orgs = ["acme", "beta"]
+    for org in orgs:
+        for fmt in ("raw", "slack", "ms_teams"):
+            engine.create_hook(receiver.url(f"/{fmt}"), f"/api/orgs/{org}/hooks",
+                               format=fmt)
+        reply = engine.api(
+            "POST", f"{AKINON.format(AKINON_ORGS[org])}/settings/webhooks",
+            {"name": "x", "url": receiver.url("/akinon"), "events": ["build"]})
+        assert reply.status == 201, reply
+    for n in range(6):
+        org, words = orgs[n % 2], f"only-{n}-{orgs[n % 2]}"
+        asked = [(f"/api/orgs/{org}/explain",
+                  {"kind": "order.made", "payload": {"password": words}}, 3),
+                 (f"{AKINON.format(AKINON_ORGS[org])}/explain",
+                  {"event": "build", "data": {"password": words}}, 1)]
+        for path, event, count in asked:
+            reply = engine.api("POST", path, event)
+            assert reply.status == 200, reply
+            bodies = [h["request"]["body"] for h in reply.json()["hooks"]]
+            assert len(bodies) == count
+            for body in bodies:
+                assert words in body and body.count("only-") == 1, (path, body)
 
 
 @pytest.mark.parametrize("dispatchers", ["1", "3"])
