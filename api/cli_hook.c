@@ -17,7 +17,7 @@
 #include "common/json.h"
 
 #define NONE          "none" // takes a value away
-#define LEAST_COLUMNS 12     // of a destination, filters and a display name
+#define LEAST_COLUMNS 24     // of a destination, filters and a display name
 
 enum field_type {
     FIELD_TEXT,

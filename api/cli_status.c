@@ -137,11 +137,12 @@ static void print_reasons(const struct buf *answer)
     if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) != OK)
         return;
     it = json_iter(json_get(json_root(json), "reasons"));
-    while ((reason = json_next(&it, &role)) != NULL)
+    while ((reason = json_next(&it, &role)) != NULL) {
         screen_put(stdout, role);
-    putchar(' ');
-    screen_put(stdout, json_str(reason));
-    putchar('\n');
+        putchar(' ');
+        screen_put(stdout, json_str(reason));
+        putchar('\n');
+    }
     putchar('\n');
     json_free(json);
 }

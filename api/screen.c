@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -218,56 +219,82 @@ static void measure(const struct table *t, unsigned *widths)
     }
 }
 
-static unsigned least_of(const struct table *t, size_t column,
-                         const unsigned *widths)
-{
-    unsigned least = t->least > 0 ? t->least : CUT_MIN;
-    bool is_flexible = strchr(t->flexible, '0' + (int)column) != NULL;
+// To what flexible columns may be cut; the one that is cut last to `last`.
+struct bounds {
+    unsigned least, last;
+};
 
-    return is_flexible && widths[column] > least ? least : widths[column];
+static unsigned least_of(const struct table *t, size_t column,
+                         const unsigned *widths, struct bounds b)
+{
+    const char *flexible = strchr(t->flexible, '0' + (int)column);
+    bool is_last = flexible != NULL && flexible[1] == '\0';
+    unsigned least = is_last ? b.last : b.least;
+
+    return flexible != NULL && widths[column] > least ? least : widths[column];
 }
 
-// Columns that it takes when all flexible ones are as narrow as they may be.
-static unsigned least_width(const struct table *t, const unsigned *widths)
+static unsigned least_width(const struct table *t, const unsigned *widths,
+                            struct bounds b)
 {
     unsigned all = 0;
 
     for (size_t i = 0; i < t->n_columns; i++) {
         if (widths[i] > 0)
-            all += least_of(t, i, widths) + (all > 0 ? GAP : 0);
+            all += least_of(t, i, widths, b) + (all > 0 ? GAP : 0);
     }
     return all;
 }
 
-// On a terminal the flexible columns give what is too much; what then still has no
-// room is left out, which is a width of 0.
-static void fit(const struct table *t, unsigned *widths, FILE *out)
+// Leaves columns out, one after the other, until the rest has room.
+static void leave_out(const struct table *t, unsigned *widths,
+                      const char *columns, struct bounds b, unsigned width)
 {
-    unsigned all = 0;
-    unsigned width = screen_width(out);
-
-    if (!isatty(fileno(out)))
-        return;
-    for (const char *c = t->droppable;
-         c != NULL && *c != '\0' && least_width(t, widths) > width; c++) {
+    for (const char *c = columns; c != NULL && *c != '\0'; c++) {
+        if (least_width(t, widths, b) <= width)
+            return;
         if ((size_t)(*c - '0') < t->n_columns)
             widths[*c - '0'] = 0;
     }
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (widths[i] > 0)
-            all += widths[i] + (all > 0 ? GAP : 0);
-    }
+}
+
+static void cut(const struct table *t, unsigned *widths, struct bounds b,
+                unsigned width)
+{
+    unsigned all =
+        least_width(t, widths, (struct bounds){ UINT_MAX, UINT_MAX });
+
     for (const char *c = t->flexible; *c != '\0' && all > width; c++) {
         size_t i = (size_t)(*c - '0');
         unsigned spare, less;
 
         if (i >= t->n_columns || widths[i] == 0)
             continue;
-        spare = widths[i] - least_of(t, i, widths);
+        spare = widths[i] - least_of(t, i, widths, b);
         less = all - width < spare ? all - width : spare;
         widths[i] -= less;
         all -= less;
     }
+}
+
+// On a terminal the flexible columns give what is too much; what then still has no
+// room is left out, which is a width of 0.
+static void fit(const struct table *t, unsigned *widths, FILE *out)
+{
+    const struct bounds none = { CUT_MIN, CUT_MIN };
+    struct bounds least = none, good;
+    unsigned width = screen_width(out);
+
+    if (!isatty(fileno(out)))
+        return;
+    if (t->least > 0)
+        least = (struct bounds){ t->least, t->least };
+    good = (struct bounds){ least.least,
+                            t->good > least.least ? t->good : least.least };
+    leave_out(t, widths, t->spare, good, width);
+    leave_out(t, widths, t->droppable, least, width);
+    cut(t, widths, least, width);
+    cut(t, widths, none, width);
 }
 
 // The last column that is shown has nothing behind it.

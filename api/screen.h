@@ -42,11 +42,12 @@ struct table {
     size_t n_columns;
     const char *flexible; // digits: columns that are cut to fit the terminal,
                           // the first one first
-    const char
-        *droppable;  // digits: columns that are left out when cutting those
-                     // does not help, the first one first; NULL: none
-    unsigned least;  // columns that a flexible one keeps; 0: 3
-    struct buf text; // cells, each ended by a NUL
+    // Digits, or NULL: columns that are left out when cutting does not help, the
+    // first one first; those that are so already when the last of `flexible` would
+    // have less than `good`.
+    const char *droppable, *spare;
+    unsigned least, good; // columns that a flexible one keeps; 0: 3
+    struct buf text;      // cells, each ended by a NUL
     enum colour *colours; // owned, of the cells
     size_t n_cells, room;
 };
