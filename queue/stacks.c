@@ -317,8 +317,8 @@ void stacks_forget(struct stacks_seen *seen)
 
 // --- by clients ---
 
-static enum err end(struct hook_store *hs, MDB_txn *txn, bool is_good,
-                    enum err err)
+static enum err finish(struct hook_store *hs, MDB_txn *txn, bool is_good,
+                       enum err err)
 {
     if (is_good && err == OK)
         return store_commit(hs->store, txn);
@@ -340,7 +340,7 @@ enum err stack_create(struct hook_store *hs, const struct stack_name *name,
         return err;
     err = add(hs->store, txn, HOOKS_STACKS, name, &a);
     *share = a.share;
-    return end(hs, txn, a.share == SHARE_THERE, err);
+    return finish(hs, txn, a.share == SHARE_THERE, err);
 }
 
 static enum err take(struct store *s, MDB_txn *txn,
@@ -374,5 +374,5 @@ enum err stack_delete(struct hook_store *hs, const struct stack_name *name)
     if (err != OK)
         return err;
     stacks_forget(&hs->seen);
-    return end(hs, txn, true, take(hs->store, txn, name, row));
+    return finish(hs, txn, true, take(hs->store, txn, name, row));
 }
