@@ -85,6 +85,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct located *l,
     va_list args;
 
     va_start(args, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): begun above
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (l->looked.n_bytes > 0)
@@ -106,15 +107,26 @@ static void take_token(struct located *l, const char *text, const char *from)
     }
 }
 
+// NULL: not set, or empty.
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 static void take_environment(struct located *l)
 {
-    if (l->api == NULL && getenv("POSTHORN_API") != NULL)
-        note(l, "POSTHORN_API is %s", getenv("POSTHORN_API"));
-    if (l->ingest == NULL && getenv("POSTHORN_INGEST") != NULL)
-        note(l, "POSTHORN_INGEST is %s", getenv("POSTHORN_INGEST"));
-    take(&l->api, getenv("POSTHORN_API"));
-    take(&l->ingest, getenv("POSTHORN_INGEST"));
-    take_token(l, getenv("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
+    const char *api = variable("POSTHORN_API");
+    const char *ingest = variable("POSTHORN_INGEST");
+
+    if (l->api == NULL && api != NULL)
+        note(l, "POSTHORN_API is %s", api);
+    if (l->ingest == NULL && ingest != NULL)
+        note(l, "POSTHORN_INGEST is %s", ingest);
+    take(&l->api, api);
+    take(&l->ingest, ingest);
+    take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
 }
 
 // An engine that listens everywhere is asked on this machine.
@@ -138,9 +150,22 @@ static void take_address(char **to, const char *address)
     *to = xasprintf("http://%s%s", host, address);
 }
 
-static void take_engine_file(struct located *l)
+// Whether a directory is a data directory, which any engine of this version says
+// itself to be reached through.
+static bool has_format(const char *data_dir)
+{
+    char *path = xasprintf("%s/FORMAT", data_dir);
+    bool has = access(path, F_OK) == 0;
+
+    free(path);
+    return has;
+}
+
+// False: it is known that no engine runs with it.
+static bool take_engine_file(struct located *l)
 {
     struct engine_file file;
+    bool may_run = true;
     struct buf why;
     enum err err;
 
@@ -148,11 +173,13 @@ static void take_engine_file(struct located *l)
     err = engine_file_read(l->data_dir, &file, &why);
     if (err == ERR_NOTFOUND) {
         note(l, "%s/" ENGINE_FILE_NAME " is not there", l->data_dir);
+        may_run = !has_format(l->data_dir);
     } else if (err != OK) {
         note(l, "%s/" ENGINE_FILE_NAME " %s", l->data_dir, buf_cstr(&why));
     } else if (engine_file_is_stale(&file)) {
         note(l, "%s/" ENGINE_FILE_NAME " is of process %lld, which is gone",
              l->data_dir, (long long)file.pid);
+        may_run = false;
     } else {
         note(l, "%s/" ENGINE_FILE_NAME " is of process %lld", l->data_dir,
              (long long)file.pid);
@@ -161,6 +188,7 @@ static void take_engine_file(struct located *l)
         take_address(&l->ingest, file.ingest);
     }
     buf_clear(&why);
+    return may_run;
 }
 
 // 0, or the errno.
@@ -188,7 +216,7 @@ static enum err find_token(const struct args *a, struct located *l,
     int error = l->token == NULL ? read_token_file(l) : 0;
 
     if (l->token == NULL && is_named)
-        take_token(l, getenv("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
+        take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
     if (l->token != NULL)
         return OK;
     command_failed(a->command,
@@ -211,6 +239,7 @@ static enum err take_settings(const struct args *a, struct located *l)
     const char *data_dir = args_text(a, "data-dir");
     struct config config;
     const char *used;
+    bool may_run;
 
     if (!load_settings(a, data_dir, &config, &used))
         return ERR_INVALID;
@@ -221,11 +250,14 @@ static enum err take_settings(const struct args *a, struct located *l)
         if (used != NULL)
             buf_puts(&l->looked, " says");
     }
-    take_engine_file(l);
-    if (data_dir != NULL && l->api == NULL) {
+    may_run = take_engine_file(l);
+    // Its token would be sent to whoever listens at an address that is its no more.
+    if ((!may_run && l->token == NULL) ||
+        (data_dir != NULL && l->api == NULL)) {
         command_failed(a->command,
-                       "no engine runs with %s (%s); start it, or give --api",
-                       data_dir, buf_cstr(&l->looked));
+                       "no engine runs with %s (%s); start it, or give --api "
+                       "and --token",
+                       l->data_dir, buf_cstr(&l->looked));
         config_clear(&config);
         return ERR_DENIED;
     }

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/config.h"
 #include "common/crypto.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -129,6 +131,17 @@ static bool read_text(const struct json_value *root, const char *name,
     return true;
 }
 
+// What a role could write there leads to no other place than an address, and to no
+// terminal.
+static bool are_sound(const struct engine_file *f)
+{
+    struct sockaddr_storage where;
+
+    return strspn(f->instance, "0123456789abcdef") == strlen(f->instance) &&
+           config_address(f->api, &where) == OK &&
+           config_address(f->ingest, &where) == OK;
+}
+
 static bool read_number(const struct json_value *root, const char *name,
                         int64_t *out)
 {
@@ -155,6 +168,7 @@ static bool parse(struct str text, struct engine_file *out)
         read_text(root, "instance", out->instance, sizeof(out->instance)) &&
         read_text(root, "api", out->api, sizeof(out->api)) &&
         read_text(root, "ingest", out->ingest, sizeof(out->ingest));
+    is_good = is_good && are_sound(out);
     out->started = (uint64_t)started;
     out->pid_space = (uint64_t)space;
     json_free(json);

@@ -196,6 +196,30 @@ def test_a_stranger_gets_no_token(two, stranger):
     assert stranger.got == [("/healthz", None)]
 
 
+def test_nobody_gets_the_token_of_an_engine_that_does_not_run(make_engine, stranger):
+    """Its address may be another's by now."""
+    engine = make_engine().start()
+    assert engine.stop() == 0
+    address = stranger.url.removeprefix("http://")
+    for words, env in (
+            ((), {"POSTHORN_API_LISTEN": address}), ((), {"POSTHORN_API": stranger.url}),
+            (("--api", stranger.url), {}),
+            (("--api", stranger.url, "--data-dir", engine.data_dir), {})):
+        told = posthorn(*HOOK, *words, status=1,
+                        POSTHORN_DATA_DIR=str(engine.data_dir), **env)
+        assert f"no engine runs with {engine.data_dir}" in told.stderr
+        assert "engine.json is not there" in told.stderr
+    assert stranger.got == []
+
+
+def test_a_token_alone_goes_to_the_address_of_the_settings(stranger, tmp_path):
+    """From where no data directory is."""
+    stranger.body = b"[]"
+    posthorn(*HOOK, cwd=tmp_path, POSTHORN_TOKEN="t" * 20,
+             POSTHORN_API_LISTEN=stranger.url.removeprefix("http://"))
+    assert stranger.got == [("/api/orgs/acme/hooks", "token " + "t" * 20)]
+
+
 def test_an_address_alone_is_asked_nothing(two, stranger):
     """Who names address and token, means no directory."""
     stranger.body = b"[]"
@@ -245,7 +269,10 @@ def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
     told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
     assert "which is gone" in told.stderr
     for text in ("", "{", "[]", json.dumps({**file, "api": "x" * 500}),
-                 json.dumps({**file, "pid": -1}), "x" * 10000):
+                 json.dumps({**file, "pid": -1}), "x" * 10000,
+                 json.dumps({**file, "api": "127.0.0.1:80\x1b[2J"}),
+                 json.dumps({**file, "ingest": "evil.example/"}),
+                 json.dumps({**file, "instance": "\x1b[2J"})):
         engine_file(engine).write_text(text)
         told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
         assert f"{engine_file(engine)} is not what an engine writes" in told.stderr
@@ -259,6 +286,8 @@ def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
     told = posthorn(*HOOK, status=1, POSTHORN_DATA_DIR=str(engine.data_dir),
                     POSTHORN_API_LISTEN=f"127.0.0.1:{engine.api_port}")
     assert str(engine_file(engine)) in told.stderr
+    told = posthorn(*HOOK, status=1, cwd=engine.directory)  # ./var is not there
+    assert "no token" in told.stderr and "./var" in told.stderr
     engine.start()  # what is left of the last run is replaced
     posthorn(*HOOK, "--data-dir", engine.data_dir)
 
