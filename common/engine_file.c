@@ -80,6 +80,15 @@ void engine_file_init(struct engine_file *f)
     buf_clear(&text);
 }
 
+// Root's is whose the directory is, who may read it as well as the token there.
+static bool give_to_owner(int fd, int dir_fd)
+{
+    struct stat st;
+
+    return geteuid() != 0 ||
+           (fstat(dir_fd, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0);
+}
+
 static bool write_new(int dir_fd, struct str text)
 {
     int fd;
@@ -88,11 +97,11 @@ static bool write_new(int dir_fd, struct str text)
     if (unlinkat(dir_fd, TEMPORARY_NAME, 0) != 0 && errno != ENOENT)
         return false;
     fd = openat(dir_fd, TEMPORARY_NAME,
-                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     is_good = write(fd, text.at, text.n_bytes) == (ssize_t)text.n_bytes &&
-              fchmod(fd, 0644) == 0;
+              give_to_owner(fd, dir_fd);
     close(fd);
     return is_good;
 }

@@ -3,8 +3,11 @@
 import http.server
 import json
 import os
+import pathlib
 import shlex
+import shutil
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -253,6 +256,27 @@ def test_the_file_names_the_run_that_wrote_it(make_engine):
         engine.start()
     assert len(set(said)) == 2
     assert not list(engine.data_dir.glob("engine.json.*"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_the_file_is_whose_the_directory_is():
+    """So that the roles' user finds the engine that root has started, too."""
+    room = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-finding-"))
+    room.chmod(0o755)
+    engine = Engine(room, user="12345", dispatchers="1", senders="1").start()
+    try:
+        st = engine_file(engine).stat()
+        assert (st.st_uid, st.st_mode & 0o777) == (12345, 0o600)
+        shutil.copy(BINARY, room / "posthorn")
+        subprocess.run(
+            ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups",
+             room / "posthorn", *HOOK, "--data-dir", engine.data_dir], check=True,
+            capture_output=True)
+        assert engine.stop() == 0
+    finally:
+        if engine.is_running():
+            engine.kill9()
+        shutil.rmtree(room)
 
 
 def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
