@@ -161,7 +161,8 @@ static bool has_format(const char *data_dir)
     return has;
 }
 
-// False: it is known that no engine runs with it.
+// False: it is known that no engine runs with it. On a full disk one may run that could
+// not say where.
 static bool take_engine_file(struct located *l)
 {
     struct engine_file file;
@@ -173,7 +174,7 @@ static bool take_engine_file(struct located *l)
     err = engine_file_read(l->data_dir, &file, &why);
     if (err == ERR_NOTFOUND) {
         note(l, "%s/" ENGINE_FILE_NAME " is not there", l->data_dir);
-        may_run = !has_format(l->data_dir);
+        may_run = !has_format(l->data_dir) || engine_has_locked(l->data_dir);
     } else if (err != OK) {
         note(l, "%s/" ENGINE_FILE_NAME " %s", l->data_dir, buf_cstr(&why));
     } else if (engine_file_is_stale(&file)) {
@@ -253,7 +254,7 @@ static enum err take_settings(const struct args *a, struct located *l)
     may_run = take_engine_file(l);
     // Its token would be sent to whoever listens at an address that is its no more.
     if ((!may_run && l->token == NULL) ||
-        (data_dir != NULL && l->api == NULL)) {
+        (data_dir != NULL && l->api == NULL && !engine_has_locked(data_dir))) {
         command_failed(a->command,
                        "no engine runs with %s (%s); start it, or give --api "
                        "and --token",

@@ -72,8 +72,9 @@ static void look_at_place(const char *real, struct queue_copy_to *out)
     char *copy = xstrdup(real);
     struct stat st;
 
-    out->is_in_place = is_mounted(real) || faccessat(AT_FDCWD, dirname(copy),
-                                                     W_OK, AT_EACCESS) != 0;
+    out->is_in_place =
+        queue_copy_look(real) != QUEUE_EMPTY || is_mounted(real) ||
+        faccessat(AT_FDCWD, dirname(copy), W_OK, AT_EACCESS) != 0;
     if (stat(real, &st) == 0) {
         take_owner(&st, out);
         out->mode = out->is_in_place ? 0 : st.st_mode & 07777;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/config.h"
@@ -234,6 +235,30 @@ void engine_file_remove(int dir_fd, const struct engine_file *f)
         strcmp(there.instance, f->instance) == 0)
         (void)unlinkat(dir_fd, ENGINE_FILE_NAME, 0);
     buf_clear(&why);
+}
+
+// Looked up, not tried: a lock that is taken for a moment would keep an engine from
+// starting.
+bool engine_has_locked(const char *data_dir)
+{
+    FILE *file = fopen("/proc/locks", "re");
+    char wanted[64];
+    char line[256];
+    bool has = false;
+    struct stat st;
+
+    if (file == NULL || stat(data_dir, &st) != 0) {
+        if (file != NULL)
+            fclose(file);
+        return false;
+    }
+    snprintf(wanted, sizeof(wanted), " %02x:%02x:%llu ", major(st.st_dev),
+             minor(st.st_dev), (unsigned long long)st.st_ino);
+    while (!has && fgets(line, sizeof(line), file) != NULL) {
+        has = strstr(line, " FLOCK ") != NULL && strstr(line, wanted) != NULL;
+    }
+    fclose(file);
+    return has;
 }
 
 void engine_put_health(struct buf *out)

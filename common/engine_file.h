@@ -47,6 +47,10 @@ MUST_CHECK enum err engine_file_read(const char *data_dir,
 // as from outside of a container.
 bool engine_file_is_stale(const struct engine_file *f);
 
+// Whether somebody has locked a data directory, as an engine does as long as it runs: one
+// that could not write its file yet. False also if that cannot be known here.
+bool engine_has_locked(const char *data_dir);
+
 // Role: appends what a health endpoint answers, with the name of this run.
 void engine_put_health(struct buf *out);
 

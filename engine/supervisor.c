@@ -61,8 +61,10 @@ struct supervisor {
     size_t n_stand_ins;
     struct notify notify;
     struct engine_file file; // in the data directory
-    bool is_reloading;       // not all roles have read the settings again yet
-    bool is_reload_partial;  // one of them has kept the old ones
+    bool is_file_wanted;     // it could not be written yet
+    bool is_want_said;
+    bool is_reloading;      // not all roles have read the settings again yet
+    bool is_reload_partial; // one of them has kept the old ones
     bool was_all_ready;
     bool has_been_ready;
     size_t stage; // of the drain
@@ -386,17 +388,6 @@ static void run_setup(struct supervisor *s)
     uv_run(&s->loop, UV_RUN_DEFAULT); // until it has exited
 }
 
-static void write_file(struct supervisor *s)
-{
-    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
-    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
-             s->config.ingest_listen);
-    if (engine_file_write(s->startup.lock_fd, &s->file) != OK) {
-        log_warn("commands will not find this engine by its data directory",
-                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
-    }
-}
-
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
 {
     for (unsigned i = 0; i < s->config.dispatchers; i++)
@@ -423,6 +414,20 @@ static void watch_signals(struct supervisor *s)
     s->drain_timer.data = s;
 }
 
+// Again with each beat until it is there: a disk may be full at the start.
+static void write_file(struct supervisor *s)
+{
+    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
+    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
+             s->config.ingest_listen);
+    s->is_file_wanted = engine_file_write(s->startup.lock_fd, &s->file) != OK;
+    if (s->is_file_wanted && !s->is_want_said) {
+        log_warn("commands may not find this engine by its data directory yet",
+                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
+        s->is_want_said = true;
+    }
+}
+
 static void on_beat(uv_timer_t *timer)
 {
     struct supervisor *s = timer->data;
@@ -431,6 +436,8 @@ static void on_beat(uv_timer_t *timer)
     for (size_t i = 0; i < s->n_stand_ins; i++)
         stand_in_look(s->stand_ins[i]);
     beat_for_manager(s);
+    if (s->is_file_wanted)
+        write_file(s);
 }
 
 static void make_page(struct supervisor *s)

@@ -69,13 +69,16 @@ enum queue_emptiness queue_copy_look(const char *dir)
     bool has_entries = false;
     bool has_others = false;
     bool is_moving = false;
+    size_t n = 0;
     struct dirent *d;
 
     if (names == NULL)
         return QUEUE_NOT_EMPTY;
     while ((d = readdir(names)) != NULL) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-            strcmp(d->d_name, "lost+found") == 0)
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        n++;
+        if (strcmp(d->d_name, "lost+found") == 0)
             continue;
         if (is_temporary(d->d_name)) {
             is_moving = is_moving || was_moving(dir, d->d_name);
@@ -88,7 +91,7 @@ enum queue_emptiness queue_copy_look(const char *dir)
     closedir(names);
     if (has_others || (has_entries && !is_moving))
         return QUEUE_NOT_EMPTY;
-    return has_entries || is_moving ? QUEUE_UNFINISHED : QUEUE_EMPTY;
+    return n > 0 ? QUEUE_FILLABLE : QUEUE_EMPTY;
 }
 
 // What a copy that was killed has left in a target; it is locked.

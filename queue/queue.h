@@ -365,9 +365,10 @@ struct queue_copy_to {
     void (*on_fault)(void *data, const char *what); // a sentence; may be NULL
 };
 
-// What a directory holds that a copy is to be made in: nothing, but lost+found; what
-// a copy that was killed has left, which queue_copy_begin() removes; or something else.
-enum queue_emptiness { QUEUE_EMPTY, QUEUE_UNFINISHED, QUEUE_NOT_EMPTY };
+// What a directory holds that a copy is to be made in: nothing; lost+found, or what
+// a copy that was killed has left, so that it can be filled, but not replaced
+// (queue_copy_begin() removes the latter); or something else.
+enum queue_emptiness { QUEUE_EMPTY, QUEUE_FILLABLE, QUEUE_NOT_EMPTY };
 enum queue_emptiness queue_copy_look(const char *dir);
 
 // Makes the directory in which a copy or a repair of `data_dir` is made: beside its

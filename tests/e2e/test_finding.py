@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from engine import BINARY, Engine
-from support import free_ports
+from support import free_ports, wait_for
 
 HOOK = ("hook", "list", "--org", "acme", "--json")
 
@@ -314,6 +314,35 @@ def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
     assert "no token" in told.stderr and "./var" in told.stderr
     engine.start()  # what is left of the last run is replaced
     posthorn(*HOOK, "--data-dir", engine.data_dir)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs mount")
+def test_an_engine_on_a_full_disk_is_found(make_engine, tmp_path):
+    """It cannot say where it is, but it has the directory; and says so when it can."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk], check=True)
+    try:
+        engine = make_engine(data_dir=str(disk / "data"))
+        engine.data_dir = disk / "data"
+        assert engine.start().stop() == 0
+        with open(disk / "ballast", "wb") as ballast:
+            room = os.statvfs(disk)
+            os.posix_fallocate(ballast.fileno(), 0, room.f_bavail * room.f_frsize)
+        engine.start()
+        assert not engine_file(engine).exists()
+        environment = {f"POSTHORN_{name.upper()}": engine.settings[name]
+                       for name in ("api_listen", "ingest_listen")}
+        posthorn("status", "--data-dir", engine.data_dir, **environment)
+        posthorn("status", POSTHORN_DATA_DIR=str(engine.data_dir), **environment)
+        (disk / "ballast").unlink()
+        wait_for(engine_file(engine).exists, "the file is there")
+        posthorn("status", "--data-dir", engine.data_dir)
+        assert engine.stop() == 0
+    finally:
+        if engine.is_running():
+            engine.kill9()
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_link_in_the_files_place_is_neither_read_nor_written(make_engine, tmp_path):

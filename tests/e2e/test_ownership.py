@@ -2,6 +2,7 @@
 mounted file systems."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -231,6 +232,15 @@ def test_a_mounted_file_system_that_is_empty_is_filled(seed, room):
     assert sorted(p.name for p in room.iterdir()) == ["disk", "queue"]
 
 
+def test_a_directory_with_nothing_but_lost_and_found_is_filled(seed, room):
+    """As one that is left of a file system; and what a killed restore left there."""
+    (room / "disk/lost+found").mkdir(parents=True)
+    (room / "disk/restore.tmp.abcdef/events").mkdir(parents=True)
+    posthorn("restore", seed, "--data-dir", room / "disk")
+    posthorn("verify", room / "disk")
+    assert not list(room.rglob("*.tmp*")) and (room / "disk/lost+found").is_dir()
+
+
 def test_a_directory_that_is_mounted_on_itself_is_filled(seed, room):
     disk = room / "disk"
     disk.mkdir()
@@ -332,17 +342,14 @@ def test_a_target_that_an_engine_has_is_not_filled(seed, room):
     disk = room / "disk"
     disk.mkdir()
     with mounted(disk):
-        holder = subprocess.Popen(["flock", disk, "-c", "echo locked; sleep 60"],
-                                  stdout=subprocess.PIPE, start_new_session=True)
-        holder.stdout.readline()
+        fd = os.open(disk, os.O_RDONLY)
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
             told = posthorn("restore", seed, "--data-dir", disk, status=1)
             assert "end it first" in told.stderr
             assert list(disk.iterdir()) == []
         finally:
-            os.killpg(holder.pid, signal.SIGKILL)
-            holder.wait()
-            holder.stdout.close()
+            os.close(fd)
 
 
 def test_a_directory_whose_parent_is_another_users_is_filled(seed, room):
