@@ -16,6 +16,7 @@ from engine import BINARY, Engine
 from support import free_ports, wait_for
 
 HOOK = ("hook", "list", "--org", "acme", "--json")
+STATUS = ("status", "--json")  # of any engine, also one without a webhook
 
 
 def posthorn(*words, status=0, cwd=None, **env):
@@ -144,7 +145,8 @@ def test_an_engine_that_listens_everywhere_is_found(make_engine):
     engine.settings["api_listen"] = f"0.0.0.0:{engine.api_port}"
     engine.settings["ingest_listen"] = f"[::]:{engine.ingest_port}"
     engine.start()
-    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    engine.create_hook("http://127.0.0.1:2009/")
+    posthorn(*STATUS, "--data-dir", engine.data_dir)
     posthorn("send", "--org", "acme", "--kind", "a.b", "--data-dir", engine.data_dir)
 
 
@@ -217,17 +219,19 @@ def test_nobody_gets_the_token_of_an_engine_that_does_not_run(make_engine, stran
 
 def test_a_token_alone_goes_to_the_address_of_the_settings(stranger, tmp_path):
     """From where no data directory is."""
-    stranger.body = b"[]"
+    stranger.body = b'[{"displayName":"theirs"}]'
     posthorn(*HOOK, cwd=tmp_path, POSTHORN_TOKEN="t" * 20,
              POSTHORN_API_LISTEN=stranger.url.removeprefix("http://"))
-    assert stranger.got == [("/api/orgs/acme/hooks", "token " + "t" * 20)]
+    assert stranger.got[0][0].startswith("/api/orgs/acme/")
+    assert {token for _, token in stranger.got} == {"token " + "t" * 20}
 
 
 def test_an_address_alone_is_asked_nothing(two, stranger):
     """Who names address and token, means no directory."""
-    stranger.body = b"[]"
+    stranger.body = b'[{"displayName":"theirs"}]'
     posthorn(*HOOK, "--api", stranger.url, "--token", "t" * 20, "--ingest", stranger.url)
-    assert [path for path, _ in stranger.got] == ["/api/orgs/acme/hooks"]
+    assert stranger.got[0][0].startswith("/api/orgs/acme/")
+    assert "/healthz" not in dict(stranger.got)
 
 
 def test_a_token_of_another_engine_is_said_to_be_one(two):
@@ -270,7 +274,7 @@ def test_the_file_is_whose_the_directory_is():
         shutil.copy(BINARY, room / "posthorn")
         subprocess.run(
             ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups",
-             room / "posthorn", *HOOK, "--data-dir", engine.data_dir], check=True,
+             room / "posthorn", *STATUS, "--data-dir", engine.data_dir], check=True,
             capture_output=True)
         assert engine.stop() == 0
     finally:
@@ -282,15 +286,15 @@ def test_the_file_is_whose_the_directory_is():
 def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
     engine = make_engine().start()
     other = variables(engine)
-    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    posthorn(*STATUS, "--data-dir", engine.data_dir)
     pid = engine.process.pid
     engine.kill9()
-    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    told = posthorn(*STATUS, "--data-dir", engine.data_dir, status=1)
     assert f"{engine_file(engine)} is of process {pid}, which is gone" in told.stderr
     # A process of that number is another one.
     file = json.loads(engine_file(engine).read_text())
     engine_file(engine).write_text(json.dumps({**file, "pid": os.getpid()}))
-    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    told = posthorn(*STATUS, "--data-dir", engine.data_dir, status=1)
     assert "which is gone" in told.stderr
     for text in ("", "{", "[]", json.dumps({**file, "api": "x" * 500}),
                  json.dumps({**file, "pid": -1}), "x" * 10000,
@@ -298,22 +302,22 @@ def test_no_engine_is_an_error_that_says_what_was_looked_at(make_engine):
                  json.dumps({**file, "ingest": "evil.example/"}),
                  json.dumps({**file, "instance": "\x1b[2J"})):
         engine_file(engine).write_text(text)
-        told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+        told = posthorn(*STATUS, "--data-dir", engine.data_dir, status=1)
         assert f"{engine_file(engine)} is not what an engine writes" in told.stderr
     engine_file(engine).unlink()
-    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    told = posthorn(*STATUS, "--data-dir", engine.data_dir, status=1)
     assert f"{engine_file(engine)} is not there" in told.stderr
-    told = posthorn(*HOOK, "--data-dir", engine.data_dir / "none", status=1)
+    told = posthorn(*STATUS, "--data-dir", engine.data_dir / "none", status=1)
     assert "none/engine.json is not there" in told.stderr
-    told = posthorn(*HOOK, status=1, **other)  # an address where nobody is
+    told = posthorn(*STATUS, status=1, **other)  # an address where nobody is
     assert f"POSTHORN_API is {other['POSTHORN_API']}" in told.stderr
-    told = posthorn(*HOOK, status=1, POSTHORN_DATA_DIR=str(engine.data_dir),
+    told = posthorn(*STATUS, status=1, POSTHORN_DATA_DIR=str(engine.data_dir),
                     POSTHORN_API_LISTEN=f"127.0.0.1:{engine.api_port}")
     assert str(engine_file(engine)) in told.stderr
-    told = posthorn(*HOOK, status=1, cwd=engine.directory)  # ./var is not there
+    told = posthorn(*STATUS, status=1, cwd=engine.directory)  # ./var is not there
     assert "no token" in told.stderr and "./var" in told.stderr
     engine.start()  # what is left of the last run is replaced
-    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    posthorn(*STATUS, "--data-dir", engine.data_dir)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs mount")
@@ -352,11 +356,11 @@ def test_a_link_in_the_files_place_is_neither_read_nor_written(make_engine, tmp_
     other.write_text("mine")
     engine_file(engine).symlink_to(other)
     (engine.data_dir / "engine.json.tmp").symlink_to(other)
-    told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+    told = posthorn(*STATUS, "--data-dir", engine.data_dir, status=1)
     assert f"{engine_file(engine)} cannot be read" in told.stderr
     engine.start()
     assert other.read_text() == "mine" and not engine_file(engine).is_symlink()
-    posthorn(*HOOK, "--data-dir", engine.data_dir)
+    posthorn(*STATUS, "--data-dir", engine.data_dir)
 
 
 def test_an_engine_that_is_refused_takes_nothing_from_the_other(two, tmp_path):
@@ -367,7 +371,7 @@ def test_an_engine_that_is_refused_takes_nothing_from_the_other(two, tmp_path):
     posthorn("serve", f"--set=data_dir={a.data_dir}", f"--set=api_listen=127.0.0.1:{api}",
              f"--set=ingest_listen=127.0.0.1:{ingest}", status=1)
     assert engine_file(a).read_text() == before
-    posthorn(*HOOK, "--data-dir", a.data_dir)
+    posthorn(*STATUS, "--data-dir", a.data_dir)
 
 
 def test_a_backup_has_no_file_of_the_engine(two, tmp_path):
