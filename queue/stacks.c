@@ -129,6 +129,26 @@ static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
                                          : store_err(s, rc, "count stacks");
 }
 
+static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
+                          struct str org, uint64_t n)
+{
+    struct stack_name name = { .org = org };
+    char bytes[STACK_KEY_MAX_BYTES];
+    uint8_t number[8] = { 0 };
+    struct str row;
+    MDB_val key;
+    MDB_val val = val_at(number, sizeof(number));
+    enum err err = stack_key(&name, bytes, &row);
+
+    if (err != OK)
+        return err;
+    put_be64(number, n);
+    key = val_of(row);
+    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+}
+
+// An organization's row of an earlier version gets its count here, whatever becomes of
+// the name for which it is asked: all its rows are walked once.
 static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
                          struct str org, uint64_t *n)
 {
@@ -151,26 +171,9 @@ static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
         *n = get_be64(val.mv_data);
         return OK;
     }
-    return rc == 0 ? count_rows(s, txn, db, org, n)
-                   : store_err(s, rc, "count stacks");
-}
-
-static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
-                          struct str org, uint64_t n)
-{
-    struct stack_name name = { .org = org };
-    char bytes[STACK_KEY_MAX_BYTES];
-    uint8_t number[8] = { 0 };
-    struct str row;
-    MDB_val key;
-    MDB_val val = val_at(number, sizeof(number));
-    enum err err = stack_key(&name, bytes, &row);
-
-    if (err != OK)
-        return err;
-    put_be64(number, n);
-    key = val_of(row);
-    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+    err = rc == 0 ? count_rows(s, txn, db, org, n)
+                  : store_err(s, rc, "count stacks");
+    return err == OK ? put_count(s, txn, db, org, *n) : err;
 }
 
 struct adding {
@@ -340,7 +343,7 @@ enum err stack_create(struct hook_store *hs, const struct stack_name *name,
         return err;
     err = add(hs->store, txn, HOOKS_STACKS, name, &a);
     *share = a.share;
-    return finish(hs, txn, a.share == SHARE_THERE, err);
+    return finish(hs, txn, true, err); // refused, a count may be put all the same
 }
 
 static enum err take(struct store *s, MDB_txn *txn,

@@ -254,6 +254,47 @@ static void names_of_an_earlier_version_count_and_are_found(void **state)
     assert_int_equal(find(view, "acme", "web", "c"), ERR_NOTFOUND);
 }
 
+// Whether the row of "acme" says how many it has.
+static bool has_count(struct fixture *f)
+{
+    char *dir = xasprintf("%s/hooks", f->dir);
+    struct stack_name org = { .org = STR("acme") };
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct store *s;
+    struct str row;
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val;
+    bool has;
+
+    assert_int_equal(
+        store_open(dir, MAP_BYTES, false, hooks_dbs, HOOKS_DBS, &s), OK);
+    assert_int_equal(store_write(s, &txn), OK);
+    assert_int_equal(stack_key(&org, bytes, &row), OK);
+    key = val_of(row);
+    assert_int_equal(mdb_get(txn, s->dbs[HOOKS_STACKS], &key, &val), 0);
+    has = val.mv_size == 8;
+    assert_int_equal(store_commit(s, txn), OK);
+    free(dir);
+    return has;
+}
+
+// All rows are walked for the first name that is refused, not for each.
+static void an_earlier_version_above_the_share_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_config config = f->config;
+
+    hook_of(f, LEVEL_STACK, "acme", "web", "prod");
+    hook_of(f, LEVEL_STACK, "acme", "web", "test");
+    hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "dev");
+    make_old(f);
+    config.stacks = (struct share_limit){ .whole = 100, .of_one = 1 };
+    assert_int_equal(hook_store_open(&config, &f->hooks), OK);
+    assert_int_equal(create(f, "a"), SHARE_OF_ONE);
+    assert_true(has_count(f));
+}
+
 static void put_listed(void *data, const struct stack_name *name)
 {
     buf_put_str(data, name->project);
@@ -329,6 +370,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             names_of_an_earlier_version_count_and_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_earlier_version_above_the_share_is_counted_once, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             lists_have_each_name_once_in_pages_of_any_size, set_up, tear_down),
     };
