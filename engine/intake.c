@@ -74,8 +74,9 @@ static enum err read_akinon(const struct json_value *root, struct arena *arena,
         return ERR_INVALID;
     }
     if (kind_is_reserved(json_str(event))) {
-        buf_puts(why, "events that begin with posthorn. are the engine's own "
-                      "and cannot be posted");
+        buf_puts(why,
+                 "events whose first segment is posthorn are the engine's own "
+                 "and cannot be posted");
         return ERR_INVALID;
     }
     if (!akinon_is_event(json_str(event))) {

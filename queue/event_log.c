@@ -54,23 +54,25 @@ static bool has_room(struct event_log *log)
 
 // --- one request, in the worker ---
 
-// The stack or environment that the event names: Akinon has none.
+// The stack and the environment that the event names, or its organization: Akinon has
+// none.
 static enum err note_stack(struct event_log *log, MDB_txn *txn,
                            const struct event *e)
 {
-    struct stack_name name = { e->org, e->project, e->stack, e->env };
+    const struct stack_name stack = { e->org, e->project, e->stack, STR_EMPTY };
+    const struct stack_name env = { e->org, e->project, STR_EMPTY, e->env };
     const struct share_limit limit = stacks_limit(&log->config);
+    enum err err = OK;
 
-    if (name.stack.n_bytes > 0)
-        name.env = STR_EMPTY;
-    switch (e->family) {
-    case FAMILY_PULUMI:
-        return stacks_note(log->store, txn, EVENTS_STACKS, &name, &limit,
-                           &log->seen);
-    case FAMILY_AKINON:
-        break;
-    }
-    return OK;
+    if (e->family != FAMILY_PULUMI)
+        return OK;
+    if (e->stack.n_bytes > 0 || e->env.n_bytes == 0)
+        err = stacks_note(log->store, txn, EVENTS_STACKS, &stack, &limit,
+                          &log->seen);
+    if (err == OK && e->env.n_bytes > 0)
+        err = stacks_note(log->store, txn, EVENTS_STACKS, &env, &limit,
+                          &log->seen);
+    return err;
 }
 
 static enum err put_event(struct event_log *log, MDB_txn *txn,

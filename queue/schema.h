@@ -9,7 +9,7 @@
 //   events      position(8)                    -> event record
 //   keys        key(16)                        -> key record
 //   key_times   at_us(8) key(16)               -> nothing
-//   stacks      org 0 project 0 stack          -> nothing; as in hooks
+//   stacks      as in hooks
 //   meta        "next"                         -> position(8) of the next event
 //               "missing"                      -> from(8) to(8) of events that
 //                                                 the log lost, again and again
@@ -40,8 +40,10 @@
 //   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks
 //   changes     revision(8)                    -> no(8) deleted_at_ms(8)
-//   stacks      org 0 project 0 stack          -> nothing; project and stack
-//                                                 are empty for the org itself
+//   stacks      org 0 project 0 stack          -> nothing
+//               org 0 project 0 0 env          -> nothing; older versions have none
+//               org 0 0                        -> n(8) of the org's rows above;
+//                                                 older versions: nothing
 //   meta        "last"                         -> last no(8), last revision(8)
 //               "seal"                         -> a known text, sealed
 //               "key"                          -> the directory's key, sealed

@@ -311,6 +311,14 @@ def test_events_name_environments(shared):
     assert stacks(shared, "organization=envs") == []
 
 
+def test_an_event_may_name_a_stack_and_an_environment(shared):
+    shared.post_event("order.created", {
+        "projectName": "web", "stackName": "prod", "environmentName": "test"},
+        org="both")
+    assert environments(shared, "both") == ["both/web/test"]
+    assert stacks(shared, "organization=both") == ["both/web/prod"]
+
+
 # --- which organization ---
 
 def test_the_admins_login_is_no_organization(shared, receiver):
