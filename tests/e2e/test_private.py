@@ -133,6 +133,7 @@ def test_token_goes_to_no_proxy_of_the_environment(engine, receiver, proxy):
     env = client(engine, no_proxy="", **{
         name: url for name in ("http_proxy", "HTTP_PROXY", "https_proxy",
                                "all_proxy", "ALL_PROXY")})
+    engine.api("POST", "/api/orgs/acme/tokens", {"scopes": ["read"]})  # it exists
     posthorn("hook", "list", "--org", "acme", env=env)
     posthorn("send", "--org", "acme", "--kind", "a.b", env=env)
     posthorn("status", env=env)
