@@ -343,7 +343,8 @@ enum err stack_create(struct hook_store *hs, const struct stack_name *name,
         return err;
     err = add(hs->store, txn, HOOKS_STACKS, name, &a);
     *share = a.share;
-    return finish(hs, txn, true, err); // refused, a count may be put all the same
+    return finish(hs, txn, true,
+                  err); // refused, a count may be put all the same
 }
 
 static enum err take(struct store *s, MDB_txn *txn,
