@@ -9,7 +9,10 @@
 
 #include "api/environments.h"
 
+#include "api/audit.h"
 #include "api/named.h"
+#include "api/stacks.h"
+#include "common/log.h"
 
 #define DEFAULT_PROJECT "default"
 
@@ -57,29 +60,63 @@ static enum err find(struct call *c, const struct stack_name *name)
                : err;
 }
 
-void environments_get(struct call *c)
+static bool read_name(struct call *c, struct stack_name *name)
 {
     struct hook_scope scope;
+
+    if (!call_scope(c, &scope))
+        return false;
+    *name = (struct stack_name){ .org = scope.org,
+                                 .project = scope.project,
+                                 .env = scope.target };
+    return true;
+}
+
+static void answer_error(struct call *c, const struct stack_name *name,
+                         enum err err)
+{
+    if (err != ERR_NOTFOUND) {
+        call_fail_store(c, err);
+        return;
+    }
+    http_fail(c->request, 404, STR_EMPTY,
+              "Environment '%.*s/%.*s/%.*s' not found", STR_ARG(name->org),
+              STR_ARG(name->project), STR_ARG(name->env));
+}
+
+void environments_get(struct call *c)
+{
     struct stack_name name;
     struct buf body;
     enum err err;
 
-    if (!call_scope(c, &scope))
+    if (!read_name(c, &name))
         return;
-    name = (struct stack_name){ .org = scope.org,
-                                .project = scope.project,
-                                .env = scope.target };
     err = find(c, &name);
     if (err == OK) {
         buf_init(&body, 0);
         put_environment(&name, &body);
         call_answer(c, 200, buf_str(&body));
         buf_clear(&body);
-    } else if (err == ERR_NOTFOUND) {
-        http_fail(c->request, 404, STR_EMPTY,
-                  "Environment '%.*s/%.*s/%.*s' not found", STR_ARG(name.org),
-                  STR_ARG(name.project), STR_ARG(name.env));
     } else {
-        call_fail_store(c, err);
+        answer_error(c, &name, err);
     }
+}
+
+void environments_delete(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct stack_name name;
+    enum err err;
+
+    if (!read_name(c, &name) || !stacks_may_forget(c, &name))
+        return;
+    err = stack_delete(c->api->hooks, &name);
+    if (err != OK) {
+        answer_error(c, &name, err);
+        return;
+    }
+    audit(c, "environment deleted", "org=%s project=%s env=%s",
+          log_quote(name.org), log_quote(name.project), log_quote(name.env));
+    http_respond(c->request, &response);
 }

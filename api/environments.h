@@ -9,5 +9,6 @@ struct call;
 // Each answers its call.
 void environments_list(struct call *c);
 void environments_get(struct call *c);
+void environments_delete(struct call *c);
 
 #endif

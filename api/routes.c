@@ -135,6 +135,8 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/esc/environments/{org}/{project}/{env}",
       environments_get, .takes_json = false },
+    { METHOD_DELETE, AUTH_WRITE, "/api/esc/environments/{org}/{project}/{env}",
+      environments_delete, .takes_json = false },
     { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_create,
       .takes_json = true },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,

@@ -308,31 +308,34 @@ static bool note_hook(void *data, const struct hook *hook)
     return false;
 }
 
-// What hooks or events name stays. False: it does; answered.
-static bool may_forget(struct call *c, const struct stack_name *stack)
+bool stacks_may_forget(struct call *c, const struct stack_name *name)
 {
-    const struct hook_scope scope = { .family = FAMILY_PULUMI,
-                                      .level = LEVEL_STACK,
-                                      .org = stack->org,
-                                      .project = stack->project,
-                                      .target = stack->stack };
+    bool is_env = name->env.n_bytes > 0;
+    const char *word = is_env ? "environment" : "stack";
+    const struct hook_scope scope = {
+        .family = FAMILY_PULUMI,
+        .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
+        .org = name->org,
+        .project = name->project,
+        .target = is_env ? name->env : name->stack,
+    };
     bool has_hooks = false;
     enum err err =
         hook_list(c->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);
 
     if (err == OK && has_hooks) {
         http_fail(c->request, 409, STR_EMPTY,
-                  "the stack has webhooks; delete them first");
+                  "the %s has webhooks; delete them first", word);
         return false;
     }
     if (err == OK) {
-        err = stack_find_in_events(c->api->stacks, stack);
+        err = stack_find_in_events(c->api->stacks, name);
         if (err == ERR_NOTFOUND)
             return true;
     }
     if (err == OK) {
         http_fail(c->request, 409, STR_EMPTY,
-                  "an event has named this stack, so it stays known");
+                  "an event has named this %s, so it stays known", word);
     } else {
         call_fail_store(c, err);
     }
@@ -345,7 +348,7 @@ void stacks_delete(struct call *c)
     struct stack_name stack;
     enum err err;
 
-    if (!read_stack(c, &stack) || !may_forget(c, &stack))
+    if (!read_stack(c, &stack) || !stacks_may_forget(c, &stack))
         return;
     err = stack_delete(c->api->hooks, &stack);
     if (err == ERR_NOTFOUND) {

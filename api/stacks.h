@@ -3,7 +3,13 @@
 #ifndef API_STACKS_H
 #define API_STACKS_H
 
+#include <stdbool.h>
+
 struct call;
+struct stack_name;
+
+// A stack or environment that hooks or events name stays. False: it does; answered.
+bool stacks_may_forget(struct call *c, const struct stack_name *name);
 
 // Each answers its call.
 void stacks_list(struct call *c);

@@ -19,7 +19,7 @@ static const struct {
     [CAP_STACKS] = { "max_stacks", AT(max_stacks),
                      AT(max_stacks_per_organization), 10,
                      "stacks and environments that are known",
-                     "delete a stack first" },
+                     "delete one first" },
     [CAP_TAILS] = { "max_tails", AT(max_tails), AT(max_tails_per_organization),
                     4, "followers of deliveries",
                     "end one, or try again when one has ended" },

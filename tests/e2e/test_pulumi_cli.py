@@ -276,6 +276,21 @@ def test_stack_rm_forgets_what_only_users_named(shared, receiver):
 
 # --- environments ---
 
+def test_env_rm_forgets_what_only_a_hook_has_named(shared, receiver):
+    at = "/api/esc/environments/rm-env/web/dev"
+    hook = shared.create_hook(receiver.url(), f"{at}/hooks", projectName="web",
+                              envName="dev")
+    check_error(shared.api("DELETE", at), 409, "the environment has webhooks")
+    assert shared.api("DELETE", hook).status == 204
+    assert environments(shared, "rm-env") == ["rm-env/web/dev"]
+    assert shared.api("DELETE", at).status == 204
+    assert environments(shared, "rm-env") == []
+    check_error(shared.api("DELETE", at), 404, "Environment 'rm-env/web/dev' not found")
+    shared.post_event("order.created", {"projectName": "web",
+                                        "environmentName": "dev"}, org="rm-env")
+    check_error(shared.api("DELETE", at), 409, "an event has named this environment")
+
+
 def test_env_webhook_finds_the_organization_of_a_reference_of_two_parts(shared,
                                                                          receiver):
     """`pulumi env webhook new esc/dev`: is it project esc of the default organization,
