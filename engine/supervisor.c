@@ -481,6 +481,7 @@ int supervisor_run(const struct config_sources *sources)
                                      .on_ended = on_ended,
                                      .on_closed = on_closed };
     make_page(s);
+    notify_extend(&s->notify); // setup may migrate what is stored
     run_setup(s);
     if (s->exit_status != 0)
         return s->exit_status;
