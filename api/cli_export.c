@@ -126,7 +126,7 @@ static int export(const struct args *args, const struct config *config,
                                .max_bytes = config->max_queue_bytes };
     char *path = keyring_path(config->secret_key_file, data_dir);
     static struct hook_store *hooks; // until the process ends: queue.h says why
-    bool is_missing = false;
+    bool has_none = false; // of that organization
     struct buf why;
     uint64_t last;
     enum err err;
@@ -141,14 +141,14 @@ static int export(const struct args *args, const struct config *config,
     }
     err = hook_store_view(&qc, &hooks);
     if (err == OK && x->org != NULL)
-        is_missing = !exists_stored(hooks, x->org);
-    if (err == OK && !is_missing) {
+        has_none = !exists_stored(hooks, x->org);
+    if (err == OK && !has_none) {
         hook_store_key(hooks, "secretCiphertext", x->ciphertext_key);
         err = hook_watch(hooks, 0, put_hook, x, &last);
     }
     keyring_free(qc.keys);
     buf_clear(&why);
-    if (is_missing) {
+    if (has_none) {
         return command_failed(args->command, "there is no organization %s",
                               x->org);
     }

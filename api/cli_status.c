@@ -262,13 +262,13 @@ static void put_duration(struct table *t, const struct json_value *v)
 // A share of one. False: there is none, since nothing ended.
 static bool read_share(const struct json_value *v, double *out)
 {
-    struct str number = json_number(v);
+    struct str digits = json_number(v);
     char text[32];
 
-    if (number.n_bytes == 0 || number.n_bytes >= sizeof(text))
+    if (digits.n_bytes == 0 || digits.n_bytes >= sizeof(text))
         return false;
-    memcpy(text, number.at, number.n_bytes);
-    text[number.n_bytes] = '\0';
+    memcpy(text, digits.at, digits.n_bytes);
+    text[digits.n_bytes] = '\0';
     *out = strtod(text, NULL);
     return true;
 }

@@ -81,9 +81,10 @@ static enum put put_string(struct line *l, struct str text)
     for (size_t i = 0; i < text.n_bytes && is_whole;) {
         size_t n_bytes = utf8_len(text.at + i, text.n_bytes - i);
         uint32_t c = n_bytes > 0 ? code_point(text.at + i, n_bytes) : 0xfffd;
-        char escaped[ESCAPE_MAX_BYTES];
+        char escaped[ESCAPE_MAX_BYTES] = "";
+        size_t n_escaped = escape(c, escaped);
 
-        is_whole = put(l, escaped, escape(c, escaped));
+        is_whole = put(l, escaped, n_escaped);
         i += n_bytes > 0 ? n_bytes : 1;
     }
     l->room++;
