@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "api/locate.h"
 #include "api/screen.h"
@@ -19,9 +20,12 @@
 #define CONNECT_TIMEOUT_S 5L
 #define TIMEOUT_S         120L
 #define CHECK_TIMEOUT_S   10L
+#define CLAIM_MAX_BYTES   65536
 #define STATUS_NO_TOKEN   401
 #define FILE_MAX_BYTES    ((size_t)8 << 20)
 #define READ_BYTES        65536
+
+#define CHALLENGE_RANDOM_BYTES 16
 
 struct client {
     const struct command *command;
@@ -35,6 +39,9 @@ struct exchange {
     const char *proxy; // "": none
     struct buf *answer;
     CURL *easy;
+    bool
+        is_bound; // to the open connection: at its end is who has given a proof
+    bool is_closed; // that connection, too early
 };
 
 static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
@@ -68,6 +75,21 @@ static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
     for (; n < n_bytes && at[n] != '\r' && at[n] != '\n'; n++)
         buf_putc(x->call->next, at[n]);
     return n_bytes;
+}
+
+// Whoever takes a port over in this moment is a stranger, too.
+static curl_socket_t on_open(void *data, curlsocktype purpose,
+                             struct curl_sockaddr *address)
+{
+    struct exchange *x = data;
+
+    (void)purpose;
+    if (x->is_bound) {
+        x->is_closed = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
 }
 
 static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
@@ -127,6 +149,8 @@ static void set_options(struct exchange *x, const char *url,
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
     if (call->on_piece == NULL) {
         curl_easy_setopt(easy, CURLOPT_TIMEOUT,
                          call->timeout_s > 0 ? call->timeout_s : TIMEOUT_S);
@@ -154,6 +178,14 @@ static enum err perform(struct client *c, struct exchange *x, const char *url)
         return ERR_AGAIN;
     if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
         return OK; // it has enough
+    if (x->is_closed) {
+        command_failed(c->command,
+                       "%s: the connection on which the engine of %s had given "
+                       "its proof was closed, and no other one is told the "
+                       "token; look whether it was done, and run it again",
+                       url, c->at.data_dir);
+        return ERR_IO;
+    }
     if (code != CURLE_OK) {
         command_failed(c->command, "%s: %s%s%s", url, curl_easy_strerror(code),
                        c->at.looked.n_bytes > 0 ? "; looked at: " : "",
@@ -206,82 +238,135 @@ static CURL *new_easy(void)
     return easy;
 }
 
-// What an answer of a health endpoint says; empty: nothing, as one of an earlier
-// version, or of a proxy.
-static void read_instance(const struct buf *answer, struct buf *out)
+struct claim { // of a health endpoint; each may be empty
+    struct buf instance, proof, message;
+};
+
+static void read_claim(const struct buf *answer, struct claim *out)
 {
     struct json *json = NULL;
+    const struct json_value *root;
 
-    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK)
-        buf_put_str(out, json_str(json_get(json_root(json), "instance")));
+    buf_init(&out->instance, 0);
+    buf_init(&out->proof, 0);
+    buf_init(&out->message, 0);
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK) {
+        root = json_root(json);
+        buf_put_str(&out->instance, json_str(json_get(root, "instance")));
+        buf_put_str(&out->proof, json_str(json_get(root, "proof")));
+        buf_put_str(&out->message, json_str(json_get(root, "message")));
+    }
     json_free(json);
 }
 
-static enum err judge_instance(struct client *c, const char *base,
-                               const struct buf *answer)
+static void clear_claim(struct claim *claim)
 {
-    struct buf said;
-    enum err err = OK;
+    buf_clear(&claim->instance);
+    buf_clear(&claim->proof);
+    buf_clear(&claim->message);
+}
 
-    buf_init(&said, 0);
-    read_instance(answer, &said);
-    if (said.n_bytes > 0 && !str_eq(buf_str(&said), str_of(c->at.instance))) {
+static enum err judge_claim(struct client *c, const char *base,
+                            struct str challenge, const struct buf *answer)
+{
+    char wanted[ENGINE_PROOF_BYTES];
+    struct claim claim;
+    struct str instance;
+    enum err err = ERR_DENIED;
+
+    engine_prove(c->at.secret, challenge, wanted);
+    read_claim(answer, &claim);
+    instance = buf_str(&claim.instance);
+    if (crypto_eq(buf_str(&claim.proof), str_of(wanted))) {
+        err = OK;
+    } else if (instance.n_bytes > 0 && c->at.instance[0] != '\0' &&
+               !str_eq(instance, str_of(c->at.instance))) {
         command_failed(c->command,
                        "%s is an engine of another data directory than %s; "
                        "name one of the two; looked at: %s",
                        base, c->at.data_dir, buf_cstr(&c->at.looked));
-        err = ERR_DENIED;
+    } else {
+        command_failed(c->command,
+                       "%s does not prove to be the engine of %s%s%s, and is "
+                       "told no token; give --api and --token to trust an "
+                       "address; looked at: %s",
+                       base, c->at.data_dir,
+                       claim.message.n_bytes > 0 ? " but says " : "",
+                       buf_cstr(&claim.message), buf_cstr(&c->at.looked));
     }
-    buf_clear(&said);
+    clear_claim(&claim);
     return err;
 }
 
-// Asked without the token: a stranger is to have none. Once for each engine.
-static enum err check_instance(struct client *c, const char *base,
-                               const char *proxy)
+// Asked without the token: a stranger is to have none. The connection stays open in
+// `easy`.
+static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
+                              const char *proxy)
 {
-    static char checked[ENGINE_INSTANCE_BYTES + ENGINE_ADDRESS_BYTES];
     const struct client_call call = { .method = "GET",
                                       .timeout_s = CHECK_TIMEOUT_S,
                                       .is_quiet = any_status };
+    uint8_t random[CHALLENGE_RANDOM_BYTES];
+    struct buf challenge;
     struct buf answer;
-    struct exchange x = { .call = &call, .proxy = proxy, .answer = &answer };
-    char *key = xasprintf("%s %s", c->at.instance, base);
-    char *url = xasprintf("%s/healthz", base);
-    enum err err = OK;
+    struct exchange x = {
+        .call = &call, .proxy = proxy, .answer = &answer, .easy = easy
+    };
+    char *url;
+    enum err err;
 
-    if (c->at.instance[0] != '\0' && strcmp(key, checked) != 0) {
-        buf_init(&answer, ANSWER_MAX_BYTES);
-        x.easy = new_easy();
-        set_options(&x, url, NULL);
-        err = perform(c, &x, url);
-        if (err == OK)
-            err = judge_instance(c, base, &answer);
-        if (err == ERR_NOTFOUND || err == ERR_CONFLICT)
-            err = OK; // it does not say
-        if (err == OK)
-            snprintf(checked, sizeof(checked), "%s", key);
-        curl_easy_cleanup(x.easy);
-        buf_clear(&answer);
-    }
-    free(key);
+    buf_init(&challenge, 0);
+    buf_init(&answer, CLAIM_MAX_BYTES);
+    crypto_random(random, sizeof(random));
+    crypto_put_hex(&challenge, random, sizeof(random));
+    url = xasprintf("%s/healthz?challenge=%s", base, buf_cstr(&challenge));
+    set_options(&x, url, NULL);
+    err = perform(c, &x, url);
+    if (err == OK || err == ERR_NOTFOUND || err == ERR_CONFLICT)
+        err = judge_claim(c, base, buf_str(&challenge), &answer);
     free(url);
+    buf_clear(&answer);
+    buf_clear(&challenge);
     return err;
 }
 
-static enum err call_engine(struct client *c, const char *base,
-                            struct exchange *x)
+static bool needs_proof(const struct located *at, bool is_intake)
 {
+    bool is_named = is_intake ? at->is_ingest_named : at->is_api_named;
+
+    return at->has_engine && !(is_named && at->is_token_named);
+}
+
+static enum err check_engine(struct client *c, CURL *easy, bool is_intake,
+                             const char *proxy)
+{
+    const char *base = is_intake ? c->at.ingest : c->at.api;
+
+    if (!needs_proof(&c->at, is_intake))
+        return OK;
+    if (c->at.secret[0] != '\0')
+        return ask_for_proof(c, easy, base, proxy);
+    command_failed(
+        c->command,
+        "the engine of %s cannot prove that it is the one: it is of an "
+        "earlier version, or could not write to its directory; "
+        "restart it, or give --api and --token; looked at: %s",
+        c->at.data_dir, buf_cstr(&c->at.looked));
+    return ERR_DENIED;
+}
+
+static enum err call_engine(struct client *c, struct exchange *x)
+{
+    const char *base = x->call->is_intake ? c->at.ingest : c->at.api;
     char *url = xasprintf("%s%s", base, x->call->path);
     struct curl_slist *headers = headers_of(c, x->call);
     enum err err;
 
     x->answer->cap_bytes = ANSWER_MAX_BYTES;
-    x->easy = new_easy();
+    curl_easy_reset(x->easy); // keeps the connection
     set_options(x, url, headers);
     err = perform(c, x, url);
     curl_slist_free_all(headers);
-    curl_easy_cleanup(x->easy);
     free(url);
     return err;
 }
@@ -293,15 +378,17 @@ enum err client_request(const struct args *a, const struct client_call *call,
                           .proxy = client_proxy(a),
                           .answer = answer };
     struct client c = { .command = a->command };
-    const char *base;
     enum err err = locate(a, &c.at);
 
     if (err != OK)
         return err;
-    base = call->is_intake ? c.at.ingest : c.at.api;
-    err = check_instance(&c, base, x.proxy);
+    x.easy = new_easy();
+    err = check_engine(&c, x.easy, call->is_intake, x.proxy);
+    // A proxy may close what it likes, and is who gets the token anyway.
+    x.is_bound = needs_proof(&c.at, call->is_intake) && x.proxy[0] == '\0';
     if (err == OK)
-        err = call_engine(&c, base, &x);
+        err = call_engine(&c, &x);
+    curl_easy_cleanup(x.easy);
     located_clear(&c.at);
     return err;
 }
@@ -311,12 +398,15 @@ enum err client_addresses(const struct args *a, char **api, char **ingest,
 {
     struct client c = { .command = a->command };
     enum err err = locate(a, &c.at);
+    CURL *easy;
 
     if (err != OK)
         return err;
-    err = check_instance(&c, c.at.api, client_proxy(a));
+    easy = new_easy();
+    err = check_engine(&c, easy, false, client_proxy(a));
     if (err == OK)
-        err = check_instance(&c, c.at.ingest, client_proxy(a));
+        err = check_engine(&c, easy, true, client_proxy(a));
+    curl_easy_cleanup(easy);
     if (err == OK) {
         *api = xstrdup(c.at.api);
         *ingest = xstrdup(c.at.ingest);

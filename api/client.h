@@ -29,9 +29,9 @@ struct client_call {
     void *data;
 };
 
-// Makes a call to the engine that the options and the environment mean (locate.h). If
-// that is the one of a data directory, it is asked first, without the token, whether it
-// is.
+// Makes a call to the engine that the options and the environment mean (locate.h). The
+// engine of a data directory has to prove first that it is, without the token, which
+// then goes over the same connection.
 // OK: the status is 2xx. Otherwise what is wrong is said on stderr: ERR_IO,
 // nobody answers; ERR_DENIED, another status, or another engine. ERR_NOTFOUND,
 // ERR_CONFLICT: a quiet one, 404 or else. ERR_AGAIN:

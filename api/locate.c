@@ -15,6 +15,7 @@
 #include "common/mem.h"
 
 #define TOKEN_MAX_BYTES 256
+#define TOKEN_FILE_NAME "admin.token"
 #define NOTE_BYTES      4500 // a path, and words
 
 // --- settings ---
@@ -150,23 +151,26 @@ static void take_address(char **to, const char *address)
     *to = xasprintf("http://%s%s", host, address);
 }
 
-// Whether a directory is a data directory, which any engine of this version says
-// itself to be reached through.
-static bool has_format(const char *data_dir)
+static bool is_hidden(const char *data_dir)
 {
-    char *path = xasprintf("%s/FORMAT", data_dir);
-    bool has = access(path, F_OK) == 0;
+    char *path = xasprintf("%s/" ENGINE_FILE_NAME, data_dir);
+    bool is_so = access(path, R_OK) != 0 && errno == EACCES;
 
     free(path);
-    return has;
+    return is_so;
 }
 
-// False: it is known that no engine runs with it. On a full disk one may run that could
-// not say where.
-static bool take_engine_file(struct located *l)
+enum engine_state {
+    ENGINE_RUNS,    // or may do so, elsewhere
+    ENGINE_STOPPED, // or what is there is none's file
+    ENGINE_HIDDEN,  // whoever asks may not see
+    ENGINE_ABSENT   // there is no such directory
+};
+
+static enum engine_state take_engine_file(struct located *l)
 {
+    enum engine_state state = ENGINE_STOPPED;
     struct engine_file file;
-    bool may_run = true;
     struct buf why;
     enum err err;
 
@@ -174,22 +178,34 @@ static bool take_engine_file(struct located *l)
     err = engine_file_read(l->data_dir, &file, &why);
     if (err == ERR_NOTFOUND) {
         note(l, "%s/" ENGINE_FILE_NAME " is not there", l->data_dir);
-        may_run = !has_format(l->data_dir) || engine_has_locked(l->data_dir);
+        if (access(l->data_dir, F_OK) != 0 && errno == ENOENT)
+            state = ENGINE_ABSENT;
     } else if (err != OK) {
+        if (err == ERR_DENIED && is_hidden(l->data_dir))
+            state = ENGINE_HIDDEN;
         note(l, "%s/" ENGINE_FILE_NAME " %s", l->data_dir, buf_cstr(&why));
     } else if (engine_file_is_stale(&file)) {
         note(l, "%s/" ENGINE_FILE_NAME " is of process %lld, which is gone",
              l->data_dir, (long long)file.pid);
-        may_run = false;
     } else {
         note(l, "%s/" ENGINE_FILE_NAME " is of process %lld", l->data_dir,
              (long long)file.pid);
+        state = ENGINE_RUNS;
         snprintf(l->instance, sizeof(l->instance), "%s", file.instance);
+        snprintf(l->secret, sizeof(l->secret), "%s", file.secret);
         take_address(&l->api, file.api);
         take_address(&l->ingest, file.ingest);
     }
+    // One that runs, but could not write its file: its disk is full.
+    if (state == ENGINE_STOPPED && engine_has_locked(l->data_dir)) {
+        engine_read_link(l->data_dir, l->secret);
+        if (l->secret[0] != '\0')
+            state = ENGINE_RUNS;
+    }
+    crypto_wipe(&file, sizeof(file));
     buf_clear(&why);
-    return may_run;
+    l->has_engine = state == ENGINE_RUNS;
+    return state;
 }
 
 // 0, or the errno.
@@ -206,7 +222,7 @@ static int read_token_file(struct located *l)
     if (fgets(text, sizeof(text), file) != NULL)
         text[strcspn(text, "\r\n")] = '\0';
     fclose(file);
-    take_token(l, text, "admin.token");
+    take_token(l, text, TOKEN_FILE_NAME);
     crypto_wipe(text, sizeof(text));
     return 0;
 }
@@ -235,12 +251,54 @@ static void cut_slashes(char *url)
 
 // --- all ---
 
+static bool has_variable(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text != NULL && text[0] != '\0';
+}
+
+// Whether the addresses of the settings will do without a running engine of the
+// directory: the token is not of the directory, and the caller could not know better.
+static bool may_go_on(const struct args *a, const struct located *l,
+                      enum engine_state state)
+{
+    bool has_token = l->token != NULL || has_variable("POSTHORN_TOKEN");
+
+    if (l->api != NULL && l->token != NULL)
+        return true; // only the intake's address is open
+    if (args_has(a, "data-dir"))
+        return false;
+    if (state == ENGINE_ABSENT)
+        return !args_has(a, "config"); // there is no token, either
+    return state == ENGINE_HIDDEN && has_token;
+}
+
+static enum err no_engine(const struct args *a, struct located *l,
+                          enum engine_state state)
+{
+    if (state == ENGINE_HIDDEN) {
+        command_failed(
+            a->command,
+            "whether an engine runs with %s cannot be seen (%s); run "
+            "it as root or as the engine's user, or give --api and "
+            "--token",
+            l->data_dir, buf_cstr(&l->looked));
+    } else {
+        command_failed(a->command,
+                       "no engine runs with %s (%s); start it, or give --api "
+                       "and --token",
+                       l->data_dir, buf_cstr(&l->looked));
+    }
+    return ERR_DENIED;
+}
+
 static enum err take_settings(const struct args *a, struct located *l)
 {
     const char *data_dir = args_text(a, "data-dir");
+    enum engine_state state;
     struct config config;
     const char *used;
-    bool may_run;
 
     if (!load_settings(a, data_dir, &config, &used))
         return ERR_INVALID;
@@ -251,16 +309,10 @@ static enum err take_settings(const struct args *a, struct located *l)
         if (used != NULL)
             buf_puts(&l->looked, " says");
     }
-    may_run = take_engine_file(l);
-    // Its token would be sent to whoever listens at an address that is its no more.
-    if ((!may_run && l->token == NULL) ||
-        (data_dir != NULL && l->api == NULL && !engine_has_locked(data_dir))) {
-        command_failed(a->command,
-                       "no engine runs with %s (%s); start it, or give --api "
-                       "and --token",
-                       l->data_dir, buf_cstr(&l->looked));
+    state = take_engine_file(l);
+    if (state != ENGINE_RUNS && !may_go_on(a, l, state)) {
         config_clear(&config);
-        return ERR_DENIED;
+        return no_engine(a, l, state);
     }
     take_address(&l->api, config.api_listen);
     take_address(&l->ingest, config.ingest_listen);
@@ -280,6 +332,8 @@ enum err locate(const struct args *a, struct located *out)
     take_token(out, args_text(a, "token"), "--token");
     if (!is_named)
         take_environment(out);
+    out->is_api_named = out->api != NULL;
+    out->is_ingest_named = out->ingest != NULL;
     if (is_named || out->api == NULL || out->ingest == NULL ||
         out->token == NULL)
         err = take_settings(a, out);
@@ -289,6 +343,7 @@ enum err locate(const struct args *a, struct located *out)
         located_clear(out);
         return err;
     }
+    out->is_token_named = strcmp(out->token_from, TOKEN_FILE_NAME) != 0;
     cut_slashes(out->api);
     cut_slashes(out->ingest);
     return OK;
@@ -302,5 +357,6 @@ void located_clear(struct located *l)
     free(l->ingest);
     free(l->token);
     free(l->data_dir);
+    crypto_wipe(l->secret, sizeof(l->secret));
     buf_clear(&l->looked);
 }

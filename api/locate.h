@@ -17,8 +17,13 @@ struct located {
     char *token;            // owned
     const char *token_from; // "POSTHORN_TOKEN", or "admin.token"; for people
     char *data_dir;         // owned; NULL: none is meant, only addresses
-    // What the engine of data_dir calls itself; "": that is not known.
-    char instance[ENGINE_INSTANCE_BYTES];
+    // Given by an option or a variable, and not found by means of data_dir.
+    bool is_api_named, is_ingest_named, is_token_named;
+    // An engine runs with data_dir, as far as can be known; if not, no token of the
+    // directory is here.
+    bool has_engine;
+    char instance[ENGINE_INSTANCE_BYTES]; // what it calls itself; "": not known
+    char secret[ENGINE_SECRET_BYTES];     // for its proof; "": it can give none
     struct buf looked; // what was looked at, in words, for messages
 };
 
@@ -26,8 +31,10 @@ struct located {
 // --config names says of its engine; POSTHORN_API, POSTHORN_INGEST and POSTHORN_TOKEN;
 // the same of the directory that /etc/posthorn/posthorn.conf, the environment and the
 // defaults name; api_listen and ingest_listen there. Otherwise what is wrong is said on
-// stderr: ERR_DENIED, no engine runs with the named directory, or there is no token;
-// ERR_INVALID, the settings have faults.
+// stderr: ERR_DENIED, no engine runs with the directory that is meant, or there is no
+// token; ERR_INVALID, the settings have faults. A directory whose engine does not run
+// gives no token, and no address but to who brings a token and cannot know better: the
+// directory is not here, or may not be entered.
 MUST_CHECK enum err locate(const struct args *a, struct located *out);
 void located_clear(struct located *l);
 

@@ -9,13 +9,25 @@
 
 void operations_healthz(struct call *c)
 {
+    struct buf challenge;
     struct buf body;
+    enum err err;
 
+    buf_init(&challenge, 0);
     buf_init(&body, 0);
-    engine_put_health(&body);
-    buf_putc(&body, '\n');
-    call_answer(c, 200, buf_str(&body));
+    err = http_query(c->request, "challenge", &challenge);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = engine_put_health(buf_str(&challenge), &body);
+    if (err == OK) {
+        buf_putc(&body, '\n');
+        call_answer(c, 200, buf_str(&body));
+    } else {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "challenge must be %d to %d letters and digits",
+                  ENGINE_CHALLENGE_MIN, ENGINE_CHALLENGE_MAX);
+    }
     buf_clear(&body);
+    buf_clear(&challenge);
 }
 
 struct missing {

@@ -20,8 +20,15 @@
 #include "common/mem.h"
 
 #define TEMPORARY_NAME ENGINE_FILE_NAME ".tmp"
+#define LINK_NAME      "engine.secret"
 #define FILE_MAX_BYTES 4096
 #define STAT_STARTED   20 // fields of /proc/PID/stat behind the command's name
+
+// As far as a number of JSON goes.
+static uint64_t inode_of(const struct stat *st)
+{
+    return (uint64_t)st->st_ino & INT64_MAX;
+}
 
 // --- processes ---
 
@@ -67,25 +74,39 @@ bool engine_file_is_stale(const struct engine_file *f)
 
 // --- writing ---
 
-void engine_file_init(struct engine_file *f)
+static void put_hex(const uint8_t *bytes, size_t n_bytes, char *out)
 {
-    uint8_t random[(ENGINE_INSTANCE_BYTES - 1) / 2];
     struct buf text;
 
-    *f = (struct engine_file){ .pid = getpid(), .pid_space = pid_space() };
-    f->started = started_of(f->pid);
     buf_init(&text, 0);
-    crypto_random(random, sizeof(random));
-    crypto_put_hex(&text, random, sizeof(random));
-    snprintf(f->instance, sizeof(f->instance), "%s", buf_cstr(&text));
+    crypto_put_hex(&text, bytes, n_bytes);
+    snprintf(out, 2 * n_bytes + 1, "%s", buf_cstr(&text));
+    crypto_wipe(text.at, text.n_bytes);
     buf_clear(&text);
 }
 
-// Root's is whose the directory is, who may read it as well as the token there.
-static bool give_to_owner(int fd, int dir_fd)
+void engine_file_init(struct engine_file *f)
+{
+    uint8_t name[(ENGINE_INSTANCE_BYTES - 1) / 2];
+    uint8_t secret[(ENGINE_SECRET_BYTES - 1) / 2];
+
+    *f = (struct engine_file){ .pid = getpid(), .pid_space = pid_space() };
+    f->started = started_of(f->pid);
+    crypto_random(name, sizeof(name));
+    put_hex(name, sizeof(name), f->instance);
+    crypto_random(secret, sizeof(secret));
+    put_hex(secret, sizeof(secret), f->secret);
+    crypto_wipe(secret, sizeof(secret));
+}
+
+// As admin.token is; else root's is whose the directory is, and nobody else's.
+static bool protect(int dir_fd, int fd)
 {
     struct stat st;
 
+    if (fstatat(dir_fd, "admin.token", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode) && fchown(fd, st.st_uid, st.st_gid) == 0)
+        return fchmod(fd, 0600 | (st.st_mode & 0444)) == 0;
     return geteuid() != 0 ||
            (fstat(dir_fd, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0);
 }
@@ -102,27 +123,50 @@ static bool write_new(int dir_fd, struct str text)
     if (fd < 0)
         return false;
     is_good = write(fd, text.at, text.n_bytes) == (ssize_t)text.n_bytes &&
-              give_to_owner(fd, dir_fd);
+              protect(dir_fd, fd);
     close(fd);
     return is_good;
+}
+
+static void write_link(int dir_fd, const struct engine_file *f)
+{
+    char there[ENGINE_SECRET_BYTES];
+    ssize_t n_bytes = readlinkat(dir_fd, LINK_NAME, there, sizeof(there));
+
+    if (n_bytes == ENGINE_SECRET_BYTES - 1 &&
+        memcmp(there, f->secret, (size_t)n_bytes) == 0)
+        return;
+    (void)unlinkat(dir_fd, LINK_NAME, 0);
+    (void)!symlinkat(f->secret, dir_fd, LINK_NAME);
 }
 
 // Not synced: after a crash of the machine it says nothing that is true.
 enum err engine_file_write(int dir_fd, const struct engine_file *f)
 {
     struct buf text;
+    struct stat st;
     bool is_good;
 
+    if (fstat(dir_fd, &st) != 0)
+        return ERR_IO;
     buf_init(&text, 0);
     buf_printf(&text,
                "{\"pid\":%" PRId64 ",\"started\":%" PRIu64
-               ",\"pid_space\":%" PRIu64 ",\"version\":\"" POSTHORN_VERSION
-               "\",\"instance\":\"%s\",\"api\":\"%s\",\"ingest\":\"%s\"}\n",
-               f->pid, f->started, f->pid_space, f->instance, f->api,
-               f->ingest);
+               ",\"pid_space\":%" PRIu64 ",\"directory\":%" PRIu64
+               ",\"version\":\"" POSTHORN_VERSION
+               "\",\"instance\":\"%s\",\"secret\":\"%s\",\"api\":\"%s\","
+               "\"ingest\":\"%s\"}\n",
+               f->pid, f->started, f->pid_space, inode_of(&st), f->instance,
+               f->secret, f->api, f->ingest);
     is_good = write_new(dir_fd, buf_str(&text)) &&
               renameat(dir_fd, TEMPORARY_NAME, dir_fd, ENGINE_FILE_NAME) == 0;
+    crypto_wipe(text.at, text.n_bytes);
     buf_clear(&text);
+    if (is_good) {
+        (void)unlinkat(dir_fd, LINK_NAME, 0);
+    } else {
+        write_link(dir_fd, f);
+    }
     return is_good ? OK : ERR_IO;
 }
 
@@ -141,13 +185,18 @@ static bool read_text(const struct json_value *root, const char *name,
     return true;
 }
 
+static bool is_hex(const char *text)
+{
+    return strspn(text, "0123456789abcdef") == strlen(text);
+}
+
 // What a role could write there leads to no other place than an address, and to no
 // terminal.
 static bool are_sound(const struct engine_file *f)
 {
     struct sockaddr_storage where;
 
-    return strspn(f->instance, "0123456789abcdef") == strlen(f->instance) &&
+    return is_hex(f->instance) && is_hex(f->secret) &&
            config_address(f->api, &where) == OK &&
            config_address(f->ingest, &where) == OK;
 }
@@ -166,6 +215,7 @@ static bool parse(struct str text, struct engine_file *out)
     const struct json_value *root;
     int64_t started = 0;
     int64_t space = 0;
+    int64_t directory = 0;
     bool is_good;
 
     if (json_parse(text, &json_no_limits, &json, NULL) != OK)
@@ -179,6 +229,14 @@ static bool parse(struct str text, struct engine_file *out)
         read_text(root, "api", out->api, sizeof(out->api)) &&
         read_text(root, "ingest", out->ingest, sizeof(out->ingest));
     is_good = is_good && are_sound(out);
+    // Those that earlier versions do not write.
+    if (json_get(root, "directory") != NULL)
+        is_good = is_good && read_number(root, "directory", &directory);
+    if (json_get(root, "secret") != NULL)
+        is_good = is_good &&
+                  read_text(root, "secret", out->secret, sizeof(out->secret));
+    is_good = is_good && are_sound(out);
+    out->directory = (uint64_t)directory;
     out->started = (uint64_t)started;
     out->pid_space = (uint64_t)space;
     json_free(json);
@@ -190,6 +248,7 @@ static enum err read_at(int dir_fd, struct engine_file *out, struct buf *why)
     char text[FILE_MAX_BYTES];
     int fd = openat(dir_fd, ENGINE_FILE_NAME,
                     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
     ssize_t n_bytes;
 
     if (fd < 0 && errno == ENOENT)
@@ -202,6 +261,11 @@ static enum err read_at(int dir_fd, struct engine_file *out, struct buf *why)
     close(fd);
     if (n_bytes <= 0 || !parse((struct str){ text, (size_t)n_bytes }, out)) {
         buf_puts(why, "is not what an engine writes");
+        return ERR_INVALID;
+    }
+    if (out->directory != 0 &&
+        (fstat(dir_fd, &st) != 0 || inode_of(&st) != out->directory)) {
+        buf_puts(why, "is a copy of another data directory's");
         return ERR_INVALID;
     }
     return OK;
@@ -231,6 +295,7 @@ void engine_file_remove(int dir_fd, const struct engine_file *f)
     struct buf why;
 
     buf_init(&why, 0);
+    (void)unlinkat(dir_fd, LINK_NAME, 0);
     if (read_at(dir_fd, &there, &why) == OK &&
         strcmp(there.instance, f->instance) == 0)
         (void)unlinkat(dir_fd, ENGINE_FILE_NAME, 0);
@@ -261,12 +326,58 @@ bool engine_has_locked(const char *data_dir)
     return has;
 }
 
-void engine_put_health(struct buf *out)
+void engine_read_link(const char *data_dir, char out[ENGINE_SECRET_BYTES])
+{
+    char *path = xasprintf("%s/" LINK_NAME, data_dir);
+    ssize_t n_bytes = readlink(path, out, ENGINE_SECRET_BYTES);
+
+    free(path);
+    out[n_bytes == ENGINE_SECRET_BYTES - 1 ? n_bytes : 0] = '\0';
+    if (!is_hex(out))
+        out[0] = '\0';
+}
+
+// --- proofs ---
+
+void engine_prove(const char *secret, struct str challenge,
+                  char out[ENGINE_PROOF_BYTES])
+{
+    const struct str parts[] = { STR("posthorn health\n"), challenge };
+    uint8_t mac[SHA256_BYTES];
+
+    crypto_hmac_sha256(str_of(secret), parts, 2, mac);
+    put_hex(mac, sizeof(mac), out);
+}
+
+static bool is_challenge(struct str text)
+{
+    bool is_good = text.n_bytes >= ENGINE_CHALLENGE_MIN &&
+                   text.n_bytes <= ENGINE_CHALLENGE_MAX;
+
+    for (size_t i = 0; is_good && i < text.n_bytes; i++) {
+        char c = text.at[i];
+
+        is_good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                  (c >= 'A' && c <= 'Z');
+    }
+    return is_good;
+}
+
+enum err engine_put_health(struct str challenge, struct buf *out)
 {
     const char *instance = getenv(ENGINE_ENV_INSTANCE);
+    const char *secret = getenv(ENGINE_ENV_SECRET);
+    char proof[ENGINE_PROOF_BYTES];
 
+    if (challenge.n_bytes > 0 && !is_challenge(challenge))
+        return ERR_INVALID;
     buf_puts(out, "{\"status\":\"ok\"");
     if (instance != NULL)
         buf_printf(out, ",\"instance\":\"%s\"", instance);
+    if (secret != NULL && challenge.n_bytes > 0) {
+        engine_prove(secret, challenge, proof);
+        buf_printf(out, ",\"proof\":\"%s\"", proof);
+    }
     buf_puts(out, "}");
+    return OK;
 }

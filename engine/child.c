@@ -271,7 +271,7 @@ static char **role_environment(const struct child *c)
 
     while (environ[n] != NULL)
         n++;
-    env = xcalloc(n + 5, sizeof(*env));
+    env = xcalloc(n + 6, sizeof(*env));
     n = 0;
     for (char **e = environ; *e != NULL; e++) {
         if (has_all || is_for_roles((struct str){ *e, strcspn(*e, "=") }))
@@ -286,6 +286,8 @@ static char **role_environment(const struct child *c)
     }
     env[n + 2] = xasprintf("%s=%s", CONTROL_ENV_ACCOUNT, account);
     env[n + 3] = xasprintf("%s=%s", ENGINE_ENV_INSTANCE, c->owner->instance);
+    if (c->kind == ROLE_API || c->kind == ROLE_INGEST)
+        env[n + 4] = xasprintf("%s=%s", ENGINE_ENV_SECRET, c->owner->secret);
     return env;
 }
 

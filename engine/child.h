@@ -20,6 +20,7 @@ struct child_owner {
     uv_loop_t *loop;
     const struct accounts *accounts; // whom they become
     const char *instance;            // of this run, for its health endpoints
+    const char *secret;              // of this run, for their proofs
     const char *sources_text; // where the settings come from, for the roles
     bool is_ending;           // nobody is started any more
     void (*on_started)(struct child *c);

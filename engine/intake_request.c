@@ -65,15 +65,27 @@ bool intake_judge_method(struct http_request *r)
 bool intake_answer_health(struct http_request *r)
 {
     struct http_response resp = { .status = 200, .is_vital = true };
+    struct buf challenge;
     struct buf body;
+    enum err err;
 
     if (!str_eq(r->path, STR("/healthz")) ||
         (r->method != METHOD_GET && r->method != METHOD_HEAD))
         return false;
+    buf_init(&challenge, 0);
     buf_init(&body, 0);
-    engine_put_health(&body);
+    err = http_query(r, "challenge", &challenge);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = engine_put_health(buf_str(&challenge), &body);
     resp.body = buf_str(&body);
-    http_respond(r, &resp);
+    if (err == OK) {
+        http_respond(r, &resp);
+    } else {
+        http_fail(r, 400, STR_EMPTY,
+                  "challenge must be %d to %d letters and digits",
+                  ENGINE_CHALLENGE_MIN, ENGINE_CHALLENGE_MAX);
+    }
     buf_clear(&body);
+    buf_clear(&challenge);
     return true;
 }

@@ -476,6 +476,7 @@ int supervisor_run(const struct config_sources *sources)
                                      .accounts = &s->startup.accounts,
                                      .sources_text = join_sources(sources),
                                      .instance = s->file.instance,
+                                     .secret = s->file.secret,
                                      .on_started = on_started,
                                      .on_message = on_message,
                                      .on_ended = on_ended,

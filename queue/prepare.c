@@ -30,12 +30,19 @@
 static bool is_ours(const char *name)
 {
     static const char *const names[] = {
-        ".",           "..",
-        "FORMAT",      "FORMAT.tmp",
-        "admin.token", "admin.token.tmp",
-        "lock",        "lost+found",
-        "secret.key",  "secret.key.tmp",
-        "engine.json", "engine.json.tmp",
+        ".",
+        "..",
+        "FORMAT",
+        "FORMAT.tmp",
+        "admin.token",
+        "admin.token.tmp",
+        "lock",
+        "lost+found",
+        "secret.key",
+        "secret.key.tmp",
+        "engine.json",
+        "engine.json.tmp",
+        "engine.secret",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

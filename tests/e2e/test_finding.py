@@ -1,5 +1,6 @@
 """Which engine a command means: how it finds it, and that it takes no other for it."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -198,7 +199,191 @@ def stranger():
 def test_a_stranger_gets_no_token(two, stranger):
     """It is asked who it is, without the token, before it is told anything."""
     posthorn(*HOOK, "--data-dir", two[0].data_dir, "--api", stranger.url, status=1)
-    assert stranger.got == [("/healthz", None)]
+    assert [(path.split("?")[0], token) for path, token in stranger.got] == [
+        ("/healthz", None)]
+
+
+class Liar(Recorder):
+    """What somebody says who wants to be taken for the engine of a directory."""
+
+    def do_GET(self):
+        self.server.got.append((self.path, self.headers.get("Authorization")))
+        status, body = self.server.says
+        if body == "relayed":  # of the last engine, which is another one's proof
+            body = self.server.relay(self.path)
+        elif body == "echo":
+            nonce = self.path.rpartition("=")[2]
+            body = json.dumps({"status": "ok", "instance": self.server.instance,
+                               "proof": nonce})
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        if self.server.closes:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    do_POST = do_GET
+
+
+@contextlib.contextmanager
+def liars(*ports):
+    """On each port; what they got is in the first one's list."""
+    servers, threads = [], []
+    try:
+        for port in ports:
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Liar)
+            servers.append(server)
+            server.got, server.closes, server.instance = servers[0].__dict__.setdefault(
+                "got", []), False, ""
+            threads.append(threading.Thread(target=server.serve_forever, args=(0.02,)))
+            threads[-1].start()
+        yield servers
+    finally:
+        for server, thread in zip(servers, threads):
+            server.shutdown()
+            thread.join()
+        for server in servers:
+            server.server_close()
+
+
+SEND = ("send", "--org", "acme", "--kind", "a.b", "--payload", "{}")
+
+
+def test_a_stranger_on_the_ports_of_an_engine_that_is_gone_hears_nothing(
+        make_engine, tmp_path):
+    """Killed or stopped, however the directory is named; the error says what to do."""
+    engine = make_engine().start()
+    file = config_of(engine, tmp_path / "conf")
+    text = file.read_text()
+    engine.kill9()
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "cwd/var").symlink_to(engine.data_dir)
+    own = {"POSTHORN_API_LISTEN": engine.settings["api_listen"],
+           "POSTHORN_INGEST_LISTEN": engine.settings["ingest_listen"]}
+    with liars(engine.api_port, engine.ingest_port) as servers:
+        for server in servers:
+            server.says = (200, '{"status":"ok"}')
+        for is_dead in (True, False):
+            for words in (HOOK, SEND):
+                said = [posthorn(*words, "--config", file, status=1),
+                        posthorn(*words, "--data-dir", engine.data_dir, status=1),
+                        posthorn(*words, cwd=tmp_path / "cwd", status=1, **own),
+                        posthorn(*words, "--config", file, "--token", "t" * 20, status=1),
+                        with_etc(text, *words, status=1)]
+                for done in said:
+                    assert "no engine runs with" in done.stderr, done.stderr
+                    assert "start it" in done.stderr
+                    assert ("is gone" if is_dead else "is not there") in done.stderr
+            engine_file(engine).unlink(missing_ok=True)
+        assert servers[0].got == []
+
+
+def test_who_cannot_prove_to_be_the_engine_hears_no_token(make_engine, two):
+    """As from outside of a container: that the engine is gone cannot be seen."""
+    engine = make_engine().start()
+    engine.kill9()
+    file = json.loads(engine_file(engine).read_text())
+    engine_file(engine).write_text(json.dumps({**file, "pid_space": 1}))
+
+    def of_another(path):
+        return two[0].request(two[0].api_port, "GET", path, token=None).body.decode()
+
+    repeated = json.dumps({"status": "ok", "instance": file["instance"]})
+    with liars(engine.api_port, engine.ingest_port) as servers:
+        for says in ((200, "{}"), (200, "[]"), (200, repeated), (404, "gone"),
+                     (404, '{"code":404,"message":"no such path"}'), (503, "{}"),
+                     (200, "relayed"), (200, "echo"), (200, "x" * 200000),
+                     (200, repeated[:-1] + ', "proof": ""}'),
+                     (200, repeated[:-1] + f', "proof": "{"0" * 64}"}}')):
+            for server in servers:
+                server.says, server.relay = says, of_another
+                server.instance = file["instance"]
+            for words in (HOOK, SEND):
+                told = posthorn(*words, "--data-dir", engine.data_dir, status=1)
+                assert str(engine.data_dir) in told.stderr, told.stderr
+        got = servers[0].got
+        assert len(got) >= 22
+        assert {path.split("?")[0] for path, _ in got} == {"/healthz"}
+        assert {token for _, token in got} == {None}
+        assert len({path for path, _ in got}) == len(got)  # each time another one
+        # Of an earlier version: nothing is asked at all.
+        got.clear()
+        old = {k: v for k, v in file.items() if k not in ("secret", "directory")}
+        engine_file(engine).write_text(json.dumps({**old, "pid_space": 1}))
+        told = posthorn(*HOOK, "--data-dir", engine.data_dir, status=1)
+        assert "earlier version" in told.stderr and "--api and --token" in told.stderr
+        assert got == []
+
+
+def test_the_token_goes_over_the_connection_of_the_proof(make_engine):
+    """Whoever takes the port over between the two is a stranger."""
+    engine = make_engine().start()
+    api = f"127.0.0.1:{engine.api_port}"
+
+    def of_the_engine(path):
+        return engine.request(engine.api_port, "GET", path, token=None).body.decode()
+
+    with liars(0) as (server,):
+        server.says, server.relay, server.closes = (200, "relayed"), of_the_engine, True
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        told = posthorn(*STATUS, "--data-dir", engine.data_dir, "--api", url, status=1)
+        assert "closed" in told.stderr
+        assert [token for _, token in server.got] == [None]
+    assert api in engine_file(engine).read_text()
+    posthorn(*STATUS, "--data-dir", engine.data_dir)
+
+
+def test_a_change_never_goes_to_the_engine_of_a_copied_directory(make_engine, tmp_path):
+    """The copy has the same token and, by its settings, the same ports."""
+    a = make_engine().start()
+    copy = tmp_path / "copy"
+    posthorn("backup", tmp_path / "backup", "--data-dir", a.data_dir)
+    posthorn("restore", tmp_path / "backup", "--data-dir", copy)
+    assert (copy / "admin.token").read_text() == (a.data_dir / "admin.token").read_text()
+    file = tmp_path / "b.conf"
+    file.write_text("".join(
+        f"{k} = {copy if k == 'data_dir' else v}\n" for k, v in a.settings.items()))
+    create = ("hook", "create", "--org", "acme", "--display-name", "x",
+              "--url", "http://127.0.0.1:2009/")
+    told = [posthorn(*create, "--config", file, status=1),
+            posthorn(*SEND, "--data-dir", copy, status=1)]
+    assert all(f"no engine runs with {copy}" in t.stderr for t in told)
+    # One that was copied with all that was in it, also as another machine sees it.
+    shutil.copy(engine_file(a), copy)
+    there = json.loads(engine_file(a).read_text())
+    told = [posthorn(*create, "--config", file, status=1)]
+    assert "copy of another data directory" in told[0].stderr
+    (copy / "engine.json").write_text(json.dumps(
+        {**there, "directory": copy.stat().st_ino, "secret": "0" * 32}))
+    told = posthorn(*create, "--config", file, status=1)
+    assert "does not prove" in told.stderr
+    assert a.api("GET", "/api/orgs/acme/hooks").json() == []
+    assert accepted(a) == 0
+
+
+def test_who_brings_address_and_token_is_asked_nothing_of_a_directory(
+        two, stranger, tmp_path):
+    """Whatever lies in the directory where the command is run."""
+    stranger.body = b"{}"
+    (tmp_path / "var").symlink_to(two[0].data_dir)
+    posthorn(*STATUS, "--api", stranger.url, "--token", "t" * 20, cwd=tmp_path)
+    posthorn(*STATUS, cwd=tmp_path, POSTHORN_API=stranger.url, POSTHORN_TOKEN="t" * 20)
+    assert stranger.got and not any("healthz" in path for path, _ in stranger.got)
+
+
+def test_who_reads_the_token_reads_the_file_that_tells_the_engine(make_engine):
+    engine = make_engine().start()
+    assert engine_file(engine).stat().st_mode & 0o777 == 0o600
+    assert engine.stop() == 0
+    token = engine.data_dir / "admin.token"
+    os.chmod(token, 0o640)
+    engine.start()
+    assert engine_file(engine).stat().st_mode & 0o777 == 0o640
+    for port in (engine.api_port, engine.ingest_port):
+        for challenge in ("short", "x" * 65, "0123456789abcde%0A", "0123456789abcdef%"):
+            reply = engine.request(port, "GET", f"/healthz?challenge={challenge}",
+                                   token=None)
+            assert reply.status == 400 and "challenge" in reply.json()["message"]
 
 
 def test_nobody_gets_the_token_of_an_engine_that_does_not_run(make_engine, stranger):
