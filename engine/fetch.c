@@ -38,9 +38,10 @@ static void look_ahead(struct followed *f, const struct due_row *last)
     struct due_row next;
     size_t n = 0;
 
-    if (shard_due_read(d->shard, &query, &next, 1, &n) != OK)
+    if (shard_due_read(d->shard, &query, &next, 1, &n) != OK) {
         log_fatal("due rows cannot be read", "%s",
                   hook_log_or_no(f->hook, f->no));
+    }
     f->is_fetchable = false;
     f->has_rows = n > 0;
     if (n > 0)
@@ -83,9 +84,10 @@ static size_t fetch_some(struct followed *f)
     size_t n_new = 0;
     size_t n = 0;
 
-    if (shard_due_read(d->shard, &query, rows, max, &n) != OK)
+    if (shard_due_read(d->shard, &query, rows, max, &n) != OK) {
         log_fatal("due rows cannot be read", "%s",
                   hook_log_or_no(f->hook, f->no));
+    }
     for (size_t i = 0; i < n; i++)
         n_new += take_row(f, &rows[i]);
     if (n > 0) {

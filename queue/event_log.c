@@ -66,12 +66,14 @@ static enum err note_stack(struct event_log *log, MDB_txn *txn,
 
     if (e->family != FAMILY_PULUMI)
         return OK;
-    if (e->stack.n_bytes > 0 || e->env.n_bytes == 0)
+    if (e->stack.n_bytes > 0 || e->env.n_bytes == 0) {
         err = stacks_note(log->store, txn, EVENTS_STACKS, &stack, &limit,
                           &log->seen);
-    if (err == OK && e->env.n_bytes > 0)
+    }
+    if (err == OK && e->env.n_bytes > 0) {
         err = stacks_note(log->store, txn, EVENTS_STACKS, &env, &limit,
                           &log->seen);
+    }
     return err;
 }
 

@@ -100,9 +100,10 @@ static void every_line_is_json(void **state)
         buf_init(&why, 0);
         // Names that come twice are of fields that log.h does not make.
         if (json_parse((struct str){ out, n }, &json_default_limits, &json,
-                       &why) != OK)
+                       &why) != OK) {
             fail_msg("seed 20261126 round %u: %s: %.*s", round, buf_cstr(&why),
                      (int)n, out);
+        }
         json_free(json);
         buf_clear(&why);
     }
