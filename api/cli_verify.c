@@ -11,9 +11,11 @@
 #include "api/screen.h"
 #include "common/config.h"
 #include "common/journal.h"
+#include "common/owner.h"
 #include "queue/queue.h"
 
 struct verifying {
+    const char *name; // of the data directory
     struct queue_config qc;
     struct progress progress;
     struct queue_report report;
@@ -112,7 +114,7 @@ static int verified(const struct args *args, const struct verifying *v)
         fprintf(stderr,
                 "posthorn verify: everything that can be read goes into a new "
                 "directory with `posthorn repair --data-dir %s --to NEW_DIR`\n",
-                v->qc.data_dir);
+                v->name);
     }
     return is_good ? 0 : EXIT_FAILED;
 }
@@ -135,19 +137,20 @@ static int verify_failed(const struct args *args, const char *data_dir,
                           err_str(err));
 }
 
+// `data_dir` is read; people know it as `name`.
 static int verify(const struct args *args, const char *data_dir,
-                  uint64_t max_bytes)
+                  const char *name, uint64_t max_bytes)
 {
-    struct verifying v = { .qc = { .data_dir = data_dir,
-                                   .max_bytes = max_bytes } };
+    struct verifying v = {
+        .name = name, .qc = { .data_dir = data_dir, .max_bytes = max_bytes }
+    };
     struct buf out;
     struct buf why;
     enum err err = queue_n_shards(data_dir, &v.qc.n_shards);
     int status;
 
     if (err == ERR_NOTFOUND) {
-        return command_failed(args->command, "there is no queue in %s",
-                              data_dir);
+        return command_failed(args->command, "there is no queue in %s", name);
     }
     buf_init(&out, 0);
     buf_init(&why, 0);
@@ -164,9 +167,32 @@ static int verify(const struct args *args, const char *data_dir,
         memcpy(&v.report, out.at, sizeof(v.report));
         status = verified(args, &v);
     } else {
-        status = verify_failed(args, data_dir, err, &why);
+        status = verify_failed(args, name, err, &why);
     }
     buf_clear(&out);
+    buf_clear(&why);
+    return status;
+}
+
+// What is verified is read by who owns it: root would follow any link in it.
+static int verify_as_owner(const struct args *args, const char *data_dir,
+                           uint64_t max_bytes)
+{
+    struct owner owner;
+    struct buf why;
+    int status;
+
+    buf_init(&why, 0);
+    if (owner_hold(data_dir, &owner, &why) == ERR_NOTFOUND) {
+        status =
+            command_failed(args->command, "there is no queue in %s", data_dir);
+    } else if (owner.path == NULL || !owner_become(&owner, &why)) {
+        status =
+            command_failed(args->command, "%s %s", data_dir, buf_cstr(&why));
+    } else {
+        status = verify(args, owner.path, data_dir, max_bytes);
+    }
+    owner_release(&owner);
     buf_clear(&why);
     return status;
 }
@@ -182,8 +208,8 @@ int command_verify(const struct args *args)
     if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode))
         return export_verify(args, path);
     if (locate_settings(args, path, &config)) {
-        status = verify(args, path != NULL ? path : config.data_dir,
-                        config.max_queue_bytes);
+        status = verify_as_owner(args, path != NULL ? path : config.data_dir,
+                                 config.max_queue_bytes);
         config_clear(&config);
     }
     return status;

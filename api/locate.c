@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/auth.h"
 #include "common/crypto.h"
 #include "common/journal.h"
 #include "common/mem.h"
+#include "common/small_file.h"
 
 #define TOKEN_MAX_BYTES 256
 #define TOKEN_FILE_NAME "admin.token"
@@ -175,7 +177,8 @@ static enum engine_state take_engine_file(struct located *l)
     enum err err;
 
     buf_init(&why, 0);
-    err = engine_file_read(l->data_dir, &file, &why);
+    err = engine_file_read(l->owner.path != NULL ? l->owner.path : l->data_dir,
+                           &file, &why);
     if (err == ERR_NOTFOUND) {
         note(l, "%s/" ENGINE_FILE_NAME " is not there", l->data_dir);
         if (access(l->data_dir, F_OK) != 0 && errno == ENOENT)
@@ -208,39 +211,63 @@ static enum engine_state take_engine_file(struct located *l)
     return state;
 }
 
-// 0, or the errno.
-static int read_token_file(struct located *l)
+// Engine and token are taken of one and the same directory.
+static void hold_directory(struct located *l)
 {
-    char *path = xasprintf("%s/admin.token", l->data_dir);
-    char text[TOKEN_MAX_BYTES + 2] = "";
-    FILE *file = fopen(path, "re");
-    int error = file != NULL ? 0 : errno;
+    struct buf why;
 
+    buf_init(&why, 0);
+    if (owner_hold(l->data_dir, &l->owner, &why) != OK)
+        note(l, "%s %s", l->data_dir, buf_cstr(&why));
+    buf_clear(&why);
+}
+
+// With the rights of who owns the directory, which may lay links there. What cannot be
+// had, and why, goes to `why`.
+static void read_token_file(struct located *l, struct buf *why)
+{
+    char *path = xasprintf("%s/admin.token", l->owner.path);
+    char text[TOKEN_MAX_BYTES + 3] = "";
+    const char *reason = "";
+    enum err err = ERR_DENIED;
+
+    if (owner_act(&l->owner, why)) {
+        err = small_file_read(path, text, sizeof(text), NULL, &reason);
+        owner_act_end(&l->owner);
+        if (err != OK)
+            buf_puts(why, reason);
+    }
     free(path);
-    if (file == NULL)
-        return error;
-    if (fgets(text, sizeof(text), file) != NULL)
-        text[strcspn(text, "\r\n")] = '\0';
-    fclose(file);
-    take_token(l, text, TOKEN_FILE_NAME);
+    text[strcspn(text, "\r\n")] = '\0';
+    if (err == OK && auth_is_token(str_of(text))) {
+        take_token(l, text, TOKEN_FILE_NAME);
+    } else if (err == OK) {
+        buf_puts(why, "it is not a token, which has 16 to 256 visible "
+                      "characters");
+    }
     crypto_wipe(text, sizeof(text));
-    return 0;
 }
 
 static enum err find_token(const struct args *a, struct located *l,
                            bool is_named)
 {
-    int error = l->token == NULL ? read_token_file(l) : 0;
+    struct buf why;
 
+    buf_init(&why, 0);
+    if (l->owner.path == NULL)
+        buf_puts(&why, "the directory cannot be opened");
+    else if (l->token == NULL)
+        read_token_file(l, &why);
     if (l->token == NULL && is_named)
         take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
-    if (l->token != NULL)
-        return OK;
-    command_failed(a->command,
-                   "no token: give --token or POSTHORN_TOKEN, or run it where "
-                   "%s/admin.token can be read (%s); looked at: %s",
-                   l->data_dir, strerror(error), buf_cstr(&l->looked));
-    return ERR_DENIED;
+    if (l->token == NULL) {
+        command_failed(a->command,
+                       "no token: give --token or POSTHORN_TOKEN, or run it "
+                       "where %s/admin.token can be read (%s); looked at: %s",
+                       l->data_dir, buf_cstr(&why), buf_cstr(&l->looked));
+    }
+    buf_clear(&why);
+    return l->token != NULL ? OK : ERR_DENIED;
 }
 
 static void cut_slashes(char *url)
@@ -309,6 +336,7 @@ static enum err take_settings(const struct args *a, struct located *l)
         if (used != NULL)
             buf_puts(&l->looked, " says");
     }
+    hold_directory(l);
     state = take_engine_file(l);
     if (state != ENGINE_RUNS && !may_go_on(a, l, state)) {
         config_clear(&config);
@@ -325,7 +353,8 @@ enum err locate(const struct args *a, struct located *out)
     bool is_named = args_has(a, "data-dir") || args_has(a, "config");
     enum err err = OK;
 
-    *out = (struct located){ .token_from = "--token" };
+    *out =
+        (struct located){ .token_from = "--token", .owner = { .dir_fd = -1 } };
     buf_init(&out->looked, 0);
     take(&out->api, args_text(a, "api"));
     take(&out->ingest, args_text(a, "ingest"));
@@ -358,5 +387,6 @@ void located_clear(struct located *l)
     free(l->token);
     free(l->data_dir);
     crypto_wipe(l->secret, sizeof(l->secret));
+    owner_release(&l->owner);
     buf_clear(&l->looked);
 }

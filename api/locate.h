@@ -9,6 +9,7 @@
 #include "common/config.h"
 #include "common/engine_file.h"
 #include "common/err.h"
+#include "common/owner.h"
 
 #define LOCATE_CONFIG "/etc/posthorn/posthorn.conf"
 
@@ -17,6 +18,7 @@ struct located {
     char *token;            // owned
     const char *token_from; // "POSTHORN_TOKEN", or "admin.token"; for people
     char *data_dir;         // owned; NULL: none is meant, only addresses
+    struct owner owner;     // of data_dir: what is read there is read as it
     // Given by an option or a variable, and not found by means of data_dir.
     bool is_api_named, is_ingest_named, is_token_named;
     // An engine runs with data_dir, as far as can be known; if not, no token of the

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/operator.h"
+#include "common/small_file.h"
 
 #define TOKEN_PREFIX       "pht_"
 #define TOKEN_RANDOM_BYTES 32
@@ -137,7 +138,7 @@ enum err auth_prepare(const char *data_dir)
     return err;
 }
 
-static bool is_token(struct str s)
+bool auth_is_token(struct str s)
 {
     if (s.n_bytes < TOKEN_MIN_BYTES || s.n_bytes > TOKEN_MAX_BYTES)
         return false;
@@ -152,20 +153,20 @@ enum err auth_read_token(const char *path, uint8_t hash[SHA256_BYTES])
 {
     char text[TOKEN_MAX_BYTES + 4] = "";
     struct str token = { text, 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
+    const char *why = "";
+    enum err err = small_file_read(path, text, sizeof(text), NULL, &why);
 
-    if (fd < 0)
-        return fail("token not readable", path);
-    n = read(fd, text, sizeof(text));
-    close(fd);
-    if (n < 0)
-        return fail("token not readable", path);
-    token.n_bytes = (size_t)n;
+    if (err == ERR_NOTFOUND || err == ERR_DENIED) {
+        log_warn("token not readable", "path=%s reason=%s",
+                 log_quote(str_of(path)), log_quote(str_of(why)));
+        return ERR_IO;
+    }
+    token.n_bytes =
+        err == OK ? strlen(text) : 0; // none of another kind of file
     while (token.n_bytes > 0 &&
            (text[token.n_bytes - 1] == '\n' || text[token.n_bytes - 1] == '\r'))
         token.n_bytes--;
-    if (!is_token(token)) {
+    if (!auth_is_token(token)) {
         log_warn("token is not one line of 16 to 256 visible characters",
                  "path=%s", log_quote(str_of(path)));
         return ERR_INVALID;

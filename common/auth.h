@@ -72,6 +72,9 @@ MUST_CHECK enum err auth_prepare(const char *data_dir);
 struct auth *auth_new(const char *data_dir);
 void auth_free(struct auth *a);
 
+// Whether it is one: 16 to 256 visible characters.
+bool auth_is_token(struct str s);
+
 // Reads the hash of a token that is alone in a file, one line of 16 to 256 visible
 // characters. On any error the reason is logged.
 MUST_CHECK enum err auth_read_token(const char *path,

@@ -18,6 +18,8 @@
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/owner.h"
+#include "common/small_file.h"
 
 #define SEAL_VERSION      1
 #define FINGERPRINT_BYTES 4
@@ -129,30 +131,20 @@ static enum err read_lines(struct keyring *k)
     return k->n > 0 ? OK : ERR_INVALID;
 }
 
-static enum err read_text(const char *path, struct keys *keys, struct buf *why)
+static enum err read_text(const char *name, struct keys *keys, struct buf *why)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    ssize_t n;
+    const char *reason = "";
+    mode_t mode = 0;
+    enum err err =
+        small_file_read(name, keys->text, sizeof(keys->text), &mode, &reason);
 
-    if (fd < 0) {
-        int reason = errno;
-
-        buf_printf(why, "%s cannot be read: %s", path, strerror(reason));
-        return reason == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
-    }
-    n = read(fd, keys->text, sizeof(keys->text) - 1);
-    if (fstat(fd, &st) == 0 && (st.st_mode & 077) != 0) {
+    if (err != OK)
+        buf_printf(why, "%s cannot be read: %s", name, reason);
+    if (err == OK && (mode & 077) != 0) {
         log_warn("others may read the key of the secrets: chmod 400 it",
-                 "path=%s", log_quote(str_of(path)));
+                 "path=%s", log_quote(str_of(name)));
     }
-    close(fd);
-    if (n < 0) {
-        buf_printf(why, "%s cannot be read: %s", path, strerror(errno));
-        return ERR_DENIED;
-    }
-    keys->text[n] = '\0';
-    return OK;
+    return err;
 }
 
 enum err keyring_read(const char *path, struct keyring **out, struct buf *why)
@@ -224,34 +216,27 @@ static bool sync_parent(const char *path)
     return is_synced;
 }
 
-// Owner and mode of what is replaced: root writes keys of others.
+// Owner and mode of what is replaced: root writes keys of others. Who acts for another
+// user keeps the group only, of a file of that user's.
 static bool keep_owner(int fd, const char *path)
 {
     struct stat st;
 
     if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return true;
-    return (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0) &&
-           fchmod(fd, st.st_mode & 07777) == 0;
-}
-
-// Where the file lies that is to be replaced: a link of root's or of this user stays, and
-// what it leads to is replaced. Another user's could lead to any file of root's.
-static char *find_file(const char *path)
-{
-    struct stat st;
-    bool is_followed = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
-                       (st.st_uid == 0 || st.st_uid == geteuid());
-    char *real = is_followed ? realpath(path, NULL) : NULL;
-
-    return real != NULL ? real : xstrdup(path);
+    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0)
+        return false;
+    if (geteuid() != getuid() && st.st_uid == geteuid() &&
+        !owner_give_group(fd, st.st_gid))
+        return false;
+    return fchmod(fd, st.st_mode & 0777) == 0;
 }
 
 // Over what is there, or, if `is_new`, only where nothing is.
 static enum err write_file(const char *name, struct keyring *k, bool is_new,
                            struct buf *why)
 {
-    char *path = find_file(name);
+    char *path = small_file_place(name);
     char *temporary = xasprintf("%s.tmp", path);
     int fd;
     bool done;

@@ -3,7 +3,6 @@
 
 #include "queue/copy_to.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,9 @@
 
 #include "common/codec.h"
 #include "common/crypto.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/small_file.h"
 #include "queue/files.h"
 #include "queue/hook_keys.h"
 #include "queue/migrate.h"
@@ -21,6 +22,8 @@
 
 #define ROWS_AT_ONCE  5000
 #define BYTES_AT_ONCE ((size_t)32 << 20) // of a transaction
+
+#define SMALL_FILE_BYTES 4096
 
 // --- writing ---
 
@@ -375,17 +378,16 @@ enum err copy_small_file(const char *from_dir, const char *to_dir,
                          const char *name)
 {
     char *from = xasprintf("%s/%s", from_dir, name);
-    char text[4096];
-    FILE *file = fopen(from, "re");
-    size_t n = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    enum err err = OK;
+    char text[SMALL_FILE_BYTES];
+    const char *why = "";
+    enum err err = small_file_read(from, text, sizeof(text), NULL, &why);
 
-    free(from);
-    if (file == NULL)
-        return errno == ENOENT ? OK : ERR_DENIED;
-    fclose(file);
-    text[n] = '\0';
-    err = file_write(to_dir, name, text);
+    if (err == OK)
+        err = file_write(to_dir, name, text);
+    else if (err != ERR_NOTFOUND)
+        log_warn("cannot be copied", "path=%s reason=%s",
+                 log_quote(str_of(from)), log_quote(str_of(why)));
     crypto_wipe(text, sizeof(text));
-    return err;
+    free(from);
+    return err == ERR_NOTFOUND ? OK : err;
 }

@@ -2,7 +2,6 @@
 
 #include "queue/identity.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +12,14 @@
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/small_file.h"
 #include "queue/files.h"
 #include "queue/migrate.h"
 #include "queue/page_check.h"
 #include "queue/schema.h"
 
-#define SELF_BYTES (DIRECTORY_ID_BYTES + 16)
+#define SELF_BYTES       (DIRECTORY_ID_BYTES + 16)
+#define FORMAT_MAX_BYTES 1024
 
 static char self_name[] = "self";
 
@@ -39,31 +40,43 @@ static bool read_hex(const char *text, uint8_t *id, size_t n_bytes)
     return true;
 }
 
-enum err format_read(const char *dir, struct format *out)
+// What it says in its first line, and in those behind it.
+static void read_format(char *text, struct format *out)
 {
-    char *path = xasprintf("%s/FORMAT", dir);
-    FILE *file = fopen(path, "re");
-    enum err err = errno == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
-    char line[128];
+    char *save = NULL;
+    char *line = strtok_r(text, "\n", &save);
 
-    free(path);
-    *out = (struct format){ .version = 0 };
-    if (file == NULL)
-        return err;
     // NOLINTNEXTLINE(cert-err34-c): what does not fit leaves zeros
-    if (fscanf(file, "%31s %u\n", out->name, &out->version) != 2)
+    if (line == NULL || sscanf(line, "%31s %u", out->name, &out->version) != 2)
         out->version = 0;
-    while (fgets(line, sizeof(line), file) != NULL) {
+    while (line != NULL && (line = strtok_r(NULL, "\n", &save)) != NULL) {
         if (strncmp(line, "id ", 3) == 0)
             out->has_id = read_hex(line + 3, out->id, sizeof(out->id));
         if (strncmp(line, "key ", 4) == 0)
             out->has_key = read_hex(line + 4, out->key, sizeof(out->key));
-        if (strcmp(line, "complete\n") == 0)
+        if (strcmp(line, "complete") == 0)
             out->is_complete = true;
     }
-    fclose(file);
     out->is_complete = out->is_complete && out->has_id;
-    return OK;
+}
+
+enum err format_read(const char *dir, struct format *out)
+{
+    char *path = xasprintf("%s/FORMAT", dir);
+    char text[FORMAT_MAX_BYTES];
+    const char *why = "";
+    enum err err = small_file_read(path, text, sizeof(text), NULL, &why);
+
+    *out = (struct format){ .version = 0 };
+    if (err == OK) {
+        read_format(text, out);
+    } else if (err != ERR_NOTFOUND) {
+        log_warn("FORMAT cannot be read", "path=%s reason=%s",
+                 log_quote(str_of(path)), log_quote(str_of(why)));
+        err = ERR_DENIED;
+    }
+    free(path);
+    return err;
 }
 
 enum err format_write(const char *dir, const struct format *f)
@@ -152,18 +165,9 @@ enum err part_open(const struct queue_config *config, const struct part *part,
                    bool read_only, struct store **out)
 {
     char *dir = xasprintf("%s/%s", config->data_dir, part->name);
-    char *data = xasprintf("%s/data.mdb", dir);
-    struct stat st;
-    enum err err = OK;
+    enum err err = store_open(dir, part->map_bytes, read_only, part->dbs,
+                              part->n_dbs, out);
 
-    // LMDB would wait for who writes into a FIFO.
-    if (stat(data, &st) == 0 && !S_ISREG(st.st_mode))
-        err = ERR_CORRUPT;
-    if (err == OK) {
-        err = store_open(dir, part->map_bytes, read_only, part->dbs,
-                         part->n_dbs, out);
-    }
-    free(data);
     free(dir);
     return err;
 }

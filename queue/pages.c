@@ -123,10 +123,13 @@ enum err pages_open(const char *dir, struct pages **out)
     struct stat st = { .st_mode = 0 };
     enum err err = OK;
 
-    p->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); // it may be a FIFO
+    p->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+                           O_CLOEXEC); // it may be a FIFO
     free(path);
     if (p->fd < 0) {
-        err = errno == ENOENT ? ERR_NOTFOUND : ERR_DENIED;
+        err = errno == ENOENT  ? ERR_NOTFOUND
+              : errno == ELOOP ? ERR_INVALID
+                               : ERR_DENIED;
     } else if (fstat(p->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         err = ERR_INVALID;
     }

@@ -312,6 +312,21 @@ static enum err make_lock_file(const char *dir, bool read_only)
     return err;
 }
 
+// LMDB would wait for who writes into a FIFO, and follow a link to any file.
+static bool is_file_or_nothing(const char *dir, const char *name)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    struct stat st;
+    bool is = lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+
+    if (!is) {
+        log_warn("it must be a file, and is something else", "path=%s",
+                 log_quote(str_of(path)));
+    }
+    free(path);
+    return is;
+}
+
 // One of this path whose files have another name by now is another one.
 static struct store *find_open(const char *dir)
 {
@@ -342,6 +357,9 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         return OK;
     signal(SIGXFSZ,
            SIG_IGN); // a limit of a file's size is an error like others
+    if (!is_file_or_nothing(dir, "data.mdb") ||
+        !is_file_or_nothing(dir, "lock.mdb"))
+        return ERR_CORRUPT;
     err = make_lock_file(dir, read_only);
     if (err != OK)
         return err;

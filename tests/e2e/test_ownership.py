@@ -137,8 +137,10 @@ def test_rekey_does_not_follow_a_link_that_the_engines_user_has_laid(theirs, roo
     (theirs / "secret.key").unlink()
     (theirs / "secret.key").symlink_to(other)
     os.lchown(theirs / "secret.key", SOMEBODY, SOMEBODY)
-    posthorn("rekey", "--data-dir", theirs)
+    told = posthorn("rekey", "--data-dir", theirs, status=1)
+    assert f"{theirs}/secret.key cannot be read" in told.stderr
     assert other.read_text() == before and os.stat(other).st_uid == 0
+    assert sorted(p.name for p in theirs.glob("secret.key*")) == ["secret.key"]
 
 
 # --- what is made ---

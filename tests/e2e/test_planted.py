@@ -1,0 +1,147 @@
+"""What the engine's user plants in its directories leads root's commands nowhere: links,
+FIFOs and directories that change places with others."""
+
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tempfile
+
+import pytest
+
+from engine import BINARY, Engine
+
+SOMEBODY = 12345
+PATIENCE_S = 60  # of a command that would wait for ever
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+FILES = ["admin.token", "secret.key", "FORMAT", "hooks/lock.mdb", "hooks/data.mdb"]
+DIRECTORIES = ["events", "deliveries/0"]
+
+
+def give(directory, uid):
+    for path in [directory, *pathlib.Path(directory).rglob("*")]:
+        os.lchown(path, uid, uid)
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory):
+    """A data directory with a webhook that has a secret, and events; root's."""
+    engine = Engine(tmp_path_factory.mktemp("seed"))
+    engine.start()
+    engine.create_hook("http://127.0.0.1:2009/in", secret="s3cret")
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}} for n in range(5)])
+    assert engine.stop() == 0
+    give(engine.data_dir, 0)
+    return engine.data_dir
+
+
+class World:
+    """Somebody's directory, and beside it what is root's alone."""
+
+    def __init__(self, room, seed):
+        self.room = room
+        self.theirs = shutil.copytree(seed, room / "theirs")
+        give(self.theirs, SOMEBODY)
+        self.roots = room / "roots"
+        self.roots.mkdir(mode=0o700)
+        self.token = "r00t" * 16  # would do as a token and, in length, as a key
+        self.victims = {"victim": self.token + "\n", "FORMAT": "posthorn 5\n"}
+        for name, text in self.victims.items():
+            (self.roots / name).write_text(text)
+            (self.roots / name).chmod(0o600)
+
+    def plant(self, name, kind):
+        path = self.theirs / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        if kind == "fifo":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(self.roots / {"link": "victim", "dangling": "fresh",
+                                          "directory": ""}[kind])
+        os.lchown(path, SOMEBODY, SOMEBODY)
+        return path
+
+    def run(self, *words):
+        done = subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True,
+                              timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+        assert done.returncode >= 0, done
+        assert "Sanitizer" not in done.stderr, done.stderr
+        assert done.returncode == 0 or "posthorn" in done.stderr, done
+        return done
+
+    def commands(self):
+        """All that root runs on such a directory, with what is made."""
+        yield "verify", ["verify", self.theirs]
+        yield "backup", ["backup", self.room / "made-backup", "--data-dir", self.theirs]
+        yield "repair", ["repair", "--data-dir", self.theirs, "--to",
+                         self.room / "made-repaired"]
+        yield "restore", ["restore", self.theirs, "--data-dir",
+                          self.room / "made-restored"]
+        yield "status", ["status", "--data-dir", self.theirs]
+        yield "list", ["hook", "list", "acme", "--data-dir", self.theirs]
+        yield "rekey", ["rekey", "--data-dir", self.theirs]
+
+    def judge(self):
+        """Nothing of root's was changed, made, or copied to where somebody reads it."""
+        assert {p.name: p.read_text() for p in self.roots.iterdir()} == self.victims
+        for path in self.roots.iterdir():
+            st = path.stat()
+            assert (st.st_uid, stat.S_IMODE(st.st_mode)) == (0, 0o600)
+        for path in self.room.rglob("*"):
+            if self.roots in path.parents or not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            assert self.token.encode() not in path.read_bytes(), path
+        for path in [self.theirs, *self.theirs.rglob("*")]:
+            assert path.lstat().st_uid == SOMEBODY, path
+        assert not [p for p in self.room.iterdir() if ".tmp" in p.name]
+
+
+@pytest.fixture
+def world(seed):
+    room = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-planted-"))
+    room.chmod(0o755)
+    yield World(room, seed)
+    shutil.rmtree(room)
+
+
+CASES = ([(name, kind) for name in FILES for kind in ("link", "fifo")] +
+         [(name, "dangling") for name in FILES if name.endswith(".mdb")] +
+         [(name, kind) for name in DIRECTORIES for kind in ("directory", "fifo")])
+
+
+@pytest.mark.parametrize("name,kind", CASES)
+def test_what_is_planted_leads_root_nowhere(name, kind, world):
+    world.plant(name, kind)
+    for _, words in world.commands():
+        world.run(*words)
+        world.judge()
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_planted_token_is_named_and_not_sent(kind, world):
+    world.plant("admin.token", kind)
+    told = world.run("status", "--data-dir", world.theirs, "--api",
+                     "http://127.0.0.1:1")
+    assert told.returncode == 1 and f"{world.theirs}/admin.token" in told.stderr
+    told = world.run("backup", world.room / "made", "--data-dir", world.theirs)
+    assert told.returncode == 1 and f"{world.theirs}/admin.token" in told.stderr
+
+
+def test_root_works_with_a_directory_whose_owner_cannot_reach_it(seed, world):
+    """A copy that root keeps, with the owners of the original."""
+    kept = shutil.copytree(seed, world.roots / "kept")
+    give(kept, SOMEBODY)
+    for words in (["verify", kept], ["rekey", "--data-dir", kept],
+                  ["backup", world.room / "backup", "--data-dir", kept],
+                  ["repair", "--data-dir", kept, "--to", world.room / "repaired"],
+                  ["restore", kept, "--data-dir", world.room / "restored"],
+                  ["verify", world.room / "backup"], ["verify", world.room / "repaired"],
+                  ["verify", world.room / "restored"]):
+        told = world.run(*words)
+        assert told.returncode == 0, (words, told)
+    assert {p.lstat().st_uid for p in kept.rglob("*")} == {SOMEBODY}
