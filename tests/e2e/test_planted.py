@@ -1,12 +1,15 @@
 """What the engine's user plants in its directories leads root's commands nowhere: links,
 FIFOs and directories that change places with others."""
 
+import http.server
+import json
 import os
 import pathlib
 import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -46,11 +49,33 @@ class World:
         give(self.theirs, SOMEBODY)
         self.roots = room / "roots"
         self.roots.mkdir(mode=0o700)
+        self.listen()
         self.token = "r00t" * 16  # would do as a token and, in length, as a key
         self.victims = {"victim": self.token + "\n", "FORMAT": "posthorn 5\n"}
         for name, text in self.victims.items():
             (self.roots / name).write_text(text)
             (self.roots / name).chmod(0o600)
+
+    def listen(self):
+        """Somebody's own server, which the directory names as its engine."""
+        heard = self.heard = []
+
+        class Stranger(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                heard.append(str(self.headers))
+                self.send_error(404)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{self.server.server_port}"
+        path = self.theirs / "engine.json"
+        path.write_text(json.dumps({
+            "pid": 1, "started": 1, "pid_space": 1, "instance": "0" * 32,
+            "api": address, "ingest": address}))
+        os.chown(path, SOMEBODY, SOMEBODY)
 
     def plant(self, name, kind):
         path = self.theirs / name
@@ -96,6 +121,7 @@ class World:
             if self.roots in path.parents or not stat.S_ISREG(path.lstat().st_mode):
                 continue
             assert self.token.encode() not in path.read_bytes(), path
+        assert not any(self.token in text for text in self.heard)
         for path in [self.theirs, *self.theirs.rglob("*")]:
             assert path.lstat().st_uid == SOMEBODY, path
         assert not [p for p in self.room.iterdir() if ".tmp" in p.name]
@@ -105,7 +131,10 @@ class World:
 def world(seed):
     room = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-planted-"))
     room.chmod(0o755)
-    yield World(room, seed)
+    world = World(room, seed)
+    yield world
+    world.server.shutdown()
+    world.server.server_close()
     shutil.rmtree(room)
 
 
@@ -125,8 +154,7 @@ def test_what_is_planted_leads_root_nowhere(name, kind, world):
 @pytest.mark.parametrize("kind", ["link", "fifo"])
 def test_a_planted_token_is_named_and_not_sent(kind, world):
     world.plant("admin.token", kind)
-    told = world.run("status", "--data-dir", world.theirs, "--api",
-                     "http://127.0.0.1:1")
+    told = world.run("status", "--data-dir", world.theirs)
     assert told.returncode == 1 and f"{world.theirs}/admin.token" in told.stderr
     told = world.run("backup", world.room / "made", "--data-dir", world.theirs)
     assert told.returncode == 1 and f"{world.theirs}/admin.token" in told.stderr
