@@ -143,10 +143,10 @@ static struct str unquote(const char **at, const char *end,
 
 static struct str up_to(const char **at, const char *end, char stop)
 {
-    const char *found = memchr(*at, stop, (size_t)(end - *at));
     const char *begin = *at;
 
-    *at = found != NULL ? found : end;
+    while (*at < end && **at != stop)
+        (*at)++;
     return (struct str){ begin, (size_t)(*at - begin) };
 }
 
