@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "api/commands.h"
+#include "api/copying.h"
 #include "api/locate.h"
 #include "api/restore_target.h"
 #include "api/screen.h"
@@ -20,6 +19,8 @@
 // What goes on in a child process: a damaged page may end it.
 struct job {
     const struct args *args;
+    const char *name;   // of what is read, for people
+    struct owner owner; // of what is read
     struct queue_config qc;
     struct queue_copy_to to;
     struct progress progress;
@@ -46,8 +47,12 @@ static void on_fault(void *data, const char *what)
 static enum err copy_step(void *data, struct buf *out)
 {
     struct job *j = data;
-    enum err err = queue_copy(&j->qc, &j->to, on_progress, j, &j->copied);
+    enum err err = queue_copy_enter(&j->to);
 
+    if (err == OK)
+        err = copying_become(j->args, j->name, &j->owner);
+    if (err == OK)
+        err = queue_copy(&j->qc, &j->to, on_progress, j, &j->copied);
     if (err == OK)
         progress_end(&j->progress, j->copied.n_records);
     buf_put(out, &j->copied, sizeof(j->copied));
@@ -64,35 +69,25 @@ static int advise_repair(const struct args *args, const char *from,
         from, why, from);
 }
 
-// What backup, restore and repair have in common.
-static int target_failed(const struct args *args, const char *from,
-                         const char *to, enum err err)
+// By somebody, and not by what it read.
+static int was_ended(const struct args *args, const char *to,
+                     struct buf *why)
 {
-    switch ((int)err) { // the others are told as they are
-    case ERR_AGAIN:
-        return command_failed(args->command,
-                              "interrupted; nothing is left of it");
-    case ERR_NOTFOUND:
-        return command_failed(args->command, "there is no queue in %s", from);
-    case ERR_EXISTS:
-        return command_failed(args->command,
-                              "%s is there by now: somebody else has made it; "
-                              "nothing is left of this one",
-                              to);
-    default:
-        return command_failed(args->command, "%s could not be made: %s", to,
-                              err_str(err));
-    }
+    return command_failed(args->command,
+                          "%s could not be made: %s; nothing is left of it", to,
+                          buf_cstr(why));
 }
 
 static int copy_failed(const struct job *j, const char *to, enum err err,
                        struct buf *why)
 {
     const struct args *args = j->args;
-    const char *from = j->qc.data_dir;
+    const char *from = j->name;
 
     if (screen_is_interrupted()) // whatever that has ended
-        return target_failed(args, from, to, ERR_AGAIN);
+        return copying_failed(args, from, to, ERR_AGAIN);
+    if (why->n_bytes > 0 && err != ERR_CORRUPT)
+        return was_ended(args, to, why);
     if (why->n_bytes > 0)
         return advise_repair(args, from, buf_cstr(why));
     switch ((int)err) {
@@ -106,71 +101,8 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
     case ERR_CONFLICT:
         return advise_repair(args, from, "is not of one piece");
     default:
-        return target_failed(args, from, to, err);
+        return copying_failed(args, from, to, err);
     }
-}
-
-// Whether it is of a format that is read; said if not.
-static bool is_known_format(const struct args *args, const char *from)
-{
-    struct buf why;
-    enum err err;
-
-    buf_init(&why, 0);
-    err = queue_judge_format(from, &why);
-    if (err != OK)
-        command_failed(args->command, "%s", buf_cstr(&why));
-    buf_clear(&why);
-    return err == OK;
-}
-
-// The directory to make it in. False: said why not.
-static bool begin(const struct args *args, const char *from, const char *to,
-                  struct queue_copy_to *out)
-{
-    enum err err = queue_copy_begin(out, from);
-
-    switch ((int)err) {
-    case OK:
-        return true;
-    case ERR_INVALID:
-        command_failed(args->command,
-                       "%s would lie in %s itself; name a directory outside",
-                       to, from);
-        return false;
-    case ERR_BUSY:
-        command_failed(args->command,
-                       "an engine, or another restore, runs on %s; end it "
-                       "first",
-                       to);
-        return false;
-    case ERR_NOTFOUND:
-    case ERR_EXISTS:
-        if (out->is_in_place) {
-            command_failed(args->command, "%s is not empty by now", to);
-            return false;
-        }
-        command_failed(args->command,
-                       "%s cannot be made: %s is not a directory that is there",
-                       to, out->parent);
-        return false;
-    default:
-        command_failed(args->command, "%s cannot be made in %s: %s", to,
-                       out->parent, err_str(err));
-        return false;
-    }
-}
-
-static void end(struct queue_copy_to *to)
-{
-    char *temporary = xstrdup(to->temporary);
-
-    if (queue_copy_end(to) != OK) {
-        fprintf(stderr, "%s/%s%s%s is left of it, and can be removed\n",
-                to->parent, to->is_in_place ? to->name : "",
-                to->is_in_place ? "/" : "", temporary);
-    }
-    free(temporary);
 }
 
 static int copy_into(struct job *j, const char *to)
@@ -183,7 +115,9 @@ static int copy_into(struct job *j, const char *to)
     buf_init(&out, 0);
     buf_init(&why, 0);
     err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
-    end(&j->to);
+    if (err == OK)
+        err = queue_copy_finish(&j->to);
+    copying_end(&j->to);
     if (err == OK && out.n_bytes == sizeof(j->copied)) {
         memcpy(&j->copied, out.at, sizeof(j->copied));
         printf("%s: %" PRIu64 " records", to, j->copied.n_records);
@@ -204,7 +138,7 @@ static int copy_into(struct job *j, const char *to)
 // Copies `from` to `to`, which is made.
 static int copy(struct job *j, const char *what, const char *to)
 {
-    const char *from = j->qc.data_dir;
+    const char *from = j->name;
     char *for_dir = xstrdup(to);
     char *for_name = xstrdup(to);
     int status = EXIT_FAILED;
@@ -214,34 +148,15 @@ static int copy(struct job *j, const char *what, const char *to)
     j->to.on_fault = on_fault;
     screen_catch_interrupts();
     progress_begin(&j->progress, what, "records", 0);
-    if (queue_n_shards(from, &j->qc.n_shards) != OK) {
-        status = target_failed(j->args, from, to, ERR_NOTFOUND);
-    } else if (is_known_format(j->args, from) &&
-               begin(j->args, from, to, &j->to)) {
+    if (queue_n_shards(j->qc.data_dir, &j->qc.n_shards) != OK) {
+        status = copying_failed(j->args, from, to, ERR_NOTFOUND);
+    } else if (copying_knows(j->args, j->qc.data_dir) &&
+               copying_begin(j->args, &j->owner, to, &j->to)) {
         status = copy_into(j, to);
     }
     free(for_dir);
     free(for_name);
     return status;
-}
-
-// Whether a new directory can be made there; said why not.
-static bool is_new(const struct args *args, const char *what, const char *to)
-{
-    struct stat st;
-
-    if (to[0] == '\0') {
-        command_failed(args->command, "%s is empty; name a new directory",
-                       what);
-        return false;
-    }
-    if (lstat(to, &st) == 0) {
-        command_failed(args->command,
-                       "%s is there already; %s names a new directory", to,
-                       what);
-        return false;
-    }
-    return true;
 }
 
 int command_backup(const struct args *args)
@@ -251,15 +166,20 @@ int command_backup(const struct args *args)
     struct config config;
     int status = EXIT_FAILED;
 
-    if (is_new(args, "DIR", to) && locate_settings(args, data_dir, &config)) {
+    if (copying_is_new(args, "DIR", to) &&
+        locate_settings(args, data_dir, &config)) {
         struct job job = {
             .args = args,
-            .qc = { .data_dir = data_dir != NULL ? data_dir : config.data_dir,
-                    .max_bytes = config.max_queue_bytes },
+            .name = data_dir != NULL ? data_dir : config.data_dir,
+            .qc = { .max_bytes = config.max_queue_bytes },
             .to = { .with_keys = !args_has(args, "without-keys") },
         };
 
-        status = copy(&job, "backing up", to);
+        if (copying_hold(args, job.name, &job.owner)) {
+            job.qc.data_dir = job.owner.path;
+            status = copy(&job, "backing up", to);
+        }
+        owner_release(&job.owner);
         config_clear(&config);
     }
     free(to);
@@ -270,9 +190,10 @@ static enum err verify_step(void *data, struct buf *out)
 {
     struct job *j = data;
     struct queue_report report;
+    enum err err = copying_become(j->args, j->name, &j->owner);
 
     (void)out;
-    return queue_verify(&j->qc, on_fault, NULL, j, &report);
+    return err == OK ? queue_verify(&j->qc, on_fault, NULL, j, &report) : err;
 }
 
 // Damage is set aside by the copy; what cannot be read at all is not restored.
@@ -292,7 +213,7 @@ static bool is_readable(struct job *j)
     }
     if (err != OK) {
         command_failed(j->args->command, "%s is no backup that can be read: %s",
-                       j->qc.data_dir,
+                       j->name,
                        why.n_bytes > 0 ? buf_cstr(&why) : err_str(err));
     }
     buf_clear(&out);
@@ -310,15 +231,20 @@ int command_restore(const struct args *args)
 
     if (locate_settings(args, data_dir, &config)) {
         struct job job = { .args = args,
-                           .qc = { .data_dir = from,
-                                   .max_bytes = config.max_queue_bytes },
+                           .name = from,
+                           .owner = { .dir_fd = -1 },
+                           .qc = { .max_bytes = config.max_queue_bytes },
                            .to = { .with_keys = true } };
 
         to = restore_target(args, &config,
                             data_dir != NULL ? data_dir : config.data_dir,
                             &job.to);
-        if (to != NULL && is_readable(&job))
-            status = copy(&job, "restoring", to);
+        if (to != NULL && copying_hold(args, from, &job.owner)) {
+            job.qc.data_dir = job.owner.path;
+            if (is_readable(&job))
+                status = copy(&job, "restoring", to);
+        }
+        owner_release(&job.owner);
         free(to);
         config_clear(&config);
     }
@@ -330,9 +256,21 @@ int command_restore(const struct args *args)
 
 struct repair {
     const struct args *args;
+    const char *name;   // of the directory that is read, for people
+    struct owner owner; // of that
+    struct queue_config qc;
+    struct queue_copy_to to;
+    struct queue_repaired done;
+    struct buf rows; // struct saved_row, as the child has them
     struct progress progress;
     struct table table;
     struct buf json; // of the tables
+};
+
+// What the child tells of a table; names of its memory do not outlive it.
+struct saved_row {
+    char environment[32], database[32];
+    uint64_t n_records, n_damaged, n_lost;
 };
 
 static bool on_page(void *data, uint64_t done, uint64_t total)
@@ -354,7 +292,17 @@ static void on_page_fault(void *data, const char *what)
 static void on_saved(void *data, const struct queue_saved *s)
 {
     struct repair *r = data;
+    struct saved_row row = { .n_records = s->n_records,
+                             .n_damaged = s->n_damaged,
+                             .n_lost = s->n_lost };
 
+    snprintf(row.environment, sizeof(row.environment), "%s", s->environment);
+    snprintf(row.database, sizeof(row.database), "%s", s->database);
+    buf_put(&r->rows, &row, sizeof(row));
+}
+
+static void put_row(struct repair *r, const struct saved_row *s)
+{
     if (!args_has(r->args, "json")) {
         table_printf(&r->table, "%s", s->environment);
         table_printf(&r->table, "%s", s->database);
@@ -391,16 +339,85 @@ static void print_repaired(struct repair *r, const char *to,
            done->n_shards, to);
 }
 
-static int repair_failed(const struct args *args, const char *from,
-                         const char *to, enum err err)
+// In a child process, as who owns what is read.
+static enum err repair_step(void *data, struct buf *out)
 {
+    struct repair *r = data;
+    const struct queue_repair how = { .on_fault = on_page_fault,
+                                      .on_saved = on_saved,
+                                      .on_progress = on_page,
+                                      .data = r };
+    enum err err = queue_copy_enter(&r->to);
+
+    if (err == OK)
+        err = copying_become(r->args, r->name, &r->owner);
+    if (err == OK)
+        err = queue_repair(&r->qc, &r->to, &how, &r->done);
+    if (err == OK)
+        progress_end(&r->progress, r->progress.total);
+    buf_put(out, &r->done, sizeof(r->done));
+    buf_put_str(out, buf_str(&r->rows));
+    return err;
+}
+
+static enum err repair_apart(struct repair *r, struct buf *why)
+{
+    struct saved_row row;
+    struct buf out;
+    enum err err;
+
+    buf_init(&out, 0);
+    err = queue_apart(repair_step, r, screen_is_interrupted, &out, why);
+    if (err == OK && out.n_bytes < sizeof(r->done))
+        err = ERR_IO;
+    if (err == OK)
+        memcpy(&r->done, out.at, sizeof(r->done));
+    for (size_t at = sizeof(r->done);
+         err == OK && at + sizeof(row) <= out.n_bytes; at += sizeof(row)) {
+        memcpy(&row, out.at + at, sizeof(row));
+        put_row(r, &row);
+    }
+    buf_clear(&out);
+    return err == OK ? queue_copy_finish(&r->to) : err;
+}
+
+static int repair_failed(const struct args *args, const char *from,
+                         const char *to, enum err err, struct buf *why)
+{
+    if (why->n_bytes > 0 && !screen_is_interrupted())
+        return was_ended(args, to, why);
     if (err == ERR_BUSY) {
         return command_failed(args->command,
                               "an engine, or another repair, runs on %s; end "
                               "it first",
                               from);
     }
-    return target_failed(args, from, to, err);
+    return copying_failed(args, from, to, err);
+}
+
+static int repair_held(struct repair *r, const char *to)
+{
+    struct buf why;
+    int status = EXIT_FAILED;
+    enum err err;
+
+    repair_owner(r->owner.path, &r->to);
+    screen_catch_interrupts();
+    progress_begin(&r->progress, "repairing", "pages", 0);
+    if (!copying_knows(r->args, r->qc.data_dir) ||
+        !copying_begin(r->args, &r->owner, to, &r->to))
+        return EXIT_FAILED;
+    buf_init(&why, 0);
+    err = repair_apart(r, &why);
+    copying_end(&r->to);
+    if (err == OK) {
+        print_repaired(r, to, &r->done);
+        status = 0;
+    } else {
+        status = repair_failed(r->args, r->name, to, err, &why);
+    }
+    buf_clear(&why);
+    return status;
 }
 
 static int repair(const struct args *args, const char *from, const char *to,
@@ -408,34 +425,24 @@ static int repair(const struct args *args, const char *from, const char *to,
 {
     static const char *const titles[] = { "ENVIRONMENT", "TABLE", "SAVED",
                                           "SET ASIDE", "LOST" };
-    struct queue_config qc = { .data_dir = from, .max_bytes = max_bytes };
     char *for_dir = xstrdup(to);
     char *for_name = xstrdup(to);
-    struct queue_copy_to where = { .parent = dirname(for_dir),
-                                   .name = basename(for_name) };
-    struct repair r = { .args = args };
-    const struct queue_repair how = { .on_fault = on_page_fault,
-                                      .on_saved = on_saved,
-                                      .on_progress = on_page,
-                                      .data = &r };
-    struct queue_repaired done;
+    struct repair r = { .args = args,
+                        .name = from,
+                        .qc = { .max_bytes = max_bytes },
+                        .to = { .parent = dirname(for_dir),
+                                .name = basename(for_name) } };
     int status = EXIT_FAILED;
 
     table_init(&r.table, titles, 5, "1");
     buf_init(&r.json, 0);
-    repair_owner(from, &where);
-    screen_catch_interrupts();
-    progress_begin(&r.progress, "repairing", "pages", 0);
-    if (is_known_format(args, from) && begin(args, from, to, &where)) {
-        enum err err = queue_repair(&qc, &where, &how, &done);
-
-        end(&where);
-        status = err == OK ? 0 : repair_failed(args, from, to, err);
-        if (err == OK) {
-            progress_end(&r.progress, r.progress.total);
-            print_repaired(&r, to, &done);
-        }
+    buf_init(&r.rows, 0);
+    if (copying_hold(args, from, &r.owner)) {
+        r.qc.data_dir = r.owner.path;
+        status = repair_held(&r, to);
     }
+    owner_release(&r.owner);
+    buf_clear(&r.rows);
     buf_clear(&r.json);
     free(for_dir);
     free(for_name);
@@ -456,7 +463,8 @@ int command_repair(const struct args *args)
                               "is to be made");
     }
     to = target_clean(wanted);
-    if (is_new(args, "--to", to) && locate_settings(args, data_dir, &config)) {
+    if (copying_is_new(args, "--to", to) &&
+        locate_settings(args, data_dir, &config)) {
         status = repair(args, data_dir != NULL ? data_dir : config.data_dir, to,
                         config.max_queue_bytes);
         config_clear(&config);

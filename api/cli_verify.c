@@ -126,6 +126,10 @@ static int verify_failed(const struct args *args, const char *data_dir,
         return command_failed(args->command,
                               "interrupted; nothing was changed");
     }
+    if (why->n_bytes > 0 && err != ERR_CORRUPT) {
+        return command_failed(args->command, "%s was not verified: %s",
+                              data_dir, buf_cstr(why));
+    }
     if (why->n_bytes > 0) {
         return command_failed(
             args->command,

@@ -181,3 +181,76 @@ enum err account_hand_over(int dir_fd, const struct account *a, struct buf *why)
 {
     return hand_over_dir(dir_fd, a, why, 0);
 }
+
+// --- taking over ---
+
+static enum err take_over(const struct account *a, int dir_fd, const char *name,
+                          struct buf *why, unsigned depth);
+
+static enum err take_over_all(const struct account *a, int fd, struct buf *why,
+                              unsigned depth)
+{
+    int own_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = own_fd >= 0 ? fdopendir(own_fd) : NULL;
+    const struct dirent *entry;
+    enum err err = dir != NULL ? OK : ERR_IO;
+
+    while (err == OK && (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            err = take_over(a, fd, entry->d_name, why, depth + 1);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    } else if (own_fd >= 0) {
+        close(own_fd);
+    }
+    return err;
+}
+
+// A directory first, then what is in it: from then on nobody else changes that.
+static enum err take_over_open(const struct account *a, int fd,
+                               const char *name, struct buf *why,
+                               unsigned depth)
+{
+    struct stat st;
+    bool is_dir;
+
+    if (fstat(fd, &st) != 0)
+        return ERR_IO;
+    is_dir = S_ISDIR(st.st_mode) && depth < DEPTH_MAX;
+    if (st.st_uid != a->uid ||
+        (!is_dir && (!S_ISREG(st.st_mode) || st.st_nlink != 1))) {
+        buf_printf(why, "%s is not what was made there", name);
+        return ERR_DENIED;
+    }
+    if (fchown(fd, geteuid(), getegid()) != 0 ||
+        fchmod(fd, is_dir ? 0700 : 0600) != 0) {
+        buf_printf(why, "%s: %s", name, strerror(errno));
+        return ERR_IO;
+    }
+    return is_dir ? take_over_all(a, fd, why, depth) : OK;
+}
+
+static enum err take_over(const struct account *a, int dir_fd, const char *name,
+                          struct buf *why, unsigned depth)
+{
+    int fd =
+        openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    enum err err;
+
+    if (fd < 0 && errno == ENOENT)
+        return ERR_NOTFOUND;
+    if (fd < 0) {
+        buf_printf(why, "%s is not what was made there", name);
+        return ERR_DENIED;
+    }
+    err = take_over_open(a, fd, name, why, depth);
+    close(fd);
+    return err;
+}
+
+enum err account_take_over(const struct account *a, int dir_fd,
+                           const char *name, struct buf *why)
+{
+    return take_over(a, dir_fd, name, why, 0);
+}

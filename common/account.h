@@ -37,6 +37,12 @@ bool account_can_reach(const struct account *a, const char *path, int mode);
 // Gives it a file that this process, root's, has just made. False (errno).
 MUST_CHECK bool account_give_file(const struct account *a, const char *path);
 
+// Takes over what `a` has made in a directory of root's: a file, or a directory with all
+// in it, which are root's alone then. ERR_DENIED: it is something else, or somebody
+// else's, or has a second name; `why` gets its name. ERR_NOTFOUND: it is not there.
+MUST_CHECK enum err account_take_over(const struct account *a, int dir_fd,
+                                      const char *name, struct buf *why);
+
 // Gives it what root owns in a directory, and the directory. What belongs to others
 // stays theirs, as links do and files that have a second name, which may lie anywhere.
 // ERR_DENIED: something belongs to somebody else; `why` gets its name. ERR_IO.

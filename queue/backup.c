@@ -207,8 +207,6 @@ enum err queue_copy(const struct queue_config *config,
     if (aside_close(&c.aside) != OK && err == OK)
         err = ERR_IO;
     out->n_damaged = c.aside.n;
-    if (err == OK)
-        err = copy_put_in_place(to);
     free(temporary);
     for (size_t i = 0; i < c.n_pairs; i++) {
         copy_clear(&c.pairs[i].to);

@@ -60,6 +60,13 @@ static void read_all(int fd, pid_t pid, bool (*is_unwanted)(void),
     }
 }
 
+// Of what it read, which may be anything; other signals are sent.
+static bool is_of_damage(int signal_no)
+{
+    return signal_no == SIGBUS || signal_no == SIGSEGV ||
+           signal_no == SIGABRT || signal_no == SIGILL || signal_no == SIGFPE;
+}
+
 static enum err result_of(int status, struct buf *why)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) <= ERR_IO)
@@ -74,7 +81,8 @@ static enum err result_of(int status, struct buf *why)
         buf_printf(why, "the process that read it was ended by signal %d (%s)",
                    WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
-    return ERR_CORRUPT;
+    return WIFSIGNALED(status) && !is_of_damage(WTERMSIG(status)) ? ERR_IO
+                                                                  : ERR_CORRUPT;
 }
 
 enum err queue_apart(queue_step step, void *data, bool (*is_unwanted)(void),

@@ -11,11 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "queue/files.h"
 
 #define IN_PLACE_NAME "restore.tmp." // of the temporary directory in a target
+#define WORK_NAME     "work"         // of a worker's directory in that
+#define NAMES_TRIED   100
 
 // What a copy puts into a data directory, in the order in which it is moved up.
 static const char *const entries[] = { "events",     "hooks",
@@ -31,12 +34,32 @@ static char *target_of(const struct queue_copy_to *to)
 
 char *copy_temporary(const struct queue_copy_to *to)
 {
+    if (to->is_entered)
+        return xstrdup(".");
     return to->is_in_place
                ? xasprintf("%s/%s/%s", to->parent, to->name, to->temporary)
                : xasprintf("%s/%s", to->parent, to->temporary);
 }
 
 // --- what an empty directory may hold ---
+
+static bool is_there_at(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// The names in a directory, whatever descriptor of it is read elsewhere.
+static DIR *open_names(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (names == NULL && fd >= 0)
+        close(fd);
+    return names;
+}
 
 static bool is_temporary(const char *name)
 {
@@ -54,18 +77,18 @@ static bool is_entry(const char *name)
 
 // Whether a temporary directory there was about to be moved up: it is complete but
 // for what lies beside it.
-static bool was_moving(const char *dir, const char *name)
+static bool was_moving(int dir_fd, const char *name)
 {
-    char *format = xasprintf("%s/%s/FORMAT", dir, name);
-    bool was = file_is_there(format);
+    char *format = xasprintf("%s/FORMAT", name);
+    bool was = is_there_at(dir_fd, format);
 
     free(format);
     return was;
 }
 
-enum queue_emptiness queue_copy_look(const char *dir)
+static enum queue_emptiness look_at(int dir_fd)
 {
-    DIR *names = opendir(dir);
+    DIR *names = open_names(dir_fd);
     bool has_entries = false;
     bool has_others = false;
     bool is_moving = false;
@@ -81,7 +104,7 @@ enum queue_emptiness queue_copy_look(const char *dir)
         if (strcmp(d->d_name, "lost+found") == 0)
             continue;
         if (is_temporary(d->d_name)) {
-            is_moving = is_moving || was_moving(dir, d->d_name);
+            is_moving = is_moving || was_moving(dir_fd, d->d_name);
         } else if (is_entry(d->d_name) && strcmp(d->d_name, "FORMAT") != 0) {
             has_entries = true;
         } else {
@@ -94,30 +117,32 @@ enum queue_emptiness queue_copy_look(const char *dir)
     return n > 0 ? QUEUE_FILLABLE : QUEUE_EMPTY;
 }
 
-// What a copy that was killed has left in a target; it is locked.
-static enum err remove_unfinished(const char *dir)
+enum queue_emptiness queue_copy_look(const char *dir)
 {
-    DIR *names = opendir(dir);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum queue_emptiness is = fd >= 0 ? look_at(fd) : QUEUE_NOT_EMPTY;
+
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+// What a copy that was killed has left in a target; it is locked.
+static enum err remove_unfinished(int dir_fd)
+{
+    DIR *names = open_names(dir_fd);
     enum err err = names != NULL ? OK : ERR_DENIED;
-    struct dirent *d;
+    const struct dirent *d;
 
     // What was moved up first: as long as the temporary directory is there, it is
     // known what this is.
-    for (size_t i = 0; i < N_ENTRIES && err == OK; i++) {
-        char *path = xasprintf("%s/%s", dir, entries[i]);
-
-        err = file_remove_tree(path);
-        free(path);
-    }
-    if (err == OK)
-        err = file_sync(dir);
+    for (size_t i = 0; i < N_ENTRIES && err == OK; i++)
+        err = file_remove_at(dir_fd, entries[i]);
+    if (err == OK && fsync(dir_fd) != 0)
+        err = ERR_IO;
     while (err == OK && (d = readdir(names)) != NULL) {
-        if (is_temporary(d->d_name)) {
-            char *path = xasprintf("%s/%s", dir, d->d_name);
-
-            err = file_remove_tree(path);
-            free(path);
-        }
+        if (is_temporary(d->d_name))
+            err = file_remove_at(dir_fd, d->d_name);
     }
     if (names != NULL)
         closedir(names);
@@ -147,142 +172,215 @@ static enum err judge_target(const char *parent, const char *data_dir)
     return is_inside ? ERR_INVALID : OK;
 }
 
-// As an engine locks its data directory: neither it nor another copy begins there.
+// As an engine locks its data directory: neither it nor another copy begins there. It
+// gets back what it is filled with as whose it is now.
 static enum err lock_target(struct queue_copy_to *to, const char *target)
 {
-    enum err err = OK;
+    struct stat st;
 
-    to->lock_fd = open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (to->lock_fd < 0)
+    to->base_fd = open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (to->base_fd < 0 || fstat(to->base_fd, &st) != 0)
         return ERR_DENIED;
-    if (flock(to->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        err = ERR_BUSY;
-    if (err == OK && queue_copy_look(target) == QUEUE_NOT_EMPTY)
-        err = ERR_EXISTS;
-    return err == OK ? remove_unfinished(target) : err;
+    if (flock(to->base_fd, LOCK_EX | LOCK_NB) != 0)
+        return ERR_BUSY;
+    if (look_at(to->base_fd) == QUEUE_NOT_EMPTY)
+        return ERR_EXISTS;
+    to->has_owner = st.st_uid != 0;
+    to->owner = (struct account){ st.st_uid, st.st_gid };
+    return remove_unfinished(to->base_fd);
 }
 
-static enum err make_temporary(struct queue_copy_to *to, const char *path)
+static enum err open_parent(struct queue_copy_to *to)
 {
-    char *made = xstrdup(path);
-    enum err err = file_mkdtemp(made);
+    to->base_fd = open(to->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (to->base_fd >= 0)
+        return OK;
+    if (errno == ENOENT)
+        return ERR_NOTFOUND;
+    return errno == ENOTDIR ? ERR_EXISTS : ERR_DENIED;
+}
 
-    if (err == OK)
-        to->temporary = xstrdup(strrchr(made, '/') + 1);
-    free(made);
+// A name that is taken is another copy's.
+static enum err make_temporary(struct queue_copy_to *to)
+{
+    enum err err = ERR_EXISTS;
+
+    for (int i = 0; i < NAMES_TRIED && err == ERR_EXISTS; i++) {
+        struct buf suffix;
+        uint8_t random[3];
+
+        crypto_random(random, sizeof(random));
+        buf_init(&suffix, 0);
+        crypto_put_hex(&suffix, random, sizeof(random));
+        free(to->temporary);
+        to->temporary =
+            to->is_in_place
+                ? xasprintf(IN_PLACE_NAME "%s", buf_cstr(&suffix))
+                : xasprintf("%s.tmp.%s", to->name, buf_cstr(&suffix));
+        buf_clear(&suffix);
+        err = file_mkdir_at(to->base_fd, to->temporary, &to->dir_fd);
+    }
+    if (err != OK) {
+        free(to->temporary);
+        to->temporary = NULL;
+    }
+    return err;
+}
+
+// Only root reaches it by its name.
+static enum err make_work(struct queue_copy_to *to)
+{
+    enum err err;
+
+    if (!to->has_worker)
+        return OK;
+    err = file_mkdir_at(to->dir_fd, WORK_NAME, &to->work_fd);
+    if (err == OK && fchown(to->work_fd, to->worker.uid, to->worker.gid) != 0)
+        err = ERR_DENIED;
     return err;
 }
 
 enum err queue_copy_begin(struct queue_copy_to *to, const char *data_dir)
 {
     char *target = target_of(to);
-    char *path = to->is_in_place
-                     ? xasprintf("%s/" IN_PLACE_NAME "XXXXXX", target)
-                     : xasprintf("%s.tmp.XXXXXX", target);
     enum err err =
         judge_target(to->is_in_place ? target : to->parent, data_dir);
 
     to->temporary = NULL;
-    to->lock_fd = -1;
-    if (err == OK && to->is_in_place)
-        err = lock_target(to, target);
+    to->is_entered = false;
+    to->base_fd = -1;
+    to->dir_fd = -1;
+    to->work_fd = -1;
     if (err == OK)
-        err = make_temporary(to, path);
-    free(path);
+        err = to->is_in_place ? lock_target(to, target) : open_parent(to);
+    if (err == OK)
+        err = make_temporary(to);
+    if (err == OK)
+        err = make_work(to);
     free(target);
     return err;
+}
+
+enum err queue_copy_enter(struct queue_copy_to *to)
+{
+    to->is_entered = fchdir(to->work_fd >= 0 ? to->work_fd : to->dir_fd) == 0;
+    return to->is_entered ? OK : ERR_DENIED;
 }
 
 // --- the end ---
 
 // What was moved up and is not complete goes again: FORMAT is still below.
-static enum err undo_moves(const struct queue_copy_to *to, const char *path)
+static enum err undo(const struct queue_copy_to *to)
 {
-    char *target = target_of(to);
-    char *format = xasprintf("%s/FORMAT", path);
-    enum err err = file_is_there(format) ? remove_unfinished(target) : OK;
+    enum err err = OK;
 
-    free(format);
-    free(target);
+    if (to->is_in_place && is_there_at(to->dir_fd, "FORMAT"))
+        err = remove_unfinished(to->base_fd);
+    if (err == OK)
+        err = file_remove_inside(to->dir_fd);
+    if (err == OK && file_is_at(to->base_fd, to->temporary, to->dir_fd) &&
+        unlinkat(to->base_fd, to->temporary, AT_REMOVEDIR) != 0)
+        err = ERR_IO;
     return err;
+}
+
+static void close_one(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
 }
 
 enum err queue_copy_end(struct queue_copy_to *to)
 {
-    enum err err = OK;
+    enum err err = to->temporary != NULL ? undo(to) : OK;
 
-    if (to->temporary != NULL) {
-        char *path = copy_temporary(to);
-
-        if (to->is_in_place)
-            err = undo_moves(to, path);
-        if (err == OK)
-            err = file_remove_tree(path);
-        free(path);
-    }
     free(to->temporary);
     to->temporary = NULL;
-    if (to->is_in_place && to->lock_fd >= 0)
-        close(to->lock_fd);
-    to->lock_fd = -1;
+    close_one(&to->work_fd);
+    close_one(&to->dir_fd);
+    close_one(&to->base_fd);
     return err;
 }
 
-// Also to the disk: what has its name has its owner.
-static enum err give_to_owner(const struct queue_copy_to *to, const char *path)
+// FORMAT last: what it names is there.
+static enum err take_over(const struct queue_copy_to *to, struct buf *why)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    enum err err = OK;
-    struct buf why;
-
-    if (fd < 0)
-        return ERR_IO;
-    buf_init(&why, 0);
-    if (to->has_owner && geteuid() == 0)
-        err = account_hand_over(fd, &to->owner, &why);
-    if (err == OK && to->mode != 0 && fchmod(fd, to->mode) != 0)
-        err = ERR_DENIED;
-    if (err == OK && syncfs(fd) != 0)
-        err = ERR_IO;
-    if (why.n_bytes > 0) {
-        log_warn("the owner cannot be kept", "reason=%s",
-                 log_quote(buf_str(&why)));
-    }
-    buf_clear(&why);
-    close(fd);
-    return err;
-}
-
-static enum err move_up(const struct queue_copy_to *to, const char *path)
-{
-    char *target = target_of(to);
     enum err err = OK;
 
     for (size_t i = 0; i < N_ENTRIES && err == OK; i++) {
-        char *from = xasprintf("%s/%s", path, entries[i]);
-        char *up = xasprintf("%s/%s", to->temporary, entries[i]);
-
-        if (file_is_there(from))
-            err = file_rename(target, up, entries[i]);
-        free(up);
-        free(from);
+        if (!is_there_at(to->work_fd, entries[i]))
+            continue;
+        err = file_rename_at(to->work_fd, entries[i], to->dir_fd, entries[i]);
+        if (err == OK) {
+            err = account_take_over(&to->worker, to->dir_fd, entries[i], why);
+        }
     }
-    free(target);
+    return err == OK ? file_remove_at(to->dir_fd, WORK_NAME) : err;
+}
+
+// Also to the disk: what has its name has its owner.
+static enum err give_to_owner(const struct queue_copy_to *to, struct buf *why)
+{
+    enum err err = OK;
+
+    if (to->has_owner && geteuid() == 0)
+        err = account_hand_over(to->dir_fd, &to->owner, why);
+    if (err == OK && to->mode != 0 && fchmod(to->dir_fd, to->mode) != 0)
+        err = ERR_DENIED;
+    if (err == OK && syncfs(to->dir_fd) != 0)
+        err = ERR_IO;
     return err;
 }
 
-enum err copy_put_in_place(const struct queue_copy_to *to)
+static enum err move_up(const struct queue_copy_to *to)
 {
-    char *path = copy_temporary(to);
-    enum err err = file_sync(path);
+    enum err err = OK;
 
-    if (err == OK)
-        err = give_to_owner(to, path);
-    if (err == OK) {
-        err = to->is_in_place
-                  ? move_up(to, path)
-                  : file_rename(to->parent, to->temporary, to->name);
+    for (size_t i = 0; i < N_ENTRIES && err == OK; i++) {
+        if (is_there_at(to->dir_fd, entries[i])) {
+            err =
+                file_rename_at(to->dir_fd, entries[i], to->base_fd, entries[i]);
+        }
     }
-    free(path);
     return err;
+}
+
+// Who owns the place may have exchanged the names; then it is none of ours.
+static enum err take_name(struct queue_copy_to *to)
+{
+    enum err err = ERR_EXISTS;
+
+    if (file_is_at(to->base_fd, to->temporary, to->dir_fd)) {
+        err = file_rename_at(to->base_fd, to->temporary, to->base_fd, to->name);
+    }
+    if (err == OK) {
+        free(to->temporary);
+        to->temporary = NULL;
+        if (!file_is_at(to->base_fd, to->name, to->dir_fd))
+            err = ERR_LOST;
+    }
+    return err;
+}
+
+enum err queue_copy_finish(struct queue_copy_to *to)
+{
+    enum err err = OK;
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (to->has_worker)
+        err = take_over(to, &why);
+    if (err == OK && fsync(to->dir_fd) != 0)
+        err = ERR_IO;
+    if (err == OK)
+        err = give_to_owner(to, &why);
+    if (why.n_bytes > 0) {
+        log_warn("it cannot be given to its owner", "reason=%s",
+                 log_quote(buf_str(&why)));
+    }
+    buf_clear(&why);
+    if (err != OK)
+        return err;
+    return to->is_in_place ? move_up(to) : take_name(to);
 }

@@ -9,6 +9,12 @@
 // the engine does not start with a directory that is not empty and has no FORMAT. The
 // target is locked meanwhile, as an engine locks it.
 // If that is killed between two moves: the next one begins by removing what it left.
+//
+// Where root reads somebody else's data directory, the reader has become that user and
+// writes to WORK_NAME in the temporary directory, which is root's alone, so that nobody
+// comes there by a name; root takes over what was made, after the reader has ended.
+// All is done relative to directories that are held open: who owns the place may rename
+// them, and lay links, and leads root nowhere with it.
 
 #ifndef QUEUE_COPY_TARGET_H
 #define QUEUE_COPY_TARGET_H
@@ -16,11 +22,7 @@
 #include "common/err.h"
 #include "queue/queue.h"
 
-// The path of the temporary directory; the caller frees it.
+// The path to make it in; the caller frees it.
 char *copy_temporary(const struct queue_copy_to *to);
-
-// Gives the temporary directory its owner and its name. The caller has synced what
-// it holds. Errors as of queue_copy().
-MUST_CHECK enum err copy_put_in_place(const struct queue_copy_to *to);
 
 #endif

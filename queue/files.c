@@ -2,9 +2,9 @@
 
 #include "queue/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+
+#define DEPTH_MAX 32 // of a directory that is removed: more than any has
 
 static enum err err_of_errno(void)
 {
@@ -43,26 +45,116 @@ bool file_is_there(const char *path)
     return lstat(path, &st) == 0;
 }
 
-static int on_entry(const char *path, const struct stat *st, int type,
-                    struct FTW *ftw)
+// --- removing ---
+
+static enum err remove_at(int dir_fd, const char *name, unsigned depth);
+
+static enum err remove_inside(int dir_fd, unsigned depth)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
+    enum err err = names != NULL ? OK : err_of_errno();
+    const struct dirent *d;
+
+    while (err == OK && (d = readdir(names)) != NULL) {
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            err = remove_at(dir_fd, d->d_name, depth + 1);
+    }
+    if (names != NULL) {
+        closedir(names);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return err;
+}
+
+// Never through a link, whatever changes places meanwhile.
+static enum err remove_at(int dir_fd, const char *name, unsigned depth)
+{
+    enum err err = OK;
+    int fd;
+
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT || errno == ENOTDIR)
+        return OK;
+    if (errno != EISDIR && errno != EPERM)
+        return err_of_errno();
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_of_errno();
+    err = depth < DEPTH_MAX ? remove_inside(fd, depth) : ERR_IO;
+    close(fd);
+    if (err == OK && unlinkat(dir_fd, name, AT_REMOVEDIR) != 0)
+        err = err_of_errno();
+    return err;
+}
+
+enum err file_remove_at(int dir_fd, const char *name)
+{
+    return remove_at(dir_fd, name, 0);
+}
+
+enum err file_remove_inside(int dir_fd)
+{
+    return remove_inside(dir_fd, 0);
 }
 
 enum err file_remove_tree(const char *path)
 {
-    if (!file_is_there(path))
-        return OK;
-    return nftw(path, on_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 ? OK
-                                                               : err_of_errno();
+    return file_remove_at(AT_FDCWD, path);
 }
 
-enum err file_mkdtemp(char *path)
+// --- making ---
+
+static bool is_empty(int dir_fd)
 {
-    return mkdtemp(path) != NULL ? OK : err_of_errno();
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *d;
+    bool is = names != NULL;
+
+    while (is && (d = readdir(names)) != NULL)
+        is = strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
+    if (names != NULL) {
+        closedir(names);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return is;
+}
+
+enum err file_mkdir_at(int dir_fd, const char *name, int *fd)
+{
+    struct stat st;
+
+    *fd = -1;
+    if (mkdirat(dir_fd, name, 0700) != 0)
+        return err_of_errno();
+    *fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd >= 0 && fstat(*fd, &st) == 0 && st.st_uid == geteuid() &&
+        (st.st_mode & 0777) == 0700 && is_empty(*fd))
+        return OK;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return ERR_LOST;
+}
+
+bool file_is_at(int dir_fd, const char *name, int fd)
+{
+    struct stat wanted;
+    struct stat st;
+
+    return fstat(fd, &wanted) == 0 &&
+           fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
+}
+
+enum err file_rename_at(int from_fd, const char *from, int to_fd,
+                        const char *to)
+{
+    return renameat(from_fd, from, to_fd, to) == 0 && fsync(to_fd) == 0
+               ? OK
+               : err_of_errno();
 }
 
 enum err file_mkdir(const char *path)

@@ -313,7 +313,8 @@ typedef enum err (*queue_step)(void *data, struct buf *out);
 // that is cut off) does not end this process, and waits. For a process that has
 // opened none of the environments that the child opens. When `is_unwanted` (may be
 // NULL) says so, the child gets SIGINT. ERR_CORRUPT with a sentence in `why`: it
-// was ended by what it read. ERR_IO: no child.
+// was ended by what it read. ERR_IO: no child, or, with a sentence, it was ended by
+// somebody.
 MUST_CHECK enum err queue_apart(queue_step step, void *data,
                                 bool (*is_unwanted)(void), struct buf *out,
                                 struct buf *why);
@@ -346,7 +347,7 @@ struct queue_copied {
 };
 
 // Copies a data directory to `to`, also beside a running engine: what was committed
-// at one moment. It has its name when it is complete and synced; until then it lies
+// at one moment. It has its name with queue_copy_finish(); until then it lies
 // under `to->temporary`. `with_keys`: secret.key and admin.token, too. As long
 // as it takes, pages that the engine frees are not used again, so its files grow.
 // ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_CORRUPT: pages are damaged;
@@ -356,9 +357,15 @@ struct queue_copied {
 struct queue_copy_to {
     const char *parent, *name;
     bool is_in_place; // the target is there, and stays: it is filled
-    char *temporary;  // in parent, or in the target; of queue_copy_begin()
-    int lock_fd;      // of a target that is filled; -1
-    bool has_owner;   // who gets it all, if root makes it
+    bool
+        has_worker; // root makes it, and somebody else's data directory is read:
+    struct account worker; // as this user
+    // Of queue_copy_begin(): the temporary directory, where it lies (parent or target,
+    // which is locked), and where it is made: it itself, or a directory of the worker's.
+    char *temporary;
+    int base_fd, dir_fd, work_fd;
+    bool is_entered;
+    bool has_owner; // who gets it all, if root makes it
     struct account owner;
     mode_t mode; // of a target that is not filled; 0: 0700
     bool with_keys;
@@ -378,9 +385,16 @@ enum queue_emptiness queue_copy_look(const char *dir);
 // another copy is made there. ERR_DENIED, ERR_FULL.
 MUST_CHECK enum err queue_copy_begin(struct queue_copy_to *to,
                                      const char *data_dir);
+// For the process that makes it, where that is one of its own, before it gives up
+// rights: goes there, so that names on the way are of no matter.
+MUST_CHECK enum err queue_copy_enter(struct queue_copy_to *to);
+// When it is made: takes it over from the worker, gives it its owner and its name, and
+// syncs it.
+MUST_CHECK enum err queue_copy_finish(struct queue_copy_to *to);
 // Always after queue_copy_begin(): what did not get its name is removed.
 MUST_CHECK enum err queue_copy_end(struct queue_copy_to *to);
 
+// Makes it. What it needs of `to` is of queue_copy_begin().
 MUST_CHECK enum err queue_copy(const struct queue_config *config,
                                const struct queue_copy_to *to,
                                queue_progress on_progress, void *data,
@@ -410,7 +424,7 @@ struct queue_repaired {
 
 // Makes a data directory of everything that can be read of another one: damaged,
 // put together of several, or with parts missing; that one is not touched. The new
-// one is sound, and has its name when it is complete and synced; until then it lies
+// one is sound, and has its name with queue_copy_finish(); until then it lies
 // under `to->temporary`. Takes the keys along. ERR_BUSY: an engine runs on it.
 // ERR_NOTFOUND: there is nothing. ERR_AGAIN: `on_progress` ended it. ERR_EXISTS, as
 // of queue_copy(). ERR_FULL, ERR_DENIED.

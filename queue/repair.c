@@ -513,8 +513,6 @@ enum err queue_repair(const struct queue_config *config,
         err = ERR_NOTFOUND;
     if (err == OK)
         err = repair_into(config, &into, out);
-    if (err == OK)
-        err = copy_put_in_place(to);
     free(temporary);
     return err;
 }

@@ -172,6 +172,8 @@ static int save(struct fixture *f, const struct queue_config *other)
 
     if (err == OK)
         err = queue_repair(other, &to, &how, &repaired);
+    if (err == OK)
+        err = queue_copy_finish(&to);
     if (queue_copy_end(&to) != OK || err != OK)
         return 1;
     saved.data_dir = dir;
