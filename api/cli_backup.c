@@ -70,8 +70,7 @@ static int advise_repair(const struct args *args, const char *from,
 }
 
 // By somebody, and not by what it read.
-static int was_ended(const struct args *args, const char *to,
-                     struct buf *why)
+static int was_ended(const struct args *args, const char *to, struct buf *why)
 {
     return command_failed(args->command,
                           "%s could not be made: %s; nothing is left of it", to,
@@ -115,8 +114,8 @@ static int copy_into(struct job *j, const char *to)
     buf_init(&out, 0);
     buf_init(&why, 0);
     err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
-    if (err == OK)
-        err = queue_copy_finish(&j->to);
+    if (err == OK) // what comes now is short, and not left half done
+        err = screen_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&j->to);
     copying_end(&j->to);
     if (err == OK && out.n_bytes == sizeof(j->copied)) {
         memcpy(&j->copied, out.at, sizeof(j->copied));
@@ -378,7 +377,9 @@ static enum err repair_apart(struct repair *r, struct buf *why)
         put_row(r, &row);
     }
     buf_clear(&out);
-    return err == OK ? queue_copy_finish(&r->to) : err;
+    if (err == OK) // what comes now is short, and not left half done
+        err = screen_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&r->to);
+    return err;
 }
 
 static int repair_failed(const struct args *args, const char *from,

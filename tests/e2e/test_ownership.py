@@ -10,12 +10,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 import pytest
 
 from engine import BINARY, Engine
-from support import free_ports, wait_for
+from support import free_ports
 
 SOMEBODY = 12345
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -281,19 +280,35 @@ def test_of_two_restores_into_a_mounted_file_system_one_is_whole(seed, room):
 def test_an_interrupted_restore_leaves_a_mounted_file_system_empty(seed, room):
     disk = room / "disk"
     disk.mkdir()
+    n_interrupted = 0
     with mounted(disk):
-        for wait in (0.01, 0.03, 0.06):
+        for _ in range(20):
             running = subprocess.Popen(
                 [BINARY, "restore", seed, "--data-dir", disk],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            wait_for(lambda: list(disk.iterdir()) or running.poll() is not None,
-                     "it has begun")
-            time.sleep(wait)
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            while not os.listdir(disk) and running.poll() is None:
+                pass  # a pause would miss it
             running.send_signal(signal.SIGTERM)
-            if running.wait(60) == 0:
+            told = running.communicate(timeout=60)[1]
+            if running.returncode == 0:
                 posthorn("verify", disk)
-                break
+                for path in disk.iterdir():
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                continue
+            assert "interrupted; nothing is left of it" in told
             assert list(disk.iterdir()) == []
+            n_interrupted += 1
+            if n_interrupted == 3:
+                break
+    assert n_interrupted > 0
+
+
+def test_a_mounted_file_system_that_is_read_only_is_named(seed, room):
+    disk = room / "disk"
+    disk.mkdir()
+    with mounted(disk, "-o", "ro"):
+        told = posthorn("restore", seed, "--data-dir", disk, status=1)
+        assert f"{disk} cannot be filled: its file system is read-only" in told.stderr
 
 
 def test_what_a_killed_restore_left_is_replaced_by_the_next(seed, room):

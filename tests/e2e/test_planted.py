@@ -1,19 +1,23 @@
 """What the engine's user plants in its directories leads root's commands nowhere: links,
 FIFOs and directories that change places with others."""
 
+import fcntl
 import http.server
 import json
 import os
 import pathlib
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 
 import pytest
 
 from engine import BINARY, Engine
+from support import wait_for
 
 SOMEBODY = 12345
 PATIENCE_S = 60  # of a command that would wait for ever
@@ -173,3 +177,81 @@ def test_root_works_with_a_directory_whose_owner_cannot_reach_it(seed, world):
         told = world.run(*words)
         assert told.returncode == 0, (words, told)
     assert {p.lstat().st_uid for p in kept.rglob("*")} == {SOMEBODY}
+
+
+# Puts a directory of its own where root has just made one.
+RACER = """
+import os, sys
+place, roots = sys.argv[1:]
+print("ready", flush=True)
+n = 0
+while True:
+    for name in os.listdir(place):
+        if ".tmp." not in name or name.startswith("stolen"):
+            continue
+        n += 1
+        try:
+            os.rename(os.path.join(place, name), os.path.join(place, f"stolen{n}"))
+            os.mkdir(os.path.join(place, name), 0o777)
+            for link in ("deliveries", "events", "hooks"):
+                os.symlink(roots, os.path.join(place, name, link))
+        except OSError:
+            pass
+"""
+
+
+def test_a_target_that_is_exchanged_meanwhile_leads_root_nowhere(seed, world):
+    """Its owner renames what root makes there, as fast as can be."""
+    place = world.room / "place"
+    place.mkdir()
+    os.chown(place, SOMEBODY, SOMEBODY)
+    racer = subprocess.Popen(
+        ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups",
+         sys.executable, "-c", RACER, str(place), str(world.roots)],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        assert racer.stdout.readline() == "ready\n"
+        for n in range(8):
+            world.run("restore", seed, "--data-dir", place / f"new{n}")
+            assert sorted(p.name for p in world.roots.iterdir()) == sorted(world.victims)
+        assert list(place.glob("stolen*"))
+    finally:
+        racer.kill()
+        racer.wait()
+        racer.stdout.close()
+
+
+def test_what_a_killed_restore_left_is_removed_without_following_links(seed, world):
+    target = world.room / "target"
+    target.mkdir()
+    os.chown(target, SOMEBODY, SOMEBODY)
+    left = target / "restore.tmp.abcdef"
+    left.mkdir()
+    (left / "FORMAT").write_text("posthorn 5\n")
+    (left / "events").symlink_to(world.roots)
+    (target / "deliveries").symlink_to(world.roots)
+    give(target, SOMEBODY)
+    done = world.run("restore", seed, "--data-dir", target)
+    assert done.returncode == 0, done
+    world.judge()
+    assert not left.exists() and not (target / "deliveries").is_symlink()
+
+
+def test_a_reader_that_somebody_killed_is_no_sign_of_damage(world):
+    """It waits for a lock meanwhile, which keeps the test from missing it."""
+    with open(world.theirs / "hooks" / "lock.mdb", "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        running = subprocess.Popen(
+            [BINARY, "backup", world.room / "made", "--data-dir", world.theirs],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        children = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        wait_for(lambda: children.read_text().split(), "a reader")
+        reader = int(children.read_text().split()[0])
+        status = pathlib.Path(f"/proc/{reader}/status")
+        wait_for(lambda: f"Uid:\t{SOMEBODY}\t{SOMEBODY}\t{SOMEBODY}" in
+                 status.read_text(), "the reader is the owner")
+        os.kill(reader, signal.SIGKILL)
+        told = running.communicate(timeout=PATIENCE_S)[1]
+    assert running.returncode == 1
+    assert "ended by signal 9" in told and "repair" not in told
+    assert not list(world.room.glob("made*"))
