@@ -126,7 +126,7 @@ static int export(const struct args *args, const struct config *config,
                                .max_bytes = config->max_queue_bytes };
     char *path = keyring_path(config->secret_key_file, data_dir);
     static struct hook_store *hooks; // until the process ends: queue.h says why
-    bool has_none = false; // of that organization
+    bool has_none = false;           // of that organization
     struct buf why;
     uint64_t last;
     enum err err;
