@@ -254,10 +254,11 @@ static enum err find_token(const struct args *a, struct located *l,
     struct buf why;
 
     buf_init(&why, 0);
-    if (l->owner.path == NULL)
+    if (l->owner.path == NULL) {
         buf_puts(&why, "the directory cannot be opened");
-    else if (l->token == NULL)
+    } else if (l->token == NULL) {
         read_token_file(l, &why);
+    }
     if (l->token == NULL && is_named)
         take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
     if (l->token == NULL) {

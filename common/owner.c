@@ -22,7 +22,8 @@ static gid_t own_gid;
 
 // --- which directory ---
 
-// Whether every directory on the way to it is root's: nobody else can exchange one.
+// Whether every directory on the way to it is root's, and nobody else may rename what is
+// in it.
 // `path` has no links, and is changed and put back.
 static bool is_stable(char *path)
 {
@@ -32,7 +33,8 @@ static bool is_stable(char *path)
     for (char *at = strchr(path + 1, '/'); at != NULL && is;
          at = strchr(at + 1, '/')) {
         *at = '\0';
-        is = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+        is = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0 &&
+             ((st.st_mode & 022) == 0 || (st.st_mode & S_ISVTX) != 0);
         *at = '/';
     }
     return is;

@@ -382,11 +382,12 @@ enum err copy_small_file(const char *from_dir, const char *to_dir,
     const char *why = "";
     enum err err = small_file_read(from, text, sizeof(text), NULL, &why);
 
-    if (err == OK)
+    if (err == OK) {
         err = file_write(to_dir, name, text);
-    else if (err != ERR_NOTFOUND)
+    } else if (err != ERR_NOTFOUND) {
         log_warn("cannot be copied", "path=%s reason=%s",
                  log_quote(str_of(from)), log_quote(str_of(why)));
+    }
     crypto_wipe(text, sizeof(text));
     free(from);
     return err == ERR_NOTFOUND ? OK : err;

@@ -53,18 +53,20 @@ static enum err remove_inside(int dir_fd, unsigned depth)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
-    enum err err = names != NULL ? OK : err_of_errno();
+    enum err err = OK;
     const struct dirent *d;
 
+    if (names == NULL) {
+        err = err_of_errno();
+        if (fd >= 0)
+            close(fd);
+        return err;
+    }
     while (err == OK && (d = readdir(names)) != NULL) {
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             err = remove_at(dir_fd, d->d_name, depth + 1);
     }
-    if (names != NULL) {
-        closedir(names);
-    } else if (fd >= 0) {
-        close(fd);
-    }
+    closedir(names);
     return err;
 }
 
@@ -76,7 +78,7 @@ static enum err remove_at(int dir_fd, const char *name, unsigned depth)
 
     if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT || errno == ENOTDIR)
         return OK;
-    if (errno != EISDIR && errno != EPERM)
+    if (errno != EISDIR)
         return err_of_errno();
     fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
