@@ -77,6 +77,11 @@ int64_t pulse_silent_us(size_t slot)
     return ago_us(atomic_load(&metrics_pulse(slot)->beat_us));
 }
 
+bool pulse_has_turned(size_t slot)
+{
+    return atomic_load(&metrics_pulse(slot)->beat_us) != 0;
+}
+
 enum pulse_state pulse_state_of(size_t slot)
 {
     return (enum pulse_state)atomic_load(&metrics_standing(slot)->state);

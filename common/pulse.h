@@ -71,6 +71,8 @@ bool pulse_works(size_t slot, struct buf *why);
 // How long the role's loop has not turned. 0: it has never turned.
 int64_t pulse_silent_us(size_t slot);
 
+bool pulse_has_turned(size_t slot);
+
 // Appends why its loop does not turn, and for how long it has not.
 void pulse_put_silence(size_t slot, struct buf *why);
 

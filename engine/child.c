@@ -170,7 +170,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
 
     c->is_alive = false;
     c->is_ready = false;
-    c->is_reloading = false;
+    c->n_reloads = 0;
     c->ended_us = clock_mono_us();
     if (status == EXIT_DAMAGED) {
         wait_longer(c);
@@ -211,6 +211,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
             close(fd); // roles send none
         if (err == OK && m.type == CONTROL_READY) {
             c->is_ready = true;
+            c->has_hung = false;
             note_state(c, PULSE_READY, 0);
         }
         if (err == OK)
@@ -396,6 +397,7 @@ void child_start(struct child *c)
         return;
     }
     c->started_us = clock_mono_us();
+    c->start = (struct start_watch){ .pid = 0 };
     c->is_alive = true;
     if (c->kind != ROLE_SETUP)
         metrics_set_pid(c->slot, c->process.pid);

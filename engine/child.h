@@ -10,6 +10,7 @@
 #include "common/control.h"
 #include "common/role.h"
 #include "engine/accounts.h"
+#include "engine/start_watch.h"
 
 #define CHILDREN_MAX 40 // 16 dispatchers, 16 senders, ingest, api, and room
 
@@ -48,7 +49,9 @@ struct child {
     int spawn_error;    // errno of the last try; 0: it was spawned
     bool is_alive;
     bool is_ready;
-    bool is_reloading; // it was told to, and has not said that it did
+    unsigned n_reloads; // that it was told, and has not said that it did
+    struct start_watch start;
+    bool has_hung; // before its first turn, and none has worked since
     int64_t started_us;
     int64_t ended_us; // when it was last alive; at first: when it was made
     uint32_t restart_wait_ms;

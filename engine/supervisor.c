@@ -38,6 +38,7 @@
 
 #define DRAIN_GRACE_MS 10000 // past the drain timeout, before SIGKILL
 #define OWN_SLOT       0     // of the metrics page
+#define START_TURNS    2     // a start has so much more patience than a turn
 
 // The order in which a drain ends them.
 static const enum role_kind drain_order[] = { ROLE_INGEST, ROLE_DISPATCHER,
@@ -65,6 +66,7 @@ struct supervisor {
     bool is_want_said;
     bool is_reloading;      // not all roles have read the settings again yet
     bool is_reload_partial; // one of them has kept the old ones
+    bool is_reload_faulty;  // all do: the last ones were refused
     bool was_all_ready;
     bool has_been_ready;
     size_t stage; // of the drain
@@ -105,32 +107,55 @@ static void judge_reload(struct supervisor *s)
     if (!s->is_reloading)
         return;
     for (size_t i = 0; i < s->n_children; i++) {
-        if (s->children[i].is_reloading || !s->children[i].is_ready)
+        if (s->children[i].n_reloads > 0 || !s->children[i].is_ready)
             return;
     }
     s->is_reloading = false;
-    tell_ready(s, s->is_reload_partial
-                      ? "; some roles kept their old settings, see the log"
-                      : "; settings reloaded");
+    if (s->is_reload_faulty) {
+        tell_ready(s, "; settings not reloaded, they have faults, see the log");
+    } else {
+        tell_ready(s, s->is_reload_partial
+                          ? "; some roles kept their old settings, see the log"
+                          : "; settings reloaded");
+    }
 }
 
-// Whether a role runs, or did so within the manager's patience. One that has not
-// turned its loop yet is still starting.
-static bool does_live(const struct child *c, int64_t patience_us)
+// Whether a role or setup, which has not turned its loop yet, gets on. It has more time
+// than for a turn; one that hangs is killed, for who waits for it can wait for ever.
+static bool does_start(struct child *c, int64_t patience_us)
+{
+    int64_t idle_us = start_idle_us(&c->start, c->process.pid);
+
+    if (idle_us <= START_TURNS * patience_us)
+        return !c->has_hung;
+    c->has_hung = true;
+    if (c->start.is_stopped) // by somebody who wants that
+        return false;
+    log_warn("a role hangs before its first turn, it is killed",
+             "role=%s index=%u pid=%d idle_ms=%" PRId64, role_name(c->kind),
+             c->index, c->process.pid, idle_us / 1000);
+    child_kill(c, SIGKILL);
+    return false;
+}
+
+// Whether a role runs, or did so within the manager's patience.
+static bool does_live(struct child *c, int64_t patience_us)
 {
     if (!c->is_alive)
-        return clock_mono_us() - c->ended_us <= patience_us;
+        return !c->has_hung && clock_mono_us() - c->ended_us <= patience_us;
+    if (c->kind == ROLE_SETUP || !pulse_has_turned(c->slot))
+        return does_start(c, patience_us);
     return pulse_silent_us(c->slot) <= patience_us;
 }
 
 static void beat_for_manager(struct supervisor *s)
 {
     int64_t patience_us = notify_patience_us(&s->notify);
-    bool do_all_live = true;
+    bool do_all_live = !s->setup.is_alive || does_live(&s->setup, patience_us);
 
     // A drain has its own time limit.
     for (size_t i = 0; i < s->n_children && !s->owner.is_ending; i++)
-        do_all_live = do_all_live && does_live(&s->children[i], patience_us);
+        do_all_live = does_live(&s->children[i], patience_us) && do_all_live;
     // To migrate what is stored, or to read it, may take long.
     if (!s->has_been_ready && !s->owner.is_ending && do_all_live)
         notify_extend(&s->notify);
@@ -149,7 +174,8 @@ static void judge_readiness(struct supervisor *s)
         log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
                  s->config.ingest_listen,
                  log_quote(str_of(s->config.data_dir)));
-        tell_ready(s, "");
+        if (!s->is_reloading) // READY would say that they have read the settings
+            tell_ready(s, "");
     }
     if (missing != NULL && s->was_all_ready && !s->owner.is_ending)
         tell_unready(s, missing);
@@ -173,7 +199,7 @@ static void on_message(struct child *c, const struct control_message *m)
     if (m->type == CONTROL_NO_LINK)
         links_lost(&s->links, c, m);
     if (m->type == CONTROL_RELOADED) {
-        c->is_reloading = false;
+        c->n_reloads -= c->n_reloads > 0;
         s->is_reload_partial = s->is_reload_partial || m->error != 0;
         judge_reload(s);
     }
@@ -316,11 +342,11 @@ static void tell_reload(struct supervisor *s)
                      ? open(s->sources->file, O_RDONLY | O_CLOEXEC)
                      : -1;
 
-        c->is_reloading = c->is_alive;
+        c->n_reloads += c->is_alive;
         if (c->is_alive && control_send(c->control_fd, &m, fd) != OK) {
             log_warn("role does not listen", "role=%s index=%u",
                      role_name(c->kind), c->index);
-            c->is_reloading = false;
+            c->n_reloads--;
             s->is_reload_partial = true;
         }
         if (fd >= 0)
@@ -333,22 +359,27 @@ static void reload(struct supervisor *s)
     struct config fresh;
     struct buf faults;
 
+    if (s->owner.is_ending) {
+        log_info("settings not reloaded, the engine ends", "");
+        return;
+    }
     buf_init(&faults, 0);
-    s->is_reload_partial = false;
+    s->is_reload_partial = s->is_reload_partial && s->is_reloading;
+    s->is_reload_faulty = false;
+    s->is_reloading = true;
     notify_reloading(&s->notify);
     if (config_load(s->sources, &fresh, &faults) != OK) {
         log_warn("settings not reloaded", "faults=%s",
                  log_quote(buf_str(&faults)));
-        tell_ready(s, "; settings not reloaded, they have faults, see the log");
+        s->is_reload_faulty = true;
     } else {
         log_set_json(config_logs_json(&fresh));
         log_info("settings reloaded", "");
         // Such as a token that root has written meanwhile.
         startup_hand_over(&s->config, &s->startup);
         tell_reload(s);
-        s->is_reloading = true;
-        judge_reload(s);
     }
+    judge_reload(s);
     config_clear(&fresh);
     buf_clear(&faults);
 }
@@ -457,8 +488,9 @@ static void make_page(struct supervisor *s)
 
 int supervisor_run(const struct config_sources *sources)
 {
-    struct supervisor *s = xcalloc(1, sizeof(*s));
+    static struct supervisor *s; // kept until the process ends
 
+    s = xcalloc(1, sizeof(*s));
     s->sources = sources;
     notify_open(&s->notify);
     if (startup_prepare(sources, &s->config, &s->startup) != OK) {
@@ -483,6 +515,8 @@ int supervisor_run(const struct config_sources *sources)
                                      .on_closed = on_closed };
     make_page(s);
     notify_extend(&s->notify); // setup may migrate what is stored
+    signal(SIGHUP,
+           SIG_IGN); // roles that are not there yet read the settings anyway
     run_setup(s);
     if (s->exit_status != 0)
         return s->exit_status;
