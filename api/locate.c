@@ -50,14 +50,23 @@ static bool load(const char *file, bool is_said, struct config *out)
     return err == OK;
 }
 
+// One that may not be read is there: what it says is wanted, but for `is_optional`.
+static bool is_there(const char *path, bool is_optional)
+{
+    if (access(path, R_OK) == 0)
+        return true;
+    return errno != ENOENT && errno != ENOTDIR && !is_optional;
+}
+
 // The file that was used goes to `used`; NULL: none.
 static bool load_settings(const struct args *a, const char *data_dir,
-                          struct config *out, const char **used)
+                          bool is_optional, struct config *out,
+                          const char **used)
 {
     const char *file = args_text(a, "config");
 
     *used = file;
-    if (file != NULL || access(LOCATE_CONFIG, R_OK) != 0)
+    if (file != NULL || !is_there(LOCATE_CONFIG, is_optional))
         return load(file, true, out);
     if (load(LOCATE_CONFIG, data_dir == NULL, out)) {
         if (data_dir == NULL || is_same_directory(data_dir, out->data_dir)) {
@@ -67,6 +76,10 @@ static bool load_settings(const struct args *a, const char *data_dir,
         config_clear(out);
     } else if (data_dir == NULL) {
         return false;
+    } else {
+        command_failed(a->command, LOCATE_CONFIG
+                       " cannot be read, or has faults, and is not used; "
+                       "--config names another file");
     }
     return load(NULL, true, out);
 }
@@ -76,7 +89,7 @@ bool locate_settings(const struct args *a, const char *data_dir,
 {
     const char *used;
 
-    return load_settings(a, data_dir, out, &used);
+    return load_settings(a, data_dir, false, out, &used);
 }
 
 // --- pieces ---
@@ -328,7 +341,8 @@ static enum err take_settings(const struct args *a, struct located *l)
     struct config config;
     const char *used;
 
-    if (!load_settings(a, data_dir, &config, &used))
+    if (!load_settings(a, data_dir, l->api != NULL && l->token != NULL, &config,
+                       &used))
         return ERR_INVALID;
     l->data_dir = xstrdup(data_dir != NULL ? data_dir : config.data_dir);
     if (data_dir == NULL) {

@@ -128,6 +128,26 @@ def test_the_service_is_found_without_a_word(two, tmp_path):
     assert names(with_etc("nonsense = 1\n", *HOOK, "--data-dir", a.data_dir)) == ["a"]
 
 
+def test_settings_of_the_service_that_are_not_used_are_not_passed_over(two):
+    told = with_etc("nonsense = 1\n", *HOOK, "--data-dir", two[0].data_dir)
+    assert "/etc/posthorn/posthorn.conf" in told.stderr and "not used" in told.stderr
+
+
+def test_settings_of_the_service_that_may_not_be_read_are_an_error():
+    """What they say is wanted; others' would be taken for theirs."""
+    script = ("mount -t tmpfs none /etc && mkdir /etc/posthorn && "
+              "touch /etc/posthorn/posthorn.conf && chmod 0 /etc/posthorn/posthorn.conf "
+              '&& exec setpriv --bounding-set=-all --inh-caps=-all "$0" "$@"')
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, BINARY,
+         *STATUS], capture_output=True, text=True, timeout=60,
+        env={k: v for k, v in os.environ.items() if not k.startswith("POSTHORN_")})
+    if any(word in done.stderr for word in ("unshare", "mount:", "setpriv")):
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 1
+    assert "/etc/posthorn/posthorn.conf: cannot be read" in done.stderr
+
+
 def test_a_key_file_of_the_service_is_used_with_its_directory(make_engine, tmp_path):
     """`rekey --data-dir` of the directory that the service's settings name seals with
     the key that they name."""
