@@ -233,6 +233,13 @@ def test_the_other_operations(engine, receiver):
     env = "/api/esc/environments/{orgName}/{projectName}/{envName}"
     assert call("GET", env, projectName="default", envName="dev").status == 200
     assert call("GET", env, envName="nope").status == 404
+    assert call("DELETE", env, envName="nope").status == 404
+    hook = engine.create_hook(
+        receiver.url(), "/api/esc/environments/acme/web/dev/hooks",
+        projectName="web", envName="dev")
+    assert call("DELETE", env, envName="dev").status == 409
+    engine.api("DELETE", hook)
+    assert call("DELETE", env, envName="dev").status == 204
     for path in ("/api/user/stacks", "/api/esc/environments",
                  "/api/esc/environments/{orgName}"):
         assert call("GET", path).status == 200, path

@@ -175,6 +175,19 @@ def test_install_deps_says_all_that_is_missing_before_it_installs(tmp_path, offe
     assert "update" in asked and "install" not in asked
 
 
+@needs_apt
+def test_install_deps_leaves_apt_as_it_was_when_it_refuses(tmp_path):
+    """Also where Debian 13's packages can be judged only once apt knows them."""
+    apt = Apt(tmp_path)
+    for lacking, was_asked in (("cmake", False), ("libllhttp-dev", True)):
+        apt.offers({lacking: None})
+        printed, asked = apt.install_deps(status=1)
+        assert f"{lacking} (apt knows none)" in printed
+        assert ("adds to apt" in printed) == was_asked
+        assert not apt.sources.exists() and not apt.pins.exists()
+        assert " install " not in asked
+
+
 def test_another_mbedtls_is_refused_with_a_sentence(tmp_path):
     """The configuration, where pkg-config knows no other mbedTLS."""
     for name in ("mbedx509", "mbedtls"):
