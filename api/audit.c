@@ -127,7 +127,8 @@ void audit_put_url(enum hook_format format, struct str url, struct buf *out)
         return;
     }
     rest = put_host(url, out);
-    if (format == FORMAT_SLACK) {
+    if (format == FORMAT_SLACK ||
+        format == FORMAT_MS_TEAMS) { // the path is the secret
         buf_puts(out, rest.n_bytes > 0 ? "/" HEADER_MASK : "");
         return;
     }

@@ -269,7 +269,7 @@ static enum err find_token(const struct args *a, struct located *l,
     buf_init(&why, 0);
     if (l->owner.path == NULL) {
         buf_puts(&why, "the directory cannot be opened");
-    } else if (l->token == NULL) {
+    } else if (l->token == NULL && l->has_engine) {
         read_token_file(l, &why);
     }
     if (l->token == NULL && is_named)

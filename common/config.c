@@ -325,6 +325,11 @@ static void read_pair(struct draft *d, struct str line, const char *origin,
     struct str name = line;
     struct str value = STR_EMPTY;
 
+    if (memchr(line.at, '\0', line.n_bytes) != NULL) {
+        buf_printf(faults, "%s: %s holds a NUL byte, which no value may\n",
+                   origin, log_quote(line));
+        return;
+    }
     if (equals == NULL) {
         buf_printf(faults, "%s: %s is not of the form name = value\n", origin,
                    log_quote(line));

@@ -232,9 +232,10 @@ static bool parse(struct str text, struct engine_file *out)
     // Those that earlier versions do not write.
     if (json_get(root, "directory") != NULL)
         is_good = is_good && read_number(root, "directory", &directory);
-    if (json_get(root, "secret") != NULL)
+    if (json_get(root, "secret") != NULL) {
         is_good = is_good &&
                   read_text(root, "secret", out->secret, sizeof(out->secret));
+    }
     is_good = is_good && are_sound(out);
     out->directory = (uint64_t)directory;
     out->started = (uint64_t)started;

@@ -130,8 +130,9 @@ bool owner_act(const struct owner *o, struct buf *why)
     n_own_groups = getgroups(GROUPS_MAX, own_groups);
     if (n_own_groups < 0)
         return refuse(o, why);
-    if (setgroups(0, NULL) == 0 && setegid(o->account.gid) == 0 &&
-        seteuid(o->account.uid) == 0)
+    if (setgroups(0, NULL) != 0) // as without the capability: nothing was done
+        return refuse(o, why);
+    if (setegid(o->account.gid) == 0 && seteuid(o->account.uid) == 0)
         return true;
     refuse(o, why);
     owner_act_end(o);

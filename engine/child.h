@@ -52,6 +52,7 @@ struct child {
     unsigned n_reloads; // that it was told, and has not said that it did
     struct start_watch start;
     bool has_hung; // before its first turn, and none has worked since
+    int hung_pid;  // which process that was
     int64_t started_us;
     int64_t ended_us; // when it was last alive; at first: when it was made
     uint32_t restart_wait_ms;

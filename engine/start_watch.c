@@ -11,6 +11,7 @@
 #include "common/clock.h"
 
 #define USED_AT        11 // fields of /proc/PID/stat behind the state: user's time
+#define ASLEEP_US      INT64_C(5000000) // longer than between two looks
 #define STIR_TICKS     5 // less is what somebody uses who waits and looks
 #define NOT_TO_BE_SEEN '?'
 
@@ -48,13 +49,23 @@ int64_t start_idle_us(struct start_watch *w, pid_t pid)
     int64_t now_us = clock_mono_us();
     uint64_t used_ticks = 0;
     char state = read_stat(pid, &used_ticks);
+    bool was_stopped = w->is_stopped;
 
+    // What stopped the supervisor as well, as a pause of a container does, is nobody's
+    // idleness.
+    if (w->pid == pid && now_us - w->looked_us > ASLEEP_US)
+        w->stirred_us += now_us - w->looked_us;
+    w->looked_us = now_us;
+    w->is_stopped = state == 'T' || state == 't';
     if (w->pid != pid || state == NOT_TO_BE_SEEN || state == 'D' ||
         used_ticks >= w->used_ticks + STIR_TICKS) {
         *w = (struct start_watch){ .pid = pid,
                                    .stirred_us = now_us,
-                                   .used_ticks = used_ticks };
+                                   .looked_us = now_us,
+                                   .used_ticks = used_ticks,
+                                   .is_stopped = w->is_stopped };
+    } else if (was_stopped && !w->is_stopped) {
+        w->stirred_us = now_us; // it goes on, and may take its time
     }
-    w->is_stopped = state == 'T' || state == 't';
     return now_us - w->stirred_us;
 }

@@ -14,6 +14,7 @@
 struct start_watch {
     pid_t pid;           // whom it is about
     int64_t stirred_us;  // when it was last seen to get on
+    int64_t looked_us;   // when it was looked at before
     uint64_t used_ticks; // of the processor, then
     bool is_stopped;     // by a signal, or traced
 };

@@ -104,7 +104,7 @@ static void tell_unready(struct supervisor *s, const struct child *c)
 // The new settings count once every role has them.
 static void judge_reload(struct supervisor *s)
 {
-    if (!s->is_reloading)
+    if (!s->is_reloading || s->owner.is_ending)
         return;
     for (size_t i = 0; i < s->n_children; i++) {
         if (s->children[i].n_reloads > 0 || !s->children[i].is_ready)
@@ -126,9 +126,15 @@ static bool does_start(struct child *c, int64_t patience_us)
 {
     int64_t idle_us = start_idle_us(&c->start, c->process.pid);
 
-    if (idle_us <= START_TURNS * patience_us)
+    if (idle_us <= START_TURNS * patience_us) {
+        // One that was stopped, and gets on again. One that was killed counts until
+        // what runs in its place is ready.
+        if (c->hung_pid == c->process.pid && idle_us <= patience_us)
+            c->has_hung = false;
         return !c->has_hung;
+    }
     c->has_hung = true;
+    c->hung_pid = c->process.pid;
     if (c->start.is_stopped) // by somebody who wants that
         return false;
     log_warn("a role hangs before its first turn, it is killed",
@@ -174,7 +180,9 @@ static void judge_readiness(struct supervisor *s)
         log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
                  s->config.ingest_listen,
                  log_quote(str_of(s->config.data_dir)));
-        if (!s->is_reloading) // READY would say that they have read the settings
+        if (!s->is_reloading &&
+            !s->owner
+                 .is_ending) // READY would say that they have read the settings
             tell_ready(s, "");
     }
     if (missing != NULL && s->was_all_ready && !s->owner.is_ending)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 
 #define DEPTH_MAX 32 // of a directory that is removed: more than any has
@@ -124,23 +125,6 @@ static bool is_empty(int dir_fd)
     return is;
 }
 
-enum err file_mkdir_at(int dir_fd, const char *name, int *fd)
-{
-    struct stat st;
-
-    *fd = -1;
-    if (mkdirat(dir_fd, name, 0700) != 0)
-        return err_of_errno();
-    *fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (*fd >= 0 && fstat(*fd, &st) == 0 && st.st_uid == geteuid() &&
-        (st.st_mode & 0777) == 0700 && is_empty(*fd))
-        return OK;
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-    return ERR_LOST;
-}
-
 bool file_is_at(int dir_fd, const char *name, int fd)
 {
     struct stat wanted;
@@ -149,6 +133,34 @@ bool file_is_at(int dir_fd, const char *name, int fd)
     return fstat(fd, &wanted) == 0 &&
            fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
+}
+
+enum err file_mkdir_at(int dir_fd, const char *name, int *fd)
+{
+    struct stat st;
+
+    *fd = -1;
+    if (mkdirat(dir_fd, name, 0700) != 0)
+        return err_of_errno();
+    *fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    // Whoever is not root has only own rights to lose; some file systems know neither
+    // owners nor modes.
+    if (*fd >= 0 && fstat(*fd, &st) == 0 && geteuid() != 0)
+        return OK;
+    if (*fd >= 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
+        is_empty(*fd))
+        return OK;
+    if (*fd >= 0) {
+        log_warn("a directory that root makes is not root's alone here: run "
+                 "the command as the owner of the data",
+                 "name=%s uid=%u mode=%o", log_quote(str_of(name)),
+                 (unsigned)st.st_uid, (unsigned)(st.st_mode & 0777));
+        if (file_is_at(dir_fd, name, *fd))
+            (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+        close(*fd);
+    }
+    *fd = -1;
+    return ERR_LOST;
 }
 
 enum err file_rename_at(int from_fd, const char *from, int to_fd,

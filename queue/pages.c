@@ -121,10 +121,14 @@ enum err pages_open(const char *dir, struct pages **out)
     char *path = xasprintf("%s/data.mdb", dir);
     struct pages *p = xcalloc(1, sizeof(*p));
     struct stat st = { .st_mode = 0 };
+    int no_follow = O_NOFOLLOW;
     enum err err = OK;
 
-    p->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-                           O_CLOEXEC); // it may be a FIFO
+    // It may be a FIFO. Links of root's or of this user's own are followed.
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+        (st.st_uid == 0 || st.st_uid == geteuid()))
+        no_follow = 0;
+    p->fd = open(path, O_RDONLY | no_follow | O_NONBLOCK | O_CLOEXEC);
     free(path);
     if (p->fd < 0) {
         err = errno == ENOENT  ? ERR_NOTFOUND

@@ -312,12 +312,17 @@ static enum err make_lock_file(const char *dir, bool read_only)
     return err;
 }
 
-// LMDB would wait for who writes into a FIFO, and follow a link to any file.
+// LMDB would wait for who writes into a FIFO, and follow a link to any file: only those
+// of root's or of this user's own are followed, as to a larger disk.
 static bool is_file_or_nothing(const char *dir, const char *name)
 {
     char *path = xasprintf("%s/%s", dir, name);
     struct stat st;
     bool is = lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+
+    if (!is && S_ISLNK(st.st_mode) &&
+        (st.st_uid == 0 || st.st_uid == geteuid()))
+        is = stat(path, &st) == 0 && S_ISREG(st.st_mode);
 
     if (!is) {
         log_warn("it must be a file, and is something else", "path=%s",

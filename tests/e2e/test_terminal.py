@@ -217,8 +217,10 @@ def utc(days=0):
 @pytest.mark.parametrize("since, count", [
     ("yesterday", 15), ("24h", 15), ("1h", 15), ("2d", 15), ("1w", 15), (utc(1), 15),
     (utc(1) + " 10:15", 15), (utc(1) + "T10:15:00Z", 15),
-    (str(int(time.time()) - 86400), 15), ("now", 0), (utc(-2), 0)])
+    ("a day ago in seconds", 15), ("now", 0), (utc(-2), 0)])
 def test_times_are_as_people_write_them(engine, history, posthorn, since, count):
+    if since.endswith("in seconds"):
+        since = str(int(time.time()) - 86400)
     for words, read in (
             (["deliveries", "--org", "shown"], len),
             (["replay", "--org", "shown", "--dry-run", "--state", "delivered"],

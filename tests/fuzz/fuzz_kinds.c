@@ -64,15 +64,6 @@ static void check_kind(struct str text)
     CHECK(kind_segments(text) == n);
     CHECK(kind_is_custom(text) == (n >= 2 && text.n_bytes <= KIND_MAX_BYTES));
     CHECK(kind_has_separator(text) || n < 2);
-    if (akinon_is_event(text))
-        CHECK(n >= 1 && n <= 5 && text.n_bytes <= KIND_MAX_BYTES);
-    // What has upper case, or other separators than dots, is not Akinon's.
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        char c = text.at[i];
-
-        if ((c >= 'A' && c <= 'Z') || c == '/' || c == ':')
-            CHECK(!akinon_is_event(text));
-    }
     if (ends_in_star(text))
         base.n_bytes -= 2;
     CHECK(kind_is_pattern(text) ==
@@ -87,6 +78,21 @@ static void check_kind(struct str text)
     }
     if (kind_is_own(text))
         CHECK(kind_is_reserved(text));
+}
+
+static void check_akinon(struct str text)
+{
+    size_t n = n_segments(text);
+
+    if (akinon_is_event(text))
+        CHECK(n >= 1 && n <= 5 && text.n_bytes <= KIND_MAX_BYTES);
+    // What has upper case, or other separators than dots, is not Akinon's.
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        char c = text.at[i];
+
+        if ((c >= 'A' && c <= 'Z') || c == '/' || c == ':')
+            CHECK(!akinon_is_event(text));
+    }
 }
 
 static void check_names(struct str text)
@@ -126,8 +132,10 @@ void fuzz_one(struct str input)
     struct str b = take_line(&input);
 
     check_kind(a);
+    check_akinon(a);
     check_names(a);
     check_kind(b);
+    check_akinon(b);
     check_names(b);
     if (kind_nearest(a) != NULL)
         CHECK(kind_is_known(str_of(kind_nearest(a))));
