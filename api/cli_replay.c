@@ -170,17 +170,15 @@ static int created(const struct args *args, const struct buf *base,
     return status;
 }
 
-static int create(const struct args *args, const struct buf *base)
+static int create(const struct args *args, const struct buf *base,
+                  uint64_t rate)
 {
-    uint64_t rate;
     struct client_call call = { .method = "POST",
                                 .timeout_s = COUNT_TIMEOUT_S,
                                 .is_whole = true };
     struct buf path, body, answer;
     int status = EXIT_FAILED;
 
-    if (!args_number(args, "rate", 1, RATE_MAX, 0, &rate))
-        return EXIT_USAGE;
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);
@@ -275,6 +273,7 @@ int command_replay(const struct args *args)
     bool wants_id = strcmp(verb, "start") != 0 && strcmp(verb, "list") != 0;
     struct place place;
     struct buf base;
+    uint64_t rate;
     int status;
 
     if (args->n_operands != (wants_id ? 2 : args->n_operands > 0)) {
@@ -282,7 +281,8 @@ int command_replay(const struct args *args)
                                                   ? "the replay's id is missing"
                                                   : "there is a word too many");
     }
-    if (!place_read_owner(args, false, &place) || !rows_read_times(args))
+    if (!place_read_owner(args, false, &place) || !rows_read_times(args) ||
+        !args_number(args, "rate", 1, RATE_MAX, 0, &rate))
         return EXIT_USAGE;
     if (!exists_place(args, &place))
         return EXIT_FAILED;
@@ -293,7 +293,7 @@ int command_replay(const struct args *args)
     } else if (strcmp(verb, "list") == 0) {
         status = list(args, &base);
     } else {
-        status = create(args, &base);
+        status = create(args, &base, rate);
     }
     buf_clear(&base);
     return status;

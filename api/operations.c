@@ -16,6 +16,8 @@ void operations_healthz(struct call *c)
     buf_init(&challenge, 0);
     buf_init(&body, 0);
     err = http_query(c->request, "challenge", &challenge);
+    if (err == OK && challenge.n_bytes == 0)
+        err = ERR_INVALID;
     if (err == OK || err == ERR_NOTFOUND)
         err = engine_put_health(buf_str(&challenge), &body);
     if (err == OK) {

@@ -75,6 +75,8 @@ bool intake_answer_health(struct http_request *r)
     buf_init(&challenge, 0);
     buf_init(&body, 0);
     err = http_query(r, "challenge", &challenge);
+    if (err == OK && challenge.n_bytes == 0)
+        err = ERR_INVALID;
     if (err == OK || err == ERR_NOTFOUND)
         err = engine_put_health(buf_str(&challenge), &body);
     resp.body = buf_str(&body);

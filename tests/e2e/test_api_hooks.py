@@ -447,7 +447,14 @@ def test_the_history_of_an_unknown_hook_is_empty(engine):
 
 def test_health_readiness_and_metrics_need_no_token(engine):
     reply = engine.api("GET", "/healthz", token=None)
-    assert (reply.status, reply.json()) == (200, {"status": "ok"})
+    assert reply.status == 200
+    assert set(reply.json()) == {"status", "instance"}
+    assert reply.json()["status"] == "ok"
+    for port in (engine.api_port, engine.ingest_port):
+        for challenge in ("", "short", "x" * 65, "-" * 20):
+            reply = engine.request(port, "GET", f"/healthz?challenge={challenge}")
+            assert reply.status == 400 and "challenge must be 16 to 64" in reply.json()[
+                "message"]
     assert engine.api("GET", "/readyz", token=None).status == 200
     reply = engine.api("GET", "/metrics", token=None)
     assert reply.headers["content-type"] == "text/plain; version=0.0.4"
