@@ -35,21 +35,6 @@ static enum err read_format(const struct hook_reader *reader,
 
 // --- filters and groups ---
 
-static const char *level_name(enum hook_level level)
-{
-    switch (level) {
-    case LEVEL_ORGANIZATION:
-        return "organization";
-    case LEVEL_STACK:
-        return "stack";
-    case LEVEL_ENVIRONMENT:
-        return "environment";
-    case LEVEL_PROJECT:
-        return "project";
-    }
-    return "";
-}
-
 static unsigned level_bit(enum hook_level level)
 {
     switch (level) {
@@ -69,7 +54,7 @@ static enum err refuse_level(const struct hook_reader *reader, const char *what,
                              const char *name, enum hook_level level)
 {
     buf_printf(reader->why, "%s: %s is not possible on %s webhooks", what, name,
-               level_name(level));
+               hook_level_name(level));
     return ERR_INVALID;
 }
 

@@ -21,10 +21,11 @@ struct log_line {
     struct str fields;
 };
 
-// Writes the object to `to`, without a line's end, at most so many bytes, at least
-// LOG_JSON_MIN_BYTES of room. Returns how many. Members time, level, role, pid and
-// message, then those of `fields`; one that is called like a member before it has "of_"
-// before its name. A value that has no room is cut, members behind it are left out.
+// Writes the object to `to`, without a line's end. `to` has room for at least
+// LOG_JSON_MIN_BYTES. Returns how many bytes were written, at most the room. The members
+// are time, level, role, pid and message, then those of `fields`; one that is called like
+// a member before it has "of_" before its name. A value that has no room is cut, and
+// members behind it are left out.
 #define LOG_JSON_MIN_BYTES 512
 size_t log_json(const struct log_line *line, char *to, size_t room);
 

@@ -19,7 +19,7 @@ void hook_log_names(struct hook_store *hooks)
     names = hooks;
 }
 
-static const char *level_name(enum hook_level level)
+const char *hook_level_name(enum hook_level level)
 {
     switch (level) {
     case LEVEL_ORGANIZATION:
@@ -82,7 +82,7 @@ const char *hook_log_at(const struct hook_scope *scope, struct str name,
     n = put_part(slot, n, scope->target);
     n = put_part(slot, n, name);
     n += (size_t)snprintf(slot + n, SLOT_BYTES - n, "\" of=%s",
-                          level_name(scope->level));
+                          hook_level_name(scope->level));
     if (no != 0)
         snprintf(slot + n, SLOT_BYTES - n, " hook_no=%" PRIu64, no);
     return slot;

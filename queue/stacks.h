@@ -25,8 +25,8 @@ struct stacks_seen {
         char *at; // owned; NULL: nothing
         size_t n_bytes;
     } keys[STACKS_SEEN];
-    bool is_full; // and was logged, as the next
-    bool is_one_full;
+    bool is_full;     // all organizations together; the warning was logged
+    bool is_one_full; // one organization; the warning was logged
 };
 
 // How many names each environment may hold.
