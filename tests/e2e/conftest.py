@@ -1,11 +1,13 @@
 """Fixtures: an engine that is judged at its end, and receivers."""
 
+import contextlib
 import shutil
 
 import pytest
 
 from certificates import Certificates
 from engine import Engine
+from manager import Manager
 from receiver import Receiver, tls_context
 
 
@@ -47,6 +49,17 @@ def finish(engine):
         engine.verify()
 
 
+@contextlib.contextmanager
+def running(engine):
+    """Starts it, and judges it at the end: for an engine that several tests share."""
+    try:
+        yield engine.start()
+        finish(engine)
+    finally:
+        if engine.is_running():
+            engine.kill9()
+
+
 @pytest.fixture
 def make_engine(request, tmp_path):
     """Makes engines that are not started; all are judged at the end."""
@@ -76,12 +89,8 @@ def make_engine(request, tmp_path):
 @pytest.fixture(scope="module")
 def shared_engine(tmp_path_factory):
     made = Engine(tmp_path_factory.mktemp("shared"))
-    try:
-        yield made.start()
-        finish(made)
-    finally:
-        if made.is_running():
-            made.kill9()
+    with running(made):
+        yield made
     shutil.rmtree(made.directory)
 
 
@@ -95,6 +104,23 @@ def engine(request):
     make = request.getfixturevalue("make_engine")
     marker = request.node.get_closest_marker("settings")
     return make(**(marker.kwargs if marker else {})).start()
+
+
+@pytest.fixture
+def managed(make_engine, tmp_path):
+    """An engine that is not started, and its service manager."""
+    managers = []
+
+    def make(settings=None, **options):
+        manager = Manager(tmp_path, **options)
+        managers.append(manager)
+        engine = make_engine(**(settings or {}))
+        engine.environment = manager.environment
+        return engine, manager
+
+    yield make
+    for manager in managers:
+        manager.close()
 
 
 @pytest.fixture

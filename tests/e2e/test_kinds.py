@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import finish
+from conftest import running
 from engine import BINARY, Engine
 from receiver import Receiver
 from support import compact
@@ -15,13 +15,8 @@ from test_cli import environment
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    made = Engine(tmp_path_factory.mktemp("kinds")).start()
-    try:
-        yield made
-        finish(made)
-    finally:
-        if made.is_running():
-            made.kill9()
+    with running(Engine(tmp_path_factory.mktemp("kinds"))) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from conftest import finish
+from conftest import running
 from engine import Engine
 from receiver import Receiver
 from support import wait_for
@@ -19,13 +19,8 @@ LOGIN = "admin@posthorn" # of the admin token: no organization can have this nam
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One engine for tests that each have organizations of their own."""
-    engine = Engine(tmp_path_factory.mktemp("pulumi")).start()
-    try:
+    with running(Engine(tmp_path_factory.mktemp("pulumi"))) as engine:
         yield engine
-        finish(engine)
-    finally:
-        if engine.is_running():
-            engine.kill9()
 
 
 @pytest.fixture(scope="module")

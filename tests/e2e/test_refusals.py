@@ -3,7 +3,7 @@ whichever operation is asked."""
 
 import pytest
 
-from conftest import finish
+from conftest import running
 from engine import Engine
 from test_api_hooks import check_error
 
@@ -27,13 +27,8 @@ OF_A_HOOK = (
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    engine = Engine(tmp_path_factory.mktemp("refusals")).start()
-    try:
+    with running(Engine(tmp_path_factory.mktemp("refusals"))) as engine:
         yield engine
-        finish(engine)
-    finally:
-        if engine.is_running():
-            engine.kill9()
 
 
 def said(reply, status=404):

@@ -14,27 +14,9 @@ import time
 import pytest
 
 from engine import BINARY, Engine, read_proc
-from manager import Manager
 from support import ROOT, wait_for
 
 TESTS = ROOT / "tests/e2e"
-
-
-@pytest.fixture
-def managed(make_engine, tmp_path):
-    """An engine that is not started, and its manager."""
-    managers = []
-
-    def make(settings=None, **options):
-        manager = Manager(tmp_path, **options)
-        managers.append(manager)
-        engine = make_engine(**(settings or {}))
-        engine.environment = manager.environment
-        return engine, manager
-
-    yield make
-    for manager in managers:
-        manager.close()
 
 
 def stop_role(engine, role):

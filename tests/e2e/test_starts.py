@@ -6,27 +6,9 @@ import signal
 import pytest
 
 from engine import FAULTY
-from manager import Manager
 from support import wait_for
 
 HANGS = "hangs before its first turn"
-
-
-@pytest.fixture
-def managed(make_engine, tmp_path):
-    """An engine that is not started, and its manager."""
-    managers = []
-
-    def make(settings=None, **options):
-        manager = Manager(tmp_path, **options)
-        managers.append(manager)
-        engine = make_engine(**(settings or {}))
-        engine.environment = manager.environment
-        return engine, manager
-
-    yield make
-    for manager in managers:
-        manager.close()
 
 
 @pytest.fixture

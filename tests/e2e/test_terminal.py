@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import finish
+from conftest import running
 from engine import BINARY, Engine
 from receiver import Answer, Receiver
 from support import ROOT, free_ports, wait_for
@@ -28,14 +28,9 @@ BIDI = "a\u202egnp.exe\u2066\u061cz\u200f"
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    made = Engine(tmp_path_factory.mktemp("terminal"), retry_schedule="50ms",
-                  breaker_failures="0").start()
-    try:
-        yield made
-        finish(made)
-    finally:
-        if made.is_running():
-            made.kill9()
+    with running(Engine(tmp_path_factory.mktemp("terminal"), retry_schedule="50ms",
+                  breaker_failures="0")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
