@@ -50,6 +50,8 @@ class Receiver:
         self.scripts = defaultdict(list)
         self.lock = threading.Lock()
         self.stopping = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.tls = tls
         self.n_connections = 0
         self.server = _Server(("127.0.0.1", port), _Handler)
@@ -75,6 +77,13 @@ class Receiver:
                 return Answer()
             return script.pop(0) if len(script) > 1 else script[0]
 
+    def hold(self):
+        """No request is answered until release()."""
+        self.may_answer.clear()
+
+    def release(self):
+        self.may_answer.set()
+
     def got(self, path=None):
         with self.lock:
             return [r for r in self.requests if path in (None, r.path)]
@@ -87,6 +96,7 @@ class Receiver:
 
     def stop(self):
         self.stopping.set()
+        self.release()
         self.server.shutdown()
         self.server.server_close()
 
@@ -118,6 +128,7 @@ class _Handler(socketserver.BaseRequestHandler):
             return False
         with receiver.lock:
             receiver.requests.append(request)
+        receiver.may_answer.wait()
         answer = receiver.next_answer(request.path)
         receiver.stopping.wait(answer.delay)
         return self.give(answer)
