@@ -8,24 +8,24 @@
 // be opened at the start, the process ends, and is started again.
 
 #include "api/api.h"
-#include "api/host.h"
+#include "api/core/host.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "api/expire.h"
-#include "api/operations.h"
-#include "api/server.h"
-#include "api/tail.h"
-#include "common/akinon.h"
-#include "common/caps.h"
-#include "common/codec.h"
-#include "common/data_dir.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "api/core/call.h"
+#include "api/deliveries/tail_routes.h"
+#include "api/hooks/secret_expiry.h"
+#include "api/system/health_routes.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/config/caps.h"
+#include "common/files/data_dir.h"
+#include "common/log/log.h"
+#include "common/model/akinon_names.h"
+#include "common/process/metrics.h"
 #include "queue/queue.h"
 
 // A hook at its largest, as an import posts it: 32 headers of 4 KiB, two PEM files

@@ -3,7 +3,7 @@
 #ifndef API_API_H
 #define API_API_H
 
-// Runs the role (common/role.h) and returns its exit status.
+// Runs the role (common/process/role.h) and returns its exit status.
 int api_role(unsigned index);
 
 #endif

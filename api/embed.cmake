@@ -4,6 +4,6 @@
 file(READ ${FROM} bytes HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes ${bytes})
 string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes ${bytes})
-file(WRITE ${TO} "#include \"api/openapi.h\"\n
+file(WRITE ${TO} "#include \"api/system/openapi.h\"\n
 const char ${NAME}[] = {\n${bytes}\n};
 const size_t ${NAME}_bytes = sizeof(${NAME});\n")

@@ -4,22 +4,22 @@
 
 #include <string.h>
 
-#include "api/backlog.h"
-#include "api/deliveries.h"
-#include "api/discards.h"
-#include "api/environments.h"
-#include "api/explain.h"
-#include "api/hook_list.h"
-#include "api/hooks.h"
-#include "api/manual.h"
-#include "api/neighbours.h"
-#include "api/openapi.h"
-#include "api/operations.h"
-#include "api/replays.h"
-#include "api/stacks.h"
-#include "api/stats.h"
-#include "api/tail.h"
-#include "api/tokens.h"
+#include "api/deliveries/attempt_routes.h"
+#include "api/deliveries/delivery_routes.h"
+#include "api/deliveries/discard_routes.h"
+#include "api/deliveries/explain_routes.h"
+#include "api/deliveries/replay_routes.h"
+#include "api/deliveries/stats_routes.h"
+#include "api/deliveries/tail_routes.h"
+#include "api/hooks/hook_list_routes.h"
+#include "api/hooks/hook_routes.h"
+#include "api/system/backlog_routes.h"
+#include "api/system/environment_routes.h"
+#include "api/system/health_routes.h"
+#include "api/system/openapi.h"
+#include "api/system/pulumi_account_routes.h"
+#include "api/system/stack_routes.h"
+#include "api/system/token_routes.h"
 
 #define SEGMENTS_MAX 16
 

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/arena.h"
-#include "common/auth.h"
-#include "common/err.h"
-#include "common/http.h"
-#include "common/str.h"
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/http/authentication.h"
+#include "common/http/http.h"
 
 struct call;
 

@@ -20,8 +20,8 @@
 
 #include "bench/args.h"
 #include "bench/wire.h"
-#include "common/clock.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 
 #define MAX_FDS 16384
 

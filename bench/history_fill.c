@@ -13,9 +13,9 @@
 #include <uv.h>
 
 #include "bench/args.h"
-#include "common/clock.h"
-#include "common/codec.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "queue/queue.h"
 
 #define ROWS_AT_ONCE 5000

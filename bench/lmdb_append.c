@@ -11,8 +11,8 @@
 #include <lmdb.h>
 
 #include "bench/args.h"
-#include "common/clock.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 
 struct append {
     const char *dir; // exists

@@ -28,9 +28,9 @@
 #include "bench/args.h"
 #include "bench/post.h"
 #include "bench/wire.h"
-#include "common/clock.h"
-#include "common/hdr.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/histogram.h"
+#include "common/base/mem.h"
 
 #define MAX_EVENTS      256
 #define READ_BYTES      65536

@@ -11,10 +11,10 @@
 #include <time.h>
 
 #include "bench/args.h"
-#include "common/hdr.h"
-#include "common/kinds.h"
-#include "common/mem.h"
-#include "engine/match.h"
+#include "common/base/histogram.h"
+#include "common/base/mem.h"
+#include "common/model/event_kinds.h"
+#include "engine/delivery/match.h"
 
 #define WANTED_ONE_OF 100
 

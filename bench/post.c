@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "bench/wire.h"
-#include "common/buf.h"
-#include "common/mem.h"
+#include "common/base/buf.h"
+#include "common/base/mem.h"
 
 #define STACK_DIGITS 3
 #define STACK_KEY    "\"stackName\":\"s"

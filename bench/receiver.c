@@ -23,8 +23,8 @@
 #include "bench/args.h"
 #include "bench/tally.h"
 #include "bench/wire.h"
-#include "common/clock.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 
 #define MAX_PORTS         16
 #define MAX_EVENTS        256

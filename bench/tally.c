@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "bench/wire.h"
-#include "common/crypto.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
 
 static size_t seen_bytes(const struct tally *t)
 {

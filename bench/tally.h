@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/hdr.h"
-#include "common/str.h"
+#include "common/base/histogram.h"
+#include "common/base/str.h"
 
 // A delivery is told apart by its event's number and the path it came to.
 struct tally_options {

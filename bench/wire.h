@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 // A request's or a response's head.
 struct wire_head {

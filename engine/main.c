@@ -10,10 +10,10 @@
 #include <uv.h>
 
 #include "api/api.h"
-#include "api/cli.h"
-#include "common/role.h"
-#include "engine/roles.h"
-#include "engine/supervisor.h"
+#include "api/cli/cli.h"
+#include "common/process/role.h"
+#include "common/process/roles.h"
+#include "engine/supervisor/supervisor.h"
 
 #define SETS_MAX 128
 

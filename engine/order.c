@@ -2,8 +2,8 @@
 
 #include "engine/order.h"
 
-#include "common/codec.h"
-#include "common/role.h"
+#include "common/base/codec.h"
+#include "common/process/role.h"
 
 #define AT_US_MAX   INT64_C(253402300799999999) // 9999-12-31T23:59:59.999999Z
 #define TOOK_US_MAX INT64_C(86400000000) // a day: request_timeout has minutes

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/str.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
 #include "queue/queue.h"
 
 #define RESPONSE_BODY_MAX_BYTES    ((size_t)64 * 1024)

@@ -40,20 +40,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/account.h"
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/id.h"
-#include "common/share.h"
-#include "common/str.h"
-#include "queue/delivery.h"
-#include "queue/event.h"
-#include "queue/history.h"
-#include "queue/hook_health.h"
-#include "queue/hook_label.h"
-#include "queue/hook_store.h"
-#include "queue/replay.h"
-#include "queue/stats.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/share.h"
+#include "common/base/str.h"
+#include "common/encoding/id.h"
+#include "common/files/account.h"
+#include "queue/catalog/hook_label.h"
+#include "queue/catalog/hook_store.h"
+#include "queue/records/delivery.h"
+#include "queue/records/event.h"
+#include "queue/records/hook_health.h"
+#include "queue/records/replay.h"
+#include "queue/records/stats.h"
+#include "queue/shard/history.h"
 
 struct keyring;
 struct uv_loop_s;

@@ -18,9 +18,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/clock.h"
-#include "common/http.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/http/http.h"
 #include "tests/unit.h"
 
 #define ANSWER_MAX_BYTES ((size_t)1 << 20)

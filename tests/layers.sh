@@ -29,21 +29,22 @@ forbid '(engine|tests|bench)/' api '^$'
 forbid 'queue/([^q]|q[^u]|queue[^.])' 'common engine api' '^$'
 
 # What a folder keeps to itself.
-forbid 'common/[a-z_]*_private' 'queue engine api' '^$'
-forbid 'engine/[a-z_]*_private' 'common queue api' '^$'
+forbid 'common/http/private' 'queue engine api' '^$'
+forbid 'engine/sender/private' 'common queue api' '^$'
 
 # Each third-party library is named in as few files as possible.
-forbid 'lmdb\.h' "$all" '^queue/store\.'
-forbid 'curl/' "$all" '^(engine/transfer[a-z_]*\.|common/url\.c$|api/(client|bench_load)\.c$)'
-forbid '(mbedtls|psa)/' "$all" '^common/crypto\.c$'
-forbid 'msgpack' "$all" '^common/codec\.c$'
-forbid 'xxhash' "$all" '^common/codec\.c$'
-forbid 'yyjson' "$all" '^common/json\.c$'
-forbid 'llhttp' "$all" '^common/http[a-z_]*\.[ch]$'
+forbid 'lmdb\.h' "$all" '^queue/lmdb/environment\.'
+forbid 'curl/' "$all" '^(engine/sender/(transfer|private)|common/encoding/url\.c$|api/cli/(core/api_client|bench/load)\.c$)'
+forbid '(mbedtls|psa)/' "$all" '^common/encoding/crypto\.c$'
+forbid 'msgpack' "$all" '^common/base/codec\.c$'
+forbid 'xxhash' "$all" '^common/base/codec\.c$'
+forbid 'yyjson' "$all" '^common/encoding/json\.c$'
+forbid 'llhttp' "$all" '^common/http/'
 
 # Third-party headers in headers: only in one that a folder keeps to itself.
 for file in $(grep -lE '#include <(curl|mbedtls|msgpack|xxhash|yyjson|llhttp)' \
-    common/*.h queue/*.h engine/*.h api/*.h | grep -v '_private\.h$'); do
+    $(git ls-files 'common/*.h' 'queue/*.h' 'engine/*.h' 'api/*.h') |
+    grep -v '/private\.h$'); do
     fail "$file is a header and includes a third-party library"
 done
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "api/routes.h"
-#include "engine/intake_path.h"
+#include "engine/ingest/ingest_path.h"
 
 static const char *method_name(enum http_method method)
 {

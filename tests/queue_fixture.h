@@ -9,9 +9,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/clock.h"
-#include "common/keyring.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/files/keyring.h"
 #include "queue/queue.h"
 #include "tests/unit.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/auth.h"
+#include "common/http/authentication.h"
 #include "tests/unit.h"
 
 struct place {

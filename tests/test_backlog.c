@@ -1,6 +1,6 @@
 // test_backlog.c — what waits for organizations, as the dispatchers tell it.
 
-#include "common/backlog.h"
+#include "common/messages/backlog.h"
 
 #include "tests/unit.h"
 

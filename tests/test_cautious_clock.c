@@ -1,6 +1,6 @@
 // test_cautious_clock.c — what is old enough to go, while others turn the clock.
 
-#include "common/cautious_clock.h"
+#include "common/process/cautious_clock.h"
 #include "tests/unit.h"
 
 #define S   INT64_C(1000000)

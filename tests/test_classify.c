@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/kinds.h"
-#include "engine/classify.h"
+#include "common/encoding/json.h"
+#include "common/model/event_kinds.h"
+#include "engine/ingest/classify.h"
 #include "tests/unit.h"
 
 #define IN_STACK "\"projectName\":\"web\",\"stackName\":\"prod\""

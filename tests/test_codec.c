@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/codec.h"
-#include "common/utf8.h"
+#include "common/base/codec.h"
+#include "common/base/utf8.h"
 #include "tests/unit.h"
 
 static void numbers_of_every_size_come_back(void **state)

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/config.h"
-#include "common/config_types.h"
+#include "common/config/config.h"
+#include "common/config/config_types.h"
 #include "tests/unit.h"
 
 static enum err load(char **sets, size_t n_sets, struct config *c,

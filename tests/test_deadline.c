@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "common/deadline.h"
+#include "common/process/deadline.h"
 
 #define WAIT_MS    5
 #define ROUNDS_MAX 40

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/delivery_query.h"
+#include "api/json/delivery_filter.h"
 #include "tests/unit.h"
 
 static enum err read_query(const char *query, struct arena *arena,

@@ -1,6 +1,6 @@
 // test_due_clock.c — the clock of due times, while others turn the wall clock.
 
-#include "engine/due_clock.h"
+#include "engine/dispatcher/schedule/due_clock.h"
 #include "tests/unit.h"
 
 #define S_MS INT64_C(1000)

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "common/codec.h"
-#include "engine/failing.h"
-#include "queue/schema.h"
+#include "common/base/codec.h"
+#include "engine/delivery/failing.h"
+#include "queue/records/schema.h"
 #include "tests/unit.h"
 
 #define S_MS INT64_C(1000)

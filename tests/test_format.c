@@ -3,15 +3,15 @@
 // After a wanted change, write them anew and read the difference:
 //   GOLDEN_WRITE=1 BUILD/tests/test_format && git diff tests/golden
 
-#include "common/format.h"
+#include "common/model/formats/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/arena.h"
-#include "common/json.h"
-#include "common/utf8.h"
+#include "common/base/arena.h"
+#include "common/base/utf8.h"
+#include "common/encoding/json.h"
 #include "tests/unit.h"
 
 #define FILE_MAX_BYTES 40000

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ask.h"
-#include "common/emit.h"
-#include "common/mem.h"
-#include "common/role.h"
+#include "common/base/mem.h"
+#include "common/messages/engine_event.h"
+#include "common/messages/query.h"
+#include "common/process/role.h"
 #include "engine/order.h"
 #include "tests/unit.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/headers_json.h"
-#include "api/hook_json.h"
+#include "api/json/headers_json.h"
+#include "api/json/pulumi_hook_json.h"
 #include "tests/unit.h"
 
 #define SLACK_PREFIXES "https://hooks.slack.com/, http://127.0.0.1:9/"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/encoding/json.h"
 #include "tests/unit.h"
 
 static struct json *parse(const char *text)

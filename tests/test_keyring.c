@@ -1,6 +1,6 @@
 // test_keyring.c — keys in a file, and what is sealed with them.
 
-#include "common/keyring.h"
+#include "common/files/keyring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/crypto.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
 #include "tests/unit.h"
 
 #define CONTEXT STR("hook 7")

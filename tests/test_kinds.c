@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "common/kinds.h"
+#include "common/model/event_kinds.h"
 #include "tests/unit.h"
 
 #define O  LEVEL_BIT_ORG

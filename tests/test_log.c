@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/log.h"
-#include "common/log_json.h"
-#include "common/utf8.h"
-#include "queue/hook_label.h"
+#include "common/base/utf8.h"
+#include "common/encoding/json.h"
+#include "common/log/log.h"
+#include "common/log/log_json.h"
+#include "queue/catalog/hook_label.h"
 #include "tests/unit.h"
 
 #define ROOM 4096

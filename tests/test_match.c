@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/kinds.h"
-#include "engine/match.h"
+#include "common/model/event_kinds.h"
+#include "engine/delivery/match.h"
 #include "tests/unit.h"
 
 #define SEEN_MAX 64

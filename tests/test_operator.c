@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/operator.h"
-#include "engine/match.h"
+#include "common/model/operator.h"
+#include "engine/delivery/match.h"
 #include "tests/unit.h"
 
 static void on_match(void *data, uint64_t hook_no, void *runtime)

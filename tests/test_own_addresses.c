@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "common/config.h"
-#include "engine/guard.h"
-#include "engine/own_addresses.h"
+#include "common/config/config.h"
+#include "engine/sender/address_guard.h"
+#include "engine/sender/local_addresses.h"
 #include "tests/unit.h"
 
 #define N_ADDRESSES 1000

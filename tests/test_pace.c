@@ -1,6 +1,6 @@
 // test_pace.c — how fast a hook may be sent to: window, breaker, rate.
 
-#include "engine/pace.h"
+#include "engine/delivery/throttle.h"
 #include "tests/unit.h"
 
 #define S_US INT64_C(1000000)

@@ -4,14 +4,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/config.h"
-#include "common/crypto.h"
-#include "engine/guard.h"
+#include "common/config/config.h"
+#include "common/encoding/crypto.h"
+#include "engine/delivery/request_headers.h"
+#include "engine/delivery/retry.h"
+#include "engine/delivery/retry_after.h"
+#include "engine/delivery/signature.h"
 #include "engine/order.h"
-#include "engine/request.h"
-#include "engine/retry.h"
-#include "engine/retry_after.h"
-#include "engine/sign.h"
+#include "engine/sender/address_guard.h"
 #include "tests/unit.h"
 
 // --- retry ---

@@ -1,8 +1,8 @@
 // test_queue_backlog.c — what waits for each hook, counted and kept up with.
 
-#include "common/codec.h"
-#include "queue/schema.h"
-#include "queue/store.h"
+#include "common/base/codec.h"
+#include "queue/lmdb/environment.h"
+#include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 
 #define HOOKS 400

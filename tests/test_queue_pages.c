@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "queue/page_check.h"
+#include "queue/lmdb/page_check.h"
 #include "tests/queue_fixture.h"
 
 #define N_EVENTS 400

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "common/codec.h"
+#include "common/base/codec.h"
 #include "tests/queue_fixture.h"
 
 struct place {

@@ -1,7 +1,7 @@
 // test_queue_stacks.c — what hooks and events name is there from then on.
 
-#include "queue/schema.h"
-#include "queue/stacks.h"
+#include "queue/catalog/stack_names.h"
+#include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 
 static struct stack_view *view_of(struct fixture *f)

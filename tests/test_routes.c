@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/hooks.h"
+#include "api/hooks/hook_routes.h"
 #include "api/routes.h"
 #include "tests/unit.h"
 

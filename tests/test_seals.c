@@ -1,11 +1,11 @@
 // test_seals.c — what lies sealed beside the hooks, through starts, new keys, and
 // records of earlier versions.
 
-#include "common/codec.h"
-#include "common/crypto.h"
-#include "queue/hook_keys.h"
-#include "queue/schema.h"
-#include "queue/seals.h"
+#include "common/base/codec.h"
+#include "common/encoding/crypto.h"
+#include "queue/catalog/hook_keys.h"
+#include "queue/catalog/key_check.h"
+#include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 
 #define CANARY "canary-6d1fe2"

@@ -1,8 +1,8 @@
 // test_share.c — what organizations hold of something they share.
 
-#include "common/caps.h"
-#include "common/config.h"
-#include "common/share.h"
+#include "common/base/share.h"
+#include "common/config/caps.h"
+#include "common/config/config.h"
 
 #include "tests/unit.h"
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/sink_signature.h"
+#include "api/cli/receiver/signature_check.h"
 #include "tests/unit.h"
 
 #define STANDARD_SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/buf.h"
-#include "common/config.h"
-#include "engine/guard.h"
-#include "engine/transfer.h"
+#include "common/base/buf.h"
+#include "common/config/config.h"
+#include "engine/sender/address_guard.h"
+#include "engine/sender/transfer.h"
 #include "tests/unit.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names

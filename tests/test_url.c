@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/url.h"
+#include "common/encoding/url.h"
 #include "tests/unit.h"
 
 static void assert_refused(struct str text, const char *mentions)

@@ -17,13 +17,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "api/server.h"
-#include "engine/dispatch.h"
-#include "engine/intake.h"
-#include "engine/match.h"
-#include "engine/render.h"
-#include "engine/transfer_private.h"
-#include "queue/event_keys.h"
+#include "api/core/call.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/request_body.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/ingest/event_parser.h"
+#include "engine/sender/private.h"
+#include "queue/event_log/idempotency.h"
 
 #define DISK_LOOK_US 5000
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config.h"
-#include "common/config_types.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/config/config_types.h"
 #include "tests/fuzz/fuzz.h"
 
 // What is written of a number is read as that number.

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/codec.h"
-#include "common/mem.h"
-#include "queue/copy_to.h"
-#include "queue/migrate.h"
-#include "queue/orgs.h"
-#include "queue/schema.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "queue/admin/copy_to.h"
+#include "queue/admin/migrate.h"
+#include "queue/catalog/orgs.h"
+#include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PARTS    3

@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#include "common/akinon.h"
-#include "common/kinds.h"
-#include "common/utf8.h"
-#include "engine/intake.h"
+#include "common/base/utf8.h"
+#include "common/model/akinon_names.h"
+#include "common/model/event_kinds.h"
+#include "engine/ingest/event_parser.h"
 #include "tests/fuzz/json_equal.h"
 
 enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4 };

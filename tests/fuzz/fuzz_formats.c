@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "common/format.h"
-#include "common/kinds.h"
-#include "common/summary.h"
-#include "common/url.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/encoding/url.h"
+#include "common/model/event_kinds.h"
+#include "common/model/formats/format.h"
+#include "common/model/formats/summary.h"
 #include "tests/fuzz/json_equal.h"
 
 static void check_summary(const struct format_event *e)

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "common/ask.h"
-#include "common/backlog.h"
-#include "common/codec.h"
-#include "common/emit.h"
-#include "common/role.h"
+#include "common/base/codec.h"
+#include "common/messages/backlog.h"
+#include "common/messages/engine_event.h"
+#include "common/messages/query.h"
+#include "common/process/role.h"
 #include "engine/order.h"
 #include "tests/fuzz/fuzz.h"
 

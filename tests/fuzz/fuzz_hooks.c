@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-#include "api/headers_json.h"
-#include "api/hook_json.h"
-#include "common/config.h"
-#include "common/kinds.h"
-#include "common/url.h"
-#include "common/utf8.h"
+#include "api/json/headers_json.h"
+#include "api/json/pulumi_hook_json.h"
+#include "common/base/utf8.h"
+#include "common/config/config.h"
+#include "common/encoding/url.h"
+#include "common/model/event_kinds.h"
 #include "tests/fuzz/json_equal.h"
 
 #define NOW_MS INT64_C(1790000000000)

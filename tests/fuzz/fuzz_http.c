@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/http_private.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/http/private.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BODY_MAX_BYTES 600

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/commands.h"
-#include "api/export.h"
-#include "api/place.h"
-#include "common/auth.h"
-#include "common/keyring.h"
-#include "common/mem.h"
-#include "queue/identity.h"
+#include "api/cli/core/commands.h"
+#include "api/cli/core/scope_options.h"
+#include "api/cli/directory/export.h"
+#include "common/base/mem.h"
+#include "common/files/keyring.h"
+#include "common/http/authentication.h"
+#include "queue/lmdb/identity.h"
 #include "tests/fuzz/json_equal.h"
 
 // What is said to people goes nowhere.

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/json.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/encoding/json.h"
 #include "tests/fuzz/json_equal.h"
 
 static void check_no_blanks(struct str text)

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "common/akinon.h"
-#include "common/kinds.h"
+#include "common/model/akinon_names.h"
+#include "common/model/event_kinds.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is_separator(char c)

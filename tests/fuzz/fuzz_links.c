@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/chan.h"
-#include "common/control.h"
+#include "common/process/channel.h"
+#include "common/process/control_socket.h"
 #include "tests/fuzz/fuzz.h"
 
 #define IN_MAX_BYTES  200

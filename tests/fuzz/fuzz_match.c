@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "common/kinds.h"
-#include "common/operator.h"
-#include "engine/match.h"
+#include "common/model/event_kinds.h"
+#include "common/model/operator.h"
+#include "engine/delivery/match.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HOOKS    32

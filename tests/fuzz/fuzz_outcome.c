@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-#include "common/codec.h"
-#include "common/mem.h"
-#include "common/role.h"
-#include "engine/dispatch.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/process/role.h"
+#include "engine/delivery/retry.h"
+#include "engine/delivery/retry_after.h"
+#include "engine/dispatcher/schedule/schedule.h"
 #include "engine/order.h"
-#include "engine/retry.h"
-#include "engine/retry_after.h"
-#include "queue/schema.h"
+#include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 
 #define NOW_US INT64_C(1790000000000000)

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/mem.h"
-#include "queue/page_walk.h"
-#include "queue/schema.h"
-#include "queue/store.h"
+#include "common/base/mem.h"
+#include "queue/lmdb/environment.h"
+#include "queue/lmdb/page_walk.h"
+#include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PAGE_BYTES 4096

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "api/delivery_query.h"
-#include "api/paging.h"
-#include "common/http.h"
+#include "api/json/delivery_filter.h"
+#include "api/json/pagination.h"
+#include "common/http/http.h"
 #include "tests/fuzz/fuzz.h"
 
 static const uint8_t key[SHA256_BYTES] = "0123456789abcdef0123456789abcde";

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-#include "api/place.h"
+#include "api/cli/core/scope_options.h"
 #include "api/routes.h"
-#include "common/http.h"
-#include "common/operator.h"
-#include "common/text.h"
-#include "engine/intake_path.h"
+#include "common/base/text.h"
+#include "common/http/http.h"
+#include "common/model/operator.h"
+#include "engine/ingest/ingest_path.h"
 #include "tests/fuzz/fuzz.h"
 
 // Each byte but slashes as its escape.

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/retry_after.h"
+#include "engine/delivery/retry_after.h"
 #include "tests/fuzz/fuzz.h"
 
 #define YEAR_3000_S INT64_C(32503680000)

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <uv.h>
 
-#include "common/clock.h"
-#include "common/codec.h"
-#include "common/role.h"
-#include "engine/dispatch.h"
-#include "queue/change.h"
-#include "queue/shard.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/shard/shard.h"
+#include "queue/shard/shard_batch.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HOOK_NO   5

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/url.h"
+#include "common/encoding/url.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_host(const char *host)

@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_JSON_EQUAL_H
 #define TESTS_FUZZ_JSON_EQUAL_H
 
-#include "common/json.h"
+#include "common/encoding/json.h"
 #include "tests/fuzz/fuzz.h"
 
 static inline bool json_same(const struct json_value *a,

@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/metrics.h"
-#include "engine/transfer.h"
+#include "common/process/metrics.h"
+#include "engine/sender/transfer.h"
 #include "tests/hostile/hostile.h"
 
 #define URL_BYTES    1024

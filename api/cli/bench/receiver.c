@@ -1,0 +1,216 @@
+// receiver.c — the receiver of `posthorn bench`, in a thread of its own.
+//
+// Each request says when its event was due; the time since then is its latency.
+// All but two counters belongs to the thread until it has ended.
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "api/cli/bench/bench.h"
+#include "api/cli/receiver/listen.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/http/http.h"
+#include "common/log/log.h"
+
+#define BODY_MAX_BYTES ((size_t)8 << 20)
+
+struct bench_sink {
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_async_t stop;
+    struct http_server *server;
+    int fd;
+    unsigned port;
+    atomic_uint_fast64_t n;
+    uv_mutex_t mutex; // of the clock
+    struct bench_clock clock;
+    struct hdr latency;
+};
+
+// The number behind `"dueUs":"`. 0: there is none.
+static int64_t due_of(struct str body)
+{
+    static const char name[] = "\"dueUs\":\"";
+    const char *at = memmem(body.at, body.n_bytes, name, sizeof(name) - 1);
+    int64_t due_us = 0;
+
+    if (at == NULL)
+        return 0;
+    for (at += sizeof(name) - 1; at < body.at + body.n_bytes; at++) {
+        if (*at < '0' || *at > '9')
+            break;
+        due_us = due_us * 10 + (*at - '0');
+    }
+    return due_us;
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    static const struct http_response ok = { .status = 200 };
+    struct bench_sink *s = data;
+    int64_t now_us = clock_mono_us();
+    int64_t due_us = due_of(r->body);
+
+    if (due_us > 0) {
+        atomic_fetch_add(&s->n, 1);
+        hdr_put(&s->latency, now_us - due_us);
+        uv_mutex_lock(&s->mutex);
+        bench_clock_put(&s->clock, now_us, now_us - due_us);
+        uv_mutex_unlock(&s->mutex);
+    }
+    http_respond(r, &ok);
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    (void)data;
+    r->body_limit_bytes = BODY_MAX_BYTES;
+}
+
+static void on_drained(void *data)
+{
+    struct bench_sink *s = data;
+
+    http_server_free(s->server);
+    uv_close((uv_handle_t *)&s->stop, NULL);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct bench_sink *s = async->data;
+
+    http_server_drain(s->server, on_drained, s);
+}
+
+static void run_thread(void *data)
+{
+    struct bench_sink *s = data;
+
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+}
+
+static bool start(struct bench_sink *s)
+{
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .data = s };
+
+    limits.max_body_bytes = BODY_MAX_BYTES;
+    limits.max_per_address = limits.max_connections;
+    limits.max_requests = UINT32_MAX;
+    s->stop.data = s;
+    return uv_loop_init(&s->loop) == 0 && uv_mutex_init(&s->mutex) == 0 &&
+           uv_async_init(&s->loop, &s->stop, on_stop) == 0 &&
+           http_server_start(&s->loop, s->fd, &limits, &handlers, &s->server) ==
+               OK &&
+           uv_thread_create(&s->thread, run_thread, s) == 0;
+}
+
+struct bench_sink *bench_sink_start(const char *address)
+{
+    struct bench_sink *s = xcalloc(1, sizeof(*s));
+
+    s->fd = listen_on("bench", address);
+    if (s->fd < 0) {
+        free(s);
+        return NULL;
+    }
+    s->port = listen_port(s->fd);
+    hdr_reset(&s->latency);
+    bench_clock_init(&s->clock, clock_mono_us());
+    if (!start(s))
+        log_panic("the receiver cannot be started", "");
+    return s;
+}
+
+unsigned bench_sink_port(const struct bench_sink *s)
+{
+    return s->port;
+}
+
+uint64_t bench_sink_count(const struct bench_sink *s)
+{
+    return atomic_load(&s->n);
+}
+
+struct bench_second bench_sink_last(struct bench_sink *s)
+{
+    struct bench_second last = { 0 };
+
+    uv_mutex_lock(&s->mutex);
+    if (s->clock.n_timeline > 0)
+        last = s->clock.timeline[s->clock.n_timeline - 1];
+    uv_mutex_unlock(&s->mutex);
+    return last;
+}
+
+void bench_sink_stop(struct bench_sink *s, struct hdr *latency,
+                     struct bench_second *timeline, size_t *n_timeline,
+                     int64_t started_us)
+{
+    size_t skip;
+
+    uv_async_send(&s->stop);
+    uv_thread_join(&s->thread);
+    bench_clock_end(&s->clock);
+    *latency = s->latency;
+    // Its seconds began when it was started, a little before the run.
+    skip = (size_t)((started_us - s->clock.started_us) / 1000000);
+    *n_timeline = s->clock.n_timeline > skip ? s->clock.n_timeline - skip : 0;
+    if (*n_timeline > 0) {
+        memcpy(timeline, s->clock.timeline + skip,
+               *n_timeline * sizeof(*timeline));
+    }
+}
+
+void bench_sink_free(struct bench_sink *s)
+{
+    free(s->clock.timeline);
+    uv_mutex_destroy(&s->mutex);
+    uv_loop_close(&s->loop);
+    free(s);
+}
+
+// --- seconds ---
+
+void bench_clock_init(struct bench_clock *c, int64_t started_us)
+{
+    c->started_us = started_us;
+    c->second = 0;
+    c->n_timeline = 0;
+    hdr_reset(&c->hdr);
+    c->timeline = xcalloc(BENCH_SECONDS_MAX, sizeof(*c->timeline));
+}
+
+static void close_second(struct bench_clock *c)
+{
+    if (c->second >= BENCH_SECONDS_MAX)
+        return;
+    c->timeline[c->second] =
+        (struct bench_second){ .n = c->hdr.n,
+                               .p50 = hdr_percentile(&c->hdr, 50),
+                               .p99 = hdr_percentile(&c->hdr, 99),
+                               .max = c->hdr.max_us };
+    c->n_timeline = c->second + 1;
+    hdr_reset(&c->hdr);
+}
+
+void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
+{
+    size_t second = (size_t)((at_us - c->started_us) / 1000000);
+
+    if (second > c->second) {
+        close_second(c);
+        c->second = second;
+    }
+    hdr_put(&c->hdr, latency_us);
+}
+
+void bench_clock_end(struct bench_clock *c)
+{
+    if (c->hdr.n > 0)
+        close_second(c);
+}

@@ -1,0 +1,167 @@
+// dead.c — `posthorn dead discard`: clears dead letters.
+//
+// The engine answers every few seconds with how far it is, and is asked to go on
+// until all are looked at. Who stops it finds the rest as it was.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cli/core/api_client.h"
+#include "api/cli/core/attempt_table.h"
+#include "api/cli/core/commands.h"
+#include "api/cli/core/exists.h"
+#include "api/cli/core/scope_options.h"
+#include "api/cli/core/terminal.h"
+
+#define ANSWER_TIMEOUT_S 120L
+#define LIMIT_MAX        1000000000
+
+struct discarding {
+    const struct args *args;
+    struct buf path;
+    struct buf body;
+    struct buf token; // of the next call; empty: none
+    uint64_t limit;   // 0: none
+    int64_t matched, discarded, in_flight;
+};
+
+static int64_t number(const struct json_value *v)
+{
+    int64_t n = 0;
+
+    return json_int(v, &n) == OK ? n : 0;
+}
+
+static void put_body(struct discarding *d)
+{
+    struct buf *body = &d->body;
+
+    buf_reset(body);
+    buf_putc(body, '{');
+    rows_put_members(d->args, body);
+    if (args_has(d->args, "dry-run"))
+        buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
+    if (d->limit > 0) {
+        buf_printf(body, "%s\"limit\":%" PRIu64, body->n_bytes > 1 ? "," : "",
+                   d->limit - (uint64_t)d->matched);
+    }
+    if (d->token.n_bytes > 0) {
+        buf_printf(body,
+                   "%s\"continuationToken\":", body->n_bytes > 1 ? "," : "");
+        buf_put_json(body, buf_str(&d->token));
+    }
+    buf_putc(body, '}');
+}
+
+// One call, and what it came to.
+static enum err call_once(struct discarding *d)
+{
+    struct client_call call = { .method = "POST",
+                                .path = buf_cstr(&d->path),
+                                .timeout_s = ANSWER_TIMEOUT_S,
+                                .is_whole = true };
+    const struct json_value *r;
+    struct json *json;
+    struct buf answer;
+    enum err err;
+
+    put_body(d);
+    call.body = buf_str(&d->body);
+    buf_init(&answer, 0);
+    err = client_request(d->args, &call, &answer);
+    if (err == OK && !client_read(d->args->command, &answer, &json))
+        err = ERR_INVALID;
+    if (err == OK) {
+        r = json_root(json);
+        d->matched += number(json_get(r, "matched"));
+        d->discarded += number(json_get(r, "discarded"));
+        d->in_flight += number(json_get(r, "inFlight"));
+        buf_reset(&d->token);
+        buf_put_str(&d->token, json_str(json_get(r, "continuationToken")));
+        json_free(json);
+    }
+    buf_clear(&answer);
+    return err;
+}
+
+static void print(const struct discarding *d)
+{
+    bool is_dry = args_has(d->args, "dry-run");
+
+    if (args_has(d->args, "json")) {
+        printf("{\"matched\":%" PRId64 ",\"discarded\":%" PRId64
+               ",\"inFlight\":%" PRId64 "}\n",
+               d->matched, d->discarded, d->in_flight);
+    } else if (is_dry) {
+        printf("%" PRId64 " dead letters match; nothing was discarded\n",
+               d->matched);
+    } else {
+        printf("%" PRId64 " dead letters discarded", d->discarded);
+        if (d->in_flight > 0) {
+            printf("; %" PRId64 " left, which are just being sent again",
+                   d->in_flight);
+        }
+        putchar('\n');
+    }
+}
+
+static bool is_over(const struct discarding *d)
+{
+    return d->token.n_bytes == 0 ||
+           (d->limit > 0 && (uint64_t)d->matched >= d->limit);
+}
+
+static int run(struct discarding *d)
+{
+    bool is_dry = args_has(d->args, "dry-run");
+    struct progress progress;
+    enum err err;
+
+    screen_catch_interrupts();
+    progress_begin(&progress, is_dry ? "counting" : "discarding",
+                   "dead letters", 0);
+    do {
+        err = call_once(d);
+        progress_show(&progress, (uint64_t)d->matched);
+    } while (err == OK && !is_over(d) && !screen_is_interrupted());
+    progress_end(&progress, (uint64_t)d->matched);
+    if (err == OK && is_over(d)) {
+        print(d);
+        return 0;
+    }
+    if (err == OK) {
+        return command_failed(d->args->command,
+                              "interrupted; %" PRId64
+                              " dead letters were discarded",
+                              d->discarded);
+    }
+    if (d->discarded > 0) {
+        fprintf(stderr, "before, %" PRId64 " dead letters were discarded\n",
+                d->discarded);
+    }
+    return EXIT_FAILED;
+}
+
+int command_dead(const struct args *args)
+{
+    struct discarding d = { .args = args };
+    struct place place;
+    int status;
+
+    if (!args_number(args, "limit", 1, LIMIT_MAX, 0, &d.limit) ||
+        !place_read_owner(args, true, &place) || !rows_read_times(args))
+        return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
+    buf_init(&d.path, 0);
+    buf_init(&d.body, 0);
+    buf_init(&d.token, 0);
+    place_put_owner(&place, &d.path);
+    buf_puts(&d.path, "/dead/discard");
+    status = run(&d);
+    buf_clear(&d.token);
+    buf_clear(&d.body);
+    buf_clear(&d.path);
+    return status;
+}

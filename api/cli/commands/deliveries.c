@@ -1,0 +1,153 @@
+// deliveries.c — `posthorn deliveries` and `posthorn redeliver`.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cli/core/api_client.h"
+#include "api/cli/core/attempt_table.h"
+#include "api/cli/core/commands.h"
+#include "api/cli/core/exists.h"
+#include "api/cli/core/scope_options.h"
+#include "api/cli/core/terminal.h"
+
+#define PAGE_ROWS 1000
+
+struct showing {
+    const struct args *args;
+    struct table table;
+    uint64_t n_left; // rows to show
+    uint64_t n_shown;
+};
+
+static void put_rows(struct showing *s, const struct json_value *rows)
+{
+    struct json_iter it = json_iter(rows);
+    const struct json_value *row;
+
+    while (s->n_left > 0 && (row = json_next(&it, NULL)) != NULL) {
+        s->n_left--;
+        s->n_shown++;
+        rows_put(&s->table, row);
+    }
+}
+
+// A page as it came, but for its brackets: pages make one array.
+static void print_page(struct showing *s, const struct buf *answer,
+                       size_t n_rows)
+{
+    if (answer->n_bytes <= 2)
+        return;
+    printf("%s%.*s", s->n_shown > 0 ? "," : "", (int)(answer->n_bytes - 2),
+           answer->at + 1);
+    s->n_shown += n_rows;
+    s->n_left -= n_rows < s->n_left ? n_rows : s->n_left;
+}
+
+static bool show_page(struct showing *s, const struct buf *answer)
+{
+    struct json *json;
+
+    if (!client_read(s->args->command, answer, &json))
+        return false;
+    if (args_has(s->args, "json")) {
+        print_page(s, answer, json_size(json_root(json)));
+    } else {
+        put_rows(s, json_root(json));
+    }
+    json_free(json);
+    return true;
+}
+
+static bool show_pages(struct showing *s, const struct buf *base)
+{
+    struct buf path, answer, next;
+    struct client_call call = { .method = "GET", .next = &next };
+    bool is_good = true;
+
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    buf_init(&next, 0);
+    do {
+        buf_reset(&path);
+        buf_reset(&answer);
+        buf_printf(&path, "%.*s/deliveries?limit=%" PRIu64,
+                   STR_ARG(buf_str(base)),
+                   s->n_left < PAGE_ROWS ? s->n_left : PAGE_ROWS);
+        rows_put_query(s->args, &path);
+        if (next.n_bytes > 0)
+            buf_printf(&path, "&continuationToken=%s", buf_cstr(&next));
+        buf_reset(&next);
+        call.path = buf_cstr(&path);
+        is_good = client_request(s->args, &call, &answer) == OK &&
+                  show_page(s, &answer);
+    } while (is_good && s->n_left > 0 && next.n_bytes > 0);
+    buf_clear(&next);
+    buf_clear(&answer);
+    buf_clear(&path);
+    return is_good;
+}
+
+int command_deliveries(const struct args *args)
+{
+    struct showing s = { .args = args };
+    struct place place;
+    struct buf base;
+    bool is_good;
+
+    if (!place_read_owner(args, false, &place) ||
+        !args_number(args, "limit", 1, 1000000, 100, &s.n_left) ||
+        !rows_read_times(args))
+        return EXIT_USAGE;
+    if (!exists_place(args, &place))
+        return EXIT_FAILED;
+    buf_init(&base, 0);
+    place_put_owner(&place, &base);
+    if (args_has(args, "json")) {
+        putchar('[');
+    } else {
+        rows_begin(&s.table, place.hook == NULL);
+    }
+    is_good = show_pages(&s, &base);
+    if (args_has(args, "json")) {
+        puts("]");
+    } else {
+        table_end(&s.table, stdout);
+    }
+    if (is_good && s.n_shown == 0 && !args_has(args, "json"))
+        fputs("There are none.\n", stderr);
+    buf_clear(&base);
+    return is_good ? 0 : EXIT_FAILED;
+}
+
+static void print_one(const struct json_value *attempt)
+{
+    struct table table;
+
+    rows_begin(&table, false);
+    rows_put(&table, attempt);
+    table_end(&table, stdout);
+}
+
+int command_redeliver(const struct args *args)
+{
+    struct client_call call = { .method = "POST" };
+    struct place place;
+    struct buf path, answer;
+    int status = EXIT_FAILED;
+
+    if (!place_read(args, true, &place))
+        return EXIT_USAGE;
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    place_put_owner(&place, &path);
+    buf_puts(&path, "/deliveries");
+    client_put_segment(&path, args->operands[0]);
+    buf_puts(&path, "/redeliver");
+    call.path = buf_cstr(&path);
+    if (client_request(args, &call, &answer) == OK)
+        status = client_print(args, &answer, print_one);
+    buf_clear(&answer);
+    buf_clear(&path);
+    return status;
+}

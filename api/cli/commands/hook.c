@@ -1,0 +1,424 @@
+// hook.c — `posthorn hook`: makes, shows, changes and deletes hooks.
+//
+// What a hook has is a table: an option, its member in either API, and how the
+// text becomes JSON. The engine judges the values; this only carries them.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cli/core/api_client.h"
+#include "api/cli/core/attempt_table.h"
+#include "api/cli/core/commands.h"
+#include "api/cli/core/exists.h"
+#include "api/cli/core/facts.h"
+#include "api/cli/core/scope_options.h"
+#include "api/cli/core/terminal.h"
+#include "common/encoding/json.h"
+
+#define NONE          "none" // takes a value away
+#define LEAST_COLUMNS 24     // of a destination, filters and a display name
+
+enum field_type {
+    FIELD_TEXT,
+    FIELD_FILE, // whose content it is; "-": standard input
+    FIELD_LIST, // with commas
+    FIELD_NUMBER,
+    FIELD_BOOL, // yes or no
+    FIELD_RATE, // "20" or "20:40": a second, and at once
+    FIELD_HEADER
+};
+
+static const struct field {
+    const char *option;
+    const char *pulumi, *akinon; // members; NULL: it has none
+    enum field_type type;
+} fields[] = {
+    { "name", "name", NULL, FIELD_TEXT },
+    { "display-name", "displayName", "name", FIELD_TEXT },
+    { "url", "payloadUrl", "url", FIELD_TEXT },
+    { "format", "format", NULL, FIELD_TEXT },
+    { "filters", "filters", "events", FIELD_LIST },
+    { "groups", "groups", NULL, FIELD_LIST },
+    { "active", "active", "active", FIELD_BOOL },
+    { "paused", "paused", "paused", FIELD_BOOL },
+    { "secret-file", "secret", NULL, FIELD_FILE },
+    { "end-secret-overlap", "endSecretOverlap", NULL, FIELD_BOOL },
+    { "header", "headers", "headers", FIELD_HEADER },
+    { "secret-headers", "secretHeaders", "secretHeaders", FIELD_LIST },
+    { "retry-schedule", "retrySchedule", "retrySchedule", FIELD_LIST },
+    { "timeout", "timeout", "timeout", FIELD_TEXT },
+    { "max-in-flight", "maxInFlight", "maxInFlight", FIELD_NUMBER },
+    { "rate", "rateLimit", "rateLimit", FIELD_RATE },
+    { "ordered", "ordered", "ordered", FIELD_BOOL },
+    { "order-key", "orderKey", "orderKey", FIELD_TEXT },
+    { "client-certificate", "clientCertificate", "clientCertificate",
+      FIELD_FILE },
+    { "client-key", "clientKey", "clientKey", FIELD_FILE },
+};
+
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+struct options {
+    const struct args *args;
+    struct place place;
+};
+
+// --- the body ---
+
+static enum err put_file(const struct options *o, const char *path,
+                         struct buf *out)
+{
+    struct buf text;
+    bool is_good;
+
+    buf_init(&text, 0);
+    is_good = client_read_file(o->args->command, path, &text);
+    // A secret's file ends with a line's end that is no part of it.
+    while (text.n_bytes > 0 && (text.at[text.n_bytes - 1] == '\n' ||
+                                text.at[text.n_bytes - 1] == '\r'))
+        text.n_bytes--;
+    if (is_good)
+        buf_put_json(out, buf_str(&text));
+    buf_clear(&text);
+    return is_good ? OK : ERR_INVALID;
+}
+
+static void put_list(const char *text, struct buf *out)
+{
+    const char *separator = "[";
+
+    while (*text != '\0') {
+        struct str item = { text, strcspn(text, ",") };
+
+        text += item.n_bytes;
+        text += *text == ',';
+        buf_puts(out, separator);
+        buf_put_json(out, item);
+        separator = ",";
+    }
+    buf_puts(out, *separator == '[' ? "[]" : "]");
+}
+
+// As it is: the engine says what is wrong with it.
+static void put_number(struct str text, struct buf *out)
+{
+    bool is_number = text.n_bytes > 0 && text.n_bytes < 16;
+
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        is_number = is_number && text.at[i] >= '0' && text.at[i] <= '9' &&
+                    (i > 0 || text.at[i] != '0' || text.n_bytes == 1);
+    }
+    if (is_number) {
+        buf_put_str(out, text);
+    } else {
+        buf_put_json(out, text);
+    }
+}
+
+static void put_rate(const char *text, struct buf *out)
+{
+    const char *colon = strchr(text, ':');
+    struct str rate = { text,
+                        colon != NULL ? (size_t)(colon - text) : strlen(text) };
+
+    buf_puts(out, "{\"perSecond\":");
+    put_number(rate, out);
+    if (colon != NULL) {
+        buf_puts(out, ",\"burst\":");
+        put_number(str_of(colon + 1), out);
+    }
+    buf_putc(out, '}');
+}
+
+static enum err put_headers(const struct options *o, struct buf *out)
+{
+    const char *separator = "{";
+    const char *header;
+    size_t i = 0;
+
+    while ((header = args_next(o->args, "header", &i)) != NULL) {
+        const char *colon = strchr(header, ':');
+
+        if (colon == NULL) {
+            command_failed(o->args->command,
+                           "--header %s: it must be Name: value", header);
+            return ERR_INVALID;
+        }
+        buf_puts(out, separator);
+        buf_put_json(out, (struct str){ header, (size_t)(colon - header) });
+        buf_putc(out, ':');
+        buf_put_json(out, str_of(colon + 1 + strspn(colon + 1, " \t")));
+        separator = ",";
+    }
+    buf_putc(out, '}');
+    return OK;
+}
+
+static enum err put_value(const struct options *o, const struct field *field,
+                          const char *value, struct buf *out)
+{
+    if (strcmp(value, NONE) == 0 && strcmp(field->option, "secret-file") == 0) {
+        buf_puts(out, "\"__remove-secret\"");
+        return OK;
+    }
+    if (strcmp(value, NONE) == 0) {
+        buf_puts(out, field->type == FIELD_HEADER ? "{}" : "null");
+        return OK;
+    }
+    switch (field->type) {
+    case FIELD_TEXT:
+        buf_put_json(out, str_of(value));
+        break;
+    case FIELD_FILE:
+        return put_file(o, value, out);
+    case FIELD_LIST:
+        put_list(value, out);
+        break;
+    case FIELD_NUMBER:
+        put_number(str_of(value), out);
+        break;
+    case FIELD_BOOL:
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
+            command_failed(o->args->command, "--%s must be yes or no",
+                           field->option);
+            return ERR_INVALID;
+        }
+        buf_puts(out, value[0] == 'y' ? "true" : "false");
+        break;
+    case FIELD_RATE:
+        put_rate(value, out);
+        break;
+    case FIELD_HEADER:
+        return put_headers(o, out);
+    }
+    return OK;
+}
+
+static void put_place(const struct options *o, struct buf *out)
+{
+    const struct {
+        const char *member, *value;
+    } names[] = { { "organizationName", o->place.org },
+                  { "projectName", o->place.project },
+                  { "stackName", o->place.stack },
+                  { "envName", o->place.environment } };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].value == NULL)
+            continue;
+        buf_printf(out, "%s\"%s\":", out->n_bytes > 1 ? "," : "",
+                   names[i].member);
+        buf_put_json(out, str_of(names[i].value));
+    }
+}
+
+static enum err put_body(const struct options *o, bool is_new, struct buf *out)
+{
+    size_t n_before;
+
+    buf_putc(out, '{');
+    if (is_new && !o->place.is_akinon)
+        put_place(o, out);
+    if (is_new && !o->place.is_akinon && !args_has(o->args, "active"))
+        buf_puts(out, ",\"active\":true");
+    n_before = out->n_bytes;
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        const char *value = args_text(o->args, fields[i].option);
+        const char *member =
+            o->place.is_akinon ? fields[i].akinon : fields[i].pulumi;
+
+        if (value == NULL)
+            continue;
+        if (member == NULL) {
+            command_failed(o->args->command, "hooks of Akinon have no --%s",
+                           fields[i].option);
+            return ERR_INVALID;
+        }
+        buf_printf(out, "%s\"%s\":", out->n_bytes > 1 ? "," : "", member);
+        if (put_value(o, &fields[i], value, out) != OK)
+            return ERR_INVALID;
+    }
+    if (!is_new && out->n_bytes == n_before) {
+        command_failed(o->args->command, "say what is to be changed");
+        return ERR_INVALID;
+    }
+    buf_putc(out, '}');
+    return OK;
+}
+
+// --- output ---
+
+static struct str text_of(const struct json_value *hook, const char *pulumi,
+                          const char *akinon)
+{
+    const struct json_value *v = json_get(hook, pulumi);
+
+    return json_str(v != NULL ? v : json_get(hook, akinon));
+}
+
+// "paused" and the like; of an active one that nothing is the matter with, "active".
+static void put_state(struct table *t, const struct json_value *hook)
+{
+    bool is_active = json_bool(json_get(hook, "active"));
+    struct str reason =
+        json_str(json_get(json_get(hook, "disabled"), "reason"));
+    int64_t waiting = 0;
+
+    if (!is_active && reason.n_bytes > 0) {
+        table_put(
+            t, str_is(reason, "gone") ? STR("off: gone") : STR("off: failing"),
+            RED);
+    } else if (!is_active) {
+        table_put(t, STR("inactive"), DIM);
+    } else if (json_bool(json_get(hook, "paused"))) {
+        table_put(t, STR("paused"), YELLOW);
+    } else if (json_get(hook, "failing") != NULL) {
+        table_put(t, STR("failing"), RED);
+    } else {
+        table_put(t, STR("active"), GREEN);
+    }
+    if (is_active && json_int(json_get(hook, "waiting"), &waiting) == OK) {
+        table_printf(t, "%" PRId64, waiting);
+    } else {
+        table_put(t, STR_EMPTY, PLAIN);
+    }
+}
+
+static void put_names(const struct json_value *list, struct buf *out)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *name;
+
+    while ((name = json_next(&it, NULL)) != NULL) {
+        if (out->n_bytes > 0)
+            buf_puts(out, ", ");
+        buf_put_str(out, json_str(name));
+    }
+}
+
+static void put_row(struct table *t, const struct json_value *hook)
+{
+    bool is_akinon = json_get(hook, "_id") != NULL;
+    struct buf filters;
+
+    buf_init(&filters, 0);
+    put_names(json_get(hook, is_akinon ? "events" : "filters"), &filters);
+    put_names(json_get(hook, "groups"), &filters);
+    if (filters.n_bytes == 0 && !is_akinon)
+        buf_puts(&filters, "all events");
+    table_put(t, json_str(json_get(hook, is_akinon ? "_id" : "name")), PLAIN);
+    put_state(t, hook);
+    table_put(t, text_of(hook, "payloadUrl", "url"), PLAIN);
+    table_put(t, buf_str(&filters), PLAIN);
+    table_put(t, json_str(json_get(hook, is_akinon ? "name" : "displayName")),
+              PLAIN);
+    buf_clear(&filters);
+}
+
+static void print_hooks(const struct json_value *answer)
+{
+    static const char *const titles[] = { "NAME",    "STATE",
+                                          "WAITING", "DESTINATION",
+                                          "FILTERS", "DISPLAY NAME" };
+    struct json_iter it = json_iter(answer);
+    const struct json_value *hook;
+    struct table t;
+
+    table_init(&t, titles, 6, "543");
+    t.droppable = "52";
+    t.least = LEAST_COLUMNS;
+    if (!json_is(answer, JSON_ARRAY))
+        put_row(&t, answer);
+    while (json_is(answer, JSON_ARRAY) && (hook = json_next(&it, NULL)) != NULL)
+        put_row(&t, hook);
+    table_end(&t, stdout);
+}
+
+static void print_attempt(const struct json_value *answer)
+{
+    struct table t;
+
+    rows_begin(&t, false);
+    rows_put(&t, answer);
+    table_end(&t, stdout);
+}
+
+static int print(const struct options *o, const struct buf *answer,
+                 void (*people)(const struct json_value *answer))
+{
+    if (answer->n_bytes == 0)
+        return 0;
+    return client_print(o->args, answer, people);
+}
+
+// --- verbs ---
+
+static const struct verb {
+    const char *name;
+    const char *method;
+    const char *suffix; // of the path
+    bool wants_hook, is_new, is_change;
+    void (*people)(const struct json_value *answer);
+    const char *body; // of a change that needs no options
+} verbs[] = {
+    { "create", "POST", "", false, true, false, print_hooks, NULL },
+    { "list", "GET", "", false, false, false, print_hooks, NULL },
+    { "get", "GET", "", true, false, false, facts_print, NULL },
+    { "update", "PATCH", "", true, false, true, print_hooks, NULL },
+    { "pause", "PATCH", "", true, false, false, print_hooks,
+      "{\"paused\":true}" },
+    { "resume", "PATCH", "", true, false, false, print_hooks,
+      "{\"paused\":false}" },
+    { "delete", "DELETE", "", true, false, false, print_hooks, NULL },
+    { "ping", "POST", "/ping", true, false, false, print_attempt, NULL },
+    { "status", "GET", "/status", true, false, false, facts_print, NULL },
+};
+
+// What is about one hook says by itself that it is not there; an empty list may be that
+// of an organization that does not exist.
+static bool is_empty_list(const struct buf *answer)
+{
+    return str_is(buf_str(answer), "[]");
+}
+
+static int run(const struct options *o, const struct verb *verb)
+{
+    struct client_call what = { .method = verb->method };
+    struct buf path, body, answer;
+    int status = EXIT_FAILED;
+
+    buf_init(&path, 0);
+    buf_init(&body, 0);
+    buf_init(&answer, 0);
+    place_put_hooks(&o->place, &path);
+    if (verb->wants_hook)
+        client_put_segment(&path, o->place.hook);
+    buf_puts(&path, verb->suffix);
+    what.path = buf_cstr(&path);
+    if (verb->body != NULL)
+        buf_puts(&body, verb->body);
+    if ((!verb->is_new && !verb->is_change) ||
+        put_body(o, verb->is_new, &body) == OK) {
+        what.body = buf_str(&body);
+        if (client_request(o->args, &what, &answer) == OK &&
+            (!is_empty_list(&answer) || exists_place(o->args, &o->place)))
+            status = print(o, &answer, verb->people);
+    }
+    buf_clear(&path);
+    buf_clear(&body);
+    buf_clear(&answer);
+    return status;
+}
+
+int command_hook(const struct args *args)
+{
+    struct options o = { .args = args };
+    size_t verb = 0;
+
+    while (strcmp(args->operands[0], verbs[verb].name) != 0)
+        verb++; // args_read() knows that it is one of them
+    if (!place_read(args, verbs[verb].wants_hook, &o.place))
+        return EXIT_USAGE;
+    return run(&o, &verbs[verb]);
+}

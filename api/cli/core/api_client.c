@@ -1,0 +1,478 @@
+// api_client.c — calls the API for the commands of the command line, with libcurl.
+
+#include "api/cli/core/api_client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "api/cli/core/locate.h"
+#include "api/cli/core/terminal.h"
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
+#include "common/log/journal.h"
+
+#define ANSWER_MAX_BYTES  (64 << 20)
+#define CONNECT_TIMEOUT_S 5L
+#define TIMEOUT_S         120L
+#define CHECK_TIMEOUT_S   10L
+#define CLAIM_MAX_BYTES   65536
+#define STATUS_NO_TOKEN   401
+#define FILE_MAX_BYTES    ((size_t)8 << 20)
+#define READ_BYTES        65536
+
+#define CHALLENGE_RANDOM_BYTES 16
+
+struct client {
+    const struct command *command;
+    struct located at;
+};
+
+// --- calls ---
+
+struct exchange {
+    const struct client_call *call;
+    const char *proxy; // "": none
+    struct buf *answer;
+    CURL *easy;
+    bool
+        is_bound; // to the open connection: at its end is who has given a proof
+    bool is_closed; // that connection, too early
+};
+
+static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
+{
+    struct exchange *x = data;
+    long status = 0;
+
+    (void)one;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->call->on_piece != NULL && status == 200) {
+        return x->call->on_piece(x->call->data, (struct str){ at, n_bytes })
+                   ? n_bytes
+                   : 0;
+    }
+    buf_put(x->answer, at, n_bytes);
+    return x->answer->overflow ? 0 : n_bytes;
+}
+
+static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+{
+    static const char name[] = "X-Continuation-Token:";
+    const struct exchange *x = data;
+    size_t n = sizeof(name) - 1;
+
+    (void)one;
+    if (x->call->next == NULL || n_bytes <= n || strncasecmp(at, name, n) != 0)
+        return n_bytes;
+    while (n < n_bytes && at[n] == ' ')
+        n++;
+    buf_reset(x->call->next);
+    for (; n < n_bytes && at[n] != '\r' && at[n] != '\n'; n++)
+        buf_putc(x->call->next, at[n]);
+    return n_bytes;
+}
+
+// Whoever takes a port over in this moment is a stranger, too.
+static curl_socket_t on_open(void *data, curlsocktype purpose,
+                             struct curl_sockaddr *address)
+{
+    struct exchange *x = data;
+
+    (void)purpose;
+    if (x->is_bound) {
+        x->is_closed = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
+}
+
+static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
+                       curl_off_t d)
+{
+    const struct exchange *x = data;
+
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return screen_is_interrupted() && !x->call->is_whole ? 1 : 0;
+}
+
+// The message of an error, or all that was answered; and where a token that was not
+// taken came from.
+static void put_refusal(const struct client *c, long status,
+                        const struct buf *answer)
+{
+    struct json *json = NULL;
+    struct str message = STR_EMPTY;
+    bool is_token = status == STATUS_NO_TOKEN;
+    const char *from = is_token ? c->at.token_from : "";
+    const char *with = is_token ? "; the token is that of " : "";
+
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK)
+        message = json_str(json_get(json_root(json), "message"));
+    if (message.n_bytes > 0) {
+        command_failed(c->command, "%.*s%s%s", STR_ARG(message), with, from);
+    } else {
+        command_failed(c->command, "status %ld: %.*s%s%s", status,
+                       STR_ARG(buf_str(answer)), with, from);
+    }
+    json_free(json);
+}
+
+static void set_options(struct exchange *x, const char *url,
+                        struct curl_slist *headers)
+{
+    const struct client_call *call = x->call;
+    CURL *easy = x->easy;
+
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    // Set even when empty, and for every host: the environment of a shell has no
+    // say in who gets the token.
+    curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
+    if (call->on_piece == NULL) {
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT,
+                         call->timeout_s > 0 ? call->timeout_s : TIMEOUT_S);
+    }
+    if (call->body.n_bytes > 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)call->body.n_bytes);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.at);
+    }
+}
+
+static bool any_status(long status)
+{
+    (void)status;
+    return true;
+}
+
+static enum err perform(struct client *c, struct exchange *x, const char *url)
+{
+    CURLcode code = curl_easy_perform(x->easy);
+    long status = 0;
+
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return ERR_AGAIN;
+    if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
+        return OK; // it has enough
+    if (x->is_closed) {
+        command_failed(c->command,
+                       "%s: the connection on which the engine of %s had given "
+                       "its proof was closed, and no other one is told the "
+                       "token; look whether it was done, and run it again",
+                       url, c->at.data_dir);
+        return ERR_IO;
+    }
+    if (code != CURLE_OK) {
+        command_failed(c->command, "%s: %s%s%s", url, curl_easy_strerror(code),
+                       c->at.looked.n_bytes > 0 ? "; looked at: " : "",
+                       buf_cstr(&c->at.looked));
+        return ERR_IO;
+    }
+    if (status >= 200 && status <= 299)
+        return OK;
+    if (x->call->is_quiet != NULL && x->call->is_quiet(status))
+        return status == 404 ? ERR_NOTFOUND : ERR_CONFLICT;
+    put_refusal(c, status, x->answer);
+    return ERR_DENIED;
+}
+
+static struct curl_slist *headers_of(const struct client *c,
+                                     const struct client_call *call)
+{
+    char *token = xasprintf("Authorization: token %s", c->at.token);
+    char *type = xasprintf("Content-Type: %s", call->content_type != NULL
+                                                   ? call->content_type
+                                                   : "application/json");
+    struct curl_slist *headers = curl_slist_append(NULL, token);
+
+    headers = curl_slist_append(headers, type);
+    if (call->header != NULL)
+        headers = curl_slist_append(headers, call->header);
+    crypto_wipe(token, strlen(token));
+    free(token);
+    free(type);
+    return headers;
+}
+
+const char *client_proxy(const struct args *a)
+{
+    const char *proxy = args_text(a, "proxy");
+
+    return proxy != NULL ? proxy : "";
+}
+
+// --- is it the engine that is meant? ---
+
+static CURL *new_easy(void)
+{
+    CURL *easy;
+
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    easy = curl_easy_init();
+    if (easy == NULL)
+        abort(); // as any want of memory
+    return easy;
+}
+
+struct claim { // of a health endpoint; each may be empty
+    struct buf instance, proof, message;
+};
+
+static void read_claim(const struct buf *answer, struct claim *out)
+{
+    struct json *json = NULL;
+    const struct json_value *root;
+
+    buf_init(&out->instance, 0);
+    buf_init(&out->proof, 0);
+    buf_init(&out->message, 0);
+    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) == OK) {
+        root = json_root(json);
+        buf_put_str(&out->instance, json_str(json_get(root, "instance")));
+        buf_put_str(&out->proof, json_str(json_get(root, "proof")));
+        buf_put_str(&out->message, json_str(json_get(root, "message")));
+    }
+    json_free(json);
+}
+
+static void clear_claim(struct claim *claim)
+{
+    buf_clear(&claim->instance);
+    buf_clear(&claim->proof);
+    buf_clear(&claim->message);
+}
+
+static enum err judge_claim(struct client *c, const char *base,
+                            struct str challenge, const struct buf *answer)
+{
+    char wanted[ENGINE_PROOF_BYTES];
+    struct claim claim;
+    struct str instance;
+    enum err err = ERR_DENIED;
+
+    engine_prove(c->at.secret, challenge, wanted);
+    read_claim(answer, &claim);
+    instance = buf_str(&claim.instance);
+    if (crypto_eq(buf_str(&claim.proof), str_of(wanted))) {
+        err = OK;
+    } else if (instance.n_bytes > 0 && c->at.instance[0] != '\0' &&
+               !str_eq(instance, str_of(c->at.instance))) {
+        command_failed(c->command,
+                       "%s is an engine of another data directory than %s; "
+                       "name one of the two; looked at: %s",
+                       base, c->at.data_dir, buf_cstr(&c->at.looked));
+    } else {
+        command_failed(c->command,
+                       "%s does not prove to be the engine of %s%s%s, and is "
+                       "told no token; give --api and --token to trust an "
+                       "address; looked at: %s",
+                       base, c->at.data_dir,
+                       claim.message.n_bytes > 0 ? " but says " : "",
+                       buf_cstr(&claim.message), buf_cstr(&c->at.looked));
+    }
+    clear_claim(&claim);
+    return err;
+}
+
+// Asked without the token: a stranger is to have none. The connection stays open in
+// `easy`.
+static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
+                              const char *proxy)
+{
+    const struct client_call call = { .method = "GET",
+                                      .timeout_s = CHECK_TIMEOUT_S,
+                                      .is_quiet = any_status };
+    uint8_t random[CHALLENGE_RANDOM_BYTES];
+    struct buf challenge;
+    struct buf answer;
+    struct exchange x = {
+        .call = &call, .proxy = proxy, .answer = &answer, .easy = easy
+    };
+    char *url;
+    enum err err;
+
+    buf_init(&challenge, 0);
+    buf_init(&answer, CLAIM_MAX_BYTES);
+    crypto_random(random, sizeof(random));
+    crypto_put_hex(&challenge, random, sizeof(random));
+    url = xasprintf("%s/healthz?challenge=%s", base, buf_cstr(&challenge));
+    set_options(&x, url, NULL);
+    err = perform(c, &x, url);
+    if (err == OK || err == ERR_NOTFOUND || err == ERR_CONFLICT)
+        err = judge_claim(c, base, buf_str(&challenge), &answer);
+    free(url);
+    buf_clear(&answer);
+    buf_clear(&challenge);
+    return err;
+}
+
+static bool needs_proof(const struct located *at, bool is_intake)
+{
+    bool is_named = is_intake ? at->is_ingest_named : at->is_api_named;
+
+    return at->has_engine && !(is_named && at->is_token_named);
+}
+
+static enum err check_engine(struct client *c, CURL *easy, bool is_intake,
+                             const char *proxy)
+{
+    const char *base = is_intake ? c->at.ingest : c->at.api;
+
+    if (!needs_proof(&c->at, is_intake))
+        return OK;
+    if (c->at.secret[0] != '\0')
+        return ask_for_proof(c, easy, base, proxy);
+    command_failed(
+        c->command,
+        "the engine of %s cannot prove that it is the one: it is of an "
+        "earlier version, or could not write to its directory; "
+        "restart it, or give --api and --token; looked at: %s",
+        c->at.data_dir, buf_cstr(&c->at.looked));
+    return ERR_DENIED;
+}
+
+static enum err call_engine(struct client *c, struct exchange *x)
+{
+    const char *base = x->call->is_intake ? c->at.ingest : c->at.api;
+    char *url = xasprintf("%s%s", base, x->call->path);
+    struct curl_slist *headers = headers_of(c, x->call);
+    enum err err;
+
+    x->answer->cap_bytes = ANSWER_MAX_BYTES;
+    curl_easy_reset(x->easy); // keeps the connection
+    set_options(x, url, headers);
+    err = perform(c, x, url);
+    curl_slist_free_all(headers);
+    free(url);
+    return err;
+}
+
+enum err client_request(const struct args *a, const struct client_call *call,
+                        struct buf *answer)
+{
+    struct exchange x = { .call = call,
+                          .proxy = client_proxy(a),
+                          .answer = answer };
+    struct client c = { .command = a->command };
+    enum err err = locate(a, &c.at);
+
+    if (err != OK)
+        return err;
+    x.easy = new_easy();
+    err = check_engine(&c, x.easy, call->is_intake, x.proxy);
+    // A proxy may close what it likes, and is who gets the token anyway.
+    x.is_bound = needs_proof(&c.at, call->is_intake) && x.proxy[0] == '\0';
+    if (err == OK)
+        err = call_engine(&c, &x);
+    curl_easy_cleanup(x.easy);
+    located_clear(&c.at);
+    return err;
+}
+
+enum err client_addresses(const struct args *a, char **api, char **ingest,
+                          char **token)
+{
+    struct client c = { .command = a->command };
+    enum err err = locate(a, &c.at);
+    CURL *easy;
+
+    if (err != OK)
+        return err;
+    easy = new_easy();
+    err = check_engine(&c, easy, false, client_proxy(a));
+    if (err == OK)
+        err = check_engine(&c, easy, true, client_proxy(a));
+    curl_easy_cleanup(easy);
+    if (err == OK) {
+        *api = xstrdup(c.at.api);
+        *ingest = xstrdup(c.at.ingest);
+        *token = xstrdup(c.at.token);
+    }
+    located_clear(&c.at);
+    return err;
+}
+
+bool client_read(const struct command *command, const struct buf *answer,
+                 struct json **out)
+{
+    if (json_parse(buf_str(answer), &json_no_limits, out, NULL) == OK)
+        return true;
+    command_failed(command, "the answer is not understood");
+    return false;
+}
+
+int client_print(const struct args *a, const struct buf *answer,
+                 void (*people)(const struct json_value *answer))
+{
+    struct json *json;
+
+    if (args_has(a, "json")) {
+        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        return 0;
+    }
+    if (!client_read(a->command, answer, &json))
+        return EXIT_FAILED;
+    people(json_root(json));
+    json_free(json);
+    return 0;
+}
+
+bool client_read_file(const struct command *command, const char *path,
+                      struct buf *out)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    size_t n;
+
+    if (file == NULL) {
+        command_failed(command, "%s cannot be read: %s", path, strerror(errno));
+        return false;
+    }
+    do {
+        char *at = buf_reserve(out, READ_BYTES);
+
+        n = fread(at, 1, READ_BYTES, file);
+        buf_added(out, n);
+    } while (n > 0 && out->n_bytes < FILE_MAX_BYTES);
+    if (file != stdin)
+        fclose(file);
+    return true;
+}
+
+void client_put_segment(struct buf *path, const char *segment)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+
+    buf_putc(path, '/');
+    for (const char *at = segment; *at != '\0'; at++) {
+        if (strchr(plain, *at) != NULL) {
+            buf_putc(path, *at);
+        } else {
+            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*at);
+        }
+    }
+}

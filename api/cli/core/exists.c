@@ -1,0 +1,91 @@
+// exists.c — whether what a command is about is there.
+
+#include "api/cli/core/exists.h"
+
+#include "api/cli/core/api_client.h"
+#include "common/encoding/json.h"
+#include "common/model/operator.h"
+
+// A token that may not read learns nothing here; the command itself tells more.
+static bool is_no_answer(long status)
+{
+    return status == 401 || status == 403 || status == 404;
+}
+
+static bool is_refused(long status)
+{
+    return status == 401 || status == 403;
+}
+
+static bool exists_named(const struct args *args, const char *org,
+                         bool is_akinon)
+{
+    struct client_call call = { .method = "GET", .is_quiet = is_no_answer };
+    const struct json_value *exists;
+    struct buf path, answer;
+    struct json *json;
+    bool is_there = true;
+    enum err err;
+
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    buf_puts(&path, is_akinon ? "/organizations" : "/api/orgs");
+    client_put_segment(&path, org);
+    buf_puts(&path, "/status");
+    call.path = buf_cstr(&path);
+    err = client_request(args, &call, &answer);
+    if (err == OK && client_read(args->command, &answer, &json)) {
+        exists = json_get(json_root(json), "exists");
+        is_there = exists == NULL || json_bool(exists);
+        json_free(json);
+        if (!is_there) {
+            command_failed(args->command,
+                           "there is no organization %s: it never had a "
+                           "webhook or a token",
+                           org);
+        }
+    } else {
+        is_there = err == ERR_NOTFOUND || err == ERR_CONFLICT;
+    }
+    buf_clear(&answer);
+    buf_clear(&path);
+    return is_there;
+}
+
+static bool exists_hook(const struct args *args, const struct place *place)
+{
+    struct client_call call = { .method = "GET", .is_quiet = is_refused };
+    struct buf path, answer;
+    enum err err;
+
+    buf_init(&path, 0);
+    buf_init(&answer, 0);
+    place_put_owner(place, &path);
+    call.path = buf_cstr(&path);
+    err = client_request(args, &call, &answer);
+    buf_clear(&answer);
+    buf_clear(&path);
+    return err == OK || err == ERR_CONFLICT;
+}
+
+bool exists_place(const struct args *args, const struct place *place)
+{
+    if (place->hook != NULL)
+        return exists_hook(args, place);
+    return operator_is_org(str_of(place->org)) ||
+           exists_named(args, place->org, place->is_akinon);
+}
+
+bool exists_org(const struct args *args)
+{
+    return exists_named(args, args_text(args, "org"), args_has(args, "akinon"));
+}
+
+bool exists_stored(struct hook_store *hooks, const char *org)
+{
+    uint64_t pulumi = 0, akinon = 0;
+
+    return org_number(hooks, FAMILY_PULUMI, str_of(org), &pulumi) != OK ||
+           org_number(hooks, FAMILY_AKINON, str_of(org), &akinon) != OK ||
+           pulumi + akinon != 0;
+}

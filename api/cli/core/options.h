@@ -1,0 +1,89 @@
+// options.h — the command line as data: commands, their options, what was given.
+
+#ifndef API_CLI_CORE_OPTIONS_H
+#define API_CLI_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+
+#define ARGS_MAX     80 // options of one call
+#define OPERANDS_MAX 16
+
+// An option. The last of a list has no name.
+struct opt {
+    const char *name;
+    const char *value; // what it takes, for people: "FILE"; NULL: it is a flag
+    const char *help;
+    const char *choices; // for completion: words, or "FILE", "DIR"; or NULL
+};
+
+struct args;
+
+struct command {
+    const char *name;
+    int (*run)(const struct args *args); // returns the exit status
+    const char *operands;                // for people: "[DIR]"; or NULL
+    size_t min_operands, max_operands;
+    const char *verbs;   // words: what the first operand may be; or NULL
+    const char *summary; // one line
+    const char *details; // the rest of its help; paragraphs of one line each
+    const char *example;
+    const struct opt *options[6]; // lists; the last is NULL
+};
+
+// The table of commands; the last has no name.
+extern const struct command commands[];
+
+#define GROUP_MAX 10
+
+// In which groups help lists them: each command is in one. The last has no title.
+struct command_group {
+    const char *title;
+    const char *names[GROUP_MAX + 1]; // the last is NULL
+};
+extern const struct command_group command_groups[];
+
+// What was given. Everything points into argv.
+struct args {
+    const struct command *command;
+    struct {
+        const struct opt *opt;
+        const char *value;
+    } given[ARGS_MAX];
+    size_t n_given;
+    const char *operands[OPERANDS_MAX];
+    size_t n_operands;
+};
+
+// argv[0] is the command's name. Options and operands in any order; "--" ends
+// the options. False: it is not right, which is said on stderr.
+bool args_read(struct args *a, const struct command *command, int argc,
+               char **argv);
+
+// The value given last. NULL: none was.
+const char *args_text(const struct args *a, const char *name);
+bool args_has(const struct args *a, const char *name);
+// Each value of an option that may be given again, from `*i` = 0 on.
+const char *args_next(const struct args *a, const char *name, size_t *i);
+// A number in a range; `otherwise` if it was not given. False: it is none,
+// which is said on stderr.
+bool args_number(const struct args *a, const char *name, uint64_t min,
+                 uint64_t max, uint64_t otherwise, uint64_t *out);
+
+// Prints the command's help on stdout; returns 0.
+int command_help(const struct command *c);
+
+// Says on stderr what is wrong and how it should be; returns EXIT_USAGE.
+// `what` is printf.
+__attribute__((format(printf, 2, 3))) int
+command_misused(const struct command *c, const char *what, ...);
+
+// Says on stderr what failed; returns EXIT_FAILED.
+__attribute__((format(printf, 2, 3))) int
+command_failed(const struct command *c, const char *what, ...);
+
+#endif

@@ -1,0 +1,194 @@
+// scope_options.c — where the hooks of a command are.
+
+#include "api/cli/core/scope_options.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "api/cli/core/api_client.h"
+#include "common/http/http.h"
+#include "common/model/operator.h"
+
+static const char *fault_of(const struct place *p, bool is_operator,
+                            bool wants_hook)
+{
+    bool has_names = p->org != NULL || p->project != NULL || p->stack != NULL ||
+                     p->environment != NULL;
+
+    if (is_operator && (has_names || p->is_akinon)) {
+        return "--operator goes without --org, --project, --stack, "
+               "--environment and --akinon";
+    }
+    if (!is_operator && p->org == NULL)
+        return "--org is missing";
+    if (p->is_akinon &&
+        (p->project == NULL || p->stack != NULL || p->environment != NULL))
+        return "--akinon goes with --org and --project, which are ids";
+    if (!p->is_akinon && p->project != NULL &&
+        (p->stack != NULL) == (p->environment != NULL))
+        return "--project goes with --stack or --environment";
+    if (p->project == NULL && (p->stack != NULL || p->environment != NULL))
+        return "--project is missing";
+    if (wants_hook && p->hook == NULL)
+        return "--hook is missing";
+    return NULL;
+}
+
+bool place_read(const struct args *a, bool wants_hook, struct place *out)
+{
+    bool is_operator = args_has(a, "operator");
+    const char *fault;
+
+    *out = (struct place){ .org = args_text(a, "org"),
+                           .project = args_text(a, "project"),
+                           .stack = args_text(a, "stack"),
+                           .environment = args_text(a, "environment"),
+                           .hook = args_text(a, "hook"),
+                           .is_akinon = args_has(a, "akinon") };
+    fault = fault_of(out, is_operator, wants_hook);
+    if (fault != NULL)
+        command_misused(a->command, "%s", fault);
+    if (is_operator)
+        out->org = OPERATOR_ORG;
+    return fault == NULL;
+}
+
+bool place_read_owner(const struct args *a, bool takes_project,
+                      struct place *out)
+{
+    const char *fault = NULL;
+
+    if (!place_read(a, false, out))
+        return false;
+    if (out->hook == NULL && out->is_akinon && !takes_project)
+        fault = "--akinon goes with --hook here";
+    // Whoever names a stack means less than the whole organization.
+    if (out->hook == NULL && !out->is_akinon && out->project != NULL)
+        fault = "--project, --stack and --environment go with --hook here";
+    if (fault != NULL)
+        command_misused(a->command, "%s", fault);
+    return fault == NULL;
+}
+
+static void put_project(const struct place *p, struct buf *path)
+{
+    buf_puts(path, "/organizations");
+    client_put_segment(path, p->org);
+    buf_puts(path, "/projects");
+    client_put_segment(path, p->project);
+}
+
+void place_put_hooks(const struct place *p, struct buf *path)
+{
+    if (p->is_akinon) {
+        put_project(p, path);
+        buf_puts(path, "/settings/webhooks");
+        return;
+    }
+    buf_puts(path, p->environment != NULL ? "/api/esc/environments"
+                   : p->stack != NULL     ? "/api/stacks"
+                                          : "/api/orgs");
+    client_put_segment(path, p->org);
+    if (p->project != NULL)
+        client_put_segment(path, p->project);
+    if (p->stack != NULL)
+        client_put_segment(path, p->stack);
+    if (p->environment != NULL)
+        client_put_segment(path, p->environment);
+    buf_puts(path, "/hooks");
+}
+
+void place_put_owner(const struct place *p, struct buf *path)
+{
+    if (p->hook != NULL) {
+        place_put_hooks(p, path);
+        client_put_segment(path, p->hook);
+        return;
+    }
+    if (p->is_akinon) {
+        put_project(p, path);
+        return;
+    }
+    buf_puts(path, "/api/orgs");
+    client_put_segment(path, p->org);
+}
+
+// --- paths that came from elsewhere ---
+
+// A star is a name.
+static const char *const shapes[] = {
+    "/api/orgs/*/hooks",
+    "/api/stacks/*/*/*/hooks",
+    "/api/esc/environments/*/*/*/hooks",
+    "/organizations/*/projects/*/settings/webhooks",
+};
+
+#define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+static struct str take_segment(struct str *path)
+{
+    const char *slash;
+    struct str segment;
+
+    if (path->n_bytes == 0 || path->at[0] != '/')
+        return STR_EMPTY;
+    segment = (struct str){ path->at + 1, path->n_bytes - 1 };
+    slash = memchr(segment.at, '/', segment.n_bytes);
+    if (slash != NULL)
+        segment.n_bytes = (size_t)(slash - segment.at);
+    path->at += segment.n_bytes + 1;
+    path->n_bytes -= segment.n_bytes + 1;
+    return segment;
+}
+
+// Percent-encoded as this program does it, and no other path for whoever decodes
+// it: not . or .., no slash, no NUL.
+static bool is_name(struct str segment)
+{
+    struct buf name, again;
+    bool is_good;
+
+    buf_init(&name, 0);
+    buf_init(&again, 0);
+    is_good = segment.n_bytes > 0 && http_decode(segment, &name) == OK;
+    if (is_good) {
+        client_put_segment(&again, buf_cstr(&name));
+        is_good = strncasecmp(again.at + 1, segment.at, segment.n_bytes) == 0 &&
+                  again.n_bytes == segment.n_bytes + 1 &&
+                  memchr(name.at, '/', name.n_bytes) == NULL &&
+                  !str_is(buf_str(&name), ".") && !str_is(buf_str(&name), "..");
+    }
+    buf_clear(&again);
+    buf_clear(&name);
+    return is_good;
+}
+
+static bool has_shape(struct str path, const char *text)
+{
+    struct str shape = str_of(text);
+
+    while (shape.n_bytes > 0) {
+        struct str wanted = take_segment(&shape);
+        struct str segment = take_segment(&path);
+
+        if (str_is(wanted, "*") ? !is_name(segment) : !str_eq(segment, wanted))
+            return false;
+    }
+    return path.n_bytes == 0;
+}
+
+bool place_is_of_hooks(struct str path)
+{
+    for (size_t i = 0; i < N_SHAPES; i++) {
+        if (has_shape(path, shapes[i]))
+            return true;
+    }
+    return false;
+}
+
+void place_put_shapes(struct buf *out)
+{
+    buf_puts(out, "path must be of webhooks, with a name for each *:");
+    for (size_t i = 0; i < N_SHAPES; i++)
+        buf_printf(out, "%s %s", i > 0 ? "," : "", shapes[i]);
+}

@@ -1,0 +1,95 @@
+// terminal.h — what commands show: tables, colours, progress.
+//
+// For people on a terminal; in a pipe a table is as wide as its cells, and there
+// are neither colours nor progress. NO_COLOR (no-color.org) is heeded.
+
+#ifndef API_CLI_CORE_TERMINAL_H
+#define API_CLI_CORE_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+
+// Columns of the terminal; in a pipe 80 for text.
+unsigned screen_width(FILE *out);
+
+// Text in lines of at most `width` columns, those after the first indented.
+// A line's end in the text is one.
+void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
+
+// A text that may be anybody's, on one line: what could move a cursor, colour or turn
+// text around is shown as blanks. With `put_lines`, line's ends stay.
+void screen_put(FILE *out, struct str text);
+void screen_put_lines(FILE *out, struct str text);
+
+enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
+
+const char *screen_colour(FILE *out, enum colour colour); // "" in a pipe
+
+// The colour of a delivery's state, or of a response's code.
+enum colour screen_state_colour(struct str state);
+
+// --- tables ---
+
+#define TABLE_COLUMNS_MAX 12
+
+struct table {
+    const char *const *titles;
+    size_t n_columns;
+    const char *flexible; // digits: columns that are cut to fit the terminal,
+                          // the first one first
+    // Digits, or NULL: columns that are left out when cutting does not help, the
+    // first one first; those that are so already when the last of `flexible` would
+    // have less than `good`.
+    const char *droppable, *spare;
+    unsigned least, good; // columns that a flexible one keeps; 0: 3
+    struct buf text;      // cells, each ended by a NUL
+    enum colour *colours; // owned, of the cells
+    size_t n_cells, room;
+};
+
+void table_init(struct table *t, const char *const *titles, size_t n_columns,
+                const char *flexible);
+// The next cell; control characters are shown as blanks.
+void table_put(struct table *t, struct str text, enum colour colour);
+__attribute__((format(printf, 2, 3))) void
+table_printf(struct table *t, const char *format, ...);
+// Prints it and frees it.
+void table_end(struct table *t, FILE *out);
+
+// A time as people read it: "2026-11-21 10:15:30" (UTC).
+void screen_put_time(struct buf *out, int64_t seconds);
+// 1.2 ms, 3.4 s.
+void screen_put_duration(struct buf *out, int64_t us);
+// 1.2 MiB.
+static inline void screen_put_bytes(struct buf *out, uint64_t n_bytes)
+{
+    buf_put_size(out, n_bytes);
+}
+
+// --- progress, on stderr ---
+
+struct progress {
+    const char *what;
+    const char *unit;
+    uint64_t total; // 0: not known
+    int64_t started_us, shown_us;
+    bool is_shown;
+};
+
+void progress_begin(struct progress *p, const char *what, const char *unit,
+                    uint64_t total);
+void progress_show(struct progress *p, uint64_t done); // now and then
+void progress_end(struct progress *p, uint64_t done);
+
+// --- interruption ---
+
+// From now on SIGINT and SIGTERM only set a flag; a second one ends the process.
+void screen_catch_interrupts(void);
+bool screen_is_interrupted(void);
+
+#endif

@@ -1,0 +1,165 @@
+// rekey.c — `posthorn rekey`: seals the secrets of the hooks with a new key.
+//
+// The new key is in the file before anything is sealed with it, and the old one
+// until nothing is any more: a rekey that is stopped leaves an engine that
+// starts, and the next one goes on where it was.
+
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "api/cli/core/commands.h"
+#include "api/cli/core/locate.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/files/keyring.h"
+#include "common/files/owner.h"
+#include "common/files/small_file.h"
+#include "common/log/journal.h"
+#include "queue/queue.h"
+
+static int failed(const char *what, struct buf *why)
+{
+    fprintf(stderr, "%sposthorn rekey: %s%s%s\n", journal_prefix(JOURNAL_ERR),
+            what, why->n_bytes > 0 ? ": " : "", buf_cstr(why));
+    return EXIT_FAILED;
+}
+
+struct rekey {
+    struct queue_config qc;
+    const char *path; // of the key
+    struct owner dir; // of the data directory
+    struct owner key_dir;
+};
+
+// The files of the key, as whoever owns the directory that they lie in.
+static bool change_key(struct rekey *r,
+                       enum err (*change)(const char *path, struct keyring **k,
+                                          struct buf *why),
+                       struct buf *why)
+{
+    bool is_done;
+
+    if (!owner_act(&r->key_dir, why))
+        return false;
+    is_done = change(r->path, &r->qc.keys, why) == OK;
+    owner_act_end(&r->key_dir);
+    return is_done;
+}
+
+// In a child process, which becomes who owns the data directory: root would follow any
+// link in it.
+static enum err reseal_step(void *data, struct buf *out)
+{
+    struct rekey *r = data;
+    uint64_t n_hooks = 0;
+    struct buf why;
+    enum err err = ERR_LOST;
+
+    buf_init(&why, 0);
+    if (owner_become(&r->dir, &why)) {
+        err = queue_reseal(&r->qc, &n_hooks);
+    } else {
+        failed(r->dir.path, &why);
+    }
+    buf_clear(&why);
+    buf_put(out, &n_hooks, sizeof(n_hooks));
+    return err;
+}
+
+static int reseal(struct rekey *r, struct buf *why)
+{
+    uint64_t n_hooks = 0;
+    struct buf out;
+    enum err err;
+
+    if (!change_key(r, keyring_read, why) || !change_key(r, keyring_add, why))
+        return failed("the key cannot be changed", why);
+    buf_init(&out, 0);
+    err = queue_apart(reseal_step, r, NULL, &out, why);
+    if (err == OK && out.n_bytes == sizeof(n_hooks))
+        memcpy(&n_hooks, out.at, sizeof(n_hooks));
+    buf_clear(&out);
+    if (err == ERR_DENIED) {
+        return failed("a secret was sealed with another key than the file "
+                      "holds; nothing was changed",
+                      why);
+    }
+    if (err != OK) {
+        if (why->n_bytes == 0)
+            buf_puts(why, err_str(err));
+        return failed("nothing was changed", why);
+    }
+    if (!change_key(r, keyring_drop_old, why))
+        return failed("sealed anew, but the old key is still in the file", why);
+    printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
+    return 0;
+}
+
+// Where the key lies, in a directory that stays what it is: false, said in `why`.
+static bool hold_key(struct rekey *r, const char *setting, char **path,
+                     struct buf *why)
+{
+    char *named = keyring_path(setting, r->dir.path);
+    char *place = small_file_place(named);
+    char *copy = xstrdup(place);
+    char *dir = dirname(copy);
+    bool is_held = owner_hold(dir, &r->key_dir, why) == OK;
+
+    if (is_held) {
+        const char *slash = strrchr(place, '/');
+
+        *path = xasprintf("%s/%s", r->key_dir.path,
+                          slash != NULL ? slash + 1 : place);
+        r->path = *path;
+    }
+    free(copy);
+    free(place);
+    free(named);
+    return is_held;
+}
+
+static int rekey(const struct config *config, const char *data_dir)
+{
+    struct rekey r = { .qc = { .max_bytes = config->max_queue_bytes,
+                               .n_shards = 1 },
+                       .key_dir = { .dir_fd = -1 } };
+    char *path = NULL;
+    struct buf why;
+    int status = EXIT_FAILED;
+
+    buf_init(&why, 0);
+    if (owner_hold(data_dir, &r.dir, &why) != OK) {
+        status = failed(data_dir, &why);
+    } else if (flock(r.dir.dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        status =
+            failed("an engine runs with this directory; stop it first", &why);
+    } else if (!hold_key(&r, config->secret_key_file, &path, &why)) {
+        status = failed("the directory of the key", &why);
+    } else {
+        r.qc.data_dir = r.dir.path;
+        status = reseal(&r, &why);
+    }
+    keyring_free(r.qc.keys);
+    owner_release(&r.key_dir);
+    owner_release(&r.dir);
+    buf_clear(&why);
+    free(path);
+    return status;
+}
+
+int command_rekey(const struct args *args)
+{
+    const char *data_dir = args_text(args, "data-dir");
+    struct config config;
+    int status = EXIT_FAILED;
+
+    if (locate_settings(args, data_dir, &config)) {
+        status = rekey(&config, data_dir != NULL ? data_dir : config.data_dir);
+        config_clear(&config);
+    }
+    return status;
+}

@@ -1,0 +1,283 @@
+// sink.c — `posthorn sink`: a receiver to try things out with.
+//
+// Happy path: each request is printed as one JSON line, waits for --delay-ms,
+// and is answered with --status. On SIGINT or SIGTERM what waits is answered at
+// once, the server drains, and the exit status is 0.
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "api/cli/core/commands.h"
+#include "api/cli/receiver/listen.h"
+#include "api/cli/receiver/signature_check.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/config/config_types.h"
+#include "common/http/http.h"
+
+#define BODY_MAX_BYTES (16 << 20)
+#define DELAY_MAX_MS   3600000
+#define US_PER_S       1000000
+#define STATUS_MIN     200 // those below are not final
+#define STATUS_MAX     599
+
+struct waiting {
+    struct waiting *next;
+    struct sink *sink;
+    struct http_request *request;
+    uv_timer_t timer;
+};
+
+struct sink {
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    struct http_server *server;
+    struct waiting *waiting; // requests that are not answered yet
+    struct str secret;       // borrowed from argv
+    unsigned status;
+    uint64_t delay_ms;
+    bool is_quiet;
+    bool is_draining;
+};
+
+struct sink_options {
+    const char *listen;
+    const char *secret;
+    uint64_t status;
+    uint64_t delay_ms;
+    bool is_quiet;
+};
+
+// --- printing ---
+
+static void put_time(int64_t at_us, struct buf *out)
+{
+    time_t seconds = (time_t)(at_us / US_PER_S);
+    char text[32];
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_printf(out, "\"%s.%06dZ\"", text, (int)(at_us % US_PER_S));
+}
+
+// Was the name there before, at a smaller index?
+static bool is_repeated(const struct http_request *r, size_t i,
+                        struct str wanted)
+{
+    struct str name, value;
+
+    for (size_t j = 0; j < i && http_header_at(r, j, &name, &value); j++) {
+        if (name.n_bytes == wanted.n_bytes &&
+            strncasecmp(name.at, wanted.at, name.n_bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+// An object has each key once: of headers that came twice, the first.
+static void put_headers(const struct http_request *r, struct buf *out)
+{
+    struct str name, value;
+
+    buf_putc(out, '{');
+    for (size_t i = 0; http_header_at(r, i, &name, &value); i++) {
+        if (is_repeated(r, i, name))
+            continue;
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_put_json(out, name);
+        buf_putc(out, ':');
+        buf_put_json(out, value);
+    }
+    buf_putc(out, '}');
+}
+
+static enum signature judge(const struct sink *s, const struct http_request *r)
+{
+    const struct signed_request request = {
+        .pulumi = http_header(r, "pulumi-webhook-signature"),
+        .id = http_header(r, "webhook-id"),
+        .timestamp = http_header(r, "webhook-timestamp"),
+        .standard = http_header(r, "webhook-signature"),
+        .body = r->body,
+    };
+
+    return signature_judge(s->secret, &request);
+}
+
+static void print_request(const struct sink *s, const struct http_request *r)
+{
+    struct buf line;
+
+    buf_init(&line, 0);
+    buf_puts(&line, "{\"time\":");
+    put_time(clock_now_us(), &line);
+    buf_puts(&line, ",\"method\":");
+    buf_put_json(&line, r->method_name);
+    buf_puts(&line, ",\"path\":");
+    buf_put_json(&line, r->path);
+    buf_puts(&line, ",\"headers\":");
+    put_headers(r, &line);
+    buf_puts(&line, ",\"body\":");
+    buf_put_json(&line, r->body);
+    buf_printf(&line, ",\"signature\":\"%s\"}\n", signature_name(judge(s, r)));
+    fwrite(line.at, 1, line.n_bytes, stdout);
+    fflush(stdout);
+    buf_clear(&line);
+}
+
+// --- answering ---
+
+static void answer(const struct sink *s, struct http_request *r)
+{
+    struct http_response response = { .status = s->status };
+
+    http_respond(r, &response);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void answer_waiting(struct waiting *w)
+{
+    struct waiting **link = &w->sink->waiting;
+
+    while (*link != w)
+        link = &(*link)->next;
+    *link = w->next;
+    answer(w->sink, w->request);
+    uv_close((uv_handle_t *)&w->timer, on_timer_closed);
+}
+
+static void on_delay_over(uv_timer_t *timer)
+{
+    answer_waiting(timer->data);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct sink *s = data;
+    struct waiting *w;
+
+    if (!s->is_quiet)
+        print_request(s, r);
+    if (s->delay_ms == 0 || s->is_draining) {
+        answer(s, r);
+        return;
+    }
+    w = xcalloc(1, sizeof(*w));
+    w->sink = s;
+    w->request = r;
+    w->next = s->waiting;
+    s->waiting = w;
+    uv_timer_init(&s->loop, &w->timer);
+    w->timer.data = w;
+    uv_timer_start(&w->timer, on_delay_over, s->delay_ms, 0);
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    (void)data; // whatever comes is taken
+    (void)r;
+}
+
+// --- the process ---
+
+static void on_drained(void *data)
+{
+    struct sink *s = data;
+
+    uv_stop(&s->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct sink *s = handle->data;
+
+    (void)signum;
+    if (s->is_draining) { // asked twice: at once
+        uv_stop(&s->loop);
+        return;
+    }
+    s->is_draining = true;
+    while (s->waiting != NULL)
+        answer_waiting(s->waiting);
+    http_server_drain(s->server, on_drained, s);
+}
+
+// -1: it cannot; said on stderr.
+static enum err start(struct sink *s, int fd)
+{
+    static const int signums[] = { SIGINT, SIGTERM };
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .data = s };
+
+    if (uv_loop_init(&s->loop) != 0)
+        return ERR_IO;
+    for (size_t i = 0; i < sizeof(signums) / sizeof(signums[0]); i++) {
+        uv_signal_init(&s->loop, &s->signals[i]);
+        s->signals[i].data = s;
+        if (uv_signal_start(&s->signals[i], on_signal, signums[i]) != 0)
+            return ERR_IO;
+    }
+    // One engine is its only client: the limits per address would hit that.
+    limits.max_body_bytes = BODY_MAX_BYTES;
+    limits.max_per_address = limits.max_connections;
+    limits.max_requests = UINT32_MAX;
+    return http_server_start(&s->loop, fd, &limits, &handlers, &s->server);
+}
+
+// Its memory goes with the process: the loop may still hold handles.
+static int run(const struct sink_options *options)
+{
+    struct sink *s = xcalloc(1, sizeof(*s));
+    int fd;
+
+    s->secret = str_of(options->secret);
+    s->status = (unsigned)options->status;
+    s->delay_ms = options->delay_ms;
+    s->is_quiet = options->is_quiet;
+    signal(SIGPIPE, SIG_IGN);
+    fd = listen_on("sink", options->listen);
+    if (fd < 0)
+        return EXIT_FAILED;
+    if (start(s, fd) != OK) {
+        fprintf(stderr, "posthorn sink: cannot serve on %s\n", options->listen);
+        return EXIT_FAILED;
+    }
+    fprintf(stderr, "posthorn sink: listening on %s\n", options->listen);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    fflush(stdout);
+    _exit(0);
+}
+
+int command_sink(const struct args *args)
+{
+    struct sink_options chosen = { .listen = args_text(args, "listen"),
+                                   .secret = args_text(args, "secret"),
+                                   .is_quiet = args_has(args, "quiet") };
+
+    if (chosen.listen == NULL)
+        return command_misused(args->command, "--listen is needed");
+    if (!args_number(args, "status", STATUS_MIN, STATUS_MAX, 200,
+                     &chosen.status) ||
+        !args_number(args, "delay-ms", 0, DELAY_MAX_MS, 0, &chosen.delay_ms))
+        return EXIT_USAGE;
+    return run(&chosen);
+}

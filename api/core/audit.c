@@ -1,0 +1,354 @@
+// audit.c — lines of the log that say who did what, and from what to what.
+
+#include "api/core/audit.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/core/call.h"
+#include "api/json/pulumi_hook_json.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/model/request_header.h"
+#include "queue/queue.h"
+
+// --- who ---
+
+static struct str token_name(const struct call *c)
+{
+    return (struct str){ c->grant.name, c->grant.n_name_bytes };
+}
+
+static struct str token_id(const struct call *c)
+{
+    return (struct str){ c->grant.id, c->grant.n_id_bytes };
+}
+
+void audit_put_who(const struct call *c, struct buf *out)
+{
+    if (c->grant.is_admin) {
+        buf_puts(out, "the admin token");
+        return;
+    }
+    buf_puts(out, "token ");
+    buf_put_str(out, token_id(c));
+    if (c->grant.n_name_bytes > 0) {
+        buf_puts(out, " (");
+        buf_put_str(out, token_name(c));
+        buf_putc(out, ')');
+    }
+}
+
+static void put_line(const struct call *c, const char *msg, const char *about,
+                     const char *fields)
+{
+    bool is_admin = c->grant.is_admin;
+    struct str name = is_admin ? STR("admin token") : token_name(c);
+    struct str id = is_admin ? STR("admin") : token_id(c);
+
+    log_info(msg, "by=%s by_id=%s peer=%s%s%s%s%s", log_quote(name),
+             log_quote(id), log_quote(str_of(c->request->peer)),
+             about[0] != '\0' ? " " : "", about, fields[0] != '\0' ? " " : "",
+             fields);
+}
+
+void audit(const struct call *c, const char *msg, const char *fields, ...)
+{
+    struct buf text;
+    va_list args;
+
+    buf_init(&text, 0);
+    va_start(args, fields);
+    buf_vprintf(&text, fields, args);
+    va_end(args);
+    put_line(c, msg, "", buf_cstr(&text));
+    buf_clear(&text);
+}
+
+static void put_about(const struct hook_scope *scope, uint64_t hook_no,
+                      struct buf *out)
+{
+    if (hook_no != 0) {
+        buf_puts(out, hook_log_no(hook_no));
+        return;
+    }
+    buf_printf(out, "org=%s", log_quote(scope->org));
+    if (scope->project.n_bytes > 0)
+        buf_printf(out, " project=%s", log_quote(scope->project));
+}
+
+void audit_of(const struct call *c, const char *msg,
+              const struct hook_scope *scope, uint64_t hook_no,
+              const char *fields, ...)
+{
+    struct buf about, text;
+    va_list args;
+
+    buf_init(&about, 0);
+    buf_init(&text, 0);
+    put_about(scope, hook_no, &about);
+    va_start(args, fields);
+    buf_vprintf(&text, fields, args);
+    va_end(args);
+    put_line(c, msg, buf_cstr(&about), buf_cstr(&text));
+    buf_clear(&about);
+    buf_clear(&text);
+}
+
+// --- URLs ---
+
+// Appends what is of the URL before its path, without who logs in.
+static struct str put_host(struct str url, struct buf *out)
+{
+    const char *scheme = memmem(url.at, url.n_bytes, "://", 3);
+    size_t at = scheme != NULL ? (size_t)(scheme - url.at) + 3 : 0;
+    size_t end = at;
+    const char *user;
+
+    while (end < url.n_bytes && strchr("/?#", url.at[end]) == NULL)
+        end++;
+    buf_put(out, url.at, at);
+    user = memrchr(url.at + at, '@', end - at);
+    if (user != NULL) {
+        buf_puts(out, HEADER_MASK "@");
+        at = (size_t)(user - url.at) + 1;
+    }
+    buf_put(out, url.at + at, end - at);
+    return (struct str){ url.at + end, url.n_bytes - end };
+}
+
+void audit_put_url(enum hook_format format, struct str url, struct buf *out)
+{
+    size_t n_path = 0;
+    struct str rest;
+
+    if (url.n_bytes == 0 || format == FORMAT_PULUMI_DEPLOYMENTS) {
+        buf_put_str(out, url);
+        return;
+    }
+    rest = put_host(url, out);
+    if (format == FORMAT_SLACK ||
+        format == FORMAT_MS_TEAMS) { // the path is the secret
+        buf_puts(out, rest.n_bytes > 0 ? "/" HEADER_MASK : "");
+        return;
+    }
+    while (n_path < rest.n_bytes && rest.at[n_path] != '?' &&
+           rest.at[n_path] != '#')
+        n_path++;
+    buf_put(out, rest.at, n_path);
+    if (n_path < rest.n_bytes)
+        buf_puts(out, "?" HEADER_MASK);
+}
+
+// --- what a hook was and is ---
+
+// A hook as JSON: as it is, to compare, and masked, to show.
+struct picture {
+    const struct hook *hook; // NULL: none
+    struct buf open, masked;
+    struct json *json; // of `masked`
+};
+
+static void picture_take(const struct call *c, const struct hook *hook,
+                         struct picture *p)
+{
+    struct hook_showing to = { .is_masked = false,
+                               .ciphertext_key = c->api->ciphertext_key };
+
+    *p = (struct picture){ .hook = hook };
+    buf_init(&p->open, 0);
+    buf_init(&p->masked, 0);
+    if (hook == NULL)
+        return;
+    hook_print(&to, hook, &p->open);
+    to.is_masked = true;
+    hook_print(&to, hook, &p->masked);
+    if (json_parse(buf_str(&p->masked), &json_no_limits, &p->json, NULL) != OK)
+        p->json = NULL;
+}
+
+static void picture_clear(struct picture *p)
+{
+    if (p->open.room_bytes > 0)
+        crypto_wipe(p->open.at, p->open.room_bytes);
+    buf_clear(&p->open);
+    buf_clear(&p->masked);
+    json_free(p->json);
+}
+
+static void put_open(const struct picture *p, const char *key, struct buf *out)
+{
+    if (p->hook != NULL &&
+        json_compact_member(buf_str(&p->open), key, out) != OK)
+        buf_reset(out);
+}
+
+struct changes {
+    struct picture old, hook;
+    struct buf names, values;
+};
+
+// "payloadUrl" as a name of a field: "payload_url".
+static void put_name(const char *key, struct buf *out)
+{
+    for (; *key != '\0'; key++) {
+        if (*key >= 'A' && *key <= 'Z')
+            buf_putc(out, '_');
+        buf_putc(out, (char)(*key >= 'A' && *key <= 'Z' ? *key | 0x20 : *key));
+    }
+}
+
+static void add_name(struct changes *ch, const char *key)
+{
+    if (ch->names.n_bytes > 0)
+        buf_putc(&ch->names, ',');
+    put_name(key, &ch->names);
+}
+
+static void add_value(struct changes *ch, const char *prefix, const char *key,
+                      struct str value, bool is_plain)
+{
+    if (ch->values.n_bytes > 0)
+        buf_putc(&ch->values, ' ');
+    buf_puts(&ch->values, prefix);
+    put_name(key, &ch->values);
+    buf_putc(&ch->values, '=');
+    buf_puts(&ch->values, is_plain ? "" : log_quote(value));
+    if (is_plain)
+        buf_put_str(&ch->values, value);
+}
+
+// Values of headers are sealed on disk, and so in no log, whatever their names.
+static void put_header_names(const struct hook *hook, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        buf_puts(out, i > 0 ? ", " : "");
+        buf_put_str(out, hook->headers[i]);
+    }
+}
+
+static void add_side(struct changes *ch, const struct picture *p,
+                     const char *prefix, const char *key)
+{
+    const struct json_value *v = NULL;
+    struct buf text;
+
+    if (p->hook == NULL)
+        return;
+    if (p->json != NULL)
+        v = json_get(json_root(p->json), key);
+    buf_init(&text, 0);
+    if (strcmp(key, "payloadUrl") == 0) {
+        audit_put_url(p->hook->format, p->hook->url, &text);
+    } else if (strcmp(key, "headers") == 0) {
+        put_header_names(p->hook, &text);
+    } else if (json_is(v, JSON_STRING)) {
+        buf_put_str(&text, json_str(v));
+    } else if (v == NULL ||
+               json_compact_member(buf_str(&p->masked), key, &text) != OK) {
+        buf_reset(&text);
+    }
+    add_value(ch, prefix, key, buf_str(&text),
+              json_is(v, JSON_BOOL) || json_is(v, JSON_NUMBER));
+    buf_clear(&text);
+}
+
+static void add_member(struct changes *ch, const char *key)
+{
+    struct buf was, is;
+
+    buf_init(&was, 0);
+    buf_init(&is, 0);
+    put_open(&ch->old, key, &was);
+    put_open(&ch->hook, key, &is);
+    if (!str_eq(buf_str(&was), buf_str(&is))) {
+        add_name(ch, key);
+        add_side(ch, &ch->old, "old_", key);
+        add_side(ch, &ch->hook, "new_", key);
+    }
+    if (was.n_bytes > 0)
+        crypto_wipe(was.at, was.n_bytes);
+    if (is.n_bytes > 0)
+        crypto_wipe(is.at, is.n_bytes);
+    buf_clear(&was);
+    buf_clear(&is);
+}
+
+static struct str text_of(const struct hook *hook,
+                          struct str (*get)(const struct hook *))
+{
+    return hook != NULL ? get(hook) : STR_EMPTY;
+}
+
+static struct str get_secret(const struct hook *hook)
+{
+    return hook->secret;
+}
+
+static struct str get_cert(const struct hook *hook)
+{
+    return hook->client_cert;
+}
+
+static struct str get_key(const struct hook *hook)
+{
+    return hook->client_key;
+}
+
+// What is never shown: whether there is one, and that it changed.
+static void add_hidden(struct changes *ch, const char *key,
+                       struct str (*get)(const struct hook *))
+{
+    struct str was = text_of(ch->old.hook, get);
+    struct str is = text_of(ch->hook.hook, get);
+
+    if (str_eq(was, is))
+        return;
+    add_name(ch, key);
+    if (ch->old.hook != NULL) {
+        add_value(ch, "old_", key, was.n_bytes > 0 ? STR(HEADER_MASK) : STR(""),
+                  false);
+    }
+    if (ch->hook.hook != NULL) {
+        add_value(ch, "new_", key, is.n_bytes > 0 ? STR(HEADER_MASK) : STR(""),
+                  false);
+    }
+}
+
+static void add_all(struct changes *ch)
+{
+    static const char *const members[] = {
+        "displayName",   "payloadUrl",  "active",    "paused",
+        "format",        "filters",     "groups",    "headers",
+        "secretHeaders", "ordered",     "orderKey",  "retrySchedule",
+        "timeout",       "maxInFlight", "rateLimit", "disabled",
+    };
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        add_member(ch, members[i]);
+    add_hidden(ch, "secret", get_secret);
+    add_hidden(ch, "clientCertificate", get_cert);
+    add_hidden(ch, "clientKey", get_key);
+}
+
+void audit_hook(const struct call *c, const char *msg, const struct hook *old,
+                const struct hook *hook)
+{
+    struct changes ch;
+    struct buf fields;
+
+    picture_take(c, old, &ch.old);
+    picture_take(c, hook, &ch.hook);
+    buf_init(&ch.names, 0);
+    buf_init(&ch.values, 0);
+    buf_init(&fields, 0);
+    add_all(&ch);
+    buf_printf(&fields, "changed=\"%s\" ", buf_cstr(&ch.names));
+    buf_put_str(&fields, buf_str(&ch.values));
+    put_line(c, msg, hook_log(hook != NULL ? hook : old), buf_cstr(&fields));
+    buf_clear(&fields);
+    buf_clear(&ch.names);
+    buf_clear(&ch.values);
+    picture_clear(&ch.old);
+    picture_clear(&ch.hook);
+}

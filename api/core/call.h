@@ -1,0 +1,203 @@
+// call.h — what the handlers of the api process share.
+//
+// Life of a call: the header is complete → route_find, auth_check, content
+// type (api.c) → the body is complete → the route's handler, which answers →
+// the call is freed.
+
+#ifndef API_CORE_CALL_H
+#define API_CORE_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "api/hooks/secret_expiry.h"
+#include "api/routes.h"
+#include "common/base/arena.h"
+#include "common/config/caps.h"
+#include "common/encoding/json.h"
+#include "common/http/authentication.h"
+#include "common/http/http.h"
+#include "common/messages/backlog.h"
+#include "common/messages/query.h"
+#include "common/process/role.h"
+#include "queue/queue.h"
+
+struct api;
+
+struct link { // to a dispatcher
+    struct api *api;
+    struct chan *chan; // NULL: not there
+};
+
+struct hook_dialect;
+struct discarding; // dead letters that somebody clears
+struct pending;    // a question that has no answer yet
+struct tail;       // somebody who follows deliveries
+
+struct api {
+    struct role *role;
+    const struct config *config; // borrowed from the role
+    struct auth *auth;
+    struct hook_store *hooks;
+    uint8_t ciphertext_key[HOOK_KEY_BYTES]; // of secretCiphertext
+    bool has_metrics_token;                 // metrics_token_file holds one
+    uint8_t metrics_hash[SHA256_BYTES];     // of it
+    char own_name[256];                     // the machine's
+    struct token_store *tokens;
+    struct event_view *events;
+    struct stack_view *stacks;
+    struct shard_view *shards[QUEUE_SHARDS_MAX]; // by shard
+    unsigned n_shards;
+    struct http_server *server;
+    struct link dispatchers[QUEUE_SHARDS_MAX];
+    struct shares
+        shares[CAP_COUNT];          // of hooks, by their organization's number;
+                                    // of the others by call_holder()
+    uint64_t n_requests;            // as counted so far
+    struct backlog_table *backlogs; // what waits, as the dispatchers say
+    struct pending *pending;
+    uint64_t n_asked;
+    struct expiries expiries;    // of secrets that were replaced
+    struct discarding *discards; // one of an organization at most
+    struct tail *tails;
+    uv_timer_t tail_timer;
+    struct call *working; // calls in turns; turns.c
+    uv_idle_t turns;
+};
+
+// One request, from its header to its answer.
+struct call {
+    struct api *api;
+    struct http_request *request;
+    struct route_match match;
+    struct arena arena;      // what lives as long as the call
+    struct auth_grant grant; // of its token; zeros if the route needs none
+    bool is_holder_known;
+    uint64_t holder_no; // then: as call_holder() says
+    // A call is freed when its handler returns, unless one of the next four is set:
+    struct pending *pending; // the question that it waits for
+    struct tail *tail;       // what it follows
+    bool is_producing;       // its answer is made in pieces
+    bool is_working;         // it has turns
+    struct call *next_working;
+    bool (*work)(struct call *c, int64_t until_us); // in its turn
+    void *data;                      // for the handler, in the arena
+    void (*on_free)(struct call *c); // frees what else it has; NULL: nothing
+};
+
+// --- call.c ---
+
+// What the admin token goes by. No organization can have this name.
+#define CALL_ADMIN_LOGIN "admin@posthorn"
+
+// Answers with JSON.
+void call_answer(struct call *c, unsigned status, struct str body);
+
+// Answers with what is made so far, and with what `next` makes of the call while the
+// client reads (http.h). The call lives as long. There must be room: see is_long of
+// routes.h.
+void call_answer_pieces(struct call *c, const struct http_response *first,
+                        enum http_more (*next)(void *call, struct buf *out));
+
+// Too much is held for clients: 503.
+void call_fail_room(struct call *c);
+
+// Answers 404: what this parameter of the path names is not there. All operations say it
+// in the same words: Webhook 'x' not found.
+void call_fail_missing(struct call *c, enum param param);
+
+// Answers what storage said: 503 for ERR_FULL, else 500.
+void call_fail_store(struct call *c, enum err err);
+
+// Which hooks the path is about. False: a name in it is none; answered.
+bool call_scope(struct call *c, struct hook_scope *out);
+
+// How the hooks of this path's API are read and shown.
+const struct hook_dialect *call_dialect(const struct call *c);
+
+// How whoever asks is shown hooks: only what may change them sees all.
+struct hook_showing call_showing(const struct call *c);
+
+// Under which number counts what the call holds: SHARE_ADMIN, or that of its token's
+// organization, 0 if it has none yet. Not in the midst of reading a store.
+uint64_t call_holder(struct call *c);
+
+// Whether the call may hold one more of these, counted under call_holder(). False:
+// it may not; answered with 429.
+bool call_may_hold(struct call *c, enum cap_kind kind);
+
+// Answers what a limit that is reached says.
+void call_refuse_share(struct call *c, enum cap_kind kind, enum share share,
+                       unsigned status);
+
+// Parses the body; free it with json_free(). False: it is no JSON; answered.
+bool call_json(struct call *c, struct json **out);
+
+// Which organization it is about; of `out` the family and the organization are
+// set. False: its name is none; answered.
+bool call_org(struct call *c, struct hook_scope *out);
+
+// Finds the hook of the path. False: there is none; answered with 404.
+bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no);
+
+// Whose history the path is about: its hook's, or without one, its
+// organization's. False: answered.
+// The number of the scope's organization; 0: it never had a hook or token, so that
+// nothing is its own yet. False: answered.
+bool call_org_no(struct call *c, const struct hook_scope *scope,
+                 uint64_t *org_no);
+bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no);
+
+// The shards that hold an owner's history: the first, and how many.
+unsigned call_shards(const struct call *c, uint64_t owner_no, unsigned *n);
+
+// Appends the members that say which hook it is: "hookName" (null if it is
+// deleted), then its project, stack and environment; a comma behind each.
+void call_put_hook(const struct api *api, uint64_t hook_no, struct buf *out);
+
+// Appends the hook as this path's API shows it, as member "failing" that it
+// counts as failing, and as "waiting" how much waits for one that is paused.
+void call_print_hook(struct call *c, const struct hook *hook, struct buf *out);
+
+// While it waits for an answer or its turns: if its client goes, so does the call.
+void call_watch(struct call *c);
+
+// --- turns.c ---
+
+void turns_init(struct api *api);
+// `run` works until then (monotonic), again and again, until it returns true: then it
+// has answered, or asked somebody else. Not within a read of a store.
+void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us));
+void call_work_forget(struct call *c); // the call is going away
+
+// --- dispatcher_client.c ---
+
+// Runs once, unless the client goes away first; it answers the call.
+typedef void (*on_answer)(struct call *c, uint64_t hook_no,
+                          const struct answer *answer);
+
+// Asks the dispatcher that owns the hook. If there is no answer in time, or no
+// dispatcher, the call is answered with 503. What runs then may ask again.
+void ask_dispatcher(struct call *c, struct ask ask, on_answer answered);
+// Asks the dispatcher of a shard, and waits so long.
+void ask_shard(struct call *c, unsigned shard, struct ask ask,
+               int64_t timeout_ms, on_answer answered);
+
+// The call is going away.
+void ask_forget(struct call *c);
+
+void asking_on_frame(void *data, struct str frame); // data: the link
+// What it was asked stays unanswered.
+void asking_on_closed(struct link *link);
+void asking_on_second(struct api *api); // looks for questions that are too old
+
+// --- api.c ---
+
+// After its answer.
+void call_free(struct call *c);
+
+// Tells the dispatchers to look at the hooks again. After each commit.
+void api_hint(struct api *api);
+
+#endif

@@ -1,0 +1,221 @@
+// dispatcher_client.c — questions to the dispatchers, and the calls that wait for answers.
+//
+// If it fails: a question whose dispatcher is gone, or that is too old, is
+// answered for it with 503. What the dispatcher does all the same is in the
+// history. If whoever asked is gone, or has waited too long, the dispatcher is told,
+// and works on it no more.
+//
+// A question counts until its dispatcher has answered or is gone, also when nobody
+// waits for it any more: so long the dispatcher has work with it.
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "api/core/call.h"
+#include "api/hooks/hook_disable.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/channel.h"
+
+#define MARGIN_MS 5000 // beyond the time limit of an attempt
+
+struct pending {
+    struct pending *next;
+    uint64_t no;
+    struct link *link;
+    struct call *call; // NULL: it went away, or had its answer
+    uint64_t hook_no;
+    on_answer answered;
+    int64_t until_us; // monotonic
+    enum cap_kind cap;
+    uint64_t holder_no;
+};
+
+void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
+{
+    ask_shard(c, queue_shard_of(ask.hook_no, c->api->n_shards), ask,
+              c->api->config->request_timeout_ms + MARGIN_MS, answered);
+}
+
+#define ASK_FRAMING_BYTES 1024 // of a frame, beside the texts
+
+static bool is_too_large(const struct ask *ask)
+{
+    return ask->org.n_bytes + ask->project.n_bytes + ask->text.n_bytes +
+               ask->event.n_bytes + ASK_FRAMING_BYTES >
+           ASK_FRAME_MAX_BYTES;
+}
+
+void ask_shard(struct call *c, unsigned shard, struct ask ask,
+               int64_t timeout_ms, on_answer answered)
+{
+    struct api *api = c->api;
+    struct link *link = &api->dispatchers[shard];
+    enum cap_kind cap = ask.what == ASK_PING || ask.what == ASK_REDELIVER
+                            ? CAP_MANUAL
+                            : CAP_QUESTIONS;
+    struct pending *p;
+
+    if (link->chan == NULL) {
+        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+                  "the dispatcher of this webhook is not there; try again");
+        return;
+    }
+    if (is_too_large(&ask)) {
+        http_fail(c->request, 413, STR_EMPTY,
+                  "too much to ask of a dispatcher at once");
+        return;
+    }
+    if (!call_may_hold(c, cap))
+        return;
+    shares_add(&api->shares[cap], call_holder(c), 1);
+    p = xcalloc(1, sizeof(*p));
+    *p = (struct pending){
+        .next = api->pending,
+        .no = ++api->n_asked,
+        .link = link,
+        .call = c,
+        .hook_no = ask.hook_no,
+        .answered = answered,
+        .until_us = clock_mono_us() + timeout_ms * 1000,
+        .cap = cap,
+        .holder_no = call_holder(c),
+    };
+    api->pending = p;
+    c->pending = p;
+    call_watch(c);
+    ask.no = p->no;
+    ask_pack(chan_begin(link->chan), &ask);
+    chan_end_small(link->chan);
+}
+
+// Its dispatcher need not work on it any more, and says so.
+static void tell_forgotten(const struct pending *p)
+{
+    if (p->link->chan == NULL)
+        return;
+    forget_pack(chan_begin(p->link->chan), p->no);
+    chan_end_small(p->link->chan);
+}
+
+void ask_forget(struct call *c)
+{
+    if (c->pending == NULL)
+        return;
+    tell_forgotten(c->pending);
+    c->pending->call = NULL;
+    c->pending = NULL;
+}
+
+// Out of the list; it counts no more.
+static void take_out(struct api *api, struct pending *p)
+{
+    struct pending **link = &api->pending;
+
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    shares_remove(&api->shares[p->cap], p->holder_no, 1);
+}
+
+// Whoever asked gets an answer.
+static void tell(struct call *c, const struct answer *answer)
+{
+    struct pending *p = c->pending;
+    on_answer answered = p->answered;
+    uint64_t hook_no = p->hook_no;
+    struct blamed before =
+        blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
+
+    p->call = NULL;
+    c->pending = NULL;
+    c->request->data = NULL;
+    if (answer->err == ERR_CRASHED) {
+        http_fail(
+            c->request, 500, STR_EMPTY,
+            "the dispatcher died three times with this, and does not work "
+            "on it any more; the engine's log says with what");
+    } else {
+        answered(c, hook_no, answer);
+    }
+    blame_end(before);
+    if (c->pending == NULL && !c->is_producing) {
+        call_free(c);
+    } else {
+        c->request->data = c; // it has asked somebody else
+    }
+}
+
+// The dispatcher has nothing more to do with it. What runs then may ask again, in
+// its place.
+static void end(struct api *api, struct pending *p, const struct answer *answer)
+{
+    take_out(api, p);
+    if (p->call != NULL)
+        tell(p->call, answer);
+    free(p);
+}
+
+void asking_on_frame(void *data, struct str frame)
+{
+    struct link *link = data;
+    unsigned shard = (unsigned)(link - link->api->dispatchers);
+    struct answer answer;
+    struct pending *p;
+
+    if (backlog_take(link->api->backlogs, shard, frame))
+        return;
+
+    if (answer_unpack(frame, &answer) != OK) {
+        disabling_on_frame(link->api, frame);
+        return;
+    }
+    for (p = link->api->pending; p != NULL; p = p->next) {
+        if (p->no == answer.no && p->link == link) {
+            end(link->api, p, &answer);
+            return;
+        }
+    }
+    log_debug("answer that nobody waits for", "no=%" PRIu64, answer.no);
+}
+
+// The first of this link.
+static struct pending *find_of(const struct link *link)
+{
+    struct pending *p = link->api->pending;
+
+    while (p != NULL && p->link != link)
+        p = p->next;
+    return p;
+}
+
+// The first that somebody has waited for too long.
+static struct pending *find_old(struct api *api, int64_t now_us)
+{
+    struct pending *p = api->pending;
+
+    while (p != NULL && (p->call == NULL || p->until_us > now_us))
+        p = p->next;
+    return p;
+}
+
+void asking_on_closed(struct link *link)
+{
+    const struct answer none = { .err = ERR_AGAIN };
+    struct pending *p;
+
+    while ((p = find_of(link)) != NULL)
+        end(link->api, p, &none);
+}
+
+void asking_on_second(struct api *api)
+{
+    const struct answer none = { .err = ERR_AGAIN };
+    struct pending *p;
+
+    while ((p = find_old(api, clock_mono_us())) != NULL) {
+        tell_forgotten(p);
+        tell(p->call, &none);
+    }
+}

@@ -1,0 +1,129 @@
+// host.c — which names the API answers under.
+
+#include "api/core/host.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/encoding/url.h"
+
+static bool same(struct str a, struct str b)
+{
+    return a.n_bytes == b.n_bytes && strncasecmp(a.at, b.at, a.n_bytes) == 0;
+}
+
+static bool ends_with(struct str name, struct str end)
+{
+    return name.n_bytes > end.n_bytes &&
+           strncasecmp(name.at + name.n_bytes - end.n_bytes, end.at,
+                       end.n_bytes) == 0;
+}
+
+// Digits, or nothing: what follows a colon.
+static bool is_port(const char *at, const char *end)
+{
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return at == end;
+}
+
+// The host without its port, and a name without the dot at its end. False: it is
+// no host.
+static bool cut_port(struct str host, struct str *out)
+{
+    const char *end = host.at + host.n_bytes;
+    const char *colon;
+
+    if (host.n_bytes == 0)
+        return false;
+    if (host.at[0] == '[') {
+        const char *bracket = memchr(host.at, ']', host.n_bytes);
+
+        if (bracket == NULL ||
+            (bracket + 1 < end &&
+             (bracket[1] != ':' || !is_port(bracket + 2, end))))
+            return false;
+        *out = (struct str){ host.at, (size_t)(bracket + 1 - host.at) };
+        return true;
+    }
+    colon = memchr(host.at, ':', host.n_bytes);
+    if (colon != NULL && !is_port(colon + 1, end))
+        return false;
+    *out = host;
+    if (colon != NULL)
+        out->n_bytes = (size_t)(colon - host.at);
+    if (out->n_bytes > 1 && out->at[out->n_bytes - 1] == '.')
+        out->n_bytes--;
+    return out->n_bytes > 0;
+}
+
+static bool is_address(struct str host)
+{
+    char text[INET6_ADDRSTRLEN + 2];
+    struct in6_addr v6;
+    struct in_addr v4;
+
+    if (host.n_bytes >= sizeof(text))
+        return false;
+    memcpy(text, host.at, host.n_bytes);
+    text[host.n_bytes] = '\0';
+    if (text[0] != '[')
+        return inet_pton(AF_INET, text, &v4) == 1;
+    text[host.n_bytes - 1] = '\0'; // the bracket
+    return inet_pton(AF_INET6, text + 1, &v6) == 1;
+}
+
+// "*.example.com" stands for every name below it.
+static bool is_listed(const char *list, struct str name)
+{
+    static const char separators[] = ", \t";
+
+    while (*(list += strspn(list, separators)) != '\0') {
+        struct str item = { list, strcspn(list, separators) };
+
+        list += item.n_bytes;
+        if (item.n_bytes > 2 && item.at[0] == '*') {
+            if (ends_with(name, (struct str){ item.at + 1, item.n_bytes - 1 }))
+                return true;
+        } else if (same(name, item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_of_dashboard(const char *text, struct str name)
+{
+    struct url url;
+
+    return text[0] != '\0' && url_parse(str_of(text), &url, NULL) == OK &&
+           same(name, str_of(url.host));
+}
+
+// The name as it is set, and its first part: both can be known to neighbours.
+static bool is_own(struct str own_name, struct str name)
+{
+    const char *dot = own_name.n_bytes > 0
+                          ? memchr(own_name.at, '.', own_name.n_bytes)
+                          : NULL;
+    struct str first = own_name;
+
+    if (dot != NULL)
+        first.n_bytes = (size_t)(dot - own_name.at);
+    return same(name, own_name) || same(name, first);
+}
+
+bool host_is_ours(const struct config *config, struct str own_name,
+                  struct str host)
+{
+    struct str name;
+
+    if (!cut_port(host, &name))
+        return false;
+    return is_address(name) || same(name, STR("localhost")) ||
+           ends_with(name, STR(".localhost")) || is_own(own_name, name) ||
+           is_of_dashboard(config->dashboard_url, name) ||
+           is_listed(config->api_hosts, name);
+}

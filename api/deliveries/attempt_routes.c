@@ -1,0 +1,132 @@
+// attempt_routes.c — handlers of the routes that a dispatcher answers: an attempt at
+// once, and how it goes with a hook.
+//
+// Happy path: the hook is looked up, its dispatcher makes the attempt and
+// commits its row, the record is read and shown. Whatever came of the attempt,
+// the call was a success (as with Pulumi Cloud): the record tells.
+
+#include "api/deliveries/attempt_routes.h"
+
+#include "api/core/audit.h"
+#include "api/core/call.h"
+#include "api/deliveries/delivery_routes.h"
+#include "api/system/backlog_routes.h"
+#include "common/log/log.h"
+
+void manual_answered(struct call *c, uint64_t hook_no,
+                     const struct answer *answer)
+{
+    switch (answer->err) {
+    case OK:
+        deliveries_show(c, hook_no, answer);
+        return;
+    case ERR_NOTFOUND: // of a ping the hook: it was deleted meanwhile
+        call_fail_missing(c, c->match.params[PARAM_EVENT].n_bytes > 0
+                                 ? PARAM_EVENT
+                                 : PARAM_HOOK);
+        return;
+    case ERR_GONE:
+        http_fail(c->request, 410, STR_EMPTY,
+                  "the payload of this event was removed by retention");
+        return;
+    case ERR_BUSY:
+        http_fail(c->request, 429, STR("Retry-After: 1\r\n"), "%.*s",
+                  STR_ARG(answer->text.n_bytes > 0
+                              ? answer->text
+                              : STR("too much is under way; try again")));
+        return;
+    case ERR_AGAIN:
+        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+                  "this cannot be sent right now; try again");
+        return;
+    case ERR_EXISTS:
+    case ERR_CONFLICT:
+    case ERR_INVALID:
+    case ERR_TOOBIG:
+    case ERR_FULL:
+    case ERR_DENIED:
+    case ERR_CORRUPT:
+    case ERR_LOST:
+    case ERR_CRASHED:
+    case ERR_IO:
+        break;
+    }
+    call_fail_store(c, answer->err);
+}
+
+// `what` is for the log, if it does something; else NULL.
+static void ask_of(struct call *c, const struct hook_scope *scope,
+                   struct ask ask, const char *what, on_answer then)
+{
+    char id[ID_TEXT_BYTES + 1] = "";
+
+    if (ask.what == ASK_REDELIVER)
+        id_format(&ask.event_id, id);
+    if (what != NULL) {
+        audit_of(c, what, scope, ask.hook_no, "%s%s",
+                 id[0] != '\0' ? "event=" : "", id);
+    }
+    ask_dispatcher(c, ask, then);
+}
+
+static void ask_about_hook(struct call *c, struct ask ask, const char *what,
+                           on_answer then)
+{
+    struct hook_scope scope;
+
+    if (call_hook_no(c, &scope, &ask.hook_no))
+        ask_of(c, &scope, ask, what, then);
+}
+
+void manual_ping(struct call *c)
+{
+    ask_about_hook(c, (struct ask){ .what = ASK_PING }, "ping asked for",
+                   manual_answered);
+}
+
+// The dispatcher knows the hook, api what waits for its organization.
+static void status_answered(struct call *c, uint64_t hook_no,
+                            const struct answer *answer)
+{
+    struct hook_scope scope;
+    struct org_backlog b;
+    uint64_t org_no;
+    struct buf body;
+
+    if (answer->err != OK) {
+        manual_answered(c, hook_no, answer);
+        return;
+    }
+    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
+        return;
+    backlog_of_org(c->api->backlogs, org_no, &b);
+    buf_init(&body, 0);
+    buf_put_str(&body, answer->text);
+    if (body.n_bytes > 0)
+        body.n_bytes--; // the brace
+    buf_puts(&body, ",\"organization\":{");
+    backlog_put_org(c->api, &b, &body);
+    buf_puts(&body, "}}");
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+void manual_status(struct call *c)
+{
+    ask_about_hook(c, (struct ask){ .what = ASK_STATUS }, NULL,
+                   status_answered);
+}
+
+void manual_redeliver(struct call *c)
+{
+    struct ask ask = { .what = ASK_REDELIVER };
+    struct hook_scope scope;
+
+    if (!call_hook_no(c, &scope, &ask.hook_no))
+        return;
+    if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) == OK) {
+        ask_of(c, &scope, ask, "redelivery asked for", manual_answered);
+    } else {
+        call_fail_missing(c, PARAM_EVENT);
+    }
+}

@@ -1,0 +1,387 @@
+// delivery_page.c — a page of the history of a hook or an organization.
+//
+// A page is built from many short reads of the history, so that no read pins
+// database pages for long. It ends at the limit, at PAGE_BYTES, or at PAGE_COST
+// when a filter finds little; then a cursor says where to go on. So a page may
+// be short, even empty, and still not be the last.
+//
+// What a page holds is settled before its first byte, since the headers say where
+// the next one begins. Beyond a piece, rows are noted, and shown while the client
+// reads: each as it is then, and left out if retention has removed it meanwhile.
+//
+// An organization's history lies in all shards: there the newest of their next
+// rows goes first.
+
+#include "api/deliveries/delivery_page.h"
+
+#include <string.h>
+
+#include "api/json/delivery_json.h"
+#include "api/json/headers_json.h"
+#include "api/json/pagination.h"
+#include "common/log/log.h"
+#include "queue/queue.h"
+
+#define PAGE_BYTES    (8 << 20)
+#define COST_PER_READ 2000
+#define COST_PER_HEAD 10
+#define PAGE_COST     20000 // as history_query counts: a millisecond or two
+
+struct wanted_payload {
+    struct hook_store *hooks;
+    const struct attempt *attempt;
+    struct buf *out;
+};
+
+// What lies there may be somebody else's, where pages of the log are in each
+// other's places.
+static bool copy_payload(void *data, const struct event *event)
+{
+    struct wanted_payload *w = data;
+    uint64_t org_no;
+
+    if (id_eq(&event->id, &w->attempt->event_id) &&
+        org_number(w->hooks, event->family, event->org, &org_no) == OK &&
+        org_no == w->attempt->org_no)
+        buf_put_str(w->out, event->payload);
+    return false;
+}
+
+// What was sent: the row's own, or the event's, or "" once that is removed.
+static struct str payload_of(struct page *p, const struct attempt *attempt)
+{
+    struct event_view *events = p->call->api->events;
+    struct wanted_payload wanted = { p->call->api->hooks, attempt,
+                                     &p->payload };
+    enum err err;
+
+    if (attempt->payload.n_bytes > 0)
+        return attempt->payload;
+    buf_reset(&p->payload);
+    err = event_view_get(events, attempt->position, copy_payload, &wanted);
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("payload not readable", "%s reason=%s",
+                 hook_log_no(attempt->hook_no),
+                 log_quote(str_of(err_str(err))));
+    }
+    return buf_str(&p->payload);
+}
+
+static bool is_full(const struct page *p)
+{
+    return p->n_rows == p->query.limit || p->n_bytes >= PAGE_BYTES;
+}
+
+// Empty unless rows are of several hooks.
+static struct str hook_name_of(struct page *p, uint64_t hook_no)
+{
+    if (p->names_hooks && p->named_no != hook_no) {
+        p->named_no = hook_no;
+        buf_reset(&p->hook_name);
+        call_put_hook(p->call->api, hook_no, &p->hook_name);
+    }
+    return buf_str(&p->hook_name);
+}
+
+// --- pages ---
+
+void page_print(struct page *p, const struct attempt *attempt,
+                struct str members)
+{
+    struct attempt shown = *attempt;
+    struct buf headers;
+
+    buf_init(&headers, 0);
+    if (headers_are_sealed(attempt->request_headers)) {
+        enum err err =
+            headers_open(p->call->api->hooks, attempt->hook_no,
+                         attempt->position, attempt->request_headers, &headers);
+
+        if (err != OK) {
+            log_warn("request headers do not open", "%s reason=%s",
+                     hook_log_no(attempt->hook_no),
+                     log_quote(str_of(err_str(err))));
+        }
+    } else {
+        headers_mask_text(attempt->request_headers, &headers);
+    }
+    shown.request_headers = buf_str(&headers);
+    delivery_print(&shown, payload_of(p, attempt), members, p->out);
+    buf_clear(&headers);
+}
+
+static void show(struct page *p, const struct attempt *attempt)
+{
+    if (p->n_shown++ > 0)
+        buf_putc(p->out, ',');
+    page_print(p, attempt, hook_name_of(p, attempt->hook_no));
+}
+
+static size_t record_bytes(struct page *p, const struct attempt *attempt)
+{
+    return attempt->request_url.n_bytes + attempt->request_headers.n_bytes +
+           attempt->response_headers.n_bytes + attempt->response_body.n_bytes +
+           payload_of(p, attempt).n_bytes;
+}
+
+// Shown, or noted for a later piece.
+static void choose_row(struct page *p, unsigned shard, uint64_t no,
+                       const struct attempt *attempt)
+{
+    size_t n_before = p->body.n_bytes;
+
+    p->n_rows++;
+    if (n_before < HTTP_PIECE_BYTES) {
+        show(p, attempt);
+        p->n_bytes += p->body.n_bytes - n_before;
+    } else {
+        p->left[p->n_left++] = (struct row){ shard, no };
+        p->n_bytes += record_bytes(p, attempt);
+    }
+}
+
+static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct page *p = data;
+
+    if (p->query.has_id && !id_eq(&p->query.id, &attempt->event_id))
+        return true; // another ping
+    if (is_full(p)) {
+        p->has_more = true; // this row, at least
+        return false;
+    }
+    choose_row(p, p->lanes[0].shard, no, attempt);
+    return true;
+}
+
+// One read of a lane: short, so that it pins no database pages for long.
+static enum err read_lane(struct page *p, struct lane *lane,
+                          attempt_visit visit)
+{
+    struct history_query query = { .owner_no = p->owner_no,
+                                   .event = p->event,
+                                   .filter = &p->query.filter,
+                                   .from_no = lane->from_no,
+                                   .max_rows = COST_PER_READ };
+    enum err err =
+        history_scan(p->call->api->shards[lane->shard], &query, visit, p);
+
+    lane->from_no = query.last_no;
+    lane->is_end = query.is_end;
+    p->n_cost += COST_PER_READ;
+    return err;
+}
+
+static enum err fill_from_one(struct page *p)
+{
+    struct lane *lane = &p->lanes[0];
+    enum err err;
+
+    do {
+        err = read_lane(p, lane, visit_row);
+    } while (err == OK && !lane->is_end && !p->has_more &&
+             p->n_cost < PAGE_COST);
+    p->has_more = p->has_more || !lane->is_end;
+    return err;
+}
+
+// --- pages of several shards ---
+
+struct head {
+    struct page *page;
+    struct lane *lane;
+    bool is_taken; // print it; else only its time is wanted
+    bool is_found;
+};
+
+static bool visit_head(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct head *h = data;
+
+    if (h->is_found)
+        return false; // one is enough
+    h->is_found = true;
+    h->lane->head_at_us = attempt->started_at_us;
+    if (h->is_taken)
+        choose_row(h->page, h->lane->shard, no, attempt);
+    return h->is_taken;
+}
+
+static enum err read_head(struct page *p, struct lane *lane, bool is_taken)
+{
+    struct head head = { .page = p, .lane = lane, .is_taken = is_taken };
+    enum err err = OK;
+
+    while (err == OK && !head.is_found && !lane->is_end &&
+           p->n_cost < PAGE_COST) {
+        struct history_query query = { .owner_no = p->owner_no,
+                                       .filter = &p->query.filter,
+                                       .from_no = lane->from_no,
+                                       .max_rows = COST_PER_READ };
+
+        err = history_scan(p->call->api->shards[lane->shard], &query,
+                           visit_head, &head);
+        lane->from_no = query.last_no;
+        lane->is_end = query.is_end && !head.is_found;
+        p->n_cost += head.is_found ? COST_PER_HEAD : COST_PER_READ;
+    }
+    return err;
+}
+
+// The lane whose next row is the newest. NULL: none has any, or nothing more
+// may be read.
+static struct lane *newest_lane(struct page *p, enum err *err)
+{
+    struct lane *newest = NULL;
+
+    for (unsigned i = 0; i < p->n_lanes; i++) {
+        struct lane *lane = &p->lanes[i];
+
+        if (lane->head_at_us == INT64_MIN && *err == OK)
+            *err = read_head(p, lane, false);
+        if (lane->head_at_us != INT64_MIN &&
+            (newest == NULL || lane->head_at_us > newest->head_at_us))
+            newest = lane;
+        p->has_more = p->has_more || !lane->is_end;
+    }
+    return newest;
+}
+
+static enum err fill_from_several(struct page *p)
+{
+    struct lane *lane;
+    enum err err = OK;
+
+    for (;;) {
+        p->has_more = false;
+        lane = newest_lane(p, &err);
+        if (err != OK || lane == NULL || is_full(p) || p->n_cost >= PAGE_COST)
+            return err;
+        err = read_head(p, lane, true);
+        lane->head_at_us = INT64_MIN;
+    }
+}
+
+static void put_headers(const struct page *p, const uint8_t key[SHA256_BYTES],
+                        struct buf *out)
+{
+    uint64_t row_nos[QUEUE_SHARDS_MAX];
+    struct buf cursor;
+
+    if (!p->has_more)
+        return;
+    for (unsigned i = 0; i < p->n_lanes; i++)
+        row_nos[i] = p->lanes[i].from_no;
+    buf_init(&cursor, 0);
+    cursor_put(key, p->owner_no, row_nos, p->n_lanes, &cursor);
+    page_put_headers(p->call->request, buf_str(&cursor), out);
+    buf_clear(&cursor);
+}
+
+void page_init(struct page *p)
+{
+    buf_init(&p->body, 0);
+    buf_init(&p->payload, 0);
+    buf_init(&p->hook_name, 0);
+    p->out = &p->body;
+}
+
+void page_clear(struct page *p)
+{
+    buf_clear(&p->hook_name);
+    buf_clear(&p->payload);
+    buf_clear(&p->body);
+}
+
+// --- pieces ---
+
+struct left {
+    struct page *page;
+    uint64_t no;
+};
+
+static bool show_left(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct left *left = data;
+
+    if (no == left->no)
+        show(left->page, attempt);
+    return false;
+}
+
+static enum err put_left(struct page *p, const struct row *row)
+{
+    struct left left = { p, row->no };
+    struct history_query query = { .owner_no = p->owner_no,
+                                   .event = p->event,
+                                   .from_no = row->no + 1,
+                                   .max_rows = 1 };
+
+    return history_scan(p->call->api->shards[row->shard], &query, show_left,
+                        &left);
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    struct page *p = c->data;
+
+    p->out = out;
+    while (p->at_left < p->n_left && out->n_bytes < HTTP_PIECE_BYTES) {
+        enum err err = put_left(p, &p->left[p->at_left++]);
+
+        if (err != OK) {
+            log_warn("page of a history cut short", "reason=%s",
+                     log_quote(str_of(err_str(err))));
+            return HTTP_FAILED;
+        }
+    }
+    if (p->at_left < p->n_left)
+        return HTTP_MORE;
+    buf_putc(out, ']');
+    return HTTP_LAST;
+}
+
+static void on_free(struct call *c)
+{
+    page_clear(c->data);
+}
+
+struct page *page_new(struct call *c)
+{
+    struct page *page = arena_take(&c->arena, sizeof(*page));
+
+    memset(page, 0, sizeof(*page));
+    page->call = c;
+    page_init(page);
+    c->data = page;
+    c->on_free = on_free;
+    return page;
+}
+
+void page_answer(struct page *p, const uint8_t key[SHA256_BYTES])
+{
+    struct http_response response = { .status = 200 };
+    struct buf headers;
+    enum err err;
+
+    buf_init(&headers, 0);
+    buf_putc(&p->body, '[');
+    err = p->n_lanes > 1 ? fill_from_several(p) : fill_from_one(p);
+    if (err != OK) {
+        call_fail_store(p->call, err);
+        return;
+    }
+    if (p->n_left == 0)
+        buf_putc(&p->body, ']');
+    put_headers(p, key, &headers);
+    response.headers = buf_str(&headers);
+    response.body = buf_str(&p->body);
+    if (p->n_left == 0) {
+        http_respond(p->call->request, &response);
+    } else {
+        call_answer_pieces(p->call, &response, next);
+        buf_clear(&p->body);
+    }
+    buf_clear(&headers);
+}

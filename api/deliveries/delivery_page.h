@@ -1,0 +1,64 @@
+// delivery_page.h — a page of the history of a hook or an organization.
+
+#ifndef API_DELIVERIES_DELIVERY_PAGE_H
+#define API_DELIVERIES_DELIVERY_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/core/call.h"
+#include "api/json/delivery_filter.h"
+
+// Where a page is in the history of one shard.
+struct lane {
+    unsigned shard;
+    uint64_t from_no; // rows from here on are done; 0: none yet
+    bool is_end;
+    int64_t head_at_us; // of its next row; INT64_MIN: not known yet
+};
+
+struct row {
+    unsigned shard;
+    uint64_t no;
+};
+
+struct page {
+    struct call *call;
+    struct delivery_query query;
+    struct buf body;    // the first piece
+    struct buf *out;    // of the piece at hand
+    struct buf payload; // of the row at hand
+    uint64_t owner_no;
+    const struct position *event;        // whose attempts alone; NULL: all
+    struct position event_place;         // where `event` points to
+    struct lane lanes[QUEUE_SHARDS_MAX]; // a hook has one
+    unsigned n_lanes;
+    size_t n_rows;  // chosen
+    size_t n_bytes; // of these, before they are printed
+    size_t n_shown;
+    size_t n_left, at_left;
+    struct row left[DELIVERIES_MAX]; // those that the first piece has not
+    size_t n_cost;                   // as history_query counts
+    bool has_more;                   // at least one row is left
+    bool names_hooks;
+    uint64_t named_no;    // the hook whose name is in `hook_name`
+    struct buf hook_name; // JSON members
+};
+
+// A page without query, owner and lanes, which the caller sets; it lives as long as
+// the call.
+struct page *page_new(struct call *c);
+
+// Answers with the page. `key`: of the token that says where the next one begins.
+void page_answer(struct page *p, const uint8_t key[SHA256_BYTES]);
+
+// One that does not outlive its call.
+void page_init(struct page *p);
+void page_clear(struct page *p);
+
+// Appends a record to `p->out`; `members` are those that say which hook it is of.
+void page_print(struct page *p, const struct attempt *attempt,
+                struct str members);
+
+#endif

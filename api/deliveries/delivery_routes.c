@@ -1,0 +1,217 @@
+// delivery_routes.c — handlers of the routes that show the history.
+
+#include "api/deliveries/delivery_routes.h"
+
+#include <string.h>
+
+#include "api/deliveries/delivery_page.h"
+#include "api/json/pulumi_hook_json.h"
+#include "common/base/codec.h"
+
+static bool take_hook_no(void *data, const struct hook *hook)
+{
+    uint64_t *hook_no = data;
+
+    *hook_no = hook->no;
+    return false;
+}
+
+// --- one record ---
+
+#define COST_SHOWN 1000 // of a search among the attempts of one event
+
+struct shown {
+    struct page page;
+    const struct answer *answer;
+    bool is_found;
+};
+
+static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct shown *s = data;
+
+    (void)no;
+    if (attempt->started_at_us != s->answer->started_at_us ||
+        !id_eq(&attempt->event_id, &s->answer->event_id))
+        return true;
+    s->is_found = true;
+    page_print(&s->page, attempt, STR_EMPTY);
+    return false;
+}
+
+void deliveries_show(struct call *c, uint64_t hook_no,
+                     const struct answer *answer)
+{
+    struct shown *s = arena_take(&c->arena, sizeof(*s));
+    unsigned shard = queue_shard_of(hook_no, c->api->n_shards);
+    struct position event;
+    struct history_query query = { .owner_no = hook_no,
+                                   .event = &event,
+                                   .max_rows = COST_SHOWN };
+    enum err err;
+
+    memset(s, 0, sizeof(*s));
+    s->page.call = c;
+    s->answer = answer;
+    memcpy(event.bytes, answer->position, sizeof(event.bytes));
+    page_init(&s->page);
+    err = history_scan(c->api->shards[shard], &query, show_row, s);
+    if (err == OK && !s->is_found)
+        err = ERR_CORRUPT;
+    if (err == OK) {
+        call_answer(c, 200, buf_str(&s->page.body));
+    } else {
+        call_fail_store(c, err);
+    }
+    page_clear(&s->page);
+}
+
+// --- lists ---
+
+// ERR_NOTFOUND: there is no such hook.
+static enum err find_hook(struct call *c, const struct hook_scope *scope,
+                          uint64_t *hook_no)
+{
+    struct str name = c->match.params[PARAM_HOOK];
+
+    if (!hook_name_is_valid(name))
+        return ERR_NOTFOUND;
+    return hook_get(c->api->hooks, scope, name, take_hook_no, hook_no);
+}
+
+static bool read_query(struct call *c, struct delivery_query *out)
+{
+    struct buf why;
+    bool is_good;
+
+    buf_init(&why, 4096);
+    is_good = delivery_query_read(c->request, &c->arena, out, &why) == OK;
+    if (!is_good)
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    return is_good;
+}
+
+struct trace {
+    const struct id *id;
+    bool is_found;
+};
+
+static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct trace *trace = data;
+
+    (void)no;
+    trace->is_found = id_eq(&attempt->event_id, trace->id);
+    return false;
+}
+
+// With an id, only that event's attempts are read. One that is in no log may have
+// been removed, and its id tells where it was; or it is a ping's.
+static enum err find_event(struct page *p, const struct hook_scope *scope)
+{
+    struct position *out = &p->event_place;
+    const struct api *api = p->call->api;
+    struct trace trace = { .id = &p->query.id };
+    enum err err;
+
+    if (!p->query.has_id)
+        return OK;
+    p->event = out;
+    err = event_view_find(api->events, scope->family, scope->org, &p->query.id,
+                          out);
+    if (err != ERR_NOTFOUND)
+        return err;
+    put_be64(out->bytes, id_serial(&p->query.id));
+    err = history_of_event(api->shards[p->lanes[0].shard], out, 1, on_trace,
+                           &trace);
+    if (!trace.is_found)
+        *out = position_start;
+    return err;
+}
+
+// Begins where the query's token says. False: it is not good; answered.
+static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
+                      unsigned first_shard, unsigned n)
+{
+    uint64_t row_nos[QUEUE_SHARDS_MAX] = { 0 };
+    enum err err = OK;
+
+    if (p->query.cursor.n_bytes > 0 &&
+        cursor_read(key, p->query.cursor, p->owner_no, row_nos, n) != OK) {
+        http_fail(p->call->request, 400, STR_EMPTY,
+                  "continuationToken is not one that this server gave out for "
+                  "this list");
+        return false;
+    }
+    p->n_lanes = n;
+    // Where the history ends now: what comes later is on no page of this list.
+    for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK;
+         i++)
+        err = history_end(p->call->api->shards[first_shard + i], &row_nos[i]);
+    if (err != OK) {
+        call_fail_store(p->call, err);
+        return false;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        p->lanes[i] = (struct lane){ .shard = first_shard + i,
+                                     .from_no = row_nos[i],
+                                     .head_at_us = INT64_MIN };
+    }
+    return true;
+}
+
+void deliveries_list(struct call *c)
+{
+    struct page *page = page_new(c);
+    uint8_t key[SHA256_BYTES];
+    struct hook_scope scope;
+    enum err err;
+
+    if (!call_scope(c, &scope) || !read_query(c, &page->query))
+        return;
+    err = find_hook(c, &scope, &page->owner_no);
+    if (err == ERR_NOTFOUND && c->match.route->is_akinon) {
+        call_fail_missing(c, PARAM_HOOK);
+        return;
+    }
+    if (err == ERR_NOTFOUND) { // as Pulumi Cloud does
+        call_answer(c, 200, STR("[]"));
+        return;
+    }
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    auth_key(c->api->auth, "deliveries", key);
+    if (!set_lanes(page, key, queue_shard_of(page->owner_no, c->api->n_shards),
+                   1))
+        return;
+    err = find_event(page, &scope);
+    if (err == OK) {
+        page_answer(page, key);
+    } else {
+        call_fail_store(c, err);
+    }
+}
+
+void deliveries_list_org(struct call *c)
+{
+    struct page *page = page_new(c);
+    uint8_t key[SHA256_BYTES];
+    struct hook_scope scope;
+
+    page->names_hooks = true;
+    if (!call_scope(c, &scope) || !read_query(c, &page->query))
+        return;
+    if (page->query.has_id) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "id: not here; an event is at /api/orgs/{org}/events/{id}");
+        return;
+    }
+    if (!call_org_no(c, &scope, &page->owner_no))
+        return;
+    auth_key(c->api->auth, "deliveries", key);
+    if (set_lanes(page, key, 0, c->api->n_shards))
+        page_answer(page, key);
+}

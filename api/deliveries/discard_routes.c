@@ -1,0 +1,257 @@
+// discard_routes.c — the handler of the routes that clear dead letters.
+//
+// Happy path: the body says which; the dispatchers settle them as cancelled, one
+// after the other, each asked again until it is through. After some seconds the
+// answer says how far that is, and a token to go on with.
+//
+// If it fails: what was discarded stays so. When the client goes away, no further
+// question is asked.
+
+#include "api/deliveries/discard_routes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/core/audit.h"
+#include "api/core/call.h"
+#include "api/deliveries/attempt_routes.h"
+#include "api/deliveries/selection.h"
+#include "api/json/delivery_filter.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+
+#define ANSWER_AFTER_US INT64_C(10000000)
+#define TIMEOUT_MS      60000 // of a question: a dispatcher works a second on one
+#define PLACE_NUMBERS   4     // of a token: shards, shard, hook, position
+
+struct discarding {
+    struct discarding *next; // of the api process
+    uint64_t org_no;
+    uint64_t owner_no;
+    struct ask ask; // its texts lie in the arena of the call
+    uint8_t after[DISCARD_AFTER_BYTES];
+    unsigned shard, end;
+    uint64_t n_matched, n_in_flight;
+    uint64_t limit; // 0: none
+    int64_t until_us;
+};
+
+// --- one at a time of an organization ---
+
+static void forget(struct call *c)
+{
+    struct discarding **link = &c->api->discards;
+
+    while (*link != c->data)
+        link = &(*link)->next;
+    *link = (*link)->next;
+}
+
+static bool is_running(const struct api *api, uint64_t org_no)
+{
+    for (const struct discarding *d = api->discards; d != NULL; d = d->next) {
+        if (d->org_no == org_no && org_no != 0)
+            return true;
+    }
+    return false;
+}
+
+// --- the place to go on from ---
+
+static void put_token(const struct call *c, const struct discarding *d,
+                      struct buf *out)
+{
+    const uint64_t place[PLACE_NUMBERS] = { c->api->n_shards, d->shard,
+                                            get_be64(d->after),
+                                            get_be64(d->after + 8) };
+    uint8_t key[SHA256_BYTES];
+
+    auth_key(c->api->auth, "discard", key);
+    cursor_put(key, d->owner_no, place, PLACE_NUMBERS, out);
+}
+
+// With another number of dispatchers the dead letters lie elsewhere.
+static bool read_token(const struct call *c, struct str token,
+                       struct discarding *d)
+{
+    uint64_t place[PLACE_NUMBERS];
+    uint8_t key[SHA256_BYTES];
+
+    auth_key(c->api->auth, "discard", key);
+    if (cursor_read(key, token, d->owner_no, place, PLACE_NUMBERS) != OK ||
+        place[0] != c->api->n_shards || place[1] < d->shard ||
+        place[1] >= d->end)
+        return false;
+    d->shard = (unsigned)place[1];
+    put_be64(d->after, place[2]);
+    put_be64(d->after + 8, place[3]);
+    d->ask.after = (struct str){ (const char *)d->after, sizeof(d->after) };
+    return true;
+}
+
+// --- asking ---
+
+static void answer(struct call *c, const struct discarding *d)
+{
+    struct buf body;
+
+    buf_init(&body, 0);
+    buf_printf(&body, "{\"matched\":%" PRIu64 ",\"discarded\":%" PRIu64,
+               d->n_matched, d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight);
+    buf_printf(&body, ",\"inFlight\":%" PRIu64, d->n_in_flight);
+    buf_puts(&body, ",\"continuationToken\":");
+    if (d->shard < d->end) {
+        buf_putc(&body, '"');
+        put_token(c, d, &body);
+        buf_putc(&body, '"');
+    } else {
+        buf_puts(&body, "null");
+    }
+    buf_putc(&body, '}');
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+static void fail(struct call *c, uint64_t hook_no, const struct answer *a)
+{
+    const struct discarding *d = c->data;
+    uint64_t n = d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight;
+
+    if (a->err == ERR_FULL) {
+        http_fail(c->request, 503, STR("Retry-After: 5\r\n"),
+                  "there is no room on the disk to settle them; %" PRIu64
+                  " or more were discarded; try again later",
+                  n);
+    } else if (a->err == ERR_AGAIN) {
+        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+                  "a dispatcher is not there or did not answer; %" PRIu64
+                  " or more were discarded; try again",
+                  n);
+    } else {
+        manual_answered(c, hook_no, a);
+    }
+}
+
+static void answered(struct call *c, uint64_t hook_no, const struct answer *a)
+{
+    struct discarding *d = c->data;
+
+    if (a->err != OK) {
+        fail(c, hook_no, a);
+        return;
+    }
+    d->n_matched += a->n;
+    d->n_in_flight += a->n_gone;
+    d->ask.after = STR_EMPTY;
+    if (a->text.n_bytes == sizeof(d->after)) {
+        memcpy(d->after, a->text.at, sizeof(d->after));
+        d->ask.after = (struct str){ (const char *)d->after, sizeof(d->after) };
+    } else {
+        memset(d->after, 0, sizeof(d->after));
+        d->shard++;
+    }
+    if (d->shard == d->end || clock_mono_us() >= d->until_us ||
+        (d->limit > 0 && d->n_matched >= d->limit)) {
+        answer(c, d);
+    } else {
+        if (d->limit > 0)
+            d->ask.max = d->limit - d->n_matched;
+        ask_shard(c, d->shard, d->ask, TIMEOUT_MS, answered);
+    }
+}
+
+static struct str who(struct call *c)
+{
+    struct buf text;
+    struct str copy;
+
+    buf_init(&text, 0);
+    audit_put_who(c, &text);
+    copy = arena_copy(&c->arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
+// False: answered.
+static bool begin(struct call *c, const struct selection *s,
+                  struct discarding *d)
+{
+    struct hook_scope scope;
+    struct buf text;
+    unsigned n;
+
+    if (!call_owner(c, &scope, &d->owner_no) ||
+        !call_org_no(c, &scope, &d->org_no))
+        return false;
+    d->shard = call_shards(c, d->owner_no, &n);
+    d->end = d->shard + n;
+    d->until_us = clock_mono_us() + ANSWER_AFTER_US;
+    d->limit = s->limit;
+    buf_init(&text, 0);
+    replay_encode(&s->replay, &text);
+    d->ask = (struct ask){ .what = ASK_DISCARD,
+                           .is_dry = s->is_dry,
+                           .max = s->limit,
+                           .family = scope.family,
+                           .org = arena_copy(&c->arena, scope.org),
+                           .text = arena_copy(&c->arena, buf_str(&text)),
+                           .by = who(c) };
+    buf_clear(&text);
+    if (c->match.params[PARAM_HOOK].n_bytes > 0) {
+        d->ask.hook_no = d->owner_no;
+    } else {
+        d->ask.project = arena_copy(&c->arena, scope.project);
+    }
+    if (s->continued.n_bytes > 0 && !read_token(c, s->continued, d)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "continuationToken is not one that this server gave out for "
+                  "these dead letters; begin again without one");
+        return false;
+    }
+    if (is_running(c->api, d->org_no)) {
+        http_fail(c->request, 409, STR("Retry-After: 1\r\n"),
+                  "dead letters of this organization are just being discarded; "
+                  "try again when that is done");
+        return false;
+    }
+    return true;
+}
+
+// How many it was, the dispatchers' lines tell.
+static void audit_begun(struct call *c, const struct selection *s,
+                        const struct discarding *d)
+{
+    struct hook_scope scope = { .org = d->ask.org, .project = d->ask.project };
+
+    if (!s->is_dry) {
+        audit_of(c, "dead letters are discarded", &scope, d->ask.hook_no,
+                 "filter=%s", log_quote(c->request->body));
+    }
+}
+
+void discards_create(struct call *c)
+{
+    struct discarding *d = arena_take(&c->arena, sizeof(*d));
+    struct selection s;
+    struct json *json = NULL;
+
+    memset(d, 0, sizeof(*d));
+    if (c->request->body.n_bytes > 0 && !call_json(c, &json))
+        return;
+    selection_init(&s);
+    s.replay.state = REPLAY_RUNNING; // a record has one
+    if (!selection_read(&s, SELECT_DISCARD,
+                        json != NULL ? json_root(json) : NULL)) {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
+    } else if (begin(c, &s, d)) {
+        audit_begun(c, &s, d);
+        d->next = c->api->discards;
+        c->api->discards = d;
+        c->data = d;
+        c->on_free = forget;
+        ask_shard(c, d->shard, d->ask, TIMEOUT_MS, answered);
+    }
+    selection_clear(&s);
+    json_free(json);
+}

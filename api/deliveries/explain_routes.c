@@ -1,0 +1,419 @@
+// explain_routes.c — handlers of the routes that say which hooks want an event.
+//
+// The hooks of the organization are listed here, a page of them; their
+// dispatchers say of each whether it matches, and why not.
+
+#include "api/deliveries/explain_routes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/core/call.h"
+#include "api/deliveries/attempt_routes.h"
+#include "api/json/delivery_json.h"
+#include "api/json/pagination.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/config/config_types.h"
+#include "common/log/log.h"
+
+#define LIMIT_DEFAULT    100
+#define LIMIT_MAX        1000
+#define ATTEMPTS_MAX     1000
+#define HOOKS_AT_ONCE    200 // are listed
+#define ANSWER_MAX_BYTES ((size_t)16 << 20)
+
+struct explaining {
+    struct call *call;
+    bool is_held; // it counts; while a dispatcher is asked, that counts
+    struct ask ask;
+    struct hook_scope scope;
+    uint64_t org_no;
+    size_t limit;
+    struct str after;
+    struct str only;                  // hooks of this name; empty: all
+    struct buf nos[QUEUE_SHARDS_MAX]; // 8 bytes each, of the page
+    size_t n_hooks;
+    bool has_more;
+    struct buf last; // place of the last hook that was looked at; empty: none
+    size_t n_listed; // hooks, in this slice
+    bool is_listed;  // the page is complete
+    unsigned shard;  // that is asked
+    struct buf hooks;
+    struct buf event; // members of the answer
+};
+
+// A question counts from its first look at the hooks on.
+static bool hold(struct explaining *x)
+{
+    struct call *c = x->call;
+
+    if (!call_may_hold(c, CAP_QUESTIONS))
+        return false;
+    shares_add(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+    x->is_held = true;
+    return true;
+}
+
+static void let_go(struct explaining *x)
+{
+    struct call *c = x->call;
+
+    if (x->is_held)
+        shares_remove(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+    x->is_held = false;
+}
+
+static void explaining_clear(struct call *c)
+{
+    struct explaining *x = c->data;
+
+    let_go(x);
+
+    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++)
+        buf_clear(&x->nos[i]);
+    buf_clear(&x->last);
+    buf_clear(&x->hooks);
+    buf_clear(&x->event);
+}
+
+// --- the page ---
+
+// Where a list goes on behind this hook.
+static void put_place(struct explaining *x, const struct hook *hook)
+{
+    buf_reset(&x->last);
+    if (x->scope.family == FAMILY_AKINON) {
+        buf_put_str(&x->last, hook->name);
+    } else {
+        hook_place_put(hook, &x->last);
+    }
+}
+
+static bool on_hook(void *data, const struct hook *hook)
+{
+    struct explaining *x = data;
+    bool is_wanted = x->only.n_bytes == 0 || str_eq(x->only, hook->name);
+    uint8_t no[8];
+
+    if (is_wanted && x->n_hooks == x->limit) {
+        x->has_more = true;
+        return false;
+    }
+    if (x->n_listed++ == HOOKS_AT_ONCE) {
+        x->is_listed = false;
+        return false;
+    }
+    put_place(x, hook);
+    if (!is_wanted)
+        return true;
+    x->n_hooks++;
+    put_be64(no, hook->no);
+    buf_put(&x->nos[queue_shard_of(hook->no, x->call->api->n_shards)], no,
+            sizeof(no));
+    return true;
+}
+
+// Some hooks of the page.
+static enum err list(struct explaining *x)
+{
+    struct hook_store *hooks = x->call->api->hooks;
+    struct str after = x->last.n_bytes > 0
+                           ? arena_copy(&x->call->arena, buf_str(&x->last))
+                           : x->after;
+
+    x->n_listed = 0;
+    x->is_listed = true;
+    // Hooks of another project get nothing of this one.
+    if (x->scope.family == FAMILY_AKINON)
+        return hook_list(hooks, &x->scope, after, on_hook, x);
+    return hook_list_org(hooks, x->scope.family, x->scope.org, after, on_hook,
+                         x);
+}
+
+static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
+{
+    struct http_request *r = x->call->request;
+    struct buf text, place;
+    uint64_t limit = LIMIT_DEFAULT;
+    bool is_good = true;
+    enum err err;
+
+    buf_init(&text, 0);
+    buf_init(&place, 0);
+    err = http_query(r, "limit", &text);
+    if (err == OK)
+        err = config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit);
+    if (err != OK && err != ERR_NOTFOUND) {
+        http_fail(r, 400, STR_EMPTY, "limit: allowed is a number from 1 to %d",
+                  LIMIT_MAX);
+        is_good = false;
+    }
+    buf_reset(&text);
+    err = http_query(r, "continuationToken", &text);
+    if (err == OK)
+        err = page_token_read(key, x->scope.org, buf_str(&text), &place);
+    if (is_good && err != OK && err != ERR_NOTFOUND) {
+        http_fail(r, 400, STR_EMPTY,
+                  "continuationToken is not one that this server gave out for "
+                  "this list");
+        is_good = false;
+    }
+    buf_reset(&text);
+    if (is_good && http_query(r, "hook", &text) == OK)
+        x->only = arena_copy(&x->call->arena, buf_str(&text));
+    x->limit = (size_t)limit;
+    x->after = arena_copy(&x->call->arena, buf_str(&place));
+    buf_clear(&place);
+    buf_clear(&text);
+    return is_good;
+}
+
+// --- the answer ---
+
+static void answer(struct explaining *x)
+{
+    struct call *c = x->call;
+    struct http_response response = { .status = 200 };
+    uint8_t key[SHA256_BYTES];
+    struct buf body, headers, token;
+
+    buf_init(&body, 0);
+    buf_init(&headers, 0);
+    buf_init(&token, 0);
+    if (x->has_more) {
+        auth_key(c->api->auth, "explain", key);
+        page_token_put(key, x->scope.org, buf_str(&x->last), &token);
+        page_put_headers(c->request, buf_str(&token), &headers);
+    }
+    buf_putc(&body, '{');
+    buf_put_str(&body, buf_str(&x->event));
+    buf_puts(&body, "\"hooks\":[");
+    buf_put_str(&body, buf_str(&x->hooks));
+    buf_puts(&body, "]}");
+    response.headers = buf_str(&headers);
+    response.body = buf_str(&body);
+    if (body.n_bytes > HTTP_SMALL_BYTES &&
+        !http_has_room(c->request, body.n_bytes)) {
+        call_fail_room(c);
+    } else {
+        http_respond(c->request, &response);
+    }
+    buf_clear(&token);
+    buf_clear(&headers);
+    buf_clear(&body);
+}
+
+static void explained(struct call *c, uint64_t hook_no,
+                      const struct answer *answer);
+
+// The next shard that has hooks of the page; at the end, the answer.
+static void go_on(struct explaining *x)
+{
+    struct call *c = x->call;
+
+    // With no hooks at all, the event is judged all the same.
+    while (x->shard < c->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
+           (x->n_hooks > 0 || x->shard > 0 || x->ask.event.n_bytes == 0))
+        x->shard++;
+    if (x->shard == c->api->n_shards) {
+        answer(x);
+        return;
+    }
+    x->ask.text = buf_str(&x->nos[x->shard]);
+    // All dispatchers together have the room of one answer for requests.
+    x->ask.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
+                     ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
+                     : 0;
+    ask_shard(c, x->shard, x->ask, c->api->config->request_timeout_ms,
+              explained);
+}
+
+static void explained(struct call *c, uint64_t hook_no,
+                      const struct answer *answer)
+{
+    struct explaining *x = c->data;
+
+    if (answer->err == OK) {
+        if (x->hooks.n_bytes > 0 && answer->text.n_bytes > 0)
+            buf_putc(&x->hooks, ',');
+        buf_put_str(&x->hooks, answer->text);
+        x->shard++;
+        go_on(x);
+        return;
+    }
+    if (answer->err == ERR_BUSY) {
+        http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
+                  "too many questions wait for their answers; try again");
+    } else if (answer->err == ERR_INVALID || answer->err == ERR_TOOBIG) {
+        http_fail(c->request, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
+                  "%.*s", STR_ARG(answer->text));
+    } else {
+        manual_answered(c, hook_no, answer);
+    }
+}
+
+// NULL: answered.
+static struct explaining *begin(struct call *c)
+{
+    struct explaining *x = arena_take(&c->arena, sizeof(*x));
+    uint8_t key[SHA256_BYTES];
+
+    memset(x, 0, sizeof(*x));
+    x->call = c;
+    c->data = x;
+    c->on_free = explaining_clear;
+    if (!call_scope(c, &x->scope))
+        return NULL;
+    auth_key(c->api->auth, "explain", key);
+    if (!read_page(x, key))
+        return NULL;
+    x->ask = (struct ask){ .what = ASK_EXPLAIN,
+                           .family = x->scope.family,
+                           .org = arena_copy(&c->arena, x->scope.org),
+                           .project = arena_copy(&c->arena, x->scope.project) };
+    return x;
+}
+
+static bool list_some(struct call *c, int64_t until_us)
+{
+    struct explaining *x = c->data;
+    enum err err;
+
+    do {
+        err = list(x);
+    } while (err == OK && !x->is_listed && clock_mono_us() < until_us);
+    if (err == OK && !x->is_listed)
+        return false;
+    let_go(x);
+    if (err == OK) {
+        go_on(x);
+    } else {
+        call_fail_store(c, err);
+    }
+    return true;
+}
+
+void explain_posted(struct call *c)
+{
+    struct explaining *x;
+
+    if (c->request->body.n_bytes == 0) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the body is empty; it must be an event as it is posted");
+        return;
+    }
+    x = begin(c);
+    if (x == NULL)
+        return;
+    x->ask.event = c->request->body;
+    if (hold(x))
+        call_work(c, list_some);
+}
+
+// --- of an event that was accepted ---
+
+static bool put_event(void *data, const struct event *event)
+{
+    struct explaining *x = data;
+    char id[ID_TEXT_BYTES + 1];
+    const struct {
+        const char *key;
+        struct str text;
+    } names[] = { { "kind", event->kind },
+                  { "projectName", event->project },
+                  { "stackName", event->stack },
+                  { "envName", event->env } };
+
+    id_format(&event->id, id);
+    buf_printf(&x->event, "\"id\":\"%s\",\"acceptedAt\":%" PRId64, id,
+               event->accepted_at_us / 1000);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].text.n_bytes == 0)
+            continue;
+        buf_printf(&x->event, ",\"%s\":", names[i].key);
+        buf_put_json(&x->event, names[i].text);
+    }
+    buf_puts(&x->event, ",\"payload\":");
+    buf_put_json(&x->event, event->payload);
+    return false;
+}
+
+static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
+{
+    struct explaining *x = data;
+    struct buf members;
+
+    (void)no;
+    if (a->org_no != x->org_no)
+        return true;
+    buf_init(&members, 0);
+    call_put_hook(x->call->api, a->hook_no, &members);
+    if (x->n_hooks++ > 0)
+        buf_putc(&x->event, ',');
+    delivery_print_brief(a, buf_str(&members), &x->event);
+    buf_clear(&members);
+    return x->event.n_bytes < ANSWER_MAX_BYTES;
+}
+
+static enum err put_attempts(struct explaining *x,
+                             const struct position *position)
+{
+    const struct api *api = x->call->api;
+    enum err err = OK;
+
+    buf_puts(&x->event, ",\"deliveries\":[");
+    for (unsigned k = 0;
+         k < api->n_shards && err == OK && x->n_hooks < ATTEMPTS_MAX; k++) {
+        err = history_of_event(api->shards[k], position,
+                               ATTEMPTS_MAX - x->n_hooks, put_attempt, x);
+    }
+    buf_puts(&x->event, "],");
+    return err;
+}
+
+// The event is gone: has it left attempts?
+static void answer_unknown(struct explaining *x)
+{
+    struct call *c = x->call;
+    struct position position = position_start;
+
+    put_be64(position.bytes, id_serial(&x->ask.event_id));
+    if (position_cmp(position, position_start) != 0 &&
+        put_attempts(x, &position) == OK && x->n_hooks > 0) {
+        http_fail(c->request, 410, STR_EMPTY,
+                  "the event was removed by retention; the attempts of its "
+                  "deliveries are in the history of their webhooks");
+    } else {
+        call_fail_missing(c, PARAM_EVENT);
+    }
+}
+
+void explain_stored(struct call *c)
+{
+    struct explaining *x = begin(c);
+    struct position position;
+    enum err err = ERR_NOTFOUND;
+
+    if (x == NULL || !call_org_no(c, &x->scope, &x->org_no))
+        return;
+    x->ask.is_dry = true; // no requests: who may read may not sign
+    if (id_parse(c->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
+        err = event_view_find(c->api->events, x->scope.family, x->scope.org,
+                              &x->ask.event_id, &position);
+    }
+    if (err == OK)
+        err = event_view_get(c->api->events, position, put_event, x);
+    if (err == ERR_NOTFOUND) {
+        answer_unknown(x);
+        return;
+    }
+    if (err == OK)
+        err = put_attempts(x, &position);
+    x->n_hooks = 0;
+    if (err != OK) {
+        call_fail_store(c, err);
+    } else if (hold(x)) {
+        call_work(c, list_some);
+    }
+}

@@ -1,0 +1,487 @@
+// replay_routes.c — handlers of the routes that send many deliveries once more.
+//
+// Happy path: the body says which deliveries; the dispatchers count them one
+// after the other, keep the replay, and send on their own. What it has come to
+// is read from their environments, summed over the hooks that it is about.
+
+#include "api/deliveries/replay_routes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/core/audit.h"
+#include "api/core/call.h"
+#include "api/deliveries/attempt_routes.h"
+#include "api/deliveries/selection.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+
+#define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
+#define LIST_MAX         1000
+#define LOOKS_MAX        2000 // at replays, those of others too, for one piece
+
+// --- creating ---
+
+static bool judge(struct selection *s)
+{
+    struct history_filter *f = &s->replay.filter;
+
+    if (!s->replay.unmatched) {
+        if (!s->has_state && s->ids.n_bytes == 0)
+            f->states = 1U << DELIVERY_DEAD;
+        return true;
+    }
+    if (f->since_us == INT64_MIN)
+        return selection_refuse(s, "since", "a time, which unmatched needs");
+    if (s->has_state || f->errors != 0 || f->has_code || s->ids.n_bytes > 0) {
+        return selection_refuse(s, "unmatched",
+                                "together with kinds, since and until only: "
+                                "what was never sent has "
+                                "no state, error, code or id");
+    }
+    return true;
+}
+
+// What goes from one dispatcher to the next.
+struct creating {
+    struct ask ask;
+    unsigned shard, end;
+    uint64_t n, n_gone;
+    struct id id;
+};
+
+static void audit_replay(const struct call *c, const char *what,
+                         const struct creating *cr)
+{
+    const struct hook_scope scope = { .org = c->match.params[PARAM_ORG],
+                                      .project =
+                                          c->match.params[PARAM_PROJECT] };
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&cr->id, id);
+    audit_of(c, what, &scope, cr->ask.hook_no, "replay=%s filter=%s", id,
+             log_quote(c->request->body));
+}
+
+static void answer_created(struct call *c, const struct creating *cr)
+{
+    char id[ID_TEXT_BYTES + 1];
+    struct buf body;
+
+    if (cr->n == 0 && cr->n_gone > 0) {
+        http_fail(c->request, 410, STR_EMPTY,
+                  "%" PRIu64 " deliveries match, but retention has removed "
+                  "their payloads",
+                  cr->n_gone);
+        return;
+    }
+    buf_init(&body, 0);
+    buf_putc(&body, '{');
+    id_format(&cr->id, id);
+    if (cr->n > 0 && !cr->ask.is_dry) {
+        audit_replay(c, "replay started", cr);
+        buf_printf(&body, "\"replayId\":\"%s\",", id);
+    }
+    if (cr->n == 0 && !cr->ask.is_dry)
+        buf_puts(&body, "\"replayId\":null,");
+    buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
+    if (cr->n_gone > 0)
+        buf_printf(&body, ",\"removed\":%" PRIu64, cr->n_gone);
+    if (cr->n == 0) {
+        buf_puts(&body,
+                 ",\"message\":\"no delivery matches: nothing is sent\"");
+    }
+    buf_putc(&body, '}');
+    call_answer(c, cr->n > 0 && !cr->ask.is_dry ? 202 : 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+static void counted(struct call *c, uint64_t hook_no,
+                    const struct answer *answer)
+{
+    struct creating *cr = c->data;
+
+    if (answer->err == ERR_CONFLICT) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "the webhook is inactive; make it active first");
+        return;
+    }
+    if (answer->err == ERR_TOOBIG) {
+        http_fail(c->request, 413, STR_EMPTY,
+                  "deliveries of too many webhooks match for one replay; ask "
+                  "for fewer: by kinds, by since and until, or of one webhook "
+                  "at a time");
+        return;
+    }
+    if (answer->err != OK) {
+        manual_answered(c, hook_no, answer);
+        return;
+    }
+    cr->n += answer->n;
+    cr->n_gone += answer->n_gone;
+    if (++cr->shard < cr->end) {
+        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+    } else {
+        answer_created(c, cr);
+    }
+}
+
+static void create(struct call *c, struct selection *s)
+{
+    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    uint8_t random[16];
+    struct hook_scope scope;
+    uint64_t owner_no;
+    unsigned n;
+    struct buf text;
+
+    if (!call_owner(c, &scope, &owner_no))
+        return;
+    crypto_random(random, sizeof(random));
+    s->replay.id = id_v4(random);
+    s->replay.state = REPLAY_RUNNING;
+    s->replay.ids = buf_str(&s->ids);
+    buf_init(&text, 0);
+    replay_encode(&s->replay, &text);
+    memset(cr, 0, sizeof(*cr));
+    cr->id = s->replay.id;
+    cr->shard = call_shards(c, owner_no, &n);
+    cr->end = cr->shard + n;
+    cr->ask = (struct ask){ .what = ASK_REPLAY,
+                            .is_dry = s->is_dry,
+                            .is_admin = c->grant.is_admin,
+                            .family = scope.family,
+                            .org = arena_copy(&c->arena, scope.org),
+                            .text = arena_copy(&c->arena, buf_str(&text)) };
+    if (c->match.params[PARAM_HOOK].n_bytes > 0)
+        cr->ask.hook_no = owner_no;
+    buf_clear(&text);
+    c->data = cr;
+    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+}
+
+void replays_create(struct call *c)
+{
+    struct selection s;
+    struct json *json = NULL;
+
+    if (c->request->body.n_bytes > 0 && !call_json(c, &json))
+        return;
+    selection_init(&s);
+    if (selection_read(&s, SELECT_REPLAY,
+                       json != NULL ? json_root(json) : NULL) &&
+        judge(&s)) {
+        create(c, &s);
+    } else {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
+    }
+    selection_clear(&s);
+    json_free(json);
+}
+
+// --- looking ---
+
+struct sum {
+    const struct call *call;
+    uint64_t owner_no;
+    bool is_org;
+    bool is_paused;       // it rests, at least for one hook
+    struct replay replay; // summed up; a copy without what it points to
+    size_t n;
+};
+
+static const char *state_name(enum replay_state state)
+{
+    switch (state) {
+    case REPLAY_RUNNING:
+        return "running";
+    case REPLAY_DONE:
+        return "done";
+    case REPLAY_CANCELLED:
+        break;
+    }
+    return "cancelled";
+}
+
+static bool take_paused(void *data, const struct hook *hook)
+{
+    bool *paused = data;
+
+    *paused = hook->active && hook->paused;
+    return false;
+}
+
+// Whether it rests because its hook does.
+static bool is_paused(struct api *api, const struct replay *r)
+{
+    bool paused = false;
+
+    return r->state == REPLAY_RUNNING &&
+           hook_get_by_no(api->hooks, r->hook_no, take_paused, &paused) == OK &&
+           paused;
+}
+
+static void put_replay(const struct replay *r, bool is_paused, struct buf *out)
+{
+    uint64_t settled = r->delivered + r->dead + r->cancelled;
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&r->id, id);
+    buf_printf(out, "{\"replayId\":\"%s\",\"state\":\"%s\"", id,
+               state_name(r->state));
+    if (is_paused)
+        buf_puts(out, ",\"paused\":true");
+    buf_printf(out, ",\"matched\":%" PRIu64 ",\"queued\":%" PRIu64, r->matched,
+               r->state == REPLAY_RUNNING && r->matched > settled
+                   ? r->matched - settled
+                   : 0);
+    buf_printf(out,
+               ",\"delivered\":%" PRIu64 ",\"dead\":%" PRIu64
+               ",\"cancelled\":%" PRIu64 ",\"retrying\":%" PRIu64,
+               r->delivered, r->dead, r->cancelled, r->retrying);
+    buf_printf(out, ",\"createdAt\":%" PRId64, r->created_at_ms);
+    if (r->ended_at_ms > 0) {
+        buf_printf(out, ",\"endedAt\":%" PRId64 "}", r->ended_at_ms);
+    } else {
+        buf_puts(out, ",\"endedAt\":null}");
+    }
+}
+
+static void add(struct replay *sum, const struct replay *r)
+{
+    sum->matched += r->matched;
+    sum->delivered += r->delivered;
+    sum->dead += r->dead;
+    sum->cancelled += r->cancelled;
+    sum->retrying += r->retrying;
+    if (r->state == REPLAY_RUNNING || sum->state == REPLAY_RUNNING) {
+        sum->state = REPLAY_RUNNING;
+        sum->ended_at_ms = 0;
+        return;
+    }
+    if (r->state == REPLAY_CANCELLED)
+        sum->state = REPLAY_CANCELLED;
+    if (r->ended_at_ms > sum->ended_at_ms)
+        sum->ended_at_ms = r->ended_at_ms;
+}
+
+static bool on_replay(void *data, const struct replay *r)
+{
+    struct sum *s = data;
+    bool rests;
+
+    if ((s->is_org ? r->org_no : r->hook_no) != s->owner_no)
+        return true;
+    rests = is_paused(s->call->api, r);
+    s->is_paused = s->is_paused || rests;
+    if (s->n++ == 0) {
+        s->replay = *r;
+    } else {
+        add(&s->replay, r);
+    }
+    return true;
+}
+
+static enum err each_replay(const struct call *c, struct sum *s,
+                            const struct id *id)
+{
+    unsigned n;
+    unsigned shard = call_shards(c, s->owner_no, &n);
+    enum err err = OK;
+
+    s->call = c;
+    s->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+    for (unsigned i = 0; i < n && err == OK; i++)
+        err = replays_each(c->api->shards[shard + i], id, on_replay, s);
+    return err;
+}
+
+// --- the list ---
+
+struct listing {
+    struct call *call;
+    uint64_t owner_no;
+    bool is_org;
+    unsigned shard, end;
+    struct replay_place last; // looked at, of the shard at hand
+    bool has_last;
+    size_t n_looked; // for the piece at hand
+    size_t n_shown;
+    struct buf *out; // the piece at hand
+    struct buf first;
+};
+
+static void show(struct listing *l, const struct replay *r)
+{
+    struct api *api = l->call->api;
+
+    if (l->n_shown++ > 0)
+        buf_putc(l->out, ',');
+    buf_putc(l->out, '{');
+    call_put_hook(api, r->hook_no, l->out);
+    l->out->n_bytes--; // the comma
+    buf_puts(l->out, ",\"replay\":");
+    put_replay(r, is_paused(api, r), l->out);
+    buf_putc(l->out, '}');
+}
+
+static bool is_piece(const struct listing *l)
+{
+    return l->n_shown == LIST_MAX || l->n_looked >= LOOKS_MAX ||
+           l->out->n_bytes >= HTTP_PIECE_BYTES;
+}
+
+static bool on_listed(void *data, const struct replay *r)
+{
+    struct listing *l = data;
+
+    if (is_piece(l))
+        return false;
+    l->n_looked++;
+    l->last = (struct replay_place){ r->id, r->hook_no };
+    l->has_last = true;
+    if ((l->is_org ? r->org_no : r->hook_no) == l->owner_no)
+        show(l, r);
+    return true;
+}
+
+// `is_whole`: nothing is left.
+static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
+{
+    enum err err = OK;
+
+    l->out = out;
+    l->n_looked = 0;
+    while (err == OK && l->shard < l->end && !is_piece(l)) {
+        err = replays_after(l->call->api->shards[l->shard],
+                            l->has_last ? &l->last : NULL, on_listed, l);
+        if (is_piece(l))
+            break;
+        l->shard++;
+        l->has_last = false;
+    }
+    *is_whole = l->shard == l->end || l->n_shown == LIST_MAX;
+    if (err == OK && *is_whole)
+        buf_putc(out, ']');
+    return err;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    bool is_whole;
+
+    if (put_some(c->data, out, &is_whole) != OK)
+        return HTTP_FAILED;
+    return is_whole ? HTTP_LAST : HTTP_MORE;
+}
+
+static void on_free(struct call *c)
+{
+    struct listing *l = c->data;
+
+    buf_clear(&l->first);
+}
+
+void replays_list(struct call *c)
+{
+    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct http_response response = { .status = 200 };
+    struct hook_scope scope;
+    bool is_whole;
+    unsigned n;
+    enum err err;
+
+    memset(l, 0, sizeof(*l));
+    l->call = c;
+    if (!call_owner(c, &scope, &l->owner_no))
+        return;
+    l->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+    l->shard = call_shards(c, l->owner_no, &n);
+    l->end = l->shard + n;
+    buf_init(&l->first, 0);
+    c->data = l;
+    c->on_free = on_free;
+    buf_putc(&l->first, '[');
+    err = put_some(l, &l->first, &is_whole);
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    response.body = buf_str(&l->first);
+    if (is_whole) {
+        http_respond(c->request, &response);
+    } else {
+        call_answer_pieces(c, &response, next);
+        buf_clear(&l->first);
+    }
+}
+
+// --- one replay ---
+
+// False: answered.
+static bool find(struct call *c, struct sum *s, struct id *id)
+{
+    struct str text = c->match.params[PARAM_REPLAY];
+    struct hook_scope scope;
+    enum err err = OK;
+
+    if (!call_owner(c, &scope, &s->owner_no))
+        return false;
+    if (id_parse(text, id) == OK)
+        err = each_replay(c, s, id);
+    if (err != OK) {
+        call_fail_store(c, err);
+        return false;
+    }
+    if (s->n == 0)
+        call_fail_missing(c, PARAM_REPLAY);
+    return s->n > 0;
+}
+
+void replays_get(struct call *c)
+{
+    struct sum s = { .n = 0 };
+    struct buf body;
+    struct id id;
+
+    if (!find(c, &s, &id))
+        return;
+    buf_init(&body, 0);
+    put_replay(&s.replay, s.is_paused, &body);
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+static void cancelled(struct call *c, uint64_t hook_no,
+                      const struct answer *answer)
+{
+    struct creating *cr = c->data;
+
+    if (answer->err != OK) {
+        manual_answered(c, hook_no, answer);
+    } else if (++cr->shard < cr->end) {
+        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+    } else {
+        audit_replay(c, "replay cancelled", cr);
+        replays_get(c);
+    }
+}
+
+void replays_cancel(struct call *c)
+{
+    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    struct sum s = { .n = 0 };
+    unsigned n;
+
+    memset(cr, 0, sizeof(*cr));
+    if (!find(c, &s, &cr->id))
+        return;
+    cr->shard = call_shards(c, s.owner_no, &n);
+    cr->end = cr->shard + n;
+    cr->ask = (struct ask){ .what = ASK_CANCEL_REPLAY, .event_id = cr->id };
+    if (!s.is_org)
+        cr->ask.hook_no = s.owner_no;
+    c->data = cr;
+    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+}

@@ -1,0 +1,259 @@
+// tail_routes.c — deliveries as they happen, as server-sent events (WHATWG HTML, 9.2).
+//
+// The history is looked at ten times a second, from where each follower is on.
+// The id of an event says where that is, so that who was cut off goes on after
+// it (Last-Event-ID), as far as retention has kept what came meanwhile.
+
+#include "api/deliveries/tail_routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/core/call.h"
+#include "api/json/delivery_filter.h"
+#include "api/json/delivery_json.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+
+#define LOOK_MS 100
+#define TURN_US 5000 // of looks, then others have their turn
+#define NEXT_MS 1    // and those that are left are looked at then
+// A client that has not taken so much is not told more: the history keeps it.
+#define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
+#define COST             5000              // of a look, as history_query counts
+#define SILENCE_US       INT64_C(15000000) // then a comment, so that proxies wait
+#define STREAM_TYPE      "text/event-stream"
+
+struct tail {
+    struct tail *next;
+    struct call *call;
+    struct history_filter filter;
+    unsigned states; // of the filter: here of the row, as it was
+    bool has_id;     // of this event only
+    struct id id;
+    struct hook_scope scope;
+    uint64_t owner_no; // 0: the organization had no hook yet
+    unsigned shard, n_shards;
+    uint64_t row_nos[QUEUE_SHARDS_MAX]; // done up to here
+    uint64_t *row_no;                   // of the shard at hand
+    int64_t said_us;
+    uint8_t key[SHA256_BYTES];
+    bool is_gone;
+    struct buf out;
+};
+
+// --- the end ---
+
+static void end(struct tail *t)
+{
+    struct call *c = t->call;
+    struct tail **link = &c->api->tails;
+
+    while (*link != t)
+        link = &(*link)->next;
+    *link = t->next;
+    if (c->api->tails == NULL)
+        uv_timer_stop(&c->api->tail_timer);
+    c->tail = NULL;
+    c->request->data = NULL;
+    http_stream_end(c->request);
+    buf_clear(&t->out);
+    free(t);
+    shares_remove(&c->api->shares[CAP_TAILS], call_holder(c), 1);
+    call_free(c);
+}
+
+static void on_gone(struct http_request *r)
+{
+    struct call *c = r->data;
+
+    c->tail->is_gone = true; // the next look ends it
+}
+
+// --- a look ---
+
+static bool put_row(void *data, uint64_t no, const struct attempt *a)
+{
+    struct tail *t = data;
+    struct buf members;
+
+    if (t->out.n_bytes >= HTTP_PIECE_BYTES)
+        return false; // the next look goes on here
+    *t->row_no = no;
+    if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
+        (t->has_id && !id_eq(&t->id, &a->event_id)))
+        return true;
+    buf_init(&members, 0);
+    call_put_hook(t->call->api, a->hook_no, &members);
+    buf_puts(&t->out, "id: ");
+    cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
+    buf_puts(&t->out, "\nevent: delivery\ndata: ");
+    delivery_print_brief(a, buf_str(&members), &t->out);
+    buf_puts(&t->out, "\n\n");
+    buf_clear(&members);
+    return true;
+}
+
+static void look(struct tail *t)
+{
+    struct api *api = t->call->api;
+
+    if (http_stream_unread_bytes(t->call->request) > UNREAD_MAX_BYTES)
+        return;
+    if (t->owner_no == 0 && org_number(api->hooks, t->scope.family,
+                                       t->scope.org, &t->owner_no) != OK)
+        log_warn("organization not readable", "");
+    buf_reset(&t->out);
+    for (unsigned i = 0; i < t->n_shards; i++) {
+        struct history_query query = { .owner_no = t->owner_no,
+                                       .filter = &t->filter,
+                                       .oldest_first = true,
+                                       .from_no = t->row_nos[i],
+                                       .max_rows = COST };
+
+        t->row_no = &t->row_nos[i];
+        if (history_scan(api->shards[t->shard + i], &query, put_row, t) != OK)
+            log_warn("history not readable", "");
+        t->row_nos[i] = query.last_no;
+    }
+    if (t->out.n_bytes == 0 && clock_mono_us() - t->said_us > SILENCE_US)
+        buf_puts(&t->out, ": nothing new\n\n");
+    if (t->out.n_bytes == 0)
+        return;
+    t->said_us = clock_mono_us();
+    http_stream_write(t->call->request, buf_str(&t->out));
+}
+
+// `t` and those behind it go first the next time.
+static void put_first(struct api *api, struct tail *t)
+{
+    struct tail *last = t;
+    struct tail *before = api->tails;
+
+    if (t == api->tails)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    while (before->next != t)
+        before = before->next;
+    last->next = api->tails;
+    before->next = NULL;
+    api->tails = t;
+}
+
+static void end_gone(struct api *api)
+{
+    struct tail *next;
+
+    for (struct tail *t = api->tails; t != NULL; t = next) {
+        next = t->next;
+        if (t->is_gone)
+            end(t);
+    }
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+    int64_t end_us = clock_mono_us() + TURN_US;
+    struct tail *rest = NULL; // that have their turn later
+
+    for (struct tail *t = api->tails; t != NULL && rest == NULL; t = t->next) {
+        if (!t->is_gone)
+            look(t);
+        if (clock_mono_us() > end_us)
+            rest = t->next;
+    }
+    if (rest != NULL) {
+        put_first(api, rest);
+        uv_timer_start(timer, on_look, NEXT_MS, LOOK_MS);
+    }
+    end_gone(api);
+}
+
+void tail_init(struct api *api)
+{
+    uv_timer_init(role_loop(api->role), &api->tail_timer);
+    api->tail_timer.data = api;
+}
+
+// --- the beginning ---
+
+// From what comes next on, or from where it was. False: answered.
+static bool find_place(struct tail *t)
+{
+    struct call *c = t->call;
+    struct str last = http_header(c->request, "Last-Event-ID");
+
+    if (last.n_bytes > 0) {
+        if (cursor_read(t->key, last, t->owner_no, t->row_nos, t->n_shards) ==
+            OK)
+            return true;
+        http_fail(c->request, 400, STR_EMPTY,
+                  "Last-Event-ID is not one that this server gave out here");
+        return false;
+    }
+    for (unsigned i = 0; i < t->n_shards; i++) {
+        uint64_t next_no;
+        enum err err = history_end(c->api->shards[t->shard + i], &next_no);
+
+        if (err != OK) {
+            call_fail_store(c, err);
+            return false;
+        }
+        t->row_nos[i] = next_no - 1;
+    }
+    return true;
+}
+
+static bool read_filter(struct tail *t)
+{
+    struct call *c = t->call;
+    struct delivery_query query;
+    struct buf why;
+    bool is_good;
+
+    buf_init(&why, 4096);
+    is_good = delivery_query_read(c->request, &c->arena, &query, &why) == OK;
+    if (!is_good)
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    buf_clear(&why);
+    t->filter = query.filter;
+    t->has_id = is_good && query.has_id;
+    t->id = query.id;
+    t->states = query.filter.states;
+    t->filter.states = 0;
+    return is_good;
+}
+
+void tail_get(struct call *c)
+{
+    struct api *api = c->api;
+    struct tail *t;
+
+    if (!call_may_hold(c, CAP_TAILS))
+        return;
+    t = xcalloc(1, sizeof(*t));
+    t->call = c;
+    auth_key(api->auth, "deliveries", t->key);
+    buf_init(&t->out, 0);
+    if (!call_owner(c, &t->scope, &t->owner_no) || !read_filter(t)) {
+        free(t);
+        return;
+    }
+    t->shard = call_shards(c, t->owner_no, &t->n_shards);
+    if (!find_place(t)) {
+        free(t);
+        return;
+    }
+    shares_add(&api->shares[CAP_TAILS], call_holder(c), 1);
+    t->said_us = clock_mono_us();
+    t->next = api->tails;
+    api->tails = t;
+    c->tail = t;
+    http_stream_begin(c->request, STR(STREAM_TYPE), on_gone);
+    http_stream_write(c->request, STR(": following\n\n"));
+    if (!uv_is_active((uv_handle_t *)&api->tail_timer))
+        uv_timer_start(&api->tail_timer, on_look, LOOK_MS, LOOK_MS);
+}

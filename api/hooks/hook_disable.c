@@ -1,0 +1,55 @@
+// hook_disable.c — hooks that a dispatcher wants switched off.
+//
+// If somebody changed the hook meanwhile, nothing is done: the dispatcher sees
+// the change, and makes up its mind anew. So it asks until it sees one.
+
+#include "api/hooks/hook_disable.h"
+
+#include <inttypes.h>
+
+#include "api/core/call.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/messages/engine_event.h"
+#include "queue/queue.h"
+
+static bool copy_found(void *data, const struct hook *hook)
+{
+    struct hook **copy = data;
+
+    *copy = hook_copy(hook);
+    return false;
+}
+
+static bool is_reason(unsigned reason)
+{
+    return reason == HOOK_GONE || reason == HOOK_FAILING;
+}
+
+void disabling_on_frame(struct api *api, struct str frame)
+{
+    struct hook *found = NULL;
+    struct disable disable;
+    struct hook change;
+
+    if (disable_unpack(frame, &disable) != OK || !is_reason(disable.reason)) {
+        log_warn("frame of a dispatcher not understood", "bytes=%zu",
+                 frame.n_bytes);
+        return;
+    }
+    if (hook_get_by_no(api->hooks, disable.hook_no, copy_found, &found) != OK)
+        return; // deleted
+    change = *found;
+    if (change.active && change.revision == disable.revision) {
+        change.active = false;
+        change.disabled = (enum hook_disabled)disable.reason;
+        change.disabled_at_ms = clock_now_ms();
+        change.updated_at_ms = change.disabled_at_ms;
+        if (hook_update(api->hooks, &change) == OK) {
+            log_info("hook switched off", "%s reason=%s", hook_log(&change),
+                     change.disabled == HOOK_GONE ? "gone" : "failing");
+            api_hint(api);
+        }
+    }
+    hook_free(found);
+}

@@ -1,0 +1,278 @@
+// hook_list_routes.c — handler of the routes that list the hooks of a scope.
+//
+// Without a limit the list is whole: clients of Pulumi read one bare array and
+// know of no pages. A list that is longer than a piece is made while its client
+// reads, and nothing is held open between pieces. So each hook that exists from
+// the first piece to the last is in it once, as it is when its piece is made; one
+// that comes or goes meanwhile may be in it or not. Which hooks a page of a limit
+// has is settled before its first byte, since the headers say where the next one
+// begins.
+
+#include "api/hooks/hook_list_routes.h"
+
+#include <string.h>
+
+#include "api/core/call.h"
+#include "api/json/json_members.h"
+#include "api/json/pagination.h"
+#include "common/config/config_types.h"
+#include "common/log/log.h"
+
+#define LIMIT_MAX 1000
+
+struct list {
+    struct call *call;
+    struct hook_scope scope;
+    struct buf after; // name of the last one before this page; empty: none
+    size_t limit;     // hooks; 0: all
+    struct buf *out;  // of the piece at hand
+    struct buf first; // the first piece
+    struct buf last; // name of the last one shown, or of the last one of a page
+    size_t n_hooks;  // of a page, chosen
+    size_t n_shown;
+    bool has_more; // at least one is left
+    size_t n_nos, at_no;
+    uint64_t nos[LIMIT_MAX]; // those of a page that the first piece has not
+};
+
+// --- the query ---
+
+// What the token of a list is bound to.
+static void put_scope(const struct hook_scope *scope, struct buf *out)
+{
+    const struct str parts[] = { scope->org, scope->project, scope->target };
+
+    buf_putc(out, (char)scope->family);
+    buf_putc(out, (char)scope->level);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        buf_put_str(out, parts[i]);
+        buf_putc(out, '\0');
+    }
+}
+
+// False: it is not good; answered.
+static bool read_limit(struct list *l)
+{
+    struct http_request *r = l->call->request;
+    struct buf text;
+    uint64_t limit = 0;
+    enum err err;
+
+    buf_init(&text, 0);
+    err = http_query(r, "limit", &text);
+    if (err == OK)
+        err = config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit);
+    if (err != OK && err != ERR_NOTFOUND) {
+        http_fail(r, 400, STR_EMPTY,
+                  "limit: %s is not allowed; allowed: a number from 1 to %d",
+                  log_quote(buf_str(&text)), LIMIT_MAX);
+    }
+    buf_clear(&text);
+    l->limit = (size_t)limit;
+    return err == OK || err == ERR_NOTFOUND;
+}
+
+// False: it is not good; answered. An empty one is as good as none; so is one that is
+// not ours where Pulumi's clients ask for a list: they know of no pages, and what they
+// send is of another server. Whoever gives a limit does know.
+static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
+{
+    struct http_request *r = l->call->request;
+    struct buf text, scope;
+    enum err err;
+
+    buf_init(&text, 0);
+    buf_init(&scope, 0);
+    put_scope(&l->scope, &scope);
+    err = http_query(r, "continuationToken", &text);
+    if (err == ERR_NOTFOUND) {
+        err = OK;
+    } else if (err == OK && text.n_bytes > 0) {
+        err = page_token_read(key, buf_str(&scope), buf_str(&text), &l->after);
+    }
+    if (err != OK && l->limit == 0 && l->scope.family == FAMILY_PULUMI) {
+        buf_reset(&l->after);
+        err = OK;
+    } else if (err != OK) {
+        http_fail(r, 400, STR_EMPTY,
+                  "continuationToken is not one that this server gave out for "
+                  "this list");
+    }
+    buf_clear(&scope);
+    buf_clear(&text);
+    return err == OK;
+}
+
+// --- the list ---
+
+static void show(struct list *l, const struct hook *hook)
+{
+    if (l->n_shown++ > 0)
+        buf_putc(l->out, ',');
+    call_print_hook(l->call, hook, l->out);
+}
+
+static bool is_full(const struct list *l)
+{
+    return l->out->n_bytes >= HTTP_PIECE_BYTES;
+}
+
+static void note_last(struct list *l, const struct hook *hook)
+{
+    buf_reset(&l->last);
+    buf_put_str(&l->last, hook->name);
+}
+
+// Of a list without a limit.
+static bool put_listed(void *data, const struct hook *hook)
+{
+    struct list *l = data;
+
+    if (is_full(l)) {
+        l->has_more = true; // this one, at least
+        return false;
+    }
+    show(l, hook);
+    note_last(l, hook);
+    return true;
+}
+
+// Of a page: shown, or noted for a later piece.
+static bool choose(void *data, const struct hook *hook)
+{
+    struct list *l = data;
+
+    if (l->n_hooks == l->limit) {
+        l->has_more = true; // this one, at least
+        return false;
+    }
+    l->n_hooks++;
+    if (is_full(l)) {
+        l->nos[l->n_nos++] = hook->no;
+    } else {
+        show(l, hook);
+    }
+    note_last(l, hook);
+    return true;
+}
+
+static bool put_chosen(void *data, const struct hook *hook)
+{
+    show(data, hook);
+    return false;
+}
+
+static enum err put_page(struct list *l)
+{
+    while (l->at_no < l->n_nos && !is_full(l)) {
+        enum err err = hook_get_by_no(l->call->api->hooks, l->nos[l->at_no++],
+                                      put_chosen, l);
+
+        if (err != OK && err != ERR_NOTFOUND) // else it was deleted meanwhile
+            return err;
+    }
+    return OK;
+}
+
+static enum err put_list(struct list *l)
+{
+    l->has_more = false;
+    return hook_list(l->call->api->hooks, &l->scope, buf_str(&l->last),
+                     put_listed, l);
+}
+
+static bool is_whole(const struct list *l)
+{
+    return l->limit > 0 ? l->at_no == l->n_nos : !l->has_more;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    struct list *l = c->data;
+    enum err err;
+
+    l->out = out;
+    err = l->limit > 0 ? put_page(l) : put_list(l);
+    if (err != OK) {
+        log_warn("list of hooks cut short", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+        return HTTP_FAILED;
+    }
+    if (!is_whole(l))
+        return HTTP_MORE;
+    buf_putc(out, ']');
+    return HTTP_LAST;
+}
+
+static void answer(struct list *l, const uint8_t key[SHA256_BYTES])
+{
+    struct http_response response = { .status = 200 };
+    struct buf headers, scope, token;
+
+    buf_init(&headers, 0);
+    buf_init(&scope, 0);
+    buf_init(&token, 0);
+    if (l->limit > 0 && l->has_more) {
+        put_scope(&l->scope, &scope);
+        page_token_put(key, buf_str(&scope), buf_str(&l->last), &token);
+        page_put_headers(l->call->request, buf_str(&token), &headers);
+    }
+    if (is_whole(l))
+        buf_putc(&l->first, ']');
+    response.headers = buf_str(&headers);
+    response.body = buf_str(&l->first);
+    if (is_whole(l)) {
+        http_respond(l->call->request, &response);
+    } else {
+        call_answer_pieces(l->call, &response, next);
+        buf_clear(&l->first);
+    }
+    buf_clear(&token);
+    buf_clear(&scope);
+    buf_clear(&headers);
+}
+
+static void list(struct list *l, const uint8_t key[SHA256_BYTES])
+{
+    enum err err;
+
+    buf_putc(&l->first, '[');
+    err = hook_list(l->call->api->hooks, &l->scope, buf_str(&l->after),
+                    l->limit > 0 ? choose : put_listed, l);
+    if (err == OK) {
+        answer(l, key);
+    } else {
+        call_fail_store(l->call, err);
+    }
+}
+
+static void on_free(struct call *c)
+{
+    struct list *l = c->data;
+
+    buf_clear(&l->last);
+    buf_clear(&l->first);
+    buf_clear(&l->after);
+}
+
+void hooks_list(struct call *c)
+{
+    struct list *l = arena_take(&c->arena, sizeof(*l));
+    uint8_t key[SHA256_BYTES];
+
+    memset(l, 0, sizeof(*l));
+    l->call = c;
+    if (!call_scope(c, &l->scope))
+        return;
+    (void)call_showing(c);
+    buf_init(&l->after, 0);
+    buf_init(&l->first, 0);
+    buf_init(&l->last, 0);
+    l->out = &l->first;
+    c->data = l;
+    c->on_free = on_free;
+    auth_key(c->api->auth, "hooks", key);
+    if (read_limit(l) && read_token(l, key))
+        list(l, key);
+}

@@ -1,0 +1,27 @@
+// secret_expiry.h — removes what hooks need no more: secrets that were replaced.
+
+#ifndef API_HOOKS_SECRET_EXPIRY_H
+#define API_HOOKS_SECRET_EXPIRY_H
+
+#include <stddef.h>
+
+struct api;
+struct expiry;
+struct hook;
+
+struct expiries {      // hooks with a secret that is over at some time
+    struct expiry *at; // owned
+    size_t n, room;
+    size_t next; // is looked at first
+};
+
+// This hook is there (again): its old secret is to be removed in time.
+void expire_note(struct api *api, const struct hook *hook);
+
+// Likewise, of a hook that was not noted yet, when all of them are read.
+void expire_note_first(struct api *api, const struct hook *hook);
+
+// Every second: removes what is over.
+void expire_on_second(struct api *api);
+
+#endif

@@ -1,0 +1,241 @@
+// akinon_hook_json.c — a webhook of Akinon App Maker as JSON: read, judged, merged,
+// printed. Pure.
+//
+// The published answer to a create is a project, surely by mistake; ours holds
+// what a webhook has and what a project must have, so that a client made from
+// either description takes it (a project's name has two letters at least, which the
+// schema of webhooks does not ask for).
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json/delivery_policy_json.h"
+#include "api/json/headers_json.h"
+#include "api/json/json_members.h"
+#include "api/json/pulumi_hook_json.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/model/akinon_names.h"
+#include "common/model/formats/format.h"
+
+#define NAME_MAX_CHARS 100 // of a project, which the answer also is
+#define SLUG_MIN_BYTES 2
+
+// --- reading ---
+
+static enum err read_event(const struct hook_reader *reader,
+                           const struct json_value *item, struct hook *hook)
+{
+    struct str event = json_str(item);
+
+    if (!json_is(item, JSON_STRING) || !akinon_is_event(event)) {
+        buf_printf(reader->why,
+                   "events: %s is no event like deployment.build.created, of "
+                   "1 to 5 parts of a-z 0-9 _ -",
+                   json_is(item, JSON_STRING) ? log_quote(event)
+                                              : json_type_name(item));
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (str_eq(hook->kinds[i], event))
+            return OK;
+    }
+    if (hook->n_kinds == HOOK_LIST_MAX) {
+        buf_printf(reader->why, "events: more than %d", HOOK_LIST_MAX);
+        return ERR_INVALID;
+    }
+    hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, event);
+    return OK;
+}
+
+static enum err read_events(const struct hook_reader *reader,
+                            const struct json_value *body, struct hook *hook)
+{
+    const struct json_value *list = body_member(body, "events");
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    if (list == NULL)
+        return OK;
+    if (!json_is(list, JSON_ARRAY))
+        return body_refuse(reader, "events must be an array of strings");
+    hook->n_kinds = 0;
+    hook->kinds =
+        arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+    while ((item = json_next(&it, NULL)) != NULL) {
+        enum err err = read_event(reader, item, hook);
+
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+static size_t n_characters(struct str text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n_bytes; i++)
+        n += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static enum err check(const struct hook_reader *reader, const struct hook *hook)
+{
+    size_t n = n_characters(hook->display_name);
+    struct buf reason;
+    enum err err;
+
+    if (n == 0 || n > NAME_MAX_CHARS)
+        return body_refuse(reader, "name must be 1 to 100 characters");
+    buf_init(&reason, 0);
+    err = format_check_http(hook->url, "", &reason);
+    if (err != OK) {
+        buf_puts(reader->why, "url: ");
+        buf_put_str(reader->why, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return err;
+}
+
+static enum err merge(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook)
+{
+    enum err err;
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    err = body_text(reader, body, "name", &hook->display_name);
+    if (err == OK)
+        err = body_url(reader, body, "url", &hook->url);
+    if (err == OK)
+        err = hook_merge_active(reader, body, hook);
+    if (err == OK)
+        err = read_events(reader, body, hook);
+    if (err == OK)
+        err = headers_merge(reader, body, hook);
+    if (err == OK)
+        err = policy_merge(reader, body, hook);
+    if (err == OK)
+        err = check(reader, hook);
+    return err;
+}
+
+static enum err read_new(const struct hook_reader *reader,
+                         const struct json_value *body, struct hook *hook)
+{
+    static const char *const required[] = { "name", "url", "events" };
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+        if (body_member(body, required[i]) == NULL) {
+            buf_printf(reader->why, "%s is required", required[i]);
+            return ERR_INVALID;
+        }
+    }
+    hook->format = FORMAT_AKINON;
+    hook->active = true;
+    return merge(reader, body, hook);
+}
+
+// --- printing ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+static void put_time(struct buf *out, const char *key, int64_t at_ms)
+{
+    buf_printf(out, ",\"%s\":\"", key);
+    clock_put_rfc3339(out, at_ms);
+    buf_putc(out, '"');
+}
+
+// All but the closing brace.
+static void put_hook(const struct hook_showing *to, const struct hook *hook,
+                     struct buf *out)
+{
+    buf_puts(out, "{\"_id\":");
+    buf_put_json(out, hook->name);
+    put_member(out, "name", hook->display_name);
+    put_member(out, "url", hook->url);
+    buf_puts(out, ",\"headers\":");
+    headers_print(hook, to->is_masked, out);
+    buf_printf(out, ",\"active\":%s,\"events\":[",
+               hook->active ? "true" : "false");
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_put_json(out, hook->kinds[i]);
+    }
+    buf_putc(out, ']');
+    put_time(out, "createdAt", hook->created_at_ms);
+    put_time(out, "updatedAt", hook->updated_at_ms);
+    headers_print_marks(hook, out);
+    policy_print(hook, out);
+}
+
+static void print(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out)
+{
+    put_hook(to, hook, out);
+    buf_putc(out, '}');
+}
+
+// ^[a-z0-9-]{2,100}$, of the name as far as it goes.
+static void put_slug(struct str name, struct buf *out)
+{
+    size_t start = out->n_bytes;
+
+    for (size_t i = 0;
+         i < name.n_bytes && out->n_bytes - start < NAME_MAX_CHARS; i++) {
+        char c = name.at[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+            buf_putc(out, c);
+        } else if (out->n_bytes > start && out->at[out->n_bytes - 1] != '-') {
+            buf_putc(out, '-');
+        }
+    }
+    if (out->n_bytes - start < SLUG_MIN_BYTES) {
+        out->n_bytes = start;
+        buf_puts(out, "webhook");
+    }
+}
+
+static void print_created(const struct hook_showing *to,
+                          const struct hook *hook, struct buf *out)
+{
+    put_hook(to, hook, out);
+    buf_puts(out, ",\"slug\":\"");
+    put_slug(hook->display_name, out);
+    buf_putc(out, '"');
+    put_member(out, "organization", hook->scope.org);
+    put_member(out, "project", hook->scope.project);
+    buf_puts(out, ",\"status\":\"draft\"}");
+}
+
+// An ObjectId: four bytes of time, then bytes that nobody else has.
+static void put_name(const uint8_t *random, int64_t at_ms, struct buf *out)
+{
+    uint8_t time[8];
+
+    put_be64(time, (uint64_t)(at_ms / 1000));
+    crypto_put_hex(out, time + 4, 4);
+    crypto_put_hex(out, random, HOOK_NAME_RANDOM);
+}
+
+const struct hook_dialect akinon_dialect = {
+    .read_new = read_new,
+    .merge = merge,
+    .print = print,
+    .print_created = print_created,
+    .put_name = put_name,
+};

@@ -1,0 +1,22 @@
+// delivery_json.h — an attempt as JSON.
+
+#ifndef API_JSON_DELIVERY_JSON_H
+#define API_JSON_DELIVERY_JSON_H
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+#include "queue/queue.h"
+
+// The record of api/README.md: Pulumi's ten fields, then ours. `payload` is
+// the body that was sent; `members` (may be empty) come first, each with a comma
+// behind it.
+void delivery_print(const struct attempt *attempt, struct str payload,
+                    struct str members, struct buf *out);
+
+// Less of it: no headers and no bodies.
+void delivery_print_brief(const struct attempt *attempt, struct str members,
+                          struct buf *out);
+
+const char *delivery_state_name(enum delivery_state state); // "delivered"
+
+#endif

@@ -1,0 +1,427 @@
+// delivery_policy_json.c — how a hook is delivered to, as JSON: read, judged, printed.
+
+#include "api/json/delivery_policy_json.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/config/config_types.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+
+#define WAIT_MAX_MS         (INT64_C(7) * 24 * 3600 * 1000)
+#define ORDER_KEY_MAX_BYTES 128
+#define PEM_MAX_BYTES       ((size_t)16 * 1024)
+
+// What the member says: it is there, null (back to the settings), or absent.
+enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
+
+static enum given look(const struct json_value *body, const char *key,
+                       const struct json_value **out)
+{
+    *out = json_get(body, key);
+    if (*out == NULL)
+        return GIVEN_NOT;
+    return json_is(*out, JSON_NULL) ? GIVEN_NULL : GIVEN_VALUE;
+}
+
+static enum err wrong_type(const struct hook_reader *reader, const char *key,
+                           const char *wanted, const struct json_value *v)
+{
+    buf_printf(reader->why, "%s must be %s, not %s", key, wanted,
+               json_type_name(v));
+    return ERR_INVALID;
+}
+
+// --- numbers and durations ---
+
+static enum err read_number(const struct hook_reader *reader, const char *key,
+                            const struct json_value *v, int64_t max,
+                            uint32_t *out)
+{
+    int64_t number;
+
+    if (!json_is(v, JSON_NUMBER))
+        return wrong_type(reader, key, "a number", v);
+    if (json_int(v, &number) != OK || number < 1 || number > max) {
+        buf_printf(reader->why, "%s must be a whole number of 1 to %lld", key,
+                   (long long)max);
+        return ERR_INVALID;
+    }
+    *out = (uint32_t)number;
+    return OK;
+}
+
+static enum err merge_timeout(const struct hook_reader *reader,
+                              const struct json_value *body,
+                              struct hook_policy *p)
+{
+    const struct json_value *v;
+
+    switch (look(body, "timeout", &v)) {
+    case GIVEN_NOT:
+        return OK;
+    case GIVEN_NULL:
+        p->timeout_ms = 0;
+        return OK;
+    case GIVEN_VALUE:
+        break;
+    }
+    if (!json_is(v, JSON_STRING))
+        return wrong_type(reader, "timeout", "a string like \"10s\"", v);
+    if (config_read_duration(json_str(v), TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
+                             &p->timeout_ms) != OK) {
+        buf_printf(reader->why, "timeout: %s is not a duration of 10ms to 5m",
+                   log_quote(json_str(v)));
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+static enum err merge_inflight(const struct hook_reader *reader,
+                               const struct json_value *body,
+                               struct hook_policy *p)
+{
+    const struct json_value *v;
+    enum given given = look(body, "maxInFlight", &v);
+
+    if (given == GIVEN_NULL)
+        p->max_inflight = 0;
+    return given == GIVEN_VALUE
+               ? read_number(reader, "maxInFlight", v, HOOK_INFLIGHT_MAX,
+                             &p->max_inflight)
+               : OK;
+}
+
+static enum err read_rate(const struct hook_reader *reader,
+                          const struct json_value *object,
+                          struct hook_policy *p)
+{
+    struct json_iter it = json_iter(object);
+    const struct json_value *v;
+    struct str name;
+    enum err err = OK;
+
+    p->rate_per_second = 0;
+    p->rate_burst = 0;
+    while (err == OK && (v = json_next(&it, &name)) != NULL) {
+        if (str_is(name, "perSecond")) {
+            err = read_number(reader, "rateLimit.perSecond", v, RATE_MAX,
+                              &p->rate_per_second);
+        } else if (str_is(name, "burst")) {
+            err = read_number(reader, "rateLimit.burst", v, RATE_MAX,
+                              &p->rate_burst);
+        } else {
+            buf_printf(reader->why,
+                       "rateLimit has perSecond and burst, and no %s",
+                       log_quote(name));
+            err = ERR_INVALID;
+        }
+    }
+    if (err == OK && p->rate_per_second == 0)
+        err = body_refuse(reader, "rateLimit.perSecond is required");
+    return err;
+}
+
+static enum err merge_rate(const struct hook_reader *reader,
+                           const struct json_value *body, struct hook_policy *p)
+{
+    const struct json_value *v;
+
+    switch (look(body, "rateLimit", &v)) {
+    case GIVEN_NOT:
+        return OK;
+    case GIVEN_NULL:
+        p->rate_per_second = 0;
+        p->rate_burst = 0;
+        return OK;
+    case GIVEN_VALUE:
+        break;
+    }
+    if (!json_is(v, JSON_OBJECT))
+        return wrong_type(reader, "rateLimit", "an object", v);
+    return read_rate(reader, v, p);
+}
+
+// --- the schedule ---
+
+static enum err read_schedule(const struct hook_reader *reader, struct str text,
+                              struct hook_policy *p)
+{
+    int64_t waits_ms[RETRIES_MAX];
+    size_t n;
+
+    if (config_read_schedule(text, WAIT_MAX_MS, waits_ms, &n) != OK) {
+        buf_printf(reader->why,
+                   "retrySchedule must be 1 to %d waits like \"30s\", \"2m\" "
+                   "or \"1h\", of at most 7d each",
+                   RETRIES_MAX);
+        return ERR_INVALID;
+    }
+    p->retry_schedule = arena_copy(reader->arena, text);
+    return OK;
+}
+
+static enum err join_schedule(const struct hook_reader *reader,
+                              const struct json_value *list,
+                              struct hook_policy *p)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+    struct buf text;
+    enum err err = OK;
+
+    buf_init(&text, 0);
+    while (err == OK && (item = json_next(&it, NULL)) != NULL) {
+        if (!json_is(item, JSON_STRING)) {
+            err = wrong_type(reader, "retrySchedule", "an array of strings",
+                             item);
+            continue;
+        }
+        if (text.n_bytes > 0)
+            buf_putc(&text, ',');
+        buf_put_str(&text, json_str(item));
+    }
+    if (err == OK)
+        err = read_schedule(reader, buf_str(&text), p);
+    buf_clear(&text);
+    return err;
+}
+
+static enum err merge_schedule(const struct hook_reader *reader,
+                               const struct json_value *body,
+                               struct hook_policy *p)
+{
+    const struct json_value *v;
+
+    switch (look(body, "retrySchedule", &v)) {
+    case GIVEN_NOT:
+        return OK;
+    case GIVEN_NULL:
+        p->retry_schedule = STR_EMPTY;
+        return OK;
+    case GIVEN_VALUE:
+        break;
+    }
+    if (!json_is(v, JSON_ARRAY))
+        return wrong_type(reader, "retrySchedule", "an array of strings", v);
+    return join_schedule(reader, v, p);
+}
+
+// --- order ---
+
+// Names of members with dots between them.
+static bool is_path(struct str text)
+{
+    bool is_start = true;
+
+    if (text.n_bytes > ORDER_KEY_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        char c = text.at[i];
+        bool is_dot = c == '.';
+
+        if ((is_dot && is_start) ||
+            (!is_dot && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+             !(c >= '0' && c <= '9') && c != '_' && c != '-'))
+            return false;
+        is_start = is_dot;
+    }
+    return !is_start;
+}
+
+static enum err merge_order(const struct hook_reader *reader,
+                            const struct json_value *body,
+                            struct hook_policy *p)
+{
+    const struct json_value *v;
+    enum given given = look(body, "ordered", &v);
+
+    if (given == GIVEN_NULL)
+        p->ordered = false;
+    if (given == GIVEN_VALUE) {
+        if (!json_is(v, JSON_BOOL))
+            return wrong_type(reader, "ordered", "true or false", v);
+        p->ordered = json_bool(v);
+    }
+    given = look(body, "orderKey", &v);
+    if (given == GIVEN_NULL)
+        p->order_key = STR_EMPTY;
+    if (given == GIVEN_VALUE) {
+        if (!json_is(v, JSON_STRING) || !is_path(json_str(v))) {
+            return body_refuse(reader,
+                               "orderKey must name a field of the payload, "
+                               "like customer.id: at most 128 of A-Z a-z 0-9 "
+                               "_ - with dots between names");
+        }
+        p->order_key = arena_copy(reader->arena, json_str(v));
+    }
+    if (p->order_key.n_bytes > 0 && !p->ordered)
+        return body_refuse(reader, "orderKey needs ordered to be true");
+    return OK;
+}
+
+// --- the client's certificate ---
+
+static enum err merge_pem(const struct hook_reader *reader,
+                          const struct json_value *body, const char *key,
+                          struct str *out)
+{
+    const struct json_value *v;
+
+    switch (look(body, key, &v)) {
+    case GIVEN_NOT:
+        return OK;
+    case GIVEN_NULL:
+        *out = STR_EMPTY;
+        return OK;
+    case GIVEN_VALUE:
+        break;
+    }
+    if (!json_is(v, JSON_STRING))
+        return wrong_type(reader, key, "a string", v);
+    if (json_str(v).n_bytes > PEM_MAX_BYTES) {
+        buf_printf(reader->why, "%s must be at most 16 KiB", key);
+        return ERR_INVALID;
+    }
+    *out = arena_copy(reader->arena, json_str(v));
+    return OK;
+}
+
+static bool gives_key(const struct json_value *body)
+{
+    return json_str(json_get(body, "clientKey")).n_bytes > 0;
+}
+
+static enum err merge_certificate(const struct hook_reader *reader,
+                                  const struct json_value *body,
+                                  struct hook *hook)
+{
+    const char *reason;
+    enum err err =
+        merge_pem(reader, body, "clientCertificate", &hook->client_cert);
+
+    if (err == OK)
+        err = merge_pem(reader, body, "clientKey", &hook->client_key);
+    if (err != OK)
+        return err;
+    if (hook->client_cert.n_bytes == 0) {
+        if (gives_key(body))
+            return body_refuse(reader, "clientKey needs clientCertificate");
+        hook->client_key = STR_EMPTY; // it went with its certificate
+        return OK;
+    }
+    if (hook->client_key.n_bytes == 0)
+        return body_refuse(reader, "clientCertificate needs clientKey");
+    err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);
+    if (err != OK)
+        buf_puts(reader->why, reason);
+    return err;
+}
+
+static enum err merge_paused(const struct hook_reader *reader,
+                             const struct json_value *body, struct hook *hook)
+{
+    const struct json_value *v;
+    enum given given = look(body, "paused", &v);
+
+    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
+        return wrong_type(reader, "paused", "true or false", v);
+    if (given != GIVEN_NOT)
+        hook->paused = given == GIVEN_VALUE && json_bool(v);
+    return OK;
+}
+
+enum err policy_merge(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook)
+{
+    struct hook_policy *p = &hook->policy;
+    enum err err = merge_schedule(reader, body, p);
+
+    if (err == OK)
+        err = merge_timeout(reader, body, p);
+    if (err == OK)
+        err = merge_inflight(reader, body, p);
+    if (err == OK)
+        err = merge_rate(reader, body, p);
+    if (err == OK)
+        err = merge_order(reader, body, p);
+    if (err == OK)
+        err = merge_paused(reader, body, hook);
+    if (err == OK)
+        err = merge_certificate(reader, body, hook);
+    return err;
+}
+
+// --- printing ---
+
+static void print_schedule(struct str text, struct buf *out)
+{
+    const char *end = text.at + text.n_bytes;
+    const char *at = text.at;
+
+    buf_puts(out, ",\"retrySchedule\":[");
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        size_t n_bytes = (size_t)((comma != NULL ? comma : end) - at);
+
+        if (at > text.at)
+            buf_putc(out, ',');
+        buf_put_json(out, (struct str){ at, n_bytes });
+        at += n_bytes + 1;
+    }
+    buf_putc(out, ']');
+}
+
+static const char *disabled_name(enum hook_disabled disabled)
+{
+    switch (disabled) {
+    case HOOK_NOT_DISABLED:
+        break;
+    case HOOK_GONE:
+        return "gone";
+    case HOOK_FAILING:
+        return "failing";
+    }
+    return "";
+}
+
+static void print_disabled(const struct hook *hook, struct buf *out)
+{
+    buf_printf(out, ",\"disabled\":{\"reason\":\"%s\",\"at\":\"",
+               disabled_name(hook->disabled));
+    clock_put_rfc3339(out, hook->disabled_at_ms);
+    buf_puts(out, "\"}");
+}
+
+void policy_print(const struct hook *hook, struct buf *out)
+{
+    const struct hook_policy *p = &hook->policy;
+
+    if (p->retry_schedule.n_bytes > 0)
+        print_schedule(p->retry_schedule, out);
+    if (p->timeout_ms > 0) {
+        buf_puts(out, ",\"timeout\":\"");
+        config_put_duration(p->timeout_ms, out);
+        buf_putc(out, '"');
+    }
+    if (p->max_inflight > 0)
+        buf_printf(out, ",\"maxInFlight\":%u", p->max_inflight);
+    if (p->rate_per_second > 0) {
+        buf_printf(out, ",\"rateLimit\":{\"perSecond\":%u,\"burst\":%u}",
+                   p->rate_per_second,
+                   p->rate_burst > 0 ? p->rate_burst : p->rate_per_second);
+    }
+    if (p->ordered)
+        buf_puts(out, ",\"ordered\":true");
+    if (p->order_key.n_bytes > 0) {
+        buf_puts(out, ",\"orderKey\":");
+        buf_put_json(out, p->order_key);
+    }
+    if (hook->paused)
+        buf_puts(out, ",\"paused\":true");
+    if (hook->client_cert.n_bytes > 0)
+        buf_puts(out, ",\"hasClientCertificate\":true");
+    if (hook->disabled != HOOK_NOT_DISABLED)
+        print_disabled(hook, out);
+}

@@ -1,0 +1,244 @@
+// headers_json.c — a hook's own request headers as JSON: read, judged, masked.
+
+#include "api/json/headers_json.h"
+
+#include <string.h>
+
+#include "common/log/log.h"
+#include "common/model/request_header.h"
+
+static bool is_marked(const struct hook *hook, size_t i)
+{
+    return (hook->secret_headers >> (i / 2) & 1) != 0;
+}
+
+// Of the header whose name is at `i`.
+static bool is_secret(const struct hook *hook, size_t i)
+{
+    return is_marked(hook, i) || header_is_secret(hook->headers[i]);
+}
+
+// Where the header's name is; `n_headers`: nowhere.
+static size_t find(const struct hook *hook, struct str name)
+{
+    size_t i = 0;
+
+    while (i < hook->n_headers && !header_same_name(hook->headers[i], name))
+        i += 2;
+    return i;
+}
+
+// --- reading ---
+
+static bool is_mask_of(struct str given, struct str value)
+{
+    struct buf mask;
+    bool is_so;
+
+    buf_init(&mask, 0);
+    header_put_mask(value, &mask);
+    is_so = str_eq(buf_str(&mask), given);
+    buf_clear(&mask);
+    return is_so;
+}
+
+// A mask that comes back stands for the value that it was shown for.
+static enum err read_header(const struct hook_reader *reader,
+                            const struct hook *before, struct str name,
+                            const struct json_value *value, struct hook *hook)
+{
+    struct str given = json_str(value);
+    size_t was = find(before, name);
+    size_t i = hook->n_headers;
+
+    if (!json_is(value, JSON_STRING)) {
+        buf_printf(reader->why, "headers: %s must be a string, not %s",
+                   log_quote(name), json_type_name(value));
+        return ERR_INVALID;
+    }
+    if (i == (size_t)2 * HEADERS_MAX) {
+        buf_printf(reader->why, "headers: more than %d", HEADERS_MAX);
+        return ERR_INVALID;
+    }
+    if (was < before->n_headers && is_marked(before, was))
+        hook->secret_headers |= UINT64_C(1) << (i / 2);
+    if (was < before->n_headers && is_secret(before, was) &&
+        is_mask_of(given, before->headers[was + 1])) {
+        hook->headers[i + 1] = before->headers[was + 1];
+    } else {
+        hook->headers[i + 1] = arena_copy(reader->arena, given);
+    }
+    hook->headers[i] = arena_copy(reader->arena, name);
+    hook->n_headers = i + 2;
+    return header_judge(name, given, reader->why);
+}
+
+static enum err read_headers(const struct hook_reader *reader,
+                             const struct json_value *object,
+                             const struct hook *before, struct hook *hook)
+{
+    struct json_iter it = json_iter(object);
+    const struct json_value *value;
+    struct str name;
+
+    if (object == NULL)
+        return OK;
+    if (!json_is(object, JSON_OBJECT)) {
+        buf_printf(reader->why, "headers must be an object of strings, not %s",
+                   json_type_name(object));
+        return ERR_INVALID;
+    }
+    hook->n_headers = 0;
+    hook->secret_headers = 0;
+    hook->headers = arena_take(reader->arena, (size_t)2 * HEADERS_MAX *
+                                                  sizeof(*hook->headers));
+    while ((value = json_next(&it, &name)) != NULL) {
+        enum err err = read_header(reader, before, name, value, hook);
+
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+static enum err read_marks(const struct hook_reader *reader,
+                           const struct json_value *list, struct hook *hook)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    if (list == NULL)
+        return OK;
+    if (!json_is(list, JSON_ARRAY) && !json_is(list, JSON_NULL)) {
+        buf_printf(reader->why,
+                   "secretHeaders must be an array of strings, not %s",
+                   json_type_name(list));
+        return ERR_INVALID;
+    }
+    hook->secret_headers = 0;
+    while ((item = json_next(&it, NULL)) != NULL) {
+        size_t i = find(hook, json_str(item));
+
+        if (!json_is(item, JSON_STRING) || i == hook->n_headers) {
+            buf_printf(reader->why,
+                       "secretHeaders: %s is the name of none of the headers",
+                       json_is(item, JSON_STRING) ? log_quote(json_str(item))
+                                                  : json_type_name(item));
+            return ERR_INVALID;
+        }
+        hook->secret_headers |= UINT64_C(1) << (i / 2);
+    }
+    return OK;
+}
+
+// A mask of nothing that is known would be sent as if it were the value.
+static enum err refuse_masks(const struct hook_reader *reader,
+                             const struct hook *before, const struct hook *hook)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        size_t was = find(before, hook->headers[i]);
+
+        if (!is_secret(hook, i) || !header_is_mask(hook->headers[i + 1]) ||
+            (was < before->n_headers &&
+             str_eq(before->headers[was + 1], hook->headers[i + 1])))
+            continue;
+        buf_printf(reader->why,
+                   "headers: %s: this is what is shown in place of a value, "
+                   "and of another one than is there; give the value itself",
+                   log_quote(hook->headers[i]));
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+enum err headers_merge(const struct hook_reader *reader,
+                       const struct json_value *body, struct hook *hook)
+{
+    const struct hook before = *hook;
+    enum err err =
+        read_headers(reader, body_member(body, "headers"), &before, hook);
+
+    if (err == OK)
+        err = read_marks(reader, json_get(body, "secretHeaders"), hook);
+    return err == OK ? refuse_masks(reader, &before, hook) : err;
+}
+
+// --- printing ---
+
+bool headers_have_secrets(const struct hook *hook)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        if (is_secret(hook, i))
+            return true;
+    }
+    return false;
+}
+
+void headers_print(const struct hook *hook, bool is_masked, struct buf *out)
+{
+    struct buf mask;
+
+    buf_init(&mask, 0);
+    buf_putc(out, '{');
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        struct str value = hook->headers[i + 1];
+
+        if (is_masked && is_secret(hook, i)) {
+            buf_reset(&mask);
+            header_put_mask(value, &mask);
+            value = buf_str(&mask);
+        }
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_put_json(out, hook->headers[i]);
+        buf_putc(out, ':');
+        buf_put_json(out, value);
+    }
+    buf_putc(out, '}');
+    buf_clear(&mask);
+}
+
+void headers_print_marks(const struct hook *hook, struct buf *out)
+{
+    const char *separator = ",\"secretHeaders\":[";
+
+    if (hook->secret_headers == 0)
+        return;
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        if (!is_marked(hook, i))
+            continue;
+        buf_puts(out, separator);
+        buf_put_json(out, hook->headers[i]);
+        separator = ",";
+    }
+    buf_putc(out, ']');
+}
+
+void headers_mask_text(struct str text, struct buf *out)
+{
+    while (text.n_bytes > 0) {
+        const char *end = memchr(text.at, '\n', text.n_bytes);
+        size_t n_line =
+            end != NULL ? (size_t)(end + 1 - text.at) : text.n_bytes;
+        const char *colon = memchr(text.at, ':', n_line);
+        struct str name = { text.at,
+                            colon != NULL ? (size_t)(colon - text.at) : 0 };
+        size_t n_value = n_line;
+
+        while (n_value > name.n_bytes &&
+               (text.at[n_value - 1] == '\n' || text.at[n_value - 1] == '\r'))
+            n_value--;
+        if (name.n_bytes > 0 && n_value >= name.n_bytes + 2 &&
+            header_is_secret(name)) {
+            buf_put(out, text.at, name.n_bytes + 2);
+            header_put_mask((struct str){ text.at + name.n_bytes + 2,
+                                          n_value - name.n_bytes - 2 },
+                            out);
+            buf_put(out, text.at + n_value, n_line - n_value);
+        } else {
+            buf_put(out, text.at, n_line);
+        }
+        text.at += n_line;
+        text.n_bytes -= n_line;
+    }
+}

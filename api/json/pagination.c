@@ -1,0 +1,121 @@
+// pagination.c — pages of lists: where the next one begins, and how it is announced.
+
+#include "api/json/pagination.h"
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/text.h"
+
+#define CHECK_BYTES ((size_t)8) // of the HMAC that a token carries
+
+// --- tokens ---
+
+void page_token_put(const uint8_t key[SHA256_BYTES], struct str list,
+                    struct str place, struct buf *out)
+{
+    uint8_t mac[SHA256_BYTES];
+    uint8_t length[8]; // so that no other list and place look the same
+    struct str parts[] = { { (const char *)length, sizeof(length) },
+                           list,
+                           place };
+
+    put_be64(length, list.n_bytes);
+    crypto_hmac_sha256((struct str){ (const char *)key, SHA256_BYTES }, parts,
+                       3, mac);
+    crypto_put_hex(out, (const uint8_t *)place.at, place.n_bytes);
+    crypto_put_hex(out, mac, CHECK_BYTES);
+}
+
+static enum err put_unhexed(struct str digits, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < digits.n_bytes; i += 2) {
+        int high = text_hex_value(digits.at[i]);
+        int low = text_hex_value(digits.at[i + 1]);
+
+        if (high < 0 || low < 0)
+            return ERR_INVALID;
+        buf_putc(out, (char)(high * 16 + low));
+    }
+    return OK;
+}
+
+// Made again, the token must be the same to the byte.
+enum err page_token_read(const uint8_t key[SHA256_BYTES], struct str list,
+                         struct str text, struct buf *place)
+{
+    struct str digits = { text.at, text.n_bytes - 2 * CHECK_BYTES };
+    struct buf found, again;
+    enum err err = ERR_INVALID;
+
+    if (text.n_bytes <= 2 * CHECK_BYTES || text.n_bytes % 2 != 0 ||
+        digits.n_bytes > (size_t)2 * PAGE_PLACE_MAX_BYTES)
+        return ERR_INVALID;
+    buf_init(&found, 0);
+    buf_init(&again, 0);
+    if (put_unhexed(digits, &found) == OK) {
+        page_token_put(key, list, buf_str(&found), &again);
+        if (crypto_eq(buf_str(&again), text)) {
+            buf_put_str(place, buf_str(&found));
+            err = OK;
+        }
+    }
+    buf_clear(&again);
+    buf_clear(&found);
+    return err;
+}
+
+// --- headers ---
+
+// The query as it came, without its continuationToken, and with a new one.
+static void put_next_query(struct str query, struct str token, struct buf *out)
+{
+    static const struct str name = { "continuationToken=", 18 };
+
+    buf_putc(out, '?');
+    while (query.n_bytes > 0) {
+        const char *and = memchr(query.at, '&', query.n_bytes);
+        struct str pair = query;
+
+        if (and != NULL)
+            pair.n_bytes = (size_t)(and-query.at);
+        query.at += pair.n_bytes + (and != NULL);
+        query.n_bytes -= pair.n_bytes + (and != NULL);
+        if (pair.n_bytes == 0 || str_starts(pair, name))
+            continue;
+        buf_put_str(out, pair);
+        buf_putc(out, '&');
+    }
+    buf_put_str(out, name);
+    buf_put_str(out, token);
+}
+
+// What would end the reference early, in a header of the form <reference>.
+static void put_reference(struct str text, struct buf *out)
+{
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == '"') {
+            buf_printf(out, "%%%02X", (unsigned)c);
+        } else {
+            buf_putc(out, text.at[i]);
+        }
+    }
+}
+
+void page_put_headers(const struct http_request *r, struct str token,
+                      struct buf *out)
+{
+    struct buf query;
+
+    buf_init(&query, 0);
+    put_next_query(r->query, token, &query);
+    buf_puts(out, "Link: <");
+    put_reference(r->path, out);
+    put_reference(buf_str(&query), out);
+    buf_puts(out, ">; rel=\"next\"\r\nX-Continuation-Token: ");
+    buf_put_str(out, token);
+    buf_puts(out, "\r\n");
+    buf_clear(&query);
+}

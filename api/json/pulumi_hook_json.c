@@ -1,0 +1,579 @@
+// pulumi_hook_json.c — a hook as JSON: read, judged, merged, printed.
+
+#include "api/json/pulumi_hook_json.h"
+
+#include <string.h>
+
+#include "api/json/delivery_policy_json.h"
+#include "api/json/headers_json.h"
+#include "api/json/secret_json.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/model/event_kinds.h"
+#include "common/model/formats/format.h"
+#include "common/model/operator.h"
+
+// An empty string is as good as none.
+static enum err read_format(const struct hook_reader *reader,
+                            const struct json_value *body, struct hook *hook)
+{
+    struct str name = STR_EMPTY;
+    const struct format *format;
+    enum err err = body_text(reader, body, "format", &name);
+
+    if (err != OK || name.n_bytes == 0)
+        return err;
+    format = format_by_name(name);
+    if (format == NULL || !format->is_pulumi) {
+        buf_puts(reader->why, "format must be one of: ");
+        format_put_names(reader->why);
+        return ERR_INVALID;
+    }
+    hook->format = (enum hook_format)format->number;
+    return OK;
+}
+
+// --- filters and groups ---
+
+static unsigned level_bit(enum hook_level level)
+{
+    switch (level) {
+    case LEVEL_ORGANIZATION:
+        return LEVEL_BIT_ORG;
+    case LEVEL_STACK:
+        return LEVEL_BIT_STACK;
+    case LEVEL_ENVIRONMENT:
+        return LEVEL_BIT_ENV;
+    case LEVEL_PROJECT:
+        return 0;
+    }
+    return 0;
+}
+
+static enum err refuse_level(const struct hook_reader *reader, const char *what,
+                             const char *name, enum hook_level level)
+{
+    buf_printf(reader->why, "%s: %s is not possible on %s webhooks", what, name,
+               hook_level_name(level));
+    return ERR_INVALID;
+}
+
+// Behind those that were given before it. It is none of them.
+static void add_to_order(struct hook *hook, uint8_t number)
+{
+    // The arena's, so it may be written.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away
+    uint8_t *at = (uint8_t *)(uintptr_t)hook->filter_order.at;
+
+    at[hook->filter_order.n_bytes++] = number;
+}
+
+// Why a name is neither a filter nor a pattern.
+static enum err refuse_pattern(const struct hook_reader *reader,
+                               struct str name)
+{
+    const char *nearest = filter_nearest(name);
+
+    buf_printf(reader->why, "filters: ");
+    if (kind_has_separator(name)) {
+        buf_printf(reader->why,
+                   "%s is not a kind like order.created or a pattern like "
+                   "order.*: segments of A-Z a-z 0-9 _ - with a dot, slash or "
+                   "colon between two, at most %d characters, and a * only at "
+                   "the end after one of them",
+                   log_quote(name), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    buf_printf(reader->why, "there is no filter %s; ", log_quote(name));
+    if (nearest != NULL)
+        buf_printf(reader->why, "did you mean %s? ", nearest);
+    buf_puts(reader->why, KIND_RULE);
+    if (memchr(name.at, '*', name.n_bytes) != NULL) {
+        buf_puts(reader->why, ", and a * stands after one of these, like "
+                              "order.*");
+    }
+    return ERR_INVALID;
+}
+
+static enum err add_pattern(const struct hook_reader *reader, struct str name,
+                            struct hook *hook)
+{
+    if (!kind_is_pattern(name))
+        return refuse_pattern(reader, name);
+    if (kind_is_reserved(name) && !kind_is_own(name)) {
+        buf_printf(reader->why,
+                   "filters: %s names no event; the engine's own begin with "
+                   "posthorn. in lower case",
+                   log_quote(name));
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (str_eq(hook->kinds[i], name))
+            return OK;
+    }
+    if (hook->n_kinds == HOOK_LIST_MAX) {
+        buf_printf(reader->why, "filters: more than %d own kinds",
+                   HOOK_LIST_MAX);
+        return ERR_INVALID;
+    }
+    hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, name);
+    add_to_order(hook, FILTER_IS_KIND);
+    return OK;
+}
+
+static enum err add_filter(const struct hook_reader *reader, struct str name,
+                           struct hook *hook)
+{
+    int number = filter_find(name);
+
+    if (number < 0)
+        return add_pattern(reader, name, hook);
+    if ((filters[number].levels & level_bit(hook->scope.level)) == 0) {
+        return refuse_level(reader, "filters", filters[number].name,
+                            hook->scope.level);
+    }
+    if ((hook->filters >> number & 1) == 0)
+        add_to_order(hook, (uint8_t)number);
+    hook->filters |= UINT64_C(1) << number;
+    return OK;
+}
+
+static enum err add_group(const struct hook_reader *reader, struct str name,
+                          struct hook *hook)
+{
+    int number = group_find(name);
+
+    if (number < 0) {
+        buf_printf(reader->why, "groups: there is no group %s; groups are:",
+                   log_quote(name));
+        for (int i = 0; i < GROUPS; i++) {
+            buf_printf(reader->why, "%s %s", i > 0 ? "," : "",
+                       group_name((enum group)i));
+        }
+        return ERR_INVALID;
+    }
+    if ((group_levels((enum group)number) & level_bit(hook->scope.level)) ==
+        0) {
+        return refuse_level(reader, "groups", group_name((enum group)number),
+                            hook->scope.level);
+    }
+    hook->groups |= UINT64_C(1) << number;
+    return OK;
+}
+
+// Calls `add` for each string of the list; null is an empty list.
+static enum err read_list(const struct hook_reader *reader,
+                          const struct json_value *list, const char *key,
+                          enum err (*add)(const struct hook_reader *,
+                                          struct str, struct hook *),
+                          struct hook *hook)
+{
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    if (list != NULL && !json_is(list, JSON_ARRAY) &&
+        !json_is(list, JSON_NULL)) {
+        buf_printf(reader->why, "%s must be an array of strings, not %s", key,
+                   json_type_name(list));
+        return ERR_INVALID;
+    }
+    while ((item = json_next(&it, NULL)) != NULL) {
+        enum err err;
+
+        if (!json_is(item, JSON_STRING)) {
+            buf_printf(reader->why, "%s must hold strings, not %s", key,
+                       json_type_name(item));
+            return ERR_INVALID;
+        }
+        err = add(reader, json_str(item), hook);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+// Absent: unchanged, or empty if the body is the whole state.
+static enum err read_lists(const struct hook_reader *reader,
+                           const struct json_value *body, bool is_whole,
+                           struct hook *hook)
+{
+    const struct json_value *list = json_get(body, "filters");
+    enum err err = OK;
+
+    if (list != NULL || is_whole) {
+        hook->filters = 0;
+        hook->n_kinds = 0;
+        hook->kinds =
+            arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+        hook->filter_order =
+            (struct str){ arena_take(reader->arena, FILTER_ORDER_MAX_BYTES),
+                          0 };
+        err = read_list(reader, list, "filters", add_filter, hook);
+    }
+    list = json_get(body, "groups");
+    if (err == OK && (list != NULL || is_whole)) {
+        hook->groups = 0;
+        err = read_list(reader, list, "groups", add_group, hook);
+    }
+    return err;
+}
+
+// --- judging ---
+
+bool hook_name_is_valid(struct str name)
+{
+    if (name.n_bytes == 0 || name.n_bytes > HOOK_NAME_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < name.n_bytes; i++) {
+        char c = name.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static size_t n_characters(struct str text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n_bytes; i++)
+        n += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static enum err check_format(const struct hook_reader *reader,
+                             const struct hook *hook)
+{
+    const struct format *format = format_by_number((int)hook->format);
+    struct buf reason;
+    enum err err;
+
+    if (hook->scope.level == LEVEL_ORGANIZATION &&
+        !format->is_for_organizations) {
+        buf_printf(reader->why,
+                   "'%s' format can only be used on stack or environment "
+                   "webhooks.",
+                   format->name);
+        return ERR_INVALID;
+    }
+    buf_init(&reason, 0);
+    err = format->check_url(hook->url, reader->slack_url_prefixes, &reason);
+    if (err != OK) {
+        buf_puts(reader->why, "payloadUrl: ");
+        buf_put_str(reader->why, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return err;
+}
+
+// Only the engine's own events come to the operator's hooks.
+static enum err check_operator(const struct hook_reader *reader,
+                               const struct hook *hook)
+{
+    bool is_own = hook->filters == 0 && hook->groups == 0;
+
+    if (!operator_is_org(hook->scope.org))
+        return OK;
+    if (hook->scope.level != LEVEL_ORGANIZATION) {
+        return body_refuse(reader, "the organization " OPERATOR_ORG " is the "
+                                   "operator's: it has no stacks and no "
+                                   "environments");
+    }
+    for (size_t i = 0; i < hook->n_kinds; i++)
+        is_own = is_own && kind_is_own(hook->kinds[i]);
+    if (is_own)
+        return OK;
+    return body_refuse(
+        reader, "filters and groups: webhooks of the organization " OPERATOR_ORG
+                " get the engine's own events only; "
+                "allowed are filters like posthorn.*, "
+                "posthorn.hook.* and posthorn.delivery.dead, or "
+                "none");
+}
+
+static enum err check(const struct hook_reader *reader, const struct hook *hook)
+{
+    size_t n = n_characters(hook->display_name);
+
+    if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
+        return body_refuse(reader, "displayName must be 1 to 255 characters");
+    if (hook->url.n_bytes == 0)
+        return body_refuse(reader, "payloadUrl must not be empty");
+    if (check_operator(reader, hook) != OK)
+        return ERR_INVALID;
+    return check_format(reader, hook);
+}
+
+// --- create ---
+
+static enum err check_required(const struct hook_reader *reader,
+                               const struct json_value *body)
+{
+    static const char *const keys[] = { "organizationName", "displayName",
+                                        "payloadUrl", "active" };
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (body_member(body, keys[i]) == NULL) {
+            buf_printf(reader->why, "%s is required", keys[i]);
+            return ERR_INVALID;
+        }
+    }
+    return OK;
+}
+
+// A name in the body must be the URL's.
+static enum err check_same(const struct hook_reader *reader,
+                           const struct json_value *body, const char *key,
+                           struct str wanted, const char *sentence)
+{
+    struct str given = STR_EMPTY;
+    enum err err = body_text(reader, body, key, &given);
+
+    if (err != OK || given.n_bytes == 0 || str_eq(given, wanted))
+        return err;
+    return body_refuse(reader, sentence);
+}
+
+static enum err check_place(const struct hook_reader *reader,
+                            const struct json_value *body,
+                            const struct hook_scope *scope)
+{
+    struct str org = STR_EMPTY;
+    enum err err = body_text(reader, body, "organizationName", &org);
+
+    if (err == OK && !str_eq(org, scope->org)) {
+        err = body_refuse(reader, "Organization name from request body doesn't "
+                                  "match URL.");
+    }
+    if (err != OK || scope->level == LEVEL_ORGANIZATION)
+        return err;
+    err = check_same(reader, body, "projectName", scope->project,
+                     "Project name from request body doesn't match URL");
+    if (err == OK && scope->level == LEVEL_STACK) {
+        err = check_same(reader, body, "stackName", scope->target,
+                         "Stack name from request body doesn't match URL");
+    }
+    if (err == OK && scope->level == LEVEL_ENVIRONMENT) {
+        err = check_same(reader, body, "envName", scope->target,
+                         "Environment name from request body doesn't match "
+                         "URL");
+    }
+    return err;
+}
+
+static enum err read_name(const struct hook_reader *reader,
+                          const struct json_value *body, struct str *out)
+{
+    enum err err = body_text(reader, body, "name", out);
+
+    if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out))
+        err = body_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+    return err;
+}
+
+// What Pulumi's API does not have.
+static enum err read_additions(const struct hook_reader *reader,
+                               const struct json_value *body, struct hook *hook)
+{
+    enum err err = headers_merge(reader, body, hook);
+
+    return err == OK ? policy_merge(reader, body, hook) : err;
+}
+
+enum err hook_read_new(const struct hook_reader *reader,
+                       const struct json_value *body, struct hook *hook)
+{
+    enum err err = check_required(reader, body);
+
+    hook->format = FORMAT_RAW;
+    hook->is_operator = operator_is_org(hook->scope.org);
+    if (err == OK)
+        err = check_place(reader, body, &hook->scope);
+    if (err == OK)
+        err = read_name(reader, body, &hook->name);
+    if (err == OK)
+        err = body_text(reader, body, "displayName", &hook->display_name);
+    if (err == OK)
+        err = body_url(reader, body, "payloadUrl", &hook->url);
+    if (err == OK)
+        err = body_bool(reader, body, "active", &hook->active);
+    if (err == OK)
+        err = read_format(reader, body, hook);
+    if (err == OK)
+        err = read_lists(reader, body, true, hook);
+    if (err == OK)
+        err = secret_read_new(reader, body, hook);
+    if (err == OK)
+        err = read_additions(reader, body, hook);
+    if (err == OK)
+        err = check(reader, hook);
+    return err;
+}
+
+// --- update ---
+
+enum err hook_merge_active(const struct hook_reader *reader,
+                           const struct json_value *body, struct hook *hook)
+{
+    if (body_member(body, "active") != NULL)
+        hook->disabled = HOOK_NOT_DISABLED;
+    return body_bool(reader, body, "active", &hook->active);
+}
+
+enum err hook_merge(const struct hook_reader *reader,
+                    const struct json_value *body, struct hook *hook)
+{
+    bool is_whole = body_member(body, "displayName") != NULL &&
+                    body_member(body, "payloadUrl") != NULL &&
+                    body_member(body, "active") != NULL;
+    enum err err;
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    hook->is_operator = operator_is_org(hook->scope.org);
+    err = body_text(reader, body, "displayName", &hook->display_name);
+    if (err == OK)
+        err = body_url(reader, body, "payloadUrl", &hook->url);
+    if (err == OK)
+        err = hook_merge_active(reader, body, hook);
+    if (err == OK)
+        err = read_format(reader, body, hook);
+    if (err == OK)
+        err = read_lists(reader, body, is_whole, hook);
+    if (err == OK)
+        err = secret_merge(reader, body, hook);
+    if (err == OK)
+        err = read_additions(reader, body, hook);
+    if (err == OK)
+        err = check(reader, hook);
+    return err;
+}
+
+// --- printing ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+static void put_scope(const struct hook_scope *scope, struct buf *out)
+{
+    buf_puts(out, "{\"organizationName\":");
+    buf_put_json(out, scope->org);
+    if (scope->level == LEVEL_ORGANIZATION)
+        return;
+    put_member(out, "projectName", scope->project);
+    if (scope->level == LEVEL_STACK)
+        put_member(out, "stackName", scope->target);
+    if (scope->level == LEVEL_ENVIRONMENT)
+        put_member(out, "envName", scope->target);
+}
+
+// One item of a list that is left out when it is empty.
+static void put_item(struct buf *out, const char *key, size_t i,
+                     struct str item)
+{
+    if (i == 0) {
+        buf_printf(out, ",\"%s\":[", key);
+    } else {
+        buf_putc(out, ',');
+    }
+    buf_put_json(out, item);
+}
+
+// As they were given: whoever compares what he wrote with what he reads finds no
+// change. Each comes once, also if the order says otherwise.
+static void put_filters(const struct hook *hook, struct buf *out)
+{
+    uint64_t left = hook->filters;
+    size_t n_kinds = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < hook->filter_order.n_bytes; i++) {
+        uint8_t number = (uint8_t)hook->filter_order.at[i];
+
+        if (number == FILTER_IS_KIND && n_kinds < hook->n_kinds) {
+            put_item(out, "filters", n++, hook->kinds[n_kinds++]);
+        } else if (number < n_filters && (left >> number & 1) != 0) {
+            put_item(out, "filters", n++, str_of(filters[number].name));
+            left &= ~(UINT64_C(1) << number);
+        }
+    }
+    for (size_t i = 0; i < n_filters; i++) {
+        if ((left >> i & 1) != 0)
+            put_item(out, "filters", n++, str_of(filters[i].name));
+    }
+    for (; n_kinds < hook->n_kinds; n_kinds++)
+        put_item(out, "filters", n++, hook->kinds[n_kinds]);
+    if (n > 0)
+        buf_putc(out, ']');
+}
+
+// By name, as Pulumi Cloud lists them.
+static void put_groups(const struct hook *hook, struct buf *out)
+{
+    const char *last = "";
+    size_t n = 0;
+
+    for (int i = 0; i < GROUPS; i++) {
+        const char *next = NULL;
+
+        for (int j = 0; j < GROUPS; j++) {
+            const char *name = group_name((enum group)j);
+
+            if ((hook->groups >> j & 1) != 0 && strcmp(name, last) > 0 &&
+                (next == NULL || strcmp(name, next) < 0))
+                next = name;
+        }
+        if (next == NULL)
+            break;
+        put_item(out, "groups", n++, str_of(next));
+        last = next;
+    }
+    if (n > 0)
+        buf_putc(out, ']');
+}
+
+void hook_print(const struct hook_showing *to, const struct hook *hook,
+                struct buf *out)
+{
+    put_scope(&hook->scope, out);
+    put_member(out, "name", hook->name);
+    put_member(out, "displayName", hook->display_name);
+    put_member(out, "payloadUrl", hook->url);
+    buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
+    put_member(out, "format",
+               str_of(format_by_number((int)hook->format)->name));
+    put_filters(hook, out);
+    put_groups(hook, out);
+    secret_print(to, hook, out);
+    if (hook->n_headers > 0) {
+        buf_puts(out, ",\"headers\":");
+        headers_print(hook, to->is_masked, out);
+        headers_print_marks(hook, out);
+    }
+    policy_print(hook, out);
+    buf_putc(out, '}');
+}
+
+// --- the dialect ---
+
+// Eight digits, as Pulumi Cloud makes them.
+static void put_name(const uint8_t *random, int64_t at_ms, struct buf *out)
+{
+    (void)at_ms;
+    crypto_put_hex(out, random, 4);
+}
+
+const struct hook_dialect pulumi_dialect = {
+    .read_new = hook_read_new,
+    .merge = hook_merge,
+    .print = hook_print,
+    .print_created = hook_print,
+    .put_name = put_name,
+};

@@ -1,0 +1,69 @@
+// pulumi_hook_json.h — a hook as JSON: read, judged, merged, printed.
+//
+// Pure: no clock, no randomness, no storage. Field names and rules are those
+// of Pulumi Cloud's webhook API.
+
+#ifndef API_JSON_PULUMI_HOOK_JSON_H
+#define API_JSON_PULUMI_HOOK_JSON_H
+
+#include <stdbool.h>
+
+#include "api/json/json_members.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/json.h"
+#include "queue/queue.h"
+
+#define HOOK_NAME_MAX_BYTES    32
+#define DISPLAY_NAME_MAX_CHARS 255
+
+// Reads the body of a create into `hook`, whose scope is set already, and
+// judges the result. `hook->name` stays empty if the body asks for a generated
+// one. ERR_INVALID: `reader->why`.
+MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
+                                  const struct json_value *body,
+                                  struct hook *hook);
+
+// Merges the body of an update into `hook` and judges the result. What is
+// absent or null stays, but when the body has displayName, payloadUrl and
+// active (the whole state, as every client of Pulumi sends it), absent filters
+// and groups become empty. ERR_INVALID, ERR_FULL (of secret_merge()):
+// `reader->why`.
+MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
+                               const struct json_value *body,
+                               struct hook *hook);
+
+// Reads `active`. Whoever says what it is to be has the last word: that the
+// hook was switched off by itself is forgotten.
+MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
+                                      const struct json_value *body,
+                                      struct hook *hook);
+
+// 1 to 32 of A-Z a-z 0-9 . _ -
+bool hook_name_is_valid(struct str name);
+
+// The response object. Never the secret.
+void hook_print(const struct hook_showing *to, const struct hook *hook,
+                struct buf *out);
+
+// One of the two APIs: how its hooks are read and shown.
+struct hook_dialect {
+    enum err (*read_new)(const struct hook_reader *reader,
+                         const struct json_value *body, struct hook *hook);
+    enum err (*merge)(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook);
+    void (*print)(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out);
+    void (*print_created)(const struct hook_showing *to,
+                          const struct hook *hook, struct buf *out);
+    // A name for a hook that has none, of HOOK_NAME_RANDOM random bytes.
+    void (*put_name)(const uint8_t *random, int64_t at_ms, struct buf *out);
+};
+
+#define HOOK_NAME_RANDOM 8
+
+extern const struct hook_dialect pulumi_dialect;
+extern const struct hook_dialect akinon_dialect; // akinon_hook_json.c
+
+#endif

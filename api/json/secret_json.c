@@ -1,0 +1,203 @@
+// secret_json.c — a hook's secret as JSON: read, judged, replaced.
+
+#include "api/json/secret_json.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/encoding/crypto.h"
+
+// Of the key that follows "whsec_" (Standard Webhooks 1.0.0).
+#define KEY_MIN_BYTES 24
+#define KEY_MAX_BYTES 64
+
+// Standard base64 as every library reads it: with its padding, and nothing but
+// it. What decodes here must encode to the same text, since some libraries
+// skip blanks or ignore the bits that are left over, and others refuse both.
+static bool decode(struct str text, struct buf *key)
+{
+    struct buf again;
+    bool is_same;
+
+    if (crypto_base64_decode(text, key) != OK)
+        return false;
+    buf_init(&again, 0);
+    crypto_put_base64(&again, key->at, key->n_bytes);
+    is_same = str_eq(buf_str(&again), text);
+    if (again.at != NULL)
+        crypto_wipe(again.at, again.room_bytes);
+    buf_clear(&again);
+    return is_same;
+}
+
+static bool is_url_safe(struct str text)
+{
+    return memchr(text.at, '-', text.n_bytes) != NULL ||
+           memchr(text.at, '_', text.n_bytes) != NULL;
+}
+
+#define ALLOWED                                                            \
+    "; after whsec_ a secret is standard base64 (A-Z a-z 0-9 + /, padded " \
+    "with =) of 24 to 64 bytes"
+
+static enum err judge_key(const struct hook_reader *reader, struct str text,
+                          struct buf *key)
+{
+    if (text.n_bytes == 0)
+        return body_refuse(reader, "secret: nothing follows whsec_" ALLOWED);
+    if (is_url_safe(text)) {
+        return body_refuse(reader, "secret: - and _ are of the url-safe "
+                                   "base64" ALLOWED);
+    }
+    if (text.n_bytes % 4 != 0 && memchr(text.at, '=', text.n_bytes) == NULL) {
+        return body_refuse(reader, "secret: its base64 lacks the padding, or "
+                                   "is cut off" ALLOWED);
+    }
+    if (!decode(text, key)) {
+        return body_refuse(reader,
+                           "secret: what follows whsec_ is not base64" ALLOWED);
+    }
+    if (key->n_bytes < KEY_MIN_BYTES || key->n_bytes > KEY_MAX_BYTES) {
+        buf_printf(reader->why, "secret: its key is of %zu bytes" ALLOWED,
+                   key->n_bytes);
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+static enum err judge(const struct hook_reader *reader, struct str secret)
+{
+    static const struct str prefix = { "whsec_", 6 };
+    struct buf key;
+    enum err err;
+
+    if (secret.n_bytes > SECRET_MAX_BYTES)
+        return body_refuse(reader, "secret must be at most 1024 bytes");
+    if (secret.n_bytes > 0 && memchr(secret.at, '\0', secret.n_bytes) != NULL)
+        return body_refuse(reader, "secret must not hold a NUL");
+    if (!str_starts(secret, prefix))
+        return OK;
+    buf_init(&key, 0);
+    err = judge_key(reader,
+                    (struct str){ secret.at + prefix.n_bytes,
+                                  secret.n_bytes - prefix.n_bytes },
+                    &key);
+    if (key.at != NULL)
+        crypto_wipe(key.at, key.room_bytes);
+    buf_clear(&key);
+    return err;
+}
+
+enum err secret_read_new(const struct hook_reader *reader,
+                         const struct json_value *body, struct hook *hook)
+{
+    enum err err = body_text(reader, body, "secret", &hook->secret);
+
+    if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
+        err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
+    return err == OK ? judge(reader, hook->secret) : err;
+}
+
+// Those that were replaced and still sign, the newest first.
+static enum err replace(const struct hook_reader *reader, struct str secret,
+                        struct hook *hook)
+{
+    struct old_secret *old =
+        arena_take(reader->arena, OLD_SECRETS_MAX * sizeof(*old));
+    size_t n = 0;
+
+    if (hook->secret.n_bytes > 0 && reader->secret_overlap_ms > 0) {
+        old[n++] =
+            (struct old_secret){ hook->secret,
+                                 reader->now_ms + reader->secret_overlap_ms };
+    }
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms <= reader->now_ms ||
+            str_eq(hook->old[i].secret, secret))
+            continue;
+        if (n == OLD_SECRETS_MAX) {
+            buf_printf(reader->why,
+                       "secret: %d secrets of this webhook sign already, which "
+                       "is the most there may be; wait until the time of one "
+                       "is over, or send endSecretOverlap: true",
+                       OLD_SECRETS_MAX + 1);
+            return ERR_FULL;
+        }
+        old[n++] = hook->old[i];
+    }
+    hook->old = old;
+    hook->n_old = n;
+    hook->secret = secret;
+    return OK;
+}
+
+static enum err merge(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook)
+{
+    struct str secret = STR_EMPTY;
+    enum err err = body_text(reader, body, "secret", &secret);
+
+    if (err != OK || secret.n_bytes == 0 || str_eq(secret, hook->secret))
+        return err;
+    if (str_is(secret, HOOK_REMOVE_SECRET)) {
+        hook->secret = STR_EMPTY;
+        hook->n_old = 0;
+        return OK;
+    }
+    err = judge(reader, secret);
+    return err == OK ? replace(reader, secret, hook) : err;
+}
+
+enum err secret_merge(const struct hook_reader *reader,
+                      const struct json_value *body, struct hook *hook)
+{
+    bool ends = false;
+    enum err err = body_bool(reader, body, "endSecretOverlap", &ends);
+
+    if (ends)
+        hook->n_old = 0;
+    if (err == OK)
+        err = merge(reader, body, hook);
+    if (ends)
+        hook->n_old = 0; // also the one that is replaced here
+    return err;
+}
+
+// --- printing ---
+
+// Of the hook's number, too: nobody sees that two have the same secret.
+static void put_ciphertext(const uint8_t *key, const struct hook *hook,
+                           struct buf *out)
+{
+    const struct str k = { (const char *)key, HOOK_KEY_BYTES };
+    uint8_t mac[SHA256_BYTES], no[8];
+    struct str parts[] = { { (const char *)no, sizeof(no) }, hook->secret };
+
+    put_be64(no, hook->no);
+    crypto_hmac_sha256(k, parts, 2, mac);
+    crypto_put_hex(out, mac, sizeof(mac));
+}
+
+void secret_print(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out)
+{
+    bool has_secret = hook->secret.n_bytes > 0;
+    int64_t until_ms = 0;
+
+    buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
+               has_secret ? "true" : "false");
+    if (has_secret)
+        put_ciphertext(to->ciphertext_key, hook, out);
+    buf_putc(out, '"');
+    if (hook->n_old == 0)
+        return;
+    buf_printf(out, ",\"secretOverlap\":{\"secrets\":%zu,\"until\":\"",
+               hook->n_old + has_secret);
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (hook->old[i].until_ms > until_ms)
+            until_ms = hook->old[i].until_ms;
+    }
+    clock_put_rfc3339(out, until_ms);
+    buf_puts(out, "\"}");
+}

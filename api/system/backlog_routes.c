@@ -1,0 +1,188 @@
+// backlog_routes.c — how much waits: for a hook, for an organization, for the engine.
+//
+// The dispatchers tell it once a second; nobody is asked.
+
+#include "api/system/backlog_routes.h"
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/process/metrics.h"
+
+#define SHOWN_MAX 10 // organizations
+
+// --- organizations ---
+
+static uint64_t log_bytes(void)
+{
+    int64_t n = metrics_sum_gauge(GAUGE_QUEUE_BYTES, "ingest");
+
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static bool take_paused(void *data, const struct hook *hook)
+{
+    *(bool *)data = hook->active && hook->paused;
+    return false;
+}
+
+static void put_fullest(const struct api *api, const struct org_backlog *b,
+                        struct buf *out)
+{
+    const char *separator = "";
+    bool is_paused;
+
+    buf_puts(out, ",\"fullest\":[");
+    for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
+        const struct hook_backlog *hook = &b->fullest[i];
+
+        if (hook->hook_no == 0)
+            continue;
+        buf_printf(out, "%s{", separator);
+        call_put_hook(api, hook->hook_no, out);
+        is_paused = false;
+        if (hook_get_by_no(api->hooks, hook->hook_no, take_paused,
+                           &is_paused) != OK)
+            is_paused = false; // it is deleted
+        buf_printf(out,
+                   "\"paused\":%s,\"waiting\":%" PRIu64
+                   ",\"waitingBytes\":%" PRIu64 "}",
+                   is_paused ? "true" : "false", hook->n_rows,
+                   hook_backlog_bytes(hook));
+        separator = ",";
+    }
+    buf_putc(out, ']');
+}
+
+void backlog_put_org(const struct api *api, const struct org_backlog *b,
+                     struct buf *out)
+{
+    struct backlog_share share;
+
+    backlog_share(b, api->config, log_bytes(), &share);
+    buf_printf(out,
+               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
+               ",\"quotaBytes\":%" PRIu64 ",\"percent\":%u",
+               b->n_rows, share.n_bytes, share.quota_bytes, share.percent);
+    buf_printf(out, ",\"bytesPerSecond\":%" PRId64 ",\"refusing\":%s",
+               b->growth, share.is_full ? "true" : "false");
+    if (share.full_in_s >= 0 && share.full_in_s < 10L * 365 * 24 * 3600) {
+        buf_printf(out, ",\"refusesAt\":%" PRId64,
+                   clock_now_ms() + share.full_in_s * 1000);
+    } else {
+        buf_puts(out, ",\"refusesAt\":null");
+    }
+    put_fullest(api, b, out);
+}
+
+static void put_name(struct str org, struct buf *out)
+{
+    buf_puts(out, "{\"organizationName\":");
+    buf_put_json(out, org);
+    buf_putc(out, ',');
+}
+
+void backlog_get_org(struct call *c)
+{
+    struct hook_scope scope;
+    struct org_backlog b;
+    uint64_t org_no;
+    struct buf body;
+
+    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
+        return;
+    buf_init(&body, 0);
+    backlog_of_org(c->api->backlogs, org_no, &b);
+    put_name(scope.org, &body);
+    // Others are the same as one where nothing ever was.
+    buf_printf(&body, "\"exists\":%s,", org_no != 0 ? "true" : "false");
+    backlog_put_org(c->api, &b, &body);
+    buf_putc(&body, '}');
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+// --- the engine ---
+
+struct ranking {
+    struct org_backlog orgs[SHOWN_MAX]; // the fullest first
+    uint64_t bytes[SHOWN_MAX];
+    size_t n;
+    uint64_t n_rows, n_bytes; // of all
+    const struct config *config;
+};
+
+static void rank(void *data, const struct org_backlog *b)
+{
+    struct ranking *r = data;
+    struct backlog_share share;
+    size_t i;
+
+    backlog_share(b, r->config, log_bytes(), &share);
+    r->n_rows += b->n_rows;
+    r->n_bytes += share.n_bytes;
+    if (r->n == SHOWN_MAX && r->bytes[SHOWN_MAX - 1] >= share.n_bytes)
+        return;
+    i = r->n < SHOWN_MAX ? r->n++ : SHOWN_MAX - 1;
+    while (i > 0 && r->bytes[i - 1] < share.n_bytes) {
+        r->orgs[i] = r->orgs[i - 1];
+        r->bytes[i] = r->bytes[i - 1];
+        i--;
+    }
+    r->orgs[i] = *b;
+    r->bytes[i] = share.n_bytes;
+}
+
+static bool put_org_name(void *data, const struct hook *hook)
+{
+    put_name(hook->scope.org, data);
+    return false;
+}
+
+static void put_ranking(const struct api *api, const struct ranking *r,
+                        struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < r->n; i++) {
+        size_t start = out->n_bytes;
+
+        buf_puts(out, separator);
+        if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_no,
+                           put_org_name, out) != OK) {
+            buf_cut(out, start); // its hooks are deleted, and this goes
+            continue;
+        }
+        backlog_put_org(api, &r->orgs[i], out);
+        buf_putc(out, '}');
+        separator = ",";
+    }
+}
+
+void backlog_get_engine(struct call *c)
+{
+    struct ranking *r = arena_take(&c->arena, sizeof(*r));
+    const struct config *config = c->api->config;
+    int64_t used = metrics_sum_gauge(GAUGE_QUEUE_BYTES, NULL);
+    struct buf body;
+
+    *r = (struct ranking){ .config = config };
+    backlog_each_org(c->api->backlogs, rank, r);
+    buf_init(&body, 0);
+    buf_printf(&body,
+               "{\"queueBytes\":%" PRId64 ",\"maxQueueBytes\":%" PRIu64
+               ",\"refusing\":%s",
+               used, config->max_queue_bytes,
+               used > 0 && (uint64_t)used > config->max_queue_bytes / 10 * 8
+                   ? "true"
+                   : "false");
+    buf_printf(&body,
+               ",\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
+               ",\"pausedHooks\":%" PRId64 ",\"organizations\":[",
+               r->n_rows, r->n_bytes,
+               metrics_sum_gauge(GAUGE_HOOKS_PAUSED, NULL));
+    put_ranking(c->api, r, &body);
+    buf_puts(&body, "]}");
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}

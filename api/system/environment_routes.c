@@ -1,0 +1,122 @@
+// environment_routes.c — handlers of the routes of environments, as Pulumi's command line
+// knows them.
+//
+// An environment is there when a hook or an event has named it; what it holds is not
+// kept here. Before it reads a reference of two parts as organization and environment,
+// the command line asks whether ORGANIZATION/default/ENVIRONMENT is there; a 404 tells
+// it that the first part is a project. So in the project "default" of an organization
+// that is known every environment is there.
+
+#include "api/system/environment_routes.h"
+
+#include "api/core/audit.h"
+#include "api/system/named.h"
+#include "api/system/stack_routes.h"
+#include "common/log/log.h"
+
+#define DEFAULT_PROJECT "default"
+
+static void put_environment(const struct stack_name *name, struct buf *out)
+{
+    buf_puts(out, "{\"organization\":");
+    buf_put_json(out, name->org);
+    buf_puts(out, ",\"project\":");
+    buf_put_json(out, name->project);
+    buf_puts(out, ",\"name\":");
+    buf_put_json(out, name->env);
+    buf_putc(out, '}');
+}
+
+static const struct named_style style = { .is_env = true,
+                                          .name = "environments",
+                                          .token = "nextToken",
+                                          .put = put_environment };
+
+void environments_list(struct call *c)
+{
+    struct hook_scope scope = { .org = STR_EMPTY };
+
+    if (c->match.params[PARAM_ORG].n_bytes == 0 || call_org(c, &scope))
+        named_answer(c, &style, scope.org, STR_EMPTY);
+}
+
+// A token's own organization is there, too, and the one that is the default.
+static enum err find_org(struct call *c, struct str org)
+{
+    struct stack_name name = { .org = org };
+    struct str own = { c->grant.org, c->grant.n_org_bytes };
+
+    if (str_eq(org, own) || str_is(org, c->api->config->default_organization))
+        return OK;
+    return stack_find(c->api->stacks, &name);
+}
+
+static enum err find(struct call *c, const struct stack_name *name)
+{
+    enum err err = stack_find(c->api->stacks, name);
+
+    return err == ERR_NOTFOUND && str_is(name->project, DEFAULT_PROJECT)
+               ? find_org(c, name->org)
+               : err;
+}
+
+static bool read_name(struct call *c, struct stack_name *name)
+{
+    struct hook_scope scope;
+
+    if (!call_scope(c, &scope))
+        return false;
+    *name = (struct stack_name){ .org = scope.org,
+                                 .project = scope.project,
+                                 .env = scope.target };
+    return true;
+}
+
+static void answer_error(struct call *c, const struct stack_name *name,
+                         enum err err)
+{
+    if (err != ERR_NOTFOUND) {
+        call_fail_store(c, err);
+        return;
+    }
+    http_fail(c->request, 404, STR_EMPTY,
+              "Environment '%.*s/%.*s/%.*s' not found", STR_ARG(name->org),
+              STR_ARG(name->project), STR_ARG(name->env));
+}
+
+void environments_get(struct call *c)
+{
+    struct stack_name name;
+    struct buf body;
+    enum err err;
+
+    if (!read_name(c, &name))
+        return;
+    err = find(c, &name);
+    if (err == OK) {
+        buf_init(&body, 0);
+        put_environment(&name, &body);
+        call_answer(c, 200, buf_str(&body));
+        buf_clear(&body);
+    } else {
+        answer_error(c, &name, err);
+    }
+}
+
+void environments_delete(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct stack_name name;
+    enum err err;
+
+    if (!read_name(c, &name) || !stacks_may_forget(c, &name))
+        return;
+    err = stack_delete(c->api->hooks, &name);
+    if (err != OK) {
+        answer_error(c, &name, err);
+        return;
+    }
+    audit(c, "environment deleted", "org=%s project=%s env=%s",
+          log_quote(name.org), log_quote(name.project), log_quote(name.env));
+    http_respond(c->request, &response);
+}

@@ -1,0 +1,104 @@
+// health_routes.c — health, readiness, metrics: for operators, without a token.
+
+#include "api/system/health_routes.h"
+
+#include "api/core/call.h"
+#include "common/files/engine_file.h"
+#include "common/process/metrics.h"
+#include "common/process/pulse.h"
+
+void operations_healthz(struct call *c)
+{
+    struct buf challenge;
+    struct buf body;
+    enum err err;
+
+    buf_init(&challenge, 0);
+    buf_init(&body, 0);
+    err = http_query(c->request, "challenge", &challenge);
+    if (err == OK && challenge.n_bytes == 0)
+        err = ERR_INVALID;
+    if (err == OK || err == ERR_NOTFOUND)
+        err = engine_put_health(buf_str(&challenge), &body);
+    if (err == OK) {
+        buf_putc(&body, '\n');
+        call_answer(c, 200, buf_str(&body));
+    } else {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "challenge must be %d to %d letters and digits",
+                  ENGINE_CHALLENGE_MIN, ENGINE_CHALLENGE_MAX);
+    }
+    buf_clear(&body);
+    buf_clear(&challenge);
+}
+
+struct missing {
+    struct buf names;   // of the roles that do not work: JSON, with commas
+    struct buf reasons; // the same, each with its reason
+    bool are_starting;  // and nothing else is the matter
+};
+
+static void find_missing(struct missing *out)
+{
+    struct buf why;
+
+    buf_init(&why, 0);
+    out->are_starting = true;
+    for (size_t i = 0; i < metrics_slots(); i++) {
+        const char *comma = out->names.n_bytes > 0 ? "," : "";
+        struct str name = str_of(metrics_slot_name(i));
+
+        buf_reset(&why);
+        if (pulse_state_of(i) == PULSE_NONE || pulse_works(i, &why))
+            continue;
+        if (pulse_state_of(i) != PULSE_STARTING)
+            out->are_starting = false;
+        buf_puts(&out->names, comma);
+        buf_put_json(&out->names, name);
+        buf_puts(&out->reasons, comma);
+        buf_put_json(&out->reasons, name);
+        buf_putc(&out->reasons, ':');
+        buf_put_json(&out->reasons, buf_str(&why));
+    }
+    buf_clear(&why);
+}
+
+void operations_readyz(struct call *c)
+{
+    struct missing missing;
+    struct buf body;
+
+    buf_init(&missing.names, 0);
+    buf_init(&missing.reasons, 0);
+    buf_init(&body, 0);
+    find_missing(&missing);
+    if (missing.names.n_bytes == 0) {
+        call_answer(c, 200, STR("{\"status\":\"ready\"}\n"));
+    } else {
+        buf_printf(&body,
+                   "{\"status\":\"%s\",\"waitingFor\":[%.*s],"
+                   "\"reasons\":{%.*s}}\n",
+                   missing.are_starting ? "starting" : "not ready",
+                   STR_ARG(buf_str(&missing.names)),
+                   STR_ARG(buf_str(&missing.reasons)));
+        call_answer(c, 503, buf_str(&body));
+    }
+    buf_clear(&body);
+    buf_clear(&missing.reasons);
+    buf_clear(&missing.names);
+}
+
+void operations_metrics(struct call *c)
+{
+    struct http_response response = { .status = 200,
+                                      .content_type =
+                                          STR("text/plain; version=0.0.4") };
+    struct buf body;
+
+    buf_init(&body, 0);
+    metrics_render(&body);
+    response.body = buf_str(&body);
+    response.is_vital = true;
+    http_respond(c->request, &response);
+    buf_clear(&body);
+}

@@ -1,0 +1,133 @@
+// named.c — lists of what was named: stacks and environments, in pages.
+//
+// A page ends after LOOKS_MAX names, shown or not, so that whoever asks for a few
+// among many holds nobody up; one without rows may have another behind it.
+
+#include "api/system/named.h"
+
+#include "api/json/pagination.h"
+#include "common/base/text.h"
+#include "common/model/operator.h"
+
+#define LOOKS_MAX 500
+
+struct listing {
+    const struct named_style *style;
+    struct buf body;
+    size_t n_rows;
+};
+
+static void put_row(void *data, const struct stack_name *name)
+{
+    struct listing *l = data;
+
+    if (operator_is_org(name->org))
+        return;
+    if (l->n_rows++ > 0)
+        buf_putc(&l->body, ',');
+    l->style->put(name, &l->body);
+}
+
+static void listing_init(struct listing *l, const struct named_style *style)
+{
+    *l = (struct listing){ .style = style };
+    buf_init(&l->body, 0);
+    buf_printf(&l->body, "{\"%s\":[", style->name);
+}
+
+void named_answer_none(struct call *c, const struct named_style *style)
+{
+    struct listing l;
+
+    listing_init(&l, style);
+    buf_puts(&l.body, "]}");
+    call_answer(c, 200, buf_str(&l.body));
+    buf_clear(&l.body);
+}
+
+// What a token of a page is good for: this list with these filters.
+static struct str list_of(struct call *c, const struct named_style *style,
+                          const struct stack_query *q)
+{
+    struct buf list;
+    struct str copy;
+
+    buf_init(&list, 0);
+    buf_puts(&list, style->name);
+    buf_putc(&list, '\0');
+    buf_put_str(&list, q->org);
+    buf_putc(&list, '\0');
+    buf_put_str(&list, q->project);
+    copy = arena_copy(&c->arena, buf_str(&list));
+    buf_clear(&list);
+    return copy;
+}
+
+// False: the token is not ours; answered.
+static bool read_place(struct call *c, const uint8_t key[SHA256_BYTES],
+                       struct str list, struct buf *place)
+{
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, 0);
+    err = http_query(c->request, "continuationToken", &text);
+    if (err == OK && text.n_bytes > 0)
+        err = page_token_read(key, list, buf_str(&text), place);
+    buf_clear(&text);
+    if (err == OK || err == ERR_NOTFOUND)
+        return true;
+    http_fail(c->request, 400, STR_EMPTY,
+              "continuationToken is not one that this list gave");
+    return false;
+}
+
+static void answer_page(struct call *c, const struct named_style *style,
+                        const struct stack_query *q)
+{
+    uint8_t key[SHA256_BYTES];
+    struct str list = list_of(c, style, q);
+    struct listing l;
+    struct buf place;
+    enum err err;
+
+    auth_key(c->api->auth, "named", key);
+    buf_init(&place, 0);
+    if (read_place(c, key, list, &place)) {
+        listing_init(&l, style);
+        err = stack_list(c->api->stacks, q, LOOKS_MAX, &place, put_row, &l);
+        buf_putc(&l.body, ']');
+        if (place.n_bytes > 0) {
+            buf_printf(&l.body, ",\"%s\":\"", style->token);
+            page_token_put(key, list, buf_str(&place), &l.body);
+            buf_putc(&l.body, '"');
+        }
+        buf_putc(&l.body, '}');
+        if (err == OK) {
+            call_answer(c, 200, buf_str(&l.body));
+        } else {
+            call_fail_store(c, err);
+        }
+        buf_clear(&l.body);
+    }
+    buf_clear(&place);
+}
+
+void named_answer(struct call *c, const struct named_style *style,
+                  struct str org, struct str project)
+{
+    struct stack_query q = { .is_env = style->is_env,
+                             .org = org,
+                             .project = project };
+    struct str own = { c->grant.org, c->grant.n_org_bytes };
+    bool is_others = !c->grant.is_admin && org.n_bytes > 0 && !str_eq(org, own);
+
+    if (!c->grant.is_admin)
+        q.org = own;
+    if (is_others || (q.org.n_bytes > 0 && !text_is_name(q.org)) ||
+        (project.n_bytes > 0 && !text_is_name(project))) {
+        named_answer_none(c, style); // nothing can have such a name
+    } else {
+        answer_page(c, style, &q);
+    }
+}

@@ -1,0 +1,41 @@
+// openapi.c — shows the OpenAPI document: openapi.json, as built in.
+
+#include "api/system/openapi.h"
+
+#include "api/core/call.h"
+
+struct showing {
+    size_t n_shown_bytes;
+};
+
+static struct str next_part(struct showing *s)
+{
+    size_t n_bytes = openapi_json_bytes - s->n_shown_bytes;
+    struct str part = { openapi_json + s->n_shown_bytes, n_bytes };
+
+    if (part.n_bytes > HTTP_PIECE_BYTES)
+        part.n_bytes = HTTP_PIECE_BYTES;
+    s->n_shown_bytes += part.n_bytes;
+    return part;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    struct showing *s = c->data;
+
+    buf_put_str(out, next_part(s));
+    return s->n_shown_bytes < openapi_json_bytes ? HTTP_MORE : HTTP_LAST;
+}
+
+// Anybody may ask for it, so nobody makes the process hold all of it.
+void openapi_get(struct call *c)
+{
+    struct showing *s = arena_take(&c->arena, sizeof(*s));
+    struct http_response first = { .status = 200 };
+
+    s->n_shown_bytes = 0;
+    c->data = s;
+    first.body = next_part(s);
+    call_answer_pieces(c, &first, next);
+}

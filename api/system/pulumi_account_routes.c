@@ -1,0 +1,153 @@
+// pulumi_account_routes.c — handlers of the routes that Pulumi's command line asks before
+// it comes to the hooks: who am I, which organizations, what can the server do.
+//
+// There are no users and organizations here, only their names: in hooks and in
+// events. So whatever was named is there.
+
+#include "api/system/pulumi_account_routes.h"
+
+#include "api/core/call.h"
+#include "common/base/codec.h"
+#include "common/model/operator.h"
+
+#define ORGS_MAX 1000 // of one answer
+
+// What the command line compares itself with, to say that it is old: it is
+// never called so here.
+#define CLI_LATEST     "3.260.0"
+#define CLI_OLD_ENOUGH "3.0.0"
+
+// --- who, and where ---
+
+// Whose token it is, and what it may see.
+struct orgs {
+    bool is_admin;
+    struct str wanted; // the default of the admin token's; empty: none is set
+    bool is_wanted_there;
+    struct buf body; // their list, without the brackets
+    struct buf first;
+    size_t n_orgs;
+};
+
+static bool put_org(void *data, struct str org)
+{
+    struct orgs *o = data;
+
+    if (operator_is_org(org))
+        return true; // it has no stacks, and is nobody's default
+    if (str_eq(org, o->wanted))
+        o->is_wanted_there = true;
+    if (o->n_orgs == 0)
+        buf_put_str(&o->first, org);
+    if (o->n_orgs++ > 0)
+        buf_putc(&o->body, ',');
+    buf_puts(&o->body, "{\"githubLogin\":");
+    buf_put_json(&o->body, org);
+    buf_puts(&o->body, ",\"name\":");
+    buf_put_json(&o->body, org);
+    buf_puts(&o->body, ",\"avatarUrl\":\"\"}");
+    return o->n_orgs < ORGS_MAX;
+}
+
+// False: they cannot be read; answered. Free `out` with orgs_clear().
+static bool orgs_read(struct call *c, struct orgs *out)
+{
+    enum err err;
+
+    *out = (struct orgs){ .is_admin = true };
+    buf_init(&out->body, 0);
+    buf_init(&out->first, 0);
+    if (!c->grant.is_admin) {
+        out->is_admin = false;
+        put_org(out, (struct str){ c->grant.org, c->grant.n_org_bytes });
+        return true;
+    }
+    out->wanted = str_of(c->api->config->default_organization);
+    err = org_list(c->api->stacks, put_org, out);
+    if (err != OK) {
+        call_fail_store(c, err);
+    } else if (out->wanted.n_bytes > 0 && !out->is_wanted_there) {
+        put_org(out, out->wanted); // nothing has named it yet
+    }
+    return err == OK;
+}
+
+static void orgs_clear(struct orgs *o)
+{
+    buf_clear(&o->body);
+    buf_clear(&o->first);
+}
+
+// A token of an organization goes by the organization's name.
+void neighbours_user(struct call *c)
+{
+    static const char *const names[] = { "id", "githubLogin", "name" };
+    struct orgs orgs;
+    struct buf body;
+
+    buf_init(&body, 0);
+    if (orgs_read(c, &orgs)) {
+        struct str login =
+            orgs.is_admin ? STR(CALL_ADMIN_LOGIN) : buf_str(&orgs.first);
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            buf_printf(&body, "%c\"%s\":", i == 0 ? '{' : ',', names[i]);
+            buf_put_json(&body, login);
+        }
+        buf_puts(&body, ",\"email\":\"\",\"avatarUrl\":\"\","
+                        "\"organizations\":[");
+        buf_put_str(&body, buf_str(&orgs.body));
+        buf_printf(&body, "],\"identities\":[],\"siteAdmin\":%s}",
+                   orgs.is_admin ? "true" : "false");
+        call_answer(c, 200, buf_str(&body));
+    }
+    buf_clear(&body);
+    orgs_clear(&orgs);
+}
+
+// With one organization there is no doubt; with several, the setting says which.
+static struct str default_of(const struct orgs *orgs)
+{
+    if (orgs->wanted.n_bytes > 0)
+        return orgs->wanted;
+    return orgs->n_orgs == 1 ? buf_str(&orgs->first) : STR_EMPTY;
+}
+
+void neighbours_default_org(struct call *c)
+{
+    struct str org;
+    struct orgs orgs;
+    struct buf body;
+
+    buf_init(&body, 0);
+    if (orgs_read(c, &orgs)) {
+        org = default_of(&orgs);
+        if (org.n_bytes > 0) {
+            buf_puts(&body, "{\"GitHubLogin\":");
+            buf_put_json(&body, org);
+            buf_puts(&body, ",\"Messages\":[]}");
+            call_answer(c, 200, buf_str(&body));
+        } else {
+            http_fail(c->request, 404, STR_EMPTY,
+                      "there is no default organization; name one, or set "
+                      "default_organization");
+        }
+    }
+    buf_clear(&body);
+    orgs_clear(&orgs);
+}
+
+// --- what the server can do ---
+
+void neighbours_capabilities(struct call *c)
+{
+    call_answer(c, 200, STR("{\"capabilities\":[]}"));
+}
+
+void neighbours_cli_version(struct call *c)
+{
+    call_answer(c, 200,
+                STR("{\"latestVersion\":\"" CLI_LATEST
+                    "\",\"oldestWithoutWarning\":\"" CLI_OLD_ENOUGH
+                    "\",\"latestDevVersion\":\"\"}"));
+}

@@ -1,0 +1,364 @@
+// stack_routes.c — handlers of the routes of stacks, as Pulumi's command line knows them.
+//
+// There are no stacks here, only their names: in hooks, in events, and in what the
+// command line makes. Any stack can be asked for; what was named is listed. No state,
+// configuration or tag of it is kept, and what would have to be is refused.
+
+#include "api/system/stack_routes.h"
+
+#include <string.h>
+
+#include "api/core/audit.h"
+#include "api/system/named.h"
+#include "common/base/codec.h"
+#include "common/base/text.h"
+#include "common/encoding/crypto.h"
+#include "common/encoding/id.h"
+#include "common/log/log.h"
+#include "common/model/operator.h"
+
+// Of the format of the command line's deployments.
+#define DEPLOYMENT_VERSION "3"
+
+static struct stack_name name_of(const struct hook_scope *stack)
+{
+    return (struct stack_name){ .org = stack->org,
+                                .project = stack->project,
+                                .stack = stack->target };
+}
+
+// --- showing ---
+
+// The same for a name each time, on every machine.
+static void put_stack_id(const struct stack_name *stack, struct buf *out)
+{
+    char text[ID_TEXT_BYTES + 1];
+    uint8_t hash[SHA256_BYTES];
+    struct buf name;
+    struct id id;
+
+    buf_init(&name, 0);
+    buf_put_str(&name, stack->org);
+    buf_putc(&name, '/');
+    buf_put_str(&name, stack->project);
+    buf_putc(&name, '/');
+    buf_put_str(&name, stack->stack);
+    crypto_sha256(buf_str(&name), hash);
+    memcpy(id.bytes, hash, sizeof(id.bytes));
+    id_format(&id, text);
+    buf_puts(out, text);
+    buf_clear(&name);
+}
+
+// The members that a stack has everywhere, the object still open.
+static void put_names(const struct stack_name *stack, struct buf *out)
+{
+    buf_puts(out, "{\"id\":\"");
+    put_stack_id(stack, out);
+    buf_puts(out, "\",\"orgName\":");
+    buf_put_json(out, stack->org);
+    buf_puts(out, ",\"projectName\":");
+    buf_put_json(out, stack->project);
+    buf_puts(out, ",\"stackName\":");
+    buf_put_json(out, stack->stack);
+}
+
+static void put_summary(const struct stack_name *stack, struct buf *out)
+{
+    put_names(stack, out);
+    buf_putc(out, '}');
+}
+
+static const struct named_style style = { .name = "stacks",
+                                          .token = "continuationToken",
+                                          .put = put_summary };
+
+// --- reading ---
+
+static void answer_no_stack(struct call *c, const struct stack_name *stack)
+{
+    http_fail(c->request, 404, STR_EMPTY, "Stack '%.*s/%.*s/%.*s' not found",
+              STR_ARG(stack->org), STR_ARG(stack->project),
+              STR_ARG(stack->stack));
+}
+
+// The stack of the path, named or not. False: there can be none; answered.
+static bool read_stack(struct call *c, struct stack_name *out)
+{
+    struct hook_scope scope;
+
+    if (!call_scope(c, &scope))
+        return false;
+    *out = name_of(&scope);
+    if (!operator_is_org(out->org))
+        return true;
+    answer_no_stack(c, out);
+    return false;
+}
+
+// Every stack can have webhooks, so each is there: the command line asks before it
+// makes one, and would not go on. What was named is listed.
+void stacks_get(struct call *c)
+{
+    struct stack_name stack;
+    struct buf body;
+
+    if (!read_stack(c, &stack))
+        return;
+    buf_init(&body, 0);
+    put_names(&stack, &body);
+    buf_puts(&body, ",\"activeUpdate\":\"\",\"tags\":{},\"version\":1}");
+    call_answer(c, 200, buf_str(&body));
+    buf_clear(&body);
+}
+
+// What is deployed is not known here.
+void stacks_export(struct call *c)
+{
+    struct stack_name stack;
+
+    if (read_stack(c, &stack)) {
+        call_answer(c, 200,
+                    STR("{\"version\":" DEPLOYMENT_VERSION
+                        ",\"deployment\":{\"manifest\":{\"time\":"
+                        "\"0001-01-01T00:00:00Z\",\"magic\":\"\","
+                        "\"version\":\"\"}}}"));
+    }
+}
+
+// A copy of a query parameter; empty if there is none. False: broken; answered.
+static bool read_query(struct call *c, const char *name, struct str *out)
+{
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, 0);
+    err = http_query(c->request, name, &text);
+    *out = err == OK ? arena_copy(&c->arena, buf_str(&text)) : STR_EMPTY;
+    buf_clear(&text);
+    if (err != ERR_INVALID)
+        return true;
+    http_fail(c->request, 400, STR_EMPTY, "%s has a broken percent escape",
+              name);
+    return false;
+}
+
+void stacks_list(struct call *c)
+{
+    struct str org, project, tag;
+
+    if (!read_query(c, "organization", &org) ||
+        !read_query(c, "project", &project) || !read_query(c, "tagName", &tag))
+        return;
+    if (tag.n_bytes > 0) {
+        named_answer_none(c, &style); // no stack has a tag here
+    } else {
+        named_answer(c, &style, org, project);
+    }
+}
+
+static void note_one(void *data, const struct stack_name *name)
+{
+    bool *is_there = data;
+
+    (void)name;
+    *is_there = true;
+}
+
+// Is there a project? It is there when one of its stacks is.
+void stacks_project(struct call *c)
+{
+    struct hook_scope scope;
+    struct stack_query q = { .is_env = false };
+    struct buf place, body;
+    bool is_there = false;
+    enum err err;
+
+    if (!call_scope(c, &scope))
+        return;
+    q.org = scope.org;
+    q.project = scope.project;
+    buf_init(&place, 0);
+    buf_init(&body, 0);
+    // Past the project's environments it is found at the second look.
+    err = stack_list(c->api->stacks, &q, 2, &place, note_one, &is_there);
+    if (err != OK) {
+        call_fail_store(c, err);
+    } else if (is_there) {
+        buf_puts(&body, "{\"orgName\":");
+        buf_put_json(&body, q.org);
+        buf_puts(&body, ",\"projectName\":");
+        buf_put_json(&body, q.project);
+        buf_putc(&body, '}');
+        call_answer(c, 200, buf_str(&body));
+    } else {
+        http_fail(c->request, 404, STR_EMPTY, "Project '%.*s/%.*s' not found",
+                  STR_ARG(q.org), STR_ARG(q.project));
+    }
+    buf_clear(&body);
+    buf_clear(&place);
+}
+
+// --- making ---
+
+static bool is_nothing(const struct json_value *v)
+{
+    if (v == NULL || json_is(v, JSON_NULL))
+        return true;
+    if (json_is(v, JSON_BOOL))
+        return !json_bool(v);
+    return json_is(v, JSON_ARRAY) && json_size(v) == 0;
+}
+
+// Members that ask for what is not kept here. False: one does; answered.
+static bool judge_wishes(struct call *c, const struct json_value *body)
+{
+    static const struct {
+        const char *member, *what;
+    } wishes[] = {
+        { "state", "a stack's state" },
+        { "config", "a stack's configuration" },
+        { "teams", "which teams have a stack" },
+        { "createManagedEnvironment", "a stack's environment" },
+    };
+
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        if (is_nothing(json_get(body, wishes[i].member)))
+            continue;
+        http_fail(c->request, 400, STR_EMPTY,
+                  "%s must be left out: %s is not kept here", wishes[i].member,
+                  wishes[i].what);
+        return false;
+    }
+    return true;
+}
+
+// Reads the name of the new stack. False: answered.
+static bool read_new(struct call *c, const struct json_value *body,
+                     struct stack_name *out)
+{
+    struct str name = json_str(json_get(body, "stackName"));
+
+    if (!json_is(body, JSON_OBJECT)) {
+        http_fail(c->request, 400, STR_EMPTY, "the body must be a JSON object");
+        return false;
+    }
+    if (!text_is_name(name)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "stackName must be 1 to %d of A-Z a-z 0-9 . _ -",
+                  NAME_MAX_BYTES);
+        return false;
+    }
+    out->stack = arena_copy(&c->arena, name);
+    return judge_wishes(c, body);
+}
+
+static void create(struct call *c, const struct stack_name *stack)
+{
+    enum share share = SHARE_THERE;
+    enum err err = stack_find(c->api->stacks, stack);
+
+    if (err == OK) {
+        err = ERR_EXISTS;
+    } else if (err == ERR_NOTFOUND) {
+        err = stack_create(c->api->hooks, stack, c->grant.is_admin, &share);
+    }
+    if (err == ERR_EXISTS) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "Stack '%.*s/%.*s/%.*s' already exists", STR_ARG(stack->org),
+                  STR_ARG(stack->project), STR_ARG(stack->stack));
+    } else if (err != OK) {
+        call_fail_store(c, err);
+    } else if (share != SHARE_THERE) {
+        call_refuse_share(c, CAP_STACKS, share, 409);
+    } else {
+        audit(c, "stack created", "org=%s project=%s stack=%s",
+              log_quote(stack->org), log_quote(stack->project),
+              log_quote(stack->stack));
+        call_answer(c, 200, STR("{\"messages\":[]}"));
+    }
+}
+
+void stacks_create(struct call *c)
+{
+    struct hook_scope scope;
+    struct stack_name stack;
+    struct json *body;
+
+    if (!call_scope(c, &scope) || !call_json(c, &body))
+        return;
+    stack = name_of(&scope);
+    if (operator_is_org(stack.org)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the organization " OPERATOR_ORG
+                  " is the operator's and has no stacks");
+    } else if (read_new(c, json_root(body), &stack))
+        create(c, &stack);
+    json_free(body);
+}
+
+// --- forgetting ---
+
+static bool note_hook(void *data, const struct hook *hook)
+{
+    bool *has_hooks = data;
+
+    (void)hook;
+    *has_hooks = true;
+    return false;
+}
+
+bool stacks_may_forget(struct call *c, const struct stack_name *name)
+{
+    bool is_env = name->env.n_bytes > 0;
+    const char *word = is_env ? "environment" : "stack";
+    const struct hook_scope scope = {
+        .family = FAMILY_PULUMI,
+        .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
+        .org = name->org,
+        .project = name->project,
+        .target = is_env ? name->env : name->stack,
+    };
+    bool has_hooks = false;
+    enum err err =
+        hook_list(c->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);
+
+    if (err == OK && has_hooks) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "the %s has webhooks; delete them first", word);
+        return false;
+    }
+    if (err == OK) {
+        err = stack_find_in_events(c->api->stacks, name);
+        if (err == ERR_NOTFOUND)
+            return true;
+    }
+    if (err == OK) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "an event has named this %s, so it stays known", word);
+    } else {
+        call_fail_store(c, err);
+    }
+    return false;
+}
+
+void stacks_delete(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct stack_name stack;
+    enum err err;
+
+    if (!read_stack(c, &stack) || !stacks_may_forget(c, &stack))
+        return;
+    err = stack_delete(c->api->hooks, &stack);
+    if (err == ERR_NOTFOUND) {
+        answer_no_stack(c, &stack);
+    } else if (err != OK) {
+        call_fail_store(c, err);
+    } else {
+        audit(c, "stack deleted", "org=%s project=%s stack=%s",
+              log_quote(stack.org), log_quote(stack.project),
+              log_quote(stack.stack));
+        http_respond(c->request, &response);
+    }
+}

@@ -1,0 +1,403 @@
+// token_routes.c — handlers of the routes that make, list and revoke tokens.
+//
+// A token is shown once, in the answer that made it; what is stored is its
+// hash. Only the admin token comes here.
+
+#include "api/system/token_routes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/core/audit.h"
+#include "api/core/call.h"
+#include "api/json/json_members.h"
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/encoding/crypto.h"
+#include "common/http/authentication.h"
+#include "common/log/log.h"
+#include "common/model/akinon_names.h"
+#include "common/model/operator.h"
+
+#define TOKEN_PREFIX "pht_"
+#define TOKEN_RANDOM 32
+#define ID_RANDOM    8
+#define LABEL_MAX    100                   // bytes
+#define SECONDS_MAX  INT64_C(253402300799) // the end of the year 9999
+
+static const struct {
+    const char *name;
+    enum token_scope scope;
+} scope_names[] = {
+    { "ingest", TOKEN_INGEST },
+    { "read", TOKEN_READ },
+    { "write", TOKEN_WRITE },
+};
+
+#define N_SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))
+
+// An organization of either API; Akinon's ids in lower case. False: it is
+// none; answered.
+static bool read_org(struct call *c, struct str *out)
+{
+    char lower[AKINON_ID_BYTES];
+
+    *out = c->match.params[PARAM_ORG];
+    if (akinon_is_id(*out)) {
+        akinon_lower_id(*out, lower);
+        *out = arena_copy(&c->arena, (struct str){ lower, sizeof(lower) });
+    }
+    if (text_is_name(*out))
+        return true;
+    http_fail(c->request, 400, STR_EMPTY,
+              "the organization's name must be 1 to %d of A-Z a-z 0-9 . _ -",
+              NAME_MAX_BYTES);
+    return false;
+}
+
+// --- printing ---
+
+static void put_scopes(unsigned scopes, struct buf *out)
+{
+    const char *separator = "[";
+
+    for (size_t i = 0; i < N_SCOPES; i++) {
+        if ((scopes & scope_names[i].scope) == 0)
+            continue;
+        buf_printf(out, "%s\"%s\"", separator, scope_names[i].name);
+        separator = ",";
+    }
+    buf_puts(out, *separator == '[' ? "[]" : "]");
+}
+
+// `secret` is the token itself, empty but for the answer that made it.
+static void put_token(const struct token *t, struct str secret, struct buf *out)
+{
+    buf_puts(out, "{\"id\":");
+    buf_put_json(out, t->id);
+    if (secret.n_bytes > 0) {
+        buf_puts(out, ",\"token\":");
+        buf_put_json(out, secret);
+    }
+    buf_puts(out, ",\"organization\":");
+    buf_put_json(out, t->org);
+    buf_puts(out, ",\"scopes\":");
+    put_scopes(t->scopes, out);
+    buf_puts(out, ",\"name\":");
+    buf_put_json(out, t->name);
+    buf_printf(out, ",\"createdAt\":%" PRId64, t->created_at_ms / 1000);
+    if (t->expires_at_ms != 0) {
+        buf_printf(out, ",\"expiresAt\":%" PRId64 "}", t->expires_at_ms / 1000);
+    } else {
+        buf_puts(out, ",\"expiresAt\":null}");
+    }
+}
+
+// --- create ---
+
+static enum err read_scopes(const struct hook_reader *reader,
+                            const struct json_value *body, unsigned *out)
+{
+    const struct json_value *list = body_member(body, "scopes");
+    struct json_iter it = json_iter(list);
+    const struct json_value *item;
+
+    *out = 0;
+    if (!json_is(list, JSON_ARRAY))
+        list = NULL;
+    while (list != NULL && (item = json_next(&it, NULL)) != NULL) {
+        unsigned before = *out;
+
+        for (size_t i = 0; i < N_SCOPES; i++) {
+            if (str_is(json_str(item), scope_names[i].name))
+                *out |= scope_names[i].scope;
+        }
+        if (*out == before)
+            list = NULL; // unknown, or twice
+    }
+    if (list != NULL && *out != 0)
+        return OK;
+    return body_refuse(reader, "scopes must be an array of one or more of "
+                               "\"ingest\", \"read\", \"write\", each once");
+}
+
+static enum err read_expiry(const struct hook_reader *reader,
+                            const struct json_value *body, int64_t now_ms,
+                            int64_t *out_ms)
+{
+    const struct json_value *v = body_member(body, "expiresAt");
+    int64_t seconds;
+
+    *out_ms = 0;
+    if (v == NULL)
+        return OK;
+    if (json_int(v, &seconds) != OK || seconds < 0 || seconds > SECONDS_MAX ||
+        seconds * 1000 <= now_ms) {
+        return body_refuse(reader, "expiresAt must be a time to come, in unix "
+                                   "seconds");
+    }
+    *out_ms = seconds * 1000;
+    return OK;
+}
+
+static enum err read_token(const struct hook_reader *reader,
+                           const struct json_value *body, struct token *t)
+{
+    enum err err;
+
+    if (!json_is(body, JSON_OBJECT))
+        return body_refuse(reader, "the body must be a JSON object");
+    err = read_scopes(reader, body, &t->scopes);
+    if (err == OK)
+        err = body_text(reader, body, "name", &t->name);
+    if (err == OK && t->name.n_bytes > LABEL_MAX)
+        err = body_refuse(reader, "name must be at most 100 bytes");
+    if (err == OK)
+        err = read_expiry(reader, body, t->created_at_ms, &t->expires_at_ms);
+    return err;
+}
+
+static bool count_token(void *data, const struct token *t)
+{
+    uint64_t *n = data;
+
+    (void)t;
+    ++*n;
+    return true;
+}
+
+static struct str random_text(struct arena *arena, const char *prefix,
+                              size_t n_bytes)
+{
+    uint8_t random[TOKEN_RANDOM];
+    struct buf text;
+    struct str kept;
+
+    crypto_random(random, n_bytes);
+    buf_init(&text, 0);
+    buf_puts(&text, prefix);
+    crypto_put_hex(&text, random, n_bytes);
+    kept = arena_copy(arena, buf_str(&text));
+    crypto_wipe(text.at, text.room_bytes);
+    buf_clear(&text);
+    crypto_wipe(random, sizeof(random));
+    return kept;
+}
+
+// What it allows and until when: never the token itself.
+static void audit_token(struct call *c, const char *what, const struct token *t)
+{
+    struct buf more;
+
+    buf_init(&more, 0);
+    put_scopes(t->scopes, &more);
+    buf_puts(&more, " until ");
+    if (t->expires_at_ms != 0) {
+        clock_put_rfc3339(&more, t->expires_at_ms);
+    } else {
+        buf_puts(&more, "it is revoked");
+    }
+    audit(c, what, "org=%s token=%s token_id=%s allows=%s", log_quote(t->org),
+          log_quote(t->name), log_quote(t->id), log_quote(buf_str(&more)));
+    buf_clear(&more);
+}
+
+static void answer_created(struct call *c, const struct token *t,
+                           struct str secret)
+{
+    struct buf body;
+
+    audit_token(c, "token created", t);
+    buf_init(&body, 0);
+    put_token(t, secret, &body);
+    call_answer(c, 201, buf_str(&body));
+    crypto_wipe(body.at, body.room_bytes);
+    buf_clear(&body);
+}
+
+static void create(struct call *c, struct token *t)
+{
+    struct str secret = random_text(&c->arena, TOKEN_PREFIX, TOKEN_RANDOM);
+    uint64_t max = c->api->config->max_tokens_per_organization;
+    uint64_t n = 0;
+    enum err err = token_list(c->api->tokens, t->org, count_token, &n);
+
+    if (err == OK && n >= max) {
+        http_fail(c->request, 409, STR_EMPTY,
+                  "this organization has %" PRIu64
+                  " tokens, which is the limit (max_tokens_per_organization); "
+                  "revoke one first",
+                  max);
+        return;
+    }
+    t->id = random_text(&c->arena, "", ID_RANDOM);
+    crypto_sha256(secret, t->hash);
+    if (err == OK)
+        err = token_create(c->api->tokens, t);
+    if (err == OK) {
+        answer_created(c, t, secret);
+    } else {
+        call_fail_store(c, err);
+    }
+}
+
+void tokens_create(struct call *c)
+{
+    struct token t = { .created_at_ms = clock_now_ms() };
+    struct hook_reader reader = { .arena = &c->arena };
+    struct json *body;
+    struct buf why;
+
+    t.name = STR_EMPTY;
+    if (!read_org(c, &t.org))
+        return;
+    if (operator_is_org(t.org)) {
+        http_fail(c->request, 400, STR_EMPTY,
+                  "the organization " OPERATOR_ORG " is the operator's and has "
+                  "no tokens: only the admin token reads and writes it");
+        return;
+    }
+    if (!call_json(c, &body))
+        return;
+    buf_init(&why, 0);
+    reader.why = &why;
+    if (read_token(&reader, json_root(body), &t) == OK) {
+        create(c, &t);
+    } else {
+        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    }
+    buf_clear(&why);
+    json_free(body);
+}
+
+// --- list, revoke ---
+
+struct listing {
+    struct buf *out;  // of the piece at hand
+    struct buf first; // the first piece
+    size_t n_shown;
+    struct buf left; // hashes of those of later pieces
+    size_t at_left;
+};
+
+static bool show(void *data, const struct token *t)
+{
+    struct listing *l = data;
+
+    if (l->n_shown++ > 0)
+        buf_putc(l->out, ',');
+    put_token(t, STR_EMPTY, l->out);
+    return true;
+}
+
+static bool put_listed(void *data, const struct token *t)
+{
+    struct listing *l = data;
+
+    if (l->first.n_bytes < HTTP_PIECE_BYTES)
+        return show(l, t);
+    buf_put(&l->left, t->hash, SHA256_BYTES);
+    return true;
+}
+
+static enum http_more next(void *data, struct buf *out)
+{
+    struct call *c = data;
+    struct listing *l = c->data;
+
+    l->out = out;
+    while (l->at_left < l->left.n_bytes && out->n_bytes < HTTP_PIECE_BYTES) {
+        const uint8_t *hash = (const uint8_t *)l->left.at + l->at_left;
+        enum err err = token_find(c->api->tokens, hash, show, l);
+
+        l->at_left += SHA256_BYTES;
+        if (err != OK && err != ERR_NOTFOUND) // else it was revoked meanwhile
+            return HTTP_FAILED;
+    }
+    if (l->at_left < l->left.n_bytes)
+        return HTTP_MORE;
+    buf_putc(out, ']');
+    return HTTP_LAST;
+}
+
+static void on_free(struct call *c)
+{
+    struct listing *l = c->data;
+
+    buf_clear(&l->left);
+    buf_clear(&l->first);
+}
+
+void tokens_list(struct call *c)
+{
+    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct http_response response = { .status = 200 };
+    struct str org;
+    enum err err;
+
+    memset(l, 0, sizeof(*l));
+    if (!read_org(c, &org))
+        return;
+    buf_init(&l->first, 0);
+    buf_init(&l->left, 0);
+    l->out = &l->first;
+    c->data = l;
+    c->on_free = on_free;
+    buf_putc(&l->first, '[');
+    err = token_list(c->api->tokens, org, put_listed, l);
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    if (l->left.n_bytes == 0)
+        buf_putc(&l->first, ']');
+    response.body = buf_str(&l->first);
+    if (l->left.n_bytes == 0) {
+        http_respond(c->request, &response);
+    } else {
+        call_answer_pieces(c, &response, next);
+        buf_clear(&l->first);
+    }
+}
+
+// What the token with this id is for.
+struct wanted {
+    struct call *call;
+    struct str id, name;
+};
+
+static bool on_wanted(void *data, const struct token *t)
+{
+    struct wanted *w = data;
+
+    if (!str_eq(t->id, w->id))
+        return true;
+    w->name = arena_copy(&w->call->arena, t->name);
+    return false;
+}
+
+void tokens_revoke(struct call *c)
+{
+    struct http_response response = { .status = 204 };
+    struct str id = c->match.params[PARAM_TOKEN];
+    struct wanted wanted = { .call = c, .id = id };
+    struct str org;
+    enum err err;
+
+    if (!read_org(c, &org))
+        return;
+    err = token_list(c->api->tokens, org, on_wanted, &wanted);
+    if (err == OK)
+        err = token_revoke(c->api->tokens, org, id);
+    if (err == ERR_NOTFOUND) {
+        call_fail_missing(c, PARAM_TOKEN);
+        return;
+    }
+    if (err != OK) {
+        call_fail_store(c, err);
+        return;
+    }
+    audit(c, "token revoked", "org=%s token=%s token_id=%s", log_quote(org),
+          log_quote(wanted.name), log_quote(id));
+    http_respond(c->request, &response);
+}

@@ -1,0 +1,43 @@
+// histogram.h — a histogram of durations in µs: log-linear buckets, error below 1 %.
+
+#ifndef COMMON_BASE_HISTOGRAM_H
+#define COMMON_BASE_HISTOGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+// The bucket of a value, and the greatest value of a bucket, with 2^sub_bits
+// buckets for each power of two. Values below 2^(sub_bits + 1) have one each; above,
+// the leading bits choose it.
+size_t hdr_bucket(uint64_t value, unsigned sub_bits);
+uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits);
+
+// Buckets per power of two: a bucket is at most 1/128 of its value wide.
+#define HDR_SUB_BITS 7
+// The greatest value told apart is 2^40 - 1 µs, 12 days.
+#define HDR_MAX_BITS 40
+#define HDR_BUCKETS  ((HDR_MAX_BITS - HDR_SUB_BITS + 1) << HDR_SUB_BITS)
+
+struct hdr {
+    uint64_t counts[HDR_BUCKETS];
+    uint64_t n;
+    int64_t sum_us;
+    int64_t min_us;
+    int64_t max_us;
+};
+
+void hdr_reset(struct hdr *h);
+
+// Negative values count as 0, too great ones as the greatest.
+void hdr_put(struct hdr *h, int64_t value_us);
+
+// The smallest bucket end that `percent` of the values do not exceed, at most
+// the greatest value put. 0 if there are none.
+int64_t hdr_percentile(const struct hdr *h, double percent);
+
+// Appends {"n":…,"mean":…,"min":…,"p50":…,"p90":…,"p99":…,"p999":…,"max":…}.
+void hdr_json(const struct hdr *h, struct buf *out);
+
+#endif

@@ -1,0 +1,21 @@
+// mem.h — allocation that aborts instead of failing.
+//
+// There is no out-of-memory path to write: what is sized from outside goes
+// into a buf with a cap (buf.h), the rest is small.
+
+#ifndef COMMON_BASE_MEM_H
+#define COMMON_BASE_MEM_H
+
+#include <stddef.h>
+
+// The caller owns the result and gives it back with free(). Never NULL.
+void *xmalloc(size_t n_bytes);
+void *xcalloc(size_t n, size_t each_bytes); // zeroed
+void *xrealloc(void *old, size_t n_bytes);
+char *xstrdup(const char *text);
+char *xstrndup(const char *text, size_t n_bytes);
+
+// printf into a fresh string of the right size.
+__attribute__((format(printf, 1, 2))) char *xasprintf(const char *format, ...);
+
+#endif

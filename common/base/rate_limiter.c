@@ -1,0 +1,32 @@
+// rate_limiter.c — allows so many of something a second, by key: token buckets.
+
+#include "common/base/rate_limiter.h"
+
+#include <string.h>
+
+#include "common/base/codec.h"
+
+#define US_PER_S 1000000.0
+
+void limiter_init(struct limiter *l, double per_second, double burst)
+{
+    memset(l, 0, sizeof(*l));
+    l->per_second = per_second;
+    l->burst = burst;
+}
+
+bool limiter_take(struct limiter *l, struct str key, int64_t now_us)
+{
+    size_t i = hash_here(key, 0) % LIMITER_PLACES;
+    double left = l->burst;
+
+    if (l->places[i].at_us != 0) {
+        left = l->places[i].left +
+               (double)(now_us - l->places[i].at_us) * l->per_second / US_PER_S;
+        if (left > l->burst)
+            left = l->burst;
+    }
+    l->places[i].at_us = now_us;
+    l->places[i].left = left < 1 ? left : left - 1;
+    return left >= 1;
+}

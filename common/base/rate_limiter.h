@@ -1,0 +1,30 @@
+// rate_limiter.h — allows so many of something a second, by key, in bounded memory.
+//
+// Keys share places by their hash, so a key may be limited for another's sake;
+// it is never let through for it.
+
+#ifndef COMMON_BASE_RATE_LIMITER_H
+#define COMMON_BASE_RATE_LIMITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/str.h"
+
+#define LIMITER_PLACES 1024
+
+struct limiter {
+    double per_second;
+    double burst;
+    struct {
+        double left;
+        int64_t at_us; // monotonic; 0: never used, full
+    } places[LIMITER_PLACES];
+};
+
+void limiter_init(struct limiter *l, double per_second, double burst);
+
+// Takes one. False: none is left.
+bool limiter_take(struct limiter *l, struct str key, int64_t now_us);
+
+#endif

@@ -1,0 +1,134 @@
+// share.c — how much of something that organizations share each of them holds.
+//
+// The table has open addressing and is at most half full; what is taken out moves
+// up what lies behind it, so that no trace stays.
+
+#include "common/base/share.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+#define LEAST_PLACES 16
+#define SPREAD       UINT64_C(0x9e3779b97f4a7c15)
+
+static size_t home_of(const struct shares *s, uint64_t no)
+{
+    return (size_t)((no * SPREAD) >> 32) & (s->n_places - 1);
+}
+
+static size_t next_of(const struct shares *s, size_t place)
+{
+    return (place + 1) & (s->n_places - 1);
+}
+
+// Where it is, or would be.
+static size_t place_of(const struct shares *s, uint64_t no)
+{
+    size_t place = home_of(s, no);
+
+    while (s->rows[place].n > 0 && s->rows[place].no != no)
+        place = next_of(s, place);
+    return place;
+}
+
+static void resize(struct shares *s, size_t n_places)
+{
+    struct share_row *old = s->rows;
+    size_t n_old = s->n_places;
+
+    s->rows = xcalloc(n_places, sizeof(*s->rows));
+    s->n_places = n_places;
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i].n > 0)
+            s->rows[place_of(s, old[i].no)] = old[i];
+    }
+    free(old);
+}
+
+uint64_t shares_of(const struct shares *s, uint64_t no)
+{
+    return s->n_rows > 0 ? s->rows[place_of(s, no)].n : 0;
+}
+
+// Whether `held` and `more` together are over `most`, without an overflow.
+static bool is_over(uint64_t held, uint64_t more, uint64_t most)
+{
+    return held > most || more > most - held;
+}
+
+enum share share_judge(const struct share_limit *limit, uint64_t held,
+                       uint64_t all, bool is_admin, uint64_t more)
+{
+    uint64_t open =
+        limit->whole > limit->reserve ? limit->whole - limit->reserve : 0;
+
+    if (is_admin)
+        return is_over(all, more, limit->whole) ? SHARE_RESERVED : SHARE_THERE;
+    if (is_over(held, more, limit->of_one))
+        return SHARE_OF_ONE;
+    return is_over(all, more, open) ? SHARE_OF_ALL : SHARE_THERE;
+}
+
+enum share shares_judge(const struct shares *s, const struct share_limit *limit,
+                        uint64_t no, bool is_admin, uint64_t more)
+{
+    return share_judge(limit, shares_of(s, no), s->n, is_admin, more);
+}
+
+void shares_add(struct shares *s, uint64_t no, uint64_t more)
+{
+    struct share_row *row;
+
+    if (more == 0)
+        return;
+    if (2 * (s->n_rows + 1) > s->n_places)
+        resize(s, s->n_places > 0 ? 2 * s->n_places : LEAST_PLACES);
+    row = &s->rows[place_of(s, no)];
+    s->n_rows += row->n == 0;
+    row->no = no;
+    row->n += more;
+    s->n += more;
+}
+
+// Whoever could lie in the free place, but for what lay there, moves into it.
+static void close_gap(struct shares *s, size_t gap)
+{
+    size_t mask = s->n_places - 1;
+
+    for (size_t at = next_of(s, gap); s->rows[at].n > 0; at = next_of(s, at)) {
+        size_t home = home_of(s, s->rows[at].no);
+
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue; // its home lies behind the gap
+        s->rows[gap] = s->rows[at];
+        s->rows[at].n = 0;
+        gap = at;
+    }
+}
+
+void shares_remove(struct shares *s, uint64_t no, uint64_t less)
+{
+    size_t place;
+
+    if (less == 0)
+        return;
+    assert(s->n_rows > 0);
+    place = place_of(s, no);
+    assert(s->rows[place].n >= less && s->n >= less);
+    s->rows[place].n -= less;
+    s->n -= less;
+    if (s->rows[place].n > 0)
+        return;
+    s->n_rows--;
+    close_gap(s, place);
+    if (s->n_places > LEAST_PLACES && 8 * s->n_rows < s->n_places)
+        resize(s, s->n_places / 2);
+}
+
+void shares_clear(struct shares *s)
+{
+    free(s->rows);
+    *s = (struct shares){ .rows = NULL };
+}

@@ -1,0 +1,167 @@
+// config.h — every setting, in one table (config.c).
+
+#ifndef COMMON_CONFIG_CONFIG_H
+#define COMMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/json.h"
+
+#define RETRIES_MAX  64
+#define PREFIXES_MAX 16
+#define CIDRS_MAX    64
+
+struct sockaddr;
+
+struct cidr {
+    uint8_t address[16]; // IPv4 as ::ffff:a.b.c.d
+    uint8_t n_bits;      // of 128
+    uint16_t port;       // 0: any
+};
+
+// The largest value that the setting max_event_bytes may have: what an event's
+// payload can come to, wherever there is room made for one.
+#define EVENT_BYTES_LIMIT ((size_t)4 * 1024 * 1024)
+
+#define PORT_RANGES_MAX 64
+
+struct port_range {
+    uint16_t first, last;
+};
+
+struct config {
+    char *data_dir;
+    char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
+    char *ingest_listen;
+    char *api_hosts;            // comma-separated names
+    char *dashboard_url;        // or empty
+    char *default_organization; // or empty
+    char *metrics_token_file;
+    uint64_t dispatchers;
+    uint64_t senders;
+    struct cidr endpoint_allow[CIDRS_MAX];
+    size_t n_endpoint_allow;
+    struct port_range endpoint_ports[PORT_RANGES_MAX];
+    size_t n_endpoint_ports;
+    int64_t retry_schedule_ms[RETRIES_MAX];
+    size_t n_retries;
+    int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
+    uint64_t max_event_bytes;
+    uint64_t max_json_depth;
+    uint64_t max_json_keys;         // 0: as many as an event holds
+    uint64_t max_json_string_bytes; // 0: as long as an event is
+    uint64_t max_batch_bytes;
+    uint64_t max_queue_bytes;
+    uint64_t max_queue_bytes_per_organization; // 0: as config_org_quota_bytes()
+    int64_t retention_delivered_ms;
+    int64_t retention_dead_ms;
+    uint64_t retention_bytes;
+    uint64_t replay_rate;
+    char *slack_url_prefixes; // comma-separated
+    char *deployments_url;
+    char *deployments_token_file;
+    char *ca_file;
+    char *egress_proxy; // "http://host:port", or empty
+    char *secret_key_file;
+    int64_t secret_overlap_ms;
+    uint64_t max_inflight; // per sender
+    uint64_t max_inflight_per_hook;
+    uint64_t max_inflight_per_endpoint; // and dispatcher
+    uint64_t max_inflight_slow;         // per sender
+    uint64_t breaker_failures;          // 0: never opens
+    int64_t breaker_wait_ms;
+    int64_t breaker_wait_max_ms;
+    int64_t overload_wait_ms;
+    uint64_t failing_after;   // 0: their number is no alarm
+    int64_t disable_after_ms; // 0: never
+    // Caps that organizations share: caps.h reads them.
+    uint64_t max_hooks;
+    uint64_t max_hooks_per_organization;
+    uint64_t max_stacks;
+    uint64_t max_stacks_per_organization;
+    uint64_t max_tokens_per_organization;
+    uint64_t max_tails;
+    uint64_t max_tails_per_organization;
+    uint64_t max_manual;
+    uint64_t max_manual_per_organization;
+    uint64_t max_questions;
+    uint64_t max_questions_per_organization;
+    uint64_t max_replays;
+    uint64_t max_replays_per_organization;
+    uint64_t max_buffered_bytes;
+    uint64_t max_buffered_bytes_per_organization;
+    uint64_t max_connections;
+    uint64_t max_connections_per_address;
+    uint64_t max_connections_per_organization;
+    uint64_t admin_reserve_percent;
+    int64_t drain_timeout_ms;
+    char *user; // empty: chosen by engine/supervisor/accounts.c
+    char *sender_user;
+    char *sandbox;    // "auto", "on", "off"
+    char *log_format; // "text", "json"
+    bool debug;
+};
+
+// Where values come from, the later wins: defaults, `file` (may be NULL),
+// environment POSTHORN_NAME, `sets` ("name=value"). ERR_INVALID: `faults` gets
+// one line for every wrong name and value, with what is allowed. The result is
+// filled in any case; free it with config_clear().
+struct config_sources {
+    const char *file;
+    int file_fd; // the file, open, for who may not open it; 0: none
+    char *const *sets;
+    size_t n_sets;
+    bool no_environment; // --check judges the file alone
+};
+MUST_CHECK enum err config_load(const struct config_sources *sources,
+                                struct config *out, struct buf *faults);
+void config_clear(struct config *c);
+
+// Is this the name of a setting in the environment, like POSTHORN_DATA_DIR?
+bool config_is_variable(struct str name);
+
+// Is the port among the ranges?
+bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n);
+
+// May a hook's URL have this port? By endpoint_ports, or because an entry of
+// endpoint_allow names it; whether for this address, the connect shows.
+bool config_permits_port(const struct config *c, uint16_t port);
+
+// Appends endpoint_ports, as the setting is written.
+void config_put_ports(const struct config *c, struct buf *out);
+
+// What payloads may take, and what histories may: retention_bytes, but so little
+// of the queue's quota that intake does not stop for them.
+uint64_t config_retention_bytes(const struct config *c);
+
+// Settings that need a restart: `fresh` gets what `old` has, and `old` what was read,
+// so each has all it owns.
+void config_keep_fixed(struct config *fresh, struct config *old);
+
+// log_format = json.
+bool config_logs_json(const struct config *c);
+
+// Of JSON that is posted.
+struct json_limits config_json_limits(const struct config *c);
+
+// What may wait for one organization before its events are refused: the setting,
+// or a quarter of the queue's quota.
+uint64_t config_org_quota_bytes(const struct config *c);
+
+// Every setting as a line "name = value  # origin; range; help".
+void config_describe(const struct config_sources *sources, struct buf *out);
+
+// "127.0.0.1:8080", "[::1]:8080". ERR_INVALID.
+struct sockaddr_storage;
+MUST_CHECK enum err config_address(const char *text,
+                                   struct sockaddr_storage *out);
+
+bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address);
+
+#endif

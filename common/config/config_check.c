@@ -1,0 +1,138 @@
+// config_check.c — settings that are good alone, and wrong together or in what
+// their text says.
+
+#include "common/config/config_check.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/config/caps.h"
+#include "common/encoding/url.h"
+#include "common/log/log.h"
+#include "common/model/operator.h"
+
+static bool is_proxy(const char *text)
+{
+    struct url url;
+
+    return strncmp(text, "http://", 7) == 0 && strchr(text + 7, '/') == NULL &&
+           strrchr(text + 7, ':') != NULL &&
+           url_parse(str_of(text), &url, NULL) == OK;
+}
+
+// Each ends with a slash: "https://hooks.slack.com" would also be the beginning
+// of https://hooks.slack.com.example.com/.
+static void check_prefixes(const char *text, struct buf *faults)
+{
+    static const char separators[] = ", \t";
+
+    while (*(text += strspn(text, separators)) != '\0') {
+        struct str prefix = { text, strcspn(text, separators) };
+
+        text += prefix.n_bytes;
+        if (prefix.at[prefix.n_bytes - 1] == '/' &&
+            url_parse(prefix, &(struct url){ .port = 0 }, NULL) == OK)
+            continue;
+        buf_printf(faults,
+                   "slack_url_prefixes: %s is not allowed; allowed are http "
+                   "and https URLs that end with a slash, like "
+                   "https://hooks.slack.com/\n",
+                   log_quote(prefix));
+    }
+}
+
+static bool is_host_name(struct str text)
+{
+    if (text.n_bytes > 2 && text.at[0] == '*' && text.at[1] == '.') {
+        text.at += 2;
+        text.n_bytes -= 2;
+    }
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        if (!isalnum((unsigned char)text.at[i]) && text.at[i] != '-' &&
+            text.at[i] != '_' && (text.at[i] != '.' || i == 0))
+            return false;
+    }
+    return text.n_bytes > 0 && text.at[text.n_bytes - 1] != '.';
+}
+
+static void check_hosts(const struct config *c, struct buf *faults)
+{
+    static const char separators[] = ", \t";
+    const char *text = c->api_hosts;
+    struct url url;
+
+    while (*(text += strspn(text, separators)) != '\0') {
+        struct str name = { text, strcspn(text, separators) };
+
+        text += name.n_bytes;
+        if (!is_host_name(name)) {
+            buf_printf(faults,
+                       "api_hosts: %s is not allowed; allowed are names "
+                       "without a port, like posthorn.example.com or "
+                       "*.example.com\n",
+                       log_quote(name));
+        }
+    }
+    if (c->default_organization[0] != '\0' &&
+        (!text_is_name(str_of(c->default_organization)) ||
+         operator_is_org(str_of(c->default_organization)))) {
+        buf_puts(faults,
+                 "default_organization: must be the name of an organization "
+                 "other than " OPERATOR_ORG ": A-Z a-z 0-9 . _ -\n");
+    }
+    if (c->dashboard_url[0] != '\0' &&
+        url_parse(str_of(c->dashboard_url), &url, NULL) != OK) {
+        buf_puts(faults, "dashboard_url: must be an http or https URL, like "
+                         "https://posthorn.example.com/\n");
+    }
+}
+
+void config_check(const struct config *c, struct buf *faults)
+{
+    if (c->connect_timeout_ms > c->request_timeout_ms) {
+        buf_puts(faults, "connect_timeout: must not be longer than "
+                         "request_timeout\n");
+    }
+    if (c->breaker_wait_ms > c->breaker_wait_max_ms) {
+        buf_puts(faults, "breaker_wait: must not be longer than "
+                         "breaker_wait_max\n");
+    }
+    if (c->max_event_bytes > c->max_batch_bytes) {
+        buf_puts(faults, "max_event_bytes: must not be larger than "
+                         "max_batch_bytes\n");
+    }
+    // Its text and its answer, beside what others hold.
+    if (c->max_batch_bytes >
+        c->max_buffered_bytes / 200 * (100 - c->admin_reserve_percent)) {
+        buf_puts(faults,
+                 "max_buffered_bytes: must be at least twice max_batch_bytes, "
+                 "without the part that admin_reserve_percent keeps\n");
+    }
+    if (c->max_queue_bytes_per_organization > c->max_queue_bytes) {
+        buf_puts(faults, "max_queue_bytes_per_organization: must not be larger "
+                         "than max_queue_bytes\n");
+    }
+    if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
+        buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
+    if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
+        strcmp(c->sandbox, "off") != 0)
+        buf_puts(faults, "sandbox: must be auto, on or off\n");
+    if (strcmp(c->log_format, "text") != 0 && !config_logs_json(c))
+        buf_puts(faults, "log_format: must be text or json\n");
+    if (c->sender_user[0] == '\0' || strcmp(c->sender_user, "root") == 0 ||
+        strcmp(c->sender_user, "0") == 0)
+        buf_puts(faults, "sender_user: must be a user other than root\n");
+    check_prefixes(c->slack_url_prefixes, faults);
+    check_hosts(c, faults);
+    if (strcmp(c->user, "root") == 0 || strcmp(c->user, "0") == 0)
+        buf_puts(faults, "user: must be a user other than root\n");
+    if (strcmp(c->api_listen, c->ingest_listen) == 0)
+        buf_puts(faults, "ingest_listen: must differ from api_listen\n");
+    caps_check(c, faults);
+}
+
+bool config_logs_json(const struct config *c)
+{
+    return strcmp(c->log_format, "json") == 0;
+}

@@ -1,0 +1,55 @@
+// config_derived.c — what follows from the values of several settings.
+
+#include "common/config/config.h"
+
+bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (port >= ranges[i].first && port <= ranges[i].last)
+            return true;
+    }
+    return false;
+}
+
+bool config_permits_port(const struct config *c, uint16_t port)
+{
+    for (size_t i = 0; i < c->n_endpoint_allow; i++) {
+        if (c->endpoint_allow[i].port == port)
+            return true;
+    }
+    return port_is_among(port, c->endpoint_ports, c->n_endpoint_ports);
+}
+
+void config_put_ports(const struct config *c, struct buf *out)
+{
+    for (size_t i = 0; i < c->n_endpoint_ports; i++) {
+        const struct port_range *r = &c->endpoint_ports[i];
+
+        buf_printf(out, "%s%u", i > 0 ? "," : "", r->first);
+        if (r->last > r->first)
+            buf_printf(out, "-%u", r->last);
+    }
+}
+
+struct json_limits config_json_limits(const struct config *c)
+{
+    return (struct json_limits){
+        .max_depth = (unsigned)c->max_json_depth,
+        .max_keys = (size_t)c->max_json_keys,
+        .max_string_bytes = (size_t)c->max_json_string_bytes,
+    };
+}
+
+uint64_t config_org_quota_bytes(const struct config *c)
+{
+    return c->max_queue_bytes_per_organization > 0
+               ? c->max_queue_bytes_per_organization
+               : c->max_queue_bytes / 4;
+}
+
+uint64_t config_retention_bytes(const struct config *c)
+{
+    uint64_t most = c->max_queue_bytes / 10 * 3;
+
+    return c->retention_bytes < most ? c->retention_bytes : most;
+}

@@ -1,0 +1,266 @@
+// crypto.c — hashes, signatures and randomness, from mbedTLS and the kernel.
+
+#include "common/encoding/crypto.h"
+
+#include <mbedtls/base64.h>
+#include <mbedtls/constant_time.h>
+#include <mbedtls/gcm.h>
+#include <mbedtls/md.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/sha256.h>
+#include <mbedtls/x509_crt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+
+#include "common/base/mem.h"
+#include "common/log/log.h"
+
+#define BLOCK_BYTES 64 // of SHA-256
+
+void crypto_sha256(struct str bytes, uint8_t out[SHA256_BYTES])
+{
+    if (mbedtls_sha256((const unsigned char *)bytes.at, bytes.n_bytes, out,
+                       0) != 0)
+        log_panic("sha256 failed", "bytes=%zu", bytes.n_bytes);
+}
+
+// HMAC written out on the hash (RFC 2104, section 2). Why not
+// mbedtls_md_hmac(): it allocates two contexts a call, and this runs twice for
+// every attempt.
+void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
+                        uint8_t out[SHA256_BYTES])
+{
+    uint8_t pad[BLOCK_BYTES] = { 0 };
+    uint8_t inner[SHA256_BYTES];
+    mbedtls_sha256_context sha;
+    int rc = 0;
+
+    if (key.n_bytes > BLOCK_BYTES) {
+        crypto_sha256(key, pad);
+    } else if (key.n_bytes > 0) {
+        memcpy(pad, key.at, key.n_bytes);
+    }
+
+    mbedtls_sha256_init(&sha);
+    for (size_t i = 0; i < BLOCK_BYTES; i++)
+        pad[i] ^= 0x36;
+    rc |= mbedtls_sha256_starts(&sha, 0);
+    rc |= mbedtls_sha256_update(&sha, pad, sizeof(pad));
+    for (size_t i = 0; i < n_parts; i++) {
+        rc |= mbedtls_sha256_update(&sha, (const unsigned char *)parts[i].at,
+                                    parts[i].n_bytes);
+    }
+    rc |= mbedtls_sha256_finish(&sha, inner);
+
+    for (size_t i = 0; i < BLOCK_BYTES; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    rc |= mbedtls_sha256_starts(&sha, 0);
+    rc |= mbedtls_sha256_update(&sha, pad, sizeof(pad));
+    rc |= mbedtls_sha256_update(&sha, inner, sizeof(inner));
+    rc |= mbedtls_sha256_finish(&sha, out);
+    mbedtls_sha256_free(&sha); // wipes
+    crypto_wipe(pad, sizeof(pad));
+    if (rc != 0)
+        log_panic("hmac failed", "code=%d", rc);
+}
+
+void crypto_random(void *out, size_t n_bytes)
+{
+    uint8_t *to = out;
+
+    while (n_bytes > 0) {
+        ssize_t n = getrandom(to, n_bytes, 0);
+
+        if (n <= 0)
+            continue; // interrupted; it has no other failure
+        to += n;
+        n_bytes -= (size_t)n;
+    }
+}
+
+bool crypto_eq(struct str a, struct str b)
+{
+    return a.n_bytes == b.n_bytes &&
+           (a.n_bytes == 0 || mbedtls_ct_memcmp(a.at, b.at, a.n_bytes) == 0);
+}
+
+void crypto_wipe(void *at, size_t n_bytes)
+{
+    mbedtls_platform_zeroize(at, n_bytes);
+}
+
+// --- sealing ---
+
+struct aead {
+    mbedtls_gcm_context gcm;
+};
+
+struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES])
+{
+    struct aead *a = xcalloc(1, sizeof(*a));
+
+    mbedtls_gcm_init(&a->gcm);
+    if (mbedtls_gcm_setkey(&a->gcm, MBEDTLS_CIPHER_ID_AES, key,
+                           AEAD_KEY_BYTES * 8) != 0)
+        log_panic("aes key not taken", "");
+    return a;
+}
+
+void aead_free(struct aead *a)
+{
+    if (a == NULL)
+        return;
+    mbedtls_gcm_free(&a->gcm); // wipes
+    free(a);
+}
+
+void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
+               struct str context, struct str plain, struct buf *out)
+{
+    char *to = buf_reserve(out, plain.n_bytes + AEAD_TAG_BYTES);
+
+    if (to == NULL)
+        return;
+    if (mbedtls_gcm_crypt_and_tag(
+            &a->gcm, MBEDTLS_GCM_ENCRYPT, plain.n_bytes, nonce,
+            AEAD_NONCE_BYTES, (const unsigned char *)context.at,
+            context.n_bytes, (const unsigned char *)plain.at,
+            (unsigned char *)to, AEAD_TAG_BYTES,
+            (unsigned char *)to + plain.n_bytes) != 0)
+        log_panic("sealing failed", "bytes=%zu", plain.n_bytes);
+    buf_added(out, plain.n_bytes + AEAD_TAG_BYTES);
+}
+
+enum err aead_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
+                   struct str context, struct str sealed, struct buf *out)
+{
+    size_t n_bytes;
+    char *to;
+
+    if (sealed.n_bytes < AEAD_TAG_BYTES)
+        return ERR_CORRUPT;
+    n_bytes = sealed.n_bytes - AEAD_TAG_BYTES;
+    to = buf_reserve(out, n_bytes + 1);
+    if (to == NULL)
+        return ERR_TOOBIG;
+    if (mbedtls_gcm_auth_decrypt(
+            &a->gcm, n_bytes, nonce, AEAD_NONCE_BYTES,
+            (const unsigned char *)context.at, context.n_bytes,
+            (const unsigned char *)sealed.at + n_bytes, AEAD_TAG_BYTES,
+            (const unsigned char *)sealed.at, (unsigned char *)to) != 0)
+        return ERR_CORRUPT;
+    buf_added(out, n_bytes);
+    return OK;
+}
+
+// --- certificates ---
+
+static int random_bytes(void *data, unsigned char *out, size_t n_bytes)
+{
+    (void)data;
+    crypto_random(out, n_bytes);
+    return 0;
+}
+
+// mbedTLS takes PEM with the NUL at its end.
+static unsigned char *with_nul(struct str text)
+{
+    return (unsigned char *)xstrndup(text.at, text.n_bytes);
+}
+
+enum err crypto_check_pair(struct str certificate, struct str key,
+                           const char **why)
+{
+    unsigned char *certificate_text = with_nul(certificate);
+    unsigned char *key_text = with_nul(key);
+    mbedtls_x509_crt crt;
+    mbedtls_pk_context pk;
+
+    *why = NULL;
+    mbedtls_x509_crt_init(&crt);
+    mbedtls_pk_init(&pk);
+    if (mbedtls_x509_crt_parse(&crt, certificate_text,
+                               certificate.n_bytes + 1) != 0) {
+        *why = "clientCertificate must be certificates in PEM, the client's "
+               "first";
+    } else if (mbedtls_pk_parse_key(&pk, key_text, key.n_bytes + 1, NULL, 0,
+                                    random_bytes, NULL) != 0) {
+        *why = "clientKey must be a private key in PEM, without a passphrase";
+    } else if (mbedtls_pk_check_pair(&crt.pk, &pk, random_bytes, NULL) != 0) {
+        *why = "clientKey is not the key of clientCertificate";
+    }
+    mbedtls_x509_crt_free(&crt);
+    mbedtls_pk_free(&pk);
+    crypto_wipe(key_text, key.n_bytes);
+    free(key_text);
+    free(certificate_text);
+    return *why == NULL ? OK : ERR_INVALID;
+}
+
+enum err crypto_check_authorities(const char *path)
+{
+    mbedtls_x509_crt crt;
+    enum err err = OK;
+    int rc;
+
+    mbedtls_x509_crt_init(&crt);
+    rc = mbedtls_x509_crt_parse_file(&crt, path);
+    if (rc == MBEDTLS_ERR_X509_FILE_IO_ERROR ||
+        rc == MBEDTLS_ERR_PK_FILE_IO_ERROR) {
+        err = ERR_DENIED;
+    } else if (crt.raw.len == 0) { // some of many may be of an unknown kind
+        err = ERR_INVALID;
+    }
+    mbedtls_x509_crt_free(&crt);
+    return err;
+}
+
+// --- text ---
+
+void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes)
+{
+    static const char hex[] = "0123456789abcdef";
+    const uint8_t *from = bytes;
+    char *to = buf_reserve(b, n_bytes * 2);
+
+    if (to == NULL)
+        return;
+    for (size_t i = 0; i < n_bytes; i++) {
+        to[2 * i] = hex[from[i] >> 4];
+        to[2 * i + 1] = hex[from[i] & 15];
+    }
+    buf_added(b, n_bytes * 2);
+}
+
+void crypto_put_base64(struct buf *b, const void *bytes, size_t n_bytes)
+{
+    size_t room_bytes = (n_bytes + 2) / 3 * 4 + 1; // mbedTLS writes a NUL
+    size_t n = 0;
+    char *to = buf_reserve(b, room_bytes);
+
+    if (to == NULL)
+        return;
+    if (mbedtls_base64_encode((unsigned char *)to, room_bytes, &n, bytes,
+                              n_bytes) != 0)
+        log_panic("base64 failed", "bytes=%zu", n_bytes);
+    buf_added(b, n);
+}
+
+enum err crypto_base64_decode(struct str text, struct buf *out)
+{
+    size_t room_bytes = text.n_bytes / 4 * 3 + 3;
+    size_t n = 0;
+    char *to = buf_reserve(out, room_bytes);
+
+    if (to == NULL)
+        return ERR_TOOBIG;
+    if (mbedtls_base64_decode((unsigned char *)to, room_bytes, &n,
+                              (const unsigned char *)text.at,
+                              text.n_bytes) != 0)
+        return ERR_INVALID;
+    buf_added(out, n);
+    return OK;
+}

@@ -1,0 +1,352 @@
+// keyring.c — the keys that secrets are sealed with before they are stored.
+//
+// Sealed: version(1) fingerprint(4) nonce(12) ciphertext tag(16). The nonce is
+// random: a key would have to seal 2^32 texts before two of the same were to be
+// feared (NIST SP 800-38D, 8.3), and here one is made for each change of a hook.
+
+#include "common/files/keyring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
+#include "common/files/owner.h"
+#include "common/files/small_file.h"
+#include "common/log/log.h"
+
+#define SEAL_VERSION      1
+#define FINGERPRINT_BYTES 4
+#define SEAL_HEAD_BYTES   (1 + FINGERPRINT_BYTES + AEAD_NONCE_BYTES)
+#define KEY_TEXT_BYTES    ((size_t)2 * AEAD_KEY_BYTES)
+#define FILE_MAX_BYTES    1024
+
+// What no core file may hold, in pages of its own.
+struct keys {
+    uint8_t bytes[KEYRING_MAX][AEAD_KEY_BYTES];
+    char text[FILE_MAX_BYTES]; // the file's, while it is read or written
+};
+
+struct keyring {
+    struct keys *keys;
+    size_t n;
+    uint8_t fingerprints[KEYRING_MAX][FINGERPRINT_BYTES];
+    struct aead *aeads[KEYRING_MAX];
+};
+
+// --- memory ---
+
+static struct keyring *keyring_new(void)
+{
+    struct keyring *k = xcalloc(1, sizeof(*k));
+    void *pages = mmap(NULL, sizeof(*k->keys), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED)
+        log_panic("no memory for keys", "");
+    // Both are hardening: where they are not had, the keys work all the same.
+    (void)madvise(pages, sizeof(*k->keys), MADV_DONTDUMP);
+    (void)mlock(pages, sizeof(*k->keys));
+    k->keys = pages;
+    return k;
+}
+
+void keyring_free(struct keyring *k)
+{
+    if (k == NULL)
+        return;
+    for (size_t i = 0; i < k->n; i++)
+        aead_free(k->aeads[i]);
+    crypto_wipe(k->keys, sizeof(*k->keys));
+    munmap(k->keys, sizeof(*k->keys));
+    free(k);
+}
+
+static void prepare(struct keyring *k, size_t i)
+{
+    static const char label[] = "posthorn key ";
+    uint8_t text[sizeof(label) - 1 + AEAD_KEY_BYTES];
+    uint8_t hash[SHA256_BYTES];
+
+    memcpy(text, label, sizeof(label) - 1);
+    memcpy(text + sizeof(label) - 1, k->keys->bytes[i], AEAD_KEY_BYTES);
+    crypto_sha256((struct str){ (const char *)text, sizeof(text) }, hash);
+    memcpy(k->fingerprints[i], hash, FINGERPRINT_BYTES);
+    crypto_wipe(text, sizeof(text));
+    k->aeads[i] = aead_new(k->keys->bytes[i]);
+}
+
+// --- the file ---
+
+char *keyring_path(const char *setting, const char *data_dir)
+{
+    return setting[0] != '\0' ? xstrdup(setting)
+                              : xasprintf("%s/secret.key", data_dir);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static enum err read_key(const char *line, size_t n_bytes, uint8_t *out)
+{
+    if (n_bytes != KEY_TEXT_BYTES)
+        return ERR_INVALID;
+    for (size_t i = 0; i < AEAD_KEY_BYTES; i++) {
+        int high = hex_value(line[2 * i]);
+        int low = hex_value(line[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return ERR_INVALID;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return OK;
+}
+
+static enum err read_lines(struct keyring *k)
+{
+    const char *at = k->keys->text;
+
+    while (*at != '\0') {
+        size_t n_bytes = strcspn(at, "\n");
+
+        if (k->n == KEYRING_MAX ||
+            read_key(at, n_bytes, k->keys->bytes[k->n]) != OK)
+            return ERR_INVALID;
+        prepare(k, k->n++);
+        at += n_bytes;
+        at += *at == '\n';
+    }
+    return k->n > 0 ? OK : ERR_INVALID;
+}
+
+static enum err read_text(const char *name, struct keys *keys, struct buf *why)
+{
+    const char *reason = "";
+    mode_t mode = 0;
+    enum err err =
+        small_file_read(name, keys->text, sizeof(keys->text), &mode, &reason);
+
+    if (err != OK)
+        buf_printf(why, "%s cannot be read: %s", name, reason);
+    if (err == OK && (mode & 077) != 0) {
+        log_warn("others may read the key of the secrets: chmod 400 it",
+                 "path=%s", log_quote(str_of(name)));
+    }
+    return err;
+}
+
+enum err keyring_read(const char *path, struct keyring **out, struct buf *why)
+{
+    struct keyring *k = keyring_new();
+    enum err err = read_text(path, k->keys, why);
+
+    if (err == OK && read_lines(k) != OK) {
+        buf_printf(why,
+                   "%s must hold 1 to %d keys, %zu hexadecimal digits each",
+                   path, KEYRING_MAX, KEY_TEXT_BYTES);
+        err = ERR_INVALID;
+    }
+    crypto_wipe(k->keys->text, sizeof(k->keys->text));
+    if (err != OK) {
+        keyring_free(k);
+        return err;
+    }
+    *out = k;
+    return OK;
+}
+
+static void put_text(struct keyring *k)
+{
+    struct buf text;
+    size_t n = 0;
+
+    buf_init(&text, 0);
+    for (size_t i = 0; i < k->n; i++) {
+        crypto_put_hex(&text, k->keys->bytes[i], AEAD_KEY_BYTES);
+        buf_putc(&text, '\n');
+        memcpy(k->keys->text + n, text.at, text.n_bytes);
+        n += text.n_bytes;
+        crypto_wipe(text.at, text.n_bytes);
+        buf_reset(&text);
+    }
+    k->keys->text[n] = '\0';
+    buf_clear(&text);
+}
+
+static bool write_whole(int fd, const char *text)
+{
+    size_t n_bytes = strlen(text);
+
+    while (n_bytes > 0) {
+        ssize_t n = write(fd, text, n_bytes);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        n_bytes -= (size_t)n;
+    }
+    return fsync(fd) == 0;
+}
+
+static bool sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir =
+        slash != NULL ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    int fd = open(dir[0] != '\0' ? dir : "/", O_RDONLY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    free(dir);
+    return is_synced;
+}
+
+// Owner and mode of what is replaced: root writes keys of others. Who acts for another
+// user keeps the group only, of a file of that user's.
+static bool keep_owner(int fd, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return true;
+    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0)
+        return false;
+    if (geteuid() != getuid() && st.st_uid == geteuid() &&
+        !owner_give_group(fd, st.st_gid))
+        return false;
+    return fchmod(fd, st.st_mode & 0777) == 0;
+}
+
+// Over what is there, or, if `is_new`, only where nothing is.
+static enum err write_file(const char *name, struct keyring *k, bool is_new,
+                           struct buf *why)
+{
+    char *path = small_file_place(name);
+    char *temporary = xasprintf("%s.tmp", path);
+    int fd;
+    bool done;
+    int reason;
+
+    (void)unlink(temporary); // what an earlier one left; open() says the rest
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    put_text(k);
+    done = fd >= 0 && keep_owner(fd, path) && write_whole(fd, k->keys->text);
+    crypto_wipe(k->keys->text, sizeof(k->keys->text));
+    if (fd >= 0)
+        close(fd);
+    if (done && is_new) {
+        done = link(temporary, path) == 0;
+    } else if (done) {
+        done = rename(temporary, path) == 0;
+    }
+    reason = errno;
+    if (is_new || !done)
+        (void)unlink(temporary);
+    free(temporary);
+    done = done && sync_parent(path);
+    free(path);
+    if (done)
+        return OK;
+    buf_printf(why, "%s cannot be written: %s", name, strerror(reason));
+    return reason == EEXIST ? ERR_EXISTS : ERR_DENIED;
+}
+
+enum err keyring_make(const char *path, struct buf *why)
+{
+    struct keyring *k = keyring_new();
+    enum err err;
+
+    crypto_random(k->keys->bytes[0], AEAD_KEY_BYTES);
+    prepare(k, 0);
+    k->n = 1;
+    err = write_file(path, k, true, why);
+    keyring_free(k);
+    return err;
+}
+
+// Writes what `change` is, and takes it over.
+static enum err replace(const char *path, struct keyring *change,
+                        struct keyring **k, struct buf *why)
+{
+    enum err err = write_file(path, change, false, why);
+
+    if (err != OK) {
+        keyring_free(change);
+        return err;
+    }
+    keyring_free(*k);
+    *k = change;
+    return OK;
+}
+
+enum err keyring_add(const char *path, struct keyring **k, struct buf *why)
+{
+    struct keyring *change;
+
+    if ((*k)->n > 1)
+        return OK;
+    change = keyring_new();
+    crypto_random(change->keys->bytes[0], AEAD_KEY_BYTES);
+    memcpy(change->keys->bytes[1], (*k)->keys->bytes[0], AEAD_KEY_BYTES);
+    for (; change->n < 2; change->n++)
+        prepare(change, change->n);
+    return replace(path, change, k, why);
+}
+
+enum err keyring_drop_old(const char *path, struct keyring **k, struct buf *why)
+{
+    struct keyring *change = keyring_new();
+
+    memcpy(change->keys->bytes[0], (*k)->keys->bytes[0], AEAD_KEY_BYTES);
+    prepare(change, 0);
+    change->n = 1;
+    return replace(path, change, k, why);
+}
+
+// --- sealing ---
+
+void keyring_seal(struct keyring *k, struct str context, struct str plain,
+                  struct buf *out)
+{
+    uint8_t nonce[AEAD_NONCE_BYTES];
+
+    crypto_random(nonce, sizeof(nonce));
+    buf_putc(out, SEAL_VERSION);
+    buf_put(out, k->fingerprints[0], FINGERPRINT_BYTES);
+    buf_put(out, nonce, sizeof(nonce));
+    aead_seal(k->aeads[0], nonce, context, plain, out);
+}
+
+enum err keyring_open(struct keyring *k, struct str context, struct str sealed,
+                      struct buf *out)
+{
+    struct str rest = sealed;
+
+    if (sealed.n_bytes < SEAL_HEAD_BYTES || sealed.at[0] != SEAL_VERSION)
+        return ERR_CORRUPT;
+    rest.at += SEAL_HEAD_BYTES;
+    rest.n_bytes -= SEAL_HEAD_BYTES;
+    for (size_t i = 0; i < k->n; i++) {
+        if (memcmp(sealed.at + 1, k->fingerprints[i], FINGERPRINT_BYTES) == 0) {
+            return aead_open(k->aeads[i],
+                             (const uint8_t *)sealed.at + 1 + FINGERPRINT_BYTES,
+                             context, rest, out);
+        }
+    }
+    return ERR_DENIED;
+}

@@ -1,0 +1,425 @@
+// acceptor.c — newcomers, caps, whose turn it is to make room.
+//
+// Why not uv_listen(): when descriptors run out and its own spare one is lost,
+// libuv 1.44 loops for ever. Here the listener is polled: it is left alone
+// until a connection closes, or the clock ticks.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/http/private.h"
+#include "common/log/log.h"
+
+#define BACKLOG             1024
+#define ACCEPTS_A_TURN      64 // then the others get theirs
+#define WARN_AGAIN_MS       10000
+#define KERNEL_UNSENT_BYTES (128 * 1024) // of an answer: two pieces
+#define FNV_OFFSET          UINT32_C(2166136261)
+#define FNV_PRIME           UINT32_C(16777619)
+#define TOO_MANY            "too many connections; try again"
+
+// --- places ---
+
+// Those that wait also stand in a list of their address.
+static void wait_at_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    c->prev_at_peer = list->last;
+    if (list->last != NULL) {
+        list->last->next_at_peer = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+}
+
+static void leave_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    if (c->prev_at_peer != NULL) {
+        c->prev_at_peer->next_at_peer = c->next_at_peer;
+    } else {
+        list->first = c->next_at_peer;
+    }
+    if (c->next_at_peer != NULL) {
+        c->next_at_peer->prev_at_peer = c->prev_at_peer;
+    } else {
+        list->last = c->prev_at_peer;
+    }
+    c->prev_at_peer = NULL;
+    c->next_at_peer = NULL;
+}
+
+void accept_unplace(struct conn *c)
+{
+    struct conn_list *list;
+
+    if (c->place == PLACE_COUNT)
+        return;
+    if (c->place == PLACE_WAITING && c->peer != NULL)
+        leave_peer(c);
+    list = &c->server->places[c->place];
+    c->place = PLACE_COUNT;
+    if (c->prev != NULL) {
+        c->prev->next = c->next;
+    } else {
+        list->first = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    } else {
+        list->last = c->prev;
+    }
+    c->prev = NULL;
+    c->next = NULL;
+}
+
+void accept_place(struct conn *c, enum conn_place place)
+{
+    struct conn_list *list = &c->server->places[place];
+
+    accept_unplace(c);
+    c->place = place;
+    c->prev = list->last;
+    if (list->last != NULL) {
+        list->last->next = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+    if (place == PLACE_WAITING && c->peer != NULL)
+        wait_at_peer(c);
+}
+
+// --- holders ---
+
+enum share http_hold(struct http_request *r, uint64_t holder_no,
+                     const struct share_limit *limit)
+{
+    struct conn *c = conn_of(r);
+    struct shares *holders = &c->server->holders;
+    enum share share;
+
+    accept_release(c);
+    share =
+        shares_judge(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
+    if (share != SHARE_THERE)
+        return share;
+    shares_add(holders, holder_no, 1);
+    c->is_held = true;
+    c->holder_no = holder_no;
+    if (c->place == PLACE_WAITING)
+        accept_place(c, PLACE_BUSY);
+    return SHARE_THERE;
+}
+
+void accept_release(struct conn *c)
+{
+    if (c->is_held)
+        shares_remove(&c->server->holders, c->holder_no, 1);
+    c->is_held = false;
+}
+
+// --- addresses ---
+
+static struct peer **bucket_of(struct http_server *s, const uint8_t *address)
+{
+    uint32_t hash = FNV_OFFSET;
+
+    for (size_t i = 0; i < HTTP_ADDRESS_BYTES; i++)
+        hash = (hash ^ address[i]) * FNV_PRIME;
+    return &s->peers[hash % HTTP_PEER_BUCKETS];
+}
+
+static void count_peer(struct conn *c, const uint8_t *address)
+{
+    struct peer **bucket = bucket_of(c->server, address);
+    struct peer *p = *bucket;
+
+    while (p != NULL && memcmp(p->address, address, HTTP_ADDRESS_BYTES) != 0)
+        p = p->next;
+    if (p == NULL) {
+        p = xcalloc(1, sizeof(*p));
+        memcpy(p->address, address, HTTP_ADDRESS_BYTES);
+        p->next = *bucket;
+        *bucket = p;
+    }
+    p->n_connections++;
+    c->peer = p;
+    if (c->place == PLACE_WAITING)
+        wait_at_peer(c);
+}
+
+static void uncount_peer(struct conn *c)
+{
+    struct peer *p = c->peer;
+    struct peer **link;
+
+    if (p != NULL && c->place == PLACE_WAITING)
+        leave_peer(c);
+    c->peer = NULL;
+    if (p == NULL || --p->n_connections > 0)
+        return;
+    link = bucket_of(c->server, p->address);
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    free(p);
+}
+
+static void name_peer(struct conn *c, const struct sockaddr_storage *from)
+{
+    uint8_t address[HTTP_ADDRESS_BYTES] = { 0 };
+    char *name = c->request.peer;
+
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+
+        uv_ip4_name(v4, name, sizeof(c->request.peer));
+        address[10] = 0xff;
+        address[11] = 0xff;
+        memcpy(address + 12, &v4->sin_addr, sizeof(v4->sin_addr));
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+
+        uv_ip6_name(v6, name, sizeof(c->request.peer));
+        memcpy(address, &v6->sin6_addr, sizeof(address));
+    }
+    count_peer(c, address);
+}
+
+void accept_uncount(struct conn *c)
+{
+    bool is_handlers = c->state == CONN_WORK || c->state == CONN_STREAM;
+
+    uncount_peer(c);
+    // What the handler still holds takes memory, and counts until it answers.
+    if (c->is_counted && (c->is_answered || c->is_gone || !is_handlers)) {
+        c->is_counted = false;
+        c->server->figures.n_connections--;
+    }
+}
+
+// --- caps ---
+
+// Who lingers makes room; else who has waited longest without a request in
+// work.
+static bool make_room(struct http_server *s, const struct conn *newcomer)
+{
+    struct conn *c = s->places[PLACE_LINGER].first;
+
+    if (c == NULL)
+        c = s->places[PLACE_WAITING].first;
+    if (c == NULL || c == newcomer)
+        return false;
+    s->figures.n_refused++;
+    conn_close(c);
+    return true;
+}
+
+// Likewise among those of the newcomer's address.
+static bool make_room_of_peer(const struct conn *newcomer)
+{
+    struct conn *c = newcomer->peer->waiting.first;
+
+    if (c == newcomer)
+        return false;
+    newcomer->server->figures.n_refused++;
+    conn_close(c);
+    return true;
+}
+
+static void refuse(struct conn *c)
+{
+    c->server->figures.n_refused++;
+    conn_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
+}
+
+static bool is_full(const struct http_server *s)
+{
+    return s->figures.n_connections > s->limits.max_connections;
+}
+
+static void judge_caps(struct conn *c)
+{
+    struct http_server *s = c->server;
+    bool has_room = true;
+
+    if (c->peer->n_connections > s->limits.max_per_address &&
+        !make_room_of_peer(c)) {
+        // Nobody but who lingers makes room for one too many of this address.
+        while (is_full(s) && s->places[PLACE_LINGER].first != NULL)
+            conn_close(s->places[PLACE_LINGER].first);
+        refuse(c);
+        return;
+    }
+    // More than one: those refused before linger beyond the cap.
+    while (has_room && is_full(s))
+        has_room = make_room(s, c);
+    if (!has_room) {
+        refuse(c);
+    } else {
+        conn_start(c);
+    }
+}
+
+// --- accepting ---
+
+static void welcome(struct http_server *s, int fd,
+                    const struct sockaddr_storage *from)
+{
+    int unsent_bytes = KERNEL_UNSENT_BYTES;
+    struct conn *c = conn_new(s);
+
+    s->figures.n_accepted++;
+    s->figures.n_connections++;
+    c->is_counted = true;
+    name_peer(c, from);
+    if (uv_tcp_open(&c->tcp, fd) != 0) {
+        close(fd);
+        conn_close(c);
+        return;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    // What the kernel holds for a client that does not read is memory, too.
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
+                     sizeof(unsent_bytes));
+    judge_caps(c);
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+// All descriptors are in use and nobody can make room: with the spare one, the
+// first in the queue is told so.
+static void refuse_with_spare(struct http_server *s)
+{
+    static const char body[] =
+        "{\"code\":503,\"message\":\"Service Unavailable: " TOO_MANY "\"}";
+    char answer[256];
+    int n_bytes;
+    int fd;
+
+    if (s->spare_fd < 0)
+        return;
+    close(s->spare_fd);
+    fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        s->figures.n_refused++;
+        n_bytes = snprintf(answer, sizeof(answer),
+                           "HTTP/1.1 503 Service Unavailable\r\n"
+                           "Content-Type: application/json\r\n"
+                           "Content-Length: %zu\r\n"
+                           "Connection: close\r\nRetry-After: 1\r\n\r\n%s",
+                           sizeof(body) - 1, body);
+        (void)!send(fd, answer, (size_t)n_bytes, MSG_NOSIGNAL);
+        shutdown(fd, SHUT_WR);
+        close(fd);
+    }
+    s->spare_fd = open_spare(); // -1: tried again by accept_resume()
+}
+
+static void pause_accepting(struct http_server *s, int error)
+{
+    uint64_t now_ms = uv_now(s->loop);
+
+    uv_poll_stop(&s->listener);
+    s->is_paused = true;
+    if (now_ms < s->warn_again_ms)
+        return;
+    s->warn_again_ms = now_ms + WARN_AGAIN_MS;
+    log_warn("connections not accepted for a while", "reason=%s",
+             log_quote(str_of(strerror(error))));
+}
+
+// False: no more for now.
+static bool accept_one(struct http_server *s)
+{
+    struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+    socklen_t n_bytes = sizeof(from);
+    int fd = accept4(s->listen_fd, (struct sockaddr *)&from, &n_bytes,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int error = errno;
+
+    if (fd >= 0) {
+        welcome(s, fd, &from);
+        return true;
+    }
+    if (error == EAGAIN)
+        return false;
+    if (error == EMFILE || error == ENFILE) {
+        if (make_room(s, NULL)) // its descriptor is free at once
+            return true;
+        refuse_with_spare(s);
+        pause_accepting(s, error);
+        return false;
+    }
+    if (error == ENOBUFS || error == ENOMEM) {
+        pause_accepting(s, error);
+        return false;
+    }
+    return true; // of that one connection: it was gone before we came
+}
+
+static void on_connections(uv_poll_t *listener, int status, int events)
+{
+    struct http_server *s = listener->data;
+
+    (void)status; // accept4() knows better
+    (void)events;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (!accept_one(s))
+            return;
+    }
+}
+
+void accept_resume(struct http_server *s)
+{
+    if (!s->is_paused || s->is_draining)
+        return;
+    if (s->spare_fd < 0)
+        s->spare_fd = open_spare();
+    s->is_paused = false;
+    uv_poll_start(&s->listener, UV_READABLE, on_connections);
+}
+
+enum err accept_start(struct http_server *s)
+{
+    int rc = 0;
+
+    if (listen(s->listen_fd, BACKLOG) != 0)
+        rc = uv_translate_sys_error(errno);
+    if (rc == 0)
+        rc = uv_poll_init(s->loop, &s->listener, s->listen_fd);
+    if (rc != 0) {
+        log_warn("cannot serve", "reason=%s",
+                 log_quote(str_of(uv_strerror(rc))));
+        return ERR_IO;
+    }
+    s->listener.data = s;
+    s->spare_fd = open_spare();
+    uv_poll_start(&s->listener, UV_READABLE, on_connections);
+    return OK;
+}
+
+void accept_stop(struct http_server *s, uv_close_cb on_closed)
+{
+    uv_poll_stop(&s->listener);
+    uv_close((uv_handle_t *)&s->listener, on_closed);
+    close(s->listen_fd);
+    if (s->spare_fd >= 0)
+        close(s->spare_fd);
+    s->spare_fd = -1;
+}

@@ -1,0 +1,152 @@
+// alone.c — requests that the process has died with.
+//
+// What the process works on is noted (blame.h): the bytes that are parsed, the
+// header, the whole request; always as a hash. A request with two deaths waits
+// until no other is in work, and all that come after it wait until it is
+// answered. One with three is refused.
+
+#include "common/base/codec.h"
+#include "common/http/private.h"
+
+#define HOLD_MAX_MS 4000
+
+bool alone_refuses(const struct blamed *record)
+{
+    return blame_deaths(BLAME_REQUEST, record->a, record->b) >= BLAME_ASIDE;
+}
+
+static void take_hash(struct http_request *r, struct str target)
+{
+    r->hash[0] = blame_hash(target, blame_hash(r->method_name, 0));
+    r->hash[1] = r->body.n_bytes;
+    r->hash[0] = blame_hash(r->body, r->hash[0]);
+}
+
+static uint32_t deaths_with(const struct conn *c)
+{
+    return blame_deaths(BLAME_REQUEST, c->request.hash[0], c->request.hash[1]);
+}
+
+static bool is_in_work(const struct conn *c)
+{
+    return c->state == CONN_WORK && !c->is_answered;
+}
+
+// Also of clients that have gone away meanwhile.
+static bool is_any_in_work(const struct http_server *s)
+{
+    static const enum conn_place places[] = { PLACE_BUSY, PLACE_GONE };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        for (const struct conn *c = s->places[places[i]].first; c != NULL;
+             c = c->next) {
+            if (is_in_work(c))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void hold(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    conn_enter(c, CONN_HELD);
+    c->next_held = NULL;
+    if (s->held_last != NULL) {
+        s->held_last->next_held = c;
+    } else {
+        s->held_first = c;
+    }
+    s->held_last = c;
+}
+
+void alone_leave(struct conn *c)
+{
+    struct http_server *s = c->server;
+    struct conn *before = NULL;
+
+    for (struct conn *at = s->held_first; at != NULL; at = at->next_held) {
+        if (at != c) {
+            before = at;
+            continue;
+        }
+        if (before != NULL) {
+            before->next_held = c->next_held;
+        } else {
+            s->held_first = c->next_held;
+        }
+        if (s->held_last == c)
+            s->held_last = before;
+        return;
+    }
+}
+
+static void work(struct conn *c)
+{
+    struct http_server *s = c->server;
+    struct http_request *r = &c->request;
+    struct blamed before;
+
+    if (alone_refuses(
+            &(struct blamed){ BLAME_REQUEST, r->hash[0], r->hash[1] })) {
+        conn_fault(c, 500, HTTP_REFUSED_BYTES);
+        return;
+    }
+    if (deaths_with(c) >= BLAME_ALONE)
+        s->alone = c;
+    conn_enter(c, CONN_WORK);
+    before = blame_begin(BLAME_REQUEST, r->hash[0], r->hash[1]);
+    s->handlers.on_request(s->handlers.data, r);
+    blame_end(before);
+}
+
+void alone_hand(struct conn *c)
+{
+    const struct http_server *s = c->server;
+
+    take_hash(&c->request, (struct str){ c->text.at, c->n_target });
+    if (s->alone != NULL || s->held_first != NULL ||
+        (deaths_with(c) >= BLAME_ALONE && is_any_in_work(s))) {
+        hold(c);
+    } else {
+        work(c);
+    }
+}
+
+void alone_answered(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    if (s->alone == c)
+        s->alone = NULL;
+    if (c->state == CONN_WORK && c->producer.next == NULL)
+        alone_produced(c);
+}
+
+void alone_produced(struct conn *c)
+{
+    if (blame_is_any())
+        blame_forget(BLAME_REQUEST, c->request.hash[0], c->request.hash[1]);
+}
+
+void alone_look(struct http_server *s)
+{
+    uint64_t now_ms = uv_now(s->loop);
+
+    while (s->held_first != NULL) {
+        struct conn *c = s->held_first;
+        bool must_wait = s->alone != NULL ||
+                         (deaths_with(c) >= BLAME_ALONE && is_any_in_work(s));
+
+        if (must_wait && now_ms - c->since_ms < HOLD_MAX_MS)
+            return; // and who came later has waited less
+        alone_leave(c);
+        if (must_wait) {
+            conn_fault(c, HTTP_REFUSED_STATUS,
+                       "a request that has to be alone is in work; try again");
+        } else {
+            work(c);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+// budget.c — what is held for clients, and on whose account.
+//
+// Counted are bodies, what came ahead of its turn, and output that the client has
+// not taken. While an answer is made in pieces, a piece is set aside for it, so that
+// many clients that stop reading at once do not hold more than they were let in with.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/http/private.h"
+
+#define VITAL_PART 8 // of the budget: answers that are always given
+
+// --- accounts ---
+
+static struct account **bucket_of(struct http_server *s, struct str name)
+{
+    return &s->accounts[hash_here(name, 0) % HTTP_ACCOUNT_BUCKETS];
+}
+
+static struct account *find_account(struct http_server *s, struct str name)
+{
+    struct account **bucket = bucket_of(s, name);
+    struct account *a = *bucket;
+
+    while (a != NULL && !str_eq((struct str){ a->name, a->n_name_bytes }, name))
+        a = a->next;
+    if (a == NULL) {
+        a = xcalloc(1, sizeof(*a) + name.n_bytes);
+        if (name.n_bytes > 0)
+            memcpy(a->name, name.at, name.n_bytes);
+        a->n_name_bytes = name.n_bytes;
+        a->next = *bucket;
+        *bucket = a;
+    }
+    return a;
+}
+
+static void leave_account(struct http_server *s, struct account *a)
+{
+    struct account **link;
+
+    if (--a->n_requests > 0)
+        return;
+    link = bucket_of(s, (struct str){ a->name, a->n_name_bytes });
+    while (*link != a)
+        link = &(*link)->next;
+    *link = a->next;
+    free(a);
+}
+
+void budget_leave(struct conn *c)
+{
+    struct account *a = c->account;
+
+    c->has_reserve = false;
+    c->account = NULL;
+    if (a == NULL)
+        return;
+    a->n_held_bytes -= c->n_counted_bytes;
+    leave_account(c->server, a);
+}
+
+void http_charge(struct http_request *r, struct str account, bool has_reserve)
+{
+    struct conn *c = conn_of(r);
+
+    budget_leave(c);
+    c->has_reserve = has_reserve;
+    if (has_reserve)
+        return;
+    c->account = find_account(c->server, account);
+    c->account->n_requests++;
+    c->account->n_held_bytes += c->n_counted_bytes;
+}
+
+// --- counting ---
+
+static size_t output_bytes(const struct conn *c)
+{
+    size_t n_bytes = c->output.n_bytes > 0 ? c->output.room_bytes : 0;
+
+    if (c->state == CONN_STREAM)
+        n_bytes += uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+    if (c->producer.next != NULL && n_bytes < HTTP_LONG_BYTES)
+        n_bytes = HTTP_LONG_BYTES;
+    return n_bytes;
+}
+
+// Differences may be negative, modulo 2^64.
+void budget_count(struct conn *c)
+{
+    struct http_figures *f = &c->server->figures;
+    size_t n_output = output_bytes(c);
+    size_t n_bytes = c->body.n_bytes + conn_input_bytes(c) + n_output;
+
+    f->n_buffered_bytes += n_bytes - c->n_counted_bytes;
+    f->n_output_bytes += n_output - c->n_counted_output_bytes;
+    if (c->is_vital)
+        f->n_vital_bytes += n_output - c->n_counted_output_bytes;
+    if (c->account != NULL)
+        c->account->n_held_bytes += n_bytes - c->n_counted_bytes;
+    c->n_counted_bytes = n_bytes;
+    c->n_counted_output_bytes = n_output;
+}
+
+// --- room ---
+
+// Whoever has one request only is limited by what one request may be.
+static bool account_has_room(const struct conn *c, size_t n_bytes)
+{
+    const struct account *a = c->account;
+
+    return a == NULL || a->n_held_bytes == c->n_counted_bytes ||
+           a->n_held_bytes + n_bytes <= c->server->limits.max_account_bytes;
+}
+
+bool budget_has_room(const struct conn *c, size_t n_bytes)
+{
+    const struct http_server *s = c->server;
+    size_t kept_bytes = c->has_reserve ? 0 : s->limits.reserve_bytes;
+
+    return s->figures.n_buffered_bytes + n_bytes + kept_bytes <=
+               s->limits.max_buffered_bytes &&
+           account_has_room(c, n_bytes);
+}
+
+bool http_has_room(const struct http_request *r, size_t n_bytes)
+{
+    const char *at = (const char *)r - offsetof(struct conn, request);
+
+    return budget_has_room((const struct conn *)(const void *)at, n_bytes);
+}
+
+static size_t vital_bytes(const struct http_server *s)
+{
+    size_t n_bytes = 0;
+
+    for (const struct conn *c = s->places[PLACE_WAITING].first; c != NULL;
+         c = c->next)
+        n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
+    return n_bytes;
+}
+
+// Nobody answers for them (http_hold()), so they are among those that wait, in the order
+// in which they came to it.
+void budget_vital(struct conn *newcomer)
+{
+    struct http_server *s = newcomer->server;
+    size_t max_bytes = s->limits.max_buffered_bytes / VITAL_PART;
+    size_t n_bytes = 0;
+    struct conn *next;
+
+    if (s->figures.n_vital_bytes > max_bytes)
+        n_bytes = vital_bytes(s); // without what is closed already
+    for (struct conn *c = s->places[PLACE_WAITING].first;
+         c != NULL && n_bytes > max_bytes; c = next) {
+        next = c->next;
+        if (c == newcomer || !c->is_vital)
+            continue;
+        n_bytes -= c->n_counted_output_bytes;
+        conn_cut(c);
+    }
+}

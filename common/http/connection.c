@@ -1,0 +1,474 @@
+// connection.c — the life of a connection: bytes in, requests out.
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/http/private.h"
+
+#define LINGER_MAX_BYTES ((size_t)64 * 1024)
+
+static enum conn_place place_of(const struct conn *c, enum conn_state state)
+{
+    switch (state) {
+    case CONN_IDLE:
+    case CONN_HEADER:
+        return PLACE_WAITING;
+    case CONN_BODY:
+    case CONN_REPLYING:
+    case CONN_ENDING:
+        return c->is_held ? PLACE_BUSY : PLACE_WAITING;
+    case CONN_HELD:
+    case CONN_WORK:
+    case CONN_STREAM:
+        return PLACE_BUSY;
+    case CONN_LINGER:
+        return PLACE_LINGER;
+    case CONN_CLOSED:
+        break;
+    }
+    return PLACE_GONE;
+}
+
+void conn_enter(struct conn *c, enum conn_state state)
+{
+    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(c, state);
+
+    c->state = state;
+    c->since_ms = uv_now(c->server->loop);
+    c->n_window_bytes = 0;
+    c->n_taken_bytes = UINT64_MAX;
+    if (place != c->place || state == CONN_IDLE)
+        accept_place(c, place);
+}
+
+// --- buffers ---
+
+size_t conn_input_bytes(const struct conn *c)
+{
+    return c->input.n_bytes - c->input_at;
+}
+
+static void slim(struct buf *b, size_t keep_bytes)
+{
+    if (b->room_bytes > keep_bytes)
+        buf_clear(b);
+}
+
+void conn_drop_body(struct conn *c)
+{
+    buf_reset(&c->body);
+    slim(&c->body, HTTP_KEEP_BYTES);
+    budget_count(c);
+}
+
+static void drop_input(struct conn *c)
+{
+    buf_clear(&c->input);
+    c->input_at = 0;
+    budget_count(c);
+}
+
+// Only between requests: nothing may point into them.
+void conn_slim(struct conn *c, size_t keep_bytes)
+{
+    slim(&c->text, keep_bytes);
+    slim(&c->body, keep_bytes);
+    slim(&c->output, keep_bytes);
+    if (conn_input_bytes(c) == 0) {
+        buf_reset(&c->input);
+        c->input_at = 0;
+        slim(&c->input, keep_bytes);
+    }
+}
+
+// Keeps what came too early. If there is no room for it, the connection ends
+// with the answer of the request in work, and the client asks again.
+static void keep_input(struct conn *c, const char *at, size_t n_bytes)
+{
+    if (!budget_has_room(c, n_bytes)) {
+        c->keeps_alive = false;
+        drop_input(c);
+        conn_stop(c);
+        return;
+    }
+    if (c->input_at > 0) {
+        buf_consume(&c->input, c->input_at);
+        c->input_at = 0;
+    }
+    buf_put(&c->input, at, n_bytes);
+    budget_count(c);
+    if (conn_input_bytes(c) >= HTTP_INPUT_BYTES)
+        conn_stop(c);
+}
+
+// --- ends ---
+
+static void hand_dropped(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    if (!c->is_handed || c->is_answered)
+        return;
+    c->is_handed = false;
+    if (s->handlers.on_dropped != NULL)
+        s->handlers.on_dropped(s->handlers.data, &c->request);
+    c->request.data = NULL;
+}
+
+void conn_fault(struct conn *c, unsigned status, const char *text)
+{
+    struct str headers = STR_EMPTY;
+
+    hand_dropped(c);
+    if (status == HTTP_REFUSED_STATUS) {
+        headers = STR("Retry-After: 1\r\n");
+    } else if (status == 405) {
+        headers =
+            STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+    }
+    c->has_rest = true; // so the connection does not go on
+    if (!c->has_headers)
+        c->request.method = METHOD_OTHER;
+    http_fail(&c->request, status, headers, "%s", text);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    void (*on_gone)(struct http_request *) = c->on_gone;
+
+    c->is_gone = true;
+    accept_resume(c->server);
+    pieces_end(c); // not in conn_close(), whose caller may be who began them
+    if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
+        server_forget(c);
+        return;
+    }
+    c->on_gone = NULL; // the handler has it: freed when it answers
+    if (on_gone != NULL)
+        on_gone(&c->request); // last: it may answer, or end the stream
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->is_tcp_closed)
+        return;
+    c->is_tcp_closed = true;
+    c->is_reading = false;
+    if (c->state == CONN_HELD)
+        alone_leave(c);
+    if (c->state != CONN_WORK && c->state != CONN_STREAM)
+        hand_dropped(c);
+    accept_uncount(c);
+    conn_enter(c, c->state == CONN_WORK || c->state == CONN_STREAM
+                      ? c->state
+                      : CONN_CLOSED);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    turn_leave(c);
+}
+
+// The kernel drops what it holds, too, and the client knows that there was more.
+void conn_cut(struct conn *c)
+{
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    conn_close(c);
+}
+
+// --- requests ---
+
+static void reset_request(struct conn *c)
+{
+    parse_reset(c);
+    accept_release(c);
+    conn_drop_body(c);
+    budget_leave(c);
+    conn_slim(c, HTTP_KEEP_BYTES);
+    c->is_handed = false;
+    c->is_answered = false;
+    c->on_gone = NULL;
+    c->is_vital = false;
+    c->has_rest = false;
+    c->keeps_alive = false;
+    conn_enter(c, CONN_IDLE);
+}
+
+static void hand_request(struct conn *c)
+{
+    if (c->is_answered || c->state == CONN_STREAM)
+        return; // on_headers has
+    c->request.body = buf_str(&c->body);
+    alone_hand(c);
+}
+
+static void answer_fault(struct conn *c, llhttp_errno_t error)
+{
+    const char *reason = llhttp_get_error_reason(&c->parser);
+    char text[160];
+
+    c->keeps_alive = false;
+    if (c->is_answered || c->state == CONN_STREAM)
+        return; // early, in on_headers; the rest is not read
+    if (c->fault == HTTP_REFUSED_STATUS) {
+        c->server->figures.n_refused++;
+    } else {
+        c->server->figures.n_malformed++;
+    }
+    if (c->fault != 0) {
+        conn_fault(c, c->fault, c->fault_text);
+    } else if (error == HPE_PAUSED_H2_UPGRADE) {
+        conn_fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    } else {
+        snprintf(text, sizeof(text),
+                 "%s; a request must be HTTP/1.1 exactly as in RFC 9112",
+                 reason != NULL && *reason != '\0' ? reason
+                                                   : "this is not HTTP");
+        conn_fault(c, 400, text);
+    }
+}
+
+// Empty lines before a request are no part of it (RFC 9112, 2.2).
+static size_t count_blank(const char *at, size_t n_bytes)
+{
+    size_t n = 0;
+
+    while (n < n_bytes && (at[n] == '\r' || at[n] == '\n'))
+        n++;
+    return n;
+}
+
+// The parser is what hostile bytes meet first: they are noted, too.
+static llhttp_errno_t feed(struct conn *c, const char *at, size_t n_bytes,
+                           size_t *n_used)
+{
+    struct str bytes = { at, n_bytes };
+    struct blamed record = { BLAME_REQUEST, blame_hash(bytes, 1), n_bytes };
+    struct blamed before;
+    llhttp_errno_t error;
+
+    if (alone_refuses(&record)) {
+        c->fault = 500;
+        c->fault_text = HTTP_REFUSED_BYTES;
+        return HPE_USER;
+    }
+    before = blame_begin(BLAME_REQUEST, record.a, record.b);
+    error = parse_feed(c, at, n_bytes, n_used);
+    blame_end(before);
+    return error;
+}
+
+// Parses one stretch. Returns how much of it was used; the rest belongs to the
+// body, or to the next request.
+static size_t parse(struct conn *c, const char *at, size_t n_bytes)
+{
+    llhttp_errno_t error;
+    size_t n_used = 0;
+
+    if (c->state == CONN_IDLE) {
+        n_used = count_blank(at, n_bytes);
+        if (n_used > 0)
+            return n_used;
+        conn_enter(c, CONN_HEADER);
+        c->request.first_byte_us = clock_now_us();
+    }
+    c->is_in_parser = true;
+    error = feed(c, at, n_bytes, &n_used);
+    c->is_in_parser = false;
+    if (error == HPE_PAUSED) {
+        hand_request(c); // it is complete
+    } else if (error != HPE_OK) {
+        answer_fault(c, error); // what follows is not to be trusted
+    }
+    if (c->is_next_due)
+        conn_next(c);
+    return n_used;
+}
+
+static bool is_parsing(const struct conn *c)
+{
+    return !c->is_tcp_closed &&
+           (c->state == CONN_IDLE || c->state == CONN_HEADER ||
+            c->state == CONN_BODY);
+}
+
+// Parses what was kept. Not recursive: an answer given inside a handler only
+// changes the state, and the loop here goes on with the next request; but when
+// that took long, others have their turn before.
+static void run(struct conn *c)
+{
+    uint64_t began_ns = uv_hrtime();
+    bool is_over = false;
+
+    if (c->is_running || c->waits_for_turn)
+        return;
+    c->is_running = true;
+    while (is_parsing(c) && conn_input_bytes(c) > 0 && !is_over) {
+        c->input_at += parse(c, c->input.at + c->input_at, conn_input_bytes(c));
+        is_over = uv_hrtime() - began_ns > HTTP_TURN_NS;
+    }
+    c->is_running = false;
+    budget_count(c);
+    if (is_parsing(c) && conn_input_bytes(c) > 0) {
+        conn_stop(c);
+        turn_wait(c);
+        return;
+    }
+    if (c->is_at_end && is_parsing(c)) {
+        conn_close(c); // the rest of a request will not come
+    } else if (conn_input_bytes(c) < HTTP_INPUT_BYTES) {
+        conn_start(c);
+    }
+}
+
+void conn_go_on(struct conn *c)
+{
+    run(c);
+}
+
+void conn_next(struct conn *c)
+{
+    c->is_next_due = c->is_in_parser;
+    if (c->is_in_parser || c->is_tcp_closed)
+        return;
+    if (!c->keeps_alive ||
+        (c->server->is_draining && conn_input_bytes(c) == 0)) {
+        drop_input(c);
+        reply_end(c);
+        return;
+    }
+    reset_request(c);
+    run(c);
+}
+
+// --- reading ---
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct conn *c = handle->data;
+    size_t n_bytes = HTTP_READ_BYTES;
+
+    (void)suggested;
+    if (c->state == CONN_HELD || c->state == CONN_WORK ||
+        c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
+        n_bytes = HTTP_INPUT_BYTES - conn_input_bytes(c);
+    *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
+}
+
+// Beyond its limit it is no longer read, and the clock ends the connection:
+// until then the client can read its answer.
+static void throw_away(struct conn *c, size_t n_bytes)
+{
+    c->n_lingered_bytes += n_bytes;
+    if (c->n_lingered_bytes > LINGER_MAX_BYTES)
+        conn_stop(c);
+}
+
+static bool is_ending(const struct conn *c)
+{
+    return c->state == CONN_ENDING || c->state == CONN_LINGER;
+}
+
+// Requests that came together, and took long: the rest has its turn later. If there
+// is no room to keep them, the connection ends with the last answer.
+static void put_off(struct conn *c)
+{
+    conn_stop(c);
+    if (conn_input_bytes(c) > 0) {
+        turn_wait(c);
+    } else if (c->state == CONN_IDLE) {
+        reply_end(c);
+    } else { // half of it was read
+        conn_fault(c, HTTP_REFUSED_STATUS,
+                   "too much is held for clients (max_buffered_bytes); try "
+                   "again");
+    }
+}
+
+static void take_input(struct conn *c, const char *at, size_t n_bytes)
+{
+    uint64_t began_ns = uv_hrtime();
+    bool is_over = false;
+    size_t n_used = 0;
+
+    if (is_ending(c)) {
+        throw_away(c, n_bytes);
+        return;
+    }
+    // The usual case: a whole request, nothing kept, parsed where it lies.
+    c->is_running = true;
+    while (is_parsing(c) && n_used < n_bytes && !is_over) {
+        n_used += parse(c, at + n_used, n_bytes - n_used);
+        is_over = uv_hrtime() - began_ns > HTTP_TURN_NS;
+    }
+    c->is_running = false;
+    if (c->is_tcp_closed || n_used == n_bytes)
+        return;
+    if (is_ending(c)) {
+        throw_away(c, n_bytes - n_used);
+    } else {
+        keep_input(c, at + n_used, n_bytes - n_used);
+        if (is_parsing(c))
+            put_off(c);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
+{
+    struct conn *c = stream->data;
+
+    if (n > 0) {
+        take_input(c, bytes->base, (size_t)n);
+        return;
+    }
+    if (n == 0)
+        return;
+    c->is_at_end = true;
+    conn_stop(c);
+    // A client that closed its side may still read the answer.
+    if (n == UV_EOF && (c->state == CONN_HELD || c->state == CONN_WORK ||
+                        c->state == CONN_REPLYING || c->state == CONN_ENDING))
+        return;
+    conn_close(c);
+}
+
+void conn_start(struct conn *c)
+{
+    if (c->is_tcp_closed || c->is_reading || c->is_at_end)
+        return;
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0) {
+        c->is_reading = true;
+    } else {
+        conn_close(c);
+    }
+}
+
+void conn_stop(struct conn *c)
+{
+    if (c->is_reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->is_reading = false;
+}
+
+struct conn *conn_new(struct http_server *s)
+{
+    struct conn *c = xcalloc(1, sizeof(*c));
+
+    c->server = s;
+    c->place = PLACE_COUNT; // in none yet
+    buf_init(&c->text, 0);
+    buf_init(&c->body, 0);
+    buf_init(&c->input, 0);
+    buf_init(&c->output, 0);
+    uv_tcp_init(s->loop, &c->tcp);
+    c->tcp.data = c;
+    s->n_conns++;
+    reset_request(c);
+    return c;
+}

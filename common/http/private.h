@@ -1,0 +1,266 @@
+// private.h — the inside of the HTTP server, shared by its files.
+//
+//   server.c  start, the clock, draining
+//   acceptor.c  newcomers, caps, whose turn it is to make room
+//   connection.c    the life of a connection: bytes in, requests out
+//   parser.c   what the parser says, what we refuse beyond it
+//   alone.c   requests that the process has died with
+//   response.c   answers and streams
+//   pieces.c  answers that are made while their clients read
+//   turn.c    who has more to do than one turn of the loop allows
+//   budget.c  what is held for clients, and on whose account
+//   request.c    headers, decoding, names
+
+#ifndef COMMON_HTTP_PRIVATE_H
+#define COMMON_HTTP_PRIVATE_H
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/http/http.h"
+#include "common/process/blame.h"
+
+#define HTTP_HEADERS_MAX 64
+#define HTTP_READ_BYTES  ((size_t)64 * 1024)
+#define HTTP_KEEP_BYTES  ((size_t)16 * 1024) // larger buffers are not kept
+#define HTTP_INPUT_BYTES \
+    ((size_t)16 * 1024)         // read ahead while a request is in work
+#define HTTP_ADDRESS_BYTES   16 // IPv6; IPv4 as ::ffff:a.b.c.d
+#define HTTP_PEER_BUCKETS    1024
+#define HTTP_ACCOUNT_BUCKETS 256
+#define HTTP_TURN_NS         UINT64_C(5000000) // of one turn of the loop
+#define HTTP_REFUSED_STATUS  503
+#define HTTP_REFUSED_BYTES                                                  \
+    "this process died three times with these bytes; they are refused for " \
+    "ten minutes"
+
+enum conn_state {
+    CONN_IDLE,     // between requests, nothing of the next has come
+    CONN_HEADER,   // a request has begun
+    CONN_BODY,     // its header is complete
+    CONN_HELD,     // it is complete: waits for a request that is alone
+    CONN_WORK,     // it is complete, or answered early: the handler's turn
+    CONN_REPLYING, // the answer is being written
+    CONN_STREAM,   // a long answer is being written
+    CONN_ENDING,   // the last bytes go out, then our side is shut
+    CONN_LINGER,   // it is shut; what still comes is read and thrown away
+    CONN_CLOSED    // the socket is closed; waits for the handler, or is freed
+};
+
+// State is place: each list is in the order in which its members came to it.
+enum conn_place {
+    PLACE_LINGER,  // first to make room
+    PLACE_WAITING, // for a request, or nobody answers for it (http_hold)
+    PLACE_BUSY,    // with a request in work or an answer on its way
+    PLACE_GONE,    // the socket is closed
+    PLACE_COUNT
+};
+
+struct header_span { // offsets into conn.text, which its limits keep small
+    uint16_t name, n_name, value, n_value;
+};
+
+struct conn_list {
+    struct conn *first, *last;
+};
+
+// How many connections an address has.
+struct peer {
+    struct peer *next; // in its bucket
+    uint8_t address[HTTP_ADDRESS_BYTES];
+    unsigned n_connections;
+    struct conn_list waiting; // those in PLACE_WAITING, in the same order
+};
+
+// Whose requests they are, and what is held for them.
+struct account {
+    struct account *next; // in its bucket
+    unsigned n_requests;  // that count here
+    size_t n_held_bytes;
+    size_t n_name_bytes;
+    char name[];
+};
+
+struct conn {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct http_server *server;
+    struct conn *prev, *next;                 // of its place
+    struct conn *prev_at_peer, *next_at_peer; // of those that wait
+    struct conn *next_held;
+    enum conn_place place;
+    struct peer *peer; // NULL: no longer counted there
+    bool is_held;      // its request counts for this holder
+    uint64_t holder_no;
+    llhttp_t parser;
+    struct http_request request;
+    enum conn_state state;
+    uint64_t since_ms;      // of the loop: when the state was entered
+    size_t n_window_bytes;  // of the body, since since_ms
+    uint64_t n_taken_bytes; // by the client, when since_ms was; UINT64_MAX: not
+                            // looked at yet
+
+    struct buf text; // request target, then names and values of headers
+    size_t n_target;
+    struct header_span headers[HTTP_HEADERS_MAX];
+    size_t n_headers;
+    size_t n_lines;        // of the header, complete
+    size_t n_line_bytes;   // of the one that is coming
+    size_t n_header_bytes; // of the complete ones after the request line
+    struct buf body;
+    size_t n_raw_bytes;     // of the body as it came, with its chunk headers
+    const char *feed;       // what the parser is reading; borrowed
+    struct buf input;       // came while a request was in work
+    size_t input_at;        // parsed up to here
+    struct buf output;      // what `write` is writing
+    size_t n_counted_bytes; // of body, input and output, in the server's figure
+    size_t n_counted_output_bytes;
+    struct account *account; // NULL: on nobody's
+    bool has_reserve;
+    bool is_vital;                 // the answer
+    struct http_producer producer; // `next` is NULL: there is no more
+    bool is_chunked;
+    bool waits_for_turn;
+    struct conn *prev_turn, *next_turn;
+    size_t n_chunk_extension_bytes;
+    size_t n_lingered_bytes;
+    unsigned n_requests;
+    unsigned fault; // status that the parser's callbacks decided on
+    const char *fault_text;
+    bool is_value;    // the last piece of a header was of its value
+    bool has_headers; // complete
+    bool is_handed;   // on_headers ran: the handler may hold something
+    bool is_answered; // http_respond() was called
+    bool is_running;  // parsing is on the stack
+    bool is_reading;
+    bool keeps_alive; // after this request
+    bool has_rest;    // of the body, unread
+    bool is_at_end;   // the client has closed its side
+    bool is_tcp_closed;
+    bool is_gone;      // and its handle is closed: free it when answered
+    bool is_counted;   // in the figure of connections
+    bool is_in_parser; // the parser is on the stack: it must not be reset
+    bool is_next_due;  // conn_next() was called meanwhile
+    void (*on_gone)(
+        struct http_request *r); // of a stream, or of a request that
+                                 // somebody watches
+    uint64_t
+        asked_at_ms; // of the loop: when the client was asked whether it is
+                     // there
+};
+
+// Members are linked by prev_turn and next_turn.
+struct turn_list {
+    struct conn *first, *last;
+};
+
+struct http_server {
+    uv_poll_t listener;
+    uv_timer_t ticker;
+    uv_loop_t *loop;
+    int listen_fd;
+    int spare_fd; // given up for a moment when there is no other; or -1
+    struct http_limits limits;
+    struct http_handlers handlers;
+    llhttp_settings_t settings;
+    struct conn_list places[PLACE_COUNT];
+    size_t n_conns; // in all places
+    struct conn *held_first, *held_last;
+    struct conn *alone; // its request is in work, and no other may be
+    struct peer *peers[HTTP_PEER_BUCKETS];
+    struct account *accounts[HTTP_ACCOUNT_BUCKETS];
+    uv_idle_t turner; // active while somebody waits for a turn
+    struct turn_list turns;
+    struct buf piece;       // the one that is being made
+    uint64_t drained_at_ms; // of the loop: when draining began
+    struct shares holders;  // of requests in work
+    struct http_figures figures;
+    char *read_buffer;      // one for all connections
+    uint64_t warn_again_ms; // of the loop: no warning about descriptors before
+    unsigned n_handles;     // of the server itself, open
+    bool is_draining;
+    bool is_paused; // no descriptors: waits for a connection to close
+    void (*on_drained)(void *data);
+    void *drain_data;
+};
+
+static inline struct conn *conn_of(struct http_request *r)
+{
+    return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
+}
+
+// connection.c
+struct conn *conn_new(struct http_server *s);
+void conn_start(struct conn *c); // reads
+void conn_stop(struct conn *c);  // does not
+void conn_enter(struct conn *c, enum conn_state state);
+void conn_close(struct conn *c); // at once
+void conn_cut(struct conn *c); // the same with a reset: its answer is not whole
+void conn_fault(struct conn *c, unsigned status, const char *text);
+void conn_next(struct conn *c); // the answer is out
+void conn_drop_body(struct conn *c);
+size_t conn_input_bytes(const struct conn *c); // that are not parsed
+void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
+void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
+
+// alone.c
+// Gives a complete request to its handler, now or later, or refuses it.
+void alone_hand(struct conn *c);
+void alone_look(struct http_server *s); // every tick: who is held may go
+void alone_answered(struct conn *c);    // it is not in work any more
+void alone_produced(struct conn *c);    // its last piece is made
+void alone_leave(struct conn *c);       // it is not held any more
+// Whether the process has died with these bytes too often.
+bool alone_refuses(const struct blamed *record);
+
+// parser.c
+void parse_settings(llhttp_settings_t *settings);
+void parse_reset(struct conn *c); // for the next request
+
+// Parses what lies at `at`, or a part of it; `*n_used` says how much. HPE_OK:
+// more is wanted; HPE_PAUSED: the request is complete; else it is at fault.
+MUST_CHECK llhttp_errno_t parse_feed(struct conn *c, const char *at,
+                                     size_t n_bytes, size_t *n_used);
+
+// acceptor.c
+MUST_CHECK enum err accept_start(struct http_server *s);
+void accept_stop(struct http_server *s, uv_close_cb on_closed);
+void accept_resume(struct http_server *s); // a descriptor may be free
+void accept_place(struct conn *c, enum conn_place place); // at its end
+void accept_unplace(struct conn *c);
+void accept_uncount(struct conn *c); // it makes room
+void accept_release(struct conn *c); // nobody answers for it any more
+
+// pieces.c
+void pieces_go_on(struct conn *c); // makes the next: its turn has come
+void pieces_end(struct conn *c);   // no more is wanted, or nothing happens
+
+// turn.c
+void turn_wait(struct conn *c); // until it is called to go on
+void turn_leave(struct conn *c);
+void turn_init(struct http_server *s);
+
+// budget.c
+void budget_count(struct conn *c); // after what it holds has changed
+bool budget_has_room(const struct conn *c, size_t n_bytes);
+void budget_leave(struct conn *c); // its request counts on no account any more
+// It has a vital answer: closes clients that do not read theirs, the oldest first, if
+// those are too many.
+void budget_vital(struct conn *newcomer);
+
+// server.c
+void server_forget(struct conn *c); // frees it
+
+// response.c
+void reply_write(struct conn *c); // what lies in its output
+void reply_put_head(struct conn *c, const struct http_response *resp);
+// Answered: what holds for all answers. False: the client has gone, and nothing
+// is left to do.
+bool reply_begin(struct conn *c, const struct http_response *resp);
+void reply_end(struct conn *c); // the last answer of the connection is given
+
+#endif

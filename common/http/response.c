@@ -1,0 +1,321 @@
+// response.c — answers and streams.
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/http/private.h"
+#include "common/log/log.h"
+
+#define STREAM_UNSENT_MAX_BYTES ((size_t)1024 * 1024)
+
+static void on_shut_down(uv_shutdown_t *shutdown, int status)
+{
+    struct conn *c = shutdown->data;
+
+    if (c->is_tcp_closed)
+        return; // its close callback frees it
+    if (status < 0 || c->is_at_end) {
+        conn_close(c);
+    } else {
+        conn_enter(c, CONN_LINGER);
+    }
+}
+
+// The client gets to read the answer before the connection goes: closing a
+// socket that has unread bytes would reset it.
+void reply_end(struct conn *c)
+{
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+
+    conn_enter(c, CONN_ENDING);
+    c->shutdown.data = c;
+    if ((c->is_at_end && uv_stream_get_write_queue_size(stream) == 0) ||
+        uv_shutdown(&c->shutdown, stream, on_shut_down) != 0) {
+        conn_close(c);
+    } else {
+        conn_start(c);
+    }
+}
+
+// The client has taken what there was, or the kernel for it.
+static void taken(struct conn *c)
+{
+    buf_reset(&c->output);
+    budget_count(c);
+    if (c->producer.next != NULL) {
+        turn_wait(c);
+    } else {
+        conn_next(c);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *c = write->data;
+
+    if (c->is_tcp_closed)
+        return; // its close callback frees it
+    if (status < 0) {
+        conn_close(c);
+    } else {
+        taken(c);
+    }
+}
+
+void reply_write(struct conn *c)
+{
+    uv_buf_t bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
+    int n = 0;
+
+    if (bytes.len > 0)
+        n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
+    if (n == (int)c->output.n_bytes) {
+        taken(c);
+        return;
+    }
+    if (n < 0 && n != UV_EAGAIN) {
+        conn_close(c);
+        return;
+    }
+    if (n > 0)
+        buf_consume(&c->output, (size_t)n);
+    bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
+    c->write.data = c;
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0)
+        conn_close(c);
+}
+
+// A NUL would end the line for some who read it, and not for others.
+static bool has_nul(struct str s)
+{
+    return s.n_bytes > 0 && memchr(s.at, '\0', s.n_bytes) != NULL;
+}
+
+void reply_put_head(struct conn *c, const struct http_response *resp)
+{
+    bool has_body = resp->body.n_bytes > 0 || c->producer.next != NULL;
+    struct buf *out = &c->output;
+
+    buf_puts(out, "HTTP/1.1 ");
+    buf_put_u64(out, resp->status);
+    buf_putc(out, ' ');
+    buf_puts(out, http_reason(resp->status));
+    if (has_body) {
+        buf_puts(out, "\r\nContent-Type: ");
+        buf_put_str(out, resp->content_type.n_bytes > 0
+                             ? resp->content_type
+                             : STR("application/json"));
+    }
+    if (c->producer.next != NULL) {
+        if (c->is_chunked)
+            buf_puts(out, "\r\nTransfer-Encoding: chunked");
+    } else if (resp->status >= 200 && resp->status != 204) {
+        buf_puts(out, "\r\nContent-Length: ");
+        buf_put_u64(out, resp->body.n_bytes);
+    }
+    if (!c->keeps_alive) {
+        buf_puts(out, "\r\nConnection: close");
+    } else if (c->parser.http_minor == 0) {
+        buf_puts(out, "\r\nConnection: keep-alive");
+    }
+    buf_puts(out, "\r\n");
+    assert(!has_nul(resp->headers) && !has_nul(resp->content_type));
+    buf_put_str(out, resp->headers);
+    buf_puts(out, "\r\n");
+}
+
+bool reply_begin(struct conn *c, const struct http_response *resp)
+{
+    assert(!c->is_answered);
+    c->is_answered = true;
+    alone_answered(c);
+    if (c->is_tcp_closed) { // nobody is there to read it
+        if (c->is_gone)
+            server_forget(c);
+        return false;
+    }
+    if (resp->close || c->has_rest || c->server->is_draining ||
+        c->n_requests >= c->server->limits.max_requests)
+        c->keeps_alive = false;
+    return true;
+}
+
+void http_respond(struct http_request *r, const struct http_response *resp)
+{
+    struct conn *c = conn_of(r);
+
+    if (!reply_begin(c, resp))
+        return;
+    c->is_vital = resp->is_vital;
+    buf_reset(&c->output);
+    reply_put_head(c, resp);
+    if (r->method != METHOD_HEAD)
+        buf_put_str(&c->output, resp->body);
+    conn_drop_body(c); // only now: the answer may have been made of it
+    conn_enter(c, CONN_REPLYING);
+    if (resp->is_vital)
+        budget_vital(c);
+    reply_write(c);
+}
+
+void http_fail(struct http_request *r, unsigned status, struct str headers,
+               const char *detail, ...)
+{
+    struct http_response resp = { .status = status, .headers = headers };
+    struct buf message;
+    struct buf body;
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, detail);
+    if (vasprintf(&text, detail, args) < 0)
+        text = NULL;
+    va_end(args);
+    buf_init(&message, 0);
+    buf_init(&body, 0);
+    buf_puts(&message, http_reason(status));
+    buf_puts(&message, ": ");
+    buf_puts(&message, text != NULL ? text : "");
+    buf_printf(&body, "{\"code\":%u,\"message\":", status);
+    buf_put_json(&body, buf_str(&message));
+    if (r->has_node_errors) {
+        buf_printf(&body, ",\"statusCode\":%u,\"error\":\"%s\"", status,
+                   http_reason(status));
+    }
+    buf_putc(&body, '}');
+    resp.body = buf_str(&body);
+    http_respond(r, &resp);
+    free(text);
+    buf_clear(&message);
+    buf_clear(&body);
+}
+
+// --- streams ---
+
+struct piece {
+    uv_write_t write;
+    char bytes[];
+};
+
+static void on_piece_written(uv_write_t *write, int status)
+{
+    struct conn *c = write->handle->data;
+
+    free(write->data);
+    budget_count(c);
+    if (status < 0)
+        conn_close(c);
+}
+
+// Copies what could not be written at once.
+static void queue_piece(struct conn *c, struct str bytes)
+{
+    struct piece *piece = xmalloc(sizeof(*piece) + bytes.n_bytes);
+    uv_buf_t out;
+
+    memcpy(piece->bytes, bytes.at, bytes.n_bytes);
+    piece->write.data = piece;
+    out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
+    if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
+                 on_piece_written) == 0) {
+        budget_count(c);
+        return;
+    }
+    free(piece);
+    conn_close(c);
+}
+
+static bool stream_has_room(const struct conn *c, size_t n_bytes)
+{
+    size_t n_held =
+        uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) + n_bytes;
+
+    return n_held <= HTTP_SMALL_BYTES ||
+           (n_held <= STREAM_UNSENT_MAX_BYTES && budget_has_room(c, n_bytes));
+}
+
+size_t http_stream_unread_bytes(const struct http_request *r)
+{
+    const char *at = (const char *)r - offsetof(struct conn, request);
+    const struct conn *c = (const struct conn *)(const void *)at;
+
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+}
+
+void http_stream_write(struct http_request *r, struct str bytes)
+{
+    struct conn *c = conn_of(r);
+    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
+    uv_buf_t out = { .len = bytes.n_bytes };
+    int n;
+
+    if (c->is_tcp_closed || bytes.n_bytes == 0 || r->method == METHOD_HEAD)
+        return;
+    memcpy(&out.base, &bytes.at, sizeof(out.base)); // libuv only reads it
+    n = uv_try_write(stream, &out, 1); // UV_EAGAIN too while others wait
+    if (n < 0 && n != UV_EAGAIN) {
+        conn_close(c);
+        return;
+    }
+    if (n > 0) {
+        bytes.at += n;
+        bytes.n_bytes -= (size_t)n;
+    }
+    if (!stream_has_room(c, bytes.n_bytes)) {
+        conn_close(c); // a client that does not read; on_gone tells
+    } else if (bytes.n_bytes > 0) {
+        queue_piece(c, bytes);
+    }
+}
+
+void http_watch(struct http_request *r, void (*on_gone)(struct http_request *r))
+{
+    struct conn *c = conn_of(r);
+
+    assert(!c->is_answered);
+    c->on_gone = on_gone; // if the client is gone, the clock will say so
+}
+
+void http_stream_begin(struct http_request *r, struct str content_type,
+                       void (*on_gone)(struct http_request *r))
+{
+    struct conn *c = conn_of(r);
+    enum http_method method = r->method;
+    struct buf head;
+
+    assert(!c->is_answered && c->state != CONN_STREAM);
+    assert(!has_nul(content_type));
+    c->on_gone = on_gone; // if the client is gone, the clock will say so
+    c->keeps_alive = false;
+    alone_answered(c);
+    conn_enter(c, CONN_STREAM);
+    if (c->is_tcp_closed)
+        return;
+    buf_init(&head, 0);
+    buf_printf(&head,
+               "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\n"
+               "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
+               STR_ARG(content_type));
+    r->method = METHOD_GET; // HEAD gets this much
+    http_stream_write(r, buf_str(&head));
+    r->method = method;
+    buf_clear(&head);
+}
+
+void http_stream_end(struct http_request *r)
+{
+    struct conn *c = conn_of(r);
+
+    assert(!c->is_answered);
+    c->is_answered = true;
+    c->on_gone = NULL;
+    if (c->is_gone) {
+        server_forget(c);
+    } else {
+        conn_next(c);
+    }
+}

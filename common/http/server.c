@@ -1,0 +1,317 @@
+// server.c — start, the clock, draining.
+//
+// One timer looks at all connections four times a second: a timer for each
+// would cost more than it tells.
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/http/private.h"
+#include "common/http/tcp_acked.h"
+#include "common/process/metrics.h"
+
+#define TICK_MS           250
+#define ASK_MS            500 // between two looks whether a client is there
+#define LINGER_MS         250
+#define DRAIN_REPLY_MS    5000 // after that answers do not hold a drain
+#define SLIM_MS           1000 // after that an idle connection keeps no buffers
+#define FLOOR_BYTES_PER_S 1024 // of a body, and of an answer
+
+// --- the clock ---
+
+static void look_at_idle(struct conn *c, uint64_t age_ms)
+{
+    if (age_ms >= c->server->limits.idle_timeout_ms) {
+        conn_close(c);
+    } else if (age_ms >= SLIM_MS) {
+        conn_slim(c, 0);
+    }
+}
+
+static void look_at_header(struct conn *c, uint64_t age_ms)
+{
+    if (age_ms < c->server->limits.header_timeout_ms)
+        return;
+    c->server->figures.n_timeouts++;
+    conn_fault(c, 408, "the header comes too slowly");
+}
+
+static void look_at_body(struct conn *c, uint64_t age_ms)
+{
+    const struct http_limits *l = &c->server->limits;
+    uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
+
+    if (age_ms < l->body_timeout_ms)
+        return;
+    if (c->n_window_bytes >= wanted) {
+        conn_enter(c, CONN_BODY); // the next window
+        return;
+    }
+    c->server->figures.n_timeouts++;
+    conn_fault(c, 408, "the body comes too slowly");
+}
+
+// What the client's own machine says that it has: the kernel here holds more or
+// less of an answer, and lets go of it in large steps.
+static uint64_t taken_bytes(const struct conn *c)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
+        return 0;
+    return tcp_acked_bytes(fd);
+}
+
+static bool has_output(const struct conn *c)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > 0;
+}
+
+// The floor of bodies holds for answers, too: a client that takes less than 1 KiB/s
+// of what waits for it is closed.
+static void look_at_output(struct conn *c, uint64_t age_ms)
+{
+    const struct http_limits *l = &c->server->limits;
+    uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
+    uint64_t before = c->n_taken_bytes;
+
+    if (before != UINT64_MAX && age_ms < l->body_timeout_ms)
+        return;
+    if (before != UINT64_MAX && taken_bytes(c) - before < wanted) {
+        c->server->figures.n_timeouts++;
+        conn_cut(c);
+        return;
+    }
+    conn_enter(c, c->state); // the next window
+    c->n_taken_bytes = taken_bytes(c);
+}
+
+static void look_at_reply(struct conn *c, uint64_t now_ms)
+{
+    const struct http_server *s = c->server;
+
+    if (s->is_draining && now_ms - s->drained_at_ms > DRAIN_REPLY_MS) {
+        conn_cut(c);
+        return;
+    }
+    look_at_output(c, now_ms - c->since_ms);
+}
+
+// What waits now need not have waited when the window began.
+static void look_at_stream(struct conn *c, uint64_t age_ms)
+{
+    if (has_output(c)) {
+        look_at_output(c, age_ms);
+    } else {
+        c->n_taken_bytes = UINT64_MAX;
+    }
+}
+
+// A client that has closed its side, or sent more than is read before its answer, may
+// have gone, or may still read. One that has
+// gone refuses what it is sent, so the next thing that is sent fails. A client must
+// take any number of these for nothing (RFC 9110, 15.2); HTTP/1.0 knows none.
+static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
+{
+    static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    uv_buf_t out = uv_buf_init(go_on, sizeof(go_on) - 1);
+    int n;
+
+    if ((!c->is_at_end && c->is_reading) || c->on_gone == NULL ||
+        c->parser.http_minor == 0 || now_ms - c->asked_at_ms < ASK_MS)
+        return;
+    c->asked_at_ms = now_ms;
+    n = uv_try_write((uv_stream_t *)&c->tcp, &out, 1);
+    if (n != (int)out.len && n != UV_EAGAIN)
+        conn_close(c);
+}
+
+static void look_at(struct conn *c, uint64_t now_ms)
+{
+    uint64_t age_ms = now_ms - c->since_ms;
+
+    switch (c->state) {
+    case CONN_IDLE:
+        look_at_idle(c, age_ms);
+        break;
+    case CONN_HEADER:
+        look_at_header(c, age_ms);
+        break;
+    case CONN_BODY:
+        look_at_body(c, age_ms);
+        break;
+    case CONN_REPLYING:
+    case CONN_ENDING:
+        look_at_reply(c, now_ms);
+        break;
+    case CONN_STREAM:
+        look_at_stream(c, age_ms);
+        break;
+    case CONN_LINGER:
+        if (age_ms >= LINGER_MS)
+            conn_close(c);
+        break;
+    case CONN_WORK:
+        ask_whether_it_is_there(c, now_ms);
+        break;
+    case CONN_HELD: // alone_look() does
+    case CONN_CLOSED:
+        break;
+    }
+}
+
+// Streams that were begun when their client had gone already.
+static void tell_streams(struct http_server *s)
+{
+    struct conn *c = s->places[PLACE_GONE].first;
+
+    while (c != NULL) {
+        void (*on_gone)(struct http_request *) = c->on_gone;
+
+        if (c->is_gone && on_gone != NULL) {
+            c->on_gone = NULL;
+            on_gone(&c->request);
+            c = s->places[PLACE_GONE].first; // it may have ended others
+        } else {
+            c = c->next;
+        }
+    }
+}
+
+static void on_tick(uv_timer_t *ticker)
+{
+    struct http_server *s = ticker->data;
+    uint64_t now_ms = uv_now(s->loop);
+
+    for (int place = 0; place < PLACE_GONE; place++) {
+        struct conn *next;
+
+        for (struct conn *c = s->places[place].first; c != NULL; c = next) {
+            next = c->next; // it is freed later, but it may change its place
+            if (!c->is_tcp_closed)
+                look_at(c, now_ms);
+        }
+    }
+    tell_streams(s);
+    alone_look(s);
+    accept_resume(s);
+}
+
+// --- draining ---
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct http_server *s = handle->data;
+
+    if (--s->n_handles == 0 && s->on_drained != NULL)
+        s->on_drained(s->drain_data); // last: it may free the server
+}
+
+static void look_drained(struct http_server *s)
+{
+    if (!s->is_draining || s->n_conns > 0 ||
+        uv_is_closing((uv_handle_t *)&s->ticker))
+        return;
+    uv_close((uv_handle_t *)&s->ticker, on_handle_closed);
+    uv_close((uv_handle_t *)&s->turner, on_handle_closed);
+}
+
+void server_forget(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    accept_uncount(c);
+    accept_release(c);
+    accept_unplace(c);
+    buf_clear(&c->text);
+    buf_clear(&c->body);
+    buf_clear(&c->input);
+    c->input_at = 0;
+    buf_clear(&c->output);
+    budget_count(c); // nothing
+    budget_leave(c);
+    free(c);
+    s->n_conns--;
+    look_drained(s);
+}
+
+void http_server_drain(struct http_server *s, void (*done)(void *data),
+                       void *data)
+{
+    struct conn *next;
+
+    assert(!s->is_draining);
+    s->is_draining = true;
+    s->drained_at_ms = uv_now(s->loop);
+    s->on_drained = done;
+    s->drain_data = data;
+    accept_stop(s, on_handle_closed);
+    for (struct conn *c = s->places[PLACE_WAITING].first; c != NULL; c = next) {
+        next = c->next;
+        if (c->state == CONN_IDLE && !c->waits_for_turn)
+            conn_close(c);
+    }
+    for (struct conn *c = s->places[PLACE_BUSY].first; c != NULL; c = next) {
+        next = c->next;
+        if (c->state == CONN_STREAM) // it would go on for ever
+            conn_close(c);
+    }
+    look_drained(s);
+}
+
+void http_server_free(struct http_server *s)
+{
+    assert(s->n_handles == 0);
+    shares_clear(&s->holders);
+    free(s->read_buffer);
+    buf_clear(&s->piece);
+    free(s);
+}
+
+// --- the server ---
+
+struct http_figures http_server_figures(const struct http_server *s)
+{
+    return s->figures;
+}
+
+void http_note_figures(const struct http_server *s, uint64_t *n_requests)
+{
+    const struct http_figures *f = &s->figures;
+
+    metrics_gauge(GAUGE_HTTP_CONNECTIONS, f->n_connections);
+    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)f->n_buffered_bytes);
+    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)f->n_output_bytes);
+    metrics_count(COUNTER_HTTP_REQUESTS, f->n_requests - *n_requests);
+    *n_requests = f->n_requests;
+}
+
+enum err http_server_start(struct uv_loop_s *loop, int fd,
+                           const struct http_limits *limits,
+                           const struct http_handlers *handlers,
+                           struct http_server **out)
+{
+    struct http_server *s = xcalloc(1, sizeof(*s));
+    enum err err;
+
+    s->loop = loop;
+    s->listen_fd = fd;
+    s->limits = *limits;
+    s->handlers = *handlers;
+    parse_settings(&s->settings);
+    err = accept_start(s);
+    if (err != OK) {
+        free(s);
+        return err;
+    }
+    s->read_buffer = xmalloc(HTTP_READ_BYTES);
+    uv_timer_init(loop, &s->ticker);
+    s->ticker.data = s;
+    uv_timer_start(&s->ticker, on_tick, TICK_MS, TICK_MS);
+    turn_init(s);
+    buf_init(&s->piece, 0);
+    s->n_handles = 3; // ticker, turner and listener
+    *out = s;
+    return OK;
+}

@@ -1,0 +1,12 @@
+// tcp_acked.h — how much of what was sent the other machine has.
+
+#ifndef COMMON_HTTP_TCP_ACKED_H
+#define COMMON_HTTP_TCP_ACKED_H
+
+#include <stdint.h>
+
+// Bytes that the peer of a TCP socket has acknowledged so far; 0 if the kernel does
+// not say.
+uint64_t tcp_acked_bytes(int fd);
+
+#endif

@@ -1,0 +1,78 @@
+// turn.c — who has more to do than one turn of the loop allows.
+//
+// Requests that came together, and answers that are made in pieces, must not hold
+// the loop: what is left waits here. Between two turns the loop looks at all its
+// sockets.
+
+#include "common/http/private.h"
+
+void turn_leave(struct conn *c)
+{
+    struct turn_list *list = &c->server->turns;
+
+    if (!c->waits_for_turn)
+        return;
+    c->waits_for_turn = false;
+    if (c->prev_turn != NULL) {
+        c->prev_turn->next_turn = c->next_turn;
+    } else {
+        list->first = c->next_turn;
+    }
+    if (c->next_turn != NULL) {
+        c->next_turn->prev_turn = c->prev_turn;
+    } else {
+        list->last = c->prev_turn;
+    }
+    if (list->first == NULL)
+        uv_idle_stop(&c->server->turner);
+}
+
+static void take_turn(struct conn *c)
+{
+    turn_leave(c);
+    if (c->producer.next != NULL) {
+        pieces_go_on(c);
+    } else {
+        conn_go_on(c);
+    }
+}
+
+// Each has one turn at most, so that the sockets are looked at in between.
+static void on_turn(uv_idle_t *turner)
+{
+    struct http_server *s = turner->data;
+    const struct conn *last = s->turns.last;
+    uint64_t began_ns = uv_hrtime();
+    bool is_last = false;
+
+    while (!is_last && s->turns.first != NULL &&
+           uv_hrtime() - began_ns < HTTP_TURN_NS) {
+        is_last = s->turns.first == last;
+        take_turn(s->turns.first);
+    }
+}
+
+void turn_wait(struct conn *c)
+{
+    struct turn_list *list = &c->server->turns;
+
+    if (c->waits_for_turn || c->is_tcp_closed)
+        return;
+    if (list->first == NULL)
+        uv_idle_start(&c->server->turner, on_turn);
+    c->waits_for_turn = true;
+    c->next_turn = NULL;
+    c->prev_turn = list->last;
+    if (list->last != NULL) {
+        list->last->next_turn = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+}
+
+void turn_init(struct http_server *s)
+{
+    uv_idle_init(s->loop, &s->turner);
+    s->turner.data = s;
+}

@@ -1,0 +1,30 @@
+// journal.h — whether stderr goes to systemd's journal, and how lines say there how
+// grave they are.
+
+#ifndef COMMON_LOG_JOURNAL_H
+#define COMMON_LOG_JOURNAL_H
+
+#include <stdbool.h>
+
+// Priorities as syslog and the journal number them.
+enum journal_priority {
+    JOURNAL_CRIT = 2,
+    JOURNAL_ERR = 3,
+    JOURNAL_WARNING = 4,
+    JOURNAL_INFO = 6,
+    JOURNAL_DEBUG = 7
+};
+
+// Whether `fd` is the stream that the service manager has connected with the
+// journal: JOURNAL_STREAM names its device and inode. False for a terminal or a file,
+// also when the variable was inherited from a service.
+bool journal_has(int fd);
+
+// What a line on stderr begins with: "<4>" and the like where stderr goes to the
+// journal, else "". stderr is looked at once for the whole process.
+const char *journal_prefix(enum journal_priority priority);
+
+// Writes text of one or more lines on stderr, each with its prefix.
+void journal_put(enum journal_priority priority, const char *text);
+
+#endif

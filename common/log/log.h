@@ -1,0 +1,54 @@
+// log.h — one line per fact on stderr: key=value, ids always, secrets never.
+//
+//   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook="acme/orders"
+//
+// Or with log_format = json as an object:
+//
+//   {"time":"2026-11-20T10:15:30.123Z","level":"info","role":"sender.1","pid":12,
+//    "message":"…","hook":"acme/orders"}
+//
+// Where stderr goes to systemd's journal, each line begins with its priority
+// (journal.h).
+//
+// Three levels of trouble: warn = the world misbehaved, we cope; fatal = our
+// environment is broken, exit, the supervisor restarts us; panic = our bug,
+// abort with a core.
+
+#ifndef COMMON_LOG_LOG_H
+#define COMMON_LOG_LOG_H
+
+#include <stdbool.h>
+
+#include "common/base/str.h"
+
+// What `role=` says from now on; copied. Before the first call: "posthorn".
+void log_role(const char *role);
+
+// `fields` is a printf format for "key=value key=value"; a value that may hold
+// blanks, quotes or bytes from outside goes through log_quote(). "" for none.
+#define LOG_PRINTF __attribute__((format(printf, 2, 3)))
+LOG_PRINTF void log_debug(const char *msg, const char *fields, ...);
+LOG_PRINTF void log_info(const char *msg, const char *fields, ...);
+LOG_PRINTF void log_warn(const char *msg, const char *fields, ...);
+LOG_PRINTF _Noreturn void log_fatal(const char *msg, const char *fields, ...);
+LOG_PRINTF _Noreturn void log_panic(const char *msg, const char *fields, ...);
+#undef LOG_PRINTF
+
+// Exit status of a process that ended because what it has stored is damaged: to
+// start it again does not mend that.
+#define EXIT_DAMAGED 65
+
+// What log_fatal() exits with from now on; 1 before.
+void log_set_fatal_status(int status);
+
+// Debug lines are off unless switched on.
+void log_set_debug(int on);
+
+// Lines are text unless switched to JSON (log_json.h).
+void log_set_json(bool on);
+
+// `s` in double quotes, with control bytes, quotes and non-ASCII escaped and
+// cut at 200 bytes. Lives in one of 8 static slots: use it in the same call.
+const char *log_quote(struct str s);
+
+#endif

@@ -1,0 +1,360 @@
+// backlog.c — what waits for hooks and organizations, as the dispatchers tell it.
+
+#include "common/messages/backlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/process/role.h"
+
+#define TABLE_MIN 256 // places, a power of two
+
+// --- frames ---
+
+static void pack_hook(struct buf *frame, const struct hook_backlog *b)
+{
+    pack_u64(frame, b->hook_no);
+    pack_u64(frame, b->n_rows);
+    pack_u64(frame, b->n_bytes);
+}
+
+static struct hook_backlog unpack_hook(struct unpack *u)
+{
+    struct hook_backlog b;
+
+    b.hook_no = unpack_u64(u);
+    b.n_rows = unpack_u64(u);
+    b.n_bytes = unpack_u64(u);
+    return b;
+}
+
+void org_backlog_pack(struct buf *frame, const struct org_backlog *b)
+{
+    pack_u64(frame, FRAME_ORG_BACKLOG);
+    pack_u64(frame, b->org_no);
+    pack_u64(frame, b->n_rows);
+    pack_u64(frame, b->n_bytes);
+    pack_i64(frame, b->growth);
+    for (size_t i = 0; i < BACKLOG_FULLEST; i++)
+        pack_hook(frame, &b->fullest[i]);
+}
+
+void hook_backlog_pack(struct buf *frame, const struct hook_backlog *b,
+                       bool is_paused)
+{
+    pack_u64(frame, FRAME_HOOK_BACKLOG);
+    pack_hook(frame, b);
+    pack_bool(frame, is_paused);
+}
+
+// --- the fullest ---
+
+uint64_t hook_backlog_bytes(const struct hook_backlog *b)
+{
+    return b->n_bytes + b->n_rows * BACKLOG_ROW_BYTES;
+}
+
+void org_backlog_rank(struct org_backlog *b, const struct hook_backlog *hook)
+{
+    struct hook_backlog next = *hook;
+
+    if (next.hook_no == 0 || next.n_rows == 0)
+        return;
+    for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
+        struct hook_backlog here = b->fullest[i];
+
+        if (here.hook_no != 0 &&
+            hook_backlog_bytes(&here) >= hook_backlog_bytes(&next))
+            continue;
+        b->fullest[i] = next;
+        next = here;
+    }
+}
+
+// --- the table ---
+
+// A number of an organization, or of a hook, and what each shard says of it.
+struct entry {
+    struct entry *next; // of the same hash
+    uint64_t no;
+    struct org_backlog shards[]; // of a hook: one, in `fullest[0]`
+};
+
+struct entries {
+    struct entry **at; // owned
+    size_t n, n_mask;
+};
+
+struct backlog_table {
+    unsigned n_shards;
+    struct entries orgs, hooks;
+};
+
+static size_t slot_of(const struct entries *e, uint64_t no)
+{
+    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & e->n_mask;
+}
+
+static struct entry *find(const struct entries *e, uint64_t no)
+{
+    struct entry *at = e->at[slot_of(e, no)];
+
+    while (at != NULL && at->no != no)
+        at = at->next;
+    return at;
+}
+
+static void entries_init(struct entries *e)
+{
+    e->n_mask = TABLE_MIN - 1;
+    e->at = xcalloc(TABLE_MIN, sizeof(struct entry *));
+}
+
+static void grow(struct entries *e)
+{
+    struct entries old = *e;
+
+    e->n_mask = old.n_mask * 2 + 1;
+    e->at = xcalloc(e->n_mask + 1, sizeof(struct entry *));
+    for (size_t i = 0; i <= old.n_mask; i++) {
+        while (old.at[i] != NULL) {
+            struct entry *entry = old.at[i];
+            struct entry **head = &e->at[slot_of(e, entry->no)];
+
+            old.at[i] = entry->next;
+            entry->next = *head;
+            *head = entry;
+        }
+    }
+    free(old.at);
+}
+
+static struct entry *make(struct entries *e, uint64_t no, unsigned n_shards)
+{
+    struct entry *entry = find(e, no);
+    struct entry **head;
+
+    if (entry != NULL)
+        return entry;
+    if (e->n > e->n_mask)
+        grow(e);
+    entry = xcalloc(1, sizeof(*entry) + n_shards * sizeof(struct org_backlog));
+    entry->no = no;
+    head = &e->at[slot_of(e, no)];
+    entry->next = *head;
+    *head = entry;
+    e->n++;
+    return entry;
+}
+
+static bool is_empty(const struct entry *entry, unsigned n_shards)
+{
+    for (unsigned k = 0; k < n_shards; k++) {
+        if (entry->shards[k].n_rows > 0)
+            return false;
+    }
+    return true;
+}
+
+static void drop(struct entries *e, uint64_t no)
+{
+    struct entry **link = &e->at[slot_of(e, no)];
+    struct entry *entry;
+
+    while (*link != NULL && (*link)->no != no)
+        link = &(*link)->next;
+    entry = *link;
+    if (entry == NULL)
+        return;
+    *link = entry->next;
+    free(entry);
+    e->n--;
+}
+
+struct backlog_table *backlog_table_new(unsigned n_shards)
+{
+    struct backlog_table *t = xcalloc(1, sizeof(*t));
+
+    t->n_shards = n_shards;
+    entries_init(&t->orgs);
+    entries_init(&t->hooks);
+    return t;
+}
+
+static void entries_clear(struct entries *e)
+{
+    for (size_t i = 0; i <= e->n_mask; i++) {
+        while (e->at[i] != NULL)
+            drop(e, e->at[i]->no);
+    }
+    free(e->at);
+}
+
+void backlog_table_free(struct backlog_table *t)
+{
+    if (t == NULL)
+        return;
+    entries_clear(&t->orgs);
+    entries_clear(&t->hooks);
+    free(t);
+}
+
+static void take_org(struct backlog_table *t, unsigned shard, struct unpack *u)
+{
+    struct org_backlog b;
+    struct entry *entry;
+
+    b.org_no = unpack_u64(u);
+    b.n_rows = unpack_u64(u);
+    b.n_bytes = unpack_u64(u);
+    b.growth = unpack_i64(u);
+    for (size_t i = 0; i < BACKLOG_FULLEST; i++)
+        b.fullest[i] = unpack_hook(u);
+    if (unpack_done(u) != OK || b.org_no == 0)
+        return;
+    entry = make(&t->orgs, b.org_no, t->n_shards);
+    entry->shards[shard] = b;
+    if (is_empty(entry, t->n_shards))
+        drop(&t->orgs, b.org_no);
+}
+
+static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
+{
+    struct hook_backlog b = unpack_hook(u);
+    bool is_paused = unpack_bool(u);
+    struct entry *entry;
+
+    if (unpack_done(u) != OK || b.hook_no == 0)
+        return;
+    if (!is_paused) {
+        drop(&t->hooks, b.hook_no);
+        return;
+    }
+    entry = make(&t->hooks, b.hook_no, 1);
+    entry->shards[0].org_no = shard; // whose it is
+    entry->shards[0].fullest[0] = b;
+}
+
+bool backlog_take(struct backlog_table *t, unsigned shard, struct str frame)
+{
+    struct unpack u = unpack_of(frame);
+    uint64_t type = unpack_u64(&u);
+
+    if (type != FRAME_ORG_BACKLOG && type != FRAME_HOOK_BACKLOG)
+        return false;
+    if (shard >= t->n_shards)
+        return true;
+    if (type == FRAME_ORG_BACKLOG) {
+        take_org(t, shard, &u);
+    } else {
+        take_hook(t, shard, &u);
+    }
+    return true;
+}
+
+static void forget_orgs(struct backlog_table *t, unsigned shard)
+{
+    for (size_t i = 0; i <= t->orgs.n_mask; i++) {
+        struct entry *entry = t->orgs.at[i];
+
+        while (entry != NULL) {
+            struct entry *next = entry->next;
+
+            entry->shards[shard] = (struct org_backlog){ .n_rows = 0 };
+            if (is_empty(entry, t->n_shards))
+                drop(&t->orgs, entry->no);
+            entry = next;
+        }
+    }
+}
+
+void backlog_forget(struct backlog_table *t, unsigned shard)
+{
+    if (shard >= t->n_shards)
+        return;
+    forget_orgs(t, shard);
+    for (size_t i = 0; i <= t->hooks.n_mask; i++) {
+        struct entry *entry = t->hooks.at[i];
+
+        while (entry != NULL) {
+            struct entry *next = entry->next;
+
+            if (entry->shards[0].org_no == shard)
+                drop(&t->hooks, entry->no);
+            entry = next;
+        }
+    }
+}
+
+static void sum_up(const struct backlog_table *t, const struct entry *entry,
+                   struct org_backlog *out)
+{
+    *out = (struct org_backlog){ .org_no = entry->no };
+    for (unsigned k = 0; k < t->n_shards; k++) {
+        const struct org_backlog *b = &entry->shards[k];
+
+        out->n_rows += b->n_rows;
+        out->n_bytes += b->n_bytes;
+        out->growth += b->growth;
+        for (size_t i = 0; i < BACKLOG_FULLEST; i++)
+            org_backlog_rank(out, &b->fullest[i]);
+    }
+}
+
+void backlog_of_org(const struct backlog_table *t, uint64_t org_no,
+                    struct org_backlog *out)
+{
+    const struct entry *entry = find(&t->orgs, org_no);
+
+    *out = (struct org_backlog){ .org_no = org_no };
+    if (entry != NULL)
+        sum_up(t, entry, out);
+}
+
+bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_no,
+                     struct hook_backlog *out)
+{
+    const struct entry *entry = find(&t->hooks, hook_no);
+
+    if (entry != NULL)
+        *out = entry->shards[0].fullest[0];
+    return entry != NULL;
+}
+
+void backlog_each_org(const struct backlog_table *t, org_backlog_visit visit,
+                      void *data)
+{
+    for (size_t i = 0; i <= t->orgs.n_mask; i++) {
+        for (const struct entry *entry = t->orgs.at[i]; entry != NULL;
+             entry = entry->next) {
+            struct org_backlog b;
+
+            sum_up(t, entry, &b);
+            visit(data, &b);
+        }
+    }
+}
+
+// --- its share of the queue ---
+
+void backlog_share(const struct org_backlog *b, const struct config *config,
+                   uint64_t log_bytes, struct backlog_share *out)
+{
+    uint64_t payloads = b->n_bytes < log_bytes ? b->n_bytes : log_bytes;
+    uint64_t left;
+
+    out->n_bytes = payloads + b->n_rows * BACKLOG_ROW_BYTES;
+    out->quota_bytes = config_org_quota_bytes(config);
+    out->is_full = out->n_bytes >= out->quota_bytes;
+    out->percent =
+        (unsigned)((double)out->n_bytes * 100 / (double)out->quota_bytes);
+    left = out->is_full ? 0 : out->quota_bytes - out->n_bytes;
+    out->full_in_s = -1;
+    if (out->is_full) {
+        out->full_in_s = 0;
+    } else if (b->growth > 0) {
+        out->full_in_s = (int64_t)(left / (uint64_t)b->growth);
+    }
+}

@@ -1,0 +1,45 @@
+// engine_event.h — what dispatchers tell of themselves: an event for ingest to append,
+// a hook for the api process to switch off.
+
+#ifndef COMMON_MESSAGES_ENGINE_EVENT_H
+#define COMMON_MESSAGES_ENGINE_EVENT_H
+
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/id.h"
+
+// An event of the engine's own. The answer is a struct emitted.
+struct emit {
+    struct id id;
+    unsigned family; // as in enum family
+    int64_t accepted_at_us;
+    struct str kind, org, project, stack, env, payload;
+};
+
+struct emitted {
+    struct id id;
+    enum err err; // OK: it is in the event log. ERR_FULL: offer it again
+};
+
+// A hook that is to be switched off, if it is still as the asker knows it.
+struct disable {
+    uint64_t hook_no;
+    uint64_t revision;
+    unsigned reason; // as in enum hook_disabled
+};
+
+// Append a frame's content.
+void emit_pack(struct buf *frame, const struct emit *emit);
+void emitted_pack(struct buf *frame, const struct emitted *emitted);
+void disable_pack(struct buf *frame, const struct disable *disable);
+
+// Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
+// frame.
+MUST_CHECK enum err emit_unpack(struct str frame, struct emit *out);
+MUST_CHECK enum err emitted_unpack(struct str frame, struct emitted *out);
+MUST_CHECK enum err disable_unpack(struct str frame, struct disable *out);
+
+#endif

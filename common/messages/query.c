@@ -1,0 +1,101 @@
+// query.c — what the api process asks of the dispatcher that owns a hook.
+
+#include "common/messages/query.h"
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/process/role.h"
+
+void ask_pack(struct buf *frame, const struct ask *ask)
+{
+    pack_u64(frame, FRAME_ASK);
+    pack_u64(frame, ask->no);
+    pack_u64(frame, ask->what);
+    pack_u64(frame, ask->hook_no);
+    pack_id(frame, &ask->event_id);
+    pack_u64(frame, ask->family);
+    pack_bool(frame, ask->is_dry);
+    pack_str(frame, ask->org);
+    pack_str(frame, ask->project);
+    pack_str(frame, ask->text);
+    pack_str(frame, ask->event);
+    pack_str(frame, ask->by);
+    pack_str(frame, ask->after);
+    pack_u64(frame, ask->max);
+    pack_bool(frame, ask->is_admin);
+}
+
+enum err ask_unpack(struct str frame, struct ask *out)
+{
+    struct unpack u = unpack_of(frame);
+    uint64_t what;
+    enum err err;
+
+    if (unpack_u64(&u) != FRAME_ASK)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    what = unpack_u64(&u);
+    out->hook_no = unpack_u64(&u);
+    out->event_id = unpack_id(&u);
+    out->family = (unsigned)unpack_u64(&u);
+    out->is_dry = unpack_bool(&u);
+    out->org = unpack_str(&u);
+    out->project = unpack_str(&u);
+    out->text = unpack_str(&u);
+    out->event = unpack_str(&u);
+    out->by = unpack_str(&u);
+    out->after = unpack_str(&u);
+    out->max = unpack_u64(&u);
+    out->is_admin = unpack_bool(&u);
+    err = unpack_done(&u);
+    if (err == OK && (what < ASK_PING || what > ASK_DISCARD))
+        err = ERR_CORRUPT;
+    if (err == OK)
+        out->what = (enum ask_what)what;
+    return err;
+}
+
+void forget_pack(struct buf *frame, uint64_t no)
+{
+    pack_u64(frame, FRAME_FORGET);
+    pack_u64(frame, no);
+}
+
+void answer_pack(struct buf *frame, const struct answer *answer)
+{
+    pack_u64(frame, FRAME_ANSWER);
+    pack_u64(frame, answer->no);
+    pack_u64(frame, answer->err);
+    pack_str(frame, (struct str){ (const char *)answer->position,
+                                  sizeof(answer->position) });
+    pack_id(frame, &answer->event_id);
+    pack_i64(frame, answer->started_at_us);
+    pack_str(frame, answer->text);
+    pack_u64(frame, answer->n);
+    pack_u64(frame, answer->n_gone);
+}
+
+enum err answer_unpack(struct str frame, struct answer *out)
+{
+    struct unpack u = unpack_of(frame);
+    struct str position;
+    uint64_t err_no;
+
+    if (unpack_u64(&u) != FRAME_ANSWER)
+        return ERR_CORRUPT;
+    out->no = unpack_u64(&u);
+    err_no = unpack_u64(&u);
+    position = unpack_str(&u);
+    out->event_id = unpack_id(&u);
+    out->started_at_us = unpack_i64(&u);
+    out->text = unpack_str(&u);
+    out->n = unpack_u64(&u);
+    out->n_gone = unpack_u64(&u);
+    if (unpack_done(&u) != OK || err_no > ERR_IO ||
+        position.n_bytes != sizeof(out->position))
+        return ERR_CORRUPT;
+    memcpy(out->position, position.at, sizeof(out->position));
+    out->err = (enum err)err_no;
+    return OK;
+}

@@ -1,0 +1,174 @@
+// slack.c — a message of Slack: one attachment with two sections.
+//
+// Limits of Slack: 3,000 characters of a section's text, 10 fields of 2,000, and
+// about 13,000 of all; here all texts together stay under 10,000 bytes. No
+// buttons: they would need an address that answers them.
+
+#include <string.h>
+
+#include "common/model/formats/format.h"
+#include "common/model/formats/summary.h"
+
+#define TEXT_MAX_BYTES 500 // escaped
+
+static bool has_prefix(struct str url, const char *prefixes)
+{
+    while (*prefixes != '\0') {
+        struct str prefix;
+
+        prefixes += strspn(prefixes, ", \t");
+        prefix = (struct str){ prefixes, strcspn(prefixes, ", \t") };
+        if (prefix.n_bytes > 0 && str_starts(url, prefix))
+            return true;
+        prefixes += prefix.n_bytes;
+    }
+    return false;
+}
+
+static enum err check_url(struct str url, const char *prefixes, struct buf *why)
+{
+    if (!has_prefix(url, prefixes)) {
+        buf_printf(why,
+                   "for the format slack it must start with one of: %s "
+                   "(setting slack_url_prefixes)",
+                   prefixes);
+        return ERR_INVALID;
+    }
+    return format_check_http(url, prefixes, why);
+}
+
+// Slack's three: & < > (its reference on formatting).
+static void escape(struct str text, struct buf *out)
+{
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        switch (text.at[i]) {
+        case '&':
+            buf_puts(out, "&amp;");
+            break;
+        case '<':
+            buf_puts(out, "&lt;");
+            break;
+        case '>':
+            buf_puts(out, "&gt;");
+            break;
+        default:
+            buf_putc(out, text.at[i]);
+        }
+    }
+}
+
+// Escaped, and cut so that no escape is torn.
+static void put_text(struct str text, struct buf *out)
+{
+    size_t start = out->n_bytes;
+    size_t max_bytes = TEXT_MAX_BYTES;
+    bool is_cut;
+
+    escape(summary_cut(text, max_bytes, &is_cut), out);
+    while (out->n_bytes - start > TEXT_MAX_BYTES) {
+        max_bytes /= 2;
+        out->n_bytes = start;
+        escape(summary_cut(text, max_bytes, &is_cut), out);
+    }
+    if (is_cut)
+        buf_puts(out, "…");
+}
+
+// A JSON string of what `scratch` holds.
+static void put_string(struct buf *scratch, struct buf *out)
+{
+    buf_put_json(out, buf_str(scratch));
+    buf_reset(scratch);
+}
+
+static const char *color_of(enum mood mood)
+{
+    switch (mood) { // of Pulumi's own example of a handler for Slack
+    case MOOD_GOOD:
+        return "#36a64f";
+    case MOOD_BAD:
+        return "#e01563";
+    case MOOD_OTHER:
+    case MOOD_NONE:
+        break;
+    }
+    return "#e9a820";
+}
+
+static void put_title(const struct summary *s, struct buf *scratch,
+                      struct buf *out)
+{
+    buf_puts(out, "{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\","
+                  "\"text\":");
+    buf_putc(scratch, '*');
+    if (s->url.n_bytes > 0) {
+        buf_putc(scratch, '<');
+        escape(s->url, scratch);
+        buf_putc(scratch, '|');
+    }
+    put_text(s->title, scratch);
+    buf_puts(scratch, s->url.n_bytes > 0 ? ">*" : "*");
+    put_string(scratch, out);
+    buf_puts(out, "}}");
+}
+
+static void put_facts(const struct summary *s, struct buf *scratch,
+                      struct buf *out)
+{
+    buf_puts(out, ",{\"type\":\"section\",\"fields\":[");
+    for (size_t i = 0; i < s->n_facts; i++) {
+        buf_puts(out, i > 0 ? ",{\"type\":\"mrkdwn\",\"text\":"
+                            : "{\"type\":\"mrkdwn\",\"text\":");
+        buf_putc(scratch, '*');
+        put_text(s->facts[i].label, scratch);
+        buf_puts(scratch, "*\n");
+        put_text(s->facts[i].value, scratch);
+        put_string(scratch, out);
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]}");
+}
+
+static void put_attachment(const struct summary *s, struct buf *scratch,
+                           struct buf *out)
+{
+    buf_printf(out, ",\"attachments\":[{\"color\":\"%s\",\"fallback\":",
+               color_of(s->mood));
+    put_text(s->title, scratch);
+    if (s->url.n_bytes > 0) {
+        buf_puts(scratch, ": ");
+        escape(s->url, scratch);
+    }
+    put_string(scratch, out);
+    buf_puts(out, ",\"blocks\":[");
+    put_title(s, scratch, out);
+    if (s->n_facts > 0)
+        put_facts(s, scratch, out);
+    buf_puts(out, "]}]");
+}
+
+static void render(const struct format_event *event, struct buf *out)
+{
+    struct summary summary;
+    struct buf scratch;
+
+    summary_read(event, &summary);
+    buf_init(&scratch, 0);
+    buf_puts(out, "{\"text\":");
+    put_text(summary.title, &scratch);
+    put_string(&scratch, out);
+    if (summary.mood != MOOD_NONE)
+        put_attachment(&summary, &scratch, out);
+    buf_putc(out, '}');
+    buf_clear(&scratch);
+    summary_clear(&summary);
+}
+
+const struct format format_slack = {
+    .name = "slack",
+    .number = 2,
+    .is_pulumi = true,
+    .is_for_organizations = true,
+    .check_url = check_url,
+    .render = render,
+};

@@ -1,0 +1,20 @@
+// operator.h — the organization of whoever operates the engine.
+//
+// It is reserved: its hooks get the engine's own events of all organizations.
+// Only the admin token reads and writes it, and nobody posts events to it.
+
+#ifndef COMMON_MODEL_OPERATOR_H
+#define COMMON_MODEL_OPERATOR_H
+
+#include <stdbool.h>
+
+#include "common/base/str.h"
+
+#define OPERATOR_ORG "posthorn"
+
+static inline bool operator_is_org(struct str org)
+{
+    return str_is(org, OPERATOR_ORG);
+}
+
+#endif

@@ -1,0 +1,36 @@
+// request_header.h — request headers that a hook may add.
+
+#ifndef COMMON_MODEL_REQUEST_HEADER_H
+#define COMMON_MODEL_REQUEST_HEADER_H
+
+#include <stdbool.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+#define HEADERS_MAX            32 // of one hook
+#define HEADER_VALUE_MAX_BYTES 4096
+
+// The name is a token (RFC 9110, 5.6.2), the value visible ASCII, blanks and
+// tabs inside. Refused are headers that frame the request (Host,
+// Content-Length, Transfer-Encoding and their like) and those that the engine
+// sets. ERR_INVALID: `why` (may be NULL) gets a sentence that names it.
+MUST_CHECK enum err header_judge(struct str name, struct str value,
+                                 struct buf *why);
+
+bool header_same_name(struct str a, struct str b);
+
+// Does the name say that its value lets somebody in: Authorization, Cookie, and
+// names with token, secret, auth, password or api-key in them?
+bool header_is_secret(struct str name);
+
+// Appends what is shown in place of such a value: of one of 16 bytes or more the
+// first four characters, then HEADER_MASK; of a shorter one HEADER_MASK alone.
+#define HEADER_MASK "********"
+void header_put_mask(struct str value, struct buf *out);
+
+// Does it look like what header_put_mask() appends?
+bool header_is_mask(struct str value);
+
+#endif

@@ -1,0 +1,41 @@
+// cautious_clock.h — the clock that decides what is old enough to be removed.
+//
+// It is the wall clock, except that a leap ahead (a time server that is wrong, a
+// battery that is empty) is believed only after it has lasted: what is removed by
+// mistake does not come back. A step back is believed at once; it removes less.
+//
+// Pure: the times are passed in. Wall times are microseconds of the UTC epoch,
+// `mono_us` is the monotonic clock.
+
+#ifndef COMMON_PROCESS_CAUTIOUS_CLOCK_H
+#define COMMON_PROCESS_CAUTIOUS_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// More than the clocks of a machine drift apart between two readings, and than
+// a machine needs to start again: what is below is no leap.
+#define CLOCK_LEAP_US INT64_C(3600000000)
+// Long enough for a time service or a person to set a wrong clock right.
+#define CLOCK_LEAP_HELD_US INT64_C(600000000)
+
+struct cautious_clock {
+    int64_t now_us; // as last said
+    int64_t read_at_us;
+    int64_t leapt_at_us; // monotonic; since when a leap is not believed yet
+    bool is_leaping;
+};
+
+// `known_us`: the latest wall time that the disk remembers; 0: none.
+void cautious_clock_init(struct cautious_clock *c, int64_t known_us,
+                         int64_t wall_us, int64_t mono_us);
+
+// The time now. While a leap is not believed it goes on by the monotonic clock.
+int64_t cautious_clock_now_us(struct cautious_clock *c, int64_t wall_us,
+                              int64_t mono_us);
+
+// The same of the clocks of this machine; says in the log when a leap begins to
+// be held back.
+int64_t cautious_clock_read_us(struct cautious_clock *c);
+
+#endif

@@ -1,0 +1,81 @@
+// pulse.h — whether each role works: what its loop, its disk and the
+// supervisor say.
+//
+// The supervisor writes whether the role runs, on the board, where no role can;
+// the role writes in its page when its loop last turned, and since when a commit of
+// its has been under way (metrics.h). Who wants to know compares these with the
+// clock, so that a role which is stopped need not say so. A time that lies ahead
+// counts as none.
+//
+// Times are of CLOCK_MONOTONIC, which all processes of a machine share.
+
+#ifndef COMMON_PROCESS_PULSE_H
+#define COMMON_PROCESS_PULSE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+#define PULSE_EVERY_MS    250
+#define PULSE_LATE_US     INT64_C(5000000) // later than this: it does not work
+#define PULSE_DISK_CELLS  4                // commits at once in one process
+#define PULSE_STATUS_BASE 1000             // exit statuses lie above signals
+
+enum pulse_state {
+    PULSE_NONE, // there is no such role
+    PULSE_STARTING,
+    PULSE_READY,
+    PULSE_DRAINING,   // the supervisor's: the engine ends
+    PULSE_ENDED,      // reason: the signal, or PULSE_STATUS_BASE + exit status
+    PULSE_NOT_SPAWNED // reason: errno
+};
+
+struct standing {               // what the supervisor says
+    atomic_int_least64_t state; // enum pulse_state
+    atomic_int_least64_t reason;
+    atomic_int_least64_t link_errno; // why a link to a neighbour is missing; 0
+};
+
+struct pulse { // what the role says
+    atomic_int_least64_t beat_us;
+    atomic_int_least64_t disk_since_us[PULSE_DISK_CELLS]; // 0: free
+};
+
+// --- the role, of its own pulse ---
+
+void pulse_beat(void); // from its loop, every PULSE_EVERY_MS
+
+// Around what waits for the disk, in any thread. `pulse_disk_end` takes what
+// `pulse_disk_begin` returned.
+int pulse_disk_begin(void);
+void pulse_disk_end(int cell);
+
+// --- the supervisor ---
+
+// `reason` as the state has it, or 0.
+void pulse_set_state(size_t slot, enum pulse_state state, int reason);
+// A role that has been started anew has no beat, and nothing under way.
+void pulse_reset(size_t slot);
+// 0: it has all of its links.
+void pulse_set_link_errno(size_t slot, int error);
+
+// --- everybody ---
+
+// Whether the role of a slot works. If not, appends the reason to `why`, unless
+// that is NULL: words for people, such as "has been stopped for 7 s".
+bool pulse_works(size_t slot, struct buf *why);
+
+// How long the role's loop has not turned. 0: it has never turned.
+int64_t pulse_silent_us(size_t slot);
+
+bool pulse_has_turned(size_t slot);
+
+// Appends why its loop does not turn, and for how long it has not.
+void pulse_put_silence(size_t slot, struct buf *why);
+
+enum pulse_state pulse_state_of(size_t slot);
+
+#endif

@@ -1,0 +1,151 @@
+// sandbox.c — what a process gives up once it has what it needs.
+
+#include "common/process/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/files/account.h"
+#include "common/log/log.h"
+#include "common/process/control_socket.h"
+#include "common/process/landlock.h"
+#include "common/process/seccomp.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
+
+static bool wants(const struct config *config, const char *mode)
+{
+    return strcmp(config->sandbox, mode) == 0;
+}
+
+// --- the user ---
+
+static bool has_capabilities(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3
+    };
+    struct __user_cap_data_struct own[2] = { { 0 } };
+
+    return syscall(SYS_capget, &header, own) != 0 || own[0].effective != 0 ||
+           own[0].permitted != 0 || own[0].inheritable != 0 ||
+           own[1].effective != 0 || own[1].permitted != 0 ||
+           own[1].inheritable != 0;
+}
+
+// A service manager may have forbidden the call to who has none anyway.
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3
+    };
+    struct __user_cap_data_struct none[2] = { { 0 } };
+
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) != 0 && has_capabilities())
+        log_fatal("capabilities cannot be dropped", "errno=%d", errno);
+}
+
+// In a container root may be forbidden even this; then the other layers have to do.
+static void stay_root(enum role_kind kind, const struct config *config)
+{
+    log_warn("the role cannot become another user", "role=%s errno=%d",
+             role_name(kind), errno);
+    if (wants(config, "on"))
+        log_fatal("sandbox = on, and a role stays root", "");
+}
+
+bool confine_account(struct account *out)
+{
+    const char *text = getenv(CONTROL_ENV_ACCOUNT);
+
+    if (text == NULL || text[0] == '\0')
+        return false;
+    if (!account_read(text, out))
+        log_panic("no account", "text=%s", log_quote(str_of(text)));
+    return true;
+}
+
+// The bounding set can be emptied only by who may set it: before the user goes.
+void confine_user(enum role_kind kind, const struct config *config)
+{
+    struct account account;
+    bool has_one = confine_account(&account);
+
+    if (!has_one && geteuid() == 0)
+        return; // it stays root with all that root needs
+    for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++) {
+    }
+    if (has_one && !account_become(&account))
+        stay_root(kind, config);
+    drop_capabilities();
+    // The kernel forgets it when the user changes.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+// --- all ---
+
+static void close_to_others(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    umask(077);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        log_warn("new privileges cannot be ruled out", "errno=%d", errno);
+    if (IS_SANITIZED)
+        return;
+    if (setrlimit(RLIMIT_CORE, &none) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        log_warn("core files cannot be ruled out", "errno=%d", errno);
+}
+
+static void judge(const struct config *config, bool has_seccomp,
+                  bool has_landlock)
+{
+    bool is_whole = has_seccomp && has_landlock;
+
+    log_info("confined", "seccomp=%s landlock=%s uid=%u",
+             has_seccomp ? "yes" : "no", has_landlock ? "yes" : "no",
+             (unsigned)geteuid());
+    if (!is_whole && wants(config, "on")) {
+        log_fatal("sandbox = on, and the kernel lacks a layer",
+                  "seccomp=%d landlock=%d", has_seccomp, has_landlock);
+    }
+}
+
+void confine_early(const struct config *config)
+{
+    if (!IS_SANITIZED && !wants(config, "off") &&
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+        (void)!seccomp_no_ring(); // confine() says what the kernel lacks
+}
+
+void confine(enum role_kind kind, const struct config *config)
+{
+    bool is_sender = kind == ROLE_SENDER;
+    bool has_landlock;
+    bool has_seccomp;
+
+    if (is_sender)
+        confine_user(kind, config); // the others were it from the start
+    close_to_others(); // after the user: a change of it makes dumpable anew
+    if (IS_SANITIZED || wants(config, "off"))
+        return;
+    has_landlock =
+        is_sender ? landlock_files_of_resolver() : landlock_data_dir(config);
+    has_seccomp = is_sender ? seccomp_sender() : seccomp_other();
+    judge(config, has_seccomp, has_landlock);
+}

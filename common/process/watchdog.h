@@ -1,0 +1,16 @@
+// watchdog.h — ends a process whose loop does not turn though it works hard.
+//
+// It counts what the process works, not the time that passes: one that is
+// stopped, that waits for a disk, or that gets no processor is left alone. One
+// that spins aborts by itself, so that what it was working on is known, and the
+// supervisor starts it again.
+
+#ifndef COMMON_PROCESS_WATCHDOG_H
+#define COMMON_PROCESS_WATCHDOG_H
+
+// From now on, watchdog_turned() is to be called from the loop at least once in
+// 30 s of processor time. After 30 to 60 s without it the process aborts.
+void watchdog_start(void);
+void watchdog_turned(void);
+
+#endif

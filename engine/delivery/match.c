@@ -1,0 +1,582 @@
+// match.c — which hooks want an event: an index of all hooks, in memory.
+//
+// Three hash tables: hooks by number, scopes by what an event says of itself,
+// and lists of hooks by scope and custom kind. A scope keeps one word of bits
+// per hook: the filters it wants (its groups resolved into filters), and above
+// them bits of our own for "all" and for events that have no filter. Matching
+// is one AND per hook over contiguous memory.
+
+#include "engine/delivery/match.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/model/event_kinds.h"
+#include "common/model/operator.h"
+
+// Bits above the filters'; only in memory.
+#define BIT_ALL   (UINT64_C(1) << 63) // every event has it
+#define GROUP_BIT 56                  // + group: of events without a filter
+_Static_assert(GROUP_BIT + GROUPS <= 63, "own bits do not meet");
+
+#define BUCKETS_MIN 64 // a power of two
+
+// --- hash tables: nodes are embedded, first ---
+
+struct node {
+    struct node *next;
+    uint64_t hash;
+};
+
+struct table {
+    struct node **buckets;
+    size_t n_buckets; // a power of two, or 0
+    size_t n;
+};
+
+static struct node *table_first(const struct table *t, uint64_t hash)
+{
+    return t->n_buckets > 0 ? t->buckets[hash & (t->n_buckets - 1)] : NULL;
+}
+
+static void table_grow(struct table *t)
+{
+    size_t n_buckets = t->n_buckets > 0 ? t->n_buckets * 2 : BUCKETS_MIN;
+    struct node **buckets = xcalloc(n_buckets, sizeof(struct node *));
+
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        while (t->buckets[i] != NULL) {
+            struct node *node = t->buckets[i];
+            struct node **to = &buckets[node->hash & (n_buckets - 1)];
+
+            t->buckets[i] = node->next;
+            node->next = *to;
+            *to = node;
+        }
+    }
+    free(t->buckets);
+    t->buckets = buckets;
+    t->n_buckets = n_buckets;
+}
+
+static void table_add(struct table *t, struct node *node, uint64_t hash)
+{
+    struct node **to;
+
+    if (t->n >= t->n_buckets)
+        table_grow(t);
+    to = &t->buckets[hash & (t->n_buckets - 1)];
+    node->hash = hash;
+    node->next = *to;
+    *to = node;
+    t->n++;
+}
+
+static void table_del(struct table *t, const struct node *node)
+{
+    struct node **at = &t->buckets[node->hash & (t->n_buckets - 1)];
+
+    while (*at != node)
+        at = &(*at)->next;
+    *at = node->next;
+    t->n--;
+}
+
+// --- types ---
+
+struct entry; // a hook
+
+// The hooks of one organization, stack, environment or project.
+struct scope {
+    struct node node;
+    struct hook_scope key; // its strings are in `text`
+    uint64_t *bits;        // of each hook that has any; dense
+    struct entry **hooks;  // in the order of `bits`
+    size_t n_bits;
+    size_t room;
+    size_t n_hooks; // with and without bits; at 0 the scope is freed
+    size_t n_kinds; // entries in lists by kind
+    char text[];
+};
+
+// One place of a hook in a list by kind.
+struct place {
+    struct kind_list *list;
+    size_t at;
+};
+
+// The hooks of a scope that want one custom kind, or what begins with it.
+struct kind_list {
+    struct node node;
+    struct scope *scope;
+    bool is_prefix; // "order.*"; `kind` is "order."
+    struct str kind;
+    struct {
+        struct entry *hook;
+        size_t place; // index into its places
+    } * members;
+    size_t n;
+    size_t room;
+    char text[];
+};
+
+struct entry {
+    struct node node; // hash: of the number
+    uint64_t no;
+    void *runtime;
+    struct position from;
+    struct scope *scope;
+    size_t bits_at; // index into the scope's bits, or NOWHERE
+    size_t n_places;
+    struct place places[];
+};
+
+#define NOWHERE SIZE_MAX
+
+struct match_index {
+    struct table hooks;
+    struct table scopes;
+    struct table kinds;
+    uint64_t group_filters[GROUPS];
+    uint64_t level_filters[LEVEL_PROJECT + 1]; // by enum hook_level
+    uint64_t known_filters;
+};
+
+// --- scopes ---
+
+static uint64_t scope_hash(const struct hook_scope *key)
+{
+    uint64_t hash = (uint64_t)key->family << 8 | (uint64_t)key->level;
+
+    hash = hash_here(key->org, hash);
+    if (key->project.n_bytes > 0 || key->target.n_bytes > 0) {
+        hash = hash_here(key->project, hash);
+        hash = hash_here(key->target, hash);
+    }
+    return hash;
+}
+
+static struct scope *scope_find(const struct match_index *idx,
+                                const struct hook_scope *key)
+{
+    uint64_t hash = scope_hash(key);
+    struct node *node = table_first(&idx->scopes, hash);
+
+    for (; node != NULL; node = node->next) {
+        struct scope *s = (struct scope *)node;
+
+        if (node->hash == hash && s->key.family == key->family &&
+            s->key.level == key->level && str_eq(s->key.org, key->org) &&
+            str_eq(s->key.project, key->project) &&
+            str_eq(s->key.target, key->target))
+            return s;
+    }
+    return NULL;
+}
+
+static struct str copy_str(char **to, struct str from)
+{
+    struct str copy = { *to, from.n_bytes };
+
+    if (from.n_bytes > 0)
+        memcpy(*to, from.at, from.n_bytes);
+    *to += from.n_bytes;
+    return copy;
+}
+
+static struct scope *scope_take(struct match_index *idx,
+                                const struct hook_scope *key)
+{
+    struct scope *s = scope_find(idx, key);
+    char *text;
+
+    if (s == NULL) {
+        s = xcalloc(1, sizeof(*s) + key->org.n_bytes + key->project.n_bytes +
+                           key->target.n_bytes);
+        text = s->text;
+        s->key = *key;
+        s->key.org = copy_str(&text, key->org);
+        s->key.project = copy_str(&text, key->project);
+        s->key.target = copy_str(&text, key->target);
+        table_add(&idx->scopes, &s->node, scope_hash(key));
+    }
+    s->n_hooks++;
+    return s;
+}
+
+static void scope_free(struct scope *s)
+{
+    free(s->bits);
+    free(s->hooks);
+    free(s);
+}
+
+static void scope_drop(struct match_index *idx, struct scope *s)
+{
+    s->n_hooks--;
+    if (s->n_hooks > 0)
+        return;
+    table_del(&idx->scopes, &s->node);
+    scope_free(s);
+}
+
+static void bits_add(struct scope *s, struct entry *hook, uint64_t bits)
+{
+    if (s->n_bits == s->room) {
+        s->room = s->room > 0 ? s->room * 2 : 4;
+        s->bits = xrealloc(s->bits, s->room * sizeof(*s->bits));
+        s->hooks = xrealloc(s->hooks, s->room * sizeof(struct entry *));
+    }
+    s->bits[s->n_bits] = bits;
+    s->hooks[s->n_bits] = hook;
+    hook->bits_at = s->n_bits++;
+}
+
+// The last one takes the place of the one that goes.
+static void bits_del(struct scope *s, const struct entry *hook)
+{
+    size_t last = s->n_bits - 1;
+
+    if (hook->bits_at == NOWHERE)
+        return;
+    s->bits[hook->bits_at] = s->bits[last];
+    s->hooks[hook->bits_at] = s->hooks[last];
+    s->hooks[hook->bits_at]->bits_at = hook->bits_at;
+    s->n_bits--;
+}
+
+// --- lists by kind ---
+
+static uint64_t kind_hash(const struct scope *s, struct str kind,
+                          bool is_prefix)
+{
+    return hash_here(kind, s->node.hash + is_prefix);
+}
+
+static struct kind_list *kind_find(const struct match_index *idx,
+                                   const struct scope *s, struct str kind,
+                                   bool is_prefix)
+{
+    uint64_t hash = kind_hash(s, kind, is_prefix);
+    struct node *node = table_first(&idx->kinds, hash);
+
+    for (; node != NULL; node = node->next) {
+        struct kind_list *list = (struct kind_list *)node;
+
+        if (node->hash == hash && list->scope == s &&
+            list->is_prefix == is_prefix && str_eq(list->kind, kind))
+            return list;
+    }
+    return NULL;
+}
+
+static void kind_add(struct match_index *idx, struct entry *hook,
+                     struct str kind, bool is_prefix)
+{
+    struct kind_list *list = kind_find(idx, hook->scope, kind, is_prefix);
+    char *text;
+
+    if (list == NULL) {
+        list = xcalloc(1, sizeof(*list) + kind.n_bytes);
+        text = list->text;
+        list->scope = hook->scope;
+        list->is_prefix = is_prefix;
+        list->kind = copy_str(&text, kind);
+        table_add(&idx->kinds, &list->node,
+                  kind_hash(hook->scope, kind, is_prefix));
+    }
+    if (list->n == list->room) {
+        list->room = list->room > 0 ? list->room * 2 : 2;
+        list->members =
+            xrealloc(list->members, list->room * sizeof(*list->members));
+    }
+    list->members[list->n].hook = hook;
+    list->members[list->n].place = hook->n_places;
+    hook->places[hook->n_places++] =
+        (struct place){ .list = list, .at = list->n++ };
+    hook->scope->n_kinds++;
+}
+
+static void kind_list_free(struct kind_list *list)
+{
+    free(list->members);
+    free(list);
+}
+
+static void kind_del(struct match_index *idx, const struct place *place)
+{
+    struct kind_list *list = place->list;
+    size_t at = place->at;
+    size_t last = list->n - 1;
+
+    list->members[at] = list->members[last];
+    list->members[at].hook->places[list->members[at].place].at = at;
+    list->n--;
+    list->scope->n_kinds--;
+    if (list->n > 0)
+        return;
+    table_del(&idx->kinds, &list->node);
+    kind_list_free(list);
+}
+
+// Whether another pattern of the hook, which stays, matches every kind that
+// `kinds[i]` matches. Without those, no event finds a hook twice.
+static bool is_covered(const struct hook *hook, size_t i)
+{
+    struct str base;
+
+    kind_pattern_base(hook->kinds[i], &base);
+    for (size_t j = 0; j < hook->n_kinds; j++) {
+        struct str other = hook->kinds[j];
+        struct str other_base;
+
+        if (str_eq(other, hook->kinds[i])) {
+            if (j < i)
+                return true; // the first of equals stays
+        } else if (hook->scope.family == FAMILY_PULUMI &&
+                   kind_pattern_base(other, &other_base) &&
+                   kind_matches(base, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- hooks ---
+
+static uint64_t number_hash(uint64_t no)
+{
+    uint64_t hash = no * UINT64_C(0x9e3779b97f4a7c15);
+
+    return hash ^ hash >> 32;
+}
+
+static struct entry *entry_find(const struct match_index *idx, uint64_t no)
+{
+    struct node *node = table_first(&idx->hooks, number_hash(no));
+
+    for (; node != NULL; node = node->next) {
+        struct entry *hook = (struct entry *)node;
+
+        if (hook->no == no)
+            return hook;
+    }
+    return NULL;
+}
+
+// The filters that the hook wants, and our own bits.
+static uint64_t bits_of(const struct match_index *idx, const struct hook *hook)
+{
+    uint64_t bits = hook->filters;
+
+    assert(hook->scope.level <= LEVEL_PROJECT);
+    if (hook->scope.family == FAMILY_AKINON)
+        return 0;
+    if (hook->filters == 0 && hook->groups == 0 && hook->n_kinds == 0)
+        return BIT_ALL;
+    for (unsigned group = 0; group < GROUPS; group++) {
+        if ((hook->groups & UINT64_C(1) << group) != 0)
+            bits |= idx->group_filters[group];
+    }
+    // A group of a stack hook lacks what only organizations are told.
+    bits &= idx->level_filters[hook->scope.level];
+    return bits | (hook->groups & ((1U << GROUPS) - 1)) << GROUP_BIT;
+}
+
+static void add_kinds(struct match_index *idx, struct entry *entry,
+                      const struct hook *hook)
+{
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        struct str base;
+        bool is_prefix = kind_pattern_base(hook->kinds[i], &base);
+
+        // Akinon knows no stars: as an exact kind, such a one matches nothing.
+        if (hook->scope.family == FAMILY_AKINON && is_prefix)
+            continue;
+        if (!is_covered(hook, i))
+            kind_add(idx, entry, base, is_prefix);
+    }
+}
+
+// A hook that was made in the operator's organization before that name was
+// reserved: the events that come there now are not meant for it.
+static bool is_stranger(const struct hook *hook)
+{
+    return operator_is_org(hook->scope.org) && !hook->is_operator;
+}
+
+void match_index_put(struct match_index *idx, const struct hook *hook,
+                     void *runtime)
+{
+    struct entry *entry;
+    uint64_t bits;
+
+    match_index_remove(idx, hook->no);
+    if (!hook->active || is_stranger(hook))
+        return;
+    entry = xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct place));
+    entry->no = hook->no;
+    entry->runtime = runtime;
+    entry->from = hook->from;
+    entry->scope = scope_take(idx, &hook->scope);
+    entry->bits_at = NOWHERE;
+    table_add(&idx->hooks, &entry->node, number_hash(hook->no));
+    bits = bits_of(idx, hook);
+    if (bits != 0)
+        bits_add(entry->scope, entry, bits);
+    add_kinds(idx, entry, hook);
+}
+
+void match_index_remove(struct match_index *idx, uint64_t hook_no)
+{
+    struct entry *entry = entry_find(idx, hook_no);
+
+    if (entry == NULL)
+        return;
+    bits_del(entry->scope, entry);
+    for (size_t i = 0; i < entry->n_places; i++)
+        kind_del(idx, &entry->places[i]);
+    table_del(&idx->hooks, &entry->node);
+    scope_drop(idx, entry->scope);
+    free(entry);
+}
+
+struct match_index *match_index_new(void)
+{
+    struct match_index *idx = xcalloc(1, sizeof(*idx));
+
+    assert(n_filters <= GROUP_BIT);
+    for (unsigned group = 0; group < GROUPS; group++)
+        idx->group_filters[group] = group_filters((enum group)group);
+    for (size_t i = 0; i < n_filters; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+
+        idx->known_filters |= bit;
+        if ((filters[i].levels & LEVEL_BIT_ORG) != 0)
+            idx->level_filters[LEVEL_ORGANIZATION] |= bit;
+        if ((filters[i].levels & LEVEL_BIT_STACK) != 0)
+            idx->level_filters[LEVEL_STACK] |= bit;
+        if ((filters[i].levels & LEVEL_BIT_ENV) != 0)
+            idx->level_filters[LEVEL_ENVIRONMENT] |= bit;
+    }
+    return idx;
+}
+
+void match_index_free(struct match_index *idx)
+{
+    if (idx == NULL)
+        return;
+    for (size_t i = 0; i < idx->hooks.n_buckets; i++) {
+        while (idx->hooks.buckets[i] != NULL) {
+            struct entry *entry = (struct entry *)idx->hooks.buckets[i];
+
+            match_index_remove(idx, entry->no);
+        }
+    }
+    free(idx->hooks.buckets);
+    free(idx->scopes.buckets);
+    free(idx->kinds.buckets);
+    free(idx);
+}
+
+// --- matching ---
+
+struct search {
+    const struct match_index *idx;
+    const struct event *event;
+    uint64_t bits; // what a hook must have one of
+    match_visit visit;
+    void *data;
+    size_t n_found;
+};
+
+static void found(struct search *search, const struct entry *hook)
+{
+    if (position_cmp(search->event->position, hook->from) <= 0)
+        return;
+    search->n_found++;
+    search->visit(search->data, hook->no, hook->runtime);
+}
+
+static void search_bits(struct search *search, const struct scope *s)
+{
+    for (size_t i = 0; i < s->n_bits; i++) {
+        if ((s->bits[i] & search->bits) != 0)
+            found(search, s->hooks[i]);
+    }
+}
+
+static void search_kind(struct search *search, const struct scope *s,
+                        struct str kind, bool is_prefix)
+{
+    const struct kind_list *list = kind_find(search->idx, s, kind, is_prefix);
+
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->n; i++)
+        found(search, list->members[i].hook);
+}
+
+static void search_scope(struct search *search, struct hook_scope key)
+{
+    const struct scope *s = scope_find(search->idx, &key);
+    struct str kind = search->event->kind;
+
+    if (s == NULL)
+        return;
+    search_bits(search, s);
+    if (s->n_kinds == 0)
+        return;
+    search_kind(search, s, kind, false);
+    for (size_t i = kind_separator(kind, 0); i < kind.n_bytes;
+         i = kind_separator(kind, i + 1))
+        search_kind(search, s, (struct str){ kind.at, i + 1 }, true);
+}
+
+static uint64_t bits_wanted(const struct match_index *idx,
+                            const struct event *event)
+{
+    uint64_t bits = event->filters & idx->known_filters;
+    int group;
+
+    if (kind_is_own(event->kind))
+        return operator_is_org(event->org) ? BIT_ALL : 0;
+    if (bits != 0)
+        return bits | BIT_ALL;
+    group = kind_group(event->kind);
+    return group < 0 ? BIT_ALL : BIT_ALL | UINT64_C(1) << (GROUP_BIT + group);
+}
+
+size_t match_event(const struct match_index *idx, const struct event *event,
+                   match_visit visit, void *data)
+{
+    struct search search = {
+        .idx = idx, .event = event, .visit = visit, .data = data
+    };
+    struct hook_scope key = { .family = event->family, .org = event->org };
+
+    search.bits = bits_wanted(idx, event);
+    if (event->family == FAMILY_AKINON) {
+        key.level = LEVEL_PROJECT;
+        key.project = event->project;
+        search_scope(&search, key);
+        return search.n_found;
+    }
+    key.level = LEVEL_ORGANIZATION;
+    search_scope(&search, key);
+    key.project = event->project;
+    if (event->stack.n_bytes > 0) {
+        key.level = LEVEL_STACK;
+        key.target = event->stack;
+        search_scope(&search, key);
+    }
+    if (event->env.n_bytes > 0) {
+        key.level = LEVEL_ENVIRONMENT;
+        key.target = event->env;
+        search_scope(&search, key);
+    }
+    return search.n_found;
+}

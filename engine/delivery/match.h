@@ -1,0 +1,45 @@
+// match.h — which hooks want an event: an index of all hooks, in memory.
+//
+// Pure: no clock, no I/O. An event looks at the hooks of its own organization,
+// stack and environment (or Akinon project) only, however many others there
+// are; those of one scope lie as a dense array of bit sets.
+
+#ifndef ENGINE_DELIVERY_MATCH_H
+#define ENGINE_DELIVERY_MATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue/queue.h"
+
+struct match_index; // opaque
+
+struct match_index *match_index_new(void);
+void match_index_free(struct match_index *idx); // NULL is fine
+
+// Inserts the hook, or replaces the one with its number. Copies what it needs
+// of `hook`; `runtime` comes back with each match.
+void match_index_put(struct match_index *idx, const struct hook *hook,
+                     void *runtime);
+
+// A number that is not there is fine.
+void match_index_remove(struct match_index *idx, uint64_t hook_no);
+
+// Must not change the index.
+typedef void (*match_visit)(void *data, uint64_t hook_no, void *runtime);
+
+// Calls `visit` once for each active hook that wants the event, in no
+// particular order, and returns how many there are. A hook wants events of its
+// scope that lie behind the end that the log had when it was made or switched on
+// (positions tell, for the wall clock may step back), and of which
+//   - a filter is in its filters or in its groups, or
+//   - the kind is of one of its groups, if the event has no filter, or
+//   - the kind matches one of its kinds;
+// with neither filters, groups nor kinds it wants all events of its scope, but
+// for the engine's own: these only if it is the operator's (operator.h), whose
+// organization has no others.
+// Akinon's hooks go by their kinds alone, and by equality.
+size_t match_event(const struct match_index *idx, const struct event *event,
+                   match_visit visit, void *data);
+
+#endif

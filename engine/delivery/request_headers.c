@@ -1,0 +1,197 @@
+// request_headers.c — the HTTP request of an attempt: its headers.
+
+#include "engine/delivery/request_headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/mem.h"
+#include "common/encoding/id.h"
+#include "common/model/request_header.h"
+#include "engine/delivery/signature.h"
+
+#define FIXED_HEADERS_MAX 8 // that are put before the custom ones
+
+static void put_header(struct buf *out, const char *name, struct str value)
+{
+    buf_puts(out, name);
+    buf_puts(out, ": ");
+    buf_put_str(out, value);
+    buf_putc(out, '\0');
+}
+
+static void put_signatures(const struct hook *hook, struct str id,
+                           struct str body, int64_t at_ms, struct buf *out)
+{
+    int64_t timestamp_s = at_ms / 1000;
+
+    buf_puts(out, "Pulumi-Webhook-Signature: ");
+    sign_pulumi(hook->secret, body, out);
+    buf_putc(out, '\0');
+    put_header(out, "webhook-id", id);
+    buf_puts(out, "webhook-signature: ");
+    sign_standard(hook->secret, id, timestamp_s, body, out);
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if (at_ms >= hook->old[i].until_ms)
+            continue;
+        buf_putc(out, ' '); // Standard Webhooks: any of the list may match
+        sign_standard(hook->old[i].secret, id, timestamp_s, body, out);
+    }
+    buf_putc(out, '\0');
+    buf_puts(out, "webhook-timestamp: ");
+    buf_put_i64(out, timestamp_s);
+    buf_putc(out, '\0');
+}
+
+static void put_pulumi(const struct hook *hook, const struct event *event,
+                       struct str id, struct buf *out)
+{
+    // The deployments of Pulumi's API have a version of their own.
+    put_header(out, "Accept",
+               hook->format == FORMAT_PULUMI_DEPLOYMENTS
+                   ? STR("application/vnd.pulumi+8")
+                   : STR("*/*"));
+    put_header(out, "Content-Type", STR("application/json"));
+    put_header(out, "Pulumi-Webhook-Id", id);
+    put_header(out, "Pulumi-Webhook-Kind", event->kind);
+}
+
+static void put_akinon(const struct event *event, struct str id,
+                       struct buf *out)
+{
+    put_header(out, "Accept", STR("*/*"));
+    put_header(out, "Content-Type", STR("application/json"));
+    put_header(out, "X-Webhook-Event", event->kind);
+    put_header(out, "X-Webhook-Id", id);
+}
+
+// --- custom headers ---
+
+// By name, as HTTP compares names.
+static int compare(const void *a, const void *b)
+{
+    const char *const *left = a;
+    const char *const *right = b;
+    size_t n_left = strcspn(*left, ":");
+    size_t n_right = strcspn(*right, ":");
+    int order = strncasecmp(*left, *right, n_left < n_right ? n_left : n_right);
+
+    if (order != 0)
+        return order;
+    return n_left < n_right ? -1 : n_left > n_right;
+}
+
+// Sorts what was appended since `start`.
+static void sort(struct buf *out, size_t start)
+{
+    const char *lines[HEADERS_MAX + FIXED_HEADERS_MAX] = { NULL };
+    size_t n_bytes = out->n_bytes - start;
+    char *copy = xmalloc(n_bytes);
+    size_t n = 0;
+
+    memcpy(copy, out->at + start, n_bytes);
+    for (const char *at = copy; at < copy + n_bytes; at += strlen(at) + 1)
+        lines[n++] = at;
+    qsort(lines, n, sizeof(lines[0]), compare);
+    out->n_bytes = start;
+    for (size_t i = 0; i < n; i++)
+        buf_put(out, lines[i], strlen(lines[i]) + 1);
+    free(copy);
+}
+
+// Judged when the hook was made, and again: what is stored may be damaged.
+static void put_custom(const struct hook *hook, size_t start, struct buf *out)
+{
+    size_t n_put = 0;
+
+    for (size_t i = 0; i + 1 < hook->n_headers && n_put < HEADERS_MAX; i += 2) {
+        if (header_judge(hook->headers[i], hook->headers[i + 1], NULL) != OK)
+            continue;
+        buf_put_str(out, hook->headers[i]);
+        buf_puts(out, ": ");
+        buf_put_str(out, hook->headers[i + 1]);
+        buf_putc(out, '\0');
+        n_put++;
+    }
+    if (n_put > 0)
+        sort(out, start);
+}
+
+// Content-Type is exactly this: with a charset, receivers behind a gateway
+// that knows binary types by their exact name break.
+void request_headers(const struct hook *hook, const struct event *event,
+                     struct str body, int64_t at_ms, struct buf *out)
+{
+    char id[ID_TEXT_BYTES + 1];
+    size_t start = out->n_bytes;
+
+    id_format(&event->id, id);
+    if (event->family == FAMILY_AKINON) {
+        put_akinon(event, str_of(id), out);
+    } else {
+        put_pulumi(hook, event, str_of(id), out);
+    }
+    if (hook->secret.n_bytes > 0)
+        put_signatures(hook, str_of(id), body, at_ms, out);
+    if (hook->n_headers > 0)
+        put_custom(hook, start, out);
+}
+
+static bool is_secret(const struct hook *hook, struct str name)
+{
+    for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
+        if (header_same_name(hook->headers[i], name) &&
+            (header_is_secret(name) ||
+             (hook->secret_headers >> (i / 2) & 1) != 0))
+            return true;
+    }
+    return false;
+}
+
+static struct str name_of(struct str line)
+{
+    return (struct str){ line.at, strcspn(line.at, ":") };
+}
+
+struct request_marks request_marks(const struct hook *hook, struct str headers)
+{
+    const char *end = headers.at + headers.n_bytes;
+    struct request_marks marks = { .has_custom = hook->n_headers > 0 };
+    uint64_t bit = 1;
+
+    if (!marks.has_custom)
+        return marks;
+    for (const char *at = headers.at; at < end; at += strlen(at) + 1) {
+        if (is_secret(hook, name_of(str_of(at))))
+            marks.secret |= bit;
+        bit <<= 1;
+    }
+    return marks;
+}
+
+void request_header_value(struct str line, bool is_secret_one, struct buf *out)
+{
+    size_t skip = name_of(line).n_bytes + 2;
+    struct str value = { line.at + skip, line.n_bytes - skip };
+
+    if (is_secret_one) {
+        header_put_mask(value, out);
+    } else {
+        buf_put_str(out, value);
+    }
+}
+
+void request_headers_text(struct str headers, struct request_marks marks,
+                          struct buf *out)
+{
+    const char *end = headers.at + headers.n_bytes;
+
+    for (const char *at = headers.at; at < end; at += strlen(at) + 1) {
+        buf_put_str(out, name_of(str_of(at)));
+        buf_puts(out, ": ");
+        request_header_value(str_of(at), (marks.secret & 1) != 0, out);
+        buf_puts(out, "\r\n");
+        marks.secret >>= 1;
+    }
+}

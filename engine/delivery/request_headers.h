@@ -1,0 +1,38 @@
+// request_headers.h — the HTTP request of an attempt: its headers.
+
+#ifndef ENGINE_DELIVERY_REQUEST_HEADERS_H
+#define ENGINE_DELIVERY_REQUEST_HEADERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+#include "queue/queue.h"
+
+// Appends the request headers that are recorded in the history, sorted by
+// name as Pulumi Cloud records them, each as "Name: value" ended by a NUL.
+// Pure: `at_ms` is the time of the attempt (UTC epoch). User-Agent, Host and
+// Content-Length are the sender's.
+void request_headers(const struct hook *hook, const struct event *event,
+                     struct str body, int64_t at_ms, struct buf *out);
+
+// What is remembered of the headers of a request until it is in the history.
+struct request_marks {
+    uint64_t
+        secret; // bit i: the value of header i is masked wherever it is shown
+    bool has_custom; // some are the hook's own
+};
+
+// Of headers that request_headers() made of the same hook.
+struct request_marks request_marks(const struct hook *hook, struct str headers);
+
+// Appends the value of one of the headers, "Name: value"; masked (request_header.h) if it
+// is a secret one.
+void request_header_value(struct str line, bool is_secret_one, struct buf *out);
+
+// The same headers as text, "Name: value\r\n" each, with secret values masked.
+void request_headers_text(struct str headers, struct request_marks marks,
+                          struct buf *out);
+
+#endif

@@ -1,0 +1,199 @@
+// throttle.c — how fast a hook, or an endpoint, may be sent to.
+
+#include "engine/delivery/throttle.h"
+
+#include <string.h>
+
+#define ONE         256u // of a window
+#define N_RECENT    20u
+#define RECENT_MASK ((1u << N_RECENT) - 1)
+#define US_PER_S    1000000.0
+
+void pace_init(struct pace *p, uint32_t window)
+{
+    memset(p, 0, sizeof(*p));
+    p->window_q8 = window * ONE;
+    p->calm_q8 = UINT32_MAX;
+}
+
+uint32_t pace_window(const struct pace *p, const struct pace_limits *limits)
+{
+    uint32_t window = p->window_q8 / ONE;
+
+    if (p->breaker != BREAKER_CLOSED)
+        return 1; // the probe
+    return window < limits->max_inflight ? window : limits->max_inflight;
+}
+
+// --- the bucket ---
+
+static uint32_t burst_of(const struct pace_limits *limits)
+{
+    return limits->rate_burst > 0 ? limits->rate_burst
+                                  : limits->rate_per_second;
+}
+
+static void fill(struct pace *p, const struct pace_limits *limits,
+                 int64_t now_us)
+{
+    double full = burst_of(limits);
+
+    if (p->tokens_at_us == 0) {
+        p->tokens = full;
+    } else {
+        p->tokens += (double)(now_us - p->tokens_at_us) *
+                     limits->rate_per_second / US_PER_S;
+    }
+    if (p->tokens > full)
+        p->tokens = full;
+    p->tokens_at_us = now_us;
+}
+
+static int64_t next_token_us(struct pace *p, const struct pace_limits *limits,
+                             int64_t now_us)
+{
+    if (limits->rate_per_second == 0)
+        return now_us;
+    fill(p, limits, now_us);
+    if (p->tokens >= 1)
+        return now_us;
+    return now_us + 1 +
+           (int64_t)((1 - p->tokens) * US_PER_S / limits->rate_per_second);
+}
+
+// --- may one be sent? ---
+
+int64_t pace_next_us(struct pace *p, const struct pace_limits *limits,
+                     uint32_t n_sent, int64_t now_us)
+{
+    if (n_sent >= pace_window(p, limits))
+        return PACE_OUTCOME;
+    if (p->not_before_us > now_us)
+        return p->not_before_us;
+    return next_token_us(p, limits, now_us);
+}
+
+void pace_sent(struct pace *p, const struct pace_limits *limits, int64_t now_us)
+{
+    if (p->breaker == BREAKER_OPEN)
+        p->breaker = BREAKER_PROBING;
+    if (limits->rate_per_second > 0) {
+        fill(p, limits, now_us);
+        p->tokens -= 1;
+    }
+}
+
+// --- what came of it ---
+
+static void grow(struct pace *p, const struct pace_limits *limits)
+{
+    uint32_t max_q8 = limits->max_inflight * ONE;
+
+    if (p->window_q8 < p->calm_q8) {
+        p->window_q8 += ONE;
+    } else {
+        p->window_q8 += ONE * ONE / p->window_q8 + 1;
+    }
+    if (p->window_q8 > max_q8)
+        p->window_q8 = max_q8;
+}
+
+static void shrink(struct pace *p)
+{
+    p->window_q8 /= 2;
+    if (p->window_q8 < ONE)
+        p->window_q8 = ONE;
+    p->calm_q8 = p->window_q8;
+}
+
+static void note(struct pace *p, bool failed)
+{
+    p->recent = (p->recent << 1 | failed) & RECENT_MASK;
+    if (p->n_recent < N_RECENT)
+        p->n_recent++;
+    p->n_failed_in_row = failed ? p->n_failed_in_row + 1 : 0;
+}
+
+static bool must_open(const struct pace *p, const struct pace_limits *limits)
+{
+    if (limits->breaker_failures == 0)
+        return false;
+    return p->n_failed_in_row >= limits->breaker_failures ||
+           (p->n_recent == N_RECENT &&
+            (uint32_t)__builtin_popcount(p->recent) * 2 >= N_RECENT);
+}
+
+static void open_breaker(struct pace *p, const struct pace_limits *limits,
+                         int64_t now_us, uint32_t jitter)
+{
+    int64_t wait_us = p->breaker == BREAKER_CLOSED ? limits->breaker_wait_us
+                                                   : p->breaker_wait_us * 2;
+
+    if (wait_us > limits->breaker_wait_max_us)
+        wait_us = limits->breaker_wait_max_us;
+    p->breaker = BREAKER_OPEN;
+    p->breaker_wait_us = wait_us;
+    // 0.8 to 1.2 of it: hooks of one receiver do not all knock at once.
+    p->not_before_us =
+        now_us + wait_us - wait_us / 5 +
+        (int64_t)((uint64_t)(wait_us * 2 / 5) * jitter / UINT32_MAX);
+}
+
+static void close_breaker(struct pace *p)
+{
+    double tokens = p->tokens;
+    int64_t tokens_at_us = p->tokens_at_us;
+
+    pace_init(p, 1); // as if it were new: what waits does not fall on it
+    p->tokens = tokens;
+    p->tokens_at_us = tokens_at_us;
+}
+
+enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
+                            enum feedback feedback, int64_t now_us,
+                            int64_t wait_us, uint32_t jitter)
+{
+    bool failed =
+        feedback == FEEDBACK_OVERLOADED || feedback == FEEDBACK_UNREACHABLE;
+    enum pace_change change = PACE_SAME;
+
+    if (p->breaker == BREAKER_OPEN && failed)
+        return PACE_SAME; // it was sent before the breaker opened
+    if (!failed && p->breaker != BREAKER_CLOSED) {
+        close_breaker(p);
+        return PACE_CLOSED;
+    }
+    note(p, failed);
+    if (p->breaker == BREAKER_PROBING) {
+        open_breaker(p, limits, now_us, jitter);
+    } else if (failed && must_open(p, limits)) {
+        open_breaker(p, limits, now_us, jitter);
+        change = PACE_OPENED;
+    }
+    if (failed) {
+        shrink(p);
+    } else {
+        grow(p, limits);
+    }
+    if (now_us + wait_us > p->not_before_us)
+        p->not_before_us = now_us + wait_us;
+    return change;
+}
+
+void pace_begin_slowly(struct pace *p, uint32_t window)
+{
+    if (p->window_q8 > window * ONE)
+        p->window_q8 = window * ONE;
+}
+
+void pace_wait(struct pace *p, int64_t until_us)
+{
+    if (until_us > p->not_before_us)
+        p->not_before_us = until_us;
+}
+
+void pace_lost(struct pace *p)
+{
+    if (p->breaker == BREAKER_PROBING)
+        p->breaker = BREAKER_OPEN; // another one probes
+}

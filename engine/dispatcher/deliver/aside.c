@@ -1,0 +1,260 @@
+// aside.c — records that this dispatcher has died with (blame.h).
+//
+// A delivery or an event with two deaths is worked on alone: what is in flight
+// runs to its end, nothing new is sent, then it has its turn, and the others go
+// on once it is settled. With three it is set aside: a delivery becomes a dead
+// letter, which can be sent again by hand; an event is passed over; a hook is
+// not followed, and what waits for it goes on waiting.
+//
+// What went well is forgotten only after the commit that says so: a record may
+// kill there, too.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+#define CLOSED_MAX_US INT64_C(1000000) // for who does not come
+
+struct blamed aside_note(const struct delivery *dv)
+{
+    uint64_t position = get_be64(dv->position.bytes);
+
+    return blame_begin(position == 0 ? BLAME_REQUEST : BLAME_DELIVERY,
+                       dv->hook->no, position);
+}
+
+bool aside_refuses_pings(const struct followed *f)
+{
+    return blame_deaths(BLAME_REQUEST, f->no, 0) >= BLAME_ASIDE;
+}
+
+static uint32_t deaths_of(uint64_t hook_no, struct position position)
+{
+    return blame_is_any()
+               ? blame_deaths(BLAME_DELIVERY, hook_no, get_be64(position.bytes))
+               : 0;
+}
+
+// --- alone ---
+
+bool aside_blocks(const struct dispatcher *d)
+{
+    return d->aside.is_closed;
+}
+
+static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
+                         struct position position)
+{
+    log_warn("the dispatcher died twice with a delivery: it is tried alone",
+             "%s position=%" PRIu64, hook_log_no(hook_no),
+             get_be64(position.bytes));
+    d->aside.is_closed = true;
+    d->aside.is_alone = true;
+}
+
+// Nothing new is sent until what is in flight has ended; then it is the turn of
+// this hook, or of who asks (0).
+static void close_for(struct dispatcher *d, uint64_t hook_no)
+{
+    d->aside.is_closed = true;
+    d->aside.is_alone = false;
+    d->aside.hook_no = hook_no;
+    d->aside.until_us = clock_mono_us() + CLOSED_MAX_US;
+}
+
+void aside_look(struct dispatcher *d)
+{
+    struct aside *a = &d->aside;
+    struct followed *f;
+
+    if (!a->is_closed || d->n_sent > 0)
+        return;
+    if (!a->is_alone && a->hook_no == 0 && clock_mono_us() < a->until_us)
+        return; // it will ask
+    f = a->is_alone || a->hook_no == 0 ? NULL : followed_find(d, a->hook_no);
+    a->is_closed = false;
+    a->is_alone = false;
+    a->hook_no = 0;
+    if (f != NULL)
+        pump_turn(f);
+}
+
+bool aside_admits(struct dispatcher *d, struct delivery *dv)
+{
+    uint32_t n_deaths = deaths_of(dv->hook->no, dv->position);
+
+    if (n_deaths < BLAME_ALONE)
+        return true;
+    if (n_deaths > BLAME_ASIDE) { // not even that went well
+        settle_cancel(d, dv,
+                      STR("the dispatcher died with this delivery, and with "
+                          "setting it aside"));
+        return false;
+    }
+    if (n_deaths == BLAME_ASIDE) {
+        send_aside(d, dv);
+        return false;
+    }
+    if (d->n_sent == 0) {
+        let_in_alone(d, dv->hook->no, dv->position);
+        return true;
+    }
+    close_for(d, dv->hook->no);
+    pump_return(d, dv);
+    return false;
+}
+
+enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
+                          struct position position)
+{
+    uint32_t n_deaths = deaths_of(hook_no, position);
+
+    if (n_deaths < BLAME_ALONE)
+        return d->aside.is_closed ? TURN_LATER : TURN_NOW;
+    if (n_deaths >= BLAME_ASIDE)
+        return TURN_NEVER;
+    if (d->n_sent == 0) {
+        let_in_alone(d, hook_no, position);
+        return TURN_NOW;
+    }
+    if (!d->aside.is_closed)
+        close_for(d, 0);
+    return TURN_LATER;
+}
+
+// --- events ---
+
+static void pass_over(struct dispatcher *d)
+{
+    struct position next = d->read_to;
+
+    put_be64(next.bytes, get_be64(next.bytes) + 1);
+    d->read_to = next;
+    log_warn("the dispatcher died three times with an event: it is passed "
+             "over, and goes to no hook of this shard",
+             "position=%" PRIu64, get_be64(next.bytes));
+    change_count(d->filling, COUNT_DAMAGED, 1);
+    settle_touch(d);
+}
+
+// The first event after `read_to` that is a suspect. False: there is none.
+static bool find_suspect(const struct dispatcher *d, uint64_t *position,
+                         uint32_t *n_deaths)
+{
+    uint64_t read_to = get_be64(d->read_to.bytes);
+    bool is_found = false;
+
+    for (unsigned i = 0; i < BLAME_MAX; i++) {
+        struct blamed record;
+        uint32_t n;
+
+        if (!blame_at(i, &record, &n) || record.kind != BLAME_EVENT ||
+            record.b <= read_to || (is_found && record.b > *position))
+            continue;
+        is_found = true;
+        *position = record.b;
+        *n_deaths = n;
+    }
+    return is_found;
+}
+
+bool aside_limit_scan(struct dispatcher *d, struct event_scan *scan)
+{
+    uint64_t position = 0;
+    uint32_t n_deaths = 0;
+    uint64_t n_before;
+
+    if (!blame_is_any())
+        return true;
+    while (find_suspect(d, &position, &n_deaths)) {
+        n_before = position - get_be64(d->read_to.bytes) - 1;
+        if (n_before > 0) {
+            if (n_before < scan->max)
+                scan->max = (size_t)n_before;
+            break;
+        }
+        scan->max = 1;
+        if (n_deaths < BLAME_ALONE)
+            break;
+        if (n_deaths < BLAME_ASIDE) {
+            if (d->n_sent == 0)
+                break;
+            if (!d->aside.is_closed)
+                close_for(d, 0);
+            return false;
+        }
+        pass_over(d);
+        scan->max = BATCH_EVENTS;
+    }
+    scan->after = d->read_to;
+    return true;
+}
+
+void aside_scanned(struct dispatcher *d)
+{
+    uint64_t read_to = get_be64(d->read_to.bytes);
+
+    if (!blame_is_any())
+        return;
+    for (unsigned i = 0; i < BLAME_MAX; i++) {
+        struct blamed record;
+        uint32_t n_deaths;
+
+        if (blame_at(i, &record, &n_deaths) && record.kind == BLAME_EVENT &&
+            record.b <= read_to)
+            blame_forget(BLAME_EVENT, 0, record.b);
+    }
+}
+
+// --- what went well ---
+
+void aside_survived(struct dispatcher *d, const struct delivery *dv)
+{
+    struct aside *a = &d->aside;
+
+    if (deaths_of(dv->hook->no, dv->position) == 0 ||
+        a->n_survivors == BLAME_MAX)
+        return;
+    a->survivors[a->n_survivors++] = (struct survivor){
+        .hook_no = dv->hook->no,
+        .position = get_be64(dv->position.bytes),
+        .after_commit = d->n_commits + 1 + settle_is_busy(d),
+    };
+}
+
+void aside_committed(struct dispatcher *d)
+{
+    struct aside *a = &d->aside;
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_survivors; i++) {
+        const struct survivor *s = &a->survivors[i];
+
+        if (s->after_commit <= d->n_commits) {
+            blame_forget(BLAME_DELIVERY, s->hook_no, s->position);
+        } else {
+            a->survivors[n++] = *s;
+        }
+    }
+    a->n_survivors = n;
+}
+
+// --- hooks ---
+
+bool aside_hook(struct dispatcher *d, const struct hook *hook)
+{
+    struct followed *f;
+
+    if (blame_deaths(BLAME_HOOK, hook->no, hook->revision) < BLAME_ASIDE)
+        return false;
+    f = followed_get(d, hook->no);
+    log_warn("the dispatcher died three times with a hook: it is not followed "
+             "until it is changed",
+             "%s revision=%" PRIu64, hook_log(hook), hook->revision);
+    f->is_aside = true;
+    return true;
+}

@@ -1,0 +1,90 @@
+// crash.c — deliveries that a process died with.
+//
+// Happy path of a bad day: a sender dies, the supervisor says how and at which
+// order; that delivery goes back to the front of its hook's line with a count of
+// its deaths, the others without. With two it is sent alone, with three it is a
+// dead letter (blame.h).
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)
+{
+    struct outcome o = {
+        .error = ERROR_PROTOCOL,
+        .error_message = reason,
+        .started_at_us = clock_now_us(),
+        .response_body = reason,
+    };
+
+    s->delivery->is_aside = true;
+    settle(d, s, &o);
+}
+
+// What the sender was working on is to blame. If it was on nothing in
+// particular, all that it had are suspects, but none is convicted: the third
+// time it is alone, and then it is known.
+static void count_crash(struct delivery *dv, const struct slot *s,
+                        const struct death *death)
+{
+    const struct dispatcher *d = dv->hook->dispatcher;
+    uint64_t order_no =
+        (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots);
+
+    if (!death->is_own)
+        return;
+    if (death->blamed.kind != BLAME_ORDER) {
+        dv->n_crashes += dv->n_crashes < BLAME_ALONE;
+    } else if (death->blamed.a == role_index(d->role) &&
+               death->blamed.b == order_no) {
+        dv->n_crashes++;
+    }
+}
+
+void settle_crash(struct dispatcher *d, struct slot *s,
+                  const struct death *death)
+{
+    struct delivery *dv = s->delivery;
+    struct outcome o = {
+        .error = ERROR_PROTOCOL,
+        .error_message = STR("the sender process died with this delivery"),
+        .started_at_us = clock_now_us(),
+    };
+
+    count_crash(dv, s, death);
+    if (dv->n_crashes >= BLAME_ASIDE) {
+        metrics_count(COUNTER_ASIDE_DELIVERIES, 1);
+        log_warn("a sender died three times with a delivery: it is set aside",
+                 "%s position=%" PRIu64,
+                 hook_log_or_no(dv->hook->hook, dv->hook->no),
+                 get_be64(dv->position.bytes));
+        settle_aside(d, s,
+                     STR("the sender process died three times with this "
+                         "delivery, so it is set aside"));
+        return;
+    }
+    if (dv->past != PAST_NONE) {
+        settle(d, s, &o);
+        return;
+    }
+    pace_lost(&dv->hook->pace);
+    slot_free(d, s);
+    if (dv->is_replaying)
+        replays_settled(d, dv, DELIVERY_RETRYING);
+    if (followed_is_paused(dv->hook))
+        manual_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
+    pump_return(d, dv);
+    if (dv->has_row) { // the same row, also if the hook has an order since
+        struct due_row row = row_of(dv, dv->due_at_ms);
+
+        row.due_at_ms = dv->due_at_ms;
+        change_due_put(d->filling, &row);
+        settle_touch(d);
+    }
+}

@@ -1,0 +1,155 @@
+// fan.c — the deliveries of an event.
+//
+// Happy path: the hooks that want it are found at once, a bit set at a time. If they
+// are few, their deliveries are made at once, too. If they are many, the event is kept,
+// and each turn of the loop makes as many as a slice allows; they go out meanwhile.
+// The payload is parsed once, when the first ordered hook asks for its key in it.
+//
+// A hook that was deleted or switched off since it was found gets nothing.
+
+#include "engine/dispatcher/deliver/fan.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "engine/dispatcher/requests/slices.h"
+
+#define AT_ONCE 128 // deliveries, or fewer
+
+// --- one delivery ---
+
+// Older ones wait in the index, or are on their way there: this one goes behind
+// them. The order of an ordered hook hangs on it, the turn of another one does.
+static bool must_queue(const struct followed *f)
+{
+    return f->is_fetchable || followed_is_paused(f) ||
+           (followed_is_ordered(f) &&
+            (f->n_open >= ORDERED_MAX ||
+             f->rows_until > f->dispatcher->n_commits));
+}
+
+static uint64_t lane(struct fan *fan, const struct followed *f)
+{
+    if (!lane_needs_payload(f))
+        return 0;
+    if (!fan->is_parsed && json_parse(fan->event.payload, &json_no_limits,
+                                      &fan->payload, NULL) != OK)
+        fan->payload = NULL;
+    fan->is_parsed = true;
+    return fan->payload != NULL ? lane_of(f, json_root(fan->payload)) : 0;
+}
+
+static void make(struct dispatcher *d, struct followed *f)
+{
+    struct fan *fan = d->fan;
+    const struct event *event = &fan->event;
+    struct due_row row = { .hook_no = f->no,
+                           .due_at_ms = event->accepted_at_us / 1000,
+                           .position = event->position,
+                           .payload_bytes = (uint32_t)event->payload.n_bytes };
+    struct delivery *dv;
+
+    if (shard_was_matched(d->shard, f->no, event->position))
+        return;
+    fan->n_made++;
+    row.lane = lane(fan, f);
+    if (must_queue(f)) {
+        if (followed_is_ordered(f))
+            row.due_at_ms = 0;
+        settle_put_row(d, &row);
+        f->rows_until = d->n_commits + 2; // the change may be the next but one
+        return;
+    }
+    dv = open_add(d, f, event->position);
+    dv->is_fresh = true;
+    dv->due_at_ms = row.due_at_ms;
+    dv->lane = row.lane;
+    dv->payload_bytes = row.payload_bytes;
+    pump_enqueue(d, dv);
+    if (fan->gives_rows) // else the commit does, to all at once
+        settle_give_row(d, dv);
+}
+
+// --- all of them ---
+
+static void on_match(void *data, uint64_t hook_no, void *runtime)
+{
+    struct fan *fan = data;
+
+    if (fan->n == fan->room) {
+        fan->room = fan->room > 0 ? fan->room * 2 : AT_ONCE;
+        fan->hooks = xrealloc(fan->hooks, fan->room * sizeof(*fan->hooks));
+    }
+    fan->hooks[fan->n++] = (struct wanting){ hook_no, runtime };
+}
+
+static void make_later(struct dispatcher *d)
+{
+    struct fan *fan = d->fan;
+    struct followed *f = followed_find(d, fan->hooks[fan->i++].hook_no);
+
+    if (f != NULL && followed_is_active(f) && !f->is_aside)
+        make(d, f);
+}
+
+static void end(struct fan *fan)
+{
+    if (fan->payload != NULL)
+        json_free(fan->payload);
+    fan->payload = NULL;
+    fan->is_parsed = false;
+    fan->is_open = false;
+    arena_clear(&fan->arena);
+}
+
+bool fan_begin(struct dispatcher *d, const struct event *event)
+{
+    struct fan *fan = d->fan;
+
+    fan->n = 0;
+    fan->i = 0;
+    fan->event = *event;
+    match_event(d->index, event, on_match, fan);
+    fan->gives_rows = fan->n > AT_ONCE;
+    if (fan->gives_rows) {
+        fan->event = event_copy(&fan->arena, event);
+        fan->is_open = true;
+        return false;
+    }
+    for (; fan->i < fan->n; fan->i++)
+        make(d, fan->hooks[fan->i].hook);
+    end(fan);
+    return true;
+}
+
+bool fan_run(struct dispatcher *d, int64_t until_us)
+{
+    struct fan *fan = d->fan;
+    struct blamed before =
+        blame_begin(BLAME_EVENT, 0, get_be64(fan->event.position.bytes));
+
+    do {
+        for (size_t k = 0; k < AT_ONCE && fan->i < fan->n; k++)
+            make_later(d);
+    } while (fan->i < fan->n && clock_mono_us() < until_us);
+    blame_end(before);
+    if (fan->i < fan->n)
+        return false;
+    end(fan);
+    return true;
+}
+
+uint64_t fan_take_made(struct dispatcher *d)
+{
+    uint64_t n = d->fan->n_made;
+
+    d->fan->n_made = 0;
+    return n;
+}
+
+void fan_init(struct dispatcher *d)
+{
+    d->fan = xcalloc(1, sizeof(*d->fan));
+}

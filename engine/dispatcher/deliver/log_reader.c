@@ -1,0 +1,191 @@
+// log_reader.c — reads the event log from the cursor on and matches.
+//
+// Happy path: a hint or the poll says there may be more; a batch of events is
+// matched; each delivery goes to the end of its hook's queue; the pump sends. An event
+// that many hooks want is a batch by itself, in slices (fan.h).
+//
+// When much waits: what waits for hooks that are slow goes into the index and
+// leaves the memory, so that it holds up nobody. If all that waits is for fast
+// hooks, the reader pauses until they have caught up: for them the index would
+// only be a detour.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/deliver/fan.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define POLL_MS       100 // a lost hint costs this much
+#define PAUSE_LOOK_MS 5
+// Less than the pump's, which shall not wait for us.
+#define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
+
+struct reading {
+    struct dispatcher *d;
+    bool is_cut; // the last event is in the fan, and not read yet
+};
+
+static bool on_event(void *data, const struct event *event)
+{
+    struct reading *reading = data;
+    struct dispatcher *d = reading->d;
+    uint64_t position = get_be64(event->position.bytes);
+
+    blame_begin(BLAME_EVENT, 0, position);
+    due_saw_ms(d, event->accepted_at_us / 1000);
+    reading->is_cut = !fan_begin(d, event);
+    blame_begin(BLAME_EVENT, 0, position + 1); // the next, while it is decoded
+    return !reading->is_cut && d->n_fresh < WAITING_MAX &&
+           change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;
+}
+
+// What has waited longest waits for the slowest hooks. As many as a slice allows.
+static void spill_slow(struct dispatcher *d)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t until_us = slice_end_us(now_us);
+    int64_t slow_us = now_us - SLOW_AFTER_US;
+
+    while (d->fresh_first != NULL &&
+           d->fresh_first->waiting_since_us < slow_us &&
+           clock_mono_us() < until_us)
+        fetch_spill(d->fresh_first->hook);
+}
+
+static void pause_reading(struct dispatcher *d)
+{
+    d->is_reader_paused = true;
+    uv_idle_stop(&d->read_more);
+    uv_timer_set_repeat(&d->poll_timer, PAUSE_LOOK_MS);
+    uv_timer_again(&d->poll_timer);
+}
+
+static void resume_reading(struct dispatcher *d)
+{
+    d->is_reader_paused = false;
+    uv_timer_set_repeat(&d->poll_timer, POLL_MS);
+    uv_timer_again(&d->poll_timer);
+}
+
+static bool must_pause(struct dispatcher *d)
+{
+    if (d->n_fresh >= WAITING_MAX)
+        spill_slow(d);
+    return d->n_fresh >= WAITING_MAX ||
+           change_bytes(d->filling) >= UNCOMMITTED_MAX_BYTES;
+}
+
+// Events up to there are read, and their deliveries made.
+static void have_read(struct dispatcher *d, struct position position)
+{
+    uint64_t n_read = get_be64(position.bytes) - get_be64(d->read_to.bytes);
+    uint64_t n_made = fan_take_made(d);
+
+    d->read_to = position;
+    aside_scanned(d);
+    change_count(d->filling, COUNT_MATCHED, (int64_t)n_made);
+    metrics_count(COUNTER_EVENTS_MATCHED, n_read);
+    metrics_count(COUNTER_DELIVERIES_MATCHED, n_made);
+    metrics_gauge(GAUGE_MATCHED_TO, (int64_t)get_be64(d->read_to.bytes));
+    settle_touch(d);
+    pump_all(d);
+}
+
+static void read_batch(struct dispatcher *d)
+{
+    struct reading reading = { .d = d };
+    struct event_scan scan = { .after = d->read_to, .max = BATCH_EVENTS };
+    struct blamed before;
+
+    if (!aside_limit_scan(d, &scan)) {
+        uv_idle_stop(&d->read_more); // the poll looks again
+        return;
+    }
+    before = blame_begin(BLAME_EVENT, 0, get_be64(scan.after.bytes) + 1);
+    if (event_view_scan(d->events, &scan, on_event, &reading) != OK)
+        log_fatal("event log cannot be read", "");
+    blame_end(before);
+    if (scan.n_damaged > 0)
+        change_count(d->filling, COUNT_DAMAGED, (int64_t)scan.n_damaged);
+    if (reading.is_cut)
+        put_be64(scan.last.bytes, get_be64(d->fan->event.position.bytes) - 1);
+    if (position_cmp(scan.last, scan.after) != 0) {
+        have_read(d, scan.last);
+    } else if (!reading.is_cut) {
+        uv_idle_stop(&d->read_more); // the end of the log
+    }
+}
+
+static void go_on_with_fan(struct dispatcher *d)
+{
+    metrics_count(COUNTER_SLICES, 1);
+    if (fan_run(d, slice_end_us(clock_mono_us()))) {
+        have_read(d, d->fan->event.position);
+    } else {
+        pump_all(d);
+    }
+}
+
+static void on_read_more(uv_idle_t *idle)
+{
+    struct dispatcher *d = idle->data;
+
+    if (d->fan->is_open) { // also without room, since no commit goes before it
+        go_on_with_fan(d);
+    } else if (!storage_has_room(d)) {
+        uv_idle_stop(idle); // looked at again with the next poll
+    } else if (must_pause(d)) {
+        pause_reading(d);
+    } else {
+        read_batch(d);
+    }
+}
+
+void reader_wake(struct dispatcher *d)
+{
+    if (d->is_draining)
+        return;
+    if (d->is_reader_paused) {
+        if (must_pause(d))
+            return;
+        resume_reading(d);
+    }
+    uv_idle_start(&d->read_more, on_read_more);
+}
+
+// Hints may be lost: look at the log, and at the hooks.
+static void on_poll(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    if (!d->is_reader_paused)
+        followed_refresh(d);
+    reader_wake(d);
+}
+
+void reader_start(struct dispatcher *d)
+{
+    uv_loop_t *loop = role_loop(d->role);
+
+    d->read_to = shard_cursor(d->shard);
+    fan_init(d);
+    uv_idle_init(loop, &d->read_more);
+    d->read_more.data = d;
+    uv_timer_init(loop, &d->poll_timer);
+    d->poll_timer.data = d;
+    uv_timer_start(&d->poll_timer, on_poll, POLL_MS, POLL_MS);
+    reader_wake(d);
+}
+
+// An event whose deliveries are being made is read to its end.
+void reader_stop(struct dispatcher *d)
+{
+    while (d->fan->is_open)
+        go_on_with_fan(d);
+    uv_idle_stop(&d->read_more);
+    uv_timer_stop(&d->poll_timer);
+}

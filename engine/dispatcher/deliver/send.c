@@ -1,0 +1,245 @@
+// send.c — makes a request of a delivery and gives it to a sender.
+//
+// Happy path: the event is read, a slot keeps what the history will need, the
+// order leaves. The body is the event's payload, in the log, borrowed while
+// the order is written.
+//
+// If it fails: an event that cannot be read is cancelled and said so. So is one
+// that is not the hook's: pages of the log may lie in each other's places.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/delivery/request_headers.h"
+#include "engine/delivery/scope.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+// --- slots ---
+
+void send_init(struct dispatcher *d)
+{
+    d->n_slots = d->n_senders *
+                     (d->config->max_inflight + d->config->max_inflight_slow) +
+                 d->config->max_manual;
+    d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
+    d->free_slot = NO_SLOT;
+    for (size_t i = d->n_slots; i > 0; i--) {
+        struct slot *s = &d->slots[i - 1];
+
+        s->next_free = d->free_slot;
+        d->free_slot = (uint32_t)(i - 1);
+        buf_init(&s->kind, 0);
+        buf_init(&s->url, 0);
+        buf_init(&s->headers, 0);
+        buf_init(&s->body, 0);
+    }
+    buf_init(&d->headers, 0);
+}
+
+static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
+{
+    struct slot *s = &d->slots[d->free_slot];
+    struct followed *f = dv->hook;
+    struct sender_link *link = &d->senders[f->sender];
+
+    d->free_slot = s->next_free;
+    s->delivery = dv;
+    s->sender = f->sender;
+    s->endpoint = f->endpoint;
+    s->sent_at_us = clock_mono_us();
+    s->is_slow = false;
+    s->is_untrusted = !f->is_trusted;
+    dv->place = DELIVERY_SENT;
+    f->n_sent++;
+    d->n_sent++;
+    link->n_sent++;
+    link->n_untrusted += s->is_untrusted;
+    endpoint_sent(s);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
+    return s;
+}
+
+void slot_free(struct dispatcher *d, struct slot *s)
+{
+    struct sender_link *link = &d->senders[s->sender];
+
+    s->delivery->hook->n_sent--;
+    d->n_sent--;
+    endpoint_left(d, s);
+    if (s->is_slow) {
+        link->n_slow--;
+    } else {
+        link->n_sent--;
+    }
+    if (s->is_untrusted) {
+        link->n_untrusted--;
+        pump_let_go(link);
+    }
+    s->delivery = NULL;
+    s->generation++;
+    s->next_free = d->free_slot;
+    d->free_slot = (uint32_t)(s - d->slots);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
+}
+
+// --- requests ---
+
+static void set_text(struct buf *b, struct str text)
+{
+    buf_reset(b);
+    buf_put_str(b, text);
+}
+
+// The authorization is the engine's own secret: it goes to the receiver, and
+// not into the history.
+static enum err put_order(struct dispatcher *d, const struct slot *s,
+                          const struct rendered *rendered)
+{
+    struct chan *chan = d->senders[s->sender].chan;
+    const struct hook *hook = s->delivery->hook->hook;
+    int64_t timeout_ms = hook->policy.timeout_ms > 0
+                             ? hook->policy.timeout_ms
+                             : d->config->request_timeout_ms;
+    struct order order = {
+        .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
+        .url = rendered->url,
+        .headers = buf_str(&s->headers),
+        .body = rendered->body,
+        .client_cert = hook->client_cert,
+        .client_key = hook->client_key,
+        .is_get = rendered->is_get,
+        .is_alone = s->delivery->n_crashes >= BLAME_ALONE,
+        .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
+                                  ? d->config->connect_timeout_ms
+                                  : timeout_ms,
+        .request_timeout_ms = timeout_ms,
+    };
+
+    if (rendered->authorization.n_bytes > 0) {
+        buf_reset(&d->headers);
+        buf_put_str(&d->headers, order.headers);
+        buf_puts(&d->headers, "Authorization: ");
+        buf_put_str(&d->headers, rendered->authorization);
+        buf_putc(&d->headers, '\0');
+        order.headers = buf_str(&d->headers);
+    }
+    order_pack(chan_begin(chan), &order);
+    return chan_end(chan);
+}
+
+void send_event(struct dispatcher *d, struct delivery *dv,
+                const struct event *event)
+{
+    const struct hook *hook = dv->hook->hook;
+    struct slot *s = slot_take(d, dv);
+    struct rendered rendered;
+    struct blamed before = aside_note(dv);
+    enum err err = render(d->renderer, hook, event, &rendered);
+
+    if (dv->has_body)
+        rendered.body = event->payload;
+
+    s->accepted_at_us = event->accepted_at_us;
+    s->event_id = event->id;
+    dv->payload_bytes = (uint32_t)event->payload.n_bytes;
+    s->org_no = hook->org_no;
+    set_text(&s->kind, event->kind);
+    set_text(&s->url, rendered.url);
+    buf_reset(&s->body);
+    if (rendered.is_own_body || position_cmp(dv->position, position_start) == 0)
+        buf_put_str(&s->body, rendered.body);
+    buf_reset(&s->headers);
+    request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
+    s->marks = request_marks(hook, buf_str(&s->headers));
+    if (err != OK) {
+        settle_unsent(d, s, STR("the setting deployments_url is empty"));
+    } else if (put_order(d, s, &rendered) != OK) {
+        settle_unsent(d, s, STR("the request is larger than a sender takes"));
+    }
+    blame_end(before);
+}
+
+struct sending {
+    struct dispatcher *d;
+    struct delivery *dv;
+    bool
+        is_foreign; // what lies there is not of the hook's organization or place
+};
+
+static bool on_event_to_send(void *data, const struct event *event)
+{
+    struct sending *sending = data;
+    const struct hook *hook = sending->dv->hook->hook;
+
+    sending->is_foreign = !scope_holds(&hook->scope, event);
+    if (!sending->is_foreign)
+        send_event(sending->d, sending->dv, event);
+    return false;
+}
+
+// What the history wants to know, and no body.
+static bool on_event_aside(void *data, const struct event *event)
+{
+    struct sending *sending = data;
+    struct dispatcher *d = sending->d;
+    const struct hook *hook = sending->dv->hook->hook;
+    struct slot *s;
+
+    sending->is_foreign = !scope_holds(&hook->scope, event);
+    if (sending->is_foreign)
+        return false;
+    s = slot_take(d, sending->dv);
+    s->accepted_at_us = event->accepted_at_us;
+    s->event_id = event->id;
+    s->org_no = hook->org_no;
+    set_text(&s->kind, event->kind);
+    set_text(&s->url, hook->url);
+    buf_reset(&s->headers);
+    buf_reset(&s->body);
+    settle_aside(d, s,
+                 STR("the dispatcher died three times with this "
+                     "delivery, so it is set aside"));
+    return false;
+}
+
+static void with_event(struct dispatcher *d, struct delivery *dv,
+                       event_visit visit)
+{
+    struct sending sending = { .d = d, .dv = dv };
+    struct blamed before = aside_note(dv);
+    enum err err = event_view_get(d->events, dv->position, visit, &sending);
+
+    if (sending.is_foreign)
+        err = ERR_CORRUPT; // a page of the event log in another's place
+    if (err != OK) {
+        log_warn(
+            sending.is_foreign
+                ? "an event of somebody else lies where this hook's was; it is "
+                  "not sent, its delivery is cancelled; run posthorn verify"
+                : "event cannot be read, its delivery is cancelled",
+            "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
+            log_quote(str_of(err_str(err))));
+        change_count(d->filling, COUNT_DAMAGED, 1);
+        settle_cancel(d, dv, STR("the event cannot be read"));
+    }
+    blame_end(before);
+}
+
+void send_delivery(struct dispatcher *d, struct delivery *dv)
+{
+    with_event(d, dv, on_event_to_send);
+}
+
+void send_aside(struct dispatcher *d, struct delivery *dv)
+{
+    log_warn("the dispatcher died three times with a delivery: it is set aside",
+             "%s position=%" PRIu64,
+             hook_log_or_no(dv->hook->hook, dv->hook->no),
+             get_be64(dv->position.bytes));
+    with_event(d, dv, on_event_aside);
+}

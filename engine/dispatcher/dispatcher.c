@@ -1,0 +1,357 @@
+// dispatcher.c — the dispatcher process: owns the hooks of one shard.
+//
+// Happy path: open the shard, read the hooks and which of them have rows, go
+// on from the cursor; orders go to the senders, outcomes come back.
+//
+// If a sender dies, what it had goes back to the queue. Draining: no more is
+// read or sent; what is in flight is waited for (drain_timeout at most); the
+// last commit says where everything lies; then the process ends.
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/files/data_dir.h"
+#include "common/log/log.h"
+#include "common/process/cautious_clock.h"
+#include "common/process/metrics.h"
+#include "common/process/roles.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+#define TRIM_ROWS     1000 // a step
+#define TRIM_PAUSE_MS 10   // between two, while there is more
+
+static void on_outcome(void *data, struct str frame)
+{
+    struct sender_link *link = data;
+    struct dispatcher *d = link->dispatcher;
+    struct outcome outcome;
+
+    if (outcome_unpack(frame, &outcome) != OK ||
+        !settle_outcome(d, link->index, &outcome)) {
+        log_warn("a sender says what it must not, its link is cut",
+                 "sender=%u bytes=%zu", link->index, frame.n_bytes);
+        chan_refuse(link->chan);
+        return;
+    }
+    pump_sender(link);
+    if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
+        reader_wake(d);
+    dispatcher_leave_if_drained(d);
+}
+
+// What it had in flight comes back, with what is known of its end.
+static void end_sender(struct sender_link *link, const struct death *death)
+{
+    struct dispatcher *d = link->dispatcher;
+
+    link->awaits_end = false;
+    for (size_t i = 0; i < d->n_slots; i++) {
+        struct slot *s = &d->slots[i];
+
+        if (s->delivery != NULL && s->sender == link->index)
+            settle_crash(d, s, death);
+    }
+    dispatcher_leave_if_drained(d);
+}
+
+static void lose_sender(struct sender_link *link)
+{
+    link->chan = NULL;
+    link->awaits_end = true;
+    log_warn("sender is gone", "sender=%u in_flight=%u", link->index,
+             link->n_sent);
+}
+
+// The supervisor will say how it ended, or, if it lives, bring a new link.
+static void on_sender_closed(void *data)
+{
+    struct sender_link *link = data;
+
+    lose_sender(link);
+    role_link_lost(link->dispatcher->role, ROLE_SENDER, link->index);
+}
+
+static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
+                          const struct death *death)
+{
+    struct dispatcher *d = data;
+    struct sender_link *link;
+
+    if (kind != ROLE_SENDER || index >= d->n_senders)
+        return;
+    link = &d->senders[index];
+    if (link->chan != NULL) {
+        chan_close(link->chan);
+        lose_sender(link);
+    }
+    end_sender(link, death);
+}
+
+static void link_sender(struct dispatcher *d, unsigned index, int fd)
+{
+    const struct death unknown = { .is_own = false };
+    struct sender_link *link = &d->senders[index];
+
+    if (link->chan != NULL) {
+        chan_close(link->chan);
+        lose_sender(link);
+    }
+    if (link->awaits_end)
+        end_sender(link, &unknown);
+    link->chan =
+        role_open_chan(d->role, ROLE_SENDER, fd,
+                       &(struct chan_handlers){ .on_frame = on_outcome,
+                                                .on_closed = on_sender_closed,
+                                                .data = link });
+    pump_sender(link);
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct dispatcher *d = data;
+
+    if (kind == ROLE_SENDER && index < d->n_senders) {
+        link_sender(d, index, fd);
+    } else if (kind == ROLE_API) {
+        questions_on_link(d, fd);
+    } else if (kind == ROLE_INGEST) {
+        outbox_on_link(d, fd);
+    } else {
+        close(fd);
+    }
+}
+
+void dispatcher_look_again(struct dispatcher *d)
+{
+    followed_refresh(d);
+    reader_wake(d);
+}
+
+// --- the clock of due times ---
+
+int64_t due_now_ms(struct dispatcher *d)
+{
+    return due_clock_now_ms(&d->due_clock, clock_now_ms(), clock_mono_us());
+}
+
+void due_saw_ms(struct dispatcher *d, int64_t at_ms)
+{
+    if (at_ms > d->due_clock.now_ms && at_ms > due_now_ms(d))
+        due_clock_saw(&d->due_clock, at_ms);
+}
+
+// --- ending ---
+
+static void final_commit(struct dispatcher *d)
+{
+    if (d->is_final_commit)
+        return;
+    if (shard_is_committing(d->shard) || d->is_commit_failing)
+        return; // its end comes back here
+    d->is_final_commit = true;
+    dead_report_all(d);
+    settle_commit_now(d);
+}
+
+void dispatcher_leave_if_drained(struct dispatcher *d)
+{
+    if (d->is_draining && d->n_sent == 0)
+        final_commit(d);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    if (!d->is_late) {
+        log_warn("attempts still in flight; they will be made again",
+                 "in_flight=%u", d->n_sent);
+    }
+    d->is_late = true;
+    // Their senders end after us; what they report then, nobody reads.
+    final_commit(d);
+}
+
+static void on_drain(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->is_draining = true;
+    reader_stop(d);
+    uv_timer_init(role_loop(d->role), &d->drain_timer);
+    d->drain_timer.data = d;
+    uv_timer_start(&d->drain_timer, on_drain_timeout,
+                   (uint64_t)d->config->drain_timeout_ms, 100);
+    dispatcher_leave_if_drained(d);
+}
+
+// --- upkeep ---
+
+static void on_reload(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->config = role_config(d->role);
+    renderer_reload(d->renderer, d->config);
+    followed_reload(d);
+}
+
+static void on_trimmed(void *data, bool has_more);
+
+// In small steps, with commits in between, as long as there is more to remove.
+static void trim(struct dispatcher *d)
+{
+    const struct config *c = d->config;
+    int64_t now_us = cautious_clock_read_us(&d->removal_clock);
+    const struct shard_retention keep = {
+        .now_us = now_us,
+        .delivered_before_us = now_us - c->retention_delivered_ms * 1000,
+        .dead_before_us = now_us - c->retention_dead_ms * 1000,
+        .max_bytes = config_retention_bytes(c) / d->n_shards,
+    };
+
+    if (!d->is_draining)
+        shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
+}
+
+static void on_trim_timer(uv_timer_t *timer)
+{
+    trim(timer->data);
+}
+
+static void on_trimmed(void *data, bool has_more)
+{
+    struct dispatcher *d = data;
+
+    storage_look(d);
+    if (has_more)
+        uv_timer_start(&d->trim_timer, on_trim_timer, TRIM_PAUSE_MS, 0);
+}
+
+static void on_second(void *data)
+{
+    struct dispatcher *d = data;
+    struct shard_counts counts;
+    uint64_t n_bytes;
+
+    queue_upkeep();
+    if (!queue_is_in_place())
+        log_fatal("not sending from files that are not in their place", "");
+    queue_trim_memory();
+    health_on_second(d);
+    discard_on_second(d);
+    if (d->n_tallies > 0)
+        settle_touch(d);
+    outbox_send(d);
+    if (shard_counts(d->shard, &counts) == OK) {
+        metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
+        metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
+    }
+    backlog_on_second(d);
+    metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)d->n_paused);
+    if (shard_usage(d->shard, &n_bytes) == OK)
+        metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
+    if (!d->is_draining)
+        trim(d);
+}
+
+// --- starting ---
+
+static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
+{
+    followed_expect(followed_get(data, hook_no), first_due_at_ms);
+}
+
+static void must(enum err err, const char *what)
+{
+    if (err != OK) {
+        log_fatal("cannot start", "what=%s reason=%s", log_quote(str_of(what)),
+                  log_quote(str_of(err_str(err))));
+    }
+}
+
+static void open_queue(struct dispatcher *d)
+{
+    struct queue_config qc = { .data_dir = d->config->data_dir,
+                               .max_bytes = d->config->max_queue_bytes,
+                               .n_shards = d->n_shards,
+                               .keys = role_keys(d->role) };
+
+    data_dir_check(d->config->data_dir);
+    must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
+         "deliveries");
+    due_clock_init(&d->due_clock, shard_clock_ms(d->shard),
+                   shard_ran_ms(d->shard), clock_now_ms(), clock_mono_us());
+    cautious_clock_init(&d->removal_clock, shard_clock_ms(d->shard) * 1000,
+                        clock_now_us(), clock_mono_us());
+    must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
+    must(event_view_open(&qc, &d->events), "event log");
+    must(hook_store_view(&qc, &d->hooks), "hooks");
+    hook_log_names(d->hooks);
+}
+
+// Hooks that the processes before this one are said to have died with.
+static void log_suspects(void)
+{
+    struct blamed record;
+    uint32_t n_deaths;
+
+    for (unsigned i = 0; i < BLAME_MAX; i++) {
+        if (blame_at(i, &record, &n_deaths) &&
+            (record.kind == BLAME_DELIVERY || record.kind == BLAME_HOOK ||
+             record.kind == BLAME_ROWS)) {
+            log_warn("a hook is blamed for the end of the dispatcher before",
+                     "%s deaths=%u", hook_log_no(record.a), n_deaths);
+        }
+    }
+}
+
+int dispatcher_role(unsigned index)
+{
+    struct dispatcher *d = xcalloc(1, sizeof(*d));
+    struct role_handlers handlers = { .on_link = on_link,
+                                      .on_peer_ended = on_peer_ended,
+                                      .on_drain = on_drain,
+                                      .on_reload = on_reload,
+                                      .on_second = on_second,
+                                      .data = d };
+
+    d->role = role_start(ROLE_DISPATCHER, index);
+    d->config = role_config(d->role);
+    d->n_shards = (unsigned)d->config->dispatchers;
+    d->n_senders = (unsigned)d->config->senders;
+    for (unsigned i = 0; i < d->n_senders; i++)
+        d->senders[i] = (struct sender_link){ .dispatcher = d, .index = i };
+    d->index = match_index_new();
+    backlog_init(d);
+    open_queue(d);
+    log_suspects();
+    opens_init(d);
+    d->renderer = renderer_new(d->config);
+    send_init(d);
+    settle_init(d);
+    pump_init(d);
+    health_load(d);
+    followed_refresh(d);
+    health_drop_orphans(d);
+    discard_init(d);
+    slices_init(d);
+    uv_timer_init(role_loop(d->role), &d->trim_timer);
+    d->trim_timer.data = d;
+    d->has_outbox = true; // what an earlier one may have left
+    tally_load(d);
+    replays_load(d);
+    backlog_count(d);
+    must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
+    reader_start(d);
+    storage_look(d);
+    role_ready(d->role, &handlers);
+    return role_run(d->role);
+}

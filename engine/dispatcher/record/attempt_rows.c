@@ -1,0 +1,141 @@
+// attempt_rows.c — rows of the history: of attempts, and of deliveries that end without.
+//
+// Each delivery that was matched ends in a row: a request that succeeded or was
+// the last one, or one of these. So whoever looks for it finds what became of
+// it, and what it was is reached by a redelivery and a replay.
+//
+// What the row says of the event is read from the log, or, if the event is gone,
+// from the newest attempt of the delivery. If both are gone there is no row, for
+// nothing is left that it could be about.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "engine/delivery/request_headers.h"
+#include "engine/delivery/scope.h"
+#include "engine/dispatcher/record/attempt_rows.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+// --- an attempt ---
+
+// Pulumi Cloud puts this where a body would be when there was no response.
+static struct str body_of(const struct outcome *o)
+{
+    return o->response_code == 0 && o->response_body.n_bytes == 0
+               ? STR("URL error with webhook")
+               : o->response_body;
+}
+
+// Into `d->headers`. What a hook has of its own lies sealed on the disk, and
+// nobody is shown the values among it that let somebody in.
+static void put_request_headers(struct dispatcher *d, const struct slot *s)
+{
+    struct buf text;
+
+    buf_reset(&d->headers);
+    if (!s->marks.has_custom) {
+        request_headers_text(buf_str(&s->headers), s->marks, &d->headers);
+        return;
+    }
+    buf_init(&text, 0);
+    request_headers_text(buf_str(&s->headers), s->marks, &text);
+    headers_seal(d->hooks, s->delivery->hook->no, s->delivery->position,
+                 buf_str(&text), &d->headers);
+    buf_clear(&text);
+}
+
+void attempt_write(struct dispatcher *d, const struct slot *s,
+                   const struct outcome *o, struct attempt *attempt)
+{
+    attempt->hook_no = s->delivery->hook->no;
+    attempt->org_no = s->org_no;
+    attempt->position = s->delivery->position;
+    attempt->event_id = s->event_id;
+    attempt->kind = buf_str(&s->kind);
+    attempt->accepted_at_us = s->accepted_at_us;
+    attempt->started_at_us = o->started_at_us;
+    attempt->attempt = s->delivery->n_attempts;
+    attempt->response_code = o->response_code;
+    attempt->truncated = o->truncated;
+    attempt->timing = o->timing;
+    attempt->timing.queue_us = s->delivery->queue_us;
+    attempt->request_url = buf_str(&s->url);
+    put_request_headers(d, s);
+    attempt->request_headers = buf_str(&d->headers);
+    attempt->response_headers = o->response_headers;
+    attempt->response_body = body_of(o);
+    attempt->payload = buf_str(&s->body);
+    storage_shorten(d, attempt);
+    change_attempt(d->filling, attempt);
+}
+
+// --- an end without a request ---
+
+struct ending {
+    struct dispatcher *d;
+    const struct ended *ended;
+    bool is_written;
+};
+
+static void put(struct ending *e, struct attempt *row)
+{
+    row->hook_no = e->ended->hook_no;
+    row->position = e->ended->position;
+    row->started_at_us = clock_now_us();
+    row->attempt = e->ended->n_attempts;
+    row->state = e->ended->state;
+    row->error_message = e->ended->reason;
+    row->timing.queue_us = e->ended->queue_us;
+    change_attempt(e->d->filling, row);
+    e->is_written = true;
+}
+
+// What lies there may be somebody else's: a page of the log in another's place.
+static bool on_event(void *data, const struct event *event)
+{
+    const struct ending *e = data;
+    const struct followed *f = followed_find(e->d, e->ended->hook_no);
+    struct attempt row = { .event_id = event->id,
+                           .kind = event->kind,
+                           .accepted_at_us = event->accepted_at_us };
+
+    if (f != NULL && f->hook != NULL) {
+        row.org_no = f->hook->org_no;
+        if (scope_holds(&f->hook->scope, event))
+            put(data, &row);
+    } else if (org_number(e->d->hooks, event->family, event->org,
+                          &row.org_no) == OK) {
+        put(data, &row);
+    }
+    return false;
+}
+
+static bool on_newest(void *data, uint64_t no, const struct attempt *newest)
+{
+    struct attempt row = { .org_no = newest->org_no,
+                           .event_id = newest->event_id,
+                           .kind = newest->kind,
+                           .accepted_at_us = newest->accepted_at_us };
+
+    (void)no;
+    put(data, &row);
+    return false;
+}
+
+void end_write(struct dispatcher *d, const struct ended *ended)
+{
+    struct ending e = { .d = d, .ended = ended };
+    struct history_query query = { .owner_no = ended->hook_no,
+                                   .event = &ended->position,
+                                   .max_rows = 1 };
+    enum err err = event_view_get(d->events, ended->position, on_event, &e);
+
+    if (!e.is_written)
+        err = history_scan(d->history, &query, on_newest, &e);
+    if (!e.is_written) {
+        log_warn("end of a delivery is in no history", "%s reason=%s",
+                 hook_log_no(ended->hook_no), log_quote(str_of(err_str(err))));
+    }
+}

@@ -1,0 +1,109 @@
+// attempt_stats.c — statistics of attempts, from one commit of them to the next.
+//
+// Noted here as attempts settle, by hook and by organization; every few seconds
+// what was noted goes into the change that is about to be committed, which is
+// where the rows of its attempts go, too. After a crash the attempts whose
+// statistics did not get there are read again from the history.
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define SLOT_S         300
+#define FLUSH_EVERY_US INT64_C(5000000)
+// With many owners a flush is much work: then it comes more rarely.
+#define FLUSH_EVERY_US_EACH 200
+#define TABLE_SIZE          4096 // a power of two
+#define ROWS_AT_ONCE        1000
+
+struct tally {
+    struct tally *next;
+    uint64_t owner_no;
+    int64_t slot; // number of it, counted from the epoch
+    struct stats stats;
+};
+
+static struct tally *tally_of(struct dispatcher *d, uint64_t owner_no,
+                              int64_t slot)
+{
+    size_t at = (size_t)(owner_no * UINT64_C(0x9e3779b97f4a7c15) >> 40) &
+                (TABLE_SIZE - 1);
+    struct tally *t;
+
+    if (d->tallies == NULL)
+        d->tallies = xcalloc(TABLE_SIZE, sizeof(struct tally *));
+    for (t = d->tallies[at]; t != NULL; t = t->next) {
+        if (t->owner_no == owner_no && t->slot == slot)
+            return t;
+    }
+    t = xmalloc(sizeof(*t));
+    *t = (struct tally){ .next = d->tallies[at],
+                         .owner_no = owner_no,
+                         .slot = slot };
+    stats_init(&t->stats);
+    d->tallies[at] = t;
+    d->n_tallies++;
+    return t;
+}
+
+void tally_note(struct dispatcher *d, const struct attempt *attempt)
+{
+    int64_t ended_us = attempt->started_at_us + attempt->timing.total_us;
+    int64_t slot = ended_us / 1000000 / SLOT_S;
+
+    if (position_cmp(attempt->position, position_start) == 0 ||
+        attempt_is_end(attempt))
+        return; // a ping, or no request at all
+    stats_note(&tally_of(d, attempt->hook_no, slot)->stats, attempt);
+    stats_note(&tally_of(d, attempt->org_no, slot)->stats, attempt);
+}
+
+void tally_flush(struct dispatcher *d, bool at_once)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t every_us =
+        FLUSH_EVERY_US + (int64_t)d->n_tallies * FLUSH_EVERY_US_EACH;
+
+    if (d->n_tallies == 0 || (!at_once && now_us - d->tallied_us < every_us))
+        return;
+    d->tallied_us = now_us;
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        while (d->tallies[i] != NULL) {
+            struct tally *t = d->tallies[i];
+
+            d->tallies[i] = t->next;
+            change_stats(d->filling, t->owner_no, t->slot * SLOT_S, &t->stats);
+            stats_clear(&t->stats);
+            free(t);
+        }
+    }
+    d->n_tallies = 0;
+    change_stats_noted(d->filling);
+}
+
+static bool on_attempt(void *data, uint64_t no, const struct attempt *a)
+{
+    (void)no;
+    tally_note(data, a);
+    return true;
+}
+
+void tally_load(struct dispatcher *d)
+{
+    uint64_t from_no = shard_stats_from(d->shard);
+    uint64_t next_no = from_no;
+    enum err err;
+
+    do {
+        from_no = next_no;
+        err = history_walk(d->history, from_no, ROWS_AT_ONCE, on_attempt, d,
+                           &next_no);
+    } while (err == OK && next_no != from_no);
+    if (err != OK)
+        log_fatal("history cannot be read", "");
+    if (d->n_tallies > 0)
+        settle_touch(d);
+}

@@ -1,0 +1,359 @@
+// backlog.c — what waits for each hook and organization of the shard.
+//
+// Happy path: at the start the due index is counted, off the loop; what each
+// commit moves is added. Once a second ingest and api are told which sums have
+// changed: ingest refuses what an organization has no room for, api shows it.
+//
+// If it fails: sums that are late by a second let in what a second brings. While
+// it is being counted, nothing is told.
+
+#include "engine/dispatcher/record/backlog.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/messages/backlog.h"
+#include "common/process/metrics.h"
+
+#define TABLE_MIN    256 // a power of two
+#define MARKS        6   // of the last minute
+#define MARK_EVERY_S 10
+#define UNSENT_MAX   ((size_t)1024 * 1024)
+
+struct org_sum {
+    struct org_sum *next; // of the same hash
+    uint64_t no;
+    uint32_t n_users; // hooks
+    struct backlog sum;
+    int64_t marks[MARKS]; // what it was worth then
+    struct org_backlog told;
+    struct org_backlog now; // scratch: what is to be told
+};
+
+struct backlogs {
+    struct org_sum **orgs; // hash table
+    size_t n_orgs, n_orgs_mask;
+    int64_t mark_at_us[MARKS];
+    unsigned i_mark; // the oldest
+    unsigned n_seconds;
+    bool is_counted;
+    bool must_tell_all;
+};
+
+static uint64_t positive(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static int64_t worth(const struct backlog *b)
+{
+    return b->n_bytes + b->n_rows * BACKLOG_ROW_BYTES;
+}
+
+static struct hook_backlog backlog_of(const struct followed *f)
+{
+    return (struct hook_backlog){ .hook_no = f->no,
+                                  .n_rows = positive(f->backlog.n_rows),
+                                  .n_bytes = positive(f->backlog.n_bytes) };
+}
+
+uint64_t backlog_bytes(const struct followed *f)
+{
+    const struct hook_backlog b = backlog_of(f);
+
+    return hook_backlog_bytes(&b);
+}
+
+// --- organizations ---
+
+static struct org_sum **place_of(const struct backlogs *bs, uint64_t no)
+{
+    struct org_sum **link =
+        &bs->orgs[(size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) &
+                  bs->n_orgs_mask];
+
+    while (*link != NULL && (*link)->no != no)
+        link = &(*link)->next;
+    return link;
+}
+
+static void grow(struct backlogs *bs)
+{
+    struct backlogs old = *bs;
+
+    bs->n_orgs_mask = old.n_orgs_mask * 2 + 1;
+    bs->orgs = xcalloc(bs->n_orgs_mask + 1, sizeof(struct org_sum *));
+    for (size_t i = 0; i <= old.n_orgs_mask; i++) {
+        while (old.orgs[i] != NULL) {
+            struct org_sum *org = old.orgs[i];
+
+            old.orgs[i] = org->next;
+            org->next = NULL;
+            *place_of(bs, org->no) = org;
+        }
+    }
+    free(old.orgs);
+}
+
+static void add(struct followed *f, const struct backlog *b)
+{
+    f->backlog.n_rows += b->n_rows;
+    f->backlog.n_bytes += b->n_bytes;
+    if (f->org == NULL)
+        return;
+    f->org->sum.n_rows += b->n_rows;
+    f->org->sum.n_bytes += b->n_bytes;
+}
+
+void backlog_join(struct dispatcher *d, struct followed *f)
+{
+    struct backlogs *bs = d->backlogs;
+    struct org_sum **link;
+    uint64_t no;
+
+    if (f->org != NULL)
+        return; // a hook stays where it is
+    if (bs->n_orgs > bs->n_orgs_mask)
+        grow(bs);
+    no = f->hook->org_no;
+    link = place_of(bs, no);
+    if (*link == NULL) {
+        *link = xcalloc(1, sizeof(**link));
+        (*link)->no = no;
+        bs->n_orgs++;
+    }
+    f->org = *link;
+    f->org->n_users++;
+    f->org->sum.n_rows += f->backlog.n_rows;
+    f->org->sum.n_bytes += f->backlog.n_bytes;
+}
+
+// --- telling ---
+
+static bool can_tell(const struct chan *chan)
+{
+    return chan != NULL && chan_unsent_bytes(chan) < UNSENT_MAX;
+}
+
+// To one that is slow only what cannot be said later; the rest in a second.
+static void tell_org(struct dispatcher *d, struct org_sum *org, bool is_last)
+{
+    struct chan *const chans[] = { d->ingest, d->api };
+    bool is_told = true;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (can_tell(chans[i]) || (is_last && chans[i] != NULL)) {
+            org_backlog_pack(chan_begin(chans[i]), &org->now);
+            chan_end_small(chans[i]);
+        } else if (chans[i] != NULL) {
+            is_told = false;
+        }
+    }
+    if (is_told)
+        org->told = org->now;
+}
+
+static void tell_hook(struct dispatcher *d, struct followed *f, bool is_paused)
+{
+    const struct hook_backlog b = backlog_of(f);
+
+    if (!can_tell(d->api))
+        return;
+    hook_backlog_pack(chan_begin(d->api), &b, is_paused);
+    chan_end_small(d->api);
+    f->is_told = is_paused;
+    f->told = f->backlog;
+}
+
+void backlog_leave(struct dispatcher *d, struct followed *f)
+{
+    struct backlogs *bs = d->backlogs;
+    struct org_sum *org = f->org;
+
+    if (f->is_told)
+        tell_hook(d, f, false); // without api: it will ask for all
+    if (org == NULL)
+        return;
+    f->org = NULL;
+    org->sum.n_rows -= f->backlog.n_rows;
+    org->sum.n_bytes -= f->backlog.n_bytes;
+    if (--org->n_users > 0)
+        return;
+    if (org->told.n_rows > 0) {
+        org->now = (struct org_backlog){ .org_no = org->no };
+        tell_org(d, org, true);
+    }
+    *place_of(bs, org->no) = org->next;
+    bs->n_orgs--;
+    free(org);
+}
+
+void backlog_on_link(struct dispatcher *d)
+{
+    d->backlogs->must_tell_all = true;
+}
+
+// --- every second ---
+
+static void push_marks(struct backlogs *bs, int64_t now_us)
+{
+    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
+        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next)
+            org->marks[bs->i_mark] = worth(&org->sum);
+    }
+    bs->mark_at_us[bs->i_mark] = now_us;
+    bs->i_mark = (bs->i_mark + 1) % MARKS;
+}
+
+static int64_t growth_of(const struct backlogs *bs, const struct org_sum *org,
+                         int64_t now_us)
+{
+    int64_t took_us = now_us - bs->mark_at_us[bs->i_mark];
+    int64_t grown = worth(&org->sum) - org->marks[bs->i_mark];
+
+    return took_us > 0 ? (int64_t)((double)grown * 1e6 / (double)took_us) : 0;
+}
+
+static void sum_up(struct dispatcher *d, int64_t now_us)
+{
+    struct backlogs *bs = d->backlogs;
+    int64_t n_bytes = 0;
+
+    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
+        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
+            org->now = (struct org_backlog){
+                .org_no = org->no,
+                .n_rows = positive(org->sum.n_rows),
+                .n_bytes = positive(org->sum.n_bytes),
+                .growth = org->sum.n_rows > 0 ? growth_of(bs, org, now_us) : 0,
+            };
+            n_bytes += (int64_t)org->now.n_bytes;
+        }
+    }
+    metrics_gauge(GAUGE_BACKLOG_BYTES, n_bytes);
+}
+
+static void look_at_hook(struct dispatcher *d, struct followed *f)
+{
+    const struct hook_backlog b = backlog_of(f);
+    bool is_paused = followed_is_paused(f);
+
+    if (f->org != NULL)
+        org_backlog_rank(&f->org->now, &b);
+    if (is_paused != f->is_told ||
+        (is_paused &&
+         (d->backlogs->must_tell_all || f->told.n_rows != f->backlog.n_rows ||
+          f->told.n_bytes != f->backlog.n_bytes)))
+        tell_hook(d, f, is_paused);
+}
+
+static void look_at_hooks(struct dispatcher *d)
+{
+    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
+        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash)
+            look_at_hook(d, f);
+    }
+}
+
+static bool is_news(const struct org_sum *org)
+{
+    return org->now.n_rows != org->told.n_rows ||
+           org->now.n_bytes != org->told.n_bytes ||
+           org->now.growth != org->told.growth ||
+           org->now.fullest[0].hook_no != org->told.fullest[0].hook_no;
+}
+
+static void tell(struct dispatcher *d)
+{
+    struct backlogs *bs = d->backlogs;
+    bool is_all = bs->must_tell_all;
+
+    look_at_hooks(d);
+    bs->must_tell_all = false;
+    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
+        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
+            if ((is_all && org->now.n_rows > 0) || is_news(org))
+                tell_org(d, org, false);
+        }
+    }
+}
+
+void backlog_on_second(struct dispatcher *d)
+{
+    struct backlogs *bs = d->backlogs;
+    int64_t now_us = clock_mono_us();
+
+    if (!bs->is_counted)
+        return;
+    sum_up(d, now_us);
+    tell(d);
+    if (++bs->n_seconds % MARK_EVERY_S == 0)
+        push_marks(bs, now_us);
+}
+
+// --- counting ---
+
+static void on_moved(void *data, uint64_t hook_no, const struct backlog *moved)
+{
+    struct followed *f = followed_find(data, hook_no);
+
+    if (f != NULL)
+        add(f, moved);
+}
+
+void backlog_on_commit(struct dispatcher *d)
+{
+    shard_backlog_moved(d->shard, on_moved, d);
+}
+
+static void on_counted_hook(void *data, uint64_t hook_no,
+                            const struct backlog *b)
+{
+    add(followed_get(data, hook_no), b);
+}
+
+static void on_counted(void *data, enum err err)
+{
+    struct dispatcher *d = data;
+    struct backlogs *bs = d->backlogs;
+    int64_t now_us = clock_mono_us();
+
+    if (err != OK) {
+        log_warn("what waits is counted without what cannot be read",
+                 "reason=%s", log_quote(str_of(err_str(err))));
+    }
+    for (unsigned i = 0; i < MARKS; i++)
+        push_marks(bs, now_us);
+    bs->is_counted = true;
+    bs->must_tell_all = true;
+    followed_forget_all_done(d); // what had to stay until now
+    backlog_on_second(d);
+}
+
+bool backlog_is_counted(const struct dispatcher *d)
+{
+    return d->backlogs->is_counted;
+}
+
+void backlog_init(struct dispatcher *d)
+{
+    struct backlogs *bs = xcalloc(1, sizeof(*bs));
+
+    bs->n_orgs_mask = TABLE_MIN - 1;
+    bs->orgs = xcalloc(TABLE_MIN, sizeof(struct org_sum *));
+    d->backlogs = bs;
+}
+
+void backlog_count(struct dispatcher *d)
+{
+    enum err err =
+        shard_backlog_count(d->shard, on_counted_hook, on_counted, d);
+
+    if (err != OK) {
+        log_fatal("what waits cannot be counted", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+}

@@ -1,0 +1,166 @@
+// dead_report.c — events about dead letters: one a minute for a hook.
+//
+// Happy path: the first dead letter of a hook is reported at once. Those of the
+// minute that follows are counted, and reported together at its end.
+//
+// If the engine ends: a drain reports what is counted; after a crash the count is
+// in the record of the hook's health, which is committed with the dead letters.
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/model/event_kinds.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+struct dead_report {
+    struct followed *hook;
+    struct deadline may_report;
+    struct unreported_dead dead; // `newest` lies in `text`
+    struct buf text;
+};
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct dead_report *r = handle->data;
+
+    buf_clear(&r->text);
+    free(r);
+}
+
+void dead_report_drop(struct followed *f)
+{
+    struct dead_report *r = f->dead_report;
+
+    f->dead_report = NULL;
+    f->health.dead = NULL;
+    if (r != NULL)
+        deadline_close(&r->may_report, on_timer_closed);
+}
+
+static void put_id(struct buf *out, const char *key, const struct id *id)
+{
+    char text[ID_TEXT_BYTES + 1];
+
+    id_format(id, text);
+    buf_printf(out, "%s\"%s\"", key, text);
+}
+
+static void report(struct dispatcher *d, struct followed *f)
+{
+    const struct unreported_dead *dead = &f->dead_report->dead;
+    struct buf members;
+
+    buf_init(&members, 0);
+    buf_printf(&members, ",\"count\":%" PRIu64, dead->n);
+    put_id(&members, ",\"firstEventId\":", &dead->first);
+    put_id(&members, ",\"lastEventId\":", &dead->last);
+    buf_puts(&members, ",\"delivery\":");
+    buf_put_str(&members, dead->newest);
+    outbox_event(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
+    buf_clear(&members);
+    f->health.dead_told_at_ran_ms = health_ran_ms(d);
+    dead_report_drop(f);
+    health_changed(d, f);
+}
+
+static void start_timer(struct dead_report *r);
+
+static void on_may_report(void *data)
+{
+    struct dead_report *r = data;
+    struct followed *f = r->hook;
+    struct dispatcher *d = f->dispatcher;
+
+    if (f->hook == NULL) {
+        dead_report_drop(f);
+    } else if (failing_dead_wait_ms(&f->health, health_ran_ms(d)) > 0) {
+        start_timer(r);
+    } else {
+        report(d, f);
+    }
+}
+
+static void start_timer(struct dead_report *r)
+{
+    const struct followed *f = r->hook;
+    int64_t wait_ms =
+        failing_dead_wait_ms(&f->health, health_ran_ms(f->dispatcher));
+
+    deadline_within(&r->may_report, (uint64_t)wait_ms);
+}
+
+static struct dead_report *report_of(struct followed *f)
+{
+    struct dead_report *r = f->dead_report;
+
+    if (r != NULL)
+        return r;
+    r = xcalloc(1, sizeof(*r));
+    r->hook = f;
+    buf_init(&r->text, 0);
+    deadline_init(&r->may_report, role_loop(f->dispatcher->role), on_may_report,
+                  r);
+    f->dead_report = r;
+    f->health.dead = &r->dead;
+    return r;
+}
+
+static void describe(struct dead_report *r, const struct slot *s,
+                     const struct attempt *attempt)
+{
+    buf_reset(&r->text);
+    put_id(&r->text, "{\"id\":", &s->event_id);
+    buf_puts(&r->text, ",\"kind\":");
+    buf_put_json(&r->text, buf_str(&s->kind));
+    buf_printf(&r->text,
+               ",\"attempts\":%" PRIu32 ",\"responseCode\":%u,"
+               "\"errorClass\":\"%s\",\"errorMessage\":",
+               attempt->attempt, attempt->response_code,
+               error_name(attempt->error));
+    buf_put_json(&r->text, attempt->error_message);
+    buf_putc(&r->text, '}');
+    r->dead.newest = buf_str(&r->text);
+}
+
+void dead_report_note(struct dispatcher *d, const struct slot *s,
+                      const struct attempt *attempt)
+{
+    struct followed *f = s->delivery->hook;
+    struct dead_report *r;
+
+    if (f->hook == NULL || !outbox_is_wanted(d, f->hook) ||
+        kind_is_own(buf_str(&s->kind)))
+        return;
+    r = report_of(f);
+    if (r->dead.n++ == 0)
+        r->dead.first = s->event_id;
+    r->dead.last = s->event_id;
+    describe(r, s, attempt);
+    health_changed(d, f);
+    if (failing_dead_wait_ms(&f->health, health_ran_ms(d)) == 0) {
+        report(d, f);
+    } else {
+        start_timer(r);
+    }
+}
+
+void dead_report_load(struct followed *f, const struct unreported_dead *dead)
+{
+    struct dead_report *r = report_of(f);
+
+    r->dead = *dead;
+    buf_put_str(&r->text, dead->newest);
+    r->dead.newest = buf_str(&r->text);
+    start_timer(r);
+}
+
+void dead_report_all(struct dispatcher *d)
+{
+    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
+        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+            if (f->dead_report != NULL && f->hook != NULL)
+                report(d, f);
+        }
+    }
+}

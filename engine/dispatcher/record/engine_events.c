@@ -1,0 +1,219 @@
+// engine_events.c — the engine's own events: what happened to hooks and deliveries.
+//
+// An event is put into the shard in the same transaction as what it tells, then
+// handed to ingest, which alone writes the event log, and removed when ingest
+// has committed it. It keeps its id on the way, so it is in the log once.
+//
+// An event goes to the organization of the hook that it is about. If the operator
+// has hooks, a copy under an id of its own goes to the operator's organization:
+// so no organization ever reads an event of another. What happens to the
+// operator's hooks makes no event, and no delivery of such an event makes a
+// further one when it is dead.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/messages/engine_event.h"
+#include "common/messages/query.h"
+#include "common/model/operator.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+#define IN_WORK_MAX 64 // events that ingest has been given
+
+// --- what happened ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+// Not the URL: that of some receivers is a secret.
+static void put_hook(const struct hook *hook, struct buf *out)
+{
+    const struct hook_scope *scope = &hook->scope;
+
+    buf_puts(out, "{\"hook\":{\"organizationName\":");
+    buf_put_json(out, scope->org);
+    if (scope->project.n_bytes > 0)
+        put_member(out, "projectName", scope->project);
+    if (scope->level == LEVEL_STACK)
+        put_member(out, "stackName", scope->target);
+    if (scope->level == LEVEL_ENVIRONMENT)
+        put_member(out, "environmentName", scope->target);
+    put_member(out, "name", hook->name);
+    put_member(out, "displayName", hook->display_name);
+    buf_putc(out, '}');
+}
+
+static void put_time(struct buf *out, int64_t now_ms)
+{
+    buf_puts(out, ",\"at\":\"");
+    clock_put_rfc3339(out, now_ms);
+    buf_puts(out, "\"}");
+}
+
+static void put_event(struct dispatcher *d, const struct hook_scope *scope,
+                      const char *kind, struct str payload)
+{
+    struct event event = { .accepted_at_us = clock_now_us(),
+                           .family = scope->family,
+                           .kind = str_of(kind),
+                           .org = scope->org,
+                           .project = scope->project,
+                           .payload = payload };
+    uint8_t random[16];
+
+    crypto_random(random, sizeof(random));
+    event.id = id_v4(random);
+    if (scope->level == LEVEL_STACK)
+        event.stack = scope->target;
+    if (scope->level == LEVEL_ENVIRONMENT)
+        event.env = scope->target;
+    change_outbox_put(d->filling, &event);
+    d->has_outbox = true;
+    settle_touch(d);
+}
+
+bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook)
+{
+    return (d->has_subscribers || d->has_operator) &&
+           !operator_is_org(hook->scope.org);
+}
+
+void outbox_event(struct dispatcher *d, const struct hook *hook,
+                  const char *kind, struct str members)
+{
+    const struct hook_scope operators = { .family = FAMILY_PULUMI,
+                                          .level = LEVEL_ORGANIZATION,
+                                          .org = STR(OPERATOR_ORG) };
+    struct buf payload;
+
+    if (!outbox_is_wanted(d, hook))
+        return;
+    buf_init(&payload, 0);
+    put_hook(hook, &payload);
+    buf_put_str(&payload, members);
+    put_time(&payload, clock_now_ms());
+    if (d->has_subscribers)
+        put_event(d, &hook->scope, kind, buf_str(&payload));
+    if (d->has_operator)
+        put_event(d, &operators, kind, buf_str(&payload));
+    buf_clear(&payload);
+}
+
+void outbox_hook_event(struct dispatcher *d, const struct followed *f,
+                       const char *kind, struct str reason, struct str more)
+{
+    struct buf members;
+
+    log_info("hook changed by itself", "%s event=%s reason=%s",
+             hook_log_or_no(f->hook, f->no), kind, log_quote(reason));
+    buf_init(&members, 0);
+    put_member(&members, "reason", reason);
+    buf_put_str(&members, more);
+    outbox_event(d, f->hook, kind, buf_str(&members));
+    buf_clear(&members);
+}
+
+// --- to ingest ---
+
+static bool on_outbox(void *data, const struct event *event)
+{
+    struct dispatcher *d = data;
+    const struct emit emit = { .id = event->id,
+                               .family = (unsigned)event->family,
+                               .accepted_at_us = event->accepted_at_us,
+                               .kind = event->kind,
+                               .org = event->org,
+                               .project = event->project,
+                               .stack = event->stack,
+                               .env = event->env,
+                               .payload = event->payload };
+
+    if (blame_deaths(BLAME_OWN, get_be64(event->id.bytes),
+                     get_be64(event->id.bytes + 8)) >= BLAME_ASIDE) {
+        log_warn("the dispatcher died three times with an event of the "
+                 "engine's own, which is dropped",
+                 "");
+        change_outbox_del(d->filling, &event->id);
+        settle_touch(d);
+        return true;
+    }
+    blame_begin(BLAME_OWN, get_be64(event->id.bytes),
+                get_be64(event->id.bytes + 8));
+    emit_pack(chan_begin(d->ingest), &emit);
+    if (chan_end(d->ingest) != OK) { // it would stay for ever
+        log_warn("event of the engine is too large, dropped", "bytes=%zu",
+                 event->payload.n_bytes);
+        change_outbox_del(d->filling, &event->id);
+        settle_touch(d);
+        return true;
+    }
+    d->n_outbox++;
+    return true;
+}
+
+void outbox_send(struct dispatcher *d)
+{
+    struct blamed before;
+
+    if (!d->has_outbox || d->n_outbox > 0 || d->ingest == NULL ||
+        d->is_draining)
+        return;
+    before = blame_begin(BLAME_NOTHING, 0, 0); // each is noted by itself
+    if (shard_outbox_read(d->shard, IN_WORK_MAX, on_outbox, d) != OK)
+        log_fatal("outbox cannot be read", "");
+    blame_end(before);
+    // What is said and not committed yet is looked for after the commit.
+    if (d->n_outbox == 0 && change_n(d->filling) == 0)
+        d->has_outbox = settle_is_busy(d);
+}
+
+static void on_emitted(struct dispatcher *d, const struct emitted *emitted)
+{
+    if (d->n_outbox > 0)
+        d->n_outbox--;
+    if (emitted->err != OK)
+        return; // offered again, at the next second at the latest
+    change_outbox_del(d->filling, &emitted->id);
+    settle_touch(d);
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher *d = data;
+    struct emitted emitted;
+
+    if (emitted_unpack(frame, &emitted) == OK) {
+        on_emitted(d, &emitted);
+    } else {
+        dispatcher_look_again(d); // a hint
+    }
+}
+
+static void on_closed(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->ingest = NULL; // the supervisor brings a new link
+    d->n_outbox = 0;
+}
+
+void outbox_on_link(struct dispatcher *d, int fd)
+{
+    if (d->ingest != NULL)
+        chan_close(d->ingest);
+    d->n_outbox = 0;
+    backlog_on_link(d);
+    d->ingest = role_open_chan(d->role, ROLE_INGEST, fd,
+                               &(struct chan_handlers){ .on_frame = on_frame,
+                                                        .on_closed = on_closed,
+                                                        .data = d });
+    outbox_send(d);
+}

@@ -1,0 +1,395 @@
+// hook_health.c — hooks that fail: alarms, and hooks that are switched off.
+//
+// What counts as failing is said in failing.h. What is known of a hook is kept in
+// the shard, in the same transaction as the attempts that it comes from and the
+// events that report it, so that a restart neither forgets nor repeats. A hook is
+// switched off after the commit of the attempt that is the reason for it. Hooks are written by the api process alone: it is asked, once
+// a second, until the hook's new revision is here. Until then nothing is sent.
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/messages/engine_event.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+int64_t health_ran_ms(const struct dispatcher *d)
+{
+    int64_t ran_ms = due_clock_ran_ms(&d->due_clock, clock_mono_us());
+
+    return ran_ms > 0 ? ran_ms : 1;
+}
+
+// Hooks that count as failing and are meant to be delivered to, for the metrics.
+static void count_failing(struct dispatcher *d, struct followed *f)
+{
+    bool is_failing = followed_is_active(f) && f->health.cause != FAILING_NOT;
+
+    if (is_failing == f->is_counted_failing)
+        return;
+    f->is_counted_failing = is_failing;
+    d->n_failing = is_failing ? d->n_failing + 1 : d->n_failing - 1;
+    metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
+}
+
+static void note_late(struct dispatcher *d, struct followed *f)
+{
+    if (f->is_alarm_late)
+        return;
+    f->is_alarm_late = true;
+    f->next_late = d->alarms_late;
+    d->alarms_late = f;
+}
+
+static void on_health(void *data, uint64_t hook_no,
+                      const struct hook_health *health)
+{
+    struct dispatcher *d = data;
+    struct followed *f = followed_get(d, hook_no);
+
+    f->health = *health;
+    f->health.dead = NULL;
+    if (health->cause != FAILING_NOT && !health->is_alarmed)
+        note_late(d, f);
+    if (health->dead != NULL)
+        dead_report_load(f, health->dead);
+}
+
+void health_load(struct dispatcher *d)
+{
+    metrics_gauge(GAUGE_HOOKS_FAILING, 0);
+    if (shard_health_each(d->shard, on_health, d) != OK)
+        log_fatal("health of the hooks cannot be read", "");
+}
+
+// Of hooks that were deleted while nobody looked.
+void health_drop_orphans(struct dispatcher *d)
+{
+    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
+        struct followed *f = d->by_no[i];
+
+        while (f != NULL) {
+            struct followed *next = f->next_hash;
+
+            if (f->hook == NULL && !f->is_aside) {
+                health_forget(d, f);
+                followed_forget_if_done(f);
+            }
+            f = next;
+        }
+    }
+}
+
+static void keep(struct dispatcher *d, const struct followed *f)
+{
+    change_health(d->filling, f->no, &f->health);
+    settle_touch(d);
+}
+
+void health_changed(struct dispatcher *d, struct followed *f)
+{
+    if (f->is_health_unsaid)
+        return;
+    f->is_health_unsaid = true;
+    f->next_unsaid = d->health_unsaid;
+    d->health_unsaid = f;
+}
+
+void health_say(struct dispatcher *d)
+{
+    while (d->health_unsaid != NULL) {
+        struct followed *f = d->health_unsaid;
+
+        d->health_unsaid = f->next_unsaid;
+        f->is_health_unsaid = false;
+        change_health(d->filling, f->no, &f->health);
+        followed_forget_if_done(f);
+    }
+}
+
+// --- asking api ---
+
+static void ask_disable(struct dispatcher *d, const struct followed *f)
+{
+    struct disable disable = { .hook_no = f->no,
+                               .revision = f->hook->revision,
+                               .reason = (unsigned)f->disable_wanted };
+
+    if (d->api == NULL)
+        return; // at the next second
+    disable_pack(chan_begin(d->api), &disable);
+    chan_end_small(d->api);
+}
+
+static void want_disabled(struct dispatcher *d, struct followed *f,
+                          enum hook_disabled reason)
+{
+    // What a paused hook keeps is not cancelled: the next attempt after the pause
+    // tells the same again.
+    if (f->disable_wanted != HOOK_NOT_DISABLED || !followed_is_active(f) ||
+        followed_is_paused(f))
+        return;
+    f->disable_wanted = reason;
+    f->disable_from = d->n_commits + (settle_is_busy(d) ? 2 : 1);
+    d->n_disabling++;
+    if (d->n_disables == d->disables_room) {
+        d->disables_room = d->disables_room > 0 ? d->disables_room * 2 : 16;
+        d->disables =
+            xrealloc(d->disables, d->disables_room * sizeof(*d->disables));
+    }
+    d->disables[d->n_disables++] = f->no;
+}
+
+void health_gone(struct dispatcher *d, struct followed *f)
+{
+    want_disabled(d, f, HOOK_GONE);
+}
+
+// --- attempts ---
+
+// The longest that lies between two attempts of a hook that has something to
+// send: what its schedule, its breaker or an overloaded receiver makes it wait,
+// with the jitter, and the attempt itself.
+static int64_t longest_gap_ms(const struct dispatcher *d,
+                              const struct followed *f)
+{
+    const struct config *c = d->config;
+    bool has_own = f->retry_waits_ms != NULL;
+    const int64_t *waits_ms =
+        has_own ? f->retry_waits_ms : c->retry_schedule_ms;
+    size_t n_waits = has_own ? f->n_retry_waits : c->n_retries;
+    int64_t timeout_ms = f->hook->policy.timeout_ms > 0
+                             ? f->hook->policy.timeout_ms
+                             : c->request_timeout_ms;
+    int64_t longest_ms = c->breaker_wait_max_ms > c->overload_wait_ms
+                             ? c->breaker_wait_max_ms
+                             : c->overload_wait_ms;
+
+    for (size_t i = 0; i < n_waits; i++) {
+        if (waits_ms[i] > longest_ms)
+            longest_ms = waits_ms[i];
+    }
+    return longest_ms + longest_ms / 5 + timeout_ms;
+}
+
+static void put_quoted_time(struct buf *out, const char *key, int64_t at_ms)
+{
+    buf_printf(out, ",\"%s\":\"", key);
+    clock_put_rfc3339(out, at_ms);
+    buf_putc(out, '"');
+}
+
+// `before`: as it was until this attempt.
+static void tell_recovered(struct dispatcher *d, const struct followed *f,
+                           const struct hook_health *before)
+{
+    struct buf more;
+
+    buf_init(&more, 0);
+    buf_printf(&more, ",\"failedAttempts\":%" PRIu32, before->n_failed);
+    if (before->failing_since_ms > 0)
+        put_quoted_time(&more, "failingSince", before->failing_since_ms);
+    outbox_hook_event(d, f, "posthorn.hook.recovered", STR("it succeeded"),
+                      buf_str(&more));
+    buf_clear(&more);
+}
+
+static void tell_failing(struct dispatcher *d, const struct followed *f,
+                         uint8_t percent)
+{
+    const struct hook_health *h = &f->health;
+    struct buf reason, more;
+
+    buf_init(&reason, 0);
+    buf_init(&more, 0);
+    hook_health_put_reason(h, &reason);
+    buf_printf(&more,
+               ",\"failedAttempts\":%" PRIu32 ",\"responseCode\":%u,"
+               "\"errorClass\":\"%s\"",
+               h->n_failed, h->response_code, error_name(h->error));
+    put_quoted_time(&more, "failingSince", h->failing_since_ms);
+    if (d->config->disable_after_ms > 0) {
+        buf_printf(&more, ",\"percent\":%u", percent);
+    } else {
+        buf_puts(&more, ",\"percent\":null");
+    }
+    outbox_hook_event(d, f, "posthorn.hook.failing", buf_str(&reason),
+                      buf_str(&more));
+    buf_clear(&more);
+    buf_clear(&reason);
+}
+
+static struct failing_rules rules_of(const struct dispatcher *d,
+                                     const struct followed *f)
+{
+    return (struct failing_rules){
+        .failing_after = (uint32_t)d->config->failing_after,
+        .disable_after_ms = d->config->disable_after_ms,
+        .longest_gap_ms = longest_gap_ms(d, f),
+    };
+}
+
+void health_note(struct dispatcher *d, struct followed *f,
+                 struct failing_attempt end)
+{
+    struct hook_health before;
+    struct failing_rules rules;
+    struct failing_news news;
+
+    if (f->hook == NULL || (!end.succeeded && !f->hook->active) ||
+        (end.succeeded && failing_is_clear(&f->health)))
+        return;
+    before = f->health;
+    rules = rules_of(d, f);
+    end.ran_ms = health_ran_ms(d);
+    end.now_ms = clock_now_ms();
+    news = failing_after_attempt(&f->health, &rules, &end);
+    if (!news.is_changed)
+        return;
+    health_changed(d, f);
+    count_failing(d, f);
+    for (unsigned i = 0; i < news.n_percents; i++)
+        tell_failing(d, f, news.percents[i]);
+    if (news.has_recovered)
+        tell_recovered(d, f, &before);
+    if (news.is_late)
+        note_late(d, f);
+    if (news.must_disable)
+        want_disabled(d, f, HOOK_FAILING);
+}
+
+static void report_late(struct dispatcher *d, struct followed *f)
+{
+    struct failing_rules rules;
+    struct failing_news news;
+
+    f->is_alarm_late = false;
+    if (!followed_is_active(f)) {
+        followed_forget_if_done(f);
+        return;
+    }
+    rules = rules_of(d, f);
+    news = failing_report_late(&f->health, &rules, health_ran_ms(d));
+    for (unsigned i = 0; i < news.n_percents; i++)
+        tell_failing(d, f, news.percents[i]);
+    if (news.is_changed)
+        keep(d, f);
+    if (news.is_late)
+        note_late(d, f);
+}
+
+static void report_all_late(struct dispatcher *d)
+{
+    struct followed *f = d->alarms_late;
+
+    d->alarms_late = NULL;
+    while (f != NULL) {
+        struct followed *next = f->next_late;
+
+        report_late(d, f);
+        f = next;
+    }
+}
+
+// Once each, in the order in which they were wanted.
+void health_on_committed(struct dispatcher *d)
+{
+    size_t n = 0;
+
+    for (; n < d->n_disables; n++) {
+        const struct followed *f = followed_find(d, d->disables[n]);
+
+        if (f == NULL || f->disable_wanted == HOOK_NOT_DISABLED)
+            continue;
+        if (f->disable_from > d->n_commits)
+            break; // those behind it are later
+        ask_disable(d, f);
+    }
+    d->n_disables -= n;
+    if (n > 0 && d->n_disables > 0) {
+        memmove(d->disables, d->disables + n,
+                d->n_disables * sizeof(*d->disables));
+    }
+}
+
+// Who was asked before may have been gone.
+static void ask_again(struct dispatcher *d)
+{
+    size_t n = d->n_disabling;
+
+    for (size_t i = 0; n > 0 && i <= d->n_by_no_mask; i++) {
+        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+            if (f->disable_wanted == HOOK_NOT_DISABLED)
+                continue;
+            if (f->disable_from <= d->n_commits)
+                ask_disable(d, f);
+            n--;
+        }
+    }
+}
+
+void health_on_second(struct dispatcher *d)
+{
+    ask_again(d);
+    if (!d->is_final_commit)
+        report_all_late(d);
+}
+
+// --- hooks that change ---
+
+static void stop_wanting(struct dispatcher *d, struct followed *f)
+{
+    if (f->disable_wanted == HOOK_NOT_DISABLED)
+        return;
+    f->disable_wanted = HOOK_NOT_DISABLED;
+    d->n_disabling--;
+}
+
+static const char *reason_of(enum hook_disabled disabled)
+{
+    switch (disabled) {
+    case HOOK_NOT_DISABLED:
+        break;
+    case HOOK_GONE:
+        return "gone";
+    case HOOK_FAILING:
+        return "failing";
+    }
+    return "";
+}
+
+void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
+{
+    const struct hook *hook = f->hook;
+
+    stop_wanting(d, f); // whoever changed it may have mended it
+    if (hook->disabled != HOOK_NOT_DISABLED &&
+        f->health.told_disabled_at_ms != hook->disabled_at_ms) {
+        f->health.told_disabled_at_ms = hook->disabled_at_ms;
+        outbox_hook_event(d, f, "posthorn.hook.disabled",
+                          str_of(reason_of(hook->disabled)), STR_EMPTY);
+        keep(d, f);
+    }
+    if (hook->active && !was_active && failing_reset(&f->health))
+        keep(d, f);
+    count_failing(d, f);
+}
+
+void health_forget(struct dispatcher *d, struct followed *f)
+{
+    static const struct hook_health nothing = { 0 };
+    bool was_empty = hook_health_is_empty(&f->health);
+
+    stop_wanting(d, f);
+    dead_report_drop(f);
+    f->health = nothing;
+    if (f->is_counted_failing) {
+        f->is_counted_failing = false;
+        metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
+    }
+    if (!was_empty)
+        keep(d, f);
+}

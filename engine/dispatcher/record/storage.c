@@ -1,0 +1,47 @@
+// storage.c — whether what becomes of a delivery can be committed.
+//
+// Happy path: there is room, nobody notices.
+//
+// If the disk, or the map, gets full: nothing is begun, nothing is read from the log,
+// and whoever asks for an attempt by hand is told so at once. What is in flight comes
+// to its end and is committed into the room that the shard keeps. Each commit and each
+// trim, at least one a second, looks again. While only the disk is full, and there are
+// free pages in the file, deliveries go on; history keeps less of the responses.
+
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define BODY_BYTES 1024 // kept of a response while room is short
+
+bool storage_has_room(const struct dispatcher *d)
+{
+    return shard_room(d->shard) != ROOM_NONE && !d->is_commit_failing;
+}
+
+void storage_look(struct dispatcher *d)
+{
+    bool has_room = storage_has_room(d);
+
+    metrics_gauge(GAUGE_WITHOUT_ROOM, !has_room);
+    if (has_room != d->was_without_room)
+        return;
+    d->was_without_room = !has_room;
+    if (!has_room) {
+        log_warn("no room to store what becomes of deliveries: none is sent",
+                 "in_flight=%u", d->n_sent);
+        return;
+    }
+    log_info("there is room again: deliveries go on", "");
+    pump_all(d);
+    reader_wake(d);
+}
+
+void storage_shorten(const struct dispatcher *d, struct attempt *attempt)
+{
+    if (shard_room(d->shard) == ROOM_PLENTY ||
+        attempt->response_body.n_bytes <= BODY_BYTES)
+        return;
+    attempt->response_body.n_bytes = BODY_BYTES;
+    attempt->truncated = true;
+}

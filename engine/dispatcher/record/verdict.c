@@ -1,0 +1,57 @@
+// verdict.c — what an outcome means for its delivery, by the hook and the settings.
+//
+// The rules are in retry.c; here they get what they need of the world.
+
+#include "engine/dispatcher/record/verdict.h"
+
+#include "common/base/clock.h"
+#include "common/model/formats/format.h"
+#include "engine/delivery/retry_after.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+// Spreads retries; nobody gains by guessing it, so a system call for each
+// attempt would be wasted. (Knuth's multiplier, the high half.)
+uint32_t verdict_jitter(struct dispatcher *d)
+{
+    d->jitter_state = d->jitter_state * UINT64_C(6364136223846793005) +
+                      UINT64_C(1442695040888963407);
+    return (uint32_t)(d->jitter_state >> 32);
+}
+
+// What the sender reports, unless the body of the answer says otherwise.
+static enum error_class error_of(const struct followed *f,
+                                 const struct outcome *o)
+{
+    const struct format *format;
+
+    if (o->error != ERROR_NONE || f->hook == NULL)
+        return o->error;
+    format = format_by_number((int)f->hook->format);
+    if (format->says_failed != NULL && format->says_failed(o->response_body))
+        return ERROR_STATUS;
+    return ERROR_NONE;
+}
+
+struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
+                          const struct outcome *o)
+{
+    const struct followed *f = s->delivery->hook;
+    const struct verdict aside = { .kind = VERDICT_DEAD, .error = o->error };
+    const struct attempt_end end = {
+        .error = error_of(f, o),
+        .is_ours = o->is_ours,
+        .response_code = o->response_code,
+        .n_attempts = s->delivery->n_attempts - s->delivery->n_before,
+        .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
+    };
+    const struct retry_policy policy = {
+        .waits_ms = f->retry_waits_ms != NULL ? f->retry_waits_ms
+                                              : d->config->retry_schedule_ms,
+        .n_waits =
+            f->retry_waits_ms != NULL ? f->n_retry_waits : d->config->n_retries,
+        .jitter = verdict_jitter(d),
+        .overload_wait_ms = d->config->overload_wait_ms,
+    };
+
+    return s->delivery->is_aside ? aside : retry_decide(&end, &policy);
+}

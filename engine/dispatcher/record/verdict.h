@@ -1,0 +1,21 @@
+// verdict.h — what an outcome means for its delivery, by the hook and the settings.
+
+#ifndef ENGINE_DISPATCHER_RECORD_VERDICT_H
+#define ENGINE_DISPATCHER_RECORD_VERDICT_H
+
+#include <stdint.h>
+
+#include "engine/delivery/retry.h"
+#include "engine/order.h"
+
+struct dispatcher;
+struct slot;
+
+// What is done about the delivery in `s` after this outcome.
+struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
+                          const struct outcome *o);
+
+// A random number that spreads retries; not for secrets.
+uint32_t verdict_jitter(struct dispatcher *d);
+
+#endif

@@ -1,0 +1,284 @@
+// discard.c — dead letters that are settled as cancelled: those that somebody
+// discards, and those of hooks that are deleted.
+//
+// Happy path: one slice of one of them a turn, a few milliseconds apart. A slice
+// reads on in the dead index and says to the filling change what is settled; the
+// next one begins when that is committed. So each dead letter is read once, and
+// memory and commits stay small whatever lies there. Whoever asked is answered
+// when all are looked at, or after a second's work with the place to go on from.
+//
+// A delivery in memory is just being sent again, or settled: it is left alone.
+//
+// If it fails: what was committed is settled, the rest is dead as before. While the
+// disk is full nothing more is settled, and whoever asks is told so.
+
+#include "engine/dispatcher/requests/discard.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "queue/queue.h"
+
+#define TICK_MS        5
+#define SLICE_US       1500 // of each tick; live deliveries have the rest
+#define SLICE_ROWS_MAX 256  // settled: what a commit bears beside live ones
+#define WORK_US        INT64_C(1000000) // of one question
+#define WORK_ROWS_MAX  20000            // likewise
+#define NOBODY         0                // a number that no link has
+
+static void on_timer(uv_timer_t *timer);
+
+void discard_go_on(struct dispatcher *d)
+{
+    struct discards *s = d->discards;
+
+    s->after_commit =
+        d->n_commits +
+        (shard_is_committing(d->shard) || d->is_commit_failing ? 1 : 0) +
+        (change_n(d->filling) > 0 ? 1 : 0);
+    if (!uv_is_active((uv_handle_t *)&s->timer))
+        uv_timer_start(&s->timer, on_timer, TICK_MS, TICK_MS);
+}
+
+bool discard_is_over(const struct dispatcher *d, int64_t until_us)
+{
+    return d->discards->n_said >= SLICE_ROWS_MAX || clock_mono_us() >= until_us;
+}
+
+size_t discard_read(struct dispatcher *d, const struct dead_place *at,
+                    struct dead_row *rows, size_t max)
+{
+    size_t n;
+
+    if (shard_dead_read(d->shard, at->hook_no, at->position, rows, max, &n) !=
+        OK)
+        log_fatal("dead letters cannot be read", "");
+    return n;
+}
+
+void discard_row(struct dispatcher *d, const struct dead_row *row,
+                 struct str reason)
+{
+    struct followed *f = followed_get(d, row->hook_no);
+    struct delivery *dv = open_add(d, f, row->position);
+
+    // In memory until the commit, so that nobody sends it again meanwhile.
+    open_give_row(d, dv, 0);
+    change_dead_del(d->filling, row->hook_no, row->position);
+    dv->n_attempts = row->n_attempts;
+    dv->queue_us = row->queue_us;
+    settle_cancel(d, dv, reason);
+    d->discards->n_said++;
+}
+
+// --- questions ---
+
+// Whether it is about no further one, by its own word.
+static bool is_full(const struct discard_request *r)
+{
+    return r->ask.max > 0 && r->answer.n >= r->ask.max;
+}
+
+// Some rows. True: there are no more.
+static bool look(struct dispatcher *d, struct discard_request *r,
+                 int64_t until_us)
+{
+    struct dead_row rows[DISCARD_ROWS_AT_ONCE];
+    size_t n = discard_read(d, &r->at, rows, DISCARD_ROWS_AT_ONCE);
+    bool is_jump = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct dead_row *row = &rows[i];
+
+        if (is_jump || is_full(r) || discard_is_over(d, until_us))
+            return false;
+        if (r->ask.hook_no != 0 && row->hook_no != r->ask.hook_no)
+            return true;
+        if (!choice_wants(d, r, row, &is_jump))
+            continue;
+        r->answer.n++;
+        if (open_find(d, row->hook_no, row->position) != NULL) {
+            r->answer.n_gone++;
+        } else if (!r->ask.is_dry) {
+            discard_row(d, row, r->reason);
+        }
+    }
+    return n < DISCARD_ROWS_AT_ONCE && !is_jump;
+}
+
+static void run(struct dispatcher *d, struct discard_request *r,
+                int64_t until_us)
+{
+    bool is_end = false;
+
+    if (r->until_us == 0)
+        r->until_us = clock_mono_us() + WORK_US;
+    if (!choice_look_up(d, r, until_us))
+        return;
+    while (!is_end && !is_full(r) && !discard_is_over(d, until_us))
+        is_end = look(d, r, until_us);
+    r->is_over = is_end || is_full(r) || r->answer.n >= WORK_ROWS_MAX ||
+                 clock_mono_us() >= r->until_us;
+    if (is_end || !r->is_over)
+        return;
+    put_be64(r->after, r->at.hook_no);
+    memcpy(r->after + 8, r->at.position.bytes, sizeof(r->at.position.bytes));
+    r->answer.text = (struct str){ (const char *)r->after, sizeof(r->after) };
+}
+
+// What it settled is committed, or will be. Frees it; returns the one behind it.
+static struct discard_request *end(struct dispatcher *d,
+                                   struct discard_request *r)
+{
+    struct discard_request *next = r->next;
+    uint64_t n_settled = r->answer.n - r->answer.n_gone;
+
+    if (!r->ask.is_dry && n_settled > 0) {
+        log_info("dead letters discarded", "org=%s %s%sn=%" PRIu64 " by=%s",
+                 log_quote(r->ask.org),
+                 r->ask.hook_no != 0 ? hook_log_no(r->ask.hook_no) : "",
+                 r->ask.hook_no != 0 ? " " : "", n_settled,
+                 log_quote(r->ask.by));
+    }
+    if (r->n_apis == d->n_apis)
+        manual_answer_now(d, &r->answer);
+    arena_clear(&r->arena);
+    free(r);
+    return next;
+}
+
+// There is no room on the disk. What they said is committed once there is.
+static void refuse_all(struct dispatcher *d)
+{
+    struct discards *s = d->discards;
+
+    while (s->first != NULL) {
+        s->first->answer.err = ERR_FULL;
+        s->first = end(d, s->first);
+    }
+}
+
+// The first goes to the end, so that each has its turn.
+static void rotate(struct discards *s)
+{
+    struct discard_request *r = s->first;
+    struct discard_request **link = &s->first;
+
+    if (r->next == NULL)
+        return;
+    *link = r->next;
+    r->next = NULL;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = r;
+}
+
+static void take_turn(struct dispatcher *d)
+{
+    struct discards *s = d->discards;
+    int64_t until_us = clock_mono_us() + SLICE_US;
+    struct discard_request *r = s->first;
+
+    metrics_count(COUNTER_SLICES, 1);
+    s->n_said = 0;
+    s->is_sweeps_turn = !s->is_sweeps_turn && sweep_has_work(d);
+    if (r != NULL && !s->is_sweeps_turn) {
+        run(d, r, until_us);
+        rotate(s);
+    } else {
+        sweep_run(d, until_us);
+    }
+    if (s->n_said > 0)
+        discard_go_on(d);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+    struct discards *s = d->discards;
+
+    if (d->is_draining)
+        return;
+    if (!storage_has_room(d)) {
+        refuse_all(d);
+        return;
+    }
+    if (d->n_commits < s->after_commit) {
+        settle_touch(d);
+        return;
+    }
+    // Nobody waits for what a former api process asked.
+    while (s->first != NULL &&
+           (s->first->is_over || s->first->n_apis != d->n_apis))
+        s->first = end(d, s->first);
+    if (s->first != NULL || sweep_has_work(d)) {
+        take_turn(d);
+    } else {
+        uv_timer_stop(timer);
+    }
+}
+
+void discard_forget(struct dispatcher *d, uint64_t no)
+{
+    for (struct discard_request *r = d->discards->first; r != NULL;
+         r = r->next) {
+        if (r->answer.no != no || r->n_apis != d->n_apis || r->is_over)
+            continue;
+        metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
+        r->answer.err = ERR_AGAIN;
+        r->is_over = true;
+    }
+}
+
+static enum err begin(struct dispatcher *d, const struct ask *ask)
+{
+    struct discards *s = d->discards;
+    struct discard_request *r;
+    enum err err;
+
+    if (d->is_draining)
+        return ERR_AGAIN;
+    if (!storage_has_room(d))
+        return ERR_FULL;
+    r = xcalloc(1, sizeof(*r));
+    r->n_apis = d->n_apis;
+    r->answer.no = ask->no;
+    err = choice_read(r, ask);
+    if (err != OK) {
+        arena_clear(&r->arena);
+        free(r);
+        return err;
+    }
+    r->next = s->first;
+    s->first = r;
+    rotate(s); // behind those that wait
+    discard_go_on(d);
+    return OK;
+}
+
+void discard_on_ask(struct dispatcher *d, const struct ask *ask)
+{
+    struct answer answer = { .no = ask->no };
+
+    answer.err = begin(d, ask);
+    if (answer.err != OK)
+        manual_answer_now(d, &answer);
+}
+
+void discard_init(struct dispatcher *d)
+{
+    struct discards *s = xcalloc(1, sizeof(*s));
+
+    d->discards = s;
+    uv_timer_init(role_loop(d->role), &s->timer);
+    s->timer.data = d;
+    s->sweep.is_walking = true;
+    discard_go_on(d);
+}

@@ -1,0 +1,265 @@
+// discard_choice.c — which dead letters a question is about.
+//
+// The dead index is read in the order of hooks and events. What lies in between is
+// jumped over: hooks of others, and, if ids are given, events that none of them
+// names.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/requests/discard.h"
+
+#define HISTORY_COST 4000 // of the search for a delivery's newest attempt
+
+static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                 0xff, 0xff, 0xff } };
+
+// --- whose ---
+
+struct owner {
+    const struct ask *ask;
+    uint64_t org_no; // of who asks
+    bool is_known, is_ours;
+};
+
+static bool on_newest(void *data, uint64_t no, const struct attempt *a)
+{
+    struct owner *o = data;
+
+    (void)no;
+    o->is_known = true;
+    o->is_ours = a->org_no == o->org_no;
+    return false;
+}
+
+static bool on_event(void *data, const struct event *event)
+{
+    struct owner *o = data;
+
+    if (!o->is_known) {
+        o->is_ours = (unsigned)event->family == o->ask->family &&
+                     str_eq(event->org, o->ask->org);
+    }
+    if (o->ask->project.n_bytes > 0 && !str_eq(event->project, o->ask->project))
+        o->is_ours = false;
+    return false;
+}
+
+// Of a hook that is not there its deliveries tell whose it was.
+static bool was_ours(struct dispatcher *d, const struct ask *ask,
+                     const struct dead_row *row)
+{
+    struct owner o = { .ask = ask };
+    enum err err =
+        org_number(d->hooks, (enum family)ask->family, ask->org, &o.org_no);
+    struct history_query query = { .owner_no = row->hook_no,
+                                   .event = &row->position,
+                                   .max_rows = 1 };
+
+    if (err == OK)
+        err = history_scan(d->history, &query, on_newest, &o);
+    if (err != OK)
+        log_fatal("history cannot be read", "");
+    if ((!o.is_known || ask->project.n_bytes > 0) &&
+        event_view_get(d->events, row->position, on_event, &o) != OK)
+        return false;
+    return o.is_ours;
+}
+
+static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
+                           const struct dead_row *row)
+{
+    const struct followed *f = followed_find(d, row->hook_no);
+    const struct ask *ask = &r->ask;
+
+    if (ask->hook_no != 0)
+        return row->hook_no == ask->hook_no;
+    if (f == NULL || f->hook == NULL) {
+        if (r->judged_no != row->hook_no)
+            r->is_ours = was_ours(d, ask, row);
+        r->judged_no = row->hook_no;
+        return r->is_ours;
+    }
+    return (unsigned)f->hook->scope.family == ask->family &&
+           str_eq(f->hook->scope.org, ask->org) &&
+           (ask->project.n_bytes == 0 ||
+            str_eq(f->hook->scope.project, ask->project));
+}
+
+// --- which ---
+
+// The first id whose event is not before this one; n_wanted: there is none.
+static size_t first_wanted(const struct discard_request *r,
+                           struct position position)
+{
+    size_t low = 0;
+    size_t high = r->n_wanted;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (position_cmp(r->wanted[middle], position) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+// Whether an id names the event at `*position`. If not, that is moved to just
+// before the next event that one names.
+static bool is_id_wanted(const struct discard_request *r,
+                         struct position *position)
+{
+    size_t i = first_wanted(r, *position);
+
+    if (r->choice.ids.n_bytes == 0)
+        return true;
+    if (i < r->n_wanted && position_cmp(r->wanted[i], *position) == 0)
+        return true;
+    *position = last_position;
+    if (i < r->n_wanted)
+        put_be64(position->bytes, get_be64(r->wanted[i].bytes) - 1);
+    return false;
+}
+
+static bool on_wanted(void *data, uint64_t no, const struct attempt *a)
+{
+    (void)no;
+    (void)a;
+    *(bool *)data = true;
+    return false;
+}
+
+// What the filter asks is said by the newest attempt. A delivery whose attempts
+// retention has removed says nothing, so only a filter that asks nothing wants it.
+static bool is_attempt_wanted(struct dispatcher *d,
+                              const struct discard_request *r,
+                              const struct dead_row *row)
+{
+    struct history_query query = { .owner_no = row->hook_no,
+                                   .event = &row->position,
+                                   .filter = &r->choice.filter,
+                                   .max_rows = HISTORY_COST };
+    bool is_wanted = r->is_plain;
+
+    if (!is_wanted &&
+        history_scan(d->history, &query, on_wanted, &is_wanted) != OK)
+        log_fatal("history cannot be read", "");
+    return is_wanted;
+}
+
+bool choice_wants(struct dispatcher *d, struct discard_request *r,
+                  const struct dead_row *row, bool *is_jump)
+{
+    r->at = (struct dead_place){ row->hook_no, row->position };
+    *is_jump = true;
+    if (!is_hook_wanted(d, r, row)) {
+        r->at.position = last_position;
+        return false;
+    }
+    if (!is_id_wanted(r, &r->at.position))
+        return false;
+    *is_jump = false;
+    return is_attempt_wanted(d, r, row);
+}
+
+// --- the question ---
+
+static int compare(const void *a, const void *b)
+{
+    return position_cmp(*(const struct position *)a,
+                        *(const struct position *)b);
+}
+
+// An id that the engine made tells its place, also of an event that is not found
+// by it.
+static void look_up(struct dispatcher *d, struct discard_request *r)
+{
+    struct position *position = &r->wanted[r->n_wanted];
+    struct id id;
+
+    memcpy(id.bytes, r->choice.ids.at + r->n_looked_up++ * sizeof(id),
+           sizeof(id));
+    if (event_view_find(d->events, (enum family)r->ask.family, r->ask.org, &id,
+                        position) != OK)
+        put_be64(position->bytes, id_serial(&id));
+    if (position_cmp(*position, position_start) != 0)
+        r->n_wanted++;
+}
+
+bool choice_look_up(struct dispatcher *d, struct discard_request *r,
+                    int64_t until_us)
+{
+    size_t n = r->choice.ids.n_bytes / sizeof(struct id);
+
+    if (r->n_looked_up == n)
+        return true;
+    if (r->wanted == NULL)
+        r->wanted = arena_take(&r->arena, n * sizeof(*r->wanted));
+    while (r->n_looked_up < n && clock_mono_us() < until_us)
+        look_up(d, r);
+    if (r->n_looked_up < n)
+        return false;
+    qsort(r->wanted, r->n_wanted, sizeof(*r->wanted), compare);
+    return true;
+}
+
+static bool asks_nothing(const struct history_filter *f)
+{
+    return f->errors == 0 && !f->has_code && f->n_kinds == 0 &&
+           f->since_us == INT64_MIN && f->until_us == INT64_MAX;
+}
+
+static struct str reason_of(struct arena *arena, struct str by)
+{
+    struct buf text;
+    struct str reason;
+
+    buf_init(&text, 0);
+    buf_puts(&text, "discarded by ");
+    buf_put_str(&text, by);
+    reason = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return reason;
+}
+
+static enum err read_place(struct discard_request *r, struct str after)
+{
+    r->at.hook_no = r->ask.hook_no;
+    if (after.n_bytes == 0)
+        return OK;
+    if (after.n_bytes != DISCARD_AFTER_BYTES)
+        return ERR_CORRUPT;
+    r->at.hook_no = get_be64((const uint8_t *)after.at);
+    memcpy(r->at.position.bytes, after.at + 8, sizeof(r->at.position.bytes));
+    return r->ask.hook_no == 0 || r->at.hook_no == r->ask.hook_no ? OK
+                                                                  : ERR_CORRUPT;
+}
+
+enum err choice_read(struct discard_request *r, const struct ask *ask)
+{
+    struct arena *arena = &r->arena;
+    enum err err;
+
+    r->ask = *ask;
+    r->ask.org = arena_copy(arena, ask->org);
+    r->ask.project = arena_copy(arena, ask->project);
+    r->ask.text = arena_copy(arena, ask->text);
+    r->ask.by = arena_copy(arena, ask->by);
+    r->ask.event = STR_EMPTY;
+    r->ask.after = STR_EMPTY;
+    r->reason = reason_of(arena, ask->by);
+    err = read_place(r, ask->after);
+    if (err == OK)
+        err = replay_decode(r->ask.text, &r->choice);
+    if (err != OK)
+        return err;
+    r->is_plain = asks_nothing(&r->choice.filter);
+    r->choice.filter.states = 1U << DELIVERY_DEAD;
+    return OK;
+}

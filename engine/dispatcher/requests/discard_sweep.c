@@ -1,0 +1,177 @@
+// discard_sweep.c — dead letters of hooks that are deleted are settled as cancelled.
+//
+// Happy path: a hook that is deleted goes into a list, and its dead letters are
+// settled slice by slice. At the start the whole index is looked through, a seek a
+// hook, for hooks that are not there: what an earlier process left, and what is of
+// hooks that were deleted while it did not run.
+//
+// If it fails: a delivery in memory is just being sent, or settled; its hook is
+// looked at again a second later.
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/requests/discard.h"
+#include "queue/queue.h"
+
+static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                 0xff, 0xff, 0xff } };
+
+static void push(struct hook_numbers *list, uint64_t no)
+{
+    if (list->n == list->room) {
+        list->room = list->room > 0 ? list->room * 2 : 64;
+        list->at = xrealloc(list->at, list->room * sizeof(*list->at));
+    }
+    list->at[list->n++] = no;
+}
+
+static bool ignore_hook(void *data, const struct hook *hook)
+{
+    (void)data;
+    (void)hook;
+    return false;
+}
+
+// A hook whose record is damaged is there: whoever repairs it finds its dead
+// letters.
+static bool is_deleted(const struct dispatcher *d, uint64_t hook_no)
+{
+    const struct followed *f = followed_find(d, hook_no);
+
+    if (f != NULL && f->hook != NULL)
+        return false;
+    return hook_get_by_no(d->hooks, hook_no, ignore_hook, NULL) == ERR_NOTFOUND;
+}
+
+static bool is_begun(const struct discard_sweep *s)
+{
+    return s->n_settled > 0 || s->was_busy;
+}
+
+static void begin_hook(struct discard_sweep *s)
+{
+    s->n_settled = 0;
+    s->was_busy = false;
+    if (s->deleted.n > 0) {
+        s->at = (struct dead_place){
+            .hook_no = s->deleted.at[s->deleted.n - 1],
+            .position = position_start,
+        };
+    }
+}
+
+static void add(struct discard_sweep *s, uint64_t hook_no)
+{
+    struct hook_numbers *list = &s->deleted;
+
+    push(list, hook_no);
+    if (!is_begun(s)) {
+        begin_hook(s);
+        return;
+    }
+    list->at[list->n - 1] = list->at[list->n - 2]; // the one at hand goes on
+    list->at[list->n - 2] = hook_no;               // first
+}
+
+// All that can be settled of the hook at hand is.
+static void end_hook(struct discard_sweep *s)
+{
+    uint64_t no = s->deleted.at[--s->deleted.n];
+
+    if (s->n_settled > 0) {
+        log_info("dead letters of a deleted hook settled", "%s n=%" PRIu64,
+                 hook_log_no(no), s->n_settled);
+    }
+    if (s->was_busy)
+        push(&s->later, no);
+    begin_hook(s);
+}
+
+static void take_row(struct dispatcher *d, const struct dead_row *row)
+{
+    struct discard_sweep *s = &d->discards->sweep;
+
+    s->at.position = row->position;
+    if (open_find(d, row->hook_no, row->position) != NULL) {
+        s->was_busy = true;
+        return;
+    }
+    discard_row(d, row, STR("the webhook was deleted"));
+    s->n_settled++;
+}
+
+static void settle_hook(struct dispatcher *d, int64_t until_us)
+{
+    struct discard_sweep *s = &d->discards->sweep;
+    struct dead_row rows[DISCARD_ROWS_AT_ONCE];
+    uint64_t no = s->at.hook_no;
+    bool is_end = !is_deleted(d, no);
+
+    while (!is_end && !discard_is_over(d, until_us)) {
+        size_t n = discard_read(d, &s->at, rows, DISCARD_ROWS_AT_ONCE);
+        size_t i = 0;
+
+        for (; i < n && rows[i].hook_no == no; i++)
+            take_row(d, &rows[i]);
+        is_end = i < DISCARD_ROWS_AT_ONCE;
+    }
+    if (is_end)
+        end_hook(s);
+}
+
+static void walk(struct dispatcher *d, int64_t until_us)
+{
+    struct discard_sweep *s = &d->discards->sweep;
+
+    while (s->deleted.n == 0 && s->is_walking &&
+           !discard_is_over(d, until_us)) {
+        struct dead_place at = { s->walked_no, last_position };
+        struct dead_row row;
+
+        if (discard_read(d, &at, &row, 1) == 0) {
+            s->is_walking = false;
+            return;
+        }
+        s->walked_no = row.hook_no;
+        if (is_deleted(d, row.hook_no))
+            add(s, row.hook_no);
+    }
+}
+
+bool sweep_has_work(const struct dispatcher *d)
+{
+    const struct discard_sweep *s = &d->discards->sweep;
+
+    return s->deleted.n > 0 || s->is_walking;
+}
+
+void sweep_run(struct dispatcher *d, int64_t until_us)
+{
+    if (d->discards->sweep.deleted.n > 0) {
+        settle_hook(d, until_us);
+    } else {
+        walk(d, until_us);
+    }
+}
+
+void discard_hook(struct dispatcher *d, uint64_t hook_no)
+{
+    if (d->discards == NULL)
+        return; // the look at the start finds it
+    add(&d->discards->sweep, hook_no);
+    discard_go_on(d);
+}
+
+void discard_on_second(struct dispatcher *d)
+{
+    struct discard_sweep *s = &d->discards->sweep;
+
+    if (s->later.n == 0)
+        return;
+    while (s->later.n > 0)
+        add(s, s->later.at[--s->later.n]);
+    discard_go_on(d);
+}

@@ -1,0 +1,399 @@
+// explain.c — whether hooks want an event, why not, and what they would be sent.
+//
+// It asks the same index that delivers, with one hook in it, so that it cannot
+// say anything else. Hooks are compared as they are at that moment.
+//
+// Happy path: the event is read in the first slice, and kept; then one hook follows
+// the other, a slice at a time. A request is made and signed as for a delivery, which
+// takes as long as its body is large, so none is made that the answer has no room for.
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/messages/query.h"
+#include "common/model/event_kinds.h"
+#include "common/model/formats/format.h"
+#include "common/model/operator.h"
+#include "engine/delivery/request_headers.h"
+#include "engine/delivery/scope.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/ingest/event_parser.h"
+
+// An answer has room for all hooks of a page, and for requests up to what the question
+// allows, but no more than this: the largest event in quotes, twice as long then.
+#define REQUESTS_MAX_BYTES EXPLAIN_REQUESTS_MAX_BYTES
+#define ANSWER_MAX_BYTES   (ASK_FRAME_MAX_BYTES - 1024)
+
+struct explaining {
+    struct sliced sliced; // first: it is cast
+    struct dispatcher *d;
+    struct arena arena; // what the question and its event point to
+    struct ask ask;
+    bool is_stored; // the event is in the log: it was accepted at some time
+    bool is_read;   // `event` is there
+    struct event event;
+    size_t at;               // bytes of ask.text that are done
+    size_t requests_at_most; // bytes of the answer
+    bool are_requests_over;  // there was no room for one
+    struct buf text;
+    struct buf request; // scratch
+};
+
+// --- why not ---
+
+static void on_match(void *data, uint64_t hook_no, void *runtime)
+{
+    (void)hook_no;
+    (void)runtime;
+    *(bool *)data = true;
+}
+
+// Whether it would, if it had always been there and active.
+static bool wants(const struct hook *hook, const struct event *event)
+{
+    struct match_index *index = match_index_new();
+    struct hook always = *hook;
+    bool is_wanted = false;
+
+    always.active = true;
+    always.from = position_start;
+    match_index_put(index, &always, NULL);
+    match_event(index, event, on_match, &is_wanted);
+    match_index_free(index);
+    return is_wanted;
+}
+
+static void put_filters(uint64_t bits, struct buf *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < n_filters; i++) {
+        if ((bits & UINT64_C(1) << i) == 0)
+            continue;
+        buf_printf(out, "%s%s", separator, filters[i].name);
+        separator = ", ";
+    }
+}
+
+static void put_scope_reason(const struct hook_scope *scope,
+                             const struct event *event, struct buf *out)
+{
+    bool is_env = scope->level == LEVEL_ENVIRONMENT;
+    struct str target = is_env ? event->env : event->stack;
+
+    if (scope->level == LEVEL_PROJECT) {
+        buf_puts(out, "the event is of another project");
+        return;
+    }
+    buf_printf(out, "the webhook is of the %s %.*s/%.*s, the event of ",
+               is_env ? "environment" : "stack", STR_ARG(scope->project),
+               STR_ARG(scope->target));
+    if (target.n_bytes == 0) {
+        buf_puts(out, "none");
+    } else {
+        buf_printf(out, "%.*s/%.*s", STR_ARG(event->project), STR_ARG(target));
+    }
+}
+
+static void put_filter_reason(const struct hook *hook,
+                              const struct event *event, struct buf *out)
+{
+    if (operator_is_org(hook->scope.org) && !hook->is_operator) {
+        buf_puts(out, "the webhook is from before its organization was the "
+                      "operator's; it gets events once it is changed");
+        return;
+    }
+    if (kind_is_own(event->kind)) {
+        buf_puts(out, "the engine's own events reach only webhooks that name "
+                      "them in their filters");
+        return;
+    }
+    buf_printf(out, "none of its filters or groups wants the kind %.*s",
+               STR_ARG(event->kind));
+    if (event->filters != 0) {
+        buf_puts(out, " (filters: ");
+        put_filters(event->filters, out);
+        buf_putc(out, ')');
+    }
+}
+
+// Empty: it gets the event.
+static void put_reason(const struct explaining *x, const struct hook *hook,
+                       const struct event *event, struct buf *out)
+{
+    if (!scope_holds(&hook->scope, event)) {
+        put_scope_reason(&hook->scope, event, out);
+    } else if (!wants(hook, event)) {
+        put_filter_reason(hook, event, out);
+    } else if (hook->disabled == HOOK_GONE) {
+        buf_puts(out,
+                 "the webhook was switched off: its receiver answered 410");
+    } else if (hook->disabled == HOOK_FAILING) {
+        buf_puts(out, "the webhook was switched off: it failed for too long");
+    } else if (!hook->active) {
+        buf_puts(out, "the webhook is inactive");
+    } else if (x->is_stored && position_cmp(event->position, hook->from) <= 0) {
+        buf_printf(out, "the webhook was %s after the event was accepted",
+                   event->accepted_at_us < hook->created_at_ms * 1000
+                       ? "created"
+                       : "switched on");
+    }
+}
+
+// --- what it would be sent ---
+
+static void put_headers(struct str headers, struct request_marks marks,
+                        struct buf *out)
+{
+    const char *separator = "";
+    struct buf value;
+
+    buf_init(&value, 0);
+    buf_putc(out, '{');
+    while (headers.n_bytes > 0) {
+        struct str line = str_of(headers.at);
+
+        buf_puts(out, separator);
+        buf_put_json(out, (struct str){ line.at, strcspn(line.at, ":") });
+        buf_putc(out, ':');
+        buf_reset(&value);
+        request_header_value(line, (marks.secret & 1) != 0, &value);
+        buf_put_json(out, buf_str(&value));
+        separator = ",";
+        marks.secret >>= 1;
+        headers.at += line.n_bytes + 1;
+        headers.n_bytes -= line.n_bytes + 1;
+    }
+    buf_putc(out, '}');
+    buf_clear(&value);
+}
+
+static void put_request(struct explaining *x, const struct hook *hook,
+                        const struct event *event)
+{
+    struct dispatcher *d = x->d;
+    struct buf *out = &x->request;
+    struct rendered rendered;
+    struct buf headers;
+
+    if (render(d->renderer, hook, event, &rendered) != OK) {
+        buf_puts(&x->text, ",\"request\":null");
+        return;
+    }
+    buf_init(&headers, 0);
+    request_headers(hook, event, rendered.body, clock_now_ms(), &headers);
+    buf_reset(out);
+    buf_printf(out,
+               "{\"method\":\"%s\",\"url\":", rendered.is_get ? "GET" : "POST");
+    buf_put_json(out, rendered.url);
+    buf_puts(out, ",\"headers\":");
+    put_headers(buf_str(&headers), request_marks(hook, buf_str(&headers)), out);
+    buf_puts(out, ",\"body\":");
+    buf_put_json(out, rendered.body);
+    buf_putc(out, '}');
+    buf_clear(&headers);
+    x->are_requests_over = x->text.n_bytes + out->n_bytes > x->requests_at_most;
+    if (!x->are_requests_over) {
+        buf_puts(&x->text, ",\"request\":");
+        buf_put_str(&x->text, buf_str(out));
+    }
+}
+
+// --- one hook after the other ---
+
+static void put_member(struct buf *out, const char *key, struct str text)
+{
+    if (text.n_bytes == 0)
+        return;
+    buf_printf(out, ",\"%s\":", key);
+    buf_put_json(out, text);
+}
+
+static void put_request_or_why_not(struct explaining *x,
+                                   const struct hook *hook)
+{
+    if (!x->are_requests_over)
+        put_request(x, hook, &x->event);
+    if (x->are_requests_over) {
+        buf_puts(&x->text,
+                 ",\"request\":null,\"requestLeftOut\":\"the answer would be "
+                 "too large; ask about fewer webhooks: by limit, or by hook\"");
+    }
+}
+
+static void put_hook(struct explaining *x, const struct hook *hook)
+{
+    bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
+    struct buf reason;
+
+    buf_init(&reason, 0);
+    put_reason(x, hook, &x->event, &reason);
+    if (x->text.n_bytes > 0)
+        buf_putc(&x->text, ',');
+    buf_puts(&x->text, "{\"hookName\":");
+    buf_put_json(&x->text, hook->name);
+    put_member(&x->text, "displayName", hook->display_name);
+    put_member(&x->text, "projectName", hook->scope.project);
+    put_member(&x->text, is_env ? "envName" : "stackName", hook->scope.target);
+    buf_printf(&x->text, ",\"matches\":%s,\"reason\":",
+               reason.n_bytes == 0 ? "true" : "false");
+    if (reason.n_bytes == 0) {
+        buf_puts(&x->text, "null");
+    } else {
+        buf_put_json(&x->text, buf_str(&reason));
+    }
+    if (reason.n_bytes == 0 && !x->ask.is_dry)
+        put_request_or_why_not(x, hook);
+    buf_putc(&x->text, '}');
+    buf_clear(&reason);
+}
+
+// --- the event ---
+
+static bool on_event(void *data, const struct event *event)
+{
+    struct explaining *x = data;
+
+    x->event = event_copy(&x->arena, event);
+    return false;
+}
+
+// An event that was not posted: judged as one that is.
+static enum err read_posted(struct explaining *x, struct buf *why)
+{
+    const struct intake intake = {
+        .path = { .family = (enum family)x->ask.family,
+                  .org = x->ask.org,
+                  .project = x->ask.project },
+        .max_event_bytes = x->d->config->max_event_bytes,
+        .json = config_json_limits(x->d->config),
+        .accepted_at_us = clock_now_us(),
+    };
+    struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };
+    enum err err = intake_event(&intake, x->ask.event, &x->arena, &e, why);
+    uint8_t random[16] = { 0 };
+
+    if (err != OK)
+        return err;
+    e.event.position = position_end;
+    if (!e.has_id)
+        e.event.id = id_v4(random);
+    x->event = e.event;
+    return OK;
+}
+
+static enum err read_event(struct explaining *x, struct buf *why)
+{
+    struct position position;
+    enum err err;
+
+    if (x->ask.event.n_bytes > 0)
+        return read_posted(x, why);
+    x->is_stored = true;
+    err = event_view_find(x->d->events, (enum family)x->ask.family, x->ask.org,
+                          &x->ask.event_id, &position);
+    return err == OK ? event_view_get(x->d->events, position, on_event, x)
+                     : err;
+}
+
+// --- the question ---
+
+static void answer(struct explaining *x, enum err err, struct str text)
+{
+    const struct answer answer = { .no = x->ask.no, .err = err, .text = text };
+
+    manual_answer_now(x->d, &answer);
+}
+
+// False: it is no event; answered.
+static bool read_or_refuse(struct explaining *x)
+{
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 4096);
+    err = read_event(x, &why);
+    if (err != OK)
+        answer(x, err, buf_str(&why));
+    buf_clear(&why);
+    x->is_read = true;
+    return err == OK;
+}
+
+// The next hook. False: there is none.
+static bool explain_next(struct explaining *x)
+{
+    const struct followed *f;
+
+    if (x->at + 8 > x->ask.text.n_bytes || x->text.overflow)
+        return false;
+    f = followed_find(x->d, get_be64((const uint8_t *)x->ask.text.at + x->at));
+    x->at += 8;
+    if (f != NULL && f->hook != NULL)
+        put_hook(x, f->hook);
+    return true;
+}
+
+static bool run(struct sliced *s, int64_t until_us)
+{
+    struct explaining *x = (struct explaining *)s;
+
+    if (!x->is_read && !read_or_refuse(x))
+        return true;
+    while (explain_next(x)) {
+        if (clock_mono_us() >= until_us)
+            return false;
+    }
+    if (x->text.overflow) {
+        answer(x, ERR_TOOBIG,
+               STR("the answer would be too large: ask about fewer webhooks, "
+                   "by limit or by hook"));
+    } else {
+        answer(x, OK, buf_str(&x->text));
+    }
+    return true;
+}
+
+static void explaining_free(struct sliced *s)
+{
+    struct explaining *x = (struct explaining *)s;
+
+    buf_clear(&x->request);
+    buf_clear(&x->text);
+    arena_clear(&x->arena);
+    free(x);
+}
+
+enum err explain_start(struct dispatcher *d, const struct ask *ask)
+{
+    static const struct sliced_kind kind = { run, explaining_free };
+    struct explaining *x = xcalloc(1, sizeof(*x));
+    uint64_t org_no = 0;
+    enum err err;
+
+    x->sliced.kind = &kind;
+    x->sliced.n_bytes = ask->text.n_bytes + ask->event.n_bytes;
+    x->d = d;
+    x->ask = *ask;
+    x->ask.org = arena_copy(&x->arena, ask->org);
+    x->ask.project = arena_copy(&x->arena, ask->project);
+    x->ask.text = arena_copy(&x->arena, ask->text);
+    x->ask.event = arena_copy(&x->arena, ask->event);
+    x->requests_at_most =
+        ask->max < REQUESTS_MAX_BYTES ? (size_t)ask->max : REQUESTS_MAX_BYTES;
+    buf_init(&x->text, ANSWER_MAX_BYTES);
+    buf_init(&x->request, 0);
+    err = org_number(d->hooks, (enum family)ask->family, ask->org, &org_no);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = slices_add(d, &x->sliced, ask, org_no);
+    if (err != OK)
+        explaining_free(&x->sliced);
+    return err;
+}

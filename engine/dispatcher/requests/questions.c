@@ -1,0 +1,115 @@
+// questions.c — what the api process asks of this dispatcher.
+//
+// Happy path: a question is read, and whoever it is for answers it, now or when
+// a commit is done.
+//
+// If it fails: a question that the process died with three times is answered
+// with that.
+
+#include "engine/dispatcher/requests/questions.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "common/messages/query.h"
+#include "common/process/blame.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/requests/replays.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
+{
+    manual_answer_now(d, &(struct answer){ .no = ask->no, .err = err });
+}
+
+static void obey(struct dispatcher *d, const struct ask *ask)
+{
+    enum err err;
+
+    if (ask->what == ASK_REPLAY || ask->what == ASK_CANCEL_REPLAY) {
+        replays_on_ask(d, ask);
+        return;
+    }
+    if (ask->what == ASK_DISCARD) {
+        discard_on_ask(d, ask);
+        return;
+    }
+    err =
+        ask->what == ASK_EXPLAIN ? explain_start(d, ask) : manual_start(d, ask);
+    if (err != OK)
+        answer(d, ask, err);
+}
+
+// Without its own number, which is another one each time.
+uint64_t question_hash(const struct ask *ask)
+{
+    struct str id = { (const char *)ask->event_id.bytes,
+                      sizeof(ask->event_id.bytes) };
+
+    return blame_hash(
+        ask->text,
+        blame_hash(ask->event,
+                   blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
+}
+
+// Whoever asked this is gone. What was begun for it, such as an attempt, goes on.
+static void forget(struct dispatcher *d, uint64_t no)
+{
+    if (no == 0)
+        return;
+    slices_drop(d, no);
+    discard_forget(d, no);
+    jobs_forget(d, no);
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher *d = data;
+    struct unpack u = unpack_of(frame);
+    uint64_t type = unpack_u64(&u);
+    struct blamed before;
+    struct ask ask;
+    uint64_t hash;
+
+    dispatcher_look_again(d); // the hook may be a second old
+    if (type == FRAME_HINT)
+        return;
+    if (type == FRAME_FORGET) {
+        forget(d, unpack_u64(&u));
+        return;
+    }
+    if (ask_unpack(frame, &ask) != OK) {
+        // It would count for ever: whoever asked is told by the end of the link.
+        log_warn("question not understood, the link is cut", "bytes=%zu",
+                 frame.n_bytes);
+        chan_refuse(d->api);
+        return;
+    }
+    hash = question_hash(&ask);
+    if (blame_deaths(BLAME_REQUEST, hash, 0) >= BLAME_ASIDE) {
+        answer(d, &ask, ERR_CRASHED);
+        return;
+    }
+    before = blame_begin(BLAME_REQUEST, hash, 0);
+    obey(d, &ask);
+    blame_end(before);
+}
+
+static void on_closed(void *data)
+{
+    struct dispatcher *d = data;
+
+    d->api = NULL; // the supervisor brings a new link
+}
+
+void questions_on_link(struct dispatcher *d, int fd)
+{
+    if (d->api != NULL)
+        chan_close(d->api);
+    d->n_apis++;
+    slices_drop(d, 0);
+    backlog_on_link(d);
+    d->api = role_open_chan(d->role, ROLE_API, fd,
+                            &(struct chan_handlers){ .on_frame = on_frame,
+                                                     .on_closed = on_closed,
+                                                     .data = d });
+}

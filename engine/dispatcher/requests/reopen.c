@@ -1,0 +1,211 @@
+// reopen.c — finds a delivery, wherever it is, to make one more attempt of it.
+//
+// It is in memory, or its row lies in the index, or it was settled: then it has a
+// past, which the outcome of the attempt may change. What nobody has sent yet is
+// told apart from what somebody has by all three of memory, index and history.
+
+#include "engine/dispatcher/requests/reopen.h"
+
+#include "common/base/clock.h"
+
+struct lookup {
+    struct dispatcher *d;
+    struct followed *f;
+    int64_t accepted_at_us; // of the event
+    // The newest row of the delivery in the history:
+    bool is_found;
+    enum delivery_state state;
+    uint32_t n_attempts;
+    int64_t queue_us;
+    int64_t due_at_ms;
+};
+
+struct delivery *reopen_as(struct dispatcher *d, struct followed *f,
+                           struct position position, enum past past)
+{
+    struct delivery *dv = open_add(d, f, position);
+
+    open_give_row(d, dv, 0); // it needs none
+    dv->past = past;
+    return dv;
+}
+
+static bool on_newest(void *data, uint64_t no, const struct attempt *a)
+{
+    struct lookup *s = data;
+
+    (void)no;
+    s->is_found = true;
+    s->state = a->state;
+    s->n_attempts = a->attempt;
+    s->queue_us = a->timing.queue_us;
+    s->due_at_ms = a->due_at_ms;
+    return false;
+}
+
+// ERR_NOTFOUND: the history knows nothing of it.
+static enum err find_newest(struct lookup *s, struct position position)
+{
+    struct history_query query = { .owner_no = s->f->no,
+                                   .event = &position,
+                                   .max_rows = 1 };
+    enum err err = history_scan(s->d->history, &query, on_newest, s);
+
+    return err == OK && !s->is_found ? ERR_NOTFOUND : err;
+}
+
+// The row of a delivery that waits. It lies under the time that its last attempt
+// noted, or, if there was none, under that of its event; and at 0 if the hook was
+// ordered then. ERR_NOTFOUND: it does not wait.
+static enum err find_row(const struct lookup *s, struct position position,
+                         struct due_row *out)
+{
+    const int64_t due_at_ms[] = { s->due_at_ms, s->accepted_at_us / 1000, 0 };
+    enum err err = ERR_NOTFOUND;
+
+    for (size_t i = 0;
+         i < sizeof(due_at_ms) / sizeof(due_at_ms[0]) && err == ERR_NOTFOUND;
+         i++) {
+        err = shard_due_get(s->d->shard, s->f->no, due_at_ms[i], position, out);
+    }
+    return err;
+}
+
+static enum err open_row(const struct lookup *s, struct position position,
+                         struct delivery **out)
+{
+    struct due_row row;
+    enum err err = find_row(s, position, &row);
+
+    if (err != OK)
+        return err;
+    *out = open_add(s->d, s->f, position);
+    open_give_row(s->d, *out, row.due_at_ms);
+    (*out)->n_attempts = row.n_attempts;
+    (*out)->n_crashes = row.n_crashes;
+    (*out)->queue_us = row.queue_us;
+    (*out)->not_before_ms = row.not_before_ms;
+    (*out)->lane = row.lane;
+    (*out)->replay = row.replay;
+    (*out)->n_before = row.n_before;
+    return OK;
+}
+
+static enum err find_past(const struct lookup *s, struct position position,
+                          enum past *out)
+{
+    struct dead_row row;
+    enum err err;
+
+    if (s->state == DELIVERY_DELIVERED || s->state == DELIVERY_CANCELLED) {
+        *out = s->state == DELIVERY_DELIVERED ? PAST_DELIVERED : PAST_CANCELLED;
+        return OK;
+    }
+    err = shard_dead_get(s->d->shard, s->f->no, position, &row);
+    *out = err == OK ? PAST_DEAD : PAST_EXPIRED;
+    return err == ERR_NOTFOUND ? OK : err;
+}
+
+// A delivery that is not in memory.
+static enum err open_stored(const struct lookup *s, struct position position,
+                            struct delivery **out)
+{
+    // A row says more than the history: a replayed one whose attempt could not be
+    // made waits, and its newest attempt is of before. What is said of its row and
+    // not committed yet is in memory: so one that is retrying and has none was
+    // cancelled by a version that left no row of the history for that.
+    enum past past = PAST_CANCELLED;
+    enum err err = open_row(s, position, out);
+
+    if (err != ERR_NOTFOUND)
+        return err;
+    if (s->state != DELIVERY_RETRYING) {
+        err = find_past(s, position, &past);
+        if (err != OK)
+            return err;
+    }
+    *out = reopen_as(s->d, s->f, position, past);
+    (*out)->n_attempts = s->n_attempts;
+    (*out)->queue_us = s->queue_us;
+    return OK;
+}
+
+static bool on_payload(void *data, const struct event *event)
+{
+    struct lookup *s = data;
+
+    s->accepted_at_us = event->accepted_at_us;
+    return false;
+}
+
+// One that no row of the history tells of: it waits for its first attempt, or
+// there is none. An event that was passed just now may be on its way.
+static enum err open_untried(const struct lookup *s, struct position position,
+                             struct delivery **out)
+{
+    enum err err = open_row(s, position, out);
+
+    if (err == ERR_NOTFOUND &&
+        position_cmp(position, shard_cursor(s->d->shard)) > 0)
+        err = ERR_AGAIN;
+    return err;
+}
+
+enum err reopen_delivery(struct dispatcher *d, struct followed *f,
+                         struct position position, struct delivery **out)
+{
+    struct lookup s = { .d = d, .f = f };
+    struct delivery *dv = open_find(d, f->no, position);
+    enum err err;
+
+    // What was spilled lies in a change that is not committed yet.
+    if ((dv != NULL && dv->place != DELIVERY_WAITING) ||
+        (dv == NULL && f->spilled_until > d->n_commits))
+        return ERR_AGAIN;
+    err = event_view_get(d->events, position, on_payload, &s);
+    if (err != OK)
+        return err == ERR_NOTFOUND ? ERR_GONE : err;
+    if (dv != NULL) {
+        line_leave(d, dv);
+    } else {
+        err = find_newest(&s, position);
+        if (err == OK) {
+            err = open_stored(&s, position, &dv);
+        } else if (err == ERR_NOTFOUND) {
+            err = open_untried(&s, position, &dv);
+        }
+    }
+    *out = dv;
+    return err;
+}
+
+// Whether the hook has, or had, a delivery of the event: it is in memory, there is
+// an attempt or an end of it in the history, or it waits for its first attempt.
+static enum err is_matched(const struct lookup *s, struct position position)
+{
+    struct lookup found = *s;
+    struct due_row row;
+    enum err err = OK;
+
+    if (open_find(s->d, s->f->no, position) == NULL) {
+        err = find_newest(&found, position);
+        if (err == ERR_NOTFOUND)
+            err = find_row(s, position, &row);
+    }
+    return err;
+}
+
+enum err reopen_unmatched(struct dispatcher *d, struct followed *f,
+                          struct position position, struct delivery **out)
+{
+    struct lookup s = { .d = d, .f = f };
+    enum err err = event_view_get(d->events, position, on_payload, &s);
+
+    if (err != OK)
+        return err == ERR_NOTFOUND ? ERR_GONE : err;
+    err = is_matched(&s, position);
+    if (err != ERR_NOTFOUND)
+        return err == OK ? ERR_EXISTS : err;
+    *out = reopen_as(d, f, position, PAST_NEVER);
+    return OK;
+}

@@ -1,0 +1,438 @@
+// replay_jobs.c — replays that are asked for: counted, answered, cancelled.
+//
+// Counting reads the whole source, a little at a time between deliveries, one hook
+// after the other. Then those that have something to send begin, some with each
+// commit; the answer comes when the last record is committed. A dry run ends with the
+// count.
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/requests/replays.h"
+#include "engine/dispatcher/requests/slices.h"
+
+#define HOOKS_AT_ONCE   64    // of an organization, read at once
+#define HOOKS_MAX       10000 // that one question may find deliveries of, and
+#define HELD_MAX_BYTES  ((size_t)32 << 20) // what all of them may hold
+#define RECORDS_AT_ONCE 128                // put into one commit
+
+struct job {
+    struct job *next;
+    uint64_t n_apis; // the link that asked
+    struct answer answer;
+    bool is_forgotten; // nobody waits for the answer
+    bool is_cancel;    // of what runs: the answer waits for the records alone
+    bool is_dry;
+    uint64_t after_commit; // what is said already must lie in the index
+    struct buf text;       // of the record: what is asked for of each hook
+    struct replay record;  // its texts lie there
+    struct replay_holder *holder; // NULL: it counts for nobody
+    // Of an organization, whose hooks are read some at a time:
+    enum family family;
+    struct buf org;   // empty: of one hook
+    struct buf place; // of the last hook that was read
+    bool are_hooks_read;
+    uint64_t hook_nos[HOOKS_AT_ONCE]; // to be counted
+    size_t n_hooks, i_hook;
+    struct running *counting; // NULL: the next hook is to be begun
+    struct running *found;    // counted, with something to do
+    size_t n_found, n_held_bytes;
+    bool is_counted;
+    uint64_t said_at; // of d->n_replays_said: then its last record is said
+};
+
+// --- asking ---
+
+static enum err choose_hook(const struct dispatcher *d, struct job *job,
+                            uint64_t hook_no)
+{
+    const struct followed *f = followed_find(d, hook_no);
+
+    if (f == NULL || f->hook == NULL)
+        return ERR_NOTFOUND;
+    if (!followed_is_active(f))
+        return ERR_CONFLICT;
+    job->hook_nos[job->n_hooks++] = hook_no;
+    job->are_hooks_read = true;
+    job->record.org_no = f->hook->org_no;
+    return OK;
+}
+
+static enum err choose(struct dispatcher *d, struct job *job,
+                       const struct ask *ask)
+{
+    struct replay *record = &job->record;
+    enum err err;
+
+    buf_put_str(&job->text, ask->text);
+    err = replay_decode(buf_str(&job->text), record);
+    if (err != OK)
+        return err;
+    record->next = 0;
+    record->state = REPLAY_RUNNING;
+    record->created_at_ms = clock_now_ms();
+    record->end = get_be64(d->read_to.bytes) + 1;
+    if (!record->unmatched)
+        err = history_end(d->history, &record->end);
+    if (err != OK)
+        return err;
+    if (ask->hook_no != 0)
+        return choose_hook(d, job, ask->hook_no);
+    job->family = (enum family)ask->family;
+    buf_put_str(&job->org, ask->org);
+    return org_number(d->hooks, job->family, ask->org, &record->org_no);
+}
+
+static struct job *job_new(void)
+{
+    struct job *job = xcalloc(1, sizeof(*job));
+
+    buf_init(&job->text, 0);
+    buf_init(&job->org, 0);
+    buf_init(&job->place, 0);
+    return job;
+}
+
+static void free_found(struct job *job)
+{
+    while (job->found != NULL) {
+        struct running *next = job->found->next;
+
+        running_free(job->found);
+        job->found = next;
+    }
+}
+
+static void job_free(struct job *job)
+{
+    free_found(job);
+    if (job->counting != NULL)
+        running_free(job->counting);
+    replay_leave(&job->holder);
+    buf_clear(&job->text);
+    buf_clear(&job->org);
+    buf_clear(&job->place);
+    free(job);
+}
+
+static void append(struct dispatcher *d, struct job *job)
+{
+    struct job **link = &d->jobs;
+
+    job->next = NULL;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = job;
+}
+
+// Whether it may be under way besides those of its organization; if so, it counts
+// as such. ERR_BUSY: `why` says which limit is reached.
+static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
+                     struct buf *why)
+{
+    struct share_limit limit = cap_limit(d->config, CAP_REPLAYS);
+    uint64_t org_no = job->record.org_no;
+    enum share share;
+
+    if (org_no == 0)
+        return OK; // it has no hook
+    share = shares_judge(&d->replay_shares, &limit, org_no, is_admin, 1);
+    if (share != SHARE_THERE) {
+        cap_put_why(d->config, CAP_REPLAYS, share, why);
+        return ERR_BUSY;
+    }
+    replay_join(&job->holder, replay_hold(d, org_no));
+    return OK;
+}
+
+static enum err begin(struct dispatcher *d, const struct ask *ask,
+                      struct buf *why)
+{
+    struct job *job;
+    enum err err;
+
+    if (d->is_draining)
+        return ERR_AGAIN;
+    if (!storage_has_room(d))
+        return ERR_FULL;
+    job = job_new();
+    err = choose(d, job, ask);
+    if (err == OK)
+        err = join(d, job, ask->is_admin, why);
+    if (err != OK) {
+        job_free(job);
+        return err;
+    }
+    job->n_apis = d->n_apis;
+    job->is_dry = ask->is_dry;
+    job->answer.no = ask->no;
+    job->after_commit = d->n_commits + (shard_is_committing(d->shard) ? 1 : 0) +
+                        (change_n(d->filling) > 0 || d->rowless != NULL);
+    append(d, job);
+    return OK;
+}
+
+// --- whose deliveries are counted ---
+
+static bool on_hook(void *data, const struct hook *hook)
+{
+    struct job *job = data;
+
+    job->hook_nos[job->n_hooks++] = hook->no;
+    buf_reset(&job->place);
+    hook_place_put(hook, &job->place);
+    return job->n_hooks < HOOKS_AT_ONCE;
+}
+
+// Some hooks of the organization, also those that are other dispatchers'.
+static void read_hooks(struct dispatcher *d, struct job *job)
+{
+    struct buf after;
+
+    buf_init(&after, 0);
+    buf_put_str(&after, buf_str(&job->place));
+    job->n_hooks = 0;
+    job->i_hook = 0;
+    if (hook_list_org(d->hooks, job->family, buf_str(&job->org),
+                      buf_str(&after), on_hook, job) != OK)
+        log_fatal("hooks cannot be read", "");
+    job->are_hooks_read = job->n_hooks < HOOKS_AT_ONCE;
+    buf_clear(&after);
+}
+
+// The next hook is begun, if it is ours. False: there is none.
+static bool begin_hook(struct dispatcher *d, struct job *job)
+{
+    const struct followed *f;
+
+    if (job->i_hook == job->n_hooks && job->are_hooks_read)
+        return false;
+    if (job->i_hook == job->n_hooks) {
+        read_hooks(d, job);
+        return true;
+    }
+    f = followed_find(d, job->hook_nos[job->i_hook++]);
+    if (f != NULL && followed_is_active(f)) {
+        job->record.hook_no = f->no;
+        job->counting = running_new(&job->record);
+    }
+    return true;
+}
+
+// --- counting ---
+
+static void take_count(struct job *job)
+{
+    struct running *r = job->counting;
+
+    job->counting = NULL;
+    running_slim(r);
+    job->answer.n += r->n_found;
+    job->answer.n_gone += r->n_gone;
+    if (r->n_found == 0 || job->is_dry) {
+        running_free(r);
+        return;
+    }
+    replay_join(&r->holder, job->holder);
+    job->n_found++;
+    job->n_held_bytes += sizeof(*r) + r->text.n_bytes;
+    r->next = job->found;
+    job->found = r;
+}
+
+static bool is_too_large(const struct job *job)
+{
+    return job->n_found > HOOKS_MAX || job->n_held_bytes > HELD_MAX_BYTES;
+}
+
+// True: all is counted.
+static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
+{
+    do {
+        struct running *r = job->counting;
+        const struct followed *f =
+            r != NULL ? followed_find(d, r->record.hook_no) : NULL;
+
+        if (r == NULL) {
+            if (!begin_hook(d, job))
+                return true;
+        } else if (f != NULL && f->hook != NULL && !r->is_read) {
+            r->i_ahead = r->n_ahead; // only the number counts
+            source_read(d, r, f, until_us);
+        } else {
+            take_count(job);
+        }
+    } while (!is_too_large(job) && clock_mono_us() < until_us);
+    return is_too_large(job);
+}
+
+// --- beginning ---
+
+static void start_over(struct running *r)
+{
+    r->record.matched = r->n_found;
+    r->read_no = 0;
+    r->is_read = false;
+    r->n_ahead = 0;
+    r->i_ahead = 0;
+}
+
+// Some of those that were found begin. True: the records of all are said.
+static bool begin_some(struct dispatcher *d, struct job *job)
+{
+    for (size_t i = 0; i < RECORDS_AT_ONCE && job->found != NULL; i++) {
+        struct running *r = job->found;
+
+        job->found = r->next;
+        start_over(r);
+        replays_add(d, r);
+        job->said_at = replays_touch(d, r);
+    }
+    settle_touch(d);
+    return job->found == NULL && d->n_replays_said >= job->said_at;
+}
+
+static void answer_now(struct dispatcher *d, const struct job *job)
+{
+    if (job->n_apis == d->n_apis)
+        manual_answer_now(d, &job->answer);
+}
+
+// True: it is answered.
+static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
+{
+    if (job->is_cancel) {
+        settle_touch(d);
+        if (d->n_replays_said < job->said_at)
+            return false;
+        manual_answer_later(d, job->n_apis, &job->answer);
+        return true;
+    }
+    if (!job->is_counted && !count_some(d, job, until_us))
+        return false;
+    job->is_counted = true;
+    if (is_too_large(job))
+        job->answer.err = ERR_TOOBIG;
+    if (job->answer.err != OK || job->is_dry || job->answer.n == 0) {
+        answer_now(d, job);
+        return true;
+    }
+    if (!begin_some(d, job))
+        return false;
+    manual_answer_later(d, job->n_apis, &job->answer);
+    return true;
+}
+
+// Nobody waits for it, and none of it has begun.
+static bool is_unwanted(const struct dispatcher *d, const struct job *job)
+{
+    return job->said_at == 0 && (job->is_forgotten || job->n_apis != d->n_apis);
+}
+
+static void drop(struct dispatcher *d, struct job *job)
+{
+    metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
+    job->answer.err = ERR_AGAIN;
+    answer_now(d, job); // so that it counts no more
+    job_free(job);
+}
+
+// Those of different questions have their slices in turns. What has begun to begin
+// is ended, whoever waits for it.
+void jobs_run(struct dispatcher *d)
+{
+    struct job *job = d->jobs;
+
+    if (job == NULL)
+        return;
+    if (d->n_commits < job->after_commit) {
+        settle_touch(d);
+        return;
+    }
+    d->jobs = job->next;
+    if (is_unwanted(d, job)) {
+        drop(d, job);
+        return;
+    }
+    metrics_count(COUNTER_SLICES, 1);
+    if (work(d, job, slice_end_us(clock_mono_us()))) {
+        job_free(job);
+    } else {
+        append(d, job);
+    }
+}
+
+void jobs_forget(struct dispatcher *d, uint64_t no)
+{
+    for (struct job *job = d->jobs; job != NULL; job = job->next) {
+        if (job->answer.no == no && job->n_apis == d->n_apis)
+            job->is_forgotten = true;
+    }
+}
+
+// --- cancelling ---
+
+static bool is_of(const struct ask *ask, const struct running *r)
+{
+    return id_eq(&r->record.id, &ask->event_id) &&
+           (ask->hook_no == 0 || ask->hook_no == r->record.hook_no);
+}
+
+static bool is_about(const struct ask *ask, const struct job *job)
+{
+    return !job->is_cancel && id_eq(&job->record.id, &ask->event_id) &&
+           (ask->hook_no == 0 || ask->hook_no == job->record.hook_no);
+}
+
+// What is in flight runs to its end; what waits for another attempt, too. What of it
+// has not begun does not begin. It is answered when all records say so, also if none
+// runs: that one has ended may be said, and not committed yet, and whoever asked looks
+// next.
+static void cancel(struct dispatcher *d, const struct ask *ask)
+{
+    struct job *job = job_new();
+
+    job->n_apis = d->n_apis;
+    job->answer.no = ask->no;
+    job->is_cancel = true;
+    for (struct running *r = d->replays; r != NULL; r = r->next) {
+        if (!is_of(ask, r) || r->record.state != REPLAY_RUNNING)
+            continue;
+        replays_end(d, r, REPLAY_CANCELLED);
+        job->answer.n++;
+    }
+    for (struct job *other = d->jobs; other != NULL; other = other->next) {
+        if (is_about(ask, other))
+            free_found(other);
+    }
+    job->said_at = d->n_replays_dirtied;
+    append(d, job);
+    replays_go_on(d);
+}
+
+void replays_on_ask(struct dispatcher *d, const struct ask *ask)
+{
+    struct answer answer = { .no = ask->no };
+    struct buf why;
+
+    if (ask->what == ASK_CANCEL_REPLAY) {
+        cancel(d, ask);
+        return;
+    }
+    buf_init(&why, 0);
+    answer.err = begin(d, ask, &why);
+    answer.text = buf_str(&why);
+    if (answer.err != OK) {
+        manual_answer_now(d, &answer);
+    } else {
+        replays_go_on(d);
+    }
+    buf_clear(&why);
+}

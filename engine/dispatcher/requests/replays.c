@@ -1,0 +1,488 @@
+// replays.c — replays: sent at their pace, and accounted for.
+//
+// Happy path: every few milliseconds each replay that runs may send some: as
+// many as its rate, its hook's pace and the places beside live deliveries allow.
+// An attempt of it is the delivery's next attempt: a failure is tried again, by
+// the hook's schedule from its begin on, as a row of the due index like any
+// other. Where it is, and what came of it, is committed with the attempts.
+//
+// Live deliveries go first: while any wait for the hook, its replays rest.
+//
+// After a crash: what was in flight is found again where it was, for a row of
+// the history that has a newer attempt beside it is not what a filter wants.
+
+#include "engine/dispatcher/requests/replays.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/requests/reopen.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "queue/queue.h"
+
+#define TICK_MS      5
+#define HOOK_SHARE   4   // of a hook's window replays have one in so many
+#define PLACES_SHARE 8   // likewise of all senders' places
+#define LIVE_SHARE   4   // a sender so full (all but one in so many) has none
+#define SAID_AT_ONCE 256 // records in a commit
+#define TABLE_MIN    64  // a power of two
+#define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // after the end
+
+// --- which there are ---
+
+static struct running **place_of(const struct dispatcher *d, uint64_t tag,
+                                 uint64_t hook_no)
+{
+    uint64_t mixed = (tag ^ hook_no) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
+}
+
+static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
+                                   uint64_t hook_no)
+{
+    struct running *r = NULL;
+
+    if (d->replays_by_tag != NULL)
+        r = *place_of(d, tag, hook_no);
+    while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
+        r = r->same_hash;
+    return r;
+}
+
+static void put(struct dispatcher *d, struct running *r)
+{
+    struct running **place = place_of(d, r->tag, r->record.hook_no);
+
+    r->same_hash = *place;
+    *place = r;
+}
+
+static void grow(struct dispatcher *d)
+{
+    struct running **old = d->replays_by_tag;
+    size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
+
+    d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->replays_by_tag =
+        xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
+    for (size_t i = 0; i < n_old; i++) {
+        struct running *next = NULL;
+
+        for (struct running *r = old[i]; r != NULL; r = next) {
+            next = r->same_hash;
+            put(d, r);
+        }
+    }
+    free(old);
+}
+
+static void take_out(struct dispatcher *d, const struct running *r)
+{
+    struct running **link = place_of(d, r->tag, r->record.hook_no);
+
+    while (*link != r)
+        link = &(*link)->same_hash;
+    *link = r->same_hash;
+    d->n_replays--;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    replays_pump(timer->data);
+}
+
+void replays_go_on(struct dispatcher *d)
+{
+    if (!uv_is_active((uv_handle_t *)&d->replay_timer))
+        uv_timer_start(&d->replay_timer, on_timer, TICK_MS, 0);
+}
+
+// Behind the others.
+static void append(struct dispatcher *d, struct running *r)
+{
+    r->next = NULL;
+    if (d->replays_last != NULL) {
+        d->replays_last->next = r;
+    } else {
+        d->replays = r;
+    }
+    d->replays_last = r;
+}
+
+void replays_add(struct dispatcher *d, struct running *r)
+{
+    if (d->replays_by_tag == NULL || d->n_replays > d->n_replays_mask)
+        grow(d);
+    put(d, r);
+    d->n_replays++;
+    append(d, r);
+    replays_go_on(d);
+}
+
+uint64_t replays_touch(struct dispatcher *d, struct running *r)
+{
+    if (r->is_dirty)
+        return d->n_replays_dirtied; // it is said then at the latest
+    r->is_dirty = true;
+    r->next_dirty = NULL;
+    if (d->replays_dirty_last != NULL) {
+        d->replays_dirty_last->next_dirty = r;
+    } else {
+        d->replays_dirty = r;
+    }
+    d->replays_dirty_last = r;
+    return ++d->n_replays_dirtied;
+}
+
+void replays_end(struct dispatcher *d, struct running *r,
+                 enum replay_state state)
+{
+    replay_leave(&r->holder);
+    r->record.state = state;
+    r->record.ended_at_ms = clock_now_ms();
+    replays_touch(d, r);
+}
+
+struct loading {
+    struct dispatcher *d;
+    int64_t kept_since_ms;
+    struct running *last; // that runs
+};
+
+// Those of one replay lie one behind the other.
+static void load_running(struct loading *l, struct running *r)
+{
+    bool is_same = l->last != NULL && id_eq(&l->last->record.id, &r->record.id);
+
+    replay_join(&r->holder, is_same ? l->last->holder
+                                    : replay_hold(l->d, r->record.org_no));
+    l->last = r;
+}
+
+static bool on_replay(void *data, const struct replay *replay)
+{
+    struct loading *l = data;
+
+    if (replay->state == REPLAY_RUNNING || replay->retrying > 0) {
+        struct running *r = running_new(replay);
+
+        if (replay->state == REPLAY_RUNNING)
+            load_running(l, r);
+        replays_add(l->d, r);
+    } else if (replay->ended_at_ms < l->kept_since_ms) {
+        change_replay_del(l->d->filling, replay);
+    }
+    return true;
+}
+
+void replays_load(struct dispatcher *d)
+{
+    struct loading l = { .d = d, .kept_since_ms = clock_now_ms() - KEPT_MS };
+
+    uv_timer_init(role_loop(d->role), &d->replay_timer);
+    d->replay_timer.data = d;
+    if (replays_each(d->history, NULL, on_replay, &l) != OK)
+        log_fatal("replays cannot be read", "");
+    if (change_n(d->filling) > 0)
+        settle_touch(d);
+}
+
+// --- what came of it ---
+
+// Before which all is done.
+static uint64_t progress(const struct running *r)
+{
+    bool is_list = r->record.ids.n_bytes > 0 && !r->record.unmatched;
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] < least)
+            least = r->open[i];
+    }
+    if (r->i_ahead < r->n_ahead && r->ahead[r->i_ahead].no < least)
+        least = r->ahead[r->i_ahead].no;
+    if (least == UINT64_MAX)
+        return r->read_no;
+    return is_list ? least : least - 1;
+}
+
+// A commit has SAID_AT_ONCE records at most, the others go to the commits behind it;
+// the last commit of the process has all.
+void replays_say(struct dispatcher *d)
+{
+    for (size_t i = 0;
+         (i < SAID_AT_ONCE || d->is_final_commit) && d->replays_dirty != NULL;
+         i++) {
+        struct running *r = d->replays_dirty;
+
+        d->replays_dirty = r->next_dirty;
+        if (d->replays_dirty == NULL)
+            d->replays_dirty_last = NULL;
+        r->is_dirty = false;
+        d->n_replays_said++;
+        r->record.next = progress(r);
+        change_replay_put(d->filling, &r->record);
+    }
+}
+
+static void land(struct running *r, uint64_t no)
+{
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] == no) {
+            r->open[i] = r->open[--r->n_open];
+            return;
+        }
+    }
+}
+
+static void count(struct dispatcher *d, struct running *r,
+                  enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_DELIVERED:
+        r->record.delivered++;
+        break;
+    case DELIVERY_DEAD:
+        r->record.dead++;
+        break;
+    case DELIVERY_CANCELLED:
+        r->record.cancelled++;
+        break;
+    case DELIVERY_RETRYING:
+        r->record.retrying++;
+        break;
+    }
+    replays_touch(d, r);
+}
+
+void replays_settled(struct dispatcher *d, struct delivery *dv,
+                     enum delivery_state state)
+{
+    struct running *r = find_by_tag(d, dv->replay, dv->hook->no);
+    bool was_sent = dv->is_replaying;
+
+    if (was_sent)
+        d->n_replaying--;
+    dv->is_replaying = false;
+    if (r == NULL)
+        return;
+    if (was_sent) {
+        land(r, dv->replay_no);
+    } else if (r->record.retrying > 0) {
+        r->record.retrying--;
+    }
+    count(d, r, state);
+}
+
+// --- sending ---
+
+static double refill(double tokens, int64_t *at_us, double rate)
+{
+    int64_t now_us = clock_mono_us();
+    double burst = rate / 50 > 1 ? rate / 50 : 1;
+
+    if (*at_us != 0)
+        tokens += rate * (double)(now_us - *at_us) / 1e6;
+    *at_us = now_us;
+    return tokens < burst ? tokens : burst;
+}
+
+// Whose tokens its attempts take: its own, or all the others' together.
+static double *tokens_of(struct dispatcher *d, struct running *r)
+{
+    if (r->record.rate_per_second > 0) {
+        r->tokens = refill(r->tokens, &r->tokens_at_us,
+                           (double)r->record.rate_per_second);
+        return &r->tokens;
+    }
+    d->replay_tokens = refill(d->replay_tokens, &d->replay_tokens_at_us,
+                              (double)d->config->replay_rate);
+    return &d->replay_tokens;
+}
+
+static size_t places(const struct dispatcher *d)
+{
+    size_t n = (size_t)d->config->max_inflight * d->n_senders / PLACES_SHARE;
+
+    return n > 4 ? n : 4;
+}
+
+static bool may_send(struct dispatcher *d, const struct running *r,
+                     struct followed *f)
+{
+    const struct sender_link *link;
+    uint32_t window = pace_window(&f->pace, &f->limits) / HOOK_SHARE;
+    int64_t now_us = clock_mono_us();
+    uint64_t full =
+        d->config->max_inflight - d->config->max_inflight / LIVE_SHARE;
+
+    if (!pump_may_send(d) || f->first != NULL || f->is_fetchable ||
+        followed_is_paused(f) || f->disable_wanted != HOOK_NOT_DISABLED ||
+        d->n_replaying >= places(d) || r->n_open == REPLAY_OPEN_MAX ||
+        r->n_open >= (window > 1 ? window : 1))
+        return false;
+    if (pace_next_us(&f->pace, &f->limits, f->n_sent, now_us) > now_us)
+        return false;
+    if (!f->is_ready)
+        f->sender = f->wanted_sender;
+    link = &d->senders[f->sender];
+    // Whoever waits for capacity has live deliveries: those go first. A replay
+    // waits nowhere, it asks again at its next turn.
+    return link->chan != NULL && link->n_sent < full &&
+           pump_admits_untrusted(link, f) && endpoint_admits(f) &&
+           !endpoint_is_awaited(f);
+}
+
+// It was part of another replay, and has been waiting for another attempt.
+static void leave_other(struct dispatcher *d, struct delivery *dv)
+{
+    if (dv->replay != 0)
+        replays_settled(d, dv, DELIVERY_CANCELLED);
+    dv->replay = 0;
+}
+
+static void send_one(struct dispatcher *d, struct running *r,
+                     struct followed *f, const struct candidate *c)
+{
+    struct delivery *dv = NULL;
+    enum err err;
+
+    // What was read ahead may have been sent meanwhile by another replay.
+    err = r->record.unmatched ? reopen_unmatched(d, f, c->position, &dv)
+                              : reopen_delivery(d, f, c->position, &dv);
+    if (err != OK) { // it is sent anyway, or cannot be
+        count(d, r, DELIVERY_CANCELLED);
+        return;
+    }
+    leave_other(d, dv);
+    dv->replay = r->tag;
+    dv->replay_no = c->no;
+    dv->is_replaying = true;
+    if (dv->past != PAST_NONE)
+        dv->n_before = dv->n_attempts;
+    r->open[r->n_open++] = c->no;
+    d->n_replaying++;
+    pace_sent(&f->pace, &f->limits, clock_mono_us());
+    send_delivery(d, dv);
+}
+
+static bool is_done(const struct running *r)
+{
+    return r->is_read && r->i_ahead == r->n_ahead && r->n_open == 0 &&
+           r->record.retrying == 0;
+}
+
+// What is left of what was counted has become something else meanwhile.
+static void finish(struct dispatcher *d, struct running *r)
+{
+    struct replay *p = &r->record;
+    uint64_t settled = p->delivered + p->dead + p->cancelled;
+
+    if (settled < p->matched)
+        p->cancelled += p->matched - settled;
+    replays_end(d, r, REPLAY_DONE);
+}
+
+static bool is_killer(const struct running *r)
+{
+    const uint8_t *id = r->record.id.bytes;
+
+    if (blame_deaths(BLAME_REPLAY, get_be64(id), get_be64(id + 8)) <
+        BLAME_ASIDE)
+        return false;
+    log_warn("the dispatcher died three times with a replay: it is cancelled",
+             "%s", hook_log_no(r->record.hook_no));
+    return true;
+}
+
+static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
+{
+    struct followed *f = followed_find(d, r->record.hook_no);
+    double *tokens;
+
+    if (f != NULL && f->is_aside)
+        return; // what there is of it waits
+    if (is_killer(r) || f == NULL || f->hook == NULL) {
+        replays_end(d, r, REPLAY_CANCELLED);
+        return;
+    }
+    if (!followed_is_active(f))
+        return;
+    if (r->i_ahead == r->n_ahead)
+        source_read(d, r, f, until_us);
+    tokens = tokens_of(d, r);
+    while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
+        const struct candidate *c = &r->ahead[r->i_ahead];
+        enum turn turn = aside_of_replay(d, f->no, c->position);
+
+        if (turn == TURN_LATER)
+            break;
+        r->i_ahead++;
+        if (turn == TURN_NEVER) {
+            count(d, r, DELIVERY_CANCELLED);
+            continue;
+        }
+        *tokens -= 1;
+        send_one(d, r, f, c);
+    }
+    if (is_done(r))
+        finish(d, r);
+}
+
+// It has ended, waits for nothing, and its record says so.
+static bool is_over(const struct running *r)
+{
+    return r->record.state != REPLAY_RUNNING && !r->is_dirty &&
+           r->n_open == 0 && r->record.retrying == 0;
+}
+
+// The first one has its turn. Then it goes to the end, or leaves the memory.
+static void take_turn(struct dispatcher *d, int64_t until_us)
+{
+    struct running *r = d->replays;
+
+    if (r->record.state == REPLAY_RUNNING) {
+        const uint8_t *id = r->record.id.bytes;
+        struct blamed before =
+            blame_begin(BLAME_REPLAY, get_be64(id), get_be64(id + 8));
+
+        send_some(d, r, until_us);
+        blame_end(before);
+    }
+    d->replays = r->next;
+    if (d->replays == NULL)
+        d->replays_last = NULL;
+    if (is_over(r)) {
+        take_out(d, r);
+        running_free(r);
+    } else {
+        append(d, r);
+    }
+}
+
+void replays_pump(struct dispatcher *d)
+{
+    int64_t began_us = clock_mono_us();
+    int64_t until_us;
+    uint64_t rest_ms;
+    size_t n;
+
+    jobs_run(d);
+    n = d->n_replays;
+    until_us = slice_end_us(clock_mono_us()); // a slice besides that of a job
+    for (size_t i = 0; i < n && clock_mono_us() < until_us; i++)
+        take_turn(d, until_us);
+    if (d->replays_dirty != NULL)
+        settle_touch(d);
+    rest_ms = slice_rest_ms(clock_mono_us() - began_us);
+    if (d->replays != NULL || d->jobs != NULL) {
+        slice_rest(&d->replay_timer, on_timer,
+                   rest_ms > TICK_MS ? rest_ms : TICK_MS);
+    }
+}

@@ -1,0 +1,178 @@
+// slices.c — questions whose answer takes more than a moment.
+//
+// Happy path: a question waits in the list; the timer works on the first one until
+// its slice is over, rests for twice as long, and goes on. When it is answered, the
+// next one is of another organization, if one waits.
+//
+// If it fails: a question that the process dies with is noted like one that is
+// answered at once. Whoever asks too much is told that too many wait.
+
+#include "engine/dispatcher/requests/slices.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/messages/query.h"
+#include "common/process/blame.h"
+#include "common/process/metrics.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define SLICE_US   2000
+#define REST_MS    1
+#define REST_RATIO 2
+#define HELD_MAX   ((size_t)64 << 20) // bytes; one may have more, alone
+
+struct slices {
+    uv_timer_t timer; // active while a question waits
+    struct sliced *first;
+    size_t n, n_bytes;
+    int64_t rests_until_us;
+};
+
+int64_t slice_end_us(int64_t began_us)
+{
+    return began_us + SLICE_US;
+}
+
+uint64_t slice_rest_ms(int64_t took_us)
+{
+    return REST_MS + (uint64_t)(took_us * REST_RATIO / 1000);
+}
+
+void slice_rest(uv_timer_t *timer, uv_timer_cb then, uint64_t rest_ms)
+{
+    uv_update_time(timer->loop); // which is from before the slice
+    uv_timer_start(timer, then, rest_ms, 0);
+}
+
+static void let_go(struct slices *all, struct sliced **link)
+{
+    struct sliced *s = *link;
+
+    *link = s->next;
+    all->n--;
+    all->n_bytes -= s->n_bytes;
+    s->kind->free(s);
+}
+
+// Those of the organization that had its turn go behind all others, as they are.
+static void pass_turn(struct slices *all, uint64_t org_no)
+{
+    struct sliced *its = NULL;
+    struct sliced **its_end = &its;
+    struct sliced **link = &all->first;
+
+    while (*link != NULL) {
+        struct sliced *s = *link;
+
+        if (s->org_no != org_no) {
+            link = &s->next;
+            continue;
+        }
+        *link = s->next;
+        s->next = NULL;
+        *its_end = s;
+        its_end = &s->next;
+    }
+    *link = its;
+}
+
+static void work(struct slices *all, int64_t until_us)
+{
+    do {
+        struct sliced *s = all->first;
+        struct blamed before = blame_begin(BLAME_REQUEST, s->hash, 0);
+        bool is_answered = s->kind->run(s, until_us);
+        uint64_t org_no = s->org_no;
+
+        blame_end(before);
+        if (!is_answered)
+            return; // its slice is over
+        let_go(all, &all->first);
+        pass_turn(all, org_no);
+    } while (all->first != NULL && clock_mono_us() < until_us);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+    struct slices *all = d->slices;
+    int64_t began_us = clock_mono_us();
+    uint64_t rest_ms;
+
+    if (all->first == NULL)
+        return;
+    metrics_count(COUNTER_SLICES, 1);
+    work(all, slice_end_us(began_us));
+    rest_ms = slice_rest_ms(clock_mono_us() - began_us);
+    all->rests_until_us = clock_mono_us() + (int64_t)rest_ms * 1000;
+    if (all->first != NULL)
+        slice_rest(timer, on_timer, rest_ms);
+}
+
+// Not sooner than the last slice lets it.
+static void start(struct slices *all)
+{
+    int64_t wait_us = all->rests_until_us - clock_mono_us();
+
+    if (!uv_is_active((uv_handle_t *)&all->timer)) {
+        uv_timer_start(&all->timer, on_timer,
+                       wait_us > 0 ? (uint64_t)(wait_us + 999) / 1000 : 0, 0);
+    }
+}
+
+enum err slices_add(struct dispatcher *d, struct sliced *s,
+                    const struct ask *ask, uint64_t org_no)
+{
+    struct slices *all = d->slices;
+    struct sliced **link = &all->first;
+
+    // The api process has judged the shares; what a former one asked may be there
+    // besides.
+    if (all->n >= d->config->max_questions + d->config->max_manual ||
+        (all->n > 0 && all->n_bytes + s->n_bytes > HELD_MAX))
+        return ERR_BUSY;
+    s->d = d;
+    s->n_apis = d->n_apis;
+    s->no = ask->no;
+    s->org_no = org_no;
+    s->hash = question_hash(ask);
+    s->next = NULL;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = s;
+    all->n++;
+    all->n_bytes += s->n_bytes;
+    start(all);
+    return OK;
+}
+
+void slices_drop(struct dispatcher *d, uint64_t no)
+{
+    struct slices *all = d->slices;
+    struct sliced **link = &all->first;
+
+    while (*link != NULL) {
+        if (no == 0 || ((*link)->no == no && (*link)->n_apis == d->n_apis)) {
+            const struct answer none = { .no = no, .err = ERR_AGAIN };
+
+            metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
+            if (no != 0)
+                manual_answer_now(d, &none); // so that it counts no more
+            let_go(all, link);
+        } else {
+            link = &(*link)->next;
+        }
+    }
+}
+
+void slices_init(struct dispatcher *d)
+{
+    struct slices *all = xcalloc(1, sizeof(*all));
+
+    d->slices = all;
+    uv_timer_init(role_loop(d->role), &all->timer);
+    all->timer.data = d;
+}

@@ -1,0 +1,59 @@
+// slices.h — questions whose answer takes more than a moment: each is worked on a
+// little at a time, so that deliveries go on meanwhile.
+//
+// One question is answered after the other, those of different organizations in
+// turns. A question whose asker is gone is dropped.
+
+#ifndef ENGINE_DISPATCHER_REQUESTS_SLICES_H
+#define ENGINE_DISPATCHER_REQUESTS_SLICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/err.h"
+
+struct ask;
+struct dispatcher;
+
+struct sliced; // at the beginning of what a question is worked on with
+
+struct sliced_kind {
+    // Works until then (monotonic), one step at least. True: it is answered.
+    bool (*run)(struct sliced *s, int64_t until_us);
+    void (*free)(struct sliced *s);
+};
+
+struct sliced {
+    struct sliced *next;
+    const struct sliced_kind *kind;
+    struct dispatcher *d;
+    uint64_t n_apis; // the link that asked
+    uint64_t no;     // of the question
+    uint64_t org_no; // on whose behalf it is asked
+    uint64_t hash;   // of the question, for notes about what kills
+    size_t n_bytes;  // that it holds
+};
+
+void slices_init(struct dispatcher *d);
+
+// Takes over `s`, which is answered later, or dropped; its owner has set `kind` and
+// `n_bytes`. ERR_BUSY: too many, or too large together; then nothing was taken.
+MUST_CHECK enum err slices_add(struct dispatcher *d, struct sliced *s,
+                               const struct ask *ask, uint64_t org_no);
+
+// Nobody waits for this question any more, or, if `no` is 0, for any.
+void slices_drop(struct dispatcher *d, uint64_t no);
+
+// When a slice that began then (monotonic) has to end.
+int64_t slice_end_us(int64_t began_us);
+
+// How long work in slices rests after one that took so long: live deliveries have at
+// least two thirds of the time.
+uint64_t slice_rest_ms(int64_t took_us);
+
+// Starts the timer for the next slice, that long from now.
+void slice_rest(uv_timer_t *timer, uv_timer_cb then, uint64_t rest_ms);
+
+#endif

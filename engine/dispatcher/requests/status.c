@@ -1,0 +1,129 @@
+// status.c — how it goes with a hook, for people.
+
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "engine/delivery/scope.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+// The one that holds up the others of an ordered hook. NULL: none does.
+static const struct delivery *blocking(const struct followed *f)
+{
+    int64_t now_ms = due_now_ms(f->dispatcher);
+
+    if (!followed_is_ordered(f))
+        return NULL;
+    for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
+        if (dv->place == DELIVERY_WAITING && dv->not_before_ms > now_ms)
+            return dv;
+    }
+    return NULL;
+}
+
+static const char *state_of(const struct followed *f)
+{
+    if (f->hook->disabled != HOOK_NOT_DISABLED ||
+        f->disable_wanted != HOOK_NOT_DISABLED)
+        return "disabled";
+    if (!f->hook->active)
+        return "inactive";
+    if (f->hook->paused)
+        return "paused";
+    if (f->pace.breaker == BREAKER_OPEN)
+        return "open";
+    if (f->pace.breaker == BREAKER_PROBING)
+        return "probing";
+    if (f->health.cause != FAILING_NOT)
+        return "failing";
+    if (blocking(f) != NULL)
+        return "blocked";
+    return f->pace.not_before_us > clock_mono_us() ? "waiting" : "ok";
+}
+
+struct blocker {
+    const struct hook *hook;
+    struct buf *out;
+};
+
+static bool put_id(void *data, const struct event *event)
+{
+    struct blocker *b = data;
+    char id[ID_TEXT_BYTES + 1];
+
+    id_format(&event->id, id);
+    if (scope_holds(&b->hook->scope, event)) {
+        buf_printf(b->out, ",\"blockedBy\":\"%s\"", id);
+    } else { // a page of the log in another's place
+        buf_puts(b->out, ",\"blockedBy\":null");
+    }
+    return false;
+}
+
+static void put_time(struct buf *out, const char *key, int64_t at_ms)
+{
+    if (at_ms > 0) {
+        buf_printf(out, ",\"%s\":%" PRId64, key, at_ms);
+    } else {
+        buf_printf(out, ",\"%s\":null", key);
+    }
+}
+
+// Rows, or what has none yet; some of either are in flight.
+static uint64_t n_waiting(const struct followed *f)
+{
+    int64_t n = f->backlog.n_rows > (int64_t)f->n_open ? f->backlog.n_rows
+                                                       : (int64_t)f->n_open;
+
+    return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
+}
+
+// Why it counts as failing; null if it does not.
+static void put_failing(const struct dispatcher *d, const struct followed *f,
+                        struct buf *out)
+{
+    const struct hook_health *h = &f->health;
+    struct buf reason;
+
+    if (h->cause == FAILING_NOT) {
+        buf_puts(out, ",\"failing\":null");
+        return;
+    }
+    buf_init(&reason, 0);
+    hook_health_put_reason(h, &reason);
+    buf_puts(out, ",\"failing\":{\"reason\":");
+    buf_put_json(out, buf_str(&reason));
+    buf_printf(out,
+               ",\"failedAttempts\":%" PRIu32 ",\"percent\":", h->n_failed);
+    if (d->config->disable_after_ms > 0) {
+        buf_printf(out, "%u}", failing_percent(h, d->config->disable_after_ms));
+    } else {
+        buf_puts(out, "null}");
+    }
+    buf_clear(&reason);
+}
+
+void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
+{
+    const struct delivery *head = blocking(f);
+    struct blocker blocker = { f->hook, out };
+    int64_t wait_us = f->pace.not_before_us - clock_mono_us();
+    int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
+
+    if (head != NULL && next_ms == 0)
+        next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
+    buf_printf(out,
+               "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
+               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
+               ",\"more\":%s",
+               state_of(f), f->n_sent, pace_window(&f->pace, &f->limits),
+               n_waiting(f), backlog_bytes(f), f->has_rows ? "true" : "false");
+    put_time(out, "nextAttemptAt", next_ms);
+    put_time(out, "failingSince", f->health.failing_since_ms);
+    put_failing(d, f, out);
+    if (head == NULL ||
+        event_view_get(d->events, head->position, put_id, &blocker) != OK)
+        buf_puts(out, ",\"blockedBy\":null");
+    buf_putc(out, '}');
+}

@@ -1,0 +1,162 @@
+// traces.c — what became of an id that the event log does not know: a ping of the
+// hook, whose payload lies in its row of the history, or an event that retention has
+// removed, which left its attempts.
+//
+// Happy path: the newest pings of the hook are looked at, then the attempts at the
+// place that an id of the engine's own tells, then the newest attempts; each some rows
+// at a time, as much as a slice allows, and each up to a limit.
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/messages/query.h"
+#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+// Of a hook's newest pings and attempts, so many are looked at, as history.h counts
+// rows; and so many at once.
+#define PINGS_COST   10000
+#define TRACES_COST  20000
+#define COST_AT_ONCE 100
+
+enum stage { STAGE_PINGS, STAGE_PLACE, STAGE_NEWEST, STAGE_NONE };
+
+struct tracing {
+    struct sliced sliced; // first: it is cast
+    struct dispatcher *d;
+    struct ask ask; // without its texts
+    struct followed *f;
+    enum stage stage;
+    uint64_t from_no; // rows of the stage from there on are looked at
+    size_t cost;      // of the stage so far
+    bool is_found;
+    enum err err; // of what was found
+};
+
+static void answer(const struct tracing *t, enum err err)
+{
+    manual_answer_now(t->d, &(struct answer){ .no = t->ask.no, .err = err });
+}
+
+// --- rows ---
+
+static bool on_ping(void *data, uint64_t no, const struct attempt *a)
+{
+    struct tracing *t = data;
+    const struct hook_scope *scope = &t->f->hook->scope;
+    struct event event = { .id = a->event_id,
+                           .accepted_at_us = a->accepted_at_us,
+                           .family = scope->family,
+                           .kind = a->kind,
+                           .org = scope->org,
+                           .project = scope->project,
+                           .payload = a->payload };
+
+    (void)no;
+    if (!id_eq(&a->event_id, &t->ask.event_id))
+        return true;
+    t->is_found = true;
+    manual_ping_again(t->d, t->f, &t->ask, &event, a->attempt);
+    return false;
+}
+
+static bool on_trace(void *data, uint64_t no, const struct attempt *a)
+{
+    struct tracing *t = data;
+
+    (void)no;
+    t->is_found = id_eq(&a->event_id, &t->ask.event_id);
+    t->err = ERR_GONE;
+    return !t->is_found;
+}
+
+// --- stages ---
+
+static void next_stage(struct tracing *t)
+{
+    t->stage++;
+    t->from_no = 0;
+    t->cost = 0;
+    // An id of the producer's tells no place.
+    if (t->stage == STAGE_PLACE && id_serial(&t->ask.event_id) == 0)
+        t->stage++;
+}
+
+// Some rows of the stage.
+static enum err look(struct tracing *t)
+{
+    struct position event = position_start;
+    struct history_query query = { .owner_no = t->f->no,
+                                   .event = &event,
+                                   .from_no = t->from_no,
+                                   .max_rows = COST_AT_ONCE };
+    bool is_ping = t->stage == STAGE_PINGS;
+    enum err err;
+
+    if (t->stage == STAGE_PLACE)
+        put_be64(event.bytes, id_serial(&t->ask.event_id));
+    if (t->stage == STAGE_NEWEST)
+        query.event = NULL;
+    err = history_scan(t->d->history, &query, is_ping ? on_ping : on_trace, t);
+    t->from_no = query.last_no;
+    t->cost += COST_AT_ONCE;
+    if (query.is_end || t->cost >= (is_ping ? PINGS_COST : TRACES_COST))
+        next_stage(t);
+    return err;
+}
+
+// What it was begun under may have changed since.
+static enum err may_go_on(struct tracing *t)
+{
+    enum err err = manual_may_begin(t->d, t->ask.hook_no, &t->f);
+
+    if (err == OK && t->stage == STAGE_PINGS && aside_refuses_pings(t->f))
+        err = ERR_CRASHED;
+    return err;
+}
+
+static bool run(struct sliced *s, int64_t until_us)
+{
+    struct tracing *t = (struct tracing *)s;
+    enum err err = may_go_on(t);
+
+    while (err == OK && !t->is_found && t->stage != STAGE_NONE) {
+        err = look(t);
+        if (err == OK && !t->is_found && t->stage != STAGE_NONE &&
+            clock_mono_us() >= until_us)
+            return false;
+    }
+    if (err == OK)
+        err = t->is_found ? t->err : ERR_NOTFOUND;
+    if (err != OK)
+        answer(t, err);
+    return true; // a ping is answered when its attempt is committed
+}
+
+static void tracing_free(struct sliced *s)
+{
+    free(s);
+}
+
+enum err traces_search(struct dispatcher *d, const struct followed *f,
+                       const struct ask *ask)
+{
+    static const struct sliced_kind kind = { run, tracing_free };
+    struct tracing *t = xcalloc(1, sizeof(*t));
+    enum err err;
+
+    t->sliced.kind = &kind;
+    t->sliced.n_bytes = sizeof(*t);
+    t->d = d;
+    t->ask = (struct ask){ .no = ask->no,
+                           .what = ask->what,
+                           .hook_no = ask->hook_no,
+                           .event_id = ask->event_id };
+    err = slices_add(d, &t->sliced, ask, f->hook->org_no);
+    if (err != OK)
+        free(t);
+    return err;
+}

@@ -1,0 +1,124 @@
+// delivery_table.c — the deliveries that a dispatcher has in memory.
+//
+// A hash table by hook and event: whoever reads rows from the index must know
+// which of them are in memory already.
+
+#include <stdlib.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define TABLE_MIN 4096 // a power of two
+
+static size_t hash_of(uint64_t hook_no, struct position position)
+{
+    uint64_t x = get_be64(position.bytes) * UINT64_C(0x9e3779b97f4a7c15);
+
+    x ^= hook_no * UINT64_C(0xc2b2ae3d27d4eb4f);
+    return (size_t)(x ^ (x >> 29));
+}
+
+void opens_init(struct dispatcher *d)
+{
+    d->open = xcalloc(TABLE_MIN, sizeof(struct delivery *));
+    d->n_open_mask = TABLE_MIN - 1;
+}
+
+struct delivery *open_find(const struct dispatcher *d, uint64_t hook_no,
+                           struct position position)
+{
+    struct delivery *dv = d->open[hash_of(hook_no, position) & d->n_open_mask];
+
+    while (dv != NULL && (dv->hook->no != hook_no ||
+                          position_cmp(dv->position, position) != 0))
+        dv = dv->same_hash;
+    return dv;
+}
+
+static void insert(struct delivery **table, size_t mask, struct delivery *dv)
+{
+    size_t at = hash_of(dv->hook->no, dv->position) & mask;
+
+    dv->same_hash = table[at];
+    table[at] = dv;
+}
+
+static void grow(struct dispatcher *d)
+{
+    size_t n = (d->n_open_mask + 1) * 2;
+    struct delivery **table = xcalloc(n, sizeof(struct delivery *));
+
+    for (size_t i = 0; i <= d->n_open_mask; i++) {
+        struct delivery *dv = d->open[i];
+
+        while (dv != NULL) {
+            struct delivery *next = dv->same_hash;
+
+            insert(table, n - 1, dv);
+            dv = next;
+        }
+    }
+    free(d->open);
+    d->open = table;
+    d->n_open_mask = n - 1;
+}
+
+struct delivery *open_add(struct dispatcher *d, struct followed *f,
+                          struct position position)
+{
+    struct delivery *dv = d->free_deliveries;
+
+    if (dv != NULL) {
+        d->free_deliveries = dv->next;
+    } else {
+        dv = xmalloc(sizeof(*dv));
+    }
+    *dv = (struct delivery){ .hook = f, .position = position };
+    if (d->n_open > d->n_open_mask)
+        grow(d);
+    insert(d->open, d->n_open_mask, dv);
+    d->n_open++;
+    f->n_open++;
+    dv->rowless_next = d->rowless;
+    if (d->rowless != NULL)
+        d->rowless->rowless_prev = dv;
+    d->rowless = dv;
+    return dv;
+}
+
+static void leave_rowless(struct dispatcher *d, struct delivery *dv)
+{
+    if (dv->rowless_prev != NULL) {
+        dv->rowless_prev->rowless_next = dv->rowless_next;
+    } else {
+        d->rowless = dv->rowless_next;
+    }
+    if (dv->rowless_next != NULL)
+        dv->rowless_next->rowless_prev = dv->rowless_prev;
+    dv->rowless_prev = NULL;
+    dv->rowless_next = NULL;
+}
+
+void open_give_row(struct dispatcher *d, struct delivery *dv, int64_t due_at_ms)
+{
+    leave_rowless(d, dv);
+    dv->has_row = true;
+    dv->due_at_ms = due_at_ms;
+}
+
+void open_remove(struct dispatcher *d, struct delivery *dv)
+{
+    size_t at = hash_of(dv->hook->no, dv->position) & d->n_open_mask;
+    struct delivery **link = &d->open[at];
+
+    while (*link != dv)
+        link = &(*link)->same_hash;
+    *link = dv->same_hash;
+    d->n_open--;
+    dv->hook->n_open--;
+    if (!dv->has_row)
+        leave_rowless(d, dv);
+    dv->next = d->free_deliveries;
+    d->free_deliveries = dv;
+}

@@ -1,0 +1,252 @@
+// endpoint.c — what hooks with the same receiver share: a window.
+//
+// An endpoint is scheme, host and port. One that says it is overloaded is slowed
+// down as a whole, whichever hook heard it; a hook that finds no place waits in
+// the endpoint's room, and goes on when an attempt has ended.
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/encoding/url.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define TABLE_MIN    256 // a power of two
+#define WINDOW_START 16
+
+struct endpoint {
+    struct endpoint *next; // of the same hash
+    uint64_t hash;
+    char *name;           // "https://example.com:443"
+    uint32_t n_users;     // hooks, and attempts in flight
+    uint32_t n_sent;      // but for slow ones
+    uint32_t n_untrusted; // of n_sent
+    struct pace pace;
+    struct waiting_room room;
+    struct waiting_room untrusted; // of hooks that did not answer
+};
+
+static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
+{
+    return &d->endpoints[hash & d->n_endpoints_mask];
+}
+
+static void grow(struct dispatcher *d)
+{
+    size_t n_old = d->endpoints != NULL ? d->n_endpoints_mask + 1 : 0;
+    struct endpoint **old = d->endpoints;
+
+    d->n_endpoints_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->endpoints = xcalloc(d->n_endpoints_mask + 1, sizeof(struct endpoint *));
+    for (size_t i = 0; i < n_old; i++) {
+        struct endpoint *e = old[i];
+
+        while (e != NULL) {
+            struct endpoint *next = e->next;
+            struct endpoint **head = place_of(d, e->hash);
+
+            e->next = *head;
+            *head = e;
+            e = next;
+        }
+    }
+    free(old);
+}
+
+static struct endpoint *endpoint_new(struct dispatcher *d, struct str name,
+                                     uint64_t hash)
+{
+    struct endpoint *e = xcalloc(1, sizeof(*e));
+    struct endpoint **head;
+
+    if (d->endpoints == NULL || d->n_endpoints > d->n_endpoints_mask)
+        grow(d);
+    e->hash = hash;
+    e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
+    pace_init(&e->pace, WINDOW_START);
+    head = place_of(d, hash);
+    e->next = *head;
+    *head = e;
+    d->n_endpoints++;
+    return e;
+}
+
+// A URL that cannot be read has an endpoint as well, that of the empty name.
+static void put_name(struct str text, struct buf *name)
+{
+    struct url url;
+
+    if (url_parse(text, &url, NULL) == OK)
+        url_endpoint(&url, name);
+}
+
+struct endpoint *endpoint_use(struct dispatcher *d, struct str url)
+{
+    struct endpoint *e = NULL;
+    struct buf name;
+    uint64_t hash;
+
+    buf_init(&name, 0);
+    put_name(url, &name);
+    hash = hash_here(buf_str(&name), 0);
+    if (d->endpoints != NULL)
+        e = *place_of(d, hash);
+    while (e != NULL && !str_is(buf_str(&name), e->name))
+        e = e->next;
+    if (e == NULL)
+        e = endpoint_new(d, buf_str(&name), hash);
+    buf_clear(&name);
+    e->n_users++;
+    return e;
+}
+
+void endpoint_drop(struct dispatcher *d, struct endpoint *e)
+{
+    struct endpoint **link;
+
+    if (e == NULL || --e->n_users > 0)
+        return;
+    link = place_of(d, e->hash);
+    while (*link != e)
+        link = &(*link)->next;
+    *link = e->next;
+    d->n_endpoints--;
+    free(e->name);
+    free(e);
+}
+
+// --- waiting rooms ---
+
+// A hook is in one place: one that stands in the ring, or waits elsewhere, stays
+// there, for its turn comes from there.
+void room_enter(struct waiting_room *room, struct followed *f)
+{
+    if (f->is_ready)
+        return;
+    f->is_ready = true;
+    f->room = room;
+    f->next_ready = NULL;
+    if (room->last != NULL) {
+        room->last->next_ready = f;
+    } else {
+        room->first = f;
+    }
+    room->last = f;
+}
+
+void room_leave(struct followed *f)
+{
+    struct waiting_room *room = f->room;
+    struct followed *before = NULL;
+
+    if (room == NULL)
+        return;
+    for (struct followed *at = room->first; at != f; at = at->next_ready)
+        before = at;
+    if (before != NULL) {
+        before->next_ready = f->next_ready;
+    } else {
+        room->first = f->next_ready;
+    }
+    if (room->last == f)
+        room->last = before;
+    f->room = NULL;
+    f->is_ready = false;
+}
+
+void room_let_go(struct waiting_room *room, uint32_t n)
+{
+    while (n > 0 && room->first != NULL) {
+        struct followed *f = room->first;
+
+        room_leave(f);
+        pump_ready(f);
+        n -= f->is_ready; // else it has to wait for something else
+    }
+}
+
+// --- the window ---
+
+static struct pace_limits limits_of(const struct dispatcher *d)
+{
+    return (struct pace_limits){
+        .max_inflight = (uint32_t)d->config->max_inflight_per_endpoint,
+    };
+}
+
+// Places for hooks that did not answer, or for the others.
+static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
+                       bool is_trusted)
+{
+    struct pace_limits limits = limits_of(d);
+    uint32_t window = pace_window(&e->pace, &limits);
+    uint32_t all = window > e->n_sent ? window - e->n_sent : 0;
+    uint32_t half = window > 1 ? window / 2 : 1;
+    uint32_t part = half > e->n_untrusted ? half - e->n_untrusted : 0;
+
+    return is_trusted || all < part ? all : part;
+}
+
+bool endpoint_admits(const struct followed *f)
+{
+    return n_free(f->dispatcher, f->endpoint, f->is_trusted) > 0;
+}
+
+bool endpoint_is_awaited(const struct followed *f)
+{
+    return f->endpoint->room.first != NULL ||
+           (!f->is_trusted && f->endpoint->untrusted.first != NULL);
+}
+
+void endpoint_wait(struct followed *f)
+{
+    struct endpoint *e = f->endpoint;
+
+    room_enter(f->is_trusted ? &e->room : &e->untrusted, f);
+}
+
+void endpoint_sent(const struct slot *s)
+{
+    s->endpoint->n_users++;
+    s->endpoint->n_sent++;
+    s->endpoint->n_untrusted += s->is_untrusted;
+}
+
+static void let_go(struct dispatcher *d, struct endpoint *e)
+{
+    room_let_go(&e->room, n_free(d, e, true));
+    room_let_go(&e->untrusted, n_free(d, e, false));
+}
+
+void endpoints_look(struct dispatcher *d)
+{
+    for (size_t i = 0; d->endpoints != NULL && i <= d->n_endpoints_mask; i++) {
+        for (struct endpoint *e = d->endpoints[i]; e != NULL; e = e->next)
+            let_go(d, e);
+    }
+}
+
+void endpoint_set_apart(struct dispatcher *d, const struct slot *s)
+{
+    struct endpoint *e = s->endpoint;
+
+    e->n_sent--;
+    e->n_untrusted -= s->is_untrusted;
+    let_go(d, e);
+}
+
+void endpoint_left(struct dispatcher *d, const struct slot *s)
+{
+    if (!s->is_slow)
+        endpoint_set_apart(d, s);
+    endpoint_drop(d, s->endpoint);
+}
+
+void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+                    enum feedback feedback)
+{
+    struct pace_limits limits = limits_of(d);
+
+    pace_ended(&e->pace, &limits, feedback, clock_mono_us(), 0, 0);
+}

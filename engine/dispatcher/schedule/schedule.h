@@ -1,0 +1,574 @@
+// schedule.h — the inside of a dispatcher, shared by its files.
+//
+// A delivery in memory is WAITING (in its hook's line), SENT (in a slot), or
+// SETTLED (its row is still in the index until the next commit). One that has
+// no row yet is covered by the cursor: it gets a row when the cursor passes its
+// event, unless it was settled before. Everything else lies in the due index
+// only, and is fetched when its hook has room. What was settled before and is
+// sent again by hand has a past instead of a row.
+
+#ifndef ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
+#define ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/config/caps.h"
+#include "common/config/config.h"
+#include "common/process/cautious_clock.h"
+#include "common/process/channel.h"
+#include "common/process/deadline.h"
+#include "common/process/role.h"
+#include "engine/delivery/failing.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/request_body.h"
+#include "engine/delivery/request_headers.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/order.h"
+#include "queue/queue.h"
+
+// Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
+// for hooks that are fast, and moves what waits for slow ones into the index.
+#define WAITING_MAX   512
+#define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
+#define FETCH_ROWS    128   // due rows read at once for a hook
+#define ORDERED_MAX   1024  // deliveries of an ordered hook in memory
+#define BATCH_EVENTS  128   // read from the log at once
+#define NO_SLOT       UINT32_MAX
+
+enum delivery_place { DELIVERY_WAITING, DELIVERY_SENT, DELIVERY_SETTLED };
+
+// What a delivery had come to before somebody asked for one more attempt.
+enum past {
+    PAST_NONE, // it was not settled: the attempt is its next one
+    PAST_PING, // there was none
+    PAST_DELIVERED,
+    PAST_DEAD, // it is in the dead index
+    PAST_CANCELLED,
+    PAST_EXPIRED, // it was dead, and retention has removed it since
+    PAST_NEVER    // the hook did not get its event when it was new
+};
+
+struct answer;
+struct ask;
+struct dead_report;
+struct discards;
+struct endpoint;
+struct fan;
+struct followed;
+struct job;
+struct manual;
+struct running;
+struct slices;
+struct tally;
+
+// Hooks that wait for a place that others have.
+struct waiting_room {
+    struct followed *first, *last;
+};
+
+struct delivery {
+    struct followed *hook;
+    struct position position;
+    struct delivery *next;      // in its hook's line or in a list of settled
+    struct delivery *prev;      // in its hook's line
+    struct delivery *same_hash; // in the table of open deliveries
+    struct delivery *rowless_prev, *rowless_next; // while it has no row
+    struct delivery *fresh_prev, *fresh_next;     // while it waits and is fresh
+    int64_t waiting_since_us;                     // monotonic
+    int64_t
+        due_at_ms;    // key of its row, which it has or gets: at first when its
+                      // event was accepted
+    int64_t queue_us; // acceptance to its first attempt
+    int64_t not_before_ms; // of an ordered hook's, as the next
+    uint64_t lane;
+    uint32_t n_attempts;
+    uint32_t n_crashes;
+    uint32_t payload_bytes;
+    uint32_t n_before;  // of n_attempts, before it was replayed
+    uint64_t replay;    // tag of the replay it is of; 0: none
+    uint64_t replay_no; // where it lies in its source, while it is in flight
+    bool is_replaying;  // in flight, sent by the replay
+    enum delivery_place place;
+    enum past past;
+    struct manual *manual; // who asked for this attempt; NULL: nobody
+    bool has_row;
+    bool is_fresh;  // came from the log, not from the index
+    bool is_listed; // is in its hook's line: while it waits, and an ordered
+                    // hook's also while it is sent
+    bool has_body;  // its event's payload is the body already: a ping, again
+    bool is_aside;  // a process died with it too often: no attempt is made
+};
+
+// A hook of this shard, and what runs for it.
+struct followed {
+    struct dispatcher *dispatcher;
+    uint64_t no;
+    struct hook *hook;      // owned; NULL: deleted, what is left is cancelled
+    unsigned sender;        // whose ring it is in, or will be next
+    unsigned wanted_sender; // by its URL; taken when it next gets ready
+    struct endpoint *endpoint; // likewise by its URL; NULL: no hook
+    struct pace pace;
+    struct pace_limits limits;
+    int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
+    size_t n_retry_waits;
+    struct hook_health health;
+    struct followed *next_unsaid; // whose health changed, too
+    bool is_health_unsaid;        // changed, and not said to d->filling yet
+    struct followed *next_late;   // in the list d->alarms_late
+    bool is_alarm_late, is_counted_failing; // in that list; in d->n_failing
+    struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
+    enum hook_disabled disable_wanted; // api is asked to switch it off
+    uint64_t disable_from;             // after this commit
+    struct deadline rows_due;          // its first row in the index is due
+    struct deadline pause_over;        // its pace, or its order, lets one go
+    unsigned n_open_timers;
+    struct delivery *first, *last; // the line
+    struct followed *next_ready;   // in its sender's ring, or a waiting room
+    struct waiting_room *room;     // the one it is in; NULL: none
+    uint32_t n_sent;
+    uint32_t n_open;   // deliveries in memory
+    bool is_ready;     // in the ring, or in a waiting room
+    bool is_trusted;   // it answered the last time
+    bool is_stuck;     // nothing in its line may go yet
+    bool has_rows;     // the index holds rows that are not in memory
+    bool is_fetchable; // and some of them are due
+    bool is_closing;
+    bool is_aside; // a process died with it, or it is damaged: all of it rests
+    bool are_rows_left;           // or with its rows: they are not read
+    struct due_row fetched;       // last row read, after commit `fetched_after`
+    uint64_t fetched_after;       // 0: none was read
+    uint64_t rows_until;          // ordered: commit that puts rows of its own
+    uint64_t spilled_until;       // rows are not read before this commit
+    struct org_sum *org;          // of its hook; NULL: not known
+    struct backlog backlog, told; // what waits for it; what api knows of it
+    bool is_told;
+    struct followed *next_hash;
+};
+
+// An attempt in flight, with what its history row will need.
+struct slot {
+    struct delivery *delivery; // NULL: free
+    uint32_t generation;       // tells late outcomes of an earlier use apart
+    uint32_t next_free;
+    unsigned sender;
+    struct endpoint *endpoint;
+    int64_t sent_at_us; // monotonic
+    bool is_slow;       // in flight for long: counted apart
+    bool is_untrusted;  // its hook was not trusted when it was sent
+    int64_t accepted_at_us;
+    uint64_t org_no; // of the hook's organization
+    struct id event_id;
+    struct buf kind, url, headers;
+    struct request_marks marks; // of the headers
+    struct buf body;            // if it is not the event's payload; else empty
+};
+
+struct sender_link {
+    struct dispatcher *dispatcher;
+    unsigned index;
+    struct chan *chan;             // NULL: not there
+    uint32_t n_sent;               // but for slow ones
+    uint32_t n_slow;               // in flight for longer than a second
+    uint32_t n_untrusted;          // of n_sent
+    struct waiting_room untrusted; // hooks that wait for one of these
+    bool awaits_end; // it is gone; what it had waits to hear how it ended
+    struct followed *ring_first, *ring_last; // hooks with something to send
+};
+
+// Rows that a change puts: when it is committed, their hooks look for them.
+struct wake {
+    uint64_t hook_no;
+    int64_t due_at_ms;
+};
+
+struct wakes {
+    struct wake *at;
+    size_t n, room;
+};
+
+struct dispatcher {
+    struct role *role;
+    const struct config *config; // borrowed from the role
+    struct shard *shard;
+    struct due_clock due_clock;
+    struct cautious_clock removal_clock; // of what retention removes
+    struct event_view *events;
+    struct hook_store *hooks;
+    unsigned n_shards;
+    unsigned n_senders;
+
+    // hook_table.c
+    struct match_index *index;
+    struct followed **by_no; // hash table
+    size_t n_by_no_mask;
+    size_t n_followed;
+    size_t n_paused;
+    uint64_t hooks_seen;         // revision
+    struct endpoint **endpoints; // hash table
+    size_t n_endpoints_mask;
+    size_t n_endpoints;
+
+    // log_reader.c
+    struct position read_to;
+    struct fan *fan;     // fan.h
+    uv_idle_t read_more; // active while there is more to read
+    uv_timer_t poll_timer;
+
+    // pump.c
+    struct sender_link senders[16];
+    struct slot *slots;
+    size_t n_slots;
+    uint32_t free_slot; // NO_SLOT: none
+    uint32_t n_sent;
+    uint32_t n_manual; // asked for by hand and not answered
+    struct delivery *fresh_first, *fresh_last; // by waiting_since_us
+    uint32_t n_fresh;                          // waiting, from the log
+    uint32_t n_fetched;                        // waiting, from the index
+    struct buf headers;                        // scratch
+    uv_timer_t slow_timer;
+    struct deadline cancel_due;     // set while hooks have what is cancelled
+    struct waiting_room cancelling; // such hooks, but for the next one
+    bool has_cancelled;             // a slice, since the last tick
+    struct lane_seen *lanes_seen;   // scratch of hook_queue.c
+    uint64_t n_looks;
+    struct renderer *renderer;
+
+    struct aside aside;
+
+    // on_demand.c
+    struct shard_view *history;
+    struct chan *api; // NULL: not there
+    uint64_t n_apis;  // links to api so far: tells late answers apart
+    struct manual *filling_answers, *committing_answers; // sent when committed
+
+    // replays.c
+    struct running *replays, *replays_last; // in turns
+    struct running **replays_by_tag;        // hash table
+    size_t n_replays_mask, n_replays;
+    struct running *replays_dirty, *replays_dirty_last; // to be said
+    uint64_t n_replays_dirtied, n_replays_said;         // so far
+    struct shares replay_shares;
+    struct job *jobs; // replays that are counted, in the order they came
+    uint32_t n_replaying;
+    double replay_tokens;
+    int64_t replay_tokens_at_us;
+    uv_timer_t replay_timer;
+
+    // discard.c
+    struct discards *discards;
+    struct slices *slices; // slices.c
+
+    struct backlogs *backlogs; // backlog.c
+
+    // attempt_stats.c
+    struct tally **tallies; // hash table
+    size_t n_tallies;
+    int64_t tallied_us;
+
+    // hook_health.c
+    struct followed *health_unsaid; // hooks whose health changed
+    struct followed *alarms_late;   // hooks with an alarm that waits
+    uint64_t *disables;             // hooks to be switched off after a commit
+    size_t n_disables, disables_room, n_failing; // n_failing: hooks so counted
+
+    // engine_events.c
+    struct chan *ingest; // NULL: not there
+    size_t n_disabling;  // hooks that api was asked to switch off
+    size_t n_outbox;     // events that ingest was given and has not stored
+
+    // the table of open deliveries
+    struct delivery **open;
+    size_t n_open_mask;
+    size_t n_open;
+    struct delivery *free_deliveries;
+    struct delivery *rowless; // list
+
+    // outcome.c
+    struct shard_change *filling, *committing;
+    struct wakes filling_wakes, committing_wakes;
+    struct delivery *filling_settled, *committing_settled; // leave the table
+    uint64_t n_commits;
+    int64_t commit_started_us;
+    struct deadline commit_due;
+    struct position cursor_said; // in the last change that was started
+    uint64_t jitter_state;       // of a small generator, seeded by the kernel
+
+    bool
+        has_subscribers; // engine_events.c: a hook names kinds of the engine's own
+    bool has_operator; // engine_events.c: a hook of the operator is there
+    bool has_outbox;   // there may be more of them in the shard
+    bool is_reader_paused;
+    bool is_commit_failing;
+    bool was_without_room; // when it was looked at last
+    bool is_draining;
+    bool is_final_commit;
+    bool is_late; // the drain took longer than it may
+    uv_timer_t drain_timer;
+    uv_timer_t trim_timer;
+};
+
+// --- delivery_table.c: deliveries in memory ---
+
+void opens_init(struct dispatcher *d);
+struct delivery *open_find(const struct dispatcher *d, uint64_t hook_no,
+                           struct position position);
+// A new one, WAITING, without a row unless the caller gives it one.
+struct delivery *open_add(struct dispatcher *d, struct followed *f,
+                          struct position position);
+void open_give_row(struct dispatcher *d, struct delivery *dv,
+                   int64_t due_at_ms);
+void open_remove(struct dispatcher *d, struct delivery *dv); // frees it
+
+// --- hook_table.c ---
+
+// Reads what changed since last time. Exits the process if the store fails.
+void followed_refresh(struct dispatcher *d);
+struct followed *followed_find(const struct dispatcher *d, uint64_t no);
+// Finds it, or makes one whose hook is deleted: its rows are cancelled.
+struct followed *followed_get(struct dispatcher *d, uint64_t no);
+// Rows of it are in the index, the first due at this time.
+void followed_expect(struct followed *f, int64_t due_at_ms);
+bool followed_is_active(const struct followed *f);
+// Active, but what matches waits in the index, and nothing is sent unless
+// somebody asks for it by hand.
+bool followed_is_paused(const struct followed *f);
+// The settings have changed.
+void followed_reload(struct dispatcher *d);
+// Nothing more is known of a deleted hook, or of one that rests: let it go.
+void followed_forget_if_done(struct followed *f);
+void followed_forget_all_done(struct dispatcher *d);
+
+// Lets it try again then (monotonic), or sooner.
+void followed_pause(struct followed *f, int64_t until_us);
+
+// --- endpoint.c ---
+
+// The one of this URL; it stays while somebody uses it.
+struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
+void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
+// Whether one more attempt of this hook may be sent there. Changes nothing.
+bool endpoint_admits(const struct followed *f);
+// Whether hooks wait for capacity of this hook's endpoint that is before its own
+// turn. Changes nothing.
+bool endpoint_is_awaited(const struct followed *f);
+// Puts the hook, which is not ready, into the endpoint's waiting room: it gets
+// ready again when there is capacity.
+void endpoint_wait(struct followed *f);
+void endpoint_sent(const struct slot *s);
+// It has been in flight for long: its place is free.
+void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
+// The attempt has ended: its place is free.
+void endpoint_left(struct dispatcher *d, const struct slot *s);
+// What an attempt says about the receiver.
+void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+                    enum feedback feedback);
+// Lets go on who waits though there are places: whoever was let go before did
+// not use his, for want of something else.
+void endpoints_look(struct dispatcher *d);
+
+// Does nothing if the hook stands in a ring or in a room already.
+void room_enter(struct waiting_room *room, struct followed *f);
+void room_leave(struct followed *f); // fine if it is in none
+// Lets up to so many go on.
+void room_let_go(struct waiting_room *room, uint32_t n);
+
+// --- log_reader.c ---
+
+void reader_start(struct dispatcher *d);
+void reader_wake(struct dispatcher *d); // there may be more in the log
+void reader_stop(struct dispatcher *d);
+
+// --- hook_queue.c ---
+
+// Puts it in its hook's line: at the end, or, if the hook is ordered, where its
+// position is.
+void line_join(struct dispatcher *d, struct delivery *dv);
+// Puts it back at the front; what waited there already is later.
+void line_rejoin(struct dispatcher *d, struct delivery *dv);
+// Takes it out, waiting or sent.
+void line_leave(struct dispatcher *d, struct delivery *dv);
+// The first that waits, taken out. NULL: none.
+struct delivery *line_take(struct dispatcher *d, struct followed *f);
+// The one to send now; an ordered hook's stays in the line. NULL: none; of an
+// ordered hook `*until_ms` is then when one may go (UTC epoch; INT64_MAX: when
+// an attempt has ended).
+struct delivery *line_next(struct dispatcher *d, struct followed *f,
+                           int64_t *until_ms);
+bool followed_is_ordered(const struct followed *f);
+
+// --- due_rows.c ---
+
+// Whether rows of it are due and may be read now.
+bool fetch_may(const struct followed *f);
+// Reads some of the rows that are due into the line.
+void fetch_rows(struct followed *f);
+// All that waits for this hook goes into the index and leaves the memory. It is
+// read again once it is committed.
+void fetch_spill(struct followed *f);
+// The row that it has or shall have; `due_at_ms` counts unless it is ordered.
+struct due_row row_of(const struct delivery *dv, int64_t due_at_ms);
+
+// --- pump.c ---
+
+void pump_init(struct dispatcher *d);
+// Into its hook's line, and the hook into the ring if it may send.
+void pump_enqueue(struct dispatcher *d, struct delivery *dv);
+void pump_ready(struct followed *f); // it may have something to send
+void pump_all(struct dispatcher *d);
+void pump_sender(struct sender_link *link);
+// Whether anything may be sent at all, as far as places and commits go.
+bool pump_may_send(const struct dispatcher *d);
+// Whether a hook may be sent to as far as the share of hooks that did not answer
+// goes. Changes nothing.
+bool pump_admits_untrusted(const struct sender_link *link,
+                           const struct followed *f);
+// A place among those of hooks that did not answer is free.
+void pump_let_go(struct sender_link *link);
+// Back to the front of its hook's line.
+void pump_return(struct dispatcher *d, struct delivery *dv);
+
+// --- send.c ---
+
+void send_init(struct dispatcher *d);
+// Hands it to its sender, which must be there, with a slot free. One whose
+// event cannot be read is cancelled.
+void send_delivery(struct dispatcher *d, struct delivery *dv);
+// The same for an event that is not in the log.
+void send_event(struct dispatcher *d, struct delivery *dv,
+                const struct event *event);
+void slot_free(struct dispatcher *d, struct slot *s);
+
+// --- hook_health.c ---
+
+void health_load(struct dispatcher *d);
+void health_drop_orphans(struct dispatcher *d); // once the hooks are known
+// Running time of this shard's dispatchers in all; greater than 0.
+int64_t health_ran_ms(const struct dispatcher *d);
+// An attempt has ended (its times are set here): raises or ends an alarm, and
+// has the hook switched off if it failed for too long.
+void health_note(struct dispatcher *d, struct followed *f,
+                 struct failing_attempt end);
+// f->health is not what it was: it is written with the next commit.
+void health_changed(struct dispatcher *d, struct followed *f);
+void health_say(struct dispatcher *d); // what changed, to d->filling
+// The receiver said that it is gone for good.
+void health_gone(struct dispatcher *d, struct followed *f);
+// The hook is there in a new revision.
+void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active);
+// It is deleted.
+void health_forget(struct dispatcher *d, struct followed *f);
+void health_on_committed(struct dispatcher *d);
+void health_on_second(struct dispatcher *d);
+
+// --- engine_events.c ---
+
+void outbox_on_link(struct dispatcher *d, int fd);
+// Whether anybody gets an event about this hook.
+bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook);
+// Adds an event about the hook to d->filling, if it is wanted. Its payload is
+// which hook it is, `members` (each with a comma before it), and the time.
+void outbox_event(struct dispatcher *d, const struct hook *hook,
+                  const char *kind, struct str members);
+// The same with a reason, for people, which is logged; `more`: other members.
+void outbox_hook_event(struct dispatcher *d, const struct followed *f,
+                       const char *kind, struct str reason, struct str more);
+void outbox_send(struct dispatcher *d); // what is committed
+
+// --- dead_report.c ---
+
+// A delivery is dead: its hook's dead letters are reported, at once or later.
+void dead_report_note(struct dispatcher *d, const struct slot *s,
+                      const struct attempt *attempt);
+// Takes over what an earlier process had counted; copies it.
+void dead_report_load(struct followed *f, const struct unreported_dead *dead);
+void dead_report_drop(struct followed *f);  // nothing is reported; none is fine
+void dead_report_all(struct dispatcher *d); // now: the process ends
+
+// --- on_demand.c; questions.h has more, and explain.c and status.c ---
+
+// What the outcome makes of a delivery with a past: said to d->filling.
+enum delivery_state manual_settle(struct dispatcher *d,
+                                  const struct delivery *dv, bool is_delivered);
+// Whoever asked for it is answered when d->filling is committed.
+void manual_answer(struct dispatcher *d, struct delivery *dv,
+                   int64_t started_at_us);
+// Answers whoever asked for an attempt that is not made after all.
+void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
+// OK: d->committing is committed. Else there is no room for it: whoever waits for a
+// commit is told so.
+void manual_send_answers(struct dispatcher *d, enum err err);
+// One that was settled is not any more: said to d->filling.
+void manual_take_back(struct dispatcher *d, struct delivery *dv);
+
+// --- replays.c, replay_jobs.c ---
+
+void replays_load(struct dispatcher *d);
+// Sends what may be sent now, reads on, counts on.
+void replays_pump(struct dispatcher *d);
+// An attempt of one has ended, or one of its deliveries is settled.
+void replays_settled(struct dispatcher *d, struct delivery *dv,
+                     enum delivery_state state);
+void replays_say(struct dispatcher *d); // what changed, to d->filling
+
+// --- discard.c, discard_sweep.c ---
+
+// Once the hooks are known. Begins to look for dead letters of deleted hooks.
+void discard_init(struct dispatcher *d);
+// This hook is deleted: its dead letters are settled as cancelled.
+void discard_hook(struct dispatcher *d, uint64_t hook_no);
+void discard_on_second(struct dispatcher *d);
+
+// --- attempt_stats.c ---
+
+void tally_note(struct dispatcher *d, const struct attempt *attempt);
+// Says it to d->filling, last of all, if it is time.
+void tally_flush(struct dispatcher *d, bool at_once);
+void tally_load(struct dispatcher *d); // what a crash left out
+
+// --- storage.c ---
+
+// Whether what becomes of a delivery can be committed. If not, nothing is begun.
+bool storage_has_room(const struct dispatcher *d);
+// Looks whether that is so still, or again; then all goes on.
+void storage_look(struct dispatcher *d);
+// While room is short, history keeps less of a response.
+void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
+
+// --- outcome.c ---
+
+void settle_init(struct dispatcher *d);
+// False: `sender` has no such attempt in flight, and nothing changed.
+MUST_CHECK bool settle_outcome(struct dispatcher *d, unsigned sender,
+                               struct outcome *outcome);
+// It cannot be sent anywhere, for this reason: the attempt fails at once.
+void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
+// It will not be sent, for this reason.
+void settle_cancel(struct dispatcher *d, struct delivery *dv,
+                   struct str reason);
+// When d->filling is committed, the hook has a row that is due then.
+void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms);
+void settle_put_row(struct dispatcher *d, const struct due_row *row);
+void settle_give_row(struct dispatcher *d, struct delivery *dv); // has none
+// A change before d->filling is not committed yet.
+bool settle_is_busy(const struct dispatcher *d);
+// Something was said to d->filling: commit soon.
+void settle_touch(struct dispatcher *d);
+void settle_commit_now(struct dispatcher *d);
+
+// --- dispatcher.c ---
+
+// The clock that due times are compared with.
+int64_t due_now_ms(struct dispatcher *d);
+// An event was accepted at this time (UTC epoch): it is not later now.
+void due_saw_ms(struct dispatcher *d, int64_t at_ms);
+
+// There may be new events, or changed hooks.
+void dispatcher_look_again(struct dispatcher *d);
+void dispatcher_leave_if_drained(struct dispatcher *d);
+
+#endif

@@ -1,0 +1,80 @@
+// batches.c — requests of many events, read in slices.
+//
+// Happy path: a request is read at once as far as a slice goes, which most are done
+// in; the rest of it waits for its turns, in which all that wait take part one after
+// the other.
+
+#include "engine/ingest/batches.h"
+
+#include "common/base/clock.h"
+#include "common/process/metrics.h"
+
+#define SLICE_US 2000
+
+static void append(struct batches *all, struct batch *b)
+{
+    b->next = NULL;
+    if (all->last != NULL) {
+        all->last->next = b;
+    } else {
+        all->first = b;
+    }
+    all->last = b;
+}
+
+// Lines of one batch. False: it has more, and waits again.
+static bool read_some(struct batches *all, struct batch *b, int64_t until_us)
+{
+    struct blamed before =
+        blame_begin((enum blame_kind)b->blamed.kind, b->blamed.a, b->blamed.b);
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 4096);
+    err = intake_lines_read(&b->intake, &b->lines, b->arena, until_us, &why);
+    if (err == ERR_AGAIN) {
+        append(all, b);
+    } else {
+        all->done(b, err, buf_str(&why));
+    }
+    buf_clear(&why);
+    blame_end(before);
+    return err != ERR_AGAIN;
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+    struct batches *all = idle->data;
+    int64_t until_us = clock_mono_us() + SLICE_US;
+
+    do {
+        struct batch *b = all->first;
+
+        metrics_count(COUNTER_SLICES, 1);
+        all->first = b->next;
+        if (all->first == NULL)
+            all->last = NULL;
+        (void)read_some(all, b, until_us);
+    } while (all->first != NULL && clock_mono_us() < until_us);
+    if (all->first == NULL)
+        uv_idle_stop(idle);
+}
+
+void batches_add(struct batches *all, struct batch *b)
+{
+    bool is_waiting = all->first != NULL;
+
+    if (is_waiting) { // behind the others
+        append(all, b);
+        return;
+    }
+    if (!read_some(all, b, clock_mono_us() + SLICE_US))
+        uv_idle_start(&all->turns, on_turn);
+}
+
+void batches_init(struct batches *all, uv_loop_t *loop, batch_read done)
+{
+    *all = (struct batches){ .done = done };
+    uv_idle_init(loop, &all->turns);
+    all->turns.data = all;
+}

@@ -1,0 +1,105 @@
+// engine_event_writer.c — the engine's own events, into the event log.
+//
+// A dispatcher hands one over; it is appended under its own id, which makes a
+// second time harmless, and the dispatcher is told once it is committed.
+
+#include "engine/ingest/engine_event_writer.h"
+
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/messages/engine_event.h"
+#include "common/process/blame.h"
+#include "common/process/channel.h"
+
+struct emission {
+    struct append append;
+    struct new_event event;
+    struct arena arena; // what the event points to
+    struct emission_link *link;
+    uint64_t n_links;
+    emission_done done;
+};
+
+static void tell(const struct emission_link *link,
+                 const struct emitted *emitted)
+{
+    if (link->chan == NULL)
+        return;
+    emitted_pack(chan_begin(link->chan), emitted);
+    chan_end_small(link->chan);
+}
+
+static void on_appended(struct append *a, enum err err)
+{
+    struct emission *e = a->data;
+    struct emission_link *link = e->link;
+    bool is_refused = err == ERR_FULL || err == ERR_LOST; // not for ever
+    struct emitted emitted = { .id = e->event.event.id,
+                               .err = is_refused ? ERR_FULL : OK };
+
+    if (err == ERR_CONFLICT) {
+        log_warn("an id is used by another event; the engine's own is dropped",
+                 "");
+    } else if (err != OK && !is_refused) {
+        log_fatal("event log is broken", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+    if (link->n_links == e->n_links)
+        tell(link, &emitted);
+    blame_forget(BLAME_OWN, a->blamed.a, a->blamed.b);
+    e->done(link->data);
+    arena_clear(&e->arena);
+    free(e);
+}
+
+void emission_take(struct emission_link *link, struct event_log *log,
+                   struct str frame, emission_done done)
+{
+    struct emission *e;
+    struct event *event;
+    struct emit emit;
+    struct blamed before;
+    struct blamed record;
+
+    if (emit_unpack(frame, &emit) != OK ||
+        (emit.family != FAMILY_PULUMI && emit.family != FAMILY_AKINON)) {
+        log_warn("event of the engine not understood", "bytes=%zu",
+                 frame.n_bytes);
+        return;
+    }
+    record = (struct blamed){ BLAME_OWN, get_be64(emit.id.bytes),
+                              get_be64(emit.id.bytes + 8) };
+    if (blame_deaths(BLAME_OWN, record.a, record.b) >= BLAME_ASIDE) {
+        log_warn("the process died three times with an event of the engine's "
+                 "own, which is dropped",
+                 "");
+        tell(link, &(struct emitted){ .id = emit.id, .err = OK });
+        return;
+    }
+    before = blame_begin(BLAME_OWN, record.a, record.b);
+    e = xcalloc(1, sizeof(*e));
+    e->link = link;
+    e->n_links = link->n_links;
+    e->done = done;
+    e->event.has_id = true;
+    event = &e->event.event;
+    event->id = emit.id;
+    event->accepted_at_us = emit.accepted_at_us;
+    event->family = (enum family)emit.family;
+    event->kind = arena_copy(&e->arena, emit.kind);
+    event->org = arena_copy(&e->arena, emit.org);
+    event->project = arena_copy(&e->arena, emit.project);
+    event->stack = arena_copy(&e->arena, emit.stack);
+    event->env = arena_copy(&e->arena, emit.env);
+    event->payload = arena_copy(&e->arena, emit.payload);
+    e->append = (struct append){
+        .events = &e->event, .n_events = 1, .done = on_appended, .data = e
+    };
+    e->append.blamed = record;
+    event_log_append(log, &e->append);
+    blame_end(before);
+}

@@ -1,0 +1,27 @@
+// engine_event_writer.h — the engine's own events, into the event log.
+
+#ifndef ENGINE_INGEST_ENGINE_EVENT_WRITER_H
+#define ENGINE_INGEST_ENGINE_EVENT_WRITER_H
+
+#include <stdint.h>
+
+#include "common/base/str.h"
+#include "queue/queue.h"
+
+struct chan;
+
+// To a dispatcher; outlives what it brought.
+struct emission_link {
+    struct chan *chan; // NULL: not there
+    uint64_t n_links;  // so far: tells late answers apart
+    void *data;        // of `done`
+};
+
+// Runs when an event has been appended, or not.
+typedef void (*emission_done)(void *data);
+
+// Appends the event of a frame from the dispatcher, and answers it.
+void emission_take(struct emission_link *link, struct event_log *log,
+                   struct str frame, emission_done done);
+
+#endif

@@ -1,0 +1,279 @@
+// event_parser.c — reads posted events: JSON into what the queue stores.
+
+#include "engine/ingest/event_parser.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/encoding/json.h"
+#include "common/log/log.h"
+#include "common/model/akinon_names.h"
+#include "common/model/event_kinds.h"
+#include "engine/ingest/classify.h"
+
+static enum err refuse(struct buf *why, const char *field,
+                       const struct json_value *v, const char *allowed)
+{
+    if (v == NULL) {
+        buf_printf(why, "%s is missing; it must be %s", field, allowed);
+    } else {
+        buf_printf(why, "%s is %s; it must be %s", field, json_type_name(v),
+                   allowed);
+    }
+    return ERR_INVALID;
+}
+
+static enum err read_id(const struct json_value *root, struct new_event *out,
+                        struct buf *why)
+{
+    const struct json_value *id = json_get(root, "id");
+
+    if (id == NULL || json_is(id, JSON_NULL))
+        return OK;
+    if (!json_is(id, JSON_STRING))
+        return refuse(why, "id", id, "a UUID as a string");
+    if (id_parse(json_str(id), &out->event.id) != OK) {
+        buf_puts(why, "id is not a UUID; it must be one, like "
+                      "\"0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e\"");
+        return ERR_INVALID;
+    }
+    out->has_id = true;
+    return OK;
+}
+
+// The text of a member, without insignificant white space.
+static enum err compact(struct str text, const char *key, struct arena *arena,
+                        struct str *out)
+{
+    struct buf payload;
+    enum err err;
+
+    // Compact text is never longer than its source, so this never moves.
+    buf_init(&payload, text.n_bytes);
+    payload.at = arena_take(arena, text.n_bytes);
+    payload.room_bytes = text.n_bytes;
+    err = json_compact_member(text, key, &payload);
+    *out = buf_str(&payload);
+    return err;
+}
+
+static enum err read_akinon(const struct json_value *root, struct arena *arena,
+                            struct new_event *out, struct buf *why)
+{
+    const struct json_value *event = json_get(root, "event");
+    const struct json_value *payload = json_get(root, "data");
+
+    if (!json_is(event, JSON_STRING)) {
+        return refuse(why, "event", event,
+                      "a string like \"deployment.build.created\"");
+    }
+    if (str_is(json_str(event), "ping")) {
+        buf_puts(why, "event ping is what the API sends on request and cannot "
+                      "be posted");
+        return ERR_INVALID;
+    }
+    if (kind_is_reserved(json_str(event))) {
+        buf_puts(why,
+                 "events whose first segment is posthorn are the engine's own "
+                 "and cannot be posted");
+        return ERR_INVALID;
+    }
+    if (!akinon_is_event(json_str(event))) {
+        buf_printf(why,
+                   "event %s is not one; it must be 1 to 5 parts of a-z 0-9 _ "
+                   "- between dots, at most %d characters",
+                   log_quote(json_str(event)), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    if (payload != NULL && !json_is(payload, JSON_OBJECT))
+        return refuse(why, "data", payload, "an object");
+    out->event.kind = arena_copy(arena, json_str(event));
+    return OK;
+}
+
+static enum err read_pulumi(const struct json_value *root, struct arena *arena,
+                            struct new_event *out, struct buf *why)
+{
+    const struct json_value *kind = json_get(root, "kind");
+    const struct json_value *payload = json_get(root, "payload");
+    struct classified c;
+    enum err err;
+
+    if (!json_is(kind, JSON_STRING))
+        return refuse(why, "kind", kind, "a string like \"stack_update\"");
+    err = classify_event(json_str(kind), payload, &c, why);
+    if (err != OK)
+        return err;
+    out->event.filters = c.filters;
+    out->event.kind = arena_copy(arena, json_str(kind));
+    out->event.project = arena_copy(arena, c.project);
+    out->event.stack = arena_copy(arena, c.stack);
+    out->event.env = arena_copy(arena, c.env);
+    return OK;
+}
+
+static enum err read_root(const struct intake *in,
+                          const struct json_value *root, struct arena *arena,
+                          struct new_event *out, struct buf *why)
+{
+    bool is_akinon = in->path.family == FAMILY_AKINON;
+    enum err err;
+
+    if (!json_is(root, JSON_OBJECT)) {
+        return refuse(why, "the event", root,
+                      is_akinon ? "an object with \"event\" and \"data\""
+                                : "an object with \"kind\" and \"payload\"");
+    }
+    out->event.family = in->path.family;
+    out->event.accepted_at_us = in->accepted_at_us;
+    out->event.org = in->path.org;
+    out->event.project = in->path.project;
+    err = is_akinon ? read_akinon(root, arena, out, why)
+                    : read_pulumi(root, arena, out, why);
+    return err == OK ? read_id(root, out, why) : err;
+}
+
+static enum err read_payload(const struct intake *in, struct str text,
+                             struct arena *arena, struct new_event *out)
+{
+    enum err err;
+
+    if (in->path.family == FAMILY_PULUMI)
+        return compact(text, "payload", arena, &out->event.payload);
+    err = compact(text, "data", arena, &out->event.payload);
+    if (err == ERR_NOTFOUND) {
+        out->event.payload = STR("{}");
+        err = OK;
+    }
+    return err;
+}
+
+enum err intake_event(const struct intake *in, struct str text,
+                      struct arena *arena, struct new_event *out,
+                      struct buf *why)
+{
+    struct json *json;
+    enum err err;
+
+    *out = (struct new_event){ .idempotency = in->key };
+    if (text.n_bytes > in->max_event_bytes) {
+        buf_printf(why, "the event has %zu bytes; at most %zu are allowed",
+                   text.n_bytes, in->max_event_bytes);
+        return ERR_TOOBIG;
+    }
+    err = json_parse(text, &in->json, &json, why);
+    if (err != OK)
+        return err;
+    err = read_root(in, json_root(json), arena, out, why);
+    json_free(json);
+    if (err != OK)
+        return err;
+    return read_payload(in, text, arena, out);
+}
+
+static bool is_blank(struct str line)
+{
+    for (size_t i = 0; i < line.n_bytes; i++) {
+        if (line.at[i] != ' ' && line.at[i] != '\t' && line.at[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+static size_t count_lines(struct str text)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < text.n_bytes; i++)
+        n += text.at[i] == '\n';
+    return n;
+}
+
+// The key of the whole request makes each of its lines idempotent by its
+// number.
+static struct str line_key(const struct intake *in, size_t line_no,
+                           struct arena *arena)
+{
+    size_t room_bytes = in->key.n_bytes + 24;
+    char *key;
+    int n;
+
+    if (in->key.n_bytes == 0)
+        return STR_EMPTY;
+    key = arena_take(arena, room_bytes);
+    n = snprintf(key, room_bytes, "%.*s#%zu", STR_ARG(in->key), line_no);
+    return (struct str){ key, (size_t)n };
+}
+
+static enum err read_line(const struct intake *in, struct str line,
+                          size_t line_no, struct arena *arena,
+                          struct new_event *out, struct buf *why)
+{
+    size_t n_before = why->n_bytes;
+    enum err err;
+
+    buf_printf(why, "line %zu: ", line_no);
+    err = intake_event(in, line, arena, out, why);
+    if (err != OK)
+        return err;
+    why->n_bytes = n_before;
+    out->idempotency = line_key(in, line_no, arena);
+    return OK;
+}
+
+enum err intake_lines_begin(struct str text, struct arena *arena,
+                            struct intake_lines *out, struct buf *why)
+{
+    size_t n_lines = count_lines(text);
+
+    *out = (struct intake_lines){ .rest = text };
+    if (n_lines > INTAKE_LINES_MAX + 1) {
+        buf_printf(why, "the request has more than %d lines; send several",
+                   INTAKE_LINES_MAX);
+        return ERR_INVALID;
+    }
+    out->events = arena_take(arena, n_lines * sizeof(*out->events));
+    return OK;
+}
+
+// The next line, without its end.
+static struct str take_line(struct intake_lines *lines)
+{
+    struct str *rest = &lines->rest;
+    const char *end = memchr(rest->at, '\n', rest->n_bytes);
+    struct str line = *rest;
+
+    if (end != NULL)
+        line.n_bytes = (size_t)(end - rest->at);
+    rest->at += line.n_bytes + (end != NULL);
+    rest->n_bytes -= line.n_bytes + (end != NULL);
+    lines->line_no++;
+    return line;
+}
+
+enum err intake_lines_read(const struct intake *in, struct intake_lines *lines,
+                           struct arena *arena, int64_t until_us,
+                           struct buf *why)
+{
+    while (lines->rest.n_bytes > 0) {
+        struct str line = take_line(lines);
+        enum err err;
+
+        if (is_blank(line))
+            continue;
+        err = read_line(in, line, lines->line_no, arena,
+                        &lines->events[lines->n], why);
+        if (err != OK)
+            return err;
+        lines->n++;
+        if (lines->rest.n_bytes > 0 && clock_mono_us() >= until_us)
+            return ERR_AGAIN;
+    }
+    if (lines->n == 0) {
+        buf_puts(why, "the request holds no event; send one JSON object per "
+                      "line");
+        return ERR_INVALID;
+    }
+    return OK;
+}

@@ -1,0 +1,593 @@
+// ingest.c — the ingest process: takes events in, appends them, answers.
+//
+// Happy path: headers are judged (route, token, type, size, room), the body is
+// read, one of many events in slices, its events are appended in one piece; after the commit the answer is
+// 202 and the dispatchers get a hint. What arrives while a commit runs is the
+// next batch.
+//
+// If it fails: a bad request is answered with what is wrong; with no room, 503
+// and Retry-After, and nothing is stored; if the log itself is broken the
+// process ends, and whoever waits sees the connection close: he posts again,
+// under the same id. If the disk does not answer, a post that waits gets 503
+// within five seconds, which says whether it may be stored all the same, and
+// new ones get it at once.
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/arena.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/config/caps.h"
+#include "common/files/data_dir.h"
+#include "common/http/authentication.h"
+#include "common/http/http.h"
+#include "common/log/log.h"
+#include "common/messages/engine_event.h"
+#include "common/model/akinon_names.h"
+#include "common/process/cautious_clock.h"
+#include "common/process/metrics.h"
+#include "common/process/role.h"
+#include "common/process/roles.h"
+#include "engine/ingest/admission.h"
+#include "engine/ingest/batches.h"
+#include "engine/ingest/engine_event_writer.h"
+#include "engine/ingest/event_parser.h"
+#include "engine/ingest/ingest_request.h"
+#include "engine/ingest/patience.h"
+
+#define RETRY_AFTER STR("Retry-After: 5\r\n")
+#define TRIM_EVENTS 2000 // a step
+
+// A post ends within five seconds, whatever the disk does.
+#define WAIT_MAX_US  INT64_C(4500000)
+#define DISK_HANG_US INT64_C(2000000) // then no more is taken in
+
+struct dispatcher_link {
+    struct ingest *ingest;
+    struct emission_link emission; // with its channel
+};
+
+struct ingest {
+    struct role *role;
+    const struct config *config; // borrowed from the role
+    struct auth *auth;
+    struct token_store *tokens;
+    struct event_log *log;
+    struct http_server *server;
+    struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
+    struct admission admission;
+    struct batches batches;      // that are read
+    struct patience patience;    // of posts, with the disk
+    struct cautious_clock clock; // of what is old enough to be removed
+    uint64_t n_requests;         // as counted so far
+    bool is_draining;
+    bool is_server_gone;
+};
+
+// A request from its headers to its answer.
+struct post {
+    struct ingest *ingest;
+    struct http_request *request; // NULL: answered, though its commit is not
+                                  // done
+    struct batch batch;           // of many events, while it is read
+    struct append append;
+    struct patient patient;
+    struct arena arena;
+    struct intake_path path; // in the arena
+    bool is_batch;
+};
+
+static void post_free(struct post *p)
+{
+    arena_clear(&p->arena);
+    free(p);
+}
+
+// --- judging the headers ---
+
+static void fail_lost(struct http_request *r)
+{
+    metrics_count(COUNTER_REFUSED_STORAGE, 1);
+    http_fail(r, 503, RETRY_AFTER,
+              "files of the queue were removed or replaced while the engine "
+              "runs, and nothing can be stored; post again once they are back");
+}
+
+static bool judge_room(const struct post *p)
+{
+    struct ingest *in = p->ingest;
+    struct http_request *r = p->request;
+
+    if (in->is_draining) {
+        http_fail(r, 503, RETRY_AFTER, "the engine is stopping; post again");
+        return false;
+    }
+    if (!queue_is_in_place()) {
+        fail_lost(r);
+        return false;
+    }
+    if (event_log_busy_us(in->log) > DISK_HANG_US) {
+        metrics_count(COUNTER_REFUSED_DISK, 1);
+        http_fail(r, 503, RETRY_AFTER,
+                  "the disk does not answer; nothing was stored, post again "
+                  "later");
+        return false;
+    }
+    return admission_judge(&in->admission, in->config, r, p->path.family,
+                           p->path.org);
+}
+
+static bool judge_path(struct post *p)
+{
+    struct http_request *r = p->request;
+    struct str path = r->path;
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    r->has_node_errors = akinon_take_path(&path);
+    err = intake_path_read(r->path, &p->arena, &p->path, &why);
+    if (err == ERR_NOTFOUND) {
+        http_fail(r, 404, STR_EMPTY,
+                  "there is no such path here; events are posted to "
+                  "/api/orgs/{organization}/events and to "
+                  "/organizations/{organizationId}/projects/{projectId}/"
+                  "events");
+    } else if (err != OK) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, err == ERR_DENIED ? 403 : 400, STR_EMPTY, "%s",
+                  buf_cstr(&why));
+    }
+    buf_clear(&why);
+    return err == OK;
+}
+
+static bool judge_token(struct post *p)
+{
+    struct auth_grant grant;
+
+    if (!auth_check(p->ingest->auth, p->request, p->path.org, INTAKE_SCOPE,
+                    &grant)) {
+        metrics_count(COUNTER_REFUSED_AUTH, 1);
+        return false;
+    }
+    return admission_hold(&p->ingest->admission, p->ingest->config, p->request,
+                          &grant);
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    struct ingest *in = data;
+    struct post *p;
+
+    if (intake_answer_health(r))
+        return;
+    p = xcalloc(1, sizeof(*p));
+    p->ingest = in;
+    p->request = r;
+    http_charge(r, STR_EMPTY, false); // until a token says whose it is
+    if (!judge_path(p) || !intake_judge_method(r) || !judge_token(p) ||
+        !intake_judge_type(r, &p->is_batch) || !intake_judge_key(r) ||
+        !judge_room(p)) {
+        post_free(p);
+        return;
+    }
+    r->body_limit_bytes =
+        p->is_batch ? in->config->max_batch_bytes : in->config->max_event_bytes;
+    r->data = p;
+}
+
+static void on_dropped(void *data, struct http_request *r)
+{
+    (void)data;
+    if (r->data != NULL)
+        post_free(r->data); // it never came to on_request
+}
+
+// --- answering ---
+
+static void put_ids(const struct post *p, struct buf *body)
+{
+    char id[ID_TEXT_BYTES + 1];
+
+    if (p->is_batch)
+        buf_printf(body, "{\"accepted\":%zu,\"ids\":[", p->append.n_events);
+    for (size_t i = 0; i < p->append.n_events; i++) {
+        id_format(&p->append.events[i].event.id, id);
+        if (p->is_batch) {
+            buf_printf(body, "%s\"%s\"", i > 0 ? "," : "", id);
+        } else {
+            buf_printf(body, "{\"id\":\"%s\"}", id);
+        }
+    }
+    if (p->is_batch)
+        buf_puts(body, "]}");
+}
+
+static void count_stored(const struct post *p)
+{
+    uint64_t n_stored = 0;
+
+    for (size_t i = 0; i < p->append.n_events; i++)
+        n_stored += p->append.events[i].was_stored;
+    metrics_count(COUNTER_EVENTS_ACCEPTED, n_stored);
+    metrics_count(COUNTER_EVENTS_REPEATED, p->append.n_events - n_stored);
+}
+
+static void answer_accepted(struct post *p)
+{
+    struct http_response response = { .status = 202 };
+    struct buf body;
+
+    buf_init(&body, 0);
+    put_ids(p, &body);
+    response.body = buf_str(&body);
+    http_respond(p->request, &response);
+    buf_clear(&body);
+}
+
+static void answer_conflict(struct post *p)
+{
+    metrics_count(COUNTER_REFUSED_CONFLICT, 1);
+    if (p->is_batch) {
+        http_fail(p->request, 409, STR_EMPTY,
+                  "line %zu has the id or Idempotency-Key of another event "
+                  "of the last 24 hours",
+                  p->append.fault + 1);
+    } else {
+        http_fail(p->request, 409, STR_EMPTY,
+                  "another event of the last 24 hours has this id or "
+                  "Idempotency-Key");
+    }
+}
+
+static void hint_dispatchers(struct ingest *in)
+{
+    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
+        struct chan *chan = in->dispatchers[i].emission.chan;
+
+        // One hint that is not read yet is as good as two.
+        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+            continue;
+        pack_u64(chan_begin(chan), FRAME_HINT);
+        chan_end_small(chan);
+    }
+}
+
+static void leave_if_drained(struct ingest *in)
+{
+    if (in->is_server_gone && event_log_pending(in->log) == 0)
+        role_done(in->role);
+}
+
+static void answer(struct post *p, enum err err)
+{
+    switch ((int)err) { // the others do not come from an append
+    case OK:
+        answer_accepted(p);
+        break;
+    case ERR_CONFLICT:
+        answer_conflict(p);
+        break;
+    case ERR_LOST:
+        fail_lost(p->request);
+        break;
+    default:
+        metrics_count(COUNTER_REFUSED_STORAGE, 1);
+        http_fail(p->request, 503, RETRY_AFTER,
+                  "there is no room to store the event; post again later");
+    }
+}
+
+static void on_appended(struct append *a, enum err err)
+{
+    struct post *p = a->data;
+    struct ingest *in = p->ingest;
+    struct blamed before = blame_begin(BLAME_REQUEST, a->blamed.a, a->blamed.b);
+
+    if (err != OK && err != ERR_CONFLICT && err != ERR_FULL &&
+        err != ERR_LOST) {
+        log_fatal("event log is broken", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+    patience_end(&in->patience, &p->patient);
+    if (err == OK)
+        count_stored(p);
+    if (p->request != NULL)
+        answer(p, err);
+    if (err == OK)
+        hint_dispatchers(in);
+    if (err == ERR_FULL)
+        quota_look(&in->admission.quota, in->config, in->log);
+    post_free(p);
+    blame_end(before);
+    leave_if_drained(in);
+}
+
+// The disk has not answered in time.
+static void on_patience_over(void *data)
+{
+    struct post *p = data;
+    struct ingest *in = p->ingest;
+    struct http_request *r = p->request;
+
+    metrics_count(COUNTER_REFUSED_DISK, 1);
+    p->request = NULL;
+    if (event_log_take_back(in->log, &p->append)) {
+        http_fail(r, 503, RETRY_AFTER,
+                  "the disk does not answer; nothing was stored, post again "
+                  "later");
+        post_free(p);
+        leave_if_drained(in);
+        return;
+    }
+    http_fail(r, 503, RETRY_AFTER,
+              "the disk does not answer, and whether the event is stored is "
+              "not known yet; post it again later: under the same id or "
+              "Idempotency-Key it is stored once");
+}
+
+static void refuse(struct post *p, enum err err, struct str why)
+{
+    metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
+                                    : COUNTER_REFUSED_INVALID,
+                  1);
+    http_fail(p->request, err == ERR_TOOBIG ? 413 : 400, STR_EMPTY, "%.*s",
+              STR_ARG(why));
+    post_free(p);
+}
+
+// Its events are read.
+static void append_events(struct post *p)
+{
+    struct ingest *in = p->ingest;
+    const struct http_request *r = p->request;
+
+    if (!admission_judge_answer(p->request, p->append.n_events)) {
+        post_free(p);
+        return;
+    }
+    quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
+    p->append.now_us = cautious_clock_read_us(&in->clock);
+    p->append.done = on_appended;
+    p->append.data = p;
+    p->append.blamed = p->batch.blamed;
+    patience_begin(&in->patience, &p->patient, p);
+    event_log_append(in->log, &p->append);
+}
+
+static void on_batch_read(struct batch *b, enum err err, struct str why)
+{
+    struct post *p = b->data;
+
+    int64_t now_us =
+        clock_now_us(); // not before those that were appended meanwhile
+
+    p->append.events = b->lines.events;
+    p->append.n_events = b->lines.n;
+    for (size_t i = 0; i < p->append.n_events; i++)
+        p->append.events[i].event.accepted_at_us = now_us;
+    if (err == OK) {
+        append_events(p);
+    } else {
+        refuse(p, err, why);
+    }
+}
+
+static enum err read_one(struct post *p, struct buf *why)
+{
+    p->append.events = arena_take(&p->arena, sizeof(struct new_event));
+    p->append.n_events = 1;
+    return intake_event(&p->batch.intake, p->request->body, &p->arena,
+                        p->append.events, why);
+}
+
+static void on_request(void *data, struct http_request *r)
+{
+    struct ingest *in = data;
+    struct post *p = r->data;
+    struct buf why;
+    enum err err;
+
+    r->data = NULL;
+    p->batch = (struct batch){
+        .intake = { .path = p->path,
+                    .key = arena_copy(&p->arena,
+                                      http_header(r, "idempotency-key")),
+                    .max_event_bytes = in->config->max_event_bytes,
+                    .json = config_json_limits(in->config),
+                    .accepted_at_us = clock_now_us() },
+        .arena = &p->arena,
+        .blamed = { BLAME_REQUEST, r->hash[0], r->hash[1] },
+        .data = p,
+    };
+    buf_init(&why, 4096);
+    err = p->is_batch
+              ? intake_lines_begin(r->body, &p->arena, &p->batch.lines, &why)
+              : read_one(p, &why);
+    if (err != OK) {
+        refuse(p, err, buf_str(&why));
+    } else if (p->is_batch) {
+        batches_add(&in->batches, &p->batch);
+    } else {
+        append_events(p);
+    }
+    buf_clear(&why);
+}
+
+// --- the process ---
+
+static void on_dispatcher_closed(void *data)
+{
+    struct dispatcher_link *link = data;
+
+    link->emission.chan = NULL;
+}
+
+static void on_emitted(void *data)
+{
+    struct ingest *in = data;
+
+    hint_dispatchers(in);
+    leave_if_drained(in);
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct dispatcher_link *link = data;
+    struct ingest *in = link->ingest;
+    unsigned shard = (unsigned)(link - in->dispatchers);
+
+    if (backlog_take(in->admission.orgs.table, shard, frame))
+        return;
+    if (!in->is_draining) // else it is offered again after the next start
+        emission_take(&link->emission, in->log, frame, on_emitted);
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct ingest *in = data;
+    struct dispatcher_link *link;
+
+    if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
+        close(fd);
+        return;
+    }
+    link = &in->dispatchers[index];
+    if (link->emission.chan != NULL)
+        chan_close(link->emission.chan);
+    link->ingest = in;
+    link->emission.data = in;
+    link->emission.n_links++;
+    backlog_forget(in->admission.orgs.table, index);
+    link->emission.chan = role_open_chan(
+        in->role, ROLE_DISPATCHER, fd,
+        &(struct chan_handlers){ .on_frame = on_frame,
+                                 .on_closed = on_dispatcher_closed,
+                                 .data = link });
+}
+
+static void on_server_drained(void *data)
+{
+    struct ingest *in = data;
+
+    in->is_server_gone = true;
+    leave_if_drained(in);
+}
+
+static void on_drain(void *data)
+{
+    struct ingest *in = data;
+
+    in->is_draining = true;
+    http_server_drain(in->server, on_server_drained, in);
+}
+
+static void on_reload(void *data)
+{
+    struct ingest *in = data;
+
+    in->config = role_config(in->role);
+    auth_reload(in->auth);
+}
+
+static void trim(struct ingest *in)
+{
+    const struct config *c = in->config;
+    int64_t kept_ms = c->retention_dead_ms > c->retention_delivered_ms
+                          ? c->retention_dead_ms
+                          : c->retention_delivered_ms;
+    struct event_retention keep = { .now_us =
+                                        cautious_clock_read_us(&in->clock),
+                                    .max_bytes = config_retention_bytes(c) };
+
+    keep.before_us = keep.now_us - kept_ms * 1000;
+    event_log_trim(in->log, &keep, TRIM_EVENTS);
+}
+
+static void on_second(void *data)
+{
+    struct ingest *in = data;
+
+    queue_upkeep();
+    queue_trim_memory();
+    admission_look(&in->admission, in->config, in->log);
+    trim(in);
+    http_note_figures(in->server, &in->n_requests);
+    metrics_gauge(GAUGE_MATCHED_TO,
+                  (int64_t)get_be64(event_log_end(in->log).bytes));
+}
+
+static bool take_token(void *data, const struct token *token)
+{
+    auth_grant_set(data, token->org, token->scopes, token->expires_at_ms);
+    return false;
+}
+
+static void look_up_token(void *data, const uint8_t hash[SHA256_BYTES],
+                          struct auth_grant *out)
+{
+    enum err err = token_find(data, hash, take_token, out);
+
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("token not readable", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+}
+
+int ingest_role(unsigned index)
+{
+    struct ingest *in = xcalloc(1, sizeof(*in));
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .on_dropped = on_dropped,
+                                      .data = in };
+    struct role_handlers role_handlers = { .on_link = on_link,
+                                           .on_drain = on_drain,
+                                           .on_reload = on_reload,
+                                           .on_second = on_second,
+                                           .data = in };
+    struct queue_config qc;
+    struct share_limit held;
+
+    in->role = role_start(ROLE_INGEST, index);
+    in->config = role_config(in->role);
+    qc = (struct queue_config){ .data_dir = in->config->data_dir,
+                                .max_bytes = in->config->max_queue_bytes,
+                                .n_shards = (unsigned)in->config->dispatchers,
+                                .stacks = cap_limit(in->config, CAP_STACKS) };
+    data_dir_check(in->config->data_dir);
+    in->auth = auth_new(in->config->data_dir);
+    if (in->auth == NULL)
+        log_fatal("admin.token cannot be read", "");
+    if (token_store_view(&qc, &in->tokens) != OK)
+        log_fatal("tokens cannot be opened", "");
+    auth_set_lookup(in->auth, look_up_token, in->tokens);
+    if (org_quota_init(&in->admission.orgs, &qc) != OK)
+        log_fatal("hooks cannot be opened", "");
+    if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
+        log_fatal("event log cannot be opened", "");
+    cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
+                        clock_mono_us());
+    quota_look(&in->admission.quota, in->config, in->log);
+    batches_init(&in->batches, role_loop(in->role), on_batch_read);
+    patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
+                  on_patience_over);
+    held = cap_limit(in->config, CAP_BUFFERED);
+    limits.max_body_bytes = in->config->max_event_bytes;
+    limits.max_buffered_bytes = held.whole;
+    limits.max_account_bytes = held.of_one;
+    limits.reserve_bytes = held.reserve;
+    limits.max_connections = (unsigned)in->config->max_connections;
+    limits.max_per_address = (unsigned)in->config->max_connections_per_address;
+    if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,
+                          &handlers, &in->server) != OK)
+        log_fatal("intake cannot be served", "");
+    role_ready(in->role, &role_handlers);
+    return role_run(in->role);
+}

@@ -1,0 +1,38 @@
+// ingest_path.h — where events are posted.
+
+#ifndef ENGINE_INGEST_INGEST_PATH_H
+#define ENGINE_INGEST_INGEST_PATH_H
+
+#include <stddef.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/http/authentication.h"
+#include "queue/queue.h"
+
+struct intake_path {
+    enum family family;
+    struct str org;     // name, or 24-hex id in lower case
+    struct str project; // of Akinon only; likewise
+};
+
+// The paths that events are posted to, and nothing else. A name in braces stands for a
+// segment.
+struct intake_route {
+    enum family family;
+    const char *pattern; // "/api/orgs/{org}/events"
+};
+extern const struct intake_route intake_routes[];
+extern const size_t n_intake_routes;
+
+// What a token must allow for any of them.
+#define INTAKE_SCOPE AUTH_INGEST
+
+// Reads a path as sent, of intake_routes. The texts go into the arena. ERR_NOTFOUND: another path. ERR_INVALID: `why`
+// says which name is wrong and what is allowed.
+MUST_CHECK enum err intake_path_read(struct str path, struct arena *arena,
+                                     struct intake_path *out, struct buf *why);
+
+#endif

@@ -1,0 +1,93 @@
+// ingest_request.c — what the head of a request must say that posts events.
+
+#include "engine/ingest/ingest_request.h"
+
+#include "common/files/engine_file.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "engine/ingest/event_parser.h"
+
+bool intake_judge_type(struct http_request *r, bool *is_batch)
+{
+    *is_batch = http_is_type(r, "application/x-ndjson");
+    if (!*is_batch && !http_is_type(r, "application/json")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Type is %s; it must be application/json or "
+                  "application/x-ndjson",
+                  log_quote(http_header(r, "content-type")));
+        return false;
+    }
+    if (http_has_header(r, "content-encoding")) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 415, STR_EMPTY,
+                  "Content-Encoding is not supported; send the body as it is");
+        return false;
+    }
+    return true;
+}
+
+bool intake_judge_key(struct http_request *r)
+{
+    struct str key = http_header(r, "idempotency-key");
+    bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
+
+    if (!http_has_header(r, "idempotency-key"))
+        return true;
+    for (size_t i = 0; i < key.n_bytes; i++)
+        is_good = is_good && key.at[i] > 0x20 && key.at[i] < 0x7f;
+    if (is_good && key.n_bytes > 0)
+        return true;
+    metrics_count(COUNTER_REFUSED_INVALID, 1);
+    http_fail(r, 400, STR_EMPTY,
+              "Idempotency-Key must be 1 to %d visible ASCII characters",
+              INTAKE_KEY_MAX_BYTES);
+    return false;
+}
+
+bool intake_judge_method(struct http_request *r)
+{
+    if (r->method == METHOD_POST)
+        return true;
+    if (r->method == METHOD_OPTIONS) {
+        struct http_response options = { .status = 204,
+                                         .headers =
+                                             STR("Allow: POST, OPTIONS\r\n") };
+
+        http_respond(r, &options);
+    } else {
+        http_fail(r, 405, STR("Allow: POST, OPTIONS\r\n"),
+                  "events are posted with POST");
+    }
+    return false;
+}
+
+bool intake_answer_health(struct http_request *r)
+{
+    struct http_response resp = { .status = 200, .is_vital = true };
+    struct buf challenge;
+    struct buf body;
+    enum err err;
+
+    if (!str_eq(r->path, STR("/healthz")) ||
+        (r->method != METHOD_GET && r->method != METHOD_HEAD))
+        return false;
+    buf_init(&challenge, 0);
+    buf_init(&body, 0);
+    err = http_query(r, "challenge", &challenge);
+    if (err == OK && challenge.n_bytes == 0)
+        err = ERR_INVALID;
+    if (err == OK || err == ERR_NOTFOUND)
+        err = engine_put_health(buf_str(&challenge), &body);
+    resp.body = buf_str(&body);
+    if (err == OK) {
+        http_respond(r, &resp);
+    } else {
+        http_fail(r, 400, STR_EMPTY,
+                  "challenge must be %d to %d letters and digits",
+                  ENGINE_CHALLENGE_MIN, ENGINE_CHALLENGE_MAX);
+    }
+    buf_clear(&body);
+    buf_clear(&challenge);
+    return true;
+}

@@ -1,0 +1,65 @@
+// patience.c — what waits for something, and for how long at most.
+
+#include "engine/ingest/patience.h"
+
+#include <stddef.h>
+
+#include "common/base/clock.h"
+
+#define LOOK_MS 250
+
+void patience_end(struct patience *p, struct patient *who)
+{
+    if (!who->is_waiting)
+        return;
+    if (who->prev != NULL) {
+        who->prev->next = who->next;
+    } else {
+        p->first = who->next;
+    }
+    if (who->next != NULL) {
+        who->next->prev = who->prev;
+    } else {
+        p->last = who->prev;
+    }
+    who->is_waiting = false;
+    if (p->first == NULL)
+        uv_timer_stop(&p->timer);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct patience *p = timer->data;
+    int64_t now_us = clock_mono_us();
+
+    while (p->first != NULL && p->first->until_us <= now_us) {
+        struct patient *who = p->first;
+
+        patience_end(p, who);
+        p->on_over(who->data);
+    }
+}
+
+void patience_init(struct patience *p, uv_loop_t *loop, int64_t limit_us,
+                   void (*on_over)(void *data))
+{
+    *p = (struct patience){ .limit_us = limit_us, .on_over = on_over };
+    uv_timer_init(loop, &p->timer);
+    p->timer.data = p;
+}
+
+void patience_begin(struct patience *p, struct patient *who, void *data)
+{
+    if (p->first == NULL)
+        uv_timer_start(&p->timer, on_look, LOOK_MS, LOOK_MS);
+    *who = (struct patient){ .prev = p->last,
+                             .until_us = clock_mono_us() + p->limit_us,
+                             .data = data,
+                             .is_waiting = true };
+    if (p->last != NULL) {
+        p->last->next = who;
+    } else {
+        p->first = who;
+    }
+    p->last = who;
+}

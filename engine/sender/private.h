@@ -1,0 +1,90 @@
+// private.h — the inside of transfer*.c.
+//
+//   transfer.c           handles and their options, starting and ending
+//   transfer_sockets.c   libcurl's sockets and timer on libuv's loop
+//   transfer_response.c  what comes back, and what is made of it
+
+#ifndef ENGINE_SENDER_PRIVATE_H
+#define ENGINE_SENDER_PRIVATE_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "engine/sender/transfer.h"
+
+#define HEADERS_MAX 64 // of a request
+
+struct own_addresses;
+struct sock;
+
+struct transfer {
+    struct transfers *owner;
+    struct transfer *next; // in flight, or free
+    struct transfer *prev; // in flight
+    CURL *easy;
+    uint64_t no;
+    int64_t started_at_us;
+    int64_t headers_at_us; // monotonic; 0: not complete yet
+    struct buf copy;       // URL, headers and body of the order
+    struct curl_slist headers[HEADERS_MAX];
+    struct buf response_headers;
+    struct buf response_body;
+    unsigned n_response_lines;
+    unsigned n_length_headers; // of the response
+    bool has_encoding_header;  // Transfer-Encoding, likewise
+    bool has_header_block;     // a complete one that is not 1xx
+    bool is_truncated;
+    bool is_second_try;   // the first met a kept connection that was dead
+    bool wants_fresh;     // an option of the handle
+    bool was_blocked;     // by the address guard
+    bool was_port;        // because of the port
+    bool was_gone;        // the connection, before a request could leave
+    bool is_ours;         // no socket was to be had
+    bool has_certificate; // of the client; an option of the handle
+    char message[CURL_ERROR_SIZE];
+};
+
+struct transfers {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    uv_timer_t grace_timer;
+    CURLM *multi;
+    const struct config *config; // borrowed
+    transfer_done done;
+    void *data;
+    struct own_addresses *own;
+    struct curl_blob authorities; // of ca_file; data NULL: the system's
+    struct sock **socks;          // by file descriptor
+    size_t n_socks;
+    struct transfer *inflight; // list
+    struct transfer *free_list;
+    size_t n_inflight;
+};
+
+// A libcurl option that must be taken; panics if it is not.
+#define SET(easy, option, value)                                          \
+    do {                                                                  \
+        CURLcode set_code = curl_easy_setopt(easy, option, value);        \
+        if (set_code != CURLE_OK)                                         \
+            log_panic("libcurl refuses an option", "option=%s reason=%s", \
+                      #option,                                            \
+                      log_quote(str_of(curl_easy_strerror(set_code))));   \
+    } while (0)
+
+// transfer.c: ends what libcurl has finished.
+void transfers_reap(struct transfers *ts);
+
+// transfer_sockets.c
+void transfers_watch(struct transfers *ts); // sets the callbacks of `multi`
+// A socket that was just made for libcurl.
+void transfer_new_socket(struct transfers *ts, curl_socket_t fd);
+int transfer_close_socket(void *data, curl_socket_t fd); // data: the transfers
+
+// transfer_response.c
+void transfer_expect(struct transfer *t); // sets the callbacks, before a start
+// What came of it; borrowed from the transfer.
+struct outcome transfer_outcome(const struct transfer *t, CURLcode code);
+
+#endif

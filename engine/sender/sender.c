@@ -1,0 +1,272 @@
+// sender.c — the sender process: an order in, one HTTP attempt, an outcome out.
+//
+// An order that senders have died with is alone: it waits until nothing is in
+// flight, and all that come after it wait until it has ended.
+//
+// One that must be replaced begins nothing more, ends when nothing is in flight, and
+// is started again.
+//
+// It knows nothing of hooks, queues or secrets. If a dispatcher goes away, its
+// attempts run to their end and their outcomes are dropped: the dispatcher
+// that comes back sends those deliveries again.
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/landlock.h"
+#include "common/process/metrics.h"
+#include "common/process/role.h"
+#include "common/process/roles.h"
+#include "engine/order.h"
+#include "engine/sender/transfer.h"
+#include "queue/queue.h"
+
+// An order's number comes back with the outcome; which dispatcher it goes to,
+// and whether that one is still the same process, is kept in front of it.
+struct route {
+    uint64_t order_no;
+    unsigned dispatcher;
+    unsigned generation;
+};
+
+struct sender;
+
+struct peer {
+    struct sender *sender;
+    unsigned index;
+    unsigned generation; // counts its links
+    struct chan *chan;   // NULL: gone
+};
+
+// An order that waits.
+struct held {
+    struct held *next;
+    unsigned dispatcher;
+    unsigned generation;
+    size_t n_bytes;
+    char frame[];
+};
+
+struct sender {
+    struct role *role;
+    struct transfers *transfers;
+    struct peer peers[QUEUE_SHARDS_MAX];
+    struct route *routes; // by number; grows with what is in flight
+    size_t n_routes;
+    size_t *free_routes;
+    size_t n_free_routes;
+    struct held *held_first, *held_last;
+    bool is_alone; // what is in flight
+    bool is_draining;
+    bool is_leaving; // for another sender in its place
+};
+
+static size_t route_take(struct sender *s)
+{
+    if (s->n_free_routes == 0) {
+        size_t n = s->n_routes > 0 ? s->n_routes * 2 : 256;
+
+        s->routes = xrealloc(s->routes, n * sizeof(*s->routes));
+        s->free_routes = xrealloc(s->free_routes, n * sizeof(*s->free_routes));
+        for (size_t i = n; i > s->n_routes; i--)
+            s->free_routes[s->n_free_routes++] = i - 1;
+        s->n_routes = n;
+    }
+    return s->free_routes[--s->n_free_routes];
+}
+
+// What is held then goes back into the dispatchers' lines.
+static void leave_if_drained(struct sender *s)
+{
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
+                  (int64_t)transfers_n_inflight(s->transfers));
+    if ((s->is_leaving || (s->is_draining && s->held_first == NULL)) &&
+        transfers_n_inflight(s->transfers) == 0)
+        role_done(s->role);
+}
+
+static void release(struct sender *s);
+
+static void on_done(void *data, const struct outcome *outcome)
+{
+    struct sender *s = data;
+    struct route route = s->routes[outcome->no];
+    struct peer *p = &s->peers[route.dispatcher];
+    struct outcome back = *outcome;
+    struct blamed before =
+        blame_begin(BLAME_ORDER, route.dispatcher, route.order_no);
+
+    s->free_routes[s->n_free_routes++] = outcome->no;
+    metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, outcome->timing.total_us);
+    back.no = route.order_no;
+    if (p->chan != NULL && p->generation == route.generation) {
+        outcome_pack(chan_begin(p->chan), &back);
+        chan_end_small(p->chan); // what it holds is capped (order.h)
+    }
+    if (s->is_alone) {
+        s->is_alone = false;
+        before = (struct blamed){ BLAME_NOTHING, 0, 0 };
+    }
+    blame_end(before);
+    release(s);
+    leave_if_drained(s);
+}
+
+// The note of one that is alone stays until it has ended.
+static void start(struct peer *p, struct order *order)
+{
+    struct sender *s = p->sender;
+    struct blamed before = blame_begin(BLAME_ORDER, p->index, order->no);
+    size_t route = route_take(s);
+
+    s->routes[route] = (struct route){ .order_no = order->no,
+                                       .dispatcher = p->index,
+                                       .generation = p->generation };
+    s->is_alone = order->is_alone;
+    order->no = route;
+    transfers_start(s->transfers, order);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
+                  (int64_t)transfers_n_inflight(s->transfers));
+    if (!order->is_alone)
+        blame_end(before);
+}
+
+static bool must_wait(const struct sender *s, const struct order *order)
+{
+    return s->is_leaving || s->is_alone ||
+           (order->is_alone && transfers_n_inflight(s->transfers) > 0);
+}
+
+static void hold(const struct peer *p, struct str frame)
+{
+    struct sender *s = p->sender;
+    struct held *h = xmalloc(sizeof(*h) + frame.n_bytes);
+
+    h->next = NULL;
+    h->dispatcher = p->index;
+    h->generation = p->generation;
+    h->n_bytes = frame.n_bytes;
+    memcpy(h->frame, frame.at, frame.n_bytes);
+    if (s->held_last != NULL) {
+        s->held_last->next = h;
+    } else {
+        s->held_first = h;
+    }
+    s->held_last = h;
+}
+
+// Starts those that need not wait any more, in their order.
+static void release(struct sender *s)
+{
+    while (s->held_first != NULL) {
+        struct held *h = s->held_first;
+        struct peer *p = &s->peers[h->dispatcher];
+        bool is_wanted = p->chan != NULL && p->generation == h->generation;
+        struct order order;
+
+        if (is_wanted &&
+            order_unpack((struct str){ h->frame, h->n_bytes }, &order) == OK) {
+            if (must_wait(s, &order))
+                return;
+            start(p, &order);
+        }
+        s->held_first = h->next;
+        if (s->held_first == NULL)
+            s->held_last = NULL;
+        free(h);
+    }
+}
+
+static void on_frame(void *data, struct str frame)
+{
+    struct peer *p = data;
+    struct sender *s = p->sender;
+    struct order order;
+
+    if (order_unpack(frame, &order) != OK) {
+        log_warn("order not understood", "dispatcher=%u bytes=%zu", p->index,
+                 frame.n_bytes);
+    } else if (s->held_first != NULL || must_wait(s, &order)) {
+        hold(p, frame);
+    } else {
+        start(p, &order);
+    }
+}
+
+static void on_peer_closed(void *data)
+{
+    struct peer *p = data;
+
+    p->chan = NULL;
+}
+
+static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
+{
+    struct sender *s = data;
+    struct peer *p;
+
+    if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
+        close(fd);
+        return;
+    }
+    p = &s->peers[index];
+    if (p->chan != NULL)
+        chan_close(p->chan);
+    p->sender = s;
+    p->index = index;
+    p->generation++;
+    p->chan = role_open_chan(
+        s->role, ROLE_DISPATCHER, fd,
+        &(struct chan_handlers){
+            .on_frame = on_frame, .on_closed = on_peer_closed, .data = p });
+}
+
+static void on_drain(void *data)
+{
+    struct sender *s = data;
+
+    s->is_draining = true;
+    leave_if_drained(s);
+}
+
+// A file that names are resolved with was replaced: the new one cannot be opened by
+// a process that was confined before it was there.
+static void on_second(void *data)
+{
+    struct sender *s = data;
+
+    if (s->is_leaving || !landlock_is_stale())
+        return;
+    log_info("files of name resolution were replaced: a new sender is started",
+             "");
+    s->is_leaving = true;
+    leave_if_drained(s);
+}
+
+static void on_reload(void *data)
+{
+    struct sender *s = data;
+
+    transfers_reload(s->transfers, role_config(s->role));
+}
+
+int sender_role(unsigned index)
+{
+    struct sender *s = xcalloc(1, sizeof(*s));
+    struct role_handlers handlers = { .on_link = on_link,
+                                      .on_drain = on_drain,
+                                      .on_reload = on_reload,
+                                      .on_second = on_second,
+                                      .data = s };
+
+    s->role = role_start(ROLE_SENDER, index);
+    s->transfers =
+        transfers_new(role_loop(s->role), role_config(s->role), on_done, s);
+    role_ready(s->role, &handlers);
+    return role_run(s->role);
+}

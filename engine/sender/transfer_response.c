@@ -1,0 +1,310 @@
+// transfer_response.c — what comes back, and what is made of it.
+//
+// A complete header block counts even if the body is cut: whatever came after
+// it is no reason to send a delivered event again.
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "engine/sender/private.h"
+
+enum { HTTP_NO_CONTENT = 204, HTTP_NOT_MODIFIED = 304 };
+
+#define LENGTH_MAX_DIGITS  18
+#define RESPONSE_LINES_MAX 1000 // header lines of a response, 1xx included
+
+// --- the response ---
+
+static void end_header_block(struct transfer *t)
+{
+    long status = 0;
+    bool has_no_body;
+
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200)
+        return;
+    t->has_header_block = true;
+    t->headers_at_us = clock_mono_us();
+    // Whoever frames a message in two ways, or gives a body to one that has none,
+    // may have smuggled in a second one: nothing more is read from this
+    // connection (RFC 9112, 6.3).
+    has_no_body = status == HTTP_NO_CONTENT || status == HTTP_NOT_MODIFIED;
+    if (t->n_length_headers > 1 ||
+        (t->n_length_headers > 0 && t->has_encoding_header) ||
+        (has_no_body && (t->n_length_headers > 0 || t->has_encoding_header)))
+        SET(t->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
+static bool is_header(struct str line, struct str name)
+{
+    return line.n_bytes > name.n_bytes && line.at[name.n_bytes] == ':' &&
+           strncasecmp(line.at, name.at, name.n_bytes) == 0;
+}
+
+// What follows the colon, without blanks around.
+static struct str value_of(struct str line)
+{
+    const char *colon = memchr(line.at, ':', line.n_bytes);
+    struct str value = STR_EMPTY;
+
+    if (colon == NULL)
+        return value;
+    value.at = colon + 1;
+    value.n_bytes = line.n_bytes - (size_t)(value.at - line.at);
+    while (value.n_bytes > 0 && (value.at[0] == ' ' || value.at[0] == '\t')) {
+        value.at++;
+        value.n_bytes--;
+    }
+    while (value.n_bytes > 0 && (value.at[value.n_bytes - 1] == ' ' ||
+                                 value.at[value.n_bytes - 1] == '\t'))
+        value.n_bytes--;
+    return value;
+}
+
+// Releases of libcurl differ in what they make of a length that is none, and of
+// an encoding that nobody asked for. False: it is no HTTP.
+static bool frame_is_clear(struct transfer *t, struct str line)
+{
+    struct str value = value_of(line);
+
+    if (is_header(line, STR("transfer-encoding"))) {
+        t->has_encoding_header = true;
+        return value.n_bytes == 7 && strncasecmp(value.at, "chunked", 7) == 0;
+    }
+    if (is_header(line, STR("content-length"))) {
+        t->n_length_headers++;
+        return value.n_bytes <= LENGTH_MAX_DIGITS;
+    }
+    return true;
+}
+
+// CURLOPT_HEADERFUNCTION: one line at a time, with its line end.
+// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
+static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+{
+    struct transfer *t = data;
+    struct str line = { at, n_bytes };
+
+    (void)one;
+    if (++t->n_response_lines > RESPONSE_LINES_MAX)
+        return 0;
+    if (t->has_header_block)
+        return n_bytes; // a trailer
+    if (str_starts(line, STR("HTTP/"))) {
+        buf_reset(&t->response_headers);
+        t->n_length_headers = 0;
+        t->has_encoding_header = false;
+        return n_bytes;
+    }
+    while (line.n_bytes > 0 && (line.at[line.n_bytes - 1] == '\n' ||
+                                line.at[line.n_bytes - 1] == '\r'))
+        line.n_bytes--;
+    if (line.n_bytes == 0) {
+        end_header_block(t);
+        return n_bytes;
+    }
+    if (!frame_is_clear(t, line))
+        return 0;
+    buf_put_str(&t->response_headers, line);
+    buf_puts(&t->response_headers, "\r\n");
+    return t->response_headers.overflow ? 0 : n_bytes;
+}
+
+// CURLOPT_WRITEFUNCTION: keeps what fits, then ends the transfer.
+static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
+{
+    struct transfer *t = data;
+    size_t room_bytes = RESPONSE_BODY_MAX_BYTES - t->response_body.n_bytes;
+
+    (void)one;
+    if (n_bytes <= room_bytes) {
+        buf_put(&t->response_body, at, n_bytes);
+        return n_bytes;
+    }
+    buf_put(&t->response_body, at, room_bytes);
+    t->is_truncated = true;
+    return 0;
+}
+
+// --- the outcome ---
+
+static enum error_class class_of_code(CURLcode code)
+{
+    switch ((int)code) { // libcurl's list is open: others are protocol
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return ERROR_DNS;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+    case CURLE_INTERFACE_FAILED:
+        return ERROR_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return ERROR_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return ERROR_TIMEOUT;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return ERROR_RESET;
+    default:
+        return ERROR_PROTOCOL;
+    }
+}
+
+// libcurl finds out who the peer is once connection and handshake are made.
+static bool ended_at_once(const struct transfer *t)
+{
+    return t->was_gone ||
+           str_starts(str_of(t->message), STR("getpeername() failed"));
+}
+
+// With TLS 1.3 a receiver refuses the client's certificate, or that there is none,
+// after the client's part of the handshake: libcurl then speaks of a failed read, and
+// quotes the library. An end without the library's goodbye is none of its faults.
+static bool is_tls_fault(const struct transfer *t)
+{
+    if (ended_at_once(t))
+        return str_starts(str_of(t->copy.at), STR("https:"));
+    return strstr(t->message, " alert ") != NULL ||
+           (strstr(t->message, "SSL routines") != NULL &&
+            strstr(t->message, "unexpected eof") == NULL);
+}
+
+static enum error_class class_of(const struct transfer *t, CURLcode code)
+{
+    enum error_class error = t->was_gone ? ERROR_RESET : class_of_code(code);
+
+    return error == ERROR_RESET && is_tls_fault(t) ? ERROR_TLS : error;
+}
+
+static int64_t figure_of(CURL *easy, CURLINFO which)
+{
+    curl_off_t n = 0;
+
+    curl_easy_getinfo(easy, which, &n);
+    return n;
+}
+
+static struct timing timing_of(const struct transfer *t)
+{
+    long n_new_connections = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_new_connections);
+    return (struct timing){
+        .dns_us = figure_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
+        .connect_us = figure_of(t->easy, CURLINFO_CONNECT_TIME_T),
+        .tls_us = figure_of(t->easy, CURLINFO_APPCONNECT_TIME_T),
+        .first_byte_us = figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T),
+        .total_us = figure_of(t->easy, CURLINFO_TOTAL_TIME_T),
+        .reused_connection = t->has_header_block && n_new_connections == 0,
+    };
+}
+
+// Of an attempt that brought no complete header block.
+static struct str message_of(const struct transfer *t, CURLcode code,
+                             enum error_class error)
+{
+    // libcurl's own words may repeat what the receiver sent: nobody shall scan
+    // a network by hooks and read its banners here.
+    bool is_safe = error != ERROR_PROTOCOL && t->message[0] != '\0';
+    struct str text = str_of(is_safe ? t->message : curl_easy_strerror(code));
+
+    if (is_safe && ended_at_once(t))
+        text = STR("the receiver closed the connection as soon as it was made");
+    if (text.n_bytes > ERROR_MESSAGE_MAX_BYTES)
+        text.n_bytes = ERROR_MESSAGE_MAX_BYTES;
+    return text;
+}
+
+static bool is_ours(const struct transfer *t, CURLcode code)
+{
+    long reason = 0;
+
+    // Once something was answered, it is the answer that was too much: libcurl
+    // calls a header line that is too long a want of memory.
+    if (code == CURLE_OUT_OF_MEMORY)
+        return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T) == 0;
+    if (code == CURLE_FAILED_INIT || code == CURLE_BAD_FUNCTION_ARGUMENT)
+        return true;
+    if (code != CURLE_COULDNT_CONNECT)
+        return false;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &reason);
+    return t->is_ours || reason == EADDRNOTAVAIL; // no local port is left
+}
+
+// A body that came to its end, whatever became of the request behind it.
+static bool is_whole(const struct transfer *t)
+{
+    curl_off_t n_promised = -1;
+
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n_promised);
+    return n_promised >= 0 &&
+           figure_of(t->easy, CURLINFO_SIZE_DOWNLOAD_T) == n_promised;
+}
+
+static void judge(const struct transfer *t, CURLcode code,
+                  struct outcome *outcome)
+{
+    long status = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (t->has_header_block && status >= STATUS_MIN) {
+        outcome->response_code = (uint16_t)status;
+        outcome->truncated =
+            t->is_truncated || (code != CURLE_OK && !is_whole(t));
+        return;
+    }
+    // A status line with a number that is none, such as 099, is no answer.
+    outcome->error = class_of(t, code);
+    outcome->error_message = message_of(t, code, outcome->error);
+    if (t->was_blocked && (outcome->error == ERROR_CONNECT ||
+                           code == CURLE_ABORTED_BY_CALLBACK)) {
+        outcome->error = ERROR_BLOCKED;
+        outcome->error_message =
+            t->was_port
+                ? STR("the port is none of endpoint_ports; endpoint_allow does "
+                      "not name it with the address")
+                : STR("the address is private, loopback, this machine's own or "
+                      "otherwise special; endpoint_allow does not name it");
+    } else if (is_ours(t, code)) {
+        outcome->is_ours = true;
+    } else if (code == CURLE_OK) {
+        outcome->error = ERROR_PROTOCOL;
+        outcome->error_message = STR("no complete response");
+    }
+}
+
+struct outcome transfer_outcome(const struct transfer *t, CURLcode code)
+{
+    struct outcome outcome = {
+        .no = t->no,
+        .started_at_us = t->started_at_us,
+        .timing = timing_of(t),
+        .response_headers = buf_str(&t->response_headers),
+        .response_body = buf_str(&t->response_body),
+    };
+
+    judge(t, code, &outcome);
+    return outcome;
+}
+
+void transfer_expect(struct transfer *t)
+{
+    SET(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET(t->easy, CURLOPT_HEADERDATA, t);
+    SET(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET(t->easy, CURLOPT_WRITEDATA, t);
+}

@@ -1,0 +1,77 @@
+// child.h — one process of the supervisor: spawned, watched, started again.
+
+#ifndef ENGINE_SUPERVISOR_CHILD_H
+#define ENGINE_SUPERVISOR_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/process/control_socket.h"
+#include "common/process/role.h"
+#include "engine/supervisor/accounts.h"
+#include "engine/supervisor/start_watch.h"
+
+#define CHILDREN_MAX 40 // 16 dispatchers, 16 senders, ingest, api, and room
+
+struct child;
+
+// What all children have in common; the supervisor's.
+struct child_owner {
+    uv_loop_t *loop;
+    const struct accounts *accounts; // whom they become
+    const char *instance;            // of this run, for its health endpoints
+    const char *secret;              // of this run, for their proofs
+    const char *sources_text; // where the settings come from, for the roles
+    bool is_ending;           // nobody is started any more
+    void (*on_started)(struct child *c);
+    void (*on_message)(struct child *c, const struct control_message *m);
+    void (*on_ended)(struct child *c, int64_t status, int signum,
+                     const struct death *death);
+    // Nothing of it is left, and it is not started again: setup, or all end.
+    void (*on_closed)(struct child *c);
+};
+
+struct child {
+    struct child_owner *owner;
+    enum role_kind kind;
+    unsigned index;
+    unsigned slot; // of the metrics page
+    int listen_fd; // -1: it does not listen
+    int blame_fd;
+    struct blame_page *notes; // NULL: it has none
+    char **env;
+    uv_process_t process;
+    uv_poll_t control;
+    uv_timer_t restart;
+    int control_fd;
+    int n_open_handles; // of process and control
+    int spawn_error;    // errno of the last try; 0: it was spawned
+    bool is_alive;
+    bool is_ready;
+    unsigned n_reloads; // that it was told, and has not said that it did
+    struct start_watch start;
+    bool has_hung; // before its first turn, and none has worked since
+    int hung_pid;  // which process that was
+    int64_t started_us;
+    int64_t ended_us; // when it was last alive; at first: when it was made
+    uint32_t restart_wait_ms;
+};
+
+// Prepares a child that is not started: memory and names, so that starting it
+// needs nothing that could be wanting but what the kernel gives.
+void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
+                unsigned index);
+
+// Spawns it. If the kernel has no descriptor, process or memory to give, tries
+// again after a wait that doubles, and the pulse says why it is not there;
+// setup alone ends the program then.
+void child_start(struct child *c);
+
+// No start that was put off.
+void child_stay_down(struct child *c);
+
+void child_tell(const struct child *c, enum control_type type);
+void child_kill(struct child *c, int signum);
+
+#endif

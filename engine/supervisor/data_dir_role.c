@@ -1,0 +1,105 @@
+// data_dir_role.c — the setup role: prepares the data directory, then ends.
+//
+// A process of its own, because no process may open LMDB and then fork. Where root
+// starts the engine, the key is made by root, since it may lie anywhere, and given to
+// the roles' user; the rest is done as that user.
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/files/account.h"
+#include "common/files/keyring.h"
+#include "common/http/authentication.h"
+#include "common/log/log.h"
+#include "common/process/role.h"
+#include "common/process/roles.h"
+#include "common/process/sandbox.h"
+#include "queue/queue.h"
+
+// The first start makes the key. Later ones never do: what is sealed could not
+// be opened any more.
+static enum err read_keys(const struct config *config, struct keyring **keys,
+                          struct buf *why)
+{
+    char *path = keyring_path(config->secret_key_file, config->data_dir);
+    char *hooks = xasprintf("%s/hooks", config->data_dir);
+    struct account account;
+    bool has_account = confine_account(&account);
+    enum err err = keyring_read(path, keys, why);
+
+    if (err == ERR_NOTFOUND && access(hooks, F_OK) != 0) {
+        buf_reset(why);
+        err = keyring_make(path, why);
+        if (err == OK && has_account && !account_give_file(&account, path)) {
+            buf_printf(why, "%s cannot be given to the user %u", path,
+                       (unsigned)account.uid);
+            err = ERR_DENIED;
+        }
+        if (err == OK)
+            err = keyring_read(path, keys, why);
+    }
+    free(hooks);
+    free(path);
+    return err;
+}
+
+// What was made as root until now is the account's, too.
+static void become_user(const struct config *config)
+{
+    struct account account;
+    struct buf why;
+    int fd = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    buf_init(&why, 0);
+    if (confine_account(&account) &&
+        (fd < 0 || account_hand_over(fd, &account, &why) != OK)) {
+        log_warn("data directory cannot be handed over",
+                 "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
+                 log_quote(buf_str(&why)));
+        _exit(1);
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_clear(&why);
+    confine_user(ROLE_SETUP, config);
+}
+
+int setup_role(unsigned index)
+{
+    struct role *role = role_start(ROLE_SETUP, index);
+    const struct config *config = role_config(role);
+    struct queue_config qc = { .data_dir = config->data_dir,
+                               .max_bytes = config->max_queue_bytes,
+                               .n_shards = (unsigned)config->dispatchers };
+    enum err err = ERR_INVALID;
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (queue_judge(&qc, &why) == OK &&
+        read_keys(config, &qc.keys, &why) != OK) {
+        log_warn("secret_key_file cannot be used", "reason=%s",
+                 log_quote(buf_str(&why)));
+        _exit(1);
+    }
+    become_user(config);
+    if (qc.keys != NULL)
+        err = queue_prepare(&qc, &why);
+    if (err != OK) {
+        log_warn("data directory cannot be used", "data_dir=%s reason=%s",
+                 log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));
+        if (err == ERR_CONFLICT || err == ERR_CORRUPT || err == ERR_IO) {
+            log_warn("everything that can be read goes into a new directory",
+                     "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
+                     config->data_dir);
+        }
+        _exit(1);
+    }
+    if (auth_prepare(config->data_dir) != OK) {
+        log_warn("admin.token cannot be written", "data_dir=%s",
+                 log_quote(str_of(config->data_dir)));
+        _exit(1);
+    }
+    _exit(0); // without tearing LMDB down (queue.h)
+}

@@ -1,0 +1,255 @@
+// stand_in.c — answers for a role that listens and does not answer.
+//
+// A visitor is answered once its first bytes have come: an answer before the
+// request confuses clients. What else it sends is read and thrown away, so that
+// closing the socket does not reset it before the answer is read. Nothing that
+// comes is looked at.
+
+#include "engine/supervisor/stand_in.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "common/process/pulse.h"
+
+#define NEEDED_AFTER_US INT64_C(3000000)
+#define ASLEEP_US       INT64_C(1000000) // between two looks: it was us
+#define VISITORS_MAX    64               // the others wait for their turn
+#define VISIT_US        INT64_C(5000000)
+#define READ_BYTES      ((size_t)64 * 1024)
+
+struct visitor {
+    struct visitor *prev, *next;
+    struct stand_in *host;
+    uv_poll_t poll;
+    int fd;
+    int64_t until_us;
+    bool is_answered;
+};
+
+struct stand_in {
+    const struct child *child;
+    uv_loop_t *loop;
+    uv_poll_t listener;
+    struct visitor *visitors;
+    unsigned n_visitors;
+    bool is_needed;
+    bool is_listening;
+    int64_t served_at_us; // when the role last did its work
+    int64_t looked_at_us;
+};
+
+static void set_listening(struct stand_in *s);
+
+// --- visitors ---
+
+static void on_visitor_closed(uv_handle_t *handle)
+{
+    struct visitor *v = handle->data;
+
+    close(v->fd);
+    free(v);
+}
+
+static void dismiss(struct visitor *v)
+{
+    struct stand_in *s = v->host;
+
+    if (v->prev != NULL) {
+        v->prev->next = v->next;
+    } else {
+        s->visitors = v->next;
+    }
+    if (v->next != NULL)
+        v->next->prev = v->prev;
+    s->n_visitors--;
+    uv_close((uv_handle_t *)&v->poll, on_visitor_closed);
+    set_listening(s);
+}
+
+static void put_body(const struct stand_in *s, struct buf *out)
+{
+    const char *name = metrics_slot_name(s->child->slot);
+    struct buf why;
+    struct buf message;
+
+    buf_init(&why, 0);
+    buf_init(&message, 0);
+    if (pulse_works(s->child->slot, &why))
+        pulse_put_silence(s->child->slot, &why); // not long enough for others
+    buf_printf(&message, "Service Unavailable: %s %.*s; try again later", name,
+               STR_ARG(buf_str(&why)));
+    buf_puts(out, "{\"code\":503,\"message\":");
+    buf_put_json(out, buf_str(&message));
+    buf_printf(out,
+               ",\"status\":\"not ready\",\"waitingFor\":[\"%s\"],"
+               "\"reasons\":{\"%s\":",
+               name, name);
+    buf_put_json(out, buf_str(&why));
+    buf_puts(out, "}}\n");
+    buf_clear(&message);
+    buf_clear(&why);
+}
+
+static void answer(struct visitor *v)
+{
+    struct buf body;
+    struct buf out;
+    ssize_t n;
+
+    v->is_answered = true;
+    buf_init(&body, 0);
+    buf_init(&out, 0);
+    put_body(v->host, &body);
+    buf_printf(&out,
+               "HTTP/1.1 503 Service Unavailable\r\n"
+               "Content-Type: application/json\r\nContent-Length: %zu\r\n"
+               "Retry-After: 5\r\nConnection: close\r\n\r\n%.*s",
+               body.n_bytes, STR_ARG(buf_str(&body)));
+    // The first bytes of a socket: there is room for them.
+    n = send(v->fd, out.at, out.n_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)n;
+    shutdown(v->fd, SHUT_WR);
+    buf_clear(&out);
+    buf_clear(&body);
+}
+
+static void on_visitor(uv_poll_t *poll, int status, int events)
+{
+    static char thrown_away[READ_BYTES];
+    struct visitor *v = poll->data;
+    ssize_t n = status < 0 ? 0 : recv(v->fd, thrown_away, READ_BYTES, 0);
+
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        dismiss(v);
+    } else if (!v->is_answered) {
+        answer(v);
+    }
+}
+
+static void receive(struct stand_in *s, int fd)
+{
+    struct visitor *v = xcalloc(1, sizeof(*v));
+
+    if (uv_poll_init(s->loop, &v->poll, fd) != 0) {
+        close(fd);
+        free(v);
+        return;
+    }
+    v->host = s;
+    v->fd = fd;
+    v->until_us = clock_mono_us() + VISIT_US;
+    v->poll.data = v;
+    v->next = s->visitors;
+    if (v->next != NULL)
+        v->next->prev = v;
+    s->visitors = v;
+    s->n_visitors++;
+    uv_poll_start(&v->poll, UV_READABLE, on_visitor);
+}
+
+// --- the listener ---
+
+static void stop_listening(struct stand_in *s)
+{
+    s->is_listening = false;
+    uv_poll_stop(&s->listener);
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+    struct stand_in *s = poll->data;
+
+    (void)status;
+    (void)events;
+    while (s->n_visitors < VISITORS_MAX) {
+        int fd = accept4(s->child->listen_fd, NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0 &&
+            (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+            return;
+        if (fd < 0)
+            break; // no descriptor: the next look tries again
+        receive(s, fd);
+    }
+    stop_listening(s);
+}
+
+static void set_listening(struct stand_in *s)
+{
+    bool is_wanted = s->is_needed && s->n_visitors < VISITORS_MAX;
+
+    if (is_wanted == s->is_listening)
+        return;
+    if (is_wanted) {
+        s->is_listening =
+            uv_poll_start(&s->listener, UV_READABLE, on_listener) == 0;
+    } else {
+        stop_listening(s);
+    }
+}
+
+// --- when it is needed ---
+
+static bool is_needed(struct stand_in *s)
+{
+    const struct child *c = s->child;
+    int64_t now_us = clock_mono_us();
+    int64_t since_look_us = now_us - s->looked_at_us;
+
+    s->looked_at_us = now_us;
+    if (c->owner->is_ending)
+        return !c->is_alive;
+    if (since_look_us > ASLEEP_US) { // perhaps the role was asleep with us
+        s->served_at_us += since_look_us;
+        return s->is_needed;
+    }
+    if (c->is_ready)
+        s->served_at_us = now_us - pulse_silent_us(c->slot);
+    return now_us - s->served_at_us > NEEDED_AFTER_US;
+}
+
+void stand_in_look(struct stand_in *s)
+{
+    bool was_needed = s->is_needed;
+    struct visitor *next;
+
+    s->is_needed = is_needed(s);
+    if (s->is_needed != was_needed && !s->child->owner->is_ending) {
+        log_warn(s->is_needed ? "a role does not answer: 503 in its place"
+                              : "the role answers again",
+                 "role=%s", metrics_slot_name(s->child->slot));
+    }
+    for (struct visitor *v = s->visitors; v != NULL; v = next) {
+        next = v->next;
+        if (clock_mono_us() > v->until_us)
+            dismiss(v);
+    }
+    set_listening(s);
+}
+
+struct stand_in *stand_in_new(uv_loop_t *loop, const struct child *c)
+{
+    struct stand_in *s = xcalloc(1, sizeof(*s));
+
+    s->child = c;
+    s->loop = loop;
+    s->served_at_us = clock_mono_us();
+    s->looked_at_us = s->served_at_us;
+    if (uv_poll_init(loop, &s->listener, c->listen_fd) != 0)
+        log_fatal("a listening socket cannot be watched", "");
+    s->listener.data = s;
+    return s;
+}

@@ -1,0 +1,538 @@
+// supervisor.c — starts the roles, watches them, and ends them in order.
+//
+// Happy path: judge the settings, bind the sockets, lock the data directory,
+// run `setup` to its end, start every role (child.c), give each pair of
+// neighbours a socketpair (links.c), wait for all to be ready.
+//
+// If a role dies or cannot be spawned: it is started again (child.c).
+// If a role that listens does not answer: the supervisor does (stand_in.c).
+// If the supervisor dies: the roles see their control sockets close, and end.
+// SIGTERM: ingest, dispatchers, senders, api are drained in this order, each
+// kind once the one before is gone. A second signal ends them at once.
+
+#include "engine/supervisor/supervisor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/files/engine_file.h"
+#include "common/log/log.h"
+#include "common/process/control_socket.h"
+#include "common/process/metrics.h"
+#include "common/process/pulse.h"
+#include "common/process/role.h"
+#include "engine/supervisor/child.h"
+#include "engine/supervisor/links.h"
+#include "engine/supervisor/notify.h"
+#include "engine/supervisor/preflight.h"
+#include "engine/supervisor/stand_in.h"
+
+#define DRAIN_GRACE_MS 10000 // past the drain timeout, before SIGKILL
+#define OWN_SLOT       0     // of the metrics page
+#define START_TURNS    2     // a start has so much more patience than a turn
+
+// The order in which a drain ends them.
+static const enum role_kind drain_order[] = { ROLE_INGEST, ROLE_DISPATCHER,
+                                              ROLE_SENDER, ROLE_API };
+#define N_STAGES (sizeof(drain_order) / sizeof(drain_order[0]))
+
+struct supervisor {
+    struct child_owner owner;
+    uv_loop_t loop;
+    uv_signal_t signals[3];
+    uv_timer_t drain_timer;
+    uv_timer_t beat;
+    const struct config_sources *sources;
+    struct config config;
+    struct startup startup;
+    struct child setup;
+    struct child children[CHILDREN_MAX];
+    size_t n_children;
+    struct links links;
+    struct stand_in *stand_ins[2]; // of api and ingest
+    size_t n_stand_ins;
+    struct notify notify;
+    struct engine_file file; // in the data directory
+    bool is_file_wanted;     // it could not be written yet
+    bool is_want_said;
+    bool is_reloading;      // not all roles have read the settings again yet
+    bool is_reload_partial; // one of them has kept the old ones
+    bool is_reload_faulty;  // all do: the last ones were refused
+    bool was_all_ready;
+    bool has_been_ready;
+    size_t stage; // of the drain
+    int exit_status;
+};
+
+static struct supervisor *supervisor_of(const struct child *c)
+{
+    return (struct supervisor *)(void *)((char *)c->owner -
+                                         offsetof(struct supervisor, owner));
+}
+
+static void next_stage(struct supervisor *s);
+static void drain(struct supervisor *s);
+
+// --- what the service manager is told ---
+
+static void tell_ready(struct supervisor *s, const char *more)
+{
+    notify_tell(&s->notify, "READY=1\nSTATUS=Ready: API on %s, intake on %s%s",
+                s->config.api_listen, s->config.ingest_listen, more);
+}
+
+static void tell_unready(struct supervisor *s, const struct child *c)
+{
+    char label[ROLE_LABEL_BYTES];
+
+    role_label(c->kind, c->index, label);
+    notify_tell(&s->notify,
+                "STATUS=Not ready: %s does not run; it is started "
+                "again",
+                label);
+}
+
+// The new settings count once every role has them.
+static void judge_reload(struct supervisor *s)
+{
+    if (!s->is_reloading || s->owner.is_ending)
+        return;
+    for (size_t i = 0; i < s->n_children; i++) {
+        if (s->children[i].n_reloads > 0 || !s->children[i].is_ready)
+            return;
+    }
+    s->is_reloading = false;
+    if (s->is_reload_faulty) {
+        tell_ready(s, "; settings not reloaded, they have faults, see the log");
+    } else {
+        tell_ready(s, s->is_reload_partial
+                          ? "; some roles kept their old settings, see the log"
+                          : "; settings reloaded");
+    }
+}
+
+// Whether a role or setup, which has not turned its loop yet, gets on. It has more time
+// than for a turn; one that hangs is killed, for who waits for it can wait for ever.
+static bool does_start(struct child *c, int64_t patience_us)
+{
+    int64_t idle_us = start_idle_us(&c->start, c->process.pid);
+
+    if (idle_us <= START_TURNS * patience_us) {
+        // One that was stopped, and gets on again. One that was killed counts until
+        // what runs in its place is ready.
+        if (c->hung_pid == c->process.pid && idle_us <= patience_us)
+            c->has_hung = false;
+        return !c->has_hung;
+    }
+    c->has_hung = true;
+    c->hung_pid = c->process.pid;
+    if (c->start.is_stopped) // by somebody who wants that
+        return false;
+    log_warn("a role hangs before its first turn, it is killed",
+             "role=%s index=%u pid=%d idle_ms=%" PRId64, role_name(c->kind),
+             c->index, c->process.pid, idle_us / 1000);
+    child_kill(c, SIGKILL);
+    return false;
+}
+
+// Whether a role runs, or did so within the manager's patience.
+static bool does_live(struct child *c, int64_t patience_us)
+{
+    if (!c->is_alive)
+        return !c->has_hung && clock_mono_us() - c->ended_us <= patience_us;
+    if (c->kind == ROLE_SETUP || !pulse_has_turned(c->slot))
+        return does_start(c, patience_us);
+    return pulse_silent_us(c->slot) <= patience_us;
+}
+
+static void beat_for_manager(struct supervisor *s)
+{
+    int64_t patience_us = notify_patience_us(&s->notify);
+    bool do_all_live = !s->setup.is_alive || does_live(&s->setup, patience_us);
+
+    // A drain has its own time limit.
+    for (size_t i = 0; i < s->n_children && !s->owner.is_ending; i++)
+        do_all_live = does_live(&s->children[i], patience_us) && do_all_live;
+    // To migrate what is stored, or to read it, may take long.
+    if (!s->has_been_ready && !s->owner.is_ending && do_all_live)
+        notify_extend(&s->notify);
+    notify_beat(&s->notify, do_all_live);
+}
+
+// --- what children tell ---
+
+static void judge_readiness(struct supervisor *s)
+{
+    const struct child *missing = NULL;
+
+    for (size_t i = 0; i < s->n_children && missing == NULL; i++)
+        missing = s->children[i].is_ready ? NULL : &s->children[i];
+    if (missing == NULL && !s->was_all_ready) {
+        log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
+                 s->config.ingest_listen,
+                 log_quote(str_of(s->config.data_dir)));
+        if (!s->is_reloading &&
+            !s->owner
+                 .is_ending) // READY would say that they have read the settings
+            tell_ready(s, "");
+    }
+    if (missing != NULL && s->was_all_ready && !s->owner.is_ending)
+        tell_unready(s, missing);
+    s->was_all_ready = missing == NULL;
+    s->has_been_ready = s->has_been_ready || s->was_all_ready;
+    judge_reload(s);
+}
+
+static void on_started(struct child *c)
+{
+    if (c->kind != ROLE_SETUP)
+        links_connect(&supervisor_of(c)->links, c);
+}
+
+static void on_message(struct child *c, const struct control_message *m)
+{
+    struct supervisor *s = supervisor_of(c);
+
+    if (m->type == CONTROL_READY)
+        judge_readiness(s);
+    if (m->type == CONTROL_NO_LINK)
+        links_lost(&s->links, c, m);
+    if (m->type == CONTROL_RELOADED) {
+        c->n_reloads -= c->n_reloads > 0;
+        s->is_reload_partial = s->is_reload_partial || m->error != 0;
+        judge_reload(s);
+    }
+}
+
+// Later on the other roles are of use, and this one may be again: not all that is
+// stored is wanted by every start. An engine that cannot even start ends.
+static void on_damage(struct supervisor *s)
+{
+    log_warn(
+        "what is stored is damaged; everything that can be read goes into a "
+        "new directory",
+        "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
+        s->config.data_dir);
+    if (!s->has_been_ready && !s->owner.is_ending) {
+        s->exit_status = 1;
+        drain(s);
+    }
+}
+
+static void on_ended(struct child *c, int64_t status, int signum,
+                     const struct death *death)
+{
+    struct supervisor *s = supervisor_of(c);
+
+    if (c->kind == ROLE_SETUP) {
+        s->exit_status = status != 0 || signum != 0 ? 1 : 0;
+        return;
+    }
+    links_ended(&s->links, c, death);
+    judge_readiness(s);
+    if (status == EXIT_DAMAGED)
+        on_damage(s);
+}
+
+static void on_closed(struct child *c)
+{
+    struct supervisor *s = supervisor_of(c);
+
+    if (c->kind == ROLE_SETUP) {
+        uv_stop(&s->loop); // supervisor_run() goes on
+    } else {
+        next_stage(s);
+    }
+}
+
+static struct child *add_child(struct supervisor *s, enum role_kind kind,
+                               unsigned index, int listen_fd)
+{
+    struct child *c = &s->children[s->n_children];
+
+    assert(s->n_children < CHILDREN_MAX);
+    c->slot = (unsigned)s->n_children + 1;
+    c->listen_fd = listen_fd;
+    child_init(c, &s->owner, kind, index);
+    s->n_children++;
+    if (listen_fd >= 0)
+        s->stand_ins[s->n_stand_ins++] = stand_in_new(&s->loop, c);
+    return c;
+}
+
+// --- ending ---
+
+static bool is_any_alive(const struct supervisor *s, enum role_kind kind)
+{
+    for (size_t i = 0; i < s->n_children; i++) {
+        if (s->children[i].kind == kind && s->children[i].is_alive)
+            return true;
+    }
+    return false;
+}
+
+static void kill_all(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->n_children; i++)
+        child_kill(&s->children[i], SIGKILL);
+}
+
+static void next_stage(struct supervisor *s)
+{
+    while (s->stage < N_STAGES && !is_any_alive(s, drain_order[s->stage])) {
+        s->stage++;
+        for (size_t i = 0; i < s->n_children && s->stage < N_STAGES; i++) {
+            // One that cannot be told is dead: its exit will be reported.
+            if (s->children[i].kind == drain_order[s->stage])
+                child_tell(&s->children[i], CONTROL_DRAIN);
+        }
+    }
+    if (s->stage == N_STAGES)
+        uv_stop(&s->loop);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct supervisor *s = timer->data;
+
+    log_warn("the drain takes too long, ending all roles", "");
+    s->exit_status = 1;
+    kill_all(s);
+}
+
+static void drain(struct supervisor *s)
+{
+    if (s->owner.is_ending) {
+        log_warn("asked to end again, not waiting", "");
+        s->exit_status = 1;
+        kill_all(s);
+        return;
+    }
+    log_info("draining", "");
+    s->owner.is_ending = true;
+    pulse_set_state(OWN_SLOT, PULSE_DRAINING, 0);
+    // The manager is to wait as long as the drain may take, and a little longer.
+    notify_tell(&s->notify,
+                "STOPPING=1\nSTATUS=Draining: what is in flight is finished\n"
+                "EXTEND_TIMEOUT_USEC=%" PRId64,
+                (s->config.drain_timeout_ms + 2 * (int64_t)DRAIN_GRACE_MS) *
+                    1000);
+    s->stage = 0;
+    uv_timer_start(&s->drain_timer, on_drain_timeout,
+                   (uint64_t)s->config.drain_timeout_ms + DRAIN_GRACE_MS, 0);
+    for (size_t i = 0; i < s->n_children; i++) {
+        struct child *c = &s->children[i];
+
+        child_stay_down(c);
+        if (c->kind == drain_order[0])
+            child_tell(c, CONTROL_DRAIN);
+    }
+    next_stage(s);
+}
+
+// A role may not open the file by itself any more.
+static void tell_reload(struct supervisor *s)
+{
+    struct control_message m = { .type = CONTROL_RELOAD };
+
+    for (size_t i = 0; i < s->n_children; i++) {
+        struct child *c = &s->children[i];
+        int fd = s->sources->file != NULL
+                     ? open(s->sources->file, O_RDONLY | O_CLOEXEC)
+                     : -1;
+
+        c->n_reloads += c->is_alive;
+        if (c->is_alive && control_send(c->control_fd, &m, fd) != OK) {
+            log_warn("role does not listen", "role=%s index=%u",
+                     role_name(c->kind), c->index);
+            c->n_reloads--;
+            s->is_reload_partial = true;
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static void reload(struct supervisor *s)
+{
+    struct config fresh;
+    struct buf faults;
+
+    if (s->owner.is_ending) {
+        log_info("settings not reloaded, the engine ends", "");
+        return;
+    }
+    buf_init(&faults, 0);
+    s->is_reload_partial = s->is_reload_partial && s->is_reloading;
+    s->is_reload_faulty = false;
+    s->is_reloading = true;
+    notify_reloading(&s->notify);
+    if (config_load(s->sources, &fresh, &faults) != OK) {
+        log_warn("settings not reloaded", "faults=%s",
+                 log_quote(buf_str(&faults)));
+        s->is_reload_faulty = true;
+    } else {
+        log_set_json(config_logs_json(&fresh));
+        log_info("settings reloaded", "");
+        // Such as a token that root has written meanwhile.
+        startup_hand_over(&s->config, &s->startup);
+        tell_reload(s);
+    }
+    judge_reload(s);
+    config_clear(&fresh);
+    buf_clear(&faults);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct supervisor *s = handle->data;
+
+    if (signum == SIGHUP) {
+        reload(s);
+    } else {
+        drain(s);
+    }
+}
+
+// --- starting ---
+
+static char *join_sources(const struct config_sources *sources)
+{
+    struct buf text;
+    size_t n_bytes;
+
+    buf_init(&text, 0);
+    if (sources->file != NULL)
+        buf_puts(&text, sources->file);
+    for (size_t i = 0; i < sources->n_sets; i++)
+        buf_printf(&text, "\n%s", sources->sets[i]);
+    buf_putc(&text, '\0');
+    return buf_take(&text, &n_bytes);
+}
+
+static void run_setup(struct supervisor *s)
+{
+    s->setup.listen_fd = -1;
+    child_init(&s->setup, &s->owner, ROLE_SETUP, 0);
+    child_start(&s->setup);
+    uv_run(&s->loop, UV_RUN_DEFAULT); // until it has exited
+}
+
+static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
+{
+    for (unsigned i = 0; i < s->config.dispatchers; i++)
+        add_child(s, ROLE_DISPATCHER, i, -1);
+    add_child(s, ROLE_INGEST, 0, ingest_fd);
+    add_child(s, ROLE_API, 0, api_fd);
+    for (unsigned i = 0; i < s->config.senders; i++)
+        add_child(s, ROLE_SENDER, i, -1);
+    links_init(&s->links, &s->loop, s->children, &s->n_children);
+    for (size_t i = 0; i < s->n_children; i++)
+        child_start(&s->children[i]);
+}
+
+static void watch_signals(struct supervisor *s)
+{
+    static const int wanted[] = { SIGTERM, SIGINT, SIGHUP };
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        uv_signal_init(&s->loop, &s->signals[i]);
+        s->signals[i].data = s;
+        uv_signal_start(&s->signals[i], on_signal, wanted[i]);
+    }
+    uv_timer_init(&s->loop, &s->drain_timer);
+    s->drain_timer.data = s;
+}
+
+// Again with each beat until it is there: a disk may be full at the start.
+static void write_file(struct supervisor *s)
+{
+    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
+    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
+             s->config.ingest_listen);
+    s->is_file_wanted = engine_file_write(s->startup.lock_fd, &s->file) != OK;
+    if (s->is_file_wanted && !s->is_want_said) {
+        log_warn("commands may not find this engine by its data directory yet",
+                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
+        s->is_want_said = true;
+    }
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+    struct supervisor *s = timer->data;
+
+    pulse_beat();
+    for (size_t i = 0; i < s->n_stand_ins; i++)
+        stand_in_look(s->stand_ins[i]);
+    beat_for_manager(s);
+    if (s->is_file_wanted)
+        write_file(s);
+}
+
+static void make_page(struct supervisor *s)
+{
+    // Besides dispatchers and senders: itself, ingest and api.
+    if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
+                        3))
+        log_fatal("no page for the metrics", "errno=%d", errno);
+    metrics_name(OWN_SLOT, "supervisor", false);
+    metrics_note_memory();
+    pulse_beat();
+    pulse_set_state(OWN_SLOT, PULSE_READY, 0);
+    uv_timer_init(&s->loop, &s->beat);
+    s->beat.data = s;
+    uv_timer_start(&s->beat, on_beat, PULSE_EVERY_MS, PULSE_EVERY_MS);
+}
+
+int supervisor_run(const struct config_sources *sources)
+{
+    static struct supervisor *s; // kept until the process ends
+
+    s = xcalloc(1, sizeof(*s));
+    s->sources = sources;
+    notify_open(&s->notify);
+    if (startup_prepare(sources, &s->config, &s->startup) != OK) {
+        config_clear(&s->config);
+        free(s);
+        return 1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    log_role("supervisor");
+    uv_set_process_title("posthorn: supervisor");
+    if (uv_loop_init(&s->loop) != 0)
+        log_fatal("no event loop", "");
+    engine_file_init(&s->file);
+    s->owner = (struct child_owner){ .loop = &s->loop,
+                                     .accounts = &s->startup.accounts,
+                                     .sources_text = join_sources(sources),
+                                     .instance = s->file.instance,
+                                     .secret = s->file.secret,
+                                     .on_started = on_started,
+                                     .on_message = on_message,
+                                     .on_ended = on_ended,
+                                     .on_closed = on_closed };
+    make_page(s);
+    notify_extend(&s->notify); // setup may migrate what is stored
+    signal(SIGHUP,
+           SIG_IGN); // roles that are not there yet read the settings anyway
+    run_setup(s);
+    if (s->exit_status != 0)
+        return s->exit_status;
+    watch_signals(s);
+    write_file(s);
+    start_roles(s, s->startup.api_fd, s->startup.ingest_fd);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    engine_file_remove(s->startup.lock_fd, &s->file);
+    log_info("stopped", "status=%d", s->exit_status);
+    return s->exit_status;
+}

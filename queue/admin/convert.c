@@ -1,0 +1,410 @@
+// convert.c — records of format 4, one by one, become those of this format.
+//
+// Format 4 knew organizations by a hash of their names. Names are learned from hooks,
+// events, tokens and the lists of stacks, all of which come before the shards. A row
+// of a shard belongs to the organization of its hook; where the hook is gone, to the
+// only name that has the hash. If there is none, or several, it gets a number that
+// nobody has: better a history that nobody sees than one that a stranger does.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "queue/admin/migrate.h"
+#include "queue/catalog/orgs.h"
+#include "queue/shard/shard.h"
+
+#define TABLE_MIN 1024 // a power of two
+
+struct old_org {     // by its hash
+    uint64_t old_no; // 0: a free place
+    enum family family;
+    char *name;
+    size_t n_name;
+    bool is_several;
+    uint64_t no; // 0: not handed out yet
+};
+
+struct old_hook {
+    uint64_t hook_no; // 0: a free place
+    uint64_t old_no, no;
+};
+
+struct migration {
+    struct event_hasher hasher;
+    struct old_org *orgs;
+    size_t n_orgs, orgs_mask;
+    struct old_hook *hooks_by_no;
+    size_t n_hooks, hooks_mask;
+    struct copy_to *hooks; // of the new directory; NULL: not complete yet
+    struct buf fresh;
+    uint8_t key[STATS_KEY_BYTES > EVENT_KEY_BYTES ? STATS_KEY_BYTES
+                                                  : EVENT_KEY_BYTES];
+};
+
+struct migration *migration_new(const struct event_hasher *hasher)
+{
+    struct migration *m = xcalloc(1, sizeof(*m));
+
+    m->hasher = *hasher;
+    m->orgs_mask = TABLE_MIN - 1;
+    m->orgs = xcalloc(TABLE_MIN, sizeof(*m->orgs));
+    m->hooks_mask = TABLE_MIN - 1;
+    m->hooks_by_no = xcalloc(TABLE_MIN, sizeof(*m->hooks_by_no));
+    buf_init(&m->fresh, 0);
+    return m;
+}
+
+void migration_free(struct migration *m)
+{
+    if (m == NULL)
+        return;
+    for (size_t i = 0; i <= m->orgs_mask; i++)
+        free(m->orgs[i].name);
+    free(m->orgs);
+    free(m->hooks_by_no);
+    buf_clear(&m->fresh);
+    free(m);
+}
+
+// --- what is known of organizations ---
+
+static uint64_t old_no_of(enum family family, struct str org)
+{
+    return hash64(org, (uint64_t)family) | OWNER_IS_ORG;
+}
+
+static struct old_org *org_place(const struct migration *m, uint64_t old_no)
+{
+    size_t i = (size_t)old_no;
+
+    while (m->orgs[i & m->orgs_mask].old_no != 0 &&
+           m->orgs[i & m->orgs_mask].old_no != old_no)
+        i++;
+    return &m->orgs[i & m->orgs_mask];
+}
+
+static struct old_org *org_make(struct migration *m, uint64_t old_no)
+{
+    struct old_org *org;
+
+    if ((m->n_orgs + 1) * 2 > m->orgs_mask) {
+        struct old_org *old = m->orgs;
+        size_t n = m->orgs_mask + 1;
+
+        m->orgs = xcalloc(n * 2, sizeof(*m->orgs));
+        m->orgs_mask = n * 2 - 1;
+        for (size_t i = 0; i < n; i++) {
+            if (old[i].old_no != 0)
+                *org_place(m, old[i].old_no) = old[i];
+        }
+        free(old);
+    }
+    org = org_place(m, old_no);
+    m->n_orgs += org->old_no == 0;
+    org->old_no = old_no;
+    return org;
+}
+
+static void learn(struct migration *m, enum family family, struct str name)
+{
+    struct old_org *org;
+
+    if (name.n_bytes == 0)
+        return;
+    org = org_make(m, old_no_of(family, name));
+    if (org->name == NULL) {
+        org->family = family;
+        org->name = xmalloc(name.n_bytes);
+        org->n_name = name.n_bytes;
+        memcpy(org->name, name.at, name.n_bytes);
+    } else if (org->family != family ||
+               !str_eq((struct str){ org->name, org->n_name }, name)) {
+        org->is_several = true;
+    }
+}
+
+static struct old_hook *hook_place(const struct migration *m, uint64_t hook_no)
+{
+    size_t i = (size_t)(hook_no * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+
+    while (m->hooks_by_no[i & m->hooks_mask].hook_no != 0 &&
+           m->hooks_by_no[i & m->hooks_mask].hook_no != hook_no)
+        i++;
+    return &m->hooks_by_no[i & m->hooks_mask];
+}
+
+static void learn_hook(struct migration *m, const struct old_hook *hook)
+{
+    if ((m->n_hooks + 1) * 2 > m->hooks_mask) {
+        struct old_hook *old = m->hooks_by_no;
+        size_t n = m->hooks_mask + 1;
+
+        m->hooks_by_no = xcalloc(n * 2, sizeof(*old));
+        m->hooks_mask = n * 2 - 1;
+        for (size_t i = 0; i < n; i++) {
+            if (old[i].hook_no != 0)
+                *hook_place(m, old[i].hook_no) = old[i];
+        }
+        free(old);
+    }
+    m->n_hooks++;
+    *hook_place(m, hook->hook_no) = *hook;
+}
+
+// The number that takes the place of a hash.
+static enum err new_no(struct migration *m, uint64_t hook_no, uint64_t old_no,
+                       uint64_t *no)
+{
+    const struct old_hook *hook = hook_place(m, hook_no);
+    struct old_org *org;
+    enum err err = OK;
+
+    if (hook_no != 0 && hook->hook_no == hook_no && hook->old_no == old_no) {
+        *no = hook->no;
+        return OK;
+    }
+    org = org_make(m, old_no);
+    if (org->no == 0) {
+        struct copy_to *h = m->hooks;
+        struct str name = { org->name, org->n_name };
+
+        err = copy_ready(h, 0);
+        if (err == OK && org->name != NULL && !org->is_several) {
+            err = orgs_give(h->store, h->txn, org->family, name, &org->no);
+        } else if (err == OK) {
+            err = orgs_give_nobody(h->store, h->txn, &org->no);
+        }
+    }
+    *no = org->no;
+    return err;
+}
+
+// --- records ---
+
+static void take_fresh(struct migration *m, struct copy_to *to)
+{
+    struct buf old = to->plain;
+
+    to->plain = m->fresh;
+    m->fresh = old;
+}
+
+static enum err convert_event(struct migration *m, struct copy_to *to)
+{
+    uint8_t key[EVENT_KEY_BYTES];
+    struct str id_key;
+    struct event e;
+    enum err err =
+        event_decode(RECORD_NOWHERE, buf_str(&to->plain), &e, &id_key);
+
+    if (err != OK)
+        return err;
+    learn(m, e.family, e.org);
+    if (id_key.n_bytes != sizeof(key))
+        return OK;
+    event_key_of_old_id(e.family, e.org, &e.id, key);
+    if (memcmp(key, id_key.at, sizeof(key)) != 0)
+        return OK; // of an idempotency key, which only its hash tells
+    event_key_of_id(&m->hasher, e.family, e.org, &e.id, key);
+    buf_reset(&m->fresh);
+    event_encode(&e, key, &m->fresh);
+    take_fresh(m, to);
+    return OK;
+}
+
+// With what its event tells, which lies in the new log already.
+static enum err convert_key(struct migration *m, struct copy_to *to,
+                            struct copy_record *r)
+{
+    uint8_t old_key[EVENT_KEY_BYTES];
+    struct str id_key;
+    struct key_row row;
+    struct event e;
+    MDB_val key;
+    MDB_val val;
+    enum err err = key_decode(RECORD_NOWHERE, buf_str(&to->plain), &row);
+
+    if (err == OK)
+        err = copy_ready(to, 0);
+    if (err != OK)
+        return err;
+    key = val_at(row.position.bytes, sizeof(row.position.bytes));
+    if (r->key.mv_size != EVENT_KEY_BYTES ||
+        mdb_get(to->txn, to->store->dbs[EVENTS_EVENTS], &key, &val) != 0 ||
+        event_decode_at(store_place(to->store, EVENTS_EVENTS, key),
+                        str_of_val(key), str_of_val(val), &e, &id_key) != OK)
+        return OK; // removed before: what it held is not known any more
+    event_key_of_old_id(e.family, e.org, &e.id, old_key);
+    if (memcmp(old_key, r->key.mv_data, sizeof(old_key)) == 0) {
+        event_key_of_id(&m->hasher, e.family, e.org, &e.id, m->key);
+        r->key = val_at(m->key, EVENT_KEY_BYTES);
+    } else if (!str_eq(id_key, str_of_val(r->key))) {
+        return OK; // of another event
+    }
+    event_content(&m->hasher, &e, row.content);
+    row.is_old = false;
+    buf_reset(&m->fresh);
+    key_encode(&row, &m->fresh);
+    take_fresh(m, to);
+    return OK;
+}
+
+static enum err convert_hook(struct migration *m, struct copy_to *to,
+                             const struct copy_record *r)
+{
+    struct old_hook known;
+    struct hook_room room;
+    struct hook h;
+    enum err err;
+
+    hook_room_init(&room);
+    err = hook_decode(r->place, str_of_val(r->val), NULL, &h, &room);
+    if (err == OK)
+        err = copy_ready(to, 0);
+    if (err == OK) {
+        learn(m, h.scope.family, h.scope.org);
+        known.hook_no = h.no;
+        known.old_no = old_no_of(h.scope.family, h.scope.org);
+        err = orgs_give(to->store, to->txn, h.scope.family, h.scope.org,
+                        &known.no);
+    }
+    if (err == OK)
+        learn_hook(m, &known);
+    hook_room_clear(&room);
+    return err;
+}
+
+static enum err convert_attempt(struct migration *m, struct copy_to *to,
+                                struct copy_record *r)
+{
+    enum err err =
+        new_no(m, r->attempt.hook_no, r->attempt.org_no, &r->attempt.org_no);
+
+    if (err != OK)
+        return err;
+    buf_reset(&m->fresh);
+    attempt_encode(&r->attempt, &m->fresh);
+    take_fresh(m, to);
+    return OK;
+}
+
+static enum err convert_stats(struct migration *m, struct copy_record *r)
+{
+    uint64_t no;
+    enum err err;
+
+    memcpy(m->key, r->key.mv_data, STATS_KEY_BYTES);
+    no = get_be64(m->key + STATS_KEY_BYTES - 8);
+    if (no < OWNER_IS_ORG)
+        return OK; // of a hook
+    err = new_no(m, 0, no, &no);
+    put_be64(m->key + STATS_KEY_BYTES - 8, no);
+    r->key = val_at(m->key, STATS_KEY_BYTES);
+    return err;
+}
+
+static enum err convert_replay(struct migration *m, struct copy_to *to)
+{
+    struct replay replay;
+    enum err err = replay_decode(buf_str(&to->plain), &replay);
+
+    if (err == OK)
+        err = new_no(m, replay.hook_no, replay.org_no, &replay.org_no);
+    if (err != OK)
+        return err;
+    buf_reset(&m->fresh);
+    replay_encode(&replay, &m->fresh);
+    take_fresh(m, to);
+    return OK;
+}
+
+static enum err convert_health(struct migration *m, struct copy_to *to)
+{
+    struct unreported_dead dead;
+    struct hook_health health;
+    enum err err =
+        health_decode(RECORD_NOWHERE, buf_str(&to->plain), &health, &dead);
+
+    if (err != OK)
+        return err;
+    buf_reset(&m->fresh);
+    health_encode(&health, &m->fresh); // the first ones had no checksum
+    take_fresh(m, to);
+    return OK;
+}
+
+static enum err convert_token(struct migration *m, const struct copy_record *r)
+{
+    struct token token;
+    enum err err =
+        token_decode(r->place, str_of_val(r->key), str_of_val(r->val), &token);
+
+    if (err == OK) {
+        learn(m, FAMILY_PULUMI, token.org);
+        learn(m, FAMILY_AKINON, token.org);
+    }
+    return err;
+}
+
+enum err migration_convert(struct migration *m, struct copy_to *to,
+                           struct copy_record *r)
+{
+    if (to->part.dbs == events_dbs) {
+        return r->db == EVENTS_EVENTS ? convert_event(m, to)
+                                      : convert_key(m, to, r);
+    }
+    if (to->part.dbs == hooks_dbs) {
+        if (r->db == HOOKS_HOOKS)
+            return convert_hook(m, to, r);
+        return r->db == HOOKS_TOKENS ? convert_token(m, r) : OK;
+    }
+    switch (r->db) {
+    case SHARD_ATTEMPTS:
+        return convert_attempt(m, to, r);
+    case SHARD_STATS:
+        return convert_stats(m, r);
+    case SHARD_REPLAYS:
+        return convert_replay(m, to);
+    case SHARD_HEALTH:
+        return convert_health(m, to);
+    default:
+        return OK;
+    }
+}
+
+enum err migration_note_row(struct migration *m, struct copy_to *to,
+                            const struct copy_record *r)
+{
+    const char *end;
+
+    if ((to->part.dbs == events_dbs && r->db == EVENTS_STACKS) ||
+        (to->part.dbs == hooks_dbs && r->db == HOOKS_STACKS)) {
+        end = memchr(r->key.mv_data, '\0', r->key.mv_size);
+        if (end != NULL) {
+            learn(m, FAMILY_PULUMI,
+                  (struct str){ r->key.mv_data,
+                                (size_t)(end - (char *)r->key.mv_data) });
+        }
+    }
+    return OK;
+}
+
+enum err migration_begin_shards(struct migration *m, struct copy_to *events,
+                                struct copy_to *hooks, int64_t now_us)
+{
+    enum err err = copy_ready(events, 0);
+
+    m->hooks = hooks;
+    if (err == OK) {
+        err = event_put_old_until(events->store, events->txn,
+                                  now_us + EVENT_KEY_WINDOW_US);
+    }
+    return err == OK ? copy_flush(events) : err;
+}
+
+enum err migration_finish(struct migration *m)
+{
+    return copy_flush(m->hooks);
+}

@@ -1,0 +1,397 @@
+// data_dir.c — makes a data directory, or judges the one that is there.
+//
+// Everything is made under a temporary name, synced, and renamed: a start that
+// is killed leaves nothing half done. What lies under a name that ends in
+// ".tmp" is removed, "deliveries.new" is complete and only wants its name.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "queue/admin/migrate.h"
+#include "queue/admin/reshard.h"
+#include "queue/catalog/key_check.h"
+#include "queue/event_log/log_end.h"
+#include "queue/lmdb/environment.h"
+#include "queue/lmdb/files.h"
+#include "queue/lmdb/identity.h"
+#include "queue/records/schema.h"
+
+#define FREE_MIN_BYTES (UINT64_C(64) << 20)
+
+// --- is it ours? ---
+
+static bool is_ours(const char *name)
+{
+    static const char *const names[] = {
+        ".",
+        "..",
+        "FORMAT",
+        "FORMAT.tmp",
+        "admin.token",
+        "admin.token.tmp",
+        "lock",
+        "lost+found",
+        "secret.key",
+        "secret.key.tmp",
+        "engine.json",
+        "engine.json.tmp",
+        "engine.secret",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err judge_empty(const char *dir, struct buf *why)
+{
+    DIR *entries = opendir(dir);
+    struct dirent *entry;
+    enum err err = OK;
+
+    if (entries == NULL) {
+        buf_printf(why, "%s cannot be read", dir);
+        return ERR_DENIED;
+    }
+    while (err == OK && (entry = readdir(entries)) != NULL) {
+        if (is_ours(entry->d_name))
+            continue;
+        buf_printf(why,
+                   "%s is not a posthorn data directory and not empty (it "
+                   "holds %s); choose another data_dir",
+                   dir, entry->d_name);
+        err = ERR_INVALID;
+    }
+    closedir(entries);
+    return err;
+}
+
+static enum err judge_format(const char *dir, struct buf *why)
+{
+    struct format f;
+
+    if (format_read(dir, &f) != OK) {
+        buf_printf(why, "%s/FORMAT cannot be read", dir);
+        return ERR_DENIED;
+    }
+    if (strcmp(f.name, FORMAT_NAME) != 0 || f.version == 0) {
+        buf_printf(why,
+                   "%s/FORMAT does not say that this is a posthorn data "
+                   "directory",
+                   dir);
+        return ERR_INVALID;
+    }
+    if (f.version != FORMAT_VERSION && f.version != FORMAT_BEFORE) {
+        buf_printf(why,
+                   "the data directory has format %u, this program knows %d "
+                   "and %d; use %s",
+                   f.version, FORMAT_BEFORE, FORMAT_VERSION,
+                   f.version > FORMAT_VERSION
+                       ? "a newer posthorn"
+                       : "another directory: that format was never released");
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
+static enum err judge_room(const char *dir, struct buf *why)
+{
+    struct statvfs fs;
+
+    if (statvfs(dir, &fs) == 0 &&
+        (uint64_t)fs.f_bavail * fs.f_frsize >= FREE_MIN_BYTES)
+        return OK;
+    buf_printf(why, "less than 64 MiB are free where %s lies", dir);
+    return ERR_FULL;
+}
+
+static enum err explain(enum err err, const char *dir, const char *what,
+                        struct buf *why)
+{
+    if (err != OK && why->n_bytes == 0) {
+        buf_printf(why, "%s in %s: %s", what, dir,
+                   err == ERR_DENIED
+                       ? "not permitted (is it read-only, or somebody else's?)"
+                       : err_str(err));
+    }
+    return err;
+}
+
+static enum err judge(const char *dir, struct buf *why)
+{
+    char *path = xasprintf("%s/FORMAT", dir);
+    struct format fresh = { .has_id = false };
+    enum err err;
+
+    if (access(dir, R_OK | W_OK | X_OK) != 0) {
+        buf_printf(why,
+                   "%s cannot be written; data_dir must be a directory that "
+                   "this user may write",
+                   dir);
+        free(path);
+        return ERR_DENIED;
+    }
+    if (file_is_there(path)) {
+        err = judge_format(dir, why);
+    } else {
+        err = judge_empty(dir, why);
+        if (err == OK)
+            err = judge_room(dir, why);
+        format_make_id(&fresh);
+        if (err == OK) {
+            err = explain(format_write(dir, &fresh), dir,
+                          "FORMAT cannot be written", why);
+        }
+    }
+    free(path);
+    return err;
+}
+
+// --- making ---
+
+// The lock file is sparse when LMDB has made it; on a full disk the first
+// touch of a page would kill the process.
+static enum err back_lock_file(const char *dir)
+{
+    char *path = xasprintf("%s/lock.mdb", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    int rc = -1;
+
+    free(path);
+    if (fd < 0)
+        return ERR_IO;
+    if (fstat(fd, &st) == 0)
+        rc = posix_fallocate(fd, 0, st.st_size > 0 ? st.st_size : 1);
+    close(fd);
+    return rc == 0 ? OK : ERR_FULL;
+}
+
+enum err prepare_environment(const char *dir, uint64_t map_bytes,
+                             const char *const *names, size_t n_names,
+                             struct store **out)
+{
+    char *data;
+    enum err err = file_mkdir(dir);
+
+    if (err == OK)
+        err = store_open(dir, map_bytes, false, names, n_names, out);
+    if (err == OK)
+        err = back_lock_file(dir);
+    data = xasprintf("%s/data.mdb", dir);
+    if (err == OK)
+        err = file_sync(data);
+    if (err == OK)
+        err = file_sync(dir);
+    free(data);
+    return err;
+}
+
+static enum err make_environment(const struct queue_config *config,
+                                 const char *name, const char *const *names,
+                                 size_t n_names, struct buf *why)
+{
+    char *path = xasprintf("%s/%s", config->data_dir, name);
+    char *temporary_name = xasprintf("%s.tmp", name);
+    char *temporary = xasprintf("%s/%s", config->data_dir, temporary_name);
+    struct store *store;
+    enum err err = file_remove_tree(temporary);
+
+    if (err == OK && !file_is_there(path)) {
+        err = judge_room(config->data_dir, why);
+        if (err == OK) {
+            err = prepare_environment(temporary, config->max_bytes, names,
+                                      n_names, &store);
+        }
+        if (err == OK)
+            err = file_rename(config->data_dir, temporary_name, name);
+    }
+    err = explain(err, config->data_dir, "the queue cannot be made", why);
+    free(path);
+    free(temporary_name);
+    free(temporary);
+    return err;
+}
+
+static enum err make_deliveries(const struct queue_config *config,
+                                struct buf *why)
+{
+    char *path = xasprintf("%s/deliveries.tmp", config->data_dir);
+    enum err err = judge_room(config->data_dir, why);
+
+    if (err == OK)
+        err = file_remove_tree(path);
+    if (err == OK)
+        err = file_mkdir(path);
+    for (unsigned k = 0; k < config->n_shards && err == OK; k++) {
+        char *shard = xasprintf("%s/%u", path, k);
+        struct store *store;
+
+        err = prepare_environment(shard, store_shard_map(config->max_bytes),
+                                  shard_dbs, SHARD_DBS, &store);
+        free(shard);
+    }
+    if (err == OK)
+        err = file_sync(path);
+    if (err == OK)
+        err = file_rename(config->data_dir, "deliveries.tmp", "deliveries");
+    free(path);
+    return explain(err, config->data_dir, "the queue cannot be made", why);
+}
+
+// "deliveries.new" is complete: it takes the place of what is there.
+static enum err finish_swap(const char *dir)
+{
+    char *fresh = xasprintf("%s/deliveries.new", dir);
+    char *current = xasprintf("%s/deliveries", dir);
+    char *old = xasprintf("%s/deliveries.old", dir);
+    enum err err = OK;
+
+    if (file_is_there(fresh)) {
+        if (file_is_there(current)) {
+            err = file_remove_tree(old);
+            if (err == OK)
+                err = file_rename(dir, "deliveries", "deliveries.old");
+        }
+        if (err == OK)
+            err = file_rename(dir, "deliveries.new", "deliveries");
+    }
+    if (err == OK)
+        err = file_remove_tree(old);
+    free(fresh);
+    free(current);
+    free(old);
+    return err;
+}
+
+enum err queue_n_shards(const char *data_dir, unsigned *n)
+{
+    unsigned k = 0;
+    bool is_there = true;
+
+    while (is_there && k <= QUEUE_SHARDS_MAX) {
+        char *path = xasprintf("%s/deliveries/%u", data_dir, k);
+
+        is_there = file_is_there(path);
+        k += is_there;
+        free(path);
+    }
+    if (k == 0)
+        return ERR_NOTFOUND;
+    *n = k;
+    return OK;
+}
+
+static enum err fit_shards(const struct queue_config *config, struct buf *why)
+{
+    unsigned n = 0;
+    enum err err = queue_n_shards(config->data_dir, &n);
+
+    if (err == ERR_NOTFOUND)
+        return make_deliveries(config, why);
+    if (err == OK && n != config->n_shards) {
+        err = reshard(config, n);
+        if (err == OK)
+            err = finish_swap(config->data_dir);
+    }
+    return explain(err, config->data_dir, "dispatchers cannot be changed", why);
+}
+
+// A directory from before there were ids gets one, and a key.
+static enum err give_id(const struct queue_config *config)
+{
+    struct format f;
+    enum err err = format_read(config->data_dir, &f);
+
+    if (err != OK || (f.has_id && f.has_key))
+        return err;
+    if (f.has_id) {
+        struct format made = f;
+
+        format_make_id(&made);
+        memcpy(f.key, made.key, sizeof(f.key));
+        f.has_key = true;
+        return format_write(config->data_dir, &f);
+    }
+    format_make_id(&f);
+    return format_write(config->data_dir, &f);
+}
+
+// What is there belongs together, and is as an earlier start left it.
+static enum err judge_parts(const struct queue_config *config, struct buf *why)
+{
+    unsigned n = 0;
+    enum err err = give_id(config);
+
+    if (err == OK)
+        err = finish_swap(config->data_dir);
+    if (err == OK)
+        err = queue_n_shards(config->data_dir, &n);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = identity_judge(config, n, true, why);
+    return explain(err, config->data_dir, "the queue cannot be read", why);
+}
+
+enum err queue_judge(const struct queue_config *config, struct buf *why)
+{
+    enum err err = file_mkdir(config->data_dir);
+
+    err = explain(err, config->data_dir, "data_dir cannot be made", why);
+    return err == OK ? judge(config->data_dir, why) : err;
+}
+
+// To this format. A swap that format 4 did not finish comes first.
+static enum err bring_up(const struct queue_config *config, struct buf *why)
+{
+    struct format f;
+    enum err err = format_read(config->data_dir, &f);
+
+    if (err == OK && f.version == FORMAT_BEFORE) {
+        err = finish_swap(config->data_dir);
+        if (err == OK)
+            err = migrate(config, why);
+    }
+    if (err == OK)
+        err = migrate_finish(config->data_dir);
+    return explain(err, config->data_dir,
+                   "the data directory cannot be converted to a new format",
+                   why);
+}
+
+enum err queue_prepare(const struct queue_config *config, struct buf *why)
+{
+    enum err err = queue_judge(config, why);
+
+    if (err == OK)
+        err = bring_up(config, why);
+    if (err == OK)
+        err = judge_parts(config, why);
+    if (err == OK)
+        err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
+    if (err == OK)
+        err = make_environment(config, "hooks", hooks_dbs, HOOKS_DBS, why);
+    if (err == OK && config->keys != NULL) {
+        err = explain(seals_check(config, why), config->data_dir,
+                      "secrets cannot be checked", why);
+    }
+    if (err == OK)
+        err = fit_shards(config, why);
+    if (err == OK) {
+        err = explain(identity_complete(config), config->data_dir,
+                      "the queue cannot be marked", why);
+    }
+    if (err == OK) {
+        err = explain(log_end_fit(config), config->data_dir,
+                      "the queue cannot be read", why);
+    }
+    return err;
+}

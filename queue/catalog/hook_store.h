@@ -1,0 +1,332 @@
+// hook_store.h — the durable state of hooks, stacks and tokens. Part of queue.h,
+// which is what to include.
+
+#ifndef QUEUE_CATALOG_HOOK_STORE_H
+#define QUEUE_CATALOG_HOOK_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/share.h"
+#include "common/base/str.h"
+#include "queue/records/event.h"
+
+struct queue_config;
+
+// --- hooks -----------------------------------------------------------------
+
+// Values are on disk.
+enum hook_level {
+    LEVEL_ORGANIZATION = 1,
+    LEVEL_STACK = 2,
+    LEVEL_ENVIRONMENT = 3,
+    LEVEL_PROJECT = 4 // Akinon
+};
+
+// Values are on disk.
+enum hook_format {
+    FORMAT_RAW = 1,
+    FORMAT_SLACK = 2,
+    FORMAT_MS_TEAMS = 3,
+    FORMAT_PULUMI_DEPLOYMENTS = 4,
+    FORMAT_AKINON = 5
+};
+
+// Where a hook lives: what its name is unique in, and whose events it gets.
+struct hook_scope {
+    enum family family;
+    enum hook_level level;
+    struct str org;
+    struct str project; // empty for LEVEL_ORGANIZATION
+    struct str target;  // stack or environment; else empty
+};
+
+#define HOOK_LIST_MAX 128
+
+#define FILTER_IS_KIND         0xff
+#define FILTER_ORDER_MAX_BYTES (64 + HOOK_LIST_MAX)
+
+// How a hook is delivered to where it differs from the settings. What is 0 or
+// empty is as they say, or as it is without.
+struct hook_policy {
+    struct str retry_schedule; // waits between attempts: "5s,30s,2m"
+    int64_t timeout_ms;        // of an attempt as a whole
+    uint32_t max_inflight;
+    uint32_t rate_per_second; // attempts; 0: no limit
+    uint32_t rate_burst;      // at once; 0: as many as a second allows
+    bool ordered;             // one after the other, in the order of the log
+    struct str order_key;     // each value of this field of the payload
+                              // ("customer.id") has an order of its own
+};
+
+// Why a hook was switched off by itself. Values are on disk.
+enum hook_disabled {
+    HOOK_NOT_DISABLED = 0,
+    HOOK_GONE = 1,   // the receiver answered 410
+    HOOK_FAILING = 2 // nothing succeeded for too long
+};
+
+// With the secret itself, ten sign.
+#define OLD_SECRETS_MAX 9
+
+// A secret that was replaced, and signs besides the new one for a while.
+struct old_secret {
+    struct str secret;
+    int64_t until_ms; // UTC epoch
+};
+
+struct hook {
+    uint64_t no;       // set by the queue at creation; never reused
+    uint64_t org_no;   // of its organization: org_number(); set by the queue
+    uint64_t revision; // set by the queue at each put
+    struct hook_scope scope;
+    struct str name; // identifier within the scope
+    struct str display_name;
+    struct str url;
+    enum hook_format format;
+    bool active;
+    bool paused;          // what matches waits, and nothing is sent
+    struct position from; // events after it match: where the log ended when the
+                          // hook was made or switched on
+    uint64_t filters;     // bit set of filter numbers (event_kinds.h)
+    uint64_t groups;      // bit set of group numbers (event_kinds.h)
+    struct str *kinds; // filters that are own kinds: "order.created", "order/*"
+    size_t n_kinds;    // at most HOOK_LIST_MAX
+    // In which order filters and kinds were given: a byte each, the number of a
+    // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
+    // tell comes behind, filters first; empty: not known.
+    struct str filter_order;
+    struct str *headers; // extra request headers: name, value, name, value …
+    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
+    uint64_t
+        secret_headers; // bit i: the value of header i is never shown whole,
+                        // whatever its name
+    struct hook_policy policy;
+    struct str secret;           // HMAC key; empty: none
+    struct old_secret *old;      // those before it, the newest first
+    size_t n_old;                // at most OLD_SECRETS_MAX
+    struct str client_cert;      // PEM, for receivers that want one; or empty
+    struct str client_key;       // PEM, of client_cert
+    enum hook_disabled disabled; // not active because of this
+    bool
+        is_damaged; // of hook_watch(): there is a record, and it cannot be read
+    bool is_operator; // of operator.h: gets the engine's own events of all
+    int64_t disabled_at_ms;
+    int64_t created_at_ms;
+    int64_t updated_at_ms;
+};
+
+struct hook_store;
+
+// The secrets of a hook (secret, old, client_key, the values of headers) are
+// sealed on disk with the keys of the queue's configuration. Without keys they
+// read as empty.
+
+// The writing end (and its own reads); needs keys.
+MUST_CHECK enum err hook_store_open(const struct queue_config *config,
+                                    struct hook_store **out);
+
+// The reading end: puts are refused with ERR_DENIED.
+MUST_CHECK enum err hook_store_view(const struct queue_config *config,
+                                    struct hook_store **out);
+
+// Stores a new hook, synced. Sets `no`, `revision`. ERR_EXISTS: the scope has
+// one of that name. ERR_FULL.
+MUST_CHECK enum err hook_create(struct hook_store *hs, struct hook *hook);
+
+// Replaces the hook that has `hook->no`, if its revision is still
+// `hook->revision`; sets the new one. ERR_CONFLICT: it is not. ERR_NOTFOUND.
+MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
+
+// ERR_NOTFOUND.
+MUST_CHECK enum err hook_delete(struct hook_store *hs,
+                                const struct hook_scope *scope,
+                                struct str name);
+
+// The number of an organization: what is its own is so by this number, in history,
+// statistics, replays and backlogs. It has one from its first hook or token on,
+// also when it has none any more; nobody else ever gets it. 0: it never had either, so
+// that nothing there is its own.
+MUST_CHECK enum err org_number(struct hook_store *hs, enum family family,
+                               struct str org, uint64_t *no);
+
+// What it is given is borrowed for the call. False ends the scan.
+typedef bool (*hook_visit)(void *data, const struct hook *hook);
+
+// ERR_NOTFOUND.
+MUST_CHECK enum err hook_get(struct hook_store *hs,
+                             const struct hook_scope *scope, struct str name,
+                             hook_visit visit, void *data);
+
+// The hook of this number. ERR_NOTFOUND.
+MUST_CHECK enum err hook_get_by_no(struct hook_store *hs, uint64_t no,
+                                   hook_visit visit, void *data);
+
+// The hooks of one scope by name, from after `after_name` (empty: the first).
+MUST_CHECK enum err hook_list(struct hook_store *hs,
+                              const struct hook_scope *scope,
+                              struct str after_name, hook_visit visit,
+                              void *data);
+
+// Those of an organization at whatever level, from after `after` (empty: the
+// first), which is what hook_place_put() says of one.
+MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum family family,
+                                  struct str org, struct str after,
+                                  hook_visit visit, void *data);
+void hook_place_put(const struct hook *hook, struct buf *out);
+
+// Every hook that changed after revision `after` (0: all that exist), in order
+// of revision. A hook that changed several times comes once, as it is now; a
+// deleted one comes with an empty name and only `no` and `revision` set; so does
+// one whose record cannot be read, and `is_damaged` says so.
+// Deletions older than an hour are forgotten. `last`: where to go on.
+MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
+                               hook_visit visit, void *data, uint64_t *last);
+
+// --- what is made of the directory's key ------------------------------------
+//
+// A data directory has a key of its own, sealed beside the hooks; backups carry
+// it, and a change of the keys that seal leaves it as it is.
+
+#define HOOK_KEY_BYTES 32
+
+// The key for one purpose. Of a store that was opened without keys, or that is
+// older than the directory's key: one that nothing else has.
+void hook_store_key(const struct hook_store *hs, const char *purpose,
+                    uint8_t out[HOOK_KEY_BYTES]);
+
+// Appends request headers as they lie in an attempt of this hook: sealed, so
+// that it opens for no other hook and event.
+void headers_seal(const struct hook_store *hs, uint64_t hook_no,
+                  struct position position, struct str text, struct buf *out);
+
+// Are these request headers of an attempt sealed?
+bool headers_are_sealed(struct str headers);
+
+// Appends their text. ERR_CORRUPT: they are damaged, of another place, or sealed
+// with another directory's key.
+MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
+                                 struct position position, struct str sealed,
+                                 struct buf *out);
+
+// A copy in one allocation; the caller frees it with hook_free().
+struct hook *hook_copy(const struct hook *h);
+void hook_free(struct hook *h); // wipes the secrets; NULL is fine
+
+// --- stacks ----------------------------------------------------------------
+
+// The organizations, stacks and environments that a hook or an event (not of
+// Akinon's) has ever named, or that somebody made by name. What named them may be
+// gone. As many names are kept as queue_config says; those that come later are not,
+// which is logged.
+struct stack_view;
+
+struct stack_name {
+    struct str org;
+    struct str project; // empty: the organization itself
+    struct str stack;   // or else
+    struct str env;
+};
+
+// For any process; one that writes hooks calls hook_store_open() before.
+MUST_CHECK enum err stack_view_open(const struct queue_config *config,
+                                    struct stack_view **out);
+
+// ERR_NOTFOUND: nothing has named it.
+MUST_CHECK enum err stack_find(struct stack_view *view,
+                               const struct stack_name *name);
+
+// Did an event name it? ERR_NOTFOUND: no; a hook may have.
+MUST_CHECK enum err stack_find_in_events(struct stack_view *view,
+                                         const struct stack_name *name);
+
+// The organizations, by name. False ends the list.
+typedef bool (*org_visit)(void *data, struct str org);
+MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
+                             void *data);
+
+struct stack_query {
+    bool is_env;             // environments; else stacks
+    struct str org, project; // those of this one only; empty: of all
+};
+
+// The stacks or environments by organization, project and name, from `place` on
+// (empty: from the first). After looking at `max` names the list ends; then `place` is
+// where it goes on, and empty when there are no more.
+typedef void (*stack_visit)(void *data, const struct stack_name *name);
+MUST_CHECK enum err stack_list(struct stack_view *view,
+                               const struct stack_query *query, size_t max,
+                               struct buf *place, stack_visit visit,
+                               void *data);
+
+// Notes a stack, synced. With `is_admin` also of what is kept for the admin token.
+// ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names are none.
+// With OK and anything but SHARE_THERE in `share` it is not noted: there are too
+// many.
+MUST_CHECK enum err stack_create(struct hook_store *hs,
+                                 const struct stack_name *name, bool is_admin,
+                                 enum share *share);
+
+// Forgets that a hook or somebody named it. ERR_NOTFOUND.
+MUST_CHECK enum err stack_delete(struct hook_store *hs,
+                                 const struct stack_name *name);
+
+// --- tokens ----------------------------------------------------------------
+
+#define TOKEN_HASH_BYTES 32
+
+// Bits; values are on disk.
+enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
+
+// What lets somebody do something in one organization. The token itself is
+// stored nowhere.
+struct token {
+    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
+    struct str id;                  // what it is called by people
+    struct str org;
+    unsigned scopes; // token_scope
+    struct str name; // what it is for; may be empty
+    int64_t created_at_ms;
+    int64_t expires_at_ms; // 0: never
+};
+
+struct token_store;
+
+// Both lie in the environment of the hooks, and are written by its process.
+MUST_CHECK enum err token_store_open(const struct queue_config *config,
+                                     struct token_store **out);
+MUST_CHECK enum err token_store_view(const struct queue_config *config,
+                                     struct token_store **out);
+
+// Stores it, synced. ERR_FULL, ERR_DENIED (of a view).
+MUST_CHECK enum err token_create(struct token_store *ts,
+                                 const struct token *token);
+
+// What it is given is borrowed for the call. False ends the scan.
+typedef bool (*token_visit)(void *data, const struct token *token);
+
+// The token with this hash, as committed last. ERR_NOTFOUND.
+MUST_CHECK enum err token_find(struct token_store *ts,
+                               const uint8_t hash[TOKEN_HASH_BYTES],
+                               token_visit visit, void *data);
+
+// In which family an organization of tokens has the number under which counts what they
+// hold: one, whichever API they are used with.
+enum family token_family(struct str org);
+
+// Numbers the organizations of all tokens that have no number yet: tokens of earlier
+// versions gave none.
+MUST_CHECK enum err token_number_orgs(struct token_store *ts);
+
+// Those of an organization, in no particular order.
+MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
+                               token_visit visit, void *data);
+
+// ERR_NOTFOUND: the organization has no token of this id.
+MUST_CHECK enum err token_revoke(struct token_store *ts, struct str org,
+                                 struct str id);
+
+#endif

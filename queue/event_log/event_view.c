@@ -1,0 +1,202 @@
+// event_view.c — the reading end of the event log.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/log/log.h"
+#include "queue/event_log/event_log.h"
+#include "queue/event_log/idempotency.h"
+
+struct event_view {
+    struct store *store;
+    struct event_hasher hasher;
+};
+
+enum err event_view_open(const struct queue_config *config,
+                         struct event_view **out)
+{
+    struct event_view *view = xcalloc(1, sizeof(*view));
+    char *dir = xasprintf("%s/events", config->data_dir);
+    enum err err = store_open(dir, config->max_bytes, true, events_dbs,
+                              EVENTS_DBS, &view->store);
+
+    free(dir);
+    if (err == OK)
+        err = event_hasher_open(config, view->store, &view->hasher);
+    if (err != OK) {
+        free(view);
+        return err;
+    }
+    *out = view;
+    return OK;
+}
+
+static enum err decode(const struct store *s, MDB_val key, MDB_val val,
+                       struct event *e)
+{
+    struct str id_key;
+
+    return store_value_is_in_place(s, val)
+               ? event_decode_at(store_place(s, EVENTS_EVENTS, key),
+                                 str_of_val(key), str_of_val(val), e, &id_key)
+               : ERR_CORRUPT;
+}
+
+static enum err scan_from(struct store *s, MDB_cursor *cursor,
+                          struct event_scan *scan, event_visit visit,
+                          void *data)
+{
+    struct position from = position_of(position_number(scan->after) + 1);
+    MDB_val key = val_at(from.bytes, sizeof(from.bytes));
+    MDB_val val;
+    int rc = store_seek(cursor, &key, &val);
+
+    for (size_t i = 0; i < scan->max && rc == 0; i++) {
+        struct event e;
+
+        if (key.mv_size != sizeof(scan->last.bytes))
+            return store_err(s, MDB_CORRUPTED, "scan events");
+        memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
+        if (decode(s, key, val, &e) != OK) {
+            scan->n_damaged++;
+            log_warn("damaged event passed over", "position=%llu",
+                     (unsigned long long)position_number(scan->last));
+        } else if (!visit(data, &e)) {
+            return OK;
+        }
+        rc = store_next(cursor, &key, &val);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
+}
+
+enum err event_view_scan(struct event_view *view, struct event_scan *scan,
+                         event_visit visit, void *data)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    scan->last = scan->after;
+    scan->n_damaged = 0;
+    if (err != OK)
+        return err;
+    err = store_err(
+        view->store,
+        mdb_cursor_open(txn, view->store->dbs[EVENTS_EVENTS], &cursor),
+        "scan events");
+    if (err == OK) {
+        err = scan_from(view->store, cursor, scan, visit, data);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return err;
+}
+
+enum err event_view_get(struct event_view *view, struct position position,
+                        event_visit visit, void *data)
+{
+    MDB_val key = val_at(position.bytes, sizeof(position.bytes));
+    MDB_val val;
+    MDB_txn *txn;
+    struct event e;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_get(txn, view->store->dbs[EVENTS_EVENTS], &key, &val);
+    if (rc == MDB_NOTFOUND) {
+        err = ERR_NOTFOUND;
+    } else {
+        err = store_err(view->store, rc, "get event");
+    }
+    if (err == OK)
+        err = decode(view->store, key, val, &e);
+    if (err == OK)
+        visit(data, &e);
+    store_read_end(view->store);
+    return err;
+}
+
+struct wanted {
+    enum family family;
+    struct str org;
+    const struct id *id;
+    bool is_found;
+};
+
+static bool on_candidate(void *data, const struct event *e)
+{
+    struct wanted *w = data;
+
+    w->is_found = e->family == w->family && str_eq(e->org, w->org) &&
+                  id_eq(&e->id, w->id);
+    return false;
+}
+
+static enum err find_key(struct event_view *view, const struct wanted *w,
+                         struct position *out)
+{
+    uint8_t key[EVENT_KEY_BYTES];
+    struct key_row row;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    event_key_of_id(&view->hasher, w->family, w->org, w->id, key);
+    err = event_key_get(view->store, txn, key, &row);
+    store_read_end(view->store);
+    if (err == OK)
+        *out = row.position;
+    return err;
+}
+
+// An id of our own tells its position; another one has a row. Both are only
+// candidates until the event itself agrees.
+enum err event_view_find(struct event_view *view, enum family family,
+                         struct str org, const struct id *id,
+                         struct position *out)
+{
+    struct wanted w = { .family = family, .org = org, .id = id };
+    struct position at;
+    enum err err = find_key(view, &w, &at);
+
+    if (err == ERR_NOTFOUND || err == ERR_CORRUPT) {
+        at = position_of(id_serial(id));
+    } else if (err != OK) {
+        return err;
+    }
+    err = event_view_get(view, at, on_candidate, &w);
+    if (err == ERR_CORRUPT || (err == OK && !w.is_found))
+        err = ERR_NOTFOUND;
+    if (err == OK)
+        *out = at;
+    return err;
+}
+
+enum err event_view_accepted(struct event_view *view, uint64_t *n_events)
+{
+    MDB_txn *txn;
+    uint64_t next = 1;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = event_next(view->store, txn, &next);
+    store_read_end(view->store);
+    if (err == OK)
+        *n_events = next - 1;
+    return err;
+}
+
+enum err event_view_end(struct event_view *view, struct position *out)
+{
+    uint64_t n_events;
+    enum err err = event_view_accepted(view, &n_events);
+
+    if (err == OK)
+        *out = position_of(n_events);
+    return err;
+}

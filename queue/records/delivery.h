@@ -1,0 +1,115 @@
+// delivery.h — deliveries, and the attempts of their history. Part of queue.h,
+// which is what to include.
+
+#ifndef QUEUE_RECORDS_DELIVERY_H
+#define QUEUE_RECORDS_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/id.h"
+#include "queue/records/event.h"
+
+// A delivery that waits for its (next) attempt. The key is hook, due time,
+// position: the head of a hook is found by one seek, whatever the others have.
+struct due_row {
+    uint64_t hook_no;
+    int64_t due_at_ms; // UTC epoch
+    struct position position;
+    uint32_t n_attempts; // made so far
+    uint32_t n_crashes;  // senders that died with it
+    int64_t queue_us;    // acceptance to the first attempt, once it was made
+    // Of an ordered hook, whose rows all have the due time 0, so that they lie
+    // in the order of the log:
+    int64_t not_before_ms; // of its next attempt; 0: at once
+    uint64_t lane;         // what stands in one line with it
+    // Of one that was replayed, and failed:
+    uint64_t replay;   // replay_tag() of the replay; 0: of none
+    uint32_t n_before; // attempts from before it: its retries count from here
+    uint32_t payload_bytes; // of its event; 0 also: of an older record
+};
+
+// A dead letter.
+struct dead_row {
+    uint64_t hook_no;
+    struct position position;
+    int64_t dead_at_ms;
+    uint32_t n_attempts;
+    int64_t queue_us; // acceptance to the first attempt
+};
+
+// The state of a delivery after an attempt. Values are on disk.
+enum delivery_state {
+    DELIVERY_DELIVERED = 1,
+    DELIVERY_RETRYING = 2,
+    DELIVERY_DEAD = 3,
+    DELIVERY_CANCELLED = 4
+};
+
+// Why an attempt failed. Values are on disk; 0 is none.
+enum error_class {
+    ERROR_NONE = 0,
+    ERROR_DNS = 1,
+    ERROR_CONNECT = 2,
+    ERROR_TLS = 3,
+    ERROR_TIMEOUT = 4,
+    ERROR_RESET = 5,
+    ERROR_PROTOCOL = 6,
+    ERROR_STATUS = 7,
+    ERROR_BLOCKED = 8,
+    ERROR_GONE = 9
+};
+
+#define ERROR_CLASSES 10
+
+const char *error_name(enum error_class class); // "dns"; ERROR_NONE: "none"
+
+struct timing {       // microseconds
+    int64_t queue_us; // acceptance to the start of the first attempt
+    int64_t dns_us;   // the others from the start of the attempt
+    int64_t connect_us;
+    int64_t tls_us; // 0 without TLS
+    int64_t first_byte_us;
+    int64_t total_us;
+    bool reused_connection;
+};
+
+// One row of the history: one HTTP request, or the end of a delivery without
+// one (attempt_is_end): then there is no URL, no answer and no time taken, and
+// `attempt` says how many requests were made before, which may be none.
+struct attempt {
+    uint64_t hook_no;
+    uint64_t org_no;          // of the hook's organization
+    struct position position; // of the event, where the payload is
+    struct id event_id;
+    struct str kind;
+    int64_t accepted_at_us;
+    int64_t started_at_us;
+    uint32_t attempt; // from 1
+    enum delivery_state state;
+    int64_t next_attempt_at_ms; // UTC epoch; 0: none
+    int64_t due_at_ms;          // due_at_ms of the row that waits for it
+    enum error_class error;
+    struct str error_message; // empty: none
+    uint16_t response_code;   // 0: no response
+    bool truncated;           // the response body was cut or not all kept
+    struct timing timing;
+    struct str request_url;
+    struct str request_headers;  // "Name: value\r\n" each, sorted by name
+    struct str response_headers; // likewise, as received
+    struct str response_body;    // at most 64 KiB
+    struct str payload;          // the body sent, where it is not the event's
+                                 // own payload; else empty
+};
+
+// Whether no request belongs to the row: the delivery was cancelled, and
+// error_message is the reason in words.
+static inline bool attempt_is_end(const struct attempt *a)
+{
+    return a->state == DELIVERY_CANCELLED && a->error == ERROR_NONE;
+}
+
+#endif

@@ -1,0 +1,202 @@
+// replay_record.c — replays as records, and their reading.
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "queue/shard/shard.h"
+
+uint64_t replay_tag(const struct id *id)
+{
+    uint64_t tag = get_be64(id->bytes) ^ get_be64(id->bytes + 8);
+
+    return tag != 0 ? tag : 1;
+}
+
+static void pack_filter(struct buf *out, const struct history_filter *f)
+{
+    pack_u64(out, f->states);
+    pack_u64(out, f->errors);
+    pack_bool(out, f->has_code);
+    pack_u64(out, f->code);
+    pack_i64(out, f->since_us);
+    pack_i64(out, f->until_us);
+    pack_array(out, (uint32_t)f->n_kinds);
+    for (size_t i = 0; i < f->n_kinds; i++)
+        pack_str(out, f->kinds[i]);
+}
+
+static void unpack_filter(struct unpack *u, struct history_filter *f)
+{
+    f->states = (unsigned)unpack_u64(u);
+    f->errors = (unsigned)unpack_u64(u);
+    f->has_code = unpack_bool(u);
+    f->code = (uint16_t)unpack_u64(u);
+    f->since_us = unpack_i64(u);
+    f->until_us = unpack_i64(u);
+    f->n_kinds = unpack_array(u, FILTER_KINDS_MAX);
+    for (size_t i = 0; i < f->n_kinds; i++)
+        f->kinds[i] = unpack_str(u);
+}
+
+void replay_encode(const struct replay *r, struct buf *out)
+{
+    size_t start = record_begin(out, REPLAY_VERSION);
+
+    pack_id(out, &r->id);
+    pack_u64(out, r->hook_no);
+    pack_u64(out, r->org_no);
+    pack_u64(out, r->state);
+    pack_i64(out, r->created_at_ms);
+    pack_i64(out, r->ended_at_ms);
+    pack_u64(out, r->rate_per_second);
+    pack_filter(out, &r->filter);
+    pack_str(out, r->ids);
+    pack_bool(out, r->unmatched);
+    pack_u64(out, r->next);
+    pack_u64(out, r->end);
+    pack_u64(out, r->matched);
+    pack_u64(out, r->delivered);
+    pack_u64(out, r->dead);
+    pack_u64(out, r->cancelled);
+    pack_u64(out, r->retrying);
+    record_end(out, start);
+}
+
+enum err replay_decode_at(uint32_t place, struct str record, struct replay *out)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(place, record, REPLAY_VERSION, &version, &u);
+
+    if (err != OK)
+        return err;
+    memset(out, 0, sizeof(*out));
+    out->id = unpack_id(&u);
+    out->hook_no = unpack_u64(&u);
+    out->org_no = unpack_u64(&u);
+    out->state = (enum replay_state)unpack_u64(&u);
+    out->created_at_ms = unpack_i64(&u);
+    out->ended_at_ms = unpack_i64(&u);
+    out->rate_per_second = (uint32_t)unpack_u64(&u);
+    unpack_filter(&u, &out->filter);
+    out->ids = unpack_str(&u);
+    out->unmatched = unpack_bool(&u);
+    out->next = unpack_u64(&u);
+    out->end = unpack_u64(&u);
+    out->matched = unpack_u64(&u);
+    out->delivered = unpack_u64(&u);
+    out->dead = unpack_u64(&u);
+    out->cancelled = unpack_u64(&u);
+    out->retrying = unpack_u64(&u);
+    if (out->state < REPLAY_RUNNING || out->state > REPLAY_CANCELLED)
+        return ERR_CORRUPT;
+    return unpack_done(&u);
+}
+
+enum err replay_decode(struct str record, struct replay *out)
+{
+    return replay_decode_at(RECORD_NOWHERE, record, out);
+}
+
+bool replay_is_at(const struct replay *r, struct str key)
+{
+    return key.n_bytes == REPLAY_KEY_BYTES &&
+           memcmp(key.at, r->id.bytes, sizeof(r->id.bytes)) == 0 &&
+           get_be64((const uint8_t *)key.at + sizeof(r->id.bytes)) ==
+               r->hook_no;
+}
+
+struct walk {
+    const uint8_t *from; // the key to begin at; REPLAY_KEY_BYTES
+    const struct id *id; // those of this one only; NULL: all
+    bool is_after;       // without the one at `from`
+};
+
+static bool is_wanted(const struct walk *w, MDB_val key)
+{
+    return w->id == NULL ||
+           (key.mv_size == REPLAY_KEY_BYTES &&
+            memcmp(key.mv_data, w->id->bytes, sizeof(w->id->bytes)) == 0);
+}
+
+static bool is_first(const struct walk *w, MDB_val key)
+{
+    return key.mv_size == REPLAY_KEY_BYTES &&
+           memcmp(key.mv_data, w->from, REPLAY_KEY_BYTES) == 0;
+}
+
+static int walk(struct shard_view *view, MDB_cursor *cursor,
+                const struct walk *w, replay_visit visit, void *data)
+{
+    uint8_t from[REPLAY_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    bool goes_on = true;
+    int rc;
+
+    memcpy(from, w->from, sizeof(from));
+    rc = store_seek(cursor, &key, &val);
+    if (rc == 0 && w->is_after && is_first(w, key))
+        rc = store_next(cursor, &key, &val);
+    while (rc == 0 && goes_on && is_wanted(w, key)) {
+        struct replay r;
+
+        if (store_value_is_in_place(view->store, val) &&
+            replay_decode_at(store_place(view->store, SHARD_REPLAYS, key),
+                             str_of_val(val), &r) == OK &&
+            replay_is_at(&r, str_of_val(key))) {
+            goes_on = visit(data, &r);
+        } else {
+            log_warn("damaged replay passed over", "");
+        }
+        rc = store_next(cursor, &key, &val);
+    }
+    return rc;
+}
+
+static enum err read_replays(struct shard_view *view, const struct walk *w,
+                             replay_visit visit, void *data)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, view->store->dbs[SHARD_REPLAYS], &cursor);
+    if (rc == 0) {
+        rc = walk(view, cursor, w, visit, data);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(view->store, rc, "read replays");
+}
+
+enum err replays_each(struct shard_view *view, const struct id *id,
+                      replay_visit visit, void *data)
+{
+    uint8_t from[REPLAY_KEY_BYTES] = { 0 };
+    struct walk w = { .from = from, .id = id };
+
+    if (id != NULL)
+        memcpy(from, id->bytes, sizeof(id->bytes));
+    return read_replays(view, &w, visit, data);
+}
+
+enum err replays_after(struct shard_view *view,
+                       const struct replay_place *after, replay_visit visit,
+                       void *data)
+{
+    uint8_t from[REPLAY_KEY_BYTES] = { 0 };
+    struct walk w = { .from = from, .is_after = after != NULL };
+
+    if (after != NULL) {
+        memcpy(from, after->id.bytes, sizeof(after->id.bytes));
+        put_be64(from + sizeof(after->id.bytes), after->hook_no);
+    }
+    return read_replays(view, &w, visit, data);
+}

@@ -1,0 +1,77 @@
+// stats.h — what became of attempts, and how long they took, in sums that can
+// be added up. Part of queue.h, which is what to include.
+//
+// Sums are kept by hook and by organization, for five minutes and for an hour
+// at a time, in the same transactions as the attempts. A question about a week
+// adds up 169 of them, however many attempts there were.
+
+#ifndef QUEUE_RECORDS_STATS_H
+#define QUEUE_RECORDS_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "queue/records/delivery.h"
+
+struct shard_view;
+
+enum phase {
+    PHASE_QUEUE, // of first attempts
+    PHASE_DNS,   // of new connections, as the next two
+    PHASE_CONNECT,
+    PHASE_TLS,
+    PHASE_FIRST_BYTE, // of attempts that were answered
+    PHASE_TOTAL,
+    PHASES
+};
+
+const char *phase_name(enum phase phase); // "queueUs", as in the timing
+
+// A histogram: 32 buckets for each power of two (an error below 3.2 %), those
+// that are empty not kept.
+struct bar {
+    uint32_t bucket;
+    uint32_t n;
+};
+
+struct bars {
+    struct bar *at; // owned; by bucket
+    size_t n_bars, room;
+    uint64_t n;
+    int64_t max_us;
+};
+
+#define STATES 5 // one more than the greatest enum delivery_state
+
+struct stats {
+    uint64_t states[STATES];        // attempts, by what they left behind
+    uint64_t errors[ERROR_CLASSES]; // ERROR_NONE: those that succeeded
+    struct bars phases[PHASES];
+};
+
+void stats_init(struct stats *s);
+void stats_clear(struct stats *s);
+void stats_note(struct stats *s, const struct attempt *attempt);
+void stats_merge(struct stats *into, const struct stats *from);
+
+// The value that `percent` of the values do not exceed, at the bucket's upper
+// end; 0 if there are none.
+int64_t bars_percentile(const struct bars *b, double percent);
+
+// stats_add_record() of a record in its place.
+MUST_CHECK enum err stats_add_record_at(struct stats *into, uint32_t place,
+                                        struct str record);
+void stats_encode(const struct stats *s, struct buf *out);
+// Adds what the record holds to `into`. ERR_CORRUPT: nothing was added.
+MUST_CHECK enum err stats_add_record(struct stats *into, struct str record);
+
+// The sum of an owner (history.h) over a window that ends now and is at least
+// `window_s` long; `from_s` (UTC epoch) is where it begins. An hour and less is
+// exact to 5 minutes, more to an hour, up to 7 days.
+MUST_CHECK enum err stats_read(struct shard_view *view, uint64_t owner_no,
+                               int64_t now_s, int64_t window_s,
+                               struct stats *into, int64_t *from_s);
+
+#endif

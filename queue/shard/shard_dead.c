@@ -1,0 +1,88 @@
+// shard_dead.c — the dead letters of a shard, as its owner reads them.
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "queue/catalog/hook_label.h"
+#include "queue/shard/shard.h"
+
+enum err shard_dead_get(struct shard *s, uint64_t hook_no,
+                        struct position position, struct dead_row *out)
+{
+    uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    dead_key(hook_no, position, bytes);
+    err =
+        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
+                  "get dead letter");
+    if (err == OK) {
+        err = dead_decode(store_place(s->store, SHARD_DEAD, key),
+                          (struct str){ (const char *)bytes, sizeof(bytes) },
+                          str_of_val(val), out);
+    }
+    store_read_end(s->store);
+    return err;
+}
+
+// Of a damaged record the key tells enough to settle it.
+static void read_row(const struct store *s, MDB_val key, MDB_val val,
+                     struct dead_row *out)
+{
+    if (dead_decode(store_place(s, SHARD_DEAD, key), str_of_val(key),
+                    str_of_val(val), out) == OK)
+        return;
+    *out = (struct dead_row){ .hook_no = get_be64(key.mv_data) };
+    memcpy(out->position.bytes, (const uint8_t *)key.mv_data + 8,
+           sizeof(out->position.bytes));
+    log_warn("damaged dead letter", "%s", hook_log_no(out->hook_no));
+}
+
+static int read_rows(const struct store *s, MDB_cursor *cursor,
+                     uint8_t from[DEAD_KEY_BYTES], struct dead_row *rows,
+                     size_t max, size_t *n)
+{
+    MDB_val key = val_at(from, DEAD_KEY_BYTES);
+    MDB_val val;
+    int rc = store_seek(cursor, &key, &val);
+
+    if (rc == 0 && key.mv_size == DEAD_KEY_BYTES &&
+        memcmp(key.mv_data, from, DEAD_KEY_BYTES) == 0)
+        rc = store_next(cursor, &key, &val);
+    while (rc == 0 && *n < max && key.mv_size == DEAD_KEY_BYTES) {
+        read_row(s, key, val, &rows[(*n)++]);
+        rc = store_next(cursor, &key, &val);
+    }
+    return rc;
+}
+
+enum err shard_dead_read(struct shard *s, uint64_t hook_no,
+                         struct position after, struct dead_row *rows,
+                         size_t max, size_t *n)
+{
+    uint8_t from[DEAD_KEY_BYTES] = { 0 };
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+    int rc;
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    dead_key(hook_no, after, from);
+    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
+    if (rc == 0) {
+        rc = read_rows(s->store, cursor, from, rows, max, n);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(s->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(s->store, rc, "read dead letters");
+}

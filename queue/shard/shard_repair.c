@@ -1,0 +1,80 @@
+// shard_repair.c — a shard's state, made anew of what lies there.
+//
+// For a state record that is damaged. What has rows was matched, and when a cursor
+// passes an event, each of its deliveries is settled or has a row: so all up to the
+// greatest position of a row is matched, and at most what matched nothing is read
+// again. Counts begin anew with what waits.
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "queue/catalog/orgs.h"
+#include "queue/shard/shard.h"
+
+#define LONGEST_MS 320000 // no attempt takes longer, whatever the settings say
+
+// The last key of a database. False: it is empty.
+static bool last_key(const struct store *s, MDB_txn *txn, unsigned db,
+                     MDB_val *key)
+{
+    MDB_cursor *cursor;
+    MDB_val val;
+    bool is_there;
+
+    if (mdb_cursor_open(txn, s->dbs[db], &cursor) != 0)
+        return false;
+    is_there =
+        mdb_cursor_get(cursor, key, &val, MDB_LAST) == 0 && key->mv_size >= 8;
+    mdb_cursor_close(cursor);
+    return is_there;
+}
+
+// The greatest position that a row of the table has: the end of its key.
+static enum err raise_to_rows(struct store *s, MDB_txn *txn, unsigned db,
+                              uint64_t *greatest)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+
+    if (rc != 0)
+        return store_err(s, rc, "read rows");
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        const uint8_t *end = (const uint8_t *)key.mv_data + key.mv_size;
+
+        if (key.mv_size >= DEAD_KEY_BYTES && get_be64(end - 8) > *greatest)
+            *greatest = get_be64(end - 8);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read rows");
+}
+
+enum err shard_guess_state(struct store *s, MDB_txn *txn,
+                           struct shard_state *out)
+{
+    struct shard_counts rows;
+    uint64_t greatest = 0;
+    MDB_val key;
+    enum err err;
+
+    *out = (struct shard_state){ .next_no = 1, .longest_ms = LONGEST_MS };
+    if (last_key(s, txn, SHARD_ATTEMPTS, &key))
+        out->next_no = get_be64(key.mv_data) + 1;
+    if (last_key(s, txn, SHARD_BY_EVENT, &key))
+        greatest = get_be64(key.mv_data);
+    err = raise_to_rows(s, txn, SHARD_DUE, &greatest);
+    if (err == OK)
+        err = raise_to_rows(s, txn, SHARD_DEAD, &greatest);
+    if (err != OK)
+        return err;
+    if (last_key(s, txn, SHARD_BY_OWNER, &key) &&
+        get_be64(key.mv_data) > OWNER_IS_ORG)
+        out->last_org = get_be64(key.mv_data);
+    out->cursor = position_of(greatest);
+    out->stats_from = out->next_no;
+    err = shard_read_counts(s, txn, out, &rows);
+    if (err == OK)
+        out->counts[COUNT_MATCHED] = (int64_t)(rows.n_due + rows.n_dead);
+    return err;
+}

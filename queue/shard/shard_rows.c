@@ -1,0 +1,140 @@
+// shard_rows.c — the due rows of a shard, as its owner reads them.
+
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "queue/catalog/hook_label.h"
+#include "queue/shard/shard.h"
+
+static int seek_due(MDB_cursor *cursor, const struct due_query *query,
+                    uint8_t from[DUE_KEY_BYTES], MDB_val *key, MDB_val *val)
+{
+    int rc;
+
+    *key = val_at(from, DUE_KEY_BYTES);
+    rc = store_seek(cursor, key, val);
+    if (rc == 0 && query->after != NULL && key->mv_size == DUE_KEY_BYTES &&
+        memcmp(key->mv_data, from, DUE_KEY_BYTES) == 0)
+        rc = store_next(cursor, key, val);
+    return rc;
+}
+
+static enum err read_due(struct shard *s, MDB_cursor *cursor,
+                         const struct due_query *query, struct due_row *rows,
+                         size_t max, size_t *n)
+{
+    uint8_t from[DUE_KEY_BYTES] = { 0 };
+    MDB_val key;
+    MDB_val val;
+    int rc;
+
+    put_be64(from, query->hook_no);
+    if (query->after != NULL)
+        due_key(query->after, from);
+    rc = seek_due(cursor, query, from, &key, &val);
+    while (rc == 0 && *n < max) {
+        struct due_row *row = &rows[*n];
+
+        if (key.mv_size != DUE_KEY_BYTES ||
+            get_be64(key.mv_data) != query->hook_no)
+            break;
+        if (due_decode(store_place(s->store, SHARD_DUE, key), str_of_val(key),
+                       str_of_val(val), row) != OK) {
+            log_warn("damaged due row passed over", "%s",
+                     hook_log_no(query->hook_no));
+        } else {
+            if (row->due_at_ms > query->until_ms)
+                break;
+            (*n)++;
+        }
+        rc = store_next(cursor, &key, &val);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(s->store, rc, "read due rows");
+}
+
+enum err shard_due_read(struct shard *s, const struct due_query *query,
+                        struct due_row *rows, size_t max, size_t *n)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    err = store_err(s->store,
+                    mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor),
+                    "read due rows");
+    if (err == OK) {
+        err = read_due(s, cursor, query, rows, max, n);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(s->store);
+    return err;
+}
+
+enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
+{
+    uint8_t from[DUE_KEY_BYTES] = { 0 };
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor);
+    if (rc != 0) {
+        store_read_end(s->store);
+        return store_err(s->store, rc, "read due rows");
+    }
+    for (;;) {
+        MDB_val key = val_at(from, sizeof(from));
+        MDB_val val;
+        uint64_t hook_no;
+
+        rc = store_seek(cursor, &key, &val);
+        if (rc != 0 || key.mv_size != DUE_KEY_BYTES)
+            break;
+        hook_no = get_be64(key.mv_data);
+        visit(data, hook_no,
+              (int64_t)get_be64((const uint8_t *)key.mv_data + 8));
+        memset(from, 0, sizeof(from));
+        put_be64(from, hook_no + 1);
+    }
+    mdb_cursor_close(cursor);
+    store_read_end(s->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(s->store, rc, "read due rows");
+}
+
+enum err shard_due_get(struct shard *s, uint64_t hook_no, int64_t due_at_ms,
+                       struct position position, struct due_row *out)
+{
+    const struct due_row wanted = { .hook_no = hook_no,
+                                    .due_at_ms = due_at_ms,
+                                    .position = position };
+    uint8_t bytes[DUE_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = store_read(s->store, &txn);
+
+    if (err != OK)
+        return err;
+    due_key(&wanted, bytes);
+    err =
+        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DUE], &key, &val),
+                  "get due row");
+    if (err == OK) {
+        err = due_decode(store_place(s->store, SHARD_DUE, key),
+                         (struct str){ (const char *)bytes, sizeof(bytes) },
+                         str_of_val(val), out);
+    }
+    store_read_end(s->store);
+    return err;
+}
