@@ -18,8 +18,8 @@
 #include "api/core/call.h"
 #include "api/deliveries/tail_routes.h"
 #include "api/hooks/secret_expiry.h"
+#include "api/routes.h"
 #include "api/system/health_routes.h"
-#include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/config/caps.h"
 #include "common/files/data_dir.h"
@@ -33,16 +33,6 @@
 #define BODY_MAX_BYTES ((size_t)256 * 1024)
 
 // --- judging the header ---
-
-void call_free(struct call *c)
-{
-    ask_forget(c);
-    call_work_forget(c);
-    if (c->on_free != NULL)
-        c->on_free(c);
-    arena_clear(&c->arena);
-    free(c);
-}
 
 static void answer_options(struct call *c)
 {
@@ -212,19 +202,6 @@ static void on_dropped(void *data, struct http_request *r)
 }
 
 // --- the process ---
-
-void api_hint(struct api *api)
-{
-    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct chan *chan = api->dispatchers[i].chan;
-
-        // One hint that is not read yet is as good as two.
-        if (chan == NULL || chan_unsent_bytes(chan) > 0)
-            continue;
-        pack_u64(chan_begin(chan), FRAME_HINT);
-        chan_end_small(chan);
-    }
-}
 
 static void on_link_closed(void *data)
 {

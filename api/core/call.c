@@ -11,6 +11,16 @@
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
 
+void call_free(struct call *c)
+{
+    ask_forget(c);
+    call_work_forget(c);
+    if (c->on_free != NULL)
+        c->on_free(c);
+    arena_clear(&c->arena);
+    free(c);
+}
+
 void call_answer(struct call *c, unsigned status, struct str body)
 {
     struct http_response response = { .status = status, .body = body };

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "api/core/route.h"
 #include "api/hooks/secret_expiry.h"
-#include "api/routes.h"
 #include "common/base/arena.h"
 #include "common/config/caps.h"
 #include "common/encoding/json.h"
@@ -88,6 +88,9 @@ struct call {
 
 // --- call.c ---
 
+// After its answer.
+void call_free(struct call *c);
+
 // What the admin token goes by. No organization can have this name.
 #define CALL_ADMIN_LOGIN "admin@posthorn"
 
@@ -96,7 +99,7 @@ void call_answer(struct call *c, unsigned status, struct str body);
 
 // Answers with what is made so far, and with what `next` makes of the call while the
 // client reads (http.h). The call lives as long. There must be room: see is_long of
-// routes.h.
+// route.h.
 void call_answer_pieces(struct call *c, const struct http_response *first,
                         enum http_more (*next)(void *call, struct buf *out));
 
@@ -191,11 +194,6 @@ void asking_on_frame(void *data, struct str frame); // data: the link
 // What it was asked stays unanswered.
 void asking_on_closed(struct link *link);
 void asking_on_second(struct api *api); // looks for questions that are too old
-
-// --- api.c ---
-
-// After its answer.
-void call_free(struct call *c);
 
 // Tells the dispatchers to look at the hooks again. After each commit.
 void api_hint(struct api *api);

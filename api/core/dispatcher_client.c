@@ -14,6 +14,7 @@
 #include "api/core/call.h"
 #include "api/hooks/hook_disable.h"
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/channel.h"
@@ -31,6 +32,19 @@ struct pending {
     enum cap_kind cap;
     uint64_t holder_no;
 };
+
+void api_hint(struct api *api)
+{
+    for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
+        struct chan *chan = api->dispatchers[i].chan;
+
+        // One hint that is not read yet is as good as two.
+        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+            continue;
+        pack_u64(chan_begin(chan), FRAME_HINT);
+        chan_end_small(chan);
+    }
+}
 
 void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
 {

@@ -8,9 +8,9 @@
 #include "api/deliveries/attempt_routes.h"
 
 #include "api/core/audit.h"
+#include "api/core/backlog_json.h"
 #include "api/core/call.h"
 #include "api/deliveries/delivery_routes.h"
-#include "api/system/backlog_routes.h"
 #include "common/log/log.h"
 
 void manual_answered(struct call *c, uint64_t hook_no,

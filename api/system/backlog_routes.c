@@ -6,74 +6,12 @@
 
 #include <inttypes.h>
 
-#include "common/base/clock.h"
+#include "api/core/backlog_json.h"
 #include "common/process/metrics.h"
 
 #define SHOWN_MAX 10 // organizations
 
 // --- organizations ---
-
-static uint64_t log_bytes(void)
-{
-    int64_t n = metrics_sum_gauge(GAUGE_QUEUE_BYTES, "ingest");
-
-    return n > 0 ? (uint64_t)n : 0;
-}
-
-static bool take_paused(void *data, const struct hook *hook)
-{
-    *(bool *)data = hook->active && hook->paused;
-    return false;
-}
-
-static void put_fullest(const struct api *api, const struct org_backlog *b,
-                        struct buf *out)
-{
-    const char *separator = "";
-    bool is_paused;
-
-    buf_puts(out, ",\"fullest\":[");
-    for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
-        const struct hook_backlog *hook = &b->fullest[i];
-
-        if (hook->hook_no == 0)
-            continue;
-        buf_printf(out, "%s{", separator);
-        call_put_hook(api, hook->hook_no, out);
-        is_paused = false;
-        if (hook_get_by_no(api->hooks, hook->hook_no, take_paused,
-                           &is_paused) != OK)
-            is_paused = false; // it is deleted
-        buf_printf(out,
-                   "\"paused\":%s,\"waiting\":%" PRIu64
-                   ",\"waitingBytes\":%" PRIu64 "}",
-                   is_paused ? "true" : "false", hook->n_rows,
-                   hook_backlog_bytes(hook));
-        separator = ",";
-    }
-    buf_putc(out, ']');
-}
-
-void backlog_put_org(const struct api *api, const struct org_backlog *b,
-                     struct buf *out)
-{
-    struct backlog_share share;
-
-    backlog_share(b, api->config, log_bytes(), &share);
-    buf_printf(out,
-               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
-               ",\"quotaBytes\":%" PRIu64 ",\"percent\":%u",
-               b->n_rows, share.n_bytes, share.quota_bytes, share.percent);
-    buf_printf(out, ",\"bytesPerSecond\":%" PRId64 ",\"refusing\":%s",
-               b->growth, share.is_full ? "true" : "false");
-    if (share.full_in_s >= 0 && share.full_in_s < 10L * 365 * 24 * 3600) {
-        buf_printf(out, ",\"refusesAt\":%" PRId64,
-                   clock_now_ms() + share.full_in_s * 1000);
-    } else {
-        buf_puts(out, ",\"refusesAt\":null");
-    }
-    put_fullest(api, b, out);
-}
 
 static void put_name(struct str org, struct buf *out)
 {
@@ -118,7 +56,7 @@ static void rank(void *data, const struct org_backlog *b)
     struct backlog_share share;
     size_t i;
 
-    backlog_share(b, r->config, log_bytes(), &share);
+    backlog_share_now(r->config, b, &share);
     r->n_rows += b->n_rows;
     r->n_bytes += share.n_bytes;
     if (r->n == SHOWN_MAX && r->bytes[SHOWN_MAX - 1] >= share.n_bytes)

@@ -5,11 +5,6 @@
 
 #include "api/core/call.h"
 
-// The members that say how full an organization's quota is; a comma between
-// them, none before.
-void backlog_put_org(const struct api *api, const struct org_backlog *b,
-                     struct buf *out);
-
 // Handlers.
 void backlog_get_org(struct call *c);    // of the path's organization
 void backlog_get_engine(struct call *c); // the fullest organizations

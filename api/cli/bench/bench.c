@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/cli/bench/bench.h"
+#include "api/cli/bench/html.h"
+#include "api/cli/bench/load.h"
+#include "api/cli/bench/receiver.h"
+#include "api/cli/bench/report.h"
 #include "api/cli/core/api_client.h"
 #include "api/cli/core/commands.h"
 #include "api/cli/core/output.h"

@@ -1,10 +1,11 @@
 // html.c — the result of a benchmark as one page, with charts drawn here:
 // no script, nothing loaded from elsewhere.
 
+#include "api/cli/bench/html.h"
+
 #include <inttypes.h>
 #include <math.h>
 
-#include "api/cli/bench/bench.h"
 #include "api/cli/core/terminal.h"
 
 #define WIDTH  860

@@ -8,13 +8,14 @@
 // Bounded in time and count; an interrupt ends it, and what is known is the
 // result.
 
+#include "api/cli/bench/load.h"
+
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/cli/bench/bench.h"
 #include "api/cli/core/terminal.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"

@@ -3,11 +3,13 @@
 // Each request says when its event was due; the time since then is its latency.
 // All but two counters belongs to the thread until it has ended.
 
+#include "api/cli/bench/receiver.h"
+
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-#include "api/cli/bench/bench.h"
 #include "api/cli/receiver/listen.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -172,45 +174,4 @@ void bench_sink_free(struct bench_sink *s)
     uv_mutex_destroy(&s->mutex);
     uv_loop_close(&s->loop);
     free(s);
-}
-
-// --- seconds ---
-
-void bench_clock_init(struct bench_clock *c, int64_t started_us)
-{
-    c->started_us = started_us;
-    c->second = 0;
-    c->n_timeline = 0;
-    hdr_reset(&c->hdr);
-    c->timeline = xcalloc(BENCH_SECONDS_MAX, sizeof(*c->timeline));
-}
-
-static void close_second(struct bench_clock *c)
-{
-    if (c->second >= BENCH_SECONDS_MAX)
-        return;
-    c->timeline[c->second] =
-        (struct bench_second){ .n = c->hdr.n,
-                               .p50 = hdr_percentile(&c->hdr, 50),
-                               .p99 = hdr_percentile(&c->hdr, 99),
-                               .max = c->hdr.max_us };
-    c->n_timeline = c->second + 1;
-    hdr_reset(&c->hdr);
-}
-
-void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
-{
-    size_t second = (size_t)((at_us - c->started_us) / 1000000);
-
-    if (second > c->second) {
-        close_second(c);
-        c->second = second;
-    }
-    hdr_put(&c->hdr, latency_us);
-}
-
-void bench_clock_end(struct bench_clock *c)
-{
-    if (c->hdr.n > 0)
-        close_second(c);
 }

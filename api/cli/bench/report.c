@@ -1,12 +1,13 @@
 // report.c — the result of a benchmark: for people, as JSON, compared.
 
+#include "api/cli/bench/report.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/cli/bench/bench.h"
 #include "api/cli/core/terminal.h"
 #include "common/base/mem.h"
 

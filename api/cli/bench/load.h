@@ -1,0 +1,37 @@
+// load.h — sends, at a rate or with so many at once.
+
+#ifndef API_CLI_BENCH_LOAD_H
+#define API_CLI_BENCH_LOAD_H
+
+#include <stdint.h>
+
+#include "common/base/histogram.h"
+
+struct bench_load {
+    const char *url, *token; // token NULL: none
+    const char *proxy;       // "": none
+    const char *kind;        // NULL: the payload alone is posted
+    double rate;
+    uint64_t concurrency;
+    uint64_t seconds, count, payload_bytes;
+    // Filled in:
+    uint64_t n_sent, n_accepted, n_refused, n_lost;
+    char first_fault[200];
+    struct hdr *latency; // from when it was due to the end of the answer
+    struct hdr *dns, *connect, *tls, *first_byte, *took;
+    // Called now and then.
+    void (*on_tick)(void *data);
+    // Of each success, when it came (monotonic).
+    void (*on_latency)(void *data, int64_t at_us, int64_t latency_us);
+    void *data;
+};
+
+void bench_load_run(struct bench_load *load);
+
+void bench_load_clear(struct bench_load *load);
+
+// How long to wait for what is under way: `most_us`, or less once somebody asked for
+// an end.
+int64_t bench_patience_us(int64_t most_us);
+
+#endif

@@ -1,0 +1,66 @@
+// help.c — what `posthorn help` and `posthorn version` print.
+
+#include "api/cli/help.h"
+
+#include <string.h>
+
+#include "api/cli/core/commands.h"
+#include "queue/queue.h"
+
+int command_version(const struct args *args)
+{
+    (void)args;
+    puts("posthorn " POSTHORN_VERSION);
+    printf(
+        "data directories of format %d; one of format %d is converted at its "
+        "first start\n",
+        QUEUE_FORMAT, QUEUE_FORMAT_OLDEST);
+    return 0;
+}
+
+const struct command *help_find(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(name, c->name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+int help_unknown(const char *name)
+{
+    fprintf(stderr,
+            "posthorn: there is no command %s\n"
+            "Try `posthorn help`.\n",
+            name);
+    return EXIT_USAGE;
+}
+
+void help_put_list(FILE *out)
+{
+    fputs("usage: posthorn COMMAND [OPTION]...\n", out);
+    for (const struct command_group *g = command_groups; g->title != NULL;
+         g++) {
+        fprintf(out, "\n%s:\n", g->title);
+        for (size_t i = 0; g->names[i] != NULL; i++) {
+            const struct command *c = help_find(g->names[i]);
+
+            if (c != NULL)
+                fprintf(out, "  %-10s  %s\n", c->name, c->summary);
+        }
+    }
+    fputs("\n`posthorn COMMAND --help` says more.\n", out);
+}
+
+int command_list(const struct args *args)
+{
+    const struct command *about;
+
+    if (args->n_operands == 0) {
+        help_put_list(stdout);
+        return 0;
+    }
+    about = help_find(args->operands[0]);
+    return about != NULL ? command_help(about)
+                         : help_unknown(args->operands[0]);
+}

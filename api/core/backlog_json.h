@@ -1,0 +1,21 @@
+// backlog_json.h — how full an organization's quota is, as JSON.
+
+#ifndef API_CORE_BACKLOG_JSON_H
+#define API_CORE_BACKLOG_JSON_H
+
+#include "common/base/buf.h"
+#include "common/messages/backlog.h"
+
+struct api;
+struct config;
+
+// The members that say how full an organization's quota is; a comma between
+// them, none before.
+void backlog_put_org(const struct api *api, const struct org_backlog *b,
+                     struct buf *out);
+
+// The organization's share of the quota as of now.
+void backlog_share_now(const struct config *config, const struct org_backlog *b,
+                       struct backlog_share *out);
+
+#endif

@@ -1,0 +1,46 @@
+// route.h — what a route is, and what a path gives for it.
+
+#ifndef API_CORE_ROUTE_H
+#define API_CORE_ROUTE_H
+
+#include <stdbool.h>
+
+#include "common/base/str.h"
+#include "common/http/authentication.h"
+#include "common/http/http.h"
+
+struct call;
+
+// What stands in braces in a pattern.
+enum param {
+    PARAM_ORG,
+    PARAM_PROJECT,
+    PARAM_STACK,
+    PARAM_ENV,
+    PARAM_HOOK,
+    PARAM_EVENT,
+    PARAM_TOKEN,
+    PARAM_REPLAY,
+    PARAMS
+};
+
+struct route {
+    enum http_method method;
+    enum auth_scope scope;
+    const char *pattern; // "/api/orgs/{org}/hooks"
+    void (*handler)(struct call *c);
+    bool is_public;       // needs no token
+    bool is_for_any_host; // whatever the request's Host says
+    bool takes_json;      // a body that is not JSON is refused
+    bool takes_event;     // a body as large as an event's
+    bool is_long;   // the answer may be long: only if there is room for it
+    bool is_akinon; // of Akinon's API; the others speak Pulumi's
+};
+
+struct route_match {
+    const struct route *route; // NULL unless found
+    struct str params[PARAMS]; // decoded; empty if the pattern has none
+    unsigned methods;          // bits (1 << http_method) that the path has
+};
+
+#endif
