@@ -17,6 +17,7 @@
 
 #include "api/core/call.h"
 #include "api/deliveries/tail_routes.h"
+#include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
 #include "api/system/health_routes.h"
@@ -203,6 +204,18 @@ static void on_dropped(void *data, struct http_request *r)
 
 // --- the process ---
 
+// All that dispatchers send, told apart here.
+static void on_frame(void *data, struct str frame)
+{
+    struct link *link = data;
+    struct api *api = link->api;
+    unsigned shard = (unsigned)(link - api->dispatchers);
+
+    if (!backlog_take(api->backlogs, shard, frame) &&
+        !asking_on_frame(link, frame))
+        disabling_on_frame(api, frame);
+}
+
 static void on_link_closed(void *data)
 {
     struct link *link = data;
@@ -227,11 +240,10 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     }
     link->api = api;
     backlog_forget(api->backlogs, index);
-    link->chan =
-        role_open_chan(api->role, ROLE_DISPATCHER, fd,
-                       &(struct chan_handlers){ .on_frame = asking_on_frame,
-                                                .on_closed = on_link_closed,
-                                                .data = link });
+    link->chan = role_open_chan(
+        api->role, ROLE_DISPATCHER, fd,
+        &(struct chan_handlers){
+            .on_frame = on_frame, .on_closed = on_link_closed, .data = link });
 }
 
 static void on_server_drained(void *data)
@@ -381,6 +393,7 @@ int api_role(unsigned index)
     api->config = role_config(api->role);
     if (gethostname(api->own_name, sizeof(api->own_name) - 1) != 0)
         api->own_name[0] = '\0';
+    expire_init(api);
     open_storage(api);
     tail_init(api);
     turns_init(api);

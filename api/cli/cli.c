@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/cli/core/commands.h"
+#include "api/cli/command_table.h"
 #include "api/cli/help.h"
 
 static bool asks_for_help(int argc, char **argv)
@@ -27,16 +27,16 @@ int cli_main(int argc, char **argv)
     int status;
 
     if (argc < 2) {
-        help_put_list(stderr);
+        help_put_list(&command_table, stderr);
         return EXIT_USAGE;
     }
     if (asks_for_help(1, argv + 1)) {
-        help_put_list(stdout);
+        help_put_list(&command_table, stdout);
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0)
         argv[1] += 2;
-    command = help_find(argv[1]);
+    command = help_find(&command_table, argv[1]);
     if (command == NULL)
         return help_unknown(argv[1]);
     if (asks_for_help(argc - 2, argv + 2))
@@ -45,6 +45,7 @@ int cli_main(int argc, char **argv)
         return help_unknown(argv[1]);
     if (!args_read(&args, command, argc - 1, argv + 1))
         return EXIT_USAGE;
+    args.table = &command_table;
     status = command->run(&args);
     if (fflush(stdout) != 0 || ferror(stdout))
         return status != 0 ? status : EXIT_FAILED; // the pipe is closed

@@ -1,6 +1,8 @@
 // command_table.c — the commands of `posthorn`, and everything that help, the manual
 // page and shell completion say of them.
 
+#include "api/cli/command_table.h"
+
 #include "api/cli/core/commands.h"
 
 // clang-format off
@@ -232,7 +234,7 @@ static const struct opt sink_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
-const struct command commands[] = {
+static const struct command commands[] = {
     { "serve", NULL, NULL, 0, 0, NULL, "run the engine in the foreground",
       "Logs go to stderr. SIGTERM ends it after what is in flight, SIGHUP reads "
       "the settings again. `posthorn config` prints every setting.",
@@ -388,7 +390,7 @@ const struct command commands[] = {
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, { NULL } },
 };
 
-const struct command_group command_groups[] = {
+static const struct command_group groups[] = {
     { "The engine", { "serve", "status", "config", "bench", NULL } },
     { "Events", { "send", "explain", "sink", NULL } },
     { "Webhooks", { "hook", "export", "import", NULL } },
@@ -400,3 +402,5 @@ const struct command_group command_groups[] = {
     { NULL, { NULL } },
 };
 // clang-format on
+
+const struct command_table command_table = { commands, groups };

@@ -18,9 +18,10 @@ int command_version(const struct args *args)
     return 0;
 }
 
-const struct command *help_find(const char *name)
+const struct command *help_find(const struct command_table *table,
+                                const char *name)
 {
-    for (const struct command *c = commands; c->name != NULL; c++) {
+    for (const struct command *c = table->commands; c->name != NULL; c++) {
         if (strcmp(name, c->name) == 0)
             return c;
     }
@@ -36,14 +37,13 @@ int help_unknown(const char *name)
     return EXIT_USAGE;
 }
 
-void help_put_list(FILE *out)
+void help_put_list(const struct command_table *table, FILE *out)
 {
     fputs("usage: posthorn COMMAND [OPTION]...\n", out);
-    for (const struct command_group *g = command_groups; g->title != NULL;
-         g++) {
+    for (const struct command_group *g = table->groups; g->title != NULL; g++) {
         fprintf(out, "\n%s:\n", g->title);
         for (size_t i = 0; g->names[i] != NULL; i++) {
-            const struct command *c = help_find(g->names[i]);
+            const struct command *c = help_find(table, g->names[i]);
 
             if (c != NULL)
                 fprintf(out, "  %-10s  %s\n", c->name, c->summary);
@@ -57,10 +57,10 @@ int command_list(const struct args *args)
     const struct command *about;
 
     if (args->n_operands == 0) {
-        help_put_list(stdout);
+        help_put_list(args->table, stdout);
         return 0;
     }
-    about = help_find(args->operands[0]);
+    about = help_find(args->table, args->operands[0]);
     return about != NULL ? command_help(about)
                          : help_unknown(args->operands[0]);
 }

@@ -8,12 +8,13 @@
 #include "api/cli/core/options.h"
 
 // The command of this name. NULL: there is none.
-const struct command *help_find(const char *name);
+const struct command *help_find(const struct command_table *table,
+                                const char *name);
 
 // Says on stderr that there is no such command; returns EXIT_USAGE.
 int help_unknown(const char *name);
 
 // Prints all commands by their groups.
-void help_put_list(FILE *out);
+void help_put_list(const struct command_table *table, FILE *out);
 
 #endif

@@ -68,7 +68,6 @@ static void put_command(const struct command *c)
 
 int command_man(const struct args *args)
 {
-    (void)args;
     puts(".TH POSTHORN 1 \"\" \"posthorn " POSTHORN_VERSION "\" "
          "\"User Commands\"\n"
          ".SH NAME\nposthorn \\- webhook delivery engine with a durable queue\n"
@@ -77,7 +76,7 @@ int command_man(const struct args *args)
          "against webhooks, and delivers them with retries. \\fBposthorn "
          "serve\\fR runs the engine; the other commands are its clients.\n"
          ".SH COMMANDS");
-    for (const struct command *c = commands; c->name != NULL; c++)
+    for (const struct command *c = args->table->commands; c->name != NULL; c++)
         put_command(c);
     puts(".SH ENVIRONMENT\n"
          ".TP\n.B POSTHORN_API\\fR, \\fBPOSTHORN_INGEST\\fR, "
@@ -129,13 +128,13 @@ static void put_words(const struct command *c)
     }
 }
 
-static void put_names(void)
+static void put_names(const struct command *commands)
 {
     for (const struct command *c = commands; c->name != NULL; c++)
         printf("%s%s", c == commands ? "" : " ", c->name);
 }
 
-static void put_bash(void)
+static void put_bash(const struct command *commands)
 {
     puts("# bash completion of posthorn: source <(posthorn completion bash)\n"
          "_posthorn() {\n"
@@ -145,7 +144,7 @@ static void put_bash(void)
          "    COMPREPLY=()\n"
          "    if [ \"$COMP_CWORD\" -eq 1 ]; then");
     fputs("        COMPREPLY=($(compgen -W \"", stdout);
-    put_names();
+    put_names(commands);
     puts("\" -- \"$cur\"))\n        return\n    fi\n"
          "    case $command:$prev in");
     for (const struct command *c = commands; c->name != NULL; c++)
@@ -154,7 +153,7 @@ static void put_bash(void)
     for (const struct command *c = commands; c->name != NULL; c++) {
         printf("        %s) COMPREPLY=($(compgen -W \"", c->name);
         if (c->run == command_list) {
-            put_names();
+            put_names(commands);
         } else {
             put_words(c);
         }
@@ -198,7 +197,7 @@ static void put_zsh_option(const struct opt *o)
     putchar('\'');
 }
 
-static void put_zsh(void)
+static void put_zsh(const struct command *commands)
 {
     puts("#compdef posthorn\n"
          "# zsh completion of posthorn: source <(posthorn completion zsh)\n"
@@ -235,9 +234,9 @@ static void put_zsh(void)
 int command_completion(const struct args *args)
 {
     if (strcmp(args->operands[0], "bash") == 0) {
-        put_bash();
+        put_bash(args->table->commands);
     } else {
-        put_zsh();
+        put_zsh(args->table->commands);
     }
     return 0;
 }

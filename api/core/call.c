@@ -13,8 +13,8 @@
 
 void call_free(struct call *c)
 {
-    ask_forget(c);
-    call_work_forget(c);
+    if (c->forget != NULL)
+        c->forget(c);
     if (c->on_free != NULL)
         c->on_free(c);
     arena_clear(&c->arena);

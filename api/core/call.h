@@ -12,7 +12,6 @@
 #include <uv.h>
 
 #include "api/core/route.h"
-#include "api/hooks/secret_expiry.h"
 #include "common/base/arena.h"
 #include "common/config/caps.h"
 #include "common/encoding/json.h"
@@ -30,6 +29,7 @@ struct link { // to a dispatcher
     struct chan *chan; // NULL: not there
 };
 
+struct expiries;
 struct hook_dialect;
 struct discarding; // dead letters that somebody clears
 struct pending;    // a question that has no answer yet
@@ -58,7 +58,7 @@ struct api {
     struct backlog_table *backlogs; // what waits, as the dispatchers say
     struct pending *pending;
     uint64_t n_asked;
-    struct expiries expiries;    // of secrets that were replaced
+    struct expiries *expiries;   // of secrets that were replaced
     struct discarding *discards; // one of an organization at most
     struct tail *tails;
     uv_timer_t tail_timer;
@@ -82,7 +82,8 @@ struct call {
     bool is_working;         // it has turns
     struct call *next_working;
     bool (*work)(struct call *c, int64_t until_us); // in its turn
-    void *data;                      // for the handler, in the arena
+    void (*forget)(struct call *c); // whom it waits for; NULL: it does not wait
+    void *data;                     // for the handler, in the arena
     void (*on_free)(struct call *c); // frees what else it has; NULL: nothing
 };
 
@@ -172,7 +173,6 @@ void turns_init(struct api *api);
 // `run` works until then (monotonic), again and again, until it returns true: then it
 // has answered, or asked somebody else. Not within a read of a store.
 void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us));
-void call_work_forget(struct call *c); // the call is going away
 
 // --- dispatcher_client.c ---
 
@@ -187,10 +187,8 @@ void ask_dispatcher(struct call *c, struct ask ask, on_answer answered);
 void ask_shard(struct call *c, unsigned shard, struct ask ask,
                int64_t timeout_ms, on_answer answered);
 
-// The call is going away.
-void ask_forget(struct call *c);
-
-void asking_on_frame(void *data, struct str frame); // data: the link
+// Takes a frame of the link's dispatcher. False: it is no answer to a question.
+bool asking_on_frame(struct link *link, struct str frame);
 // What it was asked stays unanswered.
 void asking_on_closed(struct link *link);
 void asking_on_second(struct api *api); // looks for questions that are too old

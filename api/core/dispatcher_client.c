@@ -8,11 +8,11 @@
 // A question counts until its dispatcher has answered or is gone, also when nobody
 // waits for it any more: so long the dispatcher has work with it.
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "api/core/call.h"
-#include "api/hooks/hook_disable.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
@@ -61,6 +61,29 @@ static bool is_too_large(const struct ask *ask)
            ASK_FRAME_MAX_BYTES;
 }
 
+// Its dispatcher need not work on it any more, and says so.
+static void tell_forgotten(const struct pending *p)
+{
+    if (p->link->chan == NULL)
+        return;
+    forget_pack(chan_begin(p->link->chan), p->no);
+    chan_end_small(p->link->chan);
+}
+
+// The call is not for the answer any more: it goes away, or has it.
+static void detach(struct call *c)
+{
+    c->pending->call = NULL;
+    c->pending = NULL;
+    c->forget = NULL;
+}
+
+static void forget(struct call *c)
+{
+    tell_forgotten(c->pending);
+    detach(c);
+}
+
 void ask_shard(struct call *c, unsigned shard, struct ask ask,
                int64_t timeout_ms, on_answer answered)
 {
@@ -98,28 +121,12 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     };
     api->pending = p;
     c->pending = p;
+    assert(c->forget == NULL);
+    c->forget = forget;
     call_watch(c);
     ask.no = p->no;
     ask_pack(chan_begin(link->chan), &ask);
     chan_end_small(link->chan);
-}
-
-// Its dispatcher need not work on it any more, and says so.
-static void tell_forgotten(const struct pending *p)
-{
-    if (p->link->chan == NULL)
-        return;
-    forget_pack(chan_begin(p->link->chan), p->no);
-    chan_end_small(p->link->chan);
-}
-
-void ask_forget(struct call *c)
-{
-    if (c->pending == NULL)
-        return;
-    tell_forgotten(c->pending);
-    c->pending->call = NULL;
-    c->pending = NULL;
 }
 
 // Out of the list; it counts no more.
@@ -142,8 +149,7 @@ static void tell(struct call *c, const struct answer *answer)
     struct blamed before =
         blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
 
-    p->call = NULL;
-    c->pending = NULL;
+    detach(c);
     c->request->data = NULL;
     if (answer->err == ERR_CRASHED) {
         http_fail(
@@ -171,27 +177,21 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
     free(p);
 }
 
-void asking_on_frame(void *data, struct str frame)
+bool asking_on_frame(struct link *link, struct str frame)
 {
-    struct link *link = data;
-    unsigned shard = (unsigned)(link - link->api->dispatchers);
     struct answer answer;
     struct pending *p;
 
-    if (backlog_take(link->api->backlogs, shard, frame))
-        return;
-
-    if (answer_unpack(frame, &answer) != OK) {
-        disabling_on_frame(link->api, frame);
-        return;
-    }
+    if (answer_unpack(frame, &answer) != OK)
+        return false;
     for (p = link->api->pending; p != NULL; p = p->next) {
         if (p->no == answer.no && p->link == link) {
             end(link->api, p, &answer);
-            return;
+            return true;
         }
     }
     log_debug("answer that nobody waits for", "no=%" PRIu64, answer.no);
+    return true;
 }
 
 // The first of this link.

@@ -2,6 +2,8 @@
 // each turn of the loop, so that others are answered meanwhile; those of different
 // organizations in turns.
 
+#include <assert.h>
+
 #include "api/core/call.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -20,6 +22,7 @@ static void work(struct api *api, struct call *c, int64_t until_us)
     metrics_count(COUNTER_SLICES, 1);
     api->working = c->next_working;
     c->is_working = false;
+    c->forget = NULL;
     c->request->data = NULL; // an answer may be the end of its connection
     is_done = c->work(c, until_us);
     blame_end(before);
@@ -69,6 +72,17 @@ static void on_turn(uv_idle_t *idle)
         uv_idle_stop(idle);
 }
 
+static void forget(struct call *c)
+{
+    struct call **link = &c->api->working;
+
+    while (*link != c)
+        link = &(*link)->next_working;
+    *link = c->next_working;
+    if (c->api->working == NULL)
+        uv_idle_stop(&c->api->turns);
+}
+
 void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
 {
     struct api *api = c->api;
@@ -77,24 +91,13 @@ void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
     call_watch(c);
     c->work = run;
     c->is_working = true;
+    assert(c->forget == NULL);
+    c->forget = forget;
     c->next_working = NULL;
     while (*link != NULL)
         link = &(*link)->next_working;
     *link = c;
     uv_idle_start(&api->turns, on_turn);
-}
-
-void call_work_forget(struct call *c)
-{
-    struct call **link = &c->api->working;
-
-    if (!c->is_working)
-        return;
-    while (*link != c)
-        link = &(*link)->next_working;
-    *link = c->next_working;
-    if (c->api->working == NULL)
-        uv_idle_stop(&c->api->turns);
 }
 
 void turns_init(struct api *api)

@@ -26,6 +26,12 @@ struct expiry {
     int64_t at_ms; // UTC epoch
 };
 
+struct expiries {      // hooks with a secret that is over at some time
+    struct expiry *at; // owned
+    size_t n, room;
+    size_t next; // is looked at first
+};
+
 static struct expiry *find(const struct expiries *e, uint64_t hook_no)
 {
     for (size_t i = 0; i < e->n; i++) {
@@ -57,16 +63,21 @@ static void put(struct expiries *e, struct expiry *expiry,
     }
 }
 
+void expire_init(struct api *api)
+{
+    api->expiries = xcalloc(1, sizeof(*api->expiries));
+}
+
 void expire_note(struct api *api, const struct hook *hook)
 {
     if (hook->n_old > 0)
-        put(&api->expiries, find(&api->expiries, hook->no), hook);
+        put(api->expiries, find(api->expiries, hook->no), hook);
 }
 
 void expire_note_first(struct api *api, const struct hook *hook)
 {
     if (hook->n_old > 0)
-        put(&api->expiries, NULL, hook);
+        put(api->expiries, NULL, hook);
 }
 
 static bool copy(void *data, const struct hook *hook)
@@ -89,7 +100,7 @@ static enum err change(struct api *api, struct expiry *expiry,
         if (hook->old[k].until_ms > now_ms)
             left[changed.n_old++] = hook->old[k];
     }
-    put(&api->expiries, expiry, &changed);
+    put(api->expiries, expiry, &changed);
     if (changed.n_old == hook->n_old)
         return OK; // it was replaced once more meanwhile
     err = hook_update(api->hooks, &changed);
@@ -117,7 +128,7 @@ static bool expire(struct api *api, struct expiry *expiry, int64_t now_ms)
 
 void expire_on_second(struct api *api)
 {
-    struct expiries *e = &api->expiries;
+    struct expiries *e = api->expiries;
     int64_t until_us = clock_mono_us() + SLICE_US;
     int64_t now_ms = clock_now_ms();
     bool has_changed = false;

@@ -3,17 +3,11 @@
 #ifndef API_HOOKS_SECRET_EXPIRY_H
 #define API_HOOKS_SECRET_EXPIRY_H
 
-#include <stddef.h>
-
 struct api;
-struct expiry;
 struct hook;
 
-struct expiries {      // hooks with a secret that is over at some time
-    struct expiry *at; // owned
-    size_t n, room;
-    size_t next; // is looked at first
-};
+// Once, before all others.
+void expire_init(struct api *api);
 
 // This hook is there (again): its old secret is to be removed in time.
 void expire_note(struct api *api, const struct hook *hook);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/cli/core/commands.h"
+#include "api/cli/command_table.h"
 #include "api/cli/core/scope_options.h"
 #include "api/cli/directory/export.h"
 #include "common/base/mem.h"
@@ -58,7 +58,7 @@ static bool are_lines(struct str text)
 
 static void check_export(struct str text)
 {
-    const struct args args = { .command = &commands[0] };
+    const struct args args = { .command = command_table.commands };
     char *path = xasprintf("%s/hooks.jsonl", fuzz_folder());
 
     fuzz_write("hooks.jsonl", text);

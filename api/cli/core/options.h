@@ -35,9 +35,6 @@ struct command {
     const struct opt *options[6]; // lists; the last is NULL
 };
 
-// The table of commands; the last has no name.
-extern const struct command commands[];
-
 #define GROUP_MAX 10
 
 // In which groups help lists them: each command is in one. The last has no title.
@@ -45,11 +42,17 @@ struct command_group {
     const char *title;
     const char *names[GROUP_MAX + 1]; // the last is NULL
 };
-extern const struct command_group command_groups[];
+
+// All commands: for help, the manual page and completion.
+struct command_table {
+    const struct command *commands;     // the last has no name
+    const struct command_group *groups; // the last has no title
+};
 
 // What was given. Everything points into argv.
 struct args {
     const struct command *command;
+    const struct command_table *table; // that the command is in
     struct {
         const struct opt *opt;
         const char *value;
@@ -60,7 +63,8 @@ struct args {
 };
 
 // argv[0] is the command's name. Options and operands in any order; "--" ends
-// the options. False: it is not right, which is said on stderr.
+// the options. False: it is not right, which is said on stderr. `table` is left to the
+// caller.
 bool args_read(struct args *a, const struct command *command, int argc,
                char **argv);
 
