@@ -9,7 +9,8 @@ import signal
 import subprocess
 import time
 
-from support import ROOT, compact, free_ports, parse_metrics, wait_for
+from support import (PATIENCE_S, ROOT, compact, free_ports, parse_metrics,
+                     wait_for)
 
 BINARY = os.environ.get("POSTHORN_BINARY", str(ROOT / "build" / "posthorn"))
 # The same with faults that a test asks for (tests/faulty).
@@ -102,10 +103,10 @@ class Engine:
         except (OSError, http.client.HTTPException):
             return False
 
-    def wait_ready(self, seconds=60):
+    def wait_ready(self, seconds=PATIENCE_S):
         wait_for(self.is_ready, "the engine is ready", seconds)
 
-    def stop(self, seconds=60):
+    def stop(self, seconds=PATIENCE_S):
         """SIGTERM; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -114,7 +115,7 @@ class Engine:
     def kill9(self):
         """The whole process group, at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
         wait_for(lambda: not group_members(self.process.pid),
                  "all processes are gone")
 
@@ -147,7 +148,7 @@ class Engine:
         """The books as `posthorn verify` reads them."""
         result = subprocess.run(
             [BINARY, "verify", "--data-dir", str(self.data_dir), "--json"],
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=PATIENCE_S)
         assert result.returncode == 0, (
             f"the books do not balance: {result.stdout}{result.stderr}")
         return json.loads(result.stdout)
@@ -159,7 +160,8 @@ class Engine:
         return (self.data_dir / "admin.token").read_text().strip()
 
     def request(self, port, method, path, body=None, headers=None, token=...):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port,
+                                                timeout=PATIENCE_S)
         headers = dict(headers or {})
         if token is ...:
             token = self.token
@@ -228,7 +230,7 @@ class Engine:
         assert reply.status == 200, reply
         return reply.json()
 
-    def wait_deliveries(self, hook, count, query="", seconds=40):
+    def wait_deliveries(self, hook, count, query="", seconds=PATIENCE_S):
         """The history, newest first, once it has `count` records."""
         return wait_for(
             lambda: (lambda rows: len(rows) >= count and rows)(
@@ -240,7 +242,7 @@ class Engine:
         assert reply.status == 200, reply
         return parse_metrics(reply.body.decode())
 
-    def wait_settled(self, seconds=60):
+    def wait_settled(self, seconds=PATIENCE_S):
         """Waits until nothing is pending; returns the books."""
         def settled():
             books = self.verify()

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from support import wait_for
+from support import PATIENCE_S, wait_for
 
 
 class Manager:
@@ -48,7 +48,7 @@ class Manager:
     def times(self, name):
         return [at for at, text in self.hear() if name in text]
 
-    def wait(self, name, count=1, seconds=30):
+    def wait(self, name, count=1, seconds=PATIENCE_S):
         """Waits until a name was said so often; returns its values."""
         wait_for(lambda: len(self.texts(name)) >= count,
                  f"{name} was said {count} times", seconds)

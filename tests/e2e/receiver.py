@@ -9,19 +9,20 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from support import wait_for
+from support import PATIENCE_S, wait_for
 
 
 @dataclass
 class Answer:
     """What a request gets. `do`: answer, close (no answer), reset, or hang
-    (until the receiver stops)."""
+    (until the receiver stops). Held, it is given after the next release()."""
 
     status: int = 200
     body: bytes = b""
     headers: dict = field(default_factory=dict)
     delay: float = 0.0
     do: str = "answer"
+    held: bool = False
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Request:
     body: bytes
     connection: int  # which one, counted from 1
     time: float
+    n_answered: int  # how many had been answered when it came
+    answer: Answer = None  # what it got
 
     @property
     def headers(self):
@@ -52,6 +55,8 @@ class Receiver:
         self.stopping = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.released = threading.Event()
+        self.n_answered = 0
         self.tls = tls
         self.n_connections = 0
         self.server = _Server(("127.0.0.1", port), _Handler)
@@ -82,13 +87,15 @@ class Receiver:
         self.may_answer.clear()
 
     def release(self):
+        """Gives what was held back, whether by hold() or by its own Answer.held."""
         self.may_answer.set()
+        self.released.set()
 
     def got(self, path=None):
         with self.lock:
             return [r for r in self.requests if path in (None, r.path)]
 
-    def wait(self, count, path=None, seconds=40):
+    def wait(self, count, path=None, seconds=PATIENCE_S):
         """The requests, once there are at least `count`."""
         return wait_for(
             lambda: (lambda rows: len(rows) >= count and rows)(self.got(path)),
@@ -129,8 +136,13 @@ class _Handler(socketserver.BaseRequestHandler):
         with receiver.lock:
             receiver.requests.append(request)
         receiver.may_answer.wait()
-        answer = receiver.next_answer(request.path)
+        answer = request.answer = receiver.next_answer(request.path)
+        if answer.held:
+            receiver.released.wait()
         receiver.stopping.wait(answer.delay)
+        if answer.do == "answer":
+            with receiver.lock:
+                receiver.n_answered += 1
         return self.give(answer)
 
     def read_request(self):
@@ -145,7 +157,8 @@ class _Handler(socketserver.BaseRequestHandler):
         length = int(dict((n.lower(), v) for n, v in headers)
                      .get("content-length", 0))
         body = self.stream.read(length)
-        return Request(method, path, headers, body, self.number, time.time())
+        return Request(method, path, headers, body, self.number, time.time(),
+                       self.server.receiver.n_answered)
 
     def give(self, answer):
         if answer.do == "hang":

@@ -7,11 +7,10 @@ import json
 import resource
 import socket
 import threading
-import time
 
 import pytest
 
-from support import compact, wait_for
+from support import compact, connections_to, wait_for
 
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
@@ -276,7 +275,7 @@ def test_slow_connections_beside_a_healthy_client(engine, request):
     if most < count + 200:
         pytest.skip(f"only {most} open files are allowed here")
     side = Side(engine, False)
-    slow, waits = [], []
+    slow = []
     stop = threading.Event()
 
     def drip():
@@ -291,15 +290,16 @@ def test_slow_connections_beside_a_healthy_client(engine, request):
         s = socket.create_connection(("127.0.0.1", side.port), 10)
         s.sendall(b"POST / HTTP/1.1\r\nX: ")
         slow.append(s)
-    started = time.monotonic()
     dripping = threading.Thread(target=drip)
     dripping.start()
     try:
-        for _ in range(100):
-            before = time.monotonic()
+        for _ in range(10):
             side.check_health()
-            waits.append(time.monotonic() - before)
-        assert sorted(waits)[98] < 0.5, "the healthy client waits, too"
+        # It did not wait for their end.
+        assert connections_to(side.port) >= count
+
+        for _ in range(90):
+            side.check_health()
 
         def all_closed():
             for s in slow[-20:] + slow[:20]:
@@ -312,8 +312,7 @@ def test_slow_connections_beside_a_healthy_client(engine, request):
                 except OSError:
                     pass
             return True
-        wait_for(all_closed, "the slow ones are closed", 20)
-        assert time.monotonic() - started < 20
+        wait_for(all_closed, "the slow ones are closed")
     finally:
         stop.set()
         dripping.join()

@@ -137,7 +137,7 @@ def test_own_timeout_ends_an_attempt(engine, receiver):
     engine.post_event()
     row = engine.wait_deliveries(hook, 1)[0]
     assert row["error"]["class"] == "timeout"
-    assert 150_000 < row["timing"]["totalUs"] < 10_000_000
+    assert row["timing"]["totalUs"] > 150_000
 
 
 def most_at_once(requests, delay):
@@ -156,18 +156,19 @@ def test_no_more_in_flight_than_it_says(engine, receiver):
 
 
 def test_rate_limit_holds_and_bursts(engine, receiver):
-    engine.create_hook(receiver.url(),
+    engine.create_hook(receiver.url("/steady"), filters=["a.b"],
                        rateLimit={"perSecond": 20, "burst": 5})
+    engine.create_hook(receiver.url("/burst"), filters=["at.once"],
+                       rateLimit={"perSecond": 1, "burst": 40})
+    began = time.time()
     engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
                        for n in range(45)])
-    requests = receiver.wait(45, seconds=30)
-    first = requests[0].time
-    assert len([r for r in requests if r.time - first < 0.04]) >= 4
-    for at in range(0, 20):  # any half second: half of the rate, and the burst
-        window = [r for r in requests if at / 10 <= r.time - first < at / 10
-                  + 0.5]
-        assert len(window) <= 10 + 5 + 2
-    assert requests[-1].time - first > 1.8
+    for count, request in enumerate(receiver.wait(45, "/steady"), 1):
+        assert count <= 5 + 20 * (request.time - began) + 1
+    began = time.time()
+    engine.post_batch([{"kind": "at.once", "payload": {"n": n}} for n in range(40)])
+    # Without the burst the last would wait for 39 s.
+    assert receiver.wait(40, "/burst")[-1].time - began < 39
 
 
 # --- order ---
@@ -200,7 +201,7 @@ def test_ordered_hook_gets_one_after_the_other(engine, receiver):
 def test_failing_head_blocks_its_hook_only_and_is_shown(engine, receiver):
     receiver.script("/ordered", Answer(500), Answer(500), Answer(200))
     hook = engine.create_hook(receiver.url("/ordered"), ordered=True,
-                              retrySchedule=["100ms", "4s", "1h"])
+                              retrySchedule=["100ms", "1h"])
     engine.create_hook(receiver.url("/other"))
     ids = [engine.post_event(payload={"n": n}) for n in range(10)]
     receiver.wait(10, "/other")
@@ -210,6 +211,8 @@ def test_failing_head_blocks_its_hook_only_and_is_shown(engine, receiver):
     assert status["blockedBy"] == ids[0]
     assert status["nextAttemptAt"] > time.time() * 1000
     assert numbers(receiver.got("/ordered")) == [0, 0]
+    reply = engine.api("POST", f"{hook}/deliveries/{ids[0]}/redeliver")
+    assert reply.status == 200 and reply.json()["state"] == "delivered"
     receiver.wait(12, "/ordered")
     assert numbers(receiver.got("/ordered")) == [0, 0, *range(10)]
 

@@ -89,8 +89,7 @@ def test_very_many_endpoints_within_the_file_limit(make_engine, request):
         assert len(os.listdir(f"/proc/{pid}/fd")) < 400
 
 
-@pytest.mark.settings(request_timeout="60s", connect_timeout="1s",
-                      max_inflight="32")
+@pytest.mark.settings(request_timeout="5m", max_inflight="32")
 def test_hooks_that_hang_do_not_hold_up_the_others(engine, receiver):
     """Nine of ten hang, and there are far more of them than places."""
     receiver.script("/hang", Answer(do="hang"))
@@ -105,7 +104,7 @@ def test_hooks_that_hang_do_not_hold_up_the_others(engine, receiver):
     time.sleep(0.3)
     for _ in range(5):
         engine.post_batch([{"kind": "a.b", "payload": {}}] * 20)
-    receiver.wait(1000, "/good", seconds=50)  # before any of them timed out
+    receiver.wait(1000, "/good")  # before any of them timed out
     engine.check_exit = False
     engine.kill9()
 
@@ -127,11 +126,14 @@ def test_breaker_spares_what_waits(engine):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     hook = engine.create_hook(f"http://127.0.0.1:{port}/")
+    began = time.monotonic()
     engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
                        for n in range(200)])
+    engine.wait_deliveries(hook, 3)
     time.sleep(1.5)
     attempts = engine.deliveries(hook, "?limit=1000")
-    assert 3 <= len(attempts) <= 20  # a burst, then one each 300 ms
+    # A burst, then one each 300 ms.
+    assert len(attempts) <= 15 + (time.monotonic() - began) / 0.3
     status = engine.api("GET", f"{hook}/status").json()
     assert status["state"] in ("open", "probing")
     assert all(r["attempt"] <= 2 for r in attempts)

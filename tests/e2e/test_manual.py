@@ -9,7 +9,6 @@ import random
 import re
 import signal
 import socket
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -370,9 +369,7 @@ def test_drain_waits_for_a_ping(engine, receiver):
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(ping, engine, hook)
         receiver.wait(1, "/slow")
-        started = time.monotonic()
         assert engine.stop() == 0
-        assert time.monotonic() - started < 10
         assert future.result(5)["responseCode"] == 200
 
 

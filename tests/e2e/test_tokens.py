@@ -167,8 +167,9 @@ def test_revoked_everywhere_within_a_second(engine):
 
     def work(name, call):
         while not stop.is_set():
+            began = time.monotonic()
             if call().status in (200, 202):
-                last[name] = time.monotonic()
+                last[name] = began
 
     workers = [
         threading.Thread(target=work, args=("ingest", lambda: post(
@@ -189,10 +190,10 @@ def test_revoked_everywhere_within_a_second(engine):
 
 
 def test_tokens_expire(engine):
-    made = create(engine, "read", expiresAt=int(time.time()) + 3)
-    assert made["expiresAt"] >= time.time()
-    assert engine.api("GET", f"{ORG}/hooks",
-                      token=made["token"]).status == 200
+    made = create(engine, "read", expiresAt=int(time.time()) + 4)
+    status = engine.api("GET", f"{ORG}/hooks", token=made["token"]).status
+    if time.time() < made["expiresAt"]:  # else the machine was too busy to tell
+        assert status == 200
     wait_for(lambda: engine.api("GET", f"{ORG}/hooks",
                                 token=made["token"]).status == 401,
              "it has expired")
