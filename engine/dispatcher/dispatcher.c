@@ -7,21 +7,48 @@
 // read or sent; what is in flight is waited for (drain_timeout at most); the
 // last commit says where everything lies; then the process ends.
 
-#include <inttypes.h>
+#include "engine/dispatcher/dispatcher.h"
+
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/config/config.h"
 #include "common/files/data_dir.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
 #include "common/process/cautious_clock.h"
+#include "common/process/channel.h"
 #include "common/process/metrics.h"
+#include "common/process/role.h"
 #include "common/process/roles.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/request_body.h"
+#include "engine/dispatcher/api_link.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/crash.h"
+#include "engine/dispatcher/deliver/hook_cache.h"
+#include "engine/dispatcher/deliver/log_reader.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/backlog.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/dead_report.h"
+#include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/requests/discard.h"
+#include "engine/dispatcher/requests/discard_sweep.h"
+#include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/order.h"
 #include "queue/queue.h"
 
 #define TRIM_ROWS     1000 // a step
@@ -135,17 +162,6 @@ void dispatcher_look_again(struct dispatcher *d)
 }
 
 // --- the clock of due times ---
-
-int64_t due_now_ms(struct dispatcher *d)
-{
-    return due_clock_now_ms(&d->due_clock, clock_now_ms(), clock_mono_us());
-}
-
-void due_saw_ms(struct dispatcher *d, int64_t at_ms)
-{
-    if (at_ms > d->due_clock.now_ms && at_ms > due_now_ms(d))
-        due_clock_saw(&d->due_clock, at_ms);
-}
 
 // --- ending ---
 
@@ -335,7 +351,8 @@ int dispatcher_role(unsigned index)
     log_suspects();
     opens_init(d);
     d->renderer = renderer_new(d->config);
-    send_init(d);
+    in_flight_init(d);
+    aside_init(d);
     settle_init(d);
     pump_init(d);
     health_load(d);

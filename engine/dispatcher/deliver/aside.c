@@ -9,11 +9,21 @@
 // What went well is forgotten only after the commit that says so: a record may
 // kill there, too.
 
+#include "engine/dispatcher/deliver/aside.h"
+
 #include <inttypes.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/send.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -43,7 +53,7 @@ static uint32_t deaths_of(uint64_t hook_no, struct position position)
 
 bool aside_blocks(const struct dispatcher *d)
 {
-    return d->aside.is_closed;
+    return d->aside->is_closed;
 }
 
 static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
@@ -52,23 +62,23 @@ static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
     log_warn("the dispatcher died twice with a delivery: it is tried alone",
              "%s position=%" PRIu64, hook_log_no(hook_no),
              get_be64(position.bytes));
-    d->aside.is_closed = true;
-    d->aside.is_alone = true;
+    d->aside->is_closed = true;
+    d->aside->is_alone = true;
 }
 
 // Nothing new is sent until what is in flight has ended; then it is the turn of
 // this hook, or of who asks (0).
 static void close_for(struct dispatcher *d, uint64_t hook_no)
 {
-    d->aside.is_closed = true;
-    d->aside.is_alone = false;
-    d->aside.hook_no = hook_no;
-    d->aside.until_us = clock_mono_us() + CLOSED_MAX_US;
+    d->aside->is_closed = true;
+    d->aside->is_alone = false;
+    d->aside->hook_no = hook_no;
+    d->aside->until_us = clock_mono_us() + CLOSED_MAX_US;
 }
 
 void aside_look(struct dispatcher *d)
 {
-    struct aside *a = &d->aside;
+    struct aside *a = d->aside;
     struct followed *f;
 
     if (!a->is_closed || d->n_sent > 0)
@@ -114,14 +124,14 @@ enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
     uint32_t n_deaths = deaths_of(hook_no, position);
 
     if (n_deaths < BLAME_ALONE)
-        return d->aside.is_closed ? TURN_LATER : TURN_NOW;
+        return d->aside->is_closed ? TURN_LATER : TURN_NOW;
     if (n_deaths >= BLAME_ASIDE)
         return TURN_NEVER;
     if (d->n_sent == 0) {
         let_in_alone(d, hook_no, position);
         return TURN_NOW;
     }
-    if (!d->aside.is_closed)
+    if (!d->aside->is_closed)
         close_for(d, 0);
     return TURN_LATER;
 }
@@ -183,7 +193,7 @@ bool aside_limit_scan(struct dispatcher *d, struct event_scan *scan)
         if (n_deaths < BLAME_ASIDE) {
             if (d->n_sent == 0)
                 break;
-            if (!d->aside.is_closed)
+            if (!d->aside->is_closed)
                 close_for(d, 0);
             return false;
         }
@@ -214,7 +224,7 @@ void aside_scanned(struct dispatcher *d)
 
 void aside_survived(struct dispatcher *d, const struct delivery *dv)
 {
-    struct aside *a = &d->aside;
+    struct aside *a = d->aside;
 
     if (deaths_of(dv->hook->no, dv->position) == 0 ||
         a->n_survivors == BLAME_MAX)
@@ -228,7 +238,7 @@ void aside_survived(struct dispatcher *d, const struct delivery *dv)
 
 void aside_committed(struct dispatcher *d)
 {
-    struct aside *a = &d->aside;
+    struct aside *a = d->aside;
     size_t n = 0;
 
     for (size_t i = 0; i < a->n_survivors; i++) {
@@ -257,4 +267,9 @@ bool aside_hook(struct dispatcher *d, const struct hook *hook)
              "%s revision=%" PRIu64, hook_log(hook), hook->revision);
     f->is_aside = true;
     return true;
+}
+
+void aside_init(struct dispatcher *d)
+{
+    d->aside = xcalloc(1, sizeof(*d->aside));
 }

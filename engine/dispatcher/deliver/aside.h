@@ -33,35 +33,27 @@ struct aside {
     size_t n_survivors;
 };
 
-// --- crash.c ---
-
-// The sender died with it: back to the queue, no attempt is spent; `death` says
-// whether that is laid to a delivery. One that senders died with too often is
-// dead.
-void settle_crash(struct dispatcher *d, struct slot *s,
-                  const struct death *death);
-// No attempt is made any more, for this reason: it is dead.
-void settle_aside(struct dispatcher *d, struct slot *s, struct str reason);
-
-// --- aside.c ---
+enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
 
 // Notes that this one is worked on (blame.h). A ping is as good as a request:
 // nobody but who asks for it makes it again.
 struct blamed aside_note(const struct delivery *dv);
+
 // Whether pings of a hook are refused: the process died with them too often.
 bool aside_refuses_pings(const struct followed *f);
 
-enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
-
 // Nothing is to be sent but by who is let in below.
 bool aside_blocks(const struct dispatcher *d);
+
 // Nothing may be in flight any more: whose turn is it?
 void aside_look(struct dispatcher *d);
+
 // Whether a delivery, taken from its line, may be sent now. If not, it is back
 // in its line, or settled.
 bool aside_admits(struct dispatcher *d, struct delivery *dv);
 enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
                           struct position position);
+
 // Passes over events that are set aside, and limits the scan so that a suspect
 // is read by itself. False: not now.
 bool aside_limit_scan(struct dispatcher *d, struct event_scan *scan);
@@ -69,15 +61,10 @@ void aside_scanned(
     struct dispatcher *d); // all events up to read_to are matched
 void aside_survived(struct dispatcher *d, const struct delivery *dv);
 void aside_committed(struct dispatcher *d);
+
 // Whether the hook, in this revision, is not to be followed; notes it.
 bool aside_hook(struct dispatcher *d, const struct hook *hook);
 
-// --- pump.c, send.c, outcome.c ---
-
-void pump_turn(struct followed *f); // its turn, out of the ring's order
-// The dispatcher died with it too often: it becomes a dead letter at once.
-void send_aside(struct dispatcher *d, struct delivery *dv);
-// What came of an attempt.
-void settle(struct dispatcher *d, struct slot *s, const struct outcome *o);
+void aside_init(struct dispatcher *d);
 
 #endif

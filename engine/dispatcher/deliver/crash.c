@@ -5,13 +5,27 @@
 // its deaths, the others without. With two it is sent alone, with three it is a
 // dead letter (blame.h).
 
+#include "engine/dispatcher/deliver/crash.h"
+
 #include <inttypes.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
 #include "common/process/metrics.h"
+#include "common/process/role.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/replay_progress.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/order.h"
 #include "queue/queue.h"
 
 void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)

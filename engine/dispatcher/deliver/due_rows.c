@@ -1,32 +1,20 @@
 // due_rows.c — due rows into memory, and back.
 
-#include <inttypes.h>
+#include "engine/dispatcher/deliver/due_rows.h"
 
-#include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_queue.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 #define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
 #define FETCH_ROWS_FEW 8
-
-struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
-{
-    bool is_ordered = followed_is_ordered(dv->hook);
-
-    // An ordered hook's rows lie by position: their due time is no part of it.
-    return (struct due_row){ .hook_no = dv->hook->no,
-                             .due_at_ms = is_ordered ? 0 : due_at_ms,
-                             .position = dv->position,
-                             .n_attempts = dv->n_attempts,
-                             .n_crashes = dv->n_crashes,
-                             .queue_us = dv->queue_us,
-                             .not_before_ms = dv->not_before_ms,
-                             .lane = dv->lane,
-                             .replay = dv->replay,
-                             .n_before = dv->n_before,
-                             .payload_bytes = dv->payload_bytes };
-}
 
 // Whether more rows are due later: then the timer waits for the first.
 static void look_ahead(struct followed *f, const struct due_row *last)
@@ -98,12 +86,6 @@ static size_t fetch_some(struct followed *f)
     if (n < max)
         look_ahead(f, goes_on ? &f->fetched : NULL);
     return n_new;
-}
-
-bool fetch_may(const struct followed *f)
-{
-    return f->is_fetchable && !f->are_rows_left &&
-           f->spilled_until <= f->dispatcher->n_commits;
 }
 
 static bool are_left(struct followed *f)

@@ -9,12 +9,21 @@
 
 #include "engine/dispatcher/deliver/fan.h"
 
-#include <stdlib.h>
-
+#include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "engine/dispatcher/requests/slices.h"
+#include "common/encoding/json.h"
+#include "common/process/blame.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/order_key.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define AT_ONCE 128 // deliveries, or fewer
 
@@ -38,7 +47,9 @@ static uint64_t lane(struct fan *fan, const struct followed *f)
                                       &fan->payload, NULL) != OK)
         fan->payload = NULL;
     fan->is_parsed = true;
-    return fan->payload != NULL ? lane_of(f, json_root(fan->payload)) : 0;
+    return fan->payload != NULL ? order_key_of(f->hook->policy.order_key,
+                                               json_root(fan->payload))
+                                : 0;
 }
 
 static void make(struct dispatcher *d, struct followed *f)

@@ -39,10 +39,4 @@ MUST_CHECK bool fan_run(struct dispatcher *d, int64_t until_us);
 // How many deliveries were made since it was asked last.
 uint64_t fan_take_made(struct dispatcher *d);
 
-// --- hook_queue.c ---
-
-// Which deliveries of a hook stand in one line: all in 0, or its payload tells.
-bool lane_needs_payload(const struct followed *f);
-uint64_t lane_of(const struct followed *f, const struct json_value *payload);
-
 #endif

@@ -9,15 +9,25 @@
 // hooks, the reader pauses until they have caught up: for them the index would
 // only be a detour.
 
-#include <inttypes.h>
+#include "engine/dispatcher/deliver/log_reader.h"
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
 #include "common/process/metrics.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/fan.h"
-#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/deliver/hook_cache.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/slice.h"
+#include "queue/queue.h"
 
 #define POLL_MS       100 // a lost hint costs this much
 #define PAUSE_LOOK_MS 5

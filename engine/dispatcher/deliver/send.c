@@ -7,85 +7,26 @@
 // If it fails: an event that cannot be read is cancelled and said so. So is one
 // that is not the hook's: pages of the log may lie in each other's places.
 
+#include "engine/dispatcher/deliver/send.h"
+
 #include <inttypes.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "common/base/mem.h"
 #include "common/log/log.h"
-#include "common/process/metrics.h"
+#include "common/process/blame.h"
+#include "common/process/channel.h"
+#include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/crash.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/order.h"
 #include "queue/queue.h"
-
-// --- slots ---
-
-void send_init(struct dispatcher *d)
-{
-    d->n_slots = d->n_senders *
-                     (d->config->max_inflight + d->config->max_inflight_slow) +
-                 d->config->max_manual;
-    d->slots = xcalloc(d->n_slots, sizeof(*d->slots));
-    d->free_slot = NO_SLOT;
-    for (size_t i = d->n_slots; i > 0; i--) {
-        struct slot *s = &d->slots[i - 1];
-
-        s->next_free = d->free_slot;
-        d->free_slot = (uint32_t)(i - 1);
-        buf_init(&s->kind, 0);
-        buf_init(&s->url, 0);
-        buf_init(&s->headers, 0);
-        buf_init(&s->body, 0);
-    }
-    buf_init(&d->headers, 0);
-}
-
-static struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
-{
-    struct slot *s = &d->slots[d->free_slot];
-    struct followed *f = dv->hook;
-    struct sender_link *link = &d->senders[f->sender];
-
-    d->free_slot = s->next_free;
-    s->delivery = dv;
-    s->sender = f->sender;
-    s->endpoint = f->endpoint;
-    s->sent_at_us = clock_mono_us();
-    s->is_slow = false;
-    s->is_untrusted = !f->is_trusted;
-    dv->place = DELIVERY_SENT;
-    f->n_sent++;
-    d->n_sent++;
-    link->n_sent++;
-    link->n_untrusted += s->is_untrusted;
-    endpoint_sent(s);
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
-    return s;
-}
-
-void slot_free(struct dispatcher *d, struct slot *s)
-{
-    struct sender_link *link = &d->senders[s->sender];
-
-    s->delivery->hook->n_sent--;
-    d->n_sent--;
-    endpoint_left(d, s);
-    if (s->is_slow) {
-        link->n_slow--;
-    } else {
-        link->n_sent--;
-    }
-    if (s->is_untrusted) {
-        link->n_untrusted--;
-        pump_let_go(link);
-    }
-    s->delivery = NULL;
-    s->generation++;
-    s->next_free = d->free_slot;
-    d->free_slot = (uint32_t)(s - d->slots);
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
-}
 
 // --- requests ---
 

@@ -8,14 +8,17 @@
 // from the newest attempt of the delivery. If both are gone there is no row, for
 // nothing is left that it could be about.
 
-#include <inttypes.h>
+#include "engine/dispatcher/record/attempt_rows.h"
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
-#include "engine/dispatcher/record/attempt_rows.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/order.h"
 #include "queue/queue.h"
 
 // --- an attempt ---

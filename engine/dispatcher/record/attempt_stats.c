@@ -5,12 +5,16 @@
 // where the rows of its attempts go, too. After a crash the attempts whose
 // statistics did not get there are read again from the history.
 
+#include "engine/dispatcher/record/attempt_stats.h"
+
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define SLOT_S         300
 #define FLUSH_EVERY_US INT64_C(5000000)

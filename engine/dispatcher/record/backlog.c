@@ -9,14 +9,18 @@
 
 #include "engine/dispatcher/record/backlog.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/messages/backlog.h"
+#include "common/process/channel.h"
 #include "common/process/metrics.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define TABLE_MIN    256 // a power of two
 #define MARKS        6   // of the last minute

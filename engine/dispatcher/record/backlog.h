@@ -9,12 +9,16 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 void backlog_init(struct dispatcher *d);
+
 // Begins to count what waits. Before the first commit.
 void backlog_count(struct dispatcher *d);
+
 // False: a hook that is deleted must stay, for its rows are not counted yet.
 bool backlog_is_counted(const struct dispatcher *d);
+
 // Its hook is known: what waits for it counts to an organization.
 void backlog_join(struct dispatcher *d, struct followed *f);
+
 // It is let go.
 void backlog_leave(struct dispatcher *d, struct followed *f);
 uint64_t backlog_bytes(const struct followed *f); // what waits for it

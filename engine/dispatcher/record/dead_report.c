@@ -6,12 +6,22 @@
 // If the engine ends: a drain reports what is counted; after a crash the count is
 // in the record of the hook's health, which is committed with the dead letters.
 
+#include "engine/dispatcher/record/dead_report.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/encoding/id.h"
 #include "common/model/event_kinds.h"
+#include "common/process/deadline.h"
+#include "common/process/role.h"
+#include "engine/delivery/failing.h"
+#include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/health_rows.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 struct dead_report {
     struct followed *hook;

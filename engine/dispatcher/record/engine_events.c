@@ -10,16 +10,22 @@
 // operator's hooks makes no event, and no delivery of such an event makes a
 // further one when it is dead.
 
-#include <inttypes.h>
+#include "engine/dispatcher/record/engine_events.h"
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
+#include "common/encoding/id.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
-#include "common/messages/query.h"
 #include "common/model/operator.h"
+#include "common/process/blame.h"
+#include "common/process/channel.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/dispatcher.h"
 #include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 

@@ -6,22 +6,28 @@
 // switched off after the commit of the attempt that is the reason for it. Hooks are written by the api process alone: it is asked, once
 // a second, until the hook's new revision is here. Until then nothing is sent.
 
+#include "engine/dispatcher/record/hook_health.h"
+
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
+#include "common/process/channel.h"
 #include "common/process/metrics.h"
+#include "engine/delivery/failing.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/dead_report.h"
+#include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-
-int64_t health_ran_ms(const struct dispatcher *d)
-{
-    int64_t ran_ms = due_clock_ran_ms(&d->due_clock, clock_mono_us());
-
-    return ran_ms > 0 ? ran_ms : 1;
-}
+#include "queue/queue.h"
 
 // Hooks that count as failing and are meant to be delivered to, for the metrics.
 static void count_failing(struct dispatcher *d, struct followed *f)
@@ -80,33 +86,6 @@ void health_drop_orphans(struct dispatcher *d)
             }
             f = next;
         }
-    }
-}
-
-static void keep(struct dispatcher *d, const struct followed *f)
-{
-    change_health(d->filling, f->no, &f->health);
-    settle_touch(d);
-}
-
-void health_changed(struct dispatcher *d, struct followed *f)
-{
-    if (f->is_health_unsaid)
-        return;
-    f->is_health_unsaid = true;
-    f->next_unsaid = d->health_unsaid;
-    d->health_unsaid = f;
-}
-
-void health_say(struct dispatcher *d)
-{
-    while (d->health_unsaid != NULL) {
-        struct followed *f = d->health_unsaid;
-
-        d->health_unsaid = f->next_unsaid;
-        f->is_health_unsaid = false;
-        change_health(d->filling, f->no, &f->health);
-        followed_forget_if_done(f);
     }
 }
 
@@ -276,7 +255,7 @@ static void report_late(struct dispatcher *d, struct followed *f)
     for (unsigned i = 0; i < news.n_percents; i++)
         tell_failing(d, f, news.percents[i]);
     if (news.is_changed)
-        keep(d, f);
+        health_keep(d, f);
     if (news.is_late)
         note_late(d, f);
 }
@@ -371,10 +350,10 @@ void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
         f->health.told_disabled_at_ms = hook->disabled_at_ms;
         outbox_hook_event(d, f, "posthorn.hook.disabled",
                           str_of(reason_of(hook->disabled)), STR_EMPTY);
-        keep(d, f);
+        health_keep(d, f);
     }
     if (hook->active && !was_active && failing_reset(&f->health))
-        keep(d, f);
+        health_keep(d, f);
     count_failing(d, f);
 }
 
@@ -391,5 +370,5 @@ void health_forget(struct dispatcher *d, struct followed *f)
         metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
     }
     if (!was_empty)
-        keep(d, f);
+        health_keep(d, f);
 }

@@ -8,9 +8,14 @@
 // trim, at least one a second, looks again. While only the disk is full, and there are
 // free pages in the file, deliveries go on; history keeps less of the responses.
 
+#include "engine/dispatcher/record/storage.h"
+
 #include "common/log/log.h"
 #include "common/process/metrics.h"
+#include "engine/dispatcher/deliver/log_reader.h"
+#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define BODY_BYTES 1024 // kept of a response while room is short
 

@@ -18,65 +18,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/messages/query.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/requests/discard_choice.h"
+#include "engine/dispatcher/requests/discard_slice.h"
+#include "engine/dispatcher/requests/discard_sweep.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define TICK_MS        5
-#define SLICE_US       1500 // of each tick; live deliveries have the rest
-#define SLICE_ROWS_MAX 256  // settled: what a commit bears beside live ones
-#define WORK_US        INT64_C(1000000) // of one question
-#define WORK_ROWS_MAX  20000            // likewise
-#define NOBODY         0                // a number that no link has
-
-static void on_timer(uv_timer_t *timer);
-
-void discard_go_on(struct dispatcher *d)
-{
-    struct discards *s = d->discards;
-
-    s->after_commit =
-        d->n_commits +
-        (shard_is_committing(d->shard) || d->is_commit_failing ? 1 : 0) +
-        (change_n(d->filling) > 0 ? 1 : 0);
-    if (!uv_is_active((uv_handle_t *)&s->timer))
-        uv_timer_start(&s->timer, on_timer, TICK_MS, TICK_MS);
-}
-
-bool discard_is_over(const struct dispatcher *d, int64_t until_us)
-{
-    return d->discards->n_said >= SLICE_ROWS_MAX || clock_mono_us() >= until_us;
-}
-
-size_t discard_read(struct dispatcher *d, const struct dead_place *at,
-                    struct dead_row *rows, size_t max)
-{
-    size_t n;
-
-    if (shard_dead_read(d->shard, at->hook_no, at->position, rows, max, &n) !=
-        OK)
-        log_fatal("dead letters cannot be read", "");
-    return n;
-}
-
-void discard_row(struct dispatcher *d, const struct dead_row *row,
-                 struct str reason)
-{
-    struct followed *f = followed_get(d, row->hook_no);
-    struct delivery *dv = open_add(d, f, row->position);
-
-    // In memory until the commit, so that nobody sends it again meanwhile.
-    open_give_row(d, dv, 0);
-    change_dead_del(d->filling, row->hook_no, row->position);
-    dv->n_attempts = row->n_attempts;
-    dv->queue_us = row->queue_us;
-    settle_cancel(d, dv, reason);
-    d->discards->n_said++;
-}
+#define SLICE_US      1500 // of each tick; live deliveries have the rest
+#define WORK_US       INT64_C(1000000) // of one question
+#define WORK_ROWS_MAX 20000            // likewise
+#define NOBODY        0                // a number that no link has
 
 // --- questions ---
 
@@ -279,6 +242,7 @@ void discard_init(struct dispatcher *d)
     d->discards = s;
     uv_timer_init(role_loop(d->role), &s->timer);
     s->timer.data = d;
+    s->on_timer = on_timer;
     s->sweep.is_walking = true;
     discard_go_on(d);
 }

@@ -4,13 +4,22 @@
 // jumped over: hooks of others, and, if ids are given, events that none of them
 // names.
 
+#include "engine/dispatcher/requests/discard_choice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/encoding/id.h"
 #include "common/log/log.h"
-#include "engine/dispatcher/requests/discard.h"
+#include "common/messages/query.h"
+#include "engine/dispatcher/requests/discard_slice.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define HISTORY_COST 4000 // of the search for a delivery's newest attempt
 

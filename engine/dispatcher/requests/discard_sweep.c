@@ -8,12 +8,16 @@
 // If it fails: a delivery in memory is just being sent, or settled; its hook is
 // looked at again a second later.
 
+#include "engine/dispatcher/requests/discard_sweep.h"
+
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
-#include "engine/dispatcher/requests/discard.h"
+#include "engine/dispatcher/requests/discard_slice.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,

@@ -7,24 +7,31 @@
 // the other, a slice at a time. A request is made and signed as for a delivery, which
 // takes as long as its body is large, so none is made that the answer has no room for.
 
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+#include "engine/dispatcher/requests/explain.h"
 
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "common/log/log.h"
+#include "common/config/config.h"
+#include "common/encoding/id.h"
 #include "common/messages/query.h"
 #include "common/model/event_kinds.h"
-#include "common/model/formats/format.h"
 #include "common/model/operator.h"
+#include "common/process/role.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/ingest/event_parser.h"
+#include "queue/queue.h"
 
 // An answer has room for all hooks of a page, and for requests up to what the question
 // allows, but no more than this: the largest event in quotes, twice as long then.

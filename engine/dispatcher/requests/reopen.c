@@ -6,7 +6,10 @@
 
 #include "engine/dispatcher/requests/reopen.h"
 
-#include "common/base/clock.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_queue.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 struct lookup {
     struct dispatcher *d;

@@ -5,18 +5,31 @@
 // commit; the answer comes when the last record is committed. A dry run ends with the
 // count.
 
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+#include "engine/dispatcher/requests/replay_jobs.h"
 
+#include <stdlib.h>
+
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/base/share.h"
+#include "common/config/caps.h"
+#include "common/encoding/id.h"
 #include "common/log/log.h"
+#include "common/messages/query.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/replay_progress.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/requests/replay_source.h"
 #include "engine/dispatcher/requests/replays.h"
-#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/slice.h"
+#include "queue/queue.h"
 
 #define HOOKS_AT_ONCE   64    // of an organization, read at once
 #define HOOKS_MAX       10000 // that one question may find deliveries of, and

@@ -7,14 +7,21 @@
 //   the event log, for events that the hook never got: what it would get now,
 //   has no attempt of, and does not wait for either.
 
+#include "engine/dispatcher/requests/replay_source.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/encoding/id.h"
 #include "common/log/log.h"
-#include "engine/dispatcher/requests/replays.h"
+#include "engine/delivery/match.h"
+#include "engine/dispatcher/record/replay_progress.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define COST_AT_ONCE   4000 // of a look at the history
 #define EVENTS_AT_ONCE 64
@@ -33,64 +40,6 @@ struct reading {
 };
 
 // --- what a replay is, in memory ---
-
-struct running *running_new(const struct replay *record)
-{
-    struct running *r = xcalloc(1, sizeof(*r));
-
-    buf_init(&r->text, 0);
-    replay_encode(record, &r->text);
-    if (replay_decode(buf_str(&r->text), &r->record) != OK)
-        log_panic("a replay cannot be read back", "");
-    r->tag = replay_tag(&record->id);
-    r->read_no = record->next;
-    return r;
-}
-
-struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no)
-{
-    struct replay_holder *holder = xcalloc(1, sizeof(*holder));
-
-    holder->shares = &d->replay_shares;
-    holder->org_no = org_no;
-    shares_add(holder->shares, org_no, 1);
-    return holder;
-}
-
-void replay_join(struct replay_holder **place, struct replay_holder *holder)
-{
-    *place = holder;
-    if (holder != NULL)
-        holder->n++;
-}
-
-void replay_leave(struct replay_holder **place)
-{
-    struct replay_holder *holder = *place;
-
-    *place = NULL;
-    if (holder == NULL || --holder->n > 0)
-        return;
-    shares_remove(holder->shares, holder->org_no, 1);
-    free(holder);
-}
-
-void running_slim(struct running *r)
-{
-    match_index_free(r->index);
-    r->index = NULL;
-    free(r->pending.at);
-    r->pending = (struct number_set){ .at = NULL };
-    r->are_pending_read = false;
-}
-
-void running_free(struct running *r)
-{
-    replay_leave(&r->holder);
-    running_slim(r);
-    buf_clear(&r->text);
-    free(r);
-}
 
 static bool has_payload(void *data, const struct event *event)
 {

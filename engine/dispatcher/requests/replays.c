@@ -13,84 +13,36 @@
 
 #include "engine/dispatcher/requests/replays.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdlib.h>
-
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "common/base/mem.h"
+#include "common/encoding/id.h"
 #include "common/log/log.h"
+#include "common/process/blame.h"
+#include "common/process/role.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/send.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/requests/reopen.h"
-#include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/requests/replay_jobs.h"
+#include "engine/dispatcher/requests/replay_source.h"
+#include "engine/dispatcher/schedule/endpoint.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/slice.h"
 #include "queue/queue.h"
 
 #define TICK_MS      5
-#define HOOK_SHARE   4   // of a hook's window replays have one in so many
-#define PLACES_SHARE 8   // likewise of all senders' places
-#define LIVE_SHARE   4   // a sender so full (all but one in so many) has none
-#define SAID_AT_ONCE 256 // records in a commit
-#define TABLE_MIN    64  // a power of two
+#define HOOK_SHARE   4 // of a hook's window replays have one in so many
+#define PLACES_SHARE 8 // likewise of all senders' places
+#define LIVE_SHARE   4 // a sender so full (all but one in so many) has none
 #define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // after the end
 
 // --- which there are ---
-
-static struct running **place_of(const struct dispatcher *d, uint64_t tag,
-                                 uint64_t hook_no)
-{
-    uint64_t mixed = (tag ^ hook_no) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
-}
-
-static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
-                                   uint64_t hook_no)
-{
-    struct running *r = NULL;
-
-    if (d->replays_by_tag != NULL)
-        r = *place_of(d, tag, hook_no);
-    while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
-        r = r->same_hash;
-    return r;
-}
-
-static void put(struct dispatcher *d, struct running *r)
-{
-    struct running **place = place_of(d, r->tag, r->record.hook_no);
-
-    r->same_hash = *place;
-    *place = r;
-}
-
-static void grow(struct dispatcher *d)
-{
-    struct running **old = d->replays_by_tag;
-    size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
-
-    d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->replays_by_tag =
-        xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
-    for (size_t i = 0; i < n_old; i++) {
-        struct running *next = NULL;
-
-        for (struct running *r = old[i]; r != NULL; r = next) {
-            next = r->same_hash;
-            put(d, r);
-        }
-    }
-    free(old);
-}
-
-static void take_out(struct dispatcher *d, const struct running *r)
-{
-    struct running **link = place_of(d, r->tag, r->record.hook_no);
-
-    while (*link != r)
-        link = &(*link)->same_hash;
-    *link = r->same_hash;
-    d->n_replays--;
-}
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -101,52 +53,6 @@ void replays_go_on(struct dispatcher *d)
 {
     if (!uv_is_active((uv_handle_t *)&d->replay_timer))
         uv_timer_start(&d->replay_timer, on_timer, TICK_MS, 0);
-}
-
-// Behind the others.
-static void append(struct dispatcher *d, struct running *r)
-{
-    r->next = NULL;
-    if (d->replays_last != NULL) {
-        d->replays_last->next = r;
-    } else {
-        d->replays = r;
-    }
-    d->replays_last = r;
-}
-
-void replays_add(struct dispatcher *d, struct running *r)
-{
-    if (d->replays_by_tag == NULL || d->n_replays > d->n_replays_mask)
-        grow(d);
-    put(d, r);
-    d->n_replays++;
-    append(d, r);
-    replays_go_on(d);
-}
-
-uint64_t replays_touch(struct dispatcher *d, struct running *r)
-{
-    if (r->is_dirty)
-        return d->n_replays_dirtied; // it is said then at the latest
-    r->is_dirty = true;
-    r->next_dirty = NULL;
-    if (d->replays_dirty_last != NULL) {
-        d->replays_dirty_last->next_dirty = r;
-    } else {
-        d->replays_dirty = r;
-    }
-    d->replays_dirty_last = r;
-    return ++d->n_replays_dirtied;
-}
-
-void replays_end(struct dispatcher *d, struct running *r,
-                 enum replay_state state)
-{
-    replay_leave(&r->holder);
-    r->record.state = state;
-    r->record.ended_at_ms = clock_now_ms();
-    replays_touch(d, r);
 }
 
 struct loading {
@@ -194,91 +100,6 @@ void replays_load(struct dispatcher *d)
 }
 
 // --- what came of it ---
-
-// Before which all is done.
-static uint64_t progress(const struct running *r)
-{
-    bool is_list = r->record.ids.n_bytes > 0 && !r->record.unmatched;
-    uint64_t least = UINT64_MAX;
-
-    for (size_t i = 0; i < r->n_open; i++) {
-        if (r->open[i] < least)
-            least = r->open[i];
-    }
-    if (r->i_ahead < r->n_ahead && r->ahead[r->i_ahead].no < least)
-        least = r->ahead[r->i_ahead].no;
-    if (least == UINT64_MAX)
-        return r->read_no;
-    return is_list ? least : least - 1;
-}
-
-// A commit has SAID_AT_ONCE records at most, the others go to the commits behind it;
-// the last commit of the process has all.
-void replays_say(struct dispatcher *d)
-{
-    for (size_t i = 0;
-         (i < SAID_AT_ONCE || d->is_final_commit) && d->replays_dirty != NULL;
-         i++) {
-        struct running *r = d->replays_dirty;
-
-        d->replays_dirty = r->next_dirty;
-        if (d->replays_dirty == NULL)
-            d->replays_dirty_last = NULL;
-        r->is_dirty = false;
-        d->n_replays_said++;
-        r->record.next = progress(r);
-        change_replay_put(d->filling, &r->record);
-    }
-}
-
-static void land(struct running *r, uint64_t no)
-{
-    for (size_t i = 0; i < r->n_open; i++) {
-        if (r->open[i] == no) {
-            r->open[i] = r->open[--r->n_open];
-            return;
-        }
-    }
-}
-
-static void count(struct dispatcher *d, struct running *r,
-                  enum delivery_state state)
-{
-    switch (state) {
-    case DELIVERY_DELIVERED:
-        r->record.delivered++;
-        break;
-    case DELIVERY_DEAD:
-        r->record.dead++;
-        break;
-    case DELIVERY_CANCELLED:
-        r->record.cancelled++;
-        break;
-    case DELIVERY_RETRYING:
-        r->record.retrying++;
-        break;
-    }
-    replays_touch(d, r);
-}
-
-void replays_settled(struct dispatcher *d, struct delivery *dv,
-                     enum delivery_state state)
-{
-    struct running *r = find_by_tag(d, dv->replay, dv->hook->no);
-    bool was_sent = dv->is_replaying;
-
-    if (was_sent)
-        d->n_replaying--;
-    dv->is_replaying = false;
-    if (r == NULL)
-        return;
-    if (was_sent) {
-        land(r, dv->replay_no);
-    } else if (r->record.retrying > 0) {
-        r->record.retrying--;
-    }
-    count(d, r, state);
-}
 
 // --- sending ---
 
@@ -357,7 +178,7 @@ static void send_one(struct dispatcher *d, struct running *r,
     err = r->record.unmatched ? reopen_unmatched(d, f, c->position, &dv)
                               : reopen_delivery(d, f, c->position, &dv);
     if (err != OK) { // it is sent anyway, or cannot be
-        count(d, r, DELIVERY_CANCELLED);
+        replays_count(d, r, DELIVERY_CANCELLED);
         return;
     }
     leave_other(d, dv);
@@ -425,7 +246,7 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
             break;
         r->i_ahead++;
         if (turn == TURN_NEVER) {
-            count(d, r, DELIVERY_CANCELLED);
+            replays_count(d, r, DELIVERY_CANCELLED);
             continue;
         }
         *tokens -= 1;
@@ -459,10 +280,10 @@ static void take_turn(struct dispatcher *d, int64_t until_us)
     if (d->replays == NULL)
         d->replays_last = NULL;
     if (is_over(r)) {
-        take_out(d, r);
+        replays_take_out(d, r);
         running_free(r);
     } else {
-        append(d, r);
+        replays_append(d, r);
     }
 }
 

@@ -16,13 +16,12 @@
 #include "common/messages/query.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/slice.h"
 
-#define SLICE_US   2000
-#define REST_MS    1
-#define REST_RATIO 2
-#define HELD_MAX   ((size_t)64 << 20) // bytes; one may have more, alone
+#define HELD_MAX ((size_t)64 << 20) // bytes; one may have more, alone
 
 struct slices {
     uv_timer_t timer; // active while a question waits
@@ -30,22 +29,6 @@ struct slices {
     size_t n, n_bytes;
     int64_t rests_until_us;
 };
-
-int64_t slice_end_us(int64_t began_us)
-{
-    return began_us + SLICE_US;
-}
-
-uint64_t slice_rest_ms(int64_t took_us)
-{
-    return REST_MS + (uint64_t)(took_us * REST_RATIO / 1000);
-}
-
-void slice_rest(uv_timer_t *timer, uv_timer_cb then, uint64_t rest_ms)
-{
-    uv_update_time(timer->loop); // which is from before the slice
-    uv_timer_start(timer, then, rest_ms, 0);
-}
 
 static void let_go(struct slices *all, struct sliced **link)
 {
@@ -166,6 +149,18 @@ void slices_drop(struct dispatcher *d, uint64_t no)
             link = &(*link)->next;
         }
     }
+}
+
+// Without its own number, which is another one each time.
+uint64_t question_hash(const struct ask *ask)
+{
+    struct str id = { (const char *)ask->event_id.bytes,
+                      sizeof(ask->event_id.bytes) };
+
+    return blame_hash(
+        ask->text,
+        blame_hash(ask->event,
+                   blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
 }
 
 void slices_init(struct dispatcher *d)

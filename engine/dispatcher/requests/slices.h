@@ -36,6 +36,8 @@ struct sliced {
     size_t n_bytes;  // that it holds
 };
 
+// The same question has the same number, whenever it is asked.
+uint64_t question_hash(const struct ask *ask);
 void slices_init(struct dispatcher *d);
 
 // Takes over `s`, which is answered later, or dropped; its owner has set `kind` and
@@ -45,15 +47,5 @@ MUST_CHECK enum err slices_add(struct dispatcher *d, struct sliced *s,
 
 // Nobody waits for this question any more, or, if `no` is 0, for any.
 void slices_drop(struct dispatcher *d, uint64_t no);
-
-// When a slice that began then (monotonic) has to end.
-int64_t slice_end_us(int64_t began_us);
-
-// How long work in slices rests after one that took so long: live deliveries have at
-// least two thirds of the time.
-uint64_t slice_rest_ms(int64_t took_us);
-
-// Starts the timer for the next slice, that long from now.
-void slice_rest(uv_timer_t *timer, uv_timer_cb then, uint64_t rest_ms);
 
 #endif

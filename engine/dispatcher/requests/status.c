@@ -1,12 +1,21 @@
 // status.c — how it goes with a hook, for people.
 
+#include "engine/dispatcher/requests/status.h"
+
 #include <inttypes.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/encoding/id.h"
+#include "engine/delivery/failing.h"
 #include "engine/delivery/scope.h"
+#include "engine/delivery/throttle.h"
 #include "engine/dispatcher/record/backlog.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 // The one that holds up the others of an ordered hook. NULL: none does.
 static const struct delivery *blocking(const struct followed *f)

@@ -6,15 +6,21 @@
 // place that an id of the engine's own tells, then the newest attempts; each some rows
 // at a time, as much as a slice allows, and each up to a limit.
 
+#include "engine/dispatcher/requests/traces.h"
+
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/encoding/id.h"
 #include "common/messages/query.h"
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/requests/ping.h"
 #include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 // Of a hook's newest pings and attempts, so many are looked at, as history.h counts
 // rows; and so many at once.

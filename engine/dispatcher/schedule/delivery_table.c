@@ -3,11 +3,15 @@
 // A hash table by hook and event: whoever reads rows from the index must know
 // which of them are in memory already.
 
+#include "engine/dispatcher/schedule/delivery_table.h"
+
 #include <stdlib.h>
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 #define TABLE_MIN 4096 // a power of two
 
@@ -121,4 +125,22 @@ void open_remove(struct dispatcher *d, struct delivery *dv)
         leave_rowless(d, dv);
     dv->next = d->free_deliveries;
     d->free_deliveries = dv;
+}
+
+struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
+{
+    bool is_ordered = followed_is_ordered(dv->hook);
+
+    // An ordered hook's rows lie by position: their due time is no part of it.
+    return (struct due_row){ .hook_no = dv->hook->no,
+                             .due_at_ms = is_ordered ? 0 : due_at_ms,
+                             .position = dv->position,
+                             .n_attempts = dv->n_attempts,
+                             .n_crashes = dv->n_crashes,
+                             .queue_us = dv->queue_us,
+                             .not_before_ms = dv->not_before_ms,
+                             .lane = dv->lane,
+                             .replay = dv->replay,
+                             .n_before = dv->n_before,
+                             .payload_bytes = dv->payload_bytes };
 }

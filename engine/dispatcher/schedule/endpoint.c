@@ -4,12 +4,17 @@
 // down as a whole, whichever hook heard it; a hook that finds no place waits in
 // the endpoint's room, and goes on when an attempt has ended.
 
+#include "engine/dispatcher/schedule/endpoint.h"
+
 #include <stdlib.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/url.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 #define TABLE_MIN    256 // a power of two
@@ -117,54 +122,6 @@ void endpoint_drop(struct dispatcher *d, struct endpoint *e)
 }
 
 // --- waiting rooms ---
-
-// A hook is in one place: one that stands in the ring, or waits elsewhere, stays
-// there, for its turn comes from there.
-void room_enter(struct waiting_room *room, struct followed *f)
-{
-    if (f->is_ready)
-        return;
-    f->is_ready = true;
-    f->room = room;
-    f->next_ready = NULL;
-    if (room->last != NULL) {
-        room->last->next_ready = f;
-    } else {
-        room->first = f;
-    }
-    room->last = f;
-}
-
-void room_leave(struct followed *f)
-{
-    struct waiting_room *room = f->room;
-    struct followed *before = NULL;
-
-    if (room == NULL)
-        return;
-    for (struct followed *at = room->first; at != f; at = at->next_ready)
-        before = at;
-    if (before != NULL) {
-        before->next_ready = f->next_ready;
-    } else {
-        room->first = f->next_ready;
-    }
-    if (room->last == f)
-        room->last = before;
-    f->room = NULL;
-    f->is_ready = false;
-}
-
-void room_let_go(struct waiting_room *room, uint32_t n)
-{
-    while (n > 0 && room->first != NULL) {
-        struct followed *f = room->first;
-
-        room_leave(f);
-        pump_ready(f);
-        n -= f->is_ready; // else it has to wait for something else
-    }
-}
 
 // --- the window ---
 

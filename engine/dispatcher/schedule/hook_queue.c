@@ -4,14 +4,14 @@
 // what is sent stays in it until it has ended: of each lane the first one in the
 // line is sent or stands still, and those behind it wait.
 
-#include <stdlib.h>
+#include "engine/dispatcher/schedule/hook_queue.h"
 
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "common/encoding/json.h"
-#include "engine/dispatcher/deliver/fan.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
 // As many places as a line may have lanes, twice over; a power of two.
 #define LANES_SEEN ((size_t)4 * ORDERED_MAX)
@@ -21,11 +21,6 @@ struct lane_seen {
     uint64_t lane;
     uint64_t look; // the place is free in every other look
 };
-
-bool followed_is_ordered(const struct followed *f)
-{
-    return f->hook != NULL && f->hook->policy.ordered;
-}
 
 // --- what waits ---
 
@@ -204,42 +199,3 @@ struct delivery *line_next(struct dispatcher *d, struct followed *f,
 }
 
 // --- lanes ---
-
-static const struct json_value *member_at(const struct json_value *v,
-                                          struct str path)
-{
-    const char *at = path.at;
-    const char *end = path.at + path.n_bytes;
-
-    while (v != NULL && at < end) {
-        const char *stop = at;
-        char *name;
-
-        while (stop < end && *stop != '.')
-            stop++;
-        name = xstrndup(at, (size_t)(stop - at));
-        v = json_get(v, name);
-        free(name);
-        at = stop + 1;
-    }
-    return v;
-}
-
-bool lane_needs_payload(const struct followed *f)
-{
-    return f->hook->policy.ordered && f->hook->policy.order_key.n_bytes > 0;
-}
-
-// Events without the field stand in one line.
-uint64_t lane_of(const struct followed *f, const struct json_value *payload)
-{
-    const struct json_value *v = member_at(payload, f->hook->policy.order_key);
-
-    if (json_is(v, JSON_STRING))
-        return hash64(json_str(v), 1);
-    if (json_is(v, JSON_NUMBER))
-        return hash64(json_number(v), 2);
-    if (json_is(v, JSON_BOOL))
-        return json_bool(v) ? 2 : 1;
-    return 0;
-}

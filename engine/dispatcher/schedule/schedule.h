@@ -26,7 +26,6 @@
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/throttle.h"
-#include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/schedule/due_clock.h"
 #include "engine/order.h"
 #include "queue/queue.h"
@@ -54,6 +53,7 @@ enum past {
 };
 
 struct answer;
+struct aside;
 struct ask;
 struct dead_report;
 struct discards;
@@ -238,7 +238,7 @@ struct dispatcher {
     uint64_t n_looks;
     struct renderer *renderer;
 
-    struct aside aside;
+    struct aside *aside; // aside.c
 
     // on_demand.c
     struct shard_view *history;
@@ -311,264 +311,5 @@ struct dispatcher {
     uv_timer_t drain_timer;
     uv_timer_t trim_timer;
 };
-
-// --- delivery_table.c: deliveries in memory ---
-
-void opens_init(struct dispatcher *d);
-struct delivery *open_find(const struct dispatcher *d, uint64_t hook_no,
-                           struct position position);
-// A new one, WAITING, without a row unless the caller gives it one.
-struct delivery *open_add(struct dispatcher *d, struct followed *f,
-                          struct position position);
-void open_give_row(struct dispatcher *d, struct delivery *dv,
-                   int64_t due_at_ms);
-void open_remove(struct dispatcher *d, struct delivery *dv); // frees it
-
-// --- hook_table.c ---
-
-// Reads what changed since last time. Exits the process if the store fails.
-void followed_refresh(struct dispatcher *d);
-struct followed *followed_find(const struct dispatcher *d, uint64_t no);
-// Finds it, or makes one whose hook is deleted: its rows are cancelled.
-struct followed *followed_get(struct dispatcher *d, uint64_t no);
-// Rows of it are in the index, the first due at this time.
-void followed_expect(struct followed *f, int64_t due_at_ms);
-bool followed_is_active(const struct followed *f);
-// Active, but what matches waits in the index, and nothing is sent unless
-// somebody asks for it by hand.
-bool followed_is_paused(const struct followed *f);
-// The settings have changed.
-void followed_reload(struct dispatcher *d);
-// Nothing more is known of a deleted hook, or of one that rests: let it go.
-void followed_forget_if_done(struct followed *f);
-void followed_forget_all_done(struct dispatcher *d);
-
-// Lets it try again then (monotonic), or sooner.
-void followed_pause(struct followed *f, int64_t until_us);
-
-// --- endpoint.c ---
-
-// The one of this URL; it stays while somebody uses it.
-struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
-void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
-// Whether one more attempt of this hook may be sent there. Changes nothing.
-bool endpoint_admits(const struct followed *f);
-// Whether hooks wait for capacity of this hook's endpoint that is before its own
-// turn. Changes nothing.
-bool endpoint_is_awaited(const struct followed *f);
-// Puts the hook, which is not ready, into the endpoint's waiting room: it gets
-// ready again when there is capacity.
-void endpoint_wait(struct followed *f);
-void endpoint_sent(const struct slot *s);
-// It has been in flight for long: its place is free.
-void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
-// The attempt has ended: its place is free.
-void endpoint_left(struct dispatcher *d, const struct slot *s);
-// What an attempt says about the receiver.
-void endpoint_heard(struct dispatcher *d, struct endpoint *e,
-                    enum feedback feedback);
-// Lets go on who waits though there are places: whoever was let go before did
-// not use his, for want of something else.
-void endpoints_look(struct dispatcher *d);
-
-// Does nothing if the hook stands in a ring or in a room already.
-void room_enter(struct waiting_room *room, struct followed *f);
-void room_leave(struct followed *f); // fine if it is in none
-// Lets up to so many go on.
-void room_let_go(struct waiting_room *room, uint32_t n);
-
-// --- log_reader.c ---
-
-void reader_start(struct dispatcher *d);
-void reader_wake(struct dispatcher *d); // there may be more in the log
-void reader_stop(struct dispatcher *d);
-
-// --- hook_queue.c ---
-
-// Puts it in its hook's line: at the end, or, if the hook is ordered, where its
-// position is.
-void line_join(struct dispatcher *d, struct delivery *dv);
-// Puts it back at the front; what waited there already is later.
-void line_rejoin(struct dispatcher *d, struct delivery *dv);
-// Takes it out, waiting or sent.
-void line_leave(struct dispatcher *d, struct delivery *dv);
-// The first that waits, taken out. NULL: none.
-struct delivery *line_take(struct dispatcher *d, struct followed *f);
-// The one to send now; an ordered hook's stays in the line. NULL: none; of an
-// ordered hook `*until_ms` is then when one may go (UTC epoch; INT64_MAX: when
-// an attempt has ended).
-struct delivery *line_next(struct dispatcher *d, struct followed *f,
-                           int64_t *until_ms);
-bool followed_is_ordered(const struct followed *f);
-
-// --- due_rows.c ---
-
-// Whether rows of it are due and may be read now.
-bool fetch_may(const struct followed *f);
-// Reads some of the rows that are due into the line.
-void fetch_rows(struct followed *f);
-// All that waits for this hook goes into the index and leaves the memory. It is
-// read again once it is committed.
-void fetch_spill(struct followed *f);
-// The row that it has or shall have; `due_at_ms` counts unless it is ordered.
-struct due_row row_of(const struct delivery *dv, int64_t due_at_ms);
-
-// --- pump.c ---
-
-void pump_init(struct dispatcher *d);
-// Into its hook's line, and the hook into the ring if it may send.
-void pump_enqueue(struct dispatcher *d, struct delivery *dv);
-void pump_ready(struct followed *f); // it may have something to send
-void pump_all(struct dispatcher *d);
-void pump_sender(struct sender_link *link);
-// Whether anything may be sent at all, as far as places and commits go.
-bool pump_may_send(const struct dispatcher *d);
-// Whether a hook may be sent to as far as the share of hooks that did not answer
-// goes. Changes nothing.
-bool pump_admits_untrusted(const struct sender_link *link,
-                           const struct followed *f);
-// A place among those of hooks that did not answer is free.
-void pump_let_go(struct sender_link *link);
-// Back to the front of its hook's line.
-void pump_return(struct dispatcher *d, struct delivery *dv);
-
-// --- send.c ---
-
-void send_init(struct dispatcher *d);
-// Hands it to its sender, which must be there, with a slot free. One whose
-// event cannot be read is cancelled.
-void send_delivery(struct dispatcher *d, struct delivery *dv);
-// The same for an event that is not in the log.
-void send_event(struct dispatcher *d, struct delivery *dv,
-                const struct event *event);
-void slot_free(struct dispatcher *d, struct slot *s);
-
-// --- hook_health.c ---
-
-void health_load(struct dispatcher *d);
-void health_drop_orphans(struct dispatcher *d); // once the hooks are known
-// Running time of this shard's dispatchers in all; greater than 0.
-int64_t health_ran_ms(const struct dispatcher *d);
-// An attempt has ended (its times are set here): raises or ends an alarm, and
-// has the hook switched off if it failed for too long.
-void health_note(struct dispatcher *d, struct followed *f,
-                 struct failing_attempt end);
-// f->health is not what it was: it is written with the next commit.
-void health_changed(struct dispatcher *d, struct followed *f);
-void health_say(struct dispatcher *d); // what changed, to d->filling
-// The receiver said that it is gone for good.
-void health_gone(struct dispatcher *d, struct followed *f);
-// The hook is there in a new revision.
-void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active);
-// It is deleted.
-void health_forget(struct dispatcher *d, struct followed *f);
-void health_on_committed(struct dispatcher *d);
-void health_on_second(struct dispatcher *d);
-
-// --- engine_events.c ---
-
-void outbox_on_link(struct dispatcher *d, int fd);
-// Whether anybody gets an event about this hook.
-bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook);
-// Adds an event about the hook to d->filling, if it is wanted. Its payload is
-// which hook it is, `members` (each with a comma before it), and the time.
-void outbox_event(struct dispatcher *d, const struct hook *hook,
-                  const char *kind, struct str members);
-// The same with a reason, for people, which is logged; `more`: other members.
-void outbox_hook_event(struct dispatcher *d, const struct followed *f,
-                       const char *kind, struct str reason, struct str more);
-void outbox_send(struct dispatcher *d); // what is committed
-
-// --- dead_report.c ---
-
-// A delivery is dead: its hook's dead letters are reported, at once or later.
-void dead_report_note(struct dispatcher *d, const struct slot *s,
-                      const struct attempt *attempt);
-// Takes over what an earlier process had counted; copies it.
-void dead_report_load(struct followed *f, const struct unreported_dead *dead);
-void dead_report_drop(struct followed *f);  // nothing is reported; none is fine
-void dead_report_all(struct dispatcher *d); // now: the process ends
-
-// --- on_demand.c; questions.h has more, and explain.c and status.c ---
-
-// What the outcome makes of a delivery with a past: said to d->filling.
-enum delivery_state manual_settle(struct dispatcher *d,
-                                  const struct delivery *dv, bool is_delivered);
-// Whoever asked for it is answered when d->filling is committed.
-void manual_answer(struct dispatcher *d, struct delivery *dv,
-                   int64_t started_at_us);
-// Answers whoever asked for an attempt that is not made after all.
-void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err);
-// OK: d->committing is committed. Else there is no room for it: whoever waits for a
-// commit is told so.
-void manual_send_answers(struct dispatcher *d, enum err err);
-// One that was settled is not any more: said to d->filling.
-void manual_take_back(struct dispatcher *d, struct delivery *dv);
-
-// --- replays.c, replay_jobs.c ---
-
-void replays_load(struct dispatcher *d);
-// Sends what may be sent now, reads on, counts on.
-void replays_pump(struct dispatcher *d);
-// An attempt of one has ended, or one of its deliveries is settled.
-void replays_settled(struct dispatcher *d, struct delivery *dv,
-                     enum delivery_state state);
-void replays_say(struct dispatcher *d); // what changed, to d->filling
-
-// --- discard.c, discard_sweep.c ---
-
-// Once the hooks are known. Begins to look for dead letters of deleted hooks.
-void discard_init(struct dispatcher *d);
-// This hook is deleted: its dead letters are settled as cancelled.
-void discard_hook(struct dispatcher *d, uint64_t hook_no);
-void discard_on_second(struct dispatcher *d);
-
-// --- attempt_stats.c ---
-
-void tally_note(struct dispatcher *d, const struct attempt *attempt);
-// Says it to d->filling, last of all, if it is time.
-void tally_flush(struct dispatcher *d, bool at_once);
-void tally_load(struct dispatcher *d); // what a crash left out
-
-// --- storage.c ---
-
-// Whether what becomes of a delivery can be committed. If not, nothing is begun.
-bool storage_has_room(const struct dispatcher *d);
-// Looks whether that is so still, or again; then all goes on.
-void storage_look(struct dispatcher *d);
-// While room is short, history keeps less of a response.
-void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
-
-// --- outcome.c ---
-
-void settle_init(struct dispatcher *d);
-// False: `sender` has no such attempt in flight, and nothing changed.
-MUST_CHECK bool settle_outcome(struct dispatcher *d, unsigned sender,
-                               struct outcome *outcome);
-// It cannot be sent anywhere, for this reason: the attempt fails at once.
-void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
-// It will not be sent, for this reason.
-void settle_cancel(struct dispatcher *d, struct delivery *dv,
-                   struct str reason);
-// When d->filling is committed, the hook has a row that is due then.
-void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms);
-void settle_put_row(struct dispatcher *d, const struct due_row *row);
-void settle_give_row(struct dispatcher *d, struct delivery *dv); // has none
-// A change before d->filling is not committed yet.
-bool settle_is_busy(const struct dispatcher *d);
-// Something was said to d->filling: commit soon.
-void settle_touch(struct dispatcher *d);
-void settle_commit_now(struct dispatcher *d);
-
-// --- dispatcher.c ---
-
-// The clock that due times are compared with.
-int64_t due_now_ms(struct dispatcher *d);
-// An event was accepted at this time (UTC epoch): it is not later now.
-void due_saw_ms(struct dispatcher *d, int64_t at_ms);
-
-// There may be new events, or changed hooks.
-void dispatcher_look_again(struct dispatcher *d);
-void dispatcher_leave_if_drained(struct dispatcher *d);
 
 #endif

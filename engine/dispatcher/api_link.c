@@ -6,13 +6,21 @@
 // If it fails: a question that the process died with three times is answered
 // with that.
 
-#include "engine/dispatcher/requests/questions.h"
+#include "engine/dispatcher/api_link.h"
+
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "common/messages/query.h"
 #include "common/process/blame.h"
+#include "common/process/channel.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/dispatcher.h"
 #include "engine/dispatcher/record/backlog.h"
-#include "engine/dispatcher/requests/replays.h"
+#include "engine/dispatcher/requests/discard.h"
+#include "engine/dispatcher/requests/explain.h"
+#include "engine/dispatcher/requests/on_demand.h"
+#include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
@@ -37,18 +45,6 @@ static void obey(struct dispatcher *d, const struct ask *ask)
         ask->what == ASK_EXPLAIN ? explain_start(d, ask) : manual_start(d, ask);
     if (err != OK)
         answer(d, ask, err);
-}
-
-// Without its own number, which is another one each time.
-uint64_t question_hash(const struct ask *ask)
-{
-    struct str id = { (const char *)ask->event_id.bytes,
-                      sizeof(ask->event_id.bytes) };
-
-    return blame_hash(
-        ask->text,
-        blame_hash(ask->event,
-                   blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
 }
 
 // Whoever asked this is gone. What was begun for it, such as an attempt, goes on.

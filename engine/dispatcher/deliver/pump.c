@@ -12,17 +12,28 @@
 //
 // If it fails: with no sender, everything waits where it is.
 
-#include <inttypes.h>
+#include "engine/dispatcher/deliver/pump.h"
 
 #include "common/base/clock.h"
-#include "common/log/log.h"
+#include "common/process/deadline.h"
+#include "common/process/role.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/due_rows.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/send.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/endpoint.h"
+#include "engine/dispatcher/schedule/hook_queue.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
 
-#define CANCEL_TICK_MS  1
-#define SLOW_LOOK_MS    250
-#define SLOW_FLIGHT_US  INT64_C(1000000)
-#define HOOK_SHARE      4 // of a sender's places a hook has one in so many
-#define UNTRUSTED_SHARE 2 // likewise hooks that did not answer
+#define CANCEL_TICK_MS 1
+#define HOOK_SHARE     4 // of a sender's places a hook has one in so many
 // Said and not committed yet: then nothing more is sent. An eighth of what a full
 // disk has room for (STORE_ROOM_BYTES): there may be as much in the commit before,
 // and it may take twice as much there.
@@ -34,75 +45,6 @@
 static void on_cancel_due(void *data);
 
 // --- the ring ---
-
-static bool has_work(const struct followed *f)
-{
-    return f->first != NULL || fetch_may(f);
-}
-
-// Whether its pace lets one more go. If not, it comes back by itself.
-static bool is_its_time(struct followed *f)
-{
-    int64_t now_us;
-    int64_t next_us;
-
-    if (f->is_stuck || f->disable_wanted != HOOK_NOT_DISABLED ||
-        followed_is_paused(f))
-        return false;
-    now_us = clock_mono_us();
-    next_us = pace_next_us(&f->pace, &f->limits, f->n_sent, now_us);
-    if (next_us <= now_us)
-        return true;
-    if (next_us != PACE_OUTCOME)
-        followed_pause(f, next_us);
-    return false;
-}
-
-void pump_ready(struct followed *f)
-{
-    struct dispatcher *d = f->dispatcher;
-    struct sender_link *link;
-
-    if (f->is_ready || f->is_aside || !has_work(f))
-        return;
-    if (followed_is_active(f) && !is_its_time(f))
-        return;
-    f->sender = f->wanted_sender;
-    link = &d->senders[f->sender];
-    f->is_ready = true;
-    f->next_ready = NULL;
-    if (link->ring_last != NULL) {
-        link->ring_last->next_ready = f;
-    } else {
-        link->ring_first = f;
-    }
-    link->ring_last = f;
-}
-
-static struct followed *take_ready(struct sender_link *link)
-{
-    struct followed *f = link->ring_first;
-
-    link->ring_first = f->next_ready;
-    if (link->ring_first == NULL)
-        link->ring_last = NULL;
-    f->is_ready = false;
-    return f;
-}
-
-void pump_enqueue(struct dispatcher *d, struct delivery *dv)
-{
-    line_join(d, dv);
-    dv->hook->is_stuck = false;
-    pump_ready(dv->hook);
-}
-
-void pump_return(struct dispatcher *d, struct delivery *dv)
-{
-    line_rejoin(d, dv);
-    dv->hook->is_stuck = false;
-    pump_ready(dv->hook);
-}
 
 // --- turns ---
 
@@ -162,32 +104,11 @@ bool pump_may_send(const struct dispatcher *d)
             clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
-static uint32_t share(const struct sender_link *link, uint32_t of)
-{
-    uint32_t places = (uint32_t)link->dispatcher->config->max_inflight / of;
-
-    return places > 0 ? places : 1;
-}
-
-void pump_let_go(struct sender_link *link)
-{
-    uint32_t places = share(link, UNTRUSTED_SHARE);
-
-    if (link->n_untrusted < places)
-        room_let_go(&link->untrusted, places - link->n_untrusted);
-}
-
-bool pump_admits_untrusted(const struct sender_link *link,
-                           const struct followed *f)
-{
-    return f->is_trusted || link->n_untrusted < share(link, UNTRUSTED_SHARE);
-}
-
 // Whether there is a place for a hook that was taken out of the ring. If not, it
 // waits where the end of an attempt finds it.
 static bool has_place(struct sender_link *link, struct followed *f)
 {
-    if (link->ring_first != NULL && f->n_sent >= share(link, HOOK_SHARE))
+    if (link->ring_first != NULL && f->n_sent >= sender_share(link, HOOK_SHARE))
         return false;
     if (!pump_admits_untrusted(link, f)) {
         room_enter(&link->untrusted, f);
@@ -240,7 +161,7 @@ static void take_turn(struct sender_link *link, struct followed *f)
         cancel_slice(d, f);
         return;
     }
-    if (!is_its_time(f) || !has_place(link, f))
+    if (!hook_is_its_time(f) || !has_place(link, f))
         return;
     dv = next_delivery(f);
     if (dv != NULL && aside_admits(d, dv)) {
@@ -269,7 +190,7 @@ void pump_sender(struct sender_link *link)
     while (link->ring_first != NULL && link->chan != NULL &&
            link->n_sent < d->config->max_inflight && pump_may_send(d) &&
            !aside_blocks(d))
-        take_turn(link, take_ready(link));
+        take_turn(link, ring_take(link));
 }
 
 void pump_all(struct dispatcher *d)
@@ -280,43 +201,7 @@ void pump_all(struct dispatcher *d)
 
 // --- attempts that take long ---
 
-static void set_apart(struct dispatcher *d, struct slot *s)
-{
-    struct sender_link *link = &d->senders[s->sender];
-
-    endpoint_set_apart(d, s);
-    s->is_slow = true;
-    link->n_sent--;
-    link->n_slow++;
-    if (s->is_untrusted) {
-        s->is_untrusted = false;
-        link->n_untrusted--;
-        pump_let_go(link);
-    }
-}
-
-static void on_slow_timer(uv_timer_t *timer)
-{
-    struct dispatcher *d = timer->data;
-    int64_t before_us = clock_mono_us() - SLOW_FLIGHT_US;
-
-    for (size_t i = 0; i < d->n_slots; i++) {
-        struct slot *s = &d->slots[i];
-
-        if (s->delivery != NULL && !s->is_slow && s->sent_at_us < before_us &&
-            d->senders[s->sender].n_slow < d->config->max_inflight_slow)
-            set_apart(d, s);
-    }
-    for (unsigned i = 0; i < d->n_senders; i++)
-        pump_let_go(&d->senders[i]);
-    endpoints_look(d);
-    pump_all(d);
-}
-
 void pump_init(struct dispatcher *d)
 {
     deadline_init(&d->cancel_due, role_loop(d->role), on_cancel_due, d);
-    uv_timer_init(role_loop(d->role), &d->slow_timer);
-    d->slow_timer.data = d;
-    uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);
 }

@@ -1,0 +1,246 @@
+// hook_cache.c — follows the hooks of this shard.
+//
+// Happy path: the store says which hooks changed since the revision seen last;
+// each is put into the match index and gets a `struct followed`.
+//
+// A hook that is deleted or switched off: what waits for it, in memory and in
+// the index, is cancelled and counted. What is in flight runs to its end.
+//
+// A hook that is paused: what waits for it lies in the index until it goes on.
+
+#include "engine/dispatcher/deliver/hook_cache.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/config/config_types.h"
+#include "common/encoding/url.h"
+#include "common/log/log.h"
+#include "common/model/event_kinds.h"
+#include "common/model/operator.h"
+#include "common/process/blame.h"
+#include "common/process/role.h"
+#include "engine/delivery/match.h"
+#include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/due_rows.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/requests/discard_sweep.h"
+#include "engine/dispatcher/schedule/endpoint.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+static void take_limits(struct followed *f)
+{
+    const struct config *c = f->dispatcher->config;
+    const struct hook_policy *p = &f->hook->policy;
+
+    f->limits = (struct pace_limits){
+        .max_inflight = p->max_inflight > 0
+                            ? p->max_inflight
+                            : (uint32_t)c->max_inflight_per_hook,
+        .rate_per_second = p->rate_per_second,
+        .rate_burst = p->rate_burst,
+        .breaker_failures = (uint32_t)c->breaker_failures,
+        .breaker_wait_us = c->breaker_wait_ms * 1000,
+        .breaker_wait_max_us = c->breaker_wait_max_ms * 1000,
+    };
+}
+
+// The api process has judged it.
+static void take_schedule(struct followed *f)
+{
+    struct str text = f->hook->policy.retry_schedule;
+    int64_t waits_ms[RETRIES_MAX];
+    size_t n = 0;
+
+    free(f->retry_waits_ms);
+    f->retry_waits_ms = NULL;
+    if (text.n_bytes == 0 ||
+        config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
+        return;
+    f->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
+    memcpy(f->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
+    f->n_retry_waits = n;
+}
+
+static void take_endpoint(struct followed *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    struct endpoint *e = f->hook != NULL ? endpoint_use(d, f->hook->url) : NULL;
+
+    if (f->room != NULL && e != f->endpoint)
+        room_leave(f);
+    endpoint_drop(d, f->endpoint);
+    f->endpoint = e;
+}
+
+void followed_reload(struct dispatcher *d)
+{
+    for (size_t i = 0; i <= d->n_by_no_mask && d->by_no != NULL; i++) {
+        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+            if (f->hook != NULL)
+                take_limits(f);
+        }
+    }
+}
+
+// All deliveries for one endpoint go through the same sender, so that its
+// connections are used again.
+static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
+{
+    struct url url;
+    struct buf endpoint;
+    unsigned sender = 0;
+
+    buf_init(&endpoint, 0);
+    if (url_parse(hook->url, &url, NULL) == OK) {
+        url_endpoint(&url, &endpoint);
+        sender = (unsigned)(hash64(buf_str(&endpoint), 0) % d->n_senders);
+    }
+    buf_clear(&endpoint);
+    return sender;
+}
+
+static void cancel_waiting(struct followed *f)
+{
+    f->is_fetchable = f->has_rows;
+    room_leave(f);
+    pump_ready(f); // the pump cancels what an inactive hook has
+}
+
+static void forget_hook(struct dispatcher *d, uint64_t no)
+{
+    struct followed *f = followed_find(d, no);
+
+    discard_hook(d, no);
+    if (f == NULL)
+        return;
+    f->is_aside = false;
+    match_index_remove(d->index, no);
+    d->n_paused -= followed_is_paused(f);
+    health_forget(d, f);
+    hook_free(f->hook);
+    f->hook = NULL;
+    take_endpoint(f);
+    free(f->retry_waits_ms);
+    f->retry_waits_ms = NULL;
+    cancel_waiting(f);
+    followed_forget_if_done(f);
+}
+
+// Its record cannot be read, which is not its end: what is known of it from before
+// goes on, and if nothing is, what waits for it rests.
+static void keep_unreadable(struct dispatcher *d, uint64_t no)
+{
+    struct followed *f = followed_get(d, no);
+
+    log_warn("the record of a hook cannot be read; what waits for it rests",
+             "%s hook_no=%" PRIu64, "hook=\"(unreadable)\"", no);
+    f->is_aside = f->hook == NULL;
+}
+
+// What waits for it goes into the index, also what came back from a sender that
+// died; it takes no memory however much there is.
+static void rest(struct followed *f)
+{
+    room_leave(f);
+    fetch_spill(f);
+}
+
+static void take_hook(struct dispatcher *d, const struct hook *hook)
+{
+    struct followed *f = followed_get(d, hook->no);
+    bool was_active = followed_is_active(f);
+    bool was_paused = followed_is_paused(f);
+    bool is_known = f->hook != NULL;
+    bool was_aside = f->is_aside;
+
+    f->is_aside = false;
+    hook_free(f->hook);
+    f->hook = hook_copy(hook);
+    backlog_join(d, f);
+    d->n_paused += followed_is_paused(f);
+    d->n_paused -= was_paused;
+    f->wanted_sender = sender_for(d, hook);
+    take_limits(f);
+    take_schedule(f);
+    take_endpoint(f);
+    if (operator_is_org(hook->scope.org) && !hook->is_operator) {
+        log_warn("hook of the reserved organization " OPERATOR_ORG
+                 " gets nothing until it is changed",
+                 "%s", hook_log(hook));
+    }
+    match_index_put(d->index, f->hook, f);
+    // A pause ends like being switched on: it counts from then on.
+    health_on_hook(d, f,
+                   !is_known || (was_active && (!was_paused || hook->paused)));
+    if (!hook->active) {
+        cancel_waiting(f);
+    } else if (hook->paused) {
+        rest(f);
+    } else if (is_known) {
+        if (was_paused)
+            pace_begin_slowly(&f->pace, HOOK_WINDOW_START);
+        f->is_stuck = false;
+        pump_ready(f); // its limits may be wider now
+    } else if (was_aside && f->has_rows) {
+        followed_expect(f, clock_now_ms());
+    }
+}
+
+static bool wants_own_events(const struct hook *hook)
+{
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (kind_is_own(hook->kinds[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool on_hook(void *data, const struct hook *hook)
+{
+    struct dispatcher *d = data;
+    struct blamed before;
+
+    d->has_operator = d->has_operator || hook->is_operator;
+    if (!hook->is_operator && wants_own_events(hook))
+        d->has_subscribers = true;
+    if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
+        return true;
+    log_debug("hook", "%s revision=%" PRIu64, hook_log(hook), hook->revision);
+    before = blame_begin(BLAME_HOOK, hook->no, hook->revision);
+    if (hook->is_damaged) {
+        keep_unreadable(d, hook->no);
+    } else if (hook->name.n_bytes == 0) {
+        forget_hook(d, hook->no);
+    } else if (!aside_hook(d, hook)) {
+        take_hook(d, hook);
+        blame_forget(BLAME_HOOK, hook->no, hook->revision);
+    }
+    blame_end(before);
+    return true;
+}
+
+void followed_refresh(struct dispatcher *d)
+{
+    enum err err =
+        hook_watch(d->hooks, d->hooks_seen, on_hook, d, &d->hooks_seen);
+
+    if (err != OK) {
+        log_fatal("hooks cannot be read", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+    pump_all(d);
+}

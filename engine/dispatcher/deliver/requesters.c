@@ -1,0 +1,116 @@
+// requesters.c — who asked for an attempt, and is answered when it is committed.
+//
+// If the api process is gone, nobody is answered; the attempt is made and kept all the
+// same.
+
+#include "engine/dispatcher/deliver/requesters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/encoding/id.h"
+#include "common/messages/query.h"
+#include "common/process/channel.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+struct manual {
+    struct manual *next; // of the same delivery, or of the same commit
+    uint64_t n_apis;     // the link that asked
+    struct answer answer;
+};
+
+static void send_answer(struct dispatcher *d, const struct manual *m)
+{
+    if (d->api == NULL || m->n_apis != d->n_apis)
+        return;
+    answer_pack(chan_begin(d->api), &m->answer);
+    if (chan_end(d->api) != OK) {
+        const struct answer too_big = { .no = m->answer.no, .err = ERR_TOOBIG };
+
+        answer_pack(chan_begin(d->api), &too_big);
+        chan_end_small(d->api);
+    }
+}
+
+void manual_answer(struct dispatcher *d, struct delivery *dv,
+                   int64_t started_at_us)
+{
+    while (dv->manual != NULL) {
+        struct manual *m = dv->manual;
+
+        dv->manual = m->next;
+        memcpy(m->answer.position, dv->position.bytes,
+               sizeof(m->answer.position));
+        m->answer.started_at_us = started_at_us;
+        m->next = d->filling_answers;
+        d->filling_answers = m;
+    }
+}
+
+static void end(struct dispatcher *d, struct manual *m)
+{
+    send_answer(d, m);
+    free(m);
+    d->n_manual--;
+}
+
+void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
+{
+    while (dv->manual != NULL) {
+        struct manual *m = dv->manual;
+
+        dv->manual = m->next;
+        m->answer.err = err;
+        end(d, m);
+    }
+}
+
+void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
+                         const struct answer *answer)
+{
+    struct manual *m = xcalloc(1, sizeof(*m));
+
+    m->n_apis = n_apis;
+    m->answer = *answer;
+    m->next = d->filling_answers;
+    d->filling_answers = m;
+    d->n_manual++;
+    settle_touch(d);
+}
+
+void manual_answer_now(struct dispatcher *d, const struct answer *answer)
+{
+    const struct manual m = { .n_apis = d->n_apis, .answer = *answer };
+
+    send_answer(d, &m);
+}
+
+void manual_send_answers(struct dispatcher *d, enum err err)
+{
+    struct manual **lists[] = { &d->committing_answers, &d->filling_answers };
+
+    for (size_t i = 0; i < (err == OK ? 1 : 2); i++) {
+        while (*lists[i] != NULL) {
+            struct manual *m = *lists[i];
+
+            *lists[i] = m->next;
+            m->answer.err = err;
+            end(d, m);
+        }
+    }
+}
+
+void manual_add_asker(struct dispatcher *d, struct delivery *dv,
+                      const struct ask *ask, const struct id *event_id)
+{
+    struct manual *m = xcalloc(1, sizeof(*m));
+
+    m->n_apis = d->n_apis;
+    m->answer.no = ask->no;
+    m->answer.event_id = *event_id;
+    m->next = dv->manual;
+    dv->manual = m;
+    d->n_manual++;
+}

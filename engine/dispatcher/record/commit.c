@@ -1,0 +1,242 @@
+// commit.c — what is said becomes durable.
+//
+// Happy path: outcomes, rows and the cursor are said to the change that is
+// filling; a few milliseconds later it becomes one transaction, off the loop,
+// while the next one fills. Deliveries that the cursor passes and that are not
+// settled get their rows in the same transaction.
+//
+// If it fails: when the disk gets full, nothing more is begun, and what is in flight
+// is committed into the room that the shard keeps for it. With no room at all the same
+// change is tried again until there is. A broken disk ends the process: what was not
+// committed is done again by the next one.
+
+#include "engine/dispatcher/record/commit.h"
+
+#include <assert.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
+#include "common/log/log.h"
+#include "common/process/deadline.h"
+#include "common/process/metrics.h"
+#include "common/process/role.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/fan.h"
+#include "engine/dispatcher/deliver/log_reader.h"
+#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/dispatcher.h"
+#include "engine/dispatcher/record/attempt_stats.h"
+#include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/replay_progress.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+#define COMMIT_AFTER_MS        5
+#define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
+#define NO_ROOM_RETRY_MS       500
+
+static void on_commit_due(void *data);
+
+void settle_init(struct dispatcher *d)
+{
+    d->filling = shard_change_new();
+    d->committing = shard_change_new();
+    d->n_commits = 1;
+    d->cursor_said = shard_cursor(d->shard);
+    crypto_random(&d->jitter_state, sizeof(d->jitter_state));
+    deadline_init(&d->commit_due, role_loop(d->role), on_commit_due, d);
+}
+
+bool settle_is_busy(const struct dispatcher *d)
+{
+    return shard_is_committing(d->shard) || d->is_commit_failing;
+}
+
+void settle_touch(struct dispatcher *d)
+{
+    bool only_cursor = change_n(d->filling) == 0 && d->rowless == NULL &&
+                       d->filling_wakes.n == 0;
+    uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
+
+    if (settle_is_busy(d))
+        return; // its end looks again
+    deadline_within(&d->commit_due, wait_ms);
+}
+
+void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms)
+{
+    struct wakes *w = &d->filling_wakes;
+
+    if (w->n == w->room) {
+        w->room = w->room > 0 ? w->room * 2 : 256;
+        w->at = xrealloc(w->at, w->room * sizeof(*w->at));
+    }
+    w->at[w->n++] = (struct wake){ hook_no, due_at_ms };
+}
+
+void settle_put_row(struct dispatcher *d, const struct due_row *row)
+{
+    change_due_put(d->filling, row);
+    settle_wake(d, row->hook_no, row->due_at_ms);
+}
+
+void settle_give_row(struct dispatcher *d, struct delivery *dv)
+{
+    struct due_row row = row_of(dv, dv->due_at_ms);
+
+    change_due_put(d->filling, &row); // it is in memory: nobody to wake
+    open_give_row(d, dv, row.due_at_ms);
+}
+
+void commit_del_row(struct dispatcher *d, const struct delivery *dv)
+{
+    struct due_row row = { .hook_no = dv->hook->no,
+                           .due_at_ms = dv->due_at_ms,
+                           .position = dv->position };
+
+    change_due_del(d->filling, &row);
+}
+
+// What is said of its rows is committed later: until then it stays in the table,
+// so that nobody takes the row that goes, or misses the one that comes.
+void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
+{
+    dv->place = DELIVERY_SETTLED;
+    dv->next = d->filling_settled;
+    d->filling_settled = dv;
+}
+
+// --- commits ---
+
+static void drop_settled(struct dispatcher *d)
+{
+    while (d->committing_settled != NULL) {
+        struct delivery *dv = d->committing_settled;
+        struct followed *f = dv->hook;
+
+        d->committing_settled = dv->next;
+        open_remove(d, dv);
+        followed_forget_if_done(f);
+    }
+}
+
+static void wake_hooks(struct dispatcher *d)
+{
+    for (size_t i = 0; i < d->committing_wakes.n; i++) {
+        const struct wake *w = &d->committing_wakes.at[i];
+
+        followed_expect(followed_get(d, w->hook_no), w->due_at_ms);
+    }
+    d->committing_wakes.n = 0;
+}
+
+static void on_committed(void *data, enum err err)
+{
+    struct dispatcher *d = data;
+
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
+                       clock_mono_us() - d->commit_started_us);
+    if (err == ERR_FULL) {
+        if (!d->is_commit_failing) {
+            log_warn("no room to commit, trying again until there is",
+                     "uncommitted_bytes=%zu", change_bytes(d->filling));
+        }
+        d->is_commit_failing = true;
+        storage_look(d);
+        manual_send_answers(d, err);
+        deadline_within(&d->commit_due, NO_ROOM_RETRY_MS);
+        return;
+    }
+    if (err != OK) {
+        log_fatal("commit failed", "reason=%s",
+                  log_quote(str_of(err_str(err))));
+    }
+    if (d->is_commit_failing)
+        log_info("committing again", "");
+    d->is_commit_failing = false;
+    d->n_commits++;
+    shard_change_reset(d->committing);
+    backlog_on_commit(d);
+    manual_send_answers(d, OK);
+    drop_settled(d);
+    aside_committed(d);
+    wake_hooks(d);
+    if (d->is_final_commit) {
+        role_done(d->role);
+        return;
+    }
+    storage_look(d);
+    outbox_send(d);
+    health_on_committed(d);
+    if (change_n(d->filling) > 0 || d->rowless != NULL ||
+        d->filling_wakes.n > 0 || d->filling_answers != NULL ||
+        position_cmp(d->cursor_said, d->read_to) != 0)
+        settle_touch(d);
+    dispatcher_leave_if_drained(d);
+    pump_all(d);
+    reader_wake(d);
+}
+
+static void start_commit(struct dispatcher *d)
+{
+    d->commit_started_us = clock_mono_us();
+    shard_commit(d->shard, d->committing, on_committed, d);
+}
+
+// Deliveries of events that the cursor passes now, and that are not settled.
+static void put_rows(struct dispatcher *d)
+{
+    while (d->rowless != NULL)
+        settle_give_row(d, d->rowless);
+}
+
+void settle_commit_now(struct dispatcher *d)
+{
+    struct shard_change *change = d->filling;
+    struct wakes wakes = d->filling_wakes;
+
+    assert(!shard_is_committing(d->shard) && !d->is_commit_failing);
+    assert(d->committing_settled == NULL);
+    deadline_stop(&d->commit_due);
+    put_rows(d);
+    if (position_cmp(d->cursor_said, d->read_to) != 0)
+        change_cursor(d->filling, d->read_to);
+    d->cursor_said = d->read_to;
+    change_clock(d->filling, due_now_ms(d),
+                 due_clock_ran_ms(&d->due_clock, clock_mono_us()));
+    replays_say(d);
+    health_say(d);
+    tally_flush(d, d->is_final_commit); // the last: all said so far is in it
+    d->filling = d->committing;
+    d->committing = change;
+    d->filling_wakes = d->committing_wakes;
+    d->committing_wakes = wakes;
+    d->committing_settled = d->filling_settled;
+    d->filling_settled = NULL;
+    d->committing_answers = d->filling_answers;
+    d->filling_answers = NULL;
+    start_commit(d);
+}
+
+static void on_commit_due(void *data)
+{
+    struct dispatcher *d = data;
+
+    if (d->is_commit_failing) {
+        start_commit(d);
+    } else if (d->fan->is_open) { // its event is not to be half matched
+        deadline_within(&d->commit_due, COMMIT_AFTER_MS);
+    } else if (!shard_is_committing(d->shard)) {
+        settle_commit_now(d);
+    }
+}

@@ -1,0 +1,45 @@
+// health_rows.c — what is known of hooks across restarts: which of it has changed, and is
+// written with the next commit.
+
+#include "engine/dispatcher/record/health_rows.h"
+
+#include "common/base/clock.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+int64_t health_ran_ms(const struct dispatcher *d)
+{
+    int64_t ran_ms = due_clock_ran_ms(&d->due_clock, clock_mono_us());
+
+    return ran_ms > 0 ? ran_ms : 1;
+}
+
+void health_keep(struct dispatcher *d, const struct followed *f)
+{
+    change_health(d->filling, f->no, &f->health);
+    settle_touch(d);
+}
+
+void health_changed(struct dispatcher *d, struct followed *f)
+{
+    if (f->is_health_unsaid)
+        return;
+    f->is_health_unsaid = true;
+    f->next_unsaid = d->health_unsaid;
+    d->health_unsaid = f;
+}
+
+void health_say(struct dispatcher *d)
+{
+    while (d->health_unsaid != NULL) {
+        struct followed *f = d->health_unsaid;
+
+        d->health_unsaid = f->next_unsaid;
+        f->is_health_unsaid = false;
+        change_health(d->filling, f->no, &f->health);
+        followed_forget_if_done(f);
+    }
+}

@@ -1,0 +1,272 @@
+// replay_progress.c — the replays that run, and how far each of them is.
+//
+// Where it is, and what came of it, is committed with the attempts.
+
+#include "engine/dispatcher/record/replay_progress.h"
+
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/share.h"
+#include "common/log/log.h"
+#include "engine/delivery/match.h"
+#include "engine/dispatcher/requests/replays.h"
+#include "engine/dispatcher/schedule/schedule.h"
+#include "queue/queue.h"
+
+// --- what a replay is, in memory ---
+
+struct running *running_new(const struct replay *record)
+{
+    struct running *r = xcalloc(1, sizeof(*r));
+
+    buf_init(&r->text, 0);
+    replay_encode(record, &r->text);
+    if (replay_decode(buf_str(&r->text), &r->record) != OK)
+        log_panic("a replay cannot be read back", "");
+    r->tag = replay_tag(&record->id);
+    r->read_no = record->next;
+    return r;
+}
+
+struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no)
+{
+    struct replay_holder *holder = xcalloc(1, sizeof(*holder));
+
+    holder->shares = &d->replay_shares;
+    holder->org_no = org_no;
+    shares_add(holder->shares, org_no, 1);
+    return holder;
+}
+
+void replay_join(struct replay_holder **place, struct replay_holder *holder)
+{
+    *place = holder;
+    if (holder != NULL)
+        holder->n++;
+}
+
+void replay_leave(struct replay_holder **place)
+{
+    struct replay_holder *holder = *place;
+
+    *place = NULL;
+    if (holder == NULL || --holder->n > 0)
+        return;
+    shares_remove(holder->shares, holder->org_no, 1);
+    free(holder);
+}
+
+void running_slim(struct running *r)
+{
+    match_index_free(r->index);
+    r->index = NULL;
+    free(r->pending.at);
+    r->pending = (struct number_set){ .at = NULL };
+    r->are_pending_read = false;
+}
+
+void running_free(struct running *r)
+{
+    replay_leave(&r->holder);
+    running_slim(r);
+    buf_clear(&r->text);
+    free(r);
+}
+
+#define SAID_AT_ONCE 256 // records in a commit
+#define TABLE_MIN    64  // a power of two
+
+// --- which there are ---
+
+static struct running **place_of(const struct dispatcher *d, uint64_t tag,
+                                 uint64_t hook_no)
+{
+    uint64_t mixed = (tag ^ hook_no) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
+}
+
+static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
+                                   uint64_t hook_no)
+{
+    struct running *r = NULL;
+
+    if (d->replays_by_tag != NULL)
+        r = *place_of(d, tag, hook_no);
+    while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
+        r = r->same_hash;
+    return r;
+}
+
+static void put(struct dispatcher *d, struct running *r)
+{
+    struct running **place = place_of(d, r->tag, r->record.hook_no);
+
+    r->same_hash = *place;
+    *place = r;
+}
+
+static void grow(struct dispatcher *d)
+{
+    struct running **old = d->replays_by_tag;
+    size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
+
+    d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->replays_by_tag =
+        xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
+    for (size_t i = 0; i < n_old; i++) {
+        struct running *next = NULL;
+
+        for (struct running *r = old[i]; r != NULL; r = next) {
+            next = r->same_hash;
+            put(d, r);
+        }
+    }
+    free(old);
+}
+
+void replays_take_out(struct dispatcher *d, const struct running *r)
+{
+    struct running **link = place_of(d, r->tag, r->record.hook_no);
+
+    while (*link != r)
+        link = &(*link)->same_hash;
+    *link = r->same_hash;
+    d->n_replays--;
+}
+
+// Behind the others.
+void replays_append(struct dispatcher *d, struct running *r)
+{
+    r->next = NULL;
+    if (d->replays_last != NULL) {
+        d->replays_last->next = r;
+    } else {
+        d->replays = r;
+    }
+    d->replays_last = r;
+}
+
+void replays_add(struct dispatcher *d, struct running *r)
+{
+    if (d->replays_by_tag == NULL || d->n_replays > d->n_replays_mask)
+        grow(d);
+    put(d, r);
+    d->n_replays++;
+    replays_append(d, r);
+    replays_go_on(d);
+}
+
+uint64_t replays_touch(struct dispatcher *d, struct running *r)
+{
+    if (r->is_dirty)
+        return d->n_replays_dirtied; // it is said then at the latest
+    r->is_dirty = true;
+    r->next_dirty = NULL;
+    if (d->replays_dirty_last != NULL) {
+        d->replays_dirty_last->next_dirty = r;
+    } else {
+        d->replays_dirty = r;
+    }
+    d->replays_dirty_last = r;
+    return ++d->n_replays_dirtied;
+}
+
+void replays_end(struct dispatcher *d, struct running *r,
+                 enum replay_state state)
+{
+    replay_leave(&r->holder);
+    r->record.state = state;
+    r->record.ended_at_ms = clock_now_ms();
+    replays_touch(d, r);
+}
+
+// --- what came of it ---
+
+// Before which all is done.
+static uint64_t progress(const struct running *r)
+{
+    bool is_list = r->record.ids.n_bytes > 0 && !r->record.unmatched;
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] < least)
+            least = r->open[i];
+    }
+    if (r->i_ahead < r->n_ahead && r->ahead[r->i_ahead].no < least)
+        least = r->ahead[r->i_ahead].no;
+    if (least == UINT64_MAX)
+        return r->read_no;
+    return is_list ? least : least - 1;
+}
+
+// A commit has SAID_AT_ONCE records at most, the others go to the commits behind it;
+// the last commit of the process has all.
+void replays_say(struct dispatcher *d)
+{
+    for (size_t i = 0;
+         (i < SAID_AT_ONCE || d->is_final_commit) && d->replays_dirty != NULL;
+         i++) {
+        struct running *r = d->replays_dirty;
+
+        d->replays_dirty = r->next_dirty;
+        if (d->replays_dirty == NULL)
+            d->replays_dirty_last = NULL;
+        r->is_dirty = false;
+        d->n_replays_said++;
+        r->record.next = progress(r);
+        change_replay_put(d->filling, &r->record);
+    }
+}
+
+static void land(struct running *r, uint64_t no)
+{
+    for (size_t i = 0; i < r->n_open; i++) {
+        if (r->open[i] == no) {
+            r->open[i] = r->open[--r->n_open];
+            return;
+        }
+    }
+}
+
+void replays_count(struct dispatcher *d, struct running *r,
+                   enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_DELIVERED:
+        r->record.delivered++;
+        break;
+    case DELIVERY_DEAD:
+        r->record.dead++;
+        break;
+    case DELIVERY_CANCELLED:
+        r->record.cancelled++;
+        break;
+    case DELIVERY_RETRYING:
+        r->record.retrying++;
+        break;
+    }
+    replays_touch(d, r);
+}
+
+void replays_settled(struct dispatcher *d, struct delivery *dv,
+                     enum delivery_state state)
+{
+    struct running *r = find_by_tag(d, dv->replay, dv->hook->no);
+    bool was_sent = dv->is_replaying;
+
+    if (was_sent)
+        d->n_replaying--;
+    dv->is_replaying = false;
+    if (r == NULL)
+        return;
+    if (was_sent) {
+        land(r, dv->replay_no);
+    } else if (r->record.retrying > 0) {
+        r->record.retrying--;
+    }
+    replays_count(d, r, state);
+}

@@ -1,0 +1,16 @@
+// resend_accounting.h — deliveries that were settled, and are sent once more: how they
+// are counted again.
+
+#ifndef ENGINE_DISPATCHER_RECORD_RESEND_ACCOUNTING_H
+#define ENGINE_DISPATCHER_RECORD_RESEND_ACCOUNTING_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// What the outcome makes of a delivery with a past: said to d->filling.
+enum delivery_state manual_settle(struct dispatcher *d,
+                                  const struct delivery *dv, bool is_delivered);
+
+// One that was settled is not any more: said to d->filling.
+void manual_take_back(struct dispatcher *d, struct delivery *dv);
+
+#endif

@@ -1,0 +1,95 @@
+// ping.c — pings: attempts of an event that is in no log; its payload lies in its row of
+// the history.
+
+#include "engine/dispatcher/requests/ping.h"
+
+#include <inttypes.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/encoding/crypto.h"
+#include "common/encoding/id.h"
+#include "common/messages/query.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/deliver/send.h"
+#include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/requests/reopen.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
+                          struct followed **out)
+{
+    struct followed *f;
+
+    if (d->is_draining)
+        return ERR_AGAIN;
+    if (!storage_has_room(d))
+        return ERR_FULL;
+    // The api process counts them for each organization; what a former one asked for
+    // may be under way besides.
+    if (d->n_manual >= d->config->max_manual || d->free_slot == NO_SLOT)
+        return ERR_BUSY;
+    if (aside_blocks(d))
+        return ERR_AGAIN;
+    f = followed_find(d, hook_no);
+    if (f != NULL && f->is_aside)
+        return ERR_CRASHED;
+    if (f == NULL || f->hook == NULL)
+        return ERR_NOTFOUND;
+    if (!f->is_ready)
+        f->sender = f->wanted_sender;
+    *out = f;
+    return d->senders[f->sender].chan == NULL ? ERR_AGAIN : OK;
+}
+
+static void ping_with(const struct search *s, const struct event *event,
+                      uint32_t n_attempts)
+{
+    struct delivery *dv = reopen_as(s->d, s->f, position_start, PAST_PING);
+
+    dv->n_attempts = n_attempts;
+    dv->has_body = n_attempts > 0; // what was sent is what was kept
+    manual_add_asker(s->d, dv, s->ask, &event->id);
+    send_event(s->d, dv, event);
+}
+
+void manual_ping_again(struct dispatcher *d, struct followed *f,
+                       const struct ask *ask, const struct event *event,
+                       uint32_t n_attempts)
+{
+    const struct search s = {
+        .d = d, .f = f, .scope = &f->hook->scope, .ask = ask
+    };
+
+    ping_with(&s, event, n_attempts);
+}
+
+void ping_send(const struct search *s)
+{
+    const struct hook_scope *scope = s->scope;
+    struct event event = { .accepted_at_us = clock_now_us(),
+                           .family = scope->family,
+                           .kind = STR("ping"),
+                           .org = scope->org,
+                           .project = scope->project };
+    uint8_t random[16];
+    struct buf payload;
+
+    crypto_random(random, sizeof(random));
+    event.id = id_v4(random);
+    if (scope->level == LEVEL_STACK)
+        event.stack = scope->target;
+    if (scope->level == LEVEL_ENVIRONMENT)
+        event.env = scope->target;
+    buf_init(&payload, 0);
+    // The text of Pulumi Cloud, as its command line shows it.
+    buf_printf(&payload,
+               "{\"timestamp\":%" PRId64 ",\"message\":\"🍹 Just a friendly "
+               "ping from Pulumi 🍹\"}",
+               event.accepted_at_us / 1000000);
+    event.payload = buf_str(&payload);
+    ping_with(s, &event, 0);
+    buf_clear(&payload);
+}

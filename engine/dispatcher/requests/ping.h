@@ -1,0 +1,29 @@
+// ping.h — pings: attempts of an event that is in no log; its payload lies in its row of
+// the history.
+
+#ifndef ENGINE_DISPATCHER_REQUESTS_PING_H
+#define ENGINE_DISPATCHER_REQUESTS_PING_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// A question, and what was found for it.
+struct search {
+    struct dispatcher *d;
+    struct followed *f;
+    const struct hook_scope *scope; // of the hook
+    const struct ask *ask;
+};
+// Whether an attempt by hand may begin for this hook, which is then in `out`.
+// ERR_AGAIN, ERR_FULL, ERR_BUSY, ERR_NOTFOUND, ERR_CRASHED: as in an answer.
+MUST_CHECK enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
+                                     struct followed **out);
+
+// Sends a ping that was sent before once more, for whoever asks.
+void manual_ping_again(struct dispatcher *d, struct followed *f,
+                       const struct ask *ask, const struct event *event,
+                       uint32_t n_attempts);
+
+// Sends a new ping for s->ask.
+void ping_send(const struct search *s);
+
+#endif

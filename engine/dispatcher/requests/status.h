@@ -1,0 +1,11 @@
+// status.h — how it goes with a hook, for people.
+
+#ifndef ENGINE_DISPATCHER_REQUESTS_STATUS_H
+#define ENGINE_DISPATCHER_REQUESTS_STATUS_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// Appends a JSON object.
+void status_put(struct dispatcher *d, struct followed *f, struct buf *out);
+
+#endif

@@ -1,0 +1,33 @@
+// hook_state.h — what a hook is at present.
+
+#ifndef ENGINE_DISPATCHER_SCHEDULE_HOOK_STATE_H
+#define ENGINE_DISPATCHER_SCHEDULE_HOOK_STATE_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// Not deleted, and not switched off.
+static inline bool followed_is_active(const struct followed *f)
+{
+    return f->hook != NULL && f->hook->active;
+}
+
+// Active, but what matches waits in the index, and nothing is sent unless
+// somebody asks for it by hand.
+static inline bool followed_is_paused(const struct followed *f)
+{
+    return followed_is_active(f) && f->hook->paused;
+}
+
+// Its deliveries go one after the other, in the order of the event log.
+static inline bool followed_is_ordered(const struct followed *f)
+{
+    return f->hook != NULL && f->hook->policy.ordered;
+}
+
+// Ordered by a field of the payload: events of different values go independently.
+static inline bool lane_needs_payload(const struct followed *f)
+{
+    return f->hook->policy.ordered && f->hook->policy.order_key.n_bytes > 0;
+}
+
+#endif

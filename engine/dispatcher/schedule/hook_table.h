@@ -1,0 +1,19 @@
+// hook_table.h — follows the hooks of this shard, keeps what runs for each.
+
+#ifndef ENGINE_DISPATCHER_SCHEDULE_HOOK_TABLE_H
+#define ENGINE_DISPATCHER_SCHEDULE_HOOK_TABLE_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+#define HOOK_WINDOW_START 2 // attempts at once to a hook that is new
+
+struct followed *followed_find(const struct dispatcher *d, uint64_t no);
+
+// Finds it, or makes one whose hook is deleted: its rows are cancelled.
+struct followed *followed_get(struct dispatcher *d, uint64_t no);
+
+// Nothing more is known of a deleted hook, or of one that rests: let it go.
+void followed_forget_if_done(struct followed *f);
+void followed_forget_all_done(struct dispatcher *d);
+
+#endif

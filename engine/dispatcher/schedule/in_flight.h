@@ -1,0 +1,25 @@
+// in_flight.h — attempts in flight: what their history needs, and whose places they
+// take.
+
+#ifndef ENGINE_DISPATCHER_SCHEDULE_IN_FLIGHT_H
+#define ENGINE_DISPATCHER_SCHEDULE_IN_FLIGHT_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// Whether a hook may be sent to as far as the share of hooks that did not answer
+// goes. Changes nothing.
+bool pump_admits_untrusted(const struct sender_link *link,
+                           const struct followed *f);
+
+// A place among those of hooks that did not answer is free.
+void pump_let_go(struct sender_link *link);
+void slot_free(struct dispatcher *d, struct slot *s);
+
+// One in `of` of the places of a sender, one at least.
+uint32_t sender_share(const struct sender_link *link, uint32_t of);
+
+// A slot for an attempt of `dv`, which its hook's sender is about to get. One must be free.
+struct slot *slot_take(struct dispatcher *d, struct delivery *dv);
+void in_flight_init(struct dispatcher *d);
+
+#endif
