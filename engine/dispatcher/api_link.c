@@ -14,8 +14,8 @@
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 #include "common/process/role.h"
+#include "engine/dispatcher/deliver/hook_cache.h"
 #include "engine/dispatcher/deliver/requesters.h"
-#include "engine/dispatcher/dispatcher.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/requests/discard.h"
 #include "engine/dispatcher/requests/explain.h"
@@ -23,6 +23,7 @@
 #include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 
 static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
 {
@@ -66,7 +67,8 @@ static void on_frame(void *data, struct str frame)
     struct ask ask;
     uint64_t hash;
 
-    dispatcher_look_again(d); // the hook may be a second old
+    followed_refresh(d); // the hook may be a second old
+    turn_mark(d, TURN_READ);
     if (type == FRAME_HINT)
         return;
     if (type == FRAME_FORGET) {

@@ -7,8 +7,6 @@
 // read or sent; what is in flight is waited for (drain_timeout at most); the
 // last commit says where everything lies; then the process ends.
 
-#include "engine/dispatcher/dispatcher.h"
-
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -27,16 +25,20 @@
 #include "engine/dispatcher/api_link.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
+#include "engine/dispatcher/deliver/fan.h"
 #include "engine/dispatcher/deliver/hook_cache.h"
 #include "engine/dispatcher/deliver/log_reader.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/dead_report.h"
 #include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/health_rows.h"
 #include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/discard.h"
 #include "engine/dispatcher/requests/discard_sweep.h"
@@ -48,6 +50,7 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "engine/order.h"
 #include "queue/queue.h"
 
@@ -67,10 +70,9 @@ static void on_outcome(void *data, struct str frame)
         chan_refuse(link->chan);
         return;
     }
-    pump_sender(link);
+    turn_mark(d, TURN_SEND);
     if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
-        reader_wake(d);
-    dispatcher_leave_if_drained(d);
+        turn_mark(d, TURN_READ);
 }
 
 // What it had in flight comes back, with what is known of its end.
@@ -85,7 +87,7 @@ static void end_sender(struct sender_link *link, const struct death *death)
         if (s->delivery != NULL && s->sender == link->index)
             settle_crash(d, s, death);
     }
-    dispatcher_leave_if_drained(d);
+    turn_mark(d, TURN_LEAVE);
 }
 
 static void lose_sender(struct sender_link *link)
@@ -137,7 +139,7 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
                        &(struct chan_handlers){ .on_frame = on_outcome,
                                                 .on_closed = on_sender_closed,
                                                 .data = link });
-    pump_sender(link);
+    turn_mark(d, TURN_SEND);
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
@@ -155,32 +157,84 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     }
 }
 
-void dispatcher_look_again(struct dispatcher *d)
+// --- a turn ---
+
+static void commit(struct dispatcher *d)
 {
-    followed_refresh(d);
-    reader_wake(d);
+    commit_fill(d);
+    replays_say(d);
+    health_say(d);
+    tally_flush(d, d->is_final_commit); // the last: all said so far is in it
+    commit_start(d);
 }
 
-// --- the clock of due times ---
-
-// --- ending ---
-
-static void final_commit(struct dispatcher *d)
+static void commit_if_possible(struct dispatcher *d)
 {
-    if (d->is_final_commit)
+    if (d->is_committing)
+        return; // its end looks again
+    if (d->is_commit_failing) {
+        commit_again(d);
+    } else if (fan_is_open(d)) { // its event is not to be half matched
+        settle_touch(d);
+    } else {
+        commit(d);
+    }
+}
+
+static void end_commit(struct dispatcher *d)
+{
+    enum err err = commit_end(d);
+
+    if (err == OK)
+        backlog_on_commit(d);
+    manual_send_answers(d, err);
+    if (err == OK) {
+        aside_committed(d);
+        commit_let_go(d);
+    }
+    if (err == OK && d->is_final_commit) {
+        role_done(d->role);
         return;
-    if (shard_is_committing(d->shard) || d->is_commit_failing)
-        return; // its end comes back here
+    }
+    storage_look(d);
+    if (err != OK)
+        return;
+    outbox_send(d);
+    health_on_committed(d);
+    turn_mark(d, TURN_SEND);
+    turn_mark(d, TURN_READ);
+}
+
+static void leave_if_drained(struct dispatcher *d)
+{
+    if (!d->is_draining || d->is_final_commit || settle_is_busy(d) ||
+        (d->n_sent > 0 && !d->is_late))
+        return;
     d->is_final_commit = true;
     dead_report_all(d);
-    settle_commit_now(d);
+    commit(d);
 }
 
-void dispatcher_leave_if_drained(struct dispatcher *d)
+// All that callbacks have marked, in the order in which one leads to the next.
+static void turn(struct dispatcher *d)
 {
-    if (d->is_draining && d->n_sent == 0)
-        final_commit(d);
+    if (turn_take(d, TURN_COMMITTED))
+        end_commit(d);
+    if (turn_take(d, TURN_HOOKS))
+        followed_refresh(d);
+    if (turn_take(d, TURN_READ))
+        reader_read(d);
+    if (turn_take(d, TURN_REPLAY))
+        replays_go_on(d);
+    if (turn_take(d, TURN_SEND))
+        pump_all(d);
+    if (turn_take(d, TURN_COMMIT))
+        commit_if_possible(d);
+    if (turn_take(d, TURN_LEAVE) || d->is_draining)
+        leave_if_drained(d);
 }
+
+// --- ending ---
 
 static void on_drain_timeout(uv_timer_t *timer)
 {
@@ -192,7 +246,7 @@ static void on_drain_timeout(uv_timer_t *timer)
     }
     d->is_late = true;
     // Their senders end after us; what they report then, nobody reads.
-    final_commit(d);
+    turn_mark(d, TURN_LEAVE);
 }
 
 static void on_drain(void *data)
@@ -205,7 +259,7 @@ static void on_drain(void *data)
     d->drain_timer.data = d;
     uv_timer_start(&d->drain_timer, on_drain_timeout,
                    (uint64_t)d->config->drain_timeout_ms, 100);
-    dispatcher_leave_if_drained(d);
+    turn_mark(d, TURN_LEAVE);
 }
 
 // --- upkeep ---
@@ -346,6 +400,7 @@ int dispatcher_role(unsigned index)
     for (unsigned i = 0; i < d->n_senders; i++)
         d->senders[i] = (struct sender_link){ .dispatcher = d, .index = i };
     d->index = match_index_new();
+    turn_start(d, turn);
     backlog_init(d);
     open_queue(d);
     log_suspects();

@@ -11,6 +11,14 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/process/role.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/record/attempt_stats.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/endpoint.h"
+#include "engine/dispatcher/schedule/hook_queue.h"
+#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/shard/shard.h"
 #include "queue/shard/shard_batch.h"
@@ -62,7 +70,8 @@ static void start(void)
     deadline_init(&d.commit_due, &loop, on_deadline, &d);
     due_clock_init(&d.due_clock, 0, 0, clock_now_ms(), clock_mono_us());
     opens_init(&d);
-    send_init(&d);
+    slots_init(&d);
+    aside_init(&d);
     deadline_init(&f.rows_due, &loop, on_deadline, &f);
     deadline_init(&f.pause_over, &loop, on_deadline, &f);
 }

@@ -164,3 +164,8 @@ void fan_init(struct dispatcher *d)
 {
     d->fan = xcalloc(1, sizeof(*d->fan));
 }
+
+bool fan_is_open(const struct dispatcher *d)
+{
+    return d->fan->is_open;
+}

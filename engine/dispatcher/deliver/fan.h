@@ -33,6 +33,8 @@ void fan_init(struct dispatcher *d);
 // are many, and the fan is open.
 MUST_CHECK bool fan_begin(struct dispatcher *d, const struct event *event);
 
+bool fan_is_open(const struct dispatcher *d);
+
 // A slice. True: the fan is closed.
 MUST_CHECK bool fan_run(struct dispatcher *d, int64_t until_us);
 

@@ -30,7 +30,6 @@
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/hook_health.h"
 #include "engine/dispatcher/requests/discard_sweep.h"
@@ -39,6 +38,7 @@
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 static void take_limits(struct followed *f)
@@ -242,5 +242,5 @@ void followed_refresh(struct dispatcher *d)
         log_fatal("hooks cannot be read", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
-    pump_all(d);
+    turn_mark(d, TURN_SEND);
 }

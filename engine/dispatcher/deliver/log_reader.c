@@ -20,13 +20,12 @@
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/fan.h"
-#include "engine/dispatcher/deliver/hook_cache.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/slice.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define POLL_MS       100 // a lost hint costs this much
@@ -69,7 +68,7 @@ static void spill_slow(struct dispatcher *d)
 static void pause_reading(struct dispatcher *d)
 {
     d->is_reader_paused = true;
-    uv_idle_stop(&d->read_more);
+    d->is_reading = false;
     uv_timer_set_repeat(&d->poll_timer, PAUSE_LOOK_MS);
     uv_timer_again(&d->poll_timer);
 }
@@ -102,7 +101,7 @@ static void have_read(struct dispatcher *d, struct position position)
     metrics_count(COUNTER_DELIVERIES_MATCHED, n_made);
     metrics_gauge(GAUGE_MATCHED_TO, (int64_t)get_be64(d->read_to.bytes));
     settle_touch(d);
-    pump_all(d);
+    turn_mark(d, TURN_SEND);
 }
 
 static void read_batch(struct dispatcher *d)
@@ -112,7 +111,7 @@ static void read_batch(struct dispatcher *d)
     struct blamed before;
 
     if (!aside_limit_scan(d, &scan)) {
-        uv_idle_stop(&d->read_more); // the poll looks again
+        d->is_reading = false; // the poll looks again
         return;
     }
     before = blame_begin(BLAME_EVENT, 0, get_be64(scan.after.bytes) + 1);
@@ -126,7 +125,7 @@ static void read_batch(struct dispatcher *d)
     if (position_cmp(scan.last, scan.after) != 0) {
         have_read(d, scan.last);
     } else if (!reading.is_cut) {
-        uv_idle_stop(&d->read_more); // the end of the log
+        d->is_reading = false; // the end of the log
     }
 }
 
@@ -136,26 +135,11 @@ static void go_on_with_fan(struct dispatcher *d)
     if (fan_run(d, slice_end_us(clock_mono_us()))) {
         have_read(d, d->fan->event.position);
     } else {
-        pump_all(d);
+        turn_mark(d, TURN_SEND);
     }
 }
 
-static void on_read_more(uv_idle_t *idle)
-{
-    struct dispatcher *d = idle->data;
-
-    if (d->fan->is_open) { // also without room, since no commit goes before it
-        go_on_with_fan(d);
-    } else if (!storage_has_room(d)) {
-        uv_idle_stop(idle); // looked at again with the next poll
-    } else if (must_pause(d)) {
-        pause_reading(d);
-    } else {
-        read_batch(d);
-    }
-}
-
-void reader_wake(struct dispatcher *d)
+static void wake(struct dispatcher *d)
 {
     if (d->is_draining)
         return;
@@ -164,7 +148,25 @@ void reader_wake(struct dispatcher *d)
             return;
         resume_reading(d);
     }
-    uv_idle_start(&d->read_more, on_read_more);
+    d->is_reading = true;
+}
+
+void reader_read(struct dispatcher *d)
+{
+    wake(d);
+    if (!d->is_reading)
+        return;
+    if (d->fan->is_open) { // also without room, since no commit goes before it
+        go_on_with_fan(d);
+    } else if (!storage_has_room(d)) {
+        d->is_reading = false; // looked at again with the next poll
+    } else if (must_pause(d)) {
+        pause_reading(d);
+    } else {
+        read_batch(d);
+    }
+    if (d->is_reading)
+        turn_mark(d, TURN_READ);
 }
 
 // Hints may be lost: look at the log, and at the hooks.
@@ -173,8 +175,8 @@ static void on_poll(uv_timer_t *timer)
     struct dispatcher *d = timer->data;
 
     if (!d->is_reader_paused)
-        followed_refresh(d);
-    reader_wake(d);
+        turn_mark(d, TURN_HOOKS);
+    turn_mark(d, TURN_READ);
 }
 
 void reader_start(struct dispatcher *d)
@@ -183,12 +185,10 @@ void reader_start(struct dispatcher *d)
 
     d->read_to = shard_cursor(d->shard);
     fan_init(d);
-    uv_idle_init(loop, &d->read_more);
-    d->read_more.data = d;
     uv_timer_init(loop, &d->poll_timer);
     d->poll_timer.data = d;
     uv_timer_start(&d->poll_timer, on_poll, POLL_MS, POLL_MS);
-    reader_wake(d);
+    turn_mark(d, TURN_READ);
 }
 
 // An event whose deliveries are being made is read to its end.
@@ -196,6 +196,6 @@ void reader_stop(struct dispatcher *d)
 {
     while (d->fan->is_open)
         go_on_with_fan(d);
-    uv_idle_stop(&d->read_more);
+    d->is_reading = false;
     uv_timer_stop(&d->poll_timer);
 }

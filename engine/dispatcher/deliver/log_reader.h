@@ -6,7 +6,9 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 void reader_start(struct dispatcher *d);
-void reader_wake(struct dispatcher *d); // there may be more in the log
+// Reads some events, if there may be more, and makes their deliveries. Marks itself
+// again until there are none.
+void reader_read(struct dispatcher *d);
 void reader_stop(struct dispatcher *d);
 
 #endif

@@ -30,6 +30,7 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define CANCEL_TICK_MS 1
@@ -91,7 +92,7 @@ static void on_cancel_due(void *data)
     room_let_go(&d->cancelling, 1);
     if (f != NULL)
         followed_forget_if_done(f); // somebody else may have sent the rest
-    pump_all(d);
+    turn_mark(d, TURN_SEND);
     if (d->cancelling.first != NULL)
         deadline_within(&d->cancel_due, CANCEL_TICK_MS);
 }
@@ -100,7 +101,7 @@ bool pump_may_send(const struct dispatcher *d)
 {
     return !d->is_draining && d->free_slot != NO_SLOT && storage_has_room(d) &&
            change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES &&
-           (!shard_is_committing(d->shard) ||
+           (!d->is_committing ||
             clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
@@ -182,7 +183,7 @@ void pump_turn(struct followed *f)
         take_turn(link, f);
 }
 
-void pump_sender(struct sender_link *link)
+static void pump_sender(struct sender_link *link)
 {
     struct dispatcher *d = link->dispatcher;
 

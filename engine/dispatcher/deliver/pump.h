@@ -7,7 +7,6 @@
 
 void pump_init(struct dispatcher *d);
 void pump_all(struct dispatcher *d);
-void pump_sender(struct sender_link *link);
 
 // Whether anything may be sent at all, as far as places and commits go.
 bool pump_may_send(const struct dispatcher *d);

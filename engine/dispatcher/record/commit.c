@@ -21,24 +21,12 @@
 #include "common/process/deadline.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "engine/dispatcher/deliver/aside.h"
-#include "engine/dispatcher/deliver/fan.h"
-#include "engine/dispatcher/deliver/log_reader.h"
-#include "engine/dispatcher/deliver/pump.h"
-#include "engine/dispatcher/deliver/requesters.h"
-#include "engine/dispatcher/dispatcher.h"
-#include "engine/dispatcher/record/attempt_stats.h"
-#include "engine/dispatcher/record/backlog.h"
-#include "engine/dispatcher/record/engine_events.h"
-#include "engine/dispatcher/record/health_rows.h"
-#include "engine/dispatcher/record/hook_health.h"
-#include "engine/dispatcher/record/replay_progress.h"
-#include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/due_clock.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define COMMIT_AFTER_MS        5
@@ -59,7 +47,7 @@ void settle_init(struct dispatcher *d)
 
 bool settle_is_busy(const struct dispatcher *d)
 {
-    return shard_is_committing(d->shard) || d->is_commit_failing;
+    return d->is_committing || d->is_commit_failing;
 }
 
 void settle_touch(struct dispatcher *d)
@@ -146,51 +134,42 @@ static void on_committed(void *data, enum err err)
 
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
                        clock_mono_us() - d->commit_started_us);
-    if (err == ERR_FULL) {
+    d->commit_err = err;
+    turn_mark(d, TURN_COMMITTED);
+}
+
+enum err commit_end(struct dispatcher *d)
+{
+    d->is_committing = false;
+    if (d->commit_err == ERR_FULL) {
         if (!d->is_commit_failing) {
             log_warn("no room to commit, trying again until there is",
                      "uncommitted_bytes=%zu", change_bytes(d->filling));
         }
         d->is_commit_failing = true;
-        storage_look(d);
-        manual_send_answers(d, err);
         deadline_within(&d->commit_due, NO_ROOM_RETRY_MS);
-        return;
+        return ERR_FULL;
     }
-    if (err != OK) {
+    if (d->commit_err != OK) {
         log_fatal("commit failed", "reason=%s",
-                  log_quote(str_of(err_str(err))));
+                  log_quote(str_of(err_str(d->commit_err))));
     }
     if (d->is_commit_failing)
         log_info("committing again", "");
     d->is_commit_failing = false;
     d->n_commits++;
     shard_change_reset(d->committing);
-    backlog_on_commit(d);
-    manual_send_answers(d, OK);
+    return OK;
+}
+
+void commit_let_go(struct dispatcher *d)
+{
     drop_settled(d);
-    aside_committed(d);
     wake_hooks(d);
-    if (d->is_final_commit) {
-        role_done(d->role);
-        return;
-    }
-    storage_look(d);
-    outbox_send(d);
-    health_on_committed(d);
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
         d->filling_wakes.n > 0 || d->filling_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
         settle_touch(d);
-    dispatcher_leave_if_drained(d);
-    pump_all(d);
-    reader_wake(d);
-}
-
-static void start_commit(struct dispatcher *d)
-{
-    d->commit_started_us = clock_mono_us();
-    shard_commit(d->shard, d->committing, on_committed, d);
 }
 
 // Deliveries of events that the cursor passes now, and that are not settled.
@@ -200,23 +179,32 @@ static void put_rows(struct dispatcher *d)
         settle_give_row(d, d->rowless);
 }
 
-void settle_commit_now(struct dispatcher *d)
+void commit_fill(struct dispatcher *d)
 {
-    struct shard_change *change = d->filling;
-    struct wakes wakes = d->filling_wakes;
-
-    assert(!shard_is_committing(d->shard) && !d->is_commit_failing);
-    assert(d->committing_settled == NULL);
-    deadline_stop(&d->commit_due);
     put_rows(d);
     if (position_cmp(d->cursor_said, d->read_to) != 0)
         change_cursor(d->filling, d->read_to);
     d->cursor_said = d->read_to;
     change_clock(d->filling, due_now_ms(d),
                  due_clock_ran_ms(&d->due_clock, clock_mono_us()));
-    replays_say(d);
-    health_say(d);
-    tally_flush(d, d->is_final_commit); // the last: all said so far is in it
+}
+
+void commit_again(struct dispatcher *d)
+{
+    assert(!d->is_committing);
+    d->is_committing = true;
+    d->commit_started_us = clock_mono_us();
+    shard_commit(d->shard, d->committing, on_committed, d);
+}
+
+void commit_start(struct dispatcher *d)
+{
+    struct shard_change *change = d->filling;
+    struct wakes wakes = d->filling_wakes;
+
+    assert(!settle_is_busy(d));
+    assert(d->committing_settled == NULL);
+    deadline_stop(&d->commit_due);
     d->filling = d->committing;
     d->committing = change;
     d->filling_wakes = d->committing_wakes;
@@ -225,18 +213,10 @@ void settle_commit_now(struct dispatcher *d)
     d->filling_settled = NULL;
     d->committing_answers = d->filling_answers;
     d->filling_answers = NULL;
-    start_commit(d);
+    commit_again(d);
 }
 
 static void on_commit_due(void *data)
 {
-    struct dispatcher *d = data;
-
-    if (d->is_commit_failing) {
-        start_commit(d);
-    } else if (d->fan->is_open) { // its event is not to be half matched
-        deadline_within(&d->commit_due, COMMIT_AFTER_MS);
-    } else if (!shard_is_committing(d->shard)) {
-        settle_commit_now(d);
-    }
+    turn_mark(data, TURN_COMMIT);
 }

@@ -17,7 +17,20 @@ bool settle_is_busy(const struct dispatcher *d);
 
 // Something was said to d->filling: commit soon.
 void settle_touch(struct dispatcher *d);
-void settle_commit_now(struct dispatcher *d);
+
+// What a commit consists of, in this order: d->filling gets the rows of all deliveries
+// that have none, the cursor and the clocks; the caller adds what is said last; then it
+// is committed, off the loop. Nothing may be busy, and no fan open.
+void commit_fill(struct dispatcher *d);
+void commit_start(struct dispatcher *d);
+// The same change once more, after ERR_FULL.
+void commit_again(struct dispatcher *d);
+
+// A commit has ended (TURN_COMMITTED). ERR_FULL: there was no room, and TURN_COMMIT is
+// marked in a while; any other error ends the process.
+MUST_CHECK enum err commit_end(struct dispatcher *d);
+// It is committed: settled deliveries leave the memory, hooks with rows wake.
+void commit_let_go(struct dispatcher *d);
 
 // The row that it has goes, with d->filling.
 void commit_del_row(struct dispatcher *d, const struct delivery *dv);

@@ -23,10 +23,10 @@
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 #include "common/process/role.h"
-#include "engine/dispatcher/dispatcher.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define IN_WORK_MAX 64 // events that ingest has been given
@@ -199,7 +199,8 @@ static void on_frame(void *data, struct str frame)
     if (emitted_unpack(frame, &emitted) == OK) {
         on_emitted(d, &emitted);
     } else {
-        dispatcher_look_again(d); // a hint
+        turn_mark(d, TURN_HOOKS); // a hint
+        turn_mark(d, TURN_READ);
     }
 }
 

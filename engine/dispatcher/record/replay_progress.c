@@ -12,8 +12,8 @@
 #include "common/base/share.h"
 #include "common/log/log.h"
 #include "engine/delivery/match.h"
-#include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 // --- what a replay is, in memory ---
@@ -157,7 +157,7 @@ void replays_add(struct dispatcher *d, struct running *r)
     put(d, r);
     d->n_replays++;
     replays_append(d, r);
-    replays_go_on(d);
+    turn_mark(d, TURN_REPLAY);
 }
 
 uint64_t replays_touch(struct dispatcher *d, struct running *r)

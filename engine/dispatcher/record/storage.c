@@ -12,9 +12,8 @@
 
 #include "common/log/log.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/deliver/log_reader.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define BODY_BYTES 1024 // kept of a response while room is short
@@ -38,8 +37,8 @@ void storage_look(struct dispatcher *d)
         return;
     }
     log_info("there is room again: deliveries go on", "");
-    pump_all(d);
-    reader_wake(d);
+    turn_mark(d, TURN_SEND);
+    turn_mark(d, TURN_READ);
 }
 
 void storage_shorten(const struct dispatcher *d, struct attempt *attempt)

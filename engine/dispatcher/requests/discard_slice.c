@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -17,10 +18,8 @@ void discard_go_on(struct dispatcher *d)
 {
     struct discards *s = d->discards;
 
-    s->after_commit =
-        d->n_commits +
-        (shard_is_committing(d->shard) || d->is_commit_failing ? 1 : 0) +
-        (change_n(d->filling) > 0 ? 1 : 0);
+    s->after_commit = d->n_commits + (settle_is_busy(d) ? 1 : 0) +
+                      (change_n(d->filling) > 0 ? 1 : 0);
     if (!uv_is_active((uv_handle_t *)&s->timer))
         uv_timer_start(&s->timer, s->on_timer, TICK_MS, TICK_MS);
 }

@@ -24,11 +24,11 @@
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/replay_source.h"
-#include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/slice.h"
+#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define HOOKS_AT_ONCE   64    // of an organization, read at once
@@ -186,7 +186,7 @@ static enum err begin(struct dispatcher *d, const struct ask *ask,
     job->n_apis = d->n_apis;
     job->is_dry = ask->is_dry;
     job->answer.no = ask->no;
-    job->after_commit = d->n_commits + (shard_is_committing(d->shard) ? 1 : 0) +
+    job->after_commit = d->n_commits + (d->is_committing ? 1 : 0) +
                         (change_n(d->filling) > 0 || d->rowless != NULL);
     append(d, job);
     return OK;
@@ -427,7 +427,7 @@ static void cancel(struct dispatcher *d, const struct ask *ask)
     }
     job->said_at = d->n_replays_dirtied;
     append(d, job);
-    replays_go_on(d);
+    turn_mark(d, TURN_REPLAY);
 }
 
 void replays_on_ask(struct dispatcher *d, const struct ask *ask)
@@ -445,7 +445,7 @@ void replays_on_ask(struct dispatcher *d, const struct ask *ask)
     if (answer.err != OK) {
         manual_answer_now(d, &answer);
     } else {
-        replays_go_on(d);
+        turn_mark(d, TURN_REPLAY);
     }
     buf_clear(&why);
 }

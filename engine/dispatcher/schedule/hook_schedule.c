@@ -7,11 +7,11 @@
 #include "common/process/deadline.h"
 #include "common/process/role.h"
 #include "engine/delivery/throttle.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/schedule/due_clock.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 
 #define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
 
@@ -164,7 +164,7 @@ static void on_rows_due(void *data)
     f->is_fetchable = true;
     f->is_stuck = false;
     pump_ready(f);
-    pump_all(f->dispatcher);
+    turn_mark(f->dispatcher, TURN_SEND);
 }
 
 void followed_expect(struct followed *f, int64_t due_at_ms)
@@ -191,7 +191,7 @@ static void on_pause_over(void *data)
 
     f->is_stuck = false;
     pump_ready(f);
-    pump_all(f->dispatcher);
+    turn_mark(f->dispatcher, TURN_SEND);
 }
 
 void followed_pause(struct followed *f, int64_t until_us)

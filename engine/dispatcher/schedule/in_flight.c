@@ -12,10 +12,10 @@
 #include "common/base/mem.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/turn.h"
 
 #define SLOW_LOOK_MS    250
 #define SLOW_FLIGHT_US  INT64_C(1000000)
@@ -47,7 +47,7 @@ bool pump_admits_untrusted(const struct sender_link *link,
 
 // --- slots ---
 
-static void init_slots(struct dispatcher *d)
+void slots_init(struct dispatcher *d)
 {
     d->n_slots = d->n_senders *
                      (d->config->max_inflight + d->config->max_inflight_slow) +
@@ -145,12 +145,12 @@ static void on_slow_timer(uv_timer_t *timer)
     for (unsigned i = 0; i < d->n_senders; i++)
         pump_let_go(&d->senders[i]);
     endpoints_look(d);
-    pump_all(d);
+    turn_mark(d, TURN_SEND);
 }
 
 void in_flight_init(struct dispatcher *d)
 {
-    init_slots(d);
+    slots_init(d);
     uv_timer_init(role_loop(d->role), &d->slow_timer);
     d->slow_timer.data = d;
     uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);

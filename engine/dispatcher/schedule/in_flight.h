@@ -20,6 +20,8 @@ uint32_t sender_share(const struct sender_link *link, uint32_t of);
 
 // A slot for an attempt of `dv`, which its hook's sender is about to get. One must be free.
 struct slot *slot_take(struct dispatcher *d, struct delivery *dv);
+void slots_init(struct dispatcher *d);
+// The slots, and the timer that looks for attempts that take long.
 void in_flight_init(struct dispatcher *d);
 
 #endif

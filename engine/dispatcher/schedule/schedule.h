@@ -192,6 +192,12 @@ struct wakes {
 };
 
 struct dispatcher {
+    // turn.c
+    unsigned marked; // enum turn_work
+    void (*on_turn)(struct dispatcher *d);
+    uv_idle_t awake; // active while something is marked
+    uv_check_t check;
+
     struct role *role;
     const struct config *config; // borrowed from the role
     struct shard *shard;
@@ -215,8 +221,8 @@ struct dispatcher {
 
     // log_reader.c
     struct position read_to;
-    struct fan *fan;     // fan.h
-    uv_idle_t read_more; // active while there is more to read
+    struct fan *fan; // fan.h
+    bool is_reading; // there is more to read
     uv_timer_t poll_timer;
 
     // pump.c
@@ -294,6 +300,8 @@ struct dispatcher {
     struct delivery *filling_settled, *committing_settled; // leave the table
     uint64_t n_commits;
     int64_t commit_started_us;
+    bool is_committing;
+    enum err commit_err; // of the one that has ended
     struct deadline commit_due;
     struct position cursor_said; // in the last change that was started
     uint64_t jitter_state;       // of a small generator, seeded by the kernel
