@@ -18,16 +18,27 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/blame.h"
-#include "engine/dispatcher/deliver/outcome.h"
-#include "engine/dispatcher/deliver/pump.h"
-#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/record/commit.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 #define CLOSED_MAX_US INT64_C(1000000) // for who does not come
+
+// A delivery that was a suspect, and went well.
+struct survivor {
+    uint64_t hook_no, position;
+    uint64_t after_commit; // forget it then
+};
+
+struct aside {
+    bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
+    bool is_alone;    // it is in flight
+    uint64_t hook_no; // whose turn it is next; 0: a reader or replay will ask
+    int64_t until_us; // monotonic; if it does not
+    struct survivor survivors[BLAME_MAX];
+    size_t n_survivors;
+};
 
 struct blamed aside_note(const struct delivery *dv)
 {
@@ -76,46 +87,38 @@ static void close_for(struct dispatcher *d, uint64_t hook_no)
     d->aside->until_us = clock_mono_us() + CLOSED_MAX_US;
 }
 
-void aside_look(struct dispatcher *d)
+struct followed *aside_look(struct dispatcher *d)
 {
     struct aside *a = d->aside;
     struct followed *f;
 
     if (!a->is_closed || d->n_sent > 0)
-        return;
+        return NULL;
     if (!a->is_alone && a->hook_no == 0 && clock_mono_us() < a->until_us)
-        return; // it will ask
+        return NULL; // it will ask
     f = a->is_alone || a->hook_no == 0 ? NULL : followed_find(d, a->hook_no);
     a->is_closed = false;
     a->is_alone = false;
     a->hook_no = 0;
-    if (f != NULL)
-        pump_turn(f);
+    return f;
 }
 
-bool aside_admits(struct dispatcher *d, struct delivery *dv)
+enum admission aside_admits(struct dispatcher *d, const struct delivery *dv)
 {
     uint32_t n_deaths = deaths_of(dv->hook->no, dv->position);
 
     if (n_deaths < BLAME_ALONE)
-        return true;
-    if (n_deaths > BLAME_ASIDE) { // not even that went well
-        settle_cancel(d, dv,
-                      STR("the dispatcher died with this delivery, and with "
-                          "setting it aside"));
-        return false;
-    }
-    if (n_deaths == BLAME_ASIDE) {
-        send_aside(d, dv);
-        return false;
-    }
+        return ADMIT_SEND;
+    if (n_deaths > BLAME_ASIDE)
+        return ADMIT_CANCEL; // not even setting it aside went well
+    if (n_deaths == BLAME_ASIDE)
+        return ADMIT_ASIDE;
     if (d->n_sent == 0) {
         let_in_alone(d, dv->hook->no, dv->position);
-        return true;
+        return ADMIT_SEND;
     }
     close_for(d, dv->hook->no);
-    pump_return(d, dv);
-    return false;
+    return ADMIT_LATER;
 }
 
 enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,

@@ -1,4 +1,4 @@
-// aside.h — records that a process has died with; part of schedule.h.
+// aside.h — records that this dispatcher has died with.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_ASIDE_H
 #define ENGINE_DISPATCHER_DELIVER_ASIDE_H
@@ -18,21 +18,6 @@ struct followed;
 struct outcome;
 struct slot;
 
-// A delivery that was a suspect, and went well.
-struct survivor {
-    uint64_t hook_no, position;
-    uint64_t after_commit; // forget it then
-};
-
-struct aside {
-    bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
-    bool is_alone;    // it is in flight
-    uint64_t hook_no; // whose turn it is next; 0: a reader or replay will ask
-    int64_t until_us; // monotonic; if it does not
-    struct survivor survivors[BLAME_MAX];
-    size_t n_survivors;
-};
-
 enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
 
 // Notes that this one is worked on (blame.h). A ping is as good as a request:
@@ -45,12 +30,19 @@ bool aside_refuses_pings(const struct followed *f);
 // Nothing is to be sent but by who is let in below.
 bool aside_blocks(const struct dispatcher *d);
 
-// Nothing may be in flight any more: whose turn is it?
-void aside_look(struct dispatcher *d);
+// Nothing may be in flight any more: then others are admitted again. The hook whose turn
+// it is first; NULL: none in particular.
+struct followed *aside_look(struct dispatcher *d);
 
-// Whether a delivery, taken from its line, may be sent now. If not, it is back
-// in its line, or settled.
-bool aside_admits(struct dispatcher *d, struct delivery *dv);
+enum admission {
+    ADMIT_SEND,
+    ADMIT_LATER, // it goes back to the front of its queue
+    ADMIT_ASIDE, // it is set aside: a dead letter, without an attempt
+    ADMIT_CANCEL // the dispatcher died with setting it aside, too
+};
+
+// What is to be done with a delivery that was taken from its queue.
+enum admission aside_admits(struct dispatcher *d, const struct delivery *dv);
 enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
                           struct position position);
 

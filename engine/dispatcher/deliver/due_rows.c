@@ -7,6 +7,7 @@
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"

@@ -32,7 +32,6 @@
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/hook_health.h"
-#include "engine/dispatcher/requests/discard_sweep.h"
 #include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
@@ -124,7 +123,8 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
 {
     struct followed *f = followed_find(d, no);
 
-    discard_hook(d, no);
+    if (d->on_hook_deleted != NULL)
+        d->on_hook_deleted(d, no);
     if (f == NULL)
         return;
     f->is_aside = false;

@@ -22,7 +22,7 @@
 #include "engine/dispatcher/deliver/fan.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/storage.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/slice.h"
 #include "engine/dispatcher/schedule/turn.h"

@@ -25,6 +25,7 @@
 #include "engine/dispatcher/record/resend_accounting.h"
 #include "engine/dispatcher/record/verdict.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"

@@ -19,10 +19,11 @@
 #include "common/process/role.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/outcome.h"
-#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
@@ -153,6 +154,30 @@ static struct delivery *next_delivery(struct followed *f)
     return dv;
 }
 
+// Of a delivery that was taken from its queue.
+static void begin(struct dispatcher *d, struct delivery *dv)
+{
+    struct followed *f = dv->hook;
+
+    switch (aside_admits(d, dv)) {
+    case ADMIT_SEND:
+        pace_sent(&f->pace, &f->limits, clock_mono_us());
+        attempt_begin(d, dv);
+        break;
+    case ADMIT_LATER:
+        pump_return(d, dv);
+        break;
+    case ADMIT_ASIDE:
+        attempt_set_aside(d, dv);
+        break;
+    case ADMIT_CANCEL:
+        settle_cancel(d, dv,
+                      STR("the dispatcher died with this delivery, and with "
+                          "setting it aside"));
+        break;
+    }
+}
+
 static void take_turn(struct sender_link *link, struct followed *f)
 {
     struct dispatcher *d = link->dispatcher;
@@ -165,14 +190,13 @@ static void take_turn(struct sender_link *link, struct followed *f)
     if (!hook_is_its_time(f) || !has_place(link, f))
         return;
     dv = next_delivery(f);
-    if (dv != NULL && aside_admits(d, dv)) {
-        pace_sent(&f->pace, &f->limits, clock_mono_us());
-        send_delivery(d, dv);
-    }
+    if (dv != NULL)
+        begin(d, dv);
     pump_ready(f);
 }
 
-void pump_turn(struct followed *f)
+// Its turn, out of the order of the ring.
+static void take_turn_first(struct followed *f)
 {
     struct sender_link *link;
 
@@ -186,8 +210,10 @@ void pump_turn(struct followed *f)
 static void pump_sender(struct sender_link *link)
 {
     struct dispatcher *d = link->dispatcher;
+    struct followed *first = aside_look(d);
 
-    aside_look(d);
+    if (first != NULL)
+        take_turn_first(first);
     while (link->ring_first != NULL && link->chan != NULL &&
            link->n_sent < d->config->max_inflight && pump_may_send(d) &&
            !aside_blocks(d))

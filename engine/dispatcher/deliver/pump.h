@@ -10,6 +10,5 @@ void pump_all(struct dispatcher *d);
 
 // Whether anything may be sent at all, as far as places and commits go.
 bool pump_may_send(const struct dispatcher *d);
-void pump_turn(struct followed *f); // its turn, out of the ring's order
 
 #endif

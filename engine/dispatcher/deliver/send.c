@@ -4,25 +4,19 @@
 // order leaves. The body is the event's payload, in the log, borrowed while
 // the order is written.
 //
-// If it fails: an event that cannot be read is cancelled and said so. So is one
-// that is not the hook's: pages of the log may lie in each other's places.
+// If it fails: the caller is told why. An event that cannot be read is not sent, nor is
+// one that is not the hook's: pages of the log may lie in each other's places.
 
 #include "engine/dispatcher/deliver/send.h"
 
-#include <inttypes.h>
-
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "common/log/log.h"
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
-#include "engine/dispatcher/deliver/aside.h"
-#include "engine/dispatcher/deliver/crash.h"
-#include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/order.h"
@@ -73,13 +67,12 @@ static enum err put_order(struct dispatcher *d, const struct slot *s,
     return chan_end(chan);
 }
 
-void send_event(struct dispatcher *d, struct delivery *dv,
-                const struct event *event)
+struct unsent send_event(struct dispatcher *d, struct delivery *dv,
+                         const struct event *event)
 {
     const struct hook *hook = dv->hook->hook;
     struct slot *s = slot_take(d, dv);
     struct rendered rendered;
-    struct blamed before = aside_note(dv);
     enum err err = render(d->renderer, hook, event, &rendered);
 
     if (dv->has_body)
@@ -97,17 +90,21 @@ void send_event(struct dispatcher *d, struct delivery *dv,
     buf_reset(&s->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
     s->marks = request_marks(hook, buf_str(&s->headers));
-    if (err != OK) {
-        settle_unsent(d, s, STR("the setting deployments_url is empty"));
-    } else if (put_order(d, s, &rendered) != OK) {
-        settle_unsent(d, s, STR("the request is larger than a sender takes"));
+    if (err != OK)
+        return (struct unsent){ s,
+                                STR("the setting deployments_url is empty") };
+    if (put_order(d, s, &rendered) != OK) {
+        return (struct unsent){
+            s, STR("the request is larger than a sender takes")
+        };
     }
-    blame_end(before);
+    return (struct unsent){ 0 };
 }
 
 struct sending {
     struct dispatcher *d;
     struct delivery *dv;
+    struct unsent unsent;
     bool
         is_foreign; // what lies there is not of the hook's organization or place
 };
@@ -119,7 +116,7 @@ static bool on_event_to_send(void *data, const struct event *event)
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (!sending->is_foreign)
-        send_event(sending->d, sending->dv, event);
+        sending->unsent = send_event(sending->d, sending->dv, event);
     return false;
 }
 
@@ -142,45 +139,41 @@ static bool on_event_aside(void *data, const struct event *event)
     set_text(&s->url, hook->url);
     buf_reset(&s->headers);
     buf_reset(&s->body);
-    settle_aside(d, s,
-                 STR("the dispatcher died three times with this "
-                     "delivery, so it is set aside"));
+    sending->unsent = (struct unsent){
+        s,
+        STR("the dispatcher died three times with this delivery, so it is set "
+            "aside")
+    };
     return false;
 }
 
-static void with_event(struct dispatcher *d, struct delivery *dv,
-                       event_visit visit)
+static struct unsent with_event(struct dispatcher *d, struct delivery *dv,
+                                event_visit visit)
 {
     struct sending sending = { .d = d, .dv = dv };
-    struct blamed before = aside_note(dv);
     enum err err = event_view_get(d->events, dv->position, visit, &sending);
 
     if (sending.is_foreign)
         err = ERR_CORRUPT; // a page of the event log in another's place
-    if (err != OK) {
-        log_warn(
-            sending.is_foreign
-                ? "an event of somebody else lies where this hook's was; it is "
-                  "not sent, its delivery is cancelled; run posthorn verify"
-                : "event cannot be read, its delivery is cancelled",
-            "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
-            log_quote(str_of(err_str(err))));
-        change_count(d->filling, COUNT_DAMAGED, 1);
-        settle_cancel(d, dv, STR("the event cannot be read"));
-    }
-    blame_end(before);
+    if (err == OK)
+        return sending.unsent;
+    log_warn(
+        sending.is_foreign
+            ? "an event of somebody else lies where this hook's was; it is "
+              "not sent, its delivery is cancelled; run posthorn verify"
+            : "event cannot be read, its delivery is cancelled",
+        "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
+        log_quote(str_of(err_str(err))));
+    change_count(d->filling, COUNT_DAMAGED, 1);
+    return (struct unsent){ NULL, STR("the event cannot be read") };
 }
 
-void send_delivery(struct dispatcher *d, struct delivery *dv)
+struct unsent send_delivery(struct dispatcher *d, struct delivery *dv)
 {
-    with_event(d, dv, on_event_to_send);
+    return with_event(d, dv, on_event_to_send);
 }
 
-void send_aside(struct dispatcher *d, struct delivery *dv)
+struct unsent send_aside(struct dispatcher *d, struct delivery *dv)
 {
-    log_warn("the dispatcher died three times with a delivery: it is set aside",
-             "%s position=%" PRIu64,
-             hook_log_or_no(dv->hook->hook, dv->hook->no),
-             get_be64(dv->position.bytes));
-    with_event(d, dv, on_event_aside);
+    return with_event(d, dv, on_event_aside);
 }

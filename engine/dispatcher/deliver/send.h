@@ -5,15 +5,21 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Hands it to its sender, which must be there, with a slot free. One whose
-// event cannot be read is cancelled.
-void send_delivery(struct dispatcher *d, struct delivery *dv);
+// Why a delivery was not given to its sender. Without a reason, it was. With a slot, the
+// attempt is in flight as far as the books go, and has to end in that; without one, the
+// event cannot be read, and the delivery has to be cancelled.
+struct unsent {
+    struct slot *slot;
+    struct str reason;
+};
 
+// Gives it to its sender, which must be there, with a slot free.
+MUST_CHECK struct unsent send_delivery(struct dispatcher *d,
+                                       struct delivery *dv);
 // The same for an event that is not in the log.
-void send_event(struct dispatcher *d, struct delivery *dv,
-                const struct event *event);
-
-// The dispatcher died with it too often: it becomes a dead letter at once.
-void send_aside(struct dispatcher *d, struct delivery *dv);
+MUST_CHECK struct unsent send_event(struct dispatcher *d, struct delivery *dv,
+                                    const struct event *event);
+// A slot with what the history wants to know, and no request: never without a reason.
+MUST_CHECK struct unsent send_aside(struct dispatcher *d, struct delivery *dv);
 
 #endif

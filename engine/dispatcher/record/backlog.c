@@ -172,7 +172,7 @@ static void tell_hook(struct dispatcher *d, struct followed *f, bool is_paused)
     f->told = f->backlog;
 }
 
-void backlog_leave(struct dispatcher *d, struct followed *f)
+static void leave(struct dispatcher *d, struct followed *f)
 {
     struct backlogs *bs = d->backlogs;
     struct org_sum *org = f->org;
@@ -333,13 +333,9 @@ static void on_counted(void *data, enum err err)
         push_marks(bs, now_us);
     bs->is_counted = true;
     bs->must_tell_all = true;
+    d->on_hook_forgotten = leave;
     followed_forget_all_done(d); // what had to stay until now
     backlog_on_second(d);
-}
-
-bool backlog_is_counted(const struct dispatcher *d)
-{
-    return d->backlogs->is_counted;
 }
 
 void backlog_init(struct dispatcher *d)

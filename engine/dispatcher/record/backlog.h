@@ -10,17 +10,13 @@
 
 void backlog_init(struct dispatcher *d);
 
-// Begins to count what waits. Before the first commit.
+// Begins to count what waits. Before the first commit. Until it is counted, hooks that are
+// deleted stay in the table.
 void backlog_count(struct dispatcher *d);
-
-// False: a hook that is deleted must stay, for its rows are not counted yet.
-bool backlog_is_counted(const struct dispatcher *d);
 
 // Its hook is known: what waits for it counts to an organization.
 void backlog_join(struct dispatcher *d, struct followed *f);
 
-// It is let go.
-void backlog_leave(struct dispatcher *d, struct followed *f);
 uint64_t backlog_bytes(const struct followed *f); // what waits for it
 void backlog_on_commit(struct dispatcher *d);     // what it has moved
 void backlog_on_link(struct dispatcher *d);       // somebody knows nothing

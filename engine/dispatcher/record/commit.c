@@ -23,6 +23,7 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"

@@ -243,6 +243,7 @@ void discard_init(struct dispatcher *d)
     uv_timer_init(role_loop(d->role), &s->timer);
     s->timer.data = d;
     s->on_timer = on_timer;
+    d->on_hook_deleted = sweep_hook;
     s->sweep.is_walking = true;
     discard_go_on(d);
 }

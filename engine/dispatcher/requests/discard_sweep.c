@@ -161,10 +161,8 @@ void sweep_run(struct dispatcher *d, int64_t until_us)
     }
 }
 
-void discard_hook(struct dispatcher *d, uint64_t hook_no)
+void sweep_hook(struct dispatcher *d, uint64_t hook_no)
 {
-    if (d->discards == NULL)
-        return; // the look at the start finds it
     add(&d->discards->sweep, hook_no);
     discard_go_on(d);
 }

@@ -20,8 +20,8 @@
 #include "common/messages/query.h"
 #include "common/process/blame.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
-#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/requests/ping.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/requests/status.h"
@@ -55,7 +55,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     manual_add_asker(d, dv, s->ask, &s->ask->event_id);
     // Somebody wants to see whether it still kills.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
-    send_delivery(d, dv);
+    attempt_begin(d, dv);
     return OK;
 }
 

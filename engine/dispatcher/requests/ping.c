@@ -11,8 +11,8 @@
 #include "common/encoding/id.h"
 #include "common/messages/query.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
-#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/schedule/hook_table.h"
@@ -52,7 +52,7 @@ static void ping_with(const struct search *s, const struct event *event,
     dv->n_attempts = n_attempts;
     dv->has_body = n_attempts > 0; // what was sent is what was kept
     manual_add_asker(s->d, dv, s->ask, &event->id);
-    send_event(s->d, dv, event);
+    attempt_begin_event(s->d, dv, event);
 }
 
 void manual_ping_again(struct dispatcher *d, struct followed *f,

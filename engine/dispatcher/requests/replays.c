@@ -21,8 +21,8 @@
 #include "common/process/role.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/pump.h"
-#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/requests/reopen.h"
@@ -190,7 +190,7 @@ static void send_one(struct dispatcher *d, struct running *r,
     r->open[r->n_open++] = c->no;
     d->n_replaying++;
     pace_sent(&f->pace, &f->limits, clock_mono_us());
-    send_delivery(d, dv);
+    attempt_begin(d, dv);
 }
 
 static bool is_done(const struct running *r)

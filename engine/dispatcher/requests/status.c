@@ -12,7 +12,7 @@
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"

@@ -8,7 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"

@@ -7,26 +7,13 @@
 #include "common/process/deadline.h"
 #include "common/process/role.h"
 #include "engine/delivery/throttle.h"
-#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
 
 #define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
-
-// --- the clock of due times ---
-
-int64_t due_now_ms(struct dispatcher *d)
-{
-    return due_clock_now_ms(&d->due_clock, clock_now_ms(), clock_mono_us());
-}
-
-void due_saw_ms(struct dispatcher *d, int64_t at_ms)
-{
-    if (at_ms > d->due_clock.now_ms && at_ms > due_now_ms(d))
-        due_clock_saw(&d->due_clock, at_ms);
-}
 
 // --- waiting rooms ---
 

@@ -29,12 +29,6 @@ void pump_ready(struct followed *f); // it may have something to send
 // Back to the front of its hook's line.
 void pump_return(struct dispatcher *d, struct delivery *dv);
 
-// The clock that due times are compared with.
-int64_t due_now_ms(struct dispatcher *d);
-
-// An event was accepted at this time (UTC epoch): it is not later now.
-void due_saw_ms(struct dispatcher *d, int64_t at_ms);
-
 // Takes the first hook out of the ring, which must have one.
 struct followed *ring_take(struct sender_link *link);
 

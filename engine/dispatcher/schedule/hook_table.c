@@ -15,7 +15,6 @@
 #include "common/base/mem.h"
 #include "common/process/deadline.h"
 #include "engine/delivery/throttle.h"
-#include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
@@ -96,9 +95,9 @@ void followed_forget_if_done(struct followed *f)
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
         f->is_health_unsaid || f->is_alarm_late || f->is_closing ||
-        f->is_aside || !backlog_is_counted(d))
+        f->is_aside || d->on_hook_forgotten == NULL)
         return;
-    backlog_leave(d, f);
+    d->on_hook_forgotten(d, f);
     link = &d->by_no[slot_of(d, f->no)];
     while (*link != f)
         link = &(*link)->next_hash;

@@ -267,9 +267,13 @@ struct dispatcher {
 
     // discard.c
     struct discards *discards;
+    // A hook is deleted. NULL: nobody needs to know yet.
+    void (*on_hook_deleted)(struct dispatcher *d, uint64_t hook_no);
     struct slices *slices; // slices.c
 
     struct backlogs *backlogs; // backlog.c
+    // A hook is about to leave the table. NULL: none may leave yet.
+    void (*on_hook_forgotten)(struct dispatcher *d, struct followed *f);
 
     // attempt_stats.c
     struct tally **tallies; // hash table

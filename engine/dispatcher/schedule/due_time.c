@@ -1,0 +1,18 @@
+// due_time.c — the time that due rows are compared with.
+
+#include "engine/dispatcher/schedule/due_time.h"
+
+#include "common/base/clock.h"
+#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+int64_t due_now_ms(struct dispatcher *d)
+{
+    return due_clock_now_ms(&d->due_clock, clock_now_ms(), clock_mono_us());
+}
+
+void due_saw_ms(struct dispatcher *d, int64_t at_ms)
+{
+    if (at_ms > d->due_clock.now_ms && at_ms > due_now_ms(d))
+        due_clock_saw(&d->due_clock, at_ms);
+}

@@ -1,0 +1,13 @@
+// due_time.h — the time that due rows are compared with.
+
+#ifndef ENGINE_DISPATCHER_SCHEDULE_DUE_TIME_H
+#define ENGINE_DISPATCHER_SCHEDULE_DUE_TIME_H
+
+#include "engine/dispatcher/schedule/schedule.h"
+
+// The clock that due times are compared with.
+int64_t due_now_ms(struct dispatcher *d);
+// An event was accepted at this time (UTC epoch): it is not later now.
+void due_saw_ms(struct dispatcher *d, int64_t at_ms);
+
+#endif
