@@ -61,27 +61,6 @@ static void hold(struct conn *c)
     s->held_last = c;
 }
 
-void alone_leave(struct conn *c)
-{
-    struct http_server *s = c->server;
-    struct conn *before = NULL;
-
-    for (struct conn *at = s->held_first; at != NULL; at = at->next_held) {
-        if (at != c) {
-            before = at;
-            continue;
-        }
-        if (before != NULL) {
-            before->next_held = c->next_held;
-        } else {
-            s->held_first = c->next_held;
-        }
-        if (s->held_last == c)
-            s->held_last = before;
-        return;
-    }
-}
-
 static void work(struct conn *c)
 {
     struct http_server *s = c->server;

@@ -11,8 +11,6 @@
 #include "common/base/mem.h"
 #include "common/http/private.h"
 
-#define VITAL_PART 8 // of the budget: answers that are always given
-
 // --- accounts ---
 
 static struct account **bucket_of(struct http_server *s, struct str name)
@@ -132,35 +130,4 @@ bool http_has_room(const struct http_request *r, size_t n_bytes)
     const char *at = (const char *)r - offsetof(struct conn, request);
 
     return budget_has_room((const struct conn *)(const void *)at, n_bytes);
-}
-
-static size_t vital_bytes(const struct http_server *s)
-{
-    size_t n_bytes = 0;
-
-    for (const struct conn *c = s->places[PLACE_WAITING].first; c != NULL;
-         c = c->next)
-        n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
-    return n_bytes;
-}
-
-// Nobody answers for them (http_hold()), so they are among those that wait, in the order
-// in which they came to it.
-void budget_vital(struct conn *newcomer)
-{
-    struct http_server *s = newcomer->server;
-    size_t max_bytes = s->limits.max_buffered_bytes / VITAL_PART;
-    size_t n_bytes = 0;
-    struct conn *next;
-
-    if (s->figures.n_vital_bytes > max_bytes)
-        n_bytes = vital_bytes(s); // without what is closed already
-    for (struct conn *c = s->places[PLACE_WAITING].first;
-         c != NULL && n_bytes > max_bytes; c = next) {
-        next = c->next;
-        if (c == newcomer || !c->is_vital)
-            continue;
-        n_bytes -= c->n_counted_output_bytes;
-        conn_cut(c);
-    }
 }

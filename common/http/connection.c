@@ -11,79 +11,7 @@
 
 #define LINGER_MAX_BYTES ((size_t)64 * 1024)
 
-static enum conn_place place_of(const struct conn *c, enum conn_state state)
-{
-    switch (state) {
-    case CONN_IDLE:
-    case CONN_HEADER:
-        return PLACE_WAITING;
-    case CONN_BODY:
-    case CONN_REPLYING:
-    case CONN_ENDING:
-        return c->is_held ? PLACE_BUSY : PLACE_WAITING;
-    case CONN_HELD:
-    case CONN_WORK:
-    case CONN_STREAM:
-        return PLACE_BUSY;
-    case CONN_LINGER:
-        return PLACE_LINGER;
-    case CONN_CLOSED:
-        break;
-    }
-    return PLACE_GONE;
-}
-
-void conn_enter(struct conn *c, enum conn_state state)
-{
-    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(c, state);
-
-    c->state = state;
-    c->since_ms = uv_now(c->server->loop);
-    c->n_window_bytes = 0;
-    c->n_taken_bytes = UINT64_MAX;
-    if (place != c->place || state == CONN_IDLE)
-        accept_place(c, place);
-}
-
-// --- buffers ---
-
-size_t conn_input_bytes(const struct conn *c)
-{
-    return c->input.n_bytes - c->input_at;
-}
-
-static void slim(struct buf *b, size_t keep_bytes)
-{
-    if (b->room_bytes > keep_bytes)
-        buf_clear(b);
-}
-
-void conn_drop_body(struct conn *c)
-{
-    buf_reset(&c->body);
-    slim(&c->body, HTTP_KEEP_BYTES);
-    budget_count(c);
-}
-
-static void drop_input(struct conn *c)
-{
-    buf_clear(&c->input);
-    c->input_at = 0;
-    budget_count(c);
-}
-
-// Only between requests: nothing may point into them.
-void conn_slim(struct conn *c, size_t keep_bytes)
-{
-    slim(&c->text, keep_bytes);
-    slim(&c->body, keep_bytes);
-    slim(&c->output, keep_bytes);
-    if (conn_input_bytes(c) == 0) {
-        buf_reset(&c->input);
-        c->input_at = 0;
-        slim(&c->input, keep_bytes);
-    }
-}
+// --- input ---
 
 // Keeps what came too early. If there is no room for it, the connection ends
 // with the answer of the request in work, and the client asks again.
@@ -91,7 +19,7 @@ static void keep_input(struct conn *c, const char *at, size_t n_bytes)
 {
     if (!budget_has_room(c, n_bytes)) {
         c->keeps_alive = false;
-        drop_input(c);
+        conn_drop_input(c);
         conn_stop(c);
         return;
     }
@@ -103,83 +31,6 @@ static void keep_input(struct conn *c, const char *at, size_t n_bytes)
     budget_count(c);
     if (conn_input_bytes(c) >= HTTP_INPUT_BYTES)
         conn_stop(c);
-}
-
-// --- ends ---
-
-static void hand_dropped(struct conn *c)
-{
-    struct http_server *s = c->server;
-
-    if (!c->is_handed || c->is_answered)
-        return;
-    c->is_handed = false;
-    if (s->handlers.on_dropped != NULL)
-        s->handlers.on_dropped(s->handlers.data, &c->request);
-    c->request.data = NULL;
-}
-
-void conn_fault(struct conn *c, unsigned status, const char *text)
-{
-    struct str headers = STR_EMPTY;
-
-    hand_dropped(c);
-    if (status == HTTP_REFUSED_STATUS) {
-        headers = STR("Retry-After: 1\r\n");
-    } else if (status == 405) {
-        headers =
-            STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
-    }
-    c->has_rest = true; // so the connection does not go on
-    if (!c->has_headers)
-        c->request.method = METHOD_OTHER;
-    http_fail(&c->request, status, headers, "%s", text);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct conn *c = handle->data;
-    void (*on_gone)(struct http_request *) = c->on_gone;
-
-    c->is_gone = true;
-    accept_resume(c->server);
-    pieces_end(c); // not in conn_close(), whose caller may be who began them
-    if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
-        server_forget(c);
-        return;
-    }
-    c->on_gone = NULL; // the handler has it: freed when it answers
-    if (on_gone != NULL)
-        on_gone(&c->request); // last: it may answer, or end the stream
-}
-
-void conn_close(struct conn *c)
-{
-    if (c->is_tcp_closed)
-        return;
-    c->is_tcp_closed = true;
-    c->is_reading = false;
-    if (c->state == CONN_HELD)
-        alone_leave(c);
-    if (c->state != CONN_WORK && c->state != CONN_STREAM)
-        hand_dropped(c);
-    accept_uncount(c);
-    conn_enter(c, c->state == CONN_WORK || c->state == CONN_STREAM
-                      ? c->state
-                      : CONN_CLOSED);
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
-    turn_leave(c);
-}
-
-// The kernel drops what it holds, too, and the client knows that there was more.
-void conn_cut(struct conn *c)
-{
-    struct linger now = { .l_onoff = 1, .l_linger = 0 };
-    uv_os_fd_t fd;
-
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    conn_close(c);
 }
 
 // --- requests ---
@@ -339,7 +190,7 @@ void conn_next(struct conn *c)
         return;
     if (!c->keeps_alive ||
         (c->server->is_draining && conn_input_bytes(c) == 0)) {
-        drop_input(c);
+        conn_drop_input(c);
         reply_end(c);
         return;
     }
@@ -348,18 +199,6 @@ void conn_next(struct conn *c)
 }
 
 // --- reading ---
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    struct conn *c = handle->data;
-    size_t n_bytes = HTTP_READ_BYTES;
-
-    (void)suggested;
-    if (c->state == CONN_HELD || c->state == CONN_WORK ||
-        c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
-        n_bytes = HTTP_INPUT_BYTES - conn_input_bytes(c);
-    *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
-}
 
 // Beyond its limit it is no longer read, and the clock ends the connection:
 // until then the client can read its answer.
@@ -419,7 +258,7 @@ static void take_input(struct conn *c, const char *at, size_t n_bytes)
     }
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
+void conn_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     struct conn *c = stream->data;
 
@@ -436,24 +275,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
                         c->state == CONN_REPLYING || c->state == CONN_ENDING))
         return;
     conn_close(c);
-}
-
-void conn_start(struct conn *c)
-{
-    if (c->is_tcp_closed || c->is_reading || c->is_at_end)
-        return;
-    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0) {
-        c->is_reading = true;
-    } else {
-        conn_close(c);
-    }
-}
-
-void conn_stop(struct conn *c)
-{
-    if (c->is_reading)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    c->is_reading = false;
 }
 
 struct conn *conn_new(struct http_server *s)

@@ -15,16 +15,6 @@
 
 #define KEEP_BYTES (4 * HTTP_PIECE_BYTES) // of the server's buffer for a piece
 
-void pieces_end(struct conn *c)
-{
-    struct http_producer producer = c->producer;
-
-    if (producer.next == NULL)
-        return;
-    c->producer = (struct http_producer){ .next = NULL };
-    producer.done(producer.data);
-}
-
 static void put_piece(struct conn *c, struct str piece)
 {
     char head[24];

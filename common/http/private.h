@@ -193,19 +193,32 @@ static inline struct conn *conn_of(struct http_request *r)
     return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
 }
 
-// connection.c
-struct conn *conn_new(struct http_server *s);
+// connection_table.c
+void accept_place(struct conn *c, enum conn_place place); // at its end
+void accept_unplace(struct conn *c);
+void accept_uncount(struct conn *c); // it makes room
+void accept_release(struct conn *c); // nobody answers for it any more
+// Counts it as one of this address, and names its client.
+void accept_name_peer(struct conn *c, const struct sockaddr_storage *from);
 void conn_start(struct conn *c); // reads
 void conn_stop(struct conn *c);  // does not
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_close(struct conn *c); // at once
 void conn_cut(struct conn *c); // the same with a reset: its answer is not whole
-void conn_fault(struct conn *c, unsigned status, const char *text);
-void conn_next(struct conn *c); // the answer is out
+void conn_hand_dropped(struct conn *c);
 void conn_drop_body(struct conn *c);
-size_t conn_input_bytes(const struct conn *c); // that are not parsed
-void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
+void conn_drop_input(struct conn *c);
+size_t conn_input_bytes(const struct conn *c);     // that are not parsed
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
+void alone_leave(struct conn *c);                  // it is not held any more
+void pieces_end(struct conn *c);    // no more is wanted, or nothing happens
+void server_forget(struct conn *c); // frees it
+
+// connection.c
+struct conn *conn_new(struct http_server *s);
+void conn_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes);
+void conn_next(struct conn *c);  // the answer is out
+void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
 
 // alone.c
 // Gives a complete request to its handler, now or later, or refuses it.
@@ -213,7 +226,6 @@ void alone_hand(struct conn *c);
 void alone_look(struct http_server *s); // every tick: who is held may go
 void alone_answered(struct conn *c);    // it is not in work any more
 void alone_produced(struct conn *c);    // its last piece is made
-void alone_leave(struct conn *c);       // it is not held any more
 // Whether the process has died with these bytes too often.
 bool alone_refuses(const struct blamed *record);
 
@@ -230,14 +242,9 @@ MUST_CHECK llhttp_errno_t parse_feed(struct conn *c, const char *at,
 MUST_CHECK enum err accept_start(struct http_server *s);
 void accept_stop(struct http_server *s, uv_close_cb on_closed);
 void accept_resume(struct http_server *s); // a descriptor may be free
-void accept_place(struct conn *c, enum conn_place place); // at its end
-void accept_unplace(struct conn *c);
-void accept_uncount(struct conn *c); // it makes room
-void accept_release(struct conn *c); // nobody answers for it any more
 
 // pieces.c
 void pieces_go_on(struct conn *c); // makes the next: its turn has come
-void pieces_end(struct conn *c);   // no more is wanted, or nothing happens
 
 // turn.c
 void turn_wait(struct conn *c); // until it is called to go on
@@ -248,12 +255,9 @@ void turn_init(struct http_server *s);
 void budget_count(struct conn *c); // after what it holds has changed
 bool budget_has_room(const struct conn *c, size_t n_bytes);
 void budget_leave(struct conn *c); // its request counts on no account any more
-// It has a vital answer: closes clients that do not read theirs, the oldest first, if
-// those are too many.
-void budget_vital(struct conn *newcomer);
 
 // server.c
-void server_forget(struct conn *c); // frees it
+void server_look_drained(struct http_server *s); // a connection is freed
 
 // response.c
 void reply_write(struct conn *c); // what lies in its output
@@ -262,5 +266,6 @@ void reply_put_head(struct conn *c, const struct http_response *resp);
 // is left to do.
 bool reply_begin(struct conn *c, const struct http_response *resp);
 void reply_end(struct conn *c); // the last answer of the connection is given
+void conn_fault(struct conn *c, unsigned status, const char *text);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/http/private.h"
 #include "common/log/log.h"
 
+#define VITAL_PART              8 // of the budget: answers that are always given
 #define STREAM_UNSENT_MAX_BYTES ((size_t)1024 * 1024)
 
 static void on_shut_down(uv_shutdown_t *shutdown, int status)
@@ -144,6 +145,37 @@ bool reply_begin(struct conn *c, const struct http_response *resp)
     return true;
 }
 
+static size_t vital_bytes(const struct http_server *s)
+{
+    size_t n_bytes = 0;
+
+    for (const struct conn *c = s->places[PLACE_WAITING].first; c != NULL;
+         c = c->next)
+        n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
+    return n_bytes;
+}
+
+// Nobody answers for them (http_hold()), so they are among those that wait, in the order
+// in which they came to it.
+static void close_unread_vital(struct conn *newcomer)
+{
+    struct http_server *s = newcomer->server;
+    size_t max_bytes = s->limits.max_buffered_bytes / VITAL_PART;
+    size_t n_bytes = 0;
+    struct conn *next;
+
+    if (s->figures.n_vital_bytes > max_bytes)
+        n_bytes = vital_bytes(s); // without what is closed already
+    for (struct conn *c = s->places[PLACE_WAITING].first;
+         c != NULL && n_bytes > max_bytes; c = next) {
+        next = c->next;
+        if (c == newcomer || !c->is_vital)
+            continue;
+        n_bytes -= c->n_counted_output_bytes;
+        conn_cut(c);
+    }
+}
+
 void http_respond(struct http_request *r, const struct http_response *resp)
 {
     struct conn *c = conn_of(r);
@@ -158,7 +190,7 @@ void http_respond(struct http_request *r, const struct http_response *resp)
     conn_drop_body(c); // only now: the answer may have been made of it
     conn_enter(c, CONN_REPLYING);
     if (resp->is_vital)
-        budget_vital(c);
+        close_unread_vital(c);
     reply_write(c);
 }
 
@@ -192,6 +224,23 @@ void http_fail(struct http_request *r, unsigned status, struct str headers,
     free(text);
     buf_clear(&message);
     buf_clear(&body);
+}
+
+void conn_fault(struct conn *c, unsigned status, const char *text)
+{
+    struct str headers = STR_EMPTY;
+
+    conn_hand_dropped(c);
+    if (status == HTTP_REFUSED_STATUS) {
+        headers = STR("Retry-After: 1\r\n");
+    } else if (status == 405) {
+        headers =
+            STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+    }
+    c->has_rest = true; // so the connection does not go on
+    if (!c->has_headers)
+        c->request.method = METHOD_OTHER;
+    http_fail(&c->request, status, headers, "%s", text);
 }
 
 // --- streams ---

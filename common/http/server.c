@@ -208,32 +208,13 @@ static void on_handle_closed(uv_handle_t *handle)
         s->on_drained(s->drain_data); // last: it may free the server
 }
 
-static void look_drained(struct http_server *s)
+void server_look_drained(struct http_server *s)
 {
     if (!s->is_draining || s->n_conns > 0 ||
         uv_is_closing((uv_handle_t *)&s->ticker))
         return;
     uv_close((uv_handle_t *)&s->ticker, on_handle_closed);
     uv_close((uv_handle_t *)&s->turner, on_handle_closed);
-}
-
-void server_forget(struct conn *c)
-{
-    struct http_server *s = c->server;
-
-    accept_uncount(c);
-    accept_release(c);
-    accept_unplace(c);
-    buf_clear(&c->text);
-    buf_clear(&c->body);
-    buf_clear(&c->input);
-    c->input_at = 0;
-    buf_clear(&c->output);
-    budget_count(c); // nothing
-    budget_leave(c);
-    free(c);
-    s->n_conns--;
-    look_drained(s);
 }
 
 void http_server_drain(struct http_server *s, void (*done)(void *data),
@@ -257,7 +238,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
         if (c->state == CONN_STREAM) // it would go on for ever
             conn_close(c);
     }
-    look_drained(s);
+    server_look_drained(s);
 }
 
 void http_server_free(struct http_server *s)

@@ -1,0 +1,414 @@
+// connection_table.c — the connections of a server: where each stands, and its end.
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/codec.h"
+#include "common/base/mem.h"
+#include "common/http/private.h"
+
+#define FNV_OFFSET UINT32_C(2166136261)
+#define FNV_PRIME  UINT32_C(16777619)
+
+// --- places ---
+
+// Those that wait also stand in a list of their address.
+static void wait_at_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    c->prev_at_peer = list->last;
+    if (list->last != NULL) {
+        list->last->next_at_peer = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+}
+
+static void leave_peer(struct conn *c)
+{
+    struct conn_list *list = &c->peer->waiting;
+
+    if (c->prev_at_peer != NULL) {
+        c->prev_at_peer->next_at_peer = c->next_at_peer;
+    } else {
+        list->first = c->next_at_peer;
+    }
+    if (c->next_at_peer != NULL) {
+        c->next_at_peer->prev_at_peer = c->prev_at_peer;
+    } else {
+        list->last = c->prev_at_peer;
+    }
+    c->prev_at_peer = NULL;
+    c->next_at_peer = NULL;
+}
+
+void accept_unplace(struct conn *c)
+{
+    struct conn_list *list;
+
+    if (c->place == PLACE_COUNT)
+        return;
+    if (c->place == PLACE_WAITING && c->peer != NULL)
+        leave_peer(c);
+    list = &c->server->places[c->place];
+    c->place = PLACE_COUNT;
+    if (c->prev != NULL) {
+        c->prev->next = c->next;
+    } else {
+        list->first = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    } else {
+        list->last = c->prev;
+    }
+    c->prev = NULL;
+    c->next = NULL;
+}
+
+void accept_place(struct conn *c, enum conn_place place)
+{
+    struct conn_list *list = &c->server->places[place];
+
+    accept_unplace(c);
+    c->place = place;
+    c->prev = list->last;
+    if (list->last != NULL) {
+        list->last->next = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+    if (place == PLACE_WAITING && c->peer != NULL)
+        wait_at_peer(c);
+}
+
+// --- holders ---
+
+void accept_release(struct conn *c)
+{
+    if (c->is_held)
+        shares_remove(&c->server->holders, c->holder_no, 1);
+    c->is_held = false;
+}
+
+enum share http_hold(struct http_request *r, uint64_t holder_no,
+                     const struct share_limit *limit)
+{
+    struct conn *c = conn_of(r);
+    struct shares *holders = &c->server->holders;
+    enum share share;
+
+    accept_release(c);
+    share =
+        shares_judge(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
+    if (share != SHARE_THERE)
+        return share;
+    shares_add(holders, holder_no, 1);
+    c->is_held = true;
+    c->holder_no = holder_no;
+    if (c->place == PLACE_WAITING)
+        accept_place(c, PLACE_BUSY);
+    return SHARE_THERE;
+}
+
+// --- addresses ---
+
+static struct peer **bucket_of(struct http_server *s, const uint8_t *address)
+{
+    uint32_t hash = FNV_OFFSET;
+
+    for (size_t i = 0; i < HTTP_ADDRESS_BYTES; i++)
+        hash = (hash ^ address[i]) * FNV_PRIME;
+    return &s->peers[hash % HTTP_PEER_BUCKETS];
+}
+
+static void count_peer(struct conn *c, const uint8_t *address)
+{
+    struct peer **bucket = bucket_of(c->server, address);
+    struct peer *p = *bucket;
+
+    while (p != NULL && memcmp(p->address, address, HTTP_ADDRESS_BYTES) != 0)
+        p = p->next;
+    if (p == NULL) {
+        p = xcalloc(1, sizeof(*p));
+        memcpy(p->address, address, HTTP_ADDRESS_BYTES);
+        p->next = *bucket;
+        *bucket = p;
+    }
+    p->n_connections++;
+    c->peer = p;
+    if (c->place == PLACE_WAITING)
+        wait_at_peer(c);
+}
+
+static void uncount_peer(struct conn *c)
+{
+    struct peer *p = c->peer;
+    struct peer **link;
+
+    if (p != NULL && c->place == PLACE_WAITING)
+        leave_peer(c);
+    c->peer = NULL;
+    if (p == NULL || --p->n_connections > 0)
+        return;
+    link = bucket_of(c->server, p->address);
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    free(p);
+}
+
+void accept_name_peer(struct conn *c, const struct sockaddr_storage *from)
+{
+    uint8_t address[HTTP_ADDRESS_BYTES] = { 0 };
+    char *name = c->request.peer;
+
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+
+        uv_ip4_name(v4, name, sizeof(c->request.peer));
+        address[10] = 0xff;
+        address[11] = 0xff;
+        memcpy(address + 12, &v4->sin_addr, sizeof(v4->sin_addr));
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+
+        uv_ip6_name(v6, name, sizeof(c->request.peer));
+        memcpy(address, &v6->sin6_addr, sizeof(address));
+    }
+    count_peer(c, address);
+}
+
+void accept_uncount(struct conn *c)
+{
+    bool is_handlers = c->state == CONN_WORK || c->state == CONN_STREAM;
+
+    uncount_peer(c);
+    // What the handler still holds takes memory, and counts until it answers.
+    if (c->is_counted && (c->is_answered || c->is_gone || !is_handlers)) {
+        c->is_counted = false;
+        c->server->figures.n_connections--;
+    }
+}
+
+// --- states ---
+
+static enum conn_place place_of(const struct conn *c, enum conn_state state)
+{
+    switch (state) {
+    case CONN_IDLE:
+    case CONN_HEADER:
+        return PLACE_WAITING;
+    case CONN_BODY:
+    case CONN_REPLYING:
+    case CONN_ENDING:
+        return c->is_held ? PLACE_BUSY : PLACE_WAITING;
+    case CONN_HELD:
+    case CONN_WORK:
+    case CONN_STREAM:
+        return PLACE_BUSY;
+    case CONN_LINGER:
+        return PLACE_LINGER;
+    case CONN_CLOSED:
+        break;
+    }
+    return PLACE_GONE;
+}
+
+void conn_enter(struct conn *c, enum conn_state state)
+{
+    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(c, state);
+
+    c->state = state;
+    c->since_ms = uv_now(c->server->loop);
+    c->n_window_bytes = 0;
+    c->n_taken_bytes = UINT64_MAX;
+    if (place != c->place || state == CONN_IDLE)
+        accept_place(c, place);
+}
+
+// --- buffers ---
+
+size_t conn_input_bytes(const struct conn *c)
+{
+    return c->input.n_bytes - c->input_at;
+}
+
+static void slim(struct buf *b, size_t keep_bytes)
+{
+    if (b->room_bytes > keep_bytes)
+        buf_clear(b);
+}
+
+void conn_drop_body(struct conn *c)
+{
+    buf_reset(&c->body);
+    slim(&c->body, HTTP_KEEP_BYTES);
+    budget_count(c);
+}
+
+void conn_drop_input(struct conn *c)
+{
+    buf_clear(&c->input);
+    c->input_at = 0;
+    budget_count(c);
+}
+
+// Only between requests: nothing may point into them.
+void conn_slim(struct conn *c, size_t keep_bytes)
+{
+    slim(&c->text, keep_bytes);
+    slim(&c->body, keep_bytes);
+    slim(&c->output, keep_bytes);
+    if (conn_input_bytes(c) == 0) {
+        buf_reset(&c->input);
+        c->input_at = 0;
+        slim(&c->input, keep_bytes);
+    }
+}
+
+// --- reading ---
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct conn *c = handle->data;
+    size_t n_bytes = HTTP_READ_BYTES;
+
+    (void)suggested;
+    if (c->state == CONN_HELD || c->state == CONN_WORK ||
+        c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
+        n_bytes = HTTP_INPUT_BYTES - conn_input_bytes(c);
+    *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
+}
+
+void conn_start(struct conn *c)
+{
+    if (c->is_tcp_closed || c->is_reading || c->is_at_end)
+        return;
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, conn_on_read) == 0) {
+        c->is_reading = true;
+    } else {
+        conn_close(c);
+    }
+}
+
+void conn_stop(struct conn *c)
+{
+    if (c->is_reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->is_reading = false;
+}
+
+// --- ends ---
+
+void alone_leave(struct conn *c)
+{
+    struct http_server *s = c->server;
+    struct conn *before = NULL;
+
+    for (struct conn *at = s->held_first; at != NULL; at = at->next_held) {
+        if (at != c) {
+            before = at;
+            continue;
+        }
+        if (before != NULL) {
+            before->next_held = c->next_held;
+        } else {
+            s->held_first = c->next_held;
+        }
+        if (s->held_last == c)
+            s->held_last = before;
+        return;
+    }
+}
+
+void pieces_end(struct conn *c)
+{
+    struct http_producer producer = c->producer;
+
+    if (producer.next == NULL)
+        return;
+    c->producer = (struct http_producer){ .next = NULL };
+    producer.done(producer.data);
+}
+
+void conn_hand_dropped(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    if (!c->is_handed || c->is_answered)
+        return;
+    c->is_handed = false;
+    if (s->handlers.on_dropped != NULL)
+        s->handlers.on_dropped(s->handlers.data, &c->request);
+    c->request.data = NULL;
+}
+
+void server_forget(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    accept_uncount(c);
+    accept_release(c);
+    accept_unplace(c);
+    buf_clear(&c->text);
+    buf_clear(&c->body);
+    buf_clear(&c->input);
+    c->input_at = 0;
+    buf_clear(&c->output);
+    budget_count(c); // nothing
+    budget_leave(c);
+    free(c);
+    s->n_conns--;
+    server_look_drained(s);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    void (*on_gone)(struct http_request *) = c->on_gone;
+
+    c->is_gone = true;
+    accept_resume(c->server);
+    pieces_end(c); // not in conn_close(), whose caller may be who began them
+    if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
+        server_forget(c);
+        return;
+    }
+    c->on_gone = NULL; // the handler has it: freed when it answers
+    if (on_gone != NULL)
+        on_gone(&c->request); // last: it may answer, or end the stream
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->is_tcp_closed)
+        return;
+    c->is_tcp_closed = true;
+    c->is_reading = false;
+    if (c->state == CONN_HELD)
+        alone_leave(c);
+    if (c->state != CONN_WORK && c->state != CONN_STREAM)
+        conn_hand_dropped(c);
+    accept_uncount(c);
+    conn_enter(c, c->state == CONN_WORK || c->state == CONN_STREAM
+                      ? c->state
+                      : CONN_CLOSED);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    turn_leave(c);
+}
+
+// The kernel drops what it holds, too, and the client knows that there was more.
+void conn_cut(struct conn *c)
+{
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    conn_close(c);
+}
