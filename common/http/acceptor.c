@@ -56,7 +56,7 @@ static bool make_room_of_peer(const struct conn *newcomer)
 static void refuse(struct conn *c)
 {
     c->server->figures.n_refused++;
-    conn_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
+    reply_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
 }
 
 static bool is_full(const struct http_server *s)
@@ -98,7 +98,7 @@ static void welcome(struct http_server *s, int fd,
     s->figures.n_accepted++;
     s->figures.n_connections++;
     c->is_counted = true;
-    accept_name_peer(c, from);
+    conn_name_peer(c, from);
     if (uv_tcp_open(&c->tcp, fd) != 0) {
         close(fd);
         conn_close(c);

@@ -61,36 +61,46 @@ static void hold(struct conn *c)
     s->held_last = c;
 }
 
-static void work(struct conn *c)
+static enum alone work(struct conn *c)
 {
     struct http_server *s = c->server;
     struct http_request *r = &c->request;
     struct blamed before;
 
     if (alone_refuses(
-            &(struct blamed){ BLAME_REQUEST, r->hash[0], r->hash[1] })) {
-        conn_fault(c, 500, HTTP_REFUSED_BYTES);
-        return;
-    }
+            &(struct blamed){ BLAME_REQUEST, r->hash[0], r->hash[1] }))
+        return ALONE_REFUSED;
     if (deaths_with(c) >= BLAME_ALONE)
         s->alone = c;
     conn_enter(c, CONN_WORK);
     before = blame_begin(BLAME_REQUEST, r->hash[0], r->hash[1]);
     s->handlers.on_request(s->handlers.data, r);
     blame_end(before);
+    return ALONE_HANDED;
 }
 
-void alone_hand(struct conn *c)
+enum alone alone_hand(struct conn *c)
 {
     const struct http_server *s = c->server;
 
     take_hash(&c->request, (struct str){ c->text.at, c->n_target });
-    if (s->alone != NULL || s->held_first != NULL ||
-        (deaths_with(c) >= BLAME_ALONE && is_any_in_work(s))) {
-        hold(c);
-    } else {
-        work(c);
-    }
+    if (s->alone == NULL && s->held_first == NULL &&
+        (deaths_with(c) < BLAME_ALONE || !is_any_in_work(s)))
+        return work(c);
+    hold(c);
+    return ALONE_HELD;
+}
+
+enum alone alone_try_again(struct conn *c)
+{
+    const struct http_server *s = c->server;
+    bool must_wait = s->alone != NULL ||
+                     (deaths_with(c) >= BLAME_ALONE && is_any_in_work(s));
+
+    if (must_wait && uv_now(s->loop) - c->since_ms < HOLD_MAX_MS)
+        return ALONE_HELD;
+    conn_leave_held(c);
+    return must_wait ? ALONE_TOO_LATE : work(c);
 }
 
 void alone_answered(struct conn *c)
@@ -107,25 +117,4 @@ void alone_produced(struct conn *c)
 {
     if (blame_is_any())
         blame_forget(BLAME_REQUEST, c->request.hash[0], c->request.hash[1]);
-}
-
-void alone_look(struct http_server *s)
-{
-    uint64_t now_ms = uv_now(s->loop);
-
-    while (s->held_first != NULL) {
-        struct conn *c = s->held_first;
-        bool must_wait = s->alone != NULL ||
-                         (deaths_with(c) >= BLAME_ALONE && is_any_in_work(s));
-
-        if (must_wait && now_ms - c->since_ms < HOLD_MAX_MS)
-            return; // and who came later has waited less
-        alone_leave(c);
-        if (must_wait) {
-            conn_fault(c, HTTP_REFUSED_STATUS,
-                       "a request that has to be alone is in work; try again");
-        } else {
-            work(c);
-        }
-    }
 }

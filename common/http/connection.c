@@ -38,7 +38,7 @@ static void keep_input(struct conn *c, const char *at, size_t n_bytes)
 static void reset_request(struct conn *c)
 {
     parse_reset(c);
-    accept_release(c);
+    conn_release(c);
     conn_drop_body(c);
     budget_leave(c);
     conn_slim(c, HTTP_KEEP_BYTES);
@@ -56,7 +56,8 @@ static void hand_request(struct conn *c)
     if (c->is_answered || c->state == CONN_STREAM)
         return; // on_headers has
     c->request.body = buf_str(&c->body);
-    alone_hand(c);
+    if (alone_hand(c) == ALONE_REFUSED)
+        reply_fault(c, 500, HTTP_REFUSED_BYTES);
 }
 
 static void answer_fault(struct conn *c, llhttp_errno_t error)
@@ -73,15 +74,15 @@ static void answer_fault(struct conn *c, llhttp_errno_t error)
         c->server->figures.n_malformed++;
     }
     if (c->fault != 0) {
-        conn_fault(c, c->fault, c->fault_text);
+        reply_fault(c, c->fault, c->fault_text);
     } else if (error == HPE_PAUSED_H2_UPGRADE) {
-        conn_fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+        reply_fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     } else {
         snprintf(text, sizeof(text),
                  "%s; a request must be HTTP/1.1 exactly as in RFC 9112",
                  reason != NULL && *reason != '\0' ? reason
                                                    : "this is not HTTP");
-        conn_fault(c, 400, text);
+        reply_fault(c, 400, text);
     }
 }
 
@@ -180,7 +181,11 @@ static void run(struct conn *c)
 
 void conn_go_on(struct conn *c)
 {
-    run(c);
+    if (c->producer.next != NULL) {
+        pieces_go_on(c);
+    } else {
+        run(c);
+    }
 }
 
 void conn_next(struct conn *c)
@@ -224,9 +229,9 @@ static void put_off(struct conn *c)
     } else if (c->state == CONN_IDLE) {
         reply_end(c);
     } else { // half of it was read
-        conn_fault(c, HTTP_REFUSED_STATUS,
-                   "too much is held for clients (max_buffered_bytes); try "
-                   "again");
+        reply_fault(c, HTTP_REFUSED_STATUS,
+                    "too much is held for clients (max_buffered_bytes); try "
+                    "again");
     }
 }
 

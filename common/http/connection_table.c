@@ -1,4 +1,7 @@
 // connection_table.c — the connections of a server: where each stands, and its end.
+//
+// It knows none of the modules that read requests and write answers: what they do
+// about what happens here is handed in (struct conn_events).
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +48,7 @@ static void leave_peer(struct conn *c)
     c->next_at_peer = NULL;
 }
 
-void accept_unplace(struct conn *c)
+void conn_unplace(struct conn *c)
 {
     struct conn_list *list;
 
@@ -69,11 +72,11 @@ void accept_unplace(struct conn *c)
     c->next = NULL;
 }
 
-void accept_place(struct conn *c, enum conn_place place)
+void conn_place(struct conn *c, enum conn_place place)
 {
     struct conn_list *list = &c->server->places[place];
 
-    accept_unplace(c);
+    conn_unplace(c);
     c->place = place;
     c->prev = list->last;
     if (list->last != NULL) {
@@ -88,7 +91,7 @@ void accept_place(struct conn *c, enum conn_place place)
 
 // --- holders ---
 
-void accept_release(struct conn *c)
+void conn_release(struct conn *c)
 {
     if (c->is_held)
         shares_remove(&c->server->holders, c->holder_no, 1);
@@ -102,7 +105,7 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
     struct shares *holders = &c->server->holders;
     enum share share;
 
-    accept_release(c);
+    conn_release(c);
     share =
         shares_judge(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
     if (share != SHARE_THERE)
@@ -111,7 +114,7 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
     c->is_held = true;
     c->holder_no = holder_no;
     if (c->place == PLACE_WAITING)
-        accept_place(c, PLACE_BUSY);
+        conn_place(c, PLACE_BUSY);
     return SHARE_THERE;
 }
 
@@ -162,7 +165,7 @@ static void uncount_peer(struct conn *c)
     free(p);
 }
 
-void accept_name_peer(struct conn *c, const struct sockaddr_storage *from)
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *from)
 {
     uint8_t address[HTTP_ADDRESS_BYTES] = { 0 };
     char *name = c->request.peer;
@@ -183,7 +186,7 @@ void accept_name_peer(struct conn *c, const struct sockaddr_storage *from)
     count_peer(c, address);
 }
 
-void accept_uncount(struct conn *c)
+void conn_uncount(struct conn *c)
 {
     bool is_handlers = c->state == CONN_WORK || c->state == CONN_STREAM;
 
@@ -228,15 +231,10 @@ void conn_enter(struct conn *c, enum conn_state state)
     c->n_window_bytes = 0;
     c->n_taken_bytes = UINT64_MAX;
     if (place != c->place || state == CONN_IDLE)
-        accept_place(c, place);
+        conn_place(c, place);
 }
 
 // --- buffers ---
-
-size_t conn_input_bytes(const struct conn *c)
-{
-    return c->input.n_bytes - c->input_at;
-}
 
 static void slim(struct buf *b, size_t keep_bytes)
 {
@@ -289,7 +287,8 @@ void conn_start(struct conn *c)
 {
     if (c->is_tcp_closed || c->is_reading || c->is_at_end)
         return;
-    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, conn_on_read) == 0) {
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc,
+                      c->server->events.on_read) == 0) {
         c->is_reading = true;
     } else {
         conn_close(c);
@@ -305,7 +304,7 @@ void conn_stop(struct conn *c)
 
 // --- ends ---
 
-void alone_leave(struct conn *c)
+void conn_leave_held(struct conn *c)
 {
     struct http_server *s = c->server;
     struct conn *before = NULL;
@@ -326,7 +325,7 @@ void alone_leave(struct conn *c)
     }
 }
 
-void pieces_end(struct conn *c)
+void conn_end_producer(struct conn *c)
 {
     struct http_producer producer = c->producer;
 
@@ -348,13 +347,13 @@ void conn_hand_dropped(struct conn *c)
     c->request.data = NULL;
 }
 
-void server_forget(struct conn *c)
+void conn_forget(struct conn *c)
 {
     struct http_server *s = c->server;
 
-    accept_uncount(c);
-    accept_release(c);
-    accept_unplace(c);
+    conn_uncount(c);
+    conn_release(c);
+    conn_unplace(c);
     buf_clear(&c->text);
     buf_clear(&c->body);
     buf_clear(&c->input);
@@ -363,8 +362,8 @@ void server_forget(struct conn *c)
     budget_count(c); // nothing
     budget_leave(c);
     free(c);
-    s->n_conns--;
-    server_look_drained(s);
+    if (--s->n_conns == 0)
+        s->events.on_last_freed(s);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -373,10 +372,11 @@ static void on_closed(uv_handle_t *handle)
     void (*on_gone)(struct http_request *) = c->on_gone;
 
     c->is_gone = true;
-    accept_resume(c->server);
-    pieces_end(c); // not in conn_close(), whose caller may be who began them
+    c->server->events.on_descriptor_free(c->server);
+    // Not in conn_close(), whose caller may be the function that began it.
+    conn_end_producer(c);
     if ((c->state != CONN_STREAM && c->state != CONN_WORK) || c->is_answered) {
-        server_forget(c);
+        conn_forget(c);
         return;
     }
     c->on_gone = NULL; // the handler has it: freed when it answers
@@ -391,10 +391,10 @@ void conn_close(struct conn *c)
     c->is_tcp_closed = true;
     c->is_reading = false;
     if (c->state == CONN_HELD)
-        alone_leave(c);
+        conn_leave_held(c);
     if (c->state != CONN_WORK && c->state != CONN_STREAM)
         conn_hand_dropped(c);
-    accept_uncount(c);
+    conn_uncount(c);
     conn_enter(c, c->state == CONN_WORK || c->state == CONN_STREAM
                       ? c->state
                       : CONN_CLOSED);

@@ -60,7 +60,7 @@ void pieces_go_on(struct conn *c)
         if (c->is_chunked && has_body)
             buf_puts(&c->output, "0\r\n\r\n");
         alone_produced(c);
-        pieces_end(c);
+        conn_end_producer(c);
     }
     budget_count(c);
     reply_write(c);

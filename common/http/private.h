@@ -1,15 +1,18 @@
 // private.h — the inside of the HTTP server, shared by its files.
 //
-//   server.c  start, the clock, draining
-//   acceptor.c  newcomers, caps, whose turn it is to make room
-//   connection.c    the life of a connection: bytes in, requests out
-//   parser.c   what the parser says, what we refuse beyond it
-//   alone.c   requests that the process has died with
-//   response.c   answers and streams
-//   pieces.c  answers that are made while their clients read
-//   turn.c    who has more to do than one turn of the loop allows
-//   budget.c  what is held for clients, and on whose account
-//   request.c    headers, decoding, names
+// A file calls only those above it:
+//
+//   request.c           headers, decoding, names
+//   budget.c            what is held for clients, and on whose account
+//   turn.c              connections that have more to do than one turn of the loop allows
+//   connection_table.c  where each connection stands, its states and its end
+//   alone.c             requests that the process has died with
+//   response.c          answers, faults and streams
+//   pieces.c            answers that are made while their clients read
+//   parser.c            what the parser says, what we refuse beyond it
+//   connection.c        the life of a connection: bytes in, requests out
+//   acceptor.c          newcomers, caps, which connection makes room
+//   server.c            start, the clock, draining
 
 #ifndef COMMON_HTTP_PRIVATE_H
 #define COMMON_HTTP_PRIVATE_H
@@ -158,6 +161,16 @@ struct turn_list {
     struct conn *first, *last;
 };
 
+// What the modules above connection_table.c and turn.c do about what happens there;
+// server.c, which knows all of them, hands it in.
+struct conn_events {
+    uv_read_cb on_read;
+    void (*on_turn)(struct conn *c);       // its turn has come (turn.c)
+    void (*on_reply_done)(struct conn *c); // its answer is out
+    void (*on_descriptor_free)(struct http_server *s);
+    void (*on_last_freed)(struct http_server *s); // no connection is left
+};
+
 struct http_server {
     uv_poll_t listener;
     uv_timer_t ticker;
@@ -166,6 +179,7 @@ struct http_server {
     int spare_fd; // given up for a moment when there is no other; or -1
     struct http_limits limits;
     struct http_handlers handlers;
+    struct conn_events events;
     llhttp_settings_t settings;
     struct conn_list places[PLACE_COUNT];
     size_t n_conns; // in all places
@@ -184,7 +198,7 @@ struct http_server {
     unsigned n_handles;     // of the server itself, open
     bool is_draining;
     bool is_paused; // no descriptors: waits for a connection to close
-    void (*on_drained)(void *data);
+    void (*drain_done)(void *data);
     void *drain_data;
 };
 
@@ -193,26 +207,34 @@ static inline struct conn *conn_of(struct http_request *r)
     return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
 }
 
+// Bytes that came and are not parsed.
+static inline size_t conn_input_bytes(const struct conn *c)
+{
+    return c->input.n_bytes - c->input_at;
+}
+
 // connection_table.c
-void accept_place(struct conn *c, enum conn_place place); // at its end
-void accept_unplace(struct conn *c);
-void accept_uncount(struct conn *c); // it makes room
-void accept_release(struct conn *c); // nobody answers for it any more
+void conn_place(struct conn *c,
+                enum conn_place place); // at the end of its list
+void conn_unplace(struct conn *c);
+void conn_uncount(struct conn *c); // it makes room
+void conn_release(struct conn *c); // nobody answers for it any more
 // Counts it as one of this address, and names its client.
-void accept_name_peer(struct conn *c, const struct sockaddr_storage *from);
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
 void conn_start(struct conn *c); // reads
 void conn_stop(struct conn *c);  // does not
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_close(struct conn *c); // at once
 void conn_cut(struct conn *c); // the same with a reset: its answer is not whole
-void conn_hand_dropped(struct conn *c);
+void conn_hand_dropped(
+    struct conn *c); // to its handler, which must free what it holds
 void conn_drop_body(struct conn *c);
 void conn_drop_input(struct conn *c);
-size_t conn_input_bytes(const struct conn *c);     // that are not parsed
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
-void alone_leave(struct conn *c);                  // it is not held any more
-void pieces_end(struct conn *c);    // no more is wanted, or nothing happens
-void server_forget(struct conn *c); // frees it
+void conn_leave_held(struct conn *c);              // it is not held any more
+// Tells the producer of its answer, if it has one, that no more is wanted.
+void conn_end_producer(struct conn *c);
+void conn_forget(struct conn *c); // frees it
 
 // connection.c
 struct conn *conn_new(struct http_server *s);
@@ -221,11 +243,19 @@ void conn_next(struct conn *c);  // the answer is out
 void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
 
 // alone.c
-// Gives a complete request to its handler, now or later, or refuses it.
-void alone_hand(struct conn *c);
-void alone_look(struct http_server *s); // every tick: who is held may go
-void alone_answered(struct conn *c);    // it is not in work any more
-void alone_produced(struct conn *c);    // its last piece is made
+enum alone {
+    ALONE_HANDED,  // to its handler
+    ALONE_HELD,    // it waits
+    ALONE_REFUSED, // the process has died with it too often: the caller says so
+    ALONE_TOO_LATE // it has waited long enough: the caller says so
+};
+// Gives a complete request to its handler, or holds it.
+enum alone alone_hand(struct conn *c);
+// Gives one that is held to its handler, if it may go now. Every tick, in the order
+// in which they came.
+enum alone alone_try_again(struct conn *c);
+void alone_answered(struct conn *c); // it is not in work any more
+void alone_produced(struct conn *c); // its last piece is made
 // Whether the process has died with these bytes too often.
 bool alone_refuses(const struct blamed *record);
 
@@ -256,9 +286,6 @@ void budget_count(struct conn *c); // after what it holds has changed
 bool budget_has_room(const struct conn *c, size_t n_bytes);
 void budget_leave(struct conn *c); // its request counts on no account any more
 
-// server.c
-void server_look_drained(struct http_server *s); // a connection is freed
-
 // response.c
 void reply_write(struct conn *c); // what lies in its output
 void reply_put_head(struct conn *c, const struct http_response *resp);
@@ -266,6 +293,6 @@ void reply_put_head(struct conn *c, const struct http_response *resp);
 // is left to do.
 bool reply_begin(struct conn *c, const struct http_response *resp);
 void reply_end(struct conn *c); // the last answer of the connection is given
-void conn_fault(struct conn *c, unsigned status, const char *text);
+void reply_fault(struct conn *c, unsigned status, const char *text);
 
 #endif

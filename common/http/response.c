@@ -50,7 +50,7 @@ static void taken(struct conn *c)
     if (c->producer.next != NULL) {
         turn_wait(c);
     } else {
-        conn_next(c);
+        c->server->events.on_reply_done(c);
     }
 }
 
@@ -136,7 +136,7 @@ bool reply_begin(struct conn *c, const struct http_response *resp)
     alone_answered(c);
     if (c->is_tcp_closed) { // nobody is there to read it
         if (c->is_gone)
-            server_forget(c);
+            conn_forget(c);
         return false;
     }
     if (resp->close || c->has_rest || c->server->is_draining ||
@@ -226,7 +226,7 @@ void http_fail(struct http_request *r, unsigned status, struct str headers,
     buf_clear(&body);
 }
 
-void conn_fault(struct conn *c, unsigned status, const char *text)
+void reply_fault(struct conn *c, unsigned status, const char *text)
 {
     struct str headers = STR_EMPTY;
 
@@ -363,8 +363,8 @@ void http_stream_end(struct http_request *r)
     c->is_answered = true;
     c->on_gone = NULL;
     if (c->is_gone) {
-        server_forget(c);
+        conn_forget(c);
     } else {
-        conn_next(c);
+        c->server->events.on_reply_done(c);
     }
 }

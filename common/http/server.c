@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/tcp_acked.h"
 #include "common/http/private.h"
-#include "common/http/tcp_acked.h"
 #include "common/process/metrics.h"
 
 #define TICK_MS           250
@@ -34,7 +34,7 @@ static void look_at_header(struct conn *c, uint64_t age_ms)
     if (age_ms < c->server->limits.header_timeout_ms)
         return;
     c->server->figures.n_timeouts++;
-    conn_fault(c, 408, "the header comes too slowly");
+    reply_fault(c, 408, "the header comes too slowly");
 }
 
 static void look_at_body(struct conn *c, uint64_t age_ms)
@@ -49,7 +49,7 @@ static void look_at_body(struct conn *c, uint64_t age_ms)
         return;
     }
     c->server->figures.n_timeouts++;
-    conn_fault(c, 408, "the body comes too slowly");
+    reply_fault(c, 408, "the body comes too slowly");
 }
 
 // What the client's own machine says that it has: the kernel here holds more or
@@ -155,7 +155,7 @@ static void look_at(struct conn *c, uint64_t now_ms)
     case CONN_WORK:
         ask_whether_it_is_there(c, now_ms);
         break;
-    case CONN_HELD: // alone_look() does
+    case CONN_HELD: // look_at_held() does
     case CONN_CLOSED:
         break;
     }
@@ -179,6 +179,24 @@ static void tell_streams(struct http_server *s)
     }
 }
 
+// Who came later has waited less.
+static void look_at_held(struct http_server *s)
+{
+    enum alone became = ALONE_HANDED;
+
+    while (s->held_first != NULL && became != ALONE_HELD) {
+        struct conn *c = s->held_first;
+
+        became = alone_try_again(c);
+        if (became == ALONE_REFUSED) {
+            reply_fault(c, 500, HTTP_REFUSED_BYTES);
+        } else if (became == ALONE_TOO_LATE) {
+            reply_fault(c, HTTP_REFUSED_STATUS,
+                        "a request that has to be alone is in work; try again");
+        }
+    }
+}
+
 static void on_tick(uv_timer_t *ticker)
 {
     struct http_server *s = ticker->data;
@@ -194,7 +212,7 @@ static void on_tick(uv_timer_t *ticker)
         }
     }
     tell_streams(s);
-    alone_look(s);
+    look_at_held(s);
     accept_resume(s);
 }
 
@@ -204,11 +222,11 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct http_server *s = handle->data;
 
-    if (--s->n_handles == 0 && s->on_drained != NULL)
-        s->on_drained(s->drain_data); // last: it may free the server
+    if (--s->n_handles == 0 && s->drain_done != NULL)
+        s->drain_done(s->drain_data); // last: it may free the server
 }
 
-void server_look_drained(struct http_server *s)
+static void look_drained(struct http_server *s)
 {
     if (!s->is_draining || s->n_conns > 0 ||
         uv_is_closing((uv_handle_t *)&s->ticker))
@@ -225,7 +243,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
     assert(!s->is_draining);
     s->is_draining = true;
     s->drained_at_ms = uv_now(s->loop);
-    s->on_drained = done;
+    s->drain_done = done;
     s->drain_data = data;
     accept_stop(s, on_handle_closed);
     for (struct conn *c = s->places[PLACE_WAITING].first; c != NULL; c = next) {
@@ -238,7 +256,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
         if (c->state == CONN_STREAM) // it would go on for ever
             conn_close(c);
     }
-    server_look_drained(s);
+    look_drained(s);
 }
 
 void http_server_free(struct http_server *s)
@@ -280,6 +298,13 @@ enum err http_server_start(struct uv_loop_s *loop, int fd,
     s->listen_fd = fd;
     s->limits = *limits;
     s->handlers = *handlers;
+    s->events = (struct conn_events){
+        .on_read = conn_on_read,
+        .on_turn = conn_go_on,
+        .on_reply_done = conn_next,
+        .on_descriptor_free = accept_resume,
+        .on_last_freed = look_drained,
+    };
     parse_settings(&s->settings);
     err = accept_start(s);
     if (err != OK) {

@@ -27,28 +27,21 @@ void turn_leave(struct conn *c)
         uv_idle_stop(&c->server->turner);
 }
 
-static void take_turn(struct conn *c)
-{
-    turn_leave(c);
-    if (c->producer.next != NULL) {
-        pieces_go_on(c);
-    } else {
-        conn_go_on(c);
-    }
-}
-
 // Each has one turn at most, so that the sockets are looked at in between.
 static void on_turn(uv_idle_t *turner)
 {
     struct http_server *s = turner->data;
     const struct conn *last = s->turns.last;
+    struct conn *c;
     uint64_t began_ns = uv_hrtime();
     bool is_last = false;
 
     while (!is_last && s->turns.first != NULL &&
            uv_hrtime() - began_ns < HTTP_TURN_NS) {
         is_last = s->turns.first == last;
-        take_turn(s->turns.first);
+        c = s->turns.first;
+        turn_leave(c);
+        s->events.on_turn(c);
     }
 }
 

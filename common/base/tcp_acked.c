@@ -3,7 +3,7 @@
 // Why a file of its own: the C library's <netinet/tcp.h>, which libuv includes, knows
 // only the beginning of struct tcp_info, and the kernel's header defines it again.
 
-#include "common/http/tcp_acked.h"
+#include "common/base/tcp_acked.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 // tcp_acked.h — how much of what was sent the other machine has.
 
-#ifndef COMMON_HTTP_TCP_ACKED_H
-#define COMMON_HTTP_TCP_ACKED_H
+#ifndef COMMON_BASE_TCP_ACKED_H
+#define COMMON_BASE_TCP_ACKED_H
 
 #include <stdint.h>
 
