@@ -3,7 +3,7 @@
 // After a wanted change, write them anew and read the difference:
 //   GOLDEN_WRITE=1 BUILD/tests/test_format && git diff tests/golden
 
-#include "common/model/formats/format.h"
+#include "common/model/formats/format_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>

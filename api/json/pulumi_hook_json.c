@@ -10,7 +10,7 @@
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
-#include "common/model/formats/format.h"
+#include "common/model/formats/format_table.h"
 #include "common/model/operator.h"
 
 // An empty string is as good as none.

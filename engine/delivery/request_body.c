@@ -14,7 +14,7 @@
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
-#include "common/model/formats/format.h"
+#include "common/model/formats/format_table.h"
 #include "common/process/metrics.h"
 
 #define BODIES          16 // kept; a power of two

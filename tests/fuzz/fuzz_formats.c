@@ -8,7 +8,7 @@
 #include "common/base/utf8.h"
 #include "common/encoding/url.h"
 #include "common/model/event_kinds.h"
-#include "common/model/formats/format.h"
+#include "common/model/formats/format_table.h"
 #include "common/model/formats/summary.h"
 #include "tests/fuzz/json_equal.h"
 

@@ -1,7 +1,6 @@
-// format.h — the formats that a hook may ask for: one row of a table each.
+// format.h — what a format is: one row of the table in format_table.h.
 //
-// A row lies in its own file, format_NAME.c. Both edges read the table: the
-// API judges URLs by it, the engine makes bodies by it. Pure: no clock, no I/O.
+// A row lies in its own file, NAME.c. Pure: no clock, no I/O.
 
 #ifndef COMMON_MODEL_FORMATS_FORMAT_H
 #define COMMON_MODEL_FORMATS_FORMAT_H
@@ -43,13 +42,6 @@ struct format {
     // of this format does.
     bool (*says_failed)(struct str response_body);
 };
-
-// NULL: there is none.
-const struct format *format_by_number(int number);
-const struct format *format_by_name(struct str name);
-
-// Appends the names that Pulumi's hooks may use: "raw, slack, …".
-void format_put_names(struct buf *out);
 
 // A URL over http or https; for rows whose format points at one.
 enum err format_check_http(struct str url, const char *prefixes,

@@ -5,7 +5,7 @@
 #include "engine/dispatcher/record/verdict.h"
 
 #include "common/base/clock.h"
-#include "common/model/formats/format.h"
+#include "common/model/formats/format_table.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/schedule/schedule.h"

@@ -1,0 +1,19 @@
+// format_table.h — the formats that a hook may ask for: one row of a table each.
+//
+// The API judges URLs by it, the engine makes bodies by it.
+
+#ifndef COMMON_MODEL_FORMATS_FORMAT_TABLE_H
+#define COMMON_MODEL_FORMATS_FORMAT_TABLE_H
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+#include "common/model/formats/format.h"
+
+// NULL: there is none.
+const struct format *format_by_number(int number);
+const struct format *format_by_name(struct str name);
+
+// Appends the names that Pulumi's hooks may use: "raw, slack, …".
+void format_put_names(struct buf *out);
+
+#endif
