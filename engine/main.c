@@ -11,6 +11,9 @@
 
 #include "api/api.h"
 #include "api/cli/cli.h"
+#include "common/base/mem.h"
+#include "common/config/settings.h"
+#include "common/log/log.h"
 #include "common/process/role.h"
 #include "common/process/roles.h"
 #include "engine/supervisor/supervisor.h"
@@ -72,10 +75,16 @@ static int serve(int argc, char **argv)
     return optind < argc ? serve_misused() : supervisor_run(&sources);
 }
 
+static void out_of_memory(size_t n_bytes)
+{
+    log_panic("out of memory", "bytes=%zu", n_bytes);
+}
+
 int main(int argc, char **argv)
 {
     char **args = uv_setup_args(argc, argv);
 
+    mem_on_exhausted(out_of_memory);
     if (argc >= 2 && strcmp(args[1], "role") == 0)
         return run_role(argc, args);
     if (argc >= 2 && strcmp(args[1], "serve") == 0 &&

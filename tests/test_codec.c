@@ -6,6 +6,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/utf8.h"
+#include "common/encoding/id.h"
 #include "tests/unit.h"
 
 static void numbers_of_every_size_come_back(void **state)

@@ -8,6 +8,7 @@
 
 #include "common/config/config.h"
 #include "common/config/config_types.h"
+#include "common/config/settings.h"
 #include "tests/unit.h"
 
 static enum err load(char **sets, size_t n_sets, struct config *c,

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "engine/sender/address_guard.h"
 #include "engine/sender/local_addresses.h"
 #include "tests/unit.h"

@@ -5,12 +5,13 @@
 #include <sys/socket.h>
 
 #include "common/config/config.h"
+#include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/delivery/signature.h"
-#include "engine/order.h"
 #include "engine/sender/address_guard.h"
 #include "tests/unit.h"
 

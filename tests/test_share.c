@@ -3,6 +3,7 @@
 #include "common/base/share.h"
 #include "common/config/caps.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 
 #include "tests/unit.h"
 

@@ -15,6 +15,7 @@
 
 #include "common/base/buf.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "engine/sender/address_guard.h"
 #include "engine/sender/transfer.h"
 #include "tests/unit.h"

@@ -96,7 +96,7 @@ void operations_metrics(struct call *c)
     struct buf body;
 
     buf_init(&body, 0);
-    metrics_render(&body);
+    metrics_render(&body, pulse_works);
     response.body = buf_str(&body);
     response.is_vital = true;
     http_respond(c->request, &response);

@@ -6,7 +6,7 @@
 #include <msgpack.h>
 #include <stdatomic.h>
 
-#include "common/encoding/crypto.h"
+#include "common/base/random.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -55,11 +55,6 @@ void pack_str(struct buf *b, struct str text)
 
     msgpack_pack_bin(&p, text.n_bytes);
     buf_put(b, text.at, text.n_bytes);
-}
-
-void pack_id(struct buf *b, const struct id *id)
-{
-    pack_str(b, (struct str){ (const char *)id->bytes, sizeof(id->bytes) });
 }
 
 void pack_array(struct buf *b, uint32_t n)
@@ -220,19 +215,6 @@ struct str unpack_str(struct unpack *u)
     if (at == NULL)
         return STR_EMPTY;
     return (struct str){ (const char *)at, n_bytes };
-}
-
-struct id unpack_id(struct unpack *u)
-{
-    struct str bytes = unpack_str(u);
-    struct id id = { { 0 } };
-
-    if (bytes.n_bytes != sizeof(id.bytes)) {
-        u->bad = true;
-    } else {
-        memcpy(id.bytes, bytes.at, sizeof(id.bytes));
-    }
-    return id;
 }
 
 uint32_t unpack_array(struct unpack *u, uint32_t max)

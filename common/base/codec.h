@@ -19,7 +19,6 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
-#include "common/encoding/id.h"
 
 // --- writing: each appends one msgpack value to the buffer ---
 
@@ -27,8 +26,7 @@ void pack_u64(struct buf *b, uint64_t number);
 void pack_i64(struct buf *b, int64_t number);
 void pack_bool(struct buf *b, bool yes);
 void pack_str(struct buf *b, struct str text); // as msgpack bin: any bytes
-void pack_id(struct buf *b, const struct id *id);
-void pack_array(struct buf *b, uint32_t n); // n values follow
+void pack_array(struct buf *b, uint32_t n);    // n values follow
 
 // A record: begin, values, end. `begin` returns where the record starts.
 size_t record_begin(struct buf *b, uint8_t version);
@@ -57,7 +55,6 @@ uint64_t unpack_u64(struct unpack *u);
 int64_t unpack_i64(struct unpack *u);
 bool unpack_bool(struct unpack *u);
 struct str unpack_str(struct unpack *u); // borrowed from the input
-struct id unpack_id(struct unpack *u);
 
 // The number of values that follow. `max` is what the caller is ready for;
 // more is a fault.

@@ -6,13 +6,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "common/log/log.h"
+static void (*on_exhausted)(size_t n_bytes);
+
+void mem_on_exhausted(void (*panic)(size_t n_bytes))
+{
+    on_exhausted = panic;
+}
+
+static _Noreturn void give_up(size_t n_bytes)
+{
+    static const char line[] = "out of memory\n";
+
+    if (on_exhausted != NULL)
+        on_exhausted(n_bytes);
+    (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+    abort();
+}
 
 static void *not_null(void *p, size_t n_bytes)
 {
     if (p == NULL)
-        log_panic("out of memory", "bytes=%zu", n_bytes); // allocates nothing
+        give_up(n_bytes);
     return p;
 }
 

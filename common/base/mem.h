@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+// What is said when there is no memory; it may end the process, and must not allocate.
+// Before the first call: a line on stderr. The process aborts after it.
+void mem_on_exhausted(void (*panic)(size_t n_bytes));
+
 // The caller owns the result and gives it back with free(). Never NULL.
 void *xmalloc(size_t n_bytes);
 void *xcalloc(size_t n, size_t each_bytes); // zeroed

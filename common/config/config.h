@@ -1,4 +1,6 @@
-// config.h — every setting, in one table (config.c).
+// config.h — the value of every setting, and what follows from values.
+//
+// settings.h reads them.
 
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
@@ -108,24 +110,6 @@ struct config {
     bool debug;
 };
 
-// Where values come from, the later wins: defaults, `file` (may be NULL),
-// environment POSTHORN_NAME, `sets` ("name=value"). ERR_INVALID: `faults` gets
-// one line for every wrong name and value, with what is allowed. The result is
-// filled in any case; free it with config_clear().
-struct config_sources {
-    const char *file;
-    int file_fd; // the file, open, for who may not open it; 0: none
-    char *const *sets;
-    size_t n_sets;
-    bool no_environment; // --check judges the file alone
-};
-MUST_CHECK enum err config_load(const struct config_sources *sources,
-                                struct config *out, struct buf *faults);
-void config_clear(struct config *c);
-
-// Is this the name of a setting in the environment, like POSTHORN_DATA_DIR?
-bool config_is_variable(struct str name);
-
 // Is the port among the ranges?
 bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n);
 
@@ -140,10 +124,6 @@ void config_put_ports(const struct config *c, struct buf *out);
 // of the queue's quota that intake does not stop for them.
 uint64_t config_retention_bytes(const struct config *c);
 
-// Settings that need a restart: `fresh` gets what `old` has, and `old` what was read,
-// so each has all it owns.
-void config_keep_fixed(struct config *fresh, struct config *old);
-
 // log_format = json.
 bool config_logs_json(const struct config *c);
 
@@ -153,14 +133,6 @@ struct json_limits config_json_limits(const struct config *c);
 // What may wait for one organization before its events are refused: the setting,
 // or a quarter of the queue's quota.
 uint64_t config_org_quota_bytes(const struct config *c);
-
-// Every setting as a line "name = value  # origin; range; help".
-void config_describe(const struct config_sources *sources, struct buf *out);
-
-// "127.0.0.1:8080", "[::1]:8080". ERR_INVALID.
-struct sockaddr_storage;
-MUST_CHECK enum err config_address(const char *text,
-                                   struct sockaddr_storage *out);
 
 bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address);
 

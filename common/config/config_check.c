@@ -131,8 +131,3 @@ void config_check(const struct config *c, struct buf *faults)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
     caps_check(c, faults);
 }
-
-bool config_logs_json(const struct config *c)
-{
-    return strcmp(c->log_format, "json") == 0;
-}

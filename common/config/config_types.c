@@ -330,35 +330,3 @@ enum err config_address(const char *text, struct sockaddr_storage *out)
     v6->sin6_port = htons((uint16_t)port);
     return OK;
 }
-
-bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address)
-{
-    uint8_t bytes[16] = { 0 };
-    uint16_t port;
-    size_t n_whole = cidr->n_bits / 8;
-    unsigned n_rest = cidr->n_bits % 8u;
-
-    if (address->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-
-        memcpy(&v4, address, sizeof(v4));
-        bytes[10] = 0xff;
-        bytes[11] = 0xff;
-        memcpy(bytes + 12, &v4.sin_addr, 4);
-        port = ntohs(v4.sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-
-        memcpy(&v6, address, sizeof(v6));
-        memcpy(bytes, &v6.sin6_addr, 16);
-        port = ntohs(v6.sin6_port);
-    } else {
-        return false;
-    }
-    if (cidr->port != 0 && cidr->port != port)
-        return false;
-    if (memcmp(bytes, cidr->address, n_whole) != 0)
-        return false;
-    return n_rest == 0 ||
-           ((bytes[n_whole] ^ cidr->address[n_whole]) >> (8 - n_rest)) == 0;
-}

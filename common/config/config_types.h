@@ -14,6 +14,8 @@
 #include "common/base/str.h"
 #include "common/config/config.h"
 
+struct sockaddr_storage;
+
 enum config_type {
     TYPE_TEXT,
     TYPE_PATH,
@@ -42,6 +44,10 @@ MUST_CHECK enum err config_read_ports(struct str text,
                                       struct port_range *ranges, size_t max,
                                       size_t *n);
 MUST_CHECK enum err config_read_bool(struct str text, bool *out);
+
+// "127.0.0.1:8080", "[::1]:8080". ERR_INVALID.
+MUST_CHECK enum err config_address(const char *text,
+                                   struct sockaddr_storage *out);
 
 void config_put_bytes(uint64_t n_bytes, struct buf *out);
 void config_put_duration(int64_t duration_ms, struct buf *out);

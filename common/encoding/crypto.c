@@ -1,4 +1,4 @@
-// crypto.c — hashes, signatures and randomness, from mbedTLS and the kernel.
+// crypto.c — hashes, signatures and sealing, from mbedTLS.
 
 #include "common/encoding/crypto.h"
 
@@ -12,7 +12,6 @@
 #include <mbedtls/x509_crt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/types.h>
 
 #include "common/base/mem.h"
@@ -65,20 +64,6 @@ void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
     crypto_wipe(pad, sizeof(pad));
     if (rc != 0)
         log_panic("hmac failed", "code=%d", rc);
-}
-
-void crypto_random(void *out, size_t n_bytes)
-{
-    uint8_t *to = out;
-
-    while (n_bytes > 0) {
-        ssize_t n = getrandom(to, n_bytes, 0);
-
-        if (n <= 0)
-            continue; // interrupted; it has no other failure
-        to += n;
-        n_bytes -= (size_t)n;
-    }
 }
 
 bool crypto_eq(struct str a, struct str b)

@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/random.h"
 #include "common/base/str.h"
 
 #define SHA256_BYTES     32
@@ -21,9 +22,6 @@ void crypto_sha256(struct str bytes, uint8_t out[SHA256_BYTES]);
 // HMAC-SHA256 (RFC 2104) over the parts, in order, as one message.
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
                         uint8_t out[SHA256_BYTES]);
-
-// From the kernel's generator (getrandom(2)).
-void crypto_random(void *out, size_t n_bytes);
 
 // In time that does not depend on the content; lengths are not secret.
 bool crypto_eq(struct str a, struct str b);

@@ -16,6 +16,7 @@
 
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/json.h"
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "common/base/str.h"
-#include "common/process/pulse.h"
 
 #define NAME_BYTES 32
 
@@ -390,15 +389,8 @@ static void put_counters(struct buf *out)
     }
 }
 
-// Readiness is judged when it is asked for.
-static int64_t shown_gauge(size_t slot, enum gauge gauge)
-{
-    if (gauge == GAUGE_READY)
-        return pulse_works(slot, NULL) ? 1 : 0;
-    return metrics_gauge_of(slot, gauge);
-}
-
-static void put_gauges(struct buf *out)
+static void put_gauges(struct buf *out,
+                       bool (*works)(size_t slot, struct buf *why))
 {
     for (size_t i = 0; i < GAUGES; i++) {
         put_header(out, &gauge_rows[i], "gauge");
@@ -406,7 +398,9 @@ static void put_gauges(struct buf *out)
             if (!is_named(s, NULL))
                 continue;
             put_name(out, gauge_rows[i].prometheus, metrics_slot_name(s));
-            buf_put_i64(out, shown_gauge(s, (enum gauge)i));
+            buf_put_i64(out, i == GAUGE_READY
+                                 ? works(s, NULL)
+                                 : metrics_gauge_of(s, (enum gauge)i));
             buf_putc(out, '\n');
         }
     }
@@ -489,9 +483,10 @@ void metrics_note_memory(void)
     metrics_gauge(GAUGE_PROPORTIONAL_BYTES, (int64_t)read_kb(path, "Pss:"));
 }
 
-void metrics_render(struct buf *out)
+void metrics_render(struct buf *out,
+                    bool (*works)(size_t slot, struct buf *why))
 {
     put_counters(out);
-    put_gauges(out);
+    put_gauges(out, works);
     put_histograms(out);
 }

@@ -12,6 +12,7 @@
 #ifndef COMMON_PROCESS_METRICS_H
 #define COMMON_PROCESS_METRICS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,8 +20,19 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-struct pulse;    // pulse.h
-struct standing; // pulse.h
+// What pulse.h judges a role by.
+#define PULSE_DISK_CELLS 4 // commits at once in one process
+
+struct standing {               // what the supervisor says
+    atomic_int_least64_t state; // enum pulse_state (pulse.h)
+    atomic_int_least64_t reason;
+    atomic_int_least64_t link_errno; // why a link to a neighbour is missing; 0
+};
+
+struct pulse { // what the role says
+    atomic_int_least64_t beat_us;
+    atomic_int_least64_t disk_since_us[PULSE_DISK_CELLS]; // 0: free
+};
 
 // X(name, Prometheus name with labels, help). Counters only grow; gauges are
 // set. A family's help stands at its first row.
@@ -178,7 +190,9 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name);
 // Notes how much memory this process has: nobody else may look.
 void metrics_note_memory(void);
 
-// Prometheus text format 0.0.4.
-void metrics_render(struct buf *out);
+// Appends Prometheus text format 0.0.4. `works` says whether the role of a slot does
+// (pulse_works()): readiness is judged when it is asked for.
+void metrics_render(struct buf *out,
+                    bool (*works)(size_t slot, struct buf *why));
 
 #endif

@@ -12,16 +12,15 @@
 #ifndef COMMON_PROCESS_PULSE_H
 #define COMMON_PROCESS_PULSE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/process/metrics.h"
 
 #define PULSE_EVERY_MS    250
 #define PULSE_LATE_US     INT64_C(5000000) // later than this: it does not work
-#define PULSE_DISK_CELLS  4                // commits at once in one process
 #define PULSE_STATUS_BASE 1000             // exit statuses lie above signals
 
 enum pulse_state {
@@ -31,17 +30,6 @@ enum pulse_state {
     PULSE_DRAINING,   // the supervisor's: the engine ends
     PULSE_ENDED,      // reason: the signal, or PULSE_STATUS_BASE + exit status
     PULSE_NOT_SPAWNED // reason: errno
-};
-
-struct standing {               // what the supervisor says
-    atomic_int_least64_t state; // enum pulse_state
-    atomic_int_least64_t reason;
-    atomic_int_least64_t link_errno; // why a link to a neighbour is missing; 0
-};
-
-struct pulse { // what the role says
-    atomic_int_least64_t beat_us;
-    atomic_int_least64_t disk_since_us[PULSE_DISK_CELLS]; // 0: free
 };
 
 // --- the role, of its own pulse ---

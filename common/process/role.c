@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/config/config_check.h"
+#include "common/config/settings.h"
 #include "common/files/keyring.h"
 #include "common/log/log.h"
 #include "common/process/control_socket.h"
@@ -48,19 +49,6 @@ struct role {
     bool is_draining;
 };
 
-const char *role_name(enum role_kind kind)
-{
-    static const char *const names[ROLES] = {
-        [ROLE_SETUP] = "setup",
-        [ROLE_INGEST] = "ingest",
-        [ROLE_DISPATCHER] = "dispatcher",
-        [ROLE_SENDER] = "sender",
-        [ROLE_API] = "api",
-    };
-
-    return names[kind];
-}
-
 // The supervisor hands its sources on as lines: the file's name, or an empty
 // line, then one --set each.
 static enum err load_config(struct config *out, int file_fd, struct buf *faults)
@@ -88,17 +76,6 @@ static enum err load_config(struct config *out, int file_fd, struct buf *faults)
     return err;
 }
 
-static bool are_many(enum role_kind kind)
-{
-    return kind == ROLE_DISPATCHER || kind == ROLE_SENDER;
-}
-
-void role_label(enum role_kind kind, unsigned index, char out[ROLE_LABEL_BYTES])
-{
-    snprintf(out, ROLE_LABEL_BYTES, are_many(kind) ? "%s.%u" : "%s",
-             role_name(kind), index);
-}
-
 static void name_process(struct role *r)
 {
     char name[ROLE_LABEL_BYTES];
@@ -106,7 +83,7 @@ static void name_process(struct role *r)
 
     role_label(r->kind, r->index, name);
     snprintf(title, sizeof(title),
-             are_many(r->kind) ? "posthorn: %s %u" : "posthorn: %s",
+             role_is_many(r->kind) ? "posthorn: %s %u" : "posthorn: %s",
              role_name(r->kind), r->index);
     log_role(name);
     uv_set_process_title(title);

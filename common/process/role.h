@@ -18,23 +18,7 @@
 #include "common/config/config.h"
 #include "common/process/blame.h"
 #include "common/process/channel.h"
-
-enum role_kind {
-    ROLE_SETUP, // prepares the data directory, then exits
-    ROLE_INGEST,
-    ROLE_DISPATCHER,
-    ROLE_SENDER,
-    ROLE_API,
-    ROLES
-};
-
-#define ROLE_LABEL_BYTES 32
-
-const char *role_name(enum role_kind kind); // "ingest"
-
-// As the logs and the metrics name it: "ingest", "sender.0".
-void role_label(enum role_kind kind, unsigned index,
-                char out[ROLE_LABEL_BYTES]);
+#include "common/process/role_kind.h"
 
 #define ROLE_LISTEN_FD 5
 

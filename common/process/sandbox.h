@@ -17,7 +17,7 @@
 
 #include "common/base/err.h"
 #include "common/config/config.h"
-#include "common/process/role.h"
+#include "common/process/role_kind.h"
 
 // Before the loop is made: libuv from 1.45 on would have a ring to the kernel, which
 // no filter of system calls looks into.

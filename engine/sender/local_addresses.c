@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/config/config_types.h"
 #include "common/log/log.h"
 
 #define LOOK_US       INT64_C(30000000)

@@ -12,7 +12,8 @@
 #include <uv.h>
 
 #include "common/base/buf.h"
-#include "engine/sender/transfer.h"
+#include "common/config/config.h"
+#include "engine/delivery/order.h"
 
 #define HEADERS_MAX 64 // of a request
 
@@ -51,8 +52,9 @@ struct transfers {
     uv_timer_t timer;
     uv_timer_t grace_timer;
     CURLM *multi;
-    const struct config *config; // borrowed
-    transfer_done done;
+    const struct config *config;                             // borrowed
+    void (*done)(void *data, const struct outcome *outcome); // transfer_done
+    void (*reap)(struct transfers *ts); // ends what libcurl has finished
     void *data;
     struct own_addresses *own;
     struct curl_blob authorities; // of ca_file; data NULL: the system's
@@ -72,9 +74,6 @@ struct transfers {
                       #option,                                            \
                       log_quote(str_of(curl_easy_strerror(set_code))));   \
     } while (0)
-
-// transfer.c: ends what libcurl has finished.
-void transfers_reap(struct transfers *ts);
 
 // transfer_sockets.c
 void transfers_watch(struct transfers *ts); // sets the callbacks of `multi`

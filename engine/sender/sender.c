@@ -22,7 +22,7 @@
 #include "common/process/metrics.h"
 #include "common/process/role.h"
 #include "common/process/roles.h"
-#include "engine/order.h"
+#include "engine/delivery/order.h"
 #include "engine/sender/transfer.h"
 #include "queue/queue.h"
 

@@ -220,7 +220,7 @@ static void on_finished(struct transfer *t, CURLcode code)
     }
 }
 
-void transfers_reap(struct transfers *ts)
+static void reap(struct transfers *ts)
 {
     CURLMsg *msg;
     int n_left;
@@ -485,6 +485,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->loop = loop;
     ts->config = config;
     ts->done = done;
+    ts->reap = reap;
     ts->data = data;
     ts->own = own_addresses_new(config);
     read_authorities(ts);

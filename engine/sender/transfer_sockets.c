@@ -95,7 +95,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
                              &n_running);
     if (status < 0 && sock_find(ts, fd) == s)
         arm(s); // not all was read yet
-    transfers_reap(ts);
+    ts->reap(ts);
 }
 
 static void on_sock_closed(uv_handle_t *handle)
@@ -211,7 +211,7 @@ static void on_timer(uv_timer_t *timer)
     int n_running;
 
     curl_multi_socket_action(ts->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-    transfers_reap(ts);
+    ts->reap(ts);
 }
 
 // CURLMOPT_TIMERFUNCTION

@@ -18,6 +18,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/config/settings.h"
 #include "common/files/engine_file.h"
 #include "common/log/log.h"
 #include "common/process/metrics.h"

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/files/data_dir.h"
 #include "common/log/journal.h"

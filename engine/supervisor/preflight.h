@@ -5,6 +5,7 @@
 
 #include "common/base/err.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "engine/supervisor/accounts.h"
 
 struct startup {

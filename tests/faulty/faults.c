@@ -23,6 +23,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/ingest/event_parser.h"
 #include "engine/sender/private.h"
+#include "engine/sender/transfer.h"
 #include "queue/event_log/idempotency.h"
 
 #define DISK_LOOK_US 5000

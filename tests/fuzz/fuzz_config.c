@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/config_types.h"
+#include "common/config/settings.h"
 #include "tests/fuzz/fuzz.h"
 
 // What is written of a number is read as that number.

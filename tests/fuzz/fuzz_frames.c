@@ -10,7 +10,7 @@
 #include "common/messages/engine_event.h"
 #include "common/messages/query.h"
 #include "common/process/role.h"
-#include "engine/order.h"
+#include "engine/delivery/order.h"
 #include "tests/fuzz/fuzz.h"
 
 union frame {

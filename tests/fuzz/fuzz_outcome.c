@@ -9,6 +9,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/process/role.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/deliver/outcome.h"
@@ -17,7 +18,6 @@
 #include "engine/dispatcher/record/verdict.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 

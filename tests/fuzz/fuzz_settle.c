@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/config/settings.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/outcome.h"

@@ -5,6 +5,7 @@
 #include "api/cli/core/commands.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "common/log/journal.h"
 
 #define SETS_MAX 128

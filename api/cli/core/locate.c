@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/config/settings.h"
 #include "common/encoding/crypto.h"
 #include "common/files/small_file.h"
 #include "common/http/authentication.h"

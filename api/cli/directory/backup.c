@@ -13,6 +13,7 @@
 #include "api/cli/directory/restore_target.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"
 

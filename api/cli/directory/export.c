@@ -26,6 +26,7 @@
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "common/files/keyring.h"
 #include "queue/queue.h"
 

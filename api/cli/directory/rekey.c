@@ -15,6 +15,7 @@
 #include "api/cli/core/locate.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "common/files/keyring.h"
 #include "common/files/owner.h"
 #include "common/files/small_file.h"

@@ -10,6 +10,7 @@
 #include "api/cli/core/terminal.h"
 #include "api/cli/directory/export.h"
 #include "common/config/config.h"
+#include "common/config/settings.h"
 #include "common/files/owner.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"

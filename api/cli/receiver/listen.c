@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/config/config.h"
+#include "common/config/config_types.h"
 
 #define BACKLOG 1024
 

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
+#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
-#include "engine/order.h"
 
 struct dispatcher;
 struct slot;

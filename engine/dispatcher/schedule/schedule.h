@@ -23,11 +23,11 @@
 #include "common/process/role.h"
 #include "engine/delivery/failing.h"
 #include "engine/delivery/match.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 // Deliveries waiting in memory, all hooks together. Beyond, the reader pauses

@@ -6,8 +6,8 @@
 // that says it has that attempt in flight. One that says anything else loses its
 // link, and what it had is sent again.
 
-#ifndef ENGINE_ORDER_H
-#define ENGINE_ORDER_H
+#ifndef ENGINE_DELIVERY_ORDER_H
+#define ENGINE_DELIVERY_ORDER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,0 +1,28 @@
+// role_kind.h — the kinds of processes, and what they are called.
+
+#ifndef COMMON_PROCESS_ROLE_KIND_H
+#define COMMON_PROCESS_ROLE_KIND_H
+
+#include <stdbool.h>
+
+enum role_kind {
+    ROLE_SETUP, // prepares the data directory, then exits
+    ROLE_INGEST,
+    ROLE_DISPATCHER,
+    ROLE_SENDER,
+    ROLE_API,
+    ROLES
+};
+
+#define ROLE_LABEL_BYTES 32
+
+// Of these there may be several; then the index is part of the name.
+bool role_is_many(enum role_kind kind);
+
+const char *role_name(enum role_kind kind); // "ingest"
+
+// As the logs and the metrics name it: "ingest", "sender.0".
+void role_label(enum role_kind kind, unsigned index,
+                char out[ROLE_LABEL_BYTES]);
+
+#endif
