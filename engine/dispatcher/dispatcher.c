@@ -21,6 +21,7 @@
 #include "common/process/role.h"
 #include "common/process/roles.h"
 #include "engine/delivery/match.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/request_body.h"
 #include "engine/dispatcher/api_link.h"
 #include "engine/dispatcher/deliver/aside.h"
@@ -51,7 +52,6 @@
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 #define TRIM_ROWS     1000 // a step

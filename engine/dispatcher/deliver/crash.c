@@ -15,6 +15,7 @@
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/requesters.h"
@@ -25,7 +26,6 @@
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)

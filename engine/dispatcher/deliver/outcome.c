@@ -12,6 +12,7 @@
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "engine/delivery/failing.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
@@ -33,7 +34,6 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 // It is settled: its row, if it has one, goes.

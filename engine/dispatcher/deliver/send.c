@@ -14,12 +14,12 @@
 #include "common/log/log.h"
 #include "common/process/blame.h"
 #include "common/process/channel.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 // --- requests ---

@@ -13,12 +13,12 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 #include "queue/queue.h"
 
 // --- an attempt ---

@@ -6,10 +6,10 @@
 
 #include "common/base/clock.h"
 #include "common/model/formats/format_table.h"
+#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/order.h"
 
 // Spreads retries; nobody gains by guessing it, so a system call for each
 // attempt would be wasted. (Knuth's multiplier, the high half.)
