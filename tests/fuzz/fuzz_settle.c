@@ -122,7 +122,7 @@ static struct slot *put_in_flight(struct delivery *dv)
     buf_reset(&s->headers);
     buf_put(&s->headers, "A: b", 5); // each ends in a NUL
     buf_reset(&s->body);
-    dv->place = DELIVERY_SENT;
+    delivery_enter(dv, DELIVERY_SENT);
     f.n_sent++;
     d.n_sent++;
     d.senders[0].n_sent++;
@@ -255,7 +255,7 @@ static void forget(struct delivery *dv)
     f.is_health_unsaid = false;
     f.is_alarm_late = false;
     f.is_counted_failing = false;
-    f.is_ready = false;
+    f.place = HOOK_RESTS;
     f.is_stuck = false;
     f.next_ready = NULL;
     f.disable_wanted = HOOK_NOT_DISABLED;

@@ -200,7 +200,7 @@ static void take_turn_first(struct followed *f)
 {
     struct sender_link *link;
 
-    if (!f->is_ready)
+    if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     link = &f->dispatcher->senders[f->sender];
     if (link->chan != NULL && pump_may_send(link->dispatcher) && !f->is_aside)

@@ -100,7 +100,7 @@ void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 // so that nobody takes the row that goes, or misses the one that comes.
 void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 {
-    dv->place = DELIVERY_SETTLED;
+    delivery_enter(dv, DELIVERY_SETTLED);
     dv->next = d->filling_settled;
     d->filling_settled = dv;
 }

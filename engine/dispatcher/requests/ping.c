@@ -38,7 +38,7 @@ enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
         return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
-    if (!f->is_ready)
+    if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     *out = f;
     return d->senders[f->sender].chan == NULL ? ERR_AGAIN : OK;

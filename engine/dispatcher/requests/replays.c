@@ -150,7 +150,7 @@ static bool may_send(struct dispatcher *d, const struct running *r,
         return false;
     if (pace_next_us(&f->pace, &f->limits, f->n_sent, now_us) > now_us)
         return false;
-    if (!f->is_ready)
+    if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
     // Whoever waits for capacity has live deliveries: those go first. A replay

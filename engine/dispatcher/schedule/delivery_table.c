@@ -9,11 +9,35 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/log/log.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 #define TABLE_MIN 4096 // a power of two
+
+void delivery_enter(struct delivery *dv, enum delivery_place place)
+{
+    static const char *const names[] = {
+        [DELIVERY_IN_HAND] = "in hand", [DELIVERY_WAITING] = "waiting",
+        [DELIVERY_SENT] = "sent",       [DELIVERY_SETTLED] = "settled",
+        [DELIVERY_FREED] = "freed",
+    };
+    static const unsigned may[] = {
+        [DELIVERY_IN_HAND] = 1u << DELIVERY_WAITING | 1u << DELIVERY_SENT |
+                             1u << DELIVERY_SETTLED | 1u << DELIVERY_FREED,
+        [DELIVERY_WAITING] = 1u << DELIVERY_IN_HAND,
+        [DELIVERY_SENT] = 1u << DELIVERY_IN_HAND,
+        [DELIVERY_SETTLED] = 1u << DELIVERY_FREED,
+        [DELIVERY_FREED] = 0,
+    };
+
+    if ((may[dv->place] >> place & 1) == 0) {
+        log_panic("a delivery goes where it must not", "from=\"%s\" to=\"%s\"",
+                  names[dv->place], names[place]);
+    }
+    dv->place = place;
+}
 
 static size_t hash_of(uint64_t hook_no, struct position position)
 {
@@ -123,6 +147,7 @@ void open_remove(struct dispatcher *d, struct delivery *dv)
     dv->hook->n_open--;
     if (!dv->has_row)
         leave_rowless(d, dv);
+    delivery_enter(dv, DELIVERY_FREED);
     dv->next = d->free_deliveries;
     d->free_deliveries = dv;
 }

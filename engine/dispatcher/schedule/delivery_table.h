@@ -5,11 +5,14 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
+// Moves it. Aborts with both names if it may not go there from where it is.
+void delivery_enter(struct delivery *dv, enum delivery_place place);
+
 void opens_init(struct dispatcher *d);
 struct delivery *open_find(const struct dispatcher *d, uint64_t hook_no,
                            struct position position);
 
-// A new one, WAITING, without a row unless the caller gives it one.
+// A new one, in hand, without a row unless the caller gives it one.
 struct delivery *open_add(struct dispatcher *d, struct followed *f,
                           struct position position);
 void open_give_row(struct dispatcher *d, struct delivery *dv,

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -26,7 +27,7 @@ struct lane_seen {
 
 static void start_waiting(struct dispatcher *d, struct delivery *dv)
 {
-    dv->place = DELIVERY_WAITING;
+    delivery_enter(dv, DELIVERY_WAITING);
     dv->waiting_since_us = clock_mono_us();
     if (!dv->is_fresh) {
         d->n_fetched++;
@@ -45,6 +46,7 @@ static void start_waiting(struct dispatcher *d, struct delivery *dv)
 
 static void stop_waiting(struct dispatcher *d, struct delivery *dv)
 {
+    delivery_enter(dv, DELIVERY_IN_HAND);
     if (!dv->is_fresh) {
         d->n_fetched--;
         return;
@@ -175,12 +177,10 @@ static struct delivery *next_ordered(struct dispatcher *d, struct followed *f,
         d->lanes_seen = xcalloc(LANES_SEEN, sizeof(*d->lanes_seen));
     d->n_looks++;
     for (struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
-        if (!meet(d, dv->lane) || dv->place == DELIVERY_SENT)
+        if (!meet(d, dv->lane) || dv->place != DELIVERY_WAITING)
             continue;
         if (dv->not_before_ms <= now_ms) {
-            stop_waiting(d, dv);
-            dv->place =
-                DELIVERY_SENT; // it stays in the line, and waits no more
+            stop_waiting(d, dv); // and stays in the line
             return dv;
         }
         if (dv->not_before_ms < *until_ms)

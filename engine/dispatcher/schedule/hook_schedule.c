@@ -4,6 +4,7 @@
 #include "engine/dispatcher/schedule/hook_schedule.h"
 
 #include "common/base/clock.h"
+#include "common/log/log.h"
 #include "common/process/deadline.h"
 #include "common/process/role.h"
 #include "engine/delivery/throttle.h"
@@ -15,15 +16,38 @@
 
 #define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
 
+void hook_enter(struct followed *f, enum hook_place place)
+{
+    static const char *const names[] = {
+        [HOOK_RESTS] = "resting",
+        [HOOK_IN_RING] = "in the ring",
+        [HOOK_IN_ROOM] = "in a waiting room",
+        [HOOK_LEFT] = "gone",
+    };
+    static const unsigned may[] = {
+        [HOOK_RESTS] =
+            1u << HOOK_IN_RING | 1u << HOOK_IN_ROOM | 1u << HOOK_LEFT,
+        [HOOK_IN_RING] = 1u << HOOK_RESTS,
+        [HOOK_IN_ROOM] = 1u << HOOK_RESTS,
+        [HOOK_LEFT] = 0,
+    };
+
+    if ((may[f->place] >> place & 1) == 0) {
+        log_panic("a hook goes where it must not", "from=\"%s\" to=\"%s\"",
+                  names[f->place], names[place]);
+    }
+    f->place = place;
+}
+
 // --- waiting rooms ---
 
 // A hook is in one place: one that stands in the ring, or waits elsewhere, stays
 // there, for its turn comes from there.
 void room_enter(struct waiting_room *room, struct followed *f)
 {
-    if (f->is_ready)
+    if (f->place != HOOK_RESTS)
         return;
-    f->is_ready = true;
+    hook_enter(f, HOOK_IN_ROOM);
     f->room = room;
     f->next_ready = NULL;
     if (room->last != NULL) {
@@ -51,7 +75,7 @@ void room_leave(struct followed *f)
     if (room->last == f)
         room->last = before;
     f->room = NULL;
-    f->is_ready = false;
+    hook_enter(f, HOOK_RESTS);
 }
 
 // --- the ring ---
@@ -90,13 +114,13 @@ void pump_ready(struct followed *f)
     struct dispatcher *d = f->dispatcher;
     struct sender_link *link;
 
-    if (f->is_ready || f->is_aside || !has_work(f))
+    if (f->place != HOOK_RESTS || f->is_aside || !has_work(f))
         return;
     if (followed_is_active(f) && !hook_is_its_time(f))
         return;
     f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
-    f->is_ready = true;
+    hook_enter(f, HOOK_IN_RING);
     f->next_ready = NULL;
     if (link->ring_last != NULL) {
         link->ring_last->next_ready = f;
@@ -113,7 +137,7 @@ struct followed *ring_take(struct sender_link *link)
     link->ring_first = f->next_ready;
     if (link->ring_first == NULL)
         link->ring_last = NULL;
-    f->is_ready = false;
+    hook_enter(f, HOOK_RESTS);
     return f;
 }
 
@@ -124,7 +148,7 @@ void room_let_go(struct waiting_room *room, uint32_t n)
 
         room_leave(f);
         pump_ready(f);
-        n -= f->is_ready; // else it has to wait for something else
+        n -= f->place != HOOK_RESTS; // else it has to wait for something else
     }
 }
 

@@ -6,6 +6,9 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
+// Moves it. Aborts with both names if it may not go there from where it is.
+void hook_enter(struct followed *f, enum hook_place place);
+
 // Rows of it are in the index, the first due at this time.
 void followed_expect(struct followed *f, int64_t due_at_ms);
 

@@ -93,8 +93,8 @@ void followed_forget_if_done(struct followed *f)
     struct dispatcher *d = f->dispatcher;
     struct followed **link;
 
-    if (f->hook != NULL || f->n_open > 0 || f->has_rows || f->is_ready ||
-        f->is_health_unsaid || f->is_alarm_late || f->is_closing ||
+    if (f->hook != NULL || f->n_open > 0 || f->has_rows ||
+        f->place != HOOK_RESTS || f->is_health_unsaid || f->is_alarm_late ||
         f->is_aside || d->on_hook_forgotten == NULL)
         return;
     d->on_hook_forgotten(d, f);
@@ -103,7 +103,7 @@ void followed_forget_if_done(struct followed *f)
         link = &(*link)->next_hash;
     *link = f->next_hash;
     d->n_followed--;
-    f->is_closing = true;
+    hook_enter(f, HOOK_LEFT);
     deadline_close(&f->rows_due, on_followed_closed);
     deadline_close(&f->pause_over, on_followed_closed);
 }

@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -80,7 +81,7 @@ struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
     s->sent_at_us = clock_mono_us();
     s->is_slow = false;
     s->is_untrusted = !f->is_trusted;
-    dv->place = DELIVERY_SENT;
+    delivery_enter(dv, DELIVERY_SENT);
     f->n_sent++;
     d->n_sent++;
     link->n_sent++;
@@ -94,6 +95,7 @@ void slot_free(struct dispatcher *d, struct slot *s)
 {
     struct sender_link *link = &d->senders[s->sender];
 
+    delivery_enter(s->delivery, DELIVERY_IN_HAND);
     s->delivery->hook->n_sent--;
     d->n_sent--;
     endpoint_left(d, s);

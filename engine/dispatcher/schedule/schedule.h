@@ -1,7 +1,7 @@
 // schedule.h — the inside of a dispatcher, shared by its files.
 //
-// A delivery in memory is WAITING (in its hook's line), SENT (in a slot), or
-// SETTLED (its row is still in the index until the next commit). One that has
+// A delivery in memory waits in its hook's queue, is sent, or is settled (its row is
+// still in the index until the next commit). One that has
 // no row yet is covered by the cursor: it gets a row when the cursor passes its
 // event, unless it was settled before. Everything else lies in the due index
 // only, and is fetched when its hook has room. What was settled before and is
@@ -39,7 +39,22 @@
 #define BATCH_EVENTS  128   // read from the log at once
 #define NO_SLOT       UINT32_MAX
 
-enum delivery_place { DELIVERY_WAITING, DELIVERY_SENT, DELIVERY_SETTLED };
+// Where a delivery in memory is. Only delivery_enter() changes it.
+enum delivery_place {
+    DELIVERY_IN_HAND, // made, taken from its queue, or its attempt has ended
+    DELIVERY_WAITING, // in its hook's queue
+    DELIVERY_SENT,    // in a slot
+    DELIVERY_SETTLED, // until what is said of its rows is committed
+    DELIVERY_FREED
+};
+
+// Where a hook is, as far as its turns go. Only hook_enter() changes it.
+enum hook_place {
+    HOOK_RESTS, // a timer, the end of an attempt or a new delivery makes it ready
+    HOOK_IN_RING, // of its sender
+    HOOK_IN_ROOM, // until others leave capacity
+    HOOK_LEFT // it has left the table, and is freed when its timers are closed
+};
 
 // What a delivery had come to before somebody asked for one more attempt.
 enum past {
@@ -129,15 +144,14 @@ struct followed {
     unsigned n_open_timers;
     struct delivery *first, *last; // the line
     struct followed *next_ready;   // in its sender's ring, or a waiting room
-    struct waiting_room *room;     // the one it is in; NULL: none
+    struct waiting_room *room;     // of HOOK_IN_ROOM; else NULL
     uint32_t n_sent;
-    uint32_t n_open;   // deliveries in memory
-    bool is_ready;     // in the ring, or in a waiting room
+    uint32_t n_open; // deliveries in memory
+    enum hook_place place;
     bool is_trusted;   // it answered the last time
     bool is_stuck;     // nothing in its line may go yet
     bool has_rows;     // the index holds rows that are not in memory
     bool is_fetchable; // and some of them are due
-    bool is_closing;
     bool is_aside; // a process died with it, or it is damaged: all of it rests
     bool are_rows_left;           // or with its rows: they are not read
     struct due_row fetched;       // last row read, after commit `fetched_after`
