@@ -6,7 +6,8 @@
 // One that must be replaced begins nothing more, ends when nothing is in flight, and
 // is started again.
 //
-// It knows nothing of hooks, queues or secrets. If a dispatcher goes away, its
+// It knows nothing of hooks and queues, and keeps no secret: an order carries what its
+// attempt needs, such as the key of a client certificate. If a dispatcher goes away, its
 // attempts run to their end and their outcomes are dropped: the dispatcher
 // that comes back sends those deliveries again.
 

@@ -19,9 +19,13 @@
 static const struct {
     enum role_kind from, to;
 } permitted[] = {
-    { ROLE_INGEST, ROLE_DISPATCHER }, // hint: new events
-    { ROLE_API, ROLE_DISPATCHER },    // hint: hooks changed
-    { ROLE_DISPATCHER, ROLE_SENDER }, // orders, outcomes
+    // hints of new events; the engine's own events, and that they are stored; what
+    // waits for organizations
+    { ROLE_INGEST, ROLE_DISPATCHER },
+    // hints of changed hooks; questions and answers; hooks to switch off; what waits
+    { ROLE_API, ROLE_DISPATCHER },
+    // orders, outcomes
+    { ROLE_DISPATCHER, ROLE_SENDER },
 };
 
 static bool are_neighbours(const struct child *a, const struct child *b)
