@@ -1,7 +1,9 @@
 // fuzz.c — what all targets share: libFuzzer's entry, choices, seeds.
 //
-//   fuzz_NAME --seeds FOLDER        writes the seeds of the target, and ends
-//   fuzz_NAME [libFuzzer's own]     fuzzes, or runs the files that are named
+//   fuzz --seeds FOLDER        writes the seeds of the target, and ends
+//   fuzz [libFuzzer's own]     fuzzes, or runs the files that are named
+//
+// FUZZ_TARGET in the environment says which target: libFuzzer's words are its own.
 
 #include "tests/fuzz/fuzz.h"
 
@@ -18,6 +20,26 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n_bytes);
+
+#define X(name)                             \
+    void fuzz_one_##name(struct str input); \
+    bool fuzz_seed_##name(size_t i, struct buf *out);
+#include FUZZ_LIST
+#undef X
+
+static const struct target {
+    const char *name;
+    void (*one)(struct str input);
+    bool (*seed)(size_t i, struct buf *out);
+} targets[] = {
+#define X(name) { #name, fuzz_one_##name, fuzz_seed_##name },
+#include FUZZ_LIST
+#undef X
+};
+
+#define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
+
+static const struct target *target; // set before anything runs
 
 _Noreturn void fuzz_fail(const char *file, int line, const char *what)
 {
@@ -48,7 +70,7 @@ static void write_seeds(const char *folder)
     char name[32];
 
     buf_init(&b, 0);
-    for (size_t i = 0; fuzz_seed(i, &b); i++) {
+    for (size_t i = 0; target->seed(i, &b); i++) {
         snprintf(name, sizeof(name), "seed-%03zu", i);
         write_file(folder, name, buf_str(&b));
         buf_reset(&b);
@@ -56,9 +78,27 @@ static void write_seeds(const char *folder)
     buf_clear(&b);
 }
 
+static void choose_target(void)
+{
+    const char *name = getenv("FUZZ_TARGET");
+
+    for (size_t i = 0; name != NULL && i < N_TARGETS; i++) {
+        if (strcmp(targets[i].name, name) == 0)
+            target = &targets[i];
+    }
+    if (target != NULL)
+        return;
+    fprintf(stderr, "fuzz: FUZZ_TARGET must be one of:");
+    for (size_t i = 0; i < N_TARGETS; i++)
+        fprintf(stderr, " %s", targets[i].name);
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
 // NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's own type
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    choose_target();
     if (*argc == 3 && strcmp((*argv)[1], "--seeds") == 0) {
         write_seeds((*argv)[2]);
         _exit(0);
@@ -68,7 +108,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n_bytes)
 {
-    fuzz_one((struct str){ (const char *)at, n_bytes });
+    target->one((struct str){ (const char *)at, n_bytes });
     return 0;
 }
 
