@@ -1,13 +1,9 @@
 // test_deadline.c — a deadline fires, whoever asks for it again meanwhile.
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "common/process/deadline.h"
+#include "tests/unit.h"
 
 #define WAIT_MS    5
 #define ROUNDS_MAX 40

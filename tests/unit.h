@@ -11,4 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
+// Of the test that includes this: the build gives it another name (unit_main.c).
+int main(void);
+
 #endif

@@ -1,0 +1,63 @@
+// unit_main.c — runs the tests of one file: unit NAME.
+//
+// Each test_*.c has a main(), which the build renames, so that many are one program.
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#define X(name) int main_of_##name(void);
+#include UNIT_LIST
+#undef X
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} tests[] = {
+#define X(name) { #name, main_of_##name },
+#include UNIT_LIST
+#undef X
+};
+
+#define N_TESTS (sizeof(tests) / sizeof(tests[0]))
+
+#ifdef UNIT_HAS_THREADS
+static int check_threads(const char *name)
+{
+    (void)name;
+    return 0;
+}
+#else
+// Only what includes queue_fixture.h runs under ThreadSanitizer, too.
+static int check_threads(const char *name)
+{
+    int n_threads = 0;
+    DIR *tasks = opendir("/proc/self/task");
+
+    if (tasks == NULL)
+        return 0;
+    for (struct dirent *d; (d = readdir(tasks)) != NULL;)
+        n_threads += d->d_name[0] != '.';
+    closedir(tasks);
+    if (n_threads == 1)
+        return 0;
+    fprintf(
+        stderr,
+        "unit: %s left %d threads: a test that makes threads must run under "
+        "ThreadSanitizer; tests/CMakeLists.txt says which do\n",
+        name, n_threads);
+    return 1;
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < N_TESTS; i++) {
+        if (strcmp(argv[1], tests[i].name) == 0)
+            return tests[i].run() != 0 || check_threads(tests[i].name) != 0;
+    }
+    fprintf(stderr, "usage: %s NAME, of which there are:\n", argv[0]);
+    for (size_t i = 0; i < N_TESTS; i++)
+        fprintf(stderr, "  %s\n", tests[i].name);
+    return 2;
+}
