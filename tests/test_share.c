@@ -4,6 +4,7 @@
 #include "common/config/caps.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
+#include "common/process/turn_list.h"
 
 #include "tests/unit.h"
 
@@ -202,6 +203,35 @@ static void a_share_beyond_what_the_reserve_leaves_is_refused(void **state)
     buf_clear(&faults);
 }
 
+static void who_had_a_turn_goes_behind_all_others(void **state)
+{
+    struct turn_entry turns[5];
+    static const uint64_t holders[] = { 1, 1, 2, 1, 3 };
+    static const size_t after_1[] = { 2, 4, 0, 1, 3 };
+    struct turn_entry *first = NULL;
+    const struct turn_entry *t;
+    size_t n = 0;
+
+    (void)state;
+    turn_pass(&first, 1);
+    assert_null(first);
+    for (size_t i = 0; i < 5; i++)
+        turn_add(&first, &turns[i], holders[i]);
+    turn_pass(&first, 1);
+    for (t = first; t != NULL; t = t->next)
+        assert_ptr_equal(t, &turns[after_1[n++]]);
+    assert_int_equal(n, 5);
+    turn_pass(&first, 4); // nobody
+    assert_ptr_equal(first, &turns[2]);
+    turn_remove(&first, &turns[2]);
+    turn_remove(&first, &turns[3]);
+    turn_pass(&first, 3);
+    assert_ptr_equal(first, &turns[0]);
+    assert_ptr_equal(first->next, &turns[1]);
+    assert_ptr_equal(turns[1].next, &turns[4]);
+    assert_null(turns[4].next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +243,7 @@ int main(void)
         cmocka_unit_test(defaults_leave_each_cap_a_share_and_a_reserve),
         cmocka_unit_test(a_small_cap_still_has_a_share),
         cmocka_unit_test(a_share_beyond_what_the_reserve_leaves_is_refused),
+        cmocka_unit_test(who_had_a_turn_goes_behind_all_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "common/messages/backlog.h"
 #include "common/messages/query.h"
 #include "common/process/role.h"
+#include "common/process/turn_list.h"
 #include "queue/queue.h"
 
 struct api;
@@ -62,7 +63,7 @@ struct api {
     struct discarding *discards; // one of an organization at most
     struct tail *tails;
     uv_timer_t tail_timer;
-    struct call *working; // calls in turns; turns.c
+    struct turn_entry *working; // calls in turns; turns.c
     uv_idle_t turns;
 };
 
@@ -80,7 +81,7 @@ struct call {
     struct tail *tail;       // what it follows
     bool is_producing;       // its answer is made in pieces
     bool is_working;         // it has turns
-    struct call *next_working;
+    struct turn_entry turn;  // then: its place among them
     bool (*work)(struct call *c, int64_t until_us); // in its turn
     void (*forget)(struct call *c); // whom it waits for; NULL: it does not wait
     void *data;                     // for the handler, in the arena

@@ -3,6 +3,7 @@
 // organizations in turns.
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "api/core/call.h"
 #include "common/base/clock.h"
@@ -12,6 +13,11 @@
 
 #define SLICE_US 2000 // of all that wait, in one turn
 
+static struct call *call_of(struct turn_entry *t)
+{
+    return (struct call *)(void *)((char *)t - offsetof(struct call, turn));
+}
+
 // The call at the front works until the slice is over, then goes to the end.
 static void work(struct api *api, struct call *c, int64_t until_us)
 {
@@ -20,7 +26,7 @@ static void work(struct api *api, struct call *c, int64_t until_us)
     bool is_done;
 
     metrics_count(COUNTER_SLICES, 1);
-    api->working = c->next_working;
+    turn_remove(&api->working, &c->turn);
     c->is_working = false;
     c->forget = NULL;
     c->request->data = NULL; // an answer may be the end of its connection
@@ -35,38 +41,16 @@ static void work(struct api *api, struct call *c, int64_t until_us)
         call_work(c, c->work);
 }
 
-// Those of the holder that had its turn go behind all others, as they are.
-static void pass_turn(struct api *api, uint64_t holder_no)
-{
-    struct call *its = NULL;
-    struct call **its_end = &its;
-    struct call **link = &api->working;
-
-    while (*link != NULL) {
-        struct call *c = *link;
-
-        if (call_holder(c) != holder_no) {
-            link = &c->next_working;
-            continue;
-        }
-        *link = c->next_working;
-        c->next_working = NULL;
-        *its_end = c;
-        its_end = &c->next_working;
-    }
-    *link = its;
-}
-
 static void on_turn(uv_idle_t *idle)
 {
     struct api *api = idle->data;
     int64_t until_us = clock_mono_us() + SLICE_US;
 
     do {
-        uint64_t holder_no = call_holder(api->working);
+        uint64_t holder_no = api->working->holder_no;
 
-        work(api, api->working, until_us);
-        pass_turn(api, holder_no);
+        work(api, call_of(api->working), until_us);
+        turn_pass(&api->working, holder_no);
     } while (api->working != NULL && clock_mono_us() < until_us);
     if (api->working == NULL)
         uv_idle_stop(idle);
@@ -74,11 +58,7 @@ static void on_turn(uv_idle_t *idle)
 
 static void forget(struct call *c)
 {
-    struct call **link = &c->api->working;
-
-    while (*link != c)
-        link = &(*link)->next_working;
-    *link = c->next_working;
+    turn_remove(&c->api->working, &c->turn);
     if (c->api->working == NULL)
         uv_idle_stop(&c->api->turns);
 }
@@ -86,17 +66,13 @@ static void forget(struct call *c)
 void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
 {
     struct api *api = c->api;
-    struct call **link = &api->working;
 
     call_watch(c);
     c->work = run;
     c->is_working = true;
     assert(c->forget == NULL);
     c->forget = forget;
-    c->next_working = NULL;
-    while (*link != NULL)
-        link = &(*link)->next_working;
-    *link = c;
+    turn_add(&api->working, &c->turn, call_holder(c));
     uv_idle_start(&api->turns, on_turn);
 }
 

@@ -24,57 +24,33 @@
 #define HELD_MAX ((size_t)64 << 20) // bytes; one may have more, alone
 
 struct slices {
-    uv_timer_t timer; // active while a question waits
-    struct sliced *first;
+    uv_timer_t timer;         // active while a question waits
+    struct turn_entry *first; // of struct sliced
     size_t n, n_bytes;
     int64_t rests_until_us;
 };
 
-static void let_go(struct slices *all, struct sliced **link)
+static void let_go(struct slices *all, struct sliced *s)
 {
-    struct sliced *s = *link;
-
-    *link = s->next;
+    turn_remove(&all->first, &s->turn);
     all->n--;
     all->n_bytes -= s->n_bytes;
     s->kind->free(s);
 }
 
-// Those of the organization that had its turn go behind all others, as they are.
-static void pass_turn(struct slices *all, uint64_t org_no)
-{
-    struct sliced *its = NULL;
-    struct sliced **its_end = &its;
-    struct sliced **link = &all->first;
-
-    while (*link != NULL) {
-        struct sliced *s = *link;
-
-        if (s->org_no != org_no) {
-            link = &s->next;
-            continue;
-        }
-        *link = s->next;
-        s->next = NULL;
-        *its_end = s;
-        its_end = &s->next;
-    }
-    *link = its;
-}
-
 static void work(struct slices *all, int64_t until_us)
 {
     do {
-        struct sliced *s = all->first;
+        struct sliced *s = (struct sliced *)all->first;
         struct blamed before = blame_begin(BLAME_REQUEST, s->hash, 0);
         bool is_answered = s->kind->run(s, until_us);
-        uint64_t org_no = s->org_no;
+        uint64_t org_no = s->turn.holder_no;
 
         blame_end(before);
         if (!is_answered)
             return; // its slice is over
-        let_go(all, &all->first);
-        pass_turn(all, org_no);
+        let_go(all, s);
+        turn_pass(&all->first, org_no);
     } while (all->first != NULL && clock_mono_us() < until_us);
 }
 
@@ -110,7 +86,6 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
                     const struct ask *ask, uint64_t org_no)
 {
     struct slices *all = d->slices;
-    struct sliced **link = &all->first;
 
     // The api process has judged the shares; what a former one asked may be there
     // besides.
@@ -120,12 +95,8 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
     s->d = d;
     s->n_apis = d->n_apis;
     s->no = ask->no;
-    s->org_no = org_no;
     s->hash = question_hash(ask);
-    s->next = NULL;
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = s;
+    turn_add(&all->first, &s->turn, org_no);
     all->n++;
     all->n_bytes += s->n_bytes;
     start(all);
@@ -135,18 +106,19 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
 void slices_drop(struct dispatcher *d, uint64_t no)
 {
     struct slices *all = d->slices;
-    struct sliced **link = &all->first;
+    struct turn_entry *next;
 
-    while (*link != NULL) {
-        if (no == 0 || ((*link)->no == no && (*link)->n_apis == d->n_apis)) {
+    for (struct turn_entry *t = all->first; t != NULL; t = next) {
+        struct sliced *s = (struct sliced *)t;
+
+        next = t->next;
+        if (no == 0 || (s->no == no && s->n_apis == d->n_apis)) {
             const struct answer none = { .no = no, .err = ERR_AGAIN };
 
             metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
             if (no != 0)
                 manual_answer_now(d, &none); // so that it counts no more
-            let_go(all, link);
-        } else {
-            link = &(*link)->next;
+            let_go(all, s);
         }
     }
 }

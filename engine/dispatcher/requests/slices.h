@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/base/err.h"
+#include "common/process/turn_list.h"
 
 struct ask;
 struct dispatcher;
@@ -26,12 +27,11 @@ struct sliced_kind {
 };
 
 struct sliced {
-    struct sliced *next;
+    struct turn_entry turn; // first: it is cast; its holder is the organization
     const struct sliced_kind *kind;
     struct dispatcher *d;
     uint64_t n_apis; // the link that asked
     uint64_t no;     // of the question
-    uint64_t org_no; // on whose behalf it is asked
     uint64_t hash;   // of the question, for notes about what kills
     size_t n_bytes;  // that it holds
 };
