@@ -15,6 +15,7 @@
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/utf8.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
@@ -73,18 +74,9 @@ static enum err read_events(const struct hook_reader *reader,
     return OK;
 }
 
-static size_t n_characters(struct str text)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.n_bytes; i++)
-        n += ((unsigned char)text.at[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static enum err check(const struct hook_reader *reader, const struct hook *hook)
 {
-    size_t n = n_characters(hook->display_name);
+    size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
     struct buf reason;
     enum err err;
 

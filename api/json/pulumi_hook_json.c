@@ -7,6 +7,7 @@
 #include "api/json/delivery_policy_json.h"
 #include "api/json/headers_json.h"
 #include "api/json/secret_json.h"
+#include "common/base/utf8.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
@@ -234,15 +235,6 @@ bool hook_name_is_valid(struct str name)
     return true;
 }
 
-static size_t n_characters(struct str text)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.n_bytes; i++)
-        n += ((unsigned char)text.at[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static enum err check_format(const struct hook_reader *reader,
                              const struct hook *hook)
 {
@@ -295,7 +287,7 @@ static enum err check_operator(const struct hook_reader *reader,
 
 static enum err check(const struct hook_reader *reader, const struct hook *hook)
 {
-    size_t n = n_characters(hook->display_name);
+    size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
 
     if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
         return body_refuse(reader, "displayName must be 1 to 255 characters");

@@ -48,6 +48,15 @@ size_t utf8_len(const char *at, size_t n_bytes)
     return n;
 }
 
+size_t utf8_count(const char *at, size_t n_bytes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_bytes; i++)
+        n += ((unsigned char)at[i] & 0xc0) != 0x80;
+    return n;
+}
+
 bool utf8_is_valid(const char *at, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes;) {

@@ -61,29 +61,22 @@ static bool show_page(struct showing *s, const struct buf *answer)
 
 static bool show_pages(struct showing *s, const struct buf *base)
 {
-    struct buf path, answer, next;
-    struct client_call call = { .method = "GET", .next = &next };
+    struct client_pages pages = { .args = s->args };
+    struct buf path;
     bool is_good = true;
 
     buf_init(&path, 0);
-    buf_init(&answer, 0);
-    buf_init(&next, 0);
+    client_pages_init(&pages);
     do {
         buf_reset(&path);
-        buf_reset(&answer);
         buf_printf(&path, "%.*s/deliveries?limit=%" PRIu64,
                    STR_ARG(buf_str(base)),
                    s->n_left < PAGE_ROWS ? s->n_left : PAGE_ROWS);
         rows_put_query(s->args, &path);
-        if (next.n_bytes > 0)
-            buf_printf(&path, "&continuationToken=%s", buf_cstr(&next));
-        buf_reset(&next);
-        call.path = buf_cstr(&path);
-        is_good = client_request(s->args, &call, &answer) == OK &&
-                  show_page(s, &answer);
-    } while (is_good && s->n_left > 0 && next.n_bytes > 0);
-    buf_clear(&next);
-    buf_clear(&answer);
+        is_good =
+            client_pages_read(&pages, &path) && show_page(s, &pages.answer);
+    } while (is_good && s->n_left > 0 && pages.next.n_bytes > 0);
+    client_pages_clear(&pages);
     buf_clear(&path);
     return is_good;
 }

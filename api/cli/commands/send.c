@@ -87,34 +87,25 @@ static uint64_t count_matches(const struct json_value *hooks)
 // does not say.
 static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
 {
-    struct buf path, answer, next;
-    struct client_call call = { .method = "GET",
-                                .is_quiet = is_refused,
-                                .next = &next };
+    struct client_pages pages = { .args = args, .is_quiet = is_refused };
     struct json *json;
+    struct buf path;
     bool is_good;
 
     *n = 0;
     buf_init(&path, 0);
-    buf_init(&answer, 0);
-    buf_init(&next, 0);
+    client_pages_init(&pages);
     do {
         buf_reset(&path);
-        buf_reset(&answer);
         buf_printf(&path, "%s?limit=1000", base);
-        if (next.n_bytes > 0)
-            buf_printf(&path, "&continuationToken=%s", buf_cstr(&next));
-        buf_reset(&next);
-        call.path = buf_cstr(&path);
-        is_good = client_request(args, &call, &answer) == OK &&
-                  client_read(args->command, &answer, &json);
+        is_good = client_pages_read(&pages, &path) &&
+                  client_read(args->command, &pages.answer, &json);
         if (is_good) {
             *n += count_matches(json_get(json_root(json), "hooks"));
             json_free(json);
         }
-    } while (is_good && next.n_bytes > 0 && !screen_is_interrupted());
-    buf_clear(&next);
-    buf_clear(&answer);
+    } while (is_good && pages.next.n_bytes > 0 && !screen_is_interrupted());
+    client_pages_clear(&pages);
     buf_clear(&path);
     return is_good;
 }

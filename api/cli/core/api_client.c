@@ -218,6 +218,32 @@ static struct curl_slist *headers_of(const struct client *c,
     return headers;
 }
 
+void client_pages_init(struct client_pages *p)
+{
+    buf_init(&p->answer, 0);
+    buf_init(&p->next, 0);
+}
+
+bool client_pages_read(struct client_pages *p, struct buf *path)
+{
+    struct client_call call = { .method = "GET",
+                                .is_quiet = p->is_quiet,
+                                .next = &p->next };
+
+    if (p->next.n_bytes > 0)
+        buf_printf(path, "&continuationToken=%s", buf_cstr(&p->next));
+    buf_reset(&p->next);
+    buf_reset(&p->answer);
+    call.path = buf_cstr(path);
+    return client_request(p->args, &call, &p->answer) == OK;
+}
+
+void client_pages_clear(struct client_pages *p)
+{
+    buf_clear(&p->answer);
+    buf_clear(&p->next);
+}
+
 const char *client_proxy(const struct args *a)
 {
     const char *proxy = args_text(a, "proxy");

@@ -40,6 +40,24 @@ MUST_CHECK enum err client_request(const struct args *a,
                                    const struct client_call *call,
                                    struct buf *answer);
 
+// A list that the engine shows page by page.
+struct client_pages {
+    const struct args *args;       // set by the caller
+    bool (*is_quiet)(long status); // as of struct client_call; or NULL
+    struct buf answer;             // the page
+    struct buf next; // the token of the next page; empty: there is none
+};
+
+// `p` is as the caller set it, else zeros; client_pages_clear() frees what it holds.
+void client_pages_init(struct client_pages *p);
+
+// Reads the first page; then, as long as `next` is not empty, the next one. `path` is
+// what to ask for, with a query; the token is appended. False: said on stderr, if it is
+// not quiet.
+bool client_pages_read(struct client_pages *p, struct buf *path);
+
+void client_pages_clear(struct client_pages *p);
+
 // The proxy that such calls go through, which --proxy alone names: "", none.
 const char *client_proxy(const struct args *a);
 

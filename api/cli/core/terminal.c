@@ -165,11 +165,7 @@ void table_printf(struct table *t, const char *format, ...)
 // Columns that a text takes: one for each character.
 static unsigned columns_of(const char *text)
 {
-    unsigned n = 0;
-
-    for (; *text != '\0'; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
+    return (unsigned)utf8_count(text, strlen(text));
 }
 
 // As many bytes as take `width` columns at most.
@@ -410,6 +406,13 @@ void progress_show(struct progress *p, uint64_t done)
 
     if (p->is_shown && now_us - p->shown_us >= SHOW_EVERY_US)
         show(p, done, now_us);
+}
+
+bool progress_go_on(struct progress *p, uint64_t done, uint64_t total)
+{
+    p->total = total;
+    progress_show(p, done < total ? done : total);
+    return !screen_is_interrupted();
 }
 
 void progress_end(struct progress *p, uint64_t done)

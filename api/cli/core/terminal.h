@@ -84,6 +84,8 @@ struct progress {
 void progress_begin(struct progress *p, const char *what, const char *unit,
                     uint64_t total);
 void progress_show(struct progress *p, uint64_t done); // now and then
+// The same of so much, as callbacks of the queue tell it. False: it was interrupted.
+bool progress_go_on(struct progress *p, uint64_t done, uint64_t total);
 void progress_end(struct progress *p, uint64_t done);
 
 // --- interruption ---

@@ -277,9 +277,7 @@ static bool on_page(void *data, uint64_t done, uint64_t total)
 {
     struct repair *r = data;
 
-    r->progress.total = total;
-    progress_show(&r->progress, done < total ? done : total);
-    return !screen_is_interrupted();
+    return progress_go_on(&r->progress, done, total);
 }
 
 static void on_page_fault(void *data, const char *what)

@@ -26,9 +26,7 @@ static bool on_progress(void *data, uint64_t done, uint64_t total)
 {
     struct verifying *v = data;
 
-    v->progress.total = total;
-    progress_show(&v->progress, done < total ? done : total);
-    return !screen_is_interrupted();
+    return progress_go_on(&v->progress, done, total);
 }
 
 static void put_fault(void *data, const char *what)
