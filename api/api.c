@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "api/core/call.h"
-#include "api/deliveries/tail_routes.h"
+#include "api/deliveries/handlers.h"
 #include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
-#include "api/system/health_routes.h"
+#include "api/system/handlers.h"
 #include "common/base/mem.h"
 #include "common/config/caps.h"
 #include "common/files/data_dir.h"

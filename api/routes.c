@@ -4,22 +4,9 @@
 
 #include <string.h>
 
-#include "api/deliveries/attempt_routes.h"
-#include "api/deliveries/delivery_routes.h"
-#include "api/deliveries/discard_routes.h"
-#include "api/deliveries/explain_routes.h"
-#include "api/deliveries/replay_routes.h"
-#include "api/deliveries/stats_routes.h"
-#include "api/deliveries/tail_routes.h"
-#include "api/hooks/hook_list_routes.h"
-#include "api/hooks/hook_routes.h"
-#include "api/system/backlog_routes.h"
-#include "api/system/environment_routes.h"
-#include "api/system/health_routes.h"
-#include "api/system/openapi.h"
-#include "api/system/pulumi_account_routes.h"
-#include "api/system/stack_routes.h"
-#include "api/system/token_routes.h"
+#include "api/deliveries/handlers.h"
+#include "api/hooks/handlers.h"
+#include "api/system/handlers.h"
 
 #define SEGMENTS_MAX 16
 

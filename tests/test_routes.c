@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/hooks/hook_routes.h"
+#include "api/hooks/handlers.h"
 #include "api/routes.h"
 #include "tests/unit.h"
 

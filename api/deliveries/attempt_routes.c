@@ -11,6 +11,7 @@
 #include "api/core/backlog_json.h"
 #include "api/core/call.h"
 #include "api/deliveries/delivery_routes.h"
+#include "api/deliveries/handlers.h"
 #include "common/log/log.h"
 
 void manual_answered(struct call *c, uint64_t hook_no,

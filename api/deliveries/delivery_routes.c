@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/deliveries/delivery_page.h"
+#include "api/deliveries/handlers.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/codec.h"
 

@@ -7,7 +7,7 @@
 // If it fails: what was discarded stays so. When the client goes away, no further
 // question is asked.
 
-#include "api/deliveries/discard_routes.h"
+#include "api/deliveries/handlers.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 // The hooks of the organization are listed here, a page of them; their
 // dispatchers say of each whether it matches, and why not.
 
-#include "api/deliveries/explain_routes.h"
+#include "api/deliveries/handlers.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 // after the other, keep the replay, and send on their own. What it has come to
 // is read from their environments, summed over the hooks that it is about.
 
-#include "api/deliveries/replay_routes.h"
+#include "api/deliveries/handlers.h"
 
 #include <inttypes.h>
 #include <string.h>

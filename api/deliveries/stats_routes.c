@@ -1,6 +1,6 @@
 // stats_routes.c — handler of the routes that show statistics.
 
-#include "api/deliveries/stats_routes.h"
+#include "api/deliveries/handlers.h"
 
 #include <inttypes.h>
 

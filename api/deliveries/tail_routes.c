@@ -4,7 +4,7 @@
 // The id of an event says where that is, so that who was cut off goes on after
 // it (Last-Event-ID), as far as retention has kept what came meanwhile.
 
-#include "api/deliveries/tail_routes.h"
+#include "api/deliveries/handlers.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 // has is settled before its first byte, since the headers say where the next one
 // begins.
 
-#include "api/hooks/hook_list_routes.h"
+#include "api/hooks/handlers.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // hook_routes.c — handlers of the routes that make, show, change and delete a hook.
 
-#include "api/hooks/hook_routes.h"
+#include "api/hooks/handlers.h"
 
 #include <stdlib.h>
 

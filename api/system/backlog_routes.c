@@ -2,11 +2,12 @@
 //
 // The dispatchers tell it once a second; nobody is asked.
 
-#include "api/system/backlog_routes.h"
+#include "api/system/handlers.h"
 
 #include <inttypes.h>
 
 #include "api/core/backlog_json.h"
+#include "api/core/call.h"
 #include "common/process/metrics.h"
 
 #define SHOWN_MAX 10 // organizations

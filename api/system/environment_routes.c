@@ -7,7 +7,7 @@
 // it that the first part is a project. So in the project "default" of an organization
 // that is known every environment is there.
 
-#include "api/system/environment_routes.h"
+#include "api/system/handlers.h"
 
 #include "api/core/audit.h"
 #include "api/system/named.h"

@@ -1,6 +1,6 @@
 // health_routes.c — health, readiness, metrics: for operators, without a token.
 
-#include "api/system/health_routes.h"
+#include "api/system/handlers.h"
 
 #include "api/core/call.h"
 #include "common/files/engine_file.h"

@@ -3,6 +3,7 @@
 #include "api/system/openapi.h"
 
 #include "api/core/call.h"
+#include "api/system/handlers.h"
 
 struct showing {
     size_t n_shown_bytes;

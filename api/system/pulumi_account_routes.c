@@ -4,7 +4,7 @@
 // There are no users and organizations here, only their names: in hooks and in
 // events. So whatever was named is there.
 
-#include "api/system/pulumi_account_routes.h"
+#include "api/system/handlers.h"
 
 #include "api/core/call.h"
 #include "common/base/codec.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/core/audit.h"
+#include "api/system/handlers.h"
 #include "api/system/named.h"
 #include "common/base/codec.h"
 #include "common/base/text.h"

@@ -3,7 +3,7 @@
 // A token is shown once, in the answer that made it; what is stored is its
 // hash. Only the admin token comes here.
 
-#include "api/system/token_routes.h"
+#include "api/system/handlers.h"
 
 #include <inttypes.h>
 #include <string.h>
