@@ -146,12 +146,13 @@ bool call_org(struct call *c, struct hook_scope *out);
 // Finds the hook of the path. False: there is none; answered with 404.
 bool call_hook_no(struct call *c, struct hook_scope *scope, uint64_t *hook_no);
 
-// Whose history the path is about: its hook's, or without one, its
-// organization's. False: answered.
 // The number of the scope's organization; 0: it never had a hook or token, so that
 // nothing is its own yet. False: answered.
 bool call_org_no(struct call *c, const struct hook_scope *scope,
                  uint64_t *org_no);
+
+// Whose history the path is about: its hook's, or without one, its
+// organization's. False: answered.
 bool call_owner(struct call *c, struct hook_scope *scope, uint64_t *owner_no);
 
 // The shards that hold an owner's history: the first, and how many.
