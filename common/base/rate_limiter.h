@@ -1,7 +1,7 @@
 // rate_limiter.h — allows so many of something a second, by key, in bounded memory.
 //
-// Keys share places by their hash, so a key may be limited for another's sake;
-// it is never let through for it.
+// Keys whose hashes meet share a place: a key may be limited too early, never too
+// late.
 
 #ifndef COMMON_BASE_RATE_LIMITER_H
 #define COMMON_BASE_RATE_LIMITER_H

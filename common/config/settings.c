@@ -135,8 +135,8 @@ static const struct setting {
       false,
       "Attempts in flight for more than a second, per sender, besides." },
     { "breaker_failures", TYPE_COUNT, AT(breaker_failures), "5", 0, 1000, true,
-      "So many failures in a row to reach a receiver, or half of the last 20, "
-      "and nothing is sent for breaker_wait; 0: never." },
+      "Failures in a row to reach a receiver, or half of the last 20, after "
+      "which nothing is sent to it for breaker_wait; 0: never." },
     { "breaker_wait", TYPE_DURATION, AT(breaker_wait_ms), "30s", 1, D_MS, true,
       "Until one attempt shows whether a receiver is back; doubles if not." },
     { "breaker_wait_max", TYPE_DURATION, AT(breaker_wait_max_ms), "10m", 1,
@@ -198,7 +198,7 @@ static const struct setting {
       false, "Open connections, of each of the two servers." },
     { "max_connections_per_address", TYPE_COUNT,
       AT(max_connections_per_address), "1024", 1, 100000, false,
-      "Of them, from one address." },
+      "Open connections from one client address." },
     { "max_connections_per_organization", TYPE_COUNT,
       AT(max_connections_per_organization), "0", 0, 100000, true,
       "Of them, with a request in work of one organization's tokens; 0: an "

@@ -41,7 +41,7 @@ static bool make_room(struct http_server *s, const struct conn *newcomer)
     return true;
 }
 
-// Likewise among those of the newcomer's address.
+// Who has waited longest among the connections of the newcomer's address makes room.
 static bool make_room_of_peer(const struct conn *newcomer)
 {
     struct conn *c = newcomer->peer->waiting.first;
@@ -117,7 +117,7 @@ static int open_spare(void)
 }
 
 // All descriptors are in use and nobody can make room: with the spare one, the
-// first in the queue is told so.
+// first connection in the queue gets 503.
 static void refuse_with_spare(struct http_server *s)
 {
     static const char body[] =

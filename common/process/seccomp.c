@@ -253,7 +253,7 @@ static const struct rule needed_so[] = {
     { SYS_fcntl, 1, { INT(1, F_SETFD) } },
     { SYS_fcntl, 1, { INT(1, F_GETFL) } },
     { SYS_fcntl, 1, { INT(1, F_SETFL) } },
-    // Likewise; and nothing is typed into the terminal that it was started from.
+    // Only these requests, so nothing is typed into the terminal that it was started from.
     { SYS_ioctl, 1, { INT(1, FIONBIO) } },
     { SYS_ioctl, 1, { INT(1, FIONREAD) } },
     { SYS_ioctl, 1, { INT(1, FIOCLEX) } },
@@ -325,8 +325,8 @@ static void put_calls(struct filter *f, uint32_t answer, const int *calls,
         put(f, answer, &(struct rule){ .call = calls[i] });
 }
 
-// Whoever looks for these finds a kernel without them: what they would do lies in
-// memory, where no filter sees it.
+// ENOSYS, as of a kernel that does not have them: what they would do lies in memory,
+// which no filter can inspect.
 static void put_unseen(struct filter *f)
 {
     static const int unseen[] = { SYS_clone3, SYS_io_uring_setup };

@@ -15,7 +15,7 @@
 struct intake_path {
     enum family family;
     struct str org;     // name, or 24-hex id in lower case
-    struct str project; // of Akinon only; likewise
+    struct str project; // of Akinon only: name, or 24-hex id in lower case
 };
 
 // The paths that events are posted to, and nothing else. A name in braces stands for a

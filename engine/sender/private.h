@@ -34,7 +34,7 @@ struct transfer {
     struct buf response_body;
     unsigned n_response_lines;
     unsigned n_length_headers; // of the response
-    bool has_encoding_header;  // Transfer-Encoding, likewise
+    bool has_encoding_header;  // Transfer-Encoding, of the response
     bool has_header_block;     // a complete one that is not 1xx
     bool is_truncated;
     bool is_second_try;   // the first met a kept connection that was dead

@@ -135,7 +135,7 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     } else if (*peer == '\0') {
         t->was_gone = true;
     } else {
-        t->was_blocked = true; // what is it?
+        t->was_blocked = true; // unknown form of address: refused
     }
     // Both texts are inet_ntop()'s.
     return address != NULL && permits(t, address, strcmp(peer, local) == 0)

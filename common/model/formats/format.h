@@ -18,7 +18,7 @@ struct format_event {
     const struct id *id;
     struct str kind;    // "stack_update", "order.created", "ping"
     struct str org;     // organization name, or 24-hex id
-    struct str project; // empty if the event has none, as the next two
+    struct str project; // empty if the event has none; so are stack and env
     struct str stack;
     struct str env;
     struct str payload; // JSON, compact
