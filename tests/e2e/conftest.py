@@ -27,6 +27,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
 
 
+def pytest_collection_modifyitems(items):
+    """What takes long goes first: at the end no worker is left alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows the logs of the engines that took part."""

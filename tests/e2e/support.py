@@ -19,14 +19,16 @@ def wait_for(condition, what, seconds=PATIENCE_S):
     """The first true value of condition(). Fails loudly after `seconds`, which count
     only if they are more than PATIENCE_S."""
     seconds = max(seconds, PATIENCE_S)
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.01)
+        # To ask is work, often of a process: the longer it took, the less often.
+        time.sleep(min(max(0.01, waited / 8), 0.25))
 
 
 def free_ports(count):

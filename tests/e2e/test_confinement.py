@@ -231,8 +231,10 @@ def test_confined_engine_works_through_a_day(plain, receiver, tmp_path):
                               *command[2:]]
     engine.start()
     receiver.script("/", Answer(500), Answer(200))
-    engine.create_hook(f"http://localhost:{receiver.port}/")
-    engine.create_hook("http://no-such-name.invalid/")
+    engine.create_hook(f"http://localhost:{receiver.port}/",
+                       filters=["order.created"])
+    engine.create_hook("http://no-such-name.invalid/", filters=["order.lost"])
+    engine.post_event("order.lost")
     for _ in range(20):
         engine.post_event()
     receiver.wait(21)
@@ -242,10 +244,12 @@ def test_confined_engine_works_through_a_day(plain, receiver, tmp_path):
         engine.wait_ready()
     engine.process.send_signal(1)
     wait_for(lambda: "settings reloaded" in engine.log(), "it is told")
+    engine.post_event("order.lost")
     for _ in range(20):
         engine.post_event()
     receiver.wait(41)
-    assert engine.wait_settled(60)["delivered"] == 40
+    books = engine.wait_settled()
+    assert (books["delivered"], books["dead"]) == (40, 2)
     assert "not valid" not in engine.log() and "signal=31" not in engine.log()
     assert engine.stop() == 0
 

@@ -341,7 +341,7 @@ def test_fuzz_api(engine, tmp_path, request):
         same = "|^/api/(preview|esc|stacks|v1)/"
     fuzz(engine, tmp_path, engine.api_port, {}, "--exclude-path-regex",
          "(events|ping|redeliver|tail)$" + same, "--max-examples",
-         n_examples(10, 300, request))
+         n_examples(3, 300, request))
 
 
 @pytest.mark.settings(request_timeout="2s", connect_timeout="1s")
@@ -361,7 +361,7 @@ def test_fuzz_what_is_there(engine, receiver, tmp_path, request):
         "^/api/" + n_examples("orgs", "(orgs|stacks)", request),
         "--exclude-path-regex",
         "(events|tail)$", "--exclude-method", "DELETE", "--exclude-method", "PATCH", "--max-examples",
-        n_examples(10, 200, request))
+        n_examples(3, 200, request))
 
 
 def test_fuzz_intake(engine, tmp_path, request):

@@ -26,13 +26,13 @@ def test_a_replay_at_a_full_endpoint_stops_nothing(make_engine, receiver):
 
 
 def test_a_replay_goes_on_beside_hooks_that_hang(make_engine, receiver):
-    engine = make_engine(retry_schedule="50ms", breaker_failures="0",
-                         request_timeout="1s", connect_timeout="1s").start()
+    engine = make_engine(retry_schedule="50ms", breaker_failures="0").start()
     dead = engine.create_hook(receiver.url("/dead"), filters=["a.dead"])
     make_dead(engine, receiver, dead, 10, "/dead", kind="a.dead")
     receiver.script("/hangs", Answer(do="hang"))
     for _ in range(4):
-        engine.create_hook(receiver.url("/hangs"), filters=["a.live"])
+        engine.create_hook(receiver.url("/hangs"), filters=["a.live"],
+                           timeout="300ms")
     engine.post_batch([{"kind": "a.live", "payload": {"n": n}}
                        for n in range(4)])
     receiver.wait(8, "/hangs")
