@@ -59,7 +59,7 @@ for entry in $(git ls-files | cut -d/ -f1 | sort -u); do
     CMakeLists.txt | CMakePresets.json | README.md | LICENSE | SECURITY.md) ;;
     CHANGELOG.md | CONTRIBUTING.md | .clang-format | .clang-tidy | .editorconfig) ;;
     .gitignore | .dockerignore | .ci | common | queue | engine | api) ;;
-    bench | tests | deploy) ;;
+    bench | docs | tests | deploy) ;;
     *) fail "$entry does not belong on the top level" ;;
     esac
 done
