@@ -15,7 +15,6 @@
 #include "common/config/settings.h"
 #include "common/log/log.h"
 #include "common/process/role.h"
-#include "common/process/roles.h"
 #include "engine/supervisor/supervisor.h"
 
 #define SETS_MAX 128

@@ -105,4 +105,11 @@ void role_link_lost(struct role *r, enum role_kind peer, unsigned index);
 // Ends the process with status 0 as soon as the loop gets control again.
 void role_done(struct role *r);
 
+// The processes of the engine, for the table in main.c: each function runs a role to its
+// end and returns the exit status. The rooms of engine/ define them.
+int setup_role(unsigned index);
+int ingest_role(unsigned index);
+int dispatcher_role(unsigned index);
+int sender_role(unsigned index);
+
 #endif

@@ -19,7 +19,6 @@
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "common/process/roles.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/order.h"
 #include "engine/delivery/request_body.h"

@@ -31,7 +31,6 @@
 #include "common/process/cautious_clock.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "common/process/roles.h"
 #include "engine/ingest/admission.h"
 #include "engine/ingest/batches.h"
 #include "engine/ingest/engine_event_writer.h"

@@ -22,7 +22,6 @@
 #include "common/process/landlock.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "common/process/roles.h"
 #include "engine/delivery/order.h"
 #include "engine/sender/transfer.h"
 #include "queue/queue.h"

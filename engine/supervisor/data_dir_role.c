@@ -14,7 +14,6 @@
 #include "common/http/authentication.h"
 #include "common/log/log.h"
 #include "common/process/role.h"
-#include "common/process/roles.h"
 #include "common/process/sandbox.h"
 #include "queue/queue.h"
 
