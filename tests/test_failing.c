@@ -5,6 +5,7 @@
 
 #include "common/base/codec.h"
 #include "engine/delivery/failing.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/unit.h"
 

@@ -9,8 +9,8 @@
 #include "common/base/mem.h"
 #include "common/messages/engine_event.h"
 #include "common/messages/query.h"
+#include "common/messages/send_order.h"
 #include "common/process/role.h"
-#include "engine/delivery/order.h"
 #include "tests/unit.h"
 
 #define ROUNDS 40000

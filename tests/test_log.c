@@ -8,6 +8,7 @@
 #include "common/log/log.h"
 #include "common/log/log_json.h"
 #include "queue/catalog/hook_label.h"
+#include "queue/queue.h"
 #include "tests/unit.h"
 
 #define ROOM 4096

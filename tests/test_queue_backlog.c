@@ -2,6 +2,7 @@
 
 #include "common/base/codec.h"
 #include "queue/lmdb/environment.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 

@@ -1,6 +1,7 @@
 // test_queue_dead.c — dead letters: how they are read, and how they end.
 
-#include "queue/shard/shard.h"
+#include "queue/queue.h"
+#include "queue/shard/inside.h"
 #include "tests/queue_fixture.h"
 
 #define ORG (UINT64_C(1) << 63 | 7)

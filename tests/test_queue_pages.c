@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "queue/lmdb/page_check.h"
+#include "queue/queue.h"
 #include "tests/queue_fixture.h"
 
 #define N_EVENTS 400

@@ -3,7 +3,8 @@
 
 #define MAP_BYTES (UINT64_C(16) << 20) // four times as much for a shard
 
-#include "queue/shard/shard.h"
+#include "queue/queue.h"
+#include "queue/shard/inside.h"
 #include "tests/queue_fixture.h"
 
 #define LARGE_BYTES ((size_t)60 * 1024)

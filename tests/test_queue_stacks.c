@@ -1,6 +1,7 @@
 // test_queue_stacks.c — what hooks and events name is there from then on.
 
 #include "queue/catalog/stack_names.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 

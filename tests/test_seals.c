@@ -5,6 +5,7 @@
 #include "common/encoding/crypto.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/key_check.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/queue_fixture.h"
 

@@ -18,7 +18,7 @@ enum ask_what {
     ASK_PING = 1,      // send a ping now
     ASK_REDELIVER = 2, // send this event to the hook once more, now
     ASK_STATUS = 3,    // how it goes: `text` of the answer is a JSON object
-    // `text` is a replay's record (queue/records/replay.h) without its numbers. With a
+    // `text` is a replay's record (common/model/replay.h) without its numbers. With a
     // hook's number of 0: of all hooks of `org`. The answer comes when they are
     // counted: `n`, and `n_gone` whose payload retention has removed. If `n` is 0,
     // or it `is_dry`, there is no replay.

@@ -13,7 +13,7 @@
 
 #include "common/base/buf.h"
 #include "common/config/config.h"
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 
 #define HEADERS_MAX 64 // of a request
 

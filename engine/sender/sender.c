@@ -19,12 +19,12 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/messages/send_order.h"
+#include "common/model/shard.h"
 #include "common/process/landlock.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "engine/delivery/order.h"
 #include "engine/sender/transfer.h"
-#include "queue/queue.h"
 
 // An order's number comes back with the outcome; which dispatcher it goes to,
 // and whether that one is still the same process, is kept in front of it.
@@ -106,7 +106,7 @@ static void on_done(void *data, const struct outcome *outcome)
     back.no = route.order_no;
     if (p->chan != NULL && p->generation == route.generation) {
         outcome_pack(chan_begin(p->chan), &back);
-        chan_end_small(p->chan); // what it holds is capped (order.h)
+        chan_end_small(p->chan); // what it holds is capped (send_order.h)
     }
     if (s->is_alone) {
         s->is_alone = false;

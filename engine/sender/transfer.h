@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "common/config/config.h"
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 
 struct uv_loop_s;
 struct transfers; // opaque: connections and attempts of one process

@@ -9,16 +9,20 @@
 // damaged.jsonl, counted, and left out; what it was in the books is counted as
 // cancelled. A page that is damaged ends it: that is for repair.c.
 
+#include "queue/admin/backup.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "queue/admin/copy_records.h"
 #include "queue/admin/copy_target.h"
 #include "queue/admin/copy_to.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/page_check.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/shard_state.h"
 
 #define SHOW_EVERY 2000
 

@@ -6,14 +6,17 @@
 // only name that has the hash. If there is none, or several, it gets a number that
 // nobody has: better a history that nobody sees than one that a stranger does.
 
+#include "queue/admin/convert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "queue/admin/migrate.h"
 #include "queue/catalog/orgs.h"
-#include "queue/shard/shard.h"
+#include "queue/records/hook_health.h"
+#include "queue/records/replay_record.h"
+#include "queue/records/schema.h"
 
 #define TABLE_MIN 1024 // a power of two
 

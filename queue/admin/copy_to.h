@@ -33,7 +33,7 @@ struct copy_to {
 MUST_CHECK enum err copy_make(struct copy_to *c, const char *dir,
                               const struct part *part);
 
-// What copy_judge() has read of a record, for copy_put().
+// What copy_judge() (copy_records.h) has read of a record.
 struct copy_record {
     unsigned db;
     MDB_val key, val;
@@ -41,14 +41,6 @@ struct copy_record {
     struct attempt attempt; // of the history
 };
 
-// Whether rows of the table are records with a checksum.
-bool copy_is_record(const struct part *part, unsigned db);
-// Whether a record is sound, as far as it tells.
-bool copy_judge(const struct copy_to *c, struct copy_record *r);
-
-// Writes a sound record, unless it is of what is made anew: indexes, counts, the
-// state and what the environment is.
-MUST_CHECK enum err copy_put(struct copy_to *c, struct copy_record *r);
 // A row without a checksum, as it is.
 MUST_CHECK enum err copy_put_as_is(struct copy_to *c, unsigned db, MDB_val key,
                                    MDB_val val);
@@ -63,11 +55,6 @@ void copy_clear(struct copy_to *c);
 MUST_CHECK enum err copy_flush(struct copy_to *c);
 // The transaction to put more, with room for `n_bytes`.
 MUST_CHECK enum err copy_ready(struct copy_to *c, size_t n_bytes);
-
-// The state of a shard, and what the environment is: last of all. What was left
-// out is in the books as cancelled. Without has_state, it is made of what lies
-// there.
-MUST_CHECK enum err copy_finish(struct copy_to *c, const uint8_t *id);
 
 // Records that are left out: a file of lines of JSON, made with the first one.
 struct aside {

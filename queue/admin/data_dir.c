@@ -4,16 +4,17 @@
 // is killed leaves nothing half done. What lies under a name that ends in
 // ".tmp" is removed, "deliveries.new" is complete and only wants its name.
 
+#include "queue/admin/data_dir.h"
+
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "queue/admin/environment_dir.h"
 #include "queue/admin/migrate.h"
 #include "queue/admin/reshard.h"
 #include "queue/catalog/key_check.h"
@@ -158,44 +159,6 @@ static enum err judge(const char *dir, struct buf *why)
 
 // --- making ---
 
-// The lock file is sparse when LMDB has made it; on a full disk the first
-// touch of a page would kill the process.
-static enum err back_lock_file(const char *dir)
-{
-    char *path = xasprintf("%s/lock.mdb", dir);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct stat st;
-    int rc = -1;
-
-    free(path);
-    if (fd < 0)
-        return ERR_IO;
-    if (fstat(fd, &st) == 0)
-        rc = posix_fallocate(fd, 0, st.st_size > 0 ? st.st_size : 1);
-    close(fd);
-    return rc == 0 ? OK : ERR_FULL;
-}
-
-enum err prepare_environment(const char *dir, uint64_t map_bytes,
-                             const char *const *names, size_t n_names,
-                             struct store **out)
-{
-    char *data;
-    enum err err = file_mkdir(dir);
-
-    if (err == OK)
-        err = store_open(dir, map_bytes, false, names, n_names, out);
-    if (err == OK)
-        err = back_lock_file(dir);
-    data = xasprintf("%s/data.mdb", dir);
-    if (err == OK)
-        err = file_sync(data);
-    if (err == OK)
-        err = file_sync(dir);
-    free(data);
-    return err;
-}
-
 static enum err make_environment(const struct queue_config *config,
                                  const char *name, const char *const *names,
                                  size_t n_names, struct buf *why)
@@ -271,24 +234,6 @@ static enum err finish_swap(const char *dir)
     free(current);
     free(old);
     return err;
-}
-
-enum err queue_n_shards(const char *data_dir, unsigned *n)
-{
-    unsigned k = 0;
-    bool is_there = true;
-
-    while (is_there && k <= QUEUE_SHARDS_MAX) {
-        char *path = xasprintf("%s/deliveries/%u", data_dir, k);
-
-        is_there = file_is_there(path);
-        k += is_there;
-        free(path);
-    }
-    if (k == 0)
-        return ERR_NOTFOUND;
-    *n = k;
-    return OK;
 }
 
 static enum err fit_shards(const struct queue_config *config, struct buf *why)
@@ -394,4 +339,21 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
                       "the queue cannot be read", why);
     }
     return err;
+}
+
+enum err queue_judge_format(const char *data_dir, struct buf *why)
+{
+    struct format f;
+
+    if (format_read(data_dir, &f) != OK || strcmp(f.name, FORMAT_NAME) != 0 ||
+        f.version == 0 || f.version == FORMAT_VERSION ||
+        f.version == FORMAT_BEFORE)
+        return OK;
+    buf_printf(why,
+               "%s has format %u, and this program reads %d and %d; use %s",
+               data_dir, f.version, FORMAT_BEFORE, FORMAT_VERSION,
+               f.version > FORMAT_VERSION
+                   ? "a newer posthorn"
+                   : "another directory: that format was never released");
+    return ERR_INVALID;
 }

@@ -21,8 +21,12 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/admin/environment_dir.h"
 #include "queue/admin/repair.h"
+#include "queue/lmdb/child.h"
 #include "queue/lmdb/files.h"
+#include "queue/lmdb/identity.h"
+#include "queue/records/schema.h"
 
 #define FRESH_NAME     "format5"
 #define OLD_NAME       "format4.old"

@@ -1,38 +1,11 @@
-// migrate.h — a data directory of format 4 becomes one of this format.
-//
-// What format 5 changed: organizations have numbers of the table instead of hashes
-// of their names; ids and idempotency keys are hashed with a key; a record's checksum
-// covers where it lies. Whoever reads records of format 4 (a start, or repair) gives
-// each to migration_convert() on its way into a new environment: events first, then
-// hooks, then shards.
+// migrate.h — a start finds a data directory of format 4: it becomes one of this format.
 
 #ifndef QUEUE_ADMIN_MIGRATE_H
 #define QUEUE_ADMIN_MIGRATE_H
 
-#include "queue/admin/copy_to.h"
-#include "queue/event_log/idempotency.h"
-
-#define FORMAT_BEFORE QUEUE_FORMAT_OLDEST
-
-struct migration;
-
-struct migration *migration_new(const struct event_hasher *hasher);
-void migration_free(struct migration *m); // NULL is fine
-
-// A row without a checksum: names of organizations are learned from it.
-MUST_CHECK enum err migration_note_row(struct migration *m, struct copy_to *to,
-                                       const struct copy_record *r);
-// A sound record of format 4, which `to->plain` holds: becomes one of this format;
-// its key may become another one.
-MUST_CHECK enum err migration_convert(struct migration *m, struct copy_to *to,
-                                      struct copy_record *r);
-// From here on come shards; the environments of events and hooks are complete, and
-// numbers that are still missing are handed out there.
-MUST_CHECK enum err migration_begin_shards(struct migration *m,
-                                           struct copy_to *events,
-                                           struct copy_to *hooks,
-                                           int64_t now_us);
-MUST_CHECK enum err migration_finish(struct migration *m);
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "queue/records/queue_config.h"
 
 // A start: builds DIR/format5 of what DIR holds, synced, and says so in FORMAT, which
 // is the moment from which on the directory has the new format. Until then what was

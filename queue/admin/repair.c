@@ -9,6 +9,8 @@
 // found, records in damaged.jsonl, counts at the end. A shard of which nothing is
 // left goes on where the others are: what it had sent is not sent again.
 
+#include "queue/admin/repair.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,16 +22,17 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "queue/admin/convert.h"
+#include "queue/admin/copy_records.h"
 #include "queue/admin/copy_target.h"
-#include "queue/admin/migrate.h"
-#include "queue/admin/repair.h"
 #include "queue/admin/repair_parts.h"
 #include "queue/admin/salvage.h"
 #include "queue/catalog/hook_keys.h"
-#include "queue/event_log/event_log.h"
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/files.h"
+#include "queue/records/schema.h"
 #include "queue/shard/shard.h"
+#include "queue/shard/shard_state.h"
 
 #define SHOW_EVERY 256 // pages
 

@@ -12,9 +12,15 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/admin/environment_dir.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/identity.h"
+#include "queue/records/replay_record.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
+#include "queue/shard/payload_refs.h"
 #include "queue/shard/shard.h"
+#include "queue/shard/shard_state.h"
 
 #define ROWS_AT_ONCE 2000 // of a transaction
 

@@ -16,6 +16,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "queue/admin/copy_records.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/shard/shard.h"

@@ -4,6 +4,8 @@
 // shards come first and the event log last, so an event that a shard knows is
 // in the log by then.
 
+#include "queue/admin/verify.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,11 +16,15 @@
 #include "common/base/mem.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
-#include "queue/event_log/event_log.h"
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/identity.h"
 #include "queue/lmdb/page_check.h"
+#include "queue/records/replay_record.h"
+#include "queue/records/schema.h"
+#include "queue/records/stats.h"
+#include "queue/shard/inside.h"
 #include "queue/shard/shard.h"
+#include "queue/shard/shard_state.h"
 
 #define SHOW_EVERY 4096
 

@@ -3,9 +3,9 @@
 #ifndef QUEUE_CATALOG_HOOK_KEYS_H
 #define QUEUE_CATALOG_HOOK_KEYS_H
 
-#include "queue/catalog/stack_names.h"
+#include "queue/catalog/hook_store.h"
+#include "queue/catalog/stacks_seen.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
 #include "queue/records/schema.h"
 
 #define KEY_MAX_BYTES 511 // LMDB's own limit

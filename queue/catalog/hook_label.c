@@ -19,36 +19,6 @@ void hook_log_names(struct hook_store *hooks)
     names = hooks;
 }
 
-const char *hook_level_name(enum hook_level level)
-{
-    switch (level) {
-    case LEVEL_ORGANIZATION:
-        return "organization";
-    case LEVEL_STACK:
-        return "stack";
-    case LEVEL_ENVIRONMENT:
-        return "environment";
-    case LEVEL_PROJECT:
-        return "project";
-    }
-    return "nothing";
-}
-
-void hook_put_path(const struct hook_scope *scope, struct str name,
-                   struct buf *out)
-{
-    const struct str parts[] = { scope->org, scope->project, scope->target,
-                                 name };
-
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (parts[i].n_bytes == 0)
-            continue;
-        if (i > 0)
-            buf_putc(out, '/');
-        buf_put_str(out, parts[i]);
-    }
-}
-
 static char *take_slot(void)
 {
     static _Thread_local char slots[N_SLOTS][SLOT_BYTES];

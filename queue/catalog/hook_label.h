@@ -9,14 +9,6 @@
 #include "common/base/buf.h"
 #include "queue/catalog/hook_store.h"
 
-// "organization", "stack", "environment" or "project"; a string that lives for ever.
-const char *hook_level_name(enum hook_level level);
-
-// Appends "acme/orders" of an organization's hook, "acme/web/prod/orders" of one of a
-// stack or an environment, and organization, project and name of one of Akinon's.
-void hook_put_path(const struct hook_scope *scope, struct str name,
-                   struct buf *out);
-
 // Fields of a line of the log:
 //   hook="acme/web/prod/orders" of=stack hook_no=12
 // `of` is organization, stack, environment or project. Lives in one of 4 static slots of

@@ -12,112 +12,12 @@
 #include "common/base/err.h"
 #include "common/base/share.h"
 #include "common/base/str.h"
-#include "queue/records/event.h"
-
-struct queue_config;
+#include "common/model/event.h"
+#include "common/model/hook.h"
+#include "common/model/token.h"
+#include "queue/records/queue_config.h"
 
 // --- hooks -----------------------------------------------------------------
-
-// Values are on disk.
-enum hook_level {
-    LEVEL_ORGANIZATION = 1,
-    LEVEL_STACK = 2,
-    LEVEL_ENVIRONMENT = 3,
-    LEVEL_PROJECT = 4 // Akinon
-};
-
-// Values are on disk.
-enum hook_format {
-    FORMAT_RAW = 1,
-    FORMAT_SLACK = 2,
-    FORMAT_MS_TEAMS = 3,
-    FORMAT_PULUMI_DEPLOYMENTS = 4,
-    FORMAT_AKINON = 5
-};
-
-// Where a hook lives: what its name is unique in, and whose events it gets.
-struct hook_scope {
-    enum family family;
-    enum hook_level level;
-    struct str org;
-    struct str project; // empty for LEVEL_ORGANIZATION
-    struct str target;  // stack or environment; else empty
-};
-
-#define HOOK_LIST_MAX 128
-
-#define FILTER_IS_KIND         0xff
-#define FILTER_ORDER_MAX_BYTES (64 + HOOK_LIST_MAX)
-
-// How a hook is delivered to where it differs from the settings. What is 0 or
-// empty is as they say, or as it is without.
-struct hook_policy {
-    struct str retry_schedule; // waits between attempts: "5s,30s,2m"
-    int64_t timeout_ms;        // of an attempt as a whole
-    uint32_t max_inflight;
-    uint32_t rate_per_second; // attempts; 0: no limit
-    uint32_t rate_burst;      // at once; 0: as many as a second allows
-    bool ordered;             // one after the other, in the order of the log
-    struct str order_key;     // each value of this field of the payload
-                              // ("customer.id") has an order of its own
-};
-
-// Why a hook was switched off by itself. Values are on disk.
-enum hook_disabled {
-    HOOK_NOT_DISABLED = 0,
-    HOOK_GONE = 1,   // the receiver answered 410
-    HOOK_FAILING = 2 // nothing succeeded for too long
-};
-
-// With the secret itself, ten sign.
-#define OLD_SECRETS_MAX 9
-
-// A secret that was replaced, and signs besides the new one for a while.
-struct old_secret {
-    struct str secret;
-    int64_t until_ms; // UTC epoch
-};
-
-struct hook {
-    uint64_t no;       // set by the queue at creation; never reused
-    uint64_t org_no;   // of its organization: org_number(); set by the queue
-    uint64_t revision; // set by the queue at each put
-    struct hook_scope scope;
-    struct str name; // identifier within the scope
-    struct str display_name;
-    struct str url;
-    enum hook_format format;
-    bool active;
-    bool paused;          // what matches waits, and nothing is sent
-    struct position from; // events after it match: where the log ended when the
-                          // hook was made or switched on
-    uint64_t filters;     // bit set of filter numbers (event_kinds.h)
-    uint64_t groups;      // bit set of group numbers (event_kinds.h)
-    struct str *kinds; // filters that are own kinds: "order.created", "order/*"
-    size_t n_kinds;    // at most HOOK_LIST_MAX
-    // In which order filters and kinds were given: a byte each, the number of a
-    // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
-    // tell comes behind, filters first; empty: not known.
-    struct str filter_order;
-    struct str *headers; // extra request headers: name, value, name, value …
-    size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
-    uint64_t
-        secret_headers; // bit i: the value of header i is never shown whole,
-                        // whatever its name
-    struct hook_policy policy;
-    struct str secret;           // HMAC key; empty: none
-    struct old_secret *old;      // those before it, the newest first
-    size_t n_old;                // at most OLD_SECRETS_MAX
-    struct str client_cert;      // PEM, for receivers that want one; or empty
-    struct str client_key;       // PEM, of client_cert
-    enum hook_disabled disabled; // not active because of this
-    bool
-        is_damaged; // of hook_watch(): there is a record, and it cannot be read
-    bool is_operator; // of operator.h: gets the engine's own events of all
-    int64_t disabled_at_ms;
-    int64_t created_at_ms;
-    int64_t updated_at_ms;
-};
 
 struct hook_store;
 
@@ -212,10 +112,6 @@ MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
                                  struct position position, struct str sealed,
                                  struct buf *out);
 
-// A copy in one allocation; the caller frees it with hook_free().
-struct hook *hook_copy(const struct hook *h);
-void hook_free(struct hook *h); // wipes the secrets; NULL is fine
-
 // --- stacks ----------------------------------------------------------------
 
 // The organizations, stacks and environments that a hook or an event (not of
@@ -275,23 +171,6 @@ MUST_CHECK enum err stack_delete(struct hook_store *hs,
                                  const struct stack_name *name);
 
 // --- tokens ----------------------------------------------------------------
-
-#define TOKEN_HASH_BYTES 32
-
-// Bits; values are on disk.
-enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
-
-// What lets somebody do something in one organization. The token itself is
-// stored nowhere.
-struct token {
-    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
-    struct str id;                  // what it is called by people
-    struct str org;
-    unsigned scopes; // token_scope
-    struct str name; // what it is for; may be empty
-    int64_t created_at_ms;
-    int64_t expires_at_ms; // 0: never
-};
 
 struct token_store;
 

@@ -14,6 +14,7 @@
 #include "queue/catalog/directory_key.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/catalog/stack_names.h"
 #include "queue/lmdb/identity.h"
 
 #define TOMBSTONE_MS       INT64_C(3600000)

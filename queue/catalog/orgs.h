@@ -9,8 +9,8 @@
 #ifndef QUEUE_CATALOG_ORGS_H
 #define QUEUE_CATALOG_ORGS_H
 
+#include "common/model/event.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
 
 // The highest bit of an owner's number: it is an organization's.
 #define OWNER_IS_ORG (UINT64_C(1) << 63)

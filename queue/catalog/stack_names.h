@@ -7,27 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/base/text.h"
+#include "queue/catalog/hook_store.h"
+#include "queue/catalog/stacks_seen.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
 
 struct hook_store;
-
-#define STACKS_SEEN 4096
-
-// Three names, or with an environment four, and what separates them.
-#define STACK_KEY_MAX_BYTES (3 * NAME_MAX_BYTES + 3)
-
-// What was noted lately, so that it need not be looked up again: whole keys, since a
-// name that is taken for another one is never noted. Zeros: empty.
-struct stacks_seen {
-    struct {
-        char *at; // owned; NULL: nothing
-        size_t n_bytes;
-    } keys[STACKS_SEEN];
-    bool is_full;     // all organizations together; the warning was logged
-    bool is_one_full; // one organization; the warning was logged
-};
 
 // How many names each environment may hold.
 struct share_limit stacks_limit(const struct queue_config *config);

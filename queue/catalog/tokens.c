@@ -9,9 +9,9 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
+#include "queue/catalog/hook_store.h"
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
 #include "queue/records/schema.h"
 
 struct token_store {

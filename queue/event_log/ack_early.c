@@ -3,7 +3,7 @@
 // Built only with POSTHORN_ACK_EARLY: answers before the commit, which then
 // comes late. A test that does not notice is no test.
 
-#include "queue/event_log/event_log.h"
+#include "queue/event_log/inside.h"
 
 #ifdef POSTHORN_ACK_EARLY
 

@@ -9,6 +9,8 @@
 // the commit fails, all of the batch fail with what it failed with, and
 // nothing of it is stored.
 
+#include "queue/event_log/event_log.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,11 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
-#include "queue/event_log/event_log.h"
 #include "queue/event_log/idempotency.h"
+#include "queue/event_log/inside.h"
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/identity.h"
+#include "queue/records/queue_config.h"
 
 #define BATCH_EVENTS    4096
 #define RESERVE_PERCENT 10 // of the map, kept for trimming
@@ -127,17 +130,6 @@ static enum err put_request(struct event_log *log, MDB_txn *txn,
     return err;
 }
 
-enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
-{
-    static char name[] = "next";
-    struct position next = position_of(number);
-    MDB_val key = val_at(name, sizeof(name) - 1);
-    MDB_val val = val_at(next.bytes, sizeof(next.bytes));
-
-    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
-                     "put next");
-}
-
 static enum err try_batch(struct event_log *log)
 {
     uint64_t next_before = log->next;
@@ -199,6 +191,8 @@ static void on_work(uv_work_t *work)
 
 // --- on the loop ---
 
+static void go_on(struct event_log *log);
+
 static void on_batch_done(uv_work_t *work, int status)
 {
     struct event_log *log = work->data;
@@ -212,8 +206,7 @@ static void on_batch_done(uv_work_t *work, int status)
     log->is_busy = false;
     if (batch_err == OK)
         log->end = position_of(log->next - 1);
-    event_log_go_on(
-        log); // before the callbacks: the disk need not wait for them
+    go_on(log); // before the callbacks: the disk need not wait for them
     while (a != NULL) {
         struct append *next = a->next;
 
@@ -223,7 +216,7 @@ static void on_batch_done(uv_work_t *work, int status)
     }
 }
 
-void event_log_start_batch(struct event_log *log)
+static void start_batch(struct event_log *log)
 {
     struct append *last = log->first;
     size_t n_events = 0;
@@ -245,14 +238,27 @@ void event_log_start_batch(struct event_log *log)
         log_panic("no worker thread", "");
 }
 
-void event_log_go_on(struct event_log *log)
+// A batch goes between two steps of a trim.
+static void after_trim(struct event_log *log)
+{
+    if (log->has_more_to_trim && log->first != NULL) {
+        log->is_trim_wanted = true; // after a batch
+        start_batch(log);
+    } else {
+        log->is_trim_wanted = log->has_more_to_trim;
+        go_on(log);
+    }
+}
+
+// Starts what is wanted, a trim or the next batch, if the worker is free.
+static void go_on(struct event_log *log)
 {
     if (log->is_busy)
         return;
     if (log->is_trim_wanted) { // under load there is always a batch
-        event_log_start_trim(log);
+        event_log_start_trim(log, after_trim);
     } else if (log->first != NULL) {
-        event_log_start_batch(log);
+        start_batch(log);
     }
 }
 
@@ -269,7 +275,19 @@ void event_log_append(struct event_log *log, struct append *a)
     }
     log->last = a;
     log->n_pending++;
-    event_log_go_on(log);
+    go_on(log);
+}
+
+void event_log_trim(struct event_log *log, const struct event_retention *keep,
+                    size_t max)
+{
+    if (log->is_trimming || log->is_trim_wanted ||
+        !event_log_is_trim_due(log, keep))
+        return;
+    log->keep = *keep;
+    log->trim_max = max;
+    log->is_trim_wanted = true;
+    go_on(log);
 }
 
 bool event_log_take_back(struct event_log *log, struct append *a)

@@ -1,58 +1,56 @@
-// event_log.h — the inside of the event log's writing end.
+// event_log.h — the writing end of the event log. Part of queue.h, which is what to
+// include outside of queue/.
 
 #ifndef QUEUE_EVENT_LOG_EVENT_LOG_H
 #define QUEUE_EVENT_LOG_EVENT_LOG_H
 
-#include <uv.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "queue/catalog/stack_names.h"
-#include "queue/event_log/idempotency.h"
-#include "queue/lmdb/environment.h"
-#include "queue/queue.h"
-#include "queue/records/schema.h"
+#include "common/base/err.h"
+#include "queue/event_log/append.h"
+#include "queue/records/queue_config.h"
+#include "queue/records/retention.h"
 
-struct event_log {
-    struct store *store;
-    struct queue_config config;
-    uv_loop_t *loop;
-    uv_work_t work;
-    bool is_busy;                // the worker has a batch or a trim
-    struct append *first, *last; // wait for the next batch
-    struct append *batch;
-    size_t n_pending;
-    enum err batch_err;
-    int64_t work_started_us; // monotonic; of the batch or trim
-    uint64_t next; // number of the next event; the worker's while it is busy
-    struct position end; // as committed
-    int64_t last_us;     // when the last event was accepted, at the opening
-    struct buf record;   // the worker's, as the next
-    struct stacks_seen seen;
-    struct event_hasher hasher;
-    bool is_trimming;
-    bool is_trim_wanted;         // when the worker is free again
-    struct event_retention keep; // of the trim that is running or wanted
-    size_t trim_max;
-    uint64_t trim_from;  // the worker's: events before it are gone or stay
-    uint64_t trim_block; // of the one that is known not to be needed
-    size_t n_trimmed;    // of the last step, as the next
-    size_t n_trimmed_bytes;
-    bool has_more_to_trim;
-    struct shard_view **shards; // for the trim; opened when first needed
-};
+struct uv_loop_s;
 
-// The next event's number, in the database.
-MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
-MUST_CHECK enum err event_put_next(struct store *s, MDB_txn *txn,
-                                   uint64_t number);
+struct event_log;
 
-// Starts what is wanted, a trim or the next batch, if the worker is free.
-void event_log_start_trim(struct event_log *log);
-void event_log_go_on(struct event_log *log);
-void event_log_start_batch(
-    struct event_log *log); // there is one, and nobody busy
+// The writing end. `loop` runs the callbacks; it must outlive the log.
+MUST_CHECK enum err event_log_open(const struct queue_config *config,
+                                   struct uv_loop_s *loop,
+                                   struct event_log **out);
 
-// For the negative control of the crash test only.
-struct append *event_log_ack_early(struct event_log *log, struct append *a);
-void event_log_be_late(void);
+// `done` runs exactly once, later, on the loop. What is handed in while a
+// commit runs becomes the next commit (group commit).
+void event_log_append(struct event_log *log, struct append *a);
+
+// Takes back what was handed in. True: nothing of it is stored, and `done` will
+// not run. False: its commit is under way, `done` will tell.
+bool event_log_take_back(struct event_log *log, struct append *a);
+
+// How long the commit that is under way has taken so far. 0: none is.
+int64_t event_log_busy_us(const struct event_log *log);
+
+// Appends handed in and not done yet.
+size_t event_log_pending(const struct event_log *log);
+
+// Where the log ends, as committed.
+struct position event_log_end(const struct event_log *log);
+
+// Bytes in use (file less free pages).
+MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
+
+// When the last event was accepted (UTC epoch), as it was at the opening; 0: there
+// was none.
+int64_t event_log_last_us(const struct event_log *log);
+
+// Starts removing up to `max` events that every shard's cursor has passed and
+// that no delivery needs any more. In a commit of its own off the loop, before
+// the next batch of appends. As long as there is more to remove it goes on, a
+// batch in between. Does nothing while another trim runs. Call it every second.
+void event_log_trim(struct event_log *log, const struct event_retention *keep,
+                    size_t max);
 
 #endif

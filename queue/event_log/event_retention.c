@@ -7,30 +7,10 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/pulse.h"
-#include "queue/event_log/event_log.h"
 #include "queue/event_log/idempotency.h"
+#include "queue/event_log/inside.h"
 #include "queue/shard/payload_refs.h"
-
-enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next)
-{
-    static char name[] = "next";
-    MDB_val key = val_at(name, sizeof(name) - 1);
-    MDB_val val;
-    struct position p;
-    int rc = mdb_get(txn, s->dbs[EVENTS_META], &key, &val);
-
-    if (rc == MDB_NOTFOUND) {
-        *next = 1;
-        return OK;
-    }
-    if (rc != 0)
-        return store_err(s, rc, "get next");
-    if (val.mv_size != sizeof(p.bytes))
-        return ERR_CORRUPT;
-    memcpy(p.bytes, val.mv_data, sizeof(p.bytes));
-    *next = position_number(p);
-    return OK;
-}
+#include "queue/shard/shard_view.h"
 
 // What every shard's cursor has passed; the start if a shard cannot be read.
 static struct position passed_by_all(struct event_log *log)
@@ -290,18 +270,11 @@ static void on_trimmed(uv_work_t *work, int status)
     }
     log->is_busy = false;
     log->is_trimming = false;
-    if (log->has_more_to_trim && log->first != NULL) {
-        log->is_trim_wanted = true; // after a batch
-        event_log_start_batch(log);
-    } else {
-        log->is_trim_wanted = log->has_more_to_trim;
-        event_log_go_on(log);
-    }
+    log->after_trim(log);
 }
 
-// Whether there may be anything to remove: a read costs less than a commit.
-static bool is_worth_it(struct event_log *log,
-                        const struct event_retention *keep)
+bool event_log_is_trim_due(struct event_log *log,
+                           const struct event_retention *keep)
 {
     MDB_txn *txn;
     MDB_cursor *cursor;
@@ -337,8 +310,10 @@ static bool is_worth_it(struct event_log *log,
     return needed;
 }
 
-void event_log_start_trim(struct event_log *log)
+void event_log_start_trim(struct event_log *log,
+                          void (*after)(struct event_log *log))
 {
+    log->after_trim = after;
     if (log->shards == NULL) {
         log->shards =
             xcalloc(log->config.n_shards, sizeof(struct shard_view *));
@@ -349,15 +324,4 @@ void event_log_start_trim(struct event_log *log)
     log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_trim, on_trimmed) != 0)
         log_panic("no worker thread", "");
-}
-
-void event_log_trim(struct event_log *log, const struct event_retention *keep,
-                    size_t max)
-{
-    if (log->is_trimming || log->is_trim_wanted || !is_worth_it(log, keep))
-        return;
-    log->keep = *keep;
-    log->trim_max = max;
-    log->is_trim_wanted = true;
-    event_log_go_on(log);
 }

@@ -1,12 +1,15 @@
 // event_view.c — the reading end of the event log.
 
+#include "queue/event_log/event_view.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
-#include "queue/event_log/event_log.h"
 #include "queue/event_log/idempotency.h"
+#include "queue/event_log/log_end.h"
+#include "queue/records/schema.h"
 
 struct event_view {
     struct store *store;

@@ -3,9 +3,10 @@
 #ifndef QUEUE_EVENT_LOG_IDEMPOTENCY_H
 #define QUEUE_EVENT_LOG_IDEMPOTENCY_H
 
+#include "queue/event_log/append.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/identity.h"
-#include "queue/queue.h"
+#include "queue/records/queue_config.h"
 
 #define EVENT_KEY_WINDOW_US (INT64_C(24) * 3600 * 1000000)
 

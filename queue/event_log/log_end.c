@@ -13,9 +13,45 @@
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
-#include "queue/event_log/event_log.h"
 #include "queue/lmdb/identity.h"
-#include "queue/shard/shard.h"
+#include "queue/records/replay_record.h"
+#include "queue/records/schema.h"
+#include "queue/shard/payload_refs.h"
+#include "queue/shard/shard_state.h"
+
+// --- where the log ends ---
+
+enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next)
+{
+    static char name[] = "next";
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    MDB_val val;
+    struct position p;
+    int rc = mdb_get(txn, s->dbs[EVENTS_META], &key, &val);
+
+    if (rc == MDB_NOTFOUND) {
+        *next = 1;
+        return OK;
+    }
+    if (rc != 0)
+        return store_err(s, rc, "get next");
+    if (val.mv_size != sizeof(p.bytes))
+        return ERR_CORRUPT;
+    memcpy(p.bytes, val.mv_data, sizeof(p.bytes));
+    *next = position_number(p);
+    return OK;
+}
+
+enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
+{
+    static char name[] = "next";
+    struct position next = position_of(number);
+    MDB_val key = val_at(name, sizeof(name) - 1);
+    MDB_val val = val_at(next.bytes, sizeof(next.bytes));
+
+    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+                     "put next");
+}
 
 static char missing_name[] = "missing";
 

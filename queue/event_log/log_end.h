@@ -7,9 +7,18 @@
 #ifndef QUEUE_EVENT_LOG_LOG_END_H
 #define QUEUE_EVENT_LOG_LOG_END_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/base/err.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
+#include "queue/records/queue_config.h"
+
+// The next event's number, in the database.
+MUST_CHECK enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next);
+MUST_CHECK enum err event_put_next(struct store *s, MDB_txn *txn,
+                                   uint64_t number);
 
 // Numbers of events that were accepted and that the log does not have.
 struct missing {

@@ -1,7 +1,7 @@
 // child.c — a step in a process of its own, so that whatever ends it does not end
 // this one.
 
-#include "queue/queue.h"
+#include "queue/lmdb/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

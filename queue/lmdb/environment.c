@@ -21,15 +21,18 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "queue/lmdb/environment_guard.h"
-#include "queue/queue.h"
 
-#define READERS_MAX         512
-#define LOCK_BYTES          (READERS_MAX * 64 + 4096) // LMDB's needs, and some more
-#define MAP_MIN_BYTES       (UINT64_C(16) << 20)
-#define NO_ROOM_BYTES       (UINT64_C(1) << 20)
-#define RESIDENT_MUCH_BYTES (UINT64_C(16) << 20)
+#define READERS_MAX   512
+#define LOCK_BYTES    (READERS_MAX * 64 + 4096) // LMDB's needs, and some more
+#define MAP_MIN_BYTES (UINT64_C(16) << 20)
+#define NO_ROOM_BYTES (UINT64_C(1) << 20)
 
 static struct store *stores; // of this process
+
+struct store *store_first(void)
+{
+    return stores;
+}
 
 uint64_t store_file_limit(const struct store *s)
 {
@@ -150,15 +153,6 @@ bool store_is_in_place(struct store *s)
     return !is_displaced;
 }
 
-bool queue_is_in_place(void)
-{
-    for (struct store *s = stores; s != NULL; s = s->next) {
-        if (atomic_load(&s->is_displaced))
-            return false;
-    }
-    return true;
-}
-
 // --- what is damaged ---
 
 // The header of a page of LMDB's, which a large value lies right behind.
@@ -265,6 +259,12 @@ static uint64_t shard_of_path(const char *path)
 
 // --- opening ---
 
+static void on_assert(MDB_env *env, const char *text)
+{
+    (void)text; // of use to nobody but LMDB's authors
+    store_guard_assert(mdb_env_get_userctx(env));
+}
+
 static void note_map(struct store *s)
 {
     MDB_envinfo info;
@@ -273,7 +273,9 @@ static void note_map(struct store *s)
     if (mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0)
         return;
     s->page_bytes = stat.ms_psize;
-    s->map = store_guard(s->env, s->path, info.me_mapsize);
+    s->map = store_guard(s->path, info.me_mapsize);
+    mdb_env_set_userctx(s->env, s->path);
+    mdb_env_set_assert(s->env, on_assert);
 }
 
 // A lock file that root's commands make is whose the directory is, or the engine's
@@ -527,62 +529,4 @@ enum err store_usage_now(struct store *s, uint64_t *n_bytes)
     err = store_usage(s, txn, n_bytes);
     mdb_txn_abort(txn);
     return err;
-}
-
-void queue_upkeep(void)
-{
-    int64_t n_displaced = 0;
-
-    for (struct store *s = stores; s != NULL; s = s->next) {
-        int dead = 0;
-
-        if (mdb_reader_check(s->env, &dead) == 0 && dead > 0) {
-            log_debug("dead readers removed", "path=%s n=%d",
-                      log_quote(str_of(s->path)), dead);
-        }
-        n_displaced += !store_is_in_place(s);
-    }
-    metrics_gauge(GAUGE_DISPLACED, n_displaced);
-}
-
-static uint64_t resident_file_bytes(void)
-{
-    FILE *statm = fopen("/proc/self/statm", "re");
-    unsigned long long shared = 0;
-
-    if (statm == NULL)
-        return 0;
-    // NOLINTNEXTLINE(cert-err34-c): a kernel file; a miss leaves zero
-    if (fscanf(statm, "%*u %*u %llu", &shared) != 1)
-        shared = 0;
-    fclose(statm);
-    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-// The maps are shared and read-only: dropping them from memory costs a soft
-// page fault each, and nothing is lost. LMDB does not say where it mapped a
-// file, the kernel does.
-void queue_trim_memory(void)
-{
-    FILE *maps;
-    char line[PATH_MAX + 128];
-
-    if (resident_file_bytes() < RESIDENT_MUCH_BYTES)
-        return;
-    maps = fopen("/proc/self/maps", "re");
-    if (maps == NULL)
-        return;
-    while (fgets(line, sizeof(line), maps) != NULL) {
-        unsigned long long from;
-        unsigned long long to;
-
-        if (strstr(line, "/data.mdb") == NULL)
-            continue;
-        // NOLINTNEXTLINE(cert-err34-c): a kernel file of fixed form
-        if (sscanf(line, "%llx-%llx", &from, &to) == 2) {
-            // NOLINTNEXTLINE(performance-no-int-to-ptr): it is an address
-            madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED);
-        }
-    }
-    fclose(maps);
 }

@@ -14,7 +14,6 @@
 
 #include "common/base/err.h"
 #include "common/base/str.h"
-#include "queue/queue.h"
 
 #define STORE_DBS_MAX 14
 
@@ -54,6 +53,9 @@ MUST_CHECK enum err store_open(const char *dir, uint64_t map_bytes,
                                bool read_only, const char *const *names,
                                size_t n_names, struct store **out);
 
+// The environments that this process has open, by `next`; NULL: none.
+struct store *store_first(void);
+
 // What an LMDB code means to us; logs what is not expected.
 // ERR_NOTFOUND, ERR_EXISTS, ERR_FULL, ERR_IO.
 MUST_CHECK enum err store_err(const struct store *s, int rc, const char *what);
@@ -88,12 +90,6 @@ int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
 
 // How long the data file may get: the map, or what the process may write.
 uint64_t store_file_limit(const struct store *s);
-
-// room.c: sees to it that the data file has STORE_ROOM_BYTES of blocks ahead of its
-// end, for what must still be committed when the disk is full. A writer's, between
-// transactions.
-#define STORE_ROOM_BYTES (16 << 20)
-enum room store_keep_room(struct store *s);
 
 // Whether the environment's files are still the ones under its path; from any
 // thread. A change is logged. Two calls of stat(), a few microseconds.

@@ -22,7 +22,6 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/blame.h"
-#include "queue/lmdb/environment.h"
 
 #define WATCHED_MAX 160 // environments of a process; later ones are not named
 
@@ -114,11 +113,8 @@ static void on_fault(int signum, siginfo_t *info, void *context)
     }
 }
 
-static void on_assert(MDB_env *env, const char *text)
+void store_guard_assert(const char *path)
 {
-    const char *path = mdb_env_get_userctx(env);
-
-    (void)text; // of use to nobody but LMDB's authors
     end(path != NULL ? path : opening, "a page is not what it should be");
 }
 
@@ -191,8 +187,7 @@ void store_guard_begin(const char *path)
     install();
 }
 
-const uint8_t *store_guard(struct MDB_env *env, const char *path,
-                           uint64_t map_bytes)
+const uint8_t *store_guard(const char *path, uint64_t map_bytes)
 {
     size_t n = atomic_load(&n_watched);
     char *data_path = xasprintf("%s/data.mdb", path);
@@ -200,9 +195,6 @@ const uint8_t *store_guard(struct MDB_env *env, const char *path,
 
     free(data_path);
     opening = "";
-    // LMDB keeps it as it is. NOLINTNEXTLINE(performance-no-int-to-ptr)
-    mdb_env_set_userctx(env, (void *)(uintptr_t)path);
-    mdb_env_set_assert(env, on_assert);
     if (from == 0 || n == WATCHED_MAX)
         return NULL;
     watched[n] = (struct watched){ from, from + map_bytes, path };

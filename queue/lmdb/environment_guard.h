@@ -9,8 +9,6 @@
 
 #include <stdint.h>
 
-struct MDB_env;
-
 // What to do about it, for people.
 #define STORE_DAMAGED_ADVICE                                                \
     "stop the engine, then check with `posthorn verify` and save what can " \
@@ -22,7 +20,10 @@ void store_guard_begin(const char *path);
 
 // It is open and `map_bytes` of it are mapped. Returns where; NULL: that cannot
 // be found out.
-const uint8_t *store_guard(struct MDB_env *env, const char *path,
-                           uint64_t map_bytes);
+const uint8_t *store_guard(const char *path, uint64_t map_bytes);
+
+// An assertion of LMDB's failed: ends the process. `path` is the environment's; NULL:
+// that of the one that is being opened.
+void store_guard_assert(const char *path);
 
 #endif

@@ -13,7 +13,7 @@
 #include "common/encoding/crypto.h"
 #include "common/files/small_file.h"
 #include "common/log/log.h"
-#include "queue/admin/migrate.h"
+#include "queue/lmdb/child.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/page_check.h"
 #include "queue/records/schema.h"
@@ -112,65 +112,7 @@ void format_make_id(struct format *f)
     f->has_key = true;
 }
 
-enum err queue_judge_format(const char *data_dir, struct buf *why)
-{
-    struct format f;
-
-    if (format_read(data_dir, &f) != OK || strcmp(f.name, FORMAT_NAME) != 0 ||
-        f.version == 0 || f.version == FORMAT_VERSION ||
-        f.version == FORMAT_BEFORE)
-        return OK;
-    buf_printf(why,
-               "%s has format %u, and this program reads %d and %d; use %s",
-               data_dir, f.version, FORMAT_BEFORE, FORMAT_VERSION,
-               f.version > FORMAT_VERSION
-                   ? "a newer posthorn"
-                   : "another directory: that format was never released");
-    return ERR_INVALID;
-}
-
-// --- parts ---
-
-struct part part_of(const struct queue_config *config, unsigned i)
-{
-    struct part part = { .map_bytes = config->max_bytes };
-
-    switch (i) {
-    case 0:
-        snprintf(part.name, sizeof(part.name), "events");
-        part.dbs = events_dbs;
-        part.n_dbs = EVENTS_DBS;
-        part.meta_db = EVENTS_META;
-        break;
-    case 1:
-        snprintf(part.name, sizeof(part.name), "hooks");
-        part.dbs = hooks_dbs;
-        part.n_dbs = HOOKS_DBS;
-        part.meta_db = HOOKS_META;
-        break;
-    default:
-        snprintf(part.name, sizeof(part.name), "deliveries/%u", i - 2);
-        part.dbs = shard_dbs;
-        part.n_dbs = SHARD_DBS;
-        part.meta_db = SHARD_META;
-        part.map_bytes = store_shard_map(config->max_bytes);
-        part.shard = i - 2;
-        part.n_shards = config->n_shards;
-        break;
-    }
-    return part;
-}
-
-enum err part_open(const struct queue_config *config, const struct part *part,
-                   bool read_only, struct store **out)
-{
-    char *dir = xasprintf("%s/%s", config->data_dir, part->name);
-    enum err err = store_open(dir, part->map_bytes, read_only, part->dbs,
-                              part->n_dbs, out);
-
-    free(dir);
-    return err;
-}
+// --- what an environment is ---
 
 bool identity_is(MDB_val key)
 {

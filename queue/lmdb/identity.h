@@ -14,7 +14,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
+#include "queue/lmdb/part.h"
+#include "queue/records/queue_config.h"
 
 #define DIRECTORY_ID_BYTES  16
 #define DIRECTORY_KEY_BYTES 32
@@ -43,22 +44,6 @@ struct identity {
     uint8_t id[DIRECTORY_ID_BYTES];
     uint64_t shard, n_shards;
 };
-
-// A part of a data directory: an environment, by what it is.
-struct part {
-    char name[32]; // "deliveries/1"
-    const char *const *dbs;
-    size_t n_dbs;
-    unsigned meta_db;
-    uint64_t map_bytes;
-    uint64_t shard, n_shards;
-};
-
-// events, hooks, then the shards: config->n_shards + 2 of them.
-struct part part_of(const struct queue_config *config, unsigned i);
-MUST_CHECK enum err part_open(const struct queue_config *config,
-                              const struct part *part, bool read_only,
-                              struct store **out);
 
 // Whether this record of the meta database is it.
 bool identity_is(MDB_val key);

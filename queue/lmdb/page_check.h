@@ -8,7 +8,7 @@
 
 #include "common/base/err.h"
 #include "queue/lmdb/environment.h"
-#include "queue/lmdb/identity.h"
+#include "queue/lmdb/part.h"
 
 struct page_check {
     bool is_skeleton; // branches, lists and the size of the file, not each leaf

@@ -7,6 +7,8 @@
 // If the disk is full, or the map nearly: what is ahead shrinks with each commit, the
 // less the more pages within the file are free. The owner hears of it in time.
 
+#include "queue/lmdb/room.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>

@@ -16,22 +16,6 @@ const char *const shard_dbs[SHARD_DBS] = { "due",      "dead",    "attempts",
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "meta",  "stacks", "tokens",
                                            "orgs",  "org_nos" };
-
-const struct position position_start = { { 0 } };
-const struct position position_end = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                         0xff, 0xff } };
-
-bool position_is_stored(struct position position)
-{
-    return position_cmp(position, position_start) != 0 &&
-           position_cmp(position, position_end) != 0;
-}
-
-int position_cmp(struct position a, struct position b)
-{
-    return memcmp(a.bytes, b.bytes, sizeof(a.bytes));
-}
-
 struct position position_of(uint64_t number)
 {
     struct position p = { { 0 } };
@@ -67,17 +51,6 @@ static void unpack_bytes(struct unpack *u, void *out, size_t n_bytes)
 }
 
 // --- events ---
-
-struct event event_copy(struct arena *arena, const struct event *event)
-{
-    struct event copy = *event;
-    struct str *texts[] = { &copy.kind,  &copy.org, &copy.project,
-                            &copy.stack, &copy.env, &copy.payload };
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        *texts[i] = arena_copy(arena, *texts[i]);
-    return copy;
-}
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 {
@@ -263,33 +236,6 @@ enum err dead_decode(uint32_t place, struct str key, struct str bytes,
 }
 
 // --- history ---
-
-const char *error_name(enum error_class class)
-{
-    switch (class) {
-    case ERROR_NONE:
-        return "none";
-    case ERROR_DNS:
-        return "dns";
-    case ERROR_CONNECT:
-        return "connect";
-    case ERROR_TLS:
-        return "tls";
-    case ERROR_TIMEOUT:
-        return "timeout";
-    case ERROR_RESET:
-        return "reset";
-    case ERROR_PROTOCOL:
-        return "protocol";
-    case ERROR_STATUS:
-        return "status";
-    case ERROR_BLOCKED:
-        return "blocked";
-    case ERROR_GONE:
-        return "gone";
-    }
-    return "unknown";
-}
 
 static void pack_timing(struct buf *out, const struct timing *t)
 {

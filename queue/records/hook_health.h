@@ -11,7 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/id.h"
-#include "queue/records/delivery.h"
+#include "common/model/delivery.h"
 
 // Why a hook counts as failing. Values are on disk.
 enum failing_cause {
@@ -56,5 +56,11 @@ bool hook_health_is_empty(const struct hook_health *h); // nothing is known
 // Appends why it counts as failing, for people: "the last 10 attempts were
 // answered 500 Internal Server Error". Nothing if it does not.
 void hook_health_put_reason(const struct hook_health *h, struct buf *out);
+
+void health_encode(const struct hook_health *h, struct buf *out);
+// `out->dead` points to `dead` if there are any.
+MUST_CHECK enum err health_decode(uint32_t place, struct str bytes,
+                                  struct hook_health *out,
+                                  struct unreported_dead *dead);
 
 #endif

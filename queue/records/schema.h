@@ -75,12 +75,18 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "queue/queue.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
+#include "common/model/token.h"
+#include "queue/records/counts.h"
+#include "queue/records/queue_config.h"
 
 struct keyring;
 
 #define FORMAT_NAME    "posthorn"
 #define FORMAT_VERSION QUEUE_FORMAT
+#define FORMAT_BEFORE  QUEUE_FORMAT_OLDEST
 
 #define EVENT_VERSION   1
 #define KEY_VERSION     2 // 2: content is an HMAC
@@ -242,12 +248,6 @@ void state_encode(const struct shard_state *s, struct buf *out);
 MUST_CHECK enum err state_decode(uint32_t place, struct str bytes,
                                  struct shard_state *out);
 
-void health_encode(const struct hook_health *h, struct buf *out);
-// `out->dead` points to `dead` if there are any.
-MUST_CHECK enum err health_decode(uint32_t place, struct str bytes,
-                                  struct hook_health *out,
-                                  struct unreported_dead *dead);
-
 // What a decoded hook points to, besides the record.
 struct hook_room {
     struct str strings[2 * HOOK_LIST_MAX];
@@ -265,12 +265,6 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
 MUST_CHECK enum err hook_decode(uint32_t place, struct str bytes,
                                 struct keyring *keys, struct hook *out,
                                 struct hook_room *room);
-
-// replay_decode() of a record in its place.
-MUST_CHECK enum err replay_decode_at(uint32_t place, struct str record,
-                                     struct replay *out);
-// Whether it belongs under this key.
-bool replay_is_at(const struct replay *r, struct str key);
 
 void token_encode(const struct token *t, struct buf *out);
 MUST_CHECK enum err token_decode(uint32_t place, struct str hash,

@@ -13,9 +13,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "queue/records/delivery.h"
-
-struct shard_view;
+#include "common/model/delivery.h"
 
 enum phase {
     PHASE_QUEUE, // of first attempts
@@ -66,12 +64,5 @@ MUST_CHECK enum err stats_add_record_at(struct stats *into, uint32_t place,
 void stats_encode(const struct stats *s, struct buf *out);
 // Adds what the record holds to `into`. ERR_CORRUPT: nothing was added.
 MUST_CHECK enum err stats_add_record(struct stats *into, struct str record);
-
-// The sum of an owner (history.h) over a window that ends now and is at least
-// `window_s` long; `from_s` (UTC epoch) is where it begins. An hour and less is
-// exact to 5 minutes, more to an hour, up to 7 days.
-MUST_CHECK enum err stats_read(struct shard_view *view, uint64_t owner_no,
-                               int64_t now_s, int64_t window_s,
-                               struct stats *into, int64_t *from_s);
 
 #endif

@@ -1,36 +1,23 @@
-// backlog.h — what waits for each hook, summed up while rows move.
-//
-// A sum is kept by nobody on disk: it is counted once from the due index, and
-// what each transaction moves is added to it. So no transaction writes more than
-// it did, and a sum cannot be damaged.
+// backlog.h — what waits for each hook of a shard. Part of queue.h, which is what to
+// include outside of queue/.
 
 #ifndef QUEUE_SHARD_BACKLOG_H
 #define QUEUE_SHARD_BACKLOG_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "common/base/err.h"
+#include "queue/records/backlog_sums.h"
 
-#include "common/base/str.h"
-#include "queue/queue.h"
+struct shard;
 
-// Sums by hook: of an index, or what a transaction has changed.
-struct backlog_sums {
-    struct backlog_sum {
-        uint64_t hook_no; // 0: the place is free
-        struct backlog backlog;
-    } * at;           // owned; open addressing
-    size_t n, n_mask; // n_mask + 1 places, if `at` is there
-};
+// Counts what waits for each hook, as committed now, off the loop. On OK `visit`
+// runs later, on the loop, once for each hook that has any, then `done`. If it
+// failed, what was visited is not all.
+MUST_CHECK enum err shard_backlog_count(struct shard *s, backlog_visit visit,
+                                        void (*done)(void *data, enum err err),
+                                        void *data);
 
-void backlog_sums_reset(struct backlog_sums *s); // empty, for reuse
-void backlog_sums_clear(struct backlog_sums *s);
-
-// A row of the due index comes (sign 1) or goes (-1). One that is damaged has no
-// bytes.
-void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
-                      struct str row, int sign);
-
-void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
-                       void *data);
+// What the last commit added to that, hook by hook: within its `done`.
+void shard_backlog_moved(const struct shard *s, backlog_visit visit,
+                         void *data);
 
 #endif

@@ -1,5 +1,7 @@
 // history.c — the reading end of a shard: attempts of a hook or an organization.
 
+#include "queue/shard/history.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +11,14 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
-#include "queue/shard/payload_refs.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
+#include "queue/shard/shard_state.h"
 
 #define READ_COST  9  // besides the look at the index
 #define TIMED_COST 40 // between two looks at the clock
 // Attempts end in the order of their rows, but for this.
 #define SLACK_US INT64_C(5000000)
-
-const struct history_filter history_all = { .since_us = INT64_MIN,
-                                            .until_us = INT64_MAX };
 
 // --- filters ---
 
@@ -42,15 +42,6 @@ static bool may_be_wanted(const struct history_filter *f, const struct mark *m)
                   mark_kind(f->kinds[i]) == m->kind;
     }
     return is_kind;
-}
-
-bool history_wants_kind(const struct history_filter *f, struct str kind)
-{
-    for (size_t i = 0; i < f->n_kinds; i++) {
-        if (kind_matches(kind, f->kinds[i]))
-            return true;
-    }
-    return f->n_kinds == 0;
 }
 
 // Whether all it can want has failed.

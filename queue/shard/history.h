@@ -16,34 +16,10 @@
 
 #include "common/base/err.h"
 #include "common/base/str.h"
-#include "queue/records/delivery.h"
-
-struct queue_config;
-struct shard_counts;
+#include "common/model/delivery.h"
+#include "common/model/replay.h"
 
 struct shard_view;
-
-MUST_CHECK enum err shard_view_open(const struct queue_config *config,
-                                    unsigned k, struct shard_view **out);
-
-#define FILTER_KINDS_MAX 16
-
-// What an attempt must be: all of it.
-struct history_filter {
-    unsigned states; // bits, 1 << enum delivery_state; 0: any. If given, only
-                     // deliveries that are so now, each by its newest attempt
-    unsigned errors; // bits, 1 << enum error_class; 0: any
-    bool has_code;
-    uint16_t code;                      // 0: there was no response
-    struct str kinds[FILTER_KINDS_MAX]; // one of them; "order.*" too
-    size_t n_kinds;                     // 0: any
-    int64_t since_us, until_us;         // it started in [since, until)
-};
-
-extern const struct history_filter history_all;
-
-// Whether the filter lets this kind of events through.
-bool history_wants_kind(const struct history_filter *f, struct str kind);
 
 struct history_query {
     uint64_t owner_no; // a hook's number, or org_number()'s, which never is one
@@ -87,13 +63,5 @@ MUST_CHECK enum err history_is_now(struct shard_view *view, uint64_t no,
 MUST_CHECK enum err history_walk(struct shard_view *view, uint64_t from_no,
                                  size_t max_rows, attempt_visit visit,
                                  void *data, uint64_t *next_no);
-
-// The number that the next row will have.
-MUST_CHECK enum err history_end(struct shard_view *view, uint64_t *next_no);
-
-MUST_CHECK enum err shard_view_counts(struct shard_view *view,
-                                      struct shard_counts *out);
-MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
-                                      struct position *out);
 
 #endif

@@ -7,8 +7,7 @@
 #define QUEUE_SHARD_PAYLOAD_REFS_H
 
 #include "queue/lmdb/environment.h"
-#include "queue/queue.h"
-#include "queue/shard/backlog.h"
+#include "queue/records/backlog_sums.h"
 
 #define NEEDED_BLOCK_EVENTS 64
 #define NEEDED_AT_ONCE      32
@@ -35,9 +34,5 @@ MUST_CHECK enum err needed_del_row(struct store *s, MDB_txn *txn,
 // Writes what was counted: before the commit.
 MUST_CHECK enum err needed_flush(struct store *s, MDB_txn *txn,
                                  struct needed *needed);
-
-// Whether a delivery needs an event of this block (a number / 64).
-MUST_CHECK enum err shard_view_needs(struct shard_view *view, uint64_t block,
-                                     bool *out);
 
 #endif

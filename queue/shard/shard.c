@@ -18,38 +18,10 @@
 #include "common/process/blame.h"
 #include "common/process/pulse.h"
 #include "queue/lmdb/identity.h"
-
-static char state_name[] = "state";
-
-enum err shard_read_state(struct store *s, MDB_txn *txn,
-                          struct shard_state *out)
-{
-    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
-    MDB_val val;
-    int rc = mdb_get(txn, s->dbs[SHARD_META], &key, &val);
-
-    if (rc == MDB_NOTFOUND) {
-        *out = (struct shard_state){ .next_no = 1 };
-        return OK;
-    }
-    if (rc != 0)
-        return store_err(s, rc, "get state");
-    return state_decode(store_place(s, SHARD_META, key), str_of_val(val), out);
-}
-
-enum err shard_put_state(struct store *s, MDB_txn *txn,
-                         const struct shard_state *state)
-{
-    struct buf record;
-    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
-    int rc;
-
-    buf_init(&record, 0);
-    state_encode(state, &record);
-    rc = store_put(s, txn, SHARD_META, key, buf_str(&record), 0);
-    buf_clear(&record);
-    return store_err(s, rc, "put state");
-}
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
+#include "queue/shard/payload_refs.h"
+#include "queue/shard/shard_state.h"
 
 static enum err put_index(struct store *s, MDB_txn *txn, unsigned db,
                           struct str key, struct str value)
@@ -286,6 +258,8 @@ static void on_work(uv_work_t *work)
     pulse_disk_end(cell);
 }
 
+static void start_work(struct shard *s);
+
 static void on_trimmed(struct shard *s)
 {
     bool has_more = s->work_err == OK && s->has_more_to_trim;
@@ -298,7 +272,7 @@ static void on_trimmed(struct shard *s)
                  log_quote(str_of(err_str(s->work_err))));
     }
     if (s->is_committing)
-        shard_start_work(s); // it waited for us
+        start_work(s); // it waited for us
     if (s->trimmed != NULL)
         s->trimmed(s->trim_data, has_more);
 }
@@ -307,7 +281,7 @@ static void start_trim(struct shard *s)
 {
     s->is_trim_wanted = false;
     s->is_trimming = true;
-    shard_start_work(s);
+    start_work(s);
 }
 
 static void on_work_done(uv_work_t *work, int status)
@@ -330,7 +304,7 @@ static void on_work_done(uv_work_t *work, int status)
     s->done(s->data, err);
 }
 
-void shard_start_work(struct shard *s)
+static void start_work(struct shard *s)
 {
     if (uv_queue_work(s->loop, &s->work, on_work, on_work_done) != 0)
         log_panic("no worker thread", "");
@@ -345,7 +319,7 @@ void shard_commit(struct shard *s, const struct shard_change *c,
     s->done = done;
     s->data = data;
     if (!s->is_trimming)
-        shard_start_work(s);
+        start_work(s);
 }
 
 enum room shard_room(const struct shard *s)
@@ -411,24 +385,6 @@ unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards)
     uint64_t x = hook_no * UINT64_C(0x9e3779b97f4a7c15);
 
     return (unsigned)((x >> 32) % n_shards);
-}
-
-enum err shard_read_counts(struct store *s, MDB_txn *txn,
-                           const struct shard_state *state,
-                           struct shard_counts *out)
-{
-    MDB_stat due;
-    MDB_stat dead;
-    int rc = mdb_stat(txn, s->dbs[SHARD_DUE], &due);
-
-    if (rc == 0)
-        rc = mdb_stat(txn, s->dbs[SHARD_DEAD], &dead);
-    if (rc != 0)
-        return store_err(s, rc, "count");
-    memcpy(out->counts, state->counts, sizeof(out->counts));
-    out->n_due = due.ms_entries;
-    out->n_dead = dead.ms_entries;
-    return OK;
 }
 
 enum err shard_counts(struct shard *s, struct shard_counts *out)

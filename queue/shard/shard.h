@@ -1,77 +1,73 @@
-// shard.h — the inside of a shard's writing end.
+// shard.h — the writing end of a shard. Part of queue.h, which is what to include
+// outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_H
 #define QUEUE_SHARD_SHARD_H
 
-#include <uv.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "queue/lmdb/environment.h"
-#include "queue/queue.h"
-#include "queue/records/schema.h"
-#include "queue/shard/payload_refs.h"
-#include "queue/shard/shard_batch.h"
+#include "common/base/err.h"
+#include "common/model/event.h"
+#include "queue/lmdb/room.h"
+#include "queue/records/counts.h"
+#include "queue/records/queue_config.h"
+#include "queue/records/retention.h"
 
-struct shard_view {
-    struct store *store;
-    MDB_txn *txn; // while a scan visits
-};
+struct uv_loop_s;
 
-struct shard {
-    struct store *store;
-    uv_loop_t *loop;
-    struct shard_state state; // as committed; the loop's
-    bool is_committing;
-    bool is_trimming;
-    bool is_trim_wanted; // when the commit is done
-    enum room room;      // as shard_room() says
+struct shard;
+struct shard_change;
 
-    uv_work_t work;
-    const struct shard_change *change; // borrowed, while committing
-    shard_committed done;
-    void *data;
-    struct shard_state fresh;  // what the worker's transaction makes of state
-    struct backlog_sums moved; // by the commit
-    enum err work_err;
-    enum room work_room;
+typedef void (*shard_committed)(void *data, enum err err);
 
-    struct shard_retention keep; // of the trim, as the next
-    size_t trim_max;
-    bool has_more_to_trim;
-    shard_trimmed trimmed;
-    void *trim_data;
-    uint8_t trim_dead_key[DEAD_KEY_BYTES]; // where the next look at dead begins
-};
+// The writing end of shard `k`, and the reads of its owner.
+MUST_CHECK enum err shard_open(const struct queue_config *config, unsigned k,
+                               struct uv_loop_s *loop, struct shard **out);
 
-// ERR_NOTFOUND: a new shard, nothing was committed.
-MUST_CHECK enum err shard_read_state(struct store *s, MDB_txn *txn,
-                                     struct shard_state *out);
-MUST_CHECK enum err shard_put_state(struct store *s, MDB_txn *txn,
-                                    const struct shard_state *state);
-// shard_repair.c: in the place of one that is damaged.
-MUST_CHECK enum err shard_guess_state(struct store *s, MDB_txn *txn,
-                                      struct shard_state *out);
-MUST_CHECK enum err shard_read_counts(struct store *s, MDB_txn *txn,
-                                      const struct shard_state *state,
-                                      struct shard_counts *out);
-// One row of the history and its rows in the indexes, under the next number.
-// `place` is what attempt_place() makes.
-MUST_CHECK enum err shard_put_attempt(struct store *s, MDB_txn *txn,
-                                      struct shard_state *state,
-                                      struct str place, struct str record);
-void shard_start_work(struct shard *s);
+// Starts the transaction off the loop; `done` runs exactly once, later, on the
+// loop. The change is borrowed until then. One commit at a time: asserts that
+// none is in flight. ERR_FULL: no room on the disk or in the map, nothing
+// changed; commit the same change again later. Deleting what is not there is
+// no error.
+void shard_commit(struct shard *s, const struct shard_change *c,
+                  shard_committed done, void *data);
 
-// shard_stats.c; in the worker.
-MUST_CHECK enum err shard_add_stats(struct store *s, MDB_txn *txn,
-                                    struct str key, struct str record);
-// The same of one slot, by its key.
-MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
-                                      MDB_val key, struct str record);
-// Removes up to `max` of what no window reaches any more.
-MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
-                                     int64_t now_s, size_t max,
-                                     size_t *n_removed);
+bool shard_is_committing(const struct shard *s);
 
-// shard_retention.c; in the worker.
-MUST_CHECK enum err shard_trim_rows(struct shard *s);
+// What change_clock() said last, as committed; 0: nothing.
+int64_t shard_clock_ms(const struct shard *s);
+int64_t shard_ran_ms(const struct shard *s);
+
+enum room shard_room(const struct shard *s);
+
+// Matched up to here, as committed.
+struct position shard_cursor(const struct shard *s);
+
+// After a change of `n_shards` a shard's cursor may lie before what an earlier
+// owner of the hook had matched already. True: this event was matched for this
+// hook by its earlier owner; skip it.
+bool shard_was_matched(const struct shard *s, uint64_t hook_no,
+                       struct position position);
+
+// Rows of the history from here on are not in the statistics.
+uint64_t shard_stats_from(const struct shard *s);
+
+MUST_CHECK enum err shard_counts(struct shard *s, struct shard_counts *out);
+
+MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
+
+// Starts removing up to `max` attempts that are past retention, oldest first,
+// dead letters by their age, and statistics that no window reaches, off the
+// loop. A commit that runs is waited for, and shard_commit() waits for a trim.
+// `done` runs once, later, on the loop: whether there is more to remove. Does
+// nothing, and returns false, while another trim runs or waits.
+typedef void (*shard_trimmed)(void *data, bool has_more);
+bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
+                shard_trimmed done, void *data);
+
+// The shard that owns a hook.
+unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards);
 
 #endif

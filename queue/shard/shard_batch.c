@@ -8,6 +8,9 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "queue/records/replay_record.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
 
 #define STEP_HEADER_BYTES 6
 

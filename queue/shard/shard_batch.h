@@ -1,45 +1,62 @@
-// shard_batch.h — the inside of a shard's transaction, as a plain value.
+// shard_batch.h — a shard's transaction as a plain value. Part of queue.h, which is what
+// to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_BATCH_H
 #define QUEUE_SHARD_SHARD_BATCH_H
 
-#include "queue/queue.h"
-#include "queue/records/schema.h"
+#include <stddef.h>
+#include <stdint.h>
 
-enum change_op {
-    CHANGE_DUE_PUT = 1,
-    CHANGE_DUE_DEL = 2,
-    CHANGE_DEAD_PUT = 3,
-    CHANGE_DEAD_DEL = 4,
-    CHANGE_ATTEMPT = 5, // key: what attempt_place() makes
-    CHANGE_HEALTH_PUT = 6,
-    CHANGE_HEALTH_DEL = 7,
-    CHANGE_OUTBOX_PUT = 8,
-    CHANGE_OUTBOX_DEL = 9,
-    CHANGE_REPLAY_PUT = 10,
-    CHANGE_REPLAY_DEL = 11,
-    CHANGE_STATS = 12 // key: owner(8) at_s(8)
-};
+#include "common/encoding/id.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "common/model/replay.h"
+#include "queue/records/counts.h"
+#include "queue/records/hook_health.h"
+#include "queue/records/stats.h"
 
-struct shard_change {
-    struct buf ops; // op(1) key length(1) value length(4) key value
-    size_t n;
-    bool has_cursor;
-    bool are_stats_noted;
-    struct position cursor;
-    int64_t clock_ms, ran_ms; // 0: as they are
-    int64_t counts[COUNTS];
-    struct buf record; // scratch
-};
+// What one transaction will do: a plain value, in the order it was said, that
+// could be written to a log as it is.
+struct shard_change;
 
-struct change_step {
-    enum change_op op;
-    struct str key;
-    struct str value;
-};
+struct shard_change *shard_change_new(void);
+void shard_change_free(struct shard_change *c); // NULL is fine
 
-// The next step from `at` on; false at the end.
-bool change_next(const struct shard_change *c, size_t *at,
-                 struct change_step *out);
+// Empty it for reuse.
+void shard_change_reset(struct shard_change *c);
+
+// Everything up to and with `position` has been matched.
+void change_cursor(struct shard_change *c, struct position position);
+// The clock of the due times (UTC epoch), and how long dispatchers of the shard
+// have run in all. Goes with the next commit, and is no reason for one.
+void change_clock(struct shard_change *c, int64_t clock_ms, int64_t ran_ms);
+void change_due_put(struct shard_change *c, const struct due_row *row);
+void change_due_del(struct shard_change *c, const struct due_row *row);
+void change_dead_put(struct shard_change *c, const struct dead_row *row);
+// One that retention has removed meanwhile is counted as expired no more.
+void change_dead_del(struct shard_change *c, uint64_t hook_no,
+                     struct position position);
+void change_attempt(struct shard_change *c, const struct attempt *attempt);
+void change_count(struct shard_change *c, enum count count, int64_t delta);
+
+// If nothing is known, the row is deleted.
+void change_health(struct shard_change *c, uint64_t hook_no,
+                   const struct hook_health *health);
+// An event that the engine makes itself. It lies here until it is in the event
+// log, under its own id.
+void change_outbox_put(struct shard_change *c, const struct event *event);
+void change_outbox_del(struct shard_change *c, const struct id *id);
+
+void change_replay_put(struct shard_change *c, const struct replay *replay);
+void change_replay_del(struct shard_change *c, const struct replay *replay);
+
+// Adds to the statistics of an owner (history.h) at this time (UTC epoch).
+void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
+                  const struct stats *stats);
+// All attempts up to and with this change are in the statistics.
+void change_stats_noted(struct shard_change *c);
+
+size_t change_n(const struct shard_change *c); // things said
+size_t change_bytes(const struct shard_change *c);
 
 #endif

@@ -1,11 +1,14 @@
 // shard_dead.c — the dead letters of a shard, as its owner reads them.
 
+#include "queue/shard/shard_dead.h"
+
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "queue/catalog/hook_label.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
 
 enum err shard_dead_get(struct shard *s, uint64_t hook_no,
                         struct position position, struct dead_row *out)

@@ -1,9 +1,12 @@
 // shard_health.c — what a shard's owner keeps besides deliveries: the health of
 // its hooks, and events of its own that are not in the log yet.
 
+#include "queue/shard/shard_health.h"
+
 #include "common/base/codec.h"
 #include "common/log/log.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
 
 // Calls `visit` with each row until it returns false.
 static enum err each_row(struct shard *s, unsigned db,

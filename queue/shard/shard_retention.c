@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "common/base/codec.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
+#include "queue/shard/payload_refs.h"
+#include "queue/shard/shard_state.h"
 
 #define TRIM_KEEP UINT64_C(1) // the newest number is never reused
 

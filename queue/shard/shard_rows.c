@@ -1,11 +1,14 @@
 // shard_rows.c — the due rows of a shard, as its owner reads them.
 
+#include "queue/shard/shard_rows.h"
+
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "queue/catalog/hook_label.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
 
 static int seek_due(MDB_cursor *cursor, const struct due_query *query,
                     uint8_t from[DUE_KEY_BYTES], MDB_val *key, MDB_val *val)

@@ -3,11 +3,14 @@
 // A slot is five minutes or an hour; keys begin with the time, so what is past
 // its time lies in front.
 
+#include "queue/shard/shard_stats.h"
+
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
 
 #define HOUR_S INT64_C(3600)
 

@@ -1,10 +1,14 @@
 // shard_view.c — the reading end of a shard, but for its history.
 
+#include "queue/shard/shard_view.h"
+
 #include <stdlib.h>
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+#include "queue/shard/inside.h"
+#include "queue/shard/shard_state.h"
 
 enum err shard_view_open(const struct queue_config *config, unsigned k,
                          struct shard_view **out)

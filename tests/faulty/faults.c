@@ -25,6 +25,7 @@
 #include "engine/sender/private.h"
 #include "engine/sender/transfer.h"
 #include "queue/event_log/idempotency.h"
+#include "queue/queue.h"
 
 #define DISK_LOOK_US 5000
 

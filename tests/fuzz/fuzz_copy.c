@@ -11,9 +11,10 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "queue/admin/copy_to.h"
-#include "queue/admin/migrate.h"
+#include "queue/admin/convert.h"
+#include "queue/admin/copy_records.h"
 #include "queue/catalog/orgs.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 

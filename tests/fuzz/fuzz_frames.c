@@ -9,8 +9,8 @@
 #include "common/messages/backlog.h"
 #include "common/messages/engine_event.h"
 #include "common/messages/query.h"
+#include "common/messages/send_order.h"
 #include "common/process/role.h"
-#include "engine/delivery/order.h"
 #include "tests/fuzz/fuzz.h"
 
 union frame {

@@ -15,6 +15,7 @@
 #include "common/files/keyring.h"
 #include "common/http/authentication.h"
 #include "queue/lmdb/identity.h"
+#include "queue/queue.h"
 #include "tests/fuzz/json_equal.h"
 
 // What is said to people goes nowhere.

@@ -8,8 +8,8 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/messages/send_order.h"
 #include "common/process/role.h"
-#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/deliver/outcome.h"

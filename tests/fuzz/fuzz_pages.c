@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/page_walk.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -11,8 +11,9 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/files/keyring.h"
-#include "queue/admin/copy_to.h"
+#include "queue/admin/copy_records.h"
 #include "queue/catalog/orgs.h"
+#include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 

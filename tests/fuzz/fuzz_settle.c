@@ -21,8 +21,8 @@
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "queue/shard/shard.h"
-#include "queue/shard/shard_batch.h"
+#include "queue/queue.h"
+#include "queue/shard/inside.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HOOK_NO   5

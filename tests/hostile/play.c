@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 #include "tests/hostile/hostile.h"
 
 #define URL_BYTES  1024

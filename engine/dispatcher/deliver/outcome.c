@@ -9,10 +9,10 @@
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/messages/send_order.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "engine/delivery/failing.h"
-#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"

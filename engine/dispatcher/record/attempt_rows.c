@@ -13,7 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/record/storage.h"

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/str.h"
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 #include "queue/queue.h"
 
 struct dispatcher;

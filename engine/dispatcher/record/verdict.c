@@ -5,8 +5,8 @@
 #include "engine/dispatcher/record/verdict.h"
 
 #include "common/base/clock.h"
+#include "common/messages/send_order.h"
 #include "common/model/formats/format_table.h"
-#include "engine/delivery/order.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/schedule/schedule.h"

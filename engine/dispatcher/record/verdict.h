@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 #include "engine/delivery/retry.h"
 
 struct dispatcher;

@@ -1,4 +1,4 @@
-// order.h — what a dispatcher and a sender say to each other.
+// send_order.h — what a dispatcher and a sender say to each other.
 //
 // An order is one HTTP attempt to make; the outcome is what came of it. The
 // sender faces hostile bytes, so a dispatcher trusts no frame from it: every
@@ -6,8 +6,8 @@
 // that says it has that attempt in flight. One that says anything else loses its
 // link, and what it had is sent again.
 
-#ifndef ENGINE_DELIVERY_ORDER_H
-#define ENGINE_DELIVERY_ORDER_H
+#ifndef COMMON_MESSAGES_SEND_ORDER_H
+#define COMMON_MESSAGES_SEND_ORDER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
-#include "queue/queue.h"
+#include "common/model/delivery.h"
 
 #define RESPONSE_BODY_MAX_BYTES    ((size_t)64 * 1024)
 #define RESPONSE_HEADERS_MAX_BYTES ((size_t)64 * 1024)

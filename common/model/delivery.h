@@ -1,17 +1,15 @@
-// delivery.h — deliveries, and the attempts of their history. Part of queue.h,
-// which is what to include.
+// delivery.h — deliveries, and the attempts of their history.
 
-#ifndef QUEUE_RECORDS_DELIVERY_H
-#define QUEUE_RECORDS_DELIVERY_H
+#ifndef COMMON_MODEL_DELIVERY_H
+#define COMMON_MODEL_DELIVERY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/id.h"
-#include "queue/records/event.h"
+#include "common/model/event.h"
 
 // A delivery that waits for its (next) attempt. The key is hook, due time,
 // position: the head of a hook is found by one seek, whatever the others have.

@@ -1,18 +1,33 @@
-// replay.h — replays: what is to be sent once more, and how far that is. Part of
-// queue.h, which is what to include.
+// replay.h — replays: what is to be sent once more, and how far that is.
 
-#ifndef QUEUE_RECORDS_REPLAY_H
-#define QUEUE_RECORDS_REPLAY_H
+#ifndef COMMON_MODEL_REPLAY_H
+#define COMMON_MODEL_REPLAY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/err.h"
+#include "common/base/str.h"
 #include "common/encoding/id.h"
-#include "queue/shard/history.h"
 
-struct shard;
+#define FILTER_KINDS_MAX 16
+
+// What an attempt must be: all of it.
+struct history_filter {
+    unsigned states; // bits, 1 << enum delivery_state; 0: any. If given, only
+                     // deliveries that are so now, each by its newest attempt
+    unsigned errors; // bits, 1 << enum error_class; 0: any
+    bool has_code;
+    uint16_t code;                      // 0: there was no response
+    struct str kinds[FILTER_KINDS_MAX]; // one of them; "order.*" too
+    size_t n_kinds;                     // 0: any
+    int64_t since_us, until_us;         // it started in [since, until)
+};
+
+extern const struct history_filter history_all;
+
+// Whether the filter lets this kind of events through.
+bool history_wants_kind(const struct history_filter *f, struct str kind);
 
 #define REPLAY_IDS_MAX 1000
 
@@ -44,26 +59,5 @@ struct replay {
 
 // What rows in the due index call it by.
 uint64_t replay_tag(const struct id *id);
-
-void replay_encode(const struct replay *r, struct buf *out);
-// Borrows from `record`.
-MUST_CHECK enum err replay_decode(struct str record, struct replay *out);
-
-// What it is given is borrowed for the call. False ends the scan.
-typedef bool (*replay_visit)(void *data, const struct replay *replay);
-
-// Those of a shard, by id; or only those with this one (NULL: all).
-MUST_CHECK enum err replays_each(struct shard_view *view, const struct id *id,
-                                 replay_visit visit, void *data);
-
-// Those of a shard that come after this one, which need not be there any more (NULL:
-// all).
-struct replay_place {
-    struct id id;
-    uint64_t hook_no;
-};
-MUST_CHECK enum err replays_after(struct shard_view *view,
-                                  const struct replay_place *after,
-                                  replay_visit visit, void *data);
 
 #endif

@@ -1,6 +1,6 @@
-// order.c — what a dispatcher and a sender say to each other.
+// send_order.c — what a dispatcher and a sender say to each other.
 
-#include "engine/delivery/order.h"
+#include "common/messages/send_order.h"
 
 #include "common/base/codec.h"
 #include "common/process/role.h"

@@ -1,15 +1,70 @@
-// shard_repair.c — a shard's state, made anew of what lies there.
+// shard_state.c — the record of a shard's state: read, written, and made anew of what lies
+// there.
 //
-// For a state record that is damaged. What has rows was matched, and when a cursor
+// Made anew for a record that is damaged. What has rows was matched, and when a cursor
 // passes an event, each of its deliveries is settled or has a row: so all up to the
 // greatest position of a row is matched, and at most what matched nothing is read
 // again. Counts begin anew with what waits.
+
+#include "queue/shard/shard_state.h"
 
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "queue/catalog/orgs.h"
-#include "queue/shard/shard.h"
+#include "queue/records/schema.h"
+
+static char state_name[] = "state";
+
+enum err shard_read_state(struct store *s, MDB_txn *txn,
+                          struct shard_state *out)
+{
+    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
+    MDB_val val;
+    int rc = mdb_get(txn, s->dbs[SHARD_META], &key, &val);
+
+    if (rc == MDB_NOTFOUND) {
+        *out = (struct shard_state){ .next_no = 1 };
+        return OK;
+    }
+    if (rc != 0)
+        return store_err(s, rc, "get state");
+    return state_decode(store_place(s, SHARD_META, key), str_of_val(val), out);
+}
+
+enum err shard_put_state(struct store *s, MDB_txn *txn,
+                         const struct shard_state *state)
+{
+    struct buf record;
+    MDB_val key = val_at(state_name, sizeof(state_name) - 1);
+    int rc;
+
+    buf_init(&record, 0);
+    state_encode(state, &record);
+    rc = store_put(s, txn, SHARD_META, key, buf_str(&record), 0);
+    buf_clear(&record);
+    return store_err(s, rc, "put state");
+}
+
+enum err shard_read_counts(struct store *s, MDB_txn *txn,
+                           const struct shard_state *state,
+                           struct shard_counts *out)
+{
+    MDB_stat due;
+    MDB_stat dead;
+    int rc = mdb_stat(txn, s->dbs[SHARD_DUE], &due);
+
+    if (rc == 0)
+        rc = mdb_stat(txn, s->dbs[SHARD_DEAD], &dead);
+    if (rc != 0)
+        return store_err(s, rc, "count");
+    memcpy(out->counts, state->counts, sizeof(out->counts));
+    out->n_due = due.ms_entries;
+    out->n_dead = dead.ms_entries;
+    return OK;
+}
+
+// --- made anew ---
 
 #define LONGEST_MS 320000 // no attempt takes longer, whatever the settings say
 

@@ -1,0 +1,143 @@
+// hook.c — hooks in memory: copies, and how people call them.
+
+#include "common/model/hook.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/encoding/crypto.h"
+
+// --- how people call them ---
+
+const char *hook_level_name(enum hook_level level)
+{
+    switch (level) {
+    case LEVEL_ORGANIZATION:
+        return "organization";
+    case LEVEL_STACK:
+        return "stack";
+    case LEVEL_ENVIRONMENT:
+        return "environment";
+    case LEVEL_PROJECT:
+        return "project";
+    }
+    return "nothing";
+}
+
+void hook_put_path(const struct hook_scope *scope, struct str name,
+                   struct buf *out)
+{
+    const struct str parts[] = { scope->org, scope->project, scope->target,
+                                 name };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (parts[i].n_bytes == 0)
+            continue;
+        if (i > 0)
+            buf_putc(out, '/');
+        buf_put_str(out, parts[i]);
+    }
+}
+
+// --- a copy in one piece ---
+
+static struct str copy_str(struct str s, char **to)
+{
+    char *at = *to;
+
+    if (s.n_bytes > 0)
+        memcpy(at, s.at, s.n_bytes);
+    *to += s.n_bytes;
+    return (struct str){ at, s.n_bytes };
+}
+
+static size_t list_bytes(const struct str *list, size_t n)
+{
+    size_t n_bytes = n * sizeof(*list);
+
+    for (size_t i = 0; i < n; i++)
+        n_bytes += list[i].n_bytes;
+    return n_bytes;
+}
+
+static struct str *copy_list(const struct str *list, size_t n,
+                             struct str **array, char **text)
+{
+    struct str *copy = *array;
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = copy_str(list[i], text);
+    *array += n;
+    return copy;
+}
+
+#define HOOK_TEXTS 12
+
+// All but the lists.
+static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
+{
+    struct str *all[HOOK_TEXTS] = {
+        &h->scope.org,        &h->scope.project,
+        &h->scope.target,     &h->name,
+        &h->display_name,     &h->url,
+        &h->secret,           &h->client_cert,
+        &h->client_key,       &h->policy.retry_schedule,
+        &h->policy.order_key, &h->filter_order,
+    };
+
+    memcpy(texts, all, sizeof(all));
+}
+
+struct hook *hook_copy(const struct hook *h)
+{
+    struct hook draft = *h;
+    struct str *texts[HOOK_TEXTS];
+    struct hook *copy;
+    struct str *array;
+    char *text;
+    size_t n_bytes = sizeof(*h) + list_bytes(h->kinds, h->n_kinds) +
+                     list_bytes(h->headers, h->n_headers) +
+                     h->n_old * sizeof(*h->old);
+
+    texts_of(&draft, texts);
+    for (size_t i = 0; i < HOOK_TEXTS; i++)
+        n_bytes += texts[i]->n_bytes;
+    for (size_t i = 0; i < h->n_old; i++)
+        n_bytes += h->old[i].secret.n_bytes;
+    copy = xmalloc(n_bytes);
+    *copy = *h;
+    copy->old = (struct old_secret *)(void *)(copy + 1);
+    array = (struct str *)(void *)(copy->old + h->n_old);
+    text = (char *)(array + h->n_kinds + h->n_headers);
+    copy->kinds = copy_list(h->kinds, h->n_kinds, &array, &text);
+    copy->headers = copy_list(h->headers, h->n_headers, &array, &text);
+    texts_of(copy, texts);
+    for (size_t i = 0; i < HOOK_TEXTS; i++)
+        *texts[i] = copy_str(*texts[i], &text);
+    for (size_t i = 0; i < h->n_old; i++) {
+        copy->old[i] = h->old[i];
+        copy->old[i].secret = copy_str(h->old[i].secret, &text);
+    }
+    return copy;
+}
+
+static void wipe_str(struct str s)
+{
+    // What it points to lies in the copy, which is ours.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away
+    crypto_wipe((void *)(uintptr_t)s.at, s.n_bytes);
+}
+
+void hook_free(struct hook *h)
+{
+    if (h == NULL)
+        return;
+    wipe_str(h->secret);
+    wipe_str(h->client_key);
+    for (size_t i = 0; i < h->n_old; i++)
+        wipe_str(h->old[i].secret);
+    for (size_t i = 0; i + 1 < h->n_headers; i += 2)
+        wipe_str(h->headers[i + 1]);
+    free(h);
+}

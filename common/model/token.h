@@ -1,0 +1,27 @@
+// token.h — what lets somebody do something in one organization.
+
+#ifndef COMMON_MODEL_TOKEN_H
+#define COMMON_MODEL_TOKEN_H
+
+#include <stdint.h>
+
+#include "common/base/str.h"
+
+#define TOKEN_HASH_BYTES 32
+
+// Bits; values are on disk.
+enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
+
+// What lets somebody do something in one organization. The token itself is
+// stored nowhere.
+struct token {
+    uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
+    struct str id;                  // what it is called by people
+    struct str org;
+    unsigned scopes; // token_scope
+    struct str name; // what it is for; may be empty
+    int64_t created_at_ms;
+    int64_t expires_at_ms; // 0: never
+};
+
+#endif

@@ -1,0 +1,22 @@
+// environment_dir.h — the directories of environments: made, and counted. Part of queue.h,
+// which is what to include outside of queue/.
+
+#ifndef QUEUE_ADMIN_ENVIRONMENT_DIR_H
+#define QUEUE_ADMIN_ENVIRONMENT_DIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+struct store;
+
+// The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
+MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);
+
+// Makes and opens an environment, synced.
+MUST_CHECK enum err prepare_environment(const char *dir, uint64_t map_bytes,
+                                        const char *const *names,
+                                        size_t n_names, struct store **out);
+
+#endif

@@ -1,0 +1,50 @@
+// append.h — what is to be appended to the event log. Part of queue.h, which is what to
+// include outside of queue/.
+
+#ifndef QUEUE_EVENT_LOG_APPEND_H
+#define QUEUE_EVENT_LOG_APPEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/model/event.h"
+#include "common/process/blame.h"
+
+#define EVENT_KEY_BYTES 16
+
+struct new_event { // filled by the caller
+    struct event event;
+    struct str idempotency; // key that makes it idempotent; empty: none.
+                            // An id that the producer chose is one by itself.
+    const struct new_event *repeats; // private to the event log
+    bool has_key;                    // private to the event log
+    uint8_t key[EVENT_KEY_BYTES];    // private to the event log
+    bool has_id;     // the producer chose event.id; else one is made
+    bool was_stored; // out: false for a repetition, nothing was stored
+};
+
+// A request to append, owned by the caller until `done` runs. All of its
+// events are committed, or none.
+struct append {
+    struct new_event *events; // borrowed, with all they point to; ids,
+                              // positions and was_stored are filled in
+    size_t n_events;
+    // OK: committed and synced. ERR_CONFLICT: the event `fault` has the id or
+    // key of another event of the last 24 h with another kind or payload.
+    // ERR_FULL: no room on the disk or in the map. ERR_LOST: the log's files are
+    // not in their place any more. ERR_IO: the log is broken; the process should
+    // end. On any error but ERR_LOST nothing of it is stored.
+    void (*done)(struct append *a, enum err err);
+    void *data;           // for the caller
+    struct blamed blamed; // what the worker notes while it works on it
+    int64_t now_us; // UTC epoch; of the 24 h for which ids and keys are known;
+                    // 0: when the events were accepted
+    size_t fault;   // out, with ERR_CONFLICT: index into `events`
+    enum err err;   // private, as the next
+    struct append *next;
+};
+
+#endif

@@ -1,0 +1,52 @@
+// event_view.h — the reading end of the event log, for any process. Part of queue.h, which
+// is what to include outside of queue/.
+
+#ifndef QUEUE_EVENT_LOG_EVENT_VIEW_H
+#define QUEUE_EVENT_LOG_EVENT_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/id.h"
+#include "common/model/event.h"
+#include "queue/records/queue_config.h"
+
+struct event_view;
+
+MUST_CHECK enum err event_view_open(const struct queue_config *config,
+                                    struct event_view **out);
+
+struct event_scan {
+    struct position after;
+    size_t max;
+    struct position last; // out: the last one passed, or `after`
+    size_t n_damaged;     // out: damaged records, passed over and logged
+};
+
+// Visits up to `scan->max` events after `scan->after`, in order.
+MUST_CHECK enum err event_view_scan(struct event_view *view,
+                                    struct event_scan *scan, event_visit visit,
+                                    void *data);
+
+// ERR_NOTFOUND: removed by retention. ERR_CORRUPT: damaged.
+MUST_CHECK enum err event_view_get(struct event_view *view,
+                                   struct position position, event_visit visit,
+                                   void *data);
+
+// The newest event of the organization with this id. ERR_NOTFOUND.
+MUST_CHECK enum err event_view_find(struct event_view *view, enum family family,
+                                    struct str org, const struct id *id,
+                                    struct position *out);
+
+// Accepted since the directory was made; the balance starts here.
+MUST_CHECK enum err event_view_accepted(struct event_view *view,
+                                        uint64_t *n_events);
+
+// Where the log ends now.
+MUST_CHECK enum err event_view_end(struct event_view *view,
+                                   struct position *out);
+
+#endif

@@ -1,0 +1,62 @@
+// inside.h — the inside of the event log's writing end. For files in queue/ only.
+
+#ifndef QUEUE_EVENT_LOG_INSIDE_H
+#define QUEUE_EVENT_LOG_INSIDE_H
+
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "queue/catalog/stack_names.h"
+#include "queue/event_log/append.h"
+#include "queue/event_log/idempotency.h"
+#include "queue/lmdb/environment.h"
+#include "queue/records/queue_config.h"
+#include "queue/records/retention.h"
+#include "queue/records/schema.h"
+
+struct shard_view;
+
+struct event_log {
+    struct store *store;
+    struct queue_config config;
+    uv_loop_t *loop;
+    uv_work_t work;
+    bool is_busy;                // the worker has a batch or a trim
+    struct append *first, *last; // wait for the next batch
+    struct append *batch;
+    size_t n_pending;
+    enum err batch_err;
+    int64_t work_started_us; // monotonic; of the batch or trim
+    uint64_t next; // number of the next event; the worker's while it is busy
+    struct position end; // as committed
+    int64_t last_us;     // when the last event was accepted, at the opening
+    struct buf record;   // the worker's, as the next
+    struct stacks_seen seen;
+    struct event_hasher hasher;
+    bool is_trimming;
+    void (*after_trim)(struct event_log *log); // on the loop
+    bool is_trim_wanted;                       // when the worker is free again
+    struct event_retention keep; // of the trim that is running or wanted
+    size_t trim_max;
+    uint64_t trim_from;  // the worker's: events before it are gone or stay
+    uint64_t trim_block; // of the one that is known not to be needed
+    size_t n_trimmed;    // of the last step, as the next
+    size_t n_trimmed_bytes;
+    bool has_more_to_trim;
+    struct shard_view **shards; // for the trim; opened when first needed
+};
+
+// event_retention.c: whether there may be anything to remove. A read costs less than a
+// commit.
+bool event_log_is_trim_due(struct event_log *log,
+                           const struct event_retention *keep);
+// Begins to remove, off the loop. Then, on the loop, the worker is free again, and
+// `after` runs.
+void event_log_start_trim(struct event_log *log,
+                          void (*after)(struct event_log *log));
+
+// ack_early.c: for the negative control of the crash test only.
+struct append *event_log_ack_early(struct event_log *log, struct append *a);
+void event_log_be_late(void);
+
+#endif

@@ -1,0 +1,45 @@
+// backlog_sums.h — what waits for each hook, summed up while rows move. Part of queue.h,
+// which is what to include outside of queue/.
+//
+// A sum is kept by nobody on disk: it is counted once from the due index, and
+// what each transaction moves is added to it. So no transaction writes more than
+// it did, and a sum cannot be damaged.
+
+#ifndef QUEUE_RECORDS_BACKLOG_SUMS_H
+#define QUEUE_RECORDS_BACKLOG_SUMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/str.h"
+
+// What waits for a hook: rows in the due index, and the payloads of their events.
+struct backlog {
+    int64_t n_rows;
+    int64_t n_bytes;
+};
+
+typedef void (*backlog_visit)(void *data, uint64_t hook_no,
+                              const struct backlog *backlog);
+
+// Sums by hook: of an index, or what a transaction has changed.
+struct backlog_sums {
+    struct backlog_sum {
+        uint64_t hook_no; // 0: the place is free
+        struct backlog backlog;
+    } * at;           // owned; open addressing
+    size_t n, n_mask; // n_mask + 1 places, if `at` is there
+};
+
+void backlog_sums_reset(struct backlog_sums *s); // empty, for reuse
+void backlog_sums_clear(struct backlog_sums *s);
+
+// A row of the due index comes (sign 1) or goes (-1). One that is damaged has no
+// bytes.
+void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
+                      struct str row, int sign);
+
+void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
+                       void *data);
+
+#endif

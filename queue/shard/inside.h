@@ -1,0 +1,105 @@
+// inside.h — the inside of a shard: what its two ends hold, and what a transaction is made
+// of. For files in queue/ only.
+
+#ifndef QUEUE_SHARD_INSIDE_H
+#define QUEUE_SHARD_INSIDE_H
+
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "queue/lmdb/environment.h"
+#include "queue/lmdb/room.h"
+#include "queue/records/backlog_sums.h"
+#include "queue/records/counts.h"
+#include "queue/records/retention.h"
+#include "queue/records/schema.h"
+
+enum change_op {
+    CHANGE_DUE_PUT = 1,
+    CHANGE_DUE_DEL = 2,
+    CHANGE_DEAD_PUT = 3,
+    CHANGE_DEAD_DEL = 4,
+    CHANGE_ATTEMPT = 5, // key: what attempt_place() makes
+    CHANGE_HEALTH_PUT = 6,
+    CHANGE_HEALTH_DEL = 7,
+    CHANGE_OUTBOX_PUT = 8,
+    CHANGE_OUTBOX_DEL = 9,
+    CHANGE_REPLAY_PUT = 10,
+    CHANGE_REPLAY_DEL = 11,
+    CHANGE_STATS = 12 // key: owner(8) at_s(8)
+};
+
+struct shard_change {
+    struct buf ops; // op(1) key length(1) value length(4) key value
+    size_t n;
+    bool has_cursor;
+    bool are_stats_noted;
+    struct position cursor;
+    int64_t clock_ms, ran_ms; // 0: as they are
+    int64_t counts[COUNTS];
+    struct buf record; // scratch
+};
+
+struct change_step {
+    enum change_op op;
+    struct str key;
+    struct str value;
+};
+
+// shard_batch.c: the next step from `at` on; false at the end.
+bool change_next(const struct shard_change *c, size_t *at,
+                 struct change_step *out);
+
+struct shard_view {
+    struct store *store;
+    MDB_txn *txn; // while a scan visits
+};
+
+struct shard {
+    struct store *store;
+    uv_loop_t *loop;
+    struct shard_state state; // as committed; the loop's
+    bool is_committing;
+    bool is_trimming;
+    bool is_trim_wanted; // when the commit is done
+    enum room room;      // as shard_room() says
+
+    uv_work_t work;
+    const struct shard_change *change; // borrowed, while committing
+    void (*done)(void *data, enum err err);
+    void *data;
+    struct shard_state fresh;  // what the worker's transaction makes of state
+    struct backlog_sums moved; // by the commit
+    enum err work_err;
+    enum room work_room;
+
+    struct shard_retention keep; // of the trim, as the next
+    size_t trim_max;
+    bool has_more_to_trim;
+    void (*trimmed)(void *data, bool has_more);
+    void *trim_data;
+    uint8_t trim_dead_key[DEAD_KEY_BYTES]; // where the next look at dead begins
+};
+
+// shard.c: one row of the history and its rows in the indexes, under the next number.
+// `place` is what attempt_place() makes.
+MUST_CHECK enum err shard_put_attempt(struct store *s, MDB_txn *txn,
+                                      struct shard_state *state,
+                                      struct str place, struct str record);
+
+// shard_stats.c; in the worker.
+MUST_CHECK enum err shard_add_stats(struct store *s, MDB_txn *txn,
+                                    struct str key, struct str record);
+// The same of one slot, by its key.
+MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
+                                      MDB_val key, struct str record);
+// Removes up to `max` of what no window reaches any more.
+MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
+                                     int64_t now_s, size_t max,
+                                     size_t *n_removed);
+
+// shard_retention.c; in the worker.
+MUST_CHECK enum err shard_trim_rows(struct shard *s);
+
+#endif

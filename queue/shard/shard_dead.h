@@ -1,0 +1,28 @@
+// shard_dead.h — the dead letters of a shard, as its owner reads them. Part of queue.h,
+// which is what to include outside of queue/.
+
+#ifndef QUEUE_SHARD_SHARD_DEAD_H
+#define QUEUE_SHARD_SHARD_DEAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/model/delivery.h"
+
+struct shard;
+
+// ERR_NOTFOUND: not a dead letter.
+MUST_CHECK enum err shard_dead_get(struct shard *s, uint64_t hook_no,
+                                   struct position position,
+                                   struct dead_row *out);
+
+// Up to `max` dead letters in the order of hooks and events: those of `hook_no`
+// behind the event at `after`, then those of the hooks with greater numbers. Of a
+// damaged record only hook and event are known. Committed rows only.
+MUST_CHECK enum err shard_dead_read(struct shard *s, uint64_t hook_no,
+                                    struct position after,
+                                    struct dead_row *rows, size_t max,
+                                    size_t *n);
+
+#endif

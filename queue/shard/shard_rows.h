@@ -1,0 +1,38 @@
+// shard_rows.h — the due rows of a shard, as its owner reads them. Part of queue.h, which
+// is what to include outside of queue/.
+
+#ifndef QUEUE_SHARD_SHARD_ROWS_H
+#define QUEUE_SHARD_SHARD_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/model/delivery.h"
+
+struct shard;
+
+struct due_query {
+    uint64_t hook_no;
+    const struct due_row
+        *after;       // borrowed; rows after it. NULL: from the first
+    int64_t until_ms; // due at or before
+};
+
+// Up to `max` due rows of a hook in due order. Committed rows only.
+MUST_CHECK enum err shard_due_read(struct shard *s,
+                                   const struct due_query *query,
+                                   struct due_row *rows, size_t max, size_t *n);
+
+// The row of this hook, due time and event. ERR_NOTFOUND. Committed rows only.
+MUST_CHECK enum err shard_due_get(struct shard *s, uint64_t hook_no,
+                                  int64_t due_at_ms, struct position position,
+                                  struct due_row *out);
+
+// Each hook that has due rows, with its first due time: one seek a hook.
+typedef void (*due_hook_visit)(void *data, uint64_t hook_no,
+                               int64_t first_due_at_ms);
+MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,
+                                    void *data);
+
+#endif

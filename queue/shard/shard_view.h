@@ -1,0 +1,32 @@
+// shard_view.h — the reading end of a shard, for any process. Part of queue.h, which is
+// what to include outside of queue/.
+
+#ifndef QUEUE_SHARD_SHARD_VIEW_H
+#define QUEUE_SHARD_SHARD_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/model/event.h"
+#include "queue/records/counts.h"
+#include "queue/records/queue_config.h"
+
+struct shard_view;
+
+MUST_CHECK enum err shard_view_open(const struct queue_config *config,
+                                    unsigned k, struct shard_view **out);
+
+MUST_CHECK enum err shard_view_counts(struct shard_view *view,
+                                      struct shard_counts *out);
+MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
+                                      struct position *out);
+
+// The number that the next row of the history will have.
+MUST_CHECK enum err history_end(struct shard_view *view, uint64_t *next_no);
+
+// Whether a delivery needs an event of this block (a number / 64).
+MUST_CHECK enum err shard_view_needs(struct shard_view *view, uint64_t block,
+                                     bool *out);
+
+#endif
