@@ -108,7 +108,7 @@ static enum err raise_to_rows(struct store *s, MDB_txn *txn, unsigned db,
 enum err shard_guess_state(struct store *s, MDB_txn *txn,
                            struct shard_state *out)
 {
-    struct shard_counts rows;
+    struct shard_counts rows = { .n_due = 0 };
     uint64_t greatest = 0;
     MDB_val key;
     enum err err;
