@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <sys/prctl.h>
 
+#include "common/base/text.h"
+
 #define STAMP_WITHIN_BYTES 256
 
 // The value if the line has this header's name ("content-length:").
@@ -84,30 +86,19 @@ bool wire_head_read(struct str bytes, struct wire_head *out)
     return true;
 }
 
-static bool hex_digit(char c, size_t *value)
-{
-    if (c >= '0' && c <= '9') {
-        *value = (size_t)(c - '0');
-    } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-        *value = (size_t)((c | 0x20) - 'a') + 10;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 // One chunk's size line. False: not complete.
 static bool chunk_read(struct str bytes, size_t *n_line, size_t *n_chunk)
 {
     const char *end = memchr(bytes.at, '\n', bytes.n_bytes);
-    size_t digit = 0;
+    int digit;
 
     if (end == NULL)
         return false;
     *n_line = (size_t)(end - bytes.at) + 1;
     *n_chunk = 0;
-    for (size_t i = 0; i < *n_line && hex_digit(bytes.at[i], &digit); i++)
-        *n_chunk = *n_chunk * 16 + digit;
+    for (size_t i = 0;
+         i < *n_line && (digit = text_hex_value(bytes.at[i])) >= 0; i++)
+        *n_chunk = *n_chunk * 16 + (size_t)digit;
     return true;
 }
 

@@ -65,12 +65,6 @@ static void on_request(void *data, struct http_request *r)
     http_respond(r, &ok);
 }
 
-static void on_headers(void *data, struct http_request *r)
-{
-    (void)data;
-    r->body_limit_bytes = BODY_MAX_BYTES;
-}
-
 static void on_drained(void *data)
 {
     struct bench_sink *s = data;
@@ -95,19 +89,11 @@ static void run_thread(void *data)
 
 static bool start(struct bench_sink *s)
 {
-    struct http_limits limits = http_default_limits;
-    struct http_handlers handlers = { .on_headers = on_headers,
-                                      .on_request = on_request,
-                                      .data = s };
-
-    limits.max_body_bytes = BODY_MAX_BYTES;
-    limits.max_per_address = limits.max_connections;
-    limits.max_requests = UINT32_MAX;
     s->stop.data = s;
     return uv_loop_init(&s->loop) == 0 && uv_mutex_init(&s->mutex) == 0 &&
            uv_async_init(&s->loop, &s->stop, on_stop) == 0 &&
-           http_server_start(&s->loop, s->fd, &limits, &handlers, &s->server) ==
-               OK &&
+           listen_serve(&s->loop, s->fd, BODY_MAX_BYTES, on_request, s,
+                        &s->server) == OK &&
            uv_thread_create(&s->thread, run_thread, s) == 0;
 }
 

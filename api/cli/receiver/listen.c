@@ -1,4 +1,4 @@
-// listen.c — a socket for the receivers of the command line.
+// listen.c — a socket and a server for the receivers of the command line.
 
 #include "api/cli/receiver/listen.h"
 
@@ -60,4 +60,25 @@ unsigned listen_port(int fd)
         return ntohs(v6.sin6_port);
     memcpy(&v4, &v6, sizeof(v4));
     return ntohs(v4.sin_port);
+}
+
+static void on_headers(void *data, struct http_request *r)
+{
+    (void)data; // whatever comes is taken
+    (void)r;
+}
+
+enum err listen_serve(uv_loop_t *loop, int fd, size_t body_max_bytes,
+                      void (*on_request)(void *data, struct http_request *r),
+                      void *data, struct http_server **out)
+{
+    struct http_limits limits = http_default_limits;
+    struct http_handlers handlers = { .on_headers = on_headers,
+                                      .on_request = on_request,
+                                      .data = data };
+
+    limits.max_body_bytes = body_max_bytes;
+    limits.max_per_address = limits.max_connections;
+    limits.max_requests = UINT32_MAX;
+    return http_server_start(loop, fd, &limits, &handlers, out);
 }

@@ -26,7 +26,7 @@
 #include "common/config/config_types.h"
 #include "common/http/http.h"
 
-#define BODY_MAX_BYTES (16 << 20)
+#define BODY_MAX_BYTES ((size_t)16 << 20)
 #define DELAY_MAX_MS   3600000
 #define US_PER_S       1000000
 #define STATUS_MIN     200 // those below are not final
@@ -189,12 +189,6 @@ static void on_request(void *data, struct http_request *r)
     uv_timer_start(&w->timer, on_delay_over, s->delay_ms, 0);
 }
 
-static void on_headers(void *data, struct http_request *r)
-{
-    (void)data; // whatever comes is taken
-    (void)r;
-}
-
 // --- the process ---
 
 static void on_drained(void *data)
@@ -223,10 +217,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 static enum err start(struct sink *s, int fd)
 {
     static const int signums[] = { SIGINT, SIGTERM };
-    struct http_limits limits = http_default_limits;
-    struct http_handlers handlers = { .on_headers = on_headers,
-                                      .on_request = on_request,
-                                      .data = s };
 
     if (uv_loop_init(&s->loop) != 0)
         return ERR_IO;
@@ -236,11 +226,8 @@ static enum err start(struct sink *s, int fd)
         if (uv_signal_start(&s->signals[i], on_signal, signums[i]) != 0)
             return ERR_IO;
     }
-    // One engine is its only client: the limits per address would hit that.
-    limits.max_body_bytes = BODY_MAX_BYTES;
-    limits.max_per_address = limits.max_connections;
-    limits.max_requests = UINT32_MAX;
-    return http_server_start(&s->loop, fd, &limits, &handlers, &s->server);
+    return listen_serve(&s->loop, fd, BODY_MAX_BYTES, on_request, s,
+                        &s->server);
 }
 
 // Its memory goes with the process: the loop may still hold handles.
