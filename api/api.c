@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/deliveries/handlers.h"
 #include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
@@ -35,56 +35,56 @@
 
 // --- judging the header ---
 
-static void answer_options(struct call *c)
+static void answer_options(struct api_request *rq)
 {
     struct http_response response = { .status = 204 };
     struct buf allow;
 
     buf_init(&allow, 0);
-    route_put_allow(c->match.methods, &allow);
+    route_put_allow(rq->match.methods, &allow);
     response.headers = buf_str(&allow);
-    http_respond(c->request, &response);
+    http_respond(rq->http, &response);
     buf_clear(&allow);
 }
 
-static void answer_method(struct call *c)
+static void answer_method(struct api_request *rq)
 {
     struct buf allow;
 
     buf_init(&allow, 0);
-    route_put_allow(c->match.methods, &allow);
-    http_fail(c->request, 405, buf_str(&allow), "this path has no %s",
-              log_quote(c->request->method_name));
+    route_put_allow(rq->match.methods, &allow);
+    http_fail(rq->http, 405, buf_str(&allow), "this path has no %s",
+              log_quote(rq->http->method_name));
     buf_clear(&allow);
 }
 
 // False: answered.
-static bool judge_route(struct call *c, enum err found)
+static bool judge_route(struct api_request *rq, enum err found)
 {
     if (found == OK)
         return true;
     if (found == ERR_INVALID) {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "the path has a broken percent escape");
     } else if (found == ERR_NOTFOUND) {
-        http_fail(c->request, 404, STR_EMPTY, "there is no such path");
-    } else if (c->request->method == METHOD_OPTIONS) {
-        answer_options(c);
+        http_fail(rq->http, 404, STR_EMPTY, "there is no such path");
+    } else if (rq->http->method == METHOD_OPTIONS) {
+        answer_options(rq);
     } else {
-        answer_method(c);
+        answer_method(rq);
     }
     return false;
 }
 
 // False: answered. A body that is not there is the handler's to miss.
-static bool judge_type(struct call *c)
+static bool judge_type(struct api_request *rq)
 {
-    struct http_request *r = c->request;
+    struct http_request *r = rq->http;
     bool has_body =
         r->announced_bytes > 0 || http_has_header(r, "transfer-encoding");
 
-    assert(c->match.route != NULL); // judge_route() said so
-    if (!c->match.route->takes_json || !has_body)
+    assert(rq->match.route != NULL); // judge_route() said so
+    if (!rq->match.route->takes_json || !has_body)
         return true;
     if (http_has_header(r, "content-encoding")) {
         http_fail(r, 415, STR_EMPTY,
@@ -98,15 +98,15 @@ static bool judge_type(struct call *c)
 }
 
 // False: answered. Whoever watches whether this works does it under any name.
-static bool judge_host(struct call *c)
+static bool judge_host(struct api_request *rq)
 {
-    struct str host = http_header(c->request, "host");
-    const struct route *route = c->match.route;
+    struct str host = http_header(rq->http, "host");
+    const struct route *route = rq->match.route;
 
     if ((route != NULL && route->is_for_any_host) ||
-        host_is_ours(c->api->config, str_of(c->api->own_name), host))
+        host_is_ours(rq->api->config, str_of(rq->api->own_name), host))
         return true;
-    http_fail(c->request, 421, STR_EMPTY,
+    http_fail(rq->http, 421, STR_EMPTY,
               "%s is no name of this server; the setting api_hosts may name it",
               log_quote(host));
     return false;
@@ -114,32 +114,32 @@ static bool judge_host(struct call *c)
 
 // False: answered. With metrics_token_file the metrics want a token: that one, or
 // the admin's.
-static bool judge_token(struct call *c, enum auth_scope scope)
+static bool judge_token(struct api_request *rq, enum auth_scope scope)
 {
-    const struct route *route = c->match.route;
-    const struct api *api = c->api;
+    const struct route *route = rq->match.route;
+    const struct api *api = rq->api;
 
-    http_charge(c->request, STR_EMPTY, false);
+    http_charge(rq->http, STR_EMPTY, false);
     if (route != NULL && route->is_public &&
         (route->handler != operations_metrics ||
          api->config->metrics_token_file[0] == '\0' ||
-         (api->has_metrics_token && auth_bears(c->request, api->metrics_hash))))
+         (api->has_metrics_token && auth_bears(rq->http, api->metrics_hash))))
         return true;
-    return auth_check(api->auth, c->request, c->match.params[PARAM_ORG], scope,
-                      &c->grant);
+    return auth_check(api->auth, rq->http, rq->match.params[PARAM_ORG], scope,
+                      &rq->grant);
 }
 
 // False: its organization has too many in work; answered.
-static bool judge_load(struct call *c)
+static bool judge_load(struct api_request *rq)
 {
-    const struct config *config = c->api->config;
+    const struct config *config = rq->api->config;
     struct share_limit limit = cap_limit(config, CAP_REQUESTS);
     enum share share = SHARE_THERE;
 
-    if (c->match.route != NULL && !c->match.route->is_public)
-        share = http_hold(c->request, call_holder(c), &limit);
+    if (rq->match.route != NULL && !rq->match.route->is_public)
+        share = http_hold(rq->http, request_holder(rq), &limit);
     if (share != SHARE_THERE)
-        call_refuse_share(c, CAP_REQUESTS, share, 429);
+        request_refuse_share(rq, CAP_REQUESTS, share, 429);
     return share == SHARE_THERE;
 }
 
@@ -152,46 +152,46 @@ static size_t event_body_max(const struct api *api)
 
 static void on_headers(void *data, struct http_request *r)
 {
-    struct call *c = xcalloc(1, sizeof(*c));
+    struct api_request *rq = xcalloc(1, sizeof(*rq));
     enum auth_scope scope = AUTH_ANY;
     struct str path;
     enum err found;
 
-    c->api = data;
-    c->request = r;
+    rq->api = data;
+    rq->http = r;
     r->body_limit_bytes = BODY_MAX_BYTES;
     path = r->path;
     r->has_node_errors = akinon_take_path(&path);
-    found = route_find(r->method, r->path, &c->arena, &c->match);
-    if (c->match.route != NULL) {
-        if (c->match.route->takes_event)
-            r->body_limit_bytes = event_body_max(c->api);
-        scope = c->match.route->scope;
+    found = route_find(r->method, r->path, &rq->arena, &rq->match);
+    if (rq->match.route != NULL) {
+        if (rq->match.route->takes_event)
+            r->body_limit_bytes = event_body_max(rq->api);
+        scope = rq->match.route->scope;
     }
     // The name first, with or without a token; then the token: without one,
     // nothing is told about paths.
-    if (judge_host(c) && judge_token(c, scope) && judge_load(c) &&
-        judge_route(c, found) && judge_type(c)) {
-        r->data = c;
+    if (judge_host(rq) && judge_token(rq, scope) && judge_load(rq) &&
+        judge_route(rq, found) && judge_type(rq)) {
+        r->data = rq;
     } else {
-        call_free(c);
+        request_free(rq);
     }
 }
 
 static void on_request(void *data, struct http_request *r)
 {
-    struct call *c = r->data;
+    struct api_request *rq = r->data;
 
     (void)data;
-    if (c->match.route->is_long && !http_has_room(r, HTTP_LONG_BYTES)) {
-        call_fail_room(c);
+    if (rq->match.route->is_long && !http_has_room(r, HTTP_LONG_BYTES)) {
+        request_fail_room(rq);
     } else {
-        c->match.route->handler(c);
+        rq->match.route->handler(rq);
     }
-    if (c->pending == NULL && c->tail == NULL && !c->is_producing &&
-        !c->is_working) {
+    if (rq->pending == NULL && rq->tail == NULL && !rq->is_producing &&
+        !rq->is_working) {
         r->data = NULL;
-        call_free(c);
+        request_free(rq);
     }
 }
 
@@ -199,7 +199,7 @@ static void on_dropped(void *data, struct http_request *r)
 {
     (void)data;
     if (r->data != NULL)
-        call_free(r->data);
+        request_free(r->data);
 }
 
 // --- the process ---

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
@@ -14,45 +14,46 @@
 
 // --- who ---
 
-static struct str token_name(const struct call *c)
+static struct str token_name(const struct api_request *rq)
 {
-    return (struct str){ c->grant.name, c->grant.n_name_bytes };
+    return (struct str){ rq->grant.name, rq->grant.n_name_bytes };
 }
 
-static struct str token_id(const struct call *c)
+static struct str token_id(const struct api_request *rq)
 {
-    return (struct str){ c->grant.id, c->grant.n_id_bytes };
+    return (struct str){ rq->grant.id, rq->grant.n_id_bytes };
 }
 
-void audit_put_who(const struct call *c, struct buf *out)
+void audit_put_who(const struct api_request *rq, struct buf *out)
 {
-    if (c->grant.is_admin) {
+    if (rq->grant.is_admin) {
         buf_puts(out, "the admin token");
         return;
     }
     buf_puts(out, "token ");
-    buf_put_str(out, token_id(c));
-    if (c->grant.n_name_bytes > 0) {
+    buf_put_str(out, token_id(rq));
+    if (rq->grant.n_name_bytes > 0) {
         buf_puts(out, " (");
-        buf_put_str(out, token_name(c));
+        buf_put_str(out, token_name(rq));
         buf_putc(out, ')');
     }
 }
 
-static void put_line(const struct call *c, const char *msg, const char *about,
-                     const char *fields)
+static void put_line(const struct api_request *rq, const char *msg,
+                     const char *about, const char *fields)
 {
-    bool is_admin = c->grant.is_admin;
-    struct str name = is_admin ? STR("admin token") : token_name(c);
-    struct str id = is_admin ? STR("admin") : token_id(c);
+    bool is_admin = rq->grant.is_admin;
+    struct str name = is_admin ? STR("admin token") : token_name(rq);
+    struct str id = is_admin ? STR("admin") : token_id(rq);
 
     log_info(msg, "by=%s by_id=%s peer=%s%s%s%s%s", log_quote(name),
-             log_quote(id), log_quote(str_of(c->request->peer)),
+             log_quote(id), log_quote(str_of(rq->http->peer)),
              about[0] != '\0' ? " " : "", about, fields[0] != '\0' ? " " : "",
              fields);
 }
 
-void audit(const struct call *c, const char *msg, const char *fields, ...)
+void audit(const struct api_request *rq, const char *msg, const char *fields,
+           ...)
 {
     struct buf text;
     va_list args;
@@ -61,7 +62,7 @@ void audit(const struct call *c, const char *msg, const char *fields, ...)
     va_start(args, fields);
     buf_vprintf(&text, fields, args);
     va_end(args);
-    put_line(c, msg, "", buf_cstr(&text));
+    put_line(rq, msg, "", buf_cstr(&text));
     buf_clear(&text);
 }
 
@@ -77,7 +78,7 @@ static void put_about(const struct hook_scope *scope, uint64_t hook_no,
         buf_printf(out, " project=%s", log_quote(scope->project));
 }
 
-void audit_of(const struct call *c, const char *msg,
+void audit_of(const struct api_request *rq, const char *msg,
               const struct hook_scope *scope, uint64_t hook_no,
               const char *fields, ...)
 {
@@ -90,7 +91,7 @@ void audit_of(const struct call *c, const char *msg,
     va_start(args, fields);
     buf_vprintf(&text, fields, args);
     va_end(args);
-    put_line(c, msg, buf_cstr(&about), buf_cstr(&text));
+    put_line(rq, msg, buf_cstr(&about), buf_cstr(&text));
     buf_clear(&about);
     buf_clear(&text);
 }
@@ -149,11 +150,11 @@ struct picture {
     struct json *json; // of `masked`
 };
 
-static void picture_take(const struct call *c, const struct hook *hook,
+static void picture_take(const struct api_request *rq, const struct hook *hook,
                          struct picture *p)
 {
     struct hook_showing to = { .is_masked = false,
-                               .ciphertext_key = c->api->ciphertext_key };
+                               .ciphertext_key = rq->api->ciphertext_key };
 
     *p = (struct picture){ .hook = hook };
     buf_init(&p->open, 0);
@@ -331,21 +332,21 @@ static void add_all(struct changes *ch)
     add_hidden(ch, "clientKey", get_key);
 }
 
-void audit_hook(const struct call *c, const char *msg, const struct hook *old,
-                const struct hook *hook)
+void audit_hook(const struct api_request *rq, const char *msg,
+                const struct hook *old, const struct hook *hook)
 {
     struct changes ch;
     struct buf fields;
 
-    picture_take(c, old, &ch.old);
-    picture_take(c, hook, &ch.hook);
+    picture_take(rq, old, &ch.old);
+    picture_take(rq, hook, &ch.hook);
     buf_init(&ch.names, 0);
     buf_init(&ch.values, 0);
     buf_init(&fields, 0);
     add_all(&ch);
     buf_printf(&fields, "changed=\"%s\" ", buf_cstr(&ch.names));
     buf_put_str(&fields, buf_str(&ch.values));
-    put_line(c, msg, hook_log(hook != NULL ? hook : old), buf_cstr(&fields));
+    put_line(rq, msg, hook_log(hook != NULL ? hook : old), buf_cstr(&fields));
     buf_clear(&fields);
     buf_clear(&ch.names);
     buf_clear(&ch.values);

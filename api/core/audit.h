@@ -13,25 +13,26 @@
 #include "common/base/buf.h"
 #include "queue/queue.h"
 
-struct call;
+struct api_request;
 
 // Who asks, in words for people: "the admin token", "token ci (5f3a…)".
-void audit_put_who(const struct call *c, struct buf *out);
+void audit_put_who(const struct api_request *rq, struct buf *out);
 
 // A line with who asks and these fields ("" for none; values through log_quote()).
 __attribute__((format(printf, 3, 4))) void
-audit(const struct call *c, const char *msg, const char *fields, ...);
+audit(const struct api_request *rq, const char *msg, const char *fields, ...);
 
 // The same about the scope's hook of this number, or with 0, the organization (and project)
 // as a whole.
 __attribute__((format(printf, 5, 6))) void
-audit_of(const struct call *c, const char *msg, const struct hook_scope *scope,
-         uint64_t hook_no, const char *fields, ...);
+audit_of(const struct api_request *rq, const char *msg,
+         const struct hook_scope *scope, uint64_t hook_no, const char *fields,
+         ...);
 
 // A hook that was made (`old` is NULL), changed, or deleted (`hook` is NULL), with what it
 // was and is. Fields that are not shown changed all the same are named in `changed`.
-void audit_hook(const struct call *c, const char *msg, const struct hook *old,
-                const struct hook *hook);
+void audit_hook(const struct api_request *rq, const char *msg,
+                const struct hook *old, const struct hook *hook);
 
 // Appends a URL as a line of the log shows it: without user, password and query, and of a
 // Slack address, whose path is its secret, the host alone; a mask stands for each.

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/process/metrics.h"
 
@@ -40,7 +40,7 @@ static void put_fullest(const struct api *api, const struct org_backlog *b,
         if (hook->hook_no == 0)
             continue;
         buf_printf(out, "%s{", separator);
-        call_put_hook(api, hook->hook_no, out);
+        request_put_hook(api, hook->hook_no, out);
         is_paused = false;
         if (hook_get_by_no(api->hooks, hook->hook_no, take_paused,
                            &is_paused) != OK)

@@ -1,4 +1,4 @@
-// dispatcher_client.c — questions to the dispatchers, and the calls that wait for answers.
+// dispatcher_client.c — questions to the dispatchers, and the requests that wait for answers.
 //
 // If it fails: a question whose dispatcher is gone, or that is too old, is
 // answered for it with 503. What the dispatcher does all the same is in the
@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
@@ -25,7 +25,7 @@ struct pending {
     struct pending *next;
     uint64_t no;
     struct link *link;
-    struct call *call; // NULL: it went away, or had its answer
+    struct api_request *rq; // NULL: it went away, or had its answer
     uint64_t hook_no;
     on_answer answered;
     int64_t until_us; // monotonic
@@ -46,10 +46,10 @@ void api_hint(struct api *api)
     }
 }
 
-void ask_dispatcher(struct call *c, struct ask ask, on_answer answered)
+void ask_dispatcher(struct api_request *rq, struct ask ask, on_answer answered)
 {
-    ask_shard(c, queue_shard_of(ask.hook_no, c->api->n_shards), ask,
-              c->api->config->request_timeout_ms + MARGIN_MS, answered);
+    ask_shard(rq, queue_shard_of(ask.hook_no, rq->api->n_shards), ask,
+              rq->api->config->request_timeout_ms + MARGIN_MS, answered);
 }
 
 #define ASK_FRAMING_BYTES 1024 // of a frame, beside the texts
@@ -70,24 +70,24 @@ static void tell_forgotten(const struct pending *p)
     chan_end_small(p->link->chan);
 }
 
-// The call is not for the answer any more: it goes away, or has it.
-static void detach(struct call *c)
+// The request is not for the answer any more: it goes away, or has it.
+static void detach(struct api_request *rq)
 {
-    c->pending->call = NULL;
-    c->pending = NULL;
-    c->forget = NULL;
+    rq->pending->rq = NULL;
+    rq->pending = NULL;
+    rq->forget = NULL;
 }
 
-static void forget(struct call *c)
+static void forget(struct api_request *rq)
 {
-    tell_forgotten(c->pending);
-    detach(c);
+    tell_forgotten(rq->pending);
+    detach(rq);
 }
 
-void ask_shard(struct call *c, unsigned shard, struct ask ask,
+void ask_shard(struct api_request *rq, unsigned shard, struct ask ask,
                int64_t timeout_ms, on_answer answered)
 {
-    struct api *api = c->api;
+    struct api *api = rq->api;
     struct link *link = &api->dispatchers[shard];
     enum cap_kind cap = ask.what == ASK_PING || ask.what == ASK_REDELIVER
                             ? CAP_MANUAL
@@ -95,35 +95,35 @@ void ask_shard(struct call *c, unsigned shard, struct ask ask,
     struct pending *p;
 
     if (link->chan == NULL) {
-        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+        http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
                   "the dispatcher of this webhook is not there; try again");
         return;
     }
     if (is_too_large(&ask)) {
-        http_fail(c->request, 413, STR_EMPTY,
+        http_fail(rq->http, 413, STR_EMPTY,
                   "too much to ask of a dispatcher at once");
         return;
     }
-    if (!call_may_hold(c, cap))
+    if (!request_may_hold(rq, cap))
         return;
-    shares_add(&api->shares[cap], call_holder(c), 1);
+    shares_add(&api->shares[cap], request_holder(rq), 1);
     p = xcalloc(1, sizeof(*p));
     *p = (struct pending){
         .next = api->pending,
         .no = ++api->n_asked,
         .link = link,
-        .call = c,
+        .rq = rq,
         .hook_no = ask.hook_no,
         .answered = answered,
         .until_us = clock_mono_us() + timeout_ms * 1000,
         .cap = cap,
-        .holder_no = call_holder(c),
+        .holder_no = request_holder(rq),
     };
     api->pending = p;
-    c->pending = p;
-    assert(c->forget == NULL);
-    c->forget = forget;
-    call_watch(c);
+    rq->pending = p;
+    assert(rq->forget == NULL);
+    rq->forget = forget;
+    request_watch(rq);
     ask.no = p->no;
     ask_pack(chan_begin(link->chan), &ask);
     chan_end_small(link->chan);
@@ -141,29 +141,29 @@ static void take_out(struct api *api, struct pending *p)
 }
 
 // Whoever asked gets an answer.
-static void tell(struct call *c, const struct answer *answer)
+static void tell(struct api_request *rq, const struct answer *answer)
 {
-    struct pending *p = c->pending;
+    struct pending *p = rq->pending;
     on_answer answered = p->answered;
     uint64_t hook_no = p->hook_no;
     struct blamed before =
-        blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
+        blame_begin(BLAME_REQUEST, rq->http->hash[0], rq->http->hash[1]);
 
-    detach(c);
-    c->request->data = NULL;
+    detach(rq);
+    rq->http->data = NULL;
     if (answer->err == ERR_CRASHED) {
         http_fail(
-            c->request, 500, STR_EMPTY,
+            rq->http, 500, STR_EMPTY,
             "the dispatcher died three times with this, and does not work "
             "on it any more; the engine's log says with what");
     } else {
-        answered(c, hook_no, answer);
+        answered(rq, hook_no, answer);
     }
     blame_end(before);
-    if (c->pending == NULL && !c->is_producing) {
-        call_free(c);
+    if (rq->pending == NULL && !rq->is_producing) {
+        request_free(rq);
     } else {
-        c->request->data = c; // it has asked somebody else
+        rq->http->data = rq; // it has asked somebody else
     }
 }
 
@@ -172,8 +172,8 @@ static void tell(struct call *c, const struct answer *answer)
 static void end(struct api *api, struct pending *p, const struct answer *answer)
 {
     take_out(api, p);
-    if (p->call != NULL)
-        tell(p->call, answer);
+    if (p->rq != NULL)
+        tell(p->rq, answer);
     free(p);
 }
 
@@ -209,7 +209,7 @@ static struct pending *find_old(struct api *api, int64_t now_us)
 {
     struct pending *p = api->pending;
 
-    while (p != NULL && (p->call == NULL || p->until_us > now_us))
+    while (p != NULL && (p->rq == NULL || p->until_us > now_us))
         p = p->next;
     return p;
 }
@@ -230,6 +230,6 @@ void asking_on_second(struct api *api)
 
     while ((p = find_old(api, clock_mono_us())) != NULL) {
         tell_forgotten(p);
-        tell(p->call, &none);
+        tell(p->rq, &none);
     }
 }

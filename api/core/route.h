@@ -9,7 +9,7 @@
 #include "common/http/authentication.h"
 #include "common/http/http.h"
 
-struct call;
+struct api_request;
 
 // What stands in braces in a pattern.
 enum param {
@@ -28,7 +28,7 @@ struct route {
     enum http_method method;
     enum auth_scope scope;
     const char *pattern; // "/api/orgs/{org}/hooks"
-    void (*handler)(struct call *c);
+    void (*handler)(struct api_request *rq);
     bool is_public;       // needs no token
     bool is_for_any_host; // whatever the request's Host says
     bool takes_json;      // a body that is not JSON is refused

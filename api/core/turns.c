@@ -1,11 +1,11 @@
-// turns.c — calls that work for more than a moment before they answer: a little in
+// turns.c — requests that work for more than a moment before they answer: a little in
 // each turn of the loop, so that others are answered meanwhile; those of different
 // organizations in turns.
 
 #include <assert.h>
 #include <stddef.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/process/blame.h"
@@ -13,32 +13,33 @@
 
 #define SLICE_US 2000 // of all that wait, in one turn
 
-static struct call *call_of(struct turn_entry *t)
+static struct api_request *request_of(struct turn_entry *t)
 {
-    return (struct call *)(void *)((char *)t - offsetof(struct call, turn));
+    return (struct api_request *)(void *)((char *)t -
+                                          offsetof(struct api_request, turn));
 }
 
-// The call at the front works until the slice is over, then goes to the end.
-static void work(struct api *api, struct call *c, int64_t until_us)
+// The request at the front works until the slice is over, then goes to the end.
+static void work(struct api *api, struct api_request *rq, int64_t until_us)
 {
     struct blamed before =
-        blame_begin(BLAME_REQUEST, c->request->hash[0], c->request->hash[1]);
+        blame_begin(BLAME_REQUEST, rq->http->hash[0], rq->http->hash[1]);
     bool is_done;
 
     metrics_count(COUNTER_SLICES, 1);
-    turn_remove(&api->working, &c->turn);
-    c->is_working = false;
-    c->forget = NULL;
-    c->request->data = NULL; // an answer may be the end of its connection
-    is_done = c->work(c, until_us);
+    turn_remove(&api->working, &rq->turn);
+    rq->is_working = false;
+    rq->forget = NULL;
+    rq->http->data = NULL; // an answer may be the end of its connection
+    is_done = rq->work(rq, until_us);
     blame_end(before);
-    if (is_done && c->pending == NULL && !c->is_producing) {
-        call_free(c);
+    if (is_done && rq->pending == NULL && !rq->is_producing) {
+        request_free(rq);
         return;
     }
-    c->request->data = c;
+    rq->http->data = rq;
     if (!is_done)
-        call_work(c, c->work);
+        request_work(rq, rq->work);
 }
 
 static void on_turn(uv_idle_t *idle)
@@ -49,30 +50,31 @@ static void on_turn(uv_idle_t *idle)
     do {
         uint64_t holder_no = api->working->holder_no;
 
-        work(api, call_of(api->working), until_us);
+        work(api, request_of(api->working), until_us);
         turn_pass(&api->working, holder_no);
     } while (api->working != NULL && clock_mono_us() < until_us);
     if (api->working == NULL)
         uv_idle_stop(idle);
 }
 
-static void forget(struct call *c)
+static void forget(struct api_request *rq)
 {
-    turn_remove(&c->api->working, &c->turn);
-    if (c->api->working == NULL)
-        uv_idle_stop(&c->api->turns);
+    turn_remove(&rq->api->working, &rq->turn);
+    if (rq->api->working == NULL)
+        uv_idle_stop(&rq->api->turns);
 }
 
-void call_work(struct call *c, bool (*run)(struct call *c, int64_t until_us))
+void request_work(struct api_request *rq,
+                  bool (*run)(struct api_request *rq, int64_t until_us))
 {
-    struct api *api = c->api;
+    struct api *api = rq->api;
 
-    call_watch(c);
-    c->work = run;
-    c->is_working = true;
-    assert(c->forget == NULL);
-    c->forget = forget;
-    turn_add(&api->working, &c->turn, call_holder(c));
+    request_watch(rq);
+    rq->work = run;
+    rq->is_working = true;
+    assert(rq->forget == NULL);
+    rq->forget = forget;
+    turn_add(&api->working, &rq->turn, request_holder(rq));
     uv_idle_start(&api->turns, on_turn);
 }
 

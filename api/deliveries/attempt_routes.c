@@ -3,41 +3,41 @@
 //
 // Happy path: the hook is looked up, its dispatcher makes the attempt and
 // commits its row, the record is read and shown. Whatever came of the attempt,
-// the call was a success (as with Pulumi Cloud): the record tells.
+// the request was a success (as with Pulumi Cloud): the record tells.
 
 #include "api/deliveries/attempt_routes.h"
 
+#include "api/core/api_request.h"
 #include "api/core/audit.h"
 #include "api/core/backlog_json.h"
-#include "api/core/call.h"
 #include "api/deliveries/delivery_routes.h"
 #include "api/deliveries/handlers.h"
 #include "common/log/log.h"
 
-void manual_answered(struct call *c, uint64_t hook_no,
+void manual_answered(struct api_request *rq, uint64_t hook_no,
                      const struct answer *answer)
 {
     switch (answer->err) {
     case OK:
-        deliveries_show(c, hook_no, answer);
+        deliveries_show(rq, hook_no, answer);
         return;
     case ERR_NOTFOUND: // of a ping the hook: it was deleted meanwhile
-        call_fail_missing(c, c->match.params[PARAM_EVENT].n_bytes > 0
-                                 ? PARAM_EVENT
-                                 : PARAM_HOOK);
+        request_fail_missing(rq, rq->match.params[PARAM_EVENT].n_bytes > 0
+                                     ? PARAM_EVENT
+                                     : PARAM_HOOK);
         return;
     case ERR_GONE:
-        http_fail(c->request, 410, STR_EMPTY,
+        http_fail(rq->http, 410, STR_EMPTY,
                   "the payload of this event was removed by retention");
         return;
     case ERR_BUSY:
-        http_fail(c->request, 429, STR("Retry-After: 1\r\n"), "%.*s",
+        http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",
                   STR_ARG(answer->text.n_bytes > 0
                               ? answer->text
                               : STR("too much is under way; try again")));
         return;
     case ERR_AGAIN:
-        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+        http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
                   "this cannot be sent right now; try again");
         return;
     case ERR_EXISTS:
@@ -52,11 +52,11 @@ void manual_answered(struct call *c, uint64_t hook_no,
     case ERR_IO:
         break;
     }
-    call_fail_store(c, answer->err);
+    request_fail_store(rq, answer->err);
 }
 
 // `what` is for the log, if it does something; else NULL.
-static void ask_of(struct call *c, const struct hook_scope *scope,
+static void ask_of(struct api_request *rq, const struct hook_scope *scope,
                    struct ask ask, const char *what, on_answer then)
 {
     char id[ID_TEXT_BYTES + 1] = "";
@@ -64,29 +64,29 @@ static void ask_of(struct call *c, const struct hook_scope *scope,
     if (ask.what == ASK_REDELIVER)
         id_format(&ask.event_id, id);
     if (what != NULL) {
-        audit_of(c, what, scope, ask.hook_no, "%s%s",
+        audit_of(rq, what, scope, ask.hook_no, "%s%s",
                  id[0] != '\0' ? "event=" : "", id);
     }
-    ask_dispatcher(c, ask, then);
+    ask_dispatcher(rq, ask, then);
 }
 
-static void ask_about_hook(struct call *c, struct ask ask, const char *what,
-                           on_answer then)
+static void ask_about_hook(struct api_request *rq, struct ask ask,
+                           const char *what, on_answer then)
 {
     struct hook_scope scope;
 
-    if (call_hook_no(c, &scope, &ask.hook_no))
-        ask_of(c, &scope, ask, what, then);
+    if (request_hook_no(rq, &scope, &ask.hook_no))
+        ask_of(rq, &scope, ask, what, then);
 }
 
-void manual_ping(struct call *c)
+void manual_ping(struct api_request *rq)
 {
-    ask_about_hook(c, (struct ask){ .what = ASK_PING }, "ping asked for",
+    ask_about_hook(rq, (struct ask){ .what = ASK_PING }, "ping asked for",
                    manual_answered);
 }
 
 // The dispatcher knows the hook, api what waits for its organization.
-static void status_answered(struct call *c, uint64_t hook_no,
+static void status_answered(struct api_request *rq, uint64_t hook_no,
                             const struct answer *answer)
 {
     struct hook_scope scope;
@@ -95,39 +95,39 @@ static void status_answered(struct call *c, uint64_t hook_no,
     struct buf body;
 
     if (answer->err != OK) {
-        manual_answered(c, hook_no, answer);
+        manual_answered(rq, hook_no, answer);
         return;
     }
-    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
+    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_no))
         return;
-    backlog_of_org(c->api->backlogs, org_no, &b);
+    backlog_of_org(rq->api->backlogs, org_no, &b);
     buf_init(&body, 0);
     buf_put_str(&body, answer->text);
     if (body.n_bytes > 0)
         body.n_bytes--; // the brace
     buf_puts(&body, ",\"organization\":{");
-    backlog_put_org(c->api, &b, &body);
+    backlog_put_org(rq->api, &b, &body);
     buf_puts(&body, "}}");
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
 
-void manual_status(struct call *c)
+void manual_status(struct api_request *rq)
 {
-    ask_about_hook(c, (struct ask){ .what = ASK_STATUS }, NULL,
+    ask_about_hook(rq, (struct ask){ .what = ASK_STATUS }, NULL,
                    status_answered);
 }
 
-void manual_redeliver(struct call *c)
+void manual_redeliver(struct api_request *rq)
 {
     struct ask ask = { .what = ASK_REDELIVER };
     struct hook_scope scope;
 
-    if (!call_hook_no(c, &scope, &ask.hook_no))
+    if (!request_hook_no(rq, &scope, &ask.hook_no))
         return;
-    if (id_parse(c->match.params[PARAM_EVENT], &ask.event_id) == OK) {
-        ask_of(c, &scope, ask, "redelivery asked for", manual_answered);
+    if (id_parse(rq->match.params[PARAM_EVENT], &ask.event_id) == OK) {
+        ask_of(rq, &scope, ask, "redelivery asked for", manual_answered);
     } else {
-        call_fail_missing(c, PARAM_EVENT);
+        request_fail_missing(rq, PARAM_EVENT);
     }
 }

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 struct answer;
-struct call;
+struct api_request;
 
 // Answers with what a dispatcher said: the record, or why there is none.
-void manual_answered(struct call *c, uint64_t hook_no,
+void manual_answered(struct api_request *rq, uint64_t hook_no,
                      const struct answer *answer);
 
 #endif

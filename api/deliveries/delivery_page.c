@@ -50,9 +50,8 @@ static bool copy_payload(void *data, const struct event *event)
 // What was sent: the row's own, or the event's, or "" once that is removed.
 static struct str payload_of(struct page *p, const struct attempt *attempt)
 {
-    struct event_view *events = p->call->api->events;
-    struct wanted_payload wanted = { p->call->api->hooks, attempt,
-                                     &p->payload };
+    struct event_view *events = p->rq->api->events;
+    struct wanted_payload wanted = { p->rq->api->hooks, attempt, &p->payload };
     enum err err;
 
     if (attempt->payload.n_bytes > 0)
@@ -78,7 +77,7 @@ static struct str hook_name_of(struct page *p, uint64_t hook_no)
     if (p->names_hooks && p->named_no != hook_no) {
         p->named_no = hook_no;
         buf_reset(&p->hook_name);
-        call_put_hook(p->call->api, hook_no, &p->hook_name);
+        request_put_hook(p->rq->api, hook_no, &p->hook_name);
     }
     return buf_str(&p->hook_name);
 }
@@ -94,8 +93,8 @@ void page_print(struct page *p, const struct attempt *attempt,
     buf_init(&headers, 0);
     if (headers_are_sealed(attempt->request_headers)) {
         enum err err =
-            headers_open(p->call->api->hooks, attempt->hook_no,
-                         attempt->position, attempt->request_headers, &headers);
+            headers_open(p->rq->api->hooks, attempt->hook_no, attempt->position,
+                         attempt->request_headers, &headers);
 
         if (err != OK) {
             log_warn("request headers do not open", "%s reason=%s",
@@ -164,7 +163,7 @@ static enum err read_lane(struct page *p, struct lane *lane,
                                    .from_no = lane->from_no,
                                    .max_rows = COST_PER_READ };
     enum err err =
-        history_scan(p->call->api->shards[lane->shard], &query, visit, p);
+        history_scan(p->rq->api->shards[lane->shard], &query, visit, p);
 
     lane->from_no = query.last_no;
     lane->is_end = query.is_end;
@@ -219,8 +218,8 @@ static enum err read_head(struct page *p, struct lane *lane, bool is_taken)
                                        .from_no = lane->from_no,
                                        .max_rows = COST_PER_READ };
 
-        err = history_scan(p->call->api->shards[lane->shard], &query,
-                           visit_head, &head);
+        err = history_scan(p->rq->api->shards[lane->shard], &query, visit_head,
+                           &head);
         lane->from_no = query.last_no;
         lane->is_end = query.is_end && !head.is_found;
         p->n_cost += head.is_found ? COST_PER_HEAD : COST_PER_READ;
@@ -274,7 +273,7 @@ static void put_headers(const struct page *p, const uint8_t key[SHA256_BYTES],
         row_nos[i] = p->lanes[i].from_no;
     buf_init(&cursor, 0);
     cursor_put(key, p->owner_no, row_nos, p->n_lanes, &cursor);
-    page_put_headers(p->call->request, buf_str(&cursor), out);
+    page_put_headers(p->rq->http, buf_str(&cursor), out);
     buf_clear(&cursor);
 }
 
@@ -317,14 +316,14 @@ static enum err put_left(struct page *p, const struct row *row)
                                    .from_no = row->no + 1,
                                    .max_rows = 1 };
 
-    return history_scan(p->call->api->shards[row->shard], &query, show_left,
+    return history_scan(p->rq->api->shards[row->shard], &query, show_left,
                         &left);
 }
 
 static enum http_more next(void *data, struct buf *out)
 {
-    struct call *c = data;
-    struct page *p = c->data;
+    struct api_request *rq = data;
+    struct page *p = rq->data;
 
     p->out = out;
     while (p->at_left < p->n_left && out->n_bytes < HTTP_PIECE_BYTES) {
@@ -342,20 +341,20 @@ static enum http_more next(void *data, struct buf *out)
     return HTTP_LAST;
 }
 
-static void on_free(struct call *c)
+static void on_free(struct api_request *rq)
 {
-    page_clear(c->data);
+    page_clear(rq->data);
 }
 
-struct page *page_new(struct call *c)
+struct page *page_new(struct api_request *rq)
 {
-    struct page *page = arena_take(&c->arena, sizeof(*page));
+    struct page *page = arena_take(&rq->arena, sizeof(*page));
 
     memset(page, 0, sizeof(*page));
-    page->call = c;
+    page->rq = rq;
     page_init(page);
-    c->data = page;
-    c->on_free = on_free;
+    rq->data = page;
+    rq->on_free = on_free;
     return page;
 }
 
@@ -369,7 +368,7 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES])
     buf_putc(&p->body, '[');
     err = p->n_lanes > 1 ? fill_from_several(p) : fill_from_one(p);
     if (err != OK) {
-        call_fail_store(p->call, err);
+        request_fail_store(p->rq, err);
         return;
     }
     if (p->n_left == 0)
@@ -378,9 +377,9 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES])
     response.headers = buf_str(&headers);
     response.body = buf_str(&p->body);
     if (p->n_left == 0) {
-        http_respond(p->call->request, &response);
+        http_respond(p->rq->http, &response);
     } else {
-        call_answer_pieces(p->call, &response, next);
+        request_answer_pieces(p->rq, &response, next);
         buf_clear(&p->body);
     }
     buf_clear(&headers);

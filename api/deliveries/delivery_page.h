@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/json/delivery_filter.h"
 
 // Where a page is in the history of one shard.
@@ -24,7 +24,7 @@ struct row {
 };
 
 struct page {
-    struct call *call;
+    struct api_request *rq;
     struct delivery_query query;
     struct buf body;    // the first piece
     struct buf *out;    // of the piece at hand
@@ -47,13 +47,13 @@ struct page {
 };
 
 // A page without query, owner and lanes, which the caller sets; it lives as long as
-// the call.
-struct page *page_new(struct call *c);
+// the request.
+struct page *page_new(struct api_request *rq);
 
 // Answers with the page. `key`: of the token that says where the next one begins.
 void page_answer(struct page *p, const uint8_t key[SHA256_BYTES]);
 
-// One that does not outlive its call.
+// One that does not outlive its request.
 void page_init(struct page *p);
 void page_clear(struct page *p);
 

@@ -40,11 +40,11 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
     return false;
 }
 
-void deliveries_show(struct call *c, uint64_t hook_no,
+void deliveries_show(struct api_request *rq, uint64_t hook_no,
                      const struct answer *answer)
 {
-    struct shown *s = arena_take(&c->arena, sizeof(*s));
-    unsigned shard = queue_shard_of(hook_no, c->api->n_shards);
+    struct shown *s = arena_take(&rq->arena, sizeof(*s));
+    unsigned shard = queue_shard_of(hook_no, rq->api->n_shards);
     struct position event;
     struct history_query query = { .owner_no = hook_no,
                                    .event = &event,
@@ -52,17 +52,17 @@ void deliveries_show(struct call *c, uint64_t hook_no,
     enum err err;
 
     memset(s, 0, sizeof(*s));
-    s->page.call = c;
+    s->page.rq = rq;
     s->answer = answer;
     memcpy(event.bytes, answer->position, sizeof(event.bytes));
     page_init(&s->page);
-    err = history_scan(c->api->shards[shard], &query, show_row, s);
+    err = history_scan(rq->api->shards[shard], &query, show_row, s);
     if (err == OK && !s->is_found)
         err = ERR_CORRUPT;
     if (err == OK) {
-        call_answer(c, 200, buf_str(&s->page.body));
+        request_answer(rq, 200, buf_str(&s->page.body));
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     page_clear(&s->page);
 }
@@ -70,25 +70,25 @@ void deliveries_show(struct call *c, uint64_t hook_no,
 // --- lists ---
 
 // ERR_NOTFOUND: there is no such hook.
-static enum err find_hook(struct call *c, const struct hook_scope *scope,
-                          uint64_t *hook_no)
+static enum err find_hook(struct api_request *rq,
+                          const struct hook_scope *scope, uint64_t *hook_no)
 {
-    struct str name = c->match.params[PARAM_HOOK];
+    struct str name = rq->match.params[PARAM_HOOK];
 
     if (!hook_name_is_valid(name))
         return ERR_NOTFOUND;
-    return hook_get(c->api->hooks, scope, name, take_hook_no, hook_no);
+    return hook_get(rq->api->hooks, scope, name, take_hook_no, hook_no);
 }
 
-static bool read_query(struct call *c, struct delivery_query *out)
+static bool read_query(struct api_request *rq, struct delivery_query *out)
 {
     struct buf why;
     bool is_good;
 
     buf_init(&why, 4096);
-    is_good = delivery_query_read(c->request, &c->arena, out, &why) == OK;
+    is_good = delivery_query_read(rq->http, &rq->arena, out, &why) == OK;
     if (!is_good)
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     buf_clear(&why);
     return is_good;
 }
@@ -112,7 +112,7 @@ static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
 static enum err find_event(struct page *p, const struct hook_scope *scope)
 {
     struct position *out = &p->event_place;
-    const struct api *api = p->call->api;
+    const struct api *api = p->rq->api;
     struct trace trace = { .id = &p->query.id };
     enum err err;
 
@@ -140,7 +140,7 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
 
     if (p->query.cursor.n_bytes > 0 &&
         cursor_read(key, p->query.cursor, p->owner_no, row_nos, n) != OK) {
-        http_fail(p->call->request, 400, STR_EMPTY,
+        http_fail(p->rq->http, 400, STR_EMPTY,
                   "continuationToken is not one that this server gave out for "
                   "this list");
         return false;
@@ -149,9 +149,9 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
     // Where the history ends now: what comes later is on no page of this list.
     for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK;
          i++)
-        err = history_end(p->call->api->shards[first_shard + i], &row_nos[i]);
+        err = history_end(p->rq->api->shards[first_shard + i], &row_nos[i]);
     if (err != OK) {
-        call_fail_store(p->call, err);
+        request_fail_store(p->rq, err);
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
@@ -162,57 +162,57 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
     return true;
 }
 
-void deliveries_list(struct call *c)
+void deliveries_list(struct api_request *rq)
 {
-    struct page *page = page_new(c);
+    struct page *page = page_new(rq);
     uint8_t key[SHA256_BYTES];
     struct hook_scope scope;
     enum err err;
 
-    if (!call_scope(c, &scope) || !read_query(c, &page->query))
+    if (!request_scope(rq, &scope) || !read_query(rq, &page->query))
         return;
-    err = find_hook(c, &scope, &page->owner_no);
-    if (err == ERR_NOTFOUND && c->match.route->is_akinon) {
-        call_fail_missing(c, PARAM_HOOK);
+    err = find_hook(rq, &scope, &page->owner_no);
+    if (err == ERR_NOTFOUND && rq->match.route->is_akinon) {
+        request_fail_missing(rq, PARAM_HOOK);
         return;
     }
     if (err == ERR_NOTFOUND) { // as Pulumi Cloud does
-        call_answer(c, 200, STR("[]"));
+        request_answer(rq, 200, STR("[]"));
         return;
     }
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
-    auth_key(c->api->auth, "deliveries", key);
-    if (!set_lanes(page, key, queue_shard_of(page->owner_no, c->api->n_shards),
+    auth_key(rq->api->auth, "deliveries", key);
+    if (!set_lanes(page, key, queue_shard_of(page->owner_no, rq->api->n_shards),
                    1))
         return;
     err = find_event(page, &scope);
     if (err == OK) {
         page_answer(page, key);
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
 }
 
-void deliveries_list_org(struct call *c)
+void deliveries_list_org(struct api_request *rq)
 {
-    struct page *page = page_new(c);
+    struct page *page = page_new(rq);
     uint8_t key[SHA256_BYTES];
     struct hook_scope scope;
 
     page->names_hooks = true;
-    if (!call_scope(c, &scope) || !read_query(c, &page->query))
+    if (!request_scope(rq, &scope) || !read_query(rq, &page->query))
         return;
     if (page->query.has_id) {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "id: not here; an event is at /api/orgs/{org}/events/{id}");
         return;
     }
-    if (!call_org_no(c, &scope, &page->owner_no))
+    if (!request_org_no(rq, &scope, &page->owner_no))
         return;
-    auth_key(c->api->auth, "deliveries", key);
-    if (set_lanes(page, key, 0, c->api->n_shards))
+    auth_key(rq->api->auth, "deliveries", key);
+    if (set_lanes(page, key, 0, rq->api->n_shards))
         page_answer(page, key);
 }

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 struct answer;
-struct call;
+struct api_request;
 
-// Answers the call with the record of the attempt that `answer` tells of.
-void deliveries_show(struct call *c, uint64_t hook_no,
+// Answers the request with the record of the attempt that `answer` tells of.
+void deliveries_show(struct api_request *rq, uint64_t hook_no,
                      const struct answer *answer);
 
 #endif

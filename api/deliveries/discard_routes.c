@@ -12,8 +12,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/core/call.h"
 #include "api/deliveries/attempt_routes.h"
 #include "api/deliveries/selection.h"
 #include "api/json/delivery_filter.h"
@@ -29,7 +29,7 @@ struct discarding {
     struct discarding *next; // of the api process
     uint64_t org_no;
     uint64_t owner_no;
-    struct ask ask; // its texts lie in the arena of the call
+    struct ask ask; // its texts lie in the arena of the request
     uint8_t after[DISCARD_AFTER_BYTES];
     unsigned shard, end;
     uint64_t n_matched, n_in_flight;
@@ -39,11 +39,11 @@ struct discarding {
 
 // --- one at a time of an organization ---
 
-static void forget(struct call *c)
+static void forget(struct api_request *rq)
 {
-    struct discarding **link = &c->api->discards;
+    struct discarding **link = &rq->api->discards;
 
-    while (*link != c->data)
+    while (*link != rq->data)
         link = &(*link)->next;
     *link = (*link)->next;
 }
@@ -59,28 +59,28 @@ static bool is_running(const struct api *api, uint64_t org_no)
 
 // --- the place to go on from ---
 
-static void put_token(const struct call *c, const struct discarding *d,
+static void put_token(const struct api_request *rq, const struct discarding *d,
                       struct buf *out)
 {
-    const uint64_t place[PLACE_NUMBERS] = { c->api->n_shards, d->shard,
+    const uint64_t place[PLACE_NUMBERS] = { rq->api->n_shards, d->shard,
                                             get_be64(d->after),
                                             get_be64(d->after + 8) };
     uint8_t key[SHA256_BYTES];
 
-    auth_key(c->api->auth, "discard", key);
+    auth_key(rq->api->auth, "discard", key);
     cursor_put(key, d->owner_no, place, PLACE_NUMBERS, out);
 }
 
 // With another number of dispatchers the dead letters lie elsewhere.
-static bool read_token(const struct call *c, struct str token,
+static bool read_token(const struct api_request *rq, struct str token,
                        struct discarding *d)
 {
     uint64_t place[PLACE_NUMBERS];
     uint8_t key[SHA256_BYTES];
 
-    auth_key(c->api->auth, "discard", key);
+    auth_key(rq->api->auth, "discard", key);
     if (cursor_read(key, token, d->owner_no, place, PLACE_NUMBERS) != OK ||
-        place[0] != c->api->n_shards || place[1] < d->shard ||
+        place[0] != rq->api->n_shards || place[1] < d->shard ||
         place[1] >= d->end)
         return false;
     d->shard = (unsigned)place[1];
@@ -92,7 +92,7 @@ static bool read_token(const struct call *c, struct str token,
 
 // --- asking ---
 
-static void answer(struct call *c, const struct discarding *d)
+static void answer(struct api_request *rq, const struct discarding *d)
 {
     struct buf body;
 
@@ -103,42 +103,44 @@ static void answer(struct call *c, const struct discarding *d)
     buf_puts(&body, ",\"continuationToken\":");
     if (d->shard < d->end) {
         buf_putc(&body, '"');
-        put_token(c, d, &body);
+        put_token(rq, d, &body);
         buf_putc(&body, '"');
     } else {
         buf_puts(&body, "null");
     }
     buf_putc(&body, '}');
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
 
-static void fail(struct call *c, uint64_t hook_no, const struct answer *a)
+static void fail(struct api_request *rq, uint64_t hook_no,
+                 const struct answer *a)
 {
-    const struct discarding *d = c->data;
+    const struct discarding *d = rq->data;
     uint64_t n = d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight;
 
     if (a->err == ERR_FULL) {
-        http_fail(c->request, 503, STR("Retry-After: 5\r\n"),
+        http_fail(rq->http, 503, STR("Retry-After: 5\r\n"),
                   "there is no room on the disk to settle them; %" PRIu64
                   " or more were discarded; try again later",
                   n);
     } else if (a->err == ERR_AGAIN) {
-        http_fail(c->request, 503, STR("Retry-After: 1\r\n"),
+        http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
                   "a dispatcher is not there or did not answer; %" PRIu64
                   " or more were discarded; try again",
                   n);
     } else {
-        manual_answered(c, hook_no, a);
+        manual_answered(rq, hook_no, a);
     }
 }
 
-static void answered(struct call *c, uint64_t hook_no, const struct answer *a)
+static void answered(struct api_request *rq, uint64_t hook_no,
+                     const struct answer *a)
 {
-    struct discarding *d = c->data;
+    struct discarding *d = rq->data;
 
     if (a->err != OK) {
-        fail(c, hook_no, a);
+        fail(rq, hook_no, a);
         return;
     }
     d->n_matched += a->n;
@@ -153,38 +155,38 @@ static void answered(struct call *c, uint64_t hook_no, const struct answer *a)
     }
     if (d->shard == d->end || clock_mono_us() >= d->until_us ||
         (d->limit > 0 && d->n_matched >= d->limit)) {
-        answer(c, d);
+        answer(rq, d);
     } else {
         if (d->limit > 0)
             d->ask.max = d->limit - d->n_matched;
-        ask_shard(c, d->shard, d->ask, TIMEOUT_MS, answered);
+        ask_shard(rq, d->shard, d->ask, TIMEOUT_MS, answered);
     }
 }
 
-static struct str who(struct call *c)
+static struct str who(struct api_request *rq)
 {
     struct buf text;
     struct str copy;
 
     buf_init(&text, 0);
-    audit_put_who(c, &text);
-    copy = arena_copy(&c->arena, buf_str(&text));
+    audit_put_who(rq, &text);
+    copy = arena_copy(&rq->arena, buf_str(&text));
     buf_clear(&text);
     return copy;
 }
 
 // False: answered.
-static bool begin(struct call *c, const struct selection *s,
+static bool begin(struct api_request *rq, const struct selection *s,
                   struct discarding *d)
 {
     struct hook_scope scope;
     struct buf text;
     unsigned n;
 
-    if (!call_owner(c, &scope, &d->owner_no) ||
-        !call_org_no(c, &scope, &d->org_no))
+    if (!request_owner(rq, &scope, &d->owner_no) ||
+        !request_org_no(rq, &scope, &d->org_no))
         return false;
-    d->shard = call_shards(c, d->owner_no, &n);
+    d->shard = request_shards(rq, d->owner_no, &n);
     d->end = d->shard + n;
     d->until_us = clock_mono_us() + ANSWER_AFTER_US;
     d->limit = s->limit;
@@ -194,23 +196,23 @@ static bool begin(struct call *c, const struct selection *s,
                            .is_dry = s->is_dry,
                            .max = s->limit,
                            .family = scope.family,
-                           .org = arena_copy(&c->arena, scope.org),
-                           .text = arena_copy(&c->arena, buf_str(&text)),
-                           .by = who(c) };
+                           .org = arena_copy(&rq->arena, scope.org),
+                           .text = arena_copy(&rq->arena, buf_str(&text)),
+                           .by = who(rq) };
     buf_clear(&text);
-    if (c->match.params[PARAM_HOOK].n_bytes > 0) {
+    if (rq->match.params[PARAM_HOOK].n_bytes > 0) {
         d->ask.hook_no = d->owner_no;
     } else {
-        d->ask.project = arena_copy(&c->arena, scope.project);
+        d->ask.project = arena_copy(&rq->arena, scope.project);
     }
-    if (s->continued.n_bytes > 0 && !read_token(c, s->continued, d)) {
-        http_fail(c->request, 400, STR_EMPTY,
+    if (s->continued.n_bytes > 0 && !read_token(rq, s->continued, d)) {
+        http_fail(rq->http, 400, STR_EMPTY,
                   "continuationToken is not one that this server gave out for "
                   "these dead letters; begin again without one");
         return false;
     }
-    if (is_running(c->api, d->org_no)) {
-        http_fail(c->request, 409, STR("Retry-After: 1\r\n"),
+    if (is_running(rq->api, d->org_no)) {
+        http_fail(rq->http, 409, STR("Retry-After: 1\r\n"),
                   "dead letters of this organization are just being discarded; "
                   "try again when that is done");
         return false;
@@ -219,38 +221,38 @@ static bool begin(struct call *c, const struct selection *s,
 }
 
 // How many it was, the dispatchers' lines tell.
-static void audit_begun(struct call *c, const struct selection *s,
+static void audit_begun(struct api_request *rq, const struct selection *s,
                         const struct discarding *d)
 {
     struct hook_scope scope = { .org = d->ask.org, .project = d->ask.project };
 
     if (!s->is_dry) {
-        audit_of(c, "dead letters are discarded", &scope, d->ask.hook_no,
-                 "filter=%s", log_quote(c->request->body));
+        audit_of(rq, "dead letters are discarded", &scope, d->ask.hook_no,
+                 "filter=%s", log_quote(rq->http->body));
     }
 }
 
-void discards_create(struct call *c)
+void discards_create(struct api_request *rq)
 {
-    struct discarding *d = arena_take(&c->arena, sizeof(*d));
+    struct discarding *d = arena_take(&rq->arena, sizeof(*d));
     struct selection s;
     struct json *json = NULL;
 
     memset(d, 0, sizeof(*d));
-    if (c->request->body.n_bytes > 0 && !call_json(c, &json))
+    if (rq->http->body.n_bytes > 0 && !request_json(rq, &json))
         return;
     selection_init(&s);
     s.replay.state = REPLAY_RUNNING; // a record has one
     if (!selection_read(&s, SELECT_DISCARD,
                         json != NULL ? json_root(json) : NULL)) {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
-    } else if (begin(c, &s, d)) {
-        audit_begun(c, &s, d);
-        d->next = c->api->discards;
-        c->api->discards = d;
-        c->data = d;
-        c->on_free = forget;
-        ask_shard(c, d->shard, d->ask, TIMEOUT_MS, answered);
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
+    } else if (begin(rq, &s, d)) {
+        audit_begun(rq, &s, d);
+        d->next = rq->api->discards;
+        rq->api->discards = d;
+        rq->data = d;
+        rq->on_free = forget;
+        ask_shard(rq, d->shard, d->ask, TIMEOUT_MS, answered);
     }
     selection_clear(&s);
     json_free(json);

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/deliveries/attempt_routes.h"
 #include "api/json/delivery_json.h"
 #include "api/json/pagination.h"
@@ -24,7 +24,7 @@
 #define ANSWER_MAX_BYTES ((size_t)16 << 20)
 
 struct explaining {
-    struct call *call;
+    struct api_request *rq;
     bool is_held; // it counts; while a dispatcher is asked, that counts
     struct ask ask;
     struct hook_scope scope;
@@ -46,27 +46,27 @@ struct explaining {
 // A question counts from its first look at the hooks on.
 static bool hold(struct explaining *x)
 {
-    struct call *c = x->call;
+    struct api_request *rq = x->rq;
 
-    if (!call_may_hold(c, CAP_QUESTIONS))
+    if (!request_may_hold(rq, CAP_QUESTIONS))
         return false;
-    shares_add(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+    shares_add(&rq->api->shares[CAP_QUESTIONS], request_holder(rq), 1);
     x->is_held = true;
     return true;
 }
 
 static void let_go(struct explaining *x)
 {
-    struct call *c = x->call;
+    struct api_request *rq = x->rq;
 
     if (x->is_held)
-        shares_remove(&c->api->shares[CAP_QUESTIONS], call_holder(c), 1);
+        shares_remove(&rq->api->shares[CAP_QUESTIONS], request_holder(rq), 1);
     x->is_held = false;
 }
 
-static void explaining_clear(struct call *c)
+static void explaining_clear(struct api_request *rq)
 {
-    struct explaining *x = c->data;
+    struct explaining *x = rq->data;
 
     let_go(x);
 
@@ -109,7 +109,7 @@ static bool on_hook(void *data, const struct hook *hook)
         return true;
     x->n_hooks++;
     put_be64(no, hook->no);
-    buf_put(&x->nos[queue_shard_of(hook->no, x->call->api->n_shards)], no,
+    buf_put(&x->nos[queue_shard_of(hook->no, x->rq->api->n_shards)], no,
             sizeof(no));
     return true;
 }
@@ -117,9 +117,9 @@ static bool on_hook(void *data, const struct hook *hook)
 // Some hooks of the page.
 static enum err list(struct explaining *x)
 {
-    struct hook_store *hooks = x->call->api->hooks;
+    struct hook_store *hooks = x->rq->api->hooks;
     struct str after = x->last.n_bytes > 0
-                           ? arena_copy(&x->call->arena, buf_str(&x->last))
+                           ? arena_copy(&x->rq->arena, buf_str(&x->last))
                            : x->after;
 
     x->n_listed = 0;
@@ -133,7 +133,7 @@ static enum err list(struct explaining *x)
 
 static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
 {
-    struct http_request *r = x->call->request;
+    struct http_request *r = x->rq->http;
     struct buf text, place;
     uint64_t limit = LIMIT_DEFAULT;
     bool is_good = true;
@@ -161,9 +161,9 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
     }
     buf_reset(&text);
     if (is_good && http_query(r, "hook", &text) == OK)
-        x->only = arena_copy(&x->call->arena, buf_str(&text));
+        x->only = arena_copy(&x->rq->arena, buf_str(&text));
     x->limit = (size_t)limit;
-    x->after = arena_copy(&x->call->arena, buf_str(&place));
+    x->after = arena_copy(&x->rq->arena, buf_str(&place));
     buf_clear(&place);
     buf_clear(&text);
     return is_good;
@@ -173,7 +173,7 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
 
 static void answer(struct explaining *x)
 {
-    struct call *c = x->call;
+    struct api_request *rq = x->rq;
     struct http_response response = { .status = 200 };
     uint8_t key[SHA256_BYTES];
     struct buf body, headers, token;
@@ -182,9 +182,9 @@ static void answer(struct explaining *x)
     buf_init(&headers, 0);
     buf_init(&token, 0);
     if (x->has_more) {
-        auth_key(c->api->auth, "explain", key);
+        auth_key(rq->api->auth, "explain", key);
         page_token_put(key, x->scope.org, buf_str(&x->last), &token);
-        page_put_headers(c->request, buf_str(&token), &headers);
+        page_put_headers(rq->http, buf_str(&token), &headers);
     }
     buf_putc(&body, '{');
     buf_put_str(&body, buf_str(&x->event));
@@ -194,29 +194,29 @@ static void answer(struct explaining *x)
     response.headers = buf_str(&headers);
     response.body = buf_str(&body);
     if (body.n_bytes > HTTP_SMALL_BYTES &&
-        !http_has_room(c->request, body.n_bytes)) {
-        call_fail_room(c);
+        !http_has_room(rq->http, body.n_bytes)) {
+        request_fail_room(rq);
     } else {
-        http_respond(c->request, &response);
+        http_respond(rq->http, &response);
     }
     buf_clear(&token);
     buf_clear(&headers);
     buf_clear(&body);
 }
 
-static void explained(struct call *c, uint64_t hook_no,
+static void explained(struct api_request *rq, uint64_t hook_no,
                       const struct answer *answer);
 
 // The next shard that has hooks of the page; at the end, the answer.
 static void go_on(struct explaining *x)
 {
-    struct call *c = x->call;
+    struct api_request *rq = x->rq;
 
     // With no hooks at all, the event is judged all the same.
-    while (x->shard < c->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
+    while (x->shard < rq->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
            (x->n_hooks > 0 || x->shard > 0 || x->ask.event.n_bytes == 0))
         x->shard++;
-    if (x->shard == c->api->n_shards) {
+    if (x->shard == rq->api->n_shards) {
         answer(x);
         return;
     }
@@ -225,14 +225,14 @@ static void go_on(struct explaining *x)
     x->ask.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
                      ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
                      : 0;
-    ask_shard(c, x->shard, x->ask, c->api->config->request_timeout_ms,
+    ask_shard(rq, x->shard, x->ask, rq->api->config->request_timeout_ms,
               explained);
 }
 
-static void explained(struct call *c, uint64_t hook_no,
+static void explained(struct api_request *rq, uint64_t hook_no,
                       const struct answer *answer)
 {
-    struct explaining *x = c->data;
+    struct explaining *x = rq->data;
 
     if (answer->err == OK) {
         if (x->hooks.n_bytes > 0 && answer->text.n_bytes > 0)
@@ -243,41 +243,42 @@ static void explained(struct call *c, uint64_t hook_no,
         return;
     }
     if (answer->err == ERR_BUSY) {
-        http_fail(c->request, 429, STR("Retry-After: 1\r\n"),
+        http_fail(rq->http, 429, STR("Retry-After: 1\r\n"),
                   "too many questions wait for their answers; try again");
     } else if (answer->err == ERR_INVALID || answer->err == ERR_TOOBIG) {
-        http_fail(c->request, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
+        http_fail(rq->http, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
                   "%.*s", STR_ARG(answer->text));
     } else {
-        manual_answered(c, hook_no, answer);
+        manual_answered(rq, hook_no, answer);
     }
 }
 
 // NULL: answered.
-static struct explaining *begin(struct call *c)
+static struct explaining *begin(struct api_request *rq)
 {
-    struct explaining *x = arena_take(&c->arena, sizeof(*x));
+    struct explaining *x = arena_take(&rq->arena, sizeof(*x));
     uint8_t key[SHA256_BYTES];
 
     memset(x, 0, sizeof(*x));
-    x->call = c;
-    c->data = x;
-    c->on_free = explaining_clear;
-    if (!call_scope(c, &x->scope))
+    x->rq = rq;
+    rq->data = x;
+    rq->on_free = explaining_clear;
+    if (!request_scope(rq, &x->scope))
         return NULL;
-    auth_key(c->api->auth, "explain", key);
+    auth_key(rq->api->auth, "explain", key);
     if (!read_page(x, key))
         return NULL;
-    x->ask = (struct ask){ .what = ASK_EXPLAIN,
-                           .family = x->scope.family,
-                           .org = arena_copy(&c->arena, x->scope.org),
-                           .project = arena_copy(&c->arena, x->scope.project) };
+    x->ask =
+        (struct ask){ .what = ASK_EXPLAIN,
+                      .family = x->scope.family,
+                      .org = arena_copy(&rq->arena, x->scope.org),
+                      .project = arena_copy(&rq->arena, x->scope.project) };
     return x;
 }
 
-static bool list_some(struct call *c, int64_t until_us)
+static bool list_some(struct api_request *rq, int64_t until_us)
 {
-    struct explaining *x = c->data;
+    struct explaining *x = rq->data;
     enum err err;
 
     do {
@@ -289,26 +290,26 @@ static bool list_some(struct call *c, int64_t until_us)
     if (err == OK) {
         go_on(x);
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     return true;
 }
 
-void explain_posted(struct call *c)
+void explain_posted(struct api_request *rq)
 {
     struct explaining *x;
 
-    if (c->request->body.n_bytes == 0) {
-        http_fail(c->request, 400, STR_EMPTY,
+    if (rq->http->body.n_bytes == 0) {
+        http_fail(rq->http, 400, STR_EMPTY,
                   "the body is empty; it must be an event as it is posted");
         return;
     }
-    x = begin(c);
+    x = begin(rq);
     if (x == NULL)
         return;
-    x->ask.event = c->request->body;
+    x->ask.event = rq->http->body;
     if (hold(x))
-        call_work(c, list_some);
+        request_work(rq, list_some);
 }
 
 // --- of an event that was accepted ---
@@ -348,7 +349,7 @@ static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
     if (a->org_no != x->org_no)
         return true;
     buf_init(&members, 0);
-    call_put_hook(x->call->api, a->hook_no, &members);
+    request_put_hook(x->rq->api, a->hook_no, &members);
     if (x->n_hooks++ > 0)
         buf_putc(&x->event, ',');
     delivery_print_brief(a, buf_str(&members), &x->event);
@@ -359,7 +360,7 @@ static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
 static enum err put_attempts(struct explaining *x,
                              const struct position *position)
 {
-    const struct api *api = x->call->api;
+    const struct api *api = x->rq->api;
     enum err err = OK;
 
     buf_puts(&x->event, ",\"deliveries\":[");
@@ -375,35 +376,35 @@ static enum err put_attempts(struct explaining *x,
 // The event is gone: has it left attempts?
 static void answer_unknown(struct explaining *x)
 {
-    struct call *c = x->call;
+    struct api_request *rq = x->rq;
     struct position position = position_start;
 
     put_be64(position.bytes, id_serial(&x->ask.event_id));
     if (position_cmp(position, position_start) != 0 &&
         put_attempts(x, &position) == OK && x->n_hooks > 0) {
-        http_fail(c->request, 410, STR_EMPTY,
+        http_fail(rq->http, 410, STR_EMPTY,
                   "the event was removed by retention; the attempts of its "
                   "deliveries are in the history of their webhooks");
     } else {
-        call_fail_missing(c, PARAM_EVENT);
+        request_fail_missing(rq, PARAM_EVENT);
     }
 }
 
-void explain_stored(struct call *c)
+void explain_stored(struct api_request *rq)
 {
-    struct explaining *x = begin(c);
+    struct explaining *x = begin(rq);
     struct position position;
     enum err err = ERR_NOTFOUND;
 
-    if (x == NULL || !call_org_no(c, &x->scope, &x->org_no))
+    if (x == NULL || !request_org_no(rq, &x->scope, &x->org_no))
         return;
     x->ask.is_dry = true; // no requests: who may read may not sign
-    if (id_parse(c->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
-        err = event_view_find(c->api->events, x->scope.family, x->scope.org,
+    if (id_parse(rq->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
+        err = event_view_find(rq->api->events, x->scope.family, x->scope.org,
                               &x->ask.event_id, &position);
     }
     if (err == OK)
-        err = event_view_get(c->api->events, position, put_event, x);
+        err = event_view_get(rq->api->events, position, put_event, x);
     if (err == ERR_NOTFOUND) {
         answer_unknown(x);
         return;
@@ -412,8 +413,8 @@ void explain_stored(struct call *c)
         err = put_attempts(x, &position);
     x->n_hooks = 0;
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     } else if (hold(x)) {
-        call_work(c, list_some);
+        request_work(rq, list_some);
     }
 }

@@ -6,35 +6,37 @@
 #define API_DELIVERIES_HANDLERS_H
 
 struct api;
-struct call;
+struct api_request;
 
 // --- delivery_routes.c: attempts ---
-void deliveries_list(struct call *c);     // of a hook
-void deliveries_list_org(struct call *c); // of an organization
+void deliveries_list(struct api_request *rq);     // of a hook
+void deliveries_list_org(struct api_request *rq); // of an organization
 
 // --- attempt_routes.c: what a hook's dispatcher does or says, which answers later ---
-void manual_ping(struct call *c);
-void manual_status(struct call *c);
-void manual_redeliver(struct call *c);
+void manual_ping(struct api_request *rq);
+void manual_status(struct api_request *rq);
+void manual_redeliver(struct api_request *rq);
 
 // --- stats_routes.c: outcomes and latency ---
-void stats_get(struct call *c);
+void stats_get(struct api_request *rq);
 
 // --- tail_routes.c: deliveries as they happen; the answer has no end ---
 void tail_init(struct api *api); // once, before the first
-void tail_get(struct call *c);
+void tail_get(struct api_request *rq);
 
 // --- replay_routes.c: many deliveries once more ---
-void replays_create(struct call *c); // answers later, when it is counted
-void replays_list(struct call *c);
-void replays_get(struct call *c);
-void replays_cancel(struct call *c); // answers later
+// A create and a cancel answer later.
+void replays_create(struct api_request *rq);
+void replays_list(struct api_request *rq);
+void replays_get(struct api_request *rq);
+void replays_cancel(struct api_request *rq);
 
-// --- discard_routes.c: dead letters are cleared, also those of a project of Akinon's ---
-void discards_create(struct call *c); // answers later
+// --- discard_routes.c: dead letters are cleared, also those of a project of Akinon's; it
+// answers later ---
+void discards_create(struct api_request *rq);
 
 // --- explain_routes.c: which hooks want an event; they answer later ---
-void explain_posted(struct call *c); // the event in the body, with requests
-void explain_stored(struct call *c); // the event of the path, with its attempts
+void explain_posted(struct api_request *rq); // the body's event, with requests
+void explain_stored(struct api_request *rq); // the path's, with its attempts
 
 #endif

@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/core/call.h"
 #include "api/deliveries/attempt_routes.h"
 #include "api/deliveries/selection.h"
 #include "common/encoding/crypto.h"
@@ -50,26 +50,26 @@ struct creating {
     struct id id;
 };
 
-static void audit_replay(const struct call *c, const char *what,
+static void audit_replay(const struct api_request *rq, const char *what,
                          const struct creating *cr)
 {
-    const struct hook_scope scope = { .org = c->match.params[PARAM_ORG],
+    const struct hook_scope scope = { .org = rq->match.params[PARAM_ORG],
                                       .project =
-                                          c->match.params[PARAM_PROJECT] };
+                                          rq->match.params[PARAM_PROJECT] };
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&cr->id, id);
-    audit_of(c, what, &scope, cr->ask.hook_no, "replay=%s filter=%s", id,
-             log_quote(c->request->body));
+    audit_of(rq, what, &scope, cr->ask.hook_no, "replay=%s filter=%s", id,
+             log_quote(rq->http->body));
 }
 
-static void answer_created(struct call *c, const struct creating *cr)
+static void answer_created(struct api_request *rq, const struct creating *cr)
 {
     char id[ID_TEXT_BYTES + 1];
     struct buf body;
 
     if (cr->n == 0 && cr->n_gone > 0) {
-        http_fail(c->request, 410, STR_EMPTY,
+        http_fail(rq->http, 410, STR_EMPTY,
                   "%" PRIu64 " deliveries match, but retention has removed "
                   "their payloads",
                   cr->n_gone);
@@ -79,7 +79,7 @@ static void answer_created(struct call *c, const struct creating *cr)
     buf_putc(&body, '{');
     id_format(&cr->id, id);
     if (cr->n > 0 && !cr->ask.is_dry) {
-        audit_replay(c, "replay started", cr);
+        audit_replay(rq, "replay started", cr);
         buf_printf(&body, "\"replayId\":\"%s\",", id);
     }
     if (cr->n == 0 && !cr->ask.is_dry)
@@ -92,50 +92,51 @@ static void answer_created(struct call *c, const struct creating *cr)
                  ",\"message\":\"no delivery matches: nothing is sent\"");
     }
     buf_putc(&body, '}');
-    call_answer(c, cr->n > 0 && !cr->ask.is_dry ? 202 : 200, buf_str(&body));
+    request_answer(rq, cr->n > 0 && !cr->ask.is_dry ? 202 : 200,
+                   buf_str(&body));
     buf_clear(&body);
 }
 
-static void counted(struct call *c, uint64_t hook_no,
+static void counted(struct api_request *rq, uint64_t hook_no,
                     const struct answer *answer)
 {
-    struct creating *cr = c->data;
+    struct creating *cr = rq->data;
 
     if (answer->err == ERR_CONFLICT) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "the webhook is inactive; make it active first");
         return;
     }
     if (answer->err == ERR_TOOBIG) {
-        http_fail(c->request, 413, STR_EMPTY,
+        http_fail(rq->http, 413, STR_EMPTY,
                   "deliveries of too many webhooks match for one replay; ask "
                   "for fewer: by kinds, by since and until, or of one webhook "
                   "at a time");
         return;
     }
     if (answer->err != OK) {
-        manual_answered(c, hook_no, answer);
+        manual_answered(rq, hook_no, answer);
         return;
     }
     cr->n += answer->n;
     cr->n_gone += answer->n_gone;
     if (++cr->shard < cr->end) {
-        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+        ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
     } else {
-        answer_created(c, cr);
+        answer_created(rq, cr);
     }
 }
 
-static void create(struct call *c, struct selection *s)
+static void create(struct api_request *rq, struct selection *s)
 {
-    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    struct creating *cr = arena_take(&rq->arena, sizeof(*cr));
     uint8_t random[16];
     struct hook_scope scope;
     uint64_t owner_no;
     unsigned n;
     struct buf text;
 
-    if (!call_owner(c, &scope, &owner_no))
+    if (!request_owner(rq, &scope, &owner_no))
         return;
     crypto_random(random, sizeof(random));
     s->replay.id = id_v4(random);
@@ -145,35 +146,35 @@ static void create(struct call *c, struct selection *s)
     replay_encode(&s->replay, &text);
     memset(cr, 0, sizeof(*cr));
     cr->id = s->replay.id;
-    cr->shard = call_shards(c, owner_no, &n);
+    cr->shard = request_shards(rq, owner_no, &n);
     cr->end = cr->shard + n;
     cr->ask = (struct ask){ .what = ASK_REPLAY,
                             .is_dry = s->is_dry,
-                            .is_admin = c->grant.is_admin,
+                            .is_admin = rq->grant.is_admin,
                             .family = scope.family,
-                            .org = arena_copy(&c->arena, scope.org),
-                            .text = arena_copy(&c->arena, buf_str(&text)) };
-    if (c->match.params[PARAM_HOOK].n_bytes > 0)
+                            .org = arena_copy(&rq->arena, scope.org),
+                            .text = arena_copy(&rq->arena, buf_str(&text)) };
+    if (rq->match.params[PARAM_HOOK].n_bytes > 0)
         cr->ask.hook_no = owner_no;
     buf_clear(&text);
-    c->data = cr;
-    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+    rq->data = cr;
+    ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
 }
 
-void replays_create(struct call *c)
+void replays_create(struct api_request *rq)
 {
     struct selection s;
     struct json *json = NULL;
 
-    if (c->request->body.n_bytes > 0 && !call_json(c, &json))
+    if (rq->http->body.n_bytes > 0 && !request_json(rq, &json))
         return;
     selection_init(&s);
     if (selection_read(&s, SELECT_REPLAY,
                        json != NULL ? json_root(json) : NULL) &&
         judge(&s)) {
-        create(c, &s);
+        create(rq, &s);
     } else {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
     }
     selection_clear(&s);
     json_free(json);
@@ -182,7 +183,7 @@ void replays_create(struct call *c)
 // --- looking ---
 
 struct sum {
-    const struct call *call;
+    const struct api_request *rq;
     uint64_t owner_no;
     bool is_org;
     bool is_paused;       // it rests, at least for one hook
@@ -272,7 +273,7 @@ static bool on_replay(void *data, const struct replay *r)
 
     if ((s->is_org ? r->org_no : r->hook_no) != s->owner_no)
         return true;
-    rests = is_paused(s->call->api, r);
+    rests = is_paused(s->rq->api, r);
     s->is_paused = s->is_paused || rests;
     if (s->n++ == 0) {
         s->replay = *r;
@@ -282,24 +283,24 @@ static bool on_replay(void *data, const struct replay *r)
     return true;
 }
 
-static enum err each_replay(const struct call *c, struct sum *s,
+static enum err each_replay(const struct api_request *rq, struct sum *s,
                             const struct id *id)
 {
     unsigned n;
-    unsigned shard = call_shards(c, s->owner_no, &n);
+    unsigned shard = request_shards(rq, s->owner_no, &n);
     enum err err = OK;
 
-    s->call = c;
-    s->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
+    s->rq = rq;
+    s->is_org = rq->match.params[PARAM_HOOK].n_bytes == 0;
     for (unsigned i = 0; i < n && err == OK; i++)
-        err = replays_each(c->api->shards[shard + i], id, on_replay, s);
+        err = replays_each(rq->api->shards[shard + i], id, on_replay, s);
     return err;
 }
 
 // --- the list ---
 
 struct listing {
-    struct call *call;
+    struct api_request *rq;
     uint64_t owner_no;
     bool is_org;
     unsigned shard, end;
@@ -313,12 +314,12 @@ struct listing {
 
 static void show(struct listing *l, const struct replay *r)
 {
-    struct api *api = l->call->api;
+    struct api *api = l->rq->api;
 
     if (l->n_shown++ > 0)
         buf_putc(l->out, ',');
     buf_putc(l->out, '{');
-    call_put_hook(api, r->hook_no, l->out);
+    request_put_hook(api, r->hook_no, l->out);
     l->out->n_bytes--; // the comma
     buf_puts(l->out, ",\"replay\":");
     put_replay(r, is_paused(api, r), l->out);
@@ -353,7 +354,7 @@ static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
     l->out = out;
     l->n_looked = 0;
     while (err == OK && l->shard < l->end && !is_piece(l)) {
-        err = replays_after(l->call->api->shards[l->shard],
+        err = replays_after(l->rq->api->shards[l->shard],
                             l->has_last ? &l->last : NULL, on_listed, l);
         if (is_piece(l))
             break;
@@ -368,24 +369,24 @@ static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
 
 static enum http_more next(void *data, struct buf *out)
 {
-    struct call *c = data;
+    struct api_request *rq = data;
     bool is_whole;
 
-    if (put_some(c->data, out, &is_whole) != OK)
+    if (put_some(rq->data, out, &is_whole) != OK)
         return HTTP_FAILED;
     return is_whole ? HTTP_LAST : HTTP_MORE;
 }
 
-static void on_free(struct call *c)
+static void on_free(struct api_request *rq)
 {
-    struct listing *l = c->data;
+    struct listing *l = rq->data;
 
     buf_clear(&l->first);
 }
 
-void replays_list(struct call *c)
+void replays_list(struct api_request *rq)
 {
-    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct listing *l = arena_take(&rq->arena, sizeof(*l));
     struct http_response response = { .status = 200 };
     struct hook_scope scope;
     bool is_whole;
@@ -393,26 +394,26 @@ void replays_list(struct call *c)
     enum err err;
 
     memset(l, 0, sizeof(*l));
-    l->call = c;
-    if (!call_owner(c, &scope, &l->owner_no))
+    l->rq = rq;
+    if (!request_owner(rq, &scope, &l->owner_no))
         return;
-    l->is_org = c->match.params[PARAM_HOOK].n_bytes == 0;
-    l->shard = call_shards(c, l->owner_no, &n);
+    l->is_org = rq->match.params[PARAM_HOOK].n_bytes == 0;
+    l->shard = request_shards(rq, l->owner_no, &n);
     l->end = l->shard + n;
     buf_init(&l->first, 0);
-    c->data = l;
-    c->on_free = on_free;
+    rq->data = l;
+    rq->on_free = on_free;
     buf_putc(&l->first, '[');
     err = put_some(l, &l->first, &is_whole);
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
     response.body = buf_str(&l->first);
     if (is_whole) {
-        http_respond(c->request, &response);
+        http_respond(rq->http, &response);
     } else {
-        call_answer_pieces(c, &response, next);
+        request_answer_pieces(rq, &response, next);
         buf_clear(&l->first);
     }
 }
@@ -420,68 +421,68 @@ void replays_list(struct call *c)
 // --- one replay ---
 
 // False: answered.
-static bool find(struct call *c, struct sum *s, struct id *id)
+static bool find(struct api_request *rq, struct sum *s, struct id *id)
 {
-    struct str text = c->match.params[PARAM_REPLAY];
+    struct str text = rq->match.params[PARAM_REPLAY];
     struct hook_scope scope;
     enum err err = OK;
 
-    if (!call_owner(c, &scope, &s->owner_no))
+    if (!request_owner(rq, &scope, &s->owner_no))
         return false;
     if (id_parse(text, id) == OK)
-        err = each_replay(c, s, id);
+        err = each_replay(rq, s, id);
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return false;
     }
     if (s->n == 0)
-        call_fail_missing(c, PARAM_REPLAY);
+        request_fail_missing(rq, PARAM_REPLAY);
     return s->n > 0;
 }
 
-void replays_get(struct call *c)
+void replays_get(struct api_request *rq)
 {
     struct sum s = { .n = 0 };
     struct buf body;
     struct id id;
 
-    if (!find(c, &s, &id))
+    if (!find(rq, &s, &id))
         return;
     buf_init(&body, 0);
     put_replay(&s.replay, s.is_paused, &body);
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
 
-static void cancelled(struct call *c, uint64_t hook_no,
+static void cancelled(struct api_request *rq, uint64_t hook_no,
                       const struct answer *answer)
 {
-    struct creating *cr = c->data;
+    struct creating *cr = rq->data;
 
     if (answer->err != OK) {
-        manual_answered(c, hook_no, answer);
+        manual_answered(rq, hook_no, answer);
     } else if (++cr->shard < cr->end) {
-        ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+        ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
     } else {
-        audit_replay(c, "replay cancelled", cr);
-        replays_get(c);
+        audit_replay(rq, "replay cancelled", cr);
+        replays_get(rq);
     }
 }
 
-void replays_cancel(struct call *c)
+void replays_cancel(struct api_request *rq)
 {
-    struct creating *cr = arena_take(&c->arena, sizeof(*cr));
+    struct creating *cr = arena_take(&rq->arena, sizeof(*cr));
     struct sum s = { .n = 0 };
     unsigned n;
 
     memset(cr, 0, sizeof(*cr));
-    if (!find(c, &s, &cr->id))
+    if (!find(rq, &s, &cr->id))
         return;
-    cr->shard = call_shards(c, s.owner_no, &n);
+    cr->shard = request_shards(rq, s.owner_no, &n);
     cr->end = cr->shard + n;
     cr->ask = (struct ask){ .what = ASK_CANCEL_REPLAY, .event_id = cr->id };
     if (!s.is_org)
         cr->ask.hook_no = s.owner_no;
-    c->data = cr;
-    ask_shard(c, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+    rq->data = cr;
+    ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
 }

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/json/delivery_json.h"
 #include "common/base/clock.h"
 
@@ -68,18 +68,18 @@ static void put_timing(const struct stats *s, struct buf *out)
     buf_putc(out, '}');
 }
 
-static enum err put_window(struct call *c, uint64_t owner_no, int64_t window_s,
-                           struct buf *out)
+static enum err put_window(struct api_request *rq, uint64_t owner_no,
+                           int64_t window_s, struct buf *out)
 {
     unsigned n;
-    unsigned shard = call_shards(c, owner_no, &n);
+    unsigned shard = request_shards(rq, owner_no, &n);
     int64_t from_s = 0;
     struct stats sum;
     enum err err = OK;
 
     stats_init(&sum);
     for (unsigned i = 0; i < n && err == OK; i++) {
-        err = stats_read(c->api->shards[shard + i], owner_no,
+        err = stats_read(rq->api->shards[shard + i], owner_no,
                          clock_now_ms() / 1000, window_s, &sum, &from_s);
     }
     buf_printf(out, "{\"from\":%" PRId64 ",", from_s);
@@ -90,26 +90,26 @@ static enum err put_window(struct call *c, uint64_t owner_no, int64_t window_s,
     return err;
 }
 
-void stats_get(struct call *c)
+void stats_get(struct api_request *rq)
 {
     struct hook_scope scope;
     uint64_t owner_no;
     struct buf body;
     enum err err = OK;
 
-    if (!call_owner(c, &scope, &owner_no))
+    if (!request_owner(rq, &scope, &owner_no))
         return;
     buf_init(&body, 0);
     for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]) && err == OK;
          i++) {
         buf_printf(&body, "%s\"%s\":", i == 0 ? "{" : ",", windows[i].name);
-        err = put_window(c, owner_no, windows[i].window_s, &body);
+        err = put_window(rq, owner_no, windows[i].window_s, &body);
     }
     buf_putc(&body, '}');
     if (err == OK) {
-        call_answer(c, 200, buf_str(&body));
+        request_answer(rq, 200, buf_str(&body));
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     buf_clear(&body);
 }

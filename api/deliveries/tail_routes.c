@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/json/delivery_filter.h"
 #include "api/json/delivery_json.h"
 #include "common/base/clock.h"
@@ -27,7 +27,7 @@
 
 struct tail {
     struct tail *next;
-    struct call *call;
+    struct api_request *rq;
     struct history_filter filter;
     unsigned states; // of the filter: here of the row, as it was
     bool has_id;     // of this event only
@@ -47,28 +47,28 @@ struct tail {
 
 static void end(struct tail *t)
 {
-    struct call *c = t->call;
-    struct tail **link = &c->api->tails;
+    struct api_request *rq = t->rq;
+    struct tail **link = &rq->api->tails;
 
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;
-    if (c->api->tails == NULL)
-        uv_timer_stop(&c->api->tail_timer);
-    c->tail = NULL;
-    c->request->data = NULL;
-    http_stream_end(c->request);
+    if (rq->api->tails == NULL)
+        uv_timer_stop(&rq->api->tail_timer);
+    rq->tail = NULL;
+    rq->http->data = NULL;
+    http_stream_end(rq->http);
     buf_clear(&t->out);
     free(t);
-    shares_remove(&c->api->shares[CAP_TAILS], call_holder(c), 1);
-    call_free(c);
+    shares_remove(&rq->api->shares[CAP_TAILS], request_holder(rq), 1);
+    request_free(rq);
 }
 
 static void on_gone(struct http_request *r)
 {
-    struct call *c = r->data;
+    struct api_request *rq = r->data;
 
-    c->tail->is_gone = true; // the next look ends it
+    rq->tail->is_gone = true; // the next look ends it
 }
 
 // --- a look ---
@@ -85,7 +85,7 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
         (t->has_id && !id_eq(&t->id, &a->event_id)))
         return true;
     buf_init(&members, 0);
-    call_put_hook(t->call->api, a->hook_no, &members);
+    request_put_hook(t->rq->api, a->hook_no, &members);
     buf_puts(&t->out, "id: ");
     cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
     buf_puts(&t->out, "\nevent: delivery\ndata: ");
@@ -97,9 +97,9 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
 
 static void look(struct tail *t)
 {
-    struct api *api = t->call->api;
+    struct api *api = t->rq->api;
 
-    if (http_stream_unread_bytes(t->call->request) > UNREAD_MAX_BYTES)
+    if (http_stream_unread_bytes(t->rq->http) > UNREAD_MAX_BYTES)
         return;
     if (t->owner_no == 0 && org_number(api->hooks, t->scope.family,
                                        t->scope.org, &t->owner_no) != OK)
@@ -122,7 +122,7 @@ static void look(struct tail *t)
     if (t->out.n_bytes == 0)
         return;
     t->said_us = clock_mono_us();
-    http_stream_write(t->call->request, buf_str(&t->out));
+    http_stream_write(t->rq->http, buf_str(&t->out));
 }
 
 // `t` and those behind it go first the next time.
@@ -183,23 +183,23 @@ void tail_init(struct api *api)
 // From what comes next on, or from where it was. False: answered.
 static bool find_place(struct tail *t)
 {
-    struct call *c = t->call;
-    struct str last = http_header(c->request, "Last-Event-ID");
+    struct api_request *rq = t->rq;
+    struct str last = http_header(rq->http, "Last-Event-ID");
 
     if (last.n_bytes > 0) {
         if (cursor_read(t->key, last, t->owner_no, t->row_nos, t->n_shards) ==
             OK)
             return true;
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "Last-Event-ID is not one that this server gave out here");
         return false;
     }
     for (unsigned i = 0; i < t->n_shards; i++) {
         uint64_t next_no;
-        enum err err = history_end(c->api->shards[t->shard + i], &next_no);
+        enum err err = history_end(rq->api->shards[t->shard + i], &next_no);
 
         if (err != OK) {
-            call_fail_store(c, err);
+            request_fail_store(rq, err);
             return false;
         }
         t->row_nos[i] = next_no - 1;
@@ -209,15 +209,15 @@ static bool find_place(struct tail *t)
 
 static bool read_filter(struct tail *t)
 {
-    struct call *c = t->call;
+    struct api_request *rq = t->rq;
     struct delivery_query query;
     struct buf why;
     bool is_good;
 
     buf_init(&why, 4096);
-    is_good = delivery_query_read(c->request, &c->arena, &query, &why) == OK;
+    is_good = delivery_query_read(rq->http, &rq->arena, &query, &why) == OK;
     if (!is_good)
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     buf_clear(&why);
     t->filter = query.filter;
     t->has_id = is_good && query.has_id;
@@ -227,33 +227,33 @@ static bool read_filter(struct tail *t)
     return is_good;
 }
 
-void tail_get(struct call *c)
+void tail_get(struct api_request *rq)
 {
-    struct api *api = c->api;
+    struct api *api = rq->api;
     struct tail *t;
 
-    if (!call_may_hold(c, CAP_TAILS))
+    if (!request_may_hold(rq, CAP_TAILS))
         return;
     t = xcalloc(1, sizeof(*t));
-    t->call = c;
+    t->rq = rq;
     auth_key(api->auth, "deliveries", t->key);
     buf_init(&t->out, 0);
-    if (!call_owner(c, &t->scope, &t->owner_no) || !read_filter(t)) {
+    if (!request_owner(rq, &t->scope, &t->owner_no) || !read_filter(t)) {
         free(t);
         return;
     }
-    t->shard = call_shards(c, t->owner_no, &t->n_shards);
+    t->shard = request_shards(rq, t->owner_no, &t->n_shards);
     if (!find_place(t)) {
         free(t);
         return;
     }
-    shares_add(&api->shares[CAP_TAILS], call_holder(c), 1);
+    shares_add(&api->shares[CAP_TAILS], request_holder(rq), 1);
     t->said_us = clock_mono_us();
     t->next = api->tails;
     api->tails = t;
-    c->tail = t;
-    http_stream_begin(c->request, STR(STREAM_TYPE), on_gone);
-    http_stream_write(c->request, STR(": following\n\n"));
+    rq->tail = t;
+    http_stream_begin(rq->http, STR(STREAM_TYPE), on_gone);
+    http_stream_write(rq->http, STR(": following\n\n"));
     if (!uv_is_active((uv_handle_t *)&api->tail_timer))
         uv_timer_start(&api->tail_timer, on_look, LOOK_MS, LOOK_MS);
 }

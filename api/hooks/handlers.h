@@ -1,17 +1,17 @@
-// handlers.h — what answers the routes of hooks. Each answers its call.
+// handlers.h — what answers the routes of hooks. Each answers its request.
 
 #ifndef API_HOOKS_HANDLERS_H
 #define API_HOOKS_HANDLERS_H
 
-struct call;
+struct api_request;
 
 // --- hook_list_routes.c: the hooks of a scope ---
-void hooks_list(struct call *c);
+void hooks_list(struct api_request *rq);
 
 // --- hook_routes.c: one hook ---
-void hooks_create(struct call *c);
-void hooks_get(struct call *c);
-void hooks_update(struct call *c);
-void hooks_delete(struct call *c);
+void hooks_create(struct api_request *rq);
+void hooks_get(struct api_request *rq);
+void hooks_update(struct api_request *rq);
+void hooks_delete(struct api_request *rq);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"

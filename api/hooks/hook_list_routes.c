@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/json/json_members.h"
 #include "api/json/pagination.h"
 #include "common/config/config_types.h"
@@ -21,7 +21,7 @@
 #define LIMIT_MAX 1000
 
 struct list {
-    struct call *call;
+    struct api_request *rq;
     struct hook_scope scope;
     struct buf after; // name of the last one before this page; empty: none
     size_t limit;     // hooks; 0: all
@@ -53,7 +53,7 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
 // False: it is not good; answered.
 static bool read_limit(struct list *l)
 {
-    struct http_request *r = l->call->request;
+    struct http_request *r = l->rq->http;
     struct buf text;
     uint64_t limit = 0;
     enum err err;
@@ -77,7 +77,7 @@ static bool read_limit(struct list *l)
 // send is of another server. Whoever gives a limit does know.
 static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
 {
-    struct http_request *r = l->call->request;
+    struct http_request *r = l->rq->http;
     struct buf text, scope;
     enum err err;
 
@@ -109,7 +109,7 @@ static void show(struct list *l, const struct hook *hook)
 {
     if (l->n_shown++ > 0)
         buf_putc(l->out, ',');
-    call_print_hook(l->call, hook, l->out);
+    request_print_hook(l->rq, hook, l->out);
 }
 
 static bool is_full(const struct list *l)
@@ -165,7 +165,7 @@ static bool put_chosen(void *data, const struct hook *hook)
 static enum err put_page(struct list *l)
 {
     while (l->at_no < l->n_nos && !is_full(l)) {
-        enum err err = hook_get_by_no(l->call->api->hooks, l->nos[l->at_no++],
+        enum err err = hook_get_by_no(l->rq->api->hooks, l->nos[l->at_no++],
                                       put_chosen, l);
 
         if (err != OK && err != ERR_NOTFOUND) // else it was deleted meanwhile
@@ -177,7 +177,7 @@ static enum err put_page(struct list *l)
 static enum err put_list(struct list *l)
 {
     l->has_more = false;
-    return hook_list(l->call->api->hooks, &l->scope, buf_str(&l->last),
+    return hook_list(l->rq->api->hooks, &l->scope, buf_str(&l->last),
                      put_listed, l);
 }
 
@@ -188,8 +188,8 @@ static bool is_whole(const struct list *l)
 
 static enum http_more next(void *data, struct buf *out)
 {
-    struct call *c = data;
-    struct list *l = c->data;
+    struct api_request *rq = data;
+    struct list *l = rq->data;
     enum err err;
 
     l->out = out;
@@ -216,16 +216,16 @@ static void answer(struct list *l, const uint8_t key[SHA256_BYTES])
     if (l->limit > 0 && l->has_more) {
         put_scope(&l->scope, &scope);
         page_token_put(key, buf_str(&scope), buf_str(&l->last), &token);
-        page_put_headers(l->call->request, buf_str(&token), &headers);
+        page_put_headers(l->rq->http, buf_str(&token), &headers);
     }
     if (is_whole(l))
         buf_putc(&l->first, ']');
     response.headers = buf_str(&headers);
     response.body = buf_str(&l->first);
     if (is_whole(l)) {
-        http_respond(l->call->request, &response);
+        http_respond(l->rq->http, &response);
     } else {
-        call_answer_pieces(l->call, &response, next);
+        request_answer_pieces(l->rq, &response, next);
         buf_clear(&l->first);
     }
     buf_clear(&token);
@@ -238,41 +238,41 @@ static void list(struct list *l, const uint8_t key[SHA256_BYTES])
     enum err err;
 
     buf_putc(&l->first, '[');
-    err = hook_list(l->call->api->hooks, &l->scope, buf_str(&l->after),
+    err = hook_list(l->rq->api->hooks, &l->scope, buf_str(&l->after),
                     l->limit > 0 ? choose : put_listed, l);
     if (err == OK) {
         answer(l, key);
     } else {
-        call_fail_store(l->call, err);
+        request_fail_store(l->rq, err);
     }
 }
 
-static void on_free(struct call *c)
+static void on_free(struct api_request *rq)
 {
-    struct list *l = c->data;
+    struct list *l = rq->data;
 
     buf_clear(&l->last);
     buf_clear(&l->first);
     buf_clear(&l->after);
 }
 
-void hooks_list(struct call *c)
+void hooks_list(struct api_request *rq)
 {
-    struct list *l = arena_take(&c->arena, sizeof(*l));
+    struct list *l = arena_take(&rq->arena, sizeof(*l));
     uint8_t key[SHA256_BYTES];
 
     memset(l, 0, sizeof(*l));
-    l->call = c;
-    if (!call_scope(c, &l->scope))
+    l->rq = rq;
+    if (!request_scope(rq, &l->scope))
         return;
-    (void)call_showing(c);
+    (void)request_showing(rq);
     buf_init(&l->after, 0);
     buf_init(&l->first, 0);
     buf_init(&l->last, 0);
     l->out = &l->first;
-    c->data = l;
-    c->on_free = on_free;
-    auth_key(c->api->auth, "hooks", key);
+    rq->data = l;
+    rq->on_free = on_free;
+    auth_key(rq->api->auth, "hooks", key);
     if (read_limit(l) && read_token(l, key))
         list(l, key);
 }

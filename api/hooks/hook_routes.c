@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
+#include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/core/call.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
@@ -16,26 +16,26 @@
 #define UPDATE_TRIES  5
 #define WHY_MAX_BYTES 4096
 
-static void answer_hook(struct call *c, unsigned status,
+static void answer_hook(struct api_request *rq, unsigned status,
                         const struct hook *hook)
 {
-    struct hook_showing to = call_showing(c);
+    struct hook_showing to = request_showing(rq);
     struct buf body;
 
     buf_init(&body, 0);
     if (status == 201) {
-        call_dialect(c)->print_created(&to, hook, &body);
+        request_dialect(rq)->print_created(&to, hook, &body);
     } else {
-        call_print_hook(c, hook, &body);
+        request_print_hook(rq, hook, &body);
     }
-    call_answer(c, status, buf_str(&body));
+    request_answer(rq, status, buf_str(&body));
     buf_clear(&body);
 }
 
 // --- get ---
 
 struct printing {
-    struct call *call;
+    struct api_request *rq;
     struct buf body;
 };
 
@@ -43,57 +43,57 @@ static bool put_found(void *data, const struct hook *hook)
 {
     struct printing *p = data;
 
-    call_print_hook(p->call, hook, &p->body);
+    request_print_hook(p->rq, hook, &p->body);
     return false;
 }
 
 // Where the path points to. ERR_NOTFOUND also for what cannot be a name.
-static enum err find(struct call *c, const struct hook_scope *scope,
+static enum err find(struct api_request *rq, const struct hook_scope *scope,
                      hook_visit visit, void *data)
 {
-    struct str name = c->match.params[PARAM_HOOK];
+    struct str name = rq->match.params[PARAM_HOOK];
 
     if (!hook_name_is_valid(name))
         return ERR_NOTFOUND;
-    return hook_get(c->api->hooks, scope, name, visit, data);
+    return hook_get(rq->api->hooks, scope, name, visit, data);
 }
 
-void hooks_get(struct call *c)
+void hooks_get(struct api_request *rq)
 {
-    struct printing p = { .call = c };
+    struct printing p = { .rq = rq };
     struct hook_scope scope;
     enum err err;
 
-    if (!call_scope(c, &scope))
+    if (!request_scope(rq, &scope))
         return;
-    (void)call_showing(c);
+    (void)request_showing(rq);
     buf_init(&p.body, 0);
-    err = find(c, &scope, put_found, &p);
+    err = find(rq, &scope, put_found, &p);
     if (err == OK) {
-        call_answer(c, 200, buf_str(&p.body));
+        request_answer(rq, 200, buf_str(&p.body));
     } else if (err == ERR_NOTFOUND) {
-        call_fail_missing(c, PARAM_HOOK);
+        request_fail_missing(rq, PARAM_HOOK);
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     buf_clear(&p.body);
 }
 
 // --- create ---
 
-static struct hook_reader reader_of(struct call *c, struct buf *why)
+static struct hook_reader reader_of(struct api_request *rq, struct buf *why)
 {
     return (struct hook_reader){
-        .arena = &c->arena,
-        .slack_url_prefixes = c->api->config->slack_url_prefixes,
-        .config = c->api->config,
+        .arena = &rq->arena,
+        .slack_url_prefixes = rq->api->config->slack_url_prefixes,
+        .config = rq->api->config,
         .now_ms = clock_now_ms(),
-        .secret_overlap_ms = c->api->config->secret_overlap_ms,
+        .secret_overlap_ms = rq->api->config->secret_overlap_ms,
         .why = why,
     };
 }
 
-static struct str random_name(struct call *c, int64_t at_ms)
+static struct str random_name(struct api_request *rq, int64_t at_ms)
 {
     uint8_t random[HOOK_NAME_RANDOM];
     struct buf text;
@@ -101,93 +101,93 @@ static struct str random_name(struct call *c, int64_t at_ms)
 
     crypto_random(random, sizeof(random));
     buf_init(&text, 0);
-    call_dialect(c)->put_name(random, at_ms, &text);
-    name = arena_copy(&c->arena, buf_str(&text));
+    request_dialect(rq)->put_name(random, at_ms, &text);
+    name = arena_copy(&rq->arena, buf_str(&text));
     buf_clear(&text);
     return name;
 }
 
 // Under the name it has, or else under one that is free.
-static enum err store_new(struct call *c, struct hook *hook)
+static enum err store_new(struct api_request *rq, struct hook *hook)
 {
     bool is_named = hook->name.n_bytes > 0;
     enum err err = ERR_EXISTS;
 
     if (is_named)
-        return hook_create(c->api->hooks, hook);
+        return hook_create(rq->api->hooks, hook);
     for (int i = 0; i < NAME_TRIES && err == ERR_EXISTS; i++) {
-        hook->name = random_name(c, hook->created_at_ms);
-        err = hook_create(c->api->hooks, hook);
+        hook->name = random_name(rq, hook->created_at_ms);
+        err = hook_create(rq->api->hooks, hook);
     }
     return err;
 }
 
 // It gets what is accepted from now on.
-static enum err begin_here(struct call *c, struct hook *hook)
+static enum err begin_here(struct api_request *rq, struct hook *hook)
 {
-    return event_view_end(c->api->events, &hook->from);
+    return event_view_end(rq->api->events, &hook->from);
 }
 
 // False: there are too many; answered. They do not pass by themselves, so it is
 // a conflict.
-static bool may_create(struct call *c, const struct hook_scope *scope)
+static bool may_create(struct api_request *rq, const struct hook_scope *scope)
 {
-    struct share_limit limit = cap_limit(c->api->config, CAP_HOOKS);
+    struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
     uint64_t org_no;
     enum share share;
 
-    if (!call_org_no(c, scope, &org_no))
+    if (!request_org_no(rq, scope, &org_no))
         return false;
-    share = shares_judge(&c->api->shares[CAP_HOOKS], &limit, org_no,
-                         c->grant.is_admin, 1);
+    share = shares_judge(&rq->api->shares[CAP_HOOKS], &limit, org_no,
+                         rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
-    call_refuse_share(c, CAP_HOOKS, share, 409);
+    request_refuse_share(rq, CAP_HOOKS, share, 409);
     return false;
 }
 
-static void create(struct call *c, struct hook *hook)
+static void create(struct api_request *rq, struct hook *hook)
 {
     enum err err;
 
-    if (!may_create(c, &hook->scope))
+    if (!may_create(rq, &hook->scope))
         return;
     hook->created_at_ms = clock_now_ms();
     hook->updated_at_ms = hook->created_at_ms;
-    err = begin_here(c, hook);
+    err = begin_here(rq, hook);
     if (err == OK)
-        err = store_new(c, hook);
+        err = store_new(rq, hook);
     if (err == ERR_EXISTS) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "Webhook with name %.*s already exists.",
                   STR_ARG(hook->name));
         return;
     }
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
-    shares_add(&c->api->shares[CAP_HOOKS], hook->org_no, 1);
-    api_hint(c->api);
-    audit_hook(c, "hook created", NULL, hook);
-    answer_hook(c, 201, hook);
+    shares_add(&rq->api->shares[CAP_HOOKS], hook->org_no, 1);
+    api_hint(rq->api);
+    audit_hook(rq, "hook created", NULL, hook);
+    answer_hook(rq, 201, hook);
 }
 
-void hooks_create(struct call *c)
+void hooks_create(struct api_request *rq)
 {
     struct hook hook = { .no = 0 };
     struct hook_reader reader;
     struct json *body;
     struct buf why;
 
-    if (!call_scope(c, &hook.scope) || !call_json(c, &body))
+    if (!request_scope(rq, &hook.scope) || !request_json(rq, &body))
         return;
     buf_init(&why, WHY_MAX_BYTES);
-    reader = reader_of(c, &why);
-    if (call_dialect(c)->read_new(&reader, json_root(body), &hook) == OK) {
-        create(c, &hook);
+    reader = reader_of(rq, &why);
+    if (request_dialect(rq)->read_new(&reader, json_root(body), &hook) == OK) {
+        create(rq, &hook);
     } else {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
     json_free(body);
@@ -205,35 +205,36 @@ static bool copy_found(void *data, const struct hook *hook)
 
 // Reads the hook, merges, writes it back; answers, unless it is ERR_CONFLICT:
 // somebody else wrote it in between.
-static enum err try_update(struct call *c, const struct hook_scope *scope,
+static enum err try_update(struct api_request *rq,
+                           const struct hook_scope *scope,
                            const struct json_value *body)
 {
     struct hook *old = NULL;
     struct hook_reader reader;
     struct hook hook;
     struct buf why;
-    enum err judged, err = find(c, scope, copy_found, &old);
+    enum err judged, err = find(rq, scope, copy_found, &old);
 
     if (err != OK)
         return err;
     hook = *old;
     buf_init(&why, WHY_MAX_BYTES);
-    reader = reader_of(c, &why);
-    judged = call_dialect(c)->merge(&reader, body, &hook);
+    reader = reader_of(rq, &why);
+    judged = request_dialect(rq)->merge(&reader, body, &hook);
     if (judged == OK) {
         hook.updated_at_ms = clock_now_ms();
         if (hook.active && !old->active)
-            err = begin_here(c, &hook);
+            err = begin_here(rq, &hook);
         if (err == OK)
-            err = hook_update(c->api->hooks, &hook);
+            err = hook_update(rq->api->hooks, &hook);
         if (err == OK) {
-            expire_note(c->api, &hook);
-            api_hint(c->api);
-            audit_hook(c, "hook changed", old, &hook);
-            answer_hook(c, 200, &hook);
+            expire_note(rq->api, &hook);
+            api_hint(rq->api);
+            audit_hook(rq, "hook changed", old, &hook);
+            answer_hook(rq, 200, &hook);
         }
     } else {
-        http_fail(c->request, judged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
+        http_fail(rq->http, judged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
                   buf_cstr(&why));
     }
     buf_clear(&why);
@@ -241,23 +242,23 @@ static enum err try_update(struct call *c, const struct hook_scope *scope,
     return err;
 }
 
-void hooks_update(struct call *c)
+void hooks_update(struct api_request *rq)
 {
     struct hook_scope scope;
     struct json *body;
     enum err err = ERR_CONFLICT;
 
-    if (!call_scope(c, &scope) || !call_json(c, &body))
+    if (!request_scope(rq, &scope) || !request_json(rq, &body))
         return;
     for (int i = 0; i < UPDATE_TRIES && err == ERR_CONFLICT; i++)
-        err = try_update(c, &scope, json_root(body));
+        err = try_update(rq, &scope, json_root(body));
     if (err == ERR_NOTFOUND) {
-        call_fail_missing(c, PARAM_HOOK);
+        request_fail_missing(rq, PARAM_HOOK);
     } else if (err == ERR_CONFLICT) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "somebody else keeps changing this webhook; try again");
     } else if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     json_free(body);
 }
@@ -265,52 +266,53 @@ void hooks_update(struct call *c)
 // --- delete ---
 
 // A record that could not be read (`old` is NULL) is named alone.
-static void audit_deleted(struct call *c, const struct hook_scope *scope,
+static void audit_deleted(struct api_request *rq,
+                          const struct hook_scope *scope,
                           const struct hook *old)
 {
     if (old != NULL) {
-        audit_hook(c, "hook deleted", old, NULL);
+        audit_hook(rq, "hook deleted", old, NULL);
     } else {
-        audit(c, "hook deleted", "%s",
-              hook_log_at(scope, c->match.params[PARAM_HOOK], 0));
+        audit(rq, "hook deleted", "%s",
+              hook_log_at(scope, rq->match.params[PARAM_HOOK], 0));
     }
 }
 
-static void delete (struct call *c, const struct hook_scope *scope,
+static void delete (struct api_request *rq, const struct hook_scope *scope,
                     uint64_t org_no, const struct hook *old)
 {
     struct http_response response = { .status = 204 };
-    struct str name = c->match.params[PARAM_HOOK];
+    struct str name = rq->match.params[PARAM_HOOK];
     enum err err = ERR_NOTFOUND;
 
     if (hook_name_is_valid(name))
-        err = hook_delete(c->api->hooks, scope, name);
+        err = hook_delete(rq->api->hooks, scope, name);
     if (err == ERR_NOTFOUND) {
-        call_fail_missing(c, PARAM_HOOK);
+        request_fail_missing(rq, PARAM_HOOK);
         return;
     }
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
     // A record that could not be read at the start is not counted.
-    if (shares_of(&c->api->shares[CAP_HOOKS], org_no) > 0)
-        shares_remove(&c->api->shares[CAP_HOOKS], org_no, 1);
-    api_hint(c->api);
-    audit_deleted(c, scope, old);
-    http_respond(c->request, &response);
+    if (shares_of(&rq->api->shares[CAP_HOOKS], org_no) > 0)
+        shares_remove(&rq->api->shares[CAP_HOOKS], org_no, 1);
+    api_hint(rq->api);
+    audit_deleted(rq, scope, old);
+    http_respond(rq->http, &response);
 }
 
-void hooks_delete(struct call *c)
+void hooks_delete(struct api_request *rq)
 {
     struct hook_scope scope;
     struct hook *old = NULL;
     uint64_t org_no;
 
-    if (!call_scope(c, &scope) || !call_org_no(c, &scope, &org_no))
+    if (!request_scope(rq, &scope) || !request_org_no(rq, &scope, &org_no))
         return;
     // For the log alone: whether it is there, the deletion itself tells.
-    (void)find(c, &scope, copy_found, &old);
-    delete (c, &scope, org_no, old);
+    (void)find(rq, &scope, copy_found, &old);
+    delete (rq, &scope, org_no, old);
     hook_free(old);
 }

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"

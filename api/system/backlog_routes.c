@@ -6,8 +6,8 @@
 
 #include <inttypes.h>
 
+#include "api/core/api_request.h"
 #include "api/core/backlog_json.h"
-#include "api/core/call.h"
 #include "common/process/metrics.h"
 
 #define SHOWN_MAX 10 // organizations
@@ -21,23 +21,23 @@ static void put_name(struct str org, struct buf *out)
     buf_putc(out, ',');
 }
 
-void backlog_get_org(struct call *c)
+void backlog_get_org(struct api_request *rq)
 {
     struct hook_scope scope;
     struct org_backlog b;
     uint64_t org_no;
     struct buf body;
 
-    if (!call_org(c, &scope) || !call_org_no(c, &scope, &org_no))
+    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_no))
         return;
     buf_init(&body, 0);
-    backlog_of_org(c->api->backlogs, org_no, &b);
+    backlog_of_org(rq->api->backlogs, org_no, &b);
     put_name(scope.org, &body);
     // Others are the same as one where nothing ever was.
     buf_printf(&body, "\"exists\":%s,", org_no != 0 ? "true" : "false");
-    backlog_put_org(c->api, &b, &body);
+    backlog_put_org(rq->api, &b, &body);
     buf_putc(&body, '}');
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
 
@@ -98,15 +98,15 @@ static void put_ranking(const struct api *api, const struct ranking *r,
     }
 }
 
-void backlog_get_engine(struct call *c)
+void backlog_get_engine(struct api_request *rq)
 {
-    struct ranking *r = arena_take(&c->arena, sizeof(*r));
-    const struct config *config = c->api->config;
+    struct ranking *r = arena_take(&rq->arena, sizeof(*r));
+    const struct config *config = rq->api->config;
     int64_t used = metrics_sum_gauge(GAUGE_QUEUE_BYTES, NULL);
     struct buf body;
 
     *r = (struct ranking){ .config = config };
-    backlog_each_org(c->api->backlogs, rank, r);
+    backlog_each_org(rq->api->backlogs, rank, r);
     buf_init(&body, 0);
     buf_printf(&body,
                "{\"queueBytes\":%" PRId64 ",\"maxQueueBytes\":%" PRIu64
@@ -120,8 +120,8 @@ void backlog_get_engine(struct call *c)
                ",\"pausedHooks\":%" PRId64 ",\"organizations\":[",
                r->n_rows, r->n_bytes,
                metrics_sum_gauge(GAUGE_HOOKS_PAUSED, NULL));
-    put_ranking(c->api, r, &body);
+    put_ranking(rq->api, r, &body);
     buf_puts(&body, "]}");
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }

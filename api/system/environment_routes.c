@@ -32,39 +32,39 @@ static const struct named_style style = { .is_env = true,
                                           .token = "nextToken",
                                           .put = put_environment };
 
-void environments_list(struct call *c)
+void environments_list(struct api_request *rq)
 {
     struct hook_scope scope = { .org = STR_EMPTY };
 
-    if (c->match.params[PARAM_ORG].n_bytes == 0 || call_org(c, &scope))
-        named_answer(c, &style, scope.org, STR_EMPTY);
+    if (rq->match.params[PARAM_ORG].n_bytes == 0 || request_org(rq, &scope))
+        named_answer(rq, &style, scope.org, STR_EMPTY);
 }
 
 // A token's own organization is there, too, and the one that is the default.
-static enum err find_org(struct call *c, struct str org)
+static enum err find_org(struct api_request *rq, struct str org)
 {
     struct stack_name name = { .org = org };
-    struct str own = { c->grant.org, c->grant.n_org_bytes };
+    struct str own = { rq->grant.org, rq->grant.n_org_bytes };
 
-    if (str_eq(org, own) || str_is(org, c->api->config->default_organization))
+    if (str_eq(org, own) || str_is(org, rq->api->config->default_organization))
         return OK;
-    return stack_find(c->api->stacks, &name);
+    return stack_find(rq->api->stacks, &name);
 }
 
-static enum err find(struct call *c, const struct stack_name *name)
+static enum err find(struct api_request *rq, const struct stack_name *name)
 {
-    enum err err = stack_find(c->api->stacks, name);
+    enum err err = stack_find(rq->api->stacks, name);
 
     return err == ERR_NOTFOUND && str_is(name->project, DEFAULT_PROJECT)
-               ? find_org(c, name->org)
+               ? find_org(rq, name->org)
                : err;
 }
 
-static bool read_name(struct call *c, struct stack_name *name)
+static bool read_name(struct api_request *rq, struct stack_name *name)
 {
     struct hook_scope scope;
 
-    if (!call_scope(c, &scope))
+    if (!request_scope(rq, &scope))
         return false;
     *name = (struct stack_name){ .org = scope.org,
                                  .project = scope.project,
@@ -72,51 +72,51 @@ static bool read_name(struct call *c, struct stack_name *name)
     return true;
 }
 
-static void answer_error(struct call *c, const struct stack_name *name,
+static void answer_error(struct api_request *rq, const struct stack_name *name,
                          enum err err)
 {
     if (err != ERR_NOTFOUND) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
-    http_fail(c->request, 404, STR_EMPTY,
+    http_fail(rq->http, 404, STR_EMPTY,
               "Environment '%.*s/%.*s/%.*s' not found", STR_ARG(name->org),
               STR_ARG(name->project), STR_ARG(name->env));
 }
 
-void environments_get(struct call *c)
+void environments_get(struct api_request *rq)
 {
     struct stack_name name;
     struct buf body;
     enum err err;
 
-    if (!read_name(c, &name))
+    if (!read_name(rq, &name))
         return;
-    err = find(c, &name);
+    err = find(rq, &name);
     if (err == OK) {
         buf_init(&body, 0);
         put_environment(&name, &body);
-        call_answer(c, 200, buf_str(&body));
+        request_answer(rq, 200, buf_str(&body));
         buf_clear(&body);
     } else {
-        answer_error(c, &name, err);
+        answer_error(rq, &name, err);
     }
 }
 
-void environments_delete(struct call *c)
+void environments_delete(struct api_request *rq)
 {
     struct http_response response = { .status = 204 };
     struct stack_name name;
     enum err err;
 
-    if (!read_name(c, &name) || !stacks_may_forget(c, &name))
+    if (!read_name(rq, &name) || !stacks_may_forget(rq, &name))
         return;
-    err = stack_delete(c->api->hooks, &name);
+    err = stack_delete(rq->api->hooks, &name);
     if (err != OK) {
-        answer_error(c, &name, err);
+        answer_error(rq, &name, err);
         return;
     }
-    audit(c, "environment deleted", "org=%s project=%s env=%s",
+    audit(rq, "environment deleted", "org=%s project=%s env=%s",
           log_quote(name.org), log_quote(name.project), log_quote(name.env));
-    http_respond(c->request, &response);
+    http_respond(rq->http, &response);
 }

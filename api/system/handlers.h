@@ -1,45 +1,45 @@
 // handlers.h — what answers the routes of the engine itself, and of what Pulumi's command
-// line wants to find beside hooks. Each answers its call.
+// line wants to find beside hooks. Each answers its request.
 
 #ifndef API_SYSTEM_HANDLERS_H
 #define API_SYSTEM_HANDLERS_H
 
-struct call;
+struct api_request;
 
 // --- health_routes.c: for operators, without a token ---
-void operations_healthz(struct call *c);
-void operations_readyz(struct call *c);
-void operations_metrics(struct call *c);
+void operations_healthz(struct api_request *rq);
+void operations_readyz(struct api_request *rq);
+void operations_metrics(struct api_request *rq);
 
 // --- backlog_routes.c: what waits ---
-void backlog_get_org(struct call *c);    // of the path's organization
-void backlog_get_engine(struct call *c); // the fullest organizations
+void backlog_get_org(struct api_request *rq);    // of the path's organization
+void backlog_get_engine(struct api_request *rq); // the fullest organizations
 
 // --- openapi.c: the description of the API ---
-void openapi_get(struct call *c);
+void openapi_get(struct api_request *rq);
 
 // --- token_routes.c: tokens of an organization ---
-void tokens_create(struct call *c);
-void tokens_list(struct call *c);
-void tokens_revoke(struct call *c);
+void tokens_create(struct api_request *rq);
+void tokens_list(struct api_request *rq);
+void tokens_revoke(struct api_request *rq);
 
 // --- pulumi_account_routes.c: what Pulumi's command line asks first ---
-void neighbours_user(struct call *c);
-void neighbours_default_org(struct call *c);
-void neighbours_capabilities(struct call *c);
-void neighbours_cli_version(struct call *c);
+void neighbours_user(struct api_request *rq);
+void neighbours_default_org(struct api_request *rq);
+void neighbours_capabilities(struct api_request *rq);
+void neighbours_cli_version(struct api_request *rq);
 
 // --- stack_routes.c ---
-void stacks_list(struct call *c);
-void stacks_create(struct call *c);
-void stacks_project(struct call *c);
-void stacks_get(struct call *c);
-void stacks_export(struct call *c);
-void stacks_delete(struct call *c);
+void stacks_list(struct api_request *rq);
+void stacks_create(struct api_request *rq);
+void stacks_project(struct api_request *rq);
+void stacks_get(struct api_request *rq);
+void stacks_export(struct api_request *rq);
+void stacks_delete(struct api_request *rq);
 
 // --- environment_routes.c ---
-void environments_list(struct call *c);
-void environments_get(struct call *c);
-void environments_delete(struct call *c);
+void environments_list(struct api_request *rq);
+void environments_get(struct api_request *rq);
+void environments_delete(struct api_request *rq);
 
 #endif

@@ -2,12 +2,12 @@
 
 #include "api/system/handlers.h"
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/files/engine_file.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
 
-void operations_healthz(struct call *c)
+void operations_healthz(struct api_request *rq)
 {
     struct buf challenge;
     struct buf body;
@@ -15,16 +15,16 @@ void operations_healthz(struct call *c)
 
     buf_init(&challenge, 0);
     buf_init(&body, 0);
-    err = http_query(c->request, "challenge", &challenge);
+    err = http_query(rq->http, "challenge", &challenge);
     if (err == OK && challenge.n_bytes == 0)
         err = ERR_INVALID;
     if (err == OK || err == ERR_NOTFOUND)
         err = engine_put_health(buf_str(&challenge), &body);
     if (err == OK) {
         buf_putc(&body, '\n');
-        call_answer(c, 200, buf_str(&body));
+        request_answer(rq, 200, buf_str(&body));
     } else {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "challenge must be %d to %d letters and digits",
                   ENGINE_CHALLENGE_MIN, ENGINE_CHALLENGE_MAX);
     }
@@ -63,7 +63,7 @@ static void find_missing(struct missing *out)
     buf_clear(&why);
 }
 
-void operations_readyz(struct call *c)
+void operations_readyz(struct api_request *rq)
 {
     struct missing missing;
     struct buf body;
@@ -73,7 +73,7 @@ void operations_readyz(struct call *c)
     buf_init(&body, 0);
     find_missing(&missing);
     if (missing.names.n_bytes == 0) {
-        call_answer(c, 200, STR("{\"status\":\"ready\"}\n"));
+        request_answer(rq, 200, STR("{\"status\":\"ready\"}\n"));
     } else {
         buf_printf(&body,
                    "{\"status\":\"%s\",\"waitingFor\":[%.*s],"
@@ -81,14 +81,14 @@ void operations_readyz(struct call *c)
                    missing.are_starting ? "starting" : "not ready",
                    STR_ARG(buf_str(&missing.names)),
                    STR_ARG(buf_str(&missing.reasons)));
-        call_answer(c, 503, buf_str(&body));
+        request_answer(rq, 503, buf_str(&body));
     }
     buf_clear(&body);
     buf_clear(&missing.reasons);
     buf_clear(&missing.names);
 }
 
-void operations_metrics(struct call *c)
+void operations_metrics(struct api_request *rq)
 {
     struct http_response response = { .status = 200,
                                       .content_type =
@@ -99,6 +99,6 @@ void operations_metrics(struct call *c)
     metrics_render(&body, pulse_works);
     response.body = buf_str(&body);
     response.is_vital = true;
-    http_respond(c->request, &response);
+    http_respond(rq->http, &response);
     buf_clear(&body);
 }

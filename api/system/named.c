@@ -35,18 +35,19 @@ static void listing_init(struct listing *l, const struct named_style *style)
     buf_printf(&l->body, "{\"%s\":[", style->name);
 }
 
-void named_answer_none(struct call *c, const struct named_style *style)
+void named_answer_none(struct api_request *rq, const struct named_style *style)
 {
     struct listing l;
 
     listing_init(&l, style);
     buf_puts(&l.body, "]}");
-    call_answer(c, 200, buf_str(&l.body));
+    request_answer(rq, 200, buf_str(&l.body));
     buf_clear(&l.body);
 }
 
 // What a token of a page is good for: this list with these filters.
-static struct str list_of(struct call *c, const struct named_style *style,
+static struct str list_of(struct api_request *rq,
+                          const struct named_style *style,
                           const struct stack_query *q)
 {
     struct buf list;
@@ -58,44 +59,44 @@ static struct str list_of(struct call *c, const struct named_style *style,
     buf_put_str(&list, q->org);
     buf_putc(&list, '\0');
     buf_put_str(&list, q->project);
-    copy = arena_copy(&c->arena, buf_str(&list));
+    copy = arena_copy(&rq->arena, buf_str(&list));
     buf_clear(&list);
     return copy;
 }
 
 // False: the token is not ours; answered.
-static bool read_place(struct call *c, const uint8_t key[SHA256_BYTES],
+static bool read_place(struct api_request *rq, const uint8_t key[SHA256_BYTES],
                        struct str list, struct buf *place)
 {
     struct buf text;
     enum err err;
 
     buf_init(&text, 0);
-    err = http_query(c->request, "continuationToken", &text);
+    err = http_query(rq->http, "continuationToken", &text);
     if (err == OK && text.n_bytes > 0)
         err = page_token_read(key, list, buf_str(&text), place);
     buf_clear(&text);
     if (err == OK || err == ERR_NOTFOUND)
         return true;
-    http_fail(c->request, 400, STR_EMPTY,
+    http_fail(rq->http, 400, STR_EMPTY,
               "continuationToken is not one that this list gave");
     return false;
 }
 
-static void answer_page(struct call *c, const struct named_style *style,
+static void answer_page(struct api_request *rq, const struct named_style *style,
                         const struct stack_query *q)
 {
     uint8_t key[SHA256_BYTES];
-    struct str list = list_of(c, style, q);
+    struct str list = list_of(rq, style, q);
     struct listing l;
     struct buf place;
     enum err err;
 
-    auth_key(c->api->auth, "named", key);
+    auth_key(rq->api->auth, "named", key);
     buf_init(&place, 0);
-    if (read_place(c, key, list, &place)) {
+    if (read_place(rq, key, list, &place)) {
         listing_init(&l, style);
-        err = stack_list(c->api->stacks, q, LOOKS_MAX, &place, put_row, &l);
+        err = stack_list(rq->api->stacks, q, LOOKS_MAX, &place, put_row, &l);
         buf_putc(&l.body, ']');
         if (place.n_bytes > 0) {
             buf_printf(&l.body, ",\"%s\":\"", style->token);
@@ -104,30 +105,31 @@ static void answer_page(struct call *c, const struct named_style *style,
         }
         buf_putc(&l.body, '}');
         if (err == OK) {
-            call_answer(c, 200, buf_str(&l.body));
+            request_answer(rq, 200, buf_str(&l.body));
         } else {
-            call_fail_store(c, err);
+            request_fail_store(rq, err);
         }
         buf_clear(&l.body);
     }
     buf_clear(&place);
 }
 
-void named_answer(struct call *c, const struct named_style *style,
+void named_answer(struct api_request *rq, const struct named_style *style,
                   struct str org, struct str project)
 {
     struct stack_query q = { .is_env = style->is_env,
                              .org = org,
                              .project = project };
-    struct str own = { c->grant.org, c->grant.n_org_bytes };
-    bool is_others = !c->grant.is_admin && org.n_bytes > 0 && !str_eq(org, own);
+    struct str own = { rq->grant.org, rq->grant.n_org_bytes };
+    bool is_others =
+        !rq->grant.is_admin && org.n_bytes > 0 && !str_eq(org, own);
 
-    if (!c->grant.is_admin)
+    if (!rq->grant.is_admin)
         q.org = own;
     if (is_others || (q.org.n_bytes > 0 && !text_is_name(q.org)) ||
         (project.n_bytes > 0 && !text_is_name(project))) {
-        named_answer_none(c, style); // nothing can have such a name
+        named_answer_none(rq, style); // nothing can have such a name
     } else {
-        answer_page(c, style, &q);
+        answer_page(rq, style, &q);
     }
 }

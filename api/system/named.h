@@ -3,7 +3,7 @@
 #ifndef API_SYSTEM_NAMED_H
 #define API_SYSTEM_NAMED_H
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 
 // How a list is shown: {"NAME":[…],"TOKEN":"…"}.
 struct named_style {
@@ -13,12 +13,12 @@ struct named_style {
     void (*put)(const struct stack_name *name, struct buf *out);
 };
 
-// Answers with a page of those of an organization; of all that the call's token may see
+// Answers with a page of those of an organization; of all that the request's token may see
 // if `org` is empty. `project`: of one project only; empty: of all.
-void named_answer(struct call *c, const struct named_style *style,
+void named_answer(struct api_request *rq, const struct named_style *style,
                   struct str org, struct str project);
 
 // An answer of that style without rows.
-void named_answer_none(struct call *c, const struct named_style *style);
+void named_answer_none(struct api_request *rq, const struct named_style *style);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "api/system/openapi.h"
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "api/system/handlers.h"
 
 struct showing {
@@ -22,21 +22,21 @@ static struct str next_part(struct showing *s)
 
 static enum http_more next(void *data, struct buf *out)
 {
-    struct call *c = data;
-    struct showing *s = c->data;
+    struct api_request *rq = data;
+    struct showing *s = rq->data;
 
     buf_put_str(out, next_part(s));
     return s->n_shown_bytes < openapi_json_bytes ? HTTP_MORE : HTTP_LAST;
 }
 
 // Anybody may ask for it, so nobody makes the process hold all of it.
-void openapi_get(struct call *c)
+void openapi_get(struct api_request *rq)
 {
-    struct showing *s = arena_take(&c->arena, sizeof(*s));
+    struct showing *s = arena_take(&rq->arena, sizeof(*s));
     struct http_response first = { .status = 200 };
 
     s->n_shown_bytes = 0;
-    c->data = s;
+    rq->data = s;
     first.body = next_part(s);
-    call_answer_pieces(c, &first, next);
+    request_answer_pieces(rq, &first, next);
 }

@@ -6,7 +6,7 @@
 
 #include "api/system/handlers.h"
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "common/base/codec.h"
 #include "common/model/operator.h"
 
@@ -50,22 +50,22 @@ static bool put_org(void *data, struct str org)
 }
 
 // False: they cannot be read; answered. Free `out` with orgs_clear().
-static bool orgs_read(struct call *c, struct orgs *out)
+static bool orgs_read(struct api_request *rq, struct orgs *out)
 {
     enum err err;
 
     *out = (struct orgs){ .is_admin = true };
     buf_init(&out->body, 0);
     buf_init(&out->first, 0);
-    if (!c->grant.is_admin) {
+    if (!rq->grant.is_admin) {
         out->is_admin = false;
-        put_org(out, (struct str){ c->grant.org, c->grant.n_org_bytes });
+        put_org(out, (struct str){ rq->grant.org, rq->grant.n_org_bytes });
         return true;
     }
-    out->wanted = str_of(c->api->config->default_organization);
-    err = org_list(c->api->stacks, put_org, out);
+    out->wanted = str_of(rq->api->config->default_organization);
+    err = org_list(rq->api->stacks, put_org, out);
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     } else if (out->wanted.n_bytes > 0 && !out->is_wanted_there) {
         put_org(out, out->wanted); // nothing has named it yet
     }
@@ -79,16 +79,16 @@ static void orgs_clear(struct orgs *o)
 }
 
 // A token of an organization goes by the organization's name.
-void neighbours_user(struct call *c)
+void neighbours_user(struct api_request *rq)
 {
     static const char *const names[] = { "id", "githubLogin", "name" };
     struct orgs orgs;
     struct buf body;
 
     buf_init(&body, 0);
-    if (orgs_read(c, &orgs)) {
+    if (orgs_read(rq, &orgs)) {
         struct str login =
-            orgs.is_admin ? STR(CALL_ADMIN_LOGIN) : buf_str(&orgs.first);
+            orgs.is_admin ? STR(API_ADMIN_LOGIN) : buf_str(&orgs.first);
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             buf_printf(&body, "%c\"%s\":", i == 0 ? '{' : ',', names[i]);
@@ -99,7 +99,7 @@ void neighbours_user(struct call *c)
         buf_put_str(&body, buf_str(&orgs.body));
         buf_printf(&body, "],\"identities\":[],\"siteAdmin\":%s}",
                    orgs.is_admin ? "true" : "false");
-        call_answer(c, 200, buf_str(&body));
+        request_answer(rq, 200, buf_str(&body));
     }
     buf_clear(&body);
     orgs_clear(&orgs);
@@ -113,22 +113,22 @@ static struct str default_of(const struct orgs *orgs)
     return orgs->n_orgs == 1 ? buf_str(&orgs->first) : STR_EMPTY;
 }
 
-void neighbours_default_org(struct call *c)
+void neighbours_default_org(struct api_request *rq)
 {
     struct str org;
     struct orgs orgs;
     struct buf body;
 
     buf_init(&body, 0);
-    if (orgs_read(c, &orgs)) {
+    if (orgs_read(rq, &orgs)) {
         org = default_of(&orgs);
         if (org.n_bytes > 0) {
             buf_puts(&body, "{\"GitHubLogin\":");
             buf_put_json(&body, org);
             buf_puts(&body, ",\"Messages\":[]}");
-            call_answer(c, 200, buf_str(&body));
+            request_answer(rq, 200, buf_str(&body));
         } else {
-            http_fail(c->request, 404, STR_EMPTY,
+            http_fail(rq->http, 404, STR_EMPTY,
                       "there is no default organization; name one, or set "
                       "default_organization");
         }
@@ -139,15 +139,15 @@ void neighbours_default_org(struct call *c)
 
 // --- what the server can do ---
 
-void neighbours_capabilities(struct call *c)
+void neighbours_capabilities(struct api_request *rq)
 {
-    call_answer(c, 200, STR("{\"capabilities\":[]}"));
+    request_answer(rq, 200, STR("{\"capabilities\":[]}"));
 }
 
-void neighbours_cli_version(struct call *c)
+void neighbours_cli_version(struct api_request *rq)
 {
-    call_answer(c, 200,
-                STR("{\"latestVersion\":\"" CLI_LATEST
-                    "\",\"oldestWithoutWarning\":\"" CLI_OLD_ENOUGH
-                    "\",\"latestDevVersion\":\"\"}"));
+    request_answer(rq, 200,
+                   STR("{\"latestVersion\":\"" CLI_LATEST
+                       "\",\"oldestWithoutWarning\":\"" CLI_OLD_ENOUGH
+                       "\",\"latestDevVersion\":\"\"}"));
 }

@@ -76,85 +76,87 @@ static const struct named_style style = { .name = "stacks",
 
 // --- reading ---
 
-static void answer_no_stack(struct call *c, const struct stack_name *stack)
+static void answer_no_stack(struct api_request *rq,
+                            const struct stack_name *stack)
 {
-    http_fail(c->request, 404, STR_EMPTY, "Stack '%.*s/%.*s/%.*s' not found",
+    http_fail(rq->http, 404, STR_EMPTY, "Stack '%.*s/%.*s/%.*s' not found",
               STR_ARG(stack->org), STR_ARG(stack->project),
               STR_ARG(stack->stack));
 }
 
 // The stack of the path, named or not. False: there can be none; answered.
-static bool read_stack(struct call *c, struct stack_name *out)
+static bool read_stack(struct api_request *rq, struct stack_name *out)
 {
     struct hook_scope scope;
 
-    if (!call_scope(c, &scope))
+    if (!request_scope(rq, &scope))
         return false;
     *out = name_of(&scope);
     if (!operator_is_org(out->org))
         return true;
-    answer_no_stack(c, out);
+    answer_no_stack(rq, out);
     return false;
 }
 
 // Every stack can have webhooks, so each is there: the command line asks before it
 // makes one, and would not go on. What was named is listed.
-void stacks_get(struct call *c)
+void stacks_get(struct api_request *rq)
 {
     struct stack_name stack;
     struct buf body;
 
-    if (!read_stack(c, &stack))
+    if (!read_stack(rq, &stack))
         return;
     buf_init(&body, 0);
     put_names(&stack, &body);
     buf_puts(&body, ",\"activeUpdate\":\"\",\"tags\":{},\"version\":1}");
-    call_answer(c, 200, buf_str(&body));
+    request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
 
 // What is deployed is not known here.
-void stacks_export(struct call *c)
+void stacks_export(struct api_request *rq)
 {
     struct stack_name stack;
 
-    if (read_stack(c, &stack)) {
-        call_answer(c, 200,
-                    STR("{\"version\":" DEPLOYMENT_VERSION
-                        ",\"deployment\":{\"manifest\":{\"time\":"
-                        "\"0001-01-01T00:00:00Z\",\"magic\":\"\","
-                        "\"version\":\"\"}}}"));
+    if (read_stack(rq, &stack)) {
+        request_answer(rq, 200,
+                       STR("{\"version\":" DEPLOYMENT_VERSION
+                           ",\"deployment\":{\"manifest\":{\"time\":"
+                           "\"0001-01-01T00:00:00Z\",\"magic\":\"\","
+                           "\"version\":\"\"}}}"));
     }
 }
 
 // A copy of a query parameter; empty if there is none. False: broken; answered.
-static bool read_query(struct call *c, const char *name, struct str *out)
+static bool read_query(struct api_request *rq, const char *name,
+                       struct str *out)
 {
     struct buf text;
     enum err err;
 
     buf_init(&text, 0);
-    err = http_query(c->request, name, &text);
-    *out = err == OK ? arena_copy(&c->arena, buf_str(&text)) : STR_EMPTY;
+    err = http_query(rq->http, name, &text);
+    *out = err == OK ? arena_copy(&rq->arena, buf_str(&text)) : STR_EMPTY;
     buf_clear(&text);
     if (err != ERR_INVALID)
         return true;
-    http_fail(c->request, 400, STR_EMPTY, "%s has a broken percent escape",
-              name);
+    http_fail(rq->http, 400, STR_EMPTY, "%s has a broken percent escape", name);
     return false;
 }
 
-void stacks_list(struct call *c)
+void stacks_list(struct api_request *rq)
 {
     struct str org, project, tag;
 
-    if (!read_query(c, "organization", &org) ||
-        !read_query(c, "project", &project) || !read_query(c, "tagName", &tag))
+    if (!read_query(rq, "organization", &org) ||
+        !read_query(rq, "project", &project) ||
+        !read_query(rq, "tagName", &tag))
         return;
     if (tag.n_bytes > 0) {
-        named_answer_none(c, &style); // no stack has a tag here
+        named_answer_none(rq, &style); // no stack has a tag here
     } else {
-        named_answer(c, &style, org, project);
+        named_answer(rq, &style, org, project);
     }
 }
 
@@ -167,7 +169,7 @@ static void note_one(void *data, const struct stack_name *name)
 }
 
 // Is there a project? It is there when one of its stacks is.
-void stacks_project(struct call *c)
+void stacks_project(struct api_request *rq)
 {
     struct hook_scope scope;
     struct stack_query q = { .is_env = false };
@@ -175,25 +177,25 @@ void stacks_project(struct call *c)
     bool is_there = false;
     enum err err;
 
-    if (!call_scope(c, &scope))
+    if (!request_scope(rq, &scope))
         return;
     q.org = scope.org;
     q.project = scope.project;
     buf_init(&place, 0);
     buf_init(&body, 0);
     // Past the project's environments it is found at the second look.
-    err = stack_list(c->api->stacks, &q, 2, &place, note_one, &is_there);
+    err = stack_list(rq->api->stacks, &q, 2, &place, note_one, &is_there);
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     } else if (is_there) {
         buf_puts(&body, "{\"orgName\":");
         buf_put_json(&body, q.org);
         buf_puts(&body, ",\"projectName\":");
         buf_put_json(&body, q.project);
         buf_putc(&body, '}');
-        call_answer(c, 200, buf_str(&body));
+        request_answer(rq, 200, buf_str(&body));
     } else {
-        http_fail(c->request, 404, STR_EMPTY, "Project '%.*s/%.*s' not found",
+        http_fail(rq->http, 404, STR_EMPTY, "Project '%.*s/%.*s' not found",
                   STR_ARG(q.org), STR_ARG(q.project));
     }
     buf_clear(&body);
@@ -212,7 +214,7 @@ static bool is_nothing(const struct json_value *v)
 }
 
 // Members that ask for what is not kept here. False: one does; answered.
-static bool judge_wishes(struct call *c, const struct json_value *body)
+static bool judge_wishes(struct api_request *rq, const struct json_value *body)
 {
     static const struct {
         const char *member, *what;
@@ -226,7 +228,7 @@ static bool judge_wishes(struct call *c, const struct json_value *body)
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
         if (is_nothing(json_get(body, wishes[i].member)))
             continue;
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "%s must be left out: %s is not kept here", wishes[i].member,
                   wishes[i].what);
         return false;
@@ -235,66 +237,66 @@ static bool judge_wishes(struct call *c, const struct json_value *body)
 }
 
 // Reads the name of the new stack. False: answered.
-static bool read_new(struct call *c, const struct json_value *body,
+static bool read_new(struct api_request *rq, const struct json_value *body,
                      struct stack_name *out)
 {
     struct str name = json_str(json_get(body, "stackName"));
 
     if (!json_is(body, JSON_OBJECT)) {
-        http_fail(c->request, 400, STR_EMPTY, "the body must be a JSON object");
+        http_fail(rq->http, 400, STR_EMPTY, "the body must be a JSON object");
         return false;
     }
     if (!text_is_name(name)) {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "stackName must be 1 to %d of A-Z a-z 0-9 . _ -",
                   NAME_MAX_BYTES);
         return false;
     }
-    out->stack = arena_copy(&c->arena, name);
-    return judge_wishes(c, body);
+    out->stack = arena_copy(&rq->arena, name);
+    return judge_wishes(rq, body);
 }
 
-static void create(struct call *c, const struct stack_name *stack)
+static void create(struct api_request *rq, const struct stack_name *stack)
 {
     enum share share = SHARE_THERE;
-    enum err err = stack_find(c->api->stacks, stack);
+    enum err err = stack_find(rq->api->stacks, stack);
 
     if (err == OK) {
         err = ERR_EXISTS;
     } else if (err == ERR_NOTFOUND) {
-        err = stack_create(c->api->hooks, stack, c->grant.is_admin, &share);
+        err = stack_create(rq->api->hooks, stack, rq->grant.is_admin, &share);
     }
     if (err == ERR_EXISTS) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "Stack '%.*s/%.*s/%.*s' already exists", STR_ARG(stack->org),
                   STR_ARG(stack->project), STR_ARG(stack->stack));
     } else if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     } else if (share != SHARE_THERE) {
-        call_refuse_share(c, CAP_STACKS, share, 409);
+        request_refuse_share(rq, CAP_STACKS, share, 409);
     } else {
-        audit(c, "stack created", "org=%s project=%s stack=%s",
+        audit(rq, "stack created", "org=%s project=%s stack=%s",
               log_quote(stack->org), log_quote(stack->project),
               log_quote(stack->stack));
-        call_answer(c, 200, STR("{\"messages\":[]}"));
+        request_answer(rq, 200, STR("{\"messages\":[]}"));
     }
 }
 
-void stacks_create(struct call *c)
+void stacks_create(struct api_request *rq)
 {
     struct hook_scope scope;
     struct stack_name stack;
     struct json *body;
 
-    if (!call_scope(c, &scope) || !call_json(c, &body))
+    if (!request_scope(rq, &scope) || !request_json(rq, &body))
         return;
     stack = name_of(&scope);
     if (operator_is_org(stack.org)) {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "the organization " OPERATOR_ORG
                   " is the operator's and has no stacks");
-    } else if (read_new(c, json_root(body), &stack))
-        create(c, &stack);
+    } else if (read_new(rq, json_root(body), &stack))
+        create(rq, &stack);
     json_free(body);
 }
 
@@ -309,7 +311,7 @@ static bool note_hook(void *data, const struct hook *hook)
     return false;
 }
 
-bool stacks_may_forget(struct call *c, const struct stack_name *name)
+bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
 {
     bool is_env = name->env.n_bytes > 0;
     const char *word = is_env ? "environment" : "stack";
@@ -322,44 +324,44 @@ bool stacks_may_forget(struct call *c, const struct stack_name *name)
     };
     bool has_hooks = false;
     enum err err =
-        hook_list(c->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);
+        hook_list(rq->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);
 
     if (err == OK && has_hooks) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "the %s has webhooks; delete them first", word);
         return false;
     }
     if (err == OK) {
-        err = stack_find_in_events(c->api->stacks, name);
+        err = stack_find_in_events(rq->api->stacks, name);
         if (err == ERR_NOTFOUND)
             return true;
     }
     if (err == OK) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "an event has named this %s, so it stays known", word);
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
     return false;
 }
 
-void stacks_delete(struct call *c)
+void stacks_delete(struct api_request *rq)
 {
     struct http_response response = { .status = 204 };
     struct stack_name stack;
     enum err err;
 
-    if (!read_stack(c, &stack) || !stacks_may_forget(c, &stack))
+    if (!read_stack(rq, &stack) || !stacks_may_forget(rq, &stack))
         return;
-    err = stack_delete(c->api->hooks, &stack);
+    err = stack_delete(rq->api->hooks, &stack);
     if (err == ERR_NOTFOUND) {
-        answer_no_stack(c, &stack);
+        answer_no_stack(rq, &stack);
     } else if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     } else {
-        audit(c, "stack deleted", "org=%s project=%s stack=%s",
+        audit(rq, "stack deleted", "org=%s project=%s stack=%s",
               log_quote(stack.org), log_quote(stack.project),
               log_quote(stack.stack));
-        http_respond(c->request, &response);
+        http_respond(rq->http, &response);
     }
 }

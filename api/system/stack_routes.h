@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
-struct call;
+struct api_request;
 struct stack_name;
 
 // A stack or environment that hooks or events name stays. False: it does; answered.
-bool stacks_may_forget(struct call *c, const struct stack_name *name);
+bool stacks_may_forget(struct api_request *rq, const struct stack_name *name);
 
 #endif

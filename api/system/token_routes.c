@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/core/call.h"
 #include "api/json/json_members.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
@@ -38,18 +38,18 @@ static const struct {
 
 // An organization of either API; Akinon's ids in lower case. False: it is
 // none; answered.
-static bool read_org(struct call *c, struct str *out)
+static bool read_org(struct api_request *rq, struct str *out)
 {
     char lower[AKINON_ID_BYTES];
 
-    *out = c->match.params[PARAM_ORG];
+    *out = rq->match.params[PARAM_ORG];
     if (akinon_is_id(*out)) {
         akinon_lower_id(*out, lower);
-        *out = arena_copy(&c->arena, (struct str){ lower, sizeof(lower) });
+        *out = arena_copy(&rq->arena, (struct str){ lower, sizeof(lower) });
     }
     if (text_is_name(*out))
         return true;
-    http_fail(c->request, 400, STR_EMPTY,
+    http_fail(rq->http, 400, STR_EMPTY,
               "the organization's name must be 1 to %d of A-Z a-z 0-9 . _ -",
               NAME_MAX_BYTES);
     return false;
@@ -185,7 +185,8 @@ static struct str random_text(struct arena *arena, const char *prefix,
 }
 
 // What it allows and until when: never the token itself.
-static void audit_token(struct call *c, const char *what, const struct token *t)
+static void audit_token(struct api_request *rq, const char *what,
+                        const struct token *t)
 {
     struct buf more;
 
@@ -197,74 +198,74 @@ static void audit_token(struct call *c, const char *what, const struct token *t)
     } else {
         buf_puts(&more, "it is revoked");
     }
-    audit(c, what, "org=%s token=%s token_id=%s allows=%s", log_quote(t->org),
+    audit(rq, what, "org=%s token=%s token_id=%s allows=%s", log_quote(t->org),
           log_quote(t->name), log_quote(t->id), log_quote(buf_str(&more)));
     buf_clear(&more);
 }
 
-static void answer_created(struct call *c, const struct token *t,
+static void answer_created(struct api_request *rq, const struct token *t,
                            struct str secret)
 {
     struct buf body;
 
-    audit_token(c, "token created", t);
+    audit_token(rq, "token created", t);
     buf_init(&body, 0);
     put_token(t, secret, &body);
-    call_answer(c, 201, buf_str(&body));
+    request_answer(rq, 201, buf_str(&body));
     crypto_wipe(body.at, body.room_bytes);
     buf_clear(&body);
 }
 
-static void create(struct call *c, struct token *t)
+static void create(struct api_request *rq, struct token *t)
 {
-    struct str secret = random_text(&c->arena, TOKEN_PREFIX, TOKEN_RANDOM);
-    uint64_t max = c->api->config->max_tokens_per_organization;
+    struct str secret = random_text(&rq->arena, TOKEN_PREFIX, TOKEN_RANDOM);
+    uint64_t max = rq->api->config->max_tokens_per_organization;
     uint64_t n = 0;
-    enum err err = token_list(c->api->tokens, t->org, count_token, &n);
+    enum err err = token_list(rq->api->tokens, t->org, count_token, &n);
 
     if (err == OK && n >= max) {
-        http_fail(c->request, 409, STR_EMPTY,
+        http_fail(rq->http, 409, STR_EMPTY,
                   "this organization has %" PRIu64
                   " tokens, which is the limit (max_tokens_per_organization); "
                   "revoke one first",
                   max);
         return;
     }
-    t->id = random_text(&c->arena, "", ID_RANDOM);
+    t->id = random_text(&rq->arena, "", ID_RANDOM);
     crypto_sha256(secret, t->hash);
     if (err == OK)
-        err = token_create(c->api->tokens, t);
+        err = token_create(rq->api->tokens, t);
     if (err == OK) {
-        answer_created(c, t, secret);
+        answer_created(rq, t, secret);
     } else {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
     }
 }
 
-void tokens_create(struct call *c)
+void tokens_create(struct api_request *rq)
 {
     struct token t = { .created_at_ms = clock_now_ms() };
-    struct hook_reader reader = { .arena = &c->arena };
+    struct hook_reader reader = { .arena = &rq->arena };
     struct json *body;
     struct buf why;
 
     t.name = STR_EMPTY;
-    if (!read_org(c, &t.org))
+    if (!read_org(rq, &t.org))
         return;
     if (operator_is_org(t.org)) {
-        http_fail(c->request, 400, STR_EMPTY,
+        http_fail(rq->http, 400, STR_EMPTY,
                   "the organization " OPERATOR_ORG " is the operator's and has "
                   "no tokens: only the admin token reads and writes it");
         return;
     }
-    if (!call_json(c, &body))
+    if (!request_json(rq, &body))
         return;
     buf_init(&why, 0);
     reader.why = &why;
     if (read_token(&reader, json_root(body), &t) == OK) {
-        create(c, &t);
+        create(rq, &t);
     } else {
-        http_fail(c->request, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
     json_free(body);
@@ -302,13 +303,13 @@ static bool put_listed(void *data, const struct token *t)
 
 static enum http_more next(void *data, struct buf *out)
 {
-    struct call *c = data;
-    struct listing *l = c->data;
+    struct api_request *rq = data;
+    struct listing *l = rq->data;
 
     l->out = out;
     while (l->at_left < l->left.n_bytes && out->n_bytes < HTTP_PIECE_BYTES) {
         const uint8_t *hash = (const uint8_t *)l->left.at + l->at_left;
-        enum err err = token_find(c->api->tokens, hash, show, l);
+        enum err err = token_find(rq->api->tokens, hash, show, l);
 
         l->at_left += SHA256_BYTES;
         if (err != OK && err != ERR_NOTFOUND) // else it was revoked meanwhile
@@ -320,49 +321,49 @@ static enum http_more next(void *data, struct buf *out)
     return HTTP_LAST;
 }
 
-static void on_free(struct call *c)
+static void on_free(struct api_request *rq)
 {
-    struct listing *l = c->data;
+    struct listing *l = rq->data;
 
     buf_clear(&l->left);
     buf_clear(&l->first);
 }
 
-void tokens_list(struct call *c)
+void tokens_list(struct api_request *rq)
 {
-    struct listing *l = arena_take(&c->arena, sizeof(*l));
+    struct listing *l = arena_take(&rq->arena, sizeof(*l));
     struct http_response response = { .status = 200 };
     struct str org;
     enum err err;
 
     memset(l, 0, sizeof(*l));
-    if (!read_org(c, &org))
+    if (!read_org(rq, &org))
         return;
     buf_init(&l->first, 0);
     buf_init(&l->left, 0);
     l->out = &l->first;
-    c->data = l;
-    c->on_free = on_free;
+    rq->data = l;
+    rq->on_free = on_free;
     buf_putc(&l->first, '[');
-    err = token_list(c->api->tokens, org, put_listed, l);
+    err = token_list(rq->api->tokens, org, put_listed, l);
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
     if (l->left.n_bytes == 0)
         buf_putc(&l->first, ']');
     response.body = buf_str(&l->first);
     if (l->left.n_bytes == 0) {
-        http_respond(c->request, &response);
+        http_respond(rq->http, &response);
     } else {
-        call_answer_pieces(c, &response, next);
+        request_answer_pieces(rq, &response, next);
         buf_clear(&l->first);
     }
 }
 
 // What the token with this id is for.
 struct wanted {
-    struct call *call;
+    struct api_request *rq;
     struct str id, name;
 };
 
@@ -372,32 +373,32 @@ static bool on_wanted(void *data, const struct token *t)
 
     if (!str_eq(t->id, w->id))
         return true;
-    w->name = arena_copy(&w->call->arena, t->name);
+    w->name = arena_copy(&w->rq->arena, t->name);
     return false;
 }
 
-void tokens_revoke(struct call *c)
+void tokens_revoke(struct api_request *rq)
 {
     struct http_response response = { .status = 204 };
-    struct str id = c->match.params[PARAM_TOKEN];
-    struct wanted wanted = { .call = c, .id = id };
+    struct str id = rq->match.params[PARAM_TOKEN];
+    struct wanted wanted = { .rq = rq, .id = id };
     struct str org;
     enum err err;
 
-    if (!read_org(c, &org))
+    if (!read_org(rq, &org))
         return;
-    err = token_list(c->api->tokens, org, on_wanted, &wanted);
+    err = token_list(rq->api->tokens, org, on_wanted, &wanted);
     if (err == OK)
-        err = token_revoke(c->api->tokens, org, id);
+        err = token_revoke(rq->api->tokens, org, id);
     if (err == ERR_NOTFOUND) {
-        call_fail_missing(c, PARAM_TOKEN);
+        request_fail_missing(rq, PARAM_TOKEN);
         return;
     }
     if (err != OK) {
-        call_fail_store(c, err);
+        request_fail_store(rq, err);
         return;
     }
-    audit(c, "token revoked", "org=%s token=%s token_id=%s", log_quote(org),
+    audit(rq, "token revoked", "org=%s token=%s token_id=%s", log_quote(org),
           log_quote(wanted.name), log_quote(id));
-    http_respond(c->request, &response);
+    http_respond(rq->http, &response);
 }

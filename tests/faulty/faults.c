@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "api/core/call.h"
+#include "api/core/api_request.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/request_body.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -55,8 +55,8 @@ enum err __real_intake_event(const struct intake *in, struct str text,
 enum err __wrap_intake_event(const struct intake *in, struct str text,
                              struct arena *arena, struct new_event *out,
                              struct buf *why);
-bool __real_call_json(struct call *c, struct json **out);
-bool __wrap_call_json(struct call *c, struct json **out);
+bool __real_request_json(struct api_request *rq, struct json **out);
+bool __wrap_request_json(struct api_request *rq, struct json **out);
 void __real_transfers_start(struct transfers *ts, const struct order *order);
 void __wrap_transfers_start(struct transfers *ts, const struct order *order);
 struct outcome __real_transfer_outcome(const struct transfer *t, CURLcode code);
@@ -155,10 +155,10 @@ enum err __wrap_intake_event(const struct intake *in, struct str text,
 
 // --- api ---
 
-bool __wrap_call_json(struct call *c, struct json **out)
+bool __wrap_request_json(struct api_request *rq, struct json **out)
 {
-    die_if(has(c->request->body, "crash.api"));
-    return __real_call_json(c, out);
+    die_if(has(rq->http->body, "crash.api"));
+    return __real_request_json(rq, out);
 }
 
 // --- the sender ---
