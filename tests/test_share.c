@@ -1,10 +1,10 @@
 // test_share.c — what organizations hold of something they share.
 
-#include "common/base/share.h"
 #include "common/config/caps.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
-#include "common/process/turn_list.h"
+#include "common/fairness/share.h"
+#include "common/fairness/turn_list.h"
 
 #include "tests/unit.h"
 

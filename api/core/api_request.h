@@ -15,12 +15,12 @@
 #include "common/base/arena.h"
 #include "common/config/caps.h"
 #include "common/encoding/json.h"
+#include "common/fairness/turn_list.h"
 #include "common/http/authentication.h"
 #include "common/http/http.h"
 #include "common/messages/backlog.h"
 #include "common/messages/query.h"
 #include "common/process/role.h"
-#include "common/process/turn_list.h"
 #include "queue/queue.h"
 
 struct api;

@@ -9,8 +9,8 @@
 #define COMMON_CONFIG_CAPS_H
 
 #include "common/base/buf.h"
-#include "common/base/share.h"
 #include "common/config/config.h"
+#include "common/fairness/share.h"
 
 enum cap_kind {
     CAP_HOOKS,

@@ -13,7 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/base/rate_limiter.h"
+#include "common/fairness/rate_limiter.h"
 #include "common/files/small_file.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"

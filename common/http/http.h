@@ -34,8 +34,8 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/base/share.h"
 #include "common/base/str.h"
+#include "common/fairness/share.h"
 
 struct uv_loop_s;
 struct http_server;

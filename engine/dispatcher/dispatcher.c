@@ -70,8 +70,6 @@ static void on_outcome(void *data, struct str frame)
         return;
     }
     turn_mark(d, TURN_SEND);
-    if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
-        turn_mark(d, TURN_READ);
 }
 
 // What it had in flight comes back, with what is known of its end.
@@ -169,8 +167,8 @@ static void commit(struct dispatcher *d)
 
 static void commit_if_possible(struct dispatcher *d)
 {
-    if (d->is_committing)
-        return; // its end looks again
+    if (d->is_committing || (d->is_final_commit && !d->is_commit_failing))
+        return; // its end looks again, or nothing follows
     if (d->is_commit_failing) {
         commit_again(d);
     } else if (fan_is_open(d)) { // its event is not to be half matched
@@ -225,8 +223,11 @@ static void turn(struct dispatcher *d)
         reader_read(d);
     if (turn_take(d, TURN_REPLAY))
         replays_go_on(d);
-    if (turn_take(d, TURN_SEND))
+    if (turn_take(d, TURN_SEND)) {
         pump_all(d);
+        if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
+            turn_mark(d, TURN_READ);
+    }
     if (turn_take(d, TURN_COMMIT))
         commit_if_possible(d);
     if (turn_take(d, TURN_LEAVE) || d->is_draining)

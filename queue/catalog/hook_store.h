@@ -10,8 +10,8 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/base/share.h"
 #include "common/base/str.h"
+#include "common/fairness/share.h"
 #include "common/model/event.h"
 #include "common/model/hook.h"
 #include "common/model/token.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/base/share.h"
+#include "common/fairness/share.h"
 #include "common/model/shard.h"
 
 struct keyring;

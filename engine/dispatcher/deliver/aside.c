@@ -62,9 +62,18 @@ static uint32_t deaths_of(uint64_t hook_no, struct position position)
 
 // --- alone ---
 
+// Whether what it is closed for is over, though nobody has looked yet.
+static bool is_over(const struct dispatcher *d)
+{
+    const struct aside *a = d->aside;
+
+    return d->n_sent == 0 &&
+           (a->is_alone || (a->hook_no == 0 && clock_mono_us() >= a->until_us));
+}
+
 bool aside_blocks(const struct dispatcher *d)
 {
-    return d->aside->is_closed;
+    return d->aside->is_closed && !is_over(d);
 }
 
 static void let_in_alone(struct dispatcher *d, uint64_t hook_no,

@@ -167,6 +167,8 @@ void commit_let_go(struct dispatcher *d)
 {
     drop_settled(d);
     wake_hooks(d);
+    if (d->is_final_commit)
+        return;
     if (change_n(d->filling) > 0 || d->rowless != NULL ||
         d->filling_wakes.n > 0 || d->filling_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)

@@ -9,7 +9,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/base/share.h"
+#include "common/fairness/share.h"
 #include "common/log/log.h"
 #include "engine/delivery/match.h"
 #include "engine/dispatcher/schedule/schedule.h"

@@ -13,7 +13,7 @@
 #include <uv.h>
 
 #include "common/base/err.h"
-#include "common/process/turn_list.h"
+#include "common/fairness/turn_list.h"
 
 struct ask;
 struct dispatcher;

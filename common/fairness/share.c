@@ -3,7 +3,7 @@
 // The table has open addressing and is at most half full; what is taken out moves
 // up what lies behind it, so that no trace stays.
 
-#include "common/base/share.h"
+#include "common/fairness/share.h"
 
 #include <assert.h>
 #include <stdlib.h>

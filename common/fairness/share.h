@@ -5,8 +5,8 @@
 // admin token is counted apart and may take all there is; the others leave a
 // reserve for it, and each has a share.
 
-#ifndef COMMON_BASE_SHARE_H
-#define COMMON_BASE_SHARE_H
+#ifndef COMMON_FAIRNESS_SHARE_H
+#define COMMON_FAIRNESS_SHARE_H
 
 #include <stdbool.h>
 #include <stddef.h>

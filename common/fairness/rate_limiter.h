@@ -3,8 +3,8 @@
 // Keys whose hashes meet share a place: a key may be limited too early, never too
 // late.
 
-#ifndef COMMON_BASE_RATE_LIMITER_H
-#define COMMON_BASE_RATE_LIMITER_H
+#ifndef COMMON_FAIRNESS_RATE_LIMITER_H
+#define COMMON_FAIRNESS_RATE_LIMITER_H
 
 #include <stdbool.h>
 #include <stdint.h>

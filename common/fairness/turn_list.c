@@ -1,6 +1,6 @@
 // turn_list.c — work that waits, for which those that hold it have turns.
 
-#include "common/process/turn_list.h"
+#include "common/fairness/turn_list.h"
 
 #include <stddef.h>
 

@@ -4,8 +4,8 @@
 // A list is a pointer to its first entry, NULL if it is empty. Nothing is allocated: a
 // `struct turn_entry` is a member of what waits.
 
-#ifndef COMMON_PROCESS_TURN_LIST_H
-#define COMMON_PROCESS_TURN_LIST_H
+#ifndef COMMON_FAIRNESS_TURN_LIST_H
+#define COMMON_FAIRNESS_TURN_LIST_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 // rate_limiter.c — allows so many of something a second, by key: token buckets.
 
-#include "common/base/rate_limiter.h"
+#include "common/fairness/rate_limiter.h"
 
 #include <string.h>
 
