@@ -235,14 +235,14 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     }
     link = &api->dispatchers[index];
     if (link->chan != NULL) {
-        chan_close(link->chan);
+        channel_close(link->chan);
         asking_on_closed(link);
     }
     link->api = api;
     backlog_forget(api->backlogs, index);
     link->chan = role_open_chan(
         api->role, ROLE_DISPATCHER, fd,
-        &(struct chan_handlers){
+        &(struct channel_handlers){
             .on_frame = on_frame, .on_closed = on_link_closed, .data = link });
 }
 
@@ -301,7 +301,7 @@ static bool count_hook(void *data, const struct hook *hook)
 
     if (hook->name.n_bytes == 0)
         return true; // a trace of a deleted one
-    shares_add(&api->shares[CAP_HOOKS], hook->org_no, 1);
+    shares_add(&api->shares[CAP_HOOKS], hook->org_id, 1);
     expire_note_first(api, hook);
     return true;
 }

@@ -23,14 +23,14 @@
 struct fill {
     const char *data_dir;
     const char *org;
-    uint64_t org_no;
+    uint64_t org_id;
     uint64_t attempts, hooks, events, dead_one_in;
     uint64_t max_bytes;
     uint64_t pairs; // hooks * events, or fewer
     int64_t began_us;
     uv_loop_t loop;
     struct shard *shard;
-    struct shard_change *change;
+    struct shard_batch *change;
 };
 
 static void on_committed(void *data, enum err err)
@@ -41,7 +41,7 @@ static void on_committed(void *data, enum err err)
         fprintf(stderr, "commit: %s\n", err_str(err));
         exit(1);
     }
-    shard_change_reset(f->change);
+    shard_batch_reset(f->change);
 }
 
 static void commit(struct fill *f)
@@ -52,13 +52,13 @@ static void commit(struct fill *f)
 
 static void say_dead(struct fill *f, const struct attempt *a)
 {
-    const struct dead_row row = { .hook_no = a->hook_no,
+    const struct dead_row row = { .hook_id = a->hook_id,
                                   .position = a->position,
                                   .dead_at_ms = a->started_at_us / 1000,
                                   .n_attempts = a->attempt,
                                   .queue_us = a->timing.queue_us };
 
-    change_dead_put(f->change, &row);
+    batch_dead_put(f->change, &row);
 }
 
 static void say_attempt(struct fill *f, uint64_t i)
@@ -68,8 +68,8 @@ static void say_attempt(struct fill *f, uint64_t i)
     bool is_last = i + f->pairs >= f->attempts;
     bool is_dead = f->dead_one_in > 0 && pair % f->dead_one_in == 0;
     struct attempt a = {
-        .hook_no = pair % f->hooks + 1,
-        .org_no = f->org_no,
+        .hook_id = pair % f->hooks + 1,
+        .org_id = f->org_id,
         .event_id = id_v7(f->began_us / 1000, event, 0),
         .kind = event % 2 == 0 ? STR("bench.even") : STR("bench.odd"),
         .accepted_at_us = f->began_us,
@@ -92,14 +92,14 @@ static void say_attempt(struct fill *f, uint64_t i)
         a.error_message = STR("status 500");
         a.response_code = 500;
     }
-    change_attempt(f->change, &a);
+    batch_attempt(f->change, &a);
     if (!is_last)
         return;
-    change_count(f->change, COUNT_MATCHED, 1);
+    batch_count(f->change, COUNT_MATCHED, 1);
     if (is_dead) {
         say_dead(f, &a);
     } else {
-        change_count(f->change, COUNT_DELIVERED, 1);
+        batch_count(f->change, COUNT_DELIVERED, 1);
     }
 }
 
@@ -142,20 +142,20 @@ int main(int argc, char **argv)
         return 1;
     }
     if (hook_store_view(&qc, &hooks) != OK ||
-        org_number(hooks, FAMILY_PULUMI, str_of(f.org), &f.org_no) != OK ||
-        f.org_no == 0) {
+        org_number(hooks, FAMILY_PULUMI, str_of(f.org), &f.org_id) != OK ||
+        f.org_id == 0) {
         fprintf(stderr, "organization %s has no webhook\n", f.org);
         return 1;
     }
-    f.change = shard_change_new();
+    f.change = shard_batch_new();
     for (uint64_t i = 0; i < f.attempts; i++) {
         say_attempt(&f, i);
         if ((i + 1) % ROWS_AT_ONCE == 0 || i + 1 == f.attempts) {
-            change_stats_noted(f.change);
+            batch_stats_noted(f.change);
             commit(&f);
         }
     }
-    shard_change_free(f.change);
+    shard_batch_free(f.change);
     printf("{\"attempts\":%" PRIu64 ",\"seconds\":%.3f}\n", f.attempts,
            (double)(clock_mono_us() - start_us) / 1e6);
     return 0;

@@ -196,7 +196,7 @@ static void answered(struct load *l, struct conn *c)
     int64_t now_us = clock_mono_us();
 
     l->last_answer_us = now_us;
-    hdr_put(&l->latency, now_us - c->due_us);
+    histogram_put(&l->latency, now_us - c->due_us);
     if (c->status >= 200 && c->status < 300) {
         l->n_accepted += l->post.batch;
     } else {
@@ -318,7 +318,7 @@ static void report(const struct load *l)
     buf_printf(&out, ",\"seconds\":%.6f,\"per_second\":%.1f", seconds,
                seconds > 0 ? (double)l->n_accepted / seconds : 0.0);
     buf_puts(&out, ",\"latency_us\":");
-    hdr_json(&l->latency, &out);
+    histogram_json(&l->latency, &out);
     printf("%s}\n", buf_cstr(&out));
     buf_clear(&out);
 }

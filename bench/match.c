@@ -49,9 +49,9 @@ static void index_fill(struct match_index *index, uint64_t n_hooks,
     }
 }
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
-    (void)hook_no;
+    (void)hook_id;
     (void)runtime;
     (*(uint64_t *)data)++;
 }
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     struct hdr *times = xcalloc(1, sizeof(*times));
     uint64_t n_matches = 0;
 
-    hdr_reset(times);
+    histogram_reset(times);
     args_read(argc, argv, args, sizeof(args) / sizeof(args[0]));
     event.filters = UINT64_C(1) << filter_find(STR("update_failed"));
     index_fill(index, n_hooks, n_others);
@@ -95,13 +95,13 @@ int main(int argc, char **argv)
         int64_t before_ns = now_ns();
 
         match_event(index, &event, on_match, &n_matches);
-        hdr_put(times, now_ns() - before_ns);
+        histogram_put(times, now_ns() - before_ns);
     }
     assert(n_events > 0); // the option's limit
     printf("{\"hooks\":%" PRIu64 ",\"others\":%" PRIu64 ",\"matches\":%" PRIu64
            ",\"p50_ns\":%" PRId64 ",\"p99_ns\":%" PRId64 "}\n",
-           n_hooks, n_others, n_matches / n_events, hdr_percentile(times, 50),
-           hdr_percentile(times, 99));
+           n_hooks, n_others, n_matches / n_events,
+           histogram_percentile(times, 50), histogram_percentile(times, 99));
     match_index_free(index);
     free(times);
     return 0;

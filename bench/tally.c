@@ -95,7 +95,7 @@ void tally_add(struct tally *t, const struct tally_request *r)
         return;
     t->n_stamped++;
     if (t->options.is_timing)
-        hdr_put(&t->latency, r->at_us - stamp.sent_us);
+        histogram_put(&t->latency, r->at_us - stamp.sent_us);
     if (t->options.max_seq > 0)
         track(t, stamp.seq, path_number(r->path));
 }
@@ -112,6 +112,6 @@ void tally_json(const struct tally *t, struct buf *out)
                t->n_duplicates, t->n_untracked);
     buf_printf(out, ",\"bad_signatures\":%" PRIu64 ",\"latency_us\":",
                t->n_bad_signatures);
-    hdr_json(&t->latency, out);
+    histogram_json(&t->latency, out);
     buf_puts(out, "}");
 }

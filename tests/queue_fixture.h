@@ -160,7 +160,7 @@ static inline void on_committed(void *data, enum err err)
     *(enum err *)data = err;
 }
 
-static inline void commit(struct fixture *f, struct shard_change *c)
+static inline void commit(struct fixture *f, struct shard_batch *c)
 {
     enum err result = ERR_AGAIN;
 
@@ -168,7 +168,7 @@ static inline void commit(struct fixture *f, struct shard_change *c)
     assert_true(shard_is_committing(f->shard));
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(result, OK);
-    shard_change_reset(c);
+    shard_batch_reset(c);
 }
 
 static inline struct position nth(uint64_t n)
@@ -180,10 +180,10 @@ static inline struct position nth(uint64_t n)
     return p;
 }
 
-static inline struct due_row due(uint64_t hook_no, int64_t due_at_ms,
+static inline struct due_row due(uint64_t hook_id, int64_t due_at_ms,
                                  uint64_t n)
 {
-    return (struct due_row){ .hook_no = hook_no,
+    return (struct due_row){ .hook_id = hook_id,
                              .due_at_ms = due_at_ms,
                              .position = nth(n),
                              .n_attempts = 2,

@@ -7,13 +7,13 @@
 #define ORG UINT64_C(0x8000000000000007)
 
 static struct org_backlog backlog(uint64_t n_rows, uint64_t n_bytes,
-                                  uint64_t hook_no)
+                                  uint64_t hook_id)
 {
-    return (struct org_backlog){ .org_no = ORG,
+    return (struct org_backlog){ .org_id = ORG,
                                  .n_rows = n_rows,
                                  .n_bytes = n_bytes,
                                  .growth = 10,
-                                 .fullest = { { hook_no, n_rows, n_bytes } } };
+                                 .fullest = { { hook_id, n_rows, n_bytes } } };
 }
 
 static void tell(struct backlog_table *t, unsigned shard,
@@ -27,10 +27,10 @@ static void tell(struct backlog_table *t, unsigned shard,
     buf_clear(&frame);
 }
 
-static void tell_hook(struct backlog_table *t, uint64_t hook_no,
+static void tell_hook(struct backlog_table *t, uint64_t hook_id,
                       uint64_t n_rows, bool is_paused)
 {
-    const struct hook_backlog b = { hook_no, n_rows, n_rows * 100 };
+    const struct hook_backlog b = { hook_id, n_rows, n_rows * 100 };
     struct buf frame;
 
     buf_init(&frame, 0);
@@ -67,14 +67,14 @@ static void shards_are_added_up_and_forgotten(void **state)
     assert_int_equal(sum.n_rows, 8);
     assert_int_equal(sum.n_bytes, 35000);
     assert_int_equal(sum.growth, 20);
-    assert_int_equal(sum.fullest[0].hook_no, 2);
-    assert_int_equal(sum.fullest[1].hook_no, 1);
+    assert_int_equal(sum.fullest[0].hook_id, 2);
+    assert_int_equal(sum.fullest[1].hook_id, 1);
     b = backlog(1, 10,
                 2); // the newest counts, not the sum of all that was said
     tell(t, 1, &b);
     backlog_of_org(t, ORG, &sum);
     assert_int_equal(sum.n_rows, 6);
-    assert_int_equal(sum.fullest[0].hook_no, 1);
+    assert_int_equal(sum.fullest[0].hook_id, 1);
     backlog_forget(t, 0);
     backlog_of_org(t, ORG, &sum);
     assert_int_equal(sum.n_rows, 1);
@@ -135,8 +135,8 @@ static void the_fullest_are_those_with_most_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
         org_backlog_rank(&b, &hooks[i]);
-    assert_int_equal(b.fullest[0].hook_no, 5); // many rows count, too
-    assert_int_equal(b.fullest[1].hook_no, 2);
+    assert_int_equal(b.fullest[0].hook_id, 5); // many rows count, too
+    assert_int_equal(b.fullest[1].hook_id, 2);
 }
 
 static void a_share_counts_what_is_stored_once_once(void **state)

@@ -15,7 +15,7 @@
 #define N_FRAMES  300
 
 struct end {
-    struct chan *chan; // NULL: closed
+    struct channel *chan; // NULL: closed
     uint64_t n_frames;
     size_t n_frame_bytes; // of the last one
     uint64_t n_wrong;     // frames that are not the next, or not whole
@@ -44,7 +44,7 @@ static void on_frame(void *data, struct str frame)
     e->n_frame_bytes = frame.n_bytes;
     e->n_wrong += !is_whole || no != e->n_frames;
     if (e->n_frames == e->refuse_at)
-        chan_refuse(e->chan);
+        channel_refuse(e->chan);
     if (e->n_frames == e->wanted)
         uv_stop(e->loop);
 }
@@ -60,11 +60,11 @@ static void on_closed(void *data)
 
 static void open_end(struct end *e, uv_loop_t *loop, int fd)
 {
-    const struct chan_handlers handlers = { on_frame, on_closed, e };
+    const struct channel_handlers handlers = { on_frame, on_closed, e };
 
     e->loop = loop;
-    e->chan = chan_open(loop, fd, (struct chan_limits){ CAP_BYTES, CAP_BYTES },
-                        &handlers);
+    e->chan = channel_open(
+        loop, fd, (struct channel_limits){ CAP_BYTES, CAP_BYTES }, &handlers);
 }
 
 static void pair(int fds[2])
@@ -89,17 +89,17 @@ static void put_frame(struct buf *out, uint64_t no)
 static void send_frames(struct end *e, uint64_t from, uint64_t to)
 {
     for (uint64_t no = from; no <= to; no++) {
-        put_frame(chan_begin(e->chan), no);
-        assert_int_equal(chan_end(e->chan), OK);
+        put_frame(channel_begin(e->chan), no);
+        assert_int_equal(channel_end(e->chan), OK);
     }
 }
 
 static void end_loop(uv_loop_t *loop, struct end *a, struct end *b)
 {
     if (a != NULL && a->chan != NULL)
-        chan_close(a->chan);
+        channel_close(a->chan);
     if (b != NULL && b->chan != NULL)
-        chan_close(b->chan);
+        channel_close(b->chan);
     uv_run(loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(loop), 0);
 }
@@ -118,14 +118,15 @@ static void frames_arrive_whole_and_in_order(void **state)
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, N_FRAMES); // more than a socket holds
     send_frames(&b, 1, N_FRAMES);
-    assert_true(chan_unsent_bytes(a.chan) > 0);
+    assert_true(channel_unsent_bytes(a.chan) > 0);
     while (a.n_frames < N_FRAMES || b.n_frames < N_FRAMES)
         uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(a.n_wrong + b.n_wrong, 0);
-    assert_int_equal(chan_unsent_bytes(a.chan), 0);
+    assert_int_equal(channel_unsent_bytes(a.chan), 0);
     assert_int_equal(a.n_closed + b.n_closed, 0);
     end_loop(&loop, &a, &b);
-    assert_int_equal(a.n_closed + b.n_closed, 0); // chan_close() tells nobody
+    assert_int_equal(a.n_closed + b.n_closed,
+                     0); // channel_close() tells nobody
 }
 
 static void
@@ -144,8 +145,8 @@ a_frame_over_the_cap_is_taken_back_and_the_others_arrive(void **state)
     open_end(&a, &loop, fds[0]);
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, 1);
-    pack_str(chan_begin(a.chan), (struct str){ large, CAP_BYTES + 1 });
-    assert_int_equal(chan_end(a.chan), ERR_TOOBIG);
+    pack_str(channel_begin(a.chan), (struct str){ large, CAP_BYTES + 1 });
+    assert_int_equal(channel_end(a.chan), ERR_TOOBIG);
     send_frames(&a, 2, 2);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(b.n_frames, 2);
@@ -238,7 +239,7 @@ static void what_was_sent_before_the_end_arrives(void **state)
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, 3);
     uv_run(&loop, UV_RUN_NOWAIT); // they leave
-    chan_close(a.chan);
+    channel_close(a.chan);
     a.chan = NULL;
     while (b.n_closed == 0)
         uv_run(&loop, UV_RUN_ONCE);

@@ -37,22 +37,22 @@ static enum err read_outcome(struct str frame)
 
 static enum err read_ask(struct str frame)
 {
-    struct ask ask;
+    struct query ask;
 
-    return ask_unpack(frame, &ask);
+    return query_unpack(frame, &ask);
 }
 
 static enum err read_answer(struct str frame)
 {
-    struct answer answer;
+    struct reply answer;
 
-    return answer_unpack(frame, &answer);
+    return reply_unpack(frame, &answer);
 }
 
 static enum err read_emit(struct str frame)
 {
-    struct emit emit;
-    enum err err = emit_unpack(frame, &emit);
+    struct engine_event emit;
+    enum err err = engine_event_unpack(frame, &emit);
 
     if (err == OK)
         assert_true(emit.payload.n_bytes <= frame.n_bytes);
@@ -103,26 +103,26 @@ static void put_outcome(struct buf *b)
 
 static void put_ask(struct buf *b)
 {
-    struct ask ask = { .no = 1, .what = ASK_REDELIVER, .hook_no = 9 };
+    struct query ask = { .no = 1, .what = QUERY_REDELIVER, .hook_id = 9 };
 
-    ask_pack(b, &ask);
+    query_pack(b, &ask);
 }
 
 static void put_answer(struct buf *b)
 {
-    struct answer answer = { .no = 1, .err = ERR_GONE, .text = STR("{}") };
+    struct reply answer = { .no = 1, .err = ERR_GONE, .text = STR("{}") };
 
-    answer_pack(b, &answer);
+    reply_pack(b, &answer);
 }
 
 static void put_emit(struct buf *b)
 {
-    struct emit emit = { .family = 1,
-                         .kind = STR("posthorn.hook.disabled"),
-                         .org = STR("acme"),
-                         .payload = STR("{}") };
+    struct engine_event emit = { .family = 1,
+                                 .kind = STR("posthorn.hook.disabled"),
+                                 .org = STR("acme"),
+                                 .payload = STR("{}") };
 
-    emit_pack(b, &emit);
+    engine_event_pack(b, &emit);
 }
 
 static void put_emitted(struct buf *b)
@@ -134,7 +134,7 @@ static void put_emitted(struct buf *b)
 
 static void put_disable(struct buf *b)
 {
-    struct disable disable = { .hook_no = 3, .revision = 4, .reason = 1 };
+    struct disable disable = { .hook_id = 3, .revision = 4, .reason = 1 };
 
     disable_pack(b, &disable);
 }

@@ -19,17 +19,17 @@ struct seen {
 
 static char runtimes[SEEN_MAX];
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
     struct seen *seen = data;
     size_t i = seen->n++;
 
     assert_true(seen->n <= SEEN_MAX);
-    assert_true(hook_no < SEEN_MAX);
-    assert_ptr_equal(runtime, &runtimes[hook_no]);
-    for (; i > 0 && seen->nos[i - 1] > hook_no; i--)
+    assert_true(hook_id < SEEN_MAX);
+    assert_ptr_equal(runtime, &runtimes[hook_id]);
+    for (; i > 0 && seen->nos[i - 1] > hook_id; i--)
         seen->nos[i] = seen->nos[i - 1];
-    seen->nos[i] = hook_no;
+    seen->nos[i] = hook_id;
 }
 
 // "3 5 12"

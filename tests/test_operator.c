@@ -6,12 +6,12 @@
 #include "engine/delivery/match.h"
 #include "tests/unit.h"
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
     uint64_t *nos = data;
 
     (void)runtime;
-    *nos |= UINT64_C(1) << hook_no;
+    *nos |= UINT64_C(1) << hook_id;
 }
 
 static uint64_t matches(const struct match_index *idx, const char *org,

@@ -67,8 +67,8 @@ static enum guard_verdict judge(struct own_addresses *own, const char *text,
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 
     assert_int_equal(inet_pton(AF_INET, text, &a.sin_addr), 1);
-    return guard_judge((const struct sockaddr *)&a, is_self,
-                       own_addresses_rules(own));
+    return address_guard_judge((const struct sockaddr *)&a, is_self,
+                               own_addresses_rules(own));
 }
 
 static void load(struct config *config)

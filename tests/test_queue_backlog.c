@@ -14,14 +14,14 @@ struct sums {
     size_t n_visits;
 };
 
-static void on_sum(void *data, uint64_t hook_no, const struct backlog *b)
+static void on_sum(void *data, uint64_t hook_id, const struct backlog *b)
 {
     struct sums *s = data;
 
-    assert_true(hook_no < HOOKS);
+    assert_true(hook_id < HOOKS);
     s->n_visits++;
-    s->at[hook_no].n_rows += b->n_rows;
-    s->at[hook_no].n_bytes += b->n_bytes;
+    s->at[hook_id].n_rows += b->n_rows;
+    s->at[hook_id].n_bytes += b->n_bytes;
 }
 
 static void on_counted(void *data, enum err err)
@@ -42,9 +42,9 @@ static struct sums counted(struct fixture *f)
     return s;
 }
 
-static struct due_row of_bytes(uint64_t hook_no, uint64_t n, uint32_t n_bytes)
+static struct due_row of_bytes(uint64_t hook_id, uint64_t n, uint32_t n_bytes)
 {
-    struct due_row row = due(hook_no, 100, n);
+    struct due_row row = due(hook_id, 100, n);
 
     row.payload_bytes = n_bytes;
     return row;
@@ -61,25 +61,25 @@ static void assert_same(const struct sums *a, const struct sums *b)
 static void what_commits_move_adds_up_to_what_is_counted(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct sums sums = { .err = OK };
     struct due_row row;
     struct sums now;
 
     for (uint64_t n = 1; n <= 3000; n++) {
         row = of_bytes(1 + n % (HOOKS - 1), n, (uint32_t)(n % 700));
-        change_due_put(c, &row);
+        batch_due_put(c, &row);
         if (n % 3 == 0)
-            change_due_put(c, &row); // the same once more
-        if (n % 4 == 0) {            // another size, as of a record from before
+            batch_due_put(c, &row); // the same once more
+        if (n % 4 == 0) {           // another size, as of a record from before
             row.payload_bytes = 7;
-            change_due_put(c, &row);
+            batch_due_put(c, &row);
         }
         if (n % 5 == 0)
-            change_due_del(c, &row);
+            batch_due_del(c, &row);
         row = of_bytes(1 + n % (HOOKS - 1), n / 2 + 1, 0);
         if (n % 7 == 0)
-            change_due_del(c, &row); // there or not
+            batch_due_del(c, &row); // there or not
         if (n % 100 == 0) {
             commit(f, c);
             shard_backlog_moved(f->shard, on_sum, &sums);
@@ -89,30 +89,30 @@ static void what_commits_move_adds_up_to_what_is_counted(void **state)
     assert_same(&sums, &now);
     assert_true(now.at[5].n_rows > 0 && now.at[5].n_bytes > 0);
     // A commit that moves nothing says nothing.
-    change_count(c, COUNT_CANCELLED, 1);
+    batch_count(c, COUNT_CANCELLED, 1);
     commit(f, c);
     sums.n_visits = 0;
     shard_backlog_moved(f->shard, on_sum, &sums);
     assert_int_equal(sums.n_visits, 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void what_moves_while_it_is_counted_is_not_counted_twice(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct sums s = { .err = ERR_AGAIN };
     struct due_row row = of_bytes(1, 1, 10);
     enum err committed = ERR_AGAIN;
 
-    change_due_put(c, &row);
+    batch_due_put(c, &row);
     commit(f, c);
     // Both run now, in whatever order.
     assert_int_equal(shard_backlog_count(f->shard, on_sum, on_counted, &s), OK);
     row = of_bytes(1, 2, 100);
-    change_due_put(c, &row);
+    batch_due_put(c, &row);
     row = of_bytes(1, 1, 10);
-    change_due_del(c, &row);
+    batch_due_del(c, &row);
     shard_commit(f->shard, c, on_committed, &committed);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(s.err, OK);
@@ -121,7 +121,7 @@ static void what_moves_while_it_is_counted_is_not_counted_twice(void **state)
     shard_backlog_moved(f->shard, on_sum, &s);
     assert_int_equal(s.at[1].n_rows, 1);
     assert_int_equal(s.at[1].n_bytes, 100);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 // A row of before it said how large its event's payload is.
@@ -141,7 +141,7 @@ static void old_rows_are_read_and_count_as_rows(void **state)
     pack_u64(&old, 1); // crashes
     pack_i64(&old, 55);
     pack_i64(&old, 0);
-    pack_u64(&old, 7); // lane
+    pack_u64(&old, 7); // ordering_key
     pack_u64(&old, 0);
     pack_u64(&old, 0);
     record_end(&old, start);
@@ -150,7 +150,7 @@ static void old_rows_are_read_and_count_as_rows(void **state)
                                 buf_str(&old), &back),
                      OK);
     assert_int_equal(back.n_attempts, 2);
-    assert_int_equal(back.lane, 7);
+    assert_int_equal(back.ordering_key, 7);
     assert_int_equal(back.payload_bytes, 0);
     buf_reset(&old);
     due_encode(&row, key, &old);

@@ -71,13 +71,13 @@ static bool is_there(const struct place *p, const char *name)
 
 // --- what there is ---
 
-static void say_all(struct shard_change *c)
+static void say_all(struct shard_batch *c)
 {
-    const struct dead_row dead = { .hook_no = 1, .position = nth(6) };
+    const struct dead_row dead = { .hook_id = 1, .position = nth(6) };
     const struct hook_health health = { .n_failed = 3, .failing_since_ms = 77 };
     const struct replay replay = { .id = { { 9 } },
-                                   .hook_no = 1,
-                                   .org_no = 1,
+                                   .hook_id = 1,
+                                   .org_id = 1,
                                    .state = REPLAY_RUNNING,
                                    .matched = 4 };
     const struct event own = { .id = { { 8 } },
@@ -86,7 +86,7 @@ static void say_all(struct shard_change *c)
                                .kind = STR("posthorn.hook.failing"),
                                .org = STR("acme"),
                                .payload = STR("{}") };
-    struct attempt a = { .hook_no = 1,
+    struct attempt a = { .hook_id = 1,
                          .position = nth(1),
                          .kind = STR("a.b"),
                          .state = DELIVERY_RETRYING,
@@ -97,23 +97,23 @@ static void say_all(struct shard_change *c)
     for (uint64_t n = 1; n <= N_DUE; n++) {
         struct due_row row = due(1, (int64_t)n * 100, n);
 
-        change_due_put(c, &row);
+        batch_due_put(c, &row);
         a.position = nth(n);
-        change_attempt(c, &a);
+        batch_attempt(c, &a);
     }
-    change_dead_put(c, &dead);
-    change_health(c, 1, &health);
-    change_replay_put(c, &replay);
-    change_outbox_put(c, &own);
-    change_count(c, COUNT_MATCHED, N_DUE + 1);
-    change_cursor(c, nth(N_DUE + 1));
+    batch_dead_put(c, &dead);
+    batch_health(c, 1, &health);
+    batch_replay_put(c, &replay);
+    batch_outbox_put(c, &own);
+    batch_count(c, COUNT_MATCHED, N_DUE + 1);
+    batch_cursor(c, nth(N_DUE + 1));
 }
 
 // Events that each delivery needs, and a shard with a row of each kind.
 static int fill(struct place *p, int n)
 {
     struct fixture f = { .config = p->config };
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct buf why;
 
     (void)n;
@@ -139,8 +139,8 @@ static int fill_more(struct place *p, int n)
 {
     static const char body[1000];
     struct fixture f = { .config = p->config };
-    struct shard_change *c = shard_change_new();
-    const struct attempt a = { .hook_no = 2,
+    struct shard_batch *c = shard_batch_new();
+    const struct attempt a = { .hook_id = 2,
                                .position = nth(1),
                                .kind = STR("a.b"),
                                .state = DELIVERY_DELIVERED,
@@ -154,7 +154,7 @@ static int fill_more(struct place *p, int n)
     if (shard_open(&f.config, 0, &f.loop, &f.shard) != OK)
         return 1;
     for (size_t i = 0; i < N_MORE; i++)
-        change_attempt(c, &a);
+        batch_attempt(c, &a);
     commit(&f, c);
     return 0;
 }
@@ -270,16 +270,16 @@ static int copy_ended(struct place *p, int way)
 
 // --- what came of it ---
 
-static void count_hook(void *data, uint64_t hook_no,
+static void count_hook(void *data, uint64_t hook_id,
                        const struct hook_health *health)
 {
     *(size_t *)data +=
-        hook_no == 1 && health->n_failed == 3 && health->failing_since_ms == 77;
+        hook_id == 1 && health->n_failed == 3 && health->failing_since_ms == 77;
 }
 
 static bool count_replay(void *data, const struct replay *replay)
 {
-    *(size_t *)data += replay->hook_no == 1 && replay->matched == 4;
+    *(size_t *)data += replay->hook_id == 1 && replay->matched == 4;
     return true;
 }
 
@@ -299,7 +299,7 @@ static bool count_attempt(void *data, uint64_t no, const struct attempt *a)
 // Whether the copy's shard has `n_due` rows, and all that is not due.
 static int check_rows(struct place *p, int n_due)
 {
-    const struct due_query query = { .hook_no = 1, .until_ms = INT64_MAX };
+    const struct due_query query = { .hook_id = 1, .until_ms = INT64_MAX };
     struct history_query history = { .owner_no = 1, .max_rows = 1000 };
     struct due_row rows[N_DUE + 1];
     struct shard_view *view;

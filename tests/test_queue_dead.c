@@ -6,16 +6,16 @@
 
 #define ORG (UINT64_C(1) << 63 | 7)
 
-static void put_dead(struct shard_change *c, uint64_t hook_no, uint64_t n)
+static void put_dead(struct shard_batch *c, uint64_t hook_id, uint64_t n)
 {
-    struct dead_row row = { .hook_no = hook_no,
+    struct dead_row row = { .hook_id = hook_id,
                             .position = nth(n),
                             .dead_at_ms = 1,
                             .n_attempts = 3,
                             .queue_us = 44 };
     struct attempt a = {
-        .hook_no = hook_no,
-        .org_no = ORG,
+        .hook_id = hook_id,
+        .org_id = ORG,
         .position = nth(n),
         .kind = STR("a.b"),
         .started_at_us = clock_now_us(),
@@ -25,17 +25,17 @@ static void put_dead(struct shard_change *c, uint64_t hook_no, uint64_t n)
         .response_code = 500,
     };
 
-    change_dead_put(c, &row);
-    change_attempt(c, &a);
-    change_count(c, COUNT_MATCHED, 1);
+    batch_dead_put(c, &row);
+    batch_attempt(c, &a);
+    batch_count(c, COUNT_MATCHED, 1);
 }
 
 // As a dispatcher settles one.
-static void cancel(struct shard_change *c, uint64_t hook_no, uint64_t n)
+static void cancel(struct shard_batch *c, uint64_t hook_id, uint64_t n)
 {
     struct attempt a = {
-        .hook_no = hook_no,
-        .org_no = ORG,
+        .hook_id = hook_id,
+        .org_id = ORG,
         .position = nth(n),
         .kind = STR("a.b"),
         .started_at_us = clock_now_us(),
@@ -45,18 +45,18 @@ static void cancel(struct shard_change *c, uint64_t hook_no, uint64_t n)
     };
 
     assert_true(attempt_is_end(&a));
-    change_dead_del(c, hook_no, nth(n));
-    change_count(c, COUNT_CANCELLED, 1);
-    change_attempt(c, &a);
+    batch_dead_del(c, hook_id, nth(n));
+    batch_count(c, COUNT_CANCELLED, 1);
+    batch_attempt(c, &a);
 }
 
-static size_t read_after(struct fixture *f, uint64_t hook_no, uint64_t n,
+static size_t read_after(struct fixture *f, uint64_t hook_id, uint64_t n,
                          struct dead_row *rows, size_t max)
 {
     size_t n_rows = 99;
 
     assert_int_equal(
-        shard_dead_read(f->shard, hook_no, nth(n), rows, max, &n_rows), OK);
+        shard_dead_read(f->shard, hook_id, nth(n), rows, max, &n_rows), OK);
     return n_rows;
 }
 
@@ -74,7 +74,7 @@ static void assert_balanced(struct fixture *f)
 static void dead_letters_are_read_by_hook_and_event(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct dead_row rows[8];
 
     put_dead(c, 2, 9);
@@ -84,22 +84,22 @@ static void dead_letters_are_read_by_hook_and_event(void **state)
     assert_int_equal(read_after(f, 0, 0, rows, 8), 0); // committed ones only
     commit(f, c);
     assert_int_equal(read_after(f, 0, 0, rows, 8), 4);
-    assert_int_equal(rows[0].hook_no, 1);
+    assert_int_equal(rows[0].hook_id, 1);
     assert_int_equal(position_cmp(rows[0].position, nth(5)), 0);
     assert_int_equal(rows[0].n_attempts, 3);
     assert_int_equal(rows[0].queue_us, 44);
     assert_int_equal(position_cmp(rows[1].position, nth(300)), 0);
-    assert_int_equal(rows[2].hook_no, 2);
-    assert_int_equal(rows[3].hook_no, 7);
+    assert_int_equal(rows[2].hook_id, 2);
+    assert_int_equal(rows[3].hook_id, 7);
     // Behind one that is there, behind one that is not, behind all of a hook.
     assert_int_equal(read_after(f, 1, 5, rows, 1), 1);
     assert_int_equal(position_cmp(rows[0].position, nth(300)), 0);
     assert_int_equal(read_after(f, 1, 4, rows, 2), 2);
     assert_int_equal(position_cmp(rows[0].position, nth(5)), 0);
     assert_int_equal(read_after(f, 1, UINT64_MAX, rows, 8), 2);
-    assert_int_equal(rows[0].hook_no, 2);
+    assert_int_equal(rows[0].hook_id, 2);
     assert_int_equal(read_after(f, 7, 1, rows, 8), 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static bool count_row(void *data, uint64_t no, const struct attempt *a)
@@ -128,7 +128,7 @@ static size_t count_state(struct shard_view *view, enum delivery_state wanted)
 static void one_that_is_cancelled_is_dead_in_no_list(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct shard_view *view;
     struct shard_counts counts;
     bool is_needed = false;
@@ -152,7 +152,7 @@ static void one_that_is_cancelled_is_dead_in_no_list(void **state)
     assert_int_equal(shard_view_counts(view, &counts), OK);
     assert_int_equal(counts.n_dead, 0);
     assert_int_equal(counts.counts[COUNT_CANCELLED], 4);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void ignore_trim(void *data, bool has_more)
@@ -167,7 +167,7 @@ static void one_that_retention_took_first_is_counted_once(void **state)
                                           .dead_before_us = 5000,
                                           .max_bytes = UINT64_MAX };
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct shard_counts counts;
 
     put_dead(c, 1, 1);
@@ -182,13 +182,13 @@ static void one_that_retention_took_first_is_counted_once(void **state)
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 0);
     assert_int_equal(counts.counts[COUNT_CANCELLED], 1);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void a_damaged_one_can_be_cleared(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct store *store = f->shard->store;
     uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
     MDB_val key = val_at(bytes, sizeof(bytes));
@@ -206,15 +206,15 @@ static void a_damaged_one_can_be_cleared(void **state)
     assert_int_equal(mdb_put(txn, store->dbs[SHARD_DEAD], &key, &val, 0), 0);
     assert_int_equal(store_commit(store, txn), OK);
     assert_int_equal(read_after(f, 1, 0, rows, 8), 2);
-    assert_int_equal(rows[0].hook_no, 1);
+    assert_int_equal(rows[0].hook_id, 1);
     assert_int_equal(position_cmp(rows[0].position, nth(1)), 0);
     assert_int_equal(rows[1].n_attempts, 3);
-    cancel(c, rows[0].hook_no, 1);
+    cancel(c, rows[0].hook_id, 1);
     commit(f, c);
     assert_balanced(f);
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.n_dead, 1);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 int main(void)

@@ -6,11 +6,11 @@
 #define EVER  INT64_MIN
 #define NEVER INT64_MAX
 
-static struct attempt attempt_at(uint64_t hook_no, uint64_t n, int64_t at_us)
+static struct attempt attempt_at(uint64_t hook_id, uint64_t n, int64_t at_us)
 {
     return (struct attempt){
-        .hook_no = hook_no,
-        .org_no = ORG,
+        .hook_id = hook_id,
+        .org_id = ORG,
         .position = nth(n),
         .kind = n % 2 == 0 ? STR("even") : STR("odd"),
         .started_at_us = at_us,
@@ -42,23 +42,23 @@ static bool on_row(void *data, uint64_t no, const struct attempt *a)
 // are dead letters.
 static struct shard_view *fill(struct fixture *f)
 {
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct shard_view *view;
 
     for (uint64_t n = 1; n <= 20; n++) {
         struct attempt a = attempt_at(1 + n % 2, n, (int64_t)n * 1000000);
-        struct dead_row dead = { .hook_no = a.hook_no, .position = a.position };
+        struct dead_row dead = { .hook_id = a.hook_id, .position = a.position };
 
-        change_attempt(c, &a);
-        change_count(c, COUNT_MATCHED, 1);
+        batch_attempt(c, &a);
+        batch_count(c, COUNT_MATCHED, 1);
         if (a.state == DELIVERY_DEAD) {
-            change_dead_put(c, &dead);
+            batch_dead_put(c, &dead);
         } else {
-            change_count(c, COUNT_DELIVERED, 1);
+            batch_count(c, COUNT_DELIVERED, 1);
         }
     }
     commit(f, c);
-    shard_change_free(c);
+    shard_batch_free(c);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
     return view;
 }
@@ -205,7 +205,7 @@ static void a_scan_ends_at_its_cost(void **state)
 static void statistics_add_up(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct shard_view *view;
     struct stats stats, sum;
     int64_t now_s = 1700000000;
@@ -219,8 +219,8 @@ static void statistics_add_up(void **state)
             a.timing.total_us = (int64_t)n * 1000;
             stats_note(&stats, &a);
         }
-        change_stats(c, 1, now_s - INT64_C(1800) * round, &stats);
-        change_stats_noted(c);
+        batch_stats(c, 1, now_s - INT64_C(1800) * round, &stats);
+        batch_stats_noted(c);
         stats_clear(&stats);
         commit(f, c);
     }
@@ -244,7 +244,7 @@ static void statistics_add_up(void **state)
     assert_int_equal(sum.phases[PHASE_TOTAL].n, 0);
     assert_int_equal(bars_percentile(&sum.phases[PHASE_TOTAL], 99), 0);
     stats_clear(&sum);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void damaged_statistics_are_refused(void **state)
@@ -285,34 +285,34 @@ static bool on_replay(void *data, const struct replay *r)
 static void replays_are_kept(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct replay r = { .id = { { 1, 2, 3 } },
-                        .hook_no = 9,
+                        .hook_id = 9,
                         .state = REPLAY_RUNNING,
                         .created_at_ms = 5,
                         .filter = history_all,
                         .end = 77,
                         .matched = 3 };
     const struct id other = { { 4 } };
-    struct replay back = { .hook_no = 0 };
+    struct replay back = { .hook_id = 0 };
     struct shard_view *view;
 
     r.filter.kinds[r.filter.n_kinds++] = STR("a.b");
-    change_replay_put(c, &r);
+    batch_replay_put(c, &r);
     commit(f, c);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
     assert_int_equal(replays_each(view, &r.id, on_replay, &back), OK);
-    assert_int_equal(back.hook_no, 9);
+    assert_int_equal(back.hook_id, 9);
     assert_int_equal(back.end, 77);
     assert_int_equal(back.matched, 4);
-    back.hook_no = 0;
+    back.hook_id = 0;
     assert_int_equal(replays_each(view, &other, on_replay, &back), OK);
-    assert_int_equal(back.hook_no, 0);
-    change_replay_del(c, &r);
+    assert_int_equal(back.hook_id, 0);
+    batch_replay_del(c, &r);
     commit(f, c);
     assert_int_equal(replays_each(view, NULL, on_replay, &back), OK);
-    assert_int_equal(back.hook_no, 0);
-    shard_change_free(c);
+    assert_int_equal(back.hook_id, 0);
+    shard_batch_free(c);
 }
 
 // --- retention ---
@@ -357,26 +357,26 @@ static void a_dead_letter_that_expires_on_its_way_is_counted_once(void **state)
     struct fixture *f = *state;
     const struct shard_retention keep = { .dead_before_us = NEVER,
                                           .max_bytes = UINT64_MAX };
-    const struct dead_row dead = { .hook_no = 1, .position = nth(2) };
-    struct shard_change *c = shard_change_new();
+    const struct dead_row dead = { .hook_id = 1, .position = nth(2) };
+    struct shard_batch *c = shard_batch_new();
     struct shard_counts counts;
     bool has_more;
 
-    change_dead_put(c, &dead);
-    change_count(c, COUNT_MATCHED, 1);
+    batch_dead_put(c, &dead);
+    batch_count(c, COUNT_MATCHED, 1);
     commit(f, c);
     assert_true(shard_trim(f->shard, &keep, 10, on_trimmed, &has_more));
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
-    change_dead_del(c, 1, nth(2)); // it was in flight, and is delivered now
-    change_count(c, COUNT_DELIVERED, 1);
+    batch_dead_del(c, 1, nth(2)); // it was in flight, and is delivered now
+    batch_count(c, COUNT_DELIVERED, 1);
     commit(f, c);
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 0);
     assert_int_equal(counts.counts[COUNT_DELIVERED], 1);
     assert_int_equal(counts.n_dead, 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static size_t events_left(struct fixture *f)
@@ -389,37 +389,37 @@ static size_t events_left(struct fixture *f)
 static void events_that_are_needed_stay(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct new_event events[400];
     struct due_row row = due(1, 5, 100);
-    struct dead_row dead = { .hook_no = 1, .position = nth(300) };
+    struct dead_row dead = { .hook_id = 1, .position = nth(300) };
     struct append a;
 
     for (size_t i = 0; i < 400; i++)
         events[i] = event_of("a.b", "");
     assert_int_equal(append(f, events, 400, &a), OK);
-    change_cursor(c, nth(400));
-    change_due_put(c, &row);
-    change_due_put(c, &row); // the same one
-    change_dead_put(c, &dead);
+    batch_cursor(c, nth(400));
+    batch_due_put(c, &row);
+    batch_due_put(c, &row); // the same one
+    batch_dead_put(c, &dead);
     commit(f, c);
     for (int i = 0; i < 3; i++) { // all are too old; some at a time
         trim_before(f, clock_now_us() + 1000000, UINT64_MAX);
         uv_run(&f->loop, UV_RUN_DEFAULT);
     }
     assert_int_equal(events_left(f), 128); // a block each of the two
-    change_due_del(c, &row);
-    change_due_del(c, &row);
+    batch_due_del(c, &row);
+    batch_due_del(c, &row);
     commit(f, c);
     trim_before(f, clock_now_us() + 1000000, UINT64_MAX);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(events_left(f), 64);
-    change_dead_del(c, 1, dead.position);
+    batch_dead_del(c, 1, dead.position);
     commit(f, c);
     trim_before(f, EVER, 1); // young, but too much
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(events_left(f), 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 int main(void)

@@ -89,25 +89,25 @@ an_organization_keeps_its_number_and_nobody_else_gets_it(void **state)
     assert_int_equal(hook_create(f->hooks, &a), OK);
     acme = number_of(f, FAMILY_PULUMI, "acme");
     assert_true(acme > UINT64_C(1) << 63); // no hook has such a number
-    assert_int_equal(a.org_no, acme);
+    assert_int_equal(a.org_id, acme);
     assert_int_equal(number_of(f, FAMILY_PULUMI, "acm"), 0);
     assert_int_equal(number_of(f, FAMILY_AKINON, "acme"), 0);
     assert_int_equal(hook_create(f->hooks, &b), OK);
-    assert_int_equal(b.org_no, acme);
+    assert_int_equal(b.org_id, acme);
     other.scope.org = STR("acmf");
     namesake.scope.family = FAMILY_AKINON;
     assert_int_equal(hook_create(f->hooks, &other), OK);
     assert_int_equal(hook_create(f->hooks, &namesake), OK);
-    assert_true(other.org_no != acme && namesake.org_no != acme &&
-                other.org_no != namesake.org_no);
+    assert_true(other.org_id != acme && namesake.org_id != acme &&
+                other.org_id != namesake.org_id);
     assert_int_equal(hook_delete(f->hooks, &a.scope, STR("a")), OK);
     assert_int_equal(hook_delete(f->hooks, &b.scope, STR("b")), OK);
     assert_int_equal(number_of(f, FAMILY_PULUMI, "acme"), acme);
     other.scope.org = STR("acmg");
     assert_int_equal(hook_create(f->hooks, &other), OK);
-    assert_true(other.org_no > namesake.org_no);
+    assert_true(other.org_id > namesake.org_id);
     assert_int_equal(hook_create(f->hooks, &a), OK);
-    assert_int_equal(a.org_no, acme);
+    assert_int_equal(a.org_id, acme);
 }
 
 static void watching_hooks_never_skips_the_last_value(void **state)

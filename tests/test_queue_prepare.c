@@ -155,7 +155,7 @@ static void on_change(void *data, enum err err)
     *(enum err *)data = err;
 }
 
-static void apply(struct shard *s, struct shard_change *c, uv_loop_t *loop)
+static void apply(struct shard *s, struct shard_batch *c, uv_loop_t *loop)
 {
     enum err result = ERR_AGAIN;
 
@@ -163,14 +163,14 @@ static void apply(struct shard *s, struct shard_change *c, uv_loop_t *loop)
     uv_run(loop, UV_RUN_DEFAULT);
     if (result != OK)
         _exit(111);
-    shard_change_reset(c);
+    shard_batch_reset(c);
 }
 
 // Each shard gets a due row, a dead letter and an attempt for each hook that
 // it owns; shard k's cursor is at 100 + 10 k.
 static int fill_shards(struct place *p, unsigned n_shards)
 {
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     uv_loop_t loop;
 
     p->config.n_shards = n_shards;
@@ -180,8 +180,8 @@ static int fill_shards(struct place *p, unsigned n_shards)
 
         for (uint64_t hook = 1; hook <= N_HOOKS; hook++) {
             struct due_row row = due(hook, 500, 7);
-            struct dead_row dead = { .hook_no = hook, .position = nth(8) };
-            struct attempt a = { .hook_no = hook,
+            struct dead_row dead = { .hook_id = hook, .position = nth(8) };
+            struct attempt a = { .hook_id = hook,
                                  .position = nth(7),
                                  .kind = STR("a.b"),
                                  .state = DELIVERY_RETRYING,
@@ -189,16 +189,16 @@ static int fill_shards(struct place *p, unsigned n_shards)
 
             if (queue_shard_of(hook, n_shards) != k)
                 continue;
-            change_due_put(c, &row);
-            change_dead_put(c, &dead);
-            change_attempt(c, &a);
-            change_count(c, COUNT_MATCHED, 3);
-            change_count(c, COUNT_DELIVERED, 1);
+            batch_due_put(c, &row);
+            batch_dead_put(c, &dead);
+            batch_attempt(c, &a);
+            batch_count(c, COUNT_MATCHED, 3);
+            batch_count(c, COUNT_DELIVERED, 1);
         }
-        change_cursor(c, nth(100 + 10 * k));
+        batch_cursor(c, nth(100 + 10 * k));
         apply(s, c, &loop);
     }
-    shard_change_free(c);
+    shard_batch_free(c);
     return 0;
 }
 
@@ -215,7 +215,7 @@ static int check_hook(struct place *p, struct shard *s, unsigned k,
 {
     struct history_query query = { .owner_no = hook, .max_rows = 1000 };
     struct shard_view *view;
-    struct due_query due_query = { .hook_no = hook, .until_ms = 1000 };
+    struct due_query due_query = { .hook_id = hook, .until_ms = 1000 };
     struct due_row rows[4];
     struct dead_row dead;
     size_t n_attempts = 0;

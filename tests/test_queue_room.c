@@ -13,8 +13,8 @@
 static struct attempt attempt_with(struct str body)
 {
     return (struct attempt){
-        .hook_no = 1,
-        .org_no = 7,
+        .hook_id = 1,
+        .org_id = 7,
         .position = nth(1),
         .kind = STR("a.b"),
         .started_at_us = clock_now_us(),
@@ -29,14 +29,14 @@ static struct attempt attempt_with(struct str body)
 static void commit_attempts(struct fixture *f, size_t n, struct str body)
 {
     struct attempt a = attempt_with(body);
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
 
     for (size_t i = 0; i < n; i++) {
-        a.hook_no = i % 100; // spread over the indexes
-        change_attempt(c, &a);
+        a.hook_id = i % 100; // spread over the indexes
+        batch_attempt(c, &a);
     }
     commit(f, c);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 // How many large ones are committed until the room is not as it was.

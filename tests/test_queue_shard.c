@@ -6,7 +6,7 @@ static enum err read_rows(struct fixture *f, const struct due_row *after,
                           int64_t until_ms, struct due_row *rows, size_t max,
                           size_t *n)
 {
-    struct due_query query = { .hook_no = 1,
+    struct due_query query = { .hook_id = 1,
                                .after = after,
                                .until_ms = until_ms };
 
@@ -16,15 +16,15 @@ static enum err read_rows(struct fixture *f, const struct due_row *after,
 static void due_rows_are_read_by_hook_in_due_order(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct due_row all[] = { due(2, 300, 1), due(1, 200, 5), due(1, 100, 7),
                              due(1, 100, 6), due(3, 50, 2) };
     struct due_row rows[10];
     size_t n;
 
     for (size_t i = 0; i < 5; i++)
-        change_due_put(c, &all[i]);
-    change_cursor(c, nth(7));
+        batch_due_put(c, &all[i]);
+    batch_cursor(c, nth(7));
     commit(f, c);
     assert_int_equal(read_rows(f, NULL, 1000, rows, 10, &n), OK);
     assert_int_equal(n, 3);
@@ -37,44 +37,44 @@ static void due_rows_are_read_by_hook_in_due_order(void **state)
     assert_int_equal(read_rows(f, &rows[0], 1000, rows, 1, &n), OK);
     assert_int_equal(n, 1);
     assert_int_equal(position_cmp(rows[0].position, nth(7)), 0);
-    change_due_del(c, &all[2]);
-    change_due_del(c, &all[2]); // what is not there is no error
+    batch_due_del(c, &all[2]);
+    batch_due_del(c, &all[2]); // what is not there is no error
     commit(f, c);
     assert_int_equal(read_rows(f, NULL, 1000, rows, 10, &n), OK);
     assert_int_equal(n, 2);
     assert_int_equal(position_cmp(shard_cursor(f->shard), nth(7)), 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
-static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
+static void on_due_hook(void *data, uint64_t hook_id, int64_t first_due_at_ms)
 {
     int64_t *sum = data;
 
-    *sum = *sum * 1000 + (int64_t)hook_no * 100 + first_due_at_ms;
+    *sum = *sum * 1000 + (int64_t)hook_id * 100 + first_due_at_ms;
 }
 
 static void hooks_with_due_rows_are_found_by_a_seek_each(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct due_row all[] = { due(1, 9, 1), due(1, 3, 2), due(4, 5, 3) };
     int64_t sum = 0;
 
     for (size_t i = 0; i < 3; i++)
-        change_due_put(c, &all[i]);
+        batch_due_put(c, &all[i]);
     commit(f, c);
     assert_int_equal(shard_due_hooks(f->shard, on_due_hook, &sum), OK);
     assert_int_equal(sum, 103 * 1000 + 405);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 #define ORG (UINT64_C(1) << 63 | 7)
 
-static struct attempt attempt_of(uint64_t hook_no, uint16_t code)
+static struct attempt attempt_of(uint64_t hook_id, uint16_t code)
 {
     return (struct attempt){
-        .hook_no = hook_no,
-        .org_no = ORG,
+        .hook_id = hook_id,
+        .org_id = ORG,
         .position = nth(1),
         .kind = STR("a.b"),
         .started_at_us = 1000,
@@ -112,7 +112,7 @@ static bool on_attempt(void *data, uint64_t no, const struct attempt *a)
 static void history_is_read_newest_first_and_by_pages(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct shard_view *view;
     struct history_query query = { .owner_no = 1, .max_rows = 20 };
     struct page page = { 0 };
@@ -121,8 +121,8 @@ static void history_is_read_newest_first_and_by_pages(void **state)
         struct attempt mine = attempt_of(1, (uint16_t)(500 + i));
         struct attempt other = attempt_of(2, 200);
 
-        change_attempt(c, &mine);
-        change_attempt(c, &other);
+        batch_attempt(c, &mine);
+        batch_attempt(c, &other);
     }
     commit(f, c);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
@@ -140,13 +140,13 @@ static void history_is_read_newest_first_and_by_pages(void **state)
     page.n = 0;
     assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
     assert_int_equal(page.n, 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void history_of_one_event_is_found_without_the_rest(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct position second = nth(2), ping = position_start;
     struct history_query query = { .owner_no = 1, .max_rows = 1000 };
     struct shard_view *view;
@@ -156,7 +156,7 @@ static void history_of_one_event_is_found_without_the_rest(void **state)
         struct attempt a = attempt_of(1 + i % 2, (uint16_t)(200 + i));
 
         a.position = i < 6 ? nth(i / 2 % 2 + 1) : position_start;
-        change_attempt(c, &a);
+        batch_attempt(c, &a);
     }
     commit(f, c);
     assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
@@ -176,22 +176,22 @@ static void history_of_one_event_is_found_without_the_rest(void **state)
     assert_int_equal(page.n, 2); // 205 and 201, newest first
     assert_int_equal(page.codes[0], 205);
     assert_int_equal(page.codes[1], 201);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void counts_are_kept_with_the_rows(void **state)
 {
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct due_row row = due(1, 5, 1);
-    struct dead_row dead = { .hook_no = 1, .position = nth(2) };
+    struct dead_row dead = { .hook_id = 1, .position = nth(2) };
     struct dead_row back;
     struct shard_counts counts;
 
-    change_due_put(c, &row);
-    change_dead_put(c, &dead);
-    change_count(c, COUNT_MATCHED, 3);
-    change_count(c, COUNT_DELIVERED, 1);
+    batch_due_put(c, &row);
+    batch_dead_put(c, &dead);
+    batch_count(c, COUNT_MATCHED, 3);
+    batch_count(c, COUNT_DELIVERED, 1);
     commit(f, c);
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_MATCHED], 3);
@@ -199,15 +199,15 @@ static void counts_are_kept_with_the_rows(void **state)
     assert_int_equal(counts.n_dead, 1);
     assert_int_equal(shard_dead_get(f->shard, 1, nth(2), &back), OK);
     assert_int_equal(shard_dead_get(f->shard, 1, nth(3), &back), ERR_NOTFOUND);
-    change_dead_del(c, 1, nth(2));
+    batch_dead_del(c, 1, nth(2));
     commit(f, c);
     assert_int_equal(shard_dead_get(f->shard, 1, nth(2), &back), ERR_NOTFOUND);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 struct again {
     struct shard *shard;
-    const struct shard_change *change;
+    const struct shard_batch *change;
     int n_left;
 };
 
@@ -232,11 +232,11 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
                                           .max_bytes = UINT64_MAX };
     bool has_more = true;
     struct fixture *f = *state;
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct again again = { .shard = f->shard, .change = c, .n_left = 3 };
     struct shard_view *view;
     struct history_query query = { .owner_no = 1, .max_rows = 1000 };
-    struct dead_row dead = { .hook_no = 1,
+    struct dead_row dead = { .hook_id = 1,
                              .position = nth(2),
                              .dead_at_ms = 1 };
     struct position first = nth(1);
@@ -247,15 +247,15 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
         struct attempt a = attempt_of(1, i % 2 == 0 ? 200 : 500);
 
         a.started_at_us = (int64_t)i * 1000;
-        change_attempt(c, &a);
+        batch_attempt(c, &a);
     }
-    change_dead_put(c, &dead);
-    change_count(c, COUNT_MATCHED, 1);
+    batch_dead_put(c, &dead);
+    batch_count(c, COUNT_MATCHED, 1);
     commit(f, c);
     // Delivered ones before 4 ms go, others before 2 ms, dead ones too; also
     // when the next commit begins as soon as the last has ended.
-    shard_change_reset(c);
-    change_cursor(c, nth(9));
+    shard_batch_reset(c);
+    batch_cursor(c, nth(9));
     shard_commit(f->shard, c, on_committed_again, &again);
     assert_true(shard_trim(f->shard, &keep, 100, on_trimmed, &has_more));
     assert_false(shard_trim(f->shard, &keep, 100, on_trimmed, &has_more));
@@ -272,7 +272,7 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     assert_int_equal(shard_counts(f->shard, &counts), OK);
     assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
     assert_int_equal(counts.n_dead, 0);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void old_events_go_once_every_cursor_has_passed(void **state)
@@ -280,7 +280,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
     struct fixture *f = *state;
     struct new_event events[] = { event_of("a.b", "1"), event_of("a.b", "2"),
                                   event_of("a.b", "3") };
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct new_event later = event_of("a.b", "4");
     enum err result = ERR_AGAIN;
     struct position last;
@@ -289,7 +289,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
 
     events[0].has_id = true;
     assert_int_equal(append(f, events, 3, &a), OK);
-    change_cursor(c, events[1].event.position);
+    batch_cursor(c, events[1].event.position);
     commit(f, c);
     busy = (struct append){
         .events = &later, .n_events = 1, .done = on_done, .data = &result
@@ -302,7 +302,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
     assert_int_equal(event_view_find(f->view, FAMILY_PULUMI, STR("acme"),
                                      &events[0].event.id, &at),
                      ERR_NOTFOUND);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 static void print_fault(void *data, const char *what)
@@ -317,7 +317,7 @@ static void verify_finds_books_that_do_not_balance(void **state)
 {
     struct fixture *f = *state;
     struct new_event e = event_of("a.b", "1");
-    struct shard_change *c = shard_change_new();
+    struct shard_batch *c = shard_batch_new();
     struct due_row row = due(1, 5, 1);
     struct due_row orphan = due(1, 5, 99);
     struct queue_report report;
@@ -325,9 +325,9 @@ static void verify_finds_books_that_do_not_balance(void **state)
     size_t n = 0;
 
     assert_int_equal(append(f, &e, 1, &a), OK);
-    change_due_put(c, &row);
-    change_count(c, COUNT_MATCHED, 1);
-    change_cursor(c, nth(1));
+    batch_due_put(c, &row);
+    batch_count(c, COUNT_MATCHED, 1);
+    batch_cursor(c, nth(1));
     commit(f, c);
     assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report),
                      OK);
@@ -335,13 +335,13 @@ static void verify_finds_books_that_do_not_balance(void **state)
     assert_int_equal(report.n_accepted, 1);
     assert_int_equal(report.n_unmatched, 0);
     assert_int_equal(report.pending, 1);
-    change_due_put(c, &orphan); // of no event yet, and counted nowhere
+    batch_due_put(c, &orphan); // of no event yet, and counted nowhere
     commit(f, c);
     assert_int_equal(queue_verify(&f->config, print_fault, NULL, &n, &report),
                      OK);
     assert_int_equal(n, 3);
     assert_int_equal(report.n_faults, 3);
-    shard_change_free(c);
+    shard_batch_free(c);
 }
 
 int main(void)

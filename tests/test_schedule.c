@@ -1,5 +1,5 @@
 // test_schedule.c — what waits in a dispatcher, and what may go next: queues, the ring,
-// waiting rooms, endpoints and slots, alone and in random steps.
+// wait queues, endpoints and slots, alone and in random steps.
 //
 // Random steps stand for the dispatcher: deliveries come, hooks have their turns, attempts
 // end well, badly, or not. After each, the books must balance. A failing seed is printed,
@@ -33,7 +33,7 @@ struct world {
     struct config config;
     struct dispatcher d;
     struct hook hooks[N_HOOKS];
-    struct followed followed[N_HOOKS];
+    struct hook_state hook_state[N_HOOKS];
     uint64_t next_event;
     uint64_t random;
 };
@@ -50,7 +50,7 @@ static void add_hook(struct world *w, size_t i, bool is_ordered)
                                 STR("https://a.example/y"),
                                 STR("https://b.example/"),
                                 STR("https://c.example/") };
-    struct followed *f = &w->followed[i];
+    struct hook_state *f = &w->hook_state[i];
 
     w->hooks[i] = (struct hook){ .no = i + 1,
                                  .url = urls[i % 4],
@@ -59,14 +59,14 @@ static void add_hook(struct world *w, size_t i, bool is_ordered)
     f->dispatcher = &w->d;
     f->no = i + 1;
     f->hook = &w->hooks[i];
-    f->is_trusted = true;
+    f->is_responsive = true;
     f->wanted_sender = (unsigned)(i % N_SENDERS);
     f->endpoint = endpoint_use(&w->d, w->hooks[i].url);
-    f->limits = (struct pace_limits){ .max_inflight = 4,
-                                      .breaker_failures = 5,
-                                      .breaker_wait_us = 1,
-                                      .breaker_wait_max_us = 1 };
-    pace_init(&f->pace, 2);
+    f->limits = (struct throttle_limits){ .max_inflight = 4,
+                                          .breaker_failures = 5,
+                                          .breaker_wait_us = 1,
+                                          .breaker_wait_max_us = 1 };
+    throttle_init(&f->throttle, 2);
     deadline_init(&f->rows_due, &w->loop, on_deadline, f);
     deadline_init(&f->pause_over, &w->loop, on_deadline, f);
 }
@@ -87,8 +87,8 @@ static struct world *world_new(uint64_t seed)
     for (unsigned i = 0; i < N_SENDERS; i++)
         w->d.senders[i] =
             (struct sender_link){ .dispatcher = &w->d, .index = i };
-    opens_init(&w->d);
-    slots_init(&w->d);
+    delivery_table_init(&w->d);
+    in_flight_init_slots(&w->d);
     return w;
 }
 
@@ -100,9 +100,9 @@ static void on_closed(uv_handle_t *handle)
 static void world_free(struct world *w)
 {
     for (size_t i = 0; i < N_HOOKS; i++) {
-        endpoint_drop(&w->d, w->followed[i].endpoint);
-        deadline_close(&w->followed[i].rows_due, on_closed);
-        deadline_close(&w->followed[i].pause_over, on_closed);
+        endpoint_drop(&w->d, w->hook_state[i].endpoint);
+        deadline_close(&w->hook_state[i].rows_due, on_closed);
+        deadline_close(&w->hook_state[i].pause_over, on_closed);
     }
     uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
@@ -121,7 +121,7 @@ static void world_free(struct world *w)
     free(w->d.slots);
     free(w->d.open);
     free(w->d.endpoints);
-    free(w->d.lanes_seen);
+    free(w->d.ordering_keys_seen);
     free(w);
 }
 
@@ -141,18 +141,18 @@ static struct delivery *arrive(struct world *w, size_t i)
     struct delivery *dv;
 
     put_be64(position.bytes, ++w->next_event);
-    dv = open_add(&w->d, &w->followed[i], position);
-    dv->is_fresh = true;
-    pump_enqueue(&w->d, dv);
+    dv = delivery_add(&w->d, &w->hook_state[i], position);
+    dv->is_from_log = true;
+    hook_enqueue(&w->d, dv);
     return dv;
 }
 
-// The turn of the hook that stands first in a sender's ring, as the pump gives it.
+// The turn of the hook that stands first in a sender's ring, as dispatch gives it.
 static struct delivery *take_turn(struct world *w, unsigned sender)
 {
     struct sender_link *link = &w->d.senders[sender];
     struct delivery *dv = NULL;
-    struct followed *f;
+    struct hook_state *f;
     int64_t until_ms;
 
     if (link->ring_first == NULL || link->n_sent >= PLACES ||
@@ -162,18 +162,18 @@ static struct delivery *take_turn(struct world *w, unsigned sender)
     if (!hook_is_its_time(f)) {
         return NULL;
     }
-    if (!pump_admits_untrusted(link, f)) {
-        room_enter(&link->untrusted, f);
+    if (!sender_admits_unresponsive(link, f)) {
+        wait_queue_enter(&link->untrusted, f);
     } else if (!endpoint_admits(f)) {
         endpoint_wait(f);
     } else {
-        dv = line_next(&w->d, f, &until_ms);
-        f->is_stuck = dv == NULL && f->first != NULL;
+        dv = hook_queue_next(&w->d, f, &until_ms);
+        f->is_blocked = dv == NULL && f->first != NULL;
         if (dv != NULL) {
-            pace_sent(&f->pace, &f->limits, clock_mono_us());
-            slot_take(&w->d, dv);
+            throttle_sent(&f->throttle, &f->limits, clock_mono_us());
+            in_flight_take(&w->d, dv);
         }
-        pump_ready(f);
+        hook_mark_ready(f);
     }
     return dv;
 }
@@ -196,53 +196,53 @@ enum ending { ENDS_WELL, ENDS_UNREACHABLE, ENDS_WITH_SENDER };
 static void end_attempt(struct world *w, struct slot *s, enum ending how)
 {
     struct delivery *dv = s->delivery;
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
     enum feedback feedback =
         how == ENDS_WELL ? FEEDBACK_ANSWERED : FEEDBACK_UNREACHABLE;
 
     if (how == ENDS_WITH_SENDER) {
-        pace_lost(&f->pace);
-        slot_free(&w->d, s);
-        pump_return(&w->d, dv);
+        throttle_lost(&f->throttle);
+        in_flight_free(&w->d, s);
+        hook_requeue(&w->d, dv);
         return;
     }
     endpoint_heard(&w->d, s->endpoint, feedback);
-    f->is_trusted = how == ENDS_WELL;
-    f->is_stuck = false;
-    pace_ended(&f->pace, &f->limits, feedback, clock_mono_us(), 0, 0);
-    slot_free(&w->d, s);
+    f->is_responsive = how == ENDS_WELL;
+    f->is_blocked = false;
+    throttle_ended(&f->throttle, &f->limits, feedback, clock_mono_us(), 0, 0);
+    in_flight_free(&w->d, s);
     if (dv->is_listed)
-        line_leave(&w->d, dv);
-    open_remove(&w->d, dv);
-    pump_ready(f);
+        hook_queue_remove(&w->d, dv);
+    delivery_remove(&w->d, dv);
+    hook_mark_ready(f);
 }
 
 // --- what must always hold ---
 
 static uint32_t count_ring(const struct sender_link *link,
-                           const struct followed *f)
+                           const struct hook_state *f)
 {
     uint32_t n = 0;
 
-    for (const struct followed *at = link->ring_first; at != NULL;
+    for (const struct hook_state *at = link->ring_first; at != NULL;
          at = at->next_ready)
         n += at == f;
     return n;
 }
 
-static void check_hook(const struct world *w, const struct followed *f)
+static void check_hook(const struct world *w, const struct hook_state *f)
 {
     uint32_t n_ring = 0, n_waiting = 0, n_sent = 0, n_in_flight = 0;
 
     for (unsigned i = 0; i < N_SENDERS; i++)
         n_ring += count_ring(&w->d.senders[i], f);
     assert_int_equal(n_ring, f->place == HOOK_IN_RING);
-    assert_true((f->room != NULL) == (f->place == HOOK_IN_ROOM));
+    assert_true((f->room != NULL) == (f->place == HOOK_IN_WAIT_QUEUE));
     for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
         assert_true(dv->is_listed && dv->hook == f);
         n_waiting += dv->place == DELIVERY_WAITING;
         n_sent += dv->place == DELIVERY_SENT;
-        if (followed_is_ordered(f) && dv->next != NULL)
+        if (hook_is_ordered(f) && dv->next != NULL)
             assert_true(position_cmp(dv->position, dv->next->position) < 0);
     }
     for (size_t i = 0; i < w->d.n_slots; i++) {
@@ -255,8 +255,8 @@ static void check_hook(const struct world *w, const struct followed *f)
     }
     assert_int_equal(f->n_sent, n_in_flight);
     assert_int_equal(f->n_open, n_waiting + n_in_flight);
-    assert_int_equal(n_sent, followed_is_ordered(f) ? n_in_flight : 0);
-    if (followed_is_ordered(f))
+    assert_int_equal(n_sent, hook_is_ordered(f) ? n_in_flight : 0);
+    if (hook_is_ordered(f))
         assert_true(n_in_flight <= 1); // all in one order
     // Nobody is lost: whoever has work stands somewhere, or an end brings it back.
     if (n_waiting > 0 && f->place == HOOK_RESTS)
@@ -268,30 +268,30 @@ static void check_books(const struct world *w)
     uint32_t n_sent = 0, n_waiting = 0;
 
     for (size_t i = 0; i < N_HOOKS; i++)
-        check_hook(w, &w->followed[i]);
+        check_hook(w, &w->hook_state[i]);
     for (unsigned k = 0; k < N_SENDERS; k++) {
         const struct sender_link *link = &w->d.senders[k];
-        uint32_t n = 0, n_untrusted = 0;
+        uint32_t n = 0, n_unresponsive = 0;
 
         for (size_t i = 0; i < w->d.n_slots; i++) {
             const struct slot *s = &w->d.slots[i];
 
             n += s->delivery != NULL && s->sender == k;
-            n_untrusted +=
-                s->delivery != NULL && s->sender == k && s->is_untrusted;
+            n_unresponsive +=
+                s->delivery != NULL && s->sender == k && s->is_unresponsive;
         }
         assert_int_equal(link->n_sent + link->n_slow, n);
-        assert_int_equal(link->n_untrusted, n_untrusted);
+        assert_int_equal(link->n_unresponsive, n_unresponsive);
         assert_true(n <= PLACES);
-        assert_true(n_untrusted <= sender_share(link, 2));
+        assert_true(n_unresponsive <= sender_share(link, 2));
         n_sent += n;
     }
     assert_int_equal(w->d.n_sent, n_sent);
-    for (const struct delivery *dv = w->d.fresh_first; dv != NULL;
-         dv = dv->fresh_next)
+    for (const struct delivery *dv = w->d.from_log_first; dv != NULL;
+         dv = dv->from_log_next)
         n_waiting++;
-    assert_int_equal(w->d.n_fresh, n_waiting);
-    assert_int_equal(w->d.n_open, n_waiting + w->d.n_fetched + n_sent);
+    assert_int_equal(w->d.n_from_log, n_waiting);
+    assert_int_equal(w->d.n_open, n_waiting + w->d.n_loaded + n_sent);
 }
 
 // --- tests ---
@@ -342,7 +342,7 @@ static void books_balance_after_any_steps(void **state)
         for (unsigned k = 0; k < N_SENDERS; k++)
             take_turn(w, k);
         for (size_t k = 0; k < N_HOOKS; k++)
-            pump_ready(&w->followed[k]); // as its timer would
+            hook_mark_ready(&w->hook_state[k]); // as its timer would
         check_books(w);
     }
     assert_int_equal(w->d.n_open, 0);
@@ -364,9 +364,9 @@ static void hooks_have_their_turns_in_a_ring(void **state)
     first = take_turn(w, 0);
     second = take_turn(w, 0);
     third = take_turn(w, 0);
-    assert_ptr_equal(first->hook, &w->followed[0]);
-    assert_ptr_equal(second->hook, &w->followed[2]);
-    assert_ptr_equal(third->hook, &w->followed[0]);
+    assert_ptr_equal(first->hook, &w->hook_state[0]);
+    assert_ptr_equal(second->hook, &w->hook_state[2]);
+    assert_ptr_equal(third->hook, &w->hook_state[0]);
     assert_null(take_turn(w, 0));
     for (struct slot *s = any_in_flight(w); s != NULL; s = any_in_flight(w))
         end_attempt(w, s, ENDS_WELL);
@@ -398,12 +398,12 @@ static void an_ordered_hook_sends_one_after_the_other(void **state)
 static void who_did_not_answer_waits_for_a_share(void **state)
 {
     struct world *w = world_new(1);
-    struct followed *last = &w->followed[6];
+    struct hook_state *last = &w->hook_state[6];
 
     (void)state;
     for (size_t i = 0; i < N_HOOKS; i++) {
         add_hook(w, i, false);
-        w->followed[i].is_trusted = false;
+        w->hook_state[i].is_responsive = false;
     }
     for (size_t i = 0; i < N_HOOKS; i += 2)
         arrive(w, i);
@@ -411,7 +411,7 @@ static void who_did_not_answer_waits_for_a_share(void **state)
     assert_non_null(take_turn(w, 0));
     assert_non_null(take_turn(w, 0));
     assert_null(take_turn(w, 0));
-    assert_int_equal(last->place, HOOK_IN_ROOM);
+    assert_int_equal(last->place, HOOK_IN_WAIT_QUEUE);
     end_attempt(w, any_in_flight(w), ENDS_UNREACHABLE);
     assert_int_equal(last->place, HOOK_IN_RING);
     assert_non_null(take_turn(w, 0));
@@ -443,18 +443,18 @@ static void does_not_return(void (*act)(struct world *w))
 
 static void send_what_waits(struct world *w)
 {
-    slot_take(&w->d, arrive(w, 0)); // not taken from its queue
+    in_flight_take(&w->d, arrive(w, 0)); // not taken from its queue
 }
 
 static void free_what_waits(struct world *w)
 {
-    open_remove(&w->d, arrive(w, 0));
+    delivery_remove(&w->d, arrive(w, 0));
 }
 
 static void stand_twice(struct world *w)
 {
     arrive(w, 0);
-    hook_enter(&w->followed[0], HOOK_IN_ROOM);
+    hook_enter(&w->hook_state[0], HOOK_IN_WAIT_QUEUE);
 }
 
 static void illegal_moves_end_the_process(void **state)

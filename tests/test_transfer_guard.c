@@ -2,7 +2,7 @@
 // URLs left out, the gate at the socket refuses; with that one left out as well,
 // the gate before the request does.
 //
-// The linker puts a judge of ours in front of guard_judge(), which is asked at
+// The linker puts a judge of ours in front of address_guard_judge(), which is asked at
 // both gates.
 
 #include <arpa/inet.h>
@@ -21,25 +21,25 @@
 #include "tests/unit.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
-enum guard_verdict __wrap_guard_judge(const struct sockaddr *address,
-                                      bool is_self,
-                                      const struct guard_rules *rules);
-enum guard_verdict __real_guard_judge(const struct sockaddr *address,
-                                      bool is_self,
-                                      const struct guard_rules *rules);
+enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
+                                              bool is_self,
+                                              const struct guard_rules *rules);
+enum guard_verdict __real_address_guard_judge(const struct sockaddr *address,
+                                              bool is_self,
+                                              const struct guard_rules *rules);
 
 static bool is_first_gate_open; // what it is asked first, it lets through
 static unsigned n_asked;
 
-enum guard_verdict __wrap_guard_judge(const struct sockaddr *address,
-                                      bool is_self,
-                                      const struct guard_rules *rules)
+enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
+                                              bool is_self,
+                                              const struct guard_rules *rules)
 {
     bool is_first = n_asked++ == 0;
 
     if (is_first && is_first_gate_open)
         return GUARD_PERMITS;
-    return __real_guard_judge(address, is_self, rules);
+    return __real_address_guard_judge(address, is_self, rules);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 

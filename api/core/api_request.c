@@ -298,14 +298,14 @@ void request_watch(struct api_request *rq)
 
 static bool take_hook_no(void *data, const struct hook *hook)
 {
-    uint64_t *hook_no = data;
+    uint64_t *hook_id = data;
 
-    *hook_no = hook->no;
+    *hook_id = hook->no;
     return false;
 }
 
 bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
-                     uint64_t *hook_no)
+                     uint64_t *hook_id)
 {
     struct str name = rq->match.params[PARAM_HOOK];
     enum err err = ERR_NOTFOUND;
@@ -313,7 +313,7 @@ bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
     if (!request_scope(rq, scope))
         return false;
     if (hook_name_is_valid(name))
-        err = hook_get(rq->api->hooks, scope, name, take_hook_no, hook_no);
+        err = hook_get(rq->api->hooks, scope, name, take_hook_no, hook_id);
     if (err == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_HOOK);
     } else if (err != OK) {
@@ -323,10 +323,10 @@ bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
 }
 
 bool request_org_no(struct api_request *rq, const struct hook_scope *scope,
-                    uint64_t *org_no)
+                    uint64_t *org_id)
 {
     enum err err =
-        org_number(rq->api->hooks, scope->family, scope->org, org_no);
+        org_number(rq->api->hooks, scope->family, scope->org, org_id);
 
     if (err != OK)
         request_fail_store(rq, err);
@@ -372,19 +372,19 @@ static bool put_hook_name(void *data, const struct hook *hook)
     return false;
 }
 
-void request_put_hook(const struct api *api, uint64_t hook_no, struct buf *out)
+void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out)
 {
-    if (hook_get_by_no(api->hooks, hook_no, put_hook_name, out) != OK)
+    if (hook_get_by_no(api->hooks, hook_id, put_hook_name, out) != OK)
         buf_puts(out, "\"hookName\":null,");
 }
 
-static void put_failing(void *data, uint64_t hook_no,
+static void put_failing(void *data, uint64_t hook_id,
                         const struct hook_health *health)
 {
     struct buf *out = data;
     struct buf reason;
 
-    (void)hook_no;
+    (void)hook_id;
     if (health->cause == FAILING_NOT)
         return;
     buf_init(&reason, 0);

@@ -27,7 +27,7 @@ struct api;
 
 struct link { // to a dispatcher
     struct api *api;
-    struct chan *chan; // NULL: not there
+    struct channel *chan; // NULL: not there
 };
 
 struct expiries;
@@ -149,12 +149,12 @@ bool request_org(struct api_request *rq, struct hook_scope *out);
 
 // Finds the hook of the path. False: there is none; answered with 404.
 bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
-                     uint64_t *hook_no);
+                     uint64_t *hook_id);
 
 // The number of the scope's organization; 0: it never had a hook or token, so that
 // nothing is its own yet. False: answered.
 bool request_org_no(struct api_request *rq, const struct hook_scope *scope,
-                    uint64_t *org_no);
+                    uint64_t *org_id);
 
 // Whose history the path is about: its hook's, or without one, its
 // organization's. False: answered.
@@ -167,7 +167,7 @@ unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
 
 // Appends the members that say which hook it is: "hookName" (null if it is
 // deleted), then its project, stack and environment; a comma behind each.
-void request_put_hook(const struct api *api, uint64_t hook_no, struct buf *out);
+void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out);
 
 // Appends the hook as this path's API shows it, as member "failing" that it
 // counts as failing, and as "waiting" how much waits for one that is paused.
@@ -188,14 +188,15 @@ void request_work(struct api_request *rq,
 // --- dispatcher_client.c ---
 
 // Runs once, unless the client goes away first; it answers the request.
-typedef void (*on_answer)(struct api_request *rq, uint64_t hook_no,
-                          const struct answer *answer);
+typedef void (*on_answer)(struct api_request *rq, uint64_t hook_id,
+                          const struct reply *answer);
 
 // Asks the dispatcher that owns the hook. If there is no answer in time, or no
 // dispatcher, the request is answered with 503. What runs then may ask again.
-void ask_dispatcher(struct api_request *rq, struct ask ask, on_answer answered);
+void ask_dispatcher(struct api_request *rq, struct query ask,
+                    on_answer answered);
 // Asks the dispatcher of a shard, and waits so long.
-void ask_shard(struct api_request *rq, unsigned shard, struct ask ask,
+void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
                int64_t timeout_ms, on_answer answered);
 
 // Takes a frame of the link's dispatcher. False: it is no answer to a question.

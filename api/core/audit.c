@@ -66,11 +66,11 @@ void audit(const struct api_request *rq, const char *msg, const char *fields,
     buf_clear(&text);
 }
 
-static void put_about(const struct hook_scope *scope, uint64_t hook_no,
+static void put_about(const struct hook_scope *scope, uint64_t hook_id,
                       struct buf *out)
 {
-    if (hook_no != 0) {
-        buf_puts(out, hook_log_no(hook_no));
+    if (hook_id != 0) {
+        buf_puts(out, hook_log_no(hook_id));
         return;
     }
     buf_printf(out, "org=%s", log_quote(scope->org));
@@ -79,7 +79,7 @@ static void put_about(const struct hook_scope *scope, uint64_t hook_no,
 }
 
 void audit_of(const struct api_request *rq, const char *msg,
-              const struct hook_scope *scope, uint64_t hook_no,
+              const struct hook_scope *scope, uint64_t hook_id,
               const char *fields, ...)
 {
     struct buf about, text;
@@ -87,7 +87,7 @@ void audit_of(const struct api_request *rq, const char *msg,
 
     buf_init(&about, 0);
     buf_init(&text, 0);
-    put_about(scope, hook_no, &about);
+    put_about(scope, hook_id, &about);
     va_start(args, fields);
     buf_vprintf(&text, fields, args);
     va_end(args);

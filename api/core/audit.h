@@ -1,7 +1,7 @@
 // audit.h — lines of the log that say who did what, and from what to what.
 //
 //   msg="hook changed" by="ci" by_id="5f3a…" peer="127.0.0.1" hook="acme/orders"
-//   of=organization hook_no=3 changed="active" old_active=true new_active=false
+//   of=organization hook_id=3 changed="active" old_active=true new_active=false
 //
 // `by` is the name of the token, `by_id` its id; of the admin token "admin token" and
 // "admin". Never a secret: of secrets a mask stands there, of headers their names, and
@@ -26,7 +26,7 @@ audit(const struct api_request *rq, const char *msg, const char *fields, ...);
 // as a whole.
 __attribute__((format(printf, 5, 6))) void
 audit_of(const struct api_request *rq, const char *msg,
-         const struct hook_scope *scope, uint64_t hook_no, const char *fields,
+         const struct hook_scope *scope, uint64_t hook_id, const char *fields,
          ...);
 
 // A hook that was made (`old` is NULL), changed, or deleted (`hook` is NULL), with what it

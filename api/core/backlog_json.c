@@ -37,12 +37,12 @@ static void put_fullest(const struct api *api, const struct org_backlog *b,
     for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
         const struct hook_backlog *hook = &b->fullest[i];
 
-        if (hook->hook_no == 0)
+        if (hook->hook_id == 0)
             continue;
         buf_printf(out, "%s{", separator);
-        request_put_hook(api, hook->hook_no, out);
+        request_put_hook(api, hook->hook_id, out);
         is_paused = false;
-        if (hook_get_by_no(api->hooks, hook->hook_no, take_paused,
+        if (hook_get_by_no(api->hooks, hook->hook_id, take_paused,
                            &is_paused) != OK)
             is_paused = false; // it is deleted
         buf_printf(out,

@@ -26,7 +26,7 @@ struct pending {
     uint64_t no;
     struct link *link;
     struct api_request *rq; // NULL: it went away, or had its answer
-    uint64_t hook_no;
+    uint64_t hook_id;
     on_answer answered;
     int64_t until_us; // monotonic
     enum cap_kind cap;
@@ -36,29 +36,30 @@ struct pending {
 void api_hint(struct api *api)
 {
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct chan *chan = api->dispatchers[i].chan;
+        struct channel *chan = api->dispatchers[i].chan;
 
         // One hint that is not read yet is as good as two.
-        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+        if (chan == NULL || channel_unsent_bytes(chan) > 0)
             continue;
-        pack_u64(chan_begin(chan), FRAME_HINT);
-        chan_end_small(chan);
+        pack_u64(channel_begin(chan), FRAME_HINT);
+        channel_end_small(chan);
     }
 }
 
-void ask_dispatcher(struct api_request *rq, struct ask ask, on_answer answered)
+void ask_dispatcher(struct api_request *rq, struct query ask,
+                    on_answer answered)
 {
-    ask_shard(rq, queue_shard_of(ask.hook_no, rq->api->n_shards), ask,
+    ask_shard(rq, queue_shard_of(ask.hook_id, rq->api->n_shards), ask,
               rq->api->config->request_timeout_ms + MARGIN_MS, answered);
 }
 
-#define ASK_FRAMING_BYTES 1024 // of a frame, beside the texts
+#define QUERY_FRAMING_BYTES 1024 // of a frame, beside the texts
 
-static bool is_too_large(const struct ask *ask)
+static bool is_too_large(const struct query *ask)
 {
     return ask->org.n_bytes + ask->project.n_bytes + ask->text.n_bytes +
-               ask->event.n_bytes + ASK_FRAMING_BYTES >
-           ASK_FRAME_MAX_BYTES;
+               ask->event.n_bytes + QUERY_FRAMING_BYTES >
+           QUERY_FRAME_MAX_BYTES;
 }
 
 // Its dispatcher need not work on it any more, and says so.
@@ -66,8 +67,8 @@ static void tell_forgotten(const struct pending *p)
 {
     if (p->link->chan == NULL)
         return;
-    forget_pack(chan_begin(p->link->chan), p->no);
-    chan_end_small(p->link->chan);
+    forget_pack(channel_begin(p->link->chan), p->no);
+    channel_end_small(p->link->chan);
 }
 
 // The request is not for the answer any more: it goes away, or has it.
@@ -84,12 +85,12 @@ static void forget(struct api_request *rq)
     detach(rq);
 }
 
-void ask_shard(struct api_request *rq, unsigned shard, struct ask ask,
+void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
                int64_t timeout_ms, on_answer answered)
 {
     struct api *api = rq->api;
     struct link *link = &api->dispatchers[shard];
-    enum cap_kind cap = ask.what == ASK_PING || ask.what == ASK_REDELIVER
+    enum cap_kind cap = ask.what == QUERY_PING || ask.what == QUERY_REDELIVER
                             ? CAP_MANUAL
                             : CAP_QUESTIONS;
     struct pending *p;
@@ -113,7 +114,7 @@ void ask_shard(struct api_request *rq, unsigned shard, struct ask ask,
         .no = ++api->n_asked,
         .link = link,
         .rq = rq,
-        .hook_no = ask.hook_no,
+        .hook_id = ask.hook_id,
         .answered = answered,
         .until_us = clock_mono_us() + timeout_ms * 1000,
         .cap = cap,
@@ -125,8 +126,8 @@ void ask_shard(struct api_request *rq, unsigned shard, struct ask ask,
     rq->forget = forget;
     request_watch(rq);
     ask.no = p->no;
-    ask_pack(chan_begin(link->chan), &ask);
-    chan_end_small(link->chan);
+    query_pack(channel_begin(link->chan), &ask);
+    channel_end_small(link->chan);
 }
 
 // Out of the list; it counts no more.
@@ -141,11 +142,11 @@ static void take_out(struct api *api, struct pending *p)
 }
 
 // Whoever asked gets an answer.
-static void tell(struct api_request *rq, const struct answer *answer)
+static void tell(struct api_request *rq, const struct reply *answer)
 {
     struct pending *p = rq->pending;
     on_answer answered = p->answered;
-    uint64_t hook_no = p->hook_no;
+    uint64_t hook_id = p->hook_id;
     struct blamed before =
         blame_begin(BLAME_REQUEST, rq->http->hash[0], rq->http->hash[1]);
 
@@ -157,7 +158,7 @@ static void tell(struct api_request *rq, const struct answer *answer)
             "the dispatcher died three times with this, and does not work "
             "on it any more; the engine's log says with what");
     } else {
-        answered(rq, hook_no, answer);
+        answered(rq, hook_id, answer);
     }
     blame_end(before);
     if (rq->pending == NULL && !rq->is_producing) {
@@ -169,7 +170,7 @@ static void tell(struct api_request *rq, const struct answer *answer)
 
 // The dispatcher has nothing more to do with it. What runs then may ask again, in
 // its place.
-static void end(struct api *api, struct pending *p, const struct answer *answer)
+static void end(struct api *api, struct pending *p, const struct reply *answer)
 {
     take_out(api, p);
     if (p->rq != NULL)
@@ -179,10 +180,10 @@ static void end(struct api *api, struct pending *p, const struct answer *answer)
 
 bool asking_on_frame(struct link *link, struct str frame)
 {
-    struct answer answer;
+    struct reply answer;
     struct pending *p;
 
-    if (answer_unpack(frame, &answer) != OK)
+    if (reply_unpack(frame, &answer) != OK)
         return false;
     for (p = link->api->pending; p != NULL; p = p->next) {
         if (p->no == answer.no && p->link == link) {
@@ -216,7 +217,7 @@ static struct pending *find_old(struct api *api, int64_t now_us)
 
 void asking_on_closed(struct link *link)
 {
-    const struct answer none = { .err = ERR_AGAIN };
+    const struct reply none = { .err = ERR_AGAIN };
     struct pending *p;
 
     while ((p = find_of(link)) != NULL)
@@ -225,7 +226,7 @@ void asking_on_closed(struct link *link)
 
 void asking_on_second(struct api *api)
 {
-    const struct answer none = { .err = ERR_AGAIN };
+    const struct reply none = { .err = ERR_AGAIN };
     struct pending *p;
 
     while ((p = find_old(api, clock_mono_us())) != NULL) {

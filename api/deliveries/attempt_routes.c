@@ -14,12 +14,12 @@
 #include "api/deliveries/handlers.h"
 #include "common/log/log.h"
 
-void manual_answered(struct api_request *rq, uint64_t hook_no,
-                     const struct answer *answer)
+void manual_answered(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *answer)
 {
     switch (answer->err) {
     case OK:
-        deliveries_show(rq, hook_no, answer);
+        deliveries_show(rq, hook_id, answer);
         return;
     case ERR_NOTFOUND: // of a ping the hook: it was deleted meanwhile
         request_fail_missing(rq, rq->match.params[PARAM_EVENT].n_bytes > 0
@@ -57,50 +57,50 @@ void manual_answered(struct api_request *rq, uint64_t hook_no,
 
 // `what` is for the log, if it does something; else NULL.
 static void ask_of(struct api_request *rq, const struct hook_scope *scope,
-                   struct ask ask, const char *what, on_answer then)
+                   struct query ask, const char *what, on_answer then)
 {
     char id[ID_TEXT_BYTES + 1] = "";
 
-    if (ask.what == ASK_REDELIVER)
+    if (ask.what == QUERY_REDELIVER)
         id_format(&ask.event_id, id);
     if (what != NULL) {
-        audit_of(rq, what, scope, ask.hook_no, "%s%s",
+        audit_of(rq, what, scope, ask.hook_id, "%s%s",
                  id[0] != '\0' ? "event=" : "", id);
     }
     ask_dispatcher(rq, ask, then);
 }
 
-static void ask_about_hook(struct api_request *rq, struct ask ask,
+static void ask_about_hook(struct api_request *rq, struct query ask,
                            const char *what, on_answer then)
 {
     struct hook_scope scope;
 
-    if (request_hook_no(rq, &scope, &ask.hook_no))
+    if (request_hook_no(rq, &scope, &ask.hook_id))
         ask_of(rq, &scope, ask, what, then);
 }
 
 void manual_ping(struct api_request *rq)
 {
-    ask_about_hook(rq, (struct ask){ .what = ASK_PING }, "ping asked for",
+    ask_about_hook(rq, (struct query){ .what = QUERY_PING }, "ping asked for",
                    manual_answered);
 }
 
 // The dispatcher knows the hook, api what waits for its organization.
-static void status_answered(struct api_request *rq, uint64_t hook_no,
-                            const struct answer *answer)
+static void status_answered(struct api_request *rq, uint64_t hook_id,
+                            const struct reply *answer)
 {
     struct hook_scope scope;
     struct org_backlog b;
-    uint64_t org_no;
+    uint64_t org_id;
     struct buf body;
 
     if (answer->err != OK) {
-        manual_answered(rq, hook_no, answer);
+        manual_answered(rq, hook_id, answer);
         return;
     }
-    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_no))
+    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
-    backlog_of_org(rq->api->backlogs, org_no, &b);
+    backlog_of_org(rq->api->backlogs, org_id, &b);
     buf_init(&body, 0);
     buf_put_str(&body, answer->text);
     if (body.n_bytes > 0)
@@ -114,16 +114,16 @@ static void status_answered(struct api_request *rq, uint64_t hook_no,
 
 void manual_status(struct api_request *rq)
 {
-    ask_about_hook(rq, (struct ask){ .what = ASK_STATUS }, NULL,
+    ask_about_hook(rq, (struct query){ .what = QUERY_STATUS }, NULL,
                    status_answered);
 }
 
 void manual_redeliver(struct api_request *rq)
 {
-    struct ask ask = { .what = ASK_REDELIVER };
+    struct query ask = { .what = QUERY_REDELIVER };
     struct hook_scope scope;
 
-    if (!request_hook_no(rq, &scope, &ask.hook_no))
+    if (!request_hook_no(rq, &scope, &ask.hook_id))
         return;
     if (id_parse(rq->match.params[PARAM_EVENT], &ask.event_id) == OK) {
         ask_of(rq, &scope, ask, "redelivery asked for", manual_answered);

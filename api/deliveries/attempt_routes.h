@@ -5,11 +5,11 @@
 
 #include <stdint.h>
 
-struct answer;
+struct reply;
 struct api_request;
 
 // Answers with what a dispatcher said: the record, or why there is none.
-void manual_answered(struct api_request *rq, uint64_t hook_no,
-                     const struct answer *answer);
+void manual_answered(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *answer);
 
 #endif

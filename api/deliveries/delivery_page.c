@@ -38,11 +38,11 @@ struct wanted_payload {
 static bool copy_payload(void *data, const struct event *event)
 {
     struct wanted_payload *w = data;
-    uint64_t org_no;
+    uint64_t org_id;
 
     if (id_eq(&event->id, &w->attempt->event_id) &&
-        org_number(w->hooks, event->family, event->org, &org_no) == OK &&
-        org_no == w->attempt->org_no)
+        org_number(w->hooks, event->family, event->org, &org_id) == OK &&
+        org_id == w->attempt->org_id)
         buf_put_str(w->out, event->payload);
     return false;
 }
@@ -60,7 +60,7 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
     err = event_view_get(events, attempt->position, copy_payload, &wanted);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("payload not readable", "%s reason=%s",
-                 hook_log_no(attempt->hook_no),
+                 hook_log_no(attempt->hook_id),
                  log_quote(str_of(err_str(err))));
     }
     return buf_str(&p->payload);
@@ -72,12 +72,12 @@ static bool is_full(const struct page *p)
 }
 
 // Empty unless rows are of several hooks.
-static struct str hook_name_of(struct page *p, uint64_t hook_no)
+static struct str hook_name_of(struct page *p, uint64_t hook_id)
 {
-    if (p->names_hooks && p->named_no != hook_no) {
-        p->named_no = hook_no;
+    if (p->names_hooks && p->named_no != hook_id) {
+        p->named_no = hook_id;
         buf_reset(&p->hook_name);
-        request_put_hook(p->rq->api, hook_no, &p->hook_name);
+        request_put_hook(p->rq->api, hook_id, &p->hook_name);
     }
     return buf_str(&p->hook_name);
 }
@@ -93,12 +93,12 @@ void page_print(struct page *p, const struct attempt *attempt,
     buf_init(&headers, 0);
     if (headers_are_sealed(attempt->request_headers)) {
         enum err err =
-            headers_open(p->rq->api->hooks, attempt->hook_no, attempt->position,
+            headers_open(p->rq->api->hooks, attempt->hook_id, attempt->position,
                          attempt->request_headers, &headers);
 
         if (err != OK) {
             log_warn("request headers do not open", "%s reason=%s",
-                     hook_log_no(attempt->hook_no),
+                     hook_log_no(attempt->hook_id),
                      log_quote(str_of(err_str(err))));
         }
     } else {
@@ -113,7 +113,7 @@ static void show(struct page *p, const struct attempt *attempt)
 {
     if (p->n_shown++ > 0)
         buf_putc(p->out, ',');
-    page_print(p, attempt, hook_name_of(p, attempt->hook_no));
+    page_print(p, attempt, hook_name_of(p, attempt->hook_id));
 }
 
 static size_t record_bytes(struct page *p, const struct attempt *attempt)
@@ -153,34 +153,34 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
     return true;
 }
 
-// One read of a lane: short, so that it pins no database pages for long.
-static enum err read_lane(struct page *p, struct lane *lane,
+// One read of a ordering_key: short, so that it pins no database pages for long.
+static enum err read_lane(struct page *p, struct ordering_key *ordering_key,
                           attempt_visit visit)
 {
     struct history_query query = { .owner_no = p->owner_no,
                                    .event = p->event,
                                    .filter = &p->query.filter,
-                                   .from_no = lane->from_no,
+                                   .from_no = ordering_key->from_no,
                                    .max_rows = COST_PER_READ };
     enum err err =
-        history_scan(p->rq->api->shards[lane->shard], &query, visit, p);
+        history_scan(p->rq->api->shards[ordering_key->shard], &query, visit, p);
 
-    lane->from_no = query.last_no;
-    lane->is_end = query.is_end;
+    ordering_key->from_no = query.last_no;
+    ordering_key->is_end = query.is_end;
     p->n_cost += COST_PER_READ;
     return err;
 }
 
 static enum err fill_from_one(struct page *p)
 {
-    struct lane *lane = &p->lanes[0];
+    struct ordering_key *ordering_key = &p->lanes[0];
     enum err err;
 
     do {
-        err = read_lane(p, lane, visit_row);
-    } while (err == OK && !lane->is_end && !p->has_more &&
+        err = read_lane(p, ordering_key, visit_row);
+    } while (err == OK && !ordering_key->is_end && !p->has_more &&
              p->n_cost < PAGE_COST);
-    p->has_more = p->has_more || !lane->is_end;
+    p->has_more = p->has_more || !ordering_key->is_end;
     return err;
 }
 
@@ -188,7 +188,7 @@ static enum err fill_from_one(struct page *p)
 
 struct head {
     struct page *page;
-    struct lane *lane;
+    struct ordering_key *ordering_key;
     bool is_taken; // print it; else only its time is wanted
     bool is_found;
 };
@@ -200,64 +200,68 @@ static bool visit_head(void *data, uint64_t no, const struct attempt *attempt)
     if (h->is_found)
         return false; // one is enough
     h->is_found = true;
-    h->lane->head_at_us = attempt->started_at_us;
+    h->ordering_key->head_at_us = attempt->started_at_us;
     if (h->is_taken)
-        choose_row(h->page, h->lane->shard, no, attempt);
+        choose_row(h->page, h->ordering_key->shard, no, attempt);
     return h->is_taken;
 }
 
-static enum err read_head(struct page *p, struct lane *lane, bool is_taken)
+static enum err read_head(struct page *p, struct ordering_key *ordering_key,
+                          bool is_taken)
 {
-    struct head head = { .page = p, .lane = lane, .is_taken = is_taken };
+    struct head head = { .page = p,
+                         .ordering_key = ordering_key,
+                         .is_taken = is_taken };
     enum err err = OK;
 
-    while (err == OK && !head.is_found && !lane->is_end &&
+    while (err == OK && !head.is_found && !ordering_key->is_end &&
            p->n_cost < PAGE_COST) {
         struct history_query query = { .owner_no = p->owner_no,
                                        .filter = &p->query.filter,
-                                       .from_no = lane->from_no,
+                                       .from_no = ordering_key->from_no,
                                        .max_rows = COST_PER_READ };
 
-        err = history_scan(p->rq->api->shards[lane->shard], &query, visit_head,
-                           &head);
-        lane->from_no = query.last_no;
-        lane->is_end = query.is_end && !head.is_found;
+        err = history_scan(p->rq->api->shards[ordering_key->shard], &query,
+                           visit_head, &head);
+        ordering_key->from_no = query.last_no;
+        ordering_key->is_end = query.is_end && !head.is_found;
         p->n_cost += head.is_found ? COST_PER_HEAD : COST_PER_READ;
     }
     return err;
 }
 
-// The lane whose next row is the newest. NULL: none has any, or nothing more
+// The ordering_key whose next row is the newest. NULL: none has any, or nothing more
 // may be read.
-static struct lane *newest_lane(struct page *p, enum err *err)
+static struct ordering_key *newest_lane(struct page *p, enum err *err)
 {
-    struct lane *newest = NULL;
+    struct ordering_key *newest = NULL;
 
     for (unsigned i = 0; i < p->n_lanes; i++) {
-        struct lane *lane = &p->lanes[i];
+        struct ordering_key *ordering_key = &p->lanes[i];
 
-        if (lane->head_at_us == INT64_MIN && *err == OK)
-            *err = read_head(p, lane, false);
-        if (lane->head_at_us != INT64_MIN &&
-            (newest == NULL || lane->head_at_us > newest->head_at_us))
-            newest = lane;
-        p->has_more = p->has_more || !lane->is_end;
+        if (ordering_key->head_at_us == INT64_MIN && *err == OK)
+            *err = read_head(p, ordering_key, false);
+        if (ordering_key->head_at_us != INT64_MIN &&
+            (newest == NULL || ordering_key->head_at_us > newest->head_at_us))
+            newest = ordering_key;
+        p->has_more = p->has_more || !ordering_key->is_end;
     }
     return newest;
 }
 
 static enum err fill_from_several(struct page *p)
 {
-    struct lane *lane;
+    struct ordering_key *ordering_key;
     enum err err = OK;
 
     for (;;) {
         p->has_more = false;
-        lane = newest_lane(p, &err);
-        if (err != OK || lane == NULL || is_full(p) || p->n_cost >= PAGE_COST)
+        ordering_key = newest_lane(p, &err);
+        if (err != OK || ordering_key == NULL || is_full(p) ||
+            p->n_cost >= PAGE_COST)
             return err;
-        err = read_head(p, lane, true);
-        lane->head_at_us = INT64_MIN;
+        err = read_head(p, ordering_key, true);
+        ordering_key->head_at_us = INT64_MIN;
     }
 }
 

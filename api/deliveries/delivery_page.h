@@ -11,7 +11,7 @@
 #include "api/json/delivery_filter.h"
 
 // Where a page is in the history of one shard.
-struct lane {
+struct ordering_key {
     unsigned shard;
     uint64_t from_no; // rows from here on are done; 0: none yet
     bool is_end;
@@ -30,9 +30,9 @@ struct page {
     struct buf *out;    // of the piece at hand
     struct buf payload; // of the row at hand
     uint64_t owner_no;
-    const struct position *event;        // whose attempts alone; NULL: all
-    struct position event_place;         // where `event` points to
-    struct lane lanes[QUEUE_SHARDS_MAX]; // a hook has one
+    const struct position *event; // whose attempts alone; NULL: all
+    struct position event_place;  // where `event` points to
+    struct ordering_key lanes[QUEUE_SHARDS_MAX]; // a hook has one
     unsigned n_lanes;
     size_t n_rows;  // chosen
     size_t n_bytes; // of these, before they are printed

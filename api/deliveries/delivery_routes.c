@@ -11,9 +11,9 @@
 
 static bool take_hook_no(void *data, const struct hook *hook)
 {
-    uint64_t *hook_no = data;
+    uint64_t *hook_id = data;
 
-    *hook_no = hook->no;
+    *hook_id = hook->no;
     return false;
 }
 
@@ -23,7 +23,7 @@ static bool take_hook_no(void *data, const struct hook *hook)
 
 struct shown {
     struct page page;
-    const struct answer *answer;
+    const struct reply *answer;
     bool is_found;
 };
 
@@ -40,13 +40,13 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
     return false;
 }
 
-void deliveries_show(struct api_request *rq, uint64_t hook_no,
-                     const struct answer *answer)
+void deliveries_show(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *answer)
 {
     struct shown *s = arena_take(&rq->arena, sizeof(*s));
-    unsigned shard = queue_shard_of(hook_no, rq->api->n_shards);
+    unsigned shard = queue_shard_of(hook_id, rq->api->n_shards);
     struct position event;
-    struct history_query query = { .owner_no = hook_no,
+    struct history_query query = { .owner_no = hook_id,
                                    .event = &event,
                                    .max_rows = COST_SHOWN };
     enum err err;
@@ -71,13 +71,13 @@ void deliveries_show(struct api_request *rq, uint64_t hook_no,
 
 // ERR_NOTFOUND: there is no such hook.
 static enum err find_hook(struct api_request *rq,
-                          const struct hook_scope *scope, uint64_t *hook_no)
+                          const struct hook_scope *scope, uint64_t *hook_id)
 {
     struct str name = rq->match.params[PARAM_HOOK];
 
     if (!hook_name_is_valid(name))
         return ERR_NOTFOUND;
-    return hook_get(rq->api->hooks, scope, name, take_hook_no, hook_no);
+    return hook_get(rq->api->hooks, scope, name, take_hook_no, hook_id);
 }
 
 static bool read_query(struct api_request *rq, struct delivery_query *out)
@@ -155,9 +155,9 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
-        p->lanes[i] = (struct lane){ .shard = first_shard + i,
-                                     .from_no = row_nos[i],
-                                     .head_at_us = INT64_MIN };
+        p->lanes[i] = (struct ordering_key){ .shard = first_shard + i,
+                                             .from_no = row_nos[i],
+                                             .head_at_us = INT64_MIN };
     }
     return true;
 }

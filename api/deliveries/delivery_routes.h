@@ -5,11 +5,11 @@
 
 #include <stdint.h>
 
-struct answer;
+struct reply;
 struct api_request;
 
 // Answers the request with the record of the attempt that `answer` tells of.
-void deliveries_show(struct api_request *rq, uint64_t hook_no,
-                     const struct answer *answer);
+void deliveries_show(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *answer);
 
 #endif

@@ -27,9 +27,9 @@
 
 struct discarding {
     struct discarding *next; // of the api process
-    uint64_t org_no;
+    uint64_t org_id;
     uint64_t owner_no;
-    struct ask ask; // its texts lie in the arena of the request
+    struct query ask; // its texts lie in the arena of the request
     uint8_t after[DISCARD_AFTER_BYTES];
     unsigned shard, end;
     uint64_t n_matched, n_in_flight;
@@ -48,10 +48,10 @@ static void forget(struct api_request *rq)
     *link = (*link)->next;
 }
 
-static bool is_running(const struct api *api, uint64_t org_no)
+static bool is_running(const struct api *api, uint64_t org_id)
 {
     for (const struct discarding *d = api->discards; d != NULL; d = d->next) {
-        if (d->org_no == org_no && org_no != 0)
+        if (d->org_id == org_id && org_id != 0)
             return true;
     }
     return false;
@@ -113,8 +113,8 @@ static void answer(struct api_request *rq, const struct discarding *d)
     buf_clear(&body);
 }
 
-static void fail(struct api_request *rq, uint64_t hook_no,
-                 const struct answer *a)
+static void fail(struct api_request *rq, uint64_t hook_id,
+                 const struct reply *a)
 {
     const struct discarding *d = rq->data;
     uint64_t n = d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight;
@@ -130,17 +130,17 @@ static void fail(struct api_request *rq, uint64_t hook_no,
                   " or more were discarded; try again",
                   n);
     } else {
-        manual_answered(rq, hook_no, a);
+        manual_answered(rq, hook_id, a);
     }
 }
 
-static void answered(struct api_request *rq, uint64_t hook_no,
-                     const struct answer *a)
+static void answered(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *a)
 {
     struct discarding *d = rq->data;
 
     if (a->err != OK) {
-        fail(rq, hook_no, a);
+        fail(rq, hook_id, a);
         return;
     }
     d->n_matched += a->n;
@@ -184,7 +184,7 @@ static bool begin(struct api_request *rq, const struct selection *s,
     unsigned n;
 
     if (!request_owner(rq, &scope, &d->owner_no) ||
-        !request_org_no(rq, &scope, &d->org_no))
+        !request_org_no(rq, &scope, &d->org_id))
         return false;
     d->shard = request_shards(rq, d->owner_no, &n);
     d->end = d->shard + n;
@@ -192,16 +192,16 @@ static bool begin(struct api_request *rq, const struct selection *s,
     d->limit = s->limit;
     buf_init(&text, 0);
     replay_encode(&s->replay, &text);
-    d->ask = (struct ask){ .what = ASK_DISCARD,
-                           .is_dry = s->is_dry,
-                           .max = s->limit,
-                           .family = scope.family,
-                           .org = arena_copy(&rq->arena, scope.org),
-                           .text = arena_copy(&rq->arena, buf_str(&text)),
-                           .by = who(rq) };
+    d->ask = (struct query){ .what = QUERY_DISCARD,
+                             .is_dry = s->is_dry,
+                             .max = s->limit,
+                             .family = scope.family,
+                             .org = arena_copy(&rq->arena, scope.org),
+                             .text = arena_copy(&rq->arena, buf_str(&text)),
+                             .by = who(rq) };
     buf_clear(&text);
     if (rq->match.params[PARAM_HOOK].n_bytes > 0) {
-        d->ask.hook_no = d->owner_no;
+        d->ask.hook_id = d->owner_no;
     } else {
         d->ask.project = arena_copy(&rq->arena, scope.project);
     }
@@ -211,7 +211,7 @@ static bool begin(struct api_request *rq, const struct selection *s,
                   "these dead letters; begin again without one");
         return false;
     }
-    if (is_running(rq->api, d->org_no)) {
+    if (is_running(rq->api, d->org_id)) {
         http_fail(rq->http, 409, STR("Retry-After: 1\r\n"),
                   "dead letters of this organization are just being discarded; "
                   "try again when that is done");
@@ -227,7 +227,7 @@ static void audit_begun(struct api_request *rq, const struct selection *s,
     struct hook_scope scope = { .org = d->ask.org, .project = d->ask.project };
 
     if (!s->is_dry) {
-        audit_of(rq, "dead letters are discarded", &scope, d->ask.hook_no,
+        audit_of(rq, "dead letters are discarded", &scope, d->ask.hook_id,
                  "filter=%s", log_quote(rq->http->body));
     }
 }

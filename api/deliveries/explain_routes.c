@@ -26,9 +26,9 @@
 struct explaining {
     struct api_request *rq;
     bool is_held; // it counts; while a dispatcher is asked, that counts
-    struct ask ask;
+    struct query ask;
     struct hook_scope scope;
-    uint64_t org_no;
+    uint64_t org_id;
     size_t limit;
     struct str after;
     struct str only;                  // hooks of this name; empty: all
@@ -204,8 +204,8 @@ static void answer(struct explaining *x)
     buf_clear(&body);
 }
 
-static void explained(struct api_request *rq, uint64_t hook_no,
-                      const struct answer *answer);
+static void explained(struct api_request *rq, uint64_t hook_id,
+                      const struct reply *answer);
 
 // The next shard that has hooks of the page; at the end, the answer.
 static void go_on(struct explaining *x)
@@ -229,8 +229,8 @@ static void go_on(struct explaining *x)
               explained);
 }
 
-static void explained(struct api_request *rq, uint64_t hook_no,
-                      const struct answer *answer)
+static void explained(struct api_request *rq, uint64_t hook_id,
+                      const struct reply *answer)
 {
     struct explaining *x = rq->data;
 
@@ -249,7 +249,7 @@ static void explained(struct api_request *rq, uint64_t hook_no,
         http_fail(rq->http, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
                   "%.*s", STR_ARG(answer->text));
     } else {
-        manual_answered(rq, hook_no, answer);
+        manual_answered(rq, hook_id, answer);
     }
 }
 
@@ -269,10 +269,10 @@ static struct explaining *begin(struct api_request *rq)
     if (!read_page(x, key))
         return NULL;
     x->ask =
-        (struct ask){ .what = ASK_EXPLAIN,
-                      .family = x->scope.family,
-                      .org = arena_copy(&rq->arena, x->scope.org),
-                      .project = arena_copy(&rq->arena, x->scope.project) };
+        (struct query){ .what = QUERY_EXPLAIN,
+                        .family = x->scope.family,
+                        .org = arena_copy(&rq->arena, x->scope.org),
+                        .project = arena_copy(&rq->arena, x->scope.project) };
     return x;
 }
 
@@ -346,10 +346,10 @@ static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
     struct buf members;
 
     (void)no;
-    if (a->org_no != x->org_no)
+    if (a->org_id != x->org_id)
         return true;
     buf_init(&members, 0);
-    request_put_hook(x->rq->api, a->hook_no, &members);
+    request_put_hook(x->rq->api, a->hook_id, &members);
     if (x->n_hooks++ > 0)
         buf_putc(&x->event, ',');
     delivery_print_brief(a, buf_str(&members), &x->event);
@@ -396,7 +396,7 @@ void explain_stored(struct api_request *rq)
     struct position position;
     enum err err = ERR_NOTFOUND;
 
-    if (x == NULL || !request_org_no(rq, &x->scope, &x->org_no))
+    if (x == NULL || !request_org_no(rq, &x->scope, &x->org_id))
         return;
     x->ask.is_dry = true; // no requests: who may read may not sign
     if (id_parse(rq->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {

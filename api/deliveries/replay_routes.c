@@ -44,7 +44,7 @@ static bool judge(struct selection *s)
 
 // What goes from one dispatcher to the next.
 struct creating {
-    struct ask ask;
+    struct query ask;
     unsigned shard, end;
     uint64_t n, n_gone;
     struct id id;
@@ -59,7 +59,7 @@ static void audit_replay(const struct api_request *rq, const char *what,
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&cr->id, id);
-    audit_of(rq, what, &scope, cr->ask.hook_no, "replay=%s filter=%s", id,
+    audit_of(rq, what, &scope, cr->ask.hook_id, "replay=%s filter=%s", id,
              log_quote(rq->http->body));
 }
 
@@ -97,8 +97,8 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
     buf_clear(&body);
 }
 
-static void counted(struct api_request *rq, uint64_t hook_no,
-                    const struct answer *answer)
+static void counted(struct api_request *rq, uint64_t hook_id,
+                    const struct reply *answer)
 {
     struct creating *cr = rq->data;
 
@@ -115,7 +115,7 @@ static void counted(struct api_request *rq, uint64_t hook_no,
         return;
     }
     if (answer->err != OK) {
-        manual_answered(rq, hook_no, answer);
+        manual_answered(rq, hook_id, answer);
         return;
     }
     cr->n += answer->n;
@@ -148,14 +148,14 @@ static void create(struct api_request *rq, struct selection *s)
     cr->id = s->replay.id;
     cr->shard = request_shards(rq, owner_no, &n);
     cr->end = cr->shard + n;
-    cr->ask = (struct ask){ .what = ASK_REPLAY,
-                            .is_dry = s->is_dry,
-                            .is_admin = rq->grant.is_admin,
-                            .family = scope.family,
-                            .org = arena_copy(&rq->arena, scope.org),
-                            .text = arena_copy(&rq->arena, buf_str(&text)) };
+    cr->ask = (struct query){ .what = QUERY_REPLAY,
+                              .is_dry = s->is_dry,
+                              .is_admin = rq->grant.is_admin,
+                              .family = scope.family,
+                              .org = arena_copy(&rq->arena, scope.org),
+                              .text = arena_copy(&rq->arena, buf_str(&text)) };
     if (rq->match.params[PARAM_HOOK].n_bytes > 0)
-        cr->ask.hook_no = owner_no;
+        cr->ask.hook_id = owner_no;
     buf_clear(&text);
     rq->data = cr;
     ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
@@ -218,7 +218,7 @@ static bool is_paused(struct api *api, const struct replay *r)
     bool paused = false;
 
     return r->state == REPLAY_RUNNING &&
-           hook_get_by_no(api->hooks, r->hook_no, take_paused, &paused) == OK &&
+           hook_get_by_no(api->hooks, r->hook_id, take_paused, &paused) == OK &&
            paused;
 }
 
@@ -271,7 +271,7 @@ static bool on_replay(void *data, const struct replay *r)
     struct sum *s = data;
     bool rests;
 
-    if ((s->is_org ? r->org_no : r->hook_no) != s->owner_no)
+    if ((s->is_org ? r->org_id : r->hook_id) != s->owner_no)
         return true;
     rests = is_paused(s->rq->api, r);
     s->is_paused = s->is_paused || rests;
@@ -319,7 +319,7 @@ static void show(struct listing *l, const struct replay *r)
     if (l->n_shown++ > 0)
         buf_putc(l->out, ',');
     buf_putc(l->out, '{');
-    request_put_hook(api, r->hook_no, l->out);
+    request_put_hook(api, r->hook_id, l->out);
     l->out->n_bytes--; // the comma
     buf_puts(l->out, ",\"replay\":");
     put_replay(r, is_paused(api, r), l->out);
@@ -339,9 +339,9 @@ static bool on_listed(void *data, const struct replay *r)
     if (is_piece(l))
         return false;
     l->n_looked++;
-    l->last = (struct replay_place){ r->id, r->hook_no };
+    l->last = (struct replay_place){ r->id, r->hook_id };
     l->has_last = true;
-    if ((l->is_org ? r->org_no : r->hook_no) == l->owner_no)
+    if ((l->is_org ? r->org_id : r->hook_id) == l->owner_no)
         show(l, r);
     return true;
 }
@@ -454,13 +454,13 @@ void replays_get(struct api_request *rq)
     buf_clear(&body);
 }
 
-static void cancelled(struct api_request *rq, uint64_t hook_no,
-                      const struct answer *answer)
+static void cancelled(struct api_request *rq, uint64_t hook_id,
+                      const struct reply *answer)
 {
     struct creating *cr = rq->data;
 
     if (answer->err != OK) {
-        manual_answered(rq, hook_no, answer);
+        manual_answered(rq, hook_id, answer);
     } else if (++cr->shard < cr->end) {
         ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
     } else {
@@ -480,9 +480,9 @@ void replays_cancel(struct api_request *rq)
         return;
     cr->shard = request_shards(rq, s.owner_no, &n);
     cr->end = cr->shard + n;
-    cr->ask = (struct ask){ .what = ASK_CANCEL_REPLAY, .event_id = cr->id };
+    cr->ask = (struct query){ .what = QUERY_CANCEL_REPLAY, .event_id = cr->id };
     if (!s.is_org)
-        cr->ask.hook_no = s.owner_no;
+        cr->ask.hook_id = s.owner_no;
     rq->data = cr;
     ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
 }

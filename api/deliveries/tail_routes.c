@@ -85,7 +85,7 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
         (t->has_id && !id_eq(&t->id, &a->event_id)))
         return true;
     buf_init(&members, 0);
-    request_put_hook(t->rq->api, a->hook_no, &members);
+    request_put_hook(t->rq->api, a->hook_id, &members);
     buf_puts(&t->out, "id: ");
     cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
     buf_puts(&t->out, "\nevent: delivery\ndata: ");

@@ -37,7 +37,7 @@ void disabling_on_frame(struct api *api, struct str frame)
                  frame.n_bytes);
         return;
     }
-    if (hook_get_by_no(api->hooks, disable.hook_no, copy_found, &found) != OK)
+    if (hook_get_by_no(api->hooks, disable.hook_id, copy_found, &found) != OK)
         return; // deleted
     change = *found;
     if (change.active && change.revision == disable.revision) {

@@ -133,12 +133,12 @@ static enum err begin_here(struct api_request *rq, struct hook *hook)
 static bool may_create(struct api_request *rq, const struct hook_scope *scope)
 {
     struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
-    uint64_t org_no;
+    uint64_t org_id;
     enum share share;
 
-    if (!request_org_no(rq, scope, &org_no))
+    if (!request_org_no(rq, scope, &org_id))
         return false;
-    share = shares_judge(&rq->api->shares[CAP_HOOKS], &limit, org_no,
+    share = shares_judge(&rq->api->shares[CAP_HOOKS], &limit, org_id,
                          rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
@@ -167,7 +167,7 @@ static void create(struct api_request *rq, struct hook *hook)
         request_fail_store(rq, err);
         return;
     }
-    shares_add(&rq->api->shares[CAP_HOOKS], hook->org_no, 1);
+    shares_add(&rq->api->shares[CAP_HOOKS], hook->org_id, 1);
     api_hint(rq->api);
     audit_hook(rq, "hook created", NULL, hook);
     answer_hook(rq, 201, hook);
@@ -279,7 +279,7 @@ static void audit_deleted(struct api_request *rq,
 }
 
 static void delete (struct api_request *rq, const struct hook_scope *scope,
-                    uint64_t org_no, const struct hook *old)
+                    uint64_t org_id, const struct hook *old)
 {
     struct http_response response = { .status = 204 };
     struct str name = rq->match.params[PARAM_HOOK];
@@ -296,8 +296,8 @@ static void delete (struct api_request *rq, const struct hook_scope *scope,
         return;
     }
     // A record that could not be read at the start is not counted.
-    if (shares_of(&rq->api->shares[CAP_HOOKS], org_no) > 0)
-        shares_remove(&rq->api->shares[CAP_HOOKS], org_no, 1);
+    if (shares_of(&rq->api->shares[CAP_HOOKS], org_id) > 0)
+        shares_remove(&rq->api->shares[CAP_HOOKS], org_id, 1);
     api_hint(rq->api);
     audit_deleted(rq, scope, old);
     http_respond(rq->http, &response);
@@ -307,12 +307,12 @@ void hooks_delete(struct api_request *rq)
 {
     struct hook_scope scope;
     struct hook *old = NULL;
-    uint64_t org_no;
+    uint64_t org_id;
 
-    if (!request_scope(rq, &scope) || !request_org_no(rq, &scope, &org_no))
+    if (!request_scope(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
     // For the log alone: whether it is there, the deletion itself tells.
     (void)find(rq, &scope, copy_found, &old);
-    delete (rq, &scope, org_no, old);
+    delete (rq, &scope, org_id, old);
     hook_free(old);
 }

@@ -22,7 +22,7 @@
 #define SLICE_US 5000 // of each second; at least one hook is changed
 
 struct expiry {
-    uint64_t hook_no;
+    uint64_t hook_id;
     int64_t at_ms; // UTC epoch
 };
 
@@ -32,22 +32,22 @@ struct expiries {      // hooks with a secret that is over at some time
     size_t next; // is looked at first
 };
 
-static struct expiry *find(const struct expiries *e, uint64_t hook_no)
+static struct expiry *find(const struct expiries *e, uint64_t hook_id)
 {
     for (size_t i = 0; i < e->n; i++) {
-        if (e->at[i].hook_no == hook_no)
+        if (e->at[i].hook_id == hook_id)
             return &e->at[i];
     }
     return NULL;
 }
 
-static struct expiry *add(struct expiries *e, uint64_t hook_no)
+static struct expiry *add(struct expiries *e, uint64_t hook_id)
 {
     if (e->n == e->room) {
         e->room = e->room > 0 ? e->room * 2 : 64;
         e->at = xrealloc(e->at, e->room * sizeof(*e->at));
     }
-    e->at[e->n] = (struct expiry){ .hook_no = hook_no };
+    e->at[e->n] = (struct expiry){ .hook_id = hook_id };
     return &e->at[e->n++];
 }
 
@@ -113,7 +113,7 @@ static enum err change(struct api *api, struct expiry *expiry,
 static bool expire(struct api *api, struct expiry *expiry, int64_t now_ms)
 {
     struct hook *hook = NULL;
-    enum err err = hook_get_by_no(api->hooks, expiry->hook_no, copy, &hook);
+    enum err err = hook_get_by_no(api->hooks, expiry->hook_id, copy, &hook);
 
     expiry->at_ms = INT64_MAX; // unless there is more
     if (err == OK && hook != NULL) {

@@ -25,16 +25,16 @@ void backlog_get_org(struct api_request *rq)
 {
     struct hook_scope scope;
     struct org_backlog b;
-    uint64_t org_no;
+    uint64_t org_id;
     struct buf body;
 
-    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_no))
+    if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
     buf_init(&body, 0);
-    backlog_of_org(rq->api->backlogs, org_no, &b);
+    backlog_of_org(rq->api->backlogs, org_id, &b);
     put_name(scope.org, &body);
     // Others are the same as one where nothing ever was.
-    buf_printf(&body, "\"exists\":%s,", org_no != 0 ? "true" : "false");
+    buf_printf(&body, "\"exists\":%s,", org_id != 0 ? "true" : "false");
     backlog_put_org(rq->api, &b, &body);
     buf_putc(&body, '}');
     request_answer(rq, 200, buf_str(&body));
@@ -87,7 +87,7 @@ static void put_ranking(const struct api *api, const struct ranking *r,
         size_t start = out->n_bytes;
 
         buf_puts(out, separator);
-        if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_no,
+        if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_id,
                            put_org_name, out) != OK) {
             buf_cut(out, start); // its hooks are deleted, and this goes
             continue;

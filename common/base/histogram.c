@@ -7,7 +7,7 @@
 
 #define MAX_VALUE ((INT64_C(1) << HDR_MAX_BITS) - 1)
 
-size_t hdr_bucket(uint64_t value, unsigned sub_bits)
+size_t histogram_bucket(uint64_t value, unsigned sub_bits)
 {
     uint64_t n_subs = UINT64_C(1) << sub_bits;
     unsigned shift;
@@ -18,7 +18,7 @@ size_t hdr_bucket(uint64_t value, unsigned sub_bits)
     return (size_t)(shift * n_subs + (value >> shift));
 }
 
-uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits)
+uint64_t histogram_bucket_end(size_t bucket, unsigned sub_bits)
 {
     uint64_t n_subs = UINT64_C(1) << sub_bits;
     uint64_t shift;
@@ -31,12 +31,12 @@ uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits)
     return ((lead + 1) << shift) - 1;
 }
 
-void hdr_reset(struct hdr *h)
+void histogram_reset(struct hdr *h)
 {
     memset(h, 0, sizeof(*h));
 }
 
-void hdr_put(struct hdr *h, int64_t value_us)
+void histogram_put(struct hdr *h, int64_t value_us)
 {
     if (value_us < 0)
         value_us = 0;
@@ -47,12 +47,12 @@ void hdr_put(struct hdr *h, int64_t value_us)
         h->min_us = value_us;
     if (value_us > h->max_us)
         h->max_us = value_us;
-    h->counts[hdr_bucket((uint64_t)value_us, HDR_SUB_BITS)]++;
+    h->counts[histogram_bucket((uint64_t)value_us, HDR_SUB_BITS)]++;
     h->sum_us += value_us;
     h->n++;
 }
 
-int64_t hdr_percentile(const struct hdr *h, double percent)
+int64_t histogram_percentile(const struct hdr *h, double percent)
 {
     double exact = (double)h->n * percent / 100.0;
     uint64_t wanted = (uint64_t)exact;
@@ -63,7 +63,7 @@ int64_t hdr_percentile(const struct hdr *h, double percent)
     for (size_t i = 0; i < HDR_BUCKETS; i++) {
         seen += h->counts[i];
         if (seen >= wanted) {
-            int64_t end = (int64_t)hdr_bucket_end(i, HDR_SUB_BITS);
+            int64_t end = (int64_t)histogram_bucket_end(i, HDR_SUB_BITS);
 
             return end < h->max_us ? end : h->max_us;
         }
@@ -71,15 +71,15 @@ int64_t hdr_percentile(const struct hdr *h, double percent)
     return h->max_us;
 }
 
-void hdr_json(const struct hdr *h, struct buf *out)
+void histogram_json(const struct hdr *h, struct buf *out)
 {
     int64_t mean_us = h->n > 0 ? h->sum_us / (int64_t)h->n : 0;
 
     buf_printf(out, "{\"n\":%" PRIu64 ",\"mean\":%" PRId64 ",\"min\":%" PRId64,
                h->n, mean_us, h->min_us);
     buf_printf(out, ",\"p50\":%" PRId64 ",\"p90\":%" PRId64,
-               hdr_percentile(h, 50.0), hdr_percentile(h, 90.0));
+               histogram_percentile(h, 50.0), histogram_percentile(h, 90.0));
     buf_printf(out, ",\"p99\":%" PRId64 ",\"p999\":%" PRId64,
-               hdr_percentile(h, 99.0), hdr_percentile(h, 99.9));
+               histogram_percentile(h, 99.0), histogram_percentile(h, 99.9));
     buf_printf(out, ",\"max\":%" PRId64 "}", h->max_us);
 }

@@ -11,8 +11,8 @@
 // The bucket of a value, and the greatest value of a bucket, with 2^sub_bits
 // buckets for each power of two. Values below 2^(sub_bits + 1) have one each; above,
 // the leading bits choose it.
-size_t hdr_bucket(uint64_t value, unsigned sub_bits);
-uint64_t hdr_bucket_end(size_t bucket, unsigned sub_bits);
+size_t histogram_bucket(uint64_t value, unsigned sub_bits);
+uint64_t histogram_bucket_end(size_t bucket, unsigned sub_bits);
 
 // Buckets per power of two: a bucket is at most 1/128 of its value wide.
 #define HDR_SUB_BITS 7
@@ -28,16 +28,16 @@ struct hdr {
     int64_t max_us;
 };
 
-void hdr_reset(struct hdr *h);
+void histogram_reset(struct hdr *h);
 
 // Negative values count as 0, too great ones as the greatest.
-void hdr_put(struct hdr *h, int64_t value_us);
+void histogram_put(struct hdr *h, int64_t value_us);
 
 // The smallest bucket end that `percent` of the values do not exceed, at most
 // the greatest value put. 0 if there are none.
-int64_t hdr_percentile(const struct hdr *h, double percent);
+int64_t histogram_percentile(const struct hdr *h, double percent);
 
 // Appends {"n":…,"mean":…,"min":…,"p50":…,"p90":…,"p99":…,"p999":…,"max":…}.
-void hdr_json(const struct hdr *h, struct buf *out);
+void histogram_json(const struct hdr *h, struct buf *out);
 
 #endif

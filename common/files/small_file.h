@@ -8,7 +8,7 @@
 
 #include "common/base/err.h"
 
-// Where the file lies that `path` names: a link of root's or of this user is followed.
+// Where the file lies that `path` names: a link of root's or of this user is hook_state.
 // Another user's is not, since it could lead to any file of root's. The caller frees it.
 char *small_file_place(const char *path);
 

@@ -12,7 +12,7 @@
 #include "common/process/metrics.h"
 
 #define TICK_MS           250
-#define ASK_MS            500 // between two looks whether a client is there
+#define QUERY_MS          500 // between two looks whether a client is there
 #define LINGER_MS         250
 #define DRAIN_REPLY_MS    5000 // after that answers do not hold a drain
 #define SLIM_MS           1000 // after that an idle connection keeps no buffers
@@ -119,7 +119,7 @@ static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
     int n;
 
     if ((!c->is_at_end && c->is_reading) || c->on_gone == NULL ||
-        c->parser.http_minor == 0 || now_ms - c->asked_at_ms < ASK_MS)
+        c->parser.http_minor == 0 || now_ms - c->asked_at_ms < QUERY_MS)
         return;
     c->asked_at_ms = now_ms;
     n = uv_try_write((uv_stream_t *)&c->tcp, &out, 1);

@@ -15,7 +15,7 @@
 
 static void pack_hook(struct buf *frame, const struct hook_backlog *b)
 {
-    pack_u64(frame, b->hook_no);
+    pack_u64(frame, b->hook_id);
     pack_u64(frame, b->n_rows);
     pack_u64(frame, b->n_bytes);
 }
@@ -24,7 +24,7 @@ static struct hook_backlog unpack_hook(struct unpack *u)
 {
     struct hook_backlog b;
 
-    b.hook_no = unpack_u64(u);
+    b.hook_id = unpack_u64(u);
     b.n_rows = unpack_u64(u);
     b.n_bytes = unpack_u64(u);
     return b;
@@ -33,7 +33,7 @@ static struct hook_backlog unpack_hook(struct unpack *u)
 void org_backlog_pack(struct buf *frame, const struct org_backlog *b)
 {
     pack_u64(frame, FRAME_ORG_BACKLOG);
-    pack_u64(frame, b->org_no);
+    pack_u64(frame, b->org_id);
     pack_u64(frame, b->n_rows);
     pack_u64(frame, b->n_bytes);
     pack_i64(frame, b->growth);
@@ -60,12 +60,12 @@ void org_backlog_rank(struct org_backlog *b, const struct hook_backlog *hook)
 {
     struct hook_backlog next = *hook;
 
-    if (next.hook_no == 0 || next.n_rows == 0)
+    if (next.hook_id == 0 || next.n_rows == 0)
         return;
     for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
         struct hook_backlog here = b->fullest[i];
 
-        if (here.hook_no != 0 &&
+        if (here.hook_id != 0 &&
             hook_backlog_bytes(&here) >= hook_backlog_bytes(&next))
             continue;
         b->fullest[i] = next;
@@ -206,18 +206,18 @@ static void take_org(struct backlog_table *t, unsigned shard, struct unpack *u)
     struct org_backlog b;
     struct entry *entry;
 
-    b.org_no = unpack_u64(u);
+    b.org_id = unpack_u64(u);
     b.n_rows = unpack_u64(u);
     b.n_bytes = unpack_u64(u);
     b.growth = unpack_i64(u);
     for (size_t i = 0; i < BACKLOG_FULLEST; i++)
         b.fullest[i] = unpack_hook(u);
-    if (unpack_done(u) != OK || b.org_no == 0)
+    if (unpack_done(u) != OK || b.org_id == 0)
         return;
-    entry = make(&t->orgs, b.org_no, t->n_shards);
+    entry = make(&t->orgs, b.org_id, t->n_shards);
     entry->shards[shard] = b;
     if (is_empty(entry, t->n_shards))
-        drop(&t->orgs, b.org_no);
+        drop(&t->orgs, b.org_id);
 }
 
 static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
@@ -226,14 +226,14 @@ static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
     bool is_paused = unpack_bool(u);
     struct entry *entry;
 
-    if (unpack_done(u) != OK || b.hook_no == 0)
+    if (unpack_done(u) != OK || b.hook_id == 0)
         return;
     if (!is_paused) {
-        drop(&t->hooks, b.hook_no);
+        drop(&t->hooks, b.hook_id);
         return;
     }
-    entry = make(&t->hooks, b.hook_no, 1);
-    entry->shards[0].org_no = shard; // whose it is
+    entry = make(&t->hooks, b.hook_id, 1);
+    entry->shards[0].org_id = shard; // whose it is
     entry->shards[0].fullest[0] = b;
 }
 
@@ -281,7 +281,7 @@ void backlog_forget(struct backlog_table *t, unsigned shard)
         while (entry != NULL) {
             struct entry *next = entry->next;
 
-            if (entry->shards[0].org_no == shard)
+            if (entry->shards[0].org_id == shard)
                 drop(&t->hooks, entry->no);
             entry = next;
         }
@@ -291,7 +291,7 @@ void backlog_forget(struct backlog_table *t, unsigned shard)
 static void sum_up(const struct backlog_table *t, const struct entry *entry,
                    struct org_backlog *out)
 {
-    *out = (struct org_backlog){ .org_no = entry->no };
+    *out = (struct org_backlog){ .org_id = entry->no };
     for (unsigned k = 0; k < t->n_shards; k++) {
         const struct org_backlog *b = &entry->shards[k];
 
@@ -303,20 +303,20 @@ static void sum_up(const struct backlog_table *t, const struct entry *entry,
     }
 }
 
-void backlog_of_org(const struct backlog_table *t, uint64_t org_no,
+void backlog_of_org(const struct backlog_table *t, uint64_t org_id,
                     struct org_backlog *out)
 {
-    const struct entry *entry = find(&t->orgs, org_no);
+    const struct entry *entry = find(&t->orgs, org_id);
 
-    *out = (struct org_backlog){ .org_no = org_no };
+    *out = (struct org_backlog){ .org_id = org_id };
     if (entry != NULL)
         sum_up(t, entry, out);
 }
 
-bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_no,
+bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_id,
                      struct hook_backlog *out)
 {
-    const struct entry *entry = find(&t->hooks, hook_no);
+    const struct entry *entry = find(&t->hooks, hook_id);
 
     if (entry != NULL)
         *out = entry->shards[0].fullest[0];

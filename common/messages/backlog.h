@@ -23,14 +23,14 @@
 #define BACKLOG_FULLEST 2 // hooks that are named
 
 struct hook_backlog {
-    uint64_t hook_no; // 0: none
+    uint64_t hook_id; // 0: none
     uint64_t n_rows;
     uint64_t n_bytes; // payloads
 };
 
 // Of an organization.
 struct org_backlog {
-    uint64_t org_no;
+    uint64_t org_id;
     uint64_t n_rows;
     uint64_t n_bytes; // payloads, each as often as it waits for a hook
     int64_t growth;   // bytes a second over the last minute, rows with them
@@ -61,10 +61,10 @@ bool backlog_take(struct backlog_table *t, unsigned shard, struct str frame);
 void backlog_forget(struct backlog_table *t, unsigned shard);
 
 // All shards together; zeros if nothing waits.
-void backlog_of_org(const struct backlog_table *t, uint64_t org_no,
+void backlog_of_org(const struct backlog_table *t, uint64_t org_id,
                     struct org_backlog *out);
 // Of a hook that is paused. False: it is not known.
-bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_no,
+bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_id,
                      struct hook_backlog *out);
 
 typedef void (*org_backlog_visit)(void *data, const struct org_backlog *b);

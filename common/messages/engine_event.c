@@ -5,7 +5,7 @@
 #include "common/base/codec.h"
 #include "common/process/role.h"
 
-void emit_pack(struct buf *frame, const struct emit *emit)
+void engine_event_pack(struct buf *frame, const struct engine_event *emit)
 {
     pack_u64(frame, FRAME_EMIT);
     pack_id(frame, &emit->id);
@@ -19,7 +19,7 @@ void emit_pack(struct buf *frame, const struct emit *emit)
     pack_str(frame, emit->payload);
 }
 
-enum err emit_unpack(struct str frame, struct emit *out)
+enum err engine_event_unpack(struct str frame, struct engine_event *out)
 {
     struct unpack u = unpack_of(frame);
 
@@ -62,7 +62,7 @@ enum err emitted_unpack(struct str frame, struct emitted *out)
 void disable_pack(struct buf *frame, const struct disable *disable)
 {
     pack_u64(frame, FRAME_DISABLE);
-    pack_u64(frame, disable->hook_no);
+    pack_u64(frame, disable->hook_id);
     pack_u64(frame, disable->revision);
     pack_u64(frame, disable->reason);
 }
@@ -73,7 +73,7 @@ enum err disable_unpack(struct str frame, struct disable *out)
 
     if (unpack_u64(&u) != FRAME_DISABLE)
         return ERR_CORRUPT;
-    out->hook_no = unpack_u64(&u);
+    out->hook_id = unpack_u64(&u);
     out->revision = unpack_u64(&u);
     out->reason = (unsigned)unpack_u64(&u);
     return unpack_done(&u);

@@ -12,7 +12,7 @@
 #include "common/encoding/id.h"
 
 // An event of the engine's own. The answer is a struct emitted.
-struct emit {
+struct engine_event {
     struct id id;
     unsigned family; // as in enum family
     int64_t accepted_at_us;
@@ -26,19 +26,20 @@ struct emitted {
 
 // A hook that is to be switched off, if it is still as the asker knows it.
 struct disable {
-    uint64_t hook_no;
+    uint64_t hook_id;
     uint64_t revision;
     unsigned reason; // as in enum hook_disabled
 };
 
 // Append a frame's content.
-void emit_pack(struct buf *frame, const struct emit *emit);
+void engine_event_pack(struct buf *frame, const struct engine_event *emit);
 void emitted_pack(struct buf *frame, const struct emitted *emitted);
 void disable_pack(struct buf *frame, const struct disable *disable);
 
 // Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
 // frame.
-MUST_CHECK enum err emit_unpack(struct str frame, struct emit *out);
+MUST_CHECK enum err engine_event_unpack(struct str frame,
+                                        struct engine_event *out);
 MUST_CHECK enum err emitted_unpack(struct str frame, struct emitted *out);
 MUST_CHECK enum err disable_unpack(struct str frame, struct disable *out);
 

@@ -7,12 +7,12 @@
 #include "common/base/codec.h"
 #include "common/process/role.h"
 
-void ask_pack(struct buf *frame, const struct ask *ask)
+void query_pack(struct buf *frame, const struct query *ask)
 {
     pack_u64(frame, FRAME_ASK);
     pack_u64(frame, ask->no);
     pack_u64(frame, ask->what);
-    pack_u64(frame, ask->hook_no);
+    pack_u64(frame, ask->hook_id);
     pack_id(frame, &ask->event_id);
     pack_u64(frame, ask->family);
     pack_bool(frame, ask->is_dry);
@@ -26,7 +26,7 @@ void ask_pack(struct buf *frame, const struct ask *ask)
     pack_bool(frame, ask->is_admin);
 }
 
-enum err ask_unpack(struct str frame, struct ask *out)
+enum err query_unpack(struct str frame, struct query *out)
 {
     struct unpack u = unpack_of(frame);
     uint64_t what;
@@ -36,7 +36,7 @@ enum err ask_unpack(struct str frame, struct ask *out)
         return ERR_CORRUPT;
     out->no = unpack_u64(&u);
     what = unpack_u64(&u);
-    out->hook_no = unpack_u64(&u);
+    out->hook_id = unpack_u64(&u);
     out->event_id = unpack_id(&u);
     out->family = (unsigned)unpack_u64(&u);
     out->is_dry = unpack_bool(&u);
@@ -49,7 +49,7 @@ enum err ask_unpack(struct str frame, struct ask *out)
     out->max = unpack_u64(&u);
     out->is_admin = unpack_bool(&u);
     err = unpack_done(&u);
-    if (err == OK && (what < ASK_PING || what > ASK_DISCARD))
+    if (err == OK && (what < QUERY_PING || what > QUERY_DISCARD))
         err = ERR_CORRUPT;
     if (err == OK)
         out->what = (enum ask_what)what;
@@ -62,7 +62,7 @@ void forget_pack(struct buf *frame, uint64_t no)
     pack_u64(frame, no);
 }
 
-void answer_pack(struct buf *frame, const struct answer *answer)
+void reply_pack(struct buf *frame, const struct reply *answer)
 {
     pack_u64(frame, FRAME_ANSWER);
     pack_u64(frame, answer->no);
@@ -76,7 +76,7 @@ void answer_pack(struct buf *frame, const struct answer *answer)
     pack_u64(frame, answer->n_gone);
 }
 
-enum err answer_unpack(struct str frame, struct answer *out)
+enum err reply_unpack(struct str frame, struct reply *out)
 {
     struct unpack u = unpack_of(frame);
     struct str position;

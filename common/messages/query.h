@@ -15,21 +15,21 @@
 #include "common/encoding/id.h"
 
 enum ask_what {
-    ASK_PING = 1,      // send a ping now
-    ASK_REDELIVER = 2, // send this event to the hook once more, now
-    ASK_STATUS = 3,    // how it goes: `text` of the answer is a JSON object
+    QUERY_PING = 1,      // send a ping now
+    QUERY_REDELIVER = 2, // send this event to the hook once more, now
+    QUERY_STATUS = 3,    // how it goes: `text` of the answer is a JSON object
     // `text` is a replay's record (common/model/replay.h) without its numbers. With a
     // hook's number of 0: of all hooks of `org`. The answer comes when they are
     // counted: `n`, and `n_gone` whose payload retention has removed. If `n` is 0,
     // or it `is_dry`, there is no replay.
-    ASK_REPLAY = 4,
-    ASK_CANCEL_REPLAY =
+    QUERY_REPLAY = 4,
+    QUERY_CANCEL_REPLAY =
         5, // the one with this id: `event_id`; of a hook or of all
     // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
     // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
     // posted). `text` of the answer: a JSON array's elements; with requests up to
     // `max` bytes, unless it `is_dry`.
-    ASK_EXPLAIN = 6,
+    QUERY_EXPLAIN = 6,
     // Settle dead letters as cancelled: `text` is a replay's record, of which filter
     // and ids count. With a hook's number of 0: of all hooks of `org`, or, with
     // `project`, of those of it alone, deleted ones too. `by` is who asks, in
@@ -38,30 +38,30 @@ enum ask_what {
     // empty, `text` of the answer is what `after` of the next question shall be,
     // to go on where this one stopped. ERR_FULL: no room on the disk. ERR_BUSY: too
     // many such questions at once.
-    ASK_DISCARD = 7
+    QUERY_DISCARD = 7
 };
 
 #define DISCARD_AFTER_BYTES 16 // of a hook's number and a position
 
-struct ask {
+struct query {
     uint64_t no; // chosen by api, echoed in the answer
     enum ask_what what;
-    uint64_t hook_no;
-    struct id event_id; // ASK_REDELIVER
+    uint64_t hook_id;
+    struct id event_id; // QUERY_REDELIVER
     unsigned family;    // enum family, with `org`
     bool is_dry;
-    bool is_admin; // ASK_REPLAY: with the admin token
+    bool is_admin; // QUERY_REPLAY: with the admin token
     struct str org, project, text, event;
-    struct str by, after; // ASK_DISCARD
+    struct str by, after; // QUERY_DISCARD
     uint64_t
-        max; // ASK_DISCARD: so many at most; 0: no limit. ASK_EXPLAIN: bytes
+        max; // QUERY_DISCARD: so many at most; 0: no limit. QUERY_EXPLAIN: bytes
 };
 
-// What requests an answer to ASK_EXPLAIN may have: the largest event in quotes, twice
+// What requests an answer to QUERY_EXPLAIN may have: the largest event in quotes, twice
 // as long then, fits.
 #define EXPLAIN_REQUESTS_MAX_BYTES ((size_t)12 << 20)
 
-struct answer {
+struct reply {
     uint64_t no;
     // OK: the attempt was made, whatever came of it, and its row is committed.
     // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
@@ -74,19 +74,19 @@ struct answer {
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
     int64_t started_at_us; // UTC epoch
-    struct str text;       // ASK_STATUS, ASK_EXPLAIN, ASK_DISCARD
-    uint64_t n, n_gone;    // ASK_REPLAY, ASK_DISCARD
+    struct str text;       // QUERY_STATUS, QUERY_EXPLAIN, QUERY_DISCARD
+    uint64_t n, n_gone;    // QUERY_REPLAY, QUERY_DISCARD
 };
 
 // Append a frame's content.
-void ask_pack(struct buf *frame, const struct ask *ask);
-void answer_pack(struct buf *frame, const struct answer *answer);
+void query_pack(struct buf *frame, const struct query *ask);
+void reply_pack(struct buf *frame, const struct reply *answer);
 
 // A frame that says that nobody waits for the answer to question `no`.
 void forget_pack(struct buf *frame, uint64_t no);
 
 // ERR_CORRUPT: not such a frame.
-MUST_CHECK enum err ask_unpack(struct str frame, struct ask *out);
-MUST_CHECK enum err answer_unpack(struct str frame, struct answer *out);
+MUST_CHECK enum err query_unpack(struct str frame, struct query *out);
+MUST_CHECK enum err reply_unpack(struct str frame, struct reply *out);
 
 #endif

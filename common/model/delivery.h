@@ -14,7 +14,7 @@
 // A delivery that waits for its (next) attempt. The key is hook, due time,
 // position: the head of a hook is found by one seek, whatever the others have.
 struct due_row {
-    uint64_t hook_no;
+    uint64_t hook_id;
     int64_t due_at_ms; // UTC epoch
     struct position position;
     uint32_t n_attempts; // made so far
@@ -23,7 +23,7 @@ struct due_row {
     // Of an ordered hook, whose rows all have the due time 0, so that they lie
     // in the order of the log:
     int64_t not_before_ms; // of its next attempt; 0: at once
-    uint64_t lane;         // what stands in one line with it
+    uint64_t ordering_key; // what stands in one line with it
     // Of one that was replayed, and failed:
     uint64_t replay;   // replay_tag() of the replay; 0: of none
     uint32_t n_before; // attempts from before it: its retries count from here
@@ -32,7 +32,7 @@ struct due_row {
 
 // A dead letter.
 struct dead_row {
-    uint64_t hook_no;
+    uint64_t hook_id;
     struct position position;
     int64_t dead_at_ms;
     uint32_t n_attempts;
@@ -79,8 +79,8 @@ struct timing {       // microseconds
 // one (attempt_is_end): then there is no URL, no answer and no time taken, and
 // `attempt` says how many requests were made before, which may be none.
 struct attempt {
-    uint64_t hook_no;
-    uint64_t org_no;          // of the hook's organization
+    uint64_t hook_id;
+    uint64_t org_id;          // of the hook's organization
     struct position position; // of the event, where the payload is
     struct id event_id;
     struct str kind;

@@ -73,7 +73,7 @@ struct old_secret {
 
 struct hook {
     uint64_t no;       // set by the queue at creation; never reused
-    uint64_t org_no;   // of its organization: org_number(); set by the queue
+    uint64_t org_id;   // of its organization: org_number(); set by the queue
     uint64_t revision; // set by the queue at each put
     struct hook_scope scope;
     struct str name; // identifier within the scope

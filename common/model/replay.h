@@ -37,8 +37,8 @@ enum replay_state { REPLAY_RUNNING = 1, REPLAY_DONE = 2, REPLAY_CANCELLED = 3 };
 // A replay of one hook. Those of an organization share an id.
 struct replay {
     struct id id;
-    uint64_t hook_no;
-    uint64_t org_no; // of the hook's organization
+    uint64_t hook_id;
+    uint64_t org_id; // of the hook's organization
     enum replay_state state;
     int64_t created_at_ms;
     int64_t ended_at_ms;      // 0: it runs

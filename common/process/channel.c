@@ -19,20 +19,20 @@
 #define HEADER_BYTES 4
 #define READ_BYTES   ((size_t)256 * 1024)
 
-struct chan {
+struct channel {
     uv_pipe_t pipe;
     uv_prepare_t flusher; // active while `filling` has frames
     uv_write_t write;
     struct buf filling;
     struct buf sending;  // what `write` is sending
     size_t n_sent_bytes; // of `sending`, by uv_try_write
-    size_t frame_start;  // in `filling`, between chan_begin and chan_end
+    size_t frame_start;  // in `filling`, between channel_begin and channel_end
     char *input;         // owned; READ_BYTES or one frame, whichever is larger
     size_t input_room_bytes;
     size_t n_input_bytes;
-    struct chan_limits limits;
-    chan_frame_cb on_frame;
-    chan_closed_cb on_closed; // NULL once told, or after chan_close()
+    struct channel_limits limits;
+    channel_frame_cb on_frame;
+    channel_closed_cb on_closed; // NULL once told, or after channel_close()
     void *data;
     bool is_writing;
     bool is_refused;
@@ -42,7 +42,7 @@ struct chan {
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct chan *c = handle->data;
+    struct channel *c = handle->data;
 
     if (--c->n_open_handles > 0)
         return;
@@ -52,7 +52,7 @@ static void on_handle_closed(uv_handle_t *handle)
     free(c);
 }
 
-static void close_handles(struct chan *c)
+static void close_handles(struct channel *c)
 {
     if (c->is_closing)
         return;
@@ -61,20 +61,20 @@ static void close_handles(struct chan *c)
     uv_close((uv_handle_t *)&c->pipe, on_handle_closed);
 }
 
-void chan_refuse(struct chan *c)
+void channel_refuse(struct channel *c)
 {
     c->is_refused = true;
 }
 
-void chan_close(struct chan *c)
+void channel_close(struct channel *c)
 {
     c->on_closed = NULL;
     close_handles(c);
 }
 
-static void fail(struct chan *c)
+static void fail(struct channel *c)
 {
-    chan_closed_cb on_closed = c->on_closed;
+    channel_closed_cb on_closed = c->on_closed;
 
     if (c->is_closing)
         return;
@@ -84,11 +84,11 @@ static void fail(struct chan *c)
         on_closed(c->data); // last: the handles are freed later
 }
 
-static void start_write(struct chan *c);
+static void start_write(struct channel *c);
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct chan *c = write->data;
+    struct channel *c = write->data;
 
     c->is_writing = false;
     if (status < 0) {
@@ -100,7 +100,7 @@ static void on_written(uv_write_t *write, int status)
 }
 
 // Most writes fit into the socket's buffer and need no request.
-static void start_write(struct chan *c)
+static void start_write(struct channel *c)
 {
     struct buf swap = c->sending;
     uv_buf_t bytes;
@@ -130,14 +130,14 @@ static void start_write(struct chan *c)
 
 static void on_flush(uv_prepare_t *flusher)
 {
-    struct chan *c = flusher->data;
+    struct channel *c = flusher->data;
 
     uv_prepare_stop(flusher);
     if (!c->is_writing && c->filling.n_bytes > 0)
         start_write(c);
 }
 
-struct buf *chan_begin(struct chan *c)
+struct buf *channel_begin(struct channel *c)
 {
     static const char header[HEADER_BYTES];
 
@@ -146,7 +146,7 @@ struct buf *chan_begin(struct chan *c)
     return &c->filling;
 }
 
-enum err chan_end(struct chan *c)
+enum err channel_end(struct channel *c)
 {
     size_t n_bytes = c->filling.n_bytes - c->frame_start - HEADER_BYTES;
     char *header = c->filling.at + c->frame_start;
@@ -166,13 +166,13 @@ enum err chan_end(struct chan *c)
     return OK;
 }
 
-void chan_end_small(struct chan *c)
+void channel_end_small(struct channel *c)
 {
-    if (chan_end(c) != OK)
+    if (channel_end(c) != OK)
         log_panic("a frame of fixed size is over the limit", "");
 }
 
-size_t chan_unsent_bytes(const struct chan *c)
+size_t channel_unsent_bytes(const struct channel *c)
 {
     return c->filling.n_bytes +
            (c->is_writing ? c->sending.n_bytes - c->n_sent_bytes : 0);
@@ -180,7 +180,7 @@ size_t chan_unsent_bytes(const struct chan *c)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
-    struct chan *c = handle->data;
+    struct channel *c = handle->data;
 
     (void)suggested;
     *out = uv_buf_init(c->input + c->n_input_bytes,
@@ -196,7 +196,7 @@ static size_t frame_bytes(const char *header)
 
 // Hands over all whole frames. Returns how many bytes they had, or SIZE_MAX
 // if the other side broke the rules.
-static size_t take_frames(struct chan *c)
+static size_t take_frames(struct channel *c)
 {
     size_t at = 0;
 
@@ -217,7 +217,7 @@ static size_t take_frames(struct chan *c)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
-    struct chan *c = stream->data;
+    struct channel *c = stream->data;
     size_t n_taken;
 
     (void)bytes;
@@ -242,11 +242,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
         memmove(c->input, c->input + n_taken, c->n_input_bytes);
 }
 
-struct chan *chan_open(struct uv_loop_s *loop, int fd,
-                       struct chan_limits limits,
-                       const struct chan_handlers *handlers)
+struct channel *channel_open(struct uv_loop_s *loop, int fd,
+                             struct channel_limits limits,
+                             const struct channel_handlers *handlers)
 {
-    struct chan *c = xcalloc(1, sizeof(*c));
+    struct channel *c = xcalloc(1, sizeof(*c));
 
     c->limits = limits;
     c->input_room_bytes = limits.in_bytes + HEADER_BYTES > READ_BYTES

@@ -17,52 +17,52 @@
 #include "common/base/str.h"
 
 struct uv_loop_s;
-struct chan; // opaque, owned by whoever opened it
+struct channel; // opaque, owned by whoever opened it
 
-// The frame is borrowed for the call. Must not close the channel: chan_refuse().
-typedef void (*chan_frame_cb)(void *data, struct str frame);
+// The frame is borrowed for the call. Must not close the channel: channel_refuse().
+typedef void (*channel_frame_cb)(void *data, struct str frame);
 // Runs once, when the other side is gone or broke the rules; the channel is
 // already closed then, and freed right after.
-typedef void (*chan_closed_cb)(void *data);
+typedef void (*channel_closed_cb)(void *data);
 
 // The largest frame in each direction, without its length.
-struct chan_limits {
+struct channel_limits {
     size_t in_bytes;
     size_t out_bytes;
 };
 
 // What the owner is told; `data` comes back with each call.
-struct chan_handlers {
-    chan_frame_cb on_frame;
-    chan_closed_cb on_closed;
+struct channel_handlers {
+    channel_frame_cb on_frame;
+    channel_closed_cb on_closed;
     void *data;
 };
 
 // Takes `fd`, a connected stream socket.
-struct chan *chan_open(struct uv_loop_s *loop, int fd,
-                       struct chan_limits limits,
-                       const struct chan_handlers *handlers);
+struct channel *channel_open(struct uv_loop_s *loop, int fd,
+                             struct channel_limits limits,
+                             const struct channel_handlers *handlers);
 
-// Begins a frame: pack values into the result, then chan_end(). Nothing else
+// Begins a frame: pack values into the result, then channel_end(). Nothing else
 // may be called on the channel in between.
-struct buf *chan_begin(struct chan *c);
+struct buf *channel_begin(struct channel *c);
 
 // ERR_TOOBIG: the frame is over the cap of this direction. It is taken back and
 // the channel goes on: what cannot be said is the caller's to settle.
-MUST_CHECK enum err chan_end(struct chan *c);
+MUST_CHECK enum err channel_end(struct channel *c);
 
 // The same for a frame whose size does not depend on data from outside: over
 // the cap it is a bug.
-void chan_end_small(struct chan *c);
+void channel_end_small(struct channel *c);
 
 // Bytes that the other side has not taken yet.
-size_t chan_unsent_bytes(const struct chan *c);
+size_t channel_unsent_bytes(const struct channel *c);
 
 // From within `on_frame`: the other side says what it must not. No more frames are
 // taken; the channel closes as if the other side were gone, and `on_closed` runs.
-void chan_refuse(struct chan *c);
+void channel_refuse(struct channel *c);
 
 // Closes without `on_closed`; frames not sent yet are dropped.
-void chan_close(struct chan *c);
+void channel_close(struct channel *c);
 
 #endif

@@ -148,8 +148,8 @@ struct role *role_start(enum role_kind kind, unsigned index)
     log_set_json(config_logs_json(&r->config));
     // Setup makes a key first, where root alone may; senders read certificates.
     if (kind != ROLE_SETUP && kind != ROLE_SENDER)
-        confine_user(kind, &r->config);
-    confine_early(&r->config);
+        sandbox_user(kind, &r->config);
+    sandbox_early(&r->config);
     if (uv_loop_init(&r->loop) != 0 ||
         uv_loop_configure(&r->loop, UV_METRICS_IDLE_TIME) != 0)
         log_fatal("no event loop", "");
@@ -166,8 +166,8 @@ size_t role_frame_max_bytes(enum role_kind from, enum role_kind to)
     static const size_t max_bytes[ROLES][ROLES] = {
         [ROLE_DISPATCHER][ROLE_SENDER] = ORDER_FRAME_MAX_BYTES,
         [ROLE_SENDER][ROLE_DISPATCHER] = OUTCOME_FRAME_MAX_BYTES,
-        [ROLE_API][ROLE_DISPATCHER] = ASK_FRAME_MAX_BYTES,
-        [ROLE_DISPATCHER][ROLE_API] = ASK_FRAME_MAX_BYTES,
+        [ROLE_API][ROLE_DISPATCHER] = QUERY_FRAME_MAX_BYTES,
+        [ROLE_DISPATCHER][ROLE_API] = QUERY_FRAME_MAX_BYTES,
         [ROLE_DISPATCHER][ROLE_INGEST] = EMIT_FRAME_MAX_BYTES,
         [ROLE_INGEST][ROLE_DISPATCHER] = EMIT_FRAME_MAX_BYTES,
     };
@@ -175,17 +175,17 @@ size_t role_frame_max_bytes(enum role_kind from, enum role_kind to)
     return max_bytes[from][to];
 }
 
-struct chan *role_open_chan(struct role *r, enum role_kind peer, int fd,
-                            const struct chan_handlers *handlers)
+struct channel *role_open_chan(struct role *r, enum role_kind peer, int fd,
+                               const struct channel_handlers *handlers)
 {
-    const struct chan_limits limits = {
+    const struct channel_limits limits = {
         .in_bytes = role_frame_max_bytes(peer, r->kind),
         .out_bytes = role_frame_max_bytes(r->kind, peer),
     };
 
     if (limits.in_bytes == 0 || limits.out_bytes == 0)
         log_panic("a link that is not permitted", "peer=%s", role_name(peer));
-    return chan_open(&r->loop, fd, limits, handlers);
+    return channel_open(&r->loop, fd, limits, handlers);
 }
 
 struct keyring *role_keys(const struct role *r)
@@ -422,7 +422,7 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);
     watchdog_start(); // a confined sender may set no timer any more
-    confine(r->kind, &r->config);
+    sandbox_enter(r->kind, &r->config);
     metrics_note_memory();
     pulse_beat();
     if (control_send(CONTROL_FD, &m, -1) != OK)

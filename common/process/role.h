@@ -44,7 +44,7 @@ enum frame_type {
 // An order: an event, its headers, two PEM files, and what frames them.
 #define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
 #define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
-#define ASK_FRAME_MAX_BYTES     ((size_t)16 * 1024 * 1024) // and an answer
+#define QUERY_FRAME_MAX_BYTES   ((size_t)16 * 1024 * 1024) // and an answer
 #define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
 
 struct death {
@@ -82,8 +82,8 @@ unsigned role_index(const struct role *r);
 
 // Opens the channel of a link that `on_link` brought, with the limits that the
 // two roles have agreed on. A link that the table does not permit is a bug.
-struct chan *role_open_chan(struct role *r, enum role_kind peer, int fd,
-                            const struct chan_handlers *handlers);
+struct channel *role_open_chan(struct role *r, enum role_kind peer, int fd,
+                               const struct channel_handlers *handlers);
 
 // The largest frame that `from` may write to `to`; 0: they are not linked.
 size_t role_frame_max_bytes(enum role_kind from, enum role_kind to);

@@ -68,7 +68,7 @@ static void stay_root(enum role_kind kind, const struct config *config)
         log_fatal("sandbox = on, and a role stays root", "");
 }
 
-bool confine_account(struct account *out)
+bool sandbox_account(struct account *out)
 {
     const char *text = getenv(CONTROL_ENV_ACCOUNT);
 
@@ -80,10 +80,10 @@ bool confine_account(struct account *out)
 }
 
 // The bounding set can be emptied only by who may set it: before the user goes.
-void confine_user(enum role_kind kind, const struct config *config)
+void sandbox_user(enum role_kind kind, const struct config *config)
 {
     struct account account;
-    bool has_one = confine_account(&account);
+    bool has_one = sandbox_account(&account);
 
     if (!has_one && geteuid() == 0)
         return; // it stays root with all that root needs
@@ -126,21 +126,21 @@ static void judge(const struct config *config, bool has_seccomp,
     }
 }
 
-void confine_early(const struct config *config)
+void sandbox_early(const struct config *config)
 {
     if (!IS_SANITIZED && !wants(config, "off") &&
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-        (void)!seccomp_no_ring(); // confine() says what the kernel lacks
+        (void)!seccomp_no_ring(); // sandbox_enter() says what the kernel lacks
 }
 
-void confine(enum role_kind kind, const struct config *config)
+void sandbox_enter(enum role_kind kind, const struct config *config)
 {
     bool is_sender = kind == ROLE_SENDER;
     bool has_landlock;
     bool has_seccomp;
 
     if (is_sender)
-        confine_user(kind, config); // the others were it from the start
+        sandbox_user(kind, config); // the others were it from the start
     close_to_others(); // after the user: a change of it makes dumpable anew
     if (IS_SANITIZED || wants(config, "off"))
         return;

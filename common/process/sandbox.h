@@ -21,18 +21,18 @@
 
 // Before the loop is made: libuv from 1.45 on would have a ring to the kernel, which
 // no filter of system calls looks into.
-void confine_early(const struct config *config);
+void sandbox_early(const struct config *config);
 
 // The account that the supervisor chose for this role; false: it stays who it is.
 struct account;
-bool confine_account(struct account *out);
+bool sandbox_account(struct account *out);
 
 // Becomes the account that the supervisor chose. Exits (log_fatal) if the setting
-// `sandbox` is "on" and that is forbidden. Senders do it in confine().
-void confine_user(enum role_kind kind, const struct config *config);
+// `sandbox` is "on" and that is forbidden. Senders do it in sandbox_enter().
+void sandbox_user(enum role_kind kind, const struct config *config);
 
 // The last step before a role works; after it opened its files. Exits
 // (log_fatal) if the setting `sandbox` is "on" and a layer is missing.
-void confine(enum role_kind kind, const struct config *config);
+void sandbox_enter(enum role_kind kind, const struct config *config);
 
 #endif

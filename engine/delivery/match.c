@@ -430,9 +430,9 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     add_kinds(idx, entry, hook);
 }
 
-void match_index_remove(struct match_index *idx, uint64_t hook_no)
+void match_index_remove(struct match_index *idx, uint64_t hook_id)
 {
-    struct entry *entry = entry_find(idx, hook_no);
+    struct entry *entry = entry_find(idx, hook_id);
 
     if (entry == NULL)
         return;

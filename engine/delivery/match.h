@@ -23,10 +23,10 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
                      void *runtime);
 
 // A number that is not there is fine.
-void match_index_remove(struct match_index *idx, uint64_t hook_no);
+void match_index_remove(struct match_index *idx, uint64_t hook_id);
 
 // Must not change the index.
-typedef void (*match_visit)(void *data, uint64_t hook_no, void *runtime);
+typedef void (*match_visit)(void *data, uint64_t hook_id, void *runtime);
 
 // Calls `visit` once for each active hook that wants the event, in no
 // particular order, and returns how many there are. A hook wants events of its

@@ -11,7 +11,7 @@ enum {
     HTTP_GATEWAY_TIMEOUT = 504
 };
 
-// Redirects are not followed: they are failures like any other status.
+// Redirects are not hook_state: they are failures like any other status.
 static enum error_class class_of(enum error_class error, uint16_t response_code)
 {
     if (error != ERROR_NONE)

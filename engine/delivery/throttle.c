@@ -9,14 +9,15 @@
 #define RECENT_MASK ((1u << N_RECENT) - 1)
 #define US_PER_S    1000000.0
 
-void pace_init(struct pace *p, uint32_t window)
+void throttle_init(struct throttle *p, uint32_t window)
 {
     memset(p, 0, sizeof(*p));
     p->window_q8 = window * ONE;
-    p->calm_q8 = UINT32_MAX;
+    p->slow_start_limit_q8 = UINT32_MAX;
 }
 
-uint32_t pace_window(const struct pace *p, const struct pace_limits *limits)
+uint32_t throttle_window(const struct throttle *p,
+                         const struct throttle_limits *limits)
 {
     uint32_t window = p->window_q8 / ONE;
 
@@ -27,13 +28,13 @@ uint32_t pace_window(const struct pace *p, const struct pace_limits *limits)
 
 // --- the bucket ---
 
-static uint32_t burst_of(const struct pace_limits *limits)
+static uint32_t burst_of(const struct throttle_limits *limits)
 {
     return limits->rate_burst > 0 ? limits->rate_burst
                                   : limits->rate_per_second;
 }
 
-static void fill(struct pace *p, const struct pace_limits *limits,
+static void fill(struct throttle *p, const struct throttle_limits *limits,
                  int64_t now_us)
 {
     double full = burst_of(limits);
@@ -49,7 +50,8 @@ static void fill(struct pace *p, const struct pace_limits *limits,
     p->tokens_at_us = now_us;
 }
 
-static int64_t next_token_us(struct pace *p, const struct pace_limits *limits,
+static int64_t next_token_us(struct throttle *p,
+                             const struct throttle_limits *limits,
                              int64_t now_us)
 {
     if (limits->rate_per_second == 0)
@@ -63,17 +65,19 @@ static int64_t next_token_us(struct pace *p, const struct pace_limits *limits,
 
 // --- may one be sent? ---
 
-int64_t pace_next_us(struct pace *p, const struct pace_limits *limits,
-                     uint32_t n_sent, int64_t now_us)
+int64_t throttle_next_us(struct throttle *p,
+                         const struct throttle_limits *limits, uint32_t n_sent,
+                         int64_t now_us)
 {
-    if (n_sent >= pace_window(p, limits))
-        return PACE_OUTCOME;
+    if (n_sent >= throttle_window(p, limits))
+        return THROTTLE_AWAIT_RESULT;
     if (p->not_before_us > now_us)
         return p->not_before_us;
     return next_token_us(p, limits, now_us);
 }
 
-void pace_sent(struct pace *p, const struct pace_limits *limits, int64_t now_us)
+void throttle_sent(struct throttle *p, const struct throttle_limits *limits,
+                   int64_t now_us)
 {
     if (p->breaker == BREAKER_OPEN)
         p->breaker = BREAKER_PROBING;
@@ -85,11 +89,11 @@ void pace_sent(struct pace *p, const struct pace_limits *limits, int64_t now_us)
 
 // --- what came of it ---
 
-static void grow(struct pace *p, const struct pace_limits *limits)
+static void grow(struct throttle *p, const struct throttle_limits *limits)
 {
     uint32_t max_q8 = limits->max_inflight * ONE;
 
-    if (p->window_q8 < p->calm_q8) {
+    if (p->window_q8 < p->slow_start_limit_q8) {
         p->window_q8 += ONE;
     } else {
         p->window_q8 += ONE * ONE / p->window_q8 + 1;
@@ -98,15 +102,15 @@ static void grow(struct pace *p, const struct pace_limits *limits)
         p->window_q8 = max_q8;
 }
 
-static void shrink(struct pace *p)
+static void shrink(struct throttle *p)
 {
     p->window_q8 /= 2;
     if (p->window_q8 < ONE)
         p->window_q8 = ONE;
-    p->calm_q8 = p->window_q8;
+    p->slow_start_limit_q8 = p->window_q8;
 }
 
-static void note(struct pace *p, bool failed)
+static void note(struct throttle *p, bool failed)
 {
     p->recent = (p->recent << 1 | failed) & RECENT_MASK;
     if (p->n_recent < N_RECENT)
@@ -114,7 +118,8 @@ static void note(struct pace *p, bool failed)
     p->n_failed_in_row = failed ? p->n_failed_in_row + 1 : 0;
 }
 
-static bool must_open(const struct pace *p, const struct pace_limits *limits)
+static bool must_open(const struct throttle *p,
+                      const struct throttle_limits *limits)
 {
     if (limits->breaker_failures == 0)
         return false;
@@ -123,8 +128,9 @@ static bool must_open(const struct pace *p, const struct pace_limits *limits)
             (uint32_t)__builtin_popcount(p->recent) * 2 >= N_RECENT);
 }
 
-static void open_breaker(struct pace *p, const struct pace_limits *limits,
-                         int64_t now_us, uint32_t jitter)
+static void open_breaker(struct throttle *p,
+                         const struct throttle_limits *limits, int64_t now_us,
+                         uint32_t jitter)
 {
     int64_t wait_us = p->breaker == BREAKER_CLOSED ? limits->breaker_wait_us
                                                    : p->breaker_wait_us * 2;
@@ -139,36 +145,37 @@ static void open_breaker(struct pace *p, const struct pace_limits *limits,
         (int64_t)((uint64_t)(wait_us * 2 / 5) * jitter / UINT32_MAX);
 }
 
-static void close_breaker(struct pace *p)
+static void close_breaker(struct throttle *p)
 {
     double tokens = p->tokens;
     int64_t tokens_at_us = p->tokens_at_us;
 
-    pace_init(p, 1); // as if it were new: what waits does not fall on it
+    throttle_init(p, 1); // as if it were new: what waits does not fall on it
     p->tokens = tokens;
     p->tokens_at_us = tokens_at_us;
 }
 
-enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
-                            enum feedback feedback, int64_t now_us,
-                            int64_t wait_us, uint32_t jitter)
+enum throttle_change throttle_ended(struct throttle *p,
+                                    const struct throttle_limits *limits,
+                                    enum feedback feedback, int64_t now_us,
+                                    int64_t wait_us, uint32_t jitter)
 {
     bool failed =
         feedback == FEEDBACK_OVERLOADED || feedback == FEEDBACK_UNREACHABLE;
-    enum pace_change change = PACE_SAME;
+    enum throttle_change change = THROTTLE_SAME;
 
     if (p->breaker == BREAKER_OPEN && failed)
-        return PACE_SAME; // it was sent before the breaker opened
+        return THROTTLE_SAME; // it was sent before the breaker opened
     if (!failed && p->breaker != BREAKER_CLOSED) {
         close_breaker(p);
-        return PACE_CLOSED;
+        return THROTTLE_CLOSED;
     }
     note(p, failed);
     if (p->breaker == BREAKER_PROBING) {
         open_breaker(p, limits, now_us, jitter);
     } else if (failed && must_open(p, limits)) {
         open_breaker(p, limits, now_us, jitter);
-        change = PACE_OPENED;
+        change = THROTTLE_OPENED;
     }
     if (failed) {
         shrink(p);
@@ -180,19 +187,19 @@ enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
     return change;
 }
 
-void pace_begin_slowly(struct pace *p, uint32_t window)
+void throttle_begin_slowly(struct throttle *p, uint32_t window)
 {
     if (p->window_q8 > window * ONE)
         p->window_q8 = window * ONE;
 }
 
-void pace_wait(struct pace *p, int64_t until_us)
+void throttle_wait(struct throttle *p, int64_t until_us)
 {
     if (until_us > p->not_before_us)
         p->not_before_us = until_us;
 }
 
-void pace_lost(struct pace *p)
+void throttle_lost(struct throttle *p)
 {
     if (p->breaker == BREAKER_PROBING)
         p->breaker = BREAKER_OPEN; // another one probes

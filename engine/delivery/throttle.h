@@ -26,7 +26,7 @@ enum feedback {
     FEEDBACK_UNREACHABLE // no answer
 };
 
-struct pace_limits {
+struct throttle_limits {
     uint32_t max_inflight;
     uint32_t rate_per_second; // 0: none
     uint32_t rate_burst;
@@ -36,10 +36,11 @@ struct pace_limits {
 
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING };
 
-struct pace {
+struct throttle {
     uint32_t window_q8; // attempts in flight, in 256ths
-    uint32_t calm_q8;   // below, the window grows by one with each answer
-    uint32_t recent;    // a bit for each of the last outcomes: a failure
+    uint32_t
+        slow_start_limit_q8; // below, the window grows by one with each answer
+    uint32_t recent;         // a bit for each of the last outcomes: a failure
     uint32_t n_recent;
     uint32_t n_failed_in_row;
     enum breaker breaker;
@@ -49,37 +50,40 @@ struct pace {
     int64_t tokens_at_us; // 0: the bucket is full
 };
 
-#define PACE_OUTCOME INT64_MAX // the end of an attempt will tell
+#define THROTTLE_AWAIT_RESULT INT64_MAX // the end of an attempt will tell
 
-void pace_init(struct pace *p, uint32_t window);
+void throttle_init(struct throttle *p, uint32_t window);
 
 // When one more may be sent, with `n_sent` in flight: `now_us` or before: now.
-// PACE_OUTCOME: not before an attempt ends.
-int64_t pace_next_us(struct pace *p, const struct pace_limits *limits,
-                     uint32_t n_sent, int64_t now_us);
+// THROTTLE_AWAIT_RESULT: not before an attempt ends.
+int64_t throttle_next_us(struct throttle *p,
+                         const struct throttle_limits *limits, uint32_t n_sent,
+                         int64_t now_us);
 
 // One is sent now.
-void pace_sent(struct pace *p, const struct pace_limits *limits,
-               int64_t now_us);
+void throttle_sent(struct throttle *p, const struct throttle_limits *limits,
+                   int64_t now_us);
 
 // One has ended so. `wait_us`: as long nothing shall be sent (Retry-After; 0:
 // no wish). `jitter` is uniform over uint32_t and spreads probes by 20 %.
 // Returns whether the breaker opened or closed by it.
-enum pace_change { PACE_SAME, PACE_OPENED, PACE_CLOSED };
-enum pace_change pace_ended(struct pace *p, const struct pace_limits *limits,
-                            enum feedback feedback, int64_t now_us,
-                            int64_t wait_us, uint32_t jitter);
+enum throttle_change { THROTTLE_SAME, THROTTLE_OPENED, THROTTLE_CLOSED };
+enum throttle_change throttle_ended(struct throttle *p,
+                                    const struct throttle_limits *limits,
+                                    enum feedback feedback, int64_t now_us,
+                                    int64_t wait_us, uint32_t jitter);
 
 // It has not been sent to for a while: what waits does not fall on it at once.
 // What is known of the receiver stays, and so does an open breaker.
-void pace_begin_slowly(struct pace *p, uint32_t window);
+void throttle_begin_slowly(struct throttle *p, uint32_t window);
 
 // Nothing is sent before this time (monotonic).
-void pace_wait(struct pace *p, int64_t until_us);
+void throttle_wait(struct throttle *p, int64_t until_us);
 
 // One in flight will never say what came of it (its sender died).
-void pace_lost(struct pace *p);
+void throttle_lost(struct throttle *p);
 
-uint32_t pace_window(const struct pace *p, const struct pace_limits *limits);
+uint32_t throttle_window(const struct throttle *p,
+                         const struct throttle_limits *limits);
 
 #endif

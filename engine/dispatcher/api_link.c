@@ -25,25 +25,25 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
 
-static void answer(struct dispatcher *d, const struct ask *ask, enum err err)
+static void answer(struct dispatcher *d, const struct query *ask, enum err err)
 {
-    manual_answer_now(d, &(struct answer){ .no = ask->no, .err = err });
+    requesters_answer_now(d, &(struct reply){ .no = ask->no, .err = err });
 }
 
-static void obey(struct dispatcher *d, const struct ask *ask)
+static void obey(struct dispatcher *d, const struct query *ask)
 {
     enum err err;
 
-    if (ask->what == ASK_REPLAY || ask->what == ASK_CANCEL_REPLAY) {
+    if (ask->what == QUERY_REPLAY || ask->what == QUERY_CANCEL_REPLAY) {
         replays_on_ask(d, ask);
         return;
     }
-    if (ask->what == ASK_DISCARD) {
+    if (ask->what == QUERY_DISCARD) {
         discard_on_ask(d, ask);
         return;
     }
-    err =
-        ask->what == ASK_EXPLAIN ? explain_start(d, ask) : manual_start(d, ask);
+    err = ask->what == QUERY_EXPLAIN ? explain_start(d, ask)
+                                     : on_demand_start(d, ask);
     if (err != OK)
         answer(d, ask, err);
 }
@@ -64,10 +64,10 @@ static void on_frame(void *data, struct str frame)
     struct unpack u = unpack_of(frame);
     uint64_t type = unpack_u64(&u);
     struct blamed before;
-    struct ask ask;
+    struct query ask;
     uint64_t hash;
 
-    followed_refresh(d); // the hook may be a second old
+    hook_cache_refresh(d); // the hook may be a second old
     turn_mark(d, TURN_READ);
     if (type == FRAME_HINT)
         return;
@@ -75,11 +75,11 @@ static void on_frame(void *data, struct str frame)
         forget(d, unpack_u64(&u));
         return;
     }
-    if (ask_unpack(frame, &ask) != OK) {
+    if (query_unpack(frame, &ask) != OK) {
         // It would count for ever: whoever asked is told by the end of the link.
         log_warn("question not understood, the link is cut", "bytes=%zu",
                  frame.n_bytes);
-        chan_refuse(d->api);
+        channel_refuse(d->api);
         return;
     }
     hash = question_hash(&ask);
@@ -102,12 +102,12 @@ static void on_closed(void *data)
 void questions_on_link(struct dispatcher *d, int fd)
 {
     if (d->api != NULL)
-        chan_close(d->api);
+        channel_close(d->api);
     d->n_apis++;
     slices_drop(d, 0);
     backlog_on_link(d);
     d->api = role_open_chan(d->role, ROLE_API, fd,
-                            &(struct chan_handlers){ .on_frame = on_frame,
-                                                     .on_closed = on_closed,
-                                                     .data = d });
+                            &(struct channel_handlers){ .on_frame = on_frame,
+                                                        .on_closed = on_closed,
+                                                        .data = d });
 }

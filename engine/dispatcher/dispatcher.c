@@ -25,11 +25,11 @@
 #include "engine/dispatcher/api_link.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
+#include "engine/dispatcher/deliver/dispatch.h"
 #include "engine/dispatcher/deliver/fan.h"
 #include "engine/dispatcher/deliver/hook_cache.h"
 #include "engine/dispatcher/deliver/log_reader.h"
 #include "engine/dispatcher/deliver/outcome.h"
-#include "engine/dispatcher/deliver/pump.h"
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/backlog.h"
@@ -63,10 +63,10 @@ static void on_outcome(void *data, struct str frame)
     struct outcome outcome;
 
     if (outcome_unpack(frame, &outcome) != OK ||
-        !settle_outcome(d, link->index, &outcome)) {
+        !outcome_apply(d, link->index, &outcome)) {
         log_warn("a sender says what it must not, its link is cut",
                  "sender=%u bytes=%zu", link->index, frame.n_bytes);
-        chan_refuse(link->chan);
+        channel_refuse(link->chan);
         return;
     }
     turn_mark(d, TURN_SEND);
@@ -82,7 +82,7 @@ static void end_sender(struct sender_link *link, const struct death *death)
         struct slot *s = &d->slots[i];
 
         if (s->delivery != NULL && s->sender == link->index)
-            settle_crash(d, s, death);
+            crash_of_sender(d, s, death);
     }
     turn_mark(d, TURN_LEAVE);
 }
@@ -114,7 +114,7 @@ static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
         return;
     link = &d->senders[index];
     if (link->chan != NULL) {
-        chan_close(link->chan);
+        channel_close(link->chan);
         lose_sender(link);
     }
     end_sender(link, death);
@@ -126,16 +126,16 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
     struct sender_link *link = &d->senders[index];
 
     if (link->chan != NULL) {
-        chan_close(link->chan);
+        channel_close(link->chan);
         lose_sender(link);
     }
     if (link->awaits_end)
         end_sender(link, &unknown);
-    link->chan =
-        role_open_chan(d->role, ROLE_SENDER, fd,
-                       &(struct chan_handlers){ .on_frame = on_outcome,
-                                                .on_closed = on_sender_closed,
-                                                .data = link });
+    link->chan = role_open_chan(
+        d->role, ROLE_SENDER, fd,
+        &(struct channel_handlers){ .on_frame = on_outcome,
+                                    .on_closed = on_sender_closed,
+                                    .data = link });
     turn_mark(d, TURN_SEND);
 }
 
@@ -148,7 +148,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     } else if (kind == ROLE_API) {
         questions_on_link(d, fd);
     } else if (kind == ROLE_INGEST) {
-        outbox_on_link(d, fd);
+        engine_events_on_link(d, fd);
     } else {
         close(fd);
     }
@@ -161,7 +161,8 @@ static void commit(struct dispatcher *d)
     commit_fill(d);
     replays_say(d);
     health_say(d);
-    tally_flush(d, d->is_final_commit); // the last: all said so far is in it
+    attempt_stats_flush(
+        d, d->is_final_commit); // the last: all said so far is in it
     commit_start(d);
 }
 
@@ -172,7 +173,7 @@ static void commit_if_possible(struct dispatcher *d)
     if (d->is_commit_failing) {
         commit_again(d);
     } else if (fan_is_open(d)) { // its event is not to be half matched
-        settle_touch(d);
+        commit_schedule(d);
     } else {
         commit(d);
     }
@@ -184,7 +185,7 @@ static void end_commit(struct dispatcher *d)
 
     if (err == OK)
         backlog_on_commit(d);
-    manual_send_answers(d, err);
+    requesters_send_answers(d, err);
     if (err == OK) {
         aside_committed(d);
         commit_let_go(d);
@@ -196,7 +197,7 @@ static void end_commit(struct dispatcher *d)
     storage_look(d);
     if (err != OK)
         return;
-    outbox_send(d);
+    engine_events_send(d);
     health_on_committed(d);
     turn_mark(d, TURN_SEND);
     turn_mark(d, TURN_READ);
@@ -204,7 +205,7 @@ static void end_commit(struct dispatcher *d)
 
 static void leave_if_drained(struct dispatcher *d)
 {
-    if (!d->is_draining || d->is_final_commit || settle_is_busy(d) ||
+    if (!d->is_draining || d->is_final_commit || commit_is_busy(d) ||
         (d->n_sent > 0 && !d->is_late))
         return;
     d->is_final_commit = true;
@@ -218,14 +219,14 @@ static void turn(struct dispatcher *d)
     if (turn_take(d, TURN_COMMITTED))
         end_commit(d);
     if (turn_take(d, TURN_HOOKS))
-        followed_refresh(d);
+        hook_cache_refresh(d);
     if (turn_take(d, TURN_READ))
         reader_read(d);
     if (turn_take(d, TURN_REPLAY))
         replays_go_on(d);
     if (turn_take(d, TURN_SEND)) {
-        pump_all(d);
-        if (d->is_reader_paused && d->n_fresh < WAITING_MAX / 2)
+        dispatch_all(d);
+        if (d->is_reader_paused && d->n_from_log < WAITING_MAX / 2)
             turn_mark(d, TURN_READ);
     }
     if (turn_take(d, TURN_COMMIT))
@@ -270,7 +271,7 @@ static void on_reload(void *data)
 
     d->config = role_config(d->role);
     renderer_reload(d->renderer, d->config);
-    followed_reload(d);
+    hook_cache_reload(d);
 }
 
 static void on_trimmed(void *data, bool has_more);
@@ -318,8 +319,8 @@ static void on_second(void *data)
     health_on_second(d);
     discard_on_second(d);
     if (d->n_tallies > 0)
-        settle_touch(d);
-    outbox_send(d);
+        commit_schedule(d);
+    engine_events_send(d);
     if (shard_counts(d->shard, &counts) == OK) {
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
@@ -334,9 +335,9 @@ static void on_second(void *data)
 
 // --- starting ---
 
-static void on_due_hook(void *data, uint64_t hook_no, int64_t first_due_at_ms)
+static void on_due_hook(void *data, uint64_t hook_id, int64_t first_due_at_ms)
 {
-    followed_expect(followed_get(data, hook_no), first_due_at_ms);
+    hook_expect_rows(hook_find_or_add(data, hook_id), first_due_at_ms);
 }
 
 static void must(enum err err, const char *what)
@@ -404,21 +405,21 @@ int dispatcher_role(unsigned index)
     backlog_init(d);
     open_queue(d);
     log_suspects();
-    opens_init(d);
+    delivery_table_init(d);
     d->renderer = renderer_new(d->config);
     in_flight_init(d);
     aside_init(d);
-    settle_init(d);
-    pump_init(d);
+    commit_init(d);
+    dispatch_init(d);
     health_load(d);
-    followed_refresh(d);
+    hook_cache_refresh(d);
     health_drop_orphans(d);
     discard_init(d);
     slices_init(d);
     uv_timer_init(role_loop(d->role), &d->trim_timer);
     d->trim_timer.data = d;
     d->has_outbox = true; // what an earlier one may have left
-    tally_load(d);
+    attempt_stats_load(d);
     replays_load(d);
     backlog_count(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");

@@ -29,8 +29,8 @@ static void tell(const struct emission_link *link,
 {
     if (link->chan == NULL)
         return;
-    emitted_pack(chan_begin(link->chan), emitted);
-    chan_end_small(link->chan);
+    emitted_pack(channel_begin(link->chan), emitted);
+    channel_end_small(link->chan);
 }
 
 static void on_appended(struct append *a, enum err err)
@@ -61,11 +61,11 @@ void emission_take(struct emission_link *link, struct event_log *log,
 {
     struct emission *e;
     struct event *event;
-    struct emit emit;
+    struct engine_event emit;
     struct blamed before;
     struct blamed record;
 
-    if (emit_unpack(frame, &emit) != OK ||
+    if (engine_event_unpack(frame, &emit) != OK ||
         (emit.family != FAMILY_PULUMI && emit.family != FAMILY_AKINON)) {
         log_warn("event of the engine not understood", "bytes=%zu",
                  frame.n_bytes);

@@ -8,13 +8,13 @@
 #include "common/base/str.h"
 #include "queue/queue.h"
 
-struct chan;
+struct channel;
 
 // To a dispatcher; outlives what it brought.
 struct emission_link {
-    struct chan *chan; // NULL: not there
-    uint64_t n_links;  // so far: tells late answers apart
-    void *data;        // of `done`
+    struct channel *chan; // NULL: not there
+    uint64_t n_links;     // so far: tells late answers apart
+    void *data;           // of `done`
 };
 
 // Runs when an event has been appended, or not.

@@ -247,13 +247,13 @@ static void answer_conflict(struct post *p)
 static void hint_dispatchers(struct ingest *in)
 {
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct chan *chan = in->dispatchers[i].emission.chan;
+        struct channel *chan = in->dispatchers[i].emission.chan;
 
         // One hint that is not read yet is as good as two.
-        if (chan == NULL || chan_unsent_bytes(chan) > 0)
+        if (chan == NULL || channel_unsent_bytes(chan) > 0)
             continue;
-        pack_u64(chan_begin(chan), FRAME_HINT);
-        chan_end_small(chan);
+        pack_u64(channel_begin(chan), FRAME_HINT);
+        channel_end_small(chan);
     }
 }
 
@@ -458,16 +458,16 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     }
     link = &in->dispatchers[index];
     if (link->emission.chan != NULL)
-        chan_close(link->emission.chan);
+        channel_close(link->emission.chan);
     link->ingest = in;
     link->emission.data = in;
     link->emission.n_links++;
     backlog_forget(in->admission.orgs.table, index);
     link->emission.chan = role_open_chan(
         in->role, ROLE_DISPATCHER, fd,
-        &(struct chan_handlers){ .on_frame = on_frame,
-                                 .on_closed = on_dispatcher_closed,
-                                 .data = link });
+        &(struct channel_handlers){ .on_frame = on_frame,
+                                    .on_closed = on_dispatcher_closed,
+                                    .data = link });
 }
 
 static void on_server_drained(void *data)

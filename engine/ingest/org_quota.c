@@ -57,12 +57,12 @@ static void put_hooks(const struct org_quota *q, const struct org_backlog *b,
     for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
         const struct hook_backlog *hook = &b->fullest[i];
 
-        if (hook->hook_no == 0)
+        if (hook->hook_id == 0)
             continue;
         buf_puts(out, separator);
         buf_put_size(out, hook_backlog_bytes(hook));
         buf_puts(out, i == 0 ? " wait for webhook " : " for webhook ");
-        if (hook_get_by_no(q->hooks, hook->hook_no, put_name, &naming) != OK)
+        if (hook_get_by_no(q->hooks, hook->hook_id, put_name, &naming) != OK)
             buf_puts(out, "that was deleted");
         separator = ", ";
     }
@@ -101,10 +101,10 @@ static void log_full(struct org_quota *q, const struct looking *l)
     int64_t now_us = clock_mono_us();
     struct buf org, hooks;
 
-    if (l->n_full == 0 || (l->fullest.org_no == q->logged_no &&
+    if (l->n_full == 0 || (l->fullest.org_id == q->logged_no &&
                            now_us - q->logged_at_us < LOG_AGAIN_US))
         return;
-    q->logged_no = l->fullest.org_no;
+    q->logged_no = l->fullest.org_id;
     q->logged_at_us = now_us;
     buf_init(&org, 0);
     buf_init(&hooks, 0);
@@ -128,7 +128,7 @@ void org_quota_look(struct org_quota *q, const struct config *config,
     q->log_bytes = log_bytes;
     q->waiting_bytes = 0;
     backlog_each_org(q->table, look_at, &l);
-    q->fullest_no = l.fullest.org_no;
+    q->fullest_no = l.fullest.org_id;
     metrics_gauge(GAUGE_FULLEST_PERCENT, l.most_percent);
     metrics_gauge(GAUGE_ORGS_FULL, l.n_full);
     log_full(q, &l);
@@ -177,16 +177,16 @@ bool org_quota_admits(struct org_quota *q, const struct config *config,
 void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
                          enum family family, struct str org, struct buf *why)
 {
-    uint64_t org_no = org_quota_number(q, family, org);
+    uint64_t org_id = org_quota_number(q, family, org);
     struct org_backlog b;
 
     if (q->waiting_bytes < used_bytes / 2)
         return; // history fills it, or what is not matched yet
-    if (org_no == 0 || org_no != q->fullest_no) {
+    if (org_id == 0 || org_id != q->fullest_no) {
         buf_puts(why, ", which what waits for other organizations fills");
         return;
     }
-    backlog_of_org(q->table, org_no, &b);
+    backlog_of_org(q->table, org_id, &b);
     buf_puts(why, ", which the backlog of organization ");
     buf_put_str(why, org);
     buf_puts(why, " fills most; ");

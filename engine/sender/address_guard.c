@@ -185,8 +185,9 @@ static bool is_allowed(const struct sockaddr *address, bool has_port,
     return false;
 }
 
-enum guard_verdict guard_judge(const struct sockaddr *address, bool is_self,
-                               const struct guard_rules *rules)
+enum guard_verdict address_guard_judge(const struct sockaddr *address,
+                                       bool is_self,
+                                       const struct guard_rules *rules)
 {
     uint8_t bytes[16];
     uint16_t port;
@@ -204,7 +205,7 @@ enum guard_verdict guard_judge(const struct sockaddr *address, bool is_self,
                : GUARD_PORT;
 }
 
-bool guard_same_address(const struct sockaddr *a, const struct sockaddr *b)
+bool address_guard_same(const struct sockaddr *a, const struct sockaddr *b)
 {
     uint8_t left[16], right[16];
     uint16_t port;

@@ -36,10 +36,11 @@ enum guard_verdict { GUARD_PERMITS, GUARD_ADDRESS, GUARD_PORT };
 //
 // `is_self`: what goes to this address stays on this machine, as the kernel says
 // (a local route may hold more addresses than the interfaces have).
-enum guard_verdict guard_judge(const struct sockaddr *address, bool is_self,
-                               const struct guard_rules *rules);
+enum guard_verdict address_guard_judge(const struct sockaddr *address,
+                                       bool is_self,
+                                       const struct guard_rules *rules);
 
 // Are the two the same address, whatever their ports?
-bool guard_same_address(const struct sockaddr *a, const struct sockaddr *b);
+bool address_guard_same(const struct sockaddr *a, const struct sockaddr *b);
 
 #endif

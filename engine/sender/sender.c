@@ -39,8 +39,8 @@ struct sender;
 struct peer {
     struct sender *sender;
     unsigned index;
-    unsigned generation; // counts its links
-    struct chan *chan;   // NULL: gone
+    unsigned generation;  // counts its links
+    struct channel *chan; // NULL: gone
 };
 
 // An order that waits.
@@ -105,8 +105,8 @@ static void on_done(void *data, const struct outcome *outcome)
     metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, outcome->timing.total_us);
     back.no = route.order_no;
     if (p->chan != NULL && p->generation == route.generation) {
-        outcome_pack(chan_begin(p->chan), &back);
-        chan_end_small(p->chan); // what it holds is capped (send_order.h)
+        outcome_pack(channel_begin(p->chan), &back);
+        channel_end_small(p->chan); // what it holds is capped (send_order.h)
     }
     if (s->is_alone) {
         s->is_alone = false;
@@ -216,13 +216,13 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     }
     p = &s->peers[index];
     if (p->chan != NULL)
-        chan_close(p->chan);
+        channel_close(p->chan);
     p->sender = s;
     p->index = index;
     p->generation++;
     p->chan = role_open_chan(
         s->role, ROLE_DISPATCHER, fd,
-        &(struct chan_handlers){
+        &(struct channel_handlers){
             .on_frame = on_frame, .on_closed = on_peer_closed, .data = p });
 }
 

@@ -53,7 +53,8 @@ static bool permits(struct transfer *t, const struct sockaddr *address,
 
     if (has_proxy(ts))
         return true;
-    verdict = guard_judge(address, is_self, own_addresses_rules(ts->own));
+    verdict =
+        address_guard_judge(address, is_self, own_addresses_rules(ts->own));
     if (verdict == GUARD_PERMITS)
         return true;
     t->was_blocked = true;
@@ -75,7 +76,7 @@ static bool is_self(const struct sockaddr *address, socklen_t n_bytes)
         return false; // the peer's is judged again before a request leaves
     is_so = connect(fd, address, n_bytes) == 0 &&
             getsockname(fd, (struct sockaddr *)&local, &n_local) == 0 &&
-            guard_same_address(address, (const struct sockaddr *)&local);
+            address_guard_same(address, (const struct sockaddr *)&local);
     close(fd);
     return is_so;
 }

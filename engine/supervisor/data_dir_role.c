@@ -25,7 +25,7 @@ static enum err read_keys(const struct config *config, struct keyring **keys,
     char *path = keyring_path(config->secret_key_file, config->data_dir);
     char *hooks = xasprintf("%s/hooks", config->data_dir);
     struct account account;
-    bool has_account = confine_account(&account);
+    bool has_account = sandbox_account(&account);
     enum err err = keyring_read(path, keys, why);
 
     if (err == ERR_NOTFOUND && access(hooks, F_OK) != 0) {
@@ -52,7 +52,7 @@ static void become_user(const struct config *config)
     int fd = open(config->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     buf_init(&why, 0);
-    if (confine_account(&account) &&
+    if (sandbox_account(&account) &&
         (fd < 0 || account_hand_over(fd, &account, &why) != OK)) {
         log_warn("data directory cannot be handed over",
                  "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
@@ -62,7 +62,7 @@ static void become_user(const struct config *config)
     if (fd >= 0)
         close(fd);
     buf_clear(&why);
-    confine_user(ROLE_SETUP, config);
+    sandbox_user(ROLE_SETUP, config);
 }
 
 int setup_role(unsigned index)

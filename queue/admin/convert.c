@@ -30,7 +30,7 @@ struct old_org {     // by its hash
 };
 
 struct old_hook {
-    uint64_t hook_no; // 0: a free place
+    uint64_t hook_id; // 0: a free place
     uint64_t old_no, no;
 };
 
@@ -128,12 +128,12 @@ static void learn(struct migration *m, enum family family, struct str name)
     }
 }
 
-static struct old_hook *hook_place(const struct migration *m, uint64_t hook_no)
+static struct old_hook *hook_place(const struct migration *m, uint64_t hook_id)
 {
-    size_t i = (size_t)(hook_no * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    size_t i = (size_t)(hook_id * UINT64_C(0x9e3779b97f4a7c15) >> 20);
 
-    while (m->hooks_by_no[i & m->hooks_mask].hook_no != 0 &&
-           m->hooks_by_no[i & m->hooks_mask].hook_no != hook_no)
+    while (m->hooks_by_no[i & m->hooks_mask].hook_id != 0 &&
+           m->hooks_by_no[i & m->hooks_mask].hook_id != hook_id)
         i++;
     return &m->hooks_by_no[i & m->hooks_mask];
 }
@@ -147,24 +147,24 @@ static void learn_hook(struct migration *m, const struct old_hook *hook)
         m->hooks_by_no = xcalloc(n * 2, sizeof(*old));
         m->hooks_mask = n * 2 - 1;
         for (size_t i = 0; i < n; i++) {
-            if (old[i].hook_no != 0)
-                *hook_place(m, old[i].hook_no) = old[i];
+            if (old[i].hook_id != 0)
+                *hook_place(m, old[i].hook_id) = old[i];
         }
         free(old);
     }
     m->n_hooks++;
-    *hook_place(m, hook->hook_no) = *hook;
+    *hook_place(m, hook->hook_id) = *hook;
 }
 
 // The number that takes the place of a hash.
-static enum err new_no(struct migration *m, uint64_t hook_no, uint64_t old_no,
+static enum err new_no(struct migration *m, uint64_t hook_id, uint64_t old_no,
                        uint64_t *no)
 {
-    const struct old_hook *hook = hook_place(m, hook_no);
+    const struct old_hook *hook = hook_place(m, hook_id);
     struct old_org *org;
     enum err err = OK;
 
-    if (hook_no != 0 && hook->hook_no == hook_no && hook->old_no == old_no) {
+    if (hook_id != 0 && hook->hook_id == hook_id && hook->old_no == old_no) {
         *no = hook->no;
         return OK;
     }
@@ -268,7 +268,7 @@ static enum err convert_hook(struct migration *m, struct copy_to *to,
         err = copy_ready(to, 0);
     if (err == OK) {
         learn(m, h.scope.family, h.scope.org);
-        known.hook_no = h.no;
+        known.hook_id = h.no;
         known.old_no = old_no_of(h.scope.family, h.scope.org);
         err = orgs_give(to->store, to->txn, h.scope.family, h.scope.org,
                         &known.no);
@@ -283,7 +283,7 @@ static enum err convert_attempt(struct migration *m, struct copy_to *to,
                                 struct copy_record *r)
 {
     enum err err =
-        new_no(m, r->attempt.hook_no, r->attempt.org_no, &r->attempt.org_no);
+        new_no(m, r->attempt.hook_id, r->attempt.org_id, &r->attempt.org_id);
 
     if (err != OK)
         return err;
@@ -314,7 +314,7 @@ static enum err convert_replay(struct migration *m, struct copy_to *to)
     enum err err = replay_decode(buf_str(&to->plain), &replay);
 
     if (err == OK)
-        err = new_no(m, replay.hook_no, replay.org_no, &replay.org_no);
+        err = new_no(m, replay.hook_id, replay.org_id, &replay.org_id);
     if (err != OK)
         return err;
     buf_reset(&m->fresh);

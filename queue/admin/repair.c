@@ -281,11 +281,11 @@ static enum err make_state(struct repairing *r, unsigned k, struct salvage *s)
     return OK;
 }
 
-static struct copy_to *owner_of(void *data, uint64_t hook_no)
+static struct copy_to *owner_of(void *data, uint64_t hook_id)
 {
     struct repairing *r = data;
 
-    return &r->shards_to[queue_shard_of(hook_no, r->fresh.n_shards)];
+    return &r->shards_to[queue_shard_of(hook_id, r->fresh.n_shards)];
 }
 
 // All are there before the first row comes, which may be another's.

@@ -98,7 +98,7 @@ static enum err move_replay(struct move *m, struct str record)
 
     if (replay_decode(record, &r) != OK)
         return OK; // passed over, as by everybody
-    to = queue_shard_of(r.hook_no, m->n_new);
+    to = queue_shard_of(r.hook_id, m->n_new);
     if (!r.unmatched && r.ids.n_bytes == 0) {
         r.next = 0;
         r.end = UINT64_MAX;
@@ -106,7 +106,7 @@ static enum err move_replay(struct move *m, struct str record)
             r.filter.until_us = r.created_at_ms * 1000;
     }
     memcpy(bytes, r.id.bytes, sizeof(r.id.bytes));
-    put_be64(bytes + sizeof(r.id.bytes), r.hook_no);
+    put_be64(bytes + sizeof(r.id.bytes), r.hook_id);
     buf_init(&fresh, 0);
     replay_encode(&r, &fresh);
     err = txn_of(m, to, &txn);
@@ -219,7 +219,7 @@ static enum err move_attempt(struct move *m, const struct store *old,
                              const struct source *s)
 {
     uint8_t place[PLACE_BYTES];
-    unsigned to = queue_shard_of(s->attempt.hook_no, m->n_new);
+    unsigned to = queue_shard_of(s->attempt.hook_id, m->n_new);
     MDB_txn *txn;
     enum err err = txn_of(m, to, &txn);
 

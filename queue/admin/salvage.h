@@ -36,7 +36,7 @@ struct salvage_how {
     struct copy_to *events; // complete: rows need their events; NULL: not yet
     struct aside *aside;
     // Where what waits for a hook belongs.
-    struct copy_to *(*owner_of)(void *data, uint64_t hook_no);
+    struct copy_to *(*owner_of)(void *data, uint64_t hook_id);
     void (*on_fault)(void *data, const char *what);
     bool (*on_page)(void *data); // false: it shall end
     void *data;

@@ -187,9 +187,9 @@ static void on_due(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "deliveries %u: a due row is damaged", k);
         return;
     }
-    if (queue_shard_of(row.hook_no, c->config->n_shards) != k) {
+    if (queue_shard_of(row.hook_id, c->config->n_shards) != k) {
         fault(c, "deliveries %u: hook %" PRIu64 " belongs to another shard", k,
-              row.hook_no);
+              row.hook_id);
     }
     want_event(c, row.position);
 }

@@ -101,22 +101,22 @@ void hook_store_key(const struct hook_store *hs, const char *purpose,
     derive(hs, str_of(purpose), STR_EMPTY, out);
 }
 
-static struct aead *aead_of(const struct hook_store *hs, uint64_t hook_no)
+static struct aead *aead_of(const struct hook_store *hs, uint64_t hook_id)
 {
     uint8_t number[8], key[HOOK_KEY_BYTES];
     struct aead *aead;
 
-    put_be64(number, hook_no);
+    put_be64(number, hook_id);
     derive(hs, STR("request headers"), bytes_of(number, sizeof(number)), key);
     aead = aead_new(key);
     crypto_wipe(key, sizeof(key));
     return aead;
 }
 
-void headers_seal(const struct hook_store *hs, uint64_t hook_no,
+void headers_seal(const struct hook_store *hs, uint64_t hook_id,
                   struct position position, struct str text, struct buf *out)
 {
-    struct aead *aead = aead_of(hs, hook_no);
+    struct aead *aead = aead_of(hs, hook_id);
     uint8_t nonce[AEAD_NONCE_BYTES], place[8];
 
     crypto_random(nonce, sizeof(nonce));
@@ -132,7 +132,7 @@ bool headers_are_sealed(struct str headers)
     return headers.n_bytes > 0 && headers.at[0] == '\0';
 }
 
-enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
+enum err headers_open(const struct hook_store *hs, uint64_t hook_id,
                       struct position position, struct str sealed,
                       struct buf *out)
 {
@@ -143,7 +143,7 @@ enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
 
     if (!headers_are_sealed(sealed) || sealed.n_bytes < n_before)
         return ERR_CORRUPT;
-    aead = aead_of(hs, hook_no);
+    aead = aead_of(hs, hook_id);
     put_be64(place, position_number(position));
     err = aead_open(
         aead, (const uint8_t *)sealed.at + 1, bytes_of(place, sizeof(place)),

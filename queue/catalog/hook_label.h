@@ -10,7 +10,7 @@
 #include "queue/catalog/hook_store.h"
 
 // Fields of a line of the log:
-//   hook="acme/web/prod/orders" of=stack hook_no=12
+//   hook="acme/web/prod/orders" of=stack hook_id=12
 // `of` is organization, stack, environment or project. Lives in one of 4 static slots of
 // the thread: use it in the same call.
 const char *hook_log(const struct hook *hook);

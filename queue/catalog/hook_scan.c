@@ -81,7 +81,7 @@ enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
 
     if (err == OK) {
         err = orgs_find(hs->store, txn, out->scope.family, out->scope.org,
-                        &out->org_no);
+                        &out->org_id);
         err = err == ERR_NOTFOUND ? ERR_CORRUPT : err;
     }
     return err;

@@ -100,7 +100,7 @@ void hook_store_key(const struct hook_store *hs, const char *purpose,
 
 // Appends request headers as they lie in an attempt of this hook: sealed, so
 // that it opens for no other hook and event.
-void headers_seal(const struct hook_store *hs, uint64_t hook_no,
+void headers_seal(const struct hook_store *hs, uint64_t hook_id,
                   struct position position, struct str text, struct buf *out);
 
 // Are these request headers of an attempt sealed?
@@ -108,7 +108,7 @@ bool headers_are_sealed(struct str headers);
 
 // Appends their text. ERR_CORRUPT: they are damaged, of another place, or sealed
 // with another directory's key.
-MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_no,
+MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_id,
                                  struct position position, struct str sealed,
                                  struct buf *out);
 

@@ -61,7 +61,7 @@ enum err token_create(struct token_store *ts, const struct token *token)
     uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
-    uint64_t org_no;
+    uint64_t org_id;
     MDB_txn *txn;
     enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
 
@@ -72,7 +72,7 @@ enum err token_create(struct token_store *ts, const struct token *token)
     token_encode(token, &record);
     // From now on its organization takes part in what all share.
     err = orgs_give(ts->store, txn, token_family(token->org), token->org,
-                    &org_no);
+                    &org_id);
     if (err == OK) {
         err = store_err(
             ts->store,
@@ -95,11 +95,11 @@ static enum err number_each(struct store *s, MDB_txn *txn, MDB_cursor *cursor)
 
     while (rc == 0 && err == OK) {
         struct token t;
-        uint64_t org_no;
+        uint64_t org_id;
 
         if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
                          str_of_val(val), &t) == OK)
-            err = orgs_give(s, txn, token_family(t.org), t.org, &org_no);
+            err = orgs_give(s, txn, token_family(t.org), t.org, &org_id);
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
     if (err == OK && rc != 0 && rc != MDB_NOTFOUND)

@@ -281,7 +281,7 @@ static uint64_t last_org_of(struct store *s, MDB_txn *txn)
 
             if (replay_decode_at(store_place(s, SHARD_REPLAYS, key),
                                  str_of_val(val), &r) == OK)
-                note(&last, r.org_no);
+                note(&last, r.org_id);
         }
         mdb_cursor_close(cursor);
     }

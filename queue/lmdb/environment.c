@@ -315,7 +315,7 @@ static enum err make_lock_file(const char *dir, bool read_only)
 }
 
 // LMDB would wait for who writes into a FIFO, and follow a link to any file: only those
-// of root's or of this user's own are followed, as to a larger disk.
+// of root's or of this user's own are hook_state, as to a larger disk.
 static bool is_file_or_nothing(const char *dir, const char *name)
 {
     char *path = xasprintf("%s/%s", dir, name);

@@ -206,7 +206,7 @@ static enum err write_and_sync(const char *path, const char *text)
     ssize_t n_written;
     enum err err = OK;
 
-    // What a crash left behind goes; a link that somebody laid is not followed.
+    // What a crash left behind goes; a link that somebody laid is not hook_state.
     if (unlink(path) != 0 && errno != ENOENT)
         return err_of_errno();
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

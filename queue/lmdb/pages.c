@@ -124,7 +124,7 @@ enum err pages_open(const char *dir, struct pages **out)
     int no_follow = O_NOFOLLOW;
     enum err err = OK;
 
-    // It may be a FIFO. Links of root's or of this user's own are followed.
+    // It may be a FIFO. Links of root's or of this user's own are hook_state.
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
         (st.st_uid == 0 || st.st_uid == geteuid()))
         no_follow = 0;

@@ -31,12 +31,12 @@ void backlog_sums_reset(struct backlog_sums *s)
 
 // Where it is, or would be.
 static struct backlog_sum *place_of(const struct backlog_sums *s,
-                                    uint64_t hook_no)
+                                    uint64_t hook_id)
 {
-    size_t i = (size_t)(hook_no * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    size_t i = (size_t)(hook_id * UINT64_C(0x9e3779b97f4a7c15) >> 20);
 
-    while (s->at[i & s->n_mask].hook_no != 0 &&
-           s->at[i & s->n_mask].hook_no != hook_no)
+    while (s->at[i & s->n_mask].hook_id != 0 &&
+           s->at[i & s->n_mask].hook_id != hook_id)
         i++;
     return &s->at[i & s->n_mask];
 }
@@ -49,8 +49,8 @@ static void grow(struct backlog_sums *s)
     s->at = xcalloc(n_places, sizeof(*s->at));
     s->n_mask = n_places - 1;
     for (size_t i = 0; old.at != NULL && i <= old.n_mask; i++) {
-        if (old.at[i].hook_no != 0)
-            *place_of(s, old.at[i].hook_no) = old.at[i];
+        if (old.at[i].hook_id != 0)
+            *place_of(s, old.at[i].hook_id) = old.at[i];
     }
     free(old.at);
 }
@@ -60,18 +60,18 @@ void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
 {
     struct backlog_sum *sum;
     struct due_row due;
-    uint64_t hook_no;
+    uint64_t hook_id;
 
     if (key.n_bytes != DUE_KEY_BYTES)
         return;
-    hook_no = get_be64((const uint8_t *)key.at);
-    if (hook_no == 0)
+    hook_id = get_be64((const uint8_t *)key.at);
+    if (hook_id == 0)
         return; // no hook has it
     if (s->at == NULL || (s->n + 1) * 2 > s->n_mask)
         grow(s);
-    sum = place_of(s, hook_no);
-    s->n += sum->hook_no == 0;
-    sum->hook_no = hook_no;
+    sum = place_of(s, hook_id);
+    s->n += sum->hook_id == 0;
+    sum->hook_id = hook_id;
     sum->backlog.n_rows += sign;
     if (due_decode(place, key, row, &due) == OK)
         sum->backlog.n_bytes += sign * (int64_t)due.payload_bytes;
@@ -81,7 +81,7 @@ void backlog_sums_each(const struct backlog_sums *s, backlog_visit visit,
                        void *data)
 {
     for (size_t i = 0; s->n > 0 && i <= s->n_mask; i++) {
-        if (s->at[i].hook_no != 0)
-            visit(data, s->at[i].hook_no, &s->at[i].backlog);
+        if (s->at[i].hook_id != 0)
+            visit(data, s->at[i].hook_id, &s->at[i].backlog);
     }
 }

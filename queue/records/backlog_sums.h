@@ -19,13 +19,13 @@ struct backlog {
     int64_t n_bytes;
 };
 
-typedef void (*backlog_visit)(void *data, uint64_t hook_no,
+typedef void (*backlog_visit)(void *data, uint64_t hook_id,
                               const struct backlog *backlog);
 
 // Sums by hook: of an index, or what a transaction has changed.
 struct backlog_sums {
     struct backlog_sum {
-        uint64_t hook_no; // 0: the place is free
+        uint64_t hook_id; // 0: the place is free
         struct backlog backlog;
     } * at;           // owned; open addressing
     size_t n, n_mask; // n_mask + 1 places, if `at` is there

@@ -146,7 +146,7 @@ enum err key_decode(uint32_t place, struct str bytes, struct key_row *out)
 
 void due_key(const struct due_row *r, uint8_t key[DUE_KEY_BYTES])
 {
-    put_be64(key, r->hook_no);
+    put_be64(key, r->hook_id);
     put_be64(key + 8, (uint64_t)r->due_at_ms);
     memcpy(key + 16, r->position.bytes, 8);
 }
@@ -161,7 +161,7 @@ void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
     pack_u64(out, r->n_crashes);
     pack_i64(out, r->queue_us);
     pack_i64(out, r->not_before_ms);
-    pack_u64(out, r->lane);
+    pack_u64(out, r->ordering_key);
     pack_u64(out, r->replay);
     pack_u64(out, r->n_before);
     pack_u64(out, r->payload_bytes);
@@ -181,24 +181,24 @@ enum err due_decode(uint32_t place, struct str key, struct str bytes,
     err = record_open(place, bytes, DUE_VERSION, &version, &u);
     if (err != OK)
         return err;
-    out->hook_no = get_be64(k);
+    out->hook_id = get_be64(k);
     out->due_at_ms = (int64_t)get_be64(k + 8);
     memcpy(out->position.bytes, k + 16, 8);
     out->n_attempts = (uint32_t)unpack_u64(&u);
     out->n_crashes = (uint32_t)unpack_u64(&u);
     out->queue_us = unpack_i64(&u);
     out->not_before_ms = unpack_i64(&u);
-    out->lane = unpack_u64(&u);
+    out->ordering_key = unpack_u64(&u);
     out->replay = unpack_u64(&u);
     out->n_before = (uint32_t)unpack_u64(&u);
     out->payload_bytes = version >= 2 ? (uint32_t)unpack_u64(&u) : 0;
     return unpack_done(&u);
 }
 
-void dead_key(uint64_t hook_no, struct position position,
+void dead_key(uint64_t hook_id, struct position position,
               uint8_t key[DEAD_KEY_BYTES])
 {
-    put_be64(key, hook_no);
+    put_be64(key, hook_id);
     memcpy(key + 8, position.bytes, 8);
 }
 
@@ -207,7 +207,7 @@ void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
 {
     size_t start = record_begin(out, DEAD_VERSION);
 
-    dead_key(r->hook_no, r->position, key);
+    dead_key(r->hook_id, r->position, key);
     pack_i64(out, r->dead_at_ms);
     pack_u64(out, r->n_attempts);
     pack_i64(out, r->queue_us);
@@ -227,7 +227,7 @@ enum err dead_decode(uint32_t place, struct str key, struct str bytes,
     err = record_open(place, bytes, DEAD_VERSION, &version, &u);
     if (err != OK)
         return err;
-    out->hook_no = get_be64(k);
+    out->hook_id = get_be64(k);
     memcpy(out->position.bytes, k + 8, 8);
     out->dead_at_ms = unpack_i64(&u);
     out->n_attempts = (uint32_t)unpack_u64(&u);
@@ -263,8 +263,8 @@ void attempt_encode(const struct attempt *a, struct buf *out)
 {
     size_t start = record_begin(out, ATTEMPT_VERSION);
 
-    pack_u64(out, a->hook_no);
-    pack_u64(out, a->org_no);
+    pack_u64(out, a->hook_id);
+    pack_u64(out, a->org_id);
     pack_position(out, a->position);
     pack_id(out, &a->event_id);
     pack_str(out, a->kind);
@@ -295,8 +295,8 @@ enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
 
     if (err != OK)
         return err;
-    out->hook_no = unpack_u64(&u);
-    out->org_no = unpack_u64(&u);
+    out->hook_id = unpack_u64(&u);
+    out->org_id = unpack_u64(&u);
     out->position = unpack_position(&u);
     out->event_id = unpack_id(&u);
     out->kind = unpack_str(&u);
@@ -347,9 +347,9 @@ void attempt_place(const struct attempt *a, uint8_t out[PLACE_BYTES])
 {
     int64_t took_ms = a->timing.total_us / 1000;
 
-    put_be64(out, a->hook_no);
+    put_be64(out, a->hook_id);
     memcpy(out + 8, a->position.bytes, 8);
-    put_be64(out + 16, a->org_no);
+    put_be64(out + 16, a->org_id);
     out += 24;
     out[0] = (uint8_t)a->state;
     out[1] = (uint8_t)a->error;

@@ -38,8 +38,8 @@ void replay_encode(const struct replay *r, struct buf *out)
     size_t start = record_begin(out, REPLAY_VERSION);
 
     pack_id(out, &r->id);
-    pack_u64(out, r->hook_no);
-    pack_u64(out, r->org_no);
+    pack_u64(out, r->hook_id);
+    pack_u64(out, r->org_id);
     pack_u64(out, r->state);
     pack_i64(out, r->created_at_ms);
     pack_i64(out, r->ended_at_ms);
@@ -67,8 +67,8 @@ enum err replay_decode_at(uint32_t place, struct str record, struct replay *out)
         return err;
     memset(out, 0, sizeof(*out));
     out->id = unpack_id(&u);
-    out->hook_no = unpack_u64(&u);
-    out->org_no = unpack_u64(&u);
+    out->hook_id = unpack_u64(&u);
+    out->org_id = unpack_u64(&u);
     out->state = (enum replay_state)unpack_u64(&u);
     out->created_at_ms = unpack_i64(&u);
     out->ended_at_ms = unpack_i64(&u);
@@ -98,5 +98,5 @@ bool replay_is_at(const struct replay *r, struct str key)
     return key.n_bytes == REPLAY_KEY_BYTES &&
            memcmp(key.at, r->id.bytes, sizeof(r->id.bytes)) == 0 &&
            get_be64((const uint8_t *)key.at + sizeof(r->id.bytes)) ==
-               r->hook_no;
+               r->hook_id;
 }

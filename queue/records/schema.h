@@ -238,7 +238,7 @@ void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
                  struct buf *out);
 MUST_CHECK enum err dead_decode(uint32_t place, struct str key,
                                 struct str bytes, struct dead_row *out);
-void dead_key(uint64_t hook_no, struct position position,
+void dead_key(uint64_t hook_id, struct position position,
               uint8_t key[DEAD_KEY_BYTES]);
 void attempt_encode(const struct attempt *a, struct buf *out);
 MUST_CHECK enum err attempt_decode(uint32_t place, struct str bytes,

@@ -68,7 +68,7 @@ static void bars_note(struct bars *b, int64_t value_us)
         value_us = 0;
     if (value_us > b->max_us)
         b->max_us = value_us;
-    bars_add(b, (uint32_t)hdr_bucket((uint64_t)value_us, SUB_BITS), 1);
+    bars_add(b, (uint32_t)histogram_bucket((uint64_t)value_us, SUB_BITS), 1);
 }
 
 int64_t bars_percentile(const struct bars *b, double percent)
@@ -82,7 +82,8 @@ int64_t bars_percentile(const struct bars *b, double percent)
     for (size_t i = 0; i < b->n_bars; i++) {
         seen += b->at[i].n;
         if (seen >= wanted) {
-            int64_t end = (int64_t)hdr_bucket_end(b->at[i].bucket, SUB_BITS);
+            int64_t end =
+                (int64_t)histogram_bucket_end(b->at[i].bucket, SUB_BITS);
 
             return end < b->max_us ? end : b->max_us;
         }

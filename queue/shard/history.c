@@ -85,9 +85,9 @@ static bool is_of(unsigned db, MDB_val row, const struct attempt *a)
 
     if (db == SHARD_BY_EVENT) {
         return memcmp(row.mv_data, a->position.bytes, 8) == 0 &&
-               get_be64((const uint8_t *)row.mv_data + 8) == a->hook_no;
+               get_be64((const uint8_t *)row.mv_data + 8) == a->hook_id;
     }
-    return first == a->hook_no || first == a->org_no;
+    return first == a->hook_id || first == a->org_id;
 }
 
 // The attempt that a row of an index names. False: it is not there, or not
@@ -514,14 +514,14 @@ static enum err has_row(struct shard_view *view, unsigned db, MDB_val key,
 static enum err still_waits(struct shard_view *view,
                             const struct attempt *attempt, bool *out)
 {
-    const struct due_row row = { .hook_no = attempt->hook_no,
+    const struct due_row row = { .hook_id = attempt->hook_id,
                                  .due_at_ms = attempt->due_at_ms,
                                  .position = attempt->position };
     uint8_t dead[DEAD_KEY_BYTES] = { 0 };
     uint8_t due[DUE_KEY_BYTES] = { 0 };
 
     if (attempt->state == DELIVERY_DEAD) {
-        dead_key(attempt->hook_no, attempt->position, dead);
+        dead_key(attempt->hook_id, attempt->position, dead);
         return has_row(view, SHARD_DEAD, val_at(dead, sizeof(dead)), out);
     }
     due_key(&row, due);
@@ -531,7 +531,7 @@ static enum err still_waits(struct shard_view *view,
 enum err history_is_now(struct shard_view *view, uint64_t no,
                         const struct attempt *attempt, bool *out)
 {
-    struct history_query query = { .owner_no = attempt->hook_no,
+    struct history_query query = { .owner_no = attempt->hook_id,
                                    .event = &attempt->position };
     bool is_ping = position_cmp(attempt->position, position_start) == 0;
     struct range range = range_of(&query);

@@ -15,7 +15,7 @@
 #include "queue/records/retention.h"
 #include "queue/records/schema.h"
 
-enum change_op {
+enum batch_op {
     CHANGE_DUE_PUT = 1,
     CHANGE_DUE_DEL = 2,
     CHANGE_DEAD_PUT = 3,
@@ -30,7 +30,7 @@ enum change_op {
     CHANGE_STATS = 12 // key: owner(8) at_s(8)
 };
 
-struct shard_change {
+struct shard_batch {
     struct buf ops; // op(1) key length(1) value length(4) key value
     size_t n;
     bool has_cursor;
@@ -41,15 +41,15 @@ struct shard_change {
     struct buf record; // scratch
 };
 
-struct change_step {
-    enum change_op op;
+struct batch_step {
+    enum batch_op op;
     struct str key;
     struct str value;
 };
 
 // shard_batch.c: the next step from `at` on; false at the end.
-bool change_next(const struct shard_change *c, size_t *at,
-                 struct change_step *out);
+bool batch_next(const struct shard_batch *c, size_t *at,
+                struct batch_step *out);
 
 struct shard_view {
     struct store *store;
@@ -66,7 +66,7 @@ struct shard {
     enum room room;      // as shard_room() says
 
     uv_work_t work;
-    const struct shard_change *change; // borrowed, while committing
+    const struct shard_batch *change; // borrowed, while committing
     void (*done)(void *data, enum err err);
     void *data;
     struct shard_state fresh;  // what the worker's transaction makes of state

@@ -95,7 +95,7 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
 }
 
 static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
-                           const struct change_step *step, bool put)
+                           const struct batch_step *step, bool put)
 {
     MDB_val key = val_of(step->key);
     int rc = put ? store_put(s, txn, db, key, step->value, 0)
@@ -106,7 +106,7 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
 
 // Rows of the due and the dead index are counted by what they need.
 static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
-                         const struct change_step *step)
+                         const struct batch_step *step)
 {
     unsigned db = step->op == CHANGE_DUE_PUT || step->op == CHANGE_DUE_DEL
                       ? SHARD_DUE
@@ -124,7 +124,7 @@ static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
 }
 
 static enum err apply_step(struct shard *s, MDB_txn *txn, struct needed *needed,
-                           const struct change_step *step)
+                           const struct batch_step *step)
 {
     switch (step->op) {
     case CHANGE_DUE_PUT:
@@ -172,7 +172,7 @@ static void forget_handovers(struct shard_state *state)
 }
 
 // Which delivery a step is about, as far as its key tells.
-static struct blamed record_of(const struct change_step *step)
+static struct blamed record_of(const struct batch_step *step)
 {
     const uint8_t *key = (const uint8_t *)step->key.at;
     struct blamed record = { BLAME_NOTHING, 0, 0 };
@@ -194,14 +194,14 @@ static struct blamed record_of(const struct change_step *step)
 
 static enum err apply(struct shard *s, MDB_txn *txn)
 {
-    struct change_step step;
+    struct batch_step step;
     struct needed needed = { .backlog = &s->moved };
     size_t at = 0;
     enum err err = OK;
 
     backlog_sums_reset(&s->moved);
     s->fresh = s->state;
-    while (err == OK && change_next(s->change, &at, &step)) {
+    while (err == OK && batch_next(s->change, &at, &step)) {
         blame_end(record_of(&step));
         err = apply_step(s, txn, &needed, &step);
     }
@@ -310,7 +310,7 @@ static void start_work(struct shard *s)
         log_panic("no worker thread", "");
 }
 
-void shard_commit(struct shard *s, const struct shard_change *c,
+void shard_commit(struct shard *s, const struct shard_batch *c,
                   shard_committed done, void *data)
 {
     assert(!s->is_committing);
@@ -367,22 +367,22 @@ struct position shard_cursor(const struct shard *s)
     return s->state.cursor;
 }
 
-bool shard_was_matched(const struct shard *s, uint64_t hook_no,
+bool shard_was_matched(const struct shard *s, uint64_t hook_id,
                        struct position position)
 {
     for (uint32_t i = 0; i < s->state.n_handovers; i++) {
         const struct handover *h = &s->state.handovers[i];
 
         if (position_cmp(position,
-                         h->cursors[queue_shard_of(hook_no, h->n_shards)]) <= 0)
+                         h->cursors[queue_shard_of(hook_id, h->n_shards)]) <= 0)
             return true;
     }
     return false;
 }
 
-unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards)
+unsigned queue_shard_of(uint64_t hook_id, unsigned n_shards)
 {
-    uint64_t x = hook_no * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t x = hook_id * UINT64_C(0x9e3779b97f4a7c15);
 
     return (unsigned)((x >> 32) % n_shards);
 }

@@ -18,7 +18,7 @@
 struct uv_loop_s;
 
 struct shard;
-struct shard_change;
+struct shard_batch;
 
 typedef void (*shard_committed)(void *data, enum err err);
 
@@ -31,12 +31,12 @@ MUST_CHECK enum err shard_open(const struct queue_config *config, unsigned k,
 // none is in flight. ERR_FULL: no room on the disk or in the map, nothing
 // changed; commit the same change again later. Deleting what is not there is
 // no error.
-void shard_commit(struct shard *s, const struct shard_change *c,
+void shard_commit(struct shard *s, const struct shard_batch *c,
                   shard_committed done, void *data);
 
 bool shard_is_committing(const struct shard *s);
 
-// What change_clock() said last, as committed; 0: nothing.
+// What batch_clock() said last, as committed; 0: nothing.
 int64_t shard_clock_ms(const struct shard *s);
 int64_t shard_ran_ms(const struct shard *s);
 
@@ -48,7 +48,7 @@ struct position shard_cursor(const struct shard *s);
 // After a change of `n_shards` a shard's cursor may lie before what an earlier
 // owner of the hook had matched already. True: this event was matched for this
 // hook by its earlier owner; skip it.
-bool shard_was_matched(const struct shard *s, uint64_t hook_no,
+bool shard_was_matched(const struct shard *s, uint64_t hook_id,
                        struct position position);
 
 // Rows of the history from here on are not in the statistics.
@@ -68,6 +68,6 @@ bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
                 shard_trimmed done, void *data);
 
 // The shard that owns a hook.
-unsigned queue_shard_of(uint64_t hook_no, unsigned n_shards);
+unsigned queue_shard_of(uint64_t hook_id, unsigned n_shards);
 
 #endif

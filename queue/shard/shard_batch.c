@@ -14,16 +14,16 @@
 
 #define STEP_HEADER_BYTES 6
 
-struct shard_change *shard_change_new(void)
+struct shard_batch *shard_batch_new(void)
 {
-    struct shard_change *c = xcalloc(1, sizeof(*c));
+    struct shard_batch *c = xcalloc(1, sizeof(*c));
 
     buf_init(&c->ops, 0);
     buf_init(&c->record, 0);
     return c;
 }
 
-void shard_change_free(struct shard_change *c)
+void shard_batch_free(struct shard_batch *c)
 {
     if (c == NULL)
         return;
@@ -32,7 +32,7 @@ void shard_change_free(struct shard_change *c)
     free(c);
 }
 
-void shard_change_reset(struct shard_change *c)
+void shard_batch_reset(struct shard_batch *c)
 {
     buf_reset(&c->ops);
     c->n = 0;
@@ -43,7 +43,7 @@ void shard_change_reset(struct shard_change *c)
     memset(c->counts, 0, sizeof(c->counts));
 }
 
-static void put_step(struct shard_change *c, enum change_op op, struct str key,
+static void put_step(struct shard_batch *c, enum batch_op op, struct str key,
                      struct str value)
 {
     uint8_t header[STEP_HEADER_BYTES] = {
@@ -61,8 +61,7 @@ static void put_step(struct shard_change *c, enum change_op op, struct str key,
     c->n++;
 }
 
-bool change_next(const struct shard_change *c, size_t *at,
-                 struct change_step *out)
+bool batch_next(const struct shard_batch *c, size_t *at, struct batch_step *out)
 {
     const uint8_t *h;
     size_t n_value;
@@ -72,7 +71,7 @@ bool change_next(const struct shard_change *c, size_t *at,
     h = (const uint8_t *)c->ops.at + *at;
     n_value =
         (size_t)h[2] << 24 | (size_t)h[3] << 16 | (size_t)h[4] << 8 | h[5];
-    out->op = (enum change_op)h[0];
+    out->op = (enum batch_op)h[0];
     out->key = (struct str){ c->ops.at + *at + STEP_HEADER_BYTES, h[1] };
     out->value = (struct str){ out->key.at + out->key.n_bytes, n_value };
     *at += STEP_HEADER_BYTES + out->key.n_bytes + n_value;
@@ -85,20 +84,20 @@ static struct str bytes_of(const uint8_t *at, size_t n_bytes)
     return (struct str){ (const char *)at, n_bytes };
 }
 
-void change_cursor(struct shard_change *c, struct position position)
+void batch_cursor(struct shard_batch *c, struct position position)
 {
     c->cursor = position;
     c->has_cursor = true;
     c->n++;
 }
 
-void change_clock(struct shard_change *c, int64_t clock_ms, int64_t ran_ms)
+void batch_clock(struct shard_batch *c, int64_t clock_ms, int64_t ran_ms)
 {
     c->clock_ms = clock_ms;
     c->ran_ms = ran_ms;
 }
 
-void change_due_put(struct shard_change *c, const struct due_row *row)
+void batch_due_put(struct shard_batch *c, const struct due_row *row)
 {
     uint8_t key[DUE_KEY_BYTES];
 
@@ -108,7 +107,7 @@ void change_due_put(struct shard_change *c, const struct due_row *row)
              buf_str(&c->record));
 }
 
-void change_due_del(struct shard_change *c, const struct due_row *row)
+void batch_due_del(struct shard_batch *c, const struct due_row *row)
 {
     uint8_t key[DUE_KEY_BYTES];
 
@@ -116,7 +115,7 @@ void change_due_del(struct shard_change *c, const struct due_row *row)
     put_step(c, CHANGE_DUE_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
 }
 
-void change_dead_put(struct shard_change *c, const struct dead_row *row)
+void batch_dead_put(struct shard_batch *c, const struct dead_row *row)
 {
     uint8_t key[DEAD_KEY_BYTES];
 
@@ -126,16 +125,16 @@ void change_dead_put(struct shard_change *c, const struct dead_row *row)
              buf_str(&c->record));
 }
 
-void change_dead_del(struct shard_change *c, uint64_t hook_no,
-                     struct position position)
+void batch_dead_del(struct shard_batch *c, uint64_t hook_id,
+                    struct position position)
 {
     uint8_t key[DEAD_KEY_BYTES];
 
-    dead_key(hook_no, position, key);
+    dead_key(hook_id, position, key);
     put_step(c, CHANGE_DEAD_DEL, bytes_of(key, sizeof(key)), STR_EMPTY);
 }
 
-void change_attempt(struct shard_change *c, const struct attempt *attempt)
+void batch_attempt(struct shard_batch *c, const struct attempt *attempt)
 {
     uint8_t key[PLACE_BYTES];
 
@@ -146,7 +145,7 @@ void change_attempt(struct shard_change *c, const struct attempt *attempt)
              buf_str(&c->record));
 }
 
-void change_count(struct shard_change *c, enum count count, int64_t delta)
+void batch_count(struct shard_batch *c, enum count count, int64_t delta)
 {
     if (delta == 0)
         return;
@@ -154,13 +153,13 @@ void change_count(struct shard_change *c, enum count count, int64_t delta)
     c->n++;
 }
 
-void change_health(struct shard_change *c, uint64_t hook_no,
-                   const struct hook_health *health)
+void batch_health(struct shard_batch *c, uint64_t hook_id,
+                  const struct hook_health *health)
 {
     bool is_empty = hook_health_is_empty(health);
     uint8_t key[8];
 
-    put_be64(key, hook_no);
+    put_be64(key, hook_id);
     buf_reset(&c->record);
     if (!is_empty)
         health_encode(health, &c->record);
@@ -168,7 +167,7 @@ void change_health(struct shard_change *c, uint64_t hook_no,
              bytes_of(key, sizeof(key)), buf_str(&c->record));
 }
 
-void change_outbox_put(struct shard_change *c, const struct event *event)
+void batch_outbox_put(struct shard_batch *c, const struct event *event)
 {
     buf_reset(&c->record);
     event_encode(event, NULL, &c->record);
@@ -177,37 +176,37 @@ void change_outbox_put(struct shard_change *c, const struct event *event)
              buf_str(&c->record));
 }
 
-void change_outbox_del(struct shard_change *c, const struct id *id)
+void batch_outbox_del(struct shard_batch *c, const struct id *id)
 {
     put_step(c, CHANGE_OUTBOX_DEL, bytes_of(id->bytes, sizeof(id->bytes)),
              STR_EMPTY);
 }
 
-static void put_replay(struct shard_change *c, enum change_op op,
+static void put_replay(struct shard_batch *c, enum batch_op op,
                        const struct replay *r)
 {
     uint8_t key[REPLAY_KEY_BYTES];
 
     memcpy(key, r->id.bytes, sizeof(r->id.bytes));
-    put_be64(key + sizeof(r->id.bytes), r->hook_no);
+    put_be64(key + sizeof(r->id.bytes), r->hook_id);
     buf_reset(&c->record);
     if (op == CHANGE_REPLAY_PUT)
         replay_encode(r, &c->record);
     put_step(c, op, bytes_of(key, sizeof(key)), buf_str(&c->record));
 }
 
-void change_replay_put(struct shard_change *c, const struct replay *replay)
+void batch_replay_put(struct shard_batch *c, const struct replay *replay)
 {
     put_replay(c, CHANGE_REPLAY_PUT, replay);
 }
 
-void change_replay_del(struct shard_change *c, const struct replay *replay)
+void batch_replay_del(struct shard_batch *c, const struct replay *replay)
 {
     put_replay(c, CHANGE_REPLAY_DEL, replay);
 }
 
-void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
-                  const struct stats *stats)
+void batch_stats(struct shard_batch *c, uint64_t owner_no, int64_t at_s,
+                 const struct stats *stats)
 {
     uint8_t key[16];
 
@@ -218,18 +217,18 @@ void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
     put_step(c, CHANGE_STATS, bytes_of(key, sizeof(key)), buf_str(&c->record));
 }
 
-void change_stats_noted(struct shard_change *c)
+void batch_stats_noted(struct shard_batch *c)
 {
     c->are_stats_noted = true;
     c->n++;
 }
 
-size_t change_n(const struct shard_change *c)
+size_t batch_n(const struct shard_batch *c)
 {
     return c->n;
 }
 
-size_t change_bytes(const struct shard_change *c)
+size_t batch_bytes(const struct shard_batch *c)
 {
     return c->ops.n_bytes;
 }

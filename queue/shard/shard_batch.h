@@ -17,46 +17,46 @@
 
 // What one transaction will do: a plain value, in the order it was said, that
 // could be written to a log as it is.
-struct shard_change;
+struct shard_batch;
 
-struct shard_change *shard_change_new(void);
-void shard_change_free(struct shard_change *c); // NULL is fine
+struct shard_batch *shard_batch_new(void);
+void shard_batch_free(struct shard_batch *c); // NULL is fine
 
 // Empty it for reuse.
-void shard_change_reset(struct shard_change *c);
+void shard_batch_reset(struct shard_batch *c);
 
 // Everything up to and with `position` has been matched.
-void change_cursor(struct shard_change *c, struct position position);
+void batch_cursor(struct shard_batch *c, struct position position);
 // The clock of the due times (UTC epoch), and how long dispatchers of the shard
 // have run in all. Goes with the next commit, and is no reason for one.
-void change_clock(struct shard_change *c, int64_t clock_ms, int64_t ran_ms);
-void change_due_put(struct shard_change *c, const struct due_row *row);
-void change_due_del(struct shard_change *c, const struct due_row *row);
-void change_dead_put(struct shard_change *c, const struct dead_row *row);
+void batch_clock(struct shard_batch *c, int64_t clock_ms, int64_t ran_ms);
+void batch_due_put(struct shard_batch *c, const struct due_row *row);
+void batch_due_del(struct shard_batch *c, const struct due_row *row);
+void batch_dead_put(struct shard_batch *c, const struct dead_row *row);
 // One that retention has removed meanwhile is counted as expired no more.
-void change_dead_del(struct shard_change *c, uint64_t hook_no,
-                     struct position position);
-void change_attempt(struct shard_change *c, const struct attempt *attempt);
-void change_count(struct shard_change *c, enum count count, int64_t delta);
+void batch_dead_del(struct shard_batch *c, uint64_t hook_id,
+                    struct position position);
+void batch_attempt(struct shard_batch *c, const struct attempt *attempt);
+void batch_count(struct shard_batch *c, enum count count, int64_t delta);
 
 // If nothing is known, the row is deleted.
-void change_health(struct shard_change *c, uint64_t hook_no,
-                   const struct hook_health *health);
+void batch_health(struct shard_batch *c, uint64_t hook_id,
+                  const struct hook_health *health);
 // An event that the engine makes itself. It lies here until it is in the event
 // log, under its own id.
-void change_outbox_put(struct shard_change *c, const struct event *event);
-void change_outbox_del(struct shard_change *c, const struct id *id);
+void batch_outbox_put(struct shard_batch *c, const struct event *event);
+void batch_outbox_del(struct shard_batch *c, const struct id *id);
 
-void change_replay_put(struct shard_change *c, const struct replay *replay);
-void change_replay_del(struct shard_change *c, const struct replay *replay);
+void batch_replay_put(struct shard_batch *c, const struct replay *replay);
+void batch_replay_del(struct shard_batch *c, const struct replay *replay);
 
 // Adds to the statistics of an owner (history.h) at this time (UTC epoch).
-void change_stats(struct shard_change *c, uint64_t owner_no, int64_t at_s,
-                  const struct stats *stats);
+void batch_stats(struct shard_batch *c, uint64_t owner_no, int64_t at_s,
+                 const struct stats *stats);
 // All attempts up to and with this change are in the statistics.
-void change_stats_noted(struct shard_change *c);
+void batch_stats_noted(struct shard_batch *c);
 
-size_t change_n(const struct shard_change *c); // things said
-size_t change_bytes(const struct shard_change *c);
+size_t batch_n(const struct shard_batch *c); // things said
+size_t batch_bytes(const struct shard_batch *c);
 
 #endif

@@ -10,7 +10,7 @@
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 
-enum err shard_dead_get(struct shard *s, uint64_t hook_no,
+enum err shard_dead_get(struct shard *s, uint64_t hook_id,
                         struct position position, struct dead_row *out)
 {
     uint8_t bytes[DEAD_KEY_BYTES] = { 0 };
@@ -21,7 +21,7 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_no,
 
     if (err != OK)
         return err;
-    dead_key(hook_no, position, bytes);
+    dead_key(hook_id, position, bytes);
     err =
         store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
                   "get dead letter");
@@ -41,10 +41,10 @@ static void read_row(const struct store *s, MDB_val key, MDB_val val,
     if (dead_decode(store_place(s, SHARD_DEAD, key), str_of_val(key),
                     str_of_val(val), out) == OK)
         return;
-    *out = (struct dead_row){ .hook_no = get_be64(key.mv_data) };
+    *out = (struct dead_row){ .hook_id = get_be64(key.mv_data) };
     memcpy(out->position.bytes, (const uint8_t *)key.mv_data + 8,
            sizeof(out->position.bytes));
-    log_warn("damaged dead letter", "%s", hook_log_no(out->hook_no));
+    log_warn("damaged dead letter", "%s", hook_log_no(out->hook_id));
 }
 
 static int read_rows(const struct store *s, MDB_cursor *cursor,
@@ -65,7 +65,7 @@ static int read_rows(const struct store *s, MDB_cursor *cursor,
     return rc;
 }
 
-enum err shard_dead_read(struct shard *s, uint64_t hook_no,
+enum err shard_dead_read(struct shard *s, uint64_t hook_id,
                          struct position after, struct dead_row *rows,
                          size_t max, size_t *n)
 {
@@ -78,7 +78,7 @@ enum err shard_dead_read(struct shard *s, uint64_t hook_no,
     *n = 0;
     if (err != OK)
         return err;
-    dead_key(hook_no, after, from);
+    dead_key(hook_id, after, from);
     rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
     if (rc == 0) {
         rc = read_rows(s->store, cursor, from, rows, max, n);

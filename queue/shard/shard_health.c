@@ -64,7 +64,7 @@ enum err shard_health_each(struct shard *s, health_visit visit, void *data)
     return each_row(s, SHARD_HEALTH, on_health, &reading);
 }
 
-enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
+enum err shard_view_health(struct shard_view *view, uint64_t hook_id,
                            health_visit visit, void *data)
 {
     struct unreported_dead dead;
@@ -77,7 +77,7 @@ enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
 
     if (err != OK)
         return err;
-    put_be64(bytes, hook_no);
+    put_be64(bytes, hook_id);
     err = store_err(view->store,
                     mdb_get(txn, view->store->dbs[SHARD_HEALTH], &key, &val),
                     "get health");
@@ -86,7 +86,7 @@ enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
                             str_of_val(val), &health, &dead);
     }
     if (err == OK)
-        visit(data, hook_no, &health);
+        visit(data, hook_id, &health);
     store_read_end(view->store);
     return err;
 }

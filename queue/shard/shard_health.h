@@ -16,13 +16,13 @@ struct shard_view;
 
 // Each hook of which something is known; what is visited is borrowed for the
 // call.
-typedef void (*health_visit)(void *data, uint64_t hook_no,
+typedef void (*health_visit)(void *data, uint64_t hook_id,
                              const struct hook_health *health);
 MUST_CHECK enum err shard_health_each(struct shard *s, health_visit visit,
                                       void *data);
 
 // The health of one hook, for any process. ERR_NOTFOUND: nothing is known.
-MUST_CHECK enum err shard_view_health(struct shard_view *view, uint64_t hook_no,
+MUST_CHECK enum err shard_view_health(struct shard_view *view, uint64_t hook_id,
                                       health_visit visit, void *data);
 
 // Up to `max` events that are not known to be in the event log, as committed.

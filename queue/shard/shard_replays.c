@@ -99,7 +99,7 @@ enum err replays_after(struct shard_view *view,
 
     if (after != NULL) {
         memcpy(from, after->id.bytes, sizeof(after->id.bytes));
-        put_be64(from + sizeof(after->id.bytes), after->hook_no);
+        put_be64(from + sizeof(after->id.bytes), after->hook_id);
     }
     return read_replays(view, &w, visit, data);
 }

@@ -24,7 +24,7 @@ MUST_CHECK enum err replays_each(struct shard_view *view, const struct id *id,
 // all).
 struct replay_place {
     struct id id;
-    uint64_t hook_no;
+    uint64_t hook_id;
 };
 MUST_CHECK enum err replays_after(struct shard_view *view,
                                   const struct replay_place *after,

@@ -27,13 +27,13 @@ static enum err remove_attempt(struct shard *s, MDB_txn *txn, uint64_t no,
     uint8_t row[8] = { 0 };
     uint8_t by_owner[BY_OWNER_KEY_BYTES] = { 0 };
     uint8_t by_event[BY_EVENT_KEY_BYTES] = { 0 };
-    const uint64_t owners[] = { a->hook_no, a->org_no };
+    const uint64_t owners[] = { a->hook_id, a->org_id };
     bool is_failed = a->state != DELIVERY_DELIVERED || a->error != ERROR_NONE;
     int rc = 0;
 
     put_be64(row, no);
     memcpy(by_event, a->position.bytes, 8);
-    put_be64(by_event + 8, a->hook_no);
+    put_be64(by_event + 8, a->hook_id);
     memcpy(by_event + 16, row, sizeof(row));
     memcpy(by_owner + 8, row, sizeof(row));
     for (size_t i = 0; i < 2 && rc == 0; i++) {

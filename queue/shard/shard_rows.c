@@ -32,7 +32,7 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
     MDB_val val;
     int rc;
 
-    put_be64(from, query->hook_no);
+    put_be64(from, query->hook_id);
     if (query->after != NULL)
         due_key(query->after, from);
     rc = seek_due(cursor, query, from, &key, &val);
@@ -40,12 +40,12 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
         struct due_row *row = &rows[*n];
 
         if (key.mv_size != DUE_KEY_BYTES ||
-            get_be64(key.mv_data) != query->hook_no)
+            get_be64(key.mv_data) != query->hook_id)
             break;
         if (due_decode(store_place(s->store, SHARD_DUE, key), str_of_val(key),
                        str_of_val(val), row) != OK) {
             log_warn("damaged due row passed over", "%s",
-                     hook_log_no(query->hook_no));
+                     hook_log_no(query->hook_id));
         } else {
             if (row->due_at_ms > query->until_ms)
                 break;
@@ -97,16 +97,16 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
     for (;;) {
         MDB_val key = val_at(from, sizeof(from));
         MDB_val val;
-        uint64_t hook_no;
+        uint64_t hook_id;
 
         rc = store_seek(cursor, &key, &val);
         if (rc != 0 || key.mv_size != DUE_KEY_BYTES)
             break;
-        hook_no = get_be64(key.mv_data);
-        visit(data, hook_no,
+        hook_id = get_be64(key.mv_data);
+        visit(data, hook_id,
               (int64_t)get_be64((const uint8_t *)key.mv_data + 8));
         memset(from, 0, sizeof(from));
-        put_be64(from, hook_no + 1);
+        put_be64(from, hook_id + 1);
     }
     mdb_cursor_close(cursor);
     store_read_end(s->store);
@@ -115,10 +115,10 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
                : store_err(s->store, rc, "read due rows");
 }
 
-enum err shard_due_get(struct shard *s, uint64_t hook_no, int64_t due_at_ms,
+enum err shard_due_get(struct shard *s, uint64_t hook_id, int64_t due_at_ms,
                        struct position position, struct due_row *out)
 {
-    const struct due_row wanted = { .hook_no = hook_no,
+    const struct due_row wanted = { .hook_id = hook_id,
                                     .due_at_ms = due_at_ms,
                                     .position = position };
     uint8_t bytes[DUE_KEY_BYTES] = { 0 };

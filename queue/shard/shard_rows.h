@@ -13,7 +13,7 @@
 struct shard;
 
 struct due_query {
-    uint64_t hook_no;
+    uint64_t hook_id;
     const struct due_row
         *after;       // borrowed; rows after it. NULL: from the first
     int64_t until_ms; // due at or before
@@ -25,12 +25,12 @@ MUST_CHECK enum err shard_due_read(struct shard *s,
                                    struct due_row *rows, size_t max, size_t *n);
 
 // The row of this hook, due time and event. ERR_NOTFOUND. Committed rows only.
-MUST_CHECK enum err shard_due_get(struct shard *s, uint64_t hook_no,
+MUST_CHECK enum err shard_due_get(struct shard *s, uint64_t hook_id,
                                   int64_t due_at_ms, struct position position,
                                   struct due_row *out);
 
 // Each hook that has due rows, with its first due time: one seek a hook.
-typedef void (*due_hook_visit)(void *data, uint64_t hook_no,
+typedef void (*due_hook_visit)(void *data, uint64_t hook_id,
                                int64_t first_due_at_ms);
 MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,
                                     void *data);

@@ -46,8 +46,10 @@ enum err __real_render(struct renderer *r, const struct hook *hook,
                        const struct event *event, struct rendered *out);
 enum err __wrap_render(struct renderer *r, const struct hook *hook,
                        const struct event *event, struct rendered *out);
-void __real_tally_note(struct dispatcher *d, const struct attempt *attempt);
-void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt);
+void __real_attempt_stats_note(struct dispatcher *d,
+                               const struct attempt *attempt);
+void __wrap_attempt_stats_note(struct dispatcher *d,
+                               const struct attempt *attempt);
 __typeof__(event_keys_check) __real_event_keys_check, __wrap_event_keys_check;
 enum err __real_intake_event(const struct intake *in, struct str text,
                              struct arena *arena, struct new_event *out,
@@ -130,10 +132,11 @@ enum err __wrap_render(struct renderer *r, const struct hook *hook,
     return __real_render(r, hook, event, out);
 }
 
-void __wrap_tally_note(struct dispatcher *d, const struct attempt *attempt)
+void __wrap_attempt_stats_note(struct dispatcher *d,
+                               const struct attempt *attempt)
 {
     die_if(has(attempt->kind, "crash.settle") && attempt->response_code != 0);
-    __real_tally_note(d, attempt);
+    __real_attempt_stats_note(d, attempt);
 }
 
 // --- ingest ---

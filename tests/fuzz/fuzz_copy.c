@@ -122,8 +122,8 @@ static void check_org(const struct copy_to *c, const struct copy_record *r)
     if (c->migration == NULL || c->part.dbs != shard_dbs ||
         r->db != SHARD_ATTEMPTS)
         return;
-    CHECK(r->attempt.org_no > OWNER_IS_ORG);
-    CHECK(r->attempt.org_no < OWNER_IS_ORG + ORGS_MAX);
+    CHECK(r->attempt.org_id > OWNER_IS_ORG);
+    CHECK(r->attempt.org_id < OWNER_IS_ORG + ORGS_MAX);
 }
 
 static void check_table(struct copy_to *c, unsigned db)
@@ -264,8 +264,8 @@ static void put_shard(struct buf *out, struct buf *record, struct str org)
 {
     uint8_t no[8] = { [7] = 1 };
     uint8_t stats_at[STATS_KEY_BYTES];
-    struct attempt a = { .hook_no = 5,
-                         .org_no = old_number(org),
+    struct attempt a = { .hook_id = 5,
+                         .org_id = old_number(org),
                          .state = DELIVERY_DEAD,
                          .error = ERROR_STATUS,
                          .kind = STR("a.b"),
@@ -277,7 +277,7 @@ static void put_shard(struct buf *out, struct buf *record, struct str org)
     attempt_encode(&a, record);
     put_row(out, 2, SHARD_ATTEMPTS, (struct str){ (const char *)no, 8 },
             record);
-    a.hook_no = 6; // which nobody knows
+    a.hook_id = 6; // which nobody knows
     buf_reset(record);
     attempt_encode(&a, record);
     no[7] = 2;
@@ -298,12 +298,12 @@ static void put_shard(struct buf *out, struct buf *record, struct str org)
 
 static void put_rows(struct buf *out, struct buf *record)
 {
-    static const struct due_row due = { .hook_no = 5, .payload_bytes = 9 };
-    static const struct dead_row dead = { .hook_no = 5, .n_attempts = 3 };
+    static const struct due_row due = { .hook_id = 5, .payload_bytes = 9 };
+    static const struct dead_row dead = { .hook_id = 5, .n_attempts = 3 };
     static const struct id id = { "0123456789abcde" };
     struct replay replay = { .id = id,
-                             .hook_no = 5,
-                             .org_no = old_number(STR("acme")),
+                             .hook_id = 5,
+                             .org_id = old_number(STR("acme")),
                              .state = REPLAY_RUNNING };
     uint8_t key[REPLAY_KEY_BYTES];
 
@@ -318,7 +318,7 @@ static void put_rows(struct buf *out, struct buf *record)
     buf_reset(record);
     replay_encode(&replay, record);
     memcpy(key, id.bytes, sizeof(id.bytes));
-    put_be64(key + sizeof(id.bytes), replay.hook_no);
+    put_be64(key + sizeof(id.bytes), replay.hook_id);
     put_row(out, 2, SHARD_REPLAYS,
             (struct str){ (const char *)key, REPLAY_KEY_BYTES }, record);
 }

@@ -16,9 +16,9 @@
 union frame {
     struct order order;
     struct outcome outcome;
-    struct ask ask;
-    struct answer answer;
-    struct emit emit;
+    struct query query;
+    struct reply reply;
+    struct engine_event engine_event;
     struct emitted emitted;
     struct disable disable;
 };
@@ -36,9 +36,9 @@ union frame {
 
 FRAME(order)
 FRAME(outcome)
-FRAME(ask)
-FRAME(answer)
-FRAME(emit)
+FRAME(query)
+FRAME(reply)
+FRAME(engine_event)
 FRAME(emitted)
 FRAME(disable)
 
@@ -66,24 +66,24 @@ static const struct {
                      .response_headers = { "A: b\r\n", 6 },
                      .response_body = { "ok", 2 } } } },
     { FRAME_ASK,
-      read_ask,
-      put_ask,
-      { .ask = { .no = 1,
-                 .what = ASK_DISCARD,
-                 .org = { "acme", 4 },
-                 .by = { "me", 2 },
-                 .max = 3 } } },
+      read_query,
+      put_query,
+      { .query = { .no = 1,
+                   .what = QUERY_DISCARD,
+                   .org = { "acme", 4 },
+                   .by = { "me", 2 },
+                   .max = 3 } } },
     { FRAME_ANSWER,
-      read_answer,
-      put_answer,
-      { .answer = { .no = 1, .err = ERR_GONE, .text = { "{}", 2 } } } },
+      read_reply,
+      put_reply,
+      { .reply = { .no = 1, .err = ERR_GONE, .text = { "{}", 2 } } } },
     { FRAME_EMIT,
-      read_emit,
-      put_emit,
-      { .emit = { .family = 1,
-                  .kind = { "posthorn.hook.dead", 18 },
-                  .org = { "acme", 4 },
-                  .payload = { "{}", 2 } } } },
+      read_engine_event,
+      put_engine_event,
+      { .engine_event = { .family = 1,
+                          .kind = { "posthorn.hook.dead", 18 },
+                          .org = { "acme", 4 },
+                          .payload = { "{}", 2 } } } },
     { FRAME_EMITTED,
       read_emitted,
       put_emitted,
@@ -91,7 +91,7 @@ static const struct {
     { FRAME_DISABLE,
       read_disable,
       put_disable,
-      { .disable = { .hook_no = 3, .revision = 4, .reason = 1 } } },
+      { .disable = { .hook_id = 3, .revision = 4, .reason = 1 } } },
 };
 
 #define N_FRAMES (sizeof(frames) / sizeof(frames[0]))
@@ -128,7 +128,7 @@ static void count_org(void *data, const struct org_backlog *b)
 {
     uint64_t *n = data;
 
-    CHECK(b->org_no != 0);
+    CHECK(b->org_id != 0);
     (*n)++;
 }
 
@@ -179,7 +179,7 @@ void fuzz_one(struct str input)
 
 static void put_backlogs(struct buf *out)
 {
-    struct org_backlog org = { .org_no = UINT64_C(1) << 63 | 5,
+    struct org_backlog org = { .org_id = UINT64_C(1) << 63 | 5,
                                .n_rows = 3,
                                .n_bytes = 400,
                                .fullest = { { 9, 2, 300 }, { 8, 1, 100 } } };

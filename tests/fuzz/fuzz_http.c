@@ -145,7 +145,7 @@ static bool read_some(int fd, struct buf *out)
     return n < 0 && errno == EAGAIN;
 }
 
-static void settle(int fd, struct buf *out)
+static void outcome_settle(int fd, struct buf *out)
 {
     size_t n_before;
 
@@ -178,10 +178,10 @@ static void converse(struct str bytes, uint8_t choices, uint32_t cuts,
         if (!read_some(fd, out))
             break;
     }
-    settle(fd, out);
+    outcome_settle(fd, out);
     if ((choices & ENDS) != 0) {
         shutdown(fd, SHUT_WR);
-        settle(fd, out);
+        outcome_settle(fd, out);
     }
     close(fd);
     for (int i = 0; i < 8; i++)

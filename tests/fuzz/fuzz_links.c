@@ -25,7 +25,7 @@ static bool has_loop;
 // --- the channel ---
 
 struct side {
-    struct chan *chan;
+    struct channel *chan;
     struct buf seen; // frames, each with its length
     bool is_refusing, is_closed;
 };
@@ -49,11 +49,11 @@ static void on_frame(void *data, struct str frame)
     put_frame(&side->seen, frame);
     if (frame.n_bytes > 0 && frame.at[0] == 'R') {
         side->is_refusing = true;
-        chan_refuse(side->chan);
+        channel_refuse(side->chan);
         return;
     }
-    buf_put_str(chan_begin(side->chan), frame);
-    err = chan_end(side->chan);
+    buf_put_str(channel_begin(side->chan), frame);
+    err = channel_end(side->chan);
     CHECK((err == OK) == (frame.n_bytes <= OUT_MAX_BYTES));
     CHECK(err == OK || err == ERR_TOOBIG);
 }
@@ -125,7 +125,7 @@ static void say_in_cuts(int fd, struct str bytes, uint32_t cuts,
 static void check_channel(struct str bytes, uint32_t cuts)
 {
     struct side side = { .is_closed = false };
-    struct chan_handlers handlers = { on_frame, on_closed, &side };
+    struct channel_handlers handlers = { on_frame, on_closed, &side };
     struct buf seen, echoed, answered;
     bool is_fair;
     int fds[2];
@@ -135,9 +135,9 @@ static void check_channel(struct str bytes, uint32_t cuts)
     buf_init(&echoed, 0);
     buf_init(&answered, 0);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    side.chan = chan_open(&loop, fds[0],
-                          (struct chan_limits){ IN_MAX_BYTES, OUT_MAX_BYTES },
-                          &handlers);
+    side.chan = channel_open(
+        &loop, fds[0], (struct channel_limits){ IN_MAX_BYTES, OUT_MAX_BYTES },
+        &handlers);
     say_in_cuts(fds[1], bytes, cuts, &answered);
     is_fair = read_whole(bytes, &seen, &echoed);
     CHECK(str_eq(buf_str(&side.seen), buf_str(&seen)));

@@ -167,13 +167,13 @@ struct seen {
     size_t n;
 };
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
     struct seen *seen = data;
 
-    CHECK(hook_no < HOOKS && runtime == &hooks[hook_no]);
-    CHECK(!seen->is_seen[hook_no]);
-    seen->is_seen[hook_no] = true;
+    CHECK(hook_id < HOOKS && runtime == &hooks[hook_id]);
+    CHECK(!seen->is_seen[hook_id]);
+    seen->is_seen[hook_id] = true;
     seen->n++;
 }
 

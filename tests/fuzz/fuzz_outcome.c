@@ -85,14 +85,14 @@ static void check_ownership(const struct outcome *o)
 
         if (index < 3 && sender == index && o->no >> 32 == 7 + index)
             continue; // its own
-        CHECK(!settle_outcome(&d, sender, &said));
+        CHECK(!outcome_apply(&d, sender, &said));
     }
 }
 
 static struct attempt attempt_of(const struct outcome *o,
                                  const struct verdict *v, uint32_t n_attempts)
 {
-    struct attempt a = { .hook_no = 1,
+    struct attempt a = { .hook_id = 1,
                          .kind = STR("a.b"),
                          .accepted_at_us = NOW_US - 1000,
                          .started_at_us = o->started_at_us,

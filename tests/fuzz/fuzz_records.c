@@ -388,9 +388,9 @@ static void put_rows(size_t i, struct buf *out)
                                     .kind = { "a.b", 3 },
                                     .org = { "acme", 4 },
                                     .payload = { "{}", 2 } };
-    static const struct due_row d = { .hook_no = 1, .n_attempts = 2 };
-    static const struct dead_row x = { .hook_no = 1, .n_attempts = 2 };
-    static const struct attempt a = { .hook_no = 1,
+    static const struct due_row d = { .hook_id = 1, .n_attempts = 2 };
+    static const struct dead_row x = { .hook_id = 1, .n_attempts = 2 };
+    static const struct attempt a = { .hook_id = 1,
                                       .state = DELIVERY_DEAD,
                                       .error = ERROR_STATUS,
                                       .kind = { "a.b", 3 },

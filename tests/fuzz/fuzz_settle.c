@@ -44,7 +44,7 @@ static struct config config;
 static struct shard shard;
 static struct dispatcher d;
 static struct hook hook;
-static struct followed f;
+static struct hook_state f;
 
 static void on_deadline(void *data)
 {
@@ -66,12 +66,12 @@ static void start(void)
     d.n_shards = 1;
     d.senders[0].dispatcher = &d;
     d.senders[1].dispatcher = &d;
-    d.filling = shard_change_new();
-    d.committing = shard_change_new();
+    d.open_batch = shard_batch_new();
+    d.committing_batch = shard_batch_new();
     deadline_init(&d.commit_due, &loop, on_deadline, &d);
     due_clock_init(&d.due_clock, 0, 0, clock_now_ms(), clock_mono_us());
-    opens_init(&d);
-    slots_init(&d);
+    delivery_table_init(&d);
+    in_flight_init_slots(&d);
     aside_init(&d);
     deadline_init(&f.rows_due, &loop, on_deadline, &f);
     deadline_init(&f.pause_over, &loop, on_deadline, &f);
@@ -83,7 +83,7 @@ static void make_hook(uint8_t choices)
 {
     hook = (struct hook){
         .no = HOOK_NO,
-        .org_no = UINT64_C(1) << 63 | 7,
+        .org_id = UINT64_C(1) << 63 | 7,
         .scope = { .family = FAMILY_PULUMI, .level = LEVEL_ORGANIZATION },
         .name = STR("h"),
         .url = STR("https://example.com/x"),
@@ -95,12 +95,12 @@ static void make_hook(uint8_t choices)
     f.no = HOOK_NO;
     f.hook = &hook;
     f.endpoint = endpoint_use(&d, hook.url);
-    f.limits = (struct pace_limits){ .max_inflight = 10,
-                                     .breaker_failures = 2,
-                                     .breaker_wait_us = 1000000,
-                                     .breaker_wait_max_us = 2000000 };
-    pace_init(&f.pace, 2);
-    f.is_trusted = (choices & IS_TRUSTED) != 0;
+    f.limits = (struct throttle_limits){ .max_inflight = 10,
+                                         .breaker_failures = 2,
+                                         .breaker_wait_us = 1000000,
+                                         .breaker_wait_max_us = 2000000 };
+    throttle_init(&f.throttle, 2);
+    f.is_responsive = (choices & IS_TRUSTED) != 0;
 }
 
 static struct slot *put_in_flight(struct delivery *dv)
@@ -112,9 +112,9 @@ static struct slot *put_in_flight(struct delivery *dv)
     s->sender = 0;
     s->endpoint = f.endpoint;
     s->sent_at_us = clock_mono_us();
-    s->is_untrusted = !f.is_trusted;
+    s->is_unresponsive = !f.is_responsive;
     s->accepted_at_us = clock_now_us() - 1000000;
-    s->org_no = hook.org_no;
+    s->org_id = hook.org_id;
     buf_reset(&s->kind);
     buf_puts(&s->kind, "order.created");
     buf_reset(&s->url);
@@ -126,7 +126,7 @@ static struct slot *put_in_flight(struct delivery *dv)
     f.n_sent++;
     d.n_sent++;
     d.senders[0].n_sent++;
-    d.senders[0].n_untrusted += s->is_untrusted;
+    d.senders[0].n_unresponsive += s->is_unresponsive;
     endpoint_sent(s);
     return s;
 }
@@ -141,12 +141,12 @@ struct said {
 
 static void hear(struct said *said)
 {
-    struct change_step step;
+    struct batch_step step;
     struct dead_row dead;
     size_t at = 0;
 
     *said = (struct said){ .n_attempts = 0 };
-    while (change_next(d.filling, &at, &step)) {
+    while (batch_next(d.open_batch, &at, &step)) {
         switch (step.op) {
         case CHANGE_ATTEMPT:
             said->n_attempts++;
@@ -165,7 +165,7 @@ static void hear(struct said *said)
             said->n_dead++;
             CHECK(dead_decode(RECORD_NOWHERE, step.key, step.value, &dead) ==
                   OK);
-            CHECK(dead.hook_no == HOOK_NO);
+            CHECK(dead.hook_id == HOOK_NO);
             break;
         default:
             fuzz_fail(__FILE__, __LINE__, "nothing else is said of it");
@@ -178,7 +178,7 @@ static void check_row(const struct said *said, const struct outcome *o,
 {
     const struct attempt *a = &said->attempt;
 
-    CHECK(a->hook_no == HOOK_NO && a->org_no == hook.org_no);
+    CHECK(a->hook_id == HOOK_NO && a->org_id == hook.org_id);
     CHECK(position_cmp(a->position, position) == 0);
     CHECK(a->attempt == n_before + 1);
     CHECK(a->response_code == o->response_code);
@@ -195,7 +195,7 @@ static void check_due(const struct said *said, uint32_t n_before, bool had_row)
     int64_t wait_ms = said->due.due_at_ms - due_now_ms(&d);
 
     CHECK(hook.active);
-    CHECK(said->due.hook_no == HOOK_NO);
+    CHECK(said->due.hook_id == HOOK_NO);
     CHECK(said->due.n_attempts == n_before + 1);
     if (hook.policy.ordered) {
         CHECK(said->due.due_at_ms == 0);
@@ -210,8 +210,10 @@ static void check_place(const struct said *said, uint32_t n_before,
 {
     enum delivery_state state = said->attempt.state;
 
-    CHECK(d.filling->counts[COUNT_DELIVERED] == (state == DELIVERY_DELIVERED));
-    CHECK(d.filling->counts[COUNT_CANCELLED] == (state == DELIVERY_CANCELLED));
+    CHECK(d.open_batch->counts[COUNT_DELIVERED] ==
+          (state == DELIVERY_DELIVERED));
+    CHECK(d.open_batch->counts[COUNT_CANCELLED] ==
+          (state == DELIVERY_CANCELLED));
     CHECK(said->n_dead == (state == DELIVERY_DEAD));
     CHECK(said->n_due_put == (state == DELIVERY_RETRYING));
     if (said->n_due_put > 0) {
@@ -225,20 +227,20 @@ static void check_place(const struct said *said, uint32_t n_before,
 
 static void forget(struct delivery *dv)
 {
-    bool is_there = open_find(&d, HOOK_NO, position) != NULL;
+    bool is_there = delivery_find(&d, HOOK_NO, position) != NULL;
 
-    d.filling_settled = NULL;
+    d.open_settled = NULL;
     if (is_there && dv->is_listed)
-        line_leave(&d, dv);
+        hook_queue_remove(&d, dv);
     if (is_there)
-        open_remove(&d, dv);
-    CHECK(d.n_open == 0 && f.n_open == 0 && d.rowless == NULL);
-    CHECK(f.first == NULL && d.n_fresh == 0 && d.n_fetched == 0);
+        delivery_remove(&d, dv);
+    CHECK(d.n_open == 0 && f.n_open == 0 && d.unpersisted == NULL);
+    CHECK(f.first == NULL && d.n_from_log == 0 && d.n_loaded == 0);
     CHECK(f.n_sent == 0 && d.n_sent == 0);
-    CHECK(d.senders[0].n_sent == 0 && d.senders[0].n_untrusted == 0);
-    tally_flush(&d, true);
-    shard_change_reset(d.filling);
-    d.filling_wakes.n = 0;
+    CHECK(d.senders[0].n_sent == 0 && d.senders[0].n_unresponsive == 0);
+    attempt_stats_flush(&d, true);
+    shard_batch_reset(d.open_batch);
+    d.open_wakes.n = 0;
     d.health_unsaid = NULL;
     d.alarms_late = NULL;
     d.n_disables = 0;
@@ -256,7 +258,7 @@ static void forget(struct delivery *dv)
     f.is_alarm_late = false;
     f.is_counted_failing = false;
     f.place = HOOK_RESTS;
-    f.is_stuck = false;
+    f.is_blocked = false;
     f.next_ready = NULL;
     f.disable_wanted = HOOK_NOT_DISABLED;
 }
@@ -268,16 +270,16 @@ static bool settle_once(const struct slot *s, struct outcome *o)
     uint64_t number = (uint64_t)s->generation << 32 | (uint64_t)(s - d.slots);
 
     if (o->no != number) {
-        CHECK(!settle_outcome(&d, 0, &said));
-        CHECK(change_n(d.filling) == 0 && s->delivery != NULL);
+        CHECK(!outcome_apply(&d, 0, &said));
+        CHECK(batch_n(d.open_batch) == 0 && s->delivery != NULL);
         said.no = number;
     }
-    CHECK(!settle_outcome(&d, 1, &said));
-    CHECK(change_n(d.filling) == 0 && s->delivery != NULL);
-    CHECK(settle_outcome(&d, 0, &said));
+    CHECK(!outcome_apply(&d, 1, &said));
+    CHECK(batch_n(d.open_batch) == 0 && s->delivery != NULL);
+    CHECK(outcome_apply(&d, 0, &said));
     CHECK(s->delivery == NULL);
     *o = said;
-    CHECK(!settle_outcome(&d, 0, &said)); // once
+    CHECK(!outcome_apply(&d, 0, &said)); // once
     return !o->is_ours;
 }
 
@@ -290,12 +292,13 @@ static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
     bool counts;
 
     make_hook(choices);
-    dv = open_add(&d, &f, position);
+    dv = delivery_add(&d, &f, position);
     dv->n_attempts = n_before;
     if (had_row)
-        open_give_row(&d, dv, ROW_DUE);
-    line_join(&d, dv);
-    CHECK(line_next(&d, &f, &until_ms) == dv); // an ordered hook's stays there
+        delivery_set_row(&d, dv, ROW_DUE);
+    hook_queue_push(&d, dv);
+    CHECK(hook_queue_next(&d, &f, &until_ms) ==
+          dv); // an ordered hook's stays there
     counts = settle_once(put_in_flight(dv), o);
     hear(&said);
     CHECK(said.n_attempts == counts);

@@ -161,7 +161,7 @@ static bool cut(void)
     return truncate(asked("file"), 0) == 0;
 }
 
-static bool change_times(void)
+static bool batch_times(void)
 {
     return utimensat(AT_FDCWD, asked("file"), NULL, 0) == 0;
 }
@@ -491,7 +491,7 @@ static const struct attack {
     { "write here", write_here },
     { "overwrite", overwrite },
     { "cut", cut },
-    { "change times", change_times },
+    { "change times", batch_times },
     { "inherited file", inherited_file },
     { "memory of the supervisor", parent_memory },
     { "environment of the supervisor", parent_environment },

@@ -143,13 +143,14 @@ static void note_times(struct bench_load *load, const struct request *r)
 
     curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &n_connects);
     if (n_connects > 0) {
-        hdr_put(load->dns, dns);
-        hdr_put(load->connect, connect - dns);
+        histogram_put(load->dns, dns);
+        histogram_put(load->connect, connect - dns);
         if (tls > 0)
-            hdr_put(load->tls, tls - connect);
+            histogram_put(load->tls, tls - connect);
     }
-    hdr_put(load->first_byte, time_of(r->easy, CURLINFO_STARTTRANSFER_TIME_T));
-    hdr_put(load->took, time_of(r->easy, CURLINFO_TOTAL_TIME_T));
+    histogram_put(load->first_byte,
+                  time_of(r->easy, CURLINFO_STARTTRANSFER_TIME_T));
+    histogram_put(load->took, time_of(r->easy, CURLINFO_TOTAL_TIME_T));
 }
 
 static void note_fault(struct bench_load *load, const struct request *r,
@@ -180,7 +181,7 @@ static void end_one(struct running *run, CURL *easy, CURLcode code)
     run->ended_us = now_us;
     if (code == CURLE_OK && status >= 200 && status <= 299) {
         load->n_accepted++;
-        hdr_put(load->latency, now_us - r->due_us);
+        histogram_put(load->latency, now_us - r->due_us);
         note_times(load, r);
         if (load->on_latency != NULL)
             load->on_latency(load->data, now_us, now_us - r->due_us);
@@ -278,7 +279,7 @@ static struct hdr *new_hdr(void)
 {
     struct hdr *h = xcalloc(1, sizeof(*h));
 
-    hdr_reset(h);
+    histogram_reset(h);
     return h;
 }
 

@@ -57,7 +57,7 @@ static void on_request(void *data, struct http_request *r)
 
     if (due_us > 0) {
         atomic_fetch_add(&s->n, 1);
-        hdr_put(&s->latency, now_us - due_us);
+        histogram_put(&s->latency, now_us - due_us);
         uv_mutex_lock(&s->mutex);
         bench_clock_put(&s->clock, now_us, now_us - due_us);
         uv_mutex_unlock(&s->mutex);
@@ -107,7 +107,7 @@ struct bench_sink *bench_sink_start(const char *address)
         return NULL;
     }
     s->port = listen_port(s->fd);
-    hdr_reset(&s->latency);
+    histogram_reset(&s->latency);
     bench_clock_init(&s->clock, clock_mono_us());
     if (!start(s))
         log_panic("the receiver cannot be started", "");

@@ -22,10 +22,10 @@ void bench_add_phase(struct bench_result *r, const char *name,
         (struct bench_phase){ .name = name,
                               .meaning = meaning,
                               .n = hdr->n,
-                              .p50 = hdr_percentile(hdr, 50),
-                              .p90 = hdr_percentile(hdr, 90),
-                              .p99 = hdr_percentile(hdr, 99),
-                              .p999 = hdr_percentile(hdr, 99.9),
+                              .p50 = histogram_percentile(hdr, 50),
+                              .p90 = histogram_percentile(hdr, 90),
+                              .p99 = histogram_percentile(hdr, 99),
+                              .p999 = histogram_percentile(hdr, 99.9),
                               .max = hdr->max_us };
 }
 
@@ -39,7 +39,7 @@ void bench_set_curve(struct bench_result *r, const struct hdr *hdr)
            beyond / 100 * (double)hdr->n >= 1) {
         r->curve[r->n_curve++] =
             (struct bench_point){ 100 - beyond,
-                                  hdr_percentile(hdr, 100 - beyond) };
+                                  histogram_percentile(hdr, 100 - beyond) };
         beyond /= 1.5;
     }
     if (hdr->n > 0 && r->n_curve < BENCH_CURVE)

@@ -9,7 +9,7 @@ void bench_clock_init(struct bench_clock *c, int64_t started_us)
     c->started_us = started_us;
     c->second = 0;
     c->n_timeline = 0;
-    hdr_reset(&c->hdr);
+    histogram_reset(&c->hdr);
     c->timeline = xcalloc(BENCH_SECONDS_MAX, sizeof(*c->timeline));
 }
 
@@ -19,11 +19,11 @@ static void close_second(struct bench_clock *c)
         return;
     c->timeline[c->second] =
         (struct bench_second){ .n = c->hdr.n,
-                               .p50 = hdr_percentile(&c->hdr, 50),
-                               .p99 = hdr_percentile(&c->hdr, 99),
+                               .p50 = histogram_percentile(&c->hdr, 50),
+                               .p99 = histogram_percentile(&c->hdr, 99),
                                .max = c->hdr.max_us };
     c->n_timeline = c->second + 1;
-    hdr_reset(&c->hdr);
+    histogram_reset(&c->hdr);
 }
 
 void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
@@ -34,7 +34,7 @@ void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
         close_second(c);
         c->second = second;
     }
-    hdr_put(&c->hdr, latency_us);
+    histogram_put(&c->hdr, latency_us);
 }
 
 void bench_clock_end(struct bench_clock *c)

@@ -2,7 +2,7 @@
 //
 // It is for its owner alone (0600), whatever the umask says: what commands write
 // may hold secrets. It is there whole or not at all, and a link that somebody
-// laid in its place is not followed.
+// laid in its place is not hook_state.
 
 #ifndef API_CLI_CORE_OUTPUT_H
 #define API_CLI_CORE_OUTPUT_H

@@ -37,10 +37,10 @@ struct rekey {
 };
 
 // The files of the key, as whoever owns the directory that they lie in.
-static bool change_key(struct rekey *r,
-                       enum err (*change)(const char *path, struct keyring **k,
-                                          struct buf *why),
-                       struct buf *why)
+static bool batch_key(struct rekey *r,
+                      enum err (*change)(const char *path, struct keyring **k,
+                                         struct buf *why),
+                      struct buf *why)
 {
     bool is_done;
 
@@ -77,7 +77,7 @@ static int reseal(struct rekey *r, struct buf *why)
     struct buf out;
     enum err err;
 
-    if (!change_key(r, keyring_read, why) || !change_key(r, keyring_add, why))
+    if (!batch_key(r, keyring_read, why) || !batch_key(r, keyring_add, why))
         return failed("the key cannot be changed", why);
     buf_init(&out, 0);
     err = queue_apart(reseal_step, r, NULL, &out, why);
@@ -94,7 +94,7 @@ static int reseal(struct rekey *r, struct buf *why)
             buf_puts(why, err_str(err));
         return failed("nothing was changed", why);
     }
-    if (!change_key(r, keyring_drop_old, why))
+    if (!batch_key(r, keyring_drop_old, why))
         return failed("sealed anew, but the old key is still in the file", why);
     printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
     return 0;

@@ -4,7 +4,7 @@
 // runs to its end, nothing new is sent, then it has its turn, and the others go
 // on once it is settled. With three it is set aside: a delivery becomes a dead
 // letter, which can be sent again by hand; an event is passed over; a hook is
-// not followed, and what waits for it goes on waiting.
+// not hook_state, and what waits for it goes on waiting.
 //
 // What went well is forgotten only after the commit that says so: a record may
 // kill there, too.
@@ -27,14 +27,14 @@
 
 // A delivery that was a suspect, and went well.
 struct survivor {
-    uint64_t hook_no, position;
+    uint64_t hook_id, position;
     uint64_t after_commit; // forget it then
 };
 
 struct aside {
     bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
     bool is_alone;    // it is in flight
-    uint64_t hook_no; // whose turn it is next; 0: a reader or replay will ask
+    uint64_t hook_id; // whose turn it is next; 0: a reader or replay will ask
     int64_t until_us; // monotonic; if it does not
     struct survivor survivors[BLAME_MAX];
     size_t n_survivors;
@@ -48,15 +48,15 @@ struct blamed aside_note(const struct delivery *dv)
                        dv->hook->no, position);
 }
 
-bool aside_refuses_pings(const struct followed *f)
+bool aside_refuses_pings(const struct hook_state *f)
 {
     return blame_deaths(BLAME_REQUEST, f->no, 0) >= BLAME_ASIDE;
 }
 
-static uint32_t deaths_of(uint64_t hook_no, struct position position)
+static uint32_t deaths_of(uint64_t hook_id, struct position position)
 {
     return blame_is_any()
-               ? blame_deaths(BLAME_DELIVERY, hook_no, get_be64(position.bytes))
+               ? blame_deaths(BLAME_DELIVERY, hook_id, get_be64(position.bytes))
                : 0;
 }
 
@@ -68,7 +68,7 @@ static bool is_over(const struct dispatcher *d)
     const struct aside *a = d->aside;
 
     return d->n_sent == 0 &&
-           (a->is_alone || (a->hook_no == 0 && clock_mono_us() >= a->until_us));
+           (a->is_alone || (a->hook_id == 0 && clock_mono_us() >= a->until_us));
 }
 
 bool aside_blocks(const struct dispatcher *d)
@@ -76,11 +76,11 @@ bool aside_blocks(const struct dispatcher *d)
     return d->aside->is_closed && !is_over(d);
 }
 
-static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
+static void let_in_alone(struct dispatcher *d, uint64_t hook_id,
                          struct position position)
 {
     log_warn("the dispatcher died twice with a delivery: it is tried alone",
-             "%s position=%" PRIu64, hook_log_no(hook_no),
+             "%s position=%" PRIu64, hook_log_no(hook_id),
              get_be64(position.bytes));
     d->aside->is_closed = true;
     d->aside->is_alone = true;
@@ -88,27 +88,27 @@ static void let_in_alone(struct dispatcher *d, uint64_t hook_no,
 
 // Nothing new is sent until what is in flight has ended; then it is the turn of
 // this hook, or of who asks (0).
-static void close_for(struct dispatcher *d, uint64_t hook_no)
+static void close_for(struct dispatcher *d, uint64_t hook_id)
 {
     d->aside->is_closed = true;
     d->aside->is_alone = false;
-    d->aside->hook_no = hook_no;
+    d->aside->hook_id = hook_id;
     d->aside->until_us = clock_mono_us() + CLOSED_MAX_US;
 }
 
-struct followed *aside_look(struct dispatcher *d)
+struct hook_state *aside_look(struct dispatcher *d)
 {
     struct aside *a = d->aside;
-    struct followed *f;
+    struct hook_state *f;
 
     if (!a->is_closed || d->n_sent > 0)
         return NULL;
-    if (!a->is_alone && a->hook_no == 0 && clock_mono_us() < a->until_us)
+    if (!a->is_alone && a->hook_id == 0 && clock_mono_us() < a->until_us)
         return NULL; // it will ask
-    f = a->is_alone || a->hook_no == 0 ? NULL : followed_find(d, a->hook_no);
+    f = a->is_alone || a->hook_id == 0 ? NULL : hook_find(d, a->hook_id);
     a->is_closed = false;
     a->is_alone = false;
-    a->hook_no = 0;
+    a->hook_id = 0;
     return f;
 }
 
@@ -130,17 +130,17 @@ enum admission aside_admits(struct dispatcher *d, const struct delivery *dv)
     return ADMIT_LATER;
 }
 
-enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
+enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_id,
                           struct position position)
 {
-    uint32_t n_deaths = deaths_of(hook_no, position);
+    uint32_t n_deaths = deaths_of(hook_id, position);
 
     if (n_deaths < BLAME_ALONE)
         return d->aside->is_closed ? TURN_LATER : TURN_NOW;
     if (n_deaths >= BLAME_ASIDE)
         return TURN_NEVER;
     if (d->n_sent == 0) {
-        let_in_alone(d, hook_no, position);
+        let_in_alone(d, hook_id, position);
         return TURN_NOW;
     }
     if (!d->aside->is_closed)
@@ -159,8 +159,8 @@ static void pass_over(struct dispatcher *d)
     log_warn("the dispatcher died three times with an event: it is passed "
              "over, and goes to no hook of this shard",
              "position=%" PRIu64, get_be64(next.bytes));
-    change_count(d->filling, COUNT_DAMAGED, 1);
-    settle_touch(d);
+    batch_count(d->open_batch, COUNT_DAMAGED, 1);
+    commit_schedule(d);
 }
 
 // The first event after `read_to` that is a suspect. False: there is none.
@@ -242,9 +242,9 @@ void aside_survived(struct dispatcher *d, const struct delivery *dv)
         a->n_survivors == BLAME_MAX)
         return;
     a->survivors[a->n_survivors++] = (struct survivor){
-        .hook_no = dv->hook->no,
+        .hook_id = dv->hook->no,
         .position = get_be64(dv->position.bytes),
-        .after_commit = d->n_commits + 1 + settle_is_busy(d),
+        .after_commit = d->n_commits + 1 + commit_is_busy(d),
     };
 }
 
@@ -257,7 +257,7 @@ void aside_committed(struct dispatcher *d)
         const struct survivor *s = &a->survivors[i];
 
         if (s->after_commit <= d->n_commits) {
-            blame_forget(BLAME_DELIVERY, s->hook_no, s->position);
+            blame_forget(BLAME_DELIVERY, s->hook_id, s->position);
         } else {
             a->survivors[n++] = *s;
         }
@@ -269,11 +269,11 @@ void aside_committed(struct dispatcher *d)
 
 bool aside_hook(struct dispatcher *d, const struct hook *hook)
 {
-    struct followed *f;
+    struct hook_state *f;
 
     if (blame_deaths(BLAME_HOOK, hook->no, hook->revision) < BLAME_ASIDE)
         return false;
-    f = followed_get(d, hook->no);
+    f = hook_find_or_add(d, hook->no);
     log_warn("the dispatcher died three times with a hook: it is not followed "
              "until it is changed",
              "%s revision=%" PRIu64, hook_log(hook), hook->revision);

@@ -14,7 +14,7 @@
 struct death;
 struct delivery;
 struct dispatcher;
-struct followed;
+struct hook_state;
 struct outcome;
 struct slot;
 
@@ -25,14 +25,14 @@ enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
 struct blamed aside_note(const struct delivery *dv);
 
 // Whether pings of a hook are refused: the process died with them too often.
-bool aside_refuses_pings(const struct followed *f);
+bool aside_refuses_pings(const struct hook_state *f);
 
 // Nothing is to be sent but by who is let in below.
 bool aside_blocks(const struct dispatcher *d);
 
 // Nothing may be in flight any more: then others are admitted again. The hook whose turn
 // it is first; NULL: none in particular.
-struct followed *aside_look(struct dispatcher *d);
+struct hook_state *aside_look(struct dispatcher *d);
 
 enum admission {
     ADMIT_SEND,
@@ -43,7 +43,7 @@ enum admission {
 
 // What is to be done with a delivery that was taken from its queue.
 enum admission aside_admits(struct dispatcher *d, const struct delivery *dv);
-enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_no,
+enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_id,
                           struct position position);
 
 // Passes over events that are set aside, and limits the scan so that a suspect
@@ -54,7 +54,7 @@ void aside_scanned(
 void aside_survived(struct dispatcher *d, const struct delivery *dv);
 void aside_committed(struct dispatcher *d);
 
-// Whether the hook, in this revision, is not to be followed; notes it.
+// Whether the hook, in this revision, is not to be hook_state; notes it.
 bool aside_hook(struct dispatcher *d, const struct hook *hook);
 
 void aside_init(struct dispatcher *d);

@@ -20,9 +20,9 @@ void attempt_begin(struct dispatcher *d, struct delivery *dv)
     struct unsent unsent = send_delivery(d, dv);
 
     if (unsent.slot != NULL) {
-        settle_unsent(d, unsent.slot, unsent.reason);
+        outcome_of_unsent(d, unsent.slot, unsent.reason);
     } else if (unsent.reason.n_bytes > 0) {
-        settle_cancel(d, dv, unsent.reason);
+        delivery_cancel(d, dv, unsent.reason);
     }
     blame_end(before);
 }
@@ -34,7 +34,7 @@ void attempt_begin_event(struct dispatcher *d, struct delivery *dv,
     struct unsent unsent = send_event(d, dv, event);
 
     if (unsent.slot != NULL)
-        settle_unsent(d, unsent.slot, unsent.reason);
+        outcome_of_unsent(d, unsent.slot, unsent.reason);
     blame_end(before);
 }
 
@@ -49,9 +49,9 @@ void attempt_set_aside(struct dispatcher *d, struct delivery *dv)
              get_be64(dv->position.bytes));
     unsent = send_aside(d, dv);
     if (unsent.slot != NULL) {
-        settle_aside(d, unsent.slot, unsent.reason);
+        crash_set_aside(d, unsent.slot, unsent.reason);
     } else {
-        settle_cancel(d, dv, unsent.reason);
+        delivery_cancel(d, dv, unsent.reason);
     }
     blame_end(before);
 }

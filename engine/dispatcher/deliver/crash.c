@@ -28,7 +28,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)
+void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason)
 {
     struct outcome o = {
         .error = ERROR_PROTOCOL,
@@ -38,7 +38,7 @@ void settle_aside(struct dispatcher *d, struct slot *s, struct str reason)
     };
 
     s->delivery->is_aside = true;
-    settle(d, s, &o);
+    outcome_settle(d, s, &o);
 }
 
 // What the sender was working on is to blame. If it was on nothing in
@@ -61,8 +61,8 @@ static void count_crash(struct delivery *dv, const struct slot *s,
     }
 }
 
-void settle_crash(struct dispatcher *d, struct slot *s,
-                  const struct death *death)
+void crash_of_sender(struct dispatcher *d, struct slot *s,
+                     const struct death *death)
 {
     struct delivery *dv = s->delivery;
     struct outcome o = {
@@ -78,27 +78,27 @@ void settle_crash(struct dispatcher *d, struct slot *s,
                  "%s position=%" PRIu64,
                  hook_log_or_no(dv->hook->hook, dv->hook->no),
                  get_be64(dv->position.bytes));
-        settle_aside(d, s,
-                     STR("the sender process died three times with this "
-                         "delivery, so it is set aside"));
+        crash_set_aside(d, s,
+                        STR("the sender process died three times with this "
+                            "delivery, so it is set aside"));
         return;
     }
-    if (dv->past != PAST_NONE) {
-        settle(d, s, &o);
+    if (dv->prior_state != PRIOR_NONE) {
+        outcome_settle(d, s, &o);
         return;
     }
-    pace_lost(&dv->hook->pace);
-    slot_free(d, s);
+    throttle_lost(&dv->hook->throttle);
+    in_flight_free(d, s);
     if (dv->is_replaying)
         replays_settled(d, dv, DELIVERY_RETRYING);
-    if (followed_is_paused(dv->hook))
-        manual_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
-    pump_return(d, dv);
+    if (hook_is_paused(dv->hook))
+        requesters_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
+    hook_requeue(d, dv);
     if (dv->has_row) { // the same row, also if the hook has an order since
-        struct due_row row = row_of(dv, dv->due_at_ms);
+        struct due_row row = delivery_row(dv, dv->due_at_ms);
 
         row.due_at_ms = dv->due_at_ms;
-        change_due_put(d->filling, &row);
-        settle_touch(d);
+        batch_due_put(d->open_batch, &row);
+        commit_schedule(d);
     }
 }

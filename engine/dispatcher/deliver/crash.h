@@ -8,10 +8,10 @@
 // The sender died with it: back to the queue, no attempt is spent; `death` says
 // whether that is laid to a delivery. One that senders died with too often is
 // dead.
-void settle_crash(struct dispatcher *d, struct slot *s,
-                  const struct death *death);
+void crash_of_sender(struct dispatcher *d, struct slot *s,
+                     const struct death *death);
 
 // No attempt is made any more, for this reason: it is dead.
-void settle_aside(struct dispatcher *d, struct slot *s, struct str reason);
+void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason);
 
 #endif

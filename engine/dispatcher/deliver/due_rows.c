@@ -14,14 +14,14 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define FETCHED_MANY   8192 // waiting in memory: then rows come a few at a time
-#define FETCH_ROWS_FEW 8
+#define LOADED_MANY   8192 // waiting in memory: then rows come a few at a time
+#define LOAD_ROWS_FEW 8
 
 // Whether more rows are due later: then the timer waits for the first.
-static void look_ahead(struct followed *f, const struct due_row *last)
+static void look_ahead(struct hook_state *f, const struct due_row *last)
 {
     struct dispatcher *d = f->dispatcher;
-    struct due_query query = { .hook_no = f->no,
+    struct due_query query = { .hook_id = f->no,
                                .after = last,
                                .until_ms = INT64_MAX };
     struct due_row next;
@@ -31,44 +31,44 @@ static void look_ahead(struct followed *f, const struct due_row *last)
         log_fatal("due rows cannot be read", "%s",
                   hook_log_or_no(f->hook, f->no));
     }
-    f->is_fetchable = false;
+    f->has_due_rows = false;
     f->has_rows = n > 0;
     if (n > 0)
-        followed_expect(f, next.due_at_ms);
+        hook_expect_rows(f, next.due_at_ms);
 }
 
-static bool take_row(struct followed *f, const struct due_row *row)
+static bool take_row(struct hook_state *f, const struct due_row *row)
 {
     struct dispatcher *d = f->dispatcher;
     struct delivery *dv;
 
-    if (open_find(d, row->hook_no, row->position) != NULL)
+    if (delivery_find(d, row->hook_id, row->position) != NULL)
         return false;
-    dv = open_add(d, f, row->position);
-    open_give_row(d, dv, row->due_at_ms);
+    dv = delivery_add(d, f, row->position);
+    delivery_set_row(d, dv, row->due_at_ms);
     dv->n_attempts = row->n_attempts;
     dv->n_crashes = row->n_crashes;
     dv->queue_us = row->queue_us;
     dv->not_before_ms = row->not_before_ms;
-    dv->lane = row->lane;
+    dv->ordering_key = row->ordering_key;
     dv->replay = row->replay;
     dv->n_before = row->n_before;
     dv->payload_bytes = row->payload_bytes;
-    pump_enqueue(d, dv);
+    hook_enqueue(d, dv);
     return true;
 }
 
 // Returns how many were new.
-static size_t fetch_some(struct followed *f)
+static size_t load_some(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
-    struct due_row rows[FETCH_ROWS];
-    size_t max = d->n_fetched < FETCHED_MANY ? FETCH_ROWS : FETCH_ROWS_FEW;
-    bool goes_on = f->fetched_after == d->n_commits;
+    struct due_row rows[LOAD_ROWS];
+    size_t max = d->n_loaded < LOADED_MANY ? LOAD_ROWS : LOAD_ROWS_FEW;
+    bool goes_on = f->last_loaded_after == d->n_commits;
     struct due_query query = {
-        .hook_no = f->no,
-        .after = goes_on ? &f->fetched : NULL,
-        .until_ms = followed_is_active(f) ? due_now_ms(d) : INT64_MAX,
+        .hook_id = f->no,
+        .after = goes_on ? &f->last_loaded : NULL,
+        .until_ms = hook_is_active(f) ? due_now_ms(d) : INT64_MAX,
     };
     size_t n_new = 0;
     size_t n = 0;
@@ -80,16 +80,16 @@ static size_t fetch_some(struct followed *f)
     for (size_t i = 0; i < n; i++)
         n_new += take_row(f, &rows[i]);
     if (n > 0) {
-        f->fetched = rows[n - 1];
-        f->fetched_after = d->n_commits;
+        f->last_loaded = rows[n - 1];
+        f->last_loaded_after = d->n_commits;
         goes_on = true;
     }
     if (n < max)
-        look_ahead(f, goes_on ? &f->fetched : NULL);
+        look_ahead(f, goes_on ? &f->last_loaded : NULL);
     return n_new;
 }
 
-static bool are_left(struct followed *f)
+static bool are_left(struct hook_state *f)
 {
     if (blame_deaths(BLAME_ROWS, f->no, 0) < BLAME_ASIDE)
         return false;
@@ -102,7 +102,7 @@ static bool are_left(struct followed *f)
 
 // They are noted as one record: which row it is that kills is not known before
 // it is decoded.
-void fetch_rows(struct followed *f)
+void due_rows_load(struct hook_state *f)
 {
     struct blamed before;
 
@@ -110,37 +110,37 @@ void fetch_rows(struct followed *f)
         return;
     before = blame_begin(BLAME_ROWS, f->no, 0);
     // The first rows of an ordered hook may be those that stand still in memory.
-    while (fetch_may(f) && fetch_some(f) == 0 && followed_is_ordered(f)) {
+    while (due_rows_may_load(f) && load_some(f) == 0 && hook_is_ordered(f)) {
     }
     blame_end(before);
     blame_forget(BLAME_ROWS, f->no, 0);
 }
 
-void fetch_spill(struct followed *f)
+void due_rows_spill(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
     struct delivery *dv;
     bool has_spilled = false;
 
-    while ((dv = line_take(d, f)) != NULL) {
+    while ((dv = hook_queue_pop(d, f)) != NULL) {
         has_spilled = true;
         if (dv->manual != NULL) // its sender died; its turn may be far off now
-            manual_refuse(d, dv, ERR_AGAIN);
+            requesters_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
-            struct due_row row = row_of(dv, dv->due_at_ms);
+            struct due_row row = delivery_row(dv, dv->due_at_ms);
 
-            settle_put_row(d, &row);
+            commit_put_row(d, &row);
         }
-        open_remove(d, dv);
+        delivery_remove(d, dv);
     }
     if (!has_spilled)
         return;
     // A row that it had may be in a change that is not committed, like a new one.
-    settle_wake(d, f->no, 0);
-    f->spilled_until = d->n_commits + 1 + settle_is_busy(d);
+    commit_wake_hook(d, f->no, 0);
+    f->spilled_until = d->n_commits + 1 + commit_is_busy(d);
     f->rows_until = f->spilled_until;
     f->has_rows = true;
-    f->is_fetchable = true;
-    f->fetched_after = 0; // from the front again
-    settle_touch(d);
+    f->has_due_rows = true;
+    f->last_loaded_after = 0; // from the front again
+    commit_schedule(d);
 }

@@ -6,10 +6,10 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // Reads some of the rows that are due into the line.
-void fetch_rows(struct followed *f);
+void due_rows_load(struct hook_state *f);
 
 // All that waits for this hook goes into the index and leaves the memory. It is
 // read again once it is committed.
-void fetch_spill(struct followed *f);
+void due_rows_spill(struct hook_state *f);
 
 #endif

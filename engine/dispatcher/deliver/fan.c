@@ -31,17 +31,16 @@
 
 // Older ones wait in the index, or are on their way there: this one goes behind
 // them. The order of an ordered hook hangs on it, the turn of another one does.
-static bool must_queue(const struct followed *f)
+static bool must_queue(const struct hook_state *f)
 {
-    return f->is_fetchable || followed_is_paused(f) ||
-           (followed_is_ordered(f) &&
-            (f->n_open >= ORDERED_MAX ||
-             f->rows_until > f->dispatcher->n_commits));
+    return f->has_due_rows || hook_is_paused(f) ||
+           (hook_is_ordered(f) && (f->n_open >= ORDERED_MAX ||
+                                   f->rows_until > f->dispatcher->n_commits));
 }
 
-static uint64_t lane(struct fan *fan, const struct followed *f)
+static uint64_t ordering_key(struct fan *fan, const struct hook_state *f)
 {
-    if (!lane_needs_payload(f))
+    if (!hook_needs_ordering_key(f))
         return 0;
     if (!fan->is_parsed && json_parse(fan->event.payload, &json_no_limits,
                                       &fan->payload, NULL) != OK)
@@ -52,11 +51,11 @@ static uint64_t lane(struct fan *fan, const struct followed *f)
                                 : 0;
 }
 
-static void make(struct dispatcher *d, struct followed *f)
+static void make(struct dispatcher *d, struct hook_state *f)
 {
     struct fan *fan = d->fan;
     const struct event *event = &fan->event;
-    struct due_row row = { .hook_no = f->no,
+    struct due_row row = { .hook_id = f->no,
                            .due_at_ms = event->accepted_at_us / 1000,
                            .position = event->position,
                            .payload_bytes = (uint32_t)event->payload.n_bytes };
@@ -65,27 +64,27 @@ static void make(struct dispatcher *d, struct followed *f)
     if (shard_was_matched(d->shard, f->no, event->position))
         return;
     fan->n_made++;
-    row.lane = lane(fan, f);
+    row.ordering_key = ordering_key(fan, f);
     if (must_queue(f)) {
-        if (followed_is_ordered(f))
+        if (hook_is_ordered(f))
             row.due_at_ms = 0;
-        settle_put_row(d, &row);
+        commit_put_row(d, &row);
         f->rows_until = d->n_commits + 2; // the change may be the next but one
         return;
     }
-    dv = open_add(d, f, event->position);
-    dv->is_fresh = true;
+    dv = delivery_add(d, f, event->position);
+    dv->is_from_log = true;
     dv->due_at_ms = row.due_at_ms;
-    dv->lane = row.lane;
+    dv->ordering_key = row.ordering_key;
     dv->payload_bytes = row.payload_bytes;
-    pump_enqueue(d, dv);
+    hook_enqueue(d, dv);
     if (fan->gives_rows) // else the commit does, to all at once
-        settle_give_row(d, dv);
+        commit_give_row(d, dv);
 }
 
 // --- all of them ---
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
     struct fan *fan = data;
 
@@ -93,15 +92,15 @@ static void on_match(void *data, uint64_t hook_no, void *runtime)
         fan->room = fan->room > 0 ? fan->room * 2 : AT_ONCE;
         fan->hooks = xrealloc(fan->hooks, fan->room * sizeof(*fan->hooks));
     }
-    fan->hooks[fan->n++] = (struct wanting){ hook_no, runtime };
+    fan->hooks[fan->n++] = (struct wanting){ hook_id, runtime };
 }
 
 static void make_later(struct dispatcher *d)
 {
     struct fan *fan = d->fan;
-    struct followed *f = followed_find(d, fan->hooks[fan->i++].hook_no);
+    struct hook_state *f = hook_find(d, fan->hooks[fan->i++].hook_id);
 
-    if (f != NULL && followed_is_active(f) && !f->is_aside)
+    if (f != NULL && hook_is_active(f) && !f->is_aside)
         make(d, f);
 }
 

@@ -11,8 +11,8 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 struct wanting {
-    uint64_t hook_no;
-    struct followed *hook; // as it was when it was found
+    uint64_t hook_id;
+    struct hook_state *hook; // as it was when it was found
 };
 
 struct fan {

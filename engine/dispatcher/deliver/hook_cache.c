@@ -1,7 +1,7 @@
 // hook_cache.c — follows the hooks of this shard.
 //
 // Happy path: the store says which hooks changed since the revision seen last;
-// each is put into the match index and gets a `struct followed`.
+// each is put into the match index and gets a `struct hook_state`.
 //
 // A hook that is deleted or switched off: what waits for it, in memory and in
 // the index, is cancelled and counted. What is in flight runs to its end.
@@ -40,12 +40,12 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-static void take_limits(struct followed *f)
+static void take_limits(struct hook_state *f)
 {
     const struct config *c = f->dispatcher->config;
     const struct hook_policy *p = &f->hook->policy;
 
-    f->limits = (struct pace_limits){
+    f->limits = (struct throttle_limits){
         .max_inflight = p->max_inflight > 0
                             ? p->max_inflight
                             : (uint32_t)c->max_inflight_per_hook,
@@ -58,7 +58,7 @@ static void take_limits(struct followed *f)
 }
 
 // The api process has judged it.
-static void take_schedule(struct followed *f)
+static void take_schedule(struct hook_state *f)
 {
     struct str text = f->hook->policy.retry_schedule;
     int64_t waits_ms[RETRIES_MAX];
@@ -74,21 +74,21 @@ static void take_schedule(struct followed *f)
     f->n_retry_waits = n;
 }
 
-static void take_endpoint(struct followed *f)
+static void take_endpoint(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
     struct endpoint *e = f->hook != NULL ? endpoint_use(d, f->hook->url) : NULL;
 
     if (f->room != NULL && e != f->endpoint)
-        room_leave(f);
+        wait_queue_leave(f);
     endpoint_drop(d, f->endpoint);
     f->endpoint = e;
 }
 
-void followed_reload(struct dispatcher *d)
+void hook_cache_reload(struct dispatcher *d)
 {
     for (size_t i = 0; i <= d->n_by_no_mask && d->by_no != NULL; i++) {
-        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
             if (f->hook != NULL)
                 take_limits(f);
         }
@@ -112,16 +112,16 @@ static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
     return sender;
 }
 
-static void cancel_waiting(struct followed *f)
+static void cancel_waiting(struct hook_state *f)
 {
-    f->is_fetchable = f->has_rows;
-    room_leave(f);
-    pump_ready(f); // the pump cancels what an inactive hook has
+    f->has_due_rows = f->has_rows;
+    wait_queue_leave(f);
+    hook_mark_ready(f); // the pump cancels what an inactive hook has
 }
 
 static void forget_hook(struct dispatcher *d, uint64_t no)
 {
-    struct followed *f = followed_find(d, no);
+    struct hook_state *f = hook_find(d, no);
 
     if (d->on_hook_deleted != NULL)
         d->on_hook_deleted(d, no);
@@ -129,7 +129,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
         return;
     f->is_aside = false;
     match_index_remove(d->index, no);
-    d->n_paused -= followed_is_paused(f);
+    d->n_paused -= hook_is_paused(f);
     health_forget(d, f);
     hook_free(f->hook);
     f->hook = NULL;
@@ -137,14 +137,14 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     free(f->retry_waits_ms);
     f->retry_waits_ms = NULL;
     cancel_waiting(f);
-    followed_forget_if_done(f);
+    hook_forget_if_done(f);
 }
 
 // Its record cannot be read, which is not its end: what is known of it from before
 // goes on, and if nothing is, what waits for it rests.
 static void keep_unreadable(struct dispatcher *d, uint64_t no)
 {
-    struct followed *f = followed_get(d, no);
+    struct hook_state *f = hook_find_or_add(d, no);
 
     log_warn("the record of a hook cannot be read; what waits for it rests",
              "%s hook_no=%" PRIu64, "hook=\"(unreadable)\"", no);
@@ -153,17 +153,17 @@ static void keep_unreadable(struct dispatcher *d, uint64_t no)
 
 // What waits for it goes into the index, also what came back from a sender that
 // died; it takes no memory however much there is.
-static void rest(struct followed *f)
+static void rest(struct hook_state *f)
 {
-    room_leave(f);
-    fetch_spill(f);
+    wait_queue_leave(f);
+    due_rows_spill(f);
 }
 
 static void take_hook(struct dispatcher *d, const struct hook *hook)
 {
-    struct followed *f = followed_get(d, hook->no);
-    bool was_active = followed_is_active(f);
-    bool was_paused = followed_is_paused(f);
+    struct hook_state *f = hook_find_or_add(d, hook->no);
+    bool was_active = hook_is_active(f);
+    bool was_paused = hook_is_paused(f);
     bool is_known = f->hook != NULL;
     bool was_aside = f->is_aside;
 
@@ -171,7 +171,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     hook_free(f->hook);
     f->hook = hook_copy(hook);
     backlog_join(d, f);
-    d->n_paused += followed_is_paused(f);
+    d->n_paused += hook_is_paused(f);
     d->n_paused -= was_paused;
     f->wanted_sender = sender_for(d, hook);
     take_limits(f);
@@ -192,11 +192,11 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
         rest(f);
     } else if (is_known) {
         if (was_paused)
-            pace_begin_slowly(&f->pace, HOOK_WINDOW_START);
-        f->is_stuck = false;
-        pump_ready(f); // its limits may be wider now
+            throttle_begin_slowly(&f->throttle, HOOK_WINDOW_START);
+        f->is_blocked = false;
+        hook_mark_ready(f); // its limits may be wider now
     } else if (was_aside && f->has_rows) {
-        followed_expect(f, clock_now_ms());
+        hook_expect_rows(f, clock_now_ms());
     }
 }
 
@@ -233,7 +233,7 @@ static bool on_hook(void *data, const struct hook *hook)
     return true;
 }
 
-void followed_refresh(struct dispatcher *d)
+void hook_cache_refresh(struct dispatcher *d)
 {
     enum err err =
         hook_watch(d->hooks, d->hooks_seen, on_hook, d, &d->hooks_seen);

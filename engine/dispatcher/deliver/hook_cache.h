@@ -6,9 +6,9 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // Reads what changed since last time. Exits the process if the store fails.
-void followed_refresh(struct dispatcher *d);
+void hook_cache_refresh(struct dispatcher *d);
 
 // The settings have changed.
-void followed_reload(struct dispatcher *d);
+void hook_cache_reload(struct dispatcher *d);
 
 #endif

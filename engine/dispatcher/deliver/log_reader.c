@@ -1,7 +1,7 @@
 // log_reader.c — reads the event log from the cursor on and matches.
 //
 // Happy path: a hint or the poll says there may be more; a batch of events is
-// matched; each delivery goes to the end of its hook's queue; the pump sends. An event
+// matched; each delivery goes to the end of its hook's queue; dispatch sends. An event
 // that many hooks want is a batch by itself, in slices (fan.h).
 //
 // When much waits: what waits for hooks that are slow goes into the index and
@@ -30,7 +30,7 @@
 
 #define POLL_MS       100 // a lost hint costs this much
 #define PAUSE_LOOK_MS 5
-// Less than the pump's, which shall not wait for us.
+// Less than dispatch's, which shall not wait for us.
 #define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
 
 struct reading {
@@ -48,8 +48,8 @@ static bool on_event(void *data, const struct event *event)
     due_saw_ms(d, event->accepted_at_us / 1000);
     reading->is_cut = !fan_begin(d, event);
     blame_begin(BLAME_EVENT, 0, position + 1); // the next, while it is decoded
-    return !reading->is_cut && d->n_fresh < WAITING_MAX &&
-           change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES;
+    return !reading->is_cut && d->n_from_log < WAITING_MAX &&
+           batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES;
 }
 
 // What has waited longest waits for the slowest hooks. As many as a slice allows.
@@ -59,10 +59,10 @@ static void spill_slow(struct dispatcher *d)
     int64_t until_us = slice_end_us(now_us);
     int64_t slow_us = now_us - SLOW_AFTER_US;
 
-    while (d->fresh_first != NULL &&
-           d->fresh_first->waiting_since_us < slow_us &&
+    while (d->from_log_first != NULL &&
+           d->from_log_first->waiting_since_us < slow_us &&
            clock_mono_us() < until_us)
-        fetch_spill(d->fresh_first->hook);
+        due_rows_spill(d->from_log_first->hook);
 }
 
 static void pause_reading(struct dispatcher *d)
@@ -82,10 +82,10 @@ static void resume_reading(struct dispatcher *d)
 
 static bool must_pause(struct dispatcher *d)
 {
-    if (d->n_fresh >= WAITING_MAX)
+    if (d->n_from_log >= WAITING_MAX)
         spill_slow(d);
-    return d->n_fresh >= WAITING_MAX ||
-           change_bytes(d->filling) >= UNCOMMITTED_MAX_BYTES;
+    return d->n_from_log >= WAITING_MAX ||
+           batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES;
 }
 
 // Events up to there are read, and their deliveries made.
@@ -96,11 +96,11 @@ static void have_read(struct dispatcher *d, struct position position)
 
     d->read_to = position;
     aside_scanned(d);
-    change_count(d->filling, COUNT_MATCHED, (int64_t)n_made);
+    batch_count(d->open_batch, COUNT_MATCHED, (int64_t)n_made);
     metrics_count(COUNTER_EVENTS_MATCHED, n_read);
     metrics_count(COUNTER_DELIVERIES_MATCHED, n_made);
     metrics_gauge(GAUGE_MATCHED_TO, (int64_t)get_be64(d->read_to.bytes));
-    settle_touch(d);
+    commit_schedule(d);
     turn_mark(d, TURN_SEND);
 }
 
@@ -119,7 +119,7 @@ static void read_batch(struct dispatcher *d)
         log_fatal("event log cannot be read", "");
     blame_end(before);
     if (scan.n_damaged > 0)
-        change_count(d->filling, COUNT_DAMAGED, (int64_t)scan.n_damaged);
+        batch_count(d->open_batch, COUNT_DAMAGED, (int64_t)scan.n_damaged);
     if (reading.is_cut)
         put_be64(scan.last.bytes, get_be64(d->fan->event.position.bytes) - 1);
     if (position_cmp(scan.last, scan.after) != 0) {

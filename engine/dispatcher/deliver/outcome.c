@@ -40,9 +40,9 @@
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->is_listed)
-        line_leave(d, dv);
+        hook_queue_remove(d, dv);
     if (!dv->has_row) {
-        open_remove(d, dv);
+        delivery_remove(d, dv);
         return;
     }
     commit_del_row(d, dv);
@@ -55,9 +55,9 @@ static void leave_for_row(struct dispatcher *d, struct delivery *dv,
                           const struct due_row *row)
 {
     if (dv->is_listed)
-        line_leave(d, dv);
+        hook_queue_remove(d, dv);
     if (!dv->has_row) {
-        open_give_row(d, dv, row->due_at_ms);
+        delivery_set_row(d, dv, row->due_at_ms);
     } else if (dv->due_at_ms != row->due_at_ms) {
         commit_del_row(d, dv);
     }
@@ -68,28 +68,28 @@ static void leave_for_row(struct dispatcher *d, struct delivery *dv,
 static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
                                 int64_t due_at_ms)
 {
-    struct due_row row = row_of(dv, due_at_ms);
+    struct due_row row = delivery_row(dv, due_at_ms);
 
-    if (followed_is_ordered(dv->hook)) {
-        change_due_put(d->filling, &row);
+    if (hook_is_ordered(dv->hook)) {
+        batch_due_put(d->open_batch, &row);
     } else {
-        settle_put_row(d, &row);
+        commit_put_row(d, &row);
     }
     return row;
 }
 
 static void put_dead(struct dispatcher *d, const struct delivery *dv)
 {
-    struct dead_row row = { .hook_no = dv->hook->no,
+    struct dead_row row = { .hook_id = dv->hook->no,
                             .position = dv->position,
                             .dead_at_ms = clock_now_ms(),
                             .n_attempts = dv->n_attempts,
                             .queue_us = dv->queue_us };
 
-    change_dead_put(d->filling, &row);
+    batch_dead_put(d->open_batch, &row);
 }
 
-static enum delivery_state state_after(const struct followed *f,
+static enum delivery_state state_after(const struct hook_state *f,
                                        const struct verdict *verdict)
 {
     switch (verdict->kind) {
@@ -97,7 +97,7 @@ static enum delivery_state state_after(const struct followed *f,
         return DELIVERY_DELIVERED;
     case VERDICT_RETRY:
     case VERDICT_AGAIN:
-        return followed_is_active(f) ? DELIVERY_RETRYING : DELIVERY_CANCELLED;
+        return hook_is_active(f) ? DELIVERY_RETRYING : DELIVERY_CANCELLED;
     case VERDICT_DEAD:
         break;
     }
@@ -109,7 +109,7 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
 {
     switch (state) {
     case DELIVERY_DELIVERED:
-        change_count(d->filling, COUNT_DELIVERED, 1);
+        batch_count(d->open_batch, COUNT_DELIVERED, 1);
         metrics_count(COUNTER_DELIVERED, 1);
         break;
     case DELIVERY_RETRYING:
@@ -119,7 +119,7 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
         metrics_count(COUNTER_DIED, 1);
         break;
     case DELIVERY_CANCELLED:
-        change_count(d->filling, COUNT_CANCELLED, 1);
+        batch_count(d->open_batch, COUNT_CANCELLED, 1);
         metrics_count(COUNTER_CANCELLED, 1);
         break;
     }
@@ -136,7 +136,7 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
     if (state == DELIVERY_RETRYING) {
         int64_t due_at_ms = due_now_ms(d) + verdict->delay_ms;
 
-        if (followed_is_ordered(dv->hook))
+        if (hook_is_ordered(dv->hook))
             dv->not_before_ms = due_at_ms;
         *row = put_retry(d, dv, due_at_ms);
     }
@@ -151,25 +151,26 @@ static void hear(struct dispatcher *d, const struct slot *s,
                  const struct outcome *o, const struct verdict *verdict)
 {
     bool succeeded = verdict->kind == VERDICT_DELIVERED;
-    struct followed *f = s->delivery->hook;
-    enum pace_change change;
+    struct hook_state *f = s->delivery->hook;
+    enum throttle_change change;
 
     endpoint_heard(d, s->endpoint, verdict->feedback);
-    f->is_trusted = verdict->feedback != FEEDBACK_UNREACHABLE;
-    f->is_stuck = false;
-    change =
-        pace_ended(&f->pace, &f->limits, verdict->feedback, clock_mono_us(),
-                   verdict->pause_ms * 1000, verdict_jitter(d));
+    f->is_responsive = verdict->feedback != FEEDBACK_UNREACHABLE;
+    f->is_blocked = false;
+    change = throttle_ended(&f->throttle, &f->limits, verdict->feedback,
+                            clock_mono_us(), verdict->pause_ms * 1000,
+                            verdict_jitter(d));
     if (f->hook == NULL)
         return;
     // What somebody sends by hand and what fails is no alarm by itself.
-    if (succeeded || s->delivery->past == PAST_NONE || change == PACE_OPENED) {
-        health_note(
-            d, f,
-            (struct failing_attempt){ .succeeded = succeeded,
-                                      .opened_breaker = change == PACE_OPENED,
-                                      .error = verdict->error,
-                                      .response_code = o->response_code });
+    if (succeeded || s->delivery->prior_state == PRIOR_NONE ||
+        change == THROTTLE_OPENED) {
+        health_note(d, f,
+                    (struct failing_attempt){
+                        .succeeded = succeeded,
+                        .opened_breaker = change == THROTTLE_OPENED,
+                        .error = verdict->error,
+                        .response_code = o->response_code });
     }
     if (verdict->is_gone)
         health_gone(d, f);
@@ -181,19 +182,19 @@ static void stay(struct dispatcher *d, struct delivery *dv)
     if (dv->has_row && dv->due_at_ms != 0)
         commit_del_row(d, dv); // from before the hook was ordered
     if (!dv->has_row)
-        open_give_row(d, dv, 0);
+        delivery_set_row(d, dv, 0);
     dv->due_at_ms = 0;
-    dv->is_fresh = false;
-    pump_return(d, dv);
+    dv->is_from_log = false;
+    hook_requeue(d, dv);
 }
 
 // Its row lies under the time of its event, where reopen_delivery() looks.
 static void put_row_again(struct dispatcher *d, struct delivery *dv,
                           int64_t accepted_at_ms)
 {
-    struct due_row row = row_of(dv, accepted_at_ms);
+    struct due_row row = delivery_row(dv, accepted_at_ms);
 
-    settle_put_row(d, &row);
+    commit_put_row(d, &row);
     leave_for_row(d, dv, &row);
 }
 
@@ -203,30 +204,30 @@ static void put_row_again(struct dispatcher *d, struct delivery *dv,
 static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
     int64_t accepted_at_ms = s->accepted_at_us / 1000;
     bool was_replaying = dv->is_replaying;
 
     log_warn("attempt could not be made", "%s", hook_log_or_no(f->hook, f->no));
-    pace_lost(&f->pace);
-    pace_wait(&f->pace, clock_mono_us() + delay_ms * 1000);
-    slot_free(d, s);
+    throttle_lost(&f->throttle);
+    throttle_wait(&f->throttle, clock_mono_us() + delay_ms * 1000);
+    in_flight_free(d, s);
     if (dv->manual != NULL)
-        manual_refuse(d, dv, ERR_AGAIN);
+        requesters_refuse(d, dv, ERR_AGAIN);
     if (was_replaying) {
-        manual_take_back(d, dv);
+        resend_reopen(d, dv);
         replays_settled(d, dv, DELIVERY_RETRYING);
     }
-    if (dv->past != PAST_NONE) {
+    if (dv->prior_state != PRIOR_NONE) {
         leave(d, dv);
     } else if (was_replaying) {
         put_row_again(d, dv, accepted_at_ms);
     } else {
-        pump_return(d, dv);
+        hook_requeue(d, dv);
     }
-    pump_ready(f);
-    followed_forget_if_done(f);
-    settle_touch(d);
+    hook_mark_ready(f);
+    hook_forget_if_done(f);
+    commit_schedule(d);
 }
 
 static void put_error(struct attempt *attempt, const struct outcome *o,
@@ -241,10 +242,11 @@ static void put_error(struct attempt *attempt, const struct outcome *o,
     attempt->error_message = (struct str){ status, (size_t)n };
 }
 
-void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
+void outcome_settle(struct dispatcher *d, struct slot *s,
+                    const struct outcome *o)
 {
     struct delivery *dv = s->delivery;
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
     char status[32];
     struct attempt attempt = { 0 };
     struct due_row row = { 0 };
@@ -263,46 +265,46 @@ void settle(struct dispatcher *d, struct slot *s, const struct outcome *o)
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
     if (dv->is_aside) {
-        pace_lost(&f->pace); // it says nothing about the receiver
+        throttle_lost(&f->throttle); // it says nothing about the receiver
     } else {
         hear(d, s, o, &verdict);
     }
     if (dv->is_replaying)
-        manual_take_back(d, dv);
-    if (dv->past == PAST_NONE) {
+        resend_reopen(d, dv);
+    if (dv->prior_state == PRIOR_NONE) {
         attempt.state = move(d, dv, &verdict, &row);
         if (attempt.state == DELIVERY_RETRYING) {
             attempt.next_attempt_at_ms = clock_now_ms() + verdict.delay_ms;
             attempt.due_at_ms = row.due_at_ms;
         }
     } else {
-        attempt.state = manual_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
+        attempt.state = resend_settle(d, dv, verdict.kind == VERDICT_DELIVERED);
     }
     attempt_write(d, s, o, &attempt);
-    tally_note(d, &attempt);
+    attempt_stats_note(d, &attempt);
     if (dv->replay != 0)
         replays_settled(d, dv, attempt.state);
-    if (attempt.state == DELIVERY_DEAD && dv->past == PAST_NONE)
+    if (attempt.state == DELIVERY_DEAD && dv->prior_state == PRIOR_NONE)
         dead_report_note(d, s, &attempt);
     if (dv->manual != NULL)
-        manual_answer(d, dv, attempt.started_at_us);
-    slot_free(d, s);
+        requesters_answer(d, dv, attempt.started_at_us);
+    in_flight_free(d, s);
     if (!dv->is_aside)
         aside_survived(d, dv);
-    if (attempt.state != DELIVERY_RETRYING || dv->past != PAST_NONE) {
+    if (attempt.state != DELIVERY_RETRYING || dv->prior_state != PRIOR_NONE) {
         leave(d, dv);
-    } else if (followed_is_ordered(f)) {
+    } else if (hook_is_ordered(f)) {
         stay(d, dv);
     } else {
         leave_for_row(d, dv, &row);
     }
-    pump_ready(f);
-    followed_forget_if_done(f);
-    settle_touch(d);
+    hook_mark_ready(f);
+    hook_forget_if_done(f);
+    commit_schedule(d);
 }
 
-bool settle_outcome(struct dispatcher *d, unsigned sender,
-                    struct outcome *outcome)
+bool outcome_apply(struct dispatcher *d, unsigned sender,
+                   struct outcome *outcome)
 {
     uint64_t index = outcome->no & UINT32_MAX;
     struct slot *s = &d->slots[index < d->n_slots ? index : 0];
@@ -313,12 +315,12 @@ bool settle_outcome(struct dispatcher *d, unsigned sender,
         return false;
     outcome_fit_into(outcome, clock_now_us(), clock_mono_us() - s->sent_at_us);
     before = aside_note(s->delivery);
-    settle(d, s, outcome);
+    outcome_settle(d, s, outcome);
     blame_end(before);
     return true;
 }
 
-void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)
+void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason)
 {
     struct outcome o = {
         .error = ERROR_BLOCKED,
@@ -327,16 +329,18 @@ void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason)
         .response_body = reason,
     };
 
-    settle(d, s, &o);
+    outcome_settle(d, s, &o);
 }
 
-void settle_cancel(struct dispatcher *d, struct delivery *dv, struct str reason)
+void delivery_cancel(struct dispatcher *d, struct delivery *dv,
+                     struct str reason)
 {
     if (dv->manual != NULL) {
-        manual_refuse(d, dv, dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
+        requesters_refuse(d, dv,
+                          dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
     }
-    if (dv->past == PAST_NONE) {
-        const struct ended ended = { .hook_no = dv->hook->no,
+    if (dv->prior_state == PRIOR_NONE) {
+        const struct ended ended = { .hook_id = dv->hook->no,
                                      .position = dv->position,
                                      .state = DELIVERY_CANCELLED,
                                      .reason = reason,
@@ -349,5 +353,5 @@ void settle_cancel(struct dispatcher *d, struct delivery *dv, struct str reason)
     if (dv->replay != 0)
         replays_settled(d, dv, DELIVERY_CANCELLED);
     leave(d, dv);
-    settle_touch(d);
+    commit_schedule(d);
 }

@@ -6,17 +6,18 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // False: `sender` has no such attempt in flight, and nothing changed.
-MUST_CHECK bool settle_outcome(struct dispatcher *d, unsigned sender,
-                               struct outcome *outcome);
+MUST_CHECK bool outcome_apply(struct dispatcher *d, unsigned sender,
+                              struct outcome *outcome);
 
 // It cannot be sent anywhere, for this reason: the attempt fails at once.
-void settle_unsent(struct dispatcher *d, struct slot *s, struct str reason);
+void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 
 // It will not be sent, for this reason.
-void settle_cancel(struct dispatcher *d, struct delivery *dv,
-                   struct str reason);
+void delivery_cancel(struct dispatcher *d, struct delivery *dv,
+                     struct str reason);
 
 // What came of an attempt.
-void settle(struct dispatcher *d, struct slot *s, const struct outcome *o);
+void outcome_settle(struct dispatcher *d, struct slot *s,
+                    const struct outcome *o);
 
 #endif

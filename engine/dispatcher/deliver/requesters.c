@@ -18,24 +18,24 @@
 struct manual {
     struct manual *next; // of the same delivery, or of the same commit
     uint64_t n_apis;     // the link that asked
-    struct answer answer;
+    struct reply answer;
 };
 
 static void send_answer(struct dispatcher *d, const struct manual *m)
 {
     if (d->api == NULL || m->n_apis != d->n_apis)
         return;
-    answer_pack(chan_begin(d->api), &m->answer);
-    if (chan_end(d->api) != OK) {
-        const struct answer too_big = { .no = m->answer.no, .err = ERR_TOOBIG };
+    reply_pack(channel_begin(d->api), &m->answer);
+    if (channel_end(d->api) != OK) {
+        const struct reply too_big = { .no = m->answer.no, .err = ERR_TOOBIG };
 
-        answer_pack(chan_begin(d->api), &too_big);
-        chan_end_small(d->api);
+        reply_pack(channel_begin(d->api), &too_big);
+        channel_end_small(d->api);
     }
 }
 
-void manual_answer(struct dispatcher *d, struct delivery *dv,
-                   int64_t started_at_us)
+void requesters_answer(struct dispatcher *d, struct delivery *dv,
+                       int64_t started_at_us)
 {
     while (dv->manual != NULL) {
         struct manual *m = dv->manual;
@@ -44,8 +44,8 @@ void manual_answer(struct dispatcher *d, struct delivery *dv,
         memcpy(m->answer.position, dv->position.bytes,
                sizeof(m->answer.position));
         m->answer.started_at_us = started_at_us;
-        m->next = d->filling_answers;
-        d->filling_answers = m;
+        m->next = d->open_answers;
+        d->open_answers = m;
     }
 }
 
@@ -53,10 +53,10 @@ static void end(struct dispatcher *d, struct manual *m)
 {
     send_answer(d, m);
     free(m);
-    d->n_manual--;
+    d->n_on_demand--;
 }
 
-void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
+void requesters_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
 {
     while (dv->manual != NULL) {
         struct manual *m = dv->manual;
@@ -67,29 +67,29 @@ void manual_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
     }
 }
 
-void manual_answer_later(struct dispatcher *d, uint64_t n_apis,
-                         const struct answer *answer)
+void requesters_answer_later(struct dispatcher *d, uint64_t n_apis,
+                             const struct reply *answer)
 {
     struct manual *m = xcalloc(1, sizeof(*m));
 
     m->n_apis = n_apis;
     m->answer = *answer;
-    m->next = d->filling_answers;
-    d->filling_answers = m;
-    d->n_manual++;
-    settle_touch(d);
+    m->next = d->open_answers;
+    d->open_answers = m;
+    d->n_on_demand++;
+    commit_schedule(d);
 }
 
-void manual_answer_now(struct dispatcher *d, const struct answer *answer)
+void requesters_answer_now(struct dispatcher *d, const struct reply *answer)
 {
     const struct manual m = { .n_apis = d->n_apis, .answer = *answer };
 
     send_answer(d, &m);
 }
 
-void manual_send_answers(struct dispatcher *d, enum err err)
+void requesters_send_answers(struct dispatcher *d, enum err err)
 {
-    struct manual **lists[] = { &d->committing_answers, &d->filling_answers };
+    struct manual **lists[] = { &d->committing_answers, &d->open_answers };
 
     for (size_t i = 0; i < (err == OK ? 1 : 2); i++) {
         while (*lists[i] != NULL) {
@@ -102,8 +102,8 @@ void manual_send_answers(struct dispatcher *d, enum err err)
     }
 }
 
-void manual_add_asker(struct dispatcher *d, struct delivery *dv,
-                      const struct ask *ask, const struct id *event_id)
+void requesters_add(struct dispatcher *d, struct delivery *dv,
+                    const struct query *ask, const struct id *event_id)
 {
     struct manual *m = xcalloc(1, sizeof(*m));
 
@@ -112,5 +112,5 @@ void manual_add_asker(struct dispatcher *d, struct delivery *dv,
     m->answer.event_id = *event_id;
     m->next = dv->manual;
     dv->manual = m;
-    d->n_manual++;
+    d->n_on_demand++;
 }

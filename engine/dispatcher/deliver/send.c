@@ -35,7 +35,7 @@ static void set_text(struct buf *b, struct str text)
 static enum err put_order(struct dispatcher *d, const struct slot *s,
                           const struct rendered *rendered)
 {
-    struct chan *chan = d->senders[s->sender].chan;
+    struct channel *chan = d->senders[s->sender].chan;
     const struct hook *hook = s->delivery->hook->hook;
     int64_t timeout_ms = hook->policy.timeout_ms > 0
                              ? hook->policy.timeout_ms
@@ -63,15 +63,15 @@ static enum err put_order(struct dispatcher *d, const struct slot *s,
         buf_putc(&d->headers, '\0');
         order.headers = buf_str(&d->headers);
     }
-    order_pack(chan_begin(chan), &order);
-    return chan_end(chan);
+    order_pack(channel_begin(chan), &order);
+    return channel_end(chan);
 }
 
 struct unsent send_event(struct dispatcher *d, struct delivery *dv,
                          const struct event *event)
 {
     const struct hook *hook = dv->hook->hook;
-    struct slot *s = slot_take(d, dv);
+    struct slot *s = in_flight_take(d, dv);
     struct rendered rendered;
     enum err err = render(d->renderer, hook, event, &rendered);
 
@@ -81,7 +81,7 @@ struct unsent send_event(struct dispatcher *d, struct delivery *dv,
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
     dv->payload_bytes = (uint32_t)event->payload.n_bytes;
-    s->org_no = hook->org_no;
+    s->org_id = hook->org_id;
     set_text(&s->kind, event->kind);
     set_text(&s->url, rendered.url);
     buf_reset(&s->body);
@@ -131,10 +131,10 @@ static bool on_event_aside(void *data, const struct event *event)
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
-    s = slot_take(d, sending->dv);
+    s = in_flight_take(d, sending->dv);
     s->accepted_at_us = event->accepted_at_us;
     s->event_id = event->id;
-    s->org_no = hook->org_no;
+    s->org_id = hook->org_id;
     set_text(&s->kind, event->kind);
     set_text(&s->url, hook->url);
     buf_reset(&s->headers);
@@ -164,7 +164,7 @@ static struct unsent with_event(struct dispatcher *d, struct delivery *dv,
             : "event cannot be read, its delivery is cancelled",
         "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
         log_quote(str_of(err_str(err))));
-    change_count(d->filling, COUNT_DAMAGED, 1);
+    batch_count(d->open_batch, COUNT_DAMAGED, 1);
     return (struct unsent){ NULL, STR("the event cannot be read") };
 }
 

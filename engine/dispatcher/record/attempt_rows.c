@@ -52,8 +52,8 @@ static void put_request_headers(struct dispatcher *d, const struct slot *s)
 void attempt_write(struct dispatcher *d, const struct slot *s,
                    const struct outcome *o, struct attempt *attempt)
 {
-    attempt->hook_no = s->delivery->hook->no;
-    attempt->org_no = s->org_no;
+    attempt->hook_id = s->delivery->hook->no;
+    attempt->org_id = s->org_id;
     attempt->position = s->delivery->position;
     attempt->event_id = s->event_id;
     attempt->kind = buf_str(&s->kind);
@@ -71,7 +71,7 @@ void attempt_write(struct dispatcher *d, const struct slot *s,
     attempt->response_body = body_of(o);
     attempt->payload = buf_str(&s->body);
     storage_shorten(d, attempt);
-    change_attempt(d->filling, attempt);
+    batch_attempt(d->open_batch, attempt);
 }
 
 // --- an end without a request ---
@@ -84,14 +84,14 @@ struct ending {
 
 static void put(struct ending *e, struct attempt *row)
 {
-    row->hook_no = e->ended->hook_no;
+    row->hook_id = e->ended->hook_id;
     row->position = e->ended->position;
     row->started_at_us = clock_now_us();
     row->attempt = e->ended->n_attempts;
     row->state = e->ended->state;
     row->error_message = e->ended->reason;
     row->timing.queue_us = e->ended->queue_us;
-    change_attempt(e->d->filling, row);
+    batch_attempt(e->d->open_batch, row);
     e->is_written = true;
 }
 
@@ -99,17 +99,17 @@ static void put(struct ending *e, struct attempt *row)
 static bool on_event(void *data, const struct event *event)
 {
     const struct ending *e = data;
-    const struct followed *f = followed_find(e->d, e->ended->hook_no);
+    const struct hook_state *f = hook_find(e->d, e->ended->hook_id);
     struct attempt row = { .event_id = event->id,
                            .kind = event->kind,
                            .accepted_at_us = event->accepted_at_us };
 
     if (f != NULL && f->hook != NULL) {
-        row.org_no = f->hook->org_no;
+        row.org_id = f->hook->org_id;
         if (scope_holds(&f->hook->scope, event))
             put(data, &row);
     } else if (org_number(e->d->hooks, event->family, event->org,
-                          &row.org_no) == OK) {
+                          &row.org_id) == OK) {
         put(data, &row);
     }
     return false;
@@ -117,7 +117,7 @@ static bool on_event(void *data, const struct event *event)
 
 static bool on_newest(void *data, uint64_t no, const struct attempt *newest)
 {
-    struct attempt row = { .org_no = newest->org_no,
+    struct attempt row = { .org_id = newest->org_id,
                            .event_id = newest->event_id,
                            .kind = newest->kind,
                            .accepted_at_us = newest->accepted_at_us };
@@ -130,7 +130,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *newest)
 void end_write(struct dispatcher *d, const struct ended *ended)
 {
     struct ending e = { .d = d, .ended = ended };
-    struct history_query query = { .owner_no = ended->hook_no,
+    struct history_query query = { .owner_no = ended->hook_id,
                                    .event = &ended->position,
                                    .max_rows = 1 };
     enum err err = event_view_get(d->events, ended->position, on_event, &e);
@@ -139,6 +139,6 @@ void end_write(struct dispatcher *d, const struct ended *ended)
         err = history_scan(d->history, &query, on_newest, &e);
     if (!e.is_written) {
         log_warn("end of a delivery is in no history", "%s reason=%s",
-                 hook_log_no(ended->hook_no), log_quote(str_of(err_str(err))));
+                 hook_log_no(ended->hook_id), log_quote(str_of(err_str(err))));
     }
 }

@@ -14,7 +14,7 @@ struct slot;
 
 // How a delivery ended without a request.
 struct ended {
-    uint64_t hook_no;
+    uint64_t hook_id;
     struct position position;
     enum delivery_state state; // DELIVERY_CANCELLED or DELIVERY_DEAD
     struct str reason;         // "the webhook was switched off"
@@ -22,13 +22,13 @@ struct ended {
     int64_t queue_us;          // acceptance to the first of them
 };
 
-// Says the row of an attempt to d->filling. State, error and the next attempt are
+// Adds the row of an attempt to d->open_batch. State, error and the next attempt are
 // filled in by the caller; the rest is taken from `s` and `o`, and what it points
 // to ends with them.
 void attempt_write(struct dispatcher *d, const struct slot *s,
                    const struct outcome *o, struct attempt *attempt);
 
-// Says to d->filling a row that tells how a delivery ended, and why. What it was
+// Adds to d->open_batch a row that tells how a delivery ended, and why. What it was
 // an event of is read from the log or the history; if neither knows there is no
 // row, and a line in the log says so.
 void end_write(struct dispatcher *d, const struct ended *ended);

@@ -1,6 +1,6 @@
 // attempt_stats.c — statistics of attempts, from one commit of them to the next.
 //
-// Noted here as attempts settle, by hook and by organization; every few seconds
+// Noted here as attempts outcome_settle, by hook and by organization; every few seconds
 // what was noted goes into the change that is about to be committed, which is
 // where the rows of its attempts go, too. After a crash the attempts whose
 // statistics did not get there are read again from the history.
@@ -53,7 +53,7 @@ static struct tally *tally_of(struct dispatcher *d, uint64_t owner_no,
     return t;
 }
 
-void tally_note(struct dispatcher *d, const struct attempt *attempt)
+void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt)
 {
     int64_t ended_us = attempt->started_at_us + attempt->timing.total_us;
     int64_t slot = ended_us / 1000000 / SLOT_S;
@@ -61,11 +61,11 @@ void tally_note(struct dispatcher *d, const struct attempt *attempt)
     if (position_cmp(attempt->position, position_start) == 0 ||
         attempt_is_end(attempt))
         return; // a ping, or no request at all
-    stats_note(&tally_of(d, attempt->hook_no, slot)->stats, attempt);
-    stats_note(&tally_of(d, attempt->org_no, slot)->stats, attempt);
+    stats_note(&tally_of(d, attempt->hook_id, slot)->stats, attempt);
+    stats_note(&tally_of(d, attempt->org_id, slot)->stats, attempt);
 }
 
-void tally_flush(struct dispatcher *d, bool at_once)
+void attempt_stats_flush(struct dispatcher *d, bool at_once)
 {
     int64_t now_us = clock_mono_us();
     int64_t every_us =
@@ -79,23 +79,24 @@ void tally_flush(struct dispatcher *d, bool at_once)
             struct tally *t = d->tallies[i];
 
             d->tallies[i] = t->next;
-            change_stats(d->filling, t->owner_no, t->slot * SLOT_S, &t->stats);
+            batch_stats(d->open_batch, t->owner_no, t->slot * SLOT_S,
+                        &t->stats);
             stats_clear(&t->stats);
             free(t);
         }
     }
     d->n_tallies = 0;
-    change_stats_noted(d->filling);
+    batch_stats_noted(d->open_batch);
 }
 
 static bool on_attempt(void *data, uint64_t no, const struct attempt *a)
 {
     (void)no;
-    tally_note(data, a);
+    attempt_stats_note(data, a);
     return true;
 }
 
-void tally_load(struct dispatcher *d)
+void attempt_stats_load(struct dispatcher *d)
 {
     uint64_t from_no = shard_stats_from(d->shard);
     uint64_t next_no = from_no;
@@ -109,5 +110,5 @@ void tally_load(struct dispatcher *d)
     if (err != OK)
         log_fatal("history cannot be read", "");
     if (d->n_tallies > 0)
-        settle_touch(d);
+        commit_schedule(d);
 }

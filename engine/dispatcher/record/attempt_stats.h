@@ -5,10 +5,10 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-void tally_note(struct dispatcher *d, const struct attempt *attempt);
+void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt);
 
-// Says it to d->filling, last of all, if it is time.
-void tally_flush(struct dispatcher *d, bool at_once);
-void tally_load(struct dispatcher *d); // what a crash left out
+// Adds it to d->open_batch, last of all, if it is time.
+void attempt_stats_flush(struct dispatcher *d, bool at_once);
+void attempt_stats_load(struct dispatcher *d); // what a crash left out
 
 #endif

@@ -57,14 +57,14 @@ static int64_t worth(const struct backlog *b)
     return b->n_bytes + b->n_rows * BACKLOG_ROW_BYTES;
 }
 
-static struct hook_backlog backlog_of(const struct followed *f)
+static struct hook_backlog backlog_of(const struct hook_state *f)
 {
-    return (struct hook_backlog){ .hook_no = f->no,
+    return (struct hook_backlog){ .hook_id = f->no,
                                   .n_rows = positive(f->backlog.n_rows),
                                   .n_bytes = positive(f->backlog.n_bytes) };
 }
 
-uint64_t backlog_bytes(const struct followed *f)
+uint64_t backlog_bytes(const struct hook_state *f)
 {
     const struct hook_backlog b = backlog_of(f);
 
@@ -102,7 +102,7 @@ static void grow(struct backlogs *bs)
     free(old.orgs);
 }
 
-static void add(struct followed *f, const struct backlog *b)
+static void add(struct hook_state *f, const struct backlog *b)
 {
     f->backlog.n_rows += b->n_rows;
     f->backlog.n_bytes += b->n_bytes;
@@ -112,7 +112,7 @@ static void add(struct followed *f, const struct backlog *b)
     f->org->sum.n_bytes += b->n_bytes;
 }
 
-void backlog_join(struct dispatcher *d, struct followed *f)
+void backlog_join(struct dispatcher *d, struct hook_state *f)
 {
     struct backlogs *bs = d->backlogs;
     struct org_sum **link;
@@ -122,7 +122,7 @@ void backlog_join(struct dispatcher *d, struct followed *f)
         return; // a hook stays where it is
     if (bs->n_orgs > bs->n_orgs_mask)
         grow(bs);
-    no = f->hook->org_no;
+    no = f->hook->org_id;
     link = place_of(bs, no);
     if (*link == NULL) {
         *link = xcalloc(1, sizeof(**link));
@@ -137,21 +137,21 @@ void backlog_join(struct dispatcher *d, struct followed *f)
 
 // --- telling ---
 
-static bool can_tell(const struct chan *chan)
+static bool can_tell(const struct channel *chan)
 {
-    return chan != NULL && chan_unsent_bytes(chan) < UNSENT_MAX;
+    return chan != NULL && channel_unsent_bytes(chan) < UNSENT_MAX;
 }
 
 // To one that is slow only what cannot be said later; the rest in a second.
 static void tell_org(struct dispatcher *d, struct org_sum *org, bool is_last)
 {
-    struct chan *const chans[] = { d->ingest, d->api };
+    struct channel *const chans[] = { d->ingest, d->api };
     bool is_told = true;
 
     for (size_t i = 0; i < 2; i++) {
         if (can_tell(chans[i]) || (is_last && chans[i] != NULL)) {
-            org_backlog_pack(chan_begin(chans[i]), &org->now);
-            chan_end_small(chans[i]);
+            org_backlog_pack(channel_begin(chans[i]), &org->now);
+            channel_end_small(chans[i]);
         } else if (chans[i] != NULL) {
             is_told = false;
         }
@@ -160,19 +160,20 @@ static void tell_org(struct dispatcher *d, struct org_sum *org, bool is_last)
         org->told = org->now;
 }
 
-static void tell_hook(struct dispatcher *d, struct followed *f, bool is_paused)
+static void tell_hook(struct dispatcher *d, struct hook_state *f,
+                      bool is_paused)
 {
     const struct hook_backlog b = backlog_of(f);
 
     if (!can_tell(d->api))
         return;
-    hook_backlog_pack(chan_begin(d->api), &b, is_paused);
-    chan_end_small(d->api);
+    hook_backlog_pack(channel_begin(d->api), &b, is_paused);
+    channel_end_small(d->api);
     f->is_told = is_paused;
     f->told = f->backlog;
 }
 
-static void leave(struct dispatcher *d, struct followed *f)
+static void leave(struct dispatcher *d, struct hook_state *f)
 {
     struct backlogs *bs = d->backlogs;
     struct org_sum *org = f->org;
@@ -187,7 +188,7 @@ static void leave(struct dispatcher *d, struct followed *f)
     if (--org->n_users > 0)
         return;
     if (org->told.n_rows > 0) {
-        org->now = (struct org_backlog){ .org_no = org->no };
+        org->now = (struct org_backlog){ .org_id = org->no };
         tell_org(d, org, true);
     }
     *place_of(bs, org->no) = org->next;
@@ -229,7 +230,7 @@ static void sum_up(struct dispatcher *d, int64_t now_us)
     for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
         for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
             org->now = (struct org_backlog){
-                .org_no = org->no,
+                .org_id = org->no,
                 .n_rows = positive(org->sum.n_rows),
                 .n_bytes = positive(org->sum.n_bytes),
                 .growth = org->sum.n_rows > 0 ? growth_of(bs, org, now_us) : 0,
@@ -240,10 +241,10 @@ static void sum_up(struct dispatcher *d, int64_t now_us)
     metrics_gauge(GAUGE_BACKLOG_BYTES, n_bytes);
 }
 
-static void look_at_hook(struct dispatcher *d, struct followed *f)
+static void look_at_hook(struct dispatcher *d, struct hook_state *f)
 {
     const struct hook_backlog b = backlog_of(f);
-    bool is_paused = followed_is_paused(f);
+    bool is_paused = hook_is_paused(f);
 
     if (f->org != NULL)
         org_backlog_rank(&f->org->now, &b);
@@ -257,7 +258,7 @@ static void look_at_hook(struct dispatcher *d, struct followed *f)
 static void look_at_hooks(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash)
+        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash)
             look_at_hook(d, f);
     }
 }
@@ -267,7 +268,7 @@ static bool is_news(const struct org_sum *org)
     return org->now.n_rows != org->told.n_rows ||
            org->now.n_bytes != org->told.n_bytes ||
            org->now.growth != org->told.growth ||
-           org->now.fullest[0].hook_no != org->told.fullest[0].hook_no;
+           org->now.fullest[0].hook_id != org->told.fullest[0].hook_id;
 }
 
 static void tell(struct dispatcher *d)
@@ -300,9 +301,9 @@ void backlog_on_second(struct dispatcher *d)
 
 // --- counting ---
 
-static void on_moved(void *data, uint64_t hook_no, const struct backlog *moved)
+static void on_moved(void *data, uint64_t hook_id, const struct backlog *moved)
 {
-    struct followed *f = followed_find(data, hook_no);
+    struct hook_state *f = hook_find(data, hook_id);
 
     if (f != NULL)
         add(f, moved);
@@ -313,10 +314,10 @@ void backlog_on_commit(struct dispatcher *d)
     shard_backlog_moved(d->shard, on_moved, d);
 }
 
-static void on_counted_hook(void *data, uint64_t hook_no,
+static void on_counted_hook(void *data, uint64_t hook_id,
                             const struct backlog *b)
 {
-    add(followed_get(data, hook_no), b);
+    add(hook_find_or_add(data, hook_id), b);
 }
 
 static void on_counted(void *data, enum err err)
@@ -334,7 +335,7 @@ static void on_counted(void *data, enum err err)
     bs->is_counted = true;
     bs->must_tell_all = true;
     d->on_hook_forgotten = leave;
-    followed_forget_all_done(d); // what had to stay until now
+    hook_forget_all_done(d); // what had to stay until now
     backlog_on_second(d);
 }
 

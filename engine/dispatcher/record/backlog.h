@@ -15,11 +15,11 @@ void backlog_init(struct dispatcher *d);
 void backlog_count(struct dispatcher *d);
 
 // Its hook is known: what waits for it counts to an organization.
-void backlog_join(struct dispatcher *d, struct followed *f);
+void backlog_join(struct dispatcher *d, struct hook_state *f);
 
-uint64_t backlog_bytes(const struct followed *f); // what waits for it
-void backlog_on_commit(struct dispatcher *d);     // what it has moved
-void backlog_on_link(struct dispatcher *d);       // somebody knows nothing
+uint64_t backlog_bytes(const struct hook_state *f); // what waits for it
+void backlog_on_commit(struct dispatcher *d);       // what it has moved
+void backlog_on_link(struct dispatcher *d);         // somebody knows nothing
 void backlog_on_second(struct dispatcher *d);
 
 #endif

@@ -1,7 +1,7 @@
 // commit.c — what is said becomes durable.
 //
 // Happy path: outcomes, rows and the cursor are said to the change that is
-// filling; a few milliseconds later it becomes one transaction, off the loop,
+// open_batch; a few milliseconds later it becomes one transaction, off the loop,
 // while the next one fills. Deliveries that the cursor passes and that are not
 // settled get their rows in the same transaction.
 //
@@ -36,64 +36,64 @@
 
 static void on_commit_due(void *data);
 
-void settle_init(struct dispatcher *d)
+void commit_init(struct dispatcher *d)
 {
-    d->filling = shard_change_new();
-    d->committing = shard_change_new();
+    d->open_batch = shard_batch_new();
+    d->committing_batch = shard_batch_new();
     d->n_commits = 1;
     d->cursor_said = shard_cursor(d->shard);
     crypto_random(&d->jitter_state, sizeof(d->jitter_state));
     deadline_init(&d->commit_due, role_loop(d->role), on_commit_due, d);
 }
 
-bool settle_is_busy(const struct dispatcher *d)
+bool commit_is_busy(const struct dispatcher *d)
 {
     return d->is_committing || d->is_commit_failing;
 }
 
-void settle_touch(struct dispatcher *d)
+void commit_schedule(struct dispatcher *d)
 {
-    bool only_cursor = change_n(d->filling) == 0 && d->rowless == NULL &&
-                       d->filling_wakes.n == 0;
+    bool only_cursor = batch_n(d->open_batch) == 0 && d->unpersisted == NULL &&
+                       d->open_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
-    if (settle_is_busy(d))
+    if (commit_is_busy(d))
         return; // its end looks again
     deadline_within(&d->commit_due, wait_ms);
 }
 
-void settle_wake(struct dispatcher *d, uint64_t hook_no, int64_t due_at_ms)
+void commit_wake_hook(struct dispatcher *d, uint64_t hook_id, int64_t due_at_ms)
 {
-    struct wakes *w = &d->filling_wakes;
+    struct wakes *w = &d->open_wakes;
 
     if (w->n == w->room) {
         w->room = w->room > 0 ? w->room * 2 : 256;
         w->at = xrealloc(w->at, w->room * sizeof(*w->at));
     }
-    w->at[w->n++] = (struct wake){ hook_no, due_at_ms };
+    w->at[w->n++] = (struct wake){ hook_id, due_at_ms };
 }
 
-void settle_put_row(struct dispatcher *d, const struct due_row *row)
+void commit_put_row(struct dispatcher *d, const struct due_row *row)
 {
-    change_due_put(d->filling, row);
-    settle_wake(d, row->hook_no, row->due_at_ms);
+    batch_due_put(d->open_batch, row);
+    commit_wake_hook(d, row->hook_id, row->due_at_ms);
 }
 
-void settle_give_row(struct dispatcher *d, struct delivery *dv)
+void commit_give_row(struct dispatcher *d, struct delivery *dv)
 {
-    struct due_row row = row_of(dv, dv->due_at_ms);
+    struct due_row row = delivery_row(dv, dv->due_at_ms);
 
-    change_due_put(d->filling, &row); // it is in memory: nobody to wake
-    open_give_row(d, dv, row.due_at_ms);
+    batch_due_put(d->open_batch, &row); // it is in memory: nobody to wake
+    delivery_set_row(d, dv, row.due_at_ms);
 }
 
 void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 {
-    struct due_row row = { .hook_no = dv->hook->no,
+    struct due_row row = { .hook_id = dv->hook->no,
                            .due_at_ms = dv->due_at_ms,
                            .position = dv->position };
 
-    change_due_del(d->filling, &row);
+    batch_due_del(d->open_batch, &row);
 }
 
 // What is said of its rows is committed later: until then it stays in the table,
@@ -101,8 +101,8 @@ void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_SETTLED);
-    dv->next = d->filling_settled;
-    d->filling_settled = dv;
+    dv->next = d->open_settled;
+    d->open_settled = dv;
 }
 
 // --- commits ---
@@ -111,11 +111,11 @@ static void drop_settled(struct dispatcher *d)
 {
     while (d->committing_settled != NULL) {
         struct delivery *dv = d->committing_settled;
-        struct followed *f = dv->hook;
+        struct hook_state *f = dv->hook;
 
         d->committing_settled = dv->next;
-        open_remove(d, dv);
-        followed_forget_if_done(f);
+        delivery_remove(d, dv);
+        hook_forget_if_done(f);
     }
 }
 
@@ -124,7 +124,7 @@ static void wake_hooks(struct dispatcher *d)
     for (size_t i = 0; i < d->committing_wakes.n; i++) {
         const struct wake *w = &d->committing_wakes.at[i];
 
-        followed_expect(followed_get(d, w->hook_no), w->due_at_ms);
+        hook_expect_rows(hook_find_or_add(d, w->hook_id), w->due_at_ms);
     }
     d->committing_wakes.n = 0;
 }
@@ -145,7 +145,7 @@ enum err commit_end(struct dispatcher *d)
     if (d->commit_err == ERR_FULL) {
         if (!d->is_commit_failing) {
             log_warn("no room to commit, trying again until there is",
-                     "uncommitted_bytes=%zu", change_bytes(d->filling));
+                     "uncommitted_bytes=%zu", batch_bytes(d->open_batch));
         }
         d->is_commit_failing = true;
         deadline_within(&d->commit_due, NO_ROOM_RETRY_MS);
@@ -159,7 +159,7 @@ enum err commit_end(struct dispatcher *d)
         log_info("committing again", "");
     d->is_commit_failing = false;
     d->n_commits++;
-    shard_change_reset(d->committing);
+    shard_batch_reset(d->committing_batch);
     return OK;
 }
 
@@ -169,27 +169,27 @@ void commit_let_go(struct dispatcher *d)
     wake_hooks(d);
     if (d->is_final_commit)
         return;
-    if (change_n(d->filling) > 0 || d->rowless != NULL ||
-        d->filling_wakes.n > 0 || d->filling_answers != NULL ||
+    if (batch_n(d->open_batch) > 0 || d->unpersisted != NULL ||
+        d->open_wakes.n > 0 || d->open_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
-        settle_touch(d);
+        commit_schedule(d);
 }
 
 // Deliveries of events that the cursor passes now, and that are not settled.
 static void put_rows(struct dispatcher *d)
 {
-    while (d->rowless != NULL)
-        settle_give_row(d, d->rowless);
+    while (d->unpersisted != NULL)
+        commit_give_row(d, d->unpersisted);
 }
 
 void commit_fill(struct dispatcher *d)
 {
     put_rows(d);
     if (position_cmp(d->cursor_said, d->read_to) != 0)
-        change_cursor(d->filling, d->read_to);
+        batch_cursor(d->open_batch, d->read_to);
     d->cursor_said = d->read_to;
-    change_clock(d->filling, due_now_ms(d),
-                 due_clock_ran_ms(&d->due_clock, clock_mono_us()));
+    batch_clock(d->open_batch, due_now_ms(d),
+                due_clock_ran_ms(&d->due_clock, clock_mono_us()));
 }
 
 void commit_again(struct dispatcher *d)
@@ -197,25 +197,25 @@ void commit_again(struct dispatcher *d)
     assert(!d->is_committing);
     d->is_committing = true;
     d->commit_started_us = clock_mono_us();
-    shard_commit(d->shard, d->committing, on_committed, d);
+    shard_commit(d->shard, d->committing_batch, on_committed, d);
 }
 
 void commit_start(struct dispatcher *d)
 {
-    struct shard_change *change = d->filling;
-    struct wakes wakes = d->filling_wakes;
+    struct shard_batch *change = d->open_batch;
+    struct wakes wakes = d->open_wakes;
 
-    assert(!settle_is_busy(d));
+    assert(!commit_is_busy(d));
     assert(d->committing_settled == NULL);
     deadline_stop(&d->commit_due);
-    d->filling = d->committing;
-    d->committing = change;
-    d->filling_wakes = d->committing_wakes;
+    d->open_batch = d->committing_batch;
+    d->committing_batch = change;
+    d->open_wakes = d->committing_wakes;
     d->committing_wakes = wakes;
-    d->committing_settled = d->filling_settled;
-    d->filling_settled = NULL;
-    d->committing_answers = d->filling_answers;
-    d->filling_answers = NULL;
+    d->committing_settled = d->open_settled;
+    d->open_settled = NULL;
+    d->committing_answers = d->open_answers;
+    d->open_answers = NULL;
     commit_again(d);
 }
 

@@ -24,7 +24,7 @@
 #include "queue/queue.h"
 
 struct dead_report {
-    struct followed *hook;
+    struct hook_state *hook;
     struct deadline may_report;
     struct unreported_dead dead; // `newest` lies in `text`
     struct buf text;
@@ -38,7 +38,7 @@ static void on_timer_closed(uv_handle_t *handle)
     free(r);
 }
 
-void dead_report_drop(struct followed *f)
+void dead_report_drop(struct hook_state *f)
 {
     struct dead_report *r = f->dead_report;
 
@@ -56,7 +56,7 @@ static void put_id(struct buf *out, const char *key, const struct id *id)
     buf_printf(out, "%s\"%s\"", key, text);
 }
 
-static void report(struct dispatcher *d, struct followed *f)
+static void report(struct dispatcher *d, struct hook_state *f)
 {
     const struct unreported_dead *dead = &f->dead_report->dead;
     struct buf members;
@@ -67,7 +67,7 @@ static void report(struct dispatcher *d, struct followed *f)
     put_id(&members, ",\"lastEventId\":", &dead->last);
     buf_puts(&members, ",\"delivery\":");
     buf_put_str(&members, dead->newest);
-    outbox_event(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
+    engine_event_add(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
     buf_clear(&members);
     f->health.dead_told_at_ran_ms = health_ran_ms(d);
     dead_report_drop(f);
@@ -79,7 +79,7 @@ static void start_timer(struct dead_report *r);
 static void on_may_report(void *data)
 {
     struct dead_report *r = data;
-    struct followed *f = r->hook;
+    struct hook_state *f = r->hook;
     struct dispatcher *d = f->dispatcher;
 
     if (f->hook == NULL) {
@@ -93,14 +93,14 @@ static void on_may_report(void *data)
 
 static void start_timer(struct dead_report *r)
 {
-    const struct followed *f = r->hook;
+    const struct hook_state *f = r->hook;
     int64_t wait_ms =
         failing_dead_wait_ms(&f->health, health_ran_ms(f->dispatcher));
 
     deadline_within(&r->may_report, (uint64_t)wait_ms);
 }
 
-static struct dead_report *report_of(struct followed *f)
+static struct dead_report *report_of(struct hook_state *f)
 {
     struct dead_report *r = f->dead_report;
 
@@ -136,10 +136,10 @@ static void describe(struct dead_report *r, const struct slot *s,
 void dead_report_note(struct dispatcher *d, const struct slot *s,
                       const struct attempt *attempt)
 {
-    struct followed *f = s->delivery->hook;
+    struct hook_state *f = s->delivery->hook;
     struct dead_report *r;
 
-    if (f->hook == NULL || !outbox_is_wanted(d, f->hook) ||
+    if (f->hook == NULL || !engine_event_is_wanted(d, f->hook) ||
         kind_is_own(buf_str(&s->kind)))
         return;
     r = report_of(f);
@@ -155,7 +155,7 @@ void dead_report_note(struct dispatcher *d, const struct slot *s,
     }
 }
 
-void dead_report_load(struct followed *f, const struct unreported_dead *dead)
+void dead_report_load(struct hook_state *f, const struct unreported_dead *dead)
 {
     struct dead_report *r = report_of(f);
 
@@ -168,7 +168,7 @@ void dead_report_load(struct followed *f, const struct unreported_dead *dead)
 void dead_report_all(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
             if (f->dead_report != NULL && f->hook != NULL)
                 report(d, f);
         }

@@ -10,8 +10,9 @@ void dead_report_note(struct dispatcher *d, const struct slot *s,
                       const struct attempt *attempt);
 
 // Takes over what an earlier process had counted; copies it.
-void dead_report_load(struct followed *f, const struct unreported_dead *dead);
-void dead_report_drop(struct followed *f);  // nothing is reported; none is fine
+void dead_report_load(struct hook_state *f, const struct unreported_dead *dead);
+void dead_report_drop(
+    struct hook_state *f);                  // nothing is reported; none is fine
 void dead_report_all(struct dispatcher *d); // now: the process ends
 
 #endif

@@ -81,26 +81,26 @@ static void put_event(struct dispatcher *d, const struct hook_scope *scope,
         event.stack = scope->target;
     if (scope->level == LEVEL_ENVIRONMENT)
         event.env = scope->target;
-    change_outbox_put(d->filling, &event);
+    batch_outbox_put(d->open_batch, &event);
     d->has_outbox = true;
-    settle_touch(d);
+    commit_schedule(d);
 }
 
-bool outbox_is_wanted(const struct dispatcher *d, const struct hook *hook)
+bool engine_event_is_wanted(const struct dispatcher *d, const struct hook *hook)
 {
     return (d->has_subscribers || d->has_operator) &&
            !operator_is_org(hook->scope.org);
 }
 
-void outbox_event(struct dispatcher *d, const struct hook *hook,
-                  const char *kind, struct str members)
+void engine_event_add(struct dispatcher *d, const struct hook *hook,
+                      const char *kind, struct str members)
 {
     const struct hook_scope operators = { .family = FAMILY_PULUMI,
                                           .level = LEVEL_ORGANIZATION,
                                           .org = STR(OPERATOR_ORG) };
     struct buf payload;
 
-    if (!outbox_is_wanted(d, hook))
+    if (!engine_event_is_wanted(d, hook))
         return;
     buf_init(&payload, 0);
     put_hook(hook, &payload);
@@ -113,8 +113,9 @@ void outbox_event(struct dispatcher *d, const struct hook *hook,
     buf_clear(&payload);
 }
 
-void outbox_hook_event(struct dispatcher *d, const struct followed *f,
-                       const char *kind, struct str reason, struct str more)
+void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
+                              const char *kind, struct str reason,
+                              struct str more)
 {
     struct buf members;
 
@@ -123,7 +124,7 @@ void outbox_hook_event(struct dispatcher *d, const struct followed *f,
     buf_init(&members, 0);
     put_member(&members, "reason", reason);
     buf_put_str(&members, more);
-    outbox_event(d, f->hook, kind, buf_str(&members));
+    engine_event_add(d, f->hook, kind, buf_str(&members));
     buf_clear(&members);
 }
 
@@ -132,40 +133,40 @@ void outbox_hook_event(struct dispatcher *d, const struct followed *f,
 static bool on_outbox(void *data, const struct event *event)
 {
     struct dispatcher *d = data;
-    const struct emit emit = { .id = event->id,
-                               .family = (unsigned)event->family,
-                               .accepted_at_us = event->accepted_at_us,
-                               .kind = event->kind,
-                               .org = event->org,
-                               .project = event->project,
-                               .stack = event->stack,
-                               .env = event->env,
-                               .payload = event->payload };
+    const struct engine_event emit = { .id = event->id,
+                                       .family = (unsigned)event->family,
+                                       .accepted_at_us = event->accepted_at_us,
+                                       .kind = event->kind,
+                                       .org = event->org,
+                                       .project = event->project,
+                                       .stack = event->stack,
+                                       .env = event->env,
+                                       .payload = event->payload };
 
     if (blame_deaths(BLAME_OWN, get_be64(event->id.bytes),
                      get_be64(event->id.bytes + 8)) >= BLAME_ASIDE) {
         log_warn("the dispatcher died three times with an event of the "
                  "engine's own, which is dropped",
                  "");
-        change_outbox_del(d->filling, &event->id);
-        settle_touch(d);
+        batch_outbox_del(d->open_batch, &event->id);
+        commit_schedule(d);
         return true;
     }
     blame_begin(BLAME_OWN, get_be64(event->id.bytes),
                 get_be64(event->id.bytes + 8));
-    emit_pack(chan_begin(d->ingest), &emit);
-    if (chan_end(d->ingest) != OK) { // it would stay for ever
+    engine_event_pack(channel_begin(d->ingest), &emit);
+    if (channel_end(d->ingest) != OK) { // it would stay for ever
         log_warn("event of the engine is too large, dropped", "bytes=%zu",
                  event->payload.n_bytes);
-        change_outbox_del(d->filling, &event->id);
-        settle_touch(d);
+        batch_outbox_del(d->open_batch, &event->id);
+        commit_schedule(d);
         return true;
     }
     d->n_outbox++;
     return true;
 }
 
-void outbox_send(struct dispatcher *d)
+void engine_events_send(struct dispatcher *d)
 {
     struct blamed before;
 
@@ -177,8 +178,8 @@ void outbox_send(struct dispatcher *d)
         log_fatal("outbox cannot be read", "");
     blame_end(before);
     // What is said and not committed yet is looked for after the commit.
-    if (d->n_outbox == 0 && change_n(d->filling) == 0)
-        d->has_outbox = settle_is_busy(d);
+    if (d->n_outbox == 0 && batch_n(d->open_batch) == 0)
+        d->has_outbox = commit_is_busy(d);
 }
 
 static void on_emitted(struct dispatcher *d, const struct emitted *emitted)
@@ -187,8 +188,8 @@ static void on_emitted(struct dispatcher *d, const struct emitted *emitted)
         d->n_outbox--;
     if (emitted->err != OK)
         return; // offered again, at the next second at the latest
-    change_outbox_del(d->filling, &emitted->id);
-    settle_touch(d);
+    batch_outbox_del(d->open_batch, &emitted->id);
+    commit_schedule(d);
 }
 
 static void on_frame(void *data, struct str frame)
@@ -212,15 +213,15 @@ static void on_closed(void *data)
     d->n_outbox = 0;
 }
 
-void outbox_on_link(struct dispatcher *d, int fd)
+void engine_events_on_link(struct dispatcher *d, int fd)
 {
     if (d->ingest != NULL)
-        chan_close(d->ingest);
+        channel_close(d->ingest);
     d->n_outbox = 0;
     backlog_on_link(d);
-    d->ingest = role_open_chan(d->role, ROLE_INGEST, fd,
-                               &(struct chan_handlers){ .on_frame = on_frame,
-                                                        .on_closed = on_closed,
-                                                        .data = d });
-    outbox_send(d);
+    d->ingest = role_open_chan(
+        d->role, ROLE_INGEST, fd,
+        &(struct channel_handlers){
+            .on_frame = on_frame, .on_closed = on_closed, .data = d });
+    engine_events_send(d);
 }

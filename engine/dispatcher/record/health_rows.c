@@ -17,13 +17,13 @@ int64_t health_ran_ms(const struct dispatcher *d)
     return ran_ms > 0 ? ran_ms : 1;
 }
 
-void health_keep(struct dispatcher *d, const struct followed *f)
+void health_keep(struct dispatcher *d, const struct hook_state *f)
 {
-    change_health(d->filling, f->no, &f->health);
-    settle_touch(d);
+    batch_health(d->open_batch, f->no, &f->health);
+    commit_schedule(d);
 }
 
-void health_changed(struct dispatcher *d, struct followed *f)
+void health_changed(struct dispatcher *d, struct hook_state *f)
 {
     if (f->is_health_unsaid)
         return;
@@ -35,11 +35,11 @@ void health_changed(struct dispatcher *d, struct followed *f)
 void health_say(struct dispatcher *d)
 {
     while (d->health_unsaid != NULL) {
-        struct followed *f = d->health_unsaid;
+        struct hook_state *f = d->health_unsaid;
 
         d->health_unsaid = f->next_unsaid;
         f->is_health_unsaid = false;
-        change_health(d->filling, f->no, &f->health);
-        followed_forget_if_done(f);
+        batch_health(d->open_batch, f->no, &f->health);
+        hook_forget_if_done(f);
     }
 }

@@ -10,10 +10,10 @@
 int64_t health_ran_ms(const struct dispatcher *d);
 
 // f->health is not what it was: it is written with the next commit.
-void health_changed(struct dispatcher *d, struct followed *f);
-void health_say(struct dispatcher *d); // what changed, to d->filling
+void health_changed(struct dispatcher *d, struct hook_state *f);
+void health_say(struct dispatcher *d); // what changed, to d->open_batch
 
-// Adds f->health to d->filling at once.
-void health_keep(struct dispatcher *d, const struct followed *f);
+// Adds f->health to d->open_batch at once.
+void health_keep(struct dispatcher *d, const struct hook_state *f);
 
 #endif

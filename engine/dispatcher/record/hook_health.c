@@ -30,9 +30,9 @@
 #include "queue/queue.h"
 
 // Hooks that count as failing and are meant to be delivered to, for the metrics.
-static void count_failing(struct dispatcher *d, struct followed *f)
+static void count_failing(struct dispatcher *d, struct hook_state *f)
 {
-    bool is_failing = followed_is_active(f) && f->health.cause != FAILING_NOT;
+    bool is_failing = hook_is_active(f) && f->health.cause != FAILING_NOT;
 
     if (is_failing == f->is_counted_failing)
         return;
@@ -41,7 +41,7 @@ static void count_failing(struct dispatcher *d, struct followed *f)
     metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
 }
 
-static void note_late(struct dispatcher *d, struct followed *f)
+static void note_late(struct dispatcher *d, struct hook_state *f)
 {
     if (f->is_alarm_late)
         return;
@@ -50,11 +50,11 @@ static void note_late(struct dispatcher *d, struct followed *f)
     d->alarms_late = f;
 }
 
-static void on_health(void *data, uint64_t hook_no,
+static void on_health(void *data, uint64_t hook_id,
                       const struct hook_health *health)
 {
     struct dispatcher *d = data;
-    struct followed *f = followed_get(d, hook_no);
+    struct hook_state *f = hook_find_or_add(d, hook_id);
 
     f->health = *health;
     f->health.dead = NULL;
@@ -75,14 +75,14 @@ void health_load(struct dispatcher *d)
 void health_drop_orphans(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        struct followed *f = d->by_no[i];
+        struct hook_state *f = d->by_no[i];
 
         while (f != NULL) {
-            struct followed *next = f->next_hash;
+            struct hook_state *next = f->next_hash;
 
             if (f->hook == NULL && !f->is_aside) {
                 health_forget(d, f);
-                followed_forget_if_done(f);
+                hook_forget_if_done(f);
             }
             f = next;
         }
@@ -91,28 +91,28 @@ void health_drop_orphans(struct dispatcher *d)
 
 // --- asking api ---
 
-static void ask_disable(struct dispatcher *d, const struct followed *f)
+static void ask_disable(struct dispatcher *d, const struct hook_state *f)
 {
-    struct disable disable = { .hook_no = f->no,
+    struct disable disable = { .hook_id = f->no,
                                .revision = f->hook->revision,
                                .reason = (unsigned)f->disable_wanted };
 
     if (d->api == NULL)
         return; // at the next second
-    disable_pack(chan_begin(d->api), &disable);
-    chan_end_small(d->api);
+    disable_pack(channel_begin(d->api), &disable);
+    channel_end_small(d->api);
 }
 
-static void want_disabled(struct dispatcher *d, struct followed *f,
+static void want_disabled(struct dispatcher *d, struct hook_state *f,
                           enum hook_disabled reason)
 {
     // What a paused hook keeps is not cancelled: the next attempt after the pause
     // tells the same again.
-    if (f->disable_wanted != HOOK_NOT_DISABLED || !followed_is_active(f) ||
-        followed_is_paused(f))
+    if (f->disable_wanted != HOOK_NOT_DISABLED || !hook_is_active(f) ||
+        hook_is_paused(f))
         return;
     f->disable_wanted = reason;
-    f->disable_from = d->n_commits + (settle_is_busy(d) ? 2 : 1);
+    f->disable_from = d->n_commits + (commit_is_busy(d) ? 2 : 1);
     d->n_disabling++;
     if (d->n_disables == d->disables_room) {
         d->disables_room = d->disables_room > 0 ? d->disables_room * 2 : 16;
@@ -122,7 +122,7 @@ static void want_disabled(struct dispatcher *d, struct followed *f,
     d->disables[d->n_disables++] = f->no;
 }
 
-void health_gone(struct dispatcher *d, struct followed *f)
+void health_gone(struct dispatcher *d, struct hook_state *f)
 {
     want_disabled(d, f, HOOK_GONE);
 }
@@ -133,7 +133,7 @@ void health_gone(struct dispatcher *d, struct followed *f)
 // send: what its schedule, its breaker or an overloaded receiver makes it wait,
 // with the jitter, and the attempt itself.
 static int64_t longest_gap_ms(const struct dispatcher *d,
-                              const struct followed *f)
+                              const struct hook_state *f)
 {
     const struct config *c = d->config;
     bool has_own = f->retry_waits_ms != NULL;
@@ -162,7 +162,7 @@ static void put_quoted_time(struct buf *out, const char *key, int64_t at_ms)
 }
 
 // `before`: as it was until this attempt.
-static void tell_recovered(struct dispatcher *d, const struct followed *f,
+static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
                            const struct hook_health *before)
 {
     struct buf more;
@@ -171,12 +171,12 @@ static void tell_recovered(struct dispatcher *d, const struct followed *f,
     buf_printf(&more, ",\"failedAttempts\":%" PRIu32, before->n_failed);
     if (before->failing_since_ms > 0)
         put_quoted_time(&more, "failingSince", before->failing_since_ms);
-    outbox_hook_event(d, f, "posthorn.hook.recovered", STR("it succeeded"),
-                      buf_str(&more));
+    engine_event_add_of_hook(d, f, "posthorn.hook.recovered",
+                             STR("it succeeded"), buf_str(&more));
     buf_clear(&more);
 }
 
-static void tell_failing(struct dispatcher *d, const struct followed *f,
+static void tell_failing(struct dispatcher *d, const struct hook_state *f,
                          uint8_t percent)
 {
     const struct hook_health *h = &f->health;
@@ -195,14 +195,14 @@ static void tell_failing(struct dispatcher *d, const struct followed *f,
     } else {
         buf_puts(&more, ",\"percent\":null");
     }
-    outbox_hook_event(d, f, "posthorn.hook.failing", buf_str(&reason),
-                      buf_str(&more));
+    engine_event_add_of_hook(d, f, "posthorn.hook.failing", buf_str(&reason),
+                             buf_str(&more));
     buf_clear(&more);
     buf_clear(&reason);
 }
 
 static struct failing_rules rules_of(const struct dispatcher *d,
-                                     const struct followed *f)
+                                     const struct hook_state *f)
 {
     return (struct failing_rules){
         .failing_after = (uint32_t)d->config->failing_after,
@@ -211,7 +211,7 @@ static struct failing_rules rules_of(const struct dispatcher *d,
     };
 }
 
-void health_note(struct dispatcher *d, struct followed *f,
+void health_note(struct dispatcher *d, struct hook_state *f,
                  struct failing_attempt end)
 {
     struct hook_health before;
@@ -240,14 +240,14 @@ void health_note(struct dispatcher *d, struct followed *f,
         want_disabled(d, f, HOOK_FAILING);
 }
 
-static void report_late(struct dispatcher *d, struct followed *f)
+static void report_late(struct dispatcher *d, struct hook_state *f)
 {
     struct failing_rules rules;
     struct failing_news news;
 
     f->is_alarm_late = false;
-    if (!followed_is_active(f)) {
-        followed_forget_if_done(f);
+    if (!hook_is_active(f)) {
+        hook_forget_if_done(f);
         return;
     }
     rules = rules_of(d, f);
@@ -262,11 +262,11 @@ static void report_late(struct dispatcher *d, struct followed *f)
 
 static void report_all_late(struct dispatcher *d)
 {
-    struct followed *f = d->alarms_late;
+    struct hook_state *f = d->alarms_late;
 
     d->alarms_late = NULL;
     while (f != NULL) {
-        struct followed *next = f->next_late;
+        struct hook_state *next = f->next_late;
 
         report_late(d, f);
         f = next;
@@ -279,7 +279,7 @@ void health_on_committed(struct dispatcher *d)
     size_t n = 0;
 
     for (; n < d->n_disables; n++) {
-        const struct followed *f = followed_find(d, d->disables[n]);
+        const struct hook_state *f = hook_find(d, d->disables[n]);
 
         if (f == NULL || f->disable_wanted == HOOK_NOT_DISABLED)
             continue;
@@ -300,7 +300,7 @@ static void ask_again(struct dispatcher *d)
     size_t n = d->n_disabling;
 
     for (size_t i = 0; n > 0 && i <= d->n_by_no_mask; i++) {
-        for (struct followed *f = d->by_no[i]; f != NULL; f = f->next_hash) {
+        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
             if (f->disable_wanted == HOOK_NOT_DISABLED)
                 continue;
             if (f->disable_from <= d->n_commits)
@@ -319,7 +319,7 @@ void health_on_second(struct dispatcher *d)
 
 // --- hooks that change ---
 
-static void stop_wanting(struct dispatcher *d, struct followed *f)
+static void stop_wanting(struct dispatcher *d, struct hook_state *f)
 {
     if (f->disable_wanted == HOOK_NOT_DISABLED)
         return;
@@ -340,7 +340,7 @@ static const char *reason_of(enum hook_disabled disabled)
     return "";
 }
 
-void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
+void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 {
     const struct hook *hook = f->hook;
 
@@ -348,8 +348,8 @@ void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
     if (hook->disabled != HOOK_NOT_DISABLED &&
         f->health.told_disabled_at_ms != hook->disabled_at_ms) {
         f->health.told_disabled_at_ms = hook->disabled_at_ms;
-        outbox_hook_event(d, f, "posthorn.hook.disabled",
-                          str_of(reason_of(hook->disabled)), STR_EMPTY);
+        engine_event_add_of_hook(d, f, "posthorn.hook.disabled",
+                                 str_of(reason_of(hook->disabled)), STR_EMPTY);
         health_keep(d, f);
     }
     if (hook->active && !was_active && failing_reset(&f->health))
@@ -357,7 +357,7 @@ void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active)
     count_failing(d, f);
 }
 
-void health_forget(struct dispatcher *d, struct followed *f)
+void health_forget(struct dispatcher *d, struct hook_state *f)
 {
     static const struct hook_health nothing = { 0 };
     bool was_empty = hook_health_is_empty(&f->health);

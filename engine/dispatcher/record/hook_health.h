@@ -10,17 +10,18 @@ void health_drop_orphans(struct dispatcher *d); // once the hooks are known
 
 // An attempt has ended (its times are set here): raises or ends an alarm, and
 // has the hook switched off if it failed for too long.
-void health_note(struct dispatcher *d, struct followed *f,
+void health_note(struct dispatcher *d, struct hook_state *f,
                  struct failing_attempt end);
 
 // The receiver said that it is gone for good.
-void health_gone(struct dispatcher *d, struct followed *f);
+void health_gone(struct dispatcher *d, struct hook_state *f);
 
 // The hook is there in a new revision.
-void health_on_hook(struct dispatcher *d, struct followed *f, bool was_active);
+void health_on_hook(struct dispatcher *d, struct hook_state *f,
+                    bool was_active);
 
 // It is deleted.
-void health_forget(struct dispatcher *d, struct followed *f);
+void health_forget(struct dispatcher *d, struct hook_state *f);
 void health_on_committed(struct dispatcher *d);
 void health_on_second(struct dispatcher *d);
 

@@ -31,13 +31,13 @@ struct running *running_new(const struct replay *record)
     return r;
 }
 
-struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no)
+struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_id)
 {
     struct replay_holder *holder = xcalloc(1, sizeof(*holder));
 
     holder->shares = &d->replay_shares;
-    holder->org_no = org_no;
-    shares_add(holder->shares, org_no, 1);
+    holder->org_id = org_id;
+    shares_add(holder->shares, org_id, 1);
     return holder;
 }
 
@@ -55,7 +55,7 @@ void replay_leave(struct replay_holder **place)
     *place = NULL;
     if (holder == NULL || --holder->n > 0)
         return;
-    shares_remove(holder->shares, holder->org_no, 1);
+    shares_remove(holder->shares, holder->org_id, 1);
     free(holder);
 }
 
@@ -82,28 +82,28 @@ void running_free(struct running *r)
 // --- which there are ---
 
 static struct running **place_of(const struct dispatcher *d, uint64_t tag,
-                                 uint64_t hook_no)
+                                 uint64_t hook_id)
 {
-    uint64_t mixed = (tag ^ hook_no) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = (tag ^ hook_id) * UINT64_C(0x9e3779b97f4a7c15);
 
     return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
 }
 
 static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
-                                   uint64_t hook_no)
+                                   uint64_t hook_id)
 {
     struct running *r = NULL;
 
     if (d->replays_by_tag != NULL)
-        r = *place_of(d, tag, hook_no);
-    while (r != NULL && (r->tag != tag || r->record.hook_no != hook_no))
+        r = *place_of(d, tag, hook_id);
+    while (r != NULL && (r->tag != tag || r->record.hook_id != hook_id))
         r = r->same_hash;
     return r;
 }
 
 static void put(struct dispatcher *d, struct running *r)
 {
-    struct running **place = place_of(d, r->tag, r->record.hook_no);
+    struct running **place = place_of(d, r->tag, r->record.hook_id);
 
     r->same_hash = *place;
     *place = r;
@@ -130,7 +130,7 @@ static void grow(struct dispatcher *d)
 
 void replays_take_out(struct dispatcher *d, const struct running *r)
 {
-    struct running **link = place_of(d, r->tag, r->record.hook_no);
+    struct running **link = place_of(d, r->tag, r->record.hook_id);
 
     while (*link != r)
         link = &(*link)->same_hash;
@@ -218,7 +218,7 @@ void replays_say(struct dispatcher *d)
         r->is_dirty = false;
         d->n_replays_said++;
         r->record.next = progress(r);
-        change_replay_put(d->filling, &r->record);
+        batch_replay_put(d->open_batch, &r->record);
     }
 }
 

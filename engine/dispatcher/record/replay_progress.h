@@ -22,7 +22,7 @@ struct number_set {
 // One replay in the share of its organization: of one hook or of many.
 struct replay_holder {
     struct shares *shares;
-    uint64_t org_no;
+    uint64_t org_id;
     size_t n; // of those that have joined
 };
 
@@ -56,7 +56,7 @@ struct running {
 // An attempt of one has ended, or one of its deliveries is settled.
 void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state);
-void replays_say(struct dispatcher *d); // what changed, to d->filling
+void replays_say(struct dispatcher *d); // what changed, to d->open_batch
 
 // A copy of the record. Free it with running_free().
 struct running *running_new(const struct replay *record);
@@ -67,7 +67,7 @@ void running_slim(struct running *r);
 
 // Counts one more replay of an organization, until all that joined have left. Whoever
 // holds it is told by `*place`.
-struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_no);
+struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_id);
 void replay_join(struct replay_holder **place, struct replay_holder *holder);
 void replay_leave(struct replay_holder **place); // also if it is of none
 void replays_add(struct dispatcher *d, struct running *r);

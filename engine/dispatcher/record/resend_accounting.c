@@ -6,53 +6,53 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-void manual_take_back(struct dispatcher *d, struct delivery *dv)
+void resend_reopen(struct dispatcher *d, struct delivery *dv)
 {
-    switch (dv->past) {
-    case PAST_NONE:
-    case PAST_PING:
+    switch (dv->prior_state) {
+    case PRIOR_NONE:
+    case PRIOR_PING:
         return;
-    case PAST_DELIVERED:
-        change_count(d->filling, COUNT_DELIVERED, -1);
+    case PRIOR_DELIVERED:
+        batch_count(d->open_batch, COUNT_DELIVERED, -1);
         break;
-    case PAST_DEAD:
-        change_dead_del(d->filling, dv->hook->no, dv->position);
+    case PRIOR_DEAD:
+        batch_dead_del(d->open_batch, dv->hook->no, dv->position);
         break;
-    case PAST_CANCELLED:
-        change_count(d->filling, COUNT_CANCELLED, -1);
+    case PRIOR_CANCELLED:
+        batch_count(d->open_batch, COUNT_CANCELLED, -1);
         break;
-    case PAST_EXPIRED:
-        change_count(d->filling, COUNT_DEAD_EXPIRED, -1);
+    case PRIOR_EXPIRED:
+        batch_count(d->open_batch, COUNT_DEAD_EXPIRED, -1);
         break;
-    case PAST_NEVER:
-        change_count(d->filling, COUNT_MATCHED, 1);
+    case PRIOR_NEVER:
+        batch_count(d->open_batch, COUNT_MATCHED, 1);
         break;
     }
-    dv->past = PAST_NONE;
+    dv->prior_state = PRIOR_NONE;
 }
 
-enum delivery_state manual_settle(struct dispatcher *d,
+enum delivery_state resend_settle(struct dispatcher *d,
                                   const struct delivery *dv, bool is_delivered)
 {
-    switch (dv->past) {
-    case PAST_NONE: // the caller moves these
-    case PAST_NEVER:
-    case PAST_PING:
-    case PAST_EXPIRED:
+    switch (dv->prior_state) {
+    case PRIOR_NONE: // the caller moves these
+    case PRIOR_NEVER:
+    case PRIOR_PING:
+    case PRIOR_EXPIRED:
         break;
-    case PAST_DELIVERED:
+    case PRIOR_DELIVERED:
         return DELIVERY_DELIVERED;
-    case PAST_DEAD:
+    case PRIOR_DEAD:
         if (is_delivered) {
-            change_dead_del(d->filling, dv->hook->no, dv->position);
-            change_count(d->filling, COUNT_DELIVERED, 1);
+            batch_dead_del(d->open_batch, dv->hook->no, dv->position);
+            batch_count(d->open_batch, COUNT_DELIVERED, 1);
         }
         break;
-    case PAST_CANCELLED:
+    case PRIOR_CANCELLED:
         if (!is_delivered)
             return DELIVERY_CANCELLED;
-        change_count(d->filling, COUNT_CANCELLED, -1);
-        change_count(d->filling, COUNT_DELIVERED, 1);
+        batch_count(d->open_batch, COUNT_CANCELLED, -1);
+        batch_count(d->open_batch, COUNT_DELIVERED, 1);
         break;
     }
     return is_delivered ? DELIVERY_DELIVERED : DELIVERY_DEAD;

@@ -6,11 +6,11 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// What the outcome makes of a delivery with a past: said to d->filling.
-enum delivery_state manual_settle(struct dispatcher *d,
+// What the outcome makes of a delivery with a prior_state: added to d->open_batch.
+enum delivery_state resend_settle(struct dispatcher *d,
                                   const struct delivery *dv, bool is_delivered);
 
-// One that was settled is not any more: said to d->filling.
-void manual_take_back(struct dispatcher *d, struct delivery *dv);
+// One that was settled is not any more: added to d->open_batch.
+void resend_reopen(struct dispatcher *d, struct delivery *dv);
 
 #endif

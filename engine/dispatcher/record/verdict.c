@@ -21,7 +21,7 @@ uint32_t verdict_jitter(struct dispatcher *d)
 }
 
 // What the sender reports, unless the body of the answer says otherwise.
-static enum error_class error_of(const struct followed *f,
+static enum error_class error_of(const struct hook_state *f,
                                  const struct outcome *o)
 {
     const struct format *format;
@@ -37,7 +37,7 @@ static enum error_class error_of(const struct followed *f,
 struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
                           const struct outcome *o)
 {
-    const struct followed *f = s->delivery->hook;
+    const struct hook_state *f = s->delivery->hook;
     const struct verdict aside = { .kind = VERDICT_DEAD, .error = o->error };
     const struct attempt_end end = {
         .error = error_of(f, o),

@@ -2,7 +2,7 @@
 // discards, and those of hooks that are deleted.
 //
 // Happy path: one slice of one of them a turn, a few milliseconds apart. A slice
-// reads on in the dead index and says to the filling change what is settled; the
+// reads on in the dead index and says to the open_batch change what is settled; the
 // next one begins when that is committed. So each dead letter is read once, and
 // memory and commits stay small whatever lies there. Whoever asked is answered
 // when all are looked at, or after a second's work with the place to go on from.
@@ -62,12 +62,12 @@ static bool look(struct dispatcher *d, struct discard_request *r,
 
         if (is_jump || is_full(r) || discard_is_over(d, until_us))
             return false;
-        if (r->ask.hook_no != 0 && row->hook_no != r->ask.hook_no)
+        if (r->ask.hook_id != 0 && row->hook_id != r->ask.hook_id)
             return true;
         if (!choice_wants(d, r, row, &is_jump))
             continue;
         r->answer.n++;
-        if (open_find(d, row->hook_no, row->position) != NULL) {
+        if (delivery_find(d, row->hook_id, row->position) != NULL) {
             r->answer.n_gone++;
         } else if (!r->ask.is_dry) {
             discard_row(d, row, r->reason);
@@ -91,7 +91,7 @@ static void run(struct dispatcher *d, struct discard_request *r,
                  clock_mono_us() >= r->until_us;
     if (is_end || !r->is_over)
         return;
-    put_be64(r->after, r->at.hook_no);
+    put_be64(r->after, r->at.hook_id);
     memcpy(r->after + 8, r->at.position.bytes, sizeof(r->at.position.bytes));
     r->answer.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
@@ -106,12 +106,12 @@ static struct discard_request *end(struct dispatcher *d,
     if (!r->ask.is_dry && n_settled > 0) {
         log_info("dead letters discarded", "org=%s %s%sn=%" PRIu64 " by=%s",
                  log_quote(r->ask.org),
-                 r->ask.hook_no != 0 ? hook_log_no(r->ask.hook_no) : "",
-                 r->ask.hook_no != 0 ? " " : "", n_settled,
+                 r->ask.hook_id != 0 ? hook_log_no(r->ask.hook_id) : "",
+                 r->ask.hook_id != 0 ? " " : "", n_settled,
                  log_quote(r->ask.by));
     }
     if (r->n_apis == d->n_apis)
-        manual_answer_now(d, &r->answer);
+        requesters_answer_now(d, &r->answer);
     arena_clear(&r->arena);
     free(r);
     return next;
@@ -174,7 +174,7 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     if (d->n_commits < s->after_commit) {
-        settle_touch(d);
+        commit_schedule(d);
         return;
     }
     // Nobody waits for what a former api process asked.
@@ -200,7 +200,7 @@ void discard_forget(struct dispatcher *d, uint64_t no)
     }
 }
 
-static enum err begin(struct dispatcher *d, const struct ask *ask)
+static enum err begin(struct dispatcher *d, const struct query *ask)
 {
     struct discards *s = d->discards;
     struct discard_request *r;
@@ -226,13 +226,13 @@ static enum err begin(struct dispatcher *d, const struct ask *ask)
     return OK;
 }
 
-void discard_on_ask(struct dispatcher *d, const struct ask *ask)
+void discard_on_ask(struct dispatcher *d, const struct query *ask)
 {
-    struct answer answer = { .no = ask->no };
+    struct reply answer = { .no = ask->no };
 
     answer.err = begin(d, ask);
     if (answer.err != OK)
-        manual_answer_now(d, &answer);
+        requesters_answer_now(d, &answer);
 }
 
 void discard_init(struct dispatcher *d)

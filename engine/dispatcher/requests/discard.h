@@ -12,7 +12,7 @@
 
 // Once the hooks are known. Begins to look for dead letters of deleted hooks.
 void discard_init(struct dispatcher *d);
-void discard_on_ask(struct dispatcher *d, const struct ask *ask);
+void discard_on_ask(struct dispatcher *d, const struct query *ask);
 
 // Nobody waits for the answer to this question any more.
 void discard_forget(struct dispatcher *d, uint64_t no);

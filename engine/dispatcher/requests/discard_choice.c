@@ -29,8 +29,8 @@ static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
 // --- whose ---
 
 struct owner {
-    const struct ask *ask;
-    uint64_t org_no; // of who asks
+    const struct query *ask;
+    uint64_t org_id; // of who asks
     bool is_known, is_ours;
 };
 
@@ -40,7 +40,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
 
     (void)no;
     o->is_known = true;
-    o->is_ours = a->org_no == o->org_no;
+    o->is_ours = a->org_id == o->org_id;
     return false;
 }
 
@@ -58,13 +58,13 @@ static bool on_event(void *data, const struct event *event)
 }
 
 // Of a hook that is not there its deliveries tell whose it was.
-static bool was_ours(struct dispatcher *d, const struct ask *ask,
+static bool was_ours(struct dispatcher *d, const struct query *ask,
                      const struct dead_row *row)
 {
     struct owner o = { .ask = ask };
     enum err err =
-        org_number(d->hooks, (enum family)ask->family, ask->org, &o.org_no);
-    struct history_query query = { .owner_no = row->hook_no,
+        org_number(d->hooks, (enum family)ask->family, ask->org, &o.org_id);
+    struct history_query query = { .owner_no = row->hook_id,
                                    .event = &row->position,
                                    .max_rows = 1 };
 
@@ -81,15 +81,15 @@ static bool was_ours(struct dispatcher *d, const struct ask *ask,
 static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
                            const struct dead_row *row)
 {
-    const struct followed *f = followed_find(d, row->hook_no);
-    const struct ask *ask = &r->ask;
+    const struct hook_state *f = hook_find(d, row->hook_id);
+    const struct query *ask = &r->ask;
 
-    if (ask->hook_no != 0)
-        return row->hook_no == ask->hook_no;
+    if (ask->hook_id != 0)
+        return row->hook_id == ask->hook_id;
     if (f == NULL || f->hook == NULL) {
-        if (r->judged_no != row->hook_no)
+        if (r->judged_no != row->hook_id)
             r->is_ours = was_ours(d, ask, row);
-        r->judged_no = row->hook_no;
+        r->judged_no = row->hook_id;
         return r->is_ours;
     }
     return (unsigned)f->hook->scope.family == ask->family &&
@@ -150,7 +150,7 @@ static bool is_attempt_wanted(struct dispatcher *d,
                               const struct discard_request *r,
                               const struct dead_row *row)
 {
-    struct history_query query = { .owner_no = row->hook_no,
+    struct history_query query = { .owner_no = row->hook_id,
                                    .event = &row->position,
                                    .filter = &r->choice.filter,
                                    .max_rows = HISTORY_COST };
@@ -165,7 +165,7 @@ static bool is_attempt_wanted(struct dispatcher *d,
 bool choice_wants(struct dispatcher *d, struct discard_request *r,
                   const struct dead_row *row, bool *is_jump)
 {
-    r->at = (struct dead_place){ row->hook_no, row->position };
+    r->at = (struct dead_place){ row->hook_id, row->position };
     *is_jump = true;
     if (!is_hook_wanted(d, r, row)) {
         r->at.position = last_position;
@@ -239,18 +239,18 @@ static struct str reason_of(struct arena *arena, struct str by)
 
 static enum err read_place(struct discard_request *r, struct str after)
 {
-    r->at.hook_no = r->ask.hook_no;
+    r->at.hook_id = r->ask.hook_id;
     if (after.n_bytes == 0)
         return OK;
     if (after.n_bytes != DISCARD_AFTER_BYTES)
         return ERR_CORRUPT;
-    r->at.hook_no = get_be64((const uint8_t *)after.at);
+    r->at.hook_id = get_be64((const uint8_t *)after.at);
     memcpy(r->at.position.bytes, after.at + 8, sizeof(r->at.position.bytes));
-    return r->ask.hook_no == 0 || r->at.hook_no == r->ask.hook_no ? OK
+    return r->ask.hook_id == 0 || r->at.hook_id == r->ask.hook_id ? OK
                                                                   : ERR_CORRUPT;
 }
 
-enum err choice_read(struct discard_request *r, const struct ask *ask)
+enum err choice_read(struct discard_request *r, const struct query *ask)
 {
     struct arena *arena = &r->arena;
     enum err err;

@@ -7,7 +7,7 @@
 
 // ERR_CORRUPT: the question cannot be read.
 MUST_CHECK enum err choice_read(struct discard_request *r,
-                                const struct ask *ask);
+                                const struct query *ask);
 
 // Looks up ids of the question until then (monotonic). True: all are.
 bool choice_look_up(struct dispatcher *d, struct discard_request *r,

@@ -18,8 +18,8 @@ void discard_go_on(struct dispatcher *d)
 {
     struct discards *s = d->discards;
 
-    s->after_commit = d->n_commits + (settle_is_busy(d) ? 1 : 0) +
-                      (change_n(d->filling) > 0 ? 1 : 0);
+    s->after_commit = d->n_commits + (commit_is_busy(d) ? 1 : 0) +
+                      (batch_n(d->open_batch) > 0 ? 1 : 0);
     if (!uv_is_active((uv_handle_t *)&s->timer))
         uv_timer_start(&s->timer, s->on_timer, TICK_MS, TICK_MS);
 }
@@ -34,7 +34,7 @@ size_t discard_read(struct dispatcher *d, const struct dead_place *at,
 {
     size_t n;
 
-    if (shard_dead_read(d->shard, at->hook_no, at->position, rows, max, &n) !=
+    if (shard_dead_read(d->shard, at->hook_id, at->position, rows, max, &n) !=
         OK)
         log_fatal("dead letters cannot be read", "");
     return n;
@@ -43,14 +43,14 @@ size_t discard_read(struct dispatcher *d, const struct dead_place *at,
 void discard_row(struct dispatcher *d, const struct dead_row *row,
                  struct str reason)
 {
-    struct followed *f = followed_get(d, row->hook_no);
-    struct delivery *dv = open_add(d, f, row->position);
+    struct hook_state *f = hook_find_or_add(d, row->hook_id);
+    struct delivery *dv = delivery_add(d, f, row->position);
 
     // In memory until the commit, so that nobody sends it again meanwhile.
-    open_give_row(d, dv, 0);
-    change_dead_del(d->filling, row->hook_no, row->position);
+    delivery_set_row(d, dv, 0);
+    batch_dead_del(d->open_batch, row->hook_id, row->position);
     dv->n_attempts = row->n_attempts;
     dv->queue_us = row->queue_us;
-    settle_cancel(d, dv, reason);
+    delivery_cancel(d, dv, reason);
     d->discards->n_said++;
 }

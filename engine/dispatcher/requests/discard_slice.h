@@ -11,7 +11,7 @@
 
 // Where a look at the dead index is: behind this dead letter.
 struct dead_place {
-    uint64_t hook_no;
+    uint64_t hook_id;
     struct position position;
 };
 
@@ -20,7 +20,7 @@ struct discard_request {
     struct discard_request *next;
     uint64_t n_apis; // the link that asked
     struct arena arena;
-    struct ask ask;          // its texts lie in the arena
+    struct query ask;        // its texts lie in the arena
     struct replay choice;    // filter and ids, likewise
     bool is_plain;           // the filter wants all
     struct position *wanted; // of the ids, ascending; in the arena
@@ -32,7 +32,7 @@ struct discard_request {
     int64_t until_us; // monotonic; 0: not begun
     bool is_over;     // to be answered once all is committed
     struct str reason;
-    struct answer answer;
+    struct reply answer;
     uint8_t after[DISCARD_AFTER_BYTES]; // of the answer
 };
 
@@ -72,7 +72,7 @@ bool discard_is_over(const struct dispatcher *d, int64_t until_us);
 size_t discard_read(struct dispatcher *d, const struct dead_place *at,
                     struct dead_row *rows, size_t max);
 
-// Settles it as cancelled: said to d->filling. It must not be in memory.
+// Settles it as cancelled: added to d->open_batch. It must not be in memory.
 void discard_row(struct dispatcher *d, const struct dead_row *row,
                  struct str reason);
 

@@ -41,13 +41,13 @@ static bool ignore_hook(void *data, const struct hook *hook)
 
 // A hook whose record is damaged is there: whoever repairs it finds its dead
 // letters.
-static bool is_deleted(const struct dispatcher *d, uint64_t hook_no)
+static bool is_deleted(const struct dispatcher *d, uint64_t hook_id)
 {
-    const struct followed *f = followed_find(d, hook_no);
+    const struct hook_state *f = hook_find(d, hook_id);
 
     if (f != NULL && f->hook != NULL)
         return false;
-    return hook_get_by_no(d->hooks, hook_no, ignore_hook, NULL) == ERR_NOTFOUND;
+    return hook_get_by_no(d->hooks, hook_id, ignore_hook, NULL) == ERR_NOTFOUND;
 }
 
 static bool is_begun(const struct discard_sweep *s)
@@ -61,23 +61,23 @@ static void begin_hook(struct discard_sweep *s)
     s->was_busy = false;
     if (s->deleted.n > 0) {
         s->at = (struct dead_place){
-            .hook_no = s->deleted.at[s->deleted.n - 1],
+            .hook_id = s->deleted.at[s->deleted.n - 1],
             .position = position_start,
         };
     }
 }
 
-static void add(struct discard_sweep *s, uint64_t hook_no)
+static void add(struct discard_sweep *s, uint64_t hook_id)
 {
     struct hook_numbers *list = &s->deleted;
 
-    push(list, hook_no);
+    push(list, hook_id);
     if (!is_begun(s)) {
         begin_hook(s);
         return;
     }
     list->at[list->n - 1] = list->at[list->n - 2]; // the one at hand goes on
-    list->at[list->n - 2] = hook_no;               // first
+    list->at[list->n - 2] = hook_id;               // first
 }
 
 // All that can be settled of the hook at hand is.
@@ -99,7 +99,7 @@ static void take_row(struct dispatcher *d, const struct dead_row *row)
     struct discard_sweep *s = &d->discards->sweep;
 
     s->at.position = row->position;
-    if (open_find(d, row->hook_no, row->position) != NULL) {
+    if (delivery_find(d, row->hook_id, row->position) != NULL) {
         s->was_busy = true;
         return;
     }
@@ -111,14 +111,14 @@ static void settle_hook(struct dispatcher *d, int64_t until_us)
 {
     struct discard_sweep *s = &d->discards->sweep;
     struct dead_row rows[DISCARD_ROWS_AT_ONCE];
-    uint64_t no = s->at.hook_no;
+    uint64_t no = s->at.hook_id;
     bool is_end = !is_deleted(d, no);
 
     while (!is_end && !discard_is_over(d, until_us)) {
         size_t n = discard_read(d, &s->at, rows, DISCARD_ROWS_AT_ONCE);
         size_t i = 0;
 
-        for (; i < n && rows[i].hook_no == no; i++)
+        for (; i < n && rows[i].hook_id == no; i++)
             take_row(d, &rows[i]);
         is_end = i < DISCARD_ROWS_AT_ONCE;
     }
@@ -139,9 +139,9 @@ static void walk(struct dispatcher *d, int64_t until_us)
             s->is_walking = false;
             return;
         }
-        s->walked_no = row.hook_no;
-        if (is_deleted(d, row.hook_no))
-            add(s, row.hook_no);
+        s->walked_no = row.hook_id;
+        if (is_deleted(d, row.hook_id))
+            add(s, row.hook_id);
     }
 }
 
@@ -161,9 +161,9 @@ void sweep_run(struct dispatcher *d, int64_t until_us)
     }
 }
 
-void sweep_hook(struct dispatcher *d, uint64_t hook_no)
+void sweep_hook(struct dispatcher *d, uint64_t hook_id)
 {
-    add(&d->discards->sweep, hook_no);
+    add(&d->discards->sweep, hook_id);
     discard_go_on(d);
 }
 

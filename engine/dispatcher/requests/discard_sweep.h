@@ -6,7 +6,7 @@
 #include "engine/dispatcher/requests/discard_slice.h"
 
 // This hook is deleted: its dead letters are settled as cancelled.
-void sweep_hook(struct dispatcher *d, uint64_t hook_no);
+void sweep_hook(struct dispatcher *d, uint64_t hook_id);
 void discard_on_second(struct dispatcher *d);
 bool sweep_has_work(const struct dispatcher *d);
 void sweep_run(struct dispatcher *d, int64_t until_us); // a slice

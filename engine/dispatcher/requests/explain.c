@@ -36,13 +36,13 @@
 // An answer has room for all hooks of a page, and for requests up to what the question
 // allows, but no more than this: the largest event in quotes, twice as long then.
 #define REQUESTS_MAX_BYTES EXPLAIN_REQUESTS_MAX_BYTES
-#define ANSWER_MAX_BYTES   (ASK_FRAME_MAX_BYTES - 1024)
+#define ANSWER_MAX_BYTES   (QUERY_FRAME_MAX_BYTES - 1024)
 
 struct explaining {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
     struct arena arena; // what the question and its event point to
-    struct ask ask;
+    struct query ask;
     bool is_stored; // the event is in the log: it was accepted at some time
     bool is_read;   // `event` is there
     struct event event;
@@ -55,9 +55,9 @@ struct explaining {
 
 // --- why not ---
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
-    (void)hook_no;
+    (void)hook_id;
     (void)runtime;
     *(bool *)data = true;
 }
@@ -314,9 +314,9 @@ static enum err read_event(struct explaining *x, struct buf *why)
 
 static void answer(struct explaining *x, enum err err, struct str text)
 {
-    const struct answer answer = { .no = x->ask.no, .err = err, .text = text };
+    const struct reply answer = { .no = x->ask.no, .err = err, .text = text };
 
-    manual_answer_now(x->d, &answer);
+    requesters_answer_now(x->d, &answer);
 }
 
 // False: it is no event; answered.
@@ -337,11 +337,11 @@ static bool read_or_refuse(struct explaining *x)
 // The next hook. False: there is none.
 static bool explain_next(struct explaining *x)
 {
-    const struct followed *f;
+    const struct hook_state *f;
 
     if (x->at + 8 > x->ask.text.n_bytes || x->text.overflow)
         return false;
-    f = followed_find(x->d, get_be64((const uint8_t *)x->ask.text.at + x->at));
+    f = hook_find(x->d, get_be64((const uint8_t *)x->ask.text.at + x->at));
     x->at += 8;
     if (f != NULL && f->hook != NULL)
         put_hook(x, f->hook);
@@ -378,11 +378,11 @@ static void explaining_free(struct sliced *s)
     free(x);
 }
 
-enum err explain_start(struct dispatcher *d, const struct ask *ask)
+enum err explain_start(struct dispatcher *d, const struct query *ask)
 {
     static const struct sliced_kind kind = { run, explaining_free };
     struct explaining *x = xcalloc(1, sizeof(*x));
-    uint64_t org_no = 0;
+    uint64_t org_id = 0;
     enum err err;
 
     x->sliced.kind = &kind;
@@ -397,9 +397,9 @@ enum err explain_start(struct dispatcher *d, const struct ask *ask)
         ask->max < REQUESTS_MAX_BYTES ? (size_t)ask->max : REQUESTS_MAX_BYTES;
     buf_init(&x->text, ANSWER_MAX_BYTES);
     buf_init(&x->request, 0);
-    err = org_number(d->hooks, (enum family)ask->family, ask->org, &org_no);
+    err = org_number(d->hooks, (enum family)ask->family, ask->org, &org_id);
     if (err == OK || err == ERR_NOTFOUND)
-        err = slices_add(d, &x->sliced, ask, org_no);
+        err = slices_add(d, &x->sliced, ask, org_id);
     if (err != OK)
         explaining_free(&x->sliced);
     return err;

@@ -7,6 +7,7 @@
 
 // It is answered later. ERR_BUSY: too many questions wait; on an error nothing was
 // answered.
-MUST_CHECK enum err explain_start(struct dispatcher *d, const struct ask *ask);
+MUST_CHECK enum err explain_start(struct dispatcher *d,
+                                  const struct query *ask);
 
 #endif

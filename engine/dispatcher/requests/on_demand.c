@@ -6,7 +6,7 @@
 // says where it lies.
 //
 // A delivery that is not settled makes its next attempt now instead of later.
-// One that was settled has a past: a success takes it out of the dead letters,
+// One that was settled has a prior_state: a success takes it out of the dead letters,
 // a failure leaves it where it is. A ping is a delivery of an event that is in
 // no log; its payload lies in its row of the history.
 //
@@ -42,17 +42,17 @@
 static enum err redeliver_event(struct search *s, struct position position)
 {
     struct dispatcher *d = s->d;
-    struct delivery *dv = open_find(d, s->f->no, position);
+    struct delivery *dv = delivery_find(d, s->f->no, position);
     enum err err;
 
     if (dv != NULL && dv->place == DELIVERY_SENT) { // that attempt is the one
-        manual_add_asker(d, dv, s->ask, &s->ask->event_id);
+        requesters_add(d, dv, s->ask, &s->ask->event_id);
         return OK;
     }
     err = reopen_delivery(d, s->f, position, &dv);
     if (err != OK)
         return err;
-    manual_add_asker(d, dv, s->ask, &s->ask->event_id);
+    requesters_add(d, dv, s->ask, &s->ask->event_id);
     // Somebody wants to see whether it still kills.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
     attempt_begin(d, dv);
@@ -73,10 +73,10 @@ static enum err redeliver(struct search *s)
 
 // --- questions ---
 
-static enum err tell_status(struct dispatcher *d, const struct ask *ask)
+static enum err tell_status(struct dispatcher *d, const struct query *ask)
 {
-    struct followed *f = followed_find(d, ask->hook_no);
-    struct answer answer = { .no = ask->no };
+    struct hook_state *f = hook_find(d, ask->hook_id);
+    struct reply answer = { .no = ask->no };
     struct buf text;
 
     if (f != NULL && f->is_aside)
@@ -86,25 +86,25 @@ static enum err tell_status(struct dispatcher *d, const struct ask *ask)
     buf_init(&text, 0);
     status_put(d, f, &text);
     answer.text = buf_str(&text);
-    manual_answer_now(d, &answer);
+    requesters_answer_now(d, &answer);
     buf_clear(&text);
     return OK;
 }
 
-enum err manual_start(struct dispatcher *d, const struct ask *ask)
+enum err on_demand_start(struct dispatcher *d, const struct query *ask)
 {
     struct search search = { .d = d, .ask = ask };
     enum err err;
 
-    if (ask->what == ASK_STATUS)
+    if (ask->what == QUERY_STATUS)
         return tell_status(d, ask);
-    err = manual_may_begin(d, ask->hook_no, &search.f);
+    err = on_demand_may_begin(d, ask->hook_id, &search.f);
     if (err != OK)
         return err;
-    if (ask->what == ASK_PING && aside_refuses_pings(search.f))
+    if (ask->what == QUERY_PING && aside_refuses_pings(search.f))
         return ERR_CRASHED;
     search.scope = &search.f->hook->scope;
-    if (ask->what == ASK_REDELIVER)
+    if (ask->what == QUERY_REDELIVER)
         return redeliver(&search);
     ping_send(&search);
     return OK;

@@ -7,6 +7,7 @@
 
 // A ping, a redelivery, or how it goes with a hook. On an error nothing was
 // answered.
-MUST_CHECK enum err manual_start(struct dispatcher *d, const struct ask *ask);
+MUST_CHECK enum err on_demand_start(struct dispatcher *d,
+                                    const struct query *ask);
 
 #endif

@@ -18,10 +18,10 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
-                          struct followed **out)
+enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
+                             struct hook_state **out)
 {
-    struct followed *f;
+    struct hook_state *f;
 
     if (d->is_draining)
         return ERR_AGAIN;
@@ -29,11 +29,11 @@ enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
         return ERR_FULL;
     // The api process counts them for each organization; what a former one asked for
     // may be under way besides.
-    if (d->n_manual >= d->config->max_manual || d->free_slot == NO_SLOT)
+    if (d->n_on_demand >= d->config->max_manual || d->free_slot == NO_SLOT)
         return ERR_BUSY;
     if (aside_blocks(d))
         return ERR_AGAIN;
-    f = followed_find(d, hook_no);
+    f = hook_find(d, hook_id);
     if (f != NULL && f->is_aside)
         return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
@@ -47,17 +47,17 @@ enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
 static void ping_with(const struct search *s, const struct event *event,
                       uint32_t n_attempts)
 {
-    struct delivery *dv = reopen_as(s->d, s->f, position_start, PAST_PING);
+    struct delivery *dv = reopen_as(s->d, s->f, position_start, PRIOR_PING);
 
     dv->n_attempts = n_attempts;
     dv->has_body = n_attempts > 0; // what was sent is what was kept
-    manual_add_asker(s->d, dv, s->ask, &event->id);
+    requesters_add(s->d, dv, s->ask, &event->id);
     attempt_begin_event(s->d, dv, event);
 }
 
-void manual_ping_again(struct dispatcher *d, struct followed *f,
-                       const struct ask *ask, const struct event *event,
-                       uint32_t n_attempts)
+void ping_again(struct dispatcher *d, struct hook_state *f,
+                const struct query *ask, const struct event *event,
+                uint32_t n_attempts)
 {
     const struct search s = {
         .d = d, .f = f, .scope = &f->hook->scope, .ask = ask

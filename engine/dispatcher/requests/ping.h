@@ -9,19 +9,19 @@
 // A question, and what was found for it.
 struct search {
     struct dispatcher *d;
-    struct followed *f;
+    struct hook_state *f;
     const struct hook_scope *scope; // of the hook
-    const struct ask *ask;
+    const struct query *ask;
 };
 // Whether an attempt by hand may begin for this hook, which is then in `out`.
 // ERR_AGAIN, ERR_FULL, ERR_BUSY, ERR_NOTFOUND, ERR_CRASHED: as in an answer.
-MUST_CHECK enum err manual_may_begin(struct dispatcher *d, uint64_t hook_no,
-                                     struct followed **out);
+MUST_CHECK enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
+                                        struct hook_state **out);
 
 // Sends a ping that was sent before once more, for whoever asks.
-void manual_ping_again(struct dispatcher *d, struct followed *f,
-                       const struct ask *ask, const struct event *event,
-                       uint32_t n_attempts);
+void ping_again(struct dispatcher *d, struct hook_state *f,
+                const struct query *ask, const struct event *event,
+                uint32_t n_attempts);
 
 // Sends a new ping for s->ask.
 void ping_send(const struct search *s);

@@ -1,7 +1,7 @@
 // reopen.c — finds a delivery, wherever it is, to make one more attempt of it.
 //
 // It is in memory, or its row lies in the index, or it was settled: then it has a
-// past, which the outcome of the attempt may change. What nobody has sent yet is
+// prior_state, which the outcome of the attempt may change. What nobody has sent yet is
 // told apart from what somebody has by all three of memory, index and history.
 
 #include "engine/dispatcher/requests/reopen.h"
@@ -13,7 +13,7 @@
 
 struct lookup {
     struct dispatcher *d;
-    struct followed *f;
+    struct hook_state *f;
     int64_t accepted_at_us; // of the event
     // The newest row of the delivery in the history:
     bool is_found;
@@ -23,13 +23,14 @@ struct lookup {
     int64_t due_at_ms;
 };
 
-struct delivery *reopen_as(struct dispatcher *d, struct followed *f,
-                           struct position position, enum past past)
+struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
+                           struct position position,
+                           enum prior_state prior_state)
 {
-    struct delivery *dv = open_add(d, f, position);
+    struct delivery *dv = delivery_add(d, f, position);
 
-    open_give_row(d, dv, 0); // it needs none
-    dv->past = past;
+    delivery_set_row(d, dv, 0); // it needs none
+    dv->prior_state = prior_state;
     return dv;
 }
 
@@ -82,30 +83,32 @@ static enum err open_row(const struct lookup *s, struct position position,
 
     if (err != OK)
         return err;
-    *out = open_add(s->d, s->f, position);
-    open_give_row(s->d, *out, row.due_at_ms);
+    *out = delivery_add(s->d, s->f, position);
+    delivery_set_row(s->d, *out, row.due_at_ms);
     (*out)->n_attempts = row.n_attempts;
     (*out)->n_crashes = row.n_crashes;
     (*out)->queue_us = row.queue_us;
     (*out)->not_before_ms = row.not_before_ms;
-    (*out)->lane = row.lane;
+    (*out)->ordering_key = row.ordering_key;
     (*out)->replay = row.replay;
     (*out)->n_before = row.n_before;
     return OK;
 }
 
-static enum err find_past(const struct lookup *s, struct position position,
-                          enum past *out)
+static enum err find_prior_state(const struct lookup *s,
+                                 struct position position,
+                                 enum prior_state *out)
 {
     struct dead_row row;
     enum err err;
 
     if (s->state == DELIVERY_DELIVERED || s->state == DELIVERY_CANCELLED) {
-        *out = s->state == DELIVERY_DELIVERED ? PAST_DELIVERED : PAST_CANCELLED;
+        *out =
+            s->state == DELIVERY_DELIVERED ? PRIOR_DELIVERED : PRIOR_CANCELLED;
         return OK;
     }
     err = shard_dead_get(s->d->shard, s->f->no, position, &row);
-    *out = err == OK ? PAST_DEAD : PAST_EXPIRED;
+    *out = err == OK ? PRIOR_DEAD : PRIOR_EXPIRED;
     return err == ERR_NOTFOUND ? OK : err;
 }
 
@@ -117,17 +120,17 @@ static enum err open_stored(const struct lookup *s, struct position position,
     // made waits, and its newest attempt is of before. What is said of its row and
     // not committed yet is in memory: so one that is retrying and has none was
     // cancelled by a version that left no row of the history for that.
-    enum past past = PAST_CANCELLED;
+    enum prior_state prior_state = PRIOR_CANCELLED;
     enum err err = open_row(s, position, out);
 
     if (err != ERR_NOTFOUND)
         return err;
     if (s->state != DELIVERY_RETRYING) {
-        err = find_past(s, position, &past);
+        err = find_prior_state(s, position, &prior_state);
         if (err != OK)
             return err;
     }
-    *out = reopen_as(s->d, s->f, position, past);
+    *out = reopen_as(s->d, s->f, position, prior_state);
     (*out)->n_attempts = s->n_attempts;
     (*out)->queue_us = s->queue_us;
     return OK;
@@ -154,11 +157,11 @@ static enum err open_untried(const struct lookup *s, struct position position,
     return err;
 }
 
-enum err reopen_delivery(struct dispatcher *d, struct followed *f,
+enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
                          struct position position, struct delivery **out)
 {
     struct lookup s = { .d = d, .f = f };
-    struct delivery *dv = open_find(d, f->no, position);
+    struct delivery *dv = delivery_find(d, f->no, position);
     enum err err;
 
     // What was spilled lies in a change that is not committed yet.
@@ -169,7 +172,7 @@ enum err reopen_delivery(struct dispatcher *d, struct followed *f,
     if (err != OK)
         return err == ERR_NOTFOUND ? ERR_GONE : err;
     if (dv != NULL) {
-        line_leave(d, dv);
+        hook_queue_remove(d, dv);
     } else {
         err = find_newest(&s, position);
         if (err == OK) {
@@ -190,7 +193,7 @@ static enum err is_matched(const struct lookup *s, struct position position)
     struct due_row row;
     enum err err = OK;
 
-    if (open_find(s->d, s->f->no, position) == NULL) {
+    if (delivery_find(s->d, s->f->no, position) == NULL) {
         err = find_newest(&found, position);
         if (err == ERR_NOTFOUND)
             err = find_row(s, position, &row);
@@ -198,7 +201,7 @@ static enum err is_matched(const struct lookup *s, struct position position)
     return err;
 }
 
-enum err reopen_unmatched(struct dispatcher *d, struct followed *f,
+enum err reopen_unmatched(struct dispatcher *d, struct hook_state *f,
                           struct position position, struct delivery **out)
 {
     struct lookup s = { .d = d, .f = f };
@@ -209,6 +212,6 @@ enum err reopen_unmatched(struct dispatcher *d, struct followed *f,
     err = is_matched(&s, position);
     if (err != ERR_NOTFOUND)
         return err == OK ? ERR_EXISTS : err;
-    *out = reopen_as(d, f, position, PAST_NEVER);
+    *out = reopen_as(d, f, position, PRIOR_NEVER);
     return OK;
 }

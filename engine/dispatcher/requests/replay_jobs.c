@@ -39,7 +39,7 @@
 struct job {
     struct job *next;
     uint64_t n_apis; // the link that asked
-    struct answer answer;
+    struct reply answer;
     bool is_forgotten; // nobody waits for the answer
     bool is_cancel;    // of what runs: the answer waits for the records alone
     bool is_dry;
@@ -64,22 +64,22 @@ struct job {
 // --- asking ---
 
 static enum err choose_hook(const struct dispatcher *d, struct job *job,
-                            uint64_t hook_no)
+                            uint64_t hook_id)
 {
-    const struct followed *f = followed_find(d, hook_no);
+    const struct hook_state *f = hook_find(d, hook_id);
 
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
-    if (!followed_is_active(f))
+    if (!hook_is_active(f))
         return ERR_CONFLICT;
-    job->hook_nos[job->n_hooks++] = hook_no;
+    job->hook_nos[job->n_hooks++] = hook_id;
     job->are_hooks_read = true;
-    job->record.org_no = f->hook->org_no;
+    job->record.org_id = f->hook->org_id;
     return OK;
 }
 
 static enum err choose(struct dispatcher *d, struct job *job,
-                       const struct ask *ask)
+                       const struct query *ask)
 {
     struct replay *record = &job->record;
     enum err err;
@@ -96,11 +96,11 @@ static enum err choose(struct dispatcher *d, struct job *job,
         err = history_end(d->history, &record->end);
     if (err != OK)
         return err;
-    if (ask->hook_no != 0)
-        return choose_hook(d, job, ask->hook_no);
+    if (ask->hook_id != 0)
+        return choose_hook(d, job, ask->hook_id);
     job->family = (enum family)ask->family;
     buf_put_str(&job->org, ask->org);
-    return org_number(d->hooks, job->family, ask->org, &record->org_no);
+    return org_number(d->hooks, job->family, ask->org, &record->org_id);
 }
 
 static struct job *job_new(void)
@@ -151,21 +151,21 @@ static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
                      struct buf *why)
 {
     struct share_limit limit = cap_limit(d->config, CAP_REPLAYS);
-    uint64_t org_no = job->record.org_no;
+    uint64_t org_id = job->record.org_id;
     enum share share;
 
-    if (org_no == 0)
+    if (org_id == 0)
         return OK; // it has no hook
-    share = shares_judge(&d->replay_shares, &limit, org_no, is_admin, 1);
+    share = shares_judge(&d->replay_shares, &limit, org_id, is_admin, 1);
     if (share != SHARE_THERE) {
         cap_put_why(d->config, CAP_REPLAYS, share, why);
         return ERR_BUSY;
     }
-    replay_join(&job->holder, replay_hold(d, org_no));
+    replay_join(&job->holder, replay_hold(d, org_id));
     return OK;
 }
 
-static enum err begin(struct dispatcher *d, const struct ask *ask,
+static enum err begin(struct dispatcher *d, const struct query *ask,
                       struct buf *why)
 {
     struct job *job;
@@ -187,7 +187,7 @@ static enum err begin(struct dispatcher *d, const struct ask *ask,
     job->is_dry = ask->is_dry;
     job->answer.no = ask->no;
     job->after_commit = d->n_commits + (d->is_committing ? 1 : 0) +
-                        (change_n(d->filling) > 0 || d->rowless != NULL);
+                        (batch_n(d->open_batch) > 0 || d->unpersisted != NULL);
     append(d, job);
     return OK;
 }
@@ -223,7 +223,7 @@ static void read_hooks(struct dispatcher *d, struct job *job)
 // The next hook is begun, if it is ours. False: there is none.
 static bool begin_hook(struct dispatcher *d, struct job *job)
 {
-    const struct followed *f;
+    const struct hook_state *f;
 
     if (job->i_hook == job->n_hooks && job->are_hooks_read)
         return false;
@@ -231,9 +231,9 @@ static bool begin_hook(struct dispatcher *d, struct job *job)
         read_hooks(d, job);
         return true;
     }
-    f = followed_find(d, job->hook_nos[job->i_hook++]);
-    if (f != NULL && followed_is_active(f)) {
-        job->record.hook_no = f->no;
+    f = hook_find(d, job->hook_nos[job->i_hook++]);
+    if (f != NULL && hook_is_active(f)) {
+        job->record.hook_id = f->no;
         job->counting = running_new(&job->record);
     }
     return true;
@@ -270,8 +270,8 @@ static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
 {
     do {
         struct running *r = job->counting;
-        const struct followed *f =
-            r != NULL ? followed_find(d, r->record.hook_no) : NULL;
+        const struct hook_state *f =
+            r != NULL ? hook_find(d, r->record.hook_id) : NULL;
 
         if (r == NULL) {
             if (!begin_hook(d, job))
@@ -308,24 +308,24 @@ static bool begin_some(struct dispatcher *d, struct job *job)
         replays_add(d, r);
         job->said_at = replays_touch(d, r);
     }
-    settle_touch(d);
+    commit_schedule(d);
     return job->found == NULL && d->n_replays_said >= job->said_at;
 }
 
 static void answer_now(struct dispatcher *d, const struct job *job)
 {
     if (job->n_apis == d->n_apis)
-        manual_answer_now(d, &job->answer);
+        requesters_answer_now(d, &job->answer);
 }
 
 // True: it is answered.
 static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
 {
     if (job->is_cancel) {
-        settle_touch(d);
+        commit_schedule(d);
         if (d->n_replays_said < job->said_at)
             return false;
-        manual_answer_later(d, job->n_apis, &job->answer);
+        requesters_answer_later(d, job->n_apis, &job->answer);
         return true;
     }
     if (!job->is_counted && !count_some(d, job, until_us))
@@ -339,7 +339,7 @@ static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
     }
     if (!begin_some(d, job))
         return false;
-    manual_answer_later(d, job->n_apis, &job->answer);
+    requesters_answer_later(d, job->n_apis, &job->answer);
     return true;
 }
 
@@ -366,7 +366,7 @@ void jobs_run(struct dispatcher *d)
     if (job == NULL)
         return;
     if (d->n_commits < job->after_commit) {
-        settle_touch(d);
+        commit_schedule(d);
         return;
     }
     d->jobs = job->next;
@@ -392,23 +392,23 @@ void jobs_forget(struct dispatcher *d, uint64_t no)
 
 // --- cancelling ---
 
-static bool is_of(const struct ask *ask, const struct running *r)
+static bool is_of(const struct query *ask, const struct running *r)
 {
     return id_eq(&r->record.id, &ask->event_id) &&
-           (ask->hook_no == 0 || ask->hook_no == r->record.hook_no);
+           (ask->hook_id == 0 || ask->hook_id == r->record.hook_id);
 }
 
-static bool is_about(const struct ask *ask, const struct job *job)
+static bool is_about(const struct query *ask, const struct job *job)
 {
     return !job->is_cancel && id_eq(&job->record.id, &ask->event_id) &&
-           (ask->hook_no == 0 || ask->hook_no == job->record.hook_no);
+           (ask->hook_id == 0 || ask->hook_id == job->record.hook_id);
 }
 
 // What is in flight runs to its end; what waits for another attempt, too. What of it
 // has not begun does not begin. It is answered when all records say so, also if none
 // runs: that one has ended may be said, and not committed yet, and whoever asked looks
 // next.
-static void cancel(struct dispatcher *d, const struct ask *ask)
+static void cancel(struct dispatcher *d, const struct query *ask)
 {
     struct job *job = job_new();
 
@@ -430,12 +430,12 @@ static void cancel(struct dispatcher *d, const struct ask *ask)
     turn_mark(d, TURN_REPLAY);
 }
 
-void replays_on_ask(struct dispatcher *d, const struct ask *ask)
+void replays_on_ask(struct dispatcher *d, const struct query *ask)
 {
-    struct answer answer = { .no = ask->no };
+    struct reply answer = { .no = ask->no };
     struct buf why;
 
-    if (ask->what == ASK_CANCEL_REPLAY) {
+    if (ask->what == QUERY_CANCEL_REPLAY) {
         cancel(d, ask);
         return;
     }
@@ -443,7 +443,7 @@ void replays_on_ask(struct dispatcher *d, const struct ask *ask)
     answer.err = begin(d, ask, &why);
     answer.text = buf_str(&why);
     if (answer.err != OK) {
-        manual_answer_now(d, &answer);
+        requesters_answer_now(d, &answer);
     } else {
         turn_mark(d, TURN_REPLAY);
     }

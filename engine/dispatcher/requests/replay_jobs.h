@@ -5,7 +5,7 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-void replays_on_ask(struct dispatcher *d, const struct ask *ask);
+void replays_on_ask(struct dispatcher *d, const struct query *ask);
 void jobs_forget(struct dispatcher *d, uint64_t no);
 void jobs_run(struct dispatcher *d); // a little of what is counted
 

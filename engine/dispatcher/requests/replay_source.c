@@ -31,7 +31,7 @@
 struct reading {
     struct dispatcher *d;
     struct running *r;
-    const struct followed *f;
+    const struct hook_state *f;
     int64_t until_us; // monotonic: then the reading ends
     uint64_t id_no;   // of the id at hand
     size_t n_read;    // events
@@ -85,7 +85,7 @@ static bool on_attempt(void *data, uint64_t no, const struct attempt *a)
 static void read_history(struct reading *reading)
 {
     struct running *r = reading->r;
-    struct history_query query = { .owner_no = r->record.hook_no,
+    struct history_query query = { .owner_no = r->record.hook_id,
                                    .filter = &r->record.filter,
                                    .oldest_first = true,
                                    .from_no = r->read_no,
@@ -133,7 +133,7 @@ static void read_ids(struct reading *reading)
          i++) {
         struct id id;
         struct position position;
-        struct history_query query = { .owner_no = r->record.hook_no,
+        struct history_query query = { .owner_no = r->record.hook_id,
                                        .event = &position,
                                        .filter = &r->record.filter,
                                        .max_rows = COST_AT_ONCE };
@@ -194,7 +194,7 @@ static void read_pending(struct reading *reading)
 {
     struct running *r = reading->r;
     struct due_row rows[ROWS_AT_ONCE];
-    struct due_query query = { .hook_no = r->record.hook_no,
+    struct due_query query = { .hook_id = r->record.hook_id,
                                .after =
                                    r->pending.n > 0 ? &r->pending_row : NULL,
                                .until_ms = INT64_MAX };
@@ -219,7 +219,7 @@ static bool stop_at_first(void *data, uint64_t no, const struct attempt *a)
 
 static bool was_attempted(struct reading *reading, struct position position)
 {
-    struct history_query query = { .owner_no = reading->r->record.hook_no,
+    struct history_query query = { .owner_no = reading->r->record.hook_id,
                                    .event = &position,
                                    .max_rows = 1 };
     bool is_there = false;
@@ -230,9 +230,9 @@ static bool was_attempted(struct reading *reading, struct position position)
     return is_there;
 }
 
-static void on_match(void *data, uint64_t hook_no, void *runtime)
+static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
-    (void)hook_no;
+    (void)hook_id;
     (void)runtime;
     *(bool *)data = true;
 }
@@ -258,7 +258,7 @@ static bool on_event(void *data, const struct event *event)
         return true;
     match_event(r->index, event, on_match, &is_wanted);
     if (is_wanted && !set_has(&r->pending, no) &&
-        open_find(reading->d, r->record.hook_no, event->position) == NULL &&
+        delivery_find(reading->d, r->record.hook_id, event->position) == NULL &&
         !was_attempted(reading, event->position)) {
         r->n_found++;
         r->ahead[r->n_ahead++] = (struct candidate){ event->position, no };
@@ -297,7 +297,7 @@ static uint64_t first_event_at(struct dispatcher *d, int64_t at_us,
 }
 
 // As if the hook had been there and active all the time.
-static void make_index(struct running *r, const struct followed *f)
+static void make_index(struct running *r, const struct hook_state *f)
 {
     struct hook hook = *f->hook;
 
@@ -328,13 +328,13 @@ static void read_log(struct reading *reading)
         log_fatal("event log cannot be read", "");
     if (is_full(r) || reading->is_cut)
         return;
-    r->read_no = get_be64(scan.last.bytes); // also past damaged ones
+    r->read_no = get_be64(scan.last.bytes); // also prior_state damaged ones
     r->is_read = r->read_no + 1 >= r->record.end ||
                  position_cmp(scan.last, scan.after) == 0;
 }
 
 void source_read(struct dispatcher *d, struct running *r,
-                 const struct followed *f, int64_t until_us)
+                 const struct hook_state *f, int64_t until_us)
 {
     struct reading reading = { .d = d, .r = r, .f = f, .until_us = until_us };
 

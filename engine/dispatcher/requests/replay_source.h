@@ -8,6 +8,6 @@
 // Reads some, until then (monotonic): `n_ahead` grows, or `is_read` is set, or
 // neither yet. Needs room.
 void source_read(struct dispatcher *d, struct running *r,
-                 const struct followed *f, int64_t until_us);
+                 const struct hook_state *f, int64_t until_us);
 
 #endif

@@ -1,7 +1,7 @@
-// replays.c — replays: sent at their pace, and accounted for.
+// replays.c — replays: sent at their throttle, and accounted for.
 //
 // Happy path: every few milliseconds each replay that runs may send some: as
-// many as its rate, its hook's pace and the places beside live deliveries allow.
+// many as its rate, its hook's throttle and the places beside live deliveries allow.
 // An attempt of it is the delivery's next attempt: a failure is tried again, by
 // the hook's schedule from its begin on, as a row of the due index like any
 // other. Where it is, and what came of it, is committed with the attempts.
@@ -22,7 +22,7 @@
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/attempt.h"
-#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/dispatch.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/requests/reopen.h"
@@ -67,7 +67,7 @@ static void load_running(struct loading *l, struct running *r)
     bool is_same = l->last != NULL && id_eq(&l->last->record.id, &r->record.id);
 
     replay_join(&r->holder, is_same ? l->last->holder
-                                    : replay_hold(l->d, r->record.org_no));
+                                    : replay_hold(l->d, r->record.org_id));
     l->last = r;
 }
 
@@ -82,7 +82,7 @@ static bool on_replay(void *data, const struct replay *replay)
             load_running(l, r);
         replays_add(l->d, r);
     } else if (replay->ended_at_ms < l->kept_since_ms) {
-        change_replay_del(l->d->filling, replay);
+        batch_replay_del(l->d->open_batch, replay);
     }
     return true;
 }
@@ -95,8 +95,8 @@ void replays_load(struct dispatcher *d)
     d->replay_timer.data = d;
     if (replays_each(d->history, NULL, on_replay, &l) != OK)
         log_fatal("replays cannot be read", "");
-    if (change_n(d->filling) > 0)
-        settle_touch(d);
+    if (batch_n(d->open_batch) > 0)
+        commit_schedule(d);
 }
 
 // --- what came of it ---
@@ -135,20 +135,20 @@ static size_t places(const struct dispatcher *d)
 }
 
 static bool may_send(struct dispatcher *d, const struct running *r,
-                     struct followed *f)
+                     struct hook_state *f)
 {
     const struct sender_link *link;
-    uint32_t window = pace_window(&f->pace, &f->limits) / HOOK_SHARE;
+    uint32_t window = throttle_window(&f->throttle, &f->limits) / HOOK_SHARE;
     int64_t now_us = clock_mono_us();
     uint64_t full =
         d->config->max_inflight - d->config->max_inflight / LIVE_SHARE;
 
-    if (!pump_may_send(d) || f->first != NULL || f->is_fetchable ||
-        followed_is_paused(f) || f->disable_wanted != HOOK_NOT_DISABLED ||
+    if (!dispatch_may_send(d) || f->first != NULL || f->has_due_rows ||
+        hook_is_paused(f) || f->disable_wanted != HOOK_NOT_DISABLED ||
         d->n_replaying >= places(d) || r->n_open == REPLAY_OPEN_MAX ||
         r->n_open >= (window > 1 ? window : 1))
         return false;
-    if (pace_next_us(&f->pace, &f->limits, f->n_sent, now_us) > now_us)
+    if (throttle_next_us(&f->throttle, &f->limits, f->n_sent, now_us) > now_us)
         return false;
     if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
@@ -156,7 +156,7 @@ static bool may_send(struct dispatcher *d, const struct running *r,
     // Whoever waits for capacity has live deliveries: those go first. A replay
     // waits nowhere, it asks again at its next turn.
     return link->chan != NULL && link->n_sent < full &&
-           pump_admits_untrusted(link, f) && endpoint_admits(f) &&
+           sender_admits_unresponsive(link, f) && endpoint_admits(f) &&
            !endpoint_is_awaited(f);
 }
 
@@ -169,7 +169,7 @@ static void leave_other(struct dispatcher *d, struct delivery *dv)
 }
 
 static void send_one(struct dispatcher *d, struct running *r,
-                     struct followed *f, const struct candidate *c)
+                     struct hook_state *f, const struct candidate *c)
 {
     struct delivery *dv = NULL;
     enum err err;
@@ -185,11 +185,11 @@ static void send_one(struct dispatcher *d, struct running *r,
     dv->replay = r->tag;
     dv->replay_no = c->no;
     dv->is_replaying = true;
-    if (dv->past != PAST_NONE)
+    if (dv->prior_state != PRIOR_NONE)
         dv->n_before = dv->n_attempts;
     r->open[r->n_open++] = c->no;
     d->n_replaying++;
-    pace_sent(&f->pace, &f->limits, clock_mono_us());
+    throttle_sent(&f->throttle, &f->limits, clock_mono_us());
     attempt_begin(d, dv);
 }
 
@@ -218,13 +218,13 @@ static bool is_killer(const struct running *r)
         BLAME_ASIDE)
         return false;
     log_warn("the dispatcher died three times with a replay: it is cancelled",
-             "%s", hook_log_no(r->record.hook_no));
+             "%s", hook_log_no(r->record.hook_id));
     return true;
 }
 
 static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
 {
-    struct followed *f = followed_find(d, r->record.hook_no);
+    struct hook_state *f = hook_find(d, r->record.hook_id);
     double *tokens;
 
     if (f != NULL && f->is_aside)
@@ -233,7 +233,7 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
         replays_end(d, r, REPLAY_CANCELLED);
         return;
     }
-    if (!followed_is_active(f))
+    if (!hook_is_active(f))
         return;
     if (r->i_ahead == r->n_ahead)
         source_read(d, r, f, until_us);
@@ -300,7 +300,7 @@ void replays_pump(struct dispatcher *d)
     for (size_t i = 0; i < n && clock_mono_us() < until_us; i++)
         take_turn(d, until_us);
     if (d->replays_dirty != NULL)
-        settle_touch(d);
+        commit_schedule(d);
     rest_ms = slice_rest_ms(clock_mono_us() - began_us);
     if (d->replays != NULL || d->jobs != NULL) {
         slice_rest(&d->replay_timer, on_timer,

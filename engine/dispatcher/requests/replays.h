@@ -1,4 +1,4 @@
-// replays.h — replays: sent at their pace.
+// replays.h — replays: sent at their throttle.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAYS_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAYS_H

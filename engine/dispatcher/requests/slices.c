@@ -44,13 +44,13 @@ static void work(struct slices *all, int64_t until_us)
         struct sliced *s = (struct sliced *)all->first;
         struct blamed before = blame_begin(BLAME_REQUEST, s->hash, 0);
         bool is_answered = s->kind->run(s, until_us);
-        uint64_t org_no = s->turn.holder_no;
+        uint64_t org_id = s->turn.holder_no;
 
         blame_end(before);
         if (!is_answered)
             return; // its slice is over
         let_go(all, s);
-        turn_pass(&all->first, org_no);
+        turn_pass(&all->first, org_id);
     } while (all->first != NULL && clock_mono_us() < until_us);
 }
 
@@ -83,7 +83,7 @@ static void start(struct slices *all)
 }
 
 enum err slices_add(struct dispatcher *d, struct sliced *s,
-                    const struct ask *ask, uint64_t org_no)
+                    const struct query *ask, uint64_t org_id)
 {
     struct slices *all = d->slices;
 
@@ -96,7 +96,7 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
     s->n_apis = d->n_apis;
     s->no = ask->no;
     s->hash = question_hash(ask);
-    turn_add(&all->first, &s->turn, org_no);
+    turn_add(&all->first, &s->turn, org_id);
     all->n++;
     all->n_bytes += s->n_bytes;
     start(all);
@@ -113,18 +113,18 @@ void slices_drop(struct dispatcher *d, uint64_t no)
 
         next = t->next;
         if (no == 0 || (s->no == no && s->n_apis == d->n_apis)) {
-            const struct answer none = { .no = no, .err = ERR_AGAIN };
+            const struct reply none = { .no = no, .err = ERR_AGAIN };
 
             metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
             if (no != 0)
-                manual_answer_now(d, &none); // so that it counts no more
+                requesters_answer_now(d, &none); // so that it counts no more
             let_go(all, s);
         }
     }
 }
 
 // Without its own number, which is another one each time.
-uint64_t question_hash(const struct ask *ask)
+uint64_t question_hash(const struct query *ask)
 {
     struct str id = { (const char *)ask->event_id.bytes,
                       sizeof(ask->event_id.bytes) };
@@ -132,7 +132,7 @@ uint64_t question_hash(const struct ask *ask)
     return blame_hash(
         ask->text,
         blame_hash(ask->event,
-                   blame_hash(id, ask->hook_no ^ (uint64_t)ask->what << 56)));
+                   blame_hash(id, ask->hook_id ^ (uint64_t)ask->what << 56)));
 }
 
 void slices_init(struct dispatcher *d)

@@ -15,7 +15,7 @@
 #include "common/base/err.h"
 #include "common/fairness/turn_list.h"
 
-struct ask;
+struct query;
 struct dispatcher;
 
 struct sliced; // at the beginning of what a question is worked on with
@@ -37,13 +37,13 @@ struct sliced {
 };
 
 // The same question has the same number, whenever it is asked.
-uint64_t question_hash(const struct ask *ask);
+uint64_t question_hash(const struct query *ask);
 void slices_init(struct dispatcher *d);
 
 // Takes over `s`, which is answered later, or dropped; its owner has set `kind` and
 // `n_bytes`. ERR_BUSY: too many, or too large together; then nothing was taken.
 MUST_CHECK enum err slices_add(struct dispatcher *d, struct sliced *s,
-                               const struct ask *ask, uint64_t org_no);
+                               const struct query *ask, uint64_t org_id);
 
 // Nobody waits for this question any more, or, if `no` is 0, for any.
 void slices_drop(struct dispatcher *d, uint64_t no);

@@ -18,11 +18,11 @@
 #include "queue/queue.h"
 
 // The one that holds up the others of an ordered hook. NULL: none does.
-static const struct delivery *blocking(const struct followed *f)
+static const struct delivery *blocking(const struct hook_state *f)
 {
     int64_t now_ms = due_now_ms(f->dispatcher);
 
-    if (!followed_is_ordered(f))
+    if (!hook_is_ordered(f))
         return NULL;
     for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
         if (dv->place == DELIVERY_WAITING && dv->not_before_ms > now_ms)
@@ -31,7 +31,7 @@ static const struct delivery *blocking(const struct followed *f)
     return NULL;
 }
 
-static const char *state_of(const struct followed *f)
+static const char *state_of(const struct hook_state *f)
 {
     if (f->hook->disabled != HOOK_NOT_DISABLED ||
         f->disable_wanted != HOOK_NOT_DISABLED)
@@ -40,15 +40,15 @@ static const char *state_of(const struct followed *f)
         return "inactive";
     if (f->hook->paused)
         return "paused";
-    if (f->pace.breaker == BREAKER_OPEN)
+    if (f->throttle.breaker == BREAKER_OPEN)
         return "open";
-    if (f->pace.breaker == BREAKER_PROBING)
+    if (f->throttle.breaker == BREAKER_PROBING)
         return "probing";
     if (f->health.cause != FAILING_NOT)
         return "failing";
     if (blocking(f) != NULL)
         return "blocked";
-    return f->pace.not_before_us > clock_mono_us() ? "waiting" : "ok";
+    return f->throttle.not_before_us > clock_mono_us() ? "waiting" : "ok";
 }
 
 struct blocker {
@@ -80,7 +80,7 @@ static void put_time(struct buf *out, const char *key, int64_t at_ms)
 }
 
 // Rows, or what has none yet; some of either are in flight.
-static uint64_t n_waiting(const struct followed *f)
+static uint64_t n_waiting(const struct hook_state *f)
 {
     int64_t n = f->backlog.n_rows > (int64_t)f->n_open ? f->backlog.n_rows
                                                        : (int64_t)f->n_open;
@@ -89,7 +89,7 @@ static uint64_t n_waiting(const struct followed *f)
 }
 
 // Why it counts as failing; null if it does not.
-static void put_failing(const struct dispatcher *d, const struct followed *f,
+static void put_failing(const struct dispatcher *d, const struct hook_state *f,
                         struct buf *out)
 {
     const struct hook_health *h = &f->health;
@@ -113,21 +113,21 @@ static void put_failing(const struct dispatcher *d, const struct followed *f,
     buf_clear(&reason);
 }
 
-void status_put(struct dispatcher *d, struct followed *f, struct buf *out)
+void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
 {
     const struct delivery *head = blocking(f);
     struct blocker blocker = { f->hook, out };
-    int64_t wait_us = f->pace.not_before_us - clock_mono_us();
+    int64_t wait_us = f->throttle.not_before_us - clock_mono_us();
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
     if (head != NULL && next_ms == 0)
         next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
-    buf_printf(out,
-               "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
-               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
-               ",\"more\":%s",
-               state_of(f), f->n_sent, pace_window(&f->pace, &f->limits),
-               n_waiting(f), backlog_bytes(f), f->has_rows ? "true" : "false");
+    buf_printf(
+        out,
+        "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
+        "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64 ",\"more\":%s",
+        state_of(f), f->n_sent, throttle_window(&f->throttle, &f->limits),
+        n_waiting(f), backlog_bytes(f), f->has_rows ? "true" : "false");
     put_time(out, "nextAttemptAt", next_ms);
     put_time(out, "failingSince", f->health.failing_since_ms);
     put_failing(d, f, out);

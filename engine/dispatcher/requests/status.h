@@ -6,6 +6,6 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // Appends a JSON object.
-void status_put(struct dispatcher *d, struct followed *f, struct buf *out);
+void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out);
 
 #endif

@@ -33,8 +33,8 @@ enum stage { STAGE_PINGS, STAGE_PLACE, STAGE_NEWEST, STAGE_NONE };
 struct tracing {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
-    struct ask ask; // without its texts
-    struct followed *f;
+    struct query ask; // without its texts
+    struct hook_state *f;
     enum stage stage;
     uint64_t from_no; // rows of the stage from there on are looked at
     size_t cost;      // of the stage so far
@@ -44,7 +44,7 @@ struct tracing {
 
 static void answer(const struct tracing *t, enum err err)
 {
-    manual_answer_now(t->d, &(struct answer){ .no = t->ask.no, .err = err });
+    requesters_answer_now(t->d, &(struct reply){ .no = t->ask.no, .err = err });
 }
 
 // --- rows ---
@@ -65,7 +65,7 @@ static bool on_ping(void *data, uint64_t no, const struct attempt *a)
     if (!id_eq(&a->event_id, &t->ask.event_id))
         return true;
     t->is_found = true;
-    manual_ping_again(t->d, t->f, &t->ask, &event, a->attempt);
+    ping_again(t->d, t->f, &t->ask, &event, a->attempt);
     return false;
 }
 
@@ -117,7 +117,7 @@ static enum err look(struct tracing *t)
 // What it was begun under may have changed since.
 static enum err may_go_on(struct tracing *t)
 {
-    enum err err = manual_may_begin(t->d, t->ask.hook_no, &t->f);
+    enum err err = on_demand_may_begin(t->d, t->ask.hook_id, &t->f);
 
     if (err == OK && t->stage == STAGE_PINGS && aside_refuses_pings(t->f))
         err = ERR_CRASHED;
@@ -147,8 +147,8 @@ static void tracing_free(struct sliced *s)
     free(s);
 }
 
-enum err traces_search(struct dispatcher *d, const struct followed *f,
-                       const struct ask *ask)
+enum err traces_search(struct dispatcher *d, const struct hook_state *f,
+                       const struct query *ask)
 {
     static const struct sliced_kind kind = { run, tracing_free };
     struct tracing *t = xcalloc(1, sizeof(*t));
@@ -157,11 +157,11 @@ enum err traces_search(struct dispatcher *d, const struct followed *f,
     t->sliced.kind = &kind;
     t->sliced.n_bytes = sizeof(*t);
     t->d = d;
-    t->ask = (struct ask){ .no = ask->no,
-                           .what = ask->what,
-                           .hook_no = ask->hook_no,
-                           .event_id = ask->event_id };
-    err = slices_add(d, &t->sliced, ask, f->hook->org_no);
+    t->ask = (struct query){ .no = ask->no,
+                             .what = ask->what,
+                             .hook_id = ask->hook_id,
+                             .event_id = ask->event_id };
+    err = slices_add(d, &t->sliced, ask, f->hook->org_id);
     if (err != OK)
         free(t);
     return err;

@@ -11,7 +11,7 @@
 // is sent again, and of an event that is gone the answer says so. It is answered
 // later. ERR_BUSY: too many questions wait; on an error nothing was answered.
 MUST_CHECK enum err traces_search(struct dispatcher *d,
-                                  const struct followed *f,
-                                  const struct ask *ask);
+                                  const struct hook_state *f,
+                                  const struct query *ask);
 
 #endif

@@ -39,26 +39,26 @@ void delivery_enter(struct delivery *dv, enum delivery_place place)
     dv->place = place;
 }
 
-static size_t hash_of(uint64_t hook_no, struct position position)
+static size_t hash_of(uint64_t hook_id, struct position position)
 {
     uint64_t x = get_be64(position.bytes) * UINT64_C(0x9e3779b97f4a7c15);
 
-    x ^= hook_no * UINT64_C(0xc2b2ae3d27d4eb4f);
+    x ^= hook_id * UINT64_C(0xc2b2ae3d27d4eb4f);
     return (size_t)(x ^ (x >> 29));
 }
 
-void opens_init(struct dispatcher *d)
+void delivery_table_init(struct dispatcher *d)
 {
     d->open = xcalloc(TABLE_MIN, sizeof(struct delivery *));
     d->n_open_mask = TABLE_MIN - 1;
 }
 
-struct delivery *open_find(const struct dispatcher *d, uint64_t hook_no,
-                           struct position position)
+struct delivery *delivery_find(const struct dispatcher *d, uint64_t hook_id,
+                               struct position position)
 {
-    struct delivery *dv = d->open[hash_of(hook_no, position) & d->n_open_mask];
+    struct delivery *dv = d->open[hash_of(hook_id, position) & d->n_open_mask];
 
-    while (dv != NULL && (dv->hook->no != hook_no ||
+    while (dv != NULL && (dv->hook->no != hook_id ||
                           position_cmp(dv->position, position) != 0))
         dv = dv->same_hash;
     return dv;
@@ -92,8 +92,8 @@ static void grow(struct dispatcher *d)
     d->n_open_mask = n - 1;
 }
 
-struct delivery *open_add(struct dispatcher *d, struct followed *f,
-                          struct position position)
+struct delivery *delivery_add(struct dispatcher *d, struct hook_state *f,
+                              struct position position)
 {
     struct delivery *dv = d->free_deliveries;
 
@@ -108,34 +108,35 @@ struct delivery *open_add(struct dispatcher *d, struct followed *f,
     insert(d->open, d->n_open_mask, dv);
     d->n_open++;
     f->n_open++;
-    dv->rowless_next = d->rowless;
-    if (d->rowless != NULL)
-        d->rowless->rowless_prev = dv;
-    d->rowless = dv;
+    dv->unpersisted_next = d->unpersisted;
+    if (d->unpersisted != NULL)
+        d->unpersisted->unpersisted_prev = dv;
+    d->unpersisted = dv;
     return dv;
 }
 
-static void leave_rowless(struct dispatcher *d, struct delivery *dv)
+static void leave_unpersisted(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->rowless_prev != NULL) {
-        dv->rowless_prev->rowless_next = dv->rowless_next;
+    if (dv->unpersisted_prev != NULL) {
+        dv->unpersisted_prev->unpersisted_next = dv->unpersisted_next;
     } else {
-        d->rowless = dv->rowless_next;
+        d->unpersisted = dv->unpersisted_next;
     }
-    if (dv->rowless_next != NULL)
-        dv->rowless_next->rowless_prev = dv->rowless_prev;
-    dv->rowless_prev = NULL;
-    dv->rowless_next = NULL;
+    if (dv->unpersisted_next != NULL)
+        dv->unpersisted_next->unpersisted_prev = dv->unpersisted_prev;
+    dv->unpersisted_prev = NULL;
+    dv->unpersisted_next = NULL;
 }
 
-void open_give_row(struct dispatcher *d, struct delivery *dv, int64_t due_at_ms)
+void delivery_set_row(struct dispatcher *d, struct delivery *dv,
+                      int64_t due_at_ms)
 {
-    leave_rowless(d, dv);
+    leave_unpersisted(d, dv);
     dv->has_row = true;
     dv->due_at_ms = due_at_ms;
 }
 
-void open_remove(struct dispatcher *d, struct delivery *dv)
+void delivery_remove(struct dispatcher *d, struct delivery *dv)
 {
     size_t at = hash_of(dv->hook->no, dv->position) & d->n_open_mask;
     struct delivery **link = &d->open[at];
@@ -146,25 +147,25 @@ void open_remove(struct dispatcher *d, struct delivery *dv)
     d->n_open--;
     dv->hook->n_open--;
     if (!dv->has_row)
-        leave_rowless(d, dv);
+        leave_unpersisted(d, dv);
     delivery_enter(dv, DELIVERY_FREED);
     dv->next = d->free_deliveries;
     d->free_deliveries = dv;
 }
 
-struct due_row row_of(const struct delivery *dv, int64_t due_at_ms)
+struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms)
 {
-    bool is_ordered = followed_is_ordered(dv->hook);
+    bool is_ordered = hook_is_ordered(dv->hook);
 
     // An ordered hook's rows lie by position: their due time is no part of it.
-    return (struct due_row){ .hook_no = dv->hook->no,
+    return (struct due_row){ .hook_id = dv->hook->no,
                              .due_at_ms = is_ordered ? 0 : due_at_ms,
                              .position = dv->position,
                              .n_attempts = dv->n_attempts,
                              .n_crashes = dv->n_crashes,
                              .queue_us = dv->queue_us,
                              .not_before_ms = dv->not_before_ms,
-                             .lane = dv->lane,
+                             .ordering_key = dv->ordering_key,
                              .replay = dv->replay,
                              .n_before = dv->n_before,
                              .payload_bytes = dv->payload_bytes };

@@ -23,13 +23,13 @@
 struct endpoint {
     struct endpoint *next; // of the same hash
     uint64_t hash;
-    char *name;           // "https://example.com:443"
-    uint32_t n_users;     // hooks, and attempts in flight
-    uint32_t n_sent;      // but for slow ones
-    uint32_t n_untrusted; // of n_sent
-    struct pace pace;
-    struct waiting_room room;
-    struct waiting_room untrusted; // of hooks that did not answer
+    char *name;              // "https://example.com:443"
+    uint32_t n_users;        // hooks, and attempts in flight
+    uint32_t n_sent;         // but for slow ones
+    uint32_t n_unresponsive; // of n_sent
+    struct throttle throttle;
+    struct wait_queue room;
+    struct wait_queue untrusted; // of hooks that did not answer
 };
 
 static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
@@ -69,7 +69,7 @@ static struct endpoint *endpoint_new(struct dispatcher *d, struct str name,
         grow(d);
     e->hash = hash;
     e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
-    pace_init(&e->pace, WINDOW_START);
+    throttle_init(&e->throttle, WINDOW_START);
     head = place_of(d, hash);
     e->next = *head;
     *head = e;
@@ -121,59 +121,59 @@ void endpoint_drop(struct dispatcher *d, struct endpoint *e)
     free(e);
 }
 
-// --- waiting rooms ---
+// --- wait queues ---
 
 // --- the window ---
 
-static struct pace_limits limits_of(const struct dispatcher *d)
+static struct throttle_limits limits_of(const struct dispatcher *d)
 {
-    return (struct pace_limits){
+    return (struct throttle_limits){
         .max_inflight = (uint32_t)d->config->max_inflight_per_endpoint,
     };
 }
 
 // Places for hooks that did not answer, or for the others.
 static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
-                       bool is_trusted)
+                       bool is_responsive)
 {
-    struct pace_limits limits = limits_of(d);
-    uint32_t window = pace_window(&e->pace, &limits);
+    struct throttle_limits limits = limits_of(d);
+    uint32_t window = throttle_window(&e->throttle, &limits);
     uint32_t all = window > e->n_sent ? window - e->n_sent : 0;
     uint32_t half = window > 1 ? window / 2 : 1;
-    uint32_t part = half > e->n_untrusted ? half - e->n_untrusted : 0;
+    uint32_t part = half > e->n_unresponsive ? half - e->n_unresponsive : 0;
 
-    return is_trusted || all < part ? all : part;
+    return is_responsive || all < part ? all : part;
 }
 
-bool endpoint_admits(const struct followed *f)
+bool endpoint_admits(const struct hook_state *f)
 {
-    return n_free(f->dispatcher, f->endpoint, f->is_trusted) > 0;
+    return n_free(f->dispatcher, f->endpoint, f->is_responsive) > 0;
 }
 
-bool endpoint_is_awaited(const struct followed *f)
+bool endpoint_is_awaited(const struct hook_state *f)
 {
     return f->endpoint->room.first != NULL ||
-           (!f->is_trusted && f->endpoint->untrusted.first != NULL);
+           (!f->is_responsive && f->endpoint->untrusted.first != NULL);
 }
 
-void endpoint_wait(struct followed *f)
+void endpoint_wait(struct hook_state *f)
 {
     struct endpoint *e = f->endpoint;
 
-    room_enter(f->is_trusted ? &e->room : &e->untrusted, f);
+    wait_queue_enter(f->is_responsive ? &e->room : &e->untrusted, f);
 }
 
 void endpoint_sent(const struct slot *s)
 {
     s->endpoint->n_users++;
     s->endpoint->n_sent++;
-    s->endpoint->n_untrusted += s->is_untrusted;
+    s->endpoint->n_unresponsive += s->is_unresponsive;
 }
 
 static void let_go(struct dispatcher *d, struct endpoint *e)
 {
-    room_let_go(&e->room, n_free(d, e, true));
-    room_let_go(&e->untrusted, n_free(d, e, false));
+    wait_queue_wake(&e->room, n_free(d, e, true));
+    wait_queue_wake(&e->untrusted, n_free(d, e, false));
 }
 
 void endpoints_look(struct dispatcher *d)
@@ -189,7 +189,7 @@ void endpoint_set_apart(struct dispatcher *d, const struct slot *s)
     struct endpoint *e = s->endpoint;
 
     e->n_sent--;
-    e->n_untrusted -= s->is_untrusted;
+    e->n_unresponsive -= s->is_unresponsive;
     let_go(d, e);
 }
 
@@ -203,7 +203,7 @@ void endpoint_left(struct dispatcher *d, const struct slot *s)
 void endpoint_heard(struct dispatcher *d, struct endpoint *e,
                     enum feedback feedback)
 {
-    struct pace_limits limits = limits_of(d);
+    struct throttle_limits limits = limits_of(d);
 
-    pace_ended(&e->pace, &limits, feedback, clock_mono_us(), 0, 0);
+    throttle_ended(&e->throttle, &limits, feedback, clock_mono_us(), 0, 0);
 }

@@ -10,15 +10,15 @@ struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
 void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
 
 // Whether one more attempt of this hook may be sent there. Changes nothing.
-bool endpoint_admits(const struct followed *f);
+bool endpoint_admits(const struct hook_state *f);
 
 // Whether hooks wait for capacity of this hook's endpoint that is before its own
 // turn. Changes nothing.
-bool endpoint_is_awaited(const struct followed *f);
+bool endpoint_is_awaited(const struct hook_state *f);
 
-// Puts the hook, which is not ready, into the endpoint's waiting room: it gets
+// Puts the hook, which is not ready, into the endpoint's wait queue: it gets
 // ready again when there is capacity.
-void endpoint_wait(struct followed *f);
+void endpoint_wait(struct hook_state *f);
 void endpoint_sent(const struct slot *s);
 
 // It has been in flight for long: its place is free.

@@ -1,7 +1,7 @@
 // hook_queue.c — the deliveries that wait for a hook, in their order.
 //
 // A line is first come, first served. An ordered hook's lies by position, and
-// what is sent stays in it until it has ended: of each lane the first one in the
+// what is sent stays in it until it has ended: of each ordering_key the first one in the
 // line is sent or stands still, and those behind it wait.
 
 #include "engine/dispatcher/schedule/hook_queue.h"
@@ -15,11 +15,11 @@
 #include "queue/queue.h"
 
 // As many places as a line may have lanes, twice over; a power of two.
-#define LANES_SEEN ((size_t)4 * ORDERED_MAX)
+#define ORDERING_KEYS_SEEN ((size_t)4 * ORDERED_MAX)
 
-// A lane that a look at a line has met.
-struct lane_seen {
-    uint64_t lane;
+// A ordering_key that a look at a line has met.
+struct ordering_key_seen {
+    uint64_t ordering_key;
     uint64_t look; // the place is free in every other look
 };
 
@@ -29,38 +29,38 @@ static void start_waiting(struct dispatcher *d, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_WAITING);
     dv->waiting_since_us = clock_mono_us();
-    if (!dv->is_fresh) {
-        d->n_fetched++;
+    if (!dv->is_from_log) {
+        d->n_loaded++;
         return;
     }
-    d->n_fresh++;
-    dv->fresh_next = NULL;
-    dv->fresh_prev = d->fresh_last;
-    if (d->fresh_last != NULL) {
-        d->fresh_last->fresh_next = dv;
+    d->n_from_log++;
+    dv->from_log_next = NULL;
+    dv->from_log_prev = d->from_log_last;
+    if (d->from_log_last != NULL) {
+        d->from_log_last->from_log_next = dv;
     } else {
-        d->fresh_first = dv;
+        d->from_log_first = dv;
     }
-    d->fresh_last = dv;
+    d->from_log_last = dv;
 }
 
 static void stop_waiting(struct dispatcher *d, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_IN_HAND);
-    if (!dv->is_fresh) {
-        d->n_fetched--;
+    if (!dv->is_from_log) {
+        d->n_loaded--;
         return;
     }
-    d->n_fresh--;
-    if (dv->fresh_prev != NULL) {
-        dv->fresh_prev->fresh_next = dv->fresh_next;
+    d->n_from_log--;
+    if (dv->from_log_prev != NULL) {
+        dv->from_log_prev->from_log_next = dv->from_log_next;
     } else {
-        d->fresh_first = dv->fresh_next;
+        d->from_log_first = dv->from_log_next;
     }
-    if (dv->fresh_next != NULL) {
-        dv->fresh_next->fresh_prev = dv->fresh_prev;
+    if (dv->from_log_next != NULL) {
+        dv->from_log_next->from_log_prev = dv->from_log_prev;
     } else {
-        d->fresh_last = dv->fresh_prev;
+        d->from_log_last = dv->from_log_prev;
     }
 }
 
@@ -68,7 +68,7 @@ static void stop_waiting(struct dispatcher *d, struct delivery *dv)
 
 static void insert_after(struct delivery *dv, struct delivery *before)
 {
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
 
     dv->prev = before;
     dv->next = before != NULL ? before->next : f->first;
@@ -94,9 +94,9 @@ static void insert_by_position(struct delivery *dv)
     insert_after(dv, before);
 }
 
-void line_join(struct dispatcher *d, struct delivery *dv)
+void hook_queue_push(struct dispatcher *d, struct delivery *dv)
 {
-    if (followed_is_ordered(dv->hook)) {
+    if (hook_is_ordered(dv->hook)) {
         insert_by_position(dv);
     } else {
         insert_after(dv, dv->hook->last);
@@ -104,10 +104,10 @@ void line_join(struct dispatcher *d, struct delivery *dv)
     start_waiting(d, dv);
 }
 
-void line_rejoin(struct dispatcher *d, struct delivery *dv)
+void hook_queue_push_front(struct dispatcher *d, struct delivery *dv)
 {
     if (!dv->is_listed) {
-        if (followed_is_ordered(dv->hook)) {
+        if (hook_is_ordered(dv->hook)) {
             insert_by_position(dv);
         } else {
             insert_after(dv, NULL);
@@ -116,9 +116,9 @@ void line_rejoin(struct dispatcher *d, struct delivery *dv)
     start_waiting(d, dv);
 }
 
-void line_leave(struct dispatcher *d, struct delivery *dv)
+void hook_queue_remove(struct dispatcher *d, struct delivery *dv)
 {
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
 
     if (dv->place == DELIVERY_WAITING)
         stop_waiting(d, dv);
@@ -137,47 +137,50 @@ void line_leave(struct dispatcher *d, struct delivery *dv)
     dv->is_listed = false;
 }
 
-struct delivery *line_take(struct dispatcher *d, struct followed *f)
+struct delivery *hook_queue_pop(struct dispatcher *d, struct hook_state *f)
 {
     struct delivery *dv = f->first;
 
     while (dv != NULL && dv->place != DELIVERY_WAITING)
         dv = dv->next;
     if (dv != NULL)
-        line_leave(d, dv);
+        hook_queue_remove(d, dv);
     return dv;
 }
 
 // --- order ---
 
-// Whether this look meets the lane for the first time.
-static bool meet(struct dispatcher *d, uint64_t lane)
+// Whether this look meets the ordering_key for the first time.
+static bool meet(struct dispatcher *d, uint64_t ordering_key)
 {
-    size_t i = (size_t)(lane * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    size_t i = (size_t)(ordering_key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 
-    for (size_t n = 0; n < LANES_SEEN; n++) {
-        struct lane_seen *seen = &d->lanes_seen[(i + n) & (LANES_SEEN - 1)];
+    for (size_t n = 0; n < ORDERING_KEYS_SEEN; n++) {
+        struct ordering_key_seen *seen =
+            &d->ordering_keys_seen[(i + n) & (ORDERING_KEYS_SEEN - 1)];
 
         if (seen->look != d->n_looks) {
-            *seen = (struct lane_seen){ .lane = lane, .look = d->n_looks };
+            *seen = (struct ordering_key_seen){ .ordering_key = ordering_key,
+                                                .look = d->n_looks };
             return true;
         }
-        if (seen->lane == lane)
+        if (seen->ordering_key == ordering_key)
             return false;
     }
     return false; // as if it stood behind another
 }
 
-static struct delivery *next_ordered(struct dispatcher *d, struct followed *f,
+static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
                                      int64_t *until_ms)
 {
     int64_t now_ms = due_now_ms(d);
 
-    if (d->lanes_seen == NULL)
-        d->lanes_seen = xcalloc(LANES_SEEN, sizeof(*d->lanes_seen));
+    if (d->ordering_keys_seen == NULL)
+        d->ordering_keys_seen =
+            xcalloc(ORDERING_KEYS_SEEN, sizeof(*d->ordering_keys_seen));
     d->n_looks++;
     for (struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
-        if (!meet(d, dv->lane) || dv->place != DELIVERY_WAITING)
+        if (!meet(d, dv->ordering_key) || dv->place != DELIVERY_WAITING)
             continue;
         if (dv->not_before_ms <= now_ms) {
             stop_waiting(d, dv); // and stays in the line
@@ -189,13 +192,13 @@ static struct delivery *next_ordered(struct dispatcher *d, struct followed *f,
     return NULL;
 }
 
-struct delivery *line_next(struct dispatcher *d, struct followed *f,
-                           int64_t *until_ms)
+struct delivery *hook_queue_next(struct dispatcher *d, struct hook_state *f,
+                                 int64_t *until_ms)
 {
     *until_ms = INT64_MAX;
-    if (followed_is_ordered(f))
+    if (hook_is_ordered(f))
         return next_ordered(d, f, until_ms);
-    return line_take(d, f);
+    return hook_queue_pop(d, f);
 }
 
 // --- lanes ---

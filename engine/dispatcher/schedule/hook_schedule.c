@@ -16,19 +16,19 @@
 
 #define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
 
-void hook_enter(struct followed *f, enum hook_place place)
+void hook_enter(struct hook_state *f, enum hook_place place)
 {
     static const char *const names[] = {
         [HOOK_RESTS] = "resting",
         [HOOK_IN_RING] = "in the ring",
-        [HOOK_IN_ROOM] = "in a waiting room",
+        [HOOK_IN_WAIT_QUEUE] = "in a wait queue",
         [HOOK_LEFT] = "gone",
     };
     static const unsigned may[] = {
         [HOOK_RESTS] =
-            1u << HOOK_IN_RING | 1u << HOOK_IN_ROOM | 1u << HOOK_LEFT,
+            1u << HOOK_IN_RING | 1u << HOOK_IN_WAIT_QUEUE | 1u << HOOK_LEFT,
         [HOOK_IN_RING] = 1u << HOOK_RESTS,
-        [HOOK_IN_ROOM] = 1u << HOOK_RESTS,
+        [HOOK_IN_WAIT_QUEUE] = 1u << HOOK_RESTS,
         [HOOK_LEFT] = 0,
     };
 
@@ -39,15 +39,15 @@ void hook_enter(struct followed *f, enum hook_place place)
     f->place = place;
 }
 
-// --- waiting rooms ---
+// --- wait queues ---
 
 // A hook is in one place: one that stands in the ring, or waits elsewhere, stays
 // there, for its turn comes from there.
-void room_enter(struct waiting_room *room, struct followed *f)
+void wait_queue_enter(struct wait_queue *room, struct hook_state *f)
 {
     if (f->place != HOOK_RESTS)
         return;
-    hook_enter(f, HOOK_IN_ROOM);
+    hook_enter(f, HOOK_IN_WAIT_QUEUE);
     f->room = room;
     f->next_ready = NULL;
     if (room->last != NULL) {
@@ -58,14 +58,14 @@ void room_enter(struct waiting_room *room, struct followed *f)
     room->last = f;
 }
 
-void room_leave(struct followed *f)
+void wait_queue_leave(struct hook_state *f)
 {
-    struct waiting_room *room = f->room;
-    struct followed *before = NULL;
+    struct wait_queue *room = f->room;
+    struct hook_state *before = NULL;
 
     if (room == NULL)
         return;
-    for (struct followed *at = room->first; at != f; at = at->next_ready)
+    for (struct hook_state *at = room->first; at != f; at = at->next_ready)
         before = at;
     if (before != NULL) {
         before->next_ready = f->next_ready;
@@ -80,43 +80,43 @@ void room_leave(struct followed *f)
 
 // --- the ring ---
 
-bool fetch_may(const struct followed *f)
+bool due_rows_may_load(const struct hook_state *f)
 {
-    return f->is_fetchable && !f->are_rows_left &&
+    return f->has_due_rows && !f->are_rows_left &&
            f->spilled_until <= f->dispatcher->n_commits;
 }
 
-static bool has_work(const struct followed *f)
+static bool has_work(const struct hook_state *f)
 {
-    return f->first != NULL || fetch_may(f);
+    return f->first != NULL || due_rows_may_load(f);
 }
 
-// Whether its pace lets one more go. If not, it comes back by itself.
-bool hook_is_its_time(struct followed *f)
+// Whether its throttle lets one more go. If not, it comes back by itself.
+bool hook_is_its_time(struct hook_state *f)
 {
     int64_t now_us;
     int64_t next_us;
 
-    if (f->is_stuck || f->disable_wanted != HOOK_NOT_DISABLED ||
-        followed_is_paused(f))
+    if (f->is_blocked || f->disable_wanted != HOOK_NOT_DISABLED ||
+        hook_is_paused(f))
         return false;
     now_us = clock_mono_us();
-    next_us = pace_next_us(&f->pace, &f->limits, f->n_sent, now_us);
+    next_us = throttle_next_us(&f->throttle, &f->limits, f->n_sent, now_us);
     if (next_us <= now_us)
         return true;
-    if (next_us != PACE_OUTCOME)
-        followed_pause(f, next_us);
+    if (next_us != THROTTLE_AWAIT_RESULT)
+        hook_pause_until(f, next_us);
     return false;
 }
 
-void pump_ready(struct followed *f)
+void hook_mark_ready(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
     struct sender_link *link;
 
     if (f->place != HOOK_RESTS || f->is_aside || !has_work(f))
         return;
-    if (followed_is_active(f) && !hook_is_its_time(f))
+    if (hook_is_active(f) && !hook_is_its_time(f))
         return;
     f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
@@ -130,9 +130,9 @@ void pump_ready(struct followed *f)
     link->ring_last = f;
 }
 
-struct followed *ring_take(struct sender_link *link)
+struct hook_state *ring_take(struct sender_link *link)
 {
-    struct followed *f = link->ring_first;
+    struct hook_state *f = link->ring_first;
 
     link->ring_first = f->next_ready;
     if (link->ring_first == NULL)
@@ -141,52 +141,52 @@ struct followed *ring_take(struct sender_link *link)
     return f;
 }
 
-void room_let_go(struct waiting_room *room, uint32_t n)
+void wait_queue_wake(struct wait_queue *room, uint32_t n)
 {
     while (n > 0 && room->first != NULL) {
-        struct followed *f = room->first;
+        struct hook_state *f = room->first;
 
-        room_leave(f);
-        pump_ready(f);
+        wait_queue_leave(f);
+        hook_mark_ready(f);
         n -= f->place != HOOK_RESTS; // else it has to wait for something else
     }
 }
 
-void pump_enqueue(struct dispatcher *d, struct delivery *dv)
+void hook_enqueue(struct dispatcher *d, struct delivery *dv)
 {
-    line_join(d, dv);
-    dv->hook->is_stuck = false;
-    pump_ready(dv->hook);
+    hook_queue_push(d, dv);
+    dv->hook->is_blocked = false;
+    hook_mark_ready(dv->hook);
 }
 
-void pump_return(struct dispatcher *d, struct delivery *dv)
+void hook_requeue(struct dispatcher *d, struct delivery *dv)
 {
-    line_rejoin(d, dv);
-    dv->hook->is_stuck = false;
-    pump_ready(dv->hook);
+    hook_queue_push_front(d, dv);
+    dv->hook->is_blocked = false;
+    hook_mark_ready(dv->hook);
 }
 
 // --- due rows ---
 
 static void on_rows_due(void *data)
 {
-    struct followed *f = data;
+    struct hook_state *f = data;
 
-    f->is_fetchable = true;
-    f->is_stuck = false;
-    pump_ready(f);
+    f->has_due_rows = true;
+    f->is_blocked = false;
+    hook_mark_ready(f);
     turn_mark(f->dispatcher, TURN_SEND);
 }
 
-void followed_expect(struct followed *f, int64_t due_at_ms)
+void hook_expect_rows(struct hook_state *f, int64_t due_at_ms)
 {
     int64_t wait_ms = due_at_ms - due_now_ms(f->dispatcher);
 
     f->has_rows = true;
-    if (wait_ms <= 0 || !followed_is_active(f)) {
-        f->is_fetchable = true;
-        f->is_stuck = false;
-        pump_ready(f);
+    if (wait_ms <= 0 || !hook_is_active(f)) {
+        f->has_due_rows = true;
+        f->is_blocked = false;
+        hook_mark_ready(f);
         return;
     }
     if (wait_ms > LOOK_AGAIN_MS)
@@ -198,14 +198,14 @@ void followed_expect(struct followed *f, int64_t due_at_ms)
 
 static void on_pause_over(void *data)
 {
-    struct followed *f = data;
+    struct hook_state *f = data;
 
-    f->is_stuck = false;
-    pump_ready(f);
+    f->is_blocked = false;
+    hook_mark_ready(f);
     turn_mark(f->dispatcher, TURN_SEND);
 }
 
-void followed_pause(struct followed *f, int64_t until_us)
+void hook_pause_until(struct hook_state *f, int64_t until_us)
 {
     int64_t wait_ms = (until_us - clock_mono_us() + 999) / 1000;
 
@@ -216,7 +216,7 @@ void followed_pause(struct followed *f, int64_t until_us)
     deadline_within(&f->pause_over, (uint64_t)wait_ms);
 }
 
-void hook_schedule_init(struct followed *f)
+void hook_schedule_init(struct hook_state *f)
 {
     uv_loop_t *loop = role_loop(f->dispatcher->role);
 

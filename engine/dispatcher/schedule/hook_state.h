@@ -6,26 +6,26 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // Not deleted, and not switched off.
-static inline bool followed_is_active(const struct followed *f)
+static inline bool hook_is_active(const struct hook_state *f)
 {
     return f->hook != NULL && f->hook->active;
 }
 
 // Active, but what matches waits in the index, and nothing is sent unless
 // somebody asks for it by hand.
-static inline bool followed_is_paused(const struct followed *f)
+static inline bool hook_is_paused(const struct hook_state *f)
 {
-    return followed_is_active(f) && f->hook->paused;
+    return hook_is_active(f) && f->hook->paused;
 }
 
 // Its deliveries go one after the other, in the order of the event log.
-static inline bool followed_is_ordered(const struct followed *f)
+static inline bool hook_is_ordered(const struct hook_state *f)
 {
     return f->hook != NULL && f->hook->policy.ordered;
 }
 
 // Ordered by a field of the payload: events of different values go independently.
-static inline bool lane_needs_payload(const struct followed *f)
+static inline bool hook_needs_ordering_key(const struct hook_state *f)
 {
     return f->hook->policy.ordered && f->hook->policy.order_key.n_bytes > 0;
 }

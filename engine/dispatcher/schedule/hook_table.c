@@ -1,7 +1,7 @@
 // hook_table.c — follows the hooks of this shard, keeps what runs for each.
 //
 // Happy path: the store says which hooks changed since the revision seen last;
-// each is put into the match index and gets a `struct followed`.
+// each is put into the match index and gets a `struct hook_state`.
 //
 // A hook that is deleted or switched off: what waits for it, in memory and in
 // the index, is cancelled and counted. What is in flight runs to its end.
@@ -25,9 +25,9 @@ static size_t slot_of(const struct dispatcher *d, uint64_t no)
     return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & d->n_by_no_mask;
 }
 
-struct followed *followed_find(const struct dispatcher *d, uint64_t no)
+struct hook_state *hook_find(const struct dispatcher *d, uint64_t no)
 {
-    struct followed *f;
+    struct hook_state *f;
 
     if (d->by_no == NULL)
         return NULL;
@@ -40,16 +40,16 @@ struct followed *followed_find(const struct dispatcher *d, uint64_t no)
 static void grow(struct dispatcher *d)
 {
     size_t n_old = d->by_no != NULL ? d->n_by_no_mask + 1 : 0;
-    struct followed **old = d->by_no;
+    struct hook_state **old = d->by_no;
 
     d->n_by_no_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->by_no = xcalloc(d->n_by_no_mask + 1, sizeof(struct followed *));
+    d->by_no = xcalloc(d->n_by_no_mask + 1, sizeof(struct hook_state *));
     for (size_t i = 0; i < n_old; i++) {
-        struct followed *f = old[i];
+        struct hook_state *f = old[i];
 
         while (f != NULL) {
-            struct followed *next = f->next_hash;
-            struct followed **head = &d->by_no[slot_of(d, f->no)];
+            struct hook_state *next = f->next_hash;
+            struct hook_state **head = &d->by_no[slot_of(d, f->no)];
 
             f->next_hash = *head;
             *head = f;
@@ -59,39 +59,39 @@ static void grow(struct dispatcher *d)
     free(old);
 }
 
-struct followed *followed_get(struct dispatcher *d, uint64_t no)
+struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no)
 {
-    struct followed *f = followed_find(d, no);
-    struct followed **head;
+    struct hook_state *f = hook_find(d, no);
+    struct hook_state **head;
 
     if (f != NULL)
         return f;
-    if (d->by_no == NULL || d->n_followed > d->n_by_no_mask)
+    if (d->by_no == NULL || d->n_hooks > d->n_by_no_mask)
         grow(d);
     f = xcalloc(1, sizeof(*f));
     f->dispatcher = d;
     f->no = no;
     hook_schedule_init(f);
-    pace_init(&f->pace, HOOK_WINDOW_START);
+    throttle_init(&f->throttle, HOOK_WINDOW_START);
     head = &d->by_no[slot_of(d, no)];
     f->next_hash = *head;
     *head = f;
-    d->n_followed++;
+    d->n_hooks++;
     return f;
 }
 
-static void on_followed_closed(uv_handle_t *handle)
+static void on_hook_timer_closed(uv_handle_t *handle)
 {
-    struct followed *f = handle->data;
+    struct hook_state *f = handle->data;
 
     if (--f->n_open_timers == 0)
         free(f);
 }
 
-void followed_forget_if_done(struct followed *f)
+void hook_forget_if_done(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
-    struct followed **link;
+    struct hook_state **link;
 
     if (f->hook != NULL || f->n_open > 0 || f->has_rows ||
         f->place != HOOK_RESTS || f->is_health_unsaid || f->is_alarm_late ||
@@ -102,21 +102,21 @@ void followed_forget_if_done(struct followed *f)
     while (*link != f)
         link = &(*link)->next_hash;
     *link = f->next_hash;
-    d->n_followed--;
+    d->n_hooks--;
     hook_enter(f, HOOK_LEFT);
-    deadline_close(&f->rows_due, on_followed_closed);
-    deadline_close(&f->pause_over, on_followed_closed);
+    deadline_close(&f->rows_due, on_hook_timer_closed);
+    deadline_close(&f->pause_over, on_hook_timer_closed);
 }
 
-void followed_forget_all_done(struct dispatcher *d)
+void hook_forget_all_done(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        struct followed *f = d->by_no[i];
+        struct hook_state *f = d->by_no[i];
 
         while (f != NULL) {
-            struct followed *next = f->next_hash;
+            struct hook_state *next = f->next_hash;
 
-            followed_forget_if_done(f);
+            hook_forget_if_done(f);
             f = next;
         }
     }

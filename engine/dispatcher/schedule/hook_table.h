@@ -7,13 +7,13 @@
 
 #define HOOK_WINDOW_START 2 // attempts at once to a hook that is new
 
-struct followed *followed_find(const struct dispatcher *d, uint64_t no);
+struct hook_state *hook_find(const struct dispatcher *d, uint64_t no);
 
 // Finds it, or makes one whose hook is deleted: its rows are cancelled.
-struct followed *followed_get(struct dispatcher *d, uint64_t no);
+struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no);
 
 // Nothing more is known of a deleted hook, or of one that rests: let it go.
-void followed_forget_if_done(struct followed *f);
-void followed_forget_all_done(struct dispatcher *d);
+void hook_forget_if_done(struct hook_state *f);
+void hook_forget_all_done(struct dispatcher *d);
 
 #endif

@@ -18,9 +18,9 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
 
-#define SLOW_LOOK_MS    250
-#define SLOW_FLIGHT_US  INT64_C(1000000)
-#define UNTRUSTED_SHARE 2 // likewise hooks that did not answer
+#define SLOW_LOOK_MS       250
+#define SLOW_FLIGHT_US     INT64_C(1000000)
+#define UNRESPONSIVE_SHARE 2 // likewise hooks that did not answer
 
 // --- places ---
 
@@ -31,24 +31,24 @@ uint32_t sender_share(const struct sender_link *link, uint32_t of)
     return places > 0 ? places : 1;
 }
 
-void pump_let_go(struct sender_link *link)
+void sender_wake_unresponsive(struct sender_link *link)
 {
-    uint32_t places = sender_share(link, UNTRUSTED_SHARE);
+    uint32_t places = sender_share(link, UNRESPONSIVE_SHARE);
 
-    if (link->n_untrusted < places)
-        room_let_go(&link->untrusted, places - link->n_untrusted);
+    if (link->n_unresponsive < places)
+        wait_queue_wake(&link->untrusted, places - link->n_unresponsive);
 }
 
-bool pump_admits_untrusted(const struct sender_link *link,
-                           const struct followed *f)
+bool sender_admits_unresponsive(const struct sender_link *link,
+                                const struct hook_state *f)
 {
-    return f->is_trusted ||
-           link->n_untrusted < sender_share(link, UNTRUSTED_SHARE);
+    return f->is_responsive ||
+           link->n_unresponsive < sender_share(link, UNRESPONSIVE_SHARE);
 }
 
 // --- slots ---
 
-void slots_init(struct dispatcher *d)
+void in_flight_init_slots(struct dispatcher *d)
 {
     d->n_slots = d->n_senders *
                      (d->config->max_inflight + d->config->max_inflight_slow) +
@@ -68,10 +68,10 @@ void slots_init(struct dispatcher *d)
     buf_init(&d->headers, 0);
 }
 
-struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
+struct slot *in_flight_take(struct dispatcher *d, struct delivery *dv)
 {
     struct slot *s = &d->slots[d->free_slot];
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
     struct sender_link *link = &d->senders[f->sender];
 
     d->free_slot = s->next_free;
@@ -80,18 +80,18 @@ struct slot *slot_take(struct dispatcher *d, struct delivery *dv)
     s->endpoint = f->endpoint;
     s->sent_at_us = clock_mono_us();
     s->is_slow = false;
-    s->is_untrusted = !f->is_trusted;
+    s->is_unresponsive = !f->is_responsive;
     delivery_enter(dv, DELIVERY_SENT);
     f->n_sent++;
     d->n_sent++;
     link->n_sent++;
-    link->n_untrusted += s->is_untrusted;
+    link->n_unresponsive += s->is_unresponsive;
     endpoint_sent(s);
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->n_sent);
     return s;
 }
 
-void slot_free(struct dispatcher *d, struct slot *s)
+void in_flight_free(struct dispatcher *d, struct slot *s)
 {
     struct sender_link *link = &d->senders[s->sender];
 
@@ -104,9 +104,9 @@ void slot_free(struct dispatcher *d, struct slot *s)
     } else {
         link->n_sent--;
     }
-    if (s->is_untrusted) {
-        link->n_untrusted--;
-        pump_let_go(link);
+    if (s->is_unresponsive) {
+        link->n_unresponsive--;
+        sender_wake_unresponsive(link);
     }
     s->delivery = NULL;
     s->generation++;
@@ -125,10 +125,10 @@ static void set_apart(struct dispatcher *d, struct slot *s)
     s->is_slow = true;
     link->n_sent--;
     link->n_slow++;
-    if (s->is_untrusted) {
-        s->is_untrusted = false;
-        link->n_untrusted--;
-        pump_let_go(link);
+    if (s->is_unresponsive) {
+        s->is_unresponsive = false;
+        link->n_unresponsive--;
+        sender_wake_unresponsive(link);
     }
 }
 
@@ -145,14 +145,14 @@ static void on_slow_timer(uv_timer_t *timer)
             set_apart(d, s);
     }
     for (unsigned i = 0; i < d->n_senders; i++)
-        pump_let_go(&d->senders[i]);
+        sender_wake_unresponsive(&d->senders[i]);
     endpoints_look(d);
     turn_mark(d, TURN_SEND);
 }
 
 void in_flight_init(struct dispatcher *d)
 {
-    slots_init(d);
+    in_flight_init_slots(d);
     uv_timer_init(role_loop(d->role), &d->slow_timer);
     d->slow_timer.data = d;
     uv_timer_start(&d->slow_timer, on_slow_timer, SLOW_LOOK_MS, SLOW_LOOK_MS);

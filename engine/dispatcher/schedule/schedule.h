@@ -4,8 +4,8 @@
 // still in the index until the next commit). One that has
 // no row yet is covered by the cursor: it gets a row when the cursor passes its
 // event, unless it was settled before. Everything else lies in the due index
-// only, and is fetched when its hook has room. What was settled before and is
-// sent again by hand has a past instead of a row.
+// only, and is last_loaded when its hook has room. What was settled before and is
+// sent again by hand has a prior_state instead of a row.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
 #define ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
@@ -34,7 +34,7 @@
 // for hooks that are fast, and moves what waits for slow ones into the index.
 #define WAITING_MAX   512
 #define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
-#define FETCH_ROWS    128   // due rows read at once for a hook
+#define LOAD_ROWS     128   // due rows read at once for a hook
 #define ORDERED_MAX   1024  // deliveries of an ordered hook in memory
 #define BATCH_EVENTS  128   // read from the log at once
 #define NO_SLOT       UINT32_MAX
@@ -51,30 +51,30 @@ enum delivery_place {
 // Where a hook is, as far as its turns go. Only hook_enter() changes it.
 enum hook_place {
     HOOK_RESTS, // a timer, the end of an attempt or a new delivery makes it ready
-    HOOK_IN_RING, // of its sender
-    HOOK_IN_ROOM, // until others leave capacity
+    HOOK_IN_RING,       // of its sender
+    HOOK_IN_WAIT_QUEUE, // until others leave capacity
     HOOK_LEFT // it has left the table, and is freed when its timers are closed
 };
 
 // What a delivery had come to before somebody asked for one more attempt.
-enum past {
-    PAST_NONE, // it was not settled: the attempt is its next one
-    PAST_PING, // there was none
-    PAST_DELIVERED,
-    PAST_DEAD, // it is in the dead index
-    PAST_CANCELLED,
-    PAST_EXPIRED, // it was dead, and retention has removed it since
-    PAST_NEVER    // the hook did not get its event when it was new
+enum prior_state {
+    PRIOR_NONE, // it was not settled: the attempt is its next one
+    PRIOR_PING, // there was none
+    PRIOR_DELIVERED,
+    PRIOR_DEAD, // it is in the dead index
+    PRIOR_CANCELLED,
+    PRIOR_EXPIRED, // it was dead, and retention has removed it since
+    PRIOR_NEVER    // the hook did not get its event when it was new
 };
 
-struct answer;
+struct reply;
 struct aside;
-struct ask;
+struct query;
 struct dead_report;
 struct discards;
 struct endpoint;
 struct fan;
-struct followed;
+struct hook_state;
 struct job;
 struct manual;
 struct running;
@@ -82,25 +82,26 @@ struct slices;
 struct tally;
 
 // Hooks that wait for a place that others have.
-struct waiting_room {
-    struct followed *first, *last;
+struct wait_queue {
+    struct hook_state *first, *last;
 };
 
 struct delivery {
-    struct followed *hook;
+    struct hook_state *hook;
     struct position position;
     struct delivery *next;      // in its hook's line or in a list of settled
     struct delivery *prev;      // in its hook's line
     struct delivery *same_hash; // in the table of open deliveries
-    struct delivery *rowless_prev, *rowless_next; // while it has no row
-    struct delivery *fresh_prev, *fresh_next;     // while it waits and is fresh
-    int64_t waiting_since_us;                     // monotonic
+    struct delivery *unpersisted_prev, *unpersisted_next; // while it has no row
+    struct delivery *from_log_prev,
+        *from_log_next;       // while it waits and is fresh
+    int64_t waiting_since_us; // monotonic
     int64_t
         due_at_ms;    // key of its row, which it has or gets: at first when its
                       // event was accepted
     int64_t queue_us; // acceptance to its first attempt
     int64_t not_before_ms; // of an ordered hook's, as the next
-    uint64_t lane;
+    uint64_t ordering_key;
     uint32_t n_attempts;
     uint32_t n_crashes;
     uint32_t payload_bytes;
@@ -109,59 +110,60 @@ struct delivery {
     uint64_t replay_no; // where it lies in its source, while it is in flight
     bool is_replaying;  // in flight, sent by the replay
     enum delivery_place place;
-    enum past past;
+    enum prior_state prior_state;
     struct manual *manual; // who asked for this attempt; NULL: nobody
     bool has_row;
-    bool is_fresh;  // came from the log, not from the index
-    bool is_listed; // is in its hook's line: while it waits, and an ordered
-                    // hook's also while it is sent
-    bool has_body;  // its event's payload is the body already: a ping, again
-    bool is_aside;  // a process died with it too often: no attempt is made
+    bool is_from_log; // came from the log, not from the index
+    bool is_listed;   // is in its hook's line: while it waits, and an ordered
+                      // hook's also while it is sent
+    bool has_body;    // its event's payload is the body already: a ping, again
+    bool is_aside;    // a process died with it too often: no attempt is made
 };
 
 // A hook of this shard, and what runs for it.
-struct followed {
+struct hook_state {
     struct dispatcher *dispatcher;
     uint64_t no;
     struct hook *hook;      // owned; NULL: deleted, what is left is cancelled
     unsigned sender;        // whose ring it is in, or will be next
     unsigned wanted_sender; // by its URL; taken when it next gets ready
     struct endpoint *endpoint; // likewise by its URL; NULL: no hook
-    struct pace pace;
-    struct pace_limits limits;
+    struct throttle throttle;
+    struct throttle_limits limits;
     int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
     size_t n_retry_waits;
     struct hook_health health;
-    struct followed *next_unsaid; // whose health changed, too
-    bool is_health_unsaid;        // changed, and not said to d->filling yet
-    struct followed *next_late;   // in the list d->alarms_late
+    struct hook_state *next_unsaid; // whose health changed, too
+    bool is_health_unsaid;        // changed, and not added to d->open_batch yet
+    struct hook_state *next_late; // in the list d->alarms_late
     bool is_alarm_late, is_counted_failing; // in that list; in d->n_failing
     struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api is asked to switch it off
     uint64_t disable_from;             // after this commit
     struct deadline rows_due;          // its first row in the index is due
-    struct deadline pause_over;        // its pace, or its order, lets one go
+    struct deadline pause_over; // its throttle, or its order, lets one go
     unsigned n_open_timers;
     struct delivery *first, *last; // the line
-    struct followed *next_ready;   // in its sender's ring, or a waiting room
-    struct waiting_room *room;     // of HOOK_IN_ROOM; else NULL
+    struct hook_state *next_ready; // in its sender's ring, or a wait queue
+    struct wait_queue *room;       // of HOOK_IN_WAIT_QUEUE; else NULL
     uint32_t n_sent;
     uint32_t n_open; // deliveries in memory
     enum hook_place place;
-    bool is_trusted;   // it answered the last time
-    bool is_stuck;     // nothing in its line may go yet
-    bool has_rows;     // the index holds rows that are not in memory
-    bool is_fetchable; // and some of them are due
+    bool is_responsive; // it answered the last time
+    bool is_blocked;    // nothing in its line may go yet
+    bool has_rows;      // the index holds rows that are not in memory
+    bool has_due_rows;  // and some of them are due
     bool is_aside; // a process died with it, or it is damaged: all of it rests
-    bool are_rows_left;           // or with its rows: they are not read
-    struct due_row fetched;       // last row read, after commit `fetched_after`
-    uint64_t fetched_after;       // 0: none was read
+    bool are_rows_left; // or with its rows: they are not read
+    struct due_row
+        last_loaded; // last row read, after commit `last_loaded_after`
+    uint64_t last_loaded_after;   // 0: none was read
     uint64_t rows_until;          // ordered: commit that puts rows of its own
     uint64_t spilled_until;       // rows are not read before this commit
     struct org_sum *org;          // of its hook; NULL: not known
     struct backlog backlog, told; // what waits for it; what api knows of it
     bool is_told;
-    struct followed *next_hash;
+    struct hook_state *next_hash;
 };
 
 // An attempt in flight, with what its history row will need.
@@ -171,11 +173,11 @@ struct slot {
     uint32_t next_free;
     unsigned sender;
     struct endpoint *endpoint;
-    int64_t sent_at_us; // monotonic
-    bool is_slow;       // in flight for long: counted apart
-    bool is_untrusted;  // its hook was not trusted when it was sent
+    int64_t sent_at_us;   // monotonic
+    bool is_slow;         // in flight for long: counted apart
+    bool is_unresponsive; // its hook was not trusted when it was sent
     int64_t accepted_at_us;
-    uint64_t org_no; // of the hook's organization
+    uint64_t org_id; // of the hook's organization
     struct id event_id;
     struct buf kind, url, headers;
     struct request_marks marks; // of the headers
@@ -185,18 +187,18 @@ struct slot {
 struct sender_link {
     struct dispatcher *dispatcher;
     unsigned index;
-    struct chan *chan;             // NULL: not there
-    uint32_t n_sent;               // but for slow ones
-    uint32_t n_slow;               // in flight for longer than a second
-    uint32_t n_untrusted;          // of n_sent
-    struct waiting_room untrusted; // hooks that wait for one of these
+    struct channel *chan;        // NULL: not there
+    uint32_t n_sent;             // but for slow ones
+    uint32_t n_slow;             // in flight for longer than a second
+    uint32_t n_unresponsive;     // of n_sent
+    struct wait_queue untrusted; // hooks that wait for one of these
     bool awaits_end; // it is gone; what it had waits to hear how it ended
-    struct followed *ring_first, *ring_last; // hooks with something to send
+    struct hook_state *ring_first, *ring_last; // hooks with something to send
 };
 
 // Rows that a change puts: when it is committed, their hooks look for them.
 struct wake {
-    uint64_t hook_no;
+    uint64_t hook_id;
     int64_t due_at_ms;
 };
 
@@ -224,9 +226,9 @@ struct dispatcher {
 
     // hook_table.c
     struct match_index *index;
-    struct followed **by_no; // hash table
+    struct hook_state **by_no; // hash table
     size_t n_by_no_mask;
-    size_t n_followed;
+    size_t n_hooks;
     size_t n_paused;
     uint64_t hooks_seen;         // revision
     struct endpoint **endpoints; // hash table
@@ -239,22 +241,22 @@ struct dispatcher {
     bool is_reading; // there is more to read
     uv_timer_t poll_timer;
 
-    // pump.c
+    // dispatch.c
     struct sender_link senders[16];
     struct slot *slots;
     size_t n_slots;
     uint32_t free_slot; // NO_SLOT: none
     uint32_t n_sent;
-    uint32_t n_manual; // asked for by hand and not answered
-    struct delivery *fresh_first, *fresh_last; // by waiting_since_us
-    uint32_t n_fresh;                          // waiting, from the log
-    uint32_t n_fetched;                        // waiting, from the index
-    struct buf headers;                        // scratch
+    uint32_t n_on_demand; // asked for by hand and not answered
+    struct delivery *from_log_first, *from_log_last; // by waiting_since_us
+    uint32_t n_from_log;                             // waiting, from the log
+    uint32_t n_loaded;                               // waiting, from the index
+    struct buf headers;                              // scratch
     uv_timer_t slow_timer;
-    struct deadline cancel_due;     // set while hooks have what is cancelled
-    struct waiting_room cancelling; // such hooks, but for the next one
-    bool has_cancelled;             // a slice, since the last tick
-    struct lane_seen *lanes_seen;   // scratch of hook_queue.c
+    struct deadline cancel_due;   // set while hooks have what is cancelled
+    struct wait_queue cancelling; // such hooks, but for the next one
+    bool has_cancelled;           // a slice, since the last tick
+    struct ordering_key_seen *ordering_keys_seen; // scratch of hook_queue.c
     uint64_t n_looks;
     struct renderer *renderer;
 
@@ -262,9 +264,9 @@ struct dispatcher {
 
     // on_demand.c
     struct shard_view *history;
-    struct chan *api; // NULL: not there
-    uint64_t n_apis;  // links to api so far: tells late answers apart
-    struct manual *filling_answers, *committing_answers; // sent when committed
+    struct channel *api; // NULL: not there
+    uint64_t n_apis;     // links to api so far: tells late answers apart
+    struct manual *open_answers, *committing_answers; // sent when committed
 
     // replays.c
     struct running *replays, *replays_last; // in turns
@@ -282,12 +284,12 @@ struct dispatcher {
     // discard.c
     struct discards *discards;
     // A hook is deleted. NULL: nobody needs to know yet.
-    void (*on_hook_deleted)(struct dispatcher *d, uint64_t hook_no);
+    void (*on_hook_deleted)(struct dispatcher *d, uint64_t hook_id);
     struct slices *slices; // slices.c
 
     struct backlogs *backlogs; // backlog.c
     // A hook is about to leave the table. NULL: none may leave yet.
-    void (*on_hook_forgotten)(struct dispatcher *d, struct followed *f);
+    void (*on_hook_forgotten)(struct dispatcher *d, struct hook_state *f);
 
     // attempt_stats.c
     struct tally **tallies; // hash table
@@ -295,27 +297,27 @@ struct dispatcher {
     int64_t tallied_us;
 
     // hook_health.c
-    struct followed *health_unsaid; // hooks whose health changed
-    struct followed *alarms_late;   // hooks with an alarm that waits
-    uint64_t *disables;             // hooks to be switched off after a commit
+    struct hook_state *health_unsaid; // hooks whose health changed
+    struct hook_state *alarms_late;   // hooks with an alarm that waits
+    uint64_t *disables;               // hooks to be switched off after a commit
     size_t n_disables, disables_room, n_failing; // n_failing: hooks so counted
 
     // engine_events.c
-    struct chan *ingest; // NULL: not there
-    size_t n_disabling;  // hooks that api was asked to switch off
-    size_t n_outbox;     // events that ingest was given and has not stored
+    struct channel *ingest; // NULL: not there
+    size_t n_disabling;     // hooks that api was asked to switch off
+    size_t n_outbox;        // events that ingest was given and has not stored
 
     // the table of open deliveries
     struct delivery **open;
     size_t n_open_mask;
     size_t n_open;
     struct delivery *free_deliveries;
-    struct delivery *rowless; // list
+    struct delivery *unpersisted; // list
 
     // outcome.c
-    struct shard_change *filling, *committing;
-    struct wakes filling_wakes, committing_wakes;
-    struct delivery *filling_settled, *committing_settled; // leave the table
+    struct shard_batch *open_batch, *committing_batch;
+    struct wakes open_wakes, committing_wakes;
+    struct delivery *open_settled, *committing_settled; // leave the table
     uint64_t n_commits;
     int64_t commit_started_us;
     bool is_committing;

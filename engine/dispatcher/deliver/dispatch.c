@@ -1,8 +1,8 @@
-// pump.c — which delivery goes to its sender next.
+// dispatch.c — which delivery goes to its sender next.
 //
 // Happy path: hooks that have something to send stand in the ring of their
 // sender; each gets one turn, one delivery, and goes to the end, so no hook
-// waits for another's queue. A turn ends at the hook's pace, the ring at the
+// waits for another's queue. A turn ends at the hook's throttle, the ring at the
 // sender's.
 //
 // No hook keeps the others from a sender: while others wait, it has a quarter of
@@ -12,7 +12,7 @@
 //
 // If it fails: with no sender, everything waits where it is.
 
-#include "engine/dispatcher/deliver/pump.h"
+#include "engine/dispatcher/deliver/dispatch.h"
 
 #include "common/base/clock.h"
 #include "common/process/deadline.h"
@@ -52,32 +52,32 @@ static void on_cancel_due(void *data);
 
 // One turn of a hook that is deleted or switched off. What is sent may still stand
 // in its line.
-static void cancel_some(struct followed *f)
+static void cancel_some(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
-    struct delivery *dv = line_take(d, f);
+    struct delivery *dv = hook_queue_pop(d, f);
 
-    if (dv == NULL && fetch_may(f)) {
-        fetch_rows(f);
-        dv = line_take(d, f);
+    if (dv == NULL && due_rows_may_load(f)) {
+        due_rows_load(f);
+        dv = hook_queue_pop(d, f);
     }
-    for (; dv != NULL; dv = line_take(d, f)) {
-        settle_cancel(d, dv,
-                      f->hook == NULL ? STR("the webhook was deleted")
-                                      : STR("the webhook was switched off"));
+    for (; dv != NULL; dv = hook_queue_pop(d, f)) {
+        delivery_cancel(d, dv,
+                        f->hook == NULL ? STR("the webhook was deleted")
+                                        : STR("the webhook was switched off"));
     }
-    if (f->is_fetchable)
-        pump_ready(f);
-    followed_forget_if_done(f);
+    if (f->has_due_rows)
+        hook_mark_ready(f);
+    hook_forget_if_done(f);
 }
 
 // A slice of what waits for such hooks is cancelled in a tick: a million rows, or
 // a thousand hooks at once, take their time and hold up nobody.
-static void cancel_slice(struct dispatcher *d, struct followed *f)
+static void cancel_slice(struct dispatcher *d, struct hook_state *f)
 {
     deadline_within(&d->cancel_due, CANCEL_TICK_MS);
     if (d->has_cancelled) {
-        room_enter(&d->cancelling, f);
+        wait_queue_enter(&d->cancelling, f);
         return;
     }
     d->has_cancelled = true;
@@ -87,33 +87,33 @@ static void cancel_slice(struct dispatcher *d, struct followed *f)
 static void on_cancel_due(void *data)
 {
     struct dispatcher *d = data;
-    struct followed *f = d->cancelling.first;
+    struct hook_state *f = d->cancelling.first;
 
     d->has_cancelled = false;
-    room_let_go(&d->cancelling, 1);
+    wait_queue_wake(&d->cancelling, 1);
     if (f != NULL)
-        followed_forget_if_done(f); // somebody else may have sent the rest
+        hook_forget_if_done(f); // somebody else may have sent the rest
     turn_mark(d, TURN_SEND);
     if (d->cancelling.first != NULL)
         deadline_within(&d->cancel_due, CANCEL_TICK_MS);
 }
 
-bool pump_may_send(const struct dispatcher *d)
+bool dispatch_may_send(const struct dispatcher *d)
 {
     return !d->is_draining && d->free_slot != NO_SLOT && storage_has_room(d) &&
-           change_bytes(d->filling) < UNCOMMITTED_MAX_BYTES &&
+           batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES &&
            (!d->is_committing ||
             clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
 // Whether there is a place for a hook that was taken out of the ring. If not, it
 // waits where the end of an attempt finds it.
-static bool has_place(struct sender_link *link, struct followed *f)
+static bool has_place(struct sender_link *link, struct hook_state *f)
 {
     if (link->ring_first != NULL && f->n_sent >= sender_share(link, HOOK_SHARE))
         return false;
-    if (!pump_admits_untrusted(link, f)) {
-        room_enter(&link->untrusted, f);
+    if (!sender_admits_unresponsive(link, f)) {
+        wait_queue_enter(&link->untrusted, f);
         return false;
     }
     if (endpoint_admits(f))
@@ -122,33 +122,32 @@ static bool has_place(struct sender_link *link, struct followed *f)
     return false;
 }
 
-static bool has_room(const struct followed *f)
+static bool has_room(const struct hook_state *f)
 {
-    return f->first == NULL ||
-           (followed_is_ordered(f) && f->n_open < ORDERED_MAX);
+    return f->first == NULL || (hook_is_ordered(f) && f->n_open < ORDERED_MAX);
 }
 
 // NULL: none may go now. An ordered hook then rests until one may.
-static struct delivery *next_delivery(struct followed *f)
+static struct delivery *next_delivery(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
     struct delivery *dv;
     int64_t until_ms;
 
-    if (f->first == NULL && fetch_may(f))
-        fetch_rows(f);
-    dv = line_next(d, f, &until_ms);
-    while (dv == NULL && fetch_may(f) && has_room(f)) {
-        fetch_rows(f);
-        dv = line_next(d, f, &until_ms);
-        if (!followed_is_ordered(f))
+    if (f->first == NULL && due_rows_may_load(f))
+        due_rows_load(f);
+    dv = hook_queue_next(d, f, &until_ms);
+    while (dv == NULL && due_rows_may_load(f) && has_room(f)) {
+        due_rows_load(f);
+        dv = hook_queue_next(d, f, &until_ms);
+        if (!hook_is_ordered(f))
             break;
     }
     if (dv == NULL && f->first != NULL) {
-        f->is_stuck = true;
+        f->is_blocked = true;
         if (until_ms != INT64_MAX) {
-            followed_pause(f,
-                           clock_mono_us() + (until_ms - due_now_ms(d)) * 1000);
+            hook_pause_until(f, clock_mono_us() +
+                                    (until_ms - due_now_ms(d)) * 1000);
         }
     }
     return dv;
@@ -157,33 +156,33 @@ static struct delivery *next_delivery(struct followed *f)
 // Of a delivery that was taken from its queue.
 static void begin(struct dispatcher *d, struct delivery *dv)
 {
-    struct followed *f = dv->hook;
+    struct hook_state *f = dv->hook;
 
     switch (aside_admits(d, dv)) {
     case ADMIT_SEND:
-        pace_sent(&f->pace, &f->limits, clock_mono_us());
+        throttle_sent(&f->throttle, &f->limits, clock_mono_us());
         attempt_begin(d, dv);
         break;
     case ADMIT_LATER:
-        pump_return(d, dv);
+        hook_requeue(d, dv);
         break;
     case ADMIT_ASIDE:
         attempt_set_aside(d, dv);
         break;
     case ADMIT_CANCEL:
-        settle_cancel(d, dv,
-                      STR("the dispatcher died with this delivery, and with "
-                          "setting it aside"));
+        delivery_cancel(d, dv,
+                        STR("the dispatcher died with this delivery, and with "
+                            "setting it aside"));
         break;
     }
 }
 
-static void take_turn(struct sender_link *link, struct followed *f)
+static void take_turn(struct sender_link *link, struct hook_state *f)
 {
     struct dispatcher *d = link->dispatcher;
     struct delivery *dv;
 
-    if (!followed_is_active(f)) {
+    if (!hook_is_active(f)) {
         cancel_slice(d, f);
         return;
     }
@@ -192,43 +191,44 @@ static void take_turn(struct sender_link *link, struct followed *f)
     dv = next_delivery(f);
     if (dv != NULL)
         begin(d, dv);
-    pump_ready(f);
+    hook_mark_ready(f);
 }
 
 // Its turn, out of the order of the ring.
-static void take_turn_first(struct followed *f)
+static void take_turn_first(struct hook_state *f)
 {
     struct sender_link *link;
 
     if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     link = &f->dispatcher->senders[f->sender];
-    if (link->chan != NULL && pump_may_send(link->dispatcher) && !f->is_aside)
+    if (link->chan != NULL && dispatch_may_send(link->dispatcher) &&
+        !f->is_aside)
         take_turn(link, f);
 }
 
-static void pump_sender(struct sender_link *link)
+static void dispatch_to(struct sender_link *link)
 {
     struct dispatcher *d = link->dispatcher;
-    struct followed *first = aside_look(d);
+    struct hook_state *first = aside_look(d);
 
     if (first != NULL)
         take_turn_first(first);
     while (link->ring_first != NULL && link->chan != NULL &&
-           link->n_sent < d->config->max_inflight && pump_may_send(d) &&
+           link->n_sent < d->config->max_inflight && dispatch_may_send(d) &&
            !aside_blocks(d))
         take_turn(link, ring_take(link));
 }
 
-void pump_all(struct dispatcher *d)
+void dispatch_all(struct dispatcher *d)
 {
     for (unsigned i = 0; i < d->n_senders; i++)
-        pump_sender(&d->senders[i]);
+        dispatch_to(&d->senders[i]);
 }
 
 // --- attempts that take long ---
 
-void pump_init(struct dispatcher *d)
+void dispatch_init(struct dispatcher *d)
 {
     deadline_init(&d->cancel_due, role_loop(d->role), on_cancel_due, d);
 }
