@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api.c — the process that serves hooks, history, health and metrics.
 //
 // Happy path: the header of a request is judged (route, token, type), its body

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api.h — the process that serves hooks, history, health and metrics.
 
 #ifndef API_API_H

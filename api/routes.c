@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // routes.c — the table of routes, and how a path is looked up in it.
 
 #include "api/routes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // routes.h — which handler answers a path.
 
 #ifndef API_ROUTES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // args.c — the options of the benchmark programs: --name value, nothing else.
 
 #include "bench/args.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // args.h — the options of the benchmark programs: --name value, nothing else.
 
 #ifndef BENCH_ARGS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bareloop.c — the baseline of the drain: libcurl on libuv and nothing else.
 //
 // N easy handles post the same signed-looking request for ever; no queue, no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two builds of posthorn, in turns: which of them needs more time for a delivery?"""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Processor time: whose, and how much of the machine.
 
 Ticks of /proc/PID/stat are 10 ms: a measurement has to take a second or more.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts and stops the programs that the scenarios measure.
 
 Everything started here is a child that dies with this process, is stopped by

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // history_fill.c — fills the history of an engine that does not run.
 //
 // Writes attempts as the dispatcher does, in its own transactions, of hooks 1 to

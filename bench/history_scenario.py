@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenarios `history`, `replay` and `retention`: much of it."""
 
 import http.client

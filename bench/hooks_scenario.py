@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenario `hooks`: very many hooks of one organization."""
 
 import http.client

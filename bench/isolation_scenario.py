@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenario `isolation`: receivers that hang, beside receivers that do not."""
 
 import threading

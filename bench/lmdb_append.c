@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lmdb_append.c — the baseline of the intake: how fast LMDB alone appends.
 //
 // One writer, default sync mode, N records of one size per commit, keys in

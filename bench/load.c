@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // load.c — posts events, at a rate (open loop) or as fast as answers come.
 //
 // Happy path: every connection is idle or waits for one answer. While an event

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // match.c — how long an event takes to find its hooks.
 //
 // One organization with many hooks, each with a filter, a hundredth of them

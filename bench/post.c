@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // post.c — the request that the generator sends: events, or a hook to be made.
 
 #include "bench/post.h"

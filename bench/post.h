@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // post.h — the request that the generator sends: events, or a hook to be made.
 //
 // It is built once; before each sending only the stamps and the stacks' names

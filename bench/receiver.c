@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // receiver.c — an HTTP server that answers every POST and counts it.
 //
 // Happy path: epoll, read, take every complete request out of the buffer,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """BullMQ, undici and Redis: what a team would build instead."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenarios. Each returns figures, goals and one line for people."""
 
 import statistics

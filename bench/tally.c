@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tally.c — what a receiver has seen: counts, times, distinct deliveries.
 
 #include "bench/tally.h"

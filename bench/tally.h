@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tally.h — what a receiver has seen: counts, times, distinct deliveries.
 
 #ifndef BENCH_TALLY_H

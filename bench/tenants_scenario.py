@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenario `tenants`: one organization asks for all it can, another one's
 deliveries are timed.
 

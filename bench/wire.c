@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // wire.c — the little of HTTP/1.1 that the receiver and the generator share.
 
 #include "bench/wire.h"

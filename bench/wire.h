@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // wire.h — the little of HTTP/1.1 that the receiver and the generator share.
 //
 // Both ends are ours or under test on the same machine: this reads what a

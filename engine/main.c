@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // main.c — the program: `posthorn serve`, the roles, and the command line.
 //
 // The one file that knows engine/ and api/ both: here stands the table of the

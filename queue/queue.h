@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // queue.h — the durable state: the event log, the deliveries, the hooks.
 //
 // The only header of this folder that engine/ and api/ may include: it brings the public

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // collide.c — finds two names of organizations that have one number under the hash
 // of format 4: XXH3-64 with the family as its seed and the highest bit set.
 //

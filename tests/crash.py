@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """crash.py — kill -9 under load, again and again: nothing acknowledged is lost.
 
     tests/crash.py [--binary build/posthorn] [--rounds 60] [--only KIND] [--seed N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """crash_load.py — the load of crash.py: `receive` or `produce`, until SIGTERM.
 
 Both write one line per event into plain files, and survive whatever happens to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // http_fixture.h — the HTTP server in a process of its own, and a raw client.
 //
 // The server's answers echo the request. The paths /later and /hold are

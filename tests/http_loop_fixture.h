@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // http_loop_fixture.h — the HTTP server and its clients on one loop.
 //
 // Server and clients share one loop and one thread: a test turns the loop until

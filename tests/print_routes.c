@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // print_routes.c — the tables of routes as JSON, for the test of authorization.
 //
 // One object a line: {"server":"api","method":"GET","pattern":"/api/orgs/{org}/hooks",

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // queue_fixture.h — a data directory of its own for each test of the queue.
 
 #ifndef TESTS_QUEUE_FIXTURE_H

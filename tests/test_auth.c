@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_auth.c — the admin token's file.
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_backlog.c — what waits for organizations, as the dispatchers tell it.
 
 #include "common/messages/backlog.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_cautious_clock.c — what is old enough to go, while others turn the clock.
 
 #include "common/process/cautious_clock.h"

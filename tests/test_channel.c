@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_channel.c — frames between two processes: whole, in order, within their caps.
 
 #include <errno.h>

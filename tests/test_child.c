@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_child.c — a role that ends is started again, and waits longer each time.
 //
 // The program that is started is this one: it knows no role, and ends with status 2.

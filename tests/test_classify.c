@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_classify.c — from an event's kind and payload to its filters and place.
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_codec.c — records and frames: what is written is read, what is damaged
 // is refused.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_config.c — settings: where they come from, what is refused.
 
 #include <stdio.h>

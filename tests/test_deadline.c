@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_deadline.c — a deadline fires, whoever asks for it again meanwhile.
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_delivery_query.c — queries and cursors of a history.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_due_clock.c — the clock of due times, while others turn the wall clock.
 
 #include "engine/dispatcher/schedule/due_clock.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_event_parser.c — what is posted becomes an event, or is refused with its reason.
 
 #include <inttypes.h>

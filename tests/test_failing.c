@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_failing.c — when a hook counts as failing, what is reported of it, and the
 // record that keeps it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_format.c — bodies of every format for every kind, against golden files.
 //
 // After a wanted change, write them anew and read the difference:

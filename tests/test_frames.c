@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_frames.c — frames between processes: whatever comes is read or refused.
 //
 // A sender that an intruder has taken over attacks its dispatchers, and those

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_hook_json.c — hooks as JSON: what is read, refused, merged and printed.
 
 #include <stdio.h>

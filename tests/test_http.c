@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_http.c — the HTTP server over real sockets: what is answered, what is
 // refused, when a connection ends.
 

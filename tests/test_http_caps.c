@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_http_caps.c — which connections there may be, whose requests are in work, and
 // who makes room for newcomers.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_http_life.c — how connections of the HTTP server live and end: answers
 // that come later, caps, streams, draining.
 

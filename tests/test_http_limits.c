@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_http_limits.c — the HTTP server's limits to the byte, and that nothing
 // depends on how the bytes are cut into packets.
 

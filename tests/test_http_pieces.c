@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_http_pieces.c — answers that are made while their clients read, and what is
 // held for clients.
 

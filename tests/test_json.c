@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_json.c — strict JSON within limits, and compacting.
 
 #include <stdlib.h>

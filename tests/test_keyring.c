@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_keyring.c — keys in a file, and what is sealed with them.
 
 #include "common/files/keyring.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_kinds.c — the table of kinds, filters and groups.
 
 #include <stdbool.h>

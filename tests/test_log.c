@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_log.c — lines of the log as JSON.
 
 #include <stdio.h>

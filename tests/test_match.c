@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_match.c — which hooks want an event.
 
 #include <string.h>
@@ -595,6 +596,5 @@ int main(void)
         cmocka_unit_test(unknown_filter_bits_are_no_filters),
         cmocka_unit_test(any_sequence_of_changes_matches_as_the_rule_says),
     };
-
     return cmocka_run_group_tests_name("match", tests, NULL, NULL);
 }

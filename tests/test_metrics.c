@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_metrics.c — what roles count: summed, bounded, and printed.
 
 #include <signal.h>

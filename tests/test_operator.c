@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_operator.c — which events reach the hooks of the operator.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_own_addresses.c — what the guard knows of this machine, and what holds
 // while it cannot be found out.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_pace.c — how fast a hook may be sent to: window, breaker, rate.
 
 #include "engine/delivery/throttle.h"

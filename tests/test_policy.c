@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_policy.c — the pure parts of delivery: retry, signatures, request,
 // orders, guard.
 

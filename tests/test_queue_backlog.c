@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_backlog.c — what waits for each hook, counted and kept up with.
 
 #include "common/base/codec.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_copy.c — copying a data directory, and repairing one: all that was
 // committed is there, what is damaged is set aside, and the books balance. Every step
 // runs in a process of its own: environments stay open until a process ends.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_dead.c — dead letters: how they are read, and how they end.
 
 #include "queue/queue.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_events.c — the contract of the event log, through queue.h alone.
 
 #include "tests/queue_fixture.h"

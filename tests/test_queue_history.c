@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_history.c — filters, statistics, replays, and what retention keeps.
 
 #include "tests/queue_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_hooks.c — the contract of the hook store, through queue.h alone.
 
 #include "tests/queue_fixture.h"

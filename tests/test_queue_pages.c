@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_pages.c — pages that are damaged are found, whatever is in them, and
 // what is sound is saved.
 

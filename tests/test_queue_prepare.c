@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_prepare.c — making, judging and changing a data directory; what
 // survives damage and kill -9. Every step runs in a process of its own, as in
 // the engine: environments stay open until a process ends.

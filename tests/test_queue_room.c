@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_room.c — a shard whose map gets full: its owner hears of it while what is
 // under way can still be committed.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_shard.c — the contract of a shard and of verify, through queue.h alone.
 
 #include "tests/queue_fixture.h"

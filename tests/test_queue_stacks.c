@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_queue_stacks.c — what hooks and events name is there from then on.
 
 #include "queue/catalog/stack_names.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_routes.c — which path leads where.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_schedule.c — what waits in a dispatcher, and what may go next: queues, the ring,
 // wait queues, endpoints and slots, alone and in random steps.
 //

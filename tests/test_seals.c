@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_seals.c — what lies sealed beside the hooks, through starts, new keys, and
 // records of earlier versions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_share.c — what organizations hold of something they share.
 
 #include "common/config/caps.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_sink_signature.c — a receiver's side of the signatures.
 
 #include <string.h>

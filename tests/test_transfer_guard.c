@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_transfer_guard.c — each gate of a transfer by itself: with the judge of
 // URLs left out, the gate at the socket refuses; with that one left out as well,
 // the gate before the request does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_transfer_send.c — the program's own send(), which libcurl calls: a receiver
 // that answered and closed is still read to its end.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_url.c — URLs as they are accepted at creation.
 
 #include <string.h>

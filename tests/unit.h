@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // unit.h — cmocka, with what it wants included before it, in its order.
 
 #ifndef TESTS_UNIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // unit_main.c — runs the tests of one file: unit NAME.
 //
 // Each test_*.c has a main(), which the build renames, so that many are one program.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cli.c — the command line, but for `serve`.
 
 #include "api/cli/cli.h"

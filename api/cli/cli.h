@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cli.h — the command line, but for `serve`.
 
 #ifndef API_CLI_CLI_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // command_table.c — the commands of `posthorn`, and everything that help, the manual
 // page and shell completion say of them.
 

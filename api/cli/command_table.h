@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // command_table.h — the commands of `posthorn`.
 
 #ifndef API_CLI_COMMAND_TABLE_H

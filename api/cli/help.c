@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // help.c — what `posthorn help` and `posthorn version` print.
 
 #include "api/cli/help.h"

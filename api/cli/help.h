@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // help.h — what `posthorn help` and `posthorn version` print.
 
 #ifndef API_CLI_HELP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // manual_page.c — the manual page and shell completion, from the table of commands.
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api_request.c — what every handler needs: reading its request, answering it.
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api_request.h — what the handlers of the api process share.
 //
 // Life of a request: the header is complete → route_find, auth_check, content

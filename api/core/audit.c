@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // audit.c — lines of the log that say who did what, and from what to what.
 
 #include "api/core/audit.h"

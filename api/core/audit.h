@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // audit.h — lines of the log that say who did what, and from what to what.
 //
 //   msg="hook changed" by="ci" by_id="5f3a…" peer="127.0.0.1" hook="acme/orders"

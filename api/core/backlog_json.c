@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog_json.c — how full an organization's quota is, as JSON.
 
 #include "api/core/backlog_json.h"

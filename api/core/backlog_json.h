@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog_json.h — how full an organization's quota is, as JSON.
 
 #ifndef API_CORE_BACKLOG_JSON_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dispatcher_client.c — questions to the dispatchers, and the requests that wait for answers.
 //
 // If it fails: a question whose dispatcher is gone, or that is too old, is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // host.c — which names the API answers under.
 
 #include "api/core/host.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // host.h — which names the API answers under.
 //
 // A page of somebody else's can have its own name lead to this machine's loopback

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route.h — what a route is, and what a path gives for it.
 
 #ifndef API_CORE_ROUTE_H

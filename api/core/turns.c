@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turns.c — requests that work for more than a moment before they answer: a little in
 // each turn of the loop, so that others are answered meanwhile; those of different
 // organizations in turns.

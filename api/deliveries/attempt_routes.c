@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_routes.c — handlers of the routes that a dispatcher answers: an attempt at
 // once, and how it goes with a hook.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_routes.h — what a dispatcher said, as an answer.
 
 #ifndef API_DELIVERIES_ATTEMPT_ROUTES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_page.c — a page of the history of a hook or an organization.
 //
 // A page is built from many short reads of the history, so that no read pins

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_page.h — a page of the history of a hook or an organization.
 
 #ifndef API_DELIVERIES_DELIVERY_PAGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_routes.c — handlers of the routes that show the history.
 
 #include "api/deliveries/delivery_routes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_routes.h — the record of an attempt, as an answer.
 
 #ifndef API_DELIVERIES_DELIVERY_ROUTES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_routes.c — the handler of the routes that clear dead letters.
 //
 // Happy path: the body says which; the dispatchers settle them as cancelled, one

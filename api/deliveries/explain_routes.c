@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // explain_routes.c — handlers of the routes that say which hooks want an event.
 //
 // The hooks of the organization are listed here, a page of them; their

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // handlers.h — what answers the routes of deliveries: their history, new attempts,
 // replays, dead letters. Each is about a hook, or about an organization where the path
 // names no hook.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_routes.c — handlers of the routes that send many deliveries once more.
 //
 // Happy path: the body says which deliveries; the dispatchers count them one

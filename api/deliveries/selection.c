@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // selection.c — which deliveries the body of a request chooses.
 
 #include "api/deliveries/selection.h"

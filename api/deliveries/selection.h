@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // selection.h — which deliveries the body of a request chooses: for replays, and for
 // what discards dead letters.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stats_routes.c — handler of the routes that show statistics.
 
 #include "api/deliveries/handlers.h"

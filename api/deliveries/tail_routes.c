@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tail_routes.c — deliveries as they happen, as server-sent events (WHATWG HTML, 9.2).
 //
 // The history is looked at ten times a second, from where each follower is on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // handlers.h — what answers the routes of hooks. Each answers its request.
 
 #ifndef API_HOOKS_HANDLERS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_disable.c — hooks that a dispatcher wants switched off.
 //
 // If somebody changed the hook meanwhile, nothing is done: the dispatcher sees

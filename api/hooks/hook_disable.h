@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_disable.h — hooks that a dispatcher wants switched off.
 
 #ifndef API_HOOKS_HOOK_DISABLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_list_routes.c — handler of the routes that list the hooks of a scope.
 //
 // Without a limit the list is whole: clients of Pulumi read one bare array and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_routes.c — handlers of the routes that make, show, change and delete a hook.
 
 #include "api/hooks/handlers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // secret_expiry.c — removes what hooks need no more: secrets that were replaced.
 //
 // Signing looks at the time by itself; this is so that an old secret does not

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // secret_expiry.h — removes what hooks need no more: secrets that were replaced.
 
 #ifndef API_HOOKS_SECRET_EXPIRY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // akinon_hook_json.c — a webhook of Akinon App Maker as JSON: read, judged, merged,
 // printed. Pure.
 //

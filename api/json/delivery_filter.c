@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_filter.c — which rows of a history are asked for.
 
 #include "api/json/delivery_filter.h"

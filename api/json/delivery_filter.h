@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_filter.h — which rows of a history are asked for.
 //
 // Pure: no clock, no storage.

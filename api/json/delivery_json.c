@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_json.c — an attempt as JSON.
 
 #include "api/json/delivery_json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_json.h — an attempt as JSON.
 
 #ifndef API_JSON_DELIVERY_JSON_H

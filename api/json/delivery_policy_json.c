@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_policy_json.c — how a hook is delivered to, as JSON: read, judged, printed.
 
 #include "api/json/delivery_policy_json.h"

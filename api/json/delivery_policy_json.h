@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_policy_json.h — how a hook is delivered to, as JSON: read, judged, printed.
 //
 // Members that both APIs take besides their own, all optional: retrySchedule,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // headers_json.c — a hook's own request headers as JSON: read, judged, masked.
 
 #include "api/json/headers_json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // headers_json.h — a hook's own request headers as JSON: read, judged, masked.
 //
 // Members of both APIs: headers, an object of strings, and secretHeaders, the

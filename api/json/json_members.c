@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_members.c — reads members of a JSON body, with reasons for what is wrong.
 
 #include "api/json/json_members.h"

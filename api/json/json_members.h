@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_members.h — reads members of a JSON body, with reasons for what is wrong.
 
 #ifndef API_JSON_JSON_MEMBERS_H

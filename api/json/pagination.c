@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pagination.c — pages of lists: where the next one begins, and how it is announced.
 
 #include "api/json/pagination.h"

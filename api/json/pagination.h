@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pagination.h — pages of lists: where the next one begins, and how it is announced.
 //
 // Pure: no clock, no storage.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulumi_hook_json.c — a hook as JSON: read, judged, merged, printed.
 
 #include "api/json/pulumi_hook_json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulumi_hook_json.h — a hook as JSON: read, judged, merged, printed.
 //
 // Pure: no clock, no randomness, no storage. Field names and rules are those

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // secret_json.c — a hook's secret as JSON: read, judged, replaced.
 
 #include "api/json/secret_json.h"

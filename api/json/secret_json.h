@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // secret_json.h — a hook's secret as JSON: read, judged, replaced.
 //
 // Pure, as pulumi_hook_json.h.

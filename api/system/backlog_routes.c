@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog_routes.c — how much waits: for a hook, for an organization, for the engine.
 //
 // The dispatchers tell it once a second; nobody is asked.

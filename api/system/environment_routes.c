@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment_routes.c — handlers of the routes of environments, as Pulumi's command line
 // knows them.
 //

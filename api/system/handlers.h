@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // handlers.h — what answers the routes of the engine itself, and of what Pulumi's command
 // line wants to find beside hooks. Each answers its request.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // health_routes.c — health, readiness, metrics: for operators, without a token.
 
 #include "api/system/handlers.h"

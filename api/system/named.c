@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // named.c — lists of what was named: stacks and environments, in pages.
 //
 // A page ends after LOOKS_MAX names, shown or not, so that whoever asks for a few

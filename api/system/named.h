@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // named.h — lists of what was named: stacks and environments, in pages.
 
 #ifndef API_SYSTEM_NAMED_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // openapi.c — shows the OpenAPI document: openapi.json, as built in.
 
 #include "api/system/openapi.h"

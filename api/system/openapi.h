@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // openapi.h — openapi.json, as built in (embed.cmake).
 
 #ifndef API_SYSTEM_OPENAPI_H

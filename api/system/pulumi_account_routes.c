@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulumi_account_routes.c — handlers of the routes that Pulumi's command line asks before
 // it comes to the hooks: who am I, which organizations, what can the server do.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_routes.c — handlers of the routes of stacks, as Pulumi's command line knows them.
 //
 // There are no stacks here, only their names: in hooks, in events, and in what the

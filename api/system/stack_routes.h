@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_routes.h — what stacks and environments have in common.
 
 #ifndef API_SYSTEM_STACK_ROUTES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_routes.c — handlers of the routes that make, list and revoke tokens.
 //
 // A token is shown once, in the answer that made it; what is stored is its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // arena.c — memory that is given back all at once.
 
 #include "common/base/arena.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // arena.h — memory that is given back all at once; what it holds never moves.
 
 #ifndef COMMON_BASE_ARENA_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // buf.c — a growing byte buffer with a cap.
 
 #include "common/base/buf.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // buf.h — a growing byte buffer with a cap.
 //
 // What is sized from outside goes through here, so that a cap is a fact and

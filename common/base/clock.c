@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clock.c — the two clocks.
 
 #include "common/base/clock.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clock.h — the two clocks. Policy code takes the time as an argument instead.
 
 #ifndef COMMON_BASE_CLOCK_H

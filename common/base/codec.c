@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // codec.c — msgpack records and frames.
 
 #include "common/base/codec.h"

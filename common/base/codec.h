@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // codec.h — records on disk and frames between processes: msgpack, versioned,
 // checked.
 //

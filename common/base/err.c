@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // err.c — names for results.
 
 #include "common/base/err.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // err.h — the one result type: every function that can fail returns it.
 
 #ifndef COMMON_BASE_ERR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // histogram.c — a histogram of durations in µs: log-linear buckets, error below 1 %.
 
 #include "common/base/histogram.h"

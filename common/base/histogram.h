@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // histogram.h — a histogram of durations in µs: log-linear buckets, error below 1 %.
 
 #ifndef COMMON_BASE_HISTOGRAM_H

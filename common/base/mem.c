@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // mem.c — allocation that aborts instead of failing.
 
 #include "common/base/mem.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // mem.h — allocation that aborts instead of failing.
 //
 // There is no out-of-memory path to write: what is sized from outside goes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // random.c — bytes that nobody can guess.
 
 #include "common/base/random.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // random.h — bytes that nobody can guess.
 
 #ifndef COMMON_BASE_RANDOM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // str.h — a borrowed stretch of bytes: pointer and length, no terminator.
 
 #ifndef COMMON_BASE_STR_H

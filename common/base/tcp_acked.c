@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tcp_acked.c — how much of what was sent the other machine has.
 //
 // Why a file of its own: the C library's <netinet/tcp.h>, which libuv includes, knows

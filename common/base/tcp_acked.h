@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tcp_acked.h — how much of what was sent the other machine has.
 
 #ifndef COMMON_BASE_TCP_ACKED_H

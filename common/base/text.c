@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // text.c — small judgements about text that several places make.
 
 #include "common/base/text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // text.h — small judgements about text that several places make.
 
 #ifndef COMMON_BASE_TEXT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // utf8.c — strict UTF-8 (RFC 3629, section 4).
 
 #include "common/base/utf8.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // utf8.h — strict UTF-8 (RFC 3629): no overlong forms, no surrogates.
 
 #ifndef COMMON_BASE_UTF8_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // caps.c — what organizations share, as a table.
 
 #include "common/config/caps.h"

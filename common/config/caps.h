@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // caps.h — what organizations share, how much of it there is, and what is said to
 // who wants more.
 //

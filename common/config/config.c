@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.c — what follows from the values of settings.
 
 #include "common/config/config.h"

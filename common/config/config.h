@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.h — the value of every setting, and what follows from values.
 //
 // settings.h reads them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_check.h — settings that are good alone, and wrong together or in what
 // their text says.
 

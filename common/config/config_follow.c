@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_follow.c — settings that follow others.
 
 #include "common/config/config_follow.h"

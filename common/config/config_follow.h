@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_follow.h — settings that are left alone, and follow others that are not.
 //
 // A bound that an operator lowers takes with it what must not exceed it and what nobody

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_types.c — reading and writing the values that settings have.
 
 #include "common/config/config_types.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_types.h — reading and writing the values that settings have.
 //
 // All readers: ERR_INVALID if the text is not of the form or out of range.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // settings.c — every setting, in one table.
 
 #include "common/config/settings.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // settings.h — every setting, in one table (settings.c).
 
 #ifndef COMMON_CONFIG_SETTINGS_H

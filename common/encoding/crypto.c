@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // crypto.c — hashes, signatures and sealing, from mbedTLS.
 
 #include "common/encoding/crypto.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // crypto.h — the only file that knows mbedTLS's name is crypto.c.
 
 #ifndef COMMON_ENCODING_CRYPTO_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // id.c — 128-bit ids, written as UUIDs (RFC 9562).
 
 #include "common/encoding/id.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // id.h — 128-bit ids, written as UUIDs (RFC 9562).
 
 #ifndef COMMON_ENCODING_ID_H

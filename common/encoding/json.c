@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json.c — strict JSON (RFC 8259) reading within limits; yyjson inside.
 //
 // yyjson's reader does not recurse, so a text of nothing but brackets costs it

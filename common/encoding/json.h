@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json.h — strict JSON (RFC 8259) reading within limits; yyjson inside.
 //
 // Strict: UTF-8 is checked, no duplicate keys, no comments, no trailing text.

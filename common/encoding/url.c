@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // url.c — reading URLs with the parser that will also send to them: libcurl's.
 //
 // libcurl takes much that other parsers read differently: "http:/host",

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // url.h — reading URLs with the parser that will also send to them: libcurl's.
 //
 // A second parser that sees another host in the same text is the classic hole

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rate_limiter.c — allows so many of something a second, by key: token buckets.
 
 #include "common/fairness/rate_limiter.h"

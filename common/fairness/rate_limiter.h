@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rate_limiter.h — allows so many of something a second, by key, in bounded memory.
 //
 // Keys whose hashes meet share a place: a key may be limited too early, never too

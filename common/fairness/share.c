@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // share.c — how much of something that organizations share each of them holds.
 //
 // The table has open addressing and is at most half full; what is taken out moves

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // share.h — how much of something that organizations share each of them holds.
 //
 // What one takes is counted under its number (queue/catalog/orgs.h) until it is given

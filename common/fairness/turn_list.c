@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turn_list.c — work that waits, for which those that hold it have turns.
 
 #include "common/fairness/turn_list.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turn_list.h — work that waits, for which those that hold it have turns: whoever has
 // had one goes behind all others.
 //

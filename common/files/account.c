@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // account.c — the users that processes become, and what belongs to them.
 
 #include "common/files/account.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // account.h — the users that processes become, and what belongs to them.
 
 #ifndef COMMON_FILES_ACCOUNT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_dir.c — that every process of an engine works on the same data directory.
 
 #include "common/files/data_dir.h"

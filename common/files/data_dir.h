@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_dir.h — that every process of an engine works on the same data directory.
 //
 // A directory that was removed, or replaced by another one, while the engine runs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_file.c — the file in which a running engine says where it is reached.
 
 #include "common/files/engine_file.h"

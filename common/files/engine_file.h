@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_file.h — the file in which a running engine says where it is reached.
 //
 // DATA_DIR/engine.json: process, addresses, a random name of this run, which its health

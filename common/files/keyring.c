@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // keyring.c — the keys that secrets are sealed with before they are stored.
 //
 // Sealed: version(1) fingerprint(4) nonce(12) ciphertext tag(16). The nonce is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // keyring.h — the keys that secrets are sealed with before they are stored.
 //
 // A file of mode 0400 holds them, 64 hexadecimal digits a line. The first one

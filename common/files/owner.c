@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // owner.c — whose a directory is, for commands that root runs on it.
 
 #include "common/files/owner.h"

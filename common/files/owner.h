@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // owner.h — whose a directory is, for commands that root runs on it.
 //
 // Who owns a directory can lay a link to any file into it, or put another directory

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // small_file.c — files of a few lines: keys, tokens, notes.
 
 #include "common/files/small_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // small_file.h — files of a few lines: keys, tokens, notes.
 
 #ifndef COMMON_FILES_SMALL_FILE_H

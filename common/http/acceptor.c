@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // acceptor.c — newcomers, caps, whose turn it is to make room.
 //
 // Why not uv_listen(): when descriptors run out and its own spare one is lost,

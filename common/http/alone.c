@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // alone.c — requests that the process has died with.
 //
 // What the process works on is noted (blame.h): the bytes that are parsed, the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // authentication.c — who may do what: tokens in the header of a request.
 
 #include "common/http/authentication.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // authentication.h — who may do what: tokens in the header of a request.
 //
 // `Authorization: token T`, `Authorization: Bearer T` and `x-access-token: T`

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // budget.c — what is held for clients, and on whose account.
 //
 // Counted are bodies, what came ahead of its turn, and output that the client has

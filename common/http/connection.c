@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // connection.c — the life of a connection: bytes in, requests out.
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // connection_table.c — the connections of a server: where each stands, and its end.
 //
 // It knows none of the modules that read requests and write answers: what they do

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // http.h — an HTTP/1.1 server on libuv and llhttp (strict).
 //
 // Happy path: accept, headers, `on_headers` (authorize, judge the size),

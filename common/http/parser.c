@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // parser.c — what the parser says, what we refuse beyond it.
 //
 // Lengths are counted in the bytes as they come, before the parser sees them:

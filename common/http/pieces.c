@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pieces.c — answers that are made while their clients read.
 //
 // Happy path: the handler gives the first piece; when the client has taken it, the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // private.h — the inside of the HTTP server, shared by its files.
 //
 // A file calls only those above it:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request.c — headers, decoding, names.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // server.c — start, the clock, draining.
 //
 // One timer looks at all connections four times a second: a timer for each

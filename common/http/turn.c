@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turn.c — who has more to do than one turn of the loop allows.
 //
 // Requests that came together, and answers that are made in pieces, must not hold

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // journal.c — whether stderr goes to systemd's journal.
 
 #include "common/log/journal.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // journal.h — whether stderr goes to systemd's journal, and how lines say there how
 // grave they are.
 

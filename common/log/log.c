@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log.c — one line per fact on stderr.
 
 #include "common/log/log.h"

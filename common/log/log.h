@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log.h — one line per fact on stderr: key=value, ids always, secrets never.
 //
 //   time=2026-11-20T10:15:30.123Z level=info role=sender.1 msg="…" hook="acme/orders"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_json.c — a line of the log as one JSON object.
 
 #include "common/log/log_json.h"

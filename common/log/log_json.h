@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_json.h — a line of the log as one JSON object.
 //
 // Its strings are ASCII: whatever a tenant gives, a line is valid UTF-8, and shows no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.c — what waits for hooks and organizations, as the dispatchers tell it.
 
 #include "common/messages/backlog.h"

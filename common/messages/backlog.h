@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.h — what waits for hooks and organizations, as the dispatchers tell it.
 //
 // Each dispatcher counts what waits in its shard. Once a second it tells ingest

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_event.c — what dispatchers tell of themselves.
 
 #include "common/messages/engine_event.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_event.h — what dispatchers tell of themselves: an event for ingest to append,
 // a hook for the api process to switch off.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // query.c — what the api process asks of the dispatcher that owns a hook.
 
 #include "common/messages/query.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // query.h — what the api process asks of the dispatcher that owns a hook.
 //
 // A question has an answer, later, on the same channel. The truth is in the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // send_order.c — what a dispatcher and a sender say to each other.
 
 #include "common/messages/send_order.h"

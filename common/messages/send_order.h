@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // send_order.h — what a dispatcher and a sender say to each other.
 //
 // An order is one HTTP attempt to make; the outcome is what came of it. The

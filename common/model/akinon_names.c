@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // akinon_names.c — names of Akinon App Maker: paths, ids, events.
 
 #include "common/model/akinon_names.h"

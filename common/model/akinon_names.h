@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // akinon_names.h — names of Akinon App Maker: paths, ids, events.
 //
 // Only one event id is published (deployment.build.created), and a schema that takes any

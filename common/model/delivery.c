@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery.c — deliveries, and the attempts of their history.
 
 #include "common/model/delivery.h"

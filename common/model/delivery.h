@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery.h — deliveries, and the attempts of their history.
 
 #ifndef COMMON_MODEL_DELIVERY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event.c — an event, and its place in the event log.
 
 #include "common/model/event.h"

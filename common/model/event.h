@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event.h — an event, and its place in the event log.
 
 #ifndef COMMON_MODEL_EVENT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_kinds.c — the table of event kinds, filters and groups.
 
 #include "common/model/event_kinds.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_kinds.h — the table of event kinds, filters and groups.
 //
 // The one place where Pulumi's names stand (sources: the webhooks pages of

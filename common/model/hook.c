@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook.c — hooks in memory: copies, and how people call them.
 
 #include "common/model/hook.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook.h — a hook: where it lives, whose events it gets, and how it is delivered to.
 
 #ifndef COMMON_MODEL_HOOK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // operator.h — the organization of whoever operates the engine.
 //
 // It is reserved: its hooks get the engine's own events of all organizations.

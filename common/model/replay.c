@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay.c — replays: what is to be sent once more.
 
 #include "common/model/replay.h"

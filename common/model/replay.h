@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay.h — replays: what is to be sent once more, and how far that is.
 
 #ifndef COMMON_MODEL_REPLAY_H

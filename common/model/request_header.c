@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_header.c — request headers that a hook may add.
 
 #include "common/model/request_header.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_header.h — request headers that a hook may add.
 
 #ifndef COMMON_MODEL_REQUEST_HEADER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard.h — the parts into which the deliveries of an engine are divided.
 
 #ifndef COMMON_MODEL_SHARD_H

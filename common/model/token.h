@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token.h — what lets somebody do something in one organization.
 
 #ifndef COMMON_MODEL_TOKEN_H

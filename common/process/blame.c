@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // blame.c — which record a process was working on when it died.
 
 #include "common/process/blame.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // blame.h — which record a process was working on when it died.
 //
 // No record may keep a role from running. Before a role works on one, it notes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cautious_clock.c — the clock that decides what is old enough to be removed.
 
 #include "common/process/cautious_clock.h"

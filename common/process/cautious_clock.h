@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cautious_clock.h — the clock that decides what is old enough to be removed.
 //
 // It is the wall clock, except that a leap ahead (a time server that is wrong, a

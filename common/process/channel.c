@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // channel.c — frames between two processes over a unix socket.
 //
 // Happy path: frames collect in `filling`; before the loop waits, they leave

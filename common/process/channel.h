@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // channel.h — frames between two processes over a unix socket.
 //
 // A frame is a 4-byte big-endian length and that many bytes of msgpack values

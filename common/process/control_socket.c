@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // control_socket.c — what the supervisor and a role say to each other.
 
 #include "common/process/control_socket.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // control_socket.h — what the supervisor and a role say to each other.
 //
 // A unix socket of whole packets (SOCK_SEQPACKET): one message a packet, with

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // deadline.c — a timer that fires once, at the earliest time that it was asked for.
 
 #include "common/process/deadline.h"

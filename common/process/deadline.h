@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // deadline.h — a timer that fires once, at the earliest time that it was asked for.
 //
 // libuv (from 1.48) takes all timers that are due off its list before it calls the

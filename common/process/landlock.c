@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // landlock.c — the file system as the roles see it.
 //
 // The numbers of newer kernels stand here by themselves: the headers of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // landlock.h — the file system as the roles see it (Linux 5.13 and later).
 
 #ifndef COMMON_PROCESS_LANDLOCK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // metrics.c — counters, gauges and histograms of all processes, in shared memory.
 
 #include "common/process/metrics.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // metrics.h — counters, gauges and histograms of all processes, in shared memory.
 //
 // A slot is a row of the board, which the supervisor alone writes (names, states,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulse.c — whether each role works.
 
 #include "common/process/pulse.h"

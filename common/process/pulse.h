@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulse.h — whether each role works: what its loop, its disk and the
 // supervisor say.
 //

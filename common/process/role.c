@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // role.c — what every process but the supervisor has in common.
 
 #include "common/process/role.h"

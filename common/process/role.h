@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // role.h — what every process but the supervisor has in common.
 //
 // A role is started by the supervisor with a control socket as fd 3, a shared

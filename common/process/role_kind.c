@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // role_kind.c — the kinds of processes, and what they are called.
 
 #include "common/process/role_kind.h"

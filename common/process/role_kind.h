@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // role_kind.h — the kinds of processes, and what they are called.
 
 #ifndef COMMON_PROCESS_ROLE_KIND_H

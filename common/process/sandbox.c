@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sandbox.c — what a process gives up once it has what it needs.
 
 #include "common/process/sandbox.h"

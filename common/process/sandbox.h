@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sandbox.h — what a process gives up once it has what it needs.
 //
 // Three layers, each as far as the kernel has it; the log says which hold.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // seccomp.c — which system calls a process may make.
 //
 // The filters are tables of rules for libseccomp, which makes programs for the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // seccomp.h — which system calls a process may make.
 
 #ifndef COMMON_PROCESS_SECCOMP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // watchdog.c — ends a process whose loop does not turn though it works hard.
 
 #include "common/process/watchdog.h"

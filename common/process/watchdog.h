@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // watchdog.h — ends a process whose loop does not turn though it works hard.
 //
 // It counts what the process works, not the time that passes: one that is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // failing.c — when a hook counts as failing, and what is reported of it.
 
 #include "engine/delivery/failing.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // failing.h — when a hook counts as failing, and what is reported of it. Pure: no
 // clock, no I/O.
 //

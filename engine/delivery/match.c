@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // match.c — which hooks want an event: an index of all hooks, in memory.
 //
 // Three hash tables: hooks by number, scopes by what an event says of itself,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // match.h — which hooks want an event: an index of all hooks, in memory.
 //
 // Pure: no clock, no I/O. An event looks at the hooks of its own organization,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // order_key.c — which events of an ordered hook wait for each other.
 
 #include "engine/delivery/order_key.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // order_key.h — which events of an ordered hook wait for each other. Pure.
 
 #ifndef ENGINE_DELIVERY_ORDER_KEY_H

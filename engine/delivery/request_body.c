@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_body.c — what an attempt sends: URL, method and body, by the hook's format.
 //
 // Happy path: a raw hook gets the event's payload as it is. For the others the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_body.h — what an attempt sends: URL, method and body, by the hook's format.
 //
 // A body is made once per event and format, however many hooks want it.

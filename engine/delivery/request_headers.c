@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_headers.c — the HTTP request of an attempt: its headers.
 
 #include "engine/delivery/request_headers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // request_headers.h — the HTTP request of an attempt: its headers.
 
 #ifndef ENGINE_DELIVERY_REQUEST_HEADERS_H

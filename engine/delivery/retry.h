@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // retry.h — decides what happens to a delivery after an attempt, and what the
 // attempt says about the receiver.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // retry_after.c — what a receiver asks for with Retry-After.
 //
 // An own parser: libcurl's loses large numbers and distant dates.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // retry_after.h — what a receiver asks for with Retry-After.
 
 #ifndef ENGINE_DELIVERY_RETRY_AFTER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scope.c — whose an event is: whether a hook's place in the world is the event's.
 
 #include "engine/delivery/scope.h"

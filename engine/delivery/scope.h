@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scope.h — whose an event is: whether a hook's place in the world is the event's.
 
 #ifndef ENGINE_DELIVERY_SCOPE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // signature.c — the two signatures of a delivery.
 
 #include "engine/delivery/signature.h"

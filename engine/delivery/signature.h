@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // signature.h — the two signatures of a delivery.
 
 #ifndef ENGINE_DELIVERY_SIGNATURE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // throttle.c — how fast a hook, or an endpoint, may be sent to.
 
 #include "engine/delivery/throttle.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // throttle.h — how fast a hook, or an endpoint, may be sent to. Pure: the time is
 // passed in, monotonic, in microseconds.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // questions.c — what the api process asks of this dispatcher.
 
 #ifndef ENGINE_DISPATCHER_API_LINK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dispatcher.c — the dispatcher process: owns the hooks of one shard.
 //
 // Happy path: open the shard, read the hooks and which of them have rows, go

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // admission.c — whether there is room for a post.
 
 #include "engine/ingest/admission.h"

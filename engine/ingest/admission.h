@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // admission.h — whether there is room for a post: on the disk, in the queue, and in
 // its organization's share of it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // batches.c — requests of many events, read in slices.
 //
 // Happy path: a request is read at once as far as a slice goes, which most are done

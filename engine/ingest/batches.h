@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // batches.h — requests of many events, read a little in each turn of the loop, so that
 // others are answered meanwhile.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // classify.c — decides which filters an event has, and where it belongs.
 
 #include "engine/ingest/classify.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // classify.h — decides which filters an event has, and where it belongs.
 
 #ifndef ENGINE_INGEST_CLASSIFY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_event_writer.c — the engine's own events, into the event log.
 //
 // A dispatcher hands one over; it is appended under its own id, which makes a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_event_writer.h — the engine's own events, into the event log.
 
 #ifndef ENGINE_INGEST_ENGINE_EVENT_WRITER_H

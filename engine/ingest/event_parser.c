@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_parser.c — reads posted events: JSON into what the queue stores.
 
 #include "engine/ingest/event_parser.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_parser.h — reads posted events: JSON into what the queue stores.
 
 #ifndef ENGINE_INGEST_EVENT_PARSER_H

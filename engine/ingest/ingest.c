@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ingest.c — the ingest process: takes events in, appends them, answers.
 //
 // Happy path: headers are judged (route, token, type, size, room), the body is

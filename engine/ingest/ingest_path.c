@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ingest_path.c — where events are posted.
 
 #include "engine/ingest/ingest_path.h"

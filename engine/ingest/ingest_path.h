@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ingest_path.h — where events are posted.
 
 #ifndef ENGINE_INGEST_INGEST_PATH_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ingest_request.c — what the head of a request must say that posts events.
 
 #include "engine/ingest/ingest_request.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ingest_request.h — what the head of a request must say that posts events.
 //
 // Each function answers the request and returns false if it does not.

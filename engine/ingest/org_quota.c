@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // org_quota.c — whether what waits for an organization leaves room for more.
 
 #include "engine/ingest/org_quota.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // org_quota.h — whether what waits for an organization leaves room for more.
 //
 // One organization's backlog, of hooks that are paused or whose receivers are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // patience.c — what waits for something, and for how long at most.
 
 #include "engine/ingest/patience.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // patience.h — what waits for something, and for how long at most.
 //
 // All of a list have the same patience, so the first is the next to lose it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quota.c — whether there is room for more events.
 
 #include "engine/ingest/quota.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quota.h — whether there is room for more events.
 //
 // Intake stops at 80 % of max_queue_bytes, at 80 % of the disk, or when the

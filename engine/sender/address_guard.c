@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // address_guard.c — which addresses a delivery may connect to.
 
 #include "engine/sender/address_guard.h"

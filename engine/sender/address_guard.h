@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // address_guard.h — which addresses a delivery may connect to.
 //
 // Pure. Judges the binary address of each connect, after name resolution, so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // local_addresses.c — what the guard must know.
 
 #include "engine/sender/local_addresses.h"

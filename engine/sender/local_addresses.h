@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // local_addresses.h — what the guard must know: the settings, and this machine's
 // own addresses, looked up again every 30 s.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // private.h — the inside of transfer*.c.
 //
 //   transfer.c           handles and their options, starting and ending

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sender.c — the sender process: an order in, one HTTP attempt, an outcome out.
 //
 // An order that senders have died with is alone: it waits until nothing is in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // transfer.c — makes HTTP attempts: libcurl's multi interface on a libuv loop.
 //
 // Happy path: an order is copied into a free transfer, whose easy handle keeps

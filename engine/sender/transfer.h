@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // transfer.h — makes HTTP attempts: libcurl's multi interface on a libuv loop.
 
 #ifndef ENGINE_SENDER_TRANSFER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // transfer_response.c — what comes back, and what is made of it.
 //
 // A complete header block counts even if the body is cut: whatever came after

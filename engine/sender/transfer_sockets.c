@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // transfer_sockets.c — libcurl's sockets and timer on libuv's loop.
 //
 // Reading comes before writing. A receiver may answer and close before it has read the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // accounts.c — which users the roles become, where root starts the engine.
 //
 // Happy path: the setting `user`, or the account posthorn, or the owner of the data

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // accounts.h — which users the roles become, where root starts the engine.
 
 #ifndef ENGINE_SUPERVISOR_ACCOUNTS_H

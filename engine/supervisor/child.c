@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // child.c — one process of the supervisor: spawned, watched, started again.
 //
 // Happy path: a socketpair, uv_spawn(), and the child says that it is ready.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // child.h — one process of the supervisor: spawned, watched, started again.
 
 #ifndef ENGINE_SUPERVISOR_CHILD_H

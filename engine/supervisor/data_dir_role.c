@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_dir_role.c — the setup role: prepares the data directory, then ends.
 //
 // A process of its own, because no process may open LMDB and then fork. Where root

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // links.c — the sockets between roles.
 
 #include "engine/supervisor/links.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // links.h — the sockets between roles, as the supervisor hands them over.
 
 #ifndef ENGINE_SUPERVISOR_LINKS_H

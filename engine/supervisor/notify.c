@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // notify.c — tells a service manager how the engine is.
 //
 // Happy path: one datagram for each text, sent without waiting.

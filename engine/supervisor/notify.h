@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // notify.h — tells a service manager how the engine is, as sd_notify(3) does.
 //
 // The manager names a datagram socket in NOTIFY_SOCKET, and in WATCHDOG_USEC how

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // preflight.c — what must hold before any role starts.
 //
 // The listening sockets outlive the roles that accept on them: while a role is

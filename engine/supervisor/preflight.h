@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // preflight.h — what must hold before any role starts.
 
 #ifndef ENGINE_SUPERVISOR_PREFLIGHT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stand_in.c — answers for a role that listens and does not answer.
 //
 // A visitor is answered once its first bytes have come: an answer before the

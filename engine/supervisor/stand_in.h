@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stand_in.h — answers for a role that listens and does not answer.
 //
 // The listening sockets belong to the supervisor. While the role of one has not

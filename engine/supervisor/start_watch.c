@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // start_watch.c — whether a process that has not turned its loop yet still gets on.
 
 #include "engine/supervisor/start_watch.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // start_watch.h — whether a process that has not turned its loop yet still gets on.
 //
 // A start has no loop that could beat: it reads, or converts, what is stored, which may

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // supervisor.c — starts the roles, watches them, and ends them in order.
 //
 // Happy path: judge the settings, bind the sockets, lock the data directory,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // supervisor.h — starts the roles, watches them, and ends them in order.
 
 #ifndef ENGINE_SUPERVISOR_SUPERVISOR_H

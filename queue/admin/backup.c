@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backup.c — copies a data directory, record by record.
 //
 // Happy path: a snapshot of every environment is taken at one moment, shards

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backup.h — copies a data directory. Part of queue.h, which is what to include outside of
 // queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // convert.c — records of format 4, one by one, become those of this format.
 //
 // Format 4 knew organizations by a hash of their names. Names are learned from hooks,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // convert.h — records of format 4, one by one, become those of this format.
 //
 // What format 5 changed: organizations have numbers of the table instead of hashes

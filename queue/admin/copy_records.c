@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_records.c — which records a copy takes, and what is made anew for them.
 
 #include "queue/admin/copy_records.h"

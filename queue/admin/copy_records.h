@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_records.h — which records a copy takes: sound ones. What can be made of them, such as
 // indexes and counts, is made anew.
 

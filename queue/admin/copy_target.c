@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_target.c — where a copy or a repair of a data directory is made.
 
 #include "queue/admin/copy_target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_target.h — where a copy or a repair of a data directory is made: whole, or not
 // at all, and whose it is. Part of queue.h, which is what to include outside of queue/.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_to.h — the writing end of a copy: an environment that is made record by
 // record. For backup.c and repair.c.
 

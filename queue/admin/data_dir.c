@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_dir.c — makes a data directory, or judges the one that is there.
 //
 // Everything is made under a temporary name, synced, and renamed: a start that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_dir.h — makes a data directory, or judges the one that is there. Part of queue.h,
 // which is what to include outside of queue/.
 

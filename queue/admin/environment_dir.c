@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment_dir.c — the directories of environments: made, and counted.
 
 #include "queue/admin/environment_dir.h"

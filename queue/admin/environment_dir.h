@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment_dir.h — the directories of environments: made, and counted. Part of queue.h,
 // which is what to include outside of queue/.
 

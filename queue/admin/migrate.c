@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // migrate.c — a start finds a data directory of format 4.
 //
 // Happy path: all that can be read of it goes record by record into DIR/format5,

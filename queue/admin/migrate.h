@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // migrate.h — a start finds a data directory of format 4: it becomes one of this format.
 
 #ifndef QUEUE_ADMIN_MIGRATE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // progress.h — how far something is that takes long. Part of queue.h, which is what to
 // include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // repair.c — everything that can be read of a data directory, into a new one.
 //
 // Happy path: the directory is locked against an engine; the event log is saved

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // repair.h — everything that can be read of a data directory, into a new one. Part of
 // queue.h, which is what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // repair_parts.c — which parts are of the directory that is repaired, and as what.
 //
 // Happy path: FORMAT has the id of all parts; each shard says which one it is, and of

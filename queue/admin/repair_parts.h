@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // repair_parts.h — which parts are of the directory that is repaired, and as what.
 
 #ifndef QUEUE_ADMIN_REPAIR_PARTS_H

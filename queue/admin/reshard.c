@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // reshard.c — another number of shards: every row moves to its new owner.
 //
 // The new shards go on from the smallest of the old cursors; the handover

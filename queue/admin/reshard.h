@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // reshard.h — another number of shards.
 
 #ifndef QUEUE_ADMIN_RESHARD_H

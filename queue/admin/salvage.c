@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // salvage.c — what can be read of a damaged environment, into a sound one.
 //
 // Happy path: its trees are walked page by page, each record is judged by its

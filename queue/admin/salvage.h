@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // salvage.h — what can be read of a damaged environment, into a sound one.
 
 #ifndef QUEUE_ADMIN_SALVAGE_H

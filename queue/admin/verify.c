@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // verify.c — reads everything and checks that the books balance.
 //
 // Beside a running engine each environment is read in its own snapshot. The

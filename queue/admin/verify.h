@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // verify.h — reads everything and checks that the books balance. Part of queue.h, which
 // is what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // directory_key.c — the key of a data directory, and what is made of it.
 //
 // Other keys are derived from it, one for each purpose. Sealed request headers:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // directory_key.h — the key of a data directory, which lies sealed beside the
 // hooks: in each directory another, and for good. Not the key in FORMAT, which
 // whoever reads the disk has.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_keys.h — the inside of the store of hooks: where they lie.
 
 #ifndef QUEUE_CATALOG_HOOK_KEYS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_label.c — how logs call a hook.
 
 #include "queue/catalog/hook_label.h"

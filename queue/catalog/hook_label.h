@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_label.h — how logs call a hook: as its users do. Part of queue.h, which is what
 // to include.
 

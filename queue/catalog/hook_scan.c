@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_scan.c — the hooks of a scope, or of an organization, in the order of
 // their keys.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_store.h — the durable state of hooks, stacks and tokens. Part of queue.h,
 // which is what to include.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hooks.c — the hook store: by scope and name, by number, by revision.
 //
 // Every put gets the next revision, and the hook's row in `changes` moves

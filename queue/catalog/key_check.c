@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // key_check.c — are these the keys that the secrets are sealed with? And new ones.
 
 #include "queue/catalog/key_check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // key_check.h — are these the keys that the secrets are sealed with? Part of queue.h, which
 // is what to include outside of queue/.
 

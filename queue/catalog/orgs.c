@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // orgs.c — the numbers of organizations: handed out once, never used again.
 
 #include "queue/catalog/orgs.h"

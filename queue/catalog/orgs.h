@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // orgs.h — the numbers of organizations: handed out once, never used again.
 //
 // A name has a number from its first webhook on, for as long as the directory

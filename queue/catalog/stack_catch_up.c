@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_catch_up.c — the environments of hooks that an earlier version made: it noted
 // stacks only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_names.c — which organizations, stacks and environments were named: writing.
 //
 // Stacks need not be made here: they are there because something named them. Ingest

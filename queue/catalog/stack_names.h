@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_names.h — the inside: noting which organizations, stacks and environments were
 // named.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stack_view.c — which organizations, stacks and environments were named: reading
 // what hooks and events have named as one, in the order of the keys.
 

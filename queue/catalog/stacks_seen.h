@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stacks_seen.h — which names of stacks were noted lately.
 
 #ifndef QUEUE_CATALOG_STACKS_SEEN_H

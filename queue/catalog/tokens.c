@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokens.c — tokens of organizations, by their hash.
 //
 // Whoever is asked looks here for each request, in what was committed last, so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ack_early.c — the negative control of the crash test.
 //
 // Built only with POSTHORN_ACK_EARLY: answers before the commit, which then

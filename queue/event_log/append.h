@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // append.h — what is to be appended to the event log. Part of queue.h, which is what to
 // include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_log.c — the writing end of the event log.
 //
 // Happy path: requests queue up; if no commit is in flight, all that wait

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_log.h — the writing end of the event log. Part of queue.h, which is what to
 // include outside of queue/.
 

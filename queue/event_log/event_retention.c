@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_retention.c — removes old events and idempotency keys, in small steps.
 
 #include <stdlib.h>

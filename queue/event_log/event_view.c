@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_view.c — the reading end of the event log.
 
 #include "queue/event_log/event_view.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_view.h — the reading end of the event log, for any process. Part of queue.h, which
 // is what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // idempotency.c — idempotency: what makes an event the same as an earlier one.
 //
 // Rows of ids that producers chose live as long as their event, since events

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // idempotency.h — idempotency: what makes an event the same as an earlier one.
 
 #ifndef QUEUE_EVENT_LOG_IDEMPOTENCY_H

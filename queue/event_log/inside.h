@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // inside.h — the inside of the event log's writing end. For files in queue/ only.
 
 #ifndef QUEUE_EVENT_LOG_INSIDE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_end.c — an event log that is older than what is known of it.
 //
 // The engine goes on behind the gap: what is posted from now on is delivered, and

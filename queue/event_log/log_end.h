@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_end.h — an event log that is older than what is known of it.
 //
 // A restore of a part, or a disk that lied about having written, leaves a log

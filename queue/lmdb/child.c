@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // child.c — a step in a process of its own, so that whatever ends it does not end
 // this one.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // child.h — work in a child process, so that what ends it ends nothing else. Part of
 // queue.h, which is what to include outside of queue/.
 

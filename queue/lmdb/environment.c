@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment.c — LMDB, and nothing but LMDB: environments, transactions, errors.
 
 #include "queue/lmdb/environment.h"

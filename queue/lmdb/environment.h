@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment.h — LMDB, and nothing but LMDB: environments, transactions, errors.
 //
 // The only file that includes lmdb.h. Default sync mode, always. Environments

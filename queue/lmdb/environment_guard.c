@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment_guard.c — a page that is damaged ends a process with a sentence.
 //
 // Happy path: never called.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // environment_guard.h — a page that is damaged ends a process with a sentence.
 //
 // LMDB maps its file and trusts what it finds there: a page that is cut off is a

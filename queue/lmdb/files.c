@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // files.c — directories that are there whole or not at all.
 
 #include "queue/lmdb/files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // files.h — directories that are there whole or not at all.
 
 #ifndef QUEUE_LMDB_FILES_H

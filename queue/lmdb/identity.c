@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // identity.c — which data directory an environment belongs to, and as what.
 
 #include "queue/lmdb/identity.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // identity.h — which data directory an environment belongs to, and as what.
 //
 // FORMAT names the directory, with a random id; every environment has the same id

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // page_check.c — whether the pages of an environment are sound.
 
 #include "queue/lmdb/page_check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // page_check.h — whether the pages of an environment are sound: before LMDB, which
 // believes them, reads what is in them.
 

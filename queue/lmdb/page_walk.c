@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // page_walk.c — goes through the trees of an environment, page by page, and finds
 // what is not as it should be.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pages.c — the file of an environment, read without LMDB and without trust.
 //
 // The format is that of LMDB 0.9, in the byte order of the machine (lmdb's

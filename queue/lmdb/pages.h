@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pages.h — the file of an environment, read without LMDB and without trust.
 //
 // LMDB maps its file and believes it. What must not end whatever it meets reads

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // part.c — the parts of a data directory: its environments, by what they are.
 
 #include "queue/lmdb/part.h"

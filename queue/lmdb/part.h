@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // part.h — the parts of a data directory: its environments, by what they are.
 
 #ifndef QUEUE_LMDB_PART_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // room.c — room on the disk for what has still to be committed.
 //
 // Happy path: the data file of an environment has blocks ahead of its end, which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // room.h — room on the disk for what has still to be committed. Part of queue.h, which is
 // what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // upkeep.c — what a process does every second for the environments that it has open.
 
 #include "queue/lmdb/upkeep.h"

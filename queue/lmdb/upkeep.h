@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // upkeep.h — what a process does every second for the environments that it has open. Part
 // of queue.h, which is what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog_sums.c — what waits for each hook, summed up while rows move.
 
 #include "queue/records/backlog_sums.h"

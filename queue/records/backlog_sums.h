@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog_sums.h — what waits for each hook, summed up while rows move. Part of queue.h,
 // which is what to include outside of queue/.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // counts.h — what a shard counts of its deliveries. Part of queue.h, which is what to
 // include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_record.c — records to bytes and back.
 
 #include "queue/records/schema.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_health.c — what is known of a hook across restarts: its record, and the
 // reason for which it fails in words.
 

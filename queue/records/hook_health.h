@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_health.h — what is known of a hook across restarts. Part of queue.h, which
 // is what to include.
 

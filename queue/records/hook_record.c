@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_record.c — a hook's record to bytes and back; its secrets are sealed.
 //
 // One sealed text holds all of them, bound to the hook's number: it opens in no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // queue_config.h — what a queue is opened with, and its limits. Part of queue.h, which
 // is what to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_record.c — replays as records.
 
 #include "queue/records/replay_record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_record.h — replays as records. Part of queue.h, which is what to include outside
 // of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // retention.h — what may be removed because it is old. Part of queue.h, which is what to
 // include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // schema.h — what lies on disk, byte by byte.
 //
 // DATA_DIR/FORMAT            "posthorn 5\nid <32 hex digits>\nkey <64 hex digits>\n

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // stats.h — what became of attempts, and how long they took, in sums that can
 // be added up. Part of queue.h, which is what to include.
 //

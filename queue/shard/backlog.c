@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.c — what waits for each hook of a shard: counted once, at the start.
 
 #include "queue/shard/backlog.h"

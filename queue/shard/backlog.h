@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.h — what waits for each hook of a shard. Part of queue.h, which is what to
 // include outside of queue/.
 

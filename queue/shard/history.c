@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // history.c — the reading end of a shard: attempts of a hook or an organization.
 
 #include "queue/shard/history.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // history.h — the history of attempts, for any process. Part of queue.h, which
 // is what to include.
 //

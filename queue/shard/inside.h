@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // inside.h — the inside of a shard: what its two ends hold, and what a transaction is made
 // of. For files in queue/ only.
 

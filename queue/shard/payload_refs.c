@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // payload_refs.c — which events deliveries still need, so that none is removed.
 
 #include "queue/shard/payload_refs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // payload_refs.h — which events deliveries still need, so that none is removed.
 //
 // Counted by blocks of events, in the transaction that moves the rows: few

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard.c — the writing end of a shard, and the reads of its owner.
 //
 // Happy path: a change is applied step by step in a worker thread, in one

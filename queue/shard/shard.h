@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard.h — the writing end of a shard. Part of queue.h, which is what to include
 // outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_batch.c — what one transaction of a shard will do, as a plain value.
 
 #include "queue/shard/shard_batch.h"

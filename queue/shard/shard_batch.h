@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_batch.h — a shard's transaction as a plain value. Part of queue.h, which is what
 // to include outside of queue/.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_dead.c — the dead letters of a shard, as its owner reads them.
 
 #include "queue/shard/shard_dead.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_dead.h — the dead letters of a shard, as its owner reads them. Part of queue.h,
 // which is what to include outside of queue/.
 

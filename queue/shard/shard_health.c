@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_health.c — what a shard's owner keeps besides deliveries: the health of
 // its hooks, and events of its own that are not in the log yet.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_replays.c — the replays of a shard, as any process reads them.
 
 #include "queue/shard/shard_replays.h"

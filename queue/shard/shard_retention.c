@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_retention.c — removes history and dead letters that are past retention.
 //
 // The history is in the order of time. Two marks walk it: up to one of them

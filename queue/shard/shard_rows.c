@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_rows.c — the due rows of a shard, as its owner reads them.
 
 #include "queue/shard/shard_rows.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_rows.h — the due rows of a shard, as its owner reads them. Part of queue.h, which
 // is what to include outside of queue/.
 

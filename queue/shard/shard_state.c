@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_state.c — the record of a shard's state: read, written, and made anew of what lies
 // there.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_state.h — the record of a shard's state.
 
 #ifndef QUEUE_SHARD_SHARD_STATE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_stats.c — statistics in a shard: added to, read over a window, removed.
 //
 // A slot is five minutes or an hour; keys begin with the time, so what is past

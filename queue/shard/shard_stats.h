@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_stats.h — the statistics of a shard, as any process reads them. Part of queue.h,
 // which is what to include outside of queue/.
 

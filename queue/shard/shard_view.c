@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_view.c — the reading end of a shard, but for its history.
 
 #include "queue/shard/shard_view.h"

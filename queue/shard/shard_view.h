@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shard_view.h — the reading end of a shard, for any process. Part of queue.h, which is
 // what to include outside of queue/.
 

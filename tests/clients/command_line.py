@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pulumi's command line, built from its source, against a running engine."""
 
 import os

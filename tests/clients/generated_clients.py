@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clients that published generators make of api/openapi.json, compiled, and called
 against a running engine: openapi-python-client (PyPI) and @hey-api/openapi-ts (npm)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A certificate authority of the test's own, and a server's certificate."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A wall clock that a test turns while the engine runs."""
 
 import mmap

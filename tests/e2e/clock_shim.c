@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clock_shim.c — a wall clock that a test turns while the engine runs: to be
 // loaded before the C library. The offset in seconds lies in the file that
 // CLOCK_SHIM names, as 8 bytes. The monotonic clock stays as it is.

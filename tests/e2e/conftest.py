@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures: an engine that is judged at its end, and receivers."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The real engine as a process, and what a test does with it."""
 
 import http.client

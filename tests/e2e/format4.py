@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A data directory of format 4, as tests/fixtures keeps it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """lazy_receiver.py [CHAIN KEY]: a receiver that answers before it has read the body,
 and closes. What lies unread then makes the kernel send a reset behind the answer.
 

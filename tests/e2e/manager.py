@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A service manager's end of the socket that NOTIFY_SOCKET names."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A machine with more addresses than anybody counts, for one engine: 300 of an
 interface, and a local route that holds 256 that no interface has.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pages of an LMDB file, for tests that damage them."""
 
 import struct

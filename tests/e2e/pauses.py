@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What tests of pauses and of backlogs do with hooks and events."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A world of its own for one engine: a network namespace with a name server that
 changes its mind, and a receiver at a public address in another one.
 

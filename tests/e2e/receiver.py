@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A receiver that does what a test tells it, and remembers what came."""
 
 import socket

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slow_disk.c — preloaded into an engine: what a dispatcher commits takes as long
 // as SLOW_DISK_US says, so that a test can do things meanwhile.
 

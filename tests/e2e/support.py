@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small things that every end-to-end test needs."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Akinon App Maker's webhooks: hooks, events, what arrives; and that the two
 APIs do not see each other."""
 

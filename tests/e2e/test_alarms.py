@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Alarms: hooks that fail whatever the reason, dead letters, and the operator's
 hooks, which are told of all organizations."""
 

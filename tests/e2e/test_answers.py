@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Long answers: made while their clients read, counted, and never in the way of
 others."""
 

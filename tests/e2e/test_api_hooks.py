@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hooks, history, health and tokens, over HTTP."""
 
 import hashlib

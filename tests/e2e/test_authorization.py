@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who may do what: every route of both APIs and of the intake, asked with every kind of
 token, under every spelling of its path.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How much waits, for whom there is room, and what is said of it."""
 
 import http.client

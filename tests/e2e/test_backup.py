@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Backups, repairs, exports: whole or not at all, beside a running engine."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receivers that do everything wrong: what comes of each, and what it costs.
 
 Each row is a raw answer, or a function that plays the receiver; what must come

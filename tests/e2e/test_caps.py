@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What organizations share: each has a share, the admin token a reserve, and
 whoever wants more is told which limit that is. One row a limit."""
 

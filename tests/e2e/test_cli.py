@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line: every command against a real engine, in a pipe and in a
 real terminal."""
 

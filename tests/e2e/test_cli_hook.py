@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`posthorn hook`: everything that a hook has, from a terminal."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The wall clock is turned, at a start or while the engine runs: what still
 holds, what is late, and what is never lost.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clients that want the same thing at once, and hooks that change under load."""
 
 import hashlib

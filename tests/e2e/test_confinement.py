@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the processes cannot do, whatever they are made to run.
 
 With a build that is not sanitized only: sanitizers need more than any role. So

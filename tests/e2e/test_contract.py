@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Answers against the documents: the official one of Pulumi's webhooks and our
 own; and a fuzzer driven by ours."""
 

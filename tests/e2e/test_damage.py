@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pages that are damaged, cut off, or in each other's places: nobody gets what is
 somebody else's, and everything ends with a sentence and a way out."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Dead letters that nobody wants any more: of deleted hooks, and discarded ones."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An event in, a signed delivery out, and what the history says of it."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What stands in deploy/: the sample configuration and the quickstart."""
 
 import os

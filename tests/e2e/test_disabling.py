@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hooks that are switched off by themselves, and the events that tell of it."""
 
 import json

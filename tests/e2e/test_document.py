@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Our OpenAPI document as generators read it: names of operations become names of
 functions, files and classes, and what they make of two names must not be the same."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receivers that answer before they have read the request, and close: what they
 answered counts, and they are not asked again."""
 

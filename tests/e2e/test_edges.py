@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What intake accepts is attempted: at every edge of the sizes that the settings
 allow, by the largest hooks, in every format, by whatever sends it."""
 

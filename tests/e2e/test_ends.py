@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every delivery ends in a row that says so, and can be reached from there."""
 
 import os

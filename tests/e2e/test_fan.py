@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An event that very many hooks want: its deliveries are made in slices, and each hook
 gets it, whatever ends in between."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which engine a command means: how it finds it, and that it takes no other for it."""
 
 import contextlib

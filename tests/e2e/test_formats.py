@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Formats: what arrives for slack, ms_teams and pulumi_deployments hooks."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A disk that somebody else fills: what is sent can still be noted, so nothing is
 sent twice; what could not be noted is not sent; and everybody is told."""
 

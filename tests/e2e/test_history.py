@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The history at scale: filters, pages, organizations, events, statistics."""
 
 import http.client

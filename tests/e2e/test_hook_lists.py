@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lists of hooks: whole, in pages, with tokens that cannot be made up."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How one hook is delivered to: the optional fields, and what they do."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A sender that an intruder has taken over lies: its outcomes and its metrics
 harm nobody else.
 

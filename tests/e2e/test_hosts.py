@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Under which names the API answers; who may see the metrics; what roles are
 told by the environment; small things that are refused."""
 

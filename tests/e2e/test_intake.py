@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The event intake: what it takes, what it refuses and how."""
 
 import json

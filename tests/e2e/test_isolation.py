@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receivers that hang, and very many of them: what it costs the others."""
 
 import asyncio

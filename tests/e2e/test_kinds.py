@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Kinds and payloads of the user's own: whatever other services call their events
 and put into them."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The log: hooks by the names that users know, who changed what, and lines that a
 collector of JSON can read whatever tenants write."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Attempts by hand: pings and redeliveries, and what the books say of them."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who sees the values of a webhook's own headers, and where they lie; how long
 a secret that was replaced still signs."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which hooks an event reaches: filters, groups, levels, changes."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an operator sees: metrics, health, readiness."""
 
 import os

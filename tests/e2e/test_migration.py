@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The first start with a data directory of format 4, with every kind of record:
 nothing is lost, whatever ends it, and everybody finds what is their own."""
 

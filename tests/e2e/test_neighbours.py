@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What Pulumi's command line asks before it comes to the hooks."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What root's commands make and replace stays whose it was: owners, modes, links and
 mounted file systems."""
 

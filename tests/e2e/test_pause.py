@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A pause: what matches waits and is kept, nothing is sent, nothing is lost."""
 
 import json

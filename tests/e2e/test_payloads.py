@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Payloads as they are: whatever JSON fits into an event is taken, and arrives."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the engine's user plants in its directories leads root's commands nowhere: links,
 FIFOs and directories that change places with others."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What commands write is for their owner, whom they talk to is named, and
 secrets that cannot work are refused."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The processes: who they are, how they end, what that costs."""
 
 import os

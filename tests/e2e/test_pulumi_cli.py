@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What Pulumi's command line asks, replayed as version 3.274 asks it: each test is what
 one command of a user's sends, in its order, and must find."""
 

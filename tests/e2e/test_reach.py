@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which ports and which of this machine's own addresses deliveries reach."""
 
 import json

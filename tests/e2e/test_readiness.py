@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether the engine says the truth about its processes: /readyz, /metrics."""
 
 import http.client

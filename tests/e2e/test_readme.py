@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """README.md: the commands under "Every operation, to copy" work as written."""
 
 import os

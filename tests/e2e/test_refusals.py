@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is said to whoever asks for what is not there, or may not: the same of each kind,
 whichever operation is asked."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Repairs, backups and restores touch nothing but what they make, and a repair
 saves what is this directory's: once, all of it, and says what it does not."""
 

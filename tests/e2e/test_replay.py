@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Replays: what failed is sent again, at a pace, each once, whatever dies."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Replays beside live deliveries, and beside each other."""
 
 from receiver import Answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Secrets: signatures while they change, and where they must never be."""
 
 import hashlib

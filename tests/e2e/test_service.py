@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The engine under a service manager: what it says, how it logs, what it may call."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No record keeps a role from running: what a process dies with three times is
 set aside, and everything else goes on."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every way to deliver at once, while everything changes and roles are killed."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`posthorn sink` and the other commands that need no engine."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where deliveries go, and where they never do."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a service manager is told of starts that hang, and of reloads in bad moments."""
 
 import os

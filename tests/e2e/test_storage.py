@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No room: on the disk, in the queue. Nothing that was accepted is lost."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Parts of a data directory that are of another time, another place or another
 directory, or gone while the engine runs: nothing accepted is silently lost, and
 what does not belong together is told with a way out."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two organizations of one engine, one of which means harm: what is the one's is
 never the other's, also where their names had one number once."""
 

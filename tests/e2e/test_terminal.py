@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What people see on a terminal: tables that fit, names that cannot harm, times as they
 write them, and errors where something does not exist."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """TLS: whom a delivery trusts, and who it says it is."""
 
 import os

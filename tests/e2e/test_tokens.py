@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tokens of organizations: scopes, the other organization, revocation, the
 command line; and that nobody guesses fast."""
 

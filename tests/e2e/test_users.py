@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whom the processes become when root starts the engine, and whose the data is."""
 
 import os

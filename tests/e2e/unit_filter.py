@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a program behind the system-call filter of deploy/posthorn.service.
 
     unit_filter.py PROGRAM [ARG...]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // faults.c — what goes wrong in a process when a test wants it to.
 //
 // Linked into an engine of its own (posthorn-faulty), in front of functions of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz.c — what all targets share: libFuzzer's entry, choices, seeds.
 //
 //   fuzz --seeds FOLDER        writes the seeds of the target, and ends

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz.h — what a fuzz target is: one file, two functions.
 //
 // A target gets an input as libFuzzer makes them and calls the code under test. It

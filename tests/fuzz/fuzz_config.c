@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_config.c — settings: a file of them is read or refused with its reasons, and
 // what is described as the settings is read as the same settings.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_copy.c — rows on their way into a backup, or out of format 4: whatever they are,
 // what lies in the copy is sound in its place, and belongs to an organization that
 // numbers were handed out to.

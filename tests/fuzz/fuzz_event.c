@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_event.c — posted events: a line is read as the same event by itself, and what
 // is stored is what was posted.
 //

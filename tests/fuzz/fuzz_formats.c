@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_formats.c — what is sent in each format: JSON whatever the payload holds, of a
 // bounded size, and the same each time.
 //

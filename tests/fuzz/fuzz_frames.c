@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_frames.c — frames between processes: what is read lies within the frame, and
 // packed again it is the same.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_hooks.c — bodies of webhooks in both dialects: what is accepted is printed, read
 // again as it was printed it changes nothing, and nobody is shown a secret.
 //

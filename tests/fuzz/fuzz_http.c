@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_http.c — the HTTP server: bytes in random cuts are answered as the same bytes in
 // one piece, to the byte, and nothing is left behind.
 //

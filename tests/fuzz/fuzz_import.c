@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_import.c — files that people keep: exported webhooks, and what a data directory
 // says of itself.
 //

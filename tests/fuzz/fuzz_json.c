@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_json.c — JSON: what compaction gives is read as what it was made of.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_kinds.c — names of filters, groups and kinds: as the table says, and as a
 // matcher that goes by segments.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_links.c — what lies below the frames: a channel gives whole frames whatever the
 // cuts, and ends where the other side breaks the rules; a control message is whole or
 // none, and no descriptor is left open.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_match.c — which hooks want an event: the index says what looking at each hook
 // says, whatever was put, replaced and removed before.
 //

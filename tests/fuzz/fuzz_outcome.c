@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_outcome.c — what a sender says, as far as a dispatcher goes with it: it counts
 // only from the sender that has the attempt; then it is put right, judged, and written
 // into the history and the statistics.

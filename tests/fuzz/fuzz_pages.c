@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_pages.c — a damaged environment: the reader of pages ends, within bounds, and
 // what it gives lies in the file.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_paging.c — page tokens: only those that were made with the key, for that list,
 // are read, and give the place back. And what announces a page stays one header.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_paths.c — paths of requests: percent-encoding has one reading, a route that is
 // found is found by any spelling of its path, and nothing is both posted and asked for.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_records.c — records on disk, of each version: what is read, written again, is
 // read as the same. Besides: where they do not belong, none is read.
 //

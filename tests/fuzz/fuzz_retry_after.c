@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_retry_after.c — Retry-After: seconds and the three forms of a date.
 //
 // Input: eight bytes of time, then the headers.

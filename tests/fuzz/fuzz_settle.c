@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_settle.c — an outcome in the dispatcher: it counts once, from the sender that has
 // the attempt, and what is said to the next commit is one row of the history and one
 // place for the delivery.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_url.c — URLs: what is accepted has one reading.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_equal.h — whether two JSON values say the same: members in the same order,
 // numbers digit by digit, strings decoded.
 

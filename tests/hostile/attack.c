@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attack.c — what an intruder in a sender would try.
 //
 // Everything is tried in the sender itself, after it was confined. What it is to

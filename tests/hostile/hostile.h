@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hostile.h — an engine whose sender does what an intruder would, when it is sent
 // to a URL that says so.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // main.c — where the hostile engine differs from the real one (ld --wrap).
 //
 // By the name of the program: with "abi2" in it, the kernel has version 2 of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // other.c — what an intruder in another role than a sender would try.
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // play.c — a sender that lies: in its outcomes, and in the metrics.
 //
 // Each URL plays once a process, so that a delivery which comes back is made.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench.c — `posthorn bench`: measures delivery latency.
 //
 // Happy path: a receiver is started in this process, webhooks are made that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // html.c — the result of a benchmark as one page, with charts drawn here:
 // no script, nothing loaded from elsewhere.
 

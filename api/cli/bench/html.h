@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // html.h — the result as a page.
 
 #ifndef API_CLI_BENCH_HTML_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // load.c — sends, at a rate or with so many at once.
 //
 // Happy path: event i is due at start + i / rate, whether or not earlier ones

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // load.h — sends, at a rate or with so many at once.
 
 #ifndef API_CLI_BENCH_LOAD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // receiver.c — the receiver of `posthorn bench`, in a thread of its own.
 //
 // Each request says when its event was due; the time since then is its latency.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // receiver.h — the receiver of `posthorn bench`, in a thread of its own.
 
 #ifndef API_CLI_BENCH_RECEIVER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // report.c — the result of a benchmark: for people, as JSON, compared.
 
 #include "api/cli/bench/report.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // report.h — the result: for people, as JSON, compared.
 
 #ifndef API_CLI_BENCH_REPORT_H

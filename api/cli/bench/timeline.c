@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // timeline.c — latencies by the second of the run.
 
 #include "api/cli/bench/timeline.h"

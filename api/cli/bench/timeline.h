@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // timeline.h — latencies by the second of the run.
 
 #ifndef API_CLI_BENCH_TIMELINE_H

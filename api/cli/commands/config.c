@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.c — `posthorn config`: prints every setting, or judges a file.
 
 #include <stdio.h>

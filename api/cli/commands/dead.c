@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dead.c — `posthorn dead discard`: clears dead letters.
 //
 // The engine answers every few seconds with how far it is, and is asked to go on

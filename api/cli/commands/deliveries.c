@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // deliveries.c — `posthorn deliveries` and `posthorn redeliver`.
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // explain.c — `posthorn explain`: which hooks want an event, and why not.
 
 #include <stdio.h>

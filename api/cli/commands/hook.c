@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook.c — `posthorn hook`: makes, shows, changes and deletes hooks.
 //
 // What a hook has is a table: an option, its member in either API, and how the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay.c — `posthorn replay`: sends many deliveries once more, and watches.
 //
 // The engine does the work: who stops watching stops nothing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // send.c — `posthorn send`: posts events.
 //
 // One event from options, or many from a file of JSON lines, in batches that are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // status.c — `posthorn status` and `posthorn stats`: how it goes.
 
 #include <inttypes.h>

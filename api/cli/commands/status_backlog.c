@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // status_backlog.c — what `posthorn status` says of what waits, and whose it is.
 
 #include "api/cli/commands/status_backlog.h"

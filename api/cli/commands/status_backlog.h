@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // status_backlog.h — what `posthorn status` says of what waits, and whose it is.
 
 #ifndef API_CLI_COMMANDS_STATUS_BACKLOG_H

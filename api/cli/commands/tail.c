@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tail.c — `posthorn tail`: deliveries as they happen.
 //
 // It reads server-sent events. When the connection breaks it begins again after

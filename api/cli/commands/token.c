@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token.c — `posthorn token`: makes, lists and revokes tokens.
 
 #include <stdio.h>

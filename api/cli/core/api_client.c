@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api_client.c — calls the API for the commands of the command line, with libcurl.
 
 #include "api/cli/core/api_client.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // api_client.h — calls the engine for the commands of the command line.
 
 #ifndef API_CLI_CORE_API_CLIENT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_table.c — attempts as rows of a table.
 
 #include "api/cli/core/attempt_table.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_table.h — attempts as rows of a table, for the commands that show them.
 
 #ifndef API_CLI_CORE_ATTEMPT_TABLE_H

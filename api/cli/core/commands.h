@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // commands.h — the commands of the command line, one function each.
 
 #ifndef API_CLI_CORE_COMMANDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // exists.c — whether what a command is about is there.
 
 #include "api/cli/core/exists.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // exists.h — whether what a command is about is there.
 //
 // The API answers lists of what does not exist with [], as its contract says; a person who

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // facts.c — one object as a table of names and values.
 
 #include "api/cli/core/facts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // facts.h — one object as a table of names and values, for people.
 
 #ifndef API_CLI_CORE_FACTS_H

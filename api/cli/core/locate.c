@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // locate.c — which engine a command means.
 
 #include "api/cli/core/locate.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // locate.h — which engine a command means: where it is reached, as whom, and how to
 // tell it from others.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // options.c — reads a command line by its table; prints help from it.
 
 #include "api/cli/core/options.h"

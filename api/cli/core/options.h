@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // options.h — the command line as data: commands, their options, what was given.
 
 #ifndef API_CLI_CORE_OPTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // output.c — a file that a command writes for who called it.
 
 #include "api/cli/core/output.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // output.h — a file that a command writes for who called it.
 //
 // It is for its owner alone (0600), whatever the umask says: what commands write

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scope_options.c — where the hooks of a command are.
 
 #include "api/cli/core/scope_options.h"

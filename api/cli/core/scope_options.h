@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scope_options.h — where the hooks of a command are: the options --org and the like.
 
 #ifndef API_CLI_CORE_SCOPE_OPTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // terminal.c — what commands show: tables, colours, progress.
 
 #include "api/cli/core/terminal.h"

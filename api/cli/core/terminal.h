@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // terminal.h — what commands show: tables, colours, progress.
 //
 // For people on a terminal; in a pipe a table is as wide as its cells, and there

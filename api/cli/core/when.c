@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // when.c — times as people write them on a command line.
 
 #include "api/cli/core/when.h"

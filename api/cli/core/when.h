@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // when.h — times as people write them on a command line.
 
 #ifndef API_CLI_CORE_WHEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backup.c — `posthorn backup`, `posthorn restore` and `posthorn repair`.
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copying.c — what backup, restore and repair have in common.
 
 #include "api/cli/directory/copying.h"

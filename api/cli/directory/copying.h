@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copying.h — what backup, restore and repair have in common: a data directory is read,
 // and another one made.
 

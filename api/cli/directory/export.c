@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export.c — `posthorn export` and `posthorn import`: webhooks as JSON lines.
 //
 // A line says where the webhook is made and what is posted there:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export.h — files of webhooks, one JSON object a line.
 
 #ifndef API_CLI_DIRECTORY_EXPORT_H

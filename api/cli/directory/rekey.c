@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rekey.c — `posthorn rekey`: seals the secrets of the hooks with a new key.
 //
 // The new key is in the file before anything is sealed with it, and the old one

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // restore_target.c — where `posthorn restore` puts a data directory, and whose it is.
 
 #include "api/cli/directory/restore_target.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // restore_target.h — where `posthorn restore` puts a data directory, and whose it is.
 
 #ifndef API_CLI_DIRECTORY_RESTORE_TARGET_H

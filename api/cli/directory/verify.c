@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // verify.c — `posthorn verify`: checks a data directory and its balance.
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // listen.c — a socket and a server for the receivers of the command line.
 
 #include "api/cli/receiver/listen.h"

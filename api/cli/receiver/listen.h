@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // listen.h — a socket and a server for the receivers of the command line.
 
 #ifndef API_CLI_RECEIVER_LISTEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // signature_check.c — a receiver's side of the signatures.
 //
 // Written apart from the sender's side, so that one checks the other.

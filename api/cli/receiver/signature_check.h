@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // signature_check.h — a receiver's side of the signatures.
 
 #ifndef API_CLI_RECEIVER_SIGNATURE_CHECK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sink.c — `posthorn sink`: a receiver to try things out with.
 //
 // Happy path: each request is printed as one JSON line, waits for --delay-ms,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // akinon.c — the body of Akinon App Maker's webhooks.
 //
 // Its layout is not published: this one is ours, and this file is the only

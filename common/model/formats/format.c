@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // format.c — what several formats check alike.
 
 #include "common/model/formats/format.h"

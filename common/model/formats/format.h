@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // format.h — what a format is: one row of the table in format_table.h.
 //
 // A row lies in its own file, NAME.c. Pure: no clock, no I/O.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // format_table.c — the table of formats.
 
 #include "common/model/formats/format_table.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // format_table.h — the formats that a hook may ask for: one row of a table each.
 //
 // The API judges URLs by it, the engine makes bodies by it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ms_teams.c — an adaptive card, as Workflows of Microsoft Teams take it.
 //
 // A message may have 28 KB and fails in the field from 21 KB on; with the texts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pulumi_deployments.c — starts a deployment of another stack.
 //
 // The hook names the stack as project/stack of its own organization. The call

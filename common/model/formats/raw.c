@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // raw.c — the event's payload as it is.
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slack.c — a message of Slack: one attachment with two sections.
 //
 // Limits of Slack: 3,000 characters of a section's text, 10 fields of 2,000, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // summary.c — what an event says, for people.
 
 #include "common/model/formats/summary.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // summary.h — what an event says, for people: title, link, mood, facts.
 //
 // The one place that knows how the payloads of the kinds are laid out for

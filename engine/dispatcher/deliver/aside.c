@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // aside.c — records that this dispatcher has died with (blame.h).
 //
 // A delivery or an event with two deaths is worked on alone: what is in flight

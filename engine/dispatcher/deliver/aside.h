@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // aside.h — records that this dispatcher has died with.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_ASIDE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt.c — begins an attempt, and ends it at once if it cannot be made.
 
 #include "engine/dispatcher/deliver/attempt.h"

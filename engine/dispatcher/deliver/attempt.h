@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt.h — begins an attempt, and ends it at once if it cannot be made.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_ATTEMPT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // crash.c — deliveries that a process died with.
 //
 // Happy path of a bad day: a sender dies, the supervisor says how and at which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // crash.h — deliveries that a process died with.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_CRASH_H

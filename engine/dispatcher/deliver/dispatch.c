@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dispatch.c — which delivery goes to its sender next.
 //
 // Happy path: hooks that have something to send stand in the ring of their

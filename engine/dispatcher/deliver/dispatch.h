@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dispatch.h — which delivery goes to its sender next.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_DISPATCH_H

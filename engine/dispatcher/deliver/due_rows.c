@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_rows.c — due rows into memory, and back.
 
 #include "engine/dispatcher/deliver/due_rows.h"

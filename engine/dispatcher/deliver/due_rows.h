@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_rows.h — due rows into memory, and back.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_DUE_ROWS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fan.c — the deliveries of an event.
 //
 // Happy path: the hooks that want it are found at once, a bit set at a time. If they

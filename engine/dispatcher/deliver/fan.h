@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fan.h — an event that many hooks want: its deliveries are made in slices.
 //
 // While a fan is open the event counts as not read yet: nothing is committed, so that

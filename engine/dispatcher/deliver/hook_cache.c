@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_cache.c — follows the hooks of this shard.
 //
 // Happy path: the store says which hooks changed since the revision seen last;
@@ -116,7 +117,7 @@ static void cancel_waiting(struct hook_state *f)
 {
     f->has_due_rows = f->has_rows;
     wait_queue_leave(f);
-    hook_mark_ready(f); // the pump cancels what an inactive hook has
+    hook_mark_ready(f); // dispatch cancels what an inactive hook has
 }
 
 static void forget_hook(struct dispatcher *d, uint64_t no)

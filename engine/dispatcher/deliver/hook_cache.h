@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_cache.h — follows the hooks of this shard.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_HOOK_CACHE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_reader.c — reads the event log from the cursor on and matches.
 //
 // Happy path: a hint or the poll says there may be more; a batch of events is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_reader.h — reads the event log from the cursor on and matches.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_LOG_READER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // outcome.c — turns outcomes into history and moves.
 //
 // Happy path: an outcome is judged; its delivery is settled, or waits for its next

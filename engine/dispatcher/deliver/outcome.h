@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // outcome.h — turns outcomes into history and moves.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_OUTCOME_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // requesters.c — who asked for an attempt, and is answered when it is committed.
 //
 // If the api process is gone, nobody is answered; the attempt is made and kept all the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // requesters.h — who asked for an attempt, and is answered when it is committed.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_REQUESTERS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // send.c — makes a request of a delivery and gives it to a sender.
 //
 // Happy path: the event is read, a slot keeps what the history will need, the

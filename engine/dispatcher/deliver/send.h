@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // send.h — makes a request of a delivery and gives it to a sender.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_SEND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_rows.c — rows of the history: of attempts, and of deliveries that end without.
 //
 // Each delivery that was matched ends in a row: a request that succeeded or was

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_rows.h — rows of the history: of attempts, and of deliveries that end without.
 
 #ifndef ENGINE_DISPATCHER_RECORD_ATTEMPT_ROWS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_stats.c — statistics of attempts, from one commit of them to the next.
 //
 // Noted here as attempts outcome_settle, by hook and by organization; every few seconds

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attempt_stats.h — statistics of attempts, from one commit of them to the next.
 
 #ifndef ENGINE_DISPATCHER_RECORD_ATTEMPT_STATS_H

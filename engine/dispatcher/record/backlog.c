@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.c — what waits for each hook and organization of the shard.
 //
 // Happy path: at the start the due index is counted, off the loop; what each

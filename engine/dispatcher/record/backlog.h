@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backlog.h — what waits for each hook and organization of a dispatcher's shard.
 
 #ifndef ENGINE_DISPATCHER_RECORD_BACKLOG_H

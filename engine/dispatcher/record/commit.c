@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // commit.c — what is said becomes durable.
 //
 // Happy path: outcomes, rows and the cursor are said to the change that is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // commit.h — what is said becomes durable.
 
 #ifndef ENGINE_DISPATCHER_RECORD_COMMIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dead_report.c — events about dead letters: one a minute for a hook.
 //
 // Happy path: the first dead letter of a hook is reported at once. Those of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dead_report.h — events about dead letters: one a minute for a hook.
 
 #ifndef ENGINE_DISPATCHER_RECORD_DEAD_REPORT_H

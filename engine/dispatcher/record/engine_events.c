@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_events.c — the engine's own events: what happened to hooks and deliveries.
 //
 // An event is put into the shard in the same transaction as what it tells, then

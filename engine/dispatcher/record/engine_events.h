@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // engine_events.h — the engine's own events: what happened to hooks and deliveries.
 
 #ifndef ENGINE_DISPATCHER_RECORD_ENGINE_EVENTS_H

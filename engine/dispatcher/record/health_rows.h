@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // health_rows.h — what is known of hooks across restarts: which of it has changed, and is
 // written with the next commit.
 

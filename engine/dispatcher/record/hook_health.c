@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_health.c — hooks that fail: alarms, and hooks that are switched off.
 //
 // What counts as failing is said in failing.h. What is known of a hook is kept in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_health.h — hooks that fail: alarms, and hooks that are switched off.
 
 #ifndef ENGINE_DISPATCHER_RECORD_HOOK_HEALTH_H

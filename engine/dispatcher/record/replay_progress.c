@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_progress.c — the replays that run, and how far each of them is.
 //
 // Where it is, and what came of it, is committed with the attempts.

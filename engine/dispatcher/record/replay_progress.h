@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_progress.h — the replays that run, and how far each of them is.
 
 #ifndef ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H

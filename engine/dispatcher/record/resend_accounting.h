@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // resend_accounting.h — deliveries that were settled, and are sent once more: how they
 // are counted again.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // storage.c — whether what becomes of a delivery can be committed.
 //
 // Happy path: there is room, nobody notices.

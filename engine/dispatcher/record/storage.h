@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // storage.h — whether what becomes of a delivery can be committed.
 
 #ifndef ENGINE_DISPATCHER_RECORD_STORAGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // verdict.c — what an outcome means for its delivery, by the hook and the settings.
 //
 // The rules are in retry.c; here they get what they need of the world.

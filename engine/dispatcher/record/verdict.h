@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // verdict.h — what an outcome means for its delivery, by the hook and the settings.
 
 #ifndef ENGINE_DISPATCHER_RECORD_VERDICT_H

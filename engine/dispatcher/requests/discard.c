@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard.c — dead letters that are settled as cancelled: those that somebody
 // discards, and those of hooks that are deleted.
 //

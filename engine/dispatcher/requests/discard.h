@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard.h — dead letters that are settled without a further attempt: the inside,
 // shared by its files.
 //

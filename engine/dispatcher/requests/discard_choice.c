@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_choice.c — which dead letters a question is about.
 //
 // The dead index is read in the order of hooks and events. What lies in between is

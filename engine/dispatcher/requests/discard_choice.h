@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_choice.h — which dead letters a question is about.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_DISCARD_CHOICE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_slice.c — settling dead letters as cancelled, some in a slice.
 
 #include "engine/dispatcher/requests/discard_slice.h"

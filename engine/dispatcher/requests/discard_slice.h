@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_slice.h — settling dead letters as cancelled, some in a slice.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_DISCARD_SLICE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_sweep.c — dead letters of hooks that are deleted are settled as cancelled.
 //
 // Happy path: a hook that is deleted goes into a list, and its dead letters are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // discard_sweep.h — dead letters of hooks that are deleted are settled as cancelled.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_DISCARD_SWEEP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // explain.c — whether hooks want an event, why not, and what they would be sent.
 //
 // It asks the same index that delivers, with one hook in it, so that it cannot

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // explain.h — whether hooks want an event, why not, and what they would be sent.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_EXPLAIN_H

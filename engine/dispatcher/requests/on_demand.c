@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // on_demand.c — attempts that somebody asked for: pings and redeliveries.
 //
 // Happy path: the api process asks; the delivery is found, in memory, in the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // on_demand.h — attempts that somebody asked for: pings and redeliveries.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_ON_DEMAND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ping.c — pings: attempts of an event that is in no log; its payload lies in its row of
 // the history.
 

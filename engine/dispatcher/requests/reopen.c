@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // reopen.c — finds a delivery, wherever it is, to make one more attempt of it.
 //
 // It is in memory, or its row lies in the index, or it was settled: then it has a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // reopen.h — finds a delivery, wherever it is, to make one more attempt of it.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REOPEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_jobs.c — replays that are asked for: counted, answered, cancelled.
 //
 // Counting reads the whole source, a little at a time between deliveries, one hook

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_jobs.h — replays that are asked for: counted, answered, cancelled.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAY_JOBS_H

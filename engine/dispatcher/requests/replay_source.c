@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_source.c — which deliveries a replay is about, some at a time.
 //
 // Three sources, each read in an order that a number tells, so that a replay

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_source.h — which deliveries a replay is about, some at a time.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAY_SOURCE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replays.c — replays: sent at their throttle, and accounted for.
 //
 // Happy path: every few milliseconds each replay that runs may send some: as

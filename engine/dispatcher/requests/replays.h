@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replays.h — replays: sent at their throttle.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAYS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slices.c — questions whose answer takes more than a moment.
 //
 // Happy path: a question waits in the list; the timer works on the first one until

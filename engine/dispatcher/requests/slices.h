@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slices.h — questions whose answer takes more than a moment: each is worked on a
 // little at a time, so that deliveries go on meanwhile.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // status.c — how it goes with a hook, for people.
 
 #include "engine/dispatcher/requests/status.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // status.h — how it goes with a hook, for people.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_STATUS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // traces.h — what became of an id that the event log does not know: a ping of the
 // hook, whose payload lies in its row of the history, or an event that retention has
 // removed, which left its attempts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_table.c — the deliveries that a dispatcher has in memory.
 //
 // A hash table by hook and event: whoever reads rows from the index must know

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // delivery_table.h — the deliveries that a dispatcher has in memory.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_DELIVERY_TABLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_clock.c — the clock of due times: it goes on when the wall clock steps back.
 
 #include "engine/dispatcher/schedule/due_clock.h"

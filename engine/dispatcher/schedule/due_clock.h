@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_clock.h — the clock of due times: it goes on when the wall clock steps back.
 //
 // Due times are compared with this clock alone. It follows the wall clock, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_time.c — the time that due rows are compared with.
 
 #include "engine/dispatcher/schedule/due_time.h"

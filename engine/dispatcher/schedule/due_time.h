@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // due_time.h — the time that due rows are compared with.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_DUE_TIME_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // endpoint.c — what hooks with the same receiver share: a window.
 //
 // An endpoint is scheme, host and port. One that says it is overloaded is slowed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // endpoint.h — what hooks with the same receiver share: a window.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_ENDPOINT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_queue.c — the deliveries that wait for a hook, in their order.
 //
 // A line is first come, first served. An ordered hook's lies by position, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_queue.h — the deliveries that wait for a hook, in their order.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_HOOK_QUEUE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_schedule.h — when a hook has its turn: in the ring of its sender, in a waiting
 // room, or at a time.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_state.h — what a hook is at present.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_HOOK_STATE_H

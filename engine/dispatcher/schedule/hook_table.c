@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_table.c — follows the hooks of this shard, keeps what runs for each.
 //
 // Happy path: the store says which hooks changed since the revision seen last;

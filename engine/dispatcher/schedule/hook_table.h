@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hook_table.h — follows the hooks of this shard, keeps what runs for each.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_HOOK_TABLE_H

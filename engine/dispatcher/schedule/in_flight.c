@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // in_flight.c — attempts in flight: what their history needs, and whose places they
 // take.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // schedule.h — the inside of a dispatcher, shared by its files.
 //
 // A delivery in memory waits in its hook's queue, is sent, or is settled (its row is

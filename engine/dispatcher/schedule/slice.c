@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slice.c — how long work may hold the loop at once.
 
 #include "engine/dispatcher/schedule/slice.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // slice.h — how long work may hold the loop at once.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_SLICE_H

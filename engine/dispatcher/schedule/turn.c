@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turn.c — what callbacks leave to the dispatcher's turn.
 
 #include "engine/dispatcher/schedule/turn.h"

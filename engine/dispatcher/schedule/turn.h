@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // turn.h — what callbacks leave to the dispatcher's turn.
 //
 // A callback notes what happened and marks what is to be done. The turn, once in each
