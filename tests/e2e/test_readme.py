@@ -36,9 +36,13 @@ def run(script, engine, receiver):
     script = script.replace("var/admin.token",
                             str(engine.data_dir / "admin.token"))
     script = script.replace("build/posthorn", BINARY)
+    # Who follows may take longer than a second to begin: something happens until then.
+    script = re.sub(r"^\(sleep 1; (.*)\) &$", r"(while sleep 1; do \1; done) &", script,
+                    flags=re.MULTILINE).replace("timeout 20 ", "timeout 100 ")
+    script = f"trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n{script}"
     result = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
-        capture_output=True, text=True, timeout=120, cwd=ROOT,
+        capture_output=True, text=True, timeout=240, cwd=ROOT,
         env={**os.environ, "POSTHORN_DATA_DIR": str(engine.data_dir),
              "POSTHORN_INGEST_LISTEN": f"127.0.0.1:{engine.ingest_port}",
              "POSTHORN_API_LISTEN": f"127.0.0.1:{engine.api_port}"})

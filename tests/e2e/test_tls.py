@@ -237,7 +237,7 @@ def test_verification_has_no_switch():
     text = subprocess.run([BINARY, "config"], capture_output=True,
                           text=True, timeout=20).stdout
     assert not any(word in text.lower() for word in ("insecure", "verify"))
-    source = "".join(p.read_text() for p in (ROOT / "engine").glob("*.c"))
+    source = "".join(p.read_text() for p in (ROOT / "engine").rglob("*.c"))
     assert source.count("CURLOPT_SSL_VERIFYPEER, 1L") == 1
     assert source.count("VERIFYPEER") == 1
     assert source.count("VERIFYHOST") == source.count(
