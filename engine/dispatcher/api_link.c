@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// questions.c — what the api process asks of this dispatcher.
+// api_link.c — what the api process asks of this dispatcher.
 //
 // Happy path: a question is read, and whoever it is for answers it, now or when
 // a commit is done.

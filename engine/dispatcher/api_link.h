@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// questions.c — what the api process asks of this dispatcher.
+// api_link.c — what the api process asks of this dispatcher.
 
 #ifndef ENGINE_DISPATCHER_API_LINK_H
 #define ENGINE_DISPATCHER_API_LINK_H
