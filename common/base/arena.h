@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// arena.h — memory that is given back all at once; what it holds never moves.
+// arena.h — memory that is freed all at once; what an arena holds never moves.
 
 #ifndef COMMON_BASE_ARENA_H
 #define COMMON_BASE_ARENA_H

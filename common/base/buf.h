@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // buf.h — a growing byte buffer with a cap.
 //
-// What is sized from outside goes through here, so that a cap is a fact and
-// not a hope. A put that would pass the cap writes nothing, sets `overflow`,
-// and every later put is ignored too: check once, at the end.
+// Data whose size comes from outside goes through a buf, so that its cap is
+// enforced. A put that would exceed the cap writes nothing and sets `overflow`;
+// every later put is ignored too. So callers check `overflow` once, at the end.
 
 #ifndef COMMON_BASE_BUF_H
 #define COMMON_BASE_BUF_H
@@ -38,7 +38,7 @@ void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
 void buf_put_u64(struct buf *b, uint64_t number); // decimal
 void buf_put_i64(struct buf *b, int64_t number);  // decimal
-// What text_is_unsafe() knows of becomes a blank.
+// Every byte sequence that text_is_unsafe() reports becomes a blank.
 void buf_put_plain(struct buf *b, struct str text);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b,
                                                       const char *format, ...);
@@ -47,12 +47,12 @@ buf_vprintf(struct buf *b, const char *format, va_list args);
 
 void buf_put_size(struct buf *b, uint64_t n_bytes); // "1.2 MiB"
 
-// `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD, so
-// that the result is always valid JSON (RFC 8259); what text_is_unsafe() knows of is
-// escaped, so that JSON may be shown on a terminal.
+// Appends `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD, so
+// the result is always valid JSON (RFC 8259). Characters that text_is_unsafe()
+// reports are escaped, so the JSON may be shown on a terminal.
 void buf_put_json(struct buf *b, struct str text);
 
-// Makes room for `n_bytes` more and returns where to write them, or NULL past
+// Reserves `n_bytes` more and returns where to write them, or NULL if they exceed
 // the cap. The caller then adds what it wrote with buf_added().
 char *buf_reserve(struct buf *b, size_t n_bytes);
 void buf_added(struct buf *b, size_t n_bytes);

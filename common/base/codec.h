@@ -7,8 +7,9 @@
 // header claims (msgpack-c issue 1013: 96 GB for five bytes), and what we read
 // may come from a damaged disk or from a process that faces hostile bytes.
 //
-// A record is: version byte, msgpack values, 4 bytes of XXH3-64 over both, with the
-// place where it lies worked in: elsewhere it is not sound.
+// A record on disk is: version byte, msgpack values, 4 bytes of XXH3-64 over both.
+// The checksum also covers the place where the record lies: a record that is found
+// elsewhere counts as damaged.
 // A frame between processes is msgpack values only (channel.h adds the length).
 
 #ifndef COMMON_BASE_CODEC_H
@@ -33,11 +34,12 @@ void pack_array(struct buf *b, uint32_t n);    // n values follow
 size_t record_begin(struct buf *b, uint8_t version);
 void record_end(struct buf *b, size_t start);
 
-// Where a record lies, in 32 bits: `table` stands for a table of an environment.
-// RECORD_NOWHERE: not on disk (yet), as record_end() leaves it.
+// Where a record lies, in 32 bits: a `place` stands for a table of an environment
+// (store_place() computes it). RECORD_NOWHERE: not on disk (yet); record_end()
+// makes such records.
 #define RECORD_NOWHERE UINT32_C(0)
 uint32_t record_place(uint64_t table, struct str key);
-// Takes a whole record from nowhere to the place, or from there to nowhere.
+// Changes the checksum of a whole record from nowhere to `place`, or back.
 void record_move(void *record, size_t n_bytes, uint32_t place);
 
 // --- reading ---
@@ -57,29 +59,30 @@ int64_t unpack_i64(struct unpack *u);
 bool unpack_bool(struct unpack *u);
 struct str unpack_str(struct unpack *u); // borrowed from the input
 
-// The number of values that follow. `max` is what the caller is ready for;
-// more is a fault.
+// The number of values that follow. More than `max`, the most that the caller
+// accepts, is a fault.
 uint32_t unpack_array(struct unpack *u, uint32_t max);
 
 // ERR_CORRUPT: a get failed, or bytes are left over.
 MUST_CHECK enum err unpack_done(const struct unpack *u);
 
 // Checks a record's checksum, which covers its place, and its version
-// (1..`max_version`), and opens it. ERR_CORRUPT: too short, checksum wrong, of
-// another place, or a version we do not know.
+// (1..`max_version`), then opens the record. ERR_CORRUPT: too short, wrong
+// checksum, a record of another place, or an unknown version.
 MUST_CHECK enum err record_open(uint32_t place, struct str bytes,
                                 uint8_t max_version, uint8_t *version,
                                 struct unpack *u);
 
 // --- checks and keys ---
 
-// XXH3-64 and XXH3-128: anybody finds two texts with one hash. For what nobody gains
-// by that: never for who somebody is, what is the same, or who shares a limit.
+// XXH3-64 and XXH3-128. Anybody can construct two texts with the same hash, so use
+// them only where a collision gains nobody anything: never for identity, equality,
+// or the assignment of limits.
 uint64_t hash64(struct str bytes, uint64_t seed);
 void hash128(struct str bytes, uint8_t out[16]);
 
-// For tables in memory: another hash in each process, so that nobody chooses names
-// that meet in one place. What is found there is compared in full all the same.
+// For hash tables in memory. Each process hashes with its own seed, so nobody can
+// choose names that collide. Compare the full keys of what a lookup finds.
 uint64_t hash_here(struct str bytes, uint64_t seed);
 
 // Big-endian, so that keys sort as numbers.

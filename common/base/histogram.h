@@ -31,7 +31,7 @@ struct hdr {
 
 void histogram_reset(struct hdr *h);
 
-// Negative values count as 0, too great ones as the greatest.
+// Negative values count as 0; values that are too great count as the greatest.
 void histogram_put(struct hdr *h, int64_t value_us);
 
 // The smallest bucket end that `percent` of the values do not exceed, at most

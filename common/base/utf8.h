@@ -10,7 +10,7 @@
 // Bytes of the well-formed character at `at`, or 0 if there is none.
 size_t utf8_len(const char *at, size_t n_bytes);
 
-// Characters of a text that is well-formed.
+// The number of characters in a well-formed text.
 size_t utf8_count(const char *at, size_t n_bytes);
 
 bool utf8_is_valid(const char *at, size_t n_bytes);

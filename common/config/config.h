@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// config.h — the value of every setting, and what follows from values.
-//
-// settings.h reads them.
+// config.h — the value of every setting, and values that are derived from them.
+// settings.h loads them.
 
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
@@ -27,8 +26,8 @@ struct cidr {
     uint16_t port;       // 0: any
 };
 
-// The largest value that the setting max_event_bytes may have: what an event's
-// payload can come to, wherever there is room made for one.
+// The largest value that the setting max_event_bytes may have. Buffers and frames
+// that hold an event's payload are sized for it.
 #define EVENT_BYTES_LIMIT ((size_t)4 * 1024 * 1024)
 
 #define PORT_RANGES_MAX 64
@@ -57,11 +56,12 @@ struct config {
     int64_t request_timeout_ms;
     uint64_t max_event_bytes;
     uint64_t max_json_depth;
-    uint64_t max_json_keys;         // 0: as many as an event holds
-    uint64_t max_json_string_bytes; // 0: as long as an event is
+    uint64_t max_json_keys;         // 0: bounded by the event's size only
+    uint64_t max_json_string_bytes; // 0: bounded by the event's size only
     uint64_t max_batch_bytes;
     uint64_t max_queue_bytes;
-    uint64_t max_queue_bytes_per_organization; // 0: as config_org_quota_bytes()
+    uint64_t
+        max_queue_bytes_per_organization; // 0: see config_org_quota_bytes()
     int64_t retention_delivered_ms;
     int64_t retention_dead_ms;
     uint64_t retention_bytes;
@@ -75,15 +75,15 @@ struct config {
     int64_t secret_overlap_ms;
     uint64_t max_inflight; // per sender
     uint64_t max_inflight_per_hook;
-    uint64_t max_inflight_per_endpoint; // and dispatcher
+    uint64_t max_inflight_per_endpoint; // and per dispatcher
     uint64_t max_inflight_slow;         // per sender
     uint64_t breaker_failures;          // 0: never opens
     int64_t breaker_wait_ms;
     int64_t breaker_wait_max_ms;
     int64_t overload_wait_ms;
-    uint64_t failing_after;   // 0: their number is no alarm
+    uint64_t failing_after;   // 0: the number of failures alarms nobody
     int64_t disable_after_ms; // 0: never
-    // Caps that organizations share: caps.h reads them.
+    // Caps that organizations share; see caps.h.
     uint64_t max_hooks;
     uint64_t max_hooks_per_organization;
     uint64_t max_stacks;
@@ -111,28 +111,30 @@ struct config {
     bool debug;
 };
 
-// Is the port among the ranges?
+// Is the port in one of the ranges?
 bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n);
 
-// May a hook's URL have this port? By endpoint_ports, or because an entry of
-// endpoint_allow names it; whether for this address, the connect shows.
+// May a hook's URL have this port? Yes if endpoint_ports has it, or if an entry of
+// endpoint_allow names it; whether that entry covers the address is checked at
+// connect.
 bool config_permits_port(const struct config *c, uint16_t port);
 
 // Appends endpoint_ports, as the setting is written.
 void config_put_ports(const struct config *c, struct buf *out);
 
-// What payloads may take, and what histories may: retention_bytes, but so little
-// of the queue's quota that intake does not stop for them.
+// How many bytes payloads may take, and how many histories may: retention_bytes,
+// but at most three tenths of the queue's quota, so that retained data cannot stop
+// intake.
 uint64_t config_retention_bytes(const struct config *c);
 
-// log_format = json.
+// True if log_format is json.
 bool config_logs_json(const struct config *c);
 
-// Of JSON that is posted.
+// Limits for JSON that clients post.
 struct json_limits config_json_limits(const struct config *c);
 
-// What may wait for one organization before its events are refused: the setting,
-// or a quarter of the queue's quota.
+// How many bytes may wait for one organization before its events are refused: the
+// setting, or a quarter of the queue's quota.
 uint64_t config_org_quota_bytes(const struct config *c);
 
 bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address);

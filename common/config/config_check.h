@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// config_check.h — settings that are good alone, and wrong together or in what
-// their text says.
+// config_check.h — checks settings that are valid alone but contradict each other,
+// and the contents of text settings.
 
 #ifndef COMMON_CONFIG_CONFIG_CHECK_H
 #define COMMON_CONFIG_CONFIG_CHECK_H
@@ -8,7 +8,8 @@
 #include "common/base/buf.h"
 #include "common/config/config.h"
 
-// One line for each fault. Every value is of its type and in its range.
+// Adds one line to `faults` for each fault. Every value has the right type and is
+// in its range already.
 void config_check(const struct config *c, struct buf *faults);
 
 #endif

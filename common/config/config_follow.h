@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// config_follow.h — settings that are left alone, and follow others that are not.
+// config_follow.h — settings that nobody has set and that follow another setting.
 //
-// A bound that an operator lowers takes with it what must not exceed it and what nobody
-// has set. What was set stays as it is: config_check.h says if the two do not go together.
+// When an operator lowers a bound, settings that must not exceed it and that nobody
+// has set are lowered with it. Settings that were set stay unchanged;
+// config_check.h reports if the two contradict each other.
 
 #ifndef COMMON_CONFIG_CONFIG_FOLLOW_H
 #define COMMON_CONFIG_CONFIG_FOLLOW_H
@@ -20,8 +21,9 @@ extern const struct config_follow
     config_follows[]; // in the order to apply them
 extern const size_t n_config_follows;
 
-// The text that the setting has from now on; the caller frees it. NULL: it stays as it
-// is, or one of the texts is not allowed. `reserve` is admin_reserve_percent.
+// Returns the text that the setting gets; the caller frees it. NULL: the setting
+// keeps its text, or one of the texts is invalid. `reserve` is
+// admin_reserve_percent.
 char *config_follow(const struct config_follow *f, const char *text,
                     const char *of_text, const char *reserve);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// config_types.h — reading and writing the values that settings have.
+// config_types.h — reads and writes the types of values that settings have.
 //
-// All readers: ERR_INVALID if the text is not of the form or out of range.
+// All readers return ERR_INVALID if the text has the wrong form or is out of range.
 
 #ifndef COMMON_CONFIG_CONFIG_TYPES_H
 #define COMMON_CONFIG_CONFIG_TYPES_H
@@ -46,7 +46,7 @@ MUST_CHECK enum err config_read_ports(struct str text,
                                       size_t *n);
 MUST_CHECK enum err config_read_bool(struct str text, bool *out);
 
-// "127.0.0.1:8080", "[::1]:8080". ERR_INVALID.
+// Reads "127.0.0.1:8080" or "[::1]:8080". ERR_INVALID.
 MUST_CHECK enum err config_address(const char *text,
                                    struct sockaddr_storage *out);
 

@@ -12,29 +12,29 @@
 #include "common/base/str.h"
 #include "common/config/config.h"
 
-// Where values come from, the later wins: defaults, `file` (may be NULL),
-// environment POSTHORN_NAME, `sets` ("name=value"). ERR_INVALID: `faults` gets
-// one line for every wrong name and value, with what is allowed. The result is
+// Sources of values; later ones override earlier ones: defaults, `file` (may be
+// NULL), environment POSTHORN_NAME, `sets` ("name=value"). ERR_INVALID: `faults`
+// gets one line for every wrong name and value, with what is allowed. The result is
 // filled in any case; free it with config_clear().
 struct config_sources {
     const char *file;
-    int file_fd; // the file, open, for who may not open it; 0: none
+    int file_fd; // the file, open: a sender may not open it; 0: none
     char *const *sets;
     size_t n_sets;
-    bool no_environment; // --check judges the file alone
+    bool no_environment; // --check checks the file alone
 };
 MUST_CHECK enum err config_load(const struct config_sources *sources,
                                 struct config *out, struct buf *faults);
 void config_clear(struct config *c);
 
-// Is this the name of a setting in the environment, like POSTHORN_DATA_DIR?
+// Is `name` an environment variable for a setting, like POSTHORN_DATA_DIR?
 bool config_is_variable(struct str name);
 
-// Settings that need a restart: `fresh` gets what `old` has, and `old` what was read,
-// so each has all it owns.
+// Keeps settings that need a restart: swaps them, so that `fresh` has the values of
+// `old`, and `old` has those just read. Each then owns all of its values.
 void config_keep_fixed(struct config *fresh, struct config *old);
 
-// Every setting as a line "name = value  # origin; range; help".
+// Appends a line "name = value  # origin; range; help" for every setting.
 void config_describe(const struct config_sources *sources, struct buf *out);
 
 #endif

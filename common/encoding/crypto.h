@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// crypto.h — the only file that knows mbedTLS's name is crypto.c.
+// crypto.h — hashes, signatures and encryption; only crypto.c names mbedTLS.
 
 #ifndef COMMON_ENCODING_CRYPTO_H
 #define COMMON_ENCODING_CRYPTO_H
@@ -24,23 +24,24 @@ void crypto_sha256(struct str bytes, uint8_t out[SHA256_BYTES]);
 void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
                         uint8_t out[SHA256_BYTES]);
 
-// In time that does not depend on the content; lengths are not secret.
+// Compares in time that does not depend on the content; lengths are not secret.
 bool crypto_eq(struct str a, struct str b);
 
 // Overwrites in a way that the compiler keeps.
 void crypto_wipe(void *at, size_t n_bytes);
 
-// AES-256-GCM (NIST SP 800-38D) with one key. `context` is what the text belongs
-// to: it is not in the sealed text, but opening takes the same one.
+// AES-256-GCM (NIST SP 800-38D) with one key. `context` names what the text belongs
+// to: it is not in the sealed text, but opening needs the same context.
 struct aead;
 
 struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES]);
 void aead_free(struct aead *a); // wipes; NULL is fine
 
-// Appends ciphertext and tag. A nonce may be used once with a key.
+// Appends ciphertext and tag. Never use a nonce twice with the same key.
 void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
                struct str context, struct str plain, struct buf *out);
-// Appends the text. ERR_CORRUPT: it was not sealed so.
+// Appends the plain text. ERR_CORRUPT: the sealed text is damaged, or was sealed
+// with another key or context.
 MUST_CHECK enum err aead_open(struct aead *a,
                               const uint8_t nonce[AEAD_NONCE_BYTES],
                               struct str context, struct str sealed,
@@ -59,7 +60,7 @@ MUST_CHECK enum err crypto_check_authorities(const char *path);
 void crypto_put_hex(struct buf *b, const void *bytes, size_t n_bytes);
 void crypto_put_base64(struct buf *b, const void *bytes, size_t n_bytes);
 
-// Standard base64 with padding (RFC 4648, 4). ERR_INVALID: it is not.
+// Decodes standard base64 with padding (RFC 4648, 4). ERR_INVALID: it is not.
 MUST_CHECK enum err crypto_base64_decode(struct str text, struct buf *out);
 
 #endif

@@ -14,20 +14,20 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 
-// A text is read in a time that goes with its length, whatever it holds, so limits
-// beside that of its length are a matter of taste. They are the settings
-// max_json_depth, max_json_keys and max_json_string_bytes.
+// Parsing takes time proportional to the text's length, whatever it holds, so the
+// length is the only limit that is needed for safety. Operators may set further
+// ones: max_json_depth, max_json_keys and max_json_string_bytes.
 struct json_limits {
     unsigned max_depth; // nested arrays and objects; JSON_DEPTH_MAX at most
-    size_t max_keys;    // of all objects together; 0: as many as there are
-    size_t max_string_bytes; // of one string, decoded; 0: as long as it is
+    size_t max_keys;    // of all objects together; 0: unlimited
+    size_t max_string_bytes; // of one string, decoded; 0: unlimited
 };
 
 #define JSON_DEPTH_MAX 1024
 
 extern const struct json_limits json_default_limits; // 128 levels, nothing else
 extern const struct json_limits
-    json_no_limits; // what was taken in at some time
+    json_no_limits; // for JSON that was accepted earlier
 
 struct json;       // opaque: a parsed text, owned by the caller
 struct json_value; // opaque: borrowed from its struct json
@@ -41,7 +41,7 @@ enum json_type {
     JSON_OBJECT
 };
 
-// ERR_INVALID: not JSON, or past a limit; `why` (may be NULL) gets a sentence
+// ERR_INVALID: not JSON, or it exceeds a limit; `why` (may be NULL) gets a sentence
 // that says what and where. The text may be freed after the call.
 MUST_CHECK enum err json_parse(struct str text,
                                const struct json_limits *limits,
@@ -62,7 +62,7 @@ bool json_bool(const struct json_value *v);      // false unless true
 // ERR_INVALID: not a number that is an integer in the range of int64_t.
 MUST_CHECK enum err json_int(const struct json_value *v, int64_t *out);
 
-// The text of a number as it was; empty unless a number.
+// The text of a number as it was written; empty unless a number.
 struct str json_number(const struct json_value *v);
 
 // Elements of an array or members of an object, in order.
@@ -78,11 +78,10 @@ struct json_iter json_iter(const struct json_value *v);
 const struct json_value *json_next(struct json_iter *it, struct str *key);
 size_t json_size(const struct json_value *v); // 0 unless array or object
 
-// Appends the source text of the member `key` of the text's root object to
-// `out`, with insignificant white space removed and every other byte as it
-// was: numbers, escapes and key order stay. Give it only a text that
-// json_parse() accepted and whose root is an object. ERR_NOTFOUND: no such
-// member. ERR_TOOBIG: past `out`'s cap.
+// Appends the source text of the member `key` of the text's root object to `out`,
+// without insignificant white space and otherwise byte for byte: numbers, escapes
+// and key order stay. Only for a text that json_parse() accepted and whose root is
+// an object. ERR_NOTFOUND: no such member. ERR_TOOBIG: it exceeds `out`'s cap.
 MUST_CHECK enum err json_compact_member(struct str text, const char *key,
                                         struct buf *out);
 

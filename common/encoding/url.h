@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// url.h — reading URLs with the parser that will also send to them: libcurl's.
+// url.h — reads URLs with libcurl's parser, which also sends to them.
 //
-// A second parser that sees another host in the same text is the classic hole
-// (libcurl's security notes), so there is none.
+// If two parsers read different hosts in the same text, a check of the URL can be
+// bypassed (libcurl's security notes). So there is only one parser.
 
 #ifndef COMMON_ENCODING_URL_H
 #define COMMON_ENCODING_URL_H
@@ -22,14 +22,15 @@ struct url {
     char host[256]; // lower case; an IPv6 address in its brackets
 };
 
-// An absolute http or https URL with a host, no user, no fragment, no
-// backslash, blank, control or non-ASCII byte, of at most URL_MAX_BYTES; a
-// host that is a number only in its canonical form. ERR_INVALID: `why` (may be
-// NULL) gets what is wrong and what is allowed.
+// Accepts an absolute http or https URL with a host and of at most URL_MAX_BYTES,
+// without user, fragment, backslash, blank, control or non-ASCII byte. A host that
+// is a number must be in its canonical form. ERR_INVALID: `why` (may be NULL) gets
+// what is wrong and what is allowed.
 MUST_CHECK enum err url_parse(struct str text, struct url *out,
                               struct buf *why);
 
-// "https://host:port", lower case: the unit of connections and limits.
+// Appends "https://host:port" in lower case: connections and limits are per
+// endpoint.
 void url_endpoint(const struct url *url, struct buf *out);
 
 #endif

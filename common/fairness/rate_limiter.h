@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// rate_limiter.h — allows so many of something a second, by key, in bounded memory.
+// rate_limiter.h — limits a rate per second for each key, in bounded memory.
 //
-// Keys whose hashes meet share a place: a key may be limited too early, never too
-// late.
+// Keys with colliding hashes share a bucket: a key may be limited too early, never
+// too late.
 
 #ifndef COMMON_FAIRNESS_RATE_LIMITER_H
 #define COMMON_FAIRNESS_RATE_LIMITER_H
@@ -25,7 +25,7 @@ struct limiter {
 
 void limiter_init(struct limiter *l, double per_second, double burst);
 
-// Takes one. False: none is left.
+// Takes one token from the key's bucket. False: none is left.
 bool limiter_take(struct limiter *l, struct str key, int64_t now_us);
 
 #endif

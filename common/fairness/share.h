@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// share.h — how much of something that organizations share each of them holds.
+// share.h — how much of a shared resource each organization holds.
 //
-// What one takes is counted under its number (queue/catalog/orgs.h) until it is given
-// back. Nothing is kept of an organization that holds nothing. Whoever holds the
-// admin token is counted apart and may take all there is; the others leave a
-// reserve for it, and each has a share.
+// What an organization takes is counted under its number (queue/catalog/orgs.h)
+// until it is given back. An organization that holds nothing takes no memory.
+// Requests with the admin token are counted apart and may take everything;
+// organizations each have a share, and leave a reserve for the admin token.
 
 #ifndef COMMON_FAIRNESS_SHARE_H
 #define COMMON_FAIRNESS_SHARE_H
@@ -13,20 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Under this number counts what the admin token holds; no organization has it.
+// Counts what the admin token holds; no organization has this number.
 #define SHARE_ADMIN UINT64_MAX
 
 struct share_limit {
-    uint64_t whole;   // of all together
-    uint64_t of_one;  // of one organization
-    uint64_t reserve; // of the whole: for the admin token alone
+    uint64_t whole;   // for all together
+    uint64_t of_one;  // for one organization
+    uint64_t reserve; // part of `whole` that only the admin token may take
 };
 
 struct share_row {
-    uint64_t no, n; // n 0: the place is free
+    uint64_t no, n; // n 0: the entry is free
 };
 
-// Zeros: nobody holds anything. shares_clear() frees it.
+// All zeros: nobody holds anything. shares_clear() frees it.
 struct shares {
     struct share_row *rows; // owned
     size_t n_rows, n_places;
@@ -37,26 +37,26 @@ enum share {
     SHARE_THERE,   // there is enough
     SHARE_OF_ONE,  // the organization holds its share
     SHARE_OF_ALL,  // all together hold what the reserve leaves
-    SHARE_RESERVED // what is kept for the admin token is held, too
+    SHARE_RESERVED // the reserve is taken as well
 };
 
-// Whether the organization `no` may hold `more` besides. With `is_admin`: whether
-// the admin token may, for whomever it counts.
+// Whether the organization `no` may take `more` in addition. With `is_admin`:
+// whether the admin token may, for whichever organization `no` is.
 enum share shares_judge(const struct shares *s, const struct share_limit *limit,
                         uint64_t no, bool is_admin, uint64_t more);
 
-// The same, of what is counted elsewhere: one organization holds `held`, all together
-// `all`.
+// Like shares_judge(), with amounts that are counted elsewhere: one organization
+// holds `held`, all together hold `all`.
 enum share share_judge(const struct share_limit *limit, uint64_t held,
                        uint64_t all, bool is_admin, uint64_t more);
 
-// It is held, whatever the limits are.
+// Counts `more` as held by `no`, without checking limits.
 void shares_add(struct shares *s, uint64_t no, uint64_t more);
 
-// And no longer. What was not added must not be taken away.
+// Counts `less` as given back by `no`. Remove only what was added before.
 void shares_remove(struct shares *s, uint64_t no, uint64_t less);
 
-// What one holds.
+// How much `no` holds.
 uint64_t shares_of(const struct shares *s, uint64_t no);
 
 void shares_clear(struct shares *s);

@@ -9,15 +9,16 @@
 
 #include "common/base/err.h"
 
-// Where the file lies that `path` names: a link of root's or of this user is hook_state.
-// Another user's is not, since it could lead to any file of root's. The caller frees it.
+// Resolves `path` to the file itself: follows a link that belongs to root or to
+// this user. Does not follow another user's link, which could lead to any file of
+// root's. The caller frees the result.
 char *small_file_place(const char *path);
 
-// Reads it whole into `text` and ends that with a NUL. Never waits, whatever lies
-// there, and reads nothing but a file; links as of small_file_place(). `mode` (may be
-// NULL) gets what others may do. ERR_NOTFOUND; ERR_DENIED; ERR_INVALID: it is no file,
-// or has `room` bytes or more. On an error `why` says what is wrong, in words that
-// follow the path; it stays good until the next call.
+// Reads a whole file into `text` and ends it with a NUL. Never blocks, and reads
+// regular files only; follows links as small_file_place() does. `mode` (may be
+// NULL) gets the file's permissions. ERR_NOTFOUND; ERR_DENIED; ERR_INVALID: it is
+// not a regular file, or has `room` bytes or more. On an error `why` says what is
+// wrong, in words that follow the path; they stay valid until the next call.
 MUST_CHECK enum err small_file_read(const char *path, char *text, size_t room,
                                     mode_t *mode, const char **why);
 
