@@ -60,8 +60,7 @@ struct config {
     uint64_t max_json_string_bytes; // 0: bounded by the event's size only
     uint64_t max_batch_bytes;
     uint64_t max_queue_bytes;
-    uint64_t
-        max_queue_bytes_per_organization; // 0: see config_org_quota_bytes()
+    uint64_t max_queue_bytes_per_organization; // 0: max_queue_bytes / 4
     int64_t retention_delivered_ms;
     int64_t retention_dead_ms;
     uint64_t retention_bytes;

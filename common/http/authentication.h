@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// authentication.h — who may do what: tokens in the header of a request.
+// authentication.h — what a request may do: the token in its header decides.
 //
-// `Authorization: token T`, `Authorization: Bearer T` and `x-access-token: T`
-// are the same. A token in the query is refused: queries end up in logs.
+// `Authorization: token T`, `Authorization: Bearer T` and `x-access-token: T` mean
+// the same. A token in the query is refused, since queries end up in logs.
 //
-// The admin token, DATA_DIR/admin.token, may do everything in every
-// organization. Other tokens are of one organization and have scopes; whoever
-// keeps them is asked for each request, so that one that was revoked is so at
-// once.
+// The admin token, DATA_DIR/admin.token, may do everything in every organization.
+// Other tokens belong to one organization and have scopes; they are looked up in
+// their store for each request, so a revoked token stops working at once.
 //
-// The operator's organization (operator.h) is for the admin token alone.
+// Only the admin token may act in the operator's organization (operator.h).
 //
-// Who guesses is slowed down: after 50 refusals, an address gets 10 a second.
+// Guessing is slowed down: after 50 refusals, an address gets 10 a second.
 
 #ifndef COMMON_HTTP_AUTHENTICATION_H
 #define COMMON_HTTP_AUTHENTICATION_H
@@ -30,7 +29,7 @@ enum auth_scope {
     AUTH_READ,
     AUTH_WRITE,
     AUTH_ADMIN, // for the admin token alone
-    AUTH_ANY    // any token will do
+    AUTH_ANY    // any valid token
 };
 
 #define AUTH_ORG_MAX_BYTES  128
@@ -42,30 +41,29 @@ struct auth_grant { // what a token allows
     unsigned scopes; // bits (1 << auth_scope)
     char org[AUTH_ORG_MAX_BYTES];
     size_t n_org_bytes;
-    char id[AUTH_ID_MAX_BYTES]; // what people call it; not of the admin token
+    char id[AUTH_ID_MAX_BYTES]; // known to people; empty for the admin token
     size_t n_id_bytes;
     char name[AUTH_NAME_MAX_BYTES]; // what it is for; may be empty
     size_t n_name_bytes;
 };
 
-// What a token of an organization allows. Nothing once it has expired
-// (`expires_at_ms`, UTC epoch; 0: never).
+// Sets what a token of an organization allows. An expired token (`expires_at_ms`,
+// UTC epoch; 0: never) allows nothing.
 void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
                     int64_t expires_at_ms);
 
-// What people call the token, and what it is for. What is longer than
-// AUTH_ID_MAX_BYTES and AUTH_NAME_MAX_BYTES is cut.
+// Sets the token's id, by which people know it, and its name, which says what it is
+// for. Texts longer than AUTH_ID_MAX_BYTES and AUTH_NAME_MAX_BYTES are cut.
 void auth_grant_name(struct auth_grant *grant, struct str id, struct str name);
 
-// Looks for the token with this hash; leaves `out` as it is if there is none.
+// Looks up the token with this hash; leaves `out` unchanged if there is none.
 typedef void (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],
                             struct auth_grant *out);
 
 struct auth; // opaque: hashes of the tokens that are valid
 
-// Writes a new DATA_DIR/admin.token (mode 0600, one line) if there is none:
-// durably, and whole or not at all. ERR_IO: it cannot be written, the reason is
-// logged.
+// Writes a new DATA_DIR/admin.token (mode 0600, one line) if there is none: durably
+// and atomically. ERR_IO: it cannot be written, the reason is logged.
 MUST_CHECK enum err auth_prepare(const char *data_dir);
 
 // Reads DATA_DIR/admin.token. NULL: it cannot be read or holds no token; the
@@ -73,39 +71,39 @@ MUST_CHECK enum err auth_prepare(const char *data_dir);
 struct auth *auth_new(const char *data_dir);
 void auth_free(struct auth *a);
 
-// Whether it is one: 16 to 256 visible characters.
+// Whether the text has the form of a token: 16 to 256 visible characters.
 bool auth_is_token(struct str s);
 
-// Reads the hash of a token that is alone in a file, one line of 16 to 256 visible
-// characters. On any error the reason is logged.
+// Reads a file that holds one token, a line of 16 to 256 visible characters, and
+// returns the token's hash. On any error the reason is logged.
 MUST_CHECK enum err auth_read_token(const char *path,
                                     uint8_t hash[SHA256_BYTES]);
 
 // Does the request carry the token with this hash?
 bool auth_bears(const struct http_request *r, const uint8_t hash[SHA256_BYTES]);
 
-// Where tokens of organizations are found.
+// Sets the function that looks up tokens of organizations.
 void auth_set_lookup(struct auth *a, auth_lookup lookup, void *data);
 
 // Reads the file again. If that fails, the old token stays valid and the
 // reason is logged.
 void auth_reload(struct auth *a);
 
-// May this request do `scope` in the organization `org` (empty: in its token's own)?
-// False: it may not, and has been answered: 401 for a token that is not
-// valid, 403 for one that does not allow this, 400 for a token in the query,
-// 429 after too many refusals. True: `grant` is what its token allows, and the
-// request counts on the account of the token's organization (http_charge()); with the
-// admin token it has the reserve.
+// May this request do `scope` in the organization `org` (empty: the token's own)?
+// False: it may not, and has been answered: 401 for an invalid token, 403 for a
+// token that does not allow this, 400 for a token in the query, 429 after too many
+// refusals. True: `grant` is what the token allows, and the request is charged to
+// the account of the token's organization (http_charge()); with the admin token it
+// may use the reserve.
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant);
 
-// What the token of a request allows. False: nothing.
+// Finds what the token of a request allows. False: nothing.
 bool auth_identify(const struct auth *a, const struct http_request *r,
                    struct auth_grant *out);
 
-// A key that only the server knows, for what clients must not forge; the same
-// until the admin token changes. `purpose` keeps keys apart.
+// Derives a key that only the server knows, for values that clients must not forge.
+// It stays the same until the admin token changes. `purpose` separates keys.
 void auth_key(const struct auth *a, const char *purpose,
               uint8_t out[SHA256_BYTES]);
 

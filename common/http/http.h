@@ -7,24 +7,25 @@
 // connection are handled one at a time, so pipelined ones are answered in
 // order; reading pauses meanwhile.
 //
-// If it fails: a malformed request gets one 400 (or 413, 414, 431, 501, 505)
-// with a JSON body, and the connection is closed. A client that is slow with
-// its header, its body or its next request is closed. Allowed are a request
-// line of 8 KiB, 64 headers, 16 KiB of header lines (with their line ends),
-// 1 KiB of chunk extensions, no trailers. When the connection cap is reached,
-// the connection that has waited longest without a request in work makes room;
-// if there is none, the new one gets 503. So it is with the cap of an address,
-// among those of this address. A request that nobody answers for (http_hold()) is
-// not in work while its body comes or its answer is read.
+// If it fails: a malformed request gets one 400 (or 413, 414, 431, 501, 505) with a
+// JSON body, and the connection is closed. A client that is slow with its header,
+// its body or its next request is disconnected. Limits are a request line of 8 KiB,
+// 64 headers, 16 KiB of header lines (with their line ends), 1 KiB of chunk
+// extensions, no trailers. When the connection cap is reached, the connection that
+// has waited longest without a request in work is closed for the new one; if there
+// is none, the new one gets 503. The cap per address works in the same way, among
+// the connections of that address. A request that no token answers for
+// (http_hold()) is not in work while its body arrives or its answer is read.
 //
-// What is held for clients counts: bodies, what came ahead of its turn, and output
-// that its client has not taken. Of `max_buffered_bytes` a reserve is left for
-// whoever has it, and an account (http_charge()) with several requests has a share. A handler with a long answer asks http_has_room()
-// before it makes it. What is at most HTTP_SMALL_BYTES is always answered: a
-// connection holds one answer.
+// Memory that is held for clients is counted: bodies, input read ahead, and output
+// that the client has not taken. Part of `max_buffered_bytes` is a reserve for
+// requests that may use it, and an account (http_charge()) with several requests
+// has a share. A handler with a long answer calls http_has_room() before it makes
+// the answer. An answer of at most HTTP_SMALL_BYTES is always sent: a connection
+// holds one answer.
 //
-// A request that the process has died with twice is handled when no other is,
-// and one that it has died with three times gets 500 for ten minutes (blame.h).
+// A request that the process has died with twice is handled while no other request
+// is; one that it has died with three times gets 500 for ten minutes (blame.h).
 
 #ifndef COMMON_HTTP_HTTP_H
 #define COMMON_HTTP_HTTP_H
@@ -42,19 +43,20 @@ struct uv_loop_s;
 struct http_server;
 
 struct http_limits {
-    size_t max_body_bytes;     // 413 beyond, before reading if announced
-    size_t max_buffered_bytes; // held for clients, see below; 503 beyond
-    size_t max_account_bytes;  // of them, for one account with several requests
-    size_t reserve_bytes;      // of them, for whoever has the reserve
+    size_t max_body_bytes;     // larger: 413, before reading if announced
+    size_t max_buffered_bytes; // held for clients, see above; beyond: 503
+    size_t max_account_bytes;  // its part for an account with several requests
+    size_t reserve_bytes;      // its part for requests with the reserve
     unsigned max_connections;
-    unsigned max_per_address; // connections of one client address
-    // Per connection, then it is closed, so that a producer that never pauses
-    // comes to another process one day. High by default: to connect anew costs
-    // more than a request, and nothing of a connection grows with its requests.
+    unsigned max_per_address; // connections from one client address
+    // After this number of requests a connection is closed, so that a producer that
+    // never pauses reaches another process some day. High by default: a new
+    // connection costs more than a request, and a connection does not grow with its
+    // requests.
     unsigned max_requests;
     uint32_t header_timeout_ms; // from the first byte to the empty line
-    // Without 1 KiB/s of progress, of a body that comes or of an answer that is
-    // read.
+    // A client that sends a body, or reads an answer, at less than 1 KiB/s for this
+    // time is disconnected.
     uint32_t body_timeout_ms;
     uint32_t idle_timeout_ms; // between requests
 };
@@ -91,24 +93,24 @@ struct http_request {
     void *data;           // for the handler; starts NULL
 };
 
-// The value of a header, trimmed; name in any case. Empty if absent. Headers
-// that are given twice: the first (Host, Content-Length, Authorization and
-// Content-Type twice are refused with 400 before any handler runs).
+// Returns the value of a header, trimmed; `name` in any case. Empty if absent. If a
+// header is given twice, the first value (Host, Content-Length, Authorization and
+// Content-Type given twice get 400 before any handler runs).
 struct str http_header(const struct http_request *r, const char *name);
 bool http_has_header(const struct http_request *r, const char *name);
 
 // Whether the media type is `type`, whatever its parameters (RFC 9110, 8.3.1).
 bool http_is_type(const struct http_request *r, const char *type);
 
-// The headers in the order they came, from `i` = 0; names as sent. False: no
-// more.
+// Returns the headers in the order of arrival, from `i` = 0, with names as sent.
+// False: no more.
 bool http_header_at(const struct http_request *r, size_t i, struct str *name,
                     struct str *value);
 
 struct http_handlers {
     // The header is complete, the body is not read. May answer at once with
-    // http_respond(): then the body is not read and the connection closes if
-    // one was announced. May set r->body_limit_bytes.
+    // http_respond(): the body is then not read, and the connection closes if a
+    // body was announced. May set r->body_limit_bytes.
     void (*on_headers)(void *data, struct http_request *r);
     // The request is complete: answer it with http_respond(), now or later.
     void (*on_request)(void *data, struct http_request *r);
@@ -125,108 +127,110 @@ MUST_CHECK enum err http_server_start(struct uv_loop_s *loop, int fd,
                                       const struct http_handlers *handlers,
                                       struct http_server **out);
 
-// In on_headers: from now until its answer is out the request is in work for the
-// holder of this number (share.h). Other than SHARE_THERE: it is not, since that
-// would be too many; answer it.
+// Call in on_headers: from now until its answer is written, the request counts as
+// in work for the holder of this number (share.h). A result other than SHARE_THERE:
+// the limit is reached and the request does not count; answer it with an error.
 MUST_CHECK enum share http_hold(struct http_request *r, uint64_t holder_no,
                                 const struct share_limit *limit);
 
-// Answers; exactly once for each request, on the loop's thread; `r` is gone
-// afterwards. `headers` are extra lines, each "Name: value\r\n", or empty.
-// Content-Length, Date-less, Connection are the server's job. HEAD gets no
-// body. A client that has gone meanwhile is no fault: nothing happens.
+// Answers a request: exactly once for each, on the loop's thread; `r` is invalid
+// afterwards. `headers` are extra lines, each "Name: value\r\n", or empty. The
+// server sets Content-Length and Connection. HEAD gets no body. If the client has
+// gone meanwhile, nothing happens.
 struct http_response {
     unsigned status;
     struct str content_type; // empty: "application/json" if there is a body
     struct str headers;
     struct str body;
     bool close; // close the connection after it
-    // It is for whoever watches the process. If such answers are more than an
-    // eighth of max_buffered_bytes, the client that has not read the oldest one is
-    // closed.
+    // An answer for monitoring, which is sent also when the budget is full. If such
+    // answers take more than an eighth of max_buffered_bytes, the client that has
+    // left the oldest one unread is disconnected.
     bool is_vital;
 };
 void http_respond(struct http_request *r, const struct http_response *resp);
 
 #define HTTP_SMALL_BYTES ((size_t)16 * 1024)
 #define HTTP_PIECE_BYTES ((size_t)64 * 1024)
-// Set aside for an answer in pieces: one, and what its producer needs.
+// Reserved for an answer in pieces: one piece, and what its producer needs.
 #define HTTP_LONG_BYTES (2 * HTTP_PIECE_BYTES)
 
-// From now on what is held for the request counts on the account of this name: an
-// organization's; the empty one is of whoever has shown no token. `has_reserve`:
-// it counts on none, and may use the reserve. The last call holds.
+// Charges what is held for the request to the account of this name: an
+// organization's, or the empty one for requests without a token. `has_reserve`: it
+// is charged to no account and may use the reserve. The last call counts.
 void http_charge(struct http_request *r, struct str account, bool has_reserve);
 
-// Whether `n_bytes` more may be held for this request: asked before a long answer is
-// made.
+// Whether `n_bytes` more may be held for this request. Call it before making a long
+// answer.
 bool http_has_room(const struct http_request *r, size_t n_bytes);
 
-// What a long answer is made by, while its client reads.
+// The producer of a long answer, which runs while the client reads.
 enum http_more {
     HTTP_MORE,
     HTTP_LAST,
-    HTTP_FAILED // the connection is cut, so that the answer is not taken for whole
+    HTTP_FAILED // the connection is reset, so that the answer does not look complete
 };
 struct http_producer {
-    // Appends some more, which ends when `out` has HTTP_PIECE_BYTES; runs when the
-    // client has taken what was before, and takes a few milliseconds at most.
+    // Appends the next part of the body, until `out` has HTTP_PIECE_BYTES. Runs
+    // when the client has taken the parts before, and may take a few milliseconds.
     enum http_more (*next)(void *data, struct buf *out);
-    // Runs once, when no more is wanted.
+    // Runs once, when no more parts are wanted.
     void (*done)(void *data);
     void *data;
 };
 
-// Answers as http_respond() does, but the body goes on with what the producer makes.
-// The client gets chunks; one of HTTP/1.0 gets the end of the connection. False:
-// the client has gone, and neither function of the producer will run; else both run
-// later, never inside this call. Ask http_has_room(r, HTTP_LONG_BYTES) before.
+// Answers as http_respond() does, with a body that continues with what the producer
+// makes. The client gets chunks; an HTTP/1.0 client gets the end of the connection
+// instead. False: the client has gone, and neither function of the producer will
+// run; otherwise both run later, never inside this call. Call http_has_room(r,
+// HTTP_LONG_BYTES) before.
 bool http_respond_pieces(struct http_request *r,
                          const struct http_response *resp,
                          const struct http_producer *producer);
 
-// Until it is answered: `on_gone` runs once if the client goes first, never inside one
-// of these calls; the request must be answered all the same. A client that closed its
-// side alone still gets its answer, and before it some "100 Continue" (RFC 9110, 15.2),
-// which tell whether it is there.
+// Watches the client until the request is answered: if the client goes first,
+// `on_gone` runs once, never inside one of these calls; the request must be
+// answered all the same. A client that only shut down its sending side still gets
+// its answer. To tell the two apart, the server sends it some "100 Continue" (RFC
+// 9110, 15.2) before.
 void http_watch(struct http_request *r,
                 void (*on_gone)(struct http_request *r));
 
-// For long answers (server-sent events): the header goes out without a length,
-// then pieces, then the end closes the connection. `on_gone` runs once if the
-// client goes first, never inside one of these calls; then http_stream_end()
-// must still be called, once. A client that leaves more than 1 MiB unread is
-// taken for gone, and so is one that closes its side, or that is slower than the
-// floor while something waits for it.
+// For long answers (server-sent events): the header goes out without a length, then
+// pieces follow, and the end closes the connection. If the client goes first,
+// `on_gone` runs once, never inside one of these calls; http_stream_end() must
+// still be called, once. A client counts as gone if it leaves more than 1 MiB
+// unread, shuts down its sending side, or reads more slowly than the minimum rate
+// while data waits for it.
 void http_stream_begin(struct http_request *r, struct str content_type,
                        void (*on_gone)(struct http_request *r));
 void http_stream_write(struct http_request *r, struct str bytes);
 void http_stream_end(struct http_request *r);
-// Written, and not taken by the client yet.
+// Bytes that were written to the stream and that the client has not taken yet.
 size_t http_stream_unread_bytes(const struct http_request *r);
 
-// Stops accepting and closes idle connections; requests in work are finished
-// and their connections closed; streams end as if their clients had gone.
-// `done` runs once, later, when all are gone and no handle of the server is
-// left on the loop. Once only.
+// Stops accepting and closes idle connections. Requests in work are finished, then
+// their connections are closed; streams end as if their clients had gone. `done`
+// runs once, later, when all connections are gone and the server has no handle left
+// on the loop. Call it once only.
 void http_server_drain(struct http_server *s, void (*done)(void *data),
                        void *data);
 
 // Frees a server that is drained: in `done`, or after it.
 void http_server_free(struct http_server *s);
 
-// Figures for the metrics.
+// Numbers for the metrics.
 struct http_figures {
     uint64_t n_accepted, n_requests, n_refused, n_timeouts, n_malformed;
     unsigned n_connections;
     size_t n_buffered_bytes; // held for clients
-    size_t n_output_bytes;   // in it: output, and what is set aside for pieces
-    size_t n_vital_bytes;    // in it: answers that are vital
+    size_t n_output_bytes;   // part of it: output, and what pieces reserve
+    size_t n_vital_bytes;    // part of it: vital answers
 };
 struct http_figures http_server_figures(const struct http_server *s);
 
-// Sets the gauges of this process's server; `n_requests` is how many its metrics have
-// counted already.
+// Sets the gauges of this process's server; `n_requests` is how many requests its
+// metrics have counted already.
 void http_note_figures(const struct http_server *s, uint64_t *n_requests);
 
 // --- helpers for handlers ---
@@ -238,8 +242,8 @@ MUST_CHECK enum err http_decode(struct str text, struct buf *out);
 MUST_CHECK enum err http_query(const struct http_request *r, const char *name,
                                struct buf *out);
 
-// The error body of both APIs: {"code":404,"message":"Not Found: …"}, where
-// the reason phrase is the server's job and `detail` (printf) ours. Further
+// Sends the error body of both APIs, {"code":404,"message":"Not Found: …"}: the
+// server adds the reason phrase, the caller gives `detail` (printf). Extra
 // `headers` may be empty.
 __attribute__((format(printf, 4, 5))) void http_fail(struct http_request *r,
                                                      unsigned status,

@@ -5,14 +5,14 @@
 //
 //   request.c           headers, decoding, names
 //   budget.c            what is held for clients, and on whose account
-//   turn.c              connections that have more to do than one turn of the loop allows
-//   connection_table.c  where each connection stands, its states and its end
+//   turn.c              connections with more work than one turn of the loop allows
+//   connection_table.c  the lists of connections, their states and their end
 //   alone.c             requests that the process has died with
 //   response.c          answers, faults and streams
-//   pieces.c            answers that are made while their clients read
-//   parser.c            what the parser says, what we refuse beyond it
+//   pieces.c            answers that are produced while their clients read
+//   parser.c            llhttp's callbacks, and what is refused besides
 //   connection.c        the life of a connection: bytes in, requests out
-//   acceptor.c          newcomers, caps, which connection makes room
+//   acceptor.c          new connections, caps, which connection is closed for one
 //   server.c            start, the clock, draining
 
 #ifndef COMMON_HTTP_PRIVATE_H
@@ -35,7 +35,7 @@
 #define HTTP_ADDRESS_BYTES   16 // IPv6; IPv4 as ::ffff:a.b.c.d
 #define HTTP_PEER_BUCKETS    1024
 #define HTTP_ACCOUNT_BUCKETS 256
-#define HTTP_TURN_NS         UINT64_C(5000000) // of one turn of the loop
+#define HTTP_TURN_NS         UINT64_C(5000000) // work within one turn of the loop
 #define HTTP_REFUSED_STATUS  503
 #define HTTP_REFUSED_BYTES                                                  \
     "this process died three times with these bytes; they are refused for " \
@@ -43,27 +43,28 @@
 
 enum conn_state {
     CONN_IDLE,     // between requests, nothing of the next has come
-    CONN_HEADER,   // a request has begun
-    CONN_BODY,     // its header is complete
-    CONN_HELD,     // it is complete: waits for a request that is alone
-    CONN_WORK,     // it is complete, or answered early: the handler's turn
+    CONN_HEADER,   // a request's header is arriving
+    CONN_BODY,     // the header is complete, the body is arriving
+    CONN_HELD,     // complete: waits for a request that runs alone
+    CONN_WORK,     // complete, or answered early: at the handler
     CONN_REPLYING, // the answer is being written
     CONN_STREAM,   // a long answer is being written
-    CONN_ENDING,   // the last bytes go out, then our side is shut
-    CONN_LINGER,   // it is shut; what still comes is read and thrown away
-    CONN_CLOSED    // the socket is closed; waits for the handler, or is freed
+    CONN_ENDING,   // the last bytes go out, then our side shuts down
+    CONN_LINGER,   // our side is shut down; input is read and discarded
+    CONN_CLOSED    // the socket is closed; waits for the handler's answer
 };
 
-// State is place: each list is in the order in which its members came to it.
+// The list in which a connection is. Each list keeps the order in which connections
+// entered it.
 enum conn_place {
-    PLACE_LINGER,  // first to make room
-    PLACE_WAITING, // for a request, or nobody answers for it (http_hold)
-    PLACE_BUSY,    // with a request in work or an answer on its way
+    PLACE_LINGER, // closed first when a new connection comes
+    PLACE_WAITING, // waits for a request, or its request has no holder (http_hold)
+    PLACE_BUSY,    // has a request in work or an answer being written
     PLACE_GONE,    // the socket is closed
     PLACE_COUNT
 };
 
-struct header_span { // offsets into conn.text, which its limits keep small
+struct header_span { // offsets into conn.text, whose limits keep them small
     uint16_t name, n_name, value, n_value;
 };
 
@@ -71,7 +72,7 @@ struct conn_list {
     struct conn *first, *last;
 };
 
-// How many connections an address has.
+// A client address, and how many connections it has.
 struct peer {
     struct peer *next; // in its bucket
     uint8_t address[HTTP_ADDRESS_BYTES];
@@ -79,10 +80,10 @@ struct peer {
     struct conn_list waiting; // those in PLACE_WAITING, in the same order
 };
 
-// Whose requests they are, and what is held for them.
+// An account (http_charge()): its requests, and what is held for them.
 struct account {
     struct account *next; // in its bucket
-    unsigned n_requests;  // that count here
+    unsigned n_requests;  // charged to it
     size_t n_held_bytes;
     size_t n_name_bytes;
     char name[];
@@ -93,18 +94,18 @@ struct conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    struct conn *prev, *next;                 // of its place
-    struct conn *prev_at_peer, *next_at_peer; // of those that wait
+    struct conn *prev, *next;                 // in the list of its place
+    struct conn *prev_at_peer, *next_at_peer; // in peer.waiting
     struct conn *next_held;
     enum conn_place place;
-    struct peer *peer; // NULL: no longer counted there
-    bool is_held;      // its request counts for this holder
+    struct peer *peer; // NULL: no longer counted
+    bool is_held;      // its request counts for holder_no
     uint64_t holder_no;
     llhttp_t parser;
     struct http_request request;
     enum conn_state state;
-    uint64_t since_ms;      // of the loop: when the state was entered
-    size_t n_window_bytes;  // of the body, since since_ms
+    uint64_t since_ms;      // loop time when the state was entered
+    size_t n_window_bytes;  // of the body, received since since_ms
     uint64_t n_taken_bytes; // by the client, when since_ms was; UINT64_MAX: not
                             // looked at yet
 
@@ -112,20 +113,20 @@ struct conn {
     size_t n_target;
     struct header_span headers[HTTP_HEADERS_MAX];
     size_t n_headers;
-    size_t n_lines;        // of the header, complete
-    size_t n_line_bytes;   // of the one that is coming
-    size_t n_header_bytes; // of the complete ones after the request line
+    size_t n_lines;        // complete lines of the header
+    size_t n_line_bytes;   // of the line that is arriving
+    size_t n_header_bytes; // of complete lines after the request line
     struct buf body;
-    size_t n_raw_bytes;     // of the body as it came, with its chunk headers
+    size_t n_raw_bytes;     // of the body as received, with chunk headers
     const char *feed;       // what the parser is reading; borrowed
-    struct buf input;       // came while a request was in work
+    struct buf input;       // received while a request was in work
     size_t input_at;        // parsed up to here
     struct buf output;      // what `write` is writing
-    size_t n_counted_bytes; // of body, input and output, in the server's figure
+    size_t n_counted_bytes; // of body, input and output, in the budget
     size_t n_counted_output_bytes;
-    struct account *account; // NULL: on nobody's
+    struct account *account; // NULL: charged to none
     bool has_reserve;
-    bool is_vital;                 // the answer
+    bool is_vital;                 // the answer is vital (struct http_response)
     struct http_producer producer; // `next` is NULL: there is no more
     bool is_chunked;
     bool waits_for_turn;
@@ -135,20 +136,20 @@ struct conn {
     unsigned n_requests;
     unsigned fault; // status that the parser's callbacks decided on
     const char *fault_text;
-    bool is_value;    // the last piece of a header was of its value
-    bool has_headers; // complete
+    bool is_value;    // the last callback was for a header's value
+    bool has_headers; // the header is complete
     bool is_handed;   // on_headers ran: the handler may hold something
     bool is_answered; // http_respond() was called
     bool is_running;  // parsing is on the stack
     bool is_reading;
     bool keeps_alive; // after this request
-    bool has_rest;    // of the body, unread
+    bool has_rest;    // part of the body is unread
     bool is_at_end;   // the client has closed its side
     bool is_tcp_closed;
-    bool is_gone;      // and its handle is closed: free it when answered
-    bool is_counted;   // in the figure of connections
+    bool is_gone;      // its handle is closed: free it when answered
+    bool is_counted;   // counted in figures.n_connections
     bool is_in_parser; // the parser is on the stack: it must not be reset
-    bool is_next_due;  // conn_next() was called meanwhile
+    bool is_next_due;  // conn_next() was called during parsing
     void (*on_gone)(
         struct http_request *r); // of a stream, or of a request that
                                  // somebody watches
@@ -162,14 +163,15 @@ struct turn_list {
     struct conn *first, *last;
 };
 
-// What the modules above connection_table.c and turn.c do about what happens there;
-// server.c, which knows all of them, hands it in.
+// Callbacks of connection_table.c and turn.c into modules above them; server.c,
+// which knows all modules, sets them.
 struct conn_events {
     uv_read_cb on_read;
-    void (*on_turn)(struct conn *c);       // its turn has come (turn.c)
-    void (*on_reply_done)(struct conn *c); // its answer is out
+    void (*on_turn)(struct conn *c);       // its turn in turn.c has come
+    void (*on_reply_done)(struct conn *c); // its answer is written
     void (*on_descriptor_free)(struct http_server *s);
-    void (*on_last_freed)(struct http_server *s); // no connection is left
+    void (*on_last_freed)(
+        struct http_server *s); // the last connection was freed
 };
 
 struct http_server {
@@ -177,7 +179,7 @@ struct http_server {
     uv_timer_t ticker;
     uv_loop_t *loop;
     int listen_fd;
-    int spare_fd; // given up for a moment when there is no other; or -1
+    int spare_fd; // closed for a moment when no other is free; or -1
     struct http_limits limits;
     struct http_handlers handlers;
     struct conn_events events;
@@ -185,20 +187,21 @@ struct http_server {
     struct conn_list places[PLACE_COUNT];
     size_t n_conns; // in all places
     struct conn *held_first, *held_last;
-    struct conn *alone; // its request is in work, and no other may be
+    struct conn *alone; // its request must be the only one in work
     struct peer *peers[HTTP_PEER_BUCKETS];
     struct account *accounts[HTTP_ACCOUNT_BUCKETS];
-    uv_idle_t turner; // active while somebody waits for a turn
+    uv_idle_t turner; // active while a connection waits for a turn
     struct turn_list turns;
-    struct buf piece;       // the one that is being made
-    uint64_t drained_at_ms; // of the loop: when draining began
-    struct shares holders;  // of requests in work
+    struct buf piece;       // the piece that is being made
+    uint64_t drained_at_ms; // loop time when draining began
+    struct shares holders;  // who has how many requests in work
     struct http_figures figures;
-    char *read_buffer;      // one for all connections
-    uint64_t warn_again_ms; // of the loop: no warning about descriptors before
-    unsigned n_handles;     // of the server itself, open
+    char *read_buffer; // one for all connections
+    uint64_t
+        warn_again_ms; // loop time before which no warning about descriptors is logged
+    unsigned n_handles; // open handles of the server itself
     bool is_draining;
-    bool is_paused; // no descriptors: waits for a connection to close
+    bool is_paused; // out of descriptors: waits until a connection closes
     void (*drain_done)(void *data);
     void *drain_data;
 };
@@ -208,7 +211,7 @@ static inline struct conn *conn_of(struct http_request *r)
     return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
 }
 
-// Bytes that came and are not parsed.
+// Number of received bytes that are not parsed yet.
 static inline size_t conn_input_bytes(const struct conn *c)
 {
     return c->input.n_bytes - c->input_at;
@@ -218,45 +221,47 @@ static inline size_t conn_input_bytes(const struct conn *c)
 void conn_place(struct conn *c,
                 enum conn_place place); // at the end of its list
 void conn_unplace(struct conn *c);
-void conn_uncount(struct conn *c); // it makes room
-void conn_release(struct conn *c); // nobody answers for it any more
-// Counts it as one of this address, and names its client.
+void conn_uncount(
+    struct conn *c); // stops counting it: it is being closed for another
+void conn_release(struct conn *c); // stops counting its request for its holder
+// Counts the connection for its client address, and sets the request's `peer`.
 void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
-void conn_start(struct conn *c); // reads
-void conn_stop(struct conn *c);  // does not
+void conn_start(struct conn *c); // starts reading
+void conn_stop(struct conn *c);  // stops reading
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_close(struct conn *c); // at once
-void conn_cut(struct conn *c); // the same with a reset: its answer is not whole
+void conn_cut(
+    struct conn *c); // closes with a reset, since its answer is incomplete
 void conn_hand_dropped(
     struct conn *c); // to its handler, which must free what it holds
 void conn_drop_body(struct conn *c);
 void conn_drop_input(struct conn *c);
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
-void conn_leave_held(struct conn *c);              // it is not held any more
-// Tells the producer of its answer, if it has one, that no more is wanted.
+void conn_leave_held(struct conn *c); // removes it from the held ones
+// Tells the producer of its answer, if it has one, that no more parts are wanted.
 void conn_end_producer(struct conn *c);
 void conn_forget(struct conn *c); // frees it
 
 // connection.c
 struct conn *conn_new(struct http_server *s);
 void conn_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes);
-void conn_next(struct conn *c);  // the answer is out
-void conn_go_on(struct conn *c); // with what is not parsed: its turn has come
+void conn_next(struct conn *c);  // after the answer is written
+void conn_go_on(struct conn *c); // parses the input that is left
 
 // alone.c
 enum alone {
-    ALONE_HANDED,  // to its handler
-    ALONE_HELD,    // it waits
-    ALONE_REFUSED, // the process has died with it too often: the caller says so
-    ALONE_TOO_LATE // it has waited long enough: the caller says so
+    ALONE_HANDED,  // given to its handler
+    ALONE_HELD,    // waits until it may run
+    ALONE_REFUSED, // the process died with it too often: the caller answers
+    ALONE_TOO_LATE // it has waited too long: the caller answers
 };
 // Gives a complete request to its handler, or holds it.
 enum alone alone_hand(struct conn *c);
-// Gives one that is held to its handler, if it may go now. Every tick, in the order
-// in which they came.
+// Gives a held request to its handler if it may run now. Called every tick, in the
+// order of arrival.
 enum alone alone_try_again(struct conn *c);
-void alone_answered(struct conn *c); // it is not in work any more
-void alone_produced(struct conn *c); // its last piece is made
+void alone_answered(struct conn *c); // the request is not in work any more
+void alone_produced(struct conn *c); // the last piece of its answer is made
 // Whether the process has died with these bytes too often.
 bool alone_refuses(const struct blamed *record);
 
@@ -264,8 +269,9 @@ bool alone_refuses(const struct blamed *record);
 void parse_settings(llhttp_settings_t *settings);
 void parse_reset(struct conn *c); // for the next request
 
-// Parses what lies at `at`, or a part of it; `*n_used` says how much. HPE_OK:
-// more is wanted; HPE_PAUSED: the request is complete; else it is at fault.
+// Parses the bytes at `at`, or a part of them; `*n_used` says how many. HPE_OK:
+// more input is needed; HPE_PAUSED: the request is complete; anything else: the
+// request is malformed.
 MUST_CHECK llhttp_errno_t parse_feed(struct conn *c, const char *at,
                                      size_t n_bytes, size_t *n_used);
 
@@ -275,25 +281,25 @@ void accept_stop(struct http_server *s, uv_close_cb on_closed);
 void accept_resume(struct http_server *s); // a descriptor may be free
 
 // pieces.c
-void pieces_go_on(struct conn *c); // makes the next: its turn has come
+void pieces_go_on(struct conn *c); // makes the next piece
 
 // turn.c
-void turn_wait(struct conn *c); // until it is called to go on
+void turn_wait(struct conn *c); // queues it for a turn: events.on_turn
 void turn_leave(struct conn *c);
 void turn_init(struct http_server *s);
 
 // budget.c
-void budget_count(struct conn *c); // after what it holds has changed
+void budget_count(struct conn *c); // call after what it holds has changed
 bool budget_has_room(const struct conn *c, size_t n_bytes);
-void budget_leave(struct conn *c); // its request counts on no account any more
+void budget_leave(struct conn *c); // stops charging its request to its account
 
 // response.c
-void reply_write(struct conn *c); // what lies in its output
+void reply_write(struct conn *c); // writes c->output
 void reply_put_head(struct conn *c, const struct http_response *resp);
-// Answered: what holds for all answers. False: the client has gone, and nothing
-// is left to do.
+// Begins an answer: does what all answers need. False: the client has gone, and
+// nothing is left to do.
 bool reply_begin(struct conn *c, const struct http_response *resp);
-void reply_end(struct conn *c); // the last answer of the connection is given
+void reply_end(struct conn *c); // ends the connection after its last answer
 void reply_fault(struct conn *c, unsigned status, const char *text);
 
 #endif

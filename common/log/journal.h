@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// journal.h — whether stderr goes to systemd's journal, and how lines say there how
-// grave they are.
+// journal.h — whether stderr goes to systemd's journal, and the priority of lines
+// there.
 
 #ifndef COMMON_LOG_JOURNAL_H
 #define COMMON_LOG_JOURNAL_H
@@ -16,13 +16,13 @@ enum journal_priority {
     JOURNAL_DEBUG = 7
 };
 
-// Whether `fd` is the stream that the service manager has connected with the
-// journal: JOURNAL_STREAM names its device and inode. False for a terminal or a file,
-// also when the variable was inherited from a service.
+// Whether `fd` is the stream that the service manager has connected to the journal:
+// JOURNAL_STREAM names its device and inode. False for a terminal or a file, also
+// when the variable was inherited from a service.
 bool journal_has(int fd);
 
-// What a line on stderr begins with: "<4>" and the like where stderr goes to the
-// journal, else "". stderr is looked at once for the whole process.
+// The prefix of a line on stderr: "<4>" and the like if stderr goes to the journal,
+// else "". stderr is examined once for the whole process.
 const char *journal_prefix(enum journal_priority priority);
 
 // Writes text of one or more lines on stderr, each with its prefix.

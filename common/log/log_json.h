@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // log_json.h — a line of the log as one JSON object.
 //
-// Its strings are ASCII: whatever a tenant gives, a line is valid UTF-8, and shows no
-// control character to the terminal that it ends up on.
+// All strings are ASCII: whatever text a tenant supplies, a line is valid UTF-8 and
+// sends no control character to a terminal.
 
 #ifndef COMMON_LOG_LOG_JSON_H
 #define COMMON_LOG_LOG_JSON_H
@@ -17,15 +17,16 @@ struct log_line {
     const char *role;
     int pid;
     const char *msg;
-    // "key=value key=\"value\"", as log.h says; values as log_quote() makes them.
-    // Numbers, true and false that stand without quotes are such in JSON.
+    // "key=value key=\"value\"", as in log.h; values as log_quote() makes them.
+    // Numbers, true and false without quotes become JSON numbers and booleans.
     struct str fields;
 };
 
-// Writes the object to `to`, without a line's end. `to` has room for at least
-// LOG_JSON_MIN_BYTES. Returns how many bytes were written, at most the room. The members
-// are time, level, role, pid and message, then those of `fields`; one that is called like
-// a member before it has "of_" before its name. A value that has no room is cut, and
+// Writes the object to `to`, without a line end. `to` has room for at least
+// LOG_JSON_MIN_BYTES. Returns how many bytes were written, at most `room`. The
+// members are time, level, role, pid and message, then those of `fields`; a field
+// with the name of an earlier member gets the prefix "of_". A value that does not
+// fit is cut, and the members after it are left out.
 // members behind it are left out.
 #define LOG_JSON_MIN_BYTES 512
 size_t log_json(const struct log_line *line, char *to, size_t room);
