@@ -366,6 +366,17 @@ static void read_file(struct draft *d, const struct config_sources *sources,
     fclose(file);
 }
 
+// Of ASCII, whatever the locale is.
+static char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 // A variable POSTHORN_NAME for every setting. POSTHORN_API and its like belong
 // to the command line, so unknown ones are no fault.
 static void read_environment(struct draft *d, struct buf *faults)
@@ -376,7 +387,7 @@ static void read_environment(struct draft *d, struct buf *faults)
 
         snprintf(name, sizeof(name), "POSTHORN_%s", settings[i].name);
         for (char *c = name; *c != '\0'; c++)
-            *c = (char)toupper((unsigned char)*c);
+            *c = upper(*c);
         value = getenv(name);
         if (value != NULL) {
             draft_set(d, str_of(settings[i].name), str_of(value), "environment",
@@ -394,9 +405,11 @@ bool config_is_variable(struct str name)
     if (!str_starts(name, prefix) || n >= sizeof(setting))
         return false;
     for (size_t i = 0; i < n; i++) {
-        setting[i] = (char)tolower((unsigned char)name.at[prefix.n_bytes + i]);
-        if (setting[i] == name.at[prefix.n_bytes + i] && setting[i] != '_')
+        char c = name.at[prefix.n_bytes + i];
+
+        if (upper(c) != c) // a variable has no small letters
             return false;
+        setting[i] = lower(c);
     }
     return setting_find((struct str){ setting, n }) >= 0;
 }

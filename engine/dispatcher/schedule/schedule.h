@@ -134,16 +134,14 @@ struct hook_state {
     int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
     size_t n_retry_waits;
     struct hook_health health;
-    struct hook_state *next_unsaid; // whose health changed, too
-    bool is_health_unsaid;        // changed, and not added to d->open_batch yet
-    struct hook_state *next_late; // in the list d->alarms_late
-    bool is_alarm_late, is_counted_failing; // in that list; in d->n_failing
+    struct hook_state *next_unsaid;    // whose health changed, too
+    struct hook_state *next_late;      // in the list d->alarms_late
     struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api is asked to switch it off
-    uint64_t disable_from;             // after this commit
-    struct deadline rows_due;          // its first row in the index is due
-    struct deadline pause_over; // its throttle, or its order, lets one go
     unsigned n_open_timers;
+    uint64_t disable_from;         // after this commit
+    struct deadline rows_due;      // its first row in the index is due
+    struct deadline pause_over;    // its throttle, or its order, lets one go
     struct delivery *first, *last; // the line
     struct hook_state *next_ready; // in its sender's ring, or a wait queue
     struct wait_queue *room;       // of HOOK_IN_WAIT_QUEUE; else NULL
@@ -155,7 +153,11 @@ struct hook_state {
     bool has_rows;      // the index holds rows that are not in memory
     bool has_due_rows;  // and some of them are due
     bool is_aside; // a process died with it, or it is damaged: all of it rests
-    bool are_rows_left; // or with its rows: they are not read
+    bool are_rows_left;      // or with its rows: they are not read
+    bool is_health_unsaid;   // changed, and not added to d->open_batch yet
+    bool is_alarm_late;      // it is in the list d->alarms_late
+    bool is_counted_failing; // in d->n_failing
+    bool is_told;            // api knows `told`
     struct due_row
         last_loaded; // last row read, after commit `last_loaded_after`
     uint64_t last_loaded_after;   // 0: none was read
@@ -163,7 +165,6 @@ struct hook_state {
     uint64_t spilled_until;       // rows are not read before this commit
     struct org_sum *org;          // of its hook; NULL: not known
     struct backlog backlog, told; // what waits for it; what api knows of it
-    bool is_told;
     struct hook_state *next_hash;
 };
 
@@ -210,7 +211,6 @@ struct wakes {
 
 struct dispatcher {
     // turn.c
-    unsigned marked; // enum turn_work
     void (*on_turn)(struct dispatcher *d);
     uv_idle_t awake; // active while something is marked
     uv_check_t check;
@@ -224,6 +224,7 @@ struct dispatcher {
     struct hook_store *hooks;
     unsigned n_shards;
     unsigned n_senders;
+    unsigned marked; // turn.c: enum turn_work
 
     // hook_table.c
     struct match_index *index;
@@ -239,7 +240,6 @@ struct dispatcher {
     // log_reader.c
     struct position read_to;
     struct fan *fan; // fan.h
-    bool is_reading; // there is more to read
     uv_timer_t poll_timer;
 
     // dispatch.c
@@ -256,7 +256,6 @@ struct dispatcher {
     uv_timer_t slow_timer;
     struct deadline cancel_due;   // set while hooks have what is cancelled
     struct wait_queue cancelling; // such hooks, but for the next one
-    bool has_cancelled;           // a slice, since the last tick
     struct ordering_key_seen *ordering_keys_seen; // scratch of hook_queue.c
     uint64_t n_looks;
     struct renderer *renderer;
@@ -321,8 +320,10 @@ struct dispatcher {
     struct delivery *open_settled, *committing_settled; // leave the table
     uint64_t n_commits;
     int64_t commit_started_us;
-    bool is_committing;
     enum err commit_err; // of the one that has ended
+    bool is_committing;
+    bool is_reading;    // log_reader.c: there is more to read
+    bool has_cancelled; // dispatch.c: a slice, since the last tick
     struct deadline commit_due;
     struct position cursor_said; // in the last change that was started
     uint64_t jitter_state;       // of a small generator, seeded by the kernel
