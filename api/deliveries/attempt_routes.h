@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// attempt_routes.h — what a dispatcher said, as an answer.
+// attempt_routes.h — a dispatcher's reply as an HTTP answer.
 
 #ifndef API_DELIVERIES_ATTEMPT_ROUTES_H
 #define API_DELIVERIES_ATTEMPT_ROUTES_H
@@ -9,7 +9,7 @@
 struct reply;
 struct api_request;
 
-// Answers with what a dispatcher said: the record, or why there is none.
+// Answers with a dispatcher's reply: the record of the attempt, or why there is none.
 void manual_answered(struct api_request *rq, uint64_t hook_id,
                      const struct reply *answer);
 

@@ -11,12 +11,12 @@
 #include "api/core/api_request.h"
 #include "api/json/delivery_filter.h"
 
-// Where a page is in the history of one shard.
+// How far a page has read the history of one shard.
 struct ordering_key {
     unsigned shard;
-    uint64_t from_no; // rows from here on are done; 0: none yet
+    uint64_t from_no; // rows from this number on are done; 0: none yet
     bool is_end;
-    int64_t head_at_us; // of its next row; INT64_MIN: not known yet
+    int64_t head_at_us; // time of its next row; INT64_MIN: not known yet
 };
 
 struct row {
@@ -28,18 +28,19 @@ struct page {
     struct api_request *rq;
     struct delivery_query query;
     struct buf body;    // the first piece
-    struct buf *out;    // of the piece at hand
-    struct buf payload; // of the row at hand
+    struct buf *out;    // gets the current piece
+    struct buf payload; // of the current row
     uint64_t owner_no;
-    const struct position *event; // whose attempts alone; NULL: all
-    struct position event_place;  // where `event` points to
+    const struct position
+        *event; // only attempts of this event; NULL: of all events
+    struct position event_place;                 // what `event` points to
     struct ordering_key lanes[QUEUE_SHARDS_MAX]; // a hook has one
     unsigned n_lanes;
     size_t n_rows;  // chosen
-    size_t n_bytes; // of these, before they are printed
+    size_t n_bytes; // size of the chosen rows before they are printed
     size_t n_shown;
     size_t n_left, at_left;
-    struct row left[DELIVERIES_MAX]; // those that the first piece has not
+    struct row left[DELIVERIES_MAX]; // chosen rows that later pieces show
     size_t n_cost;                   // as history_query counts
     bool has_more;                   // at least one row is left
     bool names_hooks;
@@ -47,18 +48,18 @@ struct page {
     struct buf hook_name; // JSON members
 };
 
-// A page without query, owner and lanes, which the caller sets; it lives as long as
-// the request.
+// Makes a page that lives as long as the request. The caller sets its query, owner and
+// lanes.
 struct page *page_new(struct api_request *rq);
 
-// Answers with the page. `key`: of the token that says where the next one begins.
+// Answers with the page. `key` signs the token that says where the next page begins.
 void page_answer(struct page *p, const uint8_t key[SHA256_BYTES]);
 
-// One that does not outlive its request.
+// Initializes a page that the caller owns and clears while the request lives.
 void page_init(struct page *p);
 void page_clear(struct page *p);
 
-// Appends a record to `p->out`; `members` are those that say which hook it is of.
+// Appends a record to `p->out`; `members` say which hook the attempt belongs to.
 void page_print(struct page *p, const struct attempt *attempt,
                 struct str members);
 

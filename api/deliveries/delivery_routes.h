@@ -9,7 +9,7 @@
 struct reply;
 struct api_request;
 
-// Answers the request with the record of the attempt that `answer` tells of.
+// Answers the request with the record of the attempt that `answer` refers to.
 void deliveries_show(struct api_request *rq, uint64_t hook_id,
                      const struct reply *answer);
 

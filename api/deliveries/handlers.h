@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// handlers.h — what answers the routes of deliveries: their history, new attempts,
-// replays, dead letters. Each is about a hook, or about an organization where the path
-// names no hook.
+// handlers.h — the handlers of the routes of deliveries: history, new attempts, replays,
+// dead letters. Each handles one hook, or a whole organization where the path names no
+// hook.
 
 #ifndef API_DELIVERIES_HANDLERS_H
 #define API_DELIVERIES_HANDLERS_H
@@ -13,7 +13,8 @@ struct api_request;
 void deliveries_list(struct api_request *rq);     // of a hook
 void deliveries_list_org(struct api_request *rq); // of an organization
 
-// --- attempt_routes.c: what a hook's dispatcher does or says, which answers later ---
+// --- attempt_routes.c: requests that the hook's dispatcher handles; the answer comes
+// later ---
 void manual_ping(struct api_request *rq);
 void manual_status(struct api_request *rq);
 void manual_redeliver(struct api_request *rq);
@@ -22,22 +23,23 @@ void manual_redeliver(struct api_request *rq);
 void stats_get(struct api_request *rq);
 
 // --- tail_routes.c: deliveries as they happen; the answer has no end ---
-void tail_init(struct api *api); // once, before the first
+void tail_init(struct api *api); // once, before the first tail_get()
 void tail_get(struct api_request *rq);
 
 // --- replay_routes.c: many deliveries once more ---
-// A create and a cancel answer later.
+// replays_create() and replays_cancel() answer later, when the dispatchers have replied.
 void replays_create(struct api_request *rq);
 void replays_list(struct api_request *rq);
 void replays_get(struct api_request *rq);
 void replays_cancel(struct api_request *rq);
 
-// --- discard_routes.c: dead letters are cleared, also those of a project of Akinon's; it
-// answers later ---
+// --- discard_routes.c: clears dead letters of a hook, an organization or an Akinon
+// project; the answer comes later ---
 void discards_create(struct api_request *rq);
 
-// --- explain_routes.c: which hooks want an event; they answer later ---
+// --- explain_routes.c: which hooks want an event; the answer comes later ---
 void explain_posted(struct api_request *rq); // the body's event, with requests
-void explain_stored(struct api_request *rq); // the path's, with its attempts
+void explain_stored(
+    struct api_request *rq); // the path's event, with its attempts
 
 #endif

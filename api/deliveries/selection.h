@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// selection.h — which deliveries the body of a request chooses: for replays, and for
-// what discards dead letters.
+// selection.h — which deliveries the body of a request chooses, for replays and for
+// discards of dead letters.
 
 #ifndef API_DELIVERIES_SELECTION_H
 #define API_DELIVERIES_SELECTION_H
@@ -11,7 +11,7 @@
 #include "common/encoding/json.h"
 #include "queue/queue.h"
 
-// Bits: what the body is for, which says which members it may have.
+// What the body is for, as bits. It decides which members the body may have.
 enum selection_use { SELECT_REPLAY = 1, SELECT_DISCARD = 2 };
 
 struct selection {
@@ -22,19 +22,19 @@ struct selection {
     bool is_dry;
     bool has_state;       // `state` was given
     struct str continued; // continuationToken, borrowed from the body; or empty
-    uint64_t limit;       // so many at most; 0: no limit
+    uint64_t limit;       // maximum number of deliveries; 0: no limit
     struct buf why;       // what is wrong
 };
 
 void selection_init(struct selection *s);
 void selection_clear(struct selection *s);
 
-// Reads a body; NULL is one without members. False: `why` names the member, and
-// what is allowed.
+// Reads a body; NULL counts as a body without members. False: `why` names the member
+// and what is allowed.
 bool selection_read(struct selection *s, enum selection_use use,
                     const struct json_value *body);
 
-// Says that a member is not good; returns false.
+// Writes to `why` that a member is invalid and what is allowed; returns false.
 bool selection_refuse(struct selection *s, const char *key,
                       const char *allowed);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// handlers.h — what answers the routes of hooks. Each answers its request.
+// handlers.h — the handlers of the routes of hooks. Each answers its request.
 
 #ifndef API_HOOKS_HANDLERS_H
 #define API_HOOKS_HANDLERS_H

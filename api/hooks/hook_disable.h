@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hook_disable.h — hooks that a dispatcher wants switched off.
+// hook_disable.h — switches hooks off when a dispatcher asks for it.
 
 #ifndef API_HOOKS_HOOK_DISABLE_H
 #define API_HOOKS_HOOK_DISABLE_H
@@ -8,7 +8,8 @@
 
 struct api;
 
-// Switches the hook of the frame off, if it is still as the dispatcher knows it.
+// Switches off the hook that the frame names, if it still has the revision that the
+// dispatcher knows.
 void disabling_on_frame(struct api *api, struct str frame);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// secret_expiry.h — removes what hooks need no more: secrets that were replaced.
+// secret_expiry.h — removes replaced secrets from hooks when they sign no more.
 
 #ifndef API_HOOKS_SECRET_EXPIRY_H
 #define API_HOOKS_SECRET_EXPIRY_H
@@ -7,16 +7,17 @@
 struct api;
 struct hook;
 
-// Once, before all others.
+// Call it once, before the other functions here.
 void expire_init(struct api *api);
 
-// This hook is there (again): its old secret is to be removed in time.
+// Notes a hook that was made or changed: its replaced secrets are removed when their
+// overlap ends.
 void expire_note(struct api *api, const struct hook *hook);
 
-// Likewise, of a hook that was not noted yet, when all of them are read.
+// Notes a hook that was not noted before, while all hooks are read at the start.
 void expire_note_first(struct api *api, const struct hook *hook);
 
-// Every second: removes what is over.
+// Call it every second: removes secrets whose overlap has ended.
 void expire_on_second(struct api *api);
 
 #endif

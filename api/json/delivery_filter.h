@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// delivery_filter.h — which rows of a history are asked for.
+// delivery_filter.h — which rows of the history a request asks for.
 //
 // Pure: no clock, no storage.
 
@@ -30,17 +30,16 @@ struct delivery_query {
     struct history_filter filter;
 };
 
-// Reads the query of a request; texts go into the arena. Parameters that are
-// not known are passed over. ERR_INVALID: `why` names the parameter and what
-// is allowed.
+// Reads the query of a request; strings go into the arena. Unknown parameters are
+// ignored. ERR_INVALID: `why` names the parameter and what is allowed.
 MUST_CHECK enum err delivery_query_read(const struct http_request *r,
                                         struct arena *arena,
                                         struct delivery_query *out,
                                         struct buf *why);
 
-// The same values from JSON, for replays: strings (or arrays of them), times also
-// as numbers. ERR_INVALID: `why` says what is
-// allowed, `key` in front.
+// Read the values of a filter from JSON, for replays and discards: strings or arrays of
+// strings, times also as numbers. ERR_INVALID: `why` begins with `key` and says what is
+// allowed.
 MUST_CHECK enum err filter_read_states(const struct json_value *v,
                                        const char *key,
                                        struct history_filter *f,
@@ -59,16 +58,17 @@ MUST_CHECK enum err filter_read_time(const struct json_value *v,
                                      const char *key, int64_t *out_us,
                                      struct buf *why);
 
-// Unix seconds, or RFC 3339 like 2026-11-20T10:15:30Z or …30.5+02:00.
-// ERR_INVALID.
+// Reads a time: Unix seconds, or RFC 3339 like 2026-11-20T10:15:30Z or …30.5+02:00.
+// ERR_INVALID: it is neither.
 MUST_CHECK enum err delivery_time_read(struct str text, int64_t *out_us);
 
-// A page of an owner's history ends before these rows, one of each shard: as
-// text that only `key` can make.
+// Appends a token for the end of a page of an owner's history: `row_nos` has, for each
+// shard, the row before which the page ends. Only a holder of `key` can make the token.
 void cursor_put(const uint8_t key[SHA256_BYTES], uint64_t owner_no,
                 const uint64_t *row_nos, size_t n, struct buf *out);
 
-// ERR_INVALID: not made with this key for this owner and as many shards.
+// Reads a token of cursor_put(). ERR_INVALID: it was not made with this key, for this
+// owner and this number of shards.
 MUST_CHECK enum err cursor_read(const uint8_t key[SHA256_BYTES],
                                 struct str text, uint64_t owner_no,
                                 uint64_t *row_nos, size_t n);

@@ -8,13 +8,13 @@
 #include "common/base/str.h"
 #include "queue/queue.h"
 
-// The record of api/README.md: Pulumi's ten fields, then ours. `payload` is
-// the body that was sent; `members` (may be empty) come first, each with a comma
-// behind it.
+// Appends the record of an attempt (api/deliveries/README.md): Pulumi's ten fields, then
+// ours. `payload` is the body that was sent. `members` (may be empty) are further members
+// that come first, each followed by a comma.
 void delivery_print(const struct attempt *attempt, struct str payload,
                     struct str members, struct buf *out);
 
-// Less of it: no headers and no bodies.
+// Appends the record without headers and bodies.
 void delivery_print_brief(const struct attempt *attempt, struct str members,
                           struct buf *out);
 

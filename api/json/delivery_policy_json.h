@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // delivery_policy_json.h — how a hook is delivered to, as JSON: read, judged, printed.
 //
-// Members that both APIs take besides their own, all optional: retrySchedule,
+// Both APIs accept these members besides their own, all optional: retrySchedule,
 // timeout, maxInFlight, rateLimit, ordered, orderKey, paused, clientCertificate,
-// clientKey. Absent: unchanged. null: as the settings say. Pure.
+// clientKey. An absent member changes nothing; null means that the settings apply.
+// Pure.
 
 #ifndef API_JSON_DELIVERY_POLICY_JSON_H
 #define API_JSON_DELIVERY_POLICY_JSON_H
@@ -19,13 +20,13 @@
 #define HOOK_INFLIGHT_MAX 1000
 #define RATE_MAX          100000
 
-// ERR_INVALID: `reader->why`.
+// Reads the members into the hook. ERR_INVALID: `reader->why` has the reason.
 MUST_CHECK enum err policy_merge(const struct hook_reader *reader,
                                  const struct json_value *body,
                                  struct hook *hook);
 
-// Each member with a comma before it; only what differs from the settings. The
-// client's key never; of the certificate, that there is one.
+// Appends the members that differ from the settings, each with a comma before it. The
+// client's key is never shown; of the certificate only that there is one.
 void policy_print(const struct hook *hook, struct buf *out);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // headers_json.h — a hook's own request headers as JSON: read, judged, masked.
 //
-// Members of both APIs: headers, an object of strings, and secretHeaders, the
-// names of those whose values are masked although their names do not say so
-// (common/model/request_header.h). Pure.
+// Both APIs have two members for them: `headers`, an object of strings, and
+// `secretHeaders`, the names of headers whose values are masked although the names
+// alone would not cause it (common/model/request_header.h). Pure.
 
 #ifndef API_JSON_HEADERS_JSON_H
 #define API_JSON_HEADERS_JSON_H
@@ -14,23 +14,24 @@
 #include "common/encoding/json.h"
 #include "queue/queue.h"
 
-// Absent: unchanged; secretHeaders null: none. A value that comes back as it was
-// shown masked stays what it is. ERR_INVALID: `reader->why`.
+// Reads both members into the hook. An absent member changes nothing; `secretHeaders`
+// null empties that list. A value that equals the mask of the present value leaves it
+// unchanged. ERR_INVALID: `reader->why` has the reason.
 MUST_CHECK enum err headers_merge(const struct hook_reader *reader,
                                   const struct json_value *body,
                                   struct hook *hook);
 
-// Does the hook have a value that is masked?
+// Whether the hook has a header value that is shown masked.
 bool headers_have_secrets(const struct hook *hook);
 
-// The object; with `is_masked`, secret values as masks.
+// Appends the object of the headers; with `is_masked`, secret values as masks.
 void headers_print(const struct hook *hook, bool is_masked, struct buf *out);
 
-// Appends headers as a history has them, "Name: value\r\n" each, with the values
-// masked that a name says are secret: those that an earlier version recorded whole.
+// Appends headers as the history stores them, "Name: value\r\n" each, and masks the
+// values whose names say that they are secret: an earlier version recorded them whole.
 void headers_mask_text(struct str text, struct buf *out);
 
-// Member secretHeaders with a comma before it, if there is any.
+// Appends the member secretHeaders with a comma before it, if the hook has any.
 void headers_print_marks(const struct hook *hook, struct buf *out);
 
 #endif

@@ -13,42 +13,47 @@
 #include "common/base/str.h"
 #include "common/encoding/json.h"
 
-// What judging needs besides the text.
+// What reading a hook needs besides the JSON text.
 struct hook_reader {
-    struct arena *arena; // where what the hook points to goes
+    struct arena *arena; // holds the strings that the hook points to
     const char *slack_url_prefixes;
-    const struct config *config; // whose endpoint_ports; NULL: any port
-    int64_t now_ms;              // UTC epoch
-    int64_t secret_overlap_ms;   // a replaced secret still signs so long
-    struct buf *why;             // a sentence about what is wrong
+    const struct config
+        *config;               // its endpoint_ports are allowed; NULL: any port
+    int64_t now_ms;            // UTC epoch
+    int64_t secret_overlap_ms; // how long a replaced secret still signs
+    struct buf *why;           // gets a sentence about what is wrong
 };
 
-// To whom hooks are shown.
+// How hooks are shown to a client.
 struct hook_showing {
-    bool is_masked;                // he may not see values that let somebody in
+    bool is_masked; // the client may not see values of secret headers
     const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
 };
 
-// Says the sentence; always ERR_INVALID.
+// Appends the sentence to `reader->why`; always returns ERR_INVALID.
 MUST_CHECK enum err body_refuse(const struct hook_reader *reader,
                                 const char *sentence);
 
-// A member that is there and not null; else NULL.
+// The member of this name; NULL: it is absent or null.
 const struct json_value *body_member(const struct json_value *body,
                                      const char *key);
 
-// Leave `out` as it is if the member is absent or null. ERR_INVALID: it is of
-// another type.
+// Reads a string. Leaves `out` as it is if the member is absent or null. ERR_INVALID: it
+// is of another type.
 MUST_CHECK enum err body_text(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               struct str *out);
-// A URL's text. Leaves `out` as it is if the member is absent or null. ERR_INVALID: the
-// member is no text, or the port is one that nothing is delivered to and `out` is not
-// that URL already: what a hook has, it keeps. Whether it is
-// a URL is for others to judge.
+
+// Reads a URL as text; the caller checks that it is a URL. Leaves `out` as it is if the
+// member is absent or null. ERR_INVALID: the member is not a string, or its port is not
+// allowed. A URL with such a port is accepted if `out` is the same URL already: a hook
+// keeps the URL that it has.
 MUST_CHECK enum err body_url(const struct hook_reader *reader,
                              const struct json_value *body, const char *key,
                              struct str *out);
+
+// Reads a boolean. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
+// it is of another type.
 MUST_CHECK enum err body_bool(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               bool *out);

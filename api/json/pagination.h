@@ -16,20 +16,20 @@
 
 #define PAGE_PLACE_MAX_BYTES 512
 
-// A place in a list, as text that only `key` can make and that is good for
-// this list only: hexadecimal, the place and part of an HMAC over both.
-// `place` is any 1 to PAGE_PLACE_MAX_BYTES bytes.
+// Appends a token for a place in a list. Only a holder of `key` can make it, and it is
+// valid for this list only: hexadecimal digits of the place and of a part of an HMAC
+// over list and place. `place` is any 1 to PAGE_PLACE_MAX_BYTES bytes.
 void page_token_put(const uint8_t key[SHA256_BYTES], struct str list,
                     struct str place, struct buf *out);
 
-// Appends the place to `place`. ERR_INVALID: not made with this key for this
-// list.
+// Reads a token and appends its place to `place`. ERR_INVALID: the token was not made
+// with this key for this list.
 MUST_CHECK enum err page_token_read(const uint8_t key[SHA256_BYTES],
                                     struct str list, struct str text,
                                     struct buf *place);
 
-// The headers that announce a further page of what was asked for: Link, with
-// the same query but for the token, and X-Continuation-Token.
+// Appends the headers that announce the next page: Link, with the query of the request
+// and the new token, and X-Continuation-Token.
 void page_put_headers(const struct http_request *r, struct str token,
                       struct buf *out);
 

@@ -26,29 +26,29 @@ MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
                                   const struct json_value *body,
                                   struct hook *hook);
 
-// Merges the body of an update into `hook` and judges the result. What is
-// absent or null stays, but when the body has displayName, payloadUrl and
-// active (the whole state, as every client of Pulumi sends it), absent filters
-// and groups become empty. ERR_INVALID, ERR_FULL (of secret_merge()):
-// `reader->why`.
+// Merges the body of an update into `hook` and judges the result. Members that
+// are absent or null change nothing, with one exception: when the body has
+// displayName, payloadUrl and active (the whole state, as every client of Pulumi
+// sends it), absent filters and groups become empty. ERR_INVALID, ERR_FULL (from
+// secret_merge()): `reader->why` has the reason.
 MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
                                const struct json_value *body,
                                struct hook *hook);
 
-// Reads `active`. Whoever says what it is to be has the last word: that the
-// hook was switched off by itself is forgotten.
+// Reads `active`. If the body has it, the note that the engine switched the hook off
+// is removed: the client's decision replaces the engine's.
 MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
                                       const struct json_value *body,
                                       struct hook *hook);
 
-// 1 to 32 of A-Z a-z 0-9 . _ -
+// Whether the name is 1 to 32 characters of A-Z a-z 0-9 . _ -
 bool hook_name_is_valid(struct str name);
 
-// The response object. Never the secret.
+// Appends the response object. It never contains the secret.
 void hook_print(const struct hook_showing *to, const struct hook *hook,
                 struct buf *out);
 
-// One of the two APIs: how its hooks are read and shown.
+// How one of the two APIs reads and shows hooks.
 struct hook_dialect {
     enum err (*read_new)(const struct hook_reader *reader,
                          const struct json_value *body, struct hook *hook);
@@ -58,7 +58,7 @@ struct hook_dialect {
                   struct buf *out);
     void (*print_created)(const struct hook_showing *to,
                           const struct hook *hook, struct buf *out);
-    // A name for a hook that has none, of HOOK_NAME_RANDOM random bytes.
+    // Makes a name for a hook that has none, from HOOK_NAME_RANDOM random bytes.
     void (*put_name)(const uint8_t *random, int64_t at_ms, struct buf *out);
 };
 

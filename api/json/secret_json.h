@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // secret_json.h — a hook's secret as JSON: read, judged, replaced.
 //
-// Pure, as pulumi_hook_json.h.
+// Pure: no clock, no randomness, no storage.
 
 #ifndef API_JSON_SECRET_JSON_H
 #define API_JSON_SECRET_JSON_H
@@ -15,24 +15,25 @@
 #define SECRET_MAX_BYTES   1024
 #define HOOK_REMOVE_SECRET "__remove-secret"
 
-// `secret` of a create. ERR_INVALID: `reader->why`.
+// Reads `secret` of a create. ERR_INVALID: `reader->why` has the reason.
 MUST_CHECK enum err secret_read_new(const struct hook_reader *reader,
                                     const struct json_value *body,
                                     struct hook *hook);
 
-// `secret` of an update: absent or empty, it stays; HOOK_REMOVE_SECRET, there is
-// none any more; else it is replaced, and the old one signs beside it for
-// `reader->secret_overlap_ms`, as do those that were replaced before and are not
-// over. `endSecretOverlap` true: from now on the secret signs alone. A secret that
-// is there already is not judged. ERR_INVALID: `reader->why`. ERR_FULL: as many sign
-// as may, `reader->why`.
+// Reads `secret` of an update. Absent or empty: the secret stays. HOOK_REMOVE_SECRET: it
+// is removed. Any other text replaces it, and the old secret also signs for
+// `reader->secret_overlap_ms`, together with secrets that were replaced earlier and whose
+// overlap has not ended. `endSecretOverlap` true: from now on only the present secret
+// signs. A text equal to the present secret is not judged. ERR_INVALID: `reader->why` has
+// the reason. ERR_FULL: the maximum number of replaced secrets signs already;
+// `reader->why` says so.
 MUST_CHECK enum err secret_merge(const struct hook_reader *reader,
                                  const struct json_value *body,
                                  struct hook *hook);
 
-// Members hasSecret and secretCiphertext, each with a comma before it: the latter
-// changes with the secret, and tells nobody what it is who does not have the key;
-// secretOverlap, while replaced ones sign.
+// Appends the members hasSecret and secretCiphertext, each with a comma before it, and
+// secretOverlap while replaced secrets sign. secretCiphertext changes with the secret and
+// reveals nothing of it without the key.
 void secret_print(const struct hook_showing *to, const struct hook *hook,
                   struct buf *out);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// handlers.h — what answers the routes of the engine itself, and of what Pulumi's command
-// line wants to find beside hooks. Each answers its request.
+// handlers.h — the handlers of the routes of the engine itself, and of those that Pulumi's
+// command line needs besides hooks. Each answers its request.
 
 #ifndef API_SYSTEM_HANDLERS_H
 #define API_SYSTEM_HANDLERS_H

@@ -9,7 +9,8 @@
 struct api_request;
 struct stack_name;
 
-// A stack or environment that hooks or events name stays. False: it does; answered.
+// Whether a stack or environment may be forgotten: not while hooks or events name it.
+// False: it may not; the request has been answered.
 bool stacks_may_forget(struct api_request *rq, const struct stack_name *name);
 
 #endif
