@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// attempt_rows.c — rows of the history: of attempts, and of deliveries that end without.
+// attempt_rows.c — rows of the history: of attempts, and of deliveries that end without
+// one.
 //
-// Each delivery that was matched ends in a row: a request that succeeded or was
-// the last one, or one of these. So whoever looks for it finds what became of
-// it, and what it was is reached by a redelivery and a replay.
+// Each delivery that was matched ends in a row of the history: that of the request that
+// succeeded or was the last one, or a row without a request that tells why it ended. So
+// the history always has the outcome of a delivery, and a resend or a replay can find
+// it.
 //
-// What the row says of the event is read from the log, or, if the event is gone,
-// from the newest attempt of the delivery. If both are gone there is no row, for
-// nothing is left that it could be about.
+// The event's fields in such a row are read from the event log, or, if the event is
+// gone, from the newest attempt of the delivery. If both are gone, no row is added:
+// there is nothing left to tell.
 
 #include "engine/dispatcher/record/attempt_rows.h"
 
@@ -24,7 +26,8 @@
 
 // --- an attempt ---
 
-// Pulumi Cloud puts this where a body would be when there was no response.
+// When there was no response, the history has this text in place of a body, as Pulumi
+// Cloud does.
 static struct str body_of(const struct outcome *o)
 {
     return o->response_code == 0 && o->response_body.n_bytes == 0
@@ -32,8 +35,8 @@ static struct str body_of(const struct outcome *o)
                : o->response_body;
 }
 
-// Into `d->headers`. What a hook has of its own lies sealed on the disk, and
-// nobody is shown the values among it that let somebody in.
+// Writes the request's headers into `d->headers` as the history keeps them: values that
+// are credentials are masked, and all is sealed if the hook has headers of its own.
 static void put_request_headers(struct dispatcher *d, const struct slot *s)
 {
     struct buf text;
@@ -96,7 +99,8 @@ static void put(struct ending *e, struct attempt *row)
     e->is_written = true;
 }
 
-// What lies there may be somebody else's: a page of the log in another's place.
+// The event read may be of another organization: pages of a damaged log may have
+// changed places.
 static bool on_event(void *data, const struct event *event)
 {
     const struct ending *e = data;

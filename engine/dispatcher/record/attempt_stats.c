@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // attempt_stats.c — statistics of attempts, from one commit of them to the next.
 //
-// Noted here as attempts outcome_settle, by hook and by organization; every few seconds
-// what was noted goes into the change that is about to be committed, which is
-// where the rows of its attempts go, too. After a crash the attempts whose
-// statistics did not get there are read again from the history.
+// When an attempt is settled, it is counted here by hook and by organization. Every few
+// seconds the counts are added to the change that is about to be committed, which also
+// has the rows of the newest attempts. After a crash, attempts whose statistics were
+// not committed are read again from the history.
 
 #include "engine/dispatcher/record/attempt_stats.h"
 
@@ -19,7 +19,8 @@
 
 #define SLOT_S         300
 #define FLUSH_EVERY_US INT64_C(5000000)
-// With many owners a flush is much work: then it comes more rarely.
+// With many owners a flush is much work: for each of them the interval is this much
+// longer.
 #define FLUSH_EVERY_US_EACH 200
 #define TABLE_SIZE          4096 // a power of two
 #define ROWS_AT_ONCE        1000

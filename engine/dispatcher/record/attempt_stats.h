@@ -8,8 +8,9 @@
 
 void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt);
 
-// Adds it to d->open_batch, last of all, if it is time.
+// Adds the statistics to d->open_batch if a flush is due, or `at_once`. Called last,
+// when all attempts of this commit are noted.
 void attempt_stats_flush(struct dispatcher *d, bool at_once);
-void attempt_stats_load(struct dispatcher *d); // what a crash left out
+void attempt_stats_load(struct dispatcher *d); // counts what a crash left out
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // backlog.c — what waits for each hook and organization of the shard.
 //
-// Happy path: at the start the due index is counted, off the loop; what each
-// commit moves is added. Once a second ingest and api are told which sums have
-// changed: ingest refuses what an organization has no room for, api shows it.
+// Happy path: at the start the rows of the due index are counted, off the loop; after
+// that, each commit adds what it moves. Once a second the sums that have changed are
+// sent to ingest, which refuses posts of an organization that has no room left, and to
+// api, which shows them.
 //
-// If it fails: sums that are late by a second let in what a second brings. While
-// it is being counted, nothing is told.
+// If it fails: since sums are up to a second late, an organization can exceed its quota
+// by what one second brings. While the due index is being counted, no sums are sent.
 
 #include "engine/dispatcher/record/backlog.h"
 
@@ -29,20 +30,20 @@
 #define UNSENT_MAX   ((size_t)1024 * 1024)
 
 struct org_sum {
-    struct org_sum *next; // of the same hash
+    struct org_sum *next; // with the same hash
     uint64_t no;
     uint32_t n_users; // hooks
     struct backlog sum;
-    int64_t marks[MARKS]; // what it was worth then
+    int64_t marks[MARKS]; // its worth() at the times mark_at_us
     struct org_backlog told;
-    struct org_backlog now; // scratch: what is to be told
+    struct org_backlog now; // scratch: what is to be sent
 };
 
 struct backlogs {
     struct org_sum **orgs; // hash table
     size_t n_orgs, n_orgs_mask;
     int64_t mark_at_us[MARKS];
-    unsigned i_mark; // the oldest
+    unsigned i_mark; // of the oldest mark
     unsigned n_seconds;
     bool is_counted;
     bool must_tell_all;
@@ -120,7 +121,7 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     uint64_t no;
 
     if (f->org != NULL)
-        return; // a hook stays where it is
+        return; // a hook stays in its organization
     if (bs->n_orgs > bs->n_orgs_mask)
         grow(bs);
     no = f->hook->org_id;
@@ -136,14 +137,15 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     f->org->sum.n_bytes += f->backlog.n_bytes;
 }
 
-// --- telling ---
+// --- sending sums ---
 
 static bool can_tell(const struct channel *chan)
 {
     return chan != NULL && channel_unsent_bytes(chan) < UNSENT_MAX;
 }
 
-// To one that is slow only what cannot be said later; the rest in a second.
+// A process that reads slowly gets the sum a second later, unless it is the last one of
+// this organization, which cannot be sent later.
 static void tell_org(struct dispatcher *d, struct org_sum *org, bool is_last)
 {
     struct channel *const chans[] = { d->ingest, d->api };
@@ -180,7 +182,7 @@ static void leave(struct dispatcher *d, struct hook_state *f)
     struct org_sum *org = f->org;
 
     if (f->is_told)
-        tell_hook(d, f, false); // without api: it will ask for all
+        tell_hook(d, f, false); // without api: a new link gets all sums
     if (org == NULL)
         return;
     f->org = NULL;

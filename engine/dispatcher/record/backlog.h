@@ -11,16 +11,16 @@
 
 void backlog_init(struct dispatcher *d);
 
-// Begins to count what waits. Before the first commit. Until it is counted, hooks that are
-// deleted stay in the table.
+// Begins to count what waits. Must be called before the first commit. Until counting is
+// done, hooks that are deleted stay in the table.
 void backlog_count(struct dispatcher *d);
 
-// Its hook is known: what waits for it counts to an organization.
+// The hook's record is known: what waits for it counts for its organization.
 void backlog_join(struct dispatcher *d, struct hook_state *f);
 
-uint64_t backlog_bytes(const struct hook_state *f); // what waits for it
-void backlog_on_commit(struct dispatcher *d);       // what it has moved
-void backlog_on_link(struct dispatcher *d);         // somebody knows nothing
+uint64_t backlog_bytes(const struct hook_state *f); // of what waits for it
+void backlog_on_commit(struct dispatcher *d);       // adds what it has moved
+void backlog_on_link(struct dispatcher *d); // a new process knows no sums
 void backlog_on_second(struct dispatcher *d);
 
 #endif

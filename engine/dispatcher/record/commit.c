@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// commit.c — what is said becomes durable.
+// commit.c — makes the changes in d->open_batch durable.
 //
-// Happy path: outcomes, rows and the cursor are said to the change that is
-// open_batch; a few milliseconds later it becomes one transaction, off the loop,
-// while the next one fills. Deliveries that the cursor passes and that are not
-// settled get their rows in the same transaction.
+// Happy path: outcomes, rows and the cursor are added to d->open_batch; a few
+// milliseconds later it becomes one transaction, off the loop, while the next batch
+// fills. Deliveries that the cursor passes and that are not settled get their rows in
+// the same transaction.
 //
-// If it fails: when the disk gets full, nothing more is begun, and what is in flight
-// is committed into the room that the shard keeps for it. With no room at all the same
-// change is tried again until there is. A broken disk ends the process: what was not
-// committed is done again by the next one.
+// If it fails: when the disk gets full, no new attempt is begun, and what is in flight
+// is committed into the room that the shard keeps for it. With no room at all, the same
+// change is tried again until there is room. A broken disk ends the process: what was
+// not committed is done again by the next process.
 
 #include "engine/dispatcher/record/commit.h"
 
@@ -59,7 +59,7 @@ void commit_schedule(struct dispatcher *d)
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
     if (commit_is_busy(d))
-        return; // its end looks again
+        return; // the end of that commit calls this again
     deadline_within(&d->commit_due, wait_ms);
 }
 
@@ -84,7 +84,8 @@ void commit_give_row(struct dispatcher *d, struct delivery *dv)
 {
     struct due_row row = delivery_row(dv, dv->due_at_ms);
 
-    batch_due_put(d->open_batch, &row); // it is in memory: nobody to wake
+    batch_due_put(d->open_batch,
+                  &row); // it is in memory: the hook need not wake
     delivery_set_row(d, dv, row.due_at_ms);
 }
 
@@ -97,8 +98,9 @@ void commit_del_row(struct dispatcher *d, const struct delivery *dv)
     batch_due_del(d->open_batch, &row);
 }
 
-// What is said of its rows is committed later: until then it stays in the table,
-// so that nobody takes the row that goes, or misses the one that comes.
+// The change of its rows is committed later. Until then the delivery stays in the
+// table, so that the row that is about to be deleted is not loaded, and the row that is
+// about to be put is not missed.
 void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_SETTLED);
@@ -176,7 +178,8 @@ void commit_let_go(struct dispatcher *d)
         commit_schedule(d);
 }
 
-// Deliveries of events that the cursor passes now, and that are not settled.
+// Gives a row to each delivery that is not settled and whose event the cursor passes
+// with this commit.
 static void put_rows(struct dispatcher *d)
 {
     while (d->unpersisted != NULL)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// dead_report.c — events about dead letters: one a minute for a hook.
+// dead_report.c — events about dead letters: at most one a minute for each hook.
 //
-// Happy path: the first dead letter of a hook is reported at once. Those of the
-// minute that follows are counted, and reported together at its end.
+// Happy path: the first dead letter of a hook is reported at once. The dead letters of
+// the minute after it are counted, and reported together at the end of that minute.
 //
-// If the engine ends: a drain reports what is counted; after a crash the count is
-// in the record of the hook's health, which is committed with the dead letters.
+// If the process ends: a drain reports what is counted. After a crash, the count is
+// read from the record of the hook's health, which is committed with the dead letters.
 
 #include "engine/dispatcher/record/dead_report.h"
 
@@ -27,7 +27,7 @@
 struct dead_report {
     struct hook_state *hook;
     struct deadline may_report;
-    struct unreported_dead dead; // `newest` lies in `text`
+    struct unreported_dead dead; // `newest` points into `text`
     struct buf text;
 };
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // engine_events.c — the engine's own events: what happened to hooks and deliveries.
 //
-// An event is put into the shard in the same transaction as what it tells, then
-// handed to ingest, which alone writes the event log, and removed when ingest
-// has committed it. It keeps its id on the way, so it is in the log once.
+// An event is put into the shard in the same transaction as the change that it reports,
+// then sent to ingest, which alone writes the event log, and removed when ingest has
+// committed it. It keeps its id on the way, so it is in the log only once.
 //
-// An event goes to the organization of the hook that it is about. If the operator
-// has hooks, a copy under an id of its own goes to the operator's organization:
-// so no organization ever reads an event of another. What happens to the
-// operator's hooks makes no event, and no delivery of such an event makes a
-// further one when it is dead.
+// An event goes to the organization of the hook that it is about. If the operator has
+// hooks, a copy with another id goes to the operator's organization: so no organization
+// ever reads an event of another. Nothing that happens to the operator's hooks makes an
+// event, and a delivery of an engine event makes no further event when it becomes dead.
 
 #include "engine/dispatcher/record/engine_events.h"
 
@@ -30,7 +29,7 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-#define IN_WORK_MAX 64 // events that ingest has been given
+#define IN_WORK_MAX 64 // events that are sent to ingest and not stored yet
 
 // --- what happened ---
 
@@ -40,7 +39,7 @@ static void put_member(struct buf *out, const char *key, struct str text)
     buf_put_json(out, text);
 }
 
-// Not the URL: that of some receivers is a secret.
+// Leaves out the URL: for some receivers it is a secret.
 static void put_hook(const struct hook *hook, struct buf *out)
 {
     const struct hook_scope *scope = &hook->scope;
@@ -156,7 +155,8 @@ static bool on_outbox(void *data, const struct event *event)
     blame_begin(BLAME_OWN, get_be64(event->id.bytes),
                 get_be64(event->id.bytes + 8));
     engine_event_pack(channel_begin(d->ingest), &emit);
-    if (channel_end(d->ingest) != OK) { // it would stay for ever
+    if (channel_end(d->ingest) !=
+        OK) { // else it would stay in the shard for ever
         log_warn("event of the engine is too large, dropped", "bytes=%zu",
                  event->payload.n_bytes);
         batch_outbox_del(d->open_batch, &event->id);
@@ -174,11 +174,11 @@ void engine_events_send(struct dispatcher *d)
     if (!d->has_outbox || d->n_outbox > 0 || d->ingest == NULL ||
         d->is_draining)
         return;
-    before = blame_begin(BLAME_NOTHING, 0, 0); // each is noted by itself
+    before = blame_begin(BLAME_NOTHING, 0, 0); // each event is noted by itself
     if (shard_outbox_read(d->shard, IN_WORK_MAX, on_outbox, d) != OK)
         log_fatal("outbox cannot be read", "");
     blame_end(before);
-    // What is said and not committed yet is looked for after the commit.
+    // Events that are added but not committed yet are looked for after the commit.
     if (d->n_outbox == 0 && batch_n(d->open_batch) == 0)
         d->has_outbox = commit_is_busy(d);
 }
@@ -188,7 +188,7 @@ static void on_emitted(struct dispatcher *d, const struct emitted *emitted)
     if (d->n_outbox > 0)
         d->n_outbox--;
     if (emitted->err != OK)
-        return; // offered again, at the next second at the latest
+        return; // sent again a second later, or sooner
     batch_outbox_del(d->open_batch, &emitted->id);
     commit_schedule(d);
 }

@@ -8,19 +8,20 @@
 
 void engine_events_on_link(struct dispatcher *d, int fd);
 
-// Whether anybody gets an event about this hook.
+// Whether any hook would get an event about this hook.
 bool engine_event_is_wanted(const struct dispatcher *d,
                             const struct hook *hook);
 
-// Adds an event about the hook to d->open_batch, if it is wanted. Its payload is
-// which hook it is, `members` (each with a comma before it), and the time.
+// Adds an event about the hook to d->open_batch, if it is wanted. Its payload has the
+// hook, `members` (each with a comma before it), and the time.
 void engine_event_add(struct dispatcher *d, const struct hook *hook,
                       const char *kind, struct str members);
 
-// The same with a reason, for people, which is logged; `more`: other members.
+// Like engine_event_add(), with a reason for people, which is logged, too. `more`:
+// other members.
 void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
                               const char *kind, struct str reason,
                               struct str more);
-void engine_events_send(struct dispatcher *d); // what is committed
+void engine_events_send(struct dispatcher *d); // sends committed ones to ingest
 
 #endif

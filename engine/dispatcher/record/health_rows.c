@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// health_rows.c — what is known of hooks across restarts: which of it has changed, and is
-// written with the next commit.
+// health_rows.c — the health of hooks, which outlives restarts: notes which has
+// changed, and writes it with the next commit.
 
 #include "engine/dispatcher/record/health_rows.h"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // hook_health.c — hooks that fail: alarms, and hooks that are switched off.
 //
-// What counts as failing is said in failing.h. What is known of a hook is kept in
-// the shard, in the same transaction as the attempts that it comes from and the
-// events that report it, so that a restart neither forgets nor repeats. A hook is
-// switched off after the commit of the attempt that is the reason for it. Hooks are written by the api process alone: it is asked, once
-// a second, until the hook's new revision is here. Until then nothing is sent.
+// failing.h defines what counts as failing. A hook's health is kept in the shard, and
+// committed in the same transaction as the attempts that it is computed from and the
+// events that report it, so that a restart neither forgets nor repeats anything.
+//
+// A hook is switched off after the commit of the attempt that is the reason for it.
+// Only the api process writes hooks: it is asked once a second until the hook's new
+// revision is read. Until then nothing is sent to the hook.
 
 #include "engine/dispatcher/record/hook_health.h"
 
@@ -30,7 +32,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// Hooks that count as failing and are meant to be delivered to, for the metrics.
+// Counts the active hooks that fail, for the metrics.
 static void count_failing(struct dispatcher *d, struct hook_state *f)
 {
     bool is_failing = hook_is_active(f) && f->health.cause != FAILING_NOT;
@@ -72,7 +74,7 @@ void health_load(struct dispatcher *d)
         log_fatal("health of the hooks cannot be read", "");
 }
 
-// Of hooks that were deleted while nobody looked.
+// Removes the health of hooks that were deleted while no dispatcher ran.
 void health_drop_orphans(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
@@ -99,7 +101,7 @@ static void ask_disable(struct dispatcher *d, const struct hook_state *f)
                                .reason = (unsigned)f->disable_wanted };
 
     if (d->api == NULL)
-        return; // at the next second
+        return; // tried again a second later
     disable_pack(channel_begin(d->api), &disable);
     channel_end_small(d->api);
 }
@@ -107,8 +109,8 @@ static void ask_disable(struct dispatcher *d, const struct hook_state *f)
 static void want_disabled(struct dispatcher *d, struct hook_state *f,
                           enum hook_disabled reason)
 {
-    // What a paused hook keeps is not cancelled: the next attempt after the pause
-    // tells the same again.
+    // A paused hook is not switched off, which would cancel what waits for it: the next
+    // attempt after the pause leads here again.
     if (f->disable_wanted != HOOK_NOT_DISABLED || !hook_is_active(f) ||
         hook_is_paused(f))
         return;
@@ -130,9 +132,9 @@ void health_gone(struct dispatcher *d, struct hook_state *f)
 
 // --- attempts ---
 
-// The longest that lies between two attempts of a hook that has something to
-// send: what its schedule, its breaker or an overloaded receiver makes it wait,
-// with the jitter, and the attempt itself.
+// The longest time between two attempts of a hook that has something to send: the wait
+// that its schedule, its breaker or an overloaded receiver causes, with the jitter, and
+// the attempt itself.
 static int64_t longest_gap_ms(const struct dispatcher *d,
                               const struct hook_state *f)
 {
@@ -162,7 +164,7 @@ static void put_quoted_time(struct buf *out, const char *key, int64_t at_ms)
     buf_putc(out, '"');
 }
 
-// `before`: as it was until this attempt.
+// `before`: the hook's health before this attempt.
 static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
                            const struct hook_health *before)
 {
@@ -274,7 +276,7 @@ static void report_all_late(struct dispatcher *d)
     }
 }
 
-// Once each, in the order in which they were wanted.
+// Asks api once for each hook to be switched off, in the order of the commits.
 void health_on_committed(struct dispatcher *d)
 {
     size_t n = 0;
@@ -285,7 +287,7 @@ void health_on_committed(struct dispatcher *d)
         if (f == NULL || f->disable_wanted == HOOK_NOT_DISABLED)
             continue;
         if (f->disable_from > d->n_commits)
-            break; // those behind it are later
+            break; // the hooks behind it belong to later commits
         ask_disable(d, f);
     }
     d->n_disables -= n;
@@ -295,7 +297,7 @@ void health_on_committed(struct dispatcher *d)
     }
 }
 
-// Who was asked before may have been gone.
+// Asks once more: the api process that was asked before may have ended.
 static void ask_again(struct dispatcher *d)
 {
     size_t n = d->n_disabling;
@@ -345,7 +347,7 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 {
     const struct hook *hook = f->hook;
 
-    stop_wanting(d, f); // whoever changed it may have mended it
+    stop_wanting(d, f); // the change may have mended the hook
     if (hook->disabled != HOOK_NOT_DISABLED &&
         f->health.told_disabled_at_ms != hook->disabled_at_ms) {
         f->health.told_disabled_at_ms = hook->disabled_at_ms;

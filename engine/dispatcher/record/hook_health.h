@@ -14,14 +14,14 @@ void health_drop_orphans(struct dispatcher *d); // once the hooks are known
 void health_note(struct dispatcher *d, struct hook_state *f,
                  struct failing_attempt end);
 
-// The receiver said that it is gone for good.
+// The receiver answered that it is gone for good.
 void health_gone(struct dispatcher *d, struct hook_state *f);
 
-// The hook is there in a new revision.
+// A new revision of the hook was read.
 void health_on_hook(struct dispatcher *d, struct hook_state *f,
                     bool was_active);
 
-// It is deleted.
+// The hook is deleted.
 void health_forget(struct dispatcher *d, struct hook_state *f);
 void health_on_committed(struct dispatcher *d);
 void health_on_second(struct dispatcher *d);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// replay_progress.c — the replays that run, and how far each of them is.
+// replay_progress.c — the replays that run, and how far each has come.
 //
-// Where it is, and what came of it, is committed with the attempts.
+// How far a replay has come, and its results, are committed with the attempts.
 
 #include "engine/dispatcher/record/replay_progress.h"
 
@@ -77,7 +77,7 @@ void running_free(struct running *r)
     free(r);
 }
 
-#define SAID_AT_ONCE 256 // records in a commit
+#define SAID_AT_ONCE 256 // replay records in a commit, at most
 #define TABLE_MIN    64  // a power of two
 
 // --- which there are ---
@@ -139,7 +139,7 @@ void replays_take_out(struct dispatcher *d, const struct running *r)
     d->n_replays--;
 }
 
-// Behind the others.
+// Puts the replay behind the others in the order of turns.
 void replays_append(struct dispatcher *d, struct running *r)
 {
     r->next = NULL;
@@ -164,7 +164,7 @@ void replays_add(struct dispatcher *d, struct running *r)
 uint64_t replays_touch(struct dispatcher *d, struct running *r)
 {
     if (r->is_dirty)
-        return d->n_replays_dirtied; // it is said then at the latest
+        return d->n_replays_dirtied; // it is written by then at the latest
     r->is_dirty = true;
     r->next_dirty = NULL;
     if (d->replays_dirty_last != NULL) {
@@ -185,9 +185,9 @@ void replays_end(struct dispatcher *d, struct running *r,
     replays_touch(d, r);
 }
 
-// --- what came of it ---
+// --- results ---
 
-// Before which all is done.
+// The number in the source before which all is done.
 static uint64_t progress(const struct running *r)
 {
     bool is_list = r->record.ids.n_bytes > 0 && !r->record.unmatched;
@@ -204,8 +204,8 @@ static uint64_t progress(const struct running *r)
     return is_list ? least : least - 1;
 }
 
-// A commit has SAID_AT_ONCE records at most, the others go to the commits behind it;
-// the last commit of the process has all.
+// A commit has SAID_AT_ONCE replay records at most; the others go into later commits.
+// The last commit of the process has all.
 void replays_say(struct dispatcher *d)
 {
     for (size_t i = 0;

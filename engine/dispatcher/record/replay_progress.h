@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// replay_progress.h — the replays that run, and how far each of them is.
+// replay_progress.h — the replays that run, and how far each has come.
 
 #ifndef ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
 #define ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
@@ -9,10 +9,10 @@
 #define REPLAY_AHEAD    64 // candidates that are read ahead
 #define REPLAY_OPEN_MAX 32 // attempts of one in flight
 
-// A delivery that a replay is about.
+// A delivery that a replay is to send.
 struct candidate {
     struct position position;
-    uint64_t no; // where it lies in the source
+    uint64_t no; // its number in the replay's source
 };
 
 struct number_set {
@@ -20,24 +20,24 @@ struct number_set {
     size_t n, room;
 };
 
-// One replay in the share of its organization: of one hook or of many.
+// One replay, of one hook or of many, that counts in its organization's share.
 struct replay_holder {
     struct shares *shares;
     uint64_t org_id;
-    size_t n; // of those that have joined
+    size_t n; // how many have joined
 };
 
 struct running {
     struct running *next;
     struct replay_holder *holder; // NULL: it is not under way any more
-    struct replay record;         // what it points to is in `text`
+    struct replay record;         // it points into `text`
     struct buf text;
     uint64_t tag;
     uint64_t read_no;           // the source is read up to here
-    bool is_read;               // to its end
-    struct running *same_hash;  // in the table of those that run
-    struct running *next_dirty; // in the list of these
-    bool is_dirty;              // the record is not as it was said last
+    bool is_read;               // the source is read to its end
+    struct running *same_hash;  // in the table of replays that run
+    struct running *next_dirty; // in the list d->replays_dirty
+    bool is_dirty;              // the record has changed, and is to be written
     struct candidate ahead[REPLAY_AHEAD];
     size_t n_ahead, i_ahead;
     uint64_t open[REPLAY_OPEN_MAX]; // numbers of what is in flight
@@ -47,45 +47,45 @@ struct running {
     // Counting, before it runs:
     uint64_t n_found;
     uint64_t n_gone; // the payload was removed
-    // Of one that is about events that the hook never got:
+    // For a replay of events that the hook never got:
     struct match_index *index;  // of this hook alone
-    struct number_set pending;  // what waits for its first attempt
+    struct number_set pending;  // deliveries that wait for their first attempt
     struct due_row pending_row; // the last one that was read
     bool are_pending_read;
 };
 
-// An attempt of one has ended, or one of its deliveries is settled.
+// An attempt made by a replay has ended, or a delivery of a replay is settled.
 void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state);
-void replays_say(struct dispatcher *d); // what changed, to d->open_batch
+void replays_say(struct dispatcher *d); // adds what changed to d->open_batch
 
 // A copy of the record. Free it with running_free().
 struct running *running_new(const struct replay *record);
 void running_free(struct running *r);
 
-// Lets go of what is read again when it runs.
+// Frees what will be read again when the replay runs.
 void running_slim(struct running *r);
 
-// Counts one more replay of an organization, until all that joined have left. Whoever
-// holds it is told by `*place`.
+// Counts one more replay of an organization, until all that joined have left. `*place`
+// is the holder that a replay has joined; NULL: none.
 struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_id);
 void replay_join(struct replay_holder **place, struct replay_holder *holder);
-void replay_leave(struct replay_holder **place); // also if it is of none
+void replay_leave(struct replay_holder **place); // `*place` may be NULL
 void replays_add(struct dispatcher *d, struct running *r);
 void replays_end(struct dispatcher *d, struct running *r,
                  enum replay_state state);
 
-// Its record has changed. Returns what d->n_replays_said will be, at most, when the
-// record is said.
+// The replay's record has changed. Returns a number: once d->n_replays_said has reached
+// it, the record is added to d->open_batch.
 uint64_t replays_touch(struct dispatcher *d, struct running *r);
 
-// Takes it out of the table of those that run; it is freed by the caller.
+// Takes the replay out of the table of replays that run. The caller frees it.
 void replays_take_out(struct dispatcher *d, const struct running *r);
 
-// Puts it behind the others.
+// Puts the replay behind the others in the order of turns.
 void replays_append(struct dispatcher *d, struct running *r);
 
-// One of its deliveries has come to this.
+// Counts a delivery of the replay that has come to this state.
 void replays_count(struct dispatcher *d, struct running *r,
                    enum delivery_state state);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// resend_accounting.c — deliveries that were settled, and are sent once more: how they
-// are counted again.
+// resend_accounting.c — how deliveries that were settled, and are sent once more, are
+// counted again.
 
 #include "engine/dispatcher/record/resend_accounting.h"
 

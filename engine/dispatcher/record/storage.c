@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// storage.c — whether what becomes of a delivery can be committed.
+// storage.c — whether there is room to commit the outcomes of deliveries.
 //
-// Happy path: there is room, nobody notices.
+// Happy path: there is room, and this module changes nothing.
 //
-// If the disk, or the map, gets full: nothing is begun, nothing is read from the log,
-// and whoever asks for an attempt by hand is told so at once. What is in flight comes
-// to its end and is committed into the room that the shard keeps. Each commit and each
-// trim, at least one a second, looks again. While only the disk is full, and there are
-// free pages in the file, deliveries go on; history keeps less of the responses.
+// If the disk, or the map, gets full: no attempt is begun, nothing is read from the
+// log, and a request for an attempt by hand is refused at once. Attempts in flight come
+// to their end and are committed into the room that the shard keeps. Each commit and
+// each trim, at least one a second, checks again. While only the disk is full, and the
+// file has free pages, deliveries go on, but the history keeps less of the responses.
 
 #include "engine/dispatcher/record/storage.h"
 
@@ -17,7 +17,7 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-#define BODY_BYTES 1024 // kept of a response while room is short
+#define BODY_BYTES 1024 // of a response that are kept while room is short
 
 bool storage_has_room(const struct dispatcher *d)
 {

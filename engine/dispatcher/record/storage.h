@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
-// storage.h — whether what becomes of a delivery can be committed.
+// storage.h — whether there is room to commit the outcomes of deliveries.
 
 #ifndef ENGINE_DISPATCHER_RECORD_STORAGE_H
 #define ENGINE_DISPATCHER_RECORD_STORAGE_H
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Whether what becomes of a delivery can be committed. If not, nothing is begun.
+// Whether there is room to commit the outcomes of deliveries. If not, no attempt is
+// begun.
 bool storage_has_room(const struct dispatcher *d);
 
-// Looks whether that is so still, or again; then all goes on.
+// Checks again. When room has run out, logs it; when there is room again, marks reading
+// and sending.
 void storage_look(struct dispatcher *d);
 
-// While room is short, history keeps less of a response.
+// While room is short, cuts the response that the history keeps.
 void storage_shorten(const struct dispatcher *d, struct attempt *attempt);
 
 #endif

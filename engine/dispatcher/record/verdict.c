@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // verdict.c — what an outcome means for its delivery, by the hook and the settings.
 //
-// The rules are in retry.c; here they get what they need of the world.
+// The rules are in retry.c; this module passes them the hook, the settings and the
+// time.
 
 #include "engine/dispatcher/record/verdict.h"
 
@@ -12,8 +13,8 @@
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Spreads retries; nobody gains by guessing it, so a system call for each
-// attempt would be wasted. (Knuth's multiplier, the high half.)
+// A random number that spreads retries. Nobody gains by guessing it, so a system call
+// for each attempt would be wasted. (Knuth's multiplier, the high half.)
 uint32_t verdict_jitter(struct dispatcher *d)
 {
     d->jitter_state = d->jitter_state * UINT64_C(6364136223846793005) +
@@ -21,7 +22,8 @@ uint32_t verdict_jitter(struct dispatcher *d)
     return (uint32_t)(d->jitter_state >> 32);
 }
 
-// What the sender reports, unless the body of the answer says otherwise.
+// The error that the sender reports, or ERROR_STATUS if the response's body says that
+// the delivery failed.
 static enum error_class error_of(const struct hook_state *f,
                                  const struct outcome *o)
 {

@@ -12,7 +12,7 @@
 struct dispatcher;
 struct slot;
 
-// What is done about the delivery in `s` after this outcome.
+// What is to be done with the delivery in `s` after this outcome.
 struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
                           const struct outcome *o);
 

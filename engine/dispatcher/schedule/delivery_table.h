@@ -6,21 +6,23 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Moves it. Aborts with both names if it may not go there from where it is.
+// Moves the delivery to `place`. Aborts with both names if that move is not legal.
 void delivery_enter(struct delivery *dv, enum delivery_place place);
 
 void delivery_table_init(struct dispatcher *d);
 struct delivery *delivery_find(const struct dispatcher *d, uint64_t hook_id,
                                struct position position);
 
-// A new one, in hand, without a row unless the caller gives it one.
+// A new delivery in the state DELIVERY_IN_HAND. It has no row unless the caller
+// calls delivery_set_row().
 struct delivery *delivery_add(struct dispatcher *d, struct hook_state *f,
                               struct position position);
 void delivery_set_row(struct dispatcher *d, struct delivery *dv,
                       int64_t due_at_ms);
 void delivery_remove(struct dispatcher *d, struct delivery *dv); // frees it
 
-// The row that it has or shall have; `due_at_ms` counts unless it is ordered.
+// The delivery's row, whether it has one yet or not. `due_at_ms` is ignored if the
+// hook is ordered.
 struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms);
 
 #endif

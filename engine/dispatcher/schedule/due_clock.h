@@ -2,10 +2,10 @@
 // due_clock.h — the clock of due times: it goes on when the wall clock steps back.
 //
 // Due times are compared with this clock alone. It follows the wall clock, and
-// never goes back: when the wall clock does, it goes on by the monotonic clock
-// and keeps the difference. So a retry in 5 s is made after 5 s, whatever
-// somebody does to the time of day. It is kept in the shard's state, so that a
-// start behind an earlier time goes on from there.
+// never goes back: when the wall clock steps back, this clock goes on by the
+// monotonic clock and keeps the difference. So a retry in 5 s is made after 5 s,
+// whatever happens to the time of day. The clock is kept in the shard's state, so
+// that a process that starts while the wall clock is behind goes on from there.
 //
 // Pure: the times are passed in. Wall clock and due clock are milliseconds of
 // the UTC epoch; the monotonic clock is in microseconds.
@@ -16,22 +16,25 @@
 #include <stdint.h>
 
 struct due_clock {
-    int64_t ahead_ms; // of the wall clock; 0 or more
-    int64_t now_ms;   // when it was read last
+    int64_t
+        ahead_ms;   // how far this clock is ahead of the wall clock; 0 or more
+    int64_t now_ms; // when it was read last
     int64_t read_at_us;
-    int64_t ran_before_ms; // of earlier processes
+    int64_t ran_before_ms; // running time of earlier processes
     int64_t started_at_us;
 };
 
 // `clock_ms` and `ran_ms`: what due_clock_now_ms() and due_clock_ran_ms() last
-// said to an earlier process; 0: there was none.
+// returned in an earlier process; 0: there was none.
 void due_clock_init(struct due_clock *c, int64_t clock_ms, int64_t ran_ms,
                     int64_t wall_ms, int64_t mono_us);
 
-// The time now. A wall clock that is behind by less than a second is waited for.
+// The time now. If the wall clock is behind by less than a second, this clock stands
+// still until the wall clock has caught up.
 int64_t due_clock_now_ms(struct due_clock *c, int64_t wall_ms, int64_t mono_us);
 
-// Something was accepted at this time of the wall clock: it is not later now.
+// An event was accepted at this time of the wall clock. If that is later than now,
+// this clock is set ahead.
 void due_clock_saw(struct due_clock *c, int64_t at_ms);
 
 // What the wall clock says at a time of this clock, as it runs now.

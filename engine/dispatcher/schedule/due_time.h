@@ -8,7 +8,7 @@
 
 // The clock that due times are compared with.
 int64_t due_now_ms(struct dispatcher *d);
-// An event was accepted at this time (UTC epoch): it is not later now.
+// An event was accepted at this time (UTC epoch); see due_clock_saw().
 void due_saw_ms(struct dispatcher *d, int64_t at_ms);
 
 #endif

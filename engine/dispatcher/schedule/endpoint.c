@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// endpoint.c — what hooks with the same receiver share: a window.
+// endpoint.c — an endpoint: the window that hooks with the same receiver share.
 //
-// An endpoint is scheme, host and port. One that says it is overloaded is slowed
-// down as a whole, whichever hook heard it; a hook that finds no place waits in
-// the endpoint's room, and goes on when an attempt has ended.
+// An endpoint is scheme, host and port. When an endpoint says that it is overloaded,
+// all its hooks are slowed down together. A hook that finds no free capacity waits in
+// the endpoint's wait queue, and goes on when an attempt to the endpoint has ended.
 
 #include "engine/dispatcher/schedule/endpoint.h"
 
@@ -22,15 +22,15 @@
 #define WINDOW_START 16
 
 struct endpoint {
-    struct endpoint *next; // of the same hash
+    struct endpoint *next; // with the same hash
     uint64_t hash;
     char *name;              // "https://example.com:443"
     uint32_t n_users;        // hooks, and attempts in flight
-    uint32_t n_sent;         // but for slow ones
+    uint32_t n_sent;         // attempts in flight, without slow ones
     uint32_t n_unresponsive; // of n_sent
     struct throttle throttle;
     struct wait_queue room;
-    struct wait_queue untrusted; // of hooks that did not answer
+    struct wait_queue untrusted; // hooks that did not answer last time
 };
 
 static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
@@ -78,7 +78,7 @@ static struct endpoint *endpoint_new(struct dispatcher *d, struct str name,
     return e;
 }
 
-// A URL that cannot be read has an endpoint as well, that of the empty name.
+// Unparsable URLs share the endpoint with the empty name.
 static void put_name(struct str text, struct buf *name)
 {
     struct url url;
@@ -133,7 +133,8 @@ static struct throttle_limits limits_of(const struct dispatcher *d)
     };
 }
 
-// Places for hooks that did not answer, or for the others.
+// How many more attempts the window admits: of hooks that answered last time, or of
+// the others, which share half of the window.
 static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
                        bool is_responsive)
 {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-// endpoint.h — what hooks with the same receiver share: a window.
+// endpoint.h — an endpoint: the window that hooks with the same receiver share.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_ENDPOINT_H
 #define ENGINE_DISPATCHER_SCHEDULE_ENDPOINT_H
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// The one of this URL; it stays while somebody uses it.
+// The endpoint of this URL. It exists until each user has called endpoint_drop().
 struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
 void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
 
 // Whether one more attempt of this hook may be sent there. Changes nothing.
 bool endpoint_admits(const struct hook_state *f);
 
-// Whether hooks wait for capacity of this hook's endpoint that is before its own
-// turn. Changes nothing.
+// Whether other hooks wait for the endpoint's capacity that this hook would use: it
+// has to queue behind them. Changes nothing.
 bool endpoint_is_awaited(const struct hook_state *f);
 
 // Puts the hook, which is not ready, into the endpoint's wait queue: it gets
@@ -22,18 +22,18 @@ bool endpoint_is_awaited(const struct hook_state *f);
 void endpoint_wait(struct hook_state *f);
 void endpoint_sent(const struct slot *s);
 
-// It has been in flight for long: its place is free.
+// The attempt has been in flight for long: it no longer counts against the window.
 void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
 
-// The attempt has ended: its place is free.
+// The attempt has ended: its part of the window is free.
 void endpoint_left(struct dispatcher *d, const struct slot *s);
 
 // What an attempt says about the receiver.
 void endpoint_heard(struct dispatcher *d, struct endpoint *e,
                     enum feedback feedback);
 
-// Lets go on who waits though there are places: whoever was let go before did
-// not use his, for want of something else.
+// Wakes waiting hooks while endpoints have free capacity: a hook that was woken
+// earlier may have been unable to use it.
 void endpoints_look(struct dispatcher *d);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // hook_queue.c — the deliveries that wait for a hook, in their order.
 //
-// A line is first come, first served. An ordered hook's lies by position, and
-// what is sent stays in it until it has ended: of each ordering_key the first one in the
-// line is sent or stands still, and those behind it wait.
+// A queue is first come, first served. An ordered hook's queue is sorted by position,
+// and a delivery stays in it while its attempt is in flight. For each ordering key,
+// only the first delivery in the queue is sent or waits for its time; the deliveries
+// behind it wait until it is settled.
 
 #include "engine/dispatcher/schedule/hook_queue.h"
 
@@ -15,13 +16,14 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// As many places as a line may have lanes, twice over; a power of two.
+// Four times as many as an ordered hook has deliveries in memory, and so more than its
+// queue has ordering keys; a power of two.
 #define ORDERING_KEYS_SEEN ((size_t)4 * ORDERED_MAX)
 
-// A ordering_key that a look at a line has met.
+// An ordering key that a scan of a queue has met.
 struct ordering_key_seen {
     uint64_t ordering_key;
-    uint64_t look; // the place is free in every other look
+    uint64_t look; // number of that scan; the entry is free in any other scan
 };
 
 // --- what waits ---
@@ -151,7 +153,7 @@ struct delivery *hook_queue_pop(struct dispatcher *d, struct hook_state *f)
 
 // --- order ---
 
-// Whether this look meets the ordering_key for the first time.
+// Whether this scan meets the ordering key for the first time.
 static bool meet(struct dispatcher *d, uint64_t ordering_key)
 {
     size_t i = (size_t)(ordering_key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
@@ -168,7 +170,7 @@ static bool meet(struct dispatcher *d, uint64_t ordering_key)
         if (seen->ordering_key == ordering_key)
             return false;
     }
-    return false; // as if it stood behind another
+    return false; // the table is full: treat it as behind another delivery
 }
 
 static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
@@ -184,7 +186,7 @@ static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
         if (!meet(d, dv->ordering_key) || dv->place != DELIVERY_WAITING)
             continue;
         if (dv->not_before_ms <= now_ms) {
-            stop_waiting(d, dv); // and stays in the line
+            stop_waiting(d, dv); // it stays in the queue
             return dv;
         }
         if (dv->not_before_ms < *until_ms)
@@ -202,4 +204,4 @@ struct delivery *hook_queue_next(struct dispatcher *d, struct hook_state *f,
     return hook_queue_pop(d, f);
 }
 
-// --- lanes ---
+// --- ordering keys ---

@@ -6,22 +6,23 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Puts it in its hook's line: at the end, or, if the hook is ordered, where its
-// position is.
+// Puts the delivery into its hook's queue: at the end, or, if the hook is ordered,
+// at its position.
 void hook_queue_push(struct dispatcher *d, struct delivery *dv);
 
-// Puts it back at the front; what waited there already is later.
+// Puts the delivery back at the front of its hook's queue, or, if the hook is
+// ordered, at its position.
 void hook_queue_push_front(struct dispatcher *d, struct delivery *dv);
 
-// Takes it out, waiting or sent.
+// Takes the delivery out of its hook's queue, whether it waits or is sent.
 void hook_queue_remove(struct dispatcher *d, struct delivery *dv);
 
-// The first that waits, taken out. NULL: none.
+// Takes out the first delivery that waits. NULL: none waits.
 struct delivery *hook_queue_pop(struct dispatcher *d, struct hook_state *f);
 
-// The one to send now; an ordered hook's stays in the line. NULL: none; of an
-// ordered hook `*until_ms` is then when one may go (UTC epoch; INT64_MAX: when
-// an attempt has ended).
+// The delivery to send now. It is taken out of the queue, unless the hook is ordered.
+// NULL: none may go; for an ordered hook, `*until_ms` is then when one may (UTC
+// epoch; INT64_MAX: when an attempt has ended).
 struct delivery *hook_queue_next(struct dispatcher *d, struct hook_state *f,
                                  int64_t *until_ms);
 

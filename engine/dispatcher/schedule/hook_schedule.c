@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// hook_schedule.c — when a hook has its turn: in the ring of its sender, in a waiting
-// room, or at a time.
+// hook_schedule.c — when a hook has its turn: in the ring of its sender, in a wait
+// queue, or at a time.
 
 #include "engine/dispatcher/schedule/hook_schedule.h"
 
@@ -15,7 +15,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
 
-#define LOOK_AGAIN_MS 60000 // at the latest: the wall clock may jump
+#define LOOK_AGAIN_MS 60000 // the longest timer: the wall clock may jump
 
 void hook_enter(struct hook_state *f, enum hook_place place)
 {
@@ -42,8 +42,8 @@ void hook_enter(struct hook_state *f, enum hook_place place)
 
 // --- wait queues ---
 
-// A hook is in one place: one that stands in the ring, or waits elsewhere, stays
-// there, for its turn comes from there.
+// A hook is in one place. If it is in a ring or in a wait queue already, it stays
+// there, since its turn comes from there.
 void wait_queue_enter(struct wait_queue *room, struct hook_state *f)
 {
     if (f->place != HOOK_RESTS)
@@ -92,7 +92,8 @@ static bool has_work(const struct hook_state *f)
     return f->first != NULL || due_rows_may_load(f);
 }
 
-// Whether its throttle lets one more go. If not, it comes back by itself.
+// Whether the hook may have one more attempt now. If only its throttle forbids it, a
+// timer or the end of an attempt makes the hook ready again.
 bool hook_is_its_time(struct hook_state *f)
 {
     int64_t now_us;
@@ -149,7 +150,7 @@ void wait_queue_wake(struct wait_queue *room, uint32_t n)
 
         wait_queue_leave(f);
         hook_mark_ready(f);
-        n -= f->place != HOOK_RESTS; // else it has to wait for something else
+        n -= f->place != HOOK_RESTS; // a hook that still rests uses no capacity
     }
 }
 

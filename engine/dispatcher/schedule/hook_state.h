@@ -12,20 +12,20 @@ static inline bool hook_is_active(const struct hook_state *f)
     return f->hook != NULL && f->hook->active;
 }
 
-// Active, but what matches waits in the index, and nothing is sent unless
-// somebody asks for it by hand.
+// Active, but matched deliveries wait in the index, and nothing is sent except on
+// demand (by hand).
 static inline bool hook_is_paused(const struct hook_state *f)
 {
     return hook_is_active(f) && f->hook->paused;
 }
 
-// Its deliveries go one after the other, in the order of the event log.
+// Its deliveries are sent one after the other, in the order of the event log.
 static inline bool hook_is_ordered(const struct hook_state *f)
 {
     return f->hook != NULL && f->hook->policy.ordered;
 }
 
-// Ordered by a field of the payload: events of different values go independently.
+// Ordered by a field of the payload: events with different values are independent.
 static inline bool hook_needs_ordering_key(const struct hook_state *f)
 {
     return f->hook->policy.ordered && f->hook->policy.order_key.n_bytes > 0;

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
-// hook_table.c — follows the hooks of this shard, keeps what runs for each.
+// hook_table.c — the hooks of this shard, and the running state of each.
 //
-// Happy path: the store says which hooks changed since the revision seen last;
-// each is put into the match index and gets a `struct hook_state`.
-//
-// A hook that is deleted or switched off: what waits for it, in memory and in
-// the index, is cancelled and counted. What is in flight runs to its end.
-//
-// A hook that is paused: what waits for it lies in the index until it goes on.
+// A hash table by hook id. deliver/hook_cache.c keeps it up to date with the store.
 
 #include "engine/dispatcher/schedule/hook_table.h"
 

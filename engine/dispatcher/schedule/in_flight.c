@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// in_flight.c — attempts in flight: what their history needs, and whose places they
-// take.
+// in_flight.c — attempts in flight: what their history needs, and whose capacity they
+// use.
 //
-// Hooks that did not answer last, or never, have half of a sender's places together.
-// And what has been in flight for a second is counted apart, so that receivers that
-// hang do not use up the places of those that answer.
+// Hooks that did not answer their last attempt, or never answered, share half of a
+// sender's capacity. An attempt that has been in flight for a second is counted apart,
+// so that receivers that hang do not use up the capacity for those that answer.
 
 #include "engine/dispatcher/schedule/in_flight.h"
 
@@ -21,9 +21,9 @@
 
 #define SLOW_LOOK_MS       250
 #define SLOW_FLIGHT_US     INT64_C(1000000)
-#define UNRESPONSIVE_SHARE 2 // likewise hooks that did not answer
+#define UNRESPONSIVE_SHARE 2 // hooks that did not answer share 1/2 of a sender
 
-// --- places ---
+// --- capacity ---
 
 uint32_t sender_share(const struct sender_link *link, uint32_t of)
 {

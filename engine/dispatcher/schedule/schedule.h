@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // schedule.h — the inside of a dispatcher, shared by its files.
 //
-// A delivery in memory waits in its hook's queue, is sent, or is settled (its row is
-// still in the index until the next commit). One that has
-// no row yet is covered by the cursor: it gets a row when the cursor passes its
-// event, unless it was settled before. Everything else lies in the due index
-// only, and is last_loaded when its hook has room. What was settled before and is
-// sent again by hand has a prior_state instead of a row.
+// A delivery in memory waits in its hook's queue, is sent, or is settled (its row
+// stays in the index until the next commit). A delivery without a row is covered by
+// the cursor: it gets a row when the cursor passes its event, unless it is settled
+// before that. All other deliveries are in the due index only, and are loaded when
+// their hook has room. A delivery that was settled and is sent again by hand has a
+// prior_state instead of a row.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
 #define ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
@@ -31,8 +31,9 @@
 #include "engine/dispatcher/schedule/due_clock.h"
 #include "queue/queue.h"
 
-// Deliveries waiting in memory, all hooks together. Beyond, the reader pauses
-// for hooks that are fast, and moves what waits for slow ones into the index.
+// Deliveries that came from the log and wait in memory, all hooks together. At this
+// number, the reader moves what waits for slow hooks into the index, and pauses while
+// all wait for fast hooks.
 #define WAITING_MAX   512
 #define SLOW_AFTER_US 20000 // a head that waits longer makes its hook slow
 #define LOAD_ROWS     128   // due rows read at once for a hook
@@ -44,23 +45,23 @@
 enum delivery_place {
     DELIVERY_IN_HAND, // made, taken from its queue, or its attempt has ended
     DELIVERY_WAITING, // in its hook's queue
-    DELIVERY_SENT,    // in a slot
-    DELIVERY_SETTLED, // until what is said of its rows is committed
+    DELIVERY_SENT,    // its attempt is in flight, in a struct slot
+    DELIVERY_SETTLED, // until the change of its rows is committed
     DELIVERY_FREED
 };
 
 // Where a hook is, as far as its turns go. Only hook_enter() changes it.
 enum hook_place {
     HOOK_RESTS, // a timer, the end of an attempt or a new delivery makes it ready
-    HOOK_IN_RING,       // of its sender
-    HOOK_IN_WAIT_QUEUE, // until others leave capacity
+    HOOK_IN_RING,       // in the ring of its sender
+    HOOK_IN_WAIT_QUEUE, // until other hooks free capacity
     HOOK_LEFT // it has left the table, and is freed when its timers are closed
 };
 
-// What a delivery had come to before somebody asked for one more attempt.
+// The state of a delivery before somebody asked for one more attempt.
 enum prior_state {
     PRIOR_NONE, // it was not settled: the attempt is its next one
-    PRIOR_PING, // there was none
+    PRIOR_PING, // a ping: it had no state before
     PRIOR_DELIVERED,
     PRIOR_DEAD, // it is in the dead index
     PRIOR_CANCELLED,
@@ -82,7 +83,7 @@ struct running;
 struct slices;
 struct tally;
 
-// Hooks that wait for a place that others have.
+// Hooks that wait for capacity that other hooks use.
 struct wait_queue {
     struct hook_state *first, *last;
 };
@@ -90,34 +91,34 @@ struct wait_queue {
 struct delivery {
     struct hook_state *hook;
     struct position position;
-    struct delivery *next;      // in its hook's line or in a list of settled
-    struct delivery *prev;      // in its hook's line
+    struct delivery *next; // in its hook's queue or in a list of settled ones
+    struct delivery *prev; // in its hook's queue
     struct delivery *same_hash; // in the table of open deliveries
     struct delivery *unpersisted_prev, *unpersisted_next; // while it has no row
     struct delivery *from_log_prev,
-        *from_log_next;       // while it waits and is fresh
+        *from_log_next;       // while it waits and came from the log
     int64_t waiting_since_us; // monotonic
     int64_t
         due_at_ms;    // key of its row, which it has or gets: at first when its
                       // event was accepted
     int64_t queue_us; // acceptance to its first attempt
-    int64_t not_before_ms; // of an ordered hook's, as the next
+    int64_t not_before_ms; // if ordered: earliest time of the next attempt
     uint64_t ordering_key;
     uint32_t n_attempts;
     uint32_t n_crashes;
     uint32_t payload_bytes;
-    uint32_t n_before;  // of n_attempts, before it was replayed
-    uint64_t replay;    // tag of the replay it is of; 0: none
-    uint64_t replay_no; // where it lies in its source, while it is in flight
+    uint32_t n_before;  // of n_attempts: those before it was replayed
+    uint64_t replay;    // tag of the replay that sends it; 0: none
+    uint64_t replay_no; // its number in the replay's source, while in flight
     bool is_replaying;  // in flight, sent by the replay
     enum delivery_place place;
     enum prior_state prior_state;
     struct manual *manual; // who asked for this attempt; NULL: nobody
     bool has_row;
     bool is_from_log; // came from the log, not from the index
-    bool is_listed;   // is in its hook's line: while it waits, and an ordered
-                      // hook's also while it is sent
-    bool has_body;    // its event's payload is the body already: a ping, again
+    bool is_listed;   // in its hook's queue: while it waits, and if the hook is
+                      // ordered also while it is sent
+    bool has_body;    // its event's payload is already the body: a ping, resent
     bool is_aside;    // a process died with it too often: no attempt is made
 };
 
@@ -126,34 +127,34 @@ struct hook_state {
     struct dispatcher *dispatcher;
     uint64_t no;
     struct hook *hook;      // owned; NULL: deleted, what is left is cancelled
-    unsigned sender;        // whose ring it is in, or will be next
-    unsigned wanted_sender; // by its URL; taken when it next gets ready
-    struct endpoint *endpoint; // likewise by its URL; NULL: no hook
+    unsigned sender;        // the sender in whose ring it is, or was last
+    unsigned wanted_sender; // by its URL; becomes `sender` when it gets ready
+    struct endpoint *endpoint; // by its URL; NULL: the hook is deleted
     struct throttle throttle;
     struct throttle_limits limits;
     int64_t *retry_waits_ms; // its own schedule; NULL: that of the settings
     size_t n_retry_waits;
     struct hook_health health;
-    struct hook_state *next_unsaid;    // whose health changed, too
+    struct hook_state *next_unsaid;    // in the list d->health_unsaid
     struct hook_state *next_late;      // in the list d->alarms_late
     struct dead_report *dead_report;   // owned by dead_report.c; NULL: none
     enum hook_disabled disable_wanted; // api is asked to switch it off
     unsigned n_open_timers;
-    uint64_t disable_from;         // after this commit
+    uint64_t disable_from;         // api is asked after this commit
     struct deadline rows_due;      // its first row in the index is due
     struct deadline pause_over;    // its throttle, or its order, lets one go
-    struct delivery *first, *last; // the line
+    struct delivery *first, *last; // its queue
     struct hook_state *next_ready; // in its sender's ring, or a wait queue
-    struct wait_queue *room;       // of HOOK_IN_WAIT_QUEUE; else NULL
+    struct wait_queue *room; // where it waits, if HOOK_IN_WAIT_QUEUE; else NULL
     uint32_t n_sent;
     uint32_t n_open; // deliveries in memory
     enum hook_place place;
     bool is_responsive; // it answered the last time
-    bool is_blocked;    // nothing in its line may go yet
+    bool is_blocked;    // nothing in its queue may go yet
     bool has_rows;      // the index holds rows that are not in memory
-    bool has_due_rows;  // and some of them are due
-    bool is_aside; // a process died with it, or it is damaged: all of it rests
-    bool are_rows_left;      // or with its rows: they are not read
+    bool has_due_rows;  // some of these rows are due
+    bool is_aside; // a process died with it, or it is damaged: it sends nothing
+    bool are_rows_left;      // a process died with its rows: they are not read
     bool is_health_unsaid;   // changed, and not added to d->open_batch yet
     bool is_alarm_late;      // it is in the list d->alarms_late
     bool is_counted_failing; // in d->n_failing
@@ -161,14 +162,14 @@ struct hook_state {
     struct due_row
         last_loaded; // last row read, after commit `last_loaded_after`
     uint64_t last_loaded_after;   // 0: none was read
-    uint64_t rows_until;          // ordered: commit that puts rows of its own
+    uint64_t rows_until;          // ordered: commit that puts rows of this hook
     uint64_t spilled_until;       // rows are not read before this commit
-    struct org_sum *org;          // of its hook; NULL: not known
-    struct backlog backlog, told; // what waits for it; what api knows of it
+    struct org_sum *org;          // of its organization; NULL: not known
+    struct backlog backlog, told; // what waits for it; what api was sent of it
     struct hook_state *next_hash;
 };
 
-// An attempt in flight, with what its history row will need.
+// A slot holds an attempt in flight, with what its history row will need.
 struct slot {
     struct delivery *delivery; // NULL: free
     uint32_t generation;       // tells late outcomes of an earlier use apart
@@ -177,12 +178,12 @@ struct slot {
     struct endpoint *endpoint;
     int64_t sent_at_us;   // monotonic
     bool is_slow;         // in flight for long: counted apart
-    bool is_unresponsive; // its hook was not trusted when it was sent
+    bool is_unresponsive; // its hook had not answered the attempt before
     int64_t accepted_at_us;
     uint64_t org_id; // of the hook's organization
     struct id event_id;
     struct buf kind, url, headers;
-    struct request_marks marks; // of the headers
+    struct request_marks marks; // in the headers
     struct buf body;            // if it is not the event's payload; else empty
 };
 
@@ -190,15 +191,16 @@ struct sender_link {
     struct dispatcher *dispatcher;
     unsigned index;
     struct channel *chan;        // NULL: not there
-    uint32_t n_sent;             // but for slow ones
+    uint32_t n_sent;             // attempts in flight, without slow ones
     uint32_t n_slow;             // in flight for longer than a second
     uint32_t n_unresponsive;     // of n_sent
-    struct wait_queue untrusted; // hooks that wait for one of these
-    bool awaits_end; // it is gone; what it had waits to hear how it ended
+    struct wait_queue untrusted; // hooks that wait for that share
+    bool awaits_end; // the link is closed; its attempts wait until it is known
+                     // how the sender ended
     struct hook_state *ring_first, *ring_last; // hooks with something to send
 };
 
-// Rows that a change puts: when it is committed, their hooks look for them.
+// Rows that a change puts: when it is committed, hook `hook_id` looks for them.
 struct wake {
     uint64_t hook_id;
     int64_t due_at_ms;
@@ -219,7 +221,7 @@ struct dispatcher {
     const struct config *config; // borrowed from the role
     struct shard *shard;
     struct due_clock due_clock;
-    struct cautious_clock removal_clock; // of what retention removes
+    struct cautious_clock removal_clock; // tells retention what may be removed
     struct event_view *events;
     struct hook_store *hooks;
     unsigned n_shards;
@@ -232,7 +234,7 @@ struct dispatcher {
     size_t n_by_no_mask;
     size_t n_hooks;
     size_t n_paused;
-    uint64_t hooks_seen;         // revision
+    uint64_t hooks_seen;         // revision of the store that was read last
     struct endpoint **endpoints; // hash table
     size_t n_endpoints_mask;
     size_t n_endpoints;
@@ -248,16 +250,16 @@ struct dispatcher {
     size_t n_slots;
     uint32_t free_slot; // NO_SLOT: none
     uint32_t n_sent;
-    uint32_t n_on_demand; // asked for by hand and not answered
+    uint32_t n_on_demand; // attempts asked for by hand and not answered yet
     struct delivery *from_log_first, *from_log_last; // by waiting_since_us
     uint32_t n_from_log;                             // waiting, from the log
     uint32_t n_loaded;                               // waiting, from the index
     struct buf headers;                              // scratch
     uv_timer_t slow_timer;
-    struct deadline cancel_due;   // set while hooks have what is cancelled
-    struct wait_queue cancelling; // such hooks, but for the next one
+    struct deadline cancel_due;   // set while hooks have deliveries to cancel
+    struct wait_queue cancelling; // hooks that wait to have a slice cancelled
     struct ordering_key_seen *ordering_keys_seen; // scratch of hook_queue.c
-    uint64_t n_looks;
+    uint64_t n_looks;                             // scans of hook_queue.c
     struct renderer *renderer;
 
     struct aside *aside; // aside.c
@@ -269,11 +271,11 @@ struct dispatcher {
     struct manual *open_answers, *committing_answers; // sent when committed
 
     // replays.c
-    struct running *replays, *replays_last; // in turns
+    struct running *replays, *replays_last; // in the order of their turns
     struct running **replays_by_tag;        // hash table
     size_t n_replays_mask, n_replays;
-    struct running *replays_dirty, *replays_dirty_last; // to be said
-    uint64_t n_replays_dirtied, n_replays_said;         // so far
+    struct running *replays_dirty, *replays_dirty_last; // records to be written
+    uint64_t n_replays_dirtied, n_replays_said; // ever marked, ever written
     struct shares replay_shares;
     struct job *jobs; // replays that are counted, in the order they came
     uint32_t n_replaying;
@@ -283,12 +285,12 @@ struct dispatcher {
 
     // discard.c
     struct discards *discards;
-    // A hook is deleted. NULL: nobody needs to know yet.
+    // Called when a hook is deleted. NULL: nobody needs to know yet.
     void (*on_hook_deleted)(struct dispatcher *d, uint64_t hook_id);
     struct slices *slices; // slices.c
 
     struct backlogs *backlogs; // backlog.c
-    // A hook is about to leave the table. NULL: none may leave yet.
+    // Called when a hook is about to leave the table. NULL: none may leave yet.
     void (*on_hook_forgotten)(struct dispatcher *d, struct hook_state *f);
 
     // attempt_stats.c
@@ -300,12 +302,12 @@ struct dispatcher {
     struct hook_state *health_unsaid; // hooks whose health changed
     struct hook_state *alarms_late;   // hooks with an alarm that waits
     uint64_t *disables;               // hooks to be switched off after a commit
-    size_t n_disables, disables_room, n_failing; // n_failing: hooks so counted
+    size_t n_disables, disables_room, n_failing; // n_failing: hooks that fail
 
     // engine_events.c
     struct channel *ingest; // NULL: not there
     size_t n_disabling;     // hooks that api was asked to switch off
-    size_t n_outbox;        // events that ingest was given and has not stored
+    size_t n_outbox; // events that were sent to ingest and are not stored yet
 
     // the table of open deliveries
     struct delivery **open;
@@ -317,24 +319,24 @@ struct dispatcher {
     // outcome.c
     struct shard_batch *open_batch, *committing_batch;
     struct wakes open_wakes, committing_wakes;
-    struct delivery *open_settled, *committing_settled; // leave the table
+    struct delivery *open_settled, *committing_settled; // leave once committed
     uint64_t n_commits;
     int64_t commit_started_us;
-    enum err commit_err; // of the one that has ended
+    enum err commit_err; // of the commit that has ended
     bool is_committing;
     bool is_reading;    // log_reader.c: there is more to read
-    bool has_cancelled; // dispatch.c: a slice, since the last tick
+    bool has_cancelled; // dispatch.c: cancelled a slice since the last tick
     struct deadline commit_due;
-    struct position cursor_said; // in the last change that was started
+    struct position cursor_said; // in the last change that was filled
     uint64_t jitter_state;       // of a small generator, seeded by the kernel
 
     bool
         has_subscribers; // engine_events.c: a hook names kinds of the engine's own
     bool has_operator; // engine_events.c: a hook of the operator is there
-    bool has_outbox;   // there may be more of them in the shard
+    bool has_outbox;   // the shard may have more engine events to send
     bool is_reader_paused;
     bool is_commit_failing;
-    bool was_without_room; // when it was looked at last
+    bool was_without_room; // at the last check of storage
     bool is_draining;
     bool is_final_commit;
     bool is_late; // the drain took longer than it may

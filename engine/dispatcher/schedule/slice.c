@@ -19,6 +19,6 @@ uint64_t slice_rest_ms(int64_t took_us)
 
 void slice_rest(uv_timer_t *timer, uv_timer_cb then, uint64_t rest_ms)
 {
-    uv_update_time(timer->loop); // which is from before the slice
+    uv_update_time(timer->loop); // the loop's time is from before the slice
     uv_timer_start(timer, then, rest_ms, 0);
 }

@@ -6,7 +6,7 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-// The loop goes on at once: that is all it is for.
+// Does nothing: an active idle handle keeps the loop from waiting.
 static void on_awake(uv_idle_t *idle)
 {
     (void)idle;
