@@ -143,9 +143,9 @@ struct http_response {
     struct str headers;
     struct str body;
     bool close; // close the connection after it
-    // An answer for monitoring, which is sent also when the budget is full. If such
-    // answers take more than an eighth of max_buffered_bytes, the client that has
-    // left the oldest one unread is disconnected.
+    // An answer for monitoring. If the clients of such answers leave more than an
+    // eighth of max_buffered_bytes unread, the one that has kept its answer unread
+    // for longest is disconnected.
     bool is_vital;
 };
 void http_respond(struct http_request *r, const struct http_response *resp);

@@ -170,8 +170,7 @@ struct conn_events {
     void (*on_turn)(struct conn *c);       // its turn in turn.c has come
     void (*on_reply_done)(struct conn *c); // its answer is written
     void (*on_descriptor_free)(struct http_server *s);
-    void (*on_last_freed)(
-        struct http_server *s); // the last connection was freed
+    void (*on_last_freed)(struct http_server *s); // no connection is left
 };
 
 struct http_server {
@@ -196,10 +195,9 @@ struct http_server {
     uint64_t drained_at_ms; // loop time when draining began
     struct shares holders;  // who has how many requests in work
     struct http_figures figures;
-    char *read_buffer; // one for all connections
-    uint64_t
-        warn_again_ms; // loop time before which no warning about descriptors is logged
-    unsigned n_handles; // open handles of the server itself
+    char *read_buffer;      // one for all connections
+    uint64_t warn_again_ms; // loop time of the next warning about descriptors
+    unsigned n_handles;     // open handles of the server itself
     bool is_draining;
     bool is_paused; // out of descriptors: waits until a connection closes
     void (*drain_done)(void *data);
@@ -221,8 +219,7 @@ static inline size_t conn_input_bytes(const struct conn *c)
 void conn_place(struct conn *c,
                 enum conn_place place); // at the end of its list
 void conn_unplace(struct conn *c);
-void conn_uncount(
-    struct conn *c); // stops counting it: it is being closed for another
+void conn_uncount(struct conn *c); // stops counting it: it is being closed
 void conn_release(struct conn *c); // stops counting its request for its holder
 // Counts the connection for its client address, and sets the request's `peer`.
 void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
@@ -230,8 +227,7 @@ void conn_start(struct conn *c); // starts reading
 void conn_stop(struct conn *c);  // stops reading
 void conn_enter(struct conn *c, enum conn_state state);
 void conn_close(struct conn *c); // at once
-void conn_cut(
-    struct conn *c); // closes with a reset, since its answer is incomplete
+void conn_cut(struct conn *c); // closes with a reset: its answer is incomplete
 void conn_hand_dropped(
     struct conn *c); // to its handler, which must free what it holds
 void conn_drop_body(struct conn *c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// engine_event.h — what dispatchers tell of themselves: an event for ingest to append,
-// a hook for the api process to switch off.
+// engine_event.h — what dispatchers report about the engine itself: events for
+// ingest to append, and hooks for the api process to switch off.
 
 #ifndef COMMON_MESSAGES_ENGINE_EVENT_H
 #define COMMON_MESSAGES_ENGINE_EVENT_H
@@ -12,7 +12,7 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 
-// An event of the engine's own. The answer is a struct emitted.
+// An event of the engine's own. Ingest replies with a struct emitted.
 struct engine_event {
     struct id id;
     unsigned family; // as in enum family
@@ -22,10 +22,10 @@ struct engine_event {
 
 struct emitted {
     struct id id;
-    enum err err; // OK: it is in the event log. ERR_FULL: offer it again
+    enum err err; // OK: it is in the event log. ERR_FULL: send it again
 };
 
-// A hook that is to be switched off, if it is still as the asker knows it.
+// A hook that is to be switched off if its revision has not changed.
 struct disable {
     uint64_t hook_id;
     uint64_t revision;
@@ -37,8 +37,8 @@ void engine_event_pack(struct buf *frame, const struct engine_event *emit);
 void emitted_pack(struct buf *frame, const struct emitted *emitted);
 void disable_pack(struct buf *frame, const struct disable *disable);
 
-// Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
-// frame.
+// Read a frame; the strings are borrowed from it. ERR_CORRUPT: the frame is of
+// another form.
 MUST_CHECK enum err engine_event_unpack(struct str frame,
                                         struct engine_event *out);
 MUST_CHECK enum err emitted_unpack(struct str frame, struct emitted *out);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// query.h — what the api process asks of the dispatcher that owns a hook.
+// query.h — queries of the api process to the dispatcher that owns a hook.
 //
-// A question has an answer, later, on the same channel. The truth is in the
-// database: the answer only says where the attempt lies that was made.
+// Each query gets a reply, later, on the same channel. The database holds the
+// results: the reply only says where the attempt lies that was made.
 
 #ifndef COMMON_MESSAGES_QUERY_H
 #define COMMON_MESSAGES_QUERY_H
@@ -18,59 +18,58 @@
 enum ask_what {
     QUERY_PING = 1,      // send a ping now
     QUERY_REDELIVER = 2, // send this event to the hook once more, now
-    QUERY_STATUS = 3,    // how it goes: `text` of the answer is a JSON object
-    // `text` is a replay's record (common/model/replay.h) without its numbers. With a
-    // hook's number of 0: of all hooks of `org`. The answer comes when they are
-    // counted: `n`, and `n_gone` whose payload retention has removed. If `n` is 0,
-    // or it `is_dry`, there is no replay.
+    QUERY_STATUS = 3,    // its state: `text` of the reply is a JSON object
+    // Start a replay: `text` is a replay's record (common/model/replay.h) without
+    // its numbers. With hook number 0: of all hooks of `org`. The reply comes when
+    // the deliveries are counted: `n`, and `n_gone` whose payload retention has
+    // removed. If `n` is 0, or the query `is_dry`, there is no replay.
     QUERY_REPLAY = 4,
-    QUERY_CANCEL_REPLAY =
-        5, // the one with this id: `event_id`; of a hook or of all
-    // Whether these hooks (`text`: 8 bytes each, their numbers) want an event of
-    // `org`: the one of this id, or if it is 0, the one in `event` (JSON, as
-    // posted). `text` of the answer: a JSON array's elements; with requests up to
-    // `max` bytes, unless it `is_dry`.
+    QUERY_CANCEL_REPLAY = 5, // cancel replay `event_id`, of one hook or of all
+    // Whether the hooks in `text` (their numbers, 8 bytes each) want an event of
+    // `org`: the one with `event_id`, or if that is 0, the one in `event` (JSON, as
+    // posted). `text` of the reply: the elements of a JSON array; unless the query
+    // `is_dry`, with requests of up to `max` bytes.
     QUERY_EXPLAIN = 6,
-    // Settle dead letters as cancelled: `text` is a replay's record, of which filter
-    // and ids count. With a hook's number of 0: of all hooks of `org`, or, with
-    // `project`, of those of it alone, deleted ones too. `by` is who asks, in
-    // words. The answer comes when it is committed: `n` match, of which `n_gone`
-    // are just being sent and left alone; if it `is_dry`, all are. Unless it is
-    // empty, `text` of the answer is what `after` of the next question shall be,
-    // to go on where this one stopped. ERR_FULL: no room on the disk. ERR_BUSY: too
-    // many such questions at once.
+    // Settle dead letters as cancelled: `text` is a replay's record, of which
+    // filter and ids count. With hook number 0: of all hooks of `org`, or, with
+    // `project`, of that project's only, deleted ones too. `by` describes in words
+    // who asks. The reply comes when the change is committed: `n` dead letters
+    // match; `n_gone` of these are just being sent and stay; if the query `is_dry`,
+    // all stay. If `text` of the reply is not empty, more are left: the next query
+    // continues there with it as `after`. ERR_FULL: no room on the disk. ERR_BUSY:
+    // too many such queries at once.
     QUERY_DISCARD = 7
 };
 
 #define DISCARD_AFTER_BYTES 16 // of a hook's number and a position
 
 struct query {
-    uint64_t no; // chosen by api, echoed in the answer
+    uint64_t no; // chosen by api, echoed in the reply
     enum ask_what what;
     uint64_t hook_id;
     struct id event_id; // QUERY_REDELIVER
     unsigned family;    // enum family, with `org`
     bool is_dry;
-    bool is_admin; // QUERY_REPLAY: with the admin token
+    bool is_admin; // QUERY_REPLAY: asked with the admin token
     struct str org, project, text, event;
     struct str by, after; // QUERY_DISCARD
     uint64_t
-        max; // QUERY_DISCARD: so many at most; 0: no limit. QUERY_EXPLAIN: bytes
+        max; // QUERY_DISCARD: dead letters; 0: no limit. QUERY_EXPLAIN: bytes
 };
 
-// What requests an answer to QUERY_EXPLAIN may have: the largest event in quotes, twice
+// How many bytes of requests a reply to QUERY_EXPLAIN may have: enough for the
+// largest event in quotes, which is twice as long then.
 // as long then, fits.
 #define EXPLAIN_REQUESTS_MAX_BYTES ((size_t)12 << 20)
 
 struct reply {
     uint64_t no;
-    // OK: the attempt was made, whatever came of it, and its row is committed.
-    // ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE: retention
-    // removed the payload. ERR_AGAIN: no sender is there, the engine stops, or
-    // the delivery is just being settled. ERR_BUSY: too many at once; `text` may
-    // say which limit that is. ERR_FULL:
-    // no room to store what would become of it. ERR_CRASHED: the dispatcher died
-    // three times with this question.
+    // OK: the attempt was made, whether or not it succeeded, and its row is
+    // committed. ERR_NOTFOUND: no such hook, or no such event for it. ERR_GONE:
+    // retention removed the payload. ERR_AGAIN: no sender is available, the engine
+    // stops, or the delivery is just being settled. ERR_BUSY: too many at once;
+    // `text` may say which limit is reached. ERR_FULL: no room to store the result.
+    // ERR_CRASHED: the dispatcher died three times with this query.
     enum err err;
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
@@ -83,10 +82,10 @@ struct reply {
 void query_pack(struct buf *frame, const struct query *ask);
 void reply_pack(struct buf *frame, const struct reply *answer);
 
-// A frame that says that nobody waits for the answer to question `no`.
+// Appends a frame that says that nobody waits for the reply to query `no` any more.
 void forget_pack(struct buf *frame, uint64_t no);
 
-// ERR_CORRUPT: not such a frame.
+// ERR_CORRUPT: the frame is of another form.
 MUST_CHECK enum err query_unpack(struct str frame, struct query *out);
 MUST_CHECK enum err reply_unpack(struct str frame, struct reply *out);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// send_order.h — what a dispatcher and a sender say to each other.
+// send_order.h — orders of a dispatcher to a sender, and the sender's outcomes.
 //
-// An order is one HTTP attempt to make; the outcome is what came of it. The
-// sender faces hostile bytes, so a dispatcher trusts no frame from it: every
-// length and every number is checked, and an outcome counts only if the sender
-// that says it has that attempt in flight. One that says anything else loses its
+// An order is one HTTP attempt to make; the outcome is its result. The sender faces
+// hostile bytes, so a dispatcher trusts no frame from it: every length and every
+// number is checked, and an outcome counts only if the sender has that attempt in
+// flight. A sender that reports anything else loses its link, and its orders are
+// sent again.
 // link, and what it had is sent again.
 
 #ifndef COMMON_MESSAGES_SEND_ORDER_H
@@ -21,7 +22,7 @@
 #define RESPONSE_BODY_MAX_BYTES    ((size_t)64 * 1024)
 #define RESPONSE_HEADERS_MAX_BYTES ((size_t)64 * 1024)
 #define ERROR_MESSAGE_MAX_BYTES    256
-#define STATUS_MIN                 100 // of an answer
+#define STATUS_MIN                 100 // status codes of responses
 #define STATUS_MAX                 999
 
 struct order {
@@ -32,7 +33,7 @@ struct order {
     struct str client_cert; // PEM, for receivers that want one; empty: none
     struct str client_key;  // PEM, of client_cert
     bool is_get;            // a GET without a body instead of a POST
-    bool is_alone;          // senders died with it: nothing else beside it
+    bool is_alone;          // senders died with it: sent while nothing else is
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
 };
@@ -44,7 +45,7 @@ struct outcome {
     struct str error_message;
     uint16_t response_code; // 0: no response
     bool truncated;
-    bool is_ours; // no attempt was made: this machine lacked what it takes
+    bool is_ours;         // no attempt was made: this machine lacked resources
     struct timing timing; // all but queue_us
     struct str response_headers;
     struct str response_body;
@@ -54,14 +55,15 @@ struct outcome {
 void order_pack(struct buf *frame, const struct order *order);
 void outcome_pack(struct buf *frame, const struct outcome *outcome);
 
-// Read a frame; the strings are borrowed from it. ERR_CORRUPT: not such a
-// frame, or one that no sender writes.
+// Read a frame; the strings are borrowed from it. ERR_CORRUPT: the frame is of
+// another form, or holds values that no sender writes.
 MUST_CHECK enum err order_unpack(struct str frame, struct order *out);
 MUST_CHECK enum err outcome_unpack(struct str frame, struct outcome *out);
 
-// Puts right when the attempt was: it began after it was handed over, `elapsed_us`
-// ago, and its parts took no longer than since then. `now_us`: UTC epoch. Where the
-// clock was turned meanwhile, the times are those of the new one.
+// Corrects the times of an attempt: it cannot have started before its order was
+// handed over, `elapsed_us` ago, and its parts cannot have taken longer than that.
+// `now_us`: UTC epoch. If the clock was set meanwhile, the times are those of the
+// new one.
 void outcome_fit_into(struct outcome *outcome, int64_t now_us,
                       int64_t elapsed_us);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // akinon_names.h — names of Akinon App Maker: paths, ids, events.
 //
-// Only one event id is published (deployment.build.created), and a schema that takes any
-// text; so any that is built of such parts is taken, one part among them.
+// Only one event id is published (deployment.build.created), but the published
+// schema allows any text. So any id that has this form is accepted, also one of a
+// single part.
 
 #ifndef COMMON_MODEL_AKINON_NAMES_H
 #define COMMON_MODEL_AKINON_NAMES_H
@@ -13,14 +14,14 @@
 
 #define AKINON_ID_BYTES 24
 
-// Is this path of Akinon's API, with or without its "/api/v1"? It takes the
-// prefix off.
+// Is this a path of Akinon's API, with or without its "/api/v1"? Removes that
+// prefix from `path`.
 bool akinon_take_path(struct str *path);
 
 // 24 hexadecimal digits, in either case.
 bool akinon_is_id(struct str id);
 
-// Such an id in lower case: "63EA…" is the same as "63ea…".
+// Writes an id in lower case: "63EA…" is the same id as "63ea…".
 void akinon_lower_id(struct str id, char out[AKINON_ID_BYTES]);
 
 // ^[a-z0-9_-]+(\.[a-z0-9_-]+){0,4}$, at most 64 characters.

@@ -13,22 +13,22 @@
 #include "common/model/event.h"
 
 // A delivery that waits for its (next) attempt. The key is hook, due time,
-// position: the head of a hook is found by one seek, whatever the others have.
+// position: one seek finds a hook's first row, however many rows other hooks have.
 struct due_row {
     uint64_t hook_id;
     int64_t due_at_ms; // UTC epoch
     struct position position;
     uint32_t n_attempts; // made so far
-    uint32_t n_crashes;  // senders that died with it
-    int64_t queue_us;    // acceptance to the first attempt, once it was made
-    // Of an ordered hook, whose rows all have the due time 0, so that they lie
-    // in the order of the log:
-    int64_t not_before_ms; // of its next attempt; 0: at once
-    uint64_t ordering_key; // what stands in one line with it
-    // Of one that was replayed, and failed:
-    uint64_t replay;   // replay_tag() of the replay; 0: of none
-    uint32_t n_before; // attempts from before it: its retries count from here
-    uint32_t payload_bytes; // of its event; 0 also: of an older record
+    uint32_t n_crashes;  // how many senders died with it
+    int64_t queue_us;    // acceptance to the first attempt, once made
+    // Ordered hooks only; their rows all have the due time 0, so that they lie in
+    // the order of the log:
+    int64_t not_before_ms; // earliest time of the next attempt; 0: at once
+    uint64_t ordering_key; // deliveries with the same key are sent in order
+    // Deliveries that a replay sent once more and that failed:
+    uint64_t replay;   // replay_tag() of the replay; 0: none
+    uint32_t n_before; // attempts before the replay; they are no retries of it
+    uint32_t payload_bytes; // its event's; 0 also in records of older versions
 };
 
 // A dead letter.
@@ -76,9 +76,10 @@ struct timing {       // microseconds
     bool reused_connection;
 };
 
-// One row of the history: one HTTP request, or the end of a delivery without
-// one (attempt_is_end): then there is no URL, no answer and no time taken, and
-// `attempt` says how many requests were made before, which may be none.
+// One row of the history: one HTTP request, or the end of a delivery without a
+// request (attempt_is_end). In the latter case there is no URL, no response and no
+// duration, and `attempt` says how many requests were made before, which may be
+// none.
 struct attempt {
     uint64_t hook_id;
     uint64_t org_id;          // of the hook's organization
@@ -90,22 +91,22 @@ struct attempt {
     uint32_t attempt; // from 1
     enum delivery_state state;
     int64_t next_attempt_at_ms; // UTC epoch; 0: none
-    int64_t due_at_ms;          // due_at_ms of the row that waits for it
+    int64_t due_at_ms;          // due_at_ms of its due row
     enum error_class error;
     struct str error_message; // empty: none
     uint16_t response_code;   // 0: no response
-    bool truncated;           // the response body was cut or not all kept
+    bool truncated;           // the response body is incomplete
     struct timing timing;
     struct str request_url;
     struct str request_headers;  // "Name: value\r\n" each, sorted by name
-    struct str response_headers; // likewise, as received
+    struct str response_headers; // "Name: value\r\n" each, as received
     struct str response_body;    // at most 64 KiB
     struct str payload;          // the body sent, where it is not the event's
                                  // own payload; else empty
 };
 
-// Whether no request belongs to the row: the delivery was cancelled, and
-// error_message is the reason in words.
+// Whether the row has no request: the delivery was cancelled, and error_message is
+// the reason in words.
 static inline bool attempt_is_end(const struct attempt *a)
 {
     return a->state == DELIVERY_CANCELLED && a->error == ERROR_NONE;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// event.h — an event, and its place in the event log.
+// event.h — an event, and its position in the event log.
 
 #ifndef COMMON_MODEL_EVENT_H
 #define COMMON_MODEL_EVENT_H
@@ -10,19 +10,19 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 
-// A place in the event log. Opaque; sorts in log order.
+// A position in the event log. Opaque; sorts in log order.
 struct position {
     uint8_t bytes[8];
 };
 
 extern const struct position position_start; // before the first event
-// Behind every event: of one that is asked about and never stored.
+// After every event: the position of an event that is checked and never stored.
 extern const struct position position_end;
 
 int position_cmp(struct position a, struct position b);
 
-// Does an event lie there? Two of them never share a place; those that are not stored,
-// pings and what somebody asks about, all have the same.
+// Is an event stored at this position? No two events share such a position. Events
+// that are not stored (pings, and events of QUERY_EXPLAIN) have other positions.
 bool position_is_stored(struct position position);
 
 // The two APIs never see each other's events. Values are on disk.
@@ -36,7 +36,7 @@ struct event {
     uint64_t filters;   // bit set of filter numbers (event_kinds.h); 0: none
     struct str kind;    // "stack_update", "order.created"
     struct str org;     // organization name, or 24-hex id
-    struct str project; // empty if the event has none, as the next two
+    struct str project; // project, stack and env: empty if it has none
     struct str stack;
     struct str env;
     struct str payload; // the JSON text, compact
@@ -47,8 +47,8 @@ struct arena;
 // A copy whose texts lie in the arena.
 struct event event_copy(struct arena *arena, const struct event *event);
 
-// What it is given is borrowed for the call: it points into the database.
-// False ends the scan after this event.
+// The event is borrowed for the call: it points into the database. Return false to
+// end the scan after this event.
 typedef bool (*event_visit)(void *data, const struct event *event);
 
 #endif

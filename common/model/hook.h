@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hook.h — a hook: where it lives, whose events it gets, and how it is delivered to.
+// hook.h — a hook: its scope, which events it gets, and how they are delivered.
 
 #ifndef COMMON_MODEL_HOOK_H
 #define COMMON_MODEL_HOOK_H
@@ -29,7 +29,8 @@ enum hook_format {
     FORMAT_AKINON = 5
 };
 
-// Where a hook lives: what its name is unique in, and whose events it gets.
+// Where a hook belongs: its name is unique within its scope, and it gets the events
+// of that scope.
 struct hook_scope {
     enum family family;
     enum hook_level level;
@@ -43,30 +44,30 @@ struct hook_scope {
 #define FILTER_IS_KIND         0xff
 #define FILTER_ORDER_MAX_BYTES (64 + HOOK_LIST_MAX)
 
-// How a hook is delivered to where it differs from the settings. What is 0 or
-// empty is as they say, or as it is without.
+// How delivery to a hook differs from the settings. 0 or empty: as the settings
+// say, or no such policy.
 struct hook_policy {
     struct str retry_schedule; // waits between attempts: "5s,30s,2m"
     int64_t timeout_ms;        // of an attempt as a whole
     uint32_t max_inflight;
-    uint32_t rate_per_second; // attempts; 0: no limit
-    uint32_t rate_burst;      // at once; 0: as many as a second allows
-    bool ordered;             // one after the other, in the order of the log
-    struct str order_key;     // each value of this field of the payload
-                              // ("customer.id") has an order of its own
+    uint32_t rate_per_second; // attempts per second; 0: no limit
+    uint32_t rate_burst;      // attempts at once; 0: as many as rate_per_second
+    bool ordered;         // sent one after the other, in the order of the log
+    struct str order_key; // each value of this field of the payload
+                          // ("customer.id") has an order of its own
 };
 
-// Why a hook was switched off by itself. Values are on disk.
+// Why the engine switched a hook off. Values are on disk.
 enum hook_disabled {
     HOOK_NOT_DISABLED = 0,
     HOOK_GONE = 1,   // the receiver answered 410
     HOOK_FAILING = 2 // nothing succeeded for too long
 };
 
-// With the secret itself, ten sign.
+// A request is signed with at most ten secrets: the current one and these.
 #define OLD_SECRETS_MAX 9
 
-// A secret that was replaced, and signs besides the new one for a while.
+// A secret that was replaced and signs in addition to the new one for a while.
 struct old_secret {
     struct str secret;
     int64_t until_ms; // UTC epoch
@@ -74,7 +75,7 @@ struct old_secret {
 
 struct hook {
     uint64_t no;       // set by the queue at creation; never reused
-    uint64_t org_id;   // of its organization: org_number(); set by the queue
+    uint64_t org_id;   // its organization, org_number(); set by the queue
     uint64_t revision; // set by the queue at each put
     struct hook_scope scope;
     struct str name; // identifier within the scope
@@ -82,32 +83,31 @@ struct hook {
     struct str url;
     enum hook_format format;
     bool active;
-    bool paused;          // what matches waits, and nothing is sent
-    struct position from; // events after it match: where the log ended when the
+    bool paused;          // matching events wait, and nothing is sent
+    struct position from; // only events after it match: the log's end when the
                           // hook was made or switched on
     uint64_t filters;     // bit set of filter numbers (event_kinds.h)
     uint64_t groups;      // bit set of group numbers (event_kinds.h)
-    struct str *kinds; // filters that are own kinds: "order.created", "order/*"
+    struct str *kinds; // filters for custom kinds: "order.created", "order/*"
     size_t n_kinds;    // at most HOOK_LIST_MAX
-    // In which order filters and kinds were given: a byte each, the number of a
-    // filter, or FILTER_IS_KIND for the next one of the kinds. What it does not
-    // tell comes behind, filters first; empty: not known.
+    // The order in which filters and kinds were given, a byte each: the number of a
+    // filter, or FILTER_IS_KIND for the next of the kinds. Those that are not
+    // listed follow, filters first; empty: the order is not known.
     struct str filter_order;
     struct str *headers; // extra request headers: name, value, name, value …
     size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
     uint64_t
-        secret_headers; // bit i: the value of header i is never shown whole,
+        secret_headers; // bit i: the value of header i is never shown in full,
                         // whatever its name
     struct hook_policy policy;
     struct str secret;           // HMAC key; empty: none
-    struct old_secret *old;      // those before it, the newest first
+    struct old_secret *old;      // earlier secrets, the newest first
     size_t n_old;                // at most OLD_SECRETS_MAX
     struct str client_cert;      // PEM, for receivers that want one; or empty
     struct str client_key;       // PEM, of client_cert
-    enum hook_disabled disabled; // not active because of this
-    bool
-        is_damaged; // of hook_watch(): there is a record, and it cannot be read
-    bool is_operator; // of operator.h: gets the engine's own events of all
+    enum hook_disabled disabled; // why the engine made it inactive
+    bool is_damaged;  // set by hook_watch(): its record cannot be read
+    bool is_operator; // gets the engine's own events of all organizations
     int64_t disabled_at_ms;
     int64_t created_at_ms;
     int64_t updated_at_ms;
@@ -117,11 +117,12 @@ struct hook {
 struct hook *hook_copy(const struct hook *h);
 void hook_free(struct hook *h); // wipes the secrets; NULL is fine
 
-// "organization", "stack", "environment" or "project"; a string that lives for ever.
+// "organization", "stack", "environment" or "project"; a static string.
 const char *hook_level_name(enum hook_level level);
 
-// Appends "acme/orders" of an organization's hook, "acme/web/prod/orders" of one of a
-// stack or an environment, and organization, project and name of one of Akinon's.
+// Appends a hook's path: "acme/orders" for an organization's hook,
+// "acme/web/prod/orders" for one of a stack or an environment, and organization,
+// project and name for Akinon's.
 void hook_put_path(const struct hook_scope *scope, struct str name,
                    struct buf *out);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// operator.h — the organization of whoever operates the engine.
+// operator.h — the organization of the engine's operator.
 //
 // It is reserved: its hooks get the engine's own events of all organizations.
 // Only the admin token reads and writes it, and nobody posts events to it.

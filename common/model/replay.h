@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// replay.h — replays: what is to be sent once more, and how far that is.
+// replay.h — replays: which deliveries are to be sent once more, and the progress.
 
 #ifndef COMMON_MODEL_REPLAY_H
 #define COMMON_MODEL_REPLAY_H
@@ -13,21 +13,21 @@
 
 #define FILTER_KINDS_MAX 16
 
-// What an attempt must be: all of it.
+// Conditions on an attempt, all of which must hold.
 struct history_filter {
-    unsigned states; // bits, 1 << enum delivery_state; 0: any. If given, only
-                     // deliveries that are so now, each by its newest attempt
+    unsigned states; // bits, 1 << enum delivery_state; 0: any. If set, only
+                     // deliveries in such a state now, by their newest attempt
     unsigned errors; // bits, 1 << enum error_class; 0: any
     bool has_code;
     uint16_t code;                      // 0: there was no response
-    struct str kinds[FILTER_KINDS_MAX]; // one of them; "order.*" too
+    struct str kinds[FILTER_KINDS_MAX]; // any of these; "order.*" too
     size_t n_kinds;                     // 0: any
     int64_t since_us, until_us;         // it started in [since, until)
 };
 
 extern const struct history_filter history_all;
 
-// Whether the filter lets this kind of events through.
+// Whether the filter accepts this kind of event.
 bool history_wants_kind(const struct history_filter *f, struct str kind);
 
 #define REPLAY_IDS_MAX 1000
@@ -35,30 +35,30 @@ bool history_wants_kind(const struct history_filter *f, struct str kind);
 // Values are on disk.
 enum replay_state { REPLAY_RUNNING = 1, REPLAY_DONE = 2, REPLAY_CANCELLED = 3 };
 
-// A replay of one hook. Those of an organization share an id.
+// A replay for one hook. Replays that an organization started together share an id.
 struct replay {
     struct id id;
     uint64_t hook_id;
     uint64_t org_id; // of the hook's organization
     enum replay_state state;
     int64_t created_at_ms;
-    int64_t ended_at_ms;      // 0: it runs
+    int64_t ended_at_ms;      // 0: it is running
     uint32_t rate_per_second; // 0: as the settings say
-    // What it is about: attempts that the filter wants, these ids only if there
-    // are any, or events that the hook never got.
-    struct history_filter filter; // kinds point into the record
+    // What it sends: attempts that the filter accepts (if there are ids, only
+    // these), or, if `unmatched`, events that the hook never got.
+    struct history_filter filter; // its kinds point into the record
     struct str ids;               // 16 bytes each
     bool unmatched;
-    // From where to where: rows of the history, or numbers of events.
+    // The range that is left: rows of the history, or numbers of events.
     uint64_t next, end;
-    uint64_t matched;   // deliveries, when it was asked for
-    uint64_t delivered; // of these, as the next three
+    uint64_t matched;   // deliveries that matched at the start
+    uint64_t delivered; // how many of `matched` ended in each state:
     uint64_t dead;
     uint64_t cancelled; // or removed by retention meanwhile
     uint64_t retrying;  // failed once more, and will be tried again
 };
 
-// What rows in the due index call it by.
+// The number by which rows in the due index refer to a replay.
 uint64_t replay_tag(const struct id *id);
 
 #endif

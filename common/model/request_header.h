@@ -13,25 +13,26 @@
 #define HEADERS_MAX            32 // of one hook
 #define HEADER_VALUE_MAX_BYTES 4096
 
-// The name is a token (RFC 9110, 5.6.2), the value visible ASCII, blanks and
-// tabs inside. Refused are headers that frame the request (Host,
-// Content-Length, Transfer-Encoding and their like) and those that the engine
-// sets. ERR_INVALID: `why` (may be NULL) gets a sentence that names it.
+// Checks a header: the name is a token (RFC 9110, 5.6.2), the value is visible
+// ASCII, with blanks and tabs only inside. Headers that frame the request (Host,
+// Content-Length, Transfer-Encoding and the like) and those that the engine sets
+// are refused. ERR_INVALID: `why` (may be NULL) gets a sentence that names the
+// header.
 MUST_CHECK enum err header_judge(struct str name, struct str value,
                                  struct buf *why);
 
 bool header_same_name(struct str a, struct str b);
 
-// Does the name say that its value lets somebody in: Authorization, Cookie, and
-// names with token, secret, auth, password or api-key in them?
+// Does the name suggest that the value grants access: Authorization, Cookie, and
+// names that contain token, secret, auth, password or api-key?
 bool header_is_secret(struct str name);
 
-// Appends what is shown in place of such a value: of one of 16 bytes or more the
-// first four characters, then HEADER_MASK; of a shorter one HEADER_MASK alone.
+// Appends what is shown in place of such a value: for values of 16 bytes or more
+// the first four characters, then HEADER_MASK; for shorter ones HEADER_MASK alone.
 #define HEADER_MASK "********"
 void header_put_mask(struct str value, struct buf *out);
 
-// Does it look like what header_put_mask() appends?
+// Does the value look like one that header_put_mask() appends?
 bool header_is_mask(struct str value);
 
 #endif

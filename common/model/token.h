@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// token.h — what lets somebody do something in one organization.
+// token.h — an API token: grants rights in one organization.
 
 #ifndef COMMON_MODEL_TOKEN_H
 #define COMMON_MODEL_TOKEN_H
@@ -13,11 +13,10 @@
 // Bits; values are on disk.
 enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
 
-// What lets somebody do something in one organization. The token itself is
-// stored nowhere.
+// An API token: grants rights in one organization. Only its hash is stored.
 struct token {
     uint8_t hash[TOKEN_HASH_BYTES]; // SHA-256 of the token
-    struct str id;                  // what it is called by people
+    struct str id;                  // the id by which people know it
     struct str org;
     unsigned scopes; // token_scope
     struct str name; // what it is for; may be empty

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // cautious_clock.h — the clock that decides what is old enough to be removed.
 //
-// It is the wall clock, except that a leap ahead (a time server that is wrong, a
-// battery that is empty) is believed only after it has lasted: what is removed by
-// mistake does not come back. A step back is believed at once; it removes less.
+// It is the wall clock, except that a leap ahead (caused by a wrong time server or
+// an empty battery) is accepted only after it has lasted: data that is removed by
+// mistake does not come back. A step back is accepted at once, since it removes
+// less.
 //
 // Pure: the times are passed in. Wall times are microseconds of the UTC epoch,
 // `mono_us` is the monotonic clock.
@@ -14,16 +15,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// More than the clocks of a machine drift apart between two readings, and than
-// a machine needs to start again: what is below is no leap.
+// More than the clocks of a machine drift apart between two readings, and more than
+// a machine needs to restart: smaller differences are no leap.
 #define CLOCK_LEAP_US INT64_C(3600000000)
 // Long enough for a time service or a person to set a wrong clock right.
 #define CLOCK_LEAP_HELD_US INT64_C(600000000)
 
 struct cautious_clock {
-    int64_t now_us; // as last said
+    int64_t now_us; // the time as last returned
     int64_t read_at_us;
-    int64_t leapt_at_us; // monotonic; since when a leap is not believed yet
+    int64_t leapt_at_us; // monotonic; when the pending leap began
     bool is_leaping;
 };
 
@@ -31,12 +32,12 @@ struct cautious_clock {
 void cautious_clock_init(struct cautious_clock *c, int64_t known_us,
                          int64_t wall_us, int64_t mono_us);
 
-// The time now. While a leap is not believed it goes on by the monotonic clock.
+// The time now. While a leap is pending, it advances with the monotonic clock.
 int64_t cautious_clock_now_us(struct cautious_clock *c, int64_t wall_us,
                               int64_t mono_us);
 
-// The same of the clocks of this machine; says in the log when a leap begins to
-// be held back.
+// Like cautious_clock_now_us(), with the clocks of this machine; logs when a leap
+// begins to be held back.
 int64_t cautious_clock_read_us(struct cautious_clock *c);
 
 #endif

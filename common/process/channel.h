@@ -3,9 +3,9 @@
 //
 // A frame is a 4-byte big-endian length and that many bytes of msgpack values
 // (codec.h). Frames written during one turn of the loop leave in one write.
-// What the other side sends is not trusted: a length over the cap closes the
-// channel. The two directions have a cap each, and what one end may write the
-// other must be ready to read: role_open_chan() takes both from one table.
+// What the other side sends is not trusted: a length above the cap closes the
+// channel. Each direction has its own cap, and a frame that one end may write the
+// other must accept: role_open_chan() takes both caps from one table.
 
 #ifndef COMMON_PROCESS_CHANNEL_H
 #define COMMON_PROCESS_CHANNEL_H
@@ -18,12 +18,13 @@
 #include "common/base/str.h"
 
 struct uv_loop_s;
-struct channel; // opaque, owned by whoever opened it
+struct channel; // opaque, owned by its opener
 
-// The frame is borrowed for the call. Must not close the channel: channel_refuse().
+// The frame is borrowed for the call. Must not close the channel; use
+// channel_refuse().
 typedef void (*channel_frame_cb)(void *data, struct str frame);
-// Runs once, when the other side is gone or broke the rules; the channel is
-// already closed then, and freed right after.
+// Runs once, when the other side is gone or broke the rules; the channel is already
+// closed then, and is freed right after.
 typedef void (*channel_closed_cb)(void *data);
 
 // The largest frame in each direction, without its length.
@@ -32,7 +33,7 @@ struct channel_limits {
     size_t out_bytes;
 };
 
-// What the owner is told; `data` comes back with each call.
+// The owner's callbacks; `data` is passed to each.
 struct channel_handlers {
     channel_frame_cb on_frame;
     channel_closed_cb on_closed;
@@ -48,19 +49,20 @@ struct channel *channel_open(struct uv_loop_s *loop, int fd,
 // may be called on the channel in between.
 struct buf *channel_begin(struct channel *c);
 
-// ERR_TOOBIG: the frame is over the cap of this direction. It is taken back and
-// the channel goes on: what cannot be said is the caller's to settle.
+// ERR_TOOBIG: the frame exceeds the cap of this direction. The frame is dropped,
+// the channel stays usable, and the caller must cope without it.
 MUST_CHECK enum err channel_end(struct channel *c);
 
-// The same for a frame whose size does not depend on data from outside: over
-// the cap it is a bug.
+// Like channel_end(), for a frame whose size does not depend on data from outside:
+// exceeding the cap is a bug.
 void channel_end_small(struct channel *c);
 
 // Bytes that the other side has not taken yet.
 size_t channel_unsent_bytes(const struct channel *c);
 
-// From within `on_frame`: the other side says what it must not. No more frames are
-// taken; the channel closes as if the other side were gone, and `on_closed` runs.
+// Call within `on_frame` when the other side sent what it must not. No more frames
+// are accepted; the channel closes as if the other side were gone, and `on_closed`
+// runs.
 void channel_refuse(struct channel *c);
 
 // Closes without `on_closed`; frames not sent yet are dropped.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// deadline.h — a timer that fires once, at the earliest time that it was asked for.
+// deadline.h — a timer that fires once, at the earliest time that was asked for.
 //
 // libuv (from 1.48) takes all timers that are due off its list before it calls the
-// first of them. One of them that another's callback starts again then loses its
-// turn, and never fires if the two keep coinciding. A deadline knows its time by
-// itself: to ask for a later one changes nothing.
+// first one. If that one's callback restarts another due timer, the other loses its
+// turn, and never fires if the two keep coinciding. A deadline remembers its time:
+// asking for a later one changes nothing.
 
 #ifndef COMMON_PROCESS_DEADLINE_H
 #define COMMON_PROCESS_DEADLINE_H
@@ -20,18 +20,19 @@ struct deadline {
     void (*fire)(void *data);
 };
 
-// Not set. `fire` is called on the loop with `data`, and may set it again.
+// Initializes it, not set. `fire` is called on the loop with `data`, and may set it
+// again.
 void deadline_init(struct deadline *d, uv_loop_t *loop,
                    void (*fire)(void *data), void *data);
 
-// Fires in `wait_ms`, or sooner if that was asked for before.
+// Makes it fire in `wait_ms`, or sooner if an earlier time was asked for before.
 void deadline_within(struct deadline *d, uint64_t wait_ms);
 
-// Does not fire any more.
+// Cancels it.
 void deadline_stop(struct deadline *d);
 
-// As uv_close(): the memory stays until `closed`, which finds the owner's data in
-// the handle.
+// Like uv_close(): the memory must stay until `closed` runs, which finds the
+// owner's data in the handle.
 void deadline_close(struct deadline *d, uv_close_cb closed);
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // metrics.h — counters, gauges and histograms of all processes, in shared memory.
 //
-// A slot is a row of the board, which the supervisor alone writes (names, states,
-// process ids), and a page, which its process writes. The api process reads all of
-// them and prints Prometheus text. A slot outlives the process that writes it: a
-// restarted role goes on counting.
+// A slot is a row of the board, which only the supervisor writes (names, states,
+// process ids), and a page, which its process writes. The api process reads all
+// slots and prints Prometheus text. A slot outlives the process that writes it: a
+// restarted role continues the counts.
 //
 // A sender, which faces hostile bytes, has its own page and nothing else: each page
-// is a file of its own, so that no mapping can be made to reach another. Of what it
-// writes there, readers take what a sender counts, within bounds.
+// is a file of its own, so that no mapping can reach another one. Of what a sender
+// writes there, readers take only what senders count, within bounds.
 
 #ifndef COMMON_PROCESS_METRICS_H
 #define COMMON_PROCESS_METRICS_H
@@ -21,22 +21,23 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-// What pulse.h judges a role by.
+// The cells by which pulse.h decides whether a role works.
 #define PULSE_DISK_CELLS 4 // commits at once in one process
 
-struct standing {               // what the supervisor says
+struct standing {               // written by the supervisor
     atomic_int_least64_t state; // enum pulse_state (pulse.h)
     atomic_int_least64_t reason;
-    atomic_int_least64_t link_errno; // why a link to a neighbour is missing; 0
+    atomic_int_least64_t
+        link_errno; // why a link to a neighbour is missing; 0: none is
 };
 
-struct pulse { // what the role says
+struct pulse { // written by the role
     atomic_int_least64_t beat_us;
     atomic_int_least64_t disk_since_us[PULSE_DISK_CELLS]; // 0: free
 };
 
-// X(name, Prometheus name with labels, help). Counters only grow; gauges are
-// set. A family's help stands at its first row.
+// X(name, Prometheus name with labels, help). Counters only grow; gauges are set.
+// The help text of a metric family is in its first row.
 #define COUNTER_LIST(X)                                                        \
     X(EVENTS_ACCEPTED, "posthorn_events_accepted_total",                       \
       "Events committed to the queue.")                                        \
@@ -141,35 +142,35 @@ enum histogram { HISTOGRAM_LIST(HISTOGRAM_ENUM) HISTOGRAMS };
 #undef GAUGE_ENUM
 #undef HISTOGRAM_ENUM
 
-// Supervisor: makes the board and `n` pages, and takes slot 0. False (errno):
-// nothing is left of the try.
+// Supervisor: makes the board and `n` pages, and takes slot 0. False (errno): it
+// failed, and nothing is left behind.
 MUST_CHECK bool metrics_create(unsigned n);
 
-// Supervisor: what roles inherit. The descriptors stay open.
+// Supervisor: descriptors that roles inherit; they stay open.
 int metrics_board_fd(void);
 int metrics_page_fd(size_t slot);
 
-// Maps board and pages, the descriptors of which follow each other from
-// `first_page_fd` on, and takes slot `slot`; false: they cannot be mapped. Before it,
-// the functions below count into a page of this process's own. Closes the
-// descriptors: no role can reach another's page by them.
+// Maps the board and the pages, whose descriptors are consecutive from
+// `first_page_fd` on, and takes slot `slot`; false: they cannot be mapped. Before
+// this call, the functions below count into a private page. Closes the descriptors,
+// so no role can reach another's page through them.
 MUST_CHECK bool metrics_attach(int board_fd, int first_page_fd, unsigned slot);
 
-// A sender's: its page, and no board; it is slot 0 to itself from now on.
+// A sender maps only its own page and no board; to itself it is slot 0 from now on.
 MUST_CHECK bool metrics_attach_alone(int page_fd);
 
 // Supervisor: the slot's label is role="NAME" from now on. `is_sender`: only what
 // senders count is taken from its page.
 void metrics_name(size_t slot, const char *name, bool is_sender);
 
-// Supervisor: the process that the slot is of.
+// Supervisor: sets the id of the slot's process.
 void metrics_set_pid(size_t slot, int64_t pid);
 
-// Supervisor, of a role that has ended: what was true of its process is true
-// no more. What lies on the disk stays as it was last said.
+// Supervisor: call for a role that has ended. Clears what was true of its process
+// only. Gauges of what lies on disk keep their last values.
 void metrics_clear_process(size_t slot);
 
-// Supervisor: counts for another role.
+// Supervisor: counts on behalf of another role.
 void metrics_count_for(size_t slot, enum counter counter, uint64_t n);
 
 size_t metrics_slots(void);
@@ -188,11 +189,11 @@ void metrics_observe_us(enum histogram histogram, int64_t duration_us);
 int64_t metrics_sum_gauge(enum gauge gauge, const char *name);
 uint64_t metrics_sum_counter(enum counter counter, const char *name);
 
-// Notes how much memory this process has: nobody else may look.
+// Records how much memory this process uses: other processes may not look.
 void metrics_note_memory(void);
 
-// Appends Prometheus text format 0.0.4. `works` says whether the role of a slot does
-// (pulse_works()): readiness is judged when it is asked for.
+// Appends Prometheus text format 0.0.4. `works` says whether the role of a slot
+// works (pulse_works()): readiness is determined at each request.
 void metrics_render(struct buf *out,
                     bool (*works)(size_t slot, struct buf *why));
 

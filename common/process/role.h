@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// role.h — what every process but the supervisor has in common.
+// role.h — what all processes except the supervisor have in common.
 //
-// A role is started by the supervisor with a control socket as fd 3, a shared
-// page of metrics as fd 4, if it listens, its socket as fd 5, and a page of its
-// notes (blame.h) as fd 6. The
-// supervisor then sends it the links to its neighbours (socket ends, again
-// whenever a neighbour was restarted), and the orders to reload or to drain.
-// When the control socket closes, the supervisor is dead, and so is the role.
+// The supervisor starts a role with a control socket as fd 3, a shared page of
+// metrics as fd 4, if it listens, its socket as fd 5, and a page of its notes
+// (blame.h) as fd 6. The supervisor then sends it the links to its neighbours
+// (socket ends, again whenever a neighbour was restarted), and the orders to reload
+// or to drain. When the control socket closes, the supervisor is dead, and the role
+// ends.
 //
 //   role_start ──► open what it needs ──► role_ready ──► role_run ──► exit
 
@@ -25,45 +25,44 @@
 
 // First value of every frame between roles.
 enum frame_type {
-    FRAME_HINT = 1,        // look again: there are new events, or changed hooks
+    FRAME_HINT = 1,        // read again: there are new events, or changed hooks
     FRAME_ORDER = 2,       // dispatcher to sender: one attempt to make
-    FRAME_OUTCOME = 3,     // sender to dispatcher: what came of it
-    FRAME_ASK = 4,         // api to dispatcher: do something and answer
+    FRAME_OUTCOME = 3,     // sender to dispatcher: the attempt's outcome
+    FRAME_ASK = 4,         // api to dispatcher: a query
     FRAME_ANSWER = 5,      // dispatcher to api
     FRAME_EMIT = 6,        // dispatcher to ingest: an event of the engine's own
     FRAME_EMITTED = 7,     // ingest to dispatcher: it is in the log, or not yet
     FRAME_DISABLE = 8,     // dispatcher to api: switch a hook off
     FRAME_ORG_BACKLOG = 9, // dispatcher to ingest and api: what waits for an
                            // organization
-    FRAME_HOOK_BACKLOG = 10, // dispatcher to api: for a hook that is paused
-    FRAME_FORGET =
-        11 // api to dispatcher: nobody waits for this answer any more
+    FRAME_HOOK_BACKLOG = 10, // dispatcher to api: what waits for a paused hook
+    FRAME_FORGET = 11        // api to dispatcher: nobody waits for this reply
 };
 
-// The largest frames, by what they carry. A row of the table in role.c says
-// which of them a link carries in which direction, for both of its ends.
-// An order: an event, its headers, two PEM files, and what frames them.
+// The largest frames, by what they carry. A row of the table in role.c says which
+// frames a link carries in which direction, for both of its ends.
+// An order: an event, its headers, two PEM files, and their framing.
 #define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
 #define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
-#define QUERY_FRAME_MAX_BYTES   ((size_t)16 * 1024 * 1024) // and an answer
+#define QUERY_FRAME_MAX_BYTES   ((size_t)16 * 1024 * 1024) // and a reply
 #define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
 
 struct death {
-    bool is_own; // by a signal that it raised itself
+    bool is_own; // it raised the signal itself
     struct blamed blamed;
 };
 
 struct role_handlers {
-    // A (new) socket to a neighbour, taken: open a chan on it. An earlier link
-    // to the same neighbour is dead or will be soon.
+    // A (new) socket to a neighbour, which the handler now owns: open a channel on
+    // it. An earlier link to the same neighbour is dead or will be soon.
     void (*on_link)(void *data, enum role_kind peer, unsigned index, int fd);
-    // A neighbour has died, and was working on this. Comes before a new link to
-    // it, and after or before the old one is seen to close. May be NULL.
+    // A neighbour has died while it worked on this record. Comes before a new link
+    // to it, and before or after the old one is seen to close. May be NULL.
     void (*on_peer_ended)(void *data, enum role_kind peer, unsigned index,
                           const struct death *death);
-    // Finish what is in work, then call role_done().
+    // Finish the work in progress, then call role_done().
     void (*on_drain)(void *data);
-    // The settings were read again (role_config() has them). May be NULL.
+    // The settings were read again (role_config() returns them). May be NULL.
     void (*on_reload)(void *data);
     // Every second: upkeep. May be NULL.
     void (*on_second)(void *data);
@@ -73,41 +72,42 @@ struct role_handlers {
 struct role; // opaque
 struct uv_loop_s;
 
-// Reads settings and connects to the supervisor. Exits (log_fatal) if it
-// cannot: our environment is broken.
+// Reads settings and connects to the supervisor. Exits (log_fatal) if it cannot,
+// since its environment is broken then.
 struct role *role_start(enum role_kind kind, unsigned index);
 
 struct uv_loop_s *role_loop(struct role *r);
 const struct config *role_config(const struct role *r);
 unsigned role_index(const struct role *r);
 
-// Opens the channel of a link that `on_link` brought, with the limits that the
-// two roles have agreed on. A link that the table does not permit is a bug.
+// Opens the channel of a link that `on_link` brought, with the limits that both
+// roles take from one table. A link that the table does not permit is a bug.
 struct channel *role_open_chan(struct role *r, enum role_kind peer, int fd,
                                const struct channel_handlers *handlers);
 
 // The largest frame that `from` may write to `to`; 0: they are not linked.
 size_t role_frame_max_bytes(enum role_kind from, enum role_kind to);
 
-// The keys of the hooks' secrets; exits (log_fatal) if they cannot be read.
+// The keys that seal the hooks' secrets; exits (log_fatal) if they cannot be read.
 struct keyring;
 struct keyring *role_keys(const struct role *r);
 
-// From now on the handlers run; tells the supervisor that this role works.
+// From now on the handlers run; tells the supervisor that the role works.
 void role_ready(struct role *r, const struct role_handlers *handlers);
 
 // Runs the loop until role_done(), then returns the exit status.
 int role_run(struct role *r);
 
-// The link to this neighbour is closed, and that is no wish of ours: if the
-// neighbour lives, a new one will come.
+// Reports that the link to this neighbour is closed and that this role did not ask
+// for it: if the neighbour lives, a new link will come.
 void role_link_lost(struct role *r, enum role_kind peer, unsigned index);
 
-// Ends the process with status 0 as soon as the loop gets control again.
+// Ends the process with status 0 as soon as the loop runs again.
 void role_done(struct role *r);
 
-// The processes of the engine, for the table in main.c: each function runs a role to its
-// end and returns the exit status. The rooms of engine/ define them.
+// The entry functions of the processes, for the table in main.c: each runs a role
+// to its end and returns the exit status. The rooms of engine/, and api/, define
+// them.
 int setup_role(unsigned index);
 int ingest_role(unsigned index);
 int dispatcher_role(unsigned index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// role_kind.h — the kinds of processes, and what they are called.
+// role_kind.h — the kinds of processes, and their names.
 
 #ifndef COMMON_PROCESS_ROLE_KIND_H
 #define COMMON_PROCESS_ROLE_KIND_H
@@ -17,12 +17,12 @@ enum role_kind {
 
 #define ROLE_LABEL_BYTES 32
 
-// Of these there may be several; then the index is part of the name.
+// There may be several processes of this kind; the index is then part of the name.
 bool role_is_many(enum role_kind kind);
 
 const char *role_name(enum role_kind kind); // "ingest"
 
-// As the logs and the metrics name it: "ingest", "sender.0".
+// The name in logs and metrics: "ingest", "sender.0".
 void role_label(enum role_kind kind, unsigned index,
                 char out[ROLE_LABEL_BYTES]);
 

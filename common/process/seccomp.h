@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
-// seccomp.h — which system calls a process may make.
+// seccomp.h — filters that restrict which system calls a process may make.
 
 #ifndef COMMON_PROCESS_SECCOMP_H
 #define COMMON_PROCESS_SECCOMP_H
 
 #include <stdbool.h>
 
-// All: false, the kernel has no such filter.
+// All of these return false if the kernel has no such filter.
 
-// No io_uring can be made; nothing else changes.
+// Forbids io_uring; changes nothing else.
 bool seccomp_no_ring(void);
 
-// Both: what only an intruder does (exec, ptrace, mounts, other users, modules …)
-// ends the process; no other process can be made, or be sent a signal, and no memory
-// is both written and run.
-// Besides, what the work of a sender does not need fails with EPERM: of sockets it
-// has TCP and UDP, of limits its own.
+// Both filters end the process on calls that only an intruder makes (exec, ptrace,
+// mounts, other users, modules …); no other process can be made or signalled, and
+// no memory is both writable and executable.
+// This one also fails calls that a sender does not need with EPERM: it has TCP and
+// UDP sockets only, and may change only its own limits.
 bool seccomp_sender(void);
-// Besides, there is no way to the network but what is accepted.
+// This one also forbids the network, except for accepted connections.
 bool seccomp_other(void);
 
 #endif

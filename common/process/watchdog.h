@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// watchdog.h — ends a process whose loop does not turn though it works hard.
+// watchdog.h — ends a process whose loop does not turn while it uses the processor.
 //
-// It counts what the process works, not the time that passes: one that is
-// stopped, that waits for a disk, or that gets no processor is left alone. One
-// that spins aborts by itself, so that what it was working on is known, and the
-// supervisor starts it again.
+// It counts processor time, not the time that passes: a process that is stopped,
+// waits for a disk, or gets no processor is left alone. A process that spins aborts
+// by itself, so that the record it was working on is known, and the supervisor
+// starts it again.
 
 #ifndef COMMON_PROCESS_WATCHDOG_H
 #define COMMON_PROCESS_WATCHDOG_H

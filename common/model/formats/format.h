@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// format.h — what a format is: one row of the table in format_table.h.
+// format.h — what a format is: one row of the table in format_table.c.
 //
-// A row lies in its own file, NAME.c. Pure: no clock, no I/O.
+// Each row has its own file, NAME.c. Formats are pure: no clock, no I/O.
 
 #ifndef COMMON_MODEL_FORMATS_FORMAT_H
 #define COMMON_MODEL_FORMATS_FORMAT_H
@@ -14,12 +14,12 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 
-// What a body is made of; borrowed.
+// What a body is made from; borrowed.
 struct format_event {
     const struct id *id;
     struct str kind;    // "stack_update", "order.created", "ping"
     struct str org;     // organization name, or 24-hex id
-    struct str project; // empty if the event has none; so are stack and env
+    struct str project; // project, stack, env: empty if it has none
     struct str stack;
     struct str env;
     struct str payload; // JSON, compact
@@ -29,28 +29,29 @@ struct format_event {
 struct format {
     const char *name;
     int number; // on disk
-    // May hooks of Pulumi's API ask for it, and may those of organizations?
+    // Whether hooks of Pulumi's API may use it, and whether organizations' hooks
+    // may.
     bool is_pulumi;
     bool is_for_organizations;
-    // Judges what a hook of this format points at. `prefixes` is the setting
+    // Checks the URL of a hook with this format. `prefixes` is the setting
     // slack_url_prefixes. ERR_INVALID: `why` gets a sentence.
     enum err (*check_url)(struct str url, const char *prefixes,
                           struct buf *why);
-    // Appends the body, valid JSON in valid UTF-8 whatever the payload holds.
-    // NULL: the body is the payload as it is.
+    // Appends the body, valid JSON in valid UTF-8 whatever the payload holds. NULL:
+    // the body is the unchanged payload.
     void (*render)(const struct format_event *event, struct buf *out);
-    // Does the body of a 2xx answer say that it failed all the same? NULL: none
-    // of this format does.
+    // Does the body of a 2xx response report a failure? NULL: this format has no
+    // such responses.
     bool (*says_failed)(struct str response_body);
 };
 
-// A URL over http or https; for rows whose format points at one.
+// Accepts any http or https URL; for formats without rules of their own.
 enum err format_check_http(struct str url, const char *prefixes,
                            struct buf *why);
 
-// Appends the address of the deployments of a stack of the organization:
-// BASE/api/stacks/ORG/PROJECT/STACK, and /deployments unless it is asked for
-// the stack itself. `target` is "project/stack".
+// Appends the API address of a stack of the organization,
+// BASE/api/stacks/ORG/PROJECT/STACK, with /deployments unless the stack itself is
+// asked for. `target` is "project/stack".
 void format_deployments_url(struct str base, struct str org, struct str target,
                             bool stack_itself, struct buf *out);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// format_table.h — the formats that a hook may ask for: one row of a table each.
+// format_table.h — finds the formats that a hook may use: one row of a table each.
 //
-// The API judges URLs by it, the engine makes bodies by it.
+// The API checks URLs with it, the engine makes bodies with it.
 
 #ifndef COMMON_MODEL_FORMATS_FORMAT_TABLE_H
 #define COMMON_MODEL_FORMATS_FORMAT_TABLE_H
