@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // api.c — the process that serves hooks, history, health and metrics.
 //
-// Happy path: the header of a request is judged (route, token, type), its body
-// is read, the route's handler answers. What changes a hook is committed, then
-// told to the dispatchers.
+// Happy path: the header of a request is checked (name, route, token, type), its body
+// is read, the route's handler answers. A change of a hook is committed first, then the
+// dispatchers are told.
 //
-// If it fails: the request is answered with what is wrong. If storage cannot
-// be opened at the start, the process ends, and is started again.
+// If it fails: the answer says what is wrong. If storage cannot be opened at the start,
+// the process ends, and is started again.
 
 #include "api/api.h"
 #include "api/core/host.h"
@@ -30,8 +30,8 @@
 #include "common/process/metrics.h"
 #include "queue/queue.h"
 
-// A hook at its largest, as an import posts it: 32 headers of 4 KiB, two PEM files
-// of 16 KiB, and the rest of its fields.
+// The largest hook that an import can post has 32 headers of 4 KiB, two PEM files of
+// 16 KiB, and its other fields.
 #define BODY_MAX_BYTES ((size_t)256 * 1024)
 
 // --- judging the header ---
@@ -59,7 +59,7 @@ static void answer_method(struct api_request *rq)
     buf_clear(&allow);
 }
 
-// False: answered.
+// Whether a route was found. False: the request has been answered.
 static bool judge_route(struct api_request *rq, enum err found)
 {
     if (found == OK)
@@ -77,7 +77,8 @@ static bool judge_route(struct api_request *rq, enum err found)
     return false;
 }
 
-// False: answered. A body that is not there is the handler's to miss.
+// Checks the content type. False: the request has been answered. A missing body passes;
+// the handler reports it.
 static bool judge_type(struct api_request *rq)
 {
     struct http_request *r = rq->http;
@@ -98,7 +99,8 @@ static bool judge_type(struct api_request *rq)
     return false;
 }
 
-// False: answered. Whoever watches whether this works does it under any name.
+// Checks the name in Host. False: the request has been answered. Health probes may use
+// any name.
 static bool judge_host(struct api_request *rq)
 {
     struct str host = http_header(rq->http, "host");
@@ -113,8 +115,8 @@ static bool judge_host(struct api_request *rq)
     return false;
 }
 
-// False: answered. With metrics_token_file the metrics want a token: that one, or
-// the admin's.
+// Checks the token. False: the request has been answered. With metrics_token_file,
+// /metrics requires that token or the admin token.
 static bool judge_token(struct api_request *rq, enum auth_scope scope)
 {
     const struct route *route = rq->match.route;
@@ -130,7 +132,8 @@ static bool judge_token(struct api_request *rq, enum auth_scope scope)
                       &rq->grant);
 }
 
-// False: its organization has too many in work; answered.
+// False: the token's organization has too many requests in progress; the request has
+// been answered.
 static bool judge_load(struct api_request *rq)
 {
     const struct config *config = rq->api->config;
@@ -169,8 +172,8 @@ static void on_headers(void *data, struct http_request *r)
             r->body_limit_bytes = event_body_max(rq->api);
         scope = rq->match.route->scope;
     }
-    // The name first, with or without a token; then the token: without one,
-    // nothing is told about paths.
+    // The name is checked first, with or without a token. The token is checked before
+    // the route: without a token a client learns nothing about paths.
     if (judge_host(rq) && judge_token(rq, scope) && judge_load(rq) &&
         judge_route(rq, found) && judge_type(rq)) {
         r->data = rq;
@@ -205,7 +208,7 @@ static void on_dropped(void *data, struct http_request *r)
 
 // --- the process ---
 
-// All that dispatchers send, told apart here.
+// Handles every frame that dispatchers send, by its type.
 static void on_frame(void *data, struct str frame)
 {
     struct link *link = data;
@@ -261,8 +264,9 @@ static void on_drain(void *data)
     http_server_drain(api->server, on_server_drained, api);
 }
 
-// One that cannot be read is no reason to let everybody see them: the admin token
-// still does. After a reload the one of before stays, as that of the admin does.
+// A metrics token that cannot be read does not open /metrics to everybody: the admin
+// token is required then. After a failed reload the previous token stays, as the
+// previous admin token does.
 static void read_metrics_token(struct api *api)
 {
     const char *path = api->config->metrics_token_file;

@@ -12,7 +12,7 @@
 #define SEGMENTS_MAX 16
 
 // clang-format off
-// What neither API has: of a hook, and of an organization.
+// Routes that neither published API has, for a hook and for an organization.
 #define OWN_ROUTES(at, ...)                                                    \
     { METHOD_GET, AUTH_READ, at "/stats", stats_get, __VA_ARGS__ },            \
     { METHOD_GET, AUTH_READ, at "/tail", tail_get, __VA_ARGS__ },              \
@@ -46,7 +46,7 @@
       manual_redeliver, .is_long = true },                                     \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
-// Akinon's, with and without the version in front.
+// Akinon's paths, with and without the version in front.
 #define AKINON_PROJECT "/organizations/{org}/projects/{project}"
 #define AKINON         AKINON_PROJECT "/settings/webhooks"
 #define AKINON_PROJECT_ROUTES(at)                                              \
@@ -179,7 +179,7 @@ static struct str next_segment(struct str *rest)
     return segment;
 }
 
-// Decoded after splitting, so that %2F is a character of its segment.
+// Splits a path, then decodes the segments, so that %2F is a character of its segment.
 static enum err split(struct str path, struct arena *arena,
                       struct segments *out)
 {
@@ -213,7 +213,7 @@ static int param_of(struct str name)
     return -1;
 }
 
-// Does one segment fit one segment of a pattern?
+// Whether one segment of a path fits one segment of a pattern.
 static bool segment_fits(struct str wanted, struct str segment,
                          struct str *params)
 {

@@ -12,7 +12,7 @@
 #include "common/base/str.h"
 #include "common/http/http.h"
 
-// The table, from `i` = 0. NULL: no more.
+// The route at index `i` of the table. NULL: the table has ended.
 const struct route *route_at(size_t i);
 
 // Finds the route of a path as sent (percent-encoded, without the query); a
@@ -22,7 +22,7 @@ const struct route *route_at(size_t i);
 MUST_CHECK enum err route_find(enum http_method method, struct str path,
                                struct arena *arena, struct route_match *out);
 
-// "Allow: GET, HEAD, POST, OPTIONS\r\n" for such bits.
+// Appends "Allow: GET, HEAD, POST, OPTIONS\r\n" for bits as in route_match.methods.
 void route_put_allow(unsigned methods, struct buf *out);
 
 #endif

@@ -27,7 +27,7 @@ void request_answer(struct api_request *rq, unsigned status, struct str body)
     struct http_response response = { .status = status, .body = body };
     bool is_read = rq->http->method == METHOD_GET;
 
-    // What only reads can be asked again; what a change came to must be told.
+    // A read can be repeated by the client; the result of a change must be delivered.
     if (is_read && body.n_bytes > HTTP_SMALL_BYTES &&
         !http_has_room(rq->http, body.n_bytes)) {
         request_fail_room(rq);
@@ -62,7 +62,7 @@ void request_fail_room(struct api_request *rq)
               "(max_buffered_bytes); try again");
 }
 
-// Can it be shown as it is? The name is a client's and may be anything.
+// Whether a name can be shown unchanged. It comes from a client and may be anything.
 static bool is_plain(struct str name)
 {
     for (size_t i = 0; i < name.n_bytes; i++) {
@@ -184,7 +184,7 @@ bool request_scope(struct api_request *rq, struct hook_scope *out)
         scope.target = params[PARAM_ENV];
         if (!judge_name(rq, PARAM_ENV, "environment"))
             return false;
-        if (scope.project.n_bytes == 0) // the deprecated path has none
+        if (scope.project.n_bytes == 0) // the deprecated path has no project
             scope.project = STR("default");
     }
     *out = scope;
@@ -209,7 +209,7 @@ const struct hook_dialect *request_dialect(const struct api_request *rq)
     return rq->match.route->is_akinon ? &akinon_dialect : &pulumi_dialect;
 }
 
-// --- what it holds ---
+// --- what a request holds ---
 
 static uint64_t number_of_token(const struct api_request *rq)
 {
@@ -279,7 +279,7 @@ bool request_json(struct api_request *rq, struct json **out)
 
 // --- waiting ---
 
-// Nobody reads its answer any more.
+// The client has disconnected: nobody will read the answer.
 static void on_gone(struct http_request *r)
 {
     struct api_request *rq = r->data;
@@ -419,7 +419,7 @@ void request_print_hook(struct api_request *rq, const struct hook *hook,
     if (!hook->active)
         return;
     assert(out->at[out->n_bytes - 1] == '}');
-    out->n_bytes--; // the object goes on
+    out->n_bytes--; // drops the brace: further members follow
     if (hook->paused && backlog_of_hook(rq->api->backlogs, hook->no, &waits))
         buf_printf(out, ",\"waiting\":%" PRIu64, waits.n_rows);
     err = shard_view_health(rq->api->shards[shard], hook->no, put_failing, out);

@@ -86,8 +86,8 @@ struct api_request {
     struct turn_entry turn;  // its entry in api->working, if is_working
     // One turn: works until `until_us` (monotonic). True: the request is done.
     bool (*work)(struct api_request *rq, int64_t until_us);
-    // Ends the wait for a reply or a turn because the request goes away. NULL: it does not
-    // wait.
+    // Ends the wait for a reply or a turn because the request goes away. NULL: it does
+    // not wait.
     void (*forget)(struct api_request *rq);
     void *data; // for the handler, in the arena
     // Frees what the handler allocated outside the arena. NULL: nothing.
@@ -105,9 +105,9 @@ void request_free(struct api_request *rq);
 // Answers with JSON.
 void request_answer(struct api_request *rq, unsigned status, struct str body);
 
-// Answers with `first`, and then with the pieces that `next` makes while the client reads
-// (http.h). The request lives until the last piece. There must be room for a long answer:
-// see is_long in route.h.
+// Answers with `first`, and then with the pieces that `next` makes while the client
+// reads (http.h). The request lives until the last piece. There must be room for a long
+// answer: see is_long in route.h.
 void request_answer_pieces(struct api_request *rq,
                            const struct http_response *first,
                            enum http_more (*next)(void *rq, struct buf *out));
@@ -122,19 +122,20 @@ void request_fail_missing(struct api_request *rq, enum param param);
 // Answers an error of the store: 503 for ERR_FULL, else 500.
 void request_fail_store(struct api_request *rq, enum err err);
 
-// Reads the scope of hooks from the path. False: a name in it is invalid; the request has
-// been answered.
+// Reads the scope of hooks from the path. False: a name in it is invalid; the request
+// has been answered.
 bool request_scope(struct api_request *rq, struct hook_scope *out);
 
 // How the API that this path belongs to reads and shows hooks.
 const struct hook_dialect *request_dialect(const struct api_request *rq);
 
-// How this client is shown hooks: only tokens that may change hooks see values unmasked.
+// How this client is shown hooks: only tokens that may change hooks see values
+// unmasked.
 struct hook_showing request_showing(const struct api_request *rq);
 
-// The number under which resources of this request are counted: SHARE_ADMIN, or the number
-// of its token's organization, 0 if that has no number yet. Do not call it within a read of
-// a store.
+// The number under which resources of this request are counted: SHARE_ADMIN, or the
+// number of its token's organization, 0 if that has no number yet. Do not call it
+// within a read of a store.
 uint64_t request_holder(struct api_request *rq);
 
 // Whether the request may hold one more resource of this kind, counted under
@@ -145,8 +146,8 @@ bool request_may_hold(struct api_request *rq, enum cap_kind kind);
 void request_refuse_share(struct api_request *rq, enum cap_kind kind,
                           enum share share, unsigned status);
 
-// Parses the body; free it with json_free(). False: it is not JSON; the request has been
-// answered.
+// Parses the body; free it with json_free(). False: it is not JSON; the request has
+// been answered.
 bool request_json(struct api_request *rq, struct json **out);
 
 // Reads the organization from the path; sets only the family and the organization in
@@ -172,8 +173,8 @@ bool request_owner(struct api_request *rq, struct hook_scope *scope,
 unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
                         unsigned *n);
 
-// Appends the members that identify a hook: "hookName" (null if it is deleted), then its
-// project, stack and environment, each followed by a comma.
+// Appends the members that identify a hook: "hookName" (null if it is deleted), then
+// its project, stack and environment, each followed by a comma.
 void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out);
 
 // Appends the hook as this path's API shows it, with "failing" if it counts as failing,
@@ -181,27 +182,28 @@ void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out);
 void request_print_hook(struct api_request *rq, const struct hook *hook,
                         struct buf *out);
 
-// For a request that waits for a reply or its turns: frees it if its client disconnects.
+// For a request that waits for a reply or its turns: frees it if its client
+// disconnects.
 void request_watch(struct api_request *rq);
 
 // --- turns.c ---
 
 void turns_init(struct api *api);
 // Calls `run` in turns until it returns true; each call works until `until_us`
-// (monotonic). When it returns true it has answered, or asked a dispatcher. Do not call it
-// within a read of a store.
+// (monotonic). When it returns true it has answered, or asked a dispatcher. Do not call
+// it within a read of a store.
 void request_work(struct api_request *rq,
                   bool (*run)(struct api_request *rq, int64_t until_us));
 
 // --- dispatcher_client.c ---
 
-// Called once with the dispatcher's reply, unless the client disconnects first. It answers
-// the request.
+// Called once with the dispatcher's reply, unless the client disconnects first. It
+// answers the request.
 typedef void (*on_answer)(struct api_request *rq, uint64_t hook_id,
                           const struct reply *answer);
 
-// Asks the dispatcher that owns the hook. If there is no reply in time, or no dispatcher,
-// the request is answered with 503. `answered` may ask again.
+// Asks the dispatcher that owns the hook. If there is no reply in time, or no
+// dispatcher, the request is answered with 503. `answered` may ask again.
 void ask_dispatcher(struct api_request *rq, struct query ask,
                     on_answer answered);
 // Asks the dispatcher of a shard, and waits `timeout_ms` for the reply.

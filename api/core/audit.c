@@ -99,7 +99,7 @@ void audit_of(const struct api_request *rq, const char *msg,
 
 // --- URLs ---
 
-// Appends what is of the URL before its path, without who logs in.
+// Appends the URL up to its path, with user and password masked; returns the rest.
 static struct str put_host(struct str url, struct buf *out)
 {
     const char *scheme = memmem(url.at, url.n_bytes, "://", 3);
@@ -144,11 +144,11 @@ void audit_put_url(enum hook_format format, struct str url, struct buf *out)
 
 // --- what a hook was and is ---
 
-// A hook as JSON: as it is, to compare, and masked, to show.
+// A hook as JSON twice: unmasked for comparing, and masked for showing.
 struct picture {
     const struct hook *hook; // NULL: none
     struct buf open, masked;
-    struct json *json; // of `masked`
+    struct json *json; // `masked`, parsed
 };
 
 static void picture_take(const struct api_request *rq, const struct hook *hook,
@@ -190,7 +190,7 @@ struct changes {
     struct buf names, values;
 };
 
-// "payloadUrl" as a name of a field: "payload_url".
+// Appends a member's name as the name of a log field: "payloadUrl" as "payload_url".
 static void put_name(const char *key, struct buf *out)
 {
     for (; *key != '\0'; key++) {
@@ -220,7 +220,8 @@ static void add_value(struct changes *ch, const char *prefix, const char *key,
         buf_put_str(&ch->values, value);
 }
 
-// Values of headers are sealed on disk, and so in no log, whatever their names.
+// Appends the names of headers only: their values are sealed on disk, so they must not
+// appear in the log.
 static void put_header_names(const struct hook *hook, struct buf *out)
 {
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
@@ -297,7 +298,7 @@ static struct str get_key(const struct hook *hook)
     return hook->client_key;
 }
 
-// What is never shown: whether there is one, and that it changed.
+// Logs a field whose value is never shown: whether there is one, and that it changed.
 static void add_hidden(struct changes *ch, const char *key,
                        struct str (*get)(const struct hook *))
 {

@@ -45,7 +45,7 @@ static void put_fullest(const struct api *api, const struct org_backlog *b,
         is_paused = false;
         if (hook_get_by_no(api->hooks, hook->hook_id, take_paused,
                            &is_paused) != OK)
-            is_paused = false; // it is deleted
+            is_paused = false; // the hook was deleted
         buf_printf(out,
                    "\"paused\":%s,\"waiting\":%" PRIu64
                    ",\"waitingBytes\":%" PRIu64 "}",

@@ -10,12 +10,12 @@
 struct api;
 struct config;
 
-// The members that say how full an organization's quota is; a comma between
-// them, none before.
+// Appends the members that say how full an organization's quota is, with commas between
+// them and none before the first.
 void backlog_put_org(const struct api *api, const struct org_backlog *b,
                      struct buf *out);
 
-// The organization's share of the quota as of now.
+// Computes the organization's share of the quota as of now.
 void backlog_share_now(const struct config *config, const struct org_backlog *b,
                        struct backlog_share *out);
 

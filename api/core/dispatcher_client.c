@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// dispatcher_client.c — questions to the dispatchers, and the requests that wait for answers.
+// dispatcher_client.c — queries to the dispatchers, and the requests that wait for
+// replies.
 //
-// If it fails: a question whose dispatcher is gone, or that is too old, is
-// answered for it with 503. What the dispatcher does all the same is in the
-// history. If whoever asked is gone, or has waited too long, the dispatcher is told,
-// and works on it no more.
+// If it fails: when a query's dispatcher is gone, or the query has waited too long, the
+// request gets 503. Attempts that the dispatcher makes nevertheless are in the history.
+// When the client has disconnected or the query has waited too long, the dispatcher is
+// told, and stops working on the query.
 //
-// A question counts until its dispatcher has answered or is gone, also when nobody
-// waits for it any more: so long the dispatcher has work with it.
+// A query counts against its limit until its dispatcher has replied or is gone, even
+// when no request waits for it any more: until then it causes work in the dispatcher.
 
 #include <assert.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ struct pending {
     struct pending *next;
     uint64_t no;
     struct link *link;
-    struct api_request *rq; // NULL: it went away, or had its answer
+    struct api_request *rq; // NULL: it has gone or has been answered
     uint64_t hook_id;
     on_answer answered;
     int64_t until_us; // monotonic
@@ -39,7 +40,7 @@ void api_hint(struct api *api)
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
         struct channel *chan = api->dispatchers[i].chan;
 
-        // One hint that is not read yet is as good as two.
+        // An unread hint makes a second one unnecessary.
         if (chan == NULL || channel_unsent_bytes(chan) > 0)
             continue;
         pack_u64(channel_begin(chan), FRAME_HINT);
@@ -54,7 +55,7 @@ void ask_dispatcher(struct api_request *rq, struct query ask,
               rq->api->config->request_timeout_ms + MARGIN_MS, answered);
 }
 
-#define QUERY_FRAMING_BYTES 1024 // of a frame, beside the texts
+#define QUERY_FRAMING_BYTES 1024 // the part of a frame that is not text
 
 static bool is_too_large(const struct query *ask)
 {
@@ -63,7 +64,8 @@ static bool is_too_large(const struct query *ask)
            QUERY_FRAME_MAX_BYTES;
 }
 
-// Its dispatcher need not work on it any more, and says so.
+// Tells the dispatcher that it need not work on the query any more; the dispatcher
+// confirms this with a reply.
 static void tell_forgotten(const struct pending *p)
 {
     if (p->link->chan == NULL)
@@ -72,7 +74,7 @@ static void tell_forgotten(const struct pending *p)
     channel_end_small(p->link->chan);
 }
 
-// The request is not for the answer any more: it goes away, or has it.
+// Separates the request from its query: the request goes away, or has its answer.
 static void detach(struct api_request *rq)
 {
     rq->pending->rq = NULL;
@@ -131,7 +133,7 @@ void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
     channel_end_small(link->chan);
 }
 
-// Out of the list; it counts no more.
+// Removes the query from the list and from the count.
 static void take_out(struct api *api, struct pending *p)
 {
     struct pending **link = &api->pending;
@@ -142,7 +144,7 @@ static void take_out(struct api *api, struct pending *p)
     shares_remove(&api->shares[p->cap], p->holder_no, 1);
 }
 
-// Whoever asked gets an answer.
+// Passes the reply to the request that waits for it.
 static void tell(struct api_request *rq, const struct reply *answer)
 {
     struct pending *p = rq->pending;
@@ -165,12 +167,12 @@ static void tell(struct api_request *rq, const struct reply *answer)
     if (rq->pending == NULL && !rq->is_producing) {
         request_free(rq);
     } else {
-        rq->http->data = rq; // it has asked somebody else
+        rq->http->data = rq; // it has made another query
     }
 }
 
-// The dispatcher has nothing more to do with it. What runs then may ask again, in
-// its place.
+// Ends a query that its dispatcher has finished. The callback that runs then may make
+// another query.
 static void end(struct api *api, struct pending *p, const struct reply *answer)
 {
     take_out(api, p);
@@ -196,7 +198,7 @@ bool asking_on_frame(struct link *link, struct str frame)
     return true;
 }
 
-// The first of this link.
+// The first query of this link. NULL: there is none.
 static struct pending *find_of(const struct link *link)
 {
     struct pending *p = link->api->pending;
@@ -206,7 +208,7 @@ static struct pending *find_of(const struct link *link)
     return p;
 }
 
-// The first that somebody has waited for too long.
+// The first query for which a request has waited too long. NULL: there is none.
 static struct pending *find_old(struct api *api, int64_t now_us)
 {
     struct pending *p = api->pending;

@@ -22,7 +22,7 @@ static bool ends_with(struct str name, struct str end)
                        end.n_bytes) == 0;
 }
 
-// Digits, or nothing: what follows a colon.
+// Whether the text after a colon is a port: digits, or nothing.
 static bool is_port(const char *at, const char *end)
 {
     while (at < end && *at >= '0' && *at <= '9')
@@ -30,8 +30,8 @@ static bool is_port(const char *at, const char *end)
     return at == end;
 }
 
-// The host without its port, and a name without the dot at its end. False: it is
-// no host.
+// Cuts the port off a host, and the dot at the end of a name. False: it is not a valid
+// host.
 static bool cut_port(struct str host, struct str *out)
 {
     const char *end = host.at + host.n_bytes;
@@ -72,11 +72,12 @@ static bool is_address(struct str host)
     text[host.n_bytes] = '\0';
     if (text[0] != '[')
         return inet_pton(AF_INET, text, &v4) == 1;
-    text[host.n_bytes - 1] = '\0'; // the bracket
+    text[host.n_bytes - 1] = '\0'; // drops the closing bracket
     return inet_pton(AF_INET6, text + 1, &v6) == 1;
 }
 
-// "*.example.com" stands for every name below it.
+// Whether the list has the name; "*.example.com" stands for every name below
+// example.com.
 static bool is_listed(const char *list, struct str name)
 {
     static const char separators[] = ", \t";
@@ -103,7 +104,8 @@ static bool is_of_dashboard(const char *text, struct str name)
            same(name, str_of(url.host));
 }
 
-// The name as it is set, and its first part: both can be known to neighbours.
+// Whether the name is the machine's host name, whole or its first label: machines in
+// the same network may use either.
 static bool is_own(struct str own_name, struct str name)
 {
     const char *dot = own_name.n_bytes > 0

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // host.h — which names the API answers under.
 //
-// A page of somebody else's can have its own name lead to this machine's loopback
-// (DNS rebinding), and is then let in by the browser as if it were ours: but the
-// name in Host is still the page's. An address is no name, so it cannot be led
-// anywhere; neither can localhost and what is below it (RFC 6761).
+// The name of a foreign web page can be made to resolve to this machine's loopback
+// address (DNS rebinding). The browser then lets the page read answers as if it were
+// ours, but the name in Host is still that of the page. IP addresses are not resolved,
+// so they cannot be misused like this; neither can localhost and names below it (RFC
+// 6761).
 
 #ifndef API_CORE_HOST_H
 #define API_CORE_HOST_H
@@ -14,7 +15,8 @@
 #include "common/base/str.h"
 #include "common/config/config.h"
 
-// May a request with this Host be answered? `own_name` is the machine's. Pure.
+// Whether a request with this Host may be answered. `own_name` is the machine's host
+// name. Pure.
 bool host_is_ours(const struct config *config, struct str own_name,
                   struct str host);
 

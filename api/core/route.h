@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// route.h — what a route is, and what a path gives for it.
+// route.h — what a route is, and what matching a path yields.
 
 #ifndef API_CORE_ROUTE_H
 #define API_CORE_ROUTE_H
@@ -12,7 +12,7 @@
 
 struct api_request;
 
-// What stands in braces in a pattern.
+// The parameters, which a pattern has in braces.
 enum param {
     PARAM_ORG,
     PARAM_PROJECT,
@@ -31,17 +31,17 @@ struct route {
     const char *pattern; // "/api/orgs/{org}/hooks"
     void (*handler)(struct api_request *rq);
     bool is_public;       // needs no token
-    bool is_for_any_host; // whatever the request's Host says
-    bool takes_json;      // a body that is not JSON is refused
-    bool takes_event;     // a body as large as an event's
-    bool is_long;   // the answer may be long: only if there is room for it
-    bool is_akinon; // of Akinon's API; the others speak Pulumi's
+    bool is_for_any_host; // is answered whatever the request's Host says
+    bool takes_json;      // refuses a body that is not JSON
+    bool takes_event;     // allows a body as large as an event's
+    bool is_long; // the answer may be long: refused unless there is room for it
+    bool is_akinon; // belongs to Akinon's API; the other routes to Pulumi's
 };
 
 struct route_match {
     const struct route *route; // NULL unless found
     struct str params[PARAMS]; // decoded; empty if the pattern has none
-    unsigned methods;          // bits (1 << http_method) that the path has
+    unsigned methods; // methods of the path, as bits (1 << http_method)
 };
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// turns.c — requests that work for more than a moment before they answer: a little in
-// each turn of the loop, so that others are answered meanwhile; those of different
-// organizations in turns.
+// turns.c — requests that work for more than a moment before they answer. They work a
+// little in each turn of the loop, so that other requests are answered meanwhile, and
+// organizations take turns.
 
 #include <assert.h>
 #include <stddef.h>
@@ -12,7 +12,8 @@
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 
-#define SLICE_US 2000 // of all that wait, in one turn
+#define SLICE_US \
+    2000 // for all working requests together, in one turn of the loop
 
 static struct api_request *request_of(struct turn_entry *t)
 {
@@ -31,7 +32,7 @@ static void work(struct api *api, struct api_request *rq, int64_t until_us)
     turn_remove(&api->working, &rq->turn);
     rq->is_working = false;
     rq->forget = NULL;
-    rq->http->data = NULL; // an answer may be the end of its connection
+    rq->http->data = NULL; // an answer may close its connection
     is_done = rq->work(rq, until_us);
     blame_end(before);
     if (is_done && rq->pending == NULL && !rq->is_producing) {

@@ -27,7 +27,8 @@ void tail_init(struct api *api); // once, before the first tail_get()
 void tail_get(struct api_request *rq);
 
 // --- replay_routes.c: many deliveries once more ---
-// replays_create() and replays_cancel() answer later, when the dispatchers have replied.
+// replays_create() and replays_cancel() answer later, when the dispatchers have
+// replied.
 void replays_create(struct api_request *rq);
 void replays_list(struct api_request *rq);
 void replays_get(struct api_request *rq);

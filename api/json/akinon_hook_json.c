@@ -2,10 +2,10 @@
 // akinon_hook_json.c — a webhook of Akinon App Maker as JSON: read, judged, merged,
 // printed. Pure.
 //
-// The published answer to a create is a project, surely by mistake; ours holds
-// what a webhook has and what a project must have, so that a client made from
-// either description takes it (a project's name has two letters at least, which the
-// schema of webhooks does not ask for).
+// The published answer to a create is a project, surely by mistake. Our answer has all
+// members of a webhook and the required members of a project, so that a client made
+// from either description accepts it. (One difference remains: a project's name has at
+// least two letters, and the schema of webhooks does not require that.)
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@
 #include "common/model/akinon_names.h"
 #include "common/model/formats/format.h"
 
-#define NAME_MAX_CHARS 100 // of a project, which the answer also is
+#define NAME_MAX_CHARS \
+    100 // maximum of a project's name: the answer is also a project
 #define SLUG_MIN_BYTES 2
 
 // --- reading ---
@@ -149,7 +150,7 @@ static void put_time(struct buf *out, const char *key, int64_t at_ms)
     buf_putc(out, '"');
 }
 
-// All but the closing brace.
+// Appends the hook's object without the closing brace.
 static void put_hook(const struct hook_showing *to, const struct hook *hook,
                      struct buf *out)
 {
@@ -180,7 +181,7 @@ static void print(const struct hook_showing *to, const struct hook *hook,
     buf_putc(out, '}');
 }
 
-// ^[a-z0-9-]{2,100}$, of the name as far as it goes.
+// Appends a slug (^[a-z0-9-]{2,100}$) made from the name's characters where possible.
 static void put_slug(struct str name, struct buf *out)
 {
     size_t start = out->n_bytes;
@@ -215,7 +216,7 @@ static void print_created(const struct hook_showing *to,
     buf_puts(out, ",\"status\":\"draft\"}");
 }
 
-// An ObjectId: four bytes of time, then bytes that nobody else has.
+// Appends an ObjectId: four bytes of time, then random bytes that make it unique.
 static void put_name(const uint8_t *random, int64_t at_ms, struct buf *out)
 {
     uint8_t time[8];

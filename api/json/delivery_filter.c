@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// delivery_filter.c — which rows of a history are asked for.
+// delivery_filter.c — which rows of the history a request asks for.
 
 #include "api/json/delivery_filter.h"
 
@@ -20,7 +20,7 @@
 
 // --- times ---
 
-// A number of `n_digits` digits, taken off `text`.
+// Takes a number of `n_digits` digits off the front of `text`.
 static bool take_digits(struct str *text, size_t n_digits, int *out)
 {
     int number = 0;
@@ -48,7 +48,7 @@ static bool take_char(struct str *text, const char *one_of)
     return true;
 }
 
-// ".5" and the like; nothing is a fraction of zero.
+// Takes a fraction of a second like ".5" off `text`; without one it is zero.
 static bool take_fraction(struct str *text, int64_t *out_us)
 {
     int64_t place_us = US_PER_S / 10;
@@ -66,7 +66,7 @@ static bool take_fraction(struct str *text, int64_t *out_us)
     return true;
 }
 
-// "Z" or "+02:00".
+// Takes an offset, "Z" or "+02:00", off `text`.
 static bool take_offset(struct str *text, int64_t *out_s)
 {
     bool is_west = text->n_bytes > 0 && text->at[0] == '-';
@@ -131,7 +131,8 @@ enum err delivery_time_read(struct str text, int64_t *out_us)
         *out_us = (int64_t)seconds * US_PER_S;
         return OK;
     }
-    if (text.n_bytes == strlen("2026-11-24")) { // a day begins, in UTC
+    if (text.n_bytes ==
+        strlen("2026-11-24")) { // the beginning of a day, in UTC
         char midnight[] = "0000-00-00T00:00:00Z";
 
         memcpy(midnight, text.at, text.n_bytes);
@@ -164,7 +165,8 @@ static enum err read_id(struct delivery_query *q, struct str text)
     return id_parse(text, &q->id);
 }
 
-// Each item of a list with commas. ERR_INVALID: one of them is not good.
+// Adds each item of a comma-separated list to the filter. ERR_INVALID: an item is not
+// allowed.
 static enum err each_item(struct str text, struct history_filter *f,
                           enum err (*take)(struct history_filter *f,
                                            struct str item))
@@ -309,7 +311,7 @@ enum err delivery_query_read(const struct http_request *r, struct arena *arena,
     return err == OK ? OK : ERR_INVALID;
 }
 
-// --- the same from JSON ---
+// --- filters from JSON ---
 
 static enum err refuse(const char *key, const struct json_value *v,
                        const char *allowed, struct buf *why)
@@ -320,7 +322,7 @@ static enum err refuse(const char *key, const struct json_value *v,
     return ERR_INVALID;
 }
 
-// A string, with commas, or an array of strings.
+// Reads items from a comma-separated string, or from an array of strings.
 static enum err read_items(const struct json_value *v, const char *key,
                            struct history_filter *f, const char *allowed,
                            enum err (*take)(struct history_filter *f,
@@ -335,7 +337,7 @@ static enum err read_items(const struct json_value *v, const char *key,
                    ? OK
                    : refuse(key, v, allowed, why);
     }
-    // An empty list would be as good as none, and choose everything.
+    // An empty list would filter nothing, and so choose everything.
     if (!json_is(v, JSON_ARRAY) || json_size(v) == 0)
         return refuse(key, v, allowed, why);
     while ((item = json_next(&it, NULL)) != NULL) {

@@ -48,7 +48,7 @@ static void put_when(const struct attempt *a, struct buf *out)
     put_text(out, "requestUrl", a->request_url);
 }
 
-// The ten fields of Pulumi's WebhookDelivery.
+// Appends the ten fields of Pulumi's WebhookDelivery.
 static void put_record(const struct attempt *a, struct str payload,
                        struct str members, struct buf *out)
 {

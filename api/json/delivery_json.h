@@ -8,9 +8,9 @@
 #include "common/base/str.h"
 #include "queue/queue.h"
 
-// Appends the record of an attempt (api/deliveries/README.md): Pulumi's ten fields, then
-// ours. `payload` is the body that was sent. `members` (may be empty) are further members
-// that come first, each followed by a comma.
+// Appends the record of an attempt (api/deliveries/README.md): Pulumi's ten fields,
+// then ours. `payload` is the body that was sent. `members` (may be empty) are further
+// members that come first, each followed by a comma.
 void delivery_print(const struct attempt *attempt, struct str payload,
                     struct str members, struct buf *out);
 

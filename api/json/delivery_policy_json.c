@@ -14,7 +14,7 @@
 #define ORDER_KEY_MAX_BYTES 128
 #define PEM_MAX_BYTES       ((size_t)16 * 1024)
 
-// What the member says: it is there, null (back to the settings), or absent.
+// How a member is given: with a value, as null (the settings apply again), or absent.
 enum given { GIVEN_NOT, GIVEN_NULL, GIVEN_VALUE };
 
 static enum given look(const struct json_value *body, const char *key,
@@ -211,7 +211,7 @@ static enum err merge_schedule(const struct hook_reader *reader,
 
 // --- order ---
 
-// Names of members with dots between them.
+// Whether the text is a path: names of members, separated by dots.
 static bool is_path(struct str text)
 {
     bool is_start = true;
@@ -309,7 +309,7 @@ static enum err merge_certificate(const struct hook_reader *reader,
     if (hook->client_cert.n_bytes == 0) {
         if (gives_key(body))
             return body_refuse(reader, "clientKey needs clientCertificate");
-        hook->client_key = STR_EMPTY; // it went with its certificate
+        hook->client_key = STR_EMPTY; // the key is removed with its certificate
         return OK;
     }
     if (hook->client_key.n_bytes == 0)

@@ -13,13 +13,13 @@ static bool is_marked(const struct hook *hook, size_t i)
     return (hook->secret_headers >> (i / 2) & 1) != 0;
 }
 
-// Of the header whose name is at `i`.
+// Whether the value of the header whose name is at `i` is secret.
 static bool is_secret(const struct hook *hook, size_t i)
 {
     return is_marked(hook, i) || header_is_secret(hook->headers[i]);
 }
 
-// Where the header's name is; `n_headers`: nowhere.
+// The index of the header's name; `n_headers`: the hook has no such header.
 static size_t find(const struct hook *hook, struct str name)
 {
     size_t i = 0;
@@ -43,7 +43,7 @@ static bool is_mask_of(struct str given, struct str value)
     return is_so;
 }
 
-// A mask that comes back stands for the value that it was shown for.
+// Reads one header. A value that equals the mask of the present value keeps that value.
 static enum err read_header(const struct hook_reader *reader,
                             const struct hook *before, struct str name,
                             const struct json_value *value, struct hook *hook)
@@ -132,7 +132,8 @@ static enum err read_marks(const struct hook_reader *reader,
     return OK;
 }
 
-// A mask of nothing that is known would be sent as if it were the value.
+// Refuses a mask that does not belong to a known value: it would be sent to the
+// receiver as if it were the value.
 static enum err refuse_masks(const struct hook_reader *reader,
                              const struct hook *before, const struct hook *hook)
 {

@@ -38,8 +38,8 @@ MUST_CHECK enum err body_refuse(const struct hook_reader *reader,
 const struct json_value *body_member(const struct json_value *body,
                                      const char *key);
 
-// Reads a string. Leaves `out` as it is if the member is absent or null. ERR_INVALID: it
-// is of another type.
+// Reads a string. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
+// it is of another type.
 MUST_CHECK enum err body_text(const struct hook_reader *reader,
                               const struct json_value *body, const char *key,
                               struct str *out);

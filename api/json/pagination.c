@@ -8,7 +8,7 @@
 #include "common/base/codec.h"
 #include "common/base/text.h"
 
-#define CHECK_BYTES ((size_t)8) // of the HMAC that a token carries
+#define CHECK_BYTES ((size_t)8) // length of the part of the HMAC in a token
 
 // --- tokens ---
 
@@ -16,7 +16,8 @@ void page_token_put(const uint8_t key[SHA256_BYTES], struct str list,
                     struct str place, struct buf *out)
 {
     uint8_t mac[SHA256_BYTES];
-    uint8_t length[8]; // so that no other list and place look the same
+    uint8_t length
+        [8]; // separates list and place: no other pair gives the same bytes
     struct str parts[] = { { (const char *)length, sizeof(length) },
                            list,
                            place };
@@ -41,7 +42,7 @@ static enum err put_unhexed(struct str digits, struct buf *out)
     return OK;
 }
 
-// Made again, the token must be the same to the byte.
+// A token is valid if making it again from its place gives the same bytes.
 enum err page_token_read(const uint8_t key[SHA256_BYTES], struct str list,
                          struct str text, struct buf *place)
 {
@@ -68,7 +69,7 @@ enum err page_token_read(const uint8_t key[SHA256_BYTES], struct str list,
 
 // --- headers ---
 
-// The query as it came, without its continuationToken, and with a new one.
+// Appends the request's query with the new continuationToken in place of the old one.
 static void put_next_query(struct str query, struct str token, struct buf *out)
 {
     static const struct str name = { "continuationToken=", 18 };
@@ -91,7 +92,8 @@ static void put_next_query(struct str query, struct str token, struct buf *out)
     buf_put_str(out, token);
 }
 
-// What would end the reference early, in a header of the form <reference>.
+// Appends a reference for a header of the form <reference>, and escapes characters that
+// would end it early.
 static void put_reference(struct str text, struct buf *out)
 {
     for (size_t i = 0; i < text.n_bytes; i++) {

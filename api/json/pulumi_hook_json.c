@@ -15,7 +15,7 @@
 #include "common/model/formats/format_table.h"
 #include "common/model/operator.h"
 
-// An empty string is as good as none.
+// Reads the format. An empty string counts as an absent member.
 static enum err read_format(const struct hook_reader *reader,
                             const struct json_value *body, struct hook *hook)
 {
@@ -60,17 +60,17 @@ static enum err refuse_level(const struct hook_reader *reader, const char *what,
     return ERR_INVALID;
 }
 
-// Behind those that were given before it. It is none of them.
+// Adds a filter that is not in the order so far, at its end.
 static void add_to_order(struct hook *hook, uint8_t number)
 {
-    // The arena's, so it may be written.
+    // The text lies in the arena, so it may be written.
     // NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away
     uint8_t *at = (uint8_t *)(uintptr_t)hook->filter_order.at;
 
     at[hook->filter_order.n_bytes++] = number;
 }
 
-// Why a name is neither a filter nor a pattern.
+// Says why a name is neither a filter nor a pattern.
 static enum err refuse_pattern(const struct hook_reader *reader,
                                struct str name)
 {
@@ -194,7 +194,8 @@ static enum err read_list(const struct hook_reader *reader,
     return OK;
 }
 
-// Absent: unchanged, or empty if the body is the whole state.
+// Reads filters and groups. An absent list is unchanged, or becomes empty if the body
+// is the whole state.
 static enum err read_lists(const struct hook_reader *reader,
                            const struct json_value *body, bool is_whole,
                            struct hook *hook)
@@ -261,7 +262,7 @@ static enum err check_format(const struct hook_reader *reader,
     return err;
 }
 
-// Only the engine's own events come to the operator's hooks.
+// Checks filters of the operator's hooks, which get only the engine's own events.
 static enum err check_operator(const struct hook_reader *reader,
                                const struct hook *hook)
 {
@@ -318,7 +319,7 @@ static enum err check_required(const struct hook_reader *reader,
     return OK;
 }
 
-// A name in the body must be the URL's.
+// Checks that a name in the body equals the name in the URL.
 static enum err check_same(const struct hook_reader *reader,
                            const struct json_value *body, const char *key,
                            struct str wanted, const char *sentence)
@@ -368,7 +369,7 @@ static enum err read_name(const struct hook_reader *reader,
     return err;
 }
 
-// What Pulumi's API does not have.
+// Reads the members that Pulumi's API does not have.
 static enum err read_additions(const struct hook_reader *reader,
                                const struct json_value *body, struct hook *hook)
 {
@@ -467,7 +468,8 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
         put_member(out, "envName", scope->target);
 }
 
-// One item of a list that is left out when it is empty.
+// Appends item `i` of a list; the first item also opens the list, so that an empty list
+// is left out.
 static void put_item(struct buf *out, const char *key, size_t i,
                      struct str item)
 {
@@ -479,8 +481,9 @@ static void put_item(struct buf *out, const char *key, size_t i,
     buf_put_json(out, item);
 }
 
-// As they were given: whoever compares what he wrote with what he reads finds no
-// change. Each comes once, also if the order says otherwise.
+// Appends the filters in the order in which they were given, so that a client that
+// compares what it wrote with what it reads finds no change. Each filter appears once,
+// even if the stored order repeats it.
 static void put_filters(const struct hook *hook, struct buf *out)
 {
     uint64_t left = hook->filters;
@@ -507,7 +510,7 @@ static void put_filters(const struct hook *hook, struct buf *out)
         buf_putc(out, ']');
 }
 
-// By name, as Pulumi Cloud lists them.
+// Appends the groups sorted by name, as Pulumi Cloud lists them.
 static void put_groups(const struct hook *hook, struct buf *out)
 {
     const char *last = "";
@@ -556,7 +559,7 @@ void hook_print(const struct hook_showing *to, const struct hook *hook,
 
 // --- the dialect ---
 
-// Eight digits, as Pulumi Cloud makes them.
+// Appends a name of eight digits, as Pulumi Cloud makes them.
 static void put_name(const uint8_t *random, int64_t at_ms, struct buf *out)
 {
     (void)at_ms;

@@ -9,13 +9,13 @@
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
 
-// Of the key that follows "whsec_" (Standard Webhooks 1.0.0).
+// Size of the decoded key that follows "whsec_" (Standard Webhooks 1.0.0).
 #define KEY_MIN_BYTES 24
 #define KEY_MAX_BYTES 64
 
-// Standard base64 as every library reads it: with its padding, and nothing but
-// it. What decodes here must encode to the same text, since some libraries
-// skip blanks or ignore the bits that are left over, and others refuse both.
+// Decodes standard base64 that every library reads the same: with padding and without
+// other characters. The decoded bytes must encode to the same text, since some
+// libraries skip blanks or ignore left-over bits, and others refuse both.
 static bool decode(struct str text, struct buf *key)
 {
     struct buf again;
@@ -100,7 +100,8 @@ enum err secret_read_new(const struct hook_reader *reader,
     return err == OK ? judge(reader, hook->secret) : err;
 }
 
-// Those that were replaced and still sign, the newest first.
+// Replaces the secret. The list of replaced secrets that still sign has the newest
+// first.
 static enum err replace(const struct hook_reader *reader, struct str secret,
                         struct hook *hook)
 {
@@ -161,13 +162,14 @@ enum err secret_merge(const struct hook_reader *reader,
     if (err == OK)
         err = merge(reader, body, hook);
     if (ends)
-        hook->n_old = 0; // also the one that is replaced here
+        hook->n_old = 0; // including the secret that this body replaces
     return err;
 }
 
 // --- printing ---
 
-// Of the hook's number, too: nobody sees that two have the same secret.
+// Appends a code of the secret and the hook's number: with the number, two hooks with
+// the same secret have different codes.
 static void put_ciphertext(const uint8_t *key, const struct hook *hook,
                            struct buf *out)
 {

@@ -20,20 +20,20 @@ MUST_CHECK enum err secret_read_new(const struct hook_reader *reader,
                                     const struct json_value *body,
                                     struct hook *hook);
 
-// Reads `secret` of an update. Absent or empty: the secret stays. HOOK_REMOVE_SECRET: it
-// is removed. Any other text replaces it, and the old secret also signs for
-// `reader->secret_overlap_ms`, together with secrets that were replaced earlier and whose
-// overlap has not ended. `endSecretOverlap` true: from now on only the present secret
-// signs. A text equal to the present secret is not judged. ERR_INVALID: `reader->why` has
-// the reason. ERR_FULL: the maximum number of replaced secrets signs already;
-// `reader->why` says so.
+// Reads `secret` of an update. Absent or empty: the secret stays. HOOK_REMOVE_SECRET:
+// it is removed. Any other text replaces it, and the old secret also signs for
+// `reader->secret_overlap_ms`, together with secrets that were replaced earlier and
+// whose overlap has not ended. `endSecretOverlap` true: from now on only the present
+// secret signs. A text equal to the present secret is not judged. ERR_INVALID:
+// `reader->why` has the reason. ERR_FULL: the maximum number of replaced secrets signs
+// already; `reader->why` says so.
 MUST_CHECK enum err secret_merge(const struct hook_reader *reader,
                                  const struct json_value *body,
                                  struct hook *hook);
 
 // Appends the members hasSecret and secretCiphertext, each with a comma before it, and
-// secretOverlap while replaced secrets sign. secretCiphertext changes with the secret and
-// reveals nothing of it without the key.
+// secretOverlap while replaced secrets sign. secretCiphertext changes with the secret
+// and reveals nothing of it without the key.
 void secret_print(const struct hook_showing *to, const struct hook *hook,
                   struct buf *out);
 

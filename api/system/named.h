@@ -15,9 +15,9 @@ struct named_style {
     void (*put)(const struct stack_name *name, struct buf *out);
 };
 
-// Answers with a page of the stacks or environments of an organization; if `org` is empty,
-// of all organizations that the request's token may see. `project` limits the list to one
-// project; empty: all projects.
+// Answers with a page of the stacks or environments of an organization; if `org` is
+// empty, of all organizations that the request's token may see. `project` limits the
+// list to one project; empty: all projects.
 void named_answer(struct api_request *rq, const struct named_style *style,
                   struct str org, struct str project);
 
