@@ -305,7 +305,7 @@ static bool count_hook(void *data, const struct hook *hook)
     struct api *api = data;
 
     if (hook->name.n_bytes == 0)
-        return true; // a trace of a deleted one
+        return true; // a trace of a deleted hook
     shares_add(&api->shares[CAP_HOOKS], hook->org_id, 1);
     expire_note_first(api, hook);
     return true;
@@ -348,7 +348,7 @@ static void open_storage(struct api *api)
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
         log_fatal("tokens cannot be opened", "");
-    if (token_number_orgs(api->tokens) != OK) // a full disk
+    if (token_number_orgs(api->tokens) != OK) // the disk is full
         log_warn("organizations of tokens not numbered", "");
     if (event_view_open(&qc, &api->events) != OK)
         log_fatal("event log cannot be opened", "");

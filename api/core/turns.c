@@ -12,8 +12,8 @@
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 
-#define SLICE_US \
-    2000 // for all working requests together, in one turn of the loop
+// For all working requests together, in one turn of the loop.
+#define SLICE_US 2000
 
 static struct api_request *request_of(struct turn_entry *t)
 {
