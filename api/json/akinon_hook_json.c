@@ -22,8 +22,8 @@
 #include "common/model/akinon_names.h"
 #include "common/model/formats/format.h"
 
-#define NAME_MAX_CHARS \
-    100 // maximum of a project's name: the answer is also a project
+// The maximum of a project's name, since the answer is also a project.
+#define NAME_MAX_CHARS 100
 #define SLUG_MIN_BYTES 2
 
 // --- reading ---
