@@ -369,12 +369,16 @@ static void read_file(struct draft *d, const struct config_sources *sources,
 // Of ASCII, whatever the locale is.
 static char upper(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    if (c < 'a' || c > 'z')
+        return c;
+    return (char)(c - 'a' + 'A');
 }
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c < 'A' || c > 'Z')
+        return c;
+    return (char)(c - 'A' + 'a');
 }
 
 // A variable POSTHORN_NAME for every setting. POSTHORN_API and its like belong
