@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// backup.h — copies a data directory. Part of queue.h, which is what to include outside of
-// queue/.
+// backup.h — copies a data directory. Part of queue.h, which is what to include
+// outside of queue/.
 
 #ifndef QUEUE_ADMIN_BACKUP_H
 #define QUEUE_ADMIN_BACKUP_H
@@ -14,18 +14,18 @@
 
 struct queue_copied {
     uint64_t n_records, n_total;
-    uint64_t n_damaged; // left out, and set aside in damaged.jsonl
+    uint64_t n_damaged; // left out, and written to damaged.jsonl
 };
 
-// Copies a data directory to `to`, also beside a running engine: what was committed
-// at one moment. It has its name with queue_copy_finish(); until then it lies
-// under `to->temporary`. `with_keys`: secret.key and admin.token, too. As long
-// as it takes, pages that the engine frees are not used again, so its files grow.
+// Copies a data directory to `to`, also while an engine runs on it: the copy holds
+// what was committed at one moment. queue_copy_finish() gives it its name; until
+// then it lies under `to->temporary`. `with_keys`: copies secret.key and
+// admin.token, too. During the copy, pages that the engine frees are not reused, so
+// its files grow. queue_copy_begin() must have prepared `to`.
 // ERR_AGAIN: `on_progress` (may be NULL) ended it. ERR_CORRUPT: pages are damaged;
-// ERR_CONFLICT: its parts do not belong together; both are for queue_repair().
-// ERR_EXISTS: something else than an empty directory is there. ERR_BUSY: a file
+// ERR_CONFLICT: the directory's parts do not belong together; queue_repair()
+// handles both. ERR_EXISTS: the target is not an empty directory. ERR_BUSY: a file
 // system is mounted there. ERR_FULL, ERR_DENIED.
-// What it needs of `to` is of queue_copy_begin().
 MUST_CHECK enum err queue_copy(const struct queue_config *config,
                                const struct queue_copy_to *to,
                                queue_progress on_progress, void *data,

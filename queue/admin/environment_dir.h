@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// environment_dir.h — the directories of environments: made, and counted. Part of queue.h,
-// which is what to include outside of queue/.
+// environment_dir.h — makes and counts the directories of environments. Part of
+// queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_ADMIN_ENVIRONMENT_DIR_H
 #define QUEUE_ADMIN_ENVIRONMENT_DIR_H
@@ -12,7 +12,7 @@
 
 struct store;
 
-// The number of shards that `data_dir` has. ERR_NOTFOUND: no queue there.
+// The number of shards in `data_dir`. ERR_NOTFOUND: there is no queue.
 MUST_CHECK enum err queue_n_shards(const char *data_dir, unsigned *n);
 
 // Makes and opens an environment, synced.

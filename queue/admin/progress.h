@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// progress.h — how far something is that takes long. Part of queue.h, which is what to
+// progress.h — progress of long operations. Part of queue.h, which is what to
 // include outside of queue/.
 
 #ifndef QUEUE_ADMIN_PROGRESS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// So many records of all that there are. False: it shall end.
+// Progress: `done` of `total` records or pages. Return false to stop.
 typedef bool (*queue_progress)(void *data, uint64_t done, uint64_t total);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// repair_parts.h — which parts are of the directory that is repaired, and as what.
+// repair_parts.h — which parts belong to the directory that is repaired, and as
+// which shard.
 
 #ifndef QUEUE_ADMIN_REPAIR_PARTS_H
 #define QUEUE_ADMIN_REPAIR_PARTS_H
@@ -10,19 +11,19 @@
 
 struct parts {
     struct salvage *events, *hooks;
-    struct salvage *shards; // by their directories
+    struct salvage *shards; // indexed by directory
     unsigned n_dirs;
     const struct format *format;
     void (*on_fault)(void *data, const char *what);
     void *data;
 
     unsigned n_shards; // of the directory that is repaired
-    unsigned
-        from[QUEUE_SHARDS_MAX]; // of a shard: its directory, or FROM_NOTHING
+    unsigned from
+        [QUEUE_SHARDS_MAX]; // indexed by shard: its directory, or FROM_NOTHING
 };
 
-// All are open. What is of another directory, or of a shard that is taken from
-// elsewhere, is not there any more (is_there); each is said.
+// All parts are open. Clears is_there of parts of another directory, and of shards
+// that are taken from elsewhere; reports each.
 void parts_judge(struct parts *p);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// directory_key.h — the key of a data directory, which lies sealed beside the
-// hooks: in each directory another, and for good. Not the key in FORMAT, which
-// whoever reads the disk has.
+// directory_key.h — the key of a data directory, stored sealed beside the hooks:
+// each directory has its own, which never changes. It is not the key in FORMAT,
+// which anybody who reads the disk has.
 
 #ifndef QUEUE_CATALOG_DIRECTORY_KEY_H
 #define QUEUE_CATALOG_DIRECTORY_KEY_H
@@ -19,12 +19,12 @@ MUST_CHECK enum err directory_key_get(struct store *s, MDB_txn *txn,
                                       struct keyring *keys,
                                       uint8_t key[HOOK_KEY_BYTES]);
 
-// Seals it with the first of the keys.
+// Seals the key with the first key of the keyring.
 MUST_CHECK enum err directory_key_put(struct store *s, MDB_txn *txn,
                                       struct keyring *keys,
                                       const uint8_t key[HOOK_KEY_BYTES]);
 
-// Makes one if there is none.
+// Makes a key if there is none.
 MUST_CHECK enum err directory_key_make(struct store *s, MDB_txn *txn,
                                        struct keyring *keys);
 

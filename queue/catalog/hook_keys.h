@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hook_keys.h — the inside of the store of hooks: where they lie.
+// hook_keys.h — the inside of the store of hooks: their keys in the database.
 
 #ifndef QUEUE_CATALOG_HOOK_KEYS_H
 #define QUEUE_CATALOG_HOOK_KEYS_H
@@ -13,36 +13,37 @@
 
 struct hook_store {
     struct store *store;
-    struct keyring *keys; // borrowed; NULL: secrets stay closed
+    struct keyring *keys; // borrowed; NULL: secrets stay sealed
     bool is_view;
     bool has_key;
     uint8_t key[HOOK_KEY_BYTES]; // of the directory
     uint8_t
-        tombstones_at[8]; // revision where the next look for old ones begins
-    struct share_limit stacks; // how many of their names there may be
+        tombstones_at[8]; // revision where the next search for old ones begins
+    struct share_limit stacks; // how many stack names are kept
     struct stacks_seen seen;
 };
 
-// Appends the part of a key that all hooks of the scope share; the whole key.
+// Append the key part that all hooks of a scope share, and the whole key.
 // ERR_INVALID: longer than a key may be.
 MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
                                    struct buf *key);
 MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
                                  struct str name, struct buf *key);
 
-// hook_decode() of what lies under `key`. ERR_CORRUPT also for a hook that belongs
+// hook_decode() of the record under `key`. ERR_CORRUPT also for a hook that belongs
 // under another key.
 MUST_CHECK enum err hook_decode_at(uint32_t place, struct str key,
                                    struct str bytes, struct keyring *keys,
                                    struct hook *out, struct hook_room *room);
 
-// hook_decode_at() with the organization's number, of what lies under `key` in the
-// table of hooks; reads secrets with the keys of the store.
+// hook_decode_at() for the record under `key` in the table of hooks, which also
+// sets the organization's number; opens secrets with the keys of the store.
 MUST_CHECK enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
                               MDB_val val, struct hook *out,
                               struct hook_room *room);
 
-// Sees to it that new hooks get numbers behind `at_least`; `last` is what it was.
+// Ensures that new hooks get numbers above `at_least`; `last` is the last number
+// before.
 MUST_CHECK enum err hooks_raise_last(struct store *s, MDB_txn *txn,
                                      uint64_t at_least, uint64_t *last);
 // The numbers of the last hook and the last revision.

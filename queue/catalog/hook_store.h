@@ -22,9 +22,9 @@
 
 struct hook_store;
 
-// The secrets of a hook (secret, old, client_key, the values of headers) are
-// sealed on disk with the keys of the queue's configuration. Without keys they
-// read as empty.
+// The secrets of a hook (secret, old, client_key, the values of headers) are sealed
+// on disk with the keys in queue_config. If those are absent, secrets read as
+// empty.
 
 // The writing end (and its own reads); needs keys.
 MUST_CHECK enum err hook_store_open(const struct queue_config *config,
@@ -34,12 +34,12 @@ MUST_CHECK enum err hook_store_open(const struct queue_config *config,
 MUST_CHECK enum err hook_store_view(const struct queue_config *config,
                                     struct hook_store **out);
 
-// Stores a new hook, synced. Sets `no`, `revision`. ERR_EXISTS: the scope has
-// one of that name. ERR_FULL.
+// Stores a new hook, synced. Sets `no` and `revision`. ERR_EXISTS: the scope has a
+// hook of that name. ERR_FULL.
 MUST_CHECK enum err hook_create(struct hook_store *hs, struct hook *hook);
 
-// Replaces the hook that has `hook->no`, if its revision is still
-// `hook->revision`; sets the new one. ERR_CONFLICT: it is not. ERR_NOTFOUND.
+// Replaces the hook that has `hook->no`, if its revision is still `hook->revision`;
+// sets the new one. ERR_CONFLICT: the revision has changed. ERR_NOTFOUND.
 MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
 
 // ERR_NOTFOUND.
@@ -47,14 +47,15 @@ MUST_CHECK enum err hook_delete(struct hook_store *hs,
                                 const struct hook_scope *scope,
                                 struct str name);
 
-// The number of an organization: what is its own is so by this number, in history,
-// statistics, replays and backlogs. It has one from its first hook or token on,
-// also when it has none any more; nobody else ever gets it. 0: it never had either, so
-// that nothing there is its own.
+// The number of an organization. History, statistics, replays and backlogs belong
+// to an organization by this number. An organization gets it with its first hook or
+// token and keeps it for good, also when it has none any more; no other
+// organization ever gets it. 0: it never had a hook or token, so it owns nothing
+// there.
 MUST_CHECK enum err org_number(struct hook_store *hs, enum family family,
                                struct str org, uint64_t *no);
 
-// What it is given is borrowed for the call. False ends the scan.
+// The hook is borrowed for the call. Return false to end the scan.
 typedef bool (*hook_visit)(void *data, const struct hook *hook);
 
 // ERR_NOTFOUND.
@@ -72,102 +73,103 @@ MUST_CHECK enum err hook_list(struct hook_store *hs,
                               struct str after_name, hook_visit visit,
                               void *data);
 
-// Those of an organization at whatever level, from after `after` (empty: the
-// first), which is what hook_place_put() says of one.
+// The hooks of an organization at every level, after the position `after` (empty:
+// from the first), which hook_place_put() makes for a hook.
 MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum family family,
                                   struct str org, struct str after,
                                   hook_visit visit, void *data);
 void hook_place_put(const struct hook *hook, struct buf *out);
 
-// Every hook that changed after revision `after` (0: all that exist), in order
-// of revision. A hook that changed several times comes once, as it is now; a
-// deleted one comes with an empty name and only `no` and `revision` set; so does
-// one whose record cannot be read, and `is_damaged` says so.
-// Deletions older than an hour are forgotten. `last`: where to go on.
+// Every hook that changed after revision `after` (0: all that exist), in order of
+// revision. A hook that changed several times comes once, in its present form; a
+// deleted one comes with an empty name and only `no` and `revision` set. So does
+// one whose record cannot be read, with `is_damaged` set. Deletions older than an
+// hour are forgotten. `last`: the revision to continue after.
 MUST_CHECK enum err hook_watch(struct hook_store *hs, uint64_t after,
                                hook_visit visit, void *data, uint64_t *last);
 
-// --- what is made of the directory's key ------------------------------------
+// --- values derived from the directory's key --------------------------------
 //
-// A data directory has a key of its own, sealed beside the hooks; backups carry
-// it, and a change of the keys that seal leaves it as it is.
+// A data directory has a key of its own, sealed beside the hooks; backups contain
+// it, and a change of the sealing keys leaves it as it is.
 
 #define HOOK_KEY_BYTES 32
 
-// The key for one purpose. Of a store that was opened without keys, or that is
-// older than the directory's key: one that nothing else has.
+// Derives the key for one purpose. If the store was opened without keys, or is
+// older than the directory's key: a random key that nothing else has.
 void hook_store_key(const struct hook_store *hs, const char *purpose,
                     uint8_t out[HOOK_KEY_BYTES]);
 
-// Appends request headers as they lie in an attempt of this hook: sealed, so
-// that it opens for no other hook and event.
+// Appends request headers in the form in which an attempt of this hook stores them:
+// sealed, so that they open for no other hook and event.
 void headers_seal(const struct hook_store *hs, uint64_t hook_id,
                   struct position position, struct str text, struct buf *out);
 
-// Are these request headers of an attempt sealed?
+// Are these stored request headers of an attempt sealed?
 bool headers_are_sealed(struct str headers);
 
-// Appends their text. ERR_CORRUPT: they are damaged, of another place, or sealed
-// with another directory's key.
+// Appends their plain text. ERR_CORRUPT: they are damaged, belong elsewhere, or are
+// sealed with another directory's key.
 MUST_CHECK enum err headers_open(const struct hook_store *hs, uint64_t hook_id,
                                  struct position position, struct str sealed,
                                  struct buf *out);
 
 // --- stacks ----------------------------------------------------------------
 
-// The organizations, stacks and environments that a hook or an event (not of
-// Akinon's) has ever named, or that somebody made by name. What named them may be
-// gone. As many names are kept as queue_config says; those that come later are not,
-// which is logged.
+// The organizations, stacks and environments that a hook or an event (not Akinon's)
+// has ever named, or that were created by name, even if what named them is gone.
+// queue_config limits how many names are kept; further ones are dropped, which is
+// logged.
 struct stack_view;
 
 struct stack_name {
     struct str org;
     struct str project; // empty: the organization itself
-    struct str stack;   // or else
+    struct str stack;   // stack or environment; the other is empty
     struct str env;
 };
 
-// For any process; one that writes hooks calls hook_store_open() before.
+// For any process. A process that also writes hooks must call hook_store_open()
+// before.
 MUST_CHECK enum err stack_view_open(const struct queue_config *config,
                                     struct stack_view **out);
 
-// ERR_NOTFOUND: nothing has named it.
+// ERR_NOTFOUND: nothing has named the stack.
 MUST_CHECK enum err stack_find(struct stack_view *view,
                                const struct stack_name *name);
 
-// Did an event name it? ERR_NOTFOUND: no; a hook may have.
+// Whether an event named it. ERR_NOTFOUND: no, though a hook may have.
 MUST_CHECK enum err stack_find_in_events(struct stack_view *view,
                                          const struct stack_name *name);
 
-// The organizations, by name. False ends the list.
+// The organizations, by name. Return false to end the list.
 typedef bool (*org_visit)(void *data, struct str org);
 MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
                              void *data);
 
 struct stack_query {
     bool is_env;             // environments; else stacks
-    struct str org, project; // those of this one only; empty: of all
+    struct str org, project; // only in these; empty: in all
 };
 
 // The stacks or environments by organization, project and name, from `place` on
-// (empty: from the first). After looking at `max` names the list ends; then `place` is
-// where it goes on, and empty when there are no more.
+// (empty: from the first). The list ends after `max` names were examined; `place`
+// is then where to continue, or empty when there are no more.
 typedef void (*stack_visit)(void *data, const struct stack_name *name);
 MUST_CHECK enum err stack_list(struct stack_view *view,
                                const struct stack_query *query, size_t max,
                                struct buf *place, stack_visit visit,
                                void *data);
 
-// Notes a stack, synced. With `is_admin` also of what is kept for the admin token.
-// ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names are none.
-// With OK and anything but SHARE_THERE in `share` it is not noted: there are too
-// many.
+// Records a stack, synced. `is_admin`: it may use what is reserved for the admin
+// token. ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names
+// are malformed. OK with anything but SHARE_THERE in `share`: too many are known,
+// and it is not recorded.
 MUST_CHECK enum err stack_create(struct hook_store *hs,
                                  const struct stack_name *name, bool is_admin,
                                  enum share *share);
 
-// Forgets that a hook or somebody named it. ERR_NOTFOUND.
+// Forgets that the stack was named by a hook or created. ERR_NOTFOUND.
 MUST_CHECK enum err stack_delete(struct hook_store *hs,
                                  const struct stack_name *name);
 
@@ -175,7 +177,7 @@ MUST_CHECK enum err stack_delete(struct hook_store *hs,
 
 struct token_store;
 
-// Both lie in the environment of the hooks, and are written by its process.
+// Both stores lie in the environment of the hooks, and are written by its process.
 MUST_CHECK enum err token_store_open(const struct queue_config *config,
                                      struct token_store **out);
 MUST_CHECK enum err token_store_view(const struct queue_config *config,
@@ -185,7 +187,7 @@ MUST_CHECK enum err token_store_view(const struct queue_config *config,
 MUST_CHECK enum err token_create(struct token_store *ts,
                                  const struct token *token);
 
-// What it is given is borrowed for the call. False ends the scan.
+// The token is borrowed for the call. Return false to end the scan.
 typedef bool (*token_visit)(void *data, const struct token *token);
 
 // The token with this hash, as committed last. ERR_NOTFOUND.
@@ -193,15 +195,15 @@ MUST_CHECK enum err token_find(struct token_store *ts,
                                const uint8_t hash[TOKEN_HASH_BYTES],
                                token_visit visit, void *data);
 
-// In which family an organization of tokens has the number under which counts what they
-// hold: one, whichever API they are used with.
+// The family under which an organization of tokens has its number, which counts
+// what its tokens hold: one family, whichever API the tokens are used with.
 enum family token_family(struct str org);
 
-// Numbers the organizations of all tokens that have no number yet: tokens of earlier
-// versions gave none.
+// Gives a number to the organizations of all tokens that have none: earlier
+// versions gave them no number.
 MUST_CHECK enum err token_number_orgs(struct token_store *ts);
 
-// Those of an organization, in no particular order.
+// The tokens of an organization, in no particular order.
 MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
                                token_visit visit, void *data);
 

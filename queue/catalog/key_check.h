@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// key_check.h — are these the keys that the secrets are sealed with? Part of queue.h, which
-// is what to include outside of queue/.
+// key_check.h — checks that the keys are those that secrets are sealed with. Part
+// of queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_CATALOG_KEY_CHECK_H
 #define QUEUE_CATALOG_KEY_CHECK_H
@@ -11,16 +11,16 @@
 #include "common/base/err.h"
 #include "queue/records/queue_config.h"
 
-// Makes the directory's key if there is none, and seals the values of headers
-// that an earlier version left open. Before that:
-// opens the known text that the first start sealed; seals it if there is none.
-// ERR_INVALID: it opens with none of the keys; nothing is written.
+// Opens the known text that the first start sealed; seals it if there is none.
+// ERR_INVALID: none of the keys opens it, and nothing is written. Then makes the
+// directory's key if there is none, and seals the values of headers that an earlier
+// version stored in the open.
 MUST_CHECK enum err seals_check(const struct queue_config *config,
                                 struct buf *why);
 
-// Seals every secret of the hooks anew with the first of the keys, in one
-// transaction. For an engine that does not run. ERR_DENIED: a secret needs a key
-// that is not among them.
+// Seals every secret of the hooks again with the first of the keys, in one
+// transaction. Only while the engine does not run. ERR_DENIED: a secret needs a key
+// that is missing.
 MUST_CHECK enum err queue_reseal(const struct queue_config *config,
                                  uint64_t *n_hooks);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// stack_names.h — the inside: noting which organizations, stacks and environments were
-// named.
+// stack_names.h — the inside: records which organizations, stacks and environments
+// were named.
 
 #ifndef QUEUE_CATALOG_STACK_NAMES_H
 #define QUEUE_CATALOG_STACK_NAMES_H
@@ -22,21 +22,21 @@ struct share_limit stacks_limit(const struct queue_config *config);
 MUST_CHECK enum err stack_key(const struct stack_name *name, char *key,
                               struct str *out);
 
-// What a key names. ERR_CORRUPT: nothing.
+// Decodes a key. ERR_CORRUPT: it is no key of a name.
 MUST_CHECK enum err stack_name_of(struct str key, struct stack_name *out);
 
-// Puts rows for the stack or environment and its organization, where there are none.
-// Names that are none, those of `posthorn bench`, and those beyond the limit, are
-// left out.
+// Adds rows for the stack or environment and its organization, where they are
+// missing. Skips malformed names, those of `posthorn bench`, and those beyond the
+// limit.
 MUST_CHECK enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
                                 const struct stack_name *name,
                                 const struct share_limit *limit,
                                 struct stacks_seen *seen);
 
-// Notes the environments of all hooks: earlier versions noted none.
+// Records the environments of all hooks: earlier versions recorded none.
 MUST_CHECK enum err stacks_note_environments(struct hook_store *hs);
 
-// The transaction of what was noted failed.
+// Call when the transaction that recorded the names failed.
 void stacks_forget(struct stacks_seen *seen);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// stacks_seen.h — which names of stacks were noted lately.
+// stacks_seen.h — names of stacks that were recorded lately.
 
 #ifndef QUEUE_CATALOG_STACKS_SEEN_H
 #define QUEUE_CATALOG_STACKS_SEEN_H
@@ -11,18 +11,18 @@
 
 #define STACKS_SEEN 4096
 
-// Three names, or with an environment four, and what separates them.
+// Three names, or four with an environment, and what separates them.
 #define STACK_KEY_MAX_BYTES (3 * NAME_MAX_BYTES + 3)
 
-// What was noted lately, so that it need not be looked up again: whole keys, since a
-// name that is taken for another one is never noted. Zeros: empty.
+// Names that were recorded lately and need no lookup. Whole keys are stored, since
+// a name that was mistaken for another one would never be recorded. Zeros: empty.
 struct stacks_seen {
     struct {
-        char *at; // owned; NULL: nothing
+        char *at; // owned; NULL: the entry is free
         size_t n_bytes;
     } keys[STACKS_SEEN];
-    bool is_full;     // all organizations together; the warning was logged
-    bool is_one_full; // one organization; the warning was logged
+    bool is_full;     // all organizations together; a warning was logged
+    bool is_one_full; // one organization; a warning was logged
 };
 
 #endif

@@ -23,18 +23,18 @@ MUST_CHECK enum err event_log_open(const struct queue_config *config,
                                    struct uv_loop_s *loop,
                                    struct event_log **out);
 
-// `done` runs exactly once, later, on the loop. What is handed in while a
-// commit runs becomes the next commit (group commit).
+// `done` runs exactly once, later, on the loop. Requests that arrive while a commit
+// runs form the next commit (group commit).
 void event_log_append(struct event_log *log, struct append *a);
 
-// Takes back what was handed in. True: nothing of it is stored, and `done` will
-// not run. False: its commit is under way, `done` will tell.
+// Withdraws a request. True: nothing of it is stored, and `done` will not run.
+// False: its commit is under way, and `done` will run.
 bool event_log_take_back(struct event_log *log, struct append *a);
 
-// How long the commit that is under way has taken so far. 0: none is.
+// How long the commit that is under way has taken so far. 0: there is none.
 int64_t event_log_busy_us(const struct event_log *log);
 
-// Appends handed in and not done yet.
+// The number of appends that are not done yet.
 size_t event_log_pending(const struct event_log *log);
 
 // Where the log ends, as committed.
@@ -43,14 +43,14 @@ struct position event_log_end(const struct event_log *log);
 // Bytes in use (file less free pages).
 MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
 
-// When the last event was accepted (UTC epoch), as it was at the opening; 0: there
-// was none.
+// When the last event was accepted (UTC epoch), as of the opening; 0: there was
+// none.
 int64_t event_log_last_us(const struct event_log *log);
 
-// Starts removing up to `max` events that every shard's cursor has passed and
-// that no delivery needs any more. In a commit of its own off the loop, before
-// the next batch of appends. As long as there is more to remove it goes on, a
-// batch in between. Does nothing while another trim runs. Call it every second.
+// Starts removing up to `max` events that every shard's cursor has passed and that
+// no delivery needs any more: in a separate commit off the loop, before the next
+// batch of appends. While there is more to remove it continues, alternating with
+// batches. Does nothing while another trim runs. Call it every second.
 void event_log_trim(struct event_log *log, const struct event_retention *keep,
                     size_t max);
 

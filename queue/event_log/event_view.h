@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// event_view.h — the reading end of the event log, for any process. Part of queue.h, which
-// is what to include outside of queue/.
+// event_view.h — the reading end of the event log, for any process. Part of
+// queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_EVENT_LOG_EVENT_VIEW_H
 #define QUEUE_EVENT_LOG_EVENT_VIEW_H
@@ -23,8 +23,8 @@ MUST_CHECK enum err event_view_open(const struct queue_config *config,
 struct event_scan {
     struct position after;
     size_t max;
-    struct position last; // out: the last one passed, or `after`
-    size_t n_damaged;     // out: damaged records, passed over and logged
+    struct position last; // out: the last event passed, or `after`
+    size_t n_damaged;     // out: damaged records, which were skipped and logged
 };
 
 // Visits up to `scan->max` events after `scan->after`, in order.
@@ -32,7 +32,7 @@ MUST_CHECK enum err event_view_scan(struct event_view *view,
                                     struct event_scan *scan, event_visit visit,
                                     void *data);
 
-// ERR_NOTFOUND: removed by retention. ERR_CORRUPT: damaged.
+// ERR_NOTFOUND: retention removed it. ERR_CORRUPT: it is damaged.
 MUST_CHECK enum err event_view_get(struct event_view *view,
                                    struct position position, event_visit visit,
                                    void *data);
@@ -42,7 +42,8 @@ MUST_CHECK enum err event_view_find(struct event_view *view, enum family family,
                                     struct str org, const struct id *id,
                                     struct position *out);
 
-// Accepted since the directory was made; the balance starts here.
+// How many events were accepted since the directory was made; the balance starts
+// from this number.
 MUST_CHECK enum err event_view_accepted(struct event_view *view,
                                         uint64_t *n_events);
 

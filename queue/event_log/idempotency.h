@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// idempotency.h — idempotency: what makes an event the same as an earlier one.
+// idempotency.h — what makes an event a repetition of an earlier one.
 
 #ifndef QUEUE_EVENT_LOG_IDEMPOTENCY_H
 #define QUEUE_EVENT_LOG_IDEMPOTENCY_H
@@ -11,53 +11,53 @@
 
 #define EVENT_KEY_WINDOW_US (INT64_C(24) * 3600 * 1000000)
 
-// How ids, keys and contents are hashed: with a key of the directory that nobody
-// outside knows, so that nobody makes two that are the same.
+// Hashes ids, keys and contents with a secret key of the directory, so that nobody
+// outside can construct collisions.
 struct event_hasher {
     uint8_t key[DIRECTORY_KEY_BYTES];
     int64_t
-        old_until_us; // until then keys of format 4 are known, too; 0: none are
+        old_until_us; // until then keys of format 4 are looked up, too; 0: never
 };
 
-// Of this directory. ERR_INVALID: its FORMAT has no key.
+// Reads the key of this directory. ERR_INVALID: its FORMAT has none.
 MUST_CHECK enum err event_hasher_open(const struct queue_config *config,
                                       struct store *s,
                                       struct event_hasher *out);
 
-// Of format 4, for migrate.c: XXH3-128.
+// For migrate.c: the key of format 4, an XXH3-128.
 void event_key_of_old_id(enum family family, struct str org,
                          const struct id *id, uint8_t out[EVENT_KEY_BYTES]);
-// What an event holds, as its key's row says.
+// Hashes an event's content, as the row of its key stores it.
 void event_content(const struct event_hasher *h, const struct event *e,
                    uint8_t out[16]);
 MUST_CHECK enum err event_put_old_until(struct store *s, MDB_txn *txn,
                                         int64_t until_us);
 
-// The row of an event in `keys`: by the producer's id, or else by its
-// idempotency key. False: it has none.
+// The key of an event's row in `keys`: made from the producer's id, or else from
+// its idempotency key. False: it has neither.
 bool event_key(const struct event_hasher *h, const struct new_event *ne,
                uint8_t out[EVENT_KEY_BYTES]);
 
-// The row of an event whose id the producer chose.
+// The key of the row of an event whose id the producer chose.
 void event_key_of_id(const struct event_hasher *h, enum family family,
                      struct str org, const struct id *id,
                      uint8_t out[EVENT_KEY_BYTES]);
 
-// Looks all events of a request up: `was_stored` becomes false, and id and
-// position are filled in, for those that are there already; `repeats` points
-// to the earlier event of the same request. ERR_CONFLICT: `fault` is set.
+// Looks up all events of a request. For events that exist already, `was_stored`
+// becomes false, and id and position are filled in; `repeats` points to an earlier
+// event of the same request. ERR_CONFLICT: `fault` is set.
 MUST_CHECK enum err event_keys_check(const struct event_hasher *h,
                                      struct store *s, MDB_txn *txn,
                                      struct append *a);
 const struct new_event *event_keys_repeats(const struct append *a, size_t i);
 
-// Puts the row of an event that was checked and just put, to be known from `now_us`
-// on.
+// Puts the row of an event that was checked and just stored; its key is known from
+// `now_us` on.
 MUST_CHECK enum err event_key_put(const struct event_hasher *h, struct store *s,
                                   MDB_txn *txn, const struct new_event *ne,
                                   int64_t now_us);
 
-// The time by which the keys of a request are judged.
+// The time at which the age of a request's keys is measured.
 int64_t event_key_now_us(const struct append *a, const struct new_event *ne);
 
 // ERR_NOTFOUND.

@@ -23,36 +23,36 @@ struct event_log {
     uv_loop_t *loop;
     uv_work_t work;
     bool is_busy;                // the worker has a batch or a trim
-    struct append *first, *last; // wait for the next batch
+    struct append *first, *last; // waiting for the next batch
     struct append *batch;
     size_t n_pending;
     enum err batch_err;
     int64_t work_started_us; // monotonic; of the batch or trim
-    uint64_t next; // number of the next event; the worker's while it is busy
+    uint64_t next;       // next event's number; the worker's while it is busy
     struct position end; // as committed
     int64_t last_us;     // when the last event was accepted, at the opening
-    struct buf record;   // the worker's, as the next
+    struct buf record;   // scratch, the worker's
     struct stacks_seen seen;
     struct event_hasher hasher;
     bool is_trimming;
     void (*after_trim)(struct event_log *log); // on the loop
-    bool is_trim_wanted;                       // when the worker is free again
+    bool is_trim_wanted;         // start one when the worker is free again
     struct event_retention keep; // of the trim that is running or wanted
     size_t trim_max;
-    uint64_t trim_from;  // the worker's: events before it are gone or stay
-    uint64_t trim_block; // of the one that is known not to be needed
-    size_t n_trimmed;    // of the last step, as the next
+    uint64_t trim_from;  // the worker's: where the next step of the trim begins
+    uint64_t trim_block; // a block that is known not to be needed
+    size_t n_trimmed;    // removed by the last step
     size_t n_trimmed_bytes;
     bool has_more_to_trim;
-    struct shard_view **shards; // for the trim; opened when first needed
+    struct shard_view **shards; // for the trim; opened at first use
 };
 
-// event_retention.c: whether there may be anything to remove. A read costs less than a
-// commit.
+// event_retention.c: whether there may be anything to remove. This read is cheaper
+// than an empty commit.
 bool event_log_is_trim_due(struct event_log *log,
                            const struct event_retention *keep);
-// Begins to remove, off the loop. Then, on the loop, the worker is free again, and
-// `after` runs.
+// Starts a trim off the loop. When the worker is free again, `after` runs on the
+// loop.
 void event_log_start_trim(struct event_log *log,
                           void (*after)(struct event_log *log));
 

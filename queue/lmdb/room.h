@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// room.h — room on the disk for what has still to be committed. Part of queue.h, which is
-// what to include outside of queue/.
+// room.h — room on the disk for what has still to be committed. Part of queue.h,
+// which is what to include outside of queue/.
 
 #ifndef QUEUE_LMDB_ROOM_H
 #define QUEUE_LMDB_ROOM_H

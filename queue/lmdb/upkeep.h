@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// upkeep.h — what a process does every second for the environments that it has open. Part
-// of queue.h, which is what to include outside of queue/.
+// upkeep.h — what a process does every second for the environments that it has
+// open. Part of queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_LMDB_UPKEEP_H
 #define QUEUE_LMDB_UPKEEP_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// backlog_sums.h — what waits for each hook, summed up while rows move. Part of queue.h,
-// which is what to include outside of queue/.
+// backlog_sums.h — what waits for each hook, summed up while rows move. Part of
+// queue.h, which is what to include outside of queue/.
 //
 // A sum is kept by nobody on disk: it is counted once from the due index, and
 // what each transaction moves is added to it. So no transaction writes more than

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// replay_record.h — replays as records. Part of queue.h, which is what to include outside
-// of queue/.
+// replay_record.h — replays as records. Part of queue.h, which is what to include
+// outside of queue/.
 
 #ifndef QUEUE_RECORDS_REPLAY_RECORD_H
 #define QUEUE_RECORDS_REPLAY_RECORD_H

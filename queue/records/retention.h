@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// retention.h — what may be removed because it is old. Part of queue.h, which is what to
-// include outside of queue/.
+// retention.h — what may be removed because it is old. Part of queue.h, which is
+// what to include outside of queue/.
 
 #ifndef QUEUE_RECORDS_RETENTION_H
 #define QUEUE_RECORDS_RETENTION_H

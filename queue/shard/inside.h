@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// inside.h — the inside of a shard: what its two ends hold, and what a transaction is made
-// of. For files in queue/ only.
+// inside.h — the inside of a shard: what its two ends hold, and what a transaction
+// is made of. For files in queue/ only.
 
 #ifndef QUEUE_SHARD_INSIDE_H
 #define QUEUE_SHARD_INSIDE_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_batch.h — a shard's transaction as a plain value. Part of queue.h, which is what
-// to include outside of queue/.
+// shard_batch.h — a shard's transaction as a plain value. Part of queue.h, which is
+// what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_BATCH_H
 #define QUEUE_SHARD_SHARD_BATCH_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_health.h — what is known of hooks, and events of the engine's own, as a shard has
-// them. Part of queue.h, which is what to include outside of queue/.
+// shard_health.h — what is known of hooks, and events of the engine's own, as a
+// shard has them. Part of queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_HEALTH_H
 #define QUEUE_SHARD_SHARD_HEALTH_H

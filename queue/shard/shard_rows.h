@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_rows.h — the due rows of a shard, as its owner reads them. Part of queue.h, which
-// is what to include outside of queue/.
+// shard_rows.h — the due rows of a shard, as its owner reads them. Part of queue.h,
+// which is what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_ROWS_H
 #define QUEUE_SHARD_SHARD_ROWS_H

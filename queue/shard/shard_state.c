@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_state.c — the record of a shard's state: read, written, and made anew of what lies
-// there.
+// shard_state.c — the record of a shard's state: read, written, and made anew of
+// what lies there.
 //
 // Made anew for a record that is damaged. What has rows was matched, and when a cursor
 // passes an event, each of its deliveries is settled or has a row: so all up to the

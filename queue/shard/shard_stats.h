@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_stats.h — the statistics of a shard, as any process reads them. Part of queue.h,
-// which is what to include outside of queue/.
+// shard_stats.h — the statistics of a shard, as any process reads them. Part of
+// queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_STATS_H
 #define QUEUE_SHARD_SHARD_STATS_H
