@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // attempt_routes.c — handlers of the routes that a dispatcher answers: an attempt at
-// once, and how it goes with a hook.
+// once, and the status of a hook.
 //
-// Happy path: the hook is looked up, its dispatcher makes the attempt and
-// commits its row, the record is read and shown. Whatever came of the attempt,
-// the request was a success (as with Pulumi Cloud): the record tells.
+// Happy path: the hook is looked up, its dispatcher makes the attempt and commits its
+// row, and the record is read and shown. The request is a success (200) whatever the
+// result of the attempt, as with Pulumi Cloud: the record has the result.
 
 #include "api/deliveries/attempt_routes.h"
 
@@ -22,7 +22,7 @@ void manual_answered(struct api_request *rq, uint64_t hook_id,
     case OK:
         deliveries_show(rq, hook_id, answer);
         return;
-    case ERR_NOTFOUND: // of a ping the hook: it was deleted meanwhile
+    case ERR_NOTFOUND: // for a ping: the hook was deleted meanwhile
         request_fail_missing(rq, rq->match.params[PARAM_EVENT].n_bytes > 0
                                      ? PARAM_EVENT
                                      : PARAM_HOOK);
@@ -56,7 +56,8 @@ void manual_answered(struct api_request *rq, uint64_t hook_id,
     request_fail_store(rq, answer->err);
 }
 
-// `what` is for the log, if it does something; else NULL.
+// Asks the hook's dispatcher. `what` names the action for the log; NULL: a query that
+// changes nothing.
 static void ask_of(struct api_request *rq, const struct hook_scope *scope,
                    struct query ask, const char *what, on_answer then)
 {
@@ -86,7 +87,8 @@ void manual_ping(struct api_request *rq)
                    manual_answered);
 }
 
-// The dispatcher knows the hook, api what waits for its organization.
+// Combines the dispatcher's reply about the hook with this process's figures of what
+// waits for the organization.
 static void status_answered(struct api_request *rq, uint64_t hook_id,
                             const struct reply *answer)
 {
@@ -105,7 +107,7 @@ static void status_answered(struct api_request *rq, uint64_t hook_id,
     buf_init(&body, 0);
     buf_put_str(&body, answer->text);
     if (body.n_bytes > 0)
-        body.n_bytes--; // the brace
+        body.n_bytes--; // drops the brace
     buf_puts(&body, ",\"organization\":{");
     backlog_put_org(rq->api, &b, &body);
     buf_puts(&body, "}}");

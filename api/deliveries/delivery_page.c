@@ -6,12 +6,13 @@
 // when a filter finds little; then a cursor says where to go on. So a page may
 // be short, even empty, and still not be the last.
 //
-// What a page holds is settled before its first byte, since the headers say where
-// the next one begins. Beyond a piece, rows are noted, and shown while the client
-// reads: each as it is then, and left out if retention has removed it meanwhile.
+// The rows of a page are chosen before its first byte is sent, since the headers say
+// where the next page begins. Rows that do not fit into the first piece are noted, and
+// shown while the client reads: each as it is then, and left out if retention has
+// removed it meanwhile.
 //
-// An organization's history lies in all shards: there the newest of their next
-// rows goes first.
+// An organization's history lies in all shards. Its pages merge the shards: of their
+// next rows, the newest is shown first.
 
 #include "api/deliveries/delivery_page.h"
 
@@ -34,8 +35,8 @@ struct wanted_payload {
     struct buf *out;
 };
 
-// What lies there may be somebody else's, where pages of the log are in each
-// other's places.
+// Copies the payload only if the event is the wanted one: where pages of the log were
+// exchanged, another organization's event may be at this place.
 static bool copy_payload(void *data, const struct event *event)
 {
     struct wanted_payload *w = data;
@@ -48,7 +49,8 @@ static bool copy_payload(void *data, const struct event *event)
     return false;
 }
 
-// What was sent: the row's own, or the event's, or "" once that is removed.
+// The payload that was sent: from the row, else from the event, or "" once retention
+// has removed the event.
 static struct str payload_of(struct page *p, const struct attempt *attempt)
 {
     struct event_view *events = p->rq->api->events;
@@ -72,7 +74,8 @@ static bool is_full(const struct page *p)
     return p->n_rows == p->query.limit || p->n_bytes >= PAGE_BYTES;
 }
 
-// Empty unless rows are of several hooks.
+// The members that name the row's hook; empty unless the page has rows of several
+// hooks.
 static struct str hook_name_of(struct page *p, uint64_t hook_id)
 {
     if (p->names_hooks && p->named_no != hook_id) {
@@ -124,7 +127,7 @@ static size_t record_bytes(struct page *p, const struct attempt *attempt)
            payload_of(p, attempt).n_bytes;
 }
 
-// Shown, or noted for a later piece.
+// Takes a row into the page: shows it, or notes it for a later piece.
 static void choose_row(struct page *p, unsigned shard, uint64_t no,
                        const struct attempt *attempt)
 {
@@ -145,7 +148,7 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
     struct page *p = data;
 
     if (p->query.has_id && !id_eq(&p->query.id, &attempt->event_id))
-        return true; // another ping
+        return true; // the row of another ping
     if (is_full(p)) {
         p->has_more = true; // this row, at least
         return false;
@@ -154,7 +157,8 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
     return true;
 }
 
-// One read of a ordering_key: short, so that it pins no database pages for long.
+// Reads the history of one shard once: briefly, so that it pins no database pages for
+// long.
 static enum err read_lane(struct page *p, struct ordering_key *ordering_key,
                           attempt_visit visit)
 {
@@ -199,7 +203,7 @@ static bool visit_head(void *data, uint64_t no, const struct attempt *attempt)
     struct head *h = data;
 
     if (h->is_found)
-        return false; // one is enough
+        return false; // one row is enough
     h->is_found = true;
     h->ordering_key->head_at_us = attempt->started_at_us;
     if (h->is_taken)
@@ -231,8 +235,8 @@ static enum err read_head(struct page *p, struct ordering_key *ordering_key,
     return err;
 }
 
-// The ordering_key whose next row is the newest. NULL: none has any, or nothing more
-// may be read.
+// The shard whose next row is the newest. NULL: no shard has further rows, or the page
+// may read no more.
 static struct ordering_key *newest_lane(struct page *p, enum err *err)
 {
     struct ordering_key *newest = NULL;

@@ -20,7 +20,7 @@ static bool take_hook_no(void *data, const struct hook *hook)
 
 // --- one record ---
 
-#define COST_SHOWN 1000 // of a search among the attempts of one event
+#define COST_SHOWN 1000 // limit of a search among one event's attempts
 
 struct shown {
     struct page page;
@@ -108,8 +108,9 @@ static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
     return false;
 }
 
-// With an id, only that event's attempts are read. One that is in no log may have
-// been removed, and its id tells where it was; or it is a ping's.
+// With an id in the query, only that event's attempts are read. An event that is not in
+// the log may have been removed, and its id tells where it was; or the id is that of a
+// ping.
 static enum err find_event(struct page *p, const struct hook_scope *scope)
 {
     struct position *out = &p->event_place;
@@ -132,7 +133,8 @@ static enum err find_event(struct page *p, const struct hook_scope *scope)
     return err;
 }
 
-// Begins where the query's token says. False: it is not good; answered.
+// Sets where the page begins, by the query's token. False: the token is invalid; the
+// request has been answered.
 static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
                       unsigned first_shard, unsigned n)
 {
@@ -147,7 +149,8 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
         return false;
     }
     p->n_lanes = n;
-    // Where the history ends now: what comes later is on no page of this list.
+    // Notes where the history ends now: rows that come later are on no page of this
+    // list.
     for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK;
          i++)
         err = history_end(p->rq->api->shards[first_shard + i], &row_nos[i]);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // discard_routes.c — the handler of the routes that clear dead letters.
 //
-// Happy path: the body says which; the dispatchers settle them as cancelled, one
-// after the other, each asked again until it is through. After some seconds the
-// answer says how far that is, and a token to go on with.
+// Happy path: the body chooses dead letters; the dispatchers make them cancelled, one
+// dispatcher after the other, each asked again until it has finished. After some
+// seconds the answer says how many were discarded, and gives a token for the next call.
 //
-// If it fails: what was discarded stays so. When the client goes away, no further
-// question is asked.
+// If it fails: dead letters that were discarded stay discarded. When the client
+// disconnects, no further query is made.
 
 #include "api/deliveries/handlers.h"
 
@@ -23,11 +23,11 @@
 #include "common/log/log.h"
 
 #define ANSWER_AFTER_US INT64_C(10000000)
-#define TIMEOUT_MS      60000 // of a question: a dispatcher works a second on one
-#define PLACE_NUMBERS   4     // of a token: shards, shard, hook, position
+#define TIMEOUT_MS      60000 // for a query; a dispatcher works a second on one
+#define PLACE_NUMBERS   4     // in a token: shards, shard, hook, position
 
 struct discarding {
-    struct discarding *next; // of the api process
+    struct discarding *next; // the next in the api process's list
     uint64_t org_id;
     uint64_t owner_no;
     struct query ask; // its texts lie in the arena of the request
@@ -38,7 +38,7 @@ struct discarding {
     int64_t until_us;
 };
 
-// --- one at a time of an organization ---
+// --- one discard at a time for each organization ---
 
 static void forget(struct api_request *rq)
 {
@@ -72,7 +72,8 @@ static void put_token(const struct api_request *rq, const struct discarding *d,
     cursor_put(key, d->owner_no, place, PLACE_NUMBERS, out);
 }
 
-// With another number of dispatchers the dead letters lie elsewhere.
+// Reads a token. It is valid only for the number of dispatchers that it was made for:
+// with another number the dead letters lie elsewhere.
 static bool read_token(const struct api_request *rq, struct str token,
                        struct discarding *d)
 {
@@ -176,7 +177,7 @@ static struct str who(struct api_request *rq)
     return copy;
 }
 
-// False: answered.
+// False: the request has been answered.
 static bool begin(struct api_request *rq, const struct selection *s,
                   struct discarding *d)
 {
@@ -221,7 +222,7 @@ static bool begin(struct api_request *rq, const struct selection *s,
     return true;
 }
 
-// How many it was, the dispatchers' lines tell.
+// Writes the log line about the beginning. The dispatchers log how many were discarded.
 static void audit_begun(struct api_request *rq, const struct selection *s,
                         const struct discarding *d)
 {
@@ -243,7 +244,7 @@ void discards_create(struct api_request *rq)
     if (rq->http->body.n_bytes > 0 && !request_json(rq, &json))
         return;
     selection_init(&s);
-    s.replay.state = REPLAY_RUNNING; // a record has one
+    s.replay.state = REPLAY_RUNNING; // a record must have a state
     if (!selection_read(&s, SELECT_DISCARD,
                         json != NULL ? json_root(json) : NULL)) {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&s.why));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // explain_routes.c — handlers of the routes that say which hooks want an event.
 //
-// The hooks of the organization are listed here, a page of them; their
-// dispatchers say of each whether it matches, and why not.
+// A page of the organization's hooks is listed here; their dispatchers say for each
+// hook whether it matches, and if not, why.
 
 #include "api/deliveries/handlers.h"
 
@@ -21,30 +21,31 @@
 #define LIMIT_DEFAULT    100
 #define LIMIT_MAX        1000
 #define ATTEMPTS_MAX     1000
-#define HOOKS_AT_ONCE    200 // are listed
+#define HOOKS_AT_ONCE    200 // hooks listed in one slice
 #define ANSWER_MAX_BYTES ((size_t)16 << 20)
 
 struct explaining {
     struct api_request *rq;
-    bool is_held; // it counts; while a dispatcher is asked, that counts
+    bool is_held; // counts as a query itself, while no dispatcher is asked
     struct query ask;
     struct hook_scope scope;
     uint64_t org_id;
     size_t limit;
     struct str after;
-    struct str only;                  // hooks of this name; empty: all
+    struct str only; // explains only hooks of this name; empty: all
     struct buf nos[QUEUE_SHARDS_MAX]; // 8 bytes each, of the page
     size_t n_hooks;
     bool has_more;
-    struct buf last; // place of the last hook that was looked at; empty: none
+    struct buf last; // place of the last hook that was listed; empty: none
     size_t n_listed; // hooks, in this slice
     bool is_listed;  // the page is complete
-    unsigned shard;  // that is asked
+    unsigned shard;  // the shard that is asked
     struct buf hooks;
     struct buf event; // members of the answer
 };
 
-// A question counts from its first look at the hooks on.
+// Counts the request as a query as soon as it begins to list hooks. False: it may not;
+// the request has been answered.
 static bool hold(struct explaining *x)
 {
     struct api_request *rq = x->rq;
@@ -80,7 +81,7 @@ static void explaining_clear(struct api_request *rq)
 
 // --- the page ---
 
-// Where a list goes on behind this hook.
+// Notes this hook as the place after which the list continues.
 static void put_place(struct explaining *x, const struct hook *hook)
 {
     buf_reset(&x->last);
@@ -115,7 +116,7 @@ static bool on_hook(void *data, const struct hook *hook)
     return true;
 }
 
-// Some hooks of the page.
+// Lists the next HOOKS_AT_ONCE hooks of the page.
 static enum err list(struct explaining *x)
 {
     struct hook_store *hooks = x->rq->api->hooks;
@@ -208,12 +209,13 @@ static void answer(struct explaining *x)
 static void explained(struct api_request *rq, uint64_t hook_id,
                       const struct reply *answer);
 
-// The next shard that has hooks of the page; at the end, the answer.
+// Asks the next shard that has hooks of the page; after the last, answers the request.
 static void go_on(struct explaining *x)
 {
     struct api_request *rq = x->rq;
 
-    // With no hooks at all, the event is judged all the same.
+    // Even if the page has no hooks, one dispatcher is asked, so that the event is
+    // checked.
     while (x->shard < rq->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
            (x->n_hooks > 0 || x->shard > 0 || x->ask.event.n_bytes == 0))
         x->shard++;
@@ -222,7 +224,7 @@ static void go_on(struct explaining *x)
         return;
     }
     x->ask.text = buf_str(&x->nos[x->shard]);
-    // All dispatchers together have the room of one answer for requests.
+    // The requests from all dispatchers together must fit into one answer.
     x->ask.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
                      ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
                      : 0;
@@ -254,7 +256,7 @@ static void explained(struct api_request *rq, uint64_t hook_id,
     }
 }
 
-// NULL: answered.
+// NULL: the request has been answered.
 static struct explaining *begin(struct api_request *rq)
 {
     struct explaining *x = arena_take(&rq->arena, sizeof(*x));
@@ -313,7 +315,7 @@ void explain_posted(struct api_request *rq)
         request_work(rq, list_some);
 }
 
-// --- of an event that was accepted ---
+// --- explaining an event that was accepted ---
 
 static bool put_event(void *data, const struct event *event)
 {
@@ -374,7 +376,7 @@ static enum err put_attempts(struct explaining *x,
     return err;
 }
 
-// The event is gone: has it left attempts?
+// Answers for an event that is not in the log, by whether it has left attempts.
 static void answer_unknown(struct explaining *x)
 {
     struct api_request *rq = x->rq;
@@ -399,7 +401,8 @@ void explain_stored(struct api_request *rq)
 
     if (x == NULL || !request_org_no(rq, &x->scope, &x->org_id))
         return;
-    x->ask.is_dry = true; // no requests: who may read may not sign
+    x->ask.is_dry =
+        true; // no requests: they are signed, and readers may not sign
     if (id_parse(rq->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
         err = event_view_find(rq->api->events, x->scope.family, x->scope.org,
                               &x->ask.event_id, &position);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // replay_routes.c — handlers of the routes that send many deliveries once more.
 //
-// Happy path: the body says which deliveries; the dispatchers count them one
-// after the other, keep the replay, and send on their own. What it has come to
-// is read from their environments, summed over the hooks that it is about.
+// Happy path: the body chooses deliveries; the dispatchers count them one after the
+// other, store the replay, and send on their own. The progress of a replay is read from
+// their LMDB environments, and summed over its hooks.
 
 #include "api/deliveries/handlers.h"
 
@@ -19,7 +19,7 @@
 
 #define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
 #define LIST_MAX         1000
-#define LOOKS_MAX        2000 // at replays, those of others too, for one piece
+#define LOOKS_MAX        2000 // replays read for one piece, including others' replays
 
 // --- creating ---
 
@@ -43,7 +43,7 @@ static bool judge(struct selection *s)
     return true;
 }
 
-// What goes from one dispatcher to the next.
+// The state of a create that asks one dispatcher after the other.
 struct creating {
     struct query ask;
     unsigned shard, end;
@@ -187,7 +187,7 @@ struct sum {
     const struct api_request *rq;
     uint64_t owner_no;
     bool is_org;
-    bool is_paused;       // it rests, at least for one hook
+    bool is_paused;       // at least one of its hooks is paused
     struct replay replay; // summed up; a copy without what it points to
     size_t n;
 };
@@ -213,7 +213,7 @@ static bool take_paused(void *data, const struct hook *hook)
     return false;
 }
 
-// Whether it rests because its hook does.
+// Whether the replay waits because its hook is paused.
 static bool is_paused(struct api *api, const struct replay *r)
 {
     bool paused = false;
@@ -305,11 +305,11 @@ struct listing {
     uint64_t owner_no;
     bool is_org;
     unsigned shard, end;
-    struct replay_place last; // looked at, of the shard at hand
+    struct replay_place last; // the last one read from the current shard
     bool has_last;
-    size_t n_looked; // for the piece at hand
+    size_t n_looked; // for the current piece
     size_t n_shown;
-    struct buf *out; // the piece at hand
+    struct buf *out; // the current piece
     struct buf first;
 };
 
@@ -321,7 +321,7 @@ static void show(struct listing *l, const struct replay *r)
         buf_putc(l->out, ',');
     buf_putc(l->out, '{');
     request_put_hook(api, r->hook_id, l->out);
-    l->out->n_bytes--; // the comma
+    l->out->n_bytes--; // drops the comma
     buf_puts(l->out, ",\"replay\":");
     put_replay(r, is_paused(api, r), l->out);
     buf_putc(l->out, '}');
@@ -347,7 +347,7 @@ static bool on_listed(void *data, const struct replay *r)
     return true;
 }
 
-// `is_whole`: nothing is left.
+// Appends replays to a piece. `is_whole` is set when none are left.
 static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
 {
     enum err err = OK;
@@ -421,7 +421,7 @@ void replays_list(struct api_request *rq)
 
 // --- one replay ---
 
-// False: answered.
+// Finds the replay of the path. False: the request has been answered.
 static bool find(struct api_request *rq, struct sum *s, struct id *id)
 {
     struct str text = rq->match.params[PARAM_REPLAY];

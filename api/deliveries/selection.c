@@ -64,7 +64,7 @@ static bool read_ids(struct selection *s, const struct json_value *v)
     const struct json_value *item;
     struct id id;
 
-    // An empty list would be as good as none, and choose everything.
+    // An empty list would filter nothing, and so choose everything.
     if (!json_is(v, JSON_ARRAY) || json_size(v) == 0 ||
         json_size(v) > REPLAY_IDS_MAX) {
         return selection_refuse(s, "ids",

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // tail_routes.c — deliveries as they happen, as server-sent events (WHATWG HTML, 9.2).
 //
-// The history is looked at ten times a second, from where each follower is on.
-// The id of an event says where that is, so that who was cut off goes on after
-// it (Last-Event-ID), as far as retention has kept what came meanwhile.
+// The history is read ten times a second, for each follower from its own position. The
+// id of a server-sent event contains that position, so that a client that was cut off
+// continues after it (Last-Event-ID), as far as retention has kept the rows that came
+// meanwhile.
 
 #include "api/deliveries/handlers.h"
 
@@ -18,26 +19,27 @@
 #include "common/log/log.h"
 
 #define LOOK_MS 100
-#define TURN_US 5000 // of looks, then others have their turn
-#define NEXT_MS 1    // and those that are left are looked at then
-// A client that has not taken so much is not told more: the history keeps it.
+#define TURN_US 5000 // reads in one turn of the loop
+#define NEXT_MS 1    // delay before followers that are left get their turn
+// A client with this much unread gets no more for now: the history keeps the rows.
 #define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
-#define COST             5000              // of a look, as history_query counts
-#define SILENCE_US       INT64_C(15000000) // then a comment, so that proxies wait
+#define COST             5000              // of a read, as history_query counts
+#define SILENCE_US       INT64_C(15000000) // then a comment keeps proxies waiting
 #define STREAM_TYPE      "text/event-stream"
 
 struct tail {
     struct tail *next;
     struct api_request *rq;
     struct history_filter filter;
-    unsigned states; // of the filter: here of the row, as it was
-    bool has_id;     // of this event only
+    unsigned
+        states;  // states to show; compared with the row's state at that time
+    bool has_id; // follows one event only
     struct id id;
     struct hook_scope scope;
     uint64_t owner_no; // 0: the organization had no hook yet
     unsigned shard, n_shards;
-    uint64_t row_nos[QUEUE_SHARDS_MAX]; // done up to here
-    uint64_t *row_no;                   // of the shard at hand
+    uint64_t row_nos[QUEUE_SHARDS_MAX]; // rows up to here are done
+    uint64_t *row_no;                   // the entry of the current shard
     int64_t said_us;
     uint8_t key[SHA256_BYTES];
     bool is_gone;
@@ -69,10 +71,10 @@ static void on_gone(struct http_request *r)
 {
     struct api_request *rq = r->data;
 
-    rq->tail->is_gone = true; // the next look ends it
+    rq->tail->is_gone = true; // the next read ends the tail
 }
 
-// --- a look ---
+// --- reading the history ---
 
 static bool put_row(void *data, uint64_t no, const struct attempt *a)
 {
@@ -80,7 +82,7 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     struct buf members;
 
     if (t->out.n_bytes >= HTTP_PIECE_BYTES)
-        return false; // the next look goes on here
+        return false; // the next read continues here
     *t->row_no = no;
     if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
         (t->has_id && !id_eq(&t->id, &a->event_id)))
@@ -126,7 +128,7 @@ static void look(struct tail *t)
     http_stream_write(t->rq->http, buf_str(&t->out));
 }
 
-// `t` and those behind it go first the next time.
+// Moves `t` and the followers after it to the front for the next turn.
 static void put_first(struct api *api, struct tail *t)
 {
     struct tail *last = t;
@@ -158,7 +160,7 @@ static void on_look(uv_timer_t *timer)
 {
     struct api *api = timer->data;
     int64_t end_us = clock_mono_us() + TURN_US;
-    struct tail *rest = NULL; // that have their turn later
+    struct tail *rest = NULL; // followers that get their turn later
 
     for (struct tail *t = api->tails; t != NULL && rest == NULL; t = t->next) {
         if (!t->is_gone)
@@ -181,7 +183,8 @@ void tail_init(struct api *api)
 
 // --- the beginning ---
 
-// From what comes next on, or from where it was. False: answered.
+// Sets where the follower begins: after Last-Event-ID, or with the next row. False: the
+// request has been answered.
 static bool find_place(struct tail *t)
 {
     struct api_request *rq = t->rq;

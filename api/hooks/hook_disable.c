@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// hook_disable.c — hooks that a dispatcher wants switched off.
+// hook_disable.c — switches hooks off when a dispatcher asks for it.
 //
-// If somebody changed the hook meanwhile, nothing is done: the dispatcher sees
-// the change, and makes up its mind anew. So it asks until it sees one.
+// If the hook was changed meanwhile, nothing is done: the dispatcher sees the change
+// and decides anew. It repeats its request until it sees a change of the hook.
 
 #include "api/hooks/hook_disable.h"
 

@@ -4,10 +4,10 @@
 // Without a limit the list is whole: clients of Pulumi read one bare array and
 // know of no pages. A list that is longer than a piece is made while its client
 // reads, and nothing is held open between pieces. So each hook that exists from
-// the first piece to the last is in it once, as it is when its piece is made; one
-// that comes or goes meanwhile may be in it or not. Which hooks a page of a limit
-// has is settled before its first byte, since the headers say where the next one
-// begins.
+// the first piece to the last is in the list once, as it is when its piece is made; a
+// hook that is created or deleted meanwhile may be in the list or not. With a limit,
+// the hooks of a page are chosen before its first byte is sent, since the headers say
+// where the next page begins.
 
 #include "api/hooks/handlers.h"
 
@@ -24,21 +24,21 @@
 struct list {
     struct api_request *rq;
     struct hook_scope scope;
-    struct buf after; // name of the last one before this page; empty: none
+    struct buf after; // name of the last hook before this page; empty: none
     size_t limit;     // hooks; 0: all
-    struct buf *out;  // of the piece at hand
+    struct buf *out;  // the current piece
     struct buf first; // the first piece
-    struct buf last; // name of the last one shown, or of the last one of a page
-    size_t n_hooks;  // of a page, chosen
+    struct buf last; // name of the last hook that was shown, or that a page has
+    size_t n_hooks;  // chosen for a page
     size_t n_shown;
-    bool has_more; // at least one is left
+    bool has_more; // at least one hook is left
     size_t n_nos, at_no;
-    uint64_t nos[LIMIT_MAX]; // those of a page that the first piece has not
+    uint64_t nos[LIMIT_MAX]; // hooks of a page that later pieces show
 };
 
 // --- the query ---
 
-// What the token of a list is bound to.
+// Appends the text that a token of this list is bound to.
 static void put_scope(const struct hook_scope *scope, struct buf *out)
 {
     const struct str parts[] = { scope->org, scope->project, scope->target };
@@ -51,7 +51,7 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
     }
 }
 
-// False: it is not good; answered.
+// Reads `limit`. False: it is invalid; the request has been answered.
 static bool read_limit(struct list *l)
 {
     struct http_request *r = l->rq->http;
@@ -73,9 +73,10 @@ static bool read_limit(struct list *l)
     return err == OK || err == ERR_NOTFOUND;
 }
 
-// False: it is not good; answered. An empty one is as good as none; so is one that is
-// not ours where Pulumi's clients ask for a list: they know of no pages, and what they
-// send is of another server. Whoever gives a limit does know.
+// Reads `continuationToken`. False: it is invalid; the request has been answered. An
+// empty token counts as none. In Pulumi's API without `limit`, an invalid token also
+// counts as none: such clients know of no pages, and their token comes from another
+// server. A client that gives a limit knows of pages.
 static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
 {
     struct http_request *r = l->rq->http;
@@ -124,7 +125,7 @@ static void note_last(struct list *l, const struct hook *hook)
     buf_put_str(&l->last, hook->name);
 }
 
-// Of a list without a limit.
+// Appends a hook to a list without a limit.
 static bool put_listed(void *data, const struct hook *hook)
 {
     struct list *l = data;
@@ -138,7 +139,7 @@ static bool put_listed(void *data, const struct hook *hook)
     return true;
 }
 
-// Of a page: shown, or noted for a later piece.
+// Takes a hook into a page: shows it, or notes it for a later piece.
 static bool choose(void *data, const struct hook *hook)
 {
     struct list *l = data;
@@ -169,7 +170,7 @@ static enum err put_page(struct list *l)
         enum err err = hook_get_by_no(l->rq->api->hooks, l->nos[l->at_no++],
                                       put_chosen, l);
 
-        if (err != OK && err != ERR_NOTFOUND) // else it was deleted meanwhile
+        if (err != OK && err != ERR_NOTFOUND) // NOTFOUND: deleted meanwhile
             return err;
     }
     return OK;

@@ -13,7 +13,7 @@
 #include "common/encoding/crypto.h"
 #include "queue/queue.h"
 
-#define NAME_TRIES    8 // a generated name may be taken
+#define NAME_TRIES    8 // attempts to generate a name that is not taken
 #define UPDATE_TRIES  5
 #define WHY_MAX_BYTES 4096
 
@@ -48,7 +48,7 @@ static bool put_found(void *data, const struct hook *hook)
     return false;
 }
 
-// Where the path points to. ERR_NOTFOUND also for what cannot be a name.
+// Finds the hook that the path names. ERR_NOTFOUND also for an invalid name.
 static enum err find(struct api_request *rq, const struct hook_scope *scope,
                      hook_visit visit, void *data)
 {
@@ -108,7 +108,7 @@ static struct str random_name(struct api_request *rq, int64_t at_ms)
     return name;
 }
 
-// Under the name it has, or else under one that is free.
+// Stores a new hook under its name, or, if it has none, under a generated free name.
 static enum err store_new(struct api_request *rq, struct hook *hook)
 {
     bool is_named = hook->name.n_bytes > 0;
@@ -123,14 +123,14 @@ static enum err store_new(struct api_request *rq, struct hook *hook)
     return err;
 }
 
-// It gets what is accepted from now on.
+// Sets the position from which the hook gets events: those accepted from now on.
 static enum err begin_here(struct api_request *rq, struct hook *hook)
 {
     return event_view_end(rq->api->events, &hook->from);
 }
 
-// False: there are too many; answered. They do not pass by themselves, so it is
-// a conflict.
+// False: there are too many hooks; the request has been answered. Their number does not
+// fall by itself, so the answer is 409, a conflict, and not 429.
 static bool may_create(struct api_request *rq, const struct hook_scope *scope)
 {
     struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
@@ -204,8 +204,8 @@ static bool copy_found(void *data, const struct hook *hook)
     return false;
 }
 
-// Reads the hook, merges, writes it back; answers, unless it is ERR_CONFLICT:
-// somebody else wrote it in between.
+// Reads the hook, merges, writes it back; answers the request, unless the result is
+// ERR_CONFLICT: the hook was written by another request in between.
 static enum err try_update(struct api_request *rq,
                            const struct hook_scope *scope,
                            const struct json_value *body)
@@ -266,7 +266,8 @@ void hooks_update(struct api_request *rq)
 
 // --- delete ---
 
-// A record that could not be read (`old` is NULL) is named alone.
+// Writes the log line of a deletion. Of a record that could not be read (`old` is NULL)
+// only the name is logged.
 static void audit_deleted(struct api_request *rq,
                           const struct hook_scope *scope,
                           const struct hook *old)
@@ -312,7 +313,7 @@ void hooks_delete(struct api_request *rq)
 
     if (!request_scope(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
-    // For the log alone: whether it is there, the deletion itself tells.
+    // Read for the log only: the deletion itself says whether the hook exists.
     (void)find(rq, &scope, copy_found, &old);
     delete (rq, &scope, org_id, old);
     hook_free(old);

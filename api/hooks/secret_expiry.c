@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// secret_expiry.c — removes what hooks need no more: secrets that were replaced.
+// secret_expiry.c — removes replaced secrets from hooks when they sign no more.
 //
-// Signing looks at the time by itself; this is so that an old secret does not
-// lie on the disk longer than it is of use.
+// Signing checks the time by itself; this module only makes sure that an old secret
+// does not stay on the disk longer than it is of use.
 //
-// Happy path: each hook with such a secret is in a list, with the time at which the
-// first one of its is over. What is due is changed once a second, one commit each, as
-// many as a slice allows; the list is all that is looked at, however many hooks
+// Happy path: each hook with replaced secrets is in a list, with the time at which the
+// first of these secrets ends. Once a second the hooks that are due are changed, one
+// commit each, as many as a slice allows. Only the list is searched, however many hooks
 // there are.
 
 #include "api/hooks/secret_expiry.h"
@@ -20,17 +20,17 @@
 #include "common/log/log.h"
 #include "queue/queue.h"
 
-#define SLICE_US 5000 // of each second; at least one hook is changed
+#define SLICE_US 5000 // in each second; at least one hook is changed
 
 struct expiry {
     uint64_t hook_id;
     int64_t at_ms; // UTC epoch
 };
 
-struct expiries {      // hooks with a secret that is over at some time
+struct expiries {      // hooks with replaced secrets
     struct expiry *at; // owned
     size_t n, room;
-    size_t next; // is looked at first
+    size_t next; // index of the entry to check first
 };
 
 static struct expiry *find(const struct expiries *e, uint64_t hook_id)
@@ -87,7 +87,7 @@ static bool copy(void *data, const struct hook *hook)
     return false;
 }
 
-// Leaves the secrets that are not over yet.
+// Removes the hook's secrets whose overlap has ended.
 static enum err change(struct api *api, struct expiry *expiry,
                        const struct hook *hook, int64_t now_ms)
 {
@@ -103,14 +103,14 @@ static enum err change(struct api *api, struct expiry *expiry,
     }
     put(api->expiries, expiry, &changed);
     if (changed.n_old == hook->n_old)
-        return OK; // it was replaced once more meanwhile
+        return OK; // the secret was replaced once more meanwhile
     err = hook_update(api->hooks, &changed);
     if (err == OK)
         log_info("replaced secret removed", "%s", hook_log(hook));
     return err;
 }
 
-// False: it could not be done, and is tried again.
+// False: the hook could not be changed; it is tried again.
 static bool expire(struct api *api, struct expiry *expiry, int64_t now_ms)
 {
     struct hook *hook = NULL;

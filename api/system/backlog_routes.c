@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // backlog_routes.c — how much waits: for a hook, for an organization, for the engine.
 //
-// The dispatchers tell it once a second; nobody is asked.
+// The dispatchers report it once a second; these handlers make no query.
 
 #include "api/system/handlers.h"
 
@@ -34,7 +34,7 @@ void backlog_get_org(struct api_request *rq)
     buf_init(&body, 0);
     backlog_of_org(rq->api->backlogs, org_id, &b);
     put_name(scope.org, &body);
-    // Others are the same as one where nothing ever was.
+    // Without a number, an organization never had a hook or a token.
     buf_printf(&body, "\"exists\":%s,", org_id != 0 ? "true" : "false");
     backlog_put_org(rq->api, &b, &body);
     buf_putc(&body, '}');
@@ -48,7 +48,7 @@ struct ranking {
     struct org_backlog orgs[SHOWN_MAX]; // the fullest first
     uint64_t bytes[SHOWN_MAX];
     size_t n;
-    uint64_t n_rows, n_bytes; // of all
+    uint64_t n_rows, n_bytes; // of all organizations
     const struct config *config;
 };
 
@@ -90,7 +90,7 @@ static void put_ranking(const struct api *api, const struct ranking *r,
         buf_puts(out, separator);
         if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_id,
                            put_org_name, out) != OK) {
-            buf_cut(out, start); // its hooks are deleted, and this goes
+            buf_cut(out, start); // all hooks were deleted; the figures follow
             continue;
         }
         backlog_put_org(api, &r->orgs[i], out);

@@ -2,11 +2,11 @@
 // environment_routes.c — handlers of the routes of environments, as Pulumi's command line
 // knows them.
 //
-// An environment is there when a hook or an event has named it; what it holds is not
-// kept here. Before it reads a reference of two parts as organization and environment,
-// the command line asks whether ORGANIZATION/default/ENVIRONMENT is there; a 404 tells
-// it that the first part is a project. So in the project "default" of an organization
-// that is known every environment is there.
+// An environment exists here when a hook or an event has named it; its content is not
+// stored. Before the command line reads a reference of two parts as organization and
+// environment, it asks whether ORGANIZATION/default/ENVIRONMENT exists; a 404 means
+// that the first part is a project. So in the project "default" of a known organization
+// every environment exists.
 
 #include "api/system/handlers.h"
 
@@ -41,7 +41,8 @@ void environments_list(struct api_request *rq)
         named_answer(rq, &style, scope.org, STR_EMPTY);
 }
 
-// A token's own organization is there, too, and the one that is the default.
+// Finds whether an organization is known. The token's own organization and the default
+// one are always known.
 static enum err find_org(struct api_request *rq, struct str org)
 {
     struct stack_name name = { .org = org };

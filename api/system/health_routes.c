@@ -34,9 +34,9 @@ void operations_healthz(struct api_request *rq)
 }
 
 struct missing {
-    struct buf names;   // of the roles that do not work: JSON, with commas
-    struct buf reasons; // the same, each with its reason
-    bool are_starting;  // and nothing else is the matter
+    struct buf names;   // of roles that do not work: JSON, comma-separated
+    struct buf reasons; // roles that do not work, each with its reason
+    bool are_starting;  // all of them are only starting
 };
 
 static void find_missing(struct missing *out)

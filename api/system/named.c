@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// named.c — lists of what was named: stacks and environments, in pages.
+// named.c — lists of named stacks and environments, in pages.
 //
-// A page ends after LOOKS_MAX names, shown or not, so that whoever asks for a few
-// among many holds nobody up; one without rows may have another behind it.
+// A page ends after LOOKS_MAX names were read, shown or not, so that a request for a
+// few among many names does not delay other requests. A page without rows may have
+// another page after it.
 
 #include "api/system/named.h"
 
@@ -46,7 +47,7 @@ void named_answer_none(struct api_request *rq, const struct named_style *style)
     buf_clear(&l.body);
 }
 
-// What a token of a page is good for: this list with these filters.
+// The text that a page's token is bound to: this list with these filters.
 static struct str list_of(struct api_request *rq,
                           const struct named_style *style,
                           const struct stack_query *q)
@@ -65,7 +66,7 @@ static struct str list_of(struct api_request *rq,
     return copy;
 }
 
-// False: the token is not ours; answered.
+// False: the token was not made by this server; the request has been answered.
 static bool read_place(struct api_request *rq, const uint8_t key[SHA256_BYTES],
                        struct str list, struct buf *place)
 {

@@ -30,7 +30,8 @@ static enum http_more next(void *data, struct buf *out)
     return s->n_shown_bytes < openapi_json_bytes ? HTTP_MORE : HTTP_LAST;
 }
 
-// Anybody may ask for it, so nobody makes the process hold all of it.
+// Sends the document in pieces: clients without a token may ask for it, and must not
+// make the process hold many copies.
 void openapi_get(struct api_request *rq)
 {
     struct showing *s = arena_take(&rq->arena, sizeof(*s));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// pulumi_account_routes.c — handlers of the routes that Pulumi's command line asks before
-// it comes to the hooks: who am I, which organizations, what can the server do.
+// pulumi_account_routes.c — handlers of the routes that Pulumi's command line calls
+// before those of hooks: who am I, which organizations, what can the server do.
 //
-// There are no users and organizations here, only their names: in hooks and in
-// events. So whatever was named is there.
+// Users and organizations are not stored here, only the names that hooks and events
+// use. So an organization exists if it was named.
 
 #include "api/system/handlers.h"
 
@@ -13,19 +13,20 @@
 
 #define ORGS_MAX 1000 // of one answer
 
-// What the command line compares itself with, to say that it is old: it is
-// never called so here.
+// The command line compares its version with these to say that it is outdated; these
+// values never make it say so.
 #define CLI_LATEST     "3.260.0"
 #define CLI_OLD_ENOUGH "3.0.0"
 
 // --- who, and where ---
 
-// Whose token it is, and what it may see.
+// The owner of the token, and the organizations that it may see.
 struct orgs {
     bool is_admin;
-    struct str wanted; // the default of the admin token's; empty: none is set
+    struct str
+        wanted; // the setting default_organization, for the admin token; or empty
     bool is_wanted_there;
-    struct buf body; // their list, without the brackets
+    struct buf body; // JSON list of organizations, without the brackets
     struct buf first;
     size_t n_orgs;
 };
@@ -35,7 +36,7 @@ static bool put_org(void *data, struct str org)
     struct orgs *o = data;
 
     if (operator_is_org(org))
-        return true; // it has no stacks, and is nobody's default
+        return true; // the operator's: it has no stacks, and is no default
     if (str_eq(org, o->wanted))
         o->is_wanted_there = true;
     if (o->n_orgs == 0)
@@ -50,7 +51,8 @@ static bool put_org(void *data, struct str org)
     return o->n_orgs < ORGS_MAX;
 }
 
-// False: they cannot be read; answered. Free `out` with orgs_clear().
+// Reads the organizations. False: they cannot be read; the request has been answered.
+// Free `out` with orgs_clear().
 static bool orgs_read(struct api_request *rq, struct orgs *out)
 {
     enum err err;
@@ -68,7 +70,7 @@ static bool orgs_read(struct api_request *rq, struct orgs *out)
     if (err != OK) {
         request_fail_store(rq, err);
     } else if (out->wanted.n_bytes > 0 && !out->is_wanted_there) {
-        put_org(out, out->wanted); // nothing has named it yet
+        put_org(out, out->wanted); // no hook or event has named it yet
     }
     return err == OK;
 }
@@ -79,7 +81,7 @@ static void orgs_clear(struct orgs *o)
     buf_clear(&o->first);
 }
 
-// A token of an organization goes by the organization's name.
+// The login of an organization's token is the organization's name.
 void neighbours_user(struct api_request *rq)
 {
     static const char *const names[] = { "id", "githubLogin", "name" };
@@ -106,7 +108,7 @@ void neighbours_user(struct api_request *rq)
     orgs_clear(&orgs);
 }
 
-// With one organization there is no doubt; with several, the setting says which.
+// The default organization: the only one, or with several the one in the setting.
 static struct str default_of(const struct orgs *orgs)
 {
     if (orgs->wanted.n_bytes > 0)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // stack_routes.c — handlers of the routes of stacks, as Pulumi's command line knows them.
 //
-// There are no stacks here, only their names: in hooks, in events, and in what the
-// command line makes. Any stack can be asked for; what was named is listed. No state,
-// configuration or tag of it is kept, and what would have to be is refused.
+// Only the names of stacks are stored here: those that hooks, events and the command
+// line use. Every stack can be requested; the named ones are listed. Their state,
+// configuration and tags are not stored, and requests that would need this are refused.
 
 #include "api/system/stack_routes.h"
 
@@ -19,7 +19,7 @@
 #include "common/log/log.h"
 #include "common/model/operator.h"
 
-// Of the format of the command line's deployments.
+// The version of the command line's deployment format.
 #define DEPLOYMENT_VERSION "3"
 
 static struct stack_name name_of(const struct hook_scope *stack)
@@ -31,7 +31,8 @@ static struct stack_name name_of(const struct hook_scope *stack)
 
 // --- showing ---
 
-// The same for a name each time, on every machine.
+// Appends an id that depends on the name only: it is the same each time, on every
+// machine.
 static void put_stack_id(const struct stack_name *stack, struct buf *out)
 {
     char text[ID_TEXT_BYTES + 1];
@@ -52,7 +53,7 @@ static void put_stack_id(const struct stack_name *stack, struct buf *out)
     buf_clear(&name);
 }
 
-// The members that a stack has everywhere, the object still open.
+// Appends the members that every answer has for a stack, and leaves the object open.
 static void put_names(const struct stack_name *stack, struct buf *out)
 {
     buf_puts(out, "{\"id\":\"");
@@ -85,7 +86,8 @@ static void answer_no_stack(struct api_request *rq,
               STR_ARG(stack->stack));
 }
 
-// The stack of the path, named or not. False: there can be none; answered.
+// Reads the stack of the path, named or not. False: its name is invalid; the request
+// has been answered.
 static bool read_stack(struct api_request *rq, struct stack_name *out)
 {
     struct hook_scope scope;
@@ -99,8 +101,9 @@ static bool read_stack(struct api_request *rq, struct stack_name *out)
     return false;
 }
 
-// Every stack can have webhooks, so each is there: the command line asks before it
-// makes one, and would not go on. What was named is listed.
+// Answers 200 for every stack, since every stack can have webhooks: the command line
+// asks before it makes a webhook, and would stop at a 404. Only named stacks are
+// listed.
 void stacks_get(struct api_request *rq)
 {
     struct stack_name stack;
@@ -115,7 +118,7 @@ void stacks_get(struct api_request *rq)
     buf_clear(&body);
 }
 
-// What is deployed is not known here.
+// Answers an empty deployment: what is deployed is not known here.
 void stacks_export(struct api_request *rq)
 {
     struct stack_name stack;
@@ -129,7 +132,8 @@ void stacks_export(struct api_request *rq)
     }
 }
 
-// A copy of a query parameter; empty if there is none. False: broken; answered.
+// Copies a query parameter; empty if there is none. False: its encoding is broken; the
+// request has been answered.
 static bool read_query(struct api_request *rq, const char *name,
                        struct str *out)
 {
@@ -155,7 +159,7 @@ void stacks_list(struct api_request *rq)
         !read_query(rq, "tagName", &tag))
         return;
     if (tag.n_bytes > 0) {
-        named_answer_none(rq, &style); // no stack has a tag here
+        named_answer_none(rq, &style); // stacks have no tags here
     } else {
         named_answer(rq, &style, org, project);
     }
@@ -169,7 +173,7 @@ static void note_one(void *data, const struct stack_name *name)
     *is_there = true;
 }
 
-// Is there a project? It is there when one of its stacks is.
+// Says whether a project exists: it does when one of its stacks is named.
 void stacks_project(struct api_request *rq)
 {
     struct hook_scope scope;
@@ -184,7 +188,7 @@ void stacks_project(struct api_request *rq)
     q.project = scope.project;
     buf_init(&place, 0);
     buf_init(&body, 0);
-    // Past the project's environments it is found at the second look.
+    // Two names are read: the first may be an environment of the project.
     err = stack_list(rq->api->stacks, &q, 2, &place, note_one, &is_there);
     if (err != OK) {
         request_fail_store(rq, err);
@@ -214,7 +218,8 @@ static bool is_nothing(const struct json_value *v)
     return json_is(v, JSON_ARRAY) && json_size(v) == 0;
 }
 
-// Members that ask for what is not kept here. False: one does; answered.
+// Checks for members that ask for something that is not stored here. False: there is
+// one; the request has been answered.
 static bool judge_wishes(struct api_request *rq, const struct json_value *body)
 {
     static const struct {
@@ -237,7 +242,7 @@ static bool judge_wishes(struct api_request *rq, const struct json_value *body)
     return true;
 }
 
-// Reads the name of the new stack. False: answered.
+// Reads the name of the new stack. False: the request has been answered.
 static bool read_new(struct api_request *rq, const struct json_value *body,
                      struct stack_name *out)
 {

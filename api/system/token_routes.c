@@ -37,8 +37,8 @@ static const struct {
 
 #define N_SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))
 
-// An organization of either API; Akinon's ids in lower case. False: it is
-// none; answered.
+// Reads an organization of either API; Akinon's ids are put in lower case. False: it is
+// invalid; the request has been answered.
 static bool read_org(struct api_request *rq, struct str *out)
 {
     char lower[AKINON_ID_BYTES];
@@ -71,7 +71,7 @@ static void put_scopes(unsigned scopes, struct buf *out)
     buf_puts(out, *separator == '[' ? "[]" : "]");
 }
 
-// `secret` is the token itself, empty but for the answer that made it.
+// Appends a token. `secret` is the token itself in the answer that made it, else empty.
 static void put_token(const struct token *t, struct str secret, struct buf *out)
 {
     buf_puts(out, "{\"id\":");
@@ -114,7 +114,7 @@ static enum err read_scopes(const struct hook_reader *reader,
                 *out |= scope_names[i].scope;
         }
         if (*out == before)
-            list = NULL; // unknown, or twice
+            list = NULL; // unknown, or given twice
     }
     if (list != NULL && *out != 0)
         return OK;
@@ -185,7 +185,7 @@ static struct str random_text(struct arena *arena, const char *prefix,
     return kept;
 }
 
-// What it allows and until when: never the token itself.
+// Logs what the token allows and until when, never the token itself.
 static void audit_token(struct api_request *rq, const char *what,
                         const struct token *t)
 {
@@ -275,10 +275,10 @@ void tokens_create(struct api_request *rq)
 // --- list, revoke ---
 
 struct listing {
-    struct buf *out;  // of the piece at hand
+    struct buf *out;  // the current piece
     struct buf first; // the first piece
     size_t n_shown;
-    struct buf left; // hashes of those of later pieces
+    struct buf left; // hashes of tokens that later pieces show
     size_t at_left;
 };
 
@@ -313,7 +313,7 @@ static enum http_more next(void *data, struct buf *out)
         enum err err = token_find(rq->api->tokens, hash, show, l);
 
         l->at_left += SHA256_BYTES;
-        if (err != OK && err != ERR_NOTFOUND) // else it was revoked meanwhile
+        if (err != OK && err != ERR_NOTFOUND) // NOTFOUND: revoked meanwhile
             return HTTP_FAILED;
     }
     if (l->at_left < l->left.n_bytes)
@@ -362,7 +362,7 @@ void tokens_list(struct api_request *rq)
     }
 }
 
-// What the token with this id is for.
+// A search for the token with this id.
 struct wanted {
     struct api_request *rq;
     struct str id, name;
