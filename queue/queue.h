@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // queue.h — the durable state: the event log, the deliveries, the hooks.
 //
-// The only header of this folder that engine/ and api/ may include: it brings the public
-// headers of the rooms. Files within queue/ include those that they need, and not this.
+// The only header of this folder that engine/ and api/ may include: it brings the
+// public headers of the rooms. Files within queue/ include the headers that they
+// need, and not this one.
 //
 //   append ─► event log ─(a dispatcher reads on from its cursor, matches)─►
 //
@@ -18,19 +19,18 @@
 //   events/            ingest         the event log, idempotency keys
 //   deliveries/K/      dispatcher K   cursor, due, dead, history, counts
 //   hooks/             api            hooks and tokens
-// Everybody else opens them for reading. Nothing here closes an environment:
+// All other processes open them for reading. Nothing here closes an environment:
 // LMDB 0.9.26–0.9.31 would destroy the mutexes that the other processes use. A
-// process that is done exits.
+// process that has finished exits.
 //
-// What a second implementation must keep: appends and shard commits take a
-// batch, are asynchronous, and end known: committed, or not. Positions are
-// opaque and comparable within one log only. No transaction leaves this
-// folder.
+// What another implementation must keep: appends and shard commits take a batch,
+// are asynchronous, and end with a known result: committed, or not. Positions are
+// opaque and comparable within one log only. No transaction leaves this folder.
 //
-// Every function returns, besides what it names: ERR_IO (the disk or the file
-// failed; the reason is logged), ERR_CORRUPT (a damaged record) and, where
-// something is stored, ERR_LOST (the files were removed or replaced while in use:
-// it may be gone).
+// Besides the errors that it names, every function may return: ERR_IO (the disk or
+// the file failed; the reason is logged), ERR_CORRUPT (a damaged record) and, where
+// something is stored, ERR_LOST (the files were removed or replaced while in use,
+// so the data may be gone).
 
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H

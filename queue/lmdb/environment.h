@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // environment.h — LMDB, and nothing but LMDB: environments, transactions, errors.
 //
-// The only file that includes lmdb.h. Default sync mode, always. Environments
-// are never closed (queue.h says why).
+// Only this room includes lmdb.h. Environments always use the default sync mode,
+// and are never closed (queue.h says why).
 
 #ifndef QUEUE_LMDB_ENVIRONMENT_H
 #define QUEUE_LMDB_ENVIRONMENT_H
@@ -20,100 +20,109 @@
 
 struct store {
     MDB_env *env;
-    MDB_txn *reader; // of the loop's thread; reset between uses; NULL: none yet
+    MDB_txn
+        *reader; // for the loop's thread; reset between uses; NULL: none yet
     bool is_reading; // between store_read() and store_read_end()
     MDB_dbi dbs[STORE_DBS_MAX];
     char *path; // owned, for messages
     uint64_t map_bytes;
     const uint8_t *map; // where the file is mapped; NULL: unknown
     size_t page_bytes;
-    uint64_t place; // of the environment, in the checksums of its records
-    uint64_t backed_bytes; // room.c: of data.mdb, so many have their place
-    size_t turned; // the transaction of the last store_turn(); a writer's
+    uint64_t place;        // its place in the checksums of its records
+    uint64_t backed_bytes; // room.c: allocated on disk of data.mdb
+    size_t turned; // transaction id of the last store_turn(); a writer's
     bool is_read_only;
     struct file_place {
         dev_t device;
         ino_t number;
     } data_file, lock_file;   // as they were opened
-    atomic_bool is_displaced; // store_is_in_place() said so last
-    struct store *next;       // all of this process, for the upkeep
+    atomic_bool is_displaced; // the last result of store_is_in_place()
+    struct store *next;       // list of all in this process, for the upkeep
 };
 
-// The map of an environment of deliveries. Quotas stop the intake long before
-// an event log is full, and what is in it must still find room for its history
-// and its moves: a full map could not even delete. It is address space, not
-// disk.
+// The size of the map of a shard's environment. Quotas stop intake long before an
+// event log is full, and deliveries of its events must still find space for their
+// history and their moves: in a full map, even deleting is impossible. The map is
+// address space, not disk space.
 static inline uint64_t store_shard_map(uint64_t max_bytes)
 {
     return max_bytes * 4;
 }
 
-// Opens the environment in `dir` and its databases by name; a writer makes
-// those that are missing. ERR_NOTFOUND: there is none (reader only).
+// Opens the environment in `dir` and its databases by name; a writer creates
+// missing databases. ERR_NOTFOUND: there is none (reader only).
 MUST_CHECK enum err store_open(const char *dir, uint64_t map_bytes,
                                bool read_only, const char *const *names,
                                size_t n_names, struct store **out);
 
-// The environments that this process has open, by `next`; NULL: none.
+// The first environment that this process has open; the others follow by `next`;
+// NULL: none.
 struct store *store_first(void);
 
-// What an LMDB code means to us; logs what is not expected.
-// ERR_NOTFOUND, ERR_EXISTS, ERR_FULL, ERR_IO.
+// Translates an LMDB code; logs unexpected ones. ERR_NOTFOUND, ERR_EXISTS,
+// ERR_FULL, ERR_IO.
 MUST_CHECK enum err store_err(const struct store *s, int rc, const char *what);
 
-// A read transaction for the loop's thread: between the two, nothing else may
-// read this store. Short: what is read stays valid until the end only.
+// A read transaction for the loop's thread: between store_read() and
+// store_read_end(), nothing else may read this store. Keep it short: values stay
+// valid only until the end.
 MUST_CHECK enum err store_read(struct store *s, MDB_txn **txn);
 void store_read_end(struct store *s);
 
-// A write transaction; any one thread at a time. Commit consumes it also when
-// it fails; then nothing has changed. ERR_LOST: it is committed, into files that
-// were removed or replaced before it ended: nobody may be told that it is stored.
+// A write transaction; one thread at a time. A commit consumes the transaction even
+// if it fails; nothing has changed then. ERR_LOST: it was committed into files that
+// were removed or replaced before it ended: report it to nobody as stored.
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
 
-// After ERR_FULL: LMDB gives the pages that a commit frees to the second transaction
-// after it, so when one commit frees all there is and each later one fails for want of
-// room, none of them is ever used. This commits a record of `dbi` as it is. True: done,
-// and what failed may be tried once more. False: nothing was freed since the last time.
+// For use after ERR_FULL. LMDB reuses the pages that a commit frees in the second
+// transaction after it. So when one commit frees all the space there is, and each
+// later one fails for lack of space, the freed pages would never be used. This
+// function commits a record of `dbi` unchanged. True: done, and the failed work may
+// be retried once. False: nothing was freed since the last call.
 MUST_CHECK bool store_turn(struct store *s, MDB_dbi dbi);
 
-// Where a record lies, as its checksum says it: the environment by what it is (of a
-// shard, by its number), the table, the key. A record of anywhere else is damaged.
+// The place of a record, which its checksum covers: the kind of environment (for a
+// shard, also its number), the table and the key. A record that is found elsewhere
+// counts as damaged.
 uint32_t store_place(const struct store *s, unsigned db, MDB_val key);
-// The same for an environment of these tables and this shard's number.
+// The place of an environment with these tables and this shard number.
 uint64_t store_place_of(const char *const *names, uint64_t shard);
 uint32_t store_place_in(uint64_t environment, unsigned db, MDB_val key);
 
-// mdb_put() of a record that is nowhere yet, into its place.
+// mdb_put() of a record whose place is RECORD_NOWHERE; it gets its place.
 int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
               struct str record, unsigned flags);
 
-// How long the data file may get: the map, or what the process may write.
+// The largest size of the data file: the map, or the file size limit of the
+// process.
 uint64_t store_file_limit(const struct store *s);
 
-// Whether the environment's files are still the ones under its path; from any
-// thread. A change is logged. Two calls of stat(), a few microseconds.
+// Whether the environment's files are still those under its path; callable from any
+// thread. A change is logged. Costs two calls of stat(), a few microseconds.
 bool store_is_in_place(struct store *s);
 
-// Whether all of a value lies in the file, as what a read transaction gives does
-// unless a page is damaged. True also where that cannot be told.
+// Whether all of a value lies within the file, as every value from a read
+// transaction does unless a page is damaged. True also if that cannot be
+// determined.
 bool store_value_is_mapped(const struct store *s, MDB_val val);
 
-// Whether a value lies where its page says that it is: pages of large values that
-// are in each other's places do not. True also where that cannot be told.
+// Whether a value lies where its page number says: pages of large values that were
+// exchanged do not. True also if that cannot be determined.
 bool store_value_is_in_place(const struct store *s, MDB_val val);
 
-// The first record at `key` or after it: sets both. MDB_CORRUPTED: what is found
-// lies before it, so that whoever reads on from there would go round for ever.
+// Finds the first record at `key` or after it: sets both. MDB_CORRUPTED: the record
+// found lies before `key`; reading on from it would never end.
 MUST_CHECK int store_seek(MDB_cursor *cursor, MDB_val *key, MDB_val *val);
-// The record after the one at `key`, likewise. The record must still be there.
+// Finds the record after the one at `key`, which must still exist; results as
+// store_seek().
 MUST_CHECK int store_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val);
 
-// Bytes in use: the file's pages less the free ones.
+// Bytes in use: the pages of the file except free ones.
 MUST_CHECK enum err store_usage(struct store *s, MDB_txn *txn,
                                 uint64_t *n_bytes);
-// The same as committed last, from any thread: with a transaction of its own.
+// Like store_usage(), as of the last commit, from any thread: uses a transaction of
+// its own.
 MUST_CHECK enum err store_usage_now(struct store *s, uint64_t *n_bytes);
 
 static inline MDB_val val_of(struct str s)

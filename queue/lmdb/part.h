@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// part.h — the parts of a data directory: its environments, by what they are.
+// part.h — the parts of a data directory: its environments, by kind.
 
 #ifndef QUEUE_LMDB_PART_H
 #define QUEUE_LMDB_PART_H
@@ -12,7 +12,7 @@
 #include "queue/lmdb/environment.h"
 #include "queue/records/queue_config.h"
 
-// A part of a data directory: an environment, by what it is.
+// A part of a data directory: one environment.
 struct part {
     char name[32]; // "deliveries/1"
     const char *const *dbs;
@@ -22,7 +22,7 @@ struct part {
     uint64_t shard, n_shards;
 };
 
-// events, hooks, then the shards: config->n_shards + 2 of them.
+// Part `i`: events, hooks, then the shards, config->n_shards + 2 in all.
 struct part part_of(const struct queue_config *config, unsigned i);
 MUST_CHECK enum err part_open(const struct queue_config *config,
                               const struct part *part, bool read_only,

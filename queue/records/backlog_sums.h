@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// backlog_sums.h — what waits for each hook, summed up while rows move. Part of
+// backlog_sums.h — how much waits for each hook, summed up while rows move. Part of
 // queue.h, which is what to include outside of queue/.
 //
-// A sum is kept by nobody on disk: it is counted once from the due index, and
-// what each transaction moves is added to it. So no transaction writes more than
-// it did, and a sum cannot be damaged.
+// The sums are not stored on disk: they are counted once from the due index, and
+// each transaction's changes are added. So transactions write no more than without
+// sums, and a sum cannot be damaged.
 
 #ifndef QUEUE_RECORDS_BACKLOG_SUMS_H
 #define QUEUE_RECORDS_BACKLOG_SUMS_H
@@ -23,19 +23,19 @@ struct backlog {
 typedef void (*backlog_visit)(void *data, uint64_t hook_id,
                               const struct backlog *backlog);
 
-// Sums by hook: of an index, or what a transaction has changed.
+// Sums by hook: of an index, or of the changes by a transaction.
 struct backlog_sums {
     struct backlog_sum {
-        uint64_t hook_id; // 0: the place is free
+        uint64_t hook_id; // 0: the entry is free
         struct backlog backlog;
     } * at;           // owned; open addressing
-    size_t n, n_mask; // n_mask + 1 places, if `at` is there
+    size_t n, n_mask; // n_mask + 1 entries, if `at` is not NULL
 };
 
 void backlog_sums_reset(struct backlog_sums *s); // empty, for reuse
 void backlog_sums_clear(struct backlog_sums *s);
 
-// A row of the due index comes (sign 1) or goes (-1). One that is damaged has no
+// Adds a row of the due index (sign 1) or subtracts it (-1). A damaged row has no
 // bytes.
 void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
                       struct str row, int sign);

@@ -19,7 +19,7 @@ enum count { // cumulative, kept in the same transactions as the rows
 struct shard_counts {
     int64_t counts[COUNTS];
     uint64_t n_due;  // rows in the index now
-    uint64_t n_dead; // likewise
+    uint64_t n_dead; // dead letters now
 };
 // Invariant after every commit:
 // matched = delivered + cancelled + dead_expired + n_dead + n_due

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// queue_config.h — what a queue is opened with, and its limits. Part of queue.h, which
-// is what to include outside of queue/.
+// queue_config.h — parameters for opening a queue, and its limits. Part of queue.h,
+// which is what to include outside of queue/.
 
 #ifndef QUEUE_RECORDS_QUEUE_CONFIG_H
 #define QUEUE_RECORDS_QUEUE_CONFIG_H
@@ -13,7 +13,8 @@
 
 struct keyring;
 
-// Of data directories: what this program writes, and the oldest that it converts.
+// Formats of data directories: the one that this program writes, and the oldest
+// that it converts.
 #define QUEUE_FORMAT        5
 #define QUEUE_FORMAT_OLDEST 4
 

@@ -57,11 +57,12 @@
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
 // codec.h says: version byte, msgpack values in the order of the encoders in
-// delivery_record.c, checksum, which covers where the record lies, too (store_place()). An
-// owner is a hook's number, or an organization's, which has the highest bit. The kind
-// of a mark is 4 bytes of XXH3-64: a filter looks at the kind itself, too. A key(16) is
-// the first half of HMAC-SHA-256 with FORMAT's key, of family, kind of key ('i' id of
-// the producer, 'k' idempotency key), organization, and the id or key.
+// delivery_record.c, and a checksum, which also covers the record's place
+// (store_place()). An owner is a hook's number, or an organization's, which has the
+// highest bit set. The kind of a mark is 4 bytes of XXH3-64: a filter compares the
+// kind itself, too. A key(16) is the first half of HMAC-SHA-256 with FORMAT's key,
+// of family, kind of key ('i' id of the producer, 'k' idempotency key),
+// organization, and the id or key.
 //
 // To change a record: raise its version below, write the new form, keep
 // reading the old ones in delivery_record.c, add a damaged and an old one to the
@@ -105,7 +106,7 @@ struct keyring;
 #define STATS_VERSION       1
 #define REPLAY_VERSION      1
 
-// Their order is on disk: a table's number is in the places of its records.
+// The order is on disk: the number of a table is part of the places of its records.
 enum {
     EVENTS_EVENTS,
     EVENTS_KEYS,
@@ -155,11 +156,11 @@ extern const char *const hooks_dbs[HOOKS_DBS];
 
 #define HEALTH_FIRST_BYTES 16 // of version 1, which has no version byte
 
-// Where an attempt goes in the indexes: hook(8) position(8) organization(8), and
+// The rows of an attempt in the indexes: hook(8) position(8) organization(8), and
 // its mark.
 #define PLACE_BYTES (24 + MARK_BYTES)
 
-// What filters ask of an attempt.
+// The properties of an attempt that filters examine.
 struct mark {
     enum delivery_state state;
     enum error_class error;
@@ -170,11 +171,11 @@ struct mark {
 };
 
 uint32_t mark_kind(struct str kind);
-// False: these are none.
+// False: these bytes are no mark.
 bool mark_decode(struct str bytes, struct mark *out);
-bool mark_is_failed(const struct mark *m); // has a row in failed
+bool mark_is_failed(const struct mark *m); // has a row in the table `failed`
 
-// The two sizes of statistics, and how long they are kept.
+// The two window sizes of statistics, and how long they are kept.
 #define STATS_SIZES 2
 extern const struct stats_size {
     int64_t slot_s, kept_s;
@@ -194,7 +195,7 @@ struct key_row { // what an idempotency key stands for
 
 #define HANDOVERS_MAX 8
 
-// Cursors of an earlier number of shards: what they passed is matched.
+// The cursors of an earlier number of shards: events that they passed are matched.
 struct handover {
     uint32_t n_shards;
     struct position cursors[QUEUE_SHARDS_MAX];
@@ -204,10 +205,10 @@ struct shard_state {
     struct position cursor;
     uint64_t next_no;                           // of the history
     uint64_t trimmed_delivered, trimmed_others; // history passed by retention
-    uint64_t stats_from; // rows from here on are not in the statistics
-    uint64_t longest_ms; // that an attempt of the history took
+    uint64_t stats_from; // rows from this number on are not in the statistics
+    uint64_t longest_ms; // the longest duration of an attempt in the history
     uint64_t last_org; // the highest number of an organization with an attempt
-    int64_t clock_ms;  // of the due times (UTC epoch), at the last commit; it
+    int64_t clock_ms;  // clock of due times (UTC epoch) at the last commit; it
                        // never goes back
     int64_t ran_ms;    // how long dispatchers of this shard have run in all
     int64_t counts[COUNTS];
@@ -215,15 +216,17 @@ struct shard_state {
     struct handover handovers[HANDOVERS_MAX];
 };
 
-// Encoders append a whole record, which is nowhere until store_put() puts it into
-// its place. Decoders borrow from the bytes, return ERR_CORRUPT for anything that is
-// not such a record, or is one of another place (store_place(), or RECORD_NOWHERE).
-// `key` is 16 bytes or NULL: the row in keys to remove with the event.
+// Encoders append a whole record with the place RECORD_NOWHERE; store_put() gives
+// it its place. Decoders borrow from the bytes, and return ERR_CORRUPT for bytes
+// that are no such record, or a record of another place (store_place(), or
+// RECORD_NOWHERE). `key` is 16 bytes or NULL: the row in keys to remove with the
+// event.
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out);
 MUST_CHECK enum err event_decode(uint32_t place, struct str bytes,
                                  struct event *out, struct str *key);
-// Of the event log, by its key there; sets the position. ERR_CORRUPT also for a
-// record that lies under another key than its own, where that can be told.
+// Decodes a record of the event log, by its key there; sets the position.
+// ERR_CORRUPT also for a record that lies under another key than its own, if that
+// can be told.
 MUST_CHECK enum err event_decode_at(uint32_t place, struct str key,
                                     struct str bytes, struct event *out,
                                     struct str *id_key);
@@ -249,19 +252,19 @@ void state_encode(const struct shard_state *s, struct buf *out);
 MUST_CHECK enum err state_decode(uint32_t place, struct str bytes,
                                  struct shard_state *out);
 
-// What a decoded hook points to, besides the record.
+// Memory that a decoded hook points to, besides the record.
 struct hook_room {
     struct str strings[2 * HOOK_LIST_MAX];
     struct old_secret old[OLD_SECRETS_MAX];
-    struct buf plain; // what is sealed
+    struct buf plain; // the sealed values in plain text
 };
 
 void hook_room_init(struct hook_room *room);
 void hook_room_clear(struct hook_room *room); // wipes
 
-// Without `keys` a hook with a secret or with headers cannot be encoded; decoded,
-// it has no secret, and its headers have no values.
-// hook_decode(): also ERR_DENIED, its secrets need another key.
+// Without `keys`, a hook with a secret or with headers cannot be encoded; a decoded
+// hook has no secret, and its headers have no values. hook_decode() also returns
+// ERR_DENIED: its secrets need another key.
 void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out);
 MUST_CHECK enum err hook_decode(uint32_t place, struct str bytes,
                                 struct keyring *keys, struct hook *out,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// backlog.h — what waits for each hook of a shard. Part of queue.h, which is what to
-// include outside of queue/.
+// backlog.h — how much waits for each hook of a shard. Part of queue.h, which is
+// what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_BACKLOG_H
 #define QUEUE_SHARD_BACKLOG_H
@@ -10,14 +10,14 @@
 
 struct shard;
 
-// Counts what waits for each hook, as committed now, off the loop. On OK `visit`
-// runs later, on the loop, once for each hook that has any, then `done`. If it
-// failed, what was visited is not all.
+// Counts what waits for each hook, as committed now, off the loop. On OK, `visit`
+// runs later on the loop, once for each hook that has waiting deliveries, then
+// `done`. If `done` reports an error, the visits were incomplete.
 MUST_CHECK enum err shard_backlog_count(struct shard *s, backlog_visit visit,
                                         void (*done)(void *data, enum err err),
                                         void *data);
 
-// What the last commit added to that, hook by hook: within its `done`.
+// The changes by the last commit, hook by hook. Call it within the commit's `done`.
 void shard_backlog_moved(const struct shard *s, backlog_visit visit,
                          void *data);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// inside.h — the inside of a shard: what its two ends hold, and what a transaction
-// is made of. For files in queue/ only.
+// inside.h — the inside of a shard: its two ends, and the operations of a
+// transaction. For files in queue/ only.
 
 #ifndef QUEUE_SHARD_INSIDE_H
 #define QUEUE_SHARD_INSIDE_H
@@ -37,7 +37,7 @@ struct shard_batch {
     bool has_cursor;
     bool are_stats_noted;
     struct position cursor;
-    int64_t clock_ms, ran_ms; // 0: as they are
+    int64_t clock_ms, ran_ms; // 0: unchanged
     int64_t counts[COUNTS];
     struct buf record; // scratch
 };
@@ -48,7 +48,7 @@ struct batch_step {
     struct str value;
 };
 
-// shard_batch.c: the next step from `at` on; false at the end.
+// shard_batch.c: returns the next operation from offset `at` on; false at the end.
 bool batch_next(const struct shard_batch *c, size_t *at,
                 struct batch_step *out);
 
@@ -63,44 +63,45 @@ struct shard {
     struct shard_state state; // as committed; the loop's
     bool is_committing;
     bool is_trimming;
-    bool is_trim_wanted; // when the commit is done
-    enum room room;      // as shard_room() says
+    bool is_trim_wanted; // start one when the commit is done
+    enum room room;      // the result of shard_room()
 
     uv_work_t work;
     const struct shard_batch *change; // borrowed, while committing
     void (*done)(void *data, enum err err);
     void *data;
-    struct shard_state fresh;  // what the worker's transaction makes of state
-    struct backlog_sums moved; // by the commit
+    struct shard_state fresh;  // `state` after the worker's transaction
+    struct backlog_sums moved; // backlog changes by the commit
     enum err work_err;
     enum room work_room;
 
-    struct shard_retention keep; // of the trim, as the next
+    struct shard_retention keep; // of the trim
     size_t trim_max;
     bool has_more_to_trim;
     void (*trimmed)(void *data, bool has_more);
     void *trim_data;
-    uint8_t trim_dead_key[DEAD_KEY_BYTES]; // where the next look at dead begins
+    uint8_t trim_dead_key
+        [DEAD_KEY_BYTES]; // where the next scan of dead letters begins
 };
 
-// shard.c: one row of the history and its rows in the indexes, under the next number.
-// `place` is what attempt_place() makes.
+// shard.c: puts one row of the history and its index rows, under the next number.
+// `place` is made by attempt_place().
 MUST_CHECK enum err shard_put_attempt(struct store *s, MDB_txn *txn,
                                       struct shard_state *state,
                                       struct str place, struct str record);
 
-// shard_stats.c; in the worker.
+// shard_stats.c; runs in the worker.
 MUST_CHECK enum err shard_add_stats(struct store *s, MDB_txn *txn,
                                     struct str key, struct str record);
-// The same of one slot, by its key.
+// Like shard_add_stats(), for one window, by its key.
 MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
                                       MDB_val key, struct str record);
-// Removes up to `max` of what no window reaches any more.
+// Removes up to `max` sums that no window reaches any more.
 MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
                                      int64_t now_s, size_t max,
                                      size_t *n_removed);
 
-// shard_retention.c; in the worker.
+// shard_retention.c; runs in the worker.
 MUST_CHECK enum err shard_trim_rows(struct shard *s);
 
 #endif

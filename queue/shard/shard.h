@@ -23,47 +23,47 @@ struct shard_batch;
 
 typedef void (*shard_committed)(void *data, enum err err);
 
-// The writing end of shard `k`, and the reads of its owner.
+// Opens the writing end of shard `k`, which is also for its owner's reads.
 MUST_CHECK enum err shard_open(const struct queue_config *config, unsigned k,
                                struct uv_loop_s *loop, struct shard **out);
 
 // Starts the transaction off the loop; `done` runs exactly once, later, on the
-// loop. The change is borrowed until then. One commit at a time: asserts that
-// none is in flight. ERR_FULL: no room on the disk or in the map, nothing
-// changed; commit the same change again later. Deleting what is not there is
-// no error.
+// loop. The batch is borrowed until then. One commit at a time: asserts that none
+// is under way. ERR_FULL: no room on the disk or in the map, and nothing changed;
+// commit the same batch again later. Deleting a row that does not exist is no
+// error.
 void shard_commit(struct shard *s, const struct shard_batch *c,
                   shard_committed done, void *data);
 
 bool shard_is_committing(const struct shard *s);
 
-// What batch_clock() said last, as committed; 0: nothing.
+// The last value of batch_clock() that was committed; 0: none.
 int64_t shard_clock_ms(const struct shard *s);
 int64_t shard_ran_ms(const struct shard *s);
 
 enum room shard_room(const struct shard *s);
 
-// Matched up to here, as committed.
+// All events up to this position are matched, as committed.
 struct position shard_cursor(const struct shard *s);
 
-// After a change of `n_shards` a shard's cursor may lie before what an earlier
-// owner of the hook had matched already. True: this event was matched for this
-// hook by its earlier owner; skip it.
+// After a change of `n_shards`, a shard's cursor may lie before events that an
+// earlier owner of the hook had already matched. True: the earlier owner matched
+// this event for this hook; skip it.
 bool shard_was_matched(const struct shard *s, uint64_t hook_id,
                        struct position position);
 
-// Rows of the history from here on are not in the statistics.
+// Rows of the history from this number on are not in the statistics.
 uint64_t shard_stats_from(const struct shard *s);
 
 MUST_CHECK enum err shard_counts(struct shard *s, struct shard_counts *out);
 
 MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
 
-// Starts removing up to `max` attempts that are past retention, oldest first,
-// dead letters by their age, and statistics that no window reaches, off the
-// loop. A commit that runs is waited for, and shard_commit() waits for a trim.
-// `done` runs once, later, on the loop: whether there is more to remove. Does
-// nothing, and returns false, while another trim runs or waits.
+// Starts a trim off the loop, which removes up to `max` attempts that are past
+// retention, oldest first, dead letters by their age, and statistics that no window
+// reaches. It waits for a running commit, and shard_commit() waits for a running
+// trim. `done` runs once, later, on the loop, with whether there is more to remove.
+// Does nothing, and returns false, while another trim runs or waits.
 typedef void (*shard_trimmed)(void *data, bool has_more);
 bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
                 shard_trimmed done, void *data);

@@ -18,9 +18,9 @@ MUST_CHECK enum err shard_dead_get(struct shard *s, uint64_t hook_id,
                                    struct position position,
                                    struct dead_row *out);
 
-// Up to `max` dead letters in the order of hooks and events: those of `hook_id`
-// behind the event at `after`, then those of the hooks with greater numbers. Of a
-// damaged record only hook and event are known. Committed rows only.
+// Reads up to `max` dead letters in the order of hooks and events: those of
+// `hook_id` after the event at `after`, then those of hooks with greater numbers.
+// Of a damaged record only hook and event are known. Committed rows only.
 MUST_CHECK enum err shard_dead_read(struct shard *s, uint64_t hook_id,
                                     struct position after,
                                     struct dead_row *rows, size_t max,

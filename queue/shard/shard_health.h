@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_health.h — what is known of hooks, and events of the engine's own, as a
-// shard has them. Part of queue.h, which is what to include outside of queue/.
+// shard_health.h — a shard's records of hook health, and its outbox of the engine's
+// own events. Part of queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_HEALTH_H
 #define QUEUE_SHARD_SHARD_HEALTH_H
@@ -15,19 +15,18 @@
 struct shard;
 struct shard_view;
 
-// Each hook of which something is known; what is visited is borrowed for the
-// call.
+// Visits each hook that has a health record; the record is borrowed for the call.
 typedef void (*health_visit)(void *data, uint64_t hook_id,
                              const struct hook_health *health);
 MUST_CHECK enum err shard_health_each(struct shard *s, health_visit visit,
                                       void *data);
 
-// The health of one hook, for any process. ERR_NOTFOUND: nothing is known.
+// Reads the health of one hook, for any process. ERR_NOTFOUND: there is no record.
 MUST_CHECK enum err shard_view_health(struct shard_view *view, uint64_t hook_id,
                                       health_visit visit, void *data);
 
-// Up to `max` events that are not known to be in the event log, as committed.
-// What is visited is borrowed for the call.
+// Visits up to `max` events that are not known to be in the event log, as
+// committed. The event is borrowed for the call.
 MUST_CHECK enum err shard_outbox_read(struct shard *s, size_t max,
                                       event_visit visit, void *data);
 

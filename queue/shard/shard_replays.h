@@ -14,15 +14,15 @@
 
 struct shard_view;
 
-// What it is given is borrowed for the call. False ends the scan.
+// The replay is borrowed for the call. Return false to end the scan.
 typedef bool (*replay_visit)(void *data, const struct replay *replay);
 
-// Those of a shard, by id; or only those with this one (NULL: all).
+// Visits the replays of a shard, by id; or only those with `id` (NULL: all).
 MUST_CHECK enum err replays_each(struct shard_view *view, const struct id *id,
                                  replay_visit visit, void *data);
 
-// Those of a shard that come after this one, which need not be there any more (NULL:
-// all).
+// Visits the replays of a shard that come after this one, which need not exist any
+// more (NULL: all).
 struct replay_place {
     struct id id;
     uint64_t hook_id;

@@ -20,17 +20,18 @@ struct due_query {
     int64_t until_ms; // due at or before
 };
 
-// Up to `max` due rows of a hook in due order. Committed rows only.
+// Reads up to `max` due rows of a hook in due order. Committed rows only.
 MUST_CHECK enum err shard_due_read(struct shard *s,
                                    const struct due_query *query,
                                    struct due_row *rows, size_t max, size_t *n);
 
-// The row of this hook, due time and event. ERR_NOTFOUND. Committed rows only.
+// Reads the row of this hook, due time and event. ERR_NOTFOUND. Committed rows
+// only.
 MUST_CHECK enum err shard_due_get(struct shard *s, uint64_t hook_id,
                                   int64_t due_at_ms, struct position position,
                                   struct due_row *out);
 
-// Each hook that has due rows, with its first due time: one seek a hook.
+// Visits each hook that has due rows, with its first due time: one seek per hook.
 typedef void (*due_hook_visit)(void *data, uint64_t hook_id,
                                int64_t first_due_at_ms);
 MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,

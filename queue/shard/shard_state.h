@@ -14,7 +14,7 @@ MUST_CHECK enum err shard_read_state(struct store *s, MDB_txn *txn,
                                      struct shard_state *out);
 MUST_CHECK enum err shard_put_state(struct store *s, MDB_txn *txn,
                                     const struct shard_state *state);
-// In the place of one that is damaged.
+// Derives a state to replace one that is damaged.
 MUST_CHECK enum err shard_guess_state(struct store *s, MDB_txn *txn,
                                       struct shard_state *out);
 MUST_CHECK enum err shard_read_counts(struct store *s, MDB_txn *txn,

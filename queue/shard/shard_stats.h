@@ -12,9 +12,9 @@
 
 struct shard_view;
 
-// The sum of an owner (history.h) over a window that ends now and is at least
-// `window_s` long; `from_s` (UTC epoch) is where it begins. An hour and less is
-// exact to 5 minutes, more to an hour, up to 7 days.
+// Sums up an owner (history.h) over a window that ends now and is at least
+// `window_s` long; `from_s` (UTC epoch) is its beginning. Windows of up to an hour
+// are exact to 5 minutes, longer ones, up to 7 days, to an hour.
 MUST_CHECK enum err stats_read(struct shard_view *view, uint64_t owner_no,
                                int64_t now_s, int64_t window_s,
                                struct stats *into, int64_t *from_s);

@@ -26,7 +26,7 @@ MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
 // The number that the next row of the history will have.
 MUST_CHECK enum err history_end(struct shard_view *view, uint64_t *next_no);
 
-// Whether a delivery needs an event of this block (a number / 64).
+// Whether a delivery needs an event of this block (event number / 64).
 MUST_CHECK enum err shard_view_needs(struct shard_view *view, uint64_t block,
                                      bool *out);
 
