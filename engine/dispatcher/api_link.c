@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// api_link.c — what the api process asks of this dispatcher.
+// api_link.c — the link to the api process, and the queries that it sends.
 //
-// Happy path: a question is read, and whoever it is for answers it, now or when
-// a commit is done.
+// Happy path: a query is read, and passed to the module that answers it, now or after a
+// commit.
 //
-// If it fails: a question that the process died with three times is answered
-// with that.
+// If it fails: a query that dispatchers died with three times is answered with
+// ERR_CRASHED.
 
 #include "engine/dispatcher/api_link.h"
 
@@ -49,7 +49,8 @@ static void obey(struct dispatcher *d, const struct query *ask)
         answer(d, ask, err);
 }
 
-// Whoever asked this is gone. What was begun for it, such as an attempt, goes on.
+// The client that sent this query is gone. What was begun for it, such as an attempt,
+// goes on.
 static void forget(struct dispatcher *d, uint64_t no)
 {
     if (no == 0)
@@ -68,7 +69,7 @@ static void on_frame(void *data, struct str frame)
     struct query ask;
     uint64_t hash;
 
-    hook_cache_refresh(d); // the hook may be a second old
+    hook_cache_refresh(d); // the hook may be new
     turn_mark(d, TURN_READ);
     if (type == FRAME_HINT)
         return;
@@ -77,7 +78,7 @@ static void on_frame(void *data, struct str frame)
         return;
     }
     if (query_unpack(frame, &ask) != OK) {
-        // It would count for ever: whoever asked is told by the end of the link.
+        // The query would stay open for ever in api; the end of the link ends it.
         log_warn("question not understood, the link is cut", "bytes=%zu",
                  frame.n_bytes);
         channel_refuse(d->api);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // dispatcher.c — the dispatcher process: owns the hooks of one shard.
 //
-// Happy path: open the shard, read the hooks and which of them have rows, go
-// on from the cursor; orders go to the senders, outcomes come back.
+// Happy path: the shard is opened, the hooks are read and which of them have rows, and
+// reading goes on from the cursor; orders go to the senders, outcomes come back.
 //
-// If a sender dies, what it had goes back to the queue. Draining: no more is
-// read or sent; what is in flight is waited for (drain_timeout at most); the
-// last commit says where everything lies; then the process ends.
+// If a sender dies, its deliveries go back into their queues. Draining: nothing more is
+// read or sent; attempts in flight are waited for (drain_timeout at most); the last
+// commit stores the state of every delivery; then the process ends.
 
 #include <unistd.h>
 
@@ -54,8 +54,8 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-#define TRIM_ROWS     1000 // a step
-#define TRIM_PAUSE_MS 10   // between two, while there is more
+#define TRIM_ROWS     1000 // rows removed in one step
+#define TRIM_PAUSE_MS 10   // between two steps, while there is more to remove
 
 static void on_outcome(void *data, struct str frame)
 {
@@ -73,7 +73,7 @@ static void on_outcome(void *data, struct str frame)
     turn_mark(d, TURN_SEND);
 }
 
-// What it had in flight comes back, with what is known of its end.
+// Takes back what the sender had in flight. `death` is what is known of its end.
 static void end_sender(struct sender_link *link, const struct death *death)
 {
     struct dispatcher *d = link->dispatcher;
@@ -96,7 +96,8 @@ static void lose_sender(struct sender_link *link)
              link->n_sent);
 }
 
-// The supervisor will say how it ended, or, if it lives, bring a new link.
+// The supervisor will report how the sender ended, or, if it still runs, bring a new
+// link.
 static void on_sender_closed(void *data)
 {
     struct sender_link *link = data;
@@ -163,17 +164,17 @@ static void commit(struct dispatcher *d)
     replays_say(d);
     health_say(d);
     attempt_stats_flush(
-        d, d->is_final_commit); // the last: all said so far is in it
+        d, d->is_final_commit); // the last commit has all statistics
     commit_start(d);
 }
 
 static void commit_if_possible(struct dispatcher *d)
 {
     if (d->is_committing || (d->is_final_commit && !d->is_commit_failing))
-        return; // its end looks again, or nothing follows
+        return; // the end of that commit marks the next one, if one follows
     if (d->is_commit_failing) {
         commit_again(d);
-    } else if (fan_is_open(d)) { // its event is not to be half matched
+    } else if (fan_is_open(d)) { // no commit with an event matched in part
         commit_schedule(d);
     } else {
         commit(d);
@@ -214,7 +215,8 @@ static void leave_if_drained(struct dispatcher *d)
     commit(d);
 }
 
-// All that callbacks have marked, in the order in which one leads to the next.
+// Does all work that callbacks have marked, in an order in which each step may lead to
+// a later one.
 static void turn(struct dispatcher *d)
 {
     if (turn_take(d, TURN_COMMITTED))
@@ -247,7 +249,7 @@ static void on_drain_timeout(uv_timer_t *timer)
                  "in_flight=%u", d->n_sent);
     }
     d->is_late = true;
-    // Their senders end after us; what they report then, nobody reads.
+    // The senders end after this process: outcomes they report then are not read.
     turn_mark(d, TURN_LEAVE);
 }
 
@@ -277,7 +279,8 @@ static void on_reload(void *data)
 
 static void on_trimmed(void *data, bool has_more);
 
-// In small steps, with commits in between, as long as there is more to remove.
+// Removes what retention allows in small steps, with commits in between, as long as
+// there is more to remove.
 static void trim(struct dispatcher *d)
 {
     const struct config *c = d->config;
@@ -369,7 +372,7 @@ static void open_queue(struct dispatcher *d)
     hook_log_names(d->hooks);
 }
 
-// Hooks that the processes before this one are said to have died with.
+// Logs the hooks that earlier processes have died with.
 static void log_suspects(void)
 {
     struct blamed record;
@@ -419,7 +422,7 @@ int dispatcher_role(unsigned index)
     slices_init(d);
     uv_timer_init(role_loop(d->role), &d->trim_timer);
     d->trim_timer.data = d;
-    d->has_outbox = true; // what an earlier one may have left
+    d->has_outbox = true; // an earlier process may have left engine events
     attempt_stats_load(d);
     replays_load(d);
     backlog_count(d);

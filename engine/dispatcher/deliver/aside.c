@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// aside.c — records that this dispatcher has died with (blame.h).
+// aside.c — records that dispatchers of this shard died with (blame.h).
 //
-// A delivery or an event with two deaths is worked on alone: what is in flight
-// runs to its end, nothing new is sent, then it has its turn, and the others go
-// on once it is settled. With three it is set aside: a delivery becomes a dead
-// letter, which can be sent again by hand; an event is passed over; a hook is
-// not hook_state, and what waits for it goes on waiting.
+// A delivery or an event with two deaths is worked on alone: nothing new is sent until
+// what is in flight has ended; then the suspect has its turn, and the others go on once
+// that has ended. With three deaths it is set aside: a delivery becomes a dead
+// letter, which can be sent again by hand; an event is passed over; a hook is not
+// followed, and what waits for it goes on waiting.
 //
-// What went well is forgotten only after the commit that says so: a record may
-// kill there, too.
+// The deaths of a record that went well are forgotten only after the commit of its
+// result: a record may kill the process in the commit, too.
 
 #include "engine/dispatcher/deliver/aside.h"
 
@@ -24,19 +24,20 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define CLOSED_MAX_US INT64_C(1000000) // for who does not come
+#define CLOSED_MAX_US \
+    INT64_C(1000000) // then the suspect is no longer waited for
 
 // A delivery that was a suspect, and went well.
 struct survivor {
     uint64_t hook_id, position;
-    uint64_t after_commit; // forget it then
+    uint64_t after_commit; // its deaths are forgotten after this commit
 };
 
 struct aside {
     bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
-    bool is_alone;    // it is in flight
+    bool is_alone;    // the suspect is in flight
     uint64_t hook_id; // whose turn it is next; 0: a reader or replay will ask
-    int64_t until_us; // monotonic; if it does not
+    int64_t until_us; // monotonic; if hook_id is 0: how long it may take to ask
     struct survivor survivors[BLAME_MAX];
     size_t n_survivors;
 };
@@ -63,7 +64,7 @@ static uint32_t deaths_of(uint64_t hook_id, struct position position)
 
 // --- alone ---
 
-// Whether what it is closed for is over, though nobody has looked yet.
+// Whether the reason for blocking is over, although aside_look() has not run yet.
 static bool is_over(const struct dispatcher *d)
 {
     const struct aside *a = d->aside;
@@ -87,8 +88,8 @@ static void let_in_alone(struct dispatcher *d, uint64_t hook_id,
     d->aside->is_alone = true;
 }
 
-// Nothing new is sent until what is in flight has ended; then it is the turn of
-// this hook, or of who asks (0).
+// Blocks sending until what is in flight has ended; then it is the turn of this hook,
+// or, if 0, of the reader or replay that asks.
 static void close_for(struct dispatcher *d, uint64_t hook_id)
 {
     d->aside->is_closed = true;
@@ -105,7 +106,7 @@ struct hook_state *aside_look(struct dispatcher *d)
     if (!a->is_closed || d->n_sent > 0)
         return NULL;
     if (!a->is_alone && a->hook_id == 0 && clock_mono_us() < a->until_us)
-        return NULL; // it will ask
+        return NULL; // the reader or replay will ask
     f = a->is_alone || a->hook_id == 0 ? NULL : hook_find(d, a->hook_id);
     a->is_closed = false;
     a->is_alone = false;
@@ -120,7 +121,7 @@ enum admission aside_admits(struct dispatcher *d, const struct delivery *dv)
     if (n_deaths < BLAME_ALONE)
         return ADMIT_SEND;
     if (n_deaths > BLAME_ASIDE)
-        return ADMIT_CANCEL; // not even setting it aside went well
+        return ADMIT_CANCEL; // the process died while setting it aside
     if (n_deaths == BLAME_ASIDE)
         return ADMIT_ASIDE;
     if (d->n_sent == 0) {
@@ -233,7 +234,7 @@ void aside_scanned(struct dispatcher *d)
     }
 }
 
-// --- what went well ---
+// --- suspects that went well ---
 
 void aside_survived(struct dispatcher *d, const struct delivery *dv)
 {

@@ -6,12 +6,13 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Of a delivery that is in no queue. Its sender must be there, with a slot free.
+// Begins an attempt of a delivery that is in no queue. Its sender must be connected,
+// and a slot free.
 void attempt_begin(struct dispatcher *d, struct delivery *dv);
-// The same for an event that is not in the log.
+// Like attempt_begin(), for an event that is not in the log.
 void attempt_begin_event(struct dispatcher *d, struct delivery *dv,
                          const struct event *event);
-// The dispatcher died with it too often: it becomes a dead letter at once.
+// The dispatcher died with this delivery too often: it becomes a dead letter at once.
 void attempt_set_aside(struct dispatcher *d, struct delivery *dv);
 
 #endif

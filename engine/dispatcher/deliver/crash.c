@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // crash.c — deliveries that a process died with.
 //
-// Happy path of a bad day: a sender dies, the supervisor says how and at which
-// order; that delivery goes back to the front of its hook's line with a count of
-// its deaths, the others without. With two it is sent alone, with three it is a
-// dead letter (blame.h).
+// Happy path of a bad day: a sender dies, and the supervisor says how, and which order
+// it was working on. The deaths of that delivery are counted; it goes back to the front
+// of its hook's queue, as do the sender's other deliveries. With two deaths a delivery
+// is sent alone, with three it becomes a dead letter (blame.h).
 
 #include "engine/dispatcher/deliver/crash.h"
 
@@ -42,9 +42,10 @@ void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason)
     outcome_settle(d, s, &o);
 }
 
-// What the sender was working on is to blame. If it was on nothing in
-// particular, all that it had are suspects, but none is convicted: the third
-// time it is alone, and then it is known.
+// The delivery that the sender was working on is to blame. If it was working on none in
+// particular, all deliveries that it had are suspects, but none gets its third death
+// this way: with two deaths a delivery is sent alone, and then it is known which one
+// kills.
 static void count_crash(struct delivery *dv, const struct slot *s,
                         const struct death *death)
 {
@@ -93,9 +94,9 @@ void crash_of_sender(struct dispatcher *d, struct slot *s,
     if (dv->is_replaying)
         replays_settled(d, dv, DELIVERY_RETRYING);
     if (hook_is_paused(dv->hook))
-        requesters_refuse(d, dv, ERR_AGAIN); // its turn may be far off now
+        requesters_refuse(d, dv, ERR_AGAIN); // it may have to wait for long
     hook_requeue(d, dv);
-    if (dv->has_row) { // the same row, also if the hook has an order since
+    if (dv->has_row) { // the same row, even if the hook has become ordered
         struct due_row row = delivery_row(dv, dv->due_at_ms);
 
         row.due_at_ms = dv->due_at_ms;

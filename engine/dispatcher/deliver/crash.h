@@ -6,13 +6,14 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// The sender died with it: back to the queue, no attempt is spent; `death` says
-// whether that is laid to a delivery. One that senders died with too often is
-// dead.
+// The sender of this attempt died: the delivery goes back into its queue, and the
+// attempt does not count. A delivery with a prior_state has no queue to go back to: its
+// attempt fails. `death` says which delivery is to blame, if any. A delivery that
+// senders died with too often becomes a dead letter.
 void crash_of_sender(struct dispatcher *d, struct slot *s,
                      const struct death *death);
 
-// No attempt is made any more, for this reason: it is dead.
+// No further attempt is made, for this reason: the delivery becomes a dead letter.
 void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason);
 
 #endif

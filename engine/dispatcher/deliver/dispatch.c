@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // dispatch.c — which delivery goes to its sender next.
 //
-// Happy path: hooks that have something to send stand in the ring of their
-// sender; each gets one turn, one delivery, and goes to the end, so no hook
-// waits for another's queue. A turn ends at the hook's throttle, the ring at the
-// sender's.
+// Happy path: hooks that have something to send are in the ring of their sender. A turn
+// of a hook sends one delivery, and the hook goes to the end of the ring, so no hook
+// waits for another's queue. A hook's throttle limits its own turns; `max_inflight`
+// limits the sender.
 //
-// No hook keeps the others from a sender: while others wait, it has a quarter of
-// its places at most. Hooks that did not answer last, or never, have half of
-// them together. And what has been in flight for a second is counted apart, so
-// that receivers that hang do not use up the places of those that answer.
+// No hook keeps the others from a sender: while others wait, a hook may use a quarter
+// of the sender's capacity at most. Hooks that did not answer their last attempt, or
+// never answered, share half of it. An attempt that has been in flight for a second is
+// counted apart, so that receivers that hang do not use up the capacity for those that
+// answer.
 //
-// If it fails: with no sender, everything waits where it is.
+// If it fails: without a sender, everything waits where it is.
 
 #include "engine/dispatcher/deliver/dispatch.h"
 
@@ -36,13 +37,14 @@
 #include "queue/queue.h"
 
 #define CANCEL_TICK_MS 1
-#define HOOK_SHARE     4 // of a sender's places a hook has one in so many
-// Said and not committed yet: then nothing more is sent. An eighth of what a full
-// disk has room for (STORE_ROOM_BYTES): there may be as much in the commit before,
-// and it may take twice as much there.
+// A hook may use 1/HOOK_SHARE of a sender's capacity while others wait.
+#define HOOK_SHARE 4
+// With this many uncommitted bytes nothing more is sent. It is an eighth of the room
+// that a shard keeps for a full disk (STORE_ROOM_BYTES): the commit before may have as
+// much, and both may take twice as much on disk.
 #define UNCOMMITTED_MAX_BYTES ((size_t)2 * 1024 * 1024)
-// A commit that has taken longer may take for ever: what is sent meanwhile would be
-// sent again if the process were killed.
+// A commit that takes longer than this may never end: what is sent in the meantime
+// would be sent again if the process were killed.
 #define COMMIT_LATE_US INT64_C(100000)
 
 static void on_cancel_due(void *data);
@@ -51,8 +53,8 @@ static void on_cancel_due(void *data);
 
 // --- turns ---
 
-// One turn of a hook that is deleted or switched off. What is sent may still stand
-// in its line.
+// One turn of a hook that is deleted or switched off: cancels what waits. Deliveries
+// that are sent may remain in its queue.
 static void cancel_some(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
@@ -72,8 +74,8 @@ static void cancel_some(struct hook_state *f)
     hook_forget_if_done(f);
 }
 
-// A slice of what waits for such hooks is cancelled in a tick: a million rows, or
-// a thousand hooks at once, take their time and hold up nobody.
+// One slice of what waits for deleted and switched-off hooks is cancelled in each tick,
+// so that a million rows, or a thousand hooks at once, hold up no other hook.
 static void cancel_slice(struct dispatcher *d, struct hook_state *f)
 {
     deadline_within(&d->cancel_due, CANCEL_TICK_MS);
@@ -93,7 +95,7 @@ static void on_cancel_due(void *data)
     d->has_cancelled = false;
     wait_queue_wake(&d->cancelling, 1);
     if (f != NULL)
-        hook_forget_if_done(f); // somebody else may have sent the rest
+        hook_forget_if_done(f); // nothing of it may be left by now
     turn_mark(d, TURN_SEND);
     if (d->cancelling.first != NULL)
         deadline_within(&d->cancel_due, CANCEL_TICK_MS);
@@ -107,8 +109,9 @@ bool dispatch_may_send(const struct dispatcher *d)
             clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
-// Whether there is a place for a hook that was taken out of the ring. If not, it
-// waits where the end of an attempt finds it.
+// Whether a hook that was taken out of the ring may use the sender and its endpoint. If
+// not, the end of an attempt makes it ready again: one of its own, or one that frees
+// capacity which the hook waits for.
 static bool has_place(struct sender_link *link, struct hook_state *f)
 {
     if (link->ring_first != NULL && f->n_sent >= sender_share(link, HOOK_SHARE))
@@ -128,7 +131,7 @@ static bool has_room(const struct hook_state *f)
     return f->first == NULL || (hook_is_ordered(f) && f->n_open < ORDERED_MAX);
 }
 
-// NULL: none may go now. An ordered hook then rests until one may.
+// NULL: no delivery may go now. An ordered hook then rests until one may.
 static struct delivery *next_delivery(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
@@ -154,7 +157,7 @@ static struct delivery *next_delivery(struct hook_state *f)
     return dv;
 }
 
-// Of a delivery that was taken from its queue.
+// Begins an attempt of a delivery that was taken from its queue.
 static void begin(struct dispatcher *d, struct delivery *dv)
 {
     struct hook_state *f = dv->hook;
@@ -195,7 +198,7 @@ static void take_turn(struct sender_link *link, struct hook_state *f)
     hook_mark_ready(f);
 }
 
-// Its turn, out of the order of the ring.
+// A turn of this hook, out of the order of the ring.
 static void take_turn_first(struct hook_state *f)
 {
     struct sender_link *link;

@@ -9,7 +9,7 @@
 void dispatch_init(struct dispatcher *d);
 void dispatch_all(struct dispatcher *d);
 
-// Whether anything may be sent at all, as far as places and commits go.
+// Whether any attempt may be begun: a slot and storage are free, and commits keep up.
 bool dispatch_may_send(const struct dispatcher *d);
 
 #endif

@@ -15,10 +15,11 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define LOADED_MANY   8192 // waiting in memory: then rows come a few at a time
+// With this many deliveries from the index in memory, rows are read a few at a time.
+#define LOADED_MANY   8192
 #define LOAD_ROWS_FEW 8
 
-// Whether more rows are due later: then the timer waits for the first.
+// Looks for rows that are due later, and sets the timer for the first.
 static void look_ahead(struct hook_state *f, const struct due_row *last)
 {
     struct dispatcher *d = f->dispatcher;
@@ -59,7 +60,7 @@ static bool take_row(struct hook_state *f, const struct due_row *row)
     return true;
 }
 
-// Returns how many were new.
+// Returns how many deliveries were new in memory.
 static size_t load_some(struct hook_state *f)
 {
     struct dispatcher *d = f->dispatcher;
@@ -101,8 +102,8 @@ static bool are_left(struct hook_state *f)
     return true;
 }
 
-// They are noted as one record: which row it is that kills is not known before
-// it is decoded.
+// The rows are noted as one record (blame.h): before a row is decoded, it is not known
+// which one kills the process.
 void due_rows_load(struct hook_state *f)
 {
     struct blamed before;
@@ -110,7 +111,7 @@ void due_rows_load(struct hook_state *f)
     if (are_left(f))
         return;
     before = blame_begin(BLAME_ROWS, f->no, 0);
-    // The first rows of an ordered hook may be those that stand still in memory.
+    // The first rows of an ordered hook may be of deliveries that wait in memory.
     while (due_rows_may_load(f) && load_some(f) == 0 && hook_is_ordered(f)) {
     }
     blame_end(before);
@@ -125,7 +126,7 @@ void due_rows_spill(struct hook_state *f)
 
     while ((dv = hook_queue_pop(d, f)) != NULL) {
         has_spilled = true;
-        if (dv->manual != NULL) // its sender died; its turn may be far off now
+        if (dv->manual != NULL) // its sender died; it may have to wait for long
             requesters_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
             struct due_row row = delivery_row(dv, dv->due_at_ms);
@@ -136,12 +137,12 @@ void due_rows_spill(struct hook_state *f)
     }
     if (!has_spilled)
         return;
-    // A row that it had may be in a change that is not committed, like a new one.
+    // A row put earlier may also be in a change that is not committed yet.
     commit_wake_hook(d, f->no, 0);
     f->spilled_until = d->n_commits + 1 + commit_is_busy(d);
     f->rows_until = f->spilled_until;
     f->has_rows = true;
     f->has_due_rows = true;
-    f->last_loaded_after = 0; // from the front again
+    f->last_loaded_after = 0; // read from the first row again
     commit_schedule(d);
 }

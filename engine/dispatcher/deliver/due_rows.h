@@ -6,11 +6,11 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Reads some of the rows that are due into the line.
+// Reads some of the hook's due rows into its queue.
 void due_rows_load(struct hook_state *f);
 
-// All that waits for this hook goes into the index and leaves the memory. It is
-// read again once it is committed.
+// Moves all deliveries that wait for this hook into the index, and out of memory. Their
+// rows are read again after the commit.
 void due_rows_spill(struct hook_state *f);
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // fan.c — the deliveries of an event.
 //
-// Happy path: the hooks that want it are found at once, a bit set at a time. If they
-// are few, their deliveries are made at once, too. If they are many, the event is kept,
-// and each turn of the loop makes as many as a slice allows; they go out meanwhile.
-// The payload is parsed once, when the first ordered hook asks for its key in it.
+// Happy path: the hooks that want the event are found at once, a bit set at a time. If
+// there are few, their deliveries are made at once, too. If there are many, the event
+// is kept, and each turn of the loop makes as many deliveries as a slice allows; these
+// are sent meanwhile. The payload is parsed once, when the first ordered hook needs its
+// ordering key.
 //
-// A hook that was deleted or switched off since it was found gets nothing.
+// A hook that was deleted or switched off after the match gets no delivery.
 
 #include "engine/dispatcher/deliver/fan.h"
 
@@ -26,12 +27,15 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define AT_ONCE 128 // deliveries, or fewer
+// An event with more deliveries than this is made in slices; a slice looks at the clock
+// each time it has made this many.
+#define AT_ONCE 128
 
 // --- one delivery ---
 
-// Older ones wait in the index, or are on their way there: this one goes behind
-// them. The order of an ordered hook hangs on it, the turn of another one does.
+// Whether a new delivery must go into the index: its hook is paused, or older
+// deliveries of the hook wait there or are on their way there. For an ordered hook this
+// keeps the order; for any other hook it keeps the turns.
 static bool must_queue(const struct hook_state *f)
 {
     return f->has_due_rows || hook_is_paused(f) ||
@@ -70,7 +74,7 @@ static void make(struct dispatcher *d, struct hook_state *f)
         if (hook_is_ordered(f))
             row.due_at_ms = 0;
         commit_put_row(d, &row);
-        f->rows_until = d->n_commits + 2; // the change may be the next but one
+        f->rows_until = d->n_commits + 2; // one commit may be under way
         return;
     }
     dv = delivery_add(d, f, event->position);
@@ -79,11 +83,11 @@ static void make(struct dispatcher *d, struct hook_state *f)
     dv->ordering_key = row.ordering_key;
     dv->payload_bytes = row.payload_bytes;
     hook_enqueue(d, dv);
-    if (fan->gives_rows) // else the commit does, to all at once
+    if (fan->gives_rows) // else the commit gives rows to all that have none
         commit_give_row(d, dv);
 }
 
-// --- all of them ---
+// --- all deliveries ---
 
 static void on_match(void *data, uint64_t hook_id, void *runtime)
 {

@@ -5,9 +5,9 @@
 // each is put into the match index and gets a `struct hook_state`.
 //
 // A hook that is deleted or switched off: what waits for it, in memory and in
-// the index, is cancelled and counted. What is in flight runs to its end.
+// the index, is cancelled and counted. Attempts in flight run to their end.
 //
-// A hook that is paused: what waits for it lies in the index until it goes on.
+// A hook that is paused: what waits for it stays in the index until the pause ends.
 
 #include "engine/dispatcher/deliver/hook_cache.h"
 
@@ -58,7 +58,7 @@ static void take_limits(struct hook_state *f)
     };
 }
 
-// The api process has judged it.
+// The api process has validated the hook's schedule.
 static void take_schedule(struct hook_state *f)
 {
     struct str text = f->hook->policy.retry_schedule;
@@ -96,8 +96,8 @@ void hook_cache_reload(struct dispatcher *d)
     }
 }
 
-// All deliveries for one endpoint go through the same sender, so that its
-// connections are used again.
+// All deliveries to one endpoint go through the same sender, so that connections are
+// reused.
 static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
 {
     struct url url;
@@ -141,8 +141,8 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     hook_forget_if_done(f);
 }
 
-// Its record cannot be read, which is not its end: what is known of it from before
-// goes on, and if nothing is, what waits for it rests.
+// A hook whose record cannot be read is not deleted: if an earlier revision is known,
+// it goes on with that; if none is known, what waits for it stays where it is.
 static void keep_unreadable(struct dispatcher *d, uint64_t no)
 {
     struct hook_state *f = hook_find_or_add(d, no);
@@ -152,8 +152,8 @@ static void keep_unreadable(struct dispatcher *d, uint64_t no)
     f->is_aside = f->hook == NULL;
 }
 
-// What waits for it goes into the index, also what came back from a sender that
-// died; it takes no memory however much there is.
+// The hook is paused. What waits for it goes into the index, so that it takes no
+// memory, however much there is. So does what came back from a sender that died.
 static void rest(struct hook_state *f)
 {
     wait_queue_leave(f);
@@ -184,7 +184,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
                  "%s", hook_log(hook));
     }
     match_index_put(d->index, f->hook, f);
-    // A pause ends like being switched on: it counts from then on.
+    // The end of a pause is treated like being switched on: failures count anew.
     health_on_hook(d, f,
                    !is_known || (was_active && (!was_paused || hook->paused)));
     if (!hook->active) {

@@ -6,7 +6,8 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Reads what changed since last time. Exits the process if the store fails.
+// Reads the hooks that changed since the last call. Exits the process if the store
+// fails.
 void hook_cache_refresh(struct dispatcher *d);
 
 // The settings have changed.

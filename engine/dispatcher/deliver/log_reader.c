@@ -5,10 +5,9 @@
 // matched; each delivery goes to the end of its hook's queue; dispatch sends. An event
 // that many hooks want is a batch by itself, in slices (fan.h).
 //
-// When much waits: what waits for hooks that are slow goes into the index and
-// leaves the memory, so that it holds up nobody. If all that waits is for fast
-// hooks, the reader pauses until they have caught up: for them the index would
-// only be a detour.
+// When much waits: what waits for slow hooks goes into the index and leaves the memory,
+// so that it holds up no other hook. If all that waits is for fast hooks, the reader
+// pauses until they have caught up: for them the index would only be a detour.
 
 #include "engine/dispatcher/deliver/log_reader.h"
 
@@ -29,14 +28,14 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-#define POLL_MS       100 // a lost hint costs this much
+#define POLL_MS       100 // the delay that a lost hint causes
 #define PAUSE_LOOK_MS 5
-// Less than dispatch's, which shall not wait for us.
+// Less than the limit in dispatch.c, so that reading does not hold up sending.
 #define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
 
 struct reading {
     struct dispatcher *d;
-    bool is_cut; // the last event is in the fan, and not read yet
+    bool is_cut; // the last event is in an open fan, and counts as not read
 };
 
 static bool on_event(void *data, const struct event *event)
@@ -48,12 +47,13 @@ static bool on_event(void *data, const struct event *event)
     blame_begin(BLAME_EVENT, 0, position);
     due_saw_ms(d, event->accepted_at_us / 1000);
     reading->is_cut = !fan_begin(d, event);
-    blame_begin(BLAME_EVENT, 0, position + 1); // the next, while it is decoded
+    blame_begin(BLAME_EVENT, 0, position + 1); // the next event is decoded
     return !reading->is_cut && d->n_from_log < WAITING_MAX &&
            batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES;
 }
 
-// What has waited longest waits for the slowest hooks. As many as a slice allows.
+// Moves the queues of slow hooks into the index, as many as a slice allows. The
+// deliveries that have waited longest are those of the slowest hooks.
 static void spill_slow(struct dispatcher *d)
 {
     int64_t now_us = clock_mono_us();
@@ -89,7 +89,7 @@ static bool must_pause(struct dispatcher *d)
            batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES;
 }
 
-// Events up to there are read, and their deliveries made.
+// Notes that events up to `position` are read, and their deliveries made.
 static void have_read(struct dispatcher *d, struct position position)
 {
     uint64_t n_read = get_be64(position.bytes) - get_be64(d->read_to.bytes);
@@ -112,7 +112,7 @@ static void read_batch(struct dispatcher *d)
     struct blamed before;
 
     if (!aside_limit_scan(d, &scan)) {
-        d->is_reading = false; // the poll looks again
+        d->is_reading = false; // the next poll tries again
         return;
     }
     before = blame_begin(BLAME_EVENT, 0, get_be64(scan.after.bytes) + 1);
@@ -157,10 +157,10 @@ void reader_read(struct dispatcher *d)
     wake(d);
     if (!d->is_reading)
         return;
-    if (d->fan->is_open) { // also without room, since no commit goes before it
+    if (d->fan->is_open) { // even without room: no commit is possible before
         go_on_with_fan(d);
     } else if (!storage_has_room(d)) {
-        d->is_reading = false; // looked at again with the next poll
+        d->is_reading = false; // the next poll tries again
     } else if (must_pause(d)) {
         pause_reading(d);
     } else {
@@ -170,7 +170,7 @@ void reader_read(struct dispatcher *d)
         turn_mark(d, TURN_READ);
 }
 
-// Hints may be lost: look at the log, and at the hooks.
+// Hints may be lost: look for new events, and for changed hooks.
 static void on_poll(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
@@ -192,7 +192,7 @@ void reader_start(struct dispatcher *d)
     turn_mark(d, TURN_READ);
 }
 
-// An event whose deliveries are being made is read to its end.
+// Stops reading. If a fan is open, its remaining deliveries are made first.
 void reader_stop(struct dispatcher *d)
 {
     while (d->fan->is_open)

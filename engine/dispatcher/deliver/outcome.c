@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// outcome.c — turns outcomes into history and moves.
+// outcome.c — turns outcomes into rows of the history and new states of deliveries.
 //
-// Happy path: an outcome is judged; its delivery is settled, or waits for its next
-// attempt; its row of the history, and what it says about the receiver, are noted.
+// Happy path: a verdict is made of an outcome; its delivery is settled, or waits for
+// its next attempt; the attempt's row of the history, and what the outcome says about
+// the receiver, are noted.
 
 #include "engine/dispatcher/deliver/outcome.h"
 
@@ -37,7 +38,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// It is settled: its row, if it has one, goes.
+// The delivery is settled: its row, if it has one, is deleted.
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->is_listed)
@@ -50,8 +51,8 @@ static void leave(struct dispatcher *d, struct delivery *dv)
     commit_keep_settled(d, dv);
 }
 
-// It leaves the memory, and waits in the index under the key of `row`, which is
-// said already.
+// The delivery leaves the memory, and waits in the index under the key of `row`, which
+// is in d->open_batch already.
 static void leave_for_row(struct dispatcher *d, struct delivery *dv,
                           const struct due_row *row)
 {
@@ -65,7 +66,8 @@ static void leave_for_row(struct dispatcher *d, struct delivery *dv,
     commit_keep_settled(d, dv);
 }
 
-// An ordered hook's stays in memory, in its place. Returns the row.
+// Puts the row of the next attempt, and returns it. If the hook is ordered, the
+// delivery stays in memory, at its place in the queue.
 static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
                                 int64_t due_at_ms)
 {
@@ -102,7 +104,7 @@ static enum delivery_state state_after(const struct hook_state *f,
     case VERDICT_DEAD:
         break;
     }
-    // Of a hook that is deleted meanwhile nobody could clear a dead letter.
+    // If the hook was deleted meanwhile, nobody could clear a dead letter.
     return f->hook != NULL ? DELIVERY_DEAD : DELIVERY_CANCELLED;
 }
 
@@ -126,8 +128,8 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
     }
 }
 
-// A delivery that was not settled before: it moves, and is counted. `row` is
-// the one of its next attempt, if there is one.
+// Changes the state of a delivery that was not settled before, and counts it. `row`
+// gets the row of its next attempt, if there is one.
 static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
                                 const struct verdict *verdict,
                                 struct due_row *row)
@@ -147,7 +149,7 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
     return state;
 }
 
-// What the attempt says about the receiver.
+// Passes what the attempt says about the receiver to endpoint, throttle and health.
 static void hear(struct dispatcher *d, const struct slot *s,
                  const struct outcome *o, const struct verdict *verdict)
 {
@@ -163,7 +165,7 @@ static void hear(struct dispatcher *d, const struct slot *s,
                             verdict_jitter(d));
     if (f->hook == NULL)
         return;
-    // What somebody sends by hand and what fails is no alarm by itself.
+    // A resend by hand that fails is no reason for an alarm by itself.
     if (succeeded || s->delivery->prior_state == PRIOR_NONE ||
         change == THROTTLE_OPENED) {
         health_note(d, f,
@@ -177,11 +179,12 @@ static void hear(struct dispatcher *d, const struct slot *s,
         health_gone(d, f);
 }
 
-// Its row stays where it is, or it gets one; it waits in its place.
+// The delivery of an ordered hook waits at its place in the queue. It keeps its row, or
+// gets one.
 static void stay(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->has_row && dv->due_at_ms != 0)
-        commit_del_row(d, dv); // from before the hook was ordered
+        commit_del_row(d, dv); // put before the hook was ordered
     if (!dv->has_row)
         delivery_set_row(d, dv, 0);
     dv->due_at_ms = 0;
@@ -189,7 +192,8 @@ static void stay(struct dispatcher *d, struct delivery *dv)
     hook_requeue(d, dv);
 }
 
-// Its row lies under the time of its event, where reopen_delivery() looks.
+// The row is put under the time when the event was accepted, where reopen_delivery()
+// looks.
 static void put_row_again(struct dispatcher *d, struct delivery *dv,
                           int64_t accepted_at_ms)
 {
@@ -199,9 +203,9 @@ static void put_row_again(struct dispatcher *d, struct delivery *dv,
     leave_for_row(d, dv, &row);
 }
 
-// No attempt was made, for want of something of our own: nothing is counted, the
-// delivery stays where it is, and its hook waits a moment. A replayed one had no
-// row, and gets one.
+// No attempt could be made, because the engine itself lacked something: nothing is
+// counted, the delivery stays where it is, and its hook waits a moment. A replayed
+// delivery had no row, and gets one.
 static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
@@ -253,7 +257,8 @@ void outcome_settle(struct dispatcher *d, struct slot *s,
     struct due_row row = { 0 };
     struct verdict verdict;
 
-    // Clocks are turned: what began before it was accepted has not waited.
+    // Clocks may be changed: an attempt that began before its event was accepted has
+    // not waited.
     if (dv->n_attempts == 0 && o->started_at_us > s->accepted_at_us)
         dv->queue_us = o->started_at_us - s->accepted_at_us;
     dv->n_attempts++;

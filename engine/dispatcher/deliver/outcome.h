@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// outcome.h — turns outcomes into history and moves.
+// outcome.h — turns outcomes into rows of the history and new states of deliveries.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_OUTCOME_H
 #define ENGINE_DISPATCHER_DELIVER_OUTCOME_H
@@ -10,14 +10,15 @@
 MUST_CHECK bool outcome_apply(struct dispatcher *d, unsigned sender,
                               struct outcome *outcome);
 
-// It cannot be sent anywhere, for this reason: the attempt fails at once.
+// The request cannot be sent anywhere, for this reason: the attempt fails at once.
 void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason);
 
-// It will not be sent, for this reason.
+// Cancels a delivery, for this reason: it will not be sent.
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,
                      struct str reason);
 
-// What came of an attempt.
+// Applies the outcome of an attempt in flight: frees its slot, and settles its delivery
+// or puts it where it waits for its next attempt.
 void outcome_settle(struct dispatcher *d, struct slot *s,
                     const struct outcome *o);
 

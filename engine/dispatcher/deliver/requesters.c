@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// requesters.c — who asked for an attempt, and is answered when it is committed.
+// requesters.c — the queries that asked for an attempt, which are answered once its
+// outcome is committed.
 //
-// If the api process is gone, nobody is answered; the attempt is made and kept all the
+// If the api process is gone, no answer is sent; the attempt is made and kept all the
 // same.
 
 #include "engine/dispatcher/deliver/requesters.h"
@@ -17,7 +18,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 struct manual {
-    struct manual *next; // of the same delivery, or of the same commit
+    struct manual *next; // for the same delivery, or the same commit
     uint64_t n_apis;     // the link that asked
     struct reply answer;
 };

@@ -5,8 +5,8 @@
 // order leaves. The body is the event's payload, in the log, borrowed while
 // the order is written.
 //
-// If it fails: the caller is told why. An event that cannot be read is not sent, nor is
-// one that is not the hook's: pages of the log may lie in each other's places.
+// If it fails: the caller gets the reason. An event that cannot be read is not sent,
+// nor is one outside the hook's scope: pages of a damaged log may have changed places.
 
 #include "engine/dispatcher/deliver/send.h"
 
@@ -31,8 +31,8 @@ static void set_text(struct buf *b, struct str text)
     buf_put_str(b, text);
 }
 
-// The authorization is the engine's own secret: it goes to the receiver, and
-// not into the history.
+// Sends the order. The authorization is the engine's own secret: it goes to the
+// receiver, and not into the history.
 static enum err put_order(struct dispatcher *d, const struct slot *s,
                           const struct rendered *rendered)
 {
@@ -106,8 +106,7 @@ struct sending {
     struct dispatcher *d;
     struct delivery *dv;
     struct unsent unsent;
-    bool
-        is_foreign; // what lies there is not of the hook's organization or place
+    bool is_foreign; // the event read is outside the hook's scope
 };
 
 static bool on_event_to_send(void *data, const struct event *event)
@@ -121,7 +120,7 @@ static bool on_event_to_send(void *data, const struct event *event)
     return false;
 }
 
-// What the history wants to know, and no body.
+// Fills a slot with what the history needs, without headers and body.
 static bool on_event_aside(void *data, const struct event *event)
 {
     struct sending *sending = data;
@@ -155,7 +154,7 @@ static struct unsent with_event(struct dispatcher *d, struct delivery *dv,
     enum err err = event_view_get(d->events, dv->position, visit, &sending);
 
     if (sending.is_foreign)
-        err = ERR_CORRUPT; // a page of the event log in another's place
+        err = ERR_CORRUPT; // pages of the event log have changed places
     if (err == OK)
         return sending.unsent;
     log_warn(

@@ -6,21 +6,22 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// Why a delivery was not given to its sender. Without a reason, it was. With a slot, the
-// attempt is in flight as far as the books go, and has to end in that; without one, the
-// event cannot be read, and the delivery has to be cancelled.
+// Why a delivery was not given to its sender. An empty reason: it was given. With a
+// slot, the attempt counts as in flight, and the caller has to end it with this reason.
+// Without a slot, the event cannot be read, and the caller has to cancel the delivery.
 struct unsent {
     struct slot *slot;
     struct str reason;
 };
 
-// Gives it to its sender, which must be there, with a slot free.
+// Gives the delivery to its sender, which must be connected. A slot must be free.
 MUST_CHECK struct unsent send_delivery(struct dispatcher *d,
                                        struct delivery *dv);
-// The same for an event that is not in the log.
+// Like send_delivery(), for an event that is not in the log.
 MUST_CHECK struct unsent send_event(struct dispatcher *d, struct delivery *dv,
                                     const struct event *event);
-// A slot with what the history wants to know, and no request: never without a reason.
+// Fills a slot with what the history needs, and makes no request: never without a
+// reason.
 MUST_CHECK struct unsent send_aside(struct dispatcher *d, struct delivery *dv);
 
 #endif
