@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// failing.c — when a hook counts as failing, and what is reported of it.
+// failing.c — when a hook counts as failing, and what is reported about it.
 
 #include "engine/delivery/failing.h"
 
 static const uint8_t steps[FAILING_NEWS_MAX] = { 50, 70, 90, 100 };
 
-// Since the last one at `then_ms` (0: there was none). A time to come is one of
-// another shard, whose running time is another.
+// Whether the interval has passed since `then_ms` (0: never). A time in the future
+// comes from another shard, which has a running time of its own.
 static bool has_passed(int64_t then_ms, int64_t ran_ms)
 {
     return then_ms == 0 || then_ms > ran_ms ||

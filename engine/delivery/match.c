@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // match.c — which hooks want an event: an index of all hooks, in memory.
 //
-// Three hash tables: hooks by number, scopes by what an event says of itself,
-// and lists of hooks by scope and custom kind. A scope keeps one word of bits
-// per hook: the filters it wants (its groups resolved into filters), and above
-// them bits of our own for "all" and for events that have no filter. Matching
-// is one AND per hook over contiguous memory.
+// Three hash tables: hooks by number, scopes by the scope that an event names, and
+// lists of hooks by scope and custom kind. A scope keeps one word of bits for each
+// hook: the filters it wants (its groups resolved into filters), and above them private
+// bits for "all" and for events that have no filter. Matching is one AND per hook over
+// contiguous memory.
 
 #include "engine/delivery/match.h"
 
@@ -18,9 +18,9 @@
 #include "common/model/event_kinds.h"
 #include "common/model/operator.h"
 
-// Bits above the filters'; only in memory.
-#define BIT_ALL   (UINT64_C(1) << 63) // every event has it
-#define GROUP_BIT 56                  // + group: of events without a filter
+// Bits above those of the filters; only in memory.
+#define BIT_ALL   (UINT64_C(1) << 63) // set in every event
+#define GROUP_BIT 56                  // + group: for events without a filter
 _Static_assert(GROUP_BIT + GROUPS <= 63, "own bits do not meet");
 
 #define BUCKETS_MIN 64 // a power of two
@@ -94,7 +94,7 @@ struct entry; // a hook
 struct scope {
     struct node node;
     struct hook_scope key; // its strings are in `text`
-    uint64_t *bits;        // of each hook that has any; dense
+    uint64_t *bits;        // one word for each hook that has any bit; dense
     struct entry **hooks;  // in the order of `bits`
     size_t n_bits;
     size_t room;
@@ -103,13 +103,13 @@ struct scope {
     char text[];
 };
 
-// One place of a hook in a list by kind.
+// The place of a hook in a list by kind.
 struct place {
     struct kind_list *list;
     size_t at;
 };
 
-// The hooks of a scope that want one custom kind, or what begins with it.
+// The hooks of a scope that want one custom kind, or all kinds with one prefix.
 struct kind_list {
     struct node node;
     struct scope *scope;
@@ -236,7 +236,7 @@ static void bits_add(struct scope *s, struct entry *hook, uint64_t bits)
     hook->bits_at = s->n_bits++;
 }
 
-// The last one takes the place of the one that goes.
+// Removes a hook's word. The last word takes its place.
 static void bits_del(struct scope *s, const struct entry *hook)
 {
     size_t last = s->n_bits - 1;
@@ -323,8 +323,8 @@ static void kind_del(struct match_index *idx, const struct place *place)
     kind_list_free(list);
 }
 
-// Whether another pattern of the hook, which stays, matches every kind that
-// `kinds[i]` matches. Without those, no event finds a hook twice.
+// Whether another pattern of the hook, which is kept, matches every kind that
+// `kinds[i]` matches. Without covered patterns, no event finds a hook twice.
 static bool is_covered(const struct hook *hook, size_t i)
 {
     struct str base;
@@ -336,7 +336,7 @@ static bool is_covered(const struct hook *hook, size_t i)
 
         if (str_eq(other, hook->kinds[i])) {
             if (j < i)
-                return true; // the first of equals stays
+                return true; // of equal patterns, the first is kept
         } else if (hook->scope.family == FAMILY_PULUMI &&
                    kind_pattern_base(other, &other_base) &&
                    kind_matches(base, other)) {
@@ -368,7 +368,7 @@ static struct entry *entry_find(const struct match_index *idx, uint64_t no)
     return NULL;
 }
 
-// The filters that the hook wants, and our own bits.
+// The filters that the hook wants, and the private bits.
 static uint64_t bits_of(const struct match_index *idx, const struct hook *hook)
 {
     uint64_t bits = hook->filters;
@@ -382,7 +382,7 @@ static uint64_t bits_of(const struct match_index *idx, const struct hook *hook)
         if ((hook->groups & UINT64_C(1) << group) != 0)
             bits |= idx->group_filters[group];
     }
-    // A group of a stack hook lacks what only organizations are told.
+    // For a hook of a stack, a group lacks the filters that only organizations get.
     bits &= idx->level_filters[hook->scope.level];
     return bits | (hook->groups & ((1U << GROUPS) - 1)) << GROUP_BIT;
 }
@@ -394,7 +394,8 @@ static void add_kinds(struct match_index *idx, struct entry *entry,
         struct str base;
         bool is_prefix = kind_pattern_base(hook->kinds[i], &base);
 
-        // Akinon knows no stars: as an exact kind, such a one matches nothing.
+        // Akinon has no wildcards: a kind with a star, taken literally, matches
+        // nothing.
         if (hook->scope.family == FAMILY_AKINON && is_prefix)
             continue;
         if (!is_covered(hook, i))
@@ -402,8 +403,8 @@ static void add_kinds(struct match_index *idx, struct entry *entry,
     }
 }
 
-// A hook that was made in the operator's organization before that name was
-// reserved: the events that come there now are not meant for it.
+// Whether the hook was made in the operator's organization before that name was
+// reserved: the events of that organization are not meant for it.
 static bool is_stranger(const struct hook *hook)
 {
     return operator_is_org(hook->scope.org) && !hook->is_operator;
@@ -488,7 +489,7 @@ void match_index_free(struct match_index *idx)
 struct search {
     const struct match_index *idx;
     const struct event *event;
-    uint64_t bits; // what a hook must have one of
+    uint64_t bits; // a hook must have at least one of these
     match_visit visit;
     void *data;
     size_t n_found;

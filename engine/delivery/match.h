@@ -3,7 +3,7 @@
 //
 // Pure: no clock, no I/O. An event looks at the hooks of its own organization,
 // stack and environment (or Akinon project) only, however many others there
-// are; those of one scope lie as a dense array of bit sets.
+// are; the hooks of one scope are a dense array of bit sets.
 
 #ifndef ENGINE_DELIVERY_MATCH_H
 #define ENGINE_DELIVERY_MATCH_H
@@ -23,7 +23,7 @@ void match_index_free(struct match_index *idx); // NULL is fine
 void match_index_put(struct match_index *idx, const struct hook *hook,
                      void *runtime);
 
-// A number that is not there is fine.
+// Does nothing if there is no hook with this number.
 void match_index_remove(struct match_index *idx, uint64_t hook_id);
 
 // Must not change the index.
@@ -31,15 +31,15 @@ typedef void (*match_visit)(void *data, uint64_t hook_id, void *runtime);
 
 // Calls `visit` once for each active hook that wants the event, in no
 // particular order, and returns how many there are. A hook wants events of its
-// scope that lie behind the end that the log had when it was made or switched on
-// (positions tell, for the wall clock may step back), and of which
+// scope that lie behind the end of the log at the time when the hook was made or
+// switched on (compared by position, since the wall clock may step back), and of which
 //   - a filter is in its filters or in its groups, or
 //   - the kind is of one of its groups, if the event has no filter, or
 //   - the kind matches one of its kinds;
-// with neither filters, groups nor kinds it wants all events of its scope, but
-// for the engine's own: these only if it is the operator's (operator.h), whose
-// organization has no others.
-// Akinon's hooks go by their kinds alone, and by equality.
+// a hook without filters, groups and kinds wants all events of its scope, except the
+// engine's own: it gets these only if it is a hook of the operator (operator.h), whose
+// organization has no other events.
+// Akinon's hooks are matched by their kinds alone, and by equality.
 size_t match_event(const struct match_index *idx, const struct event *event,
                    match_visit visit, void *data);
 

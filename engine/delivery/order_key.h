@@ -10,9 +10,9 @@
 
 struct json_value;
 
-// A number for the value at `path` ("order.id") in a payload: events with the same one
-// are delivered in order. Events without the field, or with an object or array there,
-// share 0.
+// The ordering key: a number for the value at `path` ("order.id") in a payload. Events
+// with the same key are delivered in order. Events without the field, or with an object
+// or array there, share the key 0.
 uint64_t order_key_of(struct str path, const struct json_value *payload);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // request_body.c — what an attempt sends: URL, method and body, by the hook's format.
 //
-// Happy path: a raw hook gets the event's payload as it is. For the others the
-// body is looked up among those made last, by event and format, or made.
+// Happy path: a raw hook gets the event's payload as it is. For other formats the
+// body is looked up in a cache by event and format, or made.
 
 #include "engine/delivery/request_body.h"
 
@@ -18,11 +18,11 @@
 #include "common/model/formats/format_table.h"
 #include "common/process/metrics.h"
 
-#define BODIES          16 // kept; a power of two
+#define BODIES          16 // bodies in the cache; a power of two
 #define TOKEN_MAX_BYTES 4096
 
 struct body {
-    struct position event; // position_start: the place is free
+    struct position event; // position_start: the entry is free
     int format;
     struct buf text;
 };
@@ -30,8 +30,8 @@ struct body {
 struct renderer {
     const struct config *config; // borrowed
     struct body bodies[BODIES];
-    // The body of a ping, or of an event that is asked about: it is for one answer
-    // only, and no place in the log tells it from others.
+    // The body of a ping, or of an event that is only asked about: it is used once, and
+    // has no position in the log that could be its key in the cache.
     struct buf unstored;
     struct buf url;
     struct buf authorization; // "token T"; empty: none
@@ -130,7 +130,7 @@ static struct str body_of(struct renderer *r, const struct format *format,
     return buf_str(&body->text);
 }
 
-// --- all of it ---
+// --- rendering ---
 
 static enum err aim_at_deployments(struct renderer *r, const struct hook *hook,
                                    struct rendered *out)

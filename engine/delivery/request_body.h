@@ -13,12 +13,12 @@
 #include "common/config/config.h"
 #include "queue/queue.h"
 
-struct renderer; // opaque: the bodies made last, and the deployments endpoint
+struct renderer; // opaque: a cache of bodies, and the deployments endpoint
 
 struct rendered { // borrowed: until the next call
     struct str url;
     struct str body;
-    struct str authorization; // value of the header of that name; empty: none
+    struct str authorization; // value of the Authorization header; empty: none
     bool is_own_body;         // it is not the event's payload
     bool is_get;              // a GET without a body
 };

@@ -12,7 +12,7 @@
 #include "common/model/request_header.h"
 #include "engine/delivery/signature.h"
 
-#define FIXED_HEADERS_MAX 8 // that are put before the custom ones
+#define FIXED_HEADERS_MAX 8 // headers that are put before the custom ones
 
 static void put_header(struct buf *out, const char *name, struct str value)
 {
@@ -36,7 +36,7 @@ static void put_signatures(const struct hook *hook, struct str id,
     for (size_t i = 0; i < hook->n_old; i++) {
         if (at_ms >= hook->old[i].until_ms)
             continue;
-        buf_putc(out, ' '); // Standard Webhooks: any of the list may match
+        buf_putc(out, ' '); // Standard Webhooks: any signature may match
         sign_standard(hook->old[i].secret, id, timestamp_s, body, out);
     }
     buf_putc(out, '\0');
@@ -48,7 +48,7 @@ static void put_signatures(const struct hook *hook, struct str id,
 static void put_pulumi(const struct hook *hook, const struct event *event,
                        struct str id, struct buf *out)
 {
-    // The deployments of Pulumi's API have a version of their own.
+    // Pulumi's Deployments API has its own version in Accept.
     put_header(out, "Accept",
                hook->format == FORMAT_PULUMI_DEPLOYMENTS
                    ? STR("application/vnd.pulumi+8")
@@ -69,7 +69,7 @@ static void put_akinon(const struct event *event, struct str id,
 
 // --- custom headers ---
 
-// By name, as HTTP compares names.
+// Compares header names without regard to case, as HTTP does.
 static int compare(const void *a, const void *b)
 {
     const char *const *left = a;
@@ -101,7 +101,8 @@ static void sort(struct buf *out, size_t start)
     free(copy);
 }
 
-// Judged when the hook was made, and again: what is stored may be damaged.
+// Custom headers were validated when the hook was made; they are checked again, since
+// what is stored may be damaged.
 static void put_custom(const struct hook *hook, size_t start, struct buf *out)
 {
     size_t n_put = 0;
@@ -119,8 +120,8 @@ static void put_custom(const struct hook *hook, size_t start, struct buf *out)
         sort(out, start);
 }
 
-// Content-Type is exactly this: with a charset, receivers behind a gateway
-// that knows binary types by their exact name break.
+// Content-Type is exactly "application/json": a charset would break receivers behind a
+// gateway that knows binary types by their exact name.
 void request_headers(const struct hook *hook, const struct event *event,
                      struct str body, int64_t at_ms, struct buf *out)
 {

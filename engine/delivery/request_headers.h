@@ -18,21 +18,22 @@
 void request_headers(const struct hook *hook, const struct event *event,
                      struct str body, int64_t at_ms, struct buf *out);
 
-// What is remembered of the headers of a request until it is in the history.
+// What must be known of a request's headers until they are in the history.
 struct request_marks {
     uint64_t
         secret; // bit i: the value of header i is masked wherever it is shown
-    bool has_custom; // some are the hook's own
+    bool has_custom; // some headers are the hook's own
 };
 
-// Of headers that request_headers() made of the same hook.
+// The marks of headers that request_headers() made for the same hook.
 struct request_marks request_marks(const struct hook *hook, struct str headers);
 
-// Appends the value of one of the headers, "Name: value"; masked (request_header.h) if it
-// is a secret one.
+// Appends the value of a header line "Name: value"; masked (request_header.h) if it is
+// secret.
 void request_header_value(struct str line, bool is_secret_one, struct buf *out);
 
-// The same headers as text, "Name: value\r\n" each, with secret values masked.
+// Appends the headers of request_headers() as text, "Name: value\r\n" each, with secret
+// values masked.
 void request_headers_text(struct str headers, struct request_marks marks,
                           struct buf *out);
 

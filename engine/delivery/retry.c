@@ -12,7 +12,7 @@ enum {
     HTTP_GATEWAY_TIMEOUT = 504
 };
 
-// Redirects are not hook_state: they are failures like any other status.
+// Redirects are not followed: they are failures like any other status.
 static enum error_class class_of(enum error_class error, uint16_t response_code)
 {
     if (error != ERROR_NONE)
@@ -53,7 +53,7 @@ static bool is_hopeless(enum error_class error, uint32_t n_attempts)
            (error == ERROR_BLOCKED && n_attempts >= BLOCKED_ATTEMPTS_MAX);
 }
 
-// 0.8 to 1.2 of the wait.
+// 0.8 to 1.2 times the wait.
 static int64_t with_jitter(int64_t wait_ms, uint32_t jitter)
 {
     int64_t width_ms = wait_ms * 2 / 5;

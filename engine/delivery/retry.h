@@ -27,16 +27,16 @@ struct verdict {
     int64_t delay_ms;       // VERDICT_RETRY and VERDICT_AGAIN only
     enum error_class error; // ERROR_NONE if delivered
     enum feedback feedback;
-    bool is_gone;     // 410: nothing more shall come to this hook
-    int64_t pause_ms; // the receiver wants nothing at all so long; 0: no wish
+    bool is_gone;     // 410: the receiver wants no more deliveries, ever
+    int64_t pause_ms; // how long the receiver wants no request; 0: no wish
 };
 
-// What came of an attempt.
+// How an attempt ended.
 struct attempt_end {
     enum error_class error; // ERROR_NONE: a complete header block came
     bool is_ours;           // no attempt was made
     uint16_t response_code;
-    uint32_t n_attempts;    // with this one
+    uint32_t n_attempts;    // including this one
     int64_t retry_after_ms; // as the receiver asks; -1: it does not
 };
 
@@ -47,8 +47,8 @@ struct retry_policy {
     int64_t overload_wait_ms; // least wait after 429 or no answer in time
 };
 
-// The outcome table. Pure: no clock, no I/O. A wait is that of the schedule, or
-// what the receiver asks for if that is longer.
+// The outcome table. Pure: no clock, no I/O. A retry waits as the schedule says, or as
+// long as the receiver asks if that is longer.
 //
 // outcome                           delivery          receiver
 // 2xx                               delivered         answered

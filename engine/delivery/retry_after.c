@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // retry_after.c — what a receiver asks for with Retry-After.
 //
-// An own parser: libcurl's loses large numbers and distant dates.
+// Why not libcurl's parser: it loses large numbers and distant dates.
 
 #include "engine/delivery/retry_after.h"
 
@@ -59,7 +59,7 @@ static bool read_seconds(struct str text, int64_t *out_ms)
     for (size_t i = 0; i < text.n_bytes; i++) {
         if (text.at[i] < '0' || text.at[i] > '9')
             return false;
-        if (seconds < RETRY_AFTER_MAX_MS) // no number is too long to read
+        if (seconds < RETRY_AFTER_MAX_MS) // a number of any length can be read
             seconds = seconds * 10 + (text.at[i] - '0');
     }
     *out_ms = seconds * MS_PER_S;
@@ -68,7 +68,7 @@ static bool read_seconds(struct str text, int64_t *out_ms)
 
 // --- dates ---
 
-// Two digits of a year are within 50 years of now (RFC 9110, 5.6.7), also across the
+// A year of two digits is within 50 years of now (RFC 9110, 5.6.7), also across the
 // turn of a century.
 static int full_year(int year, int64_t now_ms)
 {
@@ -85,7 +85,7 @@ static int full_year(int year, int64_t now_ms)
     return year <= this_year - 50 ? year + 100 : year;
 }
 
-// In order: the form of today, RFC 850's, and asctime()'s.
+// Tries in this order: IMF-fixdate, the form of RFC 850, and that of asctime().
 static bool read_date(struct str text, int64_t now_ms, int64_t *out_ms)
 {
     static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// scope.c — whose an event is: whether a hook's place in the world is the event's.
+// scope.c — whether an event belongs to a hook's scope.
 
 #include "engine/delivery/scope.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// scope.h — whose an event is: whether a hook's place in the world is the event's.
+// scope.h — whether an event belongs to a hook's scope.
 
 #ifndef ENGINE_DELIVERY_SCOPE_H
 #define ENGINE_DELIVERY_SCOPE_H
@@ -8,8 +8,8 @@
 
 #include "queue/queue.h"
 
-// Whether the event is of the family and organization, and of the stack,
-// environment or project, that the scope names.
+// Whether the event has the family and organization, and the stack, environment or
+// project, that the scope names.
 bool scope_holds(const struct hook_scope *scope, const struct event *event);
 
 #endif

@@ -14,8 +14,8 @@
 void sign_pulumi(struct str secret, struct str body, struct buf *out);
 
 // Appends "v1," and base64 of HMAC-SHA256(key, "id.timestamp.body"): the value
-// of webhook-signature (Standard Webhooks 1.0.0). The key is the secret's
-// bytes, or what follows "whsec_" decoded from base64 if that is valid.
+// of webhook-signature (Standard Webhooks 1.0.0). If the secret is "whsec_" and valid
+// base64, the key is what the base64 decodes to; else it is the secret's bytes.
 // `timestamp_s` is a UTC epoch in seconds, the value of webhook-timestamp.
 void sign_standard(struct str secret, struct str id, int64_t timestamp_s,
                    struct str body, struct buf *out);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define ONE         256u // of a window
+#define ONE         256u // one attempt, in the units of window_q8
 #define N_RECENT    20u
 #define RECENT_MASK ((1u << N_RECENT) - 1)
 #define US_PER_S    1000000.0
@@ -23,7 +23,7 @@ uint32_t throttle_window(const struct throttle *p,
     uint32_t window = p->window_q8 / ONE;
 
     if (p->breaker != BREAKER_CLOSED)
-        return 1; // the probe
+        return 1; // one attempt: the probe
     return window < limits->max_inflight ? window : limits->max_inflight;
 }
 
@@ -64,7 +64,7 @@ static int64_t next_token_us(struct throttle *p,
            (int64_t)((1 - p->tokens) * US_PER_S / limits->rate_per_second);
 }
 
-// --- may one be sent? ---
+// --- before an attempt ---
 
 int64_t throttle_next_us(struct throttle *p,
                          const struct throttle_limits *limits, uint32_t n_sent,
@@ -88,7 +88,7 @@ void throttle_sent(struct throttle *p, const struct throttle_limits *limits,
     }
 }
 
-// --- what came of it ---
+// --- after an attempt ---
 
 static void grow(struct throttle *p, const struct throttle_limits *limits)
 {
@@ -140,7 +140,8 @@ static void open_breaker(struct throttle *p,
         wait_us = limits->breaker_wait_max_us;
     p->breaker = BREAKER_OPEN;
     p->breaker_wait_us = wait_us;
-    // 0.8 to 1.2 of it: hooks of one receiver do not all knock at once.
+    // 0.8 to 1.2 times the wait, so that hooks of one receiver do not all probe at
+    // once.
     p->not_before_us =
         now_us + wait_us - wait_us / 5 +
         (int64_t)((uint64_t)(wait_us * 2 / 5) * jitter / UINT32_MAX);
@@ -151,7 +152,7 @@ static void close_breaker(struct throttle *p)
     double tokens = p->tokens;
     int64_t tokens_at_us = p->tokens_at_us;
 
-    throttle_init(p, 1); // as if it were new: what waits does not fall on it
+    throttle_init(p, 1); // as for a new receiver: the backlog must not flood it
     p->tokens = tokens;
     p->tokens_at_us = tokens_at_us;
 }
@@ -166,7 +167,7 @@ enum throttle_change throttle_ended(struct throttle *p,
     enum throttle_change change = THROTTLE_SAME;
 
     if (p->breaker == BREAKER_OPEN && failed)
-        return THROTTLE_SAME; // it was sent before the breaker opened
+        return THROTTLE_SAME; // that attempt was sent before the breaker opened
     if (!failed && p->breaker != BREAKER_CLOSED) {
         close_breaker(p);
         return THROTTLE_CLOSED;
@@ -203,5 +204,5 @@ void throttle_wait(struct throttle *p, int64_t until_us)
 void throttle_lost(struct throttle *p)
 {
     if (p->breaker == BREAKER_PROBING)
-        p->breaker = BREAKER_OPEN; // another one probes
+        p->breaker = BREAKER_OPEN; // another attempt will probe
 }

@@ -24,8 +24,8 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define CLOSED_MAX_US \
-    INT64_C(1000000) // then the suspect is no longer waited for
+// A reader or replay that takes longer to ask for its suspect is not waited for.
+#define CLOSED_MAX_US INT64_C(1000000)
 
 // A delivery that was a suspect, and went well.
 struct survivor {
