@@ -12,7 +12,7 @@
 const struct command *help_find(const struct command_table *table,
                                 const char *name);
 
-// Says on stderr that there is no such command; returns EXIT_USAGE.
+// Prints to stderr that there is no such command; returns EXIT_USAGE.
 int help_unknown(const char *name);
 
 // Prints all commands by their groups.

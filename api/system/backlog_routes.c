@@ -90,7 +90,7 @@ static void put_ranking(const struct api *api, const struct ranking *r,
         buf_puts(out, separator);
         if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_id,
                            put_org_name, out) != OK) {
-            buf_cut(out, start); // all hooks were deleted; the figures follow
+            buf_cut(out, start); // its hooks were deleted: not shown
             continue;
         }
         backlog_put_org(api, &r->orgs[i], out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// load.h — sends, at a rate or with so many at once.
+// load.h — sends events, at a rate or with a number of connections.
 
 #ifndef API_CLI_BENCH_LOAD_H
 #define API_CLI_BENCH_LOAD_H
@@ -18,11 +18,11 @@ struct bench_load {
     // Filled in:
     uint64_t n_sent, n_accepted, n_refused, n_lost;
     char first_fault[200];
-    struct hdr *latency; // from when it was due to the end of the answer
+    struct hdr *latency; // from when an event was due to the end of its answer
     struct hdr *dns, *connect, *tls, *first_byte, *took;
-    // Called now and then.
+    // Called several times a second.
     void (*on_tick)(void *data);
-    // Of each success, when it came (monotonic).
+    // Called for each success, with the time of its answer (monotonic).
     void (*on_latency)(void *data, int64_t at_us, int64_t latency_us);
     void *data;
 };
@@ -31,8 +31,7 @@ void bench_load_run(struct bench_load *load);
 
 void bench_load_clear(struct bench_load *load);
 
-// How long to wait for what is under way: `most_us`, or less once somebody asked for
-// an end.
+// How long to wait for requests in progress: `most_us`, or less after an interrupt.
 int64_t bench_patience_us(int64_t most_us);
 
 #endif

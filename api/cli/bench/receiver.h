@@ -12,12 +12,12 @@
 
 struct bench_sink; // a thread
 
-// Listens on `address`; NULL: on this machine, on any port. NULL: it cannot,
-// which is said on stderr.
+// Starts a receiver on `address`; NULL means this machine and any port. Returns NULL if
+// it cannot; stderr has the reason.
 struct bench_sink *bench_sink_start(const char *address);
 unsigned bench_sink_port(const struct bench_sink *s);
 uint64_t bench_sink_count(const struct bench_sink *s);
-// Ends the thread. Latencies from when events were due.
+// Ends the thread, and gives its latencies, counted from when events were due.
 void bench_sink_stop(struct bench_sink *s, struct hdr *latency,
                      struct bench_second *timeline, size_t *n_timeline,
                      int64_t started_us);

@@ -31,12 +31,12 @@ struct bench_point {
 
 struct bench_result {
     char target[256];
-    double rate; // asked for; 0: as fast as answers come
+    double rate; // events/s asked for; 0: as fast as answers come
     uint64_t concurrency, payload_bytes, fan_out;
-    double seconds; // that it took
+    double seconds; // how long the run took
     uint64_t n_sent, n_accepted, n_refused, n_lost;
     uint64_t n_expected, n_delivered; // at the receiver, or answered 2xx
-    struct bench_phase phases[BENCH_PHASES_MAX]; // the first is what matters
+    struct bench_phase phases[BENCH_PHASES_MAX]; // the first is the main one
     size_t n_phases;
     struct bench_second *timeline; // owned
     size_t n_timeline;
@@ -49,8 +49,8 @@ void bench_add_phase(struct bench_result *r, const char *name,
 void bench_set_curve(struct bench_result *r, const struct hdr *hdr);
 void bench_print(const struct bench_result *r);
 void bench_json(const struct bench_result *r, struct buf *out);
-// Both are results as JSON. Prints what has changed, and whether that is more
-// than noise. False: one is none, which is said on stderr.
+// Compares two results, given as JSON. Prints what has changed, and whether that is
+// more than noise. False: one of them is not a result, which is printed to stderr.
 bool bench_compare(const struct command *command, const struct json_value *was,
                    const struct json_value *is);
 

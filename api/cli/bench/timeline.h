@@ -14,13 +14,13 @@
 // One second of the run.
 struct bench_second {
     uint64_t n;
-    int64_t p50, p99, max; // of the phase that matters
+    int64_t p50, p99, max; // of the main phase
 };
 
 // Puts latencies into the seconds of a run.
 struct bench_clock {
     int64_t started_us;
-    size_t second; // that is being filled
+    size_t second; // the one that is being filled
     struct hdr hdr;
     struct bench_second *timeline; // owned, BENCH_SECONDS_MAX
     size_t n_timeline;

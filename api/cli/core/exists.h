@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// exists.h — whether what a command is about is there.
+// exists.h — whether the hook or organization that a command names exists.
 //
-// The API answers lists of what does not exist with [], as its contract says; a person who
-// mistyped a name must be told.
+// The API answers lists of what does not exist with [], as its contract says; a person
+// who mistyped a name must be told.
 
 #ifndef API_CLI_CORE_EXISTS_H
 #define API_CLI_CORE_EXISTS_H
@@ -13,15 +13,16 @@
 #include "api/cli/core/scope_options.h"
 #include "queue/queue.h"
 
-// The place's hook, or without one, its organization. False: it is not there, or the
-// engine cannot be asked, said on stderr. True also if the token may not read.
+// Whether the place's hook exists, or without a hook, its organization. False: it does
+// not, or the engine cannot be asked; stderr has the reason. True also if the token may
+// not read.
 bool exists_place(const struct args *args, const struct place *place);
 
-// The same of a data directory, without an engine: false if it is sure that this
-// organization never had a webhook or a token there. Says nothing.
+// Whether a data directory knows the organization, without an engine. False: certainly,
+// it never had a webhook or a token there. Prints nothing.
 bool exists_stored(struct hook_store *hooks, const char *org);
 
-// The organization of --org and --akinon.
+// Whether the organization of --org and --akinon exists; as exists_place().
 bool exists_org(const struct args *args);
 
 #endif

@@ -6,9 +6,10 @@
 
 #include "common/encoding/json.h"
 
-// Prints the members of an object, one a row, those of objects within it too: "payloadUrl"
-// as "payload url", times as in other tables, sizes and shares with their units. What is
-// null or empty is left out. Values are whole, however wide the terminal is.
+// Prints the members of an object and of objects within it, one per row: "payloadUrl"
+// as "payload url", times as in other tables, sizes and shares with their units.
+// Members that are null or empty are left out. Values are never cut to the terminal's
+// width.
 void facts_print(const struct json_value *object);
 
 #endif

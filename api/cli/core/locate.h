@@ -17,33 +17,35 @@
 struct located {
     char *api, *ingest;     // owned, without a slash at their ends
     char *token;            // owned
-    const char *token_from; // "POSTHORN_TOKEN", or "admin.token"; for people
-    char *data_dir;         // owned; NULL: none is meant, only addresses
-    struct owner owner;     // of data_dir: what is read there is read as it
-    // Given by an option or a variable, and not found by means of data_dir.
+    const char *token_from; // "POSTHORN_TOKEN", or "admin.token"; for messages
+    char *data_dir;     // owned; NULL: only addresses were given, no directory
+    struct owner owner; // of data_dir, whose files are read with its rights
+    // Given by an option or a variable, not found through data_dir.
     bool is_api_named, is_ingest_named, is_token_named;
-    // An engine runs with data_dir, as far as can be known; if not, no token of the
-    // directory is here.
+    // An engine runs with data_dir, as far as this process can see. If not, `token`
+    // does not come from the directory.
     bool has_engine;
-    char instance[ENGINE_INSTANCE_BYTES]; // what it calls itself; "": not known
-    char secret[ENGINE_SECRET_BYTES];     // for its proof; "": it can give none
-    struct buf looked; // what was looked at, in words, for messages
+    char instance[ENGINE_INSTANCE_BYTES]; // the engine's name; "": not known
+    char secret[ENGINE_SECRET_BYTES]; // checks its proof; "": it can give none
+    struct buf looked; // where this looked, in words, for messages
 };
 
-// In this order: --api, --ingest and --token; what a directory that --data-dir or
-// --config names says of its engine; POSTHORN_API, POSTHORN_INGEST and POSTHORN_TOKEN;
-// the same of the directory that /etc/posthorn/posthorn.conf, the environment and the
-// defaults name; api_listen and ingest_listen there. Otherwise what is wrong is said on
-// stderr: ERR_DENIED, no engine runs with the directory that is meant, or there is no
-// token; ERR_INVALID, the settings have faults. A directory whose engine does not run
-// gives no token, and no address but to who brings a token and cannot know better: the
-// directory is not here, or may not be entered.
+// Finds addresses and token, in this order: --api, --ingest and --token; engine.json
+// and admin.token of the directory that --data-dir or --config names; POSTHORN_API,
+// POSTHORN_INGEST and POSTHORN_TOKEN; the same files of the directory that
+// /etc/posthorn/posthorn.conf, the environment and the defaults name; api_listen and
+// ingest_listen there. On failure stderr has the reason: ERR_DENIED, no engine runs
+// with the directory, or there is no token; ERR_INVALID, the settings have faults. A
+// directory whose engine does not run gives no token. It gives the addresses of its
+// settings only if the token comes from elsewhere and this process cannot see whether
+// an engine runs: the directory is not on this machine, or may not be entered.
 MUST_CHECK enum err locate(const struct args *a, struct located *out);
 void located_clear(struct located *l);
 
-// The settings for a command that works on a data directory itself: of --config, else
-// of /etc/posthorn/posthorn.conf if it is there and `data_dir` is NULL or the directory
-// that it names, else of the environment alone. False: their faults are said.
+// Loads the settings for a command that works on a data directory itself: from
+// --config, else from /etc/posthorn/posthorn.conf if it exists and `data_dir` is NULL
+// or the directory that it names, else from the environment alone. False: stderr has
+// the faults.
 MUST_CHECK bool locate_settings(const struct args *a, const char *data_dir,
                                 struct config *out);
 

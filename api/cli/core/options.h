@@ -17,7 +17,7 @@
 // An option. The last of a list has no name.
 struct opt {
     const char *name;
-    const char *value; // what it takes, for people: "FILE"; NULL: it is a flag
+    const char *value; // its value's name in help: "FILE"; NULL: it is a flag
     const char *help;
     const char *choices; // for completion: words, or "FILE", "DIR"; or NULL
 };
@@ -27,18 +27,18 @@ struct args;
 struct command {
     const char *name;
     int (*run)(const struct args *args); // returns the exit status
-    const char *operands;                // for people: "[DIR]"; or NULL
+    const char *operands;                // as shown in help: "[DIR]"; or NULL
     size_t min_operands, max_operands;
-    const char *verbs;   // words: what the first operand may be; or NULL
+    const char *verbs;   // words that the first operand may be; or NULL
     const char *summary; // one line
-    const char *details; // the rest of its help; paragraphs of one line each
+    const char *details; // the rest of its help; each paragraph is one line
     const char *example;
     const struct opt *options[6]; // lists; the last is NULL
 };
 
 #define GROUP_MAX 10
 
-// In which groups help lists them: each command is in one. The last has no title.
+// A group of commands in the help; each command is in one group. The last has no title.
 struct command_group {
     const char *title;
     const char *names[GROUP_MAX + 1]; // the last is NULL
@@ -50,10 +50,10 @@ struct command_table {
     const struct command_group *groups; // the last has no title
 };
 
-// What was given. Everything points into argv.
+// The options and operands of one call. All strings point into argv.
 struct args {
     const struct command *command;
-    const struct command_table *table; // that the command is in
+    const struct command_table *table; // has the command
     struct {
         const struct opt *opt;
         const char *value;
@@ -63,31 +63,32 @@ struct args {
     size_t n_operands;
 };
 
-// argv[0] is the command's name. Options and operands in any order; "--" ends
-// the options. False: it is not right, which is said on stderr. `table` is left to the
-// caller.
+// Reads argv, where argv[0] is the command's name. Options and operands may come in any
+// order; "--" ends the options. False: the usage is wrong, which is printed to stderr.
+// The caller sets `table`.
 bool args_read(struct args *a, const struct command *command, int argc,
                char **argv);
 
-// The value given last. NULL: none was.
+// The value that was given last for an option. NULL: the option was not given.
 const char *args_text(const struct args *a, const char *name);
 bool args_has(const struct args *a, const char *name);
-// Each value of an option that may be given again, from `*i` = 0 on.
+// The next value of an option that may be given several times, from `*i` = 0 on. NULL:
+// there are no more.
 const char *args_next(const struct args *a, const char *name, size_t *i);
-// A number in a range; `otherwise` if it was not given. False: it is none,
-// which is said on stderr.
+// Reads a number in a range; `otherwise` if the option was not given. False: the value
+// is not such a number, which is printed to stderr.
 bool args_number(const struct args *a, const char *name, uint64_t min,
                  uint64_t max, uint64_t otherwise, uint64_t *out);
 
 // Prints the command's help on stdout; returns 0.
 int command_help(const struct command *c);
 
-// Says on stderr what is wrong and how it should be; returns EXIT_USAGE.
-// `what` is printf.
+// Prints to stderr what is wrong and how it should be; returns EXIT_USAGE. `what` is a
+// printf format.
 __attribute__((format(printf, 2, 3))) int
 command_misused(const struct command *c, const char *what, ...);
 
-// Says on stderr what failed; returns EXIT_FAILED.
+// Prints to stderr what failed; returns EXIT_FAILED.
 __attribute__((format(printf, 2, 3))) int
 command_failed(const struct command *c, const char *what, ...);
 

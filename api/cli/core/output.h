@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// output.h — a file that a command writes for who called it.
+// output.h — a file that a command writes for its caller.
 //
-// It is for its owner alone (0600), whatever the umask says: what commands write
-// may hold secrets. It is there whole or not at all, and a link that somebody
-// laid in its place is not hook_state.
+// Only its owner can read it (0600), whatever the umask says: files that commands write
+// may hold secrets. The file exists whole or not at all, and a link in its place is not
+// followed.
 
 #ifndef API_CLI_CORE_OUTPUT_H
 #define API_CLI_CORE_OUTPUT_H
@@ -16,17 +16,17 @@
 struct output {
     FILE *file;
     const char *path; // borrowed
-    char *temporary;  // owned: what it is called until it is whole
+    char *temporary;  // owned: its name until it is complete
 };
 
-// Begins a file that will be `path`; what is there stays until output_end().
-// False, which is said on stderr: it cannot be written, or what is there is no
-// file (a directory, a device, a link).
+// Begins a file that will be `path`; an existing file stays until output_end(). False:
+// it cannot be written, or `path` is not a file (but a directory, a device, a link);
+// stderr has the reason.
 bool output_begin(const struct args *args, const char *path, struct output *o);
 
-// Ends it: with `is_good` it is synced and replaces what was there, else nothing
-// is left of it. False: it is not there, which is said on stderr unless it was
-// not good.
+// Ends the file: with `is_good` it is synced and replaces an existing file, else it is
+// removed. False: there is no new file; stderr has the reason, unless `is_good` was
+// false.
 bool output_end(const struct args *args, struct output *o, bool is_good);
 
 #endif

@@ -15,24 +15,26 @@ struct place {
     bool is_akinon;
 };
 
-// False: they do not go together, or --hook is missing though it is wanted;
-// said on stderr.
+// Reads the options. False: they exclude each other, or --hook is missing though
+// `wants_hook`; stderr has the reason.
 bool place_read(const struct args *a, bool wants_hook, struct place *out);
 
-// The same of a hook, or else of a whole organization, or with `takes_project` of a
-// project of Akinon's.
+// Reads the options of a command that is about a hook, or about a whole organization,
+// or with `takes_project` about a project of Akinon's. False as for place_read().
 bool place_read_owner(const struct args *a, bool takes_project,
                       struct place *out);
 
 // Appends the path of the place's hooks.
 void place_put_hooks(const struct place *p, struct buf *path);
 
-// Is it a path of hooks as place_put_hooks() makes them, of one of the four levels,
-// with names that stay where they are? And a sentence about what it must be.
+// Whether a path is one of hooks as place_put_hooks() makes them, of one of the four
+// levels, with names that cannot lead to another path. place_put_shapes() appends a
+// sentence about the allowed paths.
 bool place_is_of_hooks(struct str path);
 void place_put_shapes(struct buf *out);
 
-// Of its hook; without one, of its organization, or with --akinon of its project.
+// Appends the path of the place's hook; without a hook, of its organization, or with
+// --akinon of its project.
 void place_put_owner(const struct place *p, struct buf *path);
 
 #endif

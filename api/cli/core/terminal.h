@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // terminal.h — what commands show: tables, colours, progress.
 //
-// For people on a terminal; in a pipe a table is as wide as its cells, and there
-// are neither colours nor progress. NO_COLOR (no-color.org) is heeded.
+// On a terminal, output is fitted to its width. In a pipe a table is as wide as its
+// cells, and there are neither colours nor progress. NO_COLOR (no-color.org) is obeyed.
 
 #ifndef API_CLI_CORE_TERMINAL_H
 #define API_CLI_CORE_TERMINAL_H
@@ -15,15 +15,16 @@
 #include "common/base/buf.h"
 #include "common/base/str.h"
 
-// Columns of the terminal; in a pipe 80 for text.
+// The terminal's width in columns; in a pipe 80, for wrapping text.
 unsigned screen_width(FILE *out);
 
-// Text in lines of at most `width` columns, those after the first indented.
-// A line's end in the text is one.
+// Prints text in lines of at most `width` columns; lines after the first are indented.
+// A newline in the text also ends a line.
 void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
 
-// A text that may be anybody's, on one line: what could move a cursor, colour or turn
-// text around is shown as blanks. With `put_lines`, line's ends stay.
+// Prints a text that may come from anybody on one line: characters that could move the
+// cursor, colour text or change its direction are shown as blanks. screen_put_lines()
+// keeps newlines.
 void screen_put(FILE *out, struct str text);
 void screen_put_lines(FILE *out, struct str text);
 
@@ -43,30 +44,30 @@ struct table {
     size_t n_columns;
     const char *flexible; // digits: columns that are cut to fit the terminal,
                           // the first one first
-    // Digits, or NULL: columns that are left out when cutting does not help, the
-    // first one first; those that are so already when the last of `flexible` would
-    // have less than `good`.
+    // Digits, or NULL. `droppable`: columns that are left out when cutting is not
+    // enough, the first one first. `spare`: columns that are left out as soon as the
+    // last flexible column would have less than `good` columns of text.
     const char *droppable, *spare;
     unsigned least, good; // columns that a flexible one keeps; 0: 3
     struct buf text;      // cells, each ended by a NUL
-    enum colour *colours; // owned, of the cells
+    enum colour *colours; // owned, one for each cell
     size_t n_cells, room;
 };
 
 void table_init(struct table *t, const char *const *titles, size_t n_columns,
                 const char *flexible);
-// The next cell; control characters are shown as blanks.
+// Adds the next cell; control characters are shown as blanks.
 void table_put(struct table *t, struct str text, enum colour colour);
 __attribute__((format(printf, 2, 3))) void
 table_printf(struct table *t, const char *format, ...);
-// Prints it and frees it.
+// Prints the table and frees it.
 void table_end(struct table *t, FILE *out);
 
-// A time as people read it: "2026-11-21 10:15:30" (UTC).
+// Appends a time as "2026-11-21 10:15:30" (UTC).
 void screen_put_time(struct buf *out, int64_t seconds);
-// 1.2 ms, 3.4 s.
+// Appends a duration: 1.2 ms, 3.4 s.
 void screen_put_duration(struct buf *out, int64_t us);
-// 1.2 MiB.
+// Appends a size: 1.2 MiB.
 static inline void screen_put_bytes(struct buf *out, uint64_t n_bytes)
 {
     buf_put_size(out, n_bytes);
@@ -84,8 +85,8 @@ struct progress {
 
 void progress_begin(struct progress *p, const char *what, const char *unit,
                     uint64_t total);
-void progress_show(struct progress *p, uint64_t done); // now and then
-// The same of so much, as callbacks of the queue tell it. False: it was interrupted.
+void progress_show(struct progress *p, uint64_t done); // limits its own rate
+// Shows progress from a callback of the queue. False: the command was interrupted.
 bool progress_go_on(struct progress *p, uint64_t done, uint64_t total);
 void progress_end(struct progress *p, uint64_t done);
 

@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What is allowed, for messages and help.
+// The allowed forms, for messages and help.
 #define WHEN_ALLOWED                                                  \
     "now, today, yesterday, 24h (ago; s, m, h, d or w), 2026-11-24, " \
     "2026-11-24 10:15, RFC 3339 or unix seconds; days are those of UTC"
 
-// Unix seconds of such a time. False: it is none.
+// Reads a time in one of the allowed forms as Unix seconds. False: it is not one.
 bool when_read(const char *text, int64_t now_s, int64_t *out_s);
 
 #endif

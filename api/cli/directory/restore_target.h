@@ -8,15 +8,16 @@
 #include "common/config/config.h"
 #include "queue/queue.h"
 
-// The path where the directory is to be, without links, which the caller frees; NULL:
-// said why it cannot be there. An empty directory gives way at the end and keeps its
-// owner and mode; one that cannot give way, since a file system is mounted there or
-// nothing may be made beside it, is filled. A new one gets the owner of the setting
-// `user`, else of the directory above, else the account posthorn.
+// Returns the path where the directory will be, without links; the caller frees it.
+// NULL: it cannot be there; stderr has the reason. An empty directory at that path is
+// replaced at the end, and the new one keeps its owner and mode. Where it cannot be
+// replaced, since a file system is mounted there or nothing can be created beside it,
+// it is filled. A new directory gets the owner that the setting `user` names, else that
+// of the directory above, else the account posthorn.
 char *restore_target(const struct args *args, const struct config *config,
                      const char *wanted, struct queue_copy_to *out);
 
-// A repair makes a directory for whom the damaged one belongs to.
+// Sets the owner of a repaired directory: that of the damaged one.
 void repair_owner(const char *data_dir, struct queue_copy_to *out);
 
 // The path without slashes at its end; the caller frees it.

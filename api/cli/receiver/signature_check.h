@@ -8,7 +8,7 @@
 
 enum signature { SIGNATURE_ABSENT, SIGNATURE_VALID, SIGNATURE_INVALID };
 
-// What came with a request; empty: the header is absent.
+// The signature headers of a request; empty: the header is absent.
 struct signed_request {
     struct str pulumi;    // Pulumi-Webhook-Signature
     struct str id;        // webhook-id
@@ -17,8 +17,8 @@ struct signed_request {
     struct str body;
 };
 
-// Valid: at least one of the two signatures is there, and what is there is
-// right. An empty secret makes none right.
+// Valid: at least one of the two signatures is present, and all present ones are
+// correct. With an empty secret no signature is correct.
 enum signature signature_judge(struct str secret,
                                const struct signed_request *request);
 
