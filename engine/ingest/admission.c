@@ -12,7 +12,7 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 
-// A full queue may have room in a moment, a backlog has not.
+// A full queue may have room in a moment; a backlog shrinks slowly.
 #define SOON    STR("Retry-After: 5\r\n")
 #define LATER   STR("Retry-After: 30\r\n")
 #define SHORTLY STR("Retry-After: 1\r\n")

@@ -17,26 +17,27 @@ struct http_request;
 struct admission {
     struct quota quota;
     struct org_quota orgs;
-    bool was_full; // and it is logged whose backlog fills it
+    bool was_full; // the queue was full; whose backlog fills it has been logged
 };
 
-// Every second.
+// Checks quotas again. To be called every second.
 void admission_look(struct admission *a, const struct config *config,
                     struct event_log *log);
 
-// False: there is none for this organization's; answered with 503 and whose
-// backlog it is.
+// Whether there is room for a post of this organization. False: answered with 503,
+// which says whose backlog fills the room.
 bool admission_judge(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family,
                      struct str org);
 
-// The request is in work for the organization of its token from now on, or for the admin
-// token. False: that would be too many; answered with 429.
+// Counts the request as in work for the organization of its token, or for the admin
+// token. False: too many are in work; answered with 429.
 bool admission_hold(struct admission *a, const struct config *config,
                     struct http_request *r, const struct auth_grant *grant);
 
-// Once the events of a batch are stored, the answer with their ids must be given: is
-// there room for it, in the body's place? False: answered with 503.
+// Whether there will be room for the answer with the ids, which must be given once the
+// events of a batch are stored. It takes the place of the body. False: answered with
+// 503.
 bool admission_judge_answer(struct http_request *r, size_t n_events);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // batches.c — requests of many events, read in slices.
 //
-// Happy path: a request is read at once as far as a slice goes, which most are done
-// in; the rest of it waits for its turns, in which all that wait take part one after
-// the other.
+// Happy path: a request is read at once for the length of a slice, which is enough for
+// most. What is left waits for its turns; requests that wait have a slice each, one
+// after the other.
 
 #include "engine/ingest/batches.h"
 
@@ -23,7 +23,7 @@ static void append(struct batches *all, struct batch *b)
     all->last = b;
 }
 
-// Lines of one batch. False: it has more, and waits again.
+// Reads lines of one batch. False: it has more, and waits again.
 static bool read_some(struct batches *all, struct batch *b, int64_t until_us)
 {
     struct blamed before =
@@ -65,7 +65,7 @@ void batches_add(struct batches *all, struct batch *b)
 {
     bool is_waiting = all->first != NULL;
 
-    if (is_waiting) { // behind the others
+    if (is_waiting) { // at the end of the list
         append(all, b);
         return;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // batches.h — requests of many events, read a little in each turn of the loop, so that
-// others are answered meanwhile.
+// other requests are answered meanwhile.
 
 #ifndef ENGINE_INGEST_BATCHES_H
 #define ENGINE_INGEST_BATCHES_H
@@ -14,25 +14,25 @@ struct batch {
     struct batch *next; // private
     struct intake intake;
     struct intake_lines lines;
-    struct arena *arena; // borrowed, as what `intake` points to and the text
+    struct arena *arena; // borrowed; so is what `intake` points to
     struct blamed blamed;
     void *data; // for the owner
 };
 
-// OK: all lines are read. Else `why` says what is wrong with one. The batch is the
-// owner's again.
+// OK: all lines are read. Any other error: `why` says what is wrong with a line. The
+// batch belongs to its owner again.
 typedef void (*batch_read)(struct batch *b, enum err err, struct str why);
 
 struct batches {
     struct batch *first, *last;
-    uv_idle_t turns; // active while there are any
+    uv_idle_t turns; // active while batches wait
     batch_read done;
 };
 
 void batches_init(struct batches *all, uv_loop_t *loop, batch_read done);
 
-// Reads a batch that intake_lines_begin() has begun; `done` is called back within, or
-// later.
+// Reads a batch that intake_lines_begin() has begun. `done` is called before this
+// returns, or later.
 void batches_add(struct batches *all, struct batch *b);
 
 #endif

@@ -12,17 +12,17 @@
 #include "common/model/event_kinds.h"
 
 #define NAME_MAX_CHARS   100
-#define FILTER_MAX_BYTES 64 // of a filter's name put together here
+#define FILTER_MAX_BYTES 64 // of a filter's name that is put together here
 #define SHOWN_MAX_BYTES  100
 
-// What is read, what comes of it, and where to complain.
+// What is read, the result, and where errors are written.
 struct work {
     const struct json_value *payload;
     struct classified *out;
     struct buf *why;
 };
 
-// --- complaints ---
+// --- errors ---
 
 static void put_shown(struct buf *why, struct str text)
 {
@@ -140,7 +140,7 @@ static bool set_filter(const struct work *w, const char *kind,
     return false;
 }
 
-// An event that is always of the one filter of this name.
+// Sets the one filter of this name, which the event always has.
 static void set_named(const struct work *w, const char *name)
 {
     int number = filter_find(str_of(name));
@@ -194,7 +194,7 @@ static enum err read_update(const struct work *w)
     if (is_preview)
         return read_preview(w);
     if (!is_word(operation))
-        return OK; // of no filter
+        return OK; // it has no filter
     memcpy(prefix, operation.at, operation.n_bytes);
     prefix[operation.n_bytes] = '\0';
     set_filter(w, "stack_update", prefix, result);
@@ -227,7 +227,7 @@ static enum err read_deployment(const struct work *w)
     return OK;
 }
 
-// A detection that did not succeed may not know whether there is drift.
+// A drift detection that did not succeed may not know whether there is drift.
 static enum err read_drift(const struct work *w)
 {
     struct str status;
@@ -248,7 +248,7 @@ static enum err read_drift(const struct work *w)
     return OK;
 }
 
-// Its payload is not published: the outcome may be called either way.
+// Pulumi has not published this payload: the outcome may have either name.
 static enum err read_rotation(const struct work *w)
 {
     const char *field =
@@ -273,9 +273,9 @@ enum place { IN_STACK, IN_ENVIRONMENT };
 
 #define TAG_ACTIONS "\"created\", \"updated\" or \"deleted\""
 
-// How each kind of the table is read: by `read`, or else from the one word in
-// `field`, which follows the kind in the filter's name. Words that no filter
-// has are refused where Pulumi's pages list all of them, else accepted.
+// How the payload of each kind in the table is read: by the function `read`, or else
+// from the word in `field`, which follows the kind in the filter's name. A word that no
+// filter has is refused if Pulumi's pages list all words, else accepted.
 static const struct rule {
     const char *kind;
     enum err (*read)(const struct work *w);
@@ -310,7 +310,7 @@ static const struct rule {
       IN_ENVIRONMENT, false },
 };
 
-// NULL: the kind has none.
+// NULL: the kind has no rule.
 static const struct rule *rule_of(struct str kind)
 {
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
@@ -350,7 +350,8 @@ static enum err read_by_rule(const struct work *w, const struct rule *rule)
     return rule->read != NULL ? rule->read(w) : read_word(w, rule);
 }
 
-// The payload is another service's: a member that is no name names no place.
+// The payload was defined by another service: a member that is not a valid name is
+// ignored.
 static void read_custom(const struct work *w)
 {
     const struct {
@@ -433,7 +434,7 @@ enum err classify_event(struct str kind, const struct json_value *payload,
     } else if (rule == NULL && !kind_is_known(kind)) {
         err = refuse_kind(kind, why);
     } else {
-        // "team" has no rule, and goes to organization hooks.
+        // The kind "team" has no rule, and goes to hooks of organizations.
         err = need_object(payload, why);
         if (err == OK && rule != NULL)
             err = read_by_rule(&w, rule);

@@ -16,16 +16,16 @@
 // follows from its kind (kind_group()).
 struct classified {
     uint64_t filters;   // bit set of filter numbers (event_kinds.h); 0: none
-    struct str project; // borrowed from the payload; empty: none, as the others
+    struct str project; // these three: borrowed from the payload; empty: none
     struct str stack;
     struct str env;
 };
 
-// Pure. A kind of the table must have the fields that matching needs, and gets
-// its filters; a status or result that no filter names gives none. Any other
-// kind must be a custom one: its payload is any JSON value, and an object gives
-// the names that it has.
-// ERR_INVALID: `why` gets a sentence that names the field.
+// Pure. The payload of a kind in the table must have the fields that matching needs;
+// they give the event its filters. A status or result that no filter names gives none.
+// Any other kind must be a custom one: its payload is any JSON value; if it is an
+// object, its project, stack and environment are taken from it. ERR_INVALID: `why` gets
+// a sentence that names the field.
 MUST_CHECK enum err classify_event(struct str kind,
                                    const struct json_value *payload,
                                    struct classified *out, struct buf *why);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// engine_event_writer.c — the engine's own events, into the event log.
+// engine_event_writer.c — writes the engine's own events to the event log.
 //
-// A dispatcher hands one over; it is appended under its own id, which makes a
-// second time harmless, and the dispatcher is told once it is committed.
+// A dispatcher sends an event; it is appended under its own id, so that sending it
+// twice is harmless, and the dispatcher gets an answer once it is committed.
 
 #include "engine/ingest/engine_event_writer.h"
 
@@ -19,7 +19,7 @@
 struct emission {
     struct append append;
     struct new_event event;
-    struct arena arena; // what the event points to
+    struct arena arena; // holds what the event points to
     struct emission_link *link;
     uint64_t n_links;
     emission_done done;
@@ -38,7 +38,7 @@ static void on_appended(struct append *a, enum err err)
 {
     struct emission *e = a->data;
     struct emission_link *link = e->link;
-    bool is_refused = err == ERR_FULL || err == ERR_LOST; // not for ever
+    bool is_refused = err == ERR_FULL || err == ERR_LOST; // for now only
     struct emitted emitted = { .id = e->event.event.id,
                                .err = is_refused ? ERR_FULL : OK };
 

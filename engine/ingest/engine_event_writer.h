@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// engine_event_writer.h — the engine's own events, into the event log.
+// engine_event_writer.h — writes the engine's own events to the event log.
 
 #ifndef ENGINE_INGEST_ENGINE_EVENT_WRITER_H
 #define ENGINE_INGEST_ENGINE_EVENT_WRITER_H
@@ -11,11 +11,11 @@
 
 struct channel;
 
-// To a dispatcher; outlives what it brought.
+// A link to a dispatcher. It must outlive the events that came through it.
 struct emission_link {
     struct channel *chan; // NULL: not there
-    uint64_t n_links;     // so far: tells late answers apart
-    void *data;           // of `done`
+    uint64_t n_links;     // links so far: tells late answers apart
+    void *data;           // for `done`
 };
 
 // Runs when an event has been appended, or not.

@@ -43,7 +43,7 @@ static enum err read_id(const struct json_value *root, struct new_event *out,
     return OK;
 }
 
-// The text of a member, without insignificant white space.
+// Copies the text of a member without insignificant white space.
 static enum err compact(struct str text, const char *key, struct arena *arena,
                         struct str *out)
 {
@@ -191,8 +191,7 @@ static size_t count_lines(struct str text)
     return n;
 }
 
-// The key of the whole request makes each of its lines idempotent by its
-// number.
+// The idempotency key of a line: the key of the whole request and the line's number.
 static struct str line_key(const struct intake *in, size_t line_no,
                            struct arena *arena)
 {
@@ -238,7 +237,7 @@ enum err intake_lines_begin(struct str text, struct arena *arena,
     return OK;
 }
 
-// The next line, without its end.
+// Takes the next line, without its line end.
 static struct str take_line(struct intake_lines *lines)
 {
     struct str *rest = &lines->rest;

@@ -25,29 +25,31 @@ struct intake {
     int64_t accepted_at_us; // UTC epoch
 };
 
-// One event: {"kind": …, "payload": {…}, "id": …}, or of Akinon {"event": …,
-// "data": {…}, "id": …}. What `out` points to lies in the arena. ERR_INVALID: `why` names the field, what is wrong with it and
-// what is allowed. ERR_TOOBIG.
+// Reads one event: {"kind": …, "payload": {…}, "id": …}, or for Akinon {"event": …,
+// "data": {…}, "id": …}. What `out` points to is in the arena. ERR_INVALID: `why` names
+// the field, what is wrong with it and what is allowed. ERR_TOOBIG: it is larger than
+// max_event_bytes.
 MUST_CHECK enum err intake_event(const struct intake *in, struct str text,
                                  struct arena *arena, struct new_event *out,
                                  struct buf *why);
 
-// Where the reading of a request of many events is.
+// How far a request of many events has been read.
 struct intake_lines {
     struct str rest; // not read yet
-    size_t line_no;  // of the last one that was read, from 1 on
+    size_t line_no;  // of the line that was read last; the first is 1
     struct new_event *events;
-    size_t n; // of these
+    size_t n; // number of events
 };
 
-// One such object per line (NDJSON); empty lines are passed over. `out->events` lies
-// in the arena. ERR_INVALID: too many lines, `why` says so.
+// Begins to read a text with one object of intake_event() per line (NDJSON); empty
+// lines are skipped. `out->events` is in the arena. ERR_INVALID: there are too many
+// lines, which `why` says.
 MUST_CHECK enum err intake_lines_begin(struct str text, struct arena *arena,
                                        struct intake_lines *out,
                                        struct buf *why);
 
-// Reads lines until then (monotonic), at least one. ERR_AGAIN: there are more. The
-// other errors are those of intake_event(); `why` begins with "line N: ".
+// Reads lines until `until_us` (monotonic), at least one. ERR_AGAIN: there are more.
+// The other errors are those of intake_event(); `why` begins with "line N: ".
 MUST_CHECK enum err intake_lines_read(const struct intake *in,
                                       struct intake_lines *lines,
                                       struct arena *arena, int64_t until_us,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // ingest.c — the ingest process: takes events in, appends them, answers.
 //
-// Happy path: headers are judged (route, token, type, size, room), the body is
-// read, one of many events in slices, its events are appended in one piece; after the commit the answer is
-// 202 and the dispatchers get a hint. What arrives while a commit runs is the
-// next batch.
+// Happy path: headers are checked (route, token, type, size, room); the body is read,
+// in slices if it has many events; its events are appended in one piece; after the
+// commit the answer is 202 and the dispatchers get a hint. What arrives while a commit
+// runs is the next batch.
 //
-// If it fails: a bad request is answered with what is wrong; with no room, 503
-// and Retry-After, and nothing is stored; if the log itself is broken the
-// process ends, and whoever waits sees the connection close: he posts again,
-// under the same id. If the disk does not answer, a post that waits gets 503
-// within five seconds, which says whether it may be stored all the same, and
-// new ones get it at once.
+// If it fails: a bad request is answered with what is wrong; with no room, the answer
+// is 503 and Retry-After, and nothing is stored. If the log itself is broken, the
+// process ends, and clients that wait see the connection close: they post again under
+// the same id. If the disk does not answer, a post that waits gets 503 within five
+// seconds, which says whether it may be stored all the same, and new posts get 503 at
+// once.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -40,15 +40,15 @@
 #include "engine/ingest/patience.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
-#define TRIM_EVENTS 2000 // a step
+#define TRIM_EVENTS 2000 // events removed in one step
 
 // A post ends within five seconds, whatever the disk does.
 #define WAIT_MAX_US  INT64_C(4500000)
-#define DISK_HANG_US INT64_C(2000000) // then no more is taken in
+#define DISK_HANG_US INT64_C(2000000) // a commit this long: no new posts
 
 struct dispatcher_link {
     struct ingest *ingest;
-    struct emission_link emission; // with its channel
+    struct emission_link emission; // has the channel
 };
 
 struct ingest {
@@ -60,10 +60,10 @@ struct ingest {
     struct http_server *server;
     struct dispatcher_link dispatchers[QUEUE_SHARDS_MAX];
     struct admission admission;
-    struct batches batches;      // that are read
-    struct patience patience;    // of posts, with the disk
-    struct cautious_clock clock; // of what is old enough to be removed
-    uint64_t n_requests;         // as counted so far
+    struct batches batches;      // being read
+    struct patience patience;    // how long posts wait for the disk
+    struct cautious_clock clock; // tells what is old enough to be removed
+    uint64_t n_requests;         // counted so far
     bool is_draining;
     bool is_server_gone;
 };
@@ -73,7 +73,7 @@ struct post {
     struct ingest *ingest;
     struct http_request *request; // NULL: answered, though its commit is not
                                   // done
-    struct batch batch;           // of many events, while it is read
+    struct batch batch;           // while a body of many events is read
     struct append append;
     struct patient patient;
     struct arena arena;
@@ -87,7 +87,7 @@ static void post_free(struct post *p)
     free(p);
 }
 
-// --- judging the headers ---
+// --- checking the headers ---
 
 static void fail_lost(struct http_request *r)
 {
@@ -169,7 +169,7 @@ static void on_headers(void *data, struct http_request *r)
     p = xcalloc(1, sizeof(*p));
     p->ingest = in;
     p->request = r;
-    http_charge(r, STR_EMPTY, false); // until a token says whose it is
+    http_charge(r, STR_EMPTY, false); // until the token is checked
     if (!judge_path(p) || !intake_judge_method(r) || !judge_token(p) ||
         !intake_judge_type(r, &p->is_batch) || !intake_judge_key(r) ||
         !judge_room(p)) {
@@ -185,7 +185,7 @@ static void on_dropped(void *data, struct http_request *r)
 {
     (void)data;
     if (r->data != NULL)
-        post_free(r->data); // it never came to on_request
+        post_free(r->data); // it was dropped before on_request()
 }
 
 // --- answering ---
@@ -250,7 +250,7 @@ static void hint_dispatchers(struct ingest *in)
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
         struct channel *chan = in->dispatchers[i].emission.chan;
 
-        // One hint that is not read yet is as good as two.
+        // A hint that is not read yet is enough.
         if (chan == NULL || channel_unsent_bytes(chan) > 0)
             continue;
         pack_u64(channel_begin(chan), FRAME_HINT);
@@ -266,7 +266,7 @@ static void leave_if_drained(struct ingest *in)
 
 static void answer(struct post *p, enum err err)
 {
-    switch ((int)err) { // the others do not come from an append
+    switch ((int)err) { // an append returns no other errors
     case OK:
         answer_accepted(p);
         break;
@@ -341,7 +341,7 @@ static void refuse(struct post *p, enum err err, struct str why)
     post_free(p);
 }
 
-// Its events are read.
+// Appends the events of a post, which are all read.
 static void append_events(struct post *p)
 {
     struct ingest *in = p->ingest;
@@ -365,7 +365,7 @@ static void on_batch_read(struct batch *b, enum err err, struct str why)
     struct post *p = b->data;
 
     int64_t now_us =
-        clock_now_us(); // not before those that were appended meanwhile
+        clock_now_us(); // later than events appended during the reading
 
     p->append.events = b->lines.events;
     p->append.n_events = b->lines.n;
@@ -444,7 +444,7 @@ static void on_frame(void *data, struct str frame)
 
     if (backlog_take(in->admission.orgs.table, shard, frame))
         return;
-    if (!in->is_draining) // else it is offered again after the next start
+    if (!in->is_draining) // else it is sent again after the next start
         emission_take(&link->emission, in->log, frame, on_emitted);
 }
 

@@ -21,7 +21,7 @@ const size_t n_intake_routes = sizeof(intake_routes) / sizeof(intake_routes[0]);
 
 // --- patterns ---
 
-// Takes "/segment" off the front, as it stands there; empty if there is none.
+// Takes "/segment" off the front, undecoded; empty if there is none.
 static struct str take_segment(struct str *rest)
 {
     const char *slash;
@@ -76,7 +76,7 @@ static const struct intake_route *find(struct str path, struct names *out)
 
 // --- names ---
 
-// ERR_INVALID: a broken escape.
+// Decodes percent escapes. ERR_INVALID: an escape is broken.
 static enum err decode(struct str segment, struct arena *arena, struct str *out)
 {
     struct buf decoded;

@@ -16,11 +16,10 @@
 struct intake_path {
     enum family family;
     struct str org;     // name, or 24-hex id in lower case
-    struct str project; // of Akinon only: name, or 24-hex id in lower case
+    struct str project; // Akinon only: name, or 24-hex id in lower case
 };
 
-// The paths that events are posted to, and nothing else. A name in braces stands for a
-// segment.
+// The paths that events are posted to. A name in braces stands for a segment.
 struct intake_route {
     enum family family;
     const char *pattern; // "/api/orgs/{org}/events"
@@ -28,11 +27,12 @@ struct intake_route {
 extern const struct intake_route intake_routes[];
 extern const size_t n_intake_routes;
 
-// What a token must allow for any of them.
+// What a token must allow for any of these paths.
 #define INTAKE_SCOPE AUTH_INGEST
 
-// Reads a path as sent, of intake_routes. The texts go into the arena. ERR_NOTFOUND: another path. ERR_INVALID: `why`
-// says which name is wrong and what is allowed.
+// Reads a path, as sent, by intake_routes. The texts go into the arena. ERR_NOTFOUND:
+// the path is not in intake_routes. ERR_INVALID: `why` says which name is wrong and
+// what is allowed.
 MUST_CHECK enum err intake_path_read(struct str path, struct arena *arena,
                                      struct intake_path *out, struct buf *why);
 

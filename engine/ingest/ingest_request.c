@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ingest_request.c — what the head of a request must say that posts events.
+// ingest_request.c — what the head of a request that posts events must have.
 
 #include "engine/ingest/ingest_request.h"
 

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
-// ingest_request.h — what the head of a request must say that posts events.
+// ingest_request.h — what the head of a request that posts events must have.
 //
-// Each function answers the request and returns false if it does not.
+// The functions intake_judge_*() return whether the head is right; if it is not, they
+// answer the request.
 
 #ifndef ENGINE_INGEST_INGEST_REQUEST_H
 #define ENGINE_INGEST_INGEST_REQUEST_H
 
 #include "common/http/http.h"
 
-// One event (JSON) or many (NDJSON), and no coding of the content.
+// The content type must be one event (JSON) or many (NDJSON), without a content coding.
 bool intake_judge_type(struct http_request *r, bool *is_batch);
 
-// An Idempotency-Key, if there is one.
+// The Idempotency-Key must be valid, if there is one.
 bool intake_judge_key(struct http_request *r);
 
-// POST; OPTIONS is answered, too.
+// The method must be POST; OPTIONS is answered, too.
 bool intake_judge_method(struct http_request *r);
 
-// Whether it asks for /healthz; then it is answered, without a token.
+// Whether the request is for /healthz. If so, it is answered; no token is needed.
 bool intake_answer_health(struct http_request *r);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// org_quota.c — whether what waits for an organization leaves room for more.
+// org_quota.c — whether the backlog of an organization leaves room for more.
 
 #include "engine/ingest/org_quota.h"
 
@@ -69,7 +69,7 @@ static void put_hooks(const struct org_quota *q, const struct org_backlog *b,
     }
 }
 
-// --- who is full ---
+// --- which organizations are full ---
 
 struct looking {
     struct org_quota *q;
@@ -96,7 +96,7 @@ static void look_at(void *data, const struct org_backlog *b)
     }
 }
 
-// Once a minute at most: it may be full and not full in turns.
+// Logs an organization once a minute at most: it may be full and not full in turns.
 static void log_full(struct org_quota *q, const struct looking *l)
 {
     int64_t now_us = clock_mono_us();
@@ -135,9 +135,10 @@ void org_quota_look(struct org_quota *q, const struct config *config,
     log_full(q, &l);
 }
 
-// --- what is said ---
+// --- answers ---
 
-// The last one is remembered: who posts, posts again. 0: nothing can wait for it.
+// The last result is remembered: the next post is often of the same organization. 0: it
+// has no hooks, so nothing can wait for it.
 uint64_t org_quota_number(struct org_quota *q, enum family family,
                           struct str org)
 {
@@ -182,7 +183,7 @@ void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
     struct org_backlog b;
 
     if (q->waiting_bytes < used_bytes / 2)
-        return; // history fills it, or what is not matched yet
+        return; // history or unmatched events fill the queue
     if (org_id == 0 || org_id != q->fullest_no) {
         buf_puts(why, ", which what waits for other organizations fills");
         return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// patience.c — what waits for something, and for how long at most.
+// patience.c — waiting with a time limit, for many at once.
 
 #include "engine/ingest/patience.h"
 

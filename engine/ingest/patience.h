@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// patience.h — what waits for something, and for how long at most.
+// patience.h — waiting with a time limit, for many at once.
 //
-// All of a list have the same patience, so the first is the next to lose it.
+// All in a list have the same limit, so the first in the list reaches it first.
 
 #ifndef ENGINE_INGEST_PATIENCE_H
 #define ENGINE_INGEST_PATIENCE_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct patient { // part of what waits
+struct patient { // embedded in what waits
     struct patient *prev, *next;
     int64_t until_us; // monotonic
     void *data;
@@ -19,19 +19,19 @@ struct patient { // part of what waits
 
 struct patience {
     struct patient *first, *last;
-    uv_timer_t timer; // runs while there is somebody
+    uv_timer_t timer; // runs while the list is not empty
     int64_t limit_us;
-    void (*on_over)(void *data); // of a patient that is not waiting any more
+    void (*on_over)(void *data); // the patient has left the list before
 };
 
 void patience_init(struct patience *p, uv_loop_t *loop, int64_t limit_us,
                    void (*on_over)(void *data));
 
-// Waits from now on. on_over(data) runs after the limit, and up to a quarter of
-// a second later, unless patience_end() comes first.
+// Begins to wait. on_over(data) runs after the limit, up to a quarter of a second late,
+// unless patience_end() is called before.
 void patience_begin(struct patience *p, struct patient *who, void *data);
 
-// Fine for one that is not waiting.
+// Ends the wait. Does nothing if the patient is not waiting.
 void patience_end(struct patience *p, struct patient *who);
 
 #endif

@@ -10,7 +10,7 @@
 #include "common/process/metrics.h"
 
 #define LOOK_EVERY_BYTES (UINT64_C(4) * 1024 * 1024)
-#define LOOK_PART        64 // of the queue: far less than intake leaves of it
+#define LOOK_PART        64 // 1/64 of the queue: far less than the 20 % kept free
 #define DISK_LEFT_BYTES  (UINT64_C(32) * 1024 * 1024)
 
 static bool is_disk_tight(const char *dir, uint64_t used_bytes)
@@ -20,7 +20,7 @@ static bool is_disk_tight(const char *dir, uint64_t used_bytes)
     uint64_t left_bytes;
 
     if (statvfs(dir, &fs) != 0)
-        return false; // the commit will tell
+        return false; // if the disk is full, the commit fails
     total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
     left_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     return left_bytes < DISK_LEFT_BYTES || used_bytes > total_bytes / 10 * 8;

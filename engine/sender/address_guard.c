@@ -18,8 +18,8 @@ struct range {
         { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }, 96 + (bits) \
     }
 
-// The special-purpose registries of IANA, and what smokescreen, GitLab and
-// Svix refuse besides.
+// IANA's registries of special-purpose addresses, and what smokescreen, GitLab and Svix
+// refuse in addition.
 static const struct range denied[] = {
     V4(0, 0, 0, 0, 8),
     V4(10, 0, 0, 0, 8),
@@ -79,8 +79,8 @@ static void map_v4(const uint8_t v4[4], uint8_t out[16])
     memcpy(out + 12, v4, 4);
 }
 
-// IPv6 ranges that carry an IPv4 address are judged by it, or refused whole
-// where nothing public can be behind them.
+// An IPv6 address that carries an IPv4 address is judged by that, or refused if its
+// range can have no public address.
 static bool carries_denied(const uint8_t a[16])
 {
     static const uint8_t zeros[12];
@@ -97,7 +97,7 @@ static bool carries_denied(const uint8_t a[16])
     return a[0] == 0x20 && a[1] == 0x02; // 6to4, deprecated
 }
 
-// As IPv6; false: neither kind of address.
+// Writes the address as IPv6. False: it is neither IPv4 nor IPv6.
 static bool bytes_of(const struct sockaddr *address, uint8_t out[16],
                      uint16_t *port)
 {
@@ -133,7 +133,7 @@ static bool is_own(const uint8_t address[16], const struct guard_rules *rules)
     return false;
 }
 
-// 0.0.0.0 or :: as IPv6.
+// Whether it is 0.0.0.0 or ::, written as IPv6.
 static bool is_any(const uint8_t address[16])
 {
     static const uint8_t zeros[16];
@@ -152,8 +152,9 @@ static bool is_loopback(const uint8_t address[16])
             address[12] == 127);
 }
 
-// A server that listens on every address is met at each of ours, and so is one
-// on loopback when the address is "any": the kernel takes that for loopback.
+// A server that listens on every address is reached at each of this machine's
+// addresses. A server on loopback is also reached at the "any" address, which the
+// kernel takes for loopback.
 static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
                         const struct guard_rules *rules)
 {
@@ -174,7 +175,8 @@ static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
     return false;
 }
 
-// An entry with a port allows the port, too; one without, addresses only.
+// An allow entry with a port permits the port, too; an entry without one permits the
+// addresses only.
 static bool is_allowed(const struct sockaddr *address, bool has_port,
                        const struct guard_rules *rules)
 {

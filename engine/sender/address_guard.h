@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // address_guard.h — which addresses a delivery may connect to.
 //
-// Pure. Judges the binary address of each connect, after name resolution, so
+// Pure. Judges the binary address of each connection, after name resolution, so
 // that no spelling of a URL and no change of a name's address gets past it.
 
 #ifndef ENGINE_SENDER_ADDRESS_GUARD_H
@@ -13,13 +13,13 @@
 
 #include "common/config/config.h"
 
-// All borrowed.
+// All pointers are borrowed.
 struct guard_rules {
-    const struct cidr *allow; // may be connected to all the same
+    const struct cidr *allow; // permitted even if private or special
     size_t n_allow;
-    const struct port_range *ports; // that may be connected to
+    const struct port_range *ports; // permitted ports
     size_t n_ports;
-    bool is_own_known; // false: `own` could not be had, all may be ours
+    bool is_own_known; // false: `own` is unknown, any address may be ours
     const struct sockaddr_storage *own; // addresses of this machine
     size_t n_own;
     const struct sockaddr_storage *listeners; // the engine's own servers
@@ -28,20 +28,20 @@ struct guard_rules {
 
 enum guard_verdict { GUARD_PERMITS, GUARD_ADDRESS, GUARD_PORT };
 
-// GUARD_PERMITS: public, or named by the allow list, and a port that may be.
-// Private, loopback, link-local, multicast, documentation and other special ranges
-// (IANA's registries of special-purpose addresses) are refused, also when an IPv6
-// address only carries such an IPv4 one; so are this machine's own addresses, and
-// all while they are not known. The engine's own servers are refused even if they
-// are on the allow list: a hook could reach what only operators may.
+// GUARD_PERMITS: the address is public, or on the allow list, and the port is
+// permitted. Private, loopback, link-local, multicast, documentation and other special
+// ranges (IANA's registries of special-purpose addresses) are refused, also if an IPv6
+// address only carries such an IPv4 address. This machine's own addresses are refused,
+// and all addresses while its own are unknown. The engine's own servers are refused
+// even if they are on the allow list: a hook could reach what only operators may.
 //
-// `is_self`: what goes to this address stays on this machine, as the kernel says
-// (a local route may hold more addresses than the interfaces have).
+// `is_self`: according to the kernel, what is sent to this address stays on this
+// machine (a local route may have more addresses than the interfaces).
 enum guard_verdict address_guard_judge(const struct sockaddr *address,
                                        bool is_self,
                                        const struct guard_rules *rules);
 
-// Are the two the same address, whatever their ports?
+// Whether both are the same address, whatever their ports.
 bool address_guard_same(const struct sockaddr *a, const struct sockaddr *b);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// local_addresses.c — what the guard must know.
+// local_addresses.c — the rules for the address guard.
 
 #include "engine/sender/local_addresses.h"
 
@@ -41,8 +41,8 @@ static void take(struct own_addresses *own, const struct sockaddr *address)
     memcpy(&own->addresses[own->rules.n_own++], address, n_bytes);
 }
 
-// If they cannot be had, each address may be one of them: those of before are not
-// all, perhaps.
+// Looks up this machine's addresses. If that fails, any address may be one of them:
+// those known from before may not be all.
 static void look(struct own_addresses *own)
 {
     struct ifaddrs *first;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// local_addresses.h — what the guard must know: the settings, and this machine's
-// own addresses, looked up again every 30 s.
+// local_addresses.h — the rules for the address guard: the settings, and this machine's
+// own addresses, which are looked up again every 30 s.
 
 #ifndef ENGINE_SENDER_LOCAL_ADDRESSES_H
 #define ENGINE_SENDER_LOCAL_ADDRESSES_H

@@ -3,7 +3,7 @@
 //
 //   transfer.c           handles and their options, starting and ending
 //   transfer_sockets.c   libcurl's sockets and timer on libuv's loop
-//   transfer_response.c  what comes back, and what is made of it
+//   transfer_response.c  the response, and the outcome made from it
 
 #ifndef ENGINE_SENDER_PRIVATE_H
 #define ENGINE_SENDER_PRIVATE_H
@@ -16,7 +16,7 @@
 #include "common/config/config.h"
 #include "common/messages/send_order.h"
 
-#define HEADERS_MAX 64 // of a request
+#define HEADERS_MAX 64 // headers of a request
 
 struct own_addresses;
 struct sock;
@@ -38,13 +38,13 @@ struct transfer {
     bool has_encoding_header;  // Transfer-Encoding, of the response
     bool has_header_block;     // a complete one that is not 1xx
     bool is_truncated;
-    bool is_second_try;   // the first met a kept connection that was dead
-    bool wants_fresh;     // an option of the handle
+    bool is_second_try;   // the first try used a kept connection that was dead
+    bool wants_fresh;     // an option of the handle: use no kept connection
     bool was_blocked;     // by the address guard
-    bool was_port;        // because of the port
-    bool was_gone;        // the connection, before a request could leave
-    bool is_ours;         // no socket was to be had
-    bool has_certificate; // of the client; an option of the handle
+    bool was_port;        // blocked because of the port
+    bool was_gone;        // the connection ended before a request could leave
+    bool is_ours;         // our fault: no socket could be made
+    bool has_certificate; // an option of the handle: a client certificate
     char message[CURL_ERROR_SIZE];
 };
 
@@ -66,7 +66,7 @@ struct transfers {
     size_t n_inflight;
 };
 
-// A libcurl option that must be taken; panics if it is not.
+// Sets a libcurl option; panics if libcurl refuses it.
 #define SET(easy, option, value)                                          \
     do {                                                                  \
         CURLcode set_code = curl_easy_setopt(easy, option, value);        \
@@ -78,13 +78,13 @@ struct transfers {
 
 // transfer_sockets.c
 void transfers_watch(struct transfers *ts); // sets the callbacks of `multi`
-// A socket that was just made for libcurl.
+// A socket was just made for libcurl.
 void transfer_new_socket(struct transfers *ts, curl_socket_t fd);
 int transfer_close_socket(void *data, curl_socket_t fd); // data: the transfers
 
 // transfer_response.c
 void transfer_expect(struct transfer *t); // sets the callbacks, before a start
-// What came of it; borrowed from the transfer.
+// The outcome of the attempt; borrowed from the transfer.
 struct outcome transfer_outcome(const struct transfer *t, CURLcode code);
 
 #endif

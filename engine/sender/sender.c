@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // sender.c — the sender process: an order in, one HTTP attempt, an outcome out.
 //
-// An order that senders have died with is alone: it waits until nothing is in
-// flight, and all that come after it wait until it has ended.
+// An order that senders have died with is sent alone: it waits until nothing is in
+// flight, and all orders that come after it wait until it has ended.
 //
-// One that must be replaced begins nothing more, ends when nothing is in flight, and
-// is started again.
+// A sender that must be replaced begins no more attempts, ends when nothing is in
+// flight, and is started again.
 //
-// It knows nothing of hooks and queues, and keeps no secret: an order carries what its
-// attempt needs, such as the key of a client certificate. If a dispatcher goes away, its
-// attempts run to their end and their outcomes are dropped: the dispatcher
-// that comes back sends those deliveries again.
+// A sender knows nothing of hooks and queues, and keeps no secret: an order carries
+// what its attempt needs, such as the key of a client certificate. If a dispatcher
+// ends, its attempts run to their end and their outcomes are dropped: the next
+// dispatcher sends those deliveries again.
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,8 @@
 #include "common/process/role.h"
 #include "engine/sender/transfer.h"
 
-// An order's number comes back with the outcome; which dispatcher it goes to,
-// and whether that one is still the same process, is kept in front of it.
+// Where the outcome of an order goes: the order's number, which the outcome repeats,
+// the dispatcher, and which process of the dispatcher sent it.
 struct route {
     uint64_t order_no;
     unsigned dispatcher;
@@ -40,7 +40,7 @@ struct sender;
 struct peer {
     struct sender *sender;
     unsigned index;
-    unsigned generation;  // counts its links
+    unsigned generation;  // counts links to this dispatcher
     struct channel *chan; // NULL: gone
 };
 
@@ -62,9 +62,9 @@ struct sender {
     size_t *free_routes;
     size_t n_free_routes;
     struct held *held_first, *held_last;
-    bool is_alone; // what is in flight
+    bool is_alone; // the order in flight is sent alone
     bool is_draining;
-    bool is_leaving; // for another sender in its place
+    bool is_leaving; // it will be replaced by a new process
 };
 
 static size_t route_take(struct sender *s)
@@ -81,7 +81,7 @@ static size_t route_take(struct sender *s)
     return s->free_routes[--s->n_free_routes];
 }
 
-// What is held then goes back into the dispatchers' lines.
+// Orders that are still held go back into the hooks' queues in the dispatchers.
 static void leave_if_drained(struct sender *s)
 {
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
@@ -107,7 +107,7 @@ static void on_done(void *data, const struct outcome *outcome)
     back.no = route.order_no;
     if (p->chan != NULL && p->generation == route.generation) {
         outcome_pack(channel_begin(p->chan), &back);
-        channel_end_small(p->chan); // what it holds is capped (send_order.h)
+        channel_end_small(p->chan); // an outcome is bounded (send_order.h)
     }
     if (s->is_alone) {
         s->is_alone = false;
@@ -118,7 +118,8 @@ static void on_done(void *data, const struct outcome *outcome)
     leave_if_drained(s);
 }
 
-// The note of one that is alone stays until it has ended.
+// Starts an attempt. The note (blame.h) of an order that is sent alone stays until its
+// attempt has ended.
 static void start(struct peer *p, struct order *order)
 {
     struct sender *s = p->sender;
@@ -161,7 +162,7 @@ static void hold(const struct peer *p, struct str frame)
     s->held_last = h;
 }
 
-// Starts those that need not wait any more, in their order.
+// Starts the held orders that need not wait any more, in the order in which they came.
 static void release(struct sender *s)
 {
     while (s->held_first != NULL) {
@@ -235,8 +236,8 @@ static void on_drain(void *data)
     leave_if_drained(s);
 }
 
-// A file that names are resolved with was replaced: the new one cannot be opened by
-// a process that was confined before it was there.
+// Ends the process if a file for name resolution was replaced: a process that was
+// sandboxed before cannot open the new file.
 static void on_second(void *data)
 {
     struct sender *s = data;

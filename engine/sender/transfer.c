@@ -8,12 +8,12 @@
 //
 // If it fails: libcurl's code becomes an error class. A kept connection that the
 // receiver closed before it answered a byte is no failure: there is one more try,
-// on a fresh one. A body that does not come to its end in time is cut, once there
-// is a complete header block.
+// on a fresh connection. A body that does not end in time is cut, if there is a
+// complete header block.
 //
-// Where it connects to is judged twice: each address before a socket is made for
-// it, and the peer of each connection, also of one that was kept, before a request
-// leaves. With a proxy all connections are to the proxy, which the settings name.
+// The address of the receiver is judged twice: before a socket is made for it, and
+// again as the peer of the connection, new or kept, before a request leaves. With a
+// proxy all connections are to the proxy, which the settings name.
 
 #include "engine/sender/transfer.h"
 
@@ -44,7 +44,7 @@ static bool has_proxy(const struct transfers *ts)
     return ts->config->egress_proxy[0] != '\0';
 }
 
-// --- where it may connect to ---
+// --- permitted addresses ---
 
 static bool permits(struct transfer *t, const struct sockaddr *address,
                     bool is_self)
@@ -63,8 +63,8 @@ static bool permits(struct transfer *t, const struct sockaddr *address,
     return false;
 }
 
-// Whether the kernel would keep on this machine what is sent there: it takes the
-// address itself as the one to send from. Connecting a datagram socket sends
+// Whether the kernel would keep what is sent to this address on this machine: then it
+// chooses the address itself as the source address. Connecting a datagram socket sends
 // nothing.
 static bool is_self(const struct sockaddr *address, socklen_t n_bytes)
 {
@@ -74,7 +74,7 @@ static bool is_self(const struct sockaddr *address, socklen_t n_bytes)
     bool is_so;
 
     if (fd < 0)
-        return false; // the peer's is judged again before a request leaves
+        return false; // the peer is judged again before a request leaves
     is_so = connect(fd, address, n_bytes) == 0 &&
             getsockname(fd, (struct sockaddr *)&local, &n_local) == 0 &&
             address_guard_same(address, (const struct sockaddr *)&local);
@@ -99,7 +99,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
                 address->protocol);
     if (fd >= 0)
         transfer_new_socket(t->owner, fd);
-    if (fd < 0 && errno != EAFNOSUPPORT) { // no IPv6 here is no want of ours
+    if (fd < 0 && errno != EAFNOSUPPORT) { // a machine without IPv6 is no fault
         t->is_ours = true;
         log_warn("no socket for an attempt", "reason=%s",
                  log_quote(str_of(strerror(errno))));
@@ -107,7 +107,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
     return fd;
 }
 
-// Whether what is connected next may not be a kept connection.
+// Sets whether libcurl must make a new connection instead of using a kept one.
 static void want_fresh(struct transfer *t, bool wants)
 {
     if (wants != t->wants_fresh)
@@ -115,9 +115,8 @@ static void want_fresh(struct transfer *t, bool wants)
     t->wants_fresh = wants;
 }
 
-// CURLOPT_PREREQFUNCTION: also of connections that were kept, and may have been
-// made when the rules were others.
-// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
+// CURLOPT_PREREQFUNCTION: also called for kept connections, which may have been made
+// under other rules. NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
 static int on_request_ready(void *data, char *peer, char *local, int peer_port,
                             int local_port)
 {
@@ -129,7 +128,7 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     struct transfer *t = data;
 
     (void)local_port;
-    want_fresh(t, true); // if libcurl tries again by itself
+    want_fresh(t, true); // for the case that libcurl itself tries again
     if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
         address = (const struct sockaddr *)&v4;
     } else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
@@ -137,9 +136,9 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     } else if (*peer == '\0') {
         t->was_gone = true;
     } else {
-        t->was_blocked = true; // unknown form of address: refused
+        t->was_blocked = true; // unknown address format: refuse
     }
-    // Both texts are inet_ntop()'s.
+    // Both texts were made by inet_ntop().
     return address != NULL && permits(t, address, strcmp(peer, local) == 0)
                ? CURL_PREREQFUNC_OK
                : CURL_PREREQFUNC_ABORT;
@@ -147,7 +146,7 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
 
 // --- ending ---
 
-// Whether anything was answered, be it not a whole line.
+// Whether any byte of a response came, even if no whole line.
 static bool has_first_byte(const struct transfer *t)
 {
     curl_off_t us = 0;
@@ -170,10 +169,10 @@ static void leave_inflight(struct transfer *t)
     ts->n_inflight--;
 }
 
-// A kept connection that dies before it answered a byte was most likely closed
-// by the receiver while it rested, before it saw the request: one more try, on a
-// fresh one. Once there is a byte, nobody knows what was done with the request.
-// (libcurl itself does the same where it finds out by reading.)
+// A kept connection that ends before a byte was answered was most likely closed by the
+// receiver while it was idle, before the receiver saw the request: there is one more
+// try, on a fresh connection. Once a byte came, it is unknown what was done with the
+// request. (libcurl itself does the same if it notices by reading.)
 static bool was_stale(const struct transfer *t, CURLcode code)
 {
     long n_new_connections = 0;
@@ -209,7 +208,7 @@ static void finish(struct transfer *t, CURLcode code)
     curl_multi_remove_handle(ts->multi, t->easy);
     leave_inflight(t);
     ts->done(ts->data, &outcome);
-    t->next = ts->free_list; // after the call: it borrows from t
+    t->next = ts->free_list; // after the call, which borrows from t
     ts->free_list = t;
 }
 
@@ -269,7 +268,7 @@ static void set_callbacks(struct transfer *t)
     transfer_expect(t);
 }
 
-// Verification has no switch: there is no setting that turns it off.
+// Verification is always on: there is no setting that turns it off.
 static void set_tls_options(struct transfer *t)
 {
     struct transfers *ts = t->owner;
@@ -293,7 +292,7 @@ static void set_connection_options(CURL *easy)
     SET(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
 }
 
-// What is the same for every attempt.
+// Sets the options that are the same for every attempt.
 // NOLINTNEXTLINE(readability-function-size): libcurl's macros count as code
 static void set_fixed_options(struct transfer *t)
 {
@@ -303,7 +302,7 @@ static void set_fixed_options(struct transfer *t)
     SET(easy, CURLOPT_ERRORBUFFER, t->message);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    // An empty one: nothing from the environment. With a proxy, none goes by.
+    // An empty value: no proxy from the environment. With a proxy, nothing bypasses it.
     SET(easy, CURLOPT_PROXY, t->owner->config->egress_proxy);
     SET(easy, CURLOPT_NOPROXY, has_proxy(t->owner) ? "" : "*");
     SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -333,9 +332,9 @@ static struct transfer *transfer_new(struct transfers *ts)
     return t;
 }
 
-// The list's nodes lie in the transfer and point into the copy: no allocation,
-// and libcurl does not free a list that it was lent. libcurl's own "Expect:
-// 100-continue" is switched off by an empty one.
+// The list's nodes are in the transfer and point into the copy: no allocation, and
+// libcurl does not free a list that it was lent. An empty "Expect:" switches off
+// libcurl's own "Expect: 100-continue".
 static struct curl_slist *link_headers(struct transfer *t, char *at,
                                        size_t n_bytes)
 {
@@ -358,7 +357,8 @@ static struct curl_blob blob_of(struct str pem)
                                CURL_BLOB_COPY };
 }
 
-// libcurl shares no connection between different client certificates.
+// Sets or clears the client certificate. libcurl shares no connection between different
+// client certificates.
 static void set_certificate(struct transfer *t, const struct order *order)
 {
     struct curl_blob certificate = blob_of(order->client_cert);
@@ -386,7 +386,7 @@ static void set_order(struct transfer *t, const struct order *order)
     SET(t->easy, CURLOPT_HTTPHEADER,
         link_headers(t, copy->at + headers_at, order->headers.n_bytes));
     SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body.n_bytes);
-    SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at); // makes it a POST
+    SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at); // also sets POST
     if (order->is_get)
         SET(t->easy, CURLOPT_HTTPGET, 1L);
     SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)order->connect_timeout_ms);
@@ -417,7 +417,8 @@ static void forget_last(struct transfer *t)
     want_fresh(t, false);
     t->is_second_try = false;
     if (t->n_length_headers > 0 || t->has_encoding_header)
-        SET(t->easy, CURLOPT_FORBID_REUSE, 0L); // it may have been set
+        SET(t->easy, CURLOPT_FORBID_REUSE,
+            0L); // an earlier use may have set it
     t->started_at_us = clock_now_us();
     t->headers_at_us = 0;
     t->n_response_lines = 0;
@@ -451,8 +452,8 @@ void transfers_start(struct transfers *ts, const struct order *order)
     }
 }
 
-// Read once, while it can be: a sender is confined later. It was judged at the
-// start of the engine.
+// Reads ca_file once, while it can be opened: a sender is sandboxed later. The file was
+// checked at the start of the engine.
 static void read_authorities(struct transfers *ts)
 {
     FILE *file;
@@ -499,7 +500,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->grace_timer.data = ts;
     uv_timer_start(&ts->grace_timer, on_grace_timer, GRACE_LOOK_MS,
                    GRACE_LOOK_MS);
-    // Kept connections: as many as attempts may run, twice over.
+    // Kept connections: twice as many as attempts may run.
     curl_multi_setopt(ts->multi, CURLMOPT_MAXCONNECTS,
                       (long)config->max_inflight * 2);
     return ts;

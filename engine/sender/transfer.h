@@ -12,11 +12,11 @@
 struct uv_loop_s;
 struct transfers; // opaque: connections and attempts of one process
 
-// What came of one attempt; borrowed for the call. May start another.
+// Gets the outcome of one attempt, borrowed for the call. May start another attempt.
 typedef void (*transfer_done)(void *data, const struct outcome *outcome);
 
-// `config` is borrowed: the caller gives a new one before it frees the old
-// (transfers_reload). Exits if libcurl cannot start.
+// `config` is borrowed: the caller passes a new one to transfers_reload() before it
+// frees the old one. Exits if libcurl cannot start.
 struct transfers *transfers_new(struct uv_loop_s *loop,
                                 const struct config *config, transfer_done done,
                                 void *data);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// transfer_response.c — what comes back, and what is made of it.
+// transfer_response.c — the response, and the outcome made from it.
 //
-// A complete header block counts even if the body is cut: whatever came after
-// it is no reason to send a delivered event again.
+// A complete header block counts even if the body is cut: nothing that comes after it
+// is a reason to send a delivered event again.
 
 #include <errno.h>
 #include <string.h>
@@ -29,9 +29,9 @@ static void end_header_block(struct transfer *t)
         return;
     t->has_header_block = true;
     t->headers_at_us = clock_mono_us();
-    // Whoever frames a message in two ways, or gives a body to one that has none,
-    // may have smuggled in a second one: nothing more is read from this
-    // connection (RFC 9112, 6.3).
+    // A response that is framed in two ways, or that has a body where none is allowed,
+    // may smuggle in a second response: nothing more is read from this connection (RFC
+    // 9112, 6.3).
     has_no_body = status == HTTP_NO_CONTENT || status == HTTP_NOT_MODIFIED;
     if (t->n_length_headers > 1 ||
         (t->n_length_headers > 0 && t->has_encoding_header) ||
@@ -45,7 +45,7 @@ static bool is_header(struct str line, struct str name)
            strncasecmp(line.at, name.at, name.n_bytes) == 0;
 }
 
-// What follows the colon, without blanks around.
+// The value after the colon, without blanks around it.
 static struct str value_of(struct str line)
 {
     const char *colon = memchr(line.at, ':', line.n_bytes);
@@ -65,8 +65,8 @@ static struct str value_of(struct str line)
     return value;
 }
 
-// Releases of libcurl differ in what they make of a length that is none, and of
-// an encoding that nobody asked for. False: it is no HTTP.
+// Releases of libcurl treat an invalid length, and an encoding that was not asked for,
+// in different ways. False: the response is no valid HTTP.
 static bool frame_is_clear(struct transfer *t, struct str line)
 {
     struct str value = value_of(line);
@@ -114,7 +114,7 @@ static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
     return t->response_headers.overflow ? 0 : n_bytes;
 }
 
-// CURLOPT_WRITEFUNCTION: keeps what fits, then ends the transfer.
+// CURLOPT_WRITEFUNCTION: keeps what fits, and ends the transfer when more comes.
 static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
 {
     struct transfer *t = data;
@@ -134,7 +134,7 @@ static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
 
 static enum error_class class_of_code(CURLcode code)
 {
-    switch ((int)code) { // libcurl's list is open: others are protocol
+    switch ((int)code) { // any other code of libcurl is a protocol error
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return ERROR_DNS;
@@ -165,16 +165,17 @@ static enum error_class class_of_code(CURLcode code)
     }
 }
 
-// libcurl finds out who the peer is once connection and handshake are made.
+// Whether the connection ended before libcurl knew the peer, which it does once
+// connection and handshake are made.
 static bool ended_at_once(const struct transfer *t)
 {
     return t->was_gone ||
            str_starts(str_of(t->message), STR("getpeername() failed"));
 }
 
-// With TLS 1.3 a receiver refuses the client's certificate, or that there is none,
-// after the client's part of the handshake: libcurl then speaks of a failed read, and
-// quotes the library. An end without the library's goodbye is none of its faults.
+// With TLS 1.3 a receiver refuses the client's certificate, or its absence, after the
+// client's part of the handshake: libcurl then reports a failed read, and quotes the
+// TLS library. A connection that ends without TLS's close message is no TLS error.
 static bool is_tls_fault(const struct transfer *t)
 {
     if (ended_at_once(t))
@@ -214,12 +215,12 @@ static struct timing timing_of(const struct transfer *t)
     };
 }
 
-// Of an attempt that brought no complete header block.
+// The error message of an attempt without a complete header block.
 static struct str message_of(const struct transfer *t, CURLcode code,
                              enum error_class error)
 {
-    // libcurl's own words may repeat what the receiver sent: nobody shall scan
-    // a network by hooks and read its banners here.
+    // libcurl's message may repeat what the receiver sent. It is left out, so that
+    // nobody can scan a network with hooks and read banners here.
     bool is_safe = error != ERROR_PROTOCOL && t->message[0] != '\0';
     struct str text = str_of(is_safe ? t->message : curl_easy_strerror(code));
 
@@ -234,8 +235,8 @@ static bool is_ours(const struct transfer *t, CURLcode code)
 {
     long reason = 0;
 
-    // Once something was answered, it is the answer that was too much: libcurl
-    // calls a header line that is too long a want of memory.
+    // If a response has begun, the response was too large: libcurl reports a header
+    // line that is too long as lack of memory.
     if (code == CURLE_OUT_OF_MEMORY)
         return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T) == 0;
     if (code == CURLE_FAILED_INIT || code == CURLE_BAD_FUNCTION_ARGUMENT)
@@ -246,7 +247,7 @@ static bool is_ours(const struct transfer *t, CURLcode code)
     return t->is_ours || reason == EADDRNOTAVAIL; // no local port is left
 }
 
-// A body that came to its end, whatever became of the request behind it.
+// Whether the response's body is complete, even if sending the request failed later.
 static bool is_whole(const struct transfer *t)
 {
     curl_off_t n_promised = -1;
@@ -268,7 +269,7 @@ static void judge(const struct transfer *t, CURLcode code,
             t->is_truncated || (code != CURLE_OK && !is_whole(t));
         return;
     }
-    // A status line with a number that is none, such as 099, is no answer.
+    // A status line with an invalid number, such as 099, is no answer.
     outcome->error = class_of(t, code);
     outcome->error_message = message_of(t, code, outcome->error);
     if (t->was_blocked && (outcome->error == ERROR_CONNECT ||

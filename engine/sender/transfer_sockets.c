@@ -2,19 +2,19 @@
 // transfer_sockets.c — libcurl's sockets and timer on libuv's loop.
 //
 // Reading comes before writing. A receiver may answer and close before it has read the
-// body: what is sent then is refused, by a reset that came behind the answer, while the
-// answer lies in the socket. libcurl looks for nothing more once a send has failed; so
-// it is always told that it may read, and what a socket refuses while there is
-// something to read counts as sent (send() below).
+// body: a reset that came after the answer makes the next send fail, while the answer
+// is still in the socket. libcurl reads nothing more once a send has failed. So libcurl
+// is always told that it may read, and a send that fails while there is something to
+// read counts as done (send() below).
 //
-// Poll handles stay registered per socket from one transfer to the next and
-// go when libcurl closes the socket. Registering them anew for every transfer,
-// as libcurl's example does, costs a third of the throughput.
+// Poll handles stay registered per socket from one transfer to the next, and are
+// removed when libcurl closes the socket. Registering them anew for every transfer, as
+// libcurl's example does, costs a third of the throughput.
 //
-// That is so for connections: libcurl has them closed by us. What it has besides (a
-// pair of sockets that tells it that a name is resolved) it closes by itself, right
-// after it has it watched no more: that handle goes at once, or the next socket of
-// the number would meet one that the kernel has forgotten.
+// That holds for connections, which libcurl closes through a callback here. libcurl's
+// other sockets (a pair that tells it that a name is resolved) it closes itself, right
+// after it stops watching them: their handle is removed at once, or the next socket
+// with the same number would meet a handle that the kernel has forgotten.
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@
 #include "common/log/log.h"
 #include "engine/sender/private.h"
 
-// A socket of libcurl's.
+// A socket of libcurl.
 struct sock {
     uv_poll_t poll;
     struct transfers *owner;
@@ -38,7 +38,7 @@ struct sock {
 
 // --- sending ---
 
-// False at the end of what came, too.
+// Whether there is something to read. False at the end of the stream, too.
 static bool has_unread(int fd)
 {
     char byte;
@@ -46,8 +46,8 @@ static bool has_unread(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-// The one that libcurl calls: a program's own function stands before the library's.
-// Whoever gets as far as reading learns there how the connection ended.
+// libcurl calls this function: a program's own function takes precedence over that of
+// the C library. libcurl learns how the connection ended when it reads to the end.
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 ssize_t send(int fd, const void *at, size_t n_bytes, int flags)
 {
@@ -70,7 +70,7 @@ static struct sock *sock_find(const struct transfers *ts, curl_socket_t fd)
 
 static void arm(struct sock *s);
 
-// Always to read first; an error shows by doing either.
+// Always tells libcurl to read first; an error will show when it reads or writes.
 static int flags_of(int status, int events)
 {
     bool may_write = status < 0 || (events & UV_WRITABLE) != 0;
@@ -85,7 +85,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     curl_socket_t fd = s->fd;
     int n_running;
 
-    if (s->wanted == 0) { // the receiver closed a connection that rests
+    if (s->wanted == 0) { // the receiver closed an idle connection
         uv_poll_stop(poll);
         s->armed = 0;
         return;
@@ -95,7 +95,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     curl_multi_socket_action(ts->multi, fd, flags_of(status, events),
                              &n_running);
     if (status < 0 && sock_find(ts, fd) == s)
-        arm(s); // not all was read yet
+        arm(s); // there may be more to read
     ts->reap(ts);
 }
 
@@ -143,7 +143,7 @@ static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
 
 static void arm(struct sock *s)
 {
-    // Readable stays armed while nobody waits: the next transfer will.
+    // UV_READABLE stays armed between transfers: the next one will wait for it.
     int events = s->wanted == 0 ? s->armed & UV_READABLE : s->wanted;
 
     if (events == s->armed)
@@ -183,8 +183,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     return 0;
 }
 
-// libcurl closes a socket that cannot even begin to connect without telling: what
-// is known of an earlier one of this number is over.
+// libcurl closes a socket that cannot even begin to connect without a callback: what is
+// known of an earlier socket with this number is no longer true.
 void transfer_new_socket(struct transfers *ts, curl_socket_t fd)
 {
     struct sock *s = sock_find(ts, fd);
