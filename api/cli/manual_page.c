@@ -8,7 +8,8 @@
 
 // --- the manual page ---
 
-// Text in troff: a backslash, a hyphen, and a point that begins a line.
+// Prints text for troff: escapes backslashes, hyphens, and a point at the start of a
+// line.
 static void put_text(const char *text)
 {
     bool is_start = true;
@@ -90,7 +91,7 @@ int command_man(const struct args *args)
 
 // --- completion ---
 
-// A line of a function of the shell: what follows an option, by its choices.
+// Prints lines of the shell function that complete an option's value by its choices.
 static void put_bash_choices(const struct command *c)
 {
     for (size_t i = 0; c->options[i] != NULL; i++) {
@@ -164,7 +165,8 @@ static void put_bash(const struct command *commands)
     puts("    esac\n}\ncomplete -F _posthorn posthorn");
 }
 
-// In single quotes; colons and brackets part a description for _arguments.
+// Prints text in single quotes; colons and brackets are escaped, since they separate
+// the parts of a description for _arguments.
 static void put_zsh_text(const char *text)
 {
     for (; *text != '\0'; text++) {

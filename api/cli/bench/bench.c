@@ -2,9 +2,9 @@
 // bench.c — `posthorn bench`: measures delivery latency.
 //
 // Happy path: a receiver is started in this process, webhooks are made that
-// point at it, events are posted, and each arrival tells how long its event took.
+// point at it, events are posted, and each arrival gives the latency of its event.
 // With --target, requests go straight to that receiver. Webhooks are deleted at
-// the end, also after Ctrl-C, which ends the load and shows what is known.
+// the end, also after Ctrl-C, which ends the load and shows what was measured so far.
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -214,7 +214,7 @@ static bool make_hooks(struct bench *b, const char *listen)
     for (uint64_t i = 0; i < b->fan_out && is_good; i++)
         is_good = make_hook(b, receiver, i);
     free(receiver);
-    usleep(300000); // until they count
+    usleep(300000); // until the dispatchers know the webhooks
     return is_good;
 }
 
@@ -277,7 +277,7 @@ static void add_engine_phases(struct bench *b, const struct json_value *hour)
     }
 }
 
-// The engine's own sums come within seconds.
+// Asks for the engine's own statistics, which are complete after some seconds.
 static void ask_engine(struct bench *b)
 {
     int64_t until_us = clock_mono_us() + STATS_WAIT_US;

@@ -37,11 +37,11 @@ static void put_text(struct buf *out, const char *text)
 // --- axes ---
 
 struct scale {
-    double min, max; // of the logarithm, if it is one
+    double min, max; // on a logarithmic scale, of the logarithm
     bool is_log;
 };
 
-// A scale of latencies: powers of ten around them.
+// A scale for latencies: from a power of ten to another one.
 static struct scale scale_of(int64_t least, int64_t most)
 {
     struct scale s = { .is_log = true };
@@ -99,7 +99,8 @@ static void put_x_label(struct buf *out, double x, const char *text)
 
 // --- the percentile curve ---
 
-// So that each nine has the same room.
+// The x coordinate of a percentile: each further nine (99, 99.9 …) takes the same
+// width.
 static double x_of_percent(double percent, double nines)
 {
     double beyond = (100 - percent) / 100;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// load.c — sends, at a rate or with so many at once.
+// load.c — sends events, at a rate or with a number of connections.
 //
 // Happy path: event i is due at start + i / rate, whether or not earlier ones
-// have been answered, and its latency counts from then: a stall is seen by all
-// that was due meanwhile (no coordinated omission). With a concurrency instead,
-// an event is due when the answer before it has come.
+// have been answered, and its latency counts from then: a stall adds to the latency of
+// every event that was due meanwhile (no coordinated omission). With a concurrency
+// instead of a rate, an event is due when the answer before it has come.
 //
-// Bounded in time and count; an interrupt ends it, and what is known is the
-// result.
+// The run is bounded in time and count. An interrupt ends it, and the result is what
+// was measured so far.
 
 #include "api/cli/bench/load.h"
 
@@ -30,10 +30,10 @@
 #define ANSWER_BYTES        160
 
 struct request {
-    struct request *next; // while it is free
+    struct request *next; // in the list of free requests
     CURL *easy;
     struct buf body;
-    size_t stamp; // where it is written
+    size_t stamp; // offset in the body where the due time is written
     int64_t due_us;
     char answer[ANSWER_BYTES + 1];
     size_t n_answer;
@@ -62,8 +62,8 @@ static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
     return n_bytes;
 }
 
-// The stamps are numbers of 16 digits with zeros in front, which JSON does not
-// have: so they are strings.
+// Makes the body. The stamps have 16 digits with leading zeros, which JSON numbers do
+// not allow, so they are strings.
 static void make_body(const struct bench_load *load, struct request *r)
 {
     buf_init(&r->body, 0);
@@ -89,7 +89,7 @@ static void make_request(struct running *run, struct request *r)
     make_body(run->load, r);
     r->easy = curl_easy_init();
     if (r->easy == NULL)
-        abort(); // as any want of memory
+        abort(); // out of memory, as in xmalloc()
     curl_easy_setopt(r->easy, CURLOPT_URL, run->load->url);
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(r->easy, CURLOPT_PROXY, run->load->proxy);

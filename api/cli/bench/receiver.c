@@ -2,7 +2,7 @@
 // receiver.c — the receiver of `posthorn bench`, in a thread of its own.
 //
 // Each request says when its event was due; the time since then is its latency.
-// All but two counters belongs to the thread until it has ended.
+// Everything except two counters belongs to the thread until it has ended.
 
 #include "api/cli/bench/receiver.h"
 
@@ -27,12 +27,12 @@ struct bench_sink {
     int fd;
     unsigned port;
     atomic_uint_fast64_t n;
-    uv_mutex_t mutex; // of the clock
+    uv_mutex_t mutex; // protects the clock
     struct bench_clock clock;
     struct hdr latency;
 };
 
-// The number behind `"dueUs":"`. 0: there is none.
+// The number after `"dueUs":"` in the body. 0: there is none.
 static int64_t due_of(struct str body)
 {
     static const char name[] = "\"dueUs\":\"";
@@ -146,7 +146,7 @@ void bench_sink_stop(struct bench_sink *s, struct hdr *latency,
     uv_thread_join(&s->thread);
     bench_clock_end(&s->clock);
     *latency = s->latency;
-    // Its seconds began when it was started, a little before the run.
+    // The timeline began when the receiver was started, a little before the run.
     skip = (size_t)((started_us - s->clock.started_us) / 1000000);
     *n_timeline = s->clock.n_timeline > skip ? s->clock.n_timeline - skip : 0;
     if (*n_timeline > 0) {

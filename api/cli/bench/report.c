@@ -282,7 +282,7 @@ bool bench_compare(const struct command *command, const struct json_value *was,
             struct buf note;
 
             buf_init(&note, 0);
-            if (is_first && i != 1) // the timeline is of the first phase
+            if (is_first && i != 1) // the timeline belongs to the first phase
                 note_of(was, is, keys[i], &note);
             compare_phase(&t, was, is, phase, keys[i], buf_cstr(&note));
             buf_clear(&note);

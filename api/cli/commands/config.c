@@ -39,7 +39,7 @@ static int describe(const struct config_sources *sources)
 
 int command_config(const struct args *args)
 {
-    static char *sets[SETS_MAX]; // until the process ends
+    static char *sets[SETS_MAX]; // static: used until the process ends
     struct config_sources sources = { .sets = sets,
                                       .file = args_text(args, "config") };
     const char *check = args_text(args, "check");

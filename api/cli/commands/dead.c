@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // dead.c — `posthorn dead discard`: clears dead letters.
 //
-// The engine answers every few seconds with how far it is, and is asked to go on
-// until all are looked at. Who stops it finds the rest as it was.
+// The engine answers every few seconds with its progress, and the command asks it to go
+// on until all dead letters were checked. If the command is stopped, the rest is
+// unchanged.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static void put_body(struct discarding *d)
     buf_putc(body, '}');
 }
 
-// One call, and what it came to.
+// Makes one call, and adds its result to the totals.
 static enum err call_once(struct discarding *d)
 {
     struct client_call call = { .method = "POST",

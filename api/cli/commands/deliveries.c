@@ -33,7 +33,7 @@ static void put_rows(struct showing *s, const struct json_value *rows)
     }
 }
 
-// A page as it came, but for its brackets: pages make one array.
+// Prints a page of JSON without its brackets, so that all pages make one array.
 static void print_page(struct showing *s, const struct buf *answer,
                        size_t n_rows)
 {

@@ -73,7 +73,7 @@ static void print_hooks(const struct json_value *hooks)
     buf_clear(&text);
 }
 
-// The requests of these hooks, or of those of one name.
+// Prints the requests for these hooks, or only for hooks of one name.
 static void print_requests(const struct json_value *hooks, const char *only)
 {
     struct json_iter it = json_iter(hooks);
@@ -109,7 +109,7 @@ static bool is_left_out(const struct json_value *hooks, const char *name)
     return false;
 }
 
-// There was no room for its request among the others': asks about it alone.
+// Asks about one hook alone, whose request did not fit into the answer with the others.
 static int print_alone(const struct args *args, struct client_call call,
                        const char *name)
 {

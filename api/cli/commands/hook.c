@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // hook.c — `posthorn hook`: makes, shows, changes and deletes hooks.
 //
-// What a hook has is a table: an option, its member in either API, and how the
-// text becomes JSON. The engine judges the values; this only carries them.
+// A table lists the fields of a hook: an option, its member in either API, and how the
+// text becomes JSON. The engine checks the values; the command only passes them on.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #include "api/cli/core/terminal.h"
 #include "common/encoding/json.h"
 
-#define NONE          "none" // takes a value away
-#define LEAST_COLUMNS 24     // of a destination, filters and a display name
+#define NONE          "none" // removes a value
+#define LEAST_COLUMNS 24     // for a destination, filters and a display name
 
 enum field_type {
     FIELD_TEXT,
@@ -75,7 +75,7 @@ static enum err put_file(const struct options *o, const char *path,
 
     buf_init(&text, 0);
     is_good = client_read_file(o->args->command, path, &text);
-    // A secret's file ends with a line's end that is no part of it.
+    // The newline at the end of a secret's file is not part of the secret.
     while (text.n_bytes > 0 && (text.at[text.n_bytes - 1] == '\n' ||
                                 text.at[text.n_bytes - 1] == '\r'))
         text.n_bytes--;
@@ -101,7 +101,7 @@ static void put_list(const char *text, struct buf *out)
     buf_puts(out, *separator == '[' ? "[]" : "]");
 }
 
-// As it is: the engine says what is wrong with it.
+// Appends a number unchanged: the engine reports if it is invalid.
 static void put_number(struct str text, struct buf *out)
 {
     bool is_number = text.n_bytes > 0 && text.n_bytes < 16;
@@ -258,7 +258,7 @@ static struct str text_of(const struct json_value *hook, const char *pulumi,
     return json_str(v != NULL ? v : json_get(hook, akinon));
 }
 
-// "paused" and the like; of an active one that nothing is the matter with, "active".
+// Adds the cell with the hook's state, as "paused"; "active" if nothing is wrong.
 static void put_state(struct table *t, const struct json_value *hook)
 {
     bool is_active = json_bool(json_get(hook, "active"));
@@ -376,8 +376,8 @@ static const struct verb {
     { "status", "GET", "/status", true, false, false, facts_print, NULL },
 };
 
-// What is about one hook says by itself that it is not there; an empty list may be that
-// of an organization that does not exist.
+// Whether the answer is an empty list: that may mean an organization that does not
+// exist. Calls about one hook get 404 if it does not exist.
 static bool is_empty_list(const struct buf *answer)
 {
     return str_is(buf_str(answer), "[]");
@@ -418,7 +418,7 @@ int command_hook(const struct args *args)
     size_t verb = 0;
 
     while (strcmp(args->operands[0], verbs[verb].name) != 0)
-        verb++; // args_read() knows that it is one of them
+        verb++; // ends: args_read() has checked that it is a verb
     if (!place_read(args, verbs[verb].wants_hook, &o.place))
         return EXIT_USAGE;
     return run(&o, &verbs[verb]);

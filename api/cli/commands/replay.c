@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // replay.c — `posthorn replay`: sends many deliveries once more, and watches.
 //
-// The engine does the work: who stops watching stops nothing.
+// The engine does the work: a command that stops watching does not stop the replay.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ static enum err look(const struct args *args, const struct buf *base,
     return err;
 }
 
-// --- one of them ---
+// --- one replay ---
 
 static void print_replay(const struct json_value *r)
 {
@@ -80,7 +80,7 @@ static void print_replay(const struct json_value *r)
         puts(RESTS);
 }
 
-// Until it has ended. Returns the exit status.
+// Watches a replay until it has ended. Returns the exit status.
 static int watch(const struct args *args, const struct buf *base,
                  const char *id, uint64_t matched)
 {
@@ -124,7 +124,7 @@ static int watch(const struct args *args, const struct buf *base,
     return status;
 }
 
-// Ctrl-C while it was counted: it shall not begin.
+// Cancels a replay after Ctrl-C while its deliveries were counted: it shall not begin.
 static int take_back(const struct args *args, const struct buf *base,
                      const char *id)
 {
@@ -197,7 +197,7 @@ static int create(const struct args *args, const struct buf *base,
     return status;
 }
 
-// --- all of them ---
+// --- the list of replays ---
 
 static void print_list(const struct json_value *list)
 {

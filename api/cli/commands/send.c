@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // send.c — `posthorn send`: posts events.
 //
-// One event from options, or many from a file of JSON lines, in batches that are
-// taken whole or not at all. What a stopped send has posted is told, so that it
-// can go on after it.
+// Posts one event from options, or many from a file of JSON lines, in batches that are
+// stored whole or not at all. A send that is stopped prints how many lines it has
+// posted, so that another one can continue after them.
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +36,7 @@ static void put_path(const struct args *args, struct buf *path)
     buf_puts(path, "/events");
 }
 
-// --- one ---
+// --- one event ---
 
 static bool put_event(const struct args *args, struct buf *body)
 {
@@ -67,7 +67,8 @@ static void print_id(const struct json_value *answer)
     printf("%.*s\n", STR_ARG(json_str(json_get(answer, "id"))));
 }
 
-// A token that may only post learns nothing of webhooks.
+// Whether this status refuses the question: a token that may only post learns nothing
+// about webhooks.
 static bool is_refused(long status)
 {
     return status == 401 || status == 403 || status == 404;
@@ -84,8 +85,8 @@ static uint64_t count_matches(const struct json_value *hooks)
     return n;
 }
 
-// How many webhooks get the event, of which the engine says so page by page. False: it
-// does not say.
+// Asks how many webhooks get the event; the engine answers page by page. False: it
+// gives no answer.
 static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
 {
     struct client_pages pages = { .args = args, .is_quiet = is_refused };
@@ -111,7 +112,7 @@ static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
     return is_good;
 }
 
-// On stderr: the id alone is on stdout, for scripts.
+// Prints to stderr how many webhooks match: stdout has the id alone, for scripts.
 static void say_matches(const struct args *args, const struct client_call *sent,
                         const struct buf *answer)
 {
@@ -152,7 +153,7 @@ static int send_one(const struct args *args, struct client_call *call)
     return status;
 }
 
-// --- many ---
+// --- many events ---
 
 struct sending {
     const struct args *args;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// status.c — `posthorn status` and `posthorn stats`: how it goes.
+// status.c — `posthorn status` and `posthorn stats`: the engine's state and statistics.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static bool is_name(const char *line, const char *name)
                                            line[n] == ',' || line[n] == '}');
 }
 
-// "posthorn_role_ready{role="api"} 1"
+// Reads a line of the metrics as "posthorn_role_ready{role="api"} 1".
 static void take_line(struct engine_figures *e, const char *line)
 {
     const char *role = strstr(line, "role=\"");
@@ -127,7 +127,7 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready,
     puts("}");
 }
 
-// What /readyz says of each role that does not work.
+// Prints the reason that /readyz gives for each role that does not work.
 static void print_reasons(const struct buf *answer)
 {
     struct json_iter it;
@@ -208,7 +208,7 @@ int command_status(const struct args *args)
     int status = EXIT_FAILED;
 
     if (e == NULL)
-        abort(); // as any want of memory
+        abort(); // out of memory, as in xmalloc()
     if (args_has(args, "org")) {
         free(e);
         return exists_org(args) ? backlog_of_place(args, clock_now_ms())
@@ -260,7 +260,7 @@ static void put_duration(struct table *t, const struct json_value *v)
     buf_clear(&text);
 }
 
-// A share of one. False: there is none, since nothing ended.
+// Reads a fraction of one. False: there is none, since no attempt has ended.
 static bool read_share(const struct json_value *v, double *out)
 {
     struct str digits = json_number(v);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// status_backlog.c — what `posthorn status` says of what waits, and whose it is.
+// status_backlog.c — what `posthorn status` prints about waiting deliveries and their
+// organizations.
 
 #include "api/cli/commands/status_backlog.h"
 
@@ -19,7 +20,8 @@ static int64_t number(const struct json_value *v)
     return json_int(v, &n) == OK ? n : 0;
 }
 
-// A token of an organization may not ask; an engine of before does not know.
+// Whether this status gives no answer: a token of an organization may not ask, and an
+// engine of an earlier version does not have the route.
 static bool is_no_answer(long status)
 {
     return status == 401 || status == 403 || status == 404;

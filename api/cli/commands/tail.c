@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // tail.c — `posthorn tail`: deliveries as they happen.
 //
-// It reads server-sent events. When the connection breaks it begins again after
-// the last one that it has seen.
+// It reads server-sent events. When the connection breaks, it connects again and
+// continues after the last event that it has seen.
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -73,7 +73,7 @@ static void print_created(const struct json_value *t)
 
 // --- verbs ---
 
-// "ingest,read" as a JSON array.
+// Appends a list as "ingest,read" as a JSON array.
 static void put_scopes(const char *scopes, struct buf *out)
 {
     const char *separator = "[";

@@ -40,9 +40,8 @@ struct exchange {
     const char *proxy; // "": none
     struct buf *answer;
     CURL *easy;
-    bool
-        is_bound; // to the open connection: at its end is who has given a proof
-    bool is_closed; // that connection, too early
+    bool is_bound;  // to the open connection: its other end has given a proof
+    bool is_closed; // the bound connection ended too early
 };
 
 static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
@@ -78,7 +77,8 @@ static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
     return n_bytes;
 }
 
-// Whoever takes a port over in this moment is a stranger, too.
+// Refuses a new connection while the call is bound to the proved one: another process
+// may have taken over the port meanwhile.
 static curl_socket_t on_open(void *data, curlsocktype purpose,
                              struct curl_sockaddr *address)
 {
@@ -105,8 +105,8 @@ static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
     return screen_is_interrupted() && !x->call->is_whole ? 1 : 0;
 }
 
-// The message of an error, or all that was answered; and where a token that was not
-// taken came from.
+// Appends the message of an error, or else the whole answer; and for a token that was
+// refused, where it came from.
 static void put_refusal(const struct client *c, long status,
                         const struct buf *answer)
 {
@@ -135,8 +135,8 @@ static void set_options(struct exchange *x, const char *url,
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    // Set even when empty, and for every host: the environment of a shell has no
-    // say in who gets the token.
+    // Set even when empty, and for every host: the shell's environment must not decide
+    // who gets the token.
     curl_easy_setopt(easy, CURLOPT_PROXY, x->proxy);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
@@ -178,7 +178,7 @@ static enum err perform(struct client *c, struct exchange *x, const char *url)
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return ERR_AGAIN;
     if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
-        return OK; // it has enough
+        return OK; // on_piece has had enough
     if (x->is_closed) {
         command_failed(c->command,
                        "%s: the connection on which the engine of %s had given "
@@ -252,7 +252,7 @@ const char *client_proxy(const struct args *a)
     return proxy != NULL ? proxy : "";
 }
 
-// --- is it the engine that is meant? ---
+// --- whether it is the right engine ---
 
 static CURL *new_easy(void)
 {
@@ -261,11 +261,11 @@ static CURL *new_easy(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     easy = curl_easy_init();
     if (easy == NULL)
-        abort(); // as any want of memory
+        abort(); // out of memory, as in xmalloc()
     return easy;
 }
 
-struct claim { // of a health endpoint; each may be empty
+struct claim { // what a health endpoint answered; each member may be empty
     struct buf instance, proof, message;
 };
 
@@ -325,8 +325,8 @@ static enum err judge_claim(struct client *c, const char *base,
     return err;
 }
 
-// Asked without the token: a stranger is to have none. The connection stays open in
-// `easy`.
+// Asks for a proof, without the token: another process must not get it. The connection
+// stays open in `easy`.
 static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
                               const char *proxy)
 {
@@ -411,7 +411,7 @@ enum err client_request(const struct args *a, const struct client_call *call,
         return err;
     x.easy = new_easy();
     err = check_engine(&c, x.easy, call->is_intake, x.proxy);
-    // A proxy may close what it likes, and is who gets the token anyway.
+    // A proxy may close connections at will, and gets the token in any case.
     x.is_bound = needs_proof(&c.at, call->is_intake) && x.proxy[0] == '\0';
     if (err == OK)
         err = call_engine(&c, &x);

@@ -10,8 +10,9 @@
 #include "api/cli/core/when.h"
 #include "common/base/clock.h"
 
-// The id is never cut: it is what the next command is given. On 80 columns there are
-// the time, the state, the id and the error by its name; on 120 all but how long it took.
+// The id is never cut, since it is an argument of other commands. On 80 columns the
+// table shows the time, the state, the id and the error's name; on 120 columns
+// everything except the duration.
 void rows_begin(struct table *t, bool with_hook)
 {
     static const char *const titles[] = { "TIME (UTC)", "STATE", "CODE",
@@ -32,7 +33,8 @@ static int64_t number(const struct json_value *v)
     return json_int(v, &n) == OK ? n : 0;
 }
 
-// "timeout: no answer for 30 s"; the message of "status 500" says its class already.
+// Appends the class and message of an error, as "timeout: no answer for 30 s". The
+// message "status 500" names its class already, so it stands alone.
 static void put_error(const struct json_value *a, struct buf *out)
 {
     const struct json_value *error = json_get(a, "error");
@@ -88,8 +90,8 @@ void rows_put(struct table *t, const struct json_value *a)
 
 static const struct {
     const char *option;
-    const char *param;  // of a query
-    const char *member; // of a replay; NULL: it has none
+    const char *param;  // its name in a query
+    const char *member; // its name in the body of a replay; NULL: it has none
 } filters[] = {
     { "state", "state", "state" }, { "error", "error", "error" },
     { "kind", "kind", "kinds" },   { "code", "code", "code" },

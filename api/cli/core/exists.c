@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// exists.c — whether what a command is about is there.
+// exists.c — whether the hook or organization that a command names exists.
 
 #include "api/cli/core/exists.h"
 
@@ -7,7 +7,8 @@
 #include "common/encoding/json.h"
 #include "common/model/operator.h"
 
-// A token that may not read learns nothing here; the command itself tells more.
+// Whether this status gives no answer: the token may not read. The command's own call
+// then reports the refusal.
 static bool is_no_answer(long status)
 {
     return status == 401 || status == 403 || status == 404;

@@ -11,7 +11,8 @@
 
 #define DEPTH_MAX 4 // of objects within each other; deeper ones are left out
 
-// What is of no use to people: Pulumi's mark of the secret.
+// Whether a member is of no use to people: secretCiphertext, Pulumi's code of the
+// secret.
 static bool is_left_out(struct str key)
 {
     return str_is(key, "secretCiphertext");
@@ -24,7 +25,7 @@ static bool ends_with(struct str text, const char *end)
     return text.n_bytes >= n && memcmp(text.at + text.n_bytes - n, end, n) == 0;
 }
 
-// "payloadUrl" as "payload url".
+// Appends a member's name as words: "payloadUrl" as "payload url".
 static void put_name(struct buf *out, struct str key)
 {
     for (size_t i = 0; i < key.n_bytes; i++) {
@@ -37,7 +38,8 @@ static void put_name(struct buf *out, struct str key)
     }
 }
 
-// Of RFC 3339 in UTC, what screen_put_time() makes of it.
+// Appends an RFC 3339 time in UTC in the form of screen_put_time(). False: it is not
+// one.
 static bool put_utc(struct buf *out, struct str text)
 {
     if (text.n_bytes < strlen("2026-11-24T10:15:30Z") || text.at[4] != '-' ||
@@ -98,7 +100,7 @@ static void put_value(struct buf *out, struct str key,
     }
 }
 
-// Rows of an object; names of those within begin with `prefix`.
+// Adds the rows of an object; their names begin with `prefix`.
 // NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX deep
 static void put_rows(struct table *t, const struct json_value *object,
                      const char *prefix, unsigned depth)
@@ -114,7 +116,7 @@ static void put_rows(struct table *t, const struct json_value *object,
         buf_reset(&name);
         buf_reset(&value);
         buf_puts(&name, prefix);
-        // Names of headers are not ours to spell.
+        // Names of headers are shown unchanged.
         if (strcmp(prefix, "headers ") == 0) {
             buf_put_str(&name, key);
         } else {

@@ -35,7 +35,8 @@ static bool is_same_directory(const char *a, const char *b)
            at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
 }
 
-// Faults are said, but for those of a file that nobody named and that is not meant.
+// Loads a file of settings. Faults are printed if `is_said`: not for a file that the
+// caller did not name and that may belong to another engine.
 static bool load(const char *file, bool is_said, struct config *out)
 {
     const struct config_sources sources = { .file = file };
@@ -52,7 +53,8 @@ static bool load(const char *file, bool is_said, struct config *out)
     return err == OK;
 }
 
-// One that may not be read is there: what it says is wanted, but for `is_optional`.
+// Whether a file exists. A file that may not be read counts as existing, since its
+// content is needed, unless `is_optional`.
 static bool is_there(const char *path, bool is_optional)
 {
     if (access(path, R_OK) == 0)
@@ -60,7 +62,7 @@ static bool is_there(const char *path, bool is_optional)
     return errno != ENOENT && errno != ENOTDIR && !is_optional;
 }
 
-// The file that was used goes to `used`; NULL: none.
+// Loads the settings. `used` is set to the file that was used; NULL: none.
 static bool load_settings(const struct args *a, const char *data_dir,
                           bool is_optional, struct config *out,
                           const char **used)
@@ -125,7 +127,7 @@ static void take_token(struct located *l, const char *text, const char *from)
     }
 }
 
-// NULL: not set, or empty.
+// The value of a variable of the environment. NULL: it is not set, or empty.
 static const char *variable(const char *name)
 {
     const char *text = getenv(name);
@@ -147,7 +149,8 @@ static void take_environment(struct located *l)
     take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
 }
 
-// An engine that listens everywhere is asked on this machine.
+// Takes an address to call. An engine that listens on all addresses is called on
+// loopback.
 static void take_address(char **to, const char *address)
 {
     static const struct {
@@ -178,9 +181,9 @@ static bool is_hidden(const char *data_dir)
 }
 
 enum engine_state {
-    ENGINE_RUNS,    // or may do so, elsewhere
-    ENGINE_STOPPED, // or what is there is none's file
-    ENGINE_HIDDEN,  // whoever asks may not see
+    ENGINE_RUNS,    // or may run, on another machine
+    ENGINE_STOPPED, // or engine.json is not that of a running engine
+    ENGINE_HIDDEN,  // this user may not see
     ENGINE_ABSENT   // there is no such directory
 };
 
@@ -214,7 +217,7 @@ static enum engine_state take_engine_file(struct located *l)
         take_address(&l->api, file.api);
         take_address(&l->ingest, file.ingest);
     }
-    // One that runs, but could not write its file: its disk is full.
+    // The engine runs, but could not write engine.json: its disk is full.
     if (state == ENGINE_STOPPED && engine_has_locked(l->data_dir)) {
         engine_read_link(l->data_dir, l->secret);
         if (l->secret[0] != '\0')
@@ -226,7 +229,7 @@ static enum engine_state take_engine_file(struct located *l)
     return state;
 }
 
-// Engine and token are taken of one and the same directory.
+// Opens the directory, so that engine.json and token come from the same one.
 static void hold_directory(struct located *l)
 {
     struct buf why;
@@ -237,8 +240,8 @@ static void hold_directory(struct located *l)
     buf_clear(&why);
 }
 
-// With the rights of who owns the directory, which may lay links there. What cannot be
-// had, and why, goes to `why`.
+// Reads the token with the rights of the directory's owner, who may have put links
+// there. On failure `why` says what cannot be read, and the reason.
 static void read_token_file(struct located *l, struct buf *why)
 {
     char *path = xasprintf("%s/admin.token", l->owner.path);
@@ -301,19 +304,20 @@ static bool has_variable(const char *name)
     return text != NULL && text[0] != '\0';
 }
 
-// Whether the addresses of the settings will do without a running engine of the
-// directory: the token is not of the directory, and the caller could not know better.
+// Whether the addresses in the settings may be used without a running engine of the
+// directory: the token does not come from the directory, and this process cannot see
+// whether an engine runs.
 static bool may_go_on(const struct args *a, const struct located *l,
                       enum engine_state state)
 {
     bool has_token = l->token != NULL || has_variable("POSTHORN_TOKEN");
 
     if (l->api != NULL && l->token != NULL)
-        return true; // only the intake's address is open
+        return true; // only the ingest address is missing
     if (args_has(a, "data-dir"))
         return false;
     if (state == ENGINE_ABSENT)
-        return !args_has(a, "config"); // there is no token, either
+        return !args_has(a, "config"); // an absent directory holds no token
     return state == ENGINE_HIDDEN && has_token;
 }
 

@@ -32,7 +32,7 @@ static bool refuse(const struct args *a, const char *what, const char *word)
     return false;
 }
 
-// Takes the option in `argv[*i]`, and its value, which may be the next word.
+// Reads the option in `argv[*i]`, and its value, which may be the next word.
 static bool take_option(struct args *a, int argc, char **argv, int *i)
 {
     const char *name = argv[*i] + 2;

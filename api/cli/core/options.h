@@ -50,7 +50,7 @@ struct command_table {
     const struct command_group *groups; // the last has no title
 };
 
-// The options and operands of one call. All strings point into argv.
+// The options and operands of one call. All values point into argv.
 struct args {
     const struct command *command;
     const struct command_table *table; // has the command

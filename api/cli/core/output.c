@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// output.c — a file that a command writes for who called it.
+// output.c — a file that a command writes for its caller.
 
 #include "api/cli/core/output.h"
 
@@ -15,7 +15,8 @@
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 
-// A name that nobody can have prepared, beside the file's.
+// A random name in the same directory, for which nobody can have put a file or link
+// there.
 static char *temporary_of(const char *path)
 {
     uint64_t random;

@@ -63,7 +63,7 @@ bool place_read_owner(const struct args *a, bool takes_project,
         return false;
     if (out->hook == NULL && out->is_akinon && !takes_project)
         fault = "--akinon goes with --hook here";
-    // Whoever names a stack means less than the whole organization.
+    // A stack without a hook would be ignored, and the whole organization chosen.
     if (out->hook == NULL && !out->is_akinon && out->project != NULL)
         fault = "--project, --stack and --environment go with --hook here";
     if (fault != NULL)
@@ -114,9 +114,9 @@ void place_put_owner(const struct place *p, struct buf *path)
     client_put_segment(path, p->org);
 }
 
-// --- paths that came from elsewhere ---
+// --- paths from a file ---
 
-// A star is a name.
+// Forms of paths; a star stands for a name.
 static const char *const shapes[] = {
     "/api/orgs/*/hooks",
     "/api/stacks/*/*/*/hooks",
@@ -142,8 +142,8 @@ static struct str take_segment(struct str *path)
     return segment;
 }
 
-// Percent-encoded as this program does it, and no other path for whoever decodes
-// it: not . or .., no slash, no NUL.
+// Whether a segment is percent-encoded as this program does it, and cannot change the
+// path when it is decoded: not . or .., no slash, no NUL.
 static bool is_name(struct str segment)
 {
     struct buf name, again;

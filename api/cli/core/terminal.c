@@ -158,18 +158,18 @@ void table_printf(struct table *t, const char *format, ...)
     n = vasprintf(&text, format, args);
     va_end(args);
     if (n < 0)
-        abort(); // as any want of memory
+        abort(); // out of memory, as in xmalloc()
     table_put(t, (struct str){ text, (size_t)n }, PLAIN);
     free(text);
 }
 
-// Columns that a text takes: one for each character.
+// The number of columns that a text takes: one for each character.
 static unsigned columns_of(const char *text)
 {
     return (unsigned)utf8_count(text, strlen(text));
 }
 
-// As many bytes as take `width` columns at most.
+// The number of bytes of the text that fit into `width` columns.
 static int bytes_of(const char *text, unsigned width)
 {
     const char *at = text;
@@ -216,7 +216,7 @@ static void measure(const struct table *t, unsigned *widths)
     }
 }
 
-// To what flexible columns may be cut; the one that is cut last to `last`.
+// The widths to which flexible columns may be cut: `last` for the one that is cut last.
 struct bounds {
     unsigned least, last;
 };
@@ -243,7 +243,7 @@ static unsigned least_width(const struct table *t, const unsigned *widths,
     return all;
 }
 
-// Leaves columns out, one after the other, until the rest has room.
+// Leaves columns out, one after the other, until the rest fits.
 static void leave_out(const struct table *t, unsigned *widths,
                       const char *columns, struct bounds b, unsigned width)
 {
@@ -274,8 +274,8 @@ static void cut(const struct table *t, unsigned *widths, struct bounds b,
     }
 }
 
-// On a terminal the flexible columns give what is too much; what then still has no
-// room is left out, which is a width of 0.
+// Fits a table to the terminal: flexible columns are cut; if the table is still too
+// wide, columns are left out, which a width of 0 means.
 static void fit(const struct table *t, unsigned *widths, FILE *out)
 {
     const struct bounds none = { CUT_MIN, CUT_MIN };
@@ -294,7 +294,7 @@ static void fit(const struct table *t, unsigned *widths, FILE *out)
     cut(t, widths, none, width);
 }
 
-// The last column that is shown has nothing behind it.
+// The last column that is shown, after which no blanks are printed.
 static size_t last_shown(const struct table *t, const unsigned *widths)
 {
     size_t last = t->n_columns - 1;
@@ -443,7 +443,8 @@ void screen_catch_interrupts(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &action, NULL); // nohup(1) has it ignored
+        sigaction(SIGHUP, &action,
+                  NULL); // not under nohup(1), which ignores it
 }
 
 bool screen_is_interrupted(void)

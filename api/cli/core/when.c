@@ -13,10 +13,10 @@
 
 #define DAY_S      INT64_C(86400)
 #define AGO_DIGITS 9
-#define TIME_BYTES 32 // of a time with its seconds and zone
+#define TIME_BYTES 32 // holds a time with seconds and zone
 #define US_PER_S   1000000
 
-// "24h": so long ago.
+// Reads a time in the past, as "24h": 24 hours ago.
 static bool read_ago(const char *text, int64_t now_s, int64_t *out_s)
 {
     static const struct {
@@ -43,7 +43,7 @@ static bool read_ago(const char *text, int64_t now_s, int64_t *out_s)
     return false;
 }
 
-// "2026-11-24" and "2026-11-24 10:15": with the seconds that are missing, as RFC 3339.
+// Reads "2026-11-24" and "2026-11-24 10:15" by adding what RFC 3339 requires.
 static bool read_short(const char *text, int64_t *out_s)
 {
     static const char missing[] = "0000-00-00T00:00:00Z";

@@ -18,11 +18,11 @@
 #include "common/log/journal.h"
 #include "queue/queue.h"
 
-// What goes on in a child process: a damaged page may end it.
+// The work of a child process, which a damaged page may end.
 struct job {
     const struct args *args;
-    const char *name;   // of what is read, for people
-    struct owner owner; // of what is read
+    const char *name;   // of the directory that is read, for messages
+    struct owner owner; // of the directory that is read
     struct queue_config qc;
     struct queue_copy_to to;
     struct progress progress;
@@ -71,7 +71,7 @@ static int advise_repair(const struct args *args, const char *from,
         from, why, from);
 }
 
-// By somebody, and not by what it read.
+// Reports that the child was ended for another reason than the data that it read.
 static int was_ended(const struct args *args, const char *to, struct buf *why)
 {
     return command_failed(args->command,
@@ -85,7 +85,7 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
     const struct args *args = j->args;
     const char *from = j->name;
 
-    if (screen_is_interrupted()) // whatever that has ended
+    if (screen_is_interrupted()) // the child may have ended for this reason
         return copying_failed(args, from, to, ERR_AGAIN);
     if (why->n_bytes > 0 && err != ERR_CORRUPT)
         return was_ended(args, to, why);
@@ -136,7 +136,7 @@ static int copy_into(struct job *j, const char *to)
     return status;
 }
 
-// Copies `from` to `to`, which is made.
+// Copies the job's directory to `to`, which it creates.
 static int copy(struct job *j, const char *what, const char *to)
 {
     const char *from = j->name;
@@ -197,7 +197,8 @@ static enum err verify_step(void *data, struct buf *out)
     return err == OK ? queue_verify(&j->qc, on_fault, NULL, j, &report) : err;
 }
 
-// Damage is set aside by the copy; what cannot be read at all is not restored.
+// Whether a backup can be read. Single damaged records are set aside by the copy; a
+// backup that cannot be read at all is not restored.
 static bool is_readable(struct job *j)
 {
     struct buf why;
@@ -258,17 +259,18 @@ int command_restore(const struct args *args)
 struct repair {
     const struct args *args;
     const char *name;   // of the directory that is read, for people
-    struct owner owner; // of that
+    struct owner owner; // of that directory
     struct queue_config qc;
     struct queue_copy_to to;
     struct queue_repaired done;
     struct buf rows; // struct saved_row, as the child has them
     struct progress progress;
     struct table table;
-    struct buf json; // of the tables
+    struct buf json; // describes the tables
 };
 
-// What the child tells of a table; names of its memory do not outlive it.
+// What the child reports about a table. It is a copy: pointers into the child's memory
+// would be invalid here.
 struct saved_row {
     char environment[32], database[32];
     uint64_t n_records, n_damaged, n_lost;
@@ -338,7 +340,7 @@ static void print_repaired(struct repair *r, const char *to,
            done->n_shards, to);
 }
 
-// In a child process, as who owns what is read.
+// Runs in a child process, with the rights of the directory's owner.
 static enum err repair_step(void *data, struct buf *out)
 {
     struct repair *r = data;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // export.c — `posthorn export` and `posthorn import`: webhooks as JSON lines.
 //
-// A line says where the webhook is made and what is posted there:
+// Each line has the path where the webhook is made and the body that is posted there:
 //   {"path":"/api/orgs/acme/hooks","hook":{…}}
 // Export reads the data directory; import is a client of the API.
 //
-// If it fails, or is interrupted: an import that cannot do everything undoes what
-// it has done.
+// If it fails, or is interrupted: an import that cannot do everything undoes its
+// changes.
 
 #include "api/cli/directory/export.h"
 
@@ -92,7 +92,7 @@ static bool put_hook(void *data, const struct hook *hook)
                                      .ciphertext_key = x->ciphertext_key };
     struct buf line;
 
-    if (hook->name.n_bytes == 0 || // the trace of a deleted one
+    if (hook->name.n_bytes == 0 || // the trace of a deleted hook
         (x->org != NULL && !str_is(hook->scope.org, x->org)))
         return !screen_is_interrupted();
     buf_init(&line, 0);
@@ -110,7 +110,8 @@ static bool put_hook(void *data, const struct hook *hook)
     if (x->with_secrets) {
         line.n_bytes--; // the brace
         put_text(&line, "secret", hook->secret);
-        // No secret, but of no use without its key, and refused without it.
+        // The certificate is not secret, but an import refuses it without its key, so
+        // it is exported only together with the key.
         put_text(&line, "clientCertificate", hook->client_cert);
         put_text(&line, "clientKey", hook->client_key);
         buf_putc(&line, '}');
@@ -220,7 +221,7 @@ static void line_clear(struct line *l)
     buf_clear(&l->hook);
 }
 
-// ERR_INVALID: it is none, which is said on stderr.
+// Reads a line. ERR_INVALID: it is not a webhook, which is printed to stderr.
 static enum err line_read(const struct args *args, uint64_t number,
                           struct str text, struct line *out)
 {
@@ -258,7 +259,8 @@ static enum err line_read(const struct args *args, uint64_t number,
 
 typedef bool (*line_visit)(void *data, uint64_t number, const struct line *l);
 
-// Each line that is not empty. False: one is wrong, or a visit ended it.
+// Visits each line that is not empty. False: a line is wrong, or a visit returned
+// false.
 static bool each_line(const struct args *args, FILE *file, line_visit visit,
                       void *data)
 {
@@ -323,11 +325,11 @@ int export_verify(const struct args *args, const char *path)
 
 enum conflict { CONFLICT_FAIL, CONFLICT_SKIP, CONFLICT_UPDATE };
 
-// What was done, to be undone.
+// A change that was made, so that it can be undone.
 struct done {
     struct done *next;
     char *path;   // of the webhook
-    char *before; // what it was; NULL: it was not there
+    char *before; // its body before the change; NULL: it did not exist
 };
 
 struct importing {
@@ -343,7 +345,8 @@ static bool is_conflict(long status)
     return status == 409;
 }
 
-// Not interrupted: else nobody would know whether it was done.
+// Makes a call that an interrupt does not end: else it would not be known whether the
+// engine has done it.
 static enum err call(const struct importing *im, const char *method,
                      const char *path, struct str body, struct buf *answer)
 {
@@ -400,8 +403,8 @@ static bool note_made(struct importing *im, const struct line *l,
     return true;
 }
 
-// What puts it back. Members that are printed only when they are set, and were
-// not, are taken away.
+// The body that restores a webhook. Members that are printed only when they are set,
+// and were not set before, are removed by it.
 static char *before_of(const struct buf *before)
 {
     static const char *const members[] = {
@@ -458,8 +461,9 @@ static bool is_missing(long status)
     return status == 404;
 }
 
-// Asked before it is made: what only changes a webhook that is there, like the
-// mask of a value, makes none. ERR_NOTFOUND.
+// Asks whether the webhook exists, before it is made: a body that can only change an
+// existing webhook, since it has the mask of a value, cannot make one. ERR_NOTFOUND: it
+// does not exist.
 static enum err look_for(const struct importing *im, const struct line *l)
 {
     struct str name = name_of(json_get(json_root(l->json), "hook"));
@@ -517,7 +521,7 @@ static bool import_line(void *data, uint64_t number, const struct line *l)
     return is_good && !screen_is_interrupted();
 }
 
-// The last one first. What cannot be undone is named.
+// Undoes the changes, the last one first. Changes that cannot be undone are printed.
 static void undo(struct importing *im, bool is_wanted)
 {
     while (im->done != NULL) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // rekey.c — `posthorn rekey`: seals the secrets of the hooks with a new key.
 //
-// The new key is in the file before anything is sealed with it, and the old one
-// until nothing is any more: a rekey that is stopped leaves an engine that
-// starts, and the next one goes on where it was.
+// The new key is written to the file before anything is sealed with it, and the old key
+// stays in the file until nothing is sealed with it any more. So an engine starts after
+// a rekey that was stopped, and the next rekey continues.
 
 #include <inttypes.h>
 #include <libgen.h>
@@ -37,7 +37,7 @@ struct rekey {
     struct owner key_dir;
 };
 
-// The files of the key, as whoever owns the directory that they lie in.
+// Works on the key files with the rights of the owner of their directory.
 static bool batch_key(struct rekey *r,
                       enum err (*change)(const char *path, struct keyring **k,
                                          struct buf *why),
@@ -52,8 +52,8 @@ static bool batch_key(struct rekey *r,
     return is_done;
 }
 
-// In a child process, which becomes who owns the data directory: root would follow any
-// link in it.
+// Runs in a child process, which takes the rights of the data directory's owner: root
+// would follow any link in it.
 static enum err reseal_step(void *data, struct buf *out)
 {
     struct rekey *r = data;
@@ -101,7 +101,8 @@ static int reseal(struct rekey *r, struct buf *why)
     return 0;
 }
 
-// Where the key lies, in a directory that stays what it is: false, said in `why`.
+// Opens the directory of the key, so that it cannot be exchanged meanwhile. False:
+// `why` has the reason.
 static bool hold_key(struct rekey *r, const char *setting, char **path,
                      struct buf *why)
 {

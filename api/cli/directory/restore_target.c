@@ -24,7 +24,8 @@ char *target_clean(const char *path)
     return clean;
 }
 
-// Also of a directory that is mounted on itself; an old kernel says it of others only.
+// Whether something is mounted at the path. A directory that is mounted on itself is
+// found, too, but not on old kernels.
 static bool is_mounted(const char *path)
 {
     char *above = xasprintf("%s/..", path);
@@ -46,7 +47,7 @@ static void take_owner(const struct stat *st, struct queue_copy_to *out)
     out->owner = (struct account){ st->st_uid, st->st_gid };
 }
 
-// `copy` is changed.
+// Gets the status of the directory above. Changes `copy`.
 static bool stat_above(char *copy, struct stat *st)
 {
     return stat(dirname(copy), st) == 0;

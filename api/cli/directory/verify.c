@@ -141,7 +141,7 @@ static int verify_failed(const struct args *args, const char *data_dir,
                           err_str(err));
 }
 
-// `data_dir` is read; people know it as `name`.
+// Verifies `data_dir`; messages call it `name`.
 static int verify(const struct args *args, const char *data_dir,
                   const char *name, uint64_t max_bytes)
 {
@@ -178,7 +178,7 @@ static int verify(const struct args *args, const char *data_dir,
     return status;
 }
 
-// What is verified is read by who owns it: root would follow any link in it.
+// Verifies with the rights of the directory's owner: root would follow any link in it.
 static int verify_as_owner(const struct args *args, const char *data_dir,
                            uint64_t max_bytes)
 {

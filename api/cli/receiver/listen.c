@@ -65,7 +65,7 @@ unsigned listen_port(int fd)
 
 static void on_headers(void *data, struct http_request *r)
 {
-    (void)data; // whatever comes is taken
+    (void)data; // every request is accepted
     (void)r;
 }
 

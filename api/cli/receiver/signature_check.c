@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // signature_check.c — a receiver's side of the signatures.
 //
-// Written apart from the sender's side, so that one checks the other.
+// Written independently of the sender's side, so that one checks the other.
 
 #include "api/cli/receiver/signature_check.h"
 
@@ -39,7 +39,7 @@ static bool is_pulumi_right(struct str secret, const struct signed_request *r)
     return is_right;
 }
 
-// Is it one of a list like "v1,BASE64 v1,BASE64"?
+// Whether a list like "v1,BASE64 v1,BASE64" has the wanted signature.
 static bool is_listed(struct str list, struct str wanted)
 {
     while (list.n_bytes > 0) {
@@ -72,7 +72,8 @@ static bool is_standard_right(struct str key, const struct signed_request *r)
     return is_right;
 }
 
-// With the key that the secret means: "whsec_" goes before base64.
+// Whether the standard signature is correct for the key that the secret stands for:
+// base64 after "whsec_".
 static bool is_standard_right_by(struct str secret,
                                  const struct signed_request *r)
 {

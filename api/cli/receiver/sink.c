@@ -2,8 +2,8 @@
 // sink.c — `posthorn sink`: a receiver to try things out with.
 //
 // Happy path: each request is printed as one JSON line, waits for --delay-ms,
-// and is answered with --status. On SIGINT or SIGTERM what waits is answered at
-// once, the server drains, and the exit status is 0.
+// and is answered with --status. On SIGINT or SIGTERM the waiting requests are answered
+// at once, the server drains, and the exit status is 0.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,7 +30,7 @@
 #define BODY_MAX_BYTES ((size_t)16 << 20)
 #define DELAY_MAX_MS   3600000
 #define US_PER_S       1000000
-#define STATUS_MIN     200 // those below are not final
+#define STATUS_MIN     200 // lower codes are not final answers
 #define STATUS_MAX     599
 
 struct waiting {
@@ -73,7 +73,7 @@ static void put_time(int64_t at_us, struct buf *out)
     buf_printf(out, "\"%s.%06dZ\"", text, (int)(at_us % US_PER_S));
 }
 
-// Was the name there before, at a smaller index?
+// Whether the name of header `i` appeared before it.
 static bool is_repeated(const struct http_request *r, size_t i,
                         struct str wanted)
 {
@@ -87,7 +87,8 @@ static bool is_repeated(const struct http_request *r, size_t i,
     return false;
 }
 
-// An object has each key once: of headers that came twice, the first.
+// Appends the headers as an object. It has each key once: of repeated headers, the
+// first.
 static void put_headers(const struct http_request *r, struct buf *out)
 {
     struct str name, value;
@@ -204,7 +205,7 @@ static void on_signal(uv_signal_t *handle, int signum)
     struct sink *s = handle->data;
 
     (void)signum;
-    if (s->is_draining) { // asked twice: at once
+    if (s->is_draining) { // the second signal ends it at once
         uv_stop(&s->loop);
         return;
     }
@@ -214,7 +215,7 @@ static void on_signal(uv_signal_t *handle, int signum)
     http_server_drain(s->server, on_drained, s);
 }
 
-// -1: it cannot; said on stderr.
+// Starts the server. On an error stderr has the reason.
 static enum err start(struct sink *s, int fd)
 {
     static const int signums[] = { SIGINT, SIGTERM };
@@ -231,7 +232,8 @@ static enum err start(struct sink *s, int fd)
                         &s->server);
 }
 
-// Its memory goes with the process: the loop may still hold handles.
+// Runs the sink. Its memory is not freed before the process ends, since the loop may
+// still hold handles.
 static int run(const struct sink_options *options)
 {
     struct sink *s = xcalloc(1, sizeof(*s));
