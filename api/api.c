@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // api.c — the process that serves hooks, history, health and metrics.
 //
-// Happy path: the header of a request is checked (name, route, token, type), its body
+// Happy path: the header of a request is checked (name, token, route, type), its body
 // is read, the route's handler answers. A change of a hook is committed first, then the
 // dispatchers are told.
 //
