@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// arena.c — memory that is given back all at once.
+// arena.c — memory that is freed all at once.
 
 #include "common/base/arena.h"
 

@@ -111,7 +111,7 @@ void buf_put_plain(struct buf *b, struct str text)
         size_t n_unsafe = text_is_unsafe(text.at + i, text.n_bytes - i);
 
         if (n_unsafe == 0) {
-            i++; // the bytes of a good character are looked at from its first
+            i++; // the bytes of a valid character were checked at its first
             while (i < text.n_bytes &&
                    ((unsigned char)text.at[i] & 0xc0) == 0x80)
                 i++;
@@ -169,7 +169,8 @@ static void put_escaped(struct buf *b, unsigned char c)
     buf_put(b, text, sizeof(text));
 }
 
-// One of two or three bytes, which text_is_unsafe() has found.
+// Puts the escape of a character of two or three bytes that text_is_unsafe()
+// reported.
 static void put_unsafe(struct buf *b, const char *at, size_t n_bytes)
 {
     const unsigned char *c = (const unsigned char *)at;

@@ -36,6 +36,6 @@ void clock_put_rfc3339(struct buf *out, int64_t at_ms)
 
     if (gmtime_r(&seconds, &tm) == NULL ||
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        text[0] = '\0'; // beyond all years
+        text[0] = '\0'; // the year is out of range
     buf_printf(out, "%s.%03dZ", text, (int)(at_ms % 1000));
 }

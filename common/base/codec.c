@@ -110,7 +110,7 @@ struct unpack unpack_of(struct str bytes)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;
 
-    if (bytes.n_bytes == 0) // no bytes may have no address
+    if (bytes.n_bytes == 0) // `at` may be NULL for empty bytes
         return (struct unpack){ 0 };
     return (struct unpack){ .at = at, .end = at + bytes.n_bytes };
 }

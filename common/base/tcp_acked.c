@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// tcp_acked.c — how much of what was sent the other machine has.
+// tcp_acked.c — how many bytes a TCP peer has acknowledged.
 //
-// Why a file of its own: the C library's <netinet/tcp.h>, which libuv includes, knows
-// only the beginning of struct tcp_info, and the kernel's header defines it again.
+// Why a separate file: the C library's <netinet/tcp.h>, which libuv includes,
+// declares only the beginning of struct tcp_info, and the kernel's header defines
+// it again.
 
 #include "common/base/tcp_acked.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// text.c — small judgements about text that several places make.
+// text.c — small checks of text that several modules need.
 
 #include "common/base/text.h"
 
@@ -21,7 +21,7 @@ bool text_is_name(struct str s)
     return true;
 }
 
-// Those of two and three bytes, by their last one or two.
+// Unsafe characters of two and three bytes, by code point.
 static bool is_unsafe_point(uint32_t c)
 {
     return (c >= 0x80 && c < 0xa0) || c == 0x61c || c == 0x200e ||

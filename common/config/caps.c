@@ -9,11 +9,11 @@
 #define AT(field) offsetof(struct config, field)
 
 static const struct {
-    const char *setting; // of the whole
+    const char *setting; // the setting for all together
     size_t whole, of_one;
-    unsigned part;      // what one has by default: the whole divided by this
+    unsigned part;      // whole / part: one organization's default share
     const char *things; // "16 webhooks"
-    const char *advice; // to an organization that has its share
+    const char *advice; // for an organization whose share is used up
 } caps[CAP_COUNT] = {
     [CAP_HOOKS] = { "max_hooks", AT(max_hooks), AT(max_hooks_per_organization),
                     10, "webhooks", "delete one first" },

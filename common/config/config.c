@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// config.c — what follows from the values of settings.
+// config.c — values that are derived from settings.
 
 #include "common/config/config.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// config_check.c — settings that are good alone, and wrong together or in what
-// their text says.
+// config_check.c — checks settings that are valid alone but contradict each other,
+// and the contents of text settings.
 
 #include "common/config/config_check.h"
 
@@ -22,8 +22,8 @@ static bool is_proxy(const char *text)
            url_parse(str_of(text), &url, NULL) == OK;
 }
 
-// Each ends with a slash: "https://hooks.slack.com" would also be the beginning
-// of https://hooks.slack.com.example.com/.
+// Each prefix must end with a slash: "https://hooks.slack.com" would also be a
+// prefix of https://hooks.slack.com.example.com/.
 static void check_prefixes(const char *text, struct buf *faults)
 {
     static const char separators[] = ", \t";
@@ -103,7 +103,7 @@ void config_check(const struct config *c, struct buf *faults)
         buf_puts(faults, "max_event_bytes: must not be larger than "
                          "max_batch_bytes\n");
     }
-    // Its text and its answer, beside what others hold.
+    // The largest batch, with its answer, must fit beside what others hold.
     if (c->max_batch_bytes >
         c->max_buffered_bytes / 200 * (100 - c->admin_reserve_percent)) {
         buf_puts(faults,

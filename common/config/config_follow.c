@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// config_follow.c — settings that follow others.
+// config_follow.c — settings that nobody has set and that follow another setting.
 
 #include "common/config/config_follow.h"
 
@@ -51,7 +51,7 @@ char *config_follow(const struct config_follow *f, const char *text,
     if (strcmp(f->of, "max_buffered_bytes") == 0) {
         if (config_read_count(str_of(reserve), 0, 99, &percent) != OK)
             return NULL;
-        of = of / 200 * (100 - percent); // as config_check() has it
+        of = of / 200 * (100 - percent); // as in config_check()
         return value > of ? xasprintf("%" PRIu64, of) : NULL;
     }
     return value > of ? xstrdup(of_text) : NULL;

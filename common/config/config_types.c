@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// config_types.c — reading and writing the values that settings have.
+// config_types.c — reads and writes the types of values that settings have.
 
 #include "common/config/config_types.h"
 
@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-// Digits at the front of the text; cuts them off. ERR_INVALID: none, or more
-// than fit.
+// Reads and removes digits at the front of the text. ERR_INVALID: there are none,
+// or the number is too large.
 static enum err take_number(struct str *text, uint64_t *out)
 {
     uint64_t number = 0;
@@ -107,8 +107,8 @@ enum err config_read_duration(struct str text, int64_t min_ms, int64_t max_ms,
     return OK;
 }
 
-// Cuts the next comma-separated piece, without blanks around it. False: none
-// is left.
+// Removes the next comma-separated piece from `rest`, and trims it. False: none is
+// left.
 static bool next_piece(struct str *rest, struct str *piece)
 {
     const char *comma;
@@ -153,7 +153,8 @@ enum err config_read_schedule(struct str text, int64_t max_ms,
     return n_waits > 0 ? OK : ERR_INVALID;
 }
 
-// "address/bits" or "address/bits:port"; a bare address is one address.
+// Reads "address/bits" or "address/bits:port"; a bare address means that address
+// only.
 static enum err read_cidr(struct str piece, struct cidr *out)
 {
     char text[INET6_ADDRSTRLEN + 16];

@@ -28,8 +28,7 @@
 
 #define AT(field) offsetof(struct config, field)
 
-// Name, type, field, default, smallest and largest (of numbers), reloadable,
-// help. One row a setting, in the order that `posthorn config` prints.
+// One row per setting, in the order that `posthorn config` prints; min, max: numbers.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in reading order
 static const struct setting {
     const char *name;
@@ -418,7 +417,7 @@ bool config_is_variable(struct str name)
     return setting_find((struct str){ setting, n }) >= 0;
 }
 
-// What is left at its default follows what was set.
+// Settings left at their defaults follow those that were set.
 static void draft_follow(struct draft *d)
 {
     const char *reserve = d->values[setting_find(STR("admin_reserve_percent"))];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // json.c — strict JSON (RFC 8259) reading within limits; yyjson inside.
 //
-// yyjson's reader does not recurse, so a text of nothing but brackets costs it
-// no stack. Its values lie one behind the other, in the order of the text; our own
-// walk over them judges depth, keys and strings in one pass and does not recurse
-// either. Numbers are kept as text: none is too long, none is rounded.
+// yyjson's reader does not recurse, so deeply nested brackets use no stack. Its
+// values are stored one after the other, in the order of the text; our own pass
+// over them checks depth, keys and strings and does not recurse either. Numbers are
+// kept as text: none is too long, none is rounded.
 //
-// Keys of a large object are compared by a hash whose seed nobody knows. If they
-// collide all the same, they are sorted, so no text takes long.
+// Keys of a large object are compared by a hash with a secret seed. If keys collide
+// all the same, they are sorted, so no text takes long.
 
 #include "common/encoding/json.h"
 
@@ -20,10 +20,10 @@
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 
-// Objects up to this size have their keys compared pairwise: cheaper than
-// hashing them.
+// In objects up to this size, keys are compared pairwise, which is cheaper than
+// hashing.
 #define FEW_KEYS        16
-#define KEY_SHOWN_BYTES 64 // of a key that `why` names
+#define KEY_SHOWN_BYTES 64 // of a key that is quoted in `why`
 
 const struct json_limits json_default_limits = {
     .max_depth = 128,
@@ -65,8 +65,8 @@ struct judge {
     const struct json_limits *limits;
     size_t n_keys; // so far
     struct buf *why;
-    size_t n_open; // containers around the value at hand
-    const yyjson_val *ends[JSON_DEPTH_MAX]; // of these: the value behind each
+    size_t n_open; // containers around the current value
+    const yyjson_val *ends[JSON_DEPTH_MAX]; // the value after each of these
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -144,14 +144,15 @@ static uint64_t seed_of_keys(void)
     return seed;
 }
 
-// Keys of an object in the places that their hashes tell, or the next that is free.
+// A hash table of an object's keys, with open addressing.
 struct key_table {
     yyjson_val **places;
     size_t mask;
-    size_t n_steps_left; // beyond these, somebody has chosen the keys
+    size_t n_steps_left; // when used up, the keys were chosen to collide
 };
 
-// The key that equals this one and is there already. NULL: none is, now it is.
+// Returns the equal key that is already in the table, or adds this one and returns
+// NULL.
 static yyjson_val *put_key(struct key_table *t, yyjson_val *key)
 {
     struct str text = str_of_val(key);
@@ -245,7 +246,7 @@ static enum err judge_all(struct judge *judge, yyjson_val *root)
     for (yyjson_val *val = root; val < end && err == OK; val++) {
         while (judge->n_open > 0 && val >= judge->ends[judge->n_open - 1])
             judge->n_open--;
-        if (yyjson_is_str(val)) { // a key, too
+        if (yyjson_is_str(val)) { // keys are strings, too
             err = judge_string(judge, val);
         } else if (yyjson_is_ctn(val)) {
             err = judge_container(judge, val);
@@ -385,8 +386,8 @@ bool json_bool(const struct json_value *v)
     return yyjson_is_true(val_of(v));
 }
 
-// Only digits make an integer here: 1.0 and 1e3 are not, for the receiver's
-// parser may not take them for one.
+// Only plain digits count as an integer: 1.0 and 1e3 do not, since the receiver's
+// parser may not accept them as one.
 struct str json_number(const struct json_value *v)
 {
     if (!json_is(v, JSON_NUMBER))
@@ -475,8 +476,8 @@ static void skip_blanks(struct scan *s)
         s->at++;
 }
 
-// From a quote to after the one that closes it: the first with an even number
-// of backslashes before it.
+// Moves from an opening quote past the closing one: the first quote with an even
+// number of backslashes before it.
 static void skip_string(struct scan *s)
 {
     const char *first = ++s->at;
@@ -496,7 +497,8 @@ static void skip_string(struct scan *s)
     s->at = s->end;
 }
 
-// Bytes outside of strings at which the copying of a value has to look.
+// Whether a byte outside of strings needs no special handling when a value is
+// copied.
 static bool is_plain(char c)
 {
     static const bool special[256] = {
@@ -541,8 +543,8 @@ static void take_value(struct scan *s, struct buf *out)
         buf_put(out, run, (size_t)(s->at - run));
 }
 
-// Whether the key between its quotes, as it stands in the text, is `key`. One
-// with escapes is read by the parser.
+// Whether the key, as written between its quotes, equals `key`. The parser decodes
+// keys with escapes.
 static bool is_key(struct str source, const char *key)
 {
     struct str inner = { source.at + 1, source.n_bytes - 2 };
@@ -567,7 +569,7 @@ enum err json_compact_member(struct str text, const char *key, struct buf *out)
         struct str source;
         bool is_wanted;
 
-        s.at++; // the brace or the comma
+        s.at++; // skip the brace or the comma
         skip_blanks(&s);
         source.at = s.at;
         if (s.at == s.end || *s.at != '"')
@@ -577,7 +579,7 @@ enum err json_compact_member(struct str text, const char *key, struct buf *out)
         is_wanted = source.n_bytes >= 2 && is_key(source, key);
         skip_blanks(&s);
         if (s.at < s.end)
-            s.at++; // the colon
+            s.at++; // skip the colon
         skip_blanks(&s);
         take_value(&s, is_wanted ? out : NULL);
         if (is_wanted)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// url.c — reading URLs with the parser that will also send to them: libcurl's.
+// url.c — reads URLs with libcurl's parser, which also sends to them.
 //
-// libcurl takes much that other parsers read differently: "http:/host",
-// "0x7f.1", "%31.0.0.1". So its parts are put together again, and a text that
-// is not spelt just like that is refused: what stands is what is meant.
+// libcurl accepts much that other parsers read differently: "http:/host", "0x7f.1",
+// "%31.0.0.1". So the parsed parts are put together again, and a text that differs
+// from the result is refused: the text then has only one reading.
 
 #include "common/encoding/url.h"
 
@@ -81,7 +81,7 @@ static bool is_name(const char *host)
     return label_bytes > 0 && strlen(host) <= HOST_MAX_BYTES;
 }
 
-// A name whose last label some parser reads as a number: all digits, or 0x…
+// Whether some parsers would read the last label as a number: all digits, or 0x…
 static bool is_numeric(const char *host)
 {
     const char *dot = strrchr(host, '.');
@@ -102,7 +102,7 @@ static bool is_canonical_v4(const char *host)
            strcmp(text, host) == 0;
 }
 
-// `host` with its brackets.
+// `host` is in brackets.
 static bool is_canonical_v6(const char *host)
 {
     struct in6_addr address;
@@ -166,7 +166,7 @@ static void get_part(CURLU *handle, CURLUPart part, char **out)
 
 static const char *fault_of(CURLUcode code)
 {
-    switch ((int)code) { // libcurl's enum grows
+    switch ((int)code) { // an int, since libcurl adds values
     case CURLUE_USER_NOT_ALLOWED:
         return "the URL has a user name; credentials belong into a header";
     case CURLUE_BAD_PORT_NUMBER:
@@ -176,7 +176,7 @@ static const char *fault_of(CURLUcode code)
     case CURLUE_BAD_HOSTNAME:
     case CURLUE_NO_HOST:
         return "the URL has no valid host";
-    default: // as said: not ours
+    default: // other codes: a general message
         return "not a URL like https://example.com/path";
     }
 }
@@ -222,8 +222,8 @@ static bool take_any_case(const char **rest, const char *text)
     return true;
 }
 
-// Whether the text is just its parts: scheme and host in either case, a path
-// of "/" may be left out, a query may be empty.
+// Whether the text consists of exactly these parts: scheme and host in either case;
+// a path of "/" may be left out, and a query may be empty.
 static bool is_canonical(const char *text, const struct parts *p)
 {
     const char *rest = text;

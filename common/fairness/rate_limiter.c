@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// rate_limiter.c — allows so many of something a second, by key: token buckets.
+// rate_limiter.c — limits a rate per second for each key: token buckets.
 
 #include "common/fairness/rate_limiter.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// share.c — how much of something that organizations share each of them holds.
+// share.c — how much of a shared resource each organization holds.
 //
-// The table has open addressing and is at most half full; what is taken out moves
-// up what lies behind it, so that no trace stays.
+// The table uses open addressing and is at most half full; removing an entry moves
+// later ones up, so no tombstones remain.
 
 #include "common/fairness/share.h"
 
@@ -24,7 +24,7 @@ static size_t next_of(const struct shares *s, size_t place)
     return (place + 1) & (s->n_places - 1);
 }
 
-// Where it is, or would be.
+// The index where the number is, or would be.
 static size_t place_of(const struct shares *s, uint64_t no)
 {
     size_t place = home_of(s, no);
@@ -53,7 +53,7 @@ uint64_t shares_of(const struct shares *s, uint64_t no)
     return s->n_rows > 0 ? s->rows[place_of(s, no)].n : 0;
 }
 
-// Whether `held` and `more` together are over `most`, without an overflow.
+// Whether `held` + `more` exceeds `most`, without overflow.
 static bool is_over(uint64_t held, uint64_t more, uint64_t most)
 {
     return held > most || more > most - held;
@@ -93,7 +93,8 @@ void shares_add(struct shares *s, uint64_t no, uint64_t more)
     s->n += more;
 }
 
-// Whoever could lie in the free place, but for what lay there, moves into it.
+// Closes the gap: moves each later entry into it that the gap separates from its
+// home.
 static void close_gap(struct shares *s, size_t gap)
 {
     size_t mask = s->n_places - 1;
@@ -102,7 +103,7 @@ static void close_gap(struct shares *s, size_t gap)
         size_t home = home_of(s, s->rows[at].no);
 
         if (((at - home) & mask) < ((at - gap) & mask))
-            continue; // its home lies behind the gap
+            continue; // its home is after the gap
         s->rows[gap] = s->rows[at];
         s->rows[at].n = 0;
         gap = at;

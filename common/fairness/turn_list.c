@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// turn_list.c — work that waits, for which those that hold it have turns.
+// turn_list.c — waiting work that is taken in turns.
 
 #include "common/fairness/turn_list.h"
 

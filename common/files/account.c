@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// account.c — the users that processes become, and what belongs to them.
+// account.c — the users that processes switch to, and their files.
 
 #include "common/files/account.h"
 
@@ -64,7 +64,8 @@ bool account_become(const struct account *a)
            setresuid(a->uid, a->uid, a->uid) == 0;
 }
 
-// For a moment, and one thread: there is no other yet.
+// Switches the user temporarily, which is safe because there is only one thread
+// yet.
 bool account_can_reach(const struct account *a, const char *path, int mode)
 {
     gid_t groups[GROUPS_MAX];
@@ -87,7 +88,8 @@ static enum err hand_over_entry(int dir_fd, const char *name,
                                 const struct account *a, struct buf *why,
                                 unsigned depth);
 
-// The directory itself last: one that is its new owner's is whole.
+// Hands over the directory itself last: if the new owner has the directory, it has
+// everything in it.
 static enum err hand_over_dir(int dir_fd, const struct account *a,
                               struct buf *why, unsigned depth)
 {
@@ -119,7 +121,8 @@ static bool may_be_given(const struct stat *st)
     return st->st_uid == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-// `fd` is a name only, so nothing is opened that waits or does something.
+// `fd` was opened with O_PATH, so nothing is opened that blocks or has side
+// effects.
 static enum err hand_over_open(int fd, const char *name,
                                const struct account *a, struct buf *why,
                                unsigned depth)
@@ -151,7 +154,7 @@ static enum err hand_over_open(int fd, const char *name,
     return err;
 }
 
-// A name that is gone meanwhile is nobody's.
+// A name that is gone meanwhile is skipped.
 static enum err hand_over_entry(int dir_fd, const char *name,
                                 const struct account *a, struct buf *why,
                                 unsigned depth)
@@ -208,7 +211,8 @@ static enum err take_over_all(const struct account *a, int fd, struct buf *why,
     return err;
 }
 
-// A directory first, then what is in it: from then on nobody else changes that.
+// Takes over a directory first, then its contents: from then on nobody else can
+// change them.
 static enum err take_over_open(const struct account *a, int fd,
                                const char *name, struct buf *why,
                                unsigned depth)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// data_dir.c — that every process of an engine works on the same data directory.
+// data_dir.c — ensures that all processes of an engine use the same data directory.
 
 #include "common/files/data_dir.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// engine_file.c — the file in which a running engine says where it is reached.
+// engine_file.c — the file in which a running engine publishes its addresses.
 
 #include "common/files/engine_file.h"
 
@@ -26,7 +26,7 @@
 #define FILE_MAX_BYTES 4096
 #define STAT_STARTED   20 // fields of /proc/PID/stat behind the command's name
 
-// As far as a number of JSON goes.
+// The inode, cut to the range of a JSON number.
 static uint64_t inode_of(const struct stat *st)
 {
     return (uint64_t)st->st_ino & INT64_MAX;
@@ -41,7 +41,7 @@ static uint64_t pid_space(void)
     return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
 }
 
-// When a process began. 0: it is gone, or not to be seen.
+// When a process began. 0: it is gone, or not visible.
 static uint64_t started_of(int64_t pid)
 {
     char path[64];
@@ -56,7 +56,7 @@ static uint64_t started_of(int64_t pid)
     if (read(fd, text, sizeof(text) - 1) < 0)
         text[0] = '\0';
     close(fd);
-    at = strrchr(text, ')'); // a command may be called anything
+    at = strrchr(text, ')'); // the command's name may contain anything
     for (int i = 0; at != NULL && i < STAT_STARTED; i++)
         at = strchr(at + 1, ' ');
     return at != NULL ? strtoull(at + 1, NULL, 10) : 0;
@@ -101,7 +101,8 @@ void engine_file_init(struct engine_file *f)
     crypto_wipe(secret, sizeof(secret));
 }
 
-// As admin.token is; else root's is whose the directory is, and nobody else's.
+// Gives the file the owner and the read permissions of admin.token; if there is no
+// such file and root makes this one, the directory's owner alone may read it.
 static bool protect(int dir_fd, int fd)
 {
     struct stat st;
@@ -142,7 +143,7 @@ static void write_link(int dir_fd, const struct engine_file *f)
     (void)!symlinkat(f->secret, dir_fd, LINK_NAME);
 }
 
-// Not synced: after a crash of the machine it says nothing that is true.
+// Not synced: after a crash of the machine, the contents are outdated anyway.
 enum err engine_file_write(int dir_fd, const struct engine_file *f)
 {
     struct buf text;
@@ -192,8 +193,8 @@ static bool is_hex(const char *text)
     return strspn(text, "0123456789abcdef") == strlen(text);
 }
 
-// What a role could write there leads to no other place than an address, and to no
-// terminal.
+// A role could write this file. So only values are accepted that are safe to use as
+// an address, and to print on a terminal.
 static bool are_sound(const struct engine_file *f)
 {
     struct sockaddr_storage where;
@@ -231,7 +232,7 @@ static bool parse(struct str text, struct engine_file *out)
         read_text(root, "api", out->api, sizeof(out->api)) &&
         read_text(root, "ingest", out->ingest, sizeof(out->ingest));
     is_good = is_good && are_sound(out);
-    // Those that earlier versions do not write.
+    // Members that earlier versions do not write.
     if (json_get(root, "directory") != NULL)
         is_good = is_good && read_number(root, "directory", &directory);
     if (json_get(root, "secret") != NULL) {
@@ -305,8 +306,8 @@ void engine_file_remove(int dir_fd, const struct engine_file *f)
     buf_clear(&why);
 }
 
-// Looked up, not tried: a lock that is taken for a moment would keep an engine from
-// starting.
+// Looks the lock up instead of trying to take it: a lock that is taken for a moment
+// would keep an engine from starting.
 bool engine_has_locked(const char *data_dir)
 {
     FILE *file = fopen("/proc/locks", "re");

@@ -2,8 +2,8 @@
 // keyring.c — the keys that secrets are sealed with before they are stored.
 //
 // Sealed: version(1) fingerprint(4) nonce(12) ciphertext tag(16). The nonce is
-// random: a key would have to seal 2^32 texts before two of the same were to be
-// feared (NIST SP 800-38D, 8.3), and here one is made for each change of a hook.
+// random: only after 2^32 texts with one key would a repeated nonce be a concern
+// (NIST SP 800-38D, 8.3), and here one is made for each change of a hook.
 
 #include "common/files/keyring.h"
 
@@ -28,7 +28,7 @@
 #define KEY_TEXT_BYTES    ((size_t)2 * AEAD_KEY_BYTES)
 #define FILE_MAX_BYTES    1024
 
-// What no core file may hold, in pages of its own.
+// Key material, in pages of its own, which are excluded from core files.
 struct keys {
     uint8_t bytes[KEYRING_MAX][AEAD_KEY_BYTES];
     char text[FILE_MAX_BYTES]; // the file's, while it is read or written
@@ -51,7 +51,8 @@ static struct keyring *keyring_new(void)
 
     if (pages == MAP_FAILED)
         log_panic("no memory for keys", "");
-    // Both are hardening: where they are not had, the keys work all the same.
+    // Both calls are hardening: where they are not supported, the keys work all the
+    // same.
     (void)madvise(pages, sizeof(*k->keys), MADV_DONTDUMP);
     (void)mlock(pages, sizeof(*k->keys));
     k->keys = pages;
@@ -217,8 +218,9 @@ static bool sync_parent(const char *path)
     return is_synced;
 }
 
-// Owner and mode of what is replaced: root writes keys of others. Who acts for another
-// user keeps the group only, of a file of that user's.
+// Keeps owner and mode of the replaced file, since root writes keys of other users.
+// A process that acts for another user can keep only the group, and only of that
+// user's file.
 static bool keep_owner(int fd, const char *path)
 {
     struct stat st;
@@ -233,7 +235,7 @@ static bool keep_owner(int fd, const char *path)
     return fchmod(fd, st.st_mode & 0777) == 0;
 }
 
-// Over what is there, or, if `is_new`, only where nothing is.
+// Replaces an existing file, or, if `is_new`, fails if there is one.
 static enum err write_file(const char *name, struct keyring *k, bool is_new,
                            struct buf *why)
 {
@@ -243,7 +245,7 @@ static enum err write_file(const char *name, struct keyring *k, bool is_new,
     bool done;
     int reason;
 
-    (void)unlink(temporary); // what an earlier one left; open() says the rest
+    (void)unlink(temporary); // left by an earlier call; open() finds errors
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     put_text(k);
     done = fd >= 0 && keep_owner(fd, path) && write_whole(fd, k->keys->text);
@@ -280,7 +282,7 @@ enum err keyring_make(const char *path, struct buf *why)
     return err;
 }
 
-// Writes what `change` is, and takes it over.
+// Writes `change` and makes it the keyring.
 static enum err replace(const char *path, struct keyring *change,
                         struct keyring **k, struct buf *why)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// owner.c — whose a directory is, for commands that root runs on it.
+// owner.c — the owner of a directory, for commands that root runs on it.
 
 #include "common/files/owner.h"
 
@@ -17,15 +17,14 @@
 
 #define GROUPS_MAX 256
 
-static gid_t own_groups[GROUPS_MAX]; // while this process acts for another one
+static gid_t own_groups[GROUPS_MAX]; // while acting for another user
 static int n_own_groups;
 static gid_t own_gid;
 
 // --- which directory ---
 
-// Whether every directory on the way to it is root's, and nobody else may rename what is
-// in it.
-// `path` has no links, and is changed and put back.
+// Whether root owns every directory on the way to it, and nobody else may rename
+// entries in them. `path` has no links, and is changed and restored.
 static bool is_stable(char *path)
 {
     struct stat st;
@@ -50,8 +49,8 @@ static bool leads_to(const char *path, const struct owner *o)
            st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
 }
 
-// The name that people know, where it is as good as the descriptor: an owner whose
-// rights are used can lead himself astray only.
+// Chooses the name that people know where it is as safe as the descriptor: an owner
+// whose rights are used can mislead only himself.
 static char *choose_path(const char *dir, const struct owner *o)
 {
     char *real = realpath(dir, NULL);
@@ -74,7 +73,7 @@ enum err owner_hold(const char *dir, struct owner *out, struct buf *why)
 
     *out = (struct owner){ .dir_fd = -1 };
     out->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (out->dir_fd < 0 && errno == EACCES) // what is in it may be had by name
+    if (out->dir_fd < 0 && errno == EACCES) // its entries may be accessible
         out->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (out->dir_fd < 0 || fstat(out->dir_fd, &st) != 0) {
         int reason = errno;
@@ -109,7 +108,7 @@ static bool refuse(const struct owner *o, struct buf *why)
     return false;
 }
 
-// The kernel forgets with the user that a process ends with its parent.
+// A change of the user clears PR_SET_PDEATHSIG: it is set again here.
 bool owner_become(const struct owner *o, struct buf *why)
 {
     int signal_no = 0;
@@ -131,7 +130,7 @@ bool owner_act(const struct owner *o, struct buf *why)
     n_own_groups = getgroups(GROUPS_MAX, own_groups);
     if (n_own_groups < 0)
         return refuse(o, why);
-    if (setgroups(0, NULL) != 0) // as without the capability: nothing was done
+    if (setgroups(0, NULL) != 0) // no capability: nothing has changed
         return refuse(o, why);
     if (setegid(o->account.gid) == 0 && seteuid(o->account.uid) == 0)
         return true;

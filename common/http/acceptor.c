@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// acceptor.c — newcomers, caps, whose turn it is to make room.
+// acceptor.c — new connections, caps, which connection is closed for a new one.
 //
 // Why not uv_listen(): when descriptors run out and its own spare one is lost,
-// libuv 1.44 loops for ever. Here the listener is polled: it is left alone
-// until a connection closes, or the clock ticks.
+// libuv 1.44 loops for ever. Here the listener is polled, and polling pauses until
+// a connection closes or the clock ticks.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,15 +20,15 @@
 #include "common/log/log.h"
 
 #define BACKLOG             1024
-#define ACCEPTS_A_TURN      64 // then the others get theirs
+#define ACCEPTS_A_TURN      64 // then other connections get their turn
 #define WARN_AGAIN_MS       10000
 #define KERNEL_UNSENT_BYTES (128 * 1024) // of an answer: two pieces
 #define TOO_MANY            "too many connections; try again"
 
 // --- caps ---
 
-// Who lingers makes room; else who has waited longest without a request in
-// work.
+// Closes a lingering connection; else the one that has waited longest without a
+// request in work.
 static bool make_room(struct http_server *s, const struct conn *newcomer)
 {
     struct conn *c = s->places[PLACE_LINGER].first;
@@ -42,7 +42,7 @@ static bool make_room(struct http_server *s, const struct conn *newcomer)
     return true;
 }
 
-// Who has waited longest among the connections of the newcomer's address makes room.
+// Closes the connection of the newcomer's address that has waited longest.
 static bool make_room_of_peer(const struct conn *newcomer)
 {
     struct conn *c = newcomer->peer->waiting.first;
@@ -72,13 +72,14 @@ static void judge_caps(struct conn *c)
 
     if (c->peer->n_connections > s->limits.max_per_address &&
         !make_room_of_peer(c)) {
-        // Nobody but who lingers makes room for one too many of this address.
+        // If this address has too many, only lingering connections make room in the
+        // table.
         while (is_full(s) && s->places[PLACE_LINGER].first != NULL)
             conn_close(s->places[PLACE_LINGER].first);
         refuse(c);
         return;
     }
-    // More than one: those refused before linger beyond the cap.
+    // A loop, since connections that were refused before linger beyond the cap.
     while (has_room && is_full(s))
         has_room = make_room(s, c);
     if (!has_room) {
@@ -106,7 +107,8 @@ static void welcome(struct http_server *s, int fd,
         return;
     }
     uv_tcp_nodelay(&c->tcp, 1);
-    // What the kernel holds for a client that does not read is memory, too.
+    // Limit what the kernel buffers for a client that does not read: that is
+    // memory, too.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
                      sizeof(unsent_bytes));
     judge_caps(c);
@@ -117,8 +119,8 @@ static int open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-// All descriptors are in use and nobody can make room: with the spare one, the
-// first connection in the queue gets 503.
+// All descriptors are in use and no connection can be closed: uses the spare
+// descriptor to answer the first connection in the queue with 503.
 static void refuse_with_spare(struct http_server *s)
 {
     static const char body[] =
@@ -159,7 +161,7 @@ static void pause_accepting(struct http_server *s, int error)
              log_quote(str_of(strerror(error))));
 }
 
-// False: no more for now.
+// Accepts one connection. False: no more for now.
 static bool accept_one(struct http_server *s)
 {
     struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
@@ -185,14 +187,14 @@ static bool accept_one(struct http_server *s)
         pause_accepting(s, error);
         return false;
     }
-    return true; // of that one connection: it was gone before we came
+    return true; // an error of that connection alone: it has gone
 }
 
 static void on_connections(uv_poll_t *listener, int status, int events)
 {
     struct http_server *s = listener->data;
 
-    (void)status; // accept4() knows better
+    (void)status; // accept4() reports errors
     (void)events;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         if (!accept_one(s))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // alone.c — requests that the process has died with.
 //
-// What the process works on is noted (blame.h): the bytes that are parsed, the
-// header, the whole request; always as a hash. A request with two deaths waits
-// until no other is in work, and all that come after it wait until it is
-// answered. One with three is refused.
+// What the process works on is noted (blame.h) as a hash: the bytes that are
+// parsed, the header, the whole request. A request with two deaths waits until no
+// other is in work, and all later requests wait until it is answered. One with
+// three deaths is refused.
 
 #include "common/base/codec.h"
 #include "common/http/private.h"
@@ -33,7 +33,7 @@ static bool is_in_work(const struct conn *c)
     return c->state == CONN_WORK && !c->is_answered;
 }
 
-// Also of clients that have gone away meanwhile.
+// Counts also requests whose clients have gone away.
 static bool is_any_in_work(const struct http_server *s)
 {
     static const enum conn_place places[] = { PLACE_BUSY, PLACE_GONE };

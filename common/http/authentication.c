@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// authentication.c — who may do what: tokens in the header of a request.
+// authentication.c — what a request may do: the token in its header decides.
 
 #include "common/http/authentication.h"
 
@@ -22,7 +22,7 @@
 
 #define TOKEN_PREFIX       "pht_"
 #define TOKEN_RANDOM_BYTES 32
-#define TOKEN_MIN_BYTES    16 // of a token that an operator wrote himself
+#define TOKEN_MIN_BYTES    16 // of a token that the operator chose
 #define TOKEN_MAX_BYTES    256
 
 #define REFUSALS_PER_S   10
@@ -31,7 +31,7 @@
 struct auth {
     char *path; // owned: of admin.token
     uint8_t admin_hash[SHA256_BYTES];
-    auth_lookup lookup; // NULL: there are no others
+    auth_lookup lookup; // NULL: there is only the admin token
     void *lookup_data;
     struct limiter refusals; // by address
 };
@@ -72,7 +72,7 @@ static enum err sync_dir(const char *path)
     return rc == 0 ? OK : ERR_IO;
 }
 
-// A new file only: what a crash left behind is removed first.
+// Writes a new file only; removes first what a crash left behind.
 static enum err write_new(const char *path, struct str text)
 {
     enum err err;
@@ -163,7 +163,7 @@ enum err auth_read_token(const char *path, uint8_t hash[SHA256_BYTES])
         return ERR_IO;
     }
     token.n_bytes =
-        err == OK ? strlen(text) : 0; // none of another kind of file
+        err == OK ? strlen(text) : 0; // zero for other kinds of file
     while (token.n_bytes > 0 &&
            (text[token.n_bytes - 1] == '\n' || text[token.n_bytes - 1] == '\r'))
         token.n_bytes--;
@@ -251,7 +251,7 @@ void auth_key(const struct auth *a, const char *purpose,
 
 // --- requests ---
 
-// What follows "token " or "Bearer " in a header's value; empty if neither is
+// The text after "token " or "Bearer " in a header's value; empty if neither is
 // there. Schemes are case-insensitive (RFC 9110, 11.1).
 static struct str after_scheme(struct str value)
 {
@@ -274,7 +274,7 @@ static struct str after_scheme(struct str value)
     return STR_EMPTY;
 }
 
-// Hashes are compared, so that neither time nor length tells of the token.
+// Compares hashes, so that neither time nor length reveals the token.
 static bool grant_of(const struct auth *a, struct str token,
                      struct auth_grant *out)
 {
@@ -330,7 +330,7 @@ static bool has_query_token(const struct http_request *r)
     return has_one;
 }
 
-// Ids of Akinon's organizations are the same in either case.
+// Ids of Akinon's organizations are compared without regard to case.
 static bool is_org(const struct auth_grant *grant, struct str org)
 {
     struct str own = { grant->org, grant->n_org_bytes };
@@ -347,7 +347,7 @@ static bool allows(const struct auth_grant *grant, struct str org,
         return true;
     if (operator_is_org(org))
         return false; // also for a token from before the name was reserved
-    // What names no organization is about the token's own.
+    // A request without an organization is about the token's own.
     return (grant->scopes & 1U << scope) != 0 &&
            (org.n_bytes == 0 || is_org(grant, org));
 }
@@ -374,7 +374,7 @@ static void put_scopes(const struct auth_grant *grant, struct buf *out)
     }
 }
 
-// What the token is for, and what it would have to be for.
+// Answers 403: says what the token is for, and what it would need.
 static void forbid(struct http_request *r, const struct auth_grant *grant,
                    struct str org, enum auth_scope scope)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // budget.c — what is held for clients, and on whose account.
 //
-// Counted are bodies, what came ahead of its turn, and output that the client has
-// not taken. While an answer is made in pieces, a piece is set aside for it, so that
-// many clients that stop reading at once do not hold more than they were let in with.
+// Counted are bodies, input read ahead, and output that the client has not taken.
+// While an answer is made in pieces, a piece is reserved for it, so that many
+// clients that stop reading at once hold no more than was counted when they were
+// admitted.
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,7 @@ void budget_count(struct conn *c)
 
 // --- room ---
 
-// Whoever has one request only is limited by what one request may be.
+// An account with only one request is limited by what one request may take.
 static bool account_has_room(const struct conn *c, size_t n_bytes)
 {
     const struct account *a = c->account;

@@ -14,8 +14,9 @@
 
 // --- input ---
 
-// Keeps what came too early. If there is no room for it, the connection ends
-// with the answer of the request in work, and the client asks again.
+// Keeps input that came too early. If there is no room for it, the connection ends
+// with the answer to the request in work, and the client has to repeat the later
+// request.
 static void keep_input(struct conn *c, const char *at, size_t n_bytes)
 {
     if (!budget_has_room(c, n_bytes)) {
@@ -55,7 +56,7 @@ static void reset_request(struct conn *c)
 static void hand_request(struct conn *c)
 {
     if (c->is_answered || c->state == CONN_STREAM)
-        return; // on_headers has
+        return; // on_headers has answered
     c->request.body = buf_str(&c->body);
     if (alone_hand(c) == ALONE_REFUSED)
         reply_fault(c, 500, HTTP_REFUSED_BYTES);
@@ -68,7 +69,7 @@ static void answer_fault(struct conn *c, llhttp_errno_t error)
 
     c->keeps_alive = false;
     if (c->is_answered || c->state == CONN_STREAM)
-        return; // early, in on_headers; the rest is not read
+        return; // answered early, in on_headers; the rest is not read
     if (c->fault == HTTP_REFUSED_STATUS) {
         c->server->figures.n_refused++;
     } else {
@@ -97,7 +98,8 @@ static size_t count_blank(const char *at, size_t n_bytes)
     return n;
 }
 
-// The parser is what hostile bytes meet first: they are noted, too.
+// Notes the bytes for blame.h, since the parser is the first code that hostile
+// bytes reach.
 static llhttp_errno_t feed(struct conn *c, const char *at, size_t n_bytes,
                            size_t *n_used)
 {
@@ -137,7 +139,7 @@ static size_t parse(struct conn *c, const char *at, size_t n_bytes)
     if (error == HPE_PAUSED) {
         hand_request(c); // it is complete
     } else if (error != HPE_OK) {
-        answer_fault(c, error); // what follows is not to be trusted
+        answer_fault(c, error); // bytes after the fault cannot be trusted
     }
     if (c->is_next_due)
         conn_next(c);
@@ -151,9 +153,9 @@ static bool is_parsing(const struct conn *c)
             c->state == CONN_BODY);
 }
 
-// Parses what was kept. Not recursive: an answer given inside a handler only
-// changes the state, and the loop here goes on with the next request; but when
-// that took long, others have their turn before.
+// Parses kept input. Not recursive: an answer given inside a handler only changes
+// the state, and this loop continues with the next request; after a long time,
+// other connections get their turn first.
 static void run(struct conn *c)
 {
     uint64_t began_ns = uv_hrtime();
@@ -206,8 +208,8 @@ void conn_next(struct conn *c)
 
 // --- reading ---
 
-// Beyond its limit it is no longer read, and the clock ends the connection:
-// until then the client can read its answer.
+// Discards a body. Beyond its limit the body is no longer read, and the clock ends
+// the connection: until then the client can read its answer.
 static void throw_away(struct conn *c, size_t n_bytes)
 {
     c->n_lingered_bytes += n_bytes;
@@ -220,8 +222,9 @@ static bool is_ending(const struct conn *c)
     return c->state == CONN_ENDING || c->state == CONN_LINGER;
 }
 
-// Requests that came together, and took long: the rest has its turn later. If there
-// is no room to keep them, the connection ends with the last answer.
+// Puts off requests that arrived together when they have taken too long: the rest
+// waits for its turn. If there is no room to keep them, the connection ends with
+// the last answer.
 static void put_off(struct conn *c)
 {
     conn_stop(c);
@@ -246,7 +249,7 @@ static void take_input(struct conn *c, const char *at, size_t n_bytes)
         throw_away(c, n_bytes);
         return;
     }
-    // The usual case: a whole request, nothing kept, parsed where it lies.
+    // The usual case: a whole request and no kept input, parsed in the read buffer.
     c->is_running = true;
     while (is_parsing(c) && n_used < n_bytes && !is_over) {
         n_used += parse(c, at + n_used, n_bytes - n_used);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// connection_table.c — the connections of a server: where each stands, and its end.
+// connection_table.c — the connections of a server: their lists, states, and end.
 //
-// It knows none of the modules that read requests and write answers: what they do
-// about what happens here is handed in (struct conn_events).
+// This module calls none of the modules that read requests and write answers: they
+// react to events through struct conn_events.
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 // --- places ---
 
-// Those that wait also stand in a list of their address.
+// Waiting connections are also in a list of their address.
 static void wait_at_peer(struct conn *c)
 {
     struct conn_list *list = &c->peer->waiting;
@@ -279,7 +279,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 
     (void)suggested;
     if (c->state == CONN_HELD || c->state == CONN_WORK ||
-        c->state == CONN_REPLYING || c->state == CONN_STREAM) // it is kept
+        c->state == CONN_REPLYING || c->state == CONN_STREAM) // input is kept
         n_bytes = HTTP_INPUT_BYTES - conn_input_bytes(c);
     *out = uv_buf_init(c->server->read_buffer, (unsigned)n_bytes);
 }
@@ -360,7 +360,7 @@ void conn_forget(struct conn *c)
     buf_clear(&c->input);
     c->input_at = 0;
     buf_clear(&c->output);
-    budget_count(c); // nothing
+    budget_count(c); // it holds nothing now
     budget_leave(c);
     free(c);
     if (--s->n_conns == 0)
@@ -380,7 +380,7 @@ static void on_closed(uv_handle_t *handle)
         conn_forget(c);
         return;
     }
-    c->on_gone = NULL; // the handler has it: freed when it answers
+    c->on_gone = NULL; // the handler has the request: freed when it answers
     if (on_gone != NULL)
         on_gone(&c->request); // last: it may answer, or end the stream
 }
@@ -403,7 +403,8 @@ void conn_close(struct conn *c)
     turn_leave(c);
 }
 
-// The kernel drops what it holds, too, and the client knows that there was more.
+// The reset makes the kernel drop its buffers, too, and tells the client that the
+// answer is incomplete.
 void conn_cut(struct conn *c)
 {
     struct linger now = { .l_onoff = 1, .l_linger = 0 };

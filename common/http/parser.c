@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// parser.c — what the parser says, what we refuse beyond it.
+// parser.c — llhttp's callbacks, and what is refused besides.
 //
-// Lengths are counted in the bytes as they come, before the parser sees them:
-// it skips blanks and leading zeros without a word, and no amount of those is
-// free. What is refused does not depend on how the bytes are cut into packets.
+// Lengths are counted in received bytes, before the parser sees them: it skips
+// blanks and leading zeros silently, and no amount of those is free. What is
+// refused does not depend on how the bytes are cut into packets.
 
 #include <string.h>
 #include <strings.h>
@@ -137,7 +137,7 @@ static int judge_target(struct conn *c)
     return 0;
 }
 
-// What the parser lets through and we do not: RFC 9112, sections 3.2 and 6.1.
+// Refuses headers that llhttp accepts against RFC 9112, sections 3.2 and 6.1.
 static int judge_headers(struct conn *c)
 {
     static const char *const once[] = { "authorization", "content-type",
@@ -188,8 +188,8 @@ static void fill_request(struct conn *c)
     r->data = NULL;
 }
 
-// "Expect: 100-continue" (RFC 9110, 10.1.1): the client waits to be told that
-// its body is wanted. HTTP/1.0 knows no such thing.
+// "Expect: 100-continue" (RFC 9110, 10.1.1): the client waits until the server asks
+// for the body. HTTP/1.0 does not have it.
 static int answer_expectation(struct conn *c)
 {
     static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -235,7 +235,7 @@ static int on_headers_complete(llhttp_t *parser)
     int rc = judge_version(c);
 
     c->has_headers = true;
-    parser->upgrade = 0; // offers to upgrade are not taken
+    parser->upgrade = 0; // upgrades are not supported
     if (rc == 0)
         rc = judge_target(c);
     if (rc == 0)
@@ -250,7 +250,7 @@ static int on_headers_complete(llhttp_t *parser)
 
 // --- the body ---
 
-// Of what came until `n_raw_bytes`: is too much of it not body?
+// Of the bytes received up to `n_raw_bytes`: is too large a part not body?
 static bool is_overhead(const struct conn *c, size_t n_raw_bytes)
 {
     size_t n_overhead = n_raw_bytes - c->body.n_bytes;
@@ -337,8 +337,8 @@ void parse_reset(struct conn *c)
 
 // --- feeding ---
 
-// How long the line that is coming may get. The empty one at the end, of two
-// bytes, may come when the header is full.
+// The largest length of the current line. The empty line at the end, of two bytes,
+// is allowed when the header is full.
 static size_t line_bytes_max(const struct conn *c)
 {
     size_t n_bytes;
@@ -349,7 +349,7 @@ static size_t line_bytes_max(const struct conn *c)
     return n_bytes > 2 ? n_bytes : 2;
 }
 
-// How much of it belongs to the header and is within its limits.
+// How many of the bytes belong to the header and are within its limits.
 static size_t header_part(struct conn *c, const char *at, size_t n_bytes,
                           bool *is_too_long)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// pieces.c — answers that are made while their clients read.
+// pieces.c — answers that are produced while their clients read.
 //
 // Happy path: the handler gives the first piece; when the client has taken it, the
-// connection waits for its turn, the producer makes the next, and so on. A chunk is
-// a piece.
+// connection waits for its turn, the producer makes the next, and so on. A piece is
+// a chunk.
 //
-// If it fails: the connection is cut with a reset, since what was sent cannot be
-// taken back, and a client of HTTP/1.0 knows no other sign of an answer that is not
-// whole.
+// If it fails: the connection is closed with a reset, since what was sent cannot be
+// taken back, and an HTTP/1.0 client has no other sign that an answer is
+// incomplete.
 
 #include <assert.h>
 #include <stdio.h>

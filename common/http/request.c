@@ -34,8 +34,8 @@ static const struct header_span *find(const struct conn *c, const char *name)
     return NULL;
 }
 
-// The request lies in its connection; that it is const for the caller only
-// says that nothing is changed.
+// The request is a member of its connection; `const` means only that this function
+// changes nothing.
 static const struct conn *owner_of(const struct http_request *r)
 {
     return (const struct conn *)(const void *)((const char *)r -

@@ -11,7 +11,7 @@
 #include "common/http/private.h"
 #include "common/log/log.h"
 
-#define VITAL_PART              8 // of the budget: answers that are always given
+#define VITAL_PART              8 // vital answers may take 1/8 of the budget
 #define STREAM_UNSENT_MAX_BYTES ((size_t)1024 * 1024)
 
 static void on_shut_down(uv_shutdown_t *shutdown, int status)
@@ -27,8 +27,8 @@ static void on_shut_down(uv_shutdown_t *shutdown, int status)
     }
 }
 
-// The client gets to read the answer before the connection goes: closing a
-// socket that has unread bytes would reset it.
+// Lets the client read the answer before the connection is closed: closing a socket
+// with unread bytes would reset the connection.
 void reply_end(struct conn *c)
 {
     uv_stream_t *stream = (uv_stream_t *)&c->tcp;
@@ -43,7 +43,7 @@ void reply_end(struct conn *c)
     }
 }
 
-// The client has taken what there was, or the kernel for it.
+// The client, or the kernel for it, has taken all output.
 static void taken(struct conn *c)
 {
     buf_reset(&c->output);
@@ -91,7 +91,7 @@ void reply_write(struct conn *c)
         conn_close(c);
 }
 
-// A NUL would end the line for some who read it, and not for others.
+// Some readers end the line at a NUL, others do not.
 static bool has_nul(struct str s)
 {
     return s.n_bytes > 0 && memchr(s.at, '\0', s.n_bytes) != NULL;
@@ -156,8 +156,8 @@ static size_t vital_bytes(const struct http_server *s)
     return n_bytes;
 }
 
-// Nobody answers for them (http_hold()), so they are among those that wait, in the order
-// in which they came to it.
+// Requests for vital answers have no holder (http_hold()), so their connections are
+// in the list of those that wait, in the order in which they entered it.
 static void close_unread_vital(struct conn *newcomer)
 {
     struct http_server *s = newcomer->server;
@@ -166,7 +166,7 @@ static void close_unread_vital(struct conn *newcomer)
     struct conn *next;
 
     if (s->figures.n_vital_bytes > max_bytes)
-        n_bytes = vital_bytes(s); // without what is closed already
+        n_bytes = vital_bytes(s); // without closed connections
     for (struct conn *c = s->places[PLACE_WAITING].first;
          c != NULL && n_bytes > max_bytes; c = next) {
         next = c->next;
@@ -238,7 +238,7 @@ void reply_fault(struct conn *c, unsigned status, const char *text)
         headers =
             STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
     }
-    c->has_rest = true; // so the connection does not go on
+    c->has_rest = true; // so the connection is not reused
     if (!c->has_headers)
         c->request.method = METHOD_OTHER;
     http_fail(&c->request, status, headers, "%s", text);

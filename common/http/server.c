@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // server.c — start, the clock, draining.
 //
-// One timer looks at all connections four times a second: a timer for each
-// would cost more than it tells.
+// One timer checks all connections four times a second: a timer for each would cost
+// more than it is worth.
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,10 +13,10 @@
 #include "common/process/metrics.h"
 
 #define TICK_MS           250
-#define QUERY_MS          500 // between two looks whether a client is there
+#define QUERY_MS          500 // between two checks whether a client is there
 #define LINGER_MS         250
-#define DRAIN_REPLY_MS    5000 // after that answers do not hold a drain
-#define SLIM_MS           1000 // after that an idle connection keeps no buffers
+#define DRAIN_REPLY_MS    5000 // after that, answers do not delay a drain
+#define SLIM_MS           1000 // after that, an idle connection keeps no buffers
 #define FLOOR_BYTES_PER_S 1024 // of a body, and of an answer
 
 // --- the clock ---
@@ -53,8 +53,8 @@ static void look_at_body(struct conn *c, uint64_t age_ms)
     reply_fault(c, 408, "the body comes too slowly");
 }
 
-// What the client's own machine says that it has: the kernel here holds more or
-// less of an answer, and lets go of it in large steps.
+// What the client's machine has acknowledged: our kernel buffers more or less of an
+// answer, and releases it in large steps.
 static uint64_t taken_bytes(const struct conn *c)
 {
     uv_os_fd_t fd;
@@ -69,8 +69,8 @@ static bool has_output(const struct conn *c)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > 0;
 }
 
-// The floor of bodies holds for answers, too: a client that takes less than 1 KiB/s
-// of what waits for it is closed.
+// The minimum rate of bodies also holds for answers: a client that takes less than
+// 1 KiB/s of waiting data is disconnected.
 static void look_at_output(struct conn *c, uint64_t age_ms)
 {
     const struct http_limits *l = &c->server->limits;
@@ -99,7 +99,7 @@ static void look_at_reply(struct conn *c, uint64_t now_ms)
     look_at_output(c, now_ms - c->since_ms);
 }
 
-// What waits now need not have waited when the window began.
+// Data that waits now may not have waited when the window began.
 static void look_at_stream(struct conn *c, uint64_t age_ms)
 {
     if (has_output(c)) {
@@ -109,10 +109,10 @@ static void look_at_stream(struct conn *c, uint64_t age_ms)
     }
 }
 
-// A client that has closed its side, or sent more than is read before its answer, may
-// have gone, or may still read. One that has
-// gone refuses what it is sent, so the next thing that is sent fails. A client must
-// take any number of these for nothing (RFC 9110, 15.2); HTTP/1.0 knows none.
+// A client that has shut down its side, or sent more than is read before its
+// answer, may have gone, or may still read. If it has gone, it refuses what it is
+// sent, and the next send fails. A client must accept any number of "100 Continue"
+// (RFC 9110, 15.2); HTTP/1.0 does not have it.
 static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
 {
     static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -162,7 +162,7 @@ static void look_at(struct conn *c, uint64_t now_ms)
     }
 }
 
-// Streams that were begun when their client had gone already.
+// Calls on_gone of streams whose clients had gone before the stream began.
 static void tell_streams(struct http_server *s)
 {
     struct conn *c = s->places[PLACE_GONE].first;
@@ -173,14 +173,14 @@ static void tell_streams(struct http_server *s)
         if (c->is_gone && on_gone != NULL) {
             c->on_gone = NULL;
             on_gone(&c->request);
-            c = s->places[PLACE_GONE].first; // it may have ended others
+            c = s->places[PLACE_GONE].first; // on_gone may have ended others
         } else {
             c = c->next;
         }
     }
 }
 
-// Who came later has waited less.
+// Later connections have waited for a shorter time.
 static void look_at_held(struct http_server *s)
 {
     enum alone became = ALONE_HANDED;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// turn.c — who has more to do than one turn of the loop allows.
+// turn.c — connections with more work than one turn of the loop allows.
 //
-// Requests that came together, and answers that are made in pieces, must not hold
-// the loop: what is left waits here. Between two turns the loop looks at all its
+// Requests that arrived together, and answers in pieces, must not block the loop:
+// what is left of them waits here. Between two turns the loop looks at all its
 // sockets.
 
 #include "common/http/private.h"
@@ -28,7 +28,8 @@ void turn_leave(struct conn *c)
         uv_idle_stop(&c->server->turner);
 }
 
-// Each has one turn at most, so that the sockets are looked at in between.
+// Each connection has at most one turn, so that the loop looks at the sockets in
+// between.
 static void on_turn(uv_idle_t *turner)
 {
     struct http_server *s = turner->data;

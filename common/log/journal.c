@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// A number of digits alone, up to `end`. False: it is none.
+// Reads digits up to `end`. False: there is anything else.
 static bool read_number(const char **text, char end, unsigned long long *out)
 {
     char *rest;

@@ -120,7 +120,7 @@ put_line(enum journal_priority priority, const char *level, const char *msg,
     n += json_on ? log_json(&l, line + n, room) : text_line(&l, line + n, room);
     line[n++] = '\n';
     written = write(STDERR_FILENO, line, n);
-    (void)written; // nobody left to tell
+    (void)written; // there is nobody to report it to
 }
 
 #define PUT_LINE(priority, level)                     \

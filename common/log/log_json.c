@@ -20,7 +20,7 @@
 struct line {
     char *to;
     size_t n;
-    size_t room; // what closes the object is not of it
+    size_t room; // excludes the bytes that close the object
 };
 
 static bool put(struct line *l, const char *text, size_t n_bytes)
@@ -69,8 +69,8 @@ static size_t escape(uint32_t c, char out[ESCAPE_MAX_BYTES])
 
 enum put { PUT_WHOLE, PUT_CUT, PUT_NOT };
 
-// With its quotes; the second has room whatever was cut. What is no UTF-8 becomes
-// U+FFFD.
+// Puts the string with its quotes; the closing quote has room even if the string
+// was cut. Bytes that are not UTF-8 become U+FFFD.
 static enum put put_string(struct line *l, struct str text)
 {
     bool is_whole = true;
@@ -95,7 +95,7 @@ static enum put put_string(struct line *l, struct str text)
 
 // --- fields ---
 
-// A number that JSON writes alike, true or false.
+// A number in a form that JSON allows, true or false.
 static bool is_plain(struct str value)
 {
     size_t start = value.n_bytes > 0 && value.at[0] == '-';
@@ -117,7 +117,7 @@ static bool is_hex(const char *at, const char *end)
            text_hex_value(at[1]) >= 0;
 }
 
-// What stood in quotes, as it was before log_quote(); `*at` goes behind the second
+// The text in quotes, as it was before log_quote(); `*at` moves past the closing
 // quote, or to the end if a cut line has none.
 static struct str unquote(const char **at, const char *end,
                           char value[VALUE_MAX_BYTES])
@@ -176,7 +176,8 @@ static enum put put_value(struct line *l, const char **at, const char *end)
     return put(l, value.at, value.n_bytes) ? PUT_WHOLE : PUT_NOT;
 }
 
-// Names that came before, where they stand in the line: a member is there once.
+// Names of members written so far, as they appear in the line: each member occurs
+// once.
 struct keys {
     struct str at[KEYS_MAX];
     size_t n;
@@ -191,7 +192,7 @@ static bool is_there(const struct keys *keys, struct str key)
     return keys->n == KEYS_MAX;
 }
 
-// The name of a field as log.h allows them; anything else in it is an underscore.
+// The name of a field as log.h allows it; other characters become underscores.
 static struct str name_of(struct str key, char name[NAME_MAX_BYTES + 4])
 {
     size_t n = is_taken(key) ? 3 : 0;
@@ -227,7 +228,7 @@ static void put_fields(struct line *l, struct str fields)
         size_t before = l->n;
         enum put done = PUT_NOT;
 
-        if (at < end) { // else it was cut in the midst of a name
+        if (at < end) { // else the fields were cut within a name
             at++;
             done = put_member(l, name, &at, end);
         }
@@ -252,7 +253,7 @@ size_t log_json(const struct log_line *line, char *to, size_t room)
 
     assert(room >= LOG_JSON_MIN_BYTES);
     snprintf(pid, sizeof(pid), "\",\"pid\":%d,\"message\":", line->pid);
-    // The room asserted above holds these.
+    // These fit into LOG_JSON_MIN_BYTES.
     put_text(&l, "{\"time\":\"");
     put_text(&l, line->time);
     put_text(&l, "\",\"level\":\"");

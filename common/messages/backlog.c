@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// backlog.c — what waits for hooks and organizations, as the dispatchers tell it.
+// backlog.c — how much waits for hooks and organizations, as dispatchers report it.
 
 #include "common/messages/backlog.h"
 
@@ -10,7 +10,7 @@
 #include "common/base/mem.h"
 #include "common/process/role.h"
 
-#define TABLE_MIN 256 // places, a power of two
+#define TABLE_MIN 256 // buckets, a power of two
 
 // --- frames ---
 
@@ -76,11 +76,11 @@ void org_backlog_rank(struct org_backlog *b, const struct hook_backlog *hook)
 
 // --- the table ---
 
-// A number of an organization, or of a hook, and what each shard says of it.
+// An organization or a hook, by number, and what each shard reported about it.
 struct entry {
-    struct entry *next; // of the same hash
+    struct entry *next; // in the same bucket
     uint64_t no;
-    struct org_backlog shards[]; // of a hook: one, in `fullest[0]`
+    struct org_backlog shards[]; // for a hook: one, in `fullest[0]`
 };
 
 struct entries {
@@ -338,7 +338,7 @@ void backlog_each_org(const struct backlog_table *t, org_backlog_visit visit,
     }
 }
 
-// --- its share of the queue ---
+// --- an organization's share of the queue ---
 
 void backlog_share(const struct org_backlog *b, const struct config *config,
                    uint64_t log_bytes, struct backlog_share *out)

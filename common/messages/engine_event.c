@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// engine_event.c — what dispatchers tell of themselves.
+// engine_event.c — what dispatchers report about the engine itself.
 
 #include "common/messages/engine_event.h"
 

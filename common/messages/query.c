@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// query.c — what the api process asks of the dispatcher that owns a hook.
+// query.c — queries of the api process to the dispatcher that owns a hook.
 
 #include "common/messages/query.h"
 

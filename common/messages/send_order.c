@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// send_order.c — what a dispatcher and a sender say to each other.
+// send_order.c — orders of a dispatcher to a sender, and the sender's outcomes.
 
 #include "common/messages/send_order.h"
 
@@ -71,7 +71,7 @@ void outcome_pack(struct buf *frame, const struct outcome *outcome)
 
 static bool may_say(uint64_t error)
 {
-    // The others are a dispatcher's own judgement of an answer.
+    // The other classes are set by dispatchers, which judge responses.
     return error <= ERROR_PROTOCOL || error == ERROR_BLOCKED;
 }
 
@@ -89,7 +89,7 @@ static bool are_times_sane(const struct outcome *o)
            took(t->first_byte_us) && took(t->total_us);
 }
 
-// Either there was an answer, or an error says why not.
+// There is either a response, or an error that says why not.
 static bool is_sane(const struct outcome *o, uint64_t error, uint64_t status)
 {
     bool has_answer = status >= STATUS_MIN && status <= STATUS_MAX;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// event.c — an event, and its place in the event log.
+// event.c — an event, and its position in the event log.
 
 #include "common/model/event.h"
 

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAME_MAX_BYTES 64 // of what is looked up; the longest name has 32
+#define NAME_MAX_BYTES 64 // of a name to look up; the longest has 32
 #define ORG            LEVEL_BIT_ORG
 #define ORG_STACK      (LEVEL_BIT_ORG | LEVEL_BIT_STACK)
 #define ORG_ENV        (LEVEL_BIT_ORG | LEVEL_BIT_ENV)
 
-// The place in the table is the number on disk: append only.
+// The index in the table is the number on disk: append only.
 const struct filter filters[] = {
     { "stack_created", "stack", GROUP_STACKS, ORG },
     { "stack_deleted", "stack", GROUP_STACKS, ORG },
@@ -98,7 +98,7 @@ static const struct {
     [GROUP_CHANGE_REQUESTS] = { "change_requests", ORG_ENV },
 };
 
-// From 2019; it has no filter and no group, but is let through.
+// Exists since 2019; it has no filter and no group, but is accepted.
 static const char unfiltered_kind[] = "team";
 
 // --- names ---
@@ -119,8 +119,8 @@ static struct str trimmed(struct str name)
     return name;
 }
 
-// The spelling of the table: "Refresh failed" becomes "refresh_failed". False:
-// too long for any name.
+// Converts to the spelling of the table: "Refresh failed" becomes "refresh_failed".
+// False: too long for any name.
 static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
 {
     struct str text = trimmed(name);
@@ -183,14 +183,14 @@ static size_t distance(const char *a, const char *b)
     return row[n_a];
 }
 
-// The name with the least distance to `wanted`, of those that were looked at.
+// The name nearest to `wanted` among those compared so far.
 struct nearest {
     const char *wanted;
     const char *name; // NULL: none was near enough
-    size_t within;    // only what is nearer than that will do
+    size_t within;    // only smaller distances count
 };
 
-// A word that is farther away than a third of its length was not meant.
+// A name that differs by more than a third of its length was not meant.
 static struct nearest nearest_of(const char *wanted)
 {
     return (struct nearest){ .wanted = wanted,

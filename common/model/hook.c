@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hook.c — hooks in memory: copies, and how people call them.
+// hook.c — hooks in memory: copies, and their paths for people.
 
 #include "common/model/hook.h"
 
@@ -125,7 +125,7 @@ struct hook *hook_copy(const struct hook *h)
 
 static void wipe_str(struct str s)
 {
-    // What it points to lies in the copy, which is ours.
+    // The text lies in the copy, which this module owns.
     // NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away
     crypto_wipe((void *)(uintptr_t)s.at, s.n_bytes);
 }

@@ -11,7 +11,7 @@
 
 #define NAME_MAX_BYTES 128
 
-// Those that end with a dash stand for all that begin so.
+// Names that end with a dash stand for all headers with that prefix.
 static const char *const refused[] = {
     "host",         "content-length",    "content-type",    "content-encoding",
     "te",           "transfer-encoding", "trailer",         "connection",
@@ -48,8 +48,8 @@ static bool is_refused(struct str name)
     return false;
 }
 
-// A blank at either end, or nothing at all, would mean something else to
-// libcurl than it says.
+// A blank at either end, or an empty value, would have a special meaning for
+// libcurl.
 static bool is_value(struct str value)
 {
     for (size_t i = 0; i < value.n_bytes; i++) {
@@ -113,7 +113,7 @@ bool header_is_secret(struct str name)
     return false;
 }
 
-#define MASKED_MIN_BYTES 16 // of these, the first characters are shown
+#define MASKED_MIN_BYTES 16 // longer values show their first characters
 #define SHOWN_BYTES      4  // characters are ASCII
 
 void header_put_mask(struct str value, struct buf *out)

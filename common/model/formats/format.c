@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// format.c — what several formats check alike.
+// format.c — checks that several formats share.
 
 #include "common/model/formats/format.h"
 

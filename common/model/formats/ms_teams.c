@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ms_teams.c — an adaptive card, as Workflows of Microsoft Teams take it.
+// ms_teams.c — an adaptive card, as Microsoft Teams' Workflows accept it.
 //
 // A message may have 28 KB and fails in the field from 21 KB on; with the texts
 // cut as they are, one has 10 KB at most.
@@ -11,8 +11,8 @@
 
 #define TEXT_MAX_BYTES 500
 
-// Cards understand a little Markdown. A link is the one thing in it that could
-// deceive, so "](" is torn apart by a space of no width. Lines become a list.
+// Cards interpret some Markdown. Only a link could deceive, so "](" is separated by
+// a zero-width space. Lines become a list.
 static void put_text(struct str text, struct buf *scratch, struct buf *out)
 {
     bool is_cut;
@@ -99,8 +99,8 @@ static void render(const struct format_event *event, struct buf *out)
     summary_clear(&s);
 }
 
-// Connectors of the old kind answer 200 and say in the body that Teams refused:
-// "… failed with … returned HTTP error 429 …".
+// Old connectors answer 200 and say in the body that Teams refused: "… failed with
+// … returned HTTP error 429 …".
 static bool says_failed(struct str response_body)
 {
     static const char said[] = "HTTP error";

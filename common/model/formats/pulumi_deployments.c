@@ -11,7 +11,7 @@
 #include "common/encoding/url.h"
 #include "common/model/formats/format.h"
 
-// A segment of these would be another path for whoever reads the URL.
+// Such a segment ("." or "..") would change the path for whatever reads the URL.
 static bool is_dots(struct str segment)
 {
     return str_is(segment, ".") || str_is(segment, "..");
@@ -70,7 +70,7 @@ static bool is_unreserved(char c)
            c == '~';
 }
 
-// A slash stays: the target has one, names of organizations none.
+// A slash stays: targets contain one, names of organizations contain none.
 static void put_segments(struct str text, struct buf *out)
 {
     for (size_t i = 0; i < text.n_bytes; i++) {

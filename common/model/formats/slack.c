@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // slack.c — a message of Slack: one attachment with two sections.
 //
-// Limits of Slack: 3,000 characters of a section's text, 10 fields of 2,000, and
-// about 13,000 of all; here all texts together stay under 10,000 bytes. No
-// buttons: they would need an address that answers them.
+// Slack's limits are 3,000 characters for a section's text, 10 fields of 2,000, and
+// about 13,000 in all; here all texts together stay under 10,000 bytes. There are
+// no buttons, since they would need an address that answers them.
 
 #include <string.h>
 
@@ -75,7 +75,7 @@ static void put_text(struct str text, struct buf *out)
         buf_puts(out, "…");
 }
 
-// A JSON string of what `scratch` holds.
+// Appends the contents of `scratch` as a JSON string.
 static void put_string(struct buf *scratch, struct buf *out)
 {
     buf_put_json(out, buf_str(scratch));

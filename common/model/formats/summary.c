@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// summary.c — what an event says, for people.
+// summary.c — an event's content for people.
 
 #include "common/model/formats/summary.h"
 
@@ -40,8 +40,8 @@ struct str summary_cut(struct str text, size_t max_bytes, bool *is_cut)
 
 // --- texts ---
 
-// Control characters become blanks, so that no text moves a line or a cursor, or turns
-// what stands beside it around.
+// Control characters become blanks, so that no text moves a line or a cursor, or
+// reverses the text beside it.
 static void put_clean(struct buf *out, struct str text)
 {
     buf_put_plain(out, text);
@@ -58,7 +58,7 @@ static void put_value(struct buf *out, const struct json_value *v)
     }
 }
 
-// What is in `text`, kept, at most so long.
+// Keeps the contents of `text`, at most `max_bytes`.
 static struct str keep(struct reading *r, size_t max_bytes)
 {
     struct str whole = buf_str(&r->text);
@@ -72,7 +72,7 @@ static struct str keep(struct reading *r, size_t max_bytes)
     return arena_copy(&r->out->arena, buf_str(&r->text));
 }
 
-// Adds the fact whose value is in `text`, if there is any.
+// Adds a fact with the value in `text`, unless that is empty.
 static void add_fact(struct reading *r, struct str label)
 {
     struct summary *s = r->out;
@@ -180,7 +180,7 @@ static bool is_own(const struct reading *r)
     return kind_is_own(r->event->kind);
 }
 
-// What the last delivery failed of, in the engine's own event about dead letters.
+// Why the last delivery failed, from the engine's own event about dead letters.
 static void add_own_error(struct reading *r)
 {
     const struct json_value *delivery = json_get(r->payload, "delivery");
@@ -190,7 +190,7 @@ static void add_own_error(struct reading *r)
     add_fact(r, STR("Error"));
 }
 
-// Of a kind that nobody here knows: what its payload begins with.
+// For unknown kinds: the first members of the payload.
 static void add_first_members(struct reading *r)
 {
     struct json_iter it = json_iter(r->payload);
@@ -211,7 +211,7 @@ static void add_first_members(struct reading *r)
     }
 }
 
-// A payload that is no object has no members to name: it is one fact, as JSON.
+// A payload that is no object has no members: it becomes one fact, as JSON.
 static void add_payload(struct reading *r)
 {
     buf_reset(&r->text);
@@ -281,7 +281,7 @@ static void put_place(struct reading *r)
     buf_putc(&r->text, ' ');
 }
 
-// Which webhook one of the engine's own events is about.
+// Puts which webhook one of the engine's own events is about.
 static void put_own_place(struct reading *r)
 {
     static const char *const keys[] = { "organizationName", "projectName",
@@ -312,7 +312,7 @@ static const struct {
 
 #define N_OWN_KINDS (sizeof(own_kinds) / sizeof(own_kinds[0]))
 
-// N_OWN_KINDS: it is none of the engine's own.
+// N_OWN_KINDS: it is not one of the engine's own kinds.
 static size_t own_kind(const struct reading *r)
 {
     size_t i = 0;
@@ -334,7 +334,7 @@ static void put_words(struct buf *out, struct str name)
     }
 }
 
-// The member that says what came of it; an empty string if there is none.
+// The member that states the result; an empty string if there is none.
 static struct str word_of(const struct reading *r)
 {
     static const char *const keys[] = { "result", "status", "action",
