@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // main.c — the program: `posthorn serve`, the roles, and the command line.
 //
-// The one file that knows engine/ and api/ both: here stands the table of the
-// processes.
+// The only file that includes both engine/ and api/: it has the table of the processes.
 
 #include <getopt.h>
 #include <stdio.h>
@@ -31,7 +30,7 @@ static const struct {
     { ROLE_API, api_role },
 };
 
-// `posthorn role NAME INDEX`: started by the supervisor only.
+// Runs `posthorn role NAME INDEX`, which only the supervisor starts.
 static int run_role(int argc, char **argv)
 {
     if (argc == 4 && getenv("POSTHORN_ROLE_SLOT") != NULL) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// accounts.c — which users the roles become, where root starts the engine.
+// accounts.c — which users the roles become, if root starts the engine.
 //
-// Happy path: the setting `user`, or the account posthorn, or the owner of the data
-// directory, or nobody; what root owns in the directory is given to it, and it can
-// read the files that settings name. Senders become somebody else.
+// Happy path: the roles' user is the setting `user`, or the account posthorn, or the
+// owner of the data directory, or nobody. It is given what root owns in the directory,
+// and it can read the files that settings name. Senders become another user.
 //
-// If the data directory lies where that user cannot go (below /root, say) and nobody
-// asked for it: the roles stay root, as they were before there was the setting.
+// If that user cannot reach the data directory (below /root, say) and no setting asks
+// for a user: the roles stay root, as they did before there was the setting.
 
 #include "engine/supervisor/accounts.h"
 
@@ -30,7 +30,8 @@ static struct account nobody(void)
     return account;
 }
 
-// Whether it can go where a path lies; what lies there may be another's yet.
+// Whether the account can reach the directory of a path; the file itself may still
+// belong to another user.
 static bool is_in_reach(const struct account *a, const char *path)
 {
     char *real = realpath(path, NULL);
@@ -77,7 +78,7 @@ static enum err choose_roles(const struct config *config,
     if (!is_asked)
         out->roles = choose_by_itself(dir);
     out->has_roles = true;
-    // Its parents are passed by whoever it is; itself is handed over.
+    // The directories above must be open to the user; data_dir itself is handed over.
     if (is_in_reach(&out->roles, config->data_dir))
         return OK;
     out->has_roles = false;
@@ -153,7 +154,8 @@ static enum err hand_over(const struct config *config, int dir_fd,
     return err;
 }
 
-// What is not there, setup makes, or its role will say.
+// Checks a file that a setting names. A missing file is made by setup, or reported by
+// the role that needs it.
 static enum err judge_file(const char *setting, const char *path,
                            const struct accounts *a, struct buf *faults)
 {

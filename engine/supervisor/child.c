@@ -3,9 +3,9 @@
 //
 // Happy path: a socketpair, uv_spawn(), and the child says that it is ready.
 //
-// If it dies: it is started again, at once if it had lived a second, otherwise
-// after a wait that doubles. If it cannot be spawned, the same: the others go
-// on meanwhile, and whoever asks for readiness is told the reason.
+// If the child dies: it is started again, at once if it had lived a second, otherwise
+// after a wait that doubles. If it cannot be spawned, spawning is tried again after
+// such a wait: the other children go on meanwhile, and /readyz tells the reason.
 
 #include "engine/supervisor/child.h"
 
@@ -25,16 +25,16 @@
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
 
-#define YOUNG_US       1000000 // who dies younger is restarted with a delay
+#define YOUNG_US       1000000 // a child that dies younger waits for its restart
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 10000
-#define DAMAGED_MIN_MS 1000 // to start it again does not mend what is stored
+#define DAMAGED_MIN_MS 1000 // a restart does not mend what is stored
 #define N_FDS_MAX      (PAGES_FD + CHILDREN_MAX + 1)
 
 static void note_state(const struct child *c, enum pulse_state state,
                        int reason)
 {
-    if (c->kind != ROLE_SETUP) // that has no slot
+    if (c->kind != ROLE_SETUP) // setup has no slot
         pulse_set_state(c->slot, state, reason);
 }
 
@@ -51,7 +51,8 @@ static void on_restart(uv_timer_t *timer)
     child_start(timer->data);
 }
 
-// It could not be spawned, and nothing is left of the try.
+// The child could not be spawned, and nothing is left of the try: sets the timer for
+// the next one. If it is setup, the program ends.
 static void put_off(struct child *c, int error)
 {
     if (c->kind == ROLE_SETUP) {
@@ -113,9 +114,9 @@ static enum counter counter_of(uint64_t kind)
     return COUNTER_ASIDE_OTHERS;
 }
 
-// What it was working on, if it died by its own doing.
-// What `a` and `b` are, blame.h says. The supervisor reads no hooks: their names are in
-// what the role says when it starts again.
+// Names a kind of record for the log. blame.h tells what the numbers `a` and `b` of a
+// record are. The supervisor reads no hooks: the role logs their names when it starts
+// again.
 static const char *blamed_name(uint64_t kind)
 {
     switch ((enum blame_kind)kind) {
@@ -141,6 +142,7 @@ static const char *blamed_name(uint64_t kind)
     return "nothing";
 }
 
+// What the child was working on, if the death was its own fault.
 static struct death judge_death(const struct child *c, int signum)
 {
     struct death death = { .is_own = false };
@@ -157,8 +159,8 @@ static struct death judge_death(const struct child *c, int signum)
                  (unsigned long long)death.blamed.a,
                  (unsigned long long)death.blamed.b, n_deaths);
     }
-    // Orders are counted by their dispatchers: that count is kept. A sender has
-    // nothing but orders, whatever stands in its notes.
+    // Deaths with an order are counted by its dispatcher, which keeps that count. A
+    // sender works on orders only, whatever its notes say.
     if (n_deaths == BLAME_ASIDE && death.blamed.kind != BLAME_ORDER &&
         c->kind != ROLE_SENDER)
         metrics_count_for(c->slot, counter_of(death.blamed.kind), 1);
@@ -210,7 +212,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
     while (err == OK) {
         err = control_receive(c->control_fd, &m, &fd);
         if (err == OK && fd >= 0)
-            close(fd); // roles send none
+            close(fd); // roles send no descriptors
         if (err == OK && m.type == CONTROL_READY) {
             c->is_ready = true;
             c->has_hung = false;
@@ -220,12 +222,12 @@ static void on_control(uv_poll_t *poll, int status, int events)
             c->owner->on_message(c, &m);
     }
     if (err == ERR_NOTFOUND)
-        uv_poll_stop(poll); // its exit is reported by the kernel
+        uv_poll_stop(poll); // the kernel will report the child's exit
 }
 
-// Variables that roles get, besides those of settings: how time and language are
-// read, and what sanitizers and coverage are told. What ends with a star stands for
-// all that begin so.
+// Variables that roles get, besides those of settings: for time and language, and for
+// sanitizers and coverage. A name that ends with a star stands for all variables that
+// begin with it.
 static const char *const role_variables[] = {
     "TZ",
     "TZDIR",
@@ -260,9 +262,9 @@ static bool is_for_roles(struct str name)
     return config_is_variable(name);
 }
 
-// The rest of a shell's environment can make a program run others' code
-// (LD_PRELOAD), or send elsewhere (http_proxy), or holds secrets: roles get it for
-// debugging alone.
+// The environment of a role. All other variables of a shell are left out: they can make
+// a program run foreign code (LD_PRELOAD) or send elsewhere (http_proxy), or they are
+// secrets. Roles get them for debugging only.
 static char **role_environment(const struct child *c)
 {
     const char *debug = getenv("POSTHORN_DEBUG_ENV");
@@ -326,8 +328,8 @@ static void inherit(uv_stdio_container_t *at, int fd)
     at->data.fd = fd;
 }
 
-// Which descriptors it finds, by their numbers (control_socket.h); returns how many. A
-// sender has nothing of others.
+// Which descriptors the child gets, by their numbers (control_socket.h); returns how
+// many. A sender gets no pages of other roles.
 static int choose_fds(const struct child *c, int their_control_fd,
                       uv_stdio_container_t fds[N_FDS_MAX])
 {
@@ -395,7 +397,7 @@ void child_start(struct child *c)
     c->spawn_error = -spawn(c, ends[1]);
     close(ends[1]);
     if (c->spawn_error != 0) {
-        close_handles(c); // libuv has both in its lists already
+        close_handles(c); // libuv has listed both handles already
         return;
     }
     c->started_us = clock_mono_us();

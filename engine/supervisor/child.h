@@ -17,19 +17,19 @@
 
 struct child;
 
-// What all children have in common; the supervisor's.
+// What all children have in common; owned by the supervisor.
 struct child_owner {
     uv_loop_t *loop;
-    const struct accounts *accounts; // whom they become
+    const struct accounts *accounts; // the users that they become
     const char *instance;            // of this run, for its health endpoints
     const char *secret;              // of this run, for their proofs
     const char *sources_text; // where the settings come from, for the roles
-    bool is_ending;           // nobody is started any more
+    bool is_ending;           // no child is started any more
     void (*on_started)(struct child *c);
     void (*on_message)(struct child *c, const struct control_message *m);
     void (*on_ended)(struct child *c, int64_t status, int signum,
                      const struct death *death);
-    // Nothing of it is left, and it is not started again: setup, or all end.
+    // The child is gone and not started again: it is setup, or the engine ends.
     void (*on_closed)(struct child *c);
 };
 
@@ -46,30 +46,30 @@ struct child {
     uv_poll_t control;
     uv_timer_t restart;
     int control_fd;
-    int n_open_handles; // of process and control
+    int n_open_handles; // of `process` and `control`
     int spawn_error;    // errno of the last try; 0: it was spawned
     bool is_alive;
     bool is_ready;
-    unsigned n_reloads; // that it was told, and has not said that it did
+    unsigned n_reloads; // reloads that it was told of and has not confirmed
     struct start_watch start;
-    bool has_hung; // before its first turn, and none has worked since
-    int hung_pid;  // which process that was
+    bool has_hung; // before its first turn, and no process of it worked since
+    int hung_pid;  // the process that hung
     int64_t started_us;
-    int64_t ended_us; // when it was last alive; at first: when it was made
+    int64_t ended_us; // when it was last alive; at first, when it was made
     uint32_t restart_wait_ms;
 };
 
-// Prepares a child that is not started: memory and names, so that starting it
-// needs nothing that could be wanting but what the kernel gives.
+// Prepares a child without starting it: memory and names, so that only resources of the
+// kernel can be lacking at the start.
 void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
                 unsigned index);
 
-// Spawns it. If the kernel has no descriptor, process or memory to give, tries
-// again after a wait that doubles, and the pulse says why it is not there;
-// setup alone ends the program then.
+// Spawns it. If the kernel has no descriptor, process or memory left, tries again after
+// a wait that doubles, and the pulse tells why the child does not run; if setup cannot
+// be spawned, the program ends.
 void child_start(struct child *c);
 
-// No start that was put off.
+// Cancels a start that was put off.
 void child_stay_down(struct child *c);
 
 void child_tell(const struct child *c, enum control_type type);

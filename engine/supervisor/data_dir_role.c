@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // data_dir_role.c — the setup role: prepares the data directory, then ends.
 //
-// A process of its own, because no process may open LMDB and then fork. Where root
-// starts the engine, the key is made by root, since it may lie anywhere, and given to
-// the roles' user; the rest is done as that user.
+// It is a separate process, because no process may open LMDB and then fork. If root
+// starts the engine, the key is made by root, since its file may be anywhere, and given
+// to the roles' user; everything else is done as that user.
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@
 #include "common/process/sandbox.h"
 #include "queue/queue.h"
 
-// The first start makes the key. Later ones never do: what is sealed could not
-// be opened any more.
+// Reads the keys. The first start makes the key; later starts never do, since what is
+// sealed with the old key could not be opened any more.
 static enum err read_keys(const struct config *config, struct keyring **keys,
                           struct buf *why)
 {
@@ -45,7 +45,7 @@ static enum err read_keys(const struct config *config, struct keyring **keys,
     return err;
 }
 
-// What was made as root until now is the account's, too.
+// Becomes the roles' user. What was made as root until now is given to that user, too.
 static void become_user(const struct config *config)
 {
     struct account account;

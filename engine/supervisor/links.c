@@ -20,10 +20,10 @@
 static const struct {
     enum role_kind from, to;
 } permitted[] = {
-    // hints of new events; the engine's own events, and that they are stored; what
-    // waits for organizations
+    // hints of new events; the engine's own events, and answers that they are stored;
+    // backlogs of organizations
     { ROLE_INGEST, ROLE_DISPATCHER },
-    // hints of changed hooks; questions and answers; hooks to switch off; what waits
+    // hints of changed hooks; queries and replies; hooks to switch off; backlogs
     { ROLE_API, ROLE_DISPATCHER },
     // orders, outcomes
     { ROLE_DISPATCHER, ROLE_SENDER },
@@ -39,7 +39,7 @@ static bool are_neighbours(const struct child *a, const struct child *b)
     return false;
 }
 
-// Returns 0 or errno. One that is dying needs no link: 0.
+// Returns 0 or errno. 0 also if the child is dying, since it needs no link.
 static int send_link(const struct child *to, const struct child *peer,
                      uint32_t link_no, int fd)
 {
@@ -80,7 +80,7 @@ static size_t number_of(const struct links *l, const struct child *c)
     return (size_t)(c - l->children);
 }
 
-// What its pulse says: the first reason of all its links that are missing.
+// Sets the error in a child's pulse: that of its first missing link.
 static void note_missing(const struct links *l, size_t i)
 {
     int error = 0;
@@ -166,8 +166,8 @@ void links_lost(struct links *l, struct child *c,
         if (other->kind != (enum role_kind)m->kind ||
             other->index != m->index || !other->is_alive ||
             !are_neighbours(c, other) || l->link_nos[me][i] != m->link_no)
-            continue; // or there is a newer one
-        // It may just be the first to see that its neighbour has died.
+            continue; // not this link, or there is a newer one
+        // ENOTCONN: its neighbour may have died, and it may have noticed first.
         if (m->error != ENOTCONN) {
             log_warn("a link did not arrive", "role=%s index=%u reason=%s",
                      role_name(c->kind), c->index,
@@ -191,7 +191,7 @@ void links_ended(struct links *l, const struct child *c,
         const struct child *other = &l->children[i];
 
         set_missing(l, number_of(l, c), i, 0);
-        // A new link says as much to one that does not hear it.
+        // If this message is lost, the next link tells the neighbour as well.
         if (other->is_alive && are_neighbours(c, other) &&
             control_send(other->control_fd, &m, -1) != OK) {
             log_warn("role does not listen", "role=%s index=%u",

@@ -4,8 +4,8 @@
 // Happy path: one datagram for each text, sent without waiting.
 //
 // If the manager's queue is full: the text is kept, and sent with a later beat.
-// If what is kept does not fit any more: the oldest text of it goes; what is true now
-// stands in the newest.
+// If the kept texts do not fit any more: the oldest is dropped; the newest tells the
+// current state.
 
 #include "engine/supervisor/notify.h"
 
@@ -25,7 +25,7 @@
 #define EXTEND_BY_US    INT64_C(60000000)
 #define PATIENCE_US     INT64_C(30000000) // without a watchdog
 
-// A path, or "@name": a name that lies in no file system.
+// Reads a path, or "@name": an abstract name, which is in no file system.
 static bool read_address(const char *text, struct notify *n)
 {
     size_t n_bytes = strlen(text);
@@ -44,7 +44,7 @@ static bool read_address(const char *text, struct notify *n)
     return true;
 }
 
-// The manager's wish, if it is meant for this process and not for its parent.
+// The manager's watchdog time, if it is meant for this process and not for its parent.
 static int64_t read_watchdog(void)
 {
     const char *text = getenv("WATCHDOG_USEC");

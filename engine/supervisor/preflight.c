@@ -4,7 +4,7 @@
 // The listening sockets outlive the roles that accept on them: while a role is
 // restarted, connections wait in the kernel's queue instead of being refused.
 // The data directory is locked through its own descriptor, so that a directory
-// that turns out not to be ours is left as it was.
+// that turns out to be in use by another engine is left as it was.
 
 #include "engine/supervisor/preflight.h"
 
@@ -30,8 +30,8 @@
 #define BACKLOG 1024
 
 // A role that was killed in the middle of an fsync holds its sockets until the
-// disk answers, though its process is a zombie already. So an address in use
-// is tried again for a while before it is called somebody else's.
+// disk answers, although its process is already a zombie. So an address in use
+// is tried again for a while before ERR_BUSY.
 #define IN_USE_WAIT_MS  INT64_C(3000)
 #define IN_USE_RETRY_MS 20
 
@@ -66,8 +66,8 @@ static int bind_patiently(int fd, const struct sockaddr *where,
     return rc;
 }
 
-// Binds and listens on "address:port". ERR_BUSY: somebody else has it, still
-// at `until_us`. ERR_IO: anything else. On an error `faults` gets a line that
+// Binds and listens on "address:port". ERR_BUSY: the address is still in use at
+// `until_us`. ERR_IO: any other error. On an error `faults` gets a line that
 // names `setting`.
 static enum err listen_on(const char *setting, const char *address,
                           int64_t until_us, int *out_fd, struct buf *faults)
@@ -99,7 +99,7 @@ static enum err listen_on(const char *setting, const char *address,
     return OK;
 }
 
-// In the log each fault is a line.
+// Logs each fault as a line.
 static void log_faults(struct str faults)
 {
     while (faults.n_bytes > 0) {
@@ -113,7 +113,8 @@ static void log_faults(struct str faults)
     }
 }
 
-// One line each, so that a person sees all of them at once.
+// Appends all faults of the settings, one line each, so that a person sees them at
+// once.
 static void put_faults(const struct config *config, struct buf *faults)
 {
     if (config_logs_json(config)) {
@@ -160,7 +161,8 @@ static enum err check_ca_file(const char *path, struct buf *faults)
     return ERR_INVALID;
 }
 
-// A sender that shares the user with the others is kept from them by Landlock alone.
+// Checks that senders cannot read a secret file. If a sender has the same user as other
+// roles, Landlock alone keeps it from their files.
 static enum err check_out_of_reach(const char *setting, const char *path,
                                    struct buf *faults)
 {
@@ -200,7 +202,7 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
     return err;
 }
 
-// Each says its own faults; all of them are wanted.
+// Runs all checks, even if one fails, so that all faults are reported.
 static enum err prepare(const struct config *config, struct startup *out,
                         struct buf *faults)
 {
@@ -213,7 +215,7 @@ static enum err prepare(const struct config *config, struct startup *out,
                   &out->ingest_fd, faults),
         check_ca_file(config->ca_file, faults),
     };
-    // Nothing is made where secrets must not be.
+    // No directory is made where secrets must not be.
     enum err err = errors[0] == OK
                        ? lock_data_dir(config->data_dir, &out->lock_fd, faults)
                        : OK;

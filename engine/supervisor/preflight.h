@@ -11,23 +11,22 @@
 
 struct startup {
     struct accounts accounts;
-    // Descriptors, kept until the process ends.
+    // Descriptors, which stay open until the process ends.
     int api_fd;
     int ingest_fd;
-    int lock_fd; // the data directory, locked against a second engine
+    int lock_fd; // of the data directory, locked against a second engine
 };
 
-// Judges the settings, binds both listening sockets, makes the data directory
-// (mode 0700) if it is not there, locks it, and chooses the roles' users, whose it is
-// from then on. On any error everything that
-// is wrong has been printed on stderr, a line each. ERR_INVALID: settings.
-// ERR_BUSY: a port or the directory is in use. ERR_DENIED: the directory
-// cannot be made or opened. ERR_IO: no socket.
+// Checks the settings, binds both listening sockets, makes the data directory (mode
+// 0700) if it does not exist, locks it, and chooses the roles' users, to whom it is
+// handed over. On any error all faults have been printed on stderr, a line each.
+// ERR_INVALID: settings. ERR_BUSY: a port or the directory is in use. ERR_DENIED: the
+// directory cannot be made or opened. ERR_IO: no socket.
 MUST_CHECK enum err startup_prepare(const struct config_sources *sources,
                                     struct config *config, struct startup *out);
 
-// Once more what root owns in the data directory goes to the roles' user; says so in
-// the log if it cannot.
+// Gives what root owns in the data directory to the roles' user once more; logs a
+// failure.
 void startup_hand_over(const struct config *config, const struct startup *s);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // stand_in.c — answers for a role that listens and does not answer.
 //
-// A visitor is answered once its first bytes have come: an answer before the
-// request confuses clients. What else it sends is read and thrown away, so that
-// closing the socket does not reset it before the answer is read. Nothing that
-// comes is looked at.
+// A visitor is a connection that is answered here, once its first bytes have come: an
+// answer before the request confuses clients. What else it sends is read and thrown
+// away, so that closing the socket does not reset it before the answer is read. The
+// bytes are not looked at.
 
 #include "engine/supervisor/stand_in.h"
 
@@ -22,8 +22,8 @@
 #include "common/process/pulse.h"
 
 #define NEEDED_AFTER_US INT64_C(3000000)
-#define ASLEEP_US       INT64_C(1000000) // between two looks: it was us
-#define VISITORS_MAX    64               // the others wait for their turn
+#define ASLEEP_US       INT64_C(1000000) // between two checks: we slept
+#define VISITORS_MAX    64               // further connections wait
 #define VISIT_US        INT64_C(5000000)
 #define READ_BYTES      ((size_t)64 * 1024)
 
@@ -85,7 +85,7 @@ static void put_body(const struct stand_in *s, struct buf *out)
     buf_init(&why, 0);
     buf_init(&message, 0);
     if (pulse_works(s->child->slot, &why))
-        pulse_put_silence(s->child->slot, &why); // not long enough for others
+        pulse_put_silence(s->child->slot, &why); // too short for /readyz
     buf_printf(&message, "Service Unavailable: %s %.*s; try again later", name,
                STR_ARG(buf_str(&why)));
     buf_puts(out, "{\"code\":503,\"message\":");
@@ -115,7 +115,7 @@ static void answer(struct visitor *v)
                "Content-Type: application/json\r\nContent-Length: %zu\r\n"
                "Retry-After: 5\r\nConnection: close\r\n\r\n%.*s",
                body.n_bytes, STR_ARG(buf_str(&body)));
-    // The first bytes of a socket: there is room for them.
+    // These are the first bytes on this socket: its buffer has room for them.
     n = send(v->fd, out.at, out.n_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)n;
     shutdown(v->fd, SHUT_WR);
@@ -182,7 +182,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
             (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
             return;
         if (fd < 0)
-            break; // no descriptor: the next look tries again
+            break; // no descriptor: the next check tries again
         receive(s, fd);
     }
     stop_listening(s);
@@ -213,7 +213,7 @@ static bool is_needed(struct stand_in *s)
     s->looked_at_us = now_us;
     if (c->owner->is_ending)
         return !c->is_alive;
-    if (since_look_us > ASLEEP_US) { // perhaps the role was asleep with us
+    if (since_look_us > ASLEEP_US) { // the role may have slept, too
         s->served_at_us += since_look_us;
         return s->is_needed;
     }

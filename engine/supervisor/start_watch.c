@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// start_watch.c — whether a process that has not turned its loop yet still gets on.
+// start_watch.c — whether a process that has not turned its loop yet makes progress.
 
 #include "engine/supervisor/start_watch.h"
 
@@ -12,11 +12,11 @@
 #include "common/base/clock.h"
 
 #define USED_AT        11 // fields of /proc/PID/stat behind the state: user's time
-#define ASLEEP_US      INT64_C(5000000) // longer than between two looks
-#define STIR_TICKS     5 // less is what somebody uses who waits and looks
+#define ASLEEP_US      INT64_C(5000000) // longer than between two checks
+#define STIR_TICKS     5 // a process that waits and polls uses less
 #define NOT_TO_BE_SEEN '?'
 
-// The state letter, and the processor's time of user and kernel.
+// Returns the state letter; `used_ticks` gets the processor time in user and kernel.
 static char read_stat(pid_t pid, uint64_t *used_ticks)
 {
     char path[64];
@@ -31,7 +31,7 @@ static char read_stat(pid_t pid, uint64_t *used_ticks)
     if (read(fd, text, sizeof(text) - 1) < 0)
         text[0] = '\0';
     close(fd);
-    at = strrchr(text, ')'); // a command may be called anything
+    at = strrchr(text, ')'); // a command's name may have any characters
     if (at == NULL || at[1] != ' ' || at[2] == '\0')
         return NOT_TO_BE_SEEN;
     text[0] = at[2];
@@ -52,8 +52,8 @@ int64_t start_idle_us(struct start_watch *w, pid_t pid)
     char state = read_stat(pid, &used_ticks);
     bool was_stopped = w->is_stopped;
 
-    // What stopped the supervisor as well, as a pause of a container does, is nobody's
-    // idleness.
+    // Time in which the supervisor did not run either, such as a pause of the
+    // container, does not count as idle.
     if (w->pid == pid && now_us - w->looked_us > ASLEEP_US)
         w->stirred_us += now_us - w->looked_us;
     w->looked_us = now_us;

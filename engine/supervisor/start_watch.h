@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// start_watch.h — whether a process that has not turned its loop yet still gets on.
+// start_watch.h — whether a process that has not turned its loop yet makes progress.
 //
-// A start has no loop that could beat: it reads, or converts, what is stored, which may
-// take hours, and then uses the processor or waits for the disk. One that does neither
-// hangs, as on a file that is a pipe.
+// During a start no loop runs that could beat: the process reads, or converts, what is
+// stored, which may take hours, and meanwhile uses the processor or waits for the disk.
+// A process that does neither hangs, for example on a file that is a pipe.
 
 #ifndef ENGINE_SUPERVISOR_START_WATCH_H
 #define ENGINE_SUPERVISOR_START_WATCH_H
@@ -13,15 +13,15 @@
 #include <sys/types.h>
 
 struct start_watch {
-    pid_t pid;           // whom it is about
-    int64_t stirred_us;  // when it was last seen to get on
-    int64_t looked_us;   // when it was looked at before
-    uint64_t used_ticks; // of the processor, then
+    pid_t pid;           // the process that is watched
+    int64_t stirred_us;  // when progress was last seen
+    int64_t looked_us;   // time of the last check
+    uint64_t used_ticks; // processor time when progress was last seen
     bool is_stopped;     // by a signal, or traced
 };
 
-// For how long a process has done nothing, as far as was seen: to be asked again and
-// again. 0 where that is not to be seen.
+// How long a process has made no progress, by the checks so far: to be called again and
+// again. 0 if /proc does not tell.
 int64_t start_idle_us(struct start_watch *w, pid_t pid);
 
 #endif

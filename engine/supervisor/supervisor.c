@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // supervisor.c — starts the roles, watches them, and ends them in order.
 //
-// Happy path: judge the settings, bind the sockets, lock the data directory,
+// Happy path: check the settings, bind the sockets, lock the data directory,
 // run `setup` to its end, start every role (child.c), give each pair of
 // neighbours a socketpair (links.c), wait for all to be ready.
 //
@@ -37,11 +37,11 @@
 #include "engine/supervisor/preflight.h"
 #include "engine/supervisor/stand_in.h"
 
-#define DRAIN_GRACE_MS 10000 // past the drain timeout, before SIGKILL
-#define OWN_SLOT       0     // of the metrics page
-#define START_TURNS    2     // a start has so much more patience than a turn
+#define DRAIN_GRACE_MS 10000 // after the drain timeout, before SIGKILL
+#define OWN_SLOT       0     // the supervisor's metrics page
+#define START_TURNS    2     // a start may be idle twice as long as a loop
 
-// The order in which a drain ends them.
+// The order in which a drain ends the roles.
 static const enum role_kind drain_order[] = { ROLE_INGEST, ROLE_DISPATCHER,
                                               ROLE_SENDER, ROLE_API };
 #define N_STAGES (sizeof(drain_order) / sizeof(drain_order[0]))
@@ -63,11 +63,11 @@ struct supervisor {
     size_t n_stand_ins;
     struct notify notify;
     struct engine_file file; // in the data directory
-    bool is_file_wanted;     // it could not be written yet
+    bool is_file_wanted;     // the file could not be written yet
     bool is_want_said;
     bool is_reloading;      // not all roles have read the settings again yet
-    bool is_reload_partial; // one of them has kept the old ones
-    bool is_reload_faulty;  // all do: the last ones were refused
+    bool is_reload_partial; // a role has kept the old settings
+    bool is_reload_faulty;  // all keep the old settings: the new have faults
     bool was_all_ready;
     bool has_been_ready;
     size_t stage; // of the drain
@@ -102,7 +102,7 @@ static void tell_unready(struct supervisor *s, const struct child *c)
                 label);
 }
 
-// The new settings count once every role has them.
+// A reload has ended once every role has read the settings.
 static void judge_reload(struct supervisor *s)
 {
     if (!s->is_reloading || s->owner.is_ending)
@@ -121,22 +121,23 @@ static void judge_reload(struct supervisor *s)
     }
 }
 
-// Whether a role or setup, which has not turned its loop yet, gets on. It has more time
-// than for a turn; one that hangs is killed, for who waits for it can wait for ever.
+// Whether a role or setup that has not turned its loop yet makes progress. It may be
+// idle longer than a loop may take for a turn; if it hangs, it is killed, since it
+// might wait for ever.
 static bool does_start(struct child *c, int64_t patience_us)
 {
     int64_t idle_us = start_idle_us(&c->start, c->process.pid);
 
     if (idle_us <= START_TURNS * patience_us) {
-        // One that was stopped, and gets on again. One that was killed counts until
-        // what runs in its place is ready.
+        // A process that was stopped makes progress again. If it was killed, the role
+        // counts as hanging until the next process is ready.
         if (c->hung_pid == c->process.pid && idle_us <= patience_us)
             c->has_hung = false;
         return !c->has_hung;
     }
     c->has_hung = true;
     c->hung_pid = c->process.pid;
-    if (c->start.is_stopped) // by somebody who wants that
+    if (c->start.is_stopped) // somebody stopped it on purpose
         return false;
     log_warn("a role hangs before its first turn, it is killed",
              "role=%s index=%u pid=%d idle_ms=%" PRId64, role_name(c->kind),
@@ -145,7 +146,7 @@ static bool does_start(struct child *c, int64_t patience_us)
     return false;
 }
 
-// Whether a role runs, or did so within the manager's patience.
+// Whether a role has shown a sign of life within the manager's patience.
 static bool does_live(struct child *c, int64_t patience_us)
 {
     if (!c->is_alive)
@@ -163,13 +164,13 @@ static void beat_for_manager(struct supervisor *s)
     // A drain has its own time limit.
     for (size_t i = 0; i < s->n_children && !s->owner.is_ending; i++)
         do_all_live = does_live(&s->children[i], patience_us) && do_all_live;
-    // To migrate what is stored, or to read it, may take long.
+    // Migrating or reading what is stored may take long.
     if (!s->has_been_ready && !s->owner.is_ending && do_all_live)
         notify_extend(&s->notify);
     notify_beat(&s->notify, do_all_live);
 }
 
-// --- what children tell ---
+// --- messages of children ---
 
 static void judge_readiness(struct supervisor *s)
 {
@@ -182,8 +183,7 @@ static void judge_readiness(struct supervisor *s)
                  s->config.ingest_listen,
                  log_quote(str_of(s->config.data_dir)));
         if (!s->is_reloading &&
-            !s->owner
-                 .is_ending) // READY would say that they have read the settings
+            !s->owner.is_ending) // READY would mean that the settings are read
             tell_ready(s, "");
     }
     if (missing != NULL && s->was_all_ready && !s->owner.is_ending)
@@ -214,8 +214,9 @@ static void on_message(struct child *c, const struct control_message *m)
     }
 }
 
-// Later on the other roles are of use, and this one may be again: not all that is
-// stored is wanted by every start. An engine that cannot even start ends.
+// A role ended because what is stored is damaged. If the engine has been ready before,
+// it goes on: the other roles are of use, and the next start of this role may not need
+// the damaged part. An engine that cannot even start ends.
 static void on_damage(struct supervisor *s)
 {
     log_warn(
@@ -249,7 +250,7 @@ static void on_closed(struct child *c)
     struct supervisor *s = supervisor_of(c);
 
     if (c->kind == ROLE_SETUP) {
-        uv_stop(&s->loop); // supervisor_run() goes on
+        uv_stop(&s->loop); // lets run_setup() return
     } else {
         next_stage(s);
     }
@@ -292,7 +293,7 @@ static void next_stage(struct supervisor *s)
     while (s->stage < N_STAGES && !is_any_alive(s, drain_order[s->stage])) {
         s->stage++;
         for (size_t i = 0; i < s->n_children && s->stage < N_STAGES; i++) {
-            // One that cannot be told is dead: its exit will be reported.
+            // A child that cannot be told is dead: its exit will be reported.
             if (s->children[i].kind == drain_order[s->stage])
                 child_tell(&s->children[i], CONTROL_DRAIN);
         }
@@ -321,7 +322,7 @@ static void drain(struct supervisor *s)
     log_info("draining", "");
     s->owner.is_ending = true;
     pulse_set_state(OWN_SLOT, PULSE_DRAINING, 0);
-    // The manager is to wait as long as the drain may take, and a little longer.
+    // The manager must wait as long as the drain may take, and a little longer.
     notify_tell(&s->notify,
                 "STOPPING=1\nSTATUS=Draining: what is in flight is finished\n"
                 "EXTEND_TIMEOUT_USEC=%" PRId64,
@@ -340,7 +341,8 @@ static void drain(struct supervisor *s)
     next_stage(s);
 }
 
-// A role may not open the file by itself any more.
+// Tells roles to reload. They get the settings from the supervisor, since a role may
+// not be able to open the file any more.
 static void tell_reload(struct supervisor *s)
 {
     struct control_message m = { .type = CONTROL_RELOAD };
@@ -384,7 +386,7 @@ static void reload(struct supervisor *s)
     } else {
         log_set_json(config_logs_json(&fresh));
         log_info("settings reloaded", "");
-        // Such as a token that root has written meanwhile.
+        // For example a token that root has written since.
         startup_hand_over(&s->config, &s->startup);
         tell_reload(s);
     }
@@ -425,7 +427,7 @@ static void run_setup(struct supervisor *s)
     s->setup.listen_fd = -1;
     child_init(&s->setup, &s->owner, ROLE_SETUP, 0);
     child_start(&s->setup);
-    uv_run(&s->loop, UV_RUN_DEFAULT); // until it has exited
+    uv_run(&s->loop, UV_RUN_DEFAULT); // until setup has exited
 }
 
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
@@ -454,7 +456,8 @@ static void watch_signals(struct supervisor *s)
     s->drain_timer.data = s;
 }
 
-// Again with each beat until it is there: a disk may be full at the start.
+// Writes the engine file. If that fails, for example on a full disk, each beat tries
+// again.
 static void write_file(struct supervisor *s)
 {
     snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
@@ -482,7 +485,7 @@ static void on_beat(uv_timer_t *timer)
 
 static void make_page(struct supervisor *s)
 {
-    // Besides dispatchers and senders: itself, ingest and api.
+    // Besides dispatchers and senders: the supervisor, ingest and api.
     if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
                         3))
         log_fatal("no page for the metrics", "errno=%d", errno);
@@ -525,7 +528,7 @@ int supervisor_run(const struct config_sources *sources)
     make_page(s);
     notify_extend(&s->notify); // setup may migrate what is stored
     signal(SIGHUP,
-           SIG_IGN); // roles that are not there yet read the settings anyway
+           SIG_IGN); // roles that start later read the settings anyway
     run_setup(s);
     if (s->exit_status != 0)
         return s->exit_status;
