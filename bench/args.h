@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 // One option. Exactly one of `number` and `text` is set; a number's limits
-// are inclusive. The default is what the target holds before.
+// are inclusive. The default is the value that the target has before the call.
 struct arg {
     const char *name; // "--port"
     const char *help;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // bareloop.c — the baseline of the drain: libcurl on libuv and nothing else.
 //
-// N easy handles post the same signed-looking request for ever; no queue, no
-// signing, no history. It is made as fast as this pair of libraries goes:
-// handles are reused; a socket's uv_poll_t stays registered from one transfer
-// to the next and is closed only when libcurl closes the socket, so that a
-// transfer costs no epoll_ctl; finished handles are collected once per turn of
-// the loop and added again at once, and libcurl's zero timeouts are served in
-// the same turn instead of by a timer.
+// N easy handles post the same request again and again, with constant signature
+// headers; there is no queue, no signing, no history. It is as fast as these two
+// libraries allow: handles are reused; a socket's uv_poll_t stays registered from one
+// transfer to the next and is closed only when libcurl closes the socket, so that a
+// transfer costs no epoll_ctl; finished handles are collected once per turn of the loop
+// and added again at once, and libcurl's zero timeouts are served in the same turn
+// instead of by a timer.
 
 #include <assert.h>
 #include <inttypes.h>
@@ -90,7 +90,7 @@ static void poll_set(struct bare *b, curl_socket_t fd, int events)
         abort();
 }
 
-// CURL_POLL_REMOVE only says that no transfer uses the socket now.
+// CURL_POLL_REMOVE only means that no transfer uses the socket at the moment.
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *socket_data)
 {
@@ -239,7 +239,7 @@ static CURL *handle_new(struct bare *b, uint64_t i)
     return easy;
 }
 
-// What a signed delivery carries, as constants.
+// The headers of a signed delivery, as constants.
 static struct curl_slist *headers_new(void)
 {
     static const char signature[] =

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // history_fill.c — fills the history of an engine that does not run.
 //
-// Writes attempts as the dispatcher does, in its own transactions, of hooks 1 to
-// --hooks and events 1 to --events, which must be there. Attempt i is of hook
-// i mod hooks and of the event behind it; when all pairs are used up, they have
-// one attempt more. One pair in --dead-one-in fails each time and ends as a dead
-// letter.
+// Writes attempts as the dispatcher does, in its own transactions, for hooks 1 to
+// --hooks and events 1 to --events, which must exist. Attempt i belongs to hook i mod
+// hooks; each hook goes through the events in order. When all pairs of hook and event
+// have an attempt, each gets another one. One pair in --dead-one-in fails each time and
+// ends as a dead letter.
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // lmdb_append.c — the baseline of the intake: how fast LMDB alone appends.
 //
-// One writer, default sync mode, N records of one size per commit, keys in
-// order (MDB_APPEND): what the storage allows if everything else were free.
+// One writer, default sync mode, N records of one size per commit, keys in order
+// (MDB_APPEND): the rate that storage allows if everything else cost nothing.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct append {
     uint64_t batch;
     uint64_t bytes; // of a record
     uint64_t seconds;
-    uint64_t count; // records; 0: as many as come
+    uint64_t count; // records; 0: no limit
     uint64_t n_records;
     MDB_env *env;
     MDB_dbi dbi;

@@ -5,12 +5,12 @@
 // is due and a connection idle, the event is stamped and sent; an answer makes
 // the connection idle again. With --rate, event i is due at start + i / rate
 // whether or not earlier ones have been answered, and its latency counts from
-// then: a stall of the other side is seen by everything that was due meanwhile
-// (no coordinated omission). Without, it is due when a connection is idle.
-// The result is one JSON object on stdout.
+// then: a stall of the other side adds to the latency of every event that was due
+// meanwhile (no coordinated omission). Without --rate, an event is due when a
+// connection is idle. The result is one JSON object on stdout.
 //
-// If it fails: a connection that closes is opened again, an event that waited
-// for an answer there counts as lost. A refused connect ends the program.
+// If it fails: a connection that closes is opened again, and the event that waited for
+// an answer on it counts as lost. A refused connect ends the program.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,12 +36,12 @@
 #define MAX_EVENTS      256
 #define READ_BYTES      65536
 #define ERROR_BYTES     300
-#define ANSWERS_WAIT_US 10000000 // for the last ones
+#define ANSWERS_WAIT_US 10000000 // for the last answers
 
 struct conn {
     int fd;
     struct post post;
-    size_t n_sent; // of the post
+    size_t n_sent; // bytes of the post
     bool is_busy;
     int64_t due_us; // of the request that waits for its answer
     struct buf in;
@@ -174,7 +174,7 @@ static int64_t due_of_next(const struct load *l, int64_t now_us)
     return l->start_us + (int64_t)(n * 1000000 / l->rate);
 }
 
-// Sends what is due; returns how long nothing will be, in µs.
+// Sends the events that are due; returns the time until the next one is due, in µs.
 static int64_t send_due(struct load *l)
 {
     int64_t now_us = clock_mono_us();
@@ -189,7 +189,7 @@ static int64_t send_due(struct load *l)
         send_next(l, due_us);
         now_us = clock_mono_us();
     }
-    return 100000; // answers wake us earlier
+    return 100000; // answers wake the loop earlier
 }
 
 static void answered(struct load *l, struct conn *c)
@@ -221,7 +221,7 @@ static unsigned status_of(struct str head)
     return status;
 }
 
-// Takes the answer's head, then its body as it comes.
+// Reads the answer's head, then its body as it arrives.
 static void answer_read(struct load *l, struct conn *c)
 {
     struct wire_head head;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // match.c — how long an event takes to find its hooks.
 //
-// One organization with many hooks, each with a filter, a hundredth of them
-// with the event's; beside it, hooks of others, which must cost nothing. Every
-// event is timed by itself.
+// One organization has many hooks, each with a filter; a hundredth of the hooks have
+// the event's filter. The index also has hooks of other organizations, which must cost
+// nothing. Every event is timed by itself.
 
 #include <assert.h>
 #include <inttypes.h>
@@ -57,8 +57,8 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
     (*(uint64_t *)data)++;
 }
 
-// A match takes less than a microsecond can tell; the histogram, whose unit
-// is the microsecond, is given nanoseconds.
+// A match is too short to be measured in microseconds, so the histogram, whose unit is
+// the microsecond, gets nanoseconds.
 static int64_t now_ns(void)
 {
     struct timespec now;

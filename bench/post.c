@@ -36,8 +36,8 @@ static void put_payload(struct buf *out, const struct post_options *o)
     buf_puts(out, "\"}");
 }
 
-// The body of a hook's creation. What the generator writes into it lies under
-// keys that nobody reads.
+// Appends the body that creates a hook. The generator writes its stamps under keys that
+// the API ignores.
 static void put_hook(struct buf *out, const struct post_options *o)
 {
     buf_puts(out, "{" WIRE_STAMP_KEY);

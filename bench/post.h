@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // post.h — the request that the generator sends: events, or a hook to be made.
 //
-// It is built once; before each sending only the stamps and the stacks' names
-// are written into it, so that making events costs next to nothing.
+// It is built once; before it is sent, only the stamps and the stacks' names are
+// written into it, so that making events costs next to nothing.
 
 #ifndef BENCH_POST_H
 #define BENCH_POST_H
@@ -16,7 +16,7 @@ struct post_options {
     uint64_t port;
     const char *path;
     const char *token;    // NULL: no Authorization
-    const char *hooks_of; // an organization: posts are of hooks, not events
+    const char *hooks_of; // an organization: posts create hooks, not events
     const char *kind;
     const char *project;
     uint64_t n_stacks; // event i belongs to stack s<i mod n_stacks>, 3 digits
@@ -35,10 +35,11 @@ struct post {
     uint64_t batch;
 };
 
-// Events are as small as they can be if `payload_bytes` is less than that.
+// Builds a post. Events are never smaller than the least possible size, even if
+// `payload_bytes` is less.
 void post_init(struct post *p, const struct post_options *options);
 
-// The same request again, with bytes of its own.
+// Makes a copy of the request with bytes of its own.
 void post_copy(struct post *to, const struct post *from);
 
 void post_clear(struct post *p);

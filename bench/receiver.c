@@ -7,8 +7,8 @@
 // answered then. GET /stats answers the counts as JSON, GET /reset forgets
 // them. The first line on stdout names the ports.
 //
-// If it fails: a client that closes, or that does not read its answers, is
-// closed and counted by nobody; a request beyond 8 MiB closes its connection.
+// If it fails: the connection of a client that closes it, or does not read its answers,
+// is closed, and this is not counted; a request beyond 8 MiB closes its connection.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +62,8 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-// A connection in the list of delayed answers is freed from there.
+// Closes a connection. One that is in the list of delayed answers is freed when it
+// leaves the list.
 static void conn_close(struct conn *c)
 {
     if (!c->is_closed)
@@ -121,7 +122,7 @@ static void answer_due(struct receiver *r)
     }
 }
 
-// GET: the only requests that are not counted.
+// Answers GET requests, the only ones that are not counted.
 static bool answer_control(struct receiver *r, const struct conn *c,
                            struct str path)
 {
@@ -278,7 +279,7 @@ static uint16_t listen_on(const struct receiver *r, struct conn *listener,
     return ntohs(address.sin_port);
 }
 
-// Consecutive ports from `port`; from the system if it is 0.
+// Listens on consecutive ports from `port` on; if it is 0, the system chooses them.
 static void listen_all(struct receiver *r, uint64_t port)
 {
     printf("{\"ports\":[");

@@ -10,11 +10,11 @@
 #include "common/base/histogram.h"
 #include "common/base/str.h"
 
-// A delivery is told apart by its event's number and the path it came to.
+// A delivery is identified by its event's number and its path.
 struct tally_options {
-    bool is_timing;    // put sent-to-arrived into the histogram
-    uint64_t max_seq;  // track events 0..max_seq-1; 0: do not track
-    uint64_t n_paths;  // paths /h/0../h/n_paths-1 are told apart
+    bool is_timing;   // put the time from sending to arrival into the histogram
+    uint64_t max_seq; // track events 0..max_seq-1; 0: do not track
+    uint64_t n_paths; // paths /h/0../h/n_paths-1 are tracked separately
     struct str secret; // check each signature; empty: do not
 };
 

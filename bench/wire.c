@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// wire.c — the little of HTTP/1.1 that the receiver and the generator share.
+// wire.c — the small part of HTTP/1.1 that the receiver and the generator share.
 
 #include "bench/wire.h"
 
@@ -40,7 +40,7 @@ static void header_read(struct str line, struct wire_head *out)
 {
     struct str value = STR_EMPTY;
 
-    // Most lines are told apart by their first letter.
+    // The first letter already distinguishes most lines.
     switch (line.at[0] | 0x20) {
     case 'c':
         if (header_is(line, STR("content-length:"), &value)) {
@@ -57,7 +57,7 @@ static void header_read(struct str line, struct wire_head *out)
         if (header_is(line, STR("pulumi-webhook-signature:"), &value))
             out->signature = value;
         break;
-    default: // a header that nobody here asks for
+    default: // a header that is not used here
         break;
     }
 }
@@ -87,7 +87,7 @@ bool wire_head_read(struct str bytes, struct wire_head *out)
     return true;
 }
 
-// One chunk's size line. False: not complete.
+// Reads the size line of a chunk. False: it is not complete.
 static bool chunk_read(struct str bytes, size_t *n_line, size_t *n_chunk)
 {
     const char *end = memchr(bytes.at, '\n', bytes.n_bytes);

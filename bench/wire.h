@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// wire.h — the little of HTTP/1.1 that the receiver and the generator share.
+// wire.h — the small part of HTTP/1.1 that the receiver and the generator share.
 //
-// Both ends are ours or under test on the same machine: this reads what a
-// correct peer sends, and is not a parser for hostile bytes.
+// The peers are programs of this folder, or under test on the same machine: this code
+// reads what a correct peer sends, and is not a parser for hostile bytes.
 
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
@@ -25,12 +25,12 @@ struct wire_head {
 // False: the head is not complete yet.
 bool wire_head_read(struct str bytes, struct wire_head *out);
 
-// Takes a chunked body apart in place. False: not complete yet, nothing is
+// Decodes a chunked body in place. False: it is not complete yet, and nothing is
 // changed. `n_raw` is its length as sent, `n_body` without the framing.
 bool wire_dechunk(char *at, size_t n_bytes, size_t *n_raw, size_t *n_body);
 
-// The stamp in a body: when it was meant to be sent (clock_mono_us()) and its
-// number, written as "bench":"<20 digits>-<12 digits>".
+// The stamp in a body: the time at which it was due to be sent (clock_mono_us()) and
+// its number, written as "bench":"<20 digits>-<12 digits>".
 #define WIRE_STAMP_KEY   "\"bench\":\""
 #define WIRE_STAMP_BYTES 33 // 20 digits, hyphen, 12 digits
 
@@ -41,11 +41,11 @@ struct wire_stamp {
 
 void wire_stamp_write(char *to, const struct wire_stamp *stamp);
 
-// Looks in the first 256 bytes. False: there is none.
+// Searches the first 256 bytes for a stamp. False: there is none.
 bool wire_stamp_read(struct str body, struct wire_stamp *out);
 
-// Sends SIGTERM to this process when its parent goes, so that nothing is left
-// running after an interrupted benchmark.
+// Lets the kernel send SIGTERM to this process when its parent ends, so that nothing
+// keeps running after an interrupted benchmark.
 void wire_die_with_parent(void);
 
 #endif
