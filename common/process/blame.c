@@ -34,7 +34,7 @@ struct suspect {
 
 struct blame_page {
     struct cell cells[CELLS];
-    volatile uint64_t is_foreign;     // the signal came from somebody else
+    volatile uint64_t is_foreign;     // the signal came from another process
     volatile uint64_t guilty;         // cell of the thread that died, plus one
     volatile uint64_t is_loop_guilty; // whichever thread it was
     uint64_t seed;                    // of blame_hash()
@@ -42,13 +42,14 @@ struct blame_page {
     struct suspect suspects[BLAME_MAX];
 };
 
-static struct blame_page no_page; // until blame_attach()
+static struct blame_page no_page; // used until blame_attach()
 static struct blame_page *own = &no_page;
 
 static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
 #define N_FATAL (sizeof(fatal) / sizeof(fatal[0]))
 
-// A sanitizer has handlers of its own, which say more; an abort() is left to us.
+// Sanitizers have handlers of their own, which report more; abort() is left to
+// ours.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED true
 #else
@@ -154,7 +155,7 @@ int blame_create(struct blame_page **out)
     return fd;
 }
 
-// The note of the thread that died; if that is not known, any.
+// The note of the thread that died; if the thread is unknown, any note.
 static struct blamed note_of_death(const struct blame_page *page)
 {
     uint64_t guilty = page->is_loop_guilty != 0 ? LOOP_CELL + 1 : page->guilty;
@@ -214,8 +215,8 @@ static void on_fatal(int signum, siginfo_t *info, void *context)
     own->guilty = own_cell() + 1;
     if (was_sent && info->si_pid != getpid())
         own->is_foreign = 1;
-    // The action is the default again: a fault comes back by itself, what was
-    // sent does not.
+    // The default action is in place again: a fault repeats by itself, a signal
+    // that was sent has to be raised again.
     if (was_sent)
         raise(signum);
 }
@@ -261,7 +262,7 @@ struct blamed blame_begin(enum blame_kind kind, uint64_t a, uint64_t b)
     struct cell *cell = &own->cells[own_cell()];
     struct blamed before = { cell->kind, cell->a, cell->b };
 
-    cell->kind = BLAME_NOTHING; // not half of each
+    cell->kind = BLAME_NOTHING; // never a mixture of two records
     cell->a = a;
     cell->b = b;
     cell->kind = kind;

@@ -100,7 +100,7 @@ static void on_written(uv_write_t *write, int status)
         start_write(c);
 }
 
-// Most writes fit into the socket's buffer and need no request.
+// Most writes fit into the socket's buffer and need no write request.
 static void start_write(struct channel *c)
 {
     struct buf swap = c->sending;
@@ -159,7 +159,7 @@ enum err channel_end(struct channel *c)
     for (size_t i = 0; i < HEADER_BYTES; i++)
         header[i] = (char)(n_bytes >> (24 - 8 * i));
     if (c->is_closing) {
-        buf_reset(&c->filling); // nobody reads it
+        buf_reset(&c->filling); // nobody will read it
         return OK;
     }
     if (!c->is_writing)
@@ -195,8 +195,8 @@ static size_t frame_bytes(const char *header)
     return (size_t)h[0] << 24 | (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
 }
 
-// Hands over all whole frames. Returns how many bytes they had, or SIZE_MAX
-// if the other side broke the rules.
+// Hands all complete frames to the owner. Returns how many bytes they had, or
+// SIZE_MAX if the other side broke the rules.
 static size_t take_frames(struct channel *c)
 {
     size_t at = 0;

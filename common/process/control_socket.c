@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// control_socket.c — what the supervisor and a role say to each other.
+// control_socket.c — messages between the supervisor and a role.
 
 #include "common/process/control_socket.h"
 
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Room for one file descriptor, aligned as the kernel wants it.
+// Space for one file descriptor, aligned as the kernel requires.
 union ancillary {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -38,8 +38,8 @@ enum err control_send(int control_fd, const struct control_message *m, int fd)
     return OK;
 }
 
-// Of one descriptor alone, so that the kernel installs no second one: the union has
-// room for padding, into which one more would fit.
+// The length of exactly one descriptor, so that the kernel installs no second one:
+// the union has padding, into which another would fit.
 static int take_descriptor(struct msghdr *packet)
 {
     struct cmsghdr *header = CMSG_FIRSTHDR(packet);
@@ -69,8 +69,9 @@ enum err control_receive(int control_fd, struct control_message *m, int *fd)
     if (n <= 0)
         return ERR_NOTFOUND;
     *fd = take_descriptor(&packet);
-    // Longer than a message, or with more descriptors than one: nobody of ours. One
-    // that did not arrive, for want of a place, is cut off, too: then there is none.
+    // A message that is too long, or has more than one descriptor, is not from our
+    // code. A descriptor that did not arrive, because this process has no free one,
+    // is cut off, too: then there is none.
     if ((size_t)n == sizeof(*m) && (packet.msg_flags & MSG_TRUNC) == 0 &&
         ((packet.msg_flags & MSG_CTRUNC) == 0 || *fd < 0))
         return OK;

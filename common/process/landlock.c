@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// landlock.c — the file system as the roles see it.
+// landlock.c — restricts what roles can do in the file system.
 //
-// The numbers of newer kernels stand here by themselves: the headers of the
-// oldest system that this is built on lack them.
+// The constants of newer kernels are defined here, since the headers of the oldest
+// supported system lack them.
 
 #include "common/process/landlock.h"
 
@@ -42,8 +42,8 @@ struct attributes {
     uint64_t fs, net, scoped;
 };
 
-// Single files where there are secrets beside them. What stands here is read by
-// everybody on any system.
+// Single files where secrets lie beside them. On any system, all users may read the
+// files in this table.
 static const struct readable {
     const char *path;
     bool is_single; // a file that is replaced, not rewritten
@@ -89,7 +89,7 @@ static const struct readable {
 #define N_READABLE (sizeof(readable) / sizeof(readable[0]))
 
 static bool is_restricted;
-static bool was_refused[N_READABLE]; // also when it was made readable: its mode
+static bool was_refused[N_READABLE]; // from the start, by its mode
 
 static bool allow(int ruleset, const char *path, uint64_t access)
 {
@@ -139,7 +139,7 @@ static int make_ruleset(void)
     return (int)syscall(SYS_landlock_create_ruleset, &a, n_bytes, 0);
 }
 
-// It is there, and may not be read.
+// It exists, and may not be read.
 static bool is_refused(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -150,7 +150,7 @@ static bool is_refused(const char *path)
     return false;
 }
 
-// Takes the ruleset, which may be none.
+// Takes ownership of the ruleset, which may be -1.
 static bool restrict_self(int ruleset, bool is_whole)
 {
     bool is_done = is_whole && ruleset >= 0 &&
@@ -182,7 +182,8 @@ bool landlock_files_of_resolver(void)
     return is_restricted;
 }
 
-// A file that is replaced is found by its directory; but never all of the system.
+// A file that is replaced is found through its directory; but the root directory is
+// never allowed.
 static bool allow_beside(int ruleset, const char *path)
 {
     char *copy = xstrdup(path);
@@ -195,7 +196,7 @@ static bool allow_beside(int ruleset, const char *path)
     return is_done;
 }
 
-// Parts may lie on other disks, where links lead.
+// Parts may be links to other disks.
 static bool allow_parts(int ruleset, const char *data_dir, uint64_t access)
 {
     static const char *const parts[] = { "events", "hooks", "deliveries" };
@@ -232,7 +233,7 @@ bool landlock_data_dir(const struct config *config)
                      allow_beside(ruleset, config->secret_key_file) &&
                      allow_beside(ruleset, config->deployments_token_file) &&
                      allow_beside(ruleset, config->metrics_token_file) &&
-                     // How the other roles are, for who asks for readiness.
+                     // The state of other roles, for readiness queries.
                      allow(ruleset, "/proc", READ_FILE | READ_DIR));
 }
 
@@ -246,7 +247,7 @@ bool landlock_is_stale(void)
     return false;
 }
 
-// As realpath(), also of what is not there yet. The caller frees.
+// Like realpath(), also for a path that does not exist yet. The caller frees it.
 static char *real_path_of(const char *path)
 {
     char *whole = realpath(path, NULL);

@@ -27,7 +27,7 @@ struct histogram_cells {
     atomic_uint_least64_t sum_us;
 };
 
-// What a process writes.
+// The part of a slot that its process writes.
 struct page {
     struct pulse pulse;
     atomic_uint_least64_t counters[COUNTERS];
@@ -38,13 +38,13 @@ struct page {
 #define PAGE_BYTES ((size_t)4096)
 _Static_assert(sizeof(struct page) <= PAGE_BYTES, "a page holds it");
 
-// What the supervisor writes of one.
+// The part of a slot that the supervisor writes.
 struct row_of_board {
-    char name[NAME_BYTES]; // written once, before its process is there
+    char name[NAME_BYTES]; // written once, before its process starts
     bool is_sender;        // written when `name` is
     atomic_int_least64_t pid;
     struct standing standing;
-    atomic_uint_least64_t counters[COUNTERS]; // besides the page's
+    atomic_uint_least64_t counters[COUNTERS]; // added to the page's
 };
 
 #define SLOTS_MAX 64
@@ -54,7 +54,7 @@ struct board {
     struct row_of_board rows[SLOTS_MAX];
 };
 
-// Until metrics_create() or metrics_attach(): of this process's own.
+// Used until metrics_create() or metrics_attach(): private to this process.
 static struct page own_page;
 static struct board own_board = { .n_slots = 1 };
 static struct board *board = &own_board;
@@ -88,7 +88,7 @@ static struct page *page_at(size_t slot)
 
 // --- the memory ---
 
-// Neither grows nor shrinks: who has it mapped is never left without it.
+// The file can neither grow nor shrink, so no process that has it mapped loses it.
 static int make_file(const char *name, size_t n_bytes)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -197,7 +197,7 @@ void metrics_set_pid(size_t slot, int64_t pid)
     atomic_store(&row_at(slot)->pid, pid);
 }
 
-// What lies on the disk, whether the role runs or not.
+// Figures of what lies on disk hold whether the role runs or not.
 static bool is_of_disk(enum gauge gauge)
 {
     return gauge == GAUGE_DUE || gauge == GAUGE_DEAD ||
@@ -223,14 +223,15 @@ void metrics_count_for(size_t slot, enum counter counter, uint64_t n)
 
 // --- reading ---
 
-// Of a sender, what senders count: what else stands in its page, an intruder wrote.
+// From a sender's page, reads only what senders count: an intruder may have written
+// the rest.
 static bool is_taken(size_t slot, enum gauge gauge)
 {
     return !row_at(slot)->is_sender || gauge == GAUGE_ATTEMPTS_IN_FLIGHT ||
            gauge == GAUGE_RESIDENT_BYTES || gauge == GAUGE_PROPORTIONAL_BYTES;
 }
 
-// Sums of as many as there are slots do not overflow.
+// Bounds a value so that the sum over all slots cannot overflow.
 static int64_t within_bounds(int64_t n)
 {
     const int64_t most = INT64_MAX / SLOTS_MAX;
@@ -345,7 +346,7 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name)
 
 // --- Prometheus text ---
 
-// "name" of "name{labels}".
+// The part "name" of "name{labels}".
 static struct str family_of(const char *prometheus)
 {
     return (struct str){ prometheus, strcspn(prometheus, "{") };
@@ -356,7 +357,7 @@ static void put_header(struct buf *out, const struct row *row, const char *type)
     struct str family = family_of(row->prometheus);
 
     if (row->help[0] == '\0')
-        return; // a further row of the family above
+        return; // another row of the family above
     buf_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(family),
                row->help, STR_ARG(family), type);
 }
@@ -428,7 +429,7 @@ static void put_histogram(struct buf *out, const char *name, const char *role,
                (unsigned long long)n);
 }
 
-// A sender commits nothing.
+// Senders commit nothing, so their commit histogram is ignored.
 static const struct histogram_cells *histogram_of(size_t slot,
                                                   enum histogram histogram)
 {
@@ -454,7 +455,7 @@ static void put_histograms(struct buf *out)
     }
 }
 
-// The value in bytes of a line "Name:  12 kB" in a file of /proc; 0: none.
+// The value in bytes of a line "Name:  12 kB" in a /proc file; 0: there is none.
 static uint64_t read_kb(const char *path, const char *name)
 {
     FILE *file = fopen(path, "re");

@@ -30,7 +30,7 @@ int pulse_disk_begin(void)
                                            clock_mono_us()))
             return i;
     }
-    return -1; // more at once than are watched
+    return -1; // more commits at once than there are cells
 }
 
 void pulse_disk_end(int cell)
@@ -65,7 +65,7 @@ void pulse_set_link_errno(size_t slot, int error)
 
 // --- everybody ---
 
-// How long ago that was, if it can have been: a role writes what it likes.
+// How long ago a time was, if it is plausible: a role may write anything.
 static int64_t ago_us(int64_t since_us)
 {
     int64_t now_us = clock_mono_us();
@@ -101,7 +101,7 @@ static int64_t disk_waited_us(const struct pulse *p)
     return longest_us;
 }
 
-// The state letter of /proc/PID/stat; '?' where that is not to be seen.
+// The state letter of /proc/PID/stat; '?' if it is not visible.
 static char process_state(int64_t pid)
 {
     char path[64];
@@ -141,7 +141,7 @@ void pulse_put_silence(size_t slot, struct buf *why)
     }
 }
 
-// Of one that the supervisor takes for ready.
+// Whether the loop of a role turns that the supervisor considers ready.
 static bool does_turn(size_t slot, struct buf *why)
 {
     const struct pulse *p = metrics_pulse(slot);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// role.c — what every process but the supervisor has in common.
+// role.c — what all processes except the supervisor have in common.
 
 #include "common/process/role.h"
 
@@ -42,7 +42,7 @@ struct role {
                                     // idle before
     uv_signal_t term;
     struct config config;
-    struct config *old_config; // kept one reload long: modules may borrow
+    struct config *old_config; // kept for one reload: modules may borrow
     struct role_handlers handlers;
     uint32_t link_nos[ROLES][INDEX_MAX]; // of the newest links
     unsigned n_seconds;
@@ -50,8 +50,8 @@ struct role {
     bool is_draining;
 };
 
-// The supervisor hands its sources on as lines: the file's name, or an empty
-// line, then one --set each.
+// The supervisor passes its sources as lines: the file's name, or an empty line,
+// then one --set per line.
 static enum err load_config(struct config *out, int file_fd, struct buf *faults)
 {
     const char *text = getenv(CONTROL_ENV_SOURCES);
@@ -107,7 +107,7 @@ static void attach_metrics(struct role *r)
         log_fatal("no page for the metrics", "");
 }
 
-// As many sockets as the system allows without privileges.
+// Raises the limit to as many descriptors as the system allows without privileges.
 static void raise_file_limit(void)
 {
     struct rlimit limit;
@@ -130,7 +130,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     r->index = index;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     signal(SIGINT, SIG_IGN); // a terminal sends it to the whole group
-    signal(SIGHUP, SIG_IGN); // the supervisor tells us
+    signal(SIGHUP, SIG_IGN); // the supervisor sends the reload
     signal(SIGPIPE, SIG_IGN);
     name_process(r);
     attach_metrics(r);
@@ -147,7 +147,8 @@ struct role *role_start(enum role_kind kind, unsigned index)
     buf_clear(&faults);
     log_set_debug(r->config.debug);
     log_set_json(config_logs_json(&r->config));
-    // Setup makes a key first, where root alone may; senders read certificates.
+    // Setup makes the key first, where only root may; senders read certificates
+    // only.
     if (kind != ROLE_SETUP && kind != ROLE_SENDER)
         sandbox_user(kind, &r->config);
     sandbox_early(&r->config);
@@ -224,7 +225,8 @@ static void drain(struct role *r)
     r->handlers.on_drain(r->handlers.data);
 }
 
-// What needs a restart stays as it is, and what is left must go with it.
+// Settings that need a restart keep their values; the result must still be
+// consistent.
 static enum err read_again(struct role *r, int file_fd, struct config *fresh,
                            struct buf *faults)
 {
@@ -236,7 +238,7 @@ static enum err read_again(struct role *r, int file_fd, struct config *fresh,
     config_check(fresh, faults);
     if (faults->n_bytes == 0)
         return OK;
-    config_keep_fixed(fresh, &r->config); // each has its own again
+    config_keep_fixed(fresh, &r->config); // each owns its values again
     return ERR_INVALID;
 }
 
@@ -296,7 +298,7 @@ static void take_link(struct role *r, const struct control_message *m, int fd)
         return;
     }
     r->link_nos[m->kind][m->index] = m->link_no;
-    if (fd < 0) { // there was no descriptor to be had for it here
+    if (fd < 0) { // this process has no free descriptor
         tell_no_link(m->kind, m->index, m->link_no, EMFILE);
     } else if (r->handlers.on_link != NULL) {
         r->handlers.on_link(r->handlers.data, (enum role_kind)m->kind, m->index,
@@ -336,7 +338,7 @@ static void obey(struct role *r, const struct control_message *m, int fd)
     case CONTROL_READY:
     case CONTROL_NO_LINK:
     case CONTROL_RELOADED:
-        break; // only roles say these
+        break; // only roles send these
     }
     if (fd >= 0)
         close(fd);
@@ -376,8 +378,8 @@ static void on_beat(uv_timer_t *timer)
     watchdog_turned();
 }
 
-// A turn of the loop, but for the time in which there was nothing to do: how long
-// everybody else had to wait for what it did.
+// Measures a turn of the loop without its idle time: how long everything else had
+// to wait for the turn's work.
 static void on_turn(uv_prepare_t *turn)
 {
     struct role *r = turn->data;
@@ -422,7 +424,7 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     uv_signal_init(&r->loop, &r->term);
     r->term.data = r;
     uv_signal_start(&r->term, on_term, SIGTERM);
-    watchdog_start(); // a confined sender may set no timer any more
+    watchdog_start(); // in the sandbox a sender may set no timer
     sandbox_enter(r->kind, &r->config);
     metrics_note_memory();
     pulse_beat();
@@ -434,7 +436,7 @@ int role_run(struct role *r)
 {
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_run(&r->loop,
-           UV_RUN_NOWAIT); // what was just written to a channel leaves
+           UV_RUN_NOWAIT); // frames just written to a channel are sent
     log_info("done", "");
     fflush(NULL);
     // Not a return through main(): LMDB environments must not be torn down

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// role_kind.c — the kinds of processes, and what they are called.
+// role_kind.c — the kinds of processes, and their names.
 
 #include "common/process/role_kind.h"
 

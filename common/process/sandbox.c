@@ -47,7 +47,8 @@ static bool has_capabilities(void)
            own[1].inheritable != 0;
 }
 
-// A service manager may have forbidden the call to who has none anyway.
+// The call may be forbidden by the service manager for a process that has no
+// capabilities anyway.
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {
@@ -60,7 +61,7 @@ static void drop_capabilities(void)
         log_fatal("capabilities cannot be dropped", "errno=%d", errno);
 }
 
-// In a container root may be forbidden even this; then the other layers have to do.
+// In a container even root may be refused; then the other layers must suffice.
 static void stay_root(enum role_kind kind, const struct config *config)
 {
     log_warn("the role cannot become another user", "role=%s errno=%d",
@@ -80,7 +81,8 @@ bool sandbox_account(struct account *out)
     return true;
 }
 
-// The bounding set can be emptied only by who may set it: before the user goes.
+// Only a privileged process can empty the bounding set, so that happens before the
+// user changes.
 void sandbox_user(enum role_kind kind, const struct config *config)
 {
     struct account account;
@@ -93,7 +95,7 @@ void sandbox_user(enum role_kind kind, const struct config *config)
     if (has_one && !account_become(&account))
         stay_root(kind, config);
     drop_capabilities();
-    // The kernel forgets it when the user changes.
+    // A change of the user clears it in the kernel.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
@@ -131,7 +133,7 @@ void sandbox_early(const struct config *config)
 {
     if (!IS_SANITIZED && !wants(config, "off") &&
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-        (void)!seccomp_no_ring(); // sandbox_enter() says what the kernel lacks
+        (void)!seccomp_no_ring(); // sandbox_enter() reports what the kernel lacks
 }
 
 void sandbox_enter(enum role_kind kind, const struct config *config)
@@ -141,8 +143,8 @@ void sandbox_enter(enum role_kind kind, const struct config *config)
     bool has_seccomp;
 
     if (is_sender)
-        sandbox_user(kind, config); // the others were it from the start
-    close_to_others(); // after the user: a change of it makes dumpable anew
+        sandbox_user(kind, config); // the other roles switched at their start
+    close_to_others(); // after the user: changing it makes the process dumpable
     if (IS_SANITIZED || wants(config, "off"))
         return;
     has_landlock =

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// seccomp.c — which system calls a process may make.
+// seccomp.c — filters that restrict which system calls a process may make.
 //
-// The filters are tables of rules for libseccomp, which makes programs for the
-// kernel of them. A rule looks at numbers only: what a pointer leads to, another
-// thread could change after the look.
+// The filters are tables of rules from which libseccomp makes programs for the
+// kernel. A rule compares numbers only: memory behind a pointer could be changed by
+// another thread after the check.
 //
-// Why EPERM and not an end for what is merely not needed: the C library of another
-// release may try a call that this list has not heard of, and go on without it.
+// Why EPERM and not the end of the process for calls that are merely not needed:
+// another release of the C library may try a call that this list lacks, and
+// continue without it.
 
 #include "common/process/seccomp.h"
 
@@ -30,14 +31,14 @@
 #define NUMBER(n)      (sizeof(n) / sizeof((n)[0]))
 #define ARGS_MAX       3
 #define TYPE_MASK      0xf        // of a socket; above are flags
-#define INT_MASK       0xffffffff // what the kernel looks at of an int
-#define DOMAINS        64         // more than there are
+#define INT_MASK       0xffffffff // the bits of an int that the kernel reads
+#define DOMAINS        64         // more than Linux has
 #define PR_SET_VMA_NOW 0x53564d41 // newer than the oldest headers
 #define CLONE_SPACES                                             \
     (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
      CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 
-// The argument's bits of the mask are these; or it is this int.
+// The argument has these bits under the mask; the argument is this int.
 #define BITS(argument, mask, bits)                     \
     {                                                  \
         (argument), SCMP_CMP_MASKED_EQ, (mask), (bits) \
@@ -50,7 +51,7 @@ struct rule {
     struct scmp_arg_cmp args[ARGS_MAX]; // all of them hold
 };
 
-// What only an intruder does.
+// Calls that only an intruder makes.
 static const int hostile[] = {
     SYS_execve,
     SYS_execveat,
@@ -105,14 +106,14 @@ static const int hostile[] = {
 #endif
 };
 
-// What a sender needs, whatever the arguments are.
+// Calls that a sender needs, with any arguments.
 static const int needed[] = {
     // memory
     SYS_brk,
     SYS_munmap,
     SYS_mremap,
     SYS_madvise,
-    // files that it has, and reading others
+    // files that are open, and reading others
     SYS_read,
     SYS_readv,
     SYS_pread64,
@@ -144,9 +145,9 @@ static const int needed[] = {
     SYS_pselect6,
     SYS_nanosleep,
     SYS_clock_nanosleep,
-    // sockets; which kinds: below
+    // sockets; their kinds are limited below
     SYS_connect,
-    SYS_bind, // the C library's, to ask the kernel for addresses
+    SYS_bind, // used by the C library to get addresses from the kernel
     SYS_getsockname,
     SYS_getpeername,
     SYS_getsockopt,
@@ -178,7 +179,7 @@ static const int needed[] = {
     SYS_getpid,
     SYS_gettid,
     SYS_getppid,
-    // time, chance, who and where it is
+    // time, random numbers, identity
     SYS_clock_gettime,
     SYS_clock_getres,
     SYS_gettimeofday,
@@ -207,19 +208,20 @@ static const int needed[] = {
 #endif
 };
 
-// What it needs in one of several ways.
+// Calls that a sender needs, with limited arguments.
 static const struct rule needed_so[] = {
-    // Memory is to be written or to be run, and stays what it was mapped as.
+    // Memory may be written or executed, not both, and keeps its protection.
     { SYS_mmap, 1, { BITS(2, PROT_WRITE | PROT_EXEC, 0) } },
     { SYS_mmap, 1, { BITS(2, PROT_WRITE | PROT_EXEC, PROT_WRITE) } },
     { SYS_mmap, 1, { BITS(2, PROT_WRITE | PROT_EXEC, PROT_EXEC) } },
     { SYS_mprotect, 1, { BITS(2, PROT_EXEC, 0) } },
-    // Threads, and neither processes nor other name spaces.
+    // Threads, but no processes or namespaces.
     { SYS_clone,
       1,
       { BITS(0, CLONE_SPACES | CLONE_VM | CLONE_THREAD,
              CLONE_VM | CLONE_THREAD) } },
-    // TCP and UDP; and what the C library asks the kernel for addresses.
+    // TCP and UDP; and netlink, by which the C library gets addresses from the
+    // kernel.
     { SYS_socket,
       3,
       { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 0) } },
@@ -247,14 +249,15 @@ static const struct rule needed_so[] = {
     { SYS_socket, 2, { INT(0, AF_NETLINK), INT(2, 0) } }, // routes
     // libcurl wakes itself up through a pair.
     { SYS_socketpair, 1, { INT(0, AF_UNIX) } },
-    // No owner of a descriptor: the kernel would send that one signals.
+    // Setting an owner of a descriptor is not allowed: the kernel would send that
+    // process signals.
     { SYS_fcntl, 1, { INT(1, F_DUPFD) } },
     { SYS_fcntl, 1, { INT(1, F_DUPFD_CLOEXEC) } },
     { SYS_fcntl, 1, { INT(1, F_GETFD) } },
     { SYS_fcntl, 1, { INT(1, F_SETFD) } },
     { SYS_fcntl, 1, { INT(1, F_GETFL) } },
     { SYS_fcntl, 1, { INT(1, F_SETFL) } },
-    // Only these requests, so nothing is typed into the terminal that it was started from.
+    // Only these requests, so nothing can be typed into the controlling terminal.
     { SYS_ioctl, 1, { INT(1, FIONBIO) } },
     { SYS_ioctl, 1, { INT(1, FIONREAD) } },
     { SYS_ioctl, 1, { INT(1, FIOCLEX) } },
@@ -265,10 +268,10 @@ static const struct rule needed_so[] = {
     // Names of threads and of memory.
     { SYS_prctl, 1, { INT(0, PR_SET_NAME) } },
     { SYS_prctl, 1, { INT(0, PR_SET_VMA_NOW) } },
-    { SYS_prlimit64, 1, { INT(0, 0) } }, // of itself
+    { SYS_prlimit64, 1, { INT(0, 0) } }, // limits of the process itself
 };
 
-// What the other roles, which may do all else, have no use for.
+// Calls that the other roles do not need; these roles may make all other calls.
 static const int needless[] = {
     SYS_connect,
     // signals to others
@@ -292,13 +295,13 @@ static const struct rule needless_so[] = {
       1,
       { BITS(2, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC) } },
     { SYS_mprotect, 1, { BITS(2, PROT_EXEC, PROT_EXEC) } },
-    // A socket that was accepted can be closed and connected anew by these.
+    // These flags would let a closed accepted socket connect anew.
     { SYS_sendto, 1, { BITS(3, MSG_FASTOPEN, MSG_FASTOPEN) } },
     { SYS_sendmsg, 1, { BITS(2, MSG_FASTOPEN, MSG_FASTOPEN) } },
     { SYS_sendmmsg, 1, { BITS(3, MSG_FASTOPEN, MSG_FASTOPEN) } },
 };
 
-// A filter that is being made; once a rule cannot be put, it is none.
+// A filter under construction; if adding a rule fails, the whole filter is invalid.
 struct filter {
     scmp_filter_ctx context;
     int rc; // 0, or the first -errno
@@ -326,8 +329,8 @@ static void put_calls(struct filter *f, uint32_t answer, const int *calls,
         put(f, answer, &(struct rule){ .call = calls[i] });
 }
 
-// ENOSYS, as of a kernel that does not have them: what they would do lies in memory,
-// which no filter can inspect.
+// Answers ENOSYS, like a kernel without these calls: their arguments are in memory,
+// which a filter cannot inspect.
 static void put_unseen(struct filter *f)
 {
     static const int unseen[] = { SYS_clone3, SYS_io_uring_setup };
@@ -335,8 +338,8 @@ static void put_unseen(struct filter *f)
     put_calls(f, SCMP_ACT_ERRNO(ENOSYS), unseen, NUMBER(unseen));
 }
 
-// `rest`: the answer to what no rule is about. Another architecture has other
-// numbers: none of its calls.
+// `rest` is the action for calls without a rule. Calls of other architectures,
+// which have other numbers, are forbidden.
 static struct filter begin(uint32_t rest)
 {
     struct filter f = { .context = seccomp_init(rest) };
@@ -348,7 +351,7 @@ static struct filter begin(uint32_t rest)
     f.rc = seccomp_attr_set(f.context, SCMP_FLTATR_ACT_BADARCH, KILL);
     if (f.rc == 0)
         f.rc = seccomp_attr_set(f.context, SCMP_FLTATR_CTL_TSYNC, 1);
-    // A tree of numbers instead of a list of them; libseccomp 2.5 and later.
+    // Use a binary tree of numbers instead of a list; libseccomp 2.5 and later.
     (void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     return f;
 }
@@ -385,7 +388,8 @@ bool seccomp_sender(void)
     put_each(&f, SCMP_ACT_ALLOW, needed_so, NUMBER(needed_so));
     put(&f, SCMP_ACT_ALLOW, &own_signals);
     put(&f, SCMP_ACT_ALLOW, &own_limits);
-    // Who asks a name server's cache goes on without.
+    // Queries to a local name service cache fail, and the C library goes on without
+    // it.
     put(&f, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
     return install(&f);
 }
@@ -398,7 +402,7 @@ bool seccomp_other(void)
     put_unseen(&f);
     put_calls(&f, REFUSE, needless, NUMBER(needless));
     put_each(&f, REFUSE, needless_so, NUMBER(needless_so));
-    // What they accept on, they were given.
+    // Sockets for accepting are inherited, so no new ones are needed.
     for (int domain = AF_UNIX + 1; domain < DOMAINS; domain++) {
         const struct rule rule = { SYS_socket, 1, { INT(0, domain) } };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// watchdog.c — ends a process whose loop does not turn though it works hard.
+// watchdog.c — ends a process whose loop does not turn while it uses the processor.
 
 #include "common/process/watchdog.h"
 
@@ -53,7 +53,7 @@ void watchdog_start(void)
     action.sa_handler = on_look;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    watchdog_turned(); // not as it was seen: the first look lets it pass
+    watchdog_turned(); // differs from n_turns_seen: the first look passes
     if (sigaction(SIGPROF, &action, NULL) != 0 ||
         setitimer(ITIMER_PROF, &every, NULL) != 0)
         log_warn("no watchdog", "");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // backup.c — copies a data directory, record by record.
 //
-// Happy path: a snapshot of every environment is taken at one moment, shards
-// first and the event log last, so that an event that a shard knows is in it;
-// records are read, checked, and written in order into a new directory under a
-// temporary name, which gets its own name at the end. Indexes are made anew.
+// Happy path: snapshots of all environments are taken at one moment, shards first
+// and the event log last, so that it contains every event that a shard knows.
+// Records are read, checked, and written in order into a new directory under a
+// temporary name, which is renamed at the end. Indexes are made anew.
 //
-// If it fails: nothing has its name. A record that is damaged is set aside in
-// damaged.jsonl, counted, and left out; what it was in the books is counted as
-// cancelled. A page that is damaged ends it: that is for repair.c.
+// If it fails: nothing gets the final name. A damaged record is written to
+// damaged.jsonl, counted, and left out; in the shard's counts it becomes cancelled.
+// A damaged page ends the backup: repair.c handles that.
 
 #include "queue/admin/backup.h"
 
@@ -39,7 +39,7 @@ struct pair {
 struct copying {
     const struct queue_config *config;
     const char *to_dir;   // under its temporary name
-    struct format format; // of the copy: it is another directory
+    struct format format; // the copy's, which is a directory of its own
     struct pair *pairs;
     size_t n_pairs;
     queue_progress on_progress;
@@ -111,7 +111,7 @@ static enum err take_snapshot(struct copying *c, struct pair *p)
                           &p->pages);
 }
 
-// LMDB believes what it reads: its pages are looked at before.
+// Checks the pages before LMDB, which trusts them, reads them.
 static enum err look_at(struct copying *c, const struct pair *p)
 {
     const struct page_check check = { .on_fault = c->on_fault,
@@ -168,7 +168,7 @@ static enum err copy_files(const struct copying *c, bool with_keys)
     return err == OK ? format_write(c->to_dir, &c->format) : err;
 }
 
-// What is of several directories is not made one by being copied.
+// Refuses parts of several directories: a copy would make them look like one.
 static enum err judge(const struct queue_config *config,
                       const struct queue_copy_to *to, void *data)
 {

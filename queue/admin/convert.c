@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// convert.c — records of format 4, one by one, become those of this format.
+// convert.c — converts records of format 4, one by one, to this format.
 //
-// Format 4 knew organizations by a hash of their names. Names are learned from hooks,
-// events, tokens and the lists of stacks, all of which come before the shards. A row
-// of a shard belongs to the organization of its hook; where the hook is gone, to the
-// only name that has the hash. If there is none, or several, it gets a number that
-// nobody has: better a history that nobody sees than one that a stranger does.
+// Format 4 knew organizations by a hash of their names. Names are learned from
+// hooks, events, tokens and the lists of stacks, all of which come before the
+// shards. A row of a shard belongs to the organization of its hook; if the hook is
+// gone, to the only name with that hash. If there is none, or several, it gets a
+// number that no organization has: a history that nobody sees is better than one
+// that a stranger sees.
 
 #include "queue/admin/convert.h"
 
@@ -157,7 +158,7 @@ static void learn_hook(struct migration *m, const struct old_hook *hook)
     *hook_place(m, hook->hook_id) = *hook;
 }
 
-// The number that takes the place of a hash.
+// The number that replaces a hash.
 static enum err new_no(struct migration *m, uint64_t hook_id, uint64_t old_no,
                        uint64_t *no)
 {
@@ -210,7 +211,7 @@ static enum err convert_event(struct migration *m, struct copy_to *to)
         return OK;
     event_key_of_old_id(e.family, e.org, &e.id, key);
     if (memcmp(key, id_key.at, sizeof(key)) != 0)
-        return OK; // of an idempotency key, which only its hash tells
+        return OK; // an idempotency key: only its hash is known
     event_key_of_id(&m->hasher, e.family, e.org, &e.id, key);
     buf_reset(&m->fresh);
     event_encode(&e, key, &m->fresh);
@@ -218,7 +219,7 @@ static enum err convert_event(struct migration *m, struct copy_to *to)
     return OK;
 }
 
-// With what its event tells, which lies in the new log already.
+// Fills in what the key's event tells, which is in the new log already.
 static enum err convert_key(struct migration *m, struct copy_to *to,
                             struct copy_record *r)
 {
@@ -239,7 +240,7 @@ static enum err convert_key(struct migration *m, struct copy_to *to,
         mdb_get(to->txn, to->store->dbs[EVENTS_EVENTS], &key, &val) != 0 ||
         event_decode_at(store_place(to->store, EVENTS_EVENTS, key),
                         str_of_val(key), str_of_val(val), &e, &id_key) != OK)
-        return OK; // removed before: what it held is not known any more
+        return OK; // its event was removed: the content is unknown
     event_key_of_old_id(e.family, e.org, &e.id, old_key);
     if (memcmp(old_key, r->key.mv_data, sizeof(old_key)) == 0) {
         event_key_of_id(&m->hasher, e.family, e.org, &e.id, m->key);

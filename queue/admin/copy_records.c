@@ -214,7 +214,7 @@ static enum err put_state(struct copy_to *c)
 
 enum err copy_finish(struct copy_to *c, const uint8_t *id)
 {
-    enum err err = copy_flush(c); // the state is made of what is committed
+    enum err err = copy_flush(c); // the state is derived from committed rows
 
     if (err == OK)
         err = copy_ready(c, 0);

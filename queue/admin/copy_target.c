@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// copy_target.c — where a copy or a repair of a data directory is made.
+// copy_target.c — the directory in which a copy or a repair is made.
 
 #include "queue/admin/copy_target.h"
 
@@ -51,7 +51,7 @@ static bool is_there_at(int dir_fd, const char *name)
     return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-// The names in a directory, whatever descriptor of it is read elsewhere.
+// Opens the names in a directory, independently of other reads of the descriptor.
 static DIR *open_names(int dir_fd)
 {
     int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -76,8 +76,8 @@ static bool is_entry(const char *name)
     return false;
 }
 
-// Whether a temporary directory there was about to be moved up: it is complete but
-// for what lies beside it.
+// Whether a temporary directory was about to be moved up: then it is complete,
+// except for entries that are beside it already.
 static bool was_moving(int dir_fd, const char *name)
 {
     char *format = xasprintf("%s/FORMAT", name);
@@ -128,15 +128,15 @@ enum queue_emptiness queue_copy_look(const char *dir)
     return is;
 }
 
-// What a copy that was killed has left in a target; it is locked.
+// Removes what a killed copy has left in a target, which is locked.
 static enum err remove_unfinished(int dir_fd)
 {
     DIR *names = open_names(dir_fd);
     enum err err = names != NULL ? OK : ERR_DENIED;
     const struct dirent *d;
 
-    // What was moved up first: as long as the temporary directory is there, it is
-    // known what this is.
+    // Removes first what was moved up: while the temporary directory exists, these
+    // entries can be recognized.
     for (size_t i = 0; i < N_ENTRIES && err == OK; i++)
         err = file_remove_at(dir_fd, entries[i]);
     if (err == OK && fsync(dir_fd) != 0)
@@ -160,7 +160,7 @@ static bool is_in(const char *path, const char *dir)
     return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-// What is made in a data directory would become a part of it, or be in the way.
+// A copy inside a data directory would become a part of it, or be in the way.
 static enum err judge_target(const char *parent, const char *data_dir)
 {
     char *real_parent = realpath(parent, NULL);
@@ -173,8 +173,8 @@ static enum err judge_target(const char *parent, const char *data_dir)
     return is_inside ? ERR_INVALID : OK;
 }
 
-// As an engine locks its data directory: neither it nor another copy begins there. It
-// gets back what it is filled with as whose it is now.
+// Locks the target as an engine locks its data directory, so that no engine and no
+// other copy starts there. The contents will get the owner that the target has now.
 static enum err lock_target(struct queue_copy_to *to, const char *target)
 {
     struct stat st;
@@ -201,7 +201,7 @@ static enum err open_parent(struct queue_copy_to *to)
     return errno == ENOTDIR ? ERR_EXISTS : ERR_DENIED;
 }
 
-// A name that is taken is another copy's.
+// A name that exists belongs to another copy.
 static enum err make_temporary(struct queue_copy_to *to)
 {
     enum err err = ERR_EXISTS;
@@ -228,7 +228,7 @@ static enum err make_temporary(struct queue_copy_to *to)
     return err;
 }
 
-// Only root reaches it by its name.
+// Only root can reach it by its path.
 static enum err make_work(struct queue_copy_to *to)
 {
     enum err err;
@@ -270,7 +270,8 @@ enum err queue_copy_enter(struct queue_copy_to *to)
 
 // --- the end ---
 
-// What was moved up and is not complete goes again: FORMAT is still below.
+// Removes entries that were moved up from an incomplete copy: FORMAT is still in
+// the temporary directory.
 static enum err undo(const struct queue_copy_to *to)
 {
     enum err err = OK;
@@ -304,7 +305,7 @@ enum err queue_copy_end(struct queue_copy_to *to)
     return err;
 }
 
-// FORMAT last: what it names is there.
+// FORMAT last: all that it describes is there then.
 static enum err take_over(const struct queue_copy_to *to, struct buf *why)
 {
     enum err err = OK;
@@ -320,7 +321,7 @@ static enum err take_over(const struct queue_copy_to *to, struct buf *why)
     return err == OK ? file_remove_at(to->dir_fd, WORK_NAME) : err;
 }
 
-// Also to the disk: what has its name has its owner.
+// Syncs, too: whatever has its final name has its owner.
 static enum err give_to_owner(const struct queue_copy_to *to, struct buf *why)
 {
     enum err err = OK;
@@ -347,7 +348,8 @@ static enum err move_up(const struct queue_copy_to *to)
     return err;
 }
 
-// Who owns the place may have exchanged the names; then it is none of ours.
+// The owner of the parent may have exchanged the names; the directory is then not
+// ours.
 static enum err take_name(struct queue_copy_to *to)
 {
     enum err err = ERR_EXISTS;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// data_dir.c — makes a data directory, or judges the one that is there.
+// data_dir.c — makes a data directory, or checks an existing one.
 //
-// Everything is made under a temporary name, synced, and renamed: a start that
-// is killed leaves nothing half done. What lies under a name that ends in
-// ".tmp" is removed, "deliveries.new" is complete and only wants its name.
+// Everything is made under a temporary name, synced, and renamed: a start that is
+// killed leaves nothing half done. Names that end in ".tmp" are removed;
+// "deliveries.new" is complete and only has to be renamed.
 
 #include "queue/admin/data_dir.h"
 
@@ -212,7 +212,7 @@ static enum err make_deliveries(const struct queue_config *config,
     return explain(err, config->data_dir, "the queue cannot be made", why);
 }
 
-// "deliveries.new" is complete: it takes the place of what is there.
+// "deliveries.new" is complete: it replaces the old shards.
 static enum err finish_swap(const char *dir)
 {
     char *fresh = xasprintf("%s/deliveries.new", dir);
@@ -252,7 +252,7 @@ static enum err fit_shards(const struct queue_config *config, struct buf *why)
     return explain(err, config->data_dir, "dispatchers cannot be changed", why);
 }
 
-// A directory from before there were ids gets one, and a key.
+// Gives an id and a key to a directory that is older than these.
 static enum err give_id(const struct queue_config *config)
 {
     struct format f;
@@ -272,7 +272,7 @@ static enum err give_id(const struct queue_config *config)
     return format_write(config->data_dir, &f);
 }
 
-// What is there belongs together, and is as an earlier start left it.
+// Checks that the parts belong together, as an earlier start left them.
 static enum err judge_parts(const struct queue_config *config, struct buf *why)
 {
     unsigned n = 0;
@@ -295,7 +295,7 @@ enum err queue_judge(const struct queue_config *config, struct buf *why)
     return err == OK ? judge(config->data_dir, why) : err;
 }
 
-// To this format. A swap that format 4 did not finish comes first.
+// Converts to this format. An unfinished swap of format 4 is finished first.
 static enum err bring_up(const struct queue_config *config, struct buf *why)
 {
     struct format f;

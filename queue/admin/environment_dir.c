@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// environment_dir.c — the directories of environments: made, and counted.
+// environment_dir.c — makes and counts the directories of environments.
 
 #include "queue/admin/environment_dir.h"
 
@@ -13,8 +13,8 @@
 #include "queue/lmdb/files.h"
 #include "queue/records/queue_config.h"
 
-// The lock file is sparse when LMDB has made it; on a full disk the first
-// touch of a page would kill the process.
+// LMDB makes the lock file sparse; on a full disk the first access to a page would
+// kill the process. So its blocks are allocated.
 static enum err back_lock_file(const char *dir)
 {
     char *path = xasprintf("%s/lock.mdb", dir);

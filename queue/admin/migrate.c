@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // migrate.c — a start finds a data directory of format 4.
 //
-// Happy path: all that can be read of it goes record by record into DIR/format5,
-// beside what is there, as a repair does it; FORMAT then says 5, which is the one
-// moment in which the directory changes its format; the new environments take the
-// place of the old ones, which are removed.
+// Happy path: all that can be read goes record by record into DIR/format5, beside
+// the old data, as in a repair; then FORMAT is set to 5, which is the moment in
+// which the directory changes its format; then the new environments replace the old
+// ones, which are removed.
 //
-// If it is killed: before FORMAT says 5, the next start begins anew, and the version
-// before can still use the directory; after that the next start goes on renaming,
-// and the version before refuses the directory by its FORMAT. What is damaged is left
-// out and listed in DIR/damaged-format4.jsonl; it stops nothing.
+// If it is killed: before FORMAT says 5, the next start begins anew, and the
+// previous version can still use the directory; after that the next start continues
+// the renaming, and the previous version refuses the directory because of its
+// FORMAT. Damaged records are left out and listed in DIR/damaged-format4.jsonl;
+// they stop nothing.
 
 #include "queue/admin/migrate.h"
 
@@ -116,7 +117,7 @@ static uint64_t file_bytes(const struct queue_config *config)
     return sum;
 }
 
-// What is in use is written once more, before the old one goes.
+// All data in use is written a second time before the old data is removed.
 static enum err judge_room(struct queue_config *config, struct buf *why)
 {
     struct statvfs fs;
@@ -130,7 +131,7 @@ static enum err judge_room(struct queue_config *config, struct buf *why)
         out.n_bytes == sizeof(needed)) {
         memcpy(&needed, out.at, sizeof(needed));
     } else {
-        needed = file_bytes(config); // damaged: all of it, then
+        needed = file_bytes(config); // damaged: assume all of the file
     }
     buf_clear(&ignored);
     buf_clear(&out);
@@ -197,7 +198,7 @@ enum err migrate(const struct queue_config *config, struct buf *why)
     there.n_shards = 0;
     err = queue_n_shards(config->data_dir, &there.n_shards);
     if (err == OK || err == ERR_NOTFOUND)
-        err = file_remove_tree(fresh); // of a start that was killed
+        err = file_remove_tree(fresh); // left by a start that was killed
     if (err == OK)
         err = judge_room(&there, why);
     if (err == OK) {

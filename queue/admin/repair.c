@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// repair.c — everything that can be read of a data directory, into a new one.
+// repair.c — saves everything that can be read of a data directory into a new one.
 //
 // Happy path: the directory is locked against an engine; the event log is saved
 // first, then the hooks, then each shard, whose rows must have their events; each
-// environment is made anew of its sound records. The new directory has its name
-// when it is complete and synced. What was there is not touched.
+// environment is made anew from its sound records. The new directory gets its name
+// when it is complete and synced. The old data is not changed.
 //
-// If something cannot be read it is left out, and said: sentences while it is
-// found, records in damaged.jsonl, counts at the end. A shard of which nothing is
-// left goes on where the others are: what it had sent is not sent again.
+// What cannot be read is left out and reported: sentences during the search,
+// records in damaged.jsonl, counts at the end. A shard of which nothing is left
+// continues where the other shards are: what it had sent is not sent again.
 
 #include "queue/admin/repair.h"
 
@@ -43,11 +43,11 @@ struct repairing {
     bool is_in_place;
     struct queue_config fresh; // of the new directory
     struct format old, format;
-    struct migration *migration; // it is of format 4; NULL: of this one
+    struct migration *migration; // set if it is of format 4
     struct salvage events, hooks;
-    struct salvage shards[QUEUE_SHARDS_MAX]; // by their directories
+    struct salvage shards[QUEUE_SHARDS_MAX]; // indexed by directory
     unsigned n_dirs;
-    unsigned from[QUEUE_SHARDS_MAX]; // of a new shard: whose rows it gets
+    unsigned from[QUEUE_SHARDS_MAX]; // by new shard: whose rows it gets
     struct copy_to events_to, hooks_to;
     struct copy_to shards_to[QUEUE_SHARDS_MAX];
     struct aside aside;
@@ -104,8 +104,8 @@ static bool is_there(const struct repairing *r, const char *name)
     return is;
 }
 
-// Where the shards are. A change of dispatchers that was killed leaves other names;
-// what a start would go on with is taken.
+// The directory of the shards. A change of dispatchers that was killed leaves other
+// names; this chooses the one with which a start would continue.
 static const char *find_deliveries(const struct repairing *r)
 {
     static const char *const names[] = { "deliveries.new", "deliveries",
@@ -207,7 +207,7 @@ static struct salvage *source_of(struct repairing *r, unsigned k)
     return r->from[k] != FROM_NOTHING ? &r->shards[r->from[k]] : NULL;
 }
 
-// Where a shard goes on of which nothing says where it was.
+// The cursor for a shard whose own cursor is unknown.
 static enum err other_cursor(struct repairing *r, struct position *out)
 {
     bool is_known = false;
@@ -235,7 +235,8 @@ static enum err other_cursor(struct repairing *r, struct position *out)
     return err;
 }
 
-// Of rows that are in the books and not there it is not known what they were.
+// Of rows that are counted but not found, the state is unknown: they count as
+// cancelled.
 static void balance(struct shard_state *state, const struct shard_counts *rows)
 {
     int64_t *n = state->counts;
@@ -289,7 +290,7 @@ static struct copy_to *owner_of(void *data, uint64_t hook_id)
     return &r->shards_to[queue_shard_of(hook_id, r->fresh.n_shards)];
 }
 
-// All are there before the first row comes, which may be another's.
+// All new shards are open before the first row, which may belong to another shard.
 static enum err save_shards(struct repairing *r)
 {
     unsigned n = r->fresh.n_shards;
@@ -372,7 +373,7 @@ static enum err copy_files(const struct repairing *r)
     return err == OK ? format_write(r->fresh.data_dir, &r->format) : err;
 }
 
-// What a start would not take together is not put together by it.
+// Does not put together parts that a start would refuse to put together.
 static enum err judge_part(const struct repairing *r, const struct salvage *s)
 {
     if (s->is_there && s->has_self && r->old.has_id &&
@@ -404,7 +405,7 @@ static enum err run(struct repairing *r)
         err = judge_parts(r);
     if (err == OK) {
         find_shards(r);
-        err = copy_files(r); // FORMAT, too: parts are compared with it
+        err = copy_files(r); // FORMAT, too, with which parts are compared
     }
     if (err == OK)
         err = save_all(r);
@@ -419,7 +420,7 @@ static enum err run(struct repairing *r)
     return err;
 }
 
-// An engine has it locked as long as it runs. The lock ends with the process.
+// Takes the lock that an engine holds while it runs. It ends with the process.
 static enum err lock(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -447,7 +448,7 @@ static bool is_any_part_there(const char *dir)
     return any;
 }
 
-// A new directory gets an id of its own; the key stays, as far as it can be read.
+// A new directory gets its own id; it keeps the key, if that can be read.
 static void make_format(struct repairing *r)
 {
     if (format_read(r->config->data_dir, &r->old) != OK)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// repair_parts.c — which parts are of the directory that is repaired, and as what.
+// repair_parts.c — which parts belong to the directory that is repaired, and as
+// which shard.
 //
-// Happy path: FORMAT has the id of all parts; each shard says which one it is, and of
-// how many.
+// Happy path: all parts have FORMAT's id; each shard states its number, and how
+// many shards there are.
 //
-// What a part says of itself has no checksum. So an id that differs in a few bytes is
-// damaged, one that differs in most is another's; which shard it is, its state says,
-// too; and how many there were must fit to the hooks that its rows are of.
+// "self", which states these, has no checksum. So an id that differs in a few bytes
+// counts as damaged, one that differs in most bytes as another directory's. A
+// shard's state also states its number; the number of shards must fit the hooks of
+// the rows.
 
 #include "queue/admin/repair_parts.h"
 
@@ -61,7 +63,7 @@ static unsigned count_id(const struct parts *p, const uint8_t *id)
     return n;
 }
 
-// That of FORMAT, if any part has it; else that of most parts. NULL: none is known.
+// FORMAT's id, if any part has it; else the id of most parts. NULL: none is known.
 static const uint8_t *find_id(const struct parts *p)
 {
     const uint8_t *id = NULL;
@@ -138,7 +140,7 @@ static unsigned count_there(const struct parts *p)
     return n;
 }
 
-// What most say and no row contradicts.
+// The number that most parts state and no row contradicts.
 static unsigned find_n_shards(const struct parts *p)
 {
     unsigned n_there = count_there(p);
@@ -147,7 +149,7 @@ static unsigned find_n_shards(const struct parts *p)
     uint64_t best_strangers;
 
     if (best_votes == n_there)
-        return best; // all say the same
+        return best; // all parts state the same
     best_strangers = count_strangers(p, best);
     for (unsigned n = 1; n <= QUEUE_SHARDS_MAX; n++) {
         unsigned n_votes = count_votes(p, n);
@@ -168,7 +170,7 @@ static unsigned find_n_shards(const struct parts *p)
 
 // --- which shard is where ---
 
-// Of two that are the same shard, the one that went on longer.
+// Of two parts with the same shard number, the one that was used longer is better.
 static bool is_better(const struct salvage *a, const struct salvage *b)
 {
     if (a->has_state != b->has_state)

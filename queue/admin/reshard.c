@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// reshard.c — another number of shards: every row moves to its new owner.
+// reshard.c — changes the number of shards: every row moves to its new owner.
 //
-// The new shards go on from the smallest of the old cursors; the handover
-// record says what each old shard had passed, so that nothing is matched
-// twice. Counts are kept as sums: shard 0 takes what is not in rows.
+// The new shards continue from the smallest of the old cursors; the handover record
+// states what each old shard had passed, so that nothing is matched twice. Counts
+// are kept as sums: shard 0 gets what no row accounts for.
 
 #include "queue/admin/reshard.h"
 
@@ -34,7 +34,7 @@ struct move {
     MDB_txn *txn[QUEUE_SHARDS_MAX];         // of `fresh`; NULL: none is open
     struct needed needed[QUEUE_SHARDS_MAX]; // of the transaction
     size_t n_rows[QUEUE_SHARDS_MAX];
-    struct buf plain; // the record at hand
+    struct buf plain; // the current record
 };
 
 static enum err flush(struct move *m, unsigned k)
@@ -76,7 +76,7 @@ static enum err put_row(struct move *m, unsigned to, MDB_txn *txn, unsigned db,
     return store_err(s, store_put(s, txn, db, key, record, 0), "reshard");
 }
 
-// The record as it is nowhere.
+// The record with the place RECORD_NOWHERE.
 static struct str plain_of(struct move *m, const struct store *old, unsigned db,
                            MDB_val key, MDB_val val)
 {
@@ -86,8 +86,9 @@ static struct str plain_of(struct move *m, const struct store *old, unsigned db,
     return buf_str(&m->plain);
 }
 
-// Row numbers are others then: it looks at all rows from before it was made, and
-// what it has sent already is not what they left behind any more.
+// Row numbers change, so the replay examines again all rows from before it was
+// made; deliveries that it has sent already no longer match, since they have a
+// newer attempt.
 static enum err move_replay(struct move *m, struct str record)
 {
     struct replay r;
@@ -98,7 +99,7 @@ static enum err move_replay(struct move *m, struct str record)
     enum err err;
 
     if (replay_decode(record, &r) != OK)
-        return OK; // passed over, as by everybody
+        return OK; // damaged: skipped, as everywhere
     to = queue_shard_of(r.hook_id, m->n_new);
     if (!r.unmatched && r.ids.n_bytes == 0) {
         r.next = 0;
@@ -119,9 +120,9 @@ static enum err move_replay(struct move *m, struct str record)
     return err;
 }
 
-// Which shard a row belongs to: by the hook's number, with which its key begins;
-// a statistic by its owner's, with which it ends. What is of an organization
-// may lie anywhere.
+// The shard that owns a row: by the hook's number at the beginning of its key; for
+// a statistic, by the owner's number at the end. Rows of an organization may lie in
+// any shard.
 static unsigned owner_of(const struct move *m, unsigned db, MDB_val key)
 {
     const uint8_t *at = key.mv_data;
@@ -141,7 +142,8 @@ static enum err move_row(struct move *m, unsigned db, MDB_val key,
     if (db == SHARD_REPLAYS)
         return move_replay(m, record);
     err = txn_of(m, to, &txn);
-    if (err == OK && db == SHARD_STATS) // an organization has some in each
+    if (err == OK &&
+        db == SHARD_STATS) // an organization has statistics in each shard
         return shard_merge_stats(m->fresh[to], txn, key, record);
     return err == OK ? put_row(m, to, txn, db, key, record) : err;
 }
@@ -180,7 +182,7 @@ struct source {
     struct attempt attempt;
 };
 
-// The next readable row; damaged ones are left behind.
+// Moves to the next readable row, skipping damaged ones.
 static enum err advance(struct store *s, struct source *source)
 {
     int rc;
@@ -335,8 +337,8 @@ static enum err rows_of(struct move *m, unsigned k, int64_t *n_rows)
     return err;
 }
 
-// Each shard's own books balance: the others have matched what they have rows
-// for, shard 0 all the rest.
+// The counts of each shard must balance: each other shard counts as matched what
+// its rows account for, shard 0 all the rest.
 static enum err share_counts(struct move *m)
 {
     enum err err = OK;
@@ -355,7 +357,8 @@ static enum err share_counts(struct move *m)
     return err;
 }
 
-// With what each is: the directory has its name when they have theirs.
+// Also writes the identity of each shard: they need it before the directory gets
+// its name.
 static enum err write_states(struct move *m, const struct queue_config *config)
 {
     struct format format;
@@ -420,8 +423,8 @@ static enum err open_new(struct move *m, const struct queue_config *config)
 
 enum err reshard(const struct queue_config *config, unsigned n_old)
 {
-    // An event of the engine's own may go anywhere: as if its id began with a
-    // hook's number.
+    // Events of the engine's own may go to any shard: their ids are treated as if
+    // they began with a hook's number.
     static const unsigned moved[] = {
         SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
         SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// salvage.c — what can be read of a damaged environment, into a sound one.
+// salvage.c — copies what can be read of a damaged environment into a sound one.
 //
-// Happy path: its trees are walked page by page, each record is judged by its
-// checksum and its key, and put. Indexes are made of the records.
+// Happy path: the trees are walked page by page; each record is checked by its
+// checksum and its key, and put. Indexes are made from the records.
 //
-// If a page is damaged: what its parent says of it is noted as a gap. Leaves that
-// no tree leads to, and that are not free, are what lay below it: they are taken
-// for the table into whose gap their keys fall.
+// If a page is damaged, the key range that its parent states is noted as a gap.
+// Leaves that no tree leads to, and that are not free, were below that page: they
+// are assigned to the table into whose gap their keys fall.
 
 #include "queue/admin/salvage.h"
 
@@ -26,7 +26,7 @@ struct run {
     struct salvage *s;
     struct copy_to *to;
     const struct salvage_how *how;
-    enum err err; // of writing
+    enum err err; // errors of writing
 };
 
 static void say(const struct salvage_how *how, const struct part *part,
@@ -46,7 +46,7 @@ static bool is_text(struct str key, const char *name)
     return str_eq(key, str_of(name));
 }
 
-// A row of which the event is lost would wait for ever.
+// A row whose event is lost would wait for ever.
 static bool has_event(const struct run *run, MDB_val key)
 {
     struct store *events = run->how->events->store;
@@ -90,7 +90,7 @@ static void note_last(struct salvage *s, uint64_t no, uint64_t revision)
         s->last_revision = revision;
 }
 
-// With its rows by number and by revision.
+// Puts a hook with its rows by number and by revision.
 static enum err put_hook(struct run *run, struct copy_record *r)
 {
     struct hook_room room;
@@ -120,7 +120,7 @@ static enum err put_hook(struct run *run, struct copy_record *r)
     return err;
 }
 
-// In both directions: what is lost of one table is made of the other.
+// Puts both directions: what one table has lost is made from the other.
 static enum err put_org(struct run *run, const struct copy_record *r)
 {
     struct str name;
@@ -144,7 +144,7 @@ static enum err put_of_hooks(struct run *run, struct copy_record *r)
         return put_org(run, r);
     case HOOKS_BY_NO:
     case HOOKS_CHANGES:
-        return OK; // made of the hooks
+        return OK; // made from the hooks
     case HOOKS_META:
         if (is_text(key, "last") && r->val.mv_size == 16) {
             note_last(run->s, get_be64(r->val.mv_data),
@@ -204,7 +204,7 @@ static struct copy_record record_of(const struct salvage *s,
     };
 }
 
-// It was read when it was opened.
+// The state was read when the environment was opened.
 static bool is_lost_state(const struct salvage *s, const struct copy_record *r)
 {
     return s->part.dbs == shard_dbs && r->db == SHARD_META && !s->has_state &&
@@ -232,7 +232,8 @@ static bool on_record(void *data, const struct walk_record *record)
     return is_sound;
 }
 
-// By the length of its key: what holds a large value differs in that.
+// Large values are recognized by the length of the key, which differs between
+// tables.
 static bool may_be_large(const struct salvage *s, unsigned table, size_t n_key)
 {
     if (s->part.dbs == events_dbs)
@@ -311,7 +312,7 @@ static void on_fault(void *data, const char *what)
         run->how->on_fault(run->how->data, what);
 }
 
-// Of all its tables; to be given its callbacks, and freed.
+// A walk over all of its tables; the caller sets the callbacks, and frees it.
 static struct walk *new_walk(const struct salvage *s)
 {
     struct walk *w = xcalloc(1, sizeof(*w));
@@ -367,7 +368,7 @@ static bool on_meta(void *data, const struct walk_record *record)
     return true;
 }
 
-// Whether its state is that of this shard.
+// Whether the state belongs to this shard.
 static bool is_state_of(struct salvage *s, uint64_t shard)
 {
     static const char name[] = "state";
@@ -380,8 +381,8 @@ static bool is_state_of(struct salvage *s, uint64_t shard)
                         buf_str(&s->state_record), &s->state) == OK;
 }
 
-// Which shard it is says where its records belong. Its state says so, too, and has a
-// checksum; "self" has none.
+// The number of a shard determines where its records belong. The state also
+// contains it and has a checksum; "self" has none.
 static void take_state(struct salvage *s)
 {
     bool is_likely = s->has_self && s->self.shard < QUEUE_SHARDS_MAX;
@@ -403,7 +404,7 @@ static void take_state(struct salvage *s)
     s->place = store_place_of(s->part.dbs, shard);
 }
 
-// How many tables a snapshot leads to; of a shard also what its meta says.
+// How many tables a snapshot leads to; for a shard, also reads its meta records.
 static size_t look_at(struct salvage *s)
 {
     const char *const meta[] = { "meta" };
@@ -488,7 +489,7 @@ static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
             "its newest state cannot be read; the one before is taken, and "
             "what was committed last is lost");
     }
-    if (n > 0 && !s->is_there) { // its leaves may be found all the same
+    if (n > 0 && !s->is_there) { // its leaves may still be found
         s->snapshot = snapshots[0];
         s->snapshot.last = last;
         s->is_there = true;

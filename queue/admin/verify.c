@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// verify.c — reads everything and checks that the books balance.
+// verify.c — reads everything and checks that the counts balance.
 //
-// Beside a running engine each environment is read in its own snapshot. The
-// shards come first and the event log last, so an event that a shard knows is
-// in the log by then.
+// While an engine runs, each environment is read in its own snapshot, the shards
+// first and the event log last, so it contains every event that a shard knows.
 
 #include "queue/admin/verify.h"
 
@@ -37,13 +36,13 @@ struct check {
     struct position *wanted; // events that due rows need, collected first
     size_t n_wanted, room;
     struct position least_cursor;
-    uint64_t known; // the greatest number of an event that shards know
+    uint64_t known; // the greatest event number that shards know
     struct missing missing[MISSING_MAX];
     size_t n_missing;
-    uint64_t n_needed; // of the shard at hand, by its counts
+    uint64_t n_needed; // of the current shard, by its counts
     queue_progress on_progress;
     uint64_t n_done, n_total, n_pages;
-    bool is_sound[QUEUE_SHARDS_MAX + 2]; // its pages
+    bool is_sound[QUEUE_SHARDS_MAX + 2]; // by part: its pages are sound
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct check *c,
@@ -136,8 +135,8 @@ static enum err open_part(struct check *c, const struct part *part,
     return err == OK ? store_read(*s, txn) : err;
 }
 
-// Before anything is read of them: LMDB believes pages. Parts whose pages are not
-// sound are said, and left out.
+// Runs before anything is read, since LMDB trusts pages. Parts with damaged pages
+// are reported and left out.
 static enum err check_all_pages(struct check *c)
 {
     for (unsigned i = 0; i < c->config->n_shards + 2; i++) {
@@ -162,7 +161,7 @@ static enum err check_all_pages(struct check *c)
     return OK;
 }
 
-// ERR_CORRUPT: it is not sound, which was said.
+// ERR_CORRUPT: the part is damaged, which was reported already.
 static enum err open_sound(struct check *c, unsigned i, struct store **s,
                            MDB_txn **txn)
 {
@@ -399,7 +398,8 @@ static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "hooks: a hook is damaged");
 }
 
-// The two tables of organizations' numbers say the same, or one of a name is missing.
+// Checks that the two tables of organizations' numbers agree and each name is in
+// both.
 static void on_org(struct check *c, unsigned k, MDB_val key, MDB_val val)
 {
     struct str name;
@@ -513,7 +513,7 @@ static enum err check_hooks(struct check *c)
     return err;
 }
 
-// So many records are going to be read, for the progress only.
+// Adds up how many records will be read, for the progress only.
 static void count_part(struct check *c, unsigned i, unsigned read_dbs)
 {
     struct part part = part_of(c->config, i);
@@ -543,7 +543,7 @@ static void count_all(struct check *c)
         count_part(c, k + 2, of_shard);
 }
 
-// That its parts belong together; what does not is read all the same.
+// Checks that the parts belong together; parts that do not are read all the same.
 static enum err check_identity(struct check *c)
 {
     struct buf why;
