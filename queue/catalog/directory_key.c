@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// directory_key.c — the key of a data directory, and what is made of it.
+// directory_key.c — the key of a data directory, and what is derived from it.
 //
-// Other keys are derived from it, one for each purpose. Sealed request headers:
+// Other keys are derived from it, one for each purpose. Sealed request headers are
 //   a NUL, which begins no text | nonce(12) | AES-256-GCM
-// with a key of the hook, so that a nonce that is drawn twice is as unlikely as
-// its attempts are few.
+// with a key of the hook. Since a hook has few attempts, a repeated nonce is that
+// unlikely.
 
 #include "queue/catalog/directory_key.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hook_label.c — how logs call a hook.
+// hook_label.c — how logs name a hook.
 
 #include "queue/catalog/hook_label.h"
 
@@ -28,8 +28,8 @@ static char *take_slot(void)
     return slots[next++ % N_SLOTS];
 }
 
-// Each part is quoted by itself, since all together may be longer than log_quote()
-// takes.
+// Each part is quoted separately, since all parts together may exceed log_quote()'s
+// limit.
 static size_t put_part(char *slot, size_t n, struct str part)
 {
     const char *quoted = log_quote(part);

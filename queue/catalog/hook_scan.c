@@ -43,8 +43,8 @@ static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
     while (rc == 0 && goes_on && str_starts(str_of_val(key), prefix)) {
         struct hook h;
 
-        // The first is the one that the caller had last; damaged ones are
-        // left out.
+        // The first row is the hook that the caller got last; damaged ones are left
+        // out.
         if (!str_eq(str_of_val(key), from) &&
             hook_read(hs, mdb_cursor_txn(cursor), key, val, &h, &room) == OK)
             goes_on = visit(data, &h);
@@ -153,7 +153,7 @@ enum err hook_list_org(struct hook_store *hs, enum family family,
         buf_putc(&prefix, '\0');
         from = buf_str(&prefix);
         if (after.n_bytes > 1 && level < after.at[1])
-            continue; // that level is done
+            continue; // hooks of this level are listed already
         if (after.n_bytes > 1 && level == after.at[1])
             from = after;
         err =
@@ -178,7 +178,7 @@ enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
     buf_init(&key, KEY_MAX_BYTES);
     if (hook_put_scope(scope, &key) != OK) {
         buf_clear(&key);
-        return OK; // nothing can be there
+        return OK; // no hook can have such a key
     }
     n_prefix = key.n_bytes;
     buf_put_str(&key, after_name);

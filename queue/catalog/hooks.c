@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // hooks.c — the hook store: by scope and name, by number, by revision.
 //
-// Every put gets the next revision, and the hook's row in `changes` moves
-// there: whoever watches reads on from the revision it saw last and meets each
-// hook once, as it is now.
+// Every put gets the next revision, and the hook's row in `changes` moves there: a
+// reader that continues after the last revision it saw meets each changed hook
+// once, in its present form.
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +35,8 @@ static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
     return err;
 }
 
-// The directory's key. Without it the store works all the same: what was sealed
-// with it stays closed.
+// Loads the directory's key. Without it the store still works: texts that were
+// sealed with it stay sealed.
 static void load_key(struct hook_store *hs)
 {
     MDB_txn *txn;
@@ -205,7 +205,7 @@ static enum err begin(struct hook_store *hs, MDB_txn **txn)
     return hs->is_view ? ERR_DENIED : store_write(hs->store, txn);
 }
 
-// The hook under `key` as `h`, with the revision that it has.
+// Puts `h` under `key`, with the revision that it has.
 static enum err put_hook(struct hook_store *hs, MDB_txn *txn, struct str key,
                          const struct hook *h)
 {
@@ -356,7 +356,8 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
 
     if (rc != 0)
         return store_err(hs->store, rc, "drop tombstones");
-    // Hooks that exist lie among them: the look goes round, some at a time.
+    // Rows of existing hooks lie between: the search goes round, some rows at a
+    // time.
     key = val_at(at, sizeof(at));
     memcpy(at, hs->tombstones_at, sizeof(at));
     rc = store_seek(cursor, &key, &val);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// key_check.c — are these the keys that the secrets are sealed with? And new ones.
+// key_check.c — checks that the keys are those that secrets are sealed with; seals
+// anew.
 
 #include "queue/catalog/key_check.h"
 
@@ -84,7 +85,8 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
         hook_encode(&h, keys, &record);
         record_move(record.at, record.n_bytes,
                     store_place(s, HOOKS_HOOKS, key));
-        // The key lies in the page that a record of another length moves in.
+        // The key lies in the page, in which a record of another length is moved:
+        // copy it.
         buf_init(&own, KEY_MAX_BYTES);
         buf_put_str(&own, str_of_val(key));
         key = val_of(buf_str(&own));
@@ -93,14 +95,14 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
                         "put hook");
         buf_clear(&own);
     } else if (err == ERR_CORRUPT) {
-        err = OK; // damaged before; verify says so
+        err = OK; // it was damaged before; verify reports that
     }
     buf_clear(&record);
     hook_room_clear(&room);
     return err;
 }
 
-// Counts those that it sealed; all with `wanted` NULL.
+// Counts the secrets that it sealed; seals all if `wanted` is NULL.
 static enum err reseal_all(struct store *s, MDB_txn *txn, struct keyring *keys,
                            bool (*wanted)(uint32_t place, struct str record),
                            uint64_t *n_hooks)
@@ -131,7 +133,7 @@ static enum err reseal_all(struct store *s, MDB_txn *txn, struct keyring *keys,
     return err;
 }
 
-// What is damaged, or of other keys, stays: nobody can open it.
+// Keeps a key that is damaged, or sealed with other keys: nobody can open it.
 static enum err reseal_key(struct store *s, MDB_txn *txn, struct keyring *keys)
 {
     uint8_t key[HOOK_KEY_BYTES];
@@ -168,7 +170,7 @@ enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
 
 // --- at a start ---
 
-// As records were written before the values of headers were sealed.
+// Whether a record is older than the sealing of header values.
 static bool has_open_headers(uint32_t place, struct str record)
 {
     struct hook_room room;
@@ -184,8 +186,8 @@ static bool has_open_headers(uint32_t place, struct str record)
     return is_so;
 }
 
-// In a transaction of its own: for want of room, or because of a damaged page,
-// it is done at a later start.
+// Uses a transaction of its own: if it fails, for lack of space or because of a
+// damaged page, a later start tries again.
 static void seal_open_headers(struct store *s, struct keyring *keys)
 {
     uint64_t n_hooks = 0;
@@ -208,7 +210,7 @@ static void seal_open_headers(struct store *s, struct keyring *keys)
     }
 }
 
-// A damaged key of the directory is left to verify and repair.
+// Leaves a damaged key of the directory to verify and repair.
 static enum err make_what_lacks(struct store *s, MDB_txn *txn,
                                 struct keyring *keys)
 {
@@ -234,7 +236,7 @@ enum err seals_check(const struct queue_config *config, struct buf *why)
         return err;
     err = make_what_lacks(s, txn, config->keys);
     if (err == OK) {
-        err = store_commit(s, txn); // of nothing, mostly: no page is written
+        err = store_commit(s, txn); // mostly an empty one, which writes no page
     } else {
         mdb_txn_abort(txn);
     }

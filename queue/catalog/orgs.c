@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// orgs.c — the numbers of organizations: handed out once, never used again.
+// orgs.c — the numbers of organizations: given out once, never reused.
 
 #include "queue/catalog/orgs.h"
 
@@ -27,7 +27,7 @@ static bool is_number(uint64_t no)
     return no > OWNER_IS_ORG;
 }
 
-// Of the table by name.
+// Decodes a record of the table by name.
 static enum err decode_no(uint32_t place, struct str bytes, uint64_t *no)
 {
     struct unpack u;
@@ -40,7 +40,7 @@ static enum err decode_no(uint32_t place, struct str bytes, uint64_t *no)
     return is_number(*no) ? unpack_done(&u) : ERR_CORRUPT;
 }
 
-// Of the table by number: what is the key in the other one.
+// Decodes a record of the table by number: the name is the key in the other table.
 static enum err decode_name(uint32_t place, struct str bytes, struct str *name)
 {
     struct unpack u;
@@ -68,8 +68,8 @@ bool orgs_decode(unsigned db, uint32_t place, MDB_val key, MDB_val val,
 
 // --- finding ---
 
-// By looking at all of them, where the row by name is damaged. ERR_CORRUPT: it is not
-// among them.
+// Searches all rows by number, for a name whose own row is damaged. ERR_CORRUPT:
+// none of these rows has the name.
 static enum err search(struct store *s, MDB_txn *txn, struct str name,
                        uint64_t *no)
 {
@@ -231,7 +231,7 @@ enum err orgs_give(struct store *s, MDB_txn *txn, enum family family,
         return ERR_INVALID;
     name = key_of(family, org, bytes);
     err = find_direct(s, txn, name, no);
-    if (err == ERR_CORRUPT) { // made anew of the other table
+    if (err == ERR_CORRUPT) { // rebuilt from the other table
         err = search(s, txn, str_of_val(name), no);
         if (err == OK)
             err = put_by_name(s, txn, name, *no);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// stack_catch_up.c — the environments of hooks that an earlier version made: it noted
-// stacks only.
+// stack_catch_up.c — records the environments of hooks that an earlier version
+// made: it recorded stacks only.
 
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 static const char level[] = { FAMILY_PULUMI, LEVEL_ENVIRONMENT };
 
-// Takes what stands before the next NUL off `rest`. Empty: there is none.
+// Removes the text before the next NUL from `rest`. Empty: there is none.
 static struct str take_part(struct str *rest)
 {
     const char *end =
@@ -46,14 +46,14 @@ static bool is_noted(struct hook_store *hs, MDB_txn *txn,
     MDB_val val;
 
     if (stack_key(name, bytes, &row) != OK)
-        return true; // nor can it be
+        return true; // it cannot be recorded at all
     key = val_of(row);
     return mdb_get(txn, hs->store->dbs[HOOKS_STACKS], &key, &val) !=
            MDB_NOTFOUND;
 }
 
-// Appends the keys of one hook of each environment that is not noted, each behind
-// its length.
+// Appends the key of one hook for each environment that is not recorded, each key
+// after its length.
 static enum err find_missing(struct hook_store *hs, MDB_txn *txn,
                              struct buf *out)
 {
@@ -77,7 +77,7 @@ static enum err find_missing(struct hook_store *hs, MDB_txn *txn,
             buf_put(out, &key.mv_size, sizeof(key.mv_size));
             buf_put(out, key.mv_data, key.mv_size);
         }
-        buf_reset(&from); // behind all hooks of the environment
+        buf_reset(&from); // continue after all hooks of the environment
         buf_put_str(&from, prefix);
         buf_put_str(&from, name.org);
         buf_putc(&from, '\0');

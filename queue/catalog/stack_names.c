@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// stack_names.c — which organizations, stacks and environments were named: writing.
+// stack_names.c — records which organizations, stacks and environments were named.
 //
-// Stacks need not be made here: they are there because something named them. Ingest
-// notes what events name, in the transaction that stores them, and api what hooks
-// name, and what clients make; whoever asks looks into both (stack_view.c).
+// Stacks need not be created: they exist because something named them. Ingest
+// records what events name, in the transaction that stores the events; api records
+// what hooks name and what clients create. Readers look into both (stack_view.c).
 //
-// A key is organization, project and stack, a NUL between them; of an environment
-// the stack is empty and its own name follows it; of an organization all else is
-// empty. An organization's row holds how many rows there are besides of it.
+// A key is organization, project and stack, separated by NULs; for an environment
+// the stack is empty and the environment's name follows; for an organization the
+// other parts are empty. An organization's row holds the number of its other rows.
 
 #include "queue/catalog/stack_names.h"
 
@@ -60,7 +60,7 @@ enum err stack_key(const struct stack_name *name, char *key, struct str *out)
     return OK;
 }
 
-// Takes what stands before the next NUL off `rest`. False: there is none.
+// Removes the text before the next NUL from `rest`. False: there is none.
 static bool take_part(struct str *rest, struct str *part)
 {
     const char *end =
@@ -89,7 +89,8 @@ enum err stack_name_of(struct str key, struct stack_name *out)
     return OK;
 }
 
-// The organization, or a stack or environment of it.
+// Whether the names are well-formed: of an organization, or of a stack or
+// environment.
 static bool is_good(const struct stack_name *name)
 {
     if (!text_is_name(name->org))
@@ -102,7 +103,8 @@ static bool is_good(const struct stack_name *name)
 
 // --- how many there are ---
 
-// Rows of an organization whose own row does not say: it is of an earlier version.
+// Counts the rows of an organization whose own row, of an earlier version, has no
+// count.
 static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
                            struct str org, uint64_t *n)
 {
@@ -122,7 +124,7 @@ static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
     key = val_of(prefix);
     rc = store_seek(cursor, &key, &val);
     while (rc == 0 && str_starts(str_of_val(key), prefix)) {
-        *n += key.mv_size > prefix.n_bytes + 1; // but for its own
+        *n += key.mv_size > prefix.n_bytes + 1; // without its own row
         rc = store_next(cursor, &key, &val);
     }
     mdb_cursor_close(cursor);
@@ -148,8 +150,8 @@ static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
     return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
 }
 
-// An organization's row of an earlier version gets its count here, whatever becomes of
-// the name for which it is asked: all its rows are walked once.
+// Adds the count to an organization's row of an earlier version, even if the
+// requested name is then refused: so all its rows are walked only once.
 static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
                          struct str org, uint64_t *n)
 {
@@ -180,7 +182,7 @@ static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
 struct adding {
     const struct share_limit *limit;
     bool is_admin;
-    enum share share; // out; but for SHARE_THERE nothing is put
+    enum share share; // out; unless it is SHARE_THERE, nothing is put
 };
 
 static enum err judge(struct store *s, MDB_txn *txn, unsigned db, uint64_t held,
@@ -232,7 +234,7 @@ static enum err add(struct store *s, MDB_txn *txn, unsigned db,
     return err;
 }
 
-// Once of each kind.
+// Warns once for each kind of limit.
 static void warn_full(const struct store *s, const struct stack_name *name,
                       enum share share, struct stacks_seen *seen)
 {
@@ -267,7 +269,8 @@ static void see(struct stacks_seen *seen, size_t place, struct str key)
     seen->keys[place].n_bytes = key.n_bytes;
 }
 
-// The stack or environment, or else its organization. False: neither has a name.
+// Chooses the stack or environment, or else its organization. False: neither has a
+// name.
 static bool choose(const struct stack_name *name, struct stack_name *out)
 {
     *out = *name;
@@ -287,7 +290,7 @@ enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
     size_t place;
     enum err err;
 
-    // Made for a measurement, and for nobody to find afterwards.
+    // Organizations of `posthorn bench` exist for a measurement only.
     if (str_starts(name->org, STR("posthorn-bench-")))
         return OK;
     if (stack_key(name, bytes, &key) != OK) {
@@ -299,7 +302,7 @@ enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
             return err;
     }
     place = (size_t)(hash_here(key, 0) % STACKS_SEEN);
-    if (is_seen(seen, place, key)) // before its names are looked at
+    if (is_seen(seen, place, key)) // before its names are checked
         return OK;
     err = choose(name, &chosen) ? add(s, txn, db, &chosen, &a) : OK;
     if (err == ERR_EXISTS)
@@ -345,7 +348,7 @@ enum err stack_create(struct hook_store *hs, const struct stack_name *name,
     err = add(hs->store, txn, HOOKS_STACKS, name, &a);
     *share = a.share;
     return finish(hs, txn, true,
-                  err); // refused, a count may be put all the same
+                  err); // a count may be stored even if the name is refused
 }
 
 static enum err take(struct store *s, MDB_txn *txn,

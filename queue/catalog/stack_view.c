@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// stack_view.c — which organizations, stacks and environments were named: reading
-// what hooks and events have named as one, in the order of the keys.
+// stack_view.c — reads which organizations, stacks and environments were named:
+// merges what hooks and events have named, in the order of the keys.
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "queue/catalog/stack_names.h"
 #include "queue/records/schema.h"
 
-// Sorts before every name, and behind what a NUL ends.
+// Sorts before every name, and after every key part that ends with a NUL.
 #define BEFORE_NAMES "\1"
 
 struct stack_view {
@@ -79,7 +79,8 @@ enum err stack_find(struct stack_view *view, const struct stack_name *name)
 
 // --- the next one ---
 
-// The first key from `from` on, which is not empty. An empty one: there is none.
+// The first key at or after `from`, which is not empty. Empty result: there is
+// none.
 static enum err next_in(struct store *s, unsigned db, struct str from,
                         struct buf *out)
 {
@@ -113,9 +114,9 @@ static bool is_before(struct str a, struct str b)
     return order < 0 || (order == 0 && a.n_bytes < b.n_bytes);
 }
 
-struct reading { // of both environments
+struct reading { // a merged read of both environments
     struct stack_view *view;
-    struct buf from; // where the next one is looked for
+    struct buf from; // where the search for the next key begins
     struct buf of_hooks, of_events;
 };
 
@@ -134,8 +135,8 @@ static void reading_clear(struct reading *r)
     buf_clear(&r->from);
 }
 
-// The first name of either from `from` on, which lies in `r`. An organization that is
-// empty: there is none.
+// The first name of either environment at or after `from`, which lies in `r`. Empty
+// organization: there is none.
 static enum err next_of_both(struct reading *r, struct str *key,
                              struct stack_name *name)
 {
@@ -173,13 +174,13 @@ enum err org_list(struct stack_view *view, org_visit visit, void *data)
         goes_on = err == OK && name.org.n_bytes > 0 && visit(data, name.org);
         buf_reset(&r.from);
         buf_put_str(&r.from, name.org);
-        buf_puts(&r.from, BEFORE_NAMES); // behind all that is of it
+        buf_puts(&r.from, BEFORE_NAMES); // after all of its rows
     }
     reading_clear(&r);
     return err;
 }
 
-// Puts where the list begins.
+// Puts the key at which the list begins.
 static void put_start(const struct stack_query *q, struct buf *from)
 {
     if (q->org.n_bytes > 0) {
@@ -203,7 +204,8 @@ static void put_project(const struct stack_name *name, struct str project,
     buf_putc(from, '\0');
 }
 
-// Is it one of those that are asked for? If not, where the next one can be is put.
+// Whether the list should contain this name. If not, puts where the next match can
+// be.
 static bool is_wanted(const struct stack_query *q,
                       const struct stack_name *name, struct buf *from)
 {
@@ -234,7 +236,7 @@ static bool is_wanted(const struct stack_query *q,
     if (is_env) {
         buf_puts(from, BEFORE_NAMES); // the project's stacks
     } else {
-        from->at[from->n_bytes - 1] = BEFORE_NAMES[0]; // behind them
+        from->at[from->n_bytes - 1] = BEFORE_NAMES[0]; // after them
     }
     return false;
 }

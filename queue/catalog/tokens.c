@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // tokens.c — tokens of organizations, by their hash.
 //
-// Whoever is asked looks here for each request, in what was committed last, so
-// a token that was revoked is so at once in every process.
+// Processes look a token up for each request, in the last committed state, so a
+// revoked token stops working at once in every process.
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ enum err token_create(struct token_store *ts, const struct token *token)
     memcpy(hash, token->hash, sizeof(hash));
     buf_init(&record, 0);
     token_encode(token, &record);
-    // From now on its organization takes part in what all share.
+    // From now on the organization has shares of what organizations share.
     err = orgs_give(ts->store, txn, token_family(token->org), token->org,
                     &org_id);
     if (err == OK) {

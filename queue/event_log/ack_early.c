@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // ack_early.c — the negative control of the crash test.
 //
-// Built only with POSTHORN_ACK_EARLY: answers before the commit, which then
-// comes late. A test that does not notice is no test.
+// Built only with POSTHORN_ACK_EARLY: acknowledges before the commit, which then
+// comes late. A crash test that does not notice this proves nothing.
 
 #include "queue/event_log/inside.h"
 
@@ -27,7 +27,7 @@ static void on_late(struct append *a, enum err err)
 {
     struct early *e = a->data;
 
-    (void)err; // nobody waits for it
+    (void)err; // it was acknowledged already
     arena_clear(&e->arena);
     free(e);
 }

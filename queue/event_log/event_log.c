@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // event_log.c — the writing end of the event log.
 //
-// Happy path: requests queue up; if no commit is in flight, all that wait
-// become one batch; a worker thread looks up their idempotency keys, puts
-// their events and commits; on the loop each request is called back, and the
-// next batch starts.
+// Happy path: requests queue up; if no commit is under way, all waiting requests
+// become one batch; a worker thread looks up their idempotency keys, puts their
+// events and commits; on the loop each request is called back, and the next batch
+// starts.
 //
-// If it fails: a request in conflict is left out, the others are committed. If
-// the commit fails, all of the batch fail with what it failed with, and
-// nothing of it is stored.
+// If it fails: a request with a conflict is left out, and the others are committed.
+// If the commit fails, all requests of the batch get its error, and nothing of them
+// is stored.
 
 #include "queue/event_log/event_log.h"
 
@@ -47,7 +47,7 @@ static bool has_room(struct event_log *log)
         return false;
     if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
         return true; // free pages need not be counted
-    // LMDB shows its free pages to readers only.
+    // LMDB lets only read transactions read its list of free pages.
     if (mdb_txn_begin(log->store->env, NULL, MDB_RDONLY, &txn) != 0)
         return false;
     if (store_usage(log->store, txn, &used_bytes) != OK)
@@ -58,8 +58,8 @@ static bool has_room(struct event_log *log)
 
 // --- one request, in the worker ---
 
-// The stack and the environment that the event names, or its organization: Akinon has
-// none.
+// Records the stack and the environment that the event names, or its organization.
+// Akinon's events have none.
 static enum err note_stack(struct event_log *log, MDB_txn *txn,
                            const struct event *e)
 {
@@ -120,7 +120,7 @@ static enum err put_request(struct event_log *log, MDB_txn *txn,
         struct new_event *ne = &a->events[i];
         const struct new_event *first = event_keys_repeats(a, i);
 
-        if (first != NULL) { // of an event earlier in this request
+        if (first != NULL) { // a repetition of an earlier event in this request
             ne->event.id = first->event.id;
             ne->event.position = first->event.position;
             ne->was_stored = false;
@@ -155,14 +155,14 @@ static enum err try_batch(struct event_log *log)
     } else {
         mdb_txn_abort(txn);
     }
-    if (err != OK && err != ERR_LOST) // which is committed, wherever it lies
+    if (err != OK && err != ERR_LOST) // then it is committed
         log->next = next_before;
     if (err != OK)
         stacks_forget(&log->seen);
     return err;
 }
 
-// Returns what the whole batch came to; a conflict is a request's own.
+// Returns the result of the whole batch; a conflict concerns its own request only.
 static enum err put_batch(struct event_log *log)
 {
     enum err err;
@@ -172,7 +172,8 @@ static enum err put_batch(struct event_log *log)
     if (!has_room(log))
         return ERR_FULL;
     err = try_batch(log);
-    // There is room, and yet it did not fit.
+    // There is free space, and yet it did not fit: pages may have to be released
+    // first.
     if (err == ERR_FULL && store_turn(log->store, log->store->dbs[EVENTS_META]))
         err = try_batch(log);
     return err;
@@ -207,7 +208,7 @@ static void on_batch_done(uv_work_t *work, int status)
     log->is_busy = false;
     if (batch_err == OK)
         log->end = position_of(log->next - 1);
-    go_on(log); // before the callbacks: the disk need not wait for them
+    go_on(log); // before the callbacks, so that the disk does not wait for them
     while (a != NULL) {
         struct append *next = a->next;
 
@@ -239,7 +240,7 @@ static void start_batch(struct event_log *log)
         log_panic("no worker thread", "");
 }
 
-// A batch goes between two steps of a trim.
+// A waiting batch goes between two steps of a trim.
 static void after_trim(struct event_log *log)
 {
     if (log->has_more_to_trim && log->first != NULL) {
@@ -251,12 +252,12 @@ static void after_trim(struct event_log *log)
     }
 }
 
-// Starts what is wanted, a trim or the next batch, if the worker is free.
+// Starts a trim or the next batch, if one is wanted and the worker is free.
 static void go_on(struct event_log *log)
 {
     if (log->is_busy)
         return;
-    if (log->is_trim_wanted) { // under load there is always a batch
+    if (log->is_trim_wanted) { // first, since under load there is always a batch
         event_log_start_trim(log, after_trim);
     } else if (log->first != NULL) {
         start_batch(log);
@@ -345,7 +346,7 @@ enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
     return err;
 }
 
-// A last event that cannot be read tells no time.
+// If the last event cannot be read, its time stays 0.
 static void read_last(struct event_log *log, MDB_txn *txn)
 {
     struct str id_key;

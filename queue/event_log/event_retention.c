@@ -13,7 +13,8 @@
 #include "queue/shard/payload_refs.h"
 #include "queue/shard/shard_view.h"
 
-// What every shard's cursor has passed; the start if a shard cannot be read.
+// The position that every shard's cursor has passed; the start if a shard cannot be
+// read.
 static struct position passed_by_all(struct event_log *log)
 {
     struct position least = log->end;
@@ -32,7 +33,8 @@ static struct position passed_by_all(struct event_log *log)
     return least;
 }
 
-// A producer-chosen id is found through its row as long as its event is there.
+// The row of a producer-chosen id is kept as long as its event, which is found
+// through it.
 static enum err remove_key(struct event_log *log, MDB_txn *txn, struct str key,
                            struct position position)
 {
@@ -60,8 +62,8 @@ static bool is_needed(struct event_log *log, uint64_t block)
     return false;
 }
 
-// Where a block that is not needed begins, at `from` or later, if `from` is
-// before `end`.
+// The beginning of the first block that is not needed, at or after `from`, if
+// `from` is before `end`.
 static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
 {
     uint64_t block = from / NEEDED_BLOCK_EVENTS;
@@ -88,7 +90,8 @@ static enum err remove_event(struct event_log *log, MDB_txn *txn,
                : err;
 }
 
-// The next event that may go, from `log->trim_from` on. False: none is left.
+// The next event that may be removed, from `log->trim_from` on. False: none is
+// left.
 static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
                        struct position *at, MDB_val *val)
 {
@@ -106,7 +109,7 @@ static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
         if (from > end)
             return false;
         if (from / NEEDED_BLOCK_EVENTS == log->trim_block)
-            return true; // seen to be free
+            return true; // its block is known not to be needed
         if (!is_needed(log, from / NEEDED_BLOCK_EVENTS)) {
             log->trim_block = from / NEEDED_BLOCK_EVENTS;
             return true;
@@ -115,13 +118,13 @@ static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
     }
 }
 
-// More than that ahead of now, a date is wrong.
+// A date that is further ahead of now than this is wrong.
 #define AHEAD_US       INT64_C(3600000000)
-#define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
+#define NEIGHBOURS_MAX 1000 // examined in search of a plausible date
 
-// When the event under the cursor was accepted, as far as it can be believed: one
-// that is dated later than now was accepted before those behind it. INT64_MAX: no
-// date behind it can be believed, either.
+// When the event under the cursor was accepted, if its date is plausible: an event
+// with a date in the future was accepted before those after it. INT64_MAX: no later
+// date is plausible, either.
 static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
                            int64_t accepted_at_us)
 {
@@ -154,8 +157,8 @@ static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
     return accepted_at_us <= latest_us ? accepted_at_us : INT64_MAX;
 }
 
-// LMDB lists the pages that a commit frees in one record. A short one needs no pages
-// in a row, which a full map may not have.
+// LMDB lists the pages that a commit frees in one record. A short record needs no
+// consecutive pages, which a full map may not have.
 #define STEP_BYTES ((size_t)1024 * 1024)
 
 static bool is_step_full(const struct event_log *log)
@@ -164,7 +167,8 @@ static bool is_step_full(const struct event_log *log)
            log->n_trimmed_bytes >= STEP_BYTES;
 }
 
-// From where the last step ended; from the front again once it met what stays.
+// Continues where the last step ended; starts from the front again after it met
+// events that stay.
 static enum err trim_events(struct event_log *log, MDB_txn *txn,
                             struct position upto, int64_t before_us)
 {
@@ -190,7 +194,7 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         if (!next_event(log, cursor, end, &at, &val))
             break;
         log->trim_from = position_number(at) + 1;
-        // To remove it would free the pages of another one.
+        // Removing it would free the pages of another value.
         if (!store_value_is_in_place(log->store, val))
             continue;
         blame_begin(BLAME_EVENT, 0, position_number(at));

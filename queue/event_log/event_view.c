@@ -157,8 +157,8 @@ static enum err find_key(struct event_view *view, const struct wanted *w,
     return err;
 }
 
-// An id of our own tells its position; another one has a row. Both are only
-// candidates until the event itself agrees.
+// An id made here contains the position; another id has a row in keys. Both only
+// give candidates, and the event's own id decides.
 enum err event_view_find(struct event_view *view, enum family family,
                          struct str org, const struct id *id,
                          struct position *out)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// idempotency.c — idempotency: what makes an event the same as an earlier one.
+// idempotency.c — what makes an event a repetition of an earlier one.
 //
-// Rows of ids that producers chose live as long as their event, since events
-// are found by them; rows of idempotency keys live for 24 h, and `key_times`
-// says which are due to go.
+// Rows of ids that producers chose live as long as their event, since events are
+// found through them; rows of idempotency keys live for 24 h, and `key_times`
+// orders them by age.
 
 #include "queue/event_log/idempotency.h"
 
@@ -185,7 +185,7 @@ int64_t event_key_now_us(const struct append *a, const struct new_event *ne)
     return a->now_us != 0 ? a->now_us : ne->event.accepted_at_us;
 }
 
-// Of an idempotency key of format 4 only its hash was known.
+// Format 4 stored only a hash of an idempotency key.
 static enum err get_old_row(struct store *s, MDB_txn *txn,
                             const struct new_event *ne, struct key_row *out)
 {
@@ -196,7 +196,7 @@ static enum err get_old_row(struct store *s, MDB_txn *txn,
     return event_key_get(s, txn, old_key, out);
 }
 
-// A damaged row is none: the event is stored anew.
+// A damaged row counts as none: the event is stored again.
 static enum err check_stored(const struct event_hasher *h, struct store *s,
                              MDB_txn *txn, struct new_event *ne,
                              const uint8_t *key, int64_t now_us)
@@ -211,7 +211,7 @@ static enum err check_stored(const struct event_hasher *h, struct store *s,
         return OK;
     if (err != OK)
         return err;
-    // One that is dated further ahead is from before the clock was set back.
+    // A key with a date further ahead is from before the clock was set back.
     if (now_us - row.accepted_at_us > EVENT_KEY_WINDOW_US ||
         row.accepted_at_us - now_us > EVENT_KEY_WINDOW_US)
         return OK;
@@ -240,8 +240,8 @@ static int by_key(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
-// Neighbours of the same key: the first of them is stored, the others repeat
-// it.
+// After sorting, equal keys are neighbours: the first event is stored, the others
+// repeat it.
 static enum err check_within(const struct event_hasher *h, struct append *a,
                              const struct keyed *keyed, size_t n)
 {
@@ -331,7 +331,7 @@ enum err event_key_put(const struct event_hasher *h, struct store *s,
     return store_err(s, rc, "put key");
 }
 
-// The row of a key may be that of a later event: then it stays.
+// Removes the row of a key, unless it belongs to a later event.
 static int remove_if_of(struct store *s, MDB_txn *txn, const uint8_t *key,
                         int64_t accepted_at_us)
 {

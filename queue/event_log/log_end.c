@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// log_end.c — an event log that is older than what is known of it.
+// log_end.c — handles an event log that is older than what other parts know of it.
 //
-// The engine goes on behind the gap: what is posted from now on is delivered, and
-// what is missing is counted. A delivery that waits for an event that is missing
-// is cancelled when its turn comes, as one whose event is damaged.
+// The engine continues after the gap: new events are delivered, and missing ones
+// are counted. A delivery that waits for a missing event is cancelled when its turn
+// comes, like one whose event is damaged.
 
 #include "queue/event_log/log_end.h"
 
@@ -120,8 +120,8 @@ static void note(uint64_t *greatest, uint64_t number)
         *greatest = number;
 }
 
-// The last key of a database that is less than `below` (NULL: the last one), by
-// its first 8 bytes. 0: there is none.
+// The last key of a database below `below` (NULL: the last one), by its first 8
+// bytes. 0: there is none.
 static uint64_t last_number(struct store *s, MDB_txn *txn, unsigned db,
                             const uint64_t *below)
 {
@@ -147,7 +147,7 @@ static uint64_t last_number(struct store *s, MDB_txn *txn, unsigned db,
     return number;
 }
 
-// The keys of rows that are due or dead end with the position.
+// In the tables of due rows and dead letters, keys end with the position.
 static void note_by_rows(struct store *s, MDB_txn *txn, unsigned db,
                          uint64_t *greatest)
 {
@@ -205,7 +205,7 @@ enum err log_end_of_shard(struct store *s, MDB_txn *txn, uint64_t *greatest)
     }
     note(greatest, last_number(s, txn, SHARD_BY_EVENT, NULL));
     block = last_number(s, txn, SHARD_NEEDED, NULL);
-    if (*greatest < block * NEEDED_BLOCK_EVENTS) { // past the cursor: look
+    if (*greatest < block * NEEDED_BLOCK_EVENTS) { // after the cursor: look
         note_by_rows(s, txn, SHARD_DUE, greatest);
         note_by_rows(s, txn, SHARD_DEAD, greatest);
     }
@@ -213,7 +213,7 @@ enum err log_end_of_shard(struct store *s, MDB_txn *txn, uint64_t *greatest)
     return OK;
 }
 
-// Also sees to it that the organization of each has a number.
+// Also ensures that the organization of each hook has a number.
 static enum err look_at_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
 {
     MDB_cursor *cursor;
@@ -251,7 +251,7 @@ static enum err look_at_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read hooks");
 }
 
-// The greatest number of a hook that a shard has rows of.
+// The greatest number of a hook that has rows in a shard.
 static uint64_t last_hook_of(struct store *s, MDB_txn *txn)
 {
     static const unsigned dbs[] = { SHARD_DUE, SHARD_DEAD, SHARD_HEALTH };
@@ -259,13 +259,13 @@ static uint64_t last_hook_of(struct store *s, MDB_txn *txn)
     uint64_t last = last_number(s, txn, SHARD_BY_OWNER, &end);
 
     if (last >= OWNER_IS_ORG)
-        last = 0; // there are none below
+        last = 0; // there is no smaller key
     for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++)
         note(&last, last_number(s, txn, dbs[i], NULL));
     return last;
 }
 
-// Likewise of an organization.
+// The greatest number of an organization that has rows in a shard.
 static uint64_t last_org_of(struct store *s, MDB_txn *txn)
 {
     struct shard_state state;

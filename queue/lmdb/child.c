@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// child.c — a step in a process of its own, so that whatever ends it does not end
-// this one.
+// child.c — runs a step in a child process, so that a crash ends only the child.
 
 #include "queue/lmdb/child.h"
 
@@ -37,7 +36,7 @@ static _Noreturn void be_child(queue_step step, void *data, int out_fd)
     _exit((int)err); // not exit(): LMDB environments must not be torn down
 }
 
-// Until the child has ended. It is told once that somebody wants it to end.
+// Reads until the child has ended. Sends SIGINT once when the result is unwanted.
 static void read_all(int fd, pid_t pid, bool (*is_unwanted)(void),
                      struct buf *out)
 {
@@ -61,7 +60,8 @@ static void read_all(int fd, pid_t pid, bool (*is_unwanted)(void),
     }
 }
 
-// Of what it read, which may be anything; other signals are sent.
+// Whether the signal may come from damaged data that the child read; other signals
+// are sent by processes.
 static bool is_of_damage(int signal_no)
 {
     return signal_no == SIGBUS || signal_no == SIGSEGV ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// environment.c — LMDB, and nothing but LMDB: environments, transactions, errors.
+// environment.c — LMDB's environments, transactions and errors.
 
 #include "queue/lmdb/environment.h"
 
@@ -77,24 +77,24 @@ enum err store_err(const struct store *s, int rc, const char *what)
     case EFBIG:
         err = ERR_FULL;
         break;
-    case EIO: // LMDB says so of a short write too, which a full disk gives
+    case EIO: // LMDB returns it also for a short write on a full disk
         err = is_full(s) ? ERR_FULL : ERR_IO;
         break;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
-    case MDB_CURSOR_FULL: // a tree that is deeper than any can be
-    case MDB_MAP_RESIZED: // its end lies behind what may be mapped
+    case MDB_CURSOR_FULL: // a tree that is too deep to be sound
+    case MDB_MAP_RESIZED: // its end lies beyond the map
     case MDB_INVALID:     // no environment
     case MDB_VERSION_MISMATCH:
     case MDB_INCOMPATIBLE: // a database of another kind
-    case MDB_BAD_TXN:      // after one of these
+    case MDB_BAD_TXN:      // follows one of the errors above
         err = ERR_CORRUPT;
         break;
     default:
         break;
     }
     if (err == ERR_CORRUPT)
-        log_set_fatal_status(EXIT_DAMAGED); // for whoever cannot go on without
+        log_set_fatal_status(EXIT_DAMAGED); // for an exit because of it
     log_warn(err == ERR_CORRUPT
                  ? "what is stored is damaged; " STORE_DAMAGED_ADVICE
                  : "database",
@@ -115,7 +115,7 @@ static enum err open_dbs(struct store *s, const char *const *names,
                           &s->dbs[i]);
     }
     if (rc == 0)
-        rc = mdb_txn_commit(txn); // of a reader too: it keeps the handles
+        rc = mdb_txn_commit(txn); // readers too: it keeps the handles
     return store_err(s, rc, "open databases");
 }
 
@@ -133,7 +133,7 @@ static struct file_place place_of(const char *dir, const char *name)
     return place;
 }
 
-// A file that is open keeps its number, so no other file can have the same.
+// An open file keeps its inode number, so no other file can have the same one.
 static bool is_same(struct file_place a, struct file_place b)
 {
     return a.device == b.device && a.number == b.number;
@@ -156,7 +156,7 @@ bool store_is_in_place(struct store *s)
 
 // --- what is damaged ---
 
-// The header of a page of LMDB's, which a large value lies right behind.
+// The header of an LMDB page; a large value begins right after it.
 struct page_header {
     uint64_t number;
     uint16_t pad, flags;
@@ -180,15 +180,15 @@ bool store_value_is_in_place(const struct store *s, MDB_val val)
     struct page_header h;
     size_t offset;
 
-    if (!store_value_is_mapped(s, val)) // pages of a write transaction are not
+    if (!store_value_is_mapped(s, val)) // as in a write transaction
         return !s->is_read_only;
     if (s->map == NULL)
         return true;
     offset = (size_t)(at - s->map);
     if (offset % s->page_bytes != sizeof(h))
-        return true; // among others in a leaf
+        return true; // a small value in a leaf
     memcpy(&h, at - sizeof(h), sizeof(h));
-    // A shorter one that took its place in one transaction needs fewer pages.
+    // A shorter value that replaced it in the same transaction needs fewer pages.
     return h.number == offset / s->page_bytes && h.flags == PAGE_OVERFLOW &&
            h.n_pages >= (sizeof(h) + val.mv_size - 1) / s->page_bytes + 1;
 }
@@ -250,7 +250,7 @@ int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
     return rc;
 }
 
-// The directory of a shard is its number.
+// A shard's directory is named by its number.
 static uint64_t shard_of_path(const char *path)
 {
     const char *name = strrchr(path, '/');
@@ -262,7 +262,7 @@ static uint64_t shard_of_path(const char *path)
 
 static void on_assert(MDB_env *env, const char *text)
 {
-    (void)text; // of use to nobody but LMDB's authors
+    (void)text; // useful only to LMDB's developers
     store_guard_assert(mdb_env_get_userctx(env));
 }
 
@@ -279,8 +279,8 @@ static void note_map(struct store *s)
     mdb_env_set_assert(s->env, on_assert);
 }
 
-// A lock file that root's commands make is whose the directory is, or the engine's
-// roles could not open it.
+// A lock file that root's commands make gets the directory's owner, since the
+// engine's roles could not open it otherwise.
 static void keep_owner(int fd, const char *dir)
 {
     struct stat st;
@@ -292,9 +292,9 @@ static void keep_owner(int fd, const char *dir)
     }
 }
 
-// Made here when it is not there: LMDB makes it sparse, and on a full disk the first
-// touch of it would end the process. What else is wrong, LMDB says. A reader makes
-// none where there is nothing to read.
+// Makes the lock file if it does not exist: LMDB would make it sparse, and on a
+// full disk the first access would end the process. LMDB reports other faults. A
+// reader makes no lock file where there is nothing to read.
 static enum err make_lock_file(const char *dir, bool read_only)
 {
     char *path = xasprintf("%s/lock.mdb", dir);
@@ -315,8 +315,8 @@ static enum err make_lock_file(const char *dir, bool read_only)
     return err;
 }
 
-// LMDB would wait for who writes into a FIFO, and follow a link to any file: only those
-// of root's or of this user's own are hook_state, as to a larger disk.
+// LMDB would block on a FIFO, and follow a link to any file. Links of root's or of
+// this user's own are allowed, for instance to a larger disk.
 static bool is_file_or_nothing(const char *dir, const char *name)
 {
     char *path = xasprintf("%s/%s", dir, name);
@@ -335,7 +335,7 @@ static bool is_file_or_nothing(const char *dir, const char *name)
     return is;
 }
 
-// One of this path whose files have another name by now is another one.
+// A store whose path is the same but whose files were renamed is another one.
 static struct store *find_open(const char *dir)
 {
     struct file_place data = place_of(dir, "data.mdb");
@@ -364,7 +364,7 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     if (*out != NULL)
         return OK;
     signal(SIGXFSZ,
-           SIG_IGN); // a limit of a file's size is an error like others
+           SIG_IGN); // exceeding the file size limit is then an ordinary error
     if (!is_file_or_nothing(dir, "data.mdb") ||
         !is_file_or_nothing(dir, "lock.mdb"))
         return ERR_CORRUPT;
@@ -389,14 +389,14 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
         rc = mdb_env_open(s->env, dir, flags | MDB_NORDAHEAD, 0600);
     if (rc == ENOENT)
         return ERR_NOTFOUND;
-    if (rc == EBUSY || rc == EINVAL) // what it says of itself is not ours
+    if (rc == EBUSY || rc == EINVAL) // here these mean a bad environment
         rc = MDB_INVALID;
     if (rc != 0)
         return store_err(s, rc, "open");
     note_map(s);
     s->data_file = place_of(dir, "data.mdb");
     s->lock_file = place_of(dir, "lock.mdb");
-    mdb_reader_check(s->env, &dead); // a failure shows at the next use
+    mdb_reader_check(s->env, &dead); // the next use reports a failure
     err = open_dbs(s, names, n_names);
     if (err != OK)
         return err;
@@ -502,12 +502,12 @@ enum err store_usage(struct store *s, MDB_txn *txn, uint64_t *n_bytes)
 
     if (rc == 0)
         rc = mdb_env_stat(s->env, &stat);
-    if (rc == 0) // 0 is LMDB's own list of free pages, as mdb_stat reads it
+    if (rc == 0) // 0: LMDB's list of free pages, as mdb_stat reads it
         rc = mdb_cursor_open(txn, 0, &cursor);
     if (rc != 0)
         return store_err(s, rc, "usage");
     while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        size_t n_pages; // each entry begins with how many it lists
+        size_t n_pages; // each entry begins with the number of its pages
 
         memcpy(&n_pages, val.mv_data, sizeof(n_pages));
         n_free += n_pages;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// environment_guard.c — a page that is damaged ends a process with a sentence.
+// environment_guard.c — explains why a process ends when it meets a damaged page.
 //
 // Happy path: never called.
 //
-// If a thread faults within a map, or in LMDB's own code, or an assertion of
-// LMDB's fails: one line is written and the process exits. Any other fault is not
-// ours: it is left to whoever handled it before, or to the kernel.
+// If a thread faults within a map, or in LMDB's code, or an assertion of LMDB's
+// fails, one line is written and the process exits. Other faults are passed to the
+// handler that was installed before, or to the kernel.
 
 #include "queue/lmdb/environment_guard.h"
 
@@ -26,7 +26,7 @@
 
 #define WATCHED_MAX 160 // environments of a process; later ones are not named
 
-// A damaged length is at most 4 GiB: reading so much goes past the map.
+// A damaged length is at most 4 GiB, so a read may go that far beyond the map.
 #define BEYOND_BYTES (UINT64_C(1) << 32)
 
 struct watched {
@@ -36,7 +36,7 @@ struct watched {
 
 static struct watched watched[WATCHED_MAX];
 static atomic_size_t n_watched;
-static struct watched lmdb_code; // where its instructions lie; 0: unknown
+static struct watched lmdb_code; // where its code lies; 0: unknown
 static const char *volatile opening = "";
 
 static struct guarded {
@@ -69,9 +69,9 @@ static _Noreturn void end(const char *path, const char *what)
     n = put(line, sizeof(line), n, path);
     n = put(line, sizeof(line), n, "\"");
     line[n++] = '\n';
-    blame_this_thread(); // no record may keep a role from running
+    blame_this_thread(); // no record may prevent a role from running
     written = write(STDERR_FILENO, line, n);
-    (void)written; // nobody left to tell
+    (void)written; // there is nobody to report it to
     _exit(EXIT_DAMAGED);
 }
 
@@ -107,7 +107,8 @@ static void on_fault(int signum, siginfo_t *info, void *context)
     }
     if (code >= lmdb_code.from && code < lmdb_code.to)
         end(opening, "a number leads out of the file");
-    // The instruction is tried again, and ends as it would have.
+    // Restores the old handler: the instruction runs again, and the fault ends the
+    // process as it would have without the guard.
     for (size_t i = 0; i < N_GUARDED; i++) {
         if (guarded[i].signum == signum)
             sigaction(signum, &guarded[i].before, NULL);
@@ -141,8 +142,8 @@ static bool is_taken(uintptr_t from)
     return false;
 }
 
-// LMDB does not say where it mapped a file, the kernel does: the newest mapping
-// of this file that nobody has taken yet.
+// LMDB does not tell where it mapped a file, but the kernel does: takes the newest
+// mapping of this file that is not recorded yet.
 static uintptr_t find_map(const char *data_path)
 {
     FILE *maps = fopen("/proc/self/maps", "re");
@@ -153,7 +154,7 @@ static uintptr_t find_map(const char *data_path)
     if (maps == NULL)
         return 0;
     if (stat(data_path, &st) != 0)
-        st.st_ino = 0; // that of no file
+        st.st_ino = 0; // the number of no file
     while (fgets(line, sizeof(line), maps) != NULL) {
         unsigned long long from;
         unsigned long long to;

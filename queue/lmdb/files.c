@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// files.c — directories that are there whole or not at all.
+// files.c — creates and removes directories and files atomically.
 
 #include "queue/lmdb/files.h"
 
@@ -15,7 +15,7 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 
-#define DEPTH_MAX 32 // of a directory that is removed: more than any has
+#define DEPTH_MAX 32 // the depth of removed directories; none is deeper
 
 static enum err err_of_errno(void)
 {
@@ -72,7 +72,7 @@ static enum err remove_inside(int dir_fd, unsigned depth)
     return err;
 }
 
-// Never through a link, whatever changes places meanwhile.
+// Never follows a link, even if entries are exchanged meanwhile.
 static enum err remove_at(int dir_fd, const char *name, unsigned depth)
 {
     enum err err = OK;
@@ -144,8 +144,8 @@ enum err file_mkdir_at(int dir_fd, const char *name, int *fd)
     if (mkdirat(dir_fd, name, 0700) != 0)
         return err_of_errno();
     *fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    // Whoever is not root has only own rights to lose; some file systems know neither
-    // owners nor modes.
+    // Without root's rights an exchange could gain nothing, and some file systems
+    // have neither owners nor modes. So only root checks.
     if (*fd >= 0 && fstat(*fd, &st) == 0 && geteuid() != 0)
         return OK;
     if (*fd >= 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
@@ -207,7 +207,7 @@ static enum err write_and_sync(const char *path, const char *text)
     ssize_t n_written;
     enum err err = OK;
 
-    // What a crash left behind goes; a link that somebody laid is not hook_state.
+    // Removes what a crash left behind; if it is a link, only the link.
     if (unlink(path) != 0 && errno != ENOENT)
         return err_of_errno();
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -215,7 +215,7 @@ static enum err write_and_sync(const char *path, const char *text)
         return err_of_errno();
     n_written = write(fd, text, n_bytes);
     if (n_written >= 0 && (size_t)n_written < n_bytes)
-        errno = ENOSPC; // so a full disk says the first time
+        errno = ENOSPC; // a short write means that the disk is full
     if (n_written != (ssize_t)n_bytes || fsync(fd) != 0)
         err = err_of_errno();
     close(fd);

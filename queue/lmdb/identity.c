@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// identity.c — which data directory an environment belongs to, and as what.
+// identity.c — which data directory an environment belongs to, and as which part.
 
 #include "queue/lmdb/identity.h"
 
@@ -41,7 +41,7 @@ static bool read_hex(const char *text, uint8_t *id, size_t n_bytes)
     return true;
 }
 
-// What it says in its first line, and in those behind it.
+// Reads the first line and the lines after it.
 static void read_format(char *text, struct format *out)
 {
     char *save = NULL;
@@ -157,7 +157,7 @@ enum err identity_put(struct store *s, MDB_txn *txn, const struct part *part,
 // --- judging ---
 
 struct judging {
-    struct queue_config found; // with as many shards as there are
+    struct queue_config found; // with the number of shards that were found
     bool with_pages;
     struct format format;
 };
@@ -208,7 +208,7 @@ static enum err read_self(struct store *s, unsigned meta_db,
     return err;
 }
 
-// The first one is enough.
+// Keeps the first fault only.
 static void take_fault(void *data, const char *what)
 {
     struct buf *why = data;
@@ -284,8 +284,8 @@ static enum err judge_all(void *data, struct buf *why)
     return err;
 }
 
-// In a process of its own: this one has opened nothing yet and will open all of
-// it in another way, and a damaged file may end it.
+// Runs in a process of its own: the caller has opened nothing yet and will open
+// everything differently, and a damaged file may end the process.
 enum err identity_judge(const struct queue_config *config, unsigned n_shards,
                         bool is_at_rest, struct buf *why)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// page_check.c — whether the pages of an environment are sound.
+// page_check.c — checks the pages of an environment.
 
 #include "queue/lmdb/page_check.h"
 
@@ -91,14 +91,14 @@ enum err page_check_start(const char *data_dir, const struct part *part)
 
     if (err != OK)
         return err;
-    // One may be written at this very moment.
+    // A commit may be writing one of them at this moment.
     for (int i = 0; i < TRIES_MAX && pages_snapshots(pages, snapshots) < 2; i++)
         err = i + 1 == TRIES_MAX ? ERR_CORRUPT : OK;
     pages_close(pages);
     return err;
 }
 
-// The snapshot that the transaction reads. False: it was written over since.
+// Finds the snapshot that the transaction reads. False: it was overwritten since.
 static bool find_snapshot(struct pages *pages, MDB_txn *txn,
                           struct page_snapshot *out)
 {
@@ -121,7 +121,8 @@ enum err page_view_open(const char *data_dir, const struct part *part,
     enum err err = open_part(data_dir, part, &v->pages);
 
     v->part = *part;
-    // Two commits since it began, and nobody knows any more where it begins.
+    // After two commits since its beginning, the root of the snapshot is
+    // overwritten: begin the transaction anew.
     for (int i = 0; err == OK && !find_snapshot(v->pages, txn, &v->snapshot);
          i++) {
         mdb_txn_reset(txn);

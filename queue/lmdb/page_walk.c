@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// page_walk.c — goes through the trees of an environment, page by page, and finds
-// what is not as it should be.
+// page_walk.c — walks the trees of an environment page by page and reports faults.
 //
-// A page is wanted at most once, by one tree or by the list of free pages; it says
-// of itself which one it is; the keys in it lie between those of its parent. A page
-// that lies in another's place is found there, said, and read all the same.
+// A page is used at most once, by one tree or by the list of free pages; it carries
+// its own number; its keys lie between those of its parent. A page that lies in
+// another's place is found there, reported, and read all the same.
 
 #include "queue/lmdb/page_walk.h"
 
@@ -17,9 +16,9 @@
 
 #include "common/base/mem.h"
 
-#define FAULTS_SHOWN 20 // of an environment; the rest is counted
+#define FAULTS_SHOWN 20 // faults reported per environment; all are counted
 
-// Keys of a subtree: from `from` on, before `to`.
+// The keys of a subtree: from `from` on, below `to`.
 struct span {
     struct str from, to;
     bool has_to;
@@ -60,7 +59,7 @@ static const char *table_name(const struct walk *w)
 
 // --- pages ---
 
-// Takes pages for a tree. False: they are beyond the end, or taken already.
+// Marks pages as used by a tree. False: they are beyond the end, or in use already.
 static bool use_pages(struct walk *w, uint64_t number, uint64_t n)
 {
     if (number < PAGE_FIRST || n == 0 || number > w->snapshot.last ||
@@ -80,7 +79,7 @@ static bool use_pages(struct walk *w, uint64_t number, uint64_t n)
     return true;
 }
 
-// False: it is not to be found; which is said.
+// False: the page cannot be found, which was reported.
 static bool fetch(struct walk *w, uint64_t number, uint8_t *page, uint64_t *at)
 {
     if (!page_find(w->pages, number, page, at)) {
@@ -109,7 +108,7 @@ static void add_gap(struct walk *w, const struct span *span)
 
 // --- keys ---
 
-// Those of the list of free pages are numbers as the machine has them.
+// Keys of the list of free pages are numbers in the machine's byte order.
 static int compare(const struct walk *w, struct str a, struct str b)
 {
     size_t n = a.n_bytes < b.n_bytes ? a.n_bytes : b.n_bytes;
@@ -136,8 +135,8 @@ static bool is_within(const struct walk *w, const struct span *span,
            (!span->has_to || compare(w, key, span->to) < 0);
 }
 
-// Rows that lie within the page, in order, and within the span. A branch's first
-// key is not looked at: it is the parent's.
+// Checks that the rows lie within the page, in order, and within the span. A
+// branch's first key is unused: the parent's applies.
 static bool are_rows_sound(struct walk *w, const uint8_t *page,
                            const struct span *span, size_t *n_rows)
 {
@@ -163,7 +162,7 @@ static bool are_rows_sound(struct walk *w, const uint8_t *page,
 
 // --- records ---
 
-// A large value, from the page that its first one was found in.
+// Reads a large value, starting at the place where its first page was found.
 static bool read_large(struct walk *w, uint64_t first, uint64_t rest,
                        uint64_t n_bytes)
 {
@@ -181,14 +180,14 @@ static bool read_large(struct walk *w, uint64_t first, uint64_t rest,
     return w->value.n_bytes >= n_bytes;
 }
 
-// A list of numbers, in front how many.
+// Reads a list of page numbers, which begins with their count.
 static bool take_free(struct walk *w, struct str key, struct str value)
 {
     uint64_t n = 0;
 
     if (value.n_bytes >= sizeof(n))
         memcpy(&n, value.at, sizeof(n));
-    // Room that was reserved and not needed may be left behind the last.
+    // Unused reserved space may follow the last number.
     if (key.n_bytes != sizeof(n) || value.n_bytes < sizeof(n) ||
         value.n_bytes / sizeof(n) - 1 < n) {
         fault(w, "a list of free pages is damaged");
@@ -215,8 +214,8 @@ static bool offer(struct walk *w, const struct page_node *node,
     return w->on_record == NULL || w->on_record(w->data, &record);
 }
 
-// How many pages a large value has. A shorter one that took its place in the same
-// transaction leaves it more than it needs. 0: it is not the first page of one.
+// How many pages a large value has: more than it needs if it replaced a longer
+// value in the same transaction. 0: the page is not the first one of a large value.
 static uint64_t pages_of_large(const struct walk *w, const uint8_t *page,
                                uint64_t n_needed)
 {
@@ -237,7 +236,7 @@ static void take_large(struct walk *w, const struct page_node *node)
     uint64_t at;
 
     if (node->overflow < PAGE_FIRST || node->overflow > w->snapshot.last) {
-        (void)!use_pages(w, node->overflow, 1); // says so
+        (void)!use_pages(w, node->overflow, 1); // reports a fault
         return;
     }
     if (!fetch(w, node->overflow, w->spare, &at))
@@ -253,8 +252,8 @@ static void take_large(struct walk *w, const struct page_node *node)
     w->n_records++;
     if (w->on_record == NULL && w->table < w->n_names)
         return;
-    // Pages behind the first say nothing of themselves: they may have moved with
-    // it, or not.
+    // Only the first page of a value carries a number: the others may have moved
+    // with it, or not.
     is_single = at == node->overflow || n_needed == 1;
     if (read_large(w, at, node->overflow, node->n_bytes) &&
         offer(w, node, (struct str){ w->value.at, node->n_bytes }, is_single))
@@ -320,7 +319,7 @@ static void visit_children(struct walk *w, unsigned level, unsigned depth,
     }
 }
 
-// Whether it is enough that the leaf is there.
+// In a skeleton walk it is enough that a leaf exists.
 static bool is_there_enough(struct walk *w, uint64_t number, unsigned level,
                             unsigned depth)
 {
@@ -433,7 +432,7 @@ static void walk_name(struct walk *w, unsigned table)
             return;
         }
     }
-    if (w->n_faults > 0) // else it is of an older version
+    if (w->n_faults > 0) // otherwise an older version made no such table
         add_gap(w, &everything);
 }
 
@@ -443,7 +442,7 @@ void walk_all(struct walk *w)
     for (unsigned i = 0; i < w->n_names && !w->is_ended; i++)
         walk_name(w, i);
     if (!w->is_ended)
-        walk_free(w); // last: what is in use is, whatever the list says
+        walk_free(w); // last: pages in use are used, whatever the list says
 }
 
 // Whether all keys of a leaf lie within a gap.
@@ -458,7 +457,7 @@ static bool fits(struct walk *w, const uint8_t *page,
     return are_rows_sound(w, page, &span, &n_rows);
 }
 
-// The first table that the first record may be of takes all of them.
+// Assigns the leaf to the first table that its first record may belong to.
 static void adopt(struct walk *w, const uint8_t *page)
 {
     for (size_t i = 0; i < w->n_gaps; i++) {
@@ -466,7 +465,7 @@ static void adopt(struct walk *w, const uint8_t *page)
         struct page_node node;
         size_t n_rows;
 
-        w->table = w->gaps[i].table; // whose order of keys counts
+        w->table = w->gaps[i].table; // its order of keys applies
         if (!fits(w, page, &w->gaps[i]) ||
             !page_rows(w->pages, page, &n_rows) ||
             !page_row(w->pages, page, 0, &node))
@@ -495,7 +494,7 @@ void walk_orphans(struct walk *w)
     for (uint64_t n = PAGE_FIRST; n <= w->snapshot.last && w->n_gaps > 0; n++) {
         if ((w->used[n / 8] >> n % 8 & 1) != 0 || !page_read(w->pages, n, page))
             continue;
-        if (page_kind(page) == PAGE_OVERFLOW) { // of a leaf that comes, or came
+        if (page_kind(page) == PAGE_OVERFLOW) { // part of a leaf's value
             n += page_n_overflow(page) > 0 ? page_n_overflow(page) - 1 : 0;
         } else if (page_kind(page) == PAGE_LEAF && page_number(page) == n) {
             adopt(w, page);
@@ -506,7 +505,7 @@ void walk_orphans(struct walk *w)
 
 void walk_init(struct walk *w)
 {
-    // What a damaged snapshot claims is not allocated.
+    // Does not allocate what a damaged snapshot claims.
     if (w->snapshot.last > pages_count(w->pages) * 2 + 1024)
         w->snapshot.last = pages_count(w->pages) * 2 + 1024;
     w->used = xcalloc(1, (size_t)(w->snapshot.last / 8 + 1));

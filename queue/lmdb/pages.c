@@ -22,7 +22,7 @@
 #define META_MAGIC   0xbeefc0deU
 #define META_VERSION 1U
 
-// Where things lie in a page of a snapshot.
+// Offsets in a page of a snapshot.
 #define META_AT      16
 #define META_FREE_AT (META_AT + 24)
 #define META_MAIN_AT (META_FREE_AT + TREE_BYTES)
@@ -37,7 +37,7 @@
 #define F_BIGDATA  0x01
 #define F_SUBDATA  0x02
 
-// A page that says that it is another one.
+// A page that carries another page's number.
 struct stray {
     uint64_t at, number;
 };
@@ -46,7 +46,7 @@ struct pages {
     int fd;
     size_t page_bytes;
     uint64_t n_pages;
-    struct stray *strays; // found by the first who needs them
+    struct stray *strays; // searched for at the first need
     size_t n_strays;
     bool are_strays_known;
 };
@@ -100,7 +100,7 @@ static size_t good_page_bytes(uint32_t n)
     return n >= 512 && n <= 65536 && (n & (n - 1)) == 0 ? n : 0;
 }
 
-// LMDB keeps the size of a page where a tree has no use for the field.
+// LMDB stores the page size in a field that this tree does not need.
 static size_t find_page_bytes(const struct pages *p)
 {
     const size_t usual = good_page_bytes((uint32_t)sysconf(_SC_PAGESIZE)) > 0
@@ -125,7 +125,7 @@ enum err pages_open(const char *dir, struct pages **out)
     int no_follow = O_NOFOLLOW;
     enum err err = OK;
 
-    // It may be a FIFO. Links of root's or of this user's own are hook_state.
+    // It may be a FIFO. Links of root's or of this user's own are followed.
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
         (st.st_uid == 0 || st.st_uid == geteuid()))
         no_follow = 0;
@@ -171,7 +171,7 @@ uint64_t pages_count(const struct pages *p)
 
 bool page_read(struct pages *p, uint64_t number, uint8_t *to)
 {
-    // It may have grown: an engine may run beside us.
+    // The file may have grown, since an engine may be running.
     return number < UINT64_MAX / p->page_bytes / 2 &&
            read_bytes(p, number * p->page_bytes, to, p->page_bytes);
 }

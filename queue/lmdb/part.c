@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// part.c — the parts of a data directory: its environments, by what they are.
+// part.c — the parts of a data directory: its environments, by kind.
 
 #include "queue/lmdb/part.h"
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// room.c — room on the disk for what has still to be committed.
+// room.c — reserves disk space for work that must still be committed.
 //
-// Happy path: the data file of an environment has blocks ahead of its end, which
-// nobody else can take; LMDB writes into them as it grows, and after a commit they
-// are taken further ahead.
+// Happy path: the data file of an environment has allocated blocks beyond its end,
+// which no other file can take; LMDB grows into them, and after a commit more are
+// allocated.
 //
-// If the disk is full, or the map nearly: what is ahead shrinks with each commit, the
-// less the more pages within the file are free. The owner hears of it in time.
+// If the disk is full, or the map nearly: the blocks ahead shrink with each commit,
+// more slowly while pages within the file are free. The owner learns it in time
+// from enum room.
 
 #include "queue/lmdb/room.h"
 
@@ -20,7 +21,7 @@
 #define ROOM_BYTES ((uint64_t)STORE_ROOM_BYTES)
 
 struct extent {
-    uint64_t end_bytes; // of the file, as committed
+    uint64_t end_bytes; // the file's end, as committed
     uint64_t limit_bytes;
 };
 
@@ -49,7 +50,7 @@ static bool is_disk_left(const struct store *s, uint64_t n_bytes)
            (uint64_t)fs.f_bavail * fs.f_frsize >= n_bytes;
 }
 
-// From the beginning of the file the first time: there may be holes in it.
+// The first call starts at the beginning of the file, which may have holes.
 static bool back(struct store *s, uint64_t to)
 {
     mdb_filehandle_t fd;
@@ -67,7 +68,8 @@ static bool back(struct store *s, uint64_t to)
         s->backed_bytes = to;
         return true;
     }
-    // A file system that cannot: what is free is the best that is known.
+    // If the file system does not support it, the free space of the disk is the
+    // best estimate.
     return (errno == EOPNOTSUPP || errno == ENOSYS) &&
            is_disk_left(s, ROOM_BYTES);
 }
@@ -83,7 +85,7 @@ static bool back_ahead(struct store *s, const struct extent *e)
     return back(s, most) || back(s, half);
 }
 
-// Pages within the file that are free. Zero if that cannot be known.
+// Bytes of free pages within the file. Zero if unknown.
 static uint64_t free_bytes(struct store *s, const struct extent *e)
 {
     uint64_t used_bytes;
@@ -93,8 +95,8 @@ static uint64_t free_bytes(struct store *s, const struct extent *e)
     return e->end_bytes - used_bytes;
 }
 
-// How long the file may get before what is left is for what is under way: a full
-// map could not even delete.
+// How large the file may get before the remaining space is reserved for work under
+// way: in a full map, even deleting is impossible.
 static uint64_t soft_limit(const struct extent *e)
 {
     uint64_t left = ROOM_BYTES / 2;
@@ -104,7 +106,8 @@ static uint64_t soft_limit(const struct extent *e)
     return least(e->limit_bytes / 8 * 7, e->limit_bytes - left);
 }
 
-// Room for small records, which LMDB puts into free pages; ahead only if it splits.
+// Whether there is room for small records, which LMDB puts into free pages; it
+// needs blocks ahead only when a page splits.
 static bool is_enough(struct store *s, const struct extent *e)
 {
     uint64_t ahead_bytes =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// upkeep.c — what a process does every second for the environments that it has open.
+// upkeep.c — what a process does every second for its open environments.
 
 #include "queue/lmdb/upkeep.h"
 
@@ -55,9 +55,9 @@ static uint64_t resident_file_bytes(void)
     return shared * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-// The maps are shared and read-only: dropping them from memory costs a soft
-// page fault each, and nothing is lost. LMDB does not say where it mapped a
-// file, the kernel does.
+// The maps are shared and read-only: dropping their pages costs a soft page fault
+// each, and loses nothing. LMDB does not tell where it mapped a file, but the
+// kernel does.
 void queue_trim_memory(void)
 {
     FILE *maps;

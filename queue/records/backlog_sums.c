@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// backlog_sums.c — what waits for each hook, summed up while rows move.
+// backlog_sums.c — how much waits for each hook, summed up while rows move.
 
 #include "queue/records/backlog_sums.h"
 
@@ -11,7 +11,7 @@
 #include "queue/records/schema.h"
 
 #define TABLE_MIN 64   // a power of two
-#define SMALL     4096 // places that are kept for reuse
+#define SMALL     4096 // the largest table that is kept for reuse
 
 void backlog_sums_clear(struct backlog_sums *s)
 {
@@ -22,7 +22,7 @@ void backlog_sums_clear(struct backlog_sums *s)
 void backlog_sums_reset(struct backlog_sums *s)
 {
     if (s->n_mask > SMALL && s->n * 8 < s->n_mask) {
-        backlog_sums_clear(s); // it was larger than it need be
+        backlog_sums_clear(s); // larger than is worth keeping
         return;
     }
     if (s->n > 0)
@@ -30,7 +30,7 @@ void backlog_sums_reset(struct backlog_sums *s)
     s->n = 0;
 }
 
-// Where it is, or would be.
+// The entry of the hook, or the free one where it would be.
 static struct backlog_sum *place_of(const struct backlog_sums *s,
                                     uint64_t hook_id)
 {
@@ -67,7 +67,7 @@ void backlog_sums_add(struct backlog_sums *s, uint32_t place, struct str key,
         return;
     hook_id = get_be64((const uint8_t *)key.at);
     if (hook_id == 0)
-        return; // no hook has it
+        return; // no hook has the number 0
     if (s->at == NULL || (s->n + 1) * 2 > s->n_mask)
         grow(s);
     sum = place_of(s, hook_id);

@@ -108,7 +108,8 @@ enum err event_decode_at(uint32_t place, struct str key, struct str bytes,
     if (err != OK)
         return err;
     memcpy(out->position.bytes, key.at, sizeof(out->position.bytes));
-    // Without a key its id was made here, and tells the position.
+    // An event without a key has an id that was made here, which contains the
+    // position.
     if (id_key->n_bytes == 0 &&
         id_serial(&out->id) !=
             (position_number(out->position) & ((UINT64_C(1) << 48) - 1)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// hook_health.c — what is known of a hook across restarts: its record, and the
-// reason for which it fails in words.
+// hook_health.c — the state of a hook that survives restarts: its record, and the
+// reason for its failure in words.
 
 #include "queue/records/hook_health.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // hook_record.c — a hook's record to bytes and back; its secrets are sealed.
 //
-// One sealed text holds all of them, bound to the hook's number: it opens in no
-// other hook's record. Without keys it stays closed, and the hook has none.
+// One sealed text holds all secrets, bound to the hook's number: it opens in no
+// other hook's record. Without keys it stays sealed, and the hook has no secrets.
 
 #include <assert.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void wipe(struct buf *b)
     buf_clear(b);
 }
 
-// The names of the headers stand in the record as they are.
+// The names of the headers are in the record unsealed.
 static void pack_names(struct buf *out, const struct hook *h)
 {
     pack_array(out, (uint32_t)(h->n_headers / 2));
@@ -162,7 +162,7 @@ static void unpack_policy(struct unpack *u, struct hook_policy *p)
     p->order_key = unpack_str(u);
 }
 
-// Up to version 3 the values stood beside the names.
+// Up to version 3 the values were unsealed, beside the names.
 static void unpack_headers(struct unpack *u, uint8_t version, struct hook *out)
 {
     size_t n;
@@ -179,7 +179,7 @@ static void unpack_headers(struct unpack *u, uint8_t version, struct hook *out)
     out->n_headers = 2 * n;
 }
 
-// Version 3 and before had one secret that was replaced, and its time outside.
+// Versions up to 3 had one replaced secret, whose time was outside the sealed text.
 static void unpack_plain_3(struct unpack *u, int64_t until_ms, struct hook *out)
 {
     out->secret = unpack_str(u);
@@ -207,8 +207,7 @@ static void unpack_plain(struct unpack *u, struct hook *out)
         out->headers[2 * i + 1] = unpack_str(u);
 }
 
-// What lies sealed in the record, and until when the old secret of version 3
-// signs.
+// The sealed text of a record, and until when the old secret of version 3 signs.
 struct closed {
     struct str sealed;
     int64_t until_ms;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// replay_record.c — replays as records.
+// replay_record.c — encodes and decodes replays.
 
 #include "queue/records/replay_record.h"
 

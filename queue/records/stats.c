@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// stats.c — what became of attempts, and how long they took, in sums that can
-// be added up.
+// stats.c — results and durations of attempts, in sums that can be added up.
 
 #include "queue/records/stats.h"
 
@@ -26,7 +25,7 @@ const char *phase_name(enum phase phase)
 
 // --- histograms ---
 
-// Where the bucket is, or would be.
+// The index of the bucket, or where it would be.
 static size_t place_of(const struct bars *b, uint32_t bucket)
 {
     size_t low = 0;

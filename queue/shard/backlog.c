@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// backlog.c — what waits for each hook of a shard: counted once, at the start.
+// backlog.c — how much waits for each hook of a shard: counted once, at the start.
 
 #include "queue/shard/backlog.h"
 
@@ -14,8 +14,7 @@
 struct counting {
     uv_work_t work;
     struct store *store;
-    MDB_txn
-        *txn; // begun on the loop, before anything moves; it keeps the pages
+    MDB_txn *txn; // begun on the loop, before rows move; keeps the pages
     struct page_view *due;
     struct backlog_sums sums;
     enum err err;
@@ -32,8 +31,8 @@ static void add_row(void *data, struct str key, struct str row)
                      key, row, 1);
 }
 
-// Without LMDB: a page that is damaged is met by whoever wants what is in it, and a
-// start does not.
+// Reads without LMDB, so that a damaged page does not end a start: readers of its
+// rows will report it.
 static void on_count(uv_work_t *work)
 {
     struct counting *c = work->data;

@@ -16,14 +16,14 @@
 #include "queue/shard/inside.h"
 #include "queue/shard/shard_state.h"
 
-#define READ_COST  9  // besides the look at the index
-#define TIMED_COST 40 // between two looks at the clock
-// Attempts end in the order of their rows, but for this.
+#define READ_COST  9  // in addition to examining the index row
+#define TIMED_COST 40 // cost between two checks of the clock
+// Attempts end in the order of their rows, except for this much.
 #define SLACK_US INT64_C(5000000)
 
 // --- filters ---
 
-// Whether what the index holds can be of a wanted attempt.
+// Whether the index row may belong to a wanted attempt.
 static bool may_be_wanted(const struct history_filter *f, const struct mark *m)
 {
     bool is_kind = f->n_kinds == 0;
@@ -38,14 +38,14 @@ static bool may_be_wanted(const struct history_filter *f, const struct mark *m)
     for (size_t i = 0; i < f->n_kinds && !is_kind; i++) {
         struct str base;
 
-        // Of kinds that begin alike, marks tell nothing.
+        // Marks cannot tell whether a kind matches a pattern.
         is_kind = kind_pattern_base(f->kinds[i], &base) ||
                   mark_kind(f->kinds[i]) == m->kind;
     }
     return is_kind;
 }
 
-// Whether all it can want has failed.
+// Whether the filter accepts failed attempts only.
 static bool is_about_failures(const struct history_filter *f)
 {
     return (f->states != 0 && (f->states & 1U << DELIVERY_DELIVERED) == 0) ||
@@ -55,8 +55,8 @@ static bool is_about_failures(const struct history_filter *f)
 
 // --- scans ---
 
-// The keys of an index that a query goes through, and where it begins: all but
-// the last 8 bytes, the number of the row, stay the same.
+// The keys of an index that a query visits, and where it begins: all but the last 8
+// bytes, the row's number, are constant.
 struct range {
     unsigned db;
     size_t n_bytes;
@@ -72,14 +72,14 @@ struct scanning {
     attempt_visit visit;
     void *data;
     size_t n_cost;
-    size_t n_cost_timed; // when the clock was looked at last
+    size_t n_cost_timed; // the cost at the last check of the clock
     bool goes_on;
     struct shard_state state;
-    int64_t longest_us; // that an attempt took, and a little
+    int64_t longest_us; // the longest attempt, plus some slack
 };
 
-// Whether an attempt is the one that a row of an index is about. Pages that lie
-// in each other's places must show nobody what is somebody else's.
+// Whether an attempt is the one that an index row refers to. Exchanged pages must
+// not show anybody somebody else's data.
 static bool is_of(unsigned db, MDB_val row, const struct attempt *a)
 {
     uint64_t first = get_be64(row.mv_data);
@@ -91,8 +91,8 @@ static bool is_of(unsigned db, MDB_val row, const struct attempt *a)
     return first == a->hook_id || first == a->org_id;
 }
 
-// The attempt that a row of an index names. False: it is not there, or not
-// readable, which is logged.
+// Reads the attempt that an index row names. False: it is missing, or unreadable,
+// which is logged.
 static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
                          struct attempt *out, enum err *err)
 {
@@ -205,8 +205,8 @@ static enum err look_at(struct scanning *s, MDB_val row, MDB_val val)
     return err;
 }
 
-// Rows lie in the order in which attempts ended: nothing that is left can have
-// begun since.
+// Rows lie in the order in which attempts ended: no remaining row can have begun
+// later.
 static bool is_past(const struct scanning *s, MDB_val val)
 {
     struct mark m;
@@ -223,7 +223,7 @@ static bool is_past(const struct scanning *s, MDB_val val)
            ended_us < s->filter->since_us - SLACK_US;
 }
 
-// Looked at now and then. Some rows are passed in any case.
+// Checks the clock from time to time. Some rows are passed in any case.
 static bool is_time_over(struct scanning *s)
 {
     if (s->query->until_us == 0 || s->n_cost < s->n_cost_timed + TIMED_COST)
@@ -254,7 +254,7 @@ static enum err scan(struct scanning *s)
         rc = mdb_cursor_get(s->cursor, &key, &val, step);
         if (rc == 0 && is_in(&s->range, key) &&
             (no_of(&s->range, key) > no) != query->oldest_first)
-            rc = MDB_CORRUPTED; // it would go round
+            rc = MDB_CORRUPTED; // it would never end
     }
     query->is_end = rc == 0 || rc == MDB_NOTFOUND;
     return query->is_end ? OK : store_err(s->view->store, rc, "read history");
@@ -262,7 +262,7 @@ static enum err scan(struct scanning *s)
 
 // --- times ---
 
-// The end of the first attempt from `no` on; `no` is then its number. False:
+// The end of the first attempt at or after `no`; sets `no` to its number. False:
 // there is none.
 static bool end_of(const struct store *s, MDB_cursor *cursor, uint64_t *no,
                    int64_t *ended_us)
@@ -287,15 +287,15 @@ static bool end_of(const struct store *s, MDB_cursor *cursor, uint64_t *no,
     return true;
 }
 
-// A stretch of rows, and when its ends ended, as far as that is known.
+// A range of rows, and when its first and last attempts ended, as far as known.
 struct stretch {
     uint64_t low, high;
     int64_t low_us, high_us;
-    bool halves; // the next guess
+    bool halves; // bisect at the next guess
 };
 
-// Attempts come at some rate, so a guess by time is near; every other one halves,
-// so that a bad guess costs little.
+// Attempts come at a fairly steady rate, so a guess by time is near; every other
+// guess bisects, so that a bad guess costs little.
 static uint64_t guess(struct stretch *s, int64_t at_us)
 {
     double part = 0.5;
@@ -346,7 +346,7 @@ static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
     return OK;
 }
 
-// A query that is about a time begins there.
+// A query with a time condition begins at that time.
 static enum err jump(struct scanning *s)
 {
     uint64_t no = 0;
@@ -511,7 +511,7 @@ static enum err has_row(struct shard_view *view, unsigned db, MDB_val key,
     return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");
 }
 
-// Whether the delivery still waits where the attempt left it.
+// Whether the delivery is still waiting in the state that the attempt left.
 static enum err still_waits(struct shard_view *view,
                             const struct attempt *attempt, bool *out)
 {

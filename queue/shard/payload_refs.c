@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// payload_refs.c — which events deliveries still need, so that none is removed.
+// payload_refs.c — counts which events deliveries still need, so that none is
+// removed.
 
 #include "queue/shard/payload_refs.h"
 
@@ -73,7 +74,7 @@ static void sum_up(const struct needed *needed, unsigned db, uint32_t place,
 enum err needed_put_row(struct store *s, MDB_txn *txn, struct needed *needed,
                         unsigned db, MDB_val key, struct str record)
 {
-    MDB_val old; // what is in the way
+    MDB_val old; // the row that has the key already
     int rc = store_put(s, txn, db, key, record, MDB_NOOVERWRITE);
 
     if (rc == 0 || rc == MDB_KEYEXIST)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // shard.c — the writing end of a shard, and the reads of its owner.
 //
-// Happy path: a change is applied step by step in a worker thread, in one
-// transaction with the state record (cursor, counts, next number); on the loop
-// the new state is taken over and the owner is called back.
+// Happy path: a batch is applied operation by operation in a worker thread, in one
+// transaction with the state record (cursor, counts, next number); on the loop the
+// new state is adopted and the owner is called back.
 //
-// If it fails: nothing has changed, the state stays, the owner is told.
+// If it fails: nothing has changed, the state stays, and the owner gets the error.
 
 #include "queue/shard/shard.h"
 
@@ -33,7 +33,7 @@ static enum err put_index(struct store *s, MDB_txn *txn, unsigned db,
     return store_err(s, mdb_put(txn, s->dbs[db], &k, &v, 0), "put attempt");
 }
 
-// Its rows by hook and by organization, whose numbers `owners` are.
+// Puts the index rows by hook and by organization, whose numbers are in `owners`.
 static enum err put_by_owner(struct store *s, MDB_txn *txn,
                              const uint8_t owners[2][8], const uint8_t no[8],
                              struct str mark)
@@ -68,7 +68,7 @@ enum err shard_put_attempt(struct store *s, MDB_txn *txn,
 
     put_be64(no, state->next_no);
     rc = store_put(s, txn, SHARD_ATTEMPTS, key, record, MDB_APPEND);
-    if (rc == MDB_KEYEXIST) // a repair finds some later than their neighbours
+    if (rc == MDB_KEYEXIST) // a repair may find some rows late
         rc = store_put(s, txn, SHARD_ATTEMPTS, key, record, 0);
     err = store_err(s, rc, "put attempt");
     memcpy(owners[0], place.at, 8);
@@ -105,7 +105,7 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
 }
 
-// Rows of the due and the dead index are counted by what they need.
+// Moves a row of the due or the dead index, and counts the event that it needs.
 static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
                          const struct batch_step *step)
 {
@@ -120,7 +120,7 @@ static enum err move_row(struct shard *s, MDB_txn *txn, struct needed *needed,
     }
     err = needed_del_row(s->store, txn, needed, db, val_of(step->key));
     if (err == ERR_NOTFOUND && db == SHARD_DEAD)
-        s->fresh.counts[COUNT_DEAD_EXPIRED]--; // it comes back after all
+        s->fresh.counts[COUNT_DEAD_EXPIRED]--; // it is not expired after all
     return err == ERR_NOTFOUND ? OK : err;
 }
 
@@ -172,7 +172,7 @@ static void forget_handovers(struct shard_state *state)
     state->n_handovers = n;
 }
 
-// Which delivery a step is about, as far as its key tells.
+// The delivery that an operation concerns, as far as its key tells.
 static struct blamed record_of(const struct batch_step *step)
 {
     const uint8_t *key = (const uint8_t *)step->key.at;
@@ -273,7 +273,7 @@ static void on_trimmed(struct shard *s)
                  log_quote(str_of(err_str(s->work_err))));
     }
     if (s->is_committing)
-        start_work(s); // it waited for us
+        start_work(s); // it waited for this trim
     if (s->trimmed != NULL)
         s->trimmed(s->trim_data, has_more);
 }
@@ -299,9 +299,9 @@ static void on_work_done(uv_work_t *work, int status)
     if (s->work_err == OK)
         s->state = s->fresh;
     s->is_committing = false;
-    err = s->work_err; // a trim will set it, too
+    err = s->work_err; // read it now, since a trim sets it, too
     if (s->is_trim_wanted)
-        start_trim(s); // the next commit waits for it
+        start_trim(s); // the next commit waits for the trim
     s->done(s->data, err);
 }
 
@@ -412,8 +412,9 @@ enum err shard_usage(struct shard *s, uint64_t *n_bytes)
     return err;
 }
 
-// Reads the state; if it is damaged, writes one that is made anew, for those that
-// read the shard before the first commit. Without room for it, that commit does.
+// Reads the state; if it is damaged, rebuilds and writes it, for processes that
+// read the shard before the first commit. If there is no room, the first commit
+// writes it.
 static enum err open_state(struct shard *s, unsigned k)
 {
     MDB_txn *txn;

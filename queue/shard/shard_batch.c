@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// shard_batch.c — what one transaction of a shard will do, as a plain value.
+// shard_batch.c — the operations of one transaction of a shard, as a plain value.
 
 #include "queue/shard/shard_batch.h"
 
@@ -67,7 +67,7 @@ bool batch_next(const struct shard_batch *c, size_t *at, struct batch_step *out)
     const uint8_t *h;
     size_t n_value;
 
-    if (*at >= c->ops.n_bytes) // a change without steps has no bytes at all
+    if (*at >= c->ops.n_bytes) // an empty batch has no bytes at all
         return false;
     h = (const uint8_t *)c->ops.at + *at;
     n_value =

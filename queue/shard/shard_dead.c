@@ -35,7 +35,7 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_id,
     return err;
 }
 
-// Of a damaged record the key tells enough to settle it.
+// If the record is damaged, the key suffices to settle the delivery.
 static void read_row(const struct store *s, MDB_val key, MDB_val val,
                      struct dead_row *out)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_health.c — what a shard's owner keeps besides deliveries: the health of
-// its hooks, and events of its own that are not in the log yet.
+// shard_health.c — a shard's records of hook health, and its outbox of the engine's
+// own events.
 
 #include "queue/shard/shard_health.h"
 

@@ -13,7 +13,7 @@
 
 struct walk {
     const uint8_t *from; // the key to begin at; REPLAY_KEY_BYTES
-    const struct id *id; // those of this one only; NULL: all
+    const struct id *id; // only replays with this id; NULL: all
     bool is_after;       // without the one at `from`
 };
 

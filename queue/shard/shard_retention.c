@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // shard_retention.c — removes history and dead letters that are past retention.
 //
-// The history is in the order of time. Two marks walk it: up to one of them
-// delivered attempts are gone, up to the other the rest. Dead letters lie by
-// hook, so they are looked at in turns, some at a time.
+// The history is in the order of time. Two marks move through it: before one,
+// delivered attempts are removed; before the other, all others. Dead letters lie by
+// hook, so they are scanned round and round, some at a time.
 
 #include <string.h>
 
@@ -49,7 +49,7 @@ static enum err remove_attempt(struct shard *s, MDB_txn *txn, uint64_t no,
         rc = remove_row(s, txn, SHARD_BY_EVENT,
                         val_at(by_event, sizeof(by_event)));
     }
-    if (rc == 0) // last: what is known of the attempt lies in its page
+    if (rc == 0) // last: the fields of the attempt lie in its page
         rc = remove_row(s, txn, SHARD_ATTEMPTS, val_at(row, sizeof(row)));
     return store_err(s->store, rc, "remove attempt");
 }
@@ -83,13 +83,13 @@ static uint32_t place_of(const struct shard *s, uint64_t no)
     return store_place(s->store, SHARD_ATTEMPTS, val_at(key, sizeof(key)));
 }
 
-// More than that ahead of now, a date is wrong.
+// A date that is further ahead of now than this is wrong.
 #define AHEAD_US       INT64_C(3600000000)
-#define NEIGHBOURS_MAX 1000 // looked at for a date that may be right
+#define NEIGHBOURS_MAX 1000 // examined in search of a plausible date
 
-// When the attempt was made, as far as it can be believed: one that is dated
-// later than now was made before those behind it. INT64_MAX: no date behind it
-// can be believed, either.
+// When the attempt was made, if its date is plausible: an attempt with a date in
+// the future was made before those after it. INT64_MAX: no later date is plausible,
+// either.
 static int64_t believed_us(struct shard *s, MDB_txn *txn, uint64_t no,
                            int64_t started_at_us)
 {
@@ -110,7 +110,7 @@ static int64_t believed_us(struct shard *s, MDB_txn *txn, uint64_t no,
     return INT64_MAX;
 }
 
-// Walks on from `mark`; stops at the first attempt that is young enough.
+// Moves on from `mark`; stops at the first attempt that is young enough.
 static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
                               int64_t before_us, uint64_t *mark)
 {
@@ -126,7 +126,8 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
             return OK;
         if (rc != 0)
             return store_err(s->store, rc, "trim");
-        // To remove one in another's place would free that one's pages.
+        // Removing a value that lies in another's place would free that one's
+        // pages.
         is_damaged = !store_value_is_in_place(s->store, val) ||
                      attempt_decode(place_of(s, no), str_of_val(val), &a) != OK;
         if (!is_damaged && before_us != INT64_MAX &&
@@ -142,8 +143,8 @@ static enum err trim_attempts(struct shard *s, MDB_txn *txn, bool delivered,
     return OK;
 }
 
-// More is in use than may be: the oldest goes, whatever its age; what was
-// delivered first.
+// More space is in use than allowed: removes the oldest, whatever its age,
+// delivered attempts first.
 static enum err trim_to_size(struct shard *s, MDB_txn *txn)
 {
     uint64_t mark = s->fresh.trimmed_delivered;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// shard_state.c — the record of a shard's state: read, written, and made anew of
-// what lies there.
+// shard_state.c — the record of a shard's state: read, written, and rebuilt from
+// rows.
 //
-// Made anew for a record that is damaged. What has rows was matched, and when a cursor
-// passes an event, each of its deliveries is settled or has a row: so all up to the
-// greatest position of a row is matched, and at most what matched nothing is read
-// again. Counts begin anew with what waits.
+// The record is rebuilt if it is damaged. An event with rows was matched, and when
+// a cursor passes an event, each of its deliveries is settled or has a row. So
+// everything up to the greatest position of a row was matched, and at most events
+// without matches are read again. Counts start again from the rows that wait.
 
 #include "queue/shard/shard_state.h"
 
@@ -85,7 +85,7 @@ static bool last_key(const struct store *s, MDB_txn *txn, unsigned db,
     return is_there;
 }
 
-// The greatest position that a row of the table has: the end of its key.
+// Raises `greatest` to the greatest position in the table: the end of a row's key.
 static enum err raise_to_rows(struct store *s, MDB_txn *txn, unsigned db,
                               uint64_t *greatest)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // shard_stats.c — statistics in a shard: added to, read over a window, removed.
 //
-// A slot is five minutes or an hour; keys begin with the time, so what is past
-// its time lies in front.
+// A window is five minutes or an hour; keys begin with the time, so expired sums
+// are at the front.
 
 #include "queue/shard/shard_stats.h"
 

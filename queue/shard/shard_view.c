@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// shard_view.c — the reading end of a shard, but for its history.
+// shard_view.c — the reading end of a shard, except its history.
 
 #include "queue/shard/shard_view.h"
 
