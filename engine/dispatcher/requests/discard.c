@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // discard.c — dead letters that are settled as cancelled: those that somebody
-// discards, and those of hooks that are deleted.
+// discards, and those of deleted hooks.
 //
-// Happy path: one slice of one of them a turn, a few milliseconds apart. A slice
-// reads on in the dead index and says to the open_batch change what is settled; the
-// next one begins when that is committed. So each dead letter is read once, and
-// memory and commits stay small whatever lies there. Whoever asked is answered
-// when all are looked at, or after a second's work with the place to go on from.
+// Happy path: each turn does a slice of one request, or of the sweep of deleted hooks;
+// turns are a few milliseconds apart. A slice reads on in the dead index and adds to
+// d->open_batch what is settled; the next slice begins when that is committed. So each
+// dead letter is read once, and memory and commits stay small however many there are. A
+// request is answered when all dead letters are looked at, or after a second of work,
+// with the place to go on from.
 //
-// A delivery in memory is just being sent again, or settled: it is left alone.
+// A delivery in memory is being sent again or settled: it is left alone.
 //
-// If it fails: what was committed is settled, the rest is dead as before. While the
-// disk is full nothing more is settled, and whoever asks is told so.
+// If it fails: what was committed is settled, all other dead letters are as before.
+// While the disk is full nothing more is settled, and requests are answered with
+// ERR_FULL.
 
 #include "engine/dispatcher/requests/discard.h"
 
@@ -38,19 +40,19 @@
 #include "queue/queue.h"
 
 #define SLICE_US      1500 // of each tick; live deliveries have the rest
-#define WORK_US       INT64_C(1000000) // of one question
-#define WORK_ROWS_MAX 20000            // likewise
+#define WORK_US       INT64_C(1000000) // for one request
+#define WORK_ROWS_MAX 20000            // for one request
 #define NOBODY        0                // a number that no link has
 
-// --- questions ---
+// --- requests ---
 
-// Whether it is about no further one, by its own word.
+// Whether the request has reached the maximum that it names.
 static bool is_full(const struct discard_request *r)
 {
     return r->ask.max > 0 && r->answer.n >= r->ask.max;
 }
 
-// Some rows. True: there are no more.
+// Looks at some rows. True: there are no more.
 static bool look(struct dispatcher *d, struct discard_request *r,
                  int64_t until_us)
 {
@@ -97,7 +99,8 @@ static void run(struct dispatcher *d, struct discard_request *r,
     r->answer.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
-// What it settled is committed, or will be. Frees it; returns the one behind it.
+// Answers a request, whose changes are committed or will be, and frees it. Returns the
+// request behind it.
 static struct discard_request *end(struct dispatcher *d,
                                    struct discard_request *r)
 {
@@ -118,7 +121,8 @@ static struct discard_request *end(struct dispatcher *d,
     return next;
 }
 
-// There is no room on the disk. What they said is committed once there is.
+// There is no room on the disk: answers all requests with that. What they have added to
+// the batch is committed once there is room.
 static void refuse_all(struct dispatcher *d)
 {
     struct discards *s = d->discards;
@@ -129,7 +133,7 @@ static void refuse_all(struct dispatcher *d)
     }
 }
 
-// The first goes to the end, so that each has its turn.
+// Moves the first request to the end, so that each has its turn.
 static void rotate(struct discards *s)
 {
     struct discard_request *r = s->first;
@@ -178,7 +182,7 @@ static void on_timer(uv_timer_t *timer)
         commit_schedule(d);
         return;
     }
-    // Nobody waits for what a former api process asked.
+    // Nobody waits for the requests of a former api process.
     while (s->first != NULL &&
            (s->first->is_over || s->first->n_apis != d->n_apis))
         s->first = end(d, s->first);
@@ -222,7 +226,7 @@ static enum err begin(struct dispatcher *d, const struct query *ask)
     }
     r->next = s->first;
     s->first = r;
-    rotate(s); // behind those that wait
+    rotate(s); // to the end
     discard_go_on(d);
     return OK;
 }

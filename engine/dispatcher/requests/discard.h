@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
-// discard.h — dead letters that are settled without a further attempt: the inside,
-// shared by its files.
+// discard.h — dead letters that are settled without a further attempt.
 //
-//   discard.c         turns; what somebody asks for, and its answer
-//   discard_choice.c  which dead letters a question is about
-//   discard_sweep.c   those of hooks that are deleted
+//   discard.c         turns; requests to discard, and their answers
+//   discard_choice.c  which dead letters a request chooses
+//   discard_sweep.c   dead letters of deleted hooks
+//   discard_slice.c   what these share: reading and settling dead letters in slices
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_DISCARD_H
 #define ENGINE_DISPATCHER_REQUESTS_DISCARD_H
 
 #include "engine/dispatcher/requests/discard_slice.h"
 
-// Once the hooks are known. Begins to look for dead letters of deleted hooks.
+// Begins to look for dead letters of deleted hooks. To be called once the hooks are
+// known.
 void discard_init(struct dispatcher *d);
 void discard_on_ask(struct dispatcher *d, const struct query *ask);
 
-// Nobody waits for the answer to this question any more.
+// Nobody waits for the answer to this query any more.
 void discard_forget(struct dispatcher *d, uint64_t no);
 
 #endif

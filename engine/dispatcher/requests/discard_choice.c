@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// discard_choice.c — which dead letters a question is about.
+// discard_choice.c — which dead letters a request chooses.
 //
-// The dead index is read in the order of hooks and events. What lies in between is
-// jumped over: hooks of others, and, if ids are given, events that none of them
-// names.
+// The dead index is read in the order of hooks and events. What the request cannot
+// choose is jumped over: hooks of other organizations, and, if ids are given, events
+// that no id names.
 
 #include "engine/dispatcher/requests/discard_choice.h"
 
@@ -22,16 +22,16 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define HISTORY_COST 4000 // of the search for a delivery's newest attempt
+#define HISTORY_COST 4000 // limit of the search for a delivery's newest attempt
 
 static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
                                                  0xff, 0xff, 0xff } };
 
-// --- whose ---
+// --- owners ---
 
 struct owner {
     const struct query *ask;
-    uint64_t org_id; // of who asks
+    uint64_t org_id; // the organization that asks
     bool is_known, is_ours;
 };
 
@@ -58,7 +58,8 @@ static bool on_event(void *data, const struct event *event)
     return false;
 }
 
-// Of a hook that is not there its deliveries tell whose it was.
+// Whether a hook that does not exist any more belonged to the organization that asks:
+// its deliveries tell.
 static bool was_ours(struct dispatcher *d, const struct query *ask,
                      const struct dead_row *row)
 {
@@ -99,9 +100,9 @@ static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
             str_eq(f->hook->scope.project, ask->project));
 }
 
-// --- which ---
+// --- choosing ---
 
-// The first id whose event is not before this one; n_wanted: there is none.
+// Index of the first id whose event is not before `position`; n_wanted: there is none.
 static size_t first_wanted(const struct discard_request *r,
                            struct position position)
 {
@@ -120,8 +121,8 @@ static size_t first_wanted(const struct discard_request *r,
     return low;
 }
 
-// Whether an id names the event at `*position`. If not, that is moved to just
-// before the next event that one names.
+// Whether an id names the event at `*position`. If not, `*position` is moved to just
+// before the next event that an id names.
 static bool is_id_wanted(const struct discard_request *r,
                          struct position *position)
 {
@@ -145,8 +146,8 @@ static bool on_wanted(void *data, uint64_t no, const struct attempt *a)
     return false;
 }
 
-// What the filter asks is said by the newest attempt. A delivery whose attempts
-// retention has removed says nothing, so only a filter that asks nothing wants it.
+// Whether the filter chooses a delivery, by its newest attempt. If retention has
+// removed the delivery's attempts, only a filter without conditions chooses it.
 static bool is_attempt_wanted(struct dispatcher *d,
                               const struct discard_request *r,
                               const struct dead_row *row)
@@ -178,7 +179,7 @@ bool choice_wants(struct dispatcher *d, struct discard_request *r,
     return is_attempt_wanted(d, r, row);
 }
 
-// --- the question ---
+// --- the request ---
 
 static int compare(const void *a, const void *b)
 {
@@ -186,8 +187,8 @@ static int compare(const void *a, const void *b)
                         *(const struct position *)b);
 }
 
-// An id that the engine made tells its place, also of an event that is not found
-// by it.
+// Looks up the position of an id's event. An id that the engine made has the position
+// in it, so the event need not be found.
 static void look_up(struct dispatcher *d, struct discard_request *r)
 {
     struct position *position = &r->wanted[r->n_wanted];

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
-// discard_choice.h — which dead letters a question is about.
+// discard_choice.h — which dead letters a request chooses.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_DISCARD_CHOICE_H
 #define ENGINE_DISPATCHER_REQUESTS_DISCARD_CHOICE_H
 
 #include "engine/dispatcher/requests/discard_slice.h"
 
-// ERR_CORRUPT: the question cannot be read.
+// Reads what the query chooses. ERR_CORRUPT: the query cannot be read.
 MUST_CHECK enum err choice_read(struct discard_request *r,
                                 const struct query *ask);
 
-// Looks up ids of the question until then (monotonic). True: all are.
+// Looks up ids of the request until `until_us` (monotonic). True: all are looked up.
 bool choice_look_up(struct dispatcher *d, struct discard_request *r,
                     int64_t until_us);
 
-// Whether the question is about this dead letter, which is the next behind `r->at`.
-// Moves `r->at` there, or on to where the next one may lie: then `*is_jump` is set.
+// Whether the request chooses this dead letter, which is the next behind `r->at`. Moves
+// `r->at` there, or further, to where the next one may be: then `*is_jump` is set.
 bool choice_wants(struct dispatcher *d, struct discard_request *r,
                   const struct dead_row *row, bool *is_jump);
 

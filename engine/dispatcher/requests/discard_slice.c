@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// discard_slice.c — settling dead letters as cancelled, some in a slice.
+// discard_slice.c — settling dead letters as cancelled, in slices.
 
 #include "engine/dispatcher/requests/discard_slice.h"
 
@@ -13,7 +13,7 @@
 #include "queue/queue.h"
 
 #define TICK_MS        5
-#define SLICE_ROWS_MAX 256 // settled: what a commit bears beside live ones
+#define SLICE_ROWS_MAX 256 // what a commit bears beside live deliveries
 
 void discard_go_on(struct dispatcher *d)
 {
@@ -47,7 +47,8 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
     struct hook_state *f = hook_find_or_add(d, row->hook_id);
     struct delivery *dv = delivery_add(d, f, row->position);
 
-    // In memory until the commit, so that nobody sends it again meanwhile.
+    // The delivery is in memory until the commit, so that it is not sent again
+    // meanwhile.
     delivery_set_row(d, dv, 0);
     batch_dead_del(d->open_batch, row->hook_id, row->position);
     dv->n_attempts = row->n_attempts;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// discard_sweep.c — dead letters of hooks that are deleted are settled as cancelled.
+// discard_sweep.c — settles dead letters of deleted hooks as cancelled.
 //
-// Happy path: a hook that is deleted goes into a list, and its dead letters are
-// settled slice by slice. At the start the whole index is looked through, a seek a
-// hook, for hooks that are not there: what an earlier process left, and what is of
-// hooks that were deleted while it did not run.
+// Happy path: a hook that is deleted goes into a list, and its dead letters are settled
+// slice by slice. At the start the whole dead index is searched, with a seek for each
+// hook, for hooks that do not exist: those that an earlier process did not finish, and
+// those that were deleted while no dispatcher ran.
 //
-// If it fails: a delivery in memory is just being sent, or settled; its hook is
-// looked at again a second later.
+// If it fails: a delivery in memory is being sent or settled; its hook is looked at
+// again a second later.
 
 #include "engine/dispatcher/requests/discard_sweep.h"
 
@@ -40,8 +40,8 @@ static bool ignore_hook(void *data, const struct hook *hook)
     return false;
 }
 
-// A hook whose record is damaged is there: whoever repairs it finds its dead
-// letters.
+// A hook whose record is damaged is not deleted: when the record is repaired, its dead
+// letters are still there.
 static bool is_deleted(const struct dispatcher *d, uint64_t hook_id)
 {
     const struct hook_state *f = hook_find(d, hook_id);
@@ -77,11 +77,11 @@ static void add(struct discard_sweep *s, uint64_t hook_id)
         begin_hook(s);
         return;
     }
-    list->at[list->n - 1] = list->at[list->n - 2]; // the one at hand goes on
-    list->at[list->n - 2] = hook_id;               // first
+    list->at[list->n - 1] = list->at[list->n - 2]; // the current hook
+    list->at[list->n - 2] = hook_id;               // stays the last
 }
 
-// All that can be settled of the hook at hand is.
+// All dead letters of the current hook that can be settled are settled.
 static void end_hook(struct discard_sweep *s)
 {
     uint64_t no = s->deleted.at[--s->deleted.n];

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // explain.c — whether hooks want an event, why not, and what they would be sent.
 //
-// It asks the same index that delivers, with one hook in it, so that it cannot
-// say anything else. Hooks are compared as they are at that moment.
+// It uses the same match index as delivery, with one hook in it, so that both give the
+// same result. Hooks are compared as they are at that moment.
 //
-// Happy path: the event is read in the first slice, and kept; then one hook follows
-// the other, a slice at a time. A request is made and signed as for a delivery, which
-// takes as long as its body is large, so none is made that the answer has no room for.
+// Happy path: the event is read in the first slice, and kept; then hooks are explained
+// one after the other, in slices. A request is made and signed as for a delivery, which
+// takes longer the larger its body is, so no request is made that the answer has no
+// room for.
 
 #include "engine/dispatcher/requests/explain.h"
 
@@ -34,22 +35,23 @@
 #include "engine/ingest/event_parser.h"
 #include "queue/queue.h"
 
-// An answer has room for all hooks of a page, and for requests up to what the question
-// allows, but no more than this: the largest event in quotes, twice as long then.
+// An answer has room for all hooks of a page, and for requests up to what the query
+// allows, but for no more bytes than this: the largest event as a JSON string, which
+// may double its length.
 #define REQUESTS_MAX_BYTES EXPLAIN_REQUESTS_MAX_BYTES
 #define ANSWER_MAX_BYTES   (QUERY_FRAME_MAX_BYTES - 1024)
 
 struct explaining {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
-    struct arena arena; // what the question and its event point to
+    struct arena arena; // holds what the query and its event point to
     struct query ask;
-    bool is_stored; // the event is in the log: it was accepted at some time
-    bool is_read;   // `event` is there
+    bool is_stored; // the event is in the log, so it has a time of acceptance
+    bool is_read;   // `event` is set
     struct event event;
     size_t at;               // bytes of ask.text that are done
     size_t requests_at_most; // bytes of the answer
-    bool are_requests_over;  // there was no room for one
+    bool are_requests_over;  // there was no room for a request
     struct buf text;
     struct buf request; // scratch
 };
@@ -63,7 +65,7 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
     *(bool *)data = true;
 }
 
-// Whether it would, if it had always been there and active.
+// Whether the hook would want the event if it had always existed and been active.
 static bool wants(const struct hook *hook, const struct event *event)
 {
     struct match_index *index = match_index_new();
@@ -132,7 +134,7 @@ static void put_filter_reason(const struct hook *hook,
     }
 }
 
-// Empty: it gets the event.
+// Appends why the hook does not get the event; nothing if it gets it.
 static void put_reason(const struct explaining *x, const struct hook *hook,
                        const struct event *event, struct buf *out)
 {
@@ -155,7 +157,7 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
     }
 }
 
-// --- what it would be sent ---
+// --- the request that would be sent ---
 
 static void put_headers(struct str headers, struct request_marks marks,
                         struct buf *out)
@@ -273,7 +275,8 @@ static bool on_event(void *data, const struct event *event)
     return false;
 }
 
-// An event that was not posted: judged as one that is.
+// Reads an event that is in the query and not in the log; it is checked like a posted
+// one.
 static enum err read_posted(struct explaining *x, struct buf *why)
 {
     const struct intake intake = {
@@ -311,7 +314,7 @@ static enum err read_event(struct explaining *x, struct buf *why)
                      : err;
 }
 
-// --- the question ---
+// --- the query ---
 
 static void answer(struct explaining *x, enum err err, struct str text)
 {
@@ -320,7 +323,7 @@ static void answer(struct explaining *x, enum err err, struct str text)
     requesters_answer_now(x->d, &answer);
 }
 
-// False: it is no event; answered.
+// Reads the event. False: it is not valid; the query is answered.
 static bool read_or_refuse(struct explaining *x)
 {
     struct buf why;
@@ -335,7 +338,7 @@ static bool read_or_refuse(struct explaining *x)
     return err == OK;
 }
 
-// The next hook. False: there is none.
+// Explains the next hook. False: there is none.
 static bool explain_next(struct explaining *x)
 {
     const struct hook_state *f;

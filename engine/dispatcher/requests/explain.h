@@ -6,8 +6,8 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// It is answered later. ERR_BUSY: too many questions wait; on an error nothing was
-// answered.
+// Takes a query, which is answered later. ERR_BUSY: too many queries wait. On an error
+// no answer was sent.
 MUST_CHECK enum err explain_start(struct dispatcher *d,
                                   const struct query *ask);
 

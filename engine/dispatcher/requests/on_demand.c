@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 // on_demand.c — attempts that somebody asked for: pings and redeliveries.
 //
-// Happy path: the api process asks; the delivery is found, in memory, in the
-// index, or settled long ago; it is sent at once, beside the windows of its
-// hook and its sender; when the row of the attempt is committed, the answer
-// says where it lies.
+// Happy path: the api process asks; the delivery is found in memory, in the index, or
+// in the history if it is settled; it is sent at once, whatever the windows of its hook
+// and its sender admit; when the row of the attempt is committed, the answer says where
+// the row is.
 //
-// A delivery that is not settled makes its next attempt now instead of later.
-// One that was settled has a prior_state: a success takes it out of the dead letters,
-// a failure leaves it where it is. A ping is a delivery of an event that is in
-// no log; its payload lies in its row of the history.
+// A delivery that is not settled makes its next attempt now instead of later. A
+// delivery that was settled has a prior_state: a success takes it out of the dead
+// letters, a failure leaves its state as it was. A ping is a delivery of an event that
+// is in no log; its payload is in its row of the history.
 //
-// If it fails: the answer says why. If the api process is gone, nobody is
-// answered; the attempt is made and kept all the same.
+// If it fails: the answer says why. If the api process is gone, no answer is sent; the
+// attempt is made and kept all the same.
 
 #include "engine/dispatcher/requests/on_demand.h"
 
@@ -46,7 +46,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     struct delivery *dv = delivery_find(d, s->f->no, position);
     enum err err;
 
-    if (dv != NULL && dv->place == DELIVERY_SENT) { // that attempt is the one
+    if (dv != NULL && dv->place == DELIVERY_SENT) { // wait for that attempt
         requesters_add(d, dv, s->ask, &s->ask->event_id);
         return OK;
     }
@@ -54,13 +54,14 @@ static enum err redeliver_event(struct search *s, struct position position)
     if (err != OK)
         return err;
     requesters_add(d, dv, s->ask, &s->ask->event_id);
-    // Somebody wants to see whether it still kills.
+    // Somebody wants to see whether the delivery still kills the process.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
     attempt_begin(d, dv);
     return OK;
 }
 
-// What the log does not know may be a ping, or an event that is gone.
+// Sends an event again. An id that the log does not know may be that of a ping, or of
+// an event that retention has removed.
 static enum err redeliver(struct search *s)
 {
     struct position position;
@@ -72,7 +73,7 @@ static enum err redeliver(struct search *s)
     return err == ERR_NOTFOUND ? traces_search(s->d, s->f, s->ask) : err;
 }
 
-// --- questions ---
+// --- queries ---
 
 static enum err tell_status(struct dispatcher *d, const struct query *ask)
 {

@@ -6,8 +6,8 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// A ping, a redelivery, or how it goes with a hook. On an error nothing was
-// answered.
+// Takes a query for a ping, a redelivery or the status of a hook. On an error no answer
+// was sent.
 MUST_CHECK enum err on_demand_start(struct dispatcher *d,
                                     const struct query *ask);
 

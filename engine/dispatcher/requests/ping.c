@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ping.c — pings: attempts of an event that is in no log; its payload lies in its row of
+// ping.c — pings: attempts of an event that is in no log; its payload is in its row of
 // the history.
 
 #include "engine/dispatcher/requests/ping.h"
@@ -28,8 +28,8 @@ enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
         return ERR_AGAIN;
     if (!storage_has_room(d))
         return ERR_FULL;
-    // The api process counts them for each organization; what a former one asked for
-    // may be under way besides.
+    // The api process limits attempts by hand for each organization; those that a
+    // former api process asked for may be under way in addition.
     if (d->n_on_demand >= d->config->max_manual || d->free_slot == NO_SLOT)
         return ERR_BUSY;
     if (aside_blocks(d))
@@ -51,7 +51,7 @@ static void ping_with(const struct search *s, const struct event *event,
     struct delivery *dv = reopen_as(s->d, s->f, position_start, PRIOR_PING);
 
     dv->n_attempts = n_attempts;
-    dv->has_body = n_attempts > 0; // what was sent is what was kept
+    dv->has_body = n_attempts > 0; // the history keeps the body as it was sent
     requesters_add(s->d, dv, s->ask, &event->id);
     attempt_begin_event(s->d, dv, event);
 }
@@ -85,7 +85,7 @@ void ping_send(const struct search *s)
     if (scope->level == LEVEL_ENVIRONMENT)
         event.env = scope->target;
     buf_init(&payload, 0);
-    // The text of Pulumi Cloud, as its command line shows it.
+    // The text of Pulumi Cloud's pings, as Pulumi's command line shows it.
     buf_printf(&payload,
                "{\"timestamp\":%" PRId64 ",\"message\":\"🍹 Just a friendly "
                "ping from Pulumi 🍹\"}",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ping.h — pings: attempts of an event that is in no log; its payload lies in its row of
+// ping.h — pings: attempts of an event that is in no log; its payload is in its row of
 // the history.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_PING_H
@@ -7,7 +7,7 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// A question, and what was found for it.
+// A query, and what was found for it.
 struct search {
     struct dispatcher *d;
     struct hook_state *f;
@@ -19,7 +19,7 @@ struct search {
 MUST_CHECK enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
                                         struct hook_state **out);
 
-// Sends a ping that was sent before once more, for whoever asks.
+// Sends an earlier ping once more, for query `ask`.
 void ping_again(struct dispatcher *d, struct hook_state *f,
                 const struct query *ask, const struct event *event,
                 uint32_t n_attempts);

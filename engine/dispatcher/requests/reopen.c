@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // reopen.c — finds a delivery, wherever it is, to make one more attempt of it.
 //
-// It is in memory, or its row lies in the index, or it was settled: then it has a
-// prior_state, which the outcome of the attempt may change. What nobody has sent yet is
-// told apart from what somebody has by all three of memory, index and history.
+// A delivery is in memory, or its row is in the index, or it was settled: then it gets
+// a prior_state, which the outcome of the attempt may change. Whether a delivery was
+// ever sent is known from memory, index and history together.
 
 #include "engine/dispatcher/requests/reopen.h"
 
@@ -30,7 +30,7 @@ struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
 {
     struct delivery *dv = delivery_add(d, f, position);
 
-    delivery_set_row(d, dv, 0); // it needs none
+    delivery_set_row(d, dv, 0); // no commit shall give it a row
     dv->prior_state = prior_state;
     return dv;
 }
@@ -48,7 +48,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
     return false;
 }
 
-// ERR_NOTFOUND: the history knows nothing of it.
+// Finds the newest row of a delivery in the history. ERR_NOTFOUND: there is none.
 static enum err find_newest(struct lookup *s, struct position position)
 {
     struct history_query query = { .owner_no = s->f->no,
@@ -59,9 +59,9 @@ static enum err find_newest(struct lookup *s, struct position position)
     return err == OK && !s->is_found ? ERR_NOTFOUND : err;
 }
 
-// The row of a delivery that waits. It lies under the time that its last attempt
-// noted, or, if there was none, under that of its event; and at 0 if the hook was
-// ordered then. ERR_NOTFOUND: it does not wait.
+// Finds the row of a delivery that waits. Its due time is the one that its last attempt
+// noted, or, without an attempt, the time of its event; or 0 if the hook was ordered
+// when the row was put. ERR_NOTFOUND: the delivery does not wait.
 static enum err find_row(const struct lookup *s, struct position position,
                          struct due_row *out)
 {
@@ -113,14 +113,15 @@ static enum err find_prior_state(const struct lookup *s,
     return err == ERR_NOTFOUND ? OK : err;
 }
 
-// A delivery that is not in memory.
+// Opens a delivery that is not in memory, but in the history.
 static enum err open_stored(const struct lookup *s, struct position position,
                             struct delivery **out)
 {
-    // A row says more than the history: a replayed one whose attempt could not be
-    // made waits, and its newest attempt is of before. What is said of its row and
-    // not committed yet is in memory: so one that is retrying and has none was
-    // cancelled by a version that left no row of the history for that.
+    // A due row says more than the history: a replayed delivery whose attempt could not
+    // be made waits, although its newest attempt is from before the replay. While a
+    // change of its row is not committed, a delivery is in memory. So a delivery that
+    // is retrying and has no due row was cancelled by a version that added no row to
+    // the history for that.
     enum prior_state prior_state = PRIOR_CANCELLED;
     enum err err = open_row(s, position, out);
 
@@ -145,8 +146,9 @@ static bool on_payload(void *data, const struct event *event)
     return false;
 }
 
-// One that no row of the history tells of: it waits for its first attempt, or
-// there is none. An event that was passed just now may be on its way.
+// Opens a delivery that has no row in the history: it waits for its first attempt, or
+// does not exist. The row of an event that the cursor has just passed may not be
+// committed yet.
 static enum err open_untried(const struct lookup *s, struct position position,
                              struct delivery **out)
 {
@@ -165,7 +167,7 @@ enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
     struct delivery *dv = delivery_find(d, f->no, position);
     enum err err;
 
-    // What was spilled lies in a change that is not committed yet.
+    // Rows of spilled deliveries are in a change that is not committed yet.
     if ((dv != NULL && dv->place != DELIVERY_WAITING) ||
         (dv == NULL && f->spilled_until > d->n_commits))
         return ERR_AGAIN;
@@ -186,8 +188,8 @@ enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
     return err;
 }
 
-// Whether the hook has, or had, a delivery of the event: it is in memory, there is
-// an attempt or an end of it in the history, or it waits for its first attempt.
+// Whether the hook has, or had, a delivery of the event: it is in memory, or the
+// history has an attempt or an end of it, or it waits for its first attempt.
 static enum err is_matched(const struct lookup *s, struct position position)
 {
     struct lookup found = *s;

@@ -6,20 +6,20 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-// The delivery of this event, taken out of its line: it is to be sent now.
-// ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed
-// the event. ERR_NOTFOUND: the hook had none.
+// Finds the delivery of this event, and takes it out of its queue: it is to be sent
+// now. ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed
+// the event. ERR_NOTFOUND: the hook had no delivery of it.
 MUST_CHECK enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
                                     struct position position,
                                     struct delivery **out);
 
-// A delivery of an event that the hook never got. ERR_EXISTS: it has, or had, one,
-// whoever made it. ERR_GONE: retention removed the event.
+// Makes a delivery of an event that the hook never got. ERR_EXISTS: the hook has, or
+// had, a delivery of it. ERR_GONE: retention removed the event.
 MUST_CHECK enum err reopen_unmatched(struct dispatcher *d, struct hook_state *f,
                                      struct position position,
                                      struct delivery **out);
 
-// A new one in memory with this prior_state; it needs no row.
+// Makes a delivery in memory with this prior_state; it needs no row.
 struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
                            struct position position,
                            enum prior_state prior_state);

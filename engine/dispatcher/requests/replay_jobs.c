@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// replay_jobs.c — replays that are asked for: counted, answered, cancelled.
+// replay_jobs.c — queries about replays: counting, answering, cancelling.
 //
 // Counting reads the whole source, a little at a time between deliveries, one hook
-// after the other. Then those that have something to send begin, some with each
-// commit; the answer comes when the last record is committed. A dry run ends with the
-// count.
+// after the other. Then the replays of hooks that have something to send begin, some
+// with each commit; the query is answered when the last record is committed. A dry run
+// ends with the count.
 
 #include "engine/dispatcher/requests/replay_jobs.h"
 
@@ -32,34 +32,34 @@
 #include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
-#define HOOKS_AT_ONCE   64    // of an organization, read at once
-#define HOOKS_MAX       10000 // that one question may find deliveries of, and
-#define HELD_MAX_BYTES  ((size_t)32 << 20) // what all of them may hold
-#define RECORDS_AT_ONCE 128                // put into one commit
+#define HOOKS_AT_ONCE   64    // hooks of an organization read at once
+#define HOOKS_MAX       10000 // hooks that one query may find deliveries of
+#define HELD_MAX_BYTES  ((size_t)32 << 20) // memory of the replays of one query
+#define RECORDS_AT_ONCE 128                // records put into one commit
 
 struct job {
     struct job *next;
     uint64_t n_apis; // the link that asked
     struct reply answer;
     bool is_forgotten; // nobody waits for the answer
-    bool is_cancel;    // of what runs: the answer waits for the records alone
+    bool is_cancel;    // cancels replays: the answer waits for their records
     bool is_dry;
-    uint64_t after_commit; // what is said already must lie in the index
-    struct buf text;       // of the record: what is asked for of each hook
-    struct replay record;  // its texts lie there
-    struct replay_holder *holder; // NULL: it counts for nobody
-    // Of an organization, whose hooks are read some at a time:
+    uint64_t after_commit;        // counting begins after this commit
+    struct buf text;              // holds the texts of `record`
+    struct replay record;         // what is asked for each hook
+    struct replay_holder *holder; // NULL: it counts for no organization
+    // For a replay of an organization, whose hooks are read some at a time:
     enum family family;
-    struct buf org;   // empty: of one hook
+    struct buf org;   // empty: a replay of one hook
     struct buf place; // of the last hook that was read
     bool are_hooks_read;
     uint64_t hook_nos[HOOKS_AT_ONCE]; // to be counted
     size_t n_hooks, i_hook;
-    struct running *counting; // NULL: the next hook is to be begun
-    struct running *found;    // counted, with something to do
+    struct running *counting; // NULL: go on with the next hook
+    struct running *found;    // counted, with something to send
     size_t n_found, n_held_bytes;
     bool is_counted;
-    uint64_t said_at; // of d->n_replays_said: then its last record is said
+    uint64_t said_at; // its last record is written at this d->n_replays_said
 };
 
 // --- asking ---
@@ -146,8 +146,8 @@ static void append(struct dispatcher *d, struct job *job)
     *link = job;
 }
 
-// Whether it may be under way besides those of its organization; if so, it counts
-// as such. ERR_BUSY: `why` says which limit is reached.
+// Counts the job in the share of its organization, if the share has room for one more.
+// ERR_BUSY: `why` says which limit is reached.
 static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
                      struct buf *why)
 {
@@ -156,7 +156,7 @@ static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
     enum share share;
 
     if (org_id == 0)
-        return OK; // it has no hook
+        return OK; // the organization has no hook
     share = shares_judge(&d->replay_shares, &limit, org_id, is_admin, 1);
     if (share != SHARE_THERE) {
         cap_put_why(d->config, CAP_REPLAYS, share, why);
@@ -193,7 +193,7 @@ static enum err begin(struct dispatcher *d, const struct query *ask,
     return OK;
 }
 
-// --- whose deliveries are counted ---
+// --- hooks ---
 
 static bool on_hook(void *data, const struct hook *hook)
 {
@@ -205,7 +205,7 @@ static bool on_hook(void *data, const struct hook *hook)
     return job->n_hooks < HOOKS_AT_ONCE;
 }
 
-// Some hooks of the organization, also those that are other dispatchers'.
+// Reads some hooks of the organization, including those of other dispatchers.
 static void read_hooks(struct dispatcher *d, struct job *job)
 {
     struct buf after;
@@ -221,7 +221,8 @@ static void read_hooks(struct dispatcher *d, struct job *job)
     buf_clear(&after);
 }
 
-// The next hook is begun, if it is ours. False: there is none.
+// Begins to count the next hook, if it belongs to this dispatcher. False: there is
+// none.
 static bool begin_hook(struct dispatcher *d, struct job *job)
 {
     const struct hook_state *f;
@@ -266,7 +267,7 @@ static bool is_too_large(const struct job *job)
     return job->n_found > HOOKS_MAX || job->n_held_bytes > HELD_MAX_BYTES;
 }
 
-// True: all is counted.
+// Counts some. True: all is counted.
 static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
 {
     do {
@@ -278,7 +279,7 @@ static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
             if (!begin_hook(d, job))
                 return true;
         } else if (f != NULL && f->hook != NULL && !r->is_read) {
-            r->i_ahead = r->n_ahead; // only the number counts
+            r->i_ahead = r->n_ahead; // only their number is needed
             source_read(d, r, f, until_us);
         } else {
             take_count(job);
@@ -298,7 +299,7 @@ static void start_over(struct running *r)
     r->i_ahead = 0;
 }
 
-// Some of those that were found begin. True: the records of all are said.
+// Begins some of the replays that were found. True: the records of all are written.
 static bool begin_some(struct dispatcher *d, struct job *job)
 {
     for (size_t i = 0; i < RECORDS_AT_ONCE && job->found != NULL; i++) {
@@ -319,7 +320,7 @@ static void answer_now(struct dispatcher *d, const struct job *job)
         requesters_answer_now(d, &job->answer);
 }
 
-// True: it is answered.
+// Works on a job for a slice. True: it is answered.
 static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
 {
     if (job->is_cancel) {
@@ -344,7 +345,7 @@ static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
     return true;
 }
 
-// Nobody waits for it, and none of it has begun.
+// Whether nobody waits for the job, and none of its replays has begun.
 static bool is_unwanted(const struct dispatcher *d, const struct job *job)
 {
     return job->said_at == 0 && (job->is_forgotten || job->n_apis != d->n_apis);
@@ -354,12 +355,12 @@ static void drop(struct dispatcher *d, struct job *job)
 {
     metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
     job->answer.err = ERR_AGAIN;
-    answer_now(d, job); // so that it counts no more
+    answer_now(d, job); // so that api does not count it any more
     job_free(job);
 }
 
-// Those of different questions have their slices in turns. What has begun to begin
-// is ended, whoever waits for it.
+// Does a slice of the first job; jobs have slices in turns. A job whose replays have
+// begun goes on to its end, even if nobody waits for it.
 void jobs_run(struct dispatcher *d)
 {
     struct job *job = d->jobs;
@@ -405,10 +406,10 @@ static bool is_about(const struct query *ask, const struct job *job)
            (ask->hook_id == 0 || ask->hook_id == job->record.hook_id);
 }
 
-// What is in flight runs to its end; what waits for another attempt, too. What of it
-// has not begun does not begin. It is answered when all records say so, also if none
-// runs: that one has ended may be said, and not committed yet, and whoever asked looks
-// next.
+// Cancels replays. What is in flight runs to its end, and so do deliveries that wait
+// for another attempt. Replays that have not begun do not begin. The query is answered
+// when all records are committed, even if no replay runs: the end of one may not be
+// committed yet, and the client may look at the records next.
 static void cancel(struct dispatcher *d, const struct query *ask)
 {
     struct job *job = job_new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// replay_jobs.h — replays that are asked for: counted, answered, cancelled.
+// replay_jobs.h — queries about replays: counting, answering, cancelling.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAY_JOBS_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAY_JOBS_H
@@ -8,6 +8,6 @@
 
 void replays_on_ask(struct dispatcher *d, const struct query *ask);
 void jobs_forget(struct dispatcher *d, uint64_t no);
-void jobs_run(struct dispatcher *d); // a little of what is counted
+void jobs_run(struct dispatcher *d); // does a slice of one job
 
 #endif

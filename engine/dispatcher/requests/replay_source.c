@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// replay_source.c — which deliveries a replay is about, some at a time.
+// replay_source.c — which deliveries a replay sends, read some at a time.
 //
-// Three sources, each read in an order that a number tells, so that a replay
-// goes on after a restart where it was:
+// There are three sources. Each is read in the order of a number, so that a replay goes
+// on after a restart where it was:
 //   the history of the hook, oldest first, as its filter wants it;
 //   a list of ids;
-//   the event log, for events that the hook never got: what it would get now,
-//   has no attempt of, and does not wait for either.
+//   the event log, for events that the hook never got: those that it would get now, that
+//   it has no attempt of, and that do not wait for it either.
 
 #include "engine/dispatcher/requests/replay_source.h"
 
@@ -24,7 +24,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define COST_AT_ONCE   4000 // of a look at the history
+#define COST_AT_ONCE   4000 // limit of one scan of the history
 #define EVENTS_AT_ONCE 64
 #define IDS_AT_ONCE    16
 #define ROWS_AT_ONCE   256
@@ -34,9 +34,9 @@ struct reading {
     struct running *r;
     const struct hook_state *f;
     int64_t until_us; // monotonic: then the reading ends
-    uint64_t id_no;   // of the id at hand
-    size_t n_read;    // events
-    bool is_cut;      // not all events were looked at that were read
+    uint64_t id_no;   // number of the current id
+    size_t n_read;    // events read
+    bool is_cut;      // not all events that were read were looked at
     bool is_past_end;
 };
 
@@ -111,7 +111,8 @@ static bool on_attempt_of_id(void *data, uint64_t no, const struct attempt *a)
     return false;
 }
 
-// An event that is removed may have left its attempts, which its id tells.
+// The position of an id's event. If the event was removed, its attempts may remain, and
+// the id has their position.
 static struct position position_of_id(const struct reading *reading,
                                       const struct id *id)
 {
@@ -190,7 +191,8 @@ static void set_add(struct number_set *set, uint64_t n)
     set->at[at] = n;
 }
 
-// What waits for its first attempt has no history: the due rows tell.
+// Reads which deliveries wait for their first attempt: they have no history, only rows
+// in the due index.
 static void read_pending(struct reading *reading)
 {
     struct running *r = reading->r;
@@ -267,7 +269,7 @@ static bool on_event(void *data, const struct event *event)
     return true;
 }
 
-// The number of the first event that was accepted then or later, by halves.
+// Finds the number of the first event accepted at a time or later, by binary search.
 static bool take_time(void *data, const struct event *event)
 {
     *(int64_t *)data = event->accepted_at_us;
@@ -297,7 +299,7 @@ static uint64_t first_event_at(struct dispatcher *d, int64_t at_us,
     return low;
 }
 
-// As if the hook had been there and active all the time.
+// Makes an index of this hook as if it had always existed and been active.
 static void make_index(struct running *r, const struct hook_state *f)
 {
     struct hook hook = *f->hook;
@@ -329,7 +331,7 @@ static void read_log(struct reading *reading)
         log_fatal("event log cannot be read", "");
     if (is_full(r) || reading->is_cut)
         return;
-    r->read_no = get_be64(scan.last.bytes); // also prior_state damaged ones
+    r->read_no = get_be64(scan.last.bytes); // damaged events are passed, too
     r->is_read = r->read_no + 1 >= r->record.end ||
                  position_cmp(scan.last, scan.after) == 0;
 }

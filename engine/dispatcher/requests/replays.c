@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-// replays.c — replays: sent at their throttle, and accounted for.
+// replays.c — replays: sent at their own rate, after live deliveries, and accounted
+// for.
 //
-// Happy path: every few milliseconds each replay that runs may send some: as
-// many as its rate, its hook's throttle and the places beside live deliveries allow.
-// An attempt of it is the delivery's next attempt: a failure is tried again, by
-// the hook's schedule from its begin on, as a row of the due index like any
-// other. Where it is, and what came of it, is committed with the attempts.
+// Happy path: every few milliseconds each replay that runs may send some deliveries: as
+// many as its rate, its hook's throttle and the capacity beside live deliveries allow.
+// An attempt that a replay makes is the delivery's next attempt. If it fails, it is
+// tried again by the hook's schedule from the beginning, as a row of the due index like
+// any other. How far the replay has come, and its results, are committed with the
+// attempts.
 //
-// Live deliveries go first: while any wait for the hook, its replays rest.
+// Live deliveries go first: while any wait for the hook, its replays send nothing.
 //
-// After a crash: what was in flight is found again where it was, for a row of
-// the history that has a newer attempt beside it is not what a filter wants.
+// After a crash: what was in flight is found again in the source. What was settled is
+// not sent again, since a filter does not choose a row of the history if the delivery
+// has a newer attempt.
 
 #include "engine/dispatcher/requests/replays.h"
 
@@ -38,12 +41,12 @@
 #include "queue/queue.h"
 
 #define TICK_MS      5
-#define HOOK_SHARE   4 // of a hook's window replays have one in so many
-#define PLACES_SHARE 8 // likewise of all senders' places
-#define LIVE_SHARE   4 // a sender so full (all but one in so many) has none
-#define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // after the end
+#define HOOK_SHARE   4 // a replay may use 1/4 of its hook's window
+#define PLACES_SHARE 8 // replays may use 1/8 of all senders' capacity
+#define LIVE_SHARE   4 // no replay attempts if a sender is more than 3/4 full
+#define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // of records, after the end
 
-// --- which there are ---
+// --- loading ---
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -59,10 +62,10 @@ void replays_go_on(struct dispatcher *d)
 struct loading {
     struct dispatcher *d;
     int64_t kept_since_ms;
-    struct running *last; // that runs
+    struct running *last; // the replay that was loaded last
 };
 
-// Those of one replay lie one behind the other.
+// The records of one replay, one for each hook, come one after the other.
 static void load_running(struct loading *l, struct running *r)
 {
     bool is_same = l->last != NULL && id_eq(&l->last->record.id, &r->record.id);
@@ -115,7 +118,8 @@ static double refill(double tokens, int64_t *at_us, double rate)
     return tokens < burst ? tokens : burst;
 }
 
-// Whose tokens its attempts take: its own, or all the others' together.
+// The tokens that its attempts use: its own if it has a rate, else those that all
+// replays without a rate share.
 static double *tokens_of(struct dispatcher *d, struct running *r)
 {
     if (r->record.rate_per_second > 0) {
@@ -154,14 +158,15 @@ static bool may_send(struct dispatcher *d, const struct running *r,
     if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     link = &d->senders[f->sender];
-    // Whoever waits for capacity has live deliveries: those go first. A replay
-    // waits nowhere, it asks again at its next turn.
+    // Hooks that wait for capacity have live deliveries, which go first. A replay
+    // enters no wait queue: it asks again at its next turn.
     return link->chan != NULL && link->n_sent < full &&
            sender_admits_unresponsive(link, f) && endpoint_admits(f) &&
            !endpoint_is_awaited(f);
 }
 
-// It was part of another replay, and has been waiting for another attempt.
+// The delivery was part of another replay, and has waited for another attempt: it
+// leaves that replay.
 static void leave_other(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->replay != 0)
@@ -175,10 +180,10 @@ static void send_one(struct dispatcher *d, struct running *r,
     struct delivery *dv = NULL;
     enum err err;
 
-    // What was read ahead may have been sent meanwhile by another replay.
+    // Another replay may have sent meanwhile what was read ahead.
     err = r->record.unmatched ? reopen_unmatched(d, f, c->position, &dv)
                               : reopen_delivery(d, f, c->position, &dv);
-    if (err != OK) { // it is sent anyway, or cannot be
+    if (err != OK) { // it is being sent already, or cannot be sent
         replays_count(d, r, DELIVERY_CANCELLED);
         return;
     }
@@ -200,7 +205,7 @@ static bool is_done(const struct running *r)
            r->record.retrying == 0;
 }
 
-// What is left of what was counted has become something else meanwhile.
+// All is sent. Deliveries that were counted and not found any more count as cancelled.
 static void finish(struct dispatcher *d, struct running *r)
 {
     struct replay *p = &r->record;
@@ -229,7 +234,7 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
     double *tokens;
 
     if (f != NULL && f->is_aside)
-        return; // what there is of it waits
+        return; // the hook is set aside: its replay waits
     if (is_killer(r) || f == NULL || f->hook == NULL) {
         replays_end(d, r, REPLAY_CANCELLED);
         return;
@@ -257,14 +262,14 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
         finish(d, r);
 }
 
-// It has ended, waits for nothing, and its record says so.
+// Whether the replay has ended, waits for nothing, and its record is written.
 static bool is_over(const struct running *r)
 {
     return r->record.state != REPLAY_RUNNING && !r->is_dirty &&
            r->n_open == 0 && r->record.retrying == 0;
 }
 
-// The first one has its turn. Then it goes to the end, or leaves the memory.
+// Gives the first replay its turn. Then it goes to the end, or leaves the memory.
 static void take_turn(struct dispatcher *d, int64_t until_us)
 {
     struct running *r = d->replays;
@@ -297,7 +302,8 @@ void replays_pump(struct dispatcher *d)
 
     jobs_run(d);
     n = d->n_replays;
-    until_us = slice_end_us(clock_mono_us()); // a slice besides that of a job
+    until_us =
+        slice_end_us(clock_mono_us()); // another slice after that of a job
     for (size_t i = 0; i < n && clock_mono_us() < until_us; i++)
         take_turn(d, until_us);
     if (d->replays_dirty != NULL)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// replays.h — replays: sent at their throttle.
+// replays.h — replays: sent at their own rate, after live deliveries.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAYS_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAYS_H
@@ -8,8 +8,8 @@
 
 void replays_load(struct dispatcher *d);
 
-// Sends what may be sent now, reads on, counts on.
+// Counts for a slice, reads on, and sends what may be sent now.
 void replays_pump(struct dispatcher *d);
-void replays_go_on(struct dispatcher *d); // there is something to do
+void replays_go_on(struct dispatcher *d); // to be called if there is work
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// slices.c — questions whose answer takes more than a moment.
+// slices.c — queries whose answer takes more than a moment.
 //
-// Happy path: a question waits in the list; the timer works on the first one until
-// its slice is over, rests for twice as long, and goes on. When it is answered, the
+// Happy path: a query waits in the list; the timer works on the first query until its
+// slice is over, pauses for twice as long, and goes on. When a query is answered, the
 // next one is of another organization, if one waits.
 //
-// If it fails: a question that the process dies with is noted like one that is
-// answered at once. Whoever asks too much is told that too many wait.
+// If it fails: a query that the process dies with is noted (blame.h) like a query that
+// is answered at once. If too many queries wait, a further one gets ERR_BUSY.
 
 #include "engine/dispatcher/requests/slices.h"
 
@@ -22,10 +22,10 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/slice.h"
 
-#define HELD_MAX ((size_t)64 << 20) // bytes; one may have more, alone
+#define HELD_MAX ((size_t)64 << 20) // bytes; a single query may hold more
 
 struct slices {
-    uv_timer_t timer;         // active while a question waits
+    uv_timer_t timer;         // active while a query waits
     struct turn_entry *first; // of struct sliced
     size_t n, n_bytes;
     int64_t rests_until_us;
@@ -49,7 +49,7 @@ static void work(struct slices *all, int64_t until_us)
 
         blame_end(before);
         if (!is_answered)
-            return; // its slice is over
+            return; // the slice is over
         let_go(all, s);
         turn_pass(&all->first, org_id);
     } while (all->first != NULL && clock_mono_us() < until_us);
@@ -72,7 +72,7 @@ static void on_timer(uv_timer_t *timer)
         slice_rest(timer, on_timer, rest_ms);
 }
 
-// Not sooner than the last slice lets it.
+// Starts the timer, not sooner than the pause after the last slice allows.
 static void start(struct slices *all)
 {
     int64_t wait_us = all->rests_until_us - clock_mono_us();
@@ -88,8 +88,8 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
 {
     struct slices *all = d->slices;
 
-    // The api process has judged the shares; what a former one asked may be there
-    // besides.
+    // The api process has checked the organizations' shares; queries of a former api
+    // process may be here in addition.
     if (all->n >= d->config->max_questions + d->config->max_manual ||
         (all->n > 0 && all->n_bytes + s->n_bytes > HELD_MAX))
         return ERR_BUSY;
@@ -118,13 +118,13 @@ void slices_drop(struct dispatcher *d, uint64_t no)
 
             metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
             if (no != 0)
-                requesters_answer_now(d, &none); // so that it counts no more
+                requesters_answer_now(d, &none); // api counts it no more
             let_go(all, s);
         }
     }
 }
 
-// Without its own number, which is another one each time.
+// Leaves out the query's number, which differs each time.
 uint64_t question_hash(const struct query *ask)
 {
     struct str id = { (const char *)ask->event_id.bytes,

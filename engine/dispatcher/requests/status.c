@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// status.c — how it goes with a hook, for people.
+// status.c — the status of a hook, for people.
 
 #include "engine/dispatcher/requests/status.h"
 
@@ -18,7 +18,7 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// The one that holds up the others of an ordered hook. NULL: none does.
+// The delivery of an ordered hook that the others wait for. NULL: there is none.
 static const struct delivery *blocking(const struct hook_state *f)
 {
     int64_t now_ms = due_now_ms(f->dispatcher);
@@ -65,7 +65,7 @@ static bool put_id(void *data, const struct event *event)
     id_format(&event->id, id);
     if (scope_holds(&b->hook->scope, event)) {
         buf_printf(b->out, ",\"blockedBy\":\"%s\"", id);
-    } else { // a page of the log in another's place
+    } else { // pages of the log have changed places
         buf_puts(b->out, ",\"blockedBy\":null");
     }
     return false;
@@ -80,7 +80,7 @@ static void put_time(struct buf *out, const char *key, int64_t at_ms)
     }
 }
 
-// Rows, or what has none yet; some of either are in flight.
+// Deliveries with rows, and those that have none yet, without those in flight.
 static uint64_t n_waiting(const struct hook_state *f)
 {
     int64_t n = f->backlog.n_rows > (int64_t)f->n_open ? f->backlog.n_rows
@@ -89,7 +89,7 @@ static uint64_t n_waiting(const struct hook_state *f)
     return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
 }
 
-// Why it counts as failing; null if it does not.
+// Appends why the hook counts as failing; null if it does not.
 static void put_failing(const struct dispatcher *d, const struct hook_state *f,
                         struct buf *out)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// status.h — how it goes with a hook, for people.
+// status.h — the status of a hook, for people.
 
 #ifndef ENGINE_DISPATCHER_REQUESTS_STATUS_H
 #define ENGINE_DISPATCHER_REQUESTS_STATUS_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// traces.c — what became of an id that the event log does not know: a ping of the
-// hook, whose payload lies in its row of the history, or an event that retention has
-// removed, which left its attempts.
+// traces.c — looks for an id that the event log does not know: a ping of the hook,
+// whose payload is in its row of the history, or an event that retention has removed,
+// which left its attempts.
 //
-// Happy path: the newest pings of the hook are looked at, then the attempts at the
-// place that an id of the engine's own tells, then the newest attempts; each some rows
-// at a time, as much as a slice allows, and each up to a limit.
+// Happy path: there are three stages: the newest pings of the hook, the attempts at the
+// position that an id made by the engine has in it, and the newest attempts. Each stage
+// reads some rows at a time, as many as a slice allows, up to a limit.
 
 #include "engine/dispatcher/requests/traces.h"
 
@@ -23,8 +23,8 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// Of a hook's newest pings and attempts, so many are looked at, as history.h counts
-// rows; and so many at once.
+// How many of a hook's newest pings and attempts are looked at, in all and at once, as
+// history.h counts rows.
 #define PINGS_COST   10000
 #define TRACES_COST  20000
 #define COST_AT_ONCE 100
@@ -34,10 +34,10 @@ enum stage { STAGE_PINGS, STAGE_PLACE, STAGE_NEWEST, STAGE_NONE };
 struct tracing {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
-    struct query ask; // without its texts
+    struct query ask; // its texts are not kept
     struct hook_state *f;
     enum stage stage;
-    uint64_t from_no; // rows of the stage from there on are looked at
+    uint64_t from_no; // the stage goes on with this row
     size_t cost;      // of the stage so far
     bool is_found;
     enum err err; // of what was found
@@ -87,12 +87,12 @@ static void next_stage(struct tracing *t)
     t->stage++;
     t->from_no = 0;
     t->cost = 0;
-    // An id of the producer's tells no place.
+    // An id that the producer made has no position in it.
     if (t->stage == STAGE_PLACE && id_serial(&t->ask.event_id) == 0)
         t->stage++;
 }
 
-// Some rows of the stage.
+// Looks at some rows of the stage.
 static enum err look(struct tracing *t)
 {
     struct position event = position_start;
@@ -115,7 +115,7 @@ static enum err look(struct tracing *t)
     return err;
 }
 
-// What it was begun under may have changed since.
+// Whether the conditions under which the search began still hold.
 static enum err may_go_on(struct tracing *t)
 {
     enum err err = on_demand_may_begin(t->d, t->ask.hook_id, &t->f);
@@ -140,7 +140,7 @@ static bool run(struct sliced *s, int64_t until_us)
         err = t->is_found ? t->err : ERR_NOTFOUND;
     if (err != OK)
         answer(t, err);
-    return true; // a ping is answered when its attempt is committed
+    return true; // a ping's query is answered when its attempt is committed
 }
 
 static void tracing_free(struct sliced *s)
