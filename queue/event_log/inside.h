@@ -22,11 +22,14 @@ struct event_log {
     struct queue_config config;
     uv_loop_t *loop;
     uv_work_t work;
-    bool is_busy;                // the worker has a batch or a trim
     struct append *first, *last; // waiting for the next batch
     struct append *batch;
     size_t n_pending;
     enum err batch_err;
+    bool is_busy; // the worker has a batch or a trim
+    bool is_trimming;
+    bool is_trim_wanted; // start one when the worker is free again
+    bool has_more_to_trim;
     int64_t work_started_us; // monotonic; of the batch or trim
     uint64_t next;       // next event's number; the worker's while it is busy
     struct position end; // as committed
@@ -34,16 +37,13 @@ struct event_log {
     struct buf record;   // scratch, the worker's
     struct stacks_seen seen;
     struct event_hasher hasher;
-    bool is_trimming;
     void (*after_trim)(struct event_log *log); // on the loop
-    bool is_trim_wanted;         // start one when the worker is free again
     struct event_retention keep; // of the trim that is running or wanted
     size_t trim_max;
     uint64_t trim_from;  // the worker's: where the next step of the trim begins
     uint64_t trim_block; // a block that is known not to be needed
     size_t n_trimmed;    // removed by the last step
     size_t n_trimmed_bytes;
-    bool has_more_to_trim;
     struct shard_view **shards; // for the trim; opened at first use
 };
 

@@ -91,9 +91,10 @@ struct unsent send_event(struct dispatcher *d, struct delivery *dv,
     buf_reset(&s->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
     s->marks = request_marks(hook, buf_str(&s->headers));
-    if (err != OK)
+    if (err != OK) {
         return (struct unsent){ s,
                                 STR("the setting deployments_url is empty") };
+    }
     if (put_order(d, s, &rendered) != OK) {
         return (struct unsent){
             s, STR("the request is larger than a sender takes")

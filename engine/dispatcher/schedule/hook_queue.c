@@ -178,9 +178,10 @@ static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
 {
     int64_t now_ms = due_now_ms(d);
 
-    if (d->ordering_keys_seen == NULL)
+    if (d->ordering_keys_seen == NULL) {
         d->ordering_keys_seen =
             xcalloc(ORDERING_KEYS_SEEN, sizeof(*d->ordering_keys_seen));
+    }
     d->n_looks++;
     for (struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
         if (!meet(d, dv->ordering_key) || dv->place != DELIVERY_WAITING)
