@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // dispatcher.c — the dispatcher process: owns the hooks of one shard.
 //
-// Happy path: the shard is opened, the hooks are read and which of them have rows, and
+// Happy path: the shard is opened, the hooks and which hooks have rows are read, and
 // reading goes on from the cursor; orders go to the senders, outcomes come back.
 //
 // If a sender dies, its deliveries go back into their queues. Draining: nothing more is

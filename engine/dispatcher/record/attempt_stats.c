@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// attempt_stats.c — statistics of attempts, from one commit of them to the next.
+// attempt_stats.c — statistics of attempts, summed in memory between their commits.
 //
 // When an attempt is settled, it is counted here by hook and by organization. Every few
 // seconds the counts are added to the change that is about to be committed, which also
@@ -19,7 +19,7 @@
 
 #define SLOT_S         300
 #define FLUSH_EVERY_US INT64_C(5000000)
-// With many owners a flush is much work: for each of them the interval is this much
+// With many owners a flush is much work: each owner makes the interval this much
 // longer.
 #define FLUSH_EVERY_US_EACH 200
 #define TABLE_SIZE          4096 // a power of two

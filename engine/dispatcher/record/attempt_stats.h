@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// attempt_stats.h — statistics of attempts, from one commit of them to the next.
+// attempt_stats.h — statistics of attempts, summed in memory between their commits.
 
 #ifndef ENGINE_DISPATCHER_RECORD_ATTEMPT_STATS_H
 #define ENGINE_DISPATCHER_RECORD_ATTEMPT_STATS_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // delivery_table.c — the deliveries that a dispatcher has in memory.
 //
-// A hash table by hook and event: whoever reads rows from the index must know
-// which of them are in memory already.
+// A hash table by hook and event, which tells whether the delivery of a row that is
+// read from the index is in memory already.
 
 #include "engine/dispatcher/schedule/delivery_table.h"
 
@@ -158,7 +158,7 @@ struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms)
 {
     bool is_ordered = hook_is_ordered(dv->hook);
 
-    // An ordered hook's rows lie by position: their due time is no part of it.
+    // Rows of an ordered hook are sorted by position: the due time in their key is 0.
     return (struct due_row){ .hook_id = dv->hook->no,
                              .due_at_ms = is_ordered ? 0 : due_at_ms,
                              .position = dv->position,

@@ -37,7 +37,7 @@ int64_t due_clock_now_ms(struct due_clock *c, int64_t wall_ms, int64_t mono_us);
 // this clock is set ahead.
 void due_clock_saw(struct due_clock *c, int64_t at_ms);
 
-// What the wall clock says at a time of this clock, as it runs now.
+// Converts a time of this clock to the wall clock, by their difference now.
 int64_t due_clock_wall_ms(const struct due_clock *c, int64_t at_ms);
 
 // How long dispatchers of this shard have run in all, by the monotonic clock.

@@ -24,7 +24,7 @@ uint32_t sender_share(const struct sender_link *link, uint32_t of);
 // be free.
 struct slot *in_flight_take(struct dispatcher *d, struct delivery *dv);
 void in_flight_init_slots(struct dispatcher *d);
-// The slots, and the timer that looks for attempts that take long.
+// Makes the slots, and the timer that looks for attempts that take long.
 void in_flight_init(struct dispatcher *d);
 
 #endif

@@ -93,7 +93,7 @@ struct delivery {
     struct position position;
     struct delivery *next; // in its hook's queue or in a list of settled ones
     struct delivery *prev; // in its hook's queue
-    struct delivery *same_hash; // in the table of open deliveries
+    struct delivery *same_hash; // in the table of deliveries
     struct delivery *unpersisted_prev, *unpersisted_next; // while it has no row
     struct delivery *from_log_prev,
         *from_log_next;       // while it waits and came from the log
@@ -113,7 +113,7 @@ struct delivery {
     bool is_replaying;  // in flight, sent by the replay
     enum delivery_place place;
     enum prior_state prior_state;
-    struct manual *manual; // who asked for this attempt; NULL: nobody
+    struct manual *manual; // queries that wait for this attempt; NULL: none
     bool has_row;
     bool is_from_log; // came from the log, not from the index
     bool is_listed;   // in its hook's queue: while it waits, and if the hook is
@@ -244,7 +244,7 @@ struct dispatcher {
     struct fan *fan; // fan.h
     uv_timer_t poll_timer;
 
-    // dispatch.c
+    // in_flight.c, hook_queue.c, dispatch.c
     struct sender_link senders[16];
     struct slot *slots;
     size_t n_slots;
@@ -264,20 +264,20 @@ struct dispatcher {
 
     struct aside *aside; // aside.c
 
-    // on_demand.c
+    // api_link.c, requesters.c
     struct shard_view *history;
     struct channel *api; // NULL: not there
     uint64_t n_apis;     // links to api so far: tells late answers apart
     struct manual *open_answers, *committing_answers; // sent when committed
 
-    // replays.c
+    // replay_progress.c, replays.c, replay_jobs.c
     struct running *replays, *replays_last; // in the order of their turns
     struct running **replays_by_tag;        // hash table
     size_t n_replays_mask, n_replays;
     struct running *replays_dirty, *replays_dirty_last; // records to be written
     uint64_t n_replays_dirtied, n_replays_said; // ever marked, ever written
     struct shares replay_shares;
-    struct job *jobs; // replays that are counted, in the order they came
+    struct job *jobs; // queries about replays, in the order of their turns
     uint32_t n_replaying;
     double replay_tokens;
     int64_t replay_tokens_at_us;
@@ -299,24 +299,24 @@ struct dispatcher {
     int64_t tallied_us;
 
     // hook_health.c
-    struct hook_state *health_unsaid; // hooks whose health changed
+    struct hook_state *health_unsaid; // hooks whose health is to be written
     struct hook_state *alarms_late;   // hooks with an alarm that waits
     uint64_t *disables;               // hooks to be switched off after a commit
     size_t n_disables, disables_room, n_failing; // n_failing: hooks that fail
 
     // engine_events.c
     struct channel *ingest; // NULL: not there
-    size_t n_disabling;     // hooks that api was asked to switch off
+    size_t n_disabling; // hook_health.c: hooks that api is asked to switch off
     size_t n_outbox; // events that were sent to ingest and are not stored yet
 
-    // the table of open deliveries
+    // delivery_table.c: deliveries in memory
     struct delivery **open;
     size_t n_open_mask;
     size_t n_open;
     struct delivery *free_deliveries;
-    struct delivery *unpersisted; // list
+    struct delivery *unpersisted; // list of those without a row
 
-    // outcome.c
+    // commit.c
     struct shard_batch *open_batch, *committing_batch;
     struct wakes open_wakes, committing_wakes;
     struct delivery *open_settled, *committing_settled; // leave once committed
