@@ -234,7 +234,7 @@ static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
         return;
     }
     entry = make(&t->hooks, b.hook_id, 1);
-    entry->shards[0].org_id = shard; // whose it is
+    entry->shards[0].org_id = shard; // which shard reported it
     entry->shards[0].fullest[0] = b;
 }
 

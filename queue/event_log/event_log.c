@@ -155,7 +155,7 @@ static enum err try_batch(struct event_log *log)
     } else {
         mdb_txn_abort(txn);
     }
-    if (err != OK && err != ERR_LOST) // then it is committed
+    if (err != OK && err != ERR_LOST) // ERR_LOST: committed
         log->next = next_before;
     if (err != OK)
         stacks_forget(&log->seen);

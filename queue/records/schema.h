@@ -64,10 +64,10 @@
 // of family, kind of key ('i' id of the producer, 'k' idempotency key),
 // organization, and the id or key.
 //
-// To change a record: raise its version below, write the new form, keep
-// reading the old ones in delivery_record.c, add a damaged and an old one to the
-// tests. To change anything else here: raise FORMAT_VERSION and convert in
-// data_dir.c.
+// To change a record: raise its version below, write the new form, keep reading
+// the old ones in its decoder, add a damaged and an old one to the
+// tests. To change anything else here: raise FORMAT_VERSION and convert the old
+// format in queue/admin/convert.c.
 
 #ifndef QUEUE_RECORDS_SCHEMA_H
 #define QUEUE_RECORDS_SCHEMA_H
