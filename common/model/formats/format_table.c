@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-// A new format: a file with its row, declared in format_table.h, and a line here.
+// A new format: a file with its row, declared in format.h, and a line here.
 static const struct format *const formats[] = {
     &format_raw,    &format_slack, &format_ms_teams, &format_pulumi_deployments,
     &format_akinon,
