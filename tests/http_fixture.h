@@ -150,7 +150,8 @@ static inline int start_tight(void **state)
     return 0;
 }
 
-// Room for four, which are never too slow.
+// Starts a server with room for four connections, and default time limits, which tests
+// do not reach.
 static inline int start_narrow(void **state)
 {
     struct http_limits limits = http_default_limits;
@@ -162,7 +163,7 @@ static inline int start_narrow(void **state)
     return 0;
 }
 
-// The server must still be there: a crash is a failure of whatever test.
+// Checks that the server still runs: a crash fails the test during which it happens.
 static inline int stop_server(void **state)
 {
     int status;
@@ -241,7 +242,7 @@ static inline bool read_to(int fd, char *text, const char *wanted)
     return true;
 }
 
-// Does nothing come, and no end, for that long?
+// Whether neither bytes nor the end arrive for that long.
 static inline bool is_quiet(int fd, int quiet_ms)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -255,7 +256,7 @@ static inline int status_of(const char *text)
                                               : 0;
 }
 
-// Is the first answer in `text` whole? That to a HEAD has no body.
+// Whether the first answer in `text` is complete. An answer to HEAD has no body.
 static inline bool is_whole(const char *text, bool is_head)
 {
     const char *body = strstr(text, "\r\n\r\n");
@@ -266,8 +267,8 @@ static inline bool is_whole(const char *text, bool is_head)
     return strlen(body + 4) >= strtoul(length + 16, NULL, 10);
 }
 
-// Reads the answers to what was sent on `fd`, and says whether the server ended the
-// connection. One that goes on answers a further request: no clock decides.
+// Reads the answers on `fd`, and returns whether the server ended the connection. This
+// needs no clock: a connection that goes on answers a further request.
 static inline bool read_answers(int fd, char *text, bool is_head)
 {
     static const char probe[] = "GET /probe HTTP/1.1\r\n" HOST "\r\n";
@@ -289,7 +290,7 @@ static inline bool read_answers(int fd, char *text, bool is_head)
     return false;
 }
 
-// Sends, and returns the first status; `closed` says whether it ended.
+// Sends, and returns the first status; `closed` says whether the connection ended.
 static inline int ask(const char *bytes, size_t n_bytes, bool *closed,
                       char *text)
 {

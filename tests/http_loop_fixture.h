@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // http_loop_fixture.h — the HTTP server and its clients on one loop.
 //
-// Server and clients share one loop and one thread: a test turns the loop until
-// what it waits for is there. At the end nothing may be left on the loop.
+// Server and clients share one loop and one thread: a test runs the loop until the
+// expected state is reached. At the end nothing may be left on the loop.
 
 #ifndef TESTS_HTTP_LOOP_FIXTURE_H
 #define TESTS_HTTP_LOOP_FIXTURE_H
@@ -51,7 +51,7 @@ struct fixture {
     struct share_limit
         holds;        // of "/hold/7", where 7 is the holder; zeros: none
     size_t n_holding; // that were given
-    // Answers what is for no path below; NULL: its path is the answer.
+    // Answers requests for other paths than those below; NULL: the answer is the path.
     void (*answer_other)(struct fixture *f, struct http_request *r);
 };
 
@@ -194,7 +194,7 @@ static inline void turn(struct fixture *f)
     usleep(500);
 }
 
-// For what must not happen.
+// Runs the loop for a while, to see that something does not happen.
 static inline void turn_a_while(struct fixture *f)
 {
     for (int i = 0; i < QUIET_TURNS; i++)

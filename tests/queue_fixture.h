@@ -17,7 +17,7 @@
 #include "tests/unit.h"
 
 // The queue never closes what it opens (queue.h says why), so what a test opens
-// is still there at its end. Weak, for it is in each of the files that are one program.
+// is still there at its end. Weak, since several files of one program define it.
 // NOLINTBEGIN(bugprone-reserved-identifier): the sanitizer's name
 __attribute__((weak)) const char *__lsan_default_options(void);
 const char *__lsan_default_options(void)

@@ -124,7 +124,7 @@ static void keys_follow_token_and_purpose(void **state)
     auth_key(auth, "two", b);
     assert_memory_not_equal(a, b, sizeof(a));
 
-    // A file that went bad leaves the old token; a good one replaces it.
+    // With an invalid file the old token stays; a valid file replaces it.
     write_file(p.path, "bad\n");
     auth_reload(auth);
     auth_key(auth, "one", b);

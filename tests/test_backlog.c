@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_backlog.c — what waits for organizations, as the dispatchers tell it.
+// test_backlog.c — what waits for organizations, as the dispatchers report it.
 
 #include "common/messages/backlog.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // test_child.c — a role that ends is started again, and waits longer each time.
 //
-// The program that is started is this one: it knows no role, and ends with status 2.
+// The program that is started is this test itself: it has no roles, and ends with
+// status 2.
 
 #include <string.h>
 #include <uv.h>
@@ -15,7 +16,7 @@
 #define N_ENDS  9
 #define N_TESTS 5
 
-// Globals: what a child has is never given back.
+// Globals, because the resources of a child are never freed.
 static uv_loop_t loop;
 static struct child *children[N_TESTS]; // one for each test
 static size_t n_children;
@@ -23,7 +24,7 @@ static struct child *child; // of the test that runs
 static struct child_owner owner;
 static uint32_t waits_ms[N_ENDS];
 static unsigned n_ends_wanted, n_ends, n_closed;
-static int64_t age_us; // of the process, as the child believes
+static int64_t age_us; // the age of the process that child.c computes
 static int64_t last_status;
 
 static void on_started(struct child *c)

@@ -529,7 +529,7 @@ static void custom_kinds_take_the_names_they_have(void **state)
                  "p", "s", "e");
     assert_place("order.created", "{\"projectName\":\"p\",\"stackName\":null}",
                  "p", "", "");
-    // Another service's members of these names: they name no place.
+    // Another service's payload has members with these names: they name no scope.
     assert_place("order.created",
                  "{\"projectName\":5,\"stackName\":\"\","
                  "\"environmentName\":{}}",

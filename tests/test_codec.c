@@ -55,7 +55,7 @@ static void strings_of_every_size_come_back(void **state)
     free(text);
 }
 
-// A header that claims more than there is: msgpack-c would allocate it.
+// A header claims more bytes than there are: msgpack-c would allocate them.
 static void lengths_that_lie_are_refused(void **state)
 {
     static const char bin[] = "\xc6\xff\xff\xff\xff";

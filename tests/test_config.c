@@ -264,8 +264,8 @@ static void config_describe_shows_value_origin_and_range(void **state)
     buf_clear(&out);
 }
 
-// What is left alone follows what was set, and says so; what was set is refused if it
-// does not fit.
+// Settings that are not set follow those that are, and their description says so; a set
+// value that does not fit the others is refused.
 static void settings_that_are_left_alone_follow_those_that_are_set(void **state)
 {
     static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_deadline.c — a deadline fires, whoever asks for it again meanwhile.
+// test_deadline.c — a deadline fires, even if it is set again meanwhile.
 
 #include <unistd.h>
 

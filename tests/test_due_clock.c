@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_due_clock.c — the clock of due times, while others turn the wall clock.
+// test_due_clock.c — the clock of due times, while the wall clock is changed.
 
 #include "engine/dispatcher/schedule/due_clock.h"
 #include "tests/unit.h"
@@ -35,7 +35,7 @@ static void ten_seconds_are_ten_seconds_unless_time_leaps_on(void **state)
         wall_ms += 10 * S_MS + steps_ms[i];
         mono_us += 10 * S_MS * 1000;
         now_ms = due_clock_now_ms(&c, wall_ms, mono_us);
-        // A second of lag may be waited for, not more.
+        // The clock may lag by a second, not more.
         assert_true(now_ms - before_ms >= 9 * S_MS);
         if (steps_ms[i] <= 0)
             assert_true(now_ms - before_ms <= 11 * S_MS);

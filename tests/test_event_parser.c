@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_event_parser.c — what is posted becomes an event, or is refused with its reason.
+// test_event_parser.c — a posted text becomes an event, or is refused with a reason.
 
 #include <inttypes.h>
 #include <stdio.h>

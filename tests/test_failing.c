@@ -75,7 +75,7 @@ static void one_success_ends_it_once(void **state)
     (void)state;
     for (int i = 1; i <= 9; i++)
         hear(&h, &rules, 401, i);
-    assert_false(hear(&h, &rules, 200, 10).has_recovered); // of no alarm
+    assert_false(hear(&h, &rules, 200, 10).has_recovered); // there was no alarm
     assert_true(hook_health_is_empty(&h));
     assert_true(failing_is_clear(&h));
     for (int i = 11; i <= 20; i++)
@@ -133,7 +133,7 @@ static void an_alarm_that_had_to_wait_is_reported_later(void **state)
     assert_false(news.is_late);
     assert_int_equal(failing_report_late(&h, &rules, H_MS).n_percents, 0);
     assert_true(hear(&h, &rules, 200, H_MS).has_recovered);
-    // If it recovers before, nobody is told of either.
+    // If the hook recovers before the alarm, neither is reported.
     for (int i = 1; i <= 10; i++)
         hear(&h, &rules, 500, H_MS + i);
     hear(&h, &rules, 200, H_MS + 20);
@@ -283,7 +283,7 @@ static void what_somebody_switched_on_again_begins_anew(void **state)
         assert_int_equal(hear(&h, &rules, 500, i * H_MS).n_percents, i == 13);
     assert_true(hear(&h, &rules, 200, 20 * H_MS).has_recovered);
     assert_false(hear(&h, &rules, 200, 20 * H_MS).has_recovered);
-    // The end of an alarm is reported though it was switched on in between.
+    // The end of an alarm is reported although the hook was switched on in between.
     for (int i = 21; i <= 30; i++)
         hear(&h, &rules, 500, i * H_MS);
     failing_reset(&h);
@@ -398,7 +398,8 @@ static void health_of_an_older_engine_is_understood(void **state)
     assert_int_equal(h.told_disabled_at_ms, 9);
     assert_null(h.dead);
     assert_int_equal(h.cause, FAILING_NOT);
-    // It fails since then, but nobody knows in how much of it attempts were made.
+    // The hook fails since then, but it is not known in how much of this time attempts
+    // were made.
     news = hear(&h, &rules, 500, 1);
     assert_false(news.must_disable);
     assert_int_equal(h.failing_since_ms, 1700000000000 - 6 * D_MS);

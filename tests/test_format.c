@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // test_format.c — bodies of every format for every kind, against golden files.
 //
-// After a wanted change, write them anew and read the difference:
+// After an intended change, write the golden files again and read the difference:
 //   GOLDEN_WRITE=1 BUILD/tests/test_format && git diff tests/golden
 
 #include "common/model/formats/format_table.h"
@@ -237,7 +237,7 @@ static void bodies_are_as_the_golden_files(void **state)
     }
 }
 
-// A generator of our own: a failure must come again with the same seed.
+// A random generator of this test, so that a failure can be repeated with its seed.
 static uint64_t next_random(uint64_t *seed)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407U;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// test_frames.c — frames between processes: whatever comes is read or refused.
+// test_frames.c — frames between processes: every frame is read or refused.
 //
-// A sender that an intruder has taken over attacks its dispatchers, and those
-// what they talk to: no frame may be believed, or read past its end.
+// A sender that an intruder has taken over may attack its dispatchers, and through them
+// other processes: no frame may be trusted, or read past its end.
 
 #include <stdlib.h>
 #include <string.h>

@@ -21,7 +21,7 @@
     "{\"organizationName\":\"acme\",\"displayName\":\"d\"," \
     "\"active\":true,\"payloadUrl\":\"" url "\"" more "}"
 
-// What the printed hook begins and ends with, at the level of organizations.
+// The beginning and the end of a printed hook of an organization.
 #define HEAD \
     "{\"organizationName\":\"acme\",\"name\":\"\",\"displayName\":\"d\","
 #define URL       "\"payloadUrl\":\"https://example.com/x\","
@@ -165,7 +165,7 @@ static void create_is_printed_back(void **state)
 static const struct {
     enum hook_level level;
     const char *body;
-    const char *why; // a part of it
+    const char *why; // a part of the reason
 } refused[] = {
     { LEVEL_ORGANIZATION, "[]", "must be a JSON object" },
     { LEVEL_ORGANIZATION, "{}", "organizationName is required" },
@@ -350,7 +350,7 @@ static void merge_follows_the_rules_of_update(void **state)
     }
 }
 
-// What has everything that Pulumi's provider knows leaves a pause alone.
+// An update with all members that Pulumi's provider knows does not end a pause.
 static void a_pause_ends_only_when_somebody_says_so(void **state)
 {
     static const char whole[] =
@@ -404,7 +404,7 @@ static void merge_is_refused_with_a_reason(void **state)
         { "{\"filters\":[\"nothing\"]}", "no filter" },
         { "{\"paused\":\"yes\"}",
           "paused must be true or false, not a string" },
-        // a change of format judges the URL that was there before
+        // a change of the format also checks the URL that the hook has
         { "{\"format\":\"slack\"}", "payloadUrl: " },
     };
 

@@ -56,7 +56,7 @@ static const struct http_case cases[] = {
       true },
     { "two content types", POST "Content-Type: a\r\nContent-Type: b\r\n\r\n",
       400, true },
-    // What llhttp itself refuses.
+    // Requests that llhttp itself refuses.
     { "cl and te",
       POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
       true },
@@ -309,8 +309,8 @@ static void a_client_that_closed_its_side_gets_its_answer(void **state)
     free(text);
 }
 
-// Clients that go in the middle of everything; the teardown sees whether the
-// server lives, and the sanitizers whether it lives well.
+// Clients disconnect in the middle of a request; the teardown checks that the server
+// still runs, and the sanitizers that it did nothing wrong.
 static void clients_that_vanish_do_no_harm(void **state)
 {
     static const char *const pieces[] = {
@@ -388,7 +388,8 @@ static void whoever_waits_longest_makes_room(void **state)
         assert_true(read_to(fds[i], text, "GET / 0"));
         usleep(5000); // the server counts milliseconds
     }
-    // A fifth: the second has waited longest; the first has work in hand.
+    // A fifth client: the second one has waited longest and is closed; the first one
+    // has a request in progress.
     assert_int_equal(ask(GET "\r\n", strlen(GET "\r\n"), &closed, text), 200);
     text[0] = '\0';
     assert_true(read_end(fds[1], text));

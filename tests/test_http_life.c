@@ -66,7 +66,8 @@ static void a_half_sent_body_is_dropped_once(void **state)
     UNTIL(&f, f.n_dropped == 1);
     UNTIL(&f, figures(&f).n_connections == 0);
     assert_int_equal(figures(&f).n_buffered_bytes, 0);
-    // Broken rules count too; a refused header does not: nobody had it.
+    // Requests that break rules count, too; a refused header does not, since no handler
+    // got it.
     dial(&f, 1,
          "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nx\r\n");
     UNTIL(&f, f.clients[1].has_ended && has(&f.clients[1], " 400 "));
@@ -102,7 +103,7 @@ static void bodies_of_all_together_are_limited(void **state)
     assert_true(has(&f.clients[1], " 503 "));
     assert_true(has(&f.clients[1], "Retry-After: 1\r\n"));
     assert_int_equal(f.n_dropped, 1);
-    // What is pipelined counts as well: no room, so the answer is the last.
+    // Pipelined bytes count, too: there is no room, so this answer is the last one.
     say(&f.clients[0], POST("/a", "600"));
     say(&f.clients[0], body);
     turn_a_while(&f);
@@ -129,7 +130,7 @@ static int count_wakes(struct fixture *f)
     return n;
 }
 
-// Descriptors run out: the first in the queue is told, the others wait in it,
+// Descriptors run out: the first queued client gets 503, the others stay in the queue,
 // the loop sleeps, and goes on when there are descriptors again.
 static void without_descriptors_the_server_sleeps(void **state)
 {
@@ -234,7 +235,7 @@ static void a_stream_is_told_that_its_client_is_gone(void **state)
     UNTIL(&f, f.n_gone == 1);
     http_stream_write(f.held[0], STR("nobody reads this"));
     http_stream_end(f.held[0]);
-    // One that is there, but does not read.
+    // A client that is connected but does not read.
     dial(&f, 1, GET("/stream"));
     f.clients[1].is_reading = false;
     UNTIL(&f, f.n_held == 2);

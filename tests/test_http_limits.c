@@ -52,13 +52,13 @@ static const struct size_case sizes[] = {
     { "chunk of 256 KiB and 1", CHUNKED "40001\r\n", "a", 262145, "", 413 },
     { "extension of 1024", CHUNKED "1;", "a", 1024, "\r\na\r\n" NO_CHUNK, 200 },
     { "extension of 1025", CHUNKED "1;", "a", 1025, "\r\na\r\n" NO_CHUNK, 400 },
-    // Five bytes around each of body, five for the end: 16380 of 16384.
+    // Five bytes around each byte of body, five for the end: 16380 of 16384.
     { "3275 chunks of 1", CHUNKED, ONE_CHUNK, 3275, NO_CHUNK, 200 },
     { "3276 chunks of 1", CHUNKED, ONE_CHUNK, 3276, NO_CHUNK, 400 },
     { "100000 chunks of 1", CHUNKED, ONE_CHUNK, 100000, NO_CHUNK, 400 },
     { "zeros before a size", CHUNKED, "0", 20000, "1\r\na\r\n" NO_CHUNK, 400 },
     { "zeros that never end", CHUNKED, "0", 100000, "", 400 },
-    // Twice the body is not four times.
+    // The framing is twice as long as the body; only four times as long is refused.
     { "20000 chunks of 3", CHUNKED, "3\r\nabc\r\n", 20000, NO_CHUNK, 200 },
 };
 
@@ -71,7 +71,7 @@ static void put_case(const struct size_case *c, struct buf *b)
     buf_puts(b, c->after);
 }
 
-// Pieces of `cut_bytes`, apart from each other for the first few.
+// Sends pieces of `cut_bytes`, with pauses between the first few.
 static int ask_in_pieces(const struct buf *b, size_t cut_bytes, char *text)
 {
     int fd = dial();
@@ -196,7 +196,7 @@ static void answers_do_not_depend_on_packets(void **state)
     free(text);
 }
 
-// --- what else is refused or taken ---
+// --- other requests that are refused or accepted ---
 
 struct odd_case {
     const char *name, *bytes;
@@ -223,7 +223,7 @@ static const struct odd_case odd[] = {
       true },
     { "two tokens of the other kind",
       GET "X-Access-Token: a\r\nx-access-token: b\r\n\r\n", 400, true },
-    // The rest is never looked at: one answer.
+    // The bytes after the first request are not parsed: there is one answer.
     { "bytes after the last request", GET CLOSE "\r\n" GET "\r\n", 200, true },
     { "no body", POST "Content-Length: 0\r\n\r\n", 200, false },
     { "dots", "GET /../%2e%2e//%00 HTTP/1.1\r\n" HOST "\r\n", 200, false },

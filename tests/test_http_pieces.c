@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_http_pieces.c — answers that are made while their clients read, and what is
-// held for clients.
+// test_http_pieces.c — answers that are made while their clients read, and the bytes that
+// are held for clients.
 
 #include "tests/http_loop_fixture.h"
 
@@ -94,7 +94,7 @@ static void begin_test(struct fixture *f, const struct http_limits *limits)
     f->answer_other = make_answer;
 }
 
-// Reads all there is until the text ends so; what came is counted, not kept.
+// Reads until the text ends with `end`; the bytes are counted, not kept.
 static size_t read_to(struct fixture *f, struct client *c, const char *end)
 {
     size_t n_end = strlen(end);
@@ -340,7 +340,7 @@ static void the_reserve_is_for_those_who_have_it(void **state)
     struct fixture f;
 
     (void)state;
-    // Four of them and a reserve of half of one.
+    // Room for four long answers, and a reserve of half a one.
     limits.max_buffered_bytes = 9 * HTTP_LONG_BYTES / 2;
     limits.reserve_bytes = HTTP_LONG_BYTES;
     begin_test(&f, &limits);

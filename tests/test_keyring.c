@@ -155,7 +155,7 @@ static void a_change_of_keys_opens_what_was_before_until_its_end(void **state)
     assert_int_equal(keyring_add(f->path, &k, &f->why), OK);
     assert_int_equal(keyring_open(k, CONTEXT, buf_str(&f->sealed), &f->plain),
                      OK);
-    // Stopped here, and begun again: no third key.
+    // A change that is stopped here and begun again makes no third key.
     keyring_free(k);
     k = read_keys(f);
     assert_int_equal(keyring_add(f->path, &k, &f->why), OK);

@@ -259,7 +259,8 @@ static void custom_kinds_and_patterns_have_separators(void **state)
     }
 }
 
-// In whatever case, and whatever stands for whatever blank.
+// Asserts that no spelling of the name is a custom kind: in any case, and with any
+// separator for any blank.
 static void assert_no_own_kind(const char *name)
 {
     char text[64];

@@ -49,7 +49,7 @@ static void fields_become_members(void **state)
     assert_line("big=12345678901234567890",
                 ",\"big\":\"12345678901234567890\"");
     assert_line("hook=\"acme/a b\" n=1", ",\"hook\":\"acme/a b\",\"n\":1");
-    // What a line has already is another member.
+    // A field with the name of a fixed member becomes another member.
     assert_line("role=api pid=3 message=x",
                 ",\"of_role\":\"api\",\"of_pid\":3,\"of_message\":\"x\"");
 }
@@ -68,15 +68,15 @@ static void what_was_quoted_is_as_it_was(void **state)
                         "\"n\":2");
 }
 
-// A generator of our own: a failure must come again with the same seed.
+// A random generator of this test, so that a failure can be repeated with its seed.
 static uint64_t next_random(uint64_t *seed)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
     return *seed >> 33;
 }
 
-// Whatever the fields are, also none that log.h would make, and however little room
-// there is.
+// Every line is JSON, whatever the fields are, even such as log.h never makes, and
+// however little room there is.
 static void every_line_is_json(void **state)
 {
     static const char bytes[] = "a=\"\\x1 \n\x80\xc3\xe2\xf0z=\"";
@@ -100,7 +100,7 @@ static void every_line_is_json(void **state)
         assert_true(utf8_is_valid(out, n));
         assert_null(memchr(out, '\n', n));
         buf_init(&why, 0);
-        // Names that come twice are of fields that log.h does not make.
+        // Names that appear twice come from fields that log.h never makes.
         if (json_parse((struct str){ out, n }, &json_default_limits, &json,
                        &why) != OK) {
             fail_msg("seed 20261126 round %u: %s: %.*s", round, buf_cstr(&why),

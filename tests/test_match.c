@@ -11,8 +11,8 @@
 #define BIT(n)   (UINT64_C(1) << (n))
 #define AT(n)    ((struct position){ { [7] = (uint8_t)(n) } })
 
-// The numbers of the hooks that matched, sorted, and that `runtime` was the
-// one of the hook.
+// The numbers of the hooks that matched, sorted; and whether `runtime` was that of the
+// hook.
 struct seen {
     uint64_t nos[SEEN_MAX];
     size_t n;
@@ -77,7 +77,7 @@ static struct hook_scope below(enum hook_level level, const char *org,
                                 .target = str_of(target) };
 }
 
-// An event of every level at once: of the stack and the environment.
+// An event of every level: it names a stack and an environment.
 static struct event event_of(const char *kind, uint64_t filter_bits)
 {
     return (struct event){ .family = FAMILY_PULUMI,
@@ -102,7 +102,7 @@ static const struct {
     { LEVEL_ENVIRONMENT, LEVEL_BIT_ENV, "staging" },
 };
 
-// What a hook asks for, as against an event of the filter `f`.
+// What a hook asks for, relative to an event with the filter `f`.
 enum wish { OWN_FILTER, OWN_GROUP, OTHER_FILTER, OTHER_GROUP, NOTHING, WISHES };
 
 static void set_wish(struct hook *hook, enum wish wish, size_t f)
@@ -129,7 +129,7 @@ static void set_wish(struct hook *hook, enum wish wish, size_t f)
     }
 }
 
-// Hooks 1…15: each wish at each level, as against filter `f`.
+// Hooks 1…15: each wish at each level, relative to filter `f`.
 static struct match_index *index_of_wishes(size_t f)
 {
     struct match_index *idx = match_index_new();
@@ -533,7 +533,7 @@ static struct hook random_hook(uint32_t *r, struct str kinds[3])
         hook.scope.target = str_of(names[below_n(r, 2)]);
     hook.filters = bits[below_n(r, 4)];
     hook.groups = below_n(r, 3) == 0 ? BIT(below_n(r, 2)) : 0;
-    // Only what is allowed at the level, as the API has it.
+    // Only filters that the API allows at the level.
     if (hook.scope.level == LEVEL_ENVIRONMENT)
         hook.filters = hook.groups = 0;
     if (hook.scope.level == LEVEL_STACK)

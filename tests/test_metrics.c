@@ -25,7 +25,7 @@ static int set_up(void **state)
     return 0;
 }
 
-// As a role has them: the board and all pages, one number after the other.
+// Attaches as a role does: the board and all pages, by consecutive descriptors.
 static bool attach(unsigned slot)
 {
     dup2(metrics_board_fd(), FIRST_FD);
@@ -34,7 +34,8 @@ static bool attach(unsigned slot)
     return metrics_attach(FIRST_FD, FIRST_FD + 1, slot);
 }
 
-// Runs it in a process that has attached to the slot; returns how that ended.
+// Calls `run` in a process that has attached to the slot; returns how the process
+// ended.
 static int in_role(unsigned slot, void (*run)(void))
 {
     int status = 0;

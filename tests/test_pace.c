@@ -12,7 +12,7 @@ static const struct throttle_limits limits = { .max_inflight = 16,
                                                .breaker_wait_max_us =
                                                    600 * S_US };
 
-#define MIDDLE (UINT32_MAX / 2) // jitter that moves nothing
+#define MIDDLE (UINT32_MAX / 2) // jitter that changes nothing
 
 static enum throttle_change hear(struct throttle *p, enum feedback feedback,
                                  int64_t now_us)
@@ -71,10 +71,10 @@ static void trouble_halves_the_window_and_it_grows_slowly_then(void **state)
         hear(&p, FEEDBACK_ANSWERED, S_US);
         n++;
     }
-    assert_in_range(n, 7, 9); // one a round, not one each
+    assert_in_range(n, 7, 9); // one more per round, not one per answer
     for (uint32_t i = 0; i < 4; i++)
         hear(&p, FEEDBACK_UNREACHABLE, S_US);
-    assert_int_equal(throttle_window(&p, &limits), 1); // never none
+    assert_int_equal(throttle_window(&p, &limits), 1); // never zero
 }
 
 static void breaker_opens_after_failures_in_a_row(void **state)
@@ -92,7 +92,7 @@ static void breaker_opens_after_failures_in_a_row(void **state)
     assert_int_equal(p.breaker, BREAKER_OPEN);
     assert_in_range(throttle_next_us(&p, &limits, 0, S_US), 30 * S_US,
                     32 * S_US);
-    // What was in flight when it opened says nothing new.
+    // Attempts that were in flight when the breaker opened do not count again.
     assert_int_equal(hear(&p, FEEDBACK_UNREACHABLE, 2 * S_US), THROTTLE_SAME);
     assert_in_range(throttle_next_us(&p, &limits, 0, S_US), 30 * S_US,
                     32 * S_US);
@@ -142,7 +142,8 @@ static void probes_are_single_and_their_wait_doubles(void **state)
     now_us = throttle_next_us(&p, &limits, 0, now_us);
     throttle_sent(&p, &limits, now_us);
     assert_int_equal(hear(&p, FEEDBACK_ANSWERED, now_us), THROTTLE_CLOSED);
-    assert_int_equal(throttle_window(&p, &limits), 1); // what waits is let out
+    assert_int_equal(throttle_window(&p, &limits),
+                     1); // the waiting deliveries may be sent
     assert_true(throttle_next_us(&p, &limits, 0, now_us) <= now_us); // slowly
 }
 
@@ -184,7 +185,7 @@ static void receivers_wish_for_a_pause_is_heeded(void **state)
     throttle_init(&p, 16);
     throttle_ended(&p, &limits, FEEDBACK_OVERLOADED, S_US, 7 * S_US, MIDDLE);
     assert_true(throttle_next_us(&p, &limits, 0, 2 * S_US) == 8 * S_US);
-    // A shorter wish does not end a longer one.
+    // A shorter Retry-After does not end a longer one.
     throttle_ended(&p, &limits, FEEDBACK_OVERLOADED, S_US, 1 * S_US, MIDDLE);
     assert_true(throttle_next_us(&p, &limits, 0, 2 * S_US) == 8 * S_US);
     assert_true(throttle_next_us(&p, &limits, 0, 8 * S_US) <= 8 * S_US);
@@ -211,7 +212,7 @@ static void rate_is_kept_over_any_second(void **state)
             now_us = next_us;
         }
     }
-    assert_in_range(n, 102, 104); // the burst, and ten a second
+    assert_in_range(n, 102, 104); // the burst, and ten per second
 }
 
 int main(void)

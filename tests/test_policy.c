@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // test_policy.c — the pure parts of delivery: retry, signatures, request,
-// orders, guard.
+// orders, address guard.
 
 #include <string.h>
 #include <sys/socket.h>
@@ -92,7 +92,7 @@ static void attempts_tell_about_the_receiver(void **state)
         { ERROR_RESET, 0, FEEDBACK_UNREACHABLE },
         { ERROR_PROTOCOL, 0, FEEDBACK_ANSWERED },
         { ERROR_BLOCKED, 0, FEEDBACK_ANSWERED },
-        { ERROR_STATUS, 200, FEEDBACK_ANSWERED }, // by what the body says
+        { ERROR_STATUS, 200, FEEDBACK_ANSWERED }, // the body reports an error
     };
 
     (void)state;
@@ -372,7 +372,7 @@ static void orders_and_outcomes_come_back(void **state)
     buf_clear(&b);
 }
 
-// What a hostile sender might say.
+// Outcomes that a hostile sender might send.
 static void outcomes_out_of_range_are_refused(void **state)
 {
     struct outcome o = { .response_code = 1000 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_queue_backlog.c — what waits for each hook, counted and kept up with.
+// test_queue_backlog.c — what waits for each hook: counted once, then kept up to date.
 
 #include "common/base/codec.h"
 #include "queue/lmdb/environment.h"
@@ -89,7 +89,7 @@ static void what_commits_move_adds_up_to_what_is_counted(void **state)
     now = counted(f);
     assert_same(&sums, &now);
     assert_true(now.at[5].n_rows > 0 && now.at[5].n_bytes > 0);
-    // A commit that moves nothing says nothing.
+    // A commit that changes no counts reports nothing.
     batch_count(c, COUNT_CANCELLED, 1);
     commit(f, c);
     sums.n_visits = 0;
@@ -125,7 +125,7 @@ static void what_moves_while_it_is_counted_is_not_counted_twice(void **state)
     shard_batch_free(c);
 }
 
-// A row of before it said how large its event's payload is.
+// Rows of an earlier version do not say how large their event's payload is.
 static void old_rows_are_read_and_count_as_rows(void **state)
 {
     struct due_row row = of_bytes(3, 4, 99);

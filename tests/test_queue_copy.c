@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// test_queue_copy.c — copying a data directory, and repairing one: all that was
-// committed is there, what is damaged is set aside, and the books balance. Every step
-// runs in a process of its own: environments stay open until a process ends.
+// test_queue_copy.c — copying a data directory, and repairing one: everything committed is
+// in the copy, damaged records are set aside, and the books balance. Every step runs in a
+// process of its own: environments stay open until a process ends.
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #include "tests/queue_fixture.h"
 
 #define N_DUE  5    // of hook 1, at 100, 200, …
-#define N_MORE 2500 // so many records and pages that progress is reported
+#define N_MORE 2500 // enough records and pages for progress to be reported
 
 enum way { WAY_BACKUP, WAY_REPAIR };
 
@@ -47,7 +47,7 @@ static int remove_place(void **state)
     return 0;
 }
 
-// Runs `step` in a child; what it returns is the exit status, 0 to 127.
+// Runs `step` in a child; the step's result is the exit status, 0 to 127.
 static int in_child(int (*step)(struct place *p, int n), struct place *p, int n)
 {
     pid_t child = fork();
@@ -70,7 +70,7 @@ static bool is_there(const struct place *p, const char *name)
     return there;
 }
 
-// --- what there is ---
+// --- the data ---
 
 static void say_all(struct shard_batch *c)
 {
@@ -110,7 +110,7 @@ static void say_all(struct shard_batch *c)
     batch_cursor(c, nth(N_DUE + 1));
 }
 
-// Events that each delivery needs, and a shard with a row of each kind.
+// Makes events that deliveries need, and a shard with a row of each kind.
 static int fill(struct place *p, int n)
 {
     struct fixture f = { .config = p->config };
@@ -160,7 +160,7 @@ static int fill_more(struct place *p, int n)
     return 0;
 }
 
-// Of the row that is due at 200 one byte is another one.
+// Changes one byte of the row that is due at 200.
 static int damage_a_row(struct place *p, int n)
 {
     struct fixture f = { .config = p->config };
@@ -187,7 +187,7 @@ static int damage_a_row(struct place *p, int n)
     return (int)store_commit(f.shard->store, txn);
 }
 
-// The row that is due at 200 lies where the one that is due at 300 should.
+// Puts the row that is due at 200 in the place of the row that is due at 300.
 static int exchange_rows(struct place *p, int n)
 {
     struct fixture f = { .config = p->config };
@@ -269,7 +269,7 @@ static int copy_ended(struct place *p, int way)
     return (int)run(p, (enum way)way, end_at_once, &n_damaged);
 }
 
-// --- what came of it ---
+// --- checking the copy ---
 
 static void count_hook(void *data, uint64_t hook_id,
                        const struct hook_health *health)
@@ -297,7 +297,7 @@ static bool count_attempt(void *data, uint64_t no, const struct attempt *a)
     return true;
 }
 
-// Whether the copy's shard has `n_due` rows, and all that is not due.
+// Whether the copy's shard has `n_due` due rows, and all other rows.
 static int check_rows(struct place *p, int n_due)
 {
     const struct due_query query = { .hook_id = 1, .until_ms = INT64_MAX };
@@ -349,7 +349,7 @@ static void all_is_in_the_copy(struct place *p, enum way way)
     assert_false(is_there(p, "to/damaged.jsonl"));
     assert_int_equal(in_child(check_rows, p, N_DUE), 0);
     assert_int_equal(in_child(check_books, p, N_DUE), 0);
-    // What was copied is as it was.
+    // The source is unchanged.
     p->copy.data_dir = p->config.data_dir;
     assert_int_equal(in_child(check_rows, p, N_DUE), 0);
     assert_int_equal(in_child(check_books, p, N_DUE), 0);

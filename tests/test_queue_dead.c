@@ -31,7 +31,7 @@ static void put_dead(struct shard_batch *c, uint64_t hook_id, uint64_t n)
     batch_count(c, COUNT_MATCHED, 1);
 }
 
-// As a dispatcher settles one.
+// Cancels a dead letter as a dispatcher does.
 static void cancel(struct shard_batch *c, uint64_t hook_id, uint64_t n)
 {
     struct attempt a = {
@@ -92,7 +92,7 @@ static void dead_letters_are_read_by_hook_and_event(void **state)
     assert_int_equal(position_cmp(rows[1].position, nth(300)), 0);
     assert_int_equal(rows[2].hook_id, 2);
     assert_int_equal(rows[3].hook_id, 7);
-    // Behind one that is there, behind one that is not, behind all of a hook.
+    // After a row that exists, after one that does not, after all rows of a hook.
     assert_int_equal(read_after(f, 1, 5, rows, 1), 1);
     assert_int_equal(position_cmp(rows[0].position, nth(300)), 0);
     assert_int_equal(read_after(f, 1, 4, rows, 2), 2);

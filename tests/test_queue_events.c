@@ -84,7 +84,7 @@ static void an_idempotency_key_gives_the_first_id_back(void **state)
     assert_false(again.was_stored);
     assert_true(id_eq(&again.event.id, &first.event.id));
     late.event.accepted_at_us += INT64_C(25) * 3600 * 1000000;
-    assert_int_equal(append(f, &late, 1, &a), OK); // a day later: a new one
+    assert_int_equal(append(f, &late, 1, &a), OK); // a day later: a new event
     assert_true(late.was_stored);
 }
 
@@ -148,7 +148,8 @@ static void a_conflict_does_not_harm_others_of_the_same_commit(void **state)
         assert_int_equal(results[i], i % 4 == 2 ? ERR_CONFLICT : OK);
         n_stored += results[i] == OK && events[i].was_stored;
     }
-    assert_int_equal(n_stored, 21); // 20 without a key, one of those with it
+    assert_int_equal(n_stored,
+                     21); // 20 without a key, and one of those with the key
     assert_int_equal(scan(f, position_start, 100, &last).n, 21);
 }
 

@@ -39,8 +39,8 @@ static bool on_row(void *data, uint64_t no, const struct attempt *a)
     return true;
 }
 
-// Attempts of 20 events, one a second from second 1 on; those of every fifth
-// are dead letters.
+// Makes attempts of 20 events, one per second from second 1 on; every fifth event is a
+// dead letter.
 static struct shard_view *fill(struct fixture *f)
 {
     struct shard_batch *c = shard_batch_new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_queue_room.c — a shard whose map gets full: its owner hears of it while what is
-// under way can still be committed.
+// test_queue_room.c — a shard whose map gets full: its owner is told while attempts in
+// flight can still be committed.
 
 #define MAP_BYTES (UINT64_C(16) << 20) // four times as much for a shard
 
@@ -40,7 +40,7 @@ static void commit_attempts(struct fixture *f, size_t n, struct str body)
     shard_batch_free(c);
 }
 
-// How many large ones are committed until the room is not as it was.
+// Commits large rows until the state of the room changes; returns how many.
 static size_t fill_while(struct fixture *f, enum room room)
 {
     char *large = xcalloc(1, LARGE_BYTES);
@@ -138,7 +138,8 @@ static void what_one_commit_freed_can_be_used(void **state)
     for (uint32_t i = 0; i < n; i++)
         assert_int_equal(commit_value(s, i, LARGE_BYTES), OK);
     commit_removal(s, (uint32_t)n);
-    // Nearly everything is free, and half of it does not fit, however often.
+    // Nearly everything is free, and still half of it does not fit, however often it is
+    // tried.
     for (int i = 0; i < 3; i++)
         assert_int_equal(commit_value(s, 0, half), ERR_FULL);
     assert_true(store_turn(s, s->dbs[SHARD_META]));

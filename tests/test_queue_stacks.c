@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_queue_stacks.c — what hooks and events name is there from then on.
+// test_queue_stacks.c — stacks and environments that hooks and events name exist from then
+// on.
 
 #include "queue/catalog/stack_names.h"
 #include "queue/queue.h"
@@ -166,8 +167,8 @@ static void what_is_no_name_is_not_noted(void **state)
     free(longer);
 }
 
-// More names than are remembered at a time, twice: none is lost, and what was
-// remembered instead is looked up.
+// More names than the cache holds are named twice: none is lost, and names that the
+// cache has dropped are looked up.
 static void many_names_are_all_noted(void **state)
 {
     enum { MANY = 10000 };
@@ -248,7 +249,7 @@ static void names_of_an_earlier_version_count_and_are_found(void **state)
     config.stacks = (struct share_limit){ .whole = 100, .of_one = 4 };
     assert_int_equal(hook_store_open(&config, &f->hooks), OK);
     assert_int_equal(find_env(view, "acme", "web", "dev"), OK);
-    // Two are there, so two more may be.
+    // Two exist, so two more may be created.
     assert_int_equal(create(f, "a"), SHARE_THERE);
     assert_int_equal(create(f, "b"), SHARE_THERE);
     assert_int_equal(create(f, "c"), SHARE_OF_ONE);
@@ -256,7 +257,7 @@ static void names_of_an_earlier_version_count_and_are_found(void **state)
     assert_int_equal(find(view, "acme", "web", "c"), ERR_NOTFOUND);
 }
 
-// Whether the row of "acme" says how many it has.
+// Whether the row of "acme" has the number of its stacks.
 static bool has_count(struct fixture *f)
 {
     char *dir = xasprintf("%s/hooks", f->dir);
@@ -281,7 +282,7 @@ static bool has_count(struct fixture *f)
     return has;
 }
 
-// All rows are walked for the first name that is refused, not for each.
+// All rows are counted when the first name is refused, not again for each one.
 static void an_earlier_version_above_the_share_is_counted_once(void **state)
 {
     struct fixture *f = *state;
@@ -305,7 +306,7 @@ static void put_listed(void *data, const struct stack_name *name)
     buf_putc(data, ' ');
 }
 
-// By pages of every size.
+// Reads the list in pages of every size, and compares it.
 static void expect_list(struct stack_view *view,
                         const struct stack_query *query, const char *wanted)
 {

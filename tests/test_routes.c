@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_routes.c — which path leads where.
+// test_routes.c — which path leads to which route.
 
 #include <string.h>
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// test_schedule.c — what waits in a dispatcher, and what may go next: queues, the ring,
-// wait queues, endpoints and slots, alone and in random steps.
+// test_schedule.c — which deliveries wait in a dispatcher, and which may be sent next:
+// hook queues, the ring, wait queues, endpoints and attempts in flight, alone and in
+// random steps.
 //
-// Random steps stand for the dispatcher: deliveries come, hooks have their turns, attempts
-// end well, badly, or not. After each, the books must balance. A failing seed is printed,
-// and SCHEDULE_SEED=N plays it again.
+// Random steps simulate the dispatcher: deliveries arrive, hooks have their turns,
+// attempts succeed, fail, or do not end. After each step the books must balance. A
+// failing seed is printed, and SCHEDULE_SEED=N runs it again.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@
 #define N_HOOKS   8
 #define N_SENDERS 2
 #define N_STEPS   20000
-#define PLACES    6 // of a sender
+#define PLACES    6 // capacity of a sender
 
 struct world {
     uv_loop_t loop;
@@ -148,7 +149,7 @@ static struct delivery *arrive(struct world *w, size_t i)
     return dv;
 }
 
-// The turn of the hook that stands first in a sender's ring, as dispatch gives it.
+// Gives the first hook in a sender's ring its turn, as dispatch.c does.
 static struct delivery *take_turn(struct world *w, unsigned sender)
 {
     struct sender_link *link = &w->d.senders[sender];
@@ -258,8 +259,9 @@ static void check_hook(const struct world *w, const struct hook_state *f)
     assert_int_equal(f->n_open, n_waiting + n_in_flight);
     assert_int_equal(n_sent, hook_is_ordered(f) ? n_in_flight : 0);
     if (hook_is_ordered(f))
-        assert_true(n_in_flight <= 1); // all in one order
-    // Nobody is lost: whoever has work stands somewhere, or an end brings it back.
+        assert_true(n_in_flight <= 1); // all have the same ordering key
+    // No hook is lost: a hook with waiting deliveries is in a queue, or the end of an
+    // attempt brings it back.
     if (n_waiting > 0 && f->place == HOOK_RESTS)
         assert_true(n_in_flight > 0 || f->pause_over.is_set);
 }
@@ -334,7 +336,7 @@ static void books_balance_after_any_steps(void **state)
         step(w);
         check_books(w);
     }
-    // All that came goes, once nothing comes and all attempts end well.
+    // Once nothing arrives and all attempts succeed, every delivery is sent.
     for (size_t i = 0; i < N_STEPS && w->d.n_open > 0; i++) {
         struct slot *s = any_in_flight(w);
 
@@ -358,7 +360,8 @@ static void hooks_have_their_turns_in_a_ring(void **state)
     (void)state;
     for (size_t i = 0; i < N_HOOKS; i++)
         add_hook(w, i, false);
-    // Hooks 0 and 2 have the same sender: the many of the one do not go first.
+    // Hooks 0 and 2 have the same sender: the many deliveries of hook 0 do not all go
+    // first.
     arrive(w, 0);
     arrive(w, 0);
     arrive(w, 2);
@@ -395,7 +398,8 @@ static void an_ordered_hook_sends_one_after_the_other(void **state)
     world_free(w);
 }
 
-// Hooks that did not answer have half of the places, and wait until one is free.
+// Hooks whose receivers do not answer may use half of the capacity, and wait until some
+// of it is free.
 static void who_did_not_answer_waits_for_a_share(void **state)
 {
     struct world *w = world_new(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_seals.c — what lies sealed beside the hooks, through starts, new keys, and
-// records of earlier versions.
+// test_seals.c — sealed secrets of hooks, through starts, new keys, and records of earlier
+// versions.
 
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
@@ -273,7 +273,7 @@ static void directory_key_is_for_good(void **state)
     assert_int_equal(hook_store_view(&f->config, &view), OK);
     hook_store_key(view, "one", after);
     assert_memory_equal(before, after, sizeof(before));
-    // Who has no keys gets nothing that would be the same the next time.
+    // A process without keys gets no values that would be the same the next time.
     f->config.keys = NULL;
     assert_int_equal(hook_store_view(&f->config, &view), OK);
     hook_store_key(view, "one", after);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_share.c — what organizations hold of something they share.
+// test_share.c — how much organizations may hold of a shared resource.
 
 #include "common/config/caps.h"
 #include "common/config/config.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// test_transfer_guard.c — each gate of a transfer by itself: with the judge of
-// URLs left out, the gate at the socket refuses; with that one left out as well,
-// the gate before the request does.
+// test_transfer_guard.c — each check of a transfer's address by itself: without the check
+// of the URL, the check at the socket refuses; without that, too, the check before the
+// request refuses.
 //
-// The linker puts a judge of ours in front of address_guard_judge(), which is asked at
-// both gates.
+// The linker puts a function of this test in front of address_guard_judge(), which both
+// checks call.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -29,7 +29,7 @@ enum guard_verdict __real_address_guard_judge(const struct sockaddr *address,
                                               bool is_self,
                                               const struct guard_rules *rules);
 
-static bool is_first_gate_open; // what it is asked first, it lets through
+static bool is_first_gate_open; // the first question is allowed
 static unsigned n_asked;
 
 enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
@@ -44,8 +44,8 @@ enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
 }
 // NOLINTEND(bugprone-reserved-identifier)
 
-// Every text that libcurl was seen to take to a loopback, link-local or empty
-// address, PORT is the port of a listener on ::1 and 127.0.0.1.
+// Every text that libcurl was seen to connect to a loopback, link-local or empty
+// address. PORT stands for the port of a listener on ::1 and 127.0.0.1.
 static const char *const texts[] = {
     "http://127.0.0.1:PORT/",
     "http://2130706433:PORT/",
@@ -217,7 +217,7 @@ static void gate_at_the_socket_refuses_every_spelling(void **state)
             fail_msg("%s: error %d, %u connections", texts[i], end.error,
                      f->listener.n_connections);
         }
-        // What was asked about an address was refused for it.
+        // A transfer that reached an address check was refused by it.
         if (n_asked > 0)
             assert_int_equal(end.error, ERROR_BLOCKED);
         n_blocked += end.error == ERROR_BLOCKED;

@@ -33,7 +33,8 @@ static void connect_pair(int *client, int *server)
     close(listener);
 }
 
-// The server says `what` and closes with a byte unread; until that is here.
+// The server sends `what` and closes with a byte unread; returns when the reset has
+// arrived.
 static void answer_and_reset(int client, int server, const char *what)
 {
     struct pollfd wait = { .fd = client };
@@ -83,7 +84,7 @@ static void test_a_reset_without_an_answer_is_told_at_once(void **state)
     close(client);
 }
 
-// What cannot be sent now is no end of anything.
+// A full socket, to which nothing can be sent now, does not end the transfer.
 static void test_a_full_socket_is_no_end(void **state)
 {
     char body[65536] = "";

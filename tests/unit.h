@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// unit.h — cmocka, with what it wants included before it, in its order.
+// unit.h — cmocka, and the headers that must be included before it, in its order.
 
 #ifndef TESTS_UNIT_H
 #define TESTS_UNIT_H
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 // clang-format on
 
-// Of the test that includes this: the build gives it another name (unit_main.c).
+// The main() of the test that includes this header; the build renames it (unit_main.c).
 int main(void);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // unit_main.c — runs the tests of one file: unit NAME.
 //
-// Each test_*.c has a main(), which the build renames, so that many are one program.
+// Each test_*.c has a main(), which the build renames, so that one program has many
+// tests.
 
 #include <dirent.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ static int check_threads(const char *name)
     return 0;
 }
 #else
-// Only what includes queue_fixture.h runs under ThreadSanitizer, too.
+// Checks that a test leaves no threads: only tests that include queue_fixture.h also
+// run under ThreadSanitizer.
 static int check_threads(const char *name)
 {
     int n_threads = 0;
