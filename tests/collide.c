@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// collide.c — finds two names of organizations that have one number under the hash
+// collide.c — finds two names of organizations that have the same number under the hash
 // of format 4: XXH3-64 with the family as its seed and the highest bit set.
 //
-// Chains of hashes, each of the name that the hash before makes, end at a value whose
-// low bits are zero. Two chains that end at the same value have met, and where they
-// met are two names with one hash. Takes about 2^32 hashes: a minute or less.
+// A chain makes a name from each hash and hashes that name, until a hash's low bits are
+// zero. Two chains that end at the same hash have met, and where they met are two names
+// with one hash. This takes about 2^32 hashes: a minute or less.
 // Given two names, prints their hashes.
 
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static struct chain *place_of(struct chain *chains, uint64_t end)
     return &chains[i % PLACES];
 }
 
-// The last two values before the chains are the same.
+// Finds the last two values before the chains become the same.
 static void meet(struct chain a, struct chain b)
 {
     char one[NAME_BYTES + 1];

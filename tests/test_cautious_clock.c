@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_cautious_clock.c — what is old enough to go, while others turn the clock.
+// test_cautious_clock.c — what is old enough to be removed, while the wall clock is changed.
 
 #include "common/process/cautious_clock.h"
 #include "tests/unit.h"

@@ -156,7 +156,8 @@ a_frame_over_the_cap_is_taken_back_and_the_others_arrive(void **state)
     end_loop(&loop, &a, &b);
 }
 
-// What a peer writes that is no channel: `bytes`, in pieces of `n_piece` bytes.
+// Reads the bytes of a peer that is not a channel: `bytes`, in pieces of `n_piece`
+// bytes.
 static struct end read_raw(struct str bytes, size_t n_piece, bool closes)
 {
     struct end e = { .wanted = 1 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_http_caps.c — which connections there may be, whose requests are in work, and
-// who makes room for newcomers.
+// test_http_caps.c — how many connections and requests in progress there may be, and which
+// connection is closed to make room for a new one.
 
 #include "tests/http_loop_fixture.h"
 
@@ -29,7 +29,7 @@ static void an_address_has_its_share(void **state)
     leave(&f.clients[2]);
     answer(&f, 0);
     UNTIL(&f, has(&f.clients[0], "held"));
-    // Behind a proxy all have one address: who waits there makes room.
+    // Behind a proxy all clients have one address: an idle connection of it makes room.
     dial(&f, 3, GET("/a"));
     UNTIL(&f, has(&f.clients[3], "/a") && f.clients[0].has_ended);
     assert_false(f.clients[1].has_ended);
@@ -50,7 +50,8 @@ static void start_with_shares(struct fixture *f)
     UNTIL(f, f->n_held == 1 && f->n_holding == 2);
 }
 
-// Of requests in work; and what nobody answers for makes room for those that come.
+// A holder has a share of the requests in progress; connections without a holder make
+// room for new ones.
 static void a_holder_has_its_share(void **state)
 {
     struct fixture f;
@@ -59,7 +60,7 @@ static void a_holder_has_its_share(void **state)
     start_with_shares(&f);
     dial(&f, 2, GET("/hold/7"));
     UNTIL(&f, has(&f.clients[2], " 429 "));
-    // Those that wait make room, and those of a holder do not.
+    // Waiting connections make room, those with a holder's request do not.
     dial(&f, 3, POST("/a", "3"));
     dial(&f, 4, GET("/a"));
     UNTIL(&f, has(&f.clients[4], " 200 ") && f.clients[2].has_ended);
@@ -109,7 +110,7 @@ static void without_room_the_newcomer_is_refused(void **state)
     answer(&f, 0);
     answer(&f, 1);
     UNTIL(&f, has(&f.clients[0], "held") && has(&f.clients[1], "held"));
-    // Now both wait; the first has waited longest, whatever it dribbles.
+    // Now both wait; the first has waited longest, even if it sends a few bytes.
     say(&f.clients[0], "GET /a");
     turn_a_while(&f);
     dial(&f, 3, GET("/a"));

@@ -58,7 +58,7 @@ static const struct size_case sizes[] = {
     { "100000 chunks of 1", CHUNKED, ONE_CHUNK, 100000, NO_CHUNK, 400 },
     { "zeros before a size", CHUNKED, "0", 20000, "1\r\na\r\n" NO_CHUNK, 400 },
     { "zeros that never end", CHUNKED, "0", 100000, "", 400 },
-    // The framing is twice as long as the body; only four times as long is refused.
+    // The framing is less than twice as long as the body; over four times is refused.
     { "20000 chunks of 3", CHUNKED, "3\r\nabc\r\n", 20000, NO_CHUNK, 200 },
 };
 

@@ -61,7 +61,7 @@ static void json_accepts_what_the_rfc_allows(void **state)
     json_free(NULL);
 }
 
-// Where yyjson's versions see the fault at another byte, the sentence is given
+// Where yyjson's versions report the fault at different bytes, the expected text is
 // without its end.
 static void json_refuses_what_the_rfc_does_not_allow(void **state)
 {
@@ -217,7 +217,7 @@ static void json_default_limits_are_of_depth_alone(void **state)
     buf_clear(&text);
 }
 
-// Containers that end together, and begin again, are each as deep as they are.
+// Depth is counted at each place, also after several containers have ended together.
 static void json_depth_is_that_of_each_place(void **state)
 {
     static const struct json_limits limits = { .max_depth = 3 };
@@ -447,7 +447,8 @@ static void compact_member_says_when_the_cap_is_passed(void **state)
     buf_clear(&out);
 }
 
-// What is not JSON must not be given to it; it must not read past the end.
+// compact_member() is never given text that is not JSON; even then it must not read
+// past the end.
 static void compact_member_stops_at_the_end_of_any_text(void **state)
 {
     static const char whole[] =
@@ -467,8 +468,8 @@ static void compact_member_stops_at_the_end_of_any_text(void **state)
     }
 }
 
-// Every truncation and every changed byte: accepted or refused, never worse,
-// and what is accepted compacts to what is accepted.
+// Every truncated text and every text with a changed byte is accepted or refused,
+// without a crash, and an accepted text is compacted to an accepted text.
 static void damaged_texts_are_refused_or_read(void **state)
 {
     static const char whole[] = "{\"payload\":{\"a\":[1,-2.5e3,true,null],\"b\""

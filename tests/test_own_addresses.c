@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// test_own_addresses.c — what the guard knows of this machine, and what holds
-// while it cannot be found out.
+// test_own_addresses.c — the addresses of this machine that the guard knows, and its
+// answers while they cannot be read.
 //
-// The linker puts a getifaddrs() of ours in front of the library's.
+// The linker puts a getifaddrs() of this test in front of the library's.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,7 +101,8 @@ static void every_own_address_is_known(void **state)
     assert_int_equal(judge(own, "8.8.0.255", 80, false), GUARD_ADDRESS);
     assert_int_equal(judge(own, "8.8.3.231", 80, false), GUARD_ADDRESS);
     assert_int_equal(judge(own, "8.8.3.232", 80, false), GUARD_PERMITS);
-    // What the kernel keeps here is ours, and may be the engine's own server.
+    // Addresses that the kernel routes to this machine are its own, and may be those of
+    // the engine's servers.
     assert_int_equal(judge(own, "8.9.0.1", 80, true), GUARD_ADDRESS);
     assert_int_equal(judge(own, "9.9.9.9", 80, true), GUARD_PERMITS);
     assert_int_equal(judge(own, "9.9.9.9", 8080, true), GUARD_ADDRESS);
@@ -130,7 +131,7 @@ static void unknown_own_addresses_permit_only_what_is_named(void **state)
     fails = false;
     own_addresses_reload(own, &config);
     assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_PERMITS);
-    // Those of before are not all, perhaps.
+    // The addresses that were read before may be incomplete.
     fails = true;
     own_addresses_reload(own, &config);
     assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_ADDRESS);

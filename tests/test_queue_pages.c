@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// test_queue_pages.c — pages that are damaged are found, whatever is in them, and
-// what is sound is saved.
+// test_queue_pages.c — damaged pages are found, whatever is in them, and sound records are
+// saved.
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -107,7 +107,7 @@ static void sound_pages_have_no_faults(void **state)
     }
 }
 
-// Page by page, each zeroed, exchanged with the next, and cut off.
+// Each page in turn is zeroed, exchanged with the next, and cut off.
 static void every_page_that_is_used_is_looked_at(void **state)
 {
     struct fixture *f = *state;
@@ -131,7 +131,7 @@ static void every_page_that_is_used_is_looked_at(void **state)
             n_found++;
         memcpy(page, kept, PAGE);
     }
-    // Free ones and the middle of large values are nobody's business.
+    // Damage in free pages and within large values is not found.
     assert_true(n_found > sound.n_bytes / PAGE / 4);
     write_file(to, sound.at, sound.n_bytes / 2);
     assert_int_equal(check(&other, true, &n_faults), ERR_CORRUPT);

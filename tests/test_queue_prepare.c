@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// test_queue_prepare.c — making, judging and changing a data directory; what
-// survives damage and kill -9. Every step runs in a process of its own, as in
-// the engine: environments stay open until a process ends.
+// test_queue_prepare.c — making, checking and changing a data directory; what survives
+// damage and kill -9. Every step runs in a process of its own, as in the engine:
+// environments stay open until a process ends.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ static int remove_place(void **state)
     return 0;
 }
 
-// Runs `step` in a child; what it returns is the exit status, 0 to 127.
+// Runs `step` in a child; the step's result is the exit status, 0 to 127.
 static int in_child(int (*step)(struct place *p, unsigned n), struct place *p,
                     unsigned n)
 {
@@ -233,8 +233,8 @@ static int check_hook(struct place *p, struct shard *s, unsigned k,
     return 0;
 }
 
-// Everything is with its new owner; the cursors of the three shards were 100,
-// 110 and 120, so what they had passed counts as matched.
+// Checks that each row is in the shard that now owns its hook. The cursors of the three
+// shards were 100, 110 and 120; events before a cursor count as matched.
 static int check_moved(struct place *p, unsigned n_shards)
 {
     uv_loop_t loop;
@@ -294,7 +294,8 @@ changing_shards_moves_all_rows_and_matches_nothing_twice(void **state)
     assert_false(is_there(p, "deliveries.old"));
     assert_int_equal(in_child(check_moved, p, 2), 0);
     assert_int_equal(in_child(verify, p, 2), 0);
-    // Again, before anything of the first change was caught up with.
+    // Changes the number again, before the shards have caught up after the first
+    // change.
     assert_int_equal(in_child(prepare, p, 5), OK);
     assert_int_equal(in_child(check_moved, p, 5), 0);
     assert_int_equal(in_child(verify, p, 5), 0);
@@ -310,7 +311,7 @@ static void a_change_of_shards_that_was_killed_is_finished(void **state)
     assert_int_equal(in_child(prepare, p, 3), OK);
     assert_int_equal(in_child(fill_shards, p, 3), 0);
     assert_int_equal(in_child(prepare, p, 2), OK);
-    // As it is between the two renames of the swap.
+    // The state between the two renames of the swap.
     assert_int_equal(rename(from, fresh), 0);
     assert_int_equal(mkdir(to, 0700), 0);
     assert_int_equal(in_child(prepare, p, 2), OK);

@@ -48,7 +48,7 @@ static void signatures_are_judged(void **state)
     assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_VALID);
     standard.timestamp = STR("1614265331");
     assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_INVALID);
-    // One that is right does not excuse one that is wrong.
+    // One correct signature does not excuse a wrong one.
     standard = standard_example();
     standard.pulumi = STR(HELLO_MAC);
     assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_INVALID);

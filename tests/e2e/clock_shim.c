@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// clock_shim.c — a wall clock that a test turns while the engine runs: to be
-// loaded before the C library. The offset in seconds lies in the file that
-// CLOCK_SHIM names, as 8 bytes. The monotonic clock stays as it is.
+// clock_shim.c — a wall clock that a test can change while the engine runs; it is loaded
+// before the C library. The file that CLOCK_SHIM names holds the offset in seconds, as 8
+// bytes. The monotonic clock is unchanged.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// slow_disk.c — preloaded into an engine: what a dispatcher commits takes as long
-// as SLOW_DISK_US says, so that a test can do things meanwhile.
+// slow_disk.c — preloaded into an engine: each commit of a dispatcher takes as long as
+// SLOW_DISK_US says, so that a test can act meanwhile.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// faults.c — what goes wrong in a process when a test wants it to.
+// faults.c — faults that a test causes in a process.
 //
-// Linked into an engine of its own (posthorn-faulty), in front of functions of
-// the engine (ld --wrap): the program is as always but for these. Records say
-// where a process dies of them or spins: events by their kind, such as
-// "crash.match", hooks by their display name or URL, requests by their body.
+// Linked into an engine of its own (posthorn-faulty), in front of functions of the
+// engine (ld --wrap); the rest of the program is unchanged. Records choose where a
+// process crashes or spins: events by their kind, such as "crash.match", hooks by their
+// display name or URL, requests by their body.
 //
-// While the file that FAULTY_DISK names is there, commits wait: a disk that
-// hangs. While the one that FAULTY_CALM names is there, nothing dies. With
-// FAULTY_WATCHDOG_S, the watchdog looks that often.
+// While the file that FAULTY_DISK names exists, commits wait, as with a disk that
+// hangs. While the file that FAULTY_CALM names exists, no process crashes.
+// FAULTY_WATCHDOG_S sets how often the watchdog checks.
 
 #include <lmdb.h>
 #include <signal.h>
@@ -173,7 +173,7 @@ void __wrap_transfers_start(struct transfers *ts, const struct order *order)
     __real_transfers_start(ts, order);
 }
 
-// Here it is at no order in particular.
+// At this point the sender works on no particular order.
 struct outcome __wrap_transfer_outcome(const struct transfer *t, CURLcode code)
 {
     die_if(has(buf_str(&t->copy), "/crash-outcome"));

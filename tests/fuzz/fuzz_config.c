@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_config.c — settings: a file of them is read or refused with its reasons, and
-// what is described as the settings is read as the same settings.
+// fuzz_config.c — settings: a file is read, or refused with reasons, and the description of
+// the settings is read as the same settings.
 //
 // Input: the first byte chooses between a file and a value of each type.
 
@@ -14,7 +14,7 @@
 #include "common/config/settings.h"
 #include "tests/fuzz/fuzz.h"
 
-// What is written of a number is read as that number.
+// Checks that a number that was written is read as the same number.
 static void check_numbers(struct str text)
 {
     uint64_t number;
@@ -86,7 +86,8 @@ static size_t take_sets(struct str text, char **sets, size_t max)
     return n;
 }
 
-// What is described, set again, is described alike but for where it comes from.
+// Checks that the described values, set again, have the same description except for
+// their origin.
 static void check_described(const struct config_sources *from)
 {
     char *sets[128], *again_sets[128];

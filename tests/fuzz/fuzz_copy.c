@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// fuzz_copy.c — rows on their way into a backup, or out of format 4: whatever they are,
-// what lies in the copy is sound in its place, and belongs to an organization that
-// numbers were handed out to.
+// fuzz_copy.c — rows that are copied into a backup, or converted from format 4: whatever
+// they are, each row in the copy is sound in its place, and belongs to an organization that
+// has a number.
 //
 // Input: a byte of choices, then rows: which part and table, a short text that is the
 // key, a version, how many bytes, and the values of the record.
@@ -116,7 +116,7 @@ static void put(const struct row *row)
     CHECK(copy_put(c, &r) == OK);
 }
 
-// --- what lies in the copy ---
+// --- the rows in the copy ---
 
 static void check_org(const struct copy_to *c, const struct copy_record *r)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_event.c — posted events: a line is read as the same event by itself, and what
-// is stored is what was posted.
+// fuzz_event.c — posted events: a line is read as the same event alone and among others,
+// and the stored event is the posted one.
 //
 // Input: a byte of choices, then the body.
 
@@ -112,7 +112,7 @@ static void read_one(struct lines *l, struct str line)
     l->n_read++;
 }
 
-// In slices as short as there are.
+// Reads all lines in the shortest possible slices.
 static enum err read_all(const struct intake *in, struct str text,
                          struct lines *l, struct buf *why)
 {
@@ -129,8 +129,8 @@ static enum err read_all(const struct intake *in, struct str text,
     return err;
 }
 
-// Each line by itself is what it is among the others, and the first that is wrong is
-// the one that is named.
+// Checks that each line alone is read as among the others, and that an error names the
+// first wrong line.
 static void check_lines(const struct intake *in, struct str text)
 {
     struct lines l = { .in = in };

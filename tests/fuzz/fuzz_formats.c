@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fuzz_formats.c — what is sent in each format: JSON whatever the payload holds, of a
+// fuzz_formats.c — bodies in each format: they are JSON whatever the payload holds, of a
 // bounded size, and the same each time.
 //
 // Input: short texts for the names, then the payload.
@@ -73,7 +73,7 @@ void fuzz_one(struct str input)
     e.kind = take_line(&input);
     if (json_parse(input, &json_default_limits, &json, NULL) != OK)
         return;
-    // Names and kinds were judged before they were stored.
+    // Names and kinds were checked before they were stored.
     buf_init(&payload, 0);
     buf_puts(&payload, "{\"m\":");
     buf_put_str(&payload, input);

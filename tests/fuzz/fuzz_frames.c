@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_frames.c — frames between processes: what is read lies within the frame, and
-// packed again it is the same.
+// fuzz_frames.c — frames between processes: values that are read lie within the frame, and
+// packing them again gives the same values.
 //
 // Input: a byte that says which frame, then the frame without its type.
 
@@ -121,7 +121,7 @@ static void check_frame(size_t i, struct str frame)
     buf_clear(&repacked);
 }
 
-// --- backlogs: a table that is told one thing after the other ---
+// --- backlogs: a table that gets one report after the other ---
 
 #define SHARDS 3
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_hooks.c — bodies of webhooks in both dialects: what is accepted is printed, read
-// again as it was printed it changes nothing, and nobody is shown a secret.
+// fuzz_hooks.c — bodies of webhooks in both dialects: an accepted hook is printed, reading
+// the printed text again changes nothing, and no secret is shown.
 //
 // Input: a byte of choices, a line that creates a hook, lines that change it.
 
@@ -84,7 +84,8 @@ static bool holds(const struct buf *text, struct str what)
            memmem(text->at, text->n_bytes, what.at, what.n_bytes) != NULL;
 }
 
-// With the reader's rights, no secret; with the writer's, no HMAC key either.
+// Checks what is shown: no secret with a reader's rights, and no HMAC key even with a
+// writer's rights.
 static void check_shown(const struct bench *b)
 {
     struct buf masked, whole;
@@ -95,7 +96,7 @@ static void check_shown(const struct bench *b)
     print(b, false, &whole);
     json_free(json_read(buf_str(&masked)));
     json_free(json_read(buf_str(&whole)));
-    // Nobody repeats a secret in what is shown on purpose.
+    // A name that repeats the secret is not a fault of the program.
     if (!holds(&masked, b->hook.display_name) && b->hook.secret.n_bytes >= 20 &&
         memmem(b->hook.url.at, b->hook.url.n_bytes, b->hook.secret.at,
                b->hook.secret.n_bytes) == NULL &&
@@ -106,7 +107,7 @@ static void check_shown(const struct bench *b)
     buf_clear(&whole);
 }
 
-// What was printed, given back as a change: nothing changes, also by its masks.
+// Sends the printed hook back as a change: nothing changes, also not by its masks.
 static void check_given_back(struct bench *b, bool is_masked)
 {
     struct hook before = b->hook;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_http.c — the HTTP server: bytes in random cuts are answered as the same bytes in
-// one piece, to the byte, and nothing is left behind.
+// fuzz_http.c — the HTTP server: bytes in random pieces get the same answer, to the byte, as
+// the same bytes in one piece, and nothing is left behind.
 //
 // Input: a byte of choices, four bytes that say where to cut, then what a client sends.
 
@@ -26,7 +26,7 @@ static struct http_server *server;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static socklen_t n_address;
 
-// What the handlers were given, in order.
+// The requests that the handlers got, in order.
 static struct buf seen;
 static bool is_later;
 static struct http_request *held[HELD_MAX];
@@ -110,7 +110,7 @@ static void start(void)
     if (server != NULL)
         return;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    // An address of the kernel's choice, which no file is.
+    // An abstract address, which the kernel chooses and which is not a file.
     n_address = sizeof(address);
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0);
     CHECK(getsockname(fd, (struct sockaddr *)&address, &n_address) == 0);
@@ -189,7 +189,8 @@ static void converse(struct str bytes, uint8_t choices, uint32_t cuts,
         turn();
 }
 
-// Each answer is one: a status line, headers, and as many bytes as they say.
+// Checks that each answer is complete: a status line, headers, and as many bytes as
+// they say.
 static void check_answers(struct str text, struct buf *statuses)
 {
     while (text.n_bytes > 0) {
@@ -248,7 +249,7 @@ void fuzz_one(struct str input)
     converse(input, choices | CUTS, cuts, &cut);
     check_nothing_left();
     CHECK(str_eq(buf_str(&seen), buf_str(&seen_whole)));
-    // A request with several faults may be refused for another one of them.
+    // A request with several faults may be refused for a different one.
     check_answers(buf_str(&cut), &statuses_cut);
     CHECK(str_eq(buf_str(&statuses_cut), buf_str(&statuses)));
     buf_reset(&seen);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_import.c — files that people keep: exported webhooks, and what a data directory
-// says of itself.
+// fuzz_import.c — files that users may change: exported webhooks, and the file FORMAT of a
+// data directory.
 //
 // Input: a byte that says which file, then the file.
 
@@ -19,7 +19,7 @@
 #include "queue/queue.h"
 #include "tests/fuzz/json_equal.h"
 
-// What is said to people goes nowhere.
+// Discards messages for people.
 static void be_quiet(void)
 {
     static bool is_quiet;
@@ -29,7 +29,7 @@ static void be_quiet(void)
     is_quiet = true;
 }
 
-// As export_verify() judges a line.
+// Whether a text is a line, by the rule of export_verify().
 static bool is_line(struct str text)
 {
     struct json *json = NULL;
@@ -68,7 +68,8 @@ static void check_export(struct str text)
     free(path);
 }
 
-// FORMAT: what is read of it, written and read again, is the same.
+// Checks FORMAT: the values that are read from it are the same after writing and
+// reading them again.
 static void check_format(struct str text)
 {
     struct format f, again;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fuzz_json.c — JSON: what compaction gives is read as what it was made of.
+// fuzz_json.c — JSON: a compacted text is read as the same value as its source.
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_kinds.c — names of filters, groups and kinds: as the table says, and as a
-// matcher that goes by segments.
+// fuzz_kinds.c — names of filters, groups and kinds agree with the table, and with a
+// matcher that compares segments.
 //
 // Input: two lines.
 
@@ -26,7 +26,7 @@ static bool is_segment(struct str s)
     return s.n_bytes > 0;
 }
 
-// How many segments; 0: it is not made of such.
+// The number of segments; 0: the text does not consist of segments.
 static size_t n_segments(struct str s)
 {
     size_t n = 0;
@@ -87,7 +87,7 @@ static void check_akinon(struct str text)
 
     if (akinon_is_event(text))
         CHECK(n >= 1 && n <= 5 && text.n_bytes <= KIND_MAX_BYTES);
-    // What has upper case, or other separators than dots, is not Akinon's.
+    // Kinds with upper case, or other separators than dots, are not Akinon's.
     for (size_t i = 0; i < text.n_bytes; i++) {
         char c = text.at[i];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// fuzz_links.c — what lies below the frames: a channel gives whole frames whatever the
-// cuts, and ends where the other side breaks the rules; a control message is whole or
-// none, and no descriptor is left open.
+// fuzz_links.c — the layer below the frames: a channel gives whole frames however the bytes
+// are cut, and ends where the other side breaks the rules; a control message is read whole
+// or not at all, and no descriptor is left open.
 //
 // Input: four bytes that say where to cut, then the bytes of a channel, which are one
 // message of the control socket, too.
@@ -67,8 +67,8 @@ static void on_closed(void *data)
     side->is_closed = true;
 }
 
-// The same by reading it as a whole: which frames come, which are echoed, and whether
-// the rules are broken.
+// The expected result, by reading all bytes at once: which frames arrive, which are
+// echoed, and whether the rules are broken.
 static bool read_whole(struct str bytes, struct buf *seen, struct buf *echoed)
 {
     while (bytes.n_bytes >= 4) {
@@ -143,7 +143,7 @@ static void check_channel(struct str bytes, uint32_t cuts)
     is_fair = read_whole(bytes, &seen, &echoed);
     CHECK(str_eq(buf_str(&side.seen), buf_str(&seen)));
     CHECK(side.is_closed == !is_fair);
-    // What was said before the end may still have been on its way.
+    // Frames sent before the end may not have arrived.
     CHECK(is_fair ? str_eq(buf_str(&answered), buf_str(&echoed))
                   : str_starts(buf_str(&echoed), buf_str(&answered)));
     close(fds[1]);
@@ -160,7 +160,8 @@ static void check_channel(struct str bytes, uint32_t cuts)
 
 #define PASSED_MAX 3 // a mask, too
 
-// With descriptors beside it, as an intruder would send it: that of the socket itself.
+// Sends a packet with descriptors, as an intruder would: with that of the socket
+// itself.
 static void send_packet(int fd, struct str bytes, size_t n_passed)
 {
     // Not written to. NOLINTNEXTLINE(performance-no-int-to-ptr): takes the const away

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_match.c — which hooks want an event: the index says what looking at each hook
-// says, whatever was put, replaced and removed before.
+// fuzz_match.c — which hooks want an event: the index gives the same result as checking each
+// hook, whatever was put, replaced and removed before.
 //
 // Input: steps of a few bytes each.
 
@@ -142,7 +142,7 @@ static bool names_filter(const struct hook *h, const struct event *e)
     return false;
 }
 
-// As match.h says it, hook by hook.
+// Whether a hook wants an event, by the rules in match.h.
 static bool wants(const struct hook *h, const struct event *e)
 {
     int group = kind_group(e->kind);
@@ -224,7 +224,7 @@ void fuzz_one(struct str input)
     match_index_free(idx);
 }
 
-// Bytes that are all different: enough for libFuzzer to see what each does.
+// A seed of different bytes, from which libFuzzer can see the effect of each.
 bool fuzz_seed(size_t i, struct buf *out)
 {
     uint32_t chance = (uint32_t)i + 1;

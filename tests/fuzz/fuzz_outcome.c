@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// fuzz_outcome.c — what a sender says, as far as a dispatcher goes with it: it counts
-// only from the sender that has the attempt; then it is put right, judged, and written
-// into the history and the statistics.
+// fuzz_outcome.c — how a dispatcher handles a sender's outcome: it is accepted only from the
+// sender that has the attempt; then it is corrected, evaluated, and written into the history
+// and the statistics.
 //
 // Input: choices of the delivery, then the frame without its type.
 
@@ -37,7 +37,7 @@ static void check_times(const struct outcome *o, int64_t elapsed_us)
     CHECK(t->first_byte_us >= 0 && t->first_byte_us <= t->total_us);
 }
 
-// The table of retry.h.
+// Checks a verdict against the table in retry.h.
 static void check_verdict(const struct attempt_end *end,
                           const struct retry_policy *p, const struct verdict *v)
 {
@@ -65,8 +65,9 @@ static void check_verdict(const struct attempt_end *end,
     CHECK(v->pause_ms >= 0 && v->pause_ms <= RETRY_AFTER_MAX_MS);
 }
 
-// Attempts in flight of three senders, and one place that is free. An outcome of
-// anybody else changes nothing: settling it would touch a dispatcher that is not there.
+// Three senders have attempts in flight, and one entry is free. An outcome from a
+// sender that does not have the attempt changes nothing: applying it would use a
+// dispatcher, which does not exist here.
 static void check_ownership(const struct outcome *o)
 {
     static struct dispatcher d = { .n_slots = 4 };

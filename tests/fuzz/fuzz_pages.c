@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_pages.c — a damaged environment: the reader of pages ends, within bounds, and
-// what it gives lies in the file.
+// fuzz_pages.c — a damaged environment: the reader of pages ends, within bounds, and its
+// results lie in the file.
 //
 // Input: changes of a sound file, seven bytes each: page, offset, how many bytes, what.
 
@@ -79,7 +79,7 @@ static bool on_record(void *data, const struct walk_record *r)
     w->n_records++;
     CHECK(r->table < EVENTS_DBS && r->key.n_bytes <= PAGE_KEY_BYTES);
     CHECK(r->value.n_bytes <= pages_count(w->pages) * PAGE_BYTES);
-    // Each byte is there to be read.
+    // Each byte can be read.
     for (size_t i = 0; i < r->value.n_bytes; i += 511)
         w->sum += (uint8_t)r->value.at[i];
     return w->sum % 16 != 3; // some are damaged
@@ -89,7 +89,7 @@ static bool on_page(void *data)
 {
     struct walked *w = data;
 
-    // Each page once as what it is, and once more as somebody's who has lost it.
+    // Each page is visited once in its tree, and once more as a page of a lost tree.
     CHECK(++w->n_pages <= 64 * (pages_count(w->pages) + 64));
     return true;
 }

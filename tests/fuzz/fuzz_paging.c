@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_paging.c — page tokens: only those that were made with the key, for that list,
-// are read, and give the place back. And what announces a page stays one header.
+// fuzz_paging.c — page tokens: only tokens that were made with the key, for that list, are
+// accepted, and they give the place back. The headers that announce a page stay two lines.
 //
 // Input: two short texts, then whatever.
 
@@ -37,7 +37,7 @@ static void check_token(struct str list, struct str place, struct str noise)
 
             token.at[at] = noise.at[noise.n_bytes - 1];
             buf_reset(&found);
-            // Digits in upper case are not what was made.
+            // A token with digits in upper case is not the one that was made.
             CHECK((page_token_read(key, list, buf_str(&token), &found) == OK) ==
                   (token.at[at] == was));
         }
@@ -65,7 +65,7 @@ static void check_cursor(struct str noise)
     buf_clear(&text);
 }
 
-// Whatever was asked for: two lines, and nothing that ends one early.
+// Checks that any request gives two lines of headers, and that no byte ends one early.
 static void check_headers(struct str path, struct str query)
 {
     struct http_request r = { .path = path, .query = query };

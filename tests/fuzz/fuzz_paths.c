@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_paths.c — paths of requests: percent-encoding has one reading, a route that is
-// found is found by any spelling of its path, and nothing is both posted and asked for.
+// fuzz_paths.c — paths of requests: percent-encoding has one meaning, a route that is found
+// is found by any spelling of its path, and no path belongs to both ingest and API.
 //
 // Input: a byte for the method, then the path.
 
@@ -92,7 +92,8 @@ static void check_intake(struct str path)
     buf_clear(&plain);
 }
 
-// What an import may post to is a route of hooks, and its names stay where they are.
+// Checks that a path to which an import may post is a route of hooks, and that its
+// names cannot change the path.
 static void check_place(struct str path)
 {
     struct route_match match;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_records.c — records on disk, of each version: what is read, written again, is
-// read as the same. Besides: where they do not belong, none is read.
+// fuzz_records.c — records on disk, of each version: a record that is read and written again
+// is read as the same values. And a record in a wrong place is not read.
 //
 // Input: a byte that says which record, a byte for its version, a short text that is
 // its key, and the values. The checksum is made here, or nothing would pass it.
@@ -271,7 +271,7 @@ static const struct {
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-// --- what backups and repairs ask of a row ---
+// --- checks of a row by backups and repairs ---
 
 static void judge(const struct record *r)
 {
@@ -342,7 +342,7 @@ void fuzz_one(struct str input)
     size_t start;
 
     r.key = take_text(&input);
-    // As it is: nobody's checksum.
+    // The input itself, without a valid checksum.
     r.bytes = input;
     judge(&r);
     buf_init(&record, 0);

@@ -52,7 +52,7 @@ static void check_date(int64_t at_s, int64_t now_ms)
 
     CHECK(gmtime_r(&at, &tm) != NULL);
     for (int i = 0; i < 3; i++) {
-        // Two digits of a year tell those of 50 years from now on only.
+        // Two digits of a year only stand for years less than 50 years from now.
         if (i == 1 && (wait_ms < 0 || wait_ms > INT64_C(40) * 365 * 86400000))
             continue;
         put_date(i, &tm, value);

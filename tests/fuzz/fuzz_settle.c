@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // fuzz_settle.c — an outcome in the dispatcher: it counts once, from the sender that has
-// the attempt, and what is said to the next commit is one row of the history and one
-// place for the delivery.
+// the attempt, and it adds to the next commit one row of the history and one new state of
+// the delivery.
 //
-// A dispatcher of one hook and one attempt in flight, without a disk: what it would
-// commit is read as it says it. Input: choices, then the frame without its type.
+// The dispatcher has one hook and one attempt in flight, and no disk: the test reads
+// the open batch that it would commit. Input: choices, then the frame without its type.
 
 #include <string.h>
 #include <uv.h>
@@ -132,7 +132,7 @@ static struct slot *put_in_flight(struct delivery *dv)
     return s;
 }
 
-// --- after: what is said to the commit ---
+// --- after: what was added to the batch ---
 
 struct said {
     unsigned n_attempts, n_due_put, n_due_del, n_dead;
@@ -224,7 +224,7 @@ static void check_place(const struct said *said, uint32_t n_before,
     }
 }
 
-// --- and all is as before ---
+// --- the dispatcher is as before ---
 
 static void forget(struct delivery *dv)
 {
@@ -264,7 +264,7 @@ static void forget(struct delivery *dv)
     f.disable_wanted = HOOK_NOT_DISABLED;
 }
 
-// False: it is not one that counts.
+// False: the outcome does not count.
 static bool settle_once(const struct slot *s, struct outcome *o)
 {
     struct outcome said = *o;

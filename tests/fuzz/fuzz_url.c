@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fuzz_url.c — URLs: what is accepted has one reading.
+// fuzz_url.c — URLs: an accepted URL has only one meaning.
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// json_equal.h — whether two JSON values say the same: members in the same order,
-// numbers digit by digit, strings decoded.
+// json_equal.h — whether two JSON values are equal: members in the same order, numbers
+// digit by digit, strings decoded.
 
 #ifndef TESTS_FUZZ_JSON_EQUAL_H
 #define TESTS_FUZZ_JSON_EQUAL_H
@@ -27,7 +27,7 @@ static inline bool json_same(const struct json_value *a,
     return true;
 }
 
-// What the program writes is JSON.
+// Parses text that the program has written, which must be JSON.
 static inline struct json *json_read(struct str text)
 {
     static const struct json_limits limits = { 100, 100000, (size_t)1 << 24 };

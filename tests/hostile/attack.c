@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // attack.c — what an intruder in a sender would try.
 //
-// Everything is tried in the sender itself, after it was confined. What it is to
-// find or to harm the URL says: dir (the data directory), file (one that everybody
-// may write), key (a file with a secret), unix (a socket that everybody may connect
-// to).
+// Every attack is tried in the sender itself, after its sandbox was set up. The URL
+// names the targets: dir (the data directory), file (one that everybody may write), key
+// (a file with a secret), unix (a socket that everybody may connect to).
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -167,7 +166,7 @@ static bool batch_times(void)
     return utimensat(AT_FDCWD, asked("file"), NULL, 0) == 0;
 }
 
-// Nothing is inherited that leads to files: but for stdin, stdout and stderr.
+// Looks for an inherited descriptor of a file, other than stdin, stdout and stderr.
 static bool inherited_file(void)
 {
     for (int fd = 5; fd < FDS_LOOKED; fd++) {
@@ -207,7 +206,7 @@ static bool trace(void)
     return true;
 }
 
-// Of a signal that it would not feel.
+// Sends a signal that has no effect on its target.
 static bool signal_by_kill(void)
 {
     return kill(getppid(), SIGURG) == 0;
@@ -247,7 +246,7 @@ static bool limits_of_another(void)
     return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit) == 0;
 }
 
-// A child that comes to be says so by its exit, to whom can wait for it.
+// Whether `pid` is a new child: a child ends at once, and the parent can wait for it.
 static bool is_child(long pid)
 {
     if (pid == 0)
@@ -412,7 +411,8 @@ static bool be_dumped(void)
     return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 
-// That it is no terminal, the kernel says after it let the call pass.
+// Tries to type into a terminal. The kernel reports that this is not a terminal only
+// after the filter has let the call pass.
 static bool type_into_terminal(void)
 {
     char letter = 'x';

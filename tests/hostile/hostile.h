@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-// hostile.h — an engine whose sender does what an intruder would, when it is sent
-// to a URL that says so.
+// hostile.h — an engine whose sender acts like an intruder when an order's URL says so.
 
 #ifndef TESTS_HOSTILE_HOSTILE_H
 #define TESTS_HOSTILE_HOSTILE_H
 
 #include <stdbool.h>
 
-// "/play/lies/KIND": what the next outcome of this sender says. "/play/scribble":
-// it writes over all of the metrics that it can reach. Else nothing.
+// Acts by a URL. "/play/lies/KIND": the next outcome of this sender contains this lie.
+// "/play/scribble": overwrites all metrics that it can reach. Other URLs: does nothing.
 void play(const char *url);
 
-// "/attack?NAME=VALUE&...": tries everything, and says on stderr what succeeded.
-// "/attack/NAME?...": that alone. Else nothing.
+// Attacks by a URL. "/attack?NAME=VALUE&...": tries every attack, and prints to stderr
+// which succeeded. "/attack/NAME?...": tries that one only. Other URLs: does nothing.
 void attack(const char *url);
 
-// Tries the one of this name; true: it succeeded.
+// Tries the attack of this name; true: it succeeded.
 bool attack_by_name(const char *name);
 
-// Tries what an intruder in another role would, and says on stderr what succeeded.
+// Tries the attacks of an intruder in another role, and prints to stderr which
+// succeeded.
 void attack_as_other(void);
 
 #endif

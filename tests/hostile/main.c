@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // main.c — where the hostile engine differs from the real one (ld --wrap).
 //
-// By the name of the program: with "abi2" in it, the kernel has version 2 of
-// Landlock; with "kill" in it, what ends a process does so; with "other" in it, api attacks, too.
-// Else it fails with
-// EPERM, so that one sender can try one attack after the other.
+// The name of the program chooses the differences. With "abi2" in it, the kernel
+// appears to have version 2 of Landlock; with "other" in it, api attacks, too. With
+// "kill" in it, system calls that the filter answers by ending the process do end it;
+// otherwise they fail with EPERM, so that one sender can try one attack after the
+// other.
 
 #include <errno.h>
 #include <linux/landlock.h>
@@ -95,7 +96,7 @@ void __wrap_transfers_start(struct transfers *ts, const struct order *order)
     __real_transfers_start(ts, order);
 }
 
-// In api, for the first time that somebody asks for /metrics.
+// Attacks in api, when /metrics is requested for the first time.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's own name
 void __wrap_metrics_render(struct buf *out,
                            bool (*works)(size_t slot, struct buf *why))

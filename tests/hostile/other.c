@@ -32,7 +32,8 @@ static bool udp_socket(void)
     return can_make(AF_INET6, SOCK_DGRAM);
 }
 
-// That no socket connects this way, the kernel says after it let the call pass.
+// Tries to connect by sending. The kernel reports that no socket connects this way only
+// after the filter has let the call pass.
 static bool connect_by_sending(void)
 {
     struct sockaddr_in to = { .sin_family = AF_INET };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // play.c — a sender that lies: in its outcomes, and in the metrics.
 //
-// Each URL plays once a process, so that a delivery which comes back is made.
+// Each URL acts once in a process, so that a delivery that is retried is made.
 
 #include <setjmp.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 
 #define URL_BYTES  1024
 #define PAGE_BYTES 4096
-#define REACH      64 // pages, from its own on
+#define REACH      64 // pages that are tried, from the sender's own on
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
 void __real_outcome_pack(struct buf *frame, const struct outcome *outcome);
@@ -85,7 +85,7 @@ static bool fill(char *at, size_t n_bytes)
     return true;
 }
 
-// Larger by moving its end: what lies behind it in the file comes into sight.
+// Enlarges the mapping of its page: the pages behind it in the file become visible.
 static bool fill_neighbours(char *page)
 {
     char *more = mremap(page, 0, (size_t)REACH * PAGE_BYTES, MREMAP_MAYMOVE);
