@@ -22,7 +22,7 @@ struct end {
     uint64_t n_wrong;     // frames that are not the next, or not whole
     unsigned n_closed;
     uint64_t refuse_at; // refuses that frame; 0: none
-    uint64_t wanted;    // stops the loop when so many came
+    uint64_t wanted;    // stops the loop when this many frames came
     uv_loop_t *loop;
 };
 
