@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_paths.c — paths of requests: percent-encoding has one meaning, a route that is found
-// is found by any spelling of its path, and no path belongs to both ingest and API.
+// fuzz_paths.c — paths of requests: a route or an ingest path that is found is found by
+// any spelling of it, and an import posts only to routes of hooks.
 //
 // Input: a byte for the method, then the path.
 
