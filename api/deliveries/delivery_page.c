@@ -153,39 +153,39 @@ static bool visit_row(void *data, uint64_t no, const struct attempt *attempt)
         p->has_more = true; // this row, at least
         return false;
     }
-    choose_row(p, p->lanes[0].shard, no, attempt);
+    choose_row(p, p->cursors[0].shard, no, attempt);
     return true;
 }
 
 // Reads the history of one shard once: briefly, so that it pins no database pages for
 // long.
-static enum err read_lane(struct page *p, struct ordering_key *ordering_key,
-                          attempt_visit visit)
+static enum err read_shard(struct page *p, struct shard_cursor *cursor,
+                           attempt_visit visit)
 {
     struct history_query query = { .owner_no = p->owner_no,
                                    .event = p->event,
                                    .filter = &p->query.filter,
-                                   .from_no = ordering_key->from_no,
+                                   .from_no = cursor->from_no,
                                    .max_rows = COST_PER_READ };
     enum err err =
-        history_scan(p->rq->api->shards[ordering_key->shard], &query, visit, p);
+        history_scan(p->rq->api->shards[cursor->shard], &query, visit, p);
 
-    ordering_key->from_no = query.last_no;
-    ordering_key->is_end = query.is_end;
+    cursor->from_no = query.last_no;
+    cursor->is_end = query.is_end;
     p->n_cost += COST_PER_READ;
     return err;
 }
 
 static enum err fill_from_one(struct page *p)
 {
-    struct ordering_key *ordering_key = &p->lanes[0];
+    struct shard_cursor *cursor = &p->cursors[0];
     enum err err;
 
     do {
-        err = read_lane(p, ordering_key, visit_row);
-    } while (err == OK && !ordering_key->is_end && !p->has_more &&
+        err = read_shard(p, cursor, visit_row);
+    } while (err == OK && !cursor->is_end && !p->has_more &&
              p->n_cost < PAGE_COST);
-    p->has_more = p->has_more || !ordering_key->is_end;
+    p->has_more = p->has_more || !cursor->is_end;
     return err;
 }
 
@@ -193,7 +193,7 @@ static enum err fill_from_one(struct page *p)
 
 struct head {
     struct page *page;
-    struct ordering_key *ordering_key;
+    struct shard_cursor *cursor;
     bool is_taken; // print it; else only its time is wanted
     bool is_found;
 };
@@ -205,31 +205,29 @@ static bool visit_head(void *data, uint64_t no, const struct attempt *attempt)
     if (h->is_found)
         return false; // one row is enough
     h->is_found = true;
-    h->ordering_key->head_at_us = attempt->started_at_us;
+    h->cursor->head_at_us = attempt->started_at_us;
     if (h->is_taken)
-        choose_row(h->page, h->ordering_key->shard, no, attempt);
+        choose_row(h->page, h->cursor->shard, no, attempt);
     return h->is_taken;
 }
 
-static enum err read_head(struct page *p, struct ordering_key *ordering_key,
+static enum err read_head(struct page *p, struct shard_cursor *cursor,
                           bool is_taken)
 {
-    struct head head = { .page = p,
-                         .ordering_key = ordering_key,
-                         .is_taken = is_taken };
+    struct head head = { .page = p, .cursor = cursor, .is_taken = is_taken };
     enum err err = OK;
 
-    while (err == OK && !head.is_found && !ordering_key->is_end &&
+    while (err == OK && !head.is_found && !cursor->is_end &&
            p->n_cost < PAGE_COST) {
         struct history_query query = { .owner_no = p->owner_no,
                                        .filter = &p->query.filter,
-                                       .from_no = ordering_key->from_no,
+                                       .from_no = cursor->from_no,
                                        .max_rows = COST_PER_READ };
 
-        err = history_scan(p->rq->api->shards[ordering_key->shard], &query,
+        err = history_scan(p->rq->api->shards[cursor->shard], &query,
                            visit_head, &head);
-        ordering_key->from_no = query.last_no;
-        ordering_key->is_end = query.is_end && !head.is_found;
+        cursor->from_no = query.last_no;
+        cursor->is_end = query.is_end && !head.is_found;
         p->n_cost += head.is_found ? COST_PER_HEAD : COST_PER_READ;
     }
     return err;
@@ -237,36 +235,35 @@ static enum err read_head(struct page *p, struct ordering_key *ordering_key,
 
 // The shard whose next row is the newest. NULL: no shard has further rows, or the page
 // may read no more.
-static struct ordering_key *newest_lane(struct page *p, enum err *err)
+static struct shard_cursor *newest_shard(struct page *p, enum err *err)
 {
-    struct ordering_key *newest = NULL;
+    struct shard_cursor *newest = NULL;
 
-    for (unsigned i = 0; i < p->n_lanes; i++) {
-        struct ordering_key *ordering_key = &p->lanes[i];
+    for (unsigned i = 0; i < p->n_cursors; i++) {
+        struct shard_cursor *cursor = &p->cursors[i];
 
-        if (ordering_key->head_at_us == INT64_MIN && *err == OK)
-            *err = read_head(p, ordering_key, false);
-        if (ordering_key->head_at_us != INT64_MIN &&
-            (newest == NULL || ordering_key->head_at_us > newest->head_at_us))
-            newest = ordering_key;
-        p->has_more = p->has_more || !ordering_key->is_end;
+        if (cursor->head_at_us == INT64_MIN && *err == OK)
+            *err = read_head(p, cursor, false);
+        if (cursor->head_at_us != INT64_MIN &&
+            (newest == NULL || cursor->head_at_us > newest->head_at_us))
+            newest = cursor;
+        p->has_more = p->has_more || !cursor->is_end;
     }
     return newest;
 }
 
 static enum err fill_from_several(struct page *p)
 {
-    struct ordering_key *ordering_key;
+    struct shard_cursor *cursor;
     enum err err = OK;
 
     for (;;) {
         p->has_more = false;
-        ordering_key = newest_lane(p, &err);
-        if (err != OK || ordering_key == NULL || is_full(p) ||
-            p->n_cost >= PAGE_COST)
+        cursor = newest_shard(p, &err);
+        if (err != OK || cursor == NULL || is_full(p) || p->n_cost >= PAGE_COST)
             return err;
-        err = read_head(p, ordering_key, true);
-        ordering_key->head_at_us = INT64_MIN;
+        err = read_head(p, cursor, true);
+        cursor->head_at_us = INT64_MIN;
     }
 }
 
@@ -278,10 +275,10 @@ static void put_headers(const struct page *p, const uint8_t key[SHA256_BYTES],
 
     if (!p->has_more)
         return;
-    for (unsigned i = 0; i < p->n_lanes; i++)
-        row_nos[i] = p->lanes[i].from_no;
+    for (unsigned i = 0; i < p->n_cursors; i++)
+        row_nos[i] = p->cursors[i].from_no;
     buf_init(&cursor, 0);
-    cursor_put(key, p->owner_no, row_nos, p->n_lanes, &cursor);
+    cursor_put(key, p->owner_no, row_nos, p->n_cursors, &cursor);
     page_put_headers(p->rq->http, buf_str(&cursor), out);
     buf_clear(&cursor);
 }
@@ -375,7 +372,7 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES])
 
     buf_init(&headers, 0);
     buf_putc(&p->body, '[');
-    err = p->n_lanes > 1 ? fill_from_several(p) : fill_from_one(p);
+    err = p->n_cursors > 1 ? fill_from_several(p) : fill_from_one(p);
     if (err != OK) {
         request_fail_store(p->rq, err);
         return;

@@ -12,7 +12,7 @@
 #include "api/json/delivery_filter.h"
 
 // How far a page has read the history of one shard.
-struct ordering_key {
+struct shard_cursor {
     unsigned shard;
     uint64_t from_no; // rows from this number on are done; 0: none yet
     bool is_end;
@@ -33,9 +33,9 @@ struct page {
     uint64_t owner_no;
     const struct position
         *event; // only attempts of this event; NULL: of all events
-    struct position event_place;                 // what `event` points to
-    struct ordering_key lanes[QUEUE_SHARDS_MAX]; // a hook has one
-    unsigned n_lanes;
+    struct position event_place;                   // what `event` points to
+    struct shard_cursor cursors[QUEUE_SHARDS_MAX]; // a hook has one
+    unsigned n_cursors;
     size_t n_rows;  // chosen
     size_t n_bytes; // size of the chosen rows before they are printed
     size_t n_shown;
@@ -49,7 +49,7 @@ struct page {
 };
 
 // Makes a page that lives as long as the request. The caller sets its query, owner and
-// lanes.
+// cursors.
 struct page *page_new(struct api_request *rq);
 
 // Answers with the page. `key` signs the token that says where the next page begins.

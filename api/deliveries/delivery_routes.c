@@ -126,7 +126,7 @@ static enum err find_event(struct page *p, const struct hook_scope *scope)
     if (err != ERR_NOTFOUND)
         return err;
     put_be64(out->bytes, id_serial(&p->query.id));
-    err = history_of_event(api->shards[p->lanes[0].shard], out, 1, on_trace,
+    err = history_of_event(api->shards[p->cursors[0].shard], out, 1, on_trace,
                            &trace);
     if (!trace.is_found)
         *out = position_start;
@@ -148,7 +148,7 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
                   "this list");
         return false;
     }
-    p->n_lanes = n;
+    p->n_cursors = n;
     // Notes where the history ends now: rows that come later are on no page of this
     // list.
     for (unsigned i = 0; i < n && p->query.cursor.n_bytes == 0 && err == OK;
@@ -159,9 +159,9 @@ static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
-        p->lanes[i] = (struct ordering_key){ .shard = first_shard + i,
-                                             .from_no = row_nos[i],
-                                             .head_at_us = INT64_MIN };
+        p->cursors[i] = (struct shard_cursor){ .shard = first_shard + i,
+                                               .from_no = row_nos[i],
+                                               .head_at_us = INT64_MIN };
     }
     return true;
 }
