@@ -442,9 +442,9 @@ void screen_catch_interrupts(void)
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    // Under nohup(1) SIGHUP is ignored, and stays so.
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &action,
-                  NULL); // not under nohup(1), which ignores it
+        sigaction(SIGHUP, &action, NULL);
 }
 
 bool screen_is_interrupted(void)
