@@ -416,9 +416,9 @@ static void forget_last(struct transfer *t)
 {
     want_fresh(t, false);
     t->is_second_try = false;
+    // An earlier use may have set it.
     if (t->n_length_headers > 0 || t->has_encoding_header)
-        SET(t->easy, CURLOPT_FORBID_REUSE,
-            0L); // an earlier use may have set it
+        SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
     t->started_at_us = clock_now_us();
     t->headers_at_us = 0;
     t->n_response_lines = 0;
