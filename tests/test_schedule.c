@@ -86,9 +86,10 @@ static struct world *world_new(uint64_t seed)
     w->config.max_manual = 2;
     w->d.config = &w->config;
     w->d.n_senders = N_SENDERS;
-    for (unsigned i = 0; i < N_SENDERS; i++)
+    for (unsigned i = 0; i < N_SENDERS; i++) {
         w->d.senders[i] =
             (struct sender_link){ .dispatcher = &w->d, .index = i };
+    }
     delivery_table_init(&w->d);
     in_flight_init_slots(&w->d);
     return w;
@@ -314,9 +315,10 @@ static void step(struct world *w)
         break;
     default:
         s = any_in_flight(w);
-        if (s != NULL)
+        if (s != NULL) {
             end_attempt(w, s,
                         (enum ending)(roll(w, 8) < 6 ? 0 : 1 + roll(w, 2)));
+        }
         break;
     }
 }
