@@ -21,7 +21,7 @@
 #define LOOK_MS 100
 #define TURN_US 5000 // reads in one turn of the loop
 #define NEXT_MS 1    // delay before followers that are left get their turn
-// A client with this much unread gets no more for now: the history keeps the rows.
+// A client with this much unread gets more rows once it has read: the history keeps them.
 #define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
 #define COST             5000              // of a read, as history_query counts
 #define SILENCE_US       INT64_C(15000000) // then a comment keeps proxies waiting

@@ -161,7 +161,7 @@ static void pause_accepting(struct http_server *s, int error)
              log_quote(str_of(strerror(error))));
 }
 
-// Accepts one connection. False: no more for now.
+// Accepts one connection. Returns false if none waits or none may be accepted.
 static bool accept_one(struct http_server *s)
 {
     struct sockaddr_storage from = { .ss_family = AF_UNSPEC };

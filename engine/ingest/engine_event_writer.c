@@ -38,7 +38,8 @@ static void on_appended(struct append *a, enum err err)
 {
     struct emission *e = a->data;
     struct emission_link *link = e->link;
-    bool is_refused = err == ERR_FULL || err == ERR_LOST; // for now only
+    // The dispatcher keeps the event and offers it again.
+    bool is_refused = err == ERR_FULL || err == ERR_LOST;
     struct emitted emitted = { .id = e->event.event.id,
                                .err = is_refused ? ERR_FULL : OK };
 

@@ -42,7 +42,6 @@
 #define SLICE_US      1500 // of each tick; live deliveries have the rest
 #define WORK_US       INT64_C(1000000) // for one request
 #define WORK_ROWS_MAX 20000            // for one request
-#define NOBODY        0                // a number that no link has
 
 // --- requests ---
 
