@@ -24,7 +24,7 @@ static struct signed_request standard_example(void)
 
 static enum signature judge(const char *secret, struct signed_request request)
 {
-    return signature_judge(str_of(secret), &request);
+    return signature_check(str_of(secret), &request);
 }
 
 static void signatures_are_judged(void **state)

@@ -24,7 +24,7 @@ static const struct opt at_engine[] = {
     { NULL, NULL, NULL, NULL },
 };
 
-static const struct opt place[] = {
+static const struct opt scope[] = {
     { "org", "NAME", "organization", NULL },
     { "project", "NAME", "project of a stack or environment", NULL },
     { "stack", "NAME", "stack", NULL },
@@ -254,19 +254,19 @@ static const struct command commands[] = {
       "but pings and redeliveries; resume sends it, in the order in which it is "
       "due.",
       "posthorn hook create --org acme --display-name all --url "
-      "https://example.com/in", { hook_fields, place, at_engine } },
+      "https://example.com/in", { hook_fields, scope, at_engine } },
     { "deliveries", command_deliveries, NULL, 0, 0, NULL,
       "show the history of a webhook or an organization",
       "One row an attempt, newest first. --state is about what a delivery is "
       "now and shows each by its newest attempt: --state dead lists the dead "
       "letters. Without --hook, of all webhooks of the organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
-      { deliveries_options, state_filter, filter, place, at_engine } },
+      { deliveries_options, state_filter, filter, scope, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,
       "send one event to a webhook once more, now",
       "Waits for the answer and shows it.",
       "posthorn redeliver --org acme --hook audit "
-      "0190a5b8-1111-7222-8333-444455556666", { place, at_engine } },
+      "0190a5b8-1111-7222-8333-444455556666", { scope, at_engine } },
     { "replay", command_replay, "[start|list|show|watch|cancel] [REPLAY]", 0, 2,
       "start list show watch cancel", "send many deliveries once more",
       "Dead letters, unless filters say otherwise: those that `posthorn "
@@ -275,7 +275,7 @@ static const struct command commands[] = {
       "schedule. A replay goes on when the engine starts again, and when nobody "
       "watches. Without --hook, of all webhooks of the organization.",
       "posthorn replay --org acme --hook audit --error timeout,connect",
-      { replay_options, state_filter, filter, place, at_engine } },
+      { replay_options, state_filter, filter, scope, at_engine } },
     { "dead", command_dead, "discard", 1, 1, "discard", "clear dead letters",
       "Settles dead letters as cancelled: all of them, unless filters say "
       "otherwise, those that `posthorn deliveries --state dead` shows with the "
@@ -284,17 +284,17 @@ static const struct command commands[] = {
       "Without --hook, of all webhooks of the organization, or, with --akinon, of "
       "the project.",
       "posthorn dead discard --org acme --hook audit --code 410 --dry-run",
-      { dead_options, filter, place, at_engine } },
+      { dead_options, filter, scope, at_engine } },
     { "tail", command_tail, NULL, 0, 0, NULL, "follow deliveries as they happen",
       "One line an attempt. When the connection breaks it goes on where it was.",
       "posthorn tail --org acme --state retrying,dead",
-      { tail_options, state_filter, filter, place, at_engine } },
+      { tail_options, state_filter, filter, scope, at_engine } },
     { "explain", command_explain, NULL, 0, 0, NULL,
       "say which webhooks want an event, and why not",
       "With --event, also the requests that would be sent, signed as of now: those "
       "of the first five, or of --hook.",
       "posthorn explain --org acme --event event.json --hook audit",
-      { explain_options, place, at_engine } },
+      { explain_options, scope, at_engine } },
     { "status", command_status, NULL, 0, 0, NULL, "how the engine is",
       "Its processes, what waits, and which organizations are near their "
       "quota. Exit status 1 if it is not ready.",
@@ -303,7 +303,7 @@ static const struct command commands[] = {
       "outcomes and latency of a webhook or an organization",
       "Over the last hour, day and week; at most 5 seconds old.",
       "posthorn stats --org acme --window 24h",
-      { stats_options, place, at_engine } },
+      { stats_options, scope, at_engine } },
     { "bench", command_bench, NULL, 0, 0, NULL, "measure delivery latency",
       "Sends events at a rate, through the engine or straight to a receiver, and "
       "shows percentiles by phase. With a rate, latency counts from when an "

@@ -239,7 +239,7 @@ static bool keep_owner(int fd, const char *path)
 static enum err write_file(const char *name, struct keyring *k, bool is_new,
                            struct buf *why)
 {
-    char *path = small_file_place(name);
+    char *path = small_file_resolve(name);
     char *temporary = xasprintf("%s.tmp", path);
     int fd;
     bool done;

@@ -39,7 +39,7 @@ static enum err read_whole(int fd, char *text, size_t room, const char **why)
     return OK;
 }
 
-char *small_file_place(const char *path)
+char *small_file_resolve(const char *path)
 {
     struct stat st;
     bool is_followed = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
@@ -52,7 +52,7 @@ char *small_file_place(const char *path)
 enum err small_file_read(const char *path, char *text, size_t room,
                          mode_t *mode, const char **why)
 {
-    char *place = small_file_place(path);
+    char *place = small_file_resolve(path);
     int fd =
         open(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;

@@ -12,10 +12,10 @@
 // Resolves `path` to the file itself: follows a link that belongs to root or to
 // this user. Does not follow another user's link, which could lead to any file of
 // root's. The caller frees the result.
-char *small_file_place(const char *path);
+char *small_file_resolve(const char *path);
 
 // Reads a whole file into `text` and ends it with a NUL. Never blocks, and reads
-// regular files only; follows links as small_file_place() does. `mode` (may be
+// regular files only; follows links as small_file_resolve() does. `mode` (may be
 // NULL) gets the file's permissions. ERR_NOTFOUND; ERR_DENIED; ERR_INVALID: it is
 // not a regular file, or has `room` bytes or more. On an error `why` says what is
 // wrong, in words that follow the path; they stay valid until the next call.

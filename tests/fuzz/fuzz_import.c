@@ -39,7 +39,7 @@ static bool is_line(struct str text)
     if (json_parse(text, &json_default_limits, &json, NULL) != OK)
         return false;
     root = json_root(json);
-    is_good = place_is_of_hooks(json_str(json_get(root, "path"))) &&
+    is_good = scope_is_hooks_path(json_str(json_get(root, "path"))) &&
               json_is(json_get(root, "hook"), JSON_OBJECT);
     json_free(json);
     return is_good;

@@ -125,9 +125,9 @@ static void put_live(struct bench *b)
     if (b->sink != NULL)
         buf_printf(&line, "%" PRIu64 " arrived  ", bench_sink_count(b->sink));
     buf_puts(&line, "p50 ");
-    screen_put_duration(&line, last.p50);
+    terminal_put_duration(&line, last.p50);
     buf_puts(&line, "  p99 ");
-    screen_put_duration(&line, last.p99);
+    terminal_put_duration(&line, last.p99);
     fprintf(stderr, "\r\033[K%s", buf_cstr(&line));
     buf_clear(&line);
 }
@@ -286,7 +286,7 @@ static void ask_engine(struct bench *b)
     while (!is_complete) {
         struct json *json;
         const struct json_value *hour;
-        bool is_last = clock_mono_us() > until_us || screen_is_interrupted();
+        bool is_last = clock_mono_us() > until_us || terminal_is_interrupted();
 
         if (!read_stats(b, &json))
             return;
@@ -510,7 +510,7 @@ int command_bench(const struct args *args)
     }
     b->result.timeline =
         xcalloc(BENCH_SECONDS_MAX, sizeof(*b->result.timeline));
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     is_good = target != NULL ? run_to_target(b, target) : run_through_engine(b);
     if (b->is_shown)
         fputs("\r\033[K", stderr);

@@ -79,7 +79,7 @@ static void put_y_axis(struct buf *out, const struct scale *s)
         struct buf label;
 
         buf_init(&label, 0);
-        screen_put_duration(&label, us);
+        terminal_put_duration(&label, us);
         buf_printf(out,
                    "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" "
                    "y2=\"%.1f\"/><text class=\"y\" x=\"%d\" "
@@ -203,7 +203,7 @@ static void put_timeline(const struct bench_result *r, struct buf *out)
 static void put_cell(struct buf *out, int64_t us)
 {
     buf_puts(out, "<td>");
-    screen_put_duration(out, us);
+    terminal_put_duration(out, us);
     buf_puts(out, "</td>");
 }
 

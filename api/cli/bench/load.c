@@ -210,7 +210,7 @@ static void take_answers(struct running *run)
 
 int64_t bench_patience_us(int64_t most_us)
 {
-    return screen_is_interrupted() && most_us > INTERRUPTED_WAIT_US
+    return terminal_is_interrupted() && most_us > INTERRUPTED_WAIT_US
                ? INTERRUPTED_WAIT_US
                : most_us;
 }
@@ -219,7 +219,7 @@ static bool is_over(const struct running *run, int64_t now_us)
 {
     const struct bench_load *load = run->load;
 
-    return screen_is_interrupted() ||
+    return terminal_is_interrupted() ||
            (load->count > 0 && load->n_sent >= load->count) ||
            now_us - run->started_us >= (int64_t)load->seconds * 1000000;
 }

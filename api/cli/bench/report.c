@@ -54,7 +54,7 @@ static void put_duration(struct table *t, int64_t us)
     struct buf text;
 
     buf_init(&text, 0);
-    screen_put_duration(&text, us);
+    terminal_put_duration(&text, us);
     table_put(t, buf_str(&text), PLAIN);
     buf_clear(&text);
 }

@@ -11,7 +11,7 @@
 
 #define SETS_MAX 128
 
-static int judge(const struct config_sources *sources)
+static int check_settings(const struct config_sources *sources)
 {
     struct config config;
     struct buf faults;
@@ -34,7 +34,7 @@ static int describe(const struct config_sources *sources)
     config_describe(sources, &text);
     fputs(buf_cstr(&text), stdout);
     buf_clear(&text);
-    return judge(sources);
+    return check_settings(sources);
 }
 
 int command_config(const struct args *args)
@@ -55,7 +55,7 @@ int command_config(const struct args *args)
         return command_misused(args->command, "--check judges its file alone");
     sources.file = check;
     sources.no_environment = true;
-    if (judge(&sources) != 0)
+    if (check_settings(&sources) != 0)
         return EXIT_FAILED;
     printf("%s: no faults\n", check);
     return 0;

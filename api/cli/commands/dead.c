@@ -41,7 +41,7 @@ static void put_body(struct discarding *d)
 
     buf_reset(body);
     buf_putc(body, '{');
-    rows_put_members(d->args, body);
+    attempt_filter_put_members(d->args, body);
     if (args_has(d->args, "dry-run"))
         buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
     if (d->limit > 0) {
@@ -120,13 +120,13 @@ static int run(struct discarding *d)
     struct progress progress;
     enum err err;
 
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     progress_begin(&progress, is_dry ? "counting" : "discarding",
                    "dead letters", 0);
     do {
         err = call_once(d);
         progress_show(&progress, (uint64_t)d->matched);
-    } while (err == OK && !is_over(d) && !screen_is_interrupted());
+    } while (err == OK && !is_over(d) && !terminal_is_interrupted());
     progress_end(&progress, (uint64_t)d->matched);
     if (err == OK && is_over(d)) {
         print(d);
@@ -148,18 +148,19 @@ static int run(struct discarding *d)
 int command_dead(const struct args *args)
 {
     struct discarding d = { .args = args };
-    struct place place;
+    struct scope_options scope;
     int status;
 
     if (!args_number(args, "limit", 1, LIMIT_MAX, 0, &d.limit) ||
-        !place_read_owner(args, true, &place) || !rows_read_times(args))
+        !scope_read_owner(args, true, &scope) ||
+        !attempt_filter_read_times(args))
         return EXIT_USAGE;
-    if (!exists_place(args, &place))
+    if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&d.path, 0);
     buf_init(&d.body, 0);
     buf_init(&d.token, 0);
-    place_put_owner(&place, &d.path);
+    scope_put_owner_path(&scope, &d.path);
     buf_puts(&d.path, "/dead/discard");
     status = run(&d);
     buf_clear(&d.token);

@@ -29,7 +29,7 @@ static void put_rows(struct showing *s, const struct json_value *rows)
     while (s->n_left > 0 && (row = json_next(&it, NULL)) != NULL) {
         s->n_left--;
         s->n_shown++;
-        rows_put(&s->table, row);
+        attempt_table_put(&s->table, row);
     }
 }
 
@@ -73,7 +73,7 @@ static bool show_pages(struct showing *s, const struct buf *base)
         buf_printf(&path, "%.*s/deliveries?limit=%" PRIu64,
                    STR_ARG(buf_str(base)),
                    s->n_left < PAGE_ROWS ? s->n_left : PAGE_ROWS);
-        rows_put_query(s->args, &path);
+        attempt_filter_put_query(s->args, &path);
         is_good =
             client_pages_read(&pages, &path) && show_page(s, &pages.answer);
     } while (is_good && s->n_left > 0 && pages.next.n_bytes > 0);
@@ -85,22 +85,22 @@ static bool show_pages(struct showing *s, const struct buf *base)
 int command_deliveries(const struct args *args)
 {
     struct showing s = { .args = args };
-    struct place place;
+    struct scope_options scope;
     struct buf base;
     bool is_good;
 
-    if (!place_read_owner(args, false, &place) ||
+    if (!scope_read_owner(args, false, &scope) ||
         !args_number(args, "limit", 1, 1000000, 100, &s.n_left) ||
-        !rows_read_times(args))
+        !attempt_filter_read_times(args))
         return EXIT_USAGE;
-    if (!exists_place(args, &place))
+    if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&base, 0);
-    place_put_owner(&place, &base);
+    scope_put_owner_path(&scope, &base);
     if (args_has(args, "json")) {
         putchar('[');
     } else {
-        rows_begin(&s.table, place.hook == NULL);
+        attempt_table_begin(&s.table, scope.hook == NULL);
     }
     is_good = show_pages(&s, &base);
     if (args_has(args, "json")) {
@@ -118,23 +118,23 @@ static void print_one(const struct json_value *attempt)
 {
     struct table table;
 
-    rows_begin(&table, false);
-    rows_put(&table, attempt);
+    attempt_table_begin(&table, false);
+    attempt_table_put(&table, attempt);
     table_end(&table, stdout);
 }
 
 int command_redeliver(const struct args *args)
 {
     struct client_call call = { .method = "POST" };
-    struct place place;
+    struct scope_options scope;
     struct buf path, answer;
     int status = EXIT_FAILED;
 
-    if (!place_read(args, true, &place))
+    if (!scope_read(args, true, &scope))
         return EXIT_USAGE;
     buf_init(&path, 0);
     buf_init(&answer, 0);
-    place_put_owner(&place, &path);
+    scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/deliveries");
     client_put_segment(&path, args->operands[0]);
     buf_puts(&path, "/redeliver");

@@ -21,24 +21,24 @@ static void print_request(const struct json_value *hook)
     struct str name;
 
     if (!json_is(request, JSON_OBJECT)) {
-        screen_put(stdout, json_str(json_get(hook, "hookName")));
+        terminal_put(stdout, json_str(json_get(hook, "hookName")));
         fputs(": ", stdout);
-        screen_put(stdout, json_str(json_get(hook, "requestLeftOut")));
+        terminal_put(stdout, json_str(json_get(hook, "requestLeftOut")));
         putchar('\n');
         return;
     }
-    screen_put(stdout, json_str(json_get(request, "method")));
+    terminal_put(stdout, json_str(json_get(request, "method")));
     putchar(' ');
-    screen_put(stdout, json_str(json_get(request, "url")));
+    terminal_put(stdout, json_str(json_get(request, "url")));
     putchar('\n');
     while ((v = json_next(&it, &name)) != NULL) {
-        screen_put(stdout, name);
+        terminal_put(stdout, name);
         fputs(": ", stdout);
-        screen_put(stdout, json_str(v));
+        terminal_put(stdout, json_str(v));
         putchar('\n');
     }
     putchar('\n');
-    screen_put_lines(stdout, json_str(json_get(request, "body")));
+    terminal_put_lines(stdout, json_str(json_get(request, "body")));
     putchar('\n');
 }
 
@@ -121,7 +121,7 @@ static int print_alone(const struct args *args, struct client_call call,
     buf_init(&answer, 0);
     buf_puts(&path, call.path);
     buf_puts(&path, "&hook=");
-    rows_put_escaped(&path, name);
+    query_put_escaped(&path, name);
     call.path = buf_cstr(&path);
     if (client_request(args, &call, &answer) == OK &&
         client_read(args->command, &answer, &json)) {
@@ -182,25 +182,25 @@ int command_explain(const struct args *args)
     struct client_call call = { .method = "POST", .next = &next };
     const char *event = args_text(args, "event");
     const char *id = args_text(args, "id");
-    struct place place;
+    struct scope_options scope;
     struct buf path, body, answer;
     int status = EXIT_FAILED;
 
     if ((event != NULL) == (id != NULL))
         return command_misused(args->command, "give --event FILE or --id ID");
-    if (!place_read(args, false, &place))
+    if (!scope_read(args, false, &scope))
         return EXIT_USAGE;
-    if (!operator_is_org(str_of(place.org)) && !exists_org(args))
+    if (!operator_is_org(str_of(scope.org)) && !exists_org(args))
         return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);
     buf_init(&next, 0);
-    buf_puts(&path, place.is_akinon ? "/organizations" : "/api/orgs");
-    client_put_segment(&path, place.org);
-    if (place.is_akinon) {
+    buf_puts(&path, scope.is_akinon ? "/organizations" : "/api/orgs");
+    client_put_segment(&path, scope.org);
+    if (scope.is_akinon) {
         buf_puts(&path, "/projects");
-        client_put_segment(&path, place.project);
+        client_put_segment(&path, scope.project);
     }
     if (id != NULL) {
         call.method = "GET";

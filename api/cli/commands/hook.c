@@ -62,7 +62,7 @@ static const struct field {
 
 struct options {
     const struct args *args;
-    struct place place;
+    struct scope_options scope;
 };
 
 // --- the body ---
@@ -196,14 +196,14 @@ static enum err put_value(const struct options *o, const struct field *field,
     return OK;
 }
 
-static void put_place(const struct options *o, struct buf *out)
+static void put_scope(const struct options *o, struct buf *out)
 {
     const struct {
         const char *member, *value;
-    } names[] = { { "organizationName", o->place.org },
-                  { "projectName", o->place.project },
-                  { "stackName", o->place.stack },
-                  { "envName", o->place.environment } };
+    } names[] = { { "organizationName", o->scope.org },
+                  { "projectName", o->scope.project },
+                  { "stackName", o->scope.stack },
+                  { "envName", o->scope.environment } };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i].value == NULL)
@@ -219,15 +219,15 @@ static enum err put_body(const struct options *o, bool is_new, struct buf *out)
     size_t n_before;
 
     buf_putc(out, '{');
-    if (is_new && !o->place.is_akinon)
-        put_place(o, out);
-    if (is_new && !o->place.is_akinon && !args_has(o->args, "active"))
+    if (is_new && !o->scope.is_akinon)
+        put_scope(o, out);
+    if (is_new && !o->scope.is_akinon && !args_has(o->args, "active"))
         buf_puts(out, ",\"active\":true");
     n_before = out->n_bytes;
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *value = args_text(o->args, fields[i].option);
         const char *member =
-            o->place.is_akinon ? fields[i].akinon : fields[i].pulumi;
+            o->scope.is_akinon ? fields[i].akinon : fields[i].pulumi;
 
         if (value == NULL)
             continue;
@@ -340,8 +340,8 @@ static void print_attempt(const struct json_value *answer)
 {
     struct table t;
 
-    rows_begin(&t, false);
-    rows_put(&t, answer);
+    attempt_table_begin(&t, false);
+    attempt_table_put(&t, answer);
     table_end(&t, stdout);
 }
 
@@ -392,9 +392,9 @@ static int run(const struct options *o, const struct verb *verb)
     buf_init(&path, 0);
     buf_init(&body, 0);
     buf_init(&answer, 0);
-    place_put_hooks(&o->place, &path);
+    scope_put_hooks_path(&o->scope, &path);
     if (verb->wants_hook)
-        client_put_segment(&path, o->place.hook);
+        client_put_segment(&path, o->scope.hook);
     buf_puts(&path, verb->suffix);
     what.path = buf_cstr(&path);
     if (verb->body != NULL)
@@ -403,7 +403,7 @@ static int run(const struct options *o, const struct verb *verb)
         put_body(o, verb->is_new, &body) == OK) {
         what.body = buf_str(&body);
         if (client_request(o->args, &what, &answer) == OK &&
-            (!is_empty_list(&answer) || exists_place(o->args, &o->place)))
+            (!is_empty_list(&answer) || exists_scope(o->args, &o->scope)))
             status = print(o, &answer, verb->people);
     }
     buf_clear(&path);
@@ -419,7 +419,7 @@ int command_hook(const struct args *args)
 
     while (strcmp(args->operands[0], verbs[verb].name) != 0)
         verb++; // ends: args_read() has checked that it is a verb
-    if (!place_read(args, verbs[verb].wants_hook, &o.place))
+    if (!scope_read(args, verbs[verb].wants_hook, &o.scope))
         return EXIT_USAGE;
     return run(&o, &verbs[verb]);
 }

@@ -30,7 +30,7 @@ static int64_t number(const struct json_value *v)
 static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 {
     buf_putc(body, '{');
-    rows_put_members(args, body);
+    attempt_filter_put_members(args, body);
     if (args_has(args, "dry-run"))
         buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
     if (args_has(args, "unmatched"))
@@ -42,8 +42,9 @@ static void put_body(const struct args *args, uint64_t rate, struct buf *body)
     buf_putc(body, '}');
 }
 
-static enum err look(const struct args *args, const struct buf *base,
-                     const char *method, const char *id, struct buf *answer)
+static enum err request_replay(const struct args *args, const struct buf *base,
+                               const char *method, const char *id,
+                               struct buf *answer)
 {
     struct client_call call = { .method = method,
                                 .is_whole = strcmp(method, "DELETE") == 0 };
@@ -69,9 +70,9 @@ static void print_replay(const struct json_value *r)
 
     printf("%.*s: %s%.*s%s, %" PRId64 " of %" PRId64 " delivered",
            STR_ARG(json_str(json_get(r, "replayId"))),
-           screen_colour(stdout, screen_state_colour(state)), STR_ARG(state),
-           screen_colour(stdout, PLAIN), number(json_get(r, "delivered")),
-           number(json_get(r, "matched")));
+           terminal_colour(stdout, terminal_state_colour(state)),
+           STR_ARG(state), terminal_colour(stdout, PLAIN),
+           number(json_get(r, "delivered")), number(json_get(r, "matched")));
     printf(", %" PRId64 " dead again, %" PRId64 " waiting, %" PRId64
            " left out\n",
            number(json_get(r, "dead")), number(json_get(r, "queued")),
@@ -93,12 +94,12 @@ static int watch(const struct args *args, const struct buf *base,
 
     buf_init(&answer, 0);
     progress_begin(&progress, "replaying", "settled", matched);
-    while (err == OK && !is_over && !screen_is_interrupted()) {
+    while (err == OK && !is_over && !terminal_is_interrupted()) {
         struct json *json;
 
         usleep(LOOK_US);
         buf_reset(&answer);
-        err = look(args, base, "GET", id, &answer);
+        err = request_replay(args, base, "GET", id, &answer);
         if (err != OK || !client_read(args->command, &answer, &json))
             break;
         if (json_bool(json_get(json_root(json), "paused")) && !has_said) {
@@ -111,7 +112,7 @@ static int watch(const struct args *args, const struct buf *base,
                                                json_root(json), "queued")));
         json_free(json);
     }
-    if (screen_is_interrupted()) {
+    if (terminal_is_interrupted()) {
         fprintf(stderr,
                 "\nThe replay goes on. To end it: posthorn replay cancel %s\n",
                 id);
@@ -132,7 +133,7 @@ static int take_back(const struct args *args, const struct buf *base,
     enum err err;
 
     buf_init(&answer, 0);
-    err = look(args, base, "DELETE", id, &answer);
+    err = request_replay(args, base, "DELETE", id, &answer);
     buf_clear(&answer);
     return command_failed(args->command, "interrupted; the replay %s %s", id,
                           err == OK ? "is cancelled" : "was not cancelled");
@@ -153,7 +154,7 @@ static int created(const struct args *args, const struct buf *base,
     matched = (uint64_t)number(json_get(r, "matched"));
     snprintf(id, sizeof(id), "%.*s",
              STR_ARG(json_str(json_get(r, "replayId"))));
-    if (id[0] != '\0' && screen_is_interrupted()) {
+    if (id[0] != '\0' && terminal_is_interrupted()) {
         status = take_back(args, base, id);
     } else if (args_has(args, "json") &&
                (id[0] == '\0' || args_has(args, "no-wait"))) {
@@ -188,7 +189,7 @@ static int create(const struct args *args, const struct buf *base,
     put_body(args, rate, &body);
     call.path = buf_cstr(&path);
     call.body = buf_str(&body);
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     if (client_request(args, &call, &answer) == OK)
         status = created(args, base, &answer);
     buf_clear(&answer);
@@ -216,9 +217,9 @@ static void print_list(const struct json_value *list)
         struct str state = json_str(json_get(r, "state"));
 
         buf_reset(&text);
-        screen_put_time(&text, number(json_get(r, "createdAt")) / 1000);
+        terminal_put_time(&text, number(json_get(r, "createdAt")) / 1000);
         table_put(&t, json_str(json_get(r, "replayId")), PLAIN);
-        table_put(&t, state, screen_state_colour(state));
+        table_put(&t, state, terminal_state_colour(state));
         table_put(&t, buf_str(&text), PLAIN);
         table_put(&t, json_str(json_get(row, "hookName")), PLAIN);
         table_printf(&t, "%" PRId64, number(json_get(r, "matched")));
@@ -235,7 +236,7 @@ static int list(const struct args *args, const struct buf *base)
     int status = EXIT_FAILED;
 
     buf_init(&answer, 0);
-    if (look(args, base, "GET", NULL, &answer) == OK)
+    if (request_replay(args, base, "GET", NULL, &answer) == OK)
         status = client_print(args, &answer, print_list);
     buf_clear(&answer);
     return status;
@@ -252,16 +253,17 @@ static int with_id(const struct args *args, const struct buf *base)
     if (strcmp(verb, "watch") == 0) {
         struct json *json;
 
-        screen_catch_interrupts();
-        if (look(args, base, "GET", id, &answer) == OK &&
+        terminal_catch_interrupts();
+        if (request_replay(args, base, "GET", id, &answer) == OK &&
             client_read(args->command, &answer, &json)) {
             status =
                 watch(args, base, id,
                       (uint64_t)number(json_get(json_root(json), "matched")));
             json_free(json);
         }
-    } else if (look(args, base, strcmp(verb, "cancel") == 0 ? "DELETE" : "GET",
-                    id, &answer) == OK) {
+    } else if (request_replay(args, base,
+                              strcmp(verb, "cancel") == 0 ? "DELETE" : "GET",
+                              id, &answer) == OK) {
         status = client_print(args, &answer, print_replay);
     }
     buf_clear(&answer);
@@ -272,7 +274,7 @@ int command_replay(const struct args *args)
 {
     const char *verb = args->n_operands > 0 ? args->operands[0] : "start";
     bool wants_id = strcmp(verb, "start") != 0 && strcmp(verb, "list") != 0;
-    struct place place;
+    struct scope_options scope;
     struct buf base;
     uint64_t rate;
     int status;
@@ -282,13 +284,14 @@ int command_replay(const struct args *args)
                                                   ? "the replay's id is missing"
                                                   : "there is a word too many");
     }
-    if (!place_read_owner(args, false, &place) || !rows_read_times(args) ||
+    if (!scope_read_owner(args, false, &scope) ||
+        !attempt_filter_read_times(args) ||
         !args_number(args, "rate", 1, RATE_MAX, 0, &rate))
         return EXIT_USAGE;
-    if (!exists_place(args, &place))
+    if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&base, 0);
-    place_put_owner(&place, &base);
+    scope_put_owner_path(&scope, &base);
     if (wants_id) {
         status = with_id(args, &base);
     } else if (strcmp(verb, "list") == 0) {

@@ -106,7 +106,7 @@ static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
             *n += count_matches(json_get(json_root(json), "hooks"));
             json_free(json);
         }
-    } while (is_good && pages.next.n_bytes > 0 && !screen_is_interrupted());
+    } while (is_good && pages.next.n_bytes > 0 && !terminal_is_interrupted());
     client_pages_clear(&pages);
     buf_clear(&path);
     return is_good;
@@ -192,7 +192,7 @@ static bool send_lines(struct sending *s, FILE *file)
     ssize_t n;
     bool is_good = true;
 
-    while (is_good && !screen_is_interrupted() &&
+    while (is_good && !terminal_is_interrupted() &&
            (n = getline(&line, &room, file)) > 0) {
         buf_put(&s->batch, line, (size_t)n);
         if (line[n - 1] != '\n')
@@ -202,7 +202,7 @@ static bool send_lines(struct sending *s, FILE *file)
             is_good = flush(s);
     }
     free(line);
-    return is_good && !screen_is_interrupted() && flush(s);
+    return is_good && !terminal_is_interrupted() && flush(s);
 }
 
 static int send_many(const struct args *args, struct client_call *call)
@@ -217,7 +217,7 @@ static int send_many(const struct args *args, struct client_call *call)
         return command_failed(args->command, "%s cannot be read: %s", path,
                               strerror(errno));
     }
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     buf_init(&s.batch, 0);
     call->content_type = "application/x-ndjson";
     progress_begin(&s.progress, "sending", "bytes",

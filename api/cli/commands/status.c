@@ -139,9 +139,9 @@ static void print_reasons(const struct buf *answer)
         return;
     it = json_iter(json_get(json_root(json), "reasons"));
     while ((reason = json_next(&it, &role)) != NULL) {
-        screen_put(stdout, role);
+        terminal_put(stdout, role);
         putchar(' ');
-        screen_put(stdout, json_str(reason));
+        terminal_put(stdout, json_str(reason));
         putchar('\n');
     }
     putchar('\n');
@@ -156,8 +156,8 @@ static void print_engine(const struct engine_figures *e, bool is_ready,
     struct buf text;
 
     buf_init(&text, 0);
-    printf("%s%s%s\n\n", screen_colour(stdout, is_ready ? GREEN : RED),
-           is_ready ? "ready" : "NOT ready", screen_colour(stdout, PLAIN));
+    printf("%s%s%s\n\n", terminal_colour(stdout, is_ready ? GREEN : RED),
+           is_ready ? "ready" : "NOT ready", terminal_colour(stdout, PLAIN));
     if (!is_ready)
         print_reasons(readiness);
     table_init(&t, titles, 4, "0");
@@ -169,12 +169,12 @@ static void print_engine(const struct engine_figures *e, bool is_ready,
                   r->is_ready ? GREEN : RED);
         table_printf(&t, "%.0f", r->pid);
         buf_reset(&text);
-        screen_put_bytes(&text, (uint64_t)r->memory_bytes);
+        terminal_put_bytes(&text, (uint64_t)r->memory_bytes);
         table_put(&t, buf_str(&text), PLAIN);
     }
     table_end(&t, stdout);
     buf_reset(&text);
-    screen_put_bytes(&text, (uint64_t)e->queue_bytes);
+    terminal_put_bytes(&text, (uint64_t)e->queue_bytes);
     printf("\nsince the start: %.0f events accepted; attempts: %.0f delivered, "
            "%.0f to be tried again, %.0f dead\nnow: %.0f deliveries waiting, "
            "%.0f in flight, %.0f dead letters, %s stored\n",
@@ -185,8 +185,8 @@ static void print_engine(const struct engine_figures *e, bool is_ready,
     if (e->failing > 0) {
         printf("%sfailing webhooks: %.0f%s; `posthorn hook list` and `posthorn "
                "hook status` say which and why\n",
-               screen_colour(stdout, RED), e->failing,
-               screen_colour(stdout, PLAIN));
+               terminal_colour(stdout, RED), e->failing,
+               terminal_colour(stdout, PLAIN));
     }
     buf_clear(&text);
 }
@@ -211,7 +211,7 @@ int command_status(const struct args *args)
         abort(); // out of memory, as in xmalloc()
     if (args_has(args, "org")) {
         free(e);
-        return exists_org(args) ? backlog_of_place(args, clock_now_ms())
+        return exists_org(args) ? backlog_of_scope(args, clock_now_ms())
                                 : EXIT_FAILED;
     }
     buf_init(&answer, 0);
@@ -255,7 +255,7 @@ static void put_duration(struct table *t, const struct json_value *v)
     struct buf text;
 
     buf_init(&text, 0);
-    screen_put_duration(&text, number(v));
+    terminal_put_duration(&text, number(v));
     table_put(t, buf_str(&text), PLAIN);
     buf_clear(&text);
 }
@@ -287,7 +287,7 @@ static void print_window(const char *name, const struct json_value *w)
 
     printf("%s%s%s: %" PRId64 " attempts, %" PRId64 " delivered, %" PRId64
            " to be tried again, %" PRId64 " dead",
-           screen_colour(stdout, BOLD), name, screen_colour(stdout, PLAIN),
+           terminal_colour(stdout, BOLD), name, terminal_colour(stdout, PLAIN),
            number(json_get(w, "attempts")),
            number(json_get(outcomes, "delivered")),
            number(json_get(outcomes, "retrying")),
@@ -342,20 +342,20 @@ int command_stats(const struct args *args)
 {
     struct client_call call = { .method = "GET" };
     const char *window = args_text(args, "window");
-    struct place place;
+    struct scope_options scope;
     struct buf path, answer;
     int status = EXIT_FAILED;
 
     if (window != NULL && strcmp(window, "1h") != 0 &&
         strcmp(window, "24h") != 0 && strcmp(window, "7d") != 0)
         return command_misused(args->command, "--window must be 1h, 24h or 7d");
-    if (!place_read_owner(args, false, &place))
+    if (!scope_read_owner(args, false, &scope))
         return EXIT_USAGE;
-    if (!exists_place(args, &place))
+    if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&answer, 0);
-    place_put_owner(&place, &path);
+    scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/stats");
     call.path = buf_cstr(&path);
     if (client_request(args, &call, &answer) == OK)

@@ -167,7 +167,7 @@ void backlog_print(const struct args *args, const struct buf *answer,
     json_free(json);
 }
 
-int backlog_of_place(const struct args *args, int64_t now_ms)
+int backlog_of_scope(const struct args *args, int64_t now_ms)
 {
     struct client_call call = { .method = "GET" };
     struct buf path, answer;

@@ -17,6 +17,6 @@ void backlog_print(const struct args *args, const struct buf *answer,
 
 // Prints the backlog of the organization that the options name. Returns the exit
 // status.
-int backlog_of_place(const struct args *args, int64_t now_ms);
+int backlog_of_scope(const struct args *args, int64_t now_ms);
 
 #endif

@@ -32,7 +32,7 @@ struct following {
 static void put_field(const struct json_value *v)
 {
     fputs("  ", stdout);
-    screen_put(stdout, json_str(v));
+    terminal_put(stdout, json_str(v));
 }
 
 static void print_row(const struct following *f)
@@ -55,14 +55,14 @@ static void print_row(const struct following *f)
     state = json_str(json_get(a, "state"));
     error = json_get(a, "error");
     if (json_int(json_get(a, "timestamp"), &seconds) == OK)
-        screen_put_time(&text, seconds);
+        terminal_put_time(&text, seconds);
     if (json_int(json_get(a, "responseCode"), &code) != OK)
         code = 0;
     buf_printf(&text, "  %s%-9.*s%s  %3d  ",
-               screen_colour(stdout, screen_state_colour(state)),
-               STR_ARG(state), screen_colour(stdout, PLAIN), (int)code);
+               terminal_colour(stdout, terminal_state_colour(state)),
+               STR_ARG(state), terminal_colour(stdout, PLAIN), (int)code);
     if (json_int(json_get(json_get(a, "timing"), "totalUs"), &took_us) == OK)
-        screen_put_duration(&text, took_us);
+        terminal_put_duration(&text, took_us);
     fputs(buf_cstr(&text), stdout);
     put_field(json_get(a, "kind"));
     put_field(json_get(a, "hookName"));
@@ -108,7 +108,7 @@ static bool on_piece(void *data, struct str piece)
         take_line(f, (struct str){ f->line.at, n });
         buf_consume(&f->line, n + 1);
     }
-    return !f->is_over && !screen_is_interrupted();
+    return !f->is_over && !terminal_is_interrupted();
 }
 
 static int follow(struct following *f, const char *path)
@@ -132,33 +132,33 @@ static int follow(struct following *f, const char *path)
         buf_clear(&answer);
         if (err == ERR_DENIED || (err != OK && !f->was_connected))
             break;
-        if (!f->is_over && !screen_is_interrupted())
+        if (!f->is_over && !terminal_is_interrupted())
             usleep(AGAIN_AFTER_US); // the engine may be starting again
-    } while (!f->is_over && !screen_is_interrupted());
-    return f->is_over || screen_is_interrupted() ? 0 : EXIT_FAILED;
+    } while (!f->is_over && !terminal_is_interrupted());
+    return f->is_over || terminal_is_interrupted() ? 0 : EXIT_FAILED;
 }
 
 int command_tail(const struct args *args)
 {
     struct following f = { .args = args };
-    struct place place;
+    struct scope_options scope;
     struct buf path;
     int status;
 
-    if (!place_read_owner(args, false, &place) ||
+    if (!scope_read_owner(args, false, &scope) ||
         !args_number(args, "count", 1, UINT32_MAX, 0, &f.n_left) ||
-        !rows_read_times(args))
+        !attempt_filter_read_times(args))
         return EXIT_USAGE;
-    if (!exists_place(args, &place))
+    if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&f.line, 0);
     buf_init(&f.last_id, 0);
     buf_init(&f.data, 0);
-    place_put_owner(&place, &path);
+    scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/tail");
-    rows_put_query(args, &path);
-    screen_catch_interrupts();
+    attempt_filter_put_query(args, &path);
+    terminal_catch_interrupts();
     status = follow(&f, buf_cstr(&path));
     buf_clear(&f.data);
     buf_clear(&f.last_id);

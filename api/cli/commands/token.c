@@ -20,7 +20,7 @@ static void put_when(struct table *t, const struct json_value *v,
 
     buf_init(&text, 0);
     if (json_int(v, &seconds) == OK) {
-        screen_put_time(&text, seconds);
+        terminal_put_time(&text, seconds);
     } else {
         buf_put_str(&text, otherwise);
     }

@@ -102,7 +102,7 @@ static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
     (void)b;
     (void)c;
     (void)d;
-    return screen_is_interrupted() && !x->call->is_whole ? 1 : 0;
+    return terminal_is_interrupted() && !x->call->is_whole ? 1 : 0;
 }
 
 // Appends the message of an error, or else the whole answer; and for a token that was
@@ -293,7 +293,7 @@ static void clear_claim(struct claim *claim)
     buf_clear(&claim->message);
 }
 
-static enum err judge_claim(struct client *c, const char *base,
+static enum err check_claim(struct client *c, const char *base,
                             struct str challenge, const struct buf *answer)
 {
     char wanted[ENGINE_PROOF_BYTES];
@@ -350,7 +350,7 @@ static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
     set_options(&x, url, NULL);
     err = perform(c, &x, url);
     if (err == OK || err == ERR_NOTFOUND || err == ERR_CONFLICT)
-        err = judge_claim(c, base, buf_str(&challenge), &answer);
+        err = check_claim(c, base, buf_str(&challenge), &answer);
     free(url);
     buf_clear(&answer);
     buf_clear(&challenge);

@@ -13,7 +13,7 @@
 // The id is never cut, since it is an argument of other commands. On 80 columns the
 // table shows the time, the state, the id and the error's name; on 120 columns
 // everything except the duration.
-void rows_begin(struct table *t, bool with_hook)
+void attempt_table_begin(struct table *t, bool with_hook)
 {
     static const char *const titles[] = { "TIME (UTC)", "STATE", "CODE",
                                           "TRY",        "TOOK",  "ID",
@@ -52,16 +52,16 @@ static void put_error(const struct json_value *a, struct buf *out)
     buf_put_str(out, message);
 }
 
-void rows_put(struct table *t, const struct json_value *a)
+void attempt_table_put(struct table *t, const struct json_value *a)
 {
     struct str state = json_str(json_get(a, "state"));
     int64_t code = number(json_get(a, "responseCode"));
     struct buf text;
 
     buf_init(&text, 0);
-    screen_put_time(&text, number(json_get(a, "timestamp")));
+    terminal_put_time(&text, number(json_get(a, "timestamp")));
     table_put(t, buf_str(&text), PLAIN);
-    table_put(t, state, screen_state_colour(state));
+    table_put(t, state, terminal_state_colour(state));
     if (code == 0) {
         table_put(t, STR("-"), RED);
     } else {
@@ -73,8 +73,8 @@ void rows_put(struct table *t, const struct json_value *a)
     buf_put_i64(&text, number(json_get(a, "attempt")));
     table_put(t, buf_str(&text), PLAIN);
     buf_reset(&text);
-    screen_put_duration(&text,
-                        number(json_get(json_get(a, "timing"), "totalUs")));
+    terminal_put_duration(&text,
+                          number(json_get(json_get(a, "timing"), "totalUs")));
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, json_str(json_get(a, "id")), PLAIN);
     table_put(t, json_str(json_get(a, "kind")), PLAIN);
@@ -104,7 +104,7 @@ static const struct {
 static const char *const time_options[] = { "since", "until" };
 static char times[2][24]; // unix seconds, as text; empty: not given
 
-bool rows_read_times(const struct args *args)
+bool attempt_filter_read_times(const struct args *args)
 {
     int64_t now_s = clock_now_ms() / 1000;
 
@@ -134,7 +134,7 @@ static const char *value_of(const struct args *args, const char *option)
     return args_text(args, option);
 }
 
-void rows_put_escaped(struct buf *path, const char *text)
+void query_put_escaped(struct buf *path, const char *text)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~,:";
@@ -148,7 +148,7 @@ void rows_put_escaped(struct buf *path, const char *text)
     }
 }
 
-void rows_put_query(const struct args *args, struct buf *path)
+void attempt_filter_put_query(const struct args *args, struct buf *path)
 {
     for (size_t i = 0; i < N_FILTERS; i++) {
         const char *value = value_of(args, filters[i].option);
@@ -158,7 +158,7 @@ void rows_put_query(const struct args *args, struct buf *path)
         buf_putc(path,
                  memchr(path->at, '?', path->n_bytes) == NULL ? '?' : '&');
         buf_printf(path, "%s=", filters[i].param);
-        rows_put_escaped(path, value);
+        query_put_escaped(path, value);
     }
 }
 
@@ -168,7 +168,7 @@ static bool is_number(const char *text)
            strspn(text, "0123456789") == strlen(text);
 }
 
-void rows_put_members(const struct args *args, struct buf *body)
+void attempt_filter_put_members(const struct args *args, struct buf *body)
 {
     const char *separator = "";
     const char *id;

@@ -10,22 +10,22 @@
 
 // Begins a table of attempts. `with_hook`: rows belong to several hooks, so each names
 // its hook.
-void rows_begin(struct table *t, bool with_hook);
-void rows_put(struct table *t, const struct json_value *a);
+void attempt_table_begin(struct table *t, bool with_hook);
+void attempt_table_put(struct table *t, const struct json_value *a);
 
 // Appends a value to a query, percent-encoded.
-void rows_put_escaped(struct buf *path, const char *text);
+void query_put_escaped(struct buf *path, const char *text);
 
 // Reads --since and --until, and keeps the results, so that all pages of an answer have
 // the same times. False: one of them is not a time, which is printed to stderr. Call it
-// before rows_put_query() and rows_put_members().
-bool rows_read_times(const struct args *args);
+// before attempt_filter_put_query() and attempt_filter_put_members().
+bool attempt_filter_read_times(const struct args *args);
 
 // Appends the options that choose attempts (--state, --kind …) as a query, with
 // "?" or "&" in front of each.
-void rows_put_query(const struct args *args, struct buf *path);
+void attempt_filter_put_query(const struct args *args, struct buf *path);
 // Appends the options that choose attempts as members of a JSON object, with a comma in
 // front of each but the first.
-void rows_put_members(const struct args *args, struct buf *body);
+void attempt_filter_put_members(const struct args *args, struct buf *body);
 
 #endif

@@ -54,7 +54,8 @@ static bool exists_named(const struct args *args, const char *org,
     return is_there;
 }
 
-static bool exists_hook(const struct args *args, const struct place *place)
+static bool exists_hook(const struct args *args,
+                        const struct scope_options *scope)
 {
     struct client_call call = { .method = "GET", .is_quiet = is_refused };
     struct buf path, answer;
@@ -62,7 +63,7 @@ static bool exists_hook(const struct args *args, const struct place *place)
 
     buf_init(&path, 0);
     buf_init(&answer, 0);
-    place_put_owner(place, &path);
+    scope_put_owner_path(scope, &path);
     call.path = buf_cstr(&path);
     err = client_request(args, &call, &answer);
     buf_clear(&answer);
@@ -70,12 +71,12 @@ static bool exists_hook(const struct args *args, const struct place *place)
     return err == OK || err == ERR_CONFLICT;
 }
 
-bool exists_place(const struct args *args, const struct place *place)
+bool exists_scope(const struct args *args, const struct scope_options *scope)
 {
-    if (place->hook != NULL)
-        return exists_hook(args, place);
-    return operator_is_org(str_of(place->org)) ||
-           exists_named(args, place->org, place->is_akinon);
+    if (scope->hook != NULL)
+        return exists_hook(args, scope);
+    return operator_is_org(str_of(scope->org)) ||
+           exists_named(args, scope->org, scope->is_akinon);
 }
 
 bool exists_org(const struct args *args)

@@ -13,16 +13,16 @@
 #include "api/cli/core/scope_options.h"
 #include "queue/queue.h"
 
-// Whether the place's hook exists, or without a hook, its organization. False: it does
+// Whether the scope's hook exists, or without a hook, its organization. False: it does
 // not, or the engine cannot be asked; stderr has the reason. True also if the token may
 // not read.
-bool exists_place(const struct args *args, const struct place *place);
+bool exists_scope(const struct args *args, const struct scope_options *scope);
 
 // Whether a data directory knows the organization, without an engine. False: certainly,
 // it never had a webhook or a token there. Prints nothing.
 bool exists_stored(struct hook_store *hooks, const char *org);
 
-// Whether the organization of --org and --akinon exists; as exists_place().
+// Whether the organization of --org and --akinon exists; as exists_scope().
 bool exists_org(const struct args *args);
 
 #endif

@@ -38,7 +38,7 @@ static void put_name(struct buf *out, struct str key)
     }
 }
 
-// Appends an RFC 3339 time in UTC in the form of screen_put_time(). False: it is not
+// Appends an RFC 3339 time in UTC in the form of terminal_put_time(). False: it is not
 // one.
 static bool put_utc(struct buf *out, struct str text)
 {
@@ -66,9 +66,9 @@ static void put_number(struct buf *out, struct str key,
     if (json_int(v, &n) != OK || n < 0) {
         buf_put_str(out, json_number(v));
     } else if (is_time(key)) {
-        screen_put_time(out, n / 1000);
+        terminal_put_time(out, n / 1000);
     } else if (ends_with(key, "Bytes") || str_is(key, "bytes")) {
-        screen_put_bytes(out, (uint64_t)n);
+        terminal_put_bytes(out, (uint64_t)n);
     } else if (ends_with(key, "percent") || ends_with(key, "Percent")) {
         buf_printf(out, "%" PRId64 " %%", n);
     } else {

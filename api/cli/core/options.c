@@ -71,7 +71,7 @@ static bool is_verb(const char *verbs, const char *word)
     return false;
 }
 
-static bool judge(const struct args *a)
+static bool check_arguments(const struct args *a)
 {
     const struct command *c = a->command;
 
@@ -114,7 +114,7 @@ bool args_read(struct args *a, const struct command *command, int argc,
             a->operands[a->n_operands++] = argv[i];
         }
     }
-    return judge(a);
+    return check_arguments(a);
 }
 
 // --- what was given ---
@@ -174,13 +174,13 @@ static void put_synopsis(FILE *out, const struct command *c)
 
 int command_help(const struct command *c)
 {
-    unsigned width = screen_width(stdout);
+    unsigned width = terminal_width(stdout);
 
     put_synopsis(stdout, c);
-    screen_wrap(stdout, c->summary, 0, width);
+    terminal_wrap(stdout, c->summary, 0, width);
     if (c->details != NULL) {
         putchar('\n');
-        screen_wrap(stdout, c->details, 0, width);
+        terminal_wrap(stdout, c->details, 0, width);
     }
     if (c->options[0] != NULL)
         puts("\nOptions:");
@@ -194,7 +194,7 @@ int command_help(const struct command *c)
             } else {
                 printf("%*s", 30 - n, "");
             }
-            screen_wrap(stdout, o->help, 30, width);
+            terminal_wrap(stdout, o->help, 30, width);
         }
     }
     if (c->example != NULL)
@@ -211,7 +211,7 @@ say(const struct command *c, const char *what, va_list args)
     // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the callers begin it
     buf_vprintf(&text, what, args);
     fprintf(stderr, "%sposthorn %s: ", journal_prefix(JOURNAL_ERR), c->name);
-    screen_put_lines(stderr, buf_str(&text));
+    terminal_put_lines(stderr, buf_str(&text));
     fputc('\n', stderr);
     buf_clear(&text);
 }

@@ -10,7 +10,7 @@
 #include "common/http/http.h"
 #include "common/model/operator.h"
 
-static const char *fault_of(const struct place *p, bool is_operator,
+static const char *fault_of(const struct scope_options *p, bool is_operator,
                             bool wants_hook)
 {
     bool has_names = p->org != NULL || p->project != NULL || p->stack != NULL ||
@@ -35,17 +35,18 @@ static const char *fault_of(const struct place *p, bool is_operator,
     return NULL;
 }
 
-bool place_read(const struct args *a, bool wants_hook, struct place *out)
+bool scope_read(const struct args *a, bool wants_hook,
+                struct scope_options *out)
 {
     bool is_operator = args_has(a, "operator");
     const char *fault;
 
-    *out = (struct place){ .org = args_text(a, "org"),
-                           .project = args_text(a, "project"),
-                           .stack = args_text(a, "stack"),
-                           .environment = args_text(a, "environment"),
-                           .hook = args_text(a, "hook"),
-                           .is_akinon = args_has(a, "akinon") };
+    *out = (struct scope_options){ .org = args_text(a, "org"),
+                                   .project = args_text(a, "project"),
+                                   .stack = args_text(a, "stack"),
+                                   .environment = args_text(a, "environment"),
+                                   .hook = args_text(a, "hook"),
+                                   .is_akinon = args_has(a, "akinon") };
     fault = fault_of(out, is_operator, wants_hook);
     if (fault != NULL)
         command_misused(a->command, "%s", fault);
@@ -54,12 +55,12 @@ bool place_read(const struct args *a, bool wants_hook, struct place *out)
     return fault == NULL;
 }
 
-bool place_read_owner(const struct args *a, bool takes_project,
-                      struct place *out)
+bool scope_read_owner(const struct args *a, bool takes_project,
+                      struct scope_options *out)
 {
     const char *fault = NULL;
 
-    if (!place_read(a, false, out))
+    if (!scope_read(a, false, out))
         return false;
     if (out->hook == NULL && out->is_akinon && !takes_project)
         fault = "--akinon goes with --hook here";
@@ -71,7 +72,7 @@ bool place_read_owner(const struct args *a, bool takes_project,
     return fault == NULL;
 }
 
-static void put_project(const struct place *p, struct buf *path)
+static void put_project(const struct scope_options *p, struct buf *path)
 {
     buf_puts(path, "/organizations");
     client_put_segment(path, p->org);
@@ -79,7 +80,7 @@ static void put_project(const struct place *p, struct buf *path)
     client_put_segment(path, p->project);
 }
 
-void place_put_hooks(const struct place *p, struct buf *path)
+void scope_put_hooks_path(const struct scope_options *p, struct buf *path)
 {
     if (p->is_akinon) {
         put_project(p, path);
@@ -99,10 +100,10 @@ void place_put_hooks(const struct place *p, struct buf *path)
     buf_puts(path, "/hooks");
 }
 
-void place_put_owner(const struct place *p, struct buf *path)
+void scope_put_owner_path(const struct scope_options *p, struct buf *path)
 {
     if (p->hook != NULL) {
-        place_put_hooks(p, path);
+        scope_put_hooks_path(p, path);
         client_put_segment(path, p->hook);
         return;
     }
@@ -178,7 +179,7 @@ static bool has_shape(struct str path, const char *text)
     return path.n_bytes == 0;
 }
 
-bool place_is_of_hooks(struct str path)
+bool scope_is_hooks_path(struct str path)
 {
     for (size_t i = 0; i < N_SHAPES; i++) {
         if (has_shape(path, shapes[i]))
@@ -187,7 +188,7 @@ bool place_is_of_hooks(struct str path)
     return false;
 }
 
-void place_put_shapes(struct buf *out)
+void scope_put_path_shapes(struct buf *out)
 {
     buf_puts(out, "path must be of webhooks, with a name for each *:");
     for (size_t i = 0; i < N_SHAPES; i++)

@@ -10,31 +10,32 @@
 #include "common/base/buf.h"
 #include "common/base/str.h"
 
-struct place {
+struct scope_options {
     const char *org, *project, *stack, *environment, *hook; // NULL: not given
     bool is_akinon;
 };
 
 // Reads the options. False: they exclude each other, or --hook is missing though
 // `wants_hook`; stderr has the reason.
-bool place_read(const struct args *a, bool wants_hook, struct place *out);
+bool scope_read(const struct args *a, bool wants_hook,
+                struct scope_options *out);
 
 // Reads the options of a command that is about a hook, or about a whole organization,
-// or with `takes_project` about a project of Akinon's. False as for place_read().
-bool place_read_owner(const struct args *a, bool takes_project,
-                      struct place *out);
+// or with `takes_project` about a project of Akinon's. False as for scope_read().
+bool scope_read_owner(const struct args *a, bool takes_project,
+                      struct scope_options *out);
 
-// Appends the path of the place's hooks.
-void place_put_hooks(const struct place *p, struct buf *path);
+// Appends the path of the scope's hooks.
+void scope_put_hooks_path(const struct scope_options *p, struct buf *path);
 
-// Whether a path is one of hooks as place_put_hooks() makes them, of one of the four
-// levels, with names that cannot lead to another path. place_put_shapes() appends a
-// sentence about the allowed paths.
-bool place_is_of_hooks(struct str path);
-void place_put_shapes(struct buf *out);
+// Whether a path is one of hooks as scope_put_hooks_path() makes them, of one of the
+// four levels, with names that cannot lead to another path. scope_put_path_shapes()
+// appends a sentence about the allowed paths.
+bool scope_is_hooks_path(struct str path);
+void scope_put_path_shapes(struct buf *out);
 
-// Appends the path of the place's hook; without a hook, of its organization, or with
+// Appends the path of the scope's hook; without a hook, of its organization, or with
 // --akinon of its project.
-void place_put_owner(const struct place *p, struct buf *path);
+void scope_put_owner_path(const struct scope_options *p, struct buf *path);
 
 #endif

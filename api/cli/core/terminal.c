@@ -25,7 +25,7 @@
 #define BAR_COLUMNS   24
 #define SHOW_EVERY_US 100000
 
-unsigned screen_width(FILE *out)
+unsigned terminal_width(FILE *out)
 {
     struct winsize size;
 
@@ -35,7 +35,7 @@ unsigned screen_width(FILE *out)
     return WIDTH_DEFAULT;
 }
 
-void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
+void terminal_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
 {
     unsigned column = indent;
 
@@ -61,7 +61,7 @@ void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width)
     fputc('\n', out);
 }
 
-void screen_put(FILE *out, struct str text)
+void terminal_put(FILE *out, struct str text)
 {
     struct buf plain;
 
@@ -72,13 +72,13 @@ void screen_put(FILE *out, struct str text)
     buf_clear(&plain);
 }
 
-void screen_put_lines(FILE *out, struct str text)
+void terminal_put_lines(FILE *out, struct str text)
 {
     while (text.n_bytes > 0) {
         const char *end = memchr(text.at, '\n', text.n_bytes);
         size_t n = end != NULL ? (size_t)(end - text.at) : text.n_bytes;
 
-        screen_put(out, (struct str){ text.at, n });
+        terminal_put(out, (struct str){ text.at, n });
         if (end != NULL)
             fputc('\n', out);
         text.at += n + (end != NULL);
@@ -97,7 +97,7 @@ static bool has_colours(FILE *out)
            (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-const char *screen_colour(FILE *out, enum colour colour)
+const char *terminal_colour(FILE *out, enum colour colour)
 {
     static const char *const codes[] = { "\033[0m",  "\033[32m", "\033[33m",
                                          "\033[31m", "\033[2m",  "\033[1m" };
@@ -105,7 +105,7 @@ const char *screen_colour(FILE *out, enum colour colour)
     return has_colours(out) ? codes[colour] : "";
 }
 
-enum colour screen_state_colour(struct str state)
+enum colour terminal_state_colour(struct str state)
 {
     static const struct {
         const char *name;
@@ -192,10 +192,10 @@ static void put_cell(FILE *out, const char *text, unsigned width,
     unsigned shown = is_cut ? width : n;
 
     if (colour != PLAIN)
-        fputs(screen_colour(out, colour), out);
+        fputs(terminal_colour(out, colour), out);
     fprintf(out, "%.*s%s", n_bytes, text, is_cut ? "…" : "");
     if (colour != PLAIN)
-        fputs(screen_colour(out, PLAIN), out);
+        fputs(terminal_colour(out, PLAIN), out);
     if (!is_last)
         fprintf(out, "%*s", (int)(width - shown + GAP), "");
 }
@@ -280,7 +280,7 @@ static void fit(const struct table *t, unsigned *widths, FILE *out)
 {
     const struct bounds none = { CUT_MIN, CUT_MIN };
     struct bounds least = none, good;
-    unsigned width = screen_width(out);
+    unsigned width = terminal_width(out);
 
     if (!isatty(fileno(out)))
         return;
@@ -332,7 +332,7 @@ void table_end(struct table *t, FILE *out)
     free(t->colours);
 }
 
-void screen_put_time(struct buf *out, int64_t seconds)
+void terminal_put_time(struct buf *out, int64_t seconds)
 {
     time_t at = (time_t)seconds;
     struct tm tm;
@@ -344,7 +344,7 @@ void screen_put_time(struct buf *out, int64_t seconds)
     buf_puts(out, text);
 }
 
-void screen_put_duration(struct buf *out, int64_t us)
+void terminal_put_duration(struct buf *out, int64_t us)
 {
     if (us < 1000) {
         buf_printf(out, "%" PRId64 " us", us);
@@ -413,7 +413,7 @@ bool progress_go_on(struct progress *p, uint64_t done, uint64_t total)
 {
     p->total = total;
     progress_show(p, done < total ? done : total);
-    return !screen_is_interrupted();
+    return !terminal_is_interrupted();
 }
 
 void progress_end(struct progress *p, uint64_t done)
@@ -434,7 +434,7 @@ static void on_signal(int signal_no)
     is_interrupted = 1;
 }
 
-void screen_catch_interrupts(void)
+void terminal_catch_interrupts(void)
 {
     struct sigaction action = { .sa_handler = on_signal,
                                 .sa_flags = (int)SA_RESETHAND };
@@ -447,7 +447,7 @@ void screen_catch_interrupts(void)
         sigaction(SIGHUP, &action, NULL);
 }
 
-bool screen_is_interrupted(void)
+bool terminal_is_interrupted(void)
 {
     return is_interrupted != 0;
 }

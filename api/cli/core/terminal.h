@@ -16,24 +16,25 @@
 #include "common/base/str.h"
 
 // The terminal's width in columns; in a pipe 80, for wrapping text.
-unsigned screen_width(FILE *out);
+unsigned terminal_width(FILE *out);
 
 // Prints text in lines of at most `width` columns; lines after the first are indented.
 // A newline in the text also ends a line.
-void screen_wrap(FILE *out, const char *text, unsigned indent, unsigned width);
+void terminal_wrap(FILE *out, const char *text, unsigned indent,
+                   unsigned width);
 
 // Prints a text that may come from anybody on one line: characters that could move the
-// cursor, colour text or change its direction are shown as blanks. screen_put_lines()
+// cursor, colour text or change its direction are shown as blanks. terminal_put_lines()
 // keeps newlines.
-void screen_put(FILE *out, struct str text);
-void screen_put_lines(FILE *out, struct str text);
+void terminal_put(FILE *out, struct str text);
+void terminal_put_lines(FILE *out, struct str text);
 
 enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
 
-const char *screen_colour(FILE *out, enum colour colour); // "" in a pipe
+const char *terminal_colour(FILE *out, enum colour colour); // "" in a pipe
 
 // The colour of a delivery's state, or of a response's code.
-enum colour screen_state_colour(struct str state);
+enum colour terminal_state_colour(struct str state);
 
 // --- tables ---
 
@@ -64,11 +65,11 @@ table_printf(struct table *t, const char *format, ...);
 void table_end(struct table *t, FILE *out);
 
 // Appends a time as "2026-11-21 10:15:30" (UTC).
-void screen_put_time(struct buf *out, int64_t seconds);
+void terminal_put_time(struct buf *out, int64_t seconds);
 // Appends a duration: 1.2 ms, 3.4 s.
-void screen_put_duration(struct buf *out, int64_t us);
+void terminal_put_duration(struct buf *out, int64_t us);
 // Appends a size: 1.2 MiB.
-static inline void screen_put_bytes(struct buf *out, uint64_t n_bytes)
+static inline void terminal_put_bytes(struct buf *out, uint64_t n_bytes)
 {
     buf_put_size(out, n_bytes);
 }
@@ -93,7 +94,7 @@ void progress_end(struct progress *p, uint64_t done);
 // --- interruption ---
 
 // From now on SIGINT and SIGTERM only set a flag; a second one ends the process.
-void screen_catch_interrupts(void);
-bool screen_is_interrupted(void);
+void terminal_catch_interrupts(void);
+bool terminal_is_interrupted(void);
 
 #endif

@@ -35,7 +35,7 @@ static bool on_progress(void *data, uint64_t done, uint64_t total)
 
     j->progress.total = total;
     progress_show(&j->progress, done);
-    return !screen_is_interrupted();
+    return !terminal_is_interrupted();
 }
 
 static void on_fault(void *data, const char *what)
@@ -85,7 +85,7 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
     const struct args *args = j->args;
     const char *from = j->name;
 
-    if (screen_is_interrupted()) // the child may have ended for this reason
+    if (terminal_is_interrupted()) // the child may have ended for this reason
         return copying_failed(args, from, to, ERR_AGAIN);
     if (why->n_bytes > 0 && err != ERR_CORRUPT)
         return was_ended(args, to, why);
@@ -115,9 +115,9 @@ static int copy_into(struct job *j, const char *to)
 
     buf_init(&out, 0);
     buf_init(&why, 0);
-    err = queue_apart(copy_step, j, screen_is_interrupted, &out, &why);
+    err = queue_apart(copy_step, j, terminal_is_interrupted, &out, &why);
     if (err == OK) // what comes now is short, and not left half done
-        err = screen_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&j->to);
+        err = terminal_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&j->to);
     copying_end(&j->to);
     if (err == OK && out.n_bytes == sizeof(j->copied)) {
         memcpy(&j->copied, out.at, sizeof(j->copied));
@@ -147,7 +147,7 @@ static int copy(struct job *j, const char *what, const char *to)
     j->to.parent = dirname(for_dir);
     j->to.name = basename(for_name);
     j->to.on_fault = on_fault;
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     progress_begin(&j->progress, what, "records", 0);
     if (queue_n_shards(j->qc.data_dir, &j->qc.n_shards) != OK) {
         status = copying_failed(j->args, from, to, ERR_NOTFOUND);
@@ -211,7 +211,7 @@ static bool is_readable(struct job *j)
     if (err == OK)
         err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
     if (err == OK) {
-        err = queue_apart(verify_step, j, screen_is_interrupted, &out, &why);
+        err = queue_apart(verify_step, j, terminal_is_interrupted, &out, &why);
     }
     if (err != OK) {
         command_failed(j->args->command, "%s is no backup that can be read: %s",
@@ -368,7 +368,7 @@ static enum err repair_apart(struct repair *r, struct buf *why)
     enum err err;
 
     buf_init(&out, 0);
-    err = queue_apart(repair_step, r, screen_is_interrupted, &out, why);
+    err = queue_apart(repair_step, r, terminal_is_interrupted, &out, why);
     if (err == OK && out.n_bytes < sizeof(r->done))
         err = ERR_IO;
     if (err == OK)
@@ -380,14 +380,14 @@ static enum err repair_apart(struct repair *r, struct buf *why)
     }
     buf_clear(&out);
     if (err == OK) // what comes now is short, and not left half done
-        err = screen_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&r->to);
+        err = terminal_is_interrupted() ? ERR_AGAIN : queue_copy_finish(&r->to);
     return err;
 }
 
 static int repair_failed(const struct args *args, const char *from,
                          const char *to, enum err err, struct buf *why)
 {
-    if (why->n_bytes > 0 && !screen_is_interrupted())
+    if (why->n_bytes > 0 && !terminal_is_interrupted())
         return was_ended(args, to, why);
     if (err == ERR_BUSY) {
         return command_failed(args->command,
@@ -405,7 +405,7 @@ static int repair_held(struct repair *r, const char *to)
     enum err err;
 
     repair_owner(r->owner.path, &r->to);
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     progress_begin(&r->progress, "repairing", "pages", 0);
     if (!copying_knows(r->args, r->qc.data_dir) ||
         !copying_begin(r->args, &r->owner, to, &r->to))

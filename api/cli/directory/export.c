@@ -94,7 +94,7 @@ static bool put_hook(void *data, const struct hook *hook)
 
     if (hook->name.n_bytes == 0 || // the trace of a deleted hook
         (x->org != NULL && !str_is(hook->scope.org, x->org)))
-        return !screen_is_interrupted();
+        return !terminal_is_interrupted();
     buf_init(&line, 0);
     buf_puts(&line, "{\"path\":\"");
     put_path(&hook->scope, &line);
@@ -119,7 +119,7 @@ static bool put_hook(void *data, const struct hook *hook)
     buf_puts(&line, "}\n");
     fwrite(line.at, 1, line.n_bytes, x->out);
     buf_clear(&line);
-    return !screen_is_interrupted() && !ferror(x->out);
+    return !terminal_is_interrupted() && !ferror(x->out);
 }
 
 static int export(const struct args *args, const struct config *config,
@@ -159,7 +159,7 @@ static int export(const struct args *args, const struct config *config,
         return command_failed(args->command, "%s cannot be read: %s", data_dir,
                               err_str(err));
     }
-    if (screen_is_interrupted())
+    if (terminal_is_interrupted())
         return command_failed(args->command, "interrupted");
     fprintf(stderr, "%" PRIu64 " webhooks", x->n_hooks);
     if (!x->with_secrets && x->n_secrets > 0) {
@@ -197,7 +197,7 @@ int command_export(const struct args *args)
     struct config config;
     int status = EXIT_FAILED;
 
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     if (locate_settings(args, data_dir, &config)) {
         status = export_to(args, &config,
                            data_dir != NULL ? data_dir : config.data_dir, &x);
@@ -241,8 +241,8 @@ static enum err line_read(const struct args *args, uint64_t number,
         buf_puts(&why, "it must be {\"path\": …, \"hook\": {…}}");
         err = ERR_INVALID;
     }
-    if (err == OK && !place_is_of_hooks(path)) {
-        place_put_shapes(&why);
+    if (err == OK && !scope_is_hooks_path(path)) {
+        scope_put_path_shapes(&why);
         err = ERR_INVALID;
     }
     if (err == OK)
@@ -464,7 +464,8 @@ static bool is_missing(long status)
 // Asks whether the webhook exists, before it is made: a body that can only change an
 // existing webhook, since it has the mask of a value, cannot make one. ERR_NOTFOUND: it
 // does not exist.
-static enum err look_for(const struct importing *im, const struct line *l)
+static enum err check_hook_exists(const struct importing *im,
+                                  const struct line *l)
 {
     struct str name = name_of(json_get(json_root(l->json), "hook"));
     struct client_call what = { .method = "GET",
@@ -489,7 +490,7 @@ static enum err make(const struct importing *im, const struct line *l,
                      struct buf *answer)
 {
     if (im->conflict != CONFLICT_FAIL) {
-        enum err err = look_for(im, l);
+        enum err err = check_hook_exists(im, l);
 
         if (err != ERR_NOTFOUND)
             return err == OK ? ERR_CONFLICT : err;
@@ -518,7 +519,7 @@ static bool import_line(void *data, uint64_t number, const struct line *l)
         fprintf(stderr, "posthorn import: line %" PRIu64 " failed\n", number);
     buf_clear(&answer);
     progress_show(&im->progress, number);
-    return is_good && !screen_is_interrupted();
+    return is_good && !terminal_is_interrupted();
 }
 
 // Undoes the changes, the last one first. Changes that cannot be undone are printed.
@@ -575,17 +576,17 @@ int command_import(const struct args *args)
     file = open_file(args, args->operands[0]);
     if (file == NULL)
         return EXIT_FAILED;
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     progress_begin(&im.progress, "importing", "webhooks", 0);
     is_good =
-        each_line(args, file, import_line, &im) && !screen_is_interrupted();
+        each_line(args, file, import_line, &im) && !terminal_is_interrupted();
     if (file != stdin)
         fclose(file);
     undo(&im, !is_good);
     if (!is_good) {
         return command_failed(
             args->command, "%s; what was done is undone: nothing is imported",
-            screen_is_interrupted() ? "interrupted" : "not all can be made");
+            terminal_is_interrupted() ? "interrupted" : "not all can be made");
     }
     progress_end(&im.progress, im.n_made + im.n_updated + im.n_skipped);
     if (args_has(args, "json")) {

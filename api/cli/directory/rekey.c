@@ -107,7 +107,7 @@ static bool hold_key(struct rekey *r, const char *setting, char **path,
                      struct buf *why)
 {
     char *named = keyring_path(setting, r->dir.path);
-    char *place = small_file_place(named);
+    char *place = small_file_resolve(named);
     char *copy = xstrdup(place);
     char *dir = dirname(copy);
     bool is_held = owner_hold(dir, &r->key_dir, why) == OK;

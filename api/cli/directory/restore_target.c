@@ -69,7 +69,7 @@ static void choose_new_owner(const struct config *config, const char *to,
     free(copy);
 }
 
-static void look_at_place(const char *real, struct queue_copy_to *out)
+static void check_target(const char *real, struct queue_copy_to *out)
 {
     char *copy = xstrdup(real);
     struct stat st;
@@ -105,7 +105,7 @@ char *restore_target(const struct args *args, const struct config *config,
                        "into a new directory",
                        to);
     } else {
-        look_at_place(real, out);
+        check_target(real, out);
         free(to);
         return real;
     }

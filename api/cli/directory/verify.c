@@ -163,10 +163,10 @@ static int verify(const struct args *args, const char *data_dir,
         buf_clear(&why);
         return status;
     }
-    screen_catch_interrupts();
+    terminal_catch_interrupts();
     progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)
-        err = queue_apart(verify_step, &v, screen_is_interrupted, &out, &why);
+        err = queue_apart(verify_step, &v, terminal_is_interrupted, &out, &why);
     if (err == OK && out.n_bytes == sizeof(v.report)) {
         memcpy(&v.report, out.at, sizeof(v.report));
         status = verified(args, &v);

@@ -95,7 +95,7 @@ static bool is_standard_right_by(struct str secret,
     return is_right;
 }
 
-enum signature signature_judge(struct str secret,
+enum signature signature_check(struct str secret,
                                const struct signed_request *request)
 {
     const struct signed_request *r = request;

@@ -19,7 +19,7 @@ struct signed_request {
 
 // Valid: at least one of the two signatures is present, and all present ones are
 // correct. With an empty secret no signature is correct.
-enum signature signature_judge(struct str secret,
+enum signature signature_check(struct str secret,
                                const struct signed_request *request);
 
 const char *signature_name(enum signature signature); // "valid"

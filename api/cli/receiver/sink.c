@@ -106,7 +106,8 @@ static void put_headers(const struct http_request *r, struct buf *out)
     buf_putc(out, '}');
 }
 
-static enum signature judge(const struct sink *s, const struct http_request *r)
+static enum signature check_signature(const struct sink *s,
+                                      const struct http_request *r)
 {
     const struct signed_request request = {
         .pulumi = http_header(r, "pulumi-webhook-signature"),
@@ -116,7 +117,7 @@ static enum signature judge(const struct sink *s, const struct http_request *r)
         .body = r->body,
     };
 
-    return signature_judge(s->secret, &request);
+    return signature_check(s->secret, &request);
 }
 
 static void print_request(const struct sink *s, const struct http_request *r)
@@ -134,7 +135,8 @@ static void print_request(const struct sink *s, const struct http_request *r)
     put_headers(r, &line);
     buf_puts(&line, ",\"body\":");
     buf_put_json(&line, r->body);
-    buf_printf(&line, ",\"signature\":\"%s\"}\n", signature_name(judge(s, r)));
+    buf_printf(&line, ",\"signature\":\"%s\"}\n",
+               signature_name(check_signature(s, r)));
     fwrite(line.at, 1, line.n_bytes, stdout);
     fflush(stdout);
     buf_clear(&line);
