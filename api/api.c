@@ -34,7 +34,7 @@
 // 16 KiB, and its other fields.
 #define BODY_MAX_BYTES ((size_t)256 * 1024)
 
-// --- judging the header ---
+// --- checking the header ---
 
 static void answer_options(struct api_request *rq)
 {
@@ -60,7 +60,7 @@ static void answer_method(struct api_request *rq)
 }
 
 // Whether a route was found. False: the request has been answered.
-static bool judge_route(struct api_request *rq, enum err found)
+static bool check_route(struct api_request *rq, enum err found)
 {
     if (found == OK)
         return true;
@@ -79,13 +79,13 @@ static bool judge_route(struct api_request *rq, enum err found)
 
 // Checks the content type. False: the request has been answered. A missing body passes;
 // the handler reports it.
-static bool judge_type(struct api_request *rq)
+static bool check_type(struct api_request *rq)
 {
     struct http_request *r = rq->http;
     bool has_body =
         r->announced_bytes > 0 || http_has_header(r, "transfer-encoding");
 
-    assert(rq->match.route != NULL); // judge_route() said so
+    assert(rq->match.route != NULL); // check_route() said so
     if (!rq->match.route->takes_json || !has_body)
         return true;
     if (http_has_header(r, "content-encoding")) {
@@ -101,7 +101,7 @@ static bool judge_type(struct api_request *rq)
 
 // Checks the name in Host. False: the request has been answered. Health probes may use
 // any name.
-static bool judge_host(struct api_request *rq)
+static bool check_host(struct api_request *rq)
 {
     struct str host = http_header(rq->http, "host");
     const struct route *route = rq->match.route;
@@ -117,7 +117,7 @@ static bool judge_host(struct api_request *rq)
 
 // Checks the token. False: the request has been answered. With metrics_token_file,
 // /metrics requires that token or the admin token.
-static bool judge_token(struct api_request *rq, enum auth_scope scope)
+static bool check_token(struct api_request *rq, enum auth_scope scope)
 {
     const struct route *route = rq->match.route;
     const struct api *api = rq->api;
@@ -134,7 +134,7 @@ static bool judge_token(struct api_request *rq, enum auth_scope scope)
 
 // False: the token's organization has too many requests in progress; the request has
 // been answered.
-static bool judge_load(struct api_request *rq)
+static bool check_load(struct api_request *rq)
 {
     const struct config *config = rq->api->config;
     struct share_limit limit = cap_limit(config, CAP_REQUESTS);
@@ -174,8 +174,8 @@ static void on_headers(void *data, struct http_request *r)
     }
     // The name is checked first, with or without a token. The token is checked before
     // the route: without a token a client learns nothing about paths.
-    if (judge_host(rq) && judge_token(rq, scope) && judge_load(rq) &&
-        judge_route(rq, found) && judge_type(rq)) {
+    if (check_host(rq) && check_token(rq, scope) && check_load(rq) &&
+        check_route(rq, found) && check_type(rq)) {
         r->data = rq;
     } else {
         request_free(rq);

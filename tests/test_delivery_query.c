@@ -20,7 +20,7 @@ static enum err read_query(const char *query, struct arena *arena,
     return err;
 }
 
-static void queries_are_judged(void **state)
+static void queries_are_checked(void **state)
 {
     static const struct {
         const char *query;
@@ -136,7 +136,7 @@ static void cursors_cannot_be_made_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(queries_are_judged),
+        cmocka_unit_test(queries_are_checked),
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(cursors_cannot_be_made_up),
     };

@@ -168,7 +168,7 @@ static enum err read_exactly(size_t which, const char *at, size_t n_bytes)
     return err;
 }
 
-static void judge(size_t i, size_t k, const struct buf *b)
+static void check(size_t i, size_t k, const struct buf *b)
 {
     enum err err = read_exactly(k, b->at, b->n_bytes);
 
@@ -187,7 +187,7 @@ static void each_reads_its_own_and_no_other(void **state)
         buf_init(&b, 0);
         frames[i].put(&b);
         for (size_t k = 0; k < N_FRAMES; k++)
-            judge(i, k, &b);
+            check(i, k, &b);
         buf_clear(&b);
     }
 }

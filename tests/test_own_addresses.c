@@ -62,13 +62,13 @@ void __wrap_freeifaddrs(struct ifaddrs *first)
 }
 // NOLINTEND(bugprone-reserved-identifier)
 
-static enum guard_verdict judge(struct own_addresses *own, const char *text,
+static enum guard_verdict check(struct own_addresses *own, const char *text,
                                 uint16_t port, bool is_self)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 
     assert_int_equal(inet_pton(AF_INET, text, &a.sin_addr), 1);
-    return address_guard_judge((const struct sockaddr *)&a, is_self,
+    return address_guard_check((const struct sockaddr *)&a, is_self,
                                own_addresses_rules(own));
 }
 
@@ -97,23 +97,23 @@ static void every_own_address_is_known(void **state)
     load(&config);
     fails = false;
     own = own_addresses_new(&config);
-    assert_int_equal(judge(own, "8.8.0.0", 80, false), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "8.8.0.255", 80, false), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "8.8.3.231", 80, false), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "8.8.3.232", 80, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.8.0.0", 80, false), GUARD_ADDRESS);
+    assert_int_equal(check(own, "8.8.0.255", 80, false), GUARD_ADDRESS);
+    assert_int_equal(check(own, "8.8.3.231", 80, false), GUARD_ADDRESS);
+    assert_int_equal(check(own, "8.8.3.232", 80, false), GUARD_PERMITS);
     // Addresses that the kernel routes to this machine are its own, and may be those of
     // the engine's servers.
-    assert_int_equal(judge(own, "8.9.0.1", 80, true), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "9.9.9.9", 80, true), GUARD_PERMITS);
-    assert_int_equal(judge(own, "9.9.9.9", 8080, true), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "9.9.9.9", 8080, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 80, true), GUARD_ADDRESS);
+    assert_int_equal(check(own, "9.9.9.9", 80, true), GUARD_PERMITS);
+    assert_int_equal(check(own, "9.9.9.9", 8080, true), GUARD_ADDRESS);
+    assert_int_equal(check(own, "9.9.9.9", 8080, false), GUARD_PERMITS);
     // Ports.
-    assert_int_equal(judge(own, "8.9.0.1", 22, false), GUARD_PORT);
-    assert_int_equal(judge(own, "9.9.9.9", 22, false), GUARD_PORT);
-    assert_int_equal(judge(own, "9.9.9.8", 22, false), GUARD_PERMITS);
-    assert_int_equal(judge(own, "8.9.0.1", 443, false), GUARD_PERMITS);
-    assert_int_equal(judge(own, "8.9.0.1", 444, false), GUARD_PORT);
-    assert_int_equal(judge(own, "8.9.0.1", 65535, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 22, false), GUARD_PORT);
+    assert_int_equal(check(own, "9.9.9.9", 22, false), GUARD_PORT);
+    assert_int_equal(check(own, "9.9.9.8", 22, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 443, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 444, false), GUARD_PORT);
+    assert_int_equal(check(own, "8.9.0.1", 65535, false), GUARD_PERMITS);
     config_clear(&config);
 }
 
@@ -126,15 +126,15 @@ static void unknown_own_addresses_permit_only_what_is_named(void **state)
     load(&config);
     fails = true;
     own = own_addresses_new(&config);
-    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
-    assert_int_equal(judge(own, "9.9.9.9", 80, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
+    assert_int_equal(check(own, "9.9.9.9", 80, false), GUARD_PERMITS);
     fails = false;
     own_addresses_reload(own, &config);
-    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_PERMITS);
+    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_PERMITS);
     // The addresses that were read before may be incomplete.
     fails = true;
     own_addresses_reload(own, &config);
-    assert_int_equal(judge(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
+    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
     config_clear(&config);
 }
 

@@ -405,7 +405,7 @@ static bool permits(const char *address, const struct cidr *allow, size_t n)
                                        .n_ports = 1,
                                        .is_own_known = true };
 
-    return address_guard_judge((const struct sockaddr *)&a, false, &rules) ==
+    return address_guard_check((const struct sockaddr *)&a, false, &rules) ==
            GUARD_PERMITS;
 }
 

@@ -15,7 +15,7 @@ static const struct share_limit limit = { .whole = 16,
 
 static enum share take(struct shares *s, uint64_t no)
 {
-    enum share share = shares_judge(s, &limit, no, no == SHARE_ADMIN, 1);
+    enum share share = shares_check(s, &limit, no, no == SHARE_ADMIN, 1);
 
     if (share == SHARE_THERE)
         shares_add(s, no, 1);
@@ -52,9 +52,9 @@ static void the_admin_is_not_held_by_a_share(void **state)
 
     (void)state;
     shares_add(&s, 7, 9); // it made them for one organization
-    assert_int_equal(shares_judge(&s, &limit, 7, true, 7), SHARE_THERE);
-    assert_int_equal(shares_judge(&s, &limit, 7, true, 8), SHARE_RESERVED);
-    assert_int_equal(shares_judge(&s, &limit, 7, false, 1), SHARE_OF_ONE);
+    assert_int_equal(shares_check(&s, &limit, 7, true, 7), SHARE_THERE);
+    assert_int_equal(shares_check(&s, &limit, 7, true, 8), SHARE_RESERVED);
+    assert_int_equal(shares_check(&s, &limit, 7, false, 1), SHARE_OF_ONE);
     shares_clear(&s);
 }
 
@@ -65,10 +65,10 @@ static void a_lowered_limit_refuses_and_does_not_wrap(void **state)
 
     (void)state;
     shares_add(&s, 1, 10);
-    assert_int_equal(shares_judge(&s, &small, 1, false, 1), SHARE_OF_ONE);
-    assert_int_equal(shares_judge(&s, &small, 2, false, 1), SHARE_OF_ALL);
-    assert_int_equal(shares_judge(&s, &small, 2, true, 1), SHARE_RESERVED);
-    assert_int_equal(shares_judge(&s, &limit, 2, false, UINT64_MAX),
+    assert_int_equal(shares_check(&s, &small, 1, false, 1), SHARE_OF_ONE);
+    assert_int_equal(shares_check(&s, &small, 2, false, 1), SHARE_OF_ALL);
+    assert_int_equal(shares_check(&s, &small, 2, true, 1), SHARE_RESERVED);
+    assert_int_equal(shares_check(&s, &limit, 2, false, UINT64_MAX),
                      SHARE_OF_ONE);
     shares_clear(&s);
 }

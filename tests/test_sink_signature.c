@@ -22,42 +22,42 @@ static struct signed_request standard_example(void)
     };
 }
 
-static enum signature judge(const char *secret, struct signed_request request)
+static enum signature check(const char *secret, struct signed_request request)
 {
     return signature_check(str_of(secret), &request);
 }
 
-static void signatures_are_judged(void **state)
+static void signatures_are_checked(void **state)
 {
     struct signed_request hello = { .pulumi = STR(HELLO_MAC),
                                     .body = STR("hello") };
     struct signed_request standard = standard_example();
 
     (void)state;
-    assert_int_equal(judge("key", hello), SIGNATURE_VALID);
-    assert_int_equal(judge("kez", hello), SIGNATURE_INVALID);
-    assert_int_equal(judge("", hello), SIGNATURE_INVALID);
+    assert_int_equal(check("key", hello), SIGNATURE_VALID);
+    assert_int_equal(check("kez", hello), SIGNATURE_INVALID);
+    assert_int_equal(check("", hello), SIGNATURE_INVALID);
     hello.body = STR("hellp");
-    assert_int_equal(judge("key", hello), SIGNATURE_INVALID);
+    assert_int_equal(check("key", hello), SIGNATURE_INVALID);
     hello.pulumi = STR_EMPTY;
-    assert_int_equal(judge("key", hello), SIGNATURE_ABSENT);
+    assert_int_equal(check("key", hello), SIGNATURE_ABSENT);
 
-    assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_VALID);
+    assert_int_equal(check(STANDARD_SECRET, standard), SIGNATURE_VALID);
     standard.standard = STR("v2,x v1,AAAA "
                             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_VALID);
+    assert_int_equal(check(STANDARD_SECRET, standard), SIGNATURE_VALID);
     standard.timestamp = STR("1614265331");
-    assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_INVALID);
+    assert_int_equal(check(STANDARD_SECRET, standard), SIGNATURE_INVALID);
     // One correct signature does not excuse a wrong one.
     standard = standard_example();
     standard.pulumi = STR(HELLO_MAC);
-    assert_int_equal(judge(STANDARD_SECRET, standard), SIGNATURE_INVALID);
+    assert_int_equal(check(STANDARD_SECRET, standard), SIGNATURE_INVALID);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signatures_are_judged),
+        cmocka_unit_test(signatures_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

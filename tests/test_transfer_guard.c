@@ -3,7 +3,7 @@
 // of the URL, the check at the socket refuses; without that, too, the check before the
 // request refuses.
 //
-// The linker puts a function of this test in front of address_guard_judge(), which both
+// The linker puts a function of this test in front of address_guard_check(), which both
 // checks call.
 
 #include <arpa/inet.h>
@@ -22,17 +22,17 @@
 #include "tests/unit.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
-enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
+enum guard_verdict __wrap_address_guard_check(const struct sockaddr *address,
                                               bool is_self,
                                               const struct guard_rules *rules);
-enum guard_verdict __real_address_guard_judge(const struct sockaddr *address,
+enum guard_verdict __real_address_guard_check(const struct sockaddr *address,
                                               bool is_self,
                                               const struct guard_rules *rules);
 
 static bool is_first_gate_open; // the first question is allowed
 static unsigned n_asked;
 
-enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
+enum guard_verdict __wrap_address_guard_check(const struct sockaddr *address,
                                               bool is_self,
                                               const struct guard_rules *rules)
 {
@@ -40,7 +40,7 @@ enum guard_verdict __wrap_address_guard_judge(const struct sockaddr *address,
 
     if (is_first && is_first_gate_open)
         return GUARD_PERMITS;
-    return __real_address_guard_judge(address, is_self, rules);
+    return __real_address_guard_check(address, is_self, rules);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 

@@ -72,7 +72,7 @@ static void good_urls_name_their_endpoint(void **state)
     }
 }
 
-// Addresses are judged when connecting; here only their spelling counts.
+// Addresses are checked when connecting; here only their spelling counts.
 static void addresses_are_accepted_in_their_one_spelling(void **state)
 {
     static const char *const good[] = {

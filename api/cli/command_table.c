@@ -220,7 +220,7 @@ static const struct opt bench_options[] = {
 };
 
 static const struct opt config_options[] = {
-    { "check", "FILE", "judge this file alone", "FILE" },
+    { "check", "FILE", "check this file alone", "FILE" },
     { "config", "FILE", "settings", "FILE" },
     { "set", "NAME=VALUE", "a setting; again for more", NULL },
     { NULL, NULL, NULL, NULL },
@@ -361,7 +361,7 @@ static const struct command commands[] = {
       "posthorn import hooks.jsonl --on-conflict skip",
       { import_options, at_engine } },
     { "config", command_config, NULL, 0, 0, NULL,
-      "print every setting, or judge a file",
+      "print every setting, or check a file",
       "A setting comes from its default, the file, the environment "
       "(POSTHORN_NAME), or --set; the later wins. Exit status 1 if there are "
       "faults.",

@@ -108,7 +108,7 @@ void request_fail_store(struct api_request *rq, enum err err)
     http_fail(rq->http, 500, STR_EMPTY, "storage failed: %s", err_str(err));
 }
 
-static bool judge_name(struct api_request *rq, enum param param,
+static bool check_name(struct api_request *rq, enum param param,
                        const char *what)
 {
     if (text_is_name(rq->match.params[param]))
@@ -128,7 +128,7 @@ static bool judge_name(struct api_request *rq, enum param param,
     return false;
 }
 
-static bool judge_id(struct api_request *rq, enum param param, const char *what)
+static bool check_id(struct api_request *rq, enum param param, const char *what)
 {
     struct str *id = &rq->match.params[param];
     char lower[AKINON_ID_BYTES];
@@ -147,10 +147,10 @@ static bool akinon_scope(struct api_request *rq, struct hook_scope *out)
 {
     struct str *params = rq->match.params;
 
-    if (!judge_id(rq, PARAM_ORG, "organizationId") ||
-        !judge_id(rq, PARAM_PROJECT, "projectId") ||
+    if (!check_id(rq, PARAM_ORG, "organizationId") ||
+        !check_id(rq, PARAM_PROJECT, "projectId") ||
         (params[PARAM_HOOK].n_bytes > 0 &&
-         !judge_id(rq, PARAM_HOOK, "webhookId")))
+         !check_id(rq, PARAM_HOOK, "webhookId")))
         return false;
     *out = (struct hook_scope){ .family = FAMILY_AKINON,
                                 .level = LEVEL_PROJECT,
@@ -169,20 +169,20 @@ bool request_scope(struct api_request *rq, struct hook_scope *out)
 
     if (rq->match.route->is_akinon)
         return akinon_scope(rq, out);
-    if (!judge_name(rq, PARAM_ORG, "organization"))
+    if (!check_name(rq, PARAM_ORG, "organization"))
         return false;
-    if (scope.project.n_bytes > 0 && !judge_name(rq, PARAM_PROJECT, "project"))
+    if (scope.project.n_bytes > 0 && !check_name(rq, PARAM_PROJECT, "project"))
         return false;
     if (params[PARAM_STACK].n_bytes > 0) {
         scope.level = LEVEL_STACK;
         scope.target = params[PARAM_STACK];
-        if (!judge_name(rq, PARAM_STACK, "stack"))
+        if (!check_name(rq, PARAM_STACK, "stack"))
             return false;
     }
     if (params[PARAM_ENV].n_bytes > 0) {
         scope.level = LEVEL_ENVIRONMENT;
         scope.target = params[PARAM_ENV];
-        if (!judge_name(rq, PARAM_ENV, "environment"))
+        if (!check_name(rq, PARAM_ENV, "environment"))
             return false;
         if (scope.project.n_bytes == 0) // the deprecated path has no project
             scope.project = STR("default");
@@ -195,8 +195,8 @@ bool request_org(struct api_request *rq, struct hook_scope *out)
 {
     bool is_akinon = rq->match.route->is_akinon;
 
-    if (is_akinon ? !judge_id(rq, PARAM_ORG, "organizationId")
-                  : !judge_name(rq, PARAM_ORG, "organization"))
+    if (is_akinon ? !check_id(rq, PARAM_ORG, "organizationId")
+                  : !check_name(rq, PARAM_ORG, "organization"))
         return false;
     *out = (struct hook_scope){ .family =
                                     is_akinon ? FAMILY_AKINON : FAMILY_PULUMI,
@@ -246,7 +246,7 @@ void request_refuse_share(struct api_request *rq, enum cap_kind kind,
 bool request_may_hold(struct api_request *rq, enum cap_kind kind)
 {
     struct share_limit limit = cap_limit(rq->api->config, kind);
-    enum share share = shares_judge(&rq->api->shares[kind], &limit,
+    enum share share = shares_check(&rq->api->shares[kind], &limit,
                                     request_holder(rq), rq->grant.is_admin, 1);
 
     if (share == SHARE_THERE)

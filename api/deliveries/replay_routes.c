@@ -23,7 +23,7 @@
 
 // --- creating ---
 
-static bool judge(struct selection *s)
+static bool check_selection(struct selection *s)
 {
     struct history_filter *f = &s->replay.filter;
 
@@ -172,7 +172,7 @@ void replays_create(struct api_request *rq)
     selection_init(&s);
     if (selection_read(&s, SELECT_REPLAY,
                        json != NULL ? json_root(json) : NULL) &&
-        judge(&s)) {
+        check_selection(&s)) {
         create(rq, &s);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&s.why));

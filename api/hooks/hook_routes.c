@@ -139,7 +139,7 @@ static bool may_create(struct api_request *rq, const struct hook_scope *scope)
 
     if (!request_org_no(rq, scope, &org_id))
         return false;
-    share = shares_judge(&rq->api->shares[CAP_HOOKS], &limit, org_id,
+    share = shares_check(&rq->api->shares[CAP_HOOKS], &limit, org_id,
                          rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
@@ -214,15 +214,15 @@ static enum err try_update(struct api_request *rq,
     struct hook_reader reader;
     struct hook hook;
     struct buf why;
-    enum err judged, err = find(rq, scope, copy_found, &old);
+    enum err merged, err = find(rq, scope, copy_found, &old);
 
     if (err != OK)
         return err;
     hook = *old;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(rq, &why);
-    judged = request_dialect(rq)->merge(&reader, body, &hook);
-    if (judged == OK) {
+    merged = request_dialect(rq)->merge(&reader, body, &hook);
+    if (merged == OK) {
         hook.updated_at_ms = clock_now_ms();
         if (hook.active && !old->active)
             err = begin_here(rq, &hook);
@@ -235,7 +235,7 @@ static enum err try_update(struct api_request *rq,
             answer_hook(rq, 200, &hook);
         }
     } else {
-        http_fail(rq->http, judged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
+        http_fail(rq->http, merged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
                   buf_cstr(&why));
     }
     buf_clear(&why);

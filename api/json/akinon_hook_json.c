@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// akinon_hook_json.c — a webhook of Akinon App Maker as JSON: read, judged, merged,
+// akinon_hook_json.c — a webhook of Akinon App Maker as JSON: read, checked, merged,
 // printed. Pure.
 //
 // The published answer to a create is a project, surely by mistake. Our answer has all

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// delivery_policy_json.c — how a hook is delivered to, as JSON: read, judged, printed.
+// delivery_policy_json.c — how a hook is delivered to as JSON: read, checked, printed.
 
 #include "api/json/delivery_policy_json.h"
 

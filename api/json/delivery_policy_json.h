@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// delivery_policy_json.h — how a hook is delivered to, as JSON: read, judged, printed.
+// delivery_policy_json.h — how a hook is delivered to as JSON: read, checked, printed.
 //
 // Both APIs accept these members besides their own, all optional: retrySchedule,
 // timeout, maxInFlight, rateLimit, ordered, orderKey, paused, clientCertificate,

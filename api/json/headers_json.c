@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// headers_json.c — a hook's own request headers as JSON: read, judged, masked.
+// headers_json.c — a hook's own request headers as JSON: read, checked, masked.
 
 #include "api/json/headers_json.h"
 
@@ -71,7 +71,7 @@ static enum err read_header(const struct hook_reader *reader,
     }
     hook->headers[i] = arena_copy(reader->arena, name);
     hook->n_headers = i + 2;
-    return header_judge(name, given, reader->why);
+    return header_check(name, given, reader->why);
 }
 
 static enum err read_headers(const struct hook_reader *reader,

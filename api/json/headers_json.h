@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// headers_json.h — a hook's own request headers as JSON: read, judged, masked.
+// headers_json.h — a hook's own request headers as JSON: read, checked, masked.
 //
 // Both APIs have two members for them: `headers`, an object of strings, and
 // `secretHeaders`, the names of headers whose values are masked although the names

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// pulumi_hook_json.c — a hook as JSON: read, judged, merged, printed.
+// pulumi_hook_json.c — a hook as JSON: read, checked, merged, printed.
 
 #include "api/json/pulumi_hook_json.h"
 
@@ -221,7 +221,7 @@ static enum err read_lists(const struct hook_reader *reader,
     return err;
 }
 
-// --- judging ---
+// --- checking ---
 
 bool hook_name_is_valid(struct str name)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// pulumi_hook_json.h — a hook as JSON: read, judged, merged, printed.
+// pulumi_hook_json.h — a hook as JSON: read, checked, merged, printed.
 //
 // Pure: no clock, no randomness, no storage. Field names and rules are those
 // of Pulumi Cloud's webhook API.
@@ -20,13 +20,13 @@
 #define DISPLAY_NAME_MAX_CHARS 255
 
 // Reads the body of a create into `hook`, whose scope is set already, and
-// judges the result. `hook->name` stays empty if the body asks for a generated
+// checks the result. `hook->name` stays empty if the body asks for a generated
 // one. ERR_INVALID: `reader->why`.
 MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
                                   const struct json_value *body,
                                   struct hook *hook);
 
-// Merges the body of an update into `hook` and judges the result. Members that
+// Merges the body of an update into `hook` and checks the result. Members that
 // are absent or null change nothing, with one exception: when the body has
 // displayName, payloadUrl and active (the whole state, as every client of Pulumi
 // sends it), absent filters and groups become empty. ERR_INVALID, ERR_FULL (from

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// secret_json.c — a hook's secret as JSON: read, judged, replaced.
+// secret_json.c — a hook's secret as JSON: read, checked, replaced.
 
 #include "api/json/secret_json.h"
 
@@ -42,7 +42,7 @@ static bool is_url_safe(struct str text)
     "; after whsec_ a secret is standard base64 (A-Z a-z 0-9 + /, padded " \
     "with =) of 24 to 64 bytes"
 
-static enum err judge_key(const struct hook_reader *reader, struct str text,
+static enum err check_key(const struct hook_reader *reader, struct str text,
                           struct buf *key)
 {
     if (text.n_bytes == 0)
@@ -67,7 +67,8 @@ static enum err judge_key(const struct hook_reader *reader, struct str text,
     return OK;
 }
 
-static enum err judge(const struct hook_reader *reader, struct str secret)
+static enum err check_secret(const struct hook_reader *reader,
+                             struct str secret)
 {
     static const struct str prefix = { "whsec_", 6 };
     struct buf key;
@@ -80,7 +81,7 @@ static enum err judge(const struct hook_reader *reader, struct str secret)
     if (!str_starts(secret, prefix))
         return OK;
     buf_init(&key, 0);
-    err = judge_key(reader,
+    err = check_key(reader,
                     (struct str){ secret.at + prefix.n_bytes,
                                   secret.n_bytes - prefix.n_bytes },
                     &key);
@@ -97,7 +98,7 @@ enum err secret_read_new(const struct hook_reader *reader,
 
     if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
         err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
-    return err == OK ? judge(reader, hook->secret) : err;
+    return err == OK ? check_secret(reader, hook->secret) : err;
 }
 
 // Replaces the secret. The list of replaced secrets that still sign has the newest
@@ -147,7 +148,7 @@ static enum err merge(const struct hook_reader *reader,
         hook->n_old = 0;
         return OK;
     }
-    err = judge(reader, secret);
+    err = check_secret(reader, secret);
     return err == OK ? replace(reader, secret, hook) : err;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// secret_json.h — a hook's secret as JSON: read, judged, replaced.
+// secret_json.h — a hook's secret as JSON: read, checked, replaced.
 //
 // Pure: no clock, no randomness, no storage.
 
@@ -24,7 +24,7 @@ MUST_CHECK enum err secret_read_new(const struct hook_reader *reader,
 // it is removed. Any other text replaces it, and the old secret also signs for
 // `reader->secret_overlap_ms`, together with secrets that were replaced earlier and
 // whose overlap has not ended. `endSecretOverlap` true: from now on only the present
-// secret signs. A text equal to the present secret is not judged. ERR_INVALID:
+// secret signs. A text equal to the present secret is not checked. ERR_INVALID:
 // `reader->why` has the reason. ERR_FULL: the maximum number of replaced secrets signs
 // already; `reader->why` says so.
 MUST_CHECK enum err secret_merge(const struct hook_reader *reader,

@@ -220,7 +220,8 @@ static bool is_nothing(const struct json_value *v)
 
 // Checks for members that ask for something that is not stored here. False: there is
 // one; the request has been answered.
-static bool judge_wishes(struct api_request *rq, const struct json_value *body)
+static bool check_unsupported(struct api_request *rq,
+                              const struct json_value *body)
 {
     static const struct {
         const char *member, *what;
@@ -259,7 +260,7 @@ static bool read_new(struct api_request *rq, const struct json_value *body,
         return false;
     }
     out->stack = arena_copy(&rq->arena, name);
-    return judge_wishes(rq, body);
+    return check_unsupported(rq, body);
 }
 
 static void create(struct api_request *rq, const struct stack_name *stack)

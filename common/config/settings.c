@@ -118,7 +118,7 @@ static const struct setting {
       "Certificate authorities to trust instead of the system's." },
     { "egress_proxy", TYPE_TEXT, AT(egress_proxy), "", 0, 0, false,
       "http://host:port that all deliveries go through; which addresses may "
-      "be reached is then the proxy's to judge." },
+      "be reached is then for the proxy to decide." },
     { "secret_key_file", TYPE_PATH, AT(secret_key_file), "", 0, 0, false,
       "Key that hook secrets are sealed with; empty: secret.key in data_dir, "
       "made at the first start." },

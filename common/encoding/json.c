@@ -59,9 +59,9 @@ static struct str str_of_val(yyjson_val *val)
     return (struct str){ yyjson_get_str(val), yyjson_get_len(val) };
 }
 
-// --- judging ---
+// --- checking ---
 
-struct judge {
+struct check {
     const struct json_limits *limits;
     size_t n_keys; // so far
     struct buf *why;
@@ -195,61 +195,61 @@ static enum err many_keys_differ(yyjson_val *object, struct buf *why)
     return t.n_steps_left > 0 ? OK : sorted_keys_differ(object, why);
 }
 
-static enum err judge_string(const struct judge *judge, yyjson_val *string)
+static enum err check_string(const struct check *check, yyjson_val *string)
 {
-    size_t limit = judge->limits->max_string_bytes;
+    size_t limit = check->limits->max_string_bytes;
 
     if (limit == 0 || yyjson_get_len(string) <= limit)
         return OK;
-    if (judge->why != NULL) {
-        buf_printf(judge->why,
+    if (check->why != NULL) {
+        buf_printf(check->why,
                    "a string is longer than %zu bytes (max_json_string_bytes)",
                    limit);
     }
     return ERR_INVALID;
 }
 
-static enum err judge_keys(struct judge *judge, yyjson_val *object)
+static enum err check_keys(struct check *check, yyjson_val *object)
 {
-    size_t limit = judge->limits->max_keys;
+    size_t limit = check->limits->max_keys;
 
-    judge->n_keys += yyjson_obj_size(object);
-    if (limit != 0 && judge->n_keys > limit) {
-        if (judge->why != NULL)
-            buf_printf(judge->why, "more than %zu keys (max_json_keys)", limit);
+    check->n_keys += yyjson_obj_size(object);
+    if (limit != 0 && check->n_keys > limit) {
+        if (check->why != NULL)
+            buf_printf(check->why, "more than %zu keys (max_json_keys)", limit);
         return ERR_INVALID;
     }
     return yyjson_obj_size(object) <= FEW_KEYS
-               ? few_keys_differ(object, judge->why)
-               : many_keys_differ(object, judge->why);
+               ? few_keys_differ(object, check->why)
+               : many_keys_differ(object, check->why);
 }
 
-static enum err judge_container(struct judge *judge, yyjson_val *container)
+static enum err check_container(struct check *check, yyjson_val *container)
 {
-    if (judge->n_open == judge->limits->max_depth) {
-        if (judge->why != NULL) {
-            buf_printf(judge->why, "nested deeper than %u (max_json_depth)",
-                       judge->limits->max_depth);
+    if (check->n_open == check->limits->max_depth) {
+        if (check->why != NULL) {
+            buf_printf(check->why, "nested deeper than %u (max_json_depth)",
+                       check->limits->max_depth);
         }
         return ERR_INVALID;
     }
-    judge->ends[judge->n_open++] = unsafe_yyjson_get_next(container);
-    return yyjson_is_obj(container) ? judge_keys(judge, container) : OK;
+    check->ends[check->n_open++] = unsafe_yyjson_get_next(container);
+    return yyjson_is_obj(container) ? check_keys(check, container) : OK;
 }
 
-static enum err judge_all(struct judge *judge, yyjson_val *root)
+static enum err check_all(struct check *check, yyjson_val *root)
 {
     const yyjson_val *end = unsafe_yyjson_get_next(root);
     enum err err = OK;
 
-    assert(judge->limits->max_depth <= JSON_DEPTH_MAX);
+    assert(check->limits->max_depth <= JSON_DEPTH_MAX);
     for (yyjson_val *val = root; val < end && err == OK; val++) {
-        while (judge->n_open > 0 && val >= judge->ends[judge->n_open - 1])
-            judge->n_open--;
+        while (check->n_open > 0 && val >= check->ends[check->n_open - 1])
+            check->n_open--;
         if (yyjson_is_str(val)) { // keys are strings, too
-            err = judge_string(judge, val);
+            err = check_string(check, val);
         } else if (yyjson_is_ctn(val)) {
-            err = judge_container(judge, val);
+            err = check_container(check, val);
         }
     }
     return err;
@@ -294,14 +294,14 @@ enum err json_parse(struct str text, const struct json_limits *limits,
 {
     const yyjson_read_flag flags =
         YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
-    struct judge judge;
+    struct check check;
     yyjson_read_err fault = { .code = YYJSON_READ_ERROR_EMPTY_CONTENT };
     struct json *j;
 
-    judge.limits = limits; // and no more is set: its places are many
-    judge.why = why;
-    judge.n_keys = 0;
-    judge.n_open = 0;
+    check.limits = limits; // and no more is set: its places are many
+    check.why = why;
+    check.n_keys = 0;
+    check.n_open = 0;
     if (text.n_bytes == 0)
         return say_not_json(why, &fault);
     j = xmalloc(sizeof(*j));
@@ -313,7 +313,7 @@ enum err json_parse(struct str text, const struct json_limits *limits,
         json_free(j);
         return say_not_json(why, &fault);
     }
-    if (judge_all(&judge, yyjson_doc_get_root(j->doc)) != OK) {
+    if (check_all(&check, yyjson_doc_get_root(j->doc)) != OK) {
         json_free(j);
         return ERR_INVALID;
     }

@@ -59,7 +59,7 @@ static bool is_over(uint64_t held, uint64_t more, uint64_t most)
     return held > most || more > most - held;
 }
 
-enum share share_judge(const struct share_limit *limit, uint64_t held,
+enum share share_check(const struct share_limit *limit, uint64_t held,
                        uint64_t all, bool is_admin, uint64_t more)
 {
     uint64_t open =
@@ -72,10 +72,10 @@ enum share share_judge(const struct share_limit *limit, uint64_t held,
     return is_over(all, more, open) ? SHARE_OF_ALL : SHARE_THERE;
 }
 
-enum share shares_judge(const struct shares *s, const struct share_limit *limit,
+enum share shares_check(const struct shares *s, const struct share_limit *limit,
                         uint64_t no, bool is_admin, uint64_t more)
 {
-    return share_judge(limit, shares_of(s, no), s->n, is_admin, more);
+    return share_check(limit, shares_of(s, no), s->n, is_admin, more);
 }
 
 void shares_add(struct shares *s, uint64_t no, uint64_t more)

@@ -42,12 +42,12 @@ enum share {
 
 // Whether the organization `no` may take `more` in addition. With `is_admin`:
 // whether the admin token may, for whichever organization `no` is.
-enum share shares_judge(const struct shares *s, const struct share_limit *limit,
+enum share shares_check(const struct shares *s, const struct share_limit *limit,
                         uint64_t no, bool is_admin, uint64_t more);
 
-// Like shares_judge(), with amounts that are counted elsewhere: one organization
+// Like shares_check(), with amounts that are counted elsewhere: one organization
 // holds `held`, all together hold `all`.
-enum share share_judge(const struct share_limit *limit, uint64_t held,
+enum share share_check(const struct share_limit *limit, uint64_t held,
                        uint64_t all, bool is_admin, uint64_t more);
 
 // Counts `more` as held by `no`, without checking limits.

@@ -65,7 +65,7 @@ static bool is_full(const struct http_server *s)
     return s->figures.n_connections > s->limits.max_connections;
 }
 
-static void judge_caps(struct conn *c)
+static void check_caps(struct conn *c)
 {
     struct http_server *s = c->server;
     bool has_room = true;
@@ -111,7 +111,7 @@ static void welcome(struct http_server *s, int fd,
     // memory, too.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
                      sizeof(unsent_bytes));
-    judge_caps(c);
+    check_caps(c);
 }
 
 static int open_spare(void)

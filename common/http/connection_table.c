@@ -108,7 +108,7 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
 
     conn_release(c);
     share =
-        shares_judge(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
+        shares_check(holders, limit, holder_no, holder_no == SHARE_ADMIN, 1);
     if (share != SHARE_THERE)
         return share;
     shares_add(holders, holder_no, 1);

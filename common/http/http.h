@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // http.h — an HTTP/1.1 server on libuv and llhttp (strict).
 //
-// Happy path: accept, headers, `on_headers` (authorize, judge the size),
+// Happy path: accept, headers, `on_headers` (authorize, check the size),
 // 100 Continue if asked for, body into memory, `on_request`, http_respond()
 // now or later, then the next request of the connection. Requests of one
 // connection are handled one at a time, so pipelined ones are answered in

@@ -114,7 +114,7 @@ static bool is_value_of(const struct conn *c, const char *name,
            strncasecmp(value.at, wanted, value.n_bytes) == 0;
 }
 
-static int judge_version(struct conn *c)
+static int check_version(struct conn *c)
 {
     const llhttp_t *p = &c->parser;
 
@@ -123,7 +123,7 @@ static int judge_version(struct conn *c)
     return fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
 }
 
-static int judge_target(struct conn *c)
+static int check_target(struct conn *c)
 {
     bool is_star = c->n_target == 1 && c->text.at[0] == '*' &&
                    llhttp_get_method(&c->parser) == HTTP_OPTIONS;
@@ -138,7 +138,7 @@ static int judge_target(struct conn *c)
 }
 
 // Refuses headers that llhttp accepts against RFC 9112, sections 3.2 and 6.1.
-static int judge_headers(struct conn *c)
+static int check_headers(struct conn *c)
 {
     static const char *const once[] = { "authorization", "content-type",
                                         "content-length", "x-access-token" };
@@ -232,14 +232,14 @@ static int hand_headers(struct conn *c)
 static int on_headers_complete(llhttp_t *parser)
 {
     struct conn *c = parser->data;
-    int rc = judge_version(c);
+    int rc = check_version(c);
 
     c->has_headers = true;
     parser->upgrade = 0; // upgrades are not supported
     if (rc == 0)
-        rc = judge_target(c);
+        rc = check_target(c);
     if (rc == 0)
-        rc = judge_headers(c);
+        rc = check_headers(c);
     if (rc != 0)
         return rc;
     fill_request(c);

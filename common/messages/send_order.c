@@ -71,7 +71,7 @@ void outcome_pack(struct buf *frame, const struct outcome *outcome)
 
 static bool may_say(uint64_t error)
 {
-    // The other classes are set by dispatchers, which judge responses.
+    // The other classes are set by dispatchers, which check responses.
     return error <= ERROR_PROTOCOL || error == ERROR_BLOCKED;
 }
 

@@ -62,7 +62,7 @@ static bool is_value(struct str value)
            value.at[0] > ' ' && value.at[value.n_bytes - 1] > ' ';
 }
 
-enum err header_judge(struct str name, struct str value, struct buf *why)
+enum err header_check(struct str name, struct str value, struct buf *why)
 {
     const char *reason = NULL;
 

@@ -18,7 +18,7 @@
 // Content-Length, Transfer-Encoding and the like) and those that the engine sets
 // are refused. ERR_INVALID: `why` (may be NULL) gets a sentence that names the
 // header.
-MUST_CHECK enum err header_judge(struct str name, struct str value,
+MUST_CHECK enum err header_check(struct str name, struct str value,
                                  struct buf *why);
 
 bool header_same_name(struct str a, struct str b);

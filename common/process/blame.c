@@ -170,8 +170,8 @@ static struct blamed note_of_death(const struct blame_page *page)
     return found;
 }
 
-bool blame_judge(struct blame_page *page, int signum, struct blamed *out,
-                 uint32_t *n_deaths)
+bool blame_attribute(struct blame_page *page, int signum, struct blamed *out,
+                     uint32_t *n_deaths)
 {
     bool is_own = (is_fatal(signum) && page->is_foreign == 0) ||
                   (signum == 0 && page->guilty != 0); // blame_this_thread()

@@ -51,8 +51,8 @@ int blame_create(struct blame_page **out);
 // Call for a role that has died by this signal. True: it raised the signal itself;
 // `*out` is what it was working on, perhaps BLAME_NOTHING, and a death is counted
 // for it. Clears the notes. Trusts nothing in the page.
-bool blame_judge(struct blame_page *page, int signum, struct blamed *out,
-                 uint32_t *n_deaths);
+bool blame_attribute(struct blame_page *page, int signum, struct blamed *out,
+                     uint32_t *n_deaths);
 
 // --- the role, of its own page; without one, nothing is noted ---
 

@@ -117,7 +117,7 @@ struct pulse { // written by the role
     X(EVENTS_MISSING, "posthorn_events_missing",                               \
       "Accepted events that the event log lost: it was older than the rest.")  \
     X(READY, "posthorn_role_ready",                                            \
-      "1 while the role works, as /readyz judges it; nobody sets it.")         \
+      "1 while the role works, as /readyz checks it; nobody sets it.")         \
     X(PID, "posthorn_role_pid", "Process id of the role.")                     \
     X(RESIDENT_BYTES, "posthorn_process_resident_memory_bytes",                \
       "Resident set size.")                                                    \

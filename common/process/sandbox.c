@@ -115,8 +115,8 @@ static void close_to_others(void)
         log_warn("core files cannot be ruled out", "errno=%d", errno);
 }
 
-static void judge(const struct config *config, bool has_seccomp,
-                  bool has_landlock)
+static void report_sandbox(const struct config *config, bool has_seccomp,
+                           bool has_landlock)
 {
     bool is_whole = has_seccomp && has_landlock;
 
@@ -150,5 +150,5 @@ void sandbox_enter(enum role_kind kind, const struct config *config)
     has_landlock =
         is_sender ? landlock_files_of_resolver() : landlock_data_dir(config);
     has_seccomp = is_sender ? seccomp_sender() : seccomp_other();
-    judge(config, has_seccomp, has_landlock);
+    report_sandbox(config, has_seccomp, has_landlock);
 }

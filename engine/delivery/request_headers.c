@@ -108,7 +108,7 @@ static void put_custom(const struct hook *hook, size_t start, struct buf *out)
     size_t n_put = 0;
 
     for (size_t i = 0; i + 1 < hook->n_headers && n_put < HEADERS_MAX; i += 2) {
-        if (header_judge(hook->headers[i], hook->headers[i + 1], NULL) != OK)
+        if (header_check(hook->headers[i], hook->headers[i + 1], NULL) != OK)
             continue;
         buf_put_str(out, hook->headers[i]);
         buf_puts(out, ": ");

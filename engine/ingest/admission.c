@@ -37,7 +37,7 @@ void admission_look(struct admission *a, const struct config *config,
     a->was_full = a->quota.is_full;
 }
 
-static bool judge_queue(struct admission *a, struct http_request *r,
+static bool check_queue(struct admission *a, struct http_request *r,
                         enum family family, struct str org)
 {
     bool is_disk_full = a->quota.is_disk_full;
@@ -57,13 +57,13 @@ static bool judge_queue(struct admission *a, struct http_request *r,
     return false;
 }
 
-bool admission_judge(struct admission *a, const struct config *config,
+bool admission_check(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family, struct str org)
 {
     struct buf why;
     bool is_good;
 
-    if (!judge_queue(a, r, family, org))
+    if (!check_queue(a, r, family, org))
         return false;
     buf_init(&why, 0);
     is_good = org_quota_admits(&a->orgs, config, family, org, &why);
@@ -96,7 +96,7 @@ bool admission_hold(struct admission *a, const struct config *config,
     return false;
 }
 
-bool admission_judge_answer(struct http_request *r, size_t n_events)
+bool admission_check_answer_room(struct http_request *r, size_t n_events)
 {
     size_t n_bytes = n_events * (ID_TEXT_BYTES + 3); // "id",
 

@@ -26,7 +26,7 @@ void admission_look(struct admission *a, const struct config *config,
 
 // Whether there is room for a post of this organization. False: answered with 503,
 // which says whose backlog fills the room.
-bool admission_judge(struct admission *a, const struct config *config,
+bool admission_check(struct admission *a, const struct config *config,
                      struct http_request *r, enum family family,
                      struct str org);
 
@@ -38,6 +38,6 @@ bool admission_hold(struct admission *a, const struct config *config,
 // Whether there will be room for the answer with the ids, which must be given once the
 // events of a batch are stored. It takes the place of the body. False: answered with
 // 503.
-bool admission_judge_answer(struct http_request *r, size_t n_events);
+bool admission_check_answer_room(struct http_request *r, size_t n_events);
 
 #endif

@@ -97,7 +97,7 @@ static void fail_lost(struct http_request *r)
               "runs, and nothing can be stored; post again once they are back");
 }
 
-static bool judge_room(const struct post *p)
+static bool check_storage(const struct post *p)
 {
     struct ingest *in = p->ingest;
     struct http_request *r = p->request;
@@ -117,11 +117,11 @@ static bool judge_room(const struct post *p)
                   "later");
         return false;
     }
-    return admission_judge(&in->admission, in->config, r, p->path.family,
+    return admission_check(&in->admission, in->config, r, p->path.family,
                            p->path.org);
 }
 
-static bool judge_path(struct post *p)
+static bool check_path(struct post *p)
 {
     struct http_request *r = p->request;
     struct str path = r->path;
@@ -146,7 +146,7 @@ static bool judge_path(struct post *p)
     return err == OK;
 }
 
-static bool judge_token(struct post *p)
+static bool check_token(struct post *p)
 {
     struct auth_grant grant;
 
@@ -164,15 +164,15 @@ static void on_headers(void *data, struct http_request *r)
     struct ingest *in = data;
     struct post *p;
 
-    if (intake_answer_health(r))
+    if (ingest_answer_health(r))
         return;
     p = xcalloc(1, sizeof(*p));
     p->ingest = in;
     p->request = r;
     http_charge(r, STR_EMPTY, false); // until the token is checked
-    if (!judge_path(p) || !intake_judge_method(r) || !judge_token(p) ||
-        !intake_judge_type(r, &p->is_batch) || !intake_judge_key(r) ||
-        !judge_room(p)) {
+    if (!check_path(p) || !ingest_check_method(r) || !check_token(p) ||
+        !ingest_check_type(r, &p->is_batch) || !ingest_check_key(r) ||
+        !check_storage(p)) {
         post_free(p);
         return;
     }
@@ -347,7 +347,7 @@ static void append_events(struct post *p)
     struct ingest *in = p->ingest;
     const struct http_request *r = p->request;
 
-    if (!admission_judge_answer(p->request, p->append.n_events)) {
+    if (!admission_check_answer_room(p->request, p->append.n_events)) {
         post_free(p);
         return;
     }

@@ -8,7 +8,7 @@
 #include "common/process/metrics.h"
 #include "engine/ingest/event_parser.h"
 
-bool intake_judge_type(struct http_request *r, bool *is_batch)
+bool ingest_check_type(struct http_request *r, bool *is_batch)
 {
     *is_batch = http_is_type(r, "application/x-ndjson");
     if (!*is_batch && !http_is_type(r, "application/json")) {
@@ -28,7 +28,7 @@ bool intake_judge_type(struct http_request *r, bool *is_batch)
     return true;
 }
 
-bool intake_judge_key(struct http_request *r)
+bool ingest_check_key(struct http_request *r)
 {
     struct str key = http_header(r, "idempotency-key");
     bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
@@ -46,7 +46,7 @@ bool intake_judge_key(struct http_request *r)
     return false;
 }
 
-bool intake_judge_method(struct http_request *r)
+bool ingest_check_method(struct http_request *r)
 {
     if (r->method == METHOD_POST)
         return true;
@@ -63,7 +63,7 @@ bool intake_judge_method(struct http_request *r)
     return false;
 }
 
-bool intake_answer_health(struct http_request *r)
+bool ingest_answer_health(struct http_request *r)
 {
     struct http_response resp = { .status = 200, .is_vital = true };
     struct buf challenge;

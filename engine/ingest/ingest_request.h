@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // ingest_request.h — what the head of a request that posts events must have.
 //
-// The functions intake_judge_*() return whether the head is right; if it is not, they
+// The functions ingest_check_*() return whether the head is right; if it is not, they
 // answer the request.
 
 #ifndef ENGINE_INGEST_INGEST_REQUEST_H
@@ -10,15 +10,15 @@
 #include "common/http/http.h"
 
 // The content type must be one event (JSON) or many (NDJSON), without a content coding.
-bool intake_judge_type(struct http_request *r, bool *is_batch);
+bool ingest_check_type(struct http_request *r, bool *is_batch);
 
 // The Idempotency-Key must be valid, if there is one.
-bool intake_judge_key(struct http_request *r);
+bool ingest_check_key(struct http_request *r);
 
 // The method must be POST; OPTIONS is answered, too.
-bool intake_judge_method(struct http_request *r);
+bool ingest_check_method(struct http_request *r);
 
 // Whether the request is for /healthz. If so, it is answered; no token is needed.
-bool intake_answer_health(struct http_request *r);
+bool ingest_answer_health(struct http_request *r);
 
 #endif

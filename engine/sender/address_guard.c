@@ -79,7 +79,7 @@ static void map_v4(const uint8_t v4[4], uint8_t out[16])
     memcpy(out + 12, v4, 4);
 }
 
-// An IPv6 address that carries an IPv4 address is judged by that, or refused if its
+// An IPv6 address that carries an IPv4 address is checked by that, or refused if its
 // range can have no public address.
 static bool carries_denied(const uint8_t a[16])
 {
@@ -188,7 +188,7 @@ static bool is_allowed(const struct sockaddr *address, bool has_port,
     return false;
 }
 
-enum guard_verdict address_guard_judge(const struct sockaddr *address,
+enum guard_verdict address_guard_check(const struct sockaddr *address,
                                        bool is_self,
                                        const struct guard_rules *rules)
 {

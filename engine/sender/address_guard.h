@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // address_guard.h — which addresses a delivery may connect to.
 //
-// Pure. Judges the binary address of each connection, after name resolution, so
+// Pure. Checks the binary address of each connection, after name resolution, so
 // that no spelling of a URL and no change of a name's address gets past it.
 
 #ifndef ENGINE_SENDER_ADDRESS_GUARD_H
@@ -37,7 +37,7 @@ enum guard_verdict { GUARD_PERMITS, GUARD_ADDRESS, GUARD_PORT };
 //
 // `is_self`: according to the kernel, what is sent to this address stays on this
 // machine (a local route may have more addresses than the interfaces).
-enum guard_verdict address_guard_judge(const struct sockaddr *address,
+enum guard_verdict address_guard_check(const struct sockaddr *address,
                                        bool is_self,
                                        const struct guard_rules *rules);
 

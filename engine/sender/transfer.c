@@ -11,7 +11,7 @@
 // on a fresh connection. A body that does not end in time is cut, if there is a
 // complete header block.
 //
-// The address of the receiver is judged twice: before a socket is made for it, and
+// The address of the receiver is checked twice: before a socket is made for it, and
 // again as the peer of the connection, new or kept, before a request leaves. With a
 // proxy all connections are to the proxy, which the settings name.
 
@@ -55,7 +55,7 @@ static bool permits(struct transfer *t, const struct sockaddr *address,
     if (has_proxy(ts))
         return true;
     verdict =
-        address_guard_judge(address, is_self, own_addresses_rules(ts->own));
+        address_guard_check(address, is_self, own_addresses_rules(ts->own));
     if (verdict == GUARD_PERMITS)
         return true;
     t->was_blocked = true;
@@ -74,7 +74,7 @@ static bool is_self(const struct sockaddr *address, socklen_t n_bytes)
     bool is_so;
 
     if (fd < 0)
-        return false; // the peer is judged again before a request leaves
+        return false; // the peer is checked again before a request leaves
     is_so = connect(fd, address, n_bytes) == 0 &&
             getsockname(fd, (struct sockaddr *)&local, &n_local) == 0 &&
             address_guard_same(address, (const struct sockaddr *)&local);

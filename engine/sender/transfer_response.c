@@ -257,8 +257,8 @@ static bool is_whole(const struct transfer *t)
            figure_of(t->easy, CURLINFO_SIZE_DOWNLOAD_T) == n_promised;
 }
 
-static void judge(const struct transfer *t, CURLcode code,
-                  struct outcome *outcome)
+static void set_result(const struct transfer *t, CURLcode code,
+                       struct outcome *outcome)
 {
     long status = 0;
 
@@ -299,7 +299,7 @@ struct outcome transfer_outcome(const struct transfer *t, CURLcode code)
         .response_body = buf_str(&t->response_body),
     };
 
-    judge(t, code, &outcome);
+    set_result(t, code, &outcome);
     return outcome;
 }
 

@@ -156,7 +156,7 @@ static enum err hand_over(const struct config *config, int dir_fd,
 
 // Checks a file that a setting names. A missing file is made by setup, or reported by
 // the role that needs it.
-static enum err judge_file(const char *setting, const char *path,
+static enum err check_file(const char *setting, const char *path,
                            const struct accounts *a, struct buf *faults)
 {
     struct stat st;
@@ -182,7 +182,7 @@ static enum err judge_file(const char *setting, const char *path,
     return err;
 }
 
-static enum err judge_files(const struct config *config,
+static enum err check_files(const struct config *config,
                             const struct accounts *a, struct buf *faults)
 {
     char *token = xasprintf("%s/admin.token", config->data_dir);
@@ -199,7 +199,7 @@ static enum err judge_files(const struct config *config,
     enum err err = OK;
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        enum err one = judge_file(files[i].setting, files[i].path, a, faults);
+        enum err one = check_file(files[i].setting, files[i].path, a, faults);
 
         err = err == OK ? one : err;
     }
@@ -225,6 +225,6 @@ enum err accounts_prepare(const struct config *config, int dir_fd,
             err = hand_over(config, dir_fd, &dir, out, faults);
     }
     if (err == OK)
-        err = judge_files(config, out, faults);
+        err = check_files(config, out, faults);
     return err;
 }

@@ -143,14 +143,14 @@ static const char *blamed_name(uint64_t kind)
 }
 
 // What the child was working on, if the death was its own fault.
-static struct death judge_death(const struct child *c, int signum)
+static struct death find_death_cause(const struct child *c, int signum)
 {
     struct death death = { .is_own = false };
     uint32_t n_deaths = 0;
 
     if (c->notes == NULL)
         return death;
-    death.is_own = blame_judge(c->notes, signum, &death.blamed, &n_deaths);
+    death.is_own = blame_attribute(c->notes, signum, &death.blamed, &n_deaths);
     if (n_deaths > 0) {
         log_warn("a record is blamed for the end of a role",
                  "role=%s index=%u what=%s a=%llu b=%llu deaths=%u",
@@ -170,7 +170,7 @@ static struct death judge_death(const struct child *c, int signum)
 static void on_exit_of(uv_process_t *process, int64_t status, int signum)
 {
     struct child *c = process->data;
-    struct death death = judge_death(c, signum);
+    struct death death = find_death_cause(c, signum);
 
     c->is_alive = false;
     c->is_ready = false;

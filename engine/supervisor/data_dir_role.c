@@ -77,7 +77,7 @@ int setup_role(unsigned index)
     struct buf why;
 
     buf_init(&why, 0);
-    if (queue_judge(&qc, &why) == OK &&
+    if (queue_check(&qc, &why) == OK &&
         read_keys(config, &qc.keys, &why) != OK) {
         log_warn("secret_key_file cannot be used", "reason=%s",
                  log_quote(buf_str(&why)));

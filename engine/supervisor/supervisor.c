@@ -103,7 +103,7 @@ static void tell_unready(struct supervisor *s, const struct child *c)
 }
 
 // A reload has ended once every role has read the settings.
-static void judge_reload(struct supervisor *s)
+static void check_reload(struct supervisor *s)
 {
     if (!s->is_reloading || s->owner.is_ending)
         return;
@@ -172,7 +172,7 @@ static void beat_for_manager(struct supervisor *s)
 
 // --- messages of children ---
 
-static void judge_readiness(struct supervisor *s)
+static void check_readiness(struct supervisor *s)
 {
     const struct child *missing = NULL;
 
@@ -190,7 +190,7 @@ static void judge_readiness(struct supervisor *s)
         tell_unready(s, missing);
     s->was_all_ready = missing == NULL;
     s->has_been_ready = s->has_been_ready || s->was_all_ready;
-    judge_reload(s);
+    check_reload(s);
 }
 
 static void on_started(struct child *c)
@@ -204,13 +204,13 @@ static void on_message(struct child *c, const struct control_message *m)
     struct supervisor *s = supervisor_of(c);
 
     if (m->type == CONTROL_READY)
-        judge_readiness(s);
+        check_readiness(s);
     if (m->type == CONTROL_NO_LINK)
         links_lost(&s->links, c, m);
     if (m->type == CONTROL_RELOADED) {
         c->n_reloads -= c->n_reloads > 0;
         s->is_reload_partial = s->is_reload_partial || m->error != 0;
-        judge_reload(s);
+        check_reload(s);
     }
 }
 
@@ -240,7 +240,7 @@ static void on_ended(struct child *c, int64_t status, int signum,
         return;
     }
     links_ended(&s->links, c, death);
-    judge_readiness(s);
+    check_readiness(s);
     if (status == EXIT_DAMAGED)
         on_damage(s);
 }
@@ -390,7 +390,7 @@ static void reload(struct supervisor *s)
         startup_hand_over(&s->config, &s->startup);
         tell_reload(s);
     }
-    judge_reload(s);
+    check_reload(s);
     config_clear(&fresh);
     buf_clear(&faults);
 }

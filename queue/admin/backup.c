@@ -55,7 +55,8 @@ static enum err copy_row(struct copying *c, struct pair *p,
                          struct copy_record *r)
 {
     r->place = store_place(p->from, r->db, r->key);
-    if (store_value_is_in_place(p->from, r->val) && copy_judge(&p->to, r))
+    if (store_value_is_in_place(p->from, r->val) &&
+        copy_check_record(&p->to, r))
         return copy_put(&p->to, r);
     p->to.n_dropped +=
         p->part.dbs == shard_dbs && (r->db == SHARD_DUE || r->db == SHARD_DEAD);
@@ -169,14 +170,14 @@ static enum err copy_files(const struct copying *c, bool with_keys)
 }
 
 // Refuses parts of several directories: a copy would make them look like one.
-static enum err judge(const struct queue_config *config,
-                      const struct queue_copy_to *to, void *data)
+static enum err check_parts_agree(const struct queue_config *config,
+                                  const struct queue_copy_to *to, void *data)
 {
     struct buf why;
     enum err err;
 
     buf_init(&why, 0);
-    err = identity_judge(config, config->n_shards, false, &why);
+    err = identity_check_parts(config, config->n_shards, false, &why);
     if (err == ERR_CONFLICT && to->on_fault != NULL)
         to->on_fault(data, buf_cstr(&why));
     buf_clear(&why);
@@ -195,7 +196,7 @@ enum err queue_copy(const struct queue_config *config,
                          .data = data,
                          .aside = { .dir = temporary },
                          .out = out };
-    enum err err = judge(config, to, data);
+    enum err err = check_parts_agree(config, to, data);
 
     memset(out, 0, sizeof(*out));
     if (err == OK) // it keeps the key

@@ -102,7 +102,7 @@ enum err copy_put(struct copy_to *c, struct copy_record *r)
     return copy_put_record(c, r->db, r->key, buf_str(&c->plain));
 }
 
-// --- judging ---
+// --- checking ---
 
 // Whether a record of a shard is sound. Sets `attempt` for one of the history.
 static bool is_sound_of_shard(struct copy_record *r)
@@ -187,7 +187,7 @@ static bool is_sound_of_hooks(const struct copy_record *r)
     return is_good;
 }
 
-bool copy_judge(const struct copy_to *c, struct copy_record *r)
+bool copy_check_record(const struct copy_to *c, struct copy_record *r)
 {
     if (c->part.dbs == shard_dbs)
         return is_sound_of_shard(r);

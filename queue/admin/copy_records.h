@@ -14,7 +14,7 @@
 // Whether rows of the table are records with a checksum.
 bool copy_is_record(const struct part *part, unsigned db);
 // Whether a record is sound, as far as its contents show.
-bool copy_judge(const struct copy_to *c, struct copy_record *r);
+bool copy_check_record(const struct copy_to *c, struct copy_record *r);
 
 // Writes a sound record, unless it is of a kind that is made anew: indexes, counts,
 // the state and the identity of the environment.

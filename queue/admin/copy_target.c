@@ -161,7 +161,7 @@ static bool is_in(const char *path, const char *dir)
 }
 
 // A copy inside a data directory would become a part of it, or be in the way.
-static enum err judge_target(const char *parent, const char *data_dir)
+static enum err check_target(const char *parent, const char *data_dir)
 {
     char *real_parent = realpath(parent, NULL);
     char *real_dir = realpath(data_dir, NULL);
@@ -245,7 +245,7 @@ enum err queue_copy_begin(struct queue_copy_to *to, const char *data_dir)
 {
     char *target = target_of(to);
     enum err err =
-        judge_target(to->is_in_place ? target : to->parent, data_dir);
+        check_target(to->is_in_place ? target : to->parent, data_dir);
 
     to->temporary = NULL;
     to->is_entered = false;

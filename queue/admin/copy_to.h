@@ -34,7 +34,7 @@ struct copy_to {
 MUST_CHECK enum err copy_make(struct copy_to *c, const char *dir,
                               const struct part *part);
 
-// What copy_judge() (copy_records.h) found in a record.
+// What copy_check_record() (copy_records.h) found in a record.
 struct copy_record {
     unsigned db;
     MDB_val key, val;

@@ -54,7 +54,7 @@ static bool is_ours(const char *name)
     return false;
 }
 
-static enum err judge_empty(const char *dir, struct buf *why)
+static enum err check_is_empty(const char *dir, struct buf *why)
 {
     DIR *entries = opendir(dir);
     struct dirent *entry;
@@ -77,7 +77,7 @@ static enum err judge_empty(const char *dir, struct buf *why)
     return err;
 }
 
-static enum err judge_format(const char *dir, struct buf *why)
+static enum err check_format(const char *dir, struct buf *why)
 {
     struct format f;
 
@@ -105,7 +105,7 @@ static enum err judge_format(const char *dir, struct buf *why)
     return OK;
 }
 
-static enum err judge_room(const char *dir, struct buf *why)
+static enum err check_free_space(const char *dir, struct buf *why)
 {
     struct statvfs fs;
 
@@ -128,7 +128,7 @@ static enum err explain(enum err err, const char *dir, const char *what,
     return err;
 }
 
-static enum err judge(const char *dir, struct buf *why)
+static enum err check_writable(const char *dir, struct buf *why)
 {
     char *path = xasprintf("%s/FORMAT", dir);
     struct format fresh = { .has_id = false };
@@ -143,11 +143,11 @@ static enum err judge(const char *dir, struct buf *why)
         return ERR_DENIED;
     }
     if (file_is_there(path)) {
-        err = judge_format(dir, why);
+        err = check_format(dir, why);
     } else {
-        err = judge_empty(dir, why);
+        err = check_is_empty(dir, why);
         if (err == OK)
-            err = judge_room(dir, why);
+            err = check_free_space(dir, why);
         format_make_id(&fresh);
         if (err == OK) {
             err = explain(format_write(dir, &fresh), dir,
@@ -171,7 +171,7 @@ static enum err make_environment(const struct queue_config *config,
     enum err err = file_remove_tree(temporary);
 
     if (err == OK && !file_is_there(path)) {
-        err = judge_room(config->data_dir, why);
+        err = check_free_space(config->data_dir, why);
         if (err == OK) {
             err = prepare_environment(temporary, config->max_bytes, names,
                                       n_names, &store);
@@ -190,7 +190,7 @@ static enum err make_deliveries(const struct queue_config *config,
                                 struct buf *why)
 {
     char *path = xasprintf("%s/deliveries.tmp", config->data_dir);
-    enum err err = judge_room(config->data_dir, why);
+    enum err err = check_free_space(config->data_dir, why);
 
     if (err == OK)
         err = file_remove_tree(path);
@@ -273,7 +273,7 @@ static enum err give_id(const struct queue_config *config)
 }
 
 // Checks that the parts belong together, as an earlier start left them.
-static enum err judge_parts(const struct queue_config *config, struct buf *why)
+static enum err check_parts(const struct queue_config *config, struct buf *why)
 {
     unsigned n = 0;
     enum err err = give_id(config);
@@ -283,16 +283,16 @@ static enum err judge_parts(const struct queue_config *config, struct buf *why)
     if (err == OK)
         err = queue_n_shards(config->data_dir, &n);
     if (err == OK || err == ERR_NOTFOUND)
-        err = identity_judge(config, n, true, why);
+        err = identity_check_parts(config, n, true, why);
     return explain(err, config->data_dir, "the queue cannot be read", why);
 }
 
-enum err queue_judge(const struct queue_config *config, struct buf *why)
+enum err queue_check(const struct queue_config *config, struct buf *why)
 {
     enum err err = file_mkdir(config->data_dir);
 
     err = explain(err, config->data_dir, "data_dir cannot be made", why);
-    return err == OK ? judge(config->data_dir, why) : err;
+    return err == OK ? check_writable(config->data_dir, why) : err;
 }
 
 // Converts to this format. An unfinished swap of format 4 is finished first.
@@ -315,12 +315,12 @@ static enum err bring_up(const struct queue_config *config, struct buf *why)
 
 enum err queue_prepare(const struct queue_config *config, struct buf *why)
 {
-    enum err err = queue_judge(config, why);
+    enum err err = queue_check(config, why);
 
     if (err == OK)
         err = bring_up(config, why);
     if (err == OK)
-        err = judge_parts(config, why);
+        err = check_parts(config, why);
     if (err == OK)
         err = make_environment(config, "events", events_dbs, EVENTS_DBS, why);
     if (err == OK)
@@ -342,7 +342,7 @@ enum err queue_prepare(const struct queue_config *config, struct buf *why)
     return err;
 }
 
-enum err queue_judge_format(const char *data_dir, struct buf *why)
+enum err queue_check_format(const char *data_dir, struct buf *why)
 {
     struct format f;
 

@@ -11,7 +11,7 @@
 
 // The first part of queue_prepare(): makes the directory, or refuses one that is
 // not posthorn's; writes nothing into an existing one.
-MUST_CHECK enum err queue_judge(const struct queue_config *config,
+MUST_CHECK enum err queue_check(const struct queue_config *config,
                                 struct buf *why);
 
 // Creates what is missing, durably and atomically; finishes a change of `n_shards`,
@@ -28,6 +28,6 @@ MUST_CHECK enum err queue_prepare(const struct queue_config *config,
 
 // ERR_INVALID: FORMAT names a format that this program does not read, and `why`
 // holds a sentence. A missing or damaged FORMAT is no error here.
-MUST_CHECK enum err queue_judge_format(const char *data_dir, struct buf *why);
+MUST_CHECK enum err queue_check_format(const char *data_dir, struct buf *why);
 
 #endif

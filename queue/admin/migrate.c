@@ -118,7 +118,7 @@ static uint64_t file_bytes(const struct queue_config *config)
 }
 
 // All data in use is written a second time before the old data is removed.
-static enum err judge_room(struct queue_config *config, struct buf *why)
+static enum err check_free_space(struct queue_config *config, struct buf *why)
 {
     struct statvfs fs;
     struct buf out, ignored;
@@ -200,7 +200,7 @@ enum err migrate(const struct queue_config *config, struct buf *why)
     if (err == OK || err == ERR_NOTFOUND)
         err = file_remove_tree(fresh); // left by a start that was killed
     if (err == OK)
-        err = judge_room(&there, why);
+        err = check_free_space(&there, why);
     if (err == OK) {
         log_info("converting the data directory to a new format; going back to "
                  "the version before takes a backup that was made before",

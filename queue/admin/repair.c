@@ -165,7 +165,7 @@ static void find_shards(struct repairing *r)
                            .on_fault = on_fault,
                            .data = r };
 
-    parts_judge(&parts);
+    parts_check(&parts);
     r->fresh.n_shards = parts.n_shards;
     memcpy(r->from, parts.from, sizeof(r->from));
 }
@@ -374,7 +374,7 @@ static enum err copy_files(const struct repairing *r)
 }
 
 // Does not put together parts that a start would refuse to put together.
-static enum err judge_part(const struct repairing *r, const struct salvage *s)
+static enum err check_part(const struct repairing *r, const struct salvage *s)
 {
     if (s->is_there && s->has_self && r->old.has_id &&
         memcmp(s->self.id, r->old.id, sizeof(r->old.id)) != 0) {
@@ -384,14 +384,14 @@ static enum err judge_part(const struct repairing *r, const struct salvage *s)
     return !s->is_there && r->old.is_complete ? ERR_CONFLICT : OK;
 }
 
-static enum err judge_parts(const struct repairing *r)
+static enum err check_parts(const struct repairing *r)
 {
-    enum err err = judge_part(r, &r->events);
+    enum err err = check_part(r, &r->events);
 
     if (err == OK)
-        err = judge_part(r, &r->hooks);
+        err = check_part(r, &r->hooks);
     for (unsigned k = 0; k < r->n_dirs && err == OK; k++)
-        err = judge_part(r, &r->shards[k]);
+        err = check_part(r, &r->shards[k]);
     return err;
 }
 
@@ -402,7 +402,7 @@ static enum err run(struct repairing *r)
     if (err == OK)
         err = open_all(r);
     if (err == OK && r->is_in_place)
-        err = judge_parts(r);
+        err = check_parts(r);
     if (err == OK) {
         find_shards(r);
         err = copy_files(r); // FORMAT, too, with which parts are compared

@@ -210,7 +210,7 @@ static void place(struct parts *p, unsigned k)
     leave_out(&p->shards[other]);
 }
 
-void parts_judge(struct parts *p)
+void parts_check(struct parts *p)
 {
     leave_out_others(p);
     p->n_shards = find_n_shards(p);

@@ -24,6 +24,6 @@ struct parts {
 
 // All parts are open. Clears is_there of parts of another directory, and of shards
 // that are taken from elsewhere; reports each.
-void parts_judge(struct parts *p);
+void parts_check(struct parts *p);
 
 #endif

@@ -215,7 +215,8 @@ static bool on_record(void *data, const struct walk_record *record)
 {
     struct run *run = data;
     struct copy_record r = record_of(run->s, record);
-    bool is_sound = copy_judge(run->to, &r) && !is_lost_state(run->s, &r);
+    bool is_sound =
+        copy_check_record(run->to, &r) && !is_lost_state(run->s, &r);
 
     if (run->err != OK)
         return true;
@@ -255,7 +256,7 @@ static bool is_of(void *data, const struct walk_record *record)
         return false;
     return record->value.n_bytes == 0
                ? may_be_large(run->s, record->table, record->key.n_bytes)
-               : copy_judge(run->to, &r);
+               : copy_check_record(run->to, &r);
 }
 
 bool salvage_is_made_anew(const struct part *part, unsigned db)
@@ -430,7 +431,7 @@ static size_t look_at(struct salvage *s)
 
 struct stranger_count {
     struct salvage *s;
-    struct copy_to judge;
+    struct copy_to checker;
     unsigned n_shards;
     uint64_t n;
 };
@@ -441,7 +442,7 @@ static bool on_stranger(void *data, const struct walk_record *record)
     struct copy_record r = record_of(c->s, record);
 
     if ((r.db == SHARD_DUE || r.db == SHARD_DEAD || r.db == SHARD_HEALTH) &&
-        copy_judge(&c->judge, &r)) {
+        copy_check_record(&c->checker, &r)) {
         c->n += queue_shard_of(get_be64(r.key.mv_data), c->n_shards) !=
                 c->s->self.shard;
     }
@@ -451,7 +452,7 @@ static bool on_stranger(void *data, const struct walk_record *record)
 uint64_t salvage_strangers(struct salvage *s, unsigned n_shards)
 {
     struct stranger_count count = { .s = s,
-                                    .judge = { .part = s->part },
+                                    .checker = { .part = s->part },
                                     .n_shards = n_shards };
     struct walk *w = new_walk(s);
 

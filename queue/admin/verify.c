@@ -550,7 +550,7 @@ static enum err check_identity(struct check *c)
     enum err err;
 
     buf_init(&why, 0);
-    err = identity_judge(c->config, c->config->n_shards, false, &why);
+    err = identity_check_parts(c->config, c->config->n_shards, false, &why);
     if (err == ERR_CONFLICT) {
         fault(c, "%s", buf_cstr(&why));
         err = OK;

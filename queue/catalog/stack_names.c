@@ -185,15 +185,15 @@ struct adding {
     enum share share; // out; unless it is SHARE_THERE, nothing is put
 };
 
-static enum err judge(struct store *s, MDB_txn *txn, unsigned db, uint64_t held,
-                      struct adding *a)
+static enum err check_share(struct store *s, MDB_txn *txn, unsigned db,
+                            uint64_t held, struct adding *a)
 {
     MDB_stat stat;
     enum err err =
         store_err(s, mdb_stat(txn, s->dbs[db], &stat), "count stacks");
 
     if (err == OK)
-        a->share = share_judge(a->limit, held, stat.ms_entries, a->is_admin, 1);
+        a->share = share_check(a->limit, held, stat.ms_entries, a->is_admin, 1);
     return err;
 }
 
@@ -220,7 +220,7 @@ static enum err add(struct store *s, MDB_txn *txn, unsigned db,
         return rc == 0 ? ERR_EXISTS : store_err(s, rc, "note stack");
     err = count_of(s, txn, db, name->org, &held);
     if (err == OK)
-        err = judge(s, txn, db, held, a);
+        err = check_share(s, txn, db, held, a);
     if (err != OK || a->share != SHARE_THERE)
         return err;
     if (name->project.n_bytes == 0)

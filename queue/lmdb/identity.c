@@ -154,9 +154,9 @@ enum err identity_put(struct store *s, MDB_txn *txn, const struct part *part,
                      "put self");
 }
 
-// --- judging ---
+// --- checking ---
 
-struct judging {
+struct checking {
     struct queue_config found; // with the number of shards that were found
     bool with_pages;
     struct format format;
@@ -168,7 +168,7 @@ static enum err refuse(struct buf *why)
     return ERR_CONFLICT;
 }
 
-static enum err judge_part(const struct part *part, const struct format *f,
+static enum err check_part(const struct part *part, const struct format *f,
                            const struct identity *self, struct buf *why)
 {
     if (self == NULL && !f->is_complete)
@@ -217,8 +217,8 @@ static void take_fault(void *data, const char *what)
         buf_puts(why, what);
 }
 
-static enum err judge_there(const struct judging *j, const struct part *part,
-                            struct buf *why)
+static enum err check_present(const struct checking *j, const struct part *part,
+                              struct buf *why)
 {
     const struct queue_config *config = &j->found;
     const struct format *f = &j->format;
@@ -251,12 +251,12 @@ static enum err judge_there(const struct judging *j, const struct part *part,
     }
     if (err != OK && err != ERR_NOTFOUND)
         return err;
-    return judge_part(part, f, err == OK ? &self : NULL, why);
+    return check_part(part, f, err == OK ? &self : NULL, why);
 }
 
-static enum err judge_all(void *data, struct buf *why)
+static enum err check_all(void *data, struct buf *why)
 {
-    struct judging *j = data;
+    struct checking *j = data;
     const struct queue_config *found = &j->found;
     enum err err = format_read(found->data_dir, &j->format);
 
@@ -275,7 +275,7 @@ static enum err judge_all(void *data, struct buf *why)
     for (unsigned i = 0; i < found->n_shards + 2 && err == OK; i++) {
         struct part part = part_of(found, i);
 
-        err = judge_there(j, &part, why);
+        err = check_present(j, &part, why);
     }
     if (err == OK && found->n_shards == 0 && j->format.is_complete) {
         buf_puts(why, "deliveries/0 is missing");
@@ -286,14 +286,15 @@ static enum err judge_all(void *data, struct buf *why)
 
 // Runs in a process of its own: the caller has opened nothing yet and will open
 // everything differently, and a damaged file may end the process.
-enum err identity_judge(const struct queue_config *config, unsigned n_shards,
-                        bool is_at_rest, struct buf *why)
+enum err identity_check_parts(const struct queue_config *config,
+                              unsigned n_shards, bool is_at_rest,
+                              struct buf *why)
 {
-    struct judging j = { .found = *config, .with_pages = is_at_rest };
+    struct checking j = { .found = *config, .with_pages = is_at_rest };
     enum err err;
 
     j.found.n_shards = n_shards;
-    err = queue_apart(judge_all, &j, NULL, why, why);
+    err = queue_apart(check_all, &j, NULL, why, why);
     return err == ERR_CORRUPT ? refuse(why) : err;
 }
 
@@ -313,7 +314,7 @@ enum err identity_check(const struct queue_config *config, unsigned i,
     if (err != OK && err != ERR_NOTFOUND)
         return err;
     buf_init(&why, 0);
-    err = judge_part(&part, &f, err == OK ? &self : NULL, &why);
+    err = check_part(&part, &f, err == OK ? &self : NULL, &why);
     if (err != OK) {
         log_warn("not the part of the queue that it should be", "reason=%s",
                  log_quote(buf_str(&why)));

@@ -59,9 +59,9 @@ MUST_CHECK enum err identity_put(struct store *s, MDB_txn *txn,
 // lead to other pages are checked, too. ERR_CONFLICT: they do not belong together,
 // and `why` holds a sentence. Parts without an id are accepted in a directory
 // without one.
-MUST_CHECK enum err identity_judge(const struct queue_config *config,
-                                   unsigned n_shards, bool is_at_rest,
-                                   struct buf *why);
+MUST_CHECK enum err identity_check_parts(const struct queue_config *config,
+                                         unsigned n_shards, bool is_at_rest,
+                                         struct buf *why);
 
 // Adds "self" to the parts that have none, then notes in FORMAT that all have it.
 MUST_CHECK enum err identity_complete(const struct queue_config *config);

@@ -129,7 +129,7 @@ def test_head_is_get_without_a_body(engine):
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
-def test_names_in_paths_are_judged(engine):
+def test_names_in_paths_are_checked(engine):
     for org in ("a%20b", "a%2Fb", "x" * 101, "%C3%A9"):
         check_error(engine.api("GET", f"/api/orgs/{org}/hooks"), 400,
                     "organization's name")
@@ -262,7 +262,7 @@ def test_a_bad_create_stores_nothing(engine):
     assert engine.api("GET", ORG).json() == []
 
 
-def test_bodies_are_judged_before_their_content(engine):
+def test_bodies_are_checked_before_their_content(engine):
     body = compact(whole())
     for content_type in ("text/plain", "application/jsonx",
                          "application/x-www-form-urlencoded"):

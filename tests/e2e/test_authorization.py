@@ -463,7 +463,7 @@ def test_no_spelling_of_a_path_opens_what_the_plain_one_does_not(judge_of_all, h
 
 # --- the ways to say a token ---
 
-def test_every_way_to_say_a_token_is_judged_alike(judge_of_all):
+def test_every_way_to_say_a_token_is_checked_alike(judge_of_all):
     j = judge_of_all
     ways = [("Authorization", "Bearer "), ("Authorization", "TOKEN  "),
             ("x-access-token", "")]

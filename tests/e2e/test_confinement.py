@@ -296,7 +296,7 @@ def test_reload_reaches_senders(plain, receiver, tmp_path):
     ({"sender_user": "root"}, "sender_user: must be a user other than root"),
     ({"sender_user": ""}, "sender_user: must be"),
 ])
-def test_settings_are_judged(make_engine, settings, words):
+def test_settings_are_checked(make_engine, settings, words):
     engine = make_engine(**settings)
     done = subprocess.run(engine.command(), capture_output=True, text=True,
                           timeout=20,

@@ -161,7 +161,7 @@ def test_wrong_usage_is_told(tmp_path):
             (["verify", "--bogus"], "--bogus is not right here"),
             (["verify", "--data-dir"], "usage: posthorn verify"),
             (["verify", "a", "extra"], "extra is not right here"),
-            (["config", "--check", "a", "--set", "b=c"], "judges its file"),
+            (["config", "--check", "a", "--set", "b=c"], "checks its file"),
             (["sink"], "--listen is needed"),
             (["sink", "--listen", "127.0.0.1:1", "--status", "99"], "99"),
             (["sink", "--listen", "127.0.0.1:1", "--delay-ms", "-1"], "-1")):
@@ -183,7 +183,7 @@ def test_every_command_has_help():
                         posthorn("version").stdout)
 
 
-def test_a_file_of_settings_is_judged(tmp_path):
+def test_a_file_of_settings_is_checked(tmp_path):
     file = tmp_path / "settings"
     file.write_text("senders = 3\n# a remark\nrequest_timeout = 10s\n")
     assert posthorn("config", "--check", str(file)).returncode == 0

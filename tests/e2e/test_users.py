@@ -232,7 +232,7 @@ def test_what_lies_elsewhere_is_not_handed_over(make):
     ({"user": "12345", "sender_user": "12345"},
      "sender_user: 12345 is the user of the other roles, too"),
 ])
-def test_users_are_judged(make, settings, words):
+def test_users_are_checked(make, settings, words):
     assert words in refusal(make(**settings))
 
 

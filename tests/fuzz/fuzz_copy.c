@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fuzz_copy.c — rows that are copied into a backup, or converted from format 4: whatever
-// they are, each row in the copy is sound in its place, and belongs to an organization that
-// has a number.
+// they are, each row in the copy is sound in its place, and belongs to an organization
+// that has a number.
 //
 // Input: a byte of choices, then rows: which part and table, a short text that is the
 // key, a version, how many bytes, and the values of the record.
@@ -110,7 +110,7 @@ static void put(const struct row *row)
                              .val = val_at(row->record.at, row->record.n_bytes),
                              .place = RECORD_NOWHERE };
 
-    if (!copy_judge(c, &r))
+    if (!copy_check_record(c, &r))
         return;
     // Rows come in no order here; an environment is large enough for what they hold.
     CHECK(copy_put(c, &r) == OK);
@@ -135,7 +135,7 @@ static void check_table(struct copy_to *c, unsigned db)
     CHECK(mdb_cursor_open(c->txn, c->store->dbs[db], &cursor) == 0);
     while (mdb_cursor_get(cursor, &r.key, &r.val, MDB_NEXT) == 0) {
         r.place = store_place(c->store, db, r.key);
-        CHECK(copy_judge(c, &r));
+        CHECK(copy_check_record(c, &r));
         check_org(c, &r);
     }
     mdb_cursor_close(cursor);

@@ -273,7 +273,7 @@ static const struct {
 
 // --- checks of a row by backups and repairs ---
 
-static void judge(const struct record *r)
+static void check_record(const struct record *r)
 {
     static const struct {
         const char *const *dbs;
@@ -292,7 +292,7 @@ static void judge(const struct record *r)
                                        .val = val_of(r->bytes),
                                        .place = r->place };
 
-            (void)copy_judge(&to, &row);
+            (void)copy_check_record(&to, &row);
         }
     }
 }
@@ -344,13 +344,13 @@ void fuzz_one(struct str input)
     r.key = take_text(&input);
     // The input itself, without a valid checksum.
     r.bytes = input;
-    judge(&r);
+    check_record(&r);
     buf_init(&record, 0);
     start = record_begin(&record, version);
     buf_put_str(&record, input);
     record_end(&record, start);
     r.bytes = buf_str(&record);
-    judge(&r);
+    check_record(&r);
     check(i, &r);
     buf_clear(&record);
 }

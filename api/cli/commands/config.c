@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// config.c — `posthorn config`: prints every setting, or judges a file.
+// config.c — `posthorn config`: prints every setting, or checks a file.
 
 #include <stdio.h>
 
@@ -52,7 +52,7 @@ int command_config(const struct args *args)
     if (check == NULL)
         return describe(&sources);
     if (sources.file != NULL || sources.n_sets > 0)
-        return command_misused(args->command, "--check judges its file alone");
+        return command_misused(args->command, "--check checks its file alone");
     sources.file = check;
     sources.no_environment = true;
     if (check_settings(&sources) != 0)

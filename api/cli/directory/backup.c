@@ -207,7 +207,7 @@ static bool is_readable(struct job *j)
 
     buf_init(&why, 0);
     buf_init(&out, 0);
-    err = queue_judge_format(j->qc.data_dir, &why);
+    err = queue_check_format(j->qc.data_dir, &why);
     if (err == OK)
         err = queue_n_shards(j->qc.data_dir, &j->qc.n_shards);
     if (err == OK) {

@@ -67,7 +67,7 @@ bool copying_knows(const struct args *args, const char *from)
     enum err err;
 
     buf_init(&why, 0);
-    err = queue_judge_format(from, &why);
+    err = queue_check_format(from, &why);
     if (err != OK)
         command_failed(args->command, "%s", buf_cstr(&why));
     buf_clear(&why);

@@ -158,7 +158,7 @@ static int verify(const struct args *args, const char *data_dir,
     }
     buf_init(&out, 0);
     buf_init(&why, 0);
-    if (queue_judge_format(data_dir, &why) != OK) {
+    if (queue_check_format(data_dir, &why) != OK) {
         status = command_failed(args->command, "%s", buf_cstr(&why));
         buf_clear(&why);
         return status;

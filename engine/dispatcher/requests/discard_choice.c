@@ -89,9 +89,9 @@ static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
     if (ask->hook_id != 0)
         return row->hook_id == ask->hook_id;
     if (f == NULL || f->hook == NULL) {
-        if (r->judged_no != row->hook_id)
+        if (r->checked_id != row->hook_id)
             r->is_ours = was_ours(d, ask, row);
-        r->judged_no = row->hook_id;
+        r->checked_id = row->hook_id;
         return r->is_ours;
     }
     return (unsigned)f->hook->scope.family == ask->family &&

@@ -28,7 +28,7 @@ struct discard_request {
     size_t n_wanted;
     size_t n_looked_up; // ids looked up; all, before anything is chosen
     struct dead_place at;
-    uint64_t judged_no; // the hook that `is_ours` tells about
+    uint64_t checked_id; // the hook that `is_ours` tells about
     bool is_ours;
     int64_t until_us; // monotonic; 0: not begun
     bool is_over;     // answer it once all its changes are committed

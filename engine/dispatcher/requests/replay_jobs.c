@@ -157,7 +157,7 @@ static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
 
     if (org_id == 0)
         return OK; // the organization has no hook
-    share = shares_judge(&d->replay_shares, &limit, org_id, is_admin, 1);
+    share = shares_check(&d->replay_shares, &limit, org_id, is_admin, 1);
     if (share != SHARE_THERE) {
         cap_put_why(d->config, CAP_REPLAYS, share, why);
         return ERR_BUSY;
