@@ -464,8 +464,7 @@ static bool is_missing(long status)
 // Asks whether the webhook exists, before it is made: a body that can only change an
 // existing webhook, since it has the mask of a value, cannot make one. ERR_NOTFOUND: it
 // does not exist.
-static enum err check_hook_exists(const struct importing *im,
-                                  const struct line *l)
+static enum err find_hook(const struct importing *im, const struct line *l)
 {
     struct str name = name_of(json_get(json_root(l->json), "hook"));
     struct client_call what = { .method = "GET",
@@ -490,7 +489,7 @@ static enum err make(const struct importing *im, const struct line *l,
                      struct buf *answer)
 {
     if (im->conflict != CONFLICT_FAIL) {
-        enum err err = check_hook_exists(im, l);
+        enum err err = find_hook(im, l);
 
         if (err != ERR_NOTFOUND)
             return err == OK ? ERR_CONFLICT : err;
