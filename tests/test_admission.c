@@ -421,7 +421,7 @@ static void on_asked(struct fixture *f, struct http_request *r)
     auth_grant_set(&grant, asking, 1, 0);
     grant.is_admin = str_starts(r->path, STR("/admin"));
     if (str_is(r->path, "/judge")) {
-        if (admission_judge(&admission, &config, r, FAMILY_PULUMI, asking))
+        if (admission_check(&admission, &config, r, FAMILY_PULUMI, asking))
             http_respond(r, &ok);
     } else if (admission_hold(&admission, &config, r, &grant)) {
         f->held[f->n_held++] = r;
