@@ -143,7 +143,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (hook_store_view(&qc, &hooks) != OK ||
-        org_number(hooks, FAMILY_PULUMI, str_of(f.org), &f.org_id) != OK ||
+        org_number(hooks, DIALECT_PULUMI, str_of(f.org), &f.org_id) != OK ||
         f.org_id == 0) {
         fprintf(stderr, "organization %s has no webhook\n", f.org);
         return 1;

@@ -24,7 +24,7 @@ static void hook_put(struct match_index *index, uint64_t no, struct str org,
 {
     struct hook hook = {
         .no = no,
-        .scope = { .family = FAMILY_PULUMI,
+        .scope = { .dialect = DIALECT_PULUMI,
                    .level = LEVEL_ORGANIZATION,
                    .org = org },
         .active = true,
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         { "--events", "to match", &n_events, 1, 100000000, NULL },
     };
     struct event event = { .position = { { 0, 0, 0, 0, 0, 0, 0, 1 } },
-                           .family = FAMILY_PULUMI,
+                           .dialect = DIALECT_PULUMI,
                            .kind = STR("stack_update"),
                            .org = STR("acme"),
                            .project = STR("web"),

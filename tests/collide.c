@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // collide.c — finds two names of organizations that have the same number under the hash
-// of format 4: XXH3-64 with the family as its seed and the highest bit set.
+// of format 4: XXH3-64 with the dialect as its seed and the highest bit set.
 //
 // A chain makes a name from each hash and hashes that name, until a hash's low bits are
 // zero. Two chains that end at the same hash have met, and where they met are two names

@@ -50,8 +50,8 @@ int main(void)
         const struct route posted = { .method = METHOD_POST,
                                       .scope = INTAKE_SCOPE,
                                       .pattern = intake_routes[i].pattern,
-                                      .is_akinon = intake_routes[i].family ==
-                                                   FAMILY_AKINON };
+                                      .is_akinon = intake_routes[i].dialect ==
+                                                   DIALECT_AKINON };
 
         print("intake", &posted);
     }

@@ -102,7 +102,7 @@ static inline int tear_down(void **state)
 static inline struct new_event event_of(const char *kind, const char *payload)
 {
     return (struct new_event){ .event = { .accepted_at_us = clock_now_us(),
-                                          .family = FAMILY_PULUMI,
+                                          .dialect = DIALECT_PULUMI,
                                           .kind = str_of(kind),
                                           .org = STR("acme"),
                                           .payload = str_of(payload) } };

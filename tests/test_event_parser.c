@@ -11,14 +11,14 @@
 #include "tests/unit.h"
 
 static const struct intake of_pulumi = {
-    .path = { .family = FAMILY_PULUMI, .org = { "acme", 4 } },
+    .path = { .dialect = DIALECT_PULUMI, .org = { "acme", 4 } },
     .max_event_bytes = 300,
     .json = { .max_depth = 8 },
     .accepted_at_us = 17,
 };
 
 static const struct intake of_akinon = {
-    .path = { .family = FAMILY_AKINON,
+    .path = { .dialect = DIALECT_AKINON,
               .org = { "acme", 4 },
               .project = { "shop", 4 } },
     .max_event_bytes = 300,

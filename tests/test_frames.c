@@ -118,7 +118,7 @@ static void put_answer(struct buf *b)
 
 static void put_emit(struct buf *b)
 {
-    struct engine_event emit = { .family = 1,
+    struct engine_event emit = { .dialect = 1,
                                  .kind = STR("posthorn.hook.disabled"),
                                  .org = STR("acme"),
                                  .payload = STR("{}") };

@@ -38,7 +38,7 @@ struct fixture {
 
 static struct hook_scope scope_of(enum hook_level level)
 {
-    struct hook_scope scope = { .family = FAMILY_PULUMI,
+    struct hook_scope scope = { .dialect = DIALECT_PULUMI,
                                 .level = level,
                                 .org = STR("acme") };
 

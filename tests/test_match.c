@@ -60,7 +60,7 @@ static void put(struct match_index *idx, const struct hook *hook)
 
 static struct hook_scope org_of(const char *org)
 {
-    return (struct hook_scope){ .family = FAMILY_PULUMI,
+    return (struct hook_scope){ .dialect = DIALECT_PULUMI,
                                 .level = LEVEL_ORGANIZATION,
                                 .org = str_of(org) };
 }
@@ -68,9 +68,9 @@ static struct hook_scope org_of(const char *org)
 static struct hook_scope below(enum hook_level level, const char *org,
                                const char *project, const char *target)
 {
-    return (struct hook_scope){ .family = level == LEVEL_PROJECT
-                                              ? FAMILY_AKINON
-                                              : FAMILY_PULUMI,
+    return (struct hook_scope){ .dialect = level == LEVEL_PROJECT
+                                               ? DIALECT_AKINON
+                                               : DIALECT_PULUMI,
                                 .level = level,
                                 .org = str_of(org),
                                 .project = str_of(project),
@@ -80,7 +80,7 @@ static struct hook_scope below(enum hook_level level, const char *org,
 // An event of every level: it names a stack and an environment.
 static struct event event_of(const char *kind, uint64_t filter_bits)
 {
-    return (struct event){ .family = FAMILY_PULUMI,
+    return (struct event){ .dialect = DIALECT_PULUMI,
                            .position = AT(6),
                            .filters = filter_bits,
                            .kind = str_of(kind),
@@ -278,12 +278,12 @@ static void akinon_goes_by_equal_kinds_in_its_project(void **state)
     put(idx, &hook);
 
     assert_matches(idx, &event, "3");
-    event.family = FAMILY_AKINON;
+    event.dialect = DIALECT_AKINON;
     event.stack = event.env = STR_EMPTY;
     assert_matches(idx, &event, "1");
     event.kind = STR("distribution.created"); // no stars
     assert_matches(idx, &event, "");
-    event.family = FAMILY_PULUMI;
+    event.dialect = DIALECT_PULUMI;
     assert_matches(idx, &event, "3");
     match_index_free(idx);
 }
@@ -443,10 +443,10 @@ static uint32_t below_n(uint32_t *r, uint32_t n)
 
 static bool wants(const struct hook *hook, const struct event *event)
 {
-    bool is_akinon = hook->scope.family == FAMILY_AKINON;
+    bool is_akinon = hook->scope.dialect == DIALECT_AKINON;
     uint64_t group_bits = 0;
 
-    if (!hook->active || hook->scope.family != event->family ||
+    if (!hook->active || hook->scope.dialect != event->dialect ||
         !str_eq(hook->scope.org, event->org) ||
         position_cmp(event->position, hook->from) <= 0)
         return false;
@@ -502,12 +502,12 @@ static struct event random_event(uint32_t *r)
         event_of(random_events[i].kind, random_events[i].filter_bits);
 
     event.position = AT(1 + below_n(r, 10));
-    event.family = below_n(r, 4) == 0 ? FAMILY_AKINON : FAMILY_PULUMI;
+    event.dialect = below_n(r, 4) == 0 ? DIALECT_AKINON : DIALECT_PULUMI;
     event.org = str_of(names[below_n(r, 2)]);
     event.project = str_of(names[below_n(r, 2)]);
     event.stack = below_n(r, 2) == 0 ? STR("x") : STR_EMPTY;
     event.env = below_n(r, 2) == 0 ? STR("x") : STR_EMPTY;
-    if (event.family == FAMILY_AKINON)
+    if (event.dialect == DIALECT_AKINON)
         event.stack = event.env = STR_EMPTY;
     return event;
 }
@@ -523,8 +523,8 @@ static struct hook random_hook(uint32_t *r, struct str kinds[3])
                          .kinds = kinds };
 
     hook.scope.level = (enum hook_level)(1 + below_n(r, 4));
-    hook.scope.family =
-        hook.scope.level == LEVEL_PROJECT ? FAMILY_AKINON : FAMILY_PULUMI;
+    hook.scope.dialect =
+        hook.scope.level == LEVEL_PROJECT ? DIALECT_AKINON : DIALECT_PULUMI;
     hook.scope.org = str_of(names[below_n(r, 2)]);
     if (hook.scope.level != LEVEL_ORGANIZATION)
         hook.scope.project = str_of(names[below_n(r, 2)]);

@@ -18,7 +18,7 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
 static uint64_t matches(const struct match_index *idx, const char *org,
                         const char *kind)
 {
-    const struct event event = { .family = FAMILY_PULUMI,
+    const struct event event = { .dialect = DIALECT_PULUMI,
                                  .position = { { [7] = 1 } },
                                  .kind = str_of(kind),
                                  .org = str_of(org) };
@@ -35,7 +35,7 @@ static void put(struct match_index *idx, uint64_t no, const char *org,
     const struct hook hook = { .no = no,
                                .active = true,
                                .is_operator = is_operator,
-                               .scope = { .family = FAMILY_PULUMI,
+                               .scope = { .dialect = DIALECT_PULUMI,
                                           .level = LEVEL_ORGANIZATION,
                                           .org = str_of(org) },
                                .kinds = kinds,

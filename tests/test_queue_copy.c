@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // test_queue_copy.c — copying a data directory, and repairing one: everything committed is
-// in the copy, damaged records are set aside, and the books balance. Every step runs in a
-// process of its own: environments stay open until a process ends.
+// in the copy, damaged records are set aside, and the books balance. Every step runs in
+// a process of its own: environments stay open until a process ends.
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -83,7 +83,7 @@ static void say_all(struct shard_batch *c)
                                    .matched = 4 };
     const struct event own = { .id = { { 8 } },
                                .accepted_at_us = 5,
-                               .family = FAMILY_PULUMI,
+                               .dialect = DIALECT_PULUMI,
                                .kind = STR("posthorn.hook.failing"),
                                .org = STR("acme"),
                                .payload = STR("{}") };

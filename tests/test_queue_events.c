@@ -35,19 +35,19 @@ static void events_are_found_by_the_id_that_they_were_given(void **state)
     memset(events[1].event.id.bytes, 7, 16);
     assert_int_equal(append(f, events, 2, &a), OK);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(event_view_find(f->view, FAMILY_PULUMI, STR("acme"),
+        assert_int_equal(event_view_find(f->view, DIALECT_PULUMI, STR("acme"),
                                          &events[i].event.id, &at),
                          OK);
         assert_int_equal(position_cmp(at, events[i].event.position), 0);
-        assert_int_equal(event_view_find(f->view, FAMILY_PULUMI, STR("other"),
+        assert_int_equal(event_view_find(f->view, DIALECT_PULUMI, STR("other"),
                                          &events[i].event.id, &at),
                          ERR_NOTFOUND);
-        assert_int_equal(event_view_find(f->view, FAMILY_AKINON, STR("acme"),
+        assert_int_equal(event_view_find(f->view, DIALECT_AKINON, STR("acme"),
                                          &events[i].event.id, &at),
                          ERR_NOTFOUND);
     }
     assert_int_equal(
-        event_view_find(f->view, FAMILY_PULUMI, STR("acme"), &other, &at),
+        event_view_find(f->view, DIALECT_PULUMI, STR("acme"), &other, &at),
         ERR_NOTFOUND);
 }
 

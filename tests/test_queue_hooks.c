@@ -5,7 +5,7 @@
 
 static struct hook hook_of(const char *name)
 {
-    return (struct hook){ .scope = { .family = FAMILY_PULUMI,
+    return (struct hook){ .scope = { .dialect = DIALECT_PULUMI,
                                      .level = LEVEL_ORGANIZATION,
                                      .org = STR("acme") },
                           .name = str_of(name),
@@ -67,12 +67,12 @@ static void hooks_are_created_listed_changed_and_deleted(void **state)
                      ERR_NOTFOUND);
 }
 
-static uint64_t number_of(struct fixture *f, enum family family,
+static uint64_t number_of(struct fixture *f, enum dialect dialect,
                           const char *org)
 {
     uint64_t no = 1;
 
-    assert_int_equal(org_number(f->hooks, family, str_of(org), &no), OK);
+    assert_int_equal(org_number(f->hooks, dialect, str_of(org), &no), OK);
     return no;
 }
 
@@ -86,24 +86,24 @@ an_organization_keeps_its_number_and_nobody_else_gets_it(void **state)
     struct hook namesake = hook_of("a");
     uint64_t acme;
 
-    assert_int_equal(number_of(f, FAMILY_PULUMI, "acme"), 0);
+    assert_int_equal(number_of(f, DIALECT_PULUMI, "acme"), 0);
     assert_int_equal(hook_create(f->hooks, &a), OK);
-    acme = number_of(f, FAMILY_PULUMI, "acme");
+    acme = number_of(f, DIALECT_PULUMI, "acme");
     assert_true(acme > UINT64_C(1) << 63); // no hook has such a number
     assert_int_equal(a.org_id, acme);
-    assert_int_equal(number_of(f, FAMILY_PULUMI, "acm"), 0);
-    assert_int_equal(number_of(f, FAMILY_AKINON, "acme"), 0);
+    assert_int_equal(number_of(f, DIALECT_PULUMI, "acm"), 0);
+    assert_int_equal(number_of(f, DIALECT_AKINON, "acme"), 0);
     assert_int_equal(hook_create(f->hooks, &b), OK);
     assert_int_equal(b.org_id, acme);
     other.scope.org = STR("acmf");
-    namesake.scope.family = FAMILY_AKINON;
+    namesake.scope.dialect = DIALECT_AKINON;
     assert_int_equal(hook_create(f->hooks, &other), OK);
     assert_int_equal(hook_create(f->hooks, &namesake), OK);
     assert_true(other.org_id != acme && namesake.org_id != acme &&
                 other.org_id != namesake.org_id);
     assert_int_equal(hook_delete(f->hooks, &a.scope, STR("a")), OK);
     assert_int_equal(hook_delete(f->hooks, &b.scope, STR("b")), OK);
-    assert_int_equal(number_of(f, FAMILY_PULUMI, "acme"), acme);
+    assert_int_equal(number_of(f, DIALECT_PULUMI, "acme"), acme);
     other.scope.org = STR("acmg");
     assert_int_equal(hook_create(f->hooks, &other), OK);
     assert_true(other.org_id > namesake.org_id);

@@ -300,7 +300,7 @@ static void old_events_go_once_every_cursor_has_passed(void **state)
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(result, OK);
     assert_string_equal(scan(f, position_start, 100, &last).payloads, "34");
-    assert_int_equal(event_view_find(f->view, FAMILY_PULUMI, STR("acme"),
+    assert_int_equal(event_view_find(f->view, DIALECT_PULUMI, STR("acme"),
                                      &events[0].event.id, &at),
                      ERR_NOTFOUND);
     shard_batch_free(c);

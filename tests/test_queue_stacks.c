@@ -15,13 +15,13 @@ static struct stack_view *view_of(struct fixture *f)
     return view;
 }
 
-static void append_of(struct fixture *f, enum family family, const char *org,
+static void append_of(struct fixture *f, enum dialect dialect, const char *org,
                       const char *project, const char *stack)
 {
     struct new_event e = event_of("stack_update", "{}");
     struct append a;
 
-    e.event.family = family;
+    e.event.dialect = dialect;
     e.event.org = str_of(org);
     e.event.project = str_of(project);
     e.event.stack = str_of(stack);
@@ -70,9 +70,9 @@ static void expect_orgs(struct stack_view *view, const char *wanted)
 static void hook_of(struct fixture *f, enum hook_level level, const char *org,
                     const char *project, const char *target)
 {
-    struct hook h = { .scope = { .family = level == LEVEL_PROJECT
-                                               ? FAMILY_AKINON
-                                               : FAMILY_PULUMI,
+    struct hook h = { .scope = { .dialect = level == LEVEL_PROJECT
+                                                ? DIALECT_AKINON
+                                                : DIALECT_PULUMI,
                                  .level = level,
                                  .org = str_of(org),
                                  .project = str_of(project),
@@ -92,11 +92,11 @@ static void events_name_stacks(void **state)
 
     expect_orgs(view, "");
     for (int i = 0; i < 3; i++)
-        append_of(f, FAMILY_PULUMI, "acme", "web", "prod");
-    append_of(f, FAMILY_PULUMI, "acme", "web", "dev");
-    append_of(f, FAMILY_PULUMI, "beta", "", "");
-    append_of(f, FAMILY_PULUMI, "gamma", "web", ""); // an environment's
-    append_of(f, FAMILY_AKINON, "0123456789abcdef01234567", "p", "s");
+        append_of(f, DIALECT_PULUMI, "acme", "web", "prod");
+    append_of(f, DIALECT_PULUMI, "acme", "web", "dev");
+    append_of(f, DIALECT_PULUMI, "beta", "", "");
+    append_of(f, DIALECT_PULUMI, "gamma", "web", ""); // an environment's
+    append_of(f, DIALECT_AKINON, "0123456789abcdef01234567", "p", "s");
     assert_int_equal(find(view, "acme", "web", "prod"), OK);
     assert_int_equal(find(view, "acme", "web", "dev"), OK);
     assert_int_equal(find(view, "acme", "web", "pro"), ERR_NOTFOUND);
@@ -111,7 +111,7 @@ static void hooks_name_stacks_for_good(void **state)
 {
     struct fixture *f = *state;
     struct stack_view *view = view_of(f);
-    struct hook_scope scope = { .family = FAMILY_PULUMI,
+    struct hook_scope scope = { .dialect = DIALECT_PULUMI,
                                 .level = LEVEL_STACK,
                                 .org = STR("acme"),
                                 .project = STR("web"),
@@ -139,11 +139,11 @@ static void organizations_of_both_come_once_in_order(void **state)
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (i % 2 == 0)
-            append_of(f, FAMILY_PULUMI, names[i], "p", "s");
+            append_of(f, DIALECT_PULUMI, names[i], "p", "s");
         if (i % 3 != 1)
             hook_of(f, LEVEL_STACK, names[i], "p", "s");
         if (i % 3 == 1)
-            append_of(f, FAMILY_PULUMI, names[i], "p", "t");
+            append_of(f, DIALECT_PULUMI, names[i], "p", "t");
     }
     expect_orgs(view, "B a a-b a.b ab b ");
     buf_init(&one, 0);
@@ -158,9 +158,9 @@ static void what_is_no_name_is_not_noted(void **state)
     struct stack_view *view = view_of(f);
     char *longer = xasprintf("%0200d", 0);
 
-    append_of(f, FAMILY_PULUMI, "acme", longer, "prod");
-    append_of(f, FAMILY_PULUMI, "acme", "web", longer);
-    append_of(f, FAMILY_PULUMI, "acme", "a/b", "prod");
+    append_of(f, DIALECT_PULUMI, "acme", longer, "prod");
+    append_of(f, DIALECT_PULUMI, "acme", "web", longer);
+    append_of(f, DIALECT_PULUMI, "acme", "a/b", "prod");
     assert_int_equal(find(view, "acme", longer, "prod"), ERR_NOTFOUND);
     assert_int_equal(find(view, "acme", "web", longer), ERR_NOTFOUND);
     assert_int_equal(find(view, "acme", "a/b", "prod"), ERR_NOTFOUND);
@@ -334,14 +334,14 @@ static void lists_have_each_name_once_in_pages_of_any_size(void **state)
 
     expect_list(view, &query, "");
     for (size_t i = 0; i < 5; i++) {
-        append_of(f, FAMILY_PULUMI, "acme", projects[i], "s");
+        append_of(f, DIALECT_PULUMI, "acme", projects[i], "s");
         hook_of(f, LEVEL_STACK, "acme", projects[i], i % 2 == 0 ? "s" : "t");
         hook_of(f, LEVEL_ENVIRONMENT, "acme", projects[i], "e");
     }
     hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "f");
     hook_of(f, LEVEL_ENVIRONMENT, "acme", "only", "e");
     hook_of(f, LEVEL_ORGANIZATION, "bare", "", "");
-    append_of(f, FAMILY_PULUMI, "zeta", "web", "z");
+    append_of(f, DIALECT_PULUMI, "zeta", "web", "z");
     expect_list(view, &query, "a/s a/t a.b/s we/s we/t web/s webs/s web/z ");
     query.org = STR("acme");
     expect_list(view, &query, "a/s a/t a.b/s we/s we/t web/s webs/s ");

@@ -21,7 +21,7 @@ static const struct str values[] = {
 
 static struct hook hook_of(const char *name)
 {
-    return (struct hook){ .scope = { .family = FAMILY_PULUMI,
+    return (struct hook){ .scope = { .dialect = DIALECT_PULUMI,
                                      .level = LEVEL_ORGANIZATION,
                                      .org = STR("acme") },
                           .name = str_of(name),
@@ -75,7 +75,7 @@ static void put_version_3(struct fixture *f, const struct hook *h,
                  buf_str(&plain), &sealed);
     pack_u64(out, h->no);
     pack_u64(out, h->revision);
-    pack_u64(out, h->scope.family);
+    pack_u64(out, h->scope.dialect);
     pack_u64(out, h->scope.level);
     pack_str(out, h->scope.org);
     pack_str(out, STR_EMPTY);

@@ -152,7 +152,7 @@ static bool akinon_scope(struct api_request *rq, struct hook_scope *out)
         (params[PARAM_HOOK].n_bytes > 0 &&
          !check_id(rq, PARAM_HOOK, "webhookId")))
         return false;
-    *out = (struct hook_scope){ .family = FAMILY_AKINON,
+    *out = (struct hook_scope){ .dialect = DIALECT_AKINON,
                                 .level = LEVEL_PROJECT,
                                 .org = params[PARAM_ORG],
                                 .project = params[PARAM_PROJECT] };
@@ -162,7 +162,7 @@ static bool akinon_scope(struct api_request *rq, struct hook_scope *out)
 bool request_scope(struct api_request *rq, struct hook_scope *out)
 {
     const struct str *params = rq->match.params;
-    struct hook_scope scope = { .family = FAMILY_PULUMI,
+    struct hook_scope scope = { .dialect = DIALECT_PULUMI,
                                 .level = LEVEL_ORGANIZATION,
                                 .org = params[PARAM_ORG],
                                 .project = params[PARAM_PROJECT] };
@@ -198,8 +198,8 @@ bool request_org(struct api_request *rq, struct hook_scope *out)
     if (is_akinon ? !check_id(rq, PARAM_ORG, "organizationId")
                   : !check_name(rq, PARAM_ORG, "organization"))
         return false;
-    *out = (struct hook_scope){ .family =
-                                    is_akinon ? FAMILY_AKINON : FAMILY_PULUMI,
+    *out = (struct hook_scope){ .dialect =
+                                    is_akinon ? DIALECT_AKINON : DIALECT_PULUMI,
                                 .org = rq->match.params[PARAM_ORG] };
     return true;
 }
@@ -216,7 +216,7 @@ static uint64_t number_of_token(const struct api_request *rq)
     struct str org = { rq->grant.org, rq->grant.n_org_bytes };
     uint64_t no = 0;
 
-    if (org_number(rq->api->hooks, token_family(org), org, &no) != OK)
+    if (org_number(rq->api->hooks, token_dialect(org), org, &no) != OK)
         log_warn("organization not readable", "");
     return no;
 }
@@ -327,7 +327,7 @@ bool request_org_no(struct api_request *rq, const struct hook_scope *scope,
                     uint64_t *org_id)
 {
     enum err err =
-        org_number(rq->api->hooks, scope->family, scope->org, org_id);
+        org_number(rq->api->hooks, scope->dialect, scope->org, org_id);
 
     if (err != OK)
         request_fail_store(rq, err);

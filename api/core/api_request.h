@@ -150,7 +150,7 @@ void request_refuse_share(struct api_request *rq, enum cap_kind kind,
 // been answered.
 bool request_json(struct api_request *rq, struct json **out);
 
-// Reads the organization from the path; sets only the family and the organization in
+// Reads the organization from the path; sets only the dialect and the organization in
 // `out`. False: its name is invalid; the request has been answered.
 bool request_org(struct api_request *rq, struct hook_scope *out);
 

@@ -43,7 +43,7 @@ static bool copy_payload(void *data, const struct event *event)
     uint64_t org_id;
 
     if (id_eq(&event->id, &w->attempt->event_id) &&
-        org_number(w->hooks, event->family, event->org, &org_id) == OK &&
+        org_number(w->hooks, event->dialect, event->org, &org_id) == OK &&
         org_id == w->attempt->org_id)
         buf_put_str(w->out, event->payload);
     return false;

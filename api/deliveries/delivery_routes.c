@@ -121,7 +121,7 @@ static enum err find_event(struct page *p, const struct hook_scope *scope)
     if (!p->query.has_id)
         return OK;
     p->event = out;
-    err = event_view_find(api->events, scope->family, scope->org, &p->query.id,
+    err = event_view_find(api->events, scope->dialect, scope->org, &p->query.id,
                           out);
     if (err != ERR_NOTFOUND)
         return err;

@@ -197,7 +197,7 @@ static bool begin(struct api_request *rq, const struct selection *s,
     d->ask = (struct query){ .what = QUERY_DISCARD,
                              .is_dry = s->is_dry,
                              .max = s->limit,
-                             .family = scope.family,
+                             .dialect = scope.dialect,
                              .org = arena_copy(&rq->arena, scope.org),
                              .text = arena_copy(&rq->arena, buf_str(&text)),
                              .by = who(rq) };

@@ -85,7 +85,7 @@ static void explaining_clear(struct api_request *rq)
 static void put_place(struct explaining *x, const struct hook *hook)
 {
     buf_reset(&x->last);
-    if (x->scope.family == FAMILY_AKINON) {
+    if (x->scope.dialect == DIALECT_AKINON) {
         buf_put_str(&x->last, hook->name);
     } else {
         hook_place_put(hook, &x->last);
@@ -127,9 +127,9 @@ static enum err list(struct explaining *x)
     x->n_listed = 0;
     x->is_listed = true;
     // Hooks of another project get nothing of this one.
-    if (x->scope.family == FAMILY_AKINON)
+    if (x->scope.dialect == DIALECT_AKINON)
         return hook_list(hooks, &x->scope, after, on_hook, x);
-    return hook_list_org(hooks, x->scope.family, x->scope.org, after, on_hook,
+    return hook_list_org(hooks, x->scope.dialect, x->scope.org, after, on_hook,
                          x);
 }
 
@@ -273,7 +273,7 @@ static struct explaining *begin(struct api_request *rq)
         return NULL;
     x->ask =
         (struct query){ .what = QUERY_EXPLAIN,
-                        .family = x->scope.family,
+                        .dialect = x->scope.dialect,
                         .org = arena_copy(&rq->arena, x->scope.org),
                         .project = arena_copy(&rq->arena, x->scope.project) };
     return x;
@@ -404,7 +404,7 @@ void explain_stored(struct api_request *rq)
     x->ask.is_dry =
         true; // no requests: they are signed, and readers may not sign
     if (id_parse(rq->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
-        err = event_view_find(rq->api->events, x->scope.family, x->scope.org,
+        err = event_view_find(rq->api->events, x->scope.dialect, x->scope.org,
                               &x->ask.event_id, &position);
     }
     if (err == OK)

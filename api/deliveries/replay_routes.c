@@ -152,7 +152,7 @@ static void create(struct api_request *rq, struct selection *s)
     cr->ask = (struct query){ .what = QUERY_REPLAY,
                               .is_dry = s->is_dry,
                               .is_admin = rq->grant.is_admin,
-                              .family = scope.family,
+                              .dialect = scope.dialect,
                               .org = arena_copy(&rq->arena, scope.org),
                               .text = arena_copy(&rq->arena, buf_str(&text)) };
     if (rq->match.params[PARAM_HOOK].n_bytes > 0)

@@ -21,7 +21,8 @@
 #define LOOK_MS 100
 #define TURN_US 5000 // reads in one turn of the loop
 #define NEXT_MS 1    // delay before followers that are left get their turn
-// A client with this much unread gets more rows once it has read: the history keeps them.
+// A client with this much unread gets more rows once it has read: the history keeps
+// them.
 #define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
 #define COST             5000              // of a read, as history_query counts
 #define SILENCE_US       INT64_C(15000000) // then a comment keeps proxies waiting
@@ -104,7 +105,7 @@ static void look(struct tail *t)
 
     if (http_stream_unread_bytes(t->rq->http) > UNREAD_MAX_BYTES)
         return;
-    if (t->owner_no == 0 && org_number(api->hooks, t->scope.family,
+    if (t->owner_no == 0 && org_number(api->hooks, t->scope.dialect,
                                        t->scope.org, &t->owner_no) != OK)
         log_warn("organization not readable", "");
     buf_reset(&t->out);

@@ -43,7 +43,7 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
 {
     const struct str parts[] = { scope->org, scope->project, scope->target };
 
-    buf_putc(out, (char)scope->family);
+    buf_putc(out, (char)scope->dialect);
     buf_putc(out, (char)scope->level);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         buf_put_str(out, parts[i]);
@@ -92,7 +92,7 @@ static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
     } else if (err == OK && text.n_bytes > 0) {
         err = page_token_read(key, buf_str(&scope), buf_str(&text), &l->after);
     }
-    if (err != OK && l->limit == 0 && l->scope.family == FAMILY_PULUMI) {
+    if (err != OK && l->limit == 0 && l->scope.dialect == DIALECT_PULUMI) {
         buf_reset(&l->after);
         err = OK;
     } else if (err != OK) {

@@ -323,7 +323,7 @@ bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
     bool is_env = name->env.n_bytes > 0;
     const char *word = is_env ? "environment" : "stack";
     const struct hook_scope scope = {
-        .family = FAMILY_PULUMI,
+        .dialect = DIALECT_PULUMI,
         .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
         .org = name->org,
         .project = name->project,

@@ -10,7 +10,7 @@ void engine_event_pack(struct buf *frame, const struct engine_event *emit)
 {
     pack_u64(frame, FRAME_EMIT);
     pack_id(frame, &emit->id);
-    pack_u64(frame, emit->family);
+    pack_u64(frame, emit->dialect);
     pack_i64(frame, emit->accepted_at_us);
     pack_str(frame, emit->kind);
     pack_str(frame, emit->org);
@@ -27,7 +27,7 @@ enum err engine_event_unpack(struct str frame, struct engine_event *out)
     if (unpack_u64(&u) != FRAME_EMIT)
         return ERR_CORRUPT;
     out->id = unpack_id(&u);
-    out->family = (unsigned)unpack_u64(&u);
+    out->dialect = (unsigned)unpack_u64(&u);
     out->accepted_at_us = unpack_i64(&u);
     out->kind = unpack_str(&u);
     out->org = unpack_str(&u);

@@ -15,7 +15,7 @@
 // An event of the engine's own. Ingest replies with a struct emitted.
 struct engine_event {
     struct id id;
-    unsigned family; // as in enum family
+    unsigned dialect; // as in enum dialect
     int64_t accepted_at_us;
     struct str kind, org, project, stack, env, payload;
 };

@@ -15,7 +15,7 @@ void query_pack(struct buf *frame, const struct query *ask)
     pack_u64(frame, ask->what);
     pack_u64(frame, ask->hook_id);
     pack_id(frame, &ask->event_id);
-    pack_u64(frame, ask->family);
+    pack_u64(frame, ask->dialect);
     pack_bool(frame, ask->is_dry);
     pack_str(frame, ask->org);
     pack_str(frame, ask->project);
@@ -39,7 +39,7 @@ enum err query_unpack(struct str frame, struct query *out)
     what = unpack_u64(&u);
     out->hook_id = unpack_u64(&u);
     out->event_id = unpack_id(&u);
-    out->family = (unsigned)unpack_u64(&u);
+    out->dialect = (unsigned)unpack_u64(&u);
     out->is_dry = unpack_bool(&u);
     out->org = unpack_str(&u);
     out->project = unpack_str(&u);

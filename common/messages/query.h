@@ -48,7 +48,7 @@ struct query {
     enum ask_what what;
     uint64_t hook_id;
     struct id event_id; // QUERY_REDELIVER
-    unsigned family;    // enum family, with `org`
+    unsigned dialect;   // enum dialect, with `org`
     bool is_dry;
     bool is_admin; // QUERY_REPLAY: asked with the admin token
     struct str org, project, text, event;

@@ -25,14 +25,15 @@ int position_cmp(struct position a, struct position b);
 // that are not stored (pings, and events of QUERY_EXPLAIN) have other positions.
 bool position_is_stored(struct position position);
 
-// The two APIs never see each other's events. Values are on disk.
-enum family { FAMILY_PULUMI = 1, FAMILY_AKINON = 2 };
+// Which of the two APIs an event or a hook belongs to: Pulumi's or Akinon's. Neither API
+// shows what belongs to the other. Values are on disk.
+enum dialect { DIALECT_PULUMI = 1, DIALECT_AKINON = 2 };
 
 struct event {
     struct id id;
     struct position position; // set by the queue
     int64_t accepted_at_us;   // UTC epoch
-    enum family family;
+    enum dialect dialect;
     uint64_t filters;   // bit set of filter numbers (event_kinds.h); 0: none
     struct str kind;    // "stack_update", "order.created"
     struct str org;     // organization name, or 24-hex id

@@ -32,7 +32,7 @@ enum hook_format {
 // Where a hook belongs: its name is unique within its scope, and it gets the events
 // of that scope.
 struct hook_scope {
-    enum family family;
+    enum dialect dialect;
     enum hook_level level;
     struct str org;
     struct str project; // empty for LEVEL_ORGANIZATION

@@ -150,7 +150,7 @@ struct match_index {
 
 static uint64_t scope_hash(const struct hook_scope *key)
 {
-    uint64_t hash = (uint64_t)key->family << 8 | (uint64_t)key->level;
+    uint64_t hash = (uint64_t)key->dialect << 8 | (uint64_t)key->level;
 
     hash = hash_here(key->org, hash);
     if (key->project.n_bytes > 0 || key->target.n_bytes > 0) {
@@ -169,7 +169,7 @@ static struct scope *scope_find(const struct match_index *idx,
     for (; node != NULL; node = node->next) {
         struct scope *s = (struct scope *)node;
 
-        if (node->hash == hash && s->key.family == key->family &&
+        if (node->hash == hash && s->key.dialect == key->dialect &&
             s->key.level == key->level && str_eq(s->key.org, key->org) &&
             str_eq(s->key.project, key->project) &&
             str_eq(s->key.target, key->target))
@@ -337,7 +337,7 @@ static bool is_covered(const struct hook *hook, size_t i)
         if (str_eq(other, hook->kinds[i])) {
             if (j < i)
                 return true; // of equal patterns, the first is kept
-        } else if (hook->scope.family == FAMILY_PULUMI &&
+        } else if (hook->scope.dialect == DIALECT_PULUMI &&
                    kind_pattern_base(other, &other_base) &&
                    kind_matches(base, other)) {
             return true;
@@ -374,7 +374,7 @@ static uint64_t bits_of(const struct match_index *idx, const struct hook *hook)
     uint64_t bits = hook->filters;
 
     assert(hook->scope.level <= LEVEL_PROJECT);
-    if (hook->scope.family == FAMILY_AKINON)
+    if (hook->scope.dialect == DIALECT_AKINON)
         return 0;
     if (hook->filters == 0 && hook->groups == 0 && hook->n_kinds == 0)
         return BIT_ALL;
@@ -396,7 +396,7 @@ static void add_kinds(struct match_index *idx, struct entry *entry,
 
         // Akinon has no wildcards: a kind with a star, taken literally, matches
         // nothing.
-        if (hook->scope.family == FAMILY_AKINON && is_prefix)
+        if (hook->scope.dialect == DIALECT_AKINON && is_prefix)
             continue;
         if (!is_covered(hook, i))
             kind_add(idx, entry, base, is_prefix);
@@ -558,10 +558,10 @@ size_t match_event(const struct match_index *idx, const struct event *event,
     struct search search = {
         .idx = idx, .event = event, .visit = visit, .data = data
     };
-    struct hook_scope key = { .family = event->family, .org = event->org };
+    struct hook_scope key = { .dialect = event->dialect, .org = event->org };
 
     search.bits = bits_wanted(idx, event);
-    if (event->family == FAMILY_AKINON) {
+    if (event->dialect == DIALECT_AKINON) {
         key.level = LEVEL_PROJECT;
         key.project = event->project;
         search_scope(&search, key);

@@ -129,7 +129,7 @@ void request_headers(const struct hook *hook, const struct event *event,
     size_t start = out->n_bytes;
 
     id_format(&event->id, id);
-    if (event->family == FAMILY_AKINON) {
+    if (event->dialect == DIALECT_AKINON) {
         put_akinon(event, str_of(id), out);
     } else {
         put_pulumi(hook, event, str_of(id), out);

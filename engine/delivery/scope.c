@@ -5,7 +5,7 @@
 
 bool scope_holds(const struct hook_scope *scope, const struct event *event)
 {
-    if (scope->family != event->family || !str_eq(scope->org, event->org))
+    if (scope->dialect != event->dialect || !str_eq(scope->org, event->org))
         return false;
     switch (scope->level) {
     case LEVEL_ORGANIZATION:

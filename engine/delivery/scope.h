@@ -8,7 +8,7 @@
 
 #include "queue/queue.h"
 
-// Whether the event has the family and organization, and the stack, environment or
+// Whether the event has the dialect and organization, and the stack, environment or
 // project, that the scope names.
 bool scope_holds(const struct hook_scope *scope, const struct event *event);
 

@@ -38,7 +38,7 @@ void admission_look(struct admission *a, const struct config *config,
 }
 
 static bool check_queue(struct admission *a, struct http_request *r,
-                        enum family family, struct str org)
+                        enum dialect dialect, struct str org)
 {
     bool is_disk_full = a->quota.is_disk_full;
     struct buf whose;
@@ -48,7 +48,7 @@ static bool check_queue(struct admission *a, struct http_request *r,
     metrics_count(
         is_disk_full ? COUNTER_REFUSED_STORAGE : COUNTER_REFUSED_QUOTA, 1);
     buf_init(&whose, 0);
-    org_quota_put_share(&a->orgs, a->quota.used_bytes, family, org, &whose);
+    org_quota_put_share(&a->orgs, a->quota.used_bytes, dialect, org, &whose);
     http_fail(r, 503, SOON, "%s%s; post again later",
               is_disk_full ? "the disk is nearly full"
                            : "the queue is at its quota",
@@ -58,15 +58,16 @@ static bool check_queue(struct admission *a, struct http_request *r,
 }
 
 bool admission_check(struct admission *a, const struct config *config,
-                     struct http_request *r, enum family family, struct str org)
+                     struct http_request *r, enum dialect dialect,
+                     struct str org)
 {
     struct buf why;
     bool is_good;
 
-    if (!check_queue(a, r, family, org))
+    if (!check_queue(a, r, dialect, org))
         return false;
     buf_init(&why, 0);
-    is_good = org_quota_admits(&a->orgs, config, family, org, &why);
+    is_good = org_quota_admits(&a->orgs, config, dialect, org, &why);
     if (!is_good) {
         metrics_count(COUNTER_REFUSED_ORG_QUOTA, 1);
         http_fail(r, 503, LATER, "%s; post again later", buf_cstr(&why));
@@ -82,7 +83,7 @@ bool admission_hold(struct admission *a, const struct config *config,
     struct str org = { grant->org, grant->n_org_bytes };
     uint64_t holder_no =
         grant->is_admin ? SHARE_ADMIN
-                        : org_quota_number(&a->orgs, token_family(org), org);
+                        : org_quota_number(&a->orgs, token_dialect(org), org);
     enum share share = http_hold(r, holder_no, &limit);
     struct buf why;
 

@@ -27,7 +27,7 @@ void admission_look(struct admission *a, const struct config *config,
 // Whether there is room for a post of this organization. False: answered with 503,
 // which says whose backlog fills the room.
 bool admission_check(struct admission *a, const struct config *config,
-                     struct http_request *r, enum family family,
+                     struct http_request *r, enum dialect dialect,
                      struct str org);
 
 // Counts the request as in work for the organization of its token, or for the admin

@@ -68,7 +68,7 @@ void emission_take(struct emission_link *link, struct event_log *log,
     struct blamed record;
 
     if (engine_event_unpack(frame, &emit) != OK ||
-        (emit.family != FAMILY_PULUMI && emit.family != FAMILY_AKINON)) {
+        (emit.dialect != DIALECT_PULUMI && emit.dialect != DIALECT_AKINON)) {
         log_warn("event of the engine not understood", "bytes=%zu",
                  frame.n_bytes);
         return;
@@ -91,7 +91,7 @@ void emission_take(struct emission_link *link, struct event_log *log,
     event = &e->event.event;
     event->id = emit.id;
     event->accepted_at_us = emit.accepted_at_us;
-    event->family = (enum family)emit.family;
+    event->dialect = (enum dialect)emit.dialect;
     event->kind = arena_copy(&e->arena, emit.kind);
     event->org = arena_copy(&e->arena, emit.org);
     event->project = arena_copy(&e->arena, emit.project);

@@ -118,7 +118,7 @@ static enum err read_root(const struct intake *in,
                           const struct json_value *root, struct arena *arena,
                           struct new_event *out, struct buf *why)
 {
-    bool is_akinon = in->path.family == FAMILY_AKINON;
+    bool is_akinon = in->path.dialect == DIALECT_AKINON;
     enum err err;
 
     if (!json_is(root, JSON_OBJECT)) {
@@ -126,7 +126,7 @@ static enum err read_root(const struct intake *in,
                       is_akinon ? "an object with \"event\" and \"data\""
                                 : "an object with \"kind\" and \"payload\"");
     }
-    out->event.family = in->path.family;
+    out->event.dialect = in->path.dialect;
     out->event.accepted_at_us = in->accepted_at_us;
     out->event.org = in->path.org;
     out->event.project = in->path.project;
@@ -140,7 +140,7 @@ static enum err read_payload(const struct intake *in, struct str text,
 {
     enum err err;
 
-    if (in->path.family == FAMILY_PULUMI)
+    if (in->path.dialect == DIALECT_PULUMI)
         return compact(text, "payload", arena, &out->event.payload);
     err = compact(text, "data", arena, &out->event.payload);
     if (err == ERR_NOTFOUND) {

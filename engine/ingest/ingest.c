@@ -117,7 +117,7 @@ static bool check_storage(const struct post *p)
                   "later");
         return false;
     }
-    return admission_check(&in->admission, in->config, r, p->path.family,
+    return admission_check(&in->admission, in->config, r, p->path.dialect,
                            p->path.org);
 }
 

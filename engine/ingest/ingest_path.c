@@ -13,9 +13,9 @@
 #define AKINON_EVENTS "/organizations/{org}/projects/{project}/events"
 
 const struct intake_route intake_routes[] = {
-    { FAMILY_PULUMI, "/api/orgs/{org}/events" },
-    { FAMILY_AKINON, AKINON_EVENTS },
-    { FAMILY_AKINON, "/api/v1" AKINON_EVENTS },
+    { DIALECT_PULUMI, "/api/orgs/{org}/events" },
+    { DIALECT_AKINON, AKINON_EVENTS },
+    { DIALECT_AKINON, "/api/v1" AKINON_EVENTS },
 };
 const size_t n_intake_routes = sizeof(intake_routes) / sizeof(intake_routes[0]);
 
@@ -121,12 +121,12 @@ enum err intake_path_read(struct str path, struct arena *arena,
     const struct intake_route *route = find(path, &names);
     enum err err;
 
-    *out = (struct intake_path){ .family = FAMILY_PULUMI };
+    *out = (struct intake_path){ .dialect = DIALECT_PULUMI };
     out->project = STR_EMPTY;
     if (route == NULL)
         return ERR_NOTFOUND;
-    out->family = route->family;
-    if (route->family == FAMILY_AKINON) {
+    out->dialect = route->dialect;
+    if (route->dialect == DIALECT_AKINON) {
         err = read_id(names.org, "organizationId", arena, &out->org, why);
         if (err != OK)
             return err;

@@ -14,14 +14,14 @@
 #include "queue/queue.h"
 
 struct intake_path {
-    enum family family;
+    enum dialect dialect;
     struct str org;     // name, or 24-hex id in lower case
     struct str project; // Akinon only: name, or 24-hex id in lower case
 };
 
 // The paths that events are posted to. A name in braces stands for a segment.
 struct intake_route {
-    enum family family;
+    enum dialect dialect;
     const char *pattern; // "/api/orgs/{org}/events"
 };
 extern const struct intake_route intake_routes[];

@@ -139,29 +139,29 @@ void org_quota_look(struct org_quota *q, const struct config *config,
 
 // The last result is remembered: the next post is often of the same organization. 0: it
 // has no hooks, so nothing can wait for it.
-uint64_t org_quota_number(struct org_quota *q, enum family family,
+uint64_t org_quota_number(struct org_quota *q, enum dialect dialect,
                           struct str org)
 {
-    if (q->last_no != 0 && q->last_family == family &&
+    if (q->last_no != 0 && q->last_dialect == dialect &&
         str_eq(buf_str(&q->last_org), org))
         return q->last_no;
-    if (org_number(q->hooks, family, org, &q->last_no) != OK)
+    if (org_number(q->hooks, dialect, org, &q->last_no) != OK)
         q->last_no = 0;
-    q->last_family = family;
+    q->last_dialect = dialect;
     buf_reset(&q->last_org);
     buf_put_str(&q->last_org, org);
     return q->last_no;
 }
 
 bool org_quota_admits(struct org_quota *q, const struct config *config,
-                      enum family family, struct str org, struct buf *why)
+                      enum dialect dialect, struct str org, struct buf *why)
 {
     struct backlog_share share;
     struct org_backlog b;
 
     if (q->fullest_no == 0)
         return true; // nothing waits
-    backlog_of_org(q->table, org_quota_number(q, family, org), &b);
+    backlog_of_org(q->table, org_quota_number(q, dialect, org), &b);
     backlog_share(&b, config, q->log_bytes, &share);
     if (!share.is_full)
         return true;
@@ -177,9 +177,9 @@ bool org_quota_admits(struct org_quota *q, const struct config *config,
 }
 
 void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
-                         enum family family, struct str org, struct buf *why)
+                         enum dialect dialect, struct str org, struct buf *why)
 {
-    uint64_t org_id = org_quota_number(q, family, org);
+    uint64_t org_id = org_quota_number(q, dialect, org);
     struct org_backlog b;
 
     if (q->waiting_bytes < used_bytes / 2)

@@ -24,7 +24,7 @@ struct org_quota {
     uint64_t logged_no;          // the organization that was logged last
     int64_t logged_at_us;
     struct buf last_org; // the organization that was looked up last
-    enum family last_family;
+    enum dialect last_dialect;
     uint64_t last_no; // its number; 0: it had none
 };
 
@@ -40,16 +40,16 @@ void org_quota_look(struct org_quota *q, const struct config *config,
 // False: the organization's backlog fills its quota. `why` gets a sentence with the
 // organization, and the hooks for which most of the backlog waits.
 bool org_quota_admits(struct org_quota *q, const struct config *config,
-                      enum family family, struct str org, struct buf *why);
+                      enum dialect dialect, struct str org, struct buf *why);
 
 // The whole queue is full, with `used_bytes`. Appends a clause to `why` that tells this
 // organization whether its own backlog or that of others fills the queue. Others are
 // not named.
 void org_quota_put_share(struct org_quota *q, uint64_t used_bytes,
-                         enum family family, struct str org, struct buf *why);
+                         enum dialect dialect, struct str org, struct buf *why);
 
 // The organization's number; 0: it has none. The last result is remembered.
-uint64_t org_quota_number(struct org_quota *q, enum family family,
+uint64_t org_quota_number(struct org_quota *q, enum dialect dialect,
                           struct str org);
 
 // Appends the fullest organization and its hooks with the largest backlogs, for the

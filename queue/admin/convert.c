@@ -24,7 +24,7 @@
 
 struct old_org {     // by its hash
     uint64_t old_no; // 0: a free place
-    enum family family;
+    enum dialect dialect;
     char *name;
     size_t n_name;
     bool is_several;
@@ -75,9 +75,9 @@ void migration_free(struct migration *m)
 
 // --- what is known of organizations ---
 
-static uint64_t old_no_of(enum family family, struct str org)
+static uint64_t old_no_of(enum dialect dialect, struct str org)
 {
-    return hash64(org, (uint64_t)family) | OWNER_IS_ORG;
+    return hash64(org, (uint64_t)dialect) | OWNER_IS_ORG;
 }
 
 static struct old_org *org_place(const struct migration *m, uint64_t old_no)
@@ -112,19 +112,19 @@ static struct old_org *org_make(struct migration *m, uint64_t old_no)
     return org;
 }
 
-static void learn(struct migration *m, enum family family, struct str name)
+static void learn(struct migration *m, enum dialect dialect, struct str name)
 {
     struct old_org *org;
 
     if (name.n_bytes == 0)
         return;
-    org = org_make(m, old_no_of(family, name));
+    org = org_make(m, old_no_of(dialect, name));
     if (org->name == NULL) {
-        org->family = family;
+        org->dialect = dialect;
         org->name = xmalloc(name.n_bytes);
         org->n_name = name.n_bytes;
         memcpy(org->name, name.at, name.n_bytes);
-    } else if (org->family != family ||
+    } else if (org->dialect != dialect ||
                !str_eq((struct str){ org->name, org->n_name }, name)) {
         org->is_several = true;
     }
@@ -177,7 +177,7 @@ static enum err new_no(struct migration *m, uint64_t hook_id, uint64_t old_no,
 
         err = copy_ready(h, 0);
         if (err == OK && org->name != NULL && !org->is_several) {
-            err = orgs_give(h->store, h->txn, org->family, name, &org->no);
+            err = orgs_give(h->store, h->txn, org->dialect, name, &org->no);
         } else if (err == OK) {
             err = orgs_give_nobody(h->store, h->txn, &org->no);
         }
@@ -206,13 +206,13 @@ static enum err convert_event(struct migration *m, struct copy_to *to)
 
     if (err != OK)
         return err;
-    learn(m, e.family, e.org);
+    learn(m, e.dialect, e.org);
     if (id_key.n_bytes != sizeof(key))
         return OK;
-    event_key_of_old_id(e.family, e.org, &e.id, key);
+    event_key_of_old_id(e.dialect, e.org, &e.id, key);
     if (memcmp(key, id_key.at, sizeof(key)) != 0)
         return OK; // an idempotency key: only its hash is known
-    event_key_of_id(&m->hasher, e.family, e.org, &e.id, key);
+    event_key_of_id(&m->hasher, e.dialect, e.org, &e.id, key);
     buf_reset(&m->fresh);
     event_encode(&e, key, &m->fresh);
     take_fresh(m, to);
@@ -241,9 +241,9 @@ static enum err convert_key(struct migration *m, struct copy_to *to,
         event_decode_at(store_place(to->store, EVENTS_EVENTS, key),
                         str_of_val(key), str_of_val(val), &e, &id_key) != OK)
         return OK; // its event was removed: the content is unknown
-    event_key_of_old_id(e.family, e.org, &e.id, old_key);
+    event_key_of_old_id(e.dialect, e.org, &e.id, old_key);
     if (memcmp(old_key, r->key.mv_data, sizeof(old_key)) == 0) {
-        event_key_of_id(&m->hasher, e.family, e.org, &e.id, m->key);
+        event_key_of_id(&m->hasher, e.dialect, e.org, &e.id, m->key);
         r->key = val_at(m->key, EVENT_KEY_BYTES);
     } else if (!str_eq(id_key, str_of_val(r->key))) {
         return OK; // of another event
@@ -269,10 +269,10 @@ static enum err convert_hook(struct migration *m, struct copy_to *to,
     if (err == OK)
         err = copy_ready(to, 0);
     if (err == OK) {
-        learn(m, h.scope.family, h.scope.org);
+        learn(m, h.scope.dialect, h.scope.org);
         known.hook_id = h.no;
-        known.old_no = old_no_of(h.scope.family, h.scope.org);
-        err = orgs_give(to->store, to->txn, h.scope.family, h.scope.org,
+        known.old_no = old_no_of(h.scope.dialect, h.scope.org);
+        err = orgs_give(to->store, to->txn, h.scope.dialect, h.scope.org,
                         &known.no);
     }
     if (err == OK)
@@ -347,8 +347,8 @@ static enum err convert_token(struct migration *m, const struct copy_record *r)
         token_decode(r->place, str_of_val(r->key), str_of_val(r->val), &token);
 
     if (err == OK) {
-        learn(m, FAMILY_PULUMI, token.org);
-        learn(m, FAMILY_AKINON, token.org);
+        learn(m, DIALECT_PULUMI, token.org);
+        learn(m, DIALECT_AKINON, token.org);
     }
     return err;
 }
@@ -388,7 +388,7 @@ enum err migration_note_row(struct migration *m, struct copy_to *to,
         (to->part.dbs == hooks_dbs && r->db == HOOKS_STACKS)) {
         end = memchr(r->key.mv_data, '\0', r->key.mv_size);
         if (end != NULL) {
-            learn(m, FAMILY_PULUMI,
+            learn(m, DIALECT_PULUMI,
                   (struct str){ r->key.mv_data,
                                 (size_t)(end - (char *)r->key.mv_data) });
         }

@@ -9,7 +9,7 @@
 
 enum err hook_put_scope(const struct hook_scope *scope, struct buf *key)
 {
-    buf_putc(key, (char)scope->family);
+    buf_putc(key, (char)scope->dialect);
     buf_putc(key, (char)scope->level);
     buf_put_str(key, scope->org);
     buf_putc(key, '\0');
@@ -81,14 +81,14 @@ enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
                        str_of_val(key), str_of_val(val), hs->keys, out, room);
 
     if (err == OK) {
-        err = orgs_find(hs->store, txn, out->scope.family, out->scope.org,
+        err = orgs_find(hs->store, txn, out->scope.dialect, out->scope.org,
                         &out->org_id);
         err = err == ERR_NOTFOUND ? ERR_CORRUPT : err;
     }
     return err;
 }
 
-enum err org_number(struct hook_store *hs, enum family family, struct str org,
+enum err org_number(struct hook_store *hs, enum dialect dialect, struct str org,
                     uint64_t *no)
 {
     MDB_txn *txn;
@@ -97,7 +97,7 @@ enum err org_number(struct hook_store *hs, enum family family, struct str org,
     *no = 0;
     if (err != OK)
         return err;
-    err = orgs_find(hs->store, txn, family, org, no);
+    err = orgs_find(hs->store, txn, dialect, org, no);
     store_read_end(hs->store);
     return err == ERR_NOTFOUND ? OK : err;
 }
@@ -126,7 +126,7 @@ static bool on_listed(void *data, const struct hook *hook)
     return l->goes_on;
 }
 
-enum err hook_list_org(struct hook_store *hs, enum family family,
+enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
                        struct str org, struct str after, hook_visit visit,
                        void *data)
 {
@@ -147,7 +147,7 @@ enum err hook_list_org(struct hook_store *hs, enum family family,
         struct str from;
 
         buf_reset(&prefix);
-        buf_putc(&prefix, (char)family);
+        buf_putc(&prefix, (char)dialect);
         buf_putc(&prefix, (char)level);
         buf_put_str(&prefix, org);
         buf_putc(&prefix, '\0');

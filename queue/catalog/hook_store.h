@@ -52,7 +52,7 @@ MUST_CHECK enum err hook_delete(struct hook_store *hs,
 // token and keeps it for good, also when it has none any more; no other
 // organization ever gets it. 0: it never had a hook or token, so it owns nothing
 // there.
-MUST_CHECK enum err org_number(struct hook_store *hs, enum family family,
+MUST_CHECK enum err org_number(struct hook_store *hs, enum dialect dialect,
                                struct str org, uint64_t *no);
 
 // The hook is borrowed for the call. Return false to end the scan.
@@ -75,7 +75,7 @@ MUST_CHECK enum err hook_list(struct hook_store *hs,
 
 // The hooks of an organization at every level, after the position `after` (empty:
 // from the first), which hook_place_put() makes for a hook.
-MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum family family,
+MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
                                   struct str org, struct str after,
                                   hook_visit visit, void *data);
 void hook_place_put(const struct hook *hook, struct buf *out);
@@ -195,9 +195,9 @@ MUST_CHECK enum err token_find(struct token_store *ts,
                                const uint8_t hash[TOKEN_HASH_BYTES],
                                token_visit visit, void *data);
 
-// The family under which an organization of tokens has its number, which counts
-// what its tokens hold: one family, whichever API the tokens are used with.
-enum family token_family(struct str org);
+// The dialect under which an organization of tokens has its number, which counts
+// what its tokens hold: one dialect, whichever API the tokens are used with.
+enum dialect token_dialect(struct str org);
 
 // Gives a number to the organizations of all tokens that have none: earlier
 // versions gave them no number.

@@ -262,7 +262,7 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
         return err;
     h->no = ++last.no;
     h->revision = ++last.revision;
-    err = orgs_give(hs->store, txn, h->scope.family, h->scope.org, &h->org_id);
+    err = orgs_give(hs->store, txn, h->scope.dialect, h->scope.org, &h->org_id);
     if (err == OK)
         err = put_hook(hs, txn, key, h);
     if (err == OK)

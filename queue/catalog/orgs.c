@@ -14,10 +14,10 @@ static char last_name[] = "last_org";
 
 // --- rows ---
 
-static MDB_val key_of(enum family family, struct str org,
+static MDB_val key_of(enum dialect dialect, struct str org,
                       char bytes[ORG_KEY_MAX_BYTES])
 {
-    bytes[0] = (char)family;
+    bytes[0] = (char)dialect;
     memcpy(bytes + 1, org.at, org.n_bytes);
     return val_at(bytes, org.n_bytes + 1);
 }
@@ -110,7 +110,7 @@ static enum err find_direct(struct store *s, MDB_txn *txn, MDB_val name,
                      : err;
 }
 
-enum err orgs_find(struct store *s, MDB_txn *txn, enum family family,
+enum err orgs_find(struct store *s, MDB_txn *txn, enum dialect dialect,
                    struct str org, uint64_t *no)
 {
     char bytes[ORG_KEY_MAX_BYTES];
@@ -119,7 +119,7 @@ enum err orgs_find(struct store *s, MDB_txn *txn, enum family family,
 
     if (org.n_bytes >= sizeof(bytes))
         return ERR_NOTFOUND;
-    name = key_of(family, org, bytes);
+    name = key_of(dialect, org, bytes);
     err = find_direct(s, txn, name, no);
     return err == ERR_CORRUPT ? search(s, txn, str_of_val(name), no) : err;
 }
@@ -220,7 +220,7 @@ enum err orgs_put(struct store *s, MDB_txn *txn, struct str name, uint64_t no)
     return err == OK ? put_by_no(s, txn, no, val_of(name)) : err;
 }
 
-enum err orgs_give(struct store *s, MDB_txn *txn, enum family family,
+enum err orgs_give(struct store *s, MDB_txn *txn, enum dialect dialect,
                    struct str org, uint64_t *no)
 {
     char bytes[ORG_KEY_MAX_BYTES];
@@ -229,7 +229,7 @@ enum err orgs_give(struct store *s, MDB_txn *txn, enum family family,
 
     if (org.n_bytes >= sizeof(bytes))
         return ERR_INVALID;
-    name = key_of(family, org, bytes);
+    name = key_of(dialect, org, bytes);
     err = find_direct(s, txn, name, no);
     if (err == ERR_CORRUPT) { // rebuilt from the other table
         err = search(s, txn, str_of_val(name), no);

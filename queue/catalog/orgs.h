@@ -18,12 +18,14 @@
 
 // ERR_NOTFOUND: the name has no number. ERR_CORRUPT: its number cannot be
 // recovered.
-MUST_CHECK enum err orgs_find(struct store *s, MDB_txn *txn, enum family family,
-                              struct str org, uint64_t *no);
+MUST_CHECK enum err orgs_find(struct store *s, MDB_txn *txn,
+                              enum dialect dialect, struct str org,
+                              uint64_t *no);
 // Like orgs_find(), but a name without a number gets the next one, and a damaged
 // row is rebuilt.
-MUST_CHECK enum err orgs_give(struct store *s, MDB_txn *txn, enum family family,
-                              struct str org, uint64_t *no);
+MUST_CHECK enum err orgs_give(struct store *s, MDB_txn *txn,
+                              enum dialect dialect, struct str org,
+                              uint64_t *no);
 // Gives out a number that no name has, for data whose organization is unknown.
 MUST_CHECK enum err orgs_give_nobody(struct store *s, MDB_txn *txn,
                                      uint64_t *no);
@@ -35,7 +37,7 @@ MUST_CHECK enum err orgs_raise_last(struct store *s, MDB_txn *txn,
                                     uint64_t at_least);
 
 // Decodes a record of either table. False: it is damaged, or belongs elsewhere. The
-// name has the form that keys have: family and text.
+// name has the form that keys have: dialect and text.
 bool orgs_decode(unsigned db, uint32_t place, MDB_val key, MDB_val val,
                  struct str *name, uint64_t *no);
 // Puts the organization into both tables.

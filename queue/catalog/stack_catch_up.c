@@ -8,7 +8,7 @@
 #include "queue/catalog/stack_names.h"
 #include "queue/records/schema.h"
 
-static const char level[] = { FAMILY_PULUMI, LEVEL_ENVIRONMENT };
+static const char level[] = { DIALECT_PULUMI, LEVEL_ENVIRONMENT };
 
 // Removes the text before the next NUL from `rest`. Empty: there is none.
 static struct str take_part(struct str *rest)

@@ -50,9 +50,9 @@ enum err token_store_view(const struct queue_config *config,
     return open_store(config, true, out);
 }
 
-enum family token_family(struct str org)
+enum dialect token_dialect(struct str org)
 {
-    return akinon_is_id(org) ? FAMILY_AKINON : FAMILY_PULUMI;
+    return akinon_is_id(org) ? DIALECT_AKINON : DIALECT_PULUMI;
 }
 
 // --- writing ---
@@ -72,7 +72,7 @@ enum err token_create(struct token_store *ts, const struct token *token)
     buf_init(&record, 0);
     token_encode(token, &record);
     // From now on the organization has shares of what organizations share.
-    err = orgs_give(ts->store, txn, token_family(token->org), token->org,
+    err = orgs_give(ts->store, txn, token_dialect(token->org), token->org,
                     &org_id);
     if (err == OK) {
         err = store_err(
@@ -100,7 +100,7 @@ static enum err number_each(struct store *s, MDB_txn *txn, MDB_cursor *cursor)
 
         if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
                          str_of_val(val), &t) == OK)
-            err = orgs_give(s, txn, token_family(t.org), t.org, &org_id);
+            err = orgs_give(s, txn, token_dialect(t.org), t.org, &org_id);
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
     if (err == OK && rc != 0 && rc != MDB_NOTFOUND)

@@ -68,7 +68,7 @@ static enum err note_stack(struct event_log *log, MDB_txn *txn,
     const struct share_limit limit = stacks_limit(&log->config);
     enum err err = OK;
 
-    if (e->family != FAMILY_PULUMI)
+    if (e->dialect != DIALECT_PULUMI)
         return OK;
     if (e->stack.n_bytes > 0 || e->env.n_bytes == 0) {
         err = stacks_note(log->store, txn, EVENTS_STACKS, &stack, &limit,

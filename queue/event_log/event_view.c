@@ -124,7 +124,7 @@ enum err event_view_get(struct event_view *view, struct position position,
 }
 
 struct wanted {
-    enum family family;
+    enum dialect dialect;
     struct str org;
     const struct id *id;
     bool is_found;
@@ -134,7 +134,7 @@ static bool on_candidate(void *data, const struct event *e)
 {
     struct wanted *w = data;
 
-    w->is_found = e->family == w->family && str_eq(e->org, w->org) &&
+    w->is_found = e->dialect == w->dialect && str_eq(e->org, w->org) &&
                   id_eq(&e->id, w->id);
     return false;
 }
@@ -149,7 +149,7 @@ static enum err find_key(struct event_view *view, const struct wanted *w,
 
     if (err != OK)
         return err;
-    event_key_of_id(&view->hasher, w->family, w->org, w->id, key);
+    event_key_of_id(&view->hasher, w->dialect, w->org, w->id, key);
     err = event_key_get(view->store, txn, key, &row);
     store_read_end(view->store);
     if (err == OK)
@@ -159,11 +159,11 @@ static enum err find_key(struct event_view *view, const struct wanted *w,
 
 // An id made here contains the position; another id has a row in keys. Both only
 // give candidates, and the event's own id decides.
-enum err event_view_find(struct event_view *view, enum family family,
+enum err event_view_find(struct event_view *view, enum dialect dialect,
                          struct str org, const struct id *id,
                          struct position *out)
 {
-    struct wanted w = { .family = family, .org = org, .id = id };
+    struct wanted w = { .dialect = dialect, .org = org, .id = id };
     struct position at;
     enum err err = find_key(view, &w, &at);
 

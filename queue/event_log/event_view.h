@@ -38,9 +38,9 @@ MUST_CHECK enum err event_view_get(struct event_view *view,
                                    void *data);
 
 // The newest event of the organization with this id. ERR_NOTFOUND.
-MUST_CHECK enum err event_view_find(struct event_view *view, enum family family,
-                                    struct str org, const struct id *id,
-                                    struct position *out);
+MUST_CHECK enum err event_view_find(struct event_view *view,
+                                    enum dialect dialect, struct str org,
+                                    const struct id *id, struct position *out);
 
 // How many events were accepted since the directory was made; the balance starts
 // from this number.

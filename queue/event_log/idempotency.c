@@ -76,11 +76,11 @@ static void key_of(const struct event_hasher *h, const char kind[2],
     hash(h, parts, sizeof(parts) / sizeof(parts[0]), out);
 }
 
-void event_key_of_id(const struct event_hasher *h, enum family family,
+void event_key_of_id(const struct event_hasher *h, enum dialect dialect,
                      struct str org, const struct id *id,
                      uint8_t out[EVENT_KEY_BYTES])
 {
-    const char kind[2] = { (char)family, 'i' };
+    const char kind[2] = { (char)dialect, 'i' };
 
     key_of(h, kind, org,
            (struct str){ (const char *)id->bytes, sizeof(id->bytes) }, out);
@@ -90,10 +90,10 @@ bool event_key(const struct event_hasher *h, const struct new_event *ne,
                uint8_t out[EVENT_KEY_BYTES])
 {
     const struct event *e = &ne->event;
-    const char kind[2] = { (char)e->family, 'k' };
+    const char kind[2] = { (char)e->dialect, 'k' };
 
     if (ne->has_id) {
-        event_key_of_id(h, e->family, e->org, &e->id, out);
+        event_key_of_id(h, e->dialect, e->org, &e->id, out);
     } else if (ne->idempotency.n_bytes > 0) {
         key_of(h, kind, e->org, ne->idempotency, out);
     } else {
@@ -142,10 +142,10 @@ static void old_key_of(const char kind[2], struct str org, struct str name,
     old_hash(parts, sizeof(parts) / sizeof(parts[0]), out);
 }
 
-void event_key_of_old_id(enum family family, struct str org,
+void event_key_of_old_id(enum dialect dialect, struct str org,
                          const struct id *id, uint8_t out[EVENT_KEY_BYTES])
 {
-    const char kind[2] = { (char)family, 'i' };
+    const char kind[2] = { (char)dialect, 'i' };
 
     old_key_of(kind, org,
                (struct str){ (const char *)id->bytes, sizeof(id->bytes) }, out);
@@ -189,7 +189,7 @@ int64_t event_key_now_us(const struct append *a, const struct new_event *ne)
 static enum err get_old_row(struct store *s, MDB_txn *txn,
                             const struct new_event *ne, struct key_row *out)
 {
-    const char kind[2] = { (char)ne->event.family, 'k' };
+    const char kind[2] = { (char)ne->event.dialect, 'k' };
     uint8_t old_key[EVENT_KEY_BYTES];
 
     old_key_of(kind, ne->event.org, ne->idempotency, old_key);

@@ -25,7 +25,7 @@ MUST_CHECK enum err event_hasher_open(const struct queue_config *config,
                                       struct event_hasher *out);
 
 // For migrate.c: the key of format 4, an XXH3-128.
-void event_key_of_old_id(enum family family, struct str org,
+void event_key_of_old_id(enum dialect dialect, struct str org,
                          const struct id *id, uint8_t out[EVENT_KEY_BYTES]);
 // Hashes an event's content, as the row of its key stores it.
 void event_content(const struct event_hasher *h, const struct event *e,
@@ -39,7 +39,7 @@ bool event_key(const struct event_hasher *h, const struct new_event *ne,
                uint8_t out[EVENT_KEY_BYTES]);
 
 // The key of the row of an event whose id the producer chose.
-void event_key_of_id(const struct event_hasher *h, enum family family,
+void event_key_of_id(const struct event_hasher *h, enum dialect dialect,
                      struct str org, const struct id *id,
                      uint8_t out[EVENT_KEY_BYTES]);
 

@@ -235,7 +235,7 @@ static enum err look_at_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
         if (hook_decode(store_place(s, HOOKS_HOOKS, key), str_of_val(val), NULL,
                         &h, &room) == OK) {
             note(greatest, position_number(h.from));
-            err = orgs_give(s, txn, h.scope.family, h.scope.org, &no);
+            err = orgs_give(s, txn, h.scope.dialect, h.scope.org, &no);
         }
         if (err == ERR_CORRUPT) {
             log_warn("an organization's number is damaged, its webhooks stand "

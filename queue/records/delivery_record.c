@@ -59,7 +59,7 @@ void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 
     pack_id(out, &e->id);
     pack_i64(out, e->accepted_at_us);
-    pack_u64(out, e->family);
+    pack_u64(out, e->dialect);
     pack_u64(out, e->filters);
     pack_str(out, e->kind);
     pack_str(out, e->org);
@@ -77,13 +77,13 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     struct unpack u;
     uint8_t version;
     enum err err = record_open(place, bytes, EVENT_VERSION, &version, &u);
-    uint64_t family;
+    uint64_t dialect;
 
     if (err != OK)
         return err;
     out->id = unpack_id(&u);
     out->accepted_at_us = unpack_i64(&u);
-    family = unpack_u64(&u);
+    dialect = unpack_u64(&u);
     out->filters = unpack_u64(&u);
     out->kind = unpack_str(&u);
     out->org = unpack_str(&u);
@@ -92,9 +92,9 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     out->env = unpack_str(&u);
     *key = unpack_str(&u);
     out->payload = unpack_str(&u);
-    if (family != FAMILY_PULUMI && family != FAMILY_AKINON)
+    if (dialect != DIALECT_PULUMI && dialect != DIALECT_AKINON)
         return ERR_CORRUPT;
-    out->family = (enum family)family;
+    out->dialect = (enum dialect)dialect;
     return unpack_done(&u);
 }
 

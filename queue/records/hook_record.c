@@ -101,7 +101,7 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
 
     pack_u64(out, h->no);
     pack_u64(out, h->revision);
-    pack_u64(out, h->scope.family);
+    pack_u64(out, h->scope.dialect);
     pack_u64(out, h->scope.level);
     pack_str(out, h->scope.org);
     pack_str(out, h->scope.project);
@@ -256,7 +256,7 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     out->is_damaged = false;
     out->no = unpack_u64(&u);
     out->revision = unpack_u64(&u);
-    out->scope.family = (enum family)unpack_u64(&u);
+    out->scope.dialect = (enum dialect)unpack_u64(&u);
     out->scope.level = (enum hook_level)unpack_u64(&u);
     out->scope.org = unpack_str(&u);
     out->scope.project = unpack_str(&u);

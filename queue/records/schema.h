@@ -38,7 +38,7 @@
 //   meta        "state"                        -> state record
 //               "self"                         -> as in events
 // DATA_DIR/hooks/            LMDB, written by api
-//   hooks       family(1) level(1) org 0 project 0 target 0 name -> hook record
+//   hooks       dialect(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks
 //   changes     revision(8)                    -> no(8) deleted_at_ms(8)
 //   stacks      org 0 project 0 stack          -> nothing
@@ -52,8 +52,8 @@
 //               "last_org"                     -> last number(8) of an
 //                                                 organization
 //   tokens      SHA-256 of the token(32)       -> token record
-//   orgs        family(1) org                  -> record: its number
-//   org_nos     number(8)                      -> record: family(1) org
+//   orgs        dialect(1) org                  -> record: its number
+//   org_nos     number(8)                      -> record: dialect(1) org
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
 // codec.h says: version byte, msgpack values in the order of the encoders in
@@ -61,7 +61,7 @@
 // (store_place()). An owner is a hook's number, or an organization's, which has the
 // highest bit set. The kind of a mark is 4 bytes of XXH3-64: a filter compares the
 // kind itself, too. A key(16) is the first half of HMAC-SHA-256 with FORMAT's key,
-// of family, kind of key ('i' id of the producer, 'k' idempotency key),
+// of dialect, kind of key ('i' id of the producer, 'k' idempotency key),
 // organization, and the id or key.
 //
 // To change a record: raise its version below, write the new form, keep reading

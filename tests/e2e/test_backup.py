@@ -224,7 +224,7 @@ def test_a_damaged_state_is_made_anew(engine, receiver, tmp_path):
 # --- export and import ---
 
 def scopes(engine, receiver):
-    """Hooks at every level and of both families."""
+    """Hooks at every level and of both dialects."""
     made = [engine.create_hook(receiver.url("/a"), secret="s3cret",
                                filters=["order.*"], headers={"X-A": "1"}),
             engine.create_hook(receiver.url("/b"),

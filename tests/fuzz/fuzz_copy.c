@@ -208,13 +208,13 @@ static void put_row(struct buf *out, unsigned part, unsigned db, struct str key,
 // The organization's number in format 4, which is a hash of its name.
 static uint64_t old_number(struct str org)
 {
-    return hash64(org, FAMILY_PULUMI) | OWNER_IS_ORG;
+    return hash64(org, DIALECT_PULUMI) | OWNER_IS_ORG;
 }
 
 static void put_event(struct buf *out, struct buf *record, struct str org)
 {
     uint8_t position[8] = { [7] = 1 };
-    struct event e = { .family = FAMILY_PULUMI,
+    struct event e = { .dialect = DIALECT_PULUMI,
                        .id = id_v7(1, 1, 7),
                        .kind = STR("a.b"),
                        .org = org,
@@ -222,7 +222,7 @@ static void put_event(struct buf *out, struct buf *record, struct str org)
     uint8_t key[EVENT_KEY_BYTES];
     struct key_row row = { .is_old = true, .event_id = e.id };
 
-    event_key_of_old_id(e.family, e.org, &e.id, key);
+    event_key_of_old_id(e.dialect, e.org, &e.id, key);
     memcpy(row.position.bytes, position, sizeof(position));
     buf_reset(record);
     event_encode(&e, key, record);
@@ -237,7 +237,7 @@ static void put_event(struct buf *out, struct buf *record, struct str org)
 static void put_hook(struct buf *out, struct buf *record, struct str org)
 {
     struct hook h = { .no = 5,
-                      .scope = { .family = FAMILY_PULUMI,
+                      .scope = { .dialect = DIALECT_PULUMI,
                                  .level = LEVEL_ORGANIZATION,
                                  .org = org },
                       .name = STR("h"),

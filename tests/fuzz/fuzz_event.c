@@ -17,7 +17,7 @@ enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4 };
 static void check_payload(const struct intake *in, struct str text,
                           const struct event *e)
 {
-    bool is_akinon = in->path.family == FAMILY_AKINON;
+    bool is_akinon = in->path.dialect == DIALECT_AKINON;
     struct json *posted = json_read(text);
     struct json *stored = json_read(e->payload);
     const struct json_value *member =
@@ -55,10 +55,10 @@ static void check_event(const struct intake *in, struct str text,
     const struct event *e = &new->event;
 
     CHECK(text.n_bytes <= in->max_event_bytes);
-    CHECK(e->family == in->path.family && str_eq(e->org, in->path.org));
+    CHECK(e->dialect == in->path.dialect && str_eq(e->org, in->path.org));
     CHECK(e->kind.n_bytes > 0 && e->kind.n_bytes <= KIND_MAX_BYTES);
     CHECK(!kind_is_reserved(e->kind)); // those are the engine's
-    if (e->family == FAMILY_AKINON) {
+    if (e->dialect == DIALECT_AKINON) {
         CHECK(akinon_is_event(e->kind) && e->filters == 0);
         CHECK(str_eq(e->project, in->path.project));
     } else {
@@ -161,7 +161,7 @@ void fuzz_one(struct str input)
 {
     uint8_t choices = take_u8(&input);
     struct intake in = {
-        .path = { .family = FAMILY_PULUMI, .org = STR("acme") },
+        .path = { .dialect = DIALECT_PULUMI, .org = STR("acme") },
         .max_event_bytes = (choices & IS_TIGHT) != 0 ? 200 : 1 << 20
     };
     struct arena arena = { NULL };
@@ -170,7 +170,7 @@ void fuzz_one(struct str input)
     enum err err;
 
     if ((choices & IS_AKINON) != 0) {
-        in.path.family = FAMILY_AKINON;
+        in.path.dialect = DIALECT_AKINON;
         in.path.org = STR("63ea00000000000000000001");
         in.path.project = STR("63ea00000000000000000002");
     }

@@ -81,7 +81,7 @@ static const struct {
     { FRAME_EMIT,
       read_engine_event,
       put_engine_event,
-      { .engine_event = { .family = 1,
+      { .engine_event = { .dialect = 1,
                           .kind = { "posthorn.hook.dead", 18 },
                           .org = { "acme", 4 },
                           .payload = { "{}", 2 } } } },

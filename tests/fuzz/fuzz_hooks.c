@@ -38,14 +38,14 @@ static void begin(struct bench *b, uint8_t choices)
                               .now_ms = NOW_MS,
                               .secret_overlap_ms = 5000,
                               .why = &b->why };
-    b->hook.scope = (struct hook_scope){ .family = FAMILY_PULUMI,
+    b->hook.scope = (struct hook_scope){ .dialect = DIALECT_PULUMI,
                                          .level = levels[choices % 3],
                                          .org = STR("acme") };
     b->hook.name = STR("h");
     b->dialect = &pulumi_dialect;
     if ((choices & 4) != 0) {
         b->dialect = &akinon_dialect;
-        b->hook.scope.family = FAMILY_AKINON;
+        b->hook.scope.dialect = DIALECT_AKINON;
         b->hook.scope.level = LEVEL_PROJECT;
         b->hook.scope.org = STR("63ea00000000000000000001");
         b->hook.scope.project = STR("63ea00000000000000000002");

@@ -55,8 +55,8 @@ static void set_scope(struct hook_scope *scope, struct str *input)
     uint8_t choice = take_u8(input);
 
     scope->level = levels[choice & 3];
-    scope->family =
-        scope->level == LEVEL_PROJECT ? FAMILY_AKINON : FAMILY_PULUMI;
+    scope->dialect =
+        scope->level == LEVEL_PROJECT ? DIALECT_AKINON : DIALECT_PULUMI;
     scope->org = orgs[(choice >> 2) % N(orgs)];
     if (scope->level != LEVEL_ORGANIZATION)
         scope->project = names[1 + (choice >> 4 & 1)];
@@ -86,7 +86,7 @@ static void put(struct match_index *idx, struct str *input)
         uint8_t choice = take_u8(input);
 
         // Akinon's hooks name kinds only.
-        s->kinds[i] = s->hook.scope.family == FAMILY_AKINON
+        s->kinds[i] = s->hook.scope.dialect == DIALECT_AKINON
                           ? kinds[choice % N(kinds)]
                           : patterns[choice % N(patterns)];
     }
@@ -95,7 +95,7 @@ static void put(struct match_index *idx, struct str *input)
 
 static bool is_of_scope(const struct hook_scope *scope, const struct event *e)
 {
-    if (scope->family != e->family || !str_eq(scope->org, e->org))
+    if (scope->dialect != e->dialect || !str_eq(scope->org, e->org))
         return false;
     switch (scope->level) {
     case LEVEL_ORGANIZATION:
@@ -115,8 +115,9 @@ static bool is_of_scope(const struct hook_scope *scope, const struct event *e)
 static bool names_kind(const struct hook *h, struct str kind)
 {
     for (size_t i = 0; i < h->n_kinds; i++) {
-        if (h->scope.family == FAMILY_AKINON ? str_eq(kind, h->kinds[i])
-                                             : kind_matches(kind, h->kinds[i]))
+        if (h->scope.dialect == DIALECT_AKINON
+                ? str_eq(kind, h->kinds[i])
+                : kind_matches(kind, h->kinds[i]))
             return true;
     }
     return false;
@@ -154,7 +155,7 @@ static bool wants(const struct hook *h, const struct event *e)
         return false;
     if (names_kind(h, e->kind))
         return true;
-    if (h->scope.family == FAMILY_AKINON)
+    if (h->scope.dialect == DIALECT_AKINON)
         return false;
     if (h->filters == 0 && h->groups == 0 && h->n_kinds == 0)
         return !kind_is_own(e->kind) || operator_is_org(h->scope.org);
@@ -181,8 +182,8 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
 static void match(const struct match_index *idx, struct str *input)
 {
     uint8_t flags = take_u8(input), choice = take_u8(input);
-    struct event e = { .family =
-                           (flags & 1) != 0 ? FAMILY_AKINON : FAMILY_PULUMI,
+    struct event e = { .dialect =
+                           (flags & 1) != 0 ? DIALECT_AKINON : DIALECT_PULUMI,
                        .org = orgs[(flags >> 1 & 3) % N(orgs)],
                        .project = names[(flags >> 3 & 3) % N(names)],
                        .stack = names[(flags >> 5 & 3) % N(names)],
@@ -193,7 +194,7 @@ static void match(const struct match_index *idx, struct str *input)
 
     e.position.bytes[7] = take_u8(input) & 15;
     // The filters of an event are of the group of its kind.
-    if (group >= 0 && e.family == FAMILY_PULUMI)
+    if (group >= 0 && e.dialect == DIALECT_PULUMI)
         e.filters = take_u64(input) & group_filters((enum group)group);
     CHECK(match_event(idx, &e, on_match, &seen) == seen.n);
     for (size_t i = 0; i < HOOKS; i++) {

@@ -76,7 +76,7 @@ static void check_intake(struct str path)
     CHECK((why.n_bytes > 0) == (err == ERR_INVALID || err == ERR_DENIED));
     if (err == OK) {
         CHECK(text_is_name(read.org) && !operator_is_org(read.org));
-        if (read.family == FAMILY_AKINON) {
+        if (read.dialect == DIALECT_AKINON) {
             buf_printf(&plain,
                        "/api/v1/organizations/%.*s/projects/%.*s/events",
                        STR_ARG(read.org), STR_ARG(read.project));
@@ -84,7 +84,7 @@ static void check_intake(struct str path)
             buf_printf(&plain, "/api/orgs/%.*s/events", STR_ARG(read.org));
         }
         CHECK(intake_path_read(buf_str(&plain), &arena, &again, &why) == OK);
-        CHECK(again.family == read.family && str_eq(again.org, read.org) &&
+        CHECK(again.dialect == read.dialect && str_eq(again.org, read.org) &&
               str_eq(again.project, read.project));
     }
     arena_clear(&arena);

@@ -364,7 +364,7 @@ static void put_hook(struct buf *out)
     struct old_secret old[] = { { STR("older"), 99 } };
     struct hook h = { .no = 5,
                       .revision = 6,
-                      .scope = { FAMILY_PULUMI, LEVEL_STACK, STR("acme"),
+                      .scope = { DIALECT_PULUMI, LEVEL_STACK, STR("acme"),
                                  STR("web"), STR("prod") },
                       .name = STR("h"),
                       .display_name = STR("H"),
@@ -384,7 +384,7 @@ static void put_hook(struct buf *out)
 
 static void put_rows(size_t i, struct buf *out)
 {
-    static const struct event e = { .family = FAMILY_PULUMI,
+    static const struct event e = { .dialect = DIALECT_PULUMI,
                                     .filters = 3,
                                     .kind = { "a.b", 3 },
                                     .org = { "acme", 4 },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fuzz_settle.c — an outcome in the dispatcher: it counts once, from the sender that has
-// the attempt, and it adds to the next commit one row of the history and one new state of
-// the delivery.
+// the attempt, and it adds to the next commit one row of the history and one new state
+// of the delivery.
 //
 // The dispatcher has one hook and one attempt in flight, and no disk: the test reads
 // the open batch that it would commit. Input: choices, then the frame without its type.
@@ -85,7 +85,7 @@ static void make_hook(uint8_t choices)
     hook = (struct hook){
         .no = HOOK_NO,
         .org_id = UINT64_C(1) << 63 | 7,
-        .scope = { .family = FAMILY_PULUMI, .level = LEVEL_ORGANIZATION },
+        .scope = { .dialect = DIALECT_PULUMI, .level = LEVEL_ORGANIZATION },
         .name = STR("h"),
         .url = STR("https://example.com/x"),
         .format = (choices & IS_SLACK) != 0 ? FORMAT_SLACK : FORMAT_RAW,

@@ -88,7 +88,7 @@ bool exists_stored(struct hook_store *hooks, const char *org)
 {
     uint64_t pulumi = 0, akinon = 0;
 
-    return org_number(hooks, FAMILY_PULUMI, str_of(org), &pulumi) != OK ||
-           org_number(hooks, FAMILY_AKINON, str_of(org), &akinon) != OK ||
+    return org_number(hooks, DIALECT_PULUMI, str_of(org), &pulumi) != OK ||
+           org_number(hooks, DIALECT_AKINON, str_of(org), &akinon) != OK ||
            pulumi + akinon != 0;
 }

@@ -99,7 +99,7 @@ static bool put_hook(void *data, const struct hook *hook)
     buf_puts(&line, "{\"path\":\"");
     put_path(&hook->scope, &line);
     buf_puts(&line, "\",\"hook\":");
-    if (hook->scope.family == FAMILY_AKINON) {
+    if (hook->scope.dialect == DIALECT_AKINON) {
         akinon_dialect.print(&to, hook, &line);
     } else {
         pulumi_dialect.print(&to, hook, &line);

@@ -113,7 +113,7 @@ static bool on_event(void *data, const struct event *event)
         row.org_id = f->hook->org_id;
         if (scope_holds(&f->hook->scope, event))
             put(data, &row);
-    } else if (org_number(e->d->hooks, event->family, event->org,
+    } else if (org_number(e->d->hooks, event->dialect, event->org,
                           &row.org_id) == OK) {
         put(data, &row);
     }

@@ -68,7 +68,7 @@ static void put_event(struct dispatcher *d, const struct hook_scope *scope,
                       const char *kind, struct str payload)
 {
     struct event event = { .accepted_at_us = clock_now_us(),
-                           .family = scope->family,
+                           .dialect = scope->dialect,
                            .kind = str_of(kind),
                            .org = scope->org,
                            .project = scope->project,
@@ -95,7 +95,7 @@ bool engine_event_is_wanted(const struct dispatcher *d, const struct hook *hook)
 void engine_event_add(struct dispatcher *d, const struct hook *hook,
                       const char *kind, struct str members)
 {
-    const struct hook_scope operators = { .family = FAMILY_PULUMI,
+    const struct hook_scope operators = { .dialect = DIALECT_PULUMI,
                                           .level = LEVEL_ORGANIZATION,
                                           .org = STR(OPERATOR_ORG) };
     struct buf payload;
@@ -134,7 +134,7 @@ static bool on_outbox(void *data, const struct event *event)
 {
     struct dispatcher *d = data;
     const struct engine_event emit = { .id = event->id,
-                                       .family = (unsigned)event->family,
+                                       .dialect = (unsigned)event->dialect,
                                        .accepted_at_us = event->accepted_at_us,
                                        .kind = event->kind,
                                        .org = event->org,

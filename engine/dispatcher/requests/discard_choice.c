@@ -50,7 +50,7 @@ static bool on_event(void *data, const struct event *event)
     struct owner *o = data;
 
     if (!o->is_known) {
-        o->is_ours = (unsigned)event->family == o->ask->family &&
+        o->is_ours = (unsigned)event->dialect == o->ask->dialect &&
                      str_eq(event->org, o->ask->org);
     }
     if (o->ask->project.n_bytes > 0 && !str_eq(event->project, o->ask->project))
@@ -65,7 +65,7 @@ static bool was_ours(struct dispatcher *d, const struct query *ask,
 {
     struct owner o = { .ask = ask };
     enum err err =
-        org_number(d->hooks, (enum family)ask->family, ask->org, &o.org_id);
+        org_number(d->hooks, (enum dialect)ask->dialect, ask->org, &o.org_id);
     struct history_query query = { .owner_no = row->hook_id,
                                    .event = &row->position,
                                    .max_rows = 1 };
@@ -94,7 +94,7 @@ static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
         r->checked_id = row->hook_id;
         return r->is_ours;
     }
-    return (unsigned)f->hook->scope.family == ask->family &&
+    return (unsigned)f->hook->scope.dialect == ask->dialect &&
            str_eq(f->hook->scope.org, ask->org) &&
            (ask->project.n_bytes == 0 ||
             str_eq(f->hook->scope.project, ask->project));
@@ -196,8 +196,8 @@ static void look_up(struct dispatcher *d, struct discard_request *r)
 
     memcpy(id.bytes, r->choice.ids.at + r->n_looked_up++ * sizeof(id),
            sizeof(id));
-    if (event_view_find(d->events, (enum family)r->ask.family, r->ask.org, &id,
-                        position) != OK)
+    if (event_view_find(d->events, (enum dialect)r->ask.dialect, r->ask.org,
+                        &id, position) != OK)
         put_be64(position->bytes, id_serial(&id));
     if (position_cmp(*position, position_start) != 0)
         r->n_wanted++;

@@ -280,7 +280,7 @@ static bool on_event(void *data, const struct event *event)
 static enum err read_posted(struct explaining *x, struct buf *why)
 {
     const struct intake intake = {
-        .path = { .family = (enum family)x->ask.family,
+        .path = { .dialect = (enum dialect)x->ask.dialect,
                   .org = x->ask.org,
                   .project = x->ask.project },
         .max_event_bytes = x->d->config->max_event_bytes,
@@ -308,8 +308,8 @@ static enum err read_event(struct explaining *x, struct buf *why)
     if (x->ask.event.n_bytes > 0)
         return read_posted(x, why);
     x->is_stored = true;
-    err = event_view_find(x->d->events, (enum family)x->ask.family, x->ask.org,
-                          &x->ask.event_id, &position);
+    err = event_view_find(x->d->events, (enum dialect)x->ask.dialect,
+                          x->ask.org, &x->ask.event_id, &position);
     return err == OK ? event_view_get(x->d->events, position, on_event, x)
                      : err;
 }
@@ -401,7 +401,7 @@ enum err explain_start(struct dispatcher *d, const struct query *ask)
         ask->max < REQUESTS_MAX_BYTES ? (size_t)ask->max : REQUESTS_MAX_BYTES;
     buf_init(&x->text, ANSWER_MAX_BYTES);
     buf_init(&x->request, 0);
-    err = org_number(d->hooks, (enum family)ask->family, ask->org, &org_id);
+    err = org_number(d->hooks, (enum dialect)ask->dialect, ask->org, &org_id);
     if (err == OK || err == ERR_NOTFOUND)
         err = slices_add(d, &x->sliced, ask, org_id);
     if (err != OK)

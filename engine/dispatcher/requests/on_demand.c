@@ -65,7 +65,7 @@ static enum err redeliver_event(struct search *s, struct position position)
 static enum err redeliver(struct search *s)
 {
     struct position position;
-    enum err err = event_view_find(s->d->events, s->scope->family,
+    enum err err = event_view_find(s->d->events, s->scope->dialect,
                                    s->scope->org, &s->ask->event_id, &position);
 
     if (err == OK)

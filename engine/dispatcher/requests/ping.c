@@ -71,7 +71,7 @@ void ping_send(const struct search *s)
 {
     const struct hook_scope *scope = s->scope;
     struct event event = { .accepted_at_us = clock_now_us(),
-                           .family = scope->family,
+                           .dialect = scope->dialect,
                            .kind = STR("ping"),
                            .org = scope->org,
                            .project = scope->project };

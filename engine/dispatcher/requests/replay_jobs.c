@@ -49,7 +49,7 @@ struct job {
     struct replay record;         // what is asked for each hook
     struct replay_holder *holder; // NULL: it counts for no organization
     // For a replay of an organization, whose hooks are read some at a time:
-    enum family family;
+    enum dialect dialect;
     struct buf org;   // empty: a replay of one hook
     struct buf place; // of the last hook that was read
     bool are_hooks_read;
@@ -99,9 +99,9 @@ static enum err choose(struct dispatcher *d, struct job *job,
         return err;
     if (ask->hook_id != 0)
         return choose_hook(d, job, ask->hook_id);
-    job->family = (enum family)ask->family;
+    job->dialect = (enum dialect)ask->dialect;
     buf_put_str(&job->org, ask->org);
-    return org_number(d->hooks, job->family, ask->org, &record->org_id);
+    return org_number(d->hooks, job->dialect, ask->org, &record->org_id);
 }
 
 static struct job *job_new(void)
@@ -214,7 +214,7 @@ static void read_hooks(struct dispatcher *d, struct job *job)
     buf_put_str(&after, buf_str(&job->place));
     job->n_hooks = 0;
     job->i_hook = 0;
-    if (hook_list_org(d->hooks, job->family, buf_str(&job->org),
+    if (hook_list_org(d->hooks, job->dialect, buf_str(&job->org),
                       buf_str(&after), on_hook, job) != OK)
         log_fatal("hooks cannot be read", "");
     job->are_hooks_read = job->n_hooks < HOOKS_AT_ONCE;

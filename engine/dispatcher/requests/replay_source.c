@@ -119,7 +119,7 @@ static struct position position_of_id(const struct reading *reading,
     const struct hook_scope *scope = &reading->f->hook->scope;
     struct position position;
 
-    if (event_view_find(reading->d->events, scope->family, scope->org, id,
+    if (event_view_find(reading->d->events, scope->dialect, scope->org, id,
                         &position) != OK)
         put_be64(position.bytes, id_serial(id));
     return position;

@@ -56,7 +56,7 @@ static bool on_ping(void *data, uint64_t no, const struct attempt *a)
     const struct hook_scope *scope = &t->f->hook->scope;
     struct event event = { .id = a->event_id,
                            .accepted_at_us = a->accepted_at_us,
-                           .family = scope->family,
+                           .dialect = scope->dialect,
                            .kind = a->kind,
                            .org = scope->org,
                            .project = scope->project,
