@@ -46,11 +46,11 @@ int main(void)
 
     for (size_t i = 0; (route = route_at(i)) != NULL; i++)
         print("api", route);
-    for (size_t i = 0; i < n_intake_routes; i++) {
+    for (size_t i = 0; i < n_ingest_routes; i++) {
         const struct route posted = { .method = METHOD_POST,
-                                      .scope = INTAKE_SCOPE,
-                                      .pattern = intake_routes[i].pattern,
-                                      .is_akinon = intake_routes[i].dialect ==
+                                      .scope = INGEST_SCOPE,
+                                      .pattern = ingest_routes[i].pattern,
+                                      .is_akinon = ingest_routes[i].dialect ==
                                                    DIALECT_AKINON };
 
         print("intake", &posted);

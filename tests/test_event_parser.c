@@ -10,14 +10,14 @@
 #include "engine/ingest/event_parser.h"
 #include "tests/unit.h"
 
-static const struct intake of_pulumi = {
+static const struct event_parser of_pulumi = {
     .path = { .dialect = DIALECT_PULUMI, .org = { "acme", 4 } },
     .max_event_bytes = 300,
     .json = { .max_depth = 8 },
     .accepted_at_us = 17,
 };
 
-static const struct intake of_akinon = {
+static const struct event_parser of_akinon = {
     .path = { .dialect = DIALECT_AKINON,
               .org = { "acme", 4 },
               .project = { "shop", 4 } },
@@ -25,12 +25,12 @@ static const struct intake of_akinon = {
     .json = { .max_depth = 8 },
 };
 
-static enum err read(const struct intake *in, const char *text,
+static enum err read(const struct event_parser *in, const char *text,
                      struct arena *arena, struct new_event *out,
                      struct buf *why)
 {
     buf_reset(why);
-    return intake_event(in, str_of(text), arena, out, why);
+    return event_parser_read(in, str_of(text), arena, out, why);
 }
 
 static void an_event_is_taken_as_it_was_posted(void **state)
@@ -72,7 +72,7 @@ static void an_event_is_taken_as_it_was_posted(void **state)
 static void what_is_wrong_is_named(void **state)
 {
     static const struct {
-        const struct intake *in;
+        const struct event_parser *in;
         const char *text;
         const char *part; // of the reason
     } rows[] = {
@@ -113,7 +113,7 @@ static void what_is_wrong_is_named(void **state)
 
 static void an_event_that_is_too_large_is_not_read(void **state)
 {
-    struct intake in = of_pulumi;
+    struct event_parser in = of_pulumi;
     const char text[] = "{\"kind\":\"a.b\",\"payload\":{}}";
     struct new_event e;
     struct arena arena = { 0 };
@@ -133,17 +133,17 @@ static void an_event_that_is_too_large_is_not_read(void **state)
 static unsigned n_slices; // of read_lines()
 
 // Reads all lines, with `until_us` for each slice; returns the last error.
-static enum err read_lines(const struct intake *in, struct str text,
+static enum err read_lines(const struct event_parser *in, struct str text,
                            int64_t until_us, struct arena *arena,
-                           struct intake_lines *lines, struct buf *why)
+                           struct event_lines *lines, struct buf *why)
 {
-    enum err err = intake_lines_begin(text, arena, lines, why);
+    enum err err = event_lines_begin(text, arena, lines, why);
 
     n_slices = 0;
     if (err != OK)
         return err;
     do {
-        err = intake_lines_read(in, lines, arena, until_us, why);
+        err = event_lines_read(in, lines, arena, until_us, why);
         n_slices++;
     } while (err == ERR_AGAIN);
     return err;
@@ -155,8 +155,8 @@ static void each_line_is_an_event_with_a_key_of_its_own(void **state)
                                " \t\r\n\n"
                                "{\"kind\":\"a.c\",\"payload\":{}}";
     static const int64_t untils_us[] = { INT64_MAX, 0 }; // for ever, and never
-    struct intake in = of_pulumi;
-    struct intake_lines lines;
+    struct event_parser in = of_pulumi;
+    struct event_lines lines;
     struct arena arena = { 0 };
     struct buf why;
 
@@ -180,7 +180,7 @@ static void each_line_is_an_event_with_a_key_of_its_own(void **state)
 
 static void a_line_that_is_wrong_is_named_by_its_number(void **state)
 {
-    struct intake_lines lines;
+    struct event_lines lines;
     struct arena arena = { 0 };
     struct buf why;
 
@@ -202,7 +202,7 @@ static void a_line_that_is_wrong_is_named_by_its_number(void **state)
 
 static void more_lines_than_allowed_are_refused_before_any_is_read(void **state)
 {
-    struct intake_lines lines;
+    struct event_lines lines;
     struct arena arena = { 0 };
     struct buf text;
     struct buf why;
@@ -210,12 +210,12 @@ static void more_lines_than_allowed_are_refused_before_any_is_read(void **state)
     (void)state;
     buf_init(&text, 0);
     buf_init(&why, 0);
-    for (size_t i = 0; i < INTAKE_LINES_MAX; i++)
+    for (size_t i = 0; i < EVENT_LINES_MAX; i++)
         buf_puts(&text, "{\"kind\":\"a.b\",\"payload\":{}}\n");
     assert_int_equal(
         read_lines(&of_pulumi, buf_str(&text), INT64_MAX, &arena, &lines, &why),
         OK);
-    assert_int_equal(lines.n, INTAKE_LINES_MAX);
+    assert_int_equal(lines.n, EVENT_LINES_MAX);
     buf_puts(&text, "\n");
     assert_int_equal(
         read_lines(&of_pulumi, buf_str(&text), INT64_MAX, &arena, &lines, &why),

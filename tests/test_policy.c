@@ -399,14 +399,14 @@ static bool permits(const char *address, const struct cidr *allow, size_t n)
 
     assert_int_equal(config_address(address, &a), OK);
     static const struct port_range all = { 1, 65535 };
-    const struct guard_rules rules = { .allow = allow,
-                                       .n_allow = n,
-                                       .ports = &all,
-                                       .n_ports = 1,
-                                       .is_own_known = true };
+    const struct address_guard_rules rules = { .allow = allow,
+                                               .n_allow = n,
+                                               .ports = &all,
+                                               .n_ports = 1,
+                                               .is_local_known = true };
 
     return address_guard_check((const struct sockaddr *)&a, false, &rules) ==
-           GUARD_PERMITS;
+           ADDRESS_PERMITTED;
 }
 
 static void guard_refuses_what_is_not_public(void **state)

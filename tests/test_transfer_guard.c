@@ -22,24 +22,24 @@
 #include "tests/unit.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's own names
-enum guard_verdict __wrap_address_guard_check(const struct sockaddr *address,
-                                              bool is_self,
-                                              const struct guard_rules *rules);
-enum guard_verdict __real_address_guard_check(const struct sockaddr *address,
-                                              bool is_self,
-                                              const struct guard_rules *rules);
+enum address_guard_verdict
+__wrap_address_guard_check(const struct sockaddr *address, bool is_self,
+                           const struct address_guard_rules *rules);
+enum address_guard_verdict
+__real_address_guard_check(const struct sockaddr *address, bool is_self,
+                           const struct address_guard_rules *rules);
 
 static bool is_first_gate_open; // the first question is allowed
 static unsigned n_asked;
 
-enum guard_verdict __wrap_address_guard_check(const struct sockaddr *address,
-                                              bool is_self,
-                                              const struct guard_rules *rules)
+enum address_guard_verdict
+__wrap_address_guard_check(const struct sockaddr *address, bool is_self,
+                           const struct address_guard_rules *rules)
 {
     bool is_first = n_asked++ == 0;
 
     if (is_first && is_first_gate_open)
-        return GUARD_PERMITS;
+        return ADDRESS_PERMITTED;
     return __real_address_guard_check(address, is_self, rules);
 }
 // NOLINTEND(bugprone-reserved-identifier)
@@ -122,7 +122,7 @@ static void open_listener(struct listener *l)
     }
 }
 
-static void look(struct listener *l)
+static void read_interfaces(struct listener *l)
 {
     for (size_t i = 0; i < 2; i++) {
         int fd;
@@ -198,7 +198,7 @@ static struct attempt_end attempt(struct fixture *f, const char *text)
     transfers_start(f->transfers, &order);
     while (!f->end.is_over)
         uv_run(&f->loop, UV_RUN_ONCE);
-    look(&f->listener);
+    read_interfaces(&f->listener);
     return f->end;
 }
 

@@ -32,7 +32,7 @@ static bool read_some(struct batches *all, struct batch *b, int64_t until_us)
     enum err err;
 
     buf_init(&why, 4096);
-    err = intake_lines_read(&b->intake, &b->lines, b->arena, until_us, &why);
+    err = event_lines_read(&b->parser, &b->lines, b->arena, until_us, &why);
     if (err == ERR_AGAIN) {
         append(all, b);
     } else {

@@ -12,9 +12,9 @@
 
 struct batch {
     struct batch *next; // private
-    struct intake intake;
-    struct intake_lines lines;
-    struct arena *arena; // borrowed; so is what `intake` points to
+    struct event_parser parser;
+    struct event_lines lines;
+    struct arena *arena; // borrowed; so is what `parser` points to
     struct blamed blamed;
     void *data; // for the owner
 };
@@ -31,7 +31,7 @@ struct batches {
 
 void batches_init(struct batches *all, uv_loop_t *loop, batch_read done);
 
-// Reads a batch that intake_lines_begin() has begun. `done` is called before this
+// Reads a batch that event_lines_begin() has begun. `done` is called before this
 // returns, or later.
 void batches_add(struct batches *all, struct batch *b);
 

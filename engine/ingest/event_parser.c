@@ -114,7 +114,7 @@ static enum err read_pulumi(const struct json_value *root, struct arena *arena,
     return OK;
 }
 
-static enum err read_root(const struct intake *in,
+static enum err read_root(const struct event_parser *in,
                           const struct json_value *root, struct arena *arena,
                           struct new_event *out, struct buf *why)
 {
@@ -135,7 +135,7 @@ static enum err read_root(const struct intake *in,
     return err == OK ? read_id(root, out, why) : err;
 }
 
-static enum err read_payload(const struct intake *in, struct str text,
+static enum err read_payload(const struct event_parser *in, struct str text,
                              struct arena *arena, struct new_event *out)
 {
     enum err err;
@@ -150,9 +150,9 @@ static enum err read_payload(const struct intake *in, struct str text,
     return err;
 }
 
-enum err intake_event(const struct intake *in, struct str text,
-                      struct arena *arena, struct new_event *out,
-                      struct buf *why)
+enum err event_parser_read(const struct event_parser *in, struct str text,
+                           struct arena *arena, struct new_event *out,
+                           struct buf *why)
 {
     struct json *json;
     enum err err;
@@ -192,7 +192,7 @@ static size_t count_lines(struct str text)
 }
 
 // The idempotency key of a line: the key of the whole request and the line's number.
-static struct str line_key(const struct intake *in, size_t line_no,
+static struct str line_key(const struct event_parser *in, size_t line_no,
                            struct arena *arena)
 {
     size_t room_bytes = in->key.n_bytes + 24;
@@ -206,7 +206,7 @@ static struct str line_key(const struct intake *in, size_t line_no,
     return (struct str){ key, (size_t)n };
 }
 
-static enum err read_line(const struct intake *in, struct str line,
+static enum err read_line(const struct event_parser *in, struct str line,
                           size_t line_no, struct arena *arena,
                           struct new_event *out, struct buf *why)
 {
@@ -214,7 +214,7 @@ static enum err read_line(const struct intake *in, struct str line,
     enum err err;
 
     buf_printf(why, "line %zu: ", line_no);
-    err = intake_event(in, line, arena, out, why);
+    err = event_parser_read(in, line, arena, out, why);
     if (err != OK)
         return err;
     why->n_bytes = n_before;
@@ -222,15 +222,15 @@ static enum err read_line(const struct intake *in, struct str line,
     return OK;
 }
 
-enum err intake_lines_begin(struct str text, struct arena *arena,
-                            struct intake_lines *out, struct buf *why)
+enum err event_lines_begin(struct str text, struct arena *arena,
+                           struct event_lines *out, struct buf *why)
 {
     size_t n_lines = count_lines(text);
 
-    *out = (struct intake_lines){ .rest = text };
-    if (n_lines > INTAKE_LINES_MAX + 1) {
+    *out = (struct event_lines){ .rest = text };
+    if (n_lines > EVENT_LINES_MAX + 1) {
         buf_printf(why, "the request has more than %d lines; send several",
-                   INTAKE_LINES_MAX);
+                   EVENT_LINES_MAX);
         return ERR_INVALID;
     }
     out->events = arena_take(arena, n_lines * sizeof(*out->events));
@@ -238,7 +238,7 @@ enum err intake_lines_begin(struct str text, struct arena *arena,
 }
 
 // Takes the next line, without its line end.
-static struct str take_line(struct intake_lines *lines)
+static struct str take_line(struct event_lines *lines)
 {
     struct str *rest = &lines->rest;
     const char *end = memchr(rest->at, '\n', rest->n_bytes);
@@ -252,9 +252,9 @@ static struct str take_line(struct intake_lines *lines)
     return line;
 }
 
-enum err intake_lines_read(const struct intake *in, struct intake_lines *lines,
-                           struct arena *arena, int64_t until_us,
-                           struct buf *why)
+enum err event_lines_read(const struct event_parser *in,
+                          struct event_lines *lines, struct arena *arena,
+                          int64_t until_us, struct buf *why)
 {
     while (lines->rest.n_bytes > 0) {
         struct str line = take_line(lines);

@@ -77,7 +77,7 @@ struct post {
     struct append append;
     struct patient patient;
     struct arena arena;
-    struct intake_path path; // in the arena
+    struct ingest_path path; // in the arena
     bool is_batch;
 };
 
@@ -130,7 +130,7 @@ static bool check_path(struct post *p)
 
     buf_init(&why, 0);
     r->has_node_errors = akinon_take_path(&path);
-    err = intake_path_read(r->path, &p->arena, &p->path, &why);
+    err = ingest_path_read(r->path, &p->arena, &p->path, &why);
     if (err == ERR_NOTFOUND) {
         http_fail(r, 404, STR_EMPTY,
                   "there is no such path here; events are posted to "
@@ -150,7 +150,7 @@ static bool check_token(struct post *p)
 {
     struct auth_grant grant;
 
-    if (!auth_check(p->ingest->auth, p->request, p->path.org, INTAKE_SCOPE,
+    if (!auth_check(p->ingest->auth, p->request, p->path.org, INGEST_SCOPE,
                     &grant)) {
         metrics_count(COUNTER_REFUSED_AUTH, 1);
         return false;
@@ -382,8 +382,8 @@ static enum err read_one(struct post *p, struct buf *why)
 {
     p->append.events = arena_take(&p->arena, sizeof(struct new_event));
     p->append.n_events = 1;
-    return intake_event(&p->batch.intake, p->request->body, &p->arena,
-                        p->append.events, why);
+    return event_parser_read(&p->batch.parser, p->request->body, &p->arena,
+                             p->append.events, why);
 }
 
 static void on_request(void *data, struct http_request *r)
@@ -395,7 +395,7 @@ static void on_request(void *data, struct http_request *r)
 
     r->data = NULL;
     p->batch = (struct batch){
-        .intake = { .path = p->path,
+        .parser = { .path = p->path,
                     .key = arena_copy(&p->arena,
                                       http_header(r, "idempotency-key")),
                     .max_event_bytes = in->config->max_event_bytes,
@@ -407,7 +407,7 @@ static void on_request(void *data, struct http_request *r)
     };
     buf_init(&why, 4096);
     err = p->is_batch
-              ? intake_lines_begin(r->body, &p->arena, &p->batch.lines, &why)
+              ? event_lines_begin(r->body, &p->arena, &p->batch.lines, &why)
               : read_one(p, &why);
     if (err != OK) {
         refuse(p, err, buf_str(&why));

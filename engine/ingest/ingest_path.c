@@ -12,12 +12,12 @@
 
 #define AKINON_EVENTS "/organizations/{org}/projects/{project}/events"
 
-const struct intake_route intake_routes[] = {
+const struct ingest_route ingest_routes[] = {
     { DIALECT_PULUMI, "/api/orgs/{org}/events" },
     { DIALECT_AKINON, AKINON_EVENTS },
     { DIALECT_AKINON, "/api/v1" AKINON_EVENTS },
 };
-const size_t n_intake_routes = sizeof(intake_routes) / sizeof(intake_routes[0]);
+const size_t n_ingest_routes = sizeof(ingest_routes) / sizeof(ingest_routes[0]);
 
 // --- patterns ---
 
@@ -42,7 +42,7 @@ struct names { // as sent
     struct str org, project;
 };
 
-static bool fits(const struct intake_route *route, struct str path,
+static bool fits(const struct ingest_route *route, struct str path,
                  struct names *out)
 {
     struct str pattern = str_of(route->pattern);
@@ -65,11 +65,11 @@ static bool fits(const struct intake_route *route, struct str path,
     return path.n_bytes == 0;
 }
 
-static const struct intake_route *find(struct str path, struct names *out)
+static const struct ingest_route *find(struct str path, struct names *out)
 {
-    for (size_t i = 0; i < n_intake_routes; i++) {
-        if (fits(&intake_routes[i], path, out))
-            return &intake_routes[i];
+    for (size_t i = 0; i < n_ingest_routes; i++) {
+        if (fits(&ingest_routes[i], path, out))
+            return &ingest_routes[i];
     }
     return NULL;
 }
@@ -114,14 +114,14 @@ static enum err read_id(struct str segment, const char *what,
     return OK;
 }
 
-enum err intake_path_read(struct str path, struct arena *arena,
-                          struct intake_path *out, struct buf *why)
+enum err ingest_path_read(struct str path, struct arena *arena,
+                          struct ingest_path *out, struct buf *why)
 {
     struct names names;
-    const struct intake_route *route = find(path, &names);
+    const struct ingest_route *route = find(path, &names);
     enum err err;
 
-    *out = (struct intake_path){ .dialect = DIALECT_PULUMI };
+    *out = (struct ingest_path){ .dialect = DIALECT_PULUMI };
     out->project = STR_EMPTY;
     if (route == NULL)
         return ERR_NOTFOUND;

@@ -13,27 +13,27 @@
 #include "common/http/authentication.h"
 #include "queue/queue.h"
 
-struct intake_path {
+struct ingest_path {
     enum dialect dialect;
     struct str org;     // name, or 24-hex id in lower case
     struct str project; // Akinon only: name, or 24-hex id in lower case
 };
 
 // The paths that events are posted to. A name in braces stands for a segment.
-struct intake_route {
+struct ingest_route {
     enum dialect dialect;
     const char *pattern; // "/api/orgs/{org}/events"
 };
-extern const struct intake_route intake_routes[];
-extern const size_t n_intake_routes;
+extern const struct ingest_route ingest_routes[];
+extern const size_t n_ingest_routes;
 
 // What a token must allow for any of these paths.
-#define INTAKE_SCOPE AUTH_INGEST
+#define INGEST_SCOPE AUTH_INGEST
 
-// Reads a path, as sent, by intake_routes. The texts go into the arena. ERR_NOTFOUND:
-// the path is not in intake_routes. ERR_INVALID: `why` says which name is wrong and
+// Reads a path, as sent, by ingest_routes. The texts go into the arena. ERR_NOTFOUND:
+// the path is not in ingest_routes. ERR_INVALID: `why` says which name is wrong and
 // what is allowed.
-MUST_CHECK enum err intake_path_read(struct str path, struct arena *arena,
-                                     struct intake_path *out, struct buf *why);
+MUST_CHECK enum err ingest_path_read(struct str path, struct arena *arena,
+                                     struct ingest_path *out, struct buf *why);
 
 #endif

@@ -31,7 +31,7 @@ bool ingest_check_type(struct http_request *r, bool *is_batch)
 bool ingest_check_key(struct http_request *r)
 {
     struct str key = http_header(r, "idempotency-key");
-    bool is_good = key.n_bytes <= INTAKE_KEY_MAX_BYTES;
+    bool is_good = key.n_bytes <= EVENT_KEY_MAX_BYTES;
 
     if (!http_has_header(r, "idempotency-key"))
         return true;
@@ -42,7 +42,7 @@ bool ingest_check_key(struct http_request *r)
     metrics_count(COUNTER_REFUSED_INVALID, 1);
     http_fail(r, 400, STR_EMPTY,
               "Idempotency-Key must be 1 to %d visible ASCII characters",
-              INTAKE_KEY_MAX_BYTES);
+              EVENT_KEY_MAX_BYTES);
     return false;
 }
 

@@ -120,14 +120,15 @@ static bool bytes_of(const struct sockaddr *address, uint8_t out[16],
     return false;
 }
 
-static bool is_own(const uint8_t address[16], const struct guard_rules *rules)
+static bool is_local(const uint8_t address[16],
+                     const struct address_guard_rules *rules)
 {
-    for (size_t i = 0; i < rules->n_own; i++) {
-        uint8_t own[16];
+    for (size_t i = 0; i < rules->n_local; i++) {
+        uint8_t local[16];
         uint16_t port;
 
-        if (bytes_of((const struct sockaddr *)&rules->own[i], own, &port) &&
-            memcmp(own, address, sizeof(own)) == 0)
+        if (bytes_of((const struct sockaddr *)&rules->local[i], local, &port) &&
+            memcmp(local, address, sizeof(local)) == 0)
             return true;
     }
     return false;
@@ -156,7 +157,7 @@ static bool is_loopback(const uint8_t address[16])
 // addresses. A server on loopback is also reached at the "any" address, which the
 // kernel takes for loopback.
 static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
-                        const struct guard_rules *rules)
+                        const struct address_guard_rules *rules)
 {
     for (size_t i = 0; i < rules->n_listeners; i++) {
         uint8_t server[16];
@@ -168,7 +169,7 @@ static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
             continue;
         if (memcmp(server, address, 16) == 0 ||
             (is_any(server) &&
-             (is_self || is_loopback(address) || is_own(address, rules))) ||
+             (is_self || is_loopback(address) || is_local(address, rules))) ||
             (is_any(address) && (is_any(server) || is_loopback(server))))
             return true;
     }
@@ -178,7 +179,7 @@ static bool is_listener(const uint8_t address[16], uint16_t port, bool is_self,
 // An allow entry with a port permits the port, too; an entry without one permits the
 // addresses only.
 static bool is_allowed(const struct sockaddr *address, bool has_port,
-                       const struct guard_rules *rules)
+                       const struct address_guard_rules *rules)
 {
     for (size_t i = 0; i < rules->n_allow; i++) {
         if ((!has_port || rules->allow[i].port != 0) &&
@@ -188,24 +189,24 @@ static bool is_allowed(const struct sockaddr *address, bool has_port,
     return false;
 }
 
-enum guard_verdict address_guard_check(const struct sockaddr *address,
-                                       bool is_self,
-                                       const struct guard_rules *rules)
+enum address_guard_verdict
+address_guard_check(const struct sockaddr *address, bool is_self,
+                    const struct address_guard_rules *rules)
 {
     uint8_t bytes[16];
     uint16_t port;
 
     if (!bytes_of(address, bytes, &port) ||
         is_listener(bytes, port, is_self, rules))
-        return GUARD_ADDRESS;
+        return ADDRESS_REFUSED;
     if (!is_allowed(address, false, rules) &&
-        (is_self || !rules->is_own_known || is_denied(bytes) ||
-         carries_denied(bytes) || is_own(bytes, rules)))
-        return GUARD_ADDRESS;
+        (is_self || !rules->is_local_known || is_denied(bytes) ||
+         carries_denied(bytes) || is_local(bytes, rules)))
+        return ADDRESS_REFUSED;
     return port_is_among(port, rules->ports, rules->n_ports) ||
                    is_allowed(address, true, rules)
-               ? GUARD_PERMITS
-               : GUARD_PORT;
+               ? ADDRESS_PERMITTED
+               : ADDRESS_PORT_REFUSED;
 }
 
 bool address_guard_same(const struct sockaddr *a, const struct sockaddr *b)

@@ -14,21 +14,25 @@
 #include "common/config/config.h"
 
 // All pointers are borrowed.
-struct guard_rules {
+struct address_guard_rules {
     const struct cidr *allow; // permitted even if private or special
     size_t n_allow;
     const struct port_range *ports; // permitted ports
     size_t n_ports;
-    bool is_own_known; // false: `own` is unknown, any address may be ours
-    const struct sockaddr_storage *own; // addresses of this machine
-    size_t n_own;
+    bool is_local_known; // false: any address may be this machine's
+    const struct sockaddr_storage *local; // addresses of this machine
+    size_t n_local;
     const struct sockaddr_storage *listeners; // the engine's own servers
     size_t n_listeners;
 };
 
-enum guard_verdict { GUARD_PERMITS, GUARD_ADDRESS, GUARD_PORT };
+enum address_guard_verdict {
+    ADDRESS_PERMITTED,
+    ADDRESS_REFUSED,
+    ADDRESS_PORT_REFUSED
+};
 
-// GUARD_PERMITS: the address is public, or on the allow list, and the port is
+// ADDRESS_PERMITTED: the address is public, or on the allow list, and the port is
 // permitted. Private, loopback, link-local, multicast, documentation and other special
 // ranges (IANA's registries of special-purpose addresses) are refused, also if an IPv6
 // address only carries such an IPv4 address. This machine's own addresses are refused,
@@ -37,9 +41,9 @@ enum guard_verdict { GUARD_PERMITS, GUARD_ADDRESS, GUARD_PORT };
 //
 // `is_self`: according to the kernel, what is sent to this address stays on this
 // machine (a local route may have more addresses than the interfaces).
-enum guard_verdict address_guard_check(const struct sockaddr *address,
-                                       bool is_self,
-                                       const struct guard_rules *rules);
+enum address_guard_verdict
+address_guard_check(const struct sockaddr *address, bool is_self,
+                    const struct address_guard_rules *rules);
 
 // Whether both are the same address, whatever their ports.
 bool address_guard_same(const struct sockaddr *a, const struct sockaddr *b);

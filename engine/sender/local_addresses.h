@@ -8,14 +8,15 @@
 #include "common/config/config.h"
 #include "engine/sender/address_guard.h"
 
-struct own_addresses; // opaque
+struct local_addresses; // opaque
 
-// `config` is borrowed until the next own_addresses_reload().
-struct own_addresses *own_addresses_new(const struct config *config);
-void own_addresses_reload(struct own_addresses *own,
-                          const struct config *config);
+// `config` is borrowed until the next local_addresses_reload().
+struct local_addresses *local_addresses_new(const struct config *config);
+void local_addresses_reload(struct local_addresses *local,
+                            const struct config *config);
 
 // Borrowed until the next call.
-const struct guard_rules *own_addresses_rules(struct own_addresses *own);
+const struct address_guard_rules *
+local_addresses_rules(struct local_addresses *local);
 
 #endif

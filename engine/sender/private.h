@@ -18,7 +18,7 @@
 
 #define HEADERS_MAX 64 // headers of a request
 
-struct own_addresses;
+struct local_addresses;
 struct sock;
 
 struct transfer {
@@ -57,7 +57,7 @@ struct transfers {
     void (*done)(void *data, const struct outcome *outcome); // transfer_done
     void (*reap)(struct transfers *ts); // ends what libcurl has finished
     void *data;
-    struct own_addresses *own;
+    struct local_addresses *local;
     struct curl_blob authorities; // of ca_file; data NULL: the system's
     struct sock **socks;          // by file descriptor
     size_t n_socks;

@@ -50,16 +50,16 @@ static bool permits(struct transfer *t, const struct sockaddr *address,
                     bool is_self)
 {
     struct transfers *ts = t->owner;
-    enum guard_verdict verdict;
+    enum address_guard_verdict verdict;
 
     if (has_proxy(ts))
         return true;
     verdict =
-        address_guard_check(address, is_self, own_addresses_rules(ts->own));
-    if (verdict == GUARD_PERMITS)
+        address_guard_check(address, is_self, local_addresses_rules(ts->local));
+    if (verdict == ADDRESS_PERMITTED)
         return true;
     t->was_blocked = true;
-    t->was_port = verdict == GUARD_PORT;
+    t->was_port = verdict == ADDRESS_PORT_REFUSED;
     return false;
 }
 
@@ -490,7 +490,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->done = done;
     ts->reap = reap;
     ts->data = data;
-    ts->own = own_addresses_new(config);
+    ts->local = local_addresses_new(config);
     read_authorities(ts);
     ts->multi = curl_multi_init();
     if (ts->multi == NULL)
@@ -509,7 +509,7 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
 void transfers_reload(struct transfers *ts, const struct config *config)
 {
     ts->config = config;
-    own_addresses_reload(ts->own, config);
+    local_addresses_reload(ts->local, config);
 }
 
 size_t transfers_n_inflight(const struct transfers *ts)

@@ -52,12 +52,12 @@ void __real_attempt_stats_note(struct dispatcher *d,
 void __wrap_attempt_stats_note(struct dispatcher *d,
                                const struct attempt *attempt);
 __typeof__(event_keys_check) __real_event_keys_check, __wrap_event_keys_check;
-enum err __real_intake_event(const struct intake *in, struct str text,
-                             struct arena *arena, struct new_event *out,
-                             struct buf *why);
-enum err __wrap_intake_event(const struct intake *in, struct str text,
-                             struct arena *arena, struct new_event *out,
-                             struct buf *why);
+enum err __real_event_parser_read(const struct event_parser *in,
+                                  struct str text, struct arena *arena,
+                                  struct new_event *out, struct buf *why);
+enum err __wrap_event_parser_read(const struct event_parser *in,
+                                  struct str text, struct arena *arena,
+                                  struct new_event *out, struct buf *why);
 bool __real_request_json(struct api_request *rq, struct json **out);
 bool __wrap_request_json(struct api_request *rq, struct json **out);
 void __real_transfers_start(struct transfers *ts, const struct order *order);
@@ -149,12 +149,12 @@ enum err __wrap_event_keys_check(const struct event_hasher *h, struct store *s,
     return __real_event_keys_check(h, s, txn, a);
 }
 
-enum err __wrap_intake_event(const struct intake *in, struct str text,
-                             struct arena *arena, struct new_event *out,
-                             struct buf *why)
+enum err __wrap_event_parser_read(const struct event_parser *in,
+                                  struct str text, struct arena *arena,
+                                  struct new_event *out, struct buf *why)
 {
     die_if(has(text, "crash.intake"));
-    return __real_intake_event(in, text, arena, out, why);
+    return __real_event_parser_read(in, text, arena, out, why);
 }
 
 // --- api ---

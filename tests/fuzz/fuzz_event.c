@@ -14,7 +14,7 @@
 
 enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4 };
 
-static void check_payload(const struct intake *in, struct str text,
+static void check_payload(const struct event_parser *in, struct str text,
                           const struct event *e)
 {
     bool is_akinon = in->path.dialect == DIALECT_AKINON;
@@ -49,7 +49,7 @@ static void check_pulumi(const struct event *e)
     CHECK(utf8_is_valid(e->env.at, e->env.n_bytes));
 }
 
-static void check_event(const struct intake *in, struct str text,
+static void check_event(const struct event_parser *in, struct str text,
                         const struct new_event *new)
 {
     const struct event *e = &new->event;
@@ -84,8 +84,8 @@ static bool is_blank(struct str line)
     return true;
 }
 
-struct lines { // as intake_lines_read() reads them, and one by one
-    const struct intake *in;
+struct lines { // as event_lines_read() reads them, and one by one
+    const struct event_parser *in;
     struct new_event *events;
     size_t n, n_read, line_no;
     enum err err, err_one;
@@ -100,7 +100,7 @@ static void read_one(struct lines *l, struct str line)
     l->line_no++;
     if (is_blank(line))
         return;
-    l->err_one = intake_event(l->in, line, &l->arena, &one, &l->why_one);
+    l->err_one = event_parser_read(l->in, line, &l->arena, &one, &l->why_one);
     if (l->err_one != OK)
         return;
     if (l->err == OK) {
@@ -113,16 +113,16 @@ static void read_one(struct lines *l, struct str line)
 }
 
 // Reads all lines in the shortest possible slices.
-static enum err read_all(const struct intake *in, struct str text,
+static enum err read_all(const struct event_parser *in, struct str text,
                          struct lines *l, struct buf *why)
 {
-    struct intake_lines lines;
-    enum err err = intake_lines_begin(text, &l->arena, &lines, why);
+    struct event_lines lines;
+    enum err err = event_lines_begin(text, &l->arena, &lines, why);
 
     if (err != OK)
         return err;
     do {
-        err = intake_lines_read(in, &lines, &l->arena, 0, why);
+        err = event_lines_read(in, &lines, &l->arena, 0, why);
     } while (err == ERR_AGAIN);
     l->events = lines.events;
     l->n = lines.n;
@@ -131,7 +131,7 @@ static enum err read_all(const struct intake *in, struct str text,
 
 // Checks that each line alone is read as among the others, and that an error names the
 // first wrong line.
-static void check_lines(const struct intake *in, struct str text)
+static void check_lines(const struct event_parser *in, struct str text)
 {
     struct lines l = { .in = in };
     struct buf why, sentence;
@@ -160,7 +160,7 @@ static void check_lines(const struct intake *in, struct str text)
 void fuzz_one(struct str input)
 {
     uint8_t choices = take_u8(&input);
-    struct intake in = {
+    struct event_parser in = {
         .path = { .dialect = DIALECT_PULUMI, .org = STR("acme") },
         .max_event_bytes = (choices & IS_TIGHT) != 0 ? 200 : 1 << 20
     };
@@ -177,7 +177,7 @@ void fuzz_one(struct str input)
     if ((choices & HAS_KEY) != 0)
         in.key = STR("key");
     buf_init(&why, 0);
-    err = intake_event(&in, input, &arena, &event, &why);
+    err = event_parser_read(&in, input, &arena, &event, &why);
     if (err == OK) {
         CHECK(why.n_bytes == 0);
         check_event(&in, input, &event);

@@ -65,14 +65,14 @@ static void check_route(enum http_method method, struct str path)
 
 static void check_intake(struct str path)
 {
-    struct intake_path read, again;
+    struct ingest_path read, again;
     struct arena arena = { NULL };
     struct buf why, plain;
     enum err err;
 
     buf_init(&why, 0);
     buf_init(&plain, 0);
-    err = intake_path_read(path, &arena, &read, &why);
+    err = ingest_path_read(path, &arena, &read, &why);
     CHECK((why.n_bytes > 0) == (err == ERR_INVALID || err == ERR_DENIED));
     if (err == OK) {
         CHECK(text_is_name(read.org) && !operator_is_org(read.org));
@@ -83,7 +83,7 @@ static void check_intake(struct str path)
         } else {
             buf_printf(&plain, "/api/orgs/%.*s/events", STR_ARG(read.org));
         }
-        CHECK(intake_path_read(buf_str(&plain), &arena, &again, &why) == OK);
+        CHECK(ingest_path_read(buf_str(&plain), &arena, &again, &why) == OK);
         CHECK(again.dialect == read.dialect && str_eq(again.org, read.org) &&
               str_eq(again.project, read.project));
     }

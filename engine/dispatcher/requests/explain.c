@@ -279,7 +279,7 @@ static bool on_event(void *data, const struct event *event)
 // one.
 static enum err read_posted(struct explaining *x, struct buf *why)
 {
-    const struct intake intake = {
+    const struct event_parser parser = {
         .path = { .dialect = (enum dialect)x->ask.dialect,
                   .org = x->ask.org,
                   .project = x->ask.project },
@@ -288,7 +288,7 @@ static enum err read_posted(struct explaining *x, struct buf *why)
         .accepted_at_us = clock_now_us(),
     };
     struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };
-    enum err err = intake_event(&intake, x->ask.event, &x->arena, &e, why);
+    enum err err = event_parser_read(&parser, x->ask.event, &x->arena, &e, why);
     uint8_t random[16] = { 0 };
 
     if (err != OK)

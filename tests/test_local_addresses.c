@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_own_addresses.c — the addresses of this machine that the guard knows, and its
+// test_local_addresses.c — which addresses of this machine the guard knows, and what it
 // answers while they cannot be read.
 //
 // The linker puts a getifaddrs() of this test in front of the library's.
@@ -62,14 +62,15 @@ void __wrap_freeifaddrs(struct ifaddrs *first)
 }
 // NOLINTEND(bugprone-reserved-identifier)
 
-static enum guard_verdict check(struct own_addresses *own, const char *text,
-                                uint16_t port, bool is_self)
+static enum address_guard_verdict check(struct local_addresses *local,
+                                        const char *text, uint16_t port,
+                                        bool is_self)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 
     assert_int_equal(inet_pton(AF_INET, text, &a.sin_addr), 1);
     return address_guard_check((const struct sockaddr *)&a, is_self,
-                               own_addresses_rules(own));
+                               local_addresses_rules(local));
 }
 
 static void load(struct config *config)
@@ -90,51 +91,51 @@ static void load(struct config *config)
 
 static void every_own_address_is_known(void **state)
 {
-    struct own_addresses *own;
+    struct local_addresses *local;
     struct config config;
 
     (void)state;
     load(&config);
     fails = false;
-    own = own_addresses_new(&config);
-    assert_int_equal(check(own, "8.8.0.0", 80, false), GUARD_ADDRESS);
-    assert_int_equal(check(own, "8.8.0.255", 80, false), GUARD_ADDRESS);
-    assert_int_equal(check(own, "8.8.3.231", 80, false), GUARD_ADDRESS);
-    assert_int_equal(check(own, "8.8.3.232", 80, false), GUARD_PERMITS);
+    local = local_addresses_new(&config);
+    assert_int_equal(check(local, "8.8.0.0", 80, false), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "8.8.0.255", 80, false), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "8.8.3.231", 80, false), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "8.8.3.232", 80, false), ADDRESS_PERMITTED);
     // Addresses that the kernel routes to this machine are its own, and may be those of
     // the engine's servers.
-    assert_int_equal(check(own, "8.9.0.1", 80, true), GUARD_ADDRESS);
-    assert_int_equal(check(own, "9.9.9.9", 80, true), GUARD_PERMITS);
-    assert_int_equal(check(own, "9.9.9.9", 8080, true), GUARD_ADDRESS);
-    assert_int_equal(check(own, "9.9.9.9", 8080, false), GUARD_PERMITS);
+    assert_int_equal(check(local, "8.9.0.1", 80, true), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "9.9.9.9", 80, true), ADDRESS_PERMITTED);
+    assert_int_equal(check(local, "9.9.9.9", 8080, true), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "9.9.9.9", 8080, false), ADDRESS_PERMITTED);
     // Ports.
-    assert_int_equal(check(own, "8.9.0.1", 22, false), GUARD_PORT);
-    assert_int_equal(check(own, "9.9.9.9", 22, false), GUARD_PORT);
-    assert_int_equal(check(own, "9.9.9.8", 22, false), GUARD_PERMITS);
-    assert_int_equal(check(own, "8.9.0.1", 443, false), GUARD_PERMITS);
-    assert_int_equal(check(own, "8.9.0.1", 444, false), GUARD_PORT);
-    assert_int_equal(check(own, "8.9.0.1", 65535, false), GUARD_PERMITS);
+    assert_int_equal(check(local, "8.9.0.1", 22, false), ADDRESS_PORT_REFUSED);
+    assert_int_equal(check(local, "9.9.9.9", 22, false), ADDRESS_PORT_REFUSED);
+    assert_int_equal(check(local, "9.9.9.8", 22, false), ADDRESS_PERMITTED);
+    assert_int_equal(check(local, "8.9.0.1", 443, false), ADDRESS_PERMITTED);
+    assert_int_equal(check(local, "8.9.0.1", 444, false), ADDRESS_PORT_REFUSED);
+    assert_int_equal(check(local, "8.9.0.1", 65535, false), ADDRESS_PERMITTED);
     config_clear(&config);
 }
 
 static void unknown_own_addresses_permit_only_what_is_named(void **state)
 {
-    struct own_addresses *own;
+    struct local_addresses *local;
     struct config config;
 
     (void)state;
     load(&config);
     fails = true;
-    own = own_addresses_new(&config);
-    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
-    assert_int_equal(check(own, "9.9.9.9", 80, false), GUARD_PERMITS);
+    local = local_addresses_new(&config);
+    assert_int_equal(check(local, "8.9.0.1", 80, false), ADDRESS_REFUSED);
+    assert_int_equal(check(local, "9.9.9.9", 80, false), ADDRESS_PERMITTED);
     fails = false;
-    own_addresses_reload(own, &config);
-    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_PERMITS);
+    local_addresses_reload(local, &config);
+    assert_int_equal(check(local, "8.9.0.1", 80, false), ADDRESS_PERMITTED);
     // The addresses that were read before may be incomplete.
     fails = true;
-    own_addresses_reload(own, &config);
-    assert_int_equal(check(own, "8.9.0.1", 80, false), GUARD_ADDRESS);
+    local_addresses_reload(local, &config);
+    assert_int_equal(check(local, "8.9.0.1", 80, false), ADDRESS_REFUSED);
     config_clear(&config);
 }
 
