@@ -216,7 +216,7 @@ static void on_frame(void *data, struct str frame)
     unsigned shard = (unsigned)(link - api->dispatchers);
 
     if (!backlog_take(api->backlogs, shard, frame) &&
-        !asking_on_frame(link, frame))
+        !dispatcher_client_on_frame(link, frame))
         disabling_on_frame(api, frame);
 }
 
@@ -225,7 +225,7 @@ static void on_link_closed(void *data)
     struct link *link = data;
 
     link->chan = NULL;
-    asking_on_closed(link);
+    dispatcher_client_on_closed(link);
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
@@ -240,7 +240,7 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     link = &api->dispatchers[index];
     if (link->chan != NULL) {
         channel_close(link->chan);
-        asking_on_closed(link);
+        dispatcher_client_on_closed(link);
     }
     link->api = api;
     backlog_forget(api->backlogs, index);
@@ -295,7 +295,7 @@ static void on_second(void *data)
 
     queue_upkeep();
     queue_trim_memory();
-    asking_on_second(api);
+    dispatcher_client_on_second(api);
     expire_on_second(api);
     http_note_figures(api->server, &api->n_requests);
 }

@@ -38,12 +38,12 @@
       .takes_json = false },                                                   \
     { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
       .is_long = true },                                                       \
-    { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
+    { METHOD_GET, AUTH_READ, at "/{hook}/status", on_demand_status,               \
       .takes_json = false },                                                   \
-    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", on_demand_ping,                 \
       .is_long = true },                                                       \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
-      manual_redeliver, .is_long = true },                                     \
+      on_demand_redeliver, .is_long = true },                                     \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's paths, with and without the version in front.
@@ -68,12 +68,12 @@
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/{hook}/deliveries", deliveries_list,         \
       .is_long = true, .is_akinon = true },                                                     \
-    { METHOD_GET, AUTH_READ, at "/{hook}/status", manual_status,               \
+    { METHOD_GET, AUTH_READ, at "/{hook}/status", on_demand_status,               \
       .is_akinon = true },                                                     \
-    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", manual_ping,                 \
+    { METHOD_POST, AUTH_WRITE, at "/{hook}/ping", on_demand_ping,                 \
       .is_long = true, .is_akinon = true },                                                     \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
-      manual_redeliver, .is_long = true, .is_akinon = true },                                   \
+      on_demand_redeliver, .is_long = true, .is_akinon = true },                                   \
     OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
@@ -98,12 +98,12 @@ static const struct route routes[] = {
       .takes_json = true, .takes_event = true, .is_long = true },
     AKINON_PROJECT_ROUTES(AKINON_PROJECT),
     AKINON_PROJECT_ROUTES("/api/v1" AKINON_PROJECT),
-    { METHOD_GET, AUTH_ANY, "/api/user", neighbours_user, .is_long = true },
+    { METHOD_GET, AUTH_ANY, "/api/user", pulumi_account_user, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/user/organizations/default",
-      neighbours_default_org, .takes_json = false },
-    { METHOD_GET, AUTH_ANY, "/api/capabilities", neighbours_capabilities,
+      pulumi_account_default_org, .takes_json = false },
+    { METHOD_GET, AUTH_ANY, "/api/capabilities", pulumi_account_capabilities,
       .takes_json = false },
-    { METHOD_GET, AUTH_ANY, "/api/cli/version", neighbours_cli_version,
+    { METHOD_GET, AUTH_ANY, "/api/cli/version", pulumi_account_cli_version,
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/user/stacks", stacks_list,
       .takes_json = false },

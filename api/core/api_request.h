@@ -199,22 +199,22 @@ void request_work(struct api_request *rq,
 
 // Called once with the dispatcher's reply, unless the client disconnects first. It
 // answers the request.
-typedef void (*on_answer)(struct api_request *rq, uint64_t hook_id,
-                          const struct reply *answer);
+typedef void (*reply_handler)(struct api_request *rq, uint64_t hook_id,
+                              const struct reply *reply);
 
 // Asks the dispatcher that owns the hook. If there is no reply in time, or no
 // dispatcher, the request is answered with 503. `answered` may ask again.
-void ask_dispatcher(struct api_request *rq, struct query ask,
-                    on_answer answered);
+void query_dispatcher(struct api_request *rq, struct query query,
+                      reply_handler then);
 // Asks the dispatcher of a shard, and waits `timeout_ms` for the reply.
-void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
-               int64_t timeout_ms, on_answer answered);
+void query_shard(struct api_request *rq, unsigned shard, struct query query,
+                 int64_t timeout_ms, reply_handler then);
 
 // Handles a frame of the link's dispatcher. False: it is not a reply to a query.
-bool asking_on_frame(struct link *link, struct str frame);
+bool dispatcher_client_on_frame(struct link *link, struct str frame);
 // Ends the queries to this dispatcher, which is gone; they get no reply (ERR_AGAIN).
-void asking_on_closed(struct link *link);
-void asking_on_second(
+void dispatcher_client_on_closed(struct link *link);
+void dispatcher_client_on_second(
     struct api *api); // ends queries that have waited too long
 
 // Tells the dispatchers to read the hooks again. Call it after each commit.

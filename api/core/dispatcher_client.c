@@ -29,7 +29,7 @@ struct pending {
     struct link *link;
     struct api_request *rq; // NULL: it has gone or has been answered
     uint64_t hook_id;
-    on_answer answered;
+    reply_handler then;
     int64_t until_us; // monotonic
     enum cap_kind cap;
     uint64_t holder_no;
@@ -48,25 +48,25 @@ void api_hint(struct api *api)
     }
 }
 
-void ask_dispatcher(struct api_request *rq, struct query ask,
-                    on_answer answered)
+void query_dispatcher(struct api_request *rq, struct query query,
+                      reply_handler then)
 {
-    ask_shard(rq, queue_shard_of(ask.hook_id, rq->api->n_shards), ask,
-              rq->api->config->request_timeout_ms + MARGIN_MS, answered);
+    query_shard(rq, queue_shard_of(query.hook_id, rq->api->n_shards), query,
+                rq->api->config->request_timeout_ms + MARGIN_MS, then);
 }
 
 #define QUERY_FRAMING_BYTES 1024 // the part of a frame that is not text
 
-static bool is_too_large(const struct query *ask)
+static bool is_too_large(const struct query *query)
 {
-    return ask->org.n_bytes + ask->project.n_bytes + ask->text.n_bytes +
-               ask->event.n_bytes + QUERY_FRAMING_BYTES >
+    return query->org.n_bytes + query->project.n_bytes + query->text.n_bytes +
+               query->event.n_bytes + QUERY_FRAMING_BYTES >
            QUERY_FRAME_MAX_BYTES;
 }
 
 // Tells the dispatcher that it need not work on the query any more; the dispatcher
 // confirms this with a reply.
-static void tell_forgotten(const struct pending *p)
+static void send_forget(const struct pending *p)
 {
     if (p->link->chan == NULL)
         return;
@@ -84,18 +84,19 @@ static void detach(struct api_request *rq)
 
 static void forget(struct api_request *rq)
 {
-    tell_forgotten(rq->pending);
+    send_forget(rq->pending);
     detach(rq);
 }
 
-void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
-               int64_t timeout_ms, on_answer answered)
+void query_shard(struct api_request *rq, unsigned shard, struct query query,
+                 int64_t timeout_ms, reply_handler then)
 {
     struct api *api = rq->api;
     struct link *link = &api->dispatchers[shard];
-    enum cap_kind cap = ask.what == QUERY_PING || ask.what == QUERY_REDELIVER
-                            ? CAP_MANUAL
-                            : CAP_QUESTIONS;
+    enum cap_kind cap =
+        query.what == QUERY_PING || query.what == QUERY_REDELIVER
+            ? CAP_ON_DEMAND
+            : CAP_QUERIES;
     struct pending *p;
 
     if (link->chan == NULL) {
@@ -103,7 +104,7 @@ void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
                   "the dispatcher of this webhook is not there; try again");
         return;
     }
-    if (is_too_large(&ask)) {
+    if (is_too_large(&query)) {
         http_fail(rq->http, 413, STR_EMPTY,
                   "too much to ask of a dispatcher at once");
         return;
@@ -117,8 +118,8 @@ void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
         .no = ++api->n_asked,
         .link = link,
         .rq = rq,
-        .hook_id = ask.hook_id,
-        .answered = answered,
+        .hook_id = query.hook_id,
+        .then = then,
         .until_us = clock_mono_us() + timeout_ms * 1000,
         .cap = cap,
         .holder_no = request_holder(rq),
@@ -128,8 +129,8 @@ void ask_shard(struct api_request *rq, unsigned shard, struct query ask,
     assert(rq->forget == NULL);
     rq->forget = forget;
     request_watch(rq);
-    ask.no = p->no;
-    query_pack(channel_begin(link->chan), &ask);
+    query.no = p->no;
+    query_pack(channel_begin(link->chan), &query);
     channel_end_small(link->chan);
 }
 
@@ -145,23 +146,23 @@ static void take_out(struct api *api, struct pending *p)
 }
 
 // Passes the reply to the request that waits for it.
-static void tell(struct api_request *rq, const struct reply *answer)
+static void pass_reply(struct api_request *rq, const struct reply *reply)
 {
     struct pending *p = rq->pending;
-    on_answer answered = p->answered;
+    reply_handler then = p->then;
     uint64_t hook_id = p->hook_id;
     struct blamed before =
         blame_begin(BLAME_REQUEST, rq->http->hash[0], rq->http->hash[1]);
 
     detach(rq);
     rq->http->data = NULL;
-    if (answer->err == ERR_CRASHED) {
+    if (reply->err == ERR_CRASHED) {
         http_fail(
             rq->http, 500, STR_EMPTY,
             "the dispatcher died three times with this, and does not work "
             "on it any more; the engine's log says with what");
     } else {
-        answered(rq, hook_id, answer);
+        then(rq, hook_id, reply);
     }
     blame_end(before);
     if (rq->pending == NULL && !rq->is_producing) {
@@ -173,28 +174,28 @@ static void tell(struct api_request *rq, const struct reply *answer)
 
 // Ends a query that its dispatcher has finished. The callback that runs then may make
 // another query.
-static void end(struct api *api, struct pending *p, const struct reply *answer)
+static void end(struct api *api, struct pending *p, const struct reply *reply)
 {
     take_out(api, p);
     if (p->rq != NULL)
-        tell(p->rq, answer);
+        pass_reply(p->rq, reply);
     free(p);
 }
 
-bool asking_on_frame(struct link *link, struct str frame)
+bool dispatcher_client_on_frame(struct link *link, struct str frame)
 {
-    struct reply answer;
+    struct reply reply;
     struct pending *p;
 
-    if (reply_unpack(frame, &answer) != OK)
+    if (reply_unpack(frame, &reply) != OK)
         return false;
     for (p = link->api->pending; p != NULL; p = p->next) {
-        if (p->no == answer.no && p->link == link) {
-            end(link->api, p, &answer);
+        if (p->no == reply.no && p->link == link) {
+            end(link->api, p, &reply);
             return true;
         }
     }
-    log_debug("answer that nobody waits for", "no=%" PRIu64, answer.no);
+    log_debug("answer that nobody waits for", "no=%" PRIu64, reply.no);
     return true;
 }
 
@@ -218,7 +219,7 @@ static struct pending *find_old(struct api *api, int64_t now_us)
     return p;
 }
 
-void asking_on_closed(struct link *link)
+void dispatcher_client_on_closed(struct link *link)
 {
     const struct reply none = { .err = ERR_AGAIN };
     struct pending *p;
@@ -227,13 +228,13 @@ void asking_on_closed(struct link *link)
         end(link->api, p, &none);
 }
 
-void asking_on_second(struct api *api)
+void dispatcher_client_on_second(struct api *api)
 {
     const struct reply none = { .err = ERR_AGAIN };
     struct pending *p;
 
     while ((p = find_old(api, clock_mono_us())) != NULL) {
-        tell_forgotten(p);
-        tell(p->rq, &none);
+        send_forget(p);
+        pass_reply(p->rq, &none);
     }
 }

@@ -15,12 +15,12 @@
 #include "api/deliveries/handlers.h"
 #include "common/log/log.h"
 
-void manual_answered(struct api_request *rq, uint64_t hook_id,
-                     const struct reply *answer)
+void on_demand_respond(struct api_request *rq, uint64_t hook_id,
+                       const struct reply *reply)
 {
-    switch (answer->err) {
+    switch (reply->err) {
     case OK:
-        deliveries_show(rq, hook_id, answer);
+        deliveries_show(rq, hook_id, reply);
         return;
     case ERR_NOTFOUND: // for a ping: the hook was deleted meanwhile
         request_fail_missing(rq, rq->match.params[PARAM_EVENT].n_bytes > 0
@@ -33,8 +33,8 @@ void manual_answered(struct api_request *rq, uint64_t hook_id,
         return;
     case ERR_BUSY:
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",
-                  STR_ARG(answer->text.n_bytes > 0
-                              ? answer->text
+                  STR_ARG(reply->text.n_bytes > 0
+                              ? reply->text
                               : STR("too much is under way; try again")));
         return;
     case ERR_AGAIN:
@@ -53,59 +53,60 @@ void manual_answered(struct api_request *rq, uint64_t hook_id,
     case ERR_IO:
         break;
     }
-    request_fail_store(rq, answer->err);
+    request_fail_store(rq, reply->err);
 }
 
 // Asks the hook's dispatcher. `what` names the action for the log; NULL: a query that
 // changes nothing.
-static void ask_of(struct api_request *rq, const struct hook_scope *scope,
-                   struct query ask, const char *what, on_answer then)
+static void query_hook_of(struct api_request *rq,
+                          const struct hook_scope *scope, struct query query,
+                          const char *what, reply_handler then)
 {
     char id[ID_TEXT_BYTES + 1] = "";
 
-    if (ask.what == QUERY_REDELIVER)
-        id_format(&ask.event_id, id);
+    if (query.what == QUERY_REDELIVER)
+        id_format(&query.event_id, id);
     if (what != NULL) {
-        audit_of(rq, what, scope, ask.hook_id, "%s%s",
+        audit_of(rq, what, scope, query.hook_id, "%s%s",
                  id[0] != '\0' ? "event=" : "", id);
     }
-    ask_dispatcher(rq, ask, then);
+    query_dispatcher(rq, query, then);
 }
 
-static void ask_about_hook(struct api_request *rq, struct query ask,
-                           const char *what, on_answer then)
+static void query_hook(struct api_request *rq, struct query query,
+                       const char *what, reply_handler then)
 {
     struct hook_scope scope;
 
-    if (request_hook_no(rq, &scope, &ask.hook_id))
-        ask_of(rq, &scope, ask, what, then);
+    if (request_hook_no(rq, &scope, &query.hook_id))
+        query_hook_of(rq, &scope, query, what, then);
 }
 
-void manual_ping(struct api_request *rq)
+void on_demand_ping(struct api_request *rq)
 {
-    ask_about_hook(rq, (struct query){ .what = QUERY_PING }, "ping asked for",
-                   manual_answered);
+    query_hook(rq, (struct query){ .what = QUERY_PING }, "ping asked for",
+               on_demand_respond);
 }
 
 // Combines the dispatcher's reply about the hook with this process's figures of what
 // waits for the organization.
-static void status_answered(struct api_request *rq, uint64_t hook_id,
-                            const struct reply *answer)
+static void on_status_reply(struct api_request *rq, uint64_t hook_id,
+                            const struct reply *reply)
 {
     struct hook_scope scope;
     struct org_backlog b;
     uint64_t org_id;
     struct buf body;
 
-    if (answer->err != OK) {
-        manual_answered(rq, hook_id, answer);
+    if (reply->err != OK) {
+        on_demand_respond(rq, hook_id, reply);
         return;
     }
     if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
     backlog_of_org(rq->api->backlogs, org_id, &b);
     buf_init(&body, 0);
-    buf_put_str(&body, answer->text);
+    buf_put_str(&body, reply->text);
     if (body.n_bytes > 0)
         body.n_bytes--; // drops the brace
     buf_puts(&body, ",\"organization\":{");
@@ -115,21 +116,22 @@ static void status_answered(struct api_request *rq, uint64_t hook_id,
     buf_clear(&body);
 }
 
-void manual_status(struct api_request *rq)
+void on_demand_status(struct api_request *rq)
 {
-    ask_about_hook(rq, (struct query){ .what = QUERY_STATUS }, NULL,
-                   status_answered);
+    query_hook(rq, (struct query){ .what = QUERY_STATUS }, NULL,
+               on_status_reply);
 }
 
-void manual_redeliver(struct api_request *rq)
+void on_demand_redeliver(struct api_request *rq)
 {
-    struct query ask = { .what = QUERY_REDELIVER };
+    struct query query = { .what = QUERY_REDELIVER };
     struct hook_scope scope;
 
-    if (!request_hook_no(rq, &scope, &ask.hook_id))
+    if (!request_hook_no(rq, &scope, &query.hook_id))
         return;
-    if (id_parse(rq->match.params[PARAM_EVENT], &ask.event_id) == OK) {
-        ask_of(rq, &scope, ask, "redelivery asked for", manual_answered);
+    if (id_parse(rq->match.params[PARAM_EVENT], &query.event_id) == OK) {
+        query_hook_of(rq, &scope, query, "redelivery asked for",
+                      on_demand_respond);
     } else {
         request_fail_missing(rq, PARAM_EVENT);
     }

@@ -10,7 +10,7 @@ struct reply;
 struct api_request;
 
 // Answers with a dispatcher's reply: the record of the attempt, or why there is none.
-void manual_answered(struct api_request *rq, uint64_t hook_id,
-                     const struct reply *answer);
+void on_demand_respond(struct api_request *rq, uint64_t hook_id,
+                       const struct reply *reply);
 
 #endif

@@ -24,7 +24,7 @@ static bool take_hook_no(void *data, const struct hook *hook)
 
 struct shown {
     struct page page;
-    const struct reply *answer;
+    const struct reply *reply;
     bool is_found;
 };
 
@@ -33,8 +33,8 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
     struct shown *s = data;
 
     (void)no;
-    if (attempt->started_at_us != s->answer->started_at_us ||
-        !id_eq(&attempt->event_id, &s->answer->event_id))
+    if (attempt->started_at_us != s->reply->started_at_us ||
+        !id_eq(&attempt->event_id, &s->reply->event_id))
         return true;
     s->is_found = true;
     page_print(&s->page, attempt, STR_EMPTY);
@@ -42,7 +42,7 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
 }
 
 void deliveries_show(struct api_request *rq, uint64_t hook_id,
-                     const struct reply *answer)
+                     const struct reply *reply)
 {
     struct shown *s = arena_take(&rq->arena, sizeof(*s));
     unsigned shard = queue_shard_of(hook_id, rq->api->n_shards);
@@ -54,8 +54,8 @@ void deliveries_show(struct api_request *rq, uint64_t hook_id,
 
     memset(s, 0, sizeof(*s));
     s->page.rq = rq;
-    s->answer = answer;
-    memcpy(event.bytes, answer->position, sizeof(event.bytes));
+    s->reply = reply;
+    memcpy(event.bytes, reply->position, sizeof(event.bytes));
     page_init(&s->page);
     err = history_scan(rq->api->shards[shard], &query, show_row, s);
     if (err == OK && !s->is_found)

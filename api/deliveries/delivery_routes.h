@@ -11,6 +11,6 @@ struct api_request;
 
 // Answers the request with the record of the attempt that `answer` refers to.
 void deliveries_show(struct api_request *rq, uint64_t hook_id,
-                     const struct reply *answer);
+                     const struct reply *reply);
 
 #endif

@@ -30,7 +30,7 @@ struct discarding {
     struct discarding *next; // the next in the api process's list
     uint64_t org_id;
     uint64_t owner_no;
-    struct query ask; // its texts lie in the arena of the request
+    struct query query; // its texts lie in the arena of the request
     uint8_t after[DISCARD_AFTER_BYTES];
     unsigned shard, end;
     uint64_t n_matched, n_in_flight;
@@ -88,19 +88,20 @@ static bool read_token(const struct api_request *rq, struct str token,
     d->shard = (unsigned)place[1];
     put_be64(d->after, place[2]);
     put_be64(d->after + 8, place[3]);
-    d->ask.after = (struct str){ (const char *)d->after, sizeof(d->after) };
+    d->query.after = (struct str){ (const char *)d->after, sizeof(d->after) };
     return true;
 }
 
 // --- asking ---
 
-static void answer(struct api_request *rq, const struct discarding *d)
+static void respond(struct api_request *rq, const struct discarding *d)
 {
     struct buf body;
 
     buf_init(&body, 0);
     buf_printf(&body, "{\"matched\":%" PRIu64 ",\"discarded\":%" PRIu64,
-               d->n_matched, d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight);
+               d->n_matched,
+               d->query.is_dry ? 0 : d->n_matched - d->n_in_flight);
     buf_printf(&body, ",\"inFlight\":%" PRIu64, d->n_in_flight);
     buf_puts(&body, ",\"continuationToken\":");
     if (d->shard < d->end) {
@@ -119,7 +120,7 @@ static void fail(struct api_request *rq, uint64_t hook_id,
                  const struct reply *a)
 {
     const struct discarding *d = rq->data;
-    uint64_t n = d->ask.is_dry ? 0 : d->n_matched - d->n_in_flight;
+    uint64_t n = d->query.is_dry ? 0 : d->n_matched - d->n_in_flight;
 
     if (a->err == ERR_FULL) {
         http_fail(rq->http, 503, STR("Retry-After: 5\r\n"),
@@ -132,11 +133,11 @@ static void fail(struct api_request *rq, uint64_t hook_id,
                   " or more were discarded; try again",
                   n);
     } else {
-        manual_answered(rq, hook_id, a);
+        on_demand_respond(rq, hook_id, a);
     }
 }
 
-static void answered(struct api_request *rq, uint64_t hook_id,
+static void on_reply(struct api_request *rq, uint64_t hook_id,
                      const struct reply *a)
 {
     struct discarding *d = rq->data;
@@ -147,21 +148,22 @@ static void answered(struct api_request *rq, uint64_t hook_id,
     }
     d->n_matched += a->n;
     d->n_in_flight += a->n_gone;
-    d->ask.after = STR_EMPTY;
+    d->query.after = STR_EMPTY;
     if (a->text.n_bytes == sizeof(d->after)) {
         memcpy(d->after, a->text.at, sizeof(d->after));
-        d->ask.after = (struct str){ (const char *)d->after, sizeof(d->after) };
+        d->query.after =
+            (struct str){ (const char *)d->after, sizeof(d->after) };
     } else {
         memset(d->after, 0, sizeof(d->after));
         d->shard++;
     }
     if (d->shard == d->end || clock_mono_us() >= d->until_us ||
         (d->limit > 0 && d->n_matched >= d->limit)) {
-        answer(rq, d);
+        respond(rq, d);
     } else {
         if (d->limit > 0)
-            d->ask.max = d->limit - d->n_matched;
-        ask_shard(rq, d->shard, d->ask, TIMEOUT_MS, answered);
+            d->query.max = d->limit - d->n_matched;
+        query_shard(rq, d->shard, d->query, TIMEOUT_MS, on_reply);
     }
 }
 
@@ -194,18 +196,18 @@ static bool begin(struct api_request *rq, const struct selection *s,
     d->limit = s->limit;
     buf_init(&text, 0);
     replay_encode(&s->replay, &text);
-    d->ask = (struct query){ .what = QUERY_DISCARD,
-                             .is_dry = s->is_dry,
-                             .max = s->limit,
-                             .dialect = scope.dialect,
-                             .org = arena_copy(&rq->arena, scope.org),
-                             .text = arena_copy(&rq->arena, buf_str(&text)),
-                             .by = who(rq) };
+    d->query = (struct query){ .what = QUERY_DISCARD,
+                               .is_dry = s->is_dry,
+                               .max = s->limit,
+                               .dialect = scope.dialect,
+                               .org = arena_copy(&rq->arena, scope.org),
+                               .text = arena_copy(&rq->arena, buf_str(&text)),
+                               .by = who(rq) };
     buf_clear(&text);
     if (rq->match.params[PARAM_HOOK].n_bytes > 0) {
-        d->ask.hook_id = d->owner_no;
+        d->query.hook_id = d->owner_no;
     } else {
-        d->ask.project = arena_copy(&rq->arena, scope.project);
+        d->query.project = arena_copy(&rq->arena, scope.project);
     }
     if (s->continued.n_bytes > 0 && !read_token(rq, s->continued, d)) {
         http_fail(rq->http, 400, STR_EMPTY,
@@ -226,10 +228,11 @@ static bool begin(struct api_request *rq, const struct selection *s,
 static void audit_begun(struct api_request *rq, const struct selection *s,
                         const struct discarding *d)
 {
-    struct hook_scope scope = { .org = d->ask.org, .project = d->ask.project };
+    struct hook_scope scope = { .org = d->query.org,
+                                .project = d->query.project };
 
     if (!s->is_dry) {
-        audit_of(rq, "dead letters are discarded", &scope, d->ask.hook_id,
+        audit_of(rq, "dead letters are discarded", &scope, d->query.hook_id,
                  "filter=%s", log_quote(rq->http->body));
     }
 }
@@ -254,7 +257,7 @@ void discards_create(struct api_request *rq)
         rq->api->discards = d;
         rq->data = d;
         rq->on_free = forget;
-        ask_shard(rq, d->shard, d->ask, TIMEOUT_MS, answered);
+        query_shard(rq, d->shard, d->query, TIMEOUT_MS, on_reply);
     }
     selection_clear(&s);
     json_free(json);

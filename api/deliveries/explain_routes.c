@@ -27,7 +27,7 @@
 struct explaining {
     struct api_request *rq;
     bool is_held; // counts as a query itself, while no dispatcher is asked
-    struct query ask;
+    struct query query;
     struct hook_scope scope;
     uint64_t org_id;
     size_t limit;
@@ -50,9 +50,9 @@ static bool hold(struct explaining *x)
 {
     struct api_request *rq = x->rq;
 
-    if (!request_may_hold(rq, CAP_QUESTIONS))
+    if (!request_may_hold(rq, CAP_QUERIES))
         return false;
-    shares_add(&rq->api->shares[CAP_QUESTIONS], request_holder(rq), 1);
+    shares_add(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
     x->is_held = true;
     return true;
 }
@@ -62,7 +62,7 @@ static void let_go(struct explaining *x)
     struct api_request *rq = x->rq;
 
     if (x->is_held)
-        shares_remove(&rq->api->shares[CAP_QUESTIONS], request_holder(rq), 1);
+        shares_remove(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
     x->is_held = false;
 }
 
@@ -173,7 +173,7 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
 
 // --- the answer ---
 
-static void answer(struct explaining *x)
+static void respond(struct explaining *x)
 {
     struct api_request *rq = x->rq;
     struct http_response response = { .status = 200 };
@@ -207,7 +207,7 @@ static void answer(struct explaining *x)
 }
 
 static void explained(struct api_request *rq, uint64_t hook_id,
-                      const struct reply *answer);
+                      const struct reply *reply);
 
 // Asks the next shard that has hooks of the page; after the last, answers the request.
 static void go_on(struct explaining *x)
@@ -217,42 +217,42 @@ static void go_on(struct explaining *x)
     // Even if the page has no hooks, one dispatcher is asked, so that the event is
     // checked.
     while (x->shard < rq->api->n_shards && x->nos[x->shard].n_bytes == 0 &&
-           (x->n_hooks > 0 || x->shard > 0 || x->ask.event.n_bytes == 0))
+           (x->n_hooks > 0 || x->shard > 0 || x->query.event.n_bytes == 0))
         x->shard++;
     if (x->shard == rq->api->n_shards) {
-        answer(x);
+        respond(x);
         return;
     }
-    x->ask.text = buf_str(&x->nos[x->shard]);
+    x->query.text = buf_str(&x->nos[x->shard]);
     // The requests from all dispatchers together must fit into one answer.
-    x->ask.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
-                     ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
-                     : 0;
-    ask_shard(rq, x->shard, x->ask, rq->api->config->request_timeout_ms,
-              explained);
+    x->query.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
+                       ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
+                       : 0;
+    query_shard(rq, x->shard, x->query, rq->api->config->request_timeout_ms,
+                explained);
 }
 
 static void explained(struct api_request *rq, uint64_t hook_id,
-                      const struct reply *answer)
+                      const struct reply *reply)
 {
     struct explaining *x = rq->data;
 
-    if (answer->err == OK) {
-        if (x->hooks.n_bytes > 0 && answer->text.n_bytes > 0)
+    if (reply->err == OK) {
+        if (x->hooks.n_bytes > 0 && reply->text.n_bytes > 0)
             buf_putc(&x->hooks, ',');
-        buf_put_str(&x->hooks, answer->text);
+        buf_put_str(&x->hooks, reply->text);
         x->shard++;
         go_on(x);
         return;
     }
-    if (answer->err == ERR_BUSY) {
+    if (reply->err == ERR_BUSY) {
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"),
                   "too many questions wait for their answers; try again");
-    } else if (answer->err == ERR_INVALID || answer->err == ERR_TOOBIG) {
-        http_fail(rq->http, answer->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
-                  "%.*s", STR_ARG(answer->text));
+    } else if (reply->err == ERR_INVALID || reply->err == ERR_TOOBIG) {
+        http_fail(rq->http, reply->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
+                  "%.*s", STR_ARG(reply->text));
     } else {
-        manual_answered(rq, hook_id, answer);
+        on_demand_respond(rq, hook_id, reply);
     }
 }
 
@@ -271,7 +271,7 @@ static struct explaining *begin(struct api_request *rq)
     auth_key(rq->api->auth, "explain", key);
     if (!read_page(x, key))
         return NULL;
-    x->ask =
+    x->query =
         (struct query){ .what = QUERY_EXPLAIN,
                         .dialect = x->scope.dialect,
                         .org = arena_copy(&rq->arena, x->scope.org),
@@ -310,7 +310,7 @@ void explain_posted(struct api_request *rq)
     x = begin(rq);
     if (x == NULL)
         return;
-    x->ask.event = rq->http->body;
+    x->query.event = rq->http->body;
     if (hold(x))
         request_work(rq, list_some);
 }
@@ -382,7 +382,7 @@ static void answer_unknown(struct explaining *x)
     struct api_request *rq = x->rq;
     struct position position = position_start;
 
-    put_be64(position.bytes, id_serial(&x->ask.event_id));
+    put_be64(position.bytes, id_serial(&x->query.event_id));
     if (position_cmp(position, position_start) != 0 &&
         put_attempts(x, &position) == OK && x->n_hooks > 0) {
         http_fail(rq->http, 410, STR_EMPTY,
@@ -401,11 +401,11 @@ void explain_stored(struct api_request *rq)
 
     if (x == NULL || !request_org_no(rq, &x->scope, &x->org_id))
         return;
-    x->ask.is_dry =
+    x->query.is_dry =
         true; // no requests: they are signed, and readers may not sign
-    if (id_parse(rq->match.params[PARAM_EVENT], &x->ask.event_id) == OK) {
+    if (id_parse(rq->match.params[PARAM_EVENT], &x->query.event_id) == OK) {
         err = event_view_find(rq->api->events, x->scope.dialect, x->scope.org,
-                              &x->ask.event_id, &position);
+                              &x->query.event_id, &position);
     }
     if (err == OK)
         err = event_view_get(rq->api->events, position, put_event, x);

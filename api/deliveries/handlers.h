@@ -15,9 +15,9 @@ void deliveries_list_org(struct api_request *rq); // of an organization
 
 // --- attempt_routes.c: requests that the hook's dispatcher handles; the answer comes
 // later ---
-void manual_ping(struct api_request *rq);
-void manual_status(struct api_request *rq);
-void manual_redeliver(struct api_request *rq);
+void on_demand_ping(struct api_request *rq);
+void on_demand_status(struct api_request *rq);
+void on_demand_redeliver(struct api_request *rq);
 
 // --- stats_routes.c: outcomes and latency ---
 void stats_get(struct api_request *rq);

@@ -45,7 +45,7 @@ static bool check_selection(struct selection *s)
 
 // The state of a create that asks one dispatcher after the other.
 struct creating {
-    struct query ask;
+    struct query query;
     unsigned shard, end;
     uint64_t n, n_gone;
     struct id id;
@@ -60,7 +60,7 @@ static void audit_replay(const struct api_request *rq, const char *what,
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&cr->id, id);
-    audit_of(rq, what, &scope, cr->ask.hook_id, "replay=%s filter=%s", id,
+    audit_of(rq, what, &scope, cr->query.hook_id, "replay=%s filter=%s", id,
              log_quote(rq->http->body));
 }
 
@@ -79,11 +79,11 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
     buf_init(&body, 0);
     buf_putc(&body, '{');
     id_format(&cr->id, id);
-    if (cr->n > 0 && !cr->ask.is_dry) {
+    if (cr->n > 0 && !cr->query.is_dry) {
         audit_replay(rq, "replay started", cr);
         buf_printf(&body, "\"replayId\":\"%s\",", id);
     }
-    if (cr->n == 0 && !cr->ask.is_dry)
+    if (cr->n == 0 && !cr->query.is_dry)
         buf_puts(&body, "\"replayId\":null,");
     buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
     if (cr->n_gone > 0)
@@ -93,36 +93,36 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
                  ",\"message\":\"no delivery matches: nothing is sent\"");
     }
     buf_putc(&body, '}');
-    request_answer(rq, cr->n > 0 && !cr->ask.is_dry ? 202 : 200,
+    request_answer(rq, cr->n > 0 && !cr->query.is_dry ? 202 : 200,
                    buf_str(&body));
     buf_clear(&body);
 }
 
 static void counted(struct api_request *rq, uint64_t hook_id,
-                    const struct reply *answer)
+                    const struct reply *reply)
 {
     struct creating *cr = rq->data;
 
-    if (answer->err == ERR_CONFLICT) {
+    if (reply->err == ERR_CONFLICT) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "the webhook is inactive; make it active first");
         return;
     }
-    if (answer->err == ERR_TOOBIG) {
+    if (reply->err == ERR_TOOBIG) {
         http_fail(rq->http, 413, STR_EMPTY,
                   "deliveries of too many webhooks match for one replay; ask "
                   "for fewer: by kinds, by since and until, or of one webhook "
                   "at a time");
         return;
     }
-    if (answer->err != OK) {
-        manual_answered(rq, hook_id, answer);
+    if (reply->err != OK) {
+        on_demand_respond(rq, hook_id, reply);
         return;
     }
-    cr->n += answer->n;
-    cr->n_gone += answer->n_gone;
+    cr->n += reply->n;
+    cr->n_gone += reply->n_gone;
     if (++cr->shard < cr->end) {
-        ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+        query_shard(rq, cr->shard, cr->query, COUNT_TIMEOUT_MS, counted);
     } else {
         answer_created(rq, cr);
     }
@@ -149,17 +149,18 @@ static void create(struct api_request *rq, struct selection *s)
     cr->id = s->replay.id;
     cr->shard = request_shards(rq, owner_no, &n);
     cr->end = cr->shard + n;
-    cr->ask = (struct query){ .what = QUERY_REPLAY,
-                              .is_dry = s->is_dry,
-                              .is_admin = rq->grant.is_admin,
-                              .dialect = scope.dialect,
-                              .org = arena_copy(&rq->arena, scope.org),
-                              .text = arena_copy(&rq->arena, buf_str(&text)) };
+    cr->query =
+        (struct query){ .what = QUERY_REPLAY,
+                        .is_dry = s->is_dry,
+                        .is_admin = rq->grant.is_admin,
+                        .dialect = scope.dialect,
+                        .org = arena_copy(&rq->arena, scope.org),
+                        .text = arena_copy(&rq->arena, buf_str(&text)) };
     if (rq->match.params[PARAM_HOOK].n_bytes > 0)
-        cr->ask.hook_id = owner_no;
+        cr->query.hook_id = owner_no;
     buf_clear(&text);
     rq->data = cr;
-    ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, counted);
+    query_shard(rq, cr->shard, cr->query, COUNT_TIMEOUT_MS, counted);
 }
 
 void replays_create(struct api_request *rq)
@@ -456,14 +457,14 @@ void replays_get(struct api_request *rq)
 }
 
 static void cancelled(struct api_request *rq, uint64_t hook_id,
-                      const struct reply *answer)
+                      const struct reply *reply)
 {
     struct creating *cr = rq->data;
 
-    if (answer->err != OK) {
-        manual_answered(rq, hook_id, answer);
+    if (reply->err != OK) {
+        on_demand_respond(rq, hook_id, reply);
     } else if (++cr->shard < cr->end) {
-        ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+        query_shard(rq, cr->shard, cr->query, COUNT_TIMEOUT_MS, cancelled);
     } else {
         audit_replay(rq, "replay cancelled", cr);
         replays_get(rq);
@@ -481,9 +482,10 @@ void replays_cancel(struct api_request *rq)
         return;
     cr->shard = request_shards(rq, s.owner_no, &n);
     cr->end = cr->shard + n;
-    cr->ask = (struct query){ .what = QUERY_CANCEL_REPLAY, .event_id = cr->id };
+    cr->query =
+        (struct query){ .what = QUERY_CANCEL_REPLAY, .event_id = cr->id };
     if (!s.is_org)
-        cr->ask.hook_id = s.owner_no;
+        cr->query.hook_id = s.owner_no;
     rq->data = cr;
-    ask_shard(rq, cr->shard, cr->ask, COUNT_TIMEOUT_MS, cancelled);
+    query_shard(rq, cr->shard, cr->query, COUNT_TIMEOUT_MS, cancelled);
 }

@@ -207,7 +207,7 @@ static enum http_more next(void *data, struct buf *out)
     return HTTP_LAST;
 }
 
-static void answer(struct list *l, const uint8_t key[SHA256_BYTES])
+static void respond(struct list *l, const uint8_t key[SHA256_BYTES])
 {
     struct http_response response = { .status = 200 };
     struct buf headers, scope, token;
@@ -243,7 +243,7 @@ static void list(struct list *l, const uint8_t key[SHA256_BYTES])
     err = hook_list(l->rq->api->hooks, &l->scope, buf_str(&l->after),
                     l->limit > 0 ? choose : put_listed, l);
     if (err == OK) {
-        answer(l, key);
+        respond(l, key);
     } else {
         request_fail_store(l->rq, err);
     }

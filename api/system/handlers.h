@@ -25,10 +25,10 @@ void tokens_list(struct api_request *rq);
 void tokens_revoke(struct api_request *rq);
 
 // --- pulumi_account_routes.c: what Pulumi's command line asks first ---
-void neighbours_user(struct api_request *rq);
-void neighbours_default_org(struct api_request *rq);
-void neighbours_capabilities(struct api_request *rq);
-void neighbours_cli_version(struct api_request *rq);
+void pulumi_account_user(struct api_request *rq);
+void pulumi_account_default_org(struct api_request *rq);
+void pulumi_account_capabilities(struct api_request *rq);
+void pulumi_account_cli_version(struct api_request *rq);
 
 // --- stack_routes.c ---
 void stacks_list(struct api_request *rq);

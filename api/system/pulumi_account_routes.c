@@ -82,7 +82,7 @@ static void orgs_clear(struct orgs *o)
 }
 
 // The login of an organization's token is the organization's name.
-void neighbours_user(struct api_request *rq)
+void pulumi_account_user(struct api_request *rq)
 {
     static const char *const names[] = { "id", "githubLogin", "name" };
     struct orgs orgs;
@@ -116,7 +116,7 @@ static struct str default_of(const struct orgs *orgs)
     return orgs->n_orgs == 1 ? buf_str(&orgs->first) : STR_EMPTY;
 }
 
-void neighbours_default_org(struct api_request *rq)
+void pulumi_account_default_org(struct api_request *rq)
 {
     struct str org;
     struct orgs orgs;
@@ -142,12 +142,12 @@ void neighbours_default_org(struct api_request *rq)
 
 // --- what the server can do ---
 
-void neighbours_capabilities(struct api_request *rq)
+void pulumi_account_capabilities(struct api_request *rq)
 {
     request_answer(rq, 200, STR("{\"capabilities\":[]}"));
 }
 
-void neighbours_cli_version(struct api_request *rq)
+void pulumi_account_cli_version(struct api_request *rq)
 {
     request_answer(rq, 200,
                    STR("{\"latestVersion\":\"" CLI_LATEST

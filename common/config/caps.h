@@ -18,8 +18,8 @@ enum cap_kind {
     CAP_HOOKS,
     CAP_STACKS, // known names of stacks and environments
     CAP_TAILS,
-    CAP_MANUAL,    // attempts on demand: pings, redeliveries
-    CAP_QUESTIONS, // other queries to dispatchers
+    CAP_ON_DEMAND, // attempts on demand: pings, redeliveries
+    CAP_QUERIES,   // other queries to dispatchers
     CAP_REPLAYS,   // running in each dispatcher
     CAP_REQUESTS,  // in work, in each of the two servers
     CAP_BUFFERED,  // bytes that a server holds for clients

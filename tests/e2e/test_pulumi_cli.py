@@ -12,7 +12,7 @@ from receiver import Receiver
 from support import wait_for
 from test_api_hooks import check_error
 from test_hosts import refused
-from test_neighbours import update_of
+from test_pulumi_account import update_of
 
 LOGIN = "admin@posthorn" # of the admin token: no organization can have this name
 

@@ -135,7 +135,7 @@ def test_a_name_that_is_none_is_refused(engine, name):
 @pytest.mark.shared
 @pytest.mark.parametrize("path", [
     USER, DEFAULT, STACK, "/api/capabilities", "/api/cli/version"])
-def test_neighbours_need_a_token_and_are_read_only(engine, path):
+def test_account_routes_need_a_token_and_are_read_only(engine, path):
     reply = engine.api("GET", path, token=None)
     assert reply.status == 401, reply
     reply = engine.api("PATCH", path, {})
