@@ -26,27 +26,28 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/turn.h"
 
-static void answer(struct dispatcher *d, const struct query *ask, enum err err)
+static void refuse(struct dispatcher *d, const struct query *query,
+                   enum err err)
 {
-    requesters_answer_now(d, &(struct reply){ .no = ask->no, .err = err });
+    requesters_answer_now(d, &(struct reply){ .no = query->no, .err = err });
 }
 
-static void obey(struct dispatcher *d, const struct query *ask)
+static void run_query(struct dispatcher *d, const struct query *query)
 {
     enum err err;
 
-    if (ask->what == QUERY_REPLAY || ask->what == QUERY_CANCEL_REPLAY) {
-        replays_on_ask(d, ask);
+    if (query->what == QUERY_REPLAY || query->what == QUERY_CANCEL_REPLAY) {
+        replays_on_query(d, query);
         return;
     }
-    if (ask->what == QUERY_DISCARD) {
-        discard_on_ask(d, ask);
+    if (query->what == QUERY_DISCARD) {
+        discard_on_query(d, query);
         return;
     }
-    err = ask->what == QUERY_EXPLAIN ? explain_start(d, ask)
-                                     : on_demand_start(d, ask);
+    err = query->what == QUERY_EXPLAIN ? explain_start(d, query)
+                                       : on_demand_start(d, query);
     if (err != OK)
-        answer(d, ask, err);
+        refuse(d, query, err);
 }
 
 // The client that sent this query is gone. What was begun for it, such as an attempt,
@@ -66,7 +67,7 @@ static void on_frame(void *data, struct str frame)
     struct unpack u = unpack_of(frame);
     uint64_t type = unpack_u64(&u);
     struct blamed before;
-    struct query ask;
+    struct query query;
     uint64_t hash;
 
     hook_cache_refresh(d); // the hook may be new
@@ -77,20 +78,20 @@ static void on_frame(void *data, struct str frame)
         forget(d, unpack_u64(&u));
         return;
     }
-    if (query_unpack(frame, &ask) != OK) {
+    if (query_unpack(frame, &query) != OK) {
         // The query would stay open for ever in api; the end of the link ends it.
         log_warn("question not understood, the link is cut", "bytes=%zu",
                  frame.n_bytes);
         channel_refuse(d->api);
         return;
     }
-    hash = question_hash(&ask);
+    hash = query_hash(&query);
     if (blame_deaths(BLAME_REQUEST, hash, 0) >= BLAME_ASIDE) {
-        answer(d, &ask, ERR_CRASHED);
+        refuse(d, &query, ERR_CRASHED);
         return;
     }
     before = blame_begin(BLAME_REQUEST, hash, 0);
-    obey(d, &ask);
+    run_query(d, &query);
     blame_end(before);
 }
 

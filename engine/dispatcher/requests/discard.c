@@ -48,7 +48,7 @@
 // Whether the request has reached the maximum that it names.
 static bool is_full(const struct discard_request *r)
 {
-    return r->ask.max > 0 && r->answer.n >= r->ask.max;
+    return r->query.max > 0 && r->reply.n >= r->query.max;
 }
 
 // Looks at some rows. True: there are no more.
@@ -64,14 +64,14 @@ static bool look(struct dispatcher *d, struct discard_request *r,
 
         if (is_jump || is_full(r) || discard_is_over(d, until_us))
             return false;
-        if (r->ask.hook_id != 0 && row->hook_id != r->ask.hook_id)
+        if (r->query.hook_id != 0 && row->hook_id != r->query.hook_id)
             return true;
         if (!choice_wants(d, r, row, &is_jump))
             continue;
-        r->answer.n++;
+        r->reply.n++;
         if (delivery_find(d, row->hook_id, row->position) != NULL) {
-            r->answer.n_gone++;
-        } else if (!r->ask.is_dry) {
+            r->reply.n_gone++;
+        } else if (!r->query.is_dry) {
             discard_row(d, row, r->reason);
         }
     }
@@ -89,13 +89,13 @@ static void run(struct dispatcher *d, struct discard_request *r,
         return;
     while (!is_end && !is_full(r) && !discard_is_over(d, until_us))
         is_end = look(d, r, until_us);
-    r->is_over = is_end || is_full(r) || r->answer.n >= WORK_ROWS_MAX ||
+    r->is_over = is_end || is_full(r) || r->reply.n >= WORK_ROWS_MAX ||
                  clock_mono_us() >= r->until_us;
     if (is_end || !r->is_over)
         return;
     put_be64(r->after, r->at.hook_id);
     memcpy(r->after + 8, r->at.position.bytes, sizeof(r->at.position.bytes));
-    r->answer.text = (struct str){ (const char *)r->after, sizeof(r->after) };
+    r->reply.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
 // Answers a request, whose changes are committed or will be, and frees it. Returns the
@@ -104,17 +104,17 @@ static struct discard_request *end(struct dispatcher *d,
                                    struct discard_request *r)
 {
     struct discard_request *next = r->next;
-    uint64_t n_settled = r->answer.n - r->answer.n_gone;
+    uint64_t n_settled = r->reply.n - r->reply.n_gone;
 
-    if (!r->ask.is_dry && n_settled > 0) {
+    if (!r->query.is_dry && n_settled > 0) {
         log_info("dead letters discarded", "org=%s %s%sn=%" PRIu64 " by=%s",
-                 log_quote(r->ask.org),
-                 r->ask.hook_id != 0 ? hook_log_no(r->ask.hook_id) : "",
-                 r->ask.hook_id != 0 ? " " : "", n_settled,
-                 log_quote(r->ask.by));
+                 log_quote(r->query.org),
+                 r->query.hook_id != 0 ? hook_log_no(r->query.hook_id) : "",
+                 r->query.hook_id != 0 ? " " : "", n_settled,
+                 log_quote(r->query.by));
     }
     if (r->n_apis == d->n_apis)
-        requesters_answer_now(d, &r->answer);
+        requesters_answer_now(d, &r->reply);
     arena_clear(&r->arena);
     free(r);
     return next;
@@ -127,7 +127,7 @@ static void refuse_all(struct dispatcher *d)
     struct discards *s = d->discards;
 
     while (s->first != NULL) {
-        s->first->answer.err = ERR_FULL;
+        s->first->reply.err = ERR_FULL;
         s->first = end(d, s->first);
     }
 }
@@ -196,15 +196,15 @@ void discard_forget(struct dispatcher *d, uint64_t no)
 {
     for (struct discard_request *r = d->discards->first; r != NULL;
          r = r->next) {
-        if (r->answer.no != no || r->n_apis != d->n_apis || r->is_over)
+        if (r->reply.no != no || r->n_apis != d->n_apis || r->is_over)
             continue;
         metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
-        r->answer.err = ERR_AGAIN;
+        r->reply.err = ERR_AGAIN;
         r->is_over = true;
     }
 }
 
-static enum err begin(struct dispatcher *d, const struct query *ask)
+static enum err begin(struct dispatcher *d, const struct query *query)
 {
     struct discards *s = d->discards;
     struct discard_request *r;
@@ -216,8 +216,8 @@ static enum err begin(struct dispatcher *d, const struct query *ask)
         return ERR_FULL;
     r = xcalloc(1, sizeof(*r));
     r->n_apis = d->n_apis;
-    r->answer.no = ask->no;
-    err = choice_read(r, ask);
+    r->reply.no = query->no;
+    err = choice_read(r, query);
     if (err != OK) {
         arena_clear(&r->arena);
         free(r);
@@ -230,13 +230,13 @@ static enum err begin(struct dispatcher *d, const struct query *ask)
     return OK;
 }
 
-void discard_on_ask(struct dispatcher *d, const struct query *ask)
+void discard_on_query(struct dispatcher *d, const struct query *query)
 {
-    struct reply answer = { .no = ask->no };
+    struct reply reply = { .no = query->no };
 
-    answer.err = begin(d, ask);
-    if (answer.err != OK)
-        requesters_answer_now(d, &answer);
+    reply.err = begin(d, query);
+    if (reply.err != OK)
+        requesters_answer_now(d, &reply);
 }
 
 void discard_init(struct dispatcher *d)

@@ -14,7 +14,7 @@
 // Begins to look for dead letters of deleted hooks. To be called once the hooks are
 // known.
 void discard_init(struct dispatcher *d);
-void discard_on_ask(struct dispatcher *d, const struct query *ask);
+void discard_on_query(struct dispatcher *d, const struct query *query);
 
 // Nobody waits for the answer to this query any more.
 void discard_forget(struct dispatcher *d, uint64_t no);

@@ -30,7 +30,7 @@ static const struct position last_position = { { 0xff, 0xff, 0xff, 0xff, 0xff,
 // --- owners ---
 
 struct owner {
-    const struct query *ask;
+    const struct query *query;
     uint64_t org_id; // the organization that asks
     bool is_known, is_ours;
 };
@@ -50,31 +50,32 @@ static bool on_event(void *data, const struct event *event)
     struct owner *o = data;
 
     if (!o->is_known) {
-        o->is_ours = (unsigned)event->dialect == o->ask->dialect &&
-                     str_eq(event->org, o->ask->org);
+        o->is_ours = (unsigned)event->dialect == o->query->dialect &&
+                     str_eq(event->org, o->query->org);
     }
-    if (o->ask->project.n_bytes > 0 && !str_eq(event->project, o->ask->project))
+    if (o->query->project.n_bytes > 0 &&
+        !str_eq(event->project, o->query->project))
         o->is_ours = false;
     return false;
 }
 
 // Whether a hook that does not exist any more belonged to the organization that asks:
 // its deliveries tell.
-static bool was_ours(struct dispatcher *d, const struct query *ask,
+static bool was_ours(struct dispatcher *d, const struct query *query,
                      const struct dead_row *row)
 {
-    struct owner o = { .ask = ask };
-    enum err err =
-        org_number(d->hooks, (enum dialect)ask->dialect, ask->org, &o.org_id);
-    struct history_query query = { .owner_no = row->hook_id,
-                                   .event = &row->position,
-                                   .max_rows = 1 };
+    struct owner o = { .query = query };
+    enum err err = org_number(d->hooks, (enum dialect)query->dialect,
+                              query->org, &o.org_id);
+    struct history_query search = { .owner_no = row->hook_id,
+                                    .event = &row->position,
+                                    .max_rows = 1 };
 
     if (err == OK)
-        err = history_scan(d->history, &query, on_newest, &o);
+        err = history_scan(d->history, &search, on_newest, &o);
     if (err != OK)
         log_fatal("history cannot be read", "");
-    if ((!o.is_known || ask->project.n_bytes > 0) &&
+    if ((!o.is_known || query->project.n_bytes > 0) &&
         event_view_get(d->events, row->position, on_event, &o) != OK)
         return false;
     return o.is_ours;
@@ -84,20 +85,20 @@ static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
                            const struct dead_row *row)
 {
     const struct hook_state *f = hook_find(d, row->hook_id);
-    const struct query *ask = &r->ask;
+    const struct query *query = &r->query;
 
-    if (ask->hook_id != 0)
-        return row->hook_id == ask->hook_id;
+    if (query->hook_id != 0)
+        return row->hook_id == query->hook_id;
     if (f == NULL || f->hook == NULL) {
         if (r->checked_id != row->hook_id)
-            r->is_ours = was_ours(d, ask, row);
+            r->is_ours = was_ours(d, query, row);
         r->checked_id = row->hook_id;
         return r->is_ours;
     }
-    return (unsigned)f->hook->scope.dialect == ask->dialect &&
-           str_eq(f->hook->scope.org, ask->org) &&
-           (ask->project.n_bytes == 0 ||
-            str_eq(f->hook->scope.project, ask->project));
+    return (unsigned)f->hook->scope.dialect == query->dialect &&
+           str_eq(f->hook->scope.org, query->org) &&
+           (query->project.n_bytes == 0 ||
+            str_eq(f->hook->scope.project, query->project));
 }
 
 // --- choosing ---
@@ -152,14 +153,14 @@ static bool is_attempt_wanted(struct dispatcher *d,
                               const struct discard_request *r,
                               const struct dead_row *row)
 {
-    struct history_query query = { .owner_no = row->hook_id,
-                                   .event = &row->position,
-                                   .filter = &r->choice.filter,
-                                   .max_rows = HISTORY_COST };
+    struct history_query search = { .owner_no = row->hook_id,
+                                    .event = &row->position,
+                                    .filter = &r->choice.filter,
+                                    .max_rows = HISTORY_COST };
     bool is_wanted = r->is_plain;
 
     if (!is_wanted &&
-        history_scan(d->history, &query, on_wanted, &is_wanted) != OK)
+        history_scan(d->history, &search, on_wanted, &is_wanted) != OK)
         log_fatal("history cannot be read", "");
     return is_wanted;
 }
@@ -196,7 +197,7 @@ static void look_up(struct dispatcher *d, struct discard_request *r)
 
     memcpy(id.bytes, r->choice.ids.at + r->n_looked_up++ * sizeof(id),
            sizeof(id));
-    if (event_view_find(d->events, (enum dialect)r->ask.dialect, r->ask.org,
+    if (event_view_find(d->events, (enum dialect)r->query.dialect, r->query.org,
                         &id, position) != OK)
         put_be64(position->bytes, id_serial(&id));
     if (position_cmp(*position, position_start) != 0)
@@ -241,33 +242,34 @@ static struct str reason_of(struct arena *arena, struct str by)
 
 static enum err read_place(struct discard_request *r, struct str after)
 {
-    r->at.hook_id = r->ask.hook_id;
+    r->at.hook_id = r->query.hook_id;
     if (after.n_bytes == 0)
         return OK;
     if (after.n_bytes != DISCARD_AFTER_BYTES)
         return ERR_CORRUPT;
     r->at.hook_id = get_be64((const uint8_t *)after.at);
     memcpy(r->at.position.bytes, after.at + 8, sizeof(r->at.position.bytes));
-    return r->ask.hook_id == 0 || r->at.hook_id == r->ask.hook_id ? OK
-                                                                  : ERR_CORRUPT;
+    return r->query.hook_id == 0 || r->at.hook_id == r->query.hook_id
+               ? OK
+               : ERR_CORRUPT;
 }
 
-enum err choice_read(struct discard_request *r, const struct query *ask)
+enum err choice_read(struct discard_request *r, const struct query *query)
 {
     struct arena *arena = &r->arena;
     enum err err;
 
-    r->ask = *ask;
-    r->ask.org = arena_copy(arena, ask->org);
-    r->ask.project = arena_copy(arena, ask->project);
-    r->ask.text = arena_copy(arena, ask->text);
-    r->ask.by = arena_copy(arena, ask->by);
-    r->ask.event = STR_EMPTY;
-    r->ask.after = STR_EMPTY;
-    r->reason = reason_of(arena, ask->by);
-    err = read_place(r, ask->after);
+    r->query = *query;
+    r->query.org = arena_copy(arena, query->org);
+    r->query.project = arena_copy(arena, query->project);
+    r->query.text = arena_copy(arena, query->text);
+    r->query.by = arena_copy(arena, query->by);
+    r->query.event = STR_EMPTY;
+    r->query.after = STR_EMPTY;
+    r->reason = reason_of(arena, query->by);
+    err = read_place(r, query->after);
     if (err == OK)
-        err = replay_decode(r->ask.text, &r->choice);
+        err = replay_decode(r->query.text, &r->choice);
     if (err != OK)
         return err;
     r->is_plain = asks_nothing(&r->choice.filter);

@@ -8,7 +8,7 @@
 
 // Reads what the query chooses. ERR_CORRUPT: the query cannot be read.
 MUST_CHECK enum err choice_read(struct discard_request *r,
-                                const struct query *ask);
+                                const struct query *query);
 
 // Looks up ids of the request until `until_us` (monotonic). True: all are looked up.
 bool choice_look_up(struct dispatcher *d, struct discard_request *r,

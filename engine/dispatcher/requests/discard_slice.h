@@ -21,7 +21,7 @@ struct discard_request {
     struct discard_request *next;
     uint64_t n_apis; // the link that asked
     struct arena arena;
-    struct query ask;        // its texts are in the arena
+    struct query query;      // its texts are in the arena
     struct replay choice;    // filter and ids; its texts are in the arena
     bool is_plain;           // the filter has no conditions
     struct position *wanted; // positions of the ids, ascending; in the arena
@@ -33,7 +33,7 @@ struct discard_request {
     int64_t until_us; // monotonic; 0: not begun
     bool is_over;     // answer it once all its changes are committed
     struct str reason;
-    struct reply answer;
+    struct reply reply;
     uint8_t after[DISCARD_AFTER_BYTES]; // of the answer
 };
 

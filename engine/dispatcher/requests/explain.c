@@ -45,11 +45,11 @@ struct explaining {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
     struct arena arena; // holds what the query and its event point to
-    struct query ask;
+    struct query query;
     bool is_stored; // the event is in the log, so it has a time of acceptance
     bool is_read;   // `event` is set
     struct event event;
-    size_t at;               // bytes of ask.text that are done
+    size_t at;               // bytes of query.text that are done
     size_t requests_at_most; // bytes of the answer
     bool are_requests_over;  // there was no room for a request
     struct buf text;
@@ -259,7 +259,7 @@ static void put_hook(struct explaining *x, const struct hook *hook)
     } else {
         buf_put_json(&x->text, buf_str(&reason));
     }
-    if (reason.n_bytes == 0 && !x->ask.is_dry)
+    if (reason.n_bytes == 0 && !x->query.is_dry)
         put_request_or_why_not(x, hook);
     buf_putc(&x->text, '}');
     buf_clear(&reason);
@@ -280,15 +280,16 @@ static bool on_event(void *data, const struct event *event)
 static enum err read_posted(struct explaining *x, struct buf *why)
 {
     const struct event_parser parser = {
-        .path = { .dialect = (enum dialect)x->ask.dialect,
-                  .org = x->ask.org,
-                  .project = x->ask.project },
+        .path = { .dialect = (enum dialect)x->query.dialect,
+                  .org = x->query.org,
+                  .project = x->query.project },
         .max_event_bytes = x->d->config->max_event_bytes,
         .json = config_json_limits(x->d->config),
         .accepted_at_us = clock_now_us(),
     };
     struct new_event e = { .event = { .accepted_at_us = clock_now_us() } };
-    enum err err = event_parser_read(&parser, x->ask.event, &x->arena, &e, why);
+    enum err err =
+        event_parser_read(&parser, x->query.event, &x->arena, &e, why);
     uint8_t random[16] = { 0 };
 
     if (err != OK)
@@ -305,22 +306,22 @@ static enum err read_event(struct explaining *x, struct buf *why)
     struct position position;
     enum err err;
 
-    if (x->ask.event.n_bytes > 0)
+    if (x->query.event.n_bytes > 0)
         return read_posted(x, why);
     x->is_stored = true;
-    err = event_view_find(x->d->events, (enum dialect)x->ask.dialect,
-                          x->ask.org, &x->ask.event_id, &position);
+    err = event_view_find(x->d->events, (enum dialect)x->query.dialect,
+                          x->query.org, &x->query.event_id, &position);
     return err == OK ? event_view_get(x->d->events, position, on_event, x)
                      : err;
 }
 
 // --- the query ---
 
-static void answer(struct explaining *x, enum err err, struct str text)
+static void respond(struct explaining *x, enum err err, struct str text)
 {
-    const struct reply answer = { .no = x->ask.no, .err = err, .text = text };
+    const struct reply reply = { .no = x->query.no, .err = err, .text = text };
 
-    requesters_answer_now(x->d, &answer);
+    requesters_answer_now(x->d, &reply);
 }
 
 // Reads the event. False: it is not valid; the query is answered.
@@ -332,7 +333,7 @@ static bool read_or_refuse(struct explaining *x)
     buf_init(&why, 4096);
     err = read_event(x, &why);
     if (err != OK)
-        answer(x, err, buf_str(&why));
+        respond(x, err, buf_str(&why));
     buf_clear(&why);
     x->is_read = true;
     return err == OK;
@@ -343,9 +344,9 @@ static bool explain_next(struct explaining *x)
 {
     const struct hook_state *f;
 
-    if (x->at + 8 > x->ask.text.n_bytes || x->text.overflow)
+    if (x->at + 8 > x->query.text.n_bytes || x->text.overflow)
         return false;
-    f = hook_find(x->d, get_be64((const uint8_t *)x->ask.text.at + x->at));
+    f = hook_find(x->d, get_be64((const uint8_t *)x->query.text.at + x->at));
     x->at += 8;
     if (f != NULL && f->hook != NULL)
         put_hook(x, f->hook);
@@ -363,11 +364,11 @@ static bool run(struct sliced *s, int64_t until_us)
             return false;
     }
     if (x->text.overflow) {
-        answer(x, ERR_TOOBIG,
-               STR("the answer would be too large: ask about fewer webhooks, "
-                   "by limit or by hook"));
+        respond(x, ERR_TOOBIG,
+                STR("the answer would be too large: ask about fewer webhooks, "
+                    "by limit or by hook"));
     } else {
-        answer(x, OK, buf_str(&x->text));
+        respond(x, OK, buf_str(&x->text));
     }
     return true;
 }
@@ -382,7 +383,7 @@ static void explaining_free(struct sliced *s)
     free(x);
 }
 
-enum err explain_start(struct dispatcher *d, const struct query *ask)
+enum err explain_start(struct dispatcher *d, const struct query *query)
 {
     static const struct sliced_kind kind = { run, explaining_free };
     struct explaining *x = xcalloc(1, sizeof(*x));
@@ -390,20 +391,21 @@ enum err explain_start(struct dispatcher *d, const struct query *ask)
     enum err err;
 
     x->sliced.kind = &kind;
-    x->sliced.n_bytes = ask->text.n_bytes + ask->event.n_bytes;
+    x->sliced.n_bytes = query->text.n_bytes + query->event.n_bytes;
     x->d = d;
-    x->ask = *ask;
-    x->ask.org = arena_copy(&x->arena, ask->org);
-    x->ask.project = arena_copy(&x->arena, ask->project);
-    x->ask.text = arena_copy(&x->arena, ask->text);
-    x->ask.event = arena_copy(&x->arena, ask->event);
-    x->requests_at_most =
-        ask->max < REQUESTS_MAX_BYTES ? (size_t)ask->max : REQUESTS_MAX_BYTES;
+    x->query = *query;
+    x->query.org = arena_copy(&x->arena, query->org);
+    x->query.project = arena_copy(&x->arena, query->project);
+    x->query.text = arena_copy(&x->arena, query->text);
+    x->query.event = arena_copy(&x->arena, query->event);
+    x->requests_at_most = query->max < REQUESTS_MAX_BYTES ? (size_t)query->max
+                                                          : REQUESTS_MAX_BYTES;
     buf_init(&x->text, ANSWER_MAX_BYTES);
     buf_init(&x->request, 0);
-    err = org_number(d->hooks, (enum dialect)ask->dialect, ask->org, &org_id);
+    err =
+        org_number(d->hooks, (enum dialect)query->dialect, query->org, &org_id);
     if (err == OK || err == ERR_NOTFOUND)
-        err = slices_add(d, &x->sliced, ask, org_id);
+        err = slices_add(d, &x->sliced, query, org_id);
     if (err != OK)
         explaining_free(&x->sliced);
     return err;

@@ -9,6 +9,6 @@
 // Takes a query, which is answered later. ERR_BUSY: too many queries wait. On an error
 // no answer was sent.
 MUST_CHECK enum err explain_start(struct dispatcher *d,
-                                  const struct query *ask);
+                                  const struct query *query);
 
 #endif

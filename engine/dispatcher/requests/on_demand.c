@@ -47,13 +47,13 @@ static enum err redeliver_event(struct search *s, struct position position)
     enum err err;
 
     if (dv != NULL && dv->place == DELIVERY_SENT) { // wait for that attempt
-        requesters_add(d, dv, s->ask, &s->ask->event_id);
+        requesters_add(d, dv, s->query, &s->query->event_id);
         return OK;
     }
     err = reopen_delivery(d, s->f, position, &dv);
     if (err != OK)
         return err;
-    requesters_add(d, dv, s->ask, &s->ask->event_id);
+    requesters_add(d, dv, s->query, &s->query->event_id);
     // Somebody wants to see whether the delivery still kills the process.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
     attempt_begin(d, dv);
@@ -65,20 +65,21 @@ static enum err redeliver_event(struct search *s, struct position position)
 static enum err redeliver(struct search *s)
 {
     struct position position;
-    enum err err = event_view_find(s->d->events, s->scope->dialect,
-                                   s->scope->org, &s->ask->event_id, &position);
+    enum err err =
+        event_view_find(s->d->events, s->scope->dialect, s->scope->org,
+                        &s->query->event_id, &position);
 
     if (err == OK)
         return redeliver_event(s, position);
-    return err == ERR_NOTFOUND ? traces_search(s->d, s->f, s->ask) : err;
+    return err == ERR_NOTFOUND ? traces_search(s->d, s->f, s->query) : err;
 }
 
 // --- queries ---
 
-static enum err tell_status(struct dispatcher *d, const struct query *ask)
+static enum err reply_status(struct dispatcher *d, const struct query *query)
 {
-    struct hook_state *f = hook_find(d, ask->hook_id);
-    struct reply answer = { .no = ask->no };
+    struct hook_state *f = hook_find(d, query->hook_id);
+    struct reply reply = { .no = query->no };
     struct buf text;
 
     if (f != NULL && f->is_aside)
@@ -87,26 +88,26 @@ static enum err tell_status(struct dispatcher *d, const struct query *ask)
         return ERR_NOTFOUND;
     buf_init(&text, 0);
     status_put(d, f, &text);
-    answer.text = buf_str(&text);
-    requesters_answer_now(d, &answer);
+    reply.text = buf_str(&text);
+    requesters_answer_now(d, &reply);
     buf_clear(&text);
     return OK;
 }
 
-enum err on_demand_start(struct dispatcher *d, const struct query *ask)
+enum err on_demand_start(struct dispatcher *d, const struct query *query)
 {
-    struct search search = { .d = d, .ask = ask };
+    struct search search = { .d = d, .query = query };
     enum err err;
 
-    if (ask->what == QUERY_STATUS)
-        return tell_status(d, ask);
-    err = on_demand_may_begin(d, ask->hook_id, &search.f);
+    if (query->what == QUERY_STATUS)
+        return reply_status(d, query);
+    err = on_demand_may_begin(d, query->hook_id, &search.f);
     if (err != OK)
         return err;
-    if (ask->what == QUERY_PING && aside_refuses_pings(search.f))
+    if (query->what == QUERY_PING && aside_refuses_pings(search.f))
         return ERR_CRASHED;
     search.scope = &search.f->hook->scope;
-    if (ask->what == QUERY_REDELIVER)
+    if (query->what == QUERY_REDELIVER)
         return redeliver(&search);
     ping_send(&search);
     return OK;

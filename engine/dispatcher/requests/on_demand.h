@@ -9,6 +9,6 @@
 // Takes a query for a ping, a redelivery or the status of a hook. On an error no answer
 // was sent.
 MUST_CHECK enum err on_demand_start(struct dispatcher *d,
-                                    const struct query *ask);
+                                    const struct query *query);
 
 #endif

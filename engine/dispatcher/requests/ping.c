@@ -52,16 +52,16 @@ static void ping_with(const struct search *s, const struct event *event,
 
     dv->n_attempts = n_attempts;
     dv->has_body = n_attempts > 0; // the history keeps the body as it was sent
-    requesters_add(s->d, dv, s->ask, &event->id);
+    requesters_add(s->d, dv, s->query, &event->id);
     attempt_begin_event(s->d, dv, event);
 }
 
 void ping_again(struct dispatcher *d, struct hook_state *f,
-                const struct query *ask, const struct event *event,
+                const struct query *query, const struct event *event,
                 uint32_t n_attempts)
 {
     const struct search s = {
-        .d = d, .f = f, .scope = &f->hook->scope, .ask = ask
+        .d = d, .f = f, .scope = &f->hook->scope, .query = query
     };
 
     ping_with(&s, event, n_attempts);

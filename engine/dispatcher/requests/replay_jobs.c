@@ -40,7 +40,7 @@
 struct job {
     struct job *next;
     uint64_t n_apis; // the link that asked
-    struct reply answer;
+    struct reply reply;
     bool is_forgotten; // nobody waits for the answer
     bool is_cancel;    // cancels replays: the answer waits for their records
     bool is_dry;
@@ -80,12 +80,12 @@ static enum err choose_hook(const struct dispatcher *d, struct job *job,
 }
 
 static enum err choose(struct dispatcher *d, struct job *job,
-                       const struct query *ask)
+                       const struct query *query)
 {
     struct replay *record = &job->record;
     enum err err;
 
-    buf_put_str(&job->text, ask->text);
+    buf_put_str(&job->text, query->text);
     err = replay_decode(buf_str(&job->text), record);
     if (err != OK)
         return err;
@@ -97,11 +97,11 @@ static enum err choose(struct dispatcher *d, struct job *job,
         err = history_end(d->history, &record->end);
     if (err != OK)
         return err;
-    if (ask->hook_id != 0)
-        return choose_hook(d, job, ask->hook_id);
-    job->dialect = (enum dialect)ask->dialect;
-    buf_put_str(&job->org, ask->org);
-    return org_number(d->hooks, job->dialect, ask->org, &record->org_id);
+    if (query->hook_id != 0)
+        return choose_hook(d, job, query->hook_id);
+    job->dialect = (enum dialect)query->dialect;
+    buf_put_str(&job->org, query->org);
+    return org_number(d->hooks, job->dialect, query->org, &record->org_id);
 }
 
 static struct job *job_new(void)
@@ -166,7 +166,7 @@ static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
     return OK;
 }
 
-static enum err begin(struct dispatcher *d, const struct query *ask,
+static enum err begin(struct dispatcher *d, const struct query *query,
                       struct buf *why)
 {
     struct job *job;
@@ -177,16 +177,16 @@ static enum err begin(struct dispatcher *d, const struct query *ask,
     if (!storage_has_room(d))
         return ERR_FULL;
     job = job_new();
-    err = choose(d, job, ask);
+    err = choose(d, job, query);
     if (err == OK)
-        err = join(d, job, ask->is_admin, why);
+        err = join(d, job, query->is_admin, why);
     if (err != OK) {
         job_free(job);
         return err;
     }
     job->n_apis = d->n_apis;
-    job->is_dry = ask->is_dry;
-    job->answer.no = ask->no;
+    job->is_dry = query->is_dry;
+    job->reply.no = query->no;
     job->after_commit = d->n_commits + (d->is_committing ? 1 : 0) +
                         (batch_n(d->open_batch) > 0 || d->unpersisted != NULL);
     append(d, job);
@@ -249,8 +249,8 @@ static void take_count(struct job *job)
 
     job->counting = NULL;
     running_slim(r);
-    job->answer.n += r->n_found;
-    job->answer.n_gone += r->n_gone;
+    job->reply.n += r->n_found;
+    job->reply.n_gone += r->n_gone;
     if (r->n_found == 0 || job->is_dry) {
         running_free(r);
         return;
@@ -317,7 +317,7 @@ static bool begin_some(struct dispatcher *d, struct job *job)
 static void answer_now(struct dispatcher *d, const struct job *job)
 {
     if (job->n_apis == d->n_apis)
-        requesters_answer_now(d, &job->answer);
+        requesters_answer_now(d, &job->reply);
 }
 
 // Works on a job for a slice. True: it is answered.
@@ -327,21 +327,21 @@ static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
         commit_schedule(d);
         if (d->n_replays_said < job->said_at)
             return false;
-        requesters_answer_later(d, job->n_apis, &job->answer);
+        requesters_answer_later(d, job->n_apis, &job->reply);
         return true;
     }
     if (!job->is_counted && !count_some(d, job, until_us))
         return false;
     job->is_counted = true;
     if (is_too_large(job))
-        job->answer.err = ERR_TOOBIG;
-    if (job->answer.err != OK || job->is_dry || job->answer.n == 0) {
+        job->reply.err = ERR_TOOBIG;
+    if (job->reply.err != OK || job->is_dry || job->reply.n == 0) {
         answer_now(d, job);
         return true;
     }
     if (!begin_some(d, job))
         return false;
-    requesters_answer_later(d, job->n_apis, &job->answer);
+    requesters_answer_later(d, job->n_apis, &job->reply);
     return true;
 }
 
@@ -354,7 +354,7 @@ static bool is_unwanted(const struct dispatcher *d, const struct job *job)
 static void drop(struct dispatcher *d, struct job *job)
 {
     metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
-    job->answer.err = ERR_AGAIN;
+    job->reply.err = ERR_AGAIN;
     answer_now(d, job); // so that api does not count it any more
     job_free(job);
 }
@@ -387,44 +387,44 @@ void jobs_run(struct dispatcher *d)
 void jobs_forget(struct dispatcher *d, uint64_t no)
 {
     for (struct job *job = d->jobs; job != NULL; job = job->next) {
-        if (job->answer.no == no && job->n_apis == d->n_apis)
+        if (job->reply.no == no && job->n_apis == d->n_apis)
             job->is_forgotten = true;
     }
 }
 
 // --- cancelling ---
 
-static bool is_of(const struct query *ask, const struct running *r)
+static bool is_of(const struct query *query, const struct running *r)
 {
-    return id_eq(&r->record.id, &ask->event_id) &&
-           (ask->hook_id == 0 || ask->hook_id == r->record.hook_id);
+    return id_eq(&r->record.id, &query->event_id) &&
+           (query->hook_id == 0 || query->hook_id == r->record.hook_id);
 }
 
-static bool is_about(const struct query *ask, const struct job *job)
+static bool is_about(const struct query *query, const struct job *job)
 {
-    return !job->is_cancel && id_eq(&job->record.id, &ask->event_id) &&
-           (ask->hook_id == 0 || ask->hook_id == job->record.hook_id);
+    return !job->is_cancel && id_eq(&job->record.id, &query->event_id) &&
+           (query->hook_id == 0 || query->hook_id == job->record.hook_id);
 }
 
 // Cancels replays. What is in flight runs to its end, and so do deliveries that wait
 // for another attempt. Replays that have not begun do not begin. The query is answered
 // when all records are committed, even if no replay runs: the end of one may not be
 // committed yet, and the client may look at the records next.
-static void cancel(struct dispatcher *d, const struct query *ask)
+static void cancel(struct dispatcher *d, const struct query *query)
 {
     struct job *job = job_new();
 
     job->n_apis = d->n_apis;
-    job->answer.no = ask->no;
+    job->reply.no = query->no;
     job->is_cancel = true;
     for (struct running *r = d->replays; r != NULL; r = r->next) {
-        if (!is_of(ask, r) || r->record.state != REPLAY_RUNNING)
+        if (!is_of(query, r) || r->record.state != REPLAY_RUNNING)
             continue;
         replays_end(d, r, REPLAY_CANCELLED);
-        job->answer.n++;
+        job->reply.n++;
     }
     for (struct job *other = d->jobs; other != NULL; other = other->next) {
-        if (is_about(ask, other))
+        if (is_about(query, other))
             free_found(other);
     }
     job->said_at = d->n_replays_dirtied;
@@ -432,20 +432,20 @@ static void cancel(struct dispatcher *d, const struct query *ask)
     turn_mark(d, TURN_REPLAY);
 }
 
-void replays_on_ask(struct dispatcher *d, const struct query *ask)
+void replays_on_query(struct dispatcher *d, const struct query *query)
 {
-    struct reply answer = { .no = ask->no };
+    struct reply reply = { .no = query->no };
     struct buf why;
 
-    if (ask->what == QUERY_CANCEL_REPLAY) {
-        cancel(d, ask);
+    if (query->what == QUERY_CANCEL_REPLAY) {
+        cancel(d, query);
         return;
     }
     buf_init(&why, 0);
-    answer.err = begin(d, ask, &why);
-    answer.text = buf_str(&why);
-    if (answer.err != OK) {
-        requesters_answer_now(d, &answer);
+    reply.err = begin(d, query, &why);
+    reply.text = buf_str(&why);
+    if (reply.err != OK) {
+        requesters_answer_now(d, &reply);
     } else {
         turn_mark(d, TURN_REPLAY);
     }

@@ -6,7 +6,7 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
-void replays_on_ask(struct dispatcher *d, const struct query *ask);
+void replays_on_query(struct dispatcher *d, const struct query *query);
 void jobs_forget(struct dispatcher *d, uint64_t no);
 void jobs_run(struct dispatcher *d); // does a slice of one job
 

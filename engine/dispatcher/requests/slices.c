@@ -84,7 +84,7 @@ static void start(struct slices *all)
 }
 
 enum err slices_add(struct dispatcher *d, struct sliced *s,
-                    const struct query *ask, uint64_t org_id)
+                    const struct query *query, uint64_t org_id)
 {
     struct slices *all = d->slices;
 
@@ -95,8 +95,8 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
         return ERR_BUSY;
     s->d = d;
     s->n_apis = d->n_apis;
-    s->no = ask->no;
-    s->hash = question_hash(ask);
+    s->no = query->no;
+    s->hash = query_hash(query);
     turn_add(&all->first, &s->turn, org_id);
     all->n++;
     all->n_bytes += s->n_bytes;
@@ -125,15 +125,16 @@ void slices_drop(struct dispatcher *d, uint64_t no)
 }
 
 // Leaves out the query's number, which differs each time.
-uint64_t question_hash(const struct query *ask)
+uint64_t query_hash(const struct query *query)
 {
-    struct str id = { (const char *)ask->event_id.bytes,
-                      sizeof(ask->event_id.bytes) };
+    struct str id = { (const char *)query->event_id.bytes,
+                      sizeof(query->event_id.bytes) };
 
     return blame_hash(
-        ask->text,
-        blame_hash(ask->event,
-                   blame_hash(id, ask->hook_id ^ (uint64_t)ask->what << 56)));
+        query->text,
+        blame_hash(
+            query->event,
+            blame_hash(id, query->hook_id ^ (uint64_t)query->what << 56)));
 }
 
 void slices_init(struct dispatcher *d)

@@ -38,14 +38,14 @@ struct sliced {
 };
 
 // A hash of the query: the same query has the same hash whenever it is asked.
-uint64_t question_hash(const struct query *ask);
+uint64_t query_hash(const struct query *query);
 void slices_init(struct dispatcher *d);
 
 // Takes over `s`, which is answered later, or dropped; its owner has set `kind` and
 // `n_bytes`. ERR_BUSY: too many queries wait, or hold too much memory together; then
 // `s` was not taken.
 MUST_CHECK enum err slices_add(struct dispatcher *d, struct sliced *s,
-                               const struct query *ask, uint64_t org_id);
+                               const struct query *query, uint64_t org_id);
 
 // Nobody waits for this query any more, or, if `no` is 0, for any query.
 void slices_drop(struct dispatcher *d, uint64_t no);

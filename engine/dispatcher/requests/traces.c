@@ -34,7 +34,7 @@ enum stage { STAGE_PINGS, STAGE_PLACE, STAGE_NEWEST, STAGE_NONE };
 struct tracing {
     struct sliced sliced; // first: it is cast
     struct dispatcher *d;
-    struct query ask; // its texts are not kept
+    struct query query; // its texts are not kept
     struct hook_state *f;
     enum stage stage;
     uint64_t from_no; // the stage goes on with this row
@@ -43,9 +43,10 @@ struct tracing {
     enum err err; // of what was found
 };
 
-static void answer(const struct tracing *t, enum err err)
+static void respond(const struct tracing *t, enum err err)
 {
-    requesters_answer_now(t->d, &(struct reply){ .no = t->ask.no, .err = err });
+    requesters_answer_now(t->d,
+                          &(struct reply){ .no = t->query.no, .err = err });
 }
 
 // --- rows ---
@@ -63,10 +64,10 @@ static bool on_ping(void *data, uint64_t no, const struct attempt *a)
                            .payload = a->payload };
 
     (void)no;
-    if (!id_eq(&a->event_id, &t->ask.event_id))
+    if (!id_eq(&a->event_id, &t->query.event_id))
         return true;
     t->is_found = true;
-    ping_again(t->d, t->f, &t->ask, &event, a->attempt);
+    ping_again(t->d, t->f, &t->query, &event, a->attempt);
     return false;
 }
 
@@ -75,7 +76,7 @@ static bool on_trace(void *data, uint64_t no, const struct attempt *a)
     struct tracing *t = data;
 
     (void)no;
-    t->is_found = id_eq(&a->event_id, &t->ask.event_id);
+    t->is_found = id_eq(&a->event_id, &t->query.event_id);
     t->err = ERR_GONE;
     return !t->is_found;
 }
@@ -88,7 +89,7 @@ static void next_stage(struct tracing *t)
     t->from_no = 0;
     t->cost = 0;
     // An id that the producer made has no position in it.
-    if (t->stage == STAGE_PLACE && id_serial(&t->ask.event_id) == 0)
+    if (t->stage == STAGE_PLACE && id_serial(&t->query.event_id) == 0)
         t->stage++;
 }
 
@@ -104,7 +105,7 @@ static enum err look(struct tracing *t)
     enum err err;
 
     if (t->stage == STAGE_PLACE)
-        put_be64(event.bytes, id_serial(&t->ask.event_id));
+        put_be64(event.bytes, id_serial(&t->query.event_id));
     if (t->stage == STAGE_NEWEST)
         query.event = NULL;
     err = history_scan(t->d->history, &query, is_ping ? on_ping : on_trace, t);
@@ -118,7 +119,7 @@ static enum err look(struct tracing *t)
 // Whether the conditions under which the search began still hold.
 static enum err may_go_on(struct tracing *t)
 {
-    enum err err = on_demand_may_begin(t->d, t->ask.hook_id, &t->f);
+    enum err err = on_demand_may_begin(t->d, t->query.hook_id, &t->f);
 
     if (err == OK && t->stage == STAGE_PINGS && aside_refuses_pings(t->f))
         err = ERR_CRASHED;
@@ -139,7 +140,7 @@ static bool run(struct sliced *s, int64_t until_us)
     if (err == OK)
         err = t->is_found ? t->err : ERR_NOTFOUND;
     if (err != OK)
-        answer(t, err);
+        respond(t, err);
     return true; // a ping's query is answered when its attempt is committed
 }
 
@@ -149,7 +150,7 @@ static void tracing_free(struct sliced *s)
 }
 
 enum err traces_search(struct dispatcher *d, const struct hook_state *f,
-                       const struct query *ask)
+                       const struct query *query)
 {
     static const struct sliced_kind kind = { run, tracing_free };
     struct tracing *t = xcalloc(1, sizeof(*t));
@@ -158,11 +159,11 @@ enum err traces_search(struct dispatcher *d, const struct hook_state *f,
     t->sliced.kind = &kind;
     t->sliced.n_bytes = sizeof(*t);
     t->d = d;
-    t->ask = (struct query){ .no = ask->no,
-                             .what = ask->what,
-                             .hook_id = ask->hook_id,
-                             .event_id = ask->event_id };
-    err = slices_add(d, &t->sliced, ask, f->hook->org_id);
+    t->query = (struct query){ .no = query->no,
+                               .what = query->what,
+                               .hook_id = query->hook_id,
+                               .event_id = query->event_id };
+    err = slices_add(d, &t->sliced, query, f->hook->org_id);
     if (err != OK)
         free(t);
     return err;

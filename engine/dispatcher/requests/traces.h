@@ -14,6 +14,6 @@
 // answer was sent.
 MUST_CHECK enum err traces_search(struct dispatcher *d,
                                   const struct hook_state *f,
-                                  const struct query *ask);
+                                  const struct query *query);
 
 #endif
