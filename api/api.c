@@ -224,7 +224,7 @@ static void on_link_closed(void *data)
 {
     struct link *link = data;
 
-    link->chan = NULL;
+    link->channel = NULL;
     dispatcher_client_on_closed(link);
 }
 
@@ -238,13 +238,13 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         return;
     }
     link = &api->dispatchers[index];
-    if (link->chan != NULL) {
-        channel_close(link->chan);
+    if (link->channel != NULL) {
+        channel_close(link->channel);
         dispatcher_client_on_closed(link);
     }
     link->api = api;
     backlog_forget(api->backlogs, index);
-    link->chan = role_open_chan(
+    link->channel = role_open_channel(
         api->role, ROLE_DISPATCHER, fd,
         &(struct channel_handlers){
             .on_frame = on_frame, .on_closed = on_link_closed, .data = link });

@@ -71,7 +71,7 @@ struct load {
     uint64_t n_lost;
     uint64_t n_reconnects;
     unsigned first_error; // status
-    struct hdr latency;
+    struct histogram latency;
 };
 
 static _Noreturn void die(const char *what)

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
                            .stack = STR("prod"),
                            .accepted_at_us = 1 };
     struct match_index *index = match_index_new();
-    struct hdr *times = xcalloc(1, sizeof(*times));
+    struct histogram *times = xcalloc(1, sizeof(*times));
     uint64_t n_matches = 0;
 
     histogram_reset(times);

@@ -30,7 +30,7 @@ struct tally {
     uint64_t n_bad_signatures;
     int64_t first_us; // clock_mono_us() of the first and the last request
     int64_t last_us;
-    struct hdr latency;
+    struct histogram latency;
 };
 
 void tally_init(struct tally *t, const struct tally_options *options);

@@ -16,7 +16,7 @@
 #define N_FRAMES  300
 
 struct end {
-    struct channel *chan; // NULL: closed
+    struct channel *channel; // NULL: closed
     uint64_t n_frames;
     size_t n_frame_bytes; // of the last one
     uint64_t n_wrong;     // frames that are not the next, or not whole
@@ -45,7 +45,7 @@ static void on_frame(void *data, struct str frame)
     e->n_frame_bytes = frame.n_bytes;
     e->n_wrong += !is_whole || no != e->n_frames;
     if (e->n_frames == e->refuse_at)
-        channel_refuse(e->chan);
+        channel_refuse(e->channel);
     if (e->n_frames == e->wanted)
         uv_stop(e->loop);
 }
@@ -55,7 +55,7 @@ static void on_closed(void *data)
     struct end *e = data;
 
     e->n_closed++;
-    e->chan = NULL;
+    e->channel = NULL;
     uv_stop(e->loop);
 }
 
@@ -64,7 +64,7 @@ static void open_end(struct end *e, uv_loop_t *loop, int fd)
     const struct channel_handlers handlers = { on_frame, on_closed, e };
 
     e->loop = loop;
-    e->chan = channel_open(
+    e->channel = channel_open(
         loop, fd, (struct channel_limits){ CAP_BYTES, CAP_BYTES }, &handlers);
 }
 
@@ -90,17 +90,17 @@ static void put_frame(struct buf *out, uint64_t no)
 static void send_frames(struct end *e, uint64_t from, uint64_t to)
 {
     for (uint64_t no = from; no <= to; no++) {
-        put_frame(channel_begin(e->chan), no);
-        assert_int_equal(channel_end(e->chan), OK);
+        put_frame(channel_begin(e->channel), no);
+        assert_int_equal(channel_end(e->channel), OK);
     }
 }
 
 static void end_loop(uv_loop_t *loop, struct end *a, struct end *b)
 {
-    if (a != NULL && a->chan != NULL)
-        channel_close(a->chan);
-    if (b != NULL && b->chan != NULL)
-        channel_close(b->chan);
+    if (a != NULL && a->channel != NULL)
+        channel_close(a->channel);
+    if (b != NULL && b->channel != NULL)
+        channel_close(b->channel);
     uv_run(loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(loop), 0);
 }
@@ -119,11 +119,11 @@ static void frames_arrive_whole_and_in_order(void **state)
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, N_FRAMES); // more than a socket holds
     send_frames(&b, 1, N_FRAMES);
-    assert_true(channel_unsent_bytes(a.chan) > 0);
+    assert_true(channel_unsent_bytes(a.channel) > 0);
     while (a.n_frames < N_FRAMES || b.n_frames < N_FRAMES)
         uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(a.n_wrong + b.n_wrong, 0);
-    assert_int_equal(channel_unsent_bytes(a.chan), 0);
+    assert_int_equal(channel_unsent_bytes(a.channel), 0);
     assert_int_equal(a.n_closed + b.n_closed, 0);
     end_loop(&loop, &a, &b);
     assert_int_equal(a.n_closed + b.n_closed,
@@ -146,8 +146,8 @@ a_frame_over_the_cap_is_taken_back_and_the_others_arrive(void **state)
     open_end(&a, &loop, fds[0]);
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, 1);
-    pack_str(channel_begin(a.chan), (struct str){ large, CAP_BYTES + 1 });
-    assert_int_equal(channel_end(a.chan), ERR_TOOBIG);
+    pack_str(channel_begin(a.channel), (struct str){ large, CAP_BYTES + 1 });
+    assert_int_equal(channel_end(a.channel), ERR_TOOBIG);
     send_frames(&a, 2, 2);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(b.n_frames, 2);
@@ -241,8 +241,8 @@ static void what_was_sent_before_the_end_arrives(void **state)
     open_end(&b, &loop, fds[1]);
     send_frames(&a, 1, 3);
     uv_run(&loop, UV_RUN_NOWAIT); // they leave
-    channel_close(a.chan);
-    a.chan = NULL;
+    channel_close(a.channel);
+    a.channel = NULL;
     while (b.n_closed == 0)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(b.n_frames, 3);

@@ -50,21 +50,21 @@ static enum err read_answer(struct str frame)
     return reply_unpack(frame, &answer);
 }
 
-static enum err read_emit(struct str frame)
+static enum err read_engine_event(struct str frame)
 {
-    struct engine_event emit;
-    enum err err = engine_event_unpack(frame, &emit);
+    struct engine_event engine_event;
+    enum err err = engine_event_unpack(frame, &engine_event);
 
     if (err == OK)
-        assert_true(emit.payload.n_bytes <= frame.n_bytes);
+        assert_true(engine_event.payload.n_bytes <= frame.n_bytes);
     return err;
 }
 
-static enum err read_emitted(struct str frame)
+static enum err read_engine_event_reply(struct str frame)
 {
-    struct emitted emitted;
+    struct engine_event_reply reply;
 
-    return emitted_unpack(frame, &emitted);
+    return engine_event_reply_unpack(frame, &reply);
 }
 
 static enum err read_disable(struct str frame)
@@ -116,21 +116,21 @@ static void put_answer(struct buf *b)
     reply_pack(b, &answer);
 }
 
-static void put_emit(struct buf *b)
+static void put_engine_event(struct buf *b)
 {
-    struct engine_event emit = { .dialect = 1,
-                                 .kind = STR("posthorn.hook.disabled"),
-                                 .org = STR("acme"),
-                                 .payload = STR("{}") };
+    struct engine_event engine_event = { .dialect = 1,
+                                         .kind = STR("posthorn.hook.disabled"),
+                                         .org = STR("acme"),
+                                         .payload = STR("{}") };
 
-    engine_event_pack(b, &emit);
+    engine_event_pack(b, &engine_event);
 }
 
-static void put_emitted(struct buf *b)
+static void put_engine_event_reply(struct buf *b)
 {
-    struct emitted emitted = { .err = ERR_FULL };
+    struct engine_event_reply reply = { .err = ERR_FULL };
 
-    emitted_pack(b, &emitted);
+    engine_event_reply_pack(b, &reply);
 }
 
 static void put_disable(struct buf *b)
@@ -149,8 +149,9 @@ static const struct {
     { "outcome", put_outcome, read_outcome },
     { "ask", put_ask, read_ask },
     { "answer", put_answer, read_answer },
-    { "emit", put_emit, read_emit },
-    { "emitted", put_emitted, read_emitted },
+    { "engine event", put_engine_event, read_engine_event },
+    { "reply to an engine event", put_engine_event_reply,
+      read_engine_event_reply },
     { "disable", put_disable, read_disable },
 };
 

@@ -28,7 +28,7 @@ struct api;
 
 struct link { // to a dispatcher
     struct api *api;
-    struct channel *chan; // NULL: the dispatcher is not connected
+    struct channel *channel; // NULL: the dispatcher is not connected
 };
 
 struct expiries;

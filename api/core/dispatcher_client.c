@@ -38,13 +38,13 @@ struct pending {
 void api_hint(struct api *api)
 {
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct channel *chan = api->dispatchers[i].chan;
+        struct channel *channel = api->dispatchers[i].channel;
 
         // An unread hint makes a second one unnecessary.
-        if (chan == NULL || channel_unsent_bytes(chan) > 0)
+        if (channel == NULL || channel_unsent_bytes(channel) > 0)
             continue;
-        pack_u64(channel_begin(chan), FRAME_HINT);
-        channel_end_small(chan);
+        pack_u64(channel_begin(channel), FRAME_HINT);
+        channel_end_small(channel);
     }
 }
 
@@ -68,10 +68,10 @@ static bool is_too_large(const struct query *query)
 // confirms this with a reply.
 static void send_forget(const struct pending *p)
 {
-    if (p->link->chan == NULL)
+    if (p->link->channel == NULL)
         return;
-    forget_pack(channel_begin(p->link->chan), p->no);
-    channel_end_small(p->link->chan);
+    forget_pack(channel_begin(p->link->channel), p->no);
+    channel_end_small(p->link->channel);
 }
 
 // Separates the request from its query: the request goes away, or has its answer.
@@ -99,7 +99,7 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
             : CAP_QUERIES;
     struct pending *p;
 
-    if (link->chan == NULL) {
+    if (link->channel == NULL) {
         http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
                   "the dispatcher of this webhook is not there; try again");
         return;
@@ -130,8 +130,8 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
     rq->forget = forget;
     request_watch(rq);
     query.no = p->no;
-    query_pack(channel_begin(link->chan), &query);
-    channel_end_small(link->chan);
+    query_pack(channel_begin(link->channel), &query);
+    channel_end_small(link->channel);
 }
 
 // Removes the query from the list and from the count.

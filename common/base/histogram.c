@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MAX_VALUE ((INT64_C(1) << HDR_MAX_BITS) - 1)
+#define MAX_VALUE ((INT64_C(1) << HISTOGRAM_MAX_BITS) - 1)
 
 size_t histogram_bucket(uint64_t value, unsigned sub_bits)
 {
@@ -32,12 +32,12 @@ uint64_t histogram_bucket_end(size_t bucket, unsigned sub_bits)
     return ((lead + 1) << shift) - 1;
 }
 
-void histogram_reset(struct hdr *h)
+void histogram_reset(struct histogram *h)
 {
     memset(h, 0, sizeof(*h));
 }
 
-void histogram_put(struct hdr *h, int64_t value_us)
+void histogram_put(struct histogram *h, int64_t value_us)
 {
     if (value_us < 0)
         value_us = 0;
@@ -48,12 +48,12 @@ void histogram_put(struct hdr *h, int64_t value_us)
         h->min_us = value_us;
     if (value_us > h->max_us)
         h->max_us = value_us;
-    h->counts[histogram_bucket((uint64_t)value_us, HDR_SUB_BITS)]++;
+    h->counts[histogram_bucket((uint64_t)value_us, HISTOGRAM_SUB_BITS)]++;
     h->sum_us += value_us;
     h->n++;
 }
 
-int64_t histogram_percentile(const struct hdr *h, double percent)
+int64_t histogram_percentile(const struct histogram *h, double percent)
 {
     double exact = (double)h->n * percent / 100.0;
     uint64_t wanted = (uint64_t)exact;
@@ -61,10 +61,10 @@ int64_t histogram_percentile(const struct hdr *h, double percent)
 
     if ((double)wanted < exact || wanted == 0)
         wanted++;
-    for (size_t i = 0; i < HDR_BUCKETS; i++) {
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->counts[i];
         if (seen >= wanted) {
-            int64_t end = (int64_t)histogram_bucket_end(i, HDR_SUB_BITS);
+            int64_t end = (int64_t)histogram_bucket_end(i, HISTOGRAM_SUB_BITS);
 
             return end < h->max_us ? end : h->max_us;
         }
@@ -72,7 +72,7 @@ int64_t histogram_percentile(const struct hdr *h, double percent)
     return h->max_us;
 }
 
-void histogram_json(const struct hdr *h, struct buf *out)
+void histogram_json(const struct histogram *h, struct buf *out)
 {
     int64_t mean_us = h->n > 0 ? h->sum_us / (int64_t)h->n : 0;
 

@@ -16,29 +16,30 @@ size_t histogram_bucket(uint64_t value, unsigned sub_bits);
 uint64_t histogram_bucket_end(size_t bucket, unsigned sub_bits);
 
 // Buckets per power of two: a bucket is at most 1/128 of its value wide.
-#define HDR_SUB_BITS 7
+#define HISTOGRAM_SUB_BITS 7
 // The greatest value told apart is 2^40 - 1 µs, 12 days.
-#define HDR_MAX_BITS 40
-#define HDR_BUCKETS  ((HDR_MAX_BITS - HDR_SUB_BITS + 1) << HDR_SUB_BITS)
+#define HISTOGRAM_MAX_BITS 40
+#define HISTOGRAM_BUCKETS \
+    ((HISTOGRAM_MAX_BITS - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS)
 
-struct hdr {
-    uint64_t counts[HDR_BUCKETS];
+struct histogram {
+    uint64_t counts[HISTOGRAM_BUCKETS];
     uint64_t n;
     int64_t sum_us;
     int64_t min_us;
     int64_t max_us;
 };
 
-void histogram_reset(struct hdr *h);
+void histogram_reset(struct histogram *h);
 
 // Negative values count as 0; values that are too great count as the greatest.
-void histogram_put(struct hdr *h, int64_t value_us);
+void histogram_put(struct histogram *h, int64_t value_us);
 
 // The smallest bucket end that `percent` of the values do not exceed, at most
 // the greatest value put. 0 if there are none.
-int64_t histogram_percentile(const struct hdr *h, double percent);
+int64_t histogram_percentile(const struct histogram *h, double percent);
 
 // Appends {"n":…,"mean":…,"min":…,"p50":…,"p90":…,"p99":…,"p999":…,"max":…}.
-void histogram_json(const struct hdr *h, struct buf *out);
+void histogram_json(const struct histogram *h, struct buf *out);
 
 #endif

@@ -6,25 +6,25 @@
 #include "common/base/codec.h"
 #include "common/process/role.h"
 
-void engine_event_pack(struct buf *frame, const struct engine_event *emit)
+void engine_event_pack(struct buf *frame, const struct engine_event *event)
 {
-    pack_u64(frame, FRAME_EMIT);
-    pack_id(frame, &emit->id);
-    pack_u64(frame, emit->dialect);
-    pack_i64(frame, emit->accepted_at_us);
-    pack_str(frame, emit->kind);
-    pack_str(frame, emit->org);
-    pack_str(frame, emit->project);
-    pack_str(frame, emit->stack);
-    pack_str(frame, emit->env);
-    pack_str(frame, emit->payload);
+    pack_u64(frame, FRAME_ENGINE_EVENT);
+    pack_id(frame, &event->id);
+    pack_u64(frame, event->dialect);
+    pack_i64(frame, event->accepted_at_us);
+    pack_str(frame, event->kind);
+    pack_str(frame, event->org);
+    pack_str(frame, event->project);
+    pack_str(frame, event->stack);
+    pack_str(frame, event->env);
+    pack_str(frame, event->payload);
 }
 
 enum err engine_event_unpack(struct str frame, struct engine_event *out)
 {
     struct unpack u = unpack_of(frame);
 
-    if (unpack_u64(&u) != FRAME_EMIT)
+    if (unpack_u64(&u) != FRAME_ENGINE_EVENT)
         return ERR_CORRUPT;
     out->id = unpack_id(&u);
     out->dialect = (unsigned)unpack_u64(&u);
@@ -38,19 +38,21 @@ enum err engine_event_unpack(struct str frame, struct engine_event *out)
     return unpack_done(&u);
 }
 
-void emitted_pack(struct buf *frame, const struct emitted *emitted)
+void engine_event_reply_pack(struct buf *frame,
+                             const struct engine_event_reply *reply)
 {
-    pack_u64(frame, FRAME_EMITTED);
-    pack_id(frame, &emitted->id);
-    pack_u64(frame, emitted->err);
+    pack_u64(frame, FRAME_ENGINE_EVENT_REPLY);
+    pack_id(frame, &reply->id);
+    pack_u64(frame, reply->err);
 }
 
-enum err emitted_unpack(struct str frame, struct emitted *out)
+enum err engine_event_reply_unpack(struct str frame,
+                                   struct engine_event_reply *out)
 {
     struct unpack u = unpack_of(frame);
     uint64_t err_no;
 
-    if (unpack_u64(&u) != FRAME_EMITTED)
+    if (unpack_u64(&u) != FRAME_ENGINE_EVENT_REPLY)
         return ERR_CORRUPT;
     out->id = unpack_id(&u);
     err_no = unpack_u64(&u);

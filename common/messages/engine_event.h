@@ -12,7 +12,7 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 
-// An event of the engine's own. Ingest replies with a struct emitted.
+// An event of the engine's own. Ingest replies with a struct engine_event_reply.
 struct engine_event {
     struct id id;
     unsigned dialect; // as in enum dialect
@@ -20,7 +20,7 @@ struct engine_event {
     struct str kind, org, project, stack, env, payload;
 };
 
-struct emitted {
+struct engine_event_reply {
     struct id id;
     enum err err; // OK: it is in the event log. ERR_FULL: send it again
 };
@@ -33,15 +33,17 @@ struct disable {
 };
 
 // Append a frame's content.
-void engine_event_pack(struct buf *frame, const struct engine_event *emit);
-void emitted_pack(struct buf *frame, const struct emitted *emitted);
+void engine_event_pack(struct buf *frame, const struct engine_event *event);
+void engine_event_reply_pack(struct buf *frame,
+                             const struct engine_event_reply *reply);
 void disable_pack(struct buf *frame, const struct disable *disable);
 
 // Read a frame; the strings are borrowed from it. ERR_CORRUPT: the frame is of
 // another form.
 MUST_CHECK enum err engine_event_unpack(struct str frame,
                                         struct engine_event *out);
-MUST_CHECK enum err emitted_unpack(struct str frame, struct emitted *out);
+MUST_CHECK enum err engine_event_reply_unpack(struct str frame,
+                                              struct engine_event_reply *out);
 MUST_CHECK enum err disable_unpack(struct str frame, struct disable *out);
 
 #endif

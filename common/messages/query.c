@@ -8,23 +8,23 @@
 #include "common/base/codec.h"
 #include "common/process/role.h"
 
-void query_pack(struct buf *frame, const struct query *ask)
+void query_pack(struct buf *frame, const struct query *query)
 {
-    pack_u64(frame, FRAME_ASK);
-    pack_u64(frame, ask->no);
-    pack_u64(frame, ask->what);
-    pack_u64(frame, ask->hook_id);
-    pack_id(frame, &ask->event_id);
-    pack_u64(frame, ask->dialect);
-    pack_bool(frame, ask->is_dry);
-    pack_str(frame, ask->org);
-    pack_str(frame, ask->project);
-    pack_str(frame, ask->text);
-    pack_str(frame, ask->event);
-    pack_str(frame, ask->by);
-    pack_str(frame, ask->after);
-    pack_u64(frame, ask->max);
-    pack_bool(frame, ask->is_admin);
+    pack_u64(frame, FRAME_QUERY);
+    pack_u64(frame, query->no);
+    pack_u64(frame, query->what);
+    pack_u64(frame, query->hook_id);
+    pack_id(frame, &query->event_id);
+    pack_u64(frame, query->dialect);
+    pack_bool(frame, query->is_dry);
+    pack_str(frame, query->org);
+    pack_str(frame, query->project);
+    pack_str(frame, query->text);
+    pack_str(frame, query->event);
+    pack_str(frame, query->by);
+    pack_str(frame, query->after);
+    pack_u64(frame, query->max);
+    pack_bool(frame, query->is_admin);
 }
 
 enum err query_unpack(struct str frame, struct query *out)
@@ -33,7 +33,7 @@ enum err query_unpack(struct str frame, struct query *out)
     uint64_t what;
     enum err err;
 
-    if (unpack_u64(&u) != FRAME_ASK)
+    if (unpack_u64(&u) != FRAME_QUERY)
         return ERR_CORRUPT;
     out->no = unpack_u64(&u);
     what = unpack_u64(&u);
@@ -53,7 +53,7 @@ enum err query_unpack(struct str frame, struct query *out)
     if (err == OK && (what < QUERY_PING || what > QUERY_DISCARD))
         err = ERR_CORRUPT;
     if (err == OK)
-        out->what = (enum ask_what)what;
+        out->what = (enum query_what)what;
     return err;
 }
 
@@ -63,18 +63,18 @@ void forget_pack(struct buf *frame, uint64_t no)
     pack_u64(frame, no);
 }
 
-void reply_pack(struct buf *frame, const struct reply *answer)
+void reply_pack(struct buf *frame, const struct reply *reply)
 {
-    pack_u64(frame, FRAME_ANSWER);
-    pack_u64(frame, answer->no);
-    pack_u64(frame, answer->err);
-    pack_str(frame, (struct str){ (const char *)answer->position,
-                                  sizeof(answer->position) });
-    pack_id(frame, &answer->event_id);
-    pack_i64(frame, answer->started_at_us);
-    pack_str(frame, answer->text);
-    pack_u64(frame, answer->n);
-    pack_u64(frame, answer->n_gone);
+    pack_u64(frame, FRAME_REPLY);
+    pack_u64(frame, reply->no);
+    pack_u64(frame, reply->err);
+    pack_str(frame, (struct str){ (const char *)reply->position,
+                                  sizeof(reply->position) });
+    pack_id(frame, &reply->event_id);
+    pack_i64(frame, reply->started_at_us);
+    pack_str(frame, reply->text);
+    pack_u64(frame, reply->n);
+    pack_u64(frame, reply->n_gone);
 }
 
 enum err reply_unpack(struct str frame, struct reply *out)
@@ -83,7 +83,7 @@ enum err reply_unpack(struct str frame, struct reply *out)
     struct str position;
     uint64_t err_no;
 
-    if (unpack_u64(&u) != FRAME_ANSWER)
+    if (unpack_u64(&u) != FRAME_REPLY)
         return ERR_CORRUPT;
     out->no = unpack_u64(&u);
     err_no = unpack_u64(&u);

@@ -15,7 +15,7 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 
-enum ask_what {
+enum query_what {
     QUERY_PING = 1,      // send a ping now
     QUERY_REDELIVER = 2, // send this event to the hook once more, now
     QUERY_STATUS = 3,    // its state: `text` of the reply is a JSON object
@@ -45,7 +45,7 @@ enum ask_what {
 
 struct query {
     uint64_t no; // chosen by api, echoed in the reply
-    enum ask_what what;
+    enum query_what what;
     uint64_t hook_id;
     struct id event_id; // QUERY_REDELIVER
     unsigned dialect;   // enum dialect, with `org`
@@ -79,8 +79,8 @@ struct reply {
 };
 
 // Append a frame's content.
-void query_pack(struct buf *frame, const struct query *ask);
-void reply_pack(struct buf *frame, const struct reply *answer);
+void query_pack(struct buf *frame, const struct query *query);
+void reply_pack(struct buf *frame, const struct reply *reply);
 
 // Appends a frame that says that nobody waits for the reply to query `no` any more.
 void forget_pack(struct buf *frame, uint64_t no);

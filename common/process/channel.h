@@ -5,7 +5,7 @@
 // (codec.h). Frames written during one turn of the loop leave in one write.
 // What the other side sends is not trusted: a length above the cap closes the
 // channel. Each direction has its own cap, and a frame that one end may write the
-// other must accept: role_open_chan() takes both caps from one table.
+// other must accept: role_open_channel() takes both caps from one table.
 
 #ifndef COMMON_PROCESS_CHANNEL_H
 #define COMMON_PROCESS_CHANNEL_H

@@ -170,15 +170,15 @@ size_t role_frame_max_bytes(enum role_kind from, enum role_kind to)
         [ROLE_SENDER][ROLE_DISPATCHER] = OUTCOME_FRAME_MAX_BYTES,
         [ROLE_API][ROLE_DISPATCHER] = QUERY_FRAME_MAX_BYTES,
         [ROLE_DISPATCHER][ROLE_API] = QUERY_FRAME_MAX_BYTES,
-        [ROLE_DISPATCHER][ROLE_INGEST] = EMIT_FRAME_MAX_BYTES,
-        [ROLE_INGEST][ROLE_DISPATCHER] = EMIT_FRAME_MAX_BYTES,
+        [ROLE_DISPATCHER][ROLE_INGEST] = ENGINE_EVENT_FRAME_MAX_BYTES,
+        [ROLE_INGEST][ROLE_DISPATCHER] = ENGINE_EVENT_FRAME_MAX_BYTES,
     };
 
     return max_bytes[from][to];
 }
 
-struct channel *role_open_chan(struct role *r, enum role_kind peer, int fd,
-                               const struct channel_handlers *handlers)
+struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
+                                  const struct channel_handlers *handlers)
 {
     const struct channel_limits limits = {
         .in_bytes = role_frame_max_bytes(peer, r->kind),

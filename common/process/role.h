@@ -25,16 +25,18 @@
 
 // First value of every frame between roles.
 enum frame_type {
-    FRAME_HINT = 1,        // read again: there are new events, or changed hooks
-    FRAME_ORDER = 2,       // dispatcher to sender: one attempt to make
-    FRAME_OUTCOME = 3,     // sender to dispatcher: the attempt's outcome
-    FRAME_ASK = 4,         // api to dispatcher: a query
-    FRAME_ANSWER = 5,      // dispatcher to api
-    FRAME_EMIT = 6,        // dispatcher to ingest: an event of the engine's own
-    FRAME_EMITTED = 7,     // ingest to dispatcher: it is in the log, or not yet
-    FRAME_DISABLE = 8,     // dispatcher to api: switch a hook off
-    FRAME_ORG_BACKLOG = 9, // dispatcher to ingest and api: what waits for an
-                           // organization
+    FRAME_HINT = 1,    // read again: there are new events, or changed hooks
+    FRAME_ORDER = 2,   // dispatcher to sender: one attempt to make
+    FRAME_OUTCOME = 3, // sender to dispatcher: the attempt's outcome
+    FRAME_QUERY = 4,   // api to dispatcher
+    FRAME_REPLY = 5,   // dispatcher to api
+    // Dispatcher to ingest: an event of the engine's own. The reply says whether it is
+    // in the event log.
+    FRAME_ENGINE_EVENT = 6,
+    FRAME_ENGINE_EVENT_REPLY = 7,
+    FRAME_DISABLE = 8, // dispatcher to api: switch a hook off
+    // Dispatcher to ingest and api: what waits for an organization.
+    FRAME_ORG_BACKLOG = 9,
     FRAME_HOOK_BACKLOG = 10, // dispatcher to api: what waits for a paused hook
     FRAME_FORGET = 11        // api to dispatcher: nobody waits for this reply
 };
@@ -42,10 +44,10 @@ enum frame_type {
 // The largest frames, by what they carry. A row of the table in role.c says which
 // frames a link carries in which direction, for both of its ends.
 // An order: an event, its headers, two PEM files, and their framing.
-#define ORDER_FRAME_MAX_BYTES   (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
-#define OUTCOME_FRAME_MAX_BYTES ((size_t)256 * 1024)
-#define QUERY_FRAME_MAX_BYTES   ((size_t)16 * 1024 * 1024) // and a reply
-#define EMIT_FRAME_MAX_BYTES    ((size_t)64 * 1024)        // and its answer
+#define ORDER_FRAME_MAX_BYTES        (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
+#define OUTCOME_FRAME_MAX_BYTES      ((size_t)256 * 1024)
+#define QUERY_FRAME_MAX_BYTES        ((size_t)16 * 1024 * 1024) // and a reply
+#define ENGINE_EVENT_FRAME_MAX_BYTES ((size_t)64 * 1024) // and its answer
 
 struct death {
     bool is_own; // it raised the signal itself
@@ -82,8 +84,8 @@ unsigned role_index(const struct role *r);
 
 // Opens the channel of a link that `on_link` brought, with the limits that both
 // roles take from one table. A link that the table does not permit is a bug.
-struct channel *role_open_chan(struct role *r, enum role_kind peer, int fd,
-                               const struct channel_handlers *handlers);
+struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
+                                  const struct channel_handlers *handlers);
 
 // The largest frame that `from` may write to `to`; 0: they are not linked.
 size_t role_frame_max_bytes(enum role_kind from, enum role_kind to);

@@ -109,8 +109,8 @@ void questions_on_link(struct dispatcher *d, int fd)
     d->n_apis++;
     slices_drop(d, 0);
     backlog_on_link(d);
-    d->api = role_open_chan(d->role, ROLE_API, fd,
-                            &(struct channel_handlers){ .on_frame = on_frame,
-                                                        .on_closed = on_closed,
-                                                        .data = d });
+    d->api = role_open_channel(
+        d->role, ROLE_API, fd,
+        &(struct channel_handlers){
+            .on_frame = on_frame, .on_closed = on_closed, .data = d });
 }

@@ -133,7 +133,7 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
     }
     if (link->awaits_end)
         end_sender(link, &unknown);
-    link->chan = role_open_chan(
+    link->chan = role_open_channel(
         d->role, ROLE_SENDER, fd,
         &(struct channel_handlers){ .on_frame = on_outcome,
                                     .on_closed = on_sender_closed,

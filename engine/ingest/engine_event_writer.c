@@ -16,32 +16,32 @@
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 
-struct emission {
+struct pending_event {
     struct append append;
     struct new_event event;
     struct arena arena; // holds what the event points to
-    struct emission_link *link;
+    struct engine_event_link *link;
     uint64_t n_links;
-    emission_done done;
+    engine_event_done done;
 };
 
-static void tell(const struct emission_link *link,
-                 const struct emitted *emitted)
+static void tell(const struct engine_event_link *link,
+                 const struct engine_event_reply *reply)
 {
-    if (link->chan == NULL)
+    if (link->channel == NULL)
         return;
-    emitted_pack(channel_begin(link->chan), emitted);
-    channel_end_small(link->chan);
+    engine_event_reply_pack(channel_begin(link->channel), reply);
+    channel_end_small(link->channel);
 }
 
 static void on_appended(struct append *a, enum err err)
 {
-    struct emission *e = a->data;
-    struct emission_link *link = e->link;
+    struct pending_event *e = a->data;
+    struct engine_event_link *link = e->link;
     // The dispatcher keeps the event and offers it again.
     bool is_refused = err == ERR_FULL || err == ERR_LOST;
-    struct emitted emitted = { .id = e->event.event.id,
-                               .err = is_refused ? ERR_FULL : OK };
+    struct engine_event_reply reply = { .id = e->event.event.id,
+                                        .err = is_refused ? ERR_FULL : OK };
 
     if (err == ERR_CONFLICT) {
         log_warn("an id is used by another event; the engine's own is dropped",
@@ -51,35 +51,37 @@ static void on_appended(struct append *a, enum err err)
                   log_quote(str_of(err_str(err))));
     }
     if (link->n_links == e->n_links)
-        tell(link, &emitted);
+        tell(link, &reply);
     blame_forget(BLAME_OWN, a->blamed.a, a->blamed.b);
     e->done(link->data);
     arena_clear(&e->arena);
     free(e);
 }
 
-void emission_take(struct emission_link *link, struct event_log *log,
-                   struct str frame, emission_done done)
+void engine_event_receive(struct engine_event_link *link, struct event_log *log,
+                          struct str frame, engine_event_done done)
 {
-    struct emission *e;
+    struct pending_event *e;
     struct event *event;
-    struct engine_event emit;
+    struct engine_event received;
     struct blamed before;
     struct blamed record;
 
-    if (engine_event_unpack(frame, &emit) != OK ||
-        (emit.dialect != DIALECT_PULUMI && emit.dialect != DIALECT_AKINON)) {
+    if (engine_event_unpack(frame, &received) != OK ||
+        (received.dialect != DIALECT_PULUMI &&
+         received.dialect != DIALECT_AKINON)) {
         log_warn("event of the engine not understood", "bytes=%zu",
                  frame.n_bytes);
         return;
     }
-    record = (struct blamed){ BLAME_OWN, get_be64(emit.id.bytes),
-                              get_be64(emit.id.bytes + 8) };
+    record = (struct blamed){ BLAME_OWN, get_be64(received.id.bytes),
+                              get_be64(received.id.bytes + 8) };
     if (blame_deaths(BLAME_OWN, record.a, record.b) >= BLAME_ASIDE) {
         log_warn("the process died three times with an event of the engine's "
                  "own, which is dropped",
                  "");
-        tell(link, &(struct emitted){ .id = emit.id, .err = OK });
+        tell(link,
+             &(struct engine_event_reply){ .id = received.id, .err = OK });
         return;
     }
     before = blame_begin(BLAME_OWN, record.a, record.b);
@@ -89,15 +91,15 @@ void emission_take(struct emission_link *link, struct event_log *log,
     e->done = done;
     e->event.has_id = true;
     event = &e->event.event;
-    event->id = emit.id;
-    event->accepted_at_us = emit.accepted_at_us;
-    event->dialect = (enum dialect)emit.dialect;
-    event->kind = arena_copy(&e->arena, emit.kind);
-    event->org = arena_copy(&e->arena, emit.org);
-    event->project = arena_copy(&e->arena, emit.project);
-    event->stack = arena_copy(&e->arena, emit.stack);
-    event->env = arena_copy(&e->arena, emit.env);
-    event->payload = arena_copy(&e->arena, emit.payload);
+    event->id = received.id;
+    event->accepted_at_us = received.accepted_at_us;
+    event->dialect = (enum dialect)received.dialect;
+    event->kind = arena_copy(&e->arena, received.kind);
+    event->org = arena_copy(&e->arena, received.org);
+    event->project = arena_copy(&e->arena, received.project);
+    event->stack = arena_copy(&e->arena, received.stack);
+    event->env = arena_copy(&e->arena, received.env);
+    event->payload = arena_copy(&e->arena, received.payload);
     e->append = (struct append){
         .events = &e->event, .n_events = 1, .done = on_appended, .data = e
     };

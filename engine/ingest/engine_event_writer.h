@@ -12,17 +12,17 @@
 struct channel;
 
 // A link to a dispatcher. It must outlive the events that came through it.
-struct emission_link {
-    struct channel *chan; // NULL: not there
-    uint64_t n_links;     // links so far: tells late answers apart
-    void *data;           // for `done`
+struct engine_event_link {
+    struct channel *channel; // NULL: not there
+    uint64_t n_links;        // links so far: tells late answers apart
+    void *data;              // for `done`
 };
 
 // Runs when an event has been appended, or not.
-typedef void (*emission_done)(void *data);
+typedef void (*engine_event_done)(void *data);
 
 // Appends the event of a frame from the dispatcher, and answers it.
-void emission_take(struct emission_link *link, struct event_log *log,
-                   struct str frame, emission_done done);
+void engine_event_receive(struct engine_event_link *link, struct event_log *log,
+                          struct str frame, engine_event_done done);
 
 #endif

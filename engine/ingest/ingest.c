@@ -48,7 +48,7 @@
 
 struct dispatcher_link {
     struct ingest *ingest;
-    struct emission_link emission; // has the channel
+    struct engine_event_link engine_events; // has the channel
 };
 
 struct ingest {
@@ -248,13 +248,13 @@ static void answer_conflict(struct post *p)
 static void hint_dispatchers(struct ingest *in)
 {
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++) {
-        struct channel *chan = in->dispatchers[i].emission.chan;
+        struct channel *channel = in->dispatchers[i].engine_events.channel;
 
         // A hint that is not read yet is enough.
-        if (chan == NULL || channel_unsent_bytes(chan) > 0)
+        if (channel == NULL || channel_unsent_bytes(channel) > 0)
             continue;
-        pack_u64(channel_begin(chan), FRAME_HINT);
-        channel_end_small(chan);
+        pack_u64(channel_begin(channel), FRAME_HINT);
+        channel_end_small(channel);
     }
 }
 
@@ -425,10 +425,10 @@ static void on_dispatcher_closed(void *data)
 {
     struct dispatcher_link *link = data;
 
-    link->emission.chan = NULL;
+    link->engine_events.channel = NULL;
 }
 
-static void on_emitted(void *data)
+static void on_engine_event_stored(void *data)
 {
     struct ingest *in = data;
 
@@ -445,7 +445,8 @@ static void on_frame(void *data, struct str frame)
     if (backlog_take(in->admission.orgs.table, shard, frame))
         return;
     if (!in->is_draining) // else it is sent again after the next start
-        emission_take(&link->emission, in->log, frame, on_emitted);
+        engine_event_receive(&link->engine_events, in->log, frame,
+                             on_engine_event_stored);
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
@@ -458,13 +459,13 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         return;
     }
     link = &in->dispatchers[index];
-    if (link->emission.chan != NULL)
-        channel_close(link->emission.chan);
+    if (link->engine_events.channel != NULL)
+        channel_close(link->engine_events.channel);
     link->ingest = in;
-    link->emission.data = in;
-    link->emission.n_links++;
+    link->engine_events.data = in;
+    link->engine_events.n_links++;
     backlog_forget(in->admission.orgs.table, index);
-    link->emission.chan = role_open_chan(
+    link->engine_events.channel = role_open_channel(
         in->role, ROLE_DISPATCHER, fd,
         &(struct channel_handlers){ .on_frame = on_frame,
                                     .on_closed = on_dispatcher_closed,

@@ -40,8 +40,8 @@ struct sender;
 struct peer {
     struct sender *sender;
     unsigned index;
-    unsigned generation;  // counts links to this dispatcher
-    struct channel *chan; // NULL: gone
+    unsigned generation;     // counts links to this dispatcher
+    struct channel *channel; // NULL: gone
 };
 
 // An order that waits.
@@ -105,9 +105,9 @@ static void on_done(void *data, const struct outcome *outcome)
     s->free_routes[s->n_free_routes++] = outcome->no;
     metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, outcome->timing.total_us);
     back.no = route.order_no;
-    if (p->chan != NULL && p->generation == route.generation) {
-        outcome_pack(channel_begin(p->chan), &back);
-        channel_end_small(p->chan); // an outcome is bounded (send_order.h)
+    if (p->channel != NULL && p->generation == route.generation) {
+        outcome_pack(channel_begin(p->channel), &back);
+        channel_end_small(p->channel); // an outcome is bounded (send_order.h)
     }
     if (s->is_alone) {
         s->is_alone = false;
@@ -168,7 +168,7 @@ static void release(struct sender *s)
     while (s->held_first != NULL) {
         struct held *h = s->held_first;
         struct peer *p = &s->peers[h->dispatcher];
-        bool is_wanted = p->chan != NULL && p->generation == h->generation;
+        bool is_wanted = p->channel != NULL && p->generation == h->generation;
         struct order order;
 
         if (is_wanted &&
@@ -204,7 +204,7 @@ static void on_peer_closed(void *data)
 {
     struct peer *p = data;
 
-    p->chan = NULL;
+    p->channel = NULL;
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
@@ -217,12 +217,12 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         return;
     }
     p = &s->peers[index];
-    if (p->chan != NULL)
-        channel_close(p->chan);
+    if (p->channel != NULL)
+        channel_close(p->channel);
     p->sender = s;
     p->index = index;
     p->generation++;
-    p->chan = role_open_chan(
+    p->channel = role_open_channel(
         s->role, ROLE_DISPATCHER, fd,
         &(struct channel_handlers){
             .on_frame = on_frame, .on_closed = on_peer_closed, .data = p });

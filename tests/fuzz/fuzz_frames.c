@@ -20,7 +20,7 @@ union frame {
     struct query query;
     struct reply reply;
     struct engine_event engine_event;
-    struct emitted emitted;
+    struct engine_event_reply engine_event_reply;
     struct disable disable;
 };
 
@@ -40,7 +40,7 @@ FRAME(outcome)
 FRAME(query)
 FRAME(reply)
 FRAME(engine_event)
-FRAME(emitted)
+FRAME(engine_event_reply)
 FRAME(disable)
 
 static const struct {
@@ -66,7 +66,7 @@ static const struct {
                      .response_code = 200,
                      .response_headers = { "A: b\r\n", 6 },
                      .response_body = { "ok", 2 } } } },
-    { FRAME_ASK,
+    { FRAME_QUERY,
       read_query,
       put_query,
       { .query = { .no = 1,
@@ -74,21 +74,21 @@ static const struct {
                    .org = { "acme", 4 },
                    .by = { "me", 2 },
                    .max = 3 } } },
-    { FRAME_ANSWER,
+    { FRAME_REPLY,
       read_reply,
       put_reply,
       { .reply = { .no = 1, .err = ERR_GONE, .text = { "{}", 2 } } } },
-    { FRAME_EMIT,
+    { FRAME_ENGINE_EVENT,
       read_engine_event,
       put_engine_event,
       { .engine_event = { .dialect = 1,
                           .kind = { "posthorn.hook.dead", 18 },
                           .org = { "acme", 4 },
                           .payload = { "{}", 2 } } } },
-    { FRAME_EMITTED,
-      read_emitted,
-      put_emitted,
-      { .emitted = { .err = ERR_FULL } } },
+    { FRAME_ENGINE_EVENT_REPLY,
+      read_engine_event_reply,
+      put_engine_event_reply,
+      { .engine_event_reply = { .err = ERR_FULL } } },
     { FRAME_DISABLE,
       read_disable,
       put_disable,

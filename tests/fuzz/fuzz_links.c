@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fuzz_links.c — the layer below the frames: a channel gives whole frames however the bytes
-// are cut, and ends where the other side breaks the rules; a control message is read whole
-// or not at all, and no descriptor is left open.
+// are cut, and ends where the other side breaks the rules; a control message is read
+// whole or not at all, and no descriptor is left open.
 //
 // Input: four bytes that say where to cut, then the bytes of a channel, which are one
 // message of the control socket, too.
@@ -26,7 +26,7 @@ static bool has_loop;
 // --- the channel ---
 
 struct side {
-    struct channel *chan;
+    struct channel *channel;
     struct buf seen; // frames, each with its length
     bool is_refusing, is_closed;
 };
@@ -50,11 +50,11 @@ static void on_frame(void *data, struct str frame)
     put_frame(&side->seen, frame);
     if (frame.n_bytes > 0 && frame.at[0] == 'R') {
         side->is_refusing = true;
-        channel_refuse(side->chan);
+        channel_refuse(side->channel);
         return;
     }
-    buf_put_str(channel_begin(side->chan), frame);
-    err = channel_end(side->chan);
+    buf_put_str(channel_begin(side->channel), frame);
+    err = channel_end(side->channel);
     CHECK((err == OK) == (frame.n_bytes <= OUT_MAX_BYTES));
     CHECK(err == OK || err == ERR_TOOBIG);
 }
@@ -136,7 +136,7 @@ static void check_channel(struct str bytes, uint32_t cuts)
     buf_init(&echoed, 0);
     buf_init(&answered, 0);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    side.chan = channel_open(
+    side.channel = channel_open(
         &loop, fds[0], (struct channel_limits){ IN_MAX_BYTES, OUT_MAX_BYTES },
         &handlers);
     say_in_cuts(fds[1], bytes, cuts, &answered);

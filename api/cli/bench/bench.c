@@ -320,7 +320,7 @@ static bool run_through_engine(struct bench *b)
 {
     const char *org = args_text(b->args, "org");
     const char *listen = args_text(b->args, "listen");
-    struct hdr *latency = xcalloc(1, sizeof(*latency));
+    struct histogram *latency = xcalloc(1, sizeof(*latency));
     char *api = NULL, *ingest = NULL, *token = NULL;
     uint8_t random[4];
     char *url = NULL;

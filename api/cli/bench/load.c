@@ -276,9 +276,9 @@ static void run_all(struct running *run)
     run->load->n_lost += run->n_open;
 }
 
-static struct hdr *new_hdr(void)
+static struct histogram *new_histogram(void)
 {
-    struct hdr *h = xcalloc(1, sizeof(*h));
+    struct histogram *h = xcalloc(1, sizeof(*h));
 
     histogram_reset(h);
     return h;
@@ -288,12 +288,12 @@ void bench_load_run(struct bench_load *load)
 {
     struct running run = { .load = load };
 
-    load->latency = new_hdr();
-    load->dns = new_hdr();
-    load->connect = new_hdr();
-    load->tls = new_hdr();
-    load->first_byte = new_hdr();
-    load->took = new_hdr();
+    load->latency = new_histogram();
+    load->dns = new_histogram();
+    load->connect = new_histogram();
+    load->tls = new_histogram();
+    load->first_byte = new_histogram();
+    load->took = new_histogram();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     run.multi = curl_multi_init();
     run.headers = curl_slist_append(NULL, "Content-Type: application/json");

@@ -18,8 +18,9 @@ struct bench_load {
     // Filled in:
     uint64_t n_sent, n_accepted, n_refused, n_lost;
     char first_fault[200];
-    struct hdr *latency; // from when an event was due to the end of its answer
-    struct hdr *dns, *connect, *tls, *first_byte, *took;
+    struct histogram
+        *latency; // from when an event was due to the end of its answer
+    struct histogram *dns, *connect, *tls, *first_byte, *took;
     // Called several times a second.
     void (*on_tick)(void *data);
     // Called for each success, with the time of its answer (monotonic).

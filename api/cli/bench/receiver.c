@@ -29,7 +29,7 @@ struct bench_sink {
     atomic_uint_fast64_t n;
     uv_mutex_t mutex; // protects the clock
     struct bench_clock clock;
-    struct hdr latency;
+    struct histogram latency;
 };
 
 // The number after `"dueUs":"` in the body. 0: there is none.
@@ -136,7 +136,7 @@ struct bench_second bench_sink_last(struct bench_sink *s)
     return last;
 }
 
-void bench_sink_stop(struct bench_sink *s, struct hdr *latency,
+void bench_sink_stop(struct bench_sink *s, struct histogram *latency,
                      struct bench_second *timeline, size_t *n_timeline,
                      int64_t started_us)
 {

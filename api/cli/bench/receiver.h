@@ -18,7 +18,7 @@ struct bench_sink *bench_sink_start(const char *address);
 unsigned bench_sink_port(const struct bench_sink *s);
 uint64_t bench_sink_count(const struct bench_sink *s);
 // Ends the thread, and gives its latencies, counted from when events were due.
-void bench_sink_stop(struct bench_sink *s, struct hdr *latency,
+void bench_sink_stop(struct bench_sink *s, struct histogram *latency,
                      struct bench_second *timeline, size_t *n_timeline,
                      int64_t started_us);
 // The last whole second, for a line on the screen.

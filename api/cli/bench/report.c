@@ -15,36 +15,36 @@
 #define SIGNIFICANT 0.01
 
 void bench_add_phase(struct bench_result *r, const char *name,
-                     const char *meaning, const struct hdr *hdr)
+                     const char *meaning, const struct histogram *histogram)
 {
-    if (hdr->n == 0 || r->n_phases == BENCH_PHASES_MAX)
+    if (histogram->n == 0 || r->n_phases == BENCH_PHASES_MAX)
         return;
     r->phases[r->n_phases++] =
         (struct bench_phase){ .name = name,
                               .meaning = meaning,
-                              .n = hdr->n,
-                              .p50 = histogram_percentile(hdr, 50),
-                              .p90 = histogram_percentile(hdr, 90),
-                              .p99 = histogram_percentile(hdr, 99),
-                              .p999 = histogram_percentile(hdr, 99.9),
-                              .max = hdr->max_us };
+                              .n = histogram->n,
+                              .p50 = histogram_percentile(histogram, 50),
+                              .p90 = histogram_percentile(histogram, 90),
+                              .p99 = histogram_percentile(histogram, 99),
+                              .p999 = histogram_percentile(histogram, 99.9),
+                              .max = histogram->max_us };
 }
 
 // From the median on, each further point halves what is beyond it.
-void bench_set_curve(struct bench_result *r, const struct hdr *hdr)
+void bench_set_curve(struct bench_result *r, const struct histogram *histogram)
 {
     double beyond = 100;
 
     r->n_curve = 0;
-    while (r->n_curve < BENCH_CURVE && hdr->n > 0 &&
-           beyond / 100 * (double)hdr->n >= 1) {
-        r->curve[r->n_curve++] =
-            (struct bench_point){ 100 - beyond,
-                                  histogram_percentile(hdr, 100 - beyond) };
+    while (r->n_curve < BENCH_CURVE && histogram->n > 0 &&
+           beyond / 100 * (double)histogram->n >= 1) {
+        r->curve[r->n_curve++] = (struct bench_point){
+            100 - beyond, histogram_percentile(histogram, 100 - beyond)
+        };
         beyond /= 1.5;
     }
-    if (hdr->n > 0 && r->n_curve < BENCH_CURVE)
-        r->curve[r->n_curve++] = (struct bench_point){ 100, hdr->max_us };
+    if (histogram->n > 0 && r->n_curve < BENCH_CURVE)
+        r->curve[r->n_curve++] = (struct bench_point){ 100, histogram->max_us };
 }
 
 // --- for people ---

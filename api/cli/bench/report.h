@@ -45,8 +45,8 @@ struct bench_result {
 };
 
 void bench_add_phase(struct bench_result *r, const char *name,
-                     const char *meaning, const struct hdr *hdr);
-void bench_set_curve(struct bench_result *r, const struct hdr *hdr);
+                     const char *meaning, const struct histogram *histogram);
+void bench_set_curve(struct bench_result *r, const struct histogram *histogram);
 void bench_print(const struct bench_result *r);
 void bench_json(const struct bench_result *r, struct buf *out);
 // Compares two results, given as JSON. Prints what has changed, and whether that is

@@ -10,7 +10,7 @@ void bench_clock_init(struct bench_clock *c, int64_t started_us)
     c->started_us = started_us;
     c->second = 0;
     c->n_timeline = 0;
-    histogram_reset(&c->hdr);
+    histogram_reset(&c->histogram);
     c->timeline = xcalloc(BENCH_SECONDS_MAX, sizeof(*c->timeline));
 }
 
@@ -19,12 +19,12 @@ static void close_second(struct bench_clock *c)
     if (c->second >= BENCH_SECONDS_MAX)
         return;
     c->timeline[c->second] =
-        (struct bench_second){ .n = c->hdr.n,
-                               .p50 = histogram_percentile(&c->hdr, 50),
-                               .p99 = histogram_percentile(&c->hdr, 99),
-                               .max = c->hdr.max_us };
+        (struct bench_second){ .n = c->histogram.n,
+                               .p50 = histogram_percentile(&c->histogram, 50),
+                               .p99 = histogram_percentile(&c->histogram, 99),
+                               .max = c->histogram.max_us };
     c->n_timeline = c->second + 1;
-    histogram_reset(&c->hdr);
+    histogram_reset(&c->histogram);
 }
 
 void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
@@ -35,11 +35,11 @@ void bench_clock_put(struct bench_clock *c, int64_t at_us, int64_t latency_us)
         close_second(c);
         c->second = second;
     }
-    histogram_put(&c->hdr, latency_us);
+    histogram_put(&c->histogram, latency_us);
 }
 
 void bench_clock_end(struct bench_clock *c)
 {
-    if (c->hdr.n > 0)
+    if (c->histogram.n > 0)
         close_second(c);
 }

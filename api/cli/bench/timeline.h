@@ -21,7 +21,7 @@ struct bench_second {
 struct bench_clock {
     int64_t started_us;
     size_t second; // the one that is being filled
-    struct hdr hdr;
+    struct histogram histogram;
     struct bench_second *timeline; // owned, BENCH_SECONDS_MAX
     size_t n_timeline;
 };

@@ -133,15 +133,17 @@ void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
 static bool on_outbox(void *data, const struct event *event)
 {
     struct dispatcher *d = data;
-    const struct engine_event emit = { .id = event->id,
-                                       .dialect = (unsigned)event->dialect,
-                                       .accepted_at_us = event->accepted_at_us,
-                                       .kind = event->kind,
-                                       .org = event->org,
-                                       .project = event->project,
-                                       .stack = event->stack,
-                                       .env = event->env,
-                                       .payload = event->payload };
+    const struct engine_event engine_event = { .id = event->id,
+                                               .dialect =
+                                                   (unsigned)event->dialect,
+                                               .accepted_at_us =
+                                                   event->accepted_at_us,
+                                               .kind = event->kind,
+                                               .org = event->org,
+                                               .project = event->project,
+                                               .stack = event->stack,
+                                               .env = event->env,
+                                               .payload = event->payload };
 
     if (blame_deaths(BLAME_OWN, get_be64(event->id.bytes),
                      get_be64(event->id.bytes + 8)) >= BLAME_ASIDE) {
@@ -154,7 +156,7 @@ static bool on_outbox(void *data, const struct event *event)
     }
     blame_begin(BLAME_OWN, get_be64(event->id.bytes),
                 get_be64(event->id.bytes + 8));
-    engine_event_pack(channel_begin(d->ingest), &emit);
+    engine_event_pack(channel_begin(d->ingest), &engine_event);
     if (channel_end(d->ingest) !=
         OK) { // else it would stay in the shard for ever
         log_warn("event of the engine is too large, dropped", "bytes=%zu",
@@ -183,23 +185,24 @@ void engine_events_send(struct dispatcher *d)
         d->has_outbox = commit_is_busy(d);
 }
 
-static void on_emitted(struct dispatcher *d, const struct emitted *emitted)
+static void on_engine_event_reply(struct dispatcher *d,
+                                  const struct engine_event_reply *reply)
 {
     if (d->n_outbox > 0)
         d->n_outbox--;
-    if (emitted->err != OK)
+    if (reply->err != OK)
         return; // sent again a second later, or sooner
-    batch_outbox_del(d->open_batch, &emitted->id);
+    batch_outbox_del(d->open_batch, &reply->id);
     commit_schedule(d);
 }
 
 static void on_frame(void *data, struct str frame)
 {
     struct dispatcher *d = data;
-    struct emitted emitted;
+    struct engine_event_reply reply;
 
-    if (emitted_unpack(frame, &emitted) == OK) {
-        on_emitted(d, &emitted);
+    if (engine_event_reply_unpack(frame, &reply) == OK) {
+        on_engine_event_reply(d, &reply);
     } else {
         turn_mark(d, TURN_HOOKS); // a hint
         turn_mark(d, TURN_READ);
@@ -220,7 +223,7 @@ void engine_events_on_link(struct dispatcher *d, int fd)
         channel_close(d->ingest);
     d->n_outbox = 0;
     backlog_on_link(d);
-    d->ingest = role_open_chan(
+    d->ingest = role_open_channel(
         d->role, ROLE_INGEST, fd,
         &(struct channel_handlers){
             .on_frame = on_frame, .on_closed = on_closed, .data = d });
