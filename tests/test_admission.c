@@ -56,7 +56,7 @@ static int append_events(void)
     for (size_t i = 0; i < N_EVENTS; i++) {
         events[i] = (struct new_event){
             .event = { .accepted_at_us = clock_now_us(),
-                       .family = FAMILY_PULUMI,
+                       .dialect = DIALECT_PULUMI,
                        .kind = STR("stack_update"),
                        .org = STR("acme"),
                        .payload = { payload, sizeof(payload) } }
@@ -255,7 +255,7 @@ static void what_is_appended_is_looked_at_before_it_can_fill_the_queue(void **s)
 
 static struct hook new_hook(const char *org, const char *name)
 {
-    struct hook hook = { .scope = { .family = FAMILY_PULUMI,
+    struct hook hook = { .scope = { .dialect = DIALECT_PULUMI,
                                     .level = LEVEL_ORGANIZATION,
                                     .org = str_of(org) },
                          .name = str_of(name),
@@ -288,7 +288,7 @@ static void wait_for_hook(const struct hook *hook, uint64_t n_rows,
 static bool admits(const char *org, struct buf *why)
 {
     buf_reset(why);
-    return org_quota_admits(&admission.orgs, &config, FAMILY_PULUMI,
+    return org_quota_admits(&admission.orgs, &config, DIALECT_PULUMI,
                             str_of(org), why);
 }
 
@@ -331,21 +331,21 @@ static void an_organization_without_number_is_asked_again(void **s)
     uint64_t no;
 
     (void)s;
-    assert_int_equal(org_quota_number(q, FAMILY_PULUMI, STR("late")), 0);
+    assert_int_equal(org_quota_number(q, DIALECT_PULUMI, STR("late")), 0);
     hook = new_hook("late", "a");
-    no = org_quota_number(q, FAMILY_PULUMI, STR("late"));
+    no = org_quota_number(q, DIALECT_PULUMI, STR("late"));
     assert_int_equal(no, hook.org_id);
     // Neither another organization nor its namesake of the other API has it.
-    assert_int_equal(org_quota_number(q, FAMILY_PULUMI, STR("lat")), 0);
-    assert_int_equal(org_quota_number(q, FAMILY_PULUMI, STR("late")), no);
-    assert_int_equal(org_quota_number(q, FAMILY_AKINON, STR("late")), 0);
-    assert_int_equal(org_quota_number(q, FAMILY_PULUMI, STR("late")), no);
+    assert_int_equal(org_quota_number(q, DIALECT_PULUMI, STR("lat")), 0);
+    assert_int_equal(org_quota_number(q, DIALECT_PULUMI, STR("late")), no);
+    assert_int_equal(org_quota_number(q, DIALECT_AKINON, STR("late")), 0);
+    assert_int_equal(org_quota_number(q, DIALECT_PULUMI, STR("late")), no);
 }
 
 static const char *share_of(const char *org, struct buf *why)
 {
     buf_reset(why);
-    org_quota_put_share(&admission.orgs, 1000000, FAMILY_PULUMI, str_of(org),
+    org_quota_put_share(&admission.orgs, 1000000, DIALECT_PULUMI, str_of(org),
                         why);
     return buf_cstr(why);
 }
@@ -421,7 +421,7 @@ static void on_asked(struct fixture *f, struct http_request *r)
     auth_grant_set(&grant, asking, 1, 0);
     grant.is_admin = str_starts(r->path, STR("/admin"));
     if (str_is(r->path, "/judge")) {
-        if (admission_check(&admission, &config, r, FAMILY_PULUMI, asking))
+        if (admission_check(&admission, &config, r, DIALECT_PULUMI, asking))
             http_respond(r, &ok);
     } else if (admission_hold(&admission, &config, r, &grant)) {
         f->held[f->n_held++] = r;
