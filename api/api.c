@@ -318,8 +318,8 @@ static bool take_token(void *data, const struct token *token)
     return false;
 }
 
-static void look_up_token(void *data, const uint8_t hash[SHA256_BYTES],
-                          struct auth_grant *out)
+static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
+                       struct auth_grant *out)
 {
     enum err err = token_find(data, hash, take_token, out);
 
@@ -361,7 +361,7 @@ static void open_storage(struct api *api)
     api->auth = auth_new(api->config->data_dir);
     if (api->auth == NULL)
         log_fatal("admin.token cannot be read", "");
-    auth_set_lookup(api->auth, look_up_token, api->tokens);
+    auth_set_lookup(api->auth, find_token, api->tokens);
     read_metrics_token(api);
 }
 

@@ -187,15 +187,15 @@ static void intake_stops_at_80_percent_of_the_queue_and_goes_on_below(void **s)
 
     (void)s;
     config.max_queue_bytes = log_bytes / 8 * 10; // log_bytes are whole pages
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_false(q->is_full);
     assert_int_equal(q->used_bytes, log_bytes);
     config.max_queue_bytes -= 10;
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_true(q->is_full);
     assert_false(q->is_disk_full);
     config.max_queue_bytes += 10;
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_false(q->is_full);
 }
 
@@ -205,10 +205,10 @@ static void what_dispatchers_store_counts_too(void **s)
 
     (void)s;
     config.max_queue_bytes = log_bytes * 4;
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_false(q->is_full);
     dispatchers_report((int64_t)log_bytes * 3);
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_true(q->is_full);
     assert_int_equal(q->log_bytes, log_bytes);
     assert_int_equal(q->used_bytes, log_bytes * 4);
@@ -222,11 +222,11 @@ more_than_80_percent_of_the_disk_is_full_whatever_the_setting(void **s)
     (void)s;
     config.max_queue_bytes = UINT64_MAX;
     dispatchers_report(INT64_MAX / 2);
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_true(q->is_full);
     assert_true(q->is_disk_full);
     dispatchers_report(0);
-    quota_look(q, &config, event_log);
+    quota_refresh(q, &config, event_log);
     assert_false(q->is_full);
     assert_false(q->is_disk_full);
 }
@@ -303,10 +303,10 @@ static void only_the_organization_whose_backlog_is_full_is_refused(void **s)
     config.max_queue_bytes_per_organization = 300000;
     wait_for_hook(&other, 1, 100);
     wait_for_hook(&full, 100, 300000 - 25600 - 1);
-    org_quota_look(&admission.orgs, &config, UINT64_MAX);
+    org_quota_refresh(&admission.orgs, &config, UINT64_MAX);
     assert_true(admits("full", &why));
     wait_for_hook(&full, 100, 300000 - 25600);
-    org_quota_look(&admission.orgs, &config, UINT64_MAX);
+    org_quota_refresh(&admission.orgs, &config, UINT64_MAX);
     assert_false(admits("full", &why));
     assert_non_null(strstr(buf_cstr(&why), "organization full fills its"));
     assert_non_null(
@@ -319,7 +319,7 @@ static void only_the_organization_whose_backlog_is_full_is_refused(void **s)
     assert_false(admits("full", &why));
     assert_non_null(strstr(buf_cstr(&why), "webhook that was deleted"));
     wait_for_hook(&full, 0, 0);
-    org_quota_look(&admission.orgs, &config, UINT64_MAX);
+    org_quota_refresh(&admission.orgs, &config, UINT64_MAX);
     assert_true(admits("full", &why));
     buf_clear(&why);
 }
@@ -360,11 +360,11 @@ a_full_queue_tells_an_organization_whether_it_is_the_reason(void **s)
     (void)s;
     buf_init(&why, 0);
     wait_for_hook(&mine, 1, 1000); // less than half of what is used
-    org_quota_look(&admission.orgs, &config, UINT64_MAX);
+    org_quota_refresh(&admission.orgs, &config, UINT64_MAX);
     assert_string_equal(share_of("mine", &why), "");
     wait_for_hook(&small, 1, 1000);
     wait_for_hook(&mine, 1, 900000);
-    org_quota_look(&admission.orgs, &config, UINT64_MAX);
+    org_quota_refresh(&admission.orgs, &config, UINT64_MAX);
     assert_non_null(
         strstr(share_of("mine", &why), "organization mine fills most; "));
     assert_non_null(strstr(buf_cstr(&why), "wait for webhook a"));
@@ -386,26 +386,26 @@ static void the_log_names_a_full_organization_once_a_minute(void **s)
     (void)s;
     config.max_queue_bytes_per_organization = 1000;
     wait_for_hook(&two, 1, 500);
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_int_equal(q->logged_no, 0); // there is none
     wait_for_hook(&one, 1, 5000);
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_int_equal(q->logged_no, one.org_id);
     assert_int_equal(metrics_gauge_of(0, GAUGE_ORGS_FULL), 1);
     logged_at_us = q->logged_at_us;
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_int_equal(q->logged_at_us, logged_at_us);
     wait_for_hook(&two, 1, 9000);
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_int_equal(q->logged_no, two.org_id);
     assert_int_equal(metrics_gauge_of(0, GAUGE_ORGS_FULL), 2);
     q->logged_at_us -= 60000000;
     logged_at_us = q->logged_at_us;
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_true(q->logged_at_us > logged_at_us);
     wait_for_hook(&one, 0, 0);
     wait_for_hook(&two, 0, 0);
-    org_quota_look(q, &config, UINT64_MAX);
+    org_quota_refresh(q, &config, UINT64_MAX);
     assert_int_equal(metrics_gauge_of(0, GAUGE_ORGS_FULL), 0);
     assert_int_equal(q->fullest_no, 0);
 }
@@ -440,18 +440,18 @@ what_does_not_fit_is_refused_with_the_reason_and_when_to_return(void **s)
     f.answer_other = on_asked;
     asking = STR("lasting");
     config.max_queue_bytes_per_organization = 1000;
-    admission_look(&admission, &config, event_log);
+    admission_refresh(&admission, &config, event_log);
     c = dial(&f, 0, GET("/judge"));
     UNTIL(&f, has(c, "HTTP/1.1 200"));
     wait_for_hook(&full, 1, 5000);
-    admission_look(&admission, &config, event_log);
+    admission_refresh(&admission, &config, event_log);
     c = dial(&f, 1, GET("/judge"));
     UNTIL(&f, has(c, "post again later"));
     assert_true(has(c, "HTTP/1.1 503"));
     assert_true(has(c, "Retry-After: 30\r\n"));
     assert_true(has(c, "organization lasting fills its quota"));
     config.max_queue_bytes = log_bytes;
-    admission_look(&admission, &config, event_log);
+    admission_refresh(&admission, &config, event_log);
     assert_true(admission.was_full);
     c = dial(&f, 2, GET("/judge"));
     UNTIL(&f, has(c, "post again later"));

@@ -143,7 +143,7 @@ static void a_pause_of_the_whole_machine_does_not_count(void **state)
     assert_true(start_idle_us(&w, pid) >= 20 * MS);
     // Neither checks nor anything else ran for a minute.
     w.stirred_us -= MINUTE;
-    w.looked_us -= MINUTE;
+    w.checked_at_us -= MINUTE;
     assert_true(start_idle_us(&w, pid) < MINUTE);
     end(pid);
 }

@@ -19,7 +19,7 @@
 
 #define COUNT_TIMEOUT_MS (INT64_C(10) * 60 * 1000)
 #define LIST_MAX         1000
-#define LOOKS_MAX        2000 // replays read for one piece, including others' replays
+#define SCAN_MAX         2000 // replays read for one piece, including others' replays
 
 // --- creating ---
 
@@ -308,7 +308,7 @@ struct listing {
     unsigned shard, end;
     struct replay_place last; // the last one read from the current shard
     bool has_last;
-    size_t n_looked; // for the current piece
+    size_t n_scanned; // for the current piece
     size_t n_shown;
     struct buf *out; // the current piece
     struct buf first;
@@ -330,7 +330,7 @@ static void show(struct listing *l, const struct replay *r)
 
 static bool is_piece(const struct listing *l)
 {
-    return l->n_shown == LIST_MAX || l->n_looked >= LOOKS_MAX ||
+    return l->n_shown == LIST_MAX || l->n_scanned >= SCAN_MAX ||
            l->out->n_bytes >= HTTP_PIECE_BYTES;
 }
 
@@ -340,7 +340,7 @@ static bool on_listed(void *data, const struct replay *r)
 
     if (is_piece(l))
         return false;
-    l->n_looked++;
+    l->n_scanned++;
     l->last = (struct replay_place){ r->id, r->hook_id };
     l->has_last = true;
     if ((l->is_org ? r->org_id : r->hook_id) == l->owner_no)
@@ -354,7 +354,7 @@ static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
     enum err err = OK;
 
     l->out = out;
-    l->n_looked = 0;
+    l->n_scanned = 0;
     while (err == OK && l->shard < l->end && !is_piece(l)) {
         err = replays_after(l->rq->api->shards[l->shard],
                             l->has_last ? &l->last : NULL, on_listed, l);

@@ -18,9 +18,9 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 
-#define LOOK_MS 100
-#define TURN_US 5000 // reads in one turn of the loop
-#define NEXT_MS 1    // delay before followers that are left get their turn
+#define REFRESH_MS 100
+#define TURN_US    5000 // reads in one turn of the loop
+#define NEXT_MS    1    // delay before followers that are left get their turn
 // A client with this much unread gets more rows once it has read: the history keeps
 // them.
 #define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
@@ -99,7 +99,7 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     return true;
 }
 
-static void look(struct tail *t)
+static void refresh(struct tail *t)
 {
     struct api *api = t->rq->api;
 
@@ -157,7 +157,7 @@ static void end_gone(struct api *api)
     }
 }
 
-static void on_look(uv_timer_t *timer)
+static void on_refresh(uv_timer_t *timer)
 {
     struct api *api = timer->data;
     int64_t end_us = clock_mono_us() + TURN_US;
@@ -165,13 +165,13 @@ static void on_look(uv_timer_t *timer)
 
     for (struct tail *t = api->tails; t != NULL && rest == NULL; t = t->next) {
         if (!t->is_gone)
-            look(t);
+            refresh(t);
         if (clock_mono_us() > end_us)
             rest = t->next;
     }
     if (rest != NULL) {
         put_first(api, rest);
-        uv_timer_start(timer, on_look, NEXT_MS, LOOK_MS);
+        uv_timer_start(timer, on_refresh, NEXT_MS, REFRESH_MS);
     }
     end_gone(api);
 }
@@ -260,5 +260,5 @@ void tail_get(struct api_request *rq)
     http_stream_begin(rq->http, STR(STREAM_TYPE), on_gone);
     http_stream_write(rq->http, STR(": following\n\n"));
     if (!uv_is_active((uv_handle_t *)&api->tail_timer))
-        uv_timer_start(&api->tail_timer, on_look, LOOK_MS, LOOK_MS);
+        uv_timer_start(&api->tail_timer, on_refresh, REFRESH_MS, REFRESH_MS);
 }

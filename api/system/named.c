@@ -11,7 +11,7 @@
 #include "common/base/text.h"
 #include "common/model/operator.h"
 
-#define LOOKS_MAX 500
+#define SCAN_MAX 500
 
 struct listing {
     const struct named_style *style;
@@ -98,7 +98,7 @@ static void answer_page(struct api_request *rq, const struct named_style *style,
     buf_init(&place, 0);
     if (read_place(rq, key, list, &place)) {
         listing_init(&l, style);
-        err = stack_list(rq->api->stacks, q, LOOKS_MAX, &place, put_row, &l);
+        err = stack_list(rq->api->stacks, q, SCAN_MAX, &place, put_row, &l);
         buf_putc(&l.body, ']');
         if (place.n_bytes > 0) {
             buf_printf(&l.body, ",\"%s\":\"", style->token);

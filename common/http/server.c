@@ -21,7 +21,7 @@
 
 // --- the clock ---
 
-static void look_at_idle(struct conn *c, uint64_t age_ms)
+static void check_idle(struct conn *c, uint64_t age_ms)
 {
     if (age_ms >= c->server->limits.idle_timeout_ms) {
         conn_close(c);
@@ -30,7 +30,7 @@ static void look_at_idle(struct conn *c, uint64_t age_ms)
     }
 }
 
-static void look_at_header(struct conn *c, uint64_t age_ms)
+static void check_header_time(struct conn *c, uint64_t age_ms)
 {
     if (age_ms < c->server->limits.header_timeout_ms)
         return;
@@ -38,7 +38,7 @@ static void look_at_header(struct conn *c, uint64_t age_ms)
     reply_fault(c, 408, "the header comes too slowly");
 }
 
-static void look_at_body(struct conn *c, uint64_t age_ms)
+static void check_body_rate(struct conn *c, uint64_t age_ms)
 {
     const struct http_limits *l = &c->server->limits;
     uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
@@ -71,7 +71,7 @@ static bool has_output(const struct conn *c)
 
 // The minimum rate of bodies also holds for answers: a client that takes less than
 // 1 KiB/s of waiting data is disconnected.
-static void look_at_output(struct conn *c, uint64_t age_ms)
+static void check_output_rate(struct conn *c, uint64_t age_ms)
 {
     const struct http_limits *l = &c->server->limits;
     uint64_t wanted = (uint64_t)l->body_timeout_ms * FLOOR_BYTES_PER_S / 1000;
@@ -88,7 +88,7 @@ static void look_at_output(struct conn *c, uint64_t age_ms)
     c->n_taken_bytes = taken_bytes(c);
 }
 
-static void look_at_reply(struct conn *c, uint64_t now_ms)
+static void check_reply(struct conn *c, uint64_t now_ms)
 {
     const struct http_server *s = c->server;
 
@@ -96,14 +96,14 @@ static void look_at_reply(struct conn *c, uint64_t now_ms)
         conn_cut(c);
         return;
     }
-    look_at_output(c, now_ms - c->since_ms);
+    check_output_rate(c, now_ms - c->since_ms);
 }
 
 // Data that waits now may not have waited when the window began.
-static void look_at_stream(struct conn *c, uint64_t age_ms)
+static void check_stream(struct conn *c, uint64_t age_ms)
 {
     if (has_output(c)) {
-        look_at_output(c, age_ms);
+        check_output_rate(c, age_ms);
     } else {
         c->n_taken_bytes = UINT64_MAX;
     }
@@ -113,7 +113,7 @@ static void look_at_stream(struct conn *c, uint64_t age_ms)
 // answer, may have gone, or may still read. If it has gone, it refuses what it is
 // sent, and the next send fails. A client must accept any number of "100 Continue"
 // (RFC 9110, 15.2); HTTP/1.0 does not have it.
-static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
+static void probe_client(struct conn *c, uint64_t now_ms)
 {
     static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     uv_buf_t out = uv_buf_init(go_on, sizeof(go_on) - 1);
@@ -128,35 +128,35 @@ static void ask_whether_it_is_there(struct conn *c, uint64_t now_ms)
         conn_close(c);
 }
 
-static void look_at(struct conn *c, uint64_t now_ms)
+static void check_time_limits(struct conn *c, uint64_t now_ms)
 {
     uint64_t age_ms = now_ms - c->since_ms;
 
     switch (c->state) {
     case CONN_IDLE:
-        look_at_idle(c, age_ms);
+        check_idle(c, age_ms);
         break;
     case CONN_HEADER:
-        look_at_header(c, age_ms);
+        check_header_time(c, age_ms);
         break;
     case CONN_BODY:
-        look_at_body(c, age_ms);
+        check_body_rate(c, age_ms);
         break;
     case CONN_REPLYING:
     case CONN_ENDING:
-        look_at_reply(c, now_ms);
+        check_reply(c, now_ms);
         break;
     case CONN_STREAM:
-        look_at_stream(c, age_ms);
+        check_stream(c, age_ms);
         break;
     case CONN_LINGER:
         if (age_ms >= LINGER_MS)
             conn_close(c);
         break;
     case CONN_WORK:
-        ask_whether_it_is_there(c, now_ms);
+        probe_client(c, now_ms);
         break;
-    case CONN_HELD: // look_at_held() does
+    case CONN_HELD: // release_held() does
     case CONN_CLOSED:
         break;
     }
@@ -181,7 +181,7 @@ static void tell_streams(struct http_server *s)
 }
 
 // Later connections have waited for a shorter time.
-static void look_at_held(struct http_server *s)
+static void release_held(struct http_server *s)
 {
     enum alone became = ALONE_HANDED;
 
@@ -209,11 +209,11 @@ static void on_tick(uv_timer_t *ticker)
         for (struct conn *c = s->places[place].first; c != NULL; c = next) {
             next = c->next; // it is freed later, but it may change its place
             if (!c->is_tcp_closed)
-                look_at(c, now_ms);
+                check_time_limits(c, now_ms);
         }
     }
     tell_streams(s);
-    look_at_held(s);
+    release_held(s);
     accept_resume(s);
 }
 
@@ -227,7 +227,7 @@ static void on_handle_closed(uv_handle_t *handle)
         s->drain_done(s->drain_data); // last: it may free the server
 }
 
-static void look_drained(struct http_server *s)
+static void check_drained(struct http_server *s)
 {
     if (!s->is_draining || s->n_conns > 0 ||
         uv_is_closing((uv_handle_t *)&s->ticker))
@@ -257,7 +257,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
         if (c->state == CONN_STREAM) // it would go on for ever
             conn_close(c);
     }
-    look_drained(s);
+    check_drained(s);
 }
 
 void http_server_free(struct http_server *s)
@@ -304,7 +304,7 @@ enum err http_server_start(struct uv_loop_s *loop, int fd,
         .on_turn = conn_go_on,
         .on_reply_done = conn_next,
         .on_descriptor_free = accept_resume,
-        .on_last_freed = look_drained,
+        .on_last_freed = check_drained,
     };
     parse_settings(&s->settings);
     err = accept_start(s);

@@ -197,7 +197,7 @@ static struct nearest nearest_of(const char *wanted)
                              .within = strlen(wanted) / 3 + 1 };
 }
 
-static void look_at(struct nearest *nearest, const char *name)
+static void consider(struct nearest *nearest, const char *name)
 {
     size_t d = distance(nearest->wanted, name);
 
@@ -216,7 +216,7 @@ const char *filter_nearest(struct str name)
         return NULL;
     nearest = nearest_of(wanted);
     for (size_t i = 0; i < n_filters; i++)
-        look_at(&nearest, filters[i].name);
+        consider(&nearest, filters[i].name);
     return nearest.name;
 }
 
@@ -280,9 +280,9 @@ const char *kind_nearest(struct str kind)
     if (!normalize(kind, wanted))
         return NULL;
     nearest = nearest_of(wanted);
-    look_at(&nearest, unfiltered_kind);
+    consider(&nearest, unfiltered_kind);
     for (size_t i = 0; i < n_filters; i++)
-        look_at(&nearest, filters[i].kind);
+        consider(&nearest, filters[i].kind);
     return nearest.name;
 }
 

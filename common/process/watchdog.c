@@ -13,13 +13,13 @@
 #include "common/log/log.h"
 #include "common/process/blame.h"
 
-#define LOOK_CPU_S 30
+#define CHECK_CPU_S 30
 
 static atomic_uint n_turns;
 static unsigned n_turns_seen; // the handler's
 
 // Runs once in LOOK_CPU_S of processor time.
-static void on_look(int signum)
+static void on_check(int signum)
 {
     static const char line[] =
         "level=fatal msg=\"the loop does not turn, the process works all the "
@@ -45,12 +45,12 @@ void watchdog_turned(void)
 
 void watchdog_start(void)
 {
-    const struct itimerval every = { .it_interval = { .tv_sec = LOOK_CPU_S },
-                                     .it_value = { .tv_sec = LOOK_CPU_S } };
+    const struct itimerval every = { .it_interval = { .tv_sec = CHECK_CPU_S },
+                                     .it_value = { .tv_sec = CHECK_CPU_S } };
     struct sigaction action;
 
     memset(&action, 0, sizeof(action));
-    action.sa_handler = on_look;
+    action.sa_handler = on_check;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     watchdog_turned(); // differs from n_turns_seen: the first look passes

@@ -196,7 +196,7 @@ static void end_commit(struct dispatcher *d)
         role_done(d->role);
         return;
     }
-    storage_look(d);
+    storage_refresh(d);
     if (err != OK)
         return;
     engine_events_send(d);
@@ -305,7 +305,7 @@ static void on_trimmed(void *data, bool has_more)
 {
     struct dispatcher *d = data;
 
-    storage_look(d);
+    storage_refresh(d);
     if (has_more)
         uv_timer_start(&d->trim_timer, on_trim_timer, TRIM_PAUSE_MS, 0);
 }
@@ -428,7 +428,7 @@ int dispatcher_role(unsigned index)
     backlog_count(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
     reader_start(d);
-    storage_look(d);
+    storage_refresh(d);
     role_ready(d->role, &handlers);
     return role_run(d->role);
 }

@@ -17,13 +17,13 @@
 #define LATER   STR("Retry-After: 30\r\n")
 #define SHORTLY STR("Retry-After: 1\r\n")
 
-void admission_look(struct admission *a, const struct config *config,
-                    struct event_log *log)
+void admission_refresh(struct admission *a, const struct config *config,
+                       struct event_log *log)
 {
     struct buf whose;
 
-    quota_look(&a->quota, config, log);
-    org_quota_look(&a->orgs, config, a->quota.log_bytes);
+    quota_refresh(&a->quota, config, log);
+    org_quota_refresh(&a->orgs, config, a->quota.log_bytes);
     if (a->quota.is_full && !a->was_full) {
         buf_init(&whose, 0);
         org_quota_put_fullest(&a->orgs, &whose);

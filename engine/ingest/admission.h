@@ -21,8 +21,8 @@ struct admission {
 };
 
 // Checks quotas again. To be called every second.
-void admission_look(struct admission *a, const struct config *config,
-                    struct event_log *log);
+void admission_refresh(struct admission *a, const struct config *config,
+                       struct event_log *log);
 
 // Whether there is room for a post of this organization. False: answered with 503,
 // which says whose backlog fills the room.

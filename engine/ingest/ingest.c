@@ -302,7 +302,7 @@ static void on_appended(struct append *a, enum err err)
     if (err == OK)
         hint_dispatchers(in);
     if (err == ERR_FULL)
-        quota_look(&in->admission.quota, in->config, in->log);
+        quota_refresh(&in->admission.quota, in->config, in->log);
     post_free(p);
     blame_end(before);
     leave_if_drained(in);
@@ -516,7 +516,7 @@ static void on_second(void *data)
 
     queue_upkeep();
     queue_trim_memory();
-    admission_look(&in->admission, in->config, in->log);
+    admission_refresh(&in->admission, in->config, in->log);
     trim(in);
     http_note_figures(in->server, &in->n_requests);
     metrics_gauge(GAUGE_MATCHED_TO,
@@ -529,8 +529,8 @@ static bool take_token(void *data, const struct token *token)
     return false;
 }
 
-static void look_up_token(void *data, const uint8_t hash[SHA256_BYTES],
-                          struct auth_grant *out)
+static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
+                       struct auth_grant *out)
 {
     enum err err = token_find(data, hash, take_token, out);
 
@@ -568,14 +568,14 @@ int ingest_role(unsigned index)
         log_fatal("admin.token cannot be read", "");
     if (token_store_view(&qc, &in->tokens) != OK)
         log_fatal("tokens cannot be opened", "");
-    auth_set_lookup(in->auth, look_up_token, in->tokens);
+    auth_set_lookup(in->auth, find_token, in->tokens);
     if (org_quota_init(&in->admission.orgs, &qc) != OK)
         log_fatal("hooks cannot be opened", "");
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
         log_fatal("event log cannot be opened", "");
     cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
                         clock_mono_us());
-    quota_look(&in->admission.quota, in->config, in->log);
+    quota_refresh(&in->admission.quota, in->config, in->log);
     batches_init(&in->batches, role_loop(in->role), on_batch_read);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);

@@ -80,7 +80,7 @@ struct looking {
     int64_t n_full;
 };
 
-static void look_at(void *data, const struct org_backlog *b)
+static void refresh_org(void *data, const struct org_backlog *b)
 {
     struct looking *l = data;
     struct backlog_share share;
@@ -121,14 +121,14 @@ static void log_full(struct org_quota *q, const struct looking *l)
     buf_clear(&org);
 }
 
-void org_quota_look(struct org_quota *q, const struct config *config,
-                    uint64_t log_bytes)
+void org_quota_refresh(struct org_quota *q, const struct config *config,
+                       uint64_t log_bytes)
 {
     struct looking l = { .q = q, .config = config };
 
     q->log_bytes = log_bytes;
     q->waiting_bytes = 0;
-    backlog_each_org(q->table, look_at, &l);
+    backlog_each_org(q->table, refresh_org, &l);
     q->fullest_no = l.fullest.org_id;
     metrics_gauge(GAUGE_FULLEST_PERCENT, l.most_percent);
     metrics_gauge(GAUGE_ORGS_FULL, l.n_full);

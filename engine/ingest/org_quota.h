@@ -34,8 +34,8 @@ MUST_CHECK enum err org_quota_init(struct org_quota *q,
 
 // Finds the organizations that are full. To be called every second, and when the
 // settings have changed.
-void org_quota_look(struct org_quota *q, const struct config *config,
-                    uint64_t log_bytes);
+void org_quota_refresh(struct org_quota *q, const struct config *config,
+                       uint64_t log_bytes);
 
 // False: the organization's backlog fills its quota. `why` gets a sentence with the
 // organization, and the hooks for which most of the backlog waits.

@@ -7,7 +7,7 @@
 
 #include "common/base/clock.h"
 
-#define LOOK_MS 250
+#define TICK_MS 250
 
 void patience_end(struct patience *p, struct patient *who)
 {
@@ -28,7 +28,7 @@ void patience_end(struct patience *p, struct patient *who)
         uv_timer_stop(&p->timer);
 }
 
-static void on_look(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer)
 {
     struct patience *p = timer->data;
     int64_t now_us = clock_mono_us();
@@ -52,7 +52,7 @@ void patience_init(struct patience *p, uv_loop_t *loop, int64_t limit_us,
 void patience_begin(struct patience *p, struct patient *who, void *data)
 {
     if (p->first == NULL)
-        uv_timer_start(&p->timer, on_look, LOOK_MS, LOOK_MS);
+        uv_timer_start(&p->timer, on_tick, TICK_MS, TICK_MS);
     *who = (struct patient){ .prev = p->last,
                              .until_us = clock_mono_us() + p->limit_us,
                              .data = data,

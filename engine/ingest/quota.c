@@ -9,9 +9,9 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 
-#define LOOK_EVERY_BYTES (UINT64_C(4) * 1024 * 1024)
-#define LOOK_PART        64 // 1/64 of the queue: far less than the 20 % kept free
-#define DISK_LEFT_BYTES  (UINT64_C(32) * 1024 * 1024)
+#define REFRESH_BYTES   (UINT64_C(4) * 1024 * 1024)
+#define REFRESH_PART    64 // 1/64 of the queue: far less than the 20 % kept free
+#define DISK_LEFT_BYTES (UINT64_C(32) * 1024 * 1024)
 
 static bool is_disk_tight(const char *dir, uint64_t used_bytes)
 {
@@ -26,8 +26,8 @@ static bool is_disk_tight(const char *dir, uint64_t used_bytes)
     return left_bytes < DISK_LEFT_BYTES || used_bytes > total_bytes / 10 * 8;
 }
 
-void quota_look(struct quota *q, const struct config *config,
-                struct event_log *log)
+void quota_refresh(struct quota *q, const struct config *config,
+                   struct event_log *log)
 {
     bool was_full = q->is_full;
     uint64_t used_bytes = 0;
@@ -54,11 +54,11 @@ void quota_look(struct quota *q, const struct config *config,
 void quota_add(struct quota *q, const struct config *config,
                struct event_log *log, size_t n_bytes)
 {
-    uint64_t every_bytes = config->max_queue_bytes / LOOK_PART;
+    uint64_t every_bytes = config->max_queue_bytes / REFRESH_PART;
 
-    if (every_bytes > LOOK_EVERY_BYTES)
-        every_bytes = LOOK_EVERY_BYTES;
+    if (every_bytes > REFRESH_BYTES)
+        every_bytes = REFRESH_BYTES;
     q->n_appended_bytes += n_bytes;
     if (q->n_appended_bytes >= every_bytes)
-        quota_look(q, config, log);
+        quota_refresh(q, config, log);
 }

@@ -23,8 +23,8 @@ struct quota {
 
 // Checks again, by the bytes in use of the event log and, as the dispatchers last
 // reported, of the shards. Logs when the result changes.
-void quota_look(struct quota *q, const struct config *config,
-                struct event_log *log);
+void quota_refresh(struct quota *q, const struct config *config,
+                   struct event_log *log);
 
 // Counts what is about to be appended; checks again after some MiB.
 void quota_add(struct quota *q, const struct config *config,

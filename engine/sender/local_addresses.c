@@ -14,8 +14,8 @@
 #include "common/config/config_types.h"
 #include "common/log/log.h"
 
-#define LOOK_US       INT64_C(30000000)
-#define LOOK_AGAIN_US INT64_C(1000000) // after a failure
+#define REFRESH_US INT64_C(30000000)
+#define RETRY_US   INT64_C(1000000) // after a failure
 
 struct local_addresses {
     struct address_guard_rules rules;
@@ -98,7 +98,7 @@ const struct address_guard_rules *
 local_addresses_rules(struct local_addresses *local)
 {
     int64_t now_us = clock_mono_us();
-    int64_t wait_us = local->rules.is_local_known ? LOOK_US : LOOK_AGAIN_US;
+    int64_t wait_us = local->rules.is_local_known ? REFRESH_US : RETRY_US;
 
     if (local->read_at_us == 0 || now_us - local->read_at_us > wait_us) {
         read_interfaces(local);

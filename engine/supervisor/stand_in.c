@@ -45,7 +45,7 @@ struct stand_in {
     bool is_needed;
     bool is_listening;
     int64_t served_at_us; // when the role last did its work
-    int64_t looked_at_us;
+    int64_t checked_at_us;
 };
 
 static void set_listening(struct stand_in *s);
@@ -208,13 +208,13 @@ static bool is_needed(struct stand_in *s)
 {
     const struct child *c = s->child;
     int64_t now_us = clock_mono_us();
-    int64_t since_look_us = now_us - s->looked_at_us;
+    int64_t since_check_us = now_us - s->checked_at_us;
 
-    s->looked_at_us = now_us;
+    s->checked_at_us = now_us;
     if (c->owner->is_ending)
         return !c->is_alive;
-    if (since_look_us > ASLEEP_US) { // the role may have slept, too
-        s->served_at_us += since_look_us;
+    if (since_check_us > ASLEEP_US) { // the role may have slept, too
+        s->served_at_us += since_check_us;
         return s->is_needed;
     }
     if (c->is_ready)
@@ -222,7 +222,7 @@ static bool is_needed(struct stand_in *s)
     return now_us - s->served_at_us > NEEDED_AFTER_US;
 }
 
-void stand_in_look(struct stand_in *s)
+void stand_in_check(struct stand_in *s)
 {
     bool was_needed = s->is_needed;
     struct visitor *next;
@@ -248,7 +248,7 @@ struct stand_in *stand_in_new(uv_loop_t *loop, const struct child *c)
     s->child = c;
     s->loop = loop;
     s->served_at_us = clock_mono_us();
-    s->looked_at_us = s->served_at_us;
+    s->checked_at_us = s->served_at_us;
     if (uv_poll_init(loop, &s->listener, c->listen_fd) != 0)
         log_fatal("a listening socket cannot be watched", "");
     s->listener.data = s;

@@ -20,6 +20,6 @@ struct stand_in;
 struct stand_in *stand_in_new(uv_loop_t *loop, const struct child *c);
 
 // Checks whether the stand-in is needed. To be called every PULSE_EVERY_MS.
-void stand_in_look(struct stand_in *s);
+void stand_in_check(struct stand_in *s);
 
 #endif

@@ -54,15 +54,15 @@ int64_t start_idle_us(struct start_watch *w, pid_t pid)
 
     // Time in which the supervisor did not run either, such as a pause of the
     // container, does not count as idle.
-    if (w->pid == pid && now_us - w->looked_us > ASLEEP_US)
-        w->stirred_us += now_us - w->looked_us;
-    w->looked_us = now_us;
+    if (w->pid == pid && now_us - w->checked_at_us > ASLEEP_US)
+        w->stirred_us += now_us - w->checked_at_us;
+    w->checked_at_us = now_us;
     w->is_stopped = state == 'T' || state == 't';
     if (w->pid != pid || state == NOT_TO_BE_SEEN || state == 'D' ||
         used_ticks >= w->used_ticks + STIR_TICKS) {
         *w = (struct start_watch){ .pid = pid,
                                    .stirred_us = now_us,
-                                   .looked_us = now_us,
+                                   .checked_at_us = now_us,
                                    .used_ticks = used_ticks,
                                    .is_stopped = w->is_stopped };
     } else if (was_stopped && !w->is_stopped) {

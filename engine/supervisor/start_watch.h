@@ -13,11 +13,11 @@
 #include <sys/types.h>
 
 struct start_watch {
-    pid_t pid;           // the process that is watched
-    int64_t stirred_us;  // when progress was last seen
-    int64_t looked_us;   // time of the last check
-    uint64_t used_ticks; // processor time when progress was last seen
-    bool is_stopped;     // by a signal, or traced
+    pid_t pid;             // the process that is watched
+    int64_t stirred_us;    // when progress was last seen
+    int64_t checked_at_us; // time of the last check
+    uint64_t used_ticks;   // processor time when progress was last seen
+    bool is_stopped;       // by a signal, or traced
 };
 
 // How long a process has made no progress, by the checks so far: to be called again and

@@ -477,7 +477,7 @@ static void on_beat(uv_timer_t *timer)
 
     pulse_beat();
     for (size_t i = 0; i < s->n_stand_ins; i++)
-        stand_in_look(s->stand_ins[i]);
+        stand_in_check(s->stand_ins[i]);
     beat_for_manager(s);
     if (s->is_file_wanted)
         write_file(s);

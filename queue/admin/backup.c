@@ -113,7 +113,7 @@ static enum err take_snapshot(struct copying *c, struct pair *p)
 }
 
 // Checks the pages before LMDB, which trusts them, reads them.
-static enum err look_at(struct copying *c, const struct pair *p)
+static enum err check_pages(struct copying *c, const struct pair *p)
 {
     const struct page_check check = { .on_fault = c->on_fault,
                                       .data = c->data };
@@ -147,7 +147,7 @@ static enum err copy_all(struct copying *c)
     for (size_t i = 0; i < c->n_pairs && err == OK; i++)
         err = take_snapshot(c, &c->pairs[i]);
     for (size_t i = 0; i < c->n_pairs && err == OK; i++)
-        err = look_at(c, &c->pairs[i]);
+        err = check_pages(c, &c->pairs[i]);
     for (size_t i = 0; i < c->n_pairs && err == OK; i++) {
         err = copy_environment(c, &c->pairs[i]);
         store_read_end(c->pairs[i].from);

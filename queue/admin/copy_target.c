@@ -87,7 +87,7 @@ static bool was_moving(int dir_fd, const char *name)
     return was;
 }
 
-static enum queue_emptiness look_at(int dir_fd)
+static enum queue_emptiness check_emptiness(int dir_fd)
 {
     DIR *names = open_names(dir_fd);
     bool has_entries = false;
@@ -118,10 +118,10 @@ static enum queue_emptiness look_at(int dir_fd)
     return n > 0 ? QUEUE_FILLABLE : QUEUE_EMPTY;
 }
 
-enum queue_emptiness queue_copy_look(const char *dir)
+enum queue_emptiness queue_copy_check_target(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum queue_emptiness is = fd >= 0 ? look_at(fd) : QUEUE_NOT_EMPTY;
+    enum queue_emptiness is = fd >= 0 ? check_emptiness(fd) : QUEUE_NOT_EMPTY;
 
     if (fd >= 0)
         close(fd);
@@ -184,7 +184,7 @@ static enum err lock_target(struct queue_copy_to *to, const char *target)
         return ERR_DENIED;
     if (flock(to->base_fd, LOCK_EX | LOCK_NB) != 0)
         return ERR_BUSY;
-    if (look_at(to->base_fd) == QUEUE_NOT_EMPTY)
+    if (check_emptiness(to->base_fd) == QUEUE_NOT_EMPTY)
         return ERR_EXISTS;
     to->has_owner = st.st_uid != 0;
     to->owner = (struct account){ st.st_uid, st.st_gid };

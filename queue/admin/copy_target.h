@@ -51,7 +51,7 @@ struct queue_copy_to {
 // lost+found, or what a killed copy has left (QUEUE_FILLABLE: it can be filled but
 // not replaced, and queue_copy_begin() removes the remains); or something else.
 enum queue_emptiness { QUEUE_EMPTY, QUEUE_FILLABLE, QUEUE_NOT_EMPTY };
-enum queue_emptiness queue_copy_look(const char *dir);
+enum queue_emptiness queue_copy_check_target(const char *dir);
 
 // Makes the directory in which a copy or a repair of `data_dir` is made: beside its
 // target or in it, and accessible to nobody else. ERR_INVALID: the target would lie

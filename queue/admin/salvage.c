@@ -406,7 +406,7 @@ static void take_state(struct salvage *s)
 }
 
 // How many tables a snapshot leads to; for a shard, also reads its meta records.
-static size_t look_at(struct salvage *s)
+static size_t count_tables(struct salvage *s)
 {
     const char *const meta[] = { "meta" };
     struct walk *w = xcalloc(1, sizeof(*w));
@@ -482,7 +482,7 @@ static void choose_snapshot(struct salvage *s, const struct salvage_how *how)
     for (size_t i = 0; i < n && !s->is_there; i++) {
         s->snapshot = snapshots[i];
         s->snapshot.last = last;
-        s->is_there = look_at(s) > 0;
+        s->is_there = count_tables(s) > 0;
         s->is_older = s->is_there && i > 0;
     }
     if (s->is_older) {

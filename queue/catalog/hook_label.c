@@ -75,17 +75,17 @@ static bool on_found(void *data, const struct hook *hook)
 const char *hook_log_no(uint64_t no)
 {
     const char *label = NULL;
-    bool can_look = names != NULL && !names->store->is_reading;
+    bool can_read = names != NULL && !names->store->is_reading;
     enum err err = ERR_DENIED;
     char *slot;
 
-    if (can_look)
+    if (can_read)
         err = hook_get_by_no(names, no, on_found, &label);
     if (label != NULL)
         return label;
     slot = take_slot();
     snprintf(slot, SLOT_BYTES, "hook=\"(%s)\" hook_no=%" PRIu64,
-             !can_look             ? "unknown"
+             !can_read             ? "unknown"
              : err == ERR_NOTFOUND ? "deleted"
                                    : "unreadable",
              no);

@@ -214,7 +214,8 @@ enum err log_end_of_shard(struct store *s, MDB_txn *txn, uint64_t *greatest)
 }
 
 // Also ensures that the organization of each hook has a number.
-static enum err look_at_hooks(struct store *s, MDB_txn *txn, uint64_t *greatest)
+static enum err read_hooks_end(struct store *s, MDB_txn *txn,
+                               uint64_t *greatest)
 {
     MDB_cursor *cursor;
     MDB_val key;
@@ -293,8 +294,8 @@ struct known {
     uint64_t event, hook, org;
 };
 
-static enum err look_at_shard(const struct queue_config *config, unsigned k,
-                              struct known *known)
+static enum err read_shard_end(const struct queue_config *config, unsigned k,
+                               struct known *known)
 {
     struct part part = part_of(config, k + 2);
     uint64_t greatest = 0;
@@ -330,7 +331,7 @@ static enum err fit_hooks(const struct queue_config *config,
         err = store_write(s, &txn);
     if (err != OK)
         return err;
-    err = look_at_hooks(s, txn, &greatest);
+    err = read_hooks_end(s, txn, &greatest);
     note(&known->event, greatest);
     if (err == OK)
         err = hooks_raise_last(s, txn, known->hook, &last);
@@ -409,7 +410,7 @@ enum err log_end_fit(const struct queue_config *config)
     enum err err = OK;
 
     for (unsigned k = 0; k < config->n_shards && err == OK; k++)
-        err = look_at_shard(config, k, &known);
+        err = read_shard_end(config, k, &known);
     if (err == OK)
         err = fit_hooks(config, &known);
     return err == OK ? fit_events(config, known.event) : err;

@@ -14,7 +14,7 @@
 
 #include "common/log/log.h"
 
-#define LOOK_EVERY_MS 100
+#define POLL_MS 100
 
 static _Noreturn void be_child(queue_step step, void *data, int out_fd)
 {
@@ -50,7 +50,7 @@ static void read_all(int fd, pid_t pid, bool (*is_unwanted)(void),
             kill(pid, SIGINT);
             was_told = true;
         }
-        if (poll(&ready, 1, LOOK_EVERY_MS) <= 0)
+        if (poll(&ready, 1, POLL_MS) <= 0)
             continue;
         n = read(fd, bytes, sizeof(bytes));
         if (n > 0)

@@ -171,7 +171,7 @@ static int seek_next(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
     return rc;
 }
 
-static enum err look_at(struct scanning *s, MDB_val row, MDB_val val)
+static enum err scan_row(struct scanning *s, MDB_val row, MDB_val val)
 {
     uint64_t no = no_of(&s->range, row);
     struct mark mark;
@@ -247,7 +247,7 @@ static enum err scan(struct scanning *s)
 
         if (s->n_cost >= query->max_rows || is_time_over(s))
             return OK;
-        err = look_at(s, key, val);
+        err = scan_row(s, key, val);
         if (err != OK || !s->goes_on)
             return err;
         query->last_no = no;

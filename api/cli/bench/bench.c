@@ -30,7 +30,7 @@
 #define COUNT_MAX      10000000
 #define ARRIVE_WAIT_US INT64_C(20000000)
 #define STATS_WAIT_US  INT64_C(8000000)
-#define LOOK_US        100000
+#define POLL_US        100000
 #define KIND           "bench.event"
 
 struct bench {
@@ -298,7 +298,7 @@ static void ask_engine(struct bench *b)
         json_free(json);
         if (is_last)
             return;
-        usleep(LOOK_US * 2);
+        usleep(POLL_US * 2);
     }
 }
 
@@ -312,7 +312,7 @@ static void wait_for_arrivals(struct bench *b)
     while (bench_sink_count(b->sink) < b->result.n_expected &&
            clock_mono_us() - over_us < bench_patience_us(ARRIVE_WAIT_US)) {
         put_live(b);
-        usleep(LOOK_US);
+        usleep(POLL_US);
     }
 }
 

@@ -15,7 +15,7 @@
 #include "api/cli/core/scope_options.h"
 #include "api/cli/core/terminal.h"
 
-#define LOOK_US         300000
+#define POLL_US         300000
 #define COUNT_TIMEOUT_S 660L
 #define RATE_MAX        1000000
 #define RESTS           "it rests while its webhook is paused: posthorn hook resume"
@@ -97,7 +97,7 @@ static int watch(const struct args *args, const struct buf *base,
     while (err == OK && !is_over && !terminal_is_interrupted()) {
         struct json *json;
 
-        usleep(LOOK_US);
+        usleep(POLL_US);
         buf_reset(&answer);
         err = request_replay(args, base, "GET", id, &answer);
         if (err != OK || !client_read(args->command, &answer, &json))

@@ -189,8 +189,8 @@ static enum err perform(struct client *c, struct exchange *x, const char *url)
     }
     if (code != CURLE_OK) {
         command_failed(c->command, "%s: %s%s%s", url, curl_easy_strerror(code),
-                       c->at.looked.n_bytes > 0 ? "; looked at: " : "",
-                       buf_cstr(&c->at.looked));
+                       c->at.tried.n_bytes > 0 ? "; looked at: " : "",
+                       buf_cstr(&c->at.tried));
         return ERR_IO;
     }
     if (status >= 200 && status <= 299)
@@ -311,7 +311,7 @@ static enum err check_claim(struct client *c, const char *base,
         command_failed(c->command,
                        "%s is an engine of another data directory than %s; "
                        "name one of the two; looked at: %s",
-                       base, c->at.data_dir, buf_cstr(&c->at.looked));
+                       base, c->at.data_dir, buf_cstr(&c->at.tried));
     } else {
         command_failed(c->command,
                        "%s does not prove to be the engine of %s%s%s, and is "
@@ -319,7 +319,7 @@ static enum err check_claim(struct client *c, const char *base,
                        "address; looked at: %s",
                        base, c->at.data_dir,
                        claim.message.n_bytes > 0 ? " but says " : "",
-                       buf_cstr(&claim.message), buf_cstr(&c->at.looked));
+                       buf_cstr(&claim.message), buf_cstr(&c->at.tried));
     }
     clear_claim(&claim);
     return err;
@@ -378,7 +378,7 @@ static enum err check_engine(struct client *c, CURL *easy, bool is_intake,
         "the engine of %s cannot prove that it is the one: it is of an "
         "earlier version, or could not write to its directory; "
         "restart it, or give --api and --token; looked at: %s",
-        c->at.data_dir, buf_cstr(&c->at.looked));
+        c->at.data_dir, buf_cstr(&c->at.tried));
     return ERR_DENIED;
 }
 

@@ -108,9 +108,9 @@ __attribute__((format(printf, 2, 3))) static void note(struct located *l,
     // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): begun above
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (l->looked.n_bytes > 0)
-        buf_puts(&l->looked, "; ");
-    buf_puts(&l->looked, text);
+    if (l->tried.n_bytes > 0)
+        buf_puts(&l->tried, "; ");
+    buf_puts(&l->tried, text);
 }
 
 static void take(char **to, const char *text)
@@ -283,7 +283,7 @@ static enum err find_token(const struct args *a, struct located *l,
         command_failed(a->command,
                        "no token: give --token or POSTHORN_TOKEN, or run it "
                        "where %s/admin.token can be read (%s); looked at: %s",
-                       l->data_dir, buf_cstr(&why), buf_cstr(&l->looked));
+                       l->data_dir, buf_cstr(&why), buf_cstr(&l->tried));
     }
     buf_clear(&why);
     return l->token != NULL ? OK : ERR_DENIED;
@@ -330,12 +330,12 @@ static enum err no_engine(const struct args *a, struct located *l,
             "whether an engine runs with %s cannot be seen (%s); run "
             "it as root or as the engine's user, or give --api and "
             "--token",
-            l->data_dir, buf_cstr(&l->looked));
+            l->data_dir, buf_cstr(&l->tried));
     } else {
         command_failed(a->command,
                        "no engine runs with %s (%s); start it, or give --api "
                        "and --token",
-                       l->data_dir, buf_cstr(&l->looked));
+                       l->data_dir, buf_cstr(&l->tried));
     }
     return ERR_DENIED;
 }
@@ -355,7 +355,7 @@ static enum err take_settings(const struct args *a, struct located *l)
         note(l, "data_dir is %s as %s", l->data_dir,
              used != NULL ? used : "the environment and the defaults say");
         if (used != NULL)
-            buf_puts(&l->looked, " says");
+            buf_puts(&l->tried, " says");
     }
     hold_directory(l);
     state = take_engine_file(l);
@@ -376,7 +376,7 @@ enum err locate(const struct args *a, struct located *out)
 
     *out =
         (struct located){ .token_from = "--token", .owner = { .dir_fd = -1 } };
-    buf_init(&out->looked, 0);
+    buf_init(&out->tried, 0);
     take(&out->api, args_text(a, "api"));
     take(&out->ingest, args_text(a, "ingest"));
     take_token(out, args_text(a, "token"), "--token");
@@ -409,5 +409,5 @@ void located_clear(struct located *l)
     free(l->data_dir);
     crypto_wipe(l->secret, sizeof(l->secret));
     owner_release(&l->owner);
-    buf_clear(&l->looked);
+    buf_clear(&l->tried);
 }

@@ -27,7 +27,7 @@ struct located {
     bool has_engine;
     char instance[ENGINE_INSTANCE_BYTES]; // the engine's name; "": not known
     char secret[ENGINE_SECRET_BYTES]; // checks its proof; "": it can give none
-    struct buf looked; // where this looked, in words, for messages
+    struct buf tried; // where this looked, in words, for messages
 };
 
 // Finds addresses and token, in this order: --api, --ingest and --token; engine.json

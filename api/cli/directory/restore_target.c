@@ -75,7 +75,7 @@ static void check_target(const char *real, struct queue_copy_to *out)
     struct stat st;
 
     out->is_in_place =
-        queue_copy_look(real) != QUEUE_EMPTY || is_mounted(real) ||
+        queue_copy_check_target(real) != QUEUE_EMPTY || is_mounted(real) ||
         faccessat(AT_FDCWD, dirname(copy), W_OK, AT_EACCESS) != 0;
     if (stat(real, &st) == 0) {
         take_owner(&st, out);
@@ -99,7 +99,8 @@ char *restore_target(const struct args *args, const struct config *config,
     if (to[0] == '\0') {
         command_failed(args->command,
                        "--data-dir is empty; name a new directory");
-    } else if (real == NULL || queue_copy_look(real) == QUEUE_NOT_EMPTY) {
+    } else if (real == NULL ||
+               queue_copy_check_target(real) == QUEUE_NOT_EMPTY) {
         command_failed(args->command,
                        "%s is there and not empty, or no directory: restore "
                        "into a new directory",

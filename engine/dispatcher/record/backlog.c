@@ -244,7 +244,7 @@ static void sum_up(struct dispatcher *d, int64_t now_us)
     metrics_gauge(GAUGE_BACKLOG_BYTES, n_bytes);
 }
 
-static void look_at_hook(struct dispatcher *d, struct hook_state *f)
+static void refresh_hook(struct dispatcher *d, struct hook_state *f)
 {
     const struct hook_backlog b = backlog_of(f);
     bool is_paused = hook_is_paused(f);
@@ -258,11 +258,11 @@ static void look_at_hook(struct dispatcher *d, struct hook_state *f)
         tell_hook(d, f, is_paused);
 }
 
-static void look_at_hooks(struct dispatcher *d)
+static void refresh_hooks(struct dispatcher *d)
 {
     for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
         for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash)
-            look_at_hook(d, f);
+            refresh_hook(d, f);
     }
 }
 
@@ -279,7 +279,7 @@ static void tell(struct dispatcher *d)
     struct backlogs *bs = d->backlogs;
     bool is_all = bs->must_tell_all;
 
-    look_at_hooks(d);
+    refresh_hooks(d);
     bs->must_tell_all = false;
     for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
         for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {

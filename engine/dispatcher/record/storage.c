@@ -24,7 +24,7 @@ bool storage_has_room(const struct dispatcher *d)
     return shard_room(d->shard) != ROOM_NONE && !d->is_commit_failing;
 }
 
-void storage_look(struct dispatcher *d)
+void storage_refresh(struct dispatcher *d)
 {
     bool has_room = storage_has_room(d);
 

@@ -12,7 +12,7 @@ bool storage_has_room(const struct dispatcher *d);
 
 // Checks again. When room has run out, logs it; when there is room again, marks reading
 // and sending.
-void storage_look(struct dispatcher *d);
+void storage_refresh(struct dispatcher *d);
 
 // While room is short, cuts the response that the history keeps.
 void storage_shorten(const struct dispatcher *d, struct attempt *attempt);

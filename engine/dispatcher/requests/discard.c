@@ -52,8 +52,8 @@ static bool is_full(const struct discard_request *r)
 }
 
 // Looks at some rows. True: there are no more.
-static bool look(struct dispatcher *d, struct discard_request *r,
-                 int64_t until_us)
+static bool scan_rows(struct dispatcher *d, struct discard_request *r,
+                      int64_t until_us)
 {
     struct dead_row rows[DISCARD_ROWS_AT_ONCE];
     size_t n = discard_read(d, &r->at, rows, DISCARD_ROWS_AT_ONCE);
@@ -85,10 +85,10 @@ static void run(struct dispatcher *d, struct discard_request *r,
 
     if (r->until_us == 0)
         r->until_us = clock_mono_us() + WORK_US;
-    if (!choice_look_up(d, r, until_us))
+    if (!choice_find_event(d, r, until_us))
         return;
     while (!is_end && !is_full(r) && !discard_is_over(d, until_us))
-        is_end = look(d, r, until_us);
+        is_end = scan_rows(d, r, until_us);
     r->is_over = is_end || is_full(r) || r->reply.n >= WORK_ROWS_MAX ||
                  clock_mono_us() >= r->until_us;
     if (is_end || !r->is_over)

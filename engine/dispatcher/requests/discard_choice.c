@@ -190,7 +190,7 @@ static int compare(const void *a, const void *b)
 
 // Looks up the position of an id's event. An id that the engine made has the position
 // in it, so the event need not be found.
-static void look_up(struct dispatcher *d, struct discard_request *r)
+static void find_event(struct dispatcher *d, struct discard_request *r)
 {
     struct position *position = &r->wanted[r->n_wanted];
     struct id id;
@@ -204,8 +204,8 @@ static void look_up(struct dispatcher *d, struct discard_request *r)
         r->n_wanted++;
 }
 
-bool choice_look_up(struct dispatcher *d, struct discard_request *r,
-                    int64_t until_us)
+bool choice_find_event(struct dispatcher *d, struct discard_request *r,
+                       int64_t until_us)
 {
     size_t n = r->choice.ids.n_bytes / sizeof(struct id);
 
@@ -214,7 +214,7 @@ bool choice_look_up(struct dispatcher *d, struct discard_request *r,
     if (r->wanted == NULL)
         r->wanted = arena_take(&r->arena, n * sizeof(*r->wanted));
     while (r->n_looked_up < n && clock_mono_us() < until_us)
-        look_up(d, r);
+        find_event(d, r);
     if (r->n_looked_up < n)
         return false;
     qsort(r->wanted, r->n_wanted, sizeof(*r->wanted), compare);

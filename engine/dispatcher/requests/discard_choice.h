@@ -11,8 +11,8 @@ MUST_CHECK enum err choice_read(struct discard_request *r,
                                 const struct query *query);
 
 // Looks up ids of the request until `until_us` (monotonic). True: all are looked up.
-bool choice_look_up(struct dispatcher *d, struct discard_request *r,
-                    int64_t until_us);
+bool choice_find_event(struct dispatcher *d, struct discard_request *r,
+                       int64_t until_us);
 
 // Whether the request chooses this dead letter, which is the next behind `r->at`. Moves
 // `r->at` there, or further, to where the next one may be: then `*is_jump` is set.

@@ -94,7 +94,7 @@ static void next_stage(struct tracing *t)
 }
 
 // Looks at some rows of the stage.
-static enum err look(struct tracing *t)
+static enum err scan_stage(struct tracing *t)
 {
     struct position event = position_start;
     struct history_query query = { .owner_no = t->f->no,
@@ -132,7 +132,7 @@ static bool run(struct sliced *s, int64_t until_us)
     enum err err = may_go_on(t);
 
     while (err == OK && !t->is_found && t->stage != STAGE_NONE) {
-        err = look(t);
+        err = scan_stage(t);
         if (err == OK && !t->is_found && t->stage != STAGE_NONE &&
             clock_mono_us() >= until_us)
             return false;
