@@ -124,7 +124,7 @@ static inline void put_hook(struct shard_batch *c, uint64_t hook_id)
                                    .queue_us = 44 };
     const struct event own = { .id = id_of((uint8_t)hook_id, hook_id),
                                .accepted_at_us = 5,
-                               .family = FAMILY_PULUMI,
+                               .dialect = DIALECT_PULUMI,
                                .kind = STR("posthorn.hook.failing"),
                                .org = STR("acme"),
                                .payload = STR("{\"own\":1}") };

@@ -89,7 +89,7 @@ static void put_catalog(struct place *p)
     const struct stack_name stack = { .org = STR("acme"),
                                       .project = STR("shop"),
                                       .stack = STR("prod") };
-    struct hook hook = { .scope = { .family = FAMILY_PULUMI,
+    struct hook hook = { .scope = { .dialect = DIALECT_PULUMI,
                                     .level = LEVEL_ORGANIZATION,
                                     .org = STR("acme") },
                          .name = STR("h9"),
@@ -439,7 +439,7 @@ static void check_events(const struct queue_config *config)
 
 static void check_catalog(const struct queue_config *config)
 {
-    const struct hook_scope scope = { .family = FAMILY_PULUMI,
+    const struct hook_scope scope = { .dialect = DIALECT_PULUMI,
                                       .level = LEVEL_ORGANIZATION,
                                       .org = STR("acme") };
     const struct stack_name stack = { .org = STR("acme"),
