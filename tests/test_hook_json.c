@@ -86,9 +86,12 @@ static void assert_printed(struct fixture *f, const char *wanted)
 {
     static const struct hook_showing to = { .ciphertext_key =
                                                 (const uint8_t *)KEY };
+    struct json_writer w = json_writer(&f->printed);
 
     buf_reset(&f->printed);
-    hook_print(&to, &f->hook, &f->printed);
+    json_open_object(&w, NULL);
+    hook_print(&to, &f->hook, &w);
+    json_close(&w);
     assert_string_equal(buf_cstr(&f->printed), wanted);
 }
 

@@ -353,36 +353,33 @@ unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
     return is_org ? 0 : queue_shard_of(owner_no, rq->api->n_shards);
 }
 
-static void put_member(struct buf *out, const char *key, struct str text)
+static void put_name(struct json_writer *w, const char *key, struct str name)
 {
-    if (text.n_bytes == 0)
-        return;
-    buf_printf(out, "\"%s\":", key);
-    buf_put_json(out, text);
-    buf_putc(out, ',');
+    if (name.n_bytes > 0)
+        json_put_str(w, key, name);
 }
 
 static bool put_hook_name(void *data, const struct hook *hook)
 {
-    struct buf *out = data;
     bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
 
-    put_member(out, "hookName", hook->name);
-    put_member(out, "projectName", hook->scope.project);
-    put_member(out, is_env ? "envName" : "stackName", hook->scope.target);
+    put_name(data, "hookName", hook->name);
+    put_name(data, "projectName", hook->scope.project);
+    put_name(data, is_env ? "envName" : "stackName", hook->scope.target);
     return false;
 }
 
-void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out)
+void request_put_hook(const struct api *api, uint64_t hook_id,
+                      struct json_writer *w)
 {
-    if (hook_get_by_no(api->hooks, hook_id, put_hook_name, out) != OK)
-        buf_puts(out, "\"hookName\":null,");
+    if (hook_get_by_no(api->hooks, hook_id, put_hook_name, w) != OK)
+        json_put_null(w, "hookName");
 }
 
 static void put_failing(void *data, uint64_t hook_id,
                         const struct hook_health *health)
 {
-    struct buf *out = data;
+    struct json_writer *w = data;
     struct buf reason;
 
     (void)hook_id;
@@ -390,11 +387,11 @@ static void put_failing(void *data, uint64_t hook_id,
         return;
     buf_init(&reason, 0);
     hook_health_put_reason(health, &reason);
-    buf_puts(out, ",\"failing\":{\"reason\":");
-    buf_put_json(out, buf_str(&reason));
-    buf_puts(out, ",\"since\":\"");
-    clock_put_rfc3339(out, health->failing_since_ms);
-    buf_puts(out, "\"}");
+    json_open_object(w, "failing");
+    json_put_str(w, "reason", buf_str(&reason));
+    clock_put_rfc3339(json_open_text(w, "since"), health->failing_since_ms);
+    json_close_text(w);
+    json_close(w);
     buf_clear(&reason);
 }
 
@@ -407,25 +404,30 @@ struct hook_showing request_showing(const struct api_request *rq)
                                   .ciphertext_key = rq->api->ciphertext_key };
 }
 
-void request_print_hook(struct api_request *rq, const struct hook *hook,
-                        struct buf *out)
+static void put_state(struct api_request *rq, const struct hook *hook,
+                      struct json_writer *w)
 {
     unsigned shard = queue_shard_of(hook->no, rq->api->n_shards);
-    struct hook_showing to = request_showing(rq);
     struct hook_backlog waits;
     enum err err;
 
-    request_dialect(rq)->print(&to, hook, out);
-    if (!hook->active)
-        return;
-    assert(out->at[out->n_bytes - 1] == '}');
-    out->n_bytes--; // drops the brace: further members follow
     if (hook->paused && backlog_of_hook(rq->api->backlogs, hook->no, &waits))
-        buf_printf(out, ",\"waiting\":%" PRIu64, waits.n_rows);
-    err = shard_view_health(rq->api->shards[shard], hook->no, put_failing, out);
+        json_put_u64(w, "waiting", waits.n_rows);
+    err = shard_view_health(rq->api->shards[shard], hook->no, put_failing, w);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("health of a hook not read", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
-    buf_putc(out, '}');
+}
+
+void request_print_hook(struct api_request *rq, const struct hook *hook,
+                        struct json_writer *w)
+{
+    struct hook_showing to = request_showing(rq);
+
+    json_open_object(w, NULL);
+    request_dialect(rq)->print(&to, hook, w);
+    if (hook->active)
+        put_state(rq, hook, w);
+    json_close(w);
 }

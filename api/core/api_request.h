@@ -16,6 +16,7 @@
 #include "common/base/arena.h"
 #include "common/config/caps.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "common/fairness/turn_list.h"
 #include "common/http/authentication.h"
 #include "common/http/http.h"
@@ -173,14 +174,15 @@ bool request_owner(struct api_request *rq, struct hook_scope *scope,
 unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
                         unsigned *n);
 
-// Appends the members that identify a hook: "hookName" (null if it is deleted), then
-// its project, stack and environment, each followed by a comma.
-void request_put_hook(const struct api *api, uint64_t hook_id, struct buf *out);
+// Puts the members that identify a hook: "hookName" (null if it is deleted), then its
+// project, stack and environment.
+void request_put_hook(const struct api *api, uint64_t hook_id,
+                      struct json_writer *w);
 
-// Appends the hook as this path's API shows it, with "failing" if it counts as failing,
+// Puts the hook, an object, as this path's API shows it, with "failing" if it counts as failing,
 // and, while it is paused, "waiting" with the number of deliveries that wait.
 void request_print_hook(struct api_request *rq, const struct hook *hook,
-                        struct buf *out);
+                        struct json_writer *w);
 
 // For a request that waits for a reply or its turns: frees it if its client
 // disconnects.

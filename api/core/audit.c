@@ -151,6 +151,16 @@ struct picture {
     struct json *json; // `masked`, parsed
 };
 
+static void print(const struct hook_showing *to, const struct hook *hook,
+                  struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_open_object(&w, NULL);
+    hook_print(to, hook, &w);
+    json_close(&w);
+}
+
 static void picture_take(const struct api_request *rq, const struct hook *hook,
                          struct picture *p)
 {
@@ -162,9 +172,9 @@ static void picture_take(const struct api_request *rq, const struct hook *hook,
     buf_init(&p->masked, 0);
     if (hook == NULL)
         return;
-    hook_print(&to, hook, &p->open);
+    print(&to, hook, &p->open);
     to.is_masked = true;
-    hook_print(&to, hook, &p->masked);
+    print(&to, hook, &p->masked);
     if (json_parse(buf_str(&p->masked), &json_no_limits, &p->json, NULL) != OK)
         p->json = NULL;
 }

@@ -3,8 +3,6 @@
 
 #include "api/core/backlog_json.h"
 
-#include <inttypes.h>
-
 #include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/process/metrics.h"
@@ -28,51 +26,43 @@ static bool take_paused(void *data, const struct hook *hook)
     return false;
 }
 
-static void put_fullest(const struct api *api, const struct org_backlog *b,
-                        struct buf *out)
+static void put_hook(const struct api *api, const struct hook_backlog *hook,
+                     struct json_writer *w)
 {
-    const char *separator = "";
-    bool is_paused;
+    bool is_paused = false;
 
-    buf_puts(out, ",\"fullest\":[");
-    for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
-        const struct hook_backlog *hook = &b->fullest[i];
-
-        if (hook->hook_id == 0)
-            continue;
-        buf_printf(out, "%s{", separator);
-        request_put_hook(api, hook->hook_id, out);
-        is_paused = false;
-        if (hook_get_by_no(api->hooks, hook->hook_id, take_paused,
-                           &is_paused) != OK)
-            is_paused = false; // the hook was deleted
-        buf_printf(out,
-                   "\"paused\":%s,\"waiting\":%" PRIu64
-                   ",\"waitingBytes\":%" PRIu64 "}",
-                   is_paused ? "true" : "false", hook->n_rows,
-                   hook_backlog_bytes(hook));
-        separator = ",";
-    }
-    buf_putc(out, ']');
+    json_open_object(w, NULL);
+    request_put_hook(api, hook->hook_id, w);
+    if (hook_get_by_no(api->hooks, hook->hook_id, take_paused, &is_paused) !=
+        OK)
+        is_paused = false; // the hook was deleted
+    json_put_bool(w, "paused", is_paused);
+    json_put_u64(w, "waiting", hook->n_rows);
+    json_put_u64(w, "waitingBytes", hook_backlog_bytes(hook));
+    json_close(w);
 }
 
 void backlog_put_org(const struct api *api, const struct org_backlog *b,
-                     struct buf *out)
+                     struct json_writer *w)
 {
     struct backlog_share share;
 
     backlog_share_now(api->config, b, &share);
-    buf_printf(out,
-               "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
-               ",\"quotaBytes\":%" PRIu64 ",\"percent\":%u",
-               b->n_rows, share.n_bytes, share.quota_bytes, share.percent);
-    buf_printf(out, ",\"bytesPerSecond\":%" PRId64 ",\"refusing\":%s",
-               b->growth, share.is_full ? "true" : "false");
+    json_put_u64(w, "waiting", b->n_rows);
+    json_put_u64(w, "waitingBytes", share.n_bytes);
+    json_put_u64(w, "quotaBytes", share.quota_bytes);
+    json_put_u64(w, "percent", share.percent);
+    json_put_i64(w, "bytesPerSecond", b->growth);
+    json_put_bool(w, "refusing", share.is_full);
     if (share.full_in_s >= 0 && share.full_in_s < 10L * 365 * 24 * 3600) {
-        buf_printf(out, ",\"refusesAt\":%" PRId64,
-                   clock_now_ms() + share.full_in_s * 1000);
+        json_put_i64(w, "refusesAt", clock_now_ms() + share.full_in_s * 1000);
     } else {
-        buf_puts(out, ",\"refusesAt\":null");
+        json_put_null(w, "refusesAt");
     }
-    put_fullest(api, b, out);
+    json_open_array(w, "fullest");
+    for (size_t i = 0; i < BACKLOG_FULLEST; i++) {
+        if (b->fullest[i].hook_id != 0)
+            put_hook(api, &b->fullest[i], w);
+    }
+    json_close(w);
 }

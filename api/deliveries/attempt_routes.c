@@ -97,6 +97,7 @@ static void on_status_reply(struct api_request *rq, uint64_t hook_id,
     struct org_backlog b;
     uint64_t org_id;
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     if (reply->err != OK) {
         on_demand_respond(rq, hook_id, reply);
@@ -106,12 +107,12 @@ static void on_status_reply(struct api_request *rq, uint64_t hook_id,
         return;
     backlog_of_org(rq->api->backlogs, org_id, &b);
     buf_init(&body, 0);
-    buf_put_str(&body, reply->text);
-    if (body.n_bytes > 0)
-        body.n_bytes--; // drops the brace
-    buf_puts(&body, ",\"organization\":{");
-    backlog_put_org(rq->api, &b, &body);
-    buf_puts(&body, "}}");
+    json_open_object(&w, NULL);
+    json_put_contents(&w, reply->text);
+    json_open_object(&w, "organization");
+    backlog_put_org(rq->api, &b, &w);
+    json_close(&w);
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }

@@ -74,22 +74,24 @@ static bool is_full(const struct page *p)
     return p->n_rows == p->query.limit || p->n_bytes >= PAGE_BYTES;
 }
 
-// The members that name the row's hook; empty unless the page has rows of several
-// hooks.
-static struct str hook_name_of(struct page *p, uint64_t hook_id)
+// Puts the members that name the row's hook.
+static void put_hook_name(struct page *p, uint64_t hook_id)
 {
-    if (p->names_hooks && p->named_no != hook_id) {
+    struct json_writer w = json_writer(&p->hook_name);
+
+    if (p->named_no != hook_id) {
         p->named_no = hook_id;
         buf_reset(&p->hook_name);
-        request_put_hook(p->rq->api, hook_id, &p->hook_name);
+        json_open_object(&w, NULL);
+        request_put_hook(p->rq->api, hook_id, &w);
+        json_close(&w);
     }
-    return buf_str(&p->hook_name);
+    json_put_contents(&p->json, buf_str(&p->hook_name));
 }
 
 // --- pages ---
 
-void page_print(struct page *p, const struct attempt *attempt,
-                struct str members)
+void page_print(struct page *p, const struct attempt *attempt)
 {
     struct attempt shown = *attempt;
     struct buf headers;
@@ -109,15 +111,12 @@ void page_print(struct page *p, const struct attempt *attempt,
         headers_mask_text(attempt->request_headers, &headers);
     }
     shown.request_headers = buf_str(&headers);
-    delivery_print(&shown, payload_of(p, attempt), members, p->out);
+    json_open_object(&p->json, NULL);
+    if (p->names_hooks)
+        put_hook_name(p, attempt->hook_id);
+    delivery_print(&shown, payload_of(p, attempt), &p->json);
+    json_close(&p->json);
     buf_clear(&headers);
-}
-
-static void show(struct page *p, const struct attempt *attempt)
-{
-    if (p->n_shown++ > 0)
-        buf_putc(p->out, ',');
-    page_print(p, attempt, hook_name_of(p, attempt->hook_id));
 }
 
 static size_t record_bytes(struct page *p, const struct attempt *attempt)
@@ -135,7 +134,7 @@ static void choose_row(struct page *p, unsigned shard, uint64_t no,
 
     p->n_rows++;
     if (n_before < HTTP_PIECE_BYTES) {
-        show(p, attempt);
+        page_print(p, attempt);
         p->n_bytes += p->body.n_bytes - n_before;
     } else {
         p->left[p->n_left++] = (struct row){ shard, no };
@@ -288,7 +287,7 @@ void page_init(struct page *p)
     buf_init(&p->body, 0);
     buf_init(&p->payload, 0);
     buf_init(&p->hook_name, 0);
-    p->out = &p->body;
+    p->json = json_writer(&p->body);
 }
 
 void page_clear(struct page *p)
@@ -310,7 +309,7 @@ static bool show_left(void *data, uint64_t no, const struct attempt *attempt)
     struct left *left = data;
 
     if (no == left->no)
-        show(left->page, attempt);
+        page_print(left->page, attempt);
     return false;
 }
 
@@ -331,7 +330,7 @@ static enum http_more next(void *data, struct buf *out)
     struct api_request *rq = data;
     struct page *p = rq->data;
 
-    p->out = out;
+    p->json.out = out;
     while (p->at_left < p->n_left && out->n_bytes < HTTP_PIECE_BYTES) {
         enum err err = put_left(p, &p->left[p->at_left++]);
 
@@ -343,7 +342,7 @@ static enum http_more next(void *data, struct buf *out)
     }
     if (p->at_left < p->n_left)
         return HTTP_MORE;
-    buf_putc(out, ']');
+    json_close(&p->json);
     return HTTP_LAST;
 }
 
@@ -371,14 +370,14 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES])
     enum err err;
 
     buf_init(&headers, 0);
-    buf_putc(&p->body, '[');
+    json_open_array(&p->json, NULL);
     err = p->n_cursors > 1 ? fill_from_several(p) : fill_from_one(p);
     if (err != OK) {
         request_fail_store(p->rq, err);
         return;
     }
     if (p->n_left == 0)
-        buf_putc(&p->body, ']');
+        json_close(&p->json);
     put_headers(p, key, &headers);
     response.headers = buf_str(&headers);
     response.body = buf_str(&p->body);

@@ -27,9 +27,9 @@ struct row {
 struct page {
     struct api_request *rq;
     struct delivery_query query;
-    struct buf body;    // the first piece
-    struct buf *out;    // gets the current piece
-    struct buf payload; // of the current row
+    struct buf body;         // the first piece
+    struct json_writer json; // writes into the current piece
+    struct buf payload;      // of the current row
     uint64_t owner_no;
     const struct position
         *event; // only attempts of this event; NULL: of all events
@@ -38,14 +38,13 @@ struct page {
     unsigned n_cursors;
     size_t n_rows;  // chosen
     size_t n_bytes; // size of the chosen rows before they are printed
-    size_t n_shown;
     size_t n_left, at_left;
     struct row left[DELIVERIES_MAX]; // chosen rows that later pieces show
     size_t n_cost;                   // as history_query counts
     bool has_more;                   // at least one row is left
-    bool names_hooks;
-    uint64_t named_no;    // the hook whose name is in `hook_name`
-    struct buf hook_name; // JSON members
+    bool names_hooks;                // a record says which hook it belongs to
+    uint64_t named_no;               // the hook whose name is in `hook_name`
+    struct buf hook_name;            // its members that name it, a JSON object
 };
 
 // Makes a page that lives as long as the request. The caller sets its query, owner and
@@ -59,8 +58,7 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES]);
 void page_init(struct page *p);
 void page_clear(struct page *p);
 
-// Appends a record to `p->out`; `members` say which hook the attempt belongs to.
-void page_print(struct page *p, const struct attempt *attempt,
-                struct str members);
+// Puts a record.
+void page_print(struct page *p, const struct attempt *attempt);
 
 #endif

@@ -37,7 +37,7 @@ static bool show_row(void *data, uint64_t no, const struct attempt *attempt)
         !id_eq(&attempt->event_id, &s->reply->event_id))
         return true;
     s->is_found = true;
-    page_print(&s->page, attempt, STR_EMPTY);
+    page_print(&s->page, attempt);
     return false;
 }
 

@@ -97,21 +97,21 @@ static bool read_token(const struct api_request *rq, struct str token,
 static void respond(struct api_request *rq, const struct discarding *d)
 {
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     buf_init(&body, 0);
-    buf_printf(&body, "{\"matched\":%" PRIu64 ",\"discarded\":%" PRIu64,
-               d->n_matched,
-               d->query.is_dry ? 0 : d->n_matched - d->n_in_flight);
-    buf_printf(&body, ",\"inFlight\":%" PRIu64, d->n_in_flight);
-    buf_puts(&body, ",\"continuationToken\":");
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "matched", d->n_matched);
+    json_put_u64(&w, "discarded",
+                 d->query.is_dry ? 0 : d->n_matched - d->n_in_flight);
+    json_put_u64(&w, "inFlight", d->n_in_flight);
     if (d->shard < d->end) {
-        buf_putc(&body, '"');
-        put_token(rq, d, &body);
-        buf_putc(&body, '"');
+        put_token(rq, d, json_open_text(&w, "continuationToken"));
+        json_close_text(&w);
     } else {
-        buf_puts(&body, "null");
+        json_put_null(&w, "continuationToken");
     }
-    buf_putc(&body, '}');
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }

@@ -6,7 +6,6 @@
 
 #include "api/deliveries/handlers.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "api/core/api_request.h"
@@ -40,8 +39,9 @@ struct explaining {
     size_t n_listed; // hooks, in this slice
     bool is_listed;  // the page is complete
     unsigned shard;  // the shard that is asked
-    struct buf hooks;
-    struct buf event; // members of the answer
+    struct buf body; // of the answer
+    struct json_writer json;
+    size_t n_before_hooks; // bytes of the body before the first hook
 };
 
 // Counts the request as a query as soon as it begins to list hooks. False: it may not;
@@ -75,8 +75,7 @@ static void explaining_clear(struct api_request *rq)
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++)
         buf_clear(&x->nos[i]);
     buf_clear(&x->last);
-    buf_clear(&x->hooks);
-    buf_clear(&x->event);
+    buf_clear(&x->body);
 }
 
 // --- the page ---
@@ -178,9 +177,8 @@ static void respond(struct explaining *x)
     struct api_request *rq = x->rq;
     struct http_response response = { .status = 200 };
     uint8_t key[SHA256_BYTES];
-    struct buf body, headers, token;
+    struct buf headers, token;
 
-    buf_init(&body, 0);
     buf_init(&headers, 0);
     buf_init(&token, 0);
     if (x->has_more) {
@@ -188,22 +186,18 @@ static void respond(struct explaining *x)
         page_token_put(key, x->scope.org, buf_str(&x->last), &token);
         page_put_headers(rq->http, buf_str(&token), &headers);
     }
-    buf_putc(&body, '{');
-    buf_put_str(&body, buf_str(&x->event));
-    buf_puts(&body, "\"hooks\":[");
-    buf_put_str(&body, buf_str(&x->hooks));
-    buf_puts(&body, "]}");
+    json_close(&x->json);
+    json_close(&x->json);
     response.headers = buf_str(&headers);
-    response.body = buf_str(&body);
-    if (body.n_bytes > HTTP_SMALL_BYTES &&
-        !http_has_room(rq->http, body.n_bytes)) {
+    response.body = buf_str(&x->body);
+    if (x->body.n_bytes > HTTP_SMALL_BYTES &&
+        !http_has_room(rq->http, x->body.n_bytes)) {
         request_fail_room(rq);
     } else {
         http_respond(rq->http, &response);
     }
     buf_clear(&token);
     buf_clear(&headers);
-    buf_clear(&body);
 }
 
 static void explained(struct api_request *rq, uint64_t hook_id,
@@ -213,6 +207,7 @@ static void explained(struct api_request *rq, uint64_t hook_id,
 static void go_on(struct explaining *x)
 {
     struct api_request *rq = x->rq;
+    size_t n_hook_bytes = x->body.n_bytes - x->n_before_hooks;
 
     // Even if the page has no hooks, one dispatcher is asked, so that the event is
     // checked.
@@ -225,8 +220,8 @@ static void go_on(struct explaining *x)
     }
     x->query.text = buf_str(&x->nos[x->shard]);
     // The requests from all dispatchers together must fit into one answer.
-    x->query.max = x->hooks.n_bytes < EXPLAIN_REQUESTS_MAX_BYTES
-                       ? EXPLAIN_REQUESTS_MAX_BYTES - x->hooks.n_bytes
+    x->query.max = n_hook_bytes < EXPLAIN_REQUESTS_MAX_BYTES
+                       ? EXPLAIN_REQUESTS_MAX_BYTES - n_hook_bytes
                        : 0;
     query_shard(rq, x->shard, x->query, rq->api->config->request_timeout_ms,
                 explained);
@@ -238,9 +233,7 @@ static void explained(struct api_request *rq, uint64_t hook_id,
     struct explaining *x = rq->data;
 
     if (reply->err == OK) {
-        if (x->hooks.n_bytes > 0 && reply->text.n_bytes > 0)
-            buf_putc(&x->hooks, ',');
-        buf_put_str(&x->hooks, reply->text);
+        json_put_contents(&x->json, reply->text);
         x->shard++;
         go_on(x);
         return;
@@ -264,6 +257,9 @@ static struct explaining *begin(struct api_request *rq)
 
     memset(x, 0, sizeof(*x));
     x->rq = rq;
+    buf_init(&x->body, 0);
+    x->json = json_writer(&x->body);
+    json_open_object(&x->json, NULL);
     rq->data = x;
     rq->on_free = explaining_clear;
     if (!request_scope(rq, &x->scope))
@@ -291,6 +287,8 @@ static bool list_some(struct api_request *rq, int64_t until_us)
         return false;
     let_go(x);
     if (err == OK) {
+        json_open_array(&x->json, "hooks");
+        x->n_before_hooks = x->body.n_bytes;
         go_on(x);
     } else {
         request_fail_store(rq, err);
@@ -330,34 +328,29 @@ static bool put_event(void *data, const struct event *event)
                   { "envName", event->env } };
 
     id_format(&event->id, id);
-    buf_printf(&x->event, "\"id\":\"%s\",\"acceptedAt\":%" PRId64, id,
-               event->accepted_at_us / 1000);
+    json_put_text(&x->json, "id", id);
+    json_put_i64(&x->json, "acceptedAt", event->accepted_at_us / 1000);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].text.n_bytes == 0)
-            continue;
-        buf_printf(&x->event, ",\"%s\":", names[i].key);
-        buf_put_json(&x->event, names[i].text);
+        if (names[i].text.n_bytes > 0)
+            json_put_str(&x->json, names[i].key, names[i].text);
     }
-    buf_puts(&x->event, ",\"payload\":");
-    buf_put_json(&x->event, event->payload);
+    json_put_str(&x->json, "payload", event->payload);
     return false;
 }
 
 static bool put_attempt(void *data, uint64_t no, const struct attempt *a)
 {
     struct explaining *x = data;
-    struct buf members;
 
     (void)no;
     if (a->org_id != x->org_id)
         return true;
-    buf_init(&members, 0);
-    request_put_hook(x->rq->api, a->hook_id, &members);
-    if (x->n_hooks++ > 0)
-        buf_putc(&x->event, ',');
-    delivery_print_brief(a, buf_str(&members), &x->event);
-    buf_clear(&members);
-    return x->event.n_bytes < ANSWER_MAX_BYTES;
+    x->n_hooks++;
+    json_open_object(&x->json, NULL);
+    request_put_hook(x->rq->api, a->hook_id, &x->json);
+    delivery_print_brief(a, &x->json);
+    json_close(&x->json);
+    return x->body.n_bytes < ANSWER_MAX_BYTES;
 }
 
 static enum err put_attempts(struct explaining *x,
@@ -366,13 +359,13 @@ static enum err put_attempts(struct explaining *x,
     const struct api *api = x->rq->api;
     enum err err = OK;
 
-    buf_puts(&x->event, ",\"deliveries\":[");
+    json_open_array(&x->json, "deliveries");
     for (unsigned k = 0;
          k < api->n_shards && err == OK && x->n_hooks < ATTEMPTS_MAX; k++) {
         err = history_of_event(api->shards[k], position,
                                ATTEMPTS_MAX - x->n_hooks, put_attempt, x);
     }
-    buf_puts(&x->event, "],");
+    json_close(&x->json);
     return err;
 }
 

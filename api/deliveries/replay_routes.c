@@ -68,6 +68,7 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
 {
     char id[ID_TEXT_BYTES + 1];
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     if (cr->n == 0 && cr->n_gone > 0) {
         http_fail(rq->http, 410, STR_EMPTY,
@@ -77,22 +78,20 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
         return;
     }
     buf_init(&body, 0);
-    buf_putc(&body, '{');
+    json_open_object(&w, NULL);
     id_format(&cr->id, id);
     if (cr->n > 0 && !cr->query.is_dry) {
         audit_replay(rq, "replay started", cr);
-        buf_printf(&body, "\"replayId\":\"%s\",", id);
+        json_put_text(&w, "replayId", id);
     }
     if (cr->n == 0 && !cr->query.is_dry)
-        buf_puts(&body, "\"replayId\":null,");
-    buf_printf(&body, "\"matched\":%" PRIu64, cr->n);
+        json_put_null(&w, "replayId");
+    json_put_u64(&w, "matched", cr->n);
     if (cr->n_gone > 0)
-        buf_printf(&body, ",\"removed\":%" PRIu64, cr->n_gone);
-    if (cr->n == 0) {
-        buf_puts(&body,
-                 ",\"message\":\"no delivery matches: nothing is sent\"");
-    }
-    buf_putc(&body, '}');
+        json_put_u64(&w, "removed", cr->n_gone);
+    if (cr->n == 0)
+        json_put_text(&w, "message", "no delivery matches: nothing is sent");
+    json_close(&w);
     request_answer(rq, cr->n > 0 && !cr->query.is_dry ? 202 : 200,
                    buf_str(&body));
     buf_clear(&body);
@@ -224,29 +223,31 @@ static bool is_paused(struct api *api, const struct replay *r)
            paused;
 }
 
-static void put_replay(const struct replay *r, bool is_paused, struct buf *out)
+static void put_replay(const struct replay *r, bool is_paused,
+                       struct json_writer *w)
 {
     uint64_t settled = r->delivered + r->dead + r->cancelled;
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&r->id, id);
-    buf_printf(out, "{\"replayId\":\"%s\",\"state\":\"%s\"", id,
-               state_name(r->state));
+    json_put_text(w, "replayId", id);
+    json_put_text(w, "state", state_name(r->state));
     if (is_paused)
-        buf_puts(out, ",\"paused\":true");
-    buf_printf(out, ",\"matched\":%" PRIu64 ",\"queued\":%" PRIu64, r->matched,
-               r->state == REPLAY_RUNNING && r->matched > settled
-                   ? r->matched - settled
-                   : 0);
-    buf_printf(out,
-               ",\"delivered\":%" PRIu64 ",\"dead\":%" PRIu64
-               ",\"cancelled\":%" PRIu64 ",\"retrying\":%" PRIu64,
-               r->delivered, r->dead, r->cancelled, r->retrying);
-    buf_printf(out, ",\"createdAt\":%" PRId64, r->created_at_ms);
+        json_put_bool(w, "paused", true);
+    json_put_u64(w, "matched", r->matched);
+    json_put_u64(w, "queued",
+                 r->state == REPLAY_RUNNING && r->matched > settled
+                     ? r->matched - settled
+                     : 0);
+    json_put_u64(w, "delivered", r->delivered);
+    json_put_u64(w, "dead", r->dead);
+    json_put_u64(w, "cancelled", r->cancelled);
+    json_put_u64(w, "retrying", r->retrying);
+    json_put_i64(w, "createdAt", r->created_at_ms);
     if (r->ended_at_ms > 0) {
-        buf_printf(out, ",\"endedAt\":%" PRId64 "}", r->ended_at_ms);
+        json_put_i64(w, "endedAt", r->ended_at_ms);
     } else {
-        buf_puts(out, ",\"endedAt\":null}");
+        json_put_null(w, "endedAt");
     }
 }
 
@@ -310,7 +311,7 @@ struct listing {
     bool has_last;
     size_t n_scanned; // for the current piece
     size_t n_shown;
-    struct buf *out; // the current piece
+    struct json_writer json; // writes into the current piece
     struct buf first;
 };
 
@@ -318,20 +319,19 @@ static void show(struct listing *l, const struct replay *r)
 {
     struct api *api = l->rq->api;
 
-    if (l->n_shown++ > 0)
-        buf_putc(l->out, ',');
-    buf_putc(l->out, '{');
-    request_put_hook(api, r->hook_id, l->out);
-    l->out->n_bytes--; // drops the comma
-    buf_puts(l->out, ",\"replay\":");
-    put_replay(r, is_paused(api, r), l->out);
-    buf_putc(l->out, '}');
+    l->n_shown++;
+    json_open_object(&l->json, NULL);
+    request_put_hook(api, r->hook_id, &l->json);
+    json_open_object(&l->json, "replay");
+    put_replay(r, is_paused(api, r), &l->json);
+    json_close(&l->json);
+    json_close(&l->json);
 }
 
 static bool is_piece(const struct listing *l)
 {
     return l->n_shown == LIST_MAX || l->n_scanned >= SCAN_MAX ||
-           l->out->n_bytes >= HTTP_PIECE_BYTES;
+           l->json.out->n_bytes >= HTTP_PIECE_BYTES;
 }
 
 static bool on_listed(void *data, const struct replay *r)
@@ -353,7 +353,7 @@ static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
 {
     enum err err = OK;
 
-    l->out = out;
+    l->json.out = out;
     l->n_scanned = 0;
     while (err == OK && l->shard < l->end && !is_piece(l)) {
         err = replays_after(l->rq->api->shards[l->shard],
@@ -365,7 +365,7 @@ static enum err put_some(struct listing *l, struct buf *out, bool *is_whole)
     }
     *is_whole = l->shard == l->end || l->n_shown == LIST_MAX;
     if (err == OK && *is_whole)
-        buf_putc(out, ']');
+        json_close(&l->json);
     return err;
 }
 
@@ -405,7 +405,8 @@ void replays_list(struct api_request *rq)
     buf_init(&l->first, 0);
     rq->data = l;
     rq->on_free = on_free;
-    buf_putc(&l->first, '[');
+    l->json = json_writer(&l->first);
+    json_open_array(&l->json, NULL);
     err = put_some(l, &l->first, &is_whole);
     if (err != OK) {
         request_fail_store(rq, err);
@@ -446,12 +447,15 @@ void replays_get(struct api_request *rq)
 {
     struct sum s = { .n = 0 };
     struct buf body;
+    struct json_writer w = json_writer(&body);
     struct id id;
 
     if (!find(rq, &s, &id))
         return;
     buf_init(&body, 0);
-    put_replay(&s.replay, s.is_paused, &body);
+    json_open_object(&w, NULL);
+    put_replay(&s.replay, s.is_paused, &w);
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }

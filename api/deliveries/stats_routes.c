@@ -3,8 +3,6 @@
 
 #include "api/deliveries/handlers.h"
 
-#include <inttypes.h>
-
 #include "api/core/api_request.h"
 #include "api/json/delivery_json.h"
 #include "common/base/clock.h"
@@ -18,59 +16,53 @@ static const struct {
     { "7d", INT64_C(7) * 24 * 3600 },
 };
 
-static void put_counts(const struct stats *s, struct buf *out)
+static void put_counts(const struct stats *s, struct json_writer *w)
 {
-    const char *separator = "";
     uint64_t n = 0;
 
     for (unsigned i = DELIVERY_DELIVERED; i <= DELIVERY_CANCELLED; i++)
         n += s->states[i];
-    buf_printf(out, "\"attempts\":%" PRIu64 ",\"outcomes\":{", n);
+    json_put_u64(w, "attempts", n);
+    json_open_object(w, "outcomes");
     for (unsigned i = DELIVERY_DELIVERED; i <= DELIVERY_CANCELLED; i++) {
-        buf_printf(out, "%s\"%s\":%" PRIu64, separator,
-                   delivery_state_name((enum delivery_state)i), s->states[i]);
-        separator = ",";
+        json_put_u64(w, delivery_state_name((enum delivery_state)i),
+                     s->states[i]);
     }
-    buf_puts(out, "},\"errors\":{");
-    separator = "";
+    json_close(w);
+    json_open_object(w, "errors");
     for (unsigned i = ERROR_NONE + 1; i < ERROR_CLASSES; i++) {
-        if (s->errors[i] == 0)
-            continue;
-        buf_printf(out, "%s\"%s\":%" PRIu64, separator,
-                   error_name((enum error_class)i), s->errors[i]);
-        separator = ",";
+        if (s->errors[i] > 0)
+            json_put_u64(w, error_name((enum error_class)i), s->errors[i]);
     }
-    buf_puts(out, "},\"successRate\":");
+    json_close(w);
     if (n == 0) {
-        buf_puts(out, "null");
+        json_put_null(w, "successRate");
     } else {
-        buf_printf(out, "%.6f", (double)s->errors[ERROR_NONE] / (double)n);
+        json_put_double(w, "successRate",
+                        (double)s->errors[ERROR_NONE] / (double)n, 6);
     }
 }
 
-static void put_timing(const struct stats *s, struct buf *out)
+static void put_timing(const struct stats *s, struct json_writer *w)
 {
-    const char *separator = "";
-
-    buf_puts(out, ",\"timing\":{");
+    json_open_object(w, "timing");
     for (unsigned i = 0; i < PHASES; i++) {
         const struct bars *b = &s->phases[i];
 
-        buf_printf(out, "%s\"%s\":{\"n\":%" PRIu64, separator,
-                   phase_name((enum phase)i), b->n);
-        buf_printf(out, ",\"p50\":%" PRId64 ",\"p90\":%" PRId64,
-                   bars_percentile(b, 50), bars_percentile(b, 90));
-        buf_printf(out,
-                   ",\"p99\":%" PRId64 ",\"p999\":%" PRId64 ",\"max\":%" PRId64
-                   "}",
-                   bars_percentile(b, 99), bars_percentile(b, 99.9), b->max_us);
-        separator = ",";
+        json_open_object(w, phase_name((enum phase)i));
+        json_put_u64(w, "n", b->n);
+        json_put_i64(w, "p50", bars_percentile(b, 50));
+        json_put_i64(w, "p90", bars_percentile(b, 90));
+        json_put_i64(w, "p99", bars_percentile(b, 99));
+        json_put_i64(w, "p999", bars_percentile(b, 99.9));
+        json_put_i64(w, "max", b->max_us);
+        json_close(w);
     }
-    buf_putc(out, '}');
+    json_close(w);
 }
 
 static enum err put_window(struct api_request *rq, uint64_t owner_no,
-                           int64_t window_s, struct buf *out)
+                           int64_t window_s, struct json_writer *w)
 {
     unsigned n;
     unsigned shard = request_shards(rq, owner_no, &n);
@@ -83,10 +75,9 @@ static enum err put_window(struct api_request *rq, uint64_t owner_no,
         err = stats_read(rq->api->shards[shard + i], owner_no,
                          clock_now_ms() / 1000, window_s, &sum, &from_s);
     }
-    buf_printf(out, "{\"from\":%" PRId64 ",", from_s);
-    put_counts(&sum, out);
-    put_timing(&sum, out);
-    buf_putc(out, '}');
+    json_put_i64(w, "from", from_s);
+    put_counts(&sum, w);
+    put_timing(&sum, w);
     stats_clear(&sum);
     return err;
 }
@@ -96,17 +87,20 @@ void stats_get(struct api_request *rq)
     struct hook_scope scope;
     uint64_t owner_no;
     struct buf body;
+    struct json_writer w = json_writer(&body);
     enum err err = OK;
 
     if (!request_owner(rq, &scope, &owner_no))
         return;
     buf_init(&body, 0);
+    json_open_object(&w, NULL);
     for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]) && err == OK;
          i++) {
-        buf_printf(&body, "%s\"%s\":", i == 0 ? "{" : ",", windows[i].name);
-        err = put_window(rq, owner_no, windows[i].window_s, &body);
+        json_open_object(&w, windows[i].name);
+        err = put_window(rq, owner_no, windows[i].window_s, &w);
+        json_close(&w);
     }
-    buf_putc(&body, '}');
+    json_close(&w);
     if (err == OK) {
         request_answer(rq, 200, buf_str(&body));
     } else {

@@ -80,7 +80,7 @@ static void on_gone(struct http_request *r)
 static bool put_row(void *data, uint64_t no, const struct attempt *a)
 {
     struct tail *t = data;
-    struct buf members;
+    struct json_writer w = json_writer(&t->out);
 
     if (t->out.n_bytes >= HTTP_PIECE_BYTES)
         return false; // the next read continues here
@@ -88,14 +88,14 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
         (t->has_id && !id_eq(&t->id, &a->event_id)))
         return true;
-    buf_init(&members, 0);
-    request_put_hook(t->rq->api, a->hook_id, &members);
     buf_puts(&t->out, "id: ");
     cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
     buf_puts(&t->out, "\nevent: delivery\ndata: ");
-    delivery_print_brief(a, buf_str(&members), &t->out);
+    json_open_object(&w, NULL);
+    request_put_hook(t->rq->api, a->hook_id, &w);
+    delivery_print_brief(a, &w);
+    json_close(&w);
     buf_puts(&t->out, "\n\n");
-    buf_clear(&members);
     return true;
 }
 

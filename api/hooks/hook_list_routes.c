@@ -26,12 +26,11 @@ struct list {
     struct hook_scope scope;
     struct buf after; // name of the last hook before this page; empty: none
     size_t limit;     // hooks; 0: all
-    struct buf *out;  // the current piece
-    struct buf first; // the first piece
+    struct json_writer json; // writes into the current piece
+    struct buf first;        // the first piece
     struct buf last; // name of the last hook that was shown, or that a page has
     size_t n_hooks;  // chosen for a page
-    size_t n_shown;
-    bool has_more; // at least one hook is left
+    bool has_more;   // at least one hook is left
     size_t n_nos, at_no;
     uint64_t nos[LIMIT_MAX]; // hooks of a page that later pieces show
 };
@@ -107,16 +106,9 @@ static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
 
 // --- the list ---
 
-static void show(struct list *l, const struct hook *hook)
-{
-    if (l->n_shown++ > 0)
-        buf_putc(l->out, ',');
-    request_print_hook(l->rq, hook, l->out);
-}
-
 static bool is_full(const struct list *l)
 {
-    return l->out->n_bytes >= HTTP_PIECE_BYTES;
+    return l->json.out->n_bytes >= HTTP_PIECE_BYTES;
 }
 
 static void note_last(struct list *l, const struct hook *hook)
@@ -134,7 +126,7 @@ static bool put_listed(void *data, const struct hook *hook)
         l->has_more = true; // this one, at least
         return false;
     }
-    show(l, hook);
+    request_print_hook(l->rq, hook, &l->json);
     note_last(l, hook);
     return true;
 }
@@ -152,7 +144,7 @@ static bool choose(void *data, const struct hook *hook)
     if (is_full(l)) {
         l->nos[l->n_nos++] = hook->no;
     } else {
-        show(l, hook);
+        request_print_hook(l->rq, hook, &l->json);
     }
     note_last(l, hook);
     return true;
@@ -160,7 +152,9 @@ static bool choose(void *data, const struct hook *hook)
 
 static bool put_chosen(void *data, const struct hook *hook)
 {
-    show(data, hook);
+    struct list *l = data;
+
+    request_print_hook(l->rq, hook, &l->json);
     return false;
 }
 
@@ -194,7 +188,7 @@ static enum http_more next(void *data, struct buf *out)
     struct list *l = rq->data;
     enum err err;
 
-    l->out = out;
+    l->json.out = out;
     err = l->limit > 0 ? put_page(l) : put_list(l);
     if (err != OK) {
         log_warn("list of hooks cut short", "reason=%s",
@@ -203,7 +197,7 @@ static enum http_more next(void *data, struct buf *out)
     }
     if (!is_whole(l))
         return HTTP_MORE;
-    buf_putc(out, ']');
+    json_close(&l->json);
     return HTTP_LAST;
 }
 
@@ -221,7 +215,7 @@ static void respond(struct list *l, const uint8_t key[SHA256_BYTES])
         page_put_headers(l->rq->http, buf_str(&token), &headers);
     }
     if (is_whole(l))
-        buf_putc(&l->first, ']');
+        json_close(&l->json);
     response.headers = buf_str(&headers);
     response.body = buf_str(&l->first);
     if (is_whole(l)) {
@@ -239,7 +233,7 @@ static void list(struct list *l, const uint8_t key[SHA256_BYTES])
 {
     enum err err;
 
-    buf_putc(&l->first, '[');
+    json_open_array(&l->json, NULL);
     err = hook_list(l->rq->api->hooks, &l->scope, buf_str(&l->after),
                     l->limit > 0 ? choose : put_listed, l);
     if (err == OK) {
@@ -271,7 +265,7 @@ void hooks_list(struct api_request *rq)
     buf_init(&l->after, 0);
     buf_init(&l->first, 0);
     buf_init(&l->last, 0);
-    l->out = &l->first;
+    l->json = json_writer(&l->first);
     rq->data = l;
     rq->on_free = on_free;
     auth_key(rq->api->auth, "hooks", key);

@@ -22,12 +22,15 @@ static void answer_hook(struct api_request *rq, unsigned status,
 {
     struct hook_showing to = request_showing(rq);
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     buf_init(&body, 0);
     if (status == 201) {
-        request_dialect(rq)->print_created(&to, hook, &body);
+        json_open_object(&w, NULL);
+        request_dialect(rq)->print_created(&to, hook, &w);
+        json_close(&w);
     } else {
-        request_print_hook(rq, hook, &body);
+        request_print_hook(rq, hook, &w);
     }
     request_answer(rq, status, buf_str(&body));
     buf_clear(&body);
@@ -43,8 +46,9 @@ struct printing {
 static bool put_found(void *data, const struct hook *hook)
 {
     struct printing *p = data;
+    struct json_writer w = json_writer(&p->body);
 
-    request_print_hook(p->rq, hook, &p->body);
+    request_print_hook(p->rq, hook, &w);
     return false;
 }
 

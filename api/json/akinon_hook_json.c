@@ -137,48 +137,28 @@ static enum err read_new(const struct hook_reader *reader,
 
 // --- printing ---
 
-static void put_member(struct buf *out, const char *key, struct str text)
+static void put_time(struct json_writer *w, const char *key, int64_t at_ms)
 {
-    buf_printf(out, ",\"%s\":", key);
-    buf_put_json(out, text);
-}
-
-static void put_time(struct buf *out, const char *key, int64_t at_ms)
-{
-    buf_printf(out, ",\"%s\":\"", key);
-    clock_put_rfc3339(out, at_ms);
-    buf_putc(out, '"');
-}
-
-// Appends the hook's object without the closing brace.
-static void put_hook(const struct hook_showing *to, const struct hook *hook,
-                     struct buf *out)
-{
-    buf_puts(out, "{\"_id\":");
-    buf_put_json(out, hook->name);
-    put_member(out, "name", hook->display_name);
-    put_member(out, "url", hook->url);
-    buf_puts(out, ",\"headers\":");
-    headers_print(hook, to->is_masked, out);
-    buf_printf(out, ",\"active\":%s,\"events\":[",
-               hook->active ? "true" : "false");
-    for (size_t i = 0; i < hook->n_kinds; i++) {
-        if (i > 0)
-            buf_putc(out, ',');
-        buf_put_json(out, hook->kinds[i]);
-    }
-    buf_putc(out, ']');
-    put_time(out, "createdAt", hook->created_at_ms);
-    put_time(out, "updatedAt", hook->updated_at_ms);
-    headers_print_marks(hook, out);
-    policy_print(hook, out);
+    clock_put_rfc3339(json_open_text(w, key), at_ms);
+    json_close_text(w);
 }
 
 static void print(const struct hook_showing *to, const struct hook *hook,
-                  struct buf *out)
+                  struct json_writer *w)
 {
-    put_hook(to, hook, out);
-    buf_putc(out, '}');
+    json_put_str(w, "_id", hook->name);
+    json_put_str(w, "name", hook->display_name);
+    json_put_str(w, "url", hook->url);
+    headers_print(hook, to->is_masked, w);
+    json_put_bool(w, "active", hook->active);
+    json_open_array(w, "events");
+    for (size_t i = 0; i < hook->n_kinds; i++)
+        json_put_str(w, NULL, hook->kinds[i]);
+    json_close(w);
+    put_time(w, "createdAt", hook->created_at_ms);
+    put_time(w, "updatedAt", hook->updated_at_ms);
+    headers_print_marks(hook, w);
+    policy_print(hook, w);
 }
 
 // Appends a slug (^[a-z0-9-]{2,100}$) made from the name's characters where possible.
@@ -205,15 +185,14 @@ static void put_slug(struct str name, struct buf *out)
 }
 
 static void print_created(const struct hook_showing *to,
-                          const struct hook *hook, struct buf *out)
+                          const struct hook *hook, struct json_writer *w)
 {
-    put_hook(to, hook, out);
-    buf_puts(out, ",\"slug\":\"");
-    put_slug(hook->display_name, out);
-    buf_putc(out, '"');
-    put_member(out, "organization", hook->scope.org);
-    put_member(out, "project", hook->scope.project);
-    buf_puts(out, ",\"status\":\"draft\"}");
+    print(to, hook, w);
+    put_slug(hook->display_name, json_open_text(w, "slug"));
+    json_close_text(w);
+    json_put_str(w, "organization", hook->scope.org);
+    json_put_str(w, "project", hook->scope.project);
+    json_put_text(w, "status", "draft");
 }
 
 // Appends an ObjectId: four bytes of time, then random bytes that make it unique.

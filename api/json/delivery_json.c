@@ -3,8 +3,6 @@
 
 #include "api/json/delivery_json.h"
 
-#include <inttypes.h>
-
 #define US_PER_MS 1000
 #define US_PER_S  1000000
 
@@ -23,100 +21,81 @@ const char *delivery_state_name(enum delivery_state state)
     return "unknown";
 }
 
-static void put_text(struct buf *out, const char *key, struct str text)
-{
-    buf_printf(out, ",\"%s\":", key);
-    buf_put_json(out, text);
-}
-
-static void put_head(const struct attempt *a, struct str members,
-                     struct buf *out)
+static void put_head(const struct attempt *a, struct json_writer *w)
 {
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&a->event_id, id);
-    buf_putc(out, '{');
-    buf_put_str(out, members);
-    buf_printf(out, "\"id\":\"%s\"", id);
-    put_text(out, "kind", a->kind);
+    json_put_text(w, "id", id);
+    json_put_str(w, "kind", a->kind);
 }
 
-static void put_when(const struct attempt *a, struct buf *out)
+static void put_when(const struct attempt *a, struct json_writer *w)
 {
-    buf_printf(out, ",\"timestamp\":%" PRId64 ",\"duration\":%" PRId64,
-               a->started_at_us / US_PER_S, a->timing.total_us / US_PER_MS);
-    put_text(out, "requestUrl", a->request_url);
+    json_put_i64(w, "timestamp", a->started_at_us / US_PER_S);
+    json_put_i64(w, "duration", a->timing.total_us / US_PER_MS);
+    json_put_str(w, "requestUrl", a->request_url);
 }
 
-// Appends the ten fields of Pulumi's WebhookDelivery.
-static void put_record(const struct attempt *a, struct str payload,
-                       struct str members, struct buf *out)
-{
-    put_head(a, members, out);
-    put_text(out, "payload", payload);
-    put_when(a, out);
-    put_text(out, "requestHeaders", a->request_headers);
-    buf_printf(out, ",\"responseCode\":%u", (unsigned)a->response_code);
-    put_text(out, "responseHeaders", a->response_headers);
-    put_text(out, "responseBody", a->response_body);
-}
-
-static void put_error(const struct attempt *a, struct buf *out)
+static void put_error(const struct attempt *a, struct json_writer *w)
 {
     if (attempt_is_end(a))
-        put_text(out, "reason", a->error_message);
+        json_put_str(w, "reason", a->error_message);
     if (a->error == ERROR_NONE) {
-        buf_puts(out, ",\"error\":null");
+        json_put_null(w, "error");
         return;
     }
-    buf_printf(out, ",\"error\":{\"class\":\"%s\"", error_name(a->error));
-    put_text(out, "message", a->error_message);
-    buf_putc(out, '}');
+    json_open_object(w, "error");
+    json_put_text(w, "class", error_name(a->error));
+    json_put_str(w, "message", a->error_message);
+    json_close(w);
 }
 
-static void put_timing(const struct timing *t, struct buf *out)
+static void put_timing(const struct timing *t, struct json_writer *w)
 {
-    buf_printf(out,
-               ",\"timing\":{\"queueUs\":%" PRId64 ",\"dnsUs\":%" PRId64
-               ",\"connectUs\":%" PRId64 ",\"tlsUs\":%" PRId64,
-               t->queue_us, t->dns_us, t->connect_us, t->tls_us);
-    buf_printf(out,
-               ",\"firstByteUs\":%" PRId64 ",\"totalUs\":%" PRId64
-               ",\"reusedConnection\":%s}",
-               t->first_byte_us, t->total_us,
-               t->reused_connection ? "true" : "false");
+    json_open_object(w, "timing");
+    json_put_i64(w, "queueUs", t->queue_us);
+    json_put_i64(w, "dnsUs", t->dns_us);
+    json_put_i64(w, "connectUs", t->connect_us);
+    json_put_i64(w, "tlsUs", t->tls_us);
+    json_put_i64(w, "firstByteUs", t->first_byte_us);
+    json_put_i64(w, "totalUs", t->total_us);
+    json_put_bool(w, "reusedConnection", t->reused_connection);
+    json_close(w);
 }
 
-static void put_rest(const struct attempt *a, struct buf *out)
+static void put_rest(const struct attempt *a, struct json_writer *w)
 {
-    buf_printf(out, ",\"attempt\":%" PRIu32 ",\"state\":\"%s\"", a->attempt,
-               delivery_state_name(a->state));
+    json_put_u64(w, "attempt", a->attempt);
+    json_put_text(w, "state", delivery_state_name(a->state));
     if (a->next_attempt_at_ms == 0) {
-        buf_puts(out, ",\"nextAttemptAt\":null");
+        json_put_null(w, "nextAttemptAt");
     } else {
-        buf_printf(out, ",\"nextAttemptAt\":%" PRId64, a->next_attempt_at_ms);
+        json_put_i64(w, "nextAttemptAt", a->next_attempt_at_ms);
     }
-    put_error(a, out);
-    buf_printf(out, ",\"acceptedAt\":%" PRId64, a->accepted_at_us / US_PER_MS);
-    put_timing(&a->timing, out);
-    buf_printf(out, ",\"responseTruncated\":%s}",
-               a->truncated ? "true" : "false");
+    put_error(a, w);
+    json_put_i64(w, "acceptedAt", a->accepted_at_us / US_PER_MS);
+    put_timing(&a->timing, w);
+    json_put_bool(w, "responseTruncated", a->truncated);
 }
 
-void delivery_print_brief(const struct attempt *attempt, struct str members,
-                          struct buf *out)
+void delivery_print_brief(const struct attempt *attempt, struct json_writer *w)
 {
-    const struct attempt *a = attempt;
-
-    put_head(a, members, out);
-    put_when(a, out);
-    buf_printf(out, ",\"responseCode\":%u", (unsigned)a->response_code);
-    put_rest(a, out);
+    put_head(attempt, w);
+    put_when(attempt, w);
+    json_put_u64(w, "responseCode", attempt->response_code);
+    put_rest(attempt, w);
 }
 
 void delivery_print(const struct attempt *attempt, struct str payload,
-                    struct str members, struct buf *out)
+                    struct json_writer *w)
 {
-    put_record(attempt, payload, members, out);
-    put_rest(attempt, out);
+    put_head(attempt, w);
+    json_put_str(w, "payload", payload);
+    put_when(attempt, w);
+    json_put_str(w, "requestHeaders", attempt->request_headers);
+    json_put_u64(w, "responseCode", attempt->response_code);
+    json_put_str(w, "responseHeaders", attempt->response_headers);
+    json_put_str(w, "responseBody", attempt->response_body);
+    put_rest(attempt, w);
 }

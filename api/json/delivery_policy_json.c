@@ -356,22 +356,20 @@ enum err policy_merge(const struct hook_reader *reader,
 
 // --- printing ---
 
-static void print_schedule(struct str text, struct buf *out)
+static void print_schedule(struct str text, struct json_writer *w)
 {
     const char *end = text.at + text.n_bytes;
     const char *at = text.at;
 
-    buf_puts(out, ",\"retrySchedule\":[");
+    json_open_array(w, "retrySchedule");
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         size_t n_bytes = (size_t)((comma != NULL ? comma : end) - at);
 
-        if (at > text.at)
-            buf_putc(out, ',');
-        buf_put_json(out, (struct str){ at, n_bytes });
+        json_put_str(w, NULL, (struct str){ at, n_bytes });
         at += n_bytes + 1;
     }
-    buf_putc(out, ']');
+    json_close(w);
 }
 
 static const char *disabled_name(enum hook_disabled disabled)
@@ -387,42 +385,46 @@ static const char *disabled_name(enum hook_disabled disabled)
     return "";
 }
 
-static void print_disabled(const struct hook *hook, struct buf *out)
+static void print_disabled(const struct hook *hook, struct json_writer *w)
 {
-    buf_printf(out, ",\"disabled\":{\"reason\":\"%s\",\"at\":\"",
-               disabled_name(hook->disabled));
-    clock_put_rfc3339(out, hook->disabled_at_ms);
-    buf_puts(out, "\"}");
+    json_open_object(w, "disabled");
+    json_put_text(w, "reason", disabled_name(hook->disabled));
+    clock_put_rfc3339(json_open_text(w, "at"), hook->disabled_at_ms);
+    json_close_text(w);
+    json_close(w);
 }
 
-void policy_print(const struct hook *hook, struct buf *out)
+static void print_rate(const struct hook_policy *p, struct json_writer *w)
+{
+    json_open_object(w, "rateLimit");
+    json_put_u64(w, "perSecond", p->rate_per_second);
+    json_put_u64(w, "burst",
+                 p->rate_burst > 0 ? p->rate_burst : p->rate_per_second);
+    json_close(w);
+}
+
+void policy_print(const struct hook *hook, struct json_writer *w)
 {
     const struct hook_policy *p = &hook->policy;
 
     if (p->retry_schedule.n_bytes > 0)
-        print_schedule(p->retry_schedule, out);
+        print_schedule(p->retry_schedule, w);
     if (p->timeout_ms > 0) {
-        buf_puts(out, ",\"timeout\":\"");
-        config_put_duration(p->timeout_ms, out);
-        buf_putc(out, '"');
+        config_put_duration(p->timeout_ms, json_open_text(w, "timeout"));
+        json_close_text(w);
     }
     if (p->max_inflight > 0)
-        buf_printf(out, ",\"maxInFlight\":%u", p->max_inflight);
-    if (p->rate_per_second > 0) {
-        buf_printf(out, ",\"rateLimit\":{\"perSecond\":%u,\"burst\":%u}",
-                   p->rate_per_second,
-                   p->rate_burst > 0 ? p->rate_burst : p->rate_per_second);
-    }
+        json_put_u64(w, "maxInFlight", p->max_inflight);
+    if (p->rate_per_second > 0)
+        print_rate(p, w);
     if (p->ordered)
-        buf_puts(out, ",\"ordered\":true");
-    if (p->order_key.n_bytes > 0) {
-        buf_puts(out, ",\"orderKey\":");
-        buf_put_json(out, p->order_key);
-    }
+        json_put_bool(w, "ordered", true);
+    if (p->order_key.n_bytes > 0)
+        json_put_str(w, "orderKey", p->order_key);
     if (hook->paused)
-        buf_puts(out, ",\"paused\":true");
+        json_put_bool(w, "paused", true);
     if (hook->client_cert.n_bytes > 0)
-        buf_puts(out, ",\"hasClientCertificate\":true");
+        json_put_bool(w, "hasClientCertificate", true);
     if (hook->disabled != HOOK_NOT_DISABLED)
-        print_disabled(hook, out);
+        print_disabled(hook, w);
 }

@@ -10,9 +10,9 @@
 #define API_JSON_DELIVERY_POLICY_JSON_H
 
 #include "api/json/json_members.h"
-#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "queue/queue.h"
 
 #define TIMEOUT_MIN_MS    INT64_C(10)
@@ -25,8 +25,8 @@ MUST_CHECK enum err policy_merge(const struct hook_reader *reader,
                                  const struct json_value *body,
                                  struct hook *hook);
 
-// Appends the members that differ from the settings, each with a comma before it. The
-// client's key is never shown; of the certificate only that there is one.
-void policy_print(const struct hook *hook, struct buf *out);
+// Puts the members that differ from the settings into the open object. The client's key
+// is never shown; of the certificate only that there is one.
+void policy_print(const struct hook *hook, struct json_writer *w);
 
 #endif

@@ -176,12 +176,13 @@ bool headers_have_secrets(const struct hook *hook)
     return false;
 }
 
-void headers_print(const struct hook *hook, bool is_masked, struct buf *out)
+void headers_print(const struct hook *hook, bool is_masked,
+                   struct json_writer *w)
 {
     struct buf mask;
 
     buf_init(&mask, 0);
-    buf_putc(out, '{');
+    json_open_object(w, "headers");
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
         struct str value = hook->headers[i + 1];
 
@@ -190,30 +191,23 @@ void headers_print(const struct hook *hook, bool is_masked, struct buf *out)
             header_put_mask(value, &mask);
             value = buf_str(&mask);
         }
-        if (i > 0)
-            buf_putc(out, ',');
-        buf_put_json(out, hook->headers[i]);
-        buf_putc(out, ':');
-        buf_put_json(out, value);
+        json_put_key(w, hook->headers[i]);
+        json_put_str(w, NULL, value);
     }
-    buf_putc(out, '}');
+    json_close(w);
     buf_clear(&mask);
 }
 
-void headers_print_marks(const struct hook *hook, struct buf *out)
+void headers_print_marks(const struct hook *hook, struct json_writer *w)
 {
-    const char *separator = ",\"secretHeaders\":[";
-
     if (hook->secret_headers == 0)
         return;
+    json_open_array(w, "secretHeaders");
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
-        if (!is_marked(hook, i))
-            continue;
-        buf_puts(out, separator);
-        buf_put_json(out, hook->headers[i]);
-        separator = ",";
+        if (is_marked(hook, i))
+            json_put_str(w, NULL, hook->headers[i]);
     }
-    buf_putc(out, ']');
+    json_close(w);
 }
 
 void headers_mask_text(struct str text, struct buf *out)

@@ -12,6 +12,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "queue/queue.h"
 
 // Reads both members into the hook. An absent member changes nothing; `secretHeaders`
@@ -24,14 +25,15 @@ MUST_CHECK enum err headers_merge(const struct hook_reader *reader,
 // Whether the hook has a header value that is shown masked.
 bool headers_have_secrets(const struct hook *hook);
 
-// Appends the object of the headers; with `is_masked`, secret values as masks.
-void headers_print(const struct hook *hook, bool is_masked, struct buf *out);
+// Puts the member headers; with `is_masked`, secret values as masks.
+void headers_print(const struct hook *hook, bool is_masked,
+                   struct json_writer *w);
 
 // Appends headers as the history stores them, "Name: value\r\n" each, and masks the
 // values whose names say that they are secret: an earlier version recorded them whole.
 void headers_mask_text(struct str text, struct buf *out);
 
-// Appends the member secretHeaders with a comma before it, if the hook has any.
-void headers_print_marks(const struct hook *hook, struct buf *out);
+// Puts the member secretHeaders, if the hook has any.
+void headers_print_marks(const struct hook *hook, struct json_writer *w);
 
 #endif

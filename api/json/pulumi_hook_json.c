@@ -449,73 +449,56 @@ enum err hook_merge(const struct hook_reader *reader,
 
 // --- printing ---
 
-static void put_member(struct buf *out, const char *key, struct str text)
+static void put_scope(const struct hook_scope *scope, struct json_writer *w)
 {
-    buf_printf(out, ",\"%s\":", key);
-    buf_put_json(out, text);
-}
-
-static void put_scope(const struct hook_scope *scope, struct buf *out)
-{
-    buf_puts(out, "{\"organizationName\":");
-    buf_put_json(out, scope->org);
+    json_put_str(w, "organizationName", scope->org);
     if (scope->level == LEVEL_ORGANIZATION)
         return;
-    put_member(out, "projectName", scope->project);
+    json_put_str(w, "projectName", scope->project);
     if (scope->level == LEVEL_STACK)
-        put_member(out, "stackName", scope->target);
+        json_put_str(w, "stackName", scope->target);
     if (scope->level == LEVEL_ENVIRONMENT)
-        put_member(out, "envName", scope->target);
+        json_put_str(w, "envName", scope->target);
 }
 
-// Appends item `i` of a list; the first item also opens the list, so that an empty list
-// is left out.
-static void put_item(struct buf *out, const char *key, size_t i,
-                     struct str item)
-{
-    if (i == 0) {
-        buf_printf(out, ",\"%s\":[", key);
-    } else {
-        buf_putc(out, ',');
-    }
-    buf_put_json(out, item);
-}
-
-// Appends the filters in the order in which they were given, so that a client that
+// Puts the filters in the order in which they were given, so that a client that
 // compares what it wrote with what it reads finds no change. Each filter appears once,
 // even if the stored order repeats it.
-static void put_filters(const struct hook *hook, struct buf *out)
+static void put_filters(const struct hook *hook, struct json_writer *w)
 {
     uint64_t left = hook->filters;
     size_t n_kinds = 0;
-    size_t n = 0;
 
+    if (left == 0 && hook->n_kinds == 0)
+        return;
+    json_open_array(w, "filters");
     for (size_t i = 0; i < hook->filter_order.n_bytes; i++) {
         uint8_t number = (uint8_t)hook->filter_order.at[i];
 
         if (number == FILTER_IS_KIND && n_kinds < hook->n_kinds) {
-            put_item(out, "filters", n++, hook->kinds[n_kinds++]);
+            json_put_str(w, NULL, hook->kinds[n_kinds++]);
         } else if (number < n_filters && (left >> number & 1) != 0) {
-            put_item(out, "filters", n++, str_of(filters[number].name));
+            json_put_text(w, NULL, filters[number].name);
             left &= ~(UINT64_C(1) << number);
         }
     }
     for (size_t i = 0; i < n_filters; i++) {
         if ((left >> i & 1) != 0)
-            put_item(out, "filters", n++, str_of(filters[i].name));
+            json_put_text(w, NULL, filters[i].name);
     }
     for (; n_kinds < hook->n_kinds; n_kinds++)
-        put_item(out, "filters", n++, hook->kinds[n_kinds]);
-    if (n > 0)
-        buf_putc(out, ']');
+        json_put_str(w, NULL, hook->kinds[n_kinds]);
+    json_close(w);
 }
 
-// Appends the groups sorted by name, as Pulumi Cloud lists them.
-static void put_groups(const struct hook *hook, struct buf *out)
+// Puts the groups sorted by name, as Pulumi Cloud lists them.
+static void put_groups(const struct hook *hook, struct json_writer *w)
 {
     const char *last = "";
-    size_t n = 0;
 
+    if (hook->groups == 0)
+        return;
+    json_open_array(w, "groups");
     for (int i = 0; i < GROUPS; i++) {
         const char *next = NULL;
 
@@ -528,33 +511,29 @@ static void put_groups(const struct hook *hook, struct buf *out)
         }
         if (next == NULL)
             break;
-        put_item(out, "groups", n++, str_of(next));
+        json_put_text(w, NULL, next);
         last = next;
     }
-    if (n > 0)
-        buf_putc(out, ']');
+    json_close(w);
 }
 
 void hook_print(const struct hook_showing *to, const struct hook *hook,
-                struct buf *out)
+                struct json_writer *w)
 {
-    put_scope(&hook->scope, out);
-    put_member(out, "name", hook->name);
-    put_member(out, "displayName", hook->display_name);
-    put_member(out, "payloadUrl", hook->url);
-    buf_printf(out, ",\"active\":%s", hook->active ? "true" : "false");
-    put_member(out, "format",
-               str_of(format_by_number((int)hook->format)->name));
-    put_filters(hook, out);
-    put_groups(hook, out);
-    secret_print(to, hook, out);
+    put_scope(&hook->scope, w);
+    json_put_str(w, "name", hook->name);
+    json_put_str(w, "displayName", hook->display_name);
+    json_put_str(w, "payloadUrl", hook->url);
+    json_put_bool(w, "active", hook->active);
+    json_put_text(w, "format", format_by_number((int)hook->format)->name);
+    put_filters(hook, w);
+    put_groups(hook, w);
+    secret_print(to, hook, w);
     if (hook->n_headers > 0) {
-        buf_puts(out, ",\"headers\":");
-        headers_print(hook, to->is_masked, out);
-        headers_print_marks(hook, out);
+        headers_print(hook, to->is_masked, w);
+        headers_print_marks(hook, w);
     }
-    policy_print(hook, out);
-    buf_putc(out, '}');
+    policy_print(hook, w);
 }
 
 // --- the dialect ---

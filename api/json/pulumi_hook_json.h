@@ -14,6 +14,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "queue/queue.h"
 
 #define HOOK_NAME_MAX_BYTES    32
@@ -44,9 +45,9 @@ MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
 // Whether the name is 1 to 32 characters of A-Z a-z 0-9 . _ -
 bool hook_name_is_valid(struct str name);
 
-// Appends the response object. It never contains the secret.
+// Puts the members of the answer into the open object. They never contain the secret.
 void hook_print(const struct hook_showing *to, const struct hook *hook,
-                struct buf *out);
+                struct json_writer *w);
 
 // How one of the two APIs reads and shows hooks.
 struct hook_dialect {
@@ -54,10 +55,11 @@ struct hook_dialect {
                          const struct json_value *body, struct hook *hook);
     enum err (*merge)(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook);
+    // Put the members of the answer into the open object.
     void (*print)(const struct hook_showing *to, const struct hook *hook,
-                  struct buf *out);
+                  struct json_writer *w);
     void (*print_created)(const struct hook_showing *to,
-                          const struct hook *hook, struct buf *out);
+                          const struct hook *hook, struct json_writer *w);
     // Makes a name for a hook that has none, from HOOK_NAME_RANDOM random bytes.
     void (*put_name)(const uint8_t *random, int64_t at_ms, struct buf *out);
 };

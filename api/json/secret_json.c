@@ -183,25 +183,32 @@ static void put_ciphertext(const uint8_t *key, const struct hook *hook,
     crypto_put_hex(out, mac, sizeof(mac));
 }
 
-void secret_print(const struct hook_showing *to, const struct hook *hook,
-                  struct buf *out)
+static void put_overlap(const struct hook *hook, struct json_writer *w)
 {
-    bool has_secret = hook->secret.n_bytes > 0;
     int64_t until_ms = 0;
 
-    buf_printf(out, ",\"hasSecret\":%s,\"secretCiphertext\":\"",
-               has_secret ? "true" : "false");
-    if (has_secret)
-        put_ciphertext(to->ciphertext_key, hook, out);
-    buf_putc(out, '"');
-    if (hook->n_old == 0)
-        return;
-    buf_printf(out, ",\"secretOverlap\":{\"secrets\":%zu,\"until\":\"",
-               hook->n_old + has_secret);
     for (size_t i = 0; i < hook->n_old; i++) {
         if (hook->old[i].until_ms > until_ms)
             until_ms = hook->old[i].until_ms;
     }
-    clock_put_rfc3339(out, until_ms);
-    buf_puts(out, "\"}");
+    json_open_object(w, "secretOverlap");
+    json_put_u64(w, "secrets", hook->n_old + (hook->secret.n_bytes > 0));
+    clock_put_rfc3339(json_open_text(w, "until"), until_ms);
+    json_close_text(w);
+    json_close(w);
+}
+
+void secret_print(const struct hook_showing *to, const struct hook *hook,
+                  struct json_writer *w)
+{
+    bool has_secret = hook->secret.n_bytes > 0;
+    struct buf *code;
+
+    json_put_bool(w, "hasSecret", has_secret);
+    code = json_open_text(w, "secretCiphertext");
+    if (has_secret)
+        put_ciphertext(to->ciphertext_key, hook, code);
+    json_close_text(w);
+    if (hook->n_old > 0)
+        put_overlap(hook, w);
 }

@@ -7,9 +7,9 @@
 #define API_JSON_SECRET_JSON_H
 
 #include "api/json/json_members.h"
-#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "queue/queue.h"
 
 #define SECRET_MAX_BYTES   1024
@@ -31,10 +31,10 @@ MUST_CHECK enum err secret_merge(const struct hook_reader *reader,
                                  const struct json_value *body,
                                  struct hook *hook);
 
-// Appends the members hasSecret and secretCiphertext, each with a comma before it, and
+// Puts the members hasSecret and secretCiphertext into the open object, and
 // secretOverlap while replaced secrets sign. secretCiphertext changes with the secret
 // and reveals nothing of it without the key.
 void secret_print(const struct hook_showing *to, const struct hook *hook,
-                  struct buf *out);
+                  struct json_writer *w);
 
 #endif

@@ -5,8 +5,6 @@
 
 #include "api/system/handlers.h"
 
-#include <inttypes.h>
-
 #include "api/core/api_request.h"
 #include "api/core/backlog_json.h"
 #include "common/process/metrics.h"
@@ -15,29 +13,24 @@
 
 // --- organizations ---
 
-static void put_name(struct str org, struct buf *out)
-{
-    buf_puts(out, "{\"organizationName\":");
-    buf_put_json(out, org);
-    buf_putc(out, ',');
-}
-
 void backlog_get_org(struct api_request *rq)
 {
     struct hook_scope scope;
     struct org_backlog b;
     uint64_t org_id;
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     if (!request_org(rq, &scope) || !request_org_no(rq, &scope, &org_id))
         return;
     buf_init(&body, 0);
     backlog_of_org(rq->api->backlogs, org_id, &b);
-    put_name(scope.org, &body);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "organizationName", scope.org);
     // Without a number, an organization never had a hook or a token.
-    buf_printf(&body, "\"exists\":%s,", org_id != 0 ? "true" : "false");
-    backlog_put_org(rq->api, &b, &body);
-    buf_putc(&body, '}');
+    json_put_bool(&w, "exists", org_id != 0);
+    backlog_put_org(rq->api, &b, &w);
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
@@ -75,27 +68,20 @@ static void rank(void *data, const struct org_backlog *b)
 
 static bool put_org_name(void *data, const struct hook *hook)
 {
-    put_name(hook->scope.org, data);
+    json_open_object(data, NULL);
+    json_put_str(data, "organizationName", hook->scope.org);
     return false;
 }
 
 static void put_ranking(const struct api *api, const struct ranking *r,
-                        struct buf *out)
+                        struct json_writer *w)
 {
-    const char *separator = "";
-
     for (size_t i = 0; i < r->n; i++) {
-        size_t start = out->n_bytes;
-
-        buf_puts(out, separator);
         if (hook_get_by_no(api->hooks, r->orgs[i].fullest[0].hook_id,
-                           put_org_name, out) != OK) {
-            buf_cut(out, start); // its hooks were deleted: not shown
-            continue;
-        }
-        backlog_put_org(api, &r->orgs[i], out);
-        buf_putc(out, '}');
-        separator = ",";
+                           put_org_name, w) != OK)
+            continue; // its hooks were deleted: not shown
+        backlog_put_org(api, &r->orgs[i], w);
+        json_close(w);
     }
 }
 
@@ -105,24 +91,25 @@ void backlog_get_engine(struct api_request *rq)
     const struct config *config = rq->api->config;
     int64_t used = metrics_sum_gauge(GAUGE_QUEUE_BYTES, NULL);
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     *r = (struct ranking){ .config = config };
     backlog_each_org(rq->api->backlogs, rank, r);
     buf_init(&body, 0);
-    buf_printf(&body,
-               "{\"queueBytes\":%" PRId64 ",\"maxQueueBytes\":%" PRIu64
-               ",\"refusing\":%s",
-               used, config->max_queue_bytes,
-               used > 0 && (uint64_t)used > config->max_queue_bytes / 10 * 8
-                   ? "true"
-                   : "false");
-    buf_printf(&body,
-               ",\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64
-               ",\"pausedHooks\":%" PRId64 ",\"organizations\":[",
-               r->n_rows, r->n_bytes,
-               metrics_sum_gauge(GAUGE_HOOKS_PAUSED, NULL));
-    put_ranking(rq->api, r, &body);
-    buf_puts(&body, "]}");
+    json_open_object(&w, NULL);
+    json_put_i64(&w, "queueBytes", used);
+    json_put_u64(&w, "maxQueueBytes", config->max_queue_bytes);
+    json_put_bool(&w, "refusing",
+                  used > 0 &&
+                      (uint64_t)used > config->max_queue_bytes / 10 * 8);
+    json_put_u64(&w, "waiting", r->n_rows);
+    json_put_u64(&w, "waitingBytes", r->n_bytes);
+    json_put_i64(&w, "pausedHooks",
+                 metrics_sum_gauge(GAUGE_HOOKS_PAUSED, NULL));
+    json_open_array(&w, "organizations");
+    put_ranking(rq->api, r, &w);
+    json_close(&w);
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }

@@ -17,15 +17,14 @@
 
 #define DEFAULT_PROJECT "default"
 
-static void put_environment(const struct stack_name *name, struct buf *out)
+static void put_environment(const struct stack_name *name,
+                            struct json_writer *w)
 {
-    buf_puts(out, "{\"organization\":");
-    buf_put_json(out, name->org);
-    buf_puts(out, ",\"project\":");
-    buf_put_json(out, name->project);
-    buf_puts(out, ",\"name\":");
-    buf_put_json(out, name->env);
-    buf_putc(out, '}');
+    json_open_object(w, NULL);
+    json_put_str(w, "organization", name->org);
+    json_put_str(w, "project", name->project);
+    json_put_str(w, "name", name->env);
+    json_close(w);
 }
 
 static const struct named_style style = { .is_env = true,
@@ -96,8 +95,10 @@ void environments_get(struct api_request *rq)
         return;
     err = find(rq, &name);
     if (err == OK) {
+        struct json_writer w = json_writer(&body);
+
         buf_init(&body, 0);
-        put_environment(&name, &body);
+        put_environment(&name, &w);
         request_answer(rq, 200, buf_str(&body));
         buf_clear(&body);
     } else {

@@ -33,60 +33,73 @@ void operations_healthz(struct api_request *rq)
     buf_clear(&challenge);
 }
 
-struct missing {
-    struct buf names;   // of roles that do not work: JSON, comma-separated
-    struct buf reasons; // roles that do not work, each with its reason
-    bool are_starting;  // all of them are only starting
-};
-
-static void find_missing(struct missing *out)
+// Puts the names of the roles that do not work into `names`, and each with its reason
+// into `reasons`. Returns their number; `are_starting` says whether all of them only
+// start.
+static size_t find_missing(struct json_writer *names,
+                           struct json_writer *reasons, bool *are_starting)
 {
     struct buf why;
+    size_t n = 0;
 
     buf_init(&why, 0);
-    out->are_starting = true;
+    *are_starting = true;
     for (size_t i = 0; i < metrics_slots(); i++) {
-        const char *comma = out->names.n_bytes > 0 ? "," : "";
-        struct str name = str_of(metrics_slot_name(i));
-
         buf_reset(&why);
         if (pulse_state_of(i) == PULSE_NONE || pulse_works(i, &why))
             continue;
+        n++;
         if (pulse_state_of(i) != PULSE_STARTING)
-            out->are_starting = false;
-        buf_puts(&out->names, comma);
-        buf_put_json(&out->names, name);
-        buf_puts(&out->reasons, comma);
-        buf_put_json(&out->reasons, name);
-        buf_putc(&out->reasons, ':');
-        buf_put_json(&out->reasons, buf_str(&why));
+            *are_starting = false;
+        json_put_text(names, NULL, metrics_slot_name(i));
+        json_put_str(reasons, metrics_slot_name(i), buf_str(&why));
     }
     buf_clear(&why);
+    return n;
+}
+
+static void answer_missing(struct api_request *rq, const char *status,
+                           struct str names, struct str reasons)
+{
+    struct buf body;
+    struct json_writer w = json_writer(&body);
+
+    buf_init(&body, 0);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "status", status);
+    if (names.n_bytes > 0) {
+        json_put_raw(&w, "waitingFor", names);
+        json_put_raw(&w, "reasons", reasons);
+    }
+    json_close(&w);
+    buf_putc(&body, '\n');
+    request_answer(rq, names.n_bytes > 0 ? 503 : 200, buf_str(&body));
+    buf_clear(&body);
 }
 
 void operations_readyz(struct api_request *rq)
 {
-    struct missing missing;
-    struct buf body;
+    struct buf names, reasons;
+    struct json_writer names_json = json_writer(&names);
+    struct json_writer reasons_json = json_writer(&reasons);
+    bool are_starting;
+    size_t n;
 
-    buf_init(&missing.names, 0);
-    buf_init(&missing.reasons, 0);
-    buf_init(&body, 0);
-    find_missing(&missing);
-    if (missing.names.n_bytes == 0) {
-        request_answer(rq, 200, STR("{\"status\":\"ready\"}\n"));
+    buf_init(&names, 0);
+    buf_init(&reasons, 0);
+    json_open_array(&names_json, NULL);
+    json_open_object(&reasons_json, NULL);
+    n = find_missing(&names_json, &reasons_json, &are_starting);
+    json_close(&names_json);
+    json_close(&reasons_json);
+    if (n == 0) {
+        answer_missing(rq, "ready", STR_EMPTY, STR_EMPTY);
     } else {
-        buf_printf(&body,
-                   "{\"status\":\"%s\",\"waitingFor\":[%.*s],"
-                   "\"reasons\":{%.*s}}\n",
-                   missing.are_starting ? "starting" : "not ready",
-                   STR_ARG(buf_str(&missing.names)),
-                   STR_ARG(buf_str(&missing.reasons)));
-        request_answer(rq, 503, buf_str(&body));
+        answer_missing(rq, are_starting ? "starting" : "not ready",
+                       buf_str(&names), buf_str(&reasons));
     }
-    buf_clear(&body);
-    buf_clear(&missing.reasons);
-    buf_clear(&missing.names);
+    buf_clear(&reasons);
+    buf_clear(&names);
 }
 
 void operations_metrics(struct api_request *rq)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // named.c — lists of named stacks and environments, in pages.
 //
-// A page ends after LOOKS_MAX names were read, shown or not, so that a request for a
+// A page ends after SCAN_MAX names were read, shown or not, so that a request for a
 // few among many names does not delay other requests. A page without rows may have
 // another page after it.
 
@@ -16,25 +16,24 @@
 struct listing {
     const struct named_style *style;
     struct buf body;
-    size_t n_rows;
+    struct json_writer json;
 };
 
 static void put_row(void *data, const struct stack_name *name)
 {
     struct listing *l = data;
 
-    if (operator_is_org(name->org))
-        return;
-    if (l->n_rows++ > 0)
-        buf_putc(&l->body, ',');
-    l->style->put(name, &l->body);
+    if (!operator_is_org(name->org))
+        l->style->put(name, &l->json);
 }
 
 static void listing_init(struct listing *l, const struct named_style *style)
 {
     *l = (struct listing){ .style = style };
     buf_init(&l->body, 0);
-    buf_printf(&l->body, "{\"%s\":[", style->name);
+    l->json = json_writer(&l->body);
+    json_open_object(&l->json, NULL);
+    json_open_array(&l->json, style->name);
 }
 
 void named_answer_none(struct api_request *rq, const struct named_style *style)
@@ -42,7 +41,8 @@ void named_answer_none(struct api_request *rq, const struct named_style *style)
     struct listing l;
 
     listing_init(&l, style);
-    buf_puts(&l.body, "]}");
+    json_close(&l.json);
+    json_close(&l.json);
     request_answer(rq, 200, buf_str(&l.body));
     buf_clear(&l.body);
 }
@@ -99,13 +99,13 @@ static void answer_page(struct api_request *rq, const struct named_style *style,
     if (read_place(rq, key, list, &place)) {
         listing_init(&l, style);
         err = stack_list(rq->api->stacks, q, SCAN_MAX, &place, put_row, &l);
-        buf_putc(&l.body, ']');
+        json_close(&l.json);
         if (place.n_bytes > 0) {
-            buf_printf(&l.body, ",\"%s\":\"", style->token);
-            page_token_put(key, list, buf_str(&place), &l.body);
-            buf_putc(&l.body, '"');
+            page_token_put(key, list, buf_str(&place),
+                           json_open_text(&l.json, style->token));
+            json_close_text(&l.json);
         }
-        buf_putc(&l.body, '}');
+        json_close(&l.json);
         if (err == OK) {
             request_answer(rq, 200, buf_str(&l.body));
         } else {

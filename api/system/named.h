@@ -12,7 +12,8 @@ struct named_style {
     const char *name; // name of the member with the rows
     const char
         *token; // name of the member that says where the next page begins
-    void (*put)(const struct stack_name *name, struct buf *out);
+    // Puts a row, an object.
+    void (*put)(const struct stack_name *name, struct json_writer *w);
 };
 
 // Answers with a page of the stacks or environments of an organization; if `org` is

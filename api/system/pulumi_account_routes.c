@@ -26,7 +26,8 @@ struct orgs {
     struct str
         wanted; // the setting default_organization, for the admin token; or empty
     bool is_wanted_there;
-    struct buf body; // JSON list of organizations, without the brackets
+    struct buf list;         // JSON array of organizations
+    struct json_writer json; // writes the list
     struct buf first;
     size_t n_orgs;
 };
@@ -41,14 +42,12 @@ static bool put_org(void *data, struct str org)
         o->is_wanted_there = true;
     if (o->n_orgs == 0)
         buf_put_str(&o->first, org);
-    if (o->n_orgs++ > 0)
-        buf_putc(&o->body, ',');
-    buf_puts(&o->body, "{\"githubLogin\":");
-    buf_put_json(&o->body, org);
-    buf_puts(&o->body, ",\"name\":");
-    buf_put_json(&o->body, org);
-    buf_puts(&o->body, ",\"avatarUrl\":\"\"}");
-    return o->n_orgs < ORGS_MAX;
+    json_open_object(&o->json, NULL);
+    json_put_str(&o->json, "githubLogin", org);
+    json_put_str(&o->json, "name", org);
+    json_put_text(&o->json, "avatarUrl", "");
+    json_close(&o->json);
+    return ++o->n_orgs < ORGS_MAX;
 }
 
 // Reads the organizations. False: they cannot be read; the request has been answered.
@@ -58,8 +57,10 @@ static bool orgs_read(struct api_request *rq, struct orgs *out)
     enum err err;
 
     *out = (struct orgs){ .is_admin = true };
-    buf_init(&out->body, 0);
+    buf_init(&out->list, 0);
     buf_init(&out->first, 0);
+    out->json = json_writer(&out->list);
+    json_open_array(&out->json, NULL);
     if (!rq->grant.is_admin) {
         out->is_admin = false;
         put_org(out, (struct str){ rq->grant.org, rq->grant.n_org_bytes });
@@ -77,7 +78,7 @@ static bool orgs_read(struct api_request *rq, struct orgs *out)
 
 static void orgs_clear(struct orgs *o)
 {
-    buf_clear(&o->body);
+    buf_clear(&o->list);
     buf_clear(&o->first);
 }
 
@@ -87,21 +88,24 @@ void pulumi_account_user(struct api_request *rq)
     static const char *const names[] = { "id", "githubLogin", "name" };
     struct orgs orgs;
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     buf_init(&body, 0);
     if (orgs_read(rq, &orgs)) {
         struct str login =
             orgs.is_admin ? STR(API_ADMIN_LOGIN) : buf_str(&orgs.first);
 
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-            buf_printf(&body, "%c\"%s\":", i == 0 ? '{' : ',', names[i]);
-            buf_put_json(&body, login);
-        }
-        buf_puts(&body, ",\"email\":\"\",\"avatarUrl\":\"\","
-                        "\"organizations\":[");
-        buf_put_str(&body, buf_str(&orgs.body));
-        buf_printf(&body, "],\"identities\":[],\"siteAdmin\":%s}",
-                   orgs.is_admin ? "true" : "false");
+        json_open_object(&w, NULL);
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            json_put_str(&w, names[i], login);
+        json_put_text(&w, "email", "");
+        json_put_text(&w, "avatarUrl", "");
+        json_close(&orgs.json);
+        json_put_raw(&w, "organizations", buf_str(&orgs.list));
+        json_open_array(&w, "identities");
+        json_close(&w);
+        json_put_bool(&w, "siteAdmin", orgs.is_admin);
+        json_close(&w);
         request_answer(rq, 200, buf_str(&body));
     }
     buf_clear(&body);
@@ -121,14 +125,17 @@ void pulumi_account_default_org(struct api_request *rq)
     struct str org;
     struct orgs orgs;
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     buf_init(&body, 0);
     if (orgs_read(rq, &orgs)) {
         org = default_of(&orgs);
         if (org.n_bytes > 0) {
-            buf_puts(&body, "{\"GitHubLogin\":");
-            buf_put_json(&body, org);
-            buf_puts(&body, ",\"Messages\":[]}");
+            json_open_object(&w, NULL);
+            json_put_str(&w, "GitHubLogin", org);
+            json_open_array(&w, "Messages");
+            json_close(&w);
+            json_close(&w);
             request_answer(rq, 200, buf_str(&body));
         } else {
             http_fail(rq->http, 404, STR_EMPTY,

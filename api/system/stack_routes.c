@@ -53,23 +53,21 @@ static void put_stack_id(const struct stack_name *stack, struct buf *out)
     buf_clear(&name);
 }
 
-// Appends the members that every answer has for a stack, and leaves the object open.
-static void put_names(const struct stack_name *stack, struct buf *out)
+// Puts the members that every answer has for a stack.
+static void put_names(const struct stack_name *stack, struct json_writer *w)
 {
-    buf_puts(out, "{\"id\":\"");
-    put_stack_id(stack, out);
-    buf_puts(out, "\",\"orgName\":");
-    buf_put_json(out, stack->org);
-    buf_puts(out, ",\"projectName\":");
-    buf_put_json(out, stack->project);
-    buf_puts(out, ",\"stackName\":");
-    buf_put_json(out, stack->stack);
+    put_stack_id(stack, json_open_text(w, "id"));
+    json_close_text(w);
+    json_put_str(w, "orgName", stack->org);
+    json_put_str(w, "projectName", stack->project);
+    json_put_str(w, "stackName", stack->stack);
 }
 
-static void put_summary(const struct stack_name *stack, struct buf *out)
+static void put_summary(const struct stack_name *stack, struct json_writer *w)
 {
-    put_names(stack, out);
-    buf_putc(out, '}');
+    json_open_object(w, NULL);
+    put_names(stack, w);
+    json_close(w);
 }
 
 static const struct named_style style = { .name = "stacks",
@@ -108,12 +106,18 @@ void stacks_get(struct api_request *rq)
 {
     struct stack_name stack;
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     if (!read_stack(rq, &stack))
         return;
     buf_init(&body, 0);
-    put_names(&stack, &body);
-    buf_puts(&body, ",\"activeUpdate\":\"\",\"tags\":{},\"version\":1}");
+    json_open_object(&w, NULL);
+    put_names(&stack, &w);
+    json_put_text(&w, "activeUpdate", "");
+    json_open_object(&w, "tags");
+    json_close(&w);
+    json_put_u64(&w, "version", 1);
+    json_close(&w);
     request_answer(rq, 200, buf_str(&body));
     buf_clear(&body);
 }
@@ -179,6 +183,7 @@ void stacks_project(struct api_request *rq)
     struct hook_scope scope;
     struct stack_query q = { .is_env = false };
     struct buf place, body;
+    struct json_writer w = json_writer(&body);
     bool is_there = false;
     enum err err;
 
@@ -193,11 +198,10 @@ void stacks_project(struct api_request *rq)
     if (err != OK) {
         request_fail_store(rq, err);
     } else if (is_there) {
-        buf_puts(&body, "{\"orgName\":");
-        buf_put_json(&body, q.org);
-        buf_puts(&body, ",\"projectName\":");
-        buf_put_json(&body, q.project);
-        buf_putc(&body, '}');
+        json_open_object(&w, NULL);
+        json_put_str(&w, "orgName", q.org);
+        json_put_str(&w, "projectName", q.project);
+        json_close(&w);
         request_answer(rq, 200, buf_str(&body));
     } else {
         http_fail(rq->http, 404, STR_EMPTY, "Project '%.*s/%.*s' not found",

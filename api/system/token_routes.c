@@ -58,40 +58,34 @@ static bool read_org(struct api_request *rq, struct str *out)
 
 // --- printing ---
 
-static void put_scopes(unsigned scopes, struct buf *out)
+static void put_scopes(unsigned scopes, struct json_writer *w, const char *key)
 {
-    const char *separator = "[";
-
+    json_open_array(w, key);
     for (size_t i = 0; i < N_SCOPES; i++) {
-        if ((scopes & scope_names[i].scope) == 0)
-            continue;
-        buf_printf(out, "%s\"%s\"", separator, scope_names[i].name);
-        separator = ",";
+        if ((scopes & scope_names[i].scope) != 0)
+            json_put_text(w, NULL, scope_names[i].name);
     }
-    buf_puts(out, *separator == '[' ? "[]" : "]");
+    json_close(w);
 }
 
-// Appends a token. `secret` is the token itself in the answer that made it, else empty.
-static void put_token(const struct token *t, struct str secret, struct buf *out)
+// Puts a token. `secret` is the token itself in the answer that made it, else empty.
+static void put_token(const struct token *t, struct str secret,
+                      struct json_writer *w)
 {
-    buf_puts(out, "{\"id\":");
-    buf_put_json(out, t->id);
-    if (secret.n_bytes > 0) {
-        buf_puts(out, ",\"token\":");
-        buf_put_json(out, secret);
-    }
-    buf_puts(out, ",\"organization\":");
-    buf_put_json(out, t->org);
-    buf_puts(out, ",\"scopes\":");
-    put_scopes(t->scopes, out);
-    buf_puts(out, ",\"name\":");
-    buf_put_json(out, t->name);
-    buf_printf(out, ",\"createdAt\":%" PRId64, t->created_at_ms / 1000);
+    json_open_object(w, NULL);
+    json_put_str(w, "id", t->id);
+    if (secret.n_bytes > 0)
+        json_put_str(w, "token", secret);
+    json_put_str(w, "organization", t->org);
+    put_scopes(t->scopes, w, "scopes");
+    json_put_str(w, "name", t->name);
+    json_put_i64(w, "createdAt", t->created_at_ms / 1000);
     if (t->expires_at_ms != 0) {
-        buf_printf(out, ",\"expiresAt\":%" PRId64 "}", t->expires_at_ms / 1000);
+        json_put_i64(w, "expiresAt", t->expires_at_ms / 1000);
     } else {
-        buf_puts(out, ",\"expiresAt\":null}");
+        json_put_null(w, "expiresAt");
     }
+    json_close(w);
 }
 
 // --- create ---
@@ -190,9 +184,10 @@ static void audit_token(struct api_request *rq, const char *what,
                         const struct token *t)
 {
     struct buf more;
+    struct json_writer w = json_writer(&more);
 
     buf_init(&more, 0);
-    put_scopes(t->scopes, &more);
+    put_scopes(t->scopes, &w, NULL);
     buf_puts(&more, " until ");
     if (t->expires_at_ms != 0) {
         clock_put_rfc3339(&more, t->expires_at_ms);
@@ -208,10 +203,11 @@ static void answer_created(struct api_request *rq, const struct token *t,
                            struct str secret)
 {
     struct buf body;
+    struct json_writer w = json_writer(&body);
 
     audit_token(rq, "token created", t);
     buf_init(&body, 0);
-    put_token(t, secret, &body);
+    put_token(t, secret, &w);
     request_answer(rq, 201, buf_str(&body));
     crypto_wipe(body.at, body.room_bytes);
     buf_clear(&body);
@@ -275,10 +271,9 @@ void tokens_create(struct api_request *rq)
 // --- list, revoke ---
 
 struct listing {
-    struct buf *out;  // the current piece
-    struct buf first; // the first piece
-    size_t n_shown;
-    struct buf left; // hashes of tokens that later pieces show
+    struct json_writer json; // writes into the current piece
+    struct buf first;        // the first piece
+    struct buf left;         // hashes of tokens that later pieces show
     size_t at_left;
 };
 
@@ -286,9 +281,7 @@ static bool show(void *data, const struct token *t)
 {
     struct listing *l = data;
 
-    if (l->n_shown++ > 0)
-        buf_putc(l->out, ',');
-    put_token(t, STR_EMPTY, l->out);
+    put_token(t, STR_EMPTY, &l->json);
     return true;
 }
 
@@ -307,7 +300,7 @@ static enum http_more next(void *data, struct buf *out)
     struct api_request *rq = data;
     struct listing *l = rq->data;
 
-    l->out = out;
+    l->json.out = out;
     while (l->at_left < l->left.n_bytes && out->n_bytes < HTTP_PIECE_BYTES) {
         const uint8_t *hash = (const uint8_t *)l->left.at + l->at_left;
         enum err err = token_find(rq->api->tokens, hash, show, l);
@@ -318,7 +311,7 @@ static enum http_more next(void *data, struct buf *out)
     }
     if (l->at_left < l->left.n_bytes)
         return HTTP_MORE;
-    buf_putc(out, ']');
+    json_close(&l->json);
     return HTTP_LAST;
 }
 
@@ -342,17 +335,17 @@ void tokens_list(struct api_request *rq)
         return;
     buf_init(&l->first, 0);
     buf_init(&l->left, 0);
-    l->out = &l->first;
+    l->json = json_writer(&l->first);
     rq->data = l;
     rq->on_free = on_free;
-    buf_putc(&l->first, '[');
+    json_open_array(&l->json, NULL);
     err = token_list(rq->api->tokens, org, put_listed, l);
     if (err != OK) {
         request_fail_store(rq, err);
         return;
     }
     if (l->left.n_bytes == 0)
-        buf_putc(&l->first, ']');
+        json_close(&l->json);
     response.body = buf_str(&l->first);
     if (l->left.n_bytes == 0) {
         http_respond(rq->http, &response);

@@ -59,9 +59,12 @@ static void print(const struct bench *b, bool is_masked, struct buf *out)
 {
     const struct hook_showing to = { .is_masked = is_masked,
                                      .ciphertext_key = (const uint8_t *)KEY };
+    struct json_writer w = json_writer(out);
 
     buf_reset(out);
-    b->dialect->print(&to, &b->hook, out);
+    json_open_object(&w, NULL);
+    b->dialect->print(&to, &b->hook, &w);
+    json_close(&w);
 }
 
 static void check_hook(const struct hook *h)

@@ -77,12 +77,10 @@ static void put_path(const struct hook_scope *scope, struct buf *path)
     buf_puts(path, "/hooks");
 }
 
-static void put_text(struct buf *line, const char *key, struct str text)
+static void put_text(struct json_writer *w, const char *key, struct str text)
 {
-    if (text.n_bytes == 0)
-        return;
-    buf_printf(line, ",\"%s\":", key);
-    buf_put_json(line, text);
+    if (text.n_bytes > 0)
+        json_put_str(w, key, text);
 }
 
 static bool put_hook(void *data, const struct hook *hook)
@@ -90,33 +88,34 @@ static bool put_hook(void *data, const struct hook *hook)
     struct exporting *x = data;
     const struct hook_showing to = { .is_masked = !x->with_secrets,
                                      .ciphertext_key = x->ciphertext_key };
+    const struct hook_dialect *dialect = hook->scope.dialect == DIALECT_AKINON
+                                             ? &akinon_dialect
+                                             : &pulumi_dialect;
     struct buf line;
+    struct json_writer w = json_writer(&line);
 
     if (hook->name.n_bytes == 0 || // the trace of a deleted hook
         (x->org != NULL && !str_is(hook->scope.org, x->org)))
         return !terminal_is_interrupted();
     buf_init(&line, 0);
-    buf_puts(&line, "{\"path\":\"");
-    put_path(&hook->scope, &line);
-    buf_puts(&line, "\",\"hook\":");
-    if (hook->scope.dialect == DIALECT_AKINON) {
-        akinon_dialect.print(&to, hook, &line);
-    } else {
-        pulumi_dialect.print(&to, hook, &line);
-    }
+    json_open_object(&w, NULL);
+    put_path(&hook->scope, json_open_text(&w, "path"));
+    json_close_text(&w);
+    json_open_object(&w, "hook");
+    dialect->print(&to, hook, &w);
     x->n_hooks++;
     x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0 ||
                     headers_have_secrets(hook);
     if (x->with_secrets) {
-        line.n_bytes--; // the brace
-        put_text(&line, "secret", hook->secret);
+        put_text(&w, "secret", hook->secret);
         // The certificate is not secret, but an import refuses it without its key, so
         // it is exported only together with the key.
-        put_text(&line, "clientCertificate", hook->client_cert);
-        put_text(&line, "clientKey", hook->client_key);
-        buf_putc(&line, '}');
+        put_text(&w, "clientCertificate", hook->client_cert);
+        put_text(&w, "clientKey", hook->client_key);
     }
-    buf_puts(&line, "}\n");
+    json_close(&w);
+    json_close(&w);
+    buf_putc(&line, '\n');
     fwrite(line.at, 1, line.n_bytes, x->out);
     buf_clear(&line);
     return !terminal_is_interrupted() && !ferror(x->out);
@@ -413,20 +412,23 @@ static char *before_of(const struct buf *before)
     };
     struct json *json = NULL;
     struct buf out;
+    struct json_writer w = json_writer(&out);
     char *text;
 
     buf_init(&out, 0);
-    buf_put_str(&out, buf_str(before));
     if (json_parse(buf_str(before), &json_no_limits, &json, NULL) == OK &&
-        out.n_bytes > 0 && out.at[out.n_bytes - 1] == '}') {
-        out.n_bytes--;
+        before->at[before->n_bytes - 1] == '}') {
+        json_open_object(&w, NULL);
+        json_put_contents(&w, buf_str(before));
         for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
             if (json_get(json_root(json), members[i]) == NULL)
-                buf_printf(&out, ",\"%s\":null", members[i]);
+                json_put_null(&w, members[i]);
         }
         if (json_get(json_root(json), "headers") == NULL)
-            buf_puts(&out, ",\"headers\":{}");
-        buf_putc(&out, '}');
+            json_put_raw(&w, "headers", STR("{}"));
+        json_close(&w);
+    } else {
+        buf_put_str(&out, buf_str(before));
     }
     json_free(json);
     text = xstrdup(buf_cstr(&out));

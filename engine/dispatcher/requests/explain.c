@@ -20,6 +20,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/encoding/id.h"
+#include "common/encoding/json_writer.h"
 #include "common/messages/query.h"
 #include "common/model/event_kinds.h"
 #include "common/model/operator.h"
@@ -50,10 +51,11 @@ struct explaining {
     bool is_read;   // `event` is set
     struct event event;
     size_t at;               // bytes of query.text that are done
-    size_t requests_at_most; // bytes of the answer
+    size_t requests_at_most; // bytes of the answer, an array of hooks
     bool are_requests_over;  // there was no room for a request
     struct buf text;
-    struct buf request; // scratch
+    struct json_writer json; // writes `text`
+    struct buf request;      // scratch
 };
 
 // --- why not ---
@@ -160,28 +162,24 @@ static void put_reason(const struct explaining *x, const struct hook *hook,
 // --- the request that would be sent ---
 
 static void put_headers(struct str headers, struct request_marks marks,
-                        struct buf *out)
+                        struct json_writer *w)
 {
-    const char *separator = "";
     struct buf value;
 
     buf_init(&value, 0);
-    buf_putc(out, '{');
+    json_open_object(w, "headers");
     while (headers.n_bytes > 0) {
         struct str line = str_of(headers.at);
 
-        buf_puts(out, separator);
-        buf_put_json(out, (struct str){ line.at, strcspn(line.at, ":") });
-        buf_putc(out, ':');
+        json_put_key(w, (struct str){ line.at, strcspn(line.at, ":") });
         buf_reset(&value);
         request_header_value(line, (marks.secret & 1) != 0, &value);
-        buf_put_json(out, buf_str(&value));
-        separator = ",";
+        json_put_str(w, NULL, buf_str(&value));
         marks.secret >>= 1;
         headers.at += line.n_bytes + 1;
         headers.n_bytes -= line.n_bytes + 1;
     }
-    buf_putc(out, '}');
+    json_close(w);
     buf_clear(&value);
 }
 
@@ -189,41 +187,36 @@ static void put_request(struct explaining *x, const struct hook *hook,
                         const struct event *event)
 {
     struct dispatcher *d = x->d;
-    struct buf *out = &x->request;
+    struct json_writer w = json_writer(&x->request);
     struct rendered rendered;
     struct buf headers;
 
     if (render(d->renderer, hook, event, &rendered) != OK) {
-        buf_puts(&x->text, ",\"request\":null");
+        json_put_null(&x->json, "request");
         return;
     }
     buf_init(&headers, 0);
     request_headers(hook, event, rendered.body, clock_now_ms(), &headers);
-    buf_reset(out);
-    buf_printf(out,
-               "{\"method\":\"%s\",\"url\":", rendered.is_get ? "GET" : "POST");
-    buf_put_json(out, rendered.url);
-    buf_puts(out, ",\"headers\":");
-    put_headers(buf_str(&headers), request_marks(hook, buf_str(&headers)), out);
-    buf_puts(out, ",\"body\":");
-    buf_put_json(out, rendered.body);
-    buf_putc(out, '}');
+    buf_reset(&x->request);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "method", rendered.is_get ? "GET" : "POST");
+    json_put_str(&w, "url", rendered.url);
+    put_headers(buf_str(&headers), request_marks(hook, buf_str(&headers)), &w);
+    json_put_str(&w, "body", rendered.body);
+    json_close(&w);
     buf_clear(&headers);
-    x->are_requests_over = x->text.n_bytes + out->n_bytes > x->requests_at_most;
-    if (!x->are_requests_over) {
-        buf_puts(&x->text, ",\"request\":");
-        buf_put_str(&x->text, buf_str(out));
-    }
+    x->are_requests_over =
+        x->text.n_bytes + x->request.n_bytes > x->requests_at_most;
+    if (!x->are_requests_over)
+        json_put_raw(&x->json, "request", buf_str(&x->request));
 }
 
 // --- one hook after the other ---
 
-static void put_member(struct buf *out, const char *key, struct str text)
+static void put_name(struct json_writer *w, const char *key, struct str name)
 {
-    if (text.n_bytes == 0)
-        return;
-    buf_printf(out, ",\"%s\":", key);
-    buf_put_json(out, text);
+    if (name.n_bytes > 0)
+        json_put_str(w, key, name);
 }
 
 static void put_request_or_why_not(struct explaining *x,
@@ -232,36 +225,35 @@ static void put_request_or_why_not(struct explaining *x,
     if (!x->are_requests_over)
         put_request(x, hook, &x->event);
     if (x->are_requests_over) {
-        buf_puts(&x->text,
-                 ",\"request\":null,\"requestLeftOut\":\"the answer would be "
-                 "too large; ask about fewer webhooks: by limit, or by hook\"");
+        json_put_null(&x->json, "request");
+        json_put_text(&x->json, "requestLeftOut",
+                      "the answer would be too large; ask about fewer "
+                      "webhooks: by limit, or by hook");
     }
 }
 
 static void put_hook(struct explaining *x, const struct hook *hook)
 {
     bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
+    struct json_writer *w = &x->json;
     struct buf reason;
 
     buf_init(&reason, 0);
     put_reason(x, hook, &x->event, &reason);
-    if (x->text.n_bytes > 0)
-        buf_putc(&x->text, ',');
-    buf_puts(&x->text, "{\"hookName\":");
-    buf_put_json(&x->text, hook->name);
-    put_member(&x->text, "displayName", hook->display_name);
-    put_member(&x->text, "projectName", hook->scope.project);
-    put_member(&x->text, is_env ? "envName" : "stackName", hook->scope.target);
-    buf_printf(&x->text, ",\"matches\":%s,\"reason\":",
-               reason.n_bytes == 0 ? "true" : "false");
+    json_open_object(w, NULL);
+    json_put_str(w, "hookName", hook->name);
+    put_name(w, "displayName", hook->display_name);
+    put_name(w, "projectName", hook->scope.project);
+    put_name(w, is_env ? "envName" : "stackName", hook->scope.target);
+    json_put_bool(w, "matches", reason.n_bytes == 0);
     if (reason.n_bytes == 0) {
-        buf_puts(&x->text, "null");
+        json_put_null(w, "reason");
     } else {
-        buf_put_json(&x->text, buf_str(&reason));
+        json_put_str(w, "reason", buf_str(&reason));
     }
     if (reason.n_bytes == 0 && !x->query.is_dry)
         put_request_or_why_not(x, hook);
-    buf_putc(&x->text, '}');
+    json_close(w);
     buf_clear(&reason);
 }
 
@@ -363,6 +355,7 @@ static bool run(struct sliced *s, int64_t until_us)
         if (clock_mono_us() >= until_us)
             return false;
     }
+    json_close(&x->json);
     if (x->text.overflow) {
         respond(x, ERR_TOOBIG,
                 STR("the answer would be too large: ask about fewer webhooks, "
@@ -398,9 +391,12 @@ enum err explain_start(struct dispatcher *d, const struct query *query)
     x->query.project = arena_copy(&x->arena, query->project);
     x->query.text = arena_copy(&x->arena, query->text);
     x->query.event = arena_copy(&x->arena, query->event);
-    x->requests_at_most = query->max < REQUESTS_MAX_BYTES ? (size_t)query->max
-                                                          : REQUESTS_MAX_BYTES;
     buf_init(&x->text, ANSWER_MAX_BYTES);
+    x->json = json_writer(&x->text);
+    json_open_array(&x->json, NULL);
+    x->requests_at_most = x->text.n_bytes + (query->max < REQUESTS_MAX_BYTES
+                                                 ? (size_t)query->max
+                                                 : REQUESTS_MAX_BYTES);
     buf_init(&x->request, 0);
     err =
         org_number(d->hooks, (enum dialect)query->dialect, query->org, &org_id);
