@@ -469,96 +469,72 @@ static void the_deepest_nesting_is_written(void **state)
 
 // --- misuse ---
 
-static void member_without_name(struct json_writer *w)
+enum misuse {
+    NAMED_ROOT,
+    NAMED_ELEMENT,
+    UNNAMED_MEMBER,
+    TWO_NAMES,
+    NAME_AFTER_NAME,
+    NAME_IN_ARRAY,
+    NAME_WITHOUT_VALUE,
+    SECOND_ROOT,
+    CLOSE_TOO_MANY,
+    CONTENTS_OUTSIDE,
+    VALUE_WITHIN_TEXT,
+    CLOSE_WITHIN_TEXT,
+    CLOSE_OF_NO_TEXT,
+    TOO_DEEP,
+    MISUSES
+};
+
+static void misuse_object(enum misuse misuse, struct json_writer *w)
 {
     json_open_object(w, NULL);
-    json_put_null(w, NULL);
+    if (misuse != UNNAMED_MEMBER)
+        json_put_key(w, STR("a"));
+    if (misuse == NAME_AFTER_NAME)
+        json_put_key(w, STR("b"));
+    if (misuse == NAME_WITHOUT_VALUE)
+        json_close(w);
+    json_put_null(w, misuse == TWO_NAMES ? "b" : NULL);
 }
 
-static void element_with_name(struct json_writer *w)
+static void misuse_array(enum misuse misuse, struct json_writer *w)
 {
     json_open_array(w, NULL);
-    json_put_null(w, "name");
-}
-
-static void root_with_name(struct json_writer *w)
-{
-    json_put_null(w, "name");
-}
-
-static void two_names(struct json_writer *w)
-{
-    json_open_object(w, NULL);
-    json_put_key(w, STR("a"));
-    json_put_null(w, "b");
-}
-
-static void name_after_name(struct json_writer *w)
-{
-    json_open_object(w, NULL);
-    json_put_key(w, STR("a"));
-    json_put_key(w, STR("b"));
-}
-
-static void name_in_array(struct json_writer *w)
-{
-    json_open_array(w, NULL);
-    json_put_key(w, STR("a"));
-}
-
-static void name_without_value(struct json_writer *w)
-{
-    json_open_object(w, NULL);
-    json_put_key(w, STR("a"));
+    if (misuse == NAME_IN_ARRAY)
+        json_put_key(w, STR("a"));
+    if (misuse == VALUE_WITHIN_TEXT || misuse == CLOSE_WITHIN_TEXT)
+        json_open_text(w, NULL);
+    if (misuse == CLOSE_OF_NO_TEXT)
+        json_close_text(w);
+    if (misuse == NAMED_ELEMENT || misuse == VALUE_WITHIN_TEXT)
+        json_put_null(w, misuse == NAMED_ELEMENT ? "a" : NULL);
     json_close(w);
+    if (misuse == SECOND_ROOT)
+        json_put_null(w, NULL);
+    if (misuse == CLOSE_TOO_MANY)
+        json_close(w);
 }
 
-static void second_root(struct json_writer *w)
+static void misuse_writer(enum misuse misuse, struct json_writer *w)
 {
-    json_open_object(w, NULL);
-    json_close(w);
-    json_put_null(w, NULL);
+    if (misuse == NAMED_ROOT) {
+        json_put_null(w, "a");
+    } else if (misuse == CONTENTS_OUTSIDE) {
+        json_put_contents(w, STR("[1]"));
+    } else if (misuse == TOO_DEEP) {
+        for (unsigned i = 0; i <= JSON_WRITER_DEPTH_MAX; i++)
+            json_open_array(w, NULL);
+    } else if (misuse == UNNAMED_MEMBER || misuse == TWO_NAMES ||
+               misuse == NAME_AFTER_NAME || misuse == NAME_WITHOUT_VALUE) {
+        misuse_object(misuse, w);
+    } else {
+        misuse_array(misuse, w);
+    }
 }
 
-static void close_too_many(struct json_writer *w)
-{
-    json_open_object(w, NULL);
-    json_close(w);
-    json_close(w);
-}
-
-static void contents_outside(struct json_writer *w)
-{
-    json_put_contents(w, STR("[1]"));
-}
-
-static void value_within_text(struct json_writer *w)
-{
-    json_open_array(w, NULL);
-    json_open_text(w, NULL);
-    json_put_null(w, NULL);
-}
-
-static void close_within_text(struct json_writer *w)
-{
-    json_open_array(w, NULL);
-    json_open_text(w, NULL);
-    json_close(w);
-}
-
-static void close_of_no_text(struct json_writer *w)
-{
-    json_open_array(w, NULL);
-    json_close_text(w);
-}
-
-static void too_deep(struct json_writer *w)
-{
-    for (unsigned i = 0; i <= JSON_WRITER_DEPTH_MAX; i++)
-        json_open_array(w, NULL);
-}
-
-static void assert_aborts(void (*misuse)(struct json_writer *w))
+static void assert_aborts(enum misuse misuse)
 {
     int status = 0;
     pid_t child;
@@ -576,26 +552,19 @@ static void assert_aborts(void (*misuse)(struct json_writer *w))
         if (freopen("/dev/null", "w", stderr) == NULL)
             _exit(2);
         buf_init(&out, 0);
-        misuse(&w);
+        misuse_writer(misuse, &w);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+        fail_msg("misuse %u did not abort", (unsigned)misuse);
 }
 
 static void what_cannot_be_json_aborts(void **state)
 {
-    static void (*const misuses[])(struct json_writer *) = {
-        member_without_name, element_with_name, root_with_name,
-        two_names,           name_after_name,   name_in_array,
-        name_without_value,  second_root,       close_too_many,
-        contents_outside,    value_within_text, close_within_text,
-        close_of_no_text,    too_deep,
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++)
-        assert_aborts(misuses[i]);
+    for (unsigned misuse = 0; misuse < MISUSES; misuse++)
+        assert_aborts((enum misuse)misuse);
 }
 
 int main(void)

@@ -24,6 +24,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "common/encoding/json_writer.h"
 #include "common/encoding/url.h"
 
 #define SECONDS_MAX    3600
@@ -150,6 +151,7 @@ static bool make_hook(struct bench *b, const char *receiver, uint64_t i)
 {
     struct client_call call = { .method = "POST", .is_whole = true };
     struct buf path, body, answer;
+    struct json_writer w = json_writer(&body);
     struct json *json;
     bool is_good = false;
 
@@ -159,11 +161,17 @@ static bool make_hook(struct bench *b, const char *receiver, uint64_t i)
     buf_puts(&path, "/api/orgs");
     client_put_segment(&path, b->org);
     buf_puts(&path, "/hooks");
-    buf_printf(&body,
-               "{\"organizationName\":\"%s\",\"displayName\":\"bench\","
-               "\"payloadUrl\":\"http://%s/%" PRIu64
-               "\",\"active\":true,\"filters\":[\"" KIND "\"]}",
-               b->org, receiver, i);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "organizationName", b->org);
+    json_put_text(&w, "displayName", "bench");
+    buf_printf(json_open_text(&w, "payloadUrl"), "http://%s/%" PRIu64, receiver,
+               i);
+    json_close_text(&w);
+    json_put_bool(&w, "active", true);
+    json_open_array(&w, "filters");
+    json_put_text(&w, NULL, KIND);
+    json_close(&w);
+    json_close(&w);
     call.path = buf_cstr(&path);
     call.body = buf_str(&body);
     if (client_request(b->args, &call, &answer) == OK &&

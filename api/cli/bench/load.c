@@ -20,6 +20,7 @@
 #include "api/cli/core/terminal.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/encoding/json_writer.h"
 
 #define OPEN_MAX            256 // requests at once in an open loop
 #define WAIT_MS             1
@@ -33,7 +34,7 @@ struct request {
     struct request *next; // in the list of free requests
     CURL *easy;
     struct buf body;
-    size_t stamp; // offset in the body where the due time is written
+    size_t seq_stamp, due_stamp; // offsets in the body of what is written late
     int64_t due_us;
     char answer[ANSWER_BYTES + 1];
     size_t n_answer;
@@ -62,26 +63,41 @@ static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
     return n_bytes;
 }
 
-// Makes the body. The stamps have 16 digits with leading zeros, which JSON numbers do
-// not allow, so they are strings.
+// Appends the place of a stamp, which is written when the request is sent; returns where
+// it is. Stamps have 16 digits with leading zeros, which JSON numbers do not allow, so
+// they are strings.
+static size_t put_stamp(struct json_writer *w, const char *key)
+{
+    size_t at;
+
+    json_open_text(w, key);
+    at = w->out->n_bytes;
+    buf_printf(w->out, "%016d", 0);
+    json_close_text(w);
+    return at;
+}
+
 static void make_body(const struct bench_load *load, struct request *r)
 {
+    struct json_writer w = json_writer(&r->body);
+    const char *payload = NULL; // the name of the member
+
     buf_init(&r->body, 0);
     if (load->kind != NULL) {
-        buf_puts(&r->body, "{\"kind\":");
-        buf_put_json(&r->body, str_of(load->kind));
-        buf_puts(&r->body, ",\"payload\":");
+        payload = "payload";
+        json_open_object(&w, NULL);
+        json_put_text(&w, "kind", load->kind);
     }
-    buf_puts(&r->body, "{\"seq\":\"");
-    r->stamp = r->body.n_bytes;
-    buf_printf(&r->body, "%016" PRIu64 "\",\"dueUs\":\"%016" PRId64 "\"",
-               (uint64_t)0, (int64_t)0);
-    buf_puts(&r->body, ",\"pad\":\"");
+    json_open_object(&w, payload);
+    r->seq_stamp = put_stamp(&w, "seq");
+    r->due_stamp = put_stamp(&w, "dueUs");
+    json_open_text(&w, "pad");
     while (r->body.n_bytes + 2 < load->payload_bytes)
         buf_putc(&r->body, 'x');
-    buf_puts(&r->body, "\"}");
+    json_close_text(&w);
+    json_close(&w);
     if (load->kind != NULL)
-        buf_putc(&r->body, '}');
+        json_close(&w);
 }
 
 static void make_request(struct running *run, struct request *r)
@@ -116,10 +132,9 @@ static void send_one(struct running *run, int64_t due_us)
     r->due_us = due_us;
     r->n_answer = 0;
     snprintf(digits, sizeof(digits), "%016" PRIu64, run->load->n_sent);
-    memcpy(r->body.at + r->stamp, digits, 16);
+    memcpy(r->body.at + r->seq_stamp, digits, 16);
     snprintf(digits, sizeof(digits), "%016" PRId64, due_us);
-    memcpy(r->body.at + r->stamp + strlen("0000000000000000\",\"dueUs\":\""),
-           digits, 16);
+    memcpy(r->body.at + r->due_stamp, digits, 16);
     run->load->n_sent++;
     run->n_open++;
     curl_multi_add_handle(run->multi, r->easy);

@@ -11,6 +11,7 @@
 
 #include "api/cli/core/terminal.h"
 #include "common/base/mem.h"
+#include "common/encoding/json_writer.h"
 
 #define SIGNIFICANT 0.01
 
@@ -90,53 +91,68 @@ void bench_print(const struct bench_result *r)
 
 // --- as JSON ---
 
-static void put_phases(const struct bench_result *r, struct buf *out)
+static void put_phases(const struct bench_result *r, struct json_writer *w)
 {
-    buf_puts(out, ",\"phases\":{");
+    json_open_object(w, "phases");
     for (size_t i = 0; i < r->n_phases; i++) {
         const struct bench_phase *p = &r->phases[i];
 
-        buf_printf(out, "%s\"%s\":{\"n\":%" PRIu64 ",\"p50\":%" PRId64,
-                   i > 0 ? "," : "", p->name, p->n, p->p50);
-        buf_printf(out,
-                   ",\"p90\":%" PRId64 ",\"p99\":%" PRId64 ",\"p999\":%" PRId64
-                   ",\"max\":%" PRId64 "}",
-                   p->p90, p->p99, p->p999, p->max);
+        json_open_object(w, p->name);
+        json_put_u64(w, "n", p->n);
+        json_put_i64(w, "p50", p->p50);
+        json_put_i64(w, "p90", p->p90);
+        json_put_i64(w, "p99", p->p99);
+        json_put_i64(w, "p999", p->p999);
+        json_put_i64(w, "max", p->max);
+        json_close(w);
     }
-    buf_putc(out, '}');
+    json_close(w);
+}
+
+static void put_series(const struct bench_result *r, struct json_writer *w)
+{
+    json_open_array(w, "timeline");
+    for (size_t i = 0; i < r->n_timeline; i++) {
+        const struct bench_second *s = &r->timeline[i];
+
+        json_open_object(w, NULL);
+        json_put_u64(w, "n", s->n);
+        json_put_i64(w, "p50", s->p50);
+        json_put_i64(w, "p99", s->p99);
+        json_put_i64(w, "max", s->max);
+        json_close(w);
+    }
+    json_close(w);
+    json_open_array(w, "curve");
+    for (size_t i = 0; i < r->n_curve; i++) {
+        json_open_array(w, NULL);
+        json_put_double(w, NULL, r->curve[i].percent, 6);
+        json_put_i64(w, NULL, r->curve[i].us);
+        json_close(w);
+    }
+    json_close(w);
 }
 
 void bench_json(const struct bench_result *r, struct buf *out)
 {
-    buf_puts(out, "{\"target\":");
-    buf_put_json(out, str_of(r->target));
-    buf_printf(
-        out,
-        ",\"rate\":%.3f,\"concurrency\":%" PRIu64 ",\"payloadBytes\":%" PRIu64
-        ",\"fanOut\":%" PRIu64 ",\"seconds\":%.3f",
-        r->rate, r->concurrency, r->payload_bytes, r->fan_out, r->seconds);
-    buf_printf(out,
-               ",\"sent\":%" PRIu64 ",\"accepted\":%" PRIu64
-               ",\"refused\":%" PRIu64 ",\"lost\":%" PRIu64,
-               r->n_sent, r->n_accepted, r->n_refused, r->n_lost);
-    buf_printf(out, ",\"expected\":%" PRIu64 ",\"delivered\":%" PRIu64,
-               r->n_expected, r->n_delivered);
-    put_phases(r, out);
-    buf_puts(out, ",\"timeline\":[");
-    for (size_t i = 0; i < r->n_timeline; i++) {
-        const struct bench_second *s = &r->timeline[i];
+    struct json_writer w = json_writer(out);
 
-        buf_printf(out,
-                   "%s{\"n\":%" PRIu64 ",\"p50\":%" PRId64 ",\"p99\":%" PRId64
-                   ",\"max\":%" PRId64 "}",
-                   i > 0 ? "," : "", s->n, s->p50, s->p99, s->max);
-    }
-    buf_puts(out, "],\"curve\":[");
-    for (size_t i = 0; i < r->n_curve; i++) {
-        buf_printf(out, "%s[%.6f,%" PRId64 "]", i > 0 ? "," : "",
-                   r->curve[i].percent, r->curve[i].us);
-    }
-    buf_puts(out, "]}");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "target", r->target);
+    json_put_double(&w, "rate", r->rate, 3);
+    json_put_u64(&w, "concurrency", r->concurrency);
+    json_put_u64(&w, "payloadBytes", r->payload_bytes);
+    json_put_u64(&w, "fanOut", r->fan_out);
+    json_put_double(&w, "seconds", r->seconds, 3);
+    json_put_u64(&w, "sent", r->n_sent);
+    json_put_u64(&w, "accepted", r->n_accepted);
+    json_put_u64(&w, "refused", r->n_refused);
+    json_put_u64(&w, "lost", r->n_lost);
+    json_put_u64(&w, "expected", r->n_expected);
+    json_put_u64(&w, "delivered", r->n_delivered);
+    put_phases(r, &w);
+    put_series(r, &w);
+    json_close(&w);
 }
 
 // --- compared ---

@@ -37,23 +37,18 @@ static int64_t number(const struct json_value *v)
 
 static void put_body(struct discarding *d)
 {
-    struct buf *body = &d->body;
+    struct json_writer w = json_writer(&d->body);
 
-    buf_reset(body);
-    buf_putc(body, '{');
-    attempt_filter_put_members(d->args, body);
+    buf_reset(&d->body);
+    json_open_object(&w, NULL);
+    attempt_filter_put_members(d->args, &w);
     if (args_has(d->args, "dry-run"))
-        buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
-    if (d->limit > 0) {
-        buf_printf(body, "%s\"limit\":%" PRIu64, body->n_bytes > 1 ? "," : "",
-                   d->limit - (uint64_t)d->matched);
-    }
-    if (d->token.n_bytes > 0) {
-        buf_printf(body,
-                   "%s\"continuationToken\":", body->n_bytes > 1 ? "," : "");
-        buf_put_json(body, buf_str(&d->token));
-    }
-    buf_putc(body, '}');
+        json_put_bool(&w, "dryRun", true);
+    if (d->limit > 0)
+        json_put_u64(&w, "limit", d->limit - (uint64_t)d->matched);
+    if (d->token.n_bytes > 0)
+        json_put_str(&w, "continuationToken", buf_str(&d->token));
+    json_close(&w);
 }
 
 // Makes one call, and adds its result to the totals.
@@ -89,12 +84,15 @@ static enum err call_once(struct discarding *d)
 
 static void print(const struct discarding *d)
 {
+    const struct named_count counts[] = {
+        { "matched", (uint64_t)d->matched },
+        { "discarded", (uint64_t)d->discarded },
+        { "inFlight", (uint64_t)d->in_flight }
+    };
     bool is_dry = args_has(d->args, "dry-run");
 
     if (args_has(d->args, "json")) {
-        printf("{\"matched\":%" PRId64 ",\"discarded\":%" PRId64
-               ",\"inFlight\":%" PRId64 "}\n",
-               d->matched, d->discarded, d->in_flight);
+        terminal_print_counts(counts, 3);
     } else if (is_dry) {
         printf("%" PRId64 " dead letters match; nothing was discarded\n",
                d->matched);

@@ -16,6 +16,7 @@
 #include "api/cli/core/scope_options.h"
 #include "api/cli/core/terminal.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 #define NONE          "none" // removes a value
 #define LEAST_COLUMNS 24     // for a destination, filters and a display name
@@ -67,8 +68,8 @@ struct options {
 
 // --- the body ---
 
-static enum err put_file(const struct options *o, const char *path,
-                         struct buf *out)
+static enum err put_file(const struct options *o, const char *member,
+                         const char *path, struct json_writer *w)
 {
     struct buf text;
     bool is_good;
@@ -80,29 +81,28 @@ static enum err put_file(const struct options *o, const char *path,
                                 text.at[text.n_bytes - 1] == '\r'))
         text.n_bytes--;
     if (is_good)
-        buf_put_json(out, buf_str(&text));
+        json_put_str(w, member, buf_str(&text));
     buf_clear(&text);
     return is_good ? OK : ERR_INVALID;
 }
 
-static void put_list(const char *text, struct buf *out)
+static void put_list(const char *member, const char *text,
+                     struct json_writer *w)
 {
-    const char *separator = "[";
-
+    json_open_array(w, member);
     while (*text != '\0') {
         struct str item = { text, strcspn(text, ",") };
 
         text += item.n_bytes;
         text += *text == ',';
-        buf_puts(out, separator);
-        buf_put_json(out, item);
-        separator = ",";
+        json_put_str(w, NULL, item);
     }
-    buf_puts(out, *separator == '[' ? "[]" : "]");
+    json_close(w);
 }
 
-// Appends a number unchanged: the engine reports if it is invalid.
-static void put_number(struct str text, struct buf *out)
+// Puts a number unchanged: the engine reports if it is invalid.
+static void put_number(const char *member, struct str text,
+                       struct json_writer *w)
 {
     bool is_number = text.n_bytes > 0 && text.n_bytes < 16;
 
@@ -111,33 +111,33 @@ static void put_number(struct str text, struct buf *out)
                     (i > 0 || text.at[i] != '0' || text.n_bytes == 1);
     }
     if (is_number) {
-        buf_put_str(out, text);
+        json_put_raw(w, member, text);
     } else {
-        buf_put_json(out, text);
+        json_put_str(w, member, text);
     }
 }
 
-static void put_rate(const char *text, struct buf *out)
+static void put_rate(const char *member, const char *text,
+                     struct json_writer *w)
 {
     const char *colon = strchr(text, ':');
     struct str rate = { text,
                         colon != NULL ? (size_t)(colon - text) : strlen(text) };
 
-    buf_puts(out, "{\"perSecond\":");
-    put_number(rate, out);
-    if (colon != NULL) {
-        buf_puts(out, ",\"burst\":");
-        put_number(str_of(colon + 1), out);
-    }
-    buf_putc(out, '}');
+    json_open_object(w, member);
+    put_number("perSecond", rate, w);
+    if (colon != NULL)
+        put_number("burst", str_of(colon + 1), w);
+    json_close(w);
 }
 
-static enum err put_headers(const struct options *o, struct buf *out)
+static enum err put_headers(const struct options *o, const char *member,
+                            struct json_writer *w)
 {
-    const char *separator = "{";
     const char *header;
     size_t i = 0;
 
+    json_open_object(w, member);
     while ((header = args_next(o->args, "header", &i)) != NULL) {
         const char *colon = strchr(header, ':');
 
@@ -146,38 +146,37 @@ static enum err put_headers(const struct options *o, struct buf *out)
                            "--header %s: it must be Name: value", header);
             return ERR_INVALID;
         }
-        buf_puts(out, separator);
-        buf_put_json(out, (struct str){ header, (size_t)(colon - header) });
-        buf_putc(out, ':');
-        buf_put_json(out, str_of(colon + 1 + strspn(colon + 1, " \t")));
-        separator = ",";
+        json_put_key(w, (struct str){ header, (size_t)(colon - header) });
+        json_put_text(w, NULL, colon + 1 + strspn(colon + 1, " \t"));
     }
-    buf_putc(out, '}');
+    json_close(w);
     return OK;
 }
 
 static enum err put_value(const struct options *o, const struct field *field,
-                          const char *value, struct buf *out)
+                          const char *member, const char *value,
+                          struct json_writer *w)
 {
     if (strcmp(value, NONE) == 0 && strcmp(field->option, "secret-file") == 0) {
-        buf_puts(out, "\"__remove-secret\"");
+        json_put_text(w, member, "__remove-secret");
         return OK;
     }
     if (strcmp(value, NONE) == 0) {
-        buf_puts(out, field->type == FIELD_HEADER ? "{}" : "null");
+        json_put_raw(w, member,
+                     field->type == FIELD_HEADER ? STR("{}") : STR("null"));
         return OK;
     }
     switch (field->type) {
     case FIELD_TEXT:
-        buf_put_json(out, str_of(value));
+        json_put_text(w, member, value);
         break;
     case FIELD_FILE:
-        return put_file(o, value, out);
+        return put_file(o, member, value, w);
     case FIELD_LIST:
-        put_list(value, out);
+        put_list(member, value, w);
         break;
     case FIELD_NUMBER:
-        put_number(str_of(value), out);
+        put_number(member, str_of(value), w);
         break;
     case FIELD_BOOL:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
@@ -185,18 +184,18 @@ static enum err put_value(const struct options *o, const struct field *field,
                            field->option);
             return ERR_INVALID;
         }
-        buf_puts(out, value[0] == 'y' ? "true" : "false");
+        json_put_bool(w, member, value[0] == 'y');
         break;
     case FIELD_RATE:
-        put_rate(value, out);
+        put_rate(member, value, w);
         break;
     case FIELD_HEADER:
-        return put_headers(o, out);
+        return put_headers(o, member, w);
     }
     return OK;
 }
 
-static void put_scope(const struct options *o, struct buf *out)
+static void put_scope(const struct options *o, struct json_writer *w)
 {
     const struct {
         const char *member, *value;
@@ -206,23 +205,21 @@ static void put_scope(const struct options *o, struct buf *out)
                   { "envName", o->scope.environment } };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].value == NULL)
-            continue;
-        buf_printf(out, "%s\"%s\":", out->n_bytes > 1 ? "," : "",
-                   names[i].member);
-        buf_put_json(out, str_of(names[i].value));
+        if (names[i].value != NULL)
+            json_put_text(w, names[i].member, names[i].value);
     }
 }
 
 static enum err put_body(const struct options *o, bool is_new, struct buf *out)
 {
+    struct json_writer w = json_writer(out);
     size_t n_before;
 
-    buf_putc(out, '{');
+    json_open_object(&w, NULL);
     if (is_new && !o->scope.is_akinon)
-        put_scope(o, out);
+        put_scope(o, &w);
     if (is_new && !o->scope.is_akinon && !args_has(o->args, "active"))
-        buf_puts(out, ",\"active\":true");
+        json_put_bool(&w, "active", true);
     n_before = out->n_bytes;
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *value = args_text(o->args, fields[i].option);
@@ -236,15 +233,14 @@ static enum err put_body(const struct options *o, bool is_new, struct buf *out)
                            fields[i].option);
             return ERR_INVALID;
         }
-        buf_printf(out, "%s\"%s\":", out->n_bytes > 1 ? "," : "", member);
-        if (put_value(o, &fields[i], value, out) != OK)
+        if (put_value(o, &fields[i], member, value, &w) != OK)
             return ERR_INVALID;
     }
     if (!is_new && out->n_bytes == n_before) {
         command_failed(o->args->command, "say what is to be changed");
         return ERR_INVALID;
     }
-    buf_putc(out, '}');
+    json_close(&w);
     return OK;
 }
 

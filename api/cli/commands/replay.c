@@ -29,17 +29,17 @@ static int64_t number(const struct json_value *v)
 
 static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 {
-    buf_putc(body, '{');
-    attempt_filter_put_members(args, body);
+    struct json_writer w = json_writer(body);
+
+    json_open_object(&w, NULL);
+    attempt_filter_put_members(args, &w);
     if (args_has(args, "dry-run"))
-        buf_printf(body, "%s\"dryRun\":true", body->n_bytes > 1 ? "," : "");
+        json_put_bool(&w, "dryRun", true);
     if (args_has(args, "unmatched"))
-        buf_printf(body, "%s\"unmatched\":true", body->n_bytes > 1 ? "," : "");
-    if (rate > 0) {
-        buf_printf(body, "%s\"ratePerSecond\":%" PRIu64,
-                   body->n_bytes > 1 ? "," : "", rate);
-    }
-    buf_putc(body, '}');
+        json_put_bool(&w, "unmatched", true);
+    if (rate > 0)
+        json_put_u64(&w, "ratePerSecond", rate);
+    json_close(&w);
 }
 
 static enum err request_replay(const struct args *args, const struct buf *base,

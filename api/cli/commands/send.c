@@ -18,6 +18,7 @@
 #include "api/cli/core/terminal.h"
 #include "common/base/mem.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 #define BATCH_EVENTS 1000
 #define BATCH_BYTES  ((size_t)4 << 20)
@@ -44,21 +45,21 @@ static bool put_event(const struct args *args, struct buf *body)
     const char *payload = args_text(args, "payload");
     const char *file = args_text(args, "payload-file");
     const char *id = args_text(args, "id");
+    const char *data_name = is_akinon ? "data" : "payload";
+    struct json_writer w = json_writer(body);
     bool is_good = true;
 
-    buf_printf(body, "{\"%s\":", is_akinon ? "event" : "kind");
-    buf_put_json(body, str_of(args_text(args, "kind")));
-    if (id != NULL) {
-        buf_puts(body, ",\"id\":");
-        buf_put_json(body, str_of(id));
-    }
-    buf_printf(body, ",\"%s\":", is_akinon ? "data" : "payload");
+    json_open_object(&w, NULL);
+    json_put_text(&w, is_akinon ? "event" : "kind", args_text(args, "kind"));
+    if (id != NULL)
+        json_put_text(&w, "id", id);
     if (file != NULL) {
-        is_good = client_read_file(args->command, file, body);
+        is_good =
+            client_read_file(args->command, file, json_open_raw(&w, data_name));
     } else {
-        buf_puts(body, payload != NULL ? payload : "{}");
+        json_put_raw(&w, data_name, str_of(payload != NULL ? payload : "{}"));
     }
-    buf_putc(body, '}');
+    json_close(&w);
     return is_good;
 }
 
@@ -227,7 +228,7 @@ static int send_many(const struct args *args, struct client_call *call)
     is_good = send_lines(&s, file);
     progress_end(&s.progress, s.n_bytes);
     if (args_has(args, "json")) {
-        printf("{\"accepted\":%" PRIu64 "}\n", s.n_sent);
+        terminal_print_counts(&(struct named_count){ "accepted", s.n_sent }, 1);
     } else {
         printf("%" PRIu64 " events accepted%s\n", s.n_sent,
                is_good ? "" : "; those after them were not posted");

@@ -13,6 +13,7 @@
 #include "api/cli/core/scope_options.h"
 #include "api/cli/core/terminal.h"
 #include "common/base/clock.h"
+#include "common/encoding/json_writer.h"
 
 static int64_t number(const struct json_value *v)
 {
@@ -108,23 +109,40 @@ static void take_line(struct engine_figures *e, const char *line)
 static void print_engine_json(const struct engine_figures *e, bool is_ready,
                               const struct buf *backlog)
 {
-    printf("{\"ready\":%s,\"roles\":[", is_ready ? "true" : "false");
+    const struct {
+        const char *name;
+        double value;
+    } figures[] = {
+        { "accepted", e->accepted },  { "delivered", e->delivered },
+        { "retried", e->retried },    { "died", e->died },
+        { "pending", e->due },        { "dead", e->dead },
+        { "inFlight", e->in_flight }, { "queueBytes", e->queue_bytes },
+        { "pausedHooks", e->paused }, { "failingHooks", e->failing },
+    };
+    struct buf line;
+    struct json_writer w = json_writer(&line);
+
+    buf_init(&line, 0);
+    json_open_object(&w, NULL);
+    json_put_bool(&w, "ready", is_ready);
+    json_open_array(&w, "roles");
     for (size_t i = 0; i < e->n_roles; i++) {
         const struct role_figures *r = &e->roles[i];
 
-        printf("%s{\"name\":\"%s\",\"ready\":%s,\"pid\":%.0f,"
-               "\"residentBytes\":%.0f}",
-               i > 0 ? "," : "", r->name, r->is_ready ? "true" : "false",
-               r->pid, r->memory_bytes);
+        json_open_object(&w, NULL);
+        json_put_text(&w, "name", r->name);
+        json_put_bool(&w, "ready", r->is_ready);
+        json_put_double(&w, "pid", r->pid, 0);
+        json_put_double(&w, "residentBytes", r->memory_bytes, 0);
+        json_close(&w);
     }
-    printf("],\"accepted\":%.0f,\"delivered\":%.0f,\"retried\":%.0f,"
-           "\"died\":%.0f,\"pending\":%.0f,\"dead\":%.0f,\"inFlight\":%.0f,"
-           "\"queueBytes\":%.0f,\"pausedHooks\":%.0f,\"failingHooks\":%.0f",
-           e->accepted, e->delivered, e->retried, e->died, e->due, e->dead,
-           e->in_flight, e->queue_bytes, e->paused, e->failing);
+    json_close(&w);
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+        json_put_double(&w, figures[i].name, figures[i].value, 0);
     if (backlog->n_bytes > 0)
-        printf(",\"backlog\":%.*s", STR_ARG(buf_str(backlog)));
-    puts("}");
+        json_put_raw(&w, "backlog", buf_str(backlog));
+    json_close(&w);
+    terminal_print_line(&line);
 }
 
 // Prints the reason that /readyz gives for each role that does not work.

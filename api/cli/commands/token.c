@@ -9,6 +9,7 @@
 #include "api/cli/core/exists.h"
 #include "api/cli/core/terminal.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 // --- output ---
 
@@ -73,21 +74,18 @@ static void print_created(const struct json_value *t)
 
 // --- verbs ---
 
-// Appends a list as "ingest,read" as a JSON array.
-static void put_scopes(const char *scopes, struct buf *out)
+// Puts a list as "ingest,read" as a JSON array.
+static void put_scopes(const char *scopes, struct json_writer *w)
 {
-    const char *separator = "[";
-
+    json_open_array(w, "scopes");
     while (*scopes != '\0') {
         struct str scope = { scopes, strcspn(scopes, ", ") };
 
         scopes += scope.n_bytes;
         scopes += strspn(scopes, ", ");
-        buf_puts(out, separator);
-        buf_put_json(out, scope);
-        separator = ",";
+        json_put_str(w, NULL, scope);
     }
-    buf_puts(out, *separator == '[' ? "[]" : "]");
+    json_close(w);
 }
 
 static int call(const struct args *args, const struct client_call *what,
@@ -107,16 +105,15 @@ static int create(const struct args *args, struct client_call *what)
 {
     const char *name = args_text(args, "name");
     struct buf body;
+    struct json_writer w = json_writer(&body);
     int status;
 
     buf_init(&body, 0);
-    buf_puts(&body, "{\"scopes\":");
-    put_scopes(args_text(args, "scopes"), &body);
-    if (name != NULL) {
-        buf_puts(&body, ",\"name\":");
-        buf_put_json(&body, str_of(name));
-    }
-    buf_putc(&body, '}');
+    json_open_object(&w, NULL);
+    put_scopes(args_text(args, "scopes"), &w);
+    if (name != NULL)
+        json_put_text(&w, "name", name);
+    json_close(&w);
     what->method = "POST";
     what->body = buf_str(&body);
     status = call(args, what, print_created);

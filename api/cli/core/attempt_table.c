@@ -168,9 +168,8 @@ static bool is_number(const char *text)
            strspn(text, "0123456789") == strlen(text);
 }
 
-void attempt_filter_put_members(const struct args *args, struct buf *body)
+void attempt_filter_put_members(const struct args *args, struct json_writer *w)
 {
-    const char *separator = "";
     const char *id;
     size_t n = 0;
 
@@ -179,22 +178,16 @@ void attempt_filter_put_members(const struct args *args, struct buf *body)
 
         if (value == NULL || filters[i].member == NULL)
             continue;
-        buf_printf(body, "%s\"%s\":", separator, filters[i].member);
         if (is_number(value)) {
-            buf_puts(body, value);
+            json_put_raw(w, filters[i].member, str_of(value));
         } else {
-            buf_put_json(body, str_of(value));
+            json_put_text(w, filters[i].member, value);
         }
-        separator = ",";
     }
     if (!args_has(args, "id"))
         return;
-    buf_printf(body, "%s\"ids\":", separator);
-    separator = "[";
-    while ((id = args_next(args, "id", &n)) != NULL) {
-        buf_puts(body, separator);
-        buf_put_json(body, str_of(id));
-        separator = ",";
-    }
-    buf_putc(body, ']');
+    json_open_array(w, "ids");
+    while ((id = args_next(args, "id", &n)) != NULL)
+        json_put_text(w, NULL, id);
+    json_close(w);
 }

@@ -7,6 +7,7 @@
 #include "api/cli/core/options.h"
 #include "api/cli/core/terminal.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 // Begins a table of attempts. `with_hook`: rows belong to several hooks, so each names
 // its hook.
@@ -24,8 +25,7 @@ bool attempt_filter_read_times(const struct args *args);
 // Appends the options that choose attempts (--state, --kind …) as a query, with
 // "?" or "&" in front of each.
 void attempt_filter_put_query(const struct args *args, struct buf *path);
-// Appends the options that choose attempts as members of a JSON object, with a comma in
-// front of each but the first.
-void attempt_filter_put_members(const struct args *args, struct buf *body);
+// Puts the options that choose attempts as members of the open object.
+void attempt_filter_put_members(const struct args *args, struct json_writer *w);
 
 #endif

@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/encoding/json_writer.h"
 
 #define WIDTH_DEFAULT 80
 #define WIDTH_MIN     40
@@ -122,6 +123,26 @@ enum colour terminal_state_colour(struct str state)
             return states[i].colour;
     }
     return PLAIN;
+}
+
+void terminal_print_line(struct buf *line)
+{
+    buf_putc(line, '\n');
+    fwrite(line->at, 1, line->n_bytes, stdout);
+    buf_clear(line);
+}
+
+void terminal_print_counts(const struct named_count *counts, size_t n_counts)
+{
+    struct buf line;
+    struct json_writer w = json_writer(&line);
+
+    buf_init(&line, 0);
+    json_open_object(&w, NULL);
+    for (size_t i = 0; i < n_counts; i++)
+        json_put_u64(&w, counts[i].name, counts[i].n);
+    json_close(&w);
+    terminal_print_line(&line);
 }
 
 // --- tables ---

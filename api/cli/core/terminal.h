@@ -29,6 +29,17 @@ void terminal_wrap(FILE *out, const char *text, unsigned indent,
 void terminal_put(FILE *out, struct str text);
 void terminal_put_lines(FILE *out, struct str text);
 
+// Prints the buffer's text and a newline to standard output, and frees the buffer.
+void terminal_print_line(struct buf *line);
+
+struct named_count {
+    const char *name;
+    uint64_t n;
+};
+
+// Prints counts to standard output as one JSON object.
+void terminal_print_counts(const struct named_count *counts, size_t n_counts);
+
 enum colour { PLAIN, GREEN, YELLOW, RED, DIM, BOLD };
 
 const char *terminal_colour(FILE *out, enum colour colour); // "" in a pipe

@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
+#include "common/encoding/json_writer.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"
 
@@ -266,7 +267,8 @@ struct repair {
     struct buf rows; // struct saved_row, as the child has them
     struct progress progress;
     struct table table;
-    struct buf json; // describes the tables
+    struct buf json;           // describes the tables, an array
+    struct json_writer tables; // writes it
 };
 
 // What the child reports about a table. It is a copy: pointers into the child's memory
@@ -312,23 +314,39 @@ static void put_row(struct repair *r, const struct saved_row *s)
         table_printf(&r->table, "%" PRIu64, s->n_lost);
         return;
     }
-    buf_printf(&r->json,
-               "%s{\"environment\":\"%s\",\"database\":\"%s\","
-               "\"records\":%" PRIu64 ",\"damaged\":%" PRIu64
-               ",\"lost\":%" PRIu64 "}",
-               r->json.n_bytes > 0 ? "," : "", s->environment, s->database,
-               s->n_records, s->n_damaged, s->n_lost);
+    json_open_object(&r->tables, NULL);
+    json_put_text(&r->tables, "environment", s->environment);
+    json_put_text(&r->tables, "database", s->database);
+    json_put_u64(&r->tables, "records", s->n_records);
+    json_put_u64(&r->tables, "damaged", s->n_damaged);
+    json_put_u64(&r->tables, "lost", s->n_lost);
+    json_close(&r->tables);
+}
+
+static void print_repaired_json(struct repair *r,
+                                const struct queue_repaired *done)
+{
+    struct buf line;
+    struct json_writer w = json_writer(&line);
+
+    buf_init(&line, 0);
+    json_close(&r->tables);
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "records", done->n_records);
+    json_put_u64(&w, "damaged", done->n_damaged);
+    json_put_u64(&w, "lost", done->n_lost);
+    json_put_u64(&w, "faults", done->n_faults);
+    json_put_u64(&w, "shards", done->n_shards);
+    json_put_raw(&w, "tables", buf_str(&r->json));
+    json_close(&w);
+    terminal_print_line(&line);
 }
 
 static void print_repaired(struct repair *r, const char *to,
                            const struct queue_repaired *done)
 {
     if (args_has(r->args, "json")) {
-        printf("{\"records\":%" PRIu64 ",\"damaged\":%" PRIu64
-               ",\"lost\":%" PRIu64 ",\"faults\":%" PRIu64
-               ",\"shards\":%u,\"tables\":[%s]}\n",
-               done->n_records, done->n_damaged, done->n_lost, done->n_faults,
-               done->n_shards, buf_cstr(&r->json));
+        print_repaired_json(r, done);
         return;
     }
     table_end(&r->table, stdout);
@@ -439,6 +457,8 @@ static int repair(const struct args *args, const char *from, const char *to,
 
     table_init(&r.table, titles, 5, "1");
     buf_init(&r.json, 0);
+    r.tables = json_writer(&r.json);
+    json_open_array(&r.tables, NULL);
     buf_init(&r.rows, 0);
     if (copying_hold(args, from, &r.owner)) {
         r.qc.data_dir = r.owner.path;

@@ -28,6 +28,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
+#include "common/encoding/json_writer.h"
 #include "common/files/keyring.h"
 #include "queue/queue.h"
 
@@ -51,30 +52,22 @@ static void put_segment(struct buf *path, struct str segment)
 
 static void put_path(const struct hook_scope *scope, struct buf *path)
 {
-    switch (scope->level) {
-    case LEVEL_PROJECT:
-        buf_puts(path, "/organizations");
-        put_segment(path, scope->org);
-        buf_puts(path, "/projects");
-        put_segment(path, scope->project);
-        buf_puts(path, "/settings/webhooks");
-        return;
-    case LEVEL_ORGANIZATION:
-        buf_puts(path, "/api/orgs");
-        break;
-    case LEVEL_STACK:
-        buf_puts(path, "/api/stacks");
-        break;
-    case LEVEL_ENVIRONMENT:
-        buf_puts(path, "/api/esc/environments");
-        break;
-    }
+    static const char *const beginnings[] = {
+        [LEVEL_PROJECT] = "/organizations",
+        [LEVEL_ORGANIZATION] = "/api/orgs",
+        [LEVEL_STACK] = "/api/stacks",
+        [LEVEL_ENVIRONMENT] = "/api/esc/environments",
+    };
+    bool is_akinon = scope->level == LEVEL_PROJECT;
+
+    buf_puts(path, beginnings[scope->level]);
     put_segment(path, scope->org);
-    if (scope->level != LEVEL_ORGANIZATION) {
+    buf_puts(path, is_akinon ? "/projects" : "");
+    if (scope->project.n_bytes > 0)
         put_segment(path, scope->project);
+    if (scope->target.n_bytes > 0)
         put_segment(path, scope->target);
-    }
-    buf_puts(path, "/hooks");
+    buf_puts(path, is_akinon ? "/settings/webhooks" : "/hooks");
 }
 
 static void put_text(struct json_writer *w, const char *key, struct str text)
@@ -88,9 +81,7 @@ static bool put_hook(void *data, const struct hook *hook)
     struct exporting *x = data;
     const struct hook_showing to = { .is_masked = !x->with_secrets,
                                      .ciphertext_key = x->ciphertext_key };
-    const struct hook_dialect *dialect = hook->scope.dialect == DIALECT_AKINON
-                                             ? &akinon_dialect
-                                             : &pulumi_dialect;
+    bool is_akinon = hook->scope.dialect == DIALECT_AKINON;
     struct buf line;
     struct json_writer w = json_writer(&line);
 
@@ -102,7 +93,7 @@ static bool put_hook(void *data, const struct hook *hook)
     put_path(&hook->scope, json_open_text(&w, "path"));
     json_close_text(&w);
     json_open_object(&w, "hook");
-    dialect->print(&to, hook, &w);
+    (is_akinon ? akinon_dialect : pulumi_dialect).print(&to, hook, &w);
     x->n_hooks++;
     x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0 ||
                     headers_have_secrets(hook);
@@ -566,6 +557,20 @@ static bool read_conflict(const struct args *args, enum conflict *out)
     return text == NULL;
 }
 
+static void print_counts(const struct importing *im)
+{
+    const struct named_count counts[] = { { "made", im->n_made },
+                                          { "updated", im->n_updated },
+                                          { "skipped", im->n_skipped } };
+
+    if (args_has(im->args, "json")) {
+        terminal_print_counts(counts, 3);
+    } else {
+        printf("%" PRIu64 " made, %" PRIu64 " updated, %" PRIu64 " skipped\n",
+               im->n_made, im->n_updated, im->n_skipped);
+    }
+}
+
 int command_import(const struct args *args)
 {
     struct importing im = { .args = args };
@@ -590,13 +595,6 @@ int command_import(const struct args *args)
             terminal_is_interrupted() ? "interrupted" : "not all can be made");
     }
     progress_end(&im.progress, im.n_made + im.n_updated + im.n_skipped);
-    if (args_has(args, "json")) {
-        printf("{\"made\":%" PRIu64 ",\"updated\":%" PRIu64
-               ",\"skipped\":%" PRIu64 "}\n",
-               im.n_made, im.n_updated, im.n_skipped);
-    } else {
-        printf("%" PRIu64 " made, %" PRIu64 " updated, %" PRIu64 " skipped\n",
-               im.n_made, im.n_updated, im.n_skipped);
-    }
+    print_counts(&im);
     return 0;
 }

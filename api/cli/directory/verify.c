@@ -12,6 +12,7 @@
 #include "api/cli/directory/export.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
+#include "common/encoding/json_writer.h"
 #include "common/files/owner.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"
@@ -50,25 +51,29 @@ struct figure {
     const char *meaning;
 };
 
-static void print_figures(const struct figure *figures, size_t n, bool is_json,
-                          bool is_good)
+static void print_figures(const struct figure *figures, size_t n, bool is_good)
 {
-    if (is_json)
-        printf("{");
     for (size_t i = 0; i < n; i++) {
-        if (is_json) {
-            printf("\"%s\":%" PRId64 ",", figures[i].name, figures[i].value);
-        } else {
-            printf("%-11s %12" PRId64 "  %s\n", figures[i].name,
-                   figures[i].value, figures[i].meaning);
-        }
+        printf("%-11s %12" PRId64 "  %s\n", figures[i].name, figures[i].value,
+               figures[i].meaning);
     }
-    if (is_json) {
-        printf("\"balanced\":%s}\n", is_good ? "true" : "false");
-    } else {
-        printf("%s\n", is_good ? "It adds up."
-                               : "It does NOT add up, or records are damaged.");
-    }
+    printf("%s\n", is_good ? "It adds up."
+                           : "It does NOT add up, or records are damaged.");
+}
+
+static void print_figures_json(const struct figure *figures, size_t n,
+                               bool is_good)
+{
+    struct buf line;
+    struct json_writer w = json_writer(&line);
+
+    buf_init(&line, 0);
+    json_open_object(&w, NULL);
+    for (size_t i = 0; i < n; i++)
+        json_put_i64(&w, figures[i].name, figures[i].value);
+    json_put_bool(&w, "balanced", is_good);
+    json_close(&w);
+    terminal_print_line(&line);
 }
 
 static void print_report(const struct queue_report *r, bool is_json)
@@ -89,8 +94,13 @@ static void print_report(const struct queue_report *r, bool is_json)
         { "faults", (int64_t)r->n_faults, "damaged records, wrong counts" },
     };
 
-    print_figures(figures, sizeof(figures) / sizeof(figures[0]), is_json,
-                  is_balanced(r));
+    const size_t n = sizeof(figures) / sizeof(figures[0]);
+
+    if (is_json) {
+        print_figures_json(figures, n, is_balanced(r));
+    } else {
+        print_figures(figures, n, is_balanced(r));
+    }
 }
 
 // In a child process: a damaged page may end it.

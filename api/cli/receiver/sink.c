@@ -19,12 +19,14 @@
 #include <uv.h>
 
 #include "api/cli/core/commands.h"
+#include "api/cli/core/terminal.h"
 #include "api/cli/receiver/listen.h"
 #include "api/cli/receiver/signature_check.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/config_types.h"
+#include "common/encoding/json_writer.h"
 #include "common/http/http.h"
 
 #define BODY_MAX_BYTES ((size_t)16 << 20)
@@ -62,7 +64,7 @@ struct sink_options {
 
 // --- printing ---
 
-static void put_time(int64_t at_us, struct buf *out)
+static void put_time(int64_t at_us, struct json_writer *w)
 {
     time_t seconds = (time_t)(at_us / US_PER_S);
     char text[32];
@@ -70,7 +72,9 @@ static void put_time(int64_t at_us, struct buf *out)
 
     gmtime_r(&seconds, &tm);
     strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_printf(out, "\"%s.%06dZ\"", text, (int)(at_us % US_PER_S));
+    buf_printf(json_open_text(w, "time"), "%s.%06dZ", text,
+               (int)(at_us % US_PER_S));
+    json_close_text(w);
 }
 
 // Whether the name of header `i` appeared before it.
@@ -87,23 +91,20 @@ static bool is_repeated(const struct http_request *r, size_t i,
     return false;
 }
 
-// Appends the headers as an object. It has each key once: of repeated headers, the
+// Puts the headers, an object. It has each key once: of repeated headers, the
 // first.
-static void put_headers(const struct http_request *r, struct buf *out)
+static void put_headers(const struct http_request *r, struct json_writer *w)
 {
     struct str name, value;
 
-    buf_putc(out, '{');
+    json_open_object(w, "headers");
     for (size_t i = 0; http_header_at(r, i, &name, &value); i++) {
         if (is_repeated(r, i, name))
             continue;
-        if (i > 0)
-            buf_putc(out, ',');
-        buf_put_json(out, name);
-        buf_putc(out, ':');
-        buf_put_json(out, value);
+        json_put_key(w, name);
+        json_put_str(w, NULL, value);
     }
-    buf_putc(out, '}');
+    json_close(w);
 }
 
 static enum signature check_signature(const struct sink *s,
@@ -123,23 +124,19 @@ static enum signature check_signature(const struct sink *s,
 static void print_request(const struct sink *s, const struct http_request *r)
 {
     struct buf line;
+    struct json_writer w = json_writer(&line);
 
     buf_init(&line, 0);
-    buf_puts(&line, "{\"time\":");
-    put_time(clock_now_us(), &line);
-    buf_puts(&line, ",\"method\":");
-    buf_put_json(&line, r->method_name);
-    buf_puts(&line, ",\"path\":");
-    buf_put_json(&line, r->path);
-    buf_puts(&line, ",\"headers\":");
-    put_headers(r, &line);
-    buf_puts(&line, ",\"body\":");
-    buf_put_json(&line, r->body);
-    buf_printf(&line, ",\"signature\":\"%s\"}\n",
-               signature_name(check_signature(s, r)));
-    fwrite(line.at, 1, line.n_bytes, stdout);
+    json_open_object(&w, NULL);
+    put_time(clock_now_us(), &w);
+    json_put_str(&w, "method", r->method_name);
+    json_put_str(&w, "path", r->path);
+    put_headers(r, &w);
+    json_put_str(&w, "body", r->body);
+    json_put_text(&w, "signature", signature_name(check_signature(s, r)));
+    json_close(&w);
+    terminal_print_line(&line);
     fflush(stdout);
-    buf_clear(&line);
 }
 
 // --- answering ---
