@@ -324,7 +324,7 @@ static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
     enum err err = token_find(data, hash, take_token, out);
 
     if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("token not readable", "reason=%s",
+        log_warn("a token record cannot be read", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
 }
@@ -343,20 +343,22 @@ static void open_storage(struct api *api)
     api->backlogs = backlog_table_new(qc.n_shards);
     if (hook_store_open(&qc, &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, api, &last) != OK)
-        log_fatal("hooks cannot be opened", "");
+        log_fatal("the store of hooks cannot be opened", "");
     hook_log_names(api->hooks);
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     if (token_store_open(&qc, &api->tokens) != OK)
-        log_fatal("tokens cannot be opened", "");
+        log_fatal("the store of tokens cannot be opened", "");
     if (token_number_orgs(api->tokens) != OK) // the disk is full
-        log_warn("organizations of tokens not numbered", "");
+        log_warn("numbers for the organizations of tokens cannot be stored; is "
+                 "the disk full?",
+                 "");
     if (event_view_open(&qc, &api->events) != OK)
-        log_fatal("event log cannot be opened", "");
+        log_fatal("the event log cannot be opened", "");
     if (stack_view_open(&qc, &api->stacks) != OK)
-        log_fatal("stacks cannot be opened", "");
+        log_fatal("the store of stack names cannot be opened", "");
     for (unsigned k = 0; k < qc.n_shards; k++) {
         if (shard_view_open(&qc, k, &api->shards[k]) != OK)
-            log_fatal("shard cannot be opened", "shard=%u", k);
+            log_fatal("the store of a shard cannot be opened", "shard=%u", k);
     }
     api->auth = auth_new(api->config->data_dir);
     if (api->auth == NULL)
@@ -382,7 +384,7 @@ static void serve(struct api *api)
     limits.max_per_address = (unsigned)api->config->max_connections_per_address;
     if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,
                           &handlers, &api->server) != OK)
-        log_fatal("the API cannot be served", "");
+        log_fatal("the API server cannot be started", "");
 }
 
 int api_role(unsigned index)

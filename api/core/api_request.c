@@ -104,7 +104,8 @@ void request_fail_store(struct api_request *rq, enum err err)
             "back");
         return;
     }
-    log_warn("storage failed", "reason=%s", log_quote(str_of(err_str(err))));
+    log_warn("a request cannot be answered because the storage failed",
+             "reason=%s", log_quote(str_of(err_str(err))));
     http_fail(rq->http, 500, STR_EMPTY, "storage failed: %s", err_str(err));
 }
 
@@ -217,7 +218,7 @@ static uint64_t number_of_token(const struct api_request *rq)
     uint64_t no = 0;
 
     if (org_number(rq->api->hooks, token_dialect(org), org, &no) != OK)
-        log_warn("organization not readable", "");
+        log_warn("the number of an organization cannot be read", "");
     return no;
 }
 
@@ -415,7 +416,7 @@ static void put_state(struct api_request *rq, const struct hook *hook,
         json_put_u64(w, "waiting", waits.n_rows);
     err = shard_view_health(rq->api->shards[shard], hook->no, put_failing, w);
     if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("health of a hook not read", "reason=%s",
+        log_warn("the health record of a hook cannot be read", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
 }

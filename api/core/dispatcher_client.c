@@ -195,7 +195,8 @@ bool dispatcher_client_on_frame(struct link *link, struct str frame)
             return true;
         }
     }
-    log_debug("answer that nobody waits for", "no=%" PRIu64, reply.no);
+    log_debug("a dispatcher's reply came after its request had ended",
+              "no=%" PRIu64, reply.no);
     return true;
 }
 

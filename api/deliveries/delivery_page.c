@@ -62,7 +62,7 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
     buf_reset(&p->payload);
     err = event_view_get(events, attempt->position, copy_payload, &wanted);
     if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("payload not readable", "%s reason=%s",
+        log_warn("the payload of an event cannot be read", "%s reason=%s",
                  hook_log_no(attempt->hook_id),
                  log_quote(str_of(err_str(err))));
     }
@@ -103,8 +103,8 @@ void page_print(struct page *p, const struct attempt *attempt)
                          attempt->request_headers, &headers);
 
         if (err != OK) {
-            log_warn("request headers do not open", "%s reason=%s",
-                     hook_log_no(attempt->hook_id),
+            log_warn("the stored headers of a request cannot be decrypted",
+                     "%s reason=%s", hook_log_no(attempt->hook_id),
                      log_quote(str_of(err_str(err))));
         }
     } else {
@@ -335,8 +335,9 @@ static enum http_more next(void *data, struct buf *out)
         enum err err = put_left(p, &p->left[p->at_left++]);
 
         if (err != OK) {
-            log_warn("page of a history cut short", "reason=%s",
-                     log_quote(str_of(err_str(err))));
+            log_warn("a page of the history ends early because attempts cannot "
+                     "be read",
+                     "reason=%s", log_quote(str_of(err_str(err))));
             return HTTP_FAILED;
         }
     }

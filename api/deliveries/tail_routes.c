@@ -107,7 +107,7 @@ static void refresh(struct tail *t)
         return;
     if (t->owner_no == 0 && org_number(api->hooks, t->scope.dialect,
                                        t->scope.org, &t->owner_no) != OK)
-        log_warn("organization not readable", "");
+        log_warn("the number of an organization cannot be read", "");
     buf_reset(&t->out);
     for (unsigned i = 0; i < t->n_shards; i++) {
         struct history_query query = { .owner_no = t->owner_no,
@@ -118,7 +118,7 @@ static void refresh(struct tail *t)
 
         t->row_no = &t->row_nos[i];
         if (history_scan(api->shards[t->shard + i], &query, put_row, t) != OK)
-            log_warn("history not readable", "");
+            log_warn("the history cannot be read", "");
         t->row_nos[i] = query.last_no;
     }
     if (t->out.n_bytes == 0 && clock_mono_us() - t->said_us > SILENCE_US)

@@ -34,7 +34,7 @@ void disabling_on_frame(struct api *api, struct str frame)
     struct hook change;
 
     if (disable_unpack(frame, &disable) != OK || !is_reason(disable.reason)) {
-        log_warn("frame of a dispatcher not understood", "bytes=%zu",
+        log_warn("a message from a dispatcher has an invalid form", "bytes=%zu",
                  frame.n_bytes);
         return;
     }

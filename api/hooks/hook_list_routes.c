@@ -191,8 +191,8 @@ static enum http_more next(void *data, struct buf *out)
     l->json.out = out;
     err = l->limit > 0 ? put_page(l) : put_list(l);
     if (err != OK) {
-        log_warn("list of hooks cut short", "reason=%s",
-                 log_quote(str_of(err_str(err))));
+        log_warn("a list of hooks ends early because hooks cannot be read",
+                 "reason=%s", log_quote(str_of(err_str(err))));
         return HTTP_FAILED;
     }
     if (!is_whole(l))

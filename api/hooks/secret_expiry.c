@@ -106,7 +106,8 @@ static enum err change(struct api *api, struct expiry *expiry,
         return OK; // the secret was replaced once more meanwhile
     err = hook_update(api->hooks, &changed);
     if (err == OK)
-        log_info("replaced secret removed", "%s", hook_log(hook));
+        log_info("a replaced secret has expired and was removed", "%s",
+                 hook_log(hook));
     return err;
 }
 

@@ -217,7 +217,7 @@ static const struct setting {
       "Whom senders become when the engine is started as root: a name or a "
       "number." },
     { "sandbox", TYPE_TEXT, AT(sandbox), "auto", 0, 0, false,
-      "auto: processes are confined as far as the kernel can; on: and do not "
+      "auto: processes are sandboxed as far as the kernel can; on: and do not "
       "start if it cannot; off." },
     { "log_format", TYPE_TEXT, AT(log_format), "text", 0, 0, true,
       "text: key=value; json: one object a line." },

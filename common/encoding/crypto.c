@@ -91,7 +91,7 @@ struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES])
     mbedtls_gcm_init(&a->gcm);
     if (mbedtls_gcm_setkey(&a->gcm, MBEDTLS_CIPHER_ID_AES, key,
                            AEAD_KEY_BYTES * 8) != 0)
-        log_panic("aes key not taken", "");
+        log_panic("the AES key was refused", "");
     return a;
 }
 
@@ -116,7 +116,7 @@ void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
             context.n_bytes, (const unsigned char *)plain.at,
             (unsigned char *)to, AEAD_TAG_BYTES,
             (unsigned char *)to + plain.n_bytes) != 0)
-        log_panic("sealing failed", "bytes=%zu", plain.n_bytes);
+        log_panic("AES-GCM encryption failed", "bytes=%zu", plain.n_bytes);
     buf_added(out, plain.n_bytes + AEAD_TAG_BYTES);
 }
 

@@ -45,7 +45,7 @@ void data_dir_check(const char *path)
         if (strcmp(text, wanted) == 0)
             return;
     }
-    log_fatal("the data directory was removed or replaced while the engine "
-              "runs; put it back, or stop the engine",
+    log_fatal("the data directory was removed or replaced while the engine was "
+              "running; put it back or stop the engine",
               "data_dir=%s", log_quote(str_of(path)));
 }

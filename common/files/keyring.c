@@ -50,7 +50,7 @@ static struct keyring *keyring_new(void)
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (pages == MAP_FAILED)
-        log_panic("no memory for keys", "");
+        log_panic("no memory for encryption keys", "");
     // Both calls are hardening: where they are not supported, the keys work all the
     // same.
     (void)madvise(pages, sizeof(*k->keys), MADV_DONTDUMP);
@@ -143,7 +143,7 @@ static enum err read_text(const char *name, struct keys *keys, struct buf *why)
     if (err != OK)
         buf_printf(why, "%s cannot be read: %s", name, reason);
     if (err == OK && (mode & 077) != 0) {
-        log_warn("others may read the key of the secrets: chmod 400 it",
+        log_warn("other users may read secret_key_file; run chmod 400 on it",
                  "path=%s", log_quote(str_of(name)));
     }
     return err;

@@ -143,7 +143,7 @@ void owner_act_end(const struct owner *o)
 {
     if (o->is_other && (seteuid(0) != 0 || setegid(own_gid) != 0 ||
                         setgroups((size_t)n_own_groups, own_groups) != 0))
-        log_panic("the own user cannot be taken back", "");
+        log_panic("the process cannot become its own user again", "");
 }
 
 bool owner_give_group(int fd, gid_t gid)
@@ -157,6 +157,6 @@ bool owner_give_group(int fd, gid_t gid)
         return false;
     is_given = fchown(fd, (uid_t)-1, gid) == 0;
     if (seteuid(uid) != 0)
-        log_panic("the owner's user cannot be taken back", "");
+        log_panic("the process cannot become the owner's user again", "");
     return is_given;
 }

@@ -157,7 +157,7 @@ static void pause_accepting(struct http_server *s, int error)
     if (now_ms < s->warn_again_ms)
         return;
     s->warn_again_ms = now_ms + WARN_AGAIN_MS;
-    log_warn("connections not accepted for a while", "reason=%s",
+    log_warn("new connections cannot be accepted; trying again", "reason=%s",
              log_quote(str_of(strerror(error))));
 }
 
@@ -221,7 +221,7 @@ enum err accept_start(struct http_server *s)
     if (rc == 0)
         rc = uv_poll_init(s->loop, &s->listener, s->listen_fd);
     if (rc != 0) {
-        log_warn("cannot serve", "reason=%s",
+        log_warn("the server cannot listen", "reason=%s",
                  log_quote(str_of(uv_strerror(rc))));
         return ERR_IO;
     }

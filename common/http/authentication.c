@@ -132,8 +132,9 @@ enum err auth_prepare(const char *data_dir)
         err = errno == ENOENT ? make_token(data_dir, path)
                               : fail("admin token not readable", path);
     } else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        log_warn("others may read the admin token: chmod 600 it", "path=%s",
-                 log_quote(str_of(path)));
+        log_warn("other users may read the file of the admin token; run chmod "
+                 "600 on it",
+                 "path=%s", log_quote(str_of(path)));
     }
     free(path);
     return err;
@@ -158,7 +159,7 @@ enum err auth_read_token(const char *path, uint8_t hash[SHA256_BYTES])
     enum err err = small_file_read(path, text, sizeof(text), NULL, &why);
 
     if (err == ERR_NOTFOUND || err == ERR_DENIED) {
-        log_warn("token not readable", "path=%s reason=%s",
+        log_warn("a token file cannot be read", "path=%s reason=%s",
                  log_quote(str_of(path)), log_quote(str_of(why)));
         return ERR_IO;
     }
@@ -168,7 +169,8 @@ enum err auth_read_token(const char *path, uint8_t hash[SHA256_BYTES])
            (text[token.n_bytes - 1] == '\n' || text[token.n_bytes - 1] == '\r'))
         token.n_bytes--;
     if (!auth_is_token(token)) {
-        log_warn("token is not one line of 16 to 256 visible characters",
+        log_warn("a token file must contain one line of 16 to 256 visible "
+                 "characters",
                  "path=%s", log_quote(str_of(path)));
         return ERR_INVALID;
     }

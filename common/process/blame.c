@@ -236,7 +236,9 @@ static void watch_signals(void)
     for (size_t i = 0; i < N_FATAL; i++) {
         if ((!IS_SANITIZED || fatal[i] == SIGABRT) &&
             sigaction(fatal[i], &action, NULL) != 0)
-            log_warn("a fatal signal is not watched", "signal=%d", fatal[i]);
+            log_warn("a fatal signal cannot be handled; if it ends the "
+                     "process, the record in work is not known",
+                     "signal=%d", fatal[i]);
     }
 }
 
@@ -245,7 +247,9 @@ void blame_attach(int fd)
     struct blame_page *page = map(fd);
 
     if (page == NULL) {
-        log_warn("deaths cannot be laid to records", "");
+        log_warn("shared memory cannot be mapped; if the process crashes, the "
+                 "record in work is not known",
+                 "");
         return;
     }
     own = page;

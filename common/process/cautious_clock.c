@@ -38,8 +38,8 @@ int64_t cautious_clock_read_us(struct cautious_clock *c)
     int64_t now_us = cautious_clock_now_us(c, wall_us, clock_mono_us());
 
     if (c->is_leaping && !was_leaping) {
-        log_warn("the clock is far ahead of what was known; nothing is removed "
-                 "for its age until that has lasted",
+        log_warn("the system clock jumped ahead; retention removes nothing "
+                 "until the new time has lasted for held_s",
                  "ahead_s=%" PRId64 " held_s=%" PRId64,
                  (wall_us - now_us) / US_PER_S, CLOCK_LEAP_HELD_US / US_PER_S);
     }

@@ -170,7 +170,7 @@ enum err channel_end(struct channel *c)
 void channel_end_small(struct channel *c)
 {
     if (channel_end(c) != OK)
-        log_panic("a frame of fixed size is over the limit", "");
+        log_panic("a message of fixed size is larger than its limit", "");
 }
 
 size_t channel_unsent_bytes(const struct channel *c)
@@ -229,8 +229,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     c->n_input_bytes += (size_t)n;
     n_taken = take_frames(c);
     if (n_taken == SIZE_MAX) {
-        log_warn("frame over the limit, channel closed", "max_bytes=%zu",
-                 c->limits.in_bytes);
+        log_warn("a message between two roles is larger than max_bytes; their "
+                 "link is closed",
+                 "max_bytes=%zu", c->limits.in_bytes);
         fail(c);
         return;
     }
@@ -267,6 +268,6 @@ struct channel *channel_open(struct uv_loop_s *loop, int fd,
     c->write.data = c;
     if (uv_pipe_open(&c->pipe, fd) != 0 ||
         uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
-        log_panic("channel cannot be opened", "fd=%d", fd);
+        log_panic("a link between two roles cannot be opened", "fd=%d", fd);
     return c;
 }

@@ -157,7 +157,7 @@ static bool restrict_self(int ruleset, bool is_whole)
                    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 
     if (!is_done)
-        log_debug("no landlock", "errno=%d", errno);
+        log_debug("Landlock is not available", "errno=%d", errno);
     if (ruleset >= 0)
         close(ruleset);
     return is_done;

@@ -176,7 +176,7 @@ static bool does_turn(size_t slot, struct buf *why)
 static void put_end(struct buf *why, int reason)
 {
     if (reason == PULSE_STATUS_BASE + EXIT_DAMAGED) {
-        buf_puts(why, "has found that what is stored is damaged: see "
+        buf_puts(why, "has found that stored data is damaged: see "
                       "`posthorn repair`");
     } else if (reason >= PULSE_STATUS_BASE) {
         buf_printf(why, "has ended with status %d and is started again",

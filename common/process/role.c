@@ -104,7 +104,7 @@ static void attach_metrics(struct role *r)
                    ? metrics_attach_alone(METRICS_FD)
                    : metrics_attach(METRICS_FD, PAGES_FD, slot);
     if (!is_there)
-        log_fatal("no page for the metrics", "");
+        log_fatal("shared memory for metrics cannot be mapped", "");
 }
 
 // Raises the limit to as many descriptors as the system allows without privileges.
@@ -116,7 +116,7 @@ static void raise_file_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        log_warn("file limit not raised", "max=%llu",
+        log_warn("the limit of open files cannot be raised", "max=%llu",
                  (unsigned long long)limit.rlim_max);
     }
 }
@@ -141,7 +141,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     raise_file_limit();
     buf_init(&faults, 0);
     if (load_config(&r->config, 0, &faults) != OK) {
-        log_fatal("settings are not valid", "faults=%s",
+        log_fatal("the settings are not valid", "faults=%s",
                   log_quote(buf_str(&faults)));
     }
     buf_clear(&faults);
@@ -154,7 +154,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     sandbox_early(&r->config);
     if (uv_loop_init(&r->loop) != 0 ||
         uv_loop_configure(&r->loop, UV_METRICS_IDLE_TIME) != 0)
-        log_fatal("no event loop", "");
+        log_fatal("the event loop cannot be started", "");
     return r;
 }
 
@@ -186,7 +186,8 @@ struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
     };
 
     if (limits.in_bytes == 0 || limits.out_bytes == 0)
-        log_panic("a link that is not permitted", "peer=%s", role_name(peer));
+        log_panic("a role got a link to a role that it must not talk to",
+                  "peer=%s", role_name(peer));
     return channel_open(&r->loop, fd, limits, handlers);
 }
 
@@ -198,7 +199,7 @@ struct keyring *role_keys(const struct role *r)
 
     buf_init(&why, 0);
     if (keyring_read(path, &keys, &why) != OK) {
-        log_fatal("the key of the secrets cannot be read", "reason=%s",
+        log_fatal("the key that encrypts secrets cannot be read", "reason=%s",
                   log_quote(buf_str(&why)));
     }
     buf_clear(&why);
@@ -250,8 +251,8 @@ static void reload(struct role *r, int file_fd)
 
     buf_init(&faults, 0);
     if (read_again(r, file_fd, &fresh, &faults) != OK) {
-        log_warn("settings not reloaded", "faults=%s",
-                 log_quote(buf_str(&faults)));
+        log_warn("settings not reloaded because they are not valid",
+                 "faults=%s", log_quote(buf_str(&faults)));
         config_clear(&fresh);
         done.error = EINVAL;
     } else {
@@ -269,7 +270,7 @@ static void reload(struct role *r, int file_fd)
     }
     buf_clear(&faults);
     if (control_send(CONTROL_FD, &done, -1) != OK)
-        log_warn("the supervisor does not answer", "");
+        log_warn("a message to the supervisor cannot be sent", "");
 }
 
 static void tell_no_link(uint32_t kind, uint32_t index, uint32_t link_no,
@@ -282,7 +283,7 @@ static void tell_no_link(uint32_t kind, uint32_t index, uint32_t link_no,
                                     .error = error };
 
     if (control_send(CONTROL_FD, &lost, -1) != OK)
-        log_warn("the supervisor does not answer", "");
+        log_warn("a message to the supervisor cannot be sent", "");
 }
 
 void role_link_lost(struct role *r, enum role_kind peer, unsigned index)
@@ -358,7 +359,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
             obey(r, &m, fd);
     }
     if (err == ERR_NOTFOUND)
-        log_fatal("the supervisor is gone", "");
+        log_fatal("the supervisor has ended, so this role ends", "");
 }
 
 static void on_second(uv_timer_t *timer)
@@ -429,7 +430,7 @@ void role_ready(struct role *r, const struct role_handlers *handlers)
     metrics_note_memory();
     pulse_beat();
     if (control_send(CONTROL_FD, &m, -1) != OK)
-        log_fatal("the supervisor does not answer", "");
+        log_fatal("a message to the supervisor cannot be sent", "");
 }
 
 int role_run(struct role *r)

@@ -64,10 +64,10 @@ static void drop_capabilities(void)
 // In a container even root may be refused; then the other layers must suffice.
 static void stay_root(enum role_kind kind, const struct config *config)
 {
-    log_warn("the role cannot become another user", "role=%s errno=%d",
-             role_name(kind), errno);
+    log_warn("the role cannot change to its own user and stays root",
+             "role=%s errno=%d", role_name(kind), errno);
     if (wants(config, "on"))
-        log_fatal("sandbox = on, and a role stays root", "");
+        log_fatal("sandbox = on requires that no role stays root", "");
 }
 
 bool sandbox_account(struct account *out)
@@ -77,7 +77,8 @@ bool sandbox_account(struct account *out)
     if (text == NULL || text[0] == '\0')
         return false;
     if (!account_read(text, out))
-        log_panic("no account", "text=%s", log_quote(str_of(text)));
+        log_panic("the account that the supervisor passed on is not valid",
+                  "text=%s", log_quote(str_of(text)));
     return true;
 }
 
@@ -107,12 +108,13 @@ static void close_to_others(void)
 
     umask(077);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        log_warn("new privileges cannot be ruled out", "errno=%d", errno);
+        log_warn("no_new_privs cannot be set", "errno=%d", errno);
     if (IS_SANITIZED)
         return;
     if (setrlimit(RLIMIT_CORE, &none) != 0 ||
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        log_warn("core files cannot be ruled out", "errno=%d", errno);
+        log_warn("core dumps, which could contain secrets, cannot be disabled",
+                 "errno=%d", errno);
 }
 
 static void report_sandbox(const struct config *config, bool has_seccomp,
@@ -120,11 +122,12 @@ static void report_sandbox(const struct config *config, bool has_seccomp,
 {
     bool is_whole = has_seccomp && has_landlock;
 
-    log_info("confined", "seccomp=%s landlock=%s uid=%u",
+    log_info("sandboxed", "seccomp=%s landlock=%s uid=%u",
              has_seccomp ? "yes" : "no", has_landlock ? "yes" : "no",
              (unsigned)geteuid());
     if (!is_whole && wants(config, "on")) {
-        log_fatal("sandbox = on, and the kernel lacks a layer",
+        log_fatal("sandbox = on requires seccomp and Landlock; this kernel "
+                  "lacks one of them",
                   "seccomp=%d landlock=%d", has_seccomp, has_landlock);
     }
 }

@@ -362,7 +362,7 @@ static bool install(struct filter *f)
         f->rc = seccomp_load(f->context);
     seccomp_release(f->context);
     if (f->rc != 0)
-        log_debug("no seccomp", "errno=%d", -f->rc);
+        log_debug("seccomp is not available", "errno=%d", -f->rc);
     return f->rc == 0;
 }
 

@@ -57,7 +57,7 @@ static void read_token(struct renderer *r, const char *path)
         token.n_bytes--;
     for (size_t i = 0; i < token.n_bytes; i++) {
         if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f) {
-            log_warn("deployments_token_file is not one line of visible "
+            log_warn("deployments_token_file must contain one line of visible "
                      "characters",
                      "path=%s", log_quote(str_of(path)));
             token.n_bytes = 0;

@@ -80,8 +80,8 @@ static void on_frame(void *data, struct str frame)
     }
     if (query_unpack(frame, &query) != OK) {
         // The query would stay open for ever in api; the end of the link ends it.
-        log_warn("question not understood, the link is cut", "bytes=%zu",
-                 frame.n_bytes);
+        log_warn("a query from the API has an invalid form; the link is closed",
+                 "bytes=%zu", frame.n_bytes);
         channel_refuse(d->api);
         return;
     }

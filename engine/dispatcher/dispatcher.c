@@ -65,7 +65,7 @@ static void on_outcome(void *data, struct str frame)
 
     if (outcome_unpack(frame, &outcome) != OK ||
         !outcome_apply(d, link->index, &outcome)) {
-        log_warn("a sender says what it must not, its link is cut",
+        log_warn("a sender sent an invalid message; its link is closed",
                  "sender=%u bytes=%zu", link->index, frame.n_bytes);
         channel_refuse(link->chan);
         return;
@@ -92,8 +92,8 @@ static void lose_sender(struct sender_link *link)
 {
     link->chan = NULL;
     link->awaits_end = true;
-    log_warn("sender is gone", "sender=%u in_flight=%u", link->index,
-             link->n_sent);
+    log_warn("a sender has ended; its attempts in flight will be made again",
+             "sender=%u in_flight=%u", link->index, link->n_sent);
 }
 
 // The supervisor will report how the sender ended, or, if it still runs, bring a new
@@ -245,7 +245,8 @@ static void on_drain_timeout(uv_timer_t *timer)
     struct dispatcher *d = timer->data;
 
     if (!d->is_late) {
-        log_warn("attempts still in flight; they will be made again",
+        log_warn("the dispatcher ends with attempts in flight; they will be "
+                 "made again",
                  "in_flight=%u", d->n_sent);
     }
     d->is_late = true;
@@ -318,7 +319,9 @@ static void on_second(void *data)
 
     queue_upkeep();
     if (!queue_is_in_place())
-        log_fatal("not sending from files that are not in their place", "");
+        log_fatal("files of the queue were removed or replaced; nothing is "
+                  "sent from them",
+                  "");
     queue_trim_memory();
     health_on_second(d);
     discard_on_second(d);
@@ -347,8 +350,8 @@ static void on_due_hook(void *data, uint64_t hook_id, int64_t first_due_at_ms)
 static void must(enum err err, const char *what)
 {
     if (err != OK) {
-        log_fatal("cannot start", "what=%s reason=%s", log_quote(str_of(what)),
-                  log_quote(str_of(err_str(err))));
+        log_fatal("the dispatcher cannot start", "what=%s reason=%s",
+                  log_quote(str_of(what)), log_quote(str_of(err_str(err))));
     }
 }
 
@@ -382,7 +385,7 @@ static void log_suspects(void)
         if (blame_at(i, &record, &n_deaths) &&
             (record.kind == BLAME_DELIVERY || record.kind == BLAME_HOOK ||
              record.kind == BLAME_ROWS)) {
-            log_warn("a hook is blamed for the end of the dispatcher before",
+            log_warn("the previous dispatcher died while it processed a hook",
                      "%s deaths=%u", hook_log_no(record.a), n_deaths);
         }
     }

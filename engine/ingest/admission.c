@@ -27,7 +27,7 @@ void admission_refresh(struct admission *a, const struct config *config,
     if (a->quota.is_full && !a->was_full) {
         buf_init(&whose, 0);
         org_quota_put_fullest(&a->orgs, &whose);
-        log_warn("of what fills the queue, most waits for",
+        log_warn("the queue is full; most of it waits for one organization",
                  "organization=%s waiting_bytes=%" PRIu64
                  " used_bytes=%" PRIu64,
                  log_quote(buf_str(&whose)), a->orgs.waiting_bytes,

@@ -44,10 +44,11 @@ static void on_appended(struct append *a, enum err err)
                                         .err = is_refused ? ERR_FULL : OK };
 
     if (err == ERR_CONFLICT) {
-        log_warn("an id is used by another event; the engine's own is dropped",
+        log_warn("an event of the engine's own has the id of another event and "
+                 "is dropped",
                  "");
     } else if (err != OK && !is_refused) {
-        log_fatal("event log is broken", "reason=%s",
+        log_fatal("the event log cannot be written", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
     if (link->n_links == e->n_links)
@@ -70,8 +71,8 @@ void engine_event_receive(struct engine_event_link *link, struct event_log *log,
     if (engine_event_unpack(frame, &received) != OK ||
         (received.dialect != DIALECT_PULUMI &&
          received.dialect != DIALECT_AKINON)) {
-        log_warn("event of the engine not understood", "bytes=%zu",
-                 frame.n_bytes);
+        log_warn("an event of the engine's own has an invalid form",
+                 "bytes=%zu", frame.n_bytes);
         return;
     }
     record = (struct blamed){ BLAME_OWN, get_be64(received.id.bytes),

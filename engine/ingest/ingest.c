@@ -291,7 +291,7 @@ static void on_appended(struct append *a, enum err err)
 
     if (err != OK && err != ERR_CONFLICT && err != ERR_FULL &&
         err != ERR_LOST) {
-        log_fatal("event log is broken", "reason=%s",
+        log_fatal("the event log cannot be written", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
     patience_end(&in->patience, &p->patient);
@@ -535,7 +535,7 @@ static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
     enum err err = token_find(data, hash, take_token, out);
 
     if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("token not readable", "reason=%s",
+        log_warn("a token record cannot be read", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
 }
@@ -567,12 +567,12 @@ int ingest_role(unsigned index)
     if (in->auth == NULL)
         log_fatal("admin.token cannot be read", "");
     if (token_store_view(&qc, &in->tokens) != OK)
-        log_fatal("tokens cannot be opened", "");
+        log_fatal("the store of tokens cannot be opened", "");
     auth_set_lookup(in->auth, find_token, in->tokens);
     if (org_quota_init(&in->admission.orgs, &qc) != OK)
-        log_fatal("hooks cannot be opened", "");
+        log_fatal("the store of hooks cannot be opened", "");
     if (event_log_open(&qc, role_loop(in->role), &in->log) != OK)
-        log_fatal("event log cannot be opened", "");
+        log_fatal("the event log cannot be opened", "");
     cautious_clock_init(&in->clock, event_log_last_us(in->log), clock_now_us(),
                         clock_mono_us());
     quota_refresh(&in->admission.quota, in->config, in->log);
@@ -588,7 +588,7 @@ int ingest_role(unsigned index)
     limits.max_per_address = (unsigned)in->config->max_connections_per_address;
     if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,
                           &handlers, &in->server) != OK)
-        log_fatal("intake cannot be served", "");
+        log_fatal("the server for event intake cannot be started", "");
     role_ready(in->role, &role_handlers);
     return role_run(in->role);
 }

@@ -110,7 +110,7 @@ static void log_full(struct org_quota *q, const struct looking *l)
     buf_init(&org, 0);
     buf_init(&hooks, 0);
     put_hooks(q, &l->fullest, &hooks, &org);
-    log_warn("intake refuses what an organization posts: its backlog fills "
+    log_warn("events of an organization are refused because its backlog fills "
              "its quota",
              "org=%s waiting_bytes=%" PRIu64 " quota_bytes=%" PRIu64
              " hooks=%s organizations=%" PRId64,

@@ -43,11 +43,12 @@ void quota_refresh(struct quota *q, const struct config *config,
     q->is_full =
         q->is_disk_full || used_bytes > config->max_queue_bytes / 10 * 8;
     if (q->is_full != was_full) {
-        log_warn(q->is_full ? "intake stops: no room" : "intake goes on",
-                 "used_bytes=%" PRIu64 " max_queue_bytes=%" PRIu64
-                 " disk_full=%s",
-                 used_bytes, config->max_queue_bytes,
-                 q->is_disk_full ? "yes" : "no");
+        log_warn(
+            q->is_full ? "event intake stops: the queue or the disk is full"
+                       : "event intake continues",
+            "used_bytes=%" PRIu64 " max_queue_bytes=%" PRIu64 " disk_full=%s",
+            used_bytes, config->max_queue_bytes,
+            q->is_disk_full ? "yes" : "no");
     }
 }
 

@@ -50,8 +50,8 @@ static void read_interfaces(struct local_addresses *local)
 
     if (getifaddrs(&first) != 0) {
         if (local->rules.is_local_known || local->read_at_us == 0) {
-            log_warn("own addresses cannot be had; nothing is delivered but to "
-                     "what endpoint_allow names",
+            log_warn("the addresses of this machine cannot be read; only "
+                     "addresses in endpoint_allow are delivered to",
                      "reason=%s", log_quote(str_of(strerror(errno))));
         }
         local->rules.is_local_known = false;

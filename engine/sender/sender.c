@@ -191,8 +191,8 @@ static void on_frame(void *data, struct str frame)
     struct order order;
 
     if (order_unpack(frame, &order) != OK) {
-        log_warn("order not understood", "dispatcher=%u bytes=%zu", p->index,
-                 frame.n_bytes);
+        log_warn("an order from a dispatcher has an invalid form",
+                 "dispatcher=%u bytes=%zu", p->index, frame.n_bytes);
     } else if (s->held_first != NULL || must_wait(s, &order)) {
         hold(p, frame);
     } else {
@@ -244,7 +244,7 @@ static void on_second(void *data)
 
     if (s->is_leaving || !landlock_is_stale())
         return;
-    log_info("files of name resolution were replaced: a new sender is started",
+    log_info("files of name resolution were replaced; a new sender is started",
              "");
     s->is_leaving = true;
     leave_if_drained(s);

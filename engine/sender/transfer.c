@@ -101,7 +101,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose,
         transfer_new_socket(t->owner, fd);
     if (fd < 0 && errno != EAFNOSUPPORT) { // a machine without IPv6 is no fault
         t->is_ours = true;
-        log_warn("no socket for an attempt", "reason=%s",
+        log_warn("a socket for an attempt cannot be opened", "reason=%s",
                  log_quote(str_of(strerror(errno))));
     }
     return fd;
@@ -195,7 +195,7 @@ static void try_again(struct transfer *t)
     curl_multi_remove_handle(t->owner->multi, t->easy);
     code = curl_multi_add_handle(t->owner->multi, t->easy);
     if (code != CURLM_OK) {
-        log_panic("attempt cannot be started", "reason=%s",
+        log_panic("an attempt cannot be started", "reason=%s",
                   curl_multi_strerror(code));
     }
 }
@@ -321,7 +321,7 @@ static struct transfer *transfer_new(struct transfers *ts)
     t->owner = ts;
     t->easy = curl_easy_init();
     if (t->easy == NULL)
-        log_panic("no easy handle", "");
+        log_panic("a libcurl handle cannot be made", "");
     buf_init(&t->copy, 0);
     buf_init(&t->response_headers, RESPONSE_HEADERS_MAX_BYTES);
     buf_init(&t->response_body, RESPONSE_BODY_MAX_BYTES);
@@ -447,7 +447,7 @@ void transfers_start(struct transfers *ts, const struct order *order)
     url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
     code = curl_multi_add_handle(ts->multi, t->easy);
     if (url_code != CURLE_OK || code != CURLM_OK) {
-        log_panic("attempt cannot be started", "reason=%s",
+        log_panic("an attempt cannot be started", "reason=%s",
                   curl_multi_strerror(code));
     }
 }

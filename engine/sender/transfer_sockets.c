@@ -135,7 +135,7 @@ static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
     s->fd = fd;
     s->is_connection = is_connection(fd);
     if (uv_poll_init_socket(ts->loop, &s->poll, fd) != 0)
-        log_panic("socket cannot be watched", "fd=%d", fd);
+        log_panic("a socket cannot be added to the event loop", "fd=%d", fd);
     s->poll.data = s;
     ts->socks[fd] = s;
     return s;

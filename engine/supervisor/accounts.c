@@ -83,8 +83,8 @@ static enum err choose_roles(const struct config *config,
         return OK;
     out->has_roles = false;
     if (!is_asked && strcmp(config->sandbox, "on") != 0) {
-        log_warn("the roles stay root: their user cannot go where the data "
-                 "directory lies; put it elsewhere, such as /var/lib/posthorn",
+        log_warn("the roles stay root: their user cannot reach the data "
+                 "directory; move it, for example to /var/lib/posthorn",
                  "uid=%u data_dir=%s", (unsigned)out->roles.uid,
                  log_quote(str_of(config->data_dir)));
         return OK;
@@ -102,8 +102,8 @@ static enum err choose_senders(const struct config *config,
 {
     out->has_senders = true;
     if (account_find(config->sender_user, &out->senders) != OK) {
-        log_info("no such user: 65534 instead", "user=%s",
-                 log_quote(str_of(config->sender_user)));
+        log_info("sender_user does not exist; uid 65534 is used instead",
+                 "user=%s", log_quote(str_of(config->sender_user)));
         out->senders = (struct account){ ACCOUNT_NOBODY, ACCOUNT_NOBODY };
     }
     if (!out->has_roles || out->senders.uid != out->roles.uid)
@@ -147,8 +147,8 @@ static enum err hand_over(const struct config *config, int dir_fd,
                    (unsigned)a->roles.uid, config->data_dir);
         err = ERR_DENIED;
     } else if (dir->st_uid == 0) {
-        log_info("data directory handed over", "uid=%u",
-                 (unsigned)a->roles.uid);
+        log_info("the data directory was given to the user of the roles",
+                 "uid=%u", (unsigned)a->roles.uid);
     }
     buf_clear(&why);
     return err;

@@ -56,12 +56,12 @@ static void on_restart(uv_timer_t *timer)
 static void put_off(struct child *c, int error)
 {
     if (c->kind == ROLE_SETUP) {
-        log_fatal("role cannot be started", "role=%s reason=%s",
+        log_fatal("a role cannot be started", "role=%s reason=%s",
                   role_name(c->kind), log_quote(str_of(uv_strerror(-error))));
     }
     wait_longer(c);
     note_state(c, PULSE_NOT_SPAWNED, error);
-    log_warn("role cannot be started",
+    log_warn("a role cannot be started",
              "role=%s index=%u reason=%s again_in_ms=%u", role_name(c->kind),
              c->index, log_quote(str_of(uv_strerror(-error))),
              c->restart_wait_ms);
@@ -152,7 +152,7 @@ static struct death find_death_cause(const struct child *c, int signum)
         return death;
     death.is_own = blame_attribute(c->notes, signum, &death.blamed, &n_deaths);
     if (n_deaths > 0) {
-        log_warn("a record is blamed for the end of a role",
+        log_warn("a role died while it processed a record",
                  "role=%s index=%u what=%s a=%llu b=%llu deaths=%u",
                  role_name(c->kind), c->index,
                  log_quote(str_of(blamed_name(death.blamed.kind))),
@@ -190,7 +190,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
                    signum != 0 ? signum : PULSE_STATUS_BASE + (int)status);
         metrics_clear_process(c->slot);
         if (!c->owner->is_ending || status != 0 || signum != 0) {
-            log_warn("role ended",
+            log_warn("a role ended",
                      "role=%s index=%u pid=%d status=%d signal=%d "
                      "restart_in_ms=%u",
                      role_name(c->kind), c->index, process->pid, (int)status,
@@ -315,7 +315,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
     if (kind != ROLE_SETUP) {
         c->blame_fd = blame_create(&c->notes);
         if (c->blame_fd < 0)
-            log_fatal("no page for the notes of a role", "");
+            log_fatal("shared memory for a role cannot be mapped", "");
         role_label(kind, index, label);
         metrics_name(c->slot, label, kind == ROLE_SENDER);
         note_state(c, PULSE_STARTING, 0);
@@ -420,8 +420,8 @@ void child_tell(const struct child *c, enum control_type type)
     struct control_message m = { .type = type };
 
     if (c->is_alive && control_send(c->control_fd, &m, -1) != OK) {
-        log_warn("role does not listen", "role=%s index=%u", role_name(c->kind),
-                 c->index);
+        log_warn("a message to a role cannot be sent", "role=%s index=%u",
+                 role_name(c->kind), c->index);
     }
 }
 

@@ -55,7 +55,7 @@ static void become_user(const struct config *config)
     buf_init(&why, 0);
     if (sandbox_account(&account) &&
         (fd < 0 || account_hand_over(fd, &account, &why) != OK)) {
-        log_warn("data directory cannot be handed over",
+        log_warn("the data directory cannot be given to the user of the roles",
                  "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
                  log_quote(buf_str(&why)));
         _exit(1);
@@ -87,10 +87,11 @@ int setup_role(unsigned index)
     if (qc.keys != NULL)
         err = queue_prepare(&qc, &why);
     if (err != OK) {
-        log_warn("data directory cannot be used", "data_dir=%s reason=%s",
+        log_warn("the data directory cannot be used", "data_dir=%s reason=%s",
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));
         if (err == ERR_CONFLICT || err == ERR_CORRUPT || err == ERR_IO) {
-            log_warn("everything that can be read goes into a new directory",
+            log_warn("this command saves everything that can be read into a "
+                     "new directory",
                      "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
                      config->data_dir);
         }

@@ -115,7 +115,7 @@ static void connect_pair(struct links *l, size_t a, size_t b)
     l->link_nos[a][b] = link_no;
     l->link_nos[b][a] = link_no;
     if (error != 0 && error != l->missing[a][b]) {
-        log_warn("roles cannot be linked, trying again until they are",
+        log_warn("two roles cannot be linked; trying again until they are",
                  "role=%s index=%u neighbour=%s neighbour_index=%u reason=%s",
                  role_name(one->kind), one->index, role_name(other->kind),
                  other->index, log_quote(str_of(strerror(error))));
@@ -169,8 +169,8 @@ void links_lost(struct links *l, struct child *c,
             continue; // not this link, or there is a newer one
         // ENOTCONN: its neighbour may have died, and it may have noticed first.
         if (m->error != ENOTCONN) {
-            log_warn("a link did not arrive", "role=%s index=%u reason=%s",
-                     role_name(c->kind), c->index,
+            log_warn("a role did not receive its link to another role",
+                     "role=%s index=%u reason=%s", role_name(c->kind), c->index,
                      log_quote(str_of(strerror(m->error))));
         }
         set_missing(l, me, i, m->error != 0 ? m->error : ENOTCONN);
@@ -194,7 +194,7 @@ void links_ended(struct links *l, const struct child *c,
         // If this message is lost, the next link tells the neighbour as well.
         if (other->is_alive && are_neighbours(c, other) &&
             control_send(other->control_fd, &m, -1) != OK) {
-            log_warn("role does not listen", "role=%s index=%u",
+            log_warn("a message to a role cannot be sent", "role=%s index=%u",
                      role_name(other->kind), other->index);
         }
     }

@@ -58,8 +58,8 @@ static int64_t read_watchdog(void)
     errno = 0;
     us = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || us <= 0) {
-        log_warn("WATCHDOG_USEC is no time", "text=%s",
-                 log_quote(str_of(text)));
+        log_warn("WATCHDOG_USEC must be a time in microseconds; it is ignored",
+                 "text=%s", log_quote(str_of(text)));
         return 0;
     }
     return us;
@@ -72,13 +72,15 @@ void notify_open(struct notify *n)
     *n = (struct notify){ .fd = -1 };
     if (text != NULL && text[0] != '\0') {
         if (!read_address(text, n)) {
-            log_warn("NOTIFY_SOCKET is no address of a socket", "text=%s",
-                     log_quote(str_of(text)));
+            log_warn(
+                "NOTIFY_SOCKET must be the address of a socket; it is ignored",
+                "text=%s", log_quote(str_of(text)));
         } else {
             n->fd =
                 socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
             if (n->fd < 0)
-                log_warn("no socket to the service manager", "errno=%d", errno);
+                log_warn("a socket to the service manager cannot be opened",
+                         "errno=%d", errno);
         }
     }
     if (n->fd >= 0)
@@ -101,7 +103,8 @@ static bool send_text(struct notify *n, const char *text, size_t n_bytes)
         return true;
     }
     if (!n->is_blocked) {
-        log_warn("the service manager cannot be told", "errno=%d", errno);
+        log_warn("a message to the service manager cannot be sent", "errno=%d",
+                 errno);
         n->is_blocked = true;
     }
     return false;

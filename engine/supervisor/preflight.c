@@ -106,7 +106,7 @@ static void log_faults(struct str faults)
         const char *end = memchr(faults.at, '\n', faults.n_bytes);
         size_t n = end != NULL ? (size_t)(end - faults.at) : faults.n_bytes;
 
-        log_warn("cannot start", "fault=%s",
+        log_warn("the engine cannot start", "fault=%s",
                  log_quote((struct str){ faults.at, n }));
         faults.at += n + (end != NULL);
         faults.n_bytes -= n + (end != NULL);
@@ -252,7 +252,8 @@ void startup_hand_over(const struct config *config, const struct startup *s)
     buf_init(&why, 0);
     if (s->accounts.has_roles &&
         account_hand_over(s->lock_fd, &s->accounts.roles, &why) != OK) {
-        log_warn("what root owns in the data directory is not handed over",
+        log_warn("files of root in the data directory cannot be given to the "
+                 "user of the roles",
                  "data_dir=%s reason=%s", log_quote(str_of(config->data_dir)),
                  log_quote(buf_str(&why)));
     }

@@ -229,9 +229,11 @@ void stand_in_check(struct stand_in *s)
 
     s->is_needed = is_needed(s);
     if (s->is_needed != was_needed && !s->child->owner->is_ending) {
-        log_warn(s->is_needed ? "a role does not answer: 503 in its place"
-                              : "the role answers again",
-                 "role=%s", metrics_slot_name(s->child->slot));
+        log_warn(
+            s->is_needed
+                ? "a role does not respond; its clients get 503 until it does"
+                : "the role responds again",
+            "role=%s", metrics_slot_name(s->child->slot));
     }
     for (struct visitor *v = s->visitors; v != NULL; v = next) {
         next = v->next;

@@ -139,7 +139,7 @@ static bool does_start(struct child *c, int64_t patience_us)
     c->hung_pid = c->process.pid;
     if (c->start.is_stopped) // somebody stopped it on purpose
         return false;
-    log_warn("a role hangs before its first turn, it is killed",
+    log_warn("a role hangs before its first turn and is killed",
              "role=%s index=%u pid=%d idle_ms=%" PRId64, role_name(c->kind),
              c->index, c->process.pid, idle_us / 1000);
     child_kill(c, SIGKILL);
@@ -219,11 +219,10 @@ static void on_message(struct child *c, const struct control_message *m)
 // the damaged part. An engine that cannot even start ends.
 static void on_damage(struct supervisor *s)
 {
-    log_warn(
-        "what is stored is damaged; everything that can be read goes into a "
-        "new directory",
-        "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
-        s->config.data_dir);
+    log_warn("stored data is damaged; this command saves everything that can "
+             "be read into a new directory",
+             "run=\"posthorn repair --data-dir %s --to NEW_DIR\"",
+             s->config.data_dir);
     if (!s->has_been_ready && !s->owner.is_ending) {
         s->exit_status = 1;
         drain(s);
@@ -306,7 +305,7 @@ static void on_drain_timeout(uv_timer_t *timer)
 {
     struct supervisor *s = timer->data;
 
-    log_warn("the drain takes too long, ending all roles", "");
+    log_warn("draining takes too long; all roles are ended", "");
     s->exit_status = 1;
     kill_all(s);
 }
@@ -314,7 +313,9 @@ static void on_drain_timeout(uv_timer_t *timer)
 static void drain(struct supervisor *s)
 {
     if (s->owner.is_ending) {
-        log_warn("asked to end again, not waiting", "");
+        log_warn("the engine was told to stop a second time and does not wait "
+                 "any longer",
+                 "");
         s->exit_status = 1;
         kill_all(s);
         return;
@@ -355,7 +356,7 @@ static void tell_reload(struct supervisor *s)
 
         c->n_reloads += c->is_alive;
         if (c->is_alive && control_send(c->control_fd, &m, fd) != OK) {
-            log_warn("role does not listen", "role=%s index=%u",
+            log_warn("a message to a role cannot be sent", "role=%s index=%u",
                      role_name(c->kind), c->index);
             c->n_reloads--;
             s->is_reload_partial = true;
@@ -371,7 +372,7 @@ static void reload(struct supervisor *s)
     struct buf faults;
 
     if (s->owner.is_ending) {
-        log_info("settings not reloaded, the engine ends", "");
+        log_info("settings not reloaded because the engine ends", "");
         return;
     }
     buf_init(&faults, 0);
@@ -380,8 +381,8 @@ static void reload(struct supervisor *s)
     s->is_reloading = true;
     notify_reloading(&s->notify);
     if (config_load(s->sources, &fresh, &faults) != OK) {
-        log_warn("settings not reloaded", "faults=%s",
-                 log_quote(buf_str(&faults)));
+        log_warn("settings not reloaded because they are not valid",
+                 "faults=%s", log_quote(buf_str(&faults)));
         s->is_reload_faulty = true;
     } else {
         log_set_json(config_logs_json(&fresh));
@@ -465,7 +466,8 @@ static void write_file(struct supervisor *s)
              s->config.ingest_listen);
     s->is_file_wanted = engine_file_write(s->startup.lock_fd, &s->file) != OK;
     if (s->is_file_wanted && !s->is_want_said) {
-        log_warn("commands may not find this engine by its data directory yet",
+        log_warn("the file of the running engine cannot be written; commands "
+                 "may not find the engine by its data directory",
                  "file=" ENGINE_FILE_NAME " errno=%d", errno);
         s->is_want_said = true;
     }
@@ -488,7 +490,8 @@ static void make_page(struct supervisor *s)
     // Besides dispatchers and senders: the supervisor, ingest and api.
     if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
                         3))
-        log_fatal("no page for the metrics", "errno=%d", errno);
+        log_fatal("shared memory for metrics cannot be mapped", "errno=%d",
+                  errno);
     metrics_name(OWN_SLOT, "supervisor", false);
     metrics_note_memory();
     pulse_beat();
@@ -514,7 +517,7 @@ int supervisor_run(const struct config_sources *sources)
     log_role("supervisor");
     uv_set_process_title("posthorn: supervisor");
     if (uv_loop_init(&s->loop) != 0)
-        log_fatal("no event loop", "");
+        log_fatal("the event loop cannot be started", "");
     engine_file_init(&s->file);
     s->owner = (struct child_owner){ .loop = &s->loop,
                                      .accounts = &s->startup.accounts,

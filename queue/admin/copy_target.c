@@ -379,7 +379,7 @@ enum err queue_copy_finish(struct queue_copy_to *to)
     if (err == OK)
         err = give_to_owner(to, &why);
     if (why.n_bytes > 0) {
-        log_warn("it cannot be given to its owner", "reason=%s",
+        log_warn("a copy cannot be given to the owner of the data", "reason=%s",
                  log_quote(buf_str(&why)));
     }
     buf_clear(&why);

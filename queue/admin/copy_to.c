@@ -175,7 +175,7 @@ enum err copy_small_file(const char *from_dir, const char *to_dir,
     if (err == OK) {
         err = file_write(to_dir, name, text);
     } else if (err != ERR_NOTFOUND) {
-        log_warn("cannot be copied", "path=%s reason=%s",
+        log_warn("a file cannot be copied", "path=%s reason=%s",
                  log_quote(str_of(from)), log_quote(str_of(why)));
     }
     crypto_wipe(text, sizeof(text));

@@ -50,7 +50,7 @@ static bool on_progress(void *data, uint64_t done, uint64_t total)
     if (now_us - g->said_us < SAY_EVERY_US)
         return true;
     g->said_us = now_us;
-    log_info("converting the data directory",
+    log_info("conversion of the data directory continues",
              "format=%d pages=%" PRIu64 " of=%" PRIu64 " seconds=%" PRId64,
              FORMAT_VERSION, done, total, (now_us - g->began_us) / 1000000);
     return true;
@@ -61,7 +61,7 @@ static void on_fault(void *data, const char *what)
     struct migrating *g = data;
 
     g->n_faults++;
-    log_warn("damaged before it was converted", "what=%s",
+    log_warn("a record was damaged before the conversion", "what=%s",
              log_quote(str_of(what)));
 }
 
@@ -69,7 +69,7 @@ static void on_saved(void *data, const struct queue_saved *saved)
 {
     (void)data;
     if (saved->n_damaged + saved->n_lost > 0) {
-        log_warn("not all could be converted",
+        log_warn("some records of a table could not be converted",
                  "environment=%s table=%s converted=%" PRIu64
                  " damaged=%" PRIu64 " lost=%" PRIu64,
                  saved->environment, saved->database, saved->n_records,
@@ -202,8 +202,8 @@ enum err migrate(const struct queue_config *config, struct buf *why)
     if (err == OK)
         err = check_free_space(&there, why);
     if (err == OK) {
-        log_info("converting the data directory to a new format; going back to "
-                 "the version before takes a backup that was made before",
+        log_info("the data directory is converted to a new format; only a "
+                 "backup made before this can go back to the previous version",
                  "from=%d to=%d data_dir=%s", FORMAT_BEFORE, FORMAT_VERSION,
                  log_quote(str_of(config->data_dir)));
         err = queue_apart(build, &g, NULL, why, why);
@@ -213,7 +213,7 @@ enum err migrate(const struct queue_config *config, struct buf *why)
     if (err == OK)
         err = format_write(config->data_dir, &f);
     if (err != OK && file_remove_tree(fresh) != OK) {
-        log_warn("half of a converted directory cannot be removed", "path=%s",
+        log_warn("an unfinished conversion cannot be removed", "path=%s",
                  log_quote(str_of(fresh)));
     }
     free(fresh);
@@ -250,7 +250,8 @@ static enum err take_list(const char *dir)
 
     if (file_is_there(list)) {
         err = file_rename(dir, FRESH_NAME "/damaged.jsonl", DAMAGED_NAME);
-        log_warn("what was damaged is listed", "path=%s/" DAMAGED_NAME, dir);
+        log_warn("damaged records are listed in a file",
+                 "path=%s/" DAMAGED_NAME, dir);
     }
     free(list);
     return err;

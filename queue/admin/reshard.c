@@ -192,8 +192,8 @@ static enum err advance(struct store *s, struct source *source)
         if (attempt_decode(store_place(s, SHARD_ATTEMPTS, source->key),
                            str_of_val(source->val), &source->attempt) == OK)
             return OK;
-        log_warn("damaged attempt left behind", "path=%s",
-                 log_quote(str_of(s->path)));
+        log_warn("a damaged attempt is not moved to another dispatcher",
+                 "path=%s", log_quote(str_of(s->path)));
     }
     mdb_cursor_close(source->cursor);
     source->cursor = NULL;
@@ -285,9 +285,10 @@ static enum err add_handover(struct shard_state *s, const struct handover *h)
     if (has_handover(s, h))
         return OK;
     if (s->n_handovers == HANDOVERS_MAX) {
-        log_warn("dispatchers were changed too often while behind; start once "
-                 "with the number of before, and let it catch up",
-                 "");
+        log_warn(
+            "the setting dispatchers was changed too often while events "
+            "waited; start with its previous value and let the backlog drain",
+            "");
         return ERR_FULL;
     }
     s->handovers[s->n_handovers++] = *h;
@@ -435,8 +436,8 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
     buf_init(&m->plain, 0);
     m->n_old = n_old;
     m->n_new = config->n_shards;
-    log_info("moving deliveries to other dispatchers", "from=%u to=%u", n_old,
-             m->n_new);
+    log_info("deliveries are moved to other dispatchers", "from=%u to=%u",
+             n_old, m->n_new);
     err = open_old(m, config);
     if (err == OK)
         err = open_new(m, config);

@@ -77,7 +77,7 @@ static enum err open_store(const struct queue_config *config, bool read_only,
     if (hs->keys != NULL)
         load_key(hs);
     if (!hs->is_view && stacks_note_environments(hs) != OK) // a full disk
-        log_warn("environments of hooks not noted", "");
+        log_warn("names of the hooks' environments cannot be stored", "");
     *out = hs;
     return OK;
 }

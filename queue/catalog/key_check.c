@@ -203,10 +203,11 @@ static void seal_open_headers(struct store *s, struct keyring *keys)
         }
     }
     if (err != OK) {
-        log_warn("values of headers are not sealed yet", "reason=%s",
-                 log_quote(str_of(err_str(err))));
+        log_warn("stored values of hooks' headers cannot be encrypted yet",
+                 "reason=%s", log_quote(str_of(err_str(err))));
     } else if (n_hooks > 0) {
-        log_info("values of headers sealed", "hooks=%" PRIu64, n_hooks);
+        log_info("stored values of hooks' headers were encrypted",
+                 "hooks=%" PRIu64, n_hooks);
     }
 }
 

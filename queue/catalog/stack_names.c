@@ -244,11 +244,11 @@ static void warn_full(const struct store *s, const struct stack_name *name,
         return;
     *is_told = true;
     if (share == SHARE_OF_ONE) {
-        log_warn("too many stacks of an organization, new ones are not noted",
+        log_warn("an organization has too many stacks; new ones are not listed",
                  "path=%s org=%s setting=max_stacks_per_organization",
                  log_quote(str_of(s->path)), log_quote(name->org));
     } else {
-        log_warn("too many stacks, new ones are not noted",
+        log_warn("there are too many stacks; new ones are not listed",
                  "path=%s setting=max_stacks", log_quote(str_of(s->path)));
     }
 }

@@ -210,7 +210,7 @@ static enum err list_from(struct store *s, MDB_cursor *cursor, struct str org,
 
         if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
                          str_of_val(val), &token) != OK) {
-            log_warn("damaged token passed over", "");
+            log_warn("a damaged token is skipped", "");
         } else if (str_eq(token.org, org)) {
             goes_on = visit(data, &token);
         }

@@ -237,7 +237,7 @@ static void start_batch(struct event_log *log)
     log->is_busy = true;
     log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
-        log_panic("no worker thread", "");
+        log_panic("a worker thread cannot be started", "");
 }
 
 // A waiting batch goes between two steps of a trim.

@@ -270,7 +270,7 @@ static void on_trimmed(uv_work_t *work, int status)
 
     (void)status;
     if (log->batch_err != OK) {
-        log_warn("old events not removed", "reason=%s",
+        log_warn("old events cannot be removed", "reason=%s",
                  log_quote(str_of(err_str(log->batch_err))));
     }
     log->is_busy = false;
@@ -328,5 +328,5 @@ void event_log_start_trim(struct event_log *log,
     log->is_busy = true;
     log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_trim, on_trimmed) != 0)
-        log_panic("no worker thread", "");
+        log_panic("a worker thread cannot be started", "");
 }

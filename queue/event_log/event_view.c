@@ -64,7 +64,7 @@ static enum err scan_from(struct store *s, MDB_cursor *cursor,
         memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
         if (decode(s, key, val, &e) != OK) {
             scan->n_damaged++;
-            log_warn("damaged event passed over", "position=%llu",
+            log_warn("a damaged event is skipped", "position=%llu",
                      (unsigned long long)position_number(scan->last));
         } else if (!visit(data, &e)) {
             return OK;

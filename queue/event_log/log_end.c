@@ -239,8 +239,8 @@ static enum err read_hooks_end(struct store *s, MDB_txn *txn,
             err = orgs_give(s, txn, h.scope.dialect, h.scope.org, &no);
         }
         if (err == ERR_CORRUPT) {
-            log_warn("an organization's number is damaged, its webhooks stand "
-                     "still; repair",
+            log_warn("the number of an organization is damaged; its webhooks "
+                     "get nothing until posthorn repair has run",
                      "org=%s", log_quote(h.scope.org));
             err = OK;
         }
@@ -342,9 +342,9 @@ static enum err fit_hooks(const struct queue_config *config,
         return err;
     }
     if (last < known->hook) {
-        log_warn("webhooks are missing: deliveries know some that were made "
-                 "later; hooks/ is older than deliveries/. New ones get "
-                 "numbers behind them",
+        log_warn("webhooks are missing: there are deliveries of webhooks that "
+                 "hooks/ does not have, so hooks/ is older than deliveries/. "
+                 "New webhooks get higher numbers than the missing ones",
                  "last_there=%" PRIu64 " last_known=%" PRIu64, last,
                  known->hook);
     }
@@ -358,9 +358,9 @@ static enum err say_missing(struct store *s, MDB_txn *txn, struct missing fresh)
     enum err err = missing_get(s, txn, all, &n);
 
     log_warn(
-        "events are missing: they were accepted, and deliveries know them, "
-        "but the event log ends before; events/ is older than the rest. "
-        "New ones go behind them; what waits for them is cancelled",
+        "events are missing: there are deliveries of accepted events that "
+        "events/ does not have, so events/ is older than the rest. New events "
+        "get higher positions; deliveries of the missing events are cancelled",
         "missing=%" PRIu64 " from=%" PRIu64 " to=%" PRIu64,
         fresh.to - fresh.from + 1, fresh.from, fresh.to);
 

@@ -96,8 +96,8 @@ enum err store_err(const struct store *s, int rc, const char *what)
     if (err == ERR_CORRUPT)
         log_set_fatal_status(EXIT_DAMAGED); // for an exit because of it
     log_warn(err == ERR_CORRUPT
-                 ? "what is stored is damaged; " STORE_DAMAGED_ADVICE
-                 : "database",
+                 ? "stored data is damaged; " STORE_DAMAGED_ADVICE
+                 : "the database failed",
              "what=%s path=%s reason=%s", log_quote(str_of(what)),
              log_quote(str_of(s->path)), log_quote(str_of(mdb_strerror(rc))));
     return err;
@@ -147,7 +147,7 @@ bool store_is_in_place(struct store *s)
     if (atomic_exchange(&s->is_displaced, is_displaced) != is_displaced) {
         log_warn(is_displaced
                      ? "files of the queue were removed or replaced while the "
-                       "engine runs; put them back, or stop the engine"
+                       "engine was running; put them back or stop the engine"
                      : "files of the queue are back in their place",
                  "path=%s", log_quote(str_of(s->path)));
     }
@@ -287,8 +287,8 @@ static void keep_owner(int fd, const char *dir)
 
     if (geteuid() == 0 && stat(dir, &st) == 0 && st.st_uid != 0 &&
         fchown(fd, st.st_uid, st.st_gid) != 0) {
-        log_warn("the lock file stays root's", "dir=%s errno=%d",
-                 log_quote(str_of(dir)), errno);
+        log_warn("the owner of a lock file cannot be changed",
+                 "dir=%s errno=%d", log_quote(str_of(dir)), errno);
     }
 }
 
@@ -328,7 +328,7 @@ static bool is_file_or_nothing(const char *dir, const char *name)
         is = stat(path, &st) == 0 && S_ISREG(st.st_mode);
 
     if (!is) {
-        log_warn("it must be a file, and is something else", "path=%s",
+        log_warn("a file of the queue is not a regular file", "path=%s",
                  log_quote(str_of(path)));
     }
     free(path);

@@ -63,7 +63,7 @@ static _Noreturn void end(const char *path, const char *what)
     ssize_t written;
 
     n = put(line, sizeof(line), n,
-            "level=fatal msg=\"what is stored is damaged: ");
+            "level=fatal msg=\"stored data is damaged: ");
     n = put(line, sizeof(line), n, what);
     n = put(line, sizeof(line), n, "; " STORE_DAMAGED_ADVICE "\" path=\"");
     n = put(line, sizeof(line), n, path);

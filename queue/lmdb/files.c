@@ -152,8 +152,8 @@ enum err file_mkdir_at(int dir_fd, const char *name, int *fd)
         is_empty(*fd))
         return OK;
     if (*fd >= 0) {
-        log_warn("a directory that root makes is not root's alone here: run "
-                 "the command as the owner of the data",
+        log_warn("a directory that root made does not belong to root alone "
+                 "here; run the command as the owner of the data",
                  "name=%s uid=%u mode=%o", log_quote(str_of(name)),
                  (unsigned)st.st_uid, (unsigned)(st.st_mode & 0777));
         if (file_is_at(dir_fd, name, *fd))

@@ -316,8 +316,8 @@ enum err identity_check(const struct queue_config *config, unsigned i,
     buf_init(&why, 0);
     err = check_part(&part, &f, err == OK ? &self : NULL, &why);
     if (err != OK) {
-        log_warn("not the part of the queue that it should be", "reason=%s",
-                 log_quote(buf_str(&why)));
+        log_warn("a part of the queue is not the one that belongs here",
+                 "reason=%s", log_quote(buf_str(&why)));
     }
     buf_clear(&why);
     return err;

@@ -77,7 +77,7 @@ enum err shard_backlog_count(struct shard *s, backlog_visit visit,
         return err;
     }
     if (uv_queue_work(s->loop, &c->work, on_count, on_counted) != 0)
-        log_panic("no worker thread", "");
+        log_panic("a worker thread cannot be started", "");
     return OK;
 }
 

@@ -113,7 +113,7 @@ static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
         is_of(db, row, out))
         return true;
     if (*err == OK) {
-        log_warn("damaged attempt passed over", "no=%llu",
+        log_warn("a damaged attempt is skipped", "no=%llu",
                  (unsigned long long)no);
     }
     return false;

@@ -269,7 +269,7 @@ static void on_trimmed(struct shard *s)
     if (s->work_err == OK) {
         s->state = s->fresh;
     } else {
-        log_warn("old history not removed", "reason=%s",
+        log_warn("old history cannot be removed", "reason=%s",
                  log_quote(str_of(err_str(s->work_err))));
     }
     if (s->is_committing)
@@ -308,7 +308,7 @@ static void on_work_done(uv_work_t *work, int status)
 static void start_work(struct shard *s)
 {
     if (uv_queue_work(s->loop, &s->work, on_work, on_work_done) != 0)
-        log_panic("no worker thread", "");
+        log_panic("a worker thread cannot be started", "");
 }
 
 void shard_commit(struct shard *s, const struct shard_batch *c,
@@ -427,7 +427,8 @@ static enum err open_state(struct shard *s, unsigned k)
         store_read_end(s->store);
         return err;
     }
-    log_warn("damaged state made anew of what lies there", "shard=%u", k);
+    log_warn("the damaged state of a shard was made again from its records",
+             "shard=%u", k);
     err = shard_guess_state(s->store, txn, &s->state);
     store_read_end(s->store);
     if (err == OK)

@@ -45,7 +45,7 @@ static void read_row(const struct store *s, MDB_val key, MDB_val val,
     *out = (struct dead_row){ .hook_id = get_be64(key.mv_data) };
     memcpy(out->position.bytes, (const uint8_t *)key.mv_data + 8,
            sizeof(out->position.bytes));
-    log_warn("damaged dead letter", "%s", hook_log_no(out->hook_id));
+    log_warn("a dead letter is damaged", "%s", hook_log_no(out->hook_id));
 }
 
 static int read_rows(const struct store *s, MDB_cursor *cursor,

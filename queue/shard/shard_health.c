@@ -51,7 +51,7 @@ static bool on_health(void *data, MDB_val key, MDB_val val)
     if (key.mv_size != 8 ||
         health_decode(store_place(reading->store, SHARD_HEALTH, key),
                       str_of_val(val), &health, &dead) != OK) {
-        log_warn("damaged health of a hook passed over", "");
+        log_warn("a damaged health record of a hook is skipped", "");
         return true;
     }
     reading->visit(reading->data, get_be64(key.mv_data), &health);
@@ -109,7 +109,7 @@ static bool on_outbox(void *data, MDB_val key, MDB_val val)
         return false;
     if (event_decode(store_place(reading->store, SHARD_OUTBOX, key),
                      str_of_val(val), &event, &id_key) != OK) {
-        log_warn("damaged event of the engine passed over", "");
+        log_warn("a damaged event of the engine's own is skipped", "");
         return true;
     }
     reading->n_left--;

@@ -52,7 +52,7 @@ static int walk(struct shard_view *view, MDB_cursor *cursor,
             replay_is_at(&r, str_of_val(key))) {
             goes_on = visit(data, &r);
         } else {
-            log_warn("damaged replay passed over", "");
+            log_warn("a damaged replay is skipped", "");
         }
         rc = store_next(cursor, &key, &val);
     }

@@ -45,7 +45,7 @@ static enum err read_due(struct shard *s, MDB_cursor *cursor,
             break;
         if (due_decode(store_place(s->store, SHARD_DUE, key), str_of_val(key),
                        str_of_val(val), row) != OK) {
-            log_warn("damaged due row passed over", "%s",
+            log_warn("a damaged due row is skipped", "%s",
                      hook_log_no(query->hook_id));
         } else {
             if (row->due_at_ms > query->until_ms)

@@ -49,7 +49,7 @@ static enum err add_to_slot(struct store *s, MDB_txn *txn,
     buf_init(&out, 0);
     if (stats_add_record_at(&sum, store_place(s, SHARD_STATS, key),
                             str_of_val(val)) != OK)
-        log_warn("damaged statistics begin anew", "");
+        log_warn("damaged statistics start again at zero", "");
     err = stats_add_record(&sum, record);
     if (err == OK) {
         stats_encode(&sum, &out);
@@ -145,7 +145,7 @@ static enum err read_slots(struct store *s, MDB_txn *txn,
         if (rc == 0 &&
             stats_add_record_at(into, store_place(s, SHARD_STATS, key),
                                 str_of_val(val)) != OK)
-            log_warn("damaged statistics passed over", "");
+            log_warn("damaged statistics are skipped", "");
     }
     return OK;
 }

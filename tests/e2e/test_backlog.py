@@ -236,7 +236,7 @@ def test_a_full_queue_says_whose_backlog_it_is(engine, receiver):
         assert words in mine, mine
     other = post_until_refused(engine, "zeta")[1].json()["message"]
     assert "other organizations" in other and "acme" not in other
-    wait_for(lambda: "of what fills the queue, most waits for" in engine.log(),
+    wait_for(lambda: "the queue is full" in engine.log(),
              "the log says it")
     assert engine.api("GET", "/api/status").json()["refusing"] is True
     change(engine, "/api/orgs/acme/hooks/audit", active=False)

@@ -52,7 +52,7 @@ def fill_until_none_is_sent(engine, disk, receiver):
     """The disk gets full while much is to be sent, and is noticed."""
     receiver.wait(20)
     fill(disk)
-    wait_for(lambda: "no room to " in engine.log(), "it is noticed", 60)
+    wait_for(lambda: "no disk space to " in engine.log(), "it is noticed", 60)
 
 
 def no_longer_sending(receiver):

@@ -79,7 +79,7 @@ def test_every_line_of_a_busy_engine_is_json(engine, receiver):
              "switched off")
     os.kill(engine.pids("sender")[0], signal.SIGKILL)
     os.kill(engine.pids("dispatcher")[0], signal.SIGKILL)
-    wait_for(lambda: '"role ended"' in engine.log(), "ended", 30)
+    wait_for(lambda: '"a role ended"' in engine.log(), "ended", 30)
     engine.wait_ready()
     engine.wait_settled()
     assert engine.stop() == 0
@@ -98,7 +98,7 @@ def test_faults_at_the_start_are_lines_too(make_engine, engine):
     other.check_exit = False
     assert other.spawn().process.wait(60) != 0
     lines = json_lines(other)
-    assert "api_listen" in field(lines, "cannot start")["fault"]
+    assert "api_listen" in field(lines, "the engine cannot start")["fault"]
 
 
 def test_who_changed_what_from_what_to_what(make_engine, receiver):

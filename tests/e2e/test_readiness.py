@@ -203,7 +203,7 @@ def test_who_listens_and_does_not_answer_is_stood_in_for(engine):
         assert "has been stopped" in reply.json()["reasons"][role]
         assert "has been stopped" in reply.json()["message"]
     engine.wait_ready()
-    wait_for(lambda: "the role answers again" in engine.log(), "it is seen")
+    wait_for(lambda: "the role responds again" in engine.log(), "it is seen")
     for _ in range(20):  # none of them meets the stand-in
         engine.post_event()
 

@@ -69,7 +69,7 @@ def test_both_secrets_sign_while_they_overlap(engine, receiver):
     time.sleep(max(0, changed + 3.1 - time.monotonic()))
     request = send(engine, receiver)
     assert not verified(request, OLD) and verified(request, NEW)
-    wait_for(lambda: "replaced secret removed" in engine.log(),
+    wait_for(lambda: "replaced secret has expired" in engine.log(),
              "the old one is erased")
 
 

@@ -138,7 +138,7 @@ def test_a_reload_while_the_engine_ends_is_not_one(managed):
     for count, text in enumerate(("max_event_bytes = many\n", ""), 1):
         file.write_text(text)
         engine.process.send_signal(signal.SIGHUP)
-        logged(engine, "settings not reloaded, the engine ends", count)
+        logged(engine, "settings not reloaded because the engine ends", count)
     os.kill(pid, signal.SIGCONT)
     assert engine.process.wait(60) == 0
     assert manager.texts("RELOADING") == [] and len(manager.texts("READY")) == 1

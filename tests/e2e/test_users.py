@@ -13,7 +13,7 @@ import pytest
 import engine as engine_module
 from engine import Engine
 from support import wait_for
-from test_confinement import HOSTILE, status_of
+from test_sandbox import HOSTILE, status_of
 
 NOBODY, OTHER_NOBODY, SOMEBODY = 65534, 65533, 12345
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

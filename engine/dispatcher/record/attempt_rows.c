@@ -143,7 +143,8 @@ void end_write(struct dispatcher *d, const struct ended *ended)
     if (!e.is_written)
         err = history_scan(d->history, &query, on_newest, &e);
     if (!e.is_written) {
-        log_warn("end of a delivery is in no history", "%s reason=%s",
-                 hook_log_no(ended->hook_id), log_quote(str_of(err_str(err))));
+        log_warn("the end of a delivery cannot be added to the history",
+                 "%s reason=%s", hook_log_no(ended->hook_id),
+                 log_quote(str_of(err_str(err))));
     }
 }

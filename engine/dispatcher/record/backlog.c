@@ -330,7 +330,7 @@ static void on_counted(void *data, enum err err)
     int64_t now_us = clock_mono_us();
 
     if (err != OK) {
-        log_warn("what waits is counted without what cannot be read",
+        log_warn("the backlog is counted without rows that cannot be read",
                  "reason=%s", log_quote(str_of(err_str(err))));
     }
     for (unsigned i = 0; i < MARKS; i++)
@@ -357,7 +357,7 @@ void backlog_count(struct dispatcher *d)
         shard_backlog_count(d->shard, on_counted_hook, on_counted, d);
 
     if (err != OK) {
-        log_fatal("what waits cannot be counted", "reason=%s",
+        log_fatal("the backlog cannot be counted", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
 }

@@ -147,7 +147,7 @@ enum err commit_end(struct dispatcher *d)
     d->is_committing = false;
     if (d->commit_err == ERR_FULL) {
         if (!d->is_commit_failing) {
-            log_warn("no room to commit, trying again until there is",
+            log_warn("no disk space to commit; trying again until there is",
                      "uncommitted_bytes=%zu", batch_bytes(d->open_batch));
         }
         d->is_commit_failing = true;
@@ -155,11 +155,11 @@ enum err commit_end(struct dispatcher *d)
         return ERR_FULL;
     }
     if (d->commit_err != OK) {
-        log_fatal("commit failed", "reason=%s",
+        log_fatal("a commit failed", "reason=%s",
                   log_quote(str_of(err_str(d->commit_err))));
     }
     if (d->is_commit_failing)
-        log_info("committing again", "");
+        log_info("disk space is available again; commits continue", "");
     d->is_commit_failing = false;
     d->n_commits++;
     shard_batch_reset(d->committing_batch);

@@ -119,7 +119,7 @@ void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
 {
     struct buf members;
 
-    log_info("hook changed by itself", "%s event=%s reason=%s",
+    log_info("the engine changed the state of a hook", "%s event=%s reason=%s",
              hook_log_or_no(f->hook, f->no), kind, log_quote(reason));
     buf_init(&members, 0);
     put_member(&members, "reason", reason);
@@ -159,8 +159,8 @@ static bool on_outbox(void *data, const struct event *event)
     engine_event_pack(channel_begin(d->ingest), &engine_event);
     if (channel_end(d->ingest) !=
         OK) { // else it would stay in the shard for ever
-        log_warn("event of the engine is too large, dropped", "bytes=%zu",
-                 event->payload.n_bytes);
+        log_warn("an event of the engine's own is too large and is dropped",
+                 "bytes=%zu", event->payload.n_bytes);
         batch_outbox_del(d->open_batch, &event->id);
         commit_schedule(d);
         return true;
@@ -178,7 +178,7 @@ void engine_events_send(struct dispatcher *d)
         return;
     before = blame_begin(BLAME_NOTHING, 0, 0); // each event is noted by itself
     if (shard_outbox_read(d->shard, IN_WORK_MAX, on_outbox, d) != OK)
-        log_fatal("outbox cannot be read", "");
+        log_fatal("the outbox of the engine's own events cannot be read", "");
     blame_end(before);
     // Events that are added but not committed yet are looked for after the commit.
     if (d->n_outbox == 0 && batch_n(d->open_batch) == 0)

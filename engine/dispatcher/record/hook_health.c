@@ -71,7 +71,7 @@ void health_load(struct dispatcher *d)
 {
     metrics_gauge(GAUGE_HOOKS_FAILING, 0);
     if (shard_health_each(d->shard, on_health, d) != OK)
-        log_fatal("health of the hooks cannot be read", "");
+        log_fatal("the health records of hooks cannot be read", "");
 }
 
 // Removes the health of hooks that were deleted while no dispatcher ran.

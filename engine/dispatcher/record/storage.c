@@ -33,11 +33,12 @@ void storage_refresh(struct dispatcher *d)
         return;
     d->was_without_room = !has_room;
     if (!has_room) {
-        log_warn("no room to store what becomes of deliveries: none is sent",
+        log_warn("no disk space to store the results of deliveries; none is "
+                 "sent until there is",
                  "in_flight=%u", d->n_sent);
         return;
     }
-    log_info("there is room again: deliveries go on", "");
+    log_info("disk space is available again; deliveries continue", "");
     turn_mark(d, TURN_SEND);
     turn_mark(d, TURN_READ);
 }

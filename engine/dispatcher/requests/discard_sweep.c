@@ -87,7 +87,7 @@ static void end_hook(struct discard_sweep *s)
     uint64_t no = s->deleted.at[--s->deleted.n];
 
     if (s->n_settled > 0) {
-        log_info("dead letters of a deleted hook settled", "%s n=%" PRIu64,
+        log_info("dead letters of a deleted hook were removed", "%s n=%" PRIu64,
                  hook_log_no(no), s->n_settled);
     }
     if (s->was_busy)

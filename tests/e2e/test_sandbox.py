@@ -35,7 +35,7 @@ def plain(monkeypatch):
     made = []
 
     def make(binary, uid=None, **settings):
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-confined-"))
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-sandboxed-"))
         directory.chmod(0o755)  # for whomever the roles become
         monkeypatch.setattr(engine_module, "BINARY", binary)
         engine = Engine(directory, **settings)
@@ -128,7 +128,7 @@ def test_hostile_sender_achieves_nothing(attacked, uid, name):
     assert {name for name, what in tried.items() if what != "refused"} == set()
 
 
-def test_same_attacks_succeed_without_confinement(attacked):
+def test_same_attacks_succeed_without_the_sandbox(attacked):
     """Else the test above would show nothing."""
     engine = attacked("posthorn-hostile",
                       SOMEBODY if os.geteuid() == 0 else None, sandbox="off")
@@ -198,10 +198,10 @@ def test_names_follow_files_that_are_replaced(plain, receiver, tmp_path):
     assert engine.stop() == 0
 
 
-def test_every_role_is_confined_and_says_so(plain, receiver):
+def test_every_role_is_sandboxed_and_says_so(plain, receiver):
     engine = plain(RELEASE)
     lines = [line for line in engine.log().splitlines()
-             if 'msg="confined"' in line]
+             if 'msg="sandboxed"' in line]
     assert len(lines) == 5
     for pid in engine.pids():
         fields = status_of(pid)
@@ -219,7 +219,7 @@ def test_every_role_is_confined_and_says_so(plain, receiver):
                        for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb"))
 
 
-def test_confined_engine_works_through_a_day(plain, receiver, tmp_path):
+def test_sandboxed_engine_works_through_a_day(plain, receiver, tmp_path):
     """Retries, names, a reload of a file that a sender may not open, restarts
     of roles: no call of a normal run is missing."""
     config = tmp_path / "posthorn.conf"
