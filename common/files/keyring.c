@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ struct keyring {
     size_t n;
     uint8_t fingerprints[KEYRING_MAX][FINGERPRINT_BYTES];
     struct aead *aeads[KEYRING_MAX];
+    pthread_mutex_t mutex; // of aeads, whose state each use changes
 };
 
 // --- memory ---
@@ -56,6 +58,7 @@ static struct keyring *keyring_new(void)
     (void)madvise(pages, sizeof(*k->keys), MADV_DONTDUMP);
     (void)mlock(pages, sizeof(*k->keys));
     k->keys = pages;
+    pthread_mutex_init(&k->mutex, NULL);
     return k;
 }
 
@@ -67,6 +70,7 @@ void keyring_free(struct keyring *k)
         aead_free(k->aeads[i]);
     crypto_wipe(k->keys, sizeof(*k->keys));
     munmap(k->keys, sizeof(*k->keys));
+    pthread_mutex_destroy(&k->mutex);
     free(k);
 }
 
@@ -332,24 +336,33 @@ void keyring_seal(struct keyring *k, struct str context, struct str plain,
     buf_putc(out, SEAL_VERSION);
     buf_put(out, k->fingerprints[0], FINGERPRINT_BYTES);
     buf_put(out, nonce, sizeof(nonce));
+    pthread_mutex_lock(&k->mutex);
     aead_seal(k->aeads[0], nonce, context, plain, out);
+    pthread_mutex_unlock(&k->mutex);
+}
+
+static enum err open_with(struct keyring *k, size_t i, struct str context,
+                          struct str sealed, struct buf *out)
+{
+    const uint8_t *nonce = (const uint8_t *)sealed.at + 1 + FINGERPRINT_BYTES;
+    struct str rest = { sealed.at + SEAL_HEAD_BYTES,
+                        sealed.n_bytes - SEAL_HEAD_BYTES };
+    enum err err;
+
+    pthread_mutex_lock(&k->mutex);
+    err = aead_open(k->aeads[i], nonce, context, rest, out);
+    pthread_mutex_unlock(&k->mutex);
+    return err;
 }
 
 enum err keyring_open(struct keyring *k, struct str context, struct str sealed,
                       struct buf *out)
 {
-    struct str rest = sealed;
-
     if (sealed.n_bytes < SEAL_HEAD_BYTES || sealed.at[0] != SEAL_VERSION)
         return ERR_CORRUPT;
-    rest.at += SEAL_HEAD_BYTES;
-    rest.n_bytes -= SEAL_HEAD_BYTES;
     for (size_t i = 0; i < k->n; i++) {
-        if (memcmp(sealed.at + 1, k->fingerprints[i], FINGERPRINT_BYTES) == 0) {
-            return aead_open(k->aeads[i],
-                             (const uint8_t *)sealed.at + 1 + FINGERPRINT_BYTES,
-                             context, rest, out);
-        }
+        if (memcmp(sealed.at + 1, k->fingerprints[i], FINGERPRINT_BYTES) == 0)
+            return open_with(k, i, context, sealed, out);
     }
     return ERR_DENIED;
 }

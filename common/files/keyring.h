@@ -41,6 +41,8 @@ MUST_CHECK enum err keyring_add(const char *path, struct keyring **k,
 MUST_CHECK enum err keyring_drop_old(const char *path, struct keyring **k,
                                      struct buf *why);
 
+// Both are callable from any thread.
+//
 // Appends `plain`, sealed; `context` names what it belongs to, so that the sealed
 // text cannot be used elsewhere.
 void keyring_seal(struct keyring *k, struct str context, struct str plain,
