@@ -193,7 +193,7 @@ static void on_request(void *data, struct http_request *r)
         rq->match.route->handler(rq);
     }
     if (rq->pending == NULL && rq->tail == NULL && !rq->is_producing &&
-        !rq->is_working) {
+        !rq->is_working && !rq->is_changing) {
         r->data = NULL;
         request_free(rq);
     }
@@ -341,13 +341,12 @@ static void open_storage(struct api *api)
     data_dir_check(api->config->data_dir);
     api->n_shards = qc.n_shards;
     api->backlogs = backlog_table_new(qc.n_shards);
-    if (hook_store_open(&qc, &api->hooks) != OK ||
+    if (hook_store_open(&qc, role_loop(api->role), &api->hooks) != OK ||
         hook_watch(api->hooks, 0, count_hook, api, &last) != OK)
         log_fatal("the store of hooks cannot be opened", "");
     hook_log_names(api->hooks);
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
-    if (token_store_open(&qc, &api->tokens) != OK)
-        log_fatal("the store of tokens cannot be opened", "");
+    api->tokens = token_store_of(api->hooks);
     if (token_number_orgs(api->tokens) != OK) // the disk is full
         log_warn("numbers for the organizations of tokens cannot be stored; is "
                  "the disk full?",

@@ -23,9 +23,14 @@
 // LMDB 0.9.26–0.9.31 would destroy the mutexes that the other processes use. A
 // process that has finished exits.
 //
-// What another implementation must keep: appends and shard commits take a batch,
-// are asynchronous, and end with a known result: committed, or not. Positions are
-// opaque and comparable within one log only. No transaction leaves this folder.
+// What another implementation must keep: writes are asynchronous. Appends and shard
+// commits take a batch; hooks, stacks and tokens are written one by one, on the
+// condition that the caller states (an expected revision, a name that is free). Each
+// write ends with one call on the loop and a known outcome: committed, in conflict, or
+// refused with a reason; it stays unknown only if the process ends. What a callback
+// is given is valid during the call. Reads are synchronous and show this process what
+// is committed. Positions are opaque and comparable within one log only. No transaction
+// leaves this folder.
 //
 // Besides the errors that it names, every function may return: ERR_IO (the disk or
 // the file failed; the reason is logged), ERR_CORRUPT (a damaged record) and, where

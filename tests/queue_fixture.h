@@ -82,7 +82,7 @@ static inline int set_up(void **state)
     assert_int_equal(event_log_open(&f->config, &f->loop, &f->log), OK);
     assert_int_equal(event_view_open(&f->config, &f->view), OK);
     assert_int_equal(shard_open(&f->config, 0, &f->loop, &f->shard), OK);
-    assert_int_equal(hook_store_open(&f->config, &f->hooks), OK);
+    assert_int_equal(hook_store_open(&f->config, &f->loop, &f->hooks), OK);
     *state = f;
     return 0;
 }
@@ -170,6 +170,80 @@ static inline void commit(struct fixture *f, struct shard_batch *c)
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(result, OK);
     shard_batch_reset(c);
+}
+
+// The outcome of a write of a hook, a stack or a token.
+struct written {
+    unsigned n_calls;
+    enum err err;
+    enum share share;
+    uint64_t no, revision, org_id; // of a stored hook
+};
+
+static inline void on_written(void *data, const struct catalog_result *result)
+{
+    struct written *w = data;
+
+    w->n_calls++;
+    w->err = result->err;
+    w->share = result->share;
+    assert_true((result->hook == NULL) || result->err == OK);
+    if (result->hook != NULL) {
+        w->no = result->hook->no;
+        w->revision = result->hook->revision;
+        w->org_id = result->hook->org_id;
+    }
+}
+
+static inline struct catalog_caller caller_of(struct written *w)
+{
+    *w = (struct written){ .err = ERR_AGAIN };
+    return (struct catalog_caller){ .done = on_written, .data = w };
+}
+
+// Waits for the outcome of a write that has begun.
+static inline enum err outcome(struct fixture *f, const struct written *w)
+{
+    assert_int_equal(w->n_calls, 0); // never before the call returns
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(w->n_calls, 1);
+    return w->err;
+}
+
+static inline enum err create_hook(struct fixture *f, struct hook *h)
+{
+    struct written w;
+    const struct catalog_caller caller = caller_of(&w);
+
+    hook_create(f->hooks, h, &caller);
+    if (outcome(f, &w) == OK) {
+        h->no = w.no;
+        h->revision = w.revision;
+        h->org_id = w.org_id;
+    }
+    return w.err;
+}
+
+static inline enum err update_hook(struct fixture *f, struct hook *h)
+{
+    struct written w;
+    const struct catalog_caller caller = caller_of(&w);
+
+    hook_update(f->hooks, h, &caller);
+    if (outcome(f, &w) == OK)
+        h->revision = w.revision;
+    return w.err;
+}
+
+static inline enum err delete_hook(struct fixture *f,
+                                   const struct hook_scope *scope,
+                                   struct str name, uint64_t revision)
+{
+    struct written w;
+    const struct catalog_caller caller = caller_of(&w);
+
+    hook_delete(f->hooks, scope, name, revision, &caller);
+    return outcome(f, &w);
 }
 
 static inline struct position nth(uint64_t n)

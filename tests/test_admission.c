@@ -2,8 +2,7 @@
 // test_admission.c — whether there is room for a post: in the queue, on the disk, and in
 // the share of its organization.
 //
-// The event log and the hooks are real. Events are appended by another process, since
-// that takes threads.
+// The event log and the hooks are real.
 
 #include <string.h>
 #include <sys/wait.h>
@@ -35,21 +34,17 @@ static struct str asking;  // the organization of the request that is answered
 
 static void on_appended(struct append *a, enum err err)
 {
-    *(enum err *)a->data = err;
+    (void)a;
+    assert_int_equal(err, OK);
 }
 
-// Runs in a process of its own.
-static int append_events(void)
+static void append_events(void)
 {
     static char payload[8192] = "\"";
     struct new_event events[N_EVENTS];
-    enum err result = ERR_AGAIN;
     struct append a = { .events = events,
                         .n_events = N_EVENTS,
-                        .done = on_appended,
-                        .data = &result };
-    struct event_log *log;
-    uv_loop_t loop;
+                        .done = on_appended };
 
     memset(payload + 1, 'x', sizeof(payload) - 2);
     payload[sizeof(payload) - 1] = '"';
@@ -62,11 +57,8 @@ static int append_events(void)
                        .payload = { payload, sizeof(payload) } }
         };
     }
-    if (uv_loop_init(&loop) != 0 || event_log_open(&queue, &loop, &log) != OK)
-        return 1;
-    event_log_append(log, &a);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    return result == OK ? 0 : 2;
+    event_log_append(event_log, &a);
+    uv_run(&log_loop, UV_RUN_DEFAULT);
 }
 
 // The bytes of the queue, as a dispatcher would report them.
@@ -134,12 +126,12 @@ static int make_directory(void **state)
     metrics_name(1, "dispatcher-0", false);
     if (queue_prepare(&queue, &why) != OK)
         fail_msg("%s", buf_cstr(&why));
-    in_child(append_events);
     uv_loop_init(&log_loop);
     assert_int_equal(event_log_open(&queue, &log_loop, &event_log), OK);
+    append_events();
     assert_int_equal(event_log_usage(event_log, &log_bytes), OK);
     assert_true(log_bytes > sizeof("x") * 8192 * N_EVENTS / 2);
-    assert_int_equal(hook_store_open(&queue, &hooks), OK);
+    assert_int_equal(hook_store_open(&queue, &log_loop, &hooks), OK);
     assert_int_equal(org_quota_init(&orgs, &queue), OK);
     return 0;
 }
@@ -253,8 +245,17 @@ static void what_is_appended_is_looked_at_before_it_can_fill_the_queue(void **s)
 
 // --- organizations ---
 
+static void on_written(void *data, const struct catalog_result *result)
+{
+    assert_int_equal(result->err, OK);
+    if (result->hook != NULL)
+        *(struct hook **)data = hook_copy(result->hook);
+}
+
 static struct hook new_hook(const char *org, const char *name)
 {
+    struct hook *made = NULL;
+    const struct catalog_caller caller = { .done = on_written, .data = &made };
     struct hook hook = { .scope = { .dialect = DIALECT_PULUMI,
                                     .level = LEVEL_ORGANIZATION,
                                     .org = str_of(org) },
@@ -265,7 +266,11 @@ static struct hook new_hook(const char *org, const char *name)
                          .active = true };
 
     hook.paused = strcmp(name, "paused") == 0;
-    assert_int_equal(hook_create(hooks, &hook), OK);
+    hook_create(hooks, &hook, &caller);
+    uv_run(&log_loop, UV_RUN_DEFAULT);
+    hook.no = made->no;
+    hook.org_id = made->org_id;
+    hook_free(made);
     return hook;
 }
 
@@ -296,6 +301,7 @@ static void only_the_organization_whose_backlog_is_full_is_refused(void **s)
 {
     struct hook full = new_hook("full", "paused");
     struct hook other = new_hook("other", "a");
+    const struct catalog_caller caller = { .done = on_written };
     struct buf why;
 
     (void)s;
@@ -315,7 +321,8 @@ static void only_the_organization_whose_backlog_is_full_is_refused(void **s)
     assert_true(admits("other", &why));
     assert_true(admits("new", &why)); // it has no number, so nothing waits
     assert_int_equal(why.n_bytes, 0);
-    assert_int_equal(hook_delete(hooks, &full.scope, full.name), OK);
+    hook_delete(hooks, &full.scope, full.name, 0, &caller);
+    uv_run(&log_loop, UV_RUN_DEFAULT);
     assert_false(admits("full", &why));
     assert_non_null(strstr(buf_cstr(&why), "webhook that was deleted"));
     wait_for_hook(&full, 0, 0);

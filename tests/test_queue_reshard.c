@@ -79,7 +79,7 @@ static bool count_token(void *data, const struct token *token)
     return true;
 }
 
-static void put_catalog(struct place *p)
+static void put_catalog(struct fixture *f)
 {
     const struct token token = { .hash = { 1, 2, 3 },
                                  .id = STR("tok-1"),
@@ -98,22 +98,23 @@ static void put_catalog(struct place *p)
                          .format = FORMAT_RAW,
                          .active = true,
                          .secret = STR("s3cret") };
-    enum share share = SHARE_THERE;
-    struct hook_store *hooks;
-    struct token_store *tokens;
+    struct written w;
+    struct catalog_caller caller;
 
-    CHECK(hook_store_open(&p->config, &hooks) == OK);
-    CHECK(token_store_open(&p->config, &tokens) == OK);
+    CHECK(hook_store_open(&f->config, &f->loop, &f->hooks) == OK);
     for (uint64_t no = 1; no <= N_HOOKS; no++) {
         char name[] = { 'h', (char)('0' + no), '\0' };
 
         hook.name = str_of(name);
-        CHECK(hook_create(hooks, &hook) == OK && hook.no == no);
+        CHECK(create_hook(f, &hook) == OK && hook.no == no);
     }
     CHECK(hook.org_id == ORG);
-    CHECK(token_create(tokens, &token) == OK);
-    CHECK(stack_create(hooks, &stack, false, &share) == OK);
-    CHECK(share == SHARE_THERE);
+    caller = caller_of(&w);
+    token_create(token_store_of(f->hooks), &token, &caller);
+    CHECK(outcome(f, &w) == OK);
+    caller = caller_of(&w);
+    stack_create(f->hooks, &stack, false, &caller);
+    CHECK(outcome(f, &w) == OK && w.share == SHARE_THERE);
 }
 
 static void put_admin_token(const struct place *p)
@@ -162,7 +163,7 @@ static void fill(struct place *p)
     }
     for (unsigned k = 0; k < f.config.n_shards; k++)
         fill_shard(&f, k);
-    put_catalog(p);
+    put_catalog(&f);
     put_admin_token(p);
 }
 

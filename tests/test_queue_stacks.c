@@ -82,7 +82,7 @@ static void hook_of(struct fixture *f, enum hook_level level, const char *org,
                       .url = STR("http://127.0.0.1/"),
                       .format = FORMAT_RAW };
 
-    assert_int_equal(hook_create(f->hooks, &h), OK);
+    assert_int_equal(create_hook(f, &h), OK);
 }
 
 static void events_name_stacks(void **state)
@@ -126,8 +126,45 @@ static void hooks_name_stacks_for_good(void **state)
     assert_int_equal(find_env(view, "beta", "web", "prod"), OK);
     assert_int_equal(find_env(view, "acme", "web", "prod"), ERR_NOTFOUND);
     expect_orgs(view, "acme beta gamma ");
-    assert_int_equal(hook_delete(f->hooks, &scope, STR("h")), OK);
+    assert_int_equal(delete_hook(f, &scope, STR("h"), 0), OK);
     assert_int_equal(find(view, "acme", "web", "prod"), OK);
+}
+
+static enum err forget(struct fixture *f, const struct stack_name *name)
+{
+    struct written w;
+    const struct catalog_caller caller = caller_of(&w);
+
+    stack_delete(f->hooks, name, &caller);
+    return outcome(f, &w);
+}
+
+static void a_stack_is_not_forgotten_while_it_has_hooks(void **state)
+{
+    const struct stack_name name = { .org = STR("acme"),
+                                     .project = STR("web"),
+                                     .stack = STR("prod") };
+    const struct stack_name env = { .org = STR("acme"),
+                                    .project = STR("web"),
+                                    .env = STR("prod") };
+    struct hook_scope scope = { .dialect = DIALECT_PULUMI,
+                                .level = LEVEL_STACK,
+                                .org = STR("acme"),
+                                .project = STR("web"),
+                                .target = STR("prod") };
+    struct fixture *f = *state;
+    struct stack_view *view = view_of(f);
+
+    hook_of(f, LEVEL_STACK, "acme", "web", "prod");
+    assert_int_equal(forget(f, &name), ERR_EXISTS);
+    assert_int_equal(forget(f, &env), ERR_NOTFOUND);
+    assert_int_equal(find(view, "acme", "web", "prod"), OK);
+    hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "prod");
+    assert_int_equal(forget(f, &env), ERR_EXISTS);
+    assert_int_equal(delete_hook(f, &scope, STR("h"), 0), OK);
+    assert_int_equal(forget(f, &name), OK);
+    assert_int_equal(find(view, "acme", "web", "prod"), ERR_NOTFOUND);
+    assert_int_equal(forget(f, &name), ERR_NOTFOUND);
 }
 
 static void organizations_of_both_come_once_in_order(void **state)
@@ -230,10 +267,12 @@ static enum share create(struct fixture *f, const char *stack)
     struct stack_name name = { .org = STR("acme"),
                                .project = STR("web"),
                                .stack = str_of(stack) };
-    enum share share;
+    struct written w;
+    const struct catalog_caller caller = caller_of(&w);
 
-    assert_int_equal(stack_create(f->hooks, &name, false, &share), OK);
-    return share;
+    stack_create(f->hooks, &name, false, &caller);
+    assert_int_equal(outcome(f, &w), OK);
+    return w.share;
 }
 
 static void names_of_an_earlier_version_count_and_are_found(void **state)
@@ -247,7 +286,7 @@ static void names_of_an_earlier_version_count_and_are_found(void **state)
     make_old(f);
     assert_int_equal(find_env(view, "acme", "web", "dev"), ERR_NOTFOUND);
     config.stacks = (struct share_limit){ .whole = 100, .of_one = 4 };
-    assert_int_equal(hook_store_open(&config, &f->hooks), OK);
+    assert_int_equal(hook_store_open(&config, &f->loop, &f->hooks), OK);
     assert_int_equal(find_env(view, "acme", "web", "dev"), OK);
     // Two exist, so two more may be created.
     assert_int_equal(create(f, "a"), SHARE_THERE);
@@ -293,7 +332,7 @@ static void an_earlier_version_above_the_share_is_counted_once(void **state)
     hook_of(f, LEVEL_ENVIRONMENT, "acme", "web", "dev");
     make_old(f);
     config.stacks = (struct share_limit){ .whole = 100, .of_one = 1 };
-    assert_int_equal(hook_store_open(&config, &f->hooks), OK);
+    assert_int_equal(hook_store_open(&config, &f->loop, &f->hooks), OK);
     assert_int_equal(create(f, "a"), SHARE_OF_ONE);
     assert_true(has_count(f));
 }
@@ -365,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_name_stacks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hooks_name_stacks_for_good, set_up,
                                         tear_down),
+        EACH(a_stack_is_not_forgotten_while_it_has_hooks),
         cmocka_unit_test_setup_teardown(
             organizations_of_both_come_once_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_name_is_not_noted, set_up,

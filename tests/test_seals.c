@@ -159,7 +159,7 @@ open_values_of_an_earlier_version_are_sealed_at_the_start(void **state)
 
     buf_init(&record, 0);
     buf_init(&why, 0);
-    assert_int_equal(hook_create(f->hooks, &hook), OK);
+    assert_int_equal(create_hook(f, &hook), OK);
     put_version_3(f, &hook, &record);
     exchange(f, "a", &record);
     found = get(f, "a"); // as it is
@@ -198,7 +198,7 @@ static void all_of_many_are_sealed_and_each_stays_itself(void **state)
             hook = hook_of(name);
             buf_reset(&record);
             if (round == 0) {
-                assert_int_equal(hook_create(f->hooks, &hook), OK);
+                assert_int_equal(create_hook(f, &hook), OK);
                 put_version_3(f, &hook, &record);
                 exchange(f, name, &record);
             } else {

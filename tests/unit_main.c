@@ -30,8 +30,8 @@ static int check_threads(const char *name)
     return 0;
 }
 #else
-// Checks that a test leaves no threads: only tests that include queue_fixture.h also
-// run under ThreadSanitizer.
+// Checks that a test leaves no threads: only those of unit-queue also run under
+// ThreadSanitizer.
 static int check_threads(const char *name)
 {
     int n_threads = 0;

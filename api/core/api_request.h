@@ -66,6 +66,9 @@ struct api {
     struct tail *tails;
     uv_timer_t tail_timer;
     struct turn_entry *working; // requests that work in turns; turns.c
+    struct turn_entry
+        *changes; // requests that wait to change something; changes.c
+    struct api_request *changing; // whose write is under way; NULL: nobody's
     uv_idle_t turns;
 };
 
@@ -78,13 +81,20 @@ struct api_request {
     struct auth_grant grant; // of its token; zeros if the route needs none
     bool is_holder_known;
     uint64_t holder_no; // the result of request_holder(), if is_holder_known
-    // A request is freed when its handler returns, unless one of these four is set:
-    // pending, tail, is_producing, is_working.
+    // A request is freed when its handler returns, unless one of these five is set:
+    // pending, tail, is_producing, is_working, is_changing.
     struct pending *pending; // the query whose reply it waits for
     struct tail *tail;       // the deliveries that it follows
     bool is_producing;       // its answer is made in pieces
     bool is_working;         // it works in turns (turns.c)
-    struct turn_entry turn;  // its entry in api->working, if is_working
+    bool
+        is_changing; // it waits to change something, or for its write (changes.c)
+    bool is_writing;        // its write is under way
+    struct turn_entry turn; // its entry in api->working or api->changes
+    // The steps of a change: its beginning, and what follows a write.
+    void (*begin)(struct api_request *rq);
+    void (*written)(struct api_request *rq,
+                    const struct catalog_result *result);
     // One turn: works until `until_us` (monotonic). True: the request is done.
     bool (*work)(struct api_request *rq, int64_t until_us);
     // Ends the wait for a reply or a turn because the request goes away. NULL: it does
@@ -196,6 +206,22 @@ void turns_init(struct api *api);
 // it within a read of a store.
 void request_work(struct api_request *rq,
                   bool (*run)(struct api_request *rq, int64_t until_us));
+
+// --- changes.c ---
+
+// Calls `begin` when no other request changes hooks, stacks or tokens: now, or later,
+// when the handler has returned. Until the change is answered no other one begins, so
+// what `begin` reads stays as it is. Only the process itself may change a hook
+// meanwhile (replaced secrets that end, hooks that are switched off): an update names
+// its revision. `begin` answers, or begins one write with change_caller().
+void request_change(struct api_request *rq,
+                    void (*begin)(struct api_request *rq));
+// Whom the write of a change tells: `written`, which answers, or begins another write.
+// Begin a write with it at once.
+struct catalog_caller
+change_caller(struct api_request *rq,
+              void (*written)(struct api_request *rq,
+                              const struct catalog_result *result));
 
 // --- dispatcher_client.c ---
 

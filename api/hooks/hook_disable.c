@@ -27,8 +27,20 @@ static bool is_reason(unsigned reason)
     return reason == HOOK_GONE || reason == HOOK_FAILING;
 }
 
+static void on_disabled(void *data, const struct catalog_result *result)
+{
+    const struct hook *hook = result->hook;
+
+    if (result->err != OK)
+        return;
+    log_info("hook switched off", "%s reason=%s", hook_log(hook),
+             hook->disabled == HOOK_GONE ? "gone" : "failing");
+    api_hint(data);
+}
+
 void disabling_on_frame(struct api *api, struct str frame)
 {
+    const struct catalog_caller caller = { .done = on_disabled, .data = api };
     struct hook *found = NULL;
     struct disable disable;
     struct hook change;
@@ -46,11 +58,7 @@ void disabling_on_frame(struct api *api, struct str frame)
         change.disabled = (enum hook_disabled)disable.reason;
         change.disabled_at_ms = clock_now_ms();
         change.updated_at_ms = change.disabled_at_ms;
-        if (hook_update(api->hooks, &change) == OK) {
-            log_info("hook switched off", "%s reason=%s", hook_log(&change),
-                     change.disabled == HOOK_GONE ? "gone" : "failing");
-            api_hint(api);
-        }
+        hook_update(api->hooks, &change, &caller);
     }
     hook_free(found);
 }

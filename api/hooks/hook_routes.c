@@ -3,7 +3,7 @@
 
 #include "api/hooks/handlers.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
@@ -16,6 +16,35 @@
 #define NAME_TRIES    8 // attempts to generate a name that is not taken
 #define UPDATE_TRIES  5
 #define WHY_MAX_BYTES 4096
+
+// What a change of a hook needs until it is answered.
+struct hook_change {
+    struct hook_scope scope;
+    struct json *body; // owned; NULL: the request has none
+    struct hook *old;  // owned; as it was before; NULL: not read
+    struct hook hook;  // a new hook, whose texts lie in the body and the arena
+    bool is_named;     // the client named it
+    unsigned n_tries;  // writes so far
+    uint64_t org_id;   // of the scope's organization
+};
+
+static void on_free(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+
+    json_free(c->body);
+    hook_free(c->old);
+}
+
+static struct hook_change *change_new(struct api_request *rq)
+{
+    struct hook_change *c = arena_take(&rq->arena, sizeof(*c));
+
+    memset(c, 0, sizeof(*c));
+    rq->data = c;
+    rq->on_free = on_free;
+    return c;
+}
 
 static void answer_hook(struct api_request *rq, unsigned status,
                         const struct hook *hook)
@@ -112,21 +141,6 @@ static struct str random_name(struct api_request *rq, int64_t at_ms)
     return name;
 }
 
-// Stores a new hook under its name, or, if it has none, under a generated free name.
-static enum err store_new(struct api_request *rq, struct hook *hook)
-{
-    bool is_named = hook->name.n_bytes > 0;
-    enum err err = ERR_EXISTS;
-
-    if (is_named)
-        return hook_create(rq->api->hooks, hook);
-    for (int i = 0; i < NAME_TRIES && err == ERR_EXISTS; i++) {
-        hook->name = random_name(rq, hook->created_at_ms);
-        err = hook_create(rq->api->hooks, hook);
-    }
-    return err;
-}
-
 // Sets the position from which the hook gets events: those accepted from now on.
 static enum err begin_here(struct api_request *rq, struct hook *hook)
 {
@@ -151,51 +165,76 @@ static bool may_create(struct api_request *rq, const struct hook_scope *scope)
     return false;
 }
 
-static void create(struct api_request *rq, struct hook *hook)
-{
-    enum err err;
+static void write_new(struct api_request *rq);
 
-    if (!may_create(rq, &hook->scope))
-        return;
-    hook->created_at_ms = clock_now_ms();
-    hook->updated_at_ms = hook->created_at_ms;
-    err = begin_here(rq, hook);
-    if (err == OK)
-        err = store_new(rq, hook);
-    if (err == ERR_EXISTS) {
+static void on_created(struct api_request *rq,
+                       const struct catalog_result *result)
+{
+    struct hook_change *c = rq->data;
+
+    if (result->err == ERR_EXISTS && !c->is_named && c->n_tries < NAME_TRIES) {
+        write_new(rq); // the generated name is taken
+    } else if (result->err == ERR_EXISTS) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "Webhook with name %.*s already exists.",
-                  STR_ARG(hook->name));
-        return;
+                  STR_ARG(c->hook.name));
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
+    } else {
+        shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
+        api_hint(rq->api);
+        audit_hook(rq, "hook created", NULL, result->hook);
+        answer_hook(rq, 201, result->hook);
     }
-    if (err != OK) {
+}
+
+// Stores the new hook under its name, or, if it has none, under a generated one.
+static void write_new(struct api_request *rq)
+{
+    const struct catalog_caller caller = change_caller(rq, on_created);
+    struct hook_change *c = rq->data;
+
+    c->n_tries++;
+    if (!c->is_named)
+        c->hook.name = random_name(rq, c->hook.created_at_ms);
+    hook_create(rq->api->hooks, &c->hook, &caller);
+}
+
+static void begin_create(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+    enum err err;
+
+    if (!may_create(rq, &c->hook.scope))
+        return;
+    c->is_named = c->hook.name.n_bytes > 0;
+    c->hook.created_at_ms = clock_now_ms();
+    c->hook.updated_at_ms = c->hook.created_at_ms;
+    err = begin_here(rq, &c->hook);
+    if (err == OK) {
+        write_new(rq);
+    } else {
         request_fail_store(rq, err);
-        return;
     }
-    shares_add(&rq->api->shares[CAP_HOOKS], hook->org_id, 1);
-    api_hint(rq->api);
-    audit_hook(rq, "hook created", NULL, hook);
-    answer_hook(rq, 201, hook);
 }
 
 void hooks_create(struct api_request *rq)
 {
-    struct hook hook = { .no = 0 };
+    struct hook_change *c = change_new(rq);
     struct hook_reader reader;
-    struct json *body;
     struct buf why;
 
-    if (!request_scope(rq, &hook.scope) || !request_json(rq, &body))
+    if (!request_scope(rq, &c->hook.scope) || !request_json(rq, &c->body))
         return;
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(rq, &why);
-    if (request_dialect(rq)->read_new(&reader, json_root(body), &hook) == OK) {
-        create(rq, &hook);
+    if (request_dialect(rq)->read_new(&reader, json_root(c->body), &c->hook) ==
+        OK) {
+        request_change(rq, begin_create);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
-    json_free(body);
 }
 
 // --- update ---
@@ -208,64 +247,85 @@ static bool copy_found(void *data, const struct hook *hook)
     return false;
 }
 
-// Reads the hook, merges, writes it back; answers the request, unless the result is
-// ERR_CONFLICT: the hook was written by another request in between.
-static enum err try_update(struct api_request *rq,
-                           const struct hook_scope *scope,
-                           const struct json_value *body)
-{
-    struct hook *old = NULL;
-    struct hook_reader reader;
-    struct hook hook;
-    struct buf why;
-    enum err merged, err = find(rq, scope, copy_found, &old);
+static void begin_update(struct api_request *rq);
 
-    if (err != OK)
-        return err;
-    hook = *old;
+static void on_updated(struct api_request *rq,
+                       const struct catalog_result *result)
+{
+    struct hook_change *c = rq->data;
+
+    if (result->err == ERR_CONFLICT && c->n_tries < UPDATE_TRIES) {
+        begin_update(rq); // from the hook as it is now
+    } else if (result->err == ERR_CONFLICT) {
+        http_fail(rq->http, 409, STR_EMPTY,
+                  "somebody else keeps changing this webhook; try again");
+    } else if (result->err == ERR_NOTFOUND) {
+        request_fail_missing(rq, PARAM_HOOK);
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
+    } else {
+        expire_note(rq->api, result->hook);
+        api_hint(rq->api);
+        audit_hook(rq, "hook changed", c->old, result->hook);
+        answer_hook(rq, 200, result->hook);
+    }
+}
+
+// Writes the hook with the body's changes, under the revision that it was read with.
+static void write_merged(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+    struct catalog_caller caller;
+    struct hook hook = *c->old;
+    struct hook_reader reader;
+    struct buf why;
+    enum err err;
+
     buf_init(&why, WHY_MAX_BYTES);
     reader = reader_of(rq, &why);
-    merged = request_dialect(rq)->merge(&reader, body, &hook);
-    if (merged == OK) {
-        hook.updated_at_ms = clock_now_ms();
-        if (hook.active && !old->active)
-            err = begin_here(rq, &hook);
-        if (err == OK)
-            err = hook_update(rq->api->hooks, &hook);
-        if (err == OK) {
-            expire_note(rq->api, &hook);
-            api_hint(rq->api);
-            audit_hook(rq, "hook changed", old, &hook);
-            answer_hook(rq, 200, &hook);
-        }
-    } else {
-        http_fail(rq->http, merged == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
+    err = request_dialect(rq)->merge(&reader, json_root(c->body), &hook);
+    if (err != OK) {
+        http_fail(rq->http, err == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
                   buf_cstr(&why));
+        buf_clear(&why);
+        return;
     }
     buf_clear(&why);
-    hook_free(old);
-    return err;
+    hook.updated_at_ms = clock_now_ms();
+    if (hook.active && !c->old->active)
+        err = begin_here(rq, &hook);
+    if (err != OK) {
+        request_fail_store(rq, err);
+        return;
+    }
+    c->n_tries++;
+    caller = change_caller(rq, on_updated);
+    hook_update(rq->api->hooks, &hook, &caller);
+}
+
+static void begin_update(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+    enum err err;
+
+    hook_free(c->old);
+    c->old = NULL;
+    err = find(rq, &c->scope, copy_found, &c->old);
+    if (err == OK) {
+        write_merged(rq);
+    } else if (err == ERR_NOTFOUND) {
+        request_fail_missing(rq, PARAM_HOOK);
+    } else {
+        request_fail_store(rq, err);
+    }
 }
 
 void hooks_update(struct api_request *rq)
 {
-    struct hook_scope scope;
-    struct json *body;
-    enum err err = ERR_CONFLICT;
+    struct hook_change *c = change_new(rq);
 
-    if (!request_scope(rq, &scope) || !request_json(rq, &body))
-        return;
-    for (int i = 0; i < UPDATE_TRIES && err == ERR_CONFLICT; i++)
-        err = try_update(rq, &scope, json_root(body));
-    if (err == ERR_NOTFOUND) {
-        request_fail_missing(rq, PARAM_HOOK);
-    } else if (err == ERR_CONFLICT) {
-        http_fail(rq->http, 409, STR_EMPTY,
-                  "somebody else keeps changing this webhook; try again");
-    } else if (err != OK) {
-        request_fail_store(rq, err);
-    }
-    json_free(body);
+    if (request_scope(rq, &c->scope) && request_json(rq, &c->body))
+        request_change(rq, begin_update);
 }
 
 // --- delete ---
@@ -284,41 +344,56 @@ static void audit_deleted(struct api_request *rq,
     }
 }
 
-static void delete (struct api_request *rq, const struct hook_scope *scope,
-                    uint64_t org_id, const struct hook *old)
+static void begin_delete(struct api_request *rq);
+
+static void on_deleted(struct api_request *rq,
+                       const struct catalog_result *result)
 {
     struct http_response response = { .status = 204 };
-    struct str name = rq->match.params[PARAM_HOOK];
-    enum err err = ERR_NOTFOUND;
+    struct hook_change *c = rq->data;
 
-    if (hook_name_is_valid(name))
-        err = hook_delete(rq->api->hooks, scope, name);
-    if (err == ERR_NOTFOUND) {
+    if (result->err == ERR_CONFLICT) {
+        begin_delete(rq); // so that the log shows the hook as it was deleted
+    } else if (result->err == ERR_NOTFOUND) {
+        request_fail_missing(rq, PARAM_HOOK);
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
+    } else {
+        // A record that could not be read at the start is not counted.
+        if (shares_of(&rq->api->shares[CAP_HOOKS], c->org_id) > 0)
+            shares_remove(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
+        api_hint(rq->api);
+        audit_deleted(rq, &c->scope, c->old);
+        http_respond(rq->http, &response);
+    }
+}
+
+static void begin_delete(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+    struct str name = rq->match.params[PARAM_HOOK];
+    uint64_t revision = 0;
+    struct catalog_caller caller;
+
+    if (!request_org_no(rq, &c->scope, &c->org_id))
+        return;
+    hook_free(c->old);
+    c->old = NULL;
+    // A record that cannot be read can be deleted all the same.
+    if (find(rq, &c->scope, copy_found, &c->old) == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_HOOK);
         return;
     }
-    if (err != OK) {
-        request_fail_store(rq, err);
-        return;
-    }
-    // A record that could not be read at the start is not counted.
-    if (shares_of(&rq->api->shares[CAP_HOOKS], org_id) > 0)
-        shares_remove(&rq->api->shares[CAP_HOOKS], org_id, 1);
-    api_hint(rq->api);
-    audit_deleted(rq, scope, old);
-    http_respond(rq->http, &response);
+    if (c->old != NULL && ++c->n_tries < UPDATE_TRIES)
+        revision = c->old->revision;
+    caller = change_caller(rq, on_deleted);
+    hook_delete(rq->api->hooks, &c->scope, name, revision, &caller);
 }
 
 void hooks_delete(struct api_request *rq)
 {
-    struct hook_scope scope;
-    struct hook *old = NULL;
-    uint64_t org_id;
+    struct hook_change *c = change_new(rq);
 
-    if (!request_scope(rq, &scope) || !request_org_no(rq, &scope, &org_id))
-        return;
-    // Read for the log only: the deletion itself says whether the hook exists.
-    (void)find(rq, &scope, copy_found, &old);
-    delete (rq, &scope, org_id, old);
-    hook_free(old);
+    if (request_scope(rq, &c->scope))
+        request_change(rq, begin_delete);
 }

@@ -6,8 +6,11 @@
 //
 // Happy path: each hook with replaced secrets is in a list, with the time at which the
 // first of these secrets ends. Once a second the hooks that are due are changed, one
-// commit each, as many as a slice allows. Only the list is searched, however many hooks
-// there are.
+// after another, as many as a slice allows. Only the list is searched, however many
+// hooks there are.
+//
+// If it fails: a hook that somebody changed meanwhile, or for which there is no room, is
+// tried again in the next second.
 
 #include "api/hooks/secret_expiry.h"
 
@@ -30,7 +33,9 @@ struct expiry {
 struct expiries {      // hooks with replaced secrets
     struct expiry *at; // owned
     size_t n, room;
-    size_t next; // index of the entry to check first
+    size_t next;       // index of the entry to check first
+    uint64_t changing; // the hook whose change is under way; 0: none
+    int64_t until_us;  // monotonic; no further change begins after it
 };
 
 static struct expiry *find(const struct expiries *e, uint64_t hook_id)
@@ -87,13 +92,61 @@ static bool copy(void *data, const struct hook *hook)
     return false;
 }
 
-// Removes the hook's secrets whose overlap has ended.
-static enum err change(struct api *api, struct expiry *expiry,
-                       const struct hook *hook, int64_t now_ms)
+// Puts the hook into the list as due.
+static void retry(struct expiries *e, uint64_t hook_id)
 {
+    struct expiry *expiry = find(e, hook_id);
+
+    if (expiry == NULL)
+        expiry = add(e, hook_id);
+    expiry->at_ms = 0;
+}
+
+// Takes a hook whose secrets are due out of the list. 0: there is none.
+static uint64_t take_due(struct expiries *e, int64_t now_ms)
+{
+    for (size_t k = 0; k < e->n; k++) {
+        size_t i = e->next < e->n ? e->next : 0;
+
+        if (e->at[i].at_ms <= now_ms) {
+            uint64_t hook_id = e->at[i].hook_id;
+
+            e->next = i;
+            e->at[i] = e->at[--e->n];
+            return hook_id;
+        }
+        e->next = i + 1;
+    }
+    return 0;
+}
+
+static void change_next(struct api *api);
+
+static void on_changed(void *data, const struct catalog_result *result)
+{
+    struct api *api = data;
+    struct expiries *e = api->expiries;
+
+    if (result->err == OK) {
+        log_info("a replaced secret has expired and was removed", "%s",
+                 hook_log(result->hook));
+        api_hint(api);
+    } else if (result->err != ERR_NOTFOUND && result->err != ERR_CORRUPT) {
+        // The disk is full, or somebody changed the hook: later.
+        retry(e, e->changing);
+    }
+    e->changing = 0;
+    if (result->err == OK && clock_mono_us() < e->until_us)
+        change_next(api);
+}
+
+// Removes the hook's secrets whose overlap has ended, if there are any: the secret may
+// have been replaced once more meanwhile.
+static void change(struct api *api, const struct hook *hook, int64_t now_ms)
+{
+    const struct catalog_caller caller = { .done = on_changed, .data = api };
     struct hook changed = *hook;
     struct old_secret left[OLD_SECRETS_MAX];
-    enum err err;
 
     changed.old = left;
     changed.n_old = 0;
@@ -101,57 +154,39 @@ static enum err change(struct api *api, struct expiry *expiry,
         if (hook->old[k].until_ms > now_ms)
             left[changed.n_old++] = hook->old[k];
     }
-    put(api->expiries, expiry, &changed);
+    expire_note(api, &changed);
     if (changed.n_old == hook->n_old)
-        return OK; // the secret was replaced once more meanwhile
-    err = hook_update(api->hooks, &changed);
-    if (err == OK)
-        log_info("a replaced secret has expired and was removed", "%s",
-                 hook_log(hook));
-    return err;
+        return;
+    api->expiries->changing = hook->no;
+    hook_update(api->hooks, &changed, &caller);
 }
 
-// False: the hook could not be changed; it is tried again.
-static bool expire(struct api *api, struct expiry *expiry, int64_t now_ms)
+// Begins the change of the next hook that is due, if there is one.
+static void change_next(struct api *api)
 {
-    struct hook *hook = NULL;
-    enum err err = hook_get_by_no(api->hooks, expiry->hook_id, copy, &hook);
+    struct expiries *e = api->expiries;
+    int64_t now_ms = clock_now_ms();
+    uint64_t hook_id;
 
-    expiry->at_ms = INT64_MAX; // unless there is more
-    if (err == OK && hook != NULL) {
-        err = change(api, expiry, hook, now_ms);
+    while (e->changing == 0 && (hook_id = take_due(e, now_ms)) != 0) {
+        struct hook *hook = NULL;
+        enum err err = hook_get_by_no(api->hooks, hook_id, copy, &hook);
+
+        if (err == OK) {
+            change(api, hook, now_ms);
+        } else if (err != ERR_NOTFOUND && err != ERR_CORRUPT) {
+            retry(e, hook_id);
+            return;
+        }
         hook_free(hook);
     }
-    if (err == OK || err == ERR_NOTFOUND || err == ERR_CORRUPT)
-        return true;
-    expiry->at_ms = now_ms; // the disk is full: later
-    return false;
 }
 
 void expire_on_second(struct api *api)
 {
     struct expiries *e = api->expiries;
-    int64_t until_us = clock_mono_us() + SLICE_US;
-    int64_t now_ms = clock_now_ms();
-    bool has_changed = false;
-    bool goes_on = true;
 
-    e->next = e->next < e->n ? e->next : 0;
-    for (size_t k = e->n; k > 0 && goes_on; k--) {
-        size_t i = e->next < e->n ? e->next : 0;
-        struct expiry *expiry = &e->at[i];
-
-        if (expiry->at_ms <= now_ms) {
-            goes_on = expire(api, expiry, now_ms);
-            has_changed = has_changed || goes_on;
-            goes_on = goes_on && clock_mono_us() < until_us;
-        }
-        if (expiry->at_ms == INT64_MAX) {
-            *expiry = e->at[--e->n];
-        } else {
-            e->next = i + 1;
-        }
-    }
-    if (has_changed)
-        api_hint(api);
+    e->until_us = clock_mono_us() + SLICE_US;
+    if (e->changing == 0)
+        change_next(api);
 }

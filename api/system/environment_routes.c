@@ -106,20 +106,40 @@ void environments_get(struct api_request *rq)
     }
 }
 
-void environments_delete(struct api_request *rq)
+static void on_deleted(struct api_request *rq,
+                       const struct catalog_result *result)
 {
     struct http_response response = { .status = 204 };
-    struct stack_name name;
-    enum err err;
+    const struct stack_name *name = rq->data;
 
-    if (!read_name(rq, &name) || !stacks_may_forget(rq, &name))
-        return;
-    err = stack_delete(rq->api->hooks, &name);
-    if (err != OK) {
-        answer_error(rq, &name, err);
-        return;
+    if (result->err == ERR_EXISTS) {
+        stacks_fail_hooks(rq, name);
+    } else if (result->err != OK) {
+        answer_error(rq, name, result->err);
+    } else {
+        audit(rq, "environment deleted", "org=%s project=%s env=%s",
+              log_quote(name->org), log_quote(name->project),
+              log_quote(name->env));
+        http_respond(rq->http, &response);
     }
-    audit(rq, "environment deleted", "org=%s project=%s env=%s",
-          log_quote(name.org), log_quote(name.project), log_quote(name.env));
-    http_respond(rq->http, &response);
+}
+
+static void begin_delete(struct api_request *rq)
+{
+    const struct stack_name *name = rq->data;
+    struct catalog_caller caller;
+
+    if (!stacks_may_forget(rq, name))
+        return;
+    caller = change_caller(rq, on_deleted);
+    stack_delete(rq->api->hooks, name, &caller);
+}
+
+void environments_delete(struct api_request *rq)
+{
+    struct stack_name *name = arena_take(&rq->arena, sizeof(*name));
+
+    rq->data = name;
+    if (read_name(rq, name))
+        request_change(rq, begin_delete);
 }

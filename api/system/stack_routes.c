@@ -267,24 +267,25 @@ static bool read_new(struct api_request *rq, const struct json_value *body,
     return check_unsupported(rq, body);
 }
 
-static void create(struct api_request *rq, const struct stack_name *stack)
+static void fail_existing(struct api_request *rq,
+                          const struct stack_name *stack)
 {
-    enum share share = SHARE_THERE;
-    enum err err = stack_find(rq->api->stacks, stack);
+    http_fail(rq->http, 409, STR_EMPTY, "Stack '%.*s/%.*s/%.*s' already exists",
+              STR_ARG(stack->org), STR_ARG(stack->project),
+              STR_ARG(stack->stack));
+}
 
-    if (err == OK) {
-        err = ERR_EXISTS;
-    } else if (err == ERR_NOTFOUND) {
-        err = stack_create(rq->api->hooks, stack, rq->grant.is_admin, &share);
-    }
-    if (err == ERR_EXISTS) {
-        http_fail(rq->http, 409, STR_EMPTY,
-                  "Stack '%.*s/%.*s/%.*s' already exists", STR_ARG(stack->org),
-                  STR_ARG(stack->project), STR_ARG(stack->stack));
-    } else if (err != OK) {
-        request_fail_store(rq, err);
-    } else if (share != SHARE_THERE) {
-        request_refuse_share(rq, CAP_STACKS, share, 409);
+static void on_created(struct api_request *rq,
+                       const struct catalog_result *result)
+{
+    const struct stack_name *stack = rq->data;
+
+    if (result->err == ERR_EXISTS) {
+        fail_existing(rq, stack);
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
+    } else if (result->share != SHARE_THERE) {
+        request_refuse_share(rq, CAP_STACKS, result->share, 409);
     } else {
         audit(rq, "stack created", "org=%s project=%s stack=%s",
               log_quote(stack->org), log_quote(stack->project),
@@ -293,21 +294,38 @@ static void create(struct api_request *rq, const struct stack_name *stack)
     }
 }
 
+static void begin_create(struct api_request *rq)
+{
+    const struct stack_name *stack = rq->data;
+    struct catalog_caller caller;
+    enum err err = stack_find(rq->api->stacks, stack);
+
+    if (err == OK) {
+        fail_existing(rq, stack);
+    } else if (err != ERR_NOTFOUND) {
+        request_fail_store(rq, err);
+    } else {
+        caller = change_caller(rq, on_created);
+        stack_create(rq->api->hooks, stack, rq->grant.is_admin, &caller);
+    }
+}
+
 void stacks_create(struct api_request *rq)
 {
+    struct stack_name *stack = arena_take(&rq->arena, sizeof(*stack));
     struct hook_scope scope;
-    struct stack_name stack;
     struct json *body;
 
     if (!request_scope(rq, &scope) || !request_json(rq, &body))
         return;
-    stack = name_of(&scope);
-    if (operator_is_org(stack.org)) {
+    *stack = name_of(&scope);
+    rq->data = stack;
+    if (operator_is_org(stack->org)) {
         http_fail(rq->http, 400, STR_EMPTY,
                   "the organization " OPERATOR_ORG
                   " is the operator's and has no stacks");
-    } else if (read_new(rq, json_root(body), &stack))
-        create(rq, &stack);
+    } else if (read_new(rq, json_root(body), stack))
+        request_change(rq, begin_create);
     json_free(body);
 }
 
@@ -322,10 +340,16 @@ static bool note_hook(void *data, const struct hook *hook)
     return false;
 }
 
+void stacks_fail_hooks(struct api_request *rq, const struct stack_name *name)
+{
+    http_fail(rq->http, 409, STR_EMPTY,
+              "the %s has webhooks; delete them first",
+              name->env.n_bytes > 0 ? "environment" : "stack");
+}
+
 bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
 {
     bool is_env = name->env.n_bytes > 0;
-    const char *word = is_env ? "environment" : "stack";
     const struct hook_scope scope = {
         .dialect = DIALECT_PULUMI,
         .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
@@ -338,8 +362,7 @@ bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
         hook_list(rq->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);
 
     if (err == OK && has_hooks) {
-        http_fail(rq->http, 409, STR_EMPTY,
-                  "the %s has webhooks; delete them first", word);
+        stacks_fail_hooks(rq, name);
         return false;
     }
     if (err == OK) {
@@ -349,30 +372,50 @@ bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
     }
     if (err == OK) {
         http_fail(rq->http, 409, STR_EMPTY,
-                  "an event has named this %s, so it stays known", word);
+                  "an event has named this %s, so it stays known",
+                  is_env ? "environment" : "stack");
     } else {
         request_fail_store(rq, err);
     }
     return false;
 }
 
-void stacks_delete(struct api_request *rq)
+static void on_deleted(struct api_request *rq,
+                       const struct catalog_result *result)
 {
     struct http_response response = { .status = 204 };
-    struct stack_name stack;
-    enum err err;
+    const struct stack_name *stack = rq->data;
 
-    if (!read_stack(rq, &stack) || !stacks_may_forget(rq, &stack))
-        return;
-    err = stack_delete(rq->api->hooks, &stack);
-    if (err == ERR_NOTFOUND) {
-        answer_no_stack(rq, &stack);
-    } else if (err != OK) {
-        request_fail_store(rq, err);
+    if (result->err == ERR_NOTFOUND) {
+        answer_no_stack(rq, stack);
+    } else if (result->err == ERR_EXISTS) {
+        stacks_fail_hooks(rq, stack);
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
     } else {
         audit(rq, "stack deleted", "org=%s project=%s stack=%s",
-              log_quote(stack.org), log_quote(stack.project),
-              log_quote(stack.stack));
+              log_quote(stack->org), log_quote(stack->project),
+              log_quote(stack->stack));
         http_respond(rq->http, &response);
     }
+}
+
+static void begin_delete(struct api_request *rq)
+{
+    const struct stack_name *stack = rq->data;
+    struct catalog_caller caller;
+
+    if (!stacks_may_forget(rq, stack))
+        return;
+    caller = change_caller(rq, on_deleted);
+    stack_delete(rq->api->hooks, stack, &caller);
+}
+
+void stacks_delete(struct api_request *rq)
+{
+    struct stack_name *stack = arena_take(&rq->arena, sizeof(*stack));
+
+    rq->data = stack;
+    if (read_stack(rq, stack))
+        request_change(rq, begin_delete);
 }

@@ -13,4 +13,7 @@ struct stack_name;
 // False: it may not; the request has been answered.
 bool stacks_may_forget(struct api_request *rq, const struct stack_name *name);
 
+// Answers that hooks name the stack or environment.
+void stacks_fail_hooks(struct api_request *rq, const struct stack_name *name);
+
 #endif

@@ -213,14 +213,46 @@ static void answer_created(struct api_request *rq, const struct token *t,
     buf_clear(&body);
 }
 
-static void create(struct api_request *rq, struct token *t)
+// What the making of a token needs until it is answered.
+struct token_change {
+    struct token token; // its texts lie in the body and the arena
+    struct str secret;
+    struct json *body; // owned
+};
+
+static void on_change_free(struct api_request *rq)
 {
-    struct str secret = random_text(&rq->arena, TOKEN_PREFIX, TOKEN_RANDOM);
+    struct token_change *c = rq->data;
+
+    json_free(c->body);
+}
+
+static void on_created(struct api_request *rq,
+                       const struct catalog_result *result)
+{
+    const struct token_change *c = rq->data;
+
+    if (result->err == OK) {
+        answer_created(rq, &c->token, c->secret);
+    } else {
+        request_fail_store(rq, result->err);
+    }
+}
+
+static void begin_create(struct api_request *rq)
+{
+    struct token_change *c = rq->data;
+    struct token *t = &c->token;
     uint64_t max = rq->api->config->max_tokens_per_organization;
     uint64_t n = 0;
+    struct catalog_caller caller;
     enum err err = token_list(rq->api->tokens, t->org, count_token, &n);
 
-    if (err == OK && n >= max) {
+    if (err != OK) {
+        request_fail_store(rq, err);
+        return;
+    }
+    if (n >= max) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "this organization has %" PRIu64
                   " tokens, which is the limit (max_tokens_per_organization); "
@@ -228,44 +260,42 @@ static void create(struct api_request *rq, struct token *t)
                   max);
         return;
     }
+    c->secret = random_text(&rq->arena, TOKEN_PREFIX, TOKEN_RANDOM);
     t->id = random_text(&rq->arena, "", ID_RANDOM);
-    crypto_sha256(secret, t->hash);
-    if (err == OK)
-        err = token_create(rq->api->tokens, t);
-    if (err == OK) {
-        answer_created(rq, t, secret);
-    } else {
-        request_fail_store(rq, err);
-    }
+    crypto_sha256(c->secret, t->hash);
+    caller = change_caller(rq, on_created);
+    token_create(rq->api->tokens, t, &caller);
 }
 
 void tokens_create(struct api_request *rq)
 {
-    struct token t = { .created_at_ms = clock_now_ms() };
+    struct token_change *c = arena_take(&rq->arena, sizeof(*c));
     struct hook_reader reader = { .arena = &rq->arena };
-    struct json *body;
+    struct token *t = &c->token;
     struct buf why;
 
-    t.name = STR_EMPTY;
-    if (!read_org(rq, &t.org))
+    memset(c, 0, sizeof(*c));
+    t->created_at_ms = clock_now_ms();
+    rq->data = c;
+    rq->on_free = on_change_free;
+    if (!read_org(rq, &t->org))
         return;
-    if (operator_is_org(t.org)) {
+    if (operator_is_org(t->org)) {
         http_fail(rq->http, 400, STR_EMPTY,
                   "the organization " OPERATOR_ORG " is the operator's and has "
                   "no tokens: only the admin token reads and writes it");
         return;
     }
-    if (!request_json(rq, &body))
+    if (!request_json(rq, &c->body))
         return;
     buf_init(&why, 0);
     reader.why = &why;
-    if (read_token(&reader, json_root(body), &t) == OK) {
-        create(rq, &t);
+    if (read_token(&reader, json_root(c->body), t) == OK) {
+        request_change(rq, begin_create);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
-    json_free(body);
 }
 
 // --- list, revoke ---
@@ -355,44 +385,59 @@ void tokens_list(struct api_request *rq)
     }
 }
 
-// A search for the token with this id.
-struct wanted {
+// A token that is to be revoked.
+struct revoking {
     struct api_request *rq;
-    struct str id, name;
+    struct str org, id, name;
 };
 
 static bool on_wanted(void *data, const struct token *t)
 {
-    struct wanted *w = data;
+    struct revoking *v = data;
 
-    if (!str_eq(t->id, w->id))
+    if (!str_eq(t->id, v->id))
         return true;
-    w->name = arena_copy(&w->rq->arena, t->name);
+    v->name = arena_copy(&v->rq->arena, t->name);
     return false;
 }
 
-void tokens_revoke(struct api_request *rq)
+static void on_revoked(struct api_request *rq,
+                       const struct catalog_result *result)
 {
     struct http_response response = { .status = 204 };
-    struct str id = rq->match.params[PARAM_TOKEN];
-    struct wanted wanted = { .rq = rq, .id = id };
-    struct str org;
-    enum err err;
+    const struct revoking *v = rq->data;
 
-    if (!read_org(rq, &org))
-        return;
-    err = token_list(rq->api->tokens, org, on_wanted, &wanted);
-    if (err == OK)
-        err = token_revoke(rq->api->tokens, org, id);
-    if (err == ERR_NOTFOUND) {
+    if (result->err == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_TOKEN);
-        return;
+    } else if (result->err != OK) {
+        request_fail_store(rq, result->err);
+    } else {
+        audit(rq, "token revoked", "org=%s token=%s token_id=%s",
+              log_quote(v->org), log_quote(v->name), log_quote(v->id));
+        http_respond(rq->http, &response);
     }
+}
+
+static void begin_revoke(struct api_request *rq)
+{
+    struct revoking *v = rq->data;
+    struct catalog_caller caller;
+    enum err err = token_list(rq->api->tokens, v->org, on_wanted, v);
+
     if (err != OK) {
         request_fail_store(rq, err);
         return;
     }
-    audit(rq, "token revoked", "org=%s token=%s token_id=%s", log_quote(org),
-          log_quote(wanted.name), log_quote(id));
-    http_respond(rq->http, &response);
+    caller = change_caller(rq, on_revoked);
+    token_revoke(rq->api->tokens, v->org, v->id, &caller);
+}
+
+void tokens_revoke(struct api_request *rq)
+{
+    struct revoking *v = arena_take(&rq->arena, sizeof(*v));
+
+    *v = (struct revoking){ .rq = rq, .id = rq->match.params[PARAM_TOKEN] };
+    rq->data = v;
+    if (read_org(rq, &v->org))
+        request_change(rq, begin_revoke);
 }

@@ -4,6 +4,8 @@
 #ifndef QUEUE_CATALOG_HOOK_KEYS_H
 #define QUEUE_CATALOG_HOOK_KEYS_H
 
+#include "common/base/codec.h"
+#include "queue/catalog/catalog_writer.h"
 #include "queue/catalog/hook_store.h"
 #include "queue/catalog/stacks_seen.h"
 #include "queue/lmdb/environment.h"
@@ -11,10 +13,13 @@
 
 #define KEY_MAX_BYTES 511 // LMDB's own limit
 
+// What only a writing store has is used by one thread at a time: the loop's while
+// it opens the store, then the worker's.
 struct hook_store {
     struct store *store;
-    struct keyring *keys; // borrowed; NULL: secrets stay sealed
-    bool is_view;
+    struct catalog_writer *writer; // owned; NULL: a view
+    struct keyring *keys;          // borrowed; NULL: secrets stay sealed
+    bool is_denied; // there are no keys, so nothing can be written
     bool has_key;
     uint8_t key[HOOK_KEY_BYTES]; // of the directory
     uint8_t
@@ -29,6 +34,17 @@ MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
                                    struct buf *key);
 MUST_CHECK enum err hook_put_key(const struct hook_scope *scope,
                                  struct str name, struct buf *key);
+
+// Finds the row of this name in a table of the environment. ERR_NOTFOUND.
+MUST_CHECK enum err hook_row(struct hook_store *hs, MDB_txn *txn, unsigned db,
+                             struct str name, MDB_val *val);
+
+// The row's name for a number: of a hook, or a revision.
+static inline struct str hook_number(uint8_t bytes[8], uint64_t n)
+{
+    put_be64(bytes, n);
+    return (struct str){ (const char *)bytes, 8 };
+}
 
 // hook_decode() of the record under `key`. ERR_CORRUPT also for a hook that belongs
 // under another key.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// hook_scan.c — the hooks of a scope, or of an organization, in the order of
-// their keys.
+// hook_scan.c — reading hooks: one by its name or number, those of a scope or of an
+// organization in the order of their keys, those that changed in the order of their
+// revisions.
 
 #include <string.h>
 
+#include "common/base/codec.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 
@@ -27,6 +29,18 @@ enum err hook_put_key(const struct hook_scope *scope, struct str name,
 
     buf_put_str(key, name);
     return err != OK || key->overflow ? ERR_INVALID : OK;
+}
+
+enum err hook_row(struct hook_store *hs, MDB_txn *txn, unsigned db,
+                  struct str name, MDB_val *val)
+{
+    MDB_val key = val_of(name);
+
+    enum err err = store_err(
+        hs->store, mdb_get(txn, hs->store->dbs[db], &key, val), "get hook");
+
+    return err == OK && !store_value_is_in_place(hs->store, *val) ? ERR_CORRUPT
+                                                                  : err;
 }
 
 static enum err list_from(struct hook_store *hs, MDB_cursor *cursor,
@@ -197,4 +211,127 @@ enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
     }
     buf_clear(&key);
     return err;
+}
+
+// --- one hook, changed hooks ---
+
+enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
+                  struct str name, hook_visit visit, void *data)
+{
+    struct hook_room room;
+    struct hook h;
+    struct buf key;
+    MDB_txn *txn;
+    MDB_val val;
+    enum err err;
+
+    hook_room_init(&room);
+    buf_init(&key, KEY_MAX_BYTES);
+    err = hook_put_key(scope, name, &key) == OK ? store_read(hs->store, &txn)
+                                                : ERR_NOTFOUND;
+    if (err == OK) {
+        err = hook_row(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
+        if (err == OK) {
+            err = hook_read(hs, txn, val_of(buf_str(&key)), val, &h, &room);
+        }
+        if (err == OK)
+            visit(data, &h);
+        store_read_end(hs->store);
+    }
+    buf_clear(&key);
+    hook_room_clear(&room);
+    return err;
+}
+
+enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
+                        void *data)
+{
+    struct hook_room room;
+    struct hook h;
+    uint8_t bytes[8];
+    MDB_txn *txn;
+    MDB_val key;
+    MDB_val val;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err != OK)
+        return err;
+    hook_room_init(&room);
+    err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(bytes, no), &key);
+    if (err == OK)
+        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK) {
+        err = hook_read(hs, txn, key, val, &h, &room);
+    }
+    if (err == OK && h.no != no)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        visit(data, &h);
+    store_read_end(hs->store);
+    hook_room_clear(&room);
+    return err;
+}
+
+static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
+                         uint64_t revision, hook_visit visit, void *data)
+{
+    struct hook_room room;
+    struct hook h = { 0 };
+    uint8_t bytes[8];
+    MDB_val key;
+    MDB_val val;
+    bool goes_on;
+    enum err err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(bytes, no), &key);
+
+    hook_room_init(&room);
+    if (err == OK)
+        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK) {
+        err = hook_read(hs, txn, key, val, &h, &room);
+    }
+    if (err == OK && h.no != no)
+        err = ERR_CORRUPT;
+    if (err != OK) {
+        h = (struct hook){ .no = no,
+                           .revision = revision,
+                           .is_damaged = err != ERR_NOTFOUND };
+    }
+    goes_on = visit(data, &h);
+    hook_room_clear(&room);
+    return goes_on;
+}
+
+enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
+                    void *data, uint64_t *last)
+{
+    uint8_t from[8] = { 0 };
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    bool goes_on = true;
+    enum err err = store_read(hs->store, &txn);
+    int rc;
+
+    *last = after;
+    if (err != OK)
+        return err;
+    put_be64(from, after + 1);
+    rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
+    if (rc != 0) {
+        store_read_end(hs->store);
+        return store_err(hs->store, rc, "watch hooks");
+    }
+    rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && goes_on && key.mv_size == 8 && val.mv_size == 16) {
+        *last = get_be64(key.mv_data);
+        goes_on =
+            visit_change(hs, txn, get_be64(val.mv_data), *last, visit, data);
+        rc = store_next(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    store_read_end(hs->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(hs->store, rc, "watch hooks");
 }

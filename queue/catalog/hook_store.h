@@ -16,7 +16,39 @@
 #include "common/model/event.h"
 #include "common/model/hook.h"
 #include "common/model/token.h"
+#include "common/process/blame.h"
 #include "queue/records/queue_config.h"
+
+struct uv_loop_s;
+
+// --- writing -----------------------------------------------------------------
+//
+// A write of a hook, a stack or a token copies what it is given and returns at once.
+// Writes take effect in the order in which they were begun. `done` runs exactly once
+// for each, in the same order, later, on the loop, with a known outcome: OK means
+// committed, synced, and visible to the reads of this process; on any error but
+// ERR_LOST nothing of the write is stored. The outcome stays unknown only if the
+// process ends before.
+//
+// Every write may end with: ERR_FULL, no room on the disk or in the map; ERR_LOST,
+// the files were removed or replaced; ERR_DENIED, the store was opened without keys;
+// ERR_IO, ERR_CORRUPT.
+
+struct catalog_result {
+    enum err err;
+    enum share share; // of stack_create()
+    const struct hook
+        *hook; // as hook_create() and hook_update() stored it; NULL on
+               // an error
+};
+
+// Whom to tell the outcome. `result`, and what it points to, is valid during the
+// call, which may begin another write.
+struct catalog_caller {
+    void (*done)(void *data, const struct catalog_result *result);
+    void *data;           // must live until `done` runs
+    struct blamed blamed; // what the worker notes while it works on the write
+};
 
 // --- hooks -----------------------------------------------------------------
 
@@ -26,26 +58,31 @@ struct hook_store;
 // on disk with the keys in queue_config. If those are absent, secrets read as
 // empty.
 
-// The writing end (and its own reads); needs keys.
+// The writing end (and its own reads); needs keys. `loop` runs the callbacks of
+// writes, and must outlive the store.
 MUST_CHECK enum err hook_store_open(const struct queue_config *config,
+                                    struct uv_loop_s *loop,
                                     struct hook_store **out);
 
-// The reading end: puts are refused with ERR_DENIED.
+// The reading end: asserts that nothing is written.
 MUST_CHECK enum err hook_store_view(const struct queue_config *config,
                                     struct hook_store **out);
 
-// Stores a new hook, synced. Sets `no` and `revision`. ERR_EXISTS: the scope has a
-// hook of that name. ERR_FULL.
-MUST_CHECK enum err hook_create(struct hook_store *hs, struct hook *hook);
+// Stores a new hook; the result has its `no`, `revision` and `org_id`. ERR_EXISTS:
+// the scope has a hook of that name. ERR_INVALID: its names are too long together.
+void hook_create(struct hook_store *hs, const struct hook *hook,
+                 const struct catalog_caller *caller);
 
 // Replaces the hook that has `hook->no`, if its revision is still `hook->revision`;
-// sets the new one. ERR_CONFLICT: the revision has changed. ERR_NOTFOUND.
-MUST_CHECK enum err hook_update(struct hook_store *hs, struct hook *hook);
+// the result has the new one. ERR_CONFLICT: the revision has changed. ERR_NOTFOUND.
+void hook_update(struct hook_store *hs, const struct hook *hook,
+                 const struct catalog_caller *caller);
 
-// ERR_NOTFOUND.
-MUST_CHECK enum err hook_delete(struct hook_store *hs,
-                                const struct hook_scope *scope,
-                                struct str name);
+// Deletes the hook if its revision is still `revision`; 0: whatever it is.
+// ERR_CONFLICT: the revision has changed. ERR_NOTFOUND.
+void hook_delete(struct hook_store *hs, const struct hook_scope *scope,
+                 struct str name, uint64_t revision,
+                 const struct catalog_caller *caller);
 
 // The number of an organization. History, statistics, replays and backlogs belong
 // to an organization by this number. An organization gets it with its first hook or
@@ -161,31 +198,32 @@ MUST_CHECK enum err stack_list(struct stack_view *view,
                                struct buf *place, stack_visit visit,
                                void *data);
 
-// Records a stack, synced. `is_admin`: it may use what is reserved for the admin
-// token. ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names
-// are malformed. OK with anything but SHARE_THERE in `share`: too many are known,
-// and it is not recorded.
-MUST_CHECK enum err stack_create(struct hook_store *hs,
-                                 const struct stack_name *name, bool is_admin,
-                                 enum share *share);
+// Records a stack. `is_admin`: it may use what is reserved for the admin token.
+// ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names are
+// malformed. OK with anything but SHARE_THERE in the result's `share`: too many are
+// known, and it is not recorded.
+void stack_create(struct hook_store *hs, const struct stack_name *name,
+                  bool is_admin, const struct catalog_caller *caller);
 
-// Forgets that the stack was named by a hook or created. ERR_NOTFOUND.
-MUST_CHECK enum err stack_delete(struct hook_store *hs,
-                                 const struct stack_name *name);
+// Forgets that the stack was named by a hook or created. ERR_EXISTS: it has hooks.
+// ERR_NOTFOUND.
+void stack_delete(struct hook_store *hs, const struct stack_name *name,
+                  const struct catalog_caller *caller);
 
 // --- tokens ----------------------------------------------------------------
 
 struct token_store;
 
-// Both stores lie in the environment of the hooks, and are written by its process.
-MUST_CHECK enum err token_store_open(const struct queue_config *config,
-                                     struct token_store **out);
+// The writing end. Tokens lie in the environment of the hooks; writes of both take
+// effect in the order in which they were begun. `hs` must outlive it.
+struct token_store *token_store_of(struct hook_store *hs);
+// The reading end: asserts that nothing is written.
 MUST_CHECK enum err token_store_view(const struct queue_config *config,
                                      struct token_store **out);
 
-// Stores it, synced. ERR_FULL, ERR_DENIED (of a view).
-MUST_CHECK enum err token_create(struct token_store *ts,
-                                 const struct token *token);
+// Stores a new token. ERR_EXISTS: there is one with this hash.
+void token_create(struct token_store *ts, const struct token *token,
+                  const struct catalog_caller *caller);
 
 // The token is borrowed for the call. Return false to end the scan.
 typedef bool (*token_visit)(void *data, const struct token *token);
@@ -200,7 +238,8 @@ MUST_CHECK enum err token_find(struct token_store *ts,
 enum dialect token_dialect(struct str org);
 
 // Gives a number to the organizations of all tokens that have none: earlier
-// versions gave them no number.
+// versions gave them no number. Commits before it returns: call it at the start,
+// before any other write.
 MUST_CHECK enum err token_number_orgs(struct token_store *ts);
 
 // The tokens of an organization, in no particular order.
@@ -208,7 +247,7 @@ MUST_CHECK enum err token_list(struct token_store *ts, struct str org,
                                token_visit visit, void *data);
 
 // ERR_NOTFOUND: the organization has no token of this id.
-MUST_CHECK enum err token_revoke(struct token_store *ts, struct str org,
-                                 struct str id);
+void token_revoke(struct token_store *ts, struct str org, struct str id,
+                  const struct catalog_caller *caller);
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// hooks.c — the hook store: by scope and name, by number, by revision.
+// hooks.c — the hook store: opening it, and writing hooks.
 //
 // Every put gets the next revision, and the hook's row in `changes` moves there: a
 // reader that continues after the last revision it saw meets each changed hook
 // once, in its present form.
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ static void load_key(struct hook_store *hs)
         err = directory_key_get(hs->store, txn, hs->keys, hs->key);
         store_read_end(hs->store);
     }
-    if (err == ERR_NOTFOUND && !hs->is_view &&
+    if (err == ERR_NOTFOUND && hs->writer != NULL &&
         store_write(hs->store, &txn) == OK) {
         err = directory_key_make(hs->store, txn, hs->keys);
         if (err == OK)
@@ -56,57 +57,49 @@ static void load_key(struct hook_store *hs)
     hs->has_key = err == OK;
 }
 
-static enum err open_store(const struct queue_config *config, bool read_only,
-                           struct hook_store **out)
+// `loop`: NULL for a view.
+static enum err open_store(const struct queue_config *config,
+                           struct uv_loop_s *loop, struct hook_store **out)
 {
     struct hook_store *hs = xcalloc(1, sizeof(*hs));
     char *dir = xasprintf("%s/hooks", config->data_dir);
-    enum err err = store_open(dir, config->max_bytes, read_only, hooks_dbs,
+    enum err err = store_open(dir, config->max_bytes, loop == NULL, hooks_dbs,
                               HOOKS_DBS, &hs->store);
 
     free(dir);
-    if (err == OK && !read_only)
+    if (err == OK && loop != NULL)
         err = identity_check(config, 1, hs->store);
     if (err != OK) {
         free(hs);
         return err;
     }
-    hs->is_view = read_only || config->keys == NULL;
+    if (loop != NULL)
+        hs->writer = catalog_writer_new(loop);
+    hs->is_denied = config->keys == NULL;
     hs->keys = config->keys;
     hs->stacks = stacks_limit(config);
     if (hs->keys != NULL)
         load_key(hs);
-    if (!hs->is_view && stacks_note_environments(hs) != OK) // a full disk
+    if (loop != NULL && !hs->is_denied &&
+        stacks_note_environments(hs) != OK) // a full disk
         log_warn("names of the hooks' environments cannot be stored", "");
     *out = hs;
     return OK;
 }
 
 enum err hook_store_open(const struct queue_config *config,
-                         struct hook_store **out)
+                         struct uv_loop_s *loop, struct hook_store **out)
 {
-    return open_store(config, false, out);
+    return open_store(config, loop, out);
 }
 
 enum err hook_store_view(const struct queue_config *config,
                          struct hook_store **out)
 {
-    return open_store(config, true, out);
+    return open_store(config, NULL, out);
 }
 
 // --- keys and records ---
-
-static enum err get(struct hook_store *hs, MDB_txn *txn, unsigned db,
-                    struct str name, MDB_val *val)
-{
-    MDB_val key = val_of(name);
-
-    enum err err = store_err(
-        hs->store, mdb_get(txn, hs->store->dbs[db], &key, val), "get hook");
-
-    return err == OK && !store_value_is_in_place(hs->store, *val) ? ERR_CORRUPT
-                                                                  : err;
-}
 
 static enum err put(struct hook_store *hs, MDB_txn *txn, unsigned db,
                     struct str name, struct str bytes)
@@ -127,17 +120,11 @@ static enum err del(struct hook_store *hs, MDB_txn *txn, unsigned db,
                      "delete hook");
 }
 
-static struct str number(uint8_t bytes[8], uint64_t n)
-{
-    put_be64(bytes, n);
-    return (struct str){ (const char *)bytes, 8 };
-}
-
 static enum err read_last(struct hook_store *hs, MDB_txn *txn,
                           struct last *last)
 {
     MDB_val val;
-    enum err err = get(hs, txn, HOOKS_META, str_of(last_name), &val);
+    enum err err = hook_row(hs, txn, HOOKS_META, str_of(last_name), &val);
 
     *last = (struct last){ 0 };
     if (err == ERR_NOTFOUND)
@@ -194,15 +181,44 @@ static enum err put_change(struct hook_store *hs, MDB_txn *txn,
 
     put_be64(bytes, no);
     put_be64(bytes + 8, (uint64_t)deleted_at_ms);
-    return put(hs, txn, HOOKS_CHANGES, number(key, revision),
+    return put(hs, txn, HOOKS_CHANGES, hook_number(key, revision),
                (struct str){ (const char *)bytes, sizeof(bytes) });
 }
 
 // --- writing ---
 
+// A write of a hook.
+struct hook_write {
+    struct catalog_write base;
+    struct hook_store *hs;
+    struct hook *hook;       // hook_create(), hook_update(): owned
+    struct hook_scope scope; // hook_delete()
+    struct str name;
+    uint64_t revision; // hook_update(), hook_delete(): the expected one
+};
+
+static void clear_write(struct catalog_write *base)
+{
+    hook_free(((struct hook_write *)base)->hook);
+}
+
+static struct hook_write *write_new(struct hook_store *hs, catalog_run run,
+                                    const struct hook *hook,
+                                    const struct catalog_caller *caller)
+{
+    struct hook_write *w = catalog_write_new(sizeof(*w), run, caller);
+
+    assert(hs->writer != NULL);
+    w->base.clear = clear_write;
+    w->hs = hs;
+    if (hook != NULL)
+        w->hook = hook_copy(hook);
+    return w;
+}
+
 static enum err begin(struct hook_store *hs, MDB_txn **txn)
 {
-    return hs->is_view ? ERR_DENIED : store_write(hs->store, txn);
+    return hs->is_denied ? ERR_DENIED : store_write(hs->store, txn);
 }
 
 // Puts `h` under `key`, with the revision that it has.
@@ -253,7 +269,7 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     uint8_t no[8];
     struct last last;
     MDB_val val;
-    enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
+    enum err err = hook_row(hs, txn, HOOKS_HOOKS, key, &val);
 
     if (err != ERR_NOTFOUND)
         return err == OK ? ERR_EXISTS : err;
@@ -266,7 +282,7 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     if (err == OK)
         err = put_hook(hs, txn, key, h);
     if (err == OK)
-        err = put(hs, txn, HOOKS_BY_NO, number(no, h->no), key);
+        err = put(hs, txn, HOOKS_BY_NO, hook_number(no, h->no), key);
     if (err == OK)
         err = note_stack(hs, txn, &h->scope);
     if (err == OK)
@@ -274,25 +290,39 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     return err;
 }
 
-enum err hook_create(struct hook_store *hs, struct hook *hook)
+static enum err run_create(struct catalog_write *base)
 {
+    struct hook_write *w = (struct hook_write *)base;
+    struct hook_store *hs = w->hs;
     struct buf key;
     MDB_txn *txn;
     enum err err;
 
     buf_init(&key, KEY_MAX_BYTES);
-    err = hook_put_key(&hook->scope, hook->name, &key);
+    err = hook_put_key(&w->hook->scope, w->hook->name, &key);
     if (err == OK)
         err = begin(hs, &txn);
     if (err == OK)
-        err = end(hs, txn, create_in(hs, txn, buf_str(&key), hook));
-    if (err != OK)
+        err = end(hs, txn, create_in(hs, txn, buf_str(&key), w->hook));
+    if (err == OK) {
+        base->result.hook = w->hook;
+    } else {
         stacks_forget(&hs->seen);
+    }
     buf_clear(&key);
     return err;
 }
 
-static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
+void hook_create(struct hook_store *hs, const struct hook *hook,
+                 const struct catalog_caller *caller)
+{
+    struct hook_write *w = write_new(hs, run_create, hook, caller);
+
+    catalog_writer_add(hs->writer, &w->base);
+}
+
+static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h,
+                          uint64_t expected)
 {
     struct hook_room room;
     struct hook old;
@@ -301,26 +331,26 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
     uint8_t revision[8];
     MDB_val key;
     MDB_val val;
-    enum err err = get(hs, txn, HOOKS_BY_NO, number(no, h->no), &key);
+    enum err err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(no, h->no), &key);
 
     if (err == OK)
-        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
     if (err == OK) {
         err =
             hook_decode_at(store_place(hs->store, HOOKS_HOOKS, key),
                            str_of_val(key), str_of_val(val), NULL, &old, &room);
     }
-    if (err == OK && old.revision != h->revision)
+    if (err == OK && old.revision != expected)
         err = ERR_CONFLICT;
     if (err == OK)
-        err = del(hs, txn, HOOKS_CHANGES, number(revision, old.revision));
+        err = del(hs, txn, HOOKS_CHANGES, hook_number(revision, old.revision));
     if (err == OK)
         err = read_last(hs, txn, &last);
     if (err != OK)
         return err;
     h->revision = ++last.revision;
     // The key lies in a page that the deletion may have moved: fetch it again.
-    err = get(hs, txn, HOOKS_BY_NO, number(no, h->no), &key);
+    err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(no, h->no), &key);
     if (err == OK) {
         char copy[KEY_MAX_BYTES];
 
@@ -332,17 +362,26 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h)
     return err;
 }
 
-enum err hook_update(struct hook_store *hs, struct hook *hook)
+static enum err run_update(struct catalog_write *base)
 {
-    uint64_t revision = hook->revision;
+    struct hook_write *w = (struct hook_write *)base;
     MDB_txn *txn;
-    enum err err = begin(hs, &txn);
+    enum err err = begin(w->hs, &txn);
 
     if (err == OK)
-        err = end(hs, txn, update_in(hs, txn, hook));
-    if (err != OK)
-        hook->revision = revision;
+        err = end(w->hs, txn, update_in(w->hs, txn, w->hook, w->revision));
+    if (err == OK)
+        base->result.hook = w->hook;
     return err;
+}
+
+void hook_update(struct hook_store *hs, const struct hook *hook,
+                 const struct catalog_caller *caller)
+{
+    struct hook_write *w = write_new(hs, run_update, hook, caller);
+
+    w->revision = hook->revision;
+    catalog_writer_add(hs->writer, &w->base);
 }
 
 static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
@@ -385,7 +424,8 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
                               : store_err(hs->store, rc, "drop tombstones");
 }
 
-static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
+static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key,
+                          uint64_t expected)
 {
     struct hook_room room;
     struct hook old;
@@ -394,12 +434,14 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     uint64_t no;
     uint64_t revision;
     MDB_val val;
-    enum err err = get(hs, txn, HOOKS_HOOKS, key, &val);
+    enum err err = hook_row(hs, txn, HOOKS_HOOKS, key, &val);
 
     if (err == OK) {
         err = hook_decode_at(store_place(hs->store, HOOKS_HOOKS, val_of(key)),
                              key, str_of_val(val), NULL, &old, &room);
     }
+    if (err == OK && expected != 0 && old.revision != expected)
+        err = ERR_CONFLICT;
     if (err != OK)
         return err;
     no = old.no; // before the page changes
@@ -408,9 +450,9 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     if (err == OK)
         err = del(hs, txn, HOOKS_HOOKS, key);
     if (err == OK)
-        err = del(hs, txn, HOOKS_BY_NO, number(bytes, no));
+        err = del(hs, txn, HOOKS_BY_NO, hook_number(bytes, no));
     if (err == OK)
-        err = del(hs, txn, HOOKS_CHANGES, number(bytes, revision));
+        err = del(hs, txn, HOOKS_CHANGES, hook_number(bytes, revision));
     if (err == OK)
         err = put_change(hs, txn, ++last.revision, no, clock_now_ms());
     if (err == OK)
@@ -420,141 +462,36 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key)
     return err;
 }
 
-enum err hook_delete(struct hook_store *hs, const struct hook_scope *scope,
-                     struct str name)
+static enum err run_delete(struct catalog_write *base)
 {
+    struct hook_write *w = (struct hook_write *)base;
     struct buf key;
     MDB_txn *txn;
     enum err err;
 
     buf_init(&key, KEY_MAX_BYTES);
-    err =
-        hook_put_key(scope, name, &key) == OK ? begin(hs, &txn) : ERR_NOTFOUND;
-    if (err == OK)
-        err = end(hs, txn, delete_in(hs, txn, buf_str(&key)));
+    err = hook_put_key(&w->scope, w->name, &key) == OK ? begin(w->hs, &txn)
+                                                       : ERR_NOTFOUND;
+    if (err == OK) {
+        err =
+            end(w->hs, txn, delete_in(w->hs, txn, buf_str(&key), w->revision));
+    }
     buf_clear(&key);
     return err;
 }
 
-// --- reading ---
-
-enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
-                  struct str name, hook_visit visit, void *data)
+void hook_delete(struct hook_store *hs, const struct hook_scope *scope,
+                 struct str name, uint64_t revision,
+                 const struct catalog_caller *caller)
 {
-    struct hook_room room;
-    struct hook h;
-    struct buf key;
-    MDB_txn *txn;
-    MDB_val val;
-    enum err err;
+    struct hook_write *w = write_new(hs, run_delete, NULL, caller);
+    struct arena *arena = &w->base.arena;
 
-    hook_room_init(&room);
-    buf_init(&key, KEY_MAX_BYTES);
-    err = hook_put_key(scope, name, &key) == OK ? store_read(hs->store, &txn)
-                                                : ERR_NOTFOUND;
-    if (err == OK) {
-        err = get(hs, txn, HOOKS_HOOKS, buf_str(&key), &val);
-        if (err == OK) {
-            err = hook_read(hs, txn, val_of(buf_str(&key)), val, &h, &room);
-        }
-        if (err == OK)
-            visit(data, &h);
-        store_read_end(hs->store);
-    }
-    buf_clear(&key);
-    hook_room_clear(&room);
-    return err;
-}
-
-enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
-                        void *data)
-{
-    struct hook_room room;
-    struct hook h;
-    uint8_t bytes[8];
-    MDB_txn *txn;
-    MDB_val key;
-    MDB_val val;
-    enum err err = store_read(hs->store, &txn);
-
-    if (err != OK)
-        return err;
-    hook_room_init(&room);
-    err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
-    if (err == OK)
-        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK) {
-        err = hook_read(hs, txn, key, val, &h, &room);
-    }
-    if (err == OK && h.no != no)
-        err = ERR_CORRUPT;
-    if (err == OK)
-        visit(data, &h);
-    store_read_end(hs->store);
-    hook_room_clear(&room);
-    return err;
-}
-
-static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
-                         uint64_t revision, hook_visit visit, void *data)
-{
-    struct hook_room room;
-    struct hook h = { 0 };
-    uint8_t bytes[8];
-    MDB_val key;
-    MDB_val val;
-    bool goes_on;
-    enum err err = get(hs, txn, HOOKS_BY_NO, number(bytes, no), &key);
-
-    hook_room_init(&room);
-    if (err == OK)
-        err = get(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK) {
-        err = hook_read(hs, txn, key, val, &h, &room);
-    }
-    if (err == OK && h.no != no)
-        err = ERR_CORRUPT;
-    if (err != OK) {
-        h = (struct hook){ .no = no,
-                           .revision = revision,
-                           .is_damaged = err != ERR_NOTFOUND };
-    }
-    goes_on = visit(data, &h);
-    hook_room_clear(&room);
-    return goes_on;
-}
-
-enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
-                    void *data, uint64_t *last)
-{
-    uint8_t from[8] = { 0 };
-    MDB_cursor *cursor;
-    MDB_txn *txn;
-    MDB_val key = val_at(from, sizeof(from));
-    MDB_val val;
-    bool goes_on = true;
-    enum err err = store_read(hs->store, &txn);
-    int rc;
-
-    *last = after;
-    if (err != OK)
-        return err;
-    put_be64(from, after + 1);
-    rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
-    if (rc != 0) {
-        store_read_end(hs->store);
-        return store_err(hs->store, rc, "watch hooks");
-    }
-    rc = store_seek(cursor, &key, &val);
-    while (rc == 0 && goes_on && key.mv_size == 8 && val.mv_size == 16) {
-        *last = get_be64(key.mv_data);
-        goes_on =
-            visit_change(hs, txn, get_be64(val.mv_data), *last, visit, data);
-        rc = store_next(cursor, &key, &val);
-    }
-    mdb_cursor_close(cursor);
-    store_read_end(hs->store);
-    return rc == 0 || rc == MDB_NOTFOUND
-               ? OK
-               : store_err(hs->store, rc, "watch hooks");
+    w->scope = *scope;
+    w->scope.org = arena_copy(arena, scope->org);
+    w->scope.project = arena_copy(arena, scope->project);
+    w->scope.target = arena_copy(arena, scope->target);
+    w->name = arena_copy(arena, name);
+    w->revision = revision;
+    catalog_writer_add(hs->writer, &w->base);
 }

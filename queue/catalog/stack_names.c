@@ -11,6 +11,7 @@
 
 #include "queue/catalog/stack_names.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,31 +325,104 @@ void stacks_forget(struct stacks_seen *seen)
 
 // --- by clients ---
 
-static enum err finish(struct hook_store *hs, MDB_txn *txn, bool is_good,
-                       enum err err)
+// A write of a stack, an environment or an organization.
+struct stack_write {
+    struct catalog_write base;
+    struct hook_store *hs;
+    struct stack_name name;
+    bool is_admin;
+};
+
+static struct stack_write *write_new(struct hook_store *hs, catalog_run run,
+                                     const struct stack_name *name,
+                                     const struct catalog_caller *caller)
 {
-    if (is_good && err == OK)
+    struct stack_write *w = catalog_write_new(sizeof(*w), run, caller);
+    struct arena *arena = &w->base.arena;
+
+    assert(hs->writer != NULL);
+    w->hs = hs;
+    w->name = (struct stack_name){
+        .org = arena_copy(arena, name->org),
+        .project = arena_copy(arena, name->project),
+        .stack = arena_copy(arena, name->stack),
+        .env = arena_copy(arena, name->env),
+    };
+    return w;
+}
+
+static enum err begin(struct hook_store *hs, MDB_txn **txn)
+{
+    return hs->is_denied ? ERR_DENIED : store_write(hs->store, txn);
+}
+
+static enum err finish(struct hook_store *hs, MDB_txn *txn, enum err err)
+{
+    if (err == OK)
         return store_commit(hs->store, txn);
     mdb_txn_abort(txn);
     return err;
 }
 
-enum err stack_create(struct hook_store *hs, const struct stack_name *name,
-                      bool is_admin, enum share *share)
+static enum err run_create(struct catalog_write *base)
 {
-    struct adding a = { .limit = &hs->stacks, .is_admin = is_admin };
+    struct stack_write *w = (struct stack_write *)base;
+    struct hook_store *hs = w->hs;
+    struct adding a = { .limit = &hs->stacks, .is_admin = w->is_admin };
     MDB_txn *txn;
-    enum err err = is_good(name) ? OK : ERR_INVALID;
+    enum err err = is_good(&w->name) ? begin(hs, &txn) : ERR_INVALID;
 
-    *share = SHARE_THERE;
-    if (err == OK)
-        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
     if (err != OK)
         return err;
-    err = add(hs->store, txn, HOOKS_STACKS, name, &a);
-    *share = a.share;
-    return finish(hs, txn, true,
-                  err); // a count may be stored even if the name is refused
+    err = add(hs->store, txn, HOOKS_STACKS, &w->name, &a);
+    base->result.share = a.share;
+    // A count may be stored even if the name is refused.
+    return finish(hs, txn, err);
+}
+
+void stack_create(struct hook_store *hs, const struct stack_name *name,
+                  bool is_admin, const struct catalog_caller *caller)
+{
+    struct stack_write *w = write_new(hs, run_create, name, caller);
+
+    w->is_admin = is_admin;
+    catalog_writer_add(hs->writer, &w->base);
+}
+
+// ERR_EXISTS: there is a hook of the stack or environment.
+static enum err check_no_hooks(struct store *s, MDB_txn *txn,
+                               const struct stack_name *name)
+{
+    bool is_env = name->env.n_bytes > 0;
+    const struct hook_scope scope = {
+        .dialect = DIALECT_PULUMI,
+        .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
+        .org = name->org,
+        .project = name->project,
+        .target = is_env ? name->env : name->stack,
+    };
+    struct buf prefix;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor);
+    enum err err = store_err(s, rc, "find hooks of a stack");
+
+    if (err != OK)
+        return err;
+    buf_init(&prefix, KEY_MAX_BYTES);
+    if (hook_put_scope(&scope, &prefix) == OK) { // else no hook has such a key
+        key = val_of(buf_str(&prefix));
+        rc = store_seek(cursor, &key, &val);
+        if (rc == 0 && str_starts(str_of_val(key), buf_str(&prefix))) {
+            err = ERR_EXISTS;
+        } else if (rc != MDB_NOTFOUND) {
+            err = store_err(s, rc, "find hooks of a stack");
+        }
+    }
+    mdb_cursor_close(cursor);
+    buf_clear(&prefix);
+    return err;
 }
 
 static enum err take(struct store *s, MDB_txn *txn,
@@ -356,8 +430,10 @@ static enum err take(struct store *s, MDB_txn *txn,
 {
     MDB_val key = val_of(row);
     uint64_t n;
-    enum err err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
+    enum err err = check_no_hooks(s, txn, name);
 
+    if (err == OK)
+        err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
     if (err == OK) {
         err = store_err(s, mdb_del(txn, s->dbs[HOOKS_STACKS], &key, NULL),
                         "forget stack");
@@ -367,20 +443,29 @@ static enum err take(struct store *s, MDB_txn *txn,
     return err;
 }
 
-enum err stack_delete(struct hook_store *hs, const struct stack_name *name)
+static enum err run_delete(struct catalog_write *base)
 {
+    struct stack_write *w = (struct stack_write *)base;
     char bytes[STACK_KEY_MAX_BYTES];
     struct str row;
     MDB_txn *txn;
     enum err err =
-        is_good(name) && name->project.n_bytes > 0 ? OK : ERR_NOTFOUND;
+        is_good(&w->name) && w->name.project.n_bytes > 0 ? OK : ERR_NOTFOUND;
 
     if (err == OK)
-        err = stack_key(name, bytes, &row);
+        err = stack_key(&w->name, bytes, &row);
     if (err == OK)
-        err = hs->is_view ? ERR_DENIED : store_write(hs->store, &txn);
+        err = begin(w->hs, &txn);
     if (err != OK)
         return err;
-    stacks_forget(&hs->seen);
-    return finish(hs, txn, true, take(hs->store, txn, name, row));
+    stacks_forget(&w->hs->seen);
+    return finish(w->hs, txn, take(w->hs->store, txn, &w->name, row));
+}
+
+void stack_delete(struct hook_store *hs, const struct stack_name *name,
+                  const struct catalog_caller *caller)
+{
+    struct stack_write *w = write_new(hs, run_delete, name, caller);
+
+    catalog_writer_add(hs->writer, &w->base);
 }

@@ -4,50 +4,50 @@
 // Processes look a token up for each request, in the last committed state, so a
 // revoked token stops working at once in every process.
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
-#include "queue/catalog/hook_store.h"
+#include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/environment.h"
 #include "queue/records/schema.h"
 
 struct token_store {
     struct store *store;
-    bool is_view;
+    struct catalog_writer *writer; // the hooks'; NULL: a view
 };
 
-static enum err open_store(const struct queue_config *config, bool read_only,
-                           struct token_store **out)
+static struct token_store *store_new(struct store *store,
+                                     struct catalog_writer *writer)
 {
     struct token_store *ts = xcalloc(1, sizeof(*ts));
-    char *dir = xasprintf("%s/hooks", config->data_dir);
-    enum err err = store_open(dir, config->max_bytes, read_only, hooks_dbs,
-                              HOOKS_DBS, &ts->store);
 
-    free(dir);
-    if (err != OK) {
-        free(ts);
-        return err;
-    }
-    ts->is_view = read_only;
-    *out = ts;
-    return OK;
+    ts->store = store;
+    ts->writer = writer;
+    return ts;
 }
 
-enum err token_store_open(const struct queue_config *config,
-                          struct token_store **out)
+struct token_store *token_store_of(struct hook_store *hs)
 {
-    return open_store(config, false, out);
+    return store_new(hs->store, hs->writer);
 }
 
 enum err token_store_view(const struct queue_config *config,
                           struct token_store **out)
 {
-    return open_store(config, true, out);
+    char *dir = xasprintf("%s/hooks", config->data_dir);
+    struct store *store;
+    enum err err =
+        store_open(dir, config->max_bytes, true, hooks_dbs, HOOKS_DBS, &store);
+
+    free(dir);
+    if (err == OK)
+        *out = store_new(store, NULL);
+    return err;
 }
 
 enum dialect token_dialect(struct str org)
@@ -55,16 +55,68 @@ enum dialect token_dialect(struct str org)
     return akinon_is_id(org) ? DIALECT_AKINON : DIALECT_PULUMI;
 }
 
+// --- listing ---
+
+static enum err list_from(struct store *s, MDB_cursor *cursor, struct str org,
+                          token_visit visit, void *data)
+{
+    bool goes_on = true;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+
+    while (rc == 0 && goes_on) {
+        struct token token;
+
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &token) != OK) {
+            log_warn("a damaged token is skipped", "");
+        } else if (str_eq(token.org, org)) {
+            goes_on = visit(data, &token);
+        }
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "list tokens");
+}
+
 // --- writing ---
 
-enum err token_create(struct token_store *ts, const struct token *token)
+// A write of a token.
+struct token_write {
+    struct catalog_write base;
+    struct token_store *ts;
+    struct token token;
+};
+
+static struct token_write *write_new(struct token_store *ts, catalog_run run,
+                                     const struct catalog_caller *caller)
 {
+    struct token_write *w = catalog_write_new(sizeof(*w), run, caller);
+
+    assert(ts->writer != NULL);
+    w->ts = ts;
+    return w;
+}
+
+static enum err finish(struct token_store *ts, MDB_txn *txn, enum err err)
+{
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+static enum err run_create(struct catalog_write *base)
+{
+    struct token_write *w = (struct token_write *)base;
+    struct store *s = w->ts->store;
+    const struct token *token = &w->token;
     uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
     uint64_t org_id;
     MDB_txn *txn;
-    enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+    enum err err = store_write(s, &txn);
 
     if (err != OK)
         return err;
@@ -72,19 +124,27 @@ enum err token_create(struct token_store *ts, const struct token *token)
     buf_init(&record, 0);
     token_encode(token, &record);
     // From now on the organization has shares of what organizations share.
-    err = orgs_give(ts->store, txn, token_dialect(token->org), token->org,
-                    &org_id);
+    err = orgs_give(s, txn, token_dialect(token->org), token->org, &org_id);
     if (err == OK) {
-        err = store_err(
-            ts->store,
-            store_put(ts->store, txn, HOOKS_TOKENS, key, buf_str(&record), 0),
-            "put token");
+        err = store_err(s,
+                        store_put(s, txn, HOOKS_TOKENS, key, buf_str(&record),
+                                  MDB_NOOVERWRITE),
+                        "put token");
     }
     buf_clear(&record);
-    if (err == OK)
-        return store_commit(ts->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return finish(w->ts, txn, err);
+}
+
+void token_create(struct token_store *ts, const struct token *token,
+                  const struct catalog_caller *caller)
+{
+    struct token_write *w = write_new(ts, run_create, caller);
+
+    w->token = *token;
+    w->token.id = arena_copy(&w->base.arena, token->id);
+    w->token.org = arena_copy(&w->base.arena, token->org);
+    w->token.name = arena_copy(&w->base.arena, token->name);
+    catalog_writer_add(ts->writer, &w->base);
 }
 
 static enum err number_each(struct store *s, MDB_txn *txn, MDB_cursor *cursor)
@@ -112,7 +172,7 @@ enum err token_number_orgs(struct token_store *ts)
 {
     MDB_cursor *cursor;
     MDB_txn *txn;
-    enum err err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
+    enum err err = store_write(ts->store, &txn);
 
     if (err != OK)
         return err;
@@ -123,10 +183,7 @@ enum err token_number_orgs(struct token_store *ts)
         err = number_each(ts->store, txn, cursor);
         mdb_cursor_close(cursor);
     }
-    if (err == OK)
-        return store_commit(ts->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return finish(ts, txn, err);
 }
 
 struct wanted {
@@ -146,26 +203,48 @@ static bool compare_id(void *data, const struct token *token)
     return false;
 }
 
-enum err token_revoke(struct token_store *ts, struct str org, struct str id)
+static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
+                          struct str id)
 {
-    struct wanted w = { .id = id };
-    MDB_val key = val_at(w.hash, sizeof(w.hash));
-    MDB_txn *txn;
-    enum err err = token_list(ts, org, compare_id, &w);
+    struct wanted wanted = { .id = id };
+    MDB_val key = val_at(wanted.hash, sizeof(wanted.hash));
+    MDB_cursor *cursor;
+    enum err err = store_err(
+        s, mdb_cursor_open(txn, s->dbs[HOOKS_TOKENS], &cursor), "list tokens");
 
-    if (err == OK && !w.is_found)
-        err = ERR_NOTFOUND;
-    if (err == OK)
-        err = ts->is_view ? ERR_DENIED : store_write(ts->store, &txn);
     if (err != OK)
         return err;
-    err = store_err(ts->store,
-                    mdb_del(txn, ts->store->dbs[HOOKS_TOKENS], &key, NULL),
-                    "delete token");
-    if (err == OK)
-        return store_commit(ts->store, txn);
-    mdb_txn_abort(txn);
+    err = list_from(s, cursor, org, compare_id, &wanted);
+    mdb_cursor_close(cursor);
+    if (err == OK && !wanted.is_found)
+        err = ERR_NOTFOUND;
+    if (err == OK) {
+        err = store_err(s, mdb_del(txn, s->dbs[HOOKS_TOKENS], &key, NULL),
+                        "delete token");
+    }
     return err;
+}
+
+static enum err run_revoke(struct catalog_write *base)
+{
+    struct token_write *w = (struct token_write *)base;
+    MDB_txn *txn;
+    enum err err = store_write(w->ts->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = revoke_in(w->ts->store, txn, w->token.org, w->token.id);
+    return finish(w->ts, txn, err);
+}
+
+void token_revoke(struct token_store *ts, struct str org, struct str id,
+                  const struct catalog_caller *caller)
+{
+    struct token_write *w = write_new(ts, run_revoke, caller);
+
+    w->token.org = arena_copy(&w->base.arena, org);
+    w->token.id = arena_copy(&w->base.arena, id);
+    catalog_writer_add(ts->writer, &w->base);
 }
 
 // --- reading ---
@@ -195,28 +274,6 @@ enum err token_find(struct token_store *ts,
         visit(data, &token);
     store_read_end(ts->store);
     return err;
-}
-
-static enum err list_from(struct store *s, MDB_cursor *cursor, struct str org,
-                          token_visit visit, void *data)
-{
-    bool goes_on = true;
-    MDB_val key;
-    MDB_val val;
-    int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
-
-    while (rc == 0 && goes_on) {
-        struct token token;
-
-        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
-                         str_of_val(val), &token) != OK) {
-            log_warn("a damaged token is skipped", "");
-        } else if (str_eq(token.org, org)) {
-            goes_on = visit(data, &token);
-        }
-        rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-    }
-    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "list tokens");
 }
 
 enum err token_list(struct token_store *ts, struct str org, token_visit visit,
