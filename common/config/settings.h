@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// settings.h — every setting, in one table (settings.c).
+// settings.h — loads settings from their sources, describes and frees them.
 
 #ifndef COMMON_CONFIG_SETTINGS_H
 #define COMMON_CONFIG_SETTINGS_H
