@@ -8,18 +8,19 @@
 
 // clang-format off
 static const struct opt at_engine[] = {
-    { "api", "URL", "address of the API; else of the engine that --data-dir or "
-      "--config means, else POSTHORN_API, else as the settings say", NULL },
-    { "ingest", "URL", "address of the intake; found as that of the API, with "
-      "POSTHORN_INGEST", NULL },
-    { "token", "TOKEN", "else the admin.token in the directory that --data-dir or "
-      "--config names, else POSTHORN_TOKEN, else as the settings say", NULL },
-    { "data-dir", "DIR", "data directory of the engine that is meant; it says "
-      "where that is reached", "DIR" },
-    { "config", "FILE", "settings of the engine that is meant; else "
-      "/etc/posthorn/posthorn.conf if it is there", "FILE" },
-    { "proxy", "URL", "an HTTP proxy between here and the engine; else none, "
-      "whatever http_proxy and its like say", NULL },
+    { "api", "URL", "address of the API; default: of the engine that --data-dir or "
+      "--config names, else POSTHORN_API, else from the settings", NULL },
+    { "ingest", "URL", "address of event intake; default: found like that of the "
+      "API, with POSTHORN_INGEST", NULL },
+    { "token", "TOKEN", "API token; default: admin.token in the directory that "
+      "--data-dir or --config names, else POSTHORN_TOKEN, else from the settings",
+      NULL },
+    { "data-dir", "DIR", "data directory of the engine; it contains the addresses "
+      "of the engine", "DIR" },
+    { "config", "FILE", "settings of the engine; default: "
+      "/etc/posthorn/posthorn.conf if it exists", "FILE" },
+    { "proxy", "URL", "HTTP proxy on the way to the engine; default: none, "
+      "http_proxy and similar variables are ignored", NULL },
     { "json", NULL, "print JSON instead of tables", NULL },
     { NULL, NULL, NULL, NULL },
 };
@@ -31,7 +32,7 @@ static const struct opt scope[] = {
     { "environment", "NAME", "environment", NULL },
     { "akinon", NULL, "--org and --project are ids of Akinon App Maker", NULL },
     { "operator", NULL, "instead of --org: webhooks that get the engine's own "
-      "events of all organizations; needs the admin token", NULL },
+      "events about all organizations; needs the admin token", NULL },
     { "hook", "NAME", "webhook", NULL },
     { NULL, NULL, NULL, NULL },
 };
@@ -40,141 +41,150 @@ static const struct opt scope[] = {
 #define ERRORS "dns connect tls timeout reset protocol status blocked gone none"
 
 static const struct opt state_filter[] = {
-    { "state", "STATES", "delivered, retrying, dead, cancelled; several with "
-      "commas", STATES },
+    { "state", "STATES", "states of deliveries, separated by commas: delivered, "
+      "retrying, dead, cancelled", STATES },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt filter[] = {
-    { "error", "CLASSES", "dns, connect, tls, timeout, reset, protocol, status, "
-      "blocked, gone, none", ERRORS },
-    { "kind", "KINDS", "kinds of events, with commas", NULL },
-    { "code", "CODE", "status code of the response; 0: there was none", NULL },
-    { "since", "TIME", "attempts that started then or later: yesterday, 24h (ago), "
-      "2026-11-24, 2026-11-24T10:15:00Z or unix seconds; days are those of UTC",
+    { "error", "CLASSES", "classes of errors, separated by commas: dns, connect, "
+      "tls, timeout, reset, protocol, status, blocked, gone, none", ERRORS },
+    { "kind", "KINDS", "kinds of events, separated by commas", NULL },
+    { "code", "CODE", "status code of the response; 0: no response", NULL },
+    { "since", "TIME", "attempts that started at this time or later: yesterday, "
+      "24h (ago), 2026-11-24, 2026-11-24T10:15:00Z or unix seconds; days are in UTC",
       "yesterday today 1h 24h 7d" },
-    { "until", "TIME", "attempts that started before", NULL },
+    { "until", "TIME", "attempts that started before this time, in a form that "
+      "--since takes", NULL },
     { "id", "ID", "id of an event", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt serve_options[] = {
     { "config", "FILE", "settings", "FILE" },
-    { "set", "NAME=VALUE", "a setting; again for more", NULL },
+    { "set", "NAME=VALUE", "sets a setting; may be repeated", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt send_options[] = {
     { "org", "NAME", "organization", NULL },
     { "kind", "KIND", "kind of one event", NULL },
-    { "payload", "JSON", "its payload; else {}", NULL },
-    { "payload-file", "FILE", "its payload; - is standard input", "FILE" },
-    { "id", "UUID", "its id: posted again within 24 h, it is stored once", NULL },
-    { "file", "FILE", "many events, one JSON object a line, as the intake takes "
-      "them; - is standard input", "FILE" },
-    { "akinon", NULL, "an event of Akinon App Maker", NULL },
-    { "project", "ID", "with --akinon", NULL },
+    { "payload", "JSON", "payload of the event; default: {}", NULL },
+    { "payload-file", "FILE", "file with the payload of the event; - is standard "
+      "input", "FILE" },
+    { "id", "UUID", "id of the event; an id that is posted again within 24 h is "
+      "stored once", NULL },
+    { "file", "FILE", "file of events, one JSON object per line, as event intake "
+      "takes them; - is standard input", "FILE" },
+    { "akinon", NULL, "post an event of Akinon App Maker", NULL },
+    { "project", "ID", "id of the project, with --akinon", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt hook_fields[] = {
-    { "name", "NAME", "for create: else one is made up", NULL },
-    { "display-name", "TEXT", "for people", NULL },
-    { "url", "URL", "where deliveries go", NULL },
-    { "format", "FORMAT", "of the body", "raw slack ms_teams pulumi_deployments" },
-    { "filters", "A,B", "kinds of events, order.* too", NULL },
-    { "groups", "A,B", "groups of kinds",
-      "stacks deployments policies environments change_requests" },
-    { "active", "yes|no", "whether it gets events", "yes no" },
-    { "paused", "yes|no", "whether what it gets waits, as after pause", "yes no" },
-    { "secret-file", "FILE", "what deliveries are signed with; - is standard "
-      "input", "FILE" },
-    { "end-secret-overlap", "yes", "for update: secrets that were replaced sign "
-      "no more from now on", "yes" },
-    { "header", "NAME: VALUE", "an extra request header; again for more", NULL },
-    { "secret-headers", "A,B", "names of those whose values are masked when they "
-      "are shown, besides Authorization, Cookie and their like", NULL },
-    { "retry-schedule", "5s,1m", "waits between attempts", NULL },
-    { "timeout", "DURATION", "of an attempt", NULL },
-    { "max-in-flight", "N", "attempts at once", NULL },
-    { "rate", "N[:BURST]", "attempts a second", NULL },
-    { "ordered", "yes|no", "one after the other, in order", "yes no" },
-    { "order-key", "PATH", "each value of this field has an order of its own",
+    { "name", "NAME", "name of a new webhook; default: generated", NULL },
+    { "display-name", "TEXT", "name that people see", NULL },
+    { "url", "URL", "URL that deliveries are sent to", NULL },
+    { "format", "FORMAT", "format of request bodies",
+      "raw slack ms_teams pulumi_deployments" },
+    { "filters", "A,B", "kinds of events that the webhook gets, such as order.*",
       NULL },
-    { "client-certificate", "FILE", "PEM, for receivers that want one", "FILE" },
-    { "client-key", "FILE", "its key", "FILE" },
+    { "groups", "A,B", "groups of kinds that the webhook gets",
+      "stacks deployments policies environments change_requests" },
+    { "active", "yes|no", "whether the webhook gets events", "yes no" },
+    { "paused", "yes|no", "whether deliveries wait, as after pause", "yes no" },
+    { "secret-file", "FILE", "file with the secret that signs deliveries; - is "
+      "standard input", "FILE" },
+    { "end-secret-overlap", "yes", "for update: replaced secrets stop signing at "
+      "once", "yes" },
+    { "header", "NAME: VALUE", "extra request header; may be repeated", NULL },
+    { "secret-headers", "A,B", "names of extra headers whose values are never "
+      "shown, besides Authorization, Cookie and similar ones", NULL },
+    { "retry-schedule", "5s,1m", "waits between attempts", NULL },
+    { "timeout", "DURATION", "time limit of an attempt", NULL },
+    { "max-in-flight", "N", "maximum number of attempts in flight", NULL },
+    { "rate", "N[:BURST]", "maximum attempts per second", NULL },
+    { "ordered", "yes|no", "whether deliveries are sent one after the other, in "
+      "order", "yes no" },
+    { "order-key", "PATH", "field of the payload; with ordered, deliveries are in "
+      "order for each of its values", NULL },
+    { "client-certificate", "FILE", "PEM file with a client certificate for the "
+      "receiver", "FILE" },
+    { "client-key", "FILE", "PEM file with the key of the client certificate", "FILE" },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt deliveries_options[] = {
-    { "limit", "N", "rows at most; else 100", NULL },
+    { "limit", "N", "maximum number of rows; default: 100", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt replay_options[] = {
-    { "rate", "N", "attempts a second; else as the setting replay_rate says",
+    { "rate", "N", "attempts per second; default: the setting replay_rate",
       NULL },
-    { "dry-run", NULL, "count only", NULL },
-    { "unmatched", NULL, "events that the webhook never got; needs --since",
+    { "dry-run", NULL, "only count the deliveries", NULL },
+    { "unmatched", NULL, "send events that the webhook never got; needs --since",
       NULL },
-    { "no-wait", NULL, "do not wait until it has ended", NULL },
+    { "no-wait", NULL, "do not wait until the replay has ended", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt dead_options[] = {
-    { "dry-run", NULL, "count only", NULL },
-    { "limit", "N", "dead letters at most; else all", NULL },
+    { "dry-run", NULL, "only count the deliveries", NULL },
+    { "limit", "N", "maximum number of dead letters; default: all", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt tail_options[] = {
-    { "count", "N", "end after so many", NULL },
+    { "count", "N", "end after this many attempts", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt stats_options[] = {
-    { "window", "WINDOW", "1h, 24h or 7d; else all three", "1h 24h 7d" },
+    { "window", "WINDOW", "1h, 24h or 7d; default: all three", "1h 24h 7d" },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt explain_options[] = {
-    { "event", "FILE", "an event as it is posted; - is standard input", "FILE" },
-    { "id", "ID", "an event that was accepted", NULL },
+    { "event", "FILE", "file with an event as it would be posted; - is standard "
+      "input", "FILE" },
+    { "id", "ID", "id of an event that was accepted", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt token_options[] = {
     { "org", "NAME", "organization", NULL },
-    { "scopes", "A,B", "ingest, read, write", "ingest read write" },
-    { "name", "LABEL", "what it is for", NULL },
+    { "scopes", "A,B", "what the token allows, separated by commas: ingest, read, "
+      "write", "ingest read write" },
+    { "name", "LABEL", "what the token is for", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt status_options[] = {
-    { "org", "NAME", "what waits for this organization, and how full that makes "
-      "its quota", NULL },
+    { "org", "NAME", "show the backlog of this organization and how much of its "
+      "quota it fills", NULL },
     { "akinon", NULL, "--org is an id of Akinon App Maker", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt verify_options[] = {
-    { "data-dir", "DIR", "else as the settings say", "DIR" },
-    { "config", "FILE", "settings; else /etc/posthorn/posthorn.conf if it is there",
-      "FILE" },
+    { "data-dir", "DIR", "data directory; default: from the settings", "DIR" },
+    { "config", "FILE", "settings; default: /etc/posthorn/posthorn.conf if it "
+      "exists", "FILE" },
     { "json", NULL, "print JSON", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt data_options[] = {
-    { "data-dir", "DIR", "else as the settings say", "DIR" },
-    { "config", "FILE", "settings; else /etc/posthorn/posthorn.conf if it is there",
-      "FILE" },
+    { "data-dir", "DIR", "data directory; default: from the settings", "DIR" },
+    { "config", "FILE", "settings; default: /etc/posthorn/posthorn.conf if it "
+      "exists", "FILE" },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt backup_options[] = {
-    { "without-keys", NULL, "leave out secret.key and admin.token: secrets of "
-      "webhooks need them", NULL },
+    { "without-keys", NULL, "leave out secret.key, which the secrets of webhooks "
+      "need, and admin.token", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -185,205 +195,209 @@ static const struct opt repair_options[] = {
 };
 
 static const struct opt export_options[] = {
-    { "org", "NAME", "of this organization only", NULL },
-    { "with-secrets", NULL, "secrets in clear text", NULL },
-    { "output", "FILE", "else standard output", "FILE" },
+    { "org", "NAME", "only webhooks of this organization", NULL },
+    { "with-secrets", NULL, "write secrets in clear text", NULL },
+    { "output", "FILE", "file to write; default: standard output", "FILE" },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt import_options[] = {
-    { "on-conflict", "WHAT", "with a webhook of that name: fail, skip or update; "
-      "else fail", "fail skip update" },
+    { "on-conflict", "WHAT", "what to do if a webhook of that name exists: fail, "
+      "skip or update; default: fail", "fail skip update" },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt bench_options[] = {
-    { "target", "URL", "a receiver to send to; else events go through the "
-      "engine, to a receiver of this command", NULL },
-    { "rate", "N", "events a second, whether answers come or not; else 100",
-      NULL },
-    { "concurrency", "N", "instead of a rate: so many at once, each after its "
-      "answer", NULL },
-    { "duration", "SECONDS", "else 10; at most 3600", NULL },
-    { "count", "N", "events at most", NULL },
-    { "payload-bytes", "N", "else 1024", NULL },
-    { "fan-out", "N", "webhooks that get each event; else 1", NULL },
-    { "org", "NAME", "organization of the webhooks; else one is made up", NULL },
-    { "listen", "ADDR:PORT", "of this command's receiver; else 127.0.0.1 and any "
-      "port", NULL },
-    { "html", "FILE", "a page with charts", "FILE" },
-    { "output", "FILE", "the result as JSON, for --compare", "FILE" },
-    { "compare", "FILE", "with an earlier result", "FILE" },
-    { "with", "FILE", "with --compare: a result instead of a run", "FILE" },
-    { "allow-remote", NULL, "hosts other than this machine too", NULL },
+    { "target", "URL", "receiver to send to; default: through the engine to a "
+      "receiver of this command", NULL },
+    { "rate", "N", "events per second, whether responses arrive or not; "
+      "default: 100", NULL },
+    { "concurrency", "N", "instead of a rate: number of events at once, each sent "
+      "after the previous response", NULL },
+    { "duration", "SECONDS", "duration of the run; default: 10, at most 3600", NULL },
+    { "count", "N", "maximum number of events", NULL },
+    { "payload-bytes", "N", "size of a payload; default: 1024", NULL },
+    { "fan-out", "N", "number of webhooks that get each event; default: 1", NULL },
+    { "org", "NAME", "organization of the webhooks; default: generated", NULL },
+    { "listen", "ADDR:PORT", "address of this command's receiver; default: "
+      "127.0.0.1 and any free port", NULL },
+    { "html", "FILE", "write a page with charts to this file", "FILE" },
+    { "output", "FILE", "write the result as JSON to this file, for --compare",
+      "FILE" },
+    { "compare", "FILE", "file of an earlier result to compare with", "FILE" },
+    { "with", "FILE", "with --compare: file of a result to use instead of a run",
+      "FILE" },
+    { "allow-remote", NULL, "allow hosts other than this machine", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt config_options[] = {
-    { "check", "FILE", "check this file alone", "FILE" },
+    { "check", "FILE", "check only this file", "FILE" },
     { "config", "FILE", "settings", "FILE" },
-    { "set", "NAME=VALUE", "a setting; again for more", NULL },
+    { "set", "NAME=VALUE", "sets a setting; may be repeated", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct opt sink_options[] = {
-    { "listen", "ADDR:PORT", "where to listen", NULL },
-    { "secret", "SECRET", "what requests should be signed with", NULL },
-    { "status", "CODE", "to answer; else 200", NULL },
-    { "delay-ms", "N", "before the answer", NULL },
+    { "listen", "ADDR:PORT", "address to listen at", NULL },
+    { "secret", "SECRET", "secret to check signatures with", NULL },
+    { "status", "CODE", "status code of responses; default: 200", NULL },
+    { "delay-ms", "N", "delay before each response", NULL },
     { "quiet", NULL, "print nothing", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
 static const struct command commands[] = {
     { "serve", NULL, NULL, 0, 0, NULL, "run the engine in the foreground",
-      "Logs go to stderr. SIGTERM ends it after what is in flight, SIGHUP reads "
-      "the settings again. `posthorn config` prints every setting.",
+      "Logs go to stderr. SIGTERM ends the engine once the attempts in flight have "
+      "ended; SIGHUP makes it read its settings again. `posthorn config` prints "
+      "every setting.",
       "posthorn serve --set data_dir=/var/lib/posthorn", { serve_options } },
     { "send", command_send, NULL, 0, 0, NULL, "post events",
-      "Prints the event's id. With --file, events go in batches that are stored "
-      "whole or not at all; when it is stopped it says how many were.",
+      "Prints the event's id. With --file, events are posted in batches, each of "
+      "which is stored as a whole or not at all; a command that is stopped prints "
+      "how many events were stored.",
       "posthorn send --org acme --kind order.created --payload '{\"n\": 1}'",
       { send_options, at_engine } },
     { "hook", command_hook,
       "create|list|get|update|pause|resume|delete|ping|status", 1, 1,
       "create list get update pause resume delete ping status",
-      "make, show, change and delete webhooks",
-      "The value none takes a field away; a FILE may be - . With --akinon, "
-      "--filters are events. After pause, what matches waits, and nothing is sent "
-      "but pings and redeliveries; resume sends it, in the order in which it is "
-      "due.",
+      "create, show, change and delete webhooks",
+      "The value none removes a field; a FILE may be - for standard input. With "
+      "--akinon, --filters are names of events. After pause, deliveries wait and "
+      "only pings and redeliveries are sent; resume sends the waiting deliveries in "
+      "the order in which they are due.",
       "posthorn hook create --org acme --display-name all --url "
       "https://example.com/in", { hook_fields, scope, at_engine } },
     { "deliveries", command_deliveries, NULL, 0, 0, NULL,
       "show the history of a webhook or an organization",
-      "One row an attempt, newest first. --state is about what a delivery is "
-      "now and shows each by its newest attempt: --state dead lists the dead "
-      "letters. Without --hook, of all webhooks of the organization.",
+      "Prints one row per attempt, newest first. With --state, prints one row per "
+      "delivery that is in this state now, with its newest attempt: --state dead "
+      "lists the dead letters. Without --hook, shows all webhooks of the "
+      "organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
       { deliveries_options, state_filter, filter, scope, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,
-      "send one event to a webhook once more, now",
-      "Waits for the answer and shows it.",
+      "send one event to a webhook again at once",
+      "Waits for the response and prints it.",
       "posthorn redeliver --org acme --hook audit "
       "0190a5b8-1111-7222-8333-444455556666", { scope, at_engine } },
     { "replay", command_replay, "[start|list|show|watch|cancel] [REPLAY]", 0, 2,
-      "start list show watch cancel", "send many deliveries once more",
-      "Dead letters, unless filters say otherwise: those that `posthorn "
-      "deliveries` shows with the same filters. Each gets an attempt, beside "
-      "live deliveries and behind them; what fails is tried again by the "
-      "schedule. A replay goes on when the engine starts again, and when nobody "
-      "watches. Without --hook, of all webhooks of the organization.",
+      "start list show watch cancel", "send many deliveries again",
+      "Sends dead letters, or with --state or --id the deliveries that these "
+      "choose; other filters choose among them, as in `posthorn deliveries`. Each "
+      "gets one attempt, after live deliveries; one that fails is retried by the "
+      "retry schedule. A replay continues when the engine is restarted or this "
+      "command ends. Without --hook, sends to all webhooks of the organization.",
       "posthorn replay --org acme --hook audit --error timeout,connect",
       { replay_options, state_filter, filter, scope, at_engine } },
-    { "dead", command_dead, "discard", 1, 1, "discard", "clear dead letters",
-      "Settles dead letters as cancelled: all of them, unless filters say "
-      "otherwise, those that `posthorn deliveries --state dead` shows with the "
-      "same filters. What is just being sent again is left alone. A discarded "
-      "delivery can be sent again, by its id, as long as its payload is there. "
-      "Without --hook, of all webhooks of the organization, or, with --akinon, of "
-      "the project.",
+    { "dead", command_dead, "discard", 1, 1, "discard", "discard dead letters",
+      "Cancels dead letters: without filters all of them, with filters those that "
+      "`posthorn deliveries --state dead` shows with the same filters. Dead letters "
+      "that are just being sent again are kept. A discarded delivery can be sent "
+      "again by its id as long as its payload exists. Without --hook, discards dead "
+      "letters of all webhooks of the organization, or with --akinon of the project.",
       "posthorn dead discard --org acme --hook audit --code 410 --dry-run",
       { dead_options, filter, scope, at_engine } },
     { "tail", command_tail, NULL, 0, 0, NULL, "follow deliveries as they happen",
-      "One line an attempt. When the connection breaks it goes on where it was.",
+      "Prints one line per attempt. After a broken connection it continues where "
+      "it was.",
       "posthorn tail --org acme --state retrying,dead",
       { tail_options, state_filter, filter, scope, at_engine } },
     { "explain", command_explain, NULL, 0, 0, NULL,
-      "say which webhooks want an event, and why not",
-      "With --event, also the requests that would be sent, signed as of now: those "
-      "of the first five, or of --hook.",
+      "show which webhooks get an event, and why others do not",
+      "With --event, also shows the requests that would be sent, signed for the "
+      "current time: those of the first five webhooks, or of --hook.",
       "posthorn explain --org acme --event event.json --hook audit",
       { explain_options, scope, at_engine } },
-    { "status", command_status, NULL, 0, 0, NULL, "how the engine is",
-      "Its processes, what waits, and which organizations are near their "
-      "quota. Exit status 1 if it is not ready.",
+    { "status", command_status, NULL, 0, 0, NULL, "show the status of the engine",
+      "Shows processes, backlog, and organizations near their quota. Exit status 1 "
+      "if the engine is not ready.",
       "posthorn status", { status_options, at_engine } },
     { "stats", command_stats, NULL, 0, 0, NULL,
-      "outcomes and latency of a webhook or an organization",
-      "Over the last hour, day and week; at most 5 seconds old.",
+      "show outcomes and latency of a webhook or an organization",
+      "Covers the last hour, day and week. The figures are at most 5 seconds old.",
       "posthorn stats --org acme --window 24h",
       { stats_options, scope, at_engine } },
     { "bench", command_bench, NULL, 0, 0, NULL, "measure delivery latency",
       "Sends events at a rate, through the engine or straight to a receiver, and "
-      "shows percentiles by phase. With a rate, latency counts from when an "
-      "event was due, so that a stall is seen by all that was due meanwhile. "
-      "Webhooks that it makes are deleted at its end. Hosts other than this "
-      "machine only with --allow-remote.",
+      "shows percentiles by phase. With a rate, latency is measured from the time at "
+      "which an event was due, so that a stall counts for all events that were due "
+      "meanwhile. Webhooks that the command makes are deleted at its end. Hosts "
+      "other than this machine need --allow-remote.",
       "posthorn bench --rate 500 --duration 30 --html bench.html",
       { bench_options, at_engine } },
     { "token", command_token, "create|list|revoke [ID]", 1, 2,
-      "create list revoke", "make, list and revoke tokens of an organization",
-      "A new token is printed on stdout, this once.",
+      "create list revoke", "create, list and revoke tokens of an organization",
+      "A new token is printed on stdout and cannot be shown again.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
     { "verify", command_verify, "[PATH]", 0, 1, NULL,
       "check a data directory, a backup or an export",
-      "Reads everything in a data directory or backup, also beside a running "
-      "engine, and prints the balance: accepted, matched, delivered, dead, "
-      "cancelled, pending. Exit status 1 if it does not add up or a record is "
-      "damaged.",
+      "Reads everything in a data directory or backup, also while an engine runs "
+      "on it, and prints the balance: accepted, matched, delivered, dead, cancelled, "
+      "pending. Exit status 1 if the balance does not add up or a record is damaged.",
       "posthorn verify /backup/posthorn", { verify_options } },
     { "backup", command_backup, "DIR", 1, 1, NULL,
-      "copy a data directory, also beside a running engine",
-      "Copies what was committed at one moment. DIR must not exist: it is there "
-      "when the backup is complete, and is a data directory itself. Damaged "
-      "records are set aside in DIR/damaged.jsonl.",
+      "copy a data directory, also while an engine runs on it",
+      "Copies what was committed at one moment. DIR must not exist; it appears "
+      "when the backup is complete, and is itself a data directory. Damaged records "
+      "go to DIR/damaged.jsonl.",
       "posthorn backup /backup/posthorn-2026-11-21",
       { backup_options, data_options } },
     { "restore", command_restore, "DIR", 1, 1, NULL,
-      "make a data directory of a backup",
-      "The backup is verified first. --data-dir must not exist or be empty; an "
-      "empty directory keeps its owner and mode, a link stays, and a file system "
-      "that is mounted there is filled. A new directory gets the owner of the "
-      "setting user, else of the directory above, else the account posthorn.",
+      "make a data directory from a backup",
+      "Verifies the backup first. --data-dir must not exist or be empty; an empty "
+      "directory keeps its owner and mode, also if it is a mount point or named by a "
+      "symbolic link. A new directory belongs to the account in the setting user, "
+      "else to the owner of the directory above, else to the account posthorn.",
       "posthorn restore /backup/posthorn-2026-11-21 --data-dir "
       "/var/lib/posthorn", { data_options } },
     { "repair", command_repair, NULL, 0, 0, NULL,
-      "make a data directory of everything that can be read of a damaged one",
-      "For an engine that does not run. Reads page by page, whatever is damaged, "
-      "exchanged, cut off or missing, also a directory put together of several; "
-      "changes nothing there. What cannot be read is told: sentences for pages, "
-      "counts for tables, records in damaged.jsonl of the new directory. "
-      "Deliveries of events that are lost count as cancelled.",
+      "make a new data directory from what can be read of a damaged one",
+      "The engine must not be running. Reads page by page, whatever is damaged, "
+      "exchanged, cut off or missing, even a directory combined from several; "
+      "changes nothing there. Reports what cannot be read: pages by a sentence, "
+      "tables by counts, records in damaged.jsonl of the new directory. Deliveries "
+      "of lost events count as cancelled.",
       "posthorn repair --data-dir /var/lib/posthorn --to /var/lib/posthorn-new",
       { repair_options, data_options } },
     { "export", command_export, NULL, 0, 0, NULL,
       "write webhooks as JSON lines",
-      "Reads the data directory, also beside a running engine. One line a "
-      "webhook: where it is, and what it has.",
+      "Reads the data directory, also while an engine runs on it. Writes one line "
+      "per webhook: the path of its API and its fields.",
       "posthorn export --with-secrets --output hooks.jsonl",
       { export_options, data_options } },
     { "import", command_import, "FILE", 1, 1, NULL,
-      "make webhooks of JSON lines",
-      "All of them or none: those made before a fault, or before Ctrl-C, are "
-      "deleted again. FILE may be - .",
+      "create webhooks from JSON lines",
+      "Creates all webhooks or none: after a fault or Ctrl-C, those already "
+      "created are deleted again. FILE may be - for standard input.",
       "posthorn import hooks.jsonl --on-conflict skip",
       { import_options, at_engine } },
     { "config", command_config, NULL, 0, 0, NULL,
       "print every setting, or check a file",
-      "A setting comes from its default, the file, the environment "
-      "(POSTHORN_NAME), or --set; the later wins. Exit status 1 if there are "
-      "faults.",
+      "A setting comes from its default, the file, the environment (POSTHORN_NAME) "
+      "or --set; later ones override earlier ones. Exit status 1 if there are faults.",
       "posthorn config --check /etc/posthorn.conf", { config_options } },
     { "rekey", command_rekey, NULL, 0, 0, NULL,
-      "seal the webhooks' secrets with a new key",
-      "For an engine that does not run. Makes a new key, seals every secret with "
-      "it, and removes the old key from secret_key_file. One that was stopped is "
-      "finished by the next.",
+      "encrypt the webhooks' secrets with a new key",
+      "The engine must not be running. Makes a new key, encrypts every secret with "
+      "it, and removes the old key from secret_key_file. If the command is "
+      "interrupted, run it again to finish.",
       "posthorn rekey --data-dir /var/lib/posthorn", { data_options } },
     { "sink", command_sink, NULL, 0, 0, NULL,
-      "a receiver to try things out with",
+      "run a receiver for trying things out",
       "Prints one JSON line per request: time, method, path, headers, body, and "
-      "signature: valid, invalid or absent. A signature that cannot be checked, "
-      "for want of --secret, is invalid. SIGINT or SIGTERM ends it.",
+      "signature, which is valid, invalid or absent. Without --secret, a signature "
+      "cannot be checked and is shown as invalid. SIGINT or SIGTERM ends the "
+      "receiver.",
       "posthorn sink --listen 127.0.0.1:9000 --secret s3cret",
       { sink_options } },
     { "completion", command_completion, "bash|zsh", 1, 1, "bash zsh",
       "print completion for a shell", NULL,
       "source <(posthorn completion bash)", { NULL } },
     { "man", command_man, NULL, 0, 0, NULL, "print the manual page",
-      "As troff source.", "posthorn man | man -l -", { NULL } },
+      "Prints troff source.", "posthorn man | man -l -", { NULL } },
     { "version", command_version, NULL, 0, 0, NULL, "print the version", NULL,
       NULL, { NULL } },
     { "help", command_list, "[COMMAND]", 0, 1, NULL, "print help", NULL, NULL,
