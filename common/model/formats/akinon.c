@@ -6,37 +6,31 @@
 
 #include "common/base/clock.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 #include "common/model/formats/format.h"
-
-static void put_text(struct buf *out, const char *key, struct str text)
-{
-    buf_printf(out, "\"%s\":", key);
-    buf_put_json(out, text);
-    buf_putc(out, ',');
-}
 
 static void render(const struct format_event *event, struct buf *out)
 {
+    struct json_writer w = json_writer(out);
     char id[ID_TEXT_BYTES + 1];
     struct json *json;
 
     id_format(event->id, id);
-    buf_putc(out, '{');
-    put_text(out, "id", str_of(id));
-    put_text(out, "event", event->kind);
-    buf_puts(out, "\"createdAt\":\"");
-    clock_put_rfc3339(out, event->accepted_at_us / 1000);
-    buf_puts(out, "\",");
-    put_text(out, "organization", event->org);
-    put_text(out, "project", event->project);
-    buf_puts(out, "\"data\":");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "id", id);
+    json_put_str(&w, "event", event->kind);
+    clock_put_rfc3339(json_open_text(&w, "createdAt"),
+                      event->accepted_at_us / 1000);
+    json_close_text(&w);
+    json_put_str(&w, "organization", event->org);
+    json_put_str(&w, "project", event->project);
     if (json_parse(event->payload, &json_no_limits, &json, NULL) == OK) {
         json_free(json);
-        buf_put_str(out, event->payload);
+        json_put_raw(&w, "data", event->payload);
     } else {
-        buf_puts(out, "{}");
+        json_put_raw(&w, "data", STR("{}"));
     }
-    buf_putc(out, '}');
+    json_close(&w);
 }
 
 const struct format format_akinon = {

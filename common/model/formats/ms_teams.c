@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/encoding/json_writer.h"
 #include "common/model/formats/format.h"
 #include "common/model/formats/summary.h"
 
@@ -13,7 +14,8 @@
 
 // Cards interpret some Markdown. Only a link could deceive, so "](" is separated by
 // a zero-width space. Lines become a list.
-static void put_text(struct str text, struct buf *scratch, struct buf *out)
+static void put_text(struct json_writer *w, const char *key, struct str text,
+                     struct buf *scratch)
 {
     bool is_cut;
     struct str part = summary_cut(text, TEXT_MAX_BYTES, &is_cut);
@@ -29,73 +31,107 @@ static void put_text(struct str text, struct buf *scratch, struct buf *out)
     }
     if (is_cut)
         buf_puts(scratch, "…");
-    buf_put_json(out, buf_str(scratch));
+    json_put_str(w, key, buf_str(scratch));
     buf_reset(scratch);
 }
 
+// NULL: the colour of text.
 static const char *color_of(enum mood mood)
 {
     switch (mood) {
     case MOOD_GOOD:
-        return ",\"color\":\"Good\"";
+        return "Good";
     case MOOD_BAD:
-        return ",\"color\":\"Attention\"";
+        return "Attention";
     case MOOD_OTHER:
-        return ",\"color\":\"Warning\"";
+        return "Warning";
     case MOOD_NONE:
         break;
     }
-    return "";
+    return NULL;
+}
+
+static void put_title(const struct summary *s, struct buf *scratch,
+                      struct json_writer *w)
+{
+    json_open_object(w, NULL);
+    json_put_text(w, "type", "TextBlock");
+    put_text(w, "text", s->title, scratch);
+    json_put_text(w, "weight", "Bolder");
+    json_put_text(w, "size", "Medium");
+    json_put_bool(w, "wrap", true);
+    if (color_of(s->mood) != NULL)
+        json_put_text(w, "color", color_of(s->mood));
+    json_close(w);
 }
 
 static void put_facts(const struct summary *s, struct buf *scratch,
-                      struct buf *out)
+                      struct json_writer *w)
 {
-    buf_puts(out, ",{\"type\":\"FactSet\",\"facts\":[");
+    json_open_object(w, NULL);
+    json_put_text(w, "type", "FactSet");
+    json_open_array(w, "facts");
     for (size_t i = 0; i < s->n_facts; i++) {
-        buf_puts(out, i > 0 ? ",{\"title\":" : "{\"title\":");
-        put_text(s->facts[i].label, scratch, out);
-        buf_puts(out, ",\"value\":");
-        put_text(s->facts[i].value, scratch, out);
-        buf_putc(out, '}');
+        json_open_object(w, NULL);
+        put_text(w, "title", s->facts[i].label, scratch);
+        put_text(w, "value", s->facts[i].value, scratch);
+        json_close(w);
     }
-    buf_puts(out, "]}");
+    json_close(w);
+    json_close(w);
 }
 
-static void put_link(struct str url, struct buf *out)
+static void put_link(struct str url, struct json_writer *w)
 {
-    buf_puts(out, ",\"actions\":[{\"type\":\"Action.OpenUrl\",\"title\":"
-                  "\"View in Pulumi Cloud\",\"url\":");
-    buf_put_json(out, url);
-    buf_puts(out, "}]");
+    json_open_array(w, "actions");
+    json_open_object(w, NULL);
+    json_put_text(w, "type", "Action.OpenUrl");
+    json_put_text(w, "title", "View in Pulumi Cloud");
+    json_put_str(w, "url", url);
+    json_close(w);
+    json_close(w);
+}
+
+static void put_card(const struct summary *s, struct json_writer *w)
+{
+    struct buf scratch;
+
+    buf_init(&scratch, 0);
+    json_put_text(w, "$schema",
+                  "http://adaptivecards.io/schemas/adaptive-card.json");
+    json_put_text(w, "type", "AdaptiveCard");
+    json_put_text(w, "version", "1.4");
+    json_open_object(w, "msteams");
+    json_put_text(w, "width", "Full");
+    json_close(w);
+    json_open_array(w, "body");
+    put_title(s, &scratch, w);
+    if (s->n_facts > 0)
+        put_facts(s, &scratch, w);
+    json_close(w);
+    if (s->url.n_bytes > 0)
+        put_link(s->url, w);
+    buf_clear(&scratch);
 }
 
 static void render(const struct format_event *event, struct buf *out)
 {
+    struct json_writer w = json_writer(out);
     struct summary s;
-    struct buf scratch;
 
     summary_read(event, &s);
-    buf_init(&scratch, 0);
-    buf_puts(out,
-             "{\"type\":\"message\",\"attachments\":[{\"contentType\":"
-             "\"application/vnd.microsoft.card.adaptive\",\"contentUrl\":null,"
-             "\"content\":{\"$schema\":"
-             "\"http://adaptivecards.io/schemas/adaptive-card.json\","
-             "\"type\":\"AdaptiveCard\",\"version\":\"1.4\","
-             "\"msteams\":{\"width\":\"Full\"},\"body\":["
-             "{\"type\":\"TextBlock\",\"text\":");
-    put_text(s.title, &scratch, out);
-    buf_puts(out, ",\"weight\":\"Bolder\",\"size\":\"Medium\",\"wrap\":true");
-    buf_puts(out, color_of(s.mood));
-    buf_putc(out, '}');
-    if (s.n_facts > 0)
-        put_facts(&s, &scratch, out);
-    buf_putc(out, ']');
-    if (s.url.n_bytes > 0)
-        put_link(s.url, out);
-    buf_puts(out, "}}]}");
-    buf_clear(&scratch);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "type", "message");
+    json_open_array(&w, "attachments");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "contentType", "application/vnd.microsoft.card.adaptive");
+    json_put_null(&w, "contentUrl");
+    json_open_object(&w, "content");
+    put_card(&s, &w);
+    json_close(&w);
+    json_close(&w);
+    json_close(&w);
+    json_close(&w);
     summary_clear(&s);
 }
 

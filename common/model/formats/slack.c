@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "common/encoding/json_writer.h"
 #include "common/model/formats/format.h"
 #include "common/model/formats/summary.h"
 
@@ -75,10 +76,11 @@ static void put_text(struct str text, struct buf *out)
         buf_puts(out, "…");
 }
 
-// Appends the contents of `scratch` as a JSON string.
-static void put_string(struct buf *scratch, struct buf *out)
+// Puts the contents of `scratch` as a member.
+static void put_scratch(struct buf *scratch, const char *key,
+                        struct json_writer *w)
 {
-    buf_put_json(out, buf_str(scratch));
+    json_put_str(w, key, buf_str(scratch));
     buf_reset(scratch);
 }
 
@@ -97,10 +99,12 @@ static const char *color_of(enum mood mood)
 }
 
 static void put_title(const struct summary *s, struct buf *scratch,
-                      struct buf *out)
+                      struct json_writer *w)
 {
-    buf_puts(out, "{\"type\":\"section\",\"text\":{\"type\":\"mrkdwn\","
-                  "\"text\":");
+    json_open_object(w, NULL);
+    json_put_text(w, "type", "section");
+    json_open_object(w, "text");
+    json_put_text(w, "type", "mrkdwn");
     buf_putc(scratch, '*');
     if (s->url.n_bytes > 0) {
         buf_putc(scratch, '<');
@@ -109,58 +113,67 @@ static void put_title(const struct summary *s, struct buf *scratch,
     }
     put_text(s->title, scratch);
     buf_puts(scratch, s->url.n_bytes > 0 ? ">*" : "*");
-    put_string(scratch, out);
-    buf_puts(out, "}}");
+    put_scratch(scratch, "text", w);
+    json_close(w);
+    json_close(w);
 }
 
 static void put_facts(const struct summary *s, struct buf *scratch,
-                      struct buf *out)
+                      struct json_writer *w)
 {
-    buf_puts(out, ",{\"type\":\"section\",\"fields\":[");
+    json_open_object(w, NULL);
+    json_put_text(w, "type", "section");
+    json_open_array(w, "fields");
     for (size_t i = 0; i < s->n_facts; i++) {
-        buf_puts(out, i > 0 ? ",{\"type\":\"mrkdwn\",\"text\":"
-                            : "{\"type\":\"mrkdwn\",\"text\":");
+        json_open_object(w, NULL);
+        json_put_text(w, "type", "mrkdwn");
         buf_putc(scratch, '*');
         put_text(s->facts[i].label, scratch);
         buf_puts(scratch, "*\n");
         put_text(s->facts[i].value, scratch);
-        put_string(scratch, out);
-        buf_putc(out, '}');
+        put_scratch(scratch, "text", w);
+        json_close(w);
     }
-    buf_puts(out, "]}");
+    json_close(w);
+    json_close(w);
 }
 
 static void put_attachment(const struct summary *s, struct buf *scratch,
-                           struct buf *out)
+                           struct json_writer *w)
 {
-    buf_printf(out, ",\"attachments\":[{\"color\":\"%s\",\"fallback\":",
-               color_of(s->mood));
+    json_open_object(w, NULL);
+    json_put_text(w, "color", color_of(s->mood));
     put_text(s->title, scratch);
     if (s->url.n_bytes > 0) {
         buf_puts(scratch, ": ");
         escape(s->url, scratch);
     }
-    put_string(scratch, out);
-    buf_puts(out, ",\"blocks\":[");
-    put_title(s, scratch, out);
+    put_scratch(scratch, "fallback", w);
+    json_open_array(w, "blocks");
+    put_title(s, scratch, w);
     if (s->n_facts > 0)
-        put_facts(s, scratch, out);
-    buf_puts(out, "]}]");
+        put_facts(s, scratch, w);
+    json_close(w);
+    json_close(w);
 }
 
 static void render(const struct format_event *event, struct buf *out)
 {
+    struct json_writer w = json_writer(out);
     struct summary summary;
     struct buf scratch;
 
     summary_read(event, &summary);
     buf_init(&scratch, 0);
-    buf_puts(out, "{\"text\":");
+    json_open_object(&w, NULL);
     put_text(summary.title, &scratch);
-    put_string(&scratch, out);
-    if (summary.mood != MOOD_NONE)
-        put_attachment(&summary, &scratch, out);
-    buf_putc(out, '}');
+    put_scratch(&scratch, "text", &w);
+    if (summary.mood != MOOD_NONE) {
+        json_open_array(&w, "attachments");
+        put_attachment(&summary, &scratch, &w);
+        json_close(&w);
+    }
+    json_close(&w);
     buf_clear(&scratch);
     summary_clear(&summary);
 }
