@@ -306,21 +306,24 @@ static void report(const struct load *l)
 {
     double seconds = (double)(l->last_answer_us - l->start_us) / 1e6;
     struct buf out;
+    struct json_writer w = json_writer(&out);
 
     buf_init(&out, 0);
-    buf_printf(&out, "{\"sent\":%" PRIu64 ",\"accepted\":%" PRIu64,
-               l->next_seq - l->first_seq, l->n_accepted);
-    buf_printf(&out, ",\"refused\":%" PRIu64 ",\"lost\":%" PRIu64, l->n_refused,
-               l->n_lost);
-    buf_printf(&out, ",\"unanswered\":%" PRIu64 ",\"reconnects\":%" PRIu64,
-               (l->n_conns - l->n_idle) * l->post.batch, l->n_reconnects);
-    buf_printf(&out, ",\"first_error\":%u,\"start_us\":%" PRId64,
-               l->first_error, l->start_us);
-    buf_printf(&out, ",\"seconds\":%.6f,\"per_second\":%.1f", seconds,
-               seconds > 0 ? (double)l->n_accepted / seconds : 0.0);
-    buf_puts(&out, ",\"latency_us\":");
-    histogram_json(&l->latency, &out);
-    printf("%s}\n", buf_cstr(&out));
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "sent", l->next_seq - l->first_seq);
+    json_put_u64(&w, "accepted", l->n_accepted);
+    json_put_u64(&w, "refused", l->n_refused);
+    json_put_u64(&w, "lost", l->n_lost);
+    json_put_u64(&w, "unanswered", (l->n_conns - l->n_idle) * l->post.batch);
+    json_put_u64(&w, "reconnects", l->n_reconnects);
+    json_put_u64(&w, "first_error", l->first_error);
+    json_put_i64(&w, "start_us", l->start_us);
+    json_put_double(&w, "seconds", seconds, 6);
+    json_put_double(&w, "per_second",
+                    seconds > 0 ? (double)l->n_accepted / seconds : 0.0, 1);
+    wire_put_histogram(&l->latency, "latency_us", &w);
+    json_close(&w);
+    printf("%s\n", buf_cstr(&out));
     buf_clear(&out);
 }
 

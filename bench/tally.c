@@ -3,7 +3,6 @@
 
 #include "bench/tally.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "bench/wire.h"
@@ -103,16 +102,18 @@ void tally_add(struct tally *t, const struct tally_request *r)
 
 void tally_json(const struct tally *t, struct buf *out)
 {
-    buf_printf(out, "{\"requests\":%" PRIu64 ",\"body_bytes\":%" PRIu64,
-               t->n_requests, t->n_body_bytes);
-    buf_printf(out, ",\"first_us\":%" PRId64 ",\"last_us\":%" PRId64,
-               t->first_us, t->last_us);
-    buf_printf(out, ",\"stamped\":%" PRIu64 ",\"distinct\":%" PRIu64,
-               t->n_stamped, t->n_distinct);
-    buf_printf(out, ",\"duplicates\":%" PRIu64 ",\"untracked\":%" PRIu64,
-               t->n_duplicates, t->n_untracked);
-    buf_printf(out, ",\"bad_signatures\":%" PRIu64 ",\"latency_us\":",
-               t->n_bad_signatures);
-    histogram_json(&t->latency, out);
-    buf_puts(out, "}");
+    struct json_writer w = json_writer(out);
+
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "requests", t->n_requests);
+    json_put_u64(&w, "body_bytes", t->n_body_bytes);
+    json_put_i64(&w, "first_us", t->first_us);
+    json_put_i64(&w, "last_us", t->last_us);
+    json_put_u64(&w, "stamped", t->n_stamped);
+    json_put_u64(&w, "distinct", t->n_distinct);
+    json_put_u64(&w, "duplicates", t->n_duplicates);
+    json_put_u64(&w, "untracked", t->n_untracked);
+    json_put_u64(&w, "bad_signatures", t->n_bad_signatures);
+    wire_put_histogram(&t->latency, "latency_us", &w);
+    json_close(&w);
 }

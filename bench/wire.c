@@ -173,3 +173,18 @@ void wire_die_with_parent(void)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
+
+void wire_put_histogram(const struct histogram *h, const char *key,
+                        struct json_writer *w)
+{
+    json_open_object(w, key);
+    json_put_u64(w, "n", h->n);
+    json_put_i64(w, "mean", h->n > 0 ? h->sum_us / (int64_t)h->n : 0);
+    json_put_i64(w, "min", h->min_us);
+    json_put_i64(w, "p50", histogram_percentile(h, 50.0));
+    json_put_i64(w, "p90", histogram_percentile(h, 90.0));
+    json_put_i64(w, "p99", histogram_percentile(h, 99.0));
+    json_put_i64(w, "p999", histogram_percentile(h, 99.9));
+    json_put_i64(w, "max", h->max_us);
+    json_close(w);
+}

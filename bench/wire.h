@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/histogram.h"
 #include "common/base/str.h"
+#include "common/encoding/json_writer.h"
 
 // A request's or a response's head.
 struct wire_head {
@@ -47,5 +49,9 @@ bool wire_stamp_read(struct str body, struct wire_stamp *out);
 // Lets the kernel send SIGTERM to this process when its parent ends, so that nothing
 // keeps running after an interrupted benchmark.
 void wire_die_with_parent(void);
+
+// Puts the figures of a histogram as a member, an object.
+void wire_put_histogram(const struct histogram *h, const char *key,
+                        struct json_writer *w);
 
 #endif

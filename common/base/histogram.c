@@ -3,7 +3,6 @@
 
 #include "common/base/histogram.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #define MAX_VALUE ((INT64_C(1) << HISTOGRAM_MAX_BITS) - 1)
@@ -70,17 +69,4 @@ int64_t histogram_percentile(const struct histogram *h, double percent)
         }
     }
     return h->max_us;
-}
-
-void histogram_json(const struct histogram *h, struct buf *out)
-{
-    int64_t mean_us = h->n > 0 ? h->sum_us / (int64_t)h->n : 0;
-
-    buf_printf(out, "{\"n\":%" PRIu64 ",\"mean\":%" PRId64 ",\"min\":%" PRId64,
-               h->n, mean_us, h->min_us);
-    buf_printf(out, ",\"p50\":%" PRId64 ",\"p90\":%" PRId64,
-               histogram_percentile(h, 50.0), histogram_percentile(h, 90.0));
-    buf_printf(out, ",\"p99\":%" PRId64 ",\"p999\":%" PRId64,
-               histogram_percentile(h, 99.0), histogram_percentile(h, 99.9));
-    buf_printf(out, ",\"max\":%" PRId64 "}", h->max_us);
 }

@@ -39,7 +39,4 @@ void histogram_put(struct histogram *h, int64_t value_us);
 // the greatest value put. 0 if there are none.
 int64_t histogram_percentile(const struct histogram *h, double percent);
 
-// Appends {"n":…,"mean":…,"min":…,"p50":…,"p90":…,"p99":…,"p999":…,"max":…}.
-void histogram_json(const struct histogram *h, struct buf *out);
-
 #endif

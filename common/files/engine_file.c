@@ -20,6 +20,7 @@
 #include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 #define TEMPORARY_NAME ENGINE_FILE_NAME ".tmp"
 #define LINK_NAME      "engine.secret"
@@ -143,6 +144,25 @@ static void write_link(int dir_fd, const struct engine_file *f)
     (void)!symlinkat(f->secret, dir_fd, LINK_NAME);
 }
 
+static void put_file(const struct engine_file *f, uint64_t directory,
+                     struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_open_object(&w, NULL);
+    json_put_i64(&w, "pid", f->pid);
+    json_put_u64(&w, "started", f->started);
+    json_put_u64(&w, "pid_space", f->pid_space);
+    json_put_u64(&w, "directory", directory);
+    json_put_text(&w, "version", POSTHORN_VERSION);
+    json_put_text(&w, "instance", f->instance);
+    json_put_text(&w, "secret", f->secret);
+    json_put_text(&w, "api", f->api);
+    json_put_text(&w, "ingest", f->ingest);
+    json_close(&w);
+    buf_putc(out, '\n');
+}
+
 // Not synced: after a crash of the machine, the contents are outdated anyway.
 enum err engine_file_write(int dir_fd, const struct engine_file *f)
 {
@@ -153,14 +173,8 @@ enum err engine_file_write(int dir_fd, const struct engine_file *f)
     if (fstat(dir_fd, &st) != 0)
         return ERR_IO;
     buf_init(&text, 0);
-    buf_printf(&text,
-               "{\"pid\":%" PRId64 ",\"started\":%" PRIu64
-               ",\"pid_space\":%" PRIu64 ",\"directory\":%" PRIu64
-               ",\"version\":\"" POSTHORN_VERSION
-               "\",\"instance\":\"%s\",\"secret\":\"%s\",\"api\":\"%s\","
-               "\"ingest\":\"%s\"}\n",
-               f->pid, f->started, f->pid_space, inode_of(&st), f->instance,
-               f->secret, f->api, f->ingest);
+    (void)buf_reserve(&text, FILE_MAX_BYTES); // in one piece, to be wiped
+    put_file(f, inode_of(&st), &text);
     is_good = write_new(dir_fd, buf_str(&text)) &&
               renameat(dir_fd, TEMPORARY_NAME, dir_fd, ENGINE_FILE_NAME) == 0;
     crypto_wipe(text.at, text.n_bytes);
@@ -372,16 +386,18 @@ enum err engine_put_health(struct str challenge, struct buf *out)
     const char *instance = getenv(ENGINE_ENV_INSTANCE);
     const char *secret = getenv(ENGINE_ENV_SECRET);
     char proof[ENGINE_PROOF_BYTES];
+    struct json_writer w = json_writer(out);
 
     if (challenge.n_bytes > 0 && !is_challenge(challenge))
         return ERR_INVALID;
-    buf_puts(out, "{\"status\":\"ok\"");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "status", "ok");
     if (instance != NULL)
-        buf_printf(out, ",\"instance\":\"%s\"", instance);
+        json_put_text(&w, "instance", instance);
     if (secret != NULL && challenge.n_bytes > 0) {
         engine_prove(secret, challenge, proof);
-        buf_printf(out, ",\"proof\":\"%s\"", proof);
+        json_put_text(&w, "proof", proof);
     }
-    buf_puts(out, "}");
+    json_close(&w);
     return OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/encoding/json_writer.h"
 #include "common/http/private.h"
 #include "common/log/log.h"
 
@@ -201,6 +202,7 @@ void http_fail(struct http_request *r, unsigned status, struct str headers,
     struct http_response resp = { .status = status, .headers = headers };
     struct buf message;
     struct buf body;
+    struct json_writer w = json_writer(&body);
     va_list args;
     char *text = NULL;
 
@@ -213,13 +215,14 @@ void http_fail(struct http_request *r, unsigned status, struct str headers,
     buf_puts(&message, http_reason(status));
     buf_puts(&message, ": ");
     buf_puts(&message, text != NULL ? text : "");
-    buf_printf(&body, "{\"code\":%u,\"message\":", status);
-    buf_put_json(&body, buf_str(&message));
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "code", status);
+    json_put_str(&w, "message", buf_str(&message));
     if (r->has_node_errors) {
-        buf_printf(&body, ",\"statusCode\":%u,\"error\":\"%s\"", status,
-                   http_reason(status));
+        json_put_u64(&w, "statusCode", status);
+        json_put_text(&w, "error", http_reason(status));
     }
-    buf_putc(&body, '}');
+    json_close(&w);
     resp.body = buf_str(&body);
     http_respond(r, &resp);
     free(text);
