@@ -12,6 +12,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "common/encoding/json_writer.h"
 #include "common/files/small_file.h"
 #include "common/log/log.h"
 #include "queue/admin/environment_dir.h"
@@ -123,16 +124,19 @@ enum err aside_put(struct aside *a, const struct part *part, unsigned db,
                    MDB_val key, MDB_val val)
 {
     struct buf line;
+    struct json_writer w = json_writer(&line);
     enum err err;
 
     a->n++;
     buf_init(&line, 0);
-    buf_printf(&line, "{\"environment\":\"%s\",\"database\":\"%s\",\"key\":\"",
-               part->name, part->dbs[db]);
-    crypto_put_hex(&line, key.mv_data, key.mv_size);
-    buf_puts(&line, "\",\"value\":\"");
-    crypto_put_hex(&line, val.mv_data, val.mv_size);
-    buf_puts(&line, "\"}");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "environment", part->name);
+    json_put_text(&w, "database", part->dbs[db]);
+    crypto_put_hex(json_open_text(&w, "key"), key.mv_data, key.mv_size);
+    json_close_text(&w);
+    crypto_put_hex(json_open_text(&w, "value"), val.mv_data, val.mv_size);
+    json_close_text(&w);
+    json_close(&w);
     err = aside_put_line(a, buf_str(&line));
     buf_clear(&line);
     return err;

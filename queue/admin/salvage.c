@@ -17,6 +17,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "common/encoding/json_writer.h"
 #include "queue/admin/copy_records.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
@@ -63,19 +64,29 @@ static bool has_event(const struct run *run, MDB_val key)
     return is_there;
 }
 
+// Begins a line of what is set aside.
+static void begin_line(const struct part *part, size_t db,
+                       struct json_writer *w)
+{
+    json_open_object(w, NULL);
+    json_put_text(w, "environment", part->name);
+    json_put_text(w, "database", part->dbs[db]);
+}
+
 static enum err drop_row(struct run *run, const struct copy_record *r)
 {
     const uint8_t *key = r->key.mv_data;
     struct buf line;
+    struct json_writer w = json_writer(&line);
     enum err err;
 
     run->to->n_dropped++;
     buf_init(&line, 0);
-    buf_printf(&line,
-               "{\"environment\":\"%s\",\"database\":\"%s\",\"hook\":%" PRIu64
-               ",\"event\":%" PRIu64 ",\"reason\":\"its event is lost\"}",
-               run->s->part.name, run->s->part.dbs[r->db], get_be64(key),
-               get_be64(key + r->key.mv_size - 8));
+    begin_line(&run->s->part, r->db, &w);
+    json_put_u64(&w, "hook", get_be64(key));
+    json_put_u64(&w, "event", get_be64(key + r->key.mv_size - 8));
+    json_put_text(&w, "reason", "its event is lost");
+    json_close(&w);
     run->s->n_damaged[r->db]++;
     err = aside_put_line(run->how->aside, buf_str(&line));
     buf_clear(&line);
@@ -276,18 +287,21 @@ static enum err note_gap(struct run *run, const struct walk_gap *gap)
     const struct part *part = &run->s->part;
     struct walk_gap copy = *gap;
     struct buf line;
+    struct json_writer w = json_writer(&line);
     enum err err;
 
     if (gap->table >= part->n_dbs)
         return OK;
     buf_init(&line, 0);
-    buf_printf(&line, "{\"environment\":\"%s\",\"database\":\"%s\",\"from\":\"",
-               part->name, part->dbs[gap->table]);
-    crypto_put_hex(&line, copy.from.at, copy.from.n_bytes);
-    buf_puts(&line, "\",\"to\":\"");
-    crypto_put_hex(&line, copy.to.at, copy.to.n_bytes);
-    buf_puts(&line, "\",\"reason\":\"a page of keys from there to there is "
-                    "damaged; what is known of them was found elsewhere\"}");
+    begin_line(part, gap->table, &w);
+    crypto_put_hex(json_open_text(&w, "from"), copy.from.at, copy.from.n_bytes);
+    json_close_text(&w);
+    crypto_put_hex(json_open_text(&w, "to"), copy.to.at, copy.to.n_bytes);
+    json_close_text(&w);
+    json_put_text(&w, "reason",
+                  "a page of keys from there to there is damaged; what is "
+                  "known of them was found elsewhere");
+    json_close(&w);
     err = aside_put_line(run->how->aside, buf_str(&line));
     buf_clear(&line);
     return err;
