@@ -23,6 +23,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/config/caps.h"
+#include "common/encoding/json_writer.h"
 #include "common/files/data_dir.h"
 #include "common/http/authentication.h"
 #include "common/http/http.h"
@@ -192,20 +193,21 @@ static void on_dropped(void *data, struct http_request *r)
 
 static void put_ids(const struct post *p, struct buf *body)
 {
+    struct json_writer w = json_writer(body);
     char id[ID_TEXT_BYTES + 1];
 
-    if (p->is_batch)
-        buf_printf(body, "{\"accepted\":%zu,\"ids\":[", p->append.n_events);
+    json_open_object(&w, NULL);
+    if (p->is_batch) {
+        json_put_u64(&w, "accepted", p->append.n_events);
+        json_open_array(&w, "ids");
+    }
     for (size_t i = 0; i < p->append.n_events; i++) {
         id_format(&p->append.events[i].event.id, id);
-        if (p->is_batch) {
-            buf_printf(body, "%s\"%s\"", i > 0 ? "," : "", id);
-        } else {
-            buf_printf(body, "{\"id\":\"%s\"}", id);
-        }
+        json_put_text(&w, p->is_batch ? NULL : "id", id);
     }
     if (p->is_batch)
-        buf_puts(body, "]}");
+        json_close(&w);
+    json_close(&w);
 }
 
 static void count_stored(const struct post *p)

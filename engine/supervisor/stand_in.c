@@ -17,6 +17,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/encoding/json_writer.h"
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
@@ -79,6 +80,7 @@ static void dismiss(struct visitor *v)
 static void put_body(const struct stand_in *s, struct buf *out)
 {
     const char *name = metrics_slot_name(s->child->slot);
+    struct json_writer w = json_writer(out);
     struct buf why;
     struct buf message;
 
@@ -88,14 +90,18 @@ static void put_body(const struct stand_in *s, struct buf *out)
         pulse_put_silence(s->child->slot, &why); // too short for /readyz
     buf_printf(&message, "Service Unavailable: %s %.*s; try again later", name,
                STR_ARG(buf_str(&why)));
-    buf_puts(out, "{\"code\":503,\"message\":");
-    buf_put_json(out, buf_str(&message));
-    buf_printf(out,
-               ",\"status\":\"not ready\",\"waitingFor\":[\"%s\"],"
-               "\"reasons\":{\"%s\":",
-               name, name);
-    buf_put_json(out, buf_str(&why));
-    buf_puts(out, "}}\n");
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "code", 503);
+    json_put_str(&w, "message", buf_str(&message));
+    json_put_text(&w, "status", "not ready");
+    json_open_array(&w, "waitingFor");
+    json_put_text(&w, NULL, name);
+    json_close(&w);
+    json_open_object(&w, "reasons");
+    json_put_str(&w, name, buf_str(&why));
+    json_close(&w);
+    json_close(&w);
+    buf_putc(out, '\n');
     buf_clear(&message);
     buf_clear(&why);
 }
