@@ -330,6 +330,42 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     buf_clear(&expected);
 }
 
+static void
+headers_of_a_hook_lie_among_the_others_and_secrets_are_masked(void **state)
+{
+    struct str own[] = { STR("x-api-key"), STR("k3y-of-the-big-shop"),
+                         STR("Fast"),      STR("no"),
+                         STR("Bad Name"),  STR("x"),
+                         STR("Bad-Value"), STR("a\r\nHost: b"),
+                         STR("Accept-2"),  STR("c") };
+    struct hook hook = { .headers = own,
+                         .n_headers = sizeof(own) / sizeof(own[0]),
+                         .secret_headers = 1U << 1 }; // Fast
+    struct event event = { .dialect = DIALECT_AKINON,
+                           .kind = STR("order.created") };
+    struct request_marks marks;
+    struct buf headers, text;
+
+    (void)state;
+    buf_init(&headers, 0);
+    buf_init(&text, 0);
+    request_headers(&hook, &event, STR("{}"), 0, &headers);
+    marks = request_marks(&hook, buf_str(&headers));
+    assert_true(marks.has_custom);
+    request_headers_text(buf_str(&headers), marks, &text);
+    assert_string_equal(
+        buf_cstr(&text),
+        "Accept: */*\r\nAccept-2: c\r\nContent-Type: application/json\r\n"
+        "Fast: ********\r\nx-api-key: k3y-********\r\n"
+        "X-Webhook-Event: order.created\r\n"
+        "X-Webhook-Id: 00000000-0000-0000-0000-000000000000\r\n");
+    // What is sent is not masked.
+    assert_non_null(
+        memmem(headers.at, headers.n_bytes, "k3y-of-the-big-shop", 20));
+    buf_clear(&headers);
+    buf_clear(&text);
+}
+
 // --- orders ---
 
 static void orders_and_outcomes_come_back(void **state)
@@ -477,6 +513,8 @@ int main(void)
         cmocka_unit_test(hmac_known_answers),
         cmocka_unit_test(standard_webhooks_known_answer),
         cmocka_unit_test(request_headers_are_pulumis_and_sorted),
+        cmocka_unit_test(
+            headers_of_a_hook_lie_among_the_others_and_secrets_are_masked),
         cmocka_unit_test(orders_and_outcomes_come_back),
         cmocka_unit_test(outcomes_out_of_range_are_refused),
         cmocka_unit_test(guard_refuses_what_is_not_public),

@@ -181,6 +181,39 @@ static void a_full_map_refuses_and_keeps_what_it_has(void **state)
     assert_true(used_bytes > MAP_BYTES / 2 && used_bytes <= MAP_BYTES);
 }
 
+// Appends are withdrawn when a client has waited too long for the disk.
+static void an_append_is_taken_back_unless_its_commit_has_begun(void **state)
+{
+    struct fixture *f = *state;
+    struct new_event events[5];
+    struct append a[5];
+    enum err results[5];
+    struct position last;
+    static const char *const payloads[] = { "1", "2", "3", "4", "5" };
+
+    for (size_t i = 0; i < 5; i++) {
+        events[i] = event_of("a.b", payloads[i]);
+        results[i] = ERR_AGAIN;
+        a[i] = (struct append){ .events = &events[i],
+                                .n_events = 1,
+                                .done = on_done,
+                                .data = &results[i] };
+        event_log_append(f->log, &a[i]);
+    }
+    assert_int_equal(event_log_pending(f->log), 5);
+    assert_false(event_log_take_back(f->log, &a[0])); // its commit runs
+    assert_true(event_log_take_back(f->log, &a[4]));  // the last
+    event_log_append(f->log, &a[4]);                  // comes again
+    assert_true(event_log_take_back(f->log, &a[2]));  // from the middle
+    assert_true(event_log_take_back(f->log, &a[1]));  // the first that waits
+    assert_false(event_log_take_back(f->log, &a[1]));
+    assert_int_equal(event_log_pending(f->log), 3);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(results[i], i == 1 || i == 2 ? ERR_AGAIN : OK);
+    assert_string_equal(scan(f, position_start, 100, &last).payloads, "145");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +225,7 @@ int main(void)
         EACH(repetitions_within_a_request_are_stored_once),
         EACH(a_conflict_does_not_harm_others_of_the_same_commit),
         EACH(a_full_map_refuses_and_keeps_what_it_has),
+        EACH(an_append_is_taken_back_unless_its_commit_has_begun),
     };
 
     return cmocka_run_group_tests_name("queue_events", tests, NULL, NULL);
