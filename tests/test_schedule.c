@@ -23,7 +23,7 @@
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "tests/unit.h"
+#include "tests/support/unit.h"
 
 #define N_HOOKS   8
 #define N_SENDERS 2

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Requests that are wrong, at both addresses of the real program: each gets the
 answer of the table, and the next one is served. (The server's own tables, with
-every framing fault, are tests/test_http*.c.)"""
+every framing fault, are tests/unit/common/test_http*.c.)"""
 
 import http.client
 import json

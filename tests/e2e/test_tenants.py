@@ -26,7 +26,7 @@ TWINS = json.loads((ROOT / "tests/fixtures/twins.json").read_text())
 @pytest.fixture(scope="session")
 def collide(tmp_path_factory):
     program = tmp_path_factory.mktemp("collide") / "collide"
-    subprocess.run(["cc", "-O3", "-o", program, ROOT / "tests/collide.c"],
+    subprocess.run(["cc", "-O3", "-o", program, ROOT / "tests/support/collide.c"],
                    check=True)
 
     def run(*words):
