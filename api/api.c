@@ -66,7 +66,7 @@ static bool check_route(struct api_request *rq, enum err found)
         return true;
     if (found == ERR_INVALID) {
         http_fail(rq->http, 400, STR_EMPTY,
-                  "the path has a broken percent escape");
+                  "the path has an invalid percent escape");
     } else if (found == ERR_NOTFOUND) {
         http_fail(rq->http, 404, STR_EMPTY, "there is no such path");
     } else if (rq->http->method == METHOD_OPTIONS) {
@@ -109,9 +109,10 @@ static bool check_host(struct api_request *rq)
     if ((route != NULL && route->is_for_any_host) ||
         host_is_ours(rq->api->config, str_of(rq->api->own_name), host))
         return true;
-    http_fail(rq->http, 421, STR_EMPTY,
-              "%s is no name of this server; the setting api_hosts may name it",
-              log_quote(host));
+    http_fail(
+        rq->http, 421, STR_EMPTY,
+        "%s is not a name of this server; the setting api_hosts can add it",
+        log_quote(host));
     return false;
 }
 

@@ -58,8 +58,8 @@ void request_answer_pieces(struct api_request *rq,
 void request_fail_room(struct api_request *rq)
 {
     http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
-              "too much is held for clients that read slowly "
-              "(max_buffered_bytes); try again");
+              "too much memory is held for clients that read slowly "
+              "(max_buffered_bytes); try again later");
 }
 
 // Whether a name can be shown unchanged. It comes from a client and may be anything.
@@ -99,9 +99,8 @@ void request_fail_store(struct api_request *rq, enum err err)
     if (err == ERR_LOST) {
         http_fail(
             rq->http, 503, STR("Retry-After: 5\r\n"),
-            "files of the queue were removed or replaced while the engine "
-            "runs, and nothing can be stored; try again once they are "
-            "back");
+            "files of the queue were removed or replaced while the engine was "
+            "running, and nothing can be stored; try again once they are back");
         return;
     }
     log_warn("a request cannot be answered because the storage failed",
@@ -118,9 +117,9 @@ static bool check_name(struct api_request *rq, enum param param,
         str_is(rq->match.params[param], API_ADMIN_LOGIN)) {
         http_fail(rq->http, 400, STR_EMPTY,
                   API_ADMIN_LOGIN
-                  " is what the admin token goes by, and no organization: name "
-                  "one, or set default_organization, which clients take "
-                  "otherwise");
+                  " is the user name of the admin token and not an "
+                  "organization; name an organization, or set "
+                  "default_organization, which clients then use");
         return false;
     }
     http_fail(rq->http, 400, STR_EMPTY,

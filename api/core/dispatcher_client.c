@@ -101,12 +101,13 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
 
     if (link->channel == NULL) {
         http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
-                  "the dispatcher of this webhook is not there; try again");
+                  "the dispatcher of this webhook is not running; try again");
         return;
     }
     if (is_too_large(&query)) {
-        http_fail(rq->http, 413, STR_EMPTY,
-                  "too much to ask of a dispatcher at once");
+        http_fail(
+            rq->http, 413, STR_EMPTY,
+            "the request is too large for a dispatcher; ask for less at once");
         return;
     }
     if (!request_may_hold(rq, cap))
@@ -159,8 +160,8 @@ static void pass_reply(struct api_request *rq, const struct reply *reply)
     if (reply->err == ERR_CRASHED) {
         http_fail(
             rq->http, 500, STR_EMPTY,
-            "the dispatcher died three times with this, and does not work "
-            "on it any more; the engine's log says with what");
+            "the dispatcher died three times while it processed this request "
+            "and does not process it again; see the engine's log");
     } else {
         then(rq, hook_id, reply);
     }

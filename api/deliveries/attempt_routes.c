@@ -35,7 +35,8 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",
                   STR_ARG(reply->text.n_bytes > 0
                               ? reply->text
-                              : STR("too much is under way; try again")));
+                              : STR("too many such requests are in progress; "
+                                    "try again")));
         return;
     case ERR_AGAIN:
         http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),

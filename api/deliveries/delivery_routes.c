@@ -211,7 +211,8 @@ void deliveries_list_org(struct api_request *rq)
         return;
     if (page->query.has_id) {
         http_fail(rq->http, 400, STR_EMPTY,
-                  "id: not here; an event is at /api/orgs/{org}/events/{id}");
+                  "id is not a parameter of this path; an event is at "
+                  "/api/orgs/{org}/events/{id}");
         return;
     }
     if (!request_org_no(rq, &scope, &page->owner_no))

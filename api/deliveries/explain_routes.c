@@ -146,7 +146,8 @@ static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
     if (err == OK)
         err = config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit);
     if (err != OK && err != ERR_NOTFOUND) {
-        http_fail(r, 400, STR_EMPTY, "limit: allowed is a number from 1 to %d",
+        http_fail(r, 400, STR_EMPTY,
+                  "limit: this is not allowed; allowed: a number from 1 to %d",
                   LIMIT_MAX);
         is_good = false;
     }
@@ -240,7 +241,7 @@ static void explained(struct api_request *rq, uint64_t hook_id,
     }
     if (reply->err == ERR_BUSY) {
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"),
-                  "too many questions wait for their answers; try again");
+                  "too many such requests are in progress; try again");
     } else if (reply->err == ERR_INVALID || reply->err == ERR_TOOBIG) {
         http_fail(rq->http, reply->err == ERR_INVALID ? 400 : 413, STR_EMPTY,
                   "%.*s", STR_ARG(reply->text));

@@ -80,8 +80,9 @@ static bool read_place(struct api_request *rq, const uint8_t key[SHA256_BYTES],
     buf_clear(&text);
     if (err == OK || err == ERR_NOTFOUND)
         return true;
-    http_fail(rq->http, 400, STR_EMPTY,
-              "continuationToken is not one that this list gave");
+    http_fail(
+        rq->http, 400, STR_EMPTY,
+        "continuationToken is not one that this server gave out for this list");
     return false;
 }
 

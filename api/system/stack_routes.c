@@ -150,7 +150,8 @@ static bool read_query(struct api_request *rq, const char *name,
     buf_clear(&text);
     if (err != ERR_INVALID)
         return true;
-    http_fail(rq->http, 400, STR_EMPTY, "%s has a broken percent escape", name);
+    http_fail(rq->http, 400, STR_EMPTY, "%s has an invalid percent escape",
+              name);
     return false;
 }
 
@@ -240,8 +241,8 @@ static bool check_unsupported(struct api_request *rq,
         if (is_nothing(json_get(body, wishes[i].member)))
             continue;
         http_fail(rq->http, 400, STR_EMPTY,
-                  "%s must be left out: %s is not kept here", wishes[i].member,
-                  wishes[i].what);
+                  "%s must be left out: %s is not stored here",
+                  wishes[i].member, wishes[i].what);
         return false;
     }
     return true;
@@ -372,7 +373,7 @@ bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
     }
     if (err == OK) {
         http_fail(rq->http, 409, STR_EMPTY,
-                  "an event has named this %s, so it stays known",
+                  "this %s cannot be removed because an event has named it",
                   is_env ? "environment" : "stack");
     } else {
         request_fail_store(rq, err);

@@ -115,7 +115,7 @@ static enum err make_token(const char *data_dir, const char *path)
     if (err == OK)
         err = sync_dir(data_dir);
     if (err != OK)
-        err = fail("admin token not written", path);
+        err = fail("the admin token cannot be written", path);
     crypto_wipe(text.at, text.room_bytes);
     buf_clear(&text);
     free(fresh);
@@ -130,7 +130,7 @@ enum err auth_prepare(const char *data_dir)
 
     if (stat(path, &st) != 0) {
         err = errno == ENOENT ? make_token(data_dir, path)
-                              : fail("admin token not readable", path);
+                              : fail("the admin token cannot be read", path);
     } else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         log_warn("other users may read the file of the admin token; run chmod "
                  "600 on it",

@@ -234,8 +234,8 @@ static void put_off(struct conn *c)
         reply_end(c);
     } else { // half of it was read
         reply_fault(c, HTTP_REFUSED_STATUS,
-                    "too much is held for clients (max_buffered_bytes); try "
-                    "again");
+                    "too much memory is held for clients (max_buffered_bytes); "
+                    "try again later");
     }
 }
 

@@ -129,7 +129,9 @@ static int check_target(struct conn *c)
                    llhttp_get_method(&c->parser) == HTTP_OPTIONS;
 
     if (llhttp_get_method(&c->parser) == HTTP_CONNECT)
-        return fault(c, 405, "there is no proxy here");
+        return fault(
+            c, 405,
+            "this server is not a proxy; the request target must be a path");
     if (c->n_target == 0 || (c->text.at[0] != '/' && !is_star))
         return fault(c, 400, "the request target must begin with /");
     if (memchr(c->text.at, '#', c->n_target) != NULL)
@@ -276,8 +278,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t n_bytes)
         return fault(c, 413, "the body is larger than allowed");
     if (!budget_has_room(c, n_bytes)) {
         return fault(c, HTTP_REFUSED_STATUS,
-                     "too much is held for clients (max_buffered_bytes); try "
-                     "again");
+                     "too much memory is held for clients "
+                     "(max_buffered_bytes); try again later");
     }
     buf_put(&c->body, at, n_bytes);
     c->n_window_bytes += n_bytes;

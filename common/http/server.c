@@ -193,7 +193,8 @@ static void release_held(struct http_server *s)
             reply_fault(c, 500, HTTP_REFUSED_BYTES);
         } else if (became == ALONE_TOO_LATE) {
             reply_fault(c, HTTP_REFUSED_STATUS,
-                        "a request that has to be alone is in work; try again");
+                        "a request that must be processed alone is in "
+                        "progress; try again");
         }
     }
 }

@@ -105,7 +105,7 @@ bool admission_check_answer_room(struct http_request *r, size_t n_events)
         http_has_room(r, n_bytes - r->body.n_bytes))
         return true;
     http_fail(r, 503, STR("Retry-After: 1\r\n"),
-              "too much is held for clients that read slowly; nothing was "
-              "stored, post again later");
+              "too much memory is held for clients that read slowly "
+              "(max_buffered_bytes); nothing was stored, post again later");
     return false;
 }

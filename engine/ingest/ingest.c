@@ -93,9 +93,10 @@ static void post_free(struct post *p)
 static void fail_lost(struct http_request *r)
 {
     metrics_count(COUNTER_REFUSED_STORAGE, 1);
-    http_fail(r, 503, RETRY_AFTER,
-              "files of the queue were removed or replaced while the engine "
-              "runs, and nothing can be stored; post again once they are back");
+    http_fail(
+        r, 503, RETRY_AFTER,
+        "files of the queue were removed or replaced while the engine was "
+        "running, and nothing can be stored; post again once they are back");
 }
 
 static bool check_storage(const struct post *p)
@@ -133,11 +134,11 @@ static bool check_path(struct post *p)
     r->has_node_errors = akinon_take_path(&path);
     err = ingest_path_read(r->path, &p->arena, &p->path, &why);
     if (err == ERR_NOTFOUND) {
-        http_fail(r, 404, STR_EMPTY,
-                  "there is no such path here; events are posted to "
-                  "/api/orgs/{organization}/events and to "
-                  "/organizations/{organizationId}/projects/{projectId}/"
-                  "events");
+        http_fail(
+            r, 404, STR_EMPTY,
+            "events cannot be posted to this path; post them to "
+            "/api/orgs/{organization}/events or to "
+            "/organizations/{organizationId}/projects/{projectId}/events");
     } else if (err != OK) {
         metrics_count(COUNTER_REFUSED_INVALID, 1);
         http_fail(r, err == ERR_DENIED ? 403 : 400, STR_EMPTY, "%s",

@@ -90,9 +90,9 @@ static enum err choose_roles(const struct config *config,
         return OK;
     }
     buf_printf(faults,
-               "data_dir: the user %u cannot go to %s: a directory above is "
-               "closed to it, or it cannot be become; put data_dir elsewhere, "
-               "such as /var/lib/posthorn\n",
+               "data_dir: the user %u cannot reach %s: a directory above is "
+               "closed to that user, or the engine cannot become that user; "
+               "move data_dir, for example to /var/lib/posthorn\n",
                (unsigned)out->roles.uid, config->data_dir);
     return ERR_DENIED;
 }
@@ -114,8 +114,8 @@ static enum err choose_senders(const struct config *config,
         return OK;
     }
     buf_printf(faults,
-               "sender_user: %s is the user of the other roles, too; must be "
-               "another one\n",
+               "sender_user: %s is also the user of the other roles; it must "
+               "be another user\n",
                config->sender_user);
     return ERR_INVALID;
 }
@@ -136,8 +136,8 @@ static enum err hand_over(const struct config *config, int dir_fd,
     }
     if (err != OK) {
         buf_printf(faults,
-                   "data_dir: %s cannot be the user %u's: %s; run chown -R "
-                   "%u:%u %s\n",
+                   "data_dir: %s cannot be given to the user %u: %s; run chown "
+                   "-R %u:%u %s\n",
                    config->data_dir, (unsigned)a->roles.uid, buf_cstr(&why),
                    (unsigned)a->roles.uid, (unsigned)a->roles.gid,
                    config->data_dir);

@@ -172,10 +172,11 @@ static enum err check_out_of_reach(const char *setting, const char *path,
     buf_init(&where, 0);
     is_readable = path[0] != '\0' && landlock_is_readable(path, &where);
     if (is_readable) {
-        buf_printf(faults,
-                   "%s: %s lies where senders read (%s); put it elsewhere, "
-                   "such as /etc/posthorn or /var/lib/posthorn\n",
-                   setting, path, buf_cstr(&where));
+        buf_printf(
+            faults,
+            "%s: %s lies in a directory that senders may read (%s); move it, "
+            "for example to /etc/posthorn or /var/lib/posthorn\n",
+            setting, path, buf_cstr(&where));
     }
     buf_clear(&where);
     return is_readable ? ERR_INVALID : OK;

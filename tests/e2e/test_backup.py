@@ -108,10 +108,10 @@ def test_what_is_there_stays(engine, receiver, tmp_path):
     there.mkdir()
     (there / "letter").write_text("dear")
     done = posthorn("backup", there, "--data-dir", engine.data_dir, status=1)
-    assert "there already" in done.stderr
+    assert "already exists" in done.stderr
     posthorn("backup", tmp_path / "b", "--data-dir", engine.data_dir)
     done = posthorn("restore", tmp_path / "b", "--data-dir", there, status=1)
-    assert "not empty" in done.stderr
+    assert "not an empty directory" in done.stderr
     assert (there / "letter").read_text() == "dear"
     for nothing in (tmp_path / "nowhere", there):
         done = posthorn("backup", tmp_path / "c", "--data-dir", nothing,

@@ -92,16 +92,16 @@ def test_hooks_of_akinon(engine, hook):
 
 
 @pytest.mark.parametrize("words, status, said", [
-    ((), 2, "say what to do"),
+    ((), 2, "action is missing"),
     (("burn",), 2, "nothing like burn"),
     (("list",), 2, "--org is missing"),
     (("get", "--org", "acme"), 2, "--hook is missing"),
     (("list", "--org", "acme", "--stack", "x"), 2, "--project is missing"),
-    (("list", "--org", "acme", "--project", "x"), 2, "goes with --stack"),
-    (("list", "--org", "acme", "x"), 2, "x is not right here"),
-    (("list", "--org", "acme", "--wrong"), 2, "--wrong is not right here"),
+    (("list", "--org", "acme", "--project", "x"), 2, "needs --stack"),
+    (("list", "--org", "acme", "x"), 2, "x is not an option or argument of this command"),
+    (("list", "--org", "acme", "--wrong"), 2, "--wrong is not an option or argument of this command"),
     (("get", "--org", "acme", "--hook", "none"), 1, "not found"),
-    (("update", "--org", "acme", "--hook", "x"), 1, "what is to be changed"),
+    (("update", "--org", "acme", "--hook", "x"), 1, "nothing to change"),
     (("update", "--org", "acme", "--hook", "x", "--active", "1"), 1,
      "--active must be yes or no"),
     (("update", "--org", "acme", "--hook", "x", "--header", "X"), 1,

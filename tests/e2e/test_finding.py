@@ -377,7 +377,7 @@ def test_a_change_never_goes_to_the_engine_of_a_copied_directory(make_engine, tm
     (copy / "engine.json").write_text(json.dumps(
         {**there, "directory": copy.stat().st_ino, "secret": "0" * 32}))
     told = posthorn(*create, "--config", file, status=1)
-    assert "does not prove" in told.stderr
+    assert "did not prove" in told.stderr
     assert a.api("GET", "/api/orgs/acme/hooks").json() == []
     assert accepted(a) == 0
 

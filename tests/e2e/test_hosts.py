@@ -186,7 +186,7 @@ def test_import_goes_to_paths_of_webhooks_only(engine, tmp_path):
                              "POSTHORN_INGEST":
                              f"http://127.0.0.1:{engine.ingest_port}"})
         assert done.returncode == 1, path
-        assert "path must be of webhooks" in done.stderr, path
+        assert "path must be a path of webhooks" in done.stderr, path
     assert engine.api("GET", "/api/orgs/acme/tokens").json() == []
     assert engine.api("GET", "/api/orgs/acme/hooks").json() == []
 

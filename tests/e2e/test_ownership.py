@@ -229,7 +229,7 @@ def test_a_mounted_file_system_that_is_empty_is_filled(seed, room):
         assert owners(disk) == {(SOMEBODY, SOMEBODY)}
         posthorn("verify", disk)
         told = posthorn("restore", seed, "--data-dir", disk, status=1)
-        assert "not empty" in told.stderr
+        assert "not an empty directory" in told.stderr
         posthorn("verify", disk)
     assert sorted(p.name for p in room.iterdir()) == ["disk", "queue"]
 
@@ -296,7 +296,7 @@ def test_an_interrupted_restore_leaves_a_mounted_file_system_empty(seed, room):
                 for path in disk.iterdir():
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                 continue
-            assert "interrupted; nothing is left of it" in told
+            assert "interrupted; the unfinished copy was removed" in told
             assert list(disk.iterdir()) == []
             n_interrupted += 1
             if n_interrupted == 3:
@@ -347,12 +347,12 @@ def test_what_somebody_has_beside_a_killed_restore_stays(seed, room):
         (disk / "restore.tmp.abcdef" / "FORMAT").write_text("posthorn 5\n")
         (disk / "letter").write_text("dear")
         told = posthorn("restore", seed, "--data-dir", disk, status=1)
-        assert "not empty" in told.stderr
+        assert "not an empty directory" in told.stderr
         (disk / "letter").unlink()
         (disk / "restore.tmp.abcdef" / "FORMAT").unlink()
         shutil.copytree(seed / "events", disk / "events")
         told = posthorn("restore", seed, "--data-dir", disk, status=1)
-        assert "not empty" in told.stderr
+        assert "not an empty directory" in told.stderr
         assert (disk / "events" / "data.mdb").exists()
 
 

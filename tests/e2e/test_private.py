@@ -63,7 +63,7 @@ def test_export_writes_to_files_only(engine, tmp_path, what):
     before = os.lstat(place)
     done = posthorn("export", "--data-dir", engine.data_dir, "--output", place,
                     status=1)
-    assert "something else than a file" in done.stderr
+    assert "not a regular file" in done.stderr
     assert os.lstat(place).st_ino == before.st_ino
     assert victim.read_text() == "untouched"
 

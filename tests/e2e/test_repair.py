@@ -111,7 +111,7 @@ def test_of_two_at_once_one_makes_the_directory(command, seed, source,
         told = [p.communicate(timeout=120)[1] for p in running]
         assert sorted(p.returncode for p in running) == [0, 1], told
         loser = next(t for p, t in zip(running, told) if p.returncode == 1)
-        assert "is there" in loser
+        assert "exists" in loser
         posthorn("verify", target)
         assert not list(tmp_path.glob("*.tmp*"))
 
@@ -145,7 +145,7 @@ def test_what_is_wrong_with_the_target_is_said_of_it(command, seed, tmp_path):
     assert "is empty" in told.stderr
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     told = posthorn(*making(command, seed, tmp_path / "dangling"), status=1)
-    assert "is there" in told.stderr
+    assert "already exists" in told.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["dangling"]
 
 

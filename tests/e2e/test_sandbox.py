@@ -161,7 +161,7 @@ def test_secret_where_senders_read_is_refused(make_engine, tmp_path, setting):
         done = subprocess.run(engine.command(), capture_output=True, text=True,
                               timeout=20)
         assert done.returncode != 0
-        assert f"{setting}: {path} lies where senders read" in done.stderr
+        assert f"{setting}: {path} lies in a directory that senders may read" in done.stderr
         assert not engine.data_dir.exists()
 
 

@@ -230,7 +230,7 @@ def test_what_lies_elsewhere_is_not_handed_over(make):
     ({"user": "root"}, "user: must be a user other than root"),
     ({"user": "no-such-account"}, "run useradd --system no-such-account"),
     ({"user": "12345", "sender_user": "12345"},
-     "sender_user: 12345 is the user of the other roles, too"),
+     "sender_user: 12345 is also the user of the other roles"),
 ])
 def test_users_are_checked(make, settings, words):
     assert words in refusal(make(**settings))
@@ -240,7 +240,7 @@ def test_user_that_cannot_go_to_the_data_is_refused(make):
     """Nobody stays root who was told to be somebody else."""
     engine = make(user="nobody")
     engine.directory.chmod(0o700)
-    assert f"the user {NOBODY} cannot go to {engine.data_dir}" in refusal(engine)
+    assert f"the user {NOBODY} cannot reach {engine.data_dir}" in refusal(engine)
 
 
 @pytest.mark.skipif(not pathlib.Path(HOSTILE).exists(),

@@ -490,7 +490,7 @@ static int compare_files(const struct args *args)
     bool is_good;
 
     if (!args_has(args, "compare"))
-        return command_misused(args->command, "--with goes with --compare");
+        return command_misused(args->command, "--with needs --compare");
     buf_init(&text, 0);
     is_good = client_read_file(args->command, args_text(args, "with"), &text) &&
               compare_with(args, args_text(args, "compare"), &text);

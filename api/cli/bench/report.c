@@ -289,7 +289,7 @@ bool bench_compare(const struct command *command, const struct json_value *was,
 
     if (json_size(json_get(was, "phases")) == 0 ||
         json_size(json_get(is, "phases")) == 0) {
-        command_failed(command, "this is no result of a benchmark");
+        command_failed(command, "this is not a result of posthorn bench");
         return false;
     }
     table_init(&t, titles, 5, "4");

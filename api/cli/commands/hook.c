@@ -237,7 +237,8 @@ static enum err put_body(const struct options *o, bool is_new, struct buf *out)
             return ERR_INVALID;
     }
     if (!is_new && out->n_bytes == n_before) {
-        command_failed(o->args->command, "say what is to be changed");
+        command_failed(o->args->command, "there is nothing to change; give at "
+                                         "least one field, such as --url");
         return ERR_INVALID;
     }
     json_close(&w);

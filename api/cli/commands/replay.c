@@ -280,9 +280,9 @@ int command_replay(const struct args *args)
     int status;
 
     if (args->n_operands != (wants_id ? 2 : args->n_operands > 0)) {
-        return command_misused(args->command, wants_id
-                                                  ? "the replay's id is missing"
-                                                  : "there is a word too many");
+        return command_misused(args->command,
+                               wants_id ? "the replay's id is missing"
+                                        : "there are too many arguments");
     }
     if (!scope_read_owner(args, false, &scope) ||
         !attempt_filter_read_times(args) ||

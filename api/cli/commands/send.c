@@ -250,7 +250,7 @@ int command_send(const struct args *args)
     if (args_text(args, "org") == NULL)
         return command_misused(args->command, "--org is missing");
     if (args_has(args, "akinon") != args_has(args, "project"))
-        return command_misused(args->command, "--akinon goes with --project");
+        return command_misused(args->command, "--akinon needs --project");
     if (args_has(args, "kind") == args_has(args, "file"))
         return command_misused(args->command, "give --kind or --file");
     if (!exists_org(args))

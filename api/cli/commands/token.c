@@ -132,7 +132,7 @@ static const char *fault_of(const struct args *args)
         return "--scopes is missing";
     if (args->n_operands < n_wanted)
         return "the token's id is missing";
-    return args->n_operands > n_wanted ? "there is a word too many" : NULL;
+    return args->n_operands > n_wanted ? "there are too many arguments" : NULL;
 }
 
 int command_token(const struct args *args)

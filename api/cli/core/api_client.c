@@ -180,11 +180,12 @@ static enum err perform(struct client *c, struct exchange *x, const char *url)
     if (code == CURLE_WRITE_ERROR && x->call->on_piece != NULL)
         return OK; // on_piece has had enough
     if (x->is_closed) {
-        command_failed(c->command,
-                       "%s: the connection on which the engine of %s had given "
-                       "its proof was closed, and no other one is told the "
-                       "token; look whether it was done, and run it again",
-                       url, c->at.data_dir);
+        command_failed(
+            c->command,
+            "%s: the connection on which the engine of %s proved its identity "
+            "was closed, and the token is sent on no other connection; check "
+            "whether the request was done, and run the command again",
+            url, c->at.data_dir);
         return ERR_IO;
     }
     if (code != CURLE_OK) {
@@ -313,13 +314,12 @@ static enum err check_claim(struct client *c, const char *base,
                        "name one of the two; looked at: %s",
                        base, c->at.data_dir, buf_cstr(&c->at.tried));
     } else {
-        command_failed(c->command,
-                       "%s does not prove to be the engine of %s%s%s, and is "
-                       "told no token; give --api and --token to trust an "
-                       "address; looked at: %s",
-                       base, c->at.data_dir,
-                       claim.message.n_bytes > 0 ? " but says " : "",
-                       buf_cstr(&claim.message), buf_cstr(&c->at.tried));
+        command_failed(
+            c->command,
+            "%s did not prove that it is the engine of %s%s%s and gets no "
+            "token; give --api and --token to trust an address; looked at: %s",
+            base, c->at.data_dir, claim.message.n_bytes > 0 ? " but says " : "",
+            buf_cstr(&claim.message), buf_cstr(&c->at.tried));
     }
     clear_claim(&claim);
     return err;
@@ -373,12 +373,11 @@ static enum err check_engine(struct client *c, CURL *easy, bool is_intake,
         return OK;
     if (c->at.secret[0] != '\0')
         return ask_for_proof(c, easy, base, proxy);
-    command_failed(
-        c->command,
-        "the engine of %s cannot prove that it is the one: it is of an "
-        "earlier version, or could not write to its directory; "
-        "restart it, or give --api and --token; looked at: %s",
-        c->at.data_dir, buf_cstr(&c->at.tried));
+    command_failed(c->command,
+                   "the engine of %s cannot prove its identity: it is of an "
+                   "earlier version, or it could not write to its directory; "
+                   "restart it, or give --api and --token; looked at: %s",
+                   c->at.data_dir, buf_cstr(&c->at.tried));
     return ERR_DENIED;
 }
 
@@ -448,7 +447,7 @@ bool client_read(const struct command *command, const struct buf *answer,
 {
     if (json_parse(buf_str(answer), &json_no_limits, out, NULL) == OK)
         return true;
-    command_failed(command, "the answer is not understood");
+    command_failed(command, "the response of the engine has an invalid form");
     return false;
 }
 

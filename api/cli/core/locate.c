@@ -280,10 +280,11 @@ static enum err find_token(const struct args *a, struct located *l,
     if (l->token == NULL && is_named)
         take_token(l, variable("POSTHORN_TOKEN"), "POSTHORN_TOKEN");
     if (l->token == NULL) {
-        command_failed(a->command,
-                       "no token: give --token or POSTHORN_TOKEN, or run it "
-                       "where %s/admin.token can be read (%s); looked at: %s",
-                       l->data_dir, buf_cstr(&why), buf_cstr(&l->tried));
+        command_failed(
+            a->command,
+            "no token: give --token or POSTHORN_TOKEN, or run the command as a "
+            "user who may read %s/admin.token (%s); looked at: %s",
+            l->data_dir, buf_cstr(&why), buf_cstr(&l->tried));
     }
     buf_clear(&why);
     return l->token != NULL ? OK : ERR_DENIED;
@@ -325,12 +326,11 @@ static enum err no_engine(const struct args *a, struct located *l,
                           enum engine_state state)
 {
     if (state == ENGINE_HIDDEN) {
-        command_failed(
-            a->command,
-            "whether an engine runs with %s cannot be seen (%s); run "
-            "it as root or as the engine's user, or give --api and "
-            "--token",
-            l->data_dir, buf_cstr(&l->tried));
+        command_failed(a->command,
+                       "it cannot be seen whether an engine runs with %s (%s); "
+                       "run the command as root or as the engine's user, or "
+                       "give --api and --token",
+                       l->data_dir, buf_cstr(&l->tried));
     } else {
         command_failed(a->command,
                        "no engine runs with %s (%s); start it, or give --api "

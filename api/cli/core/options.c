@@ -42,7 +42,8 @@ static bool take_option(struct args *a, int argc, char **argv, int *i)
     const char *value = equals != NULL ? equals + 1 : NULL;
 
     if (opt == NULL)
-        return refuse(a, "is not right here", argv[*i]);
+        return refuse(a, "is not an option or argument of this command",
+                      argv[*i]);
     if (opt->value == NULL && value != NULL)
         return refuse(a, "takes no value", argv[*i]);
     if (opt->value != NULL && value == NULL) {
@@ -51,7 +52,8 @@ static bool take_option(struct args *a, int argc, char **argv, int *i)
         value = argv[++*i];
     }
     if (a->n_given == ARGS_MAX)
-        return refuse(a, "is one option too many", argv[*i]);
+        return refuse(a, "is one option more than a command can take",
+                      argv[*i]);
     a->given[a->n_given].opt = opt;
     a->given[a->n_given++].value = value;
     return true;
@@ -76,13 +78,15 @@ static bool check_arguments(const struct args *a)
     const struct command *c = a->command;
 
     if (c->verbs != NULL && a->n_operands == 0 && c->min_operands > 0) {
-        command_misused(c, "say what to do: %s", c->verbs);
+        command_misused(c, "the action is missing; it must be one of: %s",
+                        c->verbs);
         return false;
     }
     if (c->verbs != NULL && a->n_operands > 0 &&
         !is_verb(c->verbs, a->operands[0])) {
-        command_misused(c, "there is nothing like %s; there are: %s",
-                        a->operands[0], c->verbs);
+        command_misused(
+            c, "%s is not an action of this command; it must be one of: %s",
+            a->operands[0], c->verbs);
         return false;
     }
     if (a->n_operands < c->min_operands) {
@@ -90,7 +94,8 @@ static bool check_arguments(const struct args *a)
         return false;
     }
     if (a->n_operands > c->max_operands)
-        return refuse(a, "is not right here", a->operands[c->max_operands]);
+        return refuse(a, "is not an option or argument of this command",
+                      a->operands[c->max_operands]);
     return true;
 }
 
@@ -107,9 +112,11 @@ bool args_read(struct args *a, const struct command *command, int argc,
             if (!take_option(a, argc, argv, &i))
                 return false;
         } else if (has_options && argv[i][0] == '-' && argv[i][1] != '\0') {
-            return refuse(a, "is not right here", argv[i]);
+            return refuse(a, "is not an option or argument of this command",
+                          argv[i]);
         } else if (a->n_operands == OPERANDS_MAX) {
-            return refuse(a, "is one word too many", argv[i]);
+            return refuse(a, "is one argument more than a command can take",
+                          argv[i]);
         } else {
             a->operands[a->n_operands++] = argv[i];
         }

@@ -33,8 +33,8 @@ bool output_begin(const struct args *args, const char *path, struct output *o)
     *o = (struct output){ .path = path };
     if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
         command_failed(args->command,
-                       "%s cannot be written: there is something else than a "
-                       "file; name a new file, or one to be replaced",
+                       "%s cannot be written because it is not a regular file; "
+                       "name a new file or a file to replace",
                        path);
         return false;
     }

@@ -17,17 +17,17 @@ static const char *fault_of(const struct scope_options *p, bool is_operator,
                      p->environment != NULL;
 
     if (is_operator && (has_names || p->is_akinon)) {
-        return "--operator goes without --org, --project, --stack, "
-               "--environment and --akinon";
+        return "--operator cannot be combined with --org, --project, --stack, "
+               "--environment or --akinon";
     }
     if (!is_operator && p->org == NULL)
         return "--org is missing";
     if (p->is_akinon &&
         (p->project == NULL || p->stack != NULL || p->environment != NULL))
-        return "--akinon goes with --org and --project, which are ids";
+        return "--akinon needs --org and --project, which are ids";
     if (!p->is_akinon && p->project != NULL &&
         (p->stack != NULL) == (p->environment != NULL))
-        return "--project goes with --stack or --environment";
+        return "--project needs --stack or --environment";
     if (p->project == NULL && (p->stack != NULL || p->environment != NULL))
         return "--project is missing";
     if (wants_hook && p->hook == NULL)
@@ -63,10 +63,11 @@ bool scope_read_owner(const struct args *a, bool takes_project,
     if (!scope_read(a, false, out))
         return false;
     if (out->hook == NULL && out->is_akinon && !takes_project)
-        fault = "--akinon goes with --hook here";
+        fault = "--akinon needs --hook in this command";
     // A stack without a hook would be ignored, and the whole organization chosen.
     if (out->hook == NULL && !out->is_akinon && out->project != NULL)
-        fault = "--project, --stack and --environment go with --hook here";
+        fault =
+            "--project, --stack and --environment need --hook in this command";
     if (fault != NULL)
         command_misused(a->command, "%s", fault);
     return fault == NULL;
@@ -190,7 +191,7 @@ bool scope_is_hooks_path(struct str path)
 
 void scope_put_path_shapes(struct buf *out)
 {
-    buf_puts(out, "path must be of webhooks, with a name for each *:");
+    buf_puts(out, "path must be a path of webhooks, with a name for each *:");
     for (size_t i = 0; i < N_SHAPES; i++)
         buf_printf(out, "%s %s", i > 0 ? "," : "", shapes[i]);
 }

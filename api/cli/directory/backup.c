@@ -75,9 +75,10 @@ static int advise_repair(const struct args *args, const char *from,
 // Reports that the child was ended for another reason than the data that it read.
 static int was_ended(const struct args *args, const char *to, struct buf *why)
 {
-    return command_failed(args->command,
-                          "%s could not be made: %s; nothing is left of it", to,
-                          buf_cstr(why));
+    return command_failed(
+        args->command,
+        "%s could not be made: %s; the unfinished copy was removed", to,
+        buf_cstr(why));
 }
 
 static int copy_failed(const struct job *j, const char *to, enum err err,
@@ -94,14 +95,14 @@ static int copy_failed(const struct job *j, const char *to, enum err err,
         return advise_repair(args, from, buf_cstr(why));
     switch ((int)err) {
     case ERR_BUSY:
-        return command_failed(args->command,
-                              "%s was mounted, or is used, by now; nothing is "
-                              "left of this one",
-                              to);
+        return command_failed(
+            args->command,
+            "%s has been mounted or used meanwhile; this copy was removed", to);
     case ERR_CORRUPT:
         return advise_repair(args, from, "is damaged");
     case ERR_CONFLICT:
-        return advise_repair(args, from, "is not of one piece");
+        return advise_repair(args, from,
+                             "contains parts of several data directories");
     default:
         return copying_failed(args, from, to, err);
     }
@@ -215,7 +216,7 @@ static bool is_readable(struct job *j)
         err = queue_apart(verify_step, j, terminal_is_interrupted, &out, &why);
     }
     if (err != OK) {
-        command_failed(j->args->command, "%s is no backup that can be read: %s",
+        command_failed(j->args->command, "%s is not a readable backup: %s",
                        j->name,
                        why.n_bytes > 0 ? buf_cstr(&why) : err_str(err));
     }

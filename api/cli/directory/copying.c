@@ -47,13 +47,13 @@ int copying_failed(const struct args *args, const char *from, const char *to,
     switch ((int)err) { // the others are told as they are
     case ERR_AGAIN:
         return command_failed(args->command,
-                              "interrupted; nothing is left of it");
+                              "interrupted; the unfinished copy was removed");
     case ERR_NOTFOUND:
         return command_failed(args->command, "there is no queue in %s", from);
     case ERR_EXISTS:
         return command_failed(args->command,
-                              "%s is there by now: somebody else has made it; "
-                              "nothing is left of this one",
+                              "%s exists by now because another process made "
+                              "it; this copy was removed",
                               to);
     default:
         return command_failed(args->command, "%s could not be made: %s", to,
@@ -152,7 +152,7 @@ bool copying_is_new(const struct args *args, const char *what, const char *to)
     }
     if (lstat(to, &st) == 0) {
         command_failed(args->command,
-                       "%s is there already; %s names a new directory", to,
+                       "%s already exists; %s must name a new directory", to,
                        what);
         return false;
     }

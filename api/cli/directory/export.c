@@ -591,7 +591,7 @@ int command_import(const struct args *args)
     undo(&im, !is_good);
     if (!is_good) {
         return command_failed(
-            args->command, "%s; what was done is undone: nothing is imported",
+            args->command, "%s; all is undone and nothing is imported",
             terminal_is_interrupted() ? "interrupted" : "not all can be made");
     }
     progress_end(&im.progress, im.n_made + im.n_updated + im.n_skipped);

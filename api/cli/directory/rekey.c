@@ -86,8 +86,8 @@ static int reseal(struct rekey *r, struct buf *why)
         memcpy(&n_hooks, out.at, sizeof(n_hooks));
     buf_clear(&out);
     if (err == ERR_DENIED) {
-        return failed("a secret was sealed with another key than the file "
-                      "holds; nothing was changed",
+        return failed("a secret was encrypted with another key than the file "
+                      "contains; nothing was changed",
                       why);
     }
     if (err != OK) {
@@ -96,7 +96,9 @@ static int reseal(struct rekey *r, struct buf *why)
         return failed("nothing was changed", why);
     }
     if (!batch_key(r, keyring_drop_old, why))
-        return failed("sealed anew, but the old key is still in the file", why);
+        return failed("the secrets are encrypted with the new key, but the old "
+                      "key is still in the file",
+                      why);
     printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
     return 0;
 }

@@ -102,8 +102,8 @@ char *restore_target(const struct args *args, const struct config *config,
     } else if (real == NULL ||
                queue_copy_check_target(real) == QUEUE_NOT_EMPTY) {
         command_failed(args->command,
-                       "%s is there and not empty, or no directory: restore "
-                       "into a new directory",
+                       "%s exists and is not an empty directory; restore into "
+                       "a new directory",
                        to);
     } else {
         check_target(real, out);
