@@ -93,7 +93,7 @@ def test_hooks_of_akinon(engine, hook):
 
 @pytest.mark.parametrize("words, status, said", [
     ((), 2, "action is missing"),
-    (("burn",), 2, "nothing like burn"),
+    (("burn",), 2, "burn is not an action"),
     (("list",), 2, "--org is missing"),
     (("get", "--org", "acme"), 2, "--hook is missing"),
     (("list", "--org", "acme", "--stack", "x"), 2, "--project is missing"),
