@@ -6,20 +6,18 @@
 
 #include "engine/delivery/request_body.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "common/files/small_file.h"
 #include "common/log/log.h"
 #include "common/model/formats/format_table.h"
 #include "common/process/metrics.h"
 
-#define BODIES          16 // bodies in the cache; a power of two
-#define TOKEN_MAX_BYTES 4096
+#define BODIES           16 // bodies in the cache; a power of two
+#define TOKEN_ROOM_BYTES 4096
 
 struct body {
     struct position event; // position_start: the entry is free
@@ -39,20 +37,20 @@ struct renderer {
 
 // --- the token ---
 
+// The file is read as other files of tokens are: one that is a pipe must not hold up the
+// loop.
 static void read_token(struct renderer *r, const char *path)
 {
-    char text[TOKEN_MAX_BYTES];
+    char text[TOKEN_ROOM_BYTES];
     struct str token = { text, 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+    const char *why = "";
 
-    if (n < 0) {
+    if (small_file_read(path, text, sizeof(text), NULL, &why) != OK) {
         log_warn("deployments_token_file cannot be read", "path=%s reason=%s",
-                 log_quote(str_of(path)), log_quote(str_of(strerror(errno))));
+                 log_quote(str_of(path)), log_quote(str_of(why)));
+    } else {
+        token.n_bytes = strlen(text);
     }
-    if (fd >= 0)
-        close(fd);
-    token.n_bytes = n > 0 ? (size_t)n : 0;
     while (token.n_bytes > 0 && (unsigned char)text[token.n_bytes - 1] <= ' ')
         token.n_bytes--;
     for (size_t i = 0; i < token.n_bytes; i++) {
