@@ -9,12 +9,12 @@
 
 #include "engine/dispatcher/record/dead_report.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/encoding/id.h"
+#include "common/encoding/json_writer.h"
 #include "common/model/event_kinds.h"
 #include "common/process/deadline.h"
 #include "common/process/role.h"
@@ -49,25 +49,27 @@ void dead_report_drop(struct hook_state *f)
         deadline_close(&r->may_report, on_timer_closed);
 }
 
-static void put_id(struct buf *out, const char *key, const struct id *id)
+static void put_id(struct json_writer *w, const char *key, const struct id *id)
 {
     char text[ID_TEXT_BYTES + 1];
 
     id_format(id, text);
-    buf_printf(out, "%s\"%s\"", key, text);
+    json_put_text(w, key, text);
 }
 
 static void report(struct dispatcher *d, struct hook_state *f)
 {
     const struct unreported_dead *dead = &f->dead_report->dead;
     struct buf members;
+    struct json_writer w = json_writer(&members);
 
     buf_init(&members, 0);
-    buf_printf(&members, ",\"count\":%" PRIu64, dead->n);
-    put_id(&members, ",\"firstEventId\":", &dead->first);
-    put_id(&members, ",\"lastEventId\":", &dead->last);
-    buf_puts(&members, ",\"delivery\":");
-    buf_put_str(&members, dead->newest);
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "count", dead->n);
+    put_id(&w, "firstEventId", &dead->first);
+    put_id(&w, "lastEventId", &dead->last);
+    json_put_raw(&w, "delivery", dead->newest);
+    json_close(&w);
     engine_event_add(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
     buf_clear(&members);
     f->health.dead_told_at_ran_ms = health_ran_ms(d);
@@ -120,17 +122,17 @@ static struct dead_report *report_of(struct hook_state *f)
 static void describe(struct dead_report *r, const struct slot *s,
                      const struct attempt *attempt)
 {
+    struct json_writer w = json_writer(&r->text);
+
     buf_reset(&r->text);
-    put_id(&r->text, "{\"id\":", &s->event_id);
-    buf_puts(&r->text, ",\"kind\":");
-    buf_put_json(&r->text, buf_str(&s->kind));
-    buf_printf(&r->text,
-               ",\"attempts\":%" PRIu32 ",\"responseCode\":%u,"
-               "\"errorClass\":\"%s\",\"errorMessage\":",
-               attempt->attempt, attempt->response_code,
-               error_name(attempt->error));
-    buf_put_json(&r->text, attempt->error_message);
-    buf_putc(&r->text, '}');
+    json_open_object(&w, NULL);
+    put_id(&w, "id", &s->event_id);
+    json_put_str(&w, "kind", buf_str(&s->kind));
+    json_put_u64(&w, "attempts", attempt->attempt);
+    json_put_u64(&w, "responseCode", attempt->response_code);
+    json_put_text(&w, "errorClass", error_name(attempt->error));
+    json_put_str(&w, "errorMessage", attempt->error_message);
+    json_close(&w);
     r->dead.newest = buf_str(&r->text);
 }
 

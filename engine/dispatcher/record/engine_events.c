@@ -17,6 +17,7 @@
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/id.h"
+#include "common/encoding/json_writer.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
 #include "common/model/operator.h"
@@ -33,35 +34,22 @@
 
 // --- what happened ---
 
-static void put_member(struct buf *out, const char *key, struct str text)
-{
-    buf_printf(out, ",\"%s\":", key);
-    buf_put_json(out, text);
-}
-
 // Leaves out the URL: for some receivers it is a secret.
-static void put_hook(const struct hook *hook, struct buf *out)
+static void put_hook(const struct hook *hook, struct json_writer *w)
 {
     const struct hook_scope *scope = &hook->scope;
 
-    buf_puts(out, "{\"hook\":{\"organizationName\":");
-    buf_put_json(out, scope->org);
+    json_open_object(w, "hook");
+    json_put_str(w, "organizationName", scope->org);
     if (scope->project.n_bytes > 0)
-        put_member(out, "projectName", scope->project);
+        json_put_str(w, "projectName", scope->project);
     if (scope->level == LEVEL_STACK)
-        put_member(out, "stackName", scope->target);
+        json_put_str(w, "stackName", scope->target);
     if (scope->level == LEVEL_ENVIRONMENT)
-        put_member(out, "environmentName", scope->target);
-    put_member(out, "name", hook->name);
-    put_member(out, "displayName", hook->display_name);
-    buf_putc(out, '}');
-}
-
-static void put_time(struct buf *out, int64_t now_ms)
-{
-    buf_puts(out, ",\"at\":\"");
-    clock_put_rfc3339(out, now_ms);
-    buf_puts(out, "\"}");
+        json_put_str(w, "environmentName", scope->target);
+    json_put_str(w, "name", hook->name);
+    json_put_str(w, "displayName", hook->display_name);
+    json_close(w);
 }
 
 static void put_event(struct dispatcher *d, const struct hook_scope *scope,
@@ -99,13 +87,17 @@ void engine_event_add(struct dispatcher *d, const struct hook *hook,
                                           .level = LEVEL_ORGANIZATION,
                                           .org = STR(OPERATOR_ORG) };
     struct buf payload;
+    struct json_writer w = json_writer(&payload);
 
     if (!engine_event_is_wanted(d, hook))
         return;
     buf_init(&payload, 0);
-    put_hook(hook, &payload);
-    buf_put_str(&payload, members);
-    put_time(&payload, clock_now_ms());
+    json_open_object(&w, NULL);
+    put_hook(hook, &w);
+    json_put_contents(&w, members);
+    clock_put_rfc3339(json_open_text(&w, "at"), clock_now_ms());
+    json_close_text(&w);
+    json_close(&w);
     if (d->has_subscribers)
         put_event(d, &hook->scope, kind, buf_str(&payload));
     if (d->has_operator)
@@ -118,12 +110,15 @@ void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
                               struct str more)
 {
     struct buf members;
+    struct json_writer w = json_writer(&members);
 
     log_info("the engine changed the state of a hook", "%s event=%s reason=%s",
              hook_log_or_no(f->hook, f->no), kind, log_quote(reason));
     buf_init(&members, 0);
-    put_member(&members, "reason", reason);
-    buf_put_str(&members, more);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "reason", reason);
+    json_put_contents(&w, more);
+    json_close(&w);
     engine_event_add(d, f->hook, kind, buf_str(&members));
     buf_clear(&members);
 }

@@ -13,12 +13,12 @@ bool engine_event_is_wanted(const struct dispatcher *d,
                             const struct hook *hook);
 
 // Adds an event about the hook to d->open_batch, if it is wanted. Its payload has the
-// hook, `members` (each with a comma before it), and the time.
+// hook, the members of the JSON object `members`, and the time.
 void engine_event_add(struct dispatcher *d, const struct hook *hook,
                       const char *kind, struct str members);
 
-// Like engine_event_add(), with a reason for people, which is logged, too. `more`:
-// other members.
+// Like engine_event_add(), with a reason for people, which is logged, too. `more`: an
+// object of other members, or empty.
 void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
                               const char *kind, struct str reason,
                               struct str more);

@@ -11,13 +11,13 @@
 
 #include "engine/dispatcher/record/hook_health.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/encoding/json_writer.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
 #include "common/process/channel.h"
@@ -157,11 +157,11 @@ static int64_t longest_gap_ms(const struct dispatcher *d,
     return longest_ms + longest_ms / 5 + timeout_ms;
 }
 
-static void put_quoted_time(struct buf *out, const char *key, int64_t at_ms)
+static void put_failing_since(struct json_writer *w,
+                              const struct hook_health *h)
 {
-    buf_printf(out, ",\"%s\":\"", key);
-    clock_put_rfc3339(out, at_ms);
-    buf_putc(out, '"');
+    clock_put_rfc3339(json_open_text(w, "failingSince"), h->failing_since_ms);
+    json_close_text(w);
 }
 
 // `before`: the hook's health before this attempt.
@@ -169,11 +169,14 @@ static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
                            const struct hook_health *before)
 {
     struct buf more;
+    struct json_writer w = json_writer(&more);
 
     buf_init(&more, 0);
-    buf_printf(&more, ",\"failedAttempts\":%" PRIu32, before->n_failed);
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "failedAttempts", before->n_failed);
     if (before->failing_since_ms > 0)
-        put_quoted_time(&more, "failingSince", before->failing_since_ms);
+        put_failing_since(&w, before);
+    json_close(&w);
     engine_event_add_of_hook(d, f, "posthorn.hook.recovered",
                              STR("it succeeded"), buf_str(&more));
     buf_clear(&more);
@@ -184,20 +187,22 @@ static void tell_failing(struct dispatcher *d, const struct hook_state *f,
 {
     const struct hook_health *h = &f->health;
     struct buf reason, more;
+    struct json_writer w = json_writer(&more);
 
     buf_init(&reason, 0);
     buf_init(&more, 0);
     hook_health_put_reason(h, &reason);
-    buf_printf(&more,
-               ",\"failedAttempts\":%" PRIu32 ",\"responseCode\":%u,"
-               "\"errorClass\":\"%s\"",
-               h->n_failed, h->response_code, error_name(h->error));
-    put_quoted_time(&more, "failingSince", h->failing_since_ms);
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "failedAttempts", h->n_failed);
+    json_put_u64(&w, "responseCode", h->response_code);
+    json_put_text(&w, "errorClass", error_name(h->error));
+    put_failing_since(&w, h);
     if (d->config->disable_after_ms > 0) {
-        buf_printf(&more, ",\"percent\":%u", percent);
+        json_put_u64(&w, "percent", percent);
     } else {
-        buf_puts(&more, ",\"percent\":null");
+        json_put_null(&w, "percent");
     }
+    json_close(&w);
     engine_event_add_of_hook(d, f, "posthorn.hook.failing", buf_str(&reason),
                              buf_str(&more));
     buf_clear(&more);

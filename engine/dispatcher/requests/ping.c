@@ -4,12 +4,11 @@
 
 #include "engine/dispatcher/requests/ping.h"
 
-#include <inttypes.h>
-
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/id.h"
+#include "common/encoding/json_writer.h"
 #include "common/messages/query.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/attempt.h"
@@ -77,6 +76,7 @@ void ping_send(const struct search *s)
                            .project = scope->project };
     uint8_t random[16];
     struct buf payload;
+    struct json_writer w = json_writer(&payload);
 
     crypto_random(random, sizeof(random));
     event.id = id_v4(random);
@@ -86,10 +86,10 @@ void ping_send(const struct search *s)
         event.env = scope->target;
     buf_init(&payload, 0);
     // The text of Pulumi Cloud's pings, as Pulumi's command line shows it.
-    buf_printf(&payload,
-               "{\"timestamp\":%" PRId64 ",\"message\":\"🍹 Just a friendly "
-               "ping from Pulumi 🍹\"}",
-               event.accepted_at_us / 1000000);
+    json_open_object(&w, NULL);
+    json_put_i64(&w, "timestamp", event.accepted_at_us / 1000000);
+    json_put_text(&w, "message", "🍹 Just a friendly ping from Pulumi 🍹");
+    json_close(&w);
     event.payload = buf_str(&payload);
     ping_with(s, &event, 0);
     buf_clear(&payload);

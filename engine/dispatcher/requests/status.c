@@ -3,11 +3,10 @@
 
 #include "engine/dispatcher/requests/status.h"
 
-#include <inttypes.h>
-
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/encoding/id.h"
+#include "common/encoding/json_writer.h"
 #include "engine/delivery/failing.h"
 #include "engine/delivery/scope.h"
 #include "engine/delivery/throttle.h"
@@ -54,7 +53,7 @@ static const char *state_of(const struct hook_state *f)
 
 struct blocker {
     const struct hook *hook;
-    struct buf *out;
+    struct json_writer *w;
 };
 
 static bool put_id(void *data, const struct event *event)
@@ -64,19 +63,19 @@ static bool put_id(void *data, const struct event *event)
 
     id_format(&event->id, id);
     if (scope_holds(&b->hook->scope, event)) {
-        buf_printf(b->out, ",\"blockedBy\":\"%s\"", id);
+        json_put_text(b->w, "blockedBy", id);
     } else { // pages of the log have changed places
-        buf_puts(b->out, ",\"blockedBy\":null");
+        json_put_null(b->w, "blockedBy");
     }
     return false;
 }
 
-static void put_time(struct buf *out, const char *key, int64_t at_ms)
+static void put_time(struct json_writer *w, const char *key, int64_t at_ms)
 {
     if (at_ms > 0) {
-        buf_printf(out, ",\"%s\":%" PRId64, key, at_ms);
+        json_put_i64(w, key, at_ms);
     } else {
-        buf_printf(out, ",\"%s\":null", key);
+        json_put_null(w, key);
     }
 }
 
@@ -89,51 +88,54 @@ static uint64_t n_waiting(const struct hook_state *f)
     return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
 }
 
-// Appends why the hook counts as failing; null if it does not.
+// Puts why the hook counts as failing; null if it does not.
 static void put_failing(const struct dispatcher *d, const struct hook_state *f,
-                        struct buf *out)
+                        struct json_writer *w)
 {
     const struct hook_health *h = &f->health;
     struct buf reason;
 
     if (h->cause == FAILING_NOT) {
-        buf_puts(out, ",\"failing\":null");
+        json_put_null(w, "failing");
         return;
     }
     buf_init(&reason, 0);
     hook_health_put_reason(h, &reason);
-    buf_puts(out, ",\"failing\":{\"reason\":");
-    buf_put_json(out, buf_str(&reason));
-    buf_printf(out,
-               ",\"failedAttempts\":%" PRIu32 ",\"percent\":", h->n_failed);
+    json_open_object(w, "failing");
+    json_put_str(w, "reason", buf_str(&reason));
+    json_put_u64(w, "failedAttempts", h->n_failed);
     if (d->config->disable_after_ms > 0) {
-        buf_printf(out, "%u}", failing_percent(h, d->config->disable_after_ms));
+        json_put_u64(w, "percent",
+                     failing_percent(h, d->config->disable_after_ms));
     } else {
-        buf_puts(out, "null}");
+        json_put_null(w, "percent");
     }
+    json_close(w);
     buf_clear(&reason);
 }
 
 void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
 {
+    struct json_writer w = json_writer(out);
     const struct delivery *head = blocking(f);
-    struct blocker blocker = { f->hook, out };
+    struct blocker blocker = { f->hook, &w };
     int64_t wait_us = f->throttle.not_before_us - clock_mono_us();
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
     if (head != NULL && next_ms == 0)
         next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
-    buf_printf(
-        out,
-        "{\"state\":\"%s\",\"inFlight\":%u,\"window\":%u,"
-        "\"waiting\":%" PRIu64 ",\"waitingBytes\":%" PRIu64 ",\"more\":%s",
-        state_of(f), f->n_sent, throttle_window(&f->throttle, &f->limits),
-        n_waiting(f), backlog_bytes(f), f->has_rows ? "true" : "false");
-    put_time(out, "nextAttemptAt", next_ms);
-    put_time(out, "failingSince", f->health.failing_since_ms);
-    put_failing(d, f, out);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "state", state_of(f));
+    json_put_u64(&w, "inFlight", f->n_sent);
+    json_put_u64(&w, "window", throttle_window(&f->throttle, &f->limits));
+    json_put_u64(&w, "waiting", n_waiting(f));
+    json_put_u64(&w, "waitingBytes", backlog_bytes(f));
+    json_put_bool(&w, "more", f->has_rows);
+    put_time(&w, "nextAttemptAt", next_ms);
+    put_time(&w, "failingSince", f->health.failing_since_ms);
+    put_failing(d, f, &w);
     if (head == NULL ||
         event_view_get(d->events, head->position, put_id, &blocker) != OK)
-        buf_puts(out, ",\"blockedBy\":null");
-    buf_putc(out, '}');
+        json_put_null(&w, "blockedBy");
+    json_close(&w);
 }
