@@ -3,9 +3,9 @@
 
 #include "common/base/codec.h"
 
-#include <assert.h>
-#include <msgpack.h>
+#include <endian.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "common/base/random.h"
 
@@ -14,56 +14,231 @@
 
 #define CHECK_BYTES 4
 
-static int on_packed(void *data, const char *bytes, size_t n_bytes)
+// --- big-endian numbers of 1, 2, 4 and 8 bytes ---
+
+static inline void store_be(uint8_t *to, uint64_t number, size_t n_bytes)
 {
-    buf_put(data, bytes, n_bytes);
-    return 0;
+    const uint64_t bytes = htobe64(number);
+
+    memcpy(to, (const uint8_t *)&bytes + sizeof(bytes) - n_bytes, n_bytes);
 }
 
-static msgpack_packer packer_of(struct buf *b)
+static inline uint64_t load_be(const uint8_t *at, size_t n_bytes)
 {
-    return (msgpack_packer){ .data = b, .callback = on_packed };
+    uint64_t bytes = 0;
+
+    memcpy((uint8_t *)&bytes + sizeof(bytes) - n_bytes, at, n_bytes);
+    return be64toh(bytes);
 }
+
+// --- writing a value ---
+
+// Appends a tag and the last `n_bytes` bytes of the number.
+static inline void put_tagged(struct buf *b, uint8_t tag, uint64_t number,
+                              size_t n_bytes)
+{
+    bool has_room = b->cap_bytes == 0 && !b->overflow &&
+                    b->room_bytes - b->n_bytes > n_bytes;
+    uint8_t *to = has_room ? (uint8_t *)b->at + b->n_bytes
+                           : (uint8_t *)buf_reserve(b, 1 + n_bytes);
+
+    if (to == NULL)
+        return;
+    to[0] = tag;
+    store_be(to + 1, number, n_bytes);
+    b->n_bytes += 1 + n_bytes;
+}
+
+static inline void put_u64(struct buf *b, uint64_t number)
+{
+    if (number < 0x80) {
+        put_tagged(b, (uint8_t)number, 0, 0);
+    } else if (number <= UINT8_MAX) {
+        put_tagged(b, 0xcc, number, 1);
+    } else if (number <= UINT16_MAX) {
+        put_tagged(b, 0xcd, number, 2);
+    } else if (number <= UINT32_MAX) {
+        put_tagged(b, 0xce, number, 4);
+    } else {
+        put_tagged(b, 0xcf, number, 8);
+    }
+}
+
+static inline void put_i64(struct buf *b, int64_t number)
+{
+    if (number >= 0) {
+        put_u64(b, (uint64_t)number);
+    } else if (number >= -32) {
+        put_tagged(b, (uint8_t)number, 0, 0);
+    } else if (number >= INT8_MIN) {
+        put_tagged(b, 0xd0, (uint64_t)number, 1);
+    } else if (number >= INT16_MIN) {
+        put_tagged(b, 0xd1, (uint64_t)number, 2);
+    } else if (number >= INT32_MIN) {
+        put_tagged(b, 0xd2, (uint64_t)number, 4);
+    } else {
+        put_tagged(b, 0xd3, (uint64_t)number, 8);
+    }
+}
+
+static inline void put_bool(struct buf *b, bool yes)
+{
+    put_tagged(b, yes ? 0xc3 : 0xc2, 0, 0);
+}
+
+static inline void put_bin(struct buf *b, struct str text)
+{
+    if (text.n_bytes <= UINT8_MAX) {
+        put_tagged(b, 0xc4, text.n_bytes, 1);
+    } else if (text.n_bytes <= UINT16_MAX) {
+        put_tagged(b, 0xc5, text.n_bytes, 2);
+    } else {
+        put_tagged(b, 0xc6, text.n_bytes, 4);
+    }
+    buf_put(b, text.at, text.n_bytes);
+}
+
+// --- reading a value ---
+
+// The next `n_bytes` bytes; NULL, and a fault, if there are not so many.
+static inline const uint8_t *take(struct unpack *u, size_t n_bytes)
+{
+    const uint8_t *at = u->at;
+
+    if (u->bad || (size_t)(u->end - u->at) < n_bytes) {
+        u->bad = true;
+        return NULL;
+    }
+    u->at += n_bytes;
+    return at;
+}
+
+static inline uint64_t take_be(struct unpack *u, size_t n_bytes)
+{
+    const uint8_t *at = take(u, n_bytes);
+
+    return at != NULL ? load_be(at, n_bytes) : 0;
+}
+
+static inline uint8_t take_tag(struct unpack *u)
+{
+    if (u->bad || u->at == u->end) {
+        u->bad = true;
+        return 0;
+    }
+    return *u->at++;
+}
+
+static inline uint64_t take_u64(struct unpack *u)
+{
+    uint8_t tag = take_tag(u);
+
+    if (tag < 0x80)
+        return tag;
+    switch (tag) {
+    case 0xcc:
+        return take_be(u, 1);
+    case 0xcd:
+        return take_be(u, 2);
+    case 0xce:
+        return take_be(u, 4);
+    case 0xcf:
+        return take_be(u, 8);
+    default:
+        u->bad = true;
+        return 0;
+    }
+}
+
+static inline int64_t take_i64(struct unpack *u)
+{
+    uint8_t tag = u->at < u->end ? *u->at : 0;
+    uint64_t number;
+
+    if (tag >= 0xe0) {
+        take_tag(u);
+        return u->bad ? 0 : (int64_t)(int8_t)tag;
+    }
+    if (tag >= 0xd0 && tag <= 0xd3) {
+        size_t n_bytes = (size_t)1 << (tag - 0xd0);
+        unsigned shift = 64 - 8 * (unsigned)n_bytes;
+
+        take_tag(u);
+        number = take_be(u, n_bytes) << shift;
+        return (int64_t)number >> shift; // sign extension, as gcc and clang do
+    }
+    number = take_u64(u);
+    if (number > INT64_MAX) {
+        u->bad = true;
+        return 0;
+    }
+    return (int64_t)number;
+}
+
+static inline bool take_bool(struct unpack *u)
+{
+    uint8_t tag = take_tag(u);
+
+    if (tag != 0xc2 && tag != 0xc3)
+        u->bad = true;
+    return !u->bad && tag == 0xc3;
+}
+
+static inline struct str take_bin(struct unpack *u)
+{
+    uint8_t tag = take_tag(u);
+    size_t n_bytes = 0;
+    const uint8_t *at;
+
+    if (tag == 0xc4) {
+        n_bytes = take_be(u, 1);
+    } else if (tag == 0xc5) {
+        n_bytes = take_be(u, 2);
+    } else if (tag == 0xc6) {
+        n_bytes = take_be(u, 4);
+    } else {
+        u->bad = true;
+    }
+    at = take(u, n_bytes);
+    if (at == NULL)
+        return STR_EMPTY;
+    return (struct str){ (const char *)at, n_bytes };
+}
+
+// --- values ---
 
 void pack_u64(struct buf *b, uint64_t number)
 {
-    msgpack_packer p = packer_of(b);
-
-    msgpack_pack_uint64(&p, number);
+    put_u64(b, number);
 }
 
 void pack_i64(struct buf *b, int64_t number)
 {
-    msgpack_packer p = packer_of(b);
-
-    msgpack_pack_int64(&p, number);
+    put_i64(b, number);
 }
 
 void pack_bool(struct buf *b, bool yes)
 {
-    msgpack_packer p = packer_of(b);
-
-    if (yes) {
-        msgpack_pack_true(&p);
-    } else {
-        msgpack_pack_false(&p);
-    }
+    put_bool(b, yes);
 }
 
 void pack_str(struct buf *b, struct str text)
 {
-    msgpack_packer p = packer_of(b);
-
-    msgpack_pack_bin(&p, text.n_bytes);
-    buf_put(b, text.at, text.n_bytes);
+    put_bin(b, text);
 }
 
 void pack_array(struct buf *b, uint32_t n)
 {
-    msgpack_packer p = packer_of(b);
-
-    msgpack_pack_array(&p, n);
+    if (n < 16) {
+        put_tagged(b, (uint8_t)(0x90 | n), 0, 0);
+    } else if (n <= UINT16_MAX) {
+        put_tagged(b, 0xdc, n, 2);
+    } else {
+        put_tagged(b, 0xdd, n, 4);
+    }
 }
+
+// --- records ---
 
 static uint32_t checksum(const void *bytes, size_t n_bytes)
 {
@@ -106,6 +281,8 @@ void record_move(void *record, size_t n_bytes, uint32_t place)
         check[i] ^= (uint8_t)(place >> (8 * i));
 }
 
+// --- reading ---
+
 struct unpack unpack_of(struct str bytes)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;
@@ -115,107 +292,24 @@ struct unpack unpack_of(struct str bytes)
     return (struct unpack){ .at = at, .end = at + bytes.n_bytes };
 }
 
-static const uint8_t *take(struct unpack *u, size_t n_bytes)
-{
-    const uint8_t *at = u->at;
-
-    if (u->bad || (size_t)(u->end - u->at) < n_bytes) {
-        u->bad = true;
-        return NULL;
-    }
-    u->at += n_bytes;
-    return at;
-}
-
-static uint64_t take_be(struct unpack *u, size_t n_bytes)
-{
-    const uint8_t *at = take(u, n_bytes);
-    uint64_t number = 0;
-
-    for (size_t i = 0; at != NULL && i < n_bytes; i++)
-        number = number << 8 | at[i];
-    return number;
-}
-
-static uint8_t take_tag(struct unpack *u)
-{
-    return (uint8_t)take_be(u, 1);
-}
-
 uint64_t unpack_u64(struct unpack *u)
 {
-    uint8_t tag = take_tag(u);
-
-    if (tag < 0x80)
-        return tag;
-    switch (tag) {
-    case 0xcc:
-        return take_be(u, 1);
-    case 0xcd:
-        return take_be(u, 2);
-    case 0xce:
-        return take_be(u, 4);
-    case 0xcf:
-        return take_be(u, 8);
-    default:
-        u->bad = true;
-        return 0;
-    }
+    return take_u64(u);
 }
 
 int64_t unpack_i64(struct unpack *u)
 {
-    uint8_t tag = u->at < u->end ? *u->at : 0;
-    uint64_t number;
-
-    if (tag >= 0xe0) {
-        take_tag(u);
-        return u->bad ? 0 : (int64_t)(int8_t)tag;
-    }
-    if (tag >= 0xd0 && tag <= 0xd3) {
-        size_t n_bytes = (size_t)1 << (tag - 0xd0);
-        unsigned shift = 64 - 8 * (unsigned)n_bytes;
-
-        take_tag(u);
-        number = take_be(u, n_bytes) << shift;
-        return (int64_t)number >> shift; // sign extension, as gcc and clang do
-    }
-    number = unpack_u64(u);
-    if (number > INT64_MAX) {
-        u->bad = true;
-        return 0;
-    }
-    return (int64_t)number;
+    return take_i64(u);
 }
 
 bool unpack_bool(struct unpack *u)
 {
-    uint8_t tag = take_tag(u);
-
-    if (tag != 0xc2 && tag != 0xc3)
-        u->bad = true;
-    return !u->bad && tag == 0xc3;
+    return take_bool(u);
 }
 
 struct str unpack_str(struct unpack *u)
 {
-    uint8_t tag = take_tag(u);
-    size_t n_bytes = 0;
-    const uint8_t *at;
-
-    if (tag == 0xc4) {
-        n_bytes = take_be(u, 1);
-    } else if (tag == 0xc5) {
-        n_bytes = take_be(u, 2);
-    } else if (tag == 0xc6) {
-        n_bytes = take_be(u, 4);
-    } else {
-        u->bad = true;
-    }
-    at = take(u, n_bytes);
-    if (at == NULL)
-        return STR_EMPTY;
-    return (struct str){ (const char *)at, n_bytes };
+    return take_bin(u);
 }
 
 uint32_t unpack_array(struct unpack *u, uint32_t max)
@@ -263,6 +357,130 @@ enum err record_open(uint32_t place, struct str bytes, uint8_t max_version,
     *u = (struct unpack){ .at = at + 1, .end = at + n_bytes };
     return OK;
 }
+
+// --- structs by tables ---
+
+void members_pack(struct buf *b, const struct member *members, size_t n,
+                  const void *from)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct member *m = &members[i];
+        const void *at = (const char *)from + m->offset;
+
+        switch ((enum value_type)m->type) {
+        case VALUE_U8:
+            put_u64(b, *(const uint8_t *)at);
+            break;
+        case VALUE_U16:
+            put_u64(b, *(const uint16_t *)at);
+            break;
+        case VALUE_U32:
+            put_u64(b, *(const uint32_t *)at);
+            break;
+        case VALUE_U64:
+            put_u64(b, *(const uint64_t *)at);
+            break;
+        case VALUE_I64:
+            put_i64(b, *(const int64_t *)at);
+            break;
+        case VALUE_BOOL:
+            put_bool(b, *(const bool *)at);
+            break;
+        case VALUE_STR:
+            put_bin(b, *(const struct str *)at);
+            break;
+        case VALUE_BYTES:
+            put_bin(b, (struct str){ at, m->max });
+            break;
+        case VALUE_BE64:
+            put_u64(b, get_be64(at));
+            break;
+        }
+    }
+}
+
+static void clear(const struct member *m, void *at)
+{
+    static const size_t n_bytes[] = {
+        [VALUE_U8] = 1,
+        [VALUE_U16] = 2,
+        [VALUE_U32] = 4,
+        [VALUE_U64] = 8,
+        [VALUE_I64] = 8,
+        [VALUE_BOOL] = sizeof(bool),
+        [VALUE_STR] = sizeof(struct str),
+        [VALUE_BE64] = 8,
+    };
+
+    memset(at, 0, m->type == VALUE_BYTES ? m->max : n_bytes[m->type]);
+}
+
+// A number that fits into the member.
+static uint32_t unpack_max(struct unpack *u, uint32_t max)
+{
+    uint64_t number = take_u64(u);
+
+    if (number > max)
+        u->bad = true;
+    return number > max ? 0 : (uint32_t)number;
+}
+
+static void unpack_bytes(struct unpack *u, void *to, size_t n_bytes)
+{
+    struct str bytes = take_bin(u);
+
+    if (bytes.n_bytes == n_bytes) {
+        memcpy(to, bytes.at, n_bytes);
+    } else {
+        u->bad = true;
+        memset(to, 0, n_bytes);
+    }
+}
+
+void members_unpack(struct unpack *u, const struct member *members, size_t n,
+                    uint8_t version, void *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct member *m = &members[i];
+        void *at = (char *)to + m->offset;
+
+        if (m->since > version) {
+            clear(m, at);
+            continue;
+        }
+        switch ((enum value_type)m->type) {
+        case VALUE_U8:
+            *(uint8_t *)at = (uint8_t)unpack_max(u, m->max);
+            break;
+        case VALUE_U16:
+            *(uint16_t *)at = (uint16_t)unpack_max(u, m->max);
+            break;
+        case VALUE_U32:
+            *(uint32_t *)at = unpack_max(u, m->max);
+            break;
+        case VALUE_U64:
+            *(uint64_t *)at = take_u64(u);
+            break;
+        case VALUE_I64:
+            *(int64_t *)at = take_i64(u);
+            break;
+        case VALUE_BOOL:
+            *(bool *)at = take_bool(u);
+            break;
+        case VALUE_STR:
+            *(struct str *)at = take_bin(u);
+            break;
+        case VALUE_BYTES:
+            unpack_bytes(u, at, m->max);
+            break;
+        case VALUE_BE64:
+            put_be64(at, take_u64(u));
+            break;
+        }
+    }
+}
+
+// --- hashes and keys ---
 
 uint64_t hash64(struct str bytes, uint64_t seed)
 {

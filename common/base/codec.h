@@ -2,10 +2,9 @@
 // codec.h — records on disk and frames between processes: msgpack, versioned,
 // checked.
 //
-// Writing is msgpack-c's packer. Reading is a cursor of our own that never
-// allocates and never trusts a length: msgpack-c's unpacker allocates what a
-// header claims (msgpack-c issue 1013: 96 GB for five bytes), and what we read
-// may come from a damaged disk or from a process that faces hostile bytes.
+// Reading is a cursor that never allocates and never trusts a length: what is read
+// may come from a damaged disk or from a process that faces hostile bytes. Writing
+// uses the shortest form of each number and length.
 //
 // A record on disk is: version byte, msgpack values, 4 bytes of XXH3-64 over both.
 // The checksum also covers the place where the record lies: a record that is found
@@ -16,6 +15,7 @@
 #define COMMON_BASE_CODEC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/buf.h"
@@ -72,6 +72,68 @@ MUST_CHECK enum err unpack_done(const struct unpack *u);
 MUST_CHECK enum err record_open(uint32_t place, struct str bytes,
                                 uint8_t max_version, uint8_t *version,
                                 struct unpack *u);
+
+// --- structs by tables ---
+//
+// A table lists the members of a struct in the order of their values, once for writing
+// and for reading.
+
+enum value_type {
+    VALUE_U8,
+    VALUE_U16,
+    VALUE_U32, // also an enum
+    VALUE_U64,
+    VALUE_I64,
+    VALUE_BOOL,
+    VALUE_STR,
+    VALUE_BYTES, // uint8_t[max]: as bytes of exactly this length
+    VALUE_BE64   // uint8_t[8]: as the big-endian number that it holds
+};
+
+struct member {
+    uint16_t offset;
+    uint8_t type; // enum value_type
+    uint8_t
+        since; // the record's version that brought it; below, it is zero or empty
+    uint32_t max; // of a number up to 32 bits: a larger one is a fault
+};
+
+// The type of a value follows from the type of the member.
+// clang-format off
+#define MEMBER_WITH(of, name, version, most)                               \
+    { offsetof(of, name),                                                  \
+      _Generic(((of *)0)->name,                                            \
+               bool: VALUE_BOOL, uint8_t: VALUE_U8, uint16_t: VALUE_U16,   \
+               unsigned: VALUE_U32, uint64_t: VALUE_U64,                   \
+               int64_t: VALUE_I64, struct str: VALUE_STR,                  \
+               uint8_t *: VALUE_BYTES),                                    \
+      (version), (most) }
+#define MEMBER_MOST(of, name)                                              \
+    _Generic(((of *)0)->name,                                              \
+             uint8_t: UINT8_MAX, uint16_t: UINT16_MAX,                     \
+             uint8_t *: sizeof(((of *)0)->name), default: UINT32_MAX)
+
+#define MEMBER(of, name) MEMBER_WITH(of, name, 1, MEMBER_MOST(of, name))
+#define MEMBER_SINCE(of, name, version) \
+    MEMBER_WITH(of, name, version, MEMBER_MOST(of, name))
+#define MEMBER_MAX(of, name, most) MEMBER_WITH(of, name, 1, most)
+// uint8_t[8], as a number.
+#define MEMBER_NUMBER(of, name, version)                                   \
+    { offsetof(of, name), VALUE_BE64, (version),                           \
+      _Generic(&((of *)0)->name, uint8_t (*)[8]: 8) }
+// clang-format on
+
+#define MEMBERS(table) (table), sizeof(table) / sizeof((table)[0])
+
+// Appends the values of the members.
+void members_pack(struct buf *b, const struct member *members, size_t n,
+                  const void *from);
+
+// Sets the members from the values that follow; strings are borrowed from the input.
+// A value that is missing, has another type or does not fit is a fault, and
+// the member is zero or empty.
+void members_unpack(struct unpack *u, const struct member *members, size_t n,
+                    uint8_t version, void *to);
 
 // --- checks and keys ---
 

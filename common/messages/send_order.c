@@ -10,19 +10,44 @@
 #define TOOK_US_MAX INT64_C(86400000000) // a day: request_timeout has minutes
 #define SLACK_US    INT64_C(1000000)     // of clocks that are slewed
 
+#define ORDER(name)   MEMBER(struct order, name)
+#define OUTCOME(name) MEMBER(struct outcome, name)
+
+static const struct member order_members[] = {
+    ORDER(no),
+    ORDER(url),
+    ORDER(headers),
+    ORDER(connect_timeout_ms),
+    ORDER(request_timeout_ms),
+    ORDER(body),
+    ORDER(client_cert),
+    ORDER(client_key),
+    ORDER(is_get),
+    ORDER(is_alone),
+};
+
+static const struct member outcome_members[] = {
+    OUTCOME(no),
+    OUTCOME(started_at_us),
+    MEMBER_MAX(struct outcome, error, ERROR_CLASSES - 1),
+    OUTCOME(error_message),
+    OUTCOME(response_code),
+    OUTCOME(truncated),
+    OUTCOME(is_ours),
+    OUTCOME(timing.dns_us),
+    OUTCOME(timing.connect_us),
+    OUTCOME(timing.tls_us),
+    OUTCOME(timing.first_byte_us),
+    OUTCOME(timing.total_us),
+    OUTCOME(timing.reused_connection),
+    OUTCOME(response_headers),
+    OUTCOME(response_body),
+};
+
 void order_pack(struct buf *frame, const struct order *order)
 {
     pack_u64(frame, FRAME_ORDER);
-    pack_u64(frame, order->no);
-    pack_str(frame, order->url);
-    pack_str(frame, order->headers);
-    pack_i64(frame, order->connect_timeout_ms);
-    pack_i64(frame, order->request_timeout_ms);
-    pack_str(frame, order->body);
-    pack_str(frame, order->client_cert);
-    pack_str(frame, order->client_key);
-    pack_bool(frame, order->is_get);
-    pack_bool(frame, order->is_alone);
+    members_pack(frame, MEMBERS(order_members), order);
 }
 
 enum err order_unpack(struct str frame, struct order *out)
@@ -31,16 +56,7 @@ enum err order_unpack(struct str frame, struct order *out)
 
     if (unpack_u64(&u) != FRAME_ORDER)
         return ERR_CORRUPT;
-    out->no = unpack_u64(&u);
-    out->url = unpack_str(&u);
-    out->headers = unpack_str(&u);
-    out->connect_timeout_ms = unpack_i64(&u);
-    out->request_timeout_ms = unpack_i64(&u);
-    out->body = unpack_str(&u);
-    out->client_cert = unpack_str(&u);
-    out->client_key = unpack_str(&u);
-    out->is_get = unpack_bool(&u);
-    out->is_alone = unpack_bool(&u);
+    members_unpack(&u, MEMBERS(order_members), 1, out);
     if (out->headers.n_bytes > 0 &&
         out->headers.at[out->headers.n_bytes - 1] != '\0')
         return ERR_CORRUPT;
@@ -49,27 +65,11 @@ enum err order_unpack(struct str frame, struct order *out)
 
 void outcome_pack(struct buf *frame, const struct outcome *outcome)
 {
-    const struct timing *t = &outcome->timing;
-
     pack_u64(frame, FRAME_OUTCOME);
-    pack_u64(frame, outcome->no);
-    pack_i64(frame, outcome->started_at_us);
-    pack_u64(frame, outcome->error);
-    pack_str(frame, outcome->error_message);
-    pack_u64(frame, outcome->response_code);
-    pack_bool(frame, outcome->truncated);
-    pack_bool(frame, outcome->is_ours);
-    pack_i64(frame, t->dns_us);
-    pack_i64(frame, t->connect_us);
-    pack_i64(frame, t->tls_us);
-    pack_i64(frame, t->first_byte_us);
-    pack_i64(frame, t->total_us);
-    pack_bool(frame, t->reused_connection);
-    pack_str(frame, outcome->response_headers);
-    pack_str(frame, outcome->response_body);
+    members_pack(frame, MEMBERS(outcome_members), outcome);
 }
 
-static bool may_say(uint64_t error)
+static bool may_say(enum error_class error)
 {
     // The other classes are set by dispatchers, which check responses.
     return error <= ERROR_PROTOCOL || error == ERROR_BLOCKED;
@@ -90,13 +90,14 @@ static bool are_times_sane(const struct outcome *o)
 }
 
 // There is either a response, or an error that says why not.
-static bool is_sane(const struct outcome *o, uint64_t error, uint64_t status)
+static bool is_sane(const struct outcome *o)
 {
+    unsigned status = o->response_code;
     bool has_answer = status >= STATUS_MIN && status <= STATUS_MAX;
 
-    return may_say(error) && (has_answer || status == 0) &&
-           has_answer == (error == ERROR_NONE) && !(o->is_ours && has_answer) &&
-           are_times_sane(o) &&
+    return may_say(o->error) && (has_answer || status == 0) &&
+           has_answer == (o->error == ERROR_NONE) &&
+           !(o->is_ours && has_answer) && are_times_sane(o) &&
            o->error_message.n_bytes <= ERROR_MESSAGE_MAX_BYTES &&
            o->response_headers.n_bytes <= RESPONSE_HEADERS_MAX_BYTES &&
            o->response_body.n_bytes <= RESPONSE_BODY_MAX_BYTES;
@@ -105,37 +106,14 @@ static bool is_sane(const struct outcome *o, uint64_t error, uint64_t status)
 enum err outcome_unpack(struct str frame, struct outcome *out)
 {
     struct unpack u = unpack_of(frame);
-    struct timing *t = &out->timing;
-    uint64_t error;
-    uint64_t status;
     enum err err;
 
     if (unpack_u64(&u) != FRAME_OUTCOME)
         return ERR_CORRUPT;
-    out->no = unpack_u64(&u);
-    out->started_at_us = unpack_i64(&u);
-    error = unpack_u64(&u);
-    out->error_message = unpack_str(&u);
-    status = unpack_u64(&u);
-    out->truncated = unpack_bool(&u);
-    out->is_ours = unpack_bool(&u);
-    t->queue_us = 0;
-    t->dns_us = unpack_i64(&u);
-    t->connect_us = unpack_i64(&u);
-    t->tls_us = unpack_i64(&u);
-    t->first_byte_us = unpack_i64(&u);
-    t->total_us = unpack_i64(&u);
-    t->reused_connection = unpack_bool(&u);
-    out->response_headers = unpack_str(&u);
-    out->response_body = unpack_str(&u);
+    members_unpack(&u, MEMBERS(outcome_members), 1, out);
+    out->timing.queue_us = 0;
     err = unpack_done(&u);
-    if (err != OK)
-        return err;
-    if (!is_sane(out, error, status))
-        return ERR_CORRUPT;
-    out->error = (enum error_class)error;
-    out->response_code = (uint16_t)status;
-    return OK;
+    return err == OK && !is_sane(out) ? ERR_CORRUPT : err;
 }
 
 static int64_t between(int64_t least, int64_t n, int64_t most)

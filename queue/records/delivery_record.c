@@ -40,32 +40,26 @@ static struct position unpack_position(struct unpack *u)
     return position_of(unpack_u64(u));
 }
 
-static void unpack_bytes(struct unpack *u, void *out, size_t n_bytes)
-{
-    struct str s = unpack_str(u);
-
-    if (s.n_bytes != n_bytes) {
-        u->bad = true;
-    } else {
-        memcpy(out, s.at, n_bytes);
-    }
-}
-
 // --- events ---
+
+// Before the key, which is no member; the payload follows it.
+static const struct member event_members[] = {
+    MEMBER(struct event, id.bytes),
+    MEMBER(struct event, accepted_at_us),
+    MEMBER_MAX(struct event, dialect, DIALECT_AKINON),
+    MEMBER(struct event, filters),
+    MEMBER(struct event, kind),
+    MEMBER(struct event, org),
+    MEMBER(struct event, project),
+    MEMBER(struct event, stack),
+    MEMBER(struct event, env),
+};
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 {
     size_t start = record_begin(out, EVENT_VERSION);
 
-    pack_id(out, &e->id);
-    pack_i64(out, e->accepted_at_us);
-    pack_u64(out, e->dialect);
-    pack_u64(out, e->filters);
-    pack_str(out, e->kind);
-    pack_str(out, e->org);
-    pack_str(out, e->project);
-    pack_str(out, e->stack);
-    pack_str(out, e->env);
+    members_pack(out, MEMBERS(event_members), e);
     pack_str(out, (struct str){ (const char *)key, key != NULL ? 16 : 0 });
     pack_str(out, e->payload);
     record_end(out, start);
@@ -77,25 +71,13 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     struct unpack u;
     uint8_t version;
     enum err err = record_open(place, bytes, EVENT_VERSION, &version, &u);
-    uint64_t dialect;
 
     if (err != OK)
         return err;
-    out->id = unpack_id(&u);
-    out->accepted_at_us = unpack_i64(&u);
-    dialect = unpack_u64(&u);
-    out->filters = unpack_u64(&u);
-    out->kind = unpack_str(&u);
-    out->org = unpack_str(&u);
-    out->project = unpack_str(&u);
-    out->stack = unpack_str(&u);
-    out->env = unpack_str(&u);
+    members_unpack(&u, MEMBERS(event_members), version, out);
     *key = unpack_str(&u);
     out->payload = unpack_str(&u);
-    if (dialect != DIALECT_PULUMI && dialect != DIALECT_AKINON)
-        return ERR_CORRUPT;
-    out->dialect = (enum dialect)dialect;
-    return unpack_done(&u);
+    return out->dialect < DIALECT_PULUMI ? ERR_CORRUPT : unpack_done(&u);
 }
 
 enum err event_decode_at(uint32_t place, struct str key, struct str bytes,
@@ -117,14 +99,18 @@ enum err event_decode_at(uint32_t place, struct str key, struct str bytes,
     return OK;
 }
 
+static const struct member key_members[] = {
+    MEMBER_NUMBER(struct key_row, position.bytes, 1),
+    MEMBER(struct key_row, accepted_at_us),
+    MEMBER(struct key_row, event_id.bytes),
+    MEMBER(struct key_row, content),
+};
+
 void key_encode(const struct key_row *k, struct buf *out)
 {
     size_t start = record_begin(out, k->is_old ? 1 : KEY_VERSION);
 
-    pack_position(out, k->position);
-    pack_i64(out, k->accepted_at_us);
-    pack_id(out, &k->event_id);
-    pack_str(out, (struct str){ (const char *)k->content, 16 });
+    members_pack(out, MEMBERS(key_members), k);
     record_end(out, start);
 }
 
@@ -136,10 +122,7 @@ enum err key_decode(uint32_t place, struct str bytes, struct key_row *out)
 
     if (err != OK)
         return err;
-    out->position = unpack_position(&u);
-    out->accepted_at_us = unpack_i64(&u);
-    out->event_id = unpack_id(&u);
-    unpack_bytes(&u, out->content, sizeof(out->content));
+    members_unpack(&u, MEMBERS(key_members), version, out);
     out->is_old = version < 2;
     return unpack_done(&u);
 }
@@ -153,20 +136,24 @@ void due_key(const struct due_row *r, uint8_t key[DUE_KEY_BYTES])
     memcpy(key + 16, r->position.bytes, 8);
 }
 
+static const struct member due_members[] = {
+    MEMBER(struct due_row, n_attempts),
+    MEMBER(struct due_row, n_crashes),
+    MEMBER(struct due_row, queue_us),
+    MEMBER(struct due_row, not_before_ms),
+    MEMBER(struct due_row, ordering_key),
+    MEMBER(struct due_row, replay),
+    MEMBER(struct due_row, n_before),
+    MEMBER_SINCE(struct due_row, payload_bytes, 2),
+};
+
 void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
                 struct buf *out)
 {
     size_t start = record_begin(out, DUE_VERSION);
 
     due_key(r, key);
-    pack_u64(out, r->n_attempts);
-    pack_u64(out, r->n_crashes);
-    pack_i64(out, r->queue_us);
-    pack_i64(out, r->not_before_ms);
-    pack_u64(out, r->ordering_key);
-    pack_u64(out, r->replay);
-    pack_u64(out, r->n_before);
-    pack_u64(out, r->payload_bytes);
+    members_pack(out, MEMBERS(due_members), r);
     record_end(out, start);
 }
 
@@ -186,14 +173,7 @@ enum err due_decode(uint32_t place, struct str key, struct str bytes,
     out->hook_id = get_be64(k);
     out->due_at_ms = (int64_t)get_be64(k + 8);
     memcpy(out->position.bytes, k + 16, 8);
-    out->n_attempts = (uint32_t)unpack_u64(&u);
-    out->n_crashes = (uint32_t)unpack_u64(&u);
-    out->queue_us = unpack_i64(&u);
-    out->not_before_ms = unpack_i64(&u);
-    out->ordering_key = unpack_u64(&u);
-    out->replay = unpack_u64(&u);
-    out->n_before = (uint32_t)unpack_u64(&u);
-    out->payload_bytes = version >= 2 ? (uint32_t)unpack_u64(&u) : 0;
+    members_unpack(&u, MEMBERS(due_members), version, out);
     return unpack_done(&u);
 }
 
@@ -204,15 +184,19 @@ void dead_key(uint64_t hook_id, struct position position,
     memcpy(key + 8, position.bytes, 8);
 }
 
+static const struct member dead_members[] = {
+    MEMBER(struct dead_row, dead_at_ms),
+    MEMBER(struct dead_row, n_attempts),
+    MEMBER(struct dead_row, queue_us),
+};
+
 void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
                  struct buf *out)
 {
     size_t start = record_begin(out, DEAD_VERSION);
 
     dead_key(r->hook_id, r->position, key);
-    pack_i64(out, r->dead_at_ms);
-    pack_u64(out, r->n_attempts);
-    pack_i64(out, r->queue_us);
+    members_pack(out, MEMBERS(dead_members), r);
     record_end(out, start);
 }
 
@@ -231,61 +215,49 @@ enum err dead_decode(uint32_t place, struct str key, struct str bytes,
         return err;
     out->hook_id = get_be64(k);
     memcpy(out->position.bytes, k + 8, 8);
-    out->dead_at_ms = unpack_i64(&u);
-    out->n_attempts = (uint32_t)unpack_u64(&u);
-    out->queue_us = unpack_i64(&u);
+    members_unpack(&u, MEMBERS(dead_members), version, out);
     return unpack_done(&u);
 }
 
 // --- history ---
 
-static void pack_timing(struct buf *out, const struct timing *t)
-{
-    pack_i64(out, t->queue_us);
-    pack_i64(out, t->dns_us);
-    pack_i64(out, t->connect_us);
-    pack_i64(out, t->tls_us);
-    pack_i64(out, t->first_byte_us);
-    pack_i64(out, t->total_us);
-    pack_bool(out, t->reused_connection);
-}
+#define ATTEMPT(name) MEMBER(struct attempt, name)
 
-static void unpack_timing(struct unpack *u, struct timing *t)
-{
-    t->queue_us = unpack_i64(u);
-    t->dns_us = unpack_i64(u);
-    t->connect_us = unpack_i64(u);
-    t->tls_us = unpack_i64(u);
-    t->first_byte_us = unpack_i64(u);
-    t->total_us = unpack_i64(u);
-    t->reused_connection = unpack_bool(u);
-}
+static const struct member attempt_members[] = {
+    ATTEMPT(hook_id),
+    ATTEMPT(org_id),
+    MEMBER_NUMBER(struct attempt, position.bytes, 1),
+    ATTEMPT(event_id.bytes),
+    ATTEMPT(kind),
+    ATTEMPT(accepted_at_us),
+    ATTEMPT(started_at_us),
+    ATTEMPT(attempt),
+    MEMBER_MAX(struct attempt, state, DELIVERY_CANCELLED),
+    ATTEMPT(next_attempt_at_ms),
+    MEMBER_MAX(struct attempt, error, ERROR_GONE),
+    ATTEMPT(error_message),
+    ATTEMPT(response_code),
+    ATTEMPT(truncated),
+    ATTEMPT(timing.queue_us),
+    ATTEMPT(timing.dns_us),
+    ATTEMPT(timing.connect_us),
+    ATTEMPT(timing.tls_us),
+    ATTEMPT(timing.first_byte_us),
+    ATTEMPT(timing.total_us),
+    ATTEMPT(timing.reused_connection),
+    ATTEMPT(request_url),
+    ATTEMPT(request_headers),
+    ATTEMPT(response_headers),
+    ATTEMPT(response_body),
+    ATTEMPT(payload),
+    MEMBER_SINCE(struct attempt, due_at_ms, 2),
+};
 
 void attempt_encode(const struct attempt *a, struct buf *out)
 {
     size_t start = record_begin(out, ATTEMPT_VERSION);
 
-    pack_u64(out, a->hook_id);
-    pack_u64(out, a->org_id);
-    pack_position(out, a->position);
-    pack_id(out, &a->event_id);
-    pack_str(out, a->kind);
-    pack_i64(out, a->accepted_at_us);
-    pack_i64(out, a->started_at_us);
-    pack_u64(out, a->attempt);
-    pack_u64(out, a->state);
-    pack_i64(out, a->next_attempt_at_ms);
-    pack_u64(out, a->error);
-    pack_str(out, a->error_message);
-    pack_u64(out, a->response_code);
-    pack_bool(out, a->truncated);
-    pack_timing(out, &a->timing);
-    pack_str(out, a->request_url);
-    pack_str(out, a->request_headers);
-    pack_str(out, a->response_headers);
-    pack_str(out, a->response_body);
-    pack_str(out, a->payload);
-    pack_i64(out, a->due_at_ms);
+    members_pack(out, MEMBERS(attempt_members), a);
     record_end(out, start);
 }
 
@@ -297,31 +269,10 @@ enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
 
     if (err != OK)
         return err;
-    out->hook_id = unpack_u64(&u);
-    out->org_id = unpack_u64(&u);
-    out->position = unpack_position(&u);
-    out->event_id = unpack_id(&u);
-    out->kind = unpack_str(&u);
-    out->accepted_at_us = unpack_i64(&u);
-    out->started_at_us = unpack_i64(&u);
-    out->attempt = (uint32_t)unpack_u64(&u);
-    out->state = (enum delivery_state)unpack_u64(&u);
-    out->next_attempt_at_ms = unpack_i64(&u);
-    out->error = (enum error_class)unpack_u64(&u);
-    out->error_message = unpack_str(&u);
-    out->response_code = (uint16_t)unpack_u64(&u);
-    out->truncated = unpack_bool(&u);
-    unpack_timing(&u, &out->timing);
-    out->request_url = unpack_str(&u);
-    out->request_headers = unpack_str(&u);
-    out->response_headers = unpack_str(&u);
-    out->response_body = unpack_str(&u);
-    out->payload = unpack_str(&u);
-    out->due_at_ms = version >= 2 ? unpack_i64(&u) : out->next_attempt_at_ms;
-    if (out->state < DELIVERY_DELIVERED || out->state > DELIVERY_CANCELLED ||
-        out->error > ERROR_GONE)
-        return ERR_CORRUPT;
-    return unpack_done(&u);
+    members_unpack(&u, MEMBERS(attempt_members), version, out);
+    if (version < 2)
+        out->due_at_ms = out->next_attempt_at_ms;
+    return out->state < DELIVERY_DELIVERED ? ERR_CORRUPT : unpack_done(&u);
 }
 
 // --- marks ---
@@ -384,16 +335,26 @@ bool mark_is_failed(const struct mark *m)
 
 // --- a shard's state ---
 
+// Between the two lie the counts and the handovers.
+static const struct member state_head[] = {
+    MEMBER_NUMBER(struct shard_state, cursor.bytes, 1),
+    MEMBER(struct shard_state, next_no),
+    MEMBER(struct shard_state, trimmed_delivered),
+    MEMBER(struct shard_state, trimmed_others),
+    MEMBER(struct shard_state, stats_from),
+    MEMBER(struct shard_state, longest_ms),
+};
+static const struct member state_tail[] = {
+    MEMBER_SINCE(struct shard_state, clock_ms, 2),
+    MEMBER_SINCE(struct shard_state, ran_ms, 2),
+    MEMBER_SINCE(struct shard_state, last_org, 3),
+};
+
 void state_encode(const struct shard_state *s, struct buf *out)
 {
     size_t start = record_begin(out, STATE_VERSION);
 
-    pack_position(out, s->cursor);
-    pack_u64(out, s->next_no);
-    pack_u64(out, s->trimmed_delivered);
-    pack_u64(out, s->trimmed_others);
-    pack_u64(out, s->stats_from);
-    pack_u64(out, s->longest_ms);
+    members_pack(out, MEMBERS(state_head), s);
     pack_array(out, COUNTS);
     for (size_t i = 0; i < COUNTS; i++)
         pack_i64(out, s->counts[i]);
@@ -403,9 +364,7 @@ void state_encode(const struct shard_state *s, struct buf *out)
         for (size_t k = 0; k < s->handovers[i].n_shards; k++)
             pack_position(out, s->handovers[i].cursors[k]);
     }
-    pack_i64(out, s->clock_ms);
-    pack_i64(out, s->ran_ms);
-    pack_u64(out, s->last_org);
+    members_pack(out, MEMBERS(state_tail), s);
     record_end(out, start);
 }
 
@@ -419,12 +378,7 @@ enum err state_decode(uint32_t place, struct str bytes, struct shard_state *out)
     if (err != OK)
         return err;
     memset(out, 0, sizeof(*out));
-    out->cursor = unpack_position(&u);
-    out->next_no = unpack_u64(&u);
-    out->trimmed_delivered = unpack_u64(&u);
-    out->trimmed_others = unpack_u64(&u);
-    out->stats_from = unpack_u64(&u);
-    out->longest_ms = unpack_u64(&u);
+    members_unpack(&u, MEMBERS(state_head), version, out);
     n_counts = unpack_array(&u, COUNTS);
     for (size_t i = 0; i < n_counts; i++)
         out->counts[i] = unpack_i64(&u);
@@ -436,27 +390,26 @@ enum err state_decode(uint32_t place, struct str bytes, struct shard_state *out)
         for (size_t k = 0; k < h->n_shards; k++)
             h->cursors[k] = unpack_position(&u);
     }
-    if (version >= 2) {
-        out->clock_ms = unpack_i64(&u);
-        out->ran_ms = unpack_i64(&u);
-    }
-    if (version >= 3)
-        out->last_org = unpack_u64(&u);
+    members_unpack(&u, MEMBERS(state_tail), version, out);
     return unpack_done(&u);
 }
 
 // --- tokens ---
 
+static const struct member token_members[] = {
+    MEMBER(struct token, id),
+    MEMBER(struct token, org),
+    MEMBER(struct token, scopes),
+    MEMBER(struct token, name),
+    MEMBER(struct token, created_at_ms),
+    MEMBER(struct token, expires_at_ms),
+};
+
 void token_encode(const struct token *t, struct buf *out)
 {
     size_t start = record_begin(out, TOKEN_VERSION);
 
-    pack_str(out, t->id);
-    pack_str(out, t->org);
-    pack_u64(out, t->scopes);
-    pack_str(out, t->name);
-    pack_i64(out, t->created_at_ms);
-    pack_i64(out, t->expires_at_ms);
+    members_pack(out, MEMBERS(token_members), t);
     record_end(out, start);
 }
 
@@ -470,11 +423,6 @@ enum err token_decode(uint32_t place, struct str hash, struct str bytes,
     if (err != OK || hash.n_bytes != TOKEN_HASH_BYTES)
         return ERR_CORRUPT;
     memcpy(out->hash, hash.at, TOKEN_HASH_BYTES);
-    out->id = unpack_str(&u);
-    out->org = unpack_str(&u);
-    out->scopes = (unsigned)unpack_u64(&u);
-    out->name = unpack_str(&u);
-    out->created_at_ms = unpack_i64(&u);
-    out->expires_at_ms = unpack_i64(&u);
+    members_unpack(&u, MEMBERS(token_members), version, out);
     return unpack_done(&u);
 }

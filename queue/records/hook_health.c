@@ -22,30 +22,39 @@ bool hook_health_is_empty(const struct hook_health *h)
 
 // --- the record ---
 
+#define HEALTH(name) MEMBER(struct hook_health, name)
+
+static const struct member health_members[] = {
+    HEALTH(failing_since_ms),
+    HEALTH(told_disabled_at_ms),
+    HEALTH(failing_ms),
+    HEALTH(failed_at_ran_ms),
+    HEALTH(alarmed_at_ran_ms),
+    HEALTH(dead_told_at_ran_ms),
+    HEALTH(n_failed),
+    HEALTH(n_same),
+    HEALTH(response_code),
+    MEMBER_MAX(struct hook_health, error, ERROR_CLASSES - 1),
+    MEMBER_MAX(struct hook_health, cause, FAILING_CAUSES - 1),
+    HEALTH(percent_told),
+    HEALTH(is_alarmed),
+    HEALTH(is_end_owed),
+};
+static const struct member dead_members[] = {
+    MEMBER(struct unreported_dead, n),
+    MEMBER(struct unreported_dead, first.bytes),
+    MEMBER(struct unreported_dead, last.bytes),
+    MEMBER(struct unreported_dead, newest),
+};
+
 void health_encode(const struct hook_health *h, struct buf *out)
 {
     static const struct unreported_dead none = { .n = 0 };
     const struct unreported_dead *dead = h->dead != NULL ? h->dead : &none;
     size_t start = record_begin(out, HEALTH_VERSION);
 
-    pack_i64(out, h->failing_since_ms);
-    pack_i64(out, h->told_disabled_at_ms);
-    pack_i64(out, h->failing_ms);
-    pack_i64(out, h->failed_at_ran_ms);
-    pack_i64(out, h->alarmed_at_ran_ms);
-    pack_i64(out, h->dead_told_at_ran_ms);
-    pack_u64(out, h->n_failed);
-    pack_u64(out, h->n_same);
-    pack_u64(out, h->response_code);
-    pack_u64(out, h->error);
-    pack_u64(out, h->cause);
-    pack_u64(out, h->percent_told);
-    pack_bool(out, h->is_alarmed);
-    pack_bool(out, h->is_end_owed);
-    pack_u64(out, dead->n);
-    pack_id(out, &dead->first);
-    pack_id(out, &dead->last);
-    pack_str(out, dead->newest);
+    members_pack(out, MEMBERS(health_members), h);
+    members_pack(out, MEMBERS(dead_members), dead);
     record_end(out, start);
 }
 
@@ -61,7 +70,6 @@ static void decode_first(struct str bytes, struct hook_health *out)
 enum err health_decode(uint32_t place, struct str bytes,
                        struct hook_health *out, struct unreported_dead *dead)
 {
-    uint64_t error, cause;
     struct unpack u;
     uint8_t version;
     enum err err;
@@ -75,29 +83,9 @@ enum err health_decode(uint32_t place, struct str bytes,
     err = record_open(place, bytes, HEALTH_VERSION, &version, &u);
     if (err != OK || version == 1)
         return ERR_CORRUPT;
-    out->failing_since_ms = unpack_i64(&u);
-    out->told_disabled_at_ms = unpack_i64(&u);
-    out->failing_ms = unpack_i64(&u);
-    out->failed_at_ran_ms = unpack_i64(&u);
-    out->alarmed_at_ran_ms = unpack_i64(&u);
-    out->dead_told_at_ran_ms = unpack_i64(&u);
-    out->n_failed = (uint32_t)unpack_u64(&u);
-    out->n_same = (uint32_t)unpack_u64(&u);
-    out->response_code = (uint16_t)unpack_u64(&u);
-    error = unpack_u64(&u);
-    cause = unpack_u64(&u);
-    out->percent_told = (uint8_t)unpack_u64(&u);
-    out->is_alarmed = unpack_bool(&u);
-    out->is_end_owed = unpack_bool(&u);
-    dead->n = unpack_u64(&u);
-    dead->first = unpack_id(&u);
-    dead->last = unpack_id(&u);
-    dead->newest = unpack_str(&u);
+    members_unpack(&u, MEMBERS(health_members), version, out);
+    members_unpack(&u, MEMBERS(dead_members), version, dead);
     err = unpack_done(&u);
-    if (err == OK && (error >= ERROR_CLASSES || cause >= FAILING_CAUSES))
-        err = ERR_CORRUPT;
-    out->error = (enum error_class)error;
-    out->cause = (enum failing_cause)cause;
     if (dead->n > 0)
         out->dead = dead;
     return err;

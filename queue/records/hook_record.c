@@ -34,16 +34,43 @@ static void pack_list(struct buf *out, const struct str *list, size_t n)
         pack_str(out, list[i]);
 }
 
-static void pack_policy(struct buf *out, const struct hook_policy *p)
-{
-    pack_str(out, p->retry_schedule);
-    pack_i64(out, p->timeout_ms);
-    pack_u64(out, p->max_inflight);
-    pack_u64(out, p->rate_per_second);
-    pack_u64(out, p->rate_burst);
-    pack_bool(out, p->ordered);
-    pack_str(out, p->order_key);
-}
+#define HOOK(name) MEMBER(struct hook, name)
+
+// The kinds and the names of the headers follow.
+static const struct member hook_head[] = {
+    HOOK(no),
+    HOOK(revision),
+    HOOK(scope.dialect),
+    HOOK(scope.level),
+    HOOK(scope.org),
+    HOOK(scope.project),
+    HOOK(scope.target),
+    HOOK(name),
+    HOOK(display_name),
+    HOOK(url),
+    MEMBER_MAX(struct hook, format, FORMAT_AKINON),
+    HOOK(active),
+    HOOK(filters),
+    HOOK(groups),
+};
+// The sealed text and the certificate follow.
+static const struct member hook_policy[] = {
+    HOOK(policy.retry_schedule), HOOK(policy.timeout_ms),
+    HOOK(policy.max_inflight),   HOOK(policy.rate_per_second),
+    HOOK(policy.rate_burst),     HOOK(policy.ordered),
+    HOOK(policy.order_key),
+};
+static const struct member hook_tail[] = {
+    MEMBER_MAX(struct hook, disabled, HOOK_FAILING),
+    HOOK(disabled_at_ms),
+    HOOK(created_at_ms),
+    HOOK(updated_at_ms),
+    MEMBER_SINCE(struct hook, paused, 2),
+    MEMBER_NUMBER(struct hook, from.bytes, 2),
+    MEMBER_SINCE(struct hook, is_operator, 3),
+    MEMBER_SINCE(struct hook, secret_headers, 4),
+    MEMBER_SINCE(struct hook, filter_order, 5),
+};
 
 static void wipe(struct buf *b)
 {
@@ -99,34 +126,13 @@ void hook_encode(const struct hook *h, struct keyring *keys, struct buf *out)
 {
     size_t start = record_begin(out, HOOK_VERSION);
 
-    pack_u64(out, h->no);
-    pack_u64(out, h->revision);
-    pack_u64(out, h->scope.dialect);
-    pack_u64(out, h->scope.level);
-    pack_str(out, h->scope.org);
-    pack_str(out, h->scope.project);
-    pack_str(out, h->scope.target);
-    pack_str(out, h->name);
-    pack_str(out, h->display_name);
-    pack_str(out, h->url);
-    pack_u64(out, h->format);
-    pack_bool(out, h->active);
-    pack_u64(out, h->filters);
-    pack_u64(out, h->groups);
+    members_pack(out, MEMBERS(hook_head), h);
     pack_list(out, h->kinds, h->n_kinds);
     pack_names(out, h);
-    pack_policy(out, &h->policy);
+    members_pack(out, MEMBERS(hook_policy), h);
     pack_sealed(out, h, keys);
     pack_str(out, h->client_cert);
-    pack_u64(out, h->disabled);
-    pack_i64(out, h->disabled_at_ms);
-    pack_i64(out, h->created_at_ms);
-    pack_i64(out, h->updated_at_ms);
-    pack_bool(out, h->paused);
-    pack_u64(out, position_number(h->from));
-    pack_bool(out, h->is_operator);
-    pack_u64(out, h->secret_headers);
-    pack_str(out, h->filter_order);
+    members_pack(out, MEMBERS(hook_tail), h);
     record_end(out, start);
 }
 
@@ -149,17 +155,6 @@ static size_t unpack_list(struct unpack *u, struct str *list)
     for (size_t i = 0; i < n; i++)
         list[i] = unpack_str(u);
     return n;
-}
-
-static void unpack_policy(struct unpack *u, struct hook_policy *p)
-{
-    p->retry_schedule = unpack_str(u);
-    p->timeout_ms = unpack_i64(u);
-    p->max_inflight = (uint32_t)unpack_u64(u);
-    p->rate_per_second = (uint32_t)unpack_u64(u);
-    p->rate_burst = (uint32_t)unpack_u64(u);
-    p->ordered = unpack_bool(u);
-    p->order_key = unpack_str(u);
 }
 
 // Up to version 3 the values were unsealed, beside the names.
@@ -237,12 +232,6 @@ static enum err unpack_sealed(const struct closed *closed, struct keyring *keys,
     return unpack_done(&u);
 }
 
-static bool is_sound(const struct hook *h)
-{
-    return h->format >= FORMAT_RAW && h->format <= FORMAT_AKINON &&
-           h->disabled <= HOOK_FAILING;
-}
-
 enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
                      struct hook *out, struct hook_room *room)
 {
@@ -254,45 +243,24 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     if (err != OK)
         return err;
     out->is_damaged = false;
-    out->no = unpack_u64(&u);
-    out->revision = unpack_u64(&u);
-    out->scope.dialect = (enum dialect)unpack_u64(&u);
-    out->scope.level = (enum hook_level)unpack_u64(&u);
-    out->scope.org = unpack_str(&u);
-    out->scope.project = unpack_str(&u);
-    out->scope.target = unpack_str(&u);
-    out->name = unpack_str(&u);
-    out->display_name = unpack_str(&u);
-    out->url = unpack_str(&u);
-    out->format = (enum hook_format)unpack_u64(&u);
-    out->active = unpack_bool(&u);
-    out->filters = unpack_u64(&u);
-    out->groups = unpack_u64(&u);
+    members_unpack(&u, MEMBERS(hook_head), version, out);
     out->kinds = room->strings;
     out->n_kinds = unpack_list(&u, out->kinds);
     out->headers = room->strings + HOOK_LIST_MAX;
     unpack_headers(&u, version, out);
-    unpack_policy(&u, &out->policy);
+    members_unpack(&u, MEMBERS(hook_policy), version, out);
     closed.version = version;
     closed.sealed = unpack_str(&u);
     out->client_cert = unpack_str(&u);
     if (version < 4)
         closed.until_ms = unpack_i64(&u);
-    out->disabled = (enum hook_disabled)unpack_u64(&u);
-    out->disabled_at_ms = unpack_i64(&u);
-    out->created_at_ms = unpack_i64(&u);
-    out->updated_at_ms = unpack_i64(&u);
-    out->paused = version >= 2 && unpack_bool(&u);
-    out->from = version >= 2 ? position_of(unpack_u64(&u)) : position_start;
-    out->is_operator = version >= 3 && unpack_bool(&u);
-    out->secret_headers = version >= 4 ? unpack_u64(&u) : 0;
-    out->filter_order = version >= 5 ? unpack_str(&u) : STR_EMPTY;
+    members_unpack(&u, MEMBERS(hook_tail), version, out);
     out->secret = STR_EMPTY;
     out->client_key = STR_EMPTY;
     out->old = room->old;
     out->n_old = 0;
     err = unpack_done(&u);
-    if (err == OK && !is_sound(out))
+    if (err == OK && out->format < FORMAT_RAW)
         err = ERR_CORRUPT;
     return err == OK ? unpack_sealed(&closed, keys, out, room) : err;
 }

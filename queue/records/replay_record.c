@@ -8,53 +8,33 @@
 #include "common/base/codec.h"
 #include "queue/records/schema.h"
 
-static void pack_filter(struct buf *out, const struct history_filter *f)
-{
-    pack_u64(out, f->states);
-    pack_u64(out, f->errors);
-    pack_bool(out, f->has_code);
-    pack_u64(out, f->code);
-    pack_i64(out, f->since_us);
-    pack_i64(out, f->until_us);
-    pack_array(out, (uint32_t)f->n_kinds);
-    for (size_t i = 0; i < f->n_kinds; i++)
-        pack_str(out, f->kinds[i]);
-}
+#define REPLAY(name) MEMBER(struct replay, name)
 
-static void unpack_filter(struct unpack *u, struct history_filter *f)
-{
-    f->states = (unsigned)unpack_u64(u);
-    f->errors = (unsigned)unpack_u64(u);
-    f->has_code = unpack_bool(u);
-    f->code = (uint16_t)unpack_u64(u);
-    f->since_us = unpack_i64(u);
-    f->until_us = unpack_i64(u);
-    f->n_kinds = unpack_array(u, FILTER_KINDS_MAX);
-    for (size_t i = 0; i < f->n_kinds; i++)
-        f->kinds[i] = unpack_str(u);
-}
+// Between the two lie the kinds of the filter.
+static const struct member replay_head[] = {
+    REPLAY(id.bytes),        REPLAY(hook_id),
+    REPLAY(org_id),          MEMBER_MAX(struct replay, state, REPLAY_CANCELLED),
+    REPLAY(created_at_ms),   REPLAY(ended_at_ms),
+    REPLAY(rate_per_second), REPLAY(filter.states),
+    REPLAY(filter.errors),   REPLAY(filter.has_code),
+    REPLAY(filter.code),     REPLAY(filter.since_us),
+    REPLAY(filter.until_us),
+};
+static const struct member replay_tail[] = {
+    REPLAY(ids),  REPLAY(unmatched), REPLAY(next),
+    REPLAY(end),  REPLAY(matched),   REPLAY(delivered),
+    REPLAY(dead), REPLAY(cancelled), REPLAY(retrying),
+};
 
 void replay_encode(const struct replay *r, struct buf *out)
 {
     size_t start = record_begin(out, REPLAY_VERSION);
 
-    pack_id(out, &r->id);
-    pack_u64(out, r->hook_id);
-    pack_u64(out, r->org_id);
-    pack_u64(out, r->state);
-    pack_i64(out, r->created_at_ms);
-    pack_i64(out, r->ended_at_ms);
-    pack_u64(out, r->rate_per_second);
-    pack_filter(out, &r->filter);
-    pack_str(out, r->ids);
-    pack_bool(out, r->unmatched);
-    pack_u64(out, r->next);
-    pack_u64(out, r->end);
-    pack_u64(out, r->matched);
-    pack_u64(out, r->delivered);
-    pack_u64(out, r->dead);
-    pack_u64(out, r->cancelled);
-    pack_u64(out, r->retrying);
+    members_pack(out, MEMBERS(replay_head), r);
+    pack_array(out, (uint32_t)r->filter.n_kinds);
+    for (size_t i = 0; i < r->filter.n_kinds; i++)
+        pack_str(out, r->filter.kinds[i]);
+    members_pack(out, MEMBERS(replay_tail), r);
     record_end(out, start);
 }
 
@@ -67,26 +47,12 @@ enum err replay_decode_at(uint32_t place, struct str record, struct replay *out)
     if (err != OK)
         return err;
     memset(out, 0, sizeof(*out));
-    out->id = unpack_id(&u);
-    out->hook_id = unpack_u64(&u);
-    out->org_id = unpack_u64(&u);
-    out->state = (enum replay_state)unpack_u64(&u);
-    out->created_at_ms = unpack_i64(&u);
-    out->ended_at_ms = unpack_i64(&u);
-    out->rate_per_second = (uint32_t)unpack_u64(&u);
-    unpack_filter(&u, &out->filter);
-    out->ids = unpack_str(&u);
-    out->unmatched = unpack_bool(&u);
-    out->next = unpack_u64(&u);
-    out->end = unpack_u64(&u);
-    out->matched = unpack_u64(&u);
-    out->delivered = unpack_u64(&u);
-    out->dead = unpack_u64(&u);
-    out->cancelled = unpack_u64(&u);
-    out->retrying = unpack_u64(&u);
-    if (out->state < REPLAY_RUNNING || out->state > REPLAY_CANCELLED)
-        return ERR_CORRUPT;
-    return unpack_done(&u);
+    members_unpack(&u, MEMBERS(replay_head), version, out);
+    out->filter.n_kinds = unpack_array(&u, FILTER_KINDS_MAX);
+    for (size_t i = 0; i < out->filter.n_kinds; i++)
+        out->filter.kinds[i] = unpack_str(&u);
+    members_unpack(&u, MEMBERS(replay_tail), version, out);
+    return out->state < REPLAY_RUNNING ? ERR_CORRUPT : unpack_done(&u);
 }
 
 enum err replay_decode(struct str record, struct replay *out)

@@ -56,8 +56,8 @@
 //   org_nos     number(8)                      -> record: dialect(1) org
 //
 // Numbers in keys are big-endian, so that keys sort as numbers. Records are as
-// codec.h says: version byte, msgpack values in the order of the encoders in
-// delivery_record.c, and a checksum, which also covers the record's place
+// codec.h says: version byte, msgpack values in the order of the tables and encoders
+// in *_record.c, and a checksum, which also covers the record's place
 // (store_place()). An owner is a hook's number, or an organization's, which has the
 // highest bit set. The kind of a mark is 4 bytes of XXH3-64: a filter compares the
 // kind itself, too. A key(16) is the first half of HMAC-SHA-256 with FORMAT's key,

@@ -55,7 +55,7 @@ static void strings_of_every_size_come_back(void **state)
     free(text);
 }
 
-// A header claims more bytes than there are: msgpack-c would allocate them.
+// A header claims more bytes than there are.
 static void lengths_that_lie_are_refused(void **state)
 {
     static const char bin[] = "\xc6\xff\xff\xff\xff";
