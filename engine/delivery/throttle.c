@@ -206,3 +206,10 @@ void throttle_lost(struct throttle *p)
     if (p->breaker == BREAKER_PROBING)
         p->breaker = BREAKER_OPEN; // another attempt will probe
 }
+
+void throttle_returned(struct throttle *p, const struct throttle_limits *limits)
+{
+    throttle_lost(p);
+    if (limits->rate_per_second > 0)
+        p->tokens += 1;
+}

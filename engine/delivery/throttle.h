@@ -81,6 +81,10 @@ void throttle_begin_slowly(struct throttle *p, uint32_t window);
 // Nothing is sent before this time (monotonic).
 void throttle_wait(struct throttle *p, int64_t until_us);
 
+// An attempt that was counted by throttle_sent() is not made after all.
+void throttle_returned(struct throttle *p,
+                       const struct throttle_limits *limits);
+
 // The outcome of an attempt in flight will never be known (its sender died), or says
 // nothing about the receiver.
 void throttle_lost(struct throttle *p);

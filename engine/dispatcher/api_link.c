@@ -15,16 +15,17 @@
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 #include "common/process/role.h"
+#include "common/process/role_kind.h"
 #include "engine/dispatcher/deliver/hook_cache.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/requests/discard.h"
 #include "engine/dispatcher/requests/explain.h"
 #include "engine/dispatcher/requests/on_demand.h"
 #include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/slices.h"
-#include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
 
 static void refuse(struct dispatcher *d, const struct query *query,
                    enum err err)

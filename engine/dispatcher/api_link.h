@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_API_LINK_H
 #define ENGINE_DISPATCHER_API_LINK_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void questions_on_link(struct dispatcher *d, int fd); // `fd`: a new link to api
 

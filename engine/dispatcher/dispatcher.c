@@ -21,6 +21,7 @@
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
+#include "common/process/role_kind.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/request_body.h"
 #include "engine/dispatcher/api_link.h"
@@ -32,6 +33,11 @@
 #include "engine/dispatcher/deliver/log_reader.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_clock.h"
+#include "engine/dispatcher/loop/hooks.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/commit.h"
@@ -45,13 +51,8 @@
 #include "engine/dispatcher/requests/discard_sweep.h"
 #include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/requests/slices.h"
-#include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
-#include "engine/dispatcher/schedule/hook_table.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 #define TRIM_ROWS     1000 // rows removed in one step
@@ -79,8 +80,8 @@ static void end_sender(struct sender_link *link, const struct death *death)
     struct dispatcher *d = link->dispatcher;
 
     link->awaits_end = false;
-    for (size_t i = 0; i < d->n_slots; i++) {
-        struct slot *s = &d->slots[i];
+    for (size_t i = 0; i < d->schedule.n_slots; i++) {
+        struct in_flight *s = &d->schedule.slots[i];
 
         if (s->delivery != NULL && s->sender == link->index)
             crash_of_sender(d, s, death);
@@ -90,10 +91,16 @@ static void end_sender(struct sender_link *link, const struct death *death)
 
 static void lose_sender(struct sender_link *link)
 {
+    struct dispatcher *d = link->dispatcher;
+    const struct schedule_event event = { .kind = SCHEDULE_SENDER_DOWN,
+                                          .sender = link->index };
+
     link->chan = NULL;
     link->awaits_end = true;
+    core_note(d, &event);
     log_warn("a sender has ended; its attempts in flight will be made again",
-             "sender=%u in_flight=%u", link->index, link->n_sent);
+             "sender=%u in_flight=%u", link->index,
+             d->schedule.senders[link->index].n_sent);
 }
 
 // The supervisor will report how the sender ended, or, if it still runs, bring a new
@@ -114,7 +121,7 @@ static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
 
     if (kind != ROLE_SENDER || index >= d->n_senders)
         return;
-    link = &d->senders[index];
+    link = &d->links[index];
     if (link->chan != NULL) {
         channel_close(link->chan);
         lose_sender(link);
@@ -125,7 +132,9 @@ static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
 static void link_sender(struct dispatcher *d, unsigned index, int fd)
 {
     const struct death unknown = { .is_own = false };
-    struct sender_link *link = &d->senders[index];
+    const struct schedule_event event = { .kind = SCHEDULE_SENDER_UP,
+                                          .sender = index };
+    struct sender_link *link = &d->links[index];
 
     if (link->chan != NULL) {
         channel_close(link->chan);
@@ -138,6 +147,7 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
         &(struct channel_handlers){ .on_frame = on_outcome,
                                     .on_closed = on_sender_closed,
                                     .data = link });
+    core_note(d, &event);
     turn_mark(d, TURN_SEND);
 }
 
@@ -208,7 +218,7 @@ static void end_commit(struct dispatcher *d)
 static void leave_if_drained(struct dispatcher *d)
 {
     if (!d->is_draining || d->is_final_commit || commit_is_busy(d) ||
-        (d->n_sent > 0 && !d->is_late))
+        (d->schedule.n_sent > 0 && !d->is_late))
         return;
     d->is_final_commit = true;
     dead_report_all(d);
@@ -229,13 +239,14 @@ static void turn(struct dispatcher *d)
         replays_go_on(d);
     if (turn_take(d, TURN_SEND)) {
         dispatch_all(d);
-        if (d->is_reader_paused && d->n_from_log < WAITING_MAX / 2)
+        if (d->is_reader_paused && d->schedule.n_from_log < WAITING_MAX / 2)
             turn_mark(d, TURN_READ);
     }
     if (turn_take(d, TURN_COMMIT))
         commit_if_possible(d);
     if (turn_take(d, TURN_LEAVE) || d->is_draining)
         leave_if_drained(d);
+    core_set_timer(d);
 }
 
 // --- ending ---
@@ -247,7 +258,7 @@ static void on_drain_timeout(uv_timer_t *timer)
     if (!d->is_late) {
         log_warn("the dispatcher ends with attempts in flight; they will be "
                  "made again",
-                 "in_flight=%u", d->n_sent);
+                 "in_flight=%u", d->schedule.n_sent);
     }
     d->is_late = true;
     // The senders end after this process: outcomes they report then are not read.
@@ -344,7 +355,13 @@ static void on_second(void *data)
 
 static void on_due_hook(void *data, uint64_t hook_id, int64_t first_due_at_ms)
 {
-    hook_expect_rows(hook_find_or_add(data, hook_id), first_due_at_ms);
+    const struct schedule_event event = {
+        .kind = SCHEDULE_ROWS_EXPECTED,
+        .hook = hook_find_or_add(data, hook_id),
+        .due_at_ms = first_due_at_ms,
+    };
+
+    core_note(data, &event);
 }
 
 static void must(enum err err, const char *what)
@@ -406,18 +423,16 @@ int dispatcher_role(unsigned index)
     d->n_shards = (unsigned)d->config->dispatchers;
     d->n_senders = (unsigned)d->config->senders;
     for (unsigned i = 0; i < d->n_senders; i++)
-        d->senders[i] = (struct sender_link){ .dispatcher = d, .index = i };
+        d->links[i] = (struct sender_link){ .dispatcher = d, .index = i };
     d->index = match_index_new();
     turn_start(d, turn);
     backlog_init(d);
     open_queue(d);
     log_suspects();
-    delivery_table_init(d);
     d->renderer = renderer_new(d->config);
-    in_flight_init(d);
+    core_init(d);
     aside_init(d);
     commit_init(d);
-    dispatch_init(d);
     health_load(d);
     hook_cache_refresh(d);
     health_drop_orphans(d);

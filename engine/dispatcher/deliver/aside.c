@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // aside.c — records that dispatchers of this shard died with (blame.h).
 //
-// A delivery or an event with two deaths is worked on alone: nothing new is sent until
-// what is in flight has ended; then the suspect has its turn, and the others go on once
-// that has ended. With three deaths it is set aside: a delivery becomes a dead
+// A delivery or an event with two deaths is worked on alone (schedule/alone.h). With
+// three deaths it is set aside: a delivery becomes a dead
 // letter, which can be sent again by hand; an event is passed over; a hook is not
 // followed, and what waits for it goes on waiting.
 //
@@ -12,20 +11,27 @@
 
 #include "engine/dispatcher/deliver/aside.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
 #include "common/process/blame.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
-#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/alone.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-// A reader or replay that takes longer to ask for its suspect is not waited for.
-#define CLOSED_MAX_US INT64_C(1000000)
+static_assert(DEATHS_ALONE == BLAME_ALONE && DEATHS_ASIDE == BLAME_ASIDE,
+              "the scheduling core and blame.h count alike");
 
 // A delivery that was a suspect, and went well.
 struct survivor {
@@ -34,10 +40,6 @@ struct survivor {
 };
 
 struct aside {
-    bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
-    bool is_alone;    // the suspect is in flight
-    uint64_t hook_id; // whose turn it is next; 0: a reader or replay will ask
-    int64_t until_us; // monotonic; if hook_id is 0: how long it may take to ask
     struct survivor survivors[BLAME_MAX];
     size_t n_survivors;
 };
@@ -55,99 +57,27 @@ bool aside_refuses_pings(const struct hook_state *f)
     return blame_deaths(BLAME_REQUEST, f->no, 0) >= BLAME_ASIDE;
 }
 
-static uint32_t deaths_of(uint64_t hook_id, struct position position)
+uint32_t aside_deaths(uint64_t hook_id, struct position position)
 {
     return blame_is_any()
                ? blame_deaths(BLAME_DELIVERY, hook_id, get_be64(position.bytes))
                : 0;
 }
 
-// --- alone ---
+// --- replays ---
 
-// Whether the reason for blocking is over, although aside_look() has not run yet.
-static bool is_over(const struct dispatcher *d)
+enum admission aside_of_replay(struct dispatcher *d, uint64_t hook_id,
+                               struct position position)
 {
-    const struct aside *a = d->aside;
+    enum admission admission = alone_admits_replay(
+        &d->schedule, aside_deaths(hook_id, position), clock_mono_us());
 
-    return d->n_sent == 0 &&
-           (a->is_alone || (a->hook_id == 0 && clock_mono_us() >= a->until_us));
-}
-
-bool aside_blocks(const struct dispatcher *d)
-{
-    return d->aside->is_closed && !is_over(d);
-}
-
-static void let_in_alone(struct dispatcher *d, uint64_t hook_id,
-                         struct position position)
-{
-    log_warn("the dispatcher died twice with a delivery: it is tried alone",
-             "%s position=%" PRIu64, hook_log_no(hook_id),
-             get_be64(position.bytes));
-    d->aside->is_closed = true;
-    d->aside->is_alone = true;
-}
-
-// Blocks sending until what is in flight has ended; then it is the turn of this hook,
-// or, if 0, of the reader or replay that asks.
-static void close_for(struct dispatcher *d, uint64_t hook_id)
-{
-    d->aside->is_closed = true;
-    d->aside->is_alone = false;
-    d->aside->hook_id = hook_id;
-    d->aside->until_us = clock_mono_us() + CLOSED_MAX_US;
-}
-
-struct hook_state *aside_look(struct dispatcher *d)
-{
-    struct aside *a = d->aside;
-    struct hook_state *f;
-
-    if (!a->is_closed || d->n_sent > 0)
-        return NULL;
-    if (!a->is_alone && a->hook_id == 0 && clock_mono_us() < a->until_us)
-        return NULL; // the reader or replay will ask
-    f = a->is_alone || a->hook_id == 0 ? NULL : hook_find(d, a->hook_id);
-    a->is_closed = false;
-    a->is_alone = false;
-    a->hook_id = 0;
-    return f;
-}
-
-enum admission aside_admits(struct dispatcher *d, const struct delivery *dv)
-{
-    uint32_t n_deaths = deaths_of(dv->hook->no, dv->position);
-
-    if (n_deaths < BLAME_ALONE)
-        return ADMIT_SEND;
-    if (n_deaths > BLAME_ASIDE)
-        return ADMIT_CANCEL; // the process died while setting it aside
-    if (n_deaths == BLAME_ASIDE)
-        return ADMIT_ASIDE;
-    if (d->n_sent == 0) {
-        let_in_alone(d, dv->hook->no, dv->position);
-        return ADMIT_SEND;
+    if (admission == ADMIT_ALONE) {
+        log_warn("the dispatcher died twice with a delivery: it is tried alone",
+                 "%s position=%" PRIu64, hook_log_no(hook_id),
+                 get_be64(position.bytes));
     }
-    close_for(d, dv->hook->no);
-    return ADMIT_LATER;
-}
-
-enum turn aside_of_replay(struct dispatcher *d, uint64_t hook_id,
-                          struct position position)
-{
-    uint32_t n_deaths = deaths_of(hook_id, position);
-
-    if (n_deaths < BLAME_ALONE)
-        return d->aside->is_closed ? TURN_LATER : TURN_NOW;
-    if (n_deaths >= BLAME_ASIDE)
-        return TURN_NEVER;
-    if (d->n_sent == 0) {
-        let_in_alone(d, hook_id, position);
-        return TURN_NOW;
-    }
-    if (!d->aside->is_closed)
-        close_for(d, 0);
-    return TURN_LATER;
+    return admission;
 }
 
 // --- events ---
@@ -202,13 +132,9 @@ bool aside_limit_scan(struct dispatcher *d, struct event_scan *scan)
             break;
         }
         scan->max = 1;
-        if (n_deaths < BLAME_ALONE)
-            break;
         if (n_deaths < BLAME_ASIDE) {
-            if (d->n_sent == 0)
+            if (alone_admits_event(&d->schedule, n_deaths, clock_mono_us()))
                 break;
-            if (!d->aside->is_closed)
-                close_for(d, 0);
             return false;
         }
         pass_over(d);
@@ -236,17 +162,18 @@ void aside_scanned(struct dispatcher *d)
 
 // --- suspects that went well ---
 
-void aside_survived(struct dispatcher *d, const struct delivery *dv)
+void aside_survived(struct dispatcher *d, struct delivery *dv)
 {
     struct aside *a = d->aside;
 
-    if (deaths_of(dv->hook->no, dv->position) == 0 ||
+    dv->n_deaths = 0;
+    if (aside_deaths(dv->hook->no, dv->position) == 0 ||
         a->n_survivors == BLAME_MAX)
         return;
     a->survivors[a->n_survivors++] = (struct survivor){
         .hook_id = dv->hook->no,
         .position = get_be64(dv->position.bytes),
-        .after_commit = d->n_commits + 1 + commit_is_busy(d),
+        .after_commit = d->schedule.n_commits + 1 + commit_is_busy(d),
     };
 }
 
@@ -258,7 +185,7 @@ void aside_committed(struct dispatcher *d)
     for (size_t i = 0; i < a->n_survivors; i++) {
         const struct survivor *s = &a->survivors[i];
 
-        if (s->after_commit <= d->n_commits) {
+        if (s->after_commit <= d->schedule.n_commits) {
             blame_forget(BLAME_DELIVERY, s->hook_id, s->position);
         } else {
             a->survivors[n++] = *s;
@@ -268,6 +195,15 @@ void aside_committed(struct dispatcher *d)
 }
 
 // --- hooks ---
+
+void aside_set(struct dispatcher *d, struct hook_state *f, bool is_aside)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_HOOK_ASIDE,
+                                          .hook = f,
+                                          .is_set = is_aside };
+
+    core_note(d, &event);
+}
 
 bool aside_hook(struct dispatcher *d, const struct hook *hook)
 {
@@ -279,7 +215,7 @@ bool aside_hook(struct dispatcher *d, const struct hook *hook)
     log_warn("the dispatcher died three times with a hook: it is not followed "
              "until it is changed",
              "%s revision=%" PRIu64, hook_log(hook), hook->revision);
-    f->is_aside = true;
+    aside_set(d, f, true);
     return true;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// attempt.c — begins an attempt, and ends it at once if it cannot be made.
+// attempt.c — makes an attempt, and ends it at once if it cannot be made.
 
 #include "engine/dispatcher/deliver/attempt.h"
 
@@ -7,40 +7,68 @@
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "common/model/event.h"
 #include "common/process/blame.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/send.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-void attempt_begin(struct dispatcher *d, struct delivery *dv)
+static void end_unsent(struct dispatcher *d, struct in_flight *a,
+                       const struct unsent *unsent)
 {
-    struct blamed before = aside_note(dv);
-    struct unsent unsent = send_delivery(d, dv);
-
-    if (unsent.slot != NULL) {
-        outcome_of_unsent(d, unsent.slot, unsent.reason);
-    } else if (unsent.reason.n_bytes > 0) {
-        delivery_cancel(d, dv, unsent.reason);
+    if (unsent->is_unreadable) {
+        outcome_of_unreadable(d, a, unsent->reason);
+    } else if (unsent->reason.n_bytes > 0) {
+        outcome_of_unsent(d, a, unsent->reason);
     }
+}
+
+void attempt_make(struct dispatcher *d, struct in_flight *a)
+{
+    struct blamed before = aside_note(a->delivery);
+    struct unsent unsent = send_delivery(d, a);
+
+    end_unsent(d, a, &unsent);
     blame_end(before);
+}
+
+static struct in_flight *begin(struct dispatcher *d, struct delivery *dv,
+                               bool is_paced)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_BEGIN,
+                                          .delivery = dv,
+                                          .is_paced = is_paced };
+    struct effects out;
+
+    core_step(d, &event, &out);
+    return out.at[0].attempt;
+}
+
+void attempt_begin(struct dispatcher *d, struct delivery *dv, bool is_paced)
+{
+    attempt_make(d, begin(d, dv, is_paced));
 }
 
 void attempt_begin_event(struct dispatcher *d, struct delivery *dv,
                          const struct event *event)
 {
     struct blamed before = aside_note(dv);
-    struct unsent unsent = send_event(d, dv, event);
+    struct in_flight *a = begin(d, dv, false);
+    struct unsent unsent = send_event(d, a, event);
 
-    if (unsent.slot != NULL)
-        outcome_of_unsent(d, unsent.slot, unsent.reason);
+    end_unsent(d, a, &unsent);
     blame_end(before);
 }
 
-void attempt_set_aside(struct dispatcher *d, struct delivery *dv)
+void attempt_set_aside(struct dispatcher *d, struct in_flight *a)
 {
+    const struct delivery *dv = a->delivery;
     struct blamed before = aside_note(dv);
     struct unsent unsent;
 
@@ -48,11 +76,11 @@ void attempt_set_aside(struct dispatcher *d, struct delivery *dv)
              "%s position=%" PRIu64,
              hook_log_or_no(dv->hook->hook, dv->hook->no),
              get_be64(dv->position.bytes));
-    unsent = send_aside(d, dv);
-    if (unsent.slot != NULL) {
-        crash_set_aside(d, unsent.slot, unsent.reason);
+    unsent = send_aside(d, a);
+    if (unsent.is_unreadable) {
+        outcome_of_unreadable(d, a, unsent.reason);
     } else {
-        delivery_cancel(d, dv, unsent.reason);
+        crash_set_aside(d, a, unsent.reason);
     }
     blame_end(before);
 }

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
-// attempt.h — begins an attempt, and ends it at once if it cannot be made.
+// attempt.h — makes an attempt, and ends it at once if it cannot be made.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_ATTEMPT_H
 #define ENGINE_DISPATCHER_DELIVER_ATTEMPT_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
-// Begins an attempt of a delivery that is in no queue. Its sender must be connected,
-// and a slot free.
-void attempt_begin(struct dispatcher *d, struct delivery *dv);
-// Like attempt_begin(), for an event that is not in the log.
+// Makes an attempt that is in flight for the scheduling core: its order goes to its
+// sender, which must be connected.
+void attempt_make(struct dispatcher *d, struct in_flight *a);
+
+// Begins and makes an attempt of a delivery that is in hand, out of its hook's turn.
+// `is_paced`: the hook's rate and breaker count it. Its sender must be connected, and a
+// slot free.
+void attempt_begin(struct dispatcher *d, struct delivery *dv, bool is_paced);
+// Like attempt_begin(), not paced, for an event that is not in the log.
 void attempt_begin_event(struct dispatcher *d, struct delivery *dv,
                          const struct event *event);
+
 // The dispatcher died with this delivery too often: it becomes a dead letter at once.
-void attempt_set_aside(struct dispatcher *d, struct delivery *dv);
+void attempt_set_aside(struct dispatcher *d, struct in_flight *a);
 
 #endif

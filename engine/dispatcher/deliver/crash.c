@@ -14,22 +14,24 @@
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
+#include "common/model/delivery.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
-#include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason)
+void crash_set_aside(struct dispatcher *d, struct in_flight *s,
+                     struct str reason)
 {
     struct outcome o = {
         .error = ERROR_PROTOCOL,
@@ -46,12 +48,12 @@ void crash_set_aside(struct dispatcher *d, struct slot *s, struct str reason)
 // particular, all deliveries that it had are suspects, but none gets its third death
 // this way: with two deaths a delivery is sent alone, and then it is known which one
 // kills.
-static void count_crash(struct delivery *dv, const struct slot *s,
+static void count_crash(struct delivery *dv, const struct in_flight *s,
                         const struct death *death)
 {
-    const struct dispatcher *d = dv->hook->dispatcher;
+    const struct dispatcher *d = dv->hook->notes->dispatcher;
     uint64_t order_no =
-        (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots);
+        (uint64_t)s->generation << 32 | (uint64_t)(s - d->schedule.slots);
 
     if (!death->is_own)
         return;
@@ -63,7 +65,7 @@ static void count_crash(struct delivery *dv, const struct slot *s,
     }
 }
 
-void crash_of_sender(struct dispatcher *d, struct slot *s,
+void crash_of_sender(struct dispatcher *d, struct in_flight *s,
                      const struct death *death)
 {
     struct delivery *dv = s->delivery;
@@ -72,6 +74,12 @@ void crash_of_sender(struct dispatcher *d, struct slot *s,
         .error_message = STR("the sender process died with this delivery"),
         .started_at_us = clock_now_us(),
     };
+    const struct schedule_event lost = { .kind = SCHEDULE_LOST, .attempt = s };
+    // Ordered, and taken out of the index by hand: it must not wait in memory.
+    bool leaves = dv->is_out_of_order && hook_is_ordered(dv->hook);
+    const struct schedule_event ended = { .kind = SCHEDULE_ENDED,
+                                          .attempt = s,
+                                          .is_again = !leaves };
 
     count_crash(dv, s, death);
     if (dv->n_crashes >= BLAME_ASIDE) {
@@ -89,14 +97,16 @@ void crash_of_sender(struct dispatcher *d, struct slot *s,
         outcome_settle(d, s, &o);
         return;
     }
-    throttle_lost(&dv->hook->throttle);
-    in_flight_free(d, s);
+    core_note(d, &lost);
     if (dv->is_replaying)
         replays_settled(d, dv, DELIVERY_RETRYING);
-    if (hook_is_paused(dv->hook))
+    if (hook_is_paused(dv->hook) || leaves)
         requesters_refuse(d, dv, ERR_AGAIN); // it may have to wait for long
-    hook_requeue(d, dv);
-    if (dv->has_row) { // the same row, even if the hook has become ordered
+    core_note(d, &ended);
+    if (leaves) {
+        delivery_to_row(d, dv, 0);
+    } else if (
+        dv->has_row) { // the same row, even if the hook has become ordered
         struct due_row row = delivery_row(dv, dv->due_at_ms);
 
         row.due_at_ms = dv->due_at_ms;

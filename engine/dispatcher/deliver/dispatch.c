@@ -1,44 +1,32 @@
 // SPDX-License-Identifier: MIT
-// dispatch.c — which delivery goes to its sender next.
+// dispatch.c — does what the scheduling core says: sends, cancels, loads rows.
 //
-// Happy path: hooks that have something to send are in the ring of their sender. A turn
-// of a hook sends one delivery, and the hook goes to the end of the ring, so no hook
-// waits for another's queue. A hook's throttle limits its own turns; `max_inflight`
-// limits the sender.
+// Happy path: the core gives hooks their turns (schedule/turns.c), and each effect is
+// done in its order. That frees or fills queues, so the core is asked again, until it
+// has nothing to do.
 //
-// No hook keeps the others from a sender: while others wait, a hook may use a quarter
-// of the sender's capacity at most. Hooks that did not answer their last attempt, or
-// never answered, share half of it. An attempt that has been in flight for a second is
-// counted apart, so that receivers that hang do not use up the capacity for those that
-// answer.
-//
-// If it fails: without a sender, everything waits where it is.
+// If it fails: when nothing may be sent any more, the attempts of the effects that are
+// left go back to the core.
 
 #include "engine/dispatcher/deliver/dispatch.h"
 
+#include <inttypes.h>
+
 #include "common/base/clock.h"
-#include "common/process/deadline.h"
-#include "common/process/role.h"
-#include "engine/delivery/throttle.h"
-#include "engine/dispatcher/deliver/aside.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "common/process/metrics.h"
 #include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/storage.h"
-#include "engine/dispatcher/schedule/due_time.h"
-#include "engine/dispatcher/schedule/endpoint.h"
-#include "engine/dispatcher/schedule/hook_queue.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
-#include "engine/dispatcher/schedule/hook_state.h"
-#include "engine/dispatcher/schedule/hook_table.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-#define CANCEL_TICK_MS 1
-// A hook may use 1/HOOK_SHARE of a sender's capacity while others wait.
-#define HOOK_SHARE 4
 // With this many uncommitted bytes nothing more is sent. It is an eighth of the room
 // that a shard keeps for a full disk (STORE_ROOM_BYTES): the commit before may have as
 // much, and both may take twice as much on disk.
@@ -47,192 +35,112 @@
 // would be sent again if the process were killed.
 #define COMMIT_LATE_US INT64_C(100000)
 
-static void on_cancel_due(void *data);
-
-// --- the ring ---
-
-// --- turns ---
-
-// One turn of a hook that is deleted or switched off: cancels what waits. Deliveries
-// that are sent may remain in its queue.
-static void cancel_some(struct hook_state *f)
-{
-    struct dispatcher *d = f->dispatcher;
-    struct delivery *dv = hook_queue_pop(d, f);
-
-    if (dv == NULL && due_rows_may_load(f)) {
-        due_rows_load(f);
-        dv = hook_queue_pop(d, f);
-    }
-    for (; dv != NULL; dv = hook_queue_pop(d, f)) {
-        delivery_cancel(d, dv,
-                        f->hook == NULL ? STR("the webhook was deleted")
-                                        : STR("the webhook was switched off"));
-    }
-    if (f->has_due_rows)
-        hook_mark_ready(f);
-    hook_forget_if_done(f);
-}
-
-// One slice of what waits for deleted and switched-off hooks is cancelled in each tick,
-// so that a million rows, or a thousand hooks at once, hold up no other hook.
-static void cancel_slice(struct dispatcher *d, struct hook_state *f)
-{
-    deadline_within(&d->cancel_due, CANCEL_TICK_MS);
-    if (d->has_cancelled) {
-        wait_queue_enter(&d->cancelling, f);
-        return;
-    }
-    d->has_cancelled = true;
-    cancel_some(f);
-}
-
-static void on_cancel_due(void *data)
-{
-    struct dispatcher *d = data;
-    struct hook_state *f = d->cancelling.first;
-
-    d->has_cancelled = false;
-    wait_queue_wake(&d->cancelling, 1);
-    if (f != NULL)
-        hook_forget_if_done(f); // nothing of it may be left by now
-    turn_mark(d, TURN_SEND);
-    if (d->cancelling.first != NULL)
-        deadline_within(&d->cancel_due, CANCEL_TICK_MS);
-}
-
 bool dispatch_may_send(const struct dispatcher *d)
 {
-    return !d->is_draining && d->free_slot != NO_SLOT && storage_has_room(d) &&
+    return !d->is_draining && storage_has_room(d) &&
            batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES &&
            (!d->is_committing ||
             clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
 }
 
-// Whether a hook that was taken out of the ring may use the sender and its endpoint. If
-// not, the end of an attempt makes it ready again: one of its own, or one that frees
-// capacity which the hook waits for.
-static bool has_place(struct sender_link *link, struct hook_state *f)
+static void send_attempt(struct dispatcher *d, const struct effect *effect)
 {
-    if (link->ring_first != NULL && f->n_sent >= sender_share(link, HOOK_SHARE))
-        return false;
-    if (!sender_admits_unresponsive(link, f)) {
-        wait_queue_enter(&link->untrusted, f);
-        return false;
+    const struct delivery *dv = effect->attempt->delivery;
+
+    if (effect->is_alone) {
+        log_warn("the dispatcher died twice with a delivery: it is tried alone",
+                 "%s position=%" PRIu64, hook_log_no(dv->hook->no),
+                 get_be64(dv->position.bytes));
     }
-    if (endpoint_admits(f))
-        return true;
-    endpoint_wait(f);
-    return false;
+    attempt_make(d, effect->attempt);
 }
 
-static bool has_room(const struct hook_state *f)
+static struct str text_of(enum cancel_reason reason)
 {
-    return f->first == NULL || (hook_is_ordered(f) && f->n_open < ORDERED_MAX);
+    switch (reason) {
+    case CANCEL_DELETED:
+        return STR("the webhook was deleted");
+    case CANCEL_SWITCHED_OFF:
+        return STR("the webhook was switched off");
+    case CANCEL_DIED:
+        break;
+    }
+    return STR("the dispatcher died with this delivery, and with setting it "
+               "aside");
 }
 
-// NULL: no delivery may go now. An ordered hook then rests until one may.
-static struct delivery *next_delivery(struct hook_state *f)
+static void perform(struct dispatcher *d, const struct effect *effect)
 {
-    struct dispatcher *d = f->dispatcher;
-    struct delivery *dv;
-    int64_t until_ms;
+    struct hook_state *f;
 
-    if (f->first == NULL && due_rows_may_load(f))
-        due_rows_load(f);
-    dv = hook_queue_next(d, f, &until_ms);
-    while (dv == NULL && due_rows_may_load(f) && has_room(f)) {
-        due_rows_load(f);
-        dv = hook_queue_next(d, f, &until_ms);
-        if (!hook_is_ordered(f))
-            break;
+    switch (effect->kind) {
+    case EFFECT_SEND:
+        send_attempt(d, effect);
+        break;
+    case EFFECT_SET_ASIDE:
+        attempt_set_aside(d, effect->attempt);
+        break;
+    case EFFECT_CANCEL:
+        f = effect->delivery->hook;
+        delivery_cancel(d, effect->delivery, text_of(effect->reason));
+        hook_forget_if_done(f);
+        break;
+    case EFFECT_LOAD_ROWS:
+        due_rows_load(effect->hook);
+        break;
+    case EFFECT_HOOK_RESTS:
+        hook_forget_if_done(effect->hook);
+        break;
+    case EFFECT_BREAKER_OPENED:
+        break; // of an outcome, which has noted it
     }
-    if (dv == NULL && f->first != NULL) {
-        f->is_blocked = true;
-        if (until_ms != INT64_MAX) {
-            hook_pause_until(f, clock_mono_us() +
-                                    (until_ms - due_now_ms(d)) * 1000);
+}
+
+// Attempts of the effects from `i` on go back, the last one first: each goes to the
+// front of its queue, so the order stays.
+static void return_attempts(struct dispatcher *d, const struct effects *out,
+                            size_t i)
+{
+    for (size_t k = out->n; k > i; k--) {
+        const struct effect *effect = &out->at[k - 1];
+
+        if (effect->kind == EFFECT_SEND) {
+            const struct schedule_event event = { .kind = SCHEDULE_RETURNED,
+                                                  .attempt = effect->attempt };
+
+            core_note(d, &event);
         }
     }
-    return dv;
 }
 
-// Begins an attempt of a delivery that was taken from its queue.
-static void begin(struct dispatcher *d, struct delivery *dv)
+static void perform_all(struct dispatcher *d, const struct effects *out)
 {
-    struct hook_state *f = dv->hook;
+    bool may_send = true;
 
-    switch (aside_admits(d, dv)) {
-    case ADMIT_SEND:
-        throttle_sent(&f->throttle, &f->limits, clock_mono_us());
-        attempt_begin(d, dv);
-        break;
-    case ADMIT_LATER:
-        hook_requeue(d, dv);
-        break;
-    case ADMIT_ASIDE:
-        attempt_set_aside(d, dv);
-        break;
-    case ADMIT_CANCEL:
-        delivery_cancel(d, dv,
-                        STR("the dispatcher died with this delivery, and with "
-                            "setting it aside"));
-        break;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct effect *effect = &out->at[i];
+
+        if (may_send && effect->kind == EFFECT_SEND && !dispatch_may_send(d)) {
+            return_attempts(d, out, i);
+            may_send = false;
+        }
+        if (may_send || effect->kind != EFFECT_SEND)
+            perform(d, effect);
     }
-}
-
-static void take_turn(struct sender_link *link, struct hook_state *f)
-{
-    struct dispatcher *d = link->dispatcher;
-    struct delivery *dv;
-
-    if (!hook_is_active(f)) {
-        cancel_slice(d, f);
-        return;
-    }
-    if (!hook_is_its_time(f) || !has_place(link, f))
-        return;
-    dv = next_delivery(f);
-    if (dv != NULL)
-        begin(d, dv);
-    hook_mark_ready(f);
-}
-
-// A turn of this hook, out of the order of the ring.
-static void take_turn_first(struct hook_state *f)
-{
-    struct sender_link *link;
-
-    if (f->place == HOOK_RESTS)
-        f->sender = f->wanted_sender;
-    link = &f->dispatcher->senders[f->sender];
-    if (link->chan != NULL && dispatch_may_send(link->dispatcher) &&
-        !f->is_aside)
-        take_turn(link, f);
-}
-
-static void dispatch_to(struct sender_link *link)
-{
-    struct dispatcher *d = link->dispatcher;
-    struct hook_state *first = aside_look(d);
-
-    if (first != NULL)
-        take_turn_first(first);
-    while (link->ring_first != NULL && link->chan != NULL &&
-           link->n_sent < d->config->max_inflight && dispatch_may_send(d) &&
-           !aside_blocks(d))
-        take_turn(link, ring_take(link));
 }
 
 void dispatch_all(struct dispatcher *d)
 {
-    for (unsigned i = 0; i < d->n_senders; i++)
-        dispatch_to(&d->senders[i]);
-}
+    struct schedule_event event = { .kind = SCHEDULE_TICK };
+    struct effects out;
 
-// --- attempts that take long ---
-
-void dispatch_init(struct dispatcher *d)
-{
-    deadline_init(&d->cancel_due, role_loop(d->role), on_cancel_due, d);
+    core_step(d, &event, &out);
+    perform_all(d, &out);
+    event.kind = SCHEDULE_TURNS;
+    event.max_effects = EFFECTS_MAX;
+    for (out.n = 1; out.n > 0 && dispatch_may_send(d);) {
+        core_step(d, &event, &out);
+        perform_all(d, &out);
+    }
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->schedule.n_sent);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// dispatch.h — which delivery goes to its sender next.
+// dispatch.h — does what the scheduling core says: sends, cancels, loads rows.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_DISPATCH_H
 #define ENGINE_DISPATCHER_DELIVER_DISPATCH_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
-void dispatch_init(struct dispatcher *d);
+// Gives hooks their turns, and does what comes of them, until nothing may be sent.
 void dispatch_all(struct dispatcher *d);
 
-// Whether any attempt may be begun: a slot and storage are free, and commits keep up.
+// Whether any attempt may be begun: storage is free, and commits keep up.
 bool dispatch_may_send(const struct dispatcher *d);
 
 #endif

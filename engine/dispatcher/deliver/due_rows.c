@@ -4,25 +4,30 @@
 #include "engine/dispatcher/deliver/due_rows.h"
 
 #include "common/log/log.h"
+#include "common/model/delivery.h"
 #include "common/process/blame.h"
+#include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 // With this many deliveries from the index in memory, rows are read a few at a time.
 #define LOADED_MANY   8192
 #define LOAD_ROWS_FEW 8
 
-// Looks for rows that are due later, and sets the timer for the first.
-static void look_ahead(struct hook_state *f, const struct due_row *last)
+// Looks for rows that are due later.
+static void look_ahead(struct hook_state *f, const struct due_row *last,
+                       struct schedule_event *read)
 {
-    struct dispatcher *d = f->dispatcher;
+    struct dispatcher *d = f->notes->dispatcher;
     struct due_query query = { .hook_id = f->no,
                                .after = last,
                                .until_ms = INT64_MAX };
@@ -33,21 +38,29 @@ static void look_ahead(struct hook_state *f, const struct due_row *last)
         log_fatal("due rows cannot be read", "%s",
                   hook_log_or_no(f->hook, f->no));
     }
-    f->has_due_rows = false;
-    f->has_rows = n > 0;
+    read->is_end = true;
+    read->has_rows = n > 0;
     if (n > 0)
-        hook_expect_rows(f, next.due_at_ms);
+        read->due_at_ms = next.due_at_ms;
+}
+
+static void arrive(struct dispatcher *d, struct delivery *dv)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_ARRIVED,
+                                          .delivery = dv };
+
+    core_note(d, &event);
 }
 
 static bool take_row(struct hook_state *f, const struct due_row *row)
 {
-    struct dispatcher *d = f->dispatcher;
+    struct dispatcher *d = f->notes->dispatcher;
     struct delivery *dv;
 
-    if (delivery_find(d, row->hook_id, row->position) != NULL)
+    if (delivery_find(&d->schedule, row->hook_id, row->position) != NULL)
         return false;
-    dv = delivery_add(d, f, row->position);
-    delivery_set_row(d, dv, row->due_at_ms);
+    dv = delivery_add(&d->schedule, f, row->position);
+    delivery_set_row(&d->schedule, dv, row->due_at_ms);
     dv->n_attempts = row->n_attempts;
     dv->n_crashes = row->n_crashes;
     dv->queue_us = row->queue_us;
@@ -56,20 +69,21 @@ static bool take_row(struct hook_state *f, const struct due_row *row)
     dv->replay = row->replay;
     dv->n_before = row->n_before;
     dv->payload_bytes = row->payload_bytes;
-    hook_enqueue(d, dv);
+    dv->n_deaths = aside_deaths(f->no, row->position);
+    arrive(d, dv);
     return true;
 }
 
 // Returns how many deliveries were new in memory.
-static size_t load_some(struct hook_state *f)
+static size_t load_some(struct hook_state *f, struct schedule_event *read)
 {
-    struct dispatcher *d = f->dispatcher;
+    struct dispatcher *d = f->notes->dispatcher;
     struct due_row rows[LOAD_ROWS];
-    size_t max = d->n_loaded < LOADED_MANY ? LOAD_ROWS : LOAD_ROWS_FEW;
-    bool goes_on = f->last_loaded_after == d->n_commits;
+    size_t max = d->schedule.n_loaded < LOADED_MANY ? LOAD_ROWS : LOAD_ROWS_FEW;
+    bool goes_on = f->notes->last_loaded_after == d->schedule.n_commits;
     struct due_query query = {
         .hook_id = f->no,
-        .after = goes_on ? &f->last_loaded : NULL,
+        .after = goes_on ? &f->notes->last_loaded : NULL,
         .until_ms = hook_is_active(f) ? due_now_ms(d) : INT64_MAX,
     };
     size_t n_new = 0;
@@ -82,12 +96,12 @@ static size_t load_some(struct hook_state *f)
     for (size_t i = 0; i < n; i++)
         n_new += take_row(f, &rows[i]);
     if (n > 0) {
-        f->last_loaded = rows[n - 1];
-        f->last_loaded_after = d->n_commits;
+        f->notes->last_loaded = rows[n - 1];
+        f->notes->last_loaded_after = d->schedule.n_commits;
         goes_on = true;
     }
     if (n < max)
-        look_ahead(f, goes_on ? &f->last_loaded : NULL);
+        look_ahead(f, goes_on ? &f->notes->last_loaded : NULL, read);
     return n_new;
 }
 
@@ -98,7 +112,6 @@ static bool are_left(struct hook_state *f)
     log_warn("the dispatcher died three times with the due rows of a hook: "
              "they are left alone until the engine starts anew",
              "%s", hook_log_or_no(f->hook, f->no));
-    f->are_rows_left = true;
     return true;
 }
 
@@ -106,25 +119,41 @@ static bool are_left(struct hook_state *f)
 // which one kills the process.
 void due_rows_load(struct hook_state *f)
 {
-    struct blamed before;
+    struct schedule_event event = { .kind = SCHEDULE_ROWS_LEFT, .hook = f };
 
     if (are_left(f))
-        return;
-    before = blame_begin(BLAME_ROWS, f->no, 0);
-    // The first rows of an ordered hook may be of deliveries that wait in memory.
-    while (due_rows_may_load(f) && load_some(f) == 0 && hook_is_ordered(f)) {
+        core_note(f->notes->dispatcher, &event);
+    event.kind = SCHEDULE_ROWS_READ;
+    if (!f->are_rows_left) {
+        struct blamed before = blame_begin(BLAME_ROWS, f->no, 0);
+
+        // The first rows of an ordered hook may be of deliveries that wait in memory.
+        while (!event.is_end && load_some(f, &event) == 0 &&
+               hook_is_ordered(f)) {
+        }
+        blame_end(before);
+        blame_forget(BLAME_ROWS, f->no, 0);
     }
-    blame_end(before);
-    blame_forget(BLAME_ROWS, f->no, 0);
+    core_note(f->notes->dispatcher, &event);
+}
+
+static void withdraw(struct dispatcher *d, struct delivery *dv)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_WITHDRAWN,
+                                          .delivery = dv };
+
+    core_note(d, &event);
 }
 
 void due_rows_spill(struct hook_state *f)
 {
-    struct dispatcher *d = f->dispatcher;
+    struct dispatcher *d = f->notes->dispatcher;
     struct delivery *dv;
+    struct schedule_event event = { .kind = SCHEDULE_SPILLED, .hook = f };
     bool has_spilled = false;
 
-    while ((dv = hook_queue_pop(d, f)) != NULL) {
+    while ((dv = hook_queue_first(f)) != NULL) {
+        withdraw(d, dv);
         has_spilled = true;
         if (dv->manual != NULL) // its sender died; it may have to wait for long
             requesters_refuse(d, dv, ERR_AGAIN);
@@ -133,16 +162,14 @@ void due_rows_spill(struct hook_state *f)
 
             commit_put_row(d, &row);
         }
-        delivery_remove(d, dv);
+        delivery_remove(&d->schedule, dv);
     }
     if (!has_spilled)
         return;
     // A row put earlier may also be in a change that is not committed yet.
     commit_wake_hook(d, f->no, 0);
-    f->spilled_until = d->n_commits + 1 + commit_is_busy(d);
-    f->rows_until = f->spilled_until;
-    f->has_rows = true;
-    f->has_due_rows = true;
-    f->last_loaded_after = 0; // read from the first row again
+    event.commit = d->schedule.n_commits + 1 + commit_is_busy(d);
+    core_note(d, &event);
+    f->notes->last_loaded_after = 0; // read from the first row again
     commit_schedule(d);
 }

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_DELIVER_DUE_ROWS_H
 #define ENGINE_DISPATCHER_DELIVER_DUE_ROWS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Reads some of the hook's due rows into its queue.
 void due_rows_load(struct hook_state *f);

@@ -16,15 +16,20 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/json.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
 #include "common/process/blame.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/order_key.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 // An event with more deliveries than this is made in slices; a slice looks at the clock
@@ -32,16 +37,6 @@
 #define AT_ONCE 128
 
 // --- one delivery ---
-
-// Whether a new delivery must go into the index: its hook is paused, or older
-// deliveries of the hook wait there or are on their way there. For an ordered hook this
-// keeps the order; for any other hook it keeps the turns.
-static bool must_queue(const struct hook_state *f)
-{
-    return f->has_due_rows || hook_is_paused(f) ||
-           (hook_is_ordered(f) && (f->n_open >= ORDERED_MAX ||
-                                   f->rows_until > f->dispatcher->n_commits));
-}
 
 static uint64_t ordering_key(struct fan *fan, const struct hook_state *f)
 {
@@ -64,25 +59,33 @@ static void make(struct dispatcher *d, struct hook_state *f)
                            .due_at_ms = event->accepted_at_us / 1000,
                            .position = event->position,
                            .payload_bytes = (uint32_t)event->payload.n_bytes };
+    const struct schedule_event rows_put = {
+        .kind = SCHEDULE_ROWS_PUT,
+        .hook = f,
+        .commit = d->schedule.n_commits + 2, // one commit may be under way
+    };
+    struct schedule_event arrived = { .kind = SCHEDULE_ARRIVED };
     struct delivery *dv;
 
     if (shard_was_matched(d->shard, f->no, event->position))
         return;
     fan->n_made++;
     row.ordering_key = ordering_key(fan, f);
-    if (must_queue(f)) {
+    if (schedule_must_persist(&d->schedule, f)) {
         if (hook_is_ordered(f))
             row.due_at_ms = 0;
         commit_put_row(d, &row);
-        f->rows_until = d->n_commits + 2; // one commit may be under way
+        core_note(d, &rows_put);
         return;
     }
-    dv = delivery_add(d, f, event->position);
+    dv = delivery_add(&d->schedule, f, event->position);
     dv->is_from_log = true;
     dv->due_at_ms = row.due_at_ms;
     dv->ordering_key = row.ordering_key;
     dv->payload_bytes = row.payload_bytes;
-    hook_enqueue(d, dv);
+    dv->n_deaths = aside_deaths(f->no, event->position);
+    arrived.delivery = dv;
+    core_note(d, &arrived);
     if (fan->gives_rows) // else the commit gives rows to all that have none
         commit_give_row(d, dv);
 }
@@ -103,7 +106,8 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
 static void make_later(struct dispatcher *d)
 {
     struct fan *fan = d->fan;
-    struct hook_state *f = hook_find(d, fan->hooks[fan->i++].hook_id);
+    struct hook_state *f =
+        hook_find(&d->schedule, fan->hooks[fan->i++].hook_id);
 
     if (f != NULL && hook_is_active(f) && !f->is_aside)
         make(d, f);

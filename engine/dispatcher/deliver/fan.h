@@ -10,7 +10,7 @@
 
 #include "common/base/arena.h"
 #include "common/encoding/json.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 struct wanting {
     uint64_t hook_id;

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "common/base/buf.h"
-#include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
@@ -24,6 +23,7 @@
 #include "common/encoding/url.h"
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
+#include "common/model/hook.h"
 #include "common/model/operator.h"
 #include "common/process/blame.h"
 #include "common/process/role.h"
@@ -31,22 +31,25 @@
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/hook_health.h"
-#include "engine/dispatcher/schedule/endpoint.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-static void take_limits(struct hook_state *f)
+static struct throttle_limits limits_of(const struct dispatcher *d,
+                                        const struct hook *hook)
 {
-    const struct config *c = f->dispatcher->config;
-    const struct hook_policy *p = &f->hook->policy;
+    const struct config *c = d->config;
+    const struct hook_policy *p = &hook->policy;
 
-    f->limits = (struct throttle_limits){
+    return (struct throttle_limits){
         .max_inflight = p->max_inflight > 0
                             ? p->max_inflight
                             : (uint32_t)c->max_inflight_per_hook,
@@ -65,34 +68,30 @@ static void take_schedule(struct hook_state *f)
     int64_t waits_ms[RETRIES_MAX];
     size_t n = 0;
 
-    free(f->retry_waits_ms);
-    f->retry_waits_ms = NULL;
+    free(f->notes->retry_waits_ms);
+    f->notes->retry_waits_ms = NULL;
     if (text.n_bytes == 0 ||
         config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
         return;
-    f->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
-    memcpy(f->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
-    f->n_retry_waits = n;
-}
-
-static void take_endpoint(struct hook_state *f)
-{
-    struct dispatcher *d = f->dispatcher;
-    struct endpoint *e = f->hook != NULL ? endpoint_use(d, f->hook->url) : NULL;
-
-    if (f->room != NULL && e != f->endpoint)
-        wait_queue_leave(f);
-    endpoint_drop(d, f->endpoint);
-    f->endpoint = e;
+    f->notes->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
+    memcpy(f->notes->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
+    f->notes->n_retry_waits = n;
 }
 
 void hook_cache_reload(struct dispatcher *d)
 {
-    for (size_t i = 0; i <= d->n_by_no_mask && d->by_no != NULL; i++) {
-        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
-            if (f->hook != NULL)
-                take_limits(f);
-        }
+    core_reload(d);
+    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        struct throttle_limits limits;
+        const struct schedule_event event = { .kind = SCHEDULE_HOOK_LIMITS,
+                                              .hook = f,
+                                              .limits = &limits };
+
+        if (f->hook == NULL)
+            continue;
+        limits = limits_of(d, f->hook);
+        core_note(d, &event);
     }
 }
 
@@ -113,31 +112,39 @@ static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
     return sender;
 }
 
-static void cancel_waiting(struct hook_state *f)
+// Gives the scheduling core the hook's new record, or NULL: it is deleted.
+static void change(struct dispatcher *d, struct hook_state *f,
+                   struct hook *record)
 {
-    f->has_due_rows = f->has_rows;
-    wait_queue_leave(f);
-    hook_mark_ready(f); // dispatch cancels what an inactive hook has
+    struct throttle_limits limits = { 0 };
+    struct schedule_event event = { .kind = SCHEDULE_HOOK_CHANGED,
+                                    .hook = f,
+                                    .record = record,
+                                    .limits = &limits };
+    struct hook *before = f->hook;
+
+    if (record != NULL) {
+        limits = limits_of(d, record);
+        event.wanted_sender = sender_for(d, record);
+    }
+    core_note(d, &event);
+    hook_free(before);
 }
 
 static void forget_hook(struct dispatcher *d, uint64_t no)
 {
-    struct hook_state *f = hook_find(d, no);
+    struct hook_state *f = hook_find(&d->schedule, no);
 
     if (d->on_hook_deleted != NULL)
         d->on_hook_deleted(d, no);
     if (f == NULL)
         return;
-    f->is_aside = false;
     match_index_remove(d->index, no);
     d->n_paused -= hook_is_paused(f);
     health_forget(d, f);
-    hook_free(f->hook);
-    f->hook = NULL;
-    take_endpoint(f);
-    free(f->retry_waits_ms);
-    f->retry_waits_ms = NULL;
-    cancel_waiting(f);
+    free(f->notes->retry_waits_ms);
+    f->notes->retry_waits_ms = NULL;
+    change(d, f, NULL);
     hook_forget_if_done(f);
 }
 
@@ -149,15 +156,7 @@ static void keep_unreadable(struct dispatcher *d, uint64_t no)
 
     log_warn("the record of a hook cannot be read; what waits for it rests",
              "%s hook_no=%" PRIu64, "hook=\"(unreadable)\"", no);
-    f->is_aside = f->hook == NULL;
-}
-
-// The hook is paused. What waits for it goes into the index, so that it takes no
-// memory, however much there is. So does what came back from a sender that died.
-static void rest(struct hook_state *f)
-{
-    wait_queue_leave(f);
-    due_rows_spill(f);
+    aside_set(d, f, f->hook == NULL);
 }
 
 static void take_hook(struct dispatcher *d, const struct hook *hook)
@@ -166,18 +165,12 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     bool was_active = hook_is_active(f);
     bool was_paused = hook_is_paused(f);
     bool is_known = f->hook != NULL;
-    bool was_aside = f->is_aside;
 
-    f->is_aside = false;
-    hook_free(f->hook);
-    f->hook = hook_copy(hook);
+    change(d, f, hook_copy(hook));
     backlog_join(d, f);
     d->n_paused += hook_is_paused(f);
     d->n_paused -= was_paused;
-    f->wanted_sender = sender_for(d, hook);
-    take_limits(f);
     take_schedule(f);
-    take_endpoint(f);
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
         log_warn("hook of the reserved organization " OPERATOR_ORG
                  " gets nothing until it is changed",
@@ -187,18 +180,10 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     // The end of a pause is treated like being switched on: failures count anew.
     health_on_hook(d, f,
                    !is_known || (was_active && (!was_paused || hook->paused)));
-    if (!hook->active) {
-        cancel_waiting(f);
-    } else if (hook->paused) {
-        rest(f);
-    } else if (is_known) {
-        if (was_paused)
-            throttle_begin_slowly(&f->throttle, HOOK_WINDOW_START);
-        f->is_blocked = false;
-        hook_mark_ready(f); // its limits may be wider now
-    } else if (was_aside && f->has_rows) {
-        hook_expect_rows(f, clock_now_ms());
-    }
+    // What waits for a paused hook goes into the index, so that it takes no memory,
+    // however much there is. So does what came back from a sender that died.
+    if (hook_is_paused(f))
+        due_rows_spill(f);
 }
 
 static bool wants_own_events(const struct hook *hook)

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_DELIVER_HOOK_CACHE_H
 #define ENGINE_DISPATCHER_DELIVER_HOOK_CACHE_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Reads the hooks that changed since the last call. Exits the process if the store
 // fails.

@@ -14,18 +14,21 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "common/model/event.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/fan.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_time.h"
+#include "engine/dispatcher/loop/slice.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/storage.h"
-#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/slice.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 #define POLL_MS       100 // the delay that a lost hint causes
@@ -48,7 +51,7 @@ static bool on_event(void *data, const struct event *event)
     due_saw_ms(d, event->accepted_at_us / 1000);
     reading->is_cut = !fan_begin(d, event);
     blame_begin(BLAME_EVENT, 0, position + 1); // the next event is decoded
-    return !reading->is_cut && d->n_from_log < WAITING_MAX &&
+    return !reading->is_cut && d->schedule.n_from_log < WAITING_MAX &&
            batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES;
 }
 
@@ -58,12 +61,12 @@ static void spill_slow(struct dispatcher *d)
 {
     int64_t now_us = clock_mono_us();
     int64_t until_us = slice_end_us(now_us);
-    int64_t slow_us = now_us - SLOW_AFTER_US;
+    struct hook_state *f =
+        schedule_slow_hook(&d->schedule, now_us, SLOW_AFTER_US);
 
-    while (d->from_log_first != NULL &&
-           d->from_log_first->waiting_since_us < slow_us &&
-           clock_mono_us() < until_us)
-        due_rows_spill(d->from_log_first->hook);
+    for (; f != NULL && clock_mono_us() < until_us;
+         f = schedule_slow_hook(&d->schedule, now_us, SLOW_AFTER_US))
+        due_rows_spill(f);
 }
 
 static void pause_reading(struct dispatcher *d)
@@ -83,9 +86,9 @@ static void resume_reading(struct dispatcher *d)
 
 static bool must_pause(struct dispatcher *d)
 {
-    if (d->n_from_log >= WAITING_MAX)
+    if (d->schedule.n_from_log >= WAITING_MAX)
         spill_slow(d);
-    return d->n_from_log >= WAITING_MAX ||
+    return d->schedule.n_from_log >= WAITING_MAX ||
            batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES;
 }
 

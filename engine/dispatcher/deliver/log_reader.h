@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_DELIVER_LOG_READER_H
 #define ENGINE_DISPATCHER_DELIVER_LOG_READER_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void reader_start(struct dispatcher *d);
 // Reads some events, if there may be more, and makes their deliveries. Marks itself

@@ -12,13 +12,17 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
+#include "common/model/delivery.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "engine/delivery/failing.h"
 #include "engine/delivery/retry.h"
-#include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_time.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/attempt_rows.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/commit.h"
@@ -28,23 +32,27 @@
 #include "engine/dispatcher/record/resend_accounting.h"
 #include "engine/dispatcher/record/verdict.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_time.h"
-#include "engine/dispatcher/schedule/endpoint.h"
-#include "engine/dispatcher/schedule/hook_queue.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
-#include "engine/dispatcher/schedule/hook_table.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-// The delivery is settled: its row, if it has one, is deleted.
+// The attempt is over for the scheduling core. Its delivery is in hand, or, if
+// `is_again`, back in its queue.
+static void end(struct dispatcher *d, struct in_flight *s, bool is_again)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_ENDED,
+                                          .attempt = s,
+                                          .is_again = is_again };
+
+    core_note(d, &event);
+}
+
+// The delivery, which is in hand, is settled: its row, if it has one, is deleted.
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->is_listed)
-        hook_queue_remove(d, dv);
     if (!dv->has_row) {
-        delivery_remove(d, dv);
+        delivery_remove(&d->schedule, dv);
         return;
     }
     commit_del_row(d, dv);
@@ -56,14 +64,19 @@ static void leave(struct dispatcher *d, struct delivery *dv)
 static void leave_for_row(struct dispatcher *d, struct delivery *dv,
                           const struct due_row *row)
 {
-    if (dv->is_listed)
-        hook_queue_remove(d, dv);
     if (!dv->has_row) {
-        delivery_set_row(d, dv, row->due_at_ms);
+        delivery_set_row(&d->schedule, dv, row->due_at_ms);
     } else if (dv->due_at_ms != row->due_at_ms) {
         commit_del_row(d, dv);
     }
     commit_keep_settled(d, dv);
+}
+
+// Whether the delivery must not wait in memory: its hook is ordered, and those before
+// it may be in the index.
+static bool must_leave_memory(const struct delivery *dv)
+{
+    return dv->is_out_of_order && hook_is_ordered(dv->hook);
 }
 
 // Puts the row of the next attempt, and returns it. If the hook is ordered, the
@@ -73,7 +86,7 @@ static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
 {
     struct due_row row = delivery_row(dv, due_at_ms);
 
-    if (hook_is_ordered(dv->hook)) {
+    if (hook_is_ordered(dv->hook) && !must_leave_memory(dv)) {
         batch_due_put(d->open_batch, &row);
     } else {
         commit_put_row(d, &row);
@@ -150,87 +163,95 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
 }
 
 // Passes what the attempt says about the receiver to endpoint, throttle and health.
-static void hear(struct dispatcher *d, const struct slot *s,
+static void hear(struct dispatcher *d, struct in_flight *s,
                  const struct outcome *o, const struct verdict *verdict)
 {
     bool succeeded = verdict->kind == VERDICT_DELIVERED;
     struct hook_state *f = s->delivery->hook;
-    enum throttle_change change;
+    const struct schedule_event event = { .kind = SCHEDULE_FEEDBACK,
+                                          .attempt = s,
+                                          .feedback = verdict->feedback,
+                                          .wait_us = verdict->pause_ms * 1000,
+                                          .jitter = verdict_jitter(d) };
+    struct effects out;
+    bool has_opened;
 
-    endpoint_heard(d, s->endpoint, verdict->feedback);
-    f->is_responsive = verdict->feedback != FEEDBACK_UNREACHABLE;
-    f->is_blocked = false;
-    change = throttle_ended(&f->throttle, &f->limits, verdict->feedback,
-                            clock_mono_us(), verdict->pause_ms * 1000,
-                            verdict_jitter(d));
+    core_step(d, &event, &out);
+    has_opened = out.n > 0; // the hook's breaker, by this attempt
     if (f->hook == NULL)
         return;
     // A resend by hand that fails is no reason for an alarm by itself.
-    if (succeeded || s->delivery->prior_state == PRIOR_NONE ||
-        change == THROTTLE_OPENED) {
-        health_note(d, f,
-                    (struct failing_attempt){
-                        .succeeded = succeeded,
-                        .opened_breaker = change == THROTTLE_OPENED,
-                        .error = verdict->error,
-                        .response_code = o->response_code });
+    if (succeeded || s->delivery->prior_state == PRIOR_NONE || has_opened) {
+        health_note(
+            d, f,
+            (struct failing_attempt){ .succeeded = succeeded,
+                                      .opened_breaker = has_opened,
+                                      .error = verdict->error,
+                                      .response_code = o->response_code });
     }
     if (verdict->is_gone)
         health_gone(d, f);
 }
 
-// The delivery of an ordered hook waits at its place in the queue. It keeps its row, or
-// gets one.
-static void stay(struct dispatcher *d, struct delivery *dv)
+// The delivery of an ordered hook will wait at its place in the queue. It keeps its
+// row, or gets one.
+static void keep_row(struct dispatcher *d, struct delivery *dv)
 {
     if (dv->has_row && dv->due_at_ms != 0)
         commit_del_row(d, dv); // put before the hook was ordered
     if (!dv->has_row)
-        delivery_set_row(d, dv, 0);
+        delivery_set_row(&d->schedule, dv, 0);
     dv->due_at_ms = 0;
     dv->is_from_log = false;
-    hook_requeue(d, dv);
 }
 
-// The row is put under the time when the event was accepted, where reopen_delivery()
-// looks.
-static void put_row_again(struct dispatcher *d, struct delivery *dv,
-                          int64_t accepted_at_ms)
+void delivery_to_row(struct dispatcher *d, struct delivery *dv,
+                     int64_t due_at_ms)
 {
-    struct due_row row = delivery_row(dv, accepted_at_ms);
+    struct due_row row = delivery_row(dv, due_at_ms);
 
     commit_put_row(d, &row);
     leave_for_row(d, dv, &row);
 }
 
+// The attempt says nothing about the receiver; its hook sends nothing for `wait_us`.
+static void lose(struct dispatcher *d, struct in_flight *s, int64_t wait_us)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_LOST,
+                                          .attempt = s,
+                                          .wait_us = wait_us };
+
+    core_note(d, &event);
+}
+
 // No attempt could be made, because the engine itself lacked something: nothing is
 // counted, the delivery stays where it is, and its hook waits a moment. A replayed
 // delivery had no row, and gets one.
-static void put_off(struct dispatcher *d, struct slot *s, int64_t delay_ms)
+static void put_off(struct dispatcher *d, struct in_flight *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
     struct hook_state *f = dv->hook;
-    int64_t accepted_at_ms = s->accepted_at_us / 1000;
+    int64_t accepted_at_ms = s->notes->accepted_at_us / 1000;
     bool was_replaying = dv->is_replaying;
+    bool is_again;
 
     log_warn("attempt could not be made", "%s", hook_log_or_no(f->hook, f->no));
-    throttle_lost(&f->throttle);
-    throttle_wait(&f->throttle, clock_mono_us() + delay_ms * 1000);
-    in_flight_free(d, s);
+    lose(d, s, delay_ms * 1000);
     if (dv->manual != NULL)
         requesters_refuse(d, dv, ERR_AGAIN);
     if (was_replaying) {
         resend_reopen(d, dv);
         replays_settled(d, dv, DELIVERY_RETRYING);
     }
+    is_again = dv->prior_state == PRIOR_NONE && !was_replaying &&
+               !must_leave_memory(dv);
+    end(d, s, is_again);
     if (dv->prior_state != PRIOR_NONE) {
         leave(d, dv);
-    } else if (was_replaying) {
-        put_row_again(d, dv, accepted_at_ms);
-    } else {
-        hook_requeue(d, dv);
+    } else if (!is_again) {
+        // Under the time when the event was accepted, where reopen_delivery() looks.
+        delivery_to_row(d, dv, accepted_at_ms);
     }
-    hook_mark_ready(f);
     hook_forget_if_done(f);
     commit_schedule(d);
 }
@@ -247,7 +268,7 @@ static void put_error(struct attempt *attempt, const struct outcome *o,
     attempt->error_message = (struct str){ status, (size_t)n };
 }
 
-void outcome_settle(struct dispatcher *d, struct slot *s,
+void outcome_settle(struct dispatcher *d, struct in_flight *s,
                     const struct outcome *o)
 {
     struct delivery *dv = s->delivery;
@@ -256,11 +277,12 @@ void outcome_settle(struct dispatcher *d, struct slot *s,
     struct attempt attempt = { 0 };
     struct due_row row = { 0 };
     struct verdict verdict;
+    bool stays;
 
     // Clocks may be changed: an attempt that began before its event was accepted has
     // not waited.
-    if (dv->n_attempts == 0 && o->started_at_us > s->accepted_at_us)
-        dv->queue_us = o->started_at_us - s->accepted_at_us;
+    if (dv->n_attempts == 0 && o->started_at_us > s->notes->accepted_at_us)
+        dv->queue_us = o->started_at_us - s->notes->accepted_at_us;
     dv->n_attempts++;
     verdict = verdict_of(d, s, o);
     if (verdict.kind == VERDICT_AGAIN) {
@@ -271,7 +293,7 @@ void outcome_settle(struct dispatcher *d, struct slot *s,
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
     if (dv->is_aside) {
-        throttle_lost(&f->throttle); // it says nothing about the receiver
+        lose(d, s, 0);
     } else {
         hear(d, s, o, &verdict);
     }
@@ -294,17 +316,19 @@ void outcome_settle(struct dispatcher *d, struct slot *s,
         dead_report_note(d, s, &attempt);
     if (dv->manual != NULL)
         requesters_answer(d, dv, attempt.started_at_us);
-    in_flight_free(d, s);
     if (!dv->is_aside)
         aside_survived(d, dv);
+    stays = attempt.state == DELIVERY_RETRYING &&
+            dv->prior_state == PRIOR_NONE && hook_is_ordered(f) &&
+            !must_leave_memory(dv);
+    if (stays)
+        keep_row(d, dv);
+    end(d, s, stays);
     if (attempt.state != DELIVERY_RETRYING || dv->prior_state != PRIOR_NONE) {
         leave(d, dv);
-    } else if (hook_is_ordered(f)) {
-        stay(d, dv);
-    } else {
+    } else if (!stays) {
         leave_for_row(d, dv, &row);
     }
-    hook_mark_ready(f);
     hook_forget_if_done(f);
     commit_schedule(d);
 }
@@ -313,11 +337,12 @@ bool outcome_apply(struct dispatcher *d, unsigned sender,
                    struct outcome *outcome)
 {
     uint64_t index = outcome->no & UINT32_MAX;
-    struct slot *s = &d->slots[index < d->n_slots ? index : 0];
+    struct in_flight *s =
+        &d->schedule.slots[index < d->schedule.n_slots ? index : 0];
     struct blamed before;
 
-    if (index >= d->n_slots || s->delivery == NULL || s->sender != sender ||
-        s->generation != outcome->no >> 32)
+    if (index >= d->schedule.n_slots || s->delivery == NULL ||
+        s->sender != sender || s->generation != outcome->no >> 32)
         return false;
     outcome_fit_into(outcome, clock_now_us(), clock_mono_us() - s->sent_at_us);
     before = aside_note(s->delivery);
@@ -326,7 +351,8 @@ bool outcome_apply(struct dispatcher *d, unsigned sender,
     return true;
 }
 
-void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason)
+void outcome_of_unsent(struct dispatcher *d, struct in_flight *s,
+                       struct str reason)
 {
     struct outcome o = {
         .error = ERROR_BLOCKED,
@@ -336,6 +362,16 @@ void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason)
     };
 
     outcome_settle(d, s, &o);
+}
+
+void outcome_of_unreadable(struct dispatcher *d, struct in_flight *s,
+                           struct str reason)
+{
+    struct delivery *dv = s->delivery;
+
+    lose(d, s, 0);
+    end(d, s, false);
+    delivery_cancel(d, dv, reason);
 }
 
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,

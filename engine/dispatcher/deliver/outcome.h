@@ -4,22 +4,33 @@
 #ifndef ENGINE_DISPATCHER_DELIVER_OUTCOME_H
 #define ENGINE_DISPATCHER_DELIVER_OUTCOME_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // False: `sender` has no such attempt in flight, and nothing changed.
 MUST_CHECK bool outcome_apply(struct dispatcher *d, unsigned sender,
                               struct outcome *outcome);
 
+// The event of this attempt cannot be read, for this reason: its delivery is cancelled,
+// and there is no attempt that the history could keep.
+void outcome_of_unreadable(struct dispatcher *d, struct in_flight *s,
+                           struct str reason);
+
 // The request cannot be sent anywhere, for this reason: the attempt fails at once.
-void outcome_of_unsent(struct dispatcher *d, struct slot *s, struct str reason);
+void outcome_of_unsent(struct dispatcher *d, struct in_flight *s,
+                       struct str reason);
 
 // Cancels a delivery, for this reason: it will not be sent.
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,
                      struct str reason);
 
+// The delivery, which is in hand and not settled, leaves the memory: its row with this
+// due time (ignored if the hook is ordered) is put, and its hook wakes for it.
+void delivery_to_row(struct dispatcher *d, struct delivery *dv,
+                     int64_t due_at_ms);
+
 // Applies the outcome of an attempt in flight: frees its slot, and settles its delivery
 // or puts it where it waits for its next attempt.
-void outcome_settle(struct dispatcher *d, struct slot *s,
+void outcome_settle(struct dispatcher *d, struct in_flight *s,
                     const struct outcome *o);
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/encoding/id.h"
 #include "common/messages/query.h"
 #include "common/process/channel.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/schedule.h"
 

@@ -5,7 +5,7 @@
 #ifndef ENGINE_DISPATCHER_DELIVER_REQUESTERS_H
 #define ENGINE_DISPATCHER_DELIVER_REQUESTERS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // The queries that wait for this delivery are answered when d->open_batch is committed.
 void requesters_answer(struct dispatcher *d, struct delivery *dv,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // send.c — makes a request of a delivery and gives it to a sender.
 //
-// Happy path: the event is read, a slot keeps what the history will need, the
+// Happy path: the event is read, the attempt's notes keep what the history will need, the
 // order leaves. The body is the event's payload, in the log, borrowed while
 // the order is written.
 //
@@ -14,12 +14,14 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
 #include "common/process/blame.h"
 #include "common/process/channel.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
-#include "engine/dispatcher/schedule/in_flight.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -33,23 +35,23 @@ static void set_text(struct buf *b, struct str text)
 
 // Sends the order. The authorization is the engine's own secret: it goes to the
 // receiver, and not into the history.
-static enum err put_order(struct dispatcher *d, const struct slot *s,
+static enum err put_order(struct dispatcher *d, const struct in_flight *a,
                           const struct rendered *rendered)
 {
-    struct channel *chan = d->senders[s->sender].chan;
-    const struct hook *hook = s->delivery->hook->hook;
+    struct channel *chan = d->links[a->sender].chan;
+    const struct hook *hook = a->delivery->hook->hook;
     int64_t timeout_ms = hook->policy.timeout_ms > 0
                              ? hook->policy.timeout_ms
                              : d->config->request_timeout_ms;
     struct order order = {
-        .no = (uint64_t)s->generation << 32 | (uint64_t)(s - d->slots),
+        .no = (uint64_t)a->generation << 32 | (uint64_t)(a - d->schedule.slots),
         .url = rendered->url,
-        .headers = buf_str(&s->headers),
+        .headers = buf_str(&a->notes->headers),
         .body = rendered->body,
         .client_cert = hook->client_cert,
         .client_key = hook->client_key,
         .is_get = rendered->is_get,
-        .is_alone = s->delivery->n_crashes >= BLAME_ALONE,
+        .is_alone = a->delivery->n_crashes >= BLAME_ALONE,
         .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
                                   ? d->config->connect_timeout_ms
                                   : timeout_ms,
@@ -68,36 +70,37 @@ static enum err put_order(struct dispatcher *d, const struct slot *s,
     return channel_end(chan);
 }
 
-struct unsent send_event(struct dispatcher *d, struct delivery *dv,
+struct unsent send_event(struct dispatcher *d, struct in_flight *a,
                          const struct event *event)
 {
+    struct delivery *dv = a->delivery;
     const struct hook *hook = dv->hook->hook;
-    struct slot *s = in_flight_take(d, dv);
     struct rendered rendered;
     enum err err = render(d->renderer, hook, event, &rendered);
 
     if (dv->has_body)
         rendered.body = event->payload;
 
-    s->accepted_at_us = event->accepted_at_us;
-    s->event_id = event->id;
+    a->notes->accepted_at_us = event->accepted_at_us;
+    a->notes->event_id = event->id;
     dv->payload_bytes = (uint32_t)event->payload.n_bytes;
-    s->org_id = hook->org_id;
-    set_text(&s->kind, event->kind);
-    set_text(&s->url, rendered.url);
-    buf_reset(&s->body);
+    a->notes->org_id = hook->org_id;
+    set_text(&a->notes->kind, event->kind);
+    set_text(&a->notes->url, rendered.url);
+    buf_reset(&a->notes->body);
     if (rendered.is_own_body || position_cmp(dv->position, position_start) == 0)
-        buf_put_str(&s->body, rendered.body);
-    buf_reset(&s->headers);
-    request_headers(hook, event, rendered.body, clock_now_ms(), &s->headers);
-    s->marks = request_marks(hook, buf_str(&s->headers));
+        buf_put_str(&a->notes->body, rendered.body);
+    buf_reset(&a->notes->headers);
+    request_headers(hook, event, rendered.body, clock_now_ms(),
+                    &a->notes->headers);
+    a->notes->marks = request_marks(hook, buf_str(&a->notes->headers));
     if (err != OK) {
-        return (struct unsent){ s,
-                                STR("the setting deployments_url is empty") };
+        return (struct unsent){ .reason = STR("the setting deployments_url is "
+                                              "empty") };
     }
-    if (put_order(d, s, &rendered) != OK) {
+    if (put_order(d, a, &rendered) != OK) {
         return (struct unsent){
-            s, STR("the request is larger than a sender takes")
+            .reason = STR("the request is larger than a sender takes")
         };
     }
     return (struct unsent){ 0 };
@@ -105,7 +108,7 @@ struct unsent send_event(struct dispatcher *d, struct delivery *dv,
 
 struct sending {
     struct dispatcher *d;
-    struct delivery *dv;
+    struct in_flight *a;
     struct unsent unsent;
     bool is_foreign; // the event read is outside the hook's scope
 };
@@ -113,45 +116,44 @@ struct sending {
 static bool on_event_to_send(void *data, const struct event *event)
 {
     struct sending *sending = data;
-    const struct hook *hook = sending->dv->hook->hook;
+    const struct hook *hook = sending->a->delivery->hook->hook;
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (!sending->is_foreign)
-        sending->unsent = send_event(sending->d, sending->dv, event);
+        sending->unsent = send_event(sending->d, sending->a, event);
     return false;
 }
 
-// Fills a slot with what the history needs, without headers and body.
+// Notes what the history needs, without headers and body.
 static bool on_event_aside(void *data, const struct event *event)
 {
     struct sending *sending = data;
-    struct dispatcher *d = sending->d;
-    const struct hook *hook = sending->dv->hook->hook;
-    struct slot *s;
+    struct in_flight *a = sending->a;
+    const struct hook *hook = sending->a->delivery->hook->hook;
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
-    s = in_flight_take(d, sending->dv);
-    s->accepted_at_us = event->accepted_at_us;
-    s->event_id = event->id;
-    s->org_id = hook->org_id;
-    set_text(&s->kind, event->kind);
-    set_text(&s->url, hook->url);
-    buf_reset(&s->headers);
-    buf_reset(&s->body);
+    a->notes->accepted_at_us = event->accepted_at_us;
+    a->notes->event_id = event->id;
+    a->notes->org_id = hook->org_id;
+    set_text(&a->notes->kind, event->kind);
+    set_text(&a->notes->url, hook->url);
+    buf_reset(&a->notes->headers);
+    buf_reset(&a->notes->body);
     sending->unsent = (struct unsent){
-        s,
-        STR("the dispatcher died three times with this delivery, so it is set "
+        .reason = STR(
+            "the dispatcher died three times with this delivery, so it is set "
             "aside")
     };
     return false;
 }
 
-static struct unsent with_event(struct dispatcher *d, struct delivery *dv,
+static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
                                 event_visit visit)
 {
-    struct sending sending = { .d = d, .dv = dv };
+    struct sending sending = { .d = d, .a = a };
+    const struct delivery *dv = a->delivery;
     enum err err = event_view_get(d->events, dv->position, visit, &sending);
 
     if (sending.is_foreign)
@@ -166,15 +168,16 @@ static struct unsent with_event(struct dispatcher *d, struct delivery *dv,
         "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
         log_quote(str_of(err_str(err))));
     batch_count(d->open_batch, COUNT_DAMAGED, 1);
-    return (struct unsent){ NULL, STR("the event cannot be read") };
+    return (struct unsent){ .reason = STR("the event cannot be read"),
+                            .is_unreadable = true };
 }
 
-struct unsent send_delivery(struct dispatcher *d, struct delivery *dv)
+struct unsent send_delivery(struct dispatcher *d, struct in_flight *a)
 {
-    return with_event(d, dv, on_event_to_send);
+    return with_event(d, a, on_event_to_send);
 }
 
-struct unsent send_aside(struct dispatcher *d, struct delivery *dv)
+struct unsent send_aside(struct dispatcher *d, struct in_flight *a)
 {
-    return with_event(d, dv, on_event_aside);
+    return with_event(d, a, on_event_aside);
 }

@@ -17,8 +17,11 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -37,43 +40,44 @@ static struct str body_of(const struct outcome *o)
 
 // Writes the request's headers into `d->headers` as the history keeps them: values that
 // are credentials are masked, and all is sealed if the hook has headers of its own.
-static void put_request_headers(struct dispatcher *d, const struct slot *s)
+static void put_request_headers(struct dispatcher *d, const struct in_flight *s)
 {
     struct buf text;
 
     buf_reset(&d->headers);
-    if (!s->marks.has_custom) {
-        request_headers_text(buf_str(&s->headers), s->marks, &d->headers);
+    if (!s->notes->marks.has_custom) {
+        request_headers_text(buf_str(&s->notes->headers), s->notes->marks,
+                             &d->headers);
         return;
     }
     buf_init(&text, 0);
-    request_headers_text(buf_str(&s->headers), s->marks, &text);
+    request_headers_text(buf_str(&s->notes->headers), s->notes->marks, &text);
     headers_seal(d->hooks, s->delivery->hook->no, s->delivery->position,
                  buf_str(&text), &d->headers);
     buf_clear(&text);
 }
 
-void attempt_write(struct dispatcher *d, const struct slot *s,
+void attempt_write(struct dispatcher *d, const struct in_flight *s,
                    const struct outcome *o, struct attempt *attempt)
 {
     attempt->hook_id = s->delivery->hook->no;
-    attempt->org_id = s->org_id;
+    attempt->org_id = s->notes->org_id;
     attempt->position = s->delivery->position;
-    attempt->event_id = s->event_id;
-    attempt->kind = buf_str(&s->kind);
-    attempt->accepted_at_us = s->accepted_at_us;
+    attempt->event_id = s->notes->event_id;
+    attempt->kind = buf_str(&s->notes->kind);
+    attempt->accepted_at_us = s->notes->accepted_at_us;
     attempt->started_at_us = o->started_at_us;
     attempt->attempt = s->delivery->n_attempts;
     attempt->response_code = o->response_code;
     attempt->truncated = o->truncated;
     attempt->timing = o->timing;
     attempt->timing.queue_us = s->delivery->queue_us;
-    attempt->request_url = buf_str(&s->url);
+    attempt->request_url = buf_str(&s->notes->url);
     put_request_headers(d, s);
     attempt->request_headers = buf_str(&d->headers);
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);
-    attempt->payload = buf_str(&s->body);
+    attempt->payload = buf_str(&s->notes->body);
     storage_shorten(d, attempt);
     batch_attempt(d->open_batch, attempt);
 }
@@ -104,7 +108,7 @@ static void put(struct ending *e, struct attempt *row)
 static bool on_event(void *data, const struct event *event)
 {
     const struct ending *e = data;
-    const struct hook_state *f = hook_find(e->d, e->ended->hook_id);
+    const struct hook_state *f = hook_find(&e->d->schedule, e->ended->hook_id);
     struct attempt row = { .event_id = event->id,
                            .kind = event->kind,
                            .accepted_at_us = event->accepted_at_us };

@@ -12,7 +12,7 @@
 #include "queue/queue.h"
 
 struct dispatcher;
-struct slot;
+struct in_flight;
 
 // How a delivery ended without a request.
 struct ended {
@@ -27,7 +27,7 @@ struct ended {
 // Adds the row of an attempt to d->open_batch. The caller fills in state, error and the
 // next attempt; the other fields are taken from `s` and `o`, and what `attempt` points
 // to is valid as long as they are.
-void attempt_write(struct dispatcher *d, const struct slot *s,
+void attempt_write(struct dispatcher *d, const struct in_flight *s,
                    const struct outcome *o, struct attempt *attempt);
 
 // Adds to d->open_batch a row that tells how a delivery ended, and why. Its event is

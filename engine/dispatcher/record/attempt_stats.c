@@ -13,8 +13,10 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
-#include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 #define SLOT_S         300

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_ATTEMPT_STATS_H
 #define ENGINE_DISPATCHER_RECORD_ATTEMPT_STATS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt);
 

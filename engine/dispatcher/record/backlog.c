@@ -19,6 +19,8 @@
 #include "common/messages/backlog.h"
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -62,8 +64,9 @@ static int64_t worth(const struct backlog *b)
 static struct hook_backlog backlog_of(const struct hook_state *f)
 {
     return (struct hook_backlog){ .hook_id = f->no,
-                                  .n_rows = positive(f->backlog.n_rows),
-                                  .n_bytes = positive(f->backlog.n_bytes) };
+                                  .n_rows = positive(f->notes->backlog.n_rows),
+                                  .n_bytes =
+                                      positive(f->notes->backlog.n_bytes) };
 }
 
 uint64_t backlog_bytes(const struct hook_state *f)
@@ -106,12 +109,12 @@ static void grow(struct backlogs *bs)
 
 static void add(struct hook_state *f, const struct backlog *b)
 {
-    f->backlog.n_rows += b->n_rows;
-    f->backlog.n_bytes += b->n_bytes;
-    if (f->org == NULL)
+    f->notes->backlog.n_rows += b->n_rows;
+    f->notes->backlog.n_bytes += b->n_bytes;
+    if (f->notes->org == NULL)
         return;
-    f->org->sum.n_rows += b->n_rows;
-    f->org->sum.n_bytes += b->n_bytes;
+    f->notes->org->sum.n_rows += b->n_rows;
+    f->notes->org->sum.n_bytes += b->n_bytes;
 }
 
 void backlog_join(struct dispatcher *d, struct hook_state *f)
@@ -120,7 +123,7 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     struct org_sum **link;
     uint64_t no;
 
-    if (f->org != NULL)
+    if (f->notes->org != NULL)
         return; // a hook stays in its organization
     if (bs->n_orgs > bs->n_orgs_mask)
         grow(bs);
@@ -131,10 +134,10 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
         (*link)->no = no;
         bs->n_orgs++;
     }
-    f->org = *link;
-    f->org->n_users++;
-    f->org->sum.n_rows += f->backlog.n_rows;
-    f->org->sum.n_bytes += f->backlog.n_bytes;
+    f->notes->org = *link;
+    f->notes->org->n_users++;
+    f->notes->org->sum.n_rows += f->notes->backlog.n_rows;
+    f->notes->org->sum.n_bytes += f->notes->backlog.n_bytes;
 }
 
 // --- sending sums ---
@@ -172,22 +175,22 @@ static void tell_hook(struct dispatcher *d, struct hook_state *f,
         return;
     hook_backlog_pack(channel_begin(d->api), &b, is_paused);
     channel_end_small(d->api);
-    f->is_told = is_paused;
-    f->told = f->backlog;
+    f->notes->is_told = is_paused;
+    f->notes->told = f->notes->backlog;
 }
 
 static void leave(struct dispatcher *d, struct hook_state *f)
 {
     struct backlogs *bs = d->backlogs;
-    struct org_sum *org = f->org;
+    struct org_sum *org = f->notes->org;
 
-    if (f->is_told)
+    if (f->notes->is_told)
         tell_hook(d, f, false); // without api: a new link gets all sums
     if (org == NULL)
         return;
-    f->org = NULL;
-    org->sum.n_rows -= f->backlog.n_rows;
-    org->sum.n_bytes -= f->backlog.n_bytes;
+    f->notes->org = NULL;
+    org->sum.n_rows -= f->notes->backlog.n_rows;
+    org->sum.n_bytes -= f->notes->backlog.n_bytes;
     if (--org->n_users > 0)
         return;
     if (org->told.n_rows > 0) {
@@ -249,21 +252,20 @@ static void refresh_hook(struct dispatcher *d, struct hook_state *f)
     const struct hook_backlog b = backlog_of(f);
     bool is_paused = hook_is_paused(f);
 
-    if (f->org != NULL)
-        org_backlog_rank(&f->org->now, &b);
-    if (is_paused != f->is_told ||
-        (is_paused &&
-         (d->backlogs->must_tell_all || f->told.n_rows != f->backlog.n_rows ||
-          f->told.n_bytes != f->backlog.n_bytes)))
+    if (f->notes->org != NULL)
+        org_backlog_rank(&f->notes->org->now, &b);
+    if (is_paused != f->notes->is_told ||
+        (is_paused && (d->backlogs->must_tell_all ||
+                       f->notes->told.n_rows != f->notes->backlog.n_rows ||
+                       f->notes->told.n_bytes != f->notes->backlog.n_bytes)))
         tell_hook(d, f, is_paused);
 }
 
 static void refresh_hooks(struct dispatcher *d)
 {
-    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash)
-            refresh_hook(d, f);
-    }
+    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f))
+        refresh_hook(d, f);
 }
 
 static bool is_news(const struct org_sum *org)
@@ -306,7 +308,8 @@ void backlog_on_second(struct dispatcher *d)
 
 static void on_moved(void *data, uint64_t hook_id, const struct backlog *moved)
 {
-    struct hook_state *f = hook_find(data, hook_id);
+    const struct dispatcher *d = data;
+    struct hook_state *f = hook_find(&d->schedule, hook_id);
 
     if (f != NULL)
         add(f, moved);

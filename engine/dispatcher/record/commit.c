@@ -17,18 +17,22 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/encoding/crypto.h"
+#include "common/base/random.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
 #include "common/process/deadline.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_clock.h"
+#include "engine/dispatcher/loop/due_time.h"
+#include "engine/dispatcher/loop/hooks.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/due_time.h"
-#include "engine/dispatcher/schedule/hook_schedule.h"
-#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 #define COMMIT_AFTER_MS        5
@@ -37,11 +41,20 @@
 
 static void on_commit_due(void *data);
 
+// The batch that is filled now has the next number.
+static void count_commit(struct dispatcher *d)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_COMMITTED,
+                                          .commit = d->schedule.n_commits + 1 };
+
+    core_note(d, &event);
+}
+
 void commit_init(struct dispatcher *d)
 {
     d->open_batch = shard_batch_new();
     d->committing_batch = shard_batch_new();
-    d->n_commits = 1;
+    count_commit(d);
     d->cursor_said = shard_cursor(d->shard);
     crypto_random(&d->jitter_state, sizeof(d->jitter_state));
     deadline_init(&d->commit_due, role_loop(d->role), on_commit_due, d);
@@ -54,8 +67,8 @@ bool commit_is_busy(const struct dispatcher *d)
 
 void commit_schedule(struct dispatcher *d)
 {
-    bool only_cursor = batch_n(d->open_batch) == 0 && d->unpersisted == NULL &&
-                       d->open_wakes.n == 0;
+    bool only_cursor = batch_n(d->open_batch) == 0 &&
+                       d->schedule.unpersisted == NULL && d->open_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
     if (commit_is_busy(d))
@@ -86,7 +99,7 @@ void commit_give_row(struct dispatcher *d, struct delivery *dv)
 
     batch_due_put(d->open_batch,
                   &row); // it is in memory: the hook need not wake
-    delivery_set_row(d, dv, row.due_at_ms);
+    delivery_set_row(&d->schedule, dv, row.due_at_ms);
 }
 
 void commit_del_row(struct dispatcher *d, const struct delivery *dv)
@@ -117,7 +130,7 @@ static void drop_settled(struct dispatcher *d)
         struct hook_state *f = dv->hook;
 
         d->committing_settled = dv->next;
-        delivery_remove(d, dv);
+        delivery_remove(&d->schedule, dv);
         hook_forget_if_done(f);
     }
 }
@@ -127,7 +140,13 @@ static void wake_hooks(struct dispatcher *d)
     for (size_t i = 0; i < d->committing_wakes.n; i++) {
         const struct wake *w = &d->committing_wakes.at[i];
 
-        hook_expect_rows(hook_find_or_add(d, w->hook_id), w->due_at_ms);
+        const struct schedule_event event = {
+            .kind = SCHEDULE_ROWS_EXPECTED,
+            .hook = hook_find_or_add(d, w->hook_id),
+            .due_at_ms = w->due_at_ms,
+        };
+
+        core_note(d, &event);
     }
     d->committing_wakes.n = 0;
 }
@@ -161,7 +180,7 @@ enum err commit_end(struct dispatcher *d)
     if (d->is_commit_failing)
         log_info("disk space is available again; commits continue", "");
     d->is_commit_failing = false;
-    d->n_commits++;
+    count_commit(d);
     shard_batch_reset(d->committing_batch);
     return OK;
 }
@@ -172,7 +191,7 @@ void commit_let_go(struct dispatcher *d)
     wake_hooks(d);
     if (d->is_final_commit)
         return;
-    if (batch_n(d->open_batch) > 0 || d->unpersisted != NULL ||
+    if (batch_n(d->open_batch) > 0 || d->schedule.unpersisted != NULL ||
         d->open_wakes.n > 0 || d->open_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
         commit_schedule(d);
@@ -182,8 +201,8 @@ void commit_let_go(struct dispatcher *d)
 // with this commit.
 static void put_rows(struct dispatcher *d)
 {
-    while (d->unpersisted != NULL)
-        commit_give_row(d, d->unpersisted);
+    while (d->schedule.unpersisted != NULL)
+        commit_give_row(d, d->schedule.unpersisted);
 }
 
 void commit_fill(struct dispatcher *d)

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_COMMIT_H
 #define ENGINE_DISPATCHER_RECORD_COMMIT_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void commit_init(struct dispatcher *d);
 

@@ -15,14 +15,16 @@
 #include "common/base/mem.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
+#include "common/model/delivery.h"
 #include "common/model/event_kinds.h"
 #include "common/process/deadline.h"
 #include "common/process/role.h"
 #include "engine/delivery/failing.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "queue/queue.h"
 
 struct dead_report {
     struct hook_state *hook;
@@ -41,10 +43,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void dead_report_drop(struct hook_state *f)
 {
-    struct dead_report *r = f->dead_report;
+    struct dead_report *r = f->notes->dead_report;
 
-    f->dead_report = NULL;
-    f->health.dead = NULL;
+    f->notes->dead_report = NULL;
+    f->notes->health.dead = NULL;
     if (r != NULL)
         deadline_close(&r->may_report, on_timer_closed);
 }
@@ -59,7 +61,7 @@ static void put_id(struct json_writer *w, const char *key, const struct id *id)
 
 static void report(struct dispatcher *d, struct hook_state *f)
 {
-    const struct unreported_dead *dead = &f->dead_report->dead;
+    const struct unreported_dead *dead = &f->notes->dead_report->dead;
     struct buf members;
     struct json_writer w = json_writer(&members);
 
@@ -72,7 +74,7 @@ static void report(struct dispatcher *d, struct hook_state *f)
     json_close(&w);
     engine_event_add(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
     buf_clear(&members);
-    f->health.dead_told_at_ran_ms = health_ran_ms(d);
+    f->notes->health.dead_told_at_ran_ms = health_ran_ms(d);
     dead_report_drop(f);
     health_changed(d, f);
 }
@@ -83,11 +85,11 @@ static void on_may_report(void *data)
 {
     struct dead_report *r = data;
     struct hook_state *f = r->hook;
-    struct dispatcher *d = f->dispatcher;
+    struct dispatcher *d = f->notes->dispatcher;
 
     if (f->hook == NULL) {
         dead_report_drop(f);
-    } else if (failing_dead_wait_ms(&f->health, health_ran_ms(d)) > 0) {
+    } else if (failing_dead_wait_ms(&f->notes->health, health_ran_ms(d)) > 0) {
         start_timer(r);
     } else {
         report(d, f);
@@ -97,37 +99,37 @@ static void on_may_report(void *data)
 static void start_timer(struct dead_report *r)
 {
     const struct hook_state *f = r->hook;
-    int64_t wait_ms =
-        failing_dead_wait_ms(&f->health, health_ran_ms(f->dispatcher));
+    int64_t wait_ms = failing_dead_wait_ms(&f->notes->health,
+                                           health_ran_ms(f->notes->dispatcher));
 
     deadline_within(&r->may_report, (uint64_t)wait_ms);
 }
 
 static struct dead_report *report_of(struct hook_state *f)
 {
-    struct dead_report *r = f->dead_report;
+    struct dead_report *r = f->notes->dead_report;
 
     if (r != NULL)
         return r;
     r = xcalloc(1, sizeof(*r));
     r->hook = f;
     buf_init(&r->text, 0);
-    deadline_init(&r->may_report, role_loop(f->dispatcher->role), on_may_report,
-                  r);
-    f->dead_report = r;
-    f->health.dead = &r->dead;
+    deadline_init(&r->may_report, role_loop(f->notes->dispatcher->role),
+                  on_may_report, r);
+    f->notes->dead_report = r;
+    f->notes->health.dead = &r->dead;
     return r;
 }
 
-static void describe(struct dead_report *r, const struct slot *s,
+static void describe(struct dead_report *r, const struct in_flight *s,
                      const struct attempt *attempt)
 {
     struct json_writer w = json_writer(&r->text);
 
     buf_reset(&r->text);
     json_open_object(&w, NULL);
-    put_id(&w, "id", &s->event_id);
-    json_put_str(&w, "kind", buf_str(&s->kind));
+    put_id(&w, "id", &s->notes->event_id);
+    json_put_str(&w, "kind", buf_str(&s->notes->kind));
     json_put_u64(&w, "attempts", attempt->attempt);
     json_put_u64(&w, "responseCode", attempt->response_code);
     json_put_text(&w, "errorClass", error_name(attempt->error));
@@ -136,22 +138,22 @@ static void describe(struct dead_report *r, const struct slot *s,
     r->dead.newest = buf_str(&r->text);
 }
 
-void dead_report_note(struct dispatcher *d, const struct slot *s,
+void dead_report_note(struct dispatcher *d, const struct in_flight *s,
                       const struct attempt *attempt)
 {
     struct hook_state *f = s->delivery->hook;
     struct dead_report *r;
 
     if (f->hook == NULL || !engine_event_is_wanted(d, f->hook) ||
-        kind_is_own(buf_str(&s->kind)))
+        kind_is_own(buf_str(&s->notes->kind)))
         return;
     r = report_of(f);
     if (r->dead.n++ == 0)
-        r->dead.first = s->event_id;
-    r->dead.last = s->event_id;
+        r->dead.first = s->notes->event_id;
+    r->dead.last = s->notes->event_id;
     describe(r, s, attempt);
     health_changed(d, f);
-    if (failing_dead_wait_ms(&f->health, health_ran_ms(d)) == 0) {
+    if (failing_dead_wait_ms(&f->notes->health, health_ran_ms(d)) == 0) {
         report(d, f);
     } else {
         start_timer(r);
@@ -170,10 +172,9 @@ void dead_report_load(struct hook_state *f, const struct unreported_dead *dead)
 
 void dead_report_all(struct dispatcher *d)
 {
-    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
-            if (f->dead_report != NULL && f->hook != NULL)
-                report(d, f);
-        }
+    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        if (f->notes->dead_report != NULL && f->hook != NULL)
+            report(d, f);
     }
 }

@@ -4,10 +4,10 @@
 #ifndef ENGINE_DISPATCHER_RECORD_DEAD_REPORT_H
 #define ENGINE_DISPATCHER_RECORD_DEAD_REPORT_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // A delivery is dead: it is reported at once, or with others at the end of the minute.
-void dead_report_note(struct dispatcher *d, const struct slot *s,
+void dead_report_note(struct dispatcher *d, const struct in_flight *s,
                       const struct attempt *attempt);
 
 // Takes over what an earlier process had counted. Copies `dead`.

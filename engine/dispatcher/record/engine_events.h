@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_ENGINE_EVENTS_H
 #define ENGINE_DISPATCHER_RECORD_ENGINE_EVENTS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void engine_events_on_link(struct dispatcher *d, int fd);
 

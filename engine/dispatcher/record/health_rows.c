@@ -5,9 +5,10 @@
 #include "engine/dispatcher/record/health_rows.h"
 
 #include "common/base/clock.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_clock.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
-#include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -20,16 +21,16 @@ int64_t health_ran_ms(const struct dispatcher *d)
 
 void health_keep(struct dispatcher *d, const struct hook_state *f)
 {
-    batch_health(d->open_batch, f->no, &f->health);
+    batch_health(d->open_batch, f->no, &f->notes->health);
     commit_schedule(d);
 }
 
 void health_changed(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->is_health_unsaid)
+    if (f->notes->is_health_unsaid)
         return;
-    f->is_health_unsaid = true;
-    f->next_unsaid = d->health_unsaid;
+    f->notes->is_health_unsaid = true;
+    f->notes->next_unsaid = d->health_unsaid;
     d->health_unsaid = f;
 }
 
@@ -38,9 +39,9 @@ void health_say(struct dispatcher *d)
     while (d->health_unsaid != NULL) {
         struct hook_state *f = d->health_unsaid;
 
-        d->health_unsaid = f->next_unsaid;
-        f->is_health_unsaid = false;
-        batch_health(d->open_batch, f->no, &f->health);
+        d->health_unsaid = f->notes->next_unsaid;
+        f->notes->is_health_unsaid = false;
+        batch_health(d->open_batch, f->no, &f->notes->health);
         hook_forget_if_done(f);
     }
 }

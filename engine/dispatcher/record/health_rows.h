@@ -5,16 +5,16 @@
 #ifndef ENGINE_DISPATCHER_RECORD_HEALTH_ROWS_H
 #define ENGINE_DISPATCHER_RECORD_HEALTH_ROWS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // How long dispatchers of this shard have run in all; greater than 0.
 int64_t health_ran_ms(const struct dispatcher *d);
 
-// f->health has changed: it is written with the next commit.
+// f->notes->health has changed: it is written with the next commit.
 void health_changed(struct dispatcher *d, struct hook_state *f);
 void health_say(struct dispatcher *d); // adds what changed to d->open_batch
 
-// Adds f->health to d->open_batch at once.
+// Adds f->notes->health to d->open_batch at once.
 void health_keep(struct dispatcher *d, const struct hook_state *f);
 
 #endif

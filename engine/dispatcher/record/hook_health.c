@@ -20,9 +20,14 @@
 #include "common/encoding/json_writer.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
+#include "common/model/delivery.h"
+#include "common/model/hook.h"
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
 #include "engine/delivery/failing.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/dead_report.h"
 #include "engine/dispatcher/record/engine_events.h"
@@ -30,26 +35,28 @@
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 // Counts the active hooks that fail, for the metrics.
 static void count_failing(struct dispatcher *d, struct hook_state *f)
 {
-    bool is_failing = hook_is_active(f) && f->health.cause != FAILING_NOT;
+    bool is_failing =
+        hook_is_active(f) && f->notes->health.cause != FAILING_NOT;
 
-    if (is_failing == f->is_counted_failing)
+    if (is_failing == f->notes->is_counted_failing)
         return;
-    f->is_counted_failing = is_failing;
+    f->notes->is_counted_failing = is_failing;
     d->n_failing = is_failing ? d->n_failing + 1 : d->n_failing - 1;
     metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
 }
 
 static void note_late(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->is_alarm_late)
+    if (f->notes->is_alarm_late)
         return;
-    f->is_alarm_late = true;
-    f->next_late = d->alarms_late;
+    f->notes->is_alarm_late = true;
+    f->notes->next_late = d->alarms_late;
     d->alarms_late = f;
 }
 
@@ -59,8 +66,8 @@ static void on_health(void *data, uint64_t hook_id,
     struct dispatcher *d = data;
     struct hook_state *f = hook_find_or_add(d, hook_id);
 
-    f->health = *health;
-    f->health.dead = NULL;
+    f->notes->health = *health;
+    f->notes->health.dead = NULL;
     if (health->cause != FAILING_NOT && !health->is_alarmed)
         note_late(d, f);
     if (health->dead != NULL)
@@ -77,17 +84,15 @@ void health_load(struct dispatcher *d)
 // Removes the health of hooks that were deleted while no dispatcher ran.
 void health_drop_orphans(struct dispatcher *d)
 {
-    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        struct hook_state *f = d->by_no[i];
+    struct hook_state *next = hook_next(&d->schedule, NULL);
 
-        while (f != NULL) {
-            struct hook_state *next = f->next_hash;
+    while (next != NULL) {
+        struct hook_state *f = next;
 
-            if (f->hook == NULL && !f->is_aside) {
-                health_forget(d, f);
-                hook_forget_if_done(f);
-            }
-            f = next;
+        next = hook_next(&d->schedule, f);
+        if (f->hook == NULL && !f->is_aside) {
+            health_forget(d, f);
+            hook_forget_if_done(f);
         }
     }
 }
@@ -98,7 +103,7 @@ static void ask_disable(struct dispatcher *d, const struct hook_state *f)
 {
     struct disable disable = { .hook_id = f->no,
                                .revision = f->hook->revision,
-                               .reason = (unsigned)f->disable_wanted };
+                               .reason = (unsigned)f->notes->disable_wanted };
 
     if (d->api == NULL)
         return; // tried again a second later
@@ -106,17 +111,28 @@ static void ask_disable(struct dispatcher *d, const struct hook_state *f)
     channel_end_small(d->api);
 }
 
+static void hold(struct dispatcher *d, struct hook_state *f, bool is_held)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_HOOK_HELD,
+                                          .hook = f,
+                                          .is_set = is_held };
+
+    core_note(d, &event);
+}
+
 static void want_disabled(struct dispatcher *d, struct hook_state *f,
                           enum hook_disabled reason)
 {
     // A paused hook is not switched off, which would cancel what waits for it: the next
     // attempt after the pause leads here again.
-    if (f->disable_wanted != HOOK_NOT_DISABLED || !hook_is_active(f) ||
+    if (f->notes->disable_wanted != HOOK_NOT_DISABLED || !hook_is_active(f) ||
         hook_is_paused(f))
         return;
-    f->disable_wanted = reason;
-    f->disable_from = d->n_commits + (commit_is_busy(d) ? 2 : 1);
+    f->notes->disable_wanted = reason;
+    f->notes->disable_from =
+        d->schedule.n_commits + (commit_is_busy(d) ? 2 : 1);
     d->n_disabling++;
+    hold(d, f, true);
     if (d->n_disables == d->disables_room) {
         d->disables_room = d->disables_room > 0 ? d->disables_room * 2 : 16;
         d->disables =
@@ -139,10 +155,10 @@ static int64_t longest_gap_ms(const struct dispatcher *d,
                               const struct hook_state *f)
 {
     const struct config *c = d->config;
-    bool has_own = f->retry_waits_ms != NULL;
+    bool has_own = f->notes->retry_waits_ms != NULL;
     const int64_t *waits_ms =
-        has_own ? f->retry_waits_ms : c->retry_schedule_ms;
-    size_t n_waits = has_own ? f->n_retry_waits : c->n_retries;
+        has_own ? f->notes->retry_waits_ms : c->retry_schedule_ms;
+    size_t n_waits = has_own ? f->notes->n_retry_waits : c->n_retries;
     int64_t timeout_ms = f->hook->policy.timeout_ms > 0
                              ? f->hook->policy.timeout_ms
                              : c->request_timeout_ms;
@@ -185,7 +201,7 @@ static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
 static void tell_failing(struct dispatcher *d, const struct hook_state *f,
                          uint8_t percent)
 {
-    const struct hook_health *h = &f->health;
+    const struct hook_health *h = &f->notes->health;
     struct buf reason, more;
     struct json_writer w = json_writer(&more);
 
@@ -227,13 +243,13 @@ void health_note(struct dispatcher *d, struct hook_state *f,
     struct failing_news news;
 
     if (f->hook == NULL || (!end.succeeded && !f->hook->active) ||
-        (end.succeeded && failing_is_clear(&f->health)))
+        (end.succeeded && failing_is_clear(&f->notes->health)))
         return;
-    before = f->health;
+    before = f->notes->health;
     rules = rules_of(d, f);
     end.ran_ms = health_ran_ms(d);
     end.now_ms = clock_now_ms();
-    news = failing_after_attempt(&f->health, &rules, &end);
+    news = failing_after_attempt(&f->notes->health, &rules, &end);
     if (!news.is_changed)
         return;
     health_changed(d, f);
@@ -253,13 +269,13 @@ static void report_late(struct dispatcher *d, struct hook_state *f)
     struct failing_rules rules;
     struct failing_news news;
 
-    f->is_alarm_late = false;
+    f->notes->is_alarm_late = false;
     if (!hook_is_active(f)) {
         hook_forget_if_done(f);
         return;
     }
     rules = rules_of(d, f);
-    news = failing_report_late(&f->health, &rules, health_ran_ms(d));
+    news = failing_report_late(&f->notes->health, &rules, health_ran_ms(d));
     for (unsigned i = 0; i < news.n_percents; i++)
         tell_failing(d, f, news.percents[i]);
     if (news.is_changed)
@@ -274,7 +290,7 @@ static void report_all_late(struct dispatcher *d)
 
     d->alarms_late = NULL;
     while (f != NULL) {
-        struct hook_state *next = f->next_late;
+        struct hook_state *next = f->notes->next_late;
 
         report_late(d, f);
         f = next;
@@ -287,11 +303,11 @@ void health_on_committed(struct dispatcher *d)
     size_t n = 0;
 
     for (; n < d->n_disables; n++) {
-        const struct hook_state *f = hook_find(d, d->disables[n]);
+        const struct hook_state *f = hook_find(&d->schedule, d->disables[n]);
 
-        if (f == NULL || f->disable_wanted == HOOK_NOT_DISABLED)
+        if (f == NULL || f->notes->disable_wanted == HOOK_NOT_DISABLED)
             continue;
-        if (f->disable_from > d->n_commits)
+        if (f->notes->disable_from > d->schedule.n_commits)
             break; // the hooks behind it belong to later commits
         ask_disable(d, f);
     }
@@ -307,14 +323,13 @@ static void ask_again(struct dispatcher *d)
 {
     size_t n = d->n_disabling;
 
-    for (size_t i = 0; n > 0 && i <= d->n_by_no_mask; i++) {
-        for (struct hook_state *f = d->by_no[i]; f != NULL; f = f->next_hash) {
-            if (f->disable_wanted == HOOK_NOT_DISABLED)
-                continue;
-            if (f->disable_from <= d->n_commits)
-                ask_disable(d, f);
-            n--;
-        }
+    for (struct hook_state *f = hook_next(&d->schedule, NULL);
+         n > 0 && f != NULL; f = hook_next(&d->schedule, f)) {
+        if (f->notes->disable_wanted == HOOK_NOT_DISABLED)
+            continue;
+        if (f->notes->disable_from <= d->schedule.n_commits)
+            ask_disable(d, f);
+        n--;
     }
 }
 
@@ -329,10 +344,11 @@ void health_on_second(struct dispatcher *d)
 
 static void stop_wanting(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->disable_wanted == HOOK_NOT_DISABLED)
+    if (f->notes->disable_wanted == HOOK_NOT_DISABLED)
         return;
-    f->disable_wanted = HOOK_NOT_DISABLED;
+    f->notes->disable_wanted = HOOK_NOT_DISABLED;
     d->n_disabling--;
+    hold(d, f, false);
 }
 
 static const char *reason_of(enum hook_disabled disabled)
@@ -354,13 +370,13 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 
     stop_wanting(d, f); // the change may have mended the hook
     if (hook->disabled != HOOK_NOT_DISABLED &&
-        f->health.told_disabled_at_ms != hook->disabled_at_ms) {
-        f->health.told_disabled_at_ms = hook->disabled_at_ms;
+        f->notes->health.told_disabled_at_ms != hook->disabled_at_ms) {
+        f->notes->health.told_disabled_at_ms = hook->disabled_at_ms;
         engine_event_add_of_hook(d, f, "posthorn.hook.disabled",
                                  str_of(reason_of(hook->disabled)), STR_EMPTY);
         health_keep(d, f);
     }
-    if (hook->active && !was_active && failing_reset(&f->health))
+    if (hook->active && !was_active && failing_reset(&f->notes->health))
         health_keep(d, f);
     count_failing(d, f);
 }
@@ -368,13 +384,13 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 void health_forget(struct dispatcher *d, struct hook_state *f)
 {
     static const struct hook_health nothing = { 0 };
-    bool was_empty = hook_health_is_empty(&f->health);
+    bool was_empty = hook_health_is_empty(&f->notes->health);
 
     stop_wanting(d, f);
     dead_report_drop(f);
-    f->health = nothing;
-    if (f->is_counted_failing) {
-        f->is_counted_failing = false;
+    f->notes->health = nothing;
+    if (f->notes->is_counted_failing) {
+        f->notes->is_counted_failing = false;
         metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
     }
     if (!was_empty)

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_HOOK_HEALTH_H
 #define ENGINE_DISPATCHER_RECORD_HOOK_HEALTH_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void health_load(struct dispatcher *d);
 void health_drop_orphans(struct dispatcher *d); // once the hooks are known

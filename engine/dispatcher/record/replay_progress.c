@@ -12,9 +12,12 @@
 #include "common/base/mem.h"
 #include "common/fairness/share.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/replay.h"
 #include "engine/delivery/match.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 // --- what a replay is, in memory ---

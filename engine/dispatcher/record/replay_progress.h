@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
 #define ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 #define REPLAY_AHEAD    64 // candidates that are read ahead
 #define REPLAY_OPEN_MAX 32 // attempts of one in flight

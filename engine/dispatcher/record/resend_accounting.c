@@ -4,6 +4,8 @@
 
 #include "engine/dispatcher/record/resend_accounting.h"
 
+#include "common/model/delivery.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 

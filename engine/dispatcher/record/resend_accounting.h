@@ -5,7 +5,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_RESEND_ACCOUNTING_H
 #define ENGINE_DISPATCHER_RECORD_RESEND_ACCOUNTING_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Settles a delivery that has a prior_state: adds the changes of its row and of the
 // counts to d->open_batch. Returns its new state.

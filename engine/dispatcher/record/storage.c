@@ -12,9 +12,10 @@
 #include "engine/dispatcher/record/storage.h"
 
 #include "common/log/log.h"
+#include "common/model/delivery.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "queue/queue.h"
 
 #define BODY_BYTES 1024 // of a response that are kept while room is short
@@ -35,7 +36,7 @@ void storage_refresh(struct dispatcher *d)
     if (!has_room) {
         log_warn("no disk space to store the results of deliveries; none is "
                  "sent until there is",
-                 "in_flight=%u", d->n_sent);
+                 "in_flight=%u", d->schedule.n_sent);
         return;
     }
     log_info("disk space is available again; deliveries continue", "");

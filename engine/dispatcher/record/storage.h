@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_STORAGE_H
 #define ENGINE_DISPATCHER_RECORD_STORAGE_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Whether there is room to commit the outcomes of deliveries. If not, no attempt is
 // begun.

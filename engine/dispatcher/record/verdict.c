@@ -8,9 +8,12 @@
 
 #include "common/base/clock.h"
 #include "common/messages/send_order.h"
+#include "common/model/delivery.h"
+#include "common/model/formats/format.h"
 #include "common/model/formats/format_table.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 // A random number that spreads retries. Nobody gains by guessing it, so a system call
@@ -37,7 +40,7 @@ static enum error_class error_of(const struct hook_state *f,
     return ERROR_NONE;
 }
 
-struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
+struct verdict verdict_of(struct dispatcher *d, const struct in_flight *s,
                           const struct outcome *o)
 {
     const struct hook_state *f = s->delivery->hook;
@@ -50,10 +53,11 @@ struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
         .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
     };
     const struct retry_policy policy = {
-        .waits_ms = f->retry_waits_ms != NULL ? f->retry_waits_ms
-                                              : d->config->retry_schedule_ms,
-        .n_waits =
-            f->retry_waits_ms != NULL ? f->n_retry_waits : d->config->n_retries,
+        .waits_ms = f->notes->retry_waits_ms != NULL
+                        ? f->notes->retry_waits_ms
+                        : d->config->retry_schedule_ms,
+        .n_waits = f->notes->retry_waits_ms != NULL ? f->notes->n_retry_waits
+                                                    : d->config->n_retries,
         .jitter = verdict_jitter(d),
         .overload_wait_ms = d->config->overload_wait_ms,
     };

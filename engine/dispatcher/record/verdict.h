@@ -10,10 +10,10 @@
 #include "engine/delivery/retry.h"
 
 struct dispatcher;
-struct slot;
+struct in_flight;
 
 // What is to be done with the delivery in `s` after this outcome.
-struct verdict verdict_of(struct dispatcher *d, const struct slot *s,
+struct verdict verdict_of(struct dispatcher *d, const struct in_flight *s,
                           const struct outcome *o);
 
 // A random number that spreads retries; not for secrets.

@@ -27,16 +27,17 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/messages/query.h"
+#include "common/model/delivery.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/discard_choice.h"
 #include "engine/dispatcher/requests/discard_slice.h"
 #include "engine/dispatcher/requests/discard_sweep.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 #define SLICE_US      1500 // of each tick; live deliveries have the rest
@@ -69,7 +70,7 @@ static bool scan_rows(struct dispatcher *d, struct discard_request *r,
         if (!choice_wants(d, r, row, &is_jump))
             continue;
         r->reply.n++;
-        if (delivery_find(d, row->hook_id, row->position) != NULL) {
+        if (delivery_find(&d->schedule, row->hook_id, row->position) != NULL) {
             r->reply.n_gone++;
         } else if (!r->query.is_dry) {
             discard_row(d, row, r->reason);
@@ -177,7 +178,7 @@ static void on_timer(uv_timer_t *timer)
         refuse_all(d);
         return;
     }
-    if (d->n_commits < s->after_commit) {
+    if (d->schedule.n_commits < s->after_commit) {
         commit_schedule(d);
         return;
     }

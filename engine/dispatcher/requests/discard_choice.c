@@ -17,6 +17,10 @@
 #include "common/encoding/id.h"
 #include "common/log/log.h"
 #include "common/messages/query.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "common/model/replay.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/discard_slice.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -84,7 +88,7 @@ static bool was_ours(struct dispatcher *d, const struct query *query,
 static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
                            const struct dead_row *row)
 {
-    const struct hook_state *f = hook_find(d, row->hook_id);
+    const struct hook_state *f = hook_find(&d->schedule, row->hook_id);
     const struct query *query = &r->query;
 
     if (query->hook_id != 0)

@@ -5,10 +5,12 @@
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -19,7 +21,7 @@ void discard_go_on(struct dispatcher *d)
 {
     struct discards *s = d->discards;
 
-    s->after_commit = d->n_commits + (commit_is_busy(d) ? 1 : 0) +
+    s->after_commit = d->schedule.n_commits + (commit_is_busy(d) ? 1 : 0) +
                       (batch_n(d->open_batch) > 0 ? 1 : 0);
     if (!uv_is_active((uv_handle_t *)&s->timer))
         uv_timer_start(&s->timer, s->on_timer, TICK_MS, TICK_MS);
@@ -45,11 +47,11 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
                  struct str reason)
 {
     struct hook_state *f = hook_find_or_add(d, row->hook_id);
-    struct delivery *dv = delivery_add(d, f, row->position);
+    struct delivery *dv = delivery_add(&d->schedule, f, row->position);
 
     // The delivery is in memory until the commit, so that it is not sent again
     // meanwhile.
-    delivery_set_row(d, dv, 0);
+    delivery_set_row(&d->schedule, dv, 0);
     batch_dead_del(d->open_batch, row->hook_id, row->position);
     dv->n_attempts = row->n_attempts;
     dv->queue_us = row->queue_us;

@@ -6,7 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/messages/query.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 #define DISCARD_ROWS_AT_ONCE 64 // rows read from the dead index at once
 

@@ -15,6 +15,10 @@
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/discard_slice.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_table.h"
@@ -44,7 +48,7 @@ static bool ignore_hook(void *data, const struct hook *hook)
 // letters are still there.
 static bool is_deleted(const struct dispatcher *d, uint64_t hook_id)
 {
-    const struct hook_state *f = hook_find(d, hook_id);
+    const struct hook_state *f = hook_find(&d->schedule, hook_id);
 
     if (f != NULL && f->hook != NULL)
         return false;
@@ -100,7 +104,7 @@ static void take_row(struct dispatcher *d, const struct dead_row *row)
     struct discard_sweep *s = &d->discards->sweep;
 
     s->at.position = row->position;
-    if (delivery_find(d, row->hook_id, row->position) != NULL) {
+    if (delivery_find(&d->schedule, row->hook_id, row->position) != NULL) {
         s->was_busy = true;
         return;
     }

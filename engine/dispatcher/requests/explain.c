@@ -22,7 +22,9 @@
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
 #include "common/messages/query.h"
+#include "common/model/event.h"
 #include "common/model/event_kinds.h"
+#include "common/model/hook.h"
 #include "common/model/operator.h"
 #include "common/process/role.h"
 #include "engine/delivery/match.h"
@@ -30,6 +32,7 @@
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -338,7 +341,8 @@ static bool explain_next(struct explaining *x)
 
     if (x->at + 8 > x->query.text.n_bytes || x->text.overflow)
         return false;
-    f = hook_find(x->d, get_be64((const uint8_t *)x->query.text.at + x->at));
+    f = hook_find(&x->d->schedule,
+                  get_be64((const uint8_t *)x->query.text.at + x->at));
     x->at += 8;
     if (f != NULL && f->hook != NULL)
         put_hook(x, f->hook);

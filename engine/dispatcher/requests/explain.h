@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_EXPLAIN_H
 #define ENGINE_DISPATCHER_REQUESTS_EXPLAIN_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Takes a query, which is answered later. ERR_BUSY: too many queries wait. On an error
 // no answer was sent.

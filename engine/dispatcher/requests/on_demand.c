@@ -19,10 +19,12 @@
 #include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "common/messages/query.h"
+#include "common/model/event.h"
 #include "common/process/blame.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/ping.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/requests/status.h"
@@ -43,7 +45,7 @@
 static enum err redeliver_event(struct search *s, struct position position)
 {
     struct dispatcher *d = s->d;
-    struct delivery *dv = delivery_find(d, s->f->no, position);
+    struct delivery *dv = delivery_find(&d->schedule, s->f->no, position);
     enum err err;
 
     if (dv != NULL && dv->place == DELIVERY_SENT) { // wait for that attempt
@@ -56,7 +58,8 @@ static enum err redeliver_event(struct search *s, struct position position)
     requesters_add(d, dv, s->query, &s->query->event_id);
     // Somebody wants to see whether the delivery still kills the process.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
-    attempt_begin(d, dv);
+    dv->n_deaths = 0;
+    attempt_begin(d, dv, false);
     return OK;
 }
 
@@ -78,7 +81,7 @@ static enum err redeliver(struct search *s)
 
 static enum err reply_status(struct dispatcher *d, const struct query *query)
 {
-    struct hook_state *f = hook_find(d, query->hook_id);
+    struct hook_state *f = hook_find(&d->schedule, query->hook_id);
     struct reply reply = { .no = query->no };
     struct buf text;
 

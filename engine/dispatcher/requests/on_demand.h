@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_ON_DEMAND_H
 #define ENGINE_DISPATCHER_REQUESTS_ON_DEMAND_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Takes a query for a ping, a redelivery or the status of a hook. On an error no answer
 // was sent.

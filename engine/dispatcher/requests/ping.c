@@ -6,17 +6,21 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/encoding/crypto.h"
+#include "common/base/random.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
 #include "common/messages/query.h"
-#include "engine/dispatcher/deliver/aside.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
 #include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/reopen.h"
+#include "engine/dispatcher/schedule/alone.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 
 enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
                              struct hook_state **out)
@@ -29,19 +33,18 @@ enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
         return ERR_FULL;
     // The api process limits attempts by hand for each organization; those that a
     // former api process asked for may be under way in addition.
-    if (d->n_on_demand >= d->config->max_manual || d->free_slot == NO_SLOT)
+    if (d->n_on_demand >= d->config->max_manual ||
+        d->schedule.free_slot == NO_SLOT)
         return ERR_BUSY;
-    if (aside_blocks(d))
+    if (alone_blocks(&d->schedule, clock_mono_us()))
         return ERR_AGAIN;
-    f = hook_find(d, hook_id);
+    f = hook_find(&d->schedule, hook_id);
     if (f != NULL && f->is_aside)
         return ERR_CRASHED;
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
-    if (f->place == HOOK_RESTS)
-        f->sender = f->wanted_sender;
     *out = f;
-    return d->senders[f->sender].chan == NULL ? ERR_AGAIN : OK;
+    return schedule_is_linked(&d->schedule, f) ? OK : ERR_AGAIN;
 }
 
 static void ping_with(const struct search *s, const struct event *event,

@@ -5,7 +5,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_PING_H
 #define ENGINE_DISPATCHER_REQUESTS_PING_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // A query, and what was found for it.
 struct search {

@@ -7,9 +7,13 @@
 
 #include "engine/dispatcher/requests/reopen.h"
 
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 struct lookup {
@@ -28,9 +32,9 @@ struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
                            struct position position,
                            enum prior_state prior_state)
 {
-    struct delivery *dv = delivery_add(d, f, position);
+    struct delivery *dv = delivery_add(&d->schedule, f, position);
 
-    delivery_set_row(d, dv, 0); // no commit shall give it a row
+    delivery_set_row(&d->schedule, dv, 0); // no commit shall give it a row
     dv->prior_state = prior_state;
     return dv;
 }
@@ -84,8 +88,8 @@ static enum err open_row(const struct lookup *s, struct position position,
 
     if (err != OK)
         return err;
-    *out = delivery_add(s->d, s->f, position);
-    delivery_set_row(s->d, *out, row.due_at_ms);
+    *out = delivery_add(&s->d->schedule, s->f, position);
+    delivery_set_row(&s->d->schedule, *out, row.due_at_ms);
     (*out)->n_attempts = row.n_attempts;
     (*out)->n_crashes = row.n_crashes;
     (*out)->queue_us = row.queue_us;
@@ -164,19 +168,17 @@ enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
                          struct position position, struct delivery **out)
 {
     struct lookup s = { .d = d, .f = f };
-    struct delivery *dv = delivery_find(d, f->no, position);
+    struct delivery *dv = delivery_find(&d->schedule, f->no, position);
     enum err err;
 
     // Rows of spilled deliveries are in a change that is not committed yet.
     if ((dv != NULL && dv->place != DELIVERY_WAITING) ||
-        (dv == NULL && f->spilled_until > d->n_commits))
+        (dv == NULL && f->spilled_until > d->schedule.n_commits))
         return ERR_AGAIN;
     err = event_view_get(d->events, position, on_payload, &s);
     if (err != OK)
         return err == ERR_NOTFOUND ? ERR_GONE : err;
-    if (dv != NULL) {
-        hook_queue_remove(d, dv);
-    } else {
+    if (dv == NULL) {
         err = find_newest(&s, position);
         if (err == OK) {
             err = open_stored(&s, position, &dv);
@@ -196,7 +198,7 @@ static enum err is_matched(const struct lookup *s, struct position position)
     struct due_row row;
     enum err err = OK;
 
-    if (delivery_find(s->d, s->f->no, position) == NULL) {
+    if (delivery_find(&s->d->schedule, s->f->no, position) == NULL) {
         err = find_newest(&found, position);
         if (err == ERR_NOTFOUND)
             err = find_row(s, position, &row);

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_REOPEN_H
 #define ENGINE_DISPATCHER_REQUESTS_REOPEN_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Finds the delivery of this event, and takes it out of its queue: it is to be sent
 // now. ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed

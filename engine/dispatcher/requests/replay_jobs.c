@@ -19,8 +19,14 @@
 #include "common/fairness/share.h"
 #include "common/log/log.h"
 #include "common/messages/query.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
+#include "common/model/replay.h"
 #include "common/process/metrics.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/slice.h"
+#include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
@@ -28,8 +34,6 @@
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/slice.h"
-#include "engine/dispatcher/schedule/turn.h"
 #include "queue/queue.h"
 
 #define HOOKS_AT_ONCE   64    // hooks of an organization read at once
@@ -67,7 +71,7 @@ struct job {
 static enum err choose_hook(const struct dispatcher *d, struct job *job,
                             uint64_t hook_id)
 {
-    const struct hook_state *f = hook_find(d, hook_id);
+    const struct hook_state *f = hook_find(&d->schedule, hook_id);
 
     if (f == NULL || f->hook == NULL)
         return ERR_NOTFOUND;
@@ -187,8 +191,9 @@ static enum err begin(struct dispatcher *d, const struct query *query,
     job->n_apis = d->n_apis;
     job->is_dry = query->is_dry;
     job->reply.no = query->no;
-    job->after_commit = d->n_commits + (d->is_committing ? 1 : 0) +
-                        (batch_n(d->open_batch) > 0 || d->unpersisted != NULL);
+    job->after_commit =
+        d->schedule.n_commits + (d->is_committing ? 1 : 0) +
+        (batch_n(d->open_batch) > 0 || d->schedule.unpersisted != NULL);
     append(d, job);
     return OK;
 }
@@ -233,7 +238,7 @@ static bool begin_hook(struct dispatcher *d, struct job *job)
         read_hooks(d, job);
         return true;
     }
-    f = hook_find(d, job->hook_nos[job->i_hook++]);
+    f = hook_find(&d->schedule, job->hook_nos[job->i_hook++]);
     if (f != NULL && hook_is_active(f)) {
         job->record.hook_id = f->no;
         job->counting = running_new(&job->record);
@@ -273,7 +278,7 @@ static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
     do {
         struct running *r = job->counting;
         const struct hook_state *f =
-            r != NULL ? hook_find(d, r->record.hook_id) : NULL;
+            r != NULL ? hook_find(&d->schedule, r->record.hook_id) : NULL;
 
         if (r == NULL) {
             if (!begin_hook(d, job))
@@ -367,7 +372,7 @@ void jobs_run(struct dispatcher *d)
 
     if (job == NULL)
         return;
-    if (d->n_commits < job->after_commit) {
+    if (d->schedule.n_commits < job->after_commit) {
         commit_schedule(d);
         return;
     }

@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAY_JOBS_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAY_JOBS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void replays_on_query(struct dispatcher *d, const struct query *query);
 void jobs_forget(struct dispatcher *d, uint64_t no);

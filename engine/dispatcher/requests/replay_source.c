@@ -18,7 +18,12 @@
 #include "common/base/mem.h"
 #include "common/encoding/id.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
+#include "common/model/replay.h"
 #include "engine/delivery/match.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -261,7 +266,8 @@ static bool on_event(void *data, const struct event *event)
         return true;
     match_event(r->index, event, on_match, &is_wanted);
     if (is_wanted && !set_has(&r->pending, no) &&
-        delivery_find(reading->d, r->record.hook_id, event->position) == NULL &&
+        delivery_find(&reading->d->schedule, r->record.hook_id,
+                      event->position) == NULL &&
         !was_attempted(reading, event->position)) {
         r->n_found++;
         r->ahead[r->n_ahead++] = (struct candidate){ event->position, no };

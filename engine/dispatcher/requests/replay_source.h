@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAY_SOURCE_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAY_SOURCE_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Reads some deliveries until `until_us` (monotonic): `n_ahead` grows, or `is_read` is
 // set, or neither yet. `r->ahead` must have room.

@@ -21,29 +21,29 @@
 #include "common/base/codec.h"
 #include "common/encoding/id.h"
 #include "common/log/log.h"
+#include "common/model/delivery.h"
+#include "common/model/replay.h"
 #include "common/process/blame.h"
 #include "common/process/role.h"
-#include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/dispatch.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/slice.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/replay_source.h"
-#include "engine/dispatcher/schedule/endpoint.h"
+#include "engine/dispatcher/schedule/alone.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/slice.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 #define TICK_MS      5
-#define HOOK_SHARE   4 // a replay may use 1/4 of its hook's window
 #define PLACES_SHARE 8 // replays may use 1/8 of all senders' capacity
-#define LIVE_SHARE   4 // no replay attempts if a sender is more than 3/4 full
 #define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // of records, after the end
 
 // --- loading ---
@@ -142,27 +142,9 @@ static size_t places(const struct dispatcher *d)
 static bool may_send(struct dispatcher *d, const struct running *r,
                      struct hook_state *f)
 {
-    const struct sender_link *link;
-    uint32_t window = throttle_window(&f->throttle, &f->limits) / HOOK_SHARE;
-    int64_t now_us = clock_mono_us();
-    uint64_t full =
-        d->config->max_inflight - d->config->max_inflight / LIVE_SHARE;
-
-    if (!dispatch_may_send(d) || f->first != NULL || f->has_due_rows ||
-        hook_is_paused(f) || f->disable_wanted != HOOK_NOT_DISABLED ||
-        d->n_replaying >= places(d) || r->n_open == REPLAY_OPEN_MAX ||
-        r->n_open >= (window > 1 ? window : 1))
-        return false;
-    if (throttle_next_us(&f->throttle, &f->limits, f->n_sent, now_us) > now_us)
-        return false;
-    if (f->place == HOOK_RESTS)
-        f->sender = f->wanted_sender;
-    link = &d->senders[f->sender];
-    // Hooks that wait for capacity have live deliveries, which go first. A replay
-    // enters no wait queue: it asks again at its next turn.
-    return link->chan != NULL && link->n_sent < full &&
-           sender_admits_unresponsive(link, f) && endpoint_admits(f) &&
-           !endpoint_is_awaited(f);
+    return dispatch_may_send(d) && d->n_replaying < places(d) &&
+           r->n_open < REPLAY_OPEN_MAX &&
+           schedule_may_replay(&d->schedule, f, r->n_open, clock_mono_us());
 }
 
 // The delivery was part of another replay, and has waited for another attempt: it
@@ -195,8 +177,7 @@ static void send_one(struct dispatcher *d, struct running *r,
         dv->n_before = dv->n_attempts;
     r->open[r->n_open++] = c->no;
     d->n_replaying++;
-    throttle_sent(&f->throttle, &f->limits, clock_mono_us());
-    attempt_begin(d, dv);
+    attempt_begin(d, dv, true);
 }
 
 static bool is_done(const struct running *r)
@@ -230,7 +211,7 @@ static bool is_killer(const struct running *r)
 
 static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
 {
-    struct hook_state *f = hook_find(d, r->record.hook_id);
+    struct hook_state *f = hook_find(&d->schedule, r->record.hook_id);
     double *tokens;
 
     if (f != NULL && f->is_aside)
@@ -246,12 +227,12 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
     tokens = tokens_of(d, r);
     while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
         const struct candidate *c = &r->ahead[r->i_ahead];
-        enum turn turn = aside_of_replay(d, f->no, c->position);
+        enum admission admission = aside_of_replay(d, f->no, c->position);
 
-        if (turn == TURN_LATER)
+        if (admission == ADMIT_LATER)
             break;
         r->i_ahead++;
-        if (turn == TURN_NEVER) {
+        if (admission == ADMIT_ASIDE) {
             replays_count(d, r, DELIVERY_CANCELLED);
             continue;
         }

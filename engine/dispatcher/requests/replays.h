@@ -4,7 +4,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_REPLAYS_H
 #define ENGINE_DISPATCHER_REQUESTS_REPLAYS_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 void replays_load(struct dispatcher *d);
 

@@ -14,13 +14,14 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/fairness/turn_list.h"
 #include "common/messages/query.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/requesters.h"
-#include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/slice.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/slice.h"
 
 #define HELD_MAX ((size_t)64 << 20) // bytes; a single query may hold more
 

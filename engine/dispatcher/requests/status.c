@@ -7,12 +7,15 @@
 #include "common/base/clock.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
+#include "common/model/event.h"
+#include "common/model/hook.h"
 #include "engine/delivery/failing.h"
 #include "engine/delivery/scope.h"
 #include "engine/delivery/throttle.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_clock.h"
+#include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/backlog.h"
-#include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
@@ -20,7 +23,7 @@
 // The delivery of an ordered hook that the others wait for. NULL: there is none.
 static const struct delivery *blocking(const struct hook_state *f)
 {
-    int64_t now_ms = due_now_ms(f->dispatcher);
+    int64_t now_ms = due_now_ms(f->notes->dispatcher);
 
     if (!hook_is_ordered(f))
         return NULL;
@@ -34,7 +37,7 @@ static const struct delivery *blocking(const struct hook_state *f)
 static const char *state_of(const struct hook_state *f)
 {
     if (f->hook->disabled != HOOK_NOT_DISABLED ||
-        f->disable_wanted != HOOK_NOT_DISABLED)
+        f->notes->disable_wanted != HOOK_NOT_DISABLED)
         return "disabled";
     if (!f->hook->active)
         return "inactive";
@@ -44,7 +47,7 @@ static const char *state_of(const struct hook_state *f)
         return "open";
     if (f->throttle.breaker == BREAKER_PROBING)
         return "probing";
-    if (f->health.cause != FAILING_NOT)
+    if (f->notes->health.cause != FAILING_NOT)
         return "failing";
     if (blocking(f) != NULL)
         return "blocked";
@@ -82,8 +85,9 @@ static void put_time(struct json_writer *w, const char *key, int64_t at_ms)
 // Deliveries with rows, and those that have none yet, without those in flight.
 static uint64_t n_waiting(const struct hook_state *f)
 {
-    int64_t n = f->backlog.n_rows > (int64_t)f->n_open ? f->backlog.n_rows
-                                                       : (int64_t)f->n_open;
+    int64_t n = f->notes->backlog.n_rows > (int64_t)f->n_open
+                    ? f->notes->backlog.n_rows
+                    : (int64_t)f->n_open;
 
     return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
 }
@@ -92,7 +96,7 @@ static uint64_t n_waiting(const struct hook_state *f)
 static void put_failing(const struct dispatcher *d, const struct hook_state *f,
                         struct json_writer *w)
 {
-    const struct hook_health *h = &f->health;
+    const struct hook_health *h = &f->notes->health;
     struct buf reason;
 
     if (h->cause == FAILING_NOT) {
@@ -132,7 +136,7 @@ void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
     json_put_u64(&w, "waitingBytes", backlog_bytes(f));
     json_put_bool(&w, "more", f->has_rows);
     put_time(&w, "nextAttemptAt", next_ms);
-    put_time(&w, "failingSince", f->health.failing_since_ms);
+    put_time(&w, "failingSince", f->notes->health.failing_since_ms);
     put_failing(d, f, &w);
     if (head == NULL ||
         event_view_get(d->events, head->position, put_id, &blocker) != OK)

@@ -6,7 +6,7 @@
 #ifndef ENGINE_DISPATCHER_REQUESTS_TRACES_H
 #define ENGINE_DISPATCHER_REQUESTS_TRACES_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Looks for an id that the event log does not know in the history of the hook. If it is
 // a ping, the ping is sent again; if it is an event that was removed, the answer says

@@ -13,7 +13,6 @@
 #include "common/log/log.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "queue/queue.h"
 
 #define TABLE_MIN 4096 // a power of two
 
@@ -48,16 +47,36 @@ static size_t hash_of(uint64_t hook_id, struct position position)
     return (size_t)(x ^ (x >> 29));
 }
 
-void delivery_table_init(struct dispatcher *d)
+void delivery_table_init(struct schedule *s)
 {
-    d->open = xcalloc(TABLE_MIN, sizeof(struct delivery *));
-    d->n_open_mask = TABLE_MIN - 1;
+    s->open = xcalloc(TABLE_MIN, sizeof(struct delivery *));
+    s->n_open_mask = TABLE_MIN - 1;
 }
 
-struct delivery *delivery_find(const struct dispatcher *d, uint64_t hook_id,
+void delivery_table_free(struct schedule *s)
+{
+    for (size_t i = 0; i <= s->n_open_mask; i++) {
+        while (s->open[i] != NULL) {
+            struct delivery *dv = s->open[i];
+
+            s->open[i] = dv->same_hash;
+            free(dv);
+        }
+    }
+    while (s->free_deliveries != NULL) {
+        struct delivery *dv = s->free_deliveries;
+
+        s->free_deliveries = dv->next;
+        free(dv);
+    }
+    free(s->open);
+    s->open = NULL;
+}
+
+struct delivery *delivery_find(const struct schedule *s, uint64_t hook_id,
                                struct position position)
 {
-    struct delivery *dv = d->open[hash_of(hook_id, position) & d->n_open_mask];
+    struct delivery *dv = s->open[hash_of(hook_id, position) & s->n_open_mask];
 
     while (dv != NULL && (dv->hook->no != hook_id ||
                           position_cmp(dv->position, position) != 0))
@@ -73,13 +92,13 @@ static void insert(struct delivery **table, size_t mask, struct delivery *dv)
     table[at] = dv;
 }
 
-static void grow(struct dispatcher *d)
+static void grow(struct schedule *s)
 {
-    size_t n = (d->n_open_mask + 1) * 2;
+    size_t n = (s->n_open_mask + 1) * 2;
     struct delivery **table = xcalloc(n, sizeof(struct delivery *));
 
-    for (size_t i = 0; i <= d->n_open_mask; i++) {
-        struct delivery *dv = d->open[i];
+    for (size_t i = 0; i <= s->n_open_mask; i++) {
+        struct delivery *dv = s->open[i];
 
         while (dv != NULL) {
             struct delivery *next = dv->same_hash;
@@ -88,40 +107,40 @@ static void grow(struct dispatcher *d)
             dv = next;
         }
     }
-    free(d->open);
-    d->open = table;
-    d->n_open_mask = n - 1;
+    free(s->open);
+    s->open = table;
+    s->n_open_mask = n - 1;
 }
 
-struct delivery *delivery_add(struct dispatcher *d, struct hook_state *f,
+struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
                               struct position position)
 {
-    struct delivery *dv = d->free_deliveries;
+    struct delivery *dv = s->free_deliveries;
 
     if (dv != NULL) {
-        d->free_deliveries = dv->next;
+        s->free_deliveries = dv->next;
     } else {
         dv = xmalloc(sizeof(*dv));
     }
     *dv = (struct delivery){ .hook = f, .position = position };
-    if (d->n_open > d->n_open_mask)
-        grow(d);
-    insert(d->open, d->n_open_mask, dv);
-    d->n_open++;
+    if (s->n_open > s->n_open_mask)
+        grow(s);
+    insert(s->open, s->n_open_mask, dv);
+    s->n_open++;
     f->n_open++;
-    dv->unpersisted_next = d->unpersisted;
-    if (d->unpersisted != NULL)
-        d->unpersisted->unpersisted_prev = dv;
-    d->unpersisted = dv;
+    dv->unpersisted_next = s->unpersisted;
+    if (s->unpersisted != NULL)
+        s->unpersisted->unpersisted_prev = dv;
+    s->unpersisted = dv;
     return dv;
 }
 
-static void leave_unpersisted(struct dispatcher *d, struct delivery *dv)
+static void leave_unpersisted(struct schedule *s, struct delivery *dv)
 {
     if (dv->unpersisted_prev != NULL) {
         dv->unpersisted_prev->unpersisted_next = dv->unpersisted_next;
     } else {
-        d->unpersisted = dv->unpersisted_next;
+        s->unpersisted = dv->unpersisted_next;
     }
     if (dv->unpersisted_next != NULL)
         dv->unpersisted_next->unpersisted_prev = dv->unpersisted_prev;
@@ -129,29 +148,29 @@ static void leave_unpersisted(struct dispatcher *d, struct delivery *dv)
     dv->unpersisted_next = NULL;
 }
 
-void delivery_set_row(struct dispatcher *d, struct delivery *dv,
+void delivery_set_row(struct schedule *s, struct delivery *dv,
                       int64_t due_at_ms)
 {
-    leave_unpersisted(d, dv);
+    leave_unpersisted(s, dv);
     dv->has_row = true;
     dv->due_at_ms = due_at_ms;
 }
 
-void delivery_remove(struct dispatcher *d, struct delivery *dv)
+void delivery_remove(struct schedule *s, struct delivery *dv)
 {
-    size_t at = hash_of(dv->hook->no, dv->position) & d->n_open_mask;
-    struct delivery **link = &d->open[at];
+    size_t at = hash_of(dv->hook->no, dv->position) & s->n_open_mask;
+    struct delivery **link = &s->open[at];
 
     while (*link != dv)
         link = &(*link)->same_hash;
     *link = dv->same_hash;
-    d->n_open--;
+    s->n_open--;
     dv->hook->n_open--;
     if (!dv->has_row)
-        leave_unpersisted(d, dv);
+        leave_unpersisted(s, dv);
     delivery_enter(dv, DELIVERY_FREED);
-    dv->next = d->free_deliveries;
-    d->free_deliveries = dv;
+    dv->next = s->free_deliveries;
+    s->free_deliveries = dv;
 }
 
 struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms)

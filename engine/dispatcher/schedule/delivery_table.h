@@ -9,17 +9,18 @@
 // Moves the delivery to `place`. Aborts with both names if that move is not legal.
 void delivery_enter(struct delivery *dv, enum delivery_place place);
 
-void delivery_table_init(struct dispatcher *d);
-struct delivery *delivery_find(const struct dispatcher *d, uint64_t hook_id,
+void delivery_table_init(struct schedule *s);
+void delivery_table_free(struct schedule *s); // frees all deliveries
+struct delivery *delivery_find(const struct schedule *s, uint64_t hook_id,
                                struct position position);
 
 // A new delivery in the state DELIVERY_IN_HAND. It has no row unless the caller
 // calls delivery_set_row().
-struct delivery *delivery_add(struct dispatcher *d, struct hook_state *f,
+struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
                               struct position position);
-void delivery_set_row(struct dispatcher *d, struct delivery *dv,
+void delivery_set_row(struct schedule *s, struct delivery *dv,
                       int64_t due_at_ms);
-void delivery_remove(struct dispatcher *d, struct delivery *dv); // frees it
+void delivery_remove(struct schedule *s, struct delivery *dv); // frees it
 
 // The delivery's row, whether it has one yet or not. `due_at_ms` is ignored if the
 // hook is ordered.

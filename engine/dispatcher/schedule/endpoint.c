@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/url.h"
@@ -30,27 +29,27 @@ struct endpoint {
     uint32_t n_unresponsive; // of n_sent
     struct throttle throttle;
     struct wait_queue room;
-    struct wait_queue untrusted; // hooks that did not answer last time
+    struct wait_queue unresponsive; // hooks that did not answer last time
 };
 
-static struct endpoint **place_of(const struct dispatcher *d, uint64_t hash)
+static struct endpoint **place_of(const struct schedule *s, uint64_t hash)
 {
-    return &d->endpoints[hash & d->n_endpoints_mask];
+    return &s->endpoints[hash & s->n_endpoints_mask];
 }
 
-static void grow(struct dispatcher *d)
+static void grow(struct schedule *s)
 {
-    size_t n_old = d->endpoints != NULL ? d->n_endpoints_mask + 1 : 0;
-    struct endpoint **old = d->endpoints;
+    size_t n_old = s->endpoints != NULL ? s->n_endpoints_mask + 1 : 0;
+    struct endpoint **old = s->endpoints;
 
-    d->n_endpoints_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->endpoints = xcalloc(d->n_endpoints_mask + 1, sizeof(struct endpoint *));
+    s->n_endpoints_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    s->endpoints = xcalloc(s->n_endpoints_mask + 1, sizeof(struct endpoint *));
     for (size_t i = 0; i < n_old; i++) {
         struct endpoint *e = old[i];
 
         while (e != NULL) {
             struct endpoint *next = e->next;
-            struct endpoint **head = place_of(d, e->hash);
+            struct endpoint **head = place_of(s, e->hash);
 
             e->next = *head;
             *head = e;
@@ -60,21 +59,21 @@ static void grow(struct dispatcher *d)
     free(old);
 }
 
-static struct endpoint *endpoint_new(struct dispatcher *d, struct str name,
+static struct endpoint *endpoint_new(struct schedule *s, struct str name,
                                      uint64_t hash)
 {
     struct endpoint *e = xcalloc(1, sizeof(*e));
     struct endpoint **head;
 
-    if (d->endpoints == NULL || d->n_endpoints > d->n_endpoints_mask)
-        grow(d);
+    if (s->endpoints == NULL || s->n_endpoints > s->n_endpoints_mask)
+        grow(s);
     e->hash = hash;
     e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
     throttle_init(&e->throttle, WINDOW_START);
-    head = place_of(d, hash);
+    head = place_of(s, hash);
     e->next = *head;
     *head = e;
-    d->n_endpoints++;
+    s->n_endpoints++;
     return e;
 }
 
@@ -87,7 +86,7 @@ static void put_name(struct str text, struct buf *name)
         url_endpoint(&url, name);
 }
 
-struct endpoint *endpoint_use(struct dispatcher *d, struct str url)
+struct endpoint *endpoint_use(struct schedule *s, struct str url)
 {
     struct endpoint *e = NULL;
     struct buf name;
@@ -96,49 +95,66 @@ struct endpoint *endpoint_use(struct dispatcher *d, struct str url)
     buf_init(&name, 0);
     put_name(url, &name);
     hash = hash_here(buf_str(&name), 0);
-    if (d->endpoints != NULL)
-        e = *place_of(d, hash);
+    if (s->endpoints != NULL)
+        e = *place_of(s, hash);
     while (e != NULL && !str_is(buf_str(&name), e->name))
         e = e->next;
     if (e == NULL)
-        e = endpoint_new(d, buf_str(&name), hash);
+        e = endpoint_new(s, buf_str(&name), hash);
     buf_clear(&name);
     e->n_users++;
     return e;
 }
 
-void endpoint_drop(struct dispatcher *d, struct endpoint *e)
+static void endpoint_free(struct endpoint *e)
+{
+    free(e->name);
+    free(e);
+}
+
+void endpoint_drop(struct schedule *s, struct endpoint *e)
 {
     struct endpoint **link;
 
     if (e == NULL || --e->n_users > 0)
         return;
-    link = place_of(d, e->hash);
+    link = place_of(s, e->hash);
     while (*link != e)
         link = &(*link)->next;
     *link = e->next;
-    d->n_endpoints--;
-    free(e->name);
-    free(e);
+    s->n_endpoints--;
+    endpoint_free(e);
 }
 
-// --- wait queues ---
+void endpoints_free(struct schedule *s)
+{
+    for (size_t i = 0; s->endpoints != NULL && i <= s->n_endpoints_mask; i++) {
+        while (s->endpoints[i] != NULL) {
+            struct endpoint *e = s->endpoints[i];
+
+            s->endpoints[i] = e->next;
+            endpoint_free(e);
+        }
+    }
+    free(s->endpoints);
+    s->endpoints = NULL;
+}
 
 // --- the window ---
 
-static struct throttle_limits limits_of(const struct dispatcher *d)
+static struct throttle_limits limits_of(const struct schedule *s)
 {
     return (struct throttle_limits){
-        .max_inflight = (uint32_t)d->config->max_inflight_per_endpoint,
+        .max_inflight = s->limits.max_inflight_per_endpoint,
     };
 }
 
 // How many more attempts the window admits: of hooks that answered last time, or of
 // the others, which share half of the window.
-static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
+static uint32_t n_free(const struct schedule *s, const struct endpoint *e,
                        bool is_responsive)
 {
-    struct throttle_limits limits = limits_of(d);
+    struct throttle_limits limits = limits_of(s);
     uint32_t window = throttle_window(&e->throttle, &limits);
     uint32_t all = window > e->n_sent ? window - e->n_sent : 0;
     uint32_t half = window > 1 ? window / 2 : 1;
@@ -147,65 +163,65 @@ static uint32_t n_free(const struct dispatcher *d, const struct endpoint *e,
     return is_responsive || all < part ? all : part;
 }
 
-bool endpoint_admits(const struct hook_state *f)
+bool endpoint_admits(const struct schedule *s, const struct hook_state *f)
 {
-    return n_free(f->dispatcher, f->endpoint, f->is_responsive) > 0;
+    return n_free(s, f->endpoint, f->is_responsive) > 0;
 }
 
 bool endpoint_is_awaited(const struct hook_state *f)
 {
     return f->endpoint->room.first != NULL ||
-           (!f->is_responsive && f->endpoint->untrusted.first != NULL);
+           (!f->is_responsive && f->endpoint->unresponsive.first != NULL);
 }
 
 void endpoint_wait(struct hook_state *f)
 {
     struct endpoint *e = f->endpoint;
 
-    wait_queue_enter(f->is_responsive ? &e->room : &e->untrusted, f);
+    wait_queue_enter(f->is_responsive ? &e->room : &e->unresponsive, f);
 }
 
-void endpoint_sent(const struct slot *s)
+void endpoint_sent(const struct in_flight *a)
 {
-    s->endpoint->n_users++;
-    s->endpoint->n_sent++;
-    s->endpoint->n_unresponsive += s->is_unresponsive;
+    a->endpoint->n_users++;
+    a->endpoint->n_sent++;
+    a->endpoint->n_unresponsive += a->is_unresponsive;
 }
 
-static void let_go(struct dispatcher *d, struct endpoint *e)
+static void let_go(struct schedule *s, struct endpoint *e)
 {
-    wait_queue_wake(&e->room, n_free(d, e, true));
-    wait_queue_wake(&e->untrusted, n_free(d, e, false));
+    wait_queue_wake(s, &e->room, n_free(s, e, true));
+    wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
 }
 
-void endpoints_look(struct dispatcher *d)
+void endpoints_look(struct schedule *s)
 {
-    for (size_t i = 0; d->endpoints != NULL && i <= d->n_endpoints_mask; i++) {
-        for (struct endpoint *e = d->endpoints[i]; e != NULL; e = e->next)
-            let_go(d, e);
+    for (size_t i = 0; s->endpoints != NULL && i <= s->n_endpoints_mask; i++) {
+        for (struct endpoint *e = s->endpoints[i]; e != NULL; e = e->next)
+            let_go(s, e);
     }
 }
 
-void endpoint_set_apart(struct dispatcher *d, const struct slot *s)
+void endpoint_set_apart(struct schedule *s, const struct in_flight *a)
 {
-    struct endpoint *e = s->endpoint;
+    struct endpoint *e = a->endpoint;
 
     e->n_sent--;
-    e->n_unresponsive -= s->is_unresponsive;
-    let_go(d, e);
+    e->n_unresponsive -= a->is_unresponsive;
+    let_go(s, e);
 }
 
-void endpoint_left(struct dispatcher *d, const struct slot *s)
+void endpoint_left(struct schedule *s, const struct in_flight *a)
 {
-    if (!s->is_slow)
-        endpoint_set_apart(d, s);
-    endpoint_drop(d, s->endpoint);
+    if (!a->is_slow)
+        endpoint_set_apart(s, a);
+    endpoint_drop(s, a->endpoint);
 }
 
-void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+void endpoint_heard(struct schedule *s, struct endpoint *e,
                     enum feedback feedback)
 {
-    struct throttle_limits limits = limits_of(d);
+    struct throttle_limits limits = limits_of(s);
 
-    throttle_ended(&e->throttle, &limits, feedback, clock_mono_us(), 0, 0);
+    throttle_ended(&e->throttle, &limits, feedback, s->now_us, 0, 0);
 }

@@ -7,11 +7,12 @@
 #include "engine/dispatcher/schedule/schedule.h"
 
 // The endpoint of this URL. It exists until each user has called endpoint_drop().
-struct endpoint *endpoint_use(struct dispatcher *d, struct str url);
-void endpoint_drop(struct dispatcher *d, struct endpoint *e); // NULL is fine
+struct endpoint *endpoint_use(struct schedule *s, struct str url);
+void endpoint_drop(struct schedule *s, struct endpoint *e); // NULL is fine
+void endpoints_free(struct schedule *s); // frees all, used or not
 
 // Whether one more attempt of this hook may be sent there. Changes nothing.
-bool endpoint_admits(const struct hook_state *f);
+bool endpoint_admits(const struct schedule *s, const struct hook_state *f);
 
 // Whether other hooks wait for the endpoint's capacity that this hook would use: it
 // has to queue behind them. Changes nothing.
@@ -20,20 +21,20 @@ bool endpoint_is_awaited(const struct hook_state *f);
 // Puts the hook, which is not ready, into the endpoint's wait queue: it gets
 // ready again when there is capacity.
 void endpoint_wait(struct hook_state *f);
-void endpoint_sent(const struct slot *s);
+void endpoint_sent(const struct in_flight *a);
 
 // The attempt has been in flight for long: it no longer counts against the window.
-void endpoint_set_apart(struct dispatcher *d, const struct slot *s);
+void endpoint_set_apart(struct schedule *s, const struct in_flight *a);
 
 // The attempt has ended: its part of the window is free.
-void endpoint_left(struct dispatcher *d, const struct slot *s);
+void endpoint_left(struct schedule *s, const struct in_flight *a);
 
 // What an attempt says about the receiver.
-void endpoint_heard(struct dispatcher *d, struct endpoint *e,
+void endpoint_heard(struct schedule *s, struct endpoint *e,
                     enum feedback feedback);
 
 // Wakes waiting hooks while endpoints have free capacity: a hook that was woken
 // earlier may have been unable to use it.
-void endpoints_look(struct dispatcher *d);
+void endpoints_look(struct schedule *s);
 
 #endif

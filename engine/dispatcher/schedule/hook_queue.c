@@ -8,13 +8,10 @@
 
 #include "engine/dispatcher/schedule/hook_queue.h"
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_time.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "queue/queue.h"
 
 // Four times as many as an ordered hook has deliveries in memory, and so more than its
 // queue has ordering keys; a power of two.
@@ -28,42 +25,42 @@ struct ordering_key_seen {
 
 // --- what waits ---
 
-static void start_waiting(struct dispatcher *d, struct delivery *dv)
+static void start_waiting(struct schedule *s, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_WAITING);
-    dv->waiting_since_us = clock_mono_us();
+    dv->waiting_since_us = s->now_us;
     if (!dv->is_from_log) {
-        d->n_loaded++;
+        s->n_loaded++;
         return;
     }
-    d->n_from_log++;
+    s->n_from_log++;
     dv->from_log_next = NULL;
-    dv->from_log_prev = d->from_log_last;
-    if (d->from_log_last != NULL) {
-        d->from_log_last->from_log_next = dv;
+    dv->from_log_prev = s->from_log_last;
+    if (s->from_log_last != NULL) {
+        s->from_log_last->from_log_next = dv;
     } else {
-        d->from_log_first = dv;
+        s->from_log_first = dv;
     }
-    d->from_log_last = dv;
+    s->from_log_last = dv;
 }
 
-static void stop_waiting(struct dispatcher *d, struct delivery *dv)
+static void stop_waiting(struct schedule *s, struct delivery *dv)
 {
     delivery_enter(dv, DELIVERY_IN_HAND);
     if (!dv->is_from_log) {
-        d->n_loaded--;
+        s->n_loaded--;
         return;
     }
-    d->n_from_log--;
+    s->n_from_log--;
     if (dv->from_log_prev != NULL) {
         dv->from_log_prev->from_log_next = dv->from_log_next;
     } else {
-        d->from_log_first = dv->from_log_next;
+        s->from_log_first = dv->from_log_next;
     }
     if (dv->from_log_next != NULL) {
         dv->from_log_next->from_log_prev = dv->from_log_prev;
     } else {
-        d->from_log_last = dv->from_log_prev;
+        s->from_log_last = dv->from_log_prev;
     }
 }
 
@@ -97,17 +94,17 @@ static void insert_by_position(struct delivery *dv)
     insert_after(dv, before);
 }
 
-void hook_queue_push(struct dispatcher *d, struct delivery *dv)
+void hook_queue_push(struct schedule *s, struct delivery *dv)
 {
     if (hook_is_ordered(dv->hook)) {
         insert_by_position(dv);
     } else {
         insert_after(dv, dv->hook->last);
     }
-    start_waiting(d, dv);
+    start_waiting(s, dv);
 }
 
-void hook_queue_push_front(struct dispatcher *d, struct delivery *dv)
+void hook_queue_push_front(struct schedule *s, struct delivery *dv)
 {
     if (!dv->is_listed) {
         if (hook_is_ordered(dv->hook)) {
@@ -116,15 +113,15 @@ void hook_queue_push_front(struct dispatcher *d, struct delivery *dv)
             insert_after(dv, NULL);
         }
     }
-    start_waiting(d, dv);
+    start_waiting(s, dv);
 }
 
-void hook_queue_remove(struct dispatcher *d, struct delivery *dv)
+void hook_queue_remove(struct schedule *s, struct delivery *dv)
 {
     struct hook_state *f = dv->hook;
 
     if (dv->place == DELIVERY_WAITING)
-        stop_waiting(d, dv);
+        stop_waiting(s, dv);
     if (dv->prev != NULL) {
         dv->prev->next = dv->next;
     } else {
@@ -140,31 +137,47 @@ void hook_queue_remove(struct dispatcher *d, struct delivery *dv)
     dv->is_listed = false;
 }
 
-struct delivery *hook_queue_pop(struct dispatcher *d, struct hook_state *f)
+void hook_queue_take(struct schedule *s, struct delivery *dv)
+{
+    if (hook_is_ordered(dv->hook)) {
+        stop_waiting(s, dv);
+    } else {
+        hook_queue_remove(s, dv);
+    }
+}
+
+struct delivery *hook_queue_first(const struct hook_state *f)
 {
     struct delivery *dv = f->first;
 
     while (dv != NULL && dv->place != DELIVERY_WAITING)
         dv = dv->next;
+    return dv;
+}
+
+struct delivery *hook_queue_pop(struct schedule *s, struct hook_state *f)
+{
+    struct delivery *dv = hook_queue_first(f);
+
     if (dv != NULL)
-        hook_queue_remove(d, dv);
+        hook_queue_remove(s, dv);
     return dv;
 }
 
 // --- order ---
 
 // Whether this scan meets the ordering key for the first time.
-static bool meet(struct dispatcher *d, uint64_t ordering_key)
+static bool meet(struct schedule *s, uint64_t ordering_key)
 {
     size_t i = (size_t)(ordering_key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 
     for (size_t n = 0; n < ORDERING_KEYS_SEEN; n++) {
         struct ordering_key_seen *seen =
-            &d->ordering_keys_seen[(i + n) & (ORDERING_KEYS_SEEN - 1)];
+            &s->ordering_keys_seen[(i + n) & (ORDERING_KEYS_SEEN - 1)];
 
-        if (seen->look != d->n_looks) {
+        if (seen->look != s->n_looks) {
             *seen = (struct ordering_key_seen){ .ordering_key = ordering_key,
-                                                .look = d->n_looks };
+                                                .look = s->n_looks };
             return true;
         }
         if (seen->ordering_key == ordering_key)
@@ -173,21 +186,19 @@ static bool meet(struct dispatcher *d, uint64_t ordering_key)
     return false; // the table is full: treat it as behind another delivery
 }
 
-static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
+static struct delivery *next_ordered(struct schedule *s, struct hook_state *f,
                                      int64_t *until_ms)
 {
-    int64_t now_ms = due_now_ms(d);
-
-    if (d->ordering_keys_seen == NULL) {
-        d->ordering_keys_seen =
-            xcalloc(ORDERING_KEYS_SEEN, sizeof(*d->ordering_keys_seen));
+    if (s->ordering_keys_seen == NULL) {
+        s->ordering_keys_seen =
+            xcalloc(ORDERING_KEYS_SEEN, sizeof(*s->ordering_keys_seen));
     }
-    d->n_looks++;
+    s->n_looks++;
     for (struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
-        if (!meet(d, dv->ordering_key) || dv->place != DELIVERY_WAITING)
+        if (!meet(s, dv->ordering_key) || dv->place != DELIVERY_WAITING)
             continue;
-        if (dv->not_before_ms <= now_ms) {
-            stop_waiting(d, dv); // it stays in the queue
+        if (dv->not_before_ms <= s->now_ms) {
+            stop_waiting(s, dv); // it stays in the queue
             return dv;
         }
         if (dv->not_before_ms < *until_ms)
@@ -196,13 +207,11 @@ static struct delivery *next_ordered(struct dispatcher *d, struct hook_state *f,
     return NULL;
 }
 
-struct delivery *hook_queue_next(struct dispatcher *d, struct hook_state *f,
+struct delivery *hook_queue_next(struct schedule *s, struct hook_state *f,
                                  int64_t *until_ms)
 {
     *until_ms = INT64_MAX;
     if (hook_is_ordered(f))
-        return next_ordered(d, f, until_ms);
-    return hook_queue_pop(d, f);
+        return next_ordered(s, f, until_ms);
+    return hook_queue_pop(s, f);
 }
-
-// --- ordering keys ---

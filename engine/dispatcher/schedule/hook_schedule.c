@@ -4,18 +4,15 @@
 
 #include "engine/dispatcher/schedule/hook_schedule.h"
 
-#include "common/base/clock.h"
 #include "common/log/log.h"
-#include "common/process/deadline.h"
-#include "common/process/role.h"
 #include "engine/delivery/throttle.h"
-#include "engine/dispatcher/schedule/due_time.h"
+#include "engine/dispatcher/schedule/alarms.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/turn.h"
 
-#define LOOK_AGAIN_MS 60000 // the longest timer: the wall clock may jump
+// The longest alarm: the clock of due times may jump ahead.
+#define LOOK_AGAIN_US INT64_C(60000000)
 
 void hook_enter(struct hook_state *f, enum hook_place place)
 {
@@ -81,148 +78,144 @@ void wait_queue_leave(struct hook_state *f)
 
 // --- the ring ---
 
-bool due_rows_may_load(const struct hook_state *f)
+bool due_rows_may_load(const struct schedule *s, const struct hook_state *f)
 {
     return f->has_due_rows && !f->are_rows_left &&
-           f->spilled_until <= f->dispatcher->n_commits;
+           f->spilled_until <= s->n_commits;
 }
 
-static bool has_work(const struct hook_state *f)
+static bool has_work(const struct schedule *s, const struct hook_state *f)
 {
-    return f->first != NULL || due_rows_may_load(f);
+    return !f->is_loading && (f->first != NULL || due_rows_may_load(s, f));
 }
 
-// Whether the hook may have one more attempt now. If only its throttle forbids it, a
-// timer or the end of an attempt makes the hook ready again.
-bool hook_is_its_time(struct hook_state *f)
+bool hook_is_its_time(struct schedule *s, struct hook_state *f)
 {
-    int64_t now_us;
     int64_t next_us;
 
-    if (f->is_blocked || f->disable_wanted != HOOK_NOT_DISABLED ||
-        hook_is_paused(f))
+    if (f->is_blocked || f->is_held || hook_is_paused(f))
         return false;
-    now_us = clock_mono_us();
-    next_us = throttle_next_us(&f->throttle, &f->limits, f->n_sent, now_us);
-    if (next_us <= now_us)
+    next_us = throttle_next_us(&f->throttle, &f->limits, f->n_sent, s->now_us);
+    if (next_us <= s->now_us)
         return true;
     if (next_us != THROTTLE_AWAIT_RESULT)
-        hook_pause_until(f, next_us);
+        hook_pause_until(s, f, next_us);
     return false;
 }
 
-void hook_mark_ready(struct hook_state *f)
+// Whether the hook, which goes into the ring of its sender with this, is ready.
+static bool enter_ring(struct schedule *s, struct hook_state *f)
 {
-    struct dispatcher *d = f->dispatcher;
-    struct sender_link *link;
-
-    if (f->place != HOOK_RESTS || f->is_aside || !has_work(f))
-        return;
-    if (hook_is_active(f) && !hook_is_its_time(f))
-        return;
+    if (f->place != HOOK_RESTS || f->is_aside || !has_work(s, f))
+        return false;
+    if (hook_is_active(f) && !hook_is_its_time(s, f))
+        return false;
     f->sender = f->wanted_sender;
-    link = &d->senders[f->sender];
     hook_enter(f, HOOK_IN_RING);
     f->next_ready = NULL;
-    if (link->ring_last != NULL) {
-        link->ring_last->next_ready = f;
-    } else {
-        link->ring_first = f;
-    }
-    link->ring_last = f;
+    return true;
 }
 
-struct hook_state *ring_take(struct sender_link *link)
+void hook_mark_ready(struct schedule *s, struct hook_state *f)
 {
-    struct hook_state *f = link->ring_first;
+    struct sender *sender;
 
-    link->ring_first = f->next_ready;
-    if (link->ring_first == NULL)
-        link->ring_last = NULL;
+    if (!enter_ring(s, f))
+        return;
+    sender = &s->senders[f->sender];
+    if (sender->ring_last != NULL) {
+        sender->ring_last->next_ready = f;
+    } else {
+        sender->ring_first = f;
+    }
+    sender->ring_last = f;
+}
+
+void hook_mark_ready_first(struct schedule *s, struct hook_state *f)
+{
+    struct sender *sender;
+
+    if (!enter_ring(s, f))
+        return;
+    sender = &s->senders[f->sender];
+    f->next_ready = sender->ring_first;
+    sender->ring_first = f;
+    if (sender->ring_last == NULL)
+        sender->ring_last = f;
+}
+
+struct hook_state *ring_take(struct sender *sender)
+{
+    struct hook_state *f = sender->ring_first;
+
+    sender->ring_first = f->next_ready;
+    if (sender->ring_first == NULL)
+        sender->ring_last = NULL;
     hook_enter(f, HOOK_RESTS);
     return f;
 }
 
-void wait_queue_wake(struct wait_queue *room, uint32_t n)
+void wait_queue_wake(struct schedule *s, struct wait_queue *room, uint32_t n)
 {
     while (n > 0 && room->first != NULL) {
         struct hook_state *f = room->first;
 
         wait_queue_leave(f);
-        hook_mark_ready(f);
+        hook_mark_ready(s, f);
         n -= f->place != HOOK_RESTS; // a hook that still rests uses no capacity
     }
 }
 
-void hook_enqueue(struct dispatcher *d, struct delivery *dv)
+void hook_enqueue(struct schedule *s, struct delivery *dv)
 {
-    hook_queue_push(d, dv);
+    hook_queue_push(s, dv);
     dv->hook->is_blocked = false;
-    hook_mark_ready(dv->hook);
+    hook_mark_ready(s, dv->hook);
 }
 
-void hook_requeue(struct dispatcher *d, struct delivery *dv)
+void hook_requeue(struct schedule *s, struct delivery *dv)
 {
-    hook_queue_push_front(d, dv);
+    hook_queue_push_front(s, dv);
     dv->hook->is_blocked = false;
-    hook_mark_ready(dv->hook);
+    hook_mark_ready(s, dv->hook);
 }
 
-// --- due rows ---
+// --- alarms ---
 
-static void on_rows_due(void *data)
+static int64_t look_again_us(const struct schedule *s, int64_t wait_us)
 {
-    struct hook_state *f = data;
-
-    f->has_due_rows = true;
-    f->is_blocked = false;
-    hook_mark_ready(f);
-    turn_mark(f->dispatcher, TURN_SEND);
+    return s->now_us + (wait_us < LOOK_AGAIN_US ? wait_us : LOOK_AGAIN_US);
 }
 
-void hook_expect_rows(struct hook_state *f, int64_t due_at_ms)
+void hook_expect_rows(struct schedule *s, struct hook_state *f,
+                      int64_t due_at_ms)
 {
-    int64_t wait_ms = due_at_ms - due_now_ms(f->dispatcher);
+    int64_t wait_ms = due_at_ms - s->now_ms;
 
     f->has_rows = true;
     if (wait_ms <= 0 || !hook_is_active(f)) {
         f->has_due_rows = true;
         f->is_blocked = false;
-        hook_mark_ready(f);
+        hook_mark_ready(s, f);
         return;
     }
-    if (wait_ms > LOOK_AGAIN_MS)
-        wait_ms = LOOK_AGAIN_MS;
-    deadline_within(&f->rows_due, (uint64_t)wait_ms);
+    if (wait_ms > LOOK_AGAIN_US / 1000)
+        wait_ms = LOOK_AGAIN_US / 1000;
+    alarm_set(s, &f->rows_due, look_again_us(s, wait_ms * 1000));
 }
 
-// --- pauses ---
-
-static void on_pause_over(void *data)
+void hook_pause_until(struct schedule *s, struct hook_state *f,
+                      int64_t until_us)
 {
-    struct hook_state *f = data;
+    alarm_set(s, &f->pause_over, look_again_us(s, until_us - s->now_us));
+}
 
+void hook_on_alarm(struct schedule *s, struct hook_alarm *a)
+{
+    struct hook_state *f = a->hook;
+
+    if (a == &f->rows_due)
+        f->has_due_rows = true;
     f->is_blocked = false;
-    hook_mark_ready(f);
-    turn_mark(f->dispatcher, TURN_SEND);
-}
-
-void hook_pause_until(struct hook_state *f, int64_t until_us)
-{
-    int64_t wait_ms = (until_us - clock_mono_us() + 999) / 1000;
-
-    if (wait_ms < 1)
-        wait_ms = 1;
-    if (wait_ms > LOOK_AGAIN_MS)
-        wait_ms = LOOK_AGAIN_MS;
-    deadline_within(&f->pause_over, (uint64_t)wait_ms);
-}
-
-void hook_schedule_init(struct hook_state *f)
-{
-    uv_loop_t *loop = role_loop(f->dispatcher->role);
-
-    deadline_init(&f->rows_due, loop, on_rows_due, f);
-    deadline_init(&f->pause_over, loop, on_pause_over, f);
-    f->n_open_timers = 2;
+    hook_mark_ready(s, f);
 }

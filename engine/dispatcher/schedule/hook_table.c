@@ -5,114 +5,125 @@
 
 #include "engine/dispatcher/schedule/hook_table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
-#include "common/process/deadline.h"
 #include "engine/delivery/throttle.h"
+#include "engine/dispatcher/schedule/alarms.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 #define TABLE_MIN 1024 // a power of two
 
-static size_t slot_of(const struct dispatcher *d, uint64_t no)
+static size_t bucket_of(const struct schedule *s, uint64_t no)
 {
-    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & d->n_by_no_mask;
+    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & s->n_hooks_mask;
 }
 
-struct hook_state *hook_find(const struct dispatcher *d, uint64_t no)
+struct hook_state *hook_find(const struct schedule *s, uint64_t no)
 {
     struct hook_state *f;
 
-    if (d->by_no == NULL)
+    if (s->hooks == NULL)
         return NULL;
-    f = d->by_no[slot_of(d, no)];
+    f = s->hooks[bucket_of(s, no)];
     while (f != NULL && f->no != no)
         f = f->next_hash;
     return f;
 }
 
-static void grow(struct dispatcher *d)
+static void insert(struct schedule *s, struct hook_state *f)
 {
-    size_t n_old = d->by_no != NULL ? d->n_by_no_mask + 1 : 0;
-    struct hook_state **old = d->by_no;
+    struct hook_state **head = &s->hooks[bucket_of(s, f->no)];
 
-    d->n_by_no_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->by_no = xcalloc(d->n_by_no_mask + 1, sizeof(struct hook_state *));
+    f->next_hash = *head;
+    *head = f;
+}
+
+static void grow(struct schedule *s)
+{
+    size_t n_old = s->hooks != NULL ? s->n_hooks_mask + 1 : 0;
+    struct hook_state **old = s->hooks;
+
+    s->n_hooks_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    s->hooks = xcalloc(s->n_hooks_mask + 1, sizeof(struct hook_state *));
     for (size_t i = 0; i < n_old; i++) {
         struct hook_state *f = old[i];
 
         while (f != NULL) {
             struct hook_state *next = f->next_hash;
-            struct hook_state **head = &d->by_no[slot_of(d, f->no)];
 
-            f->next_hash = *head;
-            *head = f;
+            insert(s, f);
             f = next;
         }
     }
     free(old);
 }
 
-struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no)
+struct hook_state *hook_add(struct schedule *s, uint64_t no)
 {
-    struct hook_state *f = hook_find(d, no);
-    struct hook_state **head;
+    struct hook_state *f = xcalloc(1, sizeof(*f));
 
-    if (f != NULL)
-        return f;
-    if (d->by_no == NULL || d->n_hooks > d->n_by_no_mask)
-        grow(d);
-    f = xcalloc(1, sizeof(*f));
-    f->dispatcher = d;
+    if (s->hooks == NULL || s->n_hooks > s->n_hooks_mask)
+        grow(s);
     f->no = no;
-    hook_schedule_init(f);
+    f->rows_due.hook = f;
+    f->pause_over.hook = f;
     throttle_init(&f->throttle, HOOK_WINDOW_START);
-    head = &d->by_no[slot_of(d, no)];
-    f->next_hash = *head;
-    *head = f;
-    d->n_hooks++;
+    insert(s, f);
+    s->n_hooks++;
     return f;
 }
 
-static void on_hook_timer_closed(uv_handle_t *handle)
+bool hook_is_idle(const struct hook_state *f)
 {
-    struct hook_state *f = handle->data;
-
-    if (--f->n_open_timers == 0)
-        free(f);
+    return f->n_open == 0 && !f->has_rows && !f->is_loading &&
+           f->place == HOOK_RESTS;
 }
 
-void hook_forget_if_done(struct hook_state *f)
+void hook_remove(struct schedule *s, struct hook_state *f)
 {
-    struct dispatcher *d = f->dispatcher;
-    struct hook_state **link;
+    struct hook_state **link = &s->hooks[bucket_of(s, f->no)];
 
-    if (f->hook != NULL || f->n_open > 0 || f->has_rows ||
-        f->place != HOOK_RESTS || f->is_health_unsaid || f->is_alarm_late ||
-        f->is_aside || d->on_hook_forgotten == NULL)
-        return;
-    d->on_hook_forgotten(d, f);
-    link = &d->by_no[slot_of(d, f->no)];
+    assert(f->hook == NULL && hook_is_idle(f));
     while (*link != f)
         link = &(*link)->next_hash;
     *link = f->next_hash;
-    d->n_hooks--;
+    s->n_hooks--;
     hook_enter(f, HOOK_LEFT);
-    deadline_close(&f->rows_due, on_hook_timer_closed);
-    deadline_close(&f->pause_over, on_hook_timer_closed);
+    alarm_clear(s, &f->rows_due);
+    alarm_clear(s, &f->pause_over);
+    free(f);
 }
 
-void hook_forget_all_done(struct dispatcher *d)
+struct hook_state *hook_next(const struct schedule *s,
+                             const struct hook_state *f)
 {
-    for (size_t i = 0; d->by_no != NULL && i <= d->n_by_no_mask; i++) {
-        struct hook_state *f = d->by_no[i];
+    size_t i = 0;
 
-        while (f != NULL) {
-            struct hook_state *next = f->next_hash;
+    if (s->hooks == NULL)
+        return NULL;
+    if (f != NULL) {
+        if (f->next_hash != NULL)
+            return f->next_hash;
+        i = bucket_of(s, f->no) + 1;
+    }
+    while (i <= s->n_hooks_mask && s->hooks[i] == NULL)
+        i++;
+    return i <= s->n_hooks_mask ? s->hooks[i] : NULL;
+}
 
-            hook_forget_if_done(f);
-            f = next;
+void hook_table_free(struct schedule *s)
+{
+    for (size_t i = 0; s->hooks != NULL && i <= s->n_hooks_mask; i++) {
+        while (s->hooks[i] != NULL) {
+            struct hook_state *f = s->hooks[i];
+
+            s->hooks[i] = f->next_hash;
+            free(f);
         }
     }
+    free(s->hooks);
+    s->hooks = NULL;
 }

@@ -8,14 +8,24 @@
 
 #define HOOK_WINDOW_START 2 // attempts at once to a hook that is new
 
-struct hook_state *hook_find(const struct dispatcher *d, uint64_t no);
+// NULL: the table has no hook with this id.
+struct hook_state *hook_find(const struct schedule *s, uint64_t no);
 
-// Finds the hook's state, or makes one for a deleted hook: its rows are cancelled.
-struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no);
+// Adds a hook, which the table must not have. It counts as deleted until its record is
+// reported (SCHEDULE_HOOK_CHANGED).
+struct hook_state *hook_add(struct schedule *s, uint64_t no);
 
-// Frees the state of a deleted hook, unless something of it is left: deliveries, rows,
-// a turn, health that is not written yet, or an alarm that waits.
-void hook_forget_if_done(struct hook_state *f);
-void hook_forget_all_done(struct dispatcher *d);
+// Whether nothing of a deleted hook is left here: no deliveries, rows or turn.
+bool hook_is_idle(const struct hook_state *f);
+
+// Frees a deleted hook, which must be idle.
+void hook_remove(struct schedule *s, struct hook_state *f);
+
+void hook_table_free(struct schedule *s); // frees all hooks, idle or not
+
+// The first hook (`f` is NULL), or the one after `f`, in no particular order: for a walk
+// through all hooks.
+struct hook_state *hook_next(const struct schedule *s,
+                             const struct hook_state *f);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // slice.c — how long work may hold the loop at once.
 
-#include "engine/dispatcher/schedule/slice.h"
+#include "engine/dispatcher/loop/slice.h"
 
 #define SLICE_US   2000
 #define REST_MS    1

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // turn.c — what callbacks leave to the dispatcher's turn.
 
-#include "engine/dispatcher/schedule/turn.h"
+#include "engine/dispatcher/loop/turn.h"
 
 #include "common/process/role.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // Does nothing: an active idle handle keeps the loop from waiting.
 static void on_awake(uv_idle_t *idle)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // due_time.c — the time that due rows are compared with.
 
-#include "engine/dispatcher/schedule/due_time.h"
+#include "engine/dispatcher/loop/due_time.h"
 
 #include "common/base/clock.h"
-#include "engine/dispatcher/schedule/due_clock.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_clock.h"
 
 int64_t due_now_ms(struct dispatcher *d)
 {

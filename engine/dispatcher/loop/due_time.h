@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // due_time.h — the time that due rows are compared with.
 
-#ifndef ENGINE_DISPATCHER_SCHEDULE_DUE_TIME_H
-#define ENGINE_DISPATCHER_SCHEDULE_DUE_TIME_H
+#ifndef ENGINE_DISPATCHER_LOOP_DUE_TIME_H
+#define ENGINE_DISPATCHER_LOOP_DUE_TIME_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // The clock that due times are compared with.
 int64_t due_now_ms(struct dispatcher *d);

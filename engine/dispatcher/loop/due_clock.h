@@ -10,8 +10,8 @@
 // Pure: the times are passed in. Wall clock and due clock are milliseconds of
 // the UTC epoch; the monotonic clock is in microseconds.
 
-#ifndef ENGINE_DISPATCHER_SCHEDULE_DUE_CLOCK_H
-#define ENGINE_DISPATCHER_SCHEDULE_DUE_CLOCK_H
+#ifndef ENGINE_DISPATCHER_LOOP_DUE_CLOCK_H
+#define ENGINE_DISPATCHER_LOOP_DUE_CLOCK_H
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // slice.h — how long work may hold the loop at once.
 
-#ifndef ENGINE_DISPATCHER_SCHEDULE_SLICE_H
-#define ENGINE_DISPATCHER_SCHEDULE_SLICE_H
+#ifndef ENGINE_DISPATCHER_LOOP_SLICE_H
+#define ENGINE_DISPATCHER_LOOP_SLICE_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 // When a slice that began then (monotonic) has to end.
 int64_t slice_end_us(int64_t began_us);

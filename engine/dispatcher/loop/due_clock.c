@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // due_clock.c — the clock of due times: it goes on when the wall clock steps back.
 
-#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/loop/due_clock.h"
 
 // The two clocks drift apart by less than this between two readings; a larger
 // difference is a step.

@@ -5,10 +5,10 @@
 // iteration of the loop, does it. So no function is entered again by a callback that
 // it called.
 
-#ifndef ENGINE_DISPATCHER_SCHEDULE_TURN_H
-#define ENGINE_DISPATCHER_SCHEDULE_TURN_H
+#ifndef ENGINE_DISPATCHER_LOOP_TURN_H
+#define ENGINE_DISPATCHER_LOOP_TURN_H
 
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 
 enum turn_work {
     TURN_HOOKS = 1 << 0,     // hooks may have changed

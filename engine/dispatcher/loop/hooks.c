@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// hooks.c — hooks with what the dispatcher's rooms note of them.
+
+#include "engine/dispatcher/loop/hooks.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/schedule.h"
+
+struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no)
+{
+    struct hook_state *f = hook_find(&d->schedule, no);
+
+    if (f == NULL) {
+        f = hook_add(&d->schedule, no);
+        f->notes = xcalloc(1, sizeof(*f->notes));
+        f->notes->dispatcher = d;
+    }
+    return f;
+}
+
+void hook_forget_if_done(struct hook_state *f)
+{
+    struct hook_notes *notes = f->notes;
+    struct dispatcher *d = notes->dispatcher;
+
+    if (f->hook != NULL || !hook_is_idle(f) || notes->is_health_unsaid ||
+        notes->is_alarm_late || f->is_aside || d->on_hook_forgotten == NULL)
+        return;
+    d->on_hook_forgotten(d, f);
+    hook_remove(&d->schedule, f);
+    free(notes);
+}
+
+void hook_forget_all_done(struct dispatcher *d)
+{
+    struct hook_state *next = hook_next(&d->schedule, NULL);
+
+    while (next != NULL) {
+        struct hook_state *f = next;
+
+        next = hook_next(&d->schedule, f);
+        hook_forget_if_done(f);
+    }
+}
