@@ -21,7 +21,7 @@
 #include "api/core/api_request.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/request_body.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/ingest/event_parser.h"
 #include "engine/sender/private.h"
 #include "engine/sender/transfer.h"

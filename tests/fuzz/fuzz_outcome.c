@@ -14,11 +14,11 @@
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/attempt_rows.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/verdict.h"
 #include "engine/dispatcher/schedule/in_flight.h"
-#include "engine/dispatcher/schedule/schedule.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -70,12 +70,12 @@ static void check_verdict(const struct attempt_end *end,
 // dispatcher, which does not exist here.
 static void check_ownership(const struct outcome *o)
 {
-    static struct dispatcher d = { .n_slots = 4 };
-    struct slot *slots = d.slots;
+    static struct dispatcher d = { .schedule = { .n_slots = 4 } };
+    struct in_flight *slots = d.schedule.slots;
     uint64_t index = o->no & UINT32_MAX;
 
     if (slots == NULL)
-        slots = d.slots = xcalloc(d.n_slots, sizeof(*slots));
+        slots = d.schedule.slots = xcalloc(d.schedule.n_slots, sizeof(*slots));
     for (uint32_t i = 0; i < 3; i++) {
         if (slots[i].delivery == NULL)
             slots[i].delivery = xcalloc(1, sizeof(struct delivery));

@@ -6,6 +6,7 @@
 // The dispatcher has one hook and one attempt in flight, and no disk: the test reads
 // the open batch that it would commit. Input: choices, then the frame without its type.
 
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
@@ -15,13 +16,15 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/due_time.h"
+#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/due_time.h"
-#include "engine/dispatcher/schedule/endpoint.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
-#include "engine/dispatcher/schedule/in_flight.h"
-#include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 #include "queue/shard/inside.h"
 #include "tests/fuzz/fuzz.h"
@@ -45,11 +48,17 @@ static struct config config;
 static struct shard shard;
 static struct dispatcher d;
 static struct hook hook;
-static struct hook_state f;
+static struct hook_state *f;
+static struct attempt_notes notes[1];
 
 static void on_deadline(void *data)
 {
     (void)data;
+}
+
+static void tell(struct schedule_event event)
+{
+    core_note(&d, &event);
 }
 
 static void start(void)
@@ -65,23 +74,29 @@ static void start(void)
     d.shard = &shard;
     d.n_senders = 2;
     d.n_shards = 1;
-    d.senders[0].dispatcher = &d;
-    d.senders[1].dispatcher = &d;
     d.open_batch = shard_batch_new();
     d.committing_batch = shard_batch_new();
     deadline_init(&d.commit_due, &loop, on_deadline, &d);
     due_clock_init(&d.due_clock, 0, 0, clock_now_ms(), clock_mono_us());
-    delivery_table_init(&d);
-    in_flight_init_slots(&d);
+    schedule_init(&d.schedule,
+                  &(struct schedule_limits){ .n_senders = 2,
+                                             .max_inflight = 10,
+                                             .max_inflight_slow = 2,
+                                             .max_inflight_per_endpoint = 10,
+                                             .max_on_demand = 1 });
+    tell((struct schedule_event){ .kind = SCHEDULE_SENDER_UP, .sender = 0 });
     aside_init(&d);
-    deadline_init(&f.rows_due, &loop, on_deadline, &f);
-    deadline_init(&f.pause_over, &loop, on_deadline, &f);
 }
 
 // --- before: one attempt in flight ---
 
 static void make_hook(uint8_t choices)
 {
+    const struct throttle_limits limits = { .max_inflight = 10,
+                                            .breaker_failures = 2,
+                                            .breaker_wait_us = 1000000,
+                                            .breaker_wait_max_us = 2000000 };
+
     hook = (struct hook){
         .no = HOOK_NO,
         .org_id = UINT64_C(1) << 63 | 7,
@@ -89,46 +104,39 @@ static void make_hook(uint8_t choices)
         .name = STR("h"),
         .url = STR("https://example.com/x"),
         .format = (choices & IS_SLACK) != 0 ? FORMAT_SLACK : FORMAT_RAW,
-        .active = (choices & IS_INACTIVE) == 0,
+        .active = true,
         .policy = { .ordered = (choices & IS_ORDERED) != 0 },
     };
-    f.dispatcher = &d;
-    f.no = HOOK_NO;
-    f.hook = &hook;
-    f.endpoint = endpoint_use(&d, hook.url);
-    f.limits = (struct throttle_limits){ .max_inflight = 10,
-                                         .breaker_failures = 2,
-                                         .breaker_wait_us = 1000000,
-                                         .breaker_wait_max_us = 2000000 };
-    throttle_init(&f.throttle, 2);
-    f.is_responsive = (choices & IS_TRUSTED) != 0;
+    f = hook_find_or_add(&d, HOOK_NO);
+    tell((struct schedule_event){ .kind = SCHEDULE_HOOK_CHANGED,
+                                  .hook = f,
+                                  .record = &hook,
+                                  .limits = &limits });
+    f->is_responsive = (choices & IS_TRUSTED) != 0;
 }
 
-static struct slot *put_in_flight(struct delivery *dv)
+static struct in_flight *put_in_flight(struct delivery *dv)
 {
-    struct slot *s = &d.slots[d.free_slot];
+    const struct schedule_event turns = { .kind = SCHEDULE_TURNS,
+                                          .max_effects = 1 };
+    struct effects out;
+    struct in_flight *s;
 
-    d.free_slot = s->next_free;
-    s->delivery = dv;
-    s->sender = 0;
-    s->endpoint = f.endpoint;
-    s->sent_at_us = clock_mono_us();
-    s->is_unresponsive = !f.is_responsive;
-    s->accepted_at_us = clock_now_us() - 1000000;
-    s->org_id = hook.org_id;
-    buf_reset(&s->kind);
-    buf_puts(&s->kind, "order.created");
-    buf_reset(&s->url);
-    buf_put_str(&s->url, hook.url);
-    buf_reset(&s->headers);
-    buf_put(&s->headers, "A: b", 5); // each ends in a NUL
-    buf_reset(&s->body);
-    delivery_enter(dv, DELIVERY_SENT);
-    f.n_sent++;
-    d.n_sent++;
-    d.senders[0].n_sent++;
-    d.senders[0].n_unresponsive += s->is_unresponsive;
-    endpoint_sent(s);
+    tell((struct schedule_event){ .kind = SCHEDULE_ARRIVED, .delivery = dv });
+    core_step(&d, &turns, &out);
+    CHECK(out.n == 1 && out.at[0].kind == EFFECT_SEND);
+    s = out.at[0].attempt;
+    CHECK(s->delivery == dv && dv->is_listed == hook.policy.ordered);
+    s->notes = &notes[0];
+    s->notes->accepted_at_us = clock_now_us() - 1000000;
+    s->notes->org_id = hook.org_id;
+    buf_reset(&s->notes->kind);
+    buf_puts(&s->notes->kind, "order.created");
+    buf_reset(&s->notes->url);
+    buf_put_str(&s->notes->url, hook.url);
+    buf_reset(&s->notes->headers);
+    buf_put(&s->notes->headers, "A: b", 5); // each ends in a NUL
+    buf_reset(&s->notes->body);
     return s;
 }
 
@@ -228,47 +236,45 @@ static void check_place(const struct said *said, uint32_t n_before,
 
 static void forget(struct delivery *dv)
 {
-    bool is_there = delivery_find(&d, HOOK_NO, position) != NULL;
+    bool is_there = delivery_find(&d.schedule, HOOK_NO, position) != NULL;
 
     d.open_settled = NULL;
-    if (is_there && dv->is_listed)
-        hook_queue_remove(&d, dv);
+    if (is_there && dv->place == DELIVERY_WAITING) {
+        tell((struct schedule_event){ .kind = SCHEDULE_WITHDRAWN,
+                                      .delivery = dv });
+    }
     if (is_there)
-        delivery_remove(&d, dv);
-    CHECK(d.n_open == 0 && f.n_open == 0 && d.unpersisted == NULL);
-    CHECK(f.first == NULL && d.n_from_log == 0 && d.n_loaded == 0);
-    CHECK(f.n_sent == 0 && d.n_sent == 0);
-    CHECK(d.senders[0].n_sent == 0 && d.senders[0].n_unresponsive == 0);
+        delivery_remove(&d.schedule, dv);
+    CHECK(d.schedule.n_open == 0 && f->n_open == 0);
+    CHECK(d.schedule.unpersisted == NULL && f->first == NULL);
+    CHECK(d.schedule.n_from_log == 0 && d.schedule.n_loaded == 0);
+    CHECK(f->n_sent == 0 && d.schedule.n_sent == 0);
+    CHECK(d.schedule.senders[0].n_sent == 0);
+    CHECK(d.schedule.senders[0].n_unresponsive == 0);
     attempt_stats_flush(&d, true);
     shard_batch_reset(d.open_batch);
     d.open_wakes.n = 0;
     d.health_unsaid = NULL;
     d.alarms_late = NULL;
     d.n_disables = 0;
+    d.n_disabling = 0;
     d.n_failing = 0;
-    d.senders[0].ring_first = NULL;
-    d.senders[0].ring_last = NULL;
+    d.schedule.senders[0].ring_first = NULL;
+    d.schedule.senders[0].ring_last = NULL;
+    f->place = HOOK_RESTS;
     deadline_stop(&d.commit_due);
-    deadline_stop(&f.rows_due);
-    deadline_stop(&f.pause_over);
-    endpoint_drop(&d, f.endpoint);
-    CHECK(d.n_endpoints == 0);
-    f.endpoint = NULL;
-    memset(&f.health, 0, sizeof(f.health));
-    f.is_health_unsaid = false;
-    f.is_alarm_late = false;
-    f.is_counted_failing = false;
-    f.place = HOOK_RESTS;
-    f.is_blocked = false;
-    f.next_ready = NULL;
-    f.disable_wanted = HOOK_NOT_DISABLED;
+    tell((struct schedule_event){ .kind = SCHEDULE_HOOK_CHANGED, .hook = f });
+    CHECK(d.schedule.n_endpoints == 0);
+    free(f->notes);
+    hook_remove(&d.schedule, f);
 }
 
 // False: the outcome does not count.
-static bool settle_once(const struct slot *s, struct outcome *o)
+static bool settle_once(const struct in_flight *s, struct outcome *o)
 {
     struct outcome said = *o;
-    uint64_t number = (uint64_t)s->generation << 32 | (uint64_t)(s - d.slots);
+    uint64_t number =
+        (uint64_t)s->generation << 32 | (uint64_t)(s - d.schedule.slots);
 
     if (o->no != number) {
         CHECK(!outcome_apply(&d, 0, &said));
@@ -288,19 +294,18 @@ static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
 {
     struct delivery *dv;
     struct said said;
-    int64_t until_ms;
+    struct in_flight *s;
     bool had_row = (choices & HAS_ROW) != 0;
     bool counts;
 
     make_hook(choices);
-    dv = delivery_add(&d, &f, position);
+    dv = delivery_add(&d.schedule, f, position);
     dv->n_attempts = n_before;
     if (had_row)
-        delivery_set_row(&d, dv, ROW_DUE);
-    hook_queue_push(&d, dv);
-    CHECK(hook_queue_next(&d, &f, &until_ms) ==
-          dv); // an ordered hook's stays there
-    counts = settle_once(put_in_flight(dv), o);
+        delivery_set_row(&d.schedule, dv, ROW_DUE);
+    s = put_in_flight(dv);
+    hook.active = (choices & IS_INACTIVE) == 0; // switched off meanwhile
+    counts = settle_once(s, o);
     hear(&said);
     CHECK(said.n_attempts == counts);
     if (counts) {
@@ -308,7 +313,7 @@ static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
         check_place(&said, n_before, had_row);
     } else {
         CHECK(said.n_due_put + said.n_due_del + said.n_dead == 0);
-        CHECK(f.first == dv && dv->n_attempts == n_before);
+        CHECK(f->first == dv && dv->n_attempts == n_before);
     }
     forget(dv);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // test_due_clock.c — the clock of due times, while the wall clock is changed.
 
-#include "engine/dispatcher/schedule/due_clock.h"
+#include "engine/dispatcher/loop/due_clock.h"
 #include "tests/support/unit.h"
 
 #define S_MS INT64_C(1000)
