@@ -54,7 +54,7 @@ static void change_hook(struct world *w, struct sim_hook *h, bool is_calm)
     h->tokens_at_us = 0; // the world counts anew: the limits may have changed
     tell_quietly(w, &e);
     if (hook_is_paused(h->f))
-        spill(w, h->f);
+        spill(w, h->f, false);
 }
 
 static void add_hook(struct world *w, struct sim_hook *h)
@@ -140,7 +140,7 @@ static void arrive(struct world *w)
     if (w->schedule.n_from_log >= WAITING_LIMIT) {
         slow = schedule_slow_hook(&w->schedule, w->now.mono_us, 1000);
         if (slow != NULL)
-            spill(w, slow);
+            spill(w, slow, false);
     }
 }
 

@@ -146,9 +146,11 @@ static void withdraw(struct world *w, struct delivery *dv)
     tell_quietly(w, &e);
 }
 
-void spill(struct world *w, struct hook_state *f)
+void spill(struct world *w, struct hook_state *f, bool is_restart)
 {
-    struct schedule_event e = { .kind = SCHEDULE_SPILLED, .hook = f };
+    struct schedule_event e = { .kind = SCHEDULE_SPILLED,
+                                .hook = f,
+                                .commit = is_restart ? next_commit(w) : 0 };
     struct delivery *dv;
 
     while ((dv = hook_queue_first(f)) != NULL) {
@@ -267,7 +269,7 @@ static void retry(struct world *w, struct in_flight *a)
     if (!stays)
         keep_until_commit(w, dv);
     if (!stays && hook_is_ordered(f))
-        spill(w, f);
+        spill(w, f, true);
 }
 
 static void lose(struct world *w, struct in_flight *a, int64_t wait_us)
@@ -297,7 +299,7 @@ void end_attempt(struct world *w, struct in_flight *a, unsigned how)
             if (!dv->has_row)
                 delivery_set_row(&w->schedule, dv, 0);
             keep_until_commit(w, dv);
-            spill(w, f);
+            spill(w, f, true);
         }
         return;
     }

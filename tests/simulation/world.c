@@ -88,6 +88,7 @@ void world_init(struct world *w, uint64_t seed)
         .max_inflight_slow = MAX_SLOW,
         .max_inflight_per_endpoint = MAX_ENDPOINT,
         .max_on_demand = MAX_ON_DEMAND,
+        .hash_seed = seed,
     };
     struct schedule_event e = { .kind = SCHEDULE_COMMITTED, .commit = 1 };
 

@@ -115,7 +115,7 @@ void begin_commit(struct world *w);
 void end_commit(struct world *w, bool is_ok);
 void end_attempt(struct world *w, struct in_flight *a, unsigned how);
 void cancel(struct world *w, struct delivery *dv);
-void spill(struct world *w, struct hook_state *f);
+void spill(struct world *w, struct hook_state *f, bool is_restart);
 void put_row(struct world *w, struct delivery *dv, int64_t due_at_ms,
              bool wakes);
 struct delivery *open_delivery(struct world *w, struct hook_state *f,

@@ -87,6 +87,7 @@ static void perform(struct dispatcher *d, const struct effect *effect)
         break;
     case EFFECT_LOAD_ROWS:
         due_rows_load(effect->hook);
+        hook_forget_if_done(effect->hook);
         break;
     case EFFECT_HOOK_RESTS:
         hook_forget_if_done(effect->hook);

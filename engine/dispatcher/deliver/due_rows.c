@@ -145,12 +145,12 @@ static void withdraw(struct dispatcher *d, struct delivery *dv)
     core_note(d, &event);
 }
 
-void due_rows_spill(struct hook_state *f)
+// Moves what waits into rows of the open batch. False: nothing waits.
+static bool spill_waiting(struct hook_state *f)
 {
     struct dispatcher *d = f->notes->dispatcher;
-    struct delivery *dv;
-    struct schedule_event event = { .kind = SCHEDULE_SPILLED, .hook = f };
     bool has_spilled = false;
+    struct delivery *dv;
 
     while ((dv = hook_queue_first(f)) != NULL) {
         withdraw(d, dv);
@@ -164,12 +164,34 @@ void due_rows_spill(struct hook_state *f)
         }
         delivery_remove(&d->schedule, dv);
     }
-    if (!has_spilled)
-        return;
+    return has_spilled;
+}
+
+// The hook's rows are read again from the first one, after the commit of the open batch.
+static void read_after_commit(struct hook_state *f)
+{
+    struct dispatcher *d = f->notes->dispatcher;
+    const struct schedule_event event = {
+        .kind = SCHEDULE_SPILLED,
+        .hook = f,
+        .commit = d->schedule.n_commits + 1 + commit_is_busy(d),
+    };
+
     // A row put earlier may also be in a change that is not committed yet.
     commit_wake_hook(d, f->no, 0);
-    event.commit = d->schedule.n_commits + 1 + commit_is_busy(d);
     core_note(d, &event);
     f->notes->last_loaded_after = 0; // read from the first row again
     commit_schedule(d);
+}
+
+void due_rows_spill(struct hook_state *f)
+{
+    if (spill_waiting(f))
+        read_after_commit(f);
+}
+
+void due_rows_restart(struct hook_state *f)
+{
+    spill_waiting(f);
+    read_after_commit(f);
 }

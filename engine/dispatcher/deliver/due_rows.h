@@ -13,4 +13,8 @@ void due_rows_load(struct hook_state *f);
 // rows are read again after the commit.
 void due_rows_spill(struct hook_state *f);
 
+// The same, and also if nothing waits: until the commit, nothing of this hook overtakes
+// the rows that are put with it.
+void due_rows_restart(struct hook_state *f);
+
 #endif

@@ -18,6 +18,7 @@
 #include "engine/delivery/failing.h"
 #include "engine/delivery/retry.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
@@ -32,6 +33,7 @@
 #include "engine/dispatcher/record/resend_accounting.h"
 #include "engine/dispatcher/record/verdict.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/effects.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
@@ -60,7 +62,8 @@ static void leave(struct dispatcher *d, struct delivery *dv)
 }
 
 // The delivery leaves the memory, and waits in the index under the key of `row`, which
-// is in d->open_batch already.
+// is in d->open_batch already. If its hook is ordered, nothing may overtake it: what
+// waits in memory goes into the index as well.
 static void leave_for_row(struct dispatcher *d, struct delivery *dv,
                           const struct due_row *row)
 {
@@ -70,6 +73,8 @@ static void leave_for_row(struct dispatcher *d, struct delivery *dv,
         commit_del_row(d, dv);
     }
     commit_keep_settled(d, dv);
+    if (hook_is_ordered(dv->hook))
+        due_rows_restart(dv->hook);
 }
 
 // Whether the delivery must not wait in memory: its hook is ordered, and those before
@@ -212,6 +217,7 @@ void delivery_to_row(struct dispatcher *d, struct delivery *dv,
 
     commit_put_row(d, &row);
     leave_for_row(d, dv, &row);
+    commit_schedule(d);
 }
 
 // The attempt says nothing about the receiver; its hook sends nothing for `wait_us`.

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/encoding/crypto.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
@@ -33,6 +34,7 @@ void core_init(struct dispatcher *d)
 {
     struct schedule_limits limits = limits_of(d);
 
+    crypto_random(&limits.hash_seed, sizeof(limits.hash_seed));
     schedule_init(&d->schedule, &limits);
     d->attempt_notes = xcalloc(d->schedule.n_slots, sizeof(*d->attempt_notes));
     for (size_t i = 0; i < d->schedule.n_slots; i++) {
@@ -52,7 +54,10 @@ void core_init(struct dispatcher *d)
 
 void core_reload(struct dispatcher *d)
 {
+    uint64_t hash_seed = d->schedule.limits.hash_seed;
+
     d->schedule.limits = limits_of(d);
+    d->schedule.limits.hash_seed = hash_seed;
 }
 
 void core_step(struct dispatcher *d, const struct schedule_event *e,

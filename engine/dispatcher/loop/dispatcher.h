@@ -193,7 +193,6 @@ struct dispatcher {
     struct shard_batch *open_batch, *committing_batch;
     struct wakes open_wakes, committing_wakes;
     struct delivery *open_settled, *committing_settled; // leave once committed
-    uint64_t n_commits;
     int64_t commit_started_us;
     enum err commit_err; // of the commit that has ended
     bool is_committing;

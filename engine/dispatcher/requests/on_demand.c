@@ -58,7 +58,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     requesters_add(d, dv, s->query, &s->query->event_id);
     // Somebody wants to see whether the delivery still kills the process.
     blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
-    dv->n_deaths = 0;
+    dv->n_deaths = aside_deaths(s->f->no, position);
     attempt_begin(d, dv, false);
     return OK;
 }

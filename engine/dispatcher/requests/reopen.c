@@ -9,11 +9,10 @@
 
 #include "common/model/delivery.h"
 #include "common/model/event.h"
-#include "engine/dispatcher/loop/core.h"
+#include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
-#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
 struct lookup {
@@ -36,6 +35,7 @@ struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
 
     delivery_set_row(&d->schedule, dv, 0); // no commit shall give it a row
     dv->prior_state = prior_state;
+    dv->n_deaths = aside_deaths(f->no, position);
     return dv;
 }
 
@@ -90,6 +90,7 @@ static enum err open_row(const struct lookup *s, struct position position,
         return err;
     *out = delivery_add(&s->d->schedule, s->f, position);
     delivery_set_row(&s->d->schedule, *out, row.due_at_ms);
+    (*out)->n_deaths = aside_deaths(s->f->no, position);
     (*out)->n_attempts = row.n_attempts;
     (*out)->n_crashes = row.n_crashes;
     (*out)->queue_us = row.queue_us;

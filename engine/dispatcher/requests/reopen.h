@@ -6,8 +6,8 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
-// Finds the delivery of this event, and takes it out of its queue: it is to be sent
-// now. ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed
+// Finds the delivery of this event, to be sent at once: attempt_begin() takes it out of
+// its queue if it waits there. ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed
 // the event. ERR_NOTFOUND: the hook had no delivery of it.
 MUST_CHECK enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
                                     struct position position,

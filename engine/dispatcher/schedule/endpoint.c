@@ -94,7 +94,7 @@ struct endpoint *endpoint_use(struct schedule *s, struct str url)
 
     buf_init(&name, 0);
     put_name(url, &name);
-    hash = hash_here(buf_str(&name), 0);
+    hash = hash64(buf_str(&name), s->limits.hash_seed);
     if (s->endpoints != NULL)
         e = *place_of(s, hash);
     while (e != NULL && !str_is(buf_str(&name), e->name))

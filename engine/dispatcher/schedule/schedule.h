@@ -187,6 +187,7 @@ struct schedule_limits {
     uint32_t max_inflight_slow;         // those in flight for long, in addition
     uint32_t max_inflight_per_endpoint; // of each receiver
     uint32_t max_on_demand;             // attempts that people asked for
+    uint64_t hash_seed; // secret: receivers' names must not be made to collide
 };
 
 struct schedule {

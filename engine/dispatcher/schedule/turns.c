@@ -68,14 +68,16 @@ static void cancel_slice(struct schedule *s, struct hook_state *f, size_t max,
     enum cancel_reason reason =
         f->hook == NULL ? CANCEL_DELETED : CANCEL_SWITCHED_OFF;
     size_t n_before = out->n;
+    bool was_loaded = f->may_cancel_loaded;
     struct delivery *dv = NULL;
 
-    if (s->now_us < s->cancel_again_at_us && !f->may_cancel_loaded) {
+    f->may_cancel_loaded = false;
+    if (s->now_us < s->cancel_again_at_us &&
+        (!was_loaded || f->first == NULL)) {
         wait_queue_enter(&s->cancelling, f);
         return;
     }
     s->cancel_again_at_us = s->now_us + CANCEL_TICK_US;
-    f->may_cancel_loaded = false;
     while (out->n < max && (dv = hook_queue_pop(s, f)) != NULL)
         cancel(dv, reason, out);
     if (out->n > n_before) {
@@ -157,6 +159,7 @@ static void begin(struct schedule *s, struct delivery *dv, struct effects *out)
     enum admission admission = alone_admits(s, dv);
     struct effect *effect;
 
+    dv->is_out_of_order = false; // it is the hook's turn
     switch (admission) {
     case ADMIT_SEND:
     case ADMIT_ALONE:
@@ -185,12 +188,13 @@ static void take_turn(struct schedule *s, struct hook_state *f, size_t max,
     struct sender *sender = &s->senders[f->sender];
     struct delivery *dv;
 
+    if (f->is_loading || f->is_aside)
+        return;
     if (!hook_is_active(f)) {
         cancel_slice(s, f, max, out);
         return;
     }
-    if (f->is_loading || f->is_aside || !hook_is_its_time(s, f) ||
-        !has_place(s, sender, f))
+    if (!hook_is_its_time(s, f) || !has_place(s, sender, f))
         return;
     dv = next_delivery(s, f, out);
     if (dv != NULL)
@@ -212,13 +216,22 @@ static void take_turn_first(struct schedule *s, uint64_t hook_id, size_t max,
         take_turn(s, f, max, out);
 }
 
+// Each hook whose rows are loaded will send at least one of them, so a load counts like
+// an attempt: the rows of a thousand hooks are not loaded for one free place.
 static void give_to(struct schedule *s, struct sender *sender, size_t max,
                     struct effects *out)
 {
+    uint32_t n_loads = 0;
+
     while (sender->ring_first != NULL && sender->is_up &&
-           sender->n_sent < s->limits.max_inflight && s->free_slot != NO_SLOT &&
-           out->n < max && !alone_blocks(s, s->now_us))
+           sender->n_sent + n_loads < s->limits.max_inflight &&
+           s->free_slot != NO_SLOT && out->n < max &&
+           !alone_blocks(s, s->now_us)) {
+        size_t n = out->n;
+
         take_turn(s, ring_take(sender), max, out);
+        n_loads += out->n > n && out->at[n].kind == EFFECT_LOAD_ROWS;
+    }
 }
 
 void turns_give(struct schedule *s, size_t max, struct effects *out)
