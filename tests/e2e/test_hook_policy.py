@@ -295,3 +295,19 @@ def test_what_holds_up_an_ordered_hook_can_be_sent_by_hand(engine, receiver):
         reply = engine.api("POST", f"{hook}/deliveries/{event}/redeliver")
         assert reply.status == 200 and reply.json()["state"] == "delivered"
     assert engine.wait_settled()["delivered"] == 4
+
+
+def test_what_fails_by_hand_is_overtaken_by_nothing(engine, receiver):
+    """The first one, whose failure holds up the others, and one of the others."""
+    receiver.script("/", Answer(500), Answer(500), Answer(500), Answer(200))
+    hook = engine.create_hook(receiver.url(), ordered=True,
+                              retrySchedule=["2s", "1s", "1s"])
+    ids = [engine.post_event(payload={"n": 0})]
+    receiver.wait(1)
+    ids += [engine.post_event(payload={"n": n}) for n in range(1, 6)]
+    wait_for(lambda: status_of(engine, hook)["state"] == "blocked", "it is blocked")
+    for n in (0, 3):
+        reply = engine.api("POST", f"{hook}/deliveries/{ids[n]}/redeliver")
+        assert reply.status == 200 and reply.json()["state"] == "retrying", reply
+    assert engine.wait_settled()["delivered"] == 6
+    assert numbers(receiver.got()) == [0, 0, 3, *range(6)]
