@@ -92,7 +92,7 @@ def test_a_delivery_that_kills_while_it_is_sent_is_a_dead_letter(
     assert "died three times" in row["error"]["message"]
     assert faulty.log().count("signal=6") == 3
     assert ('what="a delivery of a hook"' in faulty.log() and
-            f'dispatcher before" hook="acme/{hook.split("/")[-1]}" of=organization'
+            f'while it processed a hook" hook="acme/{hook.split("/")[-1]}" of=organization'
             in faulty.log())
     assert faulty.wait_settled()["dead"] == 1
 
