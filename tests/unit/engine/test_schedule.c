@@ -13,7 +13,7 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
-#include "tests/unit.h"
+#include "tests/support/unit.h"
 
 #define N_HOOKS 8
 
