@@ -72,20 +72,29 @@ int64_t throttle_next_us(struct throttle *p,
 {
     if (n_sent >= throttle_window(p, limits))
         return THROTTLE_AWAIT_RESULT;
-    if (p->not_before_us > now_us)
-        return p->not_before_us;
+    if (throttle_not_before_us(p) > now_us)
+        return throttle_not_before_us(p);
     return next_token_us(p, limits, now_us);
 }
 
-void throttle_sent(struct throttle *p, const struct throttle_limits *limits,
+int64_t throttle_not_before_us(const struct throttle *p)
+{
+    return p->breaker_until_us > p->wait_until_us ? p->breaker_until_us
+                                                  : p->wait_until_us;
+}
+
+bool throttle_sent(struct throttle *p, const struct throttle_limits *limits,
                    int64_t now_us)
 {
-    if (p->breaker == BREAKER_OPEN)
+    bool is_probe = p->breaker == BREAKER_OPEN;
+
+    if (is_probe)
         p->breaker = BREAKER_PROBING;
     if (limits->rate_per_second > 0) {
         fill(p, limits, now_us);
         p->tokens -= 1;
     }
+    return is_probe;
 }
 
 // --- after an attempt ---
@@ -142,7 +151,7 @@ static void open_breaker(struct throttle *p,
     p->breaker_wait_us = wait_us;
     // 0.8 to 1.2 times the wait, so that hooks of one receiver do not all probe at
     // once.
-    p->not_before_us =
+    p->breaker_until_us =
         now_us + wait_us - wait_us / 5 +
         (int64_t)((uint64_t)(wait_us * 2 / 5) * jitter / UINT32_MAX);
 }
@@ -151,8 +160,10 @@ static void close_breaker(struct throttle *p)
 {
     double tokens = p->tokens;
     int64_t tokens_at_us = p->tokens_at_us;
+    int64_t wait_until_us = p->wait_until_us;
 
     throttle_init(p, 1); // as for a new receiver: the backlog must not flood it
+    p->wait_until_us = wait_until_us;
     p->tokens = tokens;
     p->tokens_at_us = tokens_at_us;
 }
@@ -166,6 +177,8 @@ enum throttle_change throttle_ended(struct throttle *p,
         feedback == FEEDBACK_OVERLOADED || feedback == FEEDBACK_UNREACHABLE;
     enum throttle_change change = THROTTLE_SAME;
 
+    if (wait_us > 0)
+        throttle_wait(p, now_us + wait_us);
     if (p->breaker == BREAKER_OPEN && failed)
         return THROTTLE_SAME; // that attempt was sent before the breaker opened
     if (!failed && p->breaker != BREAKER_CLOSED) {
@@ -184,8 +197,6 @@ enum throttle_change throttle_ended(struct throttle *p,
     } else {
         grow(p, limits);
     }
-    if (now_us + wait_us > p->not_before_us)
-        p->not_before_us = now_us + wait_us;
     return change;
 }
 
@@ -197,8 +208,8 @@ void throttle_begin_slowly(struct throttle *p, uint32_t window)
 
 void throttle_wait(struct throttle *p, int64_t until_us)
 {
-    if (until_us > p->not_before_us)
-        p->not_before_us = until_us;
+    if (until_us > p->wait_until_us)
+        p->wait_until_us = until_us;
 }
 
 void throttle_lost(struct throttle *p)
@@ -209,7 +220,6 @@ void throttle_lost(struct throttle *p)
 
 void throttle_returned(struct throttle *p, const struct throttle_limits *limits)
 {
-    throttle_lost(p);
     if (limits->rate_per_second > 0)
         p->tokens += 1;
 }

@@ -46,7 +46,8 @@ struct throttle {
     uint32_t n_failed_in_row;
     enum breaker breaker;
     int64_t breaker_wait_us;
-    int64_t not_before_us; // set by the breaker, or by the receiver's wish
+    int64_t breaker_until_us; // set by the breaker
+    int64_t wait_until_us; // set by the receiver's wish (Retry-After), or by us
     double tokens;
     int64_t tokens_at_us; // 0: the bucket is full
 };
@@ -61,8 +62,12 @@ int64_t throttle_next_us(struct throttle *p,
                          const struct throttle_limits *limits, uint32_t n_sent,
                          int64_t now_us);
 
-// An attempt is sent now.
-void throttle_sent(struct throttle *p, const struct throttle_limits *limits,
+// Nothing is sent before this time (monotonic), because of the breaker, or of what the
+// receiver has asked for. In the past: no such reason.
+int64_t throttle_not_before_us(const struct throttle *p);
+
+// An attempt is sent now. True: it is the probe of an open breaker.
+bool throttle_sent(struct throttle *p, const struct throttle_limits *limits,
                    int64_t now_us);
 
 // An attempt has ended with this feedback. `wait_us`: how long nothing shall be sent
@@ -81,12 +86,13 @@ void throttle_begin_slowly(struct throttle *p, uint32_t window);
 // Nothing is sent before this time (monotonic).
 void throttle_wait(struct throttle *p, int64_t until_us);
 
-// An attempt that was counted by throttle_sent() is not made after all.
+// An attempt that was counted by throttle_sent() is not made after all. If it was the
+// probe, throttle_lost() is to be called as well.
 void throttle_returned(struct throttle *p,
                        const struct throttle_limits *limits);
 
-// The outcome of an attempt in flight will never be known (its sender died), or says
-// nothing about the receiver.
+// The outcome of the probe in flight will never be known (its sender died), or says
+// nothing about the receiver. (Without a breaker that probes, nothing happens.)
 void throttle_lost(struct throttle *p);
 
 uint32_t throttle_window(const struct throttle *p,

@@ -83,7 +83,7 @@ static void start(void)
                                              .max_inflight = 10,
                                              .max_inflight_slow = 2,
                                              .max_inflight_per_endpoint = 10,
-                                             .max_on_demand = 1 });
+                                             .max_on_demand = 1, .max_ordered = 16 });
     tell((struct schedule_event){ .kind = SCHEDULE_SENDER_UP, .sender = 0 });
     aside_init(&d);
 }

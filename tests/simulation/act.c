@@ -59,7 +59,10 @@ static void change_hook(struct world *w, struct sim_hook *h, bool is_calm)
 
 static void add_hook(struct world *w, struct sim_hook *h)
 {
-    *h = (struct sim_hook){ .id = w->next_hook_id++, .ordered_since = NEVER };
+    *h = (struct sim_hook){ .id = w->next_hook_id++,
+                            .ordered_since = NEVER,
+                            .rows_due_ms = INT64_MAX,
+                            .rows_look_us = INT64_MAX };
     h->f = hook_add(&w->schedule, h->id);
     change_hook(w, h, false);
     if (one_in(w, 3)) {
@@ -89,6 +92,19 @@ static void flag_hook(struct world *w, struct sim_hook *h, bool is_set)
     tell_quietly(w, &e);
 }
 
+// A reload of the settings.
+static void limit_hook(struct world *w, struct sim_hook *h)
+{
+    struct throttle_limits limits = h->f->limits;
+    const struct schedule_event e = { .kind = SCHEDULE_HOOK_LIMITS,
+                                      .hook = h->f,
+                                      .limits = &limits };
+
+    limits.max_inflight = 1 + (uint32_t)roll(w, 6);
+    limits.breaker_failures = (uint32_t)roll(w, 5);
+    tell_quietly(w, &e);
+}
+
 static void act_on_hook(struct world *w)
 {
     struct sim_hook *h = &w->hooks[roll(w, N_HOOKS)];
@@ -99,6 +115,8 @@ static void act_on_hook(struct world *w)
         delete_hook(w, h);
     } else if (one_in(w, 5)) {
         flag_hook(w, h, one_in(w, 2));
+    } else if (one_in(w, 5)) {
+        limit_hook(w, h);
     } else {
         change_hook(w, h, false);
     }
@@ -114,6 +132,8 @@ static void arrive(struct world *w)
     struct hook_state *slow;
 
     if (h->id == 0 || !hook_is_active(h->f) || h->f->is_aside ||
+        (w->has_suspects && one_in(w, 40) &&
+         !alone_admits_event(&w->schedule, 2, w->now.mono_us)) ||
         w->n_open >= OPEN_MAX || w->last_position + 2 >= FACTS_MAX)
         return;
     fact = &w->facts[++w->last_position];
@@ -247,6 +267,7 @@ static void replay_one(struct world *w)
     if (dv == NULL)
         return;
     begin(w, dv, true);
+    rules_of_replay(w, f);
     REQUIRE(w, !hook_is_paused(f) && !f->is_held);
     REQUIRE(w, w->schedule.senders[f->sender].n_sent <= MAX_INFLIGHT);
 }
@@ -289,8 +310,7 @@ static void tick(struct world *w)
 
 static void pass_time(struct world *w, int64_t us)
 {
-    w->now.mono_us += us;
-    w->now.due_ms += us / 1000;
+    pass(w, us);
     tick(w);
 }
 
@@ -301,7 +321,7 @@ static void act_on_time(struct world *w)
 
     pass_time(w, (int64_t)roll(w, (uint64_t)most_us[roll(w, 7)]));
     if (one_in(w, 200)) // the wall clock is set ahead
-        w->now.due_ms += (int64_t)roll(w, 100000);
+        w->ahead_ms += (int64_t)roll(w, 100000);
 }
 
 static void act_on_commit(struct world *w)

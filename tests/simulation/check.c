@@ -23,8 +23,27 @@
 
 // --- capacity that was freed ---
 
-void check_note(const struct world *w, struct before *before)
+static void note_hook(const struct schedule_event *e, struct before *before)
 {
+    const struct hook_state *f = e->hook;
+
+    if (e->attempt != NULL) {
+        before->delivery = e->attempt->delivery;
+        f = before->delivery->hook;
+    }
+    if (f == NULL)
+        return;
+    before->tokens = f->throttle.tokens;
+    before->breaker = f->throttle.breaker;
+    before->breaker_wait_us = f->throttle.breaker_wait_us;
+    before->was_paused = hook_is_paused(f);
+}
+
+void check_note(const struct world *w, const struct schedule_event *e,
+                struct before *before)
+{
+    before->was_closed = w->schedule.alone.is_closed;
+    note_hook(e, before);
     for (size_t i = 0; i < N_HOOKS; i++) {
         const struct hook_state *f = w->hooks[i].f;
 
@@ -40,12 +59,12 @@ void check_note(const struct world *w, struct before *before)
     }
 }
 
-static bool waits_at_endpoint(const struct world *w, const struct hook_state *f)
+bool waits_at_endpoint(const struct world *w, const struct hook_state *f)
 {
     return f->place == HOOK_IN_WAIT_QUEUE &&
            f->room != &w->schedule.cancelling &&
-           f->room != &w->schedule.senders[0].unresponsive &&
-           f->room != &w->schedule.senders[1].unresponsive;
+           f->room != &w->schedule.senders[f->sender].unresponsive &&
+           f->room != &w->schedule.senders[f->sender].over_share;
 }
 
 // An attempt has ended. If that freed what a hook waits for, a hook woke.
@@ -98,7 +117,7 @@ static void check_rate(struct world *w, struct sim_hook *h)
     }
     h->tokens_at_us = w->schedule.now_us;
     h->tokens -= 1;
-    // One more when the world began to count, in the middle of the core's count.
+    // The world may have begun to count in the middle of the core's count.
     REQUIRE(w, h->tokens > -1.01 - full);
 }
 
@@ -138,6 +157,8 @@ static void check_shares(struct world *w, const struct in_flight *a)
 {
     const struct sender *sender = &w->schedule.senders[a->sender];
     const struct hook_state *f = a->delivery->hook;
+    // Hooks that are in the ring have less than their share, or have not been looked
+    // at. Those over their share go when the ring is empty.
     bool others_wait =
         sender->ring_first != NULL &&
         (sender->ring_first != f || sender->ring_first->next_ready != NULL);
@@ -148,7 +169,7 @@ static void check_shares(struct world *w, const struct in_flight *a)
     REQUIRE(w, !others_wait || f->n_sent <= MAX_INFLIGHT / 4);
     REQUIRE(w, f->n_sent <= throttle_window(&f->throttle, &f->limits));
     REQUIRE(w, f->throttle.breaker != BREAKER_OPEN);
-    REQUIRE(w, f->throttle.not_before_us <= w->schedule.now_us);
+    REQUIRE(w, throttle_not_before_us(&f->throttle) <= w->schedule.now_us);
 }
 
 static void check_receiver(struct world *w, const struct in_flight *a)
@@ -192,6 +213,8 @@ void check_send(struct world *w, const struct in_flight *a, bool is_single)
     }
     check_rate(w, h);
     check_receiver(w, a);
+    REQUIRE(w, h->wait_until_us <= w->schedule.now_us);
+    rules_of_send(w, a);
     if (is_single) {
         check_shares(w, a);
         check_turns(w, a);
@@ -351,9 +374,11 @@ static void check_alarms(struct world *w)
 
 void check_all(struct world *w)
 {
-    for (const struct hook_state *f = hook_next(&w->schedule, NULL); f != NULL;
-         f = hook_next(&w->schedule, f))
+    for (struct hook_state *f = hook_next(&w->schedule, NULL); f != NULL;
+         f = hook_next(&w->schedule, f)) {
         check_hook(w, f);
+        rules_of_hook(w, f);
+    }
     check_senders(w);
     check_facts(w);
     check_alarms(w);

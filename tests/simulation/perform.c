@@ -71,6 +71,7 @@ void end_commit(struct world *w, bool is_ok)
 {
     const struct schedule_event e = { .kind = SCHEDULE_COMMITTED,
                                       .commit = w->schedule.n_commits + 1 };
+    struct schedule_event durable = { .kind = SCHEDULE_DURABLE };
 
     w->is_committing = false;
     w->is_failing = !is_ok;
@@ -82,7 +83,8 @@ void end_commit(struct world *w, bool is_ok)
 
         w->settled_committing = dv->next;
         fact_of(w, dv)->dv = NULL;
-        delivery_remove(&w->schedule, dv);
+        durable.delivery = dv;
+        tell_quietly(w, &durable);
     }
     wake_hooks(w);
 }
@@ -231,6 +233,15 @@ static void say_ended(struct world *w, struct in_flight *a, bool is_again)
     tell_quietly(w, &e);
 }
 
+static void note_wait(struct world *w, const struct hook_state *f,
+                      int64_t wait_us)
+{
+    struct sim_hook *h = sim_of(w, f->no);
+
+    if (h != NULL && wait_us > 0 && w->now.mono_us + wait_us > h->wait_until_us)
+        h->wait_until_us = w->now.mono_us + wait_us;
+}
+
 static void say_feedback(struct world *w, struct in_flight *a,
                          enum feedback feedback)
 {
@@ -245,6 +256,7 @@ static void say_feedback(struct world *w, struct in_flight *a,
     enum breaker breaker = a->delivery->hook->throttle.breaker;
     struct hook_state *f = a->delivery->hook;
 
+    note_wait(w, f, e.wait_us);
     tell(w, &e, &out);
     REQUIRE(w, (out.n == 1) == (breaker == BREAKER_CLOSED &&
                                 f->throttle.breaker == BREAKER_OPEN));
@@ -278,6 +290,7 @@ static void lose(struct world *w, struct in_flight *a, int64_t wait_us)
                                       .attempt = a,
                                       .wait_us = wait_us };
 
+    note_wait(w, a->delivery->hook, wait_us);
     tell_quietly(w, &e);
 }
 

@@ -37,15 +37,22 @@ bool one_in(struct world *w, uint64_t n)
     return roll(w, n) == 0;
 }
 
+void pass(struct world *w, int64_t us)
+{
+    w->now.mono_us += us;
+    w->now.due_ms = w->ahead_ms + w->now.mono_us / 1000;
+}
+
 void tell(struct world *w, const struct schedule_event *e, struct effects *out)
 {
     struct before before;
 
-    w->now.mono_us += (int64_t)roll(w, 100);
-    check_note(w, &before);
+    pass(w, (int64_t)roll(w, 100));
+    check_note(w, e, &before);
     schedule_step(&w->schedule, e, &w->now, out);
     if (e->kind == SCHEDULE_ENDED)
         check_freed(w, &before);
+    rules_after(w, e, &before, out);
 }
 
 void tell_quietly(struct world *w, const struct schedule_event *e)
@@ -88,6 +95,7 @@ void world_init(struct world *w, uint64_t seed)
         .max_inflight_slow = MAX_SLOW,
         .max_inflight_per_endpoint = MAX_ENDPOINT,
         .max_on_demand = MAX_ON_DEMAND,
+        .max_ordered = MAX_ORDERED,
         .hash_seed = seed,
     };
     struct schedule_event e = { .kind = SCHEDULE_COMMITTED, .commit = 1 };
@@ -95,8 +103,8 @@ void world_init(struct world *w, uint64_t seed)
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     w->random = seed;
-    w->now = (struct schedule_time){ .mono_us = 5000000,
-                                     .due_ms = INT64_C(1700000000000) };
+    w->ahead_ms = INT64_C(1700000000000);
+    pass(w, 5000000);
     w->first_open = 1;
     w->next_hook_id = 1;
     w->has_suspects = one_in(w, 4);

@@ -27,6 +27,8 @@
 #define OPEN_MAX        160  // deliveries that are not done
 #define WAITING_LIMIT   24   // from the log, before slow hooks are spilled
 #define ROWS_AT_ONCE    6
+#define MAX_ORDERED     12 // deliveries of an ordered hook in memory
+#define LOOK_AGAIN_US   INT64_C(60000000) // the longest alarm
 #define NEVER           UINT64_MAX
 #define BREAKER_WAIT_US 400000
 
@@ -54,6 +56,10 @@ struct sim_hook {
     bool was_in_ring;
     double tokens; // of its rate, by the world's own count
     int64_t tokens_at_us;
+    int64_t wait_until_us; // its receiver asked for that, or we did
+    int64_t rows_due_ms,
+        rows_look_us; // when the first of its rows is due, and when the core must look
+    uint64_t n_passed_by; // attempts to its receiver while it waits for that
 };
 
 struct world {
@@ -61,6 +67,7 @@ struct world {
     uint64_t n_steps;
     struct schedule schedule;
     struct schedule_time now;
+    int64_t ahead_ms; // of the clock of due times, before the monotonic one
     struct sim_hook hooks[N_HOOKS];
     uint64_t next_hook_id;
     struct fact facts[FACTS_MAX]; // by position, from 1
@@ -85,9 +92,9 @@ _Noreturn void world_fail(const struct world *w, const char *what,
 void world_init(struct world *w, uint64_t seed);
 void world_free(struct world *w);
 
-// A number below `n`.
-uint64_t roll(struct world *w, uint64_t n);
+uint64_t roll(struct world *w, uint64_t n); // a number below `n`
 bool one_in(struct world *w, uint64_t n);
+void pass(struct world *w, int64_t us); // time passes
 
 // Reports an event to the core, and judges what came of it.
 void tell(struct world *w, const struct schedule_event *e, struct effects *out);
@@ -139,11 +146,28 @@ struct before {
     bool are_admitted[N_HOOKS]; // by their endpoint
     uint32_t n_unresponsive[N_SENDERS];
     const struct hook_state *first_unresponsive[N_SENDERS];
+    bool was_closed; // a suspect was waited for
+    // Of the hook of the event:
+    double tokens;
+    enum breaker breaker;
+    int64_t breaker_wait_us;
+    bool was_paused;
+    const struct delivery *delivery;
 };
 
-void check_note(const struct world *w, struct before *before);
+void check_note(const struct world *w, const struct schedule_event *e,
+                struct before *before);
 void check_freed(struct world *w, const struct before *before);
 void check_send(struct world *w, const struct in_flight *a, bool is_single);
 void check_all(struct world *w);
+
+// --- rules.c: what an event must lead to, and what must never be ---
+
+void rules_after(struct world *w, const struct schedule_event *e,
+                 const struct before *before, const struct effects *out);
+void rules_of_hook(struct world *w, struct hook_state *f);
+void rules_of_send(struct world *w, const struct in_flight *a);
+void rules_of_replay(struct world *w, const struct hook_state *f);
+bool waits_at_endpoint(const struct world *w, const struct hook_state *f);
 
 #endif

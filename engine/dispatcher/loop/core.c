@@ -27,6 +27,7 @@ static struct schedule_limits limits_of(const struct dispatcher *d)
         .max_inflight_slow = (uint32_t)c->max_inflight_slow,
         .max_inflight_per_endpoint = (uint32_t)c->max_inflight_per_endpoint,
         .max_on_demand = (uint32_t)c->max_manual,
+        .max_ordered = ORDERED_MAX,
     };
 }
 

@@ -125,12 +125,15 @@ void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 
 static void drop_settled(struct dispatcher *d)
 {
+    struct schedule_event event = { .kind = SCHEDULE_DURABLE };
+
     while (d->committing_settled != NULL) {
         struct delivery *dv = d->committing_settled;
         struct hook_state *f = dv->hook;
 
         d->committing_settled = dv->next;
-        delivery_remove(&d->schedule, dv);
+        event.delivery = dv;
+        core_note(d, &event);
         hook_forget_if_done(f);
     }
 }

@@ -51,7 +51,8 @@ static const char *state_of(const struct hook_state *f)
         return "failing";
     if (blocking(f) != NULL)
         return "blocked";
-    return f->throttle.not_before_us > clock_mono_us() ? "waiting" : "ok";
+    return throttle_not_before_us(&f->throttle) > clock_mono_us() ? "waiting"
+                                                                  : "ok";
 }
 
 struct blocker {
@@ -123,7 +124,7 @@ void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
     struct json_writer w = json_writer(out);
     const struct delivery *head = blocking(f);
     struct blocker blocker = { f->hook, &w };
-    int64_t wait_us = f->throttle.not_before_us - clock_mono_us();
+    int64_t wait_us = throttle_not_before_us(&f->throttle) - clock_mono_us();
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
     if (head != NULL && next_ms == 0)

@@ -30,6 +30,7 @@ struct endpoint {
     struct throttle throttle;
     struct wait_queue room;
     struct wait_queue unresponsive; // hooks that did not answer last time
+    bool wakes_unresponsive;        // these are woken first, the next time
 };
 
 static struct endpoint **place_of(const struct schedule *s, uint64_t hash)
@@ -188,10 +189,19 @@ void endpoint_sent(const struct in_flight *a)
     a->endpoint->n_unresponsive += a->is_unresponsive;
 }
 
+// Both queues are woken for the same places, and who is woken first gets them: so they
+// take turns. Else a hook that has not answered yet would never get a place of a receiver
+// that others keep busy.
 static void let_go(struct schedule *s, struct endpoint *e)
 {
+    bool is_first = e->wakes_unresponsive;
+
+    if (is_first)
+        wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
     wait_queue_wake(s, &e->room, n_free(s, e, true));
-    wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
+    if (!is_first)
+        wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
+    e->wakes_unresponsive = !is_first;
 }
 
 void endpoints_look(struct schedule *s)

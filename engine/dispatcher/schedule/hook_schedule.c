@@ -144,6 +144,35 @@ void hook_mark_ready_first(struct schedule *s, struct hook_state *f)
         sender->ring_last = f;
 }
 
+static void ring_remove(struct sender *sender, struct hook_state *f)
+{
+    struct hook_state *before = NULL;
+
+    for (struct hook_state *at = sender->ring_first; at != f;
+         at = at->next_ready)
+        before = at;
+    if (before != NULL) {
+        before->next_ready = f->next_ready;
+    } else {
+        sender->ring_first = f->next_ready;
+    }
+    if (sender->ring_last == f)
+        sender->ring_last = before;
+    hook_enter(f, HOOK_RESTS);
+}
+
+void hook_leave_sender(struct schedule *s, struct hook_state *f)
+{
+    struct sender *sender = &s->senders[f->sender];
+
+    if (f->place == HOOK_IN_RING) {
+        ring_remove(sender, f);
+    } else if (f->room == &sender->unresponsive ||
+               f->room == &sender->over_share) {
+        wait_queue_leave(f);
+    }
+}
+
 struct hook_state *ring_take(struct sender *sender)
 {
     struct hook_state *f = sender->ring_first;
@@ -199,6 +228,8 @@ void hook_expect_rows(struct schedule *s, struct hook_state *f,
         hook_mark_ready(s, f);
         return;
     }
+    if (due_at_ms < f->first_due_ms)
+        f->first_due_ms = due_at_ms;
     if (wait_ms > LOOK_AGAIN_US / 1000)
         wait_ms = LOOK_AGAIN_US / 1000;
     alarm_set(s, &f->rows_due, look_again_us(s, wait_ms * 1000));
@@ -214,8 +245,10 @@ void hook_on_alarm(struct schedule *s, struct hook_alarm *a)
 {
     struct hook_state *f = a->hook;
 
-    if (a == &f->rows_due)
-        f->has_due_rows = true;
+    if (a == &f->rows_due) {
+        hook_expect_rows(s, f, f->first_due_ms); // which may not have come yet
+        return;
+    }
     f->is_blocked = false;
     hook_mark_ready(s, f);
 }

@@ -43,6 +43,9 @@ void hook_requeue(struct schedule *s, struct delivery *dv);
 void hook_mark_ready(struct schedule *s, struct hook_state *f);
 void hook_mark_ready_first(struct schedule *s, struct hook_state *f);
 
+// Takes the hook out of the ring or wait queue of its sender, if it is in one.
+void hook_leave_sender(struct schedule *s, struct hook_state *f);
+
 // Takes the first hook out of the ring, which must have one.
 struct hook_state *ring_take(struct sender *sender);
 

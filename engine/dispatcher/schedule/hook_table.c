@@ -70,6 +70,7 @@ struct hook_state *hook_add(struct schedule *s, uint64_t no)
     f->no = no;
     f->rows_due.hook = f;
     f->pause_over.hook = f;
+    f->first_due_ms = INT64_MAX;
     throttle_init(&f->throttle, HOOK_WINDOW_START);
     insert(s, f);
     s->n_hooks++;

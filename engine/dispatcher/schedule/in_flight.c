@@ -72,6 +72,7 @@ struct in_flight *in_flight_take(struct schedule *s, struct delivery *dv)
     a->endpoint = f->endpoint;
     a->sent_at_us = s->now_us;
     a->is_slow = false;
+    a->is_probe = false;
     a->is_unresponsive = !f->is_responsive;
     delivery_enter(dv, DELIVERY_SENT);
     f->n_sent++;

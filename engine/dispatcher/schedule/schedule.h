@@ -28,7 +28,7 @@
 #include "engine/delivery/throttle.h"
 
 #define SENDERS_MAX 16
-#define ORDERED_MAX 1024 // deliveries of an ordered hook in memory
+#define ORDERED_MAX 1024 // the most that max_ordered may be
 #define NO_SLOT     UINT32_MAX
 
 // Where a delivery in memory is. Only delivery_enter() changes it.
@@ -145,7 +145,8 @@ struct hook_state {
     bool are_rows_left;     // a process died with its rows: they are not read
     bool may_cancel_loaded; // it is inactive: what was just loaded is cancelled
                             // at its next turn, whatever the time
-    uint64_t rows_until;    // ordered: commit that puts rows of this hook
+    int64_t first_due_ms; // of its rows that are not in memory and not due yet
+    uint64_t rows_until;  // ordered: commit that puts rows of this hook
     uint64_t spilled_until; // rows are not read before this commit
     struct hook_state *next_hash;
     struct hook_notes *notes; // of the other rooms; owned by them
@@ -161,6 +162,7 @@ struct in_flight {
     int64_t sent_at_us;          // monotonic
     bool is_slow;                // in flight for long: counted apart
     bool is_unresponsive;        // its hook had not answered the attempt before
+    bool is_probe;               // of its hook's open breaker
     struct attempt_notes *notes; // of the other rooms; owned by them
 };
 
@@ -170,6 +172,8 @@ struct sender {
     uint32_t n_slow;                // in flight for longer than a second
     uint32_t n_unresponsive;        // of n_sent
     struct wait_queue unresponsive; // hooks that wait for that share
+    // Hooks that have the share of one hook, and wait until no other hook is ready.
+    struct wait_queue over_share;
     struct hook_state *ring_first, *ring_last; // hooks with something to send
 };
 
@@ -187,6 +191,7 @@ struct schedule_limits {
     uint32_t max_inflight_slow;         // those in flight for long, in addition
     uint32_t max_inflight_per_endpoint; // of each receiver
     uint32_t max_on_demand;             // attempts that people asked for
+    uint32_t max_ordered; // deliveries of an ordered hook in memory
     uint64_t hash_seed; // secret: receivers' names must not be made to collide
 };
 

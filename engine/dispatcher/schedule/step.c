@@ -28,6 +28,7 @@
 void schedule_init(struct schedule *s, const struct schedule_limits *limits)
 {
     assert(limits->n_senders > 0 && limits->n_senders <= SENDERS_MAX);
+    assert(limits->max_ordered > 0 && limits->max_ordered <= ORDERED_MAX);
     memset(s, 0, sizeof(*s));
     s->limits = *limits;
     delivery_table_init(s);
@@ -57,10 +58,12 @@ static void on_begin(struct schedule *s, const struct schedule_event *e,
     if (e->delivery->place == DELIVERY_WAITING)
         hook_queue_take(s, e->delivery);
     e->delivery->is_out_of_order = true;
-    if (e->is_paced)
-        throttle_sent(&f->throttle, &f->limits, s->now_us);
     *effect = (struct effect){ .kind = EFFECT_SEND,
                                .attempt = in_flight_take(s, e->delivery) };
+    if (e->is_paced) {
+        effect->attempt->is_probe =
+            throttle_sent(&f->throttle, &f->limits, s->now_us);
+    }
 }
 
 static void on_feedback(struct schedule *s, const struct schedule_event *e,
@@ -88,7 +91,8 @@ static void on_lost(struct schedule *s, const struct schedule_event *e)
 {
     struct hook_state *f = e->attempt->delivery->hook;
 
-    throttle_lost(&f->throttle);
+    if (e->attempt->is_probe)
+        throttle_lost(&f->throttle);
     if (e->wait_us > 0)
         throttle_wait(&f->throttle, s->now_us + e->wait_us);
 }
@@ -96,15 +100,18 @@ static void on_lost(struct schedule *s, const struct schedule_event *e)
 static void on_ended(struct schedule *s, const struct schedule_event *e)
 {
     struct delivery *dv = e->attempt->delivery;
+    struct hook_state *f = dv->hook;
 
     in_flight_free(s, e->attempt);
-    dv->hook->is_blocked = false; // those behind it may go
+    f->is_blocked = false; // those behind it may go
+    if (f->room == &s->senders[f->sender].over_share)
+        wait_queue_leave(f); // it may have less than its share now
     if (e->is_again) {
         hook_requeue(s, dv);
     } else if (dv->is_listed) {
         hook_queue_remove(s, dv);
     }
-    hook_mark_ready(s, dv->hook);
+    hook_mark_ready(s, f);
 }
 
 static void on_returned(struct schedule *s, const struct schedule_event *e)
@@ -112,8 +119,22 @@ static void on_returned(struct schedule *s, const struct schedule_event *e)
     struct delivery *dv = e->attempt->delivery;
 
     throttle_returned(&dv->hook->throttle, &dv->hook->limits);
+    if (e->attempt->is_probe)
+        throttle_lost(&dv->hook->throttle);
     in_flight_free(s, e->attempt);
     hook_requeue(s, dv);
+}
+
+// The rows of an ordered hook may have waited for room in memory.
+static void on_durable(struct schedule *s, struct delivery *dv)
+{
+    struct hook_state *f = dv->hook;
+
+    delivery_remove(s, dv);
+    if (hook_is_ordered(f) && f->n_open + 1 == s->limits.max_ordered) {
+        f->is_blocked = false;
+        hook_mark_ready(s, f);
+    }
 }
 
 // --- rows ---
@@ -126,6 +147,8 @@ static void on_rows_read(struct schedule *s, const struct schedule_event *e)
     if (e->is_end) {
         f->has_due_rows = false;
         f->has_rows = e->has_rows;
+        f->first_due_ms = INT64_MAX;
+        alarm_clear(s, &f->rows_due);
         if (e->has_rows)
             hook_expect_rows(s, f, e->due_at_ms);
     }
@@ -163,6 +186,8 @@ static void on_hook_changed(struct schedule *s, const struct schedule_event *e)
     f->hook = e->record;
     take_endpoint(s, f);
     if (f->hook != NULL) {
+        if (e->wanted_sender != f->sender)
+            hook_leave_sender(s, f);
         f->wanted_sender = e->wanted_sender;
         f->limits = *e->limits;
     }
@@ -222,6 +247,7 @@ static void on_hook_event(struct schedule *s, const struct schedule_event *e)
         break;
     case SCHEDULE_HOOK_LIMITS:
         f->limits = *e->limits;
+        hook_mark_ready(s, f); // they may be wider now
         break;
     case SCHEDULE_HOOK_HELD:
         f->is_held = e->is_set;
@@ -255,6 +281,10 @@ void schedule_step(struct schedule *s, const struct schedule_event *e,
         break;
     case SCHEDULE_WITHDRAWN:
         hook_queue_remove(s, e->delivery);
+        e->delivery->hook->is_blocked = false; // those behind it may go
+        break;
+    case SCHEDULE_DURABLE:
+        on_durable(s, e->delivery);
         break;
     case SCHEDULE_BEGIN:
         on_begin(s, e, out);
@@ -298,8 +328,8 @@ int64_t schedule_next_us(const struct schedule *s)
 bool schedule_must_persist(const struct schedule *s, const struct hook_state *f)
 {
     return f->has_due_rows || hook_is_paused(f) ||
-           (hook_is_ordered(f) &&
-            (f->n_open >= ORDERED_MAX || f->rows_until > s->n_commits));
+           (hook_is_ordered(f) && (f->n_open >= s->limits.max_ordered ||
+                                   f->rows_until > s->n_commits));
 }
 
 struct hook_state *schedule_slow_hook(const struct schedule *s, int64_t now_us,

@@ -25,6 +25,8 @@ enum schedule_event_kind {
     SCHEDULE_ARRIVED,
     // `delivery` waits. It leaves its hook's queue, and is in hand.
     SCHEDULE_WITHDRAWN,
+    // `delivery` was settled, and that is committed. It is freed.
+    SCHEDULE_DURABLE,
     // `delivery` waits, or is in hand. Its attempt begins now, out of its hook's turn;
     // if `is_paced`, the hook's rate and breaker count it. Effect: SEND.
     SCHEDULE_BEGIN,

@@ -109,13 +109,18 @@ void turns_on_tick(struct schedule *s, struct effects *out)
 // --- a turn ---
 
 // Whether a hook that was taken out of the ring may use the sender and its endpoint. If
-// not, the end of an attempt makes it ready again: one of its own, or one that frees
-// capacity which the hook waits for.
+// not, it waits until others have had their turns, or for capacity that they use.
+// `is_last`: no other hook is ready that has less than its share.
 static bool has_place(struct schedule *s, struct sender *sender,
-                      struct hook_state *f)
+                      struct hook_state *f, bool is_last)
 {
-    if (sender->ring_first != NULL && f->n_sent >= sender_share(s, HOOK_SHARE))
+    bool others_wait =
+        sender->ring_first != NULL || sender->over_share.first != NULL;
+
+    if (others_wait && !is_last && f->n_sent >= sender_share(s, HOOK_SHARE)) {
+        wait_queue_enter(&sender->over_share, f);
         return false;
+    }
     if (!sender_admits_unresponsive(s, sender, f)) {
         wait_queue_enter(&sender->unresponsive, f);
         return false;
@@ -126,9 +131,10 @@ static bool has_place(struct schedule *s, struct sender *sender,
     return false;
 }
 
-static bool has_room(const struct hook_state *f)
+static bool has_room(const struct schedule *s, const struct hook_state *f)
 {
-    return f->first == NULL || (hook_is_ordered(f) && f->n_open < ORDERED_MAX);
+    return f->first == NULL ||
+           (hook_is_ordered(f) && f->n_open < s->limits.max_ordered);
 }
 
 // NULL: no delivery may go now. The hook's due rows are read first, or, if it is
@@ -141,7 +147,7 @@ static struct delivery *next_delivery(struct schedule *s, struct hook_state *f,
 
     if (dv != NULL)
         return dv;
-    if (due_rows_may_load(s, f) && has_room(f)) {
+    if (due_rows_may_load(s, f) && has_room(s, f)) {
         load_rows(f, out);
     } else if (f->first != NULL) {
         f->is_blocked = true;
@@ -163,9 +169,10 @@ static void begin(struct schedule *s, struct delivery *dv, struct effects *out)
     switch (admission) {
     case ADMIT_SEND:
     case ADMIT_ALONE:
-        throttle_sent(&f->throttle, &f->limits, s->now_us);
         effect = add(out, EFFECT_SEND);
         effect->attempt = in_flight_take(s, dv);
+        effect->attempt->is_probe =
+            throttle_sent(&f->throttle, &f->limits, s->now_us);
         effect->is_alone = admission == ADMIT_ALONE;
         break;
     case ADMIT_LATER:
@@ -182,8 +189,8 @@ static void begin(struct schedule *s, struct delivery *dv, struct effects *out)
     }
 }
 
-static void take_turn(struct schedule *s, struct hook_state *f, size_t max,
-                      struct effects *out)
+static void take_turn(struct schedule *s, struct hook_state *f, bool is_last,
+                      size_t max, struct effects *out)
 {
     struct sender *sender = &s->senders[f->sender];
     struct delivery *dv;
@@ -194,7 +201,7 @@ static void take_turn(struct schedule *s, struct hook_state *f, size_t max,
         cancel_slice(s, f, max, out);
         return;
     }
-    if (!hook_is_its_time(s, f) || !has_place(s, sender, f))
+    if (!hook_is_its_time(s, f) || !has_place(s, sender, f, is_last))
         return;
     dv = next_delivery(s, f, out);
     if (dv != NULL)
@@ -213,7 +220,7 @@ static void take_turn_first(struct schedule *s, uint64_t hook_id, size_t max,
     if (f->place == HOOK_RESTS)
         f->sender = f->wanted_sender;
     if (s->senders[f->sender].is_up)
-        take_turn(s, f, max, out);
+        take_turn(s, f, false, max, out);
 }
 
 // Each hook whose rows are loaded will send at least one of them, so a load counts like
@@ -223,13 +230,20 @@ static void give_to(struct schedule *s, struct sender *sender, size_t max,
 {
     uint32_t n_loads = 0;
 
-    while (sender->ring_first != NULL && sender->is_up &&
-           sender->n_sent + n_loads < s->limits.max_inflight &&
+    while ((sender->ring_first != NULL || sender->over_share.first != NULL) &&
+           sender->is_up && sender->n_sent + n_loads < s->limits.max_inflight &&
            s->free_slot != NO_SLOT && out->n < max &&
            !alone_blocks(s, s->now_us)) {
         size_t n = out->n;
 
-        take_turn(s, ring_take(sender), max, out);
+        if (sender->ring_first != NULL) {
+            take_turn(s, ring_take(sender), false, max, out);
+        } else {
+            struct hook_state *f = sender->over_share.first;
+
+            wait_queue_leave(f);
+            take_turn(s, f, true, max, out);
+        }
         n_loads += out->n > n && out->at[n].kind == EFFECT_LOAD_ROWS;
     }
 }

@@ -58,7 +58,7 @@ static struct world *world_new(void)
                                             .max_inflight = 8,
                                             .max_inflight_slow = 2,
                                             .max_inflight_per_endpoint = 6,
-                                            .max_on_demand = 2 };
+                                            .max_on_demand = 2, .max_ordered = 16 };
     struct world *w = calloc(1, sizeof(*w));
 
     assert_non_null(w);
