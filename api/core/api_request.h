@@ -14,6 +14,7 @@
 
 #include "api/core/route.h"
 #include "common/base/arena.h"
+#include "common/base/list.h"
 #include "common/config/caps.h"
 #include "common/encoding/json.h"
 #include "common/encoding/json_writer.h"
@@ -59,11 +60,11 @@ struct api {
                            // everything else by request_holder()
     uint64_t n_requests;   // as counted so far
     struct backlog_table *backlogs; // waiting events, as the dispatchers report
-    struct pending *pending;
+    struct list pending;            // queries to dispatchers
     uint64_t n_asked;
-    struct expiries *expiries;   // when replaced secrets are removed
-    struct discarding *discards; // at most one for each organization
-    struct tail *tails;
+    struct expiries *expiries; // when replaced secrets are removed
+    struct list discards;      // at most one for each organization
+    struct list tails;         // clients that follow deliveries
     uv_timer_t tail_timer;
     struct turn_entry *working; // requests that work in turns; turns.c
     struct turn_entry

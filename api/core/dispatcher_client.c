@@ -17,6 +17,7 @@
 #include "api/core/api_request.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/channel.h"
@@ -24,7 +25,7 @@
 #define MARGIN_MS 5000 // beyond the time limit of an attempt
 
 struct pending {
-    struct pending *next;
+    struct list_node node; // in api.pending
     uint64_t no;
     struct link *link;
     struct api_request *rq; // NULL: it has gone or has been answered
@@ -115,7 +116,6 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
     shares_add(&api->shares[cap], request_holder(rq), 1);
     p = xcalloc(1, sizeof(*p));
     *p = (struct pending){
-        .next = api->pending,
         .no = ++api->n_asked,
         .link = link,
         .rq = rq,
@@ -125,7 +125,7 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
         .cap = cap,
         .holder_no = request_holder(rq),
     };
-    api->pending = p;
+    list_push_front(&api->pending, &p->node);
     rq->pending = p;
     assert(rq->forget == NULL);
     rq->forget = forget;
@@ -135,14 +135,20 @@ void query_shard(struct api_request *rq, unsigned shard, struct query query,
     channel_end_small(link->channel);
 }
 
+static struct pending *first_of(const struct api *api)
+{
+    return LIST_FIRST(&api->pending, struct pending, node);
+}
+
+static struct pending *next_of(const struct pending *p)
+{
+    return LIST_NEXT(p, struct pending, node);
+}
+
 // Removes the query from the list and from the count.
 static void take_out(struct api *api, struct pending *p)
 {
-    struct pending **link = &api->pending;
-
-    while (*link != p)
-        link = &(*link)->next;
-    *link = p->next;
+    list_remove(&api->pending, &p->node);
     shares_remove(&api->shares[p->cap], p->holder_no, 1);
 }
 
@@ -190,7 +196,7 @@ bool dispatcher_client_on_frame(struct link *link, struct str frame)
 
     if (reply_unpack(frame, &reply) != OK)
         return false;
-    for (p = link->api->pending; p != NULL; p = p->next) {
+    for (p = first_of(link->api); p != NULL; p = next_of(p)) {
         if (p->no == reply.no && p->link == link) {
             end(link->api, p, &reply);
             return true;
@@ -204,20 +210,20 @@ bool dispatcher_client_on_frame(struct link *link, struct str frame)
 // The first query of this link. NULL: there is none.
 static struct pending *find_of(const struct link *link)
 {
-    struct pending *p = link->api->pending;
+    struct pending *p = first_of(link->api);
 
     while (p != NULL && p->link != link)
-        p = p->next;
+        p = next_of(p);
     return p;
 }
 
 // The first query for which a request has waited too long. NULL: there is none.
 static struct pending *find_old(struct api *api, int64_t now_us)
 {
-    struct pending *p = api->pending;
+    struct pending *p = first_of(api);
 
     while (p != NULL && (p->rq == NULL || p->until_us > now_us))
-        p = p->next;
+        p = next_of(p);
     return p;
 }
 

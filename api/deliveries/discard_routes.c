@@ -27,7 +27,7 @@
 #define PLACE_NUMBERS   4     // in a token: shards, shard, hook, position
 
 struct discarding {
-    struct discarding *next; // the next in the api process's list
+    struct list_node node; // in api.discards
     uint64_t org_id;
     uint64_t owner_no;
     struct query query; // its texts lie in the arena of the request
@@ -42,16 +42,16 @@ struct discarding {
 
 static void forget(struct api_request *rq)
 {
-    struct discarding **link = &rq->api->discards;
+    struct discarding *d = rq->data;
 
-    while (*link != rq->data)
-        link = &(*link)->next;
-    *link = (*link)->next;
+    list_remove(&rq->api->discards, &d->node);
 }
 
 static bool is_running(const struct api *api, uint64_t org_id)
 {
-    for (const struct discarding *d = api->discards; d != NULL; d = d->next) {
+    for (const struct discarding *d =
+             LIST_FIRST(&api->discards, struct discarding, node);
+         d != NULL; d = LIST_NEXT(d, struct discarding, node)) {
         if (d->org_id == org_id && org_id != 0)
             return true;
     }
@@ -253,8 +253,7 @@ void discards_create(struct api_request *rq)
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&s.why));
     } else if (begin(rq, &s, d)) {
         audit_begun(rq, &s, d);
-        d->next = rq->api->discards;
-        rq->api->discards = d;
+        list_push(&rq->api->discards, &d->node);
         rq->data = d;
         rq->on_free = forget;
         query_shard(rq, d->shard, d->query, TIMEOUT_MS, on_reply);

@@ -29,7 +29,7 @@
 #define STREAM_TYPE      "text/event-stream"
 
 struct tail {
-    struct tail *next;
+    struct list_node node; // in api.tails
     struct api_request *rq;
     struct history_filter filter;
     unsigned
@@ -49,15 +49,11 @@ struct tail {
 
 // --- the end ---
 
+// Ends a follower that is no longer in the list.
 static void end(struct tail *t)
 {
     struct api_request *rq = t->rq;
-    struct tail **link = &rq->api->tails;
-
-    while (*link != t)
-        link = &(*link)->next;
-    *link = t->next;
-    if (rq->api->tails == NULL)
+    if (rq->api->tails.first == NULL)
         uv_timer_stop(&rq->api->tail_timer);
     rq->tail = NULL;
     rq->http->data = NULL;
@@ -129,51 +125,30 @@ static void refresh(struct tail *t)
     http_stream_write(t->rq->http, buf_str(&t->out));
 }
 
-// Moves `t` and the followers after it to the front for the next turn.
-static void put_first(struct api *api, struct tail *t)
-{
-    struct tail *last = t;
-    struct tail *before = api->tails;
-
-    if (t == api->tails)
-        return;
-    while (last->next != NULL)
-        last = last->next;
-    while (before->next != t)
-        before = before->next;
-    last->next = api->tails;
-    before->next = NULL;
-    api->tails = t;
-}
-
-static void end_gone(struct api *api)
-{
-    struct tail *next;
-
-    for (struct tail *t = api->tails; t != NULL; t = next) {
-        next = t->next;
-        if (t->is_gone)
-            end(t);
-    }
-}
-
+// A follower that had its turn goes to the end of the list, so that the next turn of the
+// loop begins with those that are left.
 static void on_refresh(uv_timer_t *timer)
 {
     struct api *api = timer->data;
     int64_t end_us = clock_mono_us() + TURN_US;
-    struct tail *rest = NULL; // followers that get their turn later
+    const struct list_node *last = api->tails.last;
+    bool is_last;
 
-    for (struct tail *t = api->tails; t != NULL && rest == NULL; t = t->next) {
-        if (!t->is_gone)
+    do {
+        struct tail *t = LIST_POP(&api->tails, struct tail, node);
+
+        if (t == NULL)
+            return; // all have ended
+        is_last = &t->node == last;
+        if (t->is_gone) {
+            end(t);
+        } else {
+            list_push(&api->tails, &t->node);
             refresh(t);
-        if (clock_mono_us() > end_us)
-            rest = t->next;
-    }
-    if (rest != NULL) {
-        put_first(api, rest);
+        }
+    } while (!is_last && clock_mono_us() <= end_us);
+    if (!is_last)
         uv_timer_start(timer, on_refresh, NEXT_MS, REFRESH_MS);
-    }
-    end_gone(api);
 }
 
 void tail_init(struct api *api)
@@ -254,8 +229,7 @@ void tail_get(struct api_request *rq)
     }
     shares_add(&api->shares[CAP_TAILS], request_holder(rq), 1);
     t->said_us = clock_mono_us();
-    t->next = api->tails;
-    api->tails = t;
+    list_push_front(&api->tails, &t->node);
     rq->tail = t;
     http_stream_begin(rq->http, STR(STREAM_TYPE), on_gone);
     http_stream_write(rq->http, STR(": following\n\n"));

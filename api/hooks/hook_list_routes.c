@@ -21,7 +21,7 @@
 
 #define LIMIT_MAX 1000
 
-struct list {
+struct listing {
     struct api_request *rq;
     struct hook_scope scope;
     struct buf after; // name of the last hook before this page; empty: none
@@ -51,7 +51,7 @@ static void put_scope(const struct hook_scope *scope, struct buf *out)
 }
 
 // Reads `limit`. False: it is invalid; the request has been answered.
-static bool read_limit(struct list *l)
+static bool read_limit(struct listing *l)
 {
     struct http_request *r = l->rq->http;
     struct buf text;
@@ -76,7 +76,7 @@ static bool read_limit(struct list *l)
 // empty token counts as none. In Pulumi's API without `limit`, an invalid token also
 // counts as none: such clients know of no pages, and their token comes from another
 // server. A client that gives a limit knows of pages.
-static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
+static bool read_token(struct listing *l, const uint8_t key[SHA256_BYTES])
 {
     struct http_request *r = l->rq->http;
     struct buf text, scope;
@@ -106,12 +106,12 @@ static bool read_token(struct list *l, const uint8_t key[SHA256_BYTES])
 
 // --- the list ---
 
-static bool is_full(const struct list *l)
+static bool is_full(const struct listing *l)
 {
     return l->json.out->n_bytes >= HTTP_PIECE_BYTES;
 }
 
-static void note_last(struct list *l, const struct hook *hook)
+static void note_last(struct listing *l, const struct hook *hook)
 {
     buf_reset(&l->last);
     buf_put_str(&l->last, hook->name);
@@ -120,7 +120,7 @@ static void note_last(struct list *l, const struct hook *hook)
 // Appends a hook to a list without a limit.
 static bool put_listed(void *data, const struct hook *hook)
 {
-    struct list *l = data;
+    struct listing *l = data;
 
     if (is_full(l)) {
         l->has_more = true; // this one, at least
@@ -134,7 +134,7 @@ static bool put_listed(void *data, const struct hook *hook)
 // Takes a hook into a page: shows it, or notes it for a later piece.
 static bool choose(void *data, const struct hook *hook)
 {
-    struct list *l = data;
+    struct listing *l = data;
 
     if (l->n_hooks == l->limit) {
         l->has_more = true; // this one, at least
@@ -152,13 +152,13 @@ static bool choose(void *data, const struct hook *hook)
 
 static bool put_chosen(void *data, const struct hook *hook)
 {
-    struct list *l = data;
+    struct listing *l = data;
 
     request_print_hook(l->rq, hook, &l->json);
     return false;
 }
 
-static enum err put_page(struct list *l)
+static enum err put_page(struct listing *l)
 {
     while (l->at_no < l->n_nos && !is_full(l)) {
         enum err err = hook_get_by_no(l->rq->api->hooks, l->nos[l->at_no++],
@@ -170,14 +170,14 @@ static enum err put_page(struct list *l)
     return OK;
 }
 
-static enum err put_list(struct list *l)
+static enum err put_list(struct listing *l)
 {
     l->has_more = false;
     return hook_list(l->rq->api->hooks, &l->scope, buf_str(&l->last),
                      put_listed, l);
 }
 
-static bool is_whole(const struct list *l)
+static bool is_whole(const struct listing *l)
 {
     return l->limit > 0 ? l->at_no == l->n_nos : !l->has_more;
 }
@@ -185,7 +185,7 @@ static bool is_whole(const struct list *l)
 static enum http_more next(void *data, struct buf *out)
 {
     struct api_request *rq = data;
-    struct list *l = rq->data;
+    struct listing *l = rq->data;
     enum err err;
 
     l->json.out = out;
@@ -201,7 +201,7 @@ static enum http_more next(void *data, struct buf *out)
     return HTTP_LAST;
 }
 
-static void respond(struct list *l, const uint8_t key[SHA256_BYTES])
+static void respond(struct listing *l, const uint8_t key[SHA256_BYTES])
 {
     struct http_response response = { .status = 200 };
     struct buf headers, scope, token;
@@ -229,7 +229,7 @@ static void respond(struct list *l, const uint8_t key[SHA256_BYTES])
     buf_clear(&headers);
 }
 
-static void list(struct list *l, const uint8_t key[SHA256_BYTES])
+static void list(struct listing *l, const uint8_t key[SHA256_BYTES])
 {
     enum err err;
 
@@ -245,7 +245,7 @@ static void list(struct list *l, const uint8_t key[SHA256_BYTES])
 
 static void on_free(struct api_request *rq)
 {
-    struct list *l = rq->data;
+    struct listing *l = rq->data;
 
     buf_clear(&l->last);
     buf_clear(&l->first);
@@ -254,7 +254,7 @@ static void on_free(struct api_request *rq)
 
 void hooks_list(struct api_request *rq)
 {
-    struct list *l = arena_take(&rq->arena, sizeof(*l));
+    struct listing *l = arena_take(&rq->arena, sizeof(*l));
     uint8_t key[SHA256_BYTES];
 
     memset(l, 0, sizeof(*l));

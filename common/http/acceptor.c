@@ -31,10 +31,10 @@
 // request in work.
 static bool make_room(struct http_server *s, const struct conn *newcomer)
 {
-    struct conn *c = s->places[PLACE_LINGER].first;
+    struct conn *c = place_first(s, PLACE_LINGER);
 
     if (c == NULL)
-        c = s->places[PLACE_WAITING].first;
+        c = place_first(s, PLACE_WAITING);
     if (c == NULL || c == newcomer)
         return false;
     s->figures.n_refused++;
@@ -45,7 +45,7 @@ static bool make_room(struct http_server *s, const struct conn *newcomer)
 // Closes the connection of the newcomer's address that has waited longest.
 static bool make_room_of_peer(const struct conn *newcomer)
 {
-    struct conn *c = newcomer->peer->waiting.first;
+    struct conn *c = LIST_FIRST(&newcomer->peer->waiting, struct conn, at_peer);
 
     if (c == newcomer)
         return false;
@@ -74,8 +74,8 @@ static void check_caps(struct conn *c)
         !make_room_of_peer(c)) {
         // If this address has too many, only lingering connections make room in the
         // table.
-        while (is_full(s) && s->places[PLACE_LINGER].first != NULL)
-            conn_close(s->places[PLACE_LINGER].first);
+        while (is_full(s) && place_first(s, PLACE_LINGER) != NULL)
+            conn_close(place_first(s, PLACE_LINGER));
         refuse(c);
         return;
     }

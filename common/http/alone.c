@@ -39,8 +39,8 @@ static bool is_any_in_work(const struct http_server *s)
     static const enum conn_place places[] = { PLACE_BUSY, PLACE_GONE };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        for (const struct conn *c = s->places[places[i]].first; c != NULL;
-             c = c->next) {
+        for (const struct conn *c = place_first(s, places[i]); c != NULL;
+             c = place_next(c)) {
             if (is_in_work(c))
                 return true;
         }
@@ -50,16 +50,8 @@ static bool is_any_in_work(const struct http_server *s)
 
 static void hold(struct conn *c)
 {
-    struct http_server *s = c->server;
-
     conn_enter(c, CONN_HELD);
-    c->next_held = NULL;
-    if (s->held_last != NULL) {
-        s->held_last->next_held = c;
-    } else {
-        s->held_first = c;
-    }
-    s->held_last = c;
+    list_push(&c->server->held, &c->held);
 }
 
 static enum alone work(struct conn *c)
@@ -85,7 +77,7 @@ enum alone alone_hand(struct conn *c)
     const struct http_server *s = c->server;
 
     take_hash(&c->request, (struct str){ c->text.at, c->n_target });
-    if (s->alone == NULL && s->held_first == NULL &&
+    if (s->alone == NULL && s->held.first == NULL &&
         (deaths_with(c) < BLAME_ALONE || !is_any_in_work(s)))
         return work(c);
     hold(c);
@@ -100,7 +92,7 @@ enum alone alone_try_again(struct conn *c)
 
     if (must_wait && uv_now(s->loop) - c->since_ms < HOLD_MAX_MS)
         return ALONE_HELD;
-    conn_leave_held(c);
+    list_remove(&c->server->held, &c->held);
     return must_wait ? ALONE_TOO_LATE : work(c);
 }
 

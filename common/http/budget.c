@@ -15,39 +15,30 @@
 
 // --- accounts ---
 
-static struct account **bucket_of(struct http_server *s, struct str name)
-{
-    return &s->accounts[hash_here(name, 0) % HTTP_ACCOUNT_BUCKETS];
-}
-
 static struct account *find_account(struct http_server *s, struct str name)
 {
-    struct account **bucket = bucket_of(s, name);
-    struct account *a = *bucket;
+    uint64_t hash = hash_here(name, 0);
+    struct account *a = NULL;
 
-    while (a != NULL && !str_eq((struct str){ a->name, a->n_name_bytes }, name))
-        a = a->next;
-    if (a == NULL) {
-        a = xcalloc(1, sizeof(*a) + name.n_bytes);
-        if (name.n_bytes > 0)
-            memcpy(a->name, name.at, name.n_bytes);
-        a->n_name_bytes = name.n_bytes;
-        a->next = *bucket;
-        *bucket = a;
+    for (struct hash_node *n = hash_map_find(&s->accounts, hash); n != NULL;
+         n = hash_map_same(n)) {
+        a = HASH_OBJECT(n, struct account, node);
+        if (str_eq((struct str){ a->name, a->n_name_bytes }, name))
+            return a;
     }
+    a = xcalloc(1, sizeof(*a) + name.n_bytes);
+    if (name.n_bytes > 0)
+        memcpy(a->name, name.at, name.n_bytes);
+    a->n_name_bytes = name.n_bytes;
+    hash_map_add(&s->accounts, &a->node, hash);
     return a;
 }
 
 static void leave_account(struct http_server *s, struct account *a)
 {
-    struct account **link;
-
     if (--a->n_requests > 0)
         return;
-    link = bucket_of(s, (struct str){ a->name, a->n_name_bytes });
-    while (*link != a)
-        link = &(*link)->next;
-    *link = a->next;
+    hash_map_remove(&s->accounts, &a->node);
     free(a);
 }
 

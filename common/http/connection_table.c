@@ -12,82 +12,26 @@
 #include "common/base/mem.h"
 #include "common/http/private.h"
 
-#define FNV_OFFSET UINT32_C(2166136261)
-#define FNV_PRIME  UINT32_C(16777619)
-
 // --- places ---
-
-// Waiting connections are also in a list of their address.
-static void wait_at_peer(struct conn *c)
-{
-    struct conn_list *list = &c->peer->waiting;
-
-    c->prev_at_peer = list->last;
-    if (list->last != NULL) {
-        list->last->next_at_peer = c;
-    } else {
-        list->first = c;
-    }
-    list->last = c;
-}
-
-static void leave_peer(struct conn *c)
-{
-    struct conn_list *list = &c->peer->waiting;
-
-    if (c->prev_at_peer != NULL) {
-        c->prev_at_peer->next_at_peer = c->next_at_peer;
-    } else {
-        list->first = c->next_at_peer;
-    }
-    if (c->next_at_peer != NULL) {
-        c->next_at_peer->prev_at_peer = c->prev_at_peer;
-    } else {
-        list->last = c->prev_at_peer;
-    }
-    c->prev_at_peer = NULL;
-    c->next_at_peer = NULL;
-}
 
 void conn_unplace(struct conn *c)
 {
-    struct conn_list *list;
-
     if (c->place == PLACE_COUNT)
         return;
+    // Waiting connections are also in a list of their address.
     if (c->place == PLACE_WAITING && c->peer != NULL)
-        leave_peer(c);
-    list = &c->server->places[c->place];
+        list_remove(&c->peer->waiting, &c->at_peer);
+    list_remove(&c->server->places[c->place], &c->placed);
     c->place = PLACE_COUNT;
-    if (c->prev != NULL) {
-        c->prev->next = c->next;
-    } else {
-        list->first = c->next;
-    }
-    if (c->next != NULL) {
-        c->next->prev = c->prev;
-    } else {
-        list->last = c->prev;
-    }
-    c->prev = NULL;
-    c->next = NULL;
 }
 
 void conn_place(struct conn *c, enum conn_place place)
 {
-    struct conn_list *list = &c->server->places[place];
-
     conn_unplace(c);
     c->place = place;
-    c->prev = list->last;
-    if (list->last != NULL) {
-        list->last->next = c;
-    } else {
-        list->first = c;
-    }
-    list->last = c;
+    list_push(&c->server->places[place], &c->placed);
     if (place == PLACE_WAITING && c->peer != NULL)
-        wait_at_peer(c);
+        list_push(&c->peer->waiting, &c->at_peer);
 }
 
 // --- holders ---
@@ -121,48 +65,46 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
 
 // --- addresses ---
 
-static struct peer **bucket_of(struct http_server *s, const uint8_t *address)
+static struct peer *find_peer(const struct http_server *s,
+                              const uint8_t *address, uint64_t hash)
 {
-    uint32_t hash = FNV_OFFSET;
+    struct hash_node *n = hash_map_find(&s->peers, hash);
 
-    for (size_t i = 0; i < HTTP_ADDRESS_BYTES; i++)
-        hash = (hash ^ address[i]) * FNV_PRIME;
-    return &s->peers[hash % HTTP_PEER_BUCKETS];
+    while (n != NULL && memcmp(HASH_OBJECT(n, struct peer, node)->address,
+                               address, HTTP_ADDRESS_BYTES) != 0)
+        n = hash_map_same(n);
+    return HASH_OBJECT(n, struct peer, node);
 }
 
+// Whoever has an IPv6 network chooses among many addresses, so the hash has a secret.
 static void count_peer(struct conn *c, const uint8_t *address)
 {
-    struct peer **bucket = bucket_of(c->server, address);
-    struct peer *p = *bucket;
+    struct http_server *s = c->server;
+    uint64_t hash =
+        hash_here((struct str){ (const char *)address, HTTP_ADDRESS_BYTES }, 0);
+    struct peer *p = find_peer(s, address, hash);
 
-    while (p != NULL && memcmp(p->address, address, HTTP_ADDRESS_BYTES) != 0)
-        p = p->next;
     if (p == NULL) {
         p = xcalloc(1, sizeof(*p));
         memcpy(p->address, address, HTTP_ADDRESS_BYTES);
-        p->next = *bucket;
-        *bucket = p;
+        hash_map_add(&s->peers, &p->node, hash);
     }
     p->n_connections++;
     c->peer = p;
     if (c->place == PLACE_WAITING)
-        wait_at_peer(c);
+        list_push(&p->waiting, &c->at_peer);
 }
 
 static void uncount_peer(struct conn *c)
 {
     struct peer *p = c->peer;
-    struct peer **link;
 
     if (p != NULL && c->place == PLACE_WAITING)
-        leave_peer(c);
+        list_remove(&p->waiting, &c->at_peer);
     c->peer = NULL;
     if (p == NULL || --p->n_connections > 0)
         return;
-    link = bucket_of(c->server, p->address);
-    while (*link != p)
-        link = &(*link)->next;
-    *link = p->next;
+    hash_map_remove(&c->server->peers, &p->node);
     free(p);
 }
 
@@ -305,27 +247,6 @@ void conn_stop(struct conn *c)
 
 // --- ends ---
 
-void conn_leave_held(struct conn *c)
-{
-    struct http_server *s = c->server;
-    struct conn *before = NULL;
-
-    for (struct conn *at = s->held_first; at != NULL; at = at->next_held) {
-        if (at != c) {
-            before = at;
-            continue;
-        }
-        if (before != NULL) {
-            before->next_held = c->next_held;
-        } else {
-            s->held_first = c->next_held;
-        }
-        if (s->held_last == c)
-            s->held_last = before;
-        return;
-    }
-}
-
 void conn_end_producer(struct conn *c)
 {
     struct http_producer producer = c->producer;
@@ -392,7 +313,7 @@ void conn_close(struct conn *c)
     c->is_tcp_closed = true;
     c->is_reading = false;
     if (c->state == CONN_HELD)
-        conn_leave_held(c);
+        list_remove(&c->server->held, &c->held);
     if (c->state != CONN_WORK && c->state != CONN_STREAM)
         conn_hand_dropped(c);
     conn_uncount(c);

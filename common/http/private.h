@@ -24,6 +24,8 @@
 #include <uv.h>
 
 #include "common/base/buf.h"
+#include "common/base/hash_map.h"
+#include "common/base/list.h"
 #include "common/http/http.h"
 #include "common/process/blame.h"
 
@@ -31,12 +33,10 @@
 #define HTTP_READ_BYTES  ((size_t)64 * 1024)
 #define HTTP_KEEP_BYTES  ((size_t)16 * 1024) // larger buffers are not kept
 #define HTTP_INPUT_BYTES \
-    ((size_t)16 * 1024)         // read ahead while a request is in work
-#define HTTP_ADDRESS_BYTES   16 // IPv6; IPv4 as ::ffff:a.b.c.d
-#define HTTP_PEER_BUCKETS    1024
-#define HTTP_ACCOUNT_BUCKETS 256
-#define HTTP_TURN_NS         UINT64_C(5000000) // work within one turn of the loop
-#define HTTP_REFUSED_STATUS  503
+    ((size_t)16 * 1024)        // read ahead while a request is in work
+#define HTTP_ADDRESS_BYTES  16 // IPv6; IPv4 as ::ffff:a.b.c.d
+#define HTTP_TURN_NS        UINT64_C(5000000) // work within one turn of the loop
+#define HTTP_REFUSED_STATUS 503
 #define HTTP_REFUSED_BYTES                                                  \
     "this process died three times with these bytes; they are refused for " \
     "ten minutes"
@@ -68,22 +68,18 @@ struct header_span { // offsets into conn.text, whose limits keep them small
     uint16_t name, n_name, value, n_value;
 };
 
-struct conn_list {
-    struct conn *first, *last;
-};
-
 // A client address, and how many connections it has.
 struct peer {
-    struct peer *next; // in its bucket
+    struct hash_node node; // in http_server.peers, by its address
     uint8_t address[HTTP_ADDRESS_BYTES];
     unsigned n_connections;
-    struct conn_list waiting; // those in PLACE_WAITING, in the same order
+    struct list waiting; // those in PLACE_WAITING, in the same order
 };
 
 // An account (http_charge()): its requests, and what is held for them.
 struct account {
-    struct account *next; // in its bucket
-    unsigned n_requests;  // charged to it
+    struct hash_node node; // in http_server.accounts, by its name
+    unsigned n_requests;   // charged to it
     size_t n_held_bytes;
     size_t n_name_bytes;
     char name[];
@@ -94,9 +90,10 @@ struct conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    struct conn *prev, *next;                 // in the list of its place
-    struct conn *prev_at_peer, *next_at_peer; // in peer.waiting
-    struct conn *next_held;
+    struct list_node placed;  // in the list of its place
+    struct list_node at_peer; // in peer.waiting
+    struct list_node held;    // in http_server.held
+    struct list_node turn;    // in http_server.turns
     enum conn_place place;
     struct peer *peer; // NULL: no longer counted
     bool is_held;      // its request counts for holder_no
@@ -130,7 +127,6 @@ struct conn {
     struct http_producer producer; // `next` is NULL: there is no more
     bool is_chunked;
     bool waits_for_turn;
-    struct conn *prev_turn, *next_turn;
     size_t n_chunk_extension_bytes;
     size_t n_lingered_bytes;
     unsigned n_requests;
@@ -158,11 +154,6 @@ struct conn {
                      // there
 };
 
-// Members are linked by prev_turn and next_turn.
-struct turn_list {
-    struct conn *first, *last;
-};
-
 // Callbacks of connection_table.c and turn.c into modules above them; server.c,
 // which knows all modules, sets them.
 struct conn_events {
@@ -183,14 +174,14 @@ struct http_server {
     struct http_handlers handlers;
     struct conn_events events;
     llhttp_settings_t settings;
-    struct conn_list places[PLACE_COUNT];
+    struct list places[PLACE_COUNT];
     size_t n_conns; // in all places
-    struct conn *held_first, *held_last;
+    struct list held;
     struct conn *alone; // its request must be the only one in work
-    struct peer *peers[HTTP_PEER_BUCKETS];
-    struct account *accounts[HTTP_ACCOUNT_BUCKETS];
+    struct hash_map peers;
+    struct hash_map accounts;
     uv_idle_t turner; // active while a connection waits for a turn
-    struct turn_list turns;
+    struct list turns;
     struct buf piece;       // the piece that is being made
     uint64_t drained_at_ms; // loop time when draining began
     struct shares holders;  // who has how many requests in work
@@ -207,6 +198,18 @@ struct http_server {
 static inline struct conn *conn_of(struct http_request *r)
 {
     return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
+}
+
+// The connections of a place, in the order in which they entered it.
+static inline struct conn *place_first(const struct http_server *s,
+                                       enum conn_place place)
+{
+    return LIST_FIRST(&s->places[place], struct conn, placed);
+}
+
+static inline struct conn *place_next(const struct conn *c)
+{
+    return LIST_NEXT(c, struct conn, placed);
 }
 
 // Number of received bytes that are not parsed yet.
@@ -233,7 +236,6 @@ void conn_hand_dropped(
 void conn_drop_body(struct conn *c);
 void conn_drop_input(struct conn *c);
 void conn_slim(struct conn *c, size_t keep_bytes); // frees larger buffers
-void conn_leave_held(struct conn *c); // removes it from the held ones
 // Tells the producer of its answer, if it has one, that no more parts are wanted.
 void conn_end_producer(struct conn *c);
 void conn_forget(struct conn *c); // frees it

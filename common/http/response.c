@@ -151,8 +151,8 @@ static size_t vital_bytes(const struct http_server *s)
 {
     size_t n_bytes = 0;
 
-    for (const struct conn *c = s->places[PLACE_WAITING].first; c != NULL;
-         c = c->next)
+    for (const struct conn *c = place_first(s, PLACE_WAITING); c != NULL;
+         c = place_next(c))
         n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
     return n_bytes;
 }
@@ -168,9 +168,9 @@ static void close_unread_vital(struct conn *newcomer)
 
     if (s->figures.n_vital_bytes > max_bytes)
         n_bytes = vital_bytes(s); // without closed connections
-    for (struct conn *c = s->places[PLACE_WAITING].first;
+    for (struct conn *c = place_first(s, PLACE_WAITING);
          c != NULL && n_bytes > max_bytes; c = next) {
-        next = c->next;
+        next = place_next(c);
         if (c == newcomer || !c->is_vital)
             continue;
         n_bytes -= c->n_counted_output_bytes;

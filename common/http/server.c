@@ -165,7 +165,7 @@ static void check_time_limits(struct conn *c, uint64_t now_ms)
 // Calls on_gone of streams whose clients had gone before the stream began.
 static void tell_streams(struct http_server *s)
 {
-    struct conn *c = s->places[PLACE_GONE].first;
+    struct conn *c = place_first(s, PLACE_GONE);
 
     while (c != NULL) {
         void (*on_gone)(struct http_request *) = c->on_gone;
@@ -173,9 +173,9 @@ static void tell_streams(struct http_server *s)
         if (c->is_gone && on_gone != NULL) {
             c->on_gone = NULL;
             on_gone(&c->request);
-            c = s->places[PLACE_GONE].first; // on_gone may have ended others
+            c = place_first(s, PLACE_GONE); // on_gone may have ended others
         } else {
-            c = c->next;
+            c = place_next(c);
         }
     }
 }
@@ -185,8 +185,8 @@ static void release_held(struct http_server *s)
 {
     enum alone became = ALONE_HANDED;
 
-    while (s->held_first != NULL && became != ALONE_HELD) {
-        struct conn *c = s->held_first;
+    while (s->held.first != NULL && became != ALONE_HELD) {
+        struct conn *c = LIST_FIRST(&s->held, struct conn, held);
 
         became = alone_try_again(c);
         if (became == ALONE_REFUSED) {
@@ -207,8 +207,10 @@ static void on_tick(uv_timer_t *ticker)
     for (int place = 0; place < PLACE_GONE; place++) {
         struct conn *next;
 
-        for (struct conn *c = s->places[place].first; c != NULL; c = next) {
-            next = c->next; // it is freed later, but it may change its place
+        for (struct conn *c = place_first(s, (enum conn_place)place); c != NULL;
+             c = next) {
+            next =
+                place_next(c); // it is freed later, but it may change its place
             if (!c->is_tcp_closed)
                 check_time_limits(c, now_ms);
         }
@@ -248,13 +250,13 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
     s->drain_done = done;
     s->drain_data = data;
     accept_stop(s, on_handle_closed);
-    for (struct conn *c = s->places[PLACE_WAITING].first; c != NULL; c = next) {
-        next = c->next;
+    for (struct conn *c = place_first(s, PLACE_WAITING); c != NULL; c = next) {
+        next = place_next(c);
         if (c->state == CONN_IDLE && !c->waits_for_turn)
             conn_close(c);
     }
-    for (struct conn *c = s->places[PLACE_BUSY].first; c != NULL; c = next) {
-        next = c->next;
+    for (struct conn *c = place_first(s, PLACE_BUSY); c != NULL; c = next) {
+        next = place_next(c);
         if (c->state == CONN_STREAM) // it would go on for ever
             conn_close(c);
     }
@@ -264,6 +266,8 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
 void http_server_free(struct http_server *s)
 {
     assert(s->n_handles == 0);
+    hash_map_clear(&s->peers);
+    hash_map_clear(&s->accounts);
     shares_clear(&s->holders);
     free(s->read_buffer);
     buf_clear(&s->piece);

@@ -9,22 +9,13 @@
 
 void turn_leave(struct conn *c)
 {
-    struct turn_list *list = &c->server->turns;
+    struct list *turns = &c->server->turns;
 
     if (!c->waits_for_turn)
         return;
     c->waits_for_turn = false;
-    if (c->prev_turn != NULL) {
-        c->prev_turn->next_turn = c->next_turn;
-    } else {
-        list->first = c->next_turn;
-    }
-    if (c->next_turn != NULL) {
-        c->next_turn->prev_turn = c->prev_turn;
-    } else {
-        list->last = c->prev_turn;
-    }
-    if (list->first == NULL)
+    list_remove(turns, &c->turn);
+    if (turns->first == NULL)
         uv_idle_stop(&c->server->turner);
 }
 
@@ -33,7 +24,7 @@ void turn_leave(struct conn *c)
 static void on_turn(uv_idle_t *turner)
 {
     struct http_server *s = turner->data;
-    const struct conn *last = s->turns.last;
+    const struct list_node *last = s->turns.last;
     struct conn *c;
     uint64_t began_ns = uv_hrtime();
     bool is_last = false;
@@ -41,7 +32,7 @@ static void on_turn(uv_idle_t *turner)
     while (!is_last && s->turns.first != NULL &&
            uv_hrtime() - began_ns < HTTP_TURN_NS) {
         is_last = s->turns.first == last;
-        c = s->turns.first;
+        c = LIST_FIRST(&s->turns, struct conn, turn);
         turn_leave(c);
         s->events.on_turn(c);
     }
@@ -49,21 +40,14 @@ static void on_turn(uv_idle_t *turner)
 
 void turn_wait(struct conn *c)
 {
-    struct turn_list *list = &c->server->turns;
+    struct list *turns = &c->server->turns;
 
     if (c->waits_for_turn || c->is_tcp_closed)
         return;
-    if (list->first == NULL)
+    if (turns->first == NULL)
         uv_idle_start(&c->server->turner, on_turn);
     c->waits_for_turn = true;
-    c->next_turn = NULL;
-    c->prev_turn = list->last;
-    if (list->last != NULL) {
-        list->last->next_turn = c;
-    } else {
-        list->first = c;
-    }
-    list->last = c;
+    list_push(turns, &c->turn);
 }
 
 void turn_init(struct http_server *s)

@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "common/base/hash_map.h"
 #include "common/base/mem.h"
 #include "common/process/role.h"
-
-#define TABLE_MIN 256 // buckets, a power of two
 
 // --- frames ---
 
@@ -78,75 +77,35 @@ void org_backlog_rank(struct org_backlog *b, const struct hook_backlog *hook)
 
 // An organization or a hook, by number, and what each shard reported about it.
 struct entry {
-    struct entry *next; // in the same bucket
+    struct hash_node node; // by its number, which the engine gives
     uint64_t no;
     struct org_backlog shards[]; // for a hook: one, in `fullest[0]`
 };
 
-struct entries {
-    struct entry **at; // owned
-    size_t n, n_mask;
-};
-
 struct backlog_table {
     unsigned n_shards;
-    struct entries orgs, hooks;
+    struct hash_map orgs, hooks;
 };
 
-static size_t slot_of(const struct entries *e, uint64_t no)
+static struct entry *entry_of(struct hash_node *n)
 {
-    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & e->n_mask;
+    return HASH_OBJECT(n, struct entry, node);
 }
 
-static struct entry *find(const struct entries *e, uint64_t no)
+static struct entry *find(const struct hash_map *m, uint64_t no)
 {
-    struct entry *at = e->at[slot_of(e, no)];
-
-    while (at != NULL && at->no != no)
-        at = at->next;
-    return at;
+    return entry_of(hash_map_find(m, no));
 }
 
-static void entries_init(struct entries *e)
+static struct entry *make(struct hash_map *m, uint64_t no, unsigned n_shards)
 {
-    e->n_mask = TABLE_MIN - 1;
-    e->at = xcalloc(TABLE_MIN, sizeof(struct entry *));
-}
-
-static void grow(struct entries *e)
-{
-    struct entries old = *e;
-
-    e->n_mask = old.n_mask * 2 + 1;
-    e->at = xcalloc(e->n_mask + 1, sizeof(struct entry *));
-    for (size_t i = 0; i <= old.n_mask; i++) {
-        while (old.at[i] != NULL) {
-            struct entry *entry = old.at[i];
-            struct entry **head = &e->at[slot_of(e, entry->no)];
-
-            old.at[i] = entry->next;
-            entry->next = *head;
-            *head = entry;
-        }
-    }
-    free(old.at);
-}
-
-static struct entry *make(struct entries *e, uint64_t no, unsigned n_shards)
-{
-    struct entry *entry = find(e, no);
-    struct entry **head;
+    struct entry *entry = find(m, no);
 
     if (entry != NULL)
         return entry;
-    if (e->n > e->n_mask)
-        grow(e);
     entry = xcalloc(1, sizeof(*entry) + n_shards * sizeof(struct org_backlog));
     entry->no = no;
-    head = &e->at[slot_of(e, no)];
-    entry->next = *head;
-    *head = entry;
-    e->n++;
+    hash_map_add(m, &entry->node, no);
     return entry;
 }
 
@@ -159,19 +118,12 @@ static bool is_empty(const struct entry *entry, unsigned n_shards)
     return true;
 }
 
-static void drop(struct entries *e, uint64_t no)
+static void drop(struct hash_map *m, struct entry *entry)
 {
-    struct entry **link = &e->at[slot_of(e, no)];
-    struct entry *entry;
-
-    while (*link != NULL && (*link)->no != no)
-        link = &(*link)->next;
-    entry = *link;
     if (entry == NULL)
         return;
-    *link = entry->next;
+    hash_map_remove(m, &entry->node);
     free(entry);
-    e->n--;
 }
 
 struct backlog_table *backlog_table_new(unsigned n_shards)
@@ -179,26 +131,24 @@ struct backlog_table *backlog_table_new(unsigned n_shards)
     struct backlog_table *t = xcalloc(1, sizeof(*t));
 
     t->n_shards = n_shards;
-    entries_init(&t->orgs);
-    entries_init(&t->hooks);
     return t;
 }
 
-static void entries_clear(struct entries *e)
+static void clear(struct hash_map *m)
 {
-    for (size_t i = 0; i <= e->n_mask; i++) {
-        while (e->at[i] != NULL)
-            drop(e, e->at[i]->no);
-    }
-    free(e->at);
+    struct hash_node *n;
+
+    while ((n = hash_map_next(m, NULL)) != NULL)
+        drop(m, entry_of(n));
+    hash_map_clear(m);
 }
 
 void backlog_table_free(struct backlog_table *t)
 {
     if (t == NULL)
         return;
-    entries_clear(&t->orgs);
-    entries_clear(&t->hooks);
+    clear(&t->orgs);
+    clear(&t->hooks);
     free(t);
 }
 
@@ -218,7 +168,7 @@ static void take_org(struct backlog_table *t, unsigned shard, struct unpack *u)
     entry = make(&t->orgs, b.org_id, t->n_shards);
     entry->shards[shard] = b;
     if (is_empty(entry, t->n_shards))
-        drop(&t->orgs, b.org_id);
+        drop(&t->orgs, entry);
 }
 
 static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
@@ -230,7 +180,7 @@ static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
     if (unpack_done(u) != OK || b.hook_id == 0)
         return;
     if (!is_paused) {
-        drop(&t->hooks, b.hook_id);
+        drop(&t->hooks, find(&t->hooks, b.hook_id));
         return;
     }
     entry = make(&t->hooks, b.hook_id, 1);
@@ -257,35 +207,31 @@ bool backlog_take(struct backlog_table *t, unsigned shard, struct str frame)
 
 static void forget_orgs(struct backlog_table *t, unsigned shard)
 {
-    for (size_t i = 0; i <= t->orgs.n_mask; i++) {
-        struct entry *entry = t->orgs.at[i];
+    struct hash_node *next;
 
-        while (entry != NULL) {
-            struct entry *next = entry->next;
+    for (struct hash_node *n = hash_map_next(&t->orgs, NULL); n != NULL;
+         n = next) {
+        struct entry *entry = entry_of(n);
 
-            entry->shards[shard] = (struct org_backlog){ .n_rows = 0 };
-            if (is_empty(entry, t->n_shards))
-                drop(&t->orgs, entry->no);
-            entry = next;
-        }
+        next = hash_map_next(&t->orgs, n);
+        entry->shards[shard] = (struct org_backlog){ .n_rows = 0 };
+        if (is_empty(entry, t->n_shards))
+            drop(&t->orgs, entry);
     }
 }
 
 void backlog_forget(struct backlog_table *t, unsigned shard)
 {
+    struct hash_node *next;
+
     if (shard >= t->n_shards)
         return;
     forget_orgs(t, shard);
-    for (size_t i = 0; i <= t->hooks.n_mask; i++) {
-        struct entry *entry = t->hooks.at[i];
-
-        while (entry != NULL) {
-            struct entry *next = entry->next;
-
-            if (entry->shards[0].org_id == shard)
-                drop(&t->hooks, entry->no);
-            entry = next;
-        }
+    for (struct hash_node *n = hash_map_next(&t->hooks, NULL); n != NULL;
+         n = next) {
+        next = hash_map_next(&t->hooks, n);
+        if (entry_of(n)->shards[0].org_id == shard)
+            drop(&t->hooks, entry_of(n));
     }
 }
 
@@ -327,14 +273,12 @@ bool backlog_of_hook(const struct backlog_table *t, uint64_t hook_id,
 void backlog_each_org(const struct backlog_table *t, org_backlog_visit visit,
                       void *data)
 {
-    for (size_t i = 0; i <= t->orgs.n_mask; i++) {
-        for (const struct entry *entry = t->orgs.at[i]; entry != NULL;
-             entry = entry->next) {
-            struct org_backlog b;
+    for (struct hash_node *n = hash_map_next(&t->orgs, NULL); n != NULL;
+         n = hash_map_next(&t->orgs, n)) {
+        struct org_backlog b;
 
-            sum_up(t, entry, &b);
-            visit(data, &b);
-        }
+        sum_up(t, entry_of(n), &b);
+        visit(data, &b);
     }
 }
 

@@ -12,17 +12,6 @@
 
 #define SLICE_US 2000
 
-static void append(struct batches *all, struct batch *b)
-{
-    b->next = NULL;
-    if (all->last != NULL) {
-        all->last->next = b;
-    } else {
-        all->first = b;
-    }
-    all->last = b;
-}
-
 // Reads lines of one batch. False: it has more, and waits again.
 static bool read_some(struct batches *all, struct batch *b, int64_t until_us)
 {
@@ -34,7 +23,7 @@ static bool read_some(struct batches *all, struct batch *b, int64_t until_us)
     buf_init(&why, 4096);
     err = event_lines_read(&b->parser, &b->lines, b->arena, until_us, &why);
     if (err == ERR_AGAIN) {
-        append(all, b);
+        list_push(&all->waiting, &b->node);
     } else {
         all->done(b, err, buf_str(&why));
     }
@@ -49,24 +38,19 @@ static void on_turn(uv_idle_t *idle)
     int64_t until_us = clock_mono_us() + SLICE_US;
 
     do {
-        struct batch *b = all->first;
+        struct batch *b = LIST_POP(&all->waiting, struct batch, node);
 
         metrics_count(COUNTER_SLICES, 1);
-        all->first = b->next;
-        if (all->first == NULL)
-            all->last = NULL;
         (void)read_some(all, b, until_us);
-    } while (all->first != NULL && clock_mono_us() < until_us);
-    if (all->first == NULL)
+    } while (all->waiting.first != NULL && clock_mono_us() < until_us);
+    if (all->waiting.first == NULL)
         uv_idle_stop(idle);
 }
 
 void batches_add(struct batches *all, struct batch *b)
 {
-    bool is_waiting = all->first != NULL;
-
-    if (is_waiting) { // at the end of the list
-        append(all, b);
+    if (all->waiting.first != NULL) {
+        list_push(&all->waiting, &b->node);
         return;
     }
     if (!read_some(all, b, clock_mono_us() + SLICE_US))

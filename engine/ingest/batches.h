@@ -7,11 +7,12 @@
 
 #include <uv.h>
 
+#include "common/base/list.h"
 #include "common/process/blame.h"
 #include "engine/ingest/event_parser.h"
 
 struct batch {
-    struct batch *next; // private
+    struct list_node node; // private
     struct event_parser parser;
     struct event_lines lines;
     struct arena *arena; // borrowed; so is what `parser` points to
@@ -24,7 +25,7 @@ struct batch {
 typedef void (*batch_read)(struct batch *b, enum err err, struct str why);
 
 struct batches {
-    struct batch *first, *last;
+    struct list waiting;
     uv_idle_t turns; // active while batches wait
     batch_read done;
 };

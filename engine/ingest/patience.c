@@ -13,18 +13,9 @@ void patience_end(struct patience *p, struct patient *who)
 {
     if (!who->is_waiting)
         return;
-    if (who->prev != NULL) {
-        who->prev->next = who->next;
-    } else {
-        p->first = who->next;
-    }
-    if (who->next != NULL) {
-        who->next->prev = who->prev;
-    } else {
-        p->last = who->prev;
-    }
+    list_remove(&p->waiting, &who->node);
     who->is_waiting = false;
-    if (p->first == NULL)
+    if (p->waiting.first == NULL)
         uv_timer_stop(&p->timer);
 }
 
@@ -32,10 +23,10 @@ static void on_tick(uv_timer_t *timer)
 {
     struct patience *p = timer->data;
     int64_t now_us = clock_mono_us();
+    struct patient *who;
 
-    while (p->first != NULL && p->first->until_us <= now_us) {
-        struct patient *who = p->first;
-
+    while ((who = LIST_FIRST(&p->waiting, struct patient, node)) != NULL &&
+           who->until_us <= now_us) {
         patience_end(p, who);
         p->on_over(who->data);
     }
@@ -51,16 +42,10 @@ void patience_init(struct patience *p, uv_loop_t *loop, int64_t limit_us,
 
 void patience_begin(struct patience *p, struct patient *who, void *data)
 {
-    if (p->first == NULL)
+    if (p->waiting.first == NULL)
         uv_timer_start(&p->timer, on_tick, TICK_MS, TICK_MS);
-    *who = (struct patient){ .prev = p->last,
-                             .until_us = clock_mono_us() + p->limit_us,
+    *who = (struct patient){ .until_us = clock_mono_us() + p->limit_us,
                              .data = data,
                              .is_waiting = true };
-    if (p->last != NULL) {
-        p->last->next = who;
-    } else {
-        p->first = who;
-    }
-    p->last = who;
+    list_push(&p->waiting, &who->node);
 }

@@ -10,16 +10,18 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/base/list.h"
+
 struct patient { // embedded in what waits
-    struct patient *prev, *next;
+    struct list_node node;
     int64_t until_us; // monotonic
     void *data;
     bool is_waiting;
 };
 
 struct patience {
-    struct patient *first, *last;
-    uv_timer_t timer; // runs while the list is not empty
+    struct list waiting; // the one that reaches its limit first is first
+    uv_timer_t timer;    // runs while the list is not empty
     int64_t limit_us;
     void (*on_over)(void *data); // the patient has left the list before
 };

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "common/base/buf.h"
+#include "common/base/list.h"
 #include "common/config/config.h"
 #include "common/messages/send_order.h"
 
@@ -23,8 +24,7 @@ struct sock;
 
 struct transfer {
     struct transfers *owner;
-    struct transfer *next; // in flight, or free
-    struct transfer *prev; // in flight
+    struct list_node node; // in flight, or free
     CURL *easy;
     uint64_t no;
     int64_t started_at_us;
@@ -61,8 +61,8 @@ struct transfers {
     struct curl_blob authorities; // of ca_file; data NULL: the system's
     struct sock **socks;          // by file descriptor
     size_t n_socks;
-    struct transfer *inflight; // list
-    struct transfer *free_list;
+    struct list inflight;
+    struct list free;
     size_t n_inflight;
 };
 

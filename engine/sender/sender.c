@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "common/base/codec.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
@@ -46,7 +47,7 @@ struct peer {
 
 // An order that waits.
 struct held {
-    struct held *next;
+    struct list_node node;
     unsigned dispatcher;
     unsigned generation;
     size_t n_bytes;
@@ -61,7 +62,7 @@ struct sender {
     size_t n_routes;
     size_t *free_routes;
     size_t n_free_routes;
-    struct held *held_first, *held_last;
+    struct list held;
     bool is_alone; // the order in flight is sent alone
     bool is_draining;
     bool is_leaving; // it will be replaced by a new process
@@ -86,7 +87,7 @@ static void leave_if_drained(struct sender *s)
 {
     metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
                   (int64_t)transfers_n_inflight(s->transfers));
-    if ((s->is_leaving || (s->is_draining && s->held_first == NULL)) &&
+    if ((s->is_leaving || (s->is_draining && s->held.first == NULL)) &&
         transfers_n_inflight(s->transfers) == 0)
         role_done(s->role);
 }
@@ -149,24 +150,19 @@ static void hold(const struct peer *p, struct str frame)
     struct sender *s = p->sender;
     struct held *h = xmalloc(sizeof(*h) + frame.n_bytes);
 
-    h->next = NULL;
     h->dispatcher = p->index;
     h->generation = p->generation;
     h->n_bytes = frame.n_bytes;
     memcpy(h->frame, frame.at, frame.n_bytes);
-    if (s->held_last != NULL) {
-        s->held_last->next = h;
-    } else {
-        s->held_first = h;
-    }
-    s->held_last = h;
+    list_push(&s->held, &h->node);
 }
 
 // Starts the held orders that need not wait any more, in the order in which they came.
 static void release(struct sender *s)
 {
-    while (s->held_first != NULL) {
-        struct held *h = s->held_first;
+    struct held *h;
+
+    while ((h = LIST_FIRST(&s->held, struct held, node)) != NULL) {
         struct peer *p = &s->peers[h->dispatcher];
         bool is_wanted = p->channel != NULL && p->generation == h->generation;
         struct order order;
@@ -177,9 +173,7 @@ static void release(struct sender *s)
                 return;
             start(p, &order);
         }
-        s->held_first = h->next;
-        if (s->held_first == NULL)
-            s->held_last = NULL;
+        (void)list_pop(&s->held); // it is the first
         free(h);
     }
 }
@@ -193,7 +187,7 @@ static void on_frame(void *data, struct str frame)
     if (order_unpack(frame, &order) != OK) {
         log_warn("an order from a dispatcher has an invalid form",
                  "dispatcher=%u bytes=%zu", p->index, frame.n_bytes);
-    } else if (s->held_first != NULL || must_wait(s, &order)) {
+    } else if (s->held.first != NULL || must_wait(s, &order)) {
         hold(p, frame);
     } else {
         start(p, &order);

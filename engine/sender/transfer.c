@@ -155,20 +155,6 @@ static bool has_first_byte(const struct transfer *t)
     return us > 0;
 }
 
-static void leave_inflight(struct transfer *t)
-{
-    struct transfers *ts = t->owner;
-
-    if (t->prev != NULL) {
-        t->prev->next = t->next;
-    } else {
-        ts->inflight = t->next;
-    }
-    if (t->next != NULL)
-        t->next->prev = t->prev;
-    ts->n_inflight--;
-}
-
 // A kept connection that ends before a byte was answered was most likely closed by the
 // receiver while it was idle, before the receiver saw the request: there is one more
 // try, on a fresh connection. Once a byte came, it is unknown what was done with the
@@ -206,10 +192,11 @@ static void finish(struct transfer *t, CURLcode code)
     struct outcome outcome = transfer_outcome(t, code);
 
     curl_multi_remove_handle(ts->multi, t->easy);
-    leave_inflight(t);
+    list_remove(&ts->inflight, &t->node);
+    ts->n_inflight--;
     ts->done(ts->data, &outcome);
-    t->next = ts->free_list; // after the call, which borrows from t
-    ts->free_list = t;
+    list_push_front(&ts->free,
+                    &t->node); // after the call, which borrows from t
 }
 
 static void on_finished(struct transfer *t, CURLcode code)
@@ -241,14 +228,13 @@ static void on_grace_timer(uv_timer_t *timer)
 {
     struct transfers *ts = timer->data;
     int64_t before_us = clock_mono_us() - BODY_GRACE_US;
-    struct transfer *t = ts->inflight;
+    struct transfer *next;
 
-    while (t != NULL) {
-        struct transfer *next = t->next;
-
+    for (struct transfer *t = LIST_FIRST(&ts->inflight, struct transfer, node);
+         t != NULL; t = next) {
+        next = LIST_NEXT(t, struct transfer, node);
         if (t->has_header_block && t->headers_at_us < before_us)
             finish(t, CURLE_OPERATION_TIMEDOUT); // closes the connection
-        t = next;
     }
 }
 
@@ -396,18 +382,14 @@ static void set_order(struct transfer *t, const struct order *order)
 
 static struct transfer *take_transfer(struct transfers *ts)
 {
-    struct transfer *t = ts->free_list;
+    struct transfer *t = LIST_FIRST(&ts->free, struct transfer, node);
 
     if (t == NULL) {
         t = transfer_new(ts);
     } else {
-        ts->free_list = t->next;
+        list_remove(&ts->free, &t->node);
     }
-    t->prev = NULL;
-    t->next = ts->inflight;
-    if (t->next != NULL)
-        t->next->prev = t;
-    ts->inflight = t;
+    list_push_front(&ts->inflight, &t->node);
     ts->n_inflight++;
     return t;
 }

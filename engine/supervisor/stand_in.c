@@ -16,6 +16,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/encoding/json_writer.h"
 #include "common/log/log.h"
@@ -29,7 +30,7 @@
 #define READ_BYTES      ((size_t)64 * 1024)
 
 struct visitor {
-    struct visitor *prev, *next;
+    struct list_node node;
     struct stand_in *host;
     uv_poll_t poll;
     int fd;
@@ -41,7 +42,7 @@ struct stand_in {
     const struct child *child;
     uv_loop_t *loop;
     uv_poll_t listener;
-    struct visitor *visitors;
+    struct list visitors;
     unsigned n_visitors;
     bool is_needed;
     bool is_listening;
@@ -65,13 +66,7 @@ static void dismiss(struct visitor *v)
 {
     struct stand_in *s = v->host;
 
-    if (v->prev != NULL) {
-        v->prev->next = v->next;
-    } else {
-        s->visitors = v->next;
-    }
-    if (v->next != NULL)
-        v->next->prev = v->prev;
+    list_remove(&s->visitors, &v->node);
     s->n_visitors--;
     uv_close((uv_handle_t *)&v->poll, on_visitor_closed);
     set_listening(s);
@@ -158,10 +153,7 @@ static void receive(struct stand_in *s, int fd)
     v->fd = fd;
     v->until_us = clock_mono_us() + VISIT_US;
     v->poll.data = v;
-    v->next = s->visitors;
-    if (v->next != NULL)
-        v->next->prev = v;
-    s->visitors = v;
+    list_push(&s->visitors, &v->node);
     s->n_visitors++;
     uv_poll_start(&v->poll, UV_READABLE, on_visitor);
 }
@@ -241,8 +233,9 @@ void stand_in_check(struct stand_in *s)
                 : "the role responds again",
             "role=%s", metrics_slot_name(s->child->slot));
     }
-    for (struct visitor *v = s->visitors; v != NULL; v = next) {
-        next = v->next;
+    for (struct visitor *v = LIST_FIRST(&s->visitors, struct visitor, node);
+         v != NULL; v = next) {
+        next = LIST_NEXT(v, struct visitor, node);
         if (clock_mono_us() > v->until_us)
             dismiss(v);
     }

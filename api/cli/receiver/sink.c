@@ -23,6 +23,7 @@
 #include "api/cli/receiver/listen.h"
 #include "api/cli/receiver/signature_check.h"
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/config_types.h"
@@ -36,7 +37,7 @@
 #define STATUS_MAX     599
 
 struct waiting {
-    struct waiting *next;
+    struct list_node node;
     struct sink *sink;
     struct http_request *request;
     uv_timer_t timer;
@@ -46,8 +47,8 @@ struct sink {
     uv_loop_t loop;
     uv_signal_t signals[2];
     struct http_server *server;
-    struct waiting *waiting; // requests that are not answered yet
-    struct str secret;       // borrowed from argv
+    struct list waiting; // requests that are not answered yet
+    struct str secret;   // borrowed from argv
     unsigned status;
     uint64_t delay_ms;
     bool is_quiet;
@@ -155,11 +156,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void answer_waiting(struct waiting *w)
 {
-    struct waiting **link = &w->sink->waiting;
-
-    while (*link != w)
-        link = &(*link)->next;
-    *link = w->next;
+    list_remove(&w->sink->waiting, &w->node);
     answer(w->sink, w->request);
     uv_close((uv_handle_t *)&w->timer, on_timer_closed);
 }
@@ -183,8 +180,7 @@ static void on_request(void *data, struct http_request *r)
     w = xcalloc(1, sizeof(*w));
     w->sink = s;
     w->request = r;
-    w->next = s->waiting;
-    s->waiting = w;
+    list_push_front(&s->waiting, &w->node);
     uv_timer_init(&s->loop, &w->timer);
     w->timer.data = w;
     uv_timer_start(&w->timer, on_delay_over, s->delay_ms, 0);
@@ -209,8 +205,8 @@ static void on_signal(uv_signal_t *handle, int signum)
         return;
     }
     s->is_draining = true;
-    while (s->waiting != NULL)
-        answer_waiting(s->waiting);
+    while (s->waiting.first != NULL)
+        answer_waiting(LIST_FIRST(&s->waiting, struct waiting, node));
     http_server_drain(s->server, on_drained, s);
 }
 
