@@ -429,7 +429,7 @@ static void unpack_bytes(struct unpack *u, void *to, size_t n_bytes)
 {
     struct str bytes = take_bin(u);
 
-    if (bytes.n_bytes == n_bytes) {
+    if (bytes.at != NULL && bytes.n_bytes == n_bytes) {
         memcpy(to, bytes.at, n_bytes);
     } else {
         u->bad = true;
