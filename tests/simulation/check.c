@@ -83,10 +83,11 @@ void check_freed(struct world *w, const struct before *before)
         const struct sender *sender = &w->schedule.senders[i];
 
         if (sender->n_unresponsive < before->n_unresponsive[i] &&
-            sender->n_unresponsive < MAX_INFLIGHT / 2)
+            sender->n_unresponsive < MAX_INFLIGHT / 2) {
             REQUIRE(w, sender->unresponsive.first == NULL ||
                            sender->unresponsive.first !=
                                before->first_unresponsive[i]);
+        }
     }
     for (size_t i = 0; i < N_HOOKS && !has_woken; i++) {
         const struct sim_hook *h = &w->hooks[i];

@@ -28,9 +28,10 @@ static void after_return(struct world *w, const struct before *before)
     const struct throttle_limits *l = &f->limits;
     double full = l->rate_burst > 0 ? l->rate_burst : l->rate_per_second;
 
-    if (l->rate_per_second > 0)
+    if (l->rate_per_second > 0) {
         REQUIRE(w,
                 f->throttle.tokens >= less(before->tokens + 1, full) - LITTLE);
+    }
     if (!hook_is_ordered(f))
         REQUIRE(w, hook_queue_first(f) == dv);
 }

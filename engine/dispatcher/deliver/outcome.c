@@ -274,6 +274,25 @@ static void put_error(struct attempt *attempt, const struct outcome *o,
     attempt->error_message = (struct str){ status, (size_t)n };
 }
 
+// Ends the attempt of a delivery that is in this state now; `row` is that of its next
+// attempt, if there is one.
+static void end_in_state(struct dispatcher *d, struct in_flight *s,
+                         enum delivery_state state, const struct due_row *row)
+{
+    struct delivery *dv = s->delivery;
+    bool waits = state == DELIVERY_RETRYING && dv->prior_state == PRIOR_NONE;
+    bool stays = waits && hook_is_ordered(dv->hook) && !must_leave_memory(dv);
+
+    if (stays)
+        keep_row(d, dv);
+    end(d, s, stays);
+    if (!waits) {
+        leave(d, dv);
+    } else if (!stays) {
+        leave_for_row(d, dv, row);
+    }
+}
+
 void outcome_settle(struct dispatcher *d, struct in_flight *s,
                     const struct outcome *o)
 {
@@ -283,7 +302,6 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     struct attempt attempt = { 0 };
     struct due_row row = { 0 };
     struct verdict verdict;
-    bool stays;
 
     // Clocks may be changed: an attempt that began before its event was accepted has
     // not waited.
@@ -324,17 +342,7 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
         requesters_answer(d, dv, attempt.started_at_us);
     if (!dv->is_aside)
         aside_survived(d, dv);
-    stays = attempt.state == DELIVERY_RETRYING &&
-            dv->prior_state == PRIOR_NONE && hook_is_ordered(f) &&
-            !must_leave_memory(dv);
-    if (stays)
-        keep_row(d, dv);
-    end(d, s, stays);
-    if (attempt.state != DELIVERY_RETRYING || dv->prior_state != PRIOR_NONE) {
-        leave(d, dv);
-    } else if (!stays) {
-        leave_for_row(d, dv, &row);
-    }
+    end_in_state(d, s, attempt.state, &row);
     hook_forget_if_done(f);
     commit_schedule(d);
 }

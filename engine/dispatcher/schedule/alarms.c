@@ -54,8 +54,8 @@ void alarm_set(struct schedule *s, struct hook_alarm *a, int64_t at_us)
     if (a->i == 0) {
         if (s->n_alarms + 1 >= s->alarms_room) {
             s->alarms_room = s->alarms_room > 0 ? s->alarms_room * 2 : ROOM_MIN;
-            s->alarms =
-                xrealloc(s->alarms, s->alarms_room * sizeof(s->alarms[0]));
+            s->alarms = xrealloc(s->alarms,
+                                 s->alarms_room * sizeof(struct hook_alarm *));
         }
         put(s, ++s->n_alarms, a);
     }
