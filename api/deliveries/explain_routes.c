@@ -81,13 +81,13 @@ static void explaining_clear(struct api_request *rq)
 // --- the page ---
 
 // Notes this hook as the place after which the list continues.
-static void put_place(struct explaining *x, const struct hook *hook)
+static void put_scope(struct explaining *x, const struct hook *hook)
 {
     buf_reset(&x->last);
     if (x->scope.dialect == DIALECT_AKINON) {
         buf_put_str(&x->last, hook->name);
     } else {
-        hook_place_put(hook, &x->last);
+        hook_cursor_put(hook, &x->last);
     }
 }
 
@@ -105,7 +105,7 @@ static bool on_hook(void *data, const struct hook *hook)
         x->is_listed = false;
         return false;
     }
-    put_place(x, hook);
+    put_scope(x, hook);
     if (!is_wanted)
         return true;
     x->n_hooks++;

@@ -161,7 +161,7 @@ void tail_init(struct api *api)
 
 // Sets where the follower begins: after Last-Event-ID, or with the next row. False: the
 // request has been answered.
-static bool find_place(struct tail *t)
+static bool find_start(struct tail *t)
 {
     struct api_request *rq = t->rq;
     struct str last = http_header(rq->http, "Last-Event-ID");
@@ -223,7 +223,7 @@ void tail_get(struct api_request *rq)
         return;
     }
     t->shard = request_shards(rq, t->owner_no, &t->n_shards);
-    if (!find_place(t)) {
+    if (!find_start(t)) {
         free(t);
         return;
     }

@@ -56,14 +56,14 @@ static enum err read_event(const struct hook_reader *reader,
 static enum err read_events(const struct hook_reader *reader,
                             const struct json_value *body, struct hook *hook)
 {
-    const struct json_value *list = body_member(body, "events");
+    const struct json_value *list = member_find(body, "events");
     struct json_iter it = json_iter(list);
     const struct json_value *item;
 
     if (list == NULL)
         return OK;
     if (!json_is(list, JSON_ARRAY))
-        return body_refuse(reader, "events must be an array of strings");
+        return reader_refuse(reader, "events must be an array of strings");
     hook->n_kinds = 0;
     hook->kinds =
         arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
@@ -83,7 +83,7 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
     enum err err;
 
     if (n == 0 || n > NAME_MAX_CHARS)
-        return body_refuse(reader, "name must be 1 to 100 characters");
+        return reader_refuse(reader, "name must be 1 to 100 characters");
     buf_init(&reason, 0);
     err = format_check_http(hook->url, "", &reason);
     if (err != OK) {
@@ -100,10 +100,10 @@ static enum err merge(const struct hook_reader *reader,
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return body_refuse(reader, "the body must be a JSON object");
-    err = body_text(reader, body, "name", &hook->display_name);
+        return reader_refuse(reader, "the body must be a JSON object");
+    err = member_text(reader, body, "name", &hook->display_name);
     if (err == OK)
-        err = body_url(reader, body, "url", &hook->url);
+        err = member_url(reader, body, "url", &hook->url);
     if (err == OK)
         err = hook_merge_active(reader, body, hook);
     if (err == OK)
@@ -123,9 +123,9 @@ static enum err read_new(const struct hook_reader *reader,
     static const char *const required[] = { "name", "url", "events" };
 
     if (!json_is(body, JSON_OBJECT))
-        return body_refuse(reader, "the body must be a JSON object");
+        return reader_refuse(reader, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
-        if (body_member(body, required[i]) == NULL) {
+        if (member_find(body, required[i]) == NULL) {
             buf_printf(reader->why, "%s is required", required[i]);
             return ERR_INVALID;
         }

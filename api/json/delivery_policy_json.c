@@ -120,7 +120,7 @@ static enum err read_rate(const struct hook_reader *reader,
         }
     }
     if (err == OK && p->rate_per_second == 0)
-        err = body_refuse(reader, "rateLimit.perSecond is required");
+        err = reader_refuse(reader, "rateLimit.perSecond is required");
     return err;
 }
 
@@ -250,15 +250,15 @@ static enum err merge_order(const struct hook_reader *reader,
         p->order_key = STR_EMPTY;
     if (given == GIVEN_VALUE) {
         if (!json_is(v, JSON_STRING) || !is_path(json_str(v))) {
-            return body_refuse(reader,
-                               "orderKey must name a field of the payload, "
-                               "like customer.id: at most 128 of A-Z a-z 0-9 "
-                               "_ - with dots between names");
+            return reader_refuse(reader,
+                                 "orderKey must name a field of the payload, "
+                                 "like customer.id: at most 128 of A-Z a-z 0-9 "
+                                 "_ - with dots between names");
         }
         p->order_key = arena_copy(reader->arena, json_str(v));
     }
     if (p->order_key.n_bytes > 0 && !p->ordered)
-        return body_refuse(reader, "orderKey needs ordered to be true");
+        return reader_refuse(reader, "orderKey needs ordered to be true");
     return OK;
 }
 
@@ -308,12 +308,12 @@ static enum err merge_certificate(const struct hook_reader *reader,
         return err;
     if (hook->client_cert.n_bytes == 0) {
         if (gives_key(body))
-            return body_refuse(reader, "clientKey needs clientCertificate");
+            return reader_refuse(reader, "clientKey needs clientCertificate");
         hook->client_key = STR_EMPTY; // the key is removed with its certificate
         return OK;
     }
     if (hook->client_key.n_bytes == 0)
-        return body_refuse(reader, "clientCertificate needs clientKey");
+        return reader_refuse(reader, "clientCertificate needs clientKey");
     err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);
     if (err != OK)
         buf_puts(reader->why, reason);

@@ -158,7 +158,7 @@ enum err headers_merge(const struct hook_reader *reader,
 {
     const struct hook before = *hook;
     enum err err =
-        read_headers(reader, body_member(body, "headers"), &before, hook);
+        read_headers(reader, member_find(body, "headers"), &before, hook);
 
     if (err == OK)
         err = read_marks(reader, json_get(body, "secretHeaders"), hook);

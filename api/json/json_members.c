@@ -6,13 +6,13 @@
 #include "common/config/config.h"
 #include "common/encoding/url.h"
 
-enum err body_refuse(const struct hook_reader *reader, const char *sentence)
+enum err reader_refuse(const struct hook_reader *reader, const char *sentence)
 {
     buf_puts(reader->why, sentence);
     return ERR_INVALID;
 }
 
-const struct json_value *body_member(const struct json_value *body,
+const struct json_value *member_find(const struct json_value *body,
                                      const char *key)
 {
     const struct json_value *v = json_get(body, key);
@@ -20,11 +20,11 @@ const struct json_value *body_member(const struct json_value *body,
     return json_is(v, JSON_NULL) ? NULL : v;
 }
 
-enum err body_text(const struct hook_reader *reader,
-                   const struct json_value *body, const char *key,
-                   struct str *out)
+enum err member_text(const struct hook_reader *reader,
+                     const struct json_value *body, const char *key,
+                     struct str *out)
 {
-    const struct json_value *v = body_member(body, key);
+    const struct json_value *v = member_find(body, key);
 
     if (v == NULL)
         return OK;
@@ -37,13 +37,13 @@ enum err body_text(const struct hook_reader *reader,
     return OK;
 }
 
-enum err body_url(const struct hook_reader *reader,
-                  const struct json_value *body, const char *key,
-                  struct str *out)
+enum err member_url(const struct hook_reader *reader,
+                    const struct json_value *body, const char *key,
+                    struct str *out)
 {
     struct str before = *out;
     struct url url;
-    enum err err = body_text(reader, body, key, out);
+    enum err err = member_text(reader, body, key, out);
 
     if (err != OK || reader->config == NULL || str_eq(before, *out) ||
         url_parse(*out, &url, NULL) != OK ||
@@ -57,10 +57,10 @@ enum err body_url(const struct hook_reader *reader,
     return ERR_INVALID;
 }
 
-enum err body_bool(const struct hook_reader *reader,
-                   const struct json_value *body, const char *key, bool *out)
+enum err member_bool(const struct hook_reader *reader,
+                     const struct json_value *body, const char *key, bool *out)
 {
-    const struct json_value *v = body_member(body, key);
+    const struct json_value *v = member_find(body, key);
 
     if (v == NULL)
         return OK;

@@ -31,31 +31,31 @@ struct hook_showing {
 };
 
 // Appends the sentence to `reader->why`; always returns ERR_INVALID.
-MUST_CHECK enum err body_refuse(const struct hook_reader *reader,
-                                const char *sentence);
+MUST_CHECK enum err reader_refuse(const struct hook_reader *reader,
+                                  const char *sentence);
 
 // The member of this name; NULL: it is absent or null.
-const struct json_value *body_member(const struct json_value *body,
+const struct json_value *member_find(const struct json_value *body,
                                      const char *key);
 
 // Reads a string. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
 // it is of another type.
-MUST_CHECK enum err body_text(const struct hook_reader *reader,
-                              const struct json_value *body, const char *key,
-                              struct str *out);
+MUST_CHECK enum err member_text(const struct hook_reader *reader,
+                                const struct json_value *body, const char *key,
+                                struct str *out);
 
 // Reads a URL as text; the caller checks that it is a URL. Leaves `out` as it is if the
 // member is absent or null. ERR_INVALID: the member is not a string, or its port is not
 // allowed. A URL with such a port is accepted if `out` is the same URL already: a hook
 // keeps the URL that it has.
-MUST_CHECK enum err body_url(const struct hook_reader *reader,
-                             const struct json_value *body, const char *key,
-                             struct str *out);
+MUST_CHECK enum err member_url(const struct hook_reader *reader,
+                               const struct json_value *body, const char *key,
+                               struct str *out);
 
 // Reads a boolean. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
 // it is of another type.
-MUST_CHECK enum err body_bool(const struct hook_reader *reader,
-                              const struct json_value *body, const char *key,
-                              bool *out);
+MUST_CHECK enum err member_bool(const struct hook_reader *reader,
+                                const struct json_value *body, const char *key,
+                                bool *out);
 
 #endif

@@ -21,7 +21,7 @@ static enum err read_format(const struct hook_reader *reader,
 {
     struct str name = STR_EMPTY;
     const struct format *format;
-    enum err err = body_text(reader, body, "format", &name);
+    enum err err = member_text(reader, body, "format", &name);
 
     if (err != OK || name.n_bytes == 0)
         return err;
@@ -271,15 +271,15 @@ static enum err check_operator(const struct hook_reader *reader,
     if (!operator_is_org(hook->scope.org))
         return OK;
     if (hook->scope.level != LEVEL_ORGANIZATION) {
-        return body_refuse(reader, "the organization " OPERATOR_ORG " is the "
-                                   "operator's: it has no stacks and no "
-                                   "environments");
+        return reader_refuse(reader, "the organization " OPERATOR_ORG " is the "
+                                     "operator's: it has no stacks and no "
+                                     "environments");
     }
     for (size_t i = 0; i < hook->n_kinds; i++)
         is_own = is_own && kind_is_own(hook->kinds[i]);
     if (is_own)
         return OK;
-    return body_refuse(
+    return reader_refuse(
         reader, "filters and groups: webhooks of the organization " OPERATOR_ORG
                 " get the engine's own events only; "
                 "allowed are filters like posthorn.*, "
@@ -292,9 +292,9 @@ static enum err check(const struct hook_reader *reader, const struct hook *hook)
     size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
 
     if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
-        return body_refuse(reader, "displayName must be 1 to 255 characters");
+        return reader_refuse(reader, "displayName must be 1 to 255 characters");
     if (hook->url.n_bytes == 0)
-        return body_refuse(reader, "payloadUrl must not be empty");
+        return reader_refuse(reader, "payloadUrl must not be empty");
     if (check_operator(reader, hook) != OK)
         return ERR_INVALID;
     return check_format(reader, hook);
@@ -309,9 +309,9 @@ static enum err check_required(const struct hook_reader *reader,
                                         "payloadUrl", "active" };
 
     if (!json_is(body, JSON_OBJECT))
-        return body_refuse(reader, "the body must be a JSON object");
+        return reader_refuse(reader, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (body_member(body, keys[i]) == NULL) {
+        if (member_find(body, keys[i]) == NULL) {
             buf_printf(reader->why, "%s is required", keys[i]);
             return ERR_INVALID;
         }
@@ -325,22 +325,23 @@ static enum err check_same(const struct hook_reader *reader,
                            struct str wanted, const char *sentence)
 {
     struct str given = STR_EMPTY;
-    enum err err = body_text(reader, body, key, &given);
+    enum err err = member_text(reader, body, key, &given);
 
     if (err != OK || given.n_bytes == 0 || str_eq(given, wanted))
         return err;
-    return body_refuse(reader, sentence);
+    return reader_refuse(reader, sentence);
 }
 
-static enum err check_place(const struct hook_reader *reader,
+static enum err check_scope(const struct hook_reader *reader,
                             const struct json_value *body,
                             const struct hook_scope *scope)
 {
     struct str org = STR_EMPTY;
-    enum err err = body_text(reader, body, "organizationName", &org);
+    enum err err = member_text(reader, body, "organizationName", &org);
 
     if (err == OK && !str_eq(org, scope->org)) {
-        err = body_refuse(reader, "Organization name from request body doesn't "
+        err =
+            reader_refuse(reader, "Organization name from request body doesn't "
                                   "match URL.");
     }
     if (err != OK || scope->level == LEVEL_ORGANIZATION)
@@ -362,10 +363,11 @@ static enum err check_place(const struct hook_reader *reader,
 static enum err read_name(const struct hook_reader *reader,
                           const struct json_value *body, struct str *out)
 {
-    enum err err = body_text(reader, body, "name", out);
+    enum err err = member_text(reader, body, "name", out);
 
     if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out))
-        err = body_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+        err =
+            reader_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
     return err;
 }
 
@@ -386,15 +388,15 @@ enum err hook_read_new(const struct hook_reader *reader,
     hook->format = FORMAT_RAW;
     hook->is_operator = operator_is_org(hook->scope.org);
     if (err == OK)
-        err = check_place(reader, body, &hook->scope);
+        err = check_scope(reader, body, &hook->scope);
     if (err == OK)
         err = read_name(reader, body, &hook->name);
     if (err == OK)
-        err = body_text(reader, body, "displayName", &hook->display_name);
+        err = member_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = body_url(reader, body, "payloadUrl", &hook->url);
+        err = member_url(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = body_bool(reader, body, "active", &hook->active);
+        err = member_bool(reader, body, "active", &hook->active);
     if (err == OK)
         err = read_format(reader, body, hook);
     if (err == OK)
@@ -413,25 +415,25 @@ enum err hook_read_new(const struct hook_reader *reader,
 enum err hook_merge_active(const struct hook_reader *reader,
                            const struct json_value *body, struct hook *hook)
 {
-    if (body_member(body, "active") != NULL)
+    if (member_find(body, "active") != NULL)
         hook->disabled = HOOK_NOT_DISABLED;
-    return body_bool(reader, body, "active", &hook->active);
+    return member_bool(reader, body, "active", &hook->active);
 }
 
 enum err hook_merge(const struct hook_reader *reader,
                     const struct json_value *body, struct hook *hook)
 {
-    bool is_whole = body_member(body, "displayName") != NULL &&
-                    body_member(body, "payloadUrl") != NULL &&
-                    body_member(body, "active") != NULL;
+    bool is_whole = member_find(body, "displayName") != NULL &&
+                    member_find(body, "payloadUrl") != NULL &&
+                    member_find(body, "active") != NULL;
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return body_refuse(reader, "the body must be a JSON object");
+        return reader_refuse(reader, "the body must be a JSON object");
     hook->is_operator = operator_is_org(hook->scope.org);
-    err = body_text(reader, body, "displayName", &hook->display_name);
+    err = member_text(reader, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = body_url(reader, body, "payloadUrl", &hook->url);
+        err = member_url(reader, body, "payloadUrl", &hook->url);
     if (err == OK)
         err = hook_merge_active(reader, body, hook);
     if (err == OK)

@@ -46,18 +46,18 @@ static enum err check_key(const struct hook_reader *reader, struct str text,
                           struct buf *key)
 {
     if (text.n_bytes == 0)
-        return body_refuse(reader, "secret: nothing follows whsec_" ALLOWED);
+        return reader_refuse(reader, "secret: nothing follows whsec_" ALLOWED);
     if (is_url_safe(text)) {
-        return body_refuse(reader, "secret: - and _ are of the url-safe "
-                                   "base64" ALLOWED);
+        return reader_refuse(reader, "secret: - and _ are of the url-safe "
+                                     "base64" ALLOWED);
     }
     if (text.n_bytes % 4 != 0 && memchr(text.at, '=', text.n_bytes) == NULL) {
-        return body_refuse(reader, "secret: its base64 lacks the padding, or "
-                                   "is cut off" ALLOWED);
+        return reader_refuse(reader, "secret: its base64 lacks the padding, or "
+                                     "is cut off" ALLOWED);
     }
     if (!decode(text, key)) {
-        return body_refuse(reader,
-                           "secret: what follows whsec_ is not base64" ALLOWED);
+        return reader_refuse(
+            reader, "secret: what follows whsec_ is not base64" ALLOWED);
     }
     if (key->n_bytes < KEY_MIN_BYTES || key->n_bytes > KEY_MAX_BYTES) {
         buf_printf(reader->why, "secret: its key is of %zu bytes" ALLOWED,
@@ -75,9 +75,9 @@ static enum err check_secret(const struct hook_reader *reader,
     enum err err;
 
     if (secret.n_bytes > SECRET_MAX_BYTES)
-        return body_refuse(reader, "secret must be at most 1024 bytes");
+        return reader_refuse(reader, "secret must be at most 1024 bytes");
     if (secret.n_bytes > 0 && memchr(secret.at, '\0', secret.n_bytes) != NULL)
-        return body_refuse(reader, "secret must not hold a NUL");
+        return reader_refuse(reader, "secret must not hold a NUL");
     if (!str_starts(secret, prefix))
         return OK;
     buf_init(&key, 0);
@@ -94,10 +94,10 @@ static enum err check_secret(const struct hook_reader *reader,
 enum err secret_read_new(const struct hook_reader *reader,
                          const struct json_value *body, struct hook *hook)
 {
-    enum err err = body_text(reader, body, "secret", &hook->secret);
+    enum err err = member_text(reader, body, "secret", &hook->secret);
 
     if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
-        err = body_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
+        err = reader_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
     return err == OK ? check_secret(reader, hook->secret) : err;
 }
 
@@ -139,7 +139,7 @@ static enum err merge(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook)
 {
     struct str secret = STR_EMPTY;
-    enum err err = body_text(reader, body, "secret", &secret);
+    enum err err = member_text(reader, body, "secret", &secret);
 
     if (err != OK || secret.n_bytes == 0 || str_eq(secret, hook->secret))
         return err;
@@ -156,7 +156,7 @@ enum err secret_merge(const struct hook_reader *reader,
                       const struct json_value *body, struct hook *hook)
 {
     bool ends = false;
-    enum err err = body_bool(reader, body, "endSecretOverlap", &ends);
+    enum err err = member_bool(reader, body, "endSecretOverlap", &ends);
 
     if (ends)
         hook->n_old = 0;

@@ -67,8 +67,8 @@ static struct str list_of(struct api_request *rq,
 }
 
 // False: the token was not made by this server; the request has been answered.
-static bool read_place(struct api_request *rq, const uint8_t key[SHA256_BYTES],
-                       struct str list, struct buf *place)
+static bool read_cursor(struct api_request *rq, const uint8_t key[SHA256_BYTES],
+                        struct str list, struct buf *cursor)
 {
     struct buf text;
     enum err err;
@@ -76,7 +76,7 @@ static bool read_place(struct api_request *rq, const uint8_t key[SHA256_BYTES],
     buf_init(&text, 0);
     err = http_query(rq->http, "continuationToken", &text);
     if (err == OK && text.n_bytes > 0)
-        err = page_token_read(key, list, buf_str(&text), place);
+        err = page_token_read(key, list, buf_str(&text), cursor);
     buf_clear(&text);
     if (err == OK || err == ERR_NOTFOUND)
         return true;
@@ -92,17 +92,17 @@ static void answer_page(struct api_request *rq, const struct named_style *style,
     uint8_t key[SHA256_BYTES];
     struct str list = list_of(rq, style, q);
     struct listing l;
-    struct buf place;
+    struct buf cursor;
     enum err err;
 
     auth_key(rq->api->auth, "named", key);
-    buf_init(&place, 0);
-    if (read_place(rq, key, list, &place)) {
+    buf_init(&cursor, 0);
+    if (read_cursor(rq, key, list, &cursor)) {
         listing_init(&l, style);
-        err = stack_list(rq->api->stacks, q, SCAN_MAX, &place, put_row, &l);
+        err = stack_list(rq->api->stacks, q, SCAN_MAX, &cursor, put_row, &l);
         json_close(&l.json);
-        if (place.n_bytes > 0) {
-            page_token_put(key, list, buf_str(&place),
+        if (cursor.n_bytes > 0) {
+            page_token_put(key, list, buf_str(&cursor),
                            json_open_text(&l.json, style->token));
             json_close_text(&l.json);
         }
@@ -114,7 +114,7 @@ static void answer_page(struct api_request *rq, const struct named_style *style,
         }
         buf_clear(&l.body);
     }
-    buf_clear(&place);
+    buf_clear(&cursor);
 }
 
 void named_answer(struct api_request *rq, const struct named_style *style,

@@ -93,7 +93,7 @@ static void put_token(const struct token *t, struct str secret,
 static enum err read_scopes(const struct hook_reader *reader,
                             const struct json_value *body, unsigned *out)
 {
-    const struct json_value *list = body_member(body, "scopes");
+    const struct json_value *list = member_find(body, "scopes");
     struct json_iter it = json_iter(list);
     const struct json_value *item;
 
@@ -112,15 +112,15 @@ static enum err read_scopes(const struct hook_reader *reader,
     }
     if (list != NULL && *out != 0)
         return OK;
-    return body_refuse(reader, "scopes must be an array of one or more of "
-                               "\"ingest\", \"read\", \"write\", each once");
+    return reader_refuse(reader, "scopes must be an array of one or more of "
+                                 "\"ingest\", \"read\", \"write\", each once");
 }
 
 static enum err read_expiry(const struct hook_reader *reader,
                             const struct json_value *body, int64_t now_ms,
                             int64_t *out_ms)
 {
-    const struct json_value *v = body_member(body, "expiresAt");
+    const struct json_value *v = member_find(body, "expiresAt");
     int64_t seconds;
 
     *out_ms = 0;
@@ -128,8 +128,9 @@ static enum err read_expiry(const struct hook_reader *reader,
         return OK;
     if (json_int(v, &seconds) != OK || seconds < 0 || seconds > SECONDS_MAX ||
         seconds * 1000 <= now_ms) {
-        return body_refuse(reader, "expiresAt must be a time to come, in unix "
-                                   "seconds");
+        return reader_refuse(reader,
+                             "expiresAt must be a time to come, in unix "
+                             "seconds");
     }
     *out_ms = seconds * 1000;
     return OK;
@@ -141,12 +142,12 @@ static enum err read_token(const struct hook_reader *reader,
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return body_refuse(reader, "the body must be a JSON object");
+        return reader_refuse(reader, "the body must be a JSON object");
     err = read_scopes(reader, body, &t->scopes);
     if (err == OK)
-        err = body_text(reader, body, "name", &t->name);
+        err = member_text(reader, body, "name", &t->name);
     if (err == OK && t->name.n_bytes > LABEL_MAX)
-        err = body_refuse(reader, "name must be at most 100 bytes");
+        err = reader_refuse(reader, "name must be at most 100 bytes");
     if (err == OK)
         err = read_expiry(reader, body, t->created_at_ms, &t->expires_at_ms);
     return err;

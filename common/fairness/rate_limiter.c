@@ -18,16 +18,16 @@ void limiter_init(struct limiter *l, double per_second, double burst)
 
 bool limiter_take(struct limiter *l, struct str key, int64_t now_us)
 {
-    size_t i = hash_here(key, 0) % LIMITER_PLACES;
+    size_t i = hash_here(key, 0) % LIMITER_BUCKETS;
     double left = l->burst;
 
-    if (l->places[i].at_us != 0) {
-        left = l->places[i].left +
-               (double)(now_us - l->places[i].at_us) * l->per_second / US_PER_S;
+    if (l->buckets[i].at_us != 0) {
+        left = l->buckets[i].left + (double)(now_us - l->buckets[i].at_us) *
+                                        l->per_second / US_PER_S;
         if (left > l->burst)
             left = l->burst;
     }
-    l->places[i].at_us = now_us;
-    l->places[i].left = left < 1 ? left : left - 1;
+    l->buckets[i].at_us = now_us;
+    l->buckets[i].left = left < 1 ? left : left - 1;
     return left >= 1;
 }

@@ -12,7 +12,7 @@
 
 #include "common/base/str.h"
 
-#define LIMITER_PLACES 1024
+#define LIMITER_BUCKETS 1024
 
 struct limiter {
     double per_second;
@@ -20,7 +20,7 @@ struct limiter {
     struct {
         double left;
         int64_t at_us; // monotonic; 0: never used, full
-    } places[LIMITER_PLACES];
+    } buckets[LIMITER_BUCKETS];
 };
 
 void limiter_init(struct limiter *l, double per_second, double burst);

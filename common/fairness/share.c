@@ -16,41 +16,41 @@
 
 static size_t home_of(const struct shares *s, uint64_t no)
 {
-    return (size_t)((no * SPREAD) >> 32) & (s->n_places - 1);
+    return (size_t)((no * SPREAD) >> 32) & (s->n_slots - 1);
 }
 
-static size_t next_of(const struct shares *s, size_t place)
+static size_t next_of(const struct shares *s, size_t slot)
 {
-    return (place + 1) & (s->n_places - 1);
+    return (slot + 1) & (s->n_slots - 1);
 }
 
 // The index where the number is, or would be.
-static size_t place_of(const struct shares *s, uint64_t no)
+static size_t slot_of(const struct shares *s, uint64_t no)
 {
-    size_t place = home_of(s, no);
+    size_t slot = home_of(s, no);
 
-    while (s->rows[place].n > 0 && s->rows[place].no != no)
-        place = next_of(s, place);
-    return place;
+    while (s->rows[slot].n > 0 && s->rows[slot].no != no)
+        slot = next_of(s, slot);
+    return slot;
 }
 
-static void resize(struct shares *s, size_t n_places)
+static void resize(struct shares *s, size_t n_slots)
 {
     struct share_row *old = s->rows;
-    size_t n_old = s->n_places;
+    size_t n_old = s->n_slots;
 
-    s->rows = xcalloc(n_places, sizeof(*s->rows));
-    s->n_places = n_places;
+    s->rows = xcalloc(n_slots, sizeof(*s->rows));
+    s->n_slots = n_slots;
     for (size_t i = 0; i < n_old; i++) {
         if (old[i].n > 0)
-            s->rows[place_of(s, old[i].no)] = old[i];
+            s->rows[slot_of(s, old[i].no)] = old[i];
     }
     free(old);
 }
 
 uint64_t shares_of(const struct shares *s, uint64_t no)
 {
-    return s->n_rows > 0 ? s->rows[place_of(s, no)].n : 0;
+    return s->n_rows > 0 ? s->rows[slot_of(s, no)].n : 0;
 }
 
 // Whether `held` + `more` exceeds `most`, without overflow.
@@ -84,9 +84,9 @@ void shares_add(struct shares *s, uint64_t no, uint64_t more)
 
     if (more == 0)
         return;
-    if (2 * (s->n_rows + 1) > s->n_places)
-        resize(s, s->n_places > 0 ? 2 * s->n_places : LEAST_PLACES);
-    row = &s->rows[place_of(s, no)];
+    if (2 * (s->n_rows + 1) > s->n_slots)
+        resize(s, s->n_slots > 0 ? 2 * s->n_slots : LEAST_PLACES);
+    row = &s->rows[slot_of(s, no)];
     s->n_rows += row->n == 0;
     row->no = no;
     row->n += more;
@@ -97,7 +97,7 @@ void shares_add(struct shares *s, uint64_t no, uint64_t more)
 // home.
 static void close_gap(struct shares *s, size_t gap)
 {
-    size_t mask = s->n_places - 1;
+    size_t mask = s->n_slots - 1;
 
     for (size_t at = next_of(s, gap); s->rows[at].n > 0; at = next_of(s, at)) {
         size_t home = home_of(s, s->rows[at].no);
@@ -112,21 +112,21 @@ static void close_gap(struct shares *s, size_t gap)
 
 void shares_remove(struct shares *s, uint64_t no, uint64_t less)
 {
-    size_t place;
+    size_t slot;
 
     if (less == 0)
         return;
     assert(s->n_rows > 0);
-    place = place_of(s, no);
-    assert(s->rows[place].n >= less && s->n >= less);
-    s->rows[place].n -= less;
+    slot = slot_of(s, no);
+    assert(s->rows[slot].n >= less && s->n >= less);
+    s->rows[slot].n -= less;
     s->n -= less;
-    if (s->rows[place].n > 0)
+    if (s->rows[slot].n > 0)
         return;
     s->n_rows--;
-    close_gap(s, place);
-    if (s->n_places > LEAST_PLACES && 8 * s->n_rows < s->n_places)
-        resize(s, s->n_places / 2);
+    close_gap(s, slot);
+    if (s->n_slots > LEAST_PLACES && 8 * s->n_rows < s->n_slots)
+        resize(s, s->n_slots / 2);
 }
 
 void shares_clear(struct shares *s)

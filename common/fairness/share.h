@@ -29,7 +29,7 @@ struct share_row {
 // All zeros: nobody holds anything. shares_clear() frees it.
 struct shares {
     struct share_row *rows; // owned
-    size_t n_rows, n_places;
+    size_t n_rows, n_slots;
     uint64_t n; // held by all together
 };
 

@@ -80,7 +80,7 @@ static uint64_t old_no_of(enum dialect dialect, struct str org)
     return hash64(org, (uint64_t)dialect) | OWNER_IS_ORG;
 }
 
-static struct old_org *org_place(const struct migration *m, uint64_t old_no)
+static struct old_org *org_slot(const struct migration *m, uint64_t old_no)
 {
     size_t i = (size_t)old_no;
 
@@ -102,11 +102,11 @@ static struct old_org *org_make(struct migration *m, uint64_t old_no)
         m->orgs_mask = n * 2 - 1;
         for (size_t i = 0; i < n; i++) {
             if (old[i].old_no != 0)
-                *org_place(m, old[i].old_no) = old[i];
+                *org_slot(m, old[i].old_no) = old[i];
         }
         free(old);
     }
-    org = org_place(m, old_no);
+    org = org_slot(m, old_no);
     m->n_orgs += org->old_no == 0;
     org->old_no = old_no;
     return org;
@@ -130,7 +130,7 @@ static void learn(struct migration *m, enum dialect dialect, struct str name)
     }
 }
 
-static struct old_hook *hook_place(const struct migration *m, uint64_t hook_id)
+static struct old_hook *hook_slot(const struct migration *m, uint64_t hook_id)
 {
     size_t i = (size_t)(hook_id * UINT64_C(0x9e3779b97f4a7c15) >> 20);
 
@@ -150,19 +150,19 @@ static void learn_hook(struct migration *m, const struct old_hook *hook)
         m->hooks_mask = n * 2 - 1;
         for (size_t i = 0; i < n; i++) {
             if (old[i].hook_id != 0)
-                *hook_place(m, old[i].hook_id) = old[i];
+                *hook_slot(m, old[i].hook_id) = old[i];
         }
         free(old);
     }
     m->n_hooks++;
-    *hook_place(m, hook->hook_id) = *hook;
+    *hook_slot(m, hook->hook_id) = *hook;
 }
 
 // The number that replaces a hash.
 static enum err new_no(struct migration *m, uint64_t hook_id, uint64_t old_no,
                        uint64_t *no)
 {
-    const struct old_hook *hook = hook_place(m, hook_id);
+    const struct old_hook *hook = hook_slot(m, hook_id);
     struct old_org *org;
     enum err err = OK;
 

@@ -116,7 +116,7 @@ enum err org_number(struct hook_store *hs, enum dialect dialect, struct str org,
     return err == ERR_NOTFOUND ? OK : err;
 }
 
-void hook_place_put(const struct hook *hook, struct buf *out)
+void hook_cursor_put(const struct hook *hook, struct buf *out)
 {
     struct buf key;
 

@@ -111,11 +111,11 @@ MUST_CHECK enum err hook_list(struct hook_store *hs,
                               void *data);
 
 // The hooks of an organization at every level, after the position `after` (empty:
-// from the first), which hook_place_put() makes for a hook.
+// from the first), which hook_cursor_put() makes for a hook.
 MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
                                   struct str org, struct str after,
                                   hook_visit visit, void *data);
-void hook_place_put(const struct hook *hook, struct buf *out);
+void hook_cursor_put(const struct hook *hook, struct buf *out);
 
 // Every hook that changed after revision `after` (0: all that exist), in order of
 // revision. A hook that changed several times comes once, in its present form; a

@@ -244,7 +244,7 @@ enum err seals_check(const struct queue_config *config, struct buf *why)
     if (err == OK)
         seal_open_headers(s, config->keys);
     if (err == ERR_DENIED || err == ERR_CORRUPT) {
-        buf_puts(why, "the secrets of the webhooks were sealed with another "
+        buf_puts(why, "the secrets of the webhooks were encrypted with another "
                       "key than secret_key_file holds; put the right file in "
                       "its place");
         err = ERR_INVALID;

@@ -109,20 +109,20 @@ static bool hold_key(struct rekey *r, const char *setting, char **path,
                      struct buf *why)
 {
     char *named = keyring_path(setting, r->dir.path);
-    char *place = small_file_resolve(named);
-    char *copy = xstrdup(place);
+    char *resolved = small_file_resolve(named);
+    char *copy = xstrdup(resolved);
     char *dir = dirname(copy);
     bool is_held = owner_hold(dir, &r->key_dir, why) == OK;
 
     if (is_held) {
-        const char *slash = strrchr(place, '/');
+        const char *slash = strrchr(resolved, '/');
 
         *path = xasprintf("%s/%s", r->key_dir.path,
-                          slash != NULL ? slash + 1 : place);
+                          slash != NULL ? slash + 1 : resolved);
         r->path = *path;
     }
     free(copy);
-    free(place);
+    free(resolved);
     free(named);
     return is_held;
 }

@@ -265,7 +265,7 @@ static void add_facts(struct reading *r)
 
 // --- title and mood ---
 
-static void put_place(struct reading *r)
+static void put_scope(struct reading *r)
 {
     const struct format_event *e = r->event;
     const struct str parts[] = { e->org, e->project,
@@ -282,7 +282,7 @@ static void put_place(struct reading *r)
 }
 
 // Puts which webhook one of the engine's own events is about.
-static void put_own_place(struct reading *r)
+static void put_own_scope(struct reading *r)
 {
     static const char *const keys[] = { "organizationName", "projectName",
                                         "stackName", "environmentName" };
@@ -457,10 +457,10 @@ static void read_event(struct reading *r)
     struct str word = word_of(r);
 
     if (own_kind(r) < N_OWN_KINDS) {
-        put_own_place(r);
+        put_own_scope(r);
         buf_puts(&r->text, own_kinds[own_kind(r)].phrase);
     } else {
-        put_place(r);
+        put_scope(r);
         put_phrase(r, word);
     }
     r->out->title = keep(r, TITLE_MAX_BYTES);

@@ -244,7 +244,7 @@ static struct str reason_of(struct arena *arena, struct str by)
     return reason;
 }
 
-static enum err read_place(struct discard_request *r, struct str after)
+static enum err read_position(struct discard_request *r, struct str after)
 {
     r->at.hook_id = r->query.hook_id;
     if (after.n_bytes == 0)
@@ -271,7 +271,7 @@ enum err choice_read(struct discard_request *r, const struct query *query)
     r->query.event = STR_EMPTY;
     r->query.after = STR_EMPTY;
     r->reason = reason_of(arena, query->by);
-    err = read_place(r, query->after);
+    err = read_position(r, query->after);
     if (err == OK)
         err = replay_decode(r->query.text, &r->choice);
     if (err != OK)

@@ -54,8 +54,8 @@ struct job {
     struct replay_holder *holder; // NULL: it counts for no organization
     // For a replay of an organization, whose hooks are read some at a time:
     enum dialect dialect;
-    struct buf org;   // empty: a replay of one hook
-    struct buf place; // of the last hook that was read
+    struct buf org;    // empty: a replay of one hook
+    struct buf cursor; // of the last hook that was read
     bool are_hooks_read;
     uint64_t hook_nos[HOOKS_AT_ONCE]; // to be counted
     size_t n_hooks, i_hook;
@@ -114,7 +114,7 @@ static struct job *job_new(void)
 
     buf_init(&job->text, 0);
     buf_init(&job->org, 0);
-    buf_init(&job->place, 0);
+    buf_init(&job->cursor, 0);
     return job;
 }
 
@@ -136,7 +136,7 @@ static void job_free(struct job *job)
     replay_leave(&job->holder);
     buf_clear(&job->text);
     buf_clear(&job->org);
-    buf_clear(&job->place);
+    buf_clear(&job->cursor);
     free(job);
 }
 
@@ -205,8 +205,8 @@ static bool on_hook(void *data, const struct hook *hook)
     struct job *job = data;
 
     job->hook_nos[job->n_hooks++] = hook->no;
-    buf_reset(&job->place);
-    hook_place_put(hook, &job->place);
+    buf_reset(&job->cursor);
+    hook_cursor_put(hook, &job->cursor);
     return job->n_hooks < HOOKS_AT_ONCE;
 }
 
@@ -216,7 +216,7 @@ static void read_hooks(struct dispatcher *d, struct job *job)
     struct buf after;
 
     buf_init(&after, 0);
-    buf_put_str(&after, buf_str(&job->place));
+    buf_put_str(&after, buf_str(&job->cursor));
     job->n_hooks = 0;
     job->i_hook = 0;
     if (hook_list_org(d->hooks, job->dialect, buf_str(&job->org),

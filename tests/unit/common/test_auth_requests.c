@@ -257,9 +257,9 @@ static struct sockaddr_in another_address(void)
 {
     struct sockaddr_in at = { .sin_family = AF_INET };
     char text[INET_ADDRSTRLEN] = "127.0.0.1";
-    uint64_t ours = hash_here(str_of(text), 0) % LIMITER_PLACES;
+    uint64_t ours = hash_here(str_of(text), 0) % LIMITER_BUCKETS;
 
-    for (uint32_t i = 1; hash_here(str_of(text), 0) % LIMITER_PLACES == ours;
+    for (uint32_t i = 1; hash_here(str_of(text), 0) % LIMITER_BUCKETS == ours;
          i++) {
         at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
         inet_ntop(AF_INET, &at.sin_addr, text, sizeof(text));

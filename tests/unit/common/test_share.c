@@ -84,7 +84,7 @@ static void nothing_stays_of_who_holds_nothing(void **state)
         shares_remove(&s, no, no + 1);
     assert_int_equal(s.n, 0);
     assert_int_equal(s.n_rows, 0);
-    assert_true(s.n_places <= 16);
+    assert_true(s.n_slots <= 16);
     assert_int_equal(shares_of(&s, 77), 0);
     shares_clear(&s);
 }
