@@ -83,7 +83,8 @@ static void start(void)
                                              .max_inflight = 10,
                                              .max_inflight_slow = 2,
                                              .max_inflight_per_endpoint = 10,
-                                             .max_on_demand = 1, .max_ordered = 16 });
+                                             .max_on_demand = 1,
+                                             .max_ordered = 16 });
     tell((struct schedule_event){ .kind = SCHEDULE_SENDER_UP, .sender = 0 });
     aside_init(&d);
 }
@@ -245,8 +246,8 @@ static void forget(struct delivery *dv)
     }
     if (is_there)
         delivery_remove(&d.schedule, dv);
-    CHECK(d.schedule.n_open == 0 && f->n_open == 0);
-    CHECK(d.schedule.unpersisted == NULL && f->first == NULL);
+    CHECK(d.schedule.open.n == 0 && f->n_open == 0);
+    CHECK(d.schedule.unpersisted.first == NULL && f->first == NULL);
     CHECK(d.schedule.n_from_log == 0 && d.schedule.n_loaded == 0);
     CHECK(f->n_sent == 0 && d.schedule.n_sent == 0);
     CHECK(d.schedule.senders[0].n_sent == 0);
@@ -259,12 +260,12 @@ static void forget(struct delivery *dv)
     d.n_disables = 0;
     d.n_disabling = 0;
     d.n_failing = 0;
-    d.schedule.senders[0].ring_first = NULL;
-    d.schedule.senders[0].ring_last = NULL;
+    if (f->place == HOOK_IN_RING)
+        list_remove(&d.schedule.senders[0].ring, &f->turn);
     f->place = HOOK_RESTS;
     deadline_stop(&d.commit_due);
     tell((struct schedule_event){ .kind = SCHEDULE_HOOK_CHANGED, .hook = f });
-    CHECK(d.schedule.n_endpoints == 0);
+    CHECK(d.schedule.endpoints.n == 0);
     free(f->notes);
     hook_remove(&d.schedule, f);
 }

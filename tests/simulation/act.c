@@ -417,7 +417,7 @@ static bool is_over(const struct world *w)
         if (!hook_is_idle(f))
             return false;
     }
-    return w->n_open == 0 && w->schedule.n_open == 0;
+    return w->n_open == 0 && w->schedule.open.n == 0;
 }
 
 void finish_all(struct world *w)
@@ -438,7 +438,7 @@ void finish_all(struct world *w)
     }
     // Whatever happened, each delivery came to its end, and nothing is left.
     REQUIRE(w, w->n_open == 0);
-    REQUIRE(w, w->schedule.n_open == 0);
+    REQUIRE(w, w->schedule.open.n == 0);
     REQUIRE(w, is_over(w));
     forget_idle(w);
     for (const struct hook_state *f = hook_next(&w->schedule, NULL); f != NULL;

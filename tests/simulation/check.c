@@ -160,9 +160,8 @@ static void check_shares(struct world *w, const struct in_flight *a)
     const struct hook_state *f = a->delivery->hook;
     // Hooks that are in the ring have less than their share, or have not been looked
     // at. Those over their share go when the ring is empty.
-    bool others_wait =
-        sender->ring_first != NULL &&
-        (sender->ring_first != f || sender->ring_first->next_ready != NULL);
+    bool others_wait = sender->ring.first != NULL &&
+                       (sender->ring.first != &f->turn || f->turn.next != NULL);
 
     REQUIRE(w, sender->n_sent <= MAX_INFLIGHT);
     REQUIRE(w,
@@ -259,14 +258,14 @@ static unsigned n_places(const struct world *w, const struct hook_state *f)
     for (unsigned i = 0; i < N_SENDERS; i++) {
         const struct sender *sender = &w->schedule.senders[i];
 
-        for (const struct hook_state *at = sender->ring_first; at != NULL;
-             at = at->next_ready)
-            n += at == f && f->sender == i && f->place == HOOK_IN_RING;
+        for (const struct list_node *at = sender->ring.first; at != NULL;
+             at = at->next)
+            n += at == &f->turn && f->sender == i && f->place == HOOK_IN_RING;
     }
     if (f->room != NULL) {
-        for (const struct hook_state *at = f->room->first; at != NULL;
-             at = at->next_ready)
-            n += at == f && f->place == HOOK_IN_WAIT_QUEUE;
+        for (const struct list_node *at = f->room->first; at != NULL;
+             at = at->next)
+            n += at == &f->turn && f->place == HOOK_IN_WAIT_QUEUE;
     }
     return n;
 }
@@ -358,7 +357,7 @@ static void check_facts(struct world *w)
         REQUIRE(w, f != NULL && f->has_rows);
     }
     REQUIRE(w, n_open == w->n_open);
-    REQUIRE(w, n_memory == w->schedule.n_open);
+    REQUIRE(w, n_memory == w->schedule.open.n);
     REQUIRE(w, n_from_log == w->schedule.n_from_log);
     REQUIRE(w, n_loaded == w->schedule.n_loaded);
 }

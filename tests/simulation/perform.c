@@ -38,9 +38,9 @@ void begin_commit(struct world *w)
 {
     struct schedule *s = &w->schedule;
 
-    while (s->unpersisted != NULL) {
-        struct delivery *dv = s->unpersisted;
+    struct delivery *dv;
 
+    while ((dv = delivery_without_row(s)) != NULL) {
         put_row(w, dv, dv->due_at_ms, false);
         delivery_set_row(s, dv, fact_of(w, dv)->due_at_ms);
     }

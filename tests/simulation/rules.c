@@ -121,7 +121,7 @@ static void after_turns(struct world *w, const struct schedule_event *e,
         const struct hook_state *f = out->at[0].attempt->delivery->hook;
 
         REQUIRE(w, f->place != HOOK_IN_RING ||
-                       w->schedule.senders[f->sender].ring_last == f);
+                       w->schedule.senders[f->sender].ring.last == &f->turn);
     }
 }
 
@@ -189,7 +189,7 @@ static void check_ready(struct world *w, struct hook_state *f)
         REQUIRE(w, f->pause_over.at_us <= next_us + 100);
     }
     if (next_us <= w->schedule.now_us && f->pause_over.i == 0) {
-        REQUIRE(w, !sender->is_up || sender->ring_first != NULL ||
+        REQUIRE(w, !sender->is_up || sender->ring.first != NULL ||
                        sender->n_sent >= MAX_INFLIGHT ||
                        !endpoint_admits(&w->schedule, f));
     }

@@ -68,7 +68,8 @@ bool commit_is_busy(const struct dispatcher *d)
 void commit_schedule(struct dispatcher *d)
 {
     bool only_cursor = batch_n(d->open_batch) == 0 &&
-                       d->schedule.unpersisted == NULL && d->open_wakes.n == 0;
+                       d->schedule.unpersisted.first == NULL &&
+                       d->open_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
     if (commit_is_busy(d))
@@ -194,7 +195,7 @@ void commit_let_go(struct dispatcher *d)
     wake_hooks(d);
     if (d->is_final_commit)
         return;
-    if (batch_n(d->open_batch) > 0 || d->schedule.unpersisted != NULL ||
+    if (batch_n(d->open_batch) > 0 || d->schedule.unpersisted.first != NULL ||
         d->open_wakes.n > 0 || d->open_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
         commit_schedule(d);
@@ -204,8 +205,10 @@ void commit_let_go(struct dispatcher *d)
 // with this commit.
 static void put_rows(struct dispatcher *d)
 {
-    while (d->schedule.unpersisted != NULL)
-        commit_give_row(d, d->schedule.unpersisted);
+    struct delivery *dv;
+
+    while ((dv = delivery_without_row(&d->schedule)) != NULL)
+        commit_give_row(d, dv);
 }
 
 void commit_fill(struct dispatcher *d)

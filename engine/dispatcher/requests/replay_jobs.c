@@ -193,7 +193,7 @@ static enum err begin(struct dispatcher *d, const struct query *query,
     job->reply.no = query->no;
     job->after_commit =
         d->schedule.n_commits + (d->is_committing ? 1 : 0) +
-        (batch_n(d->open_batch) > 0 || d->schedule.unpersisted != NULL);
+        (batch_n(d->open_batch) > 0 || d->schedule.unpersisted.first != NULL);
     append(d, job);
     return OK;
 }

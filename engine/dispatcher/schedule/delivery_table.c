@@ -9,12 +9,12 @@
 #include <stdlib.h>
 
 #include "common/base/codec.h"
+#include "common/base/hash_map.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
-
-#define TABLE_MIN 4096 // a power of two
 
 void delivery_enter(struct delivery *dv, enum delivery_place place)
 {
@@ -39,77 +39,44 @@ void delivery_enter(struct delivery *dv, enum delivery_place place)
     dv->place = place;
 }
 
-static size_t hash_of(uint64_t hook_id, struct position position)
+static uint64_t hash_of(uint64_t hook_id, struct position position)
 {
     uint64_t x = get_be64(position.bytes) * UINT64_C(0x9e3779b97f4a7c15);
 
     x ^= hook_id * UINT64_C(0xc2b2ae3d27d4eb4f);
-    return (size_t)(x ^ (x >> 29));
-}
-
-void delivery_table_init(struct schedule *s)
-{
-    s->open = xcalloc(TABLE_MIN, sizeof(struct delivery *));
-    s->n_open_mask = TABLE_MIN - 1;
+    return x ^ (x >> 29);
 }
 
 void delivery_table_free(struct schedule *s)
 {
-    for (size_t i = 0; i <= s->n_open_mask; i++) {
-        while (s->open[i] != NULL) {
-            struct delivery *dv = s->open[i];
+    struct hash_node *n;
 
-            s->open[i] = dv->same_hash;
-            free(dv);
-        }
+    while ((n = hash_map_next(&s->open, NULL)) != NULL) {
+        hash_map_remove(&s->open, n);
+        free(HASH_OBJECT(n, struct delivery, node));
     }
+    hash_map_clear(&s->open);
     while (s->free_deliveries != NULL) {
         struct delivery *dv = s->free_deliveries;
 
         s->free_deliveries = dv->next;
         free(dv);
     }
-    free(s->open);
-    s->open = NULL;
 }
 
 struct delivery *delivery_find(const struct schedule *s, uint64_t hook_id,
                                struct position position)
 {
-    struct delivery *dv = s->open[hash_of(hook_id, position) & s->n_open_mask];
+    struct hash_node *n = hash_map_find(&s->open, hash_of(hook_id, position));
 
-    while (dv != NULL && (dv->hook->no != hook_id ||
-                          position_cmp(dv->position, position) != 0))
-        dv = dv->same_hash;
-    return dv;
-}
+    for (; n != NULL; n = hash_map_same(n)) {
+        struct delivery *dv = HASH_OBJECT(n, struct delivery, node);
 
-static void insert(struct delivery **table, size_t mask, struct delivery *dv)
-{
-    size_t at = hash_of(dv->hook->no, dv->position) & mask;
-
-    dv->same_hash = table[at];
-    table[at] = dv;
-}
-
-static void grow(struct schedule *s)
-{
-    size_t n = (s->n_open_mask + 1) * 2;
-    struct delivery **table = xcalloc(n, sizeof(struct delivery *));
-
-    for (size_t i = 0; i <= s->n_open_mask; i++) {
-        struct delivery *dv = s->open[i];
-
-        while (dv != NULL) {
-            struct delivery *next = dv->same_hash;
-
-            insert(table, n - 1, dv);
-            dv = next;
-        }
+        if (dv->hook->no == hook_id &&
+            position_cmp(dv->position, position) == 0)
+            return dv;
     }
-    free(s->open);
-    s->open = table;
-    s->n_open_mask = n - 1;
+    return NULL;
 }
 
 struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
@@ -123,51 +90,26 @@ struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
         dv = xmalloc(sizeof(*dv));
     }
     *dv = (struct delivery){ .hook = f, .position = position };
-    if (s->n_open > s->n_open_mask)
-        grow(s);
-    insert(s->open, s->n_open_mask, dv);
-    s->n_open++;
+    hash_map_add(&s->open, &dv->node, hash_of(f->no, position));
     f->n_open++;
-    dv->unpersisted_next = s->unpersisted;
-    if (s->unpersisted != NULL)
-        s->unpersisted->unpersisted_prev = dv;
-    s->unpersisted = dv;
+    list_push_front(&s->unpersisted, &dv->unpersisted);
     return dv;
-}
-
-static void leave_unpersisted(struct schedule *s, struct delivery *dv)
-{
-    if (dv->unpersisted_prev != NULL) {
-        dv->unpersisted_prev->unpersisted_next = dv->unpersisted_next;
-    } else {
-        s->unpersisted = dv->unpersisted_next;
-    }
-    if (dv->unpersisted_next != NULL)
-        dv->unpersisted_next->unpersisted_prev = dv->unpersisted_prev;
-    dv->unpersisted_prev = NULL;
-    dv->unpersisted_next = NULL;
 }
 
 void delivery_set_row(struct schedule *s, struct delivery *dv,
                       int64_t due_at_ms)
 {
-    leave_unpersisted(s, dv);
+    list_remove(&s->unpersisted, &dv->unpersisted);
     dv->has_row = true;
     dv->due_at_ms = due_at_ms;
 }
 
 void delivery_remove(struct schedule *s, struct delivery *dv)
 {
-    size_t at = hash_of(dv->hook->no, dv->position) & s->n_open_mask;
-    struct delivery **link = &s->open[at];
-
-    while (*link != dv)
-        link = &(*link)->same_hash;
-    *link = dv->same_hash;
-    s->n_open--;
+    hash_map_remove(&s->open, &dv->node);
     dv->hook->n_open--;
     if (!dv->has_row)
-        leave_unpersisted(s, dv);
+        list_remove(&s->unpersisted, &dv->unpersisted);
     delivery_enter(dv, DELIVERY_FREED);
     dv->next = s->free_deliveries;
     s->free_deliveries = dv;
@@ -189,4 +131,9 @@ struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms)
                              .replay = dv->replay,
                              .n_before = dv->n_before,
                              .payload_bytes = dv->payload_bytes };
+}
+
+struct delivery *delivery_without_row(const struct schedule *s)
+{
+    return LIST_FIRST(&s->unpersisted, struct delivery, unpersisted);
 }

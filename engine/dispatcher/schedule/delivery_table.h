@@ -9,7 +9,6 @@
 // Moves the delivery to `place`. Aborts with both names if that move is not legal.
 void delivery_enter(struct delivery *dv, enum delivery_place place);
 
-void delivery_table_init(struct schedule *s);
 void delivery_table_free(struct schedule *s); // frees all deliveries
 struct delivery *delivery_find(const struct schedule *s, uint64_t hook_id,
                                struct position position);
@@ -21,6 +20,9 @@ struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
 void delivery_set_row(struct schedule *s, struct delivery *dv,
                       int64_t due_at_ms);
 void delivery_remove(struct schedule *s, struct delivery *dv); // frees it
+
+// A delivery that has no row; NULL: each has one.
+struct delivery *delivery_without_row(const struct schedule *s);
 
 // The delivery's row, whether it has one yet or not. `due_at_ms` is ignored if the
 // hook is ordered.

@@ -11,70 +11,36 @@
 
 #include "common/base/buf.h"
 #include "common/base/codec.h"
+#include "common/base/hash_map.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/encoding/url.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-#define TABLE_MIN    256 // a power of two
 #define WINDOW_START 16
 
 struct endpoint {
-    struct endpoint *next; // with the same hash
-    uint64_t hash;
+    struct hash_node node;
     char *name;              // "https://example.com:443"
     uint32_t n_users;        // hooks, and attempts in flight
     uint32_t n_sent;         // attempts in flight, without slow ones
     uint32_t n_unresponsive; // of n_sent
     struct throttle throttle;
-    struct wait_queue room;
-    struct wait_queue unresponsive; // hooks that did not answer last time
-    bool wakes_unresponsive;        // these are woken first, the next time
+    struct list room;
+    struct list unresponsive; // hooks that did not answer last time
+    bool wakes_unresponsive;  // these are woken first, the next time
 };
-
-static struct endpoint **place_of(const struct schedule *s, uint64_t hash)
-{
-    return &s->endpoints[hash & s->n_endpoints_mask];
-}
-
-static void grow(struct schedule *s)
-{
-    size_t n_old = s->endpoints != NULL ? s->n_endpoints_mask + 1 : 0;
-    struct endpoint **old = s->endpoints;
-
-    s->n_endpoints_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    s->endpoints = xcalloc(s->n_endpoints_mask + 1, sizeof(struct endpoint *));
-    for (size_t i = 0; i < n_old; i++) {
-        struct endpoint *e = old[i];
-
-        while (e != NULL) {
-            struct endpoint *next = e->next;
-            struct endpoint **head = place_of(s, e->hash);
-
-            e->next = *head;
-            *head = e;
-            e = next;
-        }
-    }
-    free(old);
-}
 
 static struct endpoint *endpoint_new(struct schedule *s, struct str name,
                                      uint64_t hash)
 {
     struct endpoint *e = xcalloc(1, sizeof(*e));
-    struct endpoint **head;
 
-    if (s->endpoints == NULL || s->n_endpoints > s->n_endpoints_mask)
-        grow(s);
-    e->hash = hash;
     e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
     throttle_init(&e->throttle, WINDOW_START);
-    head = place_of(s, hash);
-    e->next = *head;
-    *head = e;
-    s->n_endpoints++;
+    hash_map_add(&s->endpoints, &e->node, hash);
     return e;
 }
 
@@ -89,17 +55,19 @@ static void put_name(struct str text, struct buf *name)
 
 struct endpoint *endpoint_use(struct schedule *s, struct str url)
 {
-    struct endpoint *e = NULL;
+    struct hash_node *n;
+    struct endpoint *e;
     struct buf name;
     uint64_t hash;
 
     buf_init(&name, 0);
     put_name(url, &name);
     hash = hash64(buf_str(&name), s->limits.hash_seed);
-    if (s->endpoints != NULL)
-        e = *place_of(s, hash);
-    while (e != NULL && !str_is(buf_str(&name), e->name))
-        e = e->next;
+    n = hash_map_find(&s->endpoints, hash);
+    while (n != NULL &&
+           !str_is(buf_str(&name), HASH_OBJECT(n, struct endpoint, node)->name))
+        n = hash_map_same(n);
+    e = HASH_OBJECT(n, struct endpoint, node);
     if (e == NULL)
         e = endpoint_new(s, buf_str(&name), hash);
     buf_clear(&name);
@@ -115,30 +83,30 @@ static void endpoint_free(struct endpoint *e)
 
 void endpoint_drop(struct schedule *s, struct endpoint *e)
 {
-    struct endpoint **link;
-
     if (e == NULL || --e->n_users > 0)
         return;
-    link = place_of(s, e->hash);
-    while (*link != e)
-        link = &(*link)->next;
-    *link = e->next;
-    s->n_endpoints--;
+    hash_map_remove(&s->endpoints, &e->node);
     endpoint_free(e);
+}
+
+static struct endpoint *endpoint_next(const struct schedule *s,
+                                      const struct endpoint *e)
+{
+    struct hash_node *n =
+        hash_map_next(&s->endpoints, e != NULL ? &e->node : NULL);
+
+    return HASH_OBJECT(n, struct endpoint, node);
 }
 
 void endpoints_free(struct schedule *s)
 {
-    for (size_t i = 0; s->endpoints != NULL && i <= s->n_endpoints_mask; i++) {
-        while (s->endpoints[i] != NULL) {
-            struct endpoint *e = s->endpoints[i];
+    struct endpoint *e;
 
-            s->endpoints[i] = e->next;
-            endpoint_free(e);
-        }
+    while ((e = endpoint_next(s, NULL)) != NULL) {
+        hash_map_remove(&s->endpoints, &e->node);
+        endpoint_free(e);
     }
-    free(s->endpoints);
-    s->endpoints = NULL;
+    hash_map_clear(&s->endpoints);
 }
 
 // --- the window ---
@@ -206,10 +174,9 @@ static void let_go(struct schedule *s, struct endpoint *e)
 
 void endpoints_look(struct schedule *s)
 {
-    for (size_t i = 0; s->endpoints != NULL && i <= s->n_endpoints_mask; i++) {
-        for (struct endpoint *e = s->endpoints[i]; e != NULL; e = e->next)
-            let_go(s, e);
-    }
+    for (struct endpoint *e = endpoint_next(s, NULL); e != NULL;
+         e = endpoint_next(s, e))
+        let_go(s, e);
 }
 
 void endpoint_set_apart(struct schedule *s, const struct in_flight *a)

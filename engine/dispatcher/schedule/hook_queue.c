@@ -34,14 +34,7 @@ static void start_waiting(struct schedule *s, struct delivery *dv)
         return;
     }
     s->n_from_log++;
-    dv->from_log_next = NULL;
-    dv->from_log_prev = s->from_log_last;
-    if (s->from_log_last != NULL) {
-        s->from_log_last->from_log_next = dv;
-    } else {
-        s->from_log_first = dv;
-    }
-    s->from_log_last = dv;
+    list_push(&s->from_log, &dv->from_log);
 }
 
 static void stop_waiting(struct schedule *s, struct delivery *dv)
@@ -52,16 +45,7 @@ static void stop_waiting(struct schedule *s, struct delivery *dv)
         return;
     }
     s->n_from_log--;
-    if (dv->from_log_prev != NULL) {
-        dv->from_log_prev->from_log_next = dv->from_log_next;
-    } else {
-        s->from_log_first = dv->from_log_next;
-    }
-    if (dv->from_log_next != NULL) {
-        dv->from_log_next->from_log_prev = dv->from_log_prev;
-    } else {
-        s->from_log_last = dv->from_log_prev;
-    }
+    list_remove(&s->from_log, &dv->from_log);
 }
 
 // --- the list ---

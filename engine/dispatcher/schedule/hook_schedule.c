@@ -4,6 +4,9 @@
 
 #include "engine/dispatcher/schedule/hook_schedule.h"
 
+#include <assert.h>
+
+#include "common/base/list.h"
 #include "common/log/log.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/schedule/alarms.h"
@@ -41,39 +44,27 @@ void hook_enter(struct hook_state *f, enum hook_place place)
 
 // A hook is in one place. If it is in a ring or in a wait queue already, it stays
 // there, since its turn comes from there.
-void wait_queue_enter(struct wait_queue *room, struct hook_state *f)
+void wait_queue_enter(struct list *room, struct hook_state *f)
 {
     if (f->place != HOOK_RESTS)
         return;
     hook_enter(f, HOOK_IN_WAIT_QUEUE);
     f->room = room;
-    f->next_ready = NULL;
-    if (room->last != NULL) {
-        room->last->next_ready = f;
-    } else {
-        room->first = f;
-    }
-    room->last = f;
+    list_push(room, &f->turn);
 }
 
 void wait_queue_leave(struct hook_state *f)
 {
-    struct wait_queue *room = f->room;
-    struct hook_state *before = NULL;
-
-    if (room == NULL)
+    if (f->room == NULL)
         return;
-    for (struct hook_state *at = room->first; at != f; at = at->next_ready)
-        before = at;
-    if (before != NULL) {
-        before->next_ready = f->next_ready;
-    } else {
-        room->first = f->next_ready;
-    }
-    if (room->last == f)
-        room->last = before;
+    list_remove(f->room, &f->turn);
     f->room = NULL;
     hook_enter(f, HOOK_RESTS);
+}
+
+struct hook_state *wait_queue_first(const struct list *room)
+{
+    return LIST_FIRST(room, struct hook_state, turn);
 }
 
 // --- the ring ---
@@ -112,53 +103,19 @@ static bool enter_ring(struct schedule *s, struct hook_state *f)
         return false;
     f->sender = f->wanted_sender;
     hook_enter(f, HOOK_IN_RING);
-    f->next_ready = NULL;
     return true;
 }
 
 void hook_mark_ready(struct schedule *s, struct hook_state *f)
 {
-    struct sender *sender;
-
-    if (!enter_ring(s, f))
-        return;
-    sender = &s->senders[f->sender];
-    if (sender->ring_last != NULL) {
-        sender->ring_last->next_ready = f;
-    } else {
-        sender->ring_first = f;
-    }
-    sender->ring_last = f;
+    if (enter_ring(s, f))
+        list_push(&s->senders[f->sender].ring, &f->turn);
 }
 
 void hook_mark_ready_first(struct schedule *s, struct hook_state *f)
 {
-    struct sender *sender;
-
-    if (!enter_ring(s, f))
-        return;
-    sender = &s->senders[f->sender];
-    f->next_ready = sender->ring_first;
-    sender->ring_first = f;
-    if (sender->ring_last == NULL)
-        sender->ring_last = f;
-}
-
-static void ring_remove(struct sender *sender, struct hook_state *f)
-{
-    struct hook_state *before = NULL;
-
-    for (struct hook_state *at = sender->ring_first; at != f;
-         at = at->next_ready)
-        before = at;
-    if (before != NULL) {
-        before->next_ready = f->next_ready;
-    } else {
-        sender->ring_first = f->next_ready;
-    }
-    if (sender->ring_last == f)
-        sender->ring_last = before;
-    hook_enter(f, HOOK_RESTS);
+    if (enter_ring(s, f))
+        list_push_front(&s->senders[f->sender].ring, &f->turn);
 }
 
 void hook_leave_sender(struct schedule *s, struct hook_state *f)
@@ -166,7 +123,8 @@ void hook_leave_sender(struct schedule *s, struct hook_state *f)
     struct sender *sender = &s->senders[f->sender];
 
     if (f->place == HOOK_IN_RING) {
-        ring_remove(sender, f);
+        list_remove(&sender->ring, &f->turn);
+        hook_enter(f, HOOK_RESTS);
     } else if (f->room == &sender->unresponsive ||
                f->room == &sender->over_share) {
         wait_queue_leave(f);
@@ -175,19 +133,17 @@ void hook_leave_sender(struct schedule *s, struct hook_state *f)
 
 struct hook_state *ring_take(struct sender *sender)
 {
-    struct hook_state *f = sender->ring_first;
+    struct hook_state *f = LIST_POP(&sender->ring, struct hook_state, turn);
 
-    sender->ring_first = f->next_ready;
-    if (sender->ring_first == NULL)
-        sender->ring_last = NULL;
+    assert(f != NULL);
     hook_enter(f, HOOK_RESTS);
     return f;
 }
 
-void wait_queue_wake(struct schedule *s, struct wait_queue *room, uint32_t n)
+void wait_queue_wake(struct schedule *s, struct list *room, uint32_t n)
 {
     while (n > 0 && room->first != NULL) {
-        struct hook_state *f = room->first;
+        struct hook_state *f = wait_queue_first(room);
 
         wait_queue_leave(f);
         hook_mark_ready(s, f);

@@ -22,11 +22,13 @@ void hook_pause_until(struct schedule *s, struct hook_state *f,
 void hook_on_alarm(struct schedule *s, struct hook_alarm *a);
 
 // Does nothing if the hook is in a ring or in a wait queue already.
-void wait_queue_enter(struct wait_queue *room, struct hook_state *f);
+void wait_queue_enter(struct list *room, struct hook_state *f);
 void wait_queue_leave(struct hook_state *f); // does nothing if it is in none
+struct hook_state *
+wait_queue_first(const struct list *room); // NULL: none waits
 
 // Wakes hooks until `n` are ready, or none waits.
-void wait_queue_wake(struct schedule *s, struct wait_queue *room, uint32_t n);
+void wait_queue_wake(struct schedule *s, struct list *room, uint32_t n);
 
 // Whether rows of this hook are due and may be read now.
 bool due_rows_may_load(const struct schedule *s, const struct hook_state *f);

@@ -8,72 +8,36 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/base/hash_map.h"
 #include "common/base/mem.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/schedule/alarms.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-#define TABLE_MIN 1024 // a power of two
-
-static size_t bucket_of(const struct schedule *s, uint64_t no)
-{
-    return (size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) & s->n_hooks_mask;
-}
-
 struct hook_state *hook_find(const struct schedule *s, uint64_t no)
 {
-    struct hook_state *f;
+    struct hash_node *n = hash_map_find(&s->hooks, no);
 
-    if (s->hooks == NULL)
-        return NULL;
-    f = s->hooks[bucket_of(s, no)];
-    while (f != NULL && f->no != no)
-        f = f->next_hash;
-    return f;
-}
+    for (; n != NULL; n = hash_map_same(n)) {
+        struct hook_state *f = HASH_OBJECT(n, struct hook_state, node);
 
-static void insert(struct schedule *s, struct hook_state *f)
-{
-    struct hook_state **head = &s->hooks[bucket_of(s, f->no)];
-
-    f->next_hash = *head;
-    *head = f;
-}
-
-static void grow(struct schedule *s)
-{
-    size_t n_old = s->hooks != NULL ? s->n_hooks_mask + 1 : 0;
-    struct hook_state **old = s->hooks;
-
-    s->n_hooks_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    s->hooks = xcalloc(s->n_hooks_mask + 1, sizeof(struct hook_state *));
-    for (size_t i = 0; i < n_old; i++) {
-        struct hook_state *f = old[i];
-
-        while (f != NULL) {
-            struct hook_state *next = f->next_hash;
-
-            insert(s, f);
-            f = next;
-        }
+        if (f->no == no)
+            return f;
     }
-    free(old);
+    return NULL;
 }
 
 struct hook_state *hook_add(struct schedule *s, uint64_t no)
 {
     struct hook_state *f = xcalloc(1, sizeof(*f));
 
-    if (s->hooks == NULL || s->n_hooks > s->n_hooks_mask)
-        grow(s);
     f->no = no;
     f->rows_due.hook = f;
     f->pause_over.hook = f;
     f->first_due_ms = INT64_MAX;
     throttle_init(&f->throttle, HOOK_WINDOW_START);
-    insert(s, f);
-    s->n_hooks++;
+    hash_map_add(&s->hooks, &f->node, no);
     return f;
 }
 
@@ -85,13 +49,8 @@ bool hook_is_idle(const struct hook_state *f)
 
 void hook_remove(struct schedule *s, struct hook_state *f)
 {
-    struct hook_state **link = &s->hooks[bucket_of(s, f->no)];
-
     assert(f->hook == NULL && hook_is_idle(f));
-    while (*link != f)
-        link = &(*link)->next_hash;
-    *link = f->next_hash;
-    s->n_hooks--;
+    hash_map_remove(&s->hooks, &f->node);
     hook_enter(f, HOOK_LEFT);
     alarm_clear(s, &f->rows_due);
     alarm_clear(s, &f->pause_over);
@@ -101,30 +60,21 @@ void hook_remove(struct schedule *s, struct hook_state *f)
 struct hook_state *hook_next(const struct schedule *s,
                              const struct hook_state *f)
 {
-    size_t i = 0;
+    struct hash_node *n = hash_map_next(&s->hooks, f != NULL ? &f->node : NULL);
 
-    if (s->hooks == NULL)
-        return NULL;
-    if (f != NULL) {
-        if (f->next_hash != NULL)
-            return f->next_hash;
-        i = bucket_of(s, f->no) + 1;
-    }
-    while (i <= s->n_hooks_mask && s->hooks[i] == NULL)
-        i++;
-    return i <= s->n_hooks_mask ? s->hooks[i] : NULL;
+    return HASH_OBJECT(n, struct hook_state, node);
 }
 
 void hook_table_free(struct schedule *s)
 {
-    for (size_t i = 0; s->hooks != NULL && i <= s->n_hooks_mask; i++) {
-        while (s->hooks[i] != NULL) {
-            struct hook_state *f = s->hooks[i];
+    struct hook_state *next = hook_next(s, NULL);
 
-            s->hooks[i] = f->next_hash;
-            free(f);
-        }
+    while (next != NULL) {
+        struct hook_state *f = next;
+
+        next = hook_next(s, f);
+        hash_map_remove(&s->hooks, &f->node);
+        free(f);
     }
-    free(s->hooks);
-    s->hooks = NULL;
+    hash_map_clear(&s->hooks);
 }

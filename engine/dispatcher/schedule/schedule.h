@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/hash_map.h"
+#include "common/base/list.h"
 #include "common/model/delivery.h"
 #include "common/model/event.h"
 #include "common/model/hook.h"
@@ -66,22 +68,16 @@ struct hook_state;
 struct manual;
 struct ordering_key_seen;
 
-// Hooks that wait for capacity that other hooks use.
-struct wait_queue {
-    struct hook_state *first, *last;
-};
-
 struct delivery {
     struct hook_state *hook;
     struct position position;
     struct delivery *next; // in its hook's queue or in a list of settled ones
     struct delivery *prev; // in its hook's queue
-    struct delivery *same_hash; // in the table of deliveries
-    struct delivery *unpersisted_prev, *unpersisted_next; // while it has no row
-    struct delivery *from_log_prev,
-        *from_log_next;       // while it waits and came from the log
-    int64_t waiting_since_us; // monotonic
-    int64_t not_before_ms;    // if ordered: earliest time of the next attempt
+    struct hash_node node; // in the table of deliveries
+    struct list_node unpersisted; // while it has no row
+    struct list_node from_log;    // while it waits and came from the log
+    int64_t waiting_since_us;     // monotonic
+    int64_t not_before_ms; // if ordered: earliest time of the next attempt
     uint64_t ordering_key;
     uint32_t n_deaths; // dispatchers that died with it; set when it is made
     enum delivery_place place;
@@ -130,8 +126,8 @@ struct hook_state {
     struct hook_alarm rows_due;    // its first row in the index is due
     struct hook_alarm pause_over;  // its throttle, or its order, lets one go
     struct delivery *first, *last; // its queue
-    struct hook_state *next_ready; // in its sender's ring, or a wait queue
-    struct wait_queue *room; // where it waits, if HOOK_IN_WAIT_QUEUE; else NULL
+    struct list_node turn;         // in its sender's ring, or a wait queue
+    struct list *room; // where it waits, if HOOK_IN_WAIT_QUEUE; else NULL
     uint32_t n_sent;
     uint32_t n_open; // deliveries in memory
     enum hook_place place;
@@ -147,8 +143,8 @@ struct hook_state {
                             // at its next turn, whatever the time
     int64_t first_due_ms; // of its rows that are not in memory and not due yet
     uint64_t rows_until;  // ordered: commit that puts rows of this hook
-    uint64_t spilled_until; // rows are not read before this commit
-    struct hook_state *next_hash;
+    uint64_t spilled_until;   // rows are not read before this commit
+    struct hash_node node;    // in the table of hooks
     struct hook_notes *notes; // of the other rooms; owned by them
 };
 
@@ -168,13 +164,13 @@ struct in_flight {
 
 struct sender {
     bool is_up;
-    uint32_t n_sent;                // attempts in flight, without slow ones
-    uint32_t n_slow;                // in flight for longer than a second
-    uint32_t n_unresponsive;        // of n_sent
-    struct wait_queue unresponsive; // hooks that wait for that share
+    uint32_t n_sent;          // attempts in flight, without slow ones
+    uint32_t n_slow;          // in flight for longer than a second
+    uint32_t n_unresponsive;  // of n_sent
+    struct list unresponsive; // hooks that wait for that share
     // Hooks that have the share of one hook, and wait until no other hook is ready.
-    struct wait_queue over_share;
-    struct hook_state *ring_first, *ring_last; // hooks with something to send
+    struct list over_share;
+    struct list ring; // hooks with something to send
 };
 
 // Why nothing is sent: a delivery that dispatchers died with is tried alone.
@@ -202,18 +198,14 @@ struct schedule {
     uint64_t n_commits; // the number of the commit that is filled now
 
     // hook_table.c
-    struct hook_state **hooks; // hash table by id
-    size_t n_hooks_mask;
-    size_t n_hooks;
+    struct hash_map hooks; // by id
 
     // alarms.c: a heap, from index 1
     struct hook_alarm **alarms;
     size_t n_alarms, alarms_room;
 
     // endpoint.c
-    struct endpoint **endpoints; // hash table by name
-    size_t n_endpoints_mask;
-    size_t n_endpoints;
+    struct hash_map endpoints; // by name
 
     // in_flight.c
     struct sender senders[SENDERS_MAX];
@@ -224,23 +216,21 @@ struct schedule {
     int64_t look_for_slow_at_us;
 
     // hook_queue.c
-    struct delivery *from_log_first, *from_log_last; // by waiting_since_us
-    uint32_t n_from_log;                             // waiting, from the log
-    uint32_t n_loaded;                               // waiting, from the index
-    struct ordering_key_seen *ordering_keys_seen;    // scratch
-    uint64_t n_looks;                                // scans so far
+    struct list from_log;                         // by waiting_since_us
+    uint32_t n_from_log;                          // waiting, from the log
+    uint32_t n_loaded;                            // waiting, from the index
+    struct ordering_key_seen *ordering_keys_seen; // scratch
+    uint64_t n_looks;                             // scans so far
 
     // turns.c
-    struct wait_queue cancelling; // hooks that wait to have a slice cancelled
-    int64_t cancel_again_at_us;   // when the next slice may be cancelled
+    struct list cancelling;     // hooks that wait to have a slice cancelled
+    int64_t cancel_again_at_us; // when the next slice may be cancelled
     struct alone alone;
 
     // delivery_table.c: deliveries in memory
-    struct delivery **open; // hash table by hook and position
-    size_t n_open_mask;
-    size_t n_open;
+    struct hash_map open; // by hook and position
     struct delivery *free_deliveries;
-    struct delivery *unpersisted; // list of those without a row
+    struct list unpersisted; // those without a row
 };
 
 void schedule_init(struct schedule *s, const struct schedule_limits *limits);

@@ -31,7 +31,6 @@ void schedule_init(struct schedule *s, const struct schedule_limits *limits)
     assert(limits->max_ordered > 0 && limits->max_ordered <= ORDERED_MAX);
     memset(s, 0, sizeof(*s));
     s->limits = *limits;
-    delivery_table_init(s);
     in_flight_init(s);
 }
 
@@ -335,7 +334,8 @@ bool schedule_must_persist(const struct schedule *s, const struct hook_state *f)
 struct hook_state *schedule_slow_hook(const struct schedule *s, int64_t now_us,
                                       int64_t us)
 {
-    const struct delivery *dv = s->from_log_first;
+    const struct delivery *dv =
+        LIST_FIRST(&s->from_log, struct delivery, from_log);
 
     return dv != NULL && dv->waiting_since_us < now_us - us ? dv->hook : NULL;
 }

@@ -92,11 +92,12 @@ static void cancel_slice(struct schedule *s, struct hook_state *f, size_t max,
 
 void turns_on_tick(struct schedule *s, struct effects *out)
 {
-    struct hook_state *f = s->cancelling.first;
+    struct hook_state *f = wait_queue_first(&s->cancelling);
 
     if (s->now_us < s->cancel_again_at_us)
         return;
-    for (; f != NULL && out->n < EFFECTS_MAX; f = s->cancelling.first) {
+    for (; f != NULL && out->n < EFFECTS_MAX;
+         f = wait_queue_first(&s->cancelling)) {
         wait_queue_leave(f);
         hook_mark_ready(s, f);
         if (f->place != HOOK_RESTS)
@@ -115,7 +116,7 @@ static bool has_place(struct schedule *s, struct sender *sender,
                       struct hook_state *f, bool is_last)
 {
     bool others_wait =
-        sender->ring_first != NULL || sender->over_share.first != NULL;
+        sender->ring.first != NULL || sender->over_share.first != NULL;
 
     if (others_wait && !is_last && f->n_sent >= sender_share(s, HOOK_SHARE)) {
         wait_queue_enter(&sender->over_share, f);
@@ -230,16 +231,16 @@ static void give_to(struct schedule *s, struct sender *sender, size_t max,
 {
     uint32_t n_loads = 0;
 
-    while ((sender->ring_first != NULL || sender->over_share.first != NULL) &&
+    while ((sender->ring.first != NULL || sender->over_share.first != NULL) &&
            sender->is_up && sender->n_sent + n_loads < s->limits.max_inflight &&
            s->free_slot != NO_SLOT && out->n < max &&
            !alone_blocks(s, s->now_us)) {
         size_t n = out->n;
 
-        if (sender->ring_first != NULL) {
+        if (sender->ring.first != NULL) {
             take_turn(s, ring_take(sender), false, max, out);
         } else {
-            struct hook_state *f = sender->over_share.first;
+            struct hook_state *f = wait_queue_first(&sender->over_share);
 
             wait_queue_leave(f);
             take_turn(s, f, true, max, out);
