@@ -79,6 +79,7 @@ static void delete_hook(struct world *w, struct sim_hook *h)
     e.kind = SCHEDULE_HOOK_CHANGED;
     tell_quietly(w, &e);
     *h = (struct sim_hook){ .id = 0 };
+    forget_if_done(w, e.hook);
 }
 
 static void flag_hook(struct world *w, struct sim_hook *h, bool is_set)
@@ -355,10 +356,8 @@ void act(struct world *w)
         act_on_sender(w);
     } else if (what < 98) {
         ask_for_attempt(w);
-    } else if (what < 99) {
-        replay_one(w);
     } else {
-        forget_idle(w);
+        replay_one(w);
     }
     while (w->first_open <= w->last_position &&
            w->facts[w->first_open].is_done &&
@@ -440,7 +439,6 @@ void finish_all(struct world *w)
     REQUIRE(w, w->n_open == 0);
     REQUIRE(w, w->schedule.open.n == 0);
     REQUIRE(w, is_over(w));
-    forget_idle(w);
     for (const struct hook_state *f = hook_next(&w->schedule, NULL); f != NULL;
          f = hook_next(&w->schedule, f))
         REQUIRE(w, sim_of(w, f->no) != NULL);

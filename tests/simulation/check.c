@@ -169,6 +169,7 @@ static void check_shares(struct world *w, const struct in_flight *a)
     REQUIRE(w, !others_wait || f->n_sent <= MAX_INFLIGHT / 4);
     REQUIRE(w, f->n_sent <= throttle_window(&f->throttle, &f->limits));
     REQUIRE(w, f->throttle.breaker != BREAKER_OPEN);
+    REQUIRE(w, f->throttle.breaker == BREAKER_CLOSED || f->n_sent == 1);
     REQUIRE(w, throttle_not_before_us(&f->throttle) <= w->schedule.now_us);
 }
 
@@ -298,6 +299,10 @@ static void check_hook(struct world *w, const struct hook_state *f)
     REQUIRE(w, n_places(w, f) == (f->place != HOOK_RESTS));
     REQUIRE(w, (f->room != NULL) == (f->place == HOOK_IN_WAIT_QUEUE));
     REQUIRE(w, !f->is_loading);
+    // Who has less than a share waits for no others; a deleted hook is forgotten.
+    REQUIRE(w, f->room != &w->schedule.senders[f->sender].over_share ||
+                   f->n_sent >= MAX_INFLIGHT / 4);
+    REQUIRE(w, f->hook != NULL || f->is_aside || !hook_is_idle(f));
     check_rest(w, f, &c);
     // Rows that are due later have their alarm.
     if (f->has_rows && !f->has_due_rows)

@@ -20,6 +20,13 @@ bool may_send(const struct world *w)
     return !w->is_failing;
 }
 
+void forget_if_done(struct world *w, struct hook_state *f)
+{
+    if (f->hook == NULL && hook_is_idle(f) && !f->is_aside &&
+        sim_of(w, f->no) == NULL)
+        hook_remove(&w->schedule, f);
+}
+
 // --- rows and commits ---
 
 void put_row(struct world *w, struct delivery *dv, int64_t due_at_ms,
@@ -49,6 +56,21 @@ void begin_commit(struct world *w)
     w->is_committing = true;
 }
 
+static void wake_spilled(struct world *w)
+{
+    for (size_t i = 0; i < N_HOOKS; i++) {
+        struct sim_hook *h = &w->hooks[i];
+        const struct schedule_event e = { .kind = SCHEDULE_ROWS_EXPECTED,
+                                          .hook = h->f };
+
+        if (h->id == 0 || h->wakes_after == 0 ||
+            h->wakes_after > w->schedule.n_commits)
+            continue;
+        h->wakes_after = 0;
+        tell_quietly(w, &e);
+    }
+}
+
 static void wake_hooks(struct world *w)
 {
     for (uint64_t i = w->first_open; i <= w->last_position; i++) {
@@ -72,6 +94,7 @@ void end_commit(struct world *w, bool is_ok)
     const struct schedule_event e = { .kind = SCHEDULE_COMMITTED,
                                       .commit = w->schedule.n_commits + 1 };
     struct schedule_event durable = { .kind = SCHEDULE_DURABLE };
+    struct hook_state *f;
 
     w->is_committing = false;
     w->is_failing = !is_ok;
@@ -83,10 +106,13 @@ void end_commit(struct world *w, bool is_ok)
 
         w->settled_committing = dv->next;
         fact_of(w, dv)->dv = NULL;
+        f = dv->hook;
         durable.delivery = dv;
         tell_quietly(w, &durable);
+        forget_if_done(w, f);
     }
     wake_hooks(w);
+    wake_spilled(w);
 }
 
 // --- deliveries ---
@@ -165,8 +191,11 @@ void spill(struct world *w, struct hook_state *f, bool is_restart)
         delivery_remove(&w->schedule, dv);
         e.commit = next_commit(w);
     }
-    if (e.commit > 0)
-        tell_quietly(w, &e);
+    if (e.commit == 0)
+        return;
+    tell_quietly(w, &e);
+    if (sim_of(w, f->no) != NULL)
+        sim_of(w, f->no)->wakes_after = e.commit;
 }
 
 static bool is_due(const struct world *w, const struct hook_state *f,
@@ -294,7 +323,7 @@ static void lose(struct world *w, struct in_flight *a, int64_t wait_us)
     tell_quietly(w, &e);
 }
 
-void end_attempt(struct world *w, struct in_flight *a, unsigned how)
+static void end_by(struct world *w, struct in_flight *a, unsigned how)
 {
     struct delivery *dv = a->delivery;
     struct hook_state *f = dv->hook;
@@ -331,6 +360,14 @@ void end_attempt(struct world *w, struct in_flight *a, unsigned how)
     settle(w, dv);
 }
 
+void end_attempt(struct world *w, struct in_flight *a, unsigned how)
+{
+    struct hook_state *f = a->delivery->hook;
+
+    end_by(w, a, how);
+    forget_if_done(w, f);
+}
+
 // --- effects ---
 
 static void return_attempts(struct world *w, const struct effects *out,
@@ -351,6 +388,8 @@ static void return_attempts(struct world *w, const struct effects *out,
 static void perform_one(struct world *w, const struct effect *effect,
                         bool is_single)
 {
+    struct hook_state *f;
+
     switch (effect->kind) {
     case EFFECT_SEND:
         if (effect->is_alone)
@@ -365,13 +404,17 @@ static void perform_one(struct world *w, const struct effect *effect,
         REQUIRE(w, effect->reason == CANCEL_DIED
                        ? effect->delivery->n_deaths > DEATHS_ASIDE
                        : !hook_is_active(effect->delivery->hook));
+        f = effect->delivery->hook;
         cancel(w, effect->delivery);
+        forget_if_done(w, f);
         break;
     case EFFECT_LOAD_ROWS:
         load_rows(w, effect->hook);
+        forget_if_done(w, effect->hook);
         break;
     case EFFECT_HOOK_RESTS:
         REQUIRE(w, effect->hook->hook == NULL);
+        forget_if_done(w, effect->hook);
         break;
     case EFFECT_BREAKER_OPENED:
         REQUIRE(w, false);
@@ -392,8 +435,12 @@ void perform(struct world *w, const struct effects *out)
         if (i >= n_made && effect->kind == EFFECT_SEND)
             continue;
         perform_one(w, effect, out->n == 1);
-        if (aside != NULL)
+        if (aside != NULL) {
+            struct hook_state *f = aside->hook;
+
             settle(w, aside);
+            forget_if_done(w, f);
+        }
     }
 }
 
@@ -408,18 +455,4 @@ void give_turns(struct world *w, size_t max_effects)
     tell(w, &e, &out);
     REQUIRE(w, out.n <= max_effects);
     perform(w, &out);
-}
-
-void forget_idle(struct world *w)
-{
-    struct hook_state *next = hook_next(&w->schedule, NULL);
-
-    while (next != NULL) {
-        struct hook_state *f = next;
-
-        next = hook_next(&w->schedule, f);
-        if (f->hook == NULL && hook_is_idle(f) && !f->is_aside &&
-            sim_of(w, f->no) == NULL)
-            hook_remove(&w->schedule, f);
-    }
 }

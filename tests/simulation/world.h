@@ -59,6 +59,7 @@ struct sim_hook {
     int64_t wait_until_us; // its receiver asked for that, or we did
     int64_t rows_due_ms,
         rows_look_us; // when the first of its rows is due, and when the core must look
+    uint64_t wakes_after; // commit whose end it hears of, since it was spilled
     uint64_t n_passed_by; // attempts to its receiver while it waits for that
 };
 
@@ -128,7 +129,8 @@ void put_row(struct world *w, struct delivery *dv, int64_t due_at_ms,
 struct delivery *open_delivery(struct world *w, struct hook_state *f,
                                uint64_t position);
 void settle(struct world *w, struct delivery *dv);
-void forget_idle(struct world *w);
+// Frees a deleted hook that is idle, as the dispatcher does after what concerns it.
+void forget_if_done(struct world *w, struct hook_state *f);
 
 enum {
     ENDS_WELL,

@@ -87,8 +87,13 @@ enum admission alone_admits_replay(struct schedule *s, uint32_t n_deaths,
 
 bool alone_admits_event(struct schedule *s, uint32_t n_deaths, int64_t now_us)
 {
-    if (n_deaths < DEATHS_ALONE || s->n_sent == 0)
+    if (n_deaths < DEATHS_ALONE)
         return true;
+    if (s->n_sent == 0) { // it is matched at once, so nothing else need wait
+        if (!s->alone.is_alone && s->alone.hook_id == 0)
+            s->alone.is_closed = false;
+        return true;
+    }
     if (!s->alone.is_closed)
         close_for(s, 0, now_us);
     return false;

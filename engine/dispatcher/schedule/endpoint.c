@@ -163,13 +163,15 @@ void endpoint_sent(const struct in_flight *a)
 static void let_go(struct schedule *s, struct endpoint *e)
 {
     bool is_first = e->wakes_unresponsive;
+    bool both_wait = e->room.first != NULL && e->unresponsive.first != NULL;
 
     if (is_first)
         wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
     wait_queue_wake(s, &e->room, n_free(s, e, true));
     if (!is_first)
         wait_queue_wake(s, &e->unresponsive, n_free(s, e, false));
-    e->wakes_unresponsive = !is_first;
+    if (both_wait && n_free(s, e, true) > 0)
+        e->wakes_unresponsive = !is_first;
 }
 
 void endpoints_look(struct schedule *s)

@@ -96,6 +96,13 @@ static void on_lost(struct schedule *s, const struct schedule_event *e)
         throttle_wait(&f->throttle, s->now_us + e->wait_us);
 }
 
+// One attempt less is in flight: the hook may have less than its share now.
+static void leave_over_share(struct schedule *s, struct hook_state *f)
+{
+    if (f->room == &s->senders[f->sender].over_share)
+        wait_queue_leave(f);
+}
+
 static void on_ended(struct schedule *s, const struct schedule_event *e)
 {
     struct delivery *dv = e->attempt->delivery;
@@ -103,8 +110,7 @@ static void on_ended(struct schedule *s, const struct schedule_event *e)
 
     in_flight_free(s, e->attempt);
     f->is_blocked = false; // those behind it may go
-    if (f->room == &s->senders[f->sender].over_share)
-        wait_queue_leave(f); // it may have less than its share now
+    leave_over_share(s, f);
     if (e->is_again) {
         hook_requeue(s, dv);
     } else if (dv->is_listed) {
@@ -121,6 +127,7 @@ static void on_returned(struct schedule *s, const struct schedule_event *e)
     if (e->attempt->is_probe)
         throttle_lost(&dv->hook->throttle);
     in_flight_free(s, e->attempt);
+    leave_over_share(s, dv->hook);
     hook_requeue(s, dv);
 }
 

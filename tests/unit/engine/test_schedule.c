@@ -58,7 +58,8 @@ static struct world *world_new(void)
                                             .max_inflight = 8,
                                             .max_inflight_slow = 2,
                                             .max_inflight_per_endpoint = 6,
-                                            .max_on_demand = 2, .max_ordered = 16 };
+                                            .max_on_demand = 2,
+                                            .max_ordered = 16 };
     struct world *w = calloc(1, sizeof(*w));
 
     assert_non_null(w);
@@ -189,6 +190,37 @@ static void hooks_that_did_not_answer_wait_for_a_share(void **state)
     assert_null(turn(w));
     end(w, sent[3], FEEDBACK_ANSWERED); // its hook waits for no share any more
     assert_int_equal(w->hooks[6]->place, HOOK_IN_RING);
+    world_free(w);
+}
+
+// One receiver with one place: a hook that answers keeps it busy, another never answers.
+static void
+a_hook_that_does_not_answer_gets_its_part_of_a_busy_receiver(void **state)
+{
+    struct world *w = world_new();
+    size_t n_unanswered = 0;
+
+    (void)state;
+    w->schedule.limits.max_inflight_per_endpoint = 1;
+    w->hooks[4]->is_responsive = false;
+    w->hooks[4]->limits.breaker_failures = 0;
+    for (size_t i = 0; i < 100; i++) {
+        struct in_flight *a;
+        bool is_answered;
+
+        arrive(w, 0);
+        arrive(w, 4);
+        a = turn(w);
+        for (size_t k = 0; a == NULL && k < 4; k++)
+            a = turn(w);
+        assert_non_null(a);
+        is_answered = hook_of(a) == w->hooks[0];
+        n_unanswered += !is_answered;
+        w->now.mono_us += 100000;
+        end(w, a, is_answered ? FEEDBACK_ANSWERED : FEEDBACK_UNREACHABLE);
+        tell(w, (struct schedule_event){ .kind = SCHEDULE_TICK });
+    }
+    assert_in_range(n_unanswered, 20, 80);
     world_free(w);
 }
 
@@ -335,6 +367,8 @@ int main(void)
         cmocka_unit_test(hooks_have_their_turns_in_a_ring),
         cmocka_unit_test(an_ordered_hook_sends_one_after_the_other),
         cmocka_unit_test(hooks_that_did_not_answer_wait_for_a_share),
+        cmocka_unit_test(
+            a_hook_that_does_not_answer_gets_its_part_of_a_busy_receiver),
         cmocka_unit_test(an_attempt_that_is_not_made_counts_for_nothing),
         cmocka_unit_test(rows_are_loaded_when_the_queue_is_empty),
         cmocka_unit_test(a_suspect_is_sent_alone),
