@@ -130,7 +130,7 @@ def test_key_is_made_once_and_for_its_owner_alone(engine, receiver):
 
 
 @pytest.mark.parametrize("fault, words", [
-    ("other", "sealed with another key"),
+    ("other", "encrypted with another key"),
     ("missing", "cannot be read"),
     ("garbage", "must hold 1 to 4 keys"),
 ])
