@@ -284,7 +284,7 @@ def test_env_rm_forgets_what_only_a_hook_has_named(shared, receiver):
     check_error(shared.api("DELETE", at), 404, "Environment 'rm-env/web/dev' not found")
     shared.post_event("order.created", {"projectName": "web",
                                         "environmentName": "dev"}, org="rm-env")
-    check_error(shared.api("DELETE", at), 409, "an event has named this environment")
+    check_error(shared.api("DELETE", at), 409, "an event has named it")
 
 
 def test_env_webhook_finds_the_organization_of_a_reference_of_two_parts(shared,
