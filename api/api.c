@@ -348,10 +348,11 @@ static void open_storage(struct api *api)
     hook_log_names(api->hooks);
     hook_store_key(api->hooks, "secretCiphertext", api->ciphertext_key);
     api->tokens = token_store_of(api->hooks);
-    if (token_number_orgs(api->tokens) != OK) // the disk is full
+    if (token_number_orgs(api->tokens) != OK) { // the disk is full
         log_warn("numbers for the organizations of tokens cannot be stored; is "
                  "the disk full?",
                  "");
+    }
     if (event_view_open(&qc, &api->events) != OK)
         log_fatal("the event log cannot be opened", "");
     if (stack_view_open(&qc, &api->stacks) != OK)

@@ -365,9 +365,10 @@ static enum err read_name(const struct hook_reader *reader,
 {
     enum err err = member_text(reader, body, "name", out);
 
-    if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out))
+    if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out)) {
         err =
             reader_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+    }
     return err;
 }
 

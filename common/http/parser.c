@@ -128,10 +128,11 @@ static int check_target(struct conn *c)
     bool is_star = c->n_target == 1 && c->text.at[0] == '*' &&
                    llhttp_get_method(&c->parser) == HTTP_OPTIONS;
 
-    if (llhttp_get_method(&c->parser) == HTTP_CONNECT)
+    if (llhttp_get_method(&c->parser) == HTTP_CONNECT) {
         return fault(
             c, 405,
             "this server is not a proxy; the request target must be a path");
+    }
     if (c->n_target == 0 || (c->text.at[0] != '/' && !is_star))
         return fault(c, 400, "the request target must begin with /");
     if (memchr(c->text.at, '#', c->n_target) != NULL)

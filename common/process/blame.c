@@ -235,10 +235,11 @@ static void watch_signals(void)
         action.sa_flags |= SA_ONSTACK;
     for (size_t i = 0; i < N_FATAL; i++) {
         if ((!IS_SANITIZED || fatal[i] == SIGABRT) &&
-            sigaction(fatal[i], &action, NULL) != 0)
+            sigaction(fatal[i], &action, NULL) != 0) {
             log_warn("a fatal signal cannot be handled; if it ends the "
                      "process, the record in work is not known",
                      "signal=%d", fatal[i]);
+        }
     }
 }
 

@@ -185,9 +185,10 @@ struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
         .out_bytes = role_frame_max_bytes(r->kind, peer),
     };
 
-    if (limits.in_bytes == 0 || limits.out_bytes == 0)
+    if (limits.in_bytes == 0 || limits.out_bytes == 0) {
         log_panic("a role got a link to a role that it must not talk to",
                   "peer=%s", role_name(peer));
+    }
     return channel_open(&r->loop, fd, limits, handlers);
 }
 

@@ -76,9 +76,10 @@ bool sandbox_account(struct account *out)
 
     if (text == NULL || text[0] == '\0')
         return false;
-    if (!account_read(text, out))
+    if (!account_read(text, out)) {
         log_panic("the account that the supervisor passed on is not valid",
                   "text=%s", log_quote(str_of(text)));
+    }
     return true;
 }
 
@@ -112,9 +113,10 @@ static void close_to_others(void)
     if (IS_SANITIZED)
         return;
     if (setrlimit(RLIMIT_CORE, &none) != 0 ||
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         log_warn("core dumps, which could contain secrets, cannot be disabled",
                  "errno=%d", errno);
+    }
 }
 
 static void report_sandbox(const struct config *config, bool has_seccomp,

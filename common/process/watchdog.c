@@ -55,8 +55,9 @@ void watchdog_start(void)
     sigemptyset(&action.sa_mask);
     watchdog_turned(); // differs from n_turns_seen: the first look passes
     if (sigaction(SIGPROF, &action, NULL) != 0 ||
-        setitimer(ITIMER_PROF, &every, NULL) != 0)
+        setitimer(ITIMER_PROF, &every, NULL) != 0) {
         log_warn("the watchdog cannot be started; if this process hangs, it is "
                  "not ended",
                  "");
+    }
 }

@@ -68,7 +68,7 @@ static void on_outcome(void *data, struct str frame)
         !outcome_apply(d, link->index, &outcome)) {
         log_warn("a sender sent an invalid message; its link is closed",
                  "sender=%u bytes=%zu", link->index, frame.n_bytes);
-        channel_refuse(link->chan);
+        channel_refuse(link->channel);
         return;
     }
     turn_mark(d, TURN_SEND);
@@ -95,7 +95,7 @@ static void lose_sender(struct sender_link *link)
     const struct schedule_event event = { .kind = SCHEDULE_SENDER_DOWN,
                                           .sender = link->index };
 
-    link->chan = NULL;
+    link->channel = NULL;
     link->awaits_end = true;
     core_note(d, &event);
     log_warn("a sender has ended; its attempts in flight will be made again",
@@ -122,8 +122,8 @@ static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
     if (kind != ROLE_SENDER || index >= d->n_senders)
         return;
     link = &d->links[index];
-    if (link->chan != NULL) {
-        channel_close(link->chan);
+    if (link->channel != NULL) {
+        channel_close(link->channel);
         lose_sender(link);
     }
     end_sender(link, death);
@@ -136,13 +136,13 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
                                           .sender = index };
     struct sender_link *link = &d->links[index];
 
-    if (link->chan != NULL) {
-        channel_close(link->chan);
+    if (link->channel != NULL) {
+        channel_close(link->channel);
         lose_sender(link);
     }
     if (link->awaits_end)
         end_sender(link, &unknown);
-    link->chan = role_open_channel(
+    link->channel = role_open_channel(
         d->role, ROLE_SENDER, fd,
         &(struct channel_handlers){ .on_frame = on_outcome,
                                     .on_closed = on_sender_closed,
@@ -329,10 +329,11 @@ static void on_second(void *data)
     uint64_t n_bytes;
 
     queue_upkeep();
-    if (!queue_is_in_place())
+    if (!queue_is_in_place()) {
         log_fatal("files of the queue were removed or replaced; nothing is "
                   "sent from them",
                   "");
+    }
     queue_trim_memory();
     health_on_second(d);
     discard_on_second(d);

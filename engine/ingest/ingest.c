@@ -447,9 +447,10 @@ static void on_frame(void *data, struct str frame)
 
     if (backlog_take(in->admission.orgs.table, shard, frame))
         return;
-    if (!in->is_draining) // else it is sent again after the next start
+    if (!in->is_draining) { // else it is sent again after the next start
         engine_event_receive(&link->engine_events, in->log, frame,
                              on_engine_event_stored);
+    }
 }
 
 static void on_link(void *data, enum role_kind kind, unsigned index, int fd)

@@ -78,9 +78,10 @@ void notify_open(struct notify *n)
         } else {
             n->fd =
                 socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-            if (n->fd < 0)
+            if (n->fd < 0) {
                 log_warn("a socket to the service manager cannot be opened",
                          "errno=%d", errno);
+            }
         }
     }
     if (n->fd >= 0)

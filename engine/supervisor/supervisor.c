@@ -489,9 +489,10 @@ static void make_page(struct supervisor *s)
 {
     // Besides dispatchers and senders: the supervisor, ingest and api.
     if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
-                        3))
+                        3)) {
         log_fatal("shared memory for metrics cannot be mapped", "errno=%d",
                   errno);
+    }
     metrics_name(OWN_SLOT, "supervisor", false);
     metrics_note_memory();
     pulse_beat();

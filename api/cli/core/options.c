@@ -41,9 +41,10 @@ static bool take_option(struct args *a, int argc, char **argv, int *i)
     const struct opt *opt = find(a->command, name, n_bytes);
     const char *value = equals != NULL ? equals + 1 : NULL;
 
-    if (opt == NULL)
+    if (opt == NULL) {
         return refuse(a, "is not an option or argument of this command",
                       argv[*i]);
+    }
     if (opt->value == NULL && value != NULL)
         return refuse(a, "takes no value", argv[*i]);
     if (opt->value != NULL && value == NULL) {
@@ -51,9 +52,10 @@ static bool take_option(struct args *a, int argc, char **argv, int *i)
             return refuse(a, "needs a value", argv[*i]);
         value = argv[++*i];
     }
-    if (a->n_given == ARGS_MAX)
+    if (a->n_given == ARGS_MAX) {
         return refuse(a, "is one option more than a command can take",
                       argv[*i]);
+    }
     a->given[a->n_given].opt = opt;
     a->given[a->n_given++].value = value;
     return true;
@@ -93,9 +95,10 @@ static bool check_arguments(const struct args *a)
         command_misused(c, "%s is missing", c->operands);
         return false;
     }
-    if (a->n_operands > c->max_operands)
+    if (a->n_operands > c->max_operands) {
         return refuse(a, "is not an option or argument of this command",
                       a->operands[c->max_operands]);
+    }
     return true;
 }
 

@@ -65,9 +65,10 @@ bool scope_read_owner(const struct args *a, bool takes_project,
     if (out->hook == NULL && out->is_akinon && !takes_project)
         fault = "--akinon needs --hook in this command";
     // A stack without a hook would be ignored, and the whole organization chosen.
-    if (out->hook == NULL && !out->is_akinon && out->project != NULL)
+    if (out->hook == NULL && !out->is_akinon && out->project != NULL) {
         fault =
             "--project, --stack and --environment need --hook in this command";
+    }
     if (fault != NULL)
         command_misused(a->command, "%s", fault);
     return fault == NULL;

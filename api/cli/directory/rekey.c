@@ -95,10 +95,11 @@ static int reseal(struct rekey *r, struct buf *why)
             buf_puts(why, err_str(err));
         return failed("nothing was changed", why);
     }
-    if (!batch_key(r, keyring_drop_old, why))
+    if (!batch_key(r, keyring_drop_old, why)) {
         return failed("the secrets are encrypted with the new key, but the old "
                       "key is still in the file",
                       why);
+    }
     printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
     return 0;
 }

@@ -155,7 +155,8 @@ static bool spill_waiting(struct hook_state *f)
     while ((dv = hook_queue_first(f)) != NULL) {
         withdraw(d, dv);
         has_spilled = true;
-        if (dv->manual != NULL) // its sender died; it may have to wait for long
+        if (dv->requesters !=
+            NULL) // its sender died; it may have to wait for long
             requesters_refuse(d, dv, ERR_AGAIN);
         if (!dv->has_row) {
             struct due_row row = delivery_row(dv, dv->due_at_ms);

@@ -168,8 +168,9 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
 }
 
 // Passes what the attempt says about the receiver to endpoint, throttle and health.
-static void hear(struct dispatcher *d, struct in_flight *s,
-                 const struct outcome *o, const struct verdict *verdict)
+static void apply_feedback(struct dispatcher *d, struct in_flight *s,
+                           const struct outcome *o,
+                           const struct verdict *verdict)
 {
     bool succeeded = verdict->kind == VERDICT_DELIVERED;
     struct hook_state *f = s->delivery->hook;
@@ -233,7 +234,7 @@ static void lose(struct dispatcher *d, struct in_flight *s, int64_t wait_us)
 // No attempt could be made, because the engine itself lacked something: nothing is
 // counted, the delivery stays where it is, and its hook waits a moment. A replayed
 // delivery had no row, and gets one.
-static void put_off(struct dispatcher *d, struct in_flight *s, int64_t delay_ms)
+static void defer(struct dispatcher *d, struct in_flight *s, int64_t delay_ms)
 {
     struct delivery *dv = s->delivery;
     struct hook_state *f = dv->hook;
@@ -243,7 +244,7 @@ static void put_off(struct dispatcher *d, struct in_flight *s, int64_t delay_ms)
 
     log_warn("attempt could not be made", "%s", hook_log_or_no(f->hook, f->no));
     lose(d, s, delay_ms * 1000);
-    if (dv->manual != NULL)
+    if (dv->requesters != NULL)
         requesters_refuse(d, dv, ERR_AGAIN);
     if (was_replaying) {
         resend_reopen(d, dv);
@@ -311,7 +312,7 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     verdict = verdict_of(d, s, o);
     if (verdict.kind == VERDICT_AGAIN) {
         dv->n_attempts--;
-        put_off(d, s, verdict.delay_ms);
+        defer(d, s, verdict.delay_ms);
         return;
     }
     attempt.error = verdict.error;
@@ -319,7 +320,7 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     if (dv->is_aside) {
         lose(d, s, 0);
     } else {
-        hear(d, s, o, &verdict);
+        apply_feedback(d, s, o, &verdict);
     }
     if (dv->is_replaying)
         resend_reopen(d, dv);
@@ -338,7 +339,7 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
         replays_settled(d, dv, attempt.state);
     if (attempt.state == DELIVERY_DEAD && dv->prior_state == PRIOR_NONE)
         dead_report_note(d, s, &attempt);
-    if (dv->manual != NULL)
+    if (dv->requesters != NULL)
         requesters_answer(d, dv, attempt.started_at_us);
     if (!dv->is_aside)
         aside_survived(d, dv);
@@ -391,7 +392,7 @@ void outcome_of_unreadable(struct dispatcher *d, struct in_flight *s,
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,
                      struct str reason)
 {
-    if (dv->manual != NULL) {
+    if (dv->requesters != NULL) {
         requesters_refuse(d, dv,
                           dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
     }

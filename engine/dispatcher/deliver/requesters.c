@@ -18,13 +18,13 @@
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-struct manual {
-    struct manual *next; // for the same delivery, or the same commit
-    uint64_t n_apis;     // the link that asked
+struct requester {
+    struct requester *next; // for the same delivery, or the same commit
+    uint64_t n_apis;        // the link that asked
     struct reply answer;
 };
 
-static void send_answer(struct dispatcher *d, const struct manual *m)
+static void send_answer(struct dispatcher *d, const struct requester *m)
 {
     if (d->api == NULL || m->n_apis != d->n_apis)
         return;
@@ -40,10 +40,10 @@ static void send_answer(struct dispatcher *d, const struct manual *m)
 void requesters_answer(struct dispatcher *d, struct delivery *dv,
                        int64_t started_at_us)
 {
-    while (dv->manual != NULL) {
-        struct manual *m = dv->manual;
+    while (dv->requesters != NULL) {
+        struct requester *m = dv->requesters;
 
-        dv->manual = m->next;
+        dv->requesters = m->next;
         memcpy(m->answer.position, dv->position.bytes,
                sizeof(m->answer.position));
         m->answer.started_at_us = started_at_us;
@@ -52,7 +52,7 @@ void requesters_answer(struct dispatcher *d, struct delivery *dv,
     }
 }
 
-static void end(struct dispatcher *d, struct manual *m)
+static void end(struct dispatcher *d, struct requester *m)
 {
     send_answer(d, m);
     free(m);
@@ -61,10 +61,10 @@ static void end(struct dispatcher *d, struct manual *m)
 
 void requesters_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
 {
-    while (dv->manual != NULL) {
-        struct manual *m = dv->manual;
+    while (dv->requesters != NULL) {
+        struct requester *m = dv->requesters;
 
-        dv->manual = m->next;
+        dv->requesters = m->next;
         m->answer.err = err;
         end(d, m);
     }
@@ -73,7 +73,7 @@ void requesters_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
 void requesters_answer_later(struct dispatcher *d, uint64_t n_apis,
                              const struct reply *answer)
 {
-    struct manual *m = xcalloc(1, sizeof(*m));
+    struct requester *m = xcalloc(1, sizeof(*m));
 
     m->n_apis = n_apis;
     m->answer = *answer;
@@ -85,18 +85,18 @@ void requesters_answer_later(struct dispatcher *d, uint64_t n_apis,
 
 void requesters_answer_now(struct dispatcher *d, const struct reply *answer)
 {
-    const struct manual m = { .n_apis = d->n_apis, .answer = *answer };
+    const struct requester m = { .n_apis = d->n_apis, .answer = *answer };
 
     send_answer(d, &m);
 }
 
 void requesters_send_answers(struct dispatcher *d, enum err err)
 {
-    struct manual **lists[] = { &d->committing_answers, &d->open_answers };
+    struct requester **lists[] = { &d->committing_answers, &d->open_answers };
 
     for (size_t i = 0; i < (err == OK ? 1 : 2); i++) {
         while (*lists[i] != NULL) {
-            struct manual *m = *lists[i];
+            struct requester *m = *lists[i];
 
             *lists[i] = m->next;
             m->answer.err = err;
@@ -108,12 +108,12 @@ void requesters_send_answers(struct dispatcher *d, enum err err)
 void requesters_add(struct dispatcher *d, struct delivery *dv,
                     const struct query *ask, const struct id *event_id)
 {
-    struct manual *m = xcalloc(1, sizeof(*m));
+    struct requester *m = xcalloc(1, sizeof(*m));
 
     m->n_apis = d->n_apis;
     m->answer.no = ask->no;
     m->answer.event_id = *event_id;
-    m->next = dv->manual;
-    dv->manual = m;
+    m->next = dv->requesters;
+    dv->requesters = m;
     d->n_on_demand++;
 }

@@ -38,7 +38,7 @@ static void set_text(struct buf *b, struct str text)
 static enum err put_order(struct dispatcher *d, const struct in_flight *a,
                           const struct rendered *rendered)
 {
-    struct channel *chan = d->links[a->sender].chan;
+    struct channel *channel = d->links[a->sender].channel;
     const struct hook *hook = a->delivery->hook->hook;
     int64_t timeout_ms = hook->policy.timeout_ms > 0
                              ? hook->policy.timeout_ms
@@ -66,8 +66,8 @@ static enum err put_order(struct dispatcher *d, const struct in_flight *a,
         buf_putc(&d->headers, '\0');
         order.headers = buf_str(&d->headers);
     }
-    order_pack(channel_begin(chan), &order);
-    return channel_end(chan);
+    order_pack(channel_begin(channel), &order);
+    return channel_end(channel);
 }
 
 struct unsent send_event(struct dispatcher *d, struct in_flight *a,

@@ -86,7 +86,7 @@ struct attempt_notes {
 struct sender_link {
     struct dispatcher *dispatcher;
     unsigned index;
-    struct channel *chan; // NULL: not there
+    struct channel *channel; // NULL: not there
     bool awaits_end; // the link is closed; its attempts wait until it is known
                      // how the sender ended
 };
@@ -147,7 +147,7 @@ struct dispatcher {
     struct shard_view *history;
     struct channel *api; // NULL: not there
     uint64_t n_apis;     // links to api so far: tells late answers apart
-    struct manual *open_answers, *committing_answers; // sent when committed
+    struct requester *open_answers, *committing_answers; // sent when committed
 
     // replay_progress.c, replays.c, replay_jobs.c
     struct running *replays, *replays_last; // in the order of their turns

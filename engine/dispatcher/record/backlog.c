@@ -142,9 +142,9 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
 
 // --- sending sums ---
 
-static bool can_tell(const struct channel *chan)
+static bool can_tell(const struct channel *channel)
 {
-    return chan != NULL && channel_unsent_bytes(chan) < UNSENT_MAX;
+    return channel != NULL && channel_unsent_bytes(channel) < UNSENT_MAX;
 }
 
 // A process that reads slowly gets the sum a second later, unless it is the last one of

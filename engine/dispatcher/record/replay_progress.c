@@ -28,10 +28,11 @@ struct running *running_new(const struct replay *record)
 
     buf_init(&r->text, 0);
     replay_encode(record, &r->text);
-    if (replay_decode(buf_str(&r->text), &r->record) != OK)
+    if (replay_decode(buf_str(&r->text), &r->record) != OK) {
         log_panic(
             "the record of a replay cannot be decoded after it was encoded",
             "");
+    }
     r->tag = replay_tag(&record->id);
     r->read_no = record->next;
     return r;

@@ -50,7 +50,7 @@
 
 static void on_timer(uv_timer_t *timer)
 {
-    replays_pump(timer->data);
+    replays_run(timer->data);
 }
 
 void replays_go_on(struct dispatcher *d)
@@ -274,7 +274,7 @@ static void take_turn(struct dispatcher *d, int64_t until_us)
     }
 }
 
-void replays_pump(struct dispatcher *d)
+void replays_run(struct dispatcher *d)
 {
     int64_t began_us = clock_mono_us();
     int64_t until_us;

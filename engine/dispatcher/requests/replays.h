@@ -9,7 +9,7 @@
 void replays_load(struct dispatcher *d);
 
 // Counts for a slice, reads on, and sends what may be sent now.
-void replays_pump(struct dispatcher *d);
+void replays_run(struct dispatcher *d);
 void replays_go_on(struct dispatcher *d); // to be called if there is work
 
 #endif

@@ -65,7 +65,7 @@ struct attempt_notes;
 struct endpoint;
 struct hook_notes;
 struct hook_state;
-struct manual;
+struct requester;
 struct ordering_key_seen;
 
 struct delivery {
@@ -103,8 +103,9 @@ struct delivery {
                       // event was accepted
     int64_t queue_us; // acceptance to its first attempt
     uint64_t replay;  // tag of the replay that sends it; 0: none
-    uint64_t replay_no;    // its number in the replay's source, while in flight
-    struct manual *manual; // queries that wait for this attempt; NULL: none
+    uint64_t replay_no; // its number in the replay's source, while in flight
+    struct requester
+        *requesters; // queries that wait for this attempt; NULL: none
 };
 
 // A time at which something happens to a hook; in the heap while it is set.
