@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Small things that every end-to-end test needs."""
 
+import contextlib
 import json
 import random
 import re
@@ -99,3 +100,34 @@ def parse_metrics(text):
         name, labels, value = match.groups()
         families.setdefault(name, {})[labels or ""] = float(value)
     return families
+
+
+class Pending:
+    """A request whose answer is not waited for."""
+
+    def __init__(self, port, method, path, token, headers="",
+                 content_type="application/json"):
+        head = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+                f"Authorization: token {token}\r\n"
+                f"Content-Type: {content_type}\r\n{headers}\r\n")
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.sendall(head.encode())
+        self.socket.setblocking(False)
+        self.bytes = b""
+
+    def status(self):
+        """Of the answer; None: there is none yet."""
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            while piece := self.socket.recv(65536):
+                self.bytes += piece
+        if b"\r\n\r\n" not in self.bytes:
+            return None
+        return int(self.bytes.split()[1])
+
+    def is_at_end(self):
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        return False
+
+    def close(self):
+        self.socket.close()
