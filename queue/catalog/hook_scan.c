@@ -243,28 +243,34 @@ enum err hook_get(struct hook_store *hs, const struct hook_scope *scope,
     return err;
 }
 
+// Reads the hook with this number. ERR_CORRUPT: another hook's record lies there.
+static enum err read_by_no(struct hook_store *hs, MDB_txn *txn, uint64_t no,
+                           struct hook *h, struct hook_room *room)
+{
+    uint8_t bytes[8];
+    MDB_val key;
+    MDB_val val;
+    enum err err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(bytes, no), &key);
+
+    if (err == OK)
+        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
+    if (err == OK)
+        err = hook_read(hs, txn, key, val, h, room);
+    return err == OK && h->no != no ? ERR_CORRUPT : err;
+}
+
 enum err hook_get_by_no(struct hook_store *hs, uint64_t no, hook_visit visit,
                         void *data)
 {
     struct hook_room room;
     struct hook h;
-    uint8_t bytes[8];
     MDB_txn *txn;
-    MDB_val key;
-    MDB_val val;
     enum err err = store_read(hs->store, &txn);
 
     if (err != OK)
         return err;
     hook_room_init(&room);
-    err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(bytes, no), &key);
-    if (err == OK)
-        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK) {
-        err = hook_read(hs, txn, key, val, &h, &room);
-    }
-    if (err == OK && h.no != no)
-        err = ERR_CORRUPT;
+    err = read_by_no(hs, txn, no, &h, &room);
     if (err == OK)
         visit(data, &h);
     store_read_end(hs->store);
@@ -277,20 +283,11 @@ static bool visit_change(struct hook_store *hs, MDB_txn *txn, uint64_t no,
 {
     struct hook_room room;
     struct hook h = { 0 };
-    uint8_t bytes[8];
-    MDB_val key;
-    MDB_val val;
     bool goes_on;
-    enum err err = hook_row(hs, txn, HOOKS_BY_NO, hook_number(bytes, no), &key);
+    enum err err;
 
     hook_room_init(&room);
-    if (err == OK)
-        err = hook_row(hs, txn, HOOKS_HOOKS, str_of_val(key), &val);
-    if (err == OK) {
-        err = hook_read(hs, txn, key, val, &h, &room);
-    }
-    if (err == OK && h.no != no)
-        err = ERR_CORRUPT;
+    err = read_by_no(hs, txn, no, &h, &room);
     if (err != OK) {
         h = (struct hook){ .no = no,
                            .revision = revision,
