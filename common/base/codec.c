@@ -100,7 +100,7 @@ static inline void put_bin(struct buf *b, struct str text)
 
 // --- reading a value ---
 
-// The next `n_bytes` bytes; NULL, and a fault, if there are not so many.
+// The next `n_bytes` bytes. If fewer are left: NULL, and the input counts as bad.
 static inline const uint8_t *take(struct unpack *u, size_t n_bytes)
 {
     const uint8_t *at = u->at;

@@ -23,8 +23,10 @@ void outcome_of_unsent(struct dispatcher *d, struct in_flight *s,
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,
                      struct str reason);
 
-// The delivery, which is in hand and not settled, leaves the memory: its row with this
-// due time (ignored if the hook is ordered) is put, and its hook wakes for it.
+// The delivery, which is in hand and not settled, leaves the memory: its row with the due
+// time `due_at_ms` (of the clock of due times) is put, and its hook wakes for it. If the
+// hook is ordered, the time is ignored, and what waits for the hook goes into the index
+// as well.
 void delivery_to_row(struct dispatcher *d, struct delivery *dv,
                      int64_t due_at_ms);
 

@@ -41,7 +41,7 @@
 
 static void on_commit_due(void *data);
 
-// The batch that is filled now has the next number.
+// Tells the scheduling core that a commit has ended: the number of commits grows by one.
 static void count_commit(struct dispatcher *d)
 {
     const struct schedule_event event = { .kind = SCHEDULE_COMMITTED,

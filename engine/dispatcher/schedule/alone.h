@@ -29,8 +29,8 @@ enum admission alone_admits(struct schedule *s, const struct delivery *dv);
 enum admission alone_admits_replay(struct schedule *s, uint32_t n_deaths,
                                    int64_t now_us);
 
-// Whether an event with so many deaths may be matched now: 2 deaths, and nothing is in
-// flight. If not, sending stops until it may.
+// Whether an event that `n_deaths` dispatchers died with may be matched now. With 2
+// deaths it may only while nothing is in flight; until then, sending stops.
 bool alone_admits_event(struct schedule *s, uint32_t n_deaths, int64_t now_us);
 
 // Whether nothing may be sent, because a suspect is tried alone, or will be.
