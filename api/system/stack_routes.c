@@ -351,13 +351,7 @@ void stacks_fail_hooks(struct api_request *rq, const struct stack_name *name)
 bool stacks_may_forget(struct api_request *rq, const struct stack_name *name)
 {
     bool is_env = name->env.n_bytes > 0;
-    const struct hook_scope scope = {
-        .dialect = DIALECT_PULUMI,
-        .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
-        .org = name->org,
-        .project = name->project,
-        .target = is_env ? name->env : name->stack,
-    };
+    const struct hook_scope scope = stack_hook_scope(name);
     bool has_hooks = false;
     enum err err =
         hook_list(rq->api->hooks, &scope, STR_EMPTY, note_hook, &has_hooks);

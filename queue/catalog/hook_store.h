@@ -166,6 +166,9 @@ struct stack_name {
     struct str env;
 };
 
+// The scope of the hooks of a stack or environment. Its texts are those of `name`.
+struct hook_scope stack_hook_scope(const struct stack_name *name);
+
 // For any process. A process that also writes hooks must call hook_store_open()
 // before.
 MUST_CHECK enum err stack_view_open(const struct queue_config *config,

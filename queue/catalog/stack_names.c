@@ -389,18 +389,24 @@ void stack_create(struct hook_store *hs, const struct stack_name *name,
     catalog_writer_add(hs->writer, &w->base);
 }
 
-// ERR_EXISTS: there is a hook of the stack or environment.
-static enum err check_no_hooks(struct store *s, MDB_txn *txn,
-                               const struct stack_name *name)
+struct hook_scope stack_hook_scope(const struct stack_name *name)
 {
     bool is_env = name->env.n_bytes > 0;
-    const struct hook_scope scope = {
+
+    return (struct hook_scope){
         .dialect = DIALECT_PULUMI,
         .level = is_env ? LEVEL_ENVIRONMENT : LEVEL_STACK,
         .org = name->org,
         .project = name->project,
         .target = is_env ? name->env : name->stack,
     };
+}
+
+// ERR_EXISTS: there is a hook of the stack or environment.
+static enum err check_no_hooks(struct store *s, MDB_txn *txn,
+                               const struct stack_name *name)
+{
+    const struct hook_scope scope = stack_hook_scope(name);
     struct buf prefix;
     MDB_cursor *cursor;
     MDB_val key;
