@@ -8,6 +8,7 @@
 
 #include "common/base/str.h"
 
+// Closed to other rooms.
 struct arena {
     struct arena_chunk *chunks; // private
 };

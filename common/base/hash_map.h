@@ -21,6 +21,7 @@ struct hash_node {
     uint64_t hash;
 };
 
+// Closed to other rooms.
 struct hash_map {
     struct hash_node **buckets; // owned; NULL: none yet
     size_t n_buckets;           // a power of two

@@ -14,6 +14,7 @@
 
 #define LIMITER_BUCKETS 1024
 
+// Closed to other rooms.
 struct limiter {
     double per_second;
     double burst;

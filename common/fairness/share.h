@@ -27,6 +27,7 @@ struct share_row {
 };
 
 // All zeros: nobody holds anything. shares_clear() frees it.
+// Closed to other rooms.
 struct shares {
     struct share_row *rows; // owned
     size_t n_rows, n_slots;

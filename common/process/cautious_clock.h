@@ -21,6 +21,7 @@
 // Long enough for a time service or a person to set a wrong clock right.
 #define CLOCK_LEAP_HELD_US INT64_C(600000000)
 
+// Closed to other rooms.
 struct cautious_clock {
     int64_t now_us; // the time as last returned
     int64_t read_at_us;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+// Closed to other rooms.
 struct deadline {
     uv_timer_t timer; // first; its `data` is the owner's
     uint64_t at_ms;   // of the loop's time

@@ -14,6 +14,7 @@
 struct auth_grant;
 struct http_request;
 
+// Closed to other rooms.
 struct admission {
     struct quota quota;
     struct org_quota orgs;

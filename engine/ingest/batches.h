@@ -11,6 +11,7 @@
 #include "common/process/blame.h"
 #include "engine/ingest/event_parser.h"
 
+// Closed to other rooms.
 struct batch {
     struct list_node node; // private
     struct event_parser parser;
@@ -24,6 +25,7 @@ struct batch {
 // batch belongs to its owner again.
 typedef void (*batch_read)(struct batch *b, enum err err, struct str why);
 
+// Closed to other rooms.
 struct batches {
     struct list waiting;
     uv_idle_t turns; // active while batches wait

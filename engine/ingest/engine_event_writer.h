@@ -12,6 +12,7 @@
 struct channel;
 
 // A link to a dispatcher. It must outlive the events that came through it.
+// Closed to other rooms.
 struct engine_event_link {
     struct channel *channel; // NULL: not there
     uint64_t n_links;        // links so far: tells late answers apart

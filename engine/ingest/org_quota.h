@@ -15,6 +15,7 @@
 #include "common/messages/backlog.h"
 #include "queue/queue.h"
 
+// Closed to other rooms.
 struct org_quota {
     struct backlog_table *table; // owned
     struct hook_store *hooks;    // for the names of hooks and organizations

@@ -19,6 +19,7 @@ struct patient { // embedded in what waits
     bool is_waiting;
 };
 
+// Closed to other rooms.
 struct patience {
     struct list waiting; // the one that reaches its limit first is first
     uv_timer_t timer;    // runs while the list is not empty

@@ -13,6 +13,7 @@
 #include "common/config/config.h"
 #include "queue/queue.h"
 
+// Closed to other rooms.
 struct quota {
     bool is_full;
     bool is_disk_full;       // is_full because of the disk, not the setting

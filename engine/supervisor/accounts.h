@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 #include "common/files/account.h"
 
+// Closed to other rooms.
 struct accounts {
     bool has_roles, has_senders; // false: they keep the supervisor's user
     struct account roles;        // all but senders

@@ -33,6 +33,7 @@ struct child_owner {
     void (*on_closed)(struct child *c);
 };
 
+// Closed to other rooms.
 struct child {
     struct child_owner *owner;
     enum role_kind kind;

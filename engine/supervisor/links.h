@@ -9,6 +9,7 @@
 #include "common/process/deadline.h"
 #include "engine/supervisor/child.h"
 
+// Closed to other rooms.
 struct links {
     struct child *children; // owned by the supervisor
     const size_t *n_children;

@@ -16,6 +16,7 @@
 
 #define NOTIFY_TEXTS_BYTES 2048
 
+// Closed to other rooms.
 struct notify {
     int fd; // -1: there is no manager to notify
     struct sockaddr_un to;

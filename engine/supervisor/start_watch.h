@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+// Closed to other rooms.
 struct start_watch {
     pid_t pid;             // the process that is watched
     int64_t stirred_us;    // when progress was last seen

@@ -15,6 +15,7 @@
 
 // What only a writing store has is used by one thread at a time: the loop's while
 // it opens the store, then the worker's.
+// Closed to other rooms.
 struct hook_store {
     struct store *store;
     struct catalog_writer *writer; // owned; NULL: a view

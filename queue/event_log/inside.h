@@ -17,6 +17,7 @@
 
 struct shard_view;
 
+// Closed to other rooms.
 struct event_log {
     struct store *store;
     struct queue_config config;

@@ -20,6 +20,7 @@
 #define PAGE_KEY_BYTES 511
 
 // The record of a tree.
+// Closed to other rooms.
 struct page_tree {
     uint16_t flags;
     uint16_t depth;

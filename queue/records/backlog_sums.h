@@ -24,6 +24,7 @@ typedef void (*backlog_visit)(void *data, uint64_t hook_id,
                               const struct backlog *backlog);
 
 // Sums by hook: of an index, or of the changes by a transaction.
+// Closed to other rooms.
 struct backlog_sums {
     struct backlog_sum {
         uint64_t hook_id; // 0: the entry is free

@@ -31,6 +31,7 @@ enum batch_op {
     CHANGE_STATS = 12 // key: owner(8) at_s(8)
 };
 
+// Closed to other rooms.
 struct shard_batch {
     struct buf ops; // op(1) key length(1) value length(4) key value
     size_t n;
@@ -52,11 +53,13 @@ struct batch_step {
 bool batch_next(const struct shard_batch *c, size_t *at,
                 struct batch_step *out);
 
+// Closed to other rooms.
 struct shard_view {
     struct store *store;
     MDB_txn *txn; // while a scan visits
 };
 
+// Closed to other rooms.
 struct shard {
     struct store *store;
     uv_loop_t *loop;

@@ -17,6 +17,7 @@ struct wanting {
     struct hook_state *hook; // as of the match; it may be gone in a later slice
 };
 
+// Closed to other rooms.
 struct fan {
     bool is_open;
     struct arena arena; // holds the event's texts

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+// Closed to other rooms.
 struct due_clock {
     int64_t
         ahead_ms;   // how far this clock is ahead of the wall clock; 0 or more

@@ -21,6 +21,7 @@ struct number_set {
 };
 
 // One replay, of one hook or of many, that counts in its organization's share.
+// Closed to other rooms.
 struct replay_holder {
     struct shares *shares;
     uint64_t org_id;

@@ -43,6 +43,7 @@ struct hook_numbers {
 };
 
 // Deleted hooks that may have dead letters.
+// Closed to other rooms.
 struct discard_sweep {
     struct hook_numbers deleted; // the last one is the current hook
     struct dead_place at;        // of the current hook
@@ -53,6 +54,7 @@ struct discard_sweep {
     uint64_t walked_no;          // the walk has come to this hook
 };
 
+// Closed to other rooms.
 struct discards {
     uv_timer_t timer; // runs while there is something to do
     uv_timer_cb on_timer;

@@ -27,6 +27,7 @@ struct sliced_kind {
     void (*free)(struct sliced *s);
 };
 
+// Closed to other rooms.
 struct sliced {
     struct turn_entry turn; // first: it is cast; its holder is the organization
     const struct sliced_kind *kind;

@@ -109,6 +109,7 @@ struct delivery {
 };
 
 // A time at which something happens to a hook; in the heap while it is set.
+// Closed to other rooms.
 struct hook_alarm {
     struct hook_state *hook;
     int64_t at_us; // monotonic
@@ -175,6 +176,7 @@ struct sender {
 };
 
 // Why nothing is sent: a delivery that dispatchers died with is tried alone.
+// Closed to other rooms.
 struct alone {
     bool is_closed;   // nothing is sent: a suspect is tried alone, or will be
     bool is_alone;    // the suspect is in flight
