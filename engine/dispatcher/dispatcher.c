@@ -51,6 +51,7 @@
 #include "engine/dispatcher/requests/discard_sweep.h"
 #include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -78,14 +79,12 @@ static void on_outcome(void *data, struct str frame)
 static void end_sender(struct sender_link *link, const struct death *death)
 {
     struct dispatcher *d = link->dispatcher;
+    struct in_flight *s;
+    size_t i = 0;
 
     link->awaits_end = false;
-    for (size_t i = 0; i < d->schedule.n_slots; i++) {
-        struct in_flight *s = &d->schedule.slots[i];
-
-        if (s->delivery != NULL && s->sender == link->index)
-            crash_of_sender(d, s, death);
-    }
+    while ((s = in_flight_next(&d->schedule, link->index, &i)) != NULL)
+        crash_of_sender(d, s, death);
     turn_mark(d, TURN_LEAVE);
 }
 
@@ -100,7 +99,7 @@ static void lose_sender(struct sender_link *link)
     core_note(d, &event);
     log_warn("a sender has ended; its attempts in flight will be made again",
              "sender=%u in_flight=%u", link->index,
-             d->schedule.senders[link->index].n_sent);
+             schedule_n_sent_by(&d->schedule, link->index));
 }
 
 // The supervisor will report how the sender ended, or, if it still runs, bring a new
@@ -218,7 +217,7 @@ static void end_commit(struct dispatcher *d)
 static void leave_if_drained(struct dispatcher *d)
 {
     if (!d->is_draining || d->is_final_commit || commit_is_busy(d) ||
-        (d->schedule.n_sent > 0 && !d->is_late))
+        (schedule_n_sent(&d->schedule) > 0 && !d->is_late))
         return;
     d->is_final_commit = true;
     dead_report_all(d);
@@ -239,7 +238,8 @@ static void turn(struct dispatcher *d)
         replays_go_on(d);
     if (turn_take(d, TURN_SEND)) {
         dispatch_all(d);
-        if (d->is_reader_paused && d->schedule.n_from_log < WAITING_MAX / 2)
+        if (d->is_reader_paused &&
+            schedule_n_from_log(&d->schedule) < WAITING_MAX / 2)
             turn_mark(d, TURN_READ);
     }
     if (turn_take(d, TURN_COMMIT))
@@ -258,7 +258,7 @@ static void on_drain_timeout(uv_timer_t *timer)
     if (!d->is_late) {
         log_warn("the dispatcher ends with attempts in flight; they will be "
                  "made again",
-                 "in_flight=%u", d->schedule.n_sent);
+                 "in_flight=%u", schedule_n_sent(&d->schedule));
     }
     d->is_late = true;
     // The senders end after this process: outcomes they report then are not read.

@@ -301,7 +301,7 @@ static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
 
     make_hook(choices);
     dv = delivery_add(&d.schedule, f, position);
-    dv->n_attempts = n_before;
+    dv->notes.n_attempts = n_before;
     if (had_row)
         delivery_set_row(&d.schedule, dv, ROW_DUE);
     s = put_in_flight(dv);
@@ -314,7 +314,7 @@ static void check_outcome(struct outcome *o, uint8_t choices, uint32_t n_before)
         check_place(&said, n_before, had_row);
     } else {
         CHECK(said.n_due_put + said.n_due_del + said.n_dead == 0);
-        CHECK(f->first == dv && dv->n_attempts == n_before);
+        CHECK(f->first == dv && dv->notes.n_attempts == n_before);
     }
     forget(dv);
 }

@@ -227,7 +227,7 @@ static struct delivery *reopen(struct world *w, uint64_t position)
     if (position < w->first_open)
         w->first_open = position;
     delivery_set_row(&w->schedule, dv, fact->due_at_ms);
-    dv->prior_state = fact->is_done ? PRIOR_DELIVERED : PRIOR_NONE;
+    dv->notes.prior_state = fact->is_done ? PRIOR_DELIVERED : PRIOR_NONE;
     dv->n_deaths = 0;
     return dv;
 }

@@ -202,7 +202,8 @@ void check_send(struct world *w, const struct in_flight *a, bool is_single)
     REQUIRE(w, h != NULL && hook_is_active(f) && !hook_is_paused(f));
     REQUIRE(w, !f->is_held && !f->is_aside);
     REQUIRE(w, w->schedule.senders[a->sender].is_up);
-    REQUIRE(w, dv->place == DELIVERY_SENT && dv->prior_state == PRIOR_NONE);
+    REQUIRE(w,
+            dv->place == DELIVERY_SENT && dv->notes.prior_state == PRIOR_NONE);
     REQUIRE(w, !fact_of(w, dv)->is_done);
     REQUIRE(w, dv->n_deaths < DEATHS_ASIDE);
     REQUIRE(w, (dv->n_deaths >= DEATHS_ALONE) == (w->alone == a));

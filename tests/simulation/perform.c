@@ -146,7 +146,7 @@ void settle(struct world *w, struct delivery *dv)
 {
     struct fact *fact = fact_of(w, dv);
 
-    if (dv->prior_state == PRIOR_NONE) {
+    if (dv->notes.prior_state == PRIOR_NONE) {
         REQUIRE(w, !fact->is_done);
         fact->is_done = true;
         w->n_open--;
@@ -327,7 +327,7 @@ static void end_by(struct world *w, struct in_flight *a, unsigned how)
 {
     struct delivery *dv = a->delivery;
     struct hook_state *f = dv->hook;
-    bool is_own = dv->prior_state == PRIOR_NONE;
+    bool is_own = dv->notes.prior_state == PRIOR_NONE;
 
     if (how == ENDS_LOST || how == ENDS_UNMADE) {
         bool leaves = dv->is_out_of_order && hook_is_ordered(f);

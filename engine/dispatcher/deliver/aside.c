@@ -26,6 +26,8 @@
 #include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/alone.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -46,15 +48,15 @@ struct aside {
 
 struct blamed aside_note(const struct delivery *dv)
 {
-    uint64_t position = get_be64(dv->position.bytes);
+    uint64_t position = get_be64(delivery_position(dv).bytes);
 
     return blame_begin(position == 0 ? BLAME_REQUEST : BLAME_DELIVERY,
-                       dv->hook->no, position);
+                       hook_state_id(delivery_hook(dv)), position);
 }
 
 bool aside_refuses_pings(const struct hook_state *f)
 {
-    return blame_deaths(BLAME_REQUEST, f->no, 0) >= BLAME_ASIDE;
+    return blame_deaths(BLAME_REQUEST, hook_state_id(f), 0) >= BLAME_ASIDE;
 }
 
 uint32_t aside_deaths(uint64_t hook_id, struct position position)
@@ -166,14 +168,15 @@ void aside_survived(struct dispatcher *d, struct delivery *dv)
 {
     struct aside *a = d->aside;
 
-    dv->n_deaths = 0;
-    if (aside_deaths(dv->hook->no, dv->position) == 0 ||
+    delivery_set_deaths(dv, 0);
+    if (aside_deaths(hook_state_id(delivery_hook(dv)), delivery_position(dv)) ==
+            0 ||
         a->n_survivors == BLAME_MAX)
         return;
     a->survivors[a->n_survivors++] = (struct survivor){
-        .hook_id = dv->hook->no,
-        .position = get_be64(dv->position.bytes),
-        .after_commit = d->schedule.n_commits + 1 + commit_is_busy(d),
+        .hook_id = hook_state_id(delivery_hook(dv)),
+        .position = get_be64(delivery_position(dv).bytes),
+        .after_commit = commit_number(d),
     };
 }
 
@@ -185,7 +188,7 @@ void aside_committed(struct dispatcher *d)
     for (size_t i = 0; i < a->n_survivors; i++) {
         const struct survivor *s = &a->survivors[i];
 
-        if (s->after_commit <= d->schedule.n_commits) {
+        if (s->after_commit <= schedule_n_commits(&d->schedule)) {
             blame_forget(BLAME_DELIVERY, s->hook_id, s->position);
         } else {
             a->survivors[n++] = *s;

@@ -15,6 +15,9 @@
 #include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -31,7 +34,7 @@ static void end_unsent(struct dispatcher *d, struct in_flight *a,
 
 void attempt_make(struct dispatcher *d, struct in_flight *a)
 {
-    struct blamed before = aside_note(a->delivery);
+    struct blamed before = aside_note(in_flight_delivery(a));
     struct unsent unsent = send_delivery(d, a);
 
     end_unsent(d, a, &unsent);
@@ -68,14 +71,15 @@ void attempt_begin_event(struct dispatcher *d, struct delivery *dv,
 
 void attempt_set_aside(struct dispatcher *d, struct in_flight *a)
 {
-    const struct delivery *dv = a->delivery;
+    const struct delivery *dv = in_flight_delivery(a);
     struct blamed before = aside_note(dv);
     struct unsent unsent;
 
     log_warn("the dispatcher died three times with a delivery: it is set aside",
              "%s position=%" PRIu64,
-             hook_log_or_no(dv->hook->hook, dv->hook->no),
-             get_be64(dv->position.bytes));
+             hook_log_or_no(hook_record(delivery_hook(dv)),
+                            hook_state_id(delivery_hook(dv))),
+             get_be64(delivery_position(dv).bytes));
     unsent = send_aside(d, a);
     if (unsent.is_unreadable) {
         outcome_of_unreadable(d, a, unsent.reason);

@@ -26,6 +26,7 @@
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -40,7 +41,7 @@ void crash_set_aside(struct dispatcher *d, struct in_flight *s,
         .response_body = reason,
     };
 
-    s->delivery->is_aside = true;
+    delivery_notes(in_flight_delivery(s))->is_aside = true;
     outcome_settle(d, s, &o);
 }
 
@@ -51,24 +52,25 @@ void crash_set_aside(struct dispatcher *d, struct in_flight *s,
 static void count_crash(struct delivery *dv, const struct in_flight *s,
                         const struct death *death)
 {
-    const struct dispatcher *d = dv->hook->notes->dispatcher;
-    uint64_t order_no =
-        (uint64_t)s->generation << 32 | (uint64_t)(s - d->schedule.slots);
+    struct delivery_notes *notes = delivery_notes(dv);
+    const struct dispatcher *d = hook_notes(delivery_hook(dv))->dispatcher;
+    uint64_t order_no = in_flight_tag(&d->schedule, s);
 
     if (!death->is_own)
         return;
     if (death->blamed.kind != BLAME_ORDER) {
-        dv->n_crashes += dv->n_crashes < BLAME_ALONE;
+        notes->n_crashes += notes->n_crashes < BLAME_ALONE;
     } else if (death->blamed.a == role_index(d->role) &&
                death->blamed.b == order_no) {
-        dv->n_crashes++;
+        notes->n_crashes++;
     }
 }
 
 void crash_of_sender(struct dispatcher *d, struct in_flight *s,
                      const struct death *death)
 {
-    struct delivery *dv = s->delivery;
+    struct delivery *dv = in_flight_delivery(s);
+    struct delivery_notes *notes = delivery_notes(dv);
     struct outcome o = {
         .error = ERROR_PROTOCOL,
         .error_message = STR("the sender process died with this delivery"),
@@ -76,40 +78,41 @@ void crash_of_sender(struct dispatcher *d, struct in_flight *s,
     };
     const struct schedule_event lost = { .kind = SCHEDULE_LOST, .attempt = s };
     // Ordered, and taken out of the index by hand: it must not wait in memory.
-    bool leaves = dv->is_out_of_order && hook_is_ordered(dv->hook);
+    bool leaves = delivery_must_leave(dv);
     const struct schedule_event ended = { .kind = SCHEDULE_ENDED,
                                           .attempt = s,
                                           .is_again = !leaves };
 
     count_crash(dv, s, death);
-    if (dv->n_crashes >= BLAME_ASIDE) {
+    if (notes->n_crashes >= BLAME_ASIDE) {
         metrics_count(COUNTER_ASIDE_DELIVERIES, 1);
         log_warn("a sender died three times with a delivery: it is set aside",
                  "%s position=%" PRIu64,
-                 hook_log_or_no(dv->hook->hook, dv->hook->no),
-                 get_be64(dv->position.bytes));
+                 hook_log_or_no(hook_record(delivery_hook(dv)),
+                                hook_state_id(delivery_hook(dv))),
+                 get_be64(delivery_position(dv).bytes));
         crash_set_aside(d, s,
                         STR("the sender process died three times with this "
                             "delivery, so it is set aside"));
         return;
     }
-    if (dv->prior_state != PRIOR_NONE) {
+    if (notes->prior_state != PRIOR_NONE) {
         outcome_settle(d, s, &o);
         return;
     }
     core_note(d, &lost);
-    if (dv->is_replaying)
+    if (notes->is_replaying)
         replays_settled(d, dv, DELIVERY_RETRYING);
-    if (hook_is_paused(dv->hook) || leaves)
+    if (hook_is_paused(delivery_hook(dv)) || leaves)
         requesters_refuse(d, dv, ERR_AGAIN); // it may have to wait for long
     core_note(d, &ended);
     if (leaves) {
         delivery_to_row(d, dv, 0);
-    } else if (
-        dv->has_row) { // the same row, even if the hook has become ordered
-        struct due_row row = delivery_row(dv, dv->due_at_ms);
+    } else if (delivery_has_row(dv)) {
+        // The same row, even if the hook has become ordered.
+        struct due_row row = delivery_row(dv, delivery_due_at_ms(dv));
 
-        row.due_at_ms = dv->due_at_ms;
+        row.due_at_ms = delivery_due_at_ms(dv);
         batch_due_put(d->open_batch, &row);
         commit_schedule(d);
     }

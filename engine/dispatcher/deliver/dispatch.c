@@ -23,6 +23,9 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -45,12 +48,13 @@ bool dispatch_may_send(const struct dispatcher *d)
 
 static void send_attempt(struct dispatcher *d, const struct effect *effect)
 {
-    const struct delivery *dv = effect->attempt->delivery;
+    const struct delivery *dv = in_flight_delivery(effect->attempt);
 
     if (effect->is_alone) {
         log_warn("the dispatcher died twice with a delivery: it is tried alone",
-                 "%s position=%" PRIu64, hook_log_no(dv->hook->no),
-                 get_be64(dv->position.bytes));
+                 "%s position=%" PRIu64,
+                 hook_log_no(hook_state_id(delivery_hook(dv))),
+                 get_be64(delivery_position(dv).bytes));
     }
     attempt_make(d, effect->attempt);
 }
@@ -81,7 +85,7 @@ static void perform(struct dispatcher *d, const struct effect *effect)
         attempt_set_aside(d, effect->attempt);
         break;
     case EFFECT_CANCEL:
-        f = effect->delivery->hook;
+        f = delivery_hook(effect->delivery);
         delivery_cancel(d, effect->delivery, text_of(effect->reason));
         hook_forget_if_done(f);
         break;
@@ -143,5 +147,5 @@ void dispatch_all(struct dispatcher *d)
         core_step(d, &event, &out);
         perform_all(d, &out);
     }
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, d->schedule.n_sent);
+    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT, schedule_n_sent(&d->schedule));
 }

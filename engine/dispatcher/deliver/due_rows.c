@@ -27,8 +27,8 @@
 static void look_ahead(struct hook_state *f, const struct due_row *last,
                        struct schedule_event *read)
 {
-    struct dispatcher *d = f->notes->dispatcher;
-    struct due_query query = { .hook_id = f->no,
+    struct dispatcher *d = hook_notes(f)->dispatcher;
+    struct due_query query = { .hook_id = hook_state_id(f),
                                .after = last,
                                .until_ms = INT64_MAX };
     struct due_row next;
@@ -36,7 +36,7 @@ static void look_ahead(struct hook_state *f, const struct due_row *last,
 
     if (shard_due_read(d->shard, &query, &next, 1, &n) != OK) {
         log_fatal("due rows cannot be read", "%s",
-                  hook_log_or_no(f->hook, f->no));
+                  hook_log_or_no(hook_record(f), hook_state_id(f)));
     }
     read->is_end = true;
     read->has_rows = n > 0;
@@ -54,22 +54,13 @@ static void arrive(struct dispatcher *d, struct delivery *dv)
 
 static bool take_row(struct hook_state *f, const struct due_row *row)
 {
-    struct dispatcher *d = f->notes->dispatcher;
+    struct dispatcher *d = hook_notes(f)->dispatcher;
     struct delivery *dv;
 
     if (delivery_find(&d->schedule, row->hook_id, row->position) != NULL)
         return false;
-    dv = delivery_add(&d->schedule, f, row->position);
-    delivery_set_row(&d->schedule, dv, row->due_at_ms);
-    dv->n_attempts = row->n_attempts;
-    dv->n_crashes = row->n_crashes;
-    dv->queue_us = row->queue_us;
-    dv->not_before_ms = row->not_before_ms;
-    dv->ordering_key = row->ordering_key;
-    dv->replay = row->replay;
-    dv->n_before = row->n_before;
-    dv->payload_bytes = row->payload_bytes;
-    dv->n_deaths = aside_deaths(f->no, row->position);
+    dv = delivery_add_row(&d->schedule, f, row);
+    delivery_set_deaths(dv, aside_deaths(hook_state_id(f), row->position));
     arrive(d, dv);
     return true;
 }
@@ -77,13 +68,15 @@ static bool take_row(struct hook_state *f, const struct due_row *row)
 // Returns how many deliveries were new in memory.
 static size_t load_some(struct hook_state *f, struct schedule_event *read)
 {
-    struct dispatcher *d = f->notes->dispatcher;
+    struct dispatcher *d = hook_notes(f)->dispatcher;
     struct due_row rows[LOAD_ROWS];
-    size_t max = d->schedule.n_loaded < LOADED_MANY ? LOAD_ROWS : LOAD_ROWS_FEW;
-    bool goes_on = f->notes->last_loaded_after == d->schedule.n_commits;
+    size_t max = schedule_n_loaded(&d->schedule) < LOADED_MANY ? LOAD_ROWS
+                                                               : LOAD_ROWS_FEW;
+    bool goes_on =
+        hook_notes(f)->last_loaded_after == schedule_n_commits(&d->schedule);
     struct due_query query = {
-        .hook_id = f->no,
-        .after = goes_on ? &f->notes->last_loaded : NULL,
+        .hook_id = hook_state_id(f),
+        .after = goes_on ? &hook_notes(f)->last_loaded : NULL,
         .until_ms = hook_is_active(f) ? due_now_ms(d) : INT64_MAX,
     };
     size_t n_new = 0;
@@ -91,27 +84,27 @@ static size_t load_some(struct hook_state *f, struct schedule_event *read)
 
     if (shard_due_read(d->shard, &query, rows, max, &n) != OK) {
         log_fatal("due rows cannot be read", "%s",
-                  hook_log_or_no(f->hook, f->no));
+                  hook_log_or_no(hook_record(f), hook_state_id(f)));
     }
     for (size_t i = 0; i < n; i++)
         n_new += take_row(f, &rows[i]);
     if (n > 0) {
-        f->notes->last_loaded = rows[n - 1];
-        f->notes->last_loaded_after = d->schedule.n_commits;
+        hook_notes(f)->last_loaded = rows[n - 1];
+        hook_notes(f)->last_loaded_after = schedule_n_commits(&d->schedule);
         goes_on = true;
     }
     if (n < max)
-        look_ahead(f, goes_on ? &f->notes->last_loaded : NULL, read);
+        look_ahead(f, goes_on ? &hook_notes(f)->last_loaded : NULL, read);
     return n_new;
 }
 
 static bool are_left(struct hook_state *f)
 {
-    if (blame_deaths(BLAME_ROWS, f->no, 0) < BLAME_ASIDE)
+    if (blame_deaths(BLAME_ROWS, hook_state_id(f), 0) < BLAME_ASIDE)
         return false;
     log_warn("the dispatcher died three times with the due rows of a hook: "
              "they are left alone until the engine starts anew",
-             "%s", hook_log_or_no(f->hook, f->no));
+             "%s", hook_log_or_no(hook_record(f), hook_state_id(f)));
     return true;
 }
 
@@ -122,19 +115,19 @@ void due_rows_load(struct hook_state *f)
     struct schedule_event event = { .kind = SCHEDULE_ROWS_LEFT, .hook = f };
 
     if (are_left(f))
-        core_note(f->notes->dispatcher, &event);
+        core_note(hook_notes(f)->dispatcher, &event);
     event.kind = SCHEDULE_ROWS_READ;
-    if (!f->are_rows_left) {
-        struct blamed before = blame_begin(BLAME_ROWS, f->no, 0);
+    if (!hook_are_rows_left(f)) {
+        struct blamed before = blame_begin(BLAME_ROWS, hook_state_id(f), 0);
 
         // The first rows of an ordered hook may be of deliveries that wait in memory.
         while (!event.is_end && load_some(f, &event) == 0 &&
                hook_is_ordered(f)) {
         }
         blame_end(before);
-        blame_forget(BLAME_ROWS, f->no, 0);
+        blame_forget(BLAME_ROWS, hook_state_id(f), 0);
     }
-    core_note(f->notes->dispatcher, &event);
+    core_note(hook_notes(f)->dispatcher, &event);
 }
 
 static void withdraw(struct dispatcher *d, struct delivery *dv)
@@ -148,18 +141,18 @@ static void withdraw(struct dispatcher *d, struct delivery *dv)
 // Moves what waits into rows of the open batch. False: nothing waits.
 static bool spill_waiting(struct hook_state *f)
 {
-    struct dispatcher *d = f->notes->dispatcher;
+    struct dispatcher *d = hook_notes(f)->dispatcher;
     bool has_spilled = false;
     struct delivery *dv;
 
     while ((dv = hook_queue_first(f)) != NULL) {
         withdraw(d, dv);
         has_spilled = true;
-        if (dv->requesters !=
+        if (delivery_notes(dv)->requesters !=
             NULL) // its sender died; it may have to wait for long
             requesters_refuse(d, dv, ERR_AGAIN);
-        if (!dv->has_row) {
-            struct due_row row = delivery_row(dv, dv->due_at_ms);
+        if (!delivery_has_row(dv)) {
+            struct due_row row = delivery_row(dv, delivery_due_at_ms(dv));
 
             commit_put_row(d, &row);
         }
@@ -171,17 +164,17 @@ static bool spill_waiting(struct hook_state *f)
 // The hook's rows are read again from the first one, after the commit of the open batch.
 static void read_after_commit(struct hook_state *f)
 {
-    struct dispatcher *d = f->notes->dispatcher;
+    struct dispatcher *d = hook_notes(f)->dispatcher;
     const struct schedule_event event = {
         .kind = SCHEDULE_SPILLED,
         .hook = f,
-        .commit = d->schedule.n_commits + 1 + commit_is_busy(d),
+        .commit = commit_number(d),
     };
 
     // A row put earlier may also be in a change that is not committed yet.
-    commit_wake_hook(d, f->no, 0);
+    commit_wake_hook(d, hook_state_id(f), 0);
     core_note(d, &event);
-    f->notes->last_loaded_after = 0; // read from the first row again
+    hook_notes(f)->last_loaded_after = 0; // read from the first row again
     commit_schedule(d);
 }
 

@@ -46,7 +46,7 @@ static uint64_t ordering_key(struct fan *fan, const struct hook_state *f)
                                       &fan->payload, NULL) != OK)
         fan->payload = NULL;
     fan->is_parsed = true;
-    return fan->payload != NULL ? order_key_of(f->hook->policy.order_key,
+    return fan->payload != NULL ? order_key_of(hook_record(f)->policy.order_key,
                                                json_root(fan->payload))
                                 : 0;
 }
@@ -55,19 +55,20 @@ static void make(struct dispatcher *d, struct hook_state *f)
 {
     struct fan *fan = d->fan;
     const struct event *event = &fan->event;
-    struct due_row row = { .hook_id = f->no,
+    struct due_row row = { .hook_id = hook_state_id(f),
                            .due_at_ms = event->accepted_at_us / 1000,
                            .position = event->position,
                            .payload_bytes = (uint32_t)event->payload.n_bytes };
     const struct schedule_event rows_put = {
         .kind = SCHEDULE_ROWS_PUT,
         .hook = f,
-        .commit = d->schedule.n_commits + 2, // one commit may be under way
+        .commit =
+            schedule_n_commits(&d->schedule) + 2, // one commit may be under way
     };
     struct schedule_event arrived = { .kind = SCHEDULE_ARRIVED };
     struct delivery *dv;
 
-    if (shard_was_matched(d->shard, f->no, event->position))
+    if (shard_was_matched(d->shard, hook_state_id(f), event->position))
         return;
     fan->n_made++;
     row.ordering_key = ordering_key(fan, f);
@@ -78,12 +79,8 @@ static void make(struct dispatcher *d, struct hook_state *f)
         core_note(d, &rows_put);
         return;
     }
-    dv = delivery_add(&d->schedule, f, event->position);
-    dv->is_from_log = true;
-    dv->due_at_ms = row.due_at_ms;
-    dv->ordering_key = row.ordering_key;
-    dv->payload_bytes = row.payload_bytes;
-    dv->n_deaths = aside_deaths(f->no, event->position);
+    dv = delivery_add_from_log(&d->schedule, f, &row);
+    delivery_set_deaths(dv, aside_deaths(hook_state_id(f), event->position));
     arrived.delivery = dv;
     core_note(d, &arrived);
     if (fan->gives_rows) // else the commit gives rows to all that have none
@@ -109,7 +106,7 @@ static void make_later(struct dispatcher *d)
     struct hook_state *f =
         hook_find(&d->schedule, fan->hooks[fan->i++].hook_id);
 
-    if (f != NULL && hook_is_active(f) && !f->is_aside)
+    if (f != NULL && hook_is_active(f) && !hook_is_aside(f))
         make(d, f);
 }
 

@@ -64,18 +64,18 @@ static struct throttle_limits limits_of(const struct dispatcher *d,
 // The api process has validated the hook's schedule.
 static void take_schedule(struct hook_state *f)
 {
-    struct str text = f->hook->policy.retry_schedule;
+    struct str text = hook_record(f)->policy.retry_schedule;
     int64_t waits_ms[RETRIES_MAX];
     size_t n = 0;
 
-    free(f->notes->retry_waits_ms);
-    f->notes->retry_waits_ms = NULL;
+    free(hook_notes(f)->retry_waits_ms);
+    hook_notes(f)->retry_waits_ms = NULL;
     if (text.n_bytes == 0 ||
         config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
         return;
-    f->notes->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
-    memcpy(f->notes->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
-    f->notes->n_retry_waits = n;
+    hook_notes(f)->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
+    memcpy(hook_notes(f)->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
+    hook_notes(f)->n_retry_waits = n;
 }
 
 void hook_cache_reload(struct dispatcher *d)
@@ -88,9 +88,9 @@ void hook_cache_reload(struct dispatcher *d)
                                               .hook = f,
                                               .limits = &limits };
 
-        if (f->hook == NULL)
+        if (hook_record(f) == NULL)
             continue;
-        limits = limits_of(d, f->hook);
+        limits = limits_of(d, hook_record(f));
         core_note(d, &event);
     }
 }
@@ -121,7 +121,7 @@ static void change(struct dispatcher *d, struct hook_state *f,
                                     .hook = f,
                                     .record = record,
                                     .limits = &limits };
-    struct hook *before = f->hook;
+    struct hook *before = hook_record(f);
 
     if (record != NULL) {
         limits = limits_of(d, record);
@@ -142,8 +142,8 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     match_index_remove(d->index, no);
     d->n_paused -= hook_is_paused(f);
     health_forget(d, f);
-    free(f->notes->retry_waits_ms);
-    f->notes->retry_waits_ms = NULL;
+    free(hook_notes(f)->retry_waits_ms);
+    hook_notes(f)->retry_waits_ms = NULL;
     change(d, f, NULL);
     hook_forget_if_done(f);
 }
@@ -156,7 +156,7 @@ static void keep_unreadable(struct dispatcher *d, uint64_t no)
 
     log_warn("the record of a hook cannot be read; what waits for it rests",
              "%s hook_no=%" PRIu64, "hook=\"(unreadable)\"", no);
-    aside_set(d, f, f->hook == NULL);
+    aside_set(d, f, hook_record(f) == NULL);
 }
 
 static void take_hook(struct dispatcher *d, const struct hook *hook)
@@ -164,7 +164,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     struct hook_state *f = hook_find_or_add(d, hook->no);
     bool was_active = hook_is_active(f);
     bool was_paused = hook_is_paused(f);
-    bool is_known = f->hook != NULL;
+    bool is_known = hook_record(f) != NULL;
 
     change(d, f, hook_copy(hook));
     backlog_join(d, f);
@@ -176,7 +176,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
                  " gets nothing until it is changed",
                  "%s", hook_log(hook));
     }
-    match_index_put(d->index, f->hook, f);
+    match_index_put(d->index, hook_record(f), f);
     // The end of a pause is treated like being switched on: failures count anew.
     health_on_hook(d, f,
                    !is_known || (was_active && (!was_paused || hook->paused)));

@@ -51,7 +51,8 @@ static bool on_event(void *data, const struct event *event)
     due_saw_ms(d, event->accepted_at_us / 1000);
     reading->is_cut = !fan_begin(d, event);
     blame_begin(BLAME_EVENT, 0, position + 1); // the next event is decoded
-    return !reading->is_cut && d->schedule.n_from_log < WAITING_MAX &&
+    return !reading->is_cut &&
+           schedule_n_from_log(&d->schedule) < WAITING_MAX &&
            batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES;
 }
 
@@ -86,9 +87,9 @@ static void resume_reading(struct dispatcher *d)
 
 static bool must_pause(struct dispatcher *d)
 {
-    if (d->schedule.n_from_log >= WAITING_MAX)
+    if (schedule_n_from_log(&d->schedule) >= WAITING_MAX)
         spill_slow(d);
-    return d->schedule.n_from_log >= WAITING_MAX ||
+    return schedule_n_from_log(&d->schedule) >= WAITING_MAX ||
            batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES;
 }
 

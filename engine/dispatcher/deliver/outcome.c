@@ -35,6 +35,7 @@
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/effects.h"
 #include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -53,7 +54,7 @@ static void end(struct dispatcher *d, struct in_flight *s, bool is_again)
 // The delivery, which is in hand, is settled: its row, if it has one, is deleted.
 static void leave(struct dispatcher *d, struct delivery *dv)
 {
-    if (!dv->has_row) {
+    if (!delivery_has_row(dv)) {
         delivery_remove(&d->schedule, dv);
         return;
     }
@@ -67,21 +68,14 @@ static void leave(struct dispatcher *d, struct delivery *dv)
 static void leave_for_row(struct dispatcher *d, struct delivery *dv,
                           const struct due_row *row)
 {
-    if (!dv->has_row) {
+    if (!delivery_has_row(dv)) {
         delivery_set_row(&d->schedule, dv, row->due_at_ms);
-    } else if (dv->due_at_ms != row->due_at_ms) {
+    } else if (delivery_due_at_ms(dv) != row->due_at_ms) {
         commit_del_row(d, dv);
     }
     commit_keep_settled(d, dv);
-    if (hook_is_ordered(dv->hook))
-        due_rows_restart(dv->hook);
-}
-
-// Whether the delivery must not wait in memory: its hook is ordered, and those before
-// it may be in the index.
-static bool must_leave_memory(const struct delivery *dv)
-{
-    return dv->is_out_of_order && hook_is_ordered(dv->hook);
+    if (hook_is_ordered(delivery_hook(dv)))
+        due_rows_restart(delivery_hook(dv));
 }
 
 // Puts the row of the next attempt, and returns it. If the hook is ordered, the
@@ -91,7 +85,7 @@ static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
 {
     struct due_row row = delivery_row(dv, due_at_ms);
 
-    if (hook_is_ordered(dv->hook) && !must_leave_memory(dv)) {
+    if (hook_is_ordered(delivery_hook(dv)) && !delivery_must_leave(dv)) {
         batch_due_put(d->open_batch, &row);
     } else {
         commit_put_row(d, &row);
@@ -101,11 +95,11 @@ static struct due_row put_retry(struct dispatcher *d, const struct delivery *dv,
 
 static void put_dead(struct dispatcher *d, const struct delivery *dv)
 {
-    struct dead_row row = { .hook_id = dv->hook->no,
-                            .position = dv->position,
+    struct dead_row row = { .hook_id = hook_state_id(delivery_hook(dv)),
+                            .position = delivery_position(dv),
                             .dead_at_ms = clock_now_ms(),
-                            .n_attempts = dv->n_attempts,
-                            .queue_us = dv->queue_us };
+                            .n_attempts = delivery_noted(dv)->n_attempts,
+                            .queue_us = delivery_noted(dv)->queue_us };
 
     batch_dead_put(d->open_batch, &row);
 }
@@ -123,7 +117,7 @@ static enum delivery_state state_after(const struct hook_state *f,
         break;
     }
     // If the hook was deleted meanwhile, nobody could clear a dead letter.
-    return f->hook != NULL ? DELIVERY_DEAD : DELIVERY_CANCELLED;
+    return hook_record(f) != NULL ? DELIVERY_DEAD : DELIVERY_CANCELLED;
 }
 
 static void count_state(struct dispatcher *d, enum delivery_state state)
@@ -152,13 +146,13 @@ static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
                                 const struct verdict *verdict,
                                 struct due_row *row)
 {
-    enum delivery_state state = state_after(dv->hook, verdict);
+    enum delivery_state state = state_after(delivery_hook(dv), verdict);
 
     if (state == DELIVERY_RETRYING) {
         int64_t due_at_ms = due_now_ms(d) + verdict->delay_ms;
 
-        if (hook_is_ordered(dv->hook))
-            dv->not_before_ms = due_at_ms;
+        if (hook_is_ordered(delivery_hook(dv)))
+            delivery_set_not_before(dv, due_at_ms);
         *row = put_retry(d, dv, due_at_ms);
     }
     if (state == DELIVERY_DEAD)
@@ -173,7 +167,7 @@ static void apply_feedback(struct dispatcher *d, struct in_flight *s,
                            const struct verdict *verdict)
 {
     bool succeeded = verdict->kind == VERDICT_DELIVERED;
-    struct hook_state *f = s->delivery->hook;
+    struct hook_state *f = delivery_hook(in_flight_delivery(s));
     const struct schedule_event event = { .kind = SCHEDULE_FEEDBACK,
                                           .attempt = s,
                                           .feedback = verdict->feedback,
@@ -184,10 +178,12 @@ static void apply_feedback(struct dispatcher *d, struct in_flight *s,
 
     core_step(d, &event, &out);
     has_opened = out.n > 0; // the hook's breaker, by this attempt
-    if (f->hook == NULL)
+    if (hook_record(f) == NULL)
         return;
     // A resend by hand that fails is no reason for an alarm by itself.
-    if (succeeded || s->delivery->prior_state == PRIOR_NONE || has_opened) {
+    if (succeeded ||
+        delivery_notes(in_flight_delivery(s))->prior_state == PRIOR_NONE ||
+        has_opened) {
         health_note(
             d, f,
             (struct failing_attempt){ .succeeded = succeeded,
@@ -203,12 +199,9 @@ static void apply_feedback(struct dispatcher *d, struct in_flight *s,
 // row, or gets one.
 static void keep_row(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->has_row && dv->due_at_ms != 0)
+    if (delivery_has_row(dv) && delivery_due_at_ms(dv) != 0)
         commit_del_row(d, dv); // put before the hook was ordered
-    if (!dv->has_row)
-        delivery_set_row(&d->schedule, dv, 0);
-    dv->due_at_ms = 0;
-    dv->is_from_log = false;
+    delivery_keep(&d->schedule, dv);
 }
 
 void delivery_to_row(struct dispatcher *d, struct delivery *dv,
@@ -236,24 +229,26 @@ static void lose(struct dispatcher *d, struct in_flight *s, int64_t wait_us)
 // delivery had no row, and gets one.
 static void defer(struct dispatcher *d, struct in_flight *s, int64_t delay_ms)
 {
-    struct delivery *dv = s->delivery;
-    struct hook_state *f = dv->hook;
-    int64_t accepted_at_ms = s->notes->accepted_at_us / 1000;
-    bool was_replaying = dv->is_replaying;
+    struct delivery *dv = in_flight_delivery(s);
+    struct delivery_notes *notes = delivery_notes(dv);
+    struct hook_state *f = delivery_hook(dv);
+    int64_t accepted_at_ms = in_flight_notes(s)->accepted_at_us / 1000;
+    bool was_replaying = notes->is_replaying;
     bool is_again;
 
-    log_warn("attempt could not be made", "%s", hook_log_or_no(f->hook, f->no));
+    log_warn("attempt could not be made", "%s",
+             hook_log_or_no(hook_record(f), hook_state_id(f)));
     lose(d, s, delay_ms * 1000);
-    if (dv->requesters != NULL)
+    if (notes->requesters != NULL)
         requesters_refuse(d, dv, ERR_AGAIN);
     if (was_replaying) {
         resend_reopen(d, dv);
         replays_settled(d, dv, DELIVERY_RETRYING);
     }
-    is_again = dv->prior_state == PRIOR_NONE && !was_replaying &&
-               !must_leave_memory(dv);
+    is_again = notes->prior_state == PRIOR_NONE && !was_replaying &&
+               !delivery_must_leave(dv);
     end(d, s, is_again);
-    if (dv->prior_state != PRIOR_NONE) {
+    if (notes->prior_state != PRIOR_NONE) {
         leave(d, dv);
     } else if (!is_again) {
         // Under the time when the event was accepted, where reopen_delivery() looks.
@@ -280,9 +275,11 @@ static void put_error(struct attempt *attempt, const struct outcome *o,
 static void end_in_state(struct dispatcher *d, struct in_flight *s,
                          enum delivery_state state, const struct due_row *row)
 {
-    struct delivery *dv = s->delivery;
-    bool waits = state == DELIVERY_RETRYING && dv->prior_state == PRIOR_NONE;
-    bool stays = waits && hook_is_ordered(dv->hook) && !must_leave_memory(dv);
+    struct delivery *dv = in_flight_delivery(s);
+    bool waits = state == DELIVERY_RETRYING &&
+                 delivery_notes(dv)->prior_state == PRIOR_NONE;
+    bool stays =
+        waits && hook_is_ordered(delivery_hook(dv)) && !delivery_must_leave(dv);
 
     if (stays)
         keep_row(d, dv);
@@ -297,8 +294,9 @@ static void end_in_state(struct dispatcher *d, struct in_flight *s,
 void outcome_settle(struct dispatcher *d, struct in_flight *s,
                     const struct outcome *o)
 {
-    struct delivery *dv = s->delivery;
-    struct hook_state *f = dv->hook;
+    struct delivery *dv = in_flight_delivery(s);
+    struct delivery_notes *notes = delivery_notes(dv);
+    struct hook_state *f = delivery_hook(dv);
     char status[32];
     struct attempt attempt = { 0 };
     struct due_row row = { 0 };
@@ -306,25 +304,26 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
 
     // Clocks may be changed: an attempt that began before its event was accepted has
     // not waited.
-    if (dv->n_attempts == 0 && o->started_at_us > s->notes->accepted_at_us)
-        dv->queue_us = o->started_at_us - s->notes->accepted_at_us;
-    dv->n_attempts++;
+    if (notes->n_attempts == 0 &&
+        o->started_at_us > in_flight_notes(s)->accepted_at_us)
+        notes->queue_us = o->started_at_us - in_flight_notes(s)->accepted_at_us;
+    notes->n_attempts++;
     verdict = verdict_of(d, s, o);
     if (verdict.kind == VERDICT_AGAIN) {
-        dv->n_attempts--;
+        notes->n_attempts--;
         defer(d, s, verdict.delay_ms);
         return;
     }
     attempt.error = verdict.error;
     put_error(&attempt, o, status, sizeof(status));
-    if (dv->is_aside) {
+    if (notes->is_aside) {
         lose(d, s, 0);
     } else {
         apply_feedback(d, s, o, &verdict);
     }
-    if (dv->is_replaying)
+    if (notes->is_replaying)
         resend_reopen(d, dv);
-    if (dv->prior_state == PRIOR_NONE) {
+    if (notes->prior_state == PRIOR_NONE) {
         attempt.state = move(d, dv, &verdict, &row);
         if (attempt.state == DELIVERY_RETRYING) {
             attempt.next_attempt_at_ms = clock_now_ms() + verdict.delay_ms;
@@ -335,13 +334,13 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     }
     attempt_write(d, s, o, &attempt);
     attempt_stats_note(d, &attempt);
-    if (dv->replay != 0)
+    if (notes->replay != 0)
         replays_settled(d, dv, attempt.state);
-    if (attempt.state == DELIVERY_DEAD && dv->prior_state == PRIOR_NONE)
+    if (attempt.state == DELIVERY_DEAD && notes->prior_state == PRIOR_NONE)
         dead_report_note(d, s, &attempt);
-    if (dv->requesters != NULL)
+    if (notes->requesters != NULL)
         requesters_answer(d, dv, attempt.started_at_us);
-    if (!dv->is_aside)
+    if (!notes->is_aside)
         aside_survived(d, dv);
     end_in_state(d, s, attempt.state, &row);
     hook_forget_if_done(f);
@@ -351,16 +350,14 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
 bool outcome_apply(struct dispatcher *d, unsigned sender,
                    struct outcome *outcome)
 {
-    uint64_t index = outcome->no & UINT32_MAX;
-    struct in_flight *s =
-        &d->schedule.slots[index < d->schedule.n_slots ? index : 0];
+    struct in_flight *s = in_flight_find(&d->schedule, sender, outcome->no);
     struct blamed before;
 
-    if (index >= d->schedule.n_slots || s->delivery == NULL ||
-        s->sender != sender || s->generation != outcome->no >> 32)
+    if (s == NULL)
         return false;
-    outcome_fit_into(outcome, clock_now_us(), clock_mono_us() - s->sent_at_us);
-    before = aside_note(s->delivery);
+    outcome_fit_into(outcome, clock_now_us(),
+                     clock_mono_us() - in_flight_sent_at_us(s));
+    before = aside_note(in_flight_delivery(s));
     outcome_settle(d, s, outcome);
     blame_end(before);
     return true;
@@ -382,7 +379,7 @@ void outcome_of_unsent(struct dispatcher *d, struct in_flight *s,
 void outcome_of_unreadable(struct dispatcher *d, struct in_flight *s,
                            struct str reason)
 {
-    struct delivery *dv = s->delivery;
+    struct delivery *dv = in_flight_delivery(s);
 
     lose(d, s, 0);
     end(d, s, false);
@@ -392,22 +389,26 @@ void outcome_of_unreadable(struct dispatcher *d, struct in_flight *s,
 void delivery_cancel(struct dispatcher *d, struct delivery *dv,
                      struct str reason)
 {
-    if (dv->requesters != NULL) {
+    struct delivery_notes *notes = delivery_notes(dv);
+
+    if (notes->requesters != NULL) {
         requesters_refuse(d, dv,
-                          dv->hook->hook == NULL ? ERR_NOTFOUND : ERR_GONE);
+                          hook_record(delivery_hook(dv)) == NULL ? ERR_NOTFOUND
+                                                                 : ERR_GONE);
     }
-    if (dv->prior_state == PRIOR_NONE) {
-        const struct ended ended = { .hook_id = dv->hook->no,
-                                     .position = dv->position,
+    if (notes->prior_state == PRIOR_NONE) {
+        const struct ended ended = { .hook_id =
+                                         hook_state_id(delivery_hook(dv)),
+                                     .position = delivery_position(dv),
                                      .state = DELIVERY_CANCELLED,
                                      .reason = reason,
-                                     .n_attempts = dv->n_attempts,
-                                     .queue_us = dv->queue_us };
+                                     .n_attempts = notes->n_attempts,
+                                     .queue_us = notes->queue_us };
 
         count_state(d, DELIVERY_CANCELLED);
         end_write(d, &ended);
     }
-    if (dv->replay != 0)
+    if (notes->replay != 0)
         replays_settled(d, dv, DELIVERY_CANCELLED);
     leave(d, dv);
     commit_schedule(d);

@@ -16,6 +16,7 @@
 #include "common/process/channel.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 struct requester {
@@ -40,11 +41,13 @@ static void send_answer(struct dispatcher *d, const struct requester *m)
 void requesters_answer(struct dispatcher *d, struct delivery *dv,
                        int64_t started_at_us)
 {
-    while (dv->requesters != NULL) {
-        struct requester *m = dv->requesters;
+    struct delivery_notes *notes = delivery_notes(dv);
 
-        dv->requesters = m->next;
-        memcpy(m->answer.position, dv->position.bytes,
+    while (notes->requesters != NULL) {
+        struct requester *m = notes->requesters;
+
+        notes->requesters = m->next;
+        memcpy(m->answer.position, delivery_position(dv).bytes,
                sizeof(m->answer.position));
         m->answer.started_at_us = started_at_us;
         m->next = d->open_answers;
@@ -61,10 +64,12 @@ static void end(struct dispatcher *d, struct requester *m)
 
 void requesters_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
 {
-    while (dv->requesters != NULL) {
-        struct requester *m = dv->requesters;
+    struct delivery_notes *notes = delivery_notes(dv);
 
-        dv->requesters = m->next;
+    while (notes->requesters != NULL) {
+        struct requester *m = notes->requesters;
+
+        notes->requesters = m->next;
         m->answer.err = err;
         end(d, m);
     }
@@ -113,7 +118,7 @@ void requesters_add(struct dispatcher *d, struct delivery *dv,
     m->n_apis = d->n_apis;
     m->answer.no = ask->no;
     m->answer.event_id = *event_id;
-    m->next = dv->requesters;
-    dv->requesters = m;
+    m->next = delivery_notes(dv)->requesters;
+    delivery_notes(dv)->requesters = m;
     d->n_on_demand++;
 }

@@ -22,6 +22,9 @@
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -38,20 +41,21 @@ static void set_text(struct buf *b, struct str text)
 static enum err put_order(struct dispatcher *d, const struct in_flight *a,
                           const struct rendered *rendered)
 {
-    struct channel *channel = d->links[a->sender].channel;
-    const struct hook *hook = a->delivery->hook->hook;
+    struct channel *channel = d->links[in_flight_sender(a)].channel;
+    const struct hook *hook = hook_record(delivery_hook(in_flight_delivery(a)));
     int64_t timeout_ms = hook->policy.timeout_ms > 0
                              ? hook->policy.timeout_ms
                              : d->config->request_timeout_ms;
     struct order order = {
-        .no = (uint64_t)a->generation << 32 | (uint64_t)(a - d->schedule.slots),
+        .no = in_flight_tag(&d->schedule, a),
         .url = rendered->url,
-        .headers = buf_str(&a->notes->headers),
+        .headers = buf_str(&in_flight_notes(a)->headers),
         .body = rendered->body,
         .client_cert = hook->client_cert,
         .client_key = hook->client_key,
         .is_get = rendered->is_get,
-        .is_alone = a->delivery->n_crashes >= BLAME_ALONE,
+        .is_alone =
+            delivery_notes(in_flight_delivery(a))->n_crashes >= BLAME_ALONE,
         .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms
                                   ? d->config->connect_timeout_ms
                                   : timeout_ms,
@@ -73,27 +77,29 @@ static enum err put_order(struct dispatcher *d, const struct in_flight *a,
 struct unsent send_event(struct dispatcher *d, struct in_flight *a,
                          const struct event *event)
 {
-    struct delivery *dv = a->delivery;
-    const struct hook *hook = dv->hook->hook;
+    struct attempt_notes *notes = in_flight_notes(a);
+    struct delivery *dv = in_flight_delivery(a);
+    const struct hook *hook = hook_record(delivery_hook(dv));
     struct rendered rendered;
     enum err err = render(d->renderer, hook, event, &rendered);
 
-    if (dv->has_body)
+    if (delivery_notes(dv)->has_body)
         rendered.body = event->payload;
 
-    a->notes->accepted_at_us = event->accepted_at_us;
-    a->notes->event_id = event->id;
-    dv->payload_bytes = (uint32_t)event->payload.n_bytes;
-    a->notes->org_id = hook->org_id;
-    set_text(&a->notes->kind, event->kind);
-    set_text(&a->notes->url, rendered.url);
-    buf_reset(&a->notes->body);
-    if (rendered.is_own_body || position_cmp(dv->position, position_start) == 0)
-        buf_put_str(&a->notes->body, rendered.body);
-    buf_reset(&a->notes->headers);
+    notes->accepted_at_us = event->accepted_at_us;
+    notes->event_id = event->id;
+    delivery_notes(dv)->payload_bytes = (uint32_t)event->payload.n_bytes;
+    notes->org_id = hook->org_id;
+    set_text(&notes->kind, event->kind);
+    set_text(&notes->url, rendered.url);
+    buf_reset(&notes->body);
+    if (rendered.is_own_body ||
+        position_cmp(delivery_position(dv), position_start) == 0)
+        buf_put_str(&notes->body, rendered.body);
+    buf_reset(&notes->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(),
-                    &a->notes->headers);
-    a->notes->marks = request_marks(hook, buf_str(&a->notes->headers));
+                    &notes->headers);
+    notes->marks = request_marks(hook, buf_str(&notes->headers));
     if (err != OK) {
         return (struct unsent){ .reason = STR("the setting deployments_url is "
                                               "empty") };
@@ -116,7 +122,8 @@ struct sending {
 static bool on_event_to_send(void *data, const struct event *event)
 {
     struct sending *sending = data;
-    const struct hook *hook = sending->a->delivery->hook->hook;
+    const struct hook *hook =
+        hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (!sending->is_foreign)
@@ -129,18 +136,20 @@ static bool on_event_aside(void *data, const struct event *event)
 {
     struct sending *sending = data;
     struct in_flight *a = sending->a;
-    const struct hook *hook = sending->a->delivery->hook->hook;
+    struct attempt_notes *notes = in_flight_notes(a);
+    const struct hook *hook =
+        hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
-    a->notes->accepted_at_us = event->accepted_at_us;
-    a->notes->event_id = event->id;
-    a->notes->org_id = hook->org_id;
-    set_text(&a->notes->kind, event->kind);
-    set_text(&a->notes->url, hook->url);
-    buf_reset(&a->notes->headers);
-    buf_reset(&a->notes->body);
+    notes->accepted_at_us = event->accepted_at_us;
+    notes->event_id = event->id;
+    notes->org_id = hook->org_id;
+    set_text(&notes->kind, event->kind);
+    set_text(&notes->url, hook->url);
+    buf_reset(&notes->headers);
+    buf_reset(&notes->body);
     sending->unsent = (struct unsent){
         .reason = STR(
             "the dispatcher died three times with this delivery, so it is set "
@@ -153,8 +162,9 @@ static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
                                 event_visit visit)
 {
     struct sending sending = { .d = d, .a = a };
-    const struct delivery *dv = a->delivery;
-    enum err err = event_view_get(d->events, dv->position, visit, &sending);
+    const struct delivery *dv = in_flight_delivery(a);
+    enum err err =
+        event_view_get(d->events, delivery_position(dv), visit, &sending);
 
     if (sending.is_foreign)
         err = ERR_CORRUPT; // pages of the event log have changed places
@@ -165,7 +175,9 @@ static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
             ? "an event of somebody else lies where this hook's was; it is "
               "not sent, its delivery is cancelled; run posthorn verify"
             : "event cannot be read, its delivery is cancelled",
-        "%s reason=%s", hook_log_or_no(dv->hook->hook, dv->hook->no),
+        "%s reason=%s",
+        hook_log_or_no(hook_record(delivery_hook(dv)),
+                       hook_state_id(delivery_hook(dv))),
         log_quote(str_of(err_str(err))));
     batch_count(d->open_batch, COUNT_DAMAGED, 1);
     return (struct unsent){ .reason = STR("the event cannot be read"),

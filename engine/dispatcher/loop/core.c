@@ -14,6 +14,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/turn.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 
@@ -37,15 +38,16 @@ void core_init(struct dispatcher *d)
 
     crypto_random(&limits.hash_seed, sizeof(limits.hash_seed));
     schedule_init(&d->schedule, &limits);
-    d->attempt_notes = xcalloc(d->schedule.n_slots, sizeof(*d->attempt_notes));
-    for (size_t i = 0; i < d->schedule.n_slots; i++) {
+    d->attempt_notes =
+        xcalloc(in_flight_slots(&d->schedule), sizeof(*d->attempt_notes));
+    for (size_t i = 0; i < in_flight_slots(&d->schedule); i++) {
         struct attempt_notes *notes = &d->attempt_notes[i];
 
         buf_init(&notes->kind, 0);
         buf_init(&notes->url, 0);
         buf_init(&notes->headers, 0);
         buf_init(&notes->body, 0);
-        d->schedule.slots[i].notes = notes;
+        in_flight_set_notes(&d->schedule, i, notes);
     }
     buf_init(&d->headers, 0);
     uv_timer_init(role_loop(d->role), &d->schedule_timer);
@@ -55,10 +57,9 @@ void core_init(struct dispatcher *d)
 
 void core_reload(struct dispatcher *d)
 {
-    uint64_t hash_seed = d->schedule.limits.hash_seed;
+    struct schedule_limits limits = limits_of(d);
 
-    d->schedule.limits = limits_of(d);
-    d->schedule.limits.hash_seed = hash_seed;
+    schedule_set_limits(&d->schedule, &limits);
 }
 
 void core_step(struct dispatcher *d, const struct schedule_event *e,

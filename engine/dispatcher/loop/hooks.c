@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
@@ -16,19 +17,20 @@ struct hook_state *hook_find_or_add(struct dispatcher *d, uint64_t no)
 
     if (f == NULL) {
         f = hook_add(&d->schedule, no);
-        f->notes = xcalloc(1, sizeof(*f->notes));
-        f->notes->dispatcher = d;
+        hook_set_notes(f, xcalloc(1, sizeof(*hook_notes(f))));
+        hook_notes(f)->dispatcher = d;
     }
     return f;
 }
 
 void hook_forget_if_done(struct hook_state *f)
 {
-    struct hook_notes *notes = f->notes;
+    struct hook_notes *notes = hook_notes(f);
     struct dispatcher *d = notes->dispatcher;
 
-    if (f->hook != NULL || !hook_is_idle(f) || notes->is_health_unsaid ||
-        notes->is_alarm_late || f->is_aside || d->on_hook_forgotten == NULL)
+    if (hook_record(f) != NULL || !hook_is_idle(f) || notes->is_health_unsaid ||
+        notes->is_alarm_late || hook_is_aside(f) ||
+        d->on_hook_forgotten == NULL)
         return;
     d->on_hook_forgotten(d, f);
     hook_remove(&d->schedule, f);

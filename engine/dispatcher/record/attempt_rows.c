@@ -23,7 +23,10 @@
 #include "engine/delivery/scope.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -42,42 +45,47 @@ static struct str body_of(const struct outcome *o)
 // are credentials are masked, and all is sealed if the hook has headers of its own.
 static void put_request_headers(struct dispatcher *d, const struct in_flight *s)
 {
+    const struct delivery *dv = in_flight_delivery(s);
+    const struct attempt_notes *notes = in_flight_notes(s);
     struct buf text;
 
     buf_reset(&d->headers);
-    if (!s->notes->marks.has_custom) {
-        request_headers_text(buf_str(&s->notes->headers), s->notes->marks,
+    if (!notes->marks.has_custom) {
+        request_headers_text(buf_str(&notes->headers), notes->marks,
                              &d->headers);
         return;
     }
     buf_init(&text, 0);
-    request_headers_text(buf_str(&s->notes->headers), s->notes->marks, &text);
-    headers_seal(d->hooks, s->delivery->hook->no, s->delivery->position,
-                 buf_str(&text), &d->headers);
+    request_headers_text(buf_str(&notes->headers), notes->marks, &text);
+    headers_seal(d->hooks, hook_state_id(delivery_hook(dv)),
+                 delivery_position(dv), buf_str(&text), &d->headers);
     buf_clear(&text);
 }
 
 void attempt_write(struct dispatcher *d, const struct in_flight *s,
                    const struct outcome *o, struct attempt *attempt)
 {
-    attempt->hook_id = s->delivery->hook->no;
-    attempt->org_id = s->notes->org_id;
-    attempt->position = s->delivery->position;
-    attempt->event_id = s->notes->event_id;
-    attempt->kind = buf_str(&s->notes->kind);
-    attempt->accepted_at_us = s->notes->accepted_at_us;
+    const struct delivery *dv = in_flight_delivery(s);
+    const struct attempt_notes *notes = in_flight_notes(s);
+
+    attempt->hook_id = hook_state_id(delivery_hook(dv));
+    attempt->org_id = notes->org_id;
+    attempt->position = delivery_position(dv);
+    attempt->event_id = notes->event_id;
+    attempt->kind = buf_str(&notes->kind);
+    attempt->accepted_at_us = notes->accepted_at_us;
     attempt->started_at_us = o->started_at_us;
-    attempt->attempt = s->delivery->n_attempts;
+    attempt->attempt = delivery_noted(dv)->n_attempts;
     attempt->response_code = o->response_code;
     attempt->truncated = o->truncated;
     attempt->timing = o->timing;
-    attempt->timing.queue_us = s->delivery->queue_us;
-    attempt->request_url = buf_str(&s->notes->url);
+    attempt->timing.queue_us = delivery_noted(dv)->queue_us;
+    attempt->request_url = buf_str(&notes->url);
     put_request_headers(d, s);
     attempt->request_headers = buf_str(&d->headers);
     attempt->response_headers = o->response_headers;
     attempt->response_body = body_of(o);
-    attempt->payload = buf_str(&s->notes->body);
+    attempt->payload = buf_str(&notes->body);
     storage_shorten(d, attempt);
     batch_attempt(d->open_batch, attempt);
 }
@@ -113,9 +121,9 @@ static bool on_event(void *data, const struct event *event)
                            .kind = event->kind,
                            .accepted_at_us = event->accepted_at_us };
 
-    if (f != NULL && f->hook != NULL) {
-        row.org_id = f->hook->org_id;
-        if (scope_holds(&f->hook->scope, event))
+    if (f != NULL && hook_record(f) != NULL) {
+        row.org_id = hook_record(f)->org_id;
+        if (scope_holds(&hook_record(f)->scope, event))
             put(data, &row);
     } else if (org_number(e->d->hooks, event->dialect, event->org,
                           &row.org_id) == OK) {

@@ -63,10 +63,11 @@ static int64_t worth(const struct backlog *b)
 
 static struct hook_backlog backlog_of(const struct hook_state *f)
 {
-    return (struct hook_backlog){ .hook_id = f->no,
-                                  .n_rows = positive(f->notes->backlog.n_rows),
-                                  .n_bytes =
-                                      positive(f->notes->backlog.n_bytes) };
+    return (struct hook_backlog){
+        .hook_id = hook_state_id(f),
+        .n_rows = positive(hook_notes(f)->backlog.n_rows),
+        .n_bytes = positive(hook_notes(f)->backlog.n_bytes)
+    };
 }
 
 uint64_t backlog_bytes(const struct hook_state *f)
@@ -109,12 +110,12 @@ static void grow(struct backlogs *bs)
 
 static void add(struct hook_state *f, const struct backlog *b)
 {
-    f->notes->backlog.n_rows += b->n_rows;
-    f->notes->backlog.n_bytes += b->n_bytes;
-    if (f->notes->org == NULL)
+    hook_notes(f)->backlog.n_rows += b->n_rows;
+    hook_notes(f)->backlog.n_bytes += b->n_bytes;
+    if (hook_notes(f)->org == NULL)
         return;
-    f->notes->org->sum.n_rows += b->n_rows;
-    f->notes->org->sum.n_bytes += b->n_bytes;
+    hook_notes(f)->org->sum.n_rows += b->n_rows;
+    hook_notes(f)->org->sum.n_bytes += b->n_bytes;
 }
 
 void backlog_join(struct dispatcher *d, struct hook_state *f)
@@ -123,21 +124,21 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     struct org_sum **link;
     uint64_t no;
 
-    if (f->notes->org != NULL)
+    if (hook_notes(f)->org != NULL)
         return; // a hook stays in its organization
     if (bs->n_orgs > bs->n_orgs_mask)
         grow(bs);
-    no = f->hook->org_id;
+    no = hook_record(f)->org_id;
     link = place_of(bs, no);
     if (*link == NULL) {
         *link = xcalloc(1, sizeof(**link));
         (*link)->no = no;
         bs->n_orgs++;
     }
-    f->notes->org = *link;
-    f->notes->org->n_users++;
-    f->notes->org->sum.n_rows += f->notes->backlog.n_rows;
-    f->notes->org->sum.n_bytes += f->notes->backlog.n_bytes;
+    hook_notes(f)->org = *link;
+    hook_notes(f)->org->n_users++;
+    hook_notes(f)->org->sum.n_rows += hook_notes(f)->backlog.n_rows;
+    hook_notes(f)->org->sum.n_bytes += hook_notes(f)->backlog.n_bytes;
 }
 
 // --- sending sums ---
@@ -175,22 +176,22 @@ static void tell_hook(struct dispatcher *d, struct hook_state *f,
         return;
     hook_backlog_pack(channel_begin(d->api), &b, is_paused);
     channel_end_small(d->api);
-    f->notes->is_told = is_paused;
-    f->notes->told = f->notes->backlog;
+    hook_notes(f)->is_told = is_paused;
+    hook_notes(f)->told = hook_notes(f)->backlog;
 }
 
 static void leave(struct dispatcher *d, struct hook_state *f)
 {
     struct backlogs *bs = d->backlogs;
-    struct org_sum *org = f->notes->org;
+    struct org_sum *org = hook_notes(f)->org;
 
-    if (f->notes->is_told)
+    if (hook_notes(f)->is_told)
         tell_hook(d, f, false); // without api: a new link gets all sums
     if (org == NULL)
         return;
-    f->notes->org = NULL;
-    org->sum.n_rows -= f->notes->backlog.n_rows;
-    org->sum.n_bytes -= f->notes->backlog.n_bytes;
+    hook_notes(f)->org = NULL;
+    org->sum.n_rows -= hook_notes(f)->backlog.n_rows;
+    org->sum.n_bytes -= hook_notes(f)->backlog.n_bytes;
     if (--org->n_users > 0)
         return;
     if (org->told.n_rows > 0) {
@@ -252,12 +253,13 @@ static void refresh_hook(struct dispatcher *d, struct hook_state *f)
     const struct hook_backlog b = backlog_of(f);
     bool is_paused = hook_is_paused(f);
 
-    if (f->notes->org != NULL)
-        org_backlog_rank(&f->notes->org->now, &b);
-    if (is_paused != f->notes->is_told ||
-        (is_paused && (d->backlogs->must_tell_all ||
-                       f->notes->told.n_rows != f->notes->backlog.n_rows ||
-                       f->notes->told.n_bytes != f->notes->backlog.n_bytes)))
+    if (hook_notes(f)->org != NULL)
+        org_backlog_rank(&hook_notes(f)->org->now, &b);
+    if (is_paused != hook_notes(f)->is_told ||
+        (is_paused &&
+         (d->backlogs->must_tell_all ||
+          hook_notes(f)->told.n_rows != hook_notes(f)->backlog.n_rows ||
+          hook_notes(f)->told.n_bytes != hook_notes(f)->backlog.n_bytes)))
         tell_hook(d, f, is_paused);
 }
 

@@ -31,6 +31,7 @@
 #include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
@@ -44,8 +45,10 @@ static void on_commit_due(void *data);
 // Tells the scheduling core that a commit has ended: the number of commits grows by one.
 static void count_commit(struct dispatcher *d)
 {
-    const struct schedule_event event = { .kind = SCHEDULE_COMMITTED,
-                                          .commit = d->schedule.n_commits + 1 };
+    const struct schedule_event event = {
+        .kind = SCHEDULE_COMMITTED,
+        .commit = schedule_n_commits(&d->schedule) + 1
+    };
 
     core_note(d, &event);
 }
@@ -65,10 +68,15 @@ bool commit_is_busy(const struct dispatcher *d)
     return d->is_committing || d->is_commit_failing;
 }
 
+uint64_t commit_number(const struct dispatcher *d)
+{
+    return schedule_n_commits(&d->schedule) + 1 + commit_is_busy(d);
+}
+
 void commit_schedule(struct dispatcher *d)
 {
     bool only_cursor = batch_n(d->open_batch) == 0 &&
-                       d->schedule.unpersisted.first == NULL &&
+                       delivery_without_row(&d->schedule) == NULL &&
                        d->open_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
@@ -96,7 +104,7 @@ void commit_put_row(struct dispatcher *d, const struct due_row *row)
 
 void commit_give_row(struct dispatcher *d, struct delivery *dv)
 {
-    struct due_row row = delivery_row(dv, dv->due_at_ms);
+    struct due_row row = delivery_row(dv, delivery_due_at_ms(dv));
 
     batch_due_put(d->open_batch,
                   &row); // it is in memory: the hook need not wake
@@ -105,9 +113,9 @@ void commit_give_row(struct dispatcher *d, struct delivery *dv)
 
 void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 {
-    struct due_row row = { .hook_id = dv->hook->no,
-                           .due_at_ms = dv->due_at_ms,
-                           .position = dv->position };
+    struct due_row row = { .hook_id = hook_state_id(delivery_hook(dv)),
+                           .due_at_ms = delivery_due_at_ms(dv),
+                           .position = delivery_position(dv) };
 
     batch_due_del(d->open_batch, &row);
 }
@@ -117,9 +125,7 @@ void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 // about to be put is not missed.
 void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 {
-    delivery_enter(dv, DELIVERY_SETTLED);
-    dv->next = d->open_settled;
-    d->open_settled = dv;
+    delivery_settle(&d->open_settled, dv);
 }
 
 // --- commits ---
@@ -128,12 +134,10 @@ static void drop_settled(struct dispatcher *d)
 {
     struct schedule_event event = { .kind = SCHEDULE_DURABLE };
 
-    while (d->committing_settled != NULL) {
-        struct delivery *dv = d->committing_settled;
-        struct hook_state *f = dv->hook;
+    while ((event.delivery = delivery_take_settled(&d->committing_settled)) !=
+           NULL) {
+        struct hook_state *f = delivery_hook(event.delivery);
 
-        d->committing_settled = dv->next;
-        event.delivery = dv;
         core_note(d, &event);
         hook_forget_if_done(f);
     }
@@ -195,8 +199,9 @@ void commit_let_go(struct dispatcher *d)
     wake_hooks(d);
     if (d->is_final_commit)
         return;
-    if (batch_n(d->open_batch) > 0 || d->schedule.unpersisted.first != NULL ||
-        d->open_wakes.n > 0 || d->open_answers != NULL ||
+    if (batch_n(d->open_batch) > 0 ||
+        delivery_without_row(&d->schedule) != NULL || d->open_wakes.n > 0 ||
+        d->open_answers != NULL ||
         position_cmp(d->cursor_said, d->read_to) != 0)
         commit_schedule(d);
 }

@@ -20,6 +20,10 @@ void commit_give_row(struct dispatcher *d, struct delivery *dv);
 // way, or has failed and will be tried again.
 bool commit_is_busy(const struct dispatcher *d);
 
+// The number that schedule_n_commits() will have once what is in d->open_batch is
+// committed.
+uint64_t commit_number(const struct dispatcher *d);
+
 // Something was added to d->open_batch: commit soon.
 void commit_schedule(struct dispatcher *d);
 

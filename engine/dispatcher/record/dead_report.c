@@ -23,7 +23,10 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 struct dead_report {
@@ -43,10 +46,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void dead_report_drop(struct hook_state *f)
 {
-    struct dead_report *r = f->notes->dead_report;
+    struct dead_report *r = hook_notes(f)->dead_report;
 
-    f->notes->dead_report = NULL;
-    f->notes->health.dead = NULL;
+    hook_notes(f)->dead_report = NULL;
+    hook_notes(f)->health.dead = NULL;
     if (r != NULL)
         deadline_close(&r->may_report, on_timer_closed);
 }
@@ -61,7 +64,7 @@ static void put_id(struct json_writer *w, const char *key, const struct id *id)
 
 static void report(struct dispatcher *d, struct hook_state *f)
 {
-    const struct unreported_dead *dead = &f->notes->dead_report->dead;
+    const struct unreported_dead *dead = &hook_notes(f)->dead_report->dead;
     struct buf members;
     struct json_writer w = json_writer(&members);
 
@@ -72,9 +75,10 @@ static void report(struct dispatcher *d, struct hook_state *f)
     put_id(&w, "lastEventId", &dead->last);
     json_put_raw(&w, "delivery", dead->newest);
     json_close(&w);
-    engine_event_add(d, f->hook, "posthorn.delivery.dead", buf_str(&members));
+    engine_event_add(d, hook_record(f), "posthorn.delivery.dead",
+                     buf_str(&members));
     buf_clear(&members);
-    f->notes->health.dead_told_at_ran_ms = health_ran_ms(d);
+    hook_notes(f)->health.dead_told_at_ran_ms = health_ran_ms(d);
     dead_report_drop(f);
     health_changed(d, f);
 }
@@ -85,11 +89,12 @@ static void on_may_report(void *data)
 {
     struct dead_report *r = data;
     struct hook_state *f = r->hook;
-    struct dispatcher *d = f->notes->dispatcher;
+    struct dispatcher *d = hook_notes(f)->dispatcher;
 
-    if (f->hook == NULL) {
+    if (hook_record(f) == NULL) {
         dead_report_drop(f);
-    } else if (failing_dead_wait_ms(&f->notes->health, health_ran_ms(d)) > 0) {
+    } else if (failing_dead_wait_ms(&hook_notes(f)->health, health_ran_ms(d)) >
+               0) {
         start_timer(r);
     } else {
         report(d, f);
@@ -99,25 +104,25 @@ static void on_may_report(void *data)
 static void start_timer(struct dead_report *r)
 {
     const struct hook_state *f = r->hook;
-    int64_t wait_ms = failing_dead_wait_ms(&f->notes->health,
-                                           health_ran_ms(f->notes->dispatcher));
+    int64_t wait_ms = failing_dead_wait_ms(
+        &hook_notes(f)->health, health_ran_ms(hook_notes(f)->dispatcher));
 
     deadline_within(&r->may_report, (uint64_t)wait_ms);
 }
 
 static struct dead_report *report_of(struct hook_state *f)
 {
-    struct dead_report *r = f->notes->dead_report;
+    struct dead_report *r = hook_notes(f)->dead_report;
 
     if (r != NULL)
         return r;
     r = xcalloc(1, sizeof(*r));
     r->hook = f;
     buf_init(&r->text, 0);
-    deadline_init(&r->may_report, role_loop(f->notes->dispatcher->role),
+    deadline_init(&r->may_report, role_loop(hook_notes(f)->dispatcher->role),
                   on_may_report, r);
-    f->notes->dead_report = r;
-    f->notes->health.dead = &r->dead;
+    hook_notes(f)->dead_report = r;
+    hook_notes(f)->health.dead = &r->dead;
     return r;
 }
 
@@ -128,8 +133,8 @@ static void describe(struct dead_report *r, const struct in_flight *s,
 
     buf_reset(&r->text);
     json_open_object(&w, NULL);
-    put_id(&w, "id", &s->notes->event_id);
-    json_put_str(&w, "kind", buf_str(&s->notes->kind));
+    put_id(&w, "id", &in_flight_notes(s)->event_id);
+    json_put_str(&w, "kind", buf_str(&in_flight_notes(s)->kind));
     json_put_u64(&w, "attempts", attempt->attempt);
     json_put_u64(&w, "responseCode", attempt->response_code);
     json_put_text(&w, "errorClass", error_name(attempt->error));
@@ -141,19 +146,19 @@ static void describe(struct dead_report *r, const struct in_flight *s,
 void dead_report_note(struct dispatcher *d, const struct in_flight *s,
                       const struct attempt *attempt)
 {
-    struct hook_state *f = s->delivery->hook;
+    struct hook_state *f = delivery_hook(in_flight_delivery(s));
     struct dead_report *r;
 
-    if (f->hook == NULL || !engine_event_is_wanted(d, f->hook) ||
-        kind_is_own(buf_str(&s->notes->kind)))
+    if (hook_record(f) == NULL || !engine_event_is_wanted(d, hook_record(f)) ||
+        kind_is_own(buf_str(&in_flight_notes(s)->kind)))
         return;
     r = report_of(f);
     if (r->dead.n++ == 0)
-        r->dead.first = s->notes->event_id;
-    r->dead.last = s->notes->event_id;
+        r->dead.first = in_flight_notes(s)->event_id;
+    r->dead.last = in_flight_notes(s)->event_id;
     describe(r, s, attempt);
     health_changed(d, f);
-    if (failing_dead_wait_ms(&f->notes->health, health_ran_ms(d)) == 0) {
+    if (failing_dead_wait_ms(&hook_notes(f)->health, health_ran_ms(d)) == 0) {
         report(d, f);
     } else {
         start_timer(r);
@@ -174,7 +179,7 @@ void dead_report_all(struct dispatcher *d)
 {
     for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
          f = hook_next(&d->schedule, f)) {
-        if (f->notes->dead_report != NULL && f->hook != NULL)
+        if (hook_notes(f)->dead_report != NULL && hook_record(f) != NULL)
             report(d, f);
     }
 }

@@ -31,6 +31,7 @@
 #include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -117,13 +118,14 @@ void engine_event_add_of_hook(struct dispatcher *d, const struct hook_state *f,
     struct json_writer w = json_writer(&members);
 
     log_info("the engine changed the state of a hook", "%s event=%s reason=%s",
-             hook_log_or_no(f->hook, f->no), kind, log_quote(reason));
+             hook_log_or_no(hook_record(f), hook_state_id(f)), kind,
+             log_quote(reason));
     buf_init(&members, 0);
     json_open_object(&w, NULL);
     json_put_str(&w, "reason", reason);
     json_put_contents(&w, more);
     json_close(&w);
-    engine_event_add(d, f->hook, kind, buf_str(&members));
+    engine_event_add(d, hook_record(f), kind, buf_str(&members));
     buf_clear(&members);
 }
 

@@ -9,6 +9,7 @@
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -21,16 +22,16 @@ int64_t health_ran_ms(const struct dispatcher *d)
 
 void health_keep(struct dispatcher *d, const struct hook_state *f)
 {
-    batch_health(d->open_batch, f->no, &f->notes->health);
+    batch_health(d->open_batch, hook_state_id(f), &hook_notes(f)->health);
     commit_schedule(d);
 }
 
 void health_changed(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->notes->is_health_unsaid)
+    if (hook_notes(f)->is_health_unsaid)
         return;
-    f->notes->is_health_unsaid = true;
-    f->notes->next_unsaid = d->health_unsaid;
+    hook_notes(f)->is_health_unsaid = true;
+    hook_notes(f)->next_unsaid = d->health_unsaid;
     d->health_unsaid = f;
 }
 
@@ -39,9 +40,9 @@ void health_say(struct dispatcher *d)
     while (d->health_unsaid != NULL) {
         struct hook_state *f = d->health_unsaid;
 
-        d->health_unsaid = f->notes->next_unsaid;
-        f->notes->is_health_unsaid = false;
-        batch_health(d->open_batch, f->no, &f->notes->health);
+        d->health_unsaid = hook_notes(f)->next_unsaid;
+        hook_notes(f)->is_health_unsaid = false;
+        batch_health(d->open_batch, hook_state_id(f), &hook_notes(f)->health);
         hook_forget_if_done(f);
     }
 }

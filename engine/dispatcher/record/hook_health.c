@@ -42,21 +42,21 @@
 static void count_failing(struct dispatcher *d, struct hook_state *f)
 {
     bool is_failing =
-        hook_is_active(f) && f->notes->health.cause != FAILING_NOT;
+        hook_is_active(f) && hook_notes(f)->health.cause != FAILING_NOT;
 
-    if (is_failing == f->notes->is_counted_failing)
+    if (is_failing == hook_notes(f)->is_counted_failing)
         return;
-    f->notes->is_counted_failing = is_failing;
+    hook_notes(f)->is_counted_failing = is_failing;
     d->n_failing = is_failing ? d->n_failing + 1 : d->n_failing - 1;
     metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
 }
 
 static void note_late(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->notes->is_alarm_late)
+    if (hook_notes(f)->is_alarm_late)
         return;
-    f->notes->is_alarm_late = true;
-    f->notes->next_late = d->alarms_late;
+    hook_notes(f)->is_alarm_late = true;
+    hook_notes(f)->next_late = d->alarms_late;
     d->alarms_late = f;
 }
 
@@ -66,8 +66,8 @@ static void on_health(void *data, uint64_t hook_id,
     struct dispatcher *d = data;
     struct hook_state *f = hook_find_or_add(d, hook_id);
 
-    f->notes->health = *health;
-    f->notes->health.dead = NULL;
+    hook_notes(f)->health = *health;
+    hook_notes(f)->health.dead = NULL;
     if (health->cause != FAILING_NOT && !health->is_alarmed)
         note_late(d, f);
     if (health->dead != NULL)
@@ -90,7 +90,7 @@ void health_drop_orphans(struct dispatcher *d)
         struct hook_state *f = next;
 
         next = hook_next(&d->schedule, f);
-        if (f->hook == NULL && !f->is_aside) {
+        if (hook_record(f) == NULL && !hook_is_aside(f)) {
             health_forget(d, f);
             hook_forget_if_done(f);
         }
@@ -101,9 +101,10 @@ void health_drop_orphans(struct dispatcher *d)
 
 static void ask_disable(struct dispatcher *d, const struct hook_state *f)
 {
-    struct disable disable = { .hook_id = f->no,
-                               .revision = f->hook->revision,
-                               .reason = (unsigned)f->notes->disable_wanted };
+    struct disable disable = { .hook_id = hook_state_id(f),
+                               .revision = hook_record(f)->revision,
+                               .reason =
+                                   (unsigned)hook_notes(f)->disable_wanted };
 
     if (d->api == NULL)
         return; // tried again a second later
@@ -125,12 +126,11 @@ static void want_disabled(struct dispatcher *d, struct hook_state *f,
 {
     // A paused hook is not switched off, which would cancel what waits for it: the next
     // attempt after the pause leads here again.
-    if (f->notes->disable_wanted != HOOK_NOT_DISABLED || !hook_is_active(f) ||
-        hook_is_paused(f))
+    if (hook_notes(f)->disable_wanted != HOOK_NOT_DISABLED ||
+        !hook_is_active(f) || hook_is_paused(f))
         return;
-    f->notes->disable_wanted = reason;
-    f->notes->disable_from =
-        d->schedule.n_commits + (commit_is_busy(d) ? 2 : 1);
+    hook_notes(f)->disable_wanted = reason;
+    hook_notes(f)->disable_from = commit_number(d);
     d->n_disabling++;
     hold(d, f, true);
     if (d->n_disables == d->disables_room) {
@@ -138,7 +138,7 @@ static void want_disabled(struct dispatcher *d, struct hook_state *f,
         d->disables =
             xrealloc(d->disables, d->disables_room * sizeof(*d->disables));
     }
-    d->disables[d->n_disables++] = f->no;
+    d->disables[d->n_disables++] = hook_state_id(f);
 }
 
 void health_gone(struct dispatcher *d, struct hook_state *f)
@@ -155,12 +155,12 @@ static int64_t longest_gap_ms(const struct dispatcher *d,
                               const struct hook_state *f)
 {
     const struct config *c = d->config;
-    bool has_own = f->notes->retry_waits_ms != NULL;
+    bool has_own = hook_notes(f)->retry_waits_ms != NULL;
     const int64_t *waits_ms =
-        has_own ? f->notes->retry_waits_ms : c->retry_schedule_ms;
-    size_t n_waits = has_own ? f->notes->n_retry_waits : c->n_retries;
-    int64_t timeout_ms = f->hook->policy.timeout_ms > 0
-                             ? f->hook->policy.timeout_ms
+        has_own ? hook_notes(f)->retry_waits_ms : c->retry_schedule_ms;
+    size_t n_waits = has_own ? hook_notes(f)->n_retry_waits : c->n_retries;
+    int64_t timeout_ms = hook_record(f)->policy.timeout_ms > 0
+                             ? hook_record(f)->policy.timeout_ms
                              : c->request_timeout_ms;
     int64_t longest_ms = c->breaker_wait_max_ms > c->overload_wait_ms
                              ? c->breaker_wait_max_ms
@@ -201,7 +201,7 @@ static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
 static void tell_failing(struct dispatcher *d, const struct hook_state *f,
                          uint8_t percent)
 {
-    const struct hook_health *h = &f->notes->health;
+    const struct hook_health *h = &hook_notes(f)->health;
     struct buf reason, more;
     struct json_writer w = json_writer(&more);
 
@@ -242,14 +242,14 @@ void health_note(struct dispatcher *d, struct hook_state *f,
     struct failing_rules rules;
     struct failing_news news;
 
-    if (f->hook == NULL || (!end.succeeded && !f->hook->active) ||
-        (end.succeeded && failing_is_clear(&f->notes->health)))
+    if (hook_record(f) == NULL || (!end.succeeded && !hook_record(f)->active) ||
+        (end.succeeded && failing_is_clear(&hook_notes(f)->health)))
         return;
-    before = f->notes->health;
+    before = hook_notes(f)->health;
     rules = rules_of(d, f);
     end.ran_ms = health_ran_ms(d);
     end.now_ms = clock_now_ms();
-    news = failing_after_attempt(&f->notes->health, &rules, &end);
+    news = failing_after_attempt(&hook_notes(f)->health, &rules, &end);
     if (!news.is_changed)
         return;
     health_changed(d, f);
@@ -269,13 +269,14 @@ static void report_late(struct dispatcher *d, struct hook_state *f)
     struct failing_rules rules;
     struct failing_news news;
 
-    f->notes->is_alarm_late = false;
+    hook_notes(f)->is_alarm_late = false;
     if (!hook_is_active(f)) {
         hook_forget_if_done(f);
         return;
     }
     rules = rules_of(d, f);
-    news = failing_report_late(&f->notes->health, &rules, health_ran_ms(d));
+    news =
+        failing_report_late(&hook_notes(f)->health, &rules, health_ran_ms(d));
     for (unsigned i = 0; i < news.n_percents; i++)
         tell_failing(d, f, news.percents[i]);
     if (news.is_changed)
@@ -290,7 +291,7 @@ static void report_all_late(struct dispatcher *d)
 
     d->alarms_late = NULL;
     while (f != NULL) {
-        struct hook_state *next = f->notes->next_late;
+        struct hook_state *next = hook_notes(f)->next_late;
 
         report_late(d, f);
         f = next;
@@ -305,9 +306,9 @@ void health_on_committed(struct dispatcher *d)
     for (; n < d->n_disables; n++) {
         const struct hook_state *f = hook_find(&d->schedule, d->disables[n]);
 
-        if (f == NULL || f->notes->disable_wanted == HOOK_NOT_DISABLED)
+        if (f == NULL || hook_notes(f)->disable_wanted == HOOK_NOT_DISABLED)
             continue;
-        if (f->notes->disable_from > d->schedule.n_commits)
+        if (hook_notes(f)->disable_from > schedule_n_commits(&d->schedule))
             break; // the hooks behind it belong to later commits
         ask_disable(d, f);
     }
@@ -325,9 +326,9 @@ static void ask_again(struct dispatcher *d)
 
     for (struct hook_state *f = hook_next(&d->schedule, NULL);
          n > 0 && f != NULL; f = hook_next(&d->schedule, f)) {
-        if (f->notes->disable_wanted == HOOK_NOT_DISABLED)
+        if (hook_notes(f)->disable_wanted == HOOK_NOT_DISABLED)
             continue;
-        if (f->notes->disable_from <= d->schedule.n_commits)
+        if (hook_notes(f)->disable_from <= schedule_n_commits(&d->schedule))
             ask_disable(d, f);
         n--;
     }
@@ -344,9 +345,9 @@ void health_on_second(struct dispatcher *d)
 
 static void stop_wanting(struct dispatcher *d, struct hook_state *f)
 {
-    if (f->notes->disable_wanted == HOOK_NOT_DISABLED)
+    if (hook_notes(f)->disable_wanted == HOOK_NOT_DISABLED)
         return;
-    f->notes->disable_wanted = HOOK_NOT_DISABLED;
+    hook_notes(f)->disable_wanted = HOOK_NOT_DISABLED;
     d->n_disabling--;
     hold(d, f, false);
 }
@@ -366,17 +367,17 @@ static const char *reason_of(enum hook_disabled disabled)
 
 void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 {
-    const struct hook *hook = f->hook;
+    const struct hook *hook = hook_record(f);
 
     stop_wanting(d, f); // the change may have mended the hook
     if (hook->disabled != HOOK_NOT_DISABLED &&
-        f->notes->health.told_disabled_at_ms != hook->disabled_at_ms) {
-        f->notes->health.told_disabled_at_ms = hook->disabled_at_ms;
+        hook_notes(f)->health.told_disabled_at_ms != hook->disabled_at_ms) {
+        hook_notes(f)->health.told_disabled_at_ms = hook->disabled_at_ms;
         engine_event_add_of_hook(d, f, "posthorn.hook.disabled",
                                  str_of(reason_of(hook->disabled)), STR_EMPTY);
         health_keep(d, f);
     }
-    if (hook->active && !was_active && failing_reset(&f->notes->health))
+    if (hook->active && !was_active && failing_reset(&hook_notes(f)->health))
         health_keep(d, f);
     count_failing(d, f);
 }
@@ -384,13 +385,13 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 void health_forget(struct dispatcher *d, struct hook_state *f)
 {
     static const struct hook_health nothing = { 0 };
-    bool was_empty = hook_health_is_empty(&f->notes->health);
+    bool was_empty = hook_health_is_empty(&hook_notes(f)->health);
 
     stop_wanting(d, f);
     dead_report_drop(f);
-    f->notes->health = nothing;
-    if (f->notes->is_counted_failing) {
-        f->notes->is_counted_failing = false;
+    hook_notes(f)->health = nothing;
+    if (hook_notes(f)->is_counted_failing) {
+        hook_notes(f)->is_counted_failing = false;
         metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
     }
     if (!was_empty)

@@ -17,6 +17,8 @@
 #include "engine/delivery/match.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/turn.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -262,16 +264,18 @@ void replays_count(struct dispatcher *d, struct running *r,
 void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state)
 {
-    struct running *r = find_by_tag(d, dv->replay, dv->hook->no);
-    bool was_sent = dv->is_replaying;
+    struct delivery_notes *notes = delivery_notes(dv);
+    struct running *r =
+        find_by_tag(d, notes->replay, hook_state_id(delivery_hook(dv)));
+    bool was_sent = notes->is_replaying;
 
     if (was_sent)
         d->n_replaying--;
-    dv->is_replaying = false;
+    notes->is_replaying = false;
     if (r == NULL)
         return;
     if (was_sent) {
-        land(r, dv->replay_no);
+        land(r, notes->replay_no);
     } else if (r->record.retrying > 0) {
         r->record.retrying--;
     }

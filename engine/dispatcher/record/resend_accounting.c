@@ -6,12 +6,14 @@
 
 #include "common/model/delivery.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
 void resend_reopen(struct dispatcher *d, struct delivery *dv)
 {
-    switch (dv->prior_state) {
+    switch (delivery_notes(dv)->prior_state) {
     case PRIOR_NONE:
     case PRIOR_PING:
         return;
@@ -19,7 +21,8 @@ void resend_reopen(struct dispatcher *d, struct delivery *dv)
         batch_count(d->open_batch, COUNT_DELIVERED, -1);
         break;
     case PRIOR_DEAD:
-        batch_dead_del(d->open_batch, dv->hook->no, dv->position);
+        batch_dead_del(d->open_batch, hook_state_id(delivery_hook(dv)),
+                       delivery_position(dv));
         break;
     case PRIOR_CANCELLED:
         batch_count(d->open_batch, COUNT_CANCELLED, -1);
@@ -31,13 +34,13 @@ void resend_reopen(struct dispatcher *d, struct delivery *dv)
         batch_count(d->open_batch, COUNT_MATCHED, 1);
         break;
     }
-    dv->prior_state = PRIOR_NONE;
+    delivery_notes(dv)->prior_state = PRIOR_NONE;
 }
 
 enum delivery_state resend_settle(struct dispatcher *d,
                                   const struct delivery *dv, bool is_delivered)
 {
-    switch (dv->prior_state) {
+    switch (delivery_noted(dv)->prior_state) {
     case PRIOR_NONE: // the caller moves these
     case PRIOR_NEVER:
     case PRIOR_PING:
@@ -47,7 +50,8 @@ enum delivery_state resend_settle(struct dispatcher *d,
         return DELIVERY_DELIVERED;
     case PRIOR_DEAD:
         if (is_delivered) {
-            batch_dead_del(d->open_batch, dv->hook->no, dv->position);
+            batch_dead_del(d->open_batch, hook_state_id(delivery_hook(dv)),
+                           delivery_position(dv));
             batch_count(d->open_batch, COUNT_DELIVERED, 1);
         }
         break;

@@ -36,7 +36,7 @@ void storage_refresh(struct dispatcher *d)
     if (!has_room) {
         log_warn("no disk space to store the results of deliveries; none is "
                  "sent until there is",
-                 "in_flight=%u", d->schedule.n_sent);
+                 "in_flight=%u", schedule_n_sent(&d->schedule));
         return;
     }
     log_info("disk space is available again; deliveries continue", "");

@@ -14,6 +14,9 @@
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 // A random number that spreads retries. Nobody gains by guessing it, so a system call
@@ -32,9 +35,9 @@ static enum error_class error_of(const struct hook_state *f,
 {
     const struct format *format;
 
-    if (o->error != ERROR_NONE || f->hook == NULL)
+    if (o->error != ERROR_NONE || hook_record(f) == NULL)
         return o->error;
-    format = format_by_number((int)f->hook->format);
+    format = format_by_number((int)hook_record(f)->format);
     if (format->says_failed != NULL && format->says_failed(o->response_body))
         return ERROR_STATUS;
     return ERROR_NONE;
@@ -43,24 +46,28 @@ static enum error_class error_of(const struct hook_state *f,
 struct verdict verdict_of(struct dispatcher *d, const struct in_flight *s,
                           const struct outcome *o)
 {
-    const struct hook_state *f = s->delivery->hook;
+    const struct hook_state *f = delivery_hook(in_flight_delivery(s));
     const struct verdict aside = { .kind = VERDICT_DEAD, .error = o->error };
     const struct attempt_end end = {
         .error = error_of(f, o),
         .is_ours = o->is_ours,
         .response_code = o->response_code,
-        .n_attempts = s->delivery->n_attempts - s->delivery->n_before,
+        .n_attempts = delivery_notes(in_flight_delivery(s))->n_attempts -
+                      delivery_notes(in_flight_delivery(s))->n_before,
         .retry_after_ms = retry_after_ms(o->response_headers, clock_now_ms()),
     };
     const struct retry_policy policy = {
-        .waits_ms = f->notes->retry_waits_ms != NULL
-                        ? f->notes->retry_waits_ms
+        .waits_ms = hook_notes(f)->retry_waits_ms != NULL
+                        ? hook_notes(f)->retry_waits_ms
                         : d->config->retry_schedule_ms,
-        .n_waits = f->notes->retry_waits_ms != NULL ? f->notes->n_retry_waits
-                                                    : d->config->n_retries,
+        .n_waits = hook_notes(f)->retry_waits_ms != NULL
+                       ? hook_notes(f)->n_retry_waits
+                       : d->config->n_retries,
         .jitter = verdict_jitter(d),
         .overload_wait_ms = d->config->overload_wait_ms,
     };
 
-    return s->delivery->is_aside ? aside : retry_decide(&end, &policy);
+    return delivery_notes(in_flight_delivery(s))->is_aside
+               ? aside
+               : retry_decide(&end, &policy);
 }

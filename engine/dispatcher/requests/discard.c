@@ -178,7 +178,7 @@ static void on_timer(uv_timer_t *timer)
         refuse_all(d);
         return;
     }
-    if (d->schedule.n_commits < s->after_commit) {
+    if (schedule_n_commits(&d->schedule) < s->after_commit) {
         commit_schedule(d);
         return;
     }

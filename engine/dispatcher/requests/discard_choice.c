@@ -22,6 +22,7 @@
 #include "common/model/replay.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/discard_slice.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
@@ -93,16 +94,16 @@ static bool is_hook_wanted(struct dispatcher *d, struct discard_request *r,
 
     if (query->hook_id != 0)
         return row->hook_id == query->hook_id;
-    if (f == NULL || f->hook == NULL) {
+    if (f == NULL || hook_record(f) == NULL) {
         if (r->checked_id != row->hook_id)
             r->is_ours = was_ours(d, query, row);
         r->checked_id = row->hook_id;
         return r->is_ours;
     }
-    return (unsigned)f->hook->scope.dialect == query->dialect &&
-           str_eq(f->hook->scope.org, query->org) &&
+    return (unsigned)hook_record(f)->scope.dialect == query->dialect &&
+           str_eq(hook_record(f)->scope.org, query->org) &&
            (query->project.n_bytes == 0 ||
-            str_eq(f->hook->scope.project, query->project));
+            str_eq(hook_record(f)->scope.project, query->project));
 }
 
 // --- choosing ---

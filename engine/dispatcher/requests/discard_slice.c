@@ -21,7 +21,8 @@ void discard_go_on(struct dispatcher *d)
 {
     struct discards *s = d->discards;
 
-    s->after_commit = d->schedule.n_commits + (commit_is_busy(d) ? 1 : 0) +
+    s->after_commit = schedule_n_commits(&d->schedule) +
+                      (commit_is_busy(d) ? 1 : 0) +
                       (batch_n(d->open_batch) > 0 ? 1 : 0);
     if (!uv_is_active((uv_handle_t *)&s->timer))
         uv_timer_start(&s->timer, s->on_timer, TICK_MS, TICK_MS);
@@ -53,8 +54,8 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
     // meanwhile.
     delivery_set_row(&d->schedule, dv, 0);
     batch_dead_del(d->open_batch, row->hook_id, row->position);
-    dv->n_attempts = row->n_attempts;
-    dv->queue_us = row->queue_us;
+    delivery_notes(dv)->n_attempts = row->n_attempts;
+    delivery_notes(dv)->queue_us = row->queue_us;
     delivery_cancel(d, dv, reason);
     d->discards->n_said++;
 }

@@ -21,6 +21,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/discard_slice.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
@@ -50,7 +51,7 @@ static bool is_deleted(const struct dispatcher *d, uint64_t hook_id)
 {
     const struct hook_state *f = hook_find(&d->schedule, hook_id);
 
-    if (f != NULL && f->hook != NULL)
+    if (f != NULL && hook_record(f) != NULL)
         return false;
     return hook_get_by_no(d->hooks, hook_id, ignore_hook, NULL) == ERR_NOTFOUND;
 }

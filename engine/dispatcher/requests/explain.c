@@ -34,6 +34,7 @@
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/ingest/event_parser.h"
@@ -344,8 +345,8 @@ static bool explain_next(struct explaining *x)
     f = hook_find(&x->d->schedule,
                   get_be64((const uint8_t *)x->query.text.at + x->at));
     x->at += 8;
-    if (f != NULL && f->hook != NULL)
-        put_hook(x, f->hook);
+    if (f != NULL && hook_record(f) != NULL)
+        put_hook(x, hook_record(f));
     return true;
 }
 

@@ -30,6 +30,7 @@
 #include "engine/dispatcher/requests/status.h"
 #include "engine/dispatcher/requests/traces.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
@@ -45,10 +46,12 @@
 static enum err redeliver_event(struct search *s, struct position position)
 {
     struct dispatcher *d = s->d;
-    struct delivery *dv = delivery_find(&d->schedule, s->f->no, position);
+    struct delivery *dv =
+        delivery_find(&d->schedule, hook_state_id(s->f), position);
     enum err err;
 
-    if (dv != NULL && dv->place == DELIVERY_SENT) { // wait for that attempt
+    if (dv != NULL &&
+        delivery_place(dv) == DELIVERY_SENT) { // wait for that attempt
         requesters_add(d, dv, s->query, &s->query->event_id);
         return OK;
     }
@@ -57,8 +60,9 @@ static enum err redeliver_event(struct search *s, struct position position)
         return err;
     requesters_add(d, dv, s->query, &s->query->event_id);
     // Somebody wants to see whether the delivery still kills the process.
-    blame_forgive(BLAME_DELIVERY, s->f->no, get_be64(position.bytes));
-    dv->n_deaths = aside_deaths(s->f->no, position);
+    blame_forgive(BLAME_DELIVERY, hook_state_id(s->f),
+                  get_be64(position.bytes));
+    delivery_set_deaths(dv, aside_deaths(hook_state_id(s->f), position));
     attempt_begin(d, dv, false);
     return OK;
 }
@@ -85,9 +89,9 @@ static enum err reply_status(struct dispatcher *d, const struct query *query)
     struct reply reply = { .no = query->no };
     struct buf text;
 
-    if (f != NULL && f->is_aside)
+    if (f != NULL && hook_is_aside(f))
         return ERR_CRASHED;
-    if (f == NULL || f->hook == NULL)
+    if (f == NULL || hook_record(f) == NULL)
         return ERR_NOTFOUND;
     buf_init(&text, 0);
     status_put(d, f, &text);
@@ -109,7 +113,7 @@ enum err on_demand_start(struct dispatcher *d, const struct query *query)
         return err;
     if (query->what == QUERY_PING && aside_refuses_pings(search.f))
         return ERR_CRASHED;
-    search.scope = &search.f->hook->scope;
+    search.scope = &hook_record(search.f)->scope;
     if (query->what == QUERY_REDELIVER)
         return redeliver(&search);
     ping_send(&search);

@@ -18,7 +18,10 @@
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/schedule/alone.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 
@@ -34,14 +37,14 @@ enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
     // The api process limits attempts by hand for each organization; those that a
     // former api process asked for may be under way in addition.
     if (d->n_on_demand >= d->config->max_manual ||
-        d->schedule.free_slot == NO_SLOT)
+        in_flight_is_full(&d->schedule))
         return ERR_BUSY;
     if (alone_blocks(&d->schedule, clock_mono_us()))
         return ERR_AGAIN;
     f = hook_find(&d->schedule, hook_id);
-    if (f != NULL && f->is_aside)
+    if (f != NULL && hook_is_aside(f))
         return ERR_CRASHED;
-    if (f == NULL || f->hook == NULL)
+    if (f == NULL || hook_record(f) == NULL)
         return ERR_NOTFOUND;
     *out = f;
     return schedule_is_linked(&d->schedule, f) ? OK : ERR_AGAIN;
@@ -52,8 +55,9 @@ static void ping_with(const struct search *s, const struct event *event,
 {
     struct delivery *dv = reopen_as(s->d, s->f, position_start, PRIOR_PING);
 
-    dv->n_attempts = n_attempts;
-    dv->has_body = n_attempts > 0; // the history keeps the body as it was sent
+    delivery_notes(dv)->n_attempts = n_attempts;
+    delivery_notes(dv)->has_body =
+        n_attempts > 0; // the history keeps the body as it was sent
     requesters_add(s->d, dv, s->query, &event->id);
     attempt_begin_event(s->d, dv, event);
 }
@@ -63,7 +67,7 @@ void ping_again(struct dispatcher *d, struct hook_state *f,
                 uint32_t n_attempts)
 {
     const struct search s = {
-        .d = d, .f = f, .scope = &f->hook->scope, .query = query
+        .d = d, .f = f, .scope = &hook_record(f)->scope, .query = query
     };
 
     ping_with(&s, event, n_attempts);

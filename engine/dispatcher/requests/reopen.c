@@ -12,6 +12,7 @@
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -34,8 +35,8 @@ struct delivery *reopen_as(struct dispatcher *d, struct hook_state *f,
     struct delivery *dv = delivery_add(&d->schedule, f, position);
 
     delivery_set_row(&d->schedule, dv, 0); // no commit shall give it a row
-    dv->prior_state = prior_state;
-    dv->n_deaths = aside_deaths(f->no, position);
+    delivery_notes(dv)->prior_state = prior_state;
+    delivery_set_deaths(dv, aside_deaths(hook_state_id(f), position));
     return dv;
 }
 
@@ -55,7 +56,7 @@ static bool on_newest(void *data, uint64_t no, const struct attempt *a)
 // Finds the newest row of a delivery in the history. ERR_NOTFOUND: there is none.
 static enum err find_newest(struct lookup *s, struct position position)
 {
-    struct history_query query = { .owner_no = s->f->no,
+    struct history_query query = { .owner_no = hook_state_id(s->f),
                                    .event = &position,
                                    .max_rows = 1 };
     enum err err = history_scan(s->d->history, &query, on_newest, s);
@@ -75,7 +76,8 @@ static enum err find_row(const struct lookup *s, struct position position,
     for (size_t i = 0;
          i < sizeof(due_at_ms) / sizeof(due_at_ms[0]) && err == ERR_NOTFOUND;
          i++) {
-        err = shard_due_get(s->d->shard, s->f->no, due_at_ms[i], position, out);
+        err = shard_due_get(s->d->shard, hook_state_id(s->f), due_at_ms[i],
+                            position, out);
     }
     return err;
 }
@@ -88,16 +90,8 @@ static enum err open_row(const struct lookup *s, struct position position,
 
     if (err != OK)
         return err;
-    *out = delivery_add(&s->d->schedule, s->f, position);
-    delivery_set_row(&s->d->schedule, *out, row.due_at_ms);
-    (*out)->n_deaths = aside_deaths(s->f->no, position);
-    (*out)->n_attempts = row.n_attempts;
-    (*out)->n_crashes = row.n_crashes;
-    (*out)->queue_us = row.queue_us;
-    (*out)->not_before_ms = row.not_before_ms;
-    (*out)->ordering_key = row.ordering_key;
-    (*out)->replay = row.replay;
-    (*out)->n_before = row.n_before;
+    *out = delivery_add_row(&s->d->schedule, s->f, &row);
+    delivery_set_deaths(*out, aside_deaths(hook_state_id(s->f), position));
     return OK;
 }
 
@@ -113,7 +107,7 @@ static enum err find_prior_state(const struct lookup *s,
             s->state == DELIVERY_DELIVERED ? PRIOR_DELIVERED : PRIOR_CANCELLED;
         return OK;
     }
-    err = shard_dead_get(s->d->shard, s->f->no, position, &row);
+    err = shard_dead_get(s->d->shard, hook_state_id(s->f), position, &row);
     *out = err == OK ? PRIOR_DEAD : PRIOR_EXPIRED;
     return err == ERR_NOTFOUND ? OK : err;
 }
@@ -138,8 +132,8 @@ static enum err open_stored(const struct lookup *s, struct position position,
             return err;
     }
     *out = reopen_as(s->d, s->f, position, prior_state);
-    (*out)->n_attempts = s->n_attempts;
-    (*out)->queue_us = s->queue_us;
+    delivery_notes((*out))->n_attempts = s->n_attempts;
+    delivery_notes((*out))->queue_us = s->queue_us;
     return OK;
 }
 
@@ -169,12 +163,13 @@ enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
                          struct position position, struct delivery **out)
 {
     struct lookup s = { .d = d, .f = f };
-    struct delivery *dv = delivery_find(&d->schedule, f->no, position);
+    struct delivery *dv =
+        delivery_find(&d->schedule, hook_state_id(f), position);
     enum err err;
 
     // Rows of spilled deliveries are in a change that is not committed yet.
-    if ((dv != NULL && dv->place != DELIVERY_WAITING) ||
-        (dv == NULL && f->spilled_until > d->schedule.n_commits))
+    if ((dv != NULL && delivery_place(dv) != DELIVERY_WAITING) ||
+        (dv == NULL && hook_is_spilled(&d->schedule, f)))
         return ERR_AGAIN;
     err = event_view_get(d->events, position, on_payload, &s);
     if (err != OK)
@@ -199,7 +194,7 @@ static enum err is_matched(const struct lookup *s, struct position position)
     struct due_row row;
     enum err err = OK;
 
-    if (delivery_find(&s->d->schedule, s->f->no, position) == NULL) {
+    if (delivery_find(&s->d->schedule, hook_state_id(s->f), position) == NULL) {
         err = find_newest(&found, position);
         if (err == ERR_NOTFOUND)
             err = find_row(s, position, &row);

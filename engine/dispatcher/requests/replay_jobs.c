@@ -31,6 +31,7 @@
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/replay_source.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -73,13 +74,13 @@ static enum err choose_hook(const struct dispatcher *d, struct job *job,
 {
     const struct hook_state *f = hook_find(&d->schedule, hook_id);
 
-    if (f == NULL || f->hook == NULL)
+    if (f == NULL || hook_record(f) == NULL)
         return ERR_NOTFOUND;
     if (!hook_is_active(f))
         return ERR_CONFLICT;
     job->hook_nos[job->n_hooks++] = hook_id;
     job->are_hooks_read = true;
-    job->record.org_id = f->hook->org_id;
+    job->record.org_id = hook_record(f)->org_id;
     return OK;
 }
 
@@ -191,9 +192,10 @@ static enum err begin(struct dispatcher *d, const struct query *query,
     job->n_apis = d->n_apis;
     job->is_dry = query->is_dry;
     job->reply.no = query->no;
-    job->after_commit =
-        d->schedule.n_commits + (d->is_committing ? 1 : 0) +
-        (batch_n(d->open_batch) > 0 || d->schedule.unpersisted.first != NULL);
+    job->after_commit = schedule_n_commits(&d->schedule) +
+                        (d->is_committing ? 1 : 0) +
+                        (batch_n(d->open_batch) > 0 ||
+                         delivery_without_row(&d->schedule) != NULL);
     append(d, job);
     return OK;
 }
@@ -240,7 +242,7 @@ static bool begin_hook(struct dispatcher *d, struct job *job)
     }
     f = hook_find(&d->schedule, job->hook_nos[job->i_hook++]);
     if (f != NULL && hook_is_active(f)) {
-        job->record.hook_id = f->no;
+        job->record.hook_id = hook_state_id(f);
         job->counting = running_new(&job->record);
     }
     return true;
@@ -283,7 +285,7 @@ static bool count_some(struct dispatcher *d, struct job *job, int64_t until_us)
         if (r == NULL) {
             if (!begin_hook(d, job))
                 return true;
-        } else if (f != NULL && f->hook != NULL && !r->is_read) {
+        } else if (f != NULL && hook_record(f) != NULL && !r->is_read) {
             r->i_ahead = r->n_ahead; // only their number is needed
             source_read(d, r, f, until_us);
         } else {
@@ -372,7 +374,7 @@ void jobs_run(struct dispatcher *d)
 
     if (job == NULL)
         return;
-    if (d->schedule.n_commits < job->after_commit) {
+    if (schedule_n_commits(&d->schedule) < job->after_commit) {
         commit_schedule(d);
         return;
     }

@@ -26,6 +26,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -121,7 +122,7 @@ static bool on_attempt_of_id(void *data, uint64_t no, const struct attempt *a)
 static struct position position_of_id(const struct reading *reading,
                                       const struct id *id)
 {
-    const struct hook_scope *scope = &reading->f->hook->scope;
+    const struct hook_scope *scope = &hook_record(reading->f)->scope;
     struct position position;
 
     if (event_view_find(reading->d->events, scope->dialect, scope->org, id,
@@ -308,7 +309,7 @@ static uint64_t first_event_at(struct dispatcher *d, int64_t at_us,
 // Makes an index of this hook as if it had always existed and been active.
 static void make_index(struct running *r, const struct hook_state *f)
 {
-    struct hook hook = *f->hook;
+    struct hook hook = *hook_record(f);
 
     hook.from = position_start;
     hook.active = true;

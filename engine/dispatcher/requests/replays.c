@@ -36,6 +36,7 @@
 #include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/replay_source.h"
 #include "engine/dispatcher/schedule/alone.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -151,15 +152,16 @@ static bool may_send(struct dispatcher *d, const struct running *r,
 // leaves that replay.
 static void leave_other(struct dispatcher *d, struct delivery *dv)
 {
-    if (dv->replay != 0)
+    if (delivery_notes(dv)->replay != 0)
         replays_settled(d, dv, DELIVERY_CANCELLED);
-    dv->replay = 0;
+    delivery_notes(dv)->replay = 0;
 }
 
 static void send_one(struct dispatcher *d, struct running *r,
                      struct hook_state *f, const struct candidate *c)
 {
     struct delivery *dv = NULL;
+    struct delivery_notes *notes;
     enum err err;
 
     // Another replay may have sent meanwhile what was read ahead.
@@ -170,11 +172,12 @@ static void send_one(struct dispatcher *d, struct running *r,
         return;
     }
     leave_other(d, dv);
-    dv->replay = r->tag;
-    dv->replay_no = c->no;
-    dv->is_replaying = true;
-    if (dv->prior_state != PRIOR_NONE)
-        dv->n_before = dv->n_attempts;
+    notes = delivery_notes(dv);
+    notes->replay = r->tag;
+    notes->replay_no = c->no;
+    notes->is_replaying = true;
+    if (notes->prior_state != PRIOR_NONE)
+        notes->n_before = notes->n_attempts;
     r->open[r->n_open++] = c->no;
     d->n_replaying++;
     attempt_begin(d, dv, true);
@@ -214,9 +217,9 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
     struct hook_state *f = hook_find(&d->schedule, r->record.hook_id);
     double *tokens;
 
-    if (f != NULL && f->is_aside)
+    if (f != NULL && hook_is_aside(f))
         return; // the hook is set aside: its replay waits
-    if (is_killer(r) || f == NULL || f->hook == NULL) {
+    if (is_killer(r) || f == NULL || hook_record(f) == NULL) {
         replays_end(d, r, REPLAY_CANCELLED);
         return;
     }
@@ -227,7 +230,8 @@ static void send_some(struct dispatcher *d, struct running *r, int64_t until_us)
     tokens = tokens_of(d, r);
     while (r->i_ahead < r->n_ahead && *tokens >= 1 && may_send(d, r, f)) {
         const struct candidate *c = &r->ahead[r->i_ahead];
-        enum admission admission = aside_of_replay(d, f->no, c->position);
+        enum admission admission =
+            aside_of_replay(d, hook_state_id(f), c->position);
 
         if (admission == ADMIT_LATER)
             break;

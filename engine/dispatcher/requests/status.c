@@ -16,43 +16,32 @@
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/schedule/delivery_table.h"
+#include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-// The delivery of an ordered hook that the others wait for. NULL: there is none.
-static const struct delivery *blocking(const struct hook_state *f)
+static const char *state_of(const struct hook_state *f, bool is_blocked)
 {
-    int64_t now_ms = due_now_ms(f->notes->dispatcher);
-
-    if (!hook_is_ordered(f))
-        return NULL;
-    for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
-        if (dv->place == DELIVERY_WAITING && dv->not_before_ms > now_ms)
-            return dv;
-    }
-    return NULL;
-}
-
-static const char *state_of(const struct hook_state *f)
-{
-    if (f->hook->disabled != HOOK_NOT_DISABLED ||
-        f->notes->disable_wanted != HOOK_NOT_DISABLED)
+    if (hook_record(f)->disabled != HOOK_NOT_DISABLED ||
+        hook_notes(f)->disable_wanted != HOOK_NOT_DISABLED)
         return "disabled";
-    if (!f->hook->active)
+    if (!hook_record(f)->active)
         return "inactive";
-    if (f->hook->paused)
+    if (hook_record(f)->paused)
         return "paused";
-    if (f->throttle.breaker == BREAKER_OPEN)
+    if (hook_throttle(f)->breaker == BREAKER_OPEN)
         return "open";
-    if (f->throttle.breaker == BREAKER_PROBING)
+    if (hook_throttle(f)->breaker == BREAKER_PROBING)
         return "probing";
-    if (f->notes->health.cause != FAILING_NOT)
+    if (hook_notes(f)->health.cause != FAILING_NOT)
         return "failing";
-    if (blocking(f) != NULL)
+    if (is_blocked)
         return "blocked";
-    return throttle_not_before_us(&f->throttle) > clock_mono_us() ? "waiting"
-                                                                  : "ok";
+    return throttle_not_before_us(hook_throttle(f)) > clock_mono_us()
+               ? "waiting"
+               : "ok";
 }
 
 struct blocker {
@@ -86,18 +75,18 @@ static void put_time(struct json_writer *w, const char *key, int64_t at_ms)
 // Deliveries with rows, and those that have none yet, without those in flight.
 static uint64_t n_waiting(const struct hook_state *f)
 {
-    int64_t n = f->notes->backlog.n_rows > (int64_t)f->n_open
-                    ? f->notes->backlog.n_rows
-                    : (int64_t)f->n_open;
+    int64_t n = hook_notes(f)->backlog.n_rows > (int64_t)hook_n_in_memory(f)
+                    ? hook_notes(f)->backlog.n_rows
+                    : (int64_t)hook_n_in_memory(f);
 
-    return n > (int64_t)f->n_sent ? (uint64_t)n - f->n_sent : 0;
+    return n > (int64_t)hook_n_sent(f) ? (uint64_t)n - hook_n_sent(f) : 0;
 }
 
 // Puts why the hook counts as failing; null if it does not.
 static void put_failing(const struct dispatcher *d, const struct hook_state *f,
                         struct json_writer *w)
 {
-    const struct hook_health *h = &f->notes->health;
+    const struct hook_health *h = &hook_notes(f)->health;
     struct buf reason;
 
     if (h->cause == FAILING_NOT) {
@@ -122,25 +111,28 @@ static void put_failing(const struct dispatcher *d, const struct hook_state *f,
 void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
 {
     struct json_writer w = json_writer(out);
-    const struct delivery *head = blocking(f);
-    struct blocker blocker = { f->hook, &w };
-    int64_t wait_us = throttle_not_before_us(&f->throttle) - clock_mono_us();
+    int64_t not_before_ms = 0;
+    const struct delivery *head =
+        hook_queue_blocking(f, due_now_ms(d), &not_before_ms);
+    struct blocker blocker = { hook_record(f), &w };
+    int64_t wait_us =
+        throttle_not_before_us(hook_throttle(f)) - clock_mono_us();
     int64_t next_ms = wait_us > 0 ? clock_now_ms() + wait_us / 1000 : 0;
 
     if (head != NULL && next_ms == 0)
-        next_ms = due_clock_wall_ms(&d->due_clock, head->not_before_ms);
+        next_ms = due_clock_wall_ms(&d->due_clock, not_before_ms);
     json_open_object(&w, NULL);
-    json_put_text(&w, "state", state_of(f));
-    json_put_u64(&w, "inFlight", f->n_sent);
-    json_put_u64(&w, "window", throttle_window(&f->throttle, &f->limits));
+    json_put_text(&w, "state", state_of(f, head != NULL));
+    json_put_u64(&w, "inFlight", hook_n_sent(f));
+    json_put_u64(&w, "window", hook_window(f));
     json_put_u64(&w, "waiting", n_waiting(f));
     json_put_u64(&w, "waitingBytes", backlog_bytes(f));
-    json_put_bool(&w, "more", f->has_rows);
+    json_put_bool(&w, "more", hook_has_rows(f));
     put_time(&w, "nextAttemptAt", next_ms);
-    put_time(&w, "failingSince", f->notes->health.failing_since_ms);
+    put_time(&w, "failingSince", hook_notes(f)->health.failing_since_ms);
     put_failing(d, f, &w);
-    if (head == NULL ||
-        event_view_get(d->events, head->position, put_id, &blocker) != OK)
+    if (head == NULL || event_view_get(d->events, delivery_position(head),
+                                       put_id, &blocker) != OK)
         json_put_null(&w, "blockedBy");
     json_close(&w);
 }

@@ -24,6 +24,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/ping.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -58,7 +59,7 @@ static void respond(const struct tracing *t, enum err err)
 static bool on_ping(void *data, uint64_t no, const struct attempt *a)
 {
     struct tracing *t = data;
-    const struct hook_scope *scope = &t->f->hook->scope;
+    const struct hook_scope *scope = &hook_record(t->f)->scope;
     struct event event = { .id = a->event_id,
                            .accepted_at_us = a->accepted_at_us,
                            .dialect = scope->dialect,
@@ -101,7 +102,7 @@ static void next_stage(struct tracing *t)
 static enum err scan_stage(struct tracing *t)
 {
     struct position event = position_start;
-    struct history_query query = { .owner_no = t->f->no,
+    struct history_query query = { .owner_no = hook_state_id(t->f),
                                    .event = &event,
                                    .from_no = t->from_no,
                                    .max_rows = COST_AT_ONCE };
@@ -167,7 +168,7 @@ enum err traces_search(struct dispatcher *d, const struct hook_state *f,
                                .what = query->what,
                                .hook_id = query->hook_id,
                                .event_id = query->event_id };
-    err = slices_add(d, &t->sliced, query, f->hook->org_id);
+    err = slices_add(d, &t->sliced, query, hook_record(f)->org_id);
     if (err != OK)
         free(t);
     return err;

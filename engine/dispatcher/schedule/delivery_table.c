@@ -96,6 +96,68 @@ struct delivery *delivery_add(struct schedule *s, struct hook_state *f,
     return dv;
 }
 
+static void take_row(struct delivery *dv, const struct due_row *row)
+{
+    dv->due_at_ms = row->due_at_ms;
+    dv->not_before_ms = row->not_before_ms;
+    dv->ordering_key = row->ordering_key;
+    dv->notes.n_attempts = row->n_attempts;
+    dv->notes.n_crashes = row->n_crashes;
+    dv->notes.queue_us = row->queue_us;
+    dv->notes.replay = row->replay;
+    dv->notes.n_before = row->n_before;
+    dv->notes.payload_bytes = row->payload_bytes;
+}
+
+struct delivery *delivery_add_from_log(struct schedule *s, struct hook_state *f,
+                                       const struct due_row *row)
+{
+    struct delivery *dv = delivery_add(s, f, row->position);
+
+    take_row(dv, row);
+    dv->is_from_log = true;
+    return dv;
+}
+
+struct delivery *delivery_add_row(struct schedule *s, struct hook_state *f,
+                                  const struct due_row *row)
+{
+    struct delivery *dv = delivery_add(s, f, row->position);
+
+    take_row(dv, row);
+    delivery_set_row(s, dv, row->due_at_ms);
+    return dv;
+}
+
+void delivery_keep(struct schedule *s, struct delivery *dv)
+{
+    if (!dv->has_row)
+        delivery_set_row(s, dv, 0);
+    dv->due_at_ms = 0;
+    dv->is_from_log = false;
+}
+
+bool delivery_must_leave(const struct delivery *dv)
+{
+    return dv->is_out_of_order && hook_is_ordered(dv->hook);
+}
+
+void delivery_settle(struct delivery **list, struct delivery *dv)
+{
+    delivery_enter(dv, DELIVERY_SETTLED);
+    dv->next = *list;
+    *list = dv;
+}
+
+struct delivery *delivery_take_settled(struct delivery **list)
+{
+    struct delivery *dv = *list;
+
+    if (dv != NULL)
+        *list = dv->next;
+    return dv;
+}
+
 void delivery_set_row(struct schedule *s, struct delivery *dv,
                       int64_t due_at_ms)
 {
@@ -123,14 +185,14 @@ struct due_row delivery_row(const struct delivery *dv, int64_t due_at_ms)
     return (struct due_row){ .hook_id = dv->hook->no,
                              .due_at_ms = is_ordered ? 0 : due_at_ms,
                              .position = dv->position,
-                             .n_attempts = dv->n_attempts,
-                             .n_crashes = dv->n_crashes,
-                             .queue_us = dv->queue_us,
+                             .n_attempts = dv->notes.n_attempts,
+                             .n_crashes = dv->notes.n_crashes,
+                             .queue_us = dv->notes.queue_us,
                              .not_before_ms = dv->not_before_ms,
                              .ordering_key = dv->ordering_key,
-                             .replay = dv->replay,
-                             .n_before = dv->n_before,
-                             .payload_bytes = dv->payload_bytes };
+                             .replay = dv->notes.replay,
+                             .n_before = dv->notes.n_before,
+                             .payload_bytes = dv->notes.payload_bytes };
 }
 
 struct delivery *delivery_without_row(const struct schedule *s)

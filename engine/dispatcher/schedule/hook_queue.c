@@ -130,6 +130,21 @@ void hook_queue_take(struct schedule *s, struct delivery *dv)
     }
 }
 
+const struct delivery *hook_queue_blocking(const struct hook_state *f,
+                                           int64_t now_ms,
+                                           int64_t *not_before_ms)
+{
+    if (!hook_is_ordered(f))
+        return NULL;
+    for (const struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
+        if (dv->place == DELIVERY_WAITING && dv->not_before_ms > now_ms) {
+            *not_before_ms = dv->not_before_ms;
+            return dv;
+        }
+    }
+    return NULL;
+}
+
 struct delivery *hook_queue_first(const struct hook_state *f)
 {
     struct delivery *dv = f->first;

@@ -24,6 +24,12 @@ void hook_queue_take(struct schedule *s, struct delivery *dv);
 // The first delivery that waits; NULL: none waits.
 struct delivery *hook_queue_first(const struct hook_state *f);
 
+// The delivery of an ordered hook that the others wait for, and when it may go (of the
+// clock of due times). NULL: there is none.
+const struct delivery *hook_queue_blocking(const struct hook_state *f,
+                                           int64_t now_ms,
+                                           int64_t *not_before_ms);
+
 // Takes out the first delivery that waits. NULL: none waits.
 struct delivery *hook_queue_pop(struct schedule *s, struct hook_state *f);
 

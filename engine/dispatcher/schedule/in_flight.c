@@ -60,6 +60,35 @@ void in_flight_init(struct schedule *s)
     }
 }
 
+void in_flight_set_notes(struct schedule *s, size_t i,
+                         struct attempt_notes *notes)
+{
+    s->slots[i].notes = notes;
+}
+
+struct in_flight *in_flight_find(struct schedule *s, unsigned sender,
+                                 uint64_t tag)
+{
+    uint64_t i = tag & UINT32_MAX;
+    struct in_flight *a = &s->slots[i < s->n_slots ? i : 0];
+
+    return a->delivery != NULL && a->sender == sender &&
+                   in_flight_tag(s, a) == tag
+               ? a
+               : NULL;
+}
+
+struct in_flight *in_flight_next(struct schedule *s, unsigned sender, size_t *i)
+{
+    while (*i < s->n_slots) {
+        struct in_flight *a = &s->slots[(*i)++];
+
+        if (a->delivery != NULL && a->sender == sender)
+            return a;
+    }
+    return NULL;
+}
+
 struct in_flight *in_flight_take(struct schedule *s, struct delivery *dv)
 {
     struct in_flight *a = &s->slots[s->free_slot];

@@ -12,8 +12,8 @@
 // their hook has room. A delivery that was settled and is sent again by hand has a
 // prior_state instead of a row.
 //
-// Members are read by the dispatcher's other rooms, and written here alone, but for
-// those that the comments give to other rooms.
+// The structs are closed: the dispatcher's other rooms report events (step.h) and ask the
+// functions below. What these rooms note of a hook, a delivery or an attempt is theirs.
 
 #ifndef ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
 #define ENGINE_DISPATCHER_SCHEDULE_SCHEDULE_H
@@ -68,6 +68,24 @@ struct hook_state;
 struct requester;
 struct ordering_key_seen;
 
+// What the other rooms note of a delivery. The core keeps what a row of the index has.
+struct delivery_notes {
+    bool is_replaying; // in flight, sent by the replay
+    bool has_body; // its event's payload is already the body: a ping, resent
+    bool is_aside; // a process died with it too often: no attempt is made
+    enum prior_state prior_state;
+    uint32_t n_attempts;
+    uint32_t n_crashes; // senders that died with it
+    uint32_t payload_bytes;
+    uint32_t n_before;  // of n_attempts: those before it was replayed
+    int64_t queue_us;   // acceptance to its first attempt
+    uint64_t replay;    // tag of the replay that sends it; 0: none
+    uint64_t replay_no; // its number in the replay's source, while in flight
+    struct requester
+        *requesters; // queries that wait for this attempt; NULL: none
+};
+
+// Closed to other rooms.
 struct delivery {
     struct hook_state *hook;
     struct position position;
@@ -89,23 +107,10 @@ struct delivery {
     // anywhere. If its hook is ordered, and it is not settled by the attempt, it goes
     // into the index, and so does all that waits for the hook.
     bool is_out_of_order;
-    // Written by the other rooms:
-    bool is_replaying; // in flight, sent by the replay
-    bool has_body; // its event's payload is already the body: a ping, resent
-    bool is_aside; // a process died with it too often: no attempt is made
-    enum prior_state prior_state;
-    uint32_t n_attempts;
-    uint32_t n_crashes; // senders that died with it
-    uint32_t payload_bytes;
-    uint32_t n_before; // of n_attempts: those before it was replayed
     int64_t
-        due_at_ms;    // key of its row, which it has or gets: at first when its
-                      // event was accepted
-    int64_t queue_us; // acceptance to its first attempt
-    uint64_t replay;  // tag of the replay that sends it; 0: none
-    uint64_t replay_no; // its number in the replay's source, while in flight
-    struct requester
-        *requesters; // queries that wait for this attempt; NULL: none
+        due_at_ms; // key of its row, which it has or gets: at first when its
+                   // event was accepted
+    struct delivery_notes notes;
 };
 
 // A time at which something happens to a hook; in the heap while it is set.
@@ -117,6 +122,7 @@ struct hook_alarm {
 };
 
 // A hook of this shard, and what waits and runs for it.
+// Closed to other rooms.
 struct hook_state {
     uint64_t no;
     struct hook *hook;      // NULL: deleted, what is left is cancelled
@@ -151,6 +157,7 @@ struct hook_state {
 };
 
 // An attempt in flight.
+// Closed to other rooms.
 struct in_flight {
     struct delivery *delivery; // NULL: free
     uint32_t generation;       // tells late outcomes of an earlier use apart
@@ -164,6 +171,7 @@ struct in_flight {
     struct attempt_notes *notes; // of the other rooms; owned by them
 };
 
+// Closed to other rooms.
 struct sender {
     bool is_up;
     uint32_t n_sent;          // attempts in flight, without slow ones
@@ -194,6 +202,7 @@ struct schedule_limits {
     uint64_t hash_seed; // secret: receivers' names must not be made to collide
 };
 
+// Closed to other rooms.
 struct schedule {
     struct schedule_limits limits;
     int64_t now_us;     // monotonic, of the last event
@@ -237,8 +246,40 @@ struct schedule {
 };
 
 void schedule_init(struct schedule *s, const struct schedule_limits *limits);
+// Takes new limits. The number of slots and the seed stay.
+void schedule_set_limits(struct schedule *s,
+                         const struct schedule_limits *limits);
 // Frees all that it owns: hooks, endpoints, deliveries, slots. The notes are the
 // owner's.
 void schedule_free(struct schedule *s);
+
+// Attempts in flight, of one sender without those that take long.
+static inline uint32_t schedule_n_sent(const struct schedule *s)
+{
+    return s->n_sent;
+}
+
+static inline uint32_t schedule_n_sent_by(const struct schedule *s,
+                                          unsigned sender)
+{
+    return s->senders[sender].n_sent;
+}
+
+// Deliveries that wait in memory, and came from the log or from the index.
+static inline uint32_t schedule_n_from_log(const struct schedule *s)
+{
+    return s->n_from_log;
+}
+
+static inline uint32_t schedule_n_loaded(const struct schedule *s)
+{
+    return s->n_loaded;
+}
+
+// The number of the commit that is filled now, as SCHEDULE_COMMITTED reported it.
+static inline uint64_t schedule_n_commits(const struct schedule *s)
+{
+    return s->n_commits;
+}
 
 #endif

@@ -25,6 +25,15 @@
 #define REPLAY_HOOK_SHARE 4
 #define REPLAY_LIVE_SHARE 4
 
+void schedule_set_limits(struct schedule *s,
+                         const struct schedule_limits *limits)
+{
+    uint64_t hash_seed = s->limits.hash_seed;
+
+    s->limits = *limits;
+    s->limits.hash_seed = hash_seed;
+}
+
 void schedule_init(struct schedule *s, const struct schedule_limits *limits)
 {
     assert(limits->n_senders > 0 && limits->n_senders <= SENDERS_MAX);
