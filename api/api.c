@@ -27,7 +27,6 @@
 #include "common/files/data_dir.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
-#include "common/process/metrics.h"
 #include "queue/queue.h"
 
 // The largest hook that an import can post has 32 headers of 4 KiB, two PEM files of

@@ -16,7 +16,6 @@
 #include "bench/args.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "common/base/mem.h"
 #include "queue/queue.h"
 
 #define ROWS_AT_ONCE 5000

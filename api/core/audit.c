@@ -119,7 +119,9 @@ static struct str put_host(struct str url, struct buf *out)
     return (struct str){ url.at + end, url.n_bytes - end };
 }
 
-void audit_put_url(enum hook_format format, struct str url, struct buf *out)
+// Appends a URL as the log shows it: masks replace user and password, the query, and
+// the path of Slack and Teams addresses, where the path is the secret.
+static void put_url(enum hook_format format, struct str url, struct buf *out)
 {
     size_t n_path = 0;
     struct str rest;
@@ -252,7 +254,7 @@ static void add_side(struct changes *ch, const struct picture *p,
         v = json_get(json_root(p->json), key);
     buf_init(&text, 0);
     if (strcmp(key, "payloadUrl") == 0) {
-        audit_put_url(p->hook->format, p->hook->url, &text);
+        put_url(p->hook->format, p->hook->url, &text);
     } else if (strcmp(key, "headers") == 0) {
         put_header_names(p->hook, &text);
     } else if (json_is(v, JSON_STRING)) {

@@ -6,7 +6,7 @@
 //
 // `by` is the name of the token, `by_id` its id; for the admin token they are "admin
 // token" and "admin". No line contains a secret: secrets are replaced by a mask,
-// headers appear by their names only, and URLs as audit_put_url() writes them.
+// headers appear by their names only, and URLs with masks for what is secret.
 
 #ifndef API_CORE_AUDIT_H
 #define API_CORE_AUDIT_H
@@ -37,9 +37,5 @@ audit_of(const struct api_request *rq, const char *msg,
 // in `changed` when they changed.
 void audit_hook(const struct api_request *rq, const char *msg,
                 const struct hook *old, const struct hook *hook);
-
-// Appends a URL as the log shows it: masks replace user and password, the query, and
-// the path of Slack and Teams addresses, where the path is the secret.
-void audit_put_url(enum hook_format format, struct str url, struct buf *out);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "api/core/api_request.h"
 #include "common/base/clock.h"
-#include "common/base/mem.h"
 #include "common/process/blame.h"
 #include "common/process/metrics.h"
 

@@ -13,7 +13,6 @@
 #include "api/core/backlog_json.h"
 #include "api/deliveries/delivery_routes.h"
 #include "api/deliveries/handlers.h"
-#include "common/log/log.h"
 
 void on_demand_respond(struct api_request *rq, uint64_t hook_id,
                        const struct reply *reply)

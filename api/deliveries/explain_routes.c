@@ -15,7 +15,6 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/config/config_types.h"
-#include "common/log/log.h"
 
 #define LIMIT_DEFAULT    100
 #define LIMIT_MAX        1000

@@ -8,7 +8,6 @@
 #include "api/system/handlers.h"
 
 #include "api/core/api_request.h"
-#include "common/base/codec.h"
 #include "common/model/operator.h"
 
 #define ORGS_MAX 1000 // of one answer

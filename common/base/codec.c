@@ -49,7 +49,7 @@ static inline void put_tagged(struct buf *b, uint8_t tag, uint64_t number,
     b->n_bytes += 1 + n_bytes;
 }
 
-static inline void put_u64(struct buf *b, uint64_t number)
+void pack_u64(struct buf *b, uint64_t number)
 {
     if (number < 0x80) {
         put_tagged(b, (uint8_t)number, 0, 0);
@@ -64,10 +64,10 @@ static inline void put_u64(struct buf *b, uint64_t number)
     }
 }
 
-static inline void put_i64(struct buf *b, int64_t number)
+void pack_i64(struct buf *b, int64_t number)
 {
     if (number >= 0) {
-        put_u64(b, (uint64_t)number);
+        pack_u64(b, (uint64_t)number);
     } else if (number >= -32) {
         put_tagged(b, (uint8_t)number, 0, 0);
     } else if (number >= INT8_MIN) {
@@ -81,12 +81,12 @@ static inline void put_i64(struct buf *b, int64_t number)
     }
 }
 
-static inline void put_bool(struct buf *b, bool yes)
+void pack_bool(struct buf *b, bool yes)
 {
     put_tagged(b, yes ? 0xc3 : 0xc2, 0, 0);
 }
 
-static inline void put_bin(struct buf *b, struct str text)
+void pack_str(struct buf *b, struct str text)
 {
     if (text.n_bytes <= UINT8_MAX) {
         put_tagged(b, 0xc4, text.n_bytes, 1);
@@ -129,7 +129,7 @@ static inline uint8_t take_tag(struct unpack *u)
     return *u->at++;
 }
 
-static inline uint64_t take_u64(struct unpack *u)
+uint64_t unpack_u64(struct unpack *u)
 {
     uint8_t tag = take_tag(u);
 
@@ -150,7 +150,7 @@ static inline uint64_t take_u64(struct unpack *u)
     }
 }
 
-static inline int64_t take_i64(struct unpack *u)
+int64_t unpack_i64(struct unpack *u)
 {
     uint8_t tag = u->at < u->end ? *u->at : 0;
     uint64_t number;
@@ -167,7 +167,7 @@ static inline int64_t take_i64(struct unpack *u)
         number = take_be(u, n_bytes) << shift;
         return (int64_t)number >> shift; // sign extension, as gcc and clang do
     }
-    number = take_u64(u);
+    number = unpack_u64(u);
     if (number > INT64_MAX) {
         u->bad = true;
         return 0;
@@ -175,7 +175,7 @@ static inline int64_t take_i64(struct unpack *u)
     return (int64_t)number;
 }
 
-static inline bool take_bool(struct unpack *u)
+bool unpack_bool(struct unpack *u)
 {
     uint8_t tag = take_tag(u);
 
@@ -184,7 +184,7 @@ static inline bool take_bool(struct unpack *u)
     return !u->bad && tag == 0xc3;
 }
 
-static inline struct str take_bin(struct unpack *u)
+struct str unpack_str(struct unpack *u)
 {
     uint8_t tag = take_tag(u);
     size_t n_bytes = 0;
@@ -206,26 +206,6 @@ static inline struct str take_bin(struct unpack *u)
 }
 
 // --- values ---
-
-void pack_u64(struct buf *b, uint64_t number)
-{
-    put_u64(b, number);
-}
-
-void pack_i64(struct buf *b, int64_t number)
-{
-    put_i64(b, number);
-}
-
-void pack_bool(struct buf *b, bool yes)
-{
-    put_bool(b, yes);
-}
-
-void pack_str(struct buf *b, struct str text)
-{
-    put_bin(b, text);
-}
 
 void pack_array(struct buf *b, uint32_t n)
 {
@@ -292,26 +272,6 @@ struct unpack unpack_of(struct str bytes)
     return (struct unpack){ .at = at, .end = at + bytes.n_bytes };
 }
 
-uint64_t unpack_u64(struct unpack *u)
-{
-    return take_u64(u);
-}
-
-int64_t unpack_i64(struct unpack *u)
-{
-    return take_i64(u);
-}
-
-bool unpack_bool(struct unpack *u)
-{
-    return take_bool(u);
-}
-
-struct str unpack_str(struct unpack *u)
-{
-    return take_bin(u);
-}
-
 uint32_t unpack_array(struct unpack *u, uint32_t max)
 {
     uint8_t tag = take_tag(u);
@@ -369,31 +329,31 @@ void members_pack(struct buf *b, const struct member *members, size_t n,
 
         switch ((enum value_type)m->type) {
         case VALUE_U8:
-            put_u64(b, *(const uint8_t *)at);
+            pack_u64(b, *(const uint8_t *)at);
             break;
         case VALUE_U16:
-            put_u64(b, *(const uint16_t *)at);
+            pack_u64(b, *(const uint16_t *)at);
             break;
         case VALUE_U32:
-            put_u64(b, *(const uint32_t *)at);
+            pack_u64(b, *(const uint32_t *)at);
             break;
         case VALUE_U64:
-            put_u64(b, *(const uint64_t *)at);
+            pack_u64(b, *(const uint64_t *)at);
             break;
         case VALUE_I64:
-            put_i64(b, *(const int64_t *)at);
+            pack_i64(b, *(const int64_t *)at);
             break;
         case VALUE_BOOL:
-            put_bool(b, *(const bool *)at);
+            pack_bool(b, *(const bool *)at);
             break;
         case VALUE_STR:
-            put_bin(b, *(const struct str *)at);
+            pack_str(b, *(const struct str *)at);
             break;
         case VALUE_BYTES:
-            put_bin(b, (struct str){ at, m->max });
+            pack_str(b, (struct str){ at, m->max });
             break;
         case VALUE_BE64:
-            put_u64(b, get_be64(at));
+            pack_u64(b, get_be64(at));
             break;
         }
     }
@@ -418,7 +378,7 @@ static void clear(const struct member *m, void *at)
 // A number that fits into the member.
 static uint32_t unpack_max(struct unpack *u, uint32_t max)
 {
-    uint64_t number = take_u64(u);
+    uint64_t number = unpack_u64(u);
 
     if (number > max)
         u->bad = true;
@@ -427,7 +387,7 @@ static uint32_t unpack_max(struct unpack *u, uint32_t max)
 
 static void unpack_bytes(struct unpack *u, void *to, size_t n_bytes)
 {
-    struct str bytes = take_bin(u);
+    struct str bytes = unpack_str(u);
 
     if (bytes.at != NULL && bytes.n_bytes == n_bytes) {
         memcpy(to, bytes.at, n_bytes);
@@ -459,22 +419,22 @@ void members_unpack(struct unpack *u, const struct member *members, size_t n,
             *(uint32_t *)at = unpack_max(u, m->max);
             break;
         case VALUE_U64:
-            *(uint64_t *)at = take_u64(u);
+            *(uint64_t *)at = unpack_u64(u);
             break;
         case VALUE_I64:
-            *(int64_t *)at = take_i64(u);
+            *(int64_t *)at = unpack_i64(u);
             break;
         case VALUE_BOOL:
-            *(bool *)at = take_bool(u);
+            *(bool *)at = unpack_bool(u);
             break;
         case VALUE_STR:
-            *(struct str *)at = take_bin(u);
+            *(struct str *)at = unpack_str(u);
             break;
         case VALUE_BYTES:
             unpack_bytes(u, at, m->max);
             break;
         case VALUE_BE64:
-            put_be64(at, take_u64(u));
+            put_be64(at, unpack_u64(u));
             break;
         }
     }

@@ -87,21 +87,3 @@ uint64_t id_serial(const struct id *id)
         serial = serial << 8 | id->bytes[i];
     return serial;
 }
-
-void pack_id(struct buf *b, const struct id *id)
-{
-    pack_str(b, (struct str){ (const char *)id->bytes, sizeof(id->bytes) });
-}
-
-struct id unpack_id(struct unpack *u)
-{
-    struct str bytes = unpack_str(u);
-    struct id id = { { 0 } };
-
-    if (bytes.n_bytes != sizeof(id.bytes)) {
-        u->bad = true;
-    } else {
-        memcpy(id.bytes, bytes.at, sizeof(id.bytes));
-    }
-    return id;
-}

@@ -38,8 +38,4 @@ struct id id_v4(const uint8_t random[16]);
 // The serial of an id made by id_v7(); of any other id, some number.
 uint64_t id_serial(const struct id *id);
 
-// One value of a record or a frame (codec.h).
-void pack_id(struct buf *b, const struct id *id);
-struct id unpack_id(struct unpack *u);
-
 #endif

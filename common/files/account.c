@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/mem.h"
-
 #define DEPTH_MAX  16 // of a data directory: more than it has
 #define GROUPS_MAX 256
 

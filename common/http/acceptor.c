@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/base/mem.h"
 #include "common/http/private.h"
 #include "common/log/log.h"
 

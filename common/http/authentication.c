@@ -294,8 +294,9 @@ static bool grant_of(const struct auth *a, struct str token,
     return out->is_admin || out->scopes != 0;
 }
 
-bool auth_identify(const struct auth *a, const struct http_request *r,
-                   struct auth_grant *out)
+// Finds what the token of a request allows. False: nothing.
+static bool identify(const struct auth *a, const struct http_request *r,
+                     struct auth_grant *out)
 {
     return grant_of(a, after_scheme(http_header(r, "authorization")), out) ||
            grant_of(a, http_header(r, "x-access-token"), out);
@@ -418,7 +419,7 @@ bool auth_check(struct auth *a, struct http_request *r, struct str org,
                   "\"Authorization: token T\"");
         return false;
     }
-    if (!auth_identify(a, r, grant)) {
+    if (!identify(a, r, grant)) {
         refuse(a, r);
         return false;
     }

@@ -98,10 +98,6 @@ void auth_reload(struct auth *a);
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant);
 
-// Finds what the token of a request allows. False: nothing.
-bool auth_identify(const struct auth *a, const struct http_request *r,
-                   struct auth_grant *out);
-
 // Derives a key that only the server knows, for values that clients must not forge.
 // It stays the same until the admin token changes. `purpose` separates keys.
 void auth_key(const struct auth *a, const char *purpose,

@@ -10,7 +10,6 @@
 #include "common/base/mem.h"
 #include "common/encoding/json_writer.h"
 #include "common/http/private.h"
-#include "common/log/log.h"
 
 #define VITAL_PART              8 // vital answers may take 1/8 of the budget
 #define STREAM_UNSENT_MAX_BYTES ((size_t)1024 * 1024)

@@ -24,7 +24,10 @@ static bool read_number(const char **text, char end, unsigned long long *out)
     return true;
 }
 
-bool journal_has(int fd)
+// Whether `fd` is the stream that the service manager has connected to the journal:
+// JOURNAL_STREAM names its device and inode. False for a terminal or a file, also
+// when the variable was inherited from a service.
+static bool is_journal_stream(int fd)
 {
     const char *text = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
@@ -41,7 +44,7 @@ const char *journal_prefix(enum journal_priority priority)
     int is = atomic_load_explicit(&is_journal, memory_order_relaxed);
 
     if (is < 0) {
-        is = journal_has(STDERR_FILENO);
+        is = is_journal_stream(STDERR_FILENO);
         atomic_store_explicit(&is_journal, is, memory_order_relaxed);
     }
     if (is == 0)

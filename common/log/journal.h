@@ -16,11 +16,6 @@ enum journal_priority {
     JOURNAL_DEBUG = 7
 };
 
-// Whether `fd` is the stream that the service manager has connected to the journal:
-// JOURNAL_STREAM names its device and inode. False for a terminal or a file, also
-// when the variable was inherited from a service.
-bool journal_has(int fd);
-
 // The prefix of a line on stderr: "<4>" and the like if stderr goes to the journal,
 // else "". stderr is examined once for the whole process.
 const char *journal_prefix(enum journal_priority priority);

@@ -26,21 +26,6 @@ const char *hook_level_name(enum hook_level level)
     return "nothing";
 }
 
-void hook_put_path(const struct hook_scope *scope, struct str name,
-                   struct buf *out)
-{
-    const struct str parts[] = { scope->org, scope->project, scope->target,
-                                 name };
-
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (parts[i].n_bytes == 0)
-            continue;
-        if (i > 0)
-            buf_putc(out, '/');
-        buf_put_str(out, parts[i]);
-    }
-}
-
 // --- a copy in one piece ---
 
 static struct str copy_str(struct str s, char **to)

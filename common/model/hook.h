@@ -120,10 +120,4 @@ void hook_free(struct hook *h); // wipes the secrets; NULL is fine
 // "organization", "stack", "environment" or "project"; a static string.
 const char *hook_level_name(enum hook_level level);
 
-// Appends a hook's path: "acme/orders" for an organization's hook,
-// "acme/web/prod/orders" for one of a stack or an environment, and organization,
-// project and name for Akinon's.
-void hook_put_path(const struct hook_scope *scope, struct str name,
-                   struct buf *out);
-
 #endif

@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/config/config_check.h"
 #include "common/config/settings.h"
@@ -163,7 +162,8 @@ struct uv_loop_s *role_loop(struct role *r)
     return &r->loop;
 }
 
-size_t role_frame_max_bytes(enum role_kind from, enum role_kind to)
+// The largest frame that `from` may write to `to`; 0: they are not linked.
+static size_t frame_max_bytes(enum role_kind from, enum role_kind to)
 {
     static const size_t max_bytes[ROLES][ROLES] = {
         [ROLE_DISPATCHER][ROLE_SENDER] = ORDER_FRAME_MAX_BYTES,
@@ -181,8 +181,8 @@ struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
                                   const struct channel_handlers *handlers)
 {
     const struct channel_limits limits = {
-        .in_bytes = role_frame_max_bytes(peer, r->kind),
-        .out_bytes = role_frame_max_bytes(r->kind, peer),
+        .in_bytes = frame_max_bytes(peer, r->kind),
+        .out_bytes = frame_max_bytes(r->kind, peer),
     };
 
     if (limits.in_bytes == 0 || limits.out_bytes == 0) {

@@ -87,9 +87,6 @@ unsigned role_index(const struct role *r);
 struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
                                   const struct channel_handlers *handlers);
 
-// The largest frame that `from` may write to `to`; 0: they are not linked.
-size_t role_frame_max_bytes(enum role_kind from, enum role_kind to);
-
 // The keys that seal the hooks' secrets; exits (log_fatal) if they cannot be read.
 struct keyring;
 struct keyring *role_keys(const struct role *r);

@@ -20,7 +20,6 @@
 #include "queue/admin/copy_records.h"
 #include "queue/admin/copy_target.h"
 #include "queue/admin/copy_to.h"
-#include "queue/lmdb/files.h"
 #include "queue/lmdb/page_check.h"
 #include "queue/records/schema.h"
 #include "queue/shard/shard_state.h"

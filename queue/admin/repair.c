@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "queue/admin/convert.h"
 #include "queue/admin/copy_records.h"

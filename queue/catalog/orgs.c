@@ -126,7 +126,8 @@ enum err orgs_find(struct store *s, MDB_txn *txn, enum dialect dialect,
 
 // --- handing out ---
 
-enum err orgs_last(struct store *s, MDB_txn *txn, uint64_t *no)
+// The last number that was given out; OWNER_IS_ORG: none was.
+static enum err last_no(struct store *s, MDB_txn *txn, uint64_t *no)
 {
     MDB_val key = val_at(last_name, sizeof(last_name) - 1);
     MDB_val val;
@@ -163,14 +164,14 @@ static enum err put_last(struct store *s, MDB_txn *txn, uint64_t no)
 enum err orgs_raise_last(struct store *s, MDB_txn *txn, uint64_t at_least)
 {
     uint64_t last;
-    enum err err = orgs_last(s, txn, &last);
+    enum err err = last_no(s, txn, &last);
 
     return err == OK && last < at_least ? put_last(s, txn, at_least) : err;
 }
 
 enum err orgs_give_nobody(struct store *s, MDB_txn *txn, uint64_t *no)
 {
-    enum err err = orgs_last(s, txn, no);
+    enum err err = last_no(s, txn, no);
 
     return err == OK ? put_last(s, txn, ++*no) : err;
 }

@@ -30,8 +30,6 @@ MUST_CHECK enum err orgs_give(struct store *s, MDB_txn *txn,
 MUST_CHECK enum err orgs_give_nobody(struct store *s, MDB_txn *txn,
                                      uint64_t *no);
 
-// The last number that was given out; OWNER_IS_ORG: none was.
-MUST_CHECK enum err orgs_last(struct store *s, MDB_txn *txn, uint64_t *no);
 // Ensures that new organizations get numbers above `at_least`.
 MUST_CHECK enum err orgs_raise_last(struct store *s, MDB_txn *txn,
                                     uint64_t at_least);

@@ -20,7 +20,6 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
-#include "common/process/metrics.h"
 #include "queue/lmdb/environment_guard.h"
 
 #define READERS_MAX   512

@@ -120,8 +120,9 @@ bool identity_is(MDB_val key)
     return str_eq(str_of_val(key), str_of(self_name));
 }
 
-enum err identity_get(struct store *s, MDB_txn *txn, unsigned meta_db,
-                      struct identity *out)
+// ERR_NOTFOUND: the environment has none.
+static enum err identity_get(struct store *s, MDB_txn *txn, unsigned meta_db,
+                             struct identity *out)
 {
     MDB_val key = val_at(self_name, sizeof(self_name) - 1);
     MDB_val val;

@@ -47,9 +47,6 @@ struct identity {
 
 // Whether this key of the meta database is that of "self".
 bool identity_is(MDB_val key);
-// ERR_NOTFOUND: the environment has none.
-MUST_CHECK enum err identity_get(struct store *s, MDB_txn *txn,
-                                 unsigned meta_db, struct identity *out);
 MUST_CHECK enum err identity_put(struct store *s, MDB_txn *txn,
                                  const struct part *part, const uint8_t *id);
 

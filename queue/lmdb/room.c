@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <sys/statvfs.h>
 
-#include "common/log/log.h"
 #include "queue/lmdb/environment.h"
 
 #define ROOM_BYTES ((uint64_t)STORE_ROOM_BYTES)

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "common/base/arena.h"
 #include "common/base/codec.h"
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",

@@ -124,7 +124,7 @@ void stats_note(struct stats *s, const struct attempt *attempt)
     bars_note(&s->phases[PHASE_TOTAL], t->total_us);
 }
 
-void stats_merge(struct stats *into, const struct stats *from)
+static void stats_merge(struct stats *into, const struct stats *from)
 {
     for (size_t i = 0; i < STATES; i++)
         into->states[i] += from->states[i];

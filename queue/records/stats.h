@@ -53,7 +53,6 @@ struct stats {
 void stats_init(struct stats *s);
 void stats_clear(struct stats *s);
 void stats_note(struct stats *s, const struct attempt *attempt);
-void stats_merge(struct stats *into, const struct stats *from);
 
 // The value that `percent` of the values do not exceed, rounded up to its bucket's
 // end; 0 if there are none.

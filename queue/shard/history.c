@@ -9,7 +9,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
 #include "queue/records/schema.h"

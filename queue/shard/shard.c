@@ -328,11 +328,6 @@ enum room shard_room(const struct shard *s)
     return s->room;
 }
 
-bool shard_is_committing(const struct shard *s)
-{
-    return s->is_committing;
-}
-
 bool shard_trim(struct shard *s, const struct shard_retention *keep, size_t max,
                 shard_trimmed done, void *data)
 {

@@ -35,8 +35,6 @@ MUST_CHECK enum err shard_open(const struct queue_config *config, unsigned k,
 void shard_commit(struct shard *s, const struct shard_batch *c,
                   shard_committed done, void *data);
 
-bool shard_is_committing(const struct shard *s);
-
 // The last value of batch_clock() that was committed; 0: none.
 int64_t shard_clock_ms(const struct shard *s);
 int64_t shard_ran_ms(const struct shard *s);

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "api/json/headers_json.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/utf8.h"
 #include "common/config/config.h"

@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/base/mem.h"
 #include "common/http/private.h"
 #include "tests/fuzz/fuzz.h"
 

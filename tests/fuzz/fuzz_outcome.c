@@ -16,9 +16,7 @@
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/attempt_rows.h"
-#include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/verdict.h"
-#include "engine/dispatcher/schedule/in_flight.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
 

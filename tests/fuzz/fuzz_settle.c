@@ -22,7 +22,6 @@
 #include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
-#include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"

@@ -17,7 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/process/metrics.h"
 #include "engine/sender/transfer.h"
 #include "tests/hostile/hostile.h"
 

@@ -16,7 +16,6 @@
 #include "api/cli/core/commands.h"
 #include "api/cli/core/exists.h"
 #include "api/cli/core/terminal.h"
-#include "common/base/mem.h"
 #include "common/encoding/json.h"
 #include "common/encoding/json_writer.h"
 

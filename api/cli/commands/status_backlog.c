@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "api/cli/core/api_client.h"
-#include "api/cli/core/commands.h"
 #include "api/cli/core/terminal.h"
 
 #define WARN_PERCENT 80

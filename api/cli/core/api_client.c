@@ -15,7 +15,6 @@
 #include "api/cli/core/terminal.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
-#include "common/log/journal.h"
 
 #define ANSWER_MAX_BYTES  (64 << 20)
 #define CONNECT_TIMEOUT_S 5L

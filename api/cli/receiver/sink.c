@@ -25,8 +25,6 @@
 #include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
-#include "common/config/config.h"
-#include "common/config/config_types.h"
 #include "common/encoding/json_writer.h"
 #include "common/http/http.h"
 

@@ -40,17 +40,10 @@ struct str summary_cut(struct str text, size_t max_bytes, bool *is_cut)
 
 // --- texts ---
 
-// Control characters become blanks, so that no text moves a line or a cursor, or
-// reverses the text beside it.
-static void put_clean(struct buf *out, struct str text)
-{
-    buf_put_plain(out, text);
-}
-
 static void put_value(struct buf *out, const struct json_value *v)
 {
     if (json_is(v, JSON_STRING)) {
-        put_clean(out, json_str(v));
+        buf_put_plain(out, json_str(v));
     } else if (json_is(v, JSON_NUMBER)) {
         buf_put_str(out, json_number(v));
     } else if (json_is(v, JSON_BOOL)) {
@@ -98,10 +91,10 @@ static void add_user(struct reading *r)
     struct str login = json_str(json_get(user, "githubLogin"));
 
     buf_reset(&r->text);
-    put_clean(&r->text, name.n_bytes > 0 ? name : login);
+    buf_put_plain(&r->text, name.n_bytes > 0 ? name : login);
     if (name.n_bytes > 0 && login.n_bytes > 0) {
         buf_puts(&r->text, " (");
-        put_clean(&r->text, login);
+        buf_put_plain(&r->text, login);
         buf_putc(&r->text, ')');
     }
     add_fact(r, STR("User"));
@@ -137,7 +130,7 @@ static void add_changes(struct reading *r)
     while ((item = json_next(&it, &key)) != NULL) {
         if (r->text.n_bytes > 0)
             buf_putc(&r->text, '\n');
-        put_clean(&r->text, key);
+        buf_put_plain(&r->text, key);
         buf_puts(&r->text, ": ");
         put_value(&r->text, item);
     }
@@ -202,7 +195,7 @@ static void add_first_members(struct reading *r)
         struct str label;
 
         buf_reset(&r->text);
-        put_clean(&r->text, key);
+        buf_put_plain(&r->text, key);
         label = keep(r, LABEL_MAX_BYTES);
         buf_reset(&r->text);
         put_value(&r->text, item);
@@ -216,9 +209,9 @@ static void add_payload(struct reading *r)
 {
     buf_reset(&r->text);
     if (json_is(r->payload, JSON_STRING)) {
-        put_clean(&r->text, json_str(r->payload));
+        buf_put_plain(&r->text, json_str(r->payload));
     } else {
-        put_clean(&r->text, r->event->payload);
+        buf_put_plain(&r->text, r->event->payload);
     }
     add_fact(r, STR("Payload"));
 }
@@ -250,7 +243,7 @@ static void add_facts(struct reading *r)
     if (!is_custom(r))
         add_user(r);
     buf_reset(&r->text);
-    put_clean(&r->text, r->event->kind);
+    buf_put_plain(&r->text, r->event->kind);
     add_fact(r, STR("Event kind"));
     if (is_custom(r) && !json_is(r->payload, JSON_OBJECT)) {
         add_payload(r);
@@ -276,7 +269,7 @@ static void put_scope(struct reading *r)
             continue;
         if (i > 0)
             buf_putc(&r->text, '/');
-        put_clean(&r->text, parts[i]);
+        buf_put_plain(&r->text, parts[i]);
     }
     buf_putc(&r->text, ' ');
 }
@@ -371,7 +364,7 @@ static void put_phrase(struct reading *r, struct str word)
     struct str operation = json_str(json_get(r->payload, "kind"));
 
     if (is_custom(r)) {
-        put_clean(&r->text, r->event->kind);
+        buf_put_plain(&r->text, r->event->kind);
         return;
     }
     if (has_drift(r)) {
@@ -381,13 +374,13 @@ static void put_phrase(struct reading *r, struct str word)
     if (is_preview(r)) {
         buf_puts(&r->text, "preview");
     } else if (is_kind(r, "stack_update") && operation.n_bytes > 0) {
-        put_clean(&r->text, operation);
+        buf_put_plain(&r->text, operation);
     } else {
         put_words(&r->text, r->event->kind);
     }
     if (word.n_bytes > 0) {
         buf_putc(&r->text, ' ');
-        put_clean(&r->text, word);
+        buf_put_plain(&r->text, word);
     }
 }
 

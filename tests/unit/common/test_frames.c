@@ -11,7 +11,6 @@
 #include "common/messages/engine_event.h"
 #include "common/messages/query.h"
 #include "common/messages/send_order.h"
-#include "common/process/role.h"
 #include "tests/support/unit.h"
 
 #define ROUNDS 40000

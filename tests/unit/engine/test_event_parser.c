@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/base/arena.h"
-#include "common/base/clock.h"
 #include "engine/ingest/event_parser.h"
 #include "tests/support/unit.h"
 

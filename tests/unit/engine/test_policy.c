@@ -7,7 +7,6 @@
 
 #include "common/config/config.h"
 #include "common/config/config_types.h"
-#include "common/encoding/crypto.h"
 #include "common/messages/send_order.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/retry.h"

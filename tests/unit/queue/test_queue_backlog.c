@@ -2,7 +2,6 @@
 // test_queue_backlog.c — what waits for each hook: counted once, then kept up to date.
 
 #include "common/base/codec.h"
-#include "queue/lmdb/environment.h"
 #include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/support/queue_fixture.h"

@@ -3,7 +3,6 @@
 // versions.
 
 #include "common/base/codec.h"
-#include "common/encoding/crypto.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/key_check.h"
 #include "queue/queue.h"
