@@ -193,7 +193,7 @@ static void on_request(void *data, struct http_request *r)
         rq->match.route->handler(rq);
     }
     if (rq->pending == NULL && rq->tail == NULL && !rq->is_producing &&
-        !rq->is_working && !rq->is_changing) {
+        !rq->is_working && rq->change == CHANGE_NONE) {
         r->data = NULL;
         request_free(rq);
     }

@@ -68,9 +68,17 @@ struct api {
     uv_timer_t tail_timer;
     struct turn_entry *working; // requests that work in turns; turns.c
     struct turn_entry
-        *changes; // requests that wait to change something; changes.c
-    struct api_request *changing; // whose write is under way; NULL: nobody's
+        *changes;         // requests that wait to change something; changes.c
+    unsigned n_changing;  // requests whose changes are under way
+    bool is_change_alone; // one, beside which no other may begin
     uv_idle_t turns;
+};
+
+enum change_state {
+    CHANGE_NONE,    // it changes nothing, or is answered
+    CHANGE_WAITING, // for its turn
+    CHANGE_RUNNING, // in a step
+    CHANGE_WRITING, // its write is under way
 };
 
 // One request, from its header to its answer.
@@ -83,15 +91,14 @@ struct api_request {
     bool is_holder_known;
     uint64_t holder_no; // the result of request_holder(), if is_holder_known
     // A request is freed when its handler returns, unless one of these five is set:
-    // pending, tail, is_producing, is_working, is_changing.
-    struct pending *pending; // the query whose reply it waits for
-    struct tail *tail;       // the deliveries that it follows
-    bool is_producing;       // its answer is made in pieces
-    bool is_working;         // it works in turns (turns.c)
-    bool
-        is_changing; // it waits to change something, or for its write (changes.c)
-    bool is_writing;        // its write is under way
-    struct turn_entry turn; // its entry in api->working or api->changes
+    // pending, tail, is_producing, is_working, change.
+    struct pending *pending;  // the query whose reply it waits for
+    struct tail *tail;        // the deliveries that it follows
+    bool is_producing;        // its answer is made in pieces
+    bool is_working;          // it works in turns (turns.c)
+    enum change_state change; // changes.c
+    bool is_alone;            // its change runs alone
+    struct turn_entry turn;   // its entry in api->working or api->changes
     // The steps of a change: its beginning, and what follows a write.
     void (*begin)(struct api_request *rq);
     void (*written)(struct api_request *rq,
@@ -210,13 +217,20 @@ void request_work(struct api_request *rq,
 
 // --- changes.c ---
 
-// Calls `begin` when no other request changes hooks, stacks or tokens: now, or later,
-// when the handler has returned. Until the change is answered no other one begins, so
-// what `begin` reads stays as it is. Only the process itself may change a hook
-// meanwhile (replaced secrets that end, hooks that are switched off): an update names
-// its revision. `begin` answers, or begins one write with change_caller().
+enum change_kind {
+    CHANGE_BESIDE, // others may change anything between its read and its write: what
+                   // it relies on, its write names (a revision, a free name)
+    CHANGE_ALONE, // no other request changes anything until it is answered
+};
+
+// Calls `begin` when the change may run: now, or later, when the handler has returned.
+// `begin` answers, or begins one write with change_caller(), or calls this function to
+// begin again, when it must run alone. Beside a change that runs alone only the process
+// itself changes hooks (replaced secrets that end, hooks that are switched off): its
+// update, too, names its revision.
 void request_change(struct api_request *rq,
-                    void (*begin)(struct api_request *rq));
+                    void (*begin)(struct api_request *rq),
+                    enum change_kind kind);
 // Whom the write of a change tells: `written`, which answers, or begins another write.
 // Begin a write with it at once.
 struct catalog_caller

@@ -149,16 +149,12 @@ static enum err begin_here(struct api_request *rq, struct hook *hook)
 
 // False: there are too many hooks; the request has been answered. Their number does not
 // fall by itself, so the answer is 409, a conflict, and not 429.
-static bool may_create(struct api_request *rq, const struct hook_scope *scope)
+static bool may_create(struct api_request *rq, uint64_t org_id)
 {
     struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
-    uint64_t org_id;
-    enum share share;
+    enum share share = shares_check(&rq->api->shares[CAP_HOOKS], &limit, org_id,
+                                    rq->grant.is_admin, 1);
 
-    if (!request_org_no(rq, scope, &org_id))
-        return false;
-    share = shares_check(&rq->api->shares[CAP_HOOKS], &limit, org_id,
-                         rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
     request_refuse_share(rq, CAP_HOOKS, share, 409);
@@ -174,14 +170,19 @@ static void on_created(struct api_request *rq,
 
     if (result->err == ERR_EXISTS && !c->is_named && c->n_tries < NAME_TRIES) {
         write_new(rq); // the generated name is taken
-    } else if (result->err == ERR_EXISTS) {
+        return;
+    }
+    if (c->org_id == 0 && result->err == OK)
+        shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
+    if (c->org_id != 0 && result->err != OK)
+        shares_remove(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
+    if (result->err == ERR_EXISTS) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "Webhook with name %.*s already exists.",
                   STR_ARG(c->hook.name));
     } else if (result->err != OK) {
         request_fail_store(rq, result->err);
     } else {
-        shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
         api_hint(rq->api);
         audit_hook(rq, "hook created", NULL, result->hook);
         answer_hook(rq, 201, result->hook);
@@ -205,17 +206,27 @@ static void begin_create(struct api_request *rq)
     struct hook_change *c = rq->data;
     enum err err;
 
-    if (!may_create(rq, &c->hook.scope))
+    if (!request_org_no(rq, &c->hook.scope, &c->org_id))
+        return;
+    if (c->org_id == 0 && !rq->is_alone) {
+        // Several first hooks of an organization could not be counted.
+        request_change(rq, begin_create, CHANGE_ALONE);
+        return;
+    }
+    if (!may_create(rq, c->org_id))
         return;
     c->is_named = c->hook.name.n_bytes > 0;
     c->hook.created_at_ms = clock_now_ms();
     c->hook.updated_at_ms = c->hook.created_at_ms;
     err = begin_here(rq, &c->hook);
-    if (err == OK) {
-        write_new(rq);
-    } else {
+    if (err != OK) {
         request_fail_store(rq, err);
+        return;
     }
+    // Counted before it is stored: others are checked meanwhile.
+    if (c->org_id != 0)
+        shares_add(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
+    write_new(rq);
 }
 
 void hooks_create(struct api_request *rq)
@@ -230,7 +241,7 @@ void hooks_create(struct api_request *rq)
     reader = reader_of(rq, &why);
     if (request_dialect(rq)->read_new(&reader, json_root(c->body), &c->hook) ==
         OK) {
-        request_change(rq, begin_create);
+        request_change(rq, begin_create, CHANGE_BESIDE);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
@@ -255,7 +266,8 @@ static void on_updated(struct api_request *rq,
     struct hook_change *c = rq->data;
 
     if (result->err == ERR_CONFLICT && c->n_tries < UPDATE_TRIES) {
-        begin_update(rq); // from the hook as it is now
+        // From the hook as it is now, which stays so.
+        request_change(rq, begin_update, CHANGE_ALONE);
     } else if (result->err == ERR_CONFLICT) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "somebody else keeps changing this webhook; try again");
@@ -325,7 +337,7 @@ void hooks_update(struct api_request *rq)
     struct hook_change *c = change_new(rq);
 
     if (request_scope(rq, &c->scope) && request_json(rq, &c->body))
-        request_change(rq, begin_update);
+        request_change(rq, begin_update, CHANGE_BESIDE);
 }
 
 // --- delete ---
@@ -353,7 +365,8 @@ static void on_deleted(struct api_request *rq,
     struct hook_change *c = rq->data;
 
     if (result->err == ERR_CONFLICT) {
-        begin_delete(rq); // so that the log shows the hook as it was deleted
+        // So that the log shows the hook as it was deleted.
+        request_change(rq, begin_delete, CHANGE_ALONE);
     } else if (result->err == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_HOOK);
     } else if (result->err != OK) {
@@ -395,5 +408,5 @@ void hooks_delete(struct api_request *rq)
     struct hook_change *c = change_new(rq);
 
     if (request_scope(rq, &c->scope))
-        request_change(rq, begin_delete);
+        request_change(rq, begin_delete, CHANGE_BESIDE);
 }

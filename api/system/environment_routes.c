@@ -141,5 +141,5 @@ void environments_delete(struct api_request *rq)
 
     rq->data = name;
     if (read_name(rq, name))
-        request_change(rq, begin_delete);
+        request_change(rq, begin_delete, CHANGE_ALONE);
 }

@@ -326,7 +326,7 @@ void stacks_create(struct api_request *rq)
                   "the organization " OPERATOR_ORG
                   " is the operator's and has no stacks");
     } else if (read_new(rq, json_root(body), stack))
-        request_change(rq, begin_create);
+        request_change(rq, begin_create, CHANGE_ALONE);
     json_free(body);
 }
 
@@ -412,5 +412,5 @@ void stacks_delete(struct api_request *rq)
 
     rq->data = stack;
     if (read_stack(rq, stack))
-        request_change(rq, begin_delete);
+        request_change(rq, begin_delete, CHANGE_ALONE);
 }

@@ -292,7 +292,7 @@ void tokens_create(struct api_request *rq)
     buf_init(&why, 0);
     reader.why = &why;
     if (read_token(&reader, json_root(c->body), t) == OK) {
-        request_change(rq, begin_create);
+        request_change(rq, begin_create, CHANGE_ALONE);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }
@@ -440,5 +440,5 @@ void tokens_revoke(struct api_request *rq)
     *v = (struct revoking){ .rq = rq, .id = rq->match.params[PARAM_TOKEN] };
     rq->data = v;
     if (read_org(rq, &v->org))
-        request_change(rq, begin_revoke);
+        request_change(rq, begin_revoke, CHANGE_ALONE);
 }

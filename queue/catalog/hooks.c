@@ -57,6 +57,13 @@ static void load_key(struct hook_store *hs)
     hs->has_key = err == OK;
 }
 
+static void on_undone(void *data)
+{
+    struct hook_store *hs = data;
+
+    stacks_forget(&hs->seen);
+}
+
 // `loop`: NULL for a view.
 static enum err open_store(const struct queue_config *config,
                            struct uv_loop_s *loop, struct hook_store **out)
@@ -74,7 +81,7 @@ static enum err open_store(const struct queue_config *config,
         return err;
     }
     if (loop != NULL)
-        hs->writer = catalog_writer_new(loop);
+        hs->writer = catalog_writer_new(loop, hs->store, on_undone, hs);
     hs->is_denied = config->keys == NULL;
     hs->keys = config->keys;
     hs->stacks = stacks_limit(config);
@@ -202,11 +209,11 @@ static void clear_write(struct catalog_write *base)
     hook_free(((struct hook_write *)base)->hook);
 }
 
-static struct hook_write *write_new(struct hook_store *hs, catalog_run run,
+static struct hook_write *write_new(struct hook_store *hs, catalog_apply apply,
                                     const struct hook *hook,
                                     const struct catalog_caller *caller)
 {
-    struct hook_write *w = catalog_write_new(sizeof(*w), run, caller);
+    struct hook_write *w = catalog_write_new(sizeof(*w), apply, caller);
 
     assert(hs->writer != NULL);
     w->base.clear = clear_write;
@@ -214,11 +221,6 @@ static struct hook_write *write_new(struct hook_store *hs, catalog_run run,
     if (hook != NULL)
         w->hook = hook_copy(hook);
     return w;
-}
-
-static enum err begin(struct hook_store *hs, MDB_txn **txn)
-{
-    return hs->is_denied ? ERR_DENIED : store_write(hs->store, txn);
 }
 
 // Puts `h` under `key`, with the revision that it has.
@@ -290,25 +292,18 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     return err;
 }
 
-static enum err run_create(struct catalog_write *base)
+static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
 {
     struct hook_write *w = (struct hook_write *)base;
-    struct hook_store *hs = w->hs;
     struct buf key;
-    MDB_txn *txn;
-    enum err err;
+    enum err err = w->hs->is_denied ? ERR_DENIED : OK;
 
     buf_init(&key, KEY_MAX_BYTES);
-    err = hook_put_key(&w->hook->scope, w->hook->name, &key);
     if (err == OK)
-        err = begin(hs, &txn);
+        err = hook_put_key(&w->hook->scope, w->hook->name, &key);
     if (err == OK)
-        err = end(hs, txn, create_in(hs, txn, buf_str(&key), w->hook));
-    if (err == OK) {
-        base->result.hook = w->hook;
-    } else {
-        stacks_forget(&hs->seen);
-    }
+        err = create_in(w->hs, txn, buf_str(&key), w->hook);
+    base->result.hook = w->hook;
     buf_clear(&key);
     return err;
 }
@@ -316,7 +311,7 @@ static enum err run_create(struct catalog_write *base)
 void hook_create(struct hook_store *hs, const struct hook *hook,
                  const struct catalog_caller *caller)
 {
-    struct hook_write *w = write_new(hs, run_create, hook, caller);
+    struct hook_write *w = write_new(hs, apply_create, hook, caller);
 
     catalog_writer_add(hs->writer, &w->base);
 }
@@ -362,23 +357,19 @@ static enum err update_in(struct hook_store *hs, MDB_txn *txn, struct hook *h,
     return err;
 }
 
-static enum err run_update(struct catalog_write *base)
+static enum err apply_update(struct catalog_write *base, MDB_txn *txn)
 {
     struct hook_write *w = (struct hook_write *)base;
-    MDB_txn *txn;
-    enum err err = begin(w->hs, &txn);
 
-    if (err == OK)
-        err = end(w->hs, txn, update_in(w->hs, txn, w->hook, w->revision));
-    if (err == OK)
-        base->result.hook = w->hook;
-    return err;
+    base->result.hook = w->hook;
+    return w->hs->is_denied ? ERR_DENIED
+                            : update_in(w->hs, txn, w->hook, w->revision);
 }
 
 void hook_update(struct hook_store *hs, const struct hook *hook,
                  const struct catalog_caller *caller)
 {
-    struct hook_write *w = write_new(hs, run_update, hook, caller);
+    struct hook_write *w = write_new(hs, apply_update, hook, caller);
 
     w->revision = hook->revision;
     catalog_writer_add(hs->writer, &w->base);
@@ -462,20 +453,17 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     return err;
 }
 
-static enum err run_delete(struct catalog_write *base)
+static enum err apply_delete(struct catalog_write *base, MDB_txn *txn)
 {
     struct hook_write *w = (struct hook_write *)base;
     struct buf key;
-    MDB_txn *txn;
-    enum err err;
+    enum err err = w->hs->is_denied ? ERR_DENIED : OK;
 
     buf_init(&key, KEY_MAX_BYTES);
-    err = hook_put_key(&w->scope, w->name, &key) == OK ? begin(w->hs, &txn)
-                                                       : ERR_NOTFOUND;
-    if (err == OK) {
-        err =
-            end(w->hs, txn, delete_in(w->hs, txn, buf_str(&key), w->revision));
-    }
+    if (err == OK && hook_put_key(&w->scope, w->name, &key) != OK)
+        err = ERR_NOTFOUND;
+    if (err == OK)
+        err = delete_in(w->hs, txn, buf_str(&key), w->revision);
     buf_clear(&key);
     return err;
 }
@@ -484,7 +472,7 @@ void hook_delete(struct hook_store *hs, const struct hook_scope *scope,
                  struct str name, uint64_t revision,
                  const struct catalog_caller *caller)
 {
-    struct hook_write *w = write_new(hs, run_delete, NULL, caller);
+    struct hook_write *w = write_new(hs, apply_delete, NULL, caller);
     struct arena *arena = &w->base.arena;
 
     w->scope = *scope;

@@ -333,11 +333,11 @@ struct stack_write {
     bool is_admin;
 };
 
-static struct stack_write *write_new(struct hook_store *hs, catalog_run run,
+static struct stack_write *write_new(struct hook_store *hs, catalog_apply apply,
                                      const struct stack_name *name,
                                      const struct catalog_caller *caller)
 {
-    struct stack_write *w = catalog_write_new(sizeof(*w), run, caller);
+    struct stack_write *w = catalog_write_new(sizeof(*w), apply, caller);
     struct arena *arena = &w->base.arena;
 
     assert(hs->writer != NULL);
@@ -351,39 +351,27 @@ static struct stack_write *write_new(struct hook_store *hs, catalog_run run,
     return w;
 }
 
-static enum err begin(struct hook_store *hs, MDB_txn **txn)
-{
-    return hs->is_denied ? ERR_DENIED : store_write(hs->store, txn);
-}
-
-static enum err finish(struct hook_store *hs, MDB_txn *txn, enum err err)
-{
-    if (err == OK)
-        return store_commit(hs->store, txn);
-    mdb_txn_abort(txn);
-    return err;
-}
-
-static enum err run_create(struct catalog_write *base)
+static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
 {
     struct stack_write *w = (struct stack_write *)base;
     struct hook_store *hs = w->hs;
     struct adding a = { .limit = &hs->stacks, .is_admin = w->is_admin };
-    MDB_txn *txn;
-    enum err err = is_good(&w->name) ? begin(hs, &txn) : ERR_INVALID;
+    enum err err;
 
-    if (err != OK)
-        return err;
+    if (!is_good(&w->name))
+        return ERR_INVALID;
+    if (hs->is_denied)
+        return ERR_DENIED;
+    // A count may be stored even if the name is refused.
     err = add(hs->store, txn, HOOKS_STACKS, &w->name, &a);
     base->result.share = a.share;
-    // A count may be stored even if the name is refused.
-    return finish(hs, txn, err);
+    return err;
 }
 
 void stack_create(struct hook_store *hs, const struct stack_name *name,
                   bool is_admin, const struct catalog_caller *caller)
 {
-    struct stack_write *w = write_new(hs, run_create, name, caller);
+    struct stack_write *w = write_new(hs, apply_create, name, caller);
 
     w->is_admin = is_admin;
     catalog_writer_add(hs->writer, &w->base);
@@ -449,29 +437,28 @@ static enum err take(struct store *s, MDB_txn *txn,
     return err;
 }
 
-static enum err run_delete(struct catalog_write *base)
+static enum err apply_delete(struct catalog_write *base, MDB_txn *txn)
 {
     struct stack_write *w = (struct stack_write *)base;
     char bytes[STACK_KEY_MAX_BYTES];
     struct str row;
-    MDB_txn *txn;
     enum err err =
         is_good(&w->name) && w->name.project.n_bytes > 0 ? OK : ERR_NOTFOUND;
 
     if (err == OK)
         err = stack_key(&w->name, bytes, &row);
-    if (err == OK)
-        err = begin(w->hs, &txn);
+    if (err == OK && w->hs->is_denied)
+        err = ERR_DENIED;
     if (err != OK)
         return err;
     stacks_forget(&w->hs->seen);
-    return finish(w->hs, txn, take(w->hs->store, txn, &w->name, row));
+    return take(w->hs->store, txn, &w->name, row);
 }
 
 void stack_delete(struct hook_store *hs, const struct stack_name *name,
                   const struct catalog_caller *caller)
 {
-    struct stack_write *w = write_new(hs, run_delete, name, caller);
+    struct stack_write *w = write_new(hs, apply_delete, name, caller);
 
     catalog_writer_add(hs->writer, &w->base);
 }

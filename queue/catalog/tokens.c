@@ -88,25 +88,18 @@ struct token_write {
     struct token token;
 };
 
-static struct token_write *write_new(struct token_store *ts, catalog_run run,
+static struct token_write *write_new(struct token_store *ts,
+                                     catalog_apply apply,
                                      const struct catalog_caller *caller)
 {
-    struct token_write *w = catalog_write_new(sizeof(*w), run, caller);
+    struct token_write *w = catalog_write_new(sizeof(*w), apply, caller);
 
     assert(ts->writer != NULL);
     w->ts = ts;
     return w;
 }
 
-static enum err finish(struct token_store *ts, MDB_txn *txn, enum err err)
-{
-    if (err == OK)
-        return store_commit(ts->store, txn);
-    mdb_txn_abort(txn);
-    return err;
-}
-
-static enum err run_create(struct catalog_write *base)
+static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
 {
     struct token_write *w = (struct token_write *)base;
     struct store *s = w->ts->store;
@@ -115,11 +108,8 @@ static enum err run_create(struct catalog_write *base)
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
     uint64_t org_id;
-    MDB_txn *txn;
-    enum err err = store_write(s, &txn);
+    enum err err;
 
-    if (err != OK)
-        return err;
     memcpy(hash, token->hash, sizeof(hash));
     buf_init(&record, 0);
     token_encode(token, &record);
@@ -132,13 +122,13 @@ static enum err run_create(struct catalog_write *base)
                         "put token");
     }
     buf_clear(&record);
-    return finish(w->ts, txn, err);
+    return err;
 }
 
 void token_create(struct token_store *ts, const struct token *token,
                   const struct catalog_caller *caller)
 {
-    struct token_write *w = write_new(ts, run_create, caller);
+    struct token_write *w = write_new(ts, apply_create, caller);
 
     w->token = *token;
     w->token.id = arena_copy(&w->base.arena, token->id);
@@ -183,7 +173,10 @@ enum err token_number_orgs(struct token_store *ts)
         err = number_each(ts->store, txn, cursor);
         mdb_cursor_close(cursor);
     }
-    return finish(ts, txn, err);
+    if (err == OK)
+        return store_commit(ts->store, txn);
+    mdb_txn_abort(txn);
+    return err;
 }
 
 struct wanted {
@@ -225,22 +218,17 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
     return err;
 }
 
-static enum err run_revoke(struct catalog_write *base)
+static enum err apply_revoke(struct catalog_write *base, MDB_txn *txn)
 {
-    struct token_write *w = (struct token_write *)base;
-    MDB_txn *txn;
-    enum err err = store_write(w->ts->store, &txn);
+    const struct token_write *w = (struct token_write *)base;
 
-    if (err != OK)
-        return err;
-    err = revoke_in(w->ts->store, txn, w->token.org, w->token.id);
-    return finish(w->ts, txn, err);
+    return revoke_in(w->ts->store, txn, w->token.org, w->token.id);
 }
 
 void token_revoke(struct token_store *ts, struct str org, struct str id,
                   const struct catalog_caller *caller)
 {
-    struct token_write *w = write_new(ts, run_revoke, caller);
+    struct token_write *w = write_new(ts, apply_revoke, caller);
 
     w->token.org = arena_copy(&w->base.arena, org);
     w->token.id = arena_copy(&w->base.arena, id);

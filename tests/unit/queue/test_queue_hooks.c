@@ -353,6 +353,53 @@ static void tokens_are_made_once_and_revoked_once(void **state)
     assert_string_equal(ids, "a");
 }
 
+struct told {
+    size_t n_done;
+    enum err errs[40];
+};
+
+static void on_told(void *data, const struct catalog_result *result)
+{
+    struct told *t = data;
+
+    assert_int_equal(result->hook != NULL, result->err == OK);
+    t->errs[t->n_done++] = result->err;
+}
+
+// The first write is under way when the others come, so that these share a transaction.
+static void of_writes_that_share_a_commit_only_the_wrong_ones_fail(void **state)
+{
+    static const struct {
+        const char *name;
+        enum err err;
+    } writes[] = {
+        { "a", OK },         { "b", OK },         { "c", OK },
+        { "b", ERR_EXISTS }, { "d", OK },         { "a", ERR_EXISTS },
+        { "e", OK },         { "e", ERR_EXISTS }, { "f", OK },
+    };
+    const size_t n = sizeof(writes) / sizeof(writes[0]);
+    struct fixture *f = *state;
+    struct told told = { 0 };
+    const struct catalog_caller caller = { .done = on_told, .data = &told };
+    struct names names = { 0 };
+    struct hook a = hook_of("a");
+
+    for (size_t i = 0; i < n; i++) {
+        struct hook h = hook_of(writes[i].name);
+
+        hook_create(f->hooks, &h, &caller);
+    }
+    while (told.n_done < n)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(told.errs[i], writes[i].err);
+    assert_int_equal(hook_list(f->hooks, &a.scope, STR_EMPTY, on_hook, &names),
+                     OK);
+    assert_string_equal(names.text, "abcdef");
+    // Each has a number and a revision of its own, without a gap.
+    assert_int_equal(names.revision, 6);
+}
+
 static void a_copy_of_a_hook_stands_alone(void **state)
 {
     struct str kinds[] = { STR("order.*"), STR("a.b") };
@@ -385,6 +432,7 @@ int main(void)
         EACH(a_callback_may_begin_the_next_change),
         EACH(without_room_nothing_of_a_hook_is_stored),
         EACH(tokens_are_made_once_and_revoked_once),
+        EACH(of_writes_that_share_a_commit_only_the_wrong_ones_fail),
         EACH(a_copy_of_a_hook_stands_alone),
     };
 
