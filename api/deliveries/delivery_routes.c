@@ -135,8 +135,8 @@ static enum err find_event(struct page *p, const struct hook_scope *scope)
 
 // Sets where the page begins, by the query's token. False: the token is invalid; the
 // request has been answered.
-static bool set_lanes(struct page *p, const uint8_t key[SHA256_BYTES],
-                      unsigned first_shard, unsigned n)
+static bool set_cursors(struct page *p, const uint8_t key[SHA256_BYTES],
+                        unsigned first_shard, unsigned n)
 {
     uint64_t row_nos[QUEUE_SHARDS_MAX] = { 0 };
     enum err err = OK;
@@ -189,8 +189,8 @@ void deliveries_list(struct api_request *rq)
         return;
     }
     auth_key(rq->api->auth, "deliveries", key);
-    if (!set_lanes(page, key, queue_shard_of(page->owner_no, rq->api->n_shards),
-                   1))
+    if (!set_cursors(page, key,
+                     queue_shard_of(page->owner_no, rq->api->n_shards), 1))
         return;
     err = find_event(page, &scope);
     if (err == OK) {
@@ -218,6 +218,6 @@ void deliveries_list_org(struct api_request *rq)
     if (!request_org_no(rq, &scope, &page->owner_no))
         return;
     auth_key(rq->api->auth, "deliveries", key);
-    if (set_lanes(page, key, 0, rq->api->n_shards))
+    if (set_cursors(page, key, 0, rq->api->n_shards))
         page_answer(page, key);
 }

@@ -115,9 +115,9 @@ void hooks_get(struct api_request *rq)
 
 // --- create ---
 
-static struct hook_reader reader_of(struct api_request *rq, struct buf *why)
+static struct validation validation_of(struct api_request *rq, struct buf *why)
 {
-    return (struct hook_reader){
+    return (struct validation){
         .arena = &rq->arena,
         .slack_url_prefixes = rq->api->config->slack_url_prefixes,
         .config = rq->api->config,
@@ -232,15 +232,15 @@ static void begin_create(struct api_request *rq)
 void hooks_create(struct api_request *rq)
 {
     struct hook_change *c = change_new(rq);
-    struct hook_reader reader;
+    struct validation validation;
     struct buf why;
 
     if (!request_scope(rq, &c->hook.scope) || !request_json(rq, &c->body))
         return;
     buf_init(&why, WHY_MAX_BYTES);
-    reader = reader_of(rq, &why);
-    if (request_dialect(rq)->read_new(&reader, json_root(c->body), &c->hook) ==
-        OK) {
+    validation = validation_of(rq, &why);
+    if (request_dialect(rq)->read_new(&validation, json_root(c->body),
+                                      &c->hook) == OK) {
         request_change(rq, begin_create, CHANGE_BESIDE);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
@@ -289,13 +289,13 @@ static void write_merged(struct api_request *rq)
     struct hook_change *c = rq->data;
     struct catalog_caller caller;
     struct hook hook = *c->old;
-    struct hook_reader reader;
+    struct validation validation;
     struct buf why;
     enum err err;
 
     buf_init(&why, WHY_MAX_BYTES);
-    reader = reader_of(rq, &why);
-    err = request_dialect(rq)->merge(&reader, json_root(c->body), &hook);
+    validation = validation_of(rq, &why);
+    err = request_dialect(rq)->merge(&validation, json_root(c->body), &hook);
     if (err != OK) {
         http_fail(rq->http, err == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
                   buf_cstr(&why));

@@ -28,13 +28,13 @@
 
 // --- reading ---
 
-static enum err read_event(const struct hook_reader *reader,
+static enum err read_event(const struct validation *validation,
                            const struct json_value *item, struct hook *hook)
 {
     struct str event = json_str(item);
 
     if (!json_is(item, JSON_STRING) || !akinon_is_event(event)) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "events: %s is no event like deployment.build.created, of "
                    "1 to 5 parts of a-z 0-9 _ -",
                    json_is(item, JSON_STRING) ? log_quote(event)
@@ -46,14 +46,14 @@ static enum err read_event(const struct hook_reader *reader,
             return OK;
     }
     if (hook->n_kinds == HOOK_LIST_MAX) {
-        buf_printf(reader->why, "events: more than %d", HOOK_LIST_MAX);
+        buf_printf(validation->why, "events: more than %d", HOOK_LIST_MAX);
         return ERR_INVALID;
     }
-    hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, event);
+    hook->kinds[hook->n_kinds++] = arena_copy(validation->arena, event);
     return OK;
 }
 
-static enum err read_events(const struct hook_reader *reader,
+static enum err read_events(const struct validation *validation,
                             const struct json_value *body, struct hook *hook)
 {
     const struct json_value *list = member_find(body, "events");
@@ -63,12 +63,13 @@ static enum err read_events(const struct hook_reader *reader,
     if (list == NULL)
         return OK;
     if (!json_is(list, JSON_ARRAY))
-        return reader_refuse(reader, "events must be an array of strings");
+        return validation_refuse(validation,
+                                 "events must be an array of strings");
     hook->n_kinds = 0;
     hook->kinds =
-        arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+        arena_take(validation->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
     while ((item = json_next(&it, NULL)) != NULL) {
-        enum err err = read_event(reader, item, hook);
+        enum err err = read_event(validation, item, hook);
 
         if (err != OK)
             return err;
@@ -76,63 +77,65 @@ static enum err read_events(const struct hook_reader *reader,
     return OK;
 }
 
-static enum err check(const struct hook_reader *reader, const struct hook *hook)
+static enum err check(const struct validation *validation,
+                      const struct hook *hook)
 {
     size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
     struct buf reason;
     enum err err;
 
     if (n == 0 || n > NAME_MAX_CHARS)
-        return reader_refuse(reader, "name must be 1 to 100 characters");
+        return validation_refuse(validation,
+                                 "name must be 1 to 100 characters");
     buf_init(&reason, 0);
     err = format_check_http(hook->url, "", &reason);
     if (err != OK) {
-        buf_puts(reader->why, "url: ");
-        buf_put_str(reader->why, buf_str(&reason));
+        buf_puts(validation->why, "url: ");
+        buf_put_str(validation->why, buf_str(&reason));
     }
     buf_clear(&reason);
     return err;
 }
 
-static enum err merge(const struct hook_reader *reader,
+static enum err merge(const struct validation *validation,
                       const struct json_value *body, struct hook *hook)
 {
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return reader_refuse(reader, "the body must be a JSON object");
-    err = member_text(reader, body, "name", &hook->display_name);
+        return validation_refuse(validation, "the body must be a JSON object");
+    err = member_text(validation, body, "name", &hook->display_name);
     if (err == OK)
-        err = member_url(reader, body, "url", &hook->url);
+        err = member_url(validation, body, "url", &hook->url);
     if (err == OK)
-        err = hook_merge_active(reader, body, hook);
+        err = hook_merge_active(validation, body, hook);
     if (err == OK)
-        err = read_events(reader, body, hook);
+        err = read_events(validation, body, hook);
     if (err == OK)
-        err = headers_merge(reader, body, hook);
+        err = headers_merge(validation, body, hook);
     if (err == OK)
-        err = policy_merge(reader, body, hook);
+        err = policy_merge(validation, body, hook);
     if (err == OK)
-        err = check(reader, hook);
+        err = check(validation, hook);
     return err;
 }
 
-static enum err read_new(const struct hook_reader *reader,
+static enum err read_new(const struct validation *validation,
                          const struct json_value *body, struct hook *hook)
 {
     static const char *const required[] = { "name", "url", "events" };
 
     if (!json_is(body, JSON_OBJECT))
-        return reader_refuse(reader, "the body must be a JSON object");
+        return validation_refuse(validation, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
         if (member_find(body, required[i]) == NULL) {
-            buf_printf(reader->why, "%s is required", required[i]);
+            buf_printf(validation->why, "%s is required", required[i]);
             return ERR_INVALID;
         }
     }
     hook->format = FORMAT_AKINON;
     hook->active = true;
-    return merge(reader, body, hook);
+    return merge(validation, body, hook);
 }
 
 // --- printing ---

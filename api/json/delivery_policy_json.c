@@ -26,34 +26,34 @@ static enum given look(const struct json_value *body, const char *key,
     return json_is(*out, JSON_NULL) ? GIVEN_NULL : GIVEN_VALUE;
 }
 
-static enum err wrong_type(const struct hook_reader *reader, const char *key,
+static enum err wrong_type(const struct validation *validation, const char *key,
                            const char *wanted, const struct json_value *v)
 {
-    buf_printf(reader->why, "%s must be %s, not %s", key, wanted,
+    buf_printf(validation->why, "%s must be %s, not %s", key, wanted,
                json_type_name(v));
     return ERR_INVALID;
 }
 
 // --- numbers and durations ---
 
-static enum err read_number(const struct hook_reader *reader, const char *key,
-                            const struct json_value *v, int64_t max,
-                            uint32_t *out)
+static enum err read_number(const struct validation *validation,
+                            const char *key, const struct json_value *v,
+                            int64_t max, uint32_t *out)
 {
     int64_t number;
 
     if (!json_is(v, JSON_NUMBER))
-        return wrong_type(reader, key, "a number", v);
+        return wrong_type(validation, key, "a number", v);
     if (json_int(v, &number) != OK || number < 1 || number > max) {
-        buf_printf(reader->why, "%s must be a whole number of 1 to %lld", key,
-                   (long long)max);
+        buf_printf(validation->why, "%s must be a whole number of 1 to %lld",
+                   key, (long long)max);
         return ERR_INVALID;
     }
     *out = (uint32_t)number;
     return OK;
 }
 
-static enum err merge_timeout(const struct hook_reader *reader,
+static enum err merge_timeout(const struct validation *validation,
                               const struct json_value *body,
                               struct hook_policy *p)
 {
@@ -69,17 +69,18 @@ static enum err merge_timeout(const struct hook_reader *reader,
         break;
     }
     if (!json_is(v, JSON_STRING))
-        return wrong_type(reader, "timeout", "a string like \"10s\"", v);
+        return wrong_type(validation, "timeout", "a string like \"10s\"", v);
     if (config_read_duration(json_str(v), TIMEOUT_MIN_MS, TIMEOUT_MAX_MS,
                              &p->timeout_ms) != OK) {
-        buf_printf(reader->why, "timeout: %s is not a duration of 10ms to 5m",
+        buf_printf(validation->why,
+                   "timeout: %s is not a duration of 10ms to 5m",
                    log_quote(json_str(v)));
         return ERR_INVALID;
     }
     return OK;
 }
 
-static enum err merge_inflight(const struct hook_reader *reader,
+static enum err merge_inflight(const struct validation *validation,
                                const struct json_value *body,
                                struct hook_policy *p)
 {
@@ -89,12 +90,12 @@ static enum err merge_inflight(const struct hook_reader *reader,
     if (given == GIVEN_NULL)
         p->max_inflight = 0;
     return given == GIVEN_VALUE
-               ? read_number(reader, "maxInFlight", v, HOOK_INFLIGHT_MAX,
+               ? read_number(validation, "maxInFlight", v, HOOK_INFLIGHT_MAX,
                              &p->max_inflight)
                : OK;
 }
 
-static enum err read_rate(const struct hook_reader *reader,
+static enum err read_rate(const struct validation *validation,
                           const struct json_value *object,
                           struct hook_policy *p)
 {
@@ -107,24 +108,24 @@ static enum err read_rate(const struct hook_reader *reader,
     p->rate_burst = 0;
     while (err == OK && (v = json_next(&it, &name)) != NULL) {
         if (str_is(name, "perSecond")) {
-            err = read_number(reader, "rateLimit.perSecond", v, RATE_MAX,
+            err = read_number(validation, "rateLimit.perSecond", v, RATE_MAX,
                               &p->rate_per_second);
         } else if (str_is(name, "burst")) {
-            err = read_number(reader, "rateLimit.burst", v, RATE_MAX,
+            err = read_number(validation, "rateLimit.burst", v, RATE_MAX,
                               &p->rate_burst);
         } else {
-            buf_printf(reader->why,
+            buf_printf(validation->why,
                        "rateLimit has perSecond and burst, and no %s",
                        log_quote(name));
             err = ERR_INVALID;
         }
     }
     if (err == OK && p->rate_per_second == 0)
-        err = reader_refuse(reader, "rateLimit.perSecond is required");
+        err = validation_refuse(validation, "rateLimit.perSecond is required");
     return err;
 }
 
-static enum err merge_rate(const struct hook_reader *reader,
+static enum err merge_rate(const struct validation *validation,
                            const struct json_value *body, struct hook_policy *p)
 {
     const struct json_value *v;
@@ -140,30 +141,30 @@ static enum err merge_rate(const struct hook_reader *reader,
         break;
     }
     if (!json_is(v, JSON_OBJECT))
-        return wrong_type(reader, "rateLimit", "an object", v);
-    return read_rate(reader, v, p);
+        return wrong_type(validation, "rateLimit", "an object", v);
+    return read_rate(validation, v, p);
 }
 
 // --- the schedule ---
 
-static enum err read_schedule(const struct hook_reader *reader, struct str text,
-                              struct hook_policy *p)
+static enum err read_schedule(const struct validation *validation,
+                              struct str text, struct hook_policy *p)
 {
     int64_t waits_ms[RETRIES_MAX];
     size_t n;
 
     if (config_read_schedule(text, WAIT_MAX_MS, waits_ms, &n) != OK) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "retrySchedule must be 1 to %d waits like \"30s\", \"2m\" "
                    "or \"1h\", of at most 7d each",
                    RETRIES_MAX);
         return ERR_INVALID;
     }
-    p->retry_schedule = arena_copy(reader->arena, text);
+    p->retry_schedule = arena_copy(validation->arena, text);
     return OK;
 }
 
-static enum err join_schedule(const struct hook_reader *reader,
+static enum err join_schedule(const struct validation *validation,
                               const struct json_value *list,
                               struct hook_policy *p)
 {
@@ -175,7 +176,7 @@ static enum err join_schedule(const struct hook_reader *reader,
     buf_init(&text, 0);
     while (err == OK && (item = json_next(&it, NULL)) != NULL) {
         if (!json_is(item, JSON_STRING)) {
-            err = wrong_type(reader, "retrySchedule", "an array of strings",
+            err = wrong_type(validation, "retrySchedule", "an array of strings",
                              item);
             continue;
         }
@@ -184,12 +185,12 @@ static enum err join_schedule(const struct hook_reader *reader,
         buf_put_str(&text, json_str(item));
     }
     if (err == OK)
-        err = read_schedule(reader, buf_str(&text), p);
+        err = read_schedule(validation, buf_str(&text), p);
     buf_clear(&text);
     return err;
 }
 
-static enum err merge_schedule(const struct hook_reader *reader,
+static enum err merge_schedule(const struct validation *validation,
                                const struct json_value *body,
                                struct hook_policy *p)
 {
@@ -205,8 +206,9 @@ static enum err merge_schedule(const struct hook_reader *reader,
         break;
     }
     if (!json_is(v, JSON_ARRAY))
-        return wrong_type(reader, "retrySchedule", "an array of strings", v);
-    return join_schedule(reader, v, p);
+        return wrong_type(validation, "retrySchedule", "an array of strings",
+                          v);
+    return join_schedule(validation, v, p);
 }
 
 // --- order ---
@@ -231,7 +233,7 @@ static bool is_path(struct str text)
     return !is_start;
 }
 
-static enum err merge_order(const struct hook_reader *reader,
+static enum err merge_order(const struct validation *validation,
                             const struct json_value *body,
                             struct hook_policy *p)
 {
@@ -242,7 +244,7 @@ static enum err merge_order(const struct hook_reader *reader,
         p->ordered = false;
     if (given == GIVEN_VALUE) {
         if (!json_is(v, JSON_BOOL))
-            return wrong_type(reader, "ordered", "true or false", v);
+            return wrong_type(validation, "ordered", "true or false", v);
         p->ordered = json_bool(v);
     }
     given = look(body, "orderKey", &v);
@@ -250,21 +252,22 @@ static enum err merge_order(const struct hook_reader *reader,
         p->order_key = STR_EMPTY;
     if (given == GIVEN_VALUE) {
         if (!json_is(v, JSON_STRING) || !is_path(json_str(v))) {
-            return reader_refuse(reader,
-                                 "orderKey must name a field of the payload, "
-                                 "like customer.id: at most 128 of A-Z a-z 0-9 "
-                                 "_ - with dots between names");
+            return validation_refuse(
+                validation, "orderKey must name a field of the payload, "
+                            "like customer.id: at most 128 of A-Z a-z 0-9 "
+                            "_ - with dots between names");
         }
-        p->order_key = arena_copy(reader->arena, json_str(v));
+        p->order_key = arena_copy(validation->arena, json_str(v));
     }
     if (p->order_key.n_bytes > 0 && !p->ordered)
-        return reader_refuse(reader, "orderKey needs ordered to be true");
+        return validation_refuse(validation,
+                                 "orderKey needs ordered to be true");
     return OK;
 }
 
 // --- the client's certificate ---
 
-static enum err merge_pem(const struct hook_reader *reader,
+static enum err merge_pem(const struct validation *validation,
                           const struct json_value *body, const char *key,
                           struct str *out)
 {
@@ -280,12 +283,12 @@ static enum err merge_pem(const struct hook_reader *reader,
         break;
     }
     if (!json_is(v, JSON_STRING))
-        return wrong_type(reader, key, "a string", v);
+        return wrong_type(validation, key, "a string", v);
     if (json_str(v).n_bytes > PEM_MAX_BYTES) {
-        buf_printf(reader->why, "%s must be at most 16 KiB", key);
+        buf_printf(validation->why, "%s must be at most 16 KiB", key);
         return ERR_INVALID;
     }
-    *out = arena_copy(reader->arena, json_str(v));
+    *out = arena_copy(validation->arena, json_str(v));
     return OK;
 }
 
@@ -294,63 +297,65 @@ static bool gives_key(const struct json_value *body)
     return json_str(json_get(body, "clientKey")).n_bytes > 0;
 }
 
-static enum err merge_certificate(const struct hook_reader *reader,
+static enum err merge_certificate(const struct validation *validation,
                                   const struct json_value *body,
                                   struct hook *hook)
 {
     const char *reason;
     enum err err =
-        merge_pem(reader, body, "clientCertificate", &hook->client_cert);
+        merge_pem(validation, body, "clientCertificate", &hook->client_cert);
 
     if (err == OK)
-        err = merge_pem(reader, body, "clientKey", &hook->client_key);
+        err = merge_pem(validation, body, "clientKey", &hook->client_key);
     if (err != OK)
         return err;
     if (hook->client_cert.n_bytes == 0) {
         if (gives_key(body))
-            return reader_refuse(reader, "clientKey needs clientCertificate");
+            return validation_refuse(validation,
+                                     "clientKey needs clientCertificate");
         hook->client_key = STR_EMPTY; // the key is removed with its certificate
         return OK;
     }
     if (hook->client_key.n_bytes == 0)
-        return reader_refuse(reader, "clientCertificate needs clientKey");
+        return validation_refuse(validation,
+                                 "clientCertificate needs clientKey");
     err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);
     if (err != OK)
-        buf_puts(reader->why, reason);
+        buf_puts(validation->why, reason);
     return err;
 }
 
-static enum err merge_paused(const struct hook_reader *reader,
+static enum err merge_paused(const struct validation *validation,
                              const struct json_value *body, struct hook *hook)
 {
     const struct json_value *v;
     enum given given = look(body, "paused", &v);
 
     if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
-        return wrong_type(reader, "paused", "true or false", v);
+        return wrong_type(validation, "paused", "true or false", v);
     if (given != GIVEN_NOT)
         hook->paused = given == GIVEN_VALUE && json_bool(v);
     return OK;
 }
 
-enum err policy_merge(const struct hook_reader *reader,
+enum err policy_merge(const struct validation *validation,
                       const struct json_value *body, struct hook *hook)
 {
     struct hook_policy *p = &hook->policy;
-    enum err err = merge_schedule(reader, body, p);
+    enum err err = merge_schedule(validation, body, p);
 
     if (err == OK)
-        err = merge_timeout(reader, body, p);
+        err = merge_timeout(validation, body, p);
     if (err == OK)
-        err = merge_inflight(reader, body, p);
+        err = merge_inflight(validation, body, p);
     if (err == OK)
-        err = merge_rate(reader, body, p);
+        err = merge_rate(validation, body, p);
     if (err == OK)
-        err = merge_order(reader, body, p);
+        err = merge_order(validation, body, p);
     if (err == OK)
-        err = merge_paused(reader, body, hook);
+        err = merge_paused(validation, body, hook);
     if (err == OK)
-        err = merge_certificate(reader, body, hook);
+        err = merge_certificate(validation, body, hook);
     return err;
 }
 

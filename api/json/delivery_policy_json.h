@@ -20,8 +20,8 @@
 #define HOOK_INFLIGHT_MAX 1000
 #define RATE_MAX          100000
 
-// Reads the members into the hook. ERR_INVALID: `reader->why` has the reason.
-MUST_CHECK enum err policy_merge(const struct hook_reader *reader,
+// Reads the members into the hook. ERR_INVALID: `validation->why` has the reason.
+MUST_CHECK enum err policy_merge(const struct validation *validation,
                                  const struct json_value *body,
                                  struct hook *hook);
 

@@ -44,7 +44,7 @@ static bool is_mask_of(struct str given, struct str value)
 }
 
 // Reads one header. A value that equals the mask of the present value keeps that value.
-static enum err read_header(const struct hook_reader *reader,
+static enum err read_header(const struct validation *validation,
                             const struct hook *before, struct str name,
                             const struct json_value *value, struct hook *hook)
 {
@@ -53,12 +53,12 @@ static enum err read_header(const struct hook_reader *reader,
     size_t i = hook->n_headers;
 
     if (!json_is(value, JSON_STRING)) {
-        buf_printf(reader->why, "headers: %s must be a string, not %s",
+        buf_printf(validation->why, "headers: %s must be a string, not %s",
                    log_quote(name), json_type_name(value));
         return ERR_INVALID;
     }
     if (i == (size_t)2 * HEADERS_MAX) {
-        buf_printf(reader->why, "headers: more than %d", HEADERS_MAX);
+        buf_printf(validation->why, "headers: more than %d", HEADERS_MAX);
         return ERR_INVALID;
     }
     if (was < before->n_headers && is_marked(before, was))
@@ -67,14 +67,14 @@ static enum err read_header(const struct hook_reader *reader,
         is_mask_of(given, before->headers[was + 1])) {
         hook->headers[i + 1] = before->headers[was + 1];
     } else {
-        hook->headers[i + 1] = arena_copy(reader->arena, given);
+        hook->headers[i + 1] = arena_copy(validation->arena, given);
     }
-    hook->headers[i] = arena_copy(reader->arena, name);
+    hook->headers[i] = arena_copy(validation->arena, name);
     hook->n_headers = i + 2;
-    return header_check(name, given, reader->why);
+    return header_check(name, given, validation->why);
 }
 
-static enum err read_headers(const struct hook_reader *reader,
+static enum err read_headers(const struct validation *validation,
                              const struct json_value *object,
                              const struct hook *before, struct hook *hook)
 {
@@ -85,16 +85,17 @@ static enum err read_headers(const struct hook_reader *reader,
     if (object == NULL)
         return OK;
     if (!json_is(object, JSON_OBJECT)) {
-        buf_printf(reader->why, "headers must be an object of strings, not %s",
+        buf_printf(validation->why,
+                   "headers must be an object of strings, not %s",
                    json_type_name(object));
         return ERR_INVALID;
     }
     hook->n_headers = 0;
     hook->secret_headers = 0;
-    hook->headers = arena_take(reader->arena, (size_t)2 * HEADERS_MAX *
-                                                  sizeof(*hook->headers));
+    hook->headers = arena_take(validation->arena, (size_t)2 * HEADERS_MAX *
+                                                      sizeof(*hook->headers));
     while ((value = json_next(&it, &name)) != NULL) {
-        enum err err = read_header(reader, before, name, value, hook);
+        enum err err = read_header(validation, before, name, value, hook);
 
         if (err != OK)
             return err;
@@ -102,7 +103,7 @@ static enum err read_headers(const struct hook_reader *reader,
     return OK;
 }
 
-static enum err read_marks(const struct hook_reader *reader,
+static enum err read_marks(const struct validation *validation,
                            const struct json_value *list, struct hook *hook)
 {
     struct json_iter it = json_iter(list);
@@ -111,7 +112,7 @@ static enum err read_marks(const struct hook_reader *reader,
     if (list == NULL)
         return OK;
     if (!json_is(list, JSON_ARRAY) && !json_is(list, JSON_NULL)) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "secretHeaders must be an array of strings, not %s",
                    json_type_name(list));
         return ERR_INVALID;
@@ -121,7 +122,7 @@ static enum err read_marks(const struct hook_reader *reader,
         size_t i = find(hook, json_str(item));
 
         if (!json_is(item, JSON_STRING) || i == hook->n_headers) {
-            buf_printf(reader->why,
+            buf_printf(validation->why,
                        "secretHeaders: %s is the name of none of the headers",
                        json_is(item, JSON_STRING) ? log_quote(json_str(item))
                                                   : json_type_name(item));
@@ -134,7 +135,7 @@ static enum err read_marks(const struct hook_reader *reader,
 
 // Refuses a mask that does not belong to a known value: it would be sent to the
 // receiver as if it were the value.
-static enum err refuse_masks(const struct hook_reader *reader,
+static enum err refuse_masks(const struct validation *validation,
                              const struct hook *before, const struct hook *hook)
 {
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
@@ -144,7 +145,7 @@ static enum err refuse_masks(const struct hook_reader *reader,
             (was < before->n_headers &&
              str_eq(before->headers[was + 1], hook->headers[i + 1])))
             continue;
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "headers: %s: this is what is shown in place of a value, "
                    "and of another one than is there; give the value itself",
                    log_quote(hook->headers[i]));
@@ -153,16 +154,16 @@ static enum err refuse_masks(const struct hook_reader *reader,
     return OK;
 }
 
-enum err headers_merge(const struct hook_reader *reader,
+enum err headers_merge(const struct validation *validation,
                        const struct json_value *body, struct hook *hook)
 {
     const struct hook before = *hook;
     enum err err =
-        read_headers(reader, member_find(body, "headers"), &before, hook);
+        read_headers(validation, member_find(body, "headers"), &before, hook);
 
     if (err == OK)
-        err = read_marks(reader, json_get(body, "secretHeaders"), hook);
-    return err == OK ? refuse_masks(reader, &before, hook) : err;
+        err = read_marks(validation, json_get(body, "secretHeaders"), hook);
+    return err == OK ? refuse_masks(validation, &before, hook) : err;
 }
 
 // --- printing ---

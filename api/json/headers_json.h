@@ -17,8 +17,8 @@
 
 // Reads both members into the hook. An absent member changes nothing; `secretHeaders`
 // null empties that list. A value that equals the mask of the present value leaves it
-// unchanged. ERR_INVALID: `reader->why` has the reason.
-MUST_CHECK enum err headers_merge(const struct hook_reader *reader,
+// unchanged. ERR_INVALID: `validation->why` has the reason.
+MUST_CHECK enum err headers_merge(const struct validation *validation,
                                   const struct json_value *body,
                                   struct hook *hook);
 

@@ -6,9 +6,10 @@
 #include "common/config/config.h"
 #include "common/encoding/url.h"
 
-enum err reader_refuse(const struct hook_reader *reader, const char *sentence)
+enum err validation_refuse(const struct validation *validation,
+                           const char *sentence)
 {
-    buf_puts(reader->why, sentence);
+    buf_puts(validation->why, sentence);
     return ERR_INVALID;
 }
 
@@ -20,7 +21,7 @@ const struct json_value *member_find(const struct json_value *body,
     return json_is(v, JSON_NULL) ? NULL : v;
 }
 
-enum err member_text(const struct hook_reader *reader,
+enum err member_text(const struct validation *validation,
                      const struct json_value *body, const char *key,
                      struct str *out)
 {
@@ -29,35 +30,35 @@ enum err member_text(const struct hook_reader *reader,
     if (v == NULL)
         return OK;
     if (!json_is(v, JSON_STRING)) {
-        buf_printf(reader->why, "%s must be a string, not %s", key,
+        buf_printf(validation->why, "%s must be a string, not %s", key,
                    json_type_name(v));
         return ERR_INVALID;
     }
-    *out = arena_copy(reader->arena, json_str(v));
+    *out = arena_copy(validation->arena, json_str(v));
     return OK;
 }
 
-enum err member_url(const struct hook_reader *reader,
+enum err member_url(const struct validation *validation,
                     const struct json_value *body, const char *key,
                     struct str *out)
 {
     struct str before = *out;
     struct url url;
-    enum err err = member_text(reader, body, key, out);
+    enum err err = member_text(validation, body, key, out);
 
-    if (err != OK || reader->config == NULL || str_eq(before, *out) ||
+    if (err != OK || validation->config == NULL || str_eq(before, *out) ||
         url_parse(*out, &url, NULL) != OK ||
-        config_permits_port(reader->config, url.port))
+        config_permits_port(validation->config, url.port))
         return err;
-    buf_printf(reader->why,
+    buf_printf(validation->why,
                "%s: nothing is delivered to port %u; the setting "
                "endpoint_ports allows ",
                key, url.port);
-    config_put_ports(reader->config, reader->why);
+    config_put_ports(validation->config, validation->why);
     return ERR_INVALID;
 }
 
-enum err member_bool(const struct hook_reader *reader,
+enum err member_bool(const struct validation *validation,
                      const struct json_value *body, const char *key, bool *out)
 {
     const struct json_value *v = member_find(body, key);
@@ -65,7 +66,7 @@ enum err member_bool(const struct hook_reader *reader,
     if (v == NULL)
         return OK;
     if (!json_is(v, JSON_BOOL)) {
-        buf_printf(reader->why, "%s must be true or false, not %s", key,
+        buf_printf(validation->why, "%s must be true or false, not %s", key,
                    json_type_name(v));
         return ERR_INVALID;
     }

@@ -14,7 +14,7 @@
 #include "common/encoding/json.h"
 
 // What reading a hook needs besides the JSON text.
-struct hook_reader {
+struct validation {
     struct arena *arena; // holds the strings that the hook points to
     const char *slack_url_prefixes;
     const struct config
@@ -30,9 +30,9 @@ struct hook_showing {
     const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
 };
 
-// Appends the sentence to `reader->why`; always returns ERR_INVALID.
-MUST_CHECK enum err reader_refuse(const struct hook_reader *reader,
-                                  const char *sentence);
+// Appends the sentence to `validation->why`; always returns ERR_INVALID.
+MUST_CHECK enum err validation_refuse(const struct validation *validation,
+                                      const char *sentence);
 
 // The member of this name; NULL: it is absent or null.
 const struct json_value *member_find(const struct json_value *body,
@@ -40,7 +40,7 @@ const struct json_value *member_find(const struct json_value *body,
 
 // Reads a string. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
 // it is of another type.
-MUST_CHECK enum err member_text(const struct hook_reader *reader,
+MUST_CHECK enum err member_text(const struct validation *validation,
                                 const struct json_value *body, const char *key,
                                 struct str *out);
 
@@ -48,13 +48,13 @@ MUST_CHECK enum err member_text(const struct hook_reader *reader,
 // member is absent or null. ERR_INVALID: the member is not a string, or its port is not
 // allowed. A URL with such a port is accepted if `out` is the same URL already: a hook
 // keeps the URL that it has.
-MUST_CHECK enum err member_url(const struct hook_reader *reader,
+MUST_CHECK enum err member_url(const struct validation *validation,
                                const struct json_value *body, const char *key,
                                struct str *out);
 
 // Reads a boolean. Leaves `out` as it is if the member is absent or null. ERR_INVALID:
 // it is of another type.
-MUST_CHECK enum err member_bool(const struct hook_reader *reader,
+MUST_CHECK enum err member_bool(const struct validation *validation,
                                 const struct json_value *body, const char *key,
                                 bool *out);
 

@@ -16,19 +16,19 @@
 #include "common/model/operator.h"
 
 // Reads the format. An empty string counts as an absent member.
-static enum err read_format(const struct hook_reader *reader,
+static enum err read_format(const struct validation *validation,
                             const struct json_value *body, struct hook *hook)
 {
     struct str name = STR_EMPTY;
     const struct format *format;
-    enum err err = member_text(reader, body, "format", &name);
+    enum err err = member_text(validation, body, "format", &name);
 
     if (err != OK || name.n_bytes == 0)
         return err;
     format = format_by_name(name);
     if (format == NULL || !format->is_pulumi) {
-        buf_puts(reader->why, "format must be one of: ");
-        format_put_names(reader->why);
+        buf_puts(validation->why, "format must be one of: ");
+        format_put_names(validation->why);
         return ERR_INVALID;
     }
     hook->format = (enum hook_format)format->number;
@@ -52,11 +52,12 @@ static unsigned level_bit(enum hook_level level)
     return 0;
 }
 
-static enum err refuse_level(const struct hook_reader *reader, const char *what,
-                             const char *name, enum hook_level level)
+static enum err refuse_level(const struct validation *validation,
+                             const char *what, const char *name,
+                             enum hook_level level)
 {
-    buf_printf(reader->why, "%s: %s is not possible on %s webhooks", what, name,
-               hook_level_name(level));
+    buf_printf(validation->why, "%s: %s is not possible on %s webhooks", what,
+               name, hook_level_name(level));
     return ERR_INVALID;
 }
 
@@ -71,14 +72,14 @@ static void add_to_order(struct hook *hook, uint8_t number)
 }
 
 // Says why a name is neither a filter nor a pattern.
-static enum err refuse_pattern(const struct hook_reader *reader,
+static enum err refuse_pattern(const struct validation *validation,
                                struct str name)
 {
     const char *nearest = filter_nearest(name);
 
-    buf_printf(reader->why, "filters: ");
+    buf_printf(validation->why, "filters: ");
     if (kind_has_separator(name)) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "%s is not a kind like order.created or a pattern like "
                    "order.*: segments of A-Z a-z 0-9 _ - with a dot, slash or "
                    "colon between two, at most %d characters, and a * only at "
@@ -86,24 +87,24 @@ static enum err refuse_pattern(const struct hook_reader *reader,
                    log_quote(name), KIND_MAX_BYTES);
         return ERR_INVALID;
     }
-    buf_printf(reader->why, "there is no filter %s; ", log_quote(name));
+    buf_printf(validation->why, "there is no filter %s; ", log_quote(name));
     if (nearest != NULL)
-        buf_printf(reader->why, "did you mean %s? ", nearest);
-    buf_puts(reader->why, KIND_RULE);
+        buf_printf(validation->why, "did you mean %s? ", nearest);
+    buf_puts(validation->why, KIND_RULE);
     if (memchr(name.at, '*', name.n_bytes) != NULL) {
-        buf_puts(reader->why, ", and a * stands after one of these, like "
-                              "order.*");
+        buf_puts(validation->why, ", and a * stands after one of these, like "
+                                  "order.*");
     }
     return ERR_INVALID;
 }
 
-static enum err add_pattern(const struct hook_reader *reader, struct str name,
-                            struct hook *hook)
+static enum err add_pattern(const struct validation *validation,
+                            struct str name, struct hook *hook)
 {
     if (!kind_is_pattern(name))
-        return refuse_pattern(reader, name);
+        return refuse_pattern(validation, name);
     if (kind_is_reserved(name) && !kind_is_own(name)) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "filters: %s names no event; the engine's own begin with "
                    "posthorn. in lower case",
                    log_quote(name));
@@ -114,24 +115,24 @@ static enum err add_pattern(const struct hook_reader *reader, struct str name,
             return OK;
     }
     if (hook->n_kinds == HOOK_LIST_MAX) {
-        buf_printf(reader->why, "filters: more than %d own kinds",
+        buf_printf(validation->why, "filters: more than %d own kinds",
                    HOOK_LIST_MAX);
         return ERR_INVALID;
     }
-    hook->kinds[hook->n_kinds++] = arena_copy(reader->arena, name);
+    hook->kinds[hook->n_kinds++] = arena_copy(validation->arena, name);
     add_to_order(hook, FILTER_IS_KIND);
     return OK;
 }
 
-static enum err add_filter(const struct hook_reader *reader, struct str name,
+static enum err add_filter(const struct validation *validation, struct str name,
                            struct hook *hook)
 {
     int number = filter_find(name);
 
     if (number < 0)
-        return add_pattern(reader, name, hook);
+        return add_pattern(validation, name, hook);
     if ((filters[number].levels & level_bit(hook->scope.level)) == 0) {
-        return refuse_level(reader, "filters", filters[number].name,
+        return refuse_level(validation, "filters", filters[number].name,
                             hook->scope.level);
     }
     if ((hook->filters >> number & 1) == 0)
@@ -140,34 +141,34 @@ static enum err add_filter(const struct hook_reader *reader, struct str name,
     return OK;
 }
 
-static enum err add_group(const struct hook_reader *reader, struct str name,
+static enum err add_group(const struct validation *validation, struct str name,
                           struct hook *hook)
 {
     int number = group_find(name);
 
     if (number < 0) {
-        buf_printf(reader->why, "groups: there is no group %s; groups are:",
+        buf_printf(validation->why, "groups: there is no group %s; groups are:",
                    log_quote(name));
         for (int i = 0; i < GROUPS; i++) {
-            buf_printf(reader->why, "%s %s", i > 0 ? "," : "",
+            buf_printf(validation->why, "%s %s", i > 0 ? "," : "",
                        group_name((enum group)i));
         }
         return ERR_INVALID;
     }
     if ((group_levels((enum group)number) & level_bit(hook->scope.level)) ==
         0) {
-        return refuse_level(reader, "groups", group_name((enum group)number),
-                            hook->scope.level);
+        return refuse_level(validation, "groups",
+                            group_name((enum group)number), hook->scope.level);
     }
     hook->groups |= UINT64_C(1) << number;
     return OK;
 }
 
 // Calls `add` for each string of the list; null is an empty list.
-static enum err read_list(const struct hook_reader *reader,
+static enum err read_list(const struct validation *validation,
                           const struct json_value *list, const char *key,
-                          enum err (*add)(const struct hook_reader *,
-                                          struct str, struct hook *),
+                          enum err (*add)(const struct validation *, struct str,
+                                          struct hook *),
                           struct hook *hook)
 {
     struct json_iter it = json_iter(list);
@@ -175,19 +176,19 @@ static enum err read_list(const struct hook_reader *reader,
 
     if (list != NULL && !json_is(list, JSON_ARRAY) &&
         !json_is(list, JSON_NULL)) {
-        buf_printf(reader->why, "%s must be an array of strings, not %s", key,
-                   json_type_name(list));
+        buf_printf(validation->why, "%s must be an array of strings, not %s",
+                   key, json_type_name(list));
         return ERR_INVALID;
     }
     while ((item = json_next(&it, NULL)) != NULL) {
         enum err err;
 
         if (!json_is(item, JSON_STRING)) {
-            buf_printf(reader->why, "%s must hold strings, not %s", key,
+            buf_printf(validation->why, "%s must hold strings, not %s", key,
                        json_type_name(item));
             return ERR_INVALID;
         }
-        err = add(reader, json_str(item), hook);
+        err = add(validation, json_str(item), hook);
         if (err != OK)
             return err;
     }
@@ -196,7 +197,7 @@ static enum err read_list(const struct hook_reader *reader,
 
 // Reads filters and groups. An absent list is unchanged, or becomes empty if the body
 // is the whole state.
-static enum err read_lists(const struct hook_reader *reader,
+static enum err read_lists(const struct validation *validation,
                            const struct json_value *body, bool is_whole,
                            struct hook *hook)
 {
@@ -207,16 +208,16 @@ static enum err read_lists(const struct hook_reader *reader,
         hook->filters = 0;
         hook->n_kinds = 0;
         hook->kinds =
-            arena_take(reader->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
+            arena_take(validation->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
         hook->filter_order =
-            (struct str){ arena_take(reader->arena, FILTER_ORDER_MAX_BYTES),
+            (struct str){ arena_take(validation->arena, FILTER_ORDER_MAX_BYTES),
                           0 };
-        err = read_list(reader, list, "filters", add_filter, hook);
+        err = read_list(validation, list, "filters", add_filter, hook);
     }
     list = json_get(body, "groups");
     if (err == OK && (list != NULL || is_whole)) {
         hook->groups = 0;
-        err = read_list(reader, list, "groups", add_group, hook);
+        err = read_list(validation, list, "groups", add_group, hook);
     }
     return err;
 }
@@ -237,7 +238,7 @@ bool hook_name_is_valid(struct str name)
     return true;
 }
 
-static enum err check_format(const struct hook_reader *reader,
+static enum err check_format(const struct validation *validation,
                              const struct hook *hook)
 {
     const struct format *format = format_by_number((int)hook->format);
@@ -246,24 +247,24 @@ static enum err check_format(const struct hook_reader *reader,
 
     if (hook->scope.level == LEVEL_ORGANIZATION &&
         !format->is_for_organizations) {
-        buf_printf(reader->why,
+        buf_printf(validation->why,
                    "'%s' format can only be used on stack or environment "
                    "webhooks.",
                    format->name);
         return ERR_INVALID;
     }
     buf_init(&reason, 0);
-    err = format->check_url(hook->url, reader->slack_url_prefixes, &reason);
+    err = format->check_url(hook->url, validation->slack_url_prefixes, &reason);
     if (err != OK) {
-        buf_puts(reader->why, "payloadUrl: ");
-        buf_put_str(reader->why, buf_str(&reason));
+        buf_puts(validation->why, "payloadUrl: ");
+        buf_put_str(validation->why, buf_str(&reason));
     }
     buf_clear(&reason);
     return err;
 }
 
 // Checks filters of the operator's hooks, which get only the engine's own events.
-static enum err check_operator(const struct hook_reader *reader,
+static enum err check_operator(const struct validation *validation,
                                const struct hook *hook)
 {
     bool is_own = hook->filters == 0 && hook->groups == 0;
@@ -271,48 +272,52 @@ static enum err check_operator(const struct hook_reader *reader,
     if (!operator_is_org(hook->scope.org))
         return OK;
     if (hook->scope.level != LEVEL_ORGANIZATION) {
-        return reader_refuse(reader, "the organization " OPERATOR_ORG " is the "
-                                     "operator's: it has no stacks and no "
-                                     "environments");
+        return validation_refuse(validation,
+                                 "the organization " OPERATOR_ORG " is the "
+                                 "operator's: it has no stacks and no "
+                                 "environments");
     }
     for (size_t i = 0; i < hook->n_kinds; i++)
         is_own = is_own && kind_is_own(hook->kinds[i]);
     if (is_own)
         return OK;
-    return reader_refuse(
-        reader, "filters and groups: webhooks of the organization " OPERATOR_ORG
-                " get the engine's own events only; "
-                "allowed are filters like posthorn.*, "
-                "posthorn.hook.* and posthorn.delivery.dead, or "
-                "none");
+    return validation_refuse(
+        validation,
+        "filters and groups: webhooks of the organization " OPERATOR_ORG
+        " get the engine's own events only; "
+        "allowed are filters like posthorn.*, "
+        "posthorn.hook.* and posthorn.delivery.dead, or "
+        "none");
 }
 
-static enum err check(const struct hook_reader *reader, const struct hook *hook)
+static enum err check(const struct validation *validation,
+                      const struct hook *hook)
 {
     size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
 
     if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
-        return reader_refuse(reader, "displayName must be 1 to 255 characters");
+        return validation_refuse(validation,
+                                 "displayName must be 1 to 255 characters");
     if (hook->url.n_bytes == 0)
-        return reader_refuse(reader, "payloadUrl must not be empty");
-    if (check_operator(reader, hook) != OK)
+        return validation_refuse(validation, "payloadUrl must not be empty");
+    if (check_operator(validation, hook) != OK)
         return ERR_INVALID;
-    return check_format(reader, hook);
+    return check_format(validation, hook);
 }
 
 // --- create ---
 
-static enum err check_required(const struct hook_reader *reader,
+static enum err check_required(const struct validation *validation,
                                const struct json_value *body)
 {
     static const char *const keys[] = { "organizationName", "displayName",
                                         "payloadUrl", "active" };
 
     if (!json_is(body, JSON_OBJECT))
-        return reader_refuse(reader, "the body must be a JSON object");
+        return validation_refuse(validation, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (member_find(body, keys[i]) == NULL) {
-            buf_printf(reader->why, "%s is required", keys[i]);
+            buf_printf(validation->why, "%s is required", keys[i]);
             return ERR_INVALID;
         }
     }
@@ -320,108 +325,108 @@ static enum err check_required(const struct hook_reader *reader,
 }
 
 // Checks that a name in the body equals the name in the URL.
-static enum err check_same(const struct hook_reader *reader,
+static enum err check_same(const struct validation *validation,
                            const struct json_value *body, const char *key,
                            struct str wanted, const char *sentence)
 {
     struct str given = STR_EMPTY;
-    enum err err = member_text(reader, body, key, &given);
+    enum err err = member_text(validation, body, key, &given);
 
     if (err != OK || given.n_bytes == 0 || str_eq(given, wanted))
         return err;
-    return reader_refuse(reader, sentence);
+    return validation_refuse(validation, sentence);
 }
 
-static enum err check_scope(const struct hook_reader *reader,
+static enum err check_scope(const struct validation *validation,
                             const struct json_value *body,
                             const struct hook_scope *scope)
 {
     struct str org = STR_EMPTY;
-    enum err err = member_text(reader, body, "organizationName", &org);
+    enum err err = member_text(validation, body, "organizationName", &org);
 
     if (err == OK && !str_eq(org, scope->org)) {
-        err =
-            reader_refuse(reader, "Organization name from request body doesn't "
-                                  "match URL.");
+        err = validation_refuse(validation,
+                                "Organization name from request body doesn't "
+                                "match URL.");
     }
     if (err != OK || scope->level == LEVEL_ORGANIZATION)
         return err;
-    err = check_same(reader, body, "projectName", scope->project,
+    err = check_same(validation, body, "projectName", scope->project,
                      "Project name from request body doesn't match URL");
     if (err == OK && scope->level == LEVEL_STACK) {
-        err = check_same(reader, body, "stackName", scope->target,
+        err = check_same(validation, body, "stackName", scope->target,
                          "Stack name from request body doesn't match URL");
     }
     if (err == OK && scope->level == LEVEL_ENVIRONMENT) {
-        err = check_same(reader, body, "envName", scope->target,
+        err = check_same(validation, body, "envName", scope->target,
                          "Environment name from request body doesn't match "
                          "URL");
     }
     return err;
 }
 
-static enum err read_name(const struct hook_reader *reader,
+static enum err read_name(const struct validation *validation,
                           const struct json_value *body, struct str *out)
 {
-    enum err err = member_text(reader, body, "name", out);
+    enum err err = member_text(validation, body, "name", out);
 
     if (err == OK && out->n_bytes > 0 && !hook_name_is_valid(*out)) {
-        err =
-            reader_refuse(reader, "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
+        err = validation_refuse(validation,
+                                "name must be 1 to 32 of A-Z a-z 0-9 . _ -");
     }
     return err;
 }
 
 // Reads the members that Pulumi's API does not have.
-static enum err read_additions(const struct hook_reader *reader,
+static enum err read_additions(const struct validation *validation,
                                const struct json_value *body, struct hook *hook)
 {
-    enum err err = headers_merge(reader, body, hook);
+    enum err err = headers_merge(validation, body, hook);
 
-    return err == OK ? policy_merge(reader, body, hook) : err;
+    return err == OK ? policy_merge(validation, body, hook) : err;
 }
 
-enum err hook_read_new(const struct hook_reader *reader,
+enum err hook_read_new(const struct validation *validation,
                        const struct json_value *body, struct hook *hook)
 {
-    enum err err = check_required(reader, body);
+    enum err err = check_required(validation, body);
 
     hook->format = FORMAT_RAW;
     hook->is_operator = operator_is_org(hook->scope.org);
     if (err == OK)
-        err = check_scope(reader, body, &hook->scope);
+        err = check_scope(validation, body, &hook->scope);
     if (err == OK)
-        err = read_name(reader, body, &hook->name);
+        err = read_name(validation, body, &hook->name);
     if (err == OK)
-        err = member_text(reader, body, "displayName", &hook->display_name);
+        err = member_text(validation, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = member_url(reader, body, "payloadUrl", &hook->url);
+        err = member_url(validation, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = member_bool(reader, body, "active", &hook->active);
+        err = member_bool(validation, body, "active", &hook->active);
     if (err == OK)
-        err = read_format(reader, body, hook);
+        err = read_format(validation, body, hook);
     if (err == OK)
-        err = read_lists(reader, body, true, hook);
+        err = read_lists(validation, body, true, hook);
     if (err == OK)
-        err = secret_read_new(reader, body, hook);
+        err = secret_read_new(validation, body, hook);
     if (err == OK)
-        err = read_additions(reader, body, hook);
+        err = read_additions(validation, body, hook);
     if (err == OK)
-        err = check(reader, hook);
+        err = check(validation, hook);
     return err;
 }
 
 // --- update ---
 
-enum err hook_merge_active(const struct hook_reader *reader,
+enum err hook_merge_active(const struct validation *validation,
                            const struct json_value *body, struct hook *hook)
 {
     if (member_find(body, "active") != NULL)
         hook->disabled = HOOK_NOT_DISABLED;
-    return member_bool(reader, body, "active", &hook->active);
+    return member_bool(validation, body, "active", &hook->active);
 }
 
-enum err hook_merge(const struct hook_reader *reader,
+enum err hook_merge(const struct validation *validation,
                     const struct json_value *body, struct hook *hook)
 {
     bool is_whole = member_find(body, "displayName") != NULL &&
@@ -430,23 +435,23 @@ enum err hook_merge(const struct hook_reader *reader,
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return reader_refuse(reader, "the body must be a JSON object");
+        return validation_refuse(validation, "the body must be a JSON object");
     hook->is_operator = operator_is_org(hook->scope.org);
-    err = member_text(reader, body, "displayName", &hook->display_name);
+    err = member_text(validation, body, "displayName", &hook->display_name);
     if (err == OK)
-        err = member_url(reader, body, "payloadUrl", &hook->url);
+        err = member_url(validation, body, "payloadUrl", &hook->url);
     if (err == OK)
-        err = hook_merge_active(reader, body, hook);
+        err = hook_merge_active(validation, body, hook);
     if (err == OK)
-        err = read_format(reader, body, hook);
+        err = read_format(validation, body, hook);
     if (err == OK)
-        err = read_lists(reader, body, is_whole, hook);
+        err = read_lists(validation, body, is_whole, hook);
     if (err == OK)
-        err = secret_merge(reader, body, hook);
+        err = secret_merge(validation, body, hook);
     if (err == OK)
-        err = read_additions(reader, body, hook);
+        err = read_additions(validation, body, hook);
     if (err == OK)
-        err = check(reader, hook);
+        err = check(validation, hook);
     return err;
 }
 

@@ -22,8 +22,8 @@
 
 // Reads the body of a create into `hook`, whose scope is set already, and
 // checks the result. `hook->name` stays empty if the body asks for a generated
-// one. ERR_INVALID: `reader->why`.
-MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
+// one. ERR_INVALID: `validation->why`.
+MUST_CHECK enum err hook_read_new(const struct validation *validation,
                                   const struct json_value *body,
                                   struct hook *hook);
 
@@ -31,14 +31,14 @@ MUST_CHECK enum err hook_read_new(const struct hook_reader *reader,
 // are absent or null change nothing, with one exception: when the body has
 // displayName, payloadUrl and active (the whole state, as every client of Pulumi
 // sends it), absent filters and groups become empty. ERR_INVALID, ERR_FULL (from
-// secret_merge()): `reader->why` has the reason.
-MUST_CHECK enum err hook_merge(const struct hook_reader *reader,
+// secret_merge()): `validation->why` has the reason.
+MUST_CHECK enum err hook_merge(const struct validation *validation,
                                const struct json_value *body,
                                struct hook *hook);
 
 // Reads `active`. If the body has it, the note that the engine switched the hook off
 // is removed: the client's decision replaces the engine's.
-MUST_CHECK enum err hook_merge_active(const struct hook_reader *reader,
+MUST_CHECK enum err hook_merge_active(const struct validation *validation,
                                       const struct json_value *body,
                                       struct hook *hook);
 
@@ -51,9 +51,9 @@ void hook_print(const struct hook_showing *to, const struct hook *hook,
 
 // How one of the two APIs reads and shows hooks.
 struct hook_dialect {
-    enum err (*read_new)(const struct hook_reader *reader,
+    enum err (*read_new)(const struct validation *validation,
                          const struct json_value *body, struct hook *hook);
-    enum err (*merge)(const struct hook_reader *reader,
+    enum err (*merge)(const struct validation *validation,
                       const struct json_value *body, struct hook *hook);
     // Put the members of the answer into the open object.
     void (*print)(const struct hook_showing *to, const struct hook *hook,

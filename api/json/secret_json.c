@@ -42,32 +42,35 @@ static bool is_url_safe(struct str text)
     "; after whsec_ a secret is standard base64 (A-Z a-z 0-9 + /, padded " \
     "with =) of 24 to 64 bytes"
 
-static enum err check_key(const struct hook_reader *reader, struct str text,
+static enum err check_key(const struct validation *validation, struct str text,
                           struct buf *key)
 {
     if (text.n_bytes == 0)
-        return reader_refuse(reader, "secret: nothing follows whsec_" ALLOWED);
+        return validation_refuse(validation,
+                                 "secret: nothing follows whsec_" ALLOWED);
     if (is_url_safe(text)) {
-        return reader_refuse(reader, "secret: - and _ are of the url-safe "
-                                     "base64" ALLOWED);
+        return validation_refuse(validation,
+                                 "secret: - and _ are of the url-safe "
+                                 "base64" ALLOWED);
     }
     if (text.n_bytes % 4 != 0 && memchr(text.at, '=', text.n_bytes) == NULL) {
-        return reader_refuse(reader, "secret: its base64 lacks the padding, or "
-                                     "is cut off" ALLOWED);
+        return validation_refuse(validation,
+                                 "secret: its base64 lacks the padding, or "
+                                 "is cut off" ALLOWED);
     }
     if (!decode(text, key)) {
-        return reader_refuse(
-            reader, "secret: what follows whsec_ is not base64" ALLOWED);
+        return validation_refuse(
+            validation, "secret: what follows whsec_ is not base64" ALLOWED);
     }
     if (key->n_bytes < KEY_MIN_BYTES || key->n_bytes > KEY_MAX_BYTES) {
-        buf_printf(reader->why, "secret: its key is of %zu bytes" ALLOWED,
+        buf_printf(validation->why, "secret: its key is of %zu bytes" ALLOWED,
                    key->n_bytes);
         return ERR_INVALID;
     }
     return OK;
 }
 
-static enum err check_secret(const struct hook_reader *reader,
+static enum err check_secret(const struct validation *validation,
                              struct str secret)
 {
     static const struct str prefix = { "whsec_", 6 };
@@ -75,13 +78,14 @@ static enum err check_secret(const struct hook_reader *reader,
     enum err err;
 
     if (secret.n_bytes > SECRET_MAX_BYTES)
-        return reader_refuse(reader, "secret must be at most 1024 bytes");
+        return validation_refuse(validation,
+                                 "secret must be at most 1024 bytes");
     if (secret.n_bytes > 0 && memchr(secret.at, '\0', secret.n_bytes) != NULL)
-        return reader_refuse(reader, "secret must not hold a NUL");
+        return validation_refuse(validation, "secret must not hold a NUL");
     if (!str_starts(secret, prefix))
         return OK;
     buf_init(&key, 0);
-    err = check_key(reader,
+    err = check_key(validation,
                     (struct str){ secret.at + prefix.n_bytes,
                                   secret.n_bytes - prefix.n_bytes },
                     &key);
@@ -91,36 +95,37 @@ static enum err check_secret(const struct hook_reader *reader,
     return err;
 }
 
-enum err secret_read_new(const struct hook_reader *reader,
+enum err secret_read_new(const struct validation *validation,
                          const struct json_value *body, struct hook *hook)
 {
-    enum err err = member_text(reader, body, "secret", &hook->secret);
+    enum err err = member_text(validation, body, "secret", &hook->secret);
 
     if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
-        err = reader_refuse(reader, "secret cannot be " HOOK_REMOVE_SECRET);
-    return err == OK ? check_secret(reader, hook->secret) : err;
+        err = validation_refuse(validation,
+                                "secret cannot be " HOOK_REMOVE_SECRET);
+    return err == OK ? check_secret(validation, hook->secret) : err;
 }
 
 // Replaces the secret. The list of replaced secrets that still sign has the newest
 // first.
-static enum err replace(const struct hook_reader *reader, struct str secret,
+static enum err replace(const struct validation *validation, struct str secret,
                         struct hook *hook)
 {
     struct old_secret *old =
-        arena_take(reader->arena, OLD_SECRETS_MAX * sizeof(*old));
+        arena_take(validation->arena, OLD_SECRETS_MAX * sizeof(*old));
     size_t n = 0;
 
-    if (hook->secret.n_bytes > 0 && reader->secret_overlap_ms > 0) {
-        old[n++] =
-            (struct old_secret){ hook->secret,
-                                 reader->now_ms + reader->secret_overlap_ms };
+    if (hook->secret.n_bytes > 0 && validation->secret_overlap_ms > 0) {
+        old[n++] = (struct old_secret){
+            hook->secret, validation->now_ms + validation->secret_overlap_ms
+        };
     }
     for (size_t i = 0; i < hook->n_old; i++) {
-        if (hook->old[i].until_ms <= reader->now_ms ||
+        if (hook->old[i].until_ms <= validation->now_ms ||
             str_eq(hook->old[i].secret, secret))
             continue;
         if (n == OLD_SECRETS_MAX) {
-            buf_printf(reader->why,
+            buf_printf(validation->why,
                        "secret: %d secrets of this webhook sign already, which "
                        "is the most there may be; wait until the time of one "
                        "is over, or send endSecretOverlap: true",
@@ -135,11 +140,11 @@ static enum err replace(const struct hook_reader *reader, struct str secret,
     return OK;
 }
 
-static enum err merge(const struct hook_reader *reader,
+static enum err merge(const struct validation *validation,
                       const struct json_value *body, struct hook *hook)
 {
     struct str secret = STR_EMPTY;
-    enum err err = member_text(reader, body, "secret", &secret);
+    enum err err = member_text(validation, body, "secret", &secret);
 
     if (err != OK || secret.n_bytes == 0 || str_eq(secret, hook->secret))
         return err;
@@ -148,20 +153,20 @@ static enum err merge(const struct hook_reader *reader,
         hook->n_old = 0;
         return OK;
     }
-    err = check_secret(reader, secret);
-    return err == OK ? replace(reader, secret, hook) : err;
+    err = check_secret(validation, secret);
+    return err == OK ? replace(validation, secret, hook) : err;
 }
 
-enum err secret_merge(const struct hook_reader *reader,
+enum err secret_merge(const struct validation *validation,
                       const struct json_value *body, struct hook *hook)
 {
     bool ends = false;
-    enum err err = member_bool(reader, body, "endSecretOverlap", &ends);
+    enum err err = member_bool(validation, body, "endSecretOverlap", &ends);
 
     if (ends)
         hook->n_old = 0;
     if (err == OK)
-        err = merge(reader, body, hook);
+        err = merge(validation, body, hook);
     if (ends)
         hook->n_old = 0; // including the secret that this body replaces
     return err;

@@ -15,19 +15,19 @@
 #define SECRET_MAX_BYTES   1024
 #define HOOK_REMOVE_SECRET "__remove-secret"
 
-// Reads `secret` of a create. ERR_INVALID: `reader->why` has the reason.
-MUST_CHECK enum err secret_read_new(const struct hook_reader *reader,
+// Reads `secret` of a create. ERR_INVALID: `validation->why` has the reason.
+MUST_CHECK enum err secret_read_new(const struct validation *validation,
                                     const struct json_value *body,
                                     struct hook *hook);
 
 // Reads `secret` of an update. Absent or empty: the secret stays. HOOK_REMOVE_SECRET:
 // it is removed. Any other text replaces it, and the old secret also signs for
-// `reader->secret_overlap_ms`, together with secrets that were replaced earlier and
+// `validation->secret_overlap_ms`, together with secrets that were replaced earlier and
 // whose overlap has not ended. `endSecretOverlap` true: from now on only the present
 // secret signs. A text equal to the present secret is not checked. ERR_INVALID:
-// `reader->why` has the reason. ERR_FULL: the maximum number of replaced secrets signs
-// already; `reader->why` says so.
-MUST_CHECK enum err secret_merge(const struct hook_reader *reader,
+// `validation->why` has the reason. ERR_FULL: the maximum number of replaced secrets signs
+// already; `validation->why` says so.
+MUST_CHECK enum err secret_merge(const struct validation *validation,
                                  const struct json_value *body,
                                  struct hook *hook);
 

@@ -90,7 +90,7 @@ static void put_token(const struct token *t, struct str secret,
 
 // --- create ---
 
-static enum err read_scopes(const struct hook_reader *reader,
+static enum err read_scopes(const struct validation *validation,
                             const struct json_value *body, unsigned *out)
 {
     const struct json_value *list = member_find(body, "scopes");
@@ -112,11 +112,12 @@ static enum err read_scopes(const struct hook_reader *reader,
     }
     if (list != NULL && *out != 0)
         return OK;
-    return reader_refuse(reader, "scopes must be an array of one or more of "
-                                 "\"ingest\", \"read\", \"write\", each once");
+    return validation_refuse(validation,
+                             "scopes must be an array of one or more of "
+                             "\"ingest\", \"read\", \"write\", each once");
 }
 
-static enum err read_expiry(const struct hook_reader *reader,
+static enum err read_expiry(const struct validation *validation,
                             const struct json_value *body, int64_t now_ms,
                             int64_t *out_ms)
 {
@@ -128,28 +129,29 @@ static enum err read_expiry(const struct hook_reader *reader,
         return OK;
     if (json_int(v, &seconds) != OK || seconds < 0 || seconds > SECONDS_MAX ||
         seconds * 1000 <= now_ms) {
-        return reader_refuse(reader,
-                             "expiresAt must be a time to come, in unix "
-                             "seconds");
+        return validation_refuse(validation,
+                                 "expiresAt must be a time to come, in unix "
+                                 "seconds");
     }
     *out_ms = seconds * 1000;
     return OK;
 }
 
-static enum err read_token(const struct hook_reader *reader,
+static enum err read_token(const struct validation *validation,
                            const struct json_value *body, struct token *t)
 {
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
-        return reader_refuse(reader, "the body must be a JSON object");
-    err = read_scopes(reader, body, &t->scopes);
+        return validation_refuse(validation, "the body must be a JSON object");
+    err = read_scopes(validation, body, &t->scopes);
     if (err == OK)
-        err = member_text(reader, body, "name", &t->name);
+        err = member_text(validation, body, "name", &t->name);
     if (err == OK && t->name.n_bytes > LABEL_MAX)
-        err = reader_refuse(reader, "name must be at most 100 bytes");
+        err = validation_refuse(validation, "name must be at most 100 bytes");
     if (err == OK)
-        err = read_expiry(reader, body, t->created_at_ms, &t->expires_at_ms);
+        err =
+            read_expiry(validation, body, t->created_at_ms, &t->expires_at_ms);
     return err;
 }
 
@@ -271,7 +273,7 @@ static void begin_create(struct api_request *rq)
 void tokens_create(struct api_request *rq)
 {
     struct token_change *c = arena_take(&rq->arena, sizeof(*c));
-    struct hook_reader reader = { .arena = &rq->arena };
+    struct validation validation = { .arena = &rq->arena };
     struct token *t = &c->token;
     struct buf why;
 
@@ -290,8 +292,8 @@ void tokens_create(struct api_request *rq)
     if (!request_json(rq, &c->body))
         return;
     buf_init(&why, 0);
-    reader.why = &why;
-    if (read_token(&reader, json_root(c->body), t) == OK) {
+    validation.why = &why;
+    if (read_token(&validation, json_root(c->body), t) == OK) {
         request_change(rq, begin_create, CHANGE_ALONE);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));

@@ -30,10 +30,10 @@
 // request in work.
 static bool make_room(struct http_server *s, const struct conn *newcomer)
 {
-    struct conn *c = place_first(s, PLACE_LINGER);
+    struct conn *c = conn_list_first(s, CONN_LIST_LINGER);
 
     if (c == NULL)
-        c = place_first(s, PLACE_WAITING);
+        c = conn_list_first(s, CONN_LIST_WAITING);
     if (c == NULL || c == newcomer)
         return false;
     s->figures.n_refused++;
@@ -73,8 +73,8 @@ static void check_caps(struct conn *c)
         !make_room_of_peer(c)) {
         // If this address has too many, only lingering connections make room in the
         // table.
-        while (is_full(s) && place_first(s, PLACE_LINGER) != NULL)
-            conn_close(place_first(s, PLACE_LINGER));
+        while (is_full(s) && conn_list_first(s, CONN_LIST_LINGER) != NULL)
+            conn_close(conn_list_first(s, CONN_LIST_LINGER));
         refuse(c);
         return;
     }

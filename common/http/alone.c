@@ -36,11 +36,11 @@ static bool is_in_work(const struct conn *c)
 // Counts also requests whose clients have gone away.
 static bool is_any_in_work(const struct http_server *s)
 {
-    static const enum conn_place places[] = { PLACE_BUSY, PLACE_GONE };
+    static const enum conn_list lists[] = { CONN_LIST_BUSY, CONN_LIST_GONE };
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        for (const struct conn *c = place_first(s, places[i]); c != NULL;
-             c = place_next(c)) {
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        for (const struct conn *c = conn_list_first(s, lists[i]); c != NULL;
+             c = conn_list_next(c)) {
             if (is_in_work(c))
                 return true;
         }

@@ -225,7 +225,7 @@ static bool is_ending(const struct conn *c)
 // Puts off requests that arrived together when they have taken too long: the rest
 // waits for its turn. If there is no room to keep them, the connection ends with
 // the last answer.
-static void put_off(struct conn *c)
+static void defer(struct conn *c)
 {
     conn_stop(c);
     if (conn_input_bytes(c) > 0) {
@@ -263,7 +263,7 @@ static void take_input(struct conn *c, const char *at, size_t n_bytes)
     } else {
         keep_input(c, at + n_used, n_bytes - n_used);
         if (is_parsing(c))
-            put_off(c);
+            defer(c);
     }
 }
 
@@ -291,7 +291,7 @@ struct conn *conn_new(struct http_server *s)
     struct conn *c = xcalloc(1, sizeof(*c));
 
     c->server = s;
-    c->place = PLACE_COUNT; // in none yet
+    c->list = CONN_LIST_COUNT; // in none yet
     buf_init(&c->text, 0);
     buf_init(&c->body, 0);
     buf_init(&c->input, 0);

@@ -12,25 +12,25 @@
 #include "common/base/mem.h"
 #include "common/http/private.h"
 
-// --- places ---
+// --- lists ---
 
-void conn_unplace(struct conn *c)
+void conn_list_leave(struct conn *c)
 {
-    if (c->place == PLACE_COUNT)
+    if (c->list == CONN_LIST_COUNT)
         return;
     // Waiting connections are also in a list of their address.
-    if (c->place == PLACE_WAITING && c->peer != NULL)
+    if (c->list == CONN_LIST_WAITING && c->peer != NULL)
         list_remove(&c->peer->waiting, &c->at_peer);
-    list_remove(&c->server->places[c->place], &c->placed);
-    c->place = PLACE_COUNT;
+    list_remove(&c->server->lists[c->list], &c->in_list);
+    c->list = CONN_LIST_COUNT;
 }
 
-void conn_place(struct conn *c, enum conn_place place)
+void conn_list_enter(struct conn *c, enum conn_list list)
 {
-    conn_unplace(c);
-    c->place = place;
-    list_push(&c->server->places[place], &c->placed);
-    if (place == PLACE_WAITING && c->peer != NULL)
+    conn_list_leave(c);
+    c->list = list;
+    list_push(&c->server->lists[list], &c->in_list);
+    if (list == CONN_LIST_WAITING && c->peer != NULL)
         list_push(&c->peer->waiting, &c->at_peer);
 }
 
@@ -58,8 +58,8 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
     shares_add(holders, holder_no, 1);
     c->is_held = true;
     c->holder_no = holder_no;
-    if (c->place == PLACE_WAITING)
-        conn_place(c, PLACE_BUSY);
+    if (c->list == CONN_LIST_WAITING)
+        conn_list_enter(c, CONN_LIST_BUSY);
     return SHARE_THERE;
 }
 
@@ -91,7 +91,7 @@ static void count_peer(struct conn *c, const uint8_t *address)
     }
     p->n_connections++;
     c->peer = p;
-    if (c->place == PLACE_WAITING)
+    if (c->list == CONN_LIST_WAITING)
         list_push(&p->waiting, &c->at_peer);
 }
 
@@ -99,7 +99,7 @@ static void uncount_peer(struct conn *c)
 {
     struct peer *p = c->peer;
 
-    if (p != NULL && c->place == PLACE_WAITING)
+    if (p != NULL && c->list == CONN_LIST_WAITING)
         list_remove(&p->waiting, &c->at_peer);
     c->peer = NULL;
     if (p == NULL || --p->n_connections > 0)
@@ -143,38 +143,39 @@ void conn_uncount(struct conn *c)
 
 // --- states ---
 
-static enum conn_place place_of(const struct conn *c, enum conn_state state)
+static enum conn_list conn_list_of(const struct conn *c, enum conn_state state)
 {
     switch (state) {
     case CONN_IDLE:
     case CONN_HEADER:
-        return PLACE_WAITING;
+        return CONN_LIST_WAITING;
     case CONN_BODY:
     case CONN_REPLYING:
     case CONN_ENDING:
-        return c->is_held ? PLACE_BUSY : PLACE_WAITING;
+        return c->is_held ? CONN_LIST_BUSY : CONN_LIST_WAITING;
     case CONN_HELD:
     case CONN_WORK:
     case CONN_STREAM:
-        return PLACE_BUSY;
+        return CONN_LIST_BUSY;
     case CONN_LINGER:
-        return PLACE_LINGER;
+        return CONN_LIST_LINGER;
     case CONN_CLOSED:
         break;
     }
-    return PLACE_GONE;
+    return CONN_LIST_GONE;
 }
 
 void conn_enter(struct conn *c, enum conn_state state)
 {
-    enum conn_place place = c->is_tcp_closed ? PLACE_GONE : place_of(c, state);
+    enum conn_list list =
+        c->is_tcp_closed ? CONN_LIST_GONE : conn_list_of(c, state);
 
     c->state = state;
     c->since_ms = uv_now(c->server->loop);
     c->n_window_bytes = 0;
     c->n_taken_bytes = UINT64_MAX;
-    if (place != c->place || state == CONN_IDLE)
-        conn_place(c, place);
+    if (list != c->list || state == CONN_IDLE)
+        conn_list_enter(c, list);
 }
 
 // --- buffers ---
@@ -275,7 +276,7 @@ void conn_forget(struct conn *c)
 
     conn_uncount(c);
     conn_release(c);
-    conn_unplace(c);
+    conn_list_leave(c);
     buf_clear(&c->text);
     buf_clear(&c->body);
     buf_clear(&c->input);

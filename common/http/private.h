@@ -56,12 +56,12 @@ enum conn_state {
 
 // The list in which a connection is. Each list keeps the order in which connections
 // entered it.
-enum conn_place {
-    PLACE_LINGER, // closed first when a new connection comes
-    PLACE_WAITING, // waits for a request, or its request has no holder (http_hold)
-    PLACE_BUSY,    // has a request in work or an answer being written
-    PLACE_GONE,    // the socket is closed
-    PLACE_COUNT
+enum conn_list {
+    CONN_LIST_LINGER, // closed first when a new connection comes
+    CONN_LIST_WAITING, // waits for a request, or its request has no holder (http_hold)
+    CONN_LIST_BUSY, // has a request in work or an answer being written
+    CONN_LIST_GONE, // the socket is closed
+    CONN_LIST_COUNT
 };
 
 struct header_span { // offsets into conn.text, whose limits keep them small
@@ -90,11 +90,11 @@ struct conn {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct http_server *server;
-    struct list_node placed;  // in the list of its place
+    struct list_node in_list; // in that list
     struct list_node at_peer; // in peer.waiting
     struct list_node held;    // in http_server.held
     struct list_node turn;    // in http_server.turns
-    enum conn_place place;
+    enum conn_list list;
     struct peer *peer; // NULL: no longer counted
     bool is_held;      // its request counts for holder_no
     uint64_t holder_no;
@@ -174,8 +174,8 @@ struct http_server {
     struct http_handlers handlers;
     struct conn_events events;
     llhttp_settings_t settings;
-    struct list places[PLACE_COUNT];
-    size_t n_conns; // in all places
+    struct list lists[CONN_LIST_COUNT];
+    size_t n_conns; // in all lists
     struct list held;
     struct conn *alone; // its request must be the only one in work
     struct hash_map peers;
@@ -200,16 +200,16 @@ static inline struct conn *conn_of(struct http_request *r)
     return (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
 }
 
-// The connections of a place, in the order in which they entered it.
-static inline struct conn *place_first(const struct http_server *s,
-                                       enum conn_place place)
+// The connections of a list, in the order in which they entered it.
+static inline struct conn *conn_list_first(const struct http_server *s,
+                                           enum conn_list list)
 {
-    return LIST_FIRST(&s->places[place], struct conn, placed);
+    return LIST_FIRST(&s->lists[list], struct conn, in_list);
 }
 
-static inline struct conn *place_next(const struct conn *c)
+static inline struct conn *conn_list_next(const struct conn *c)
 {
-    return LIST_NEXT(c, struct conn, placed);
+    return LIST_NEXT(c, struct conn, in_list);
 }
 
 // Number of received bytes that are not parsed yet.
@@ -219,9 +219,9 @@ static inline size_t conn_input_bytes(const struct conn *c)
 }
 
 // connection_table.c
-void conn_place(struct conn *c,
-                enum conn_place place); // at the end of its list
-void conn_unplace(struct conn *c);
+void conn_list_enter(struct conn *c,
+                     enum conn_list list); // at the end of its list
+void conn_list_leave(struct conn *c);
 void conn_uncount(struct conn *c); // stops counting it: it is being closed
 void conn_release(struct conn *c); // stops counting its request for its holder
 // Counts the connection for its client address, and sets the request's `peer`.

@@ -150,8 +150,8 @@ static size_t vital_bytes(const struct http_server *s)
 {
     size_t n_bytes = 0;
 
-    for (const struct conn *c = place_first(s, PLACE_WAITING); c != NULL;
-         c = place_next(c))
+    for (const struct conn *c = conn_list_first(s, CONN_LIST_WAITING);
+         c != NULL; c = conn_list_next(c))
         n_bytes += c->is_vital ? c->n_counted_output_bytes : 0;
     return n_bytes;
 }
@@ -167,9 +167,9 @@ static void close_unread_vital(struct conn *newcomer)
 
     if (s->figures.n_vital_bytes > max_bytes)
         n_bytes = vital_bytes(s); // without closed connections
-    for (struct conn *c = place_first(s, PLACE_WAITING);
+    for (struct conn *c = conn_list_first(s, CONN_LIST_WAITING);
          c != NULL && n_bytes > max_bytes; c = next) {
-        next = place_next(c);
+        next = conn_list_next(c);
         if (c == newcomer || !c->is_vital)
             continue;
         n_bytes -= c->n_counted_output_bytes;

@@ -165,7 +165,7 @@ static void check_time_limits(struct conn *c, uint64_t now_ms)
 // Calls on_gone of streams whose clients had gone before the stream began.
 static void tell_streams(struct http_server *s)
 {
-    struct conn *c = place_first(s, PLACE_GONE);
+    struct conn *c = conn_list_first(s, CONN_LIST_GONE);
 
     while (c != NULL) {
         void (*on_gone)(struct http_request *) = c->on_gone;
@@ -173,9 +173,10 @@ static void tell_streams(struct http_server *s)
         if (c->is_gone && on_gone != NULL) {
             c->on_gone = NULL;
             on_gone(&c->request);
-            c = place_first(s, PLACE_GONE); // on_gone may have ended others
+            c = conn_list_first(
+                s, CONN_LIST_GONE); // on_gone may have ended others
         } else {
-            c = place_next(c);
+            c = conn_list_next(c);
         }
     }
 }
@@ -204,13 +205,13 @@ static void on_tick(uv_timer_t *ticker)
     struct http_server *s = ticker->data;
     uint64_t now_ms = uv_now(s->loop);
 
-    for (int place = 0; place < PLACE_GONE; place++) {
+    for (int list = 0; list < CONN_LIST_GONE; list++) {
         struct conn *next;
 
-        for (struct conn *c = place_first(s, (enum conn_place)place); c != NULL;
-             c = next) {
-            next =
-                place_next(c); // it is freed later, but it may change its place
+        for (struct conn *c = conn_list_first(s, (enum conn_list)list);
+             c != NULL; c = next) {
+            next = conn_list_next(
+                c); // it is freed later, but it may change its list
             if (!c->is_tcp_closed)
                 check_time_limits(c, now_ms);
         }
@@ -250,13 +251,15 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
     s->drain_done = done;
     s->drain_data = data;
     accept_stop(s, on_handle_closed);
-    for (struct conn *c = place_first(s, PLACE_WAITING); c != NULL; c = next) {
-        next = place_next(c);
+    for (struct conn *c = conn_list_first(s, CONN_LIST_WAITING); c != NULL;
+         c = next) {
+        next = conn_list_next(c);
         if (c->state == CONN_IDLE && !c->waits_for_turn)
             conn_close(c);
     }
-    for (struct conn *c = place_first(s, PLACE_BUSY); c != NULL; c = next) {
-        next = place_next(c);
+    for (struct conn *c = conn_list_first(s, CONN_LIST_BUSY); c != NULL;
+         c = next) {
+        next = conn_list_next(c);
         if (c->state == CONN_STREAM) // it would go on for ever
             conn_close(c);
     }

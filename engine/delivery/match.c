@@ -103,8 +103,8 @@ struct scope {
     char text[];
 };
 
-// The place of a hook in a list by kind.
-struct place {
+// That a hook is in a list by kind.
+struct membership {
     struct kind_list *list;
     size_t at;
 };
@@ -117,7 +117,7 @@ struct kind_list {
     struct str kind;
     struct {
         struct entry *hook;
-        size_t place; // index into its places
+        size_t membership; // index into its memberships
     } * members;
     size_t n;
     size_t room;
@@ -131,8 +131,8 @@ struct entry {
     struct position from;
     struct scope *scope;
     size_t bits_at; // index into the scope's bits, or NOWHERE
-    size_t n_places;
-    struct place places[];
+    size_t n_memberships;
+    struct membership memberships[];
 };
 
 #define NOWHERE SIZE_MAX
@@ -295,9 +295,9 @@ static void kind_add(struct match_index *idx, struct entry *hook,
             xrealloc(list->members, list->room * sizeof(*list->members));
     }
     list->members[list->n].hook = hook;
-    list->members[list->n].place = hook->n_places;
-    hook->places[hook->n_places++] =
-        (struct place){ .list = list, .at = list->n++ };
+    list->members[list->n].membership = hook->n_memberships;
+    hook->memberships[hook->n_memberships++] =
+        (struct membership){ .list = list, .at = list->n++ };
     hook->scope->n_kinds++;
 }
 
@@ -307,14 +307,15 @@ static void kind_list_free(struct kind_list *list)
     free(list);
 }
 
-static void kind_del(struct match_index *idx, const struct place *place)
+static void kind_del(struct match_index *idx,
+                     const struct membership *membership)
 {
-    struct kind_list *list = place->list;
-    size_t at = place->at;
+    struct kind_list *list = membership->list;
+    size_t at = membership->at;
     size_t last = list->n - 1;
 
     list->members[at] = list->members[last];
-    list->members[at].hook->places[list->members[at].place].at = at;
+    list->members[at].hook->memberships[list->members[at].membership].at = at;
     list->n--;
     list->scope->n_kinds--;
     if (list->n > 0)
@@ -419,7 +420,8 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     match_index_remove(idx, hook->no);
     if (!hook->active || is_stranger(hook))
         return;
-    entry = xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct place));
+    entry =
+        xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct membership));
     entry->no = hook->no;
     entry->runtime = runtime;
     entry->from = hook->from;
@@ -439,8 +441,8 @@ void match_index_remove(struct match_index *idx, uint64_t hook_id)
     if (entry == NULL)
         return;
     bits_del(entry->scope, entry);
-    for (size_t i = 0; i < entry->n_places; i++)
-        kind_del(idx, &entry->places[i]);
+    for (size_t i = 0; i < entry->n_memberships; i++)
+        kind_del(idx, &entry->memberships[i]);
     table_del(&idx->hooks, &entry->node);
     scope_drop(idx, entry->scope);
     free(entry);

@@ -53,7 +53,7 @@ static void on_restart(uv_timer_t *timer)
 
 // The child could not be spawned, and nothing is left of the try: sets the timer for
 // the next one. If it is setup, the program ends.
-static void put_off(struct child *c, int error)
+static void defer(struct child *c, int error)
 {
     if (c->kind == ROLE_SETUP) {
         log_fatal("a role cannot be started", "role=%s reason=%s",
@@ -79,7 +79,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (c->owner->is_ending || (c->kind == ROLE_SETUP && c->spawn_error == 0)) {
         c->owner->on_closed(c);
     } else if (c->spawn_error != 0) {
-        put_off(c, c->spawn_error);
+        defer(c, c->spawn_error);
     } else {
         metrics_count_for(c->slot, COUNTER_RESTARTS, 1);
         uv_timer_start(&c->restart, on_restart, c->restart_wait_ms, 0);
@@ -381,14 +381,14 @@ void child_start(struct child *c)
     if (c->owner->is_ending)
         return;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        put_off(c, errno);
+        defer(c, errno);
         return;
     }
     rc = uv_poll_init(c->owner->loop, &c->control, ends[0]);
     if (rc != 0) {
         close(ends[0]);
         close(ends[1]);
-        put_off(c, -rc);
+        defer(c, -rc);
         return;
     }
     c->control_fd = ends[0];

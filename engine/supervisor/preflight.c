@@ -204,7 +204,7 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
 }
 
 // Runs all checks, even if one fails, so that all faults are reported.
-static enum err prepare(const struct config *config, struct startup *out,
+static enum err prepare(const struct config *config, struct preflight *out,
                         struct buf *faults)
 {
     int64_t until_us = clock_mono_us() + IN_USE_WAIT_MS * 1000;
@@ -228,8 +228,8 @@ static enum err prepare(const struct config *config, struct startup *out,
     return err;
 }
 
-enum err startup_prepare(const struct config_sources *sources,
-                         struct config *config, struct startup *out)
+enum err preflight_prepare(const struct config_sources *sources,
+                           struct config *config, struct preflight *out)
 {
     struct buf faults;
     enum err err;
@@ -246,7 +246,7 @@ enum err startup_prepare(const struct config_sources *sources,
     return err;
 }
 
-void startup_hand_over(const struct config *config, const struct startup *s)
+void preflight_hand_over(const struct config *config, const struct preflight *s)
 {
     struct buf why;
 

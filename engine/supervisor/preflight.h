@@ -9,7 +9,7 @@
 #include "common/config/settings.h"
 #include "engine/supervisor/accounts.h"
 
-struct startup {
+struct preflight {
     struct accounts accounts;
     // Descriptors, which stay open until the process ends.
     int api_fd;
@@ -22,11 +22,13 @@ struct startup {
 // handed over. On any error all faults have been printed on stderr, a line each.
 // ERR_INVALID: settings. ERR_BUSY: a port or the directory is in use. ERR_DENIED: the
 // directory cannot be made or opened. ERR_IO: no socket.
-MUST_CHECK enum err startup_prepare(const struct config_sources *sources,
-                                    struct config *config, struct startup *out);
+MUST_CHECK enum err preflight_prepare(const struct config_sources *sources,
+                                      struct config *config,
+                                      struct preflight *out);
 
 // Gives what root owns in the data directory to the roles' user once more; logs a
 // failure.
-void startup_hand_over(const struct config *config, const struct startup *s);
+void preflight_hand_over(const struct config *config,
+                         const struct preflight *s);
 
 #endif

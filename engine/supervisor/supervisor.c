@@ -54,7 +54,7 @@ struct supervisor {
     uv_timer_t beat;
     const struct config_sources *sources;
     struct config config;
-    struct startup startup;
+    struct preflight preflight;
     struct child setup;
     struct child children[CHILDREN_MAX];
     size_t n_children;
@@ -388,7 +388,7 @@ static void reload(struct supervisor *s)
         log_set_json(config_logs_json(&fresh));
         log_info("settings reloaded", "");
         // For example a token that root has written since.
-        startup_hand_over(&s->config, &s->startup);
+        preflight_hand_over(&s->config, &s->preflight);
         tell_reload(s);
     }
     check_reload(s);
@@ -464,7 +464,7 @@ static void write_file(struct supervisor *s)
     snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
     snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
              s->config.ingest_listen);
-    s->is_file_wanted = engine_file_write(s->startup.lock_fd, &s->file) != OK;
+    s->is_file_wanted = engine_file_write(s->preflight.lock_fd, &s->file) != OK;
     if (s->is_file_wanted && !s->is_want_said) {
         log_warn("the file of the running engine cannot be written; commands "
                  "may not find the engine by its data directory",
@@ -509,7 +509,7 @@ int supervisor_run(const struct config_sources *sources)
     s = xcalloc(1, sizeof(*s));
     s->sources = sources;
     notify_open(&s->notify);
-    if (startup_prepare(sources, &s->config, &s->startup) != OK) {
+    if (preflight_prepare(sources, &s->config, &s->preflight) != OK) {
         config_clear(&s->config);
         free(s);
         return 1;
@@ -521,7 +521,7 @@ int supervisor_run(const struct config_sources *sources)
         log_fatal("the event loop cannot be started", "");
     engine_file_init(&s->file);
     s->owner = (struct child_owner){ .loop = &s->loop,
-                                     .accounts = &s->startup.accounts,
+                                     .accounts = &s->preflight.accounts,
                                      .sources_text = join_sources(sources),
                                      .instance = s->file.instance,
                                      .secret = s->file.secret,
@@ -538,9 +538,9 @@ int supervisor_run(const struct config_sources *sources)
         return s->exit_status;
     watch_signals(s);
     write_file(s);
-    start_roles(s, s->startup.api_fd, s->startup.ingest_fd);
+    start_roles(s, s->preflight.api_fd, s->preflight.ingest_fd);
     uv_run(&s->loop, UV_RUN_DEFAULT);
-    engine_file_remove(s->startup.lock_fd, &s->file);
+    engine_file_remove(s->preflight.lock_fd, &s->file);
     log_info("stopped", "status=%d", s->exit_status);
     return s->exit_status;
 }

@@ -19,7 +19,7 @@
 struct bench {
     struct arena arena;
     struct buf why;
-    struct hook_reader reader;
+    struct validation validation;
     const struct hook_dialect *dialect;
     struct hook hook;
 };
@@ -31,12 +31,12 @@ static void begin(struct bench *b, uint8_t choices)
 
     memset(b, 0, sizeof(*b));
     buf_init(&b->why, 4096);
-    b->reader =
-        (struct hook_reader){ .arena = &b->arena,
-                              .slack_url_prefixes = "https://hooks.slack.com/",
-                              .now_ms = NOW_MS,
-                              .secret_overlap_ms = 5000,
-                              .why = &b->why };
+    b->validation =
+        (struct validation){ .arena = &b->arena,
+                             .slack_url_prefixes = "https://hooks.slack.com/",
+                             .now_ms = NOW_MS,
+                             .secret_overlap_ms = 5000,
+                             .why = &b->why };
     b->hook.scope = (struct hook_scope){ .dialect = DIALECT_PULUMI,
                                          .level = levels[choices % 3],
                                          .org = STR("acme") };
@@ -86,7 +86,7 @@ static bool holds(const struct buf *text, struct str what)
            memmem(text->at, text->n_bytes, what.at, what.n_bytes) != NULL;
 }
 
-// Checks what is shown: no secret with a reader's rights, and no HMAC key even with a
+// Checks what is shown: no secret with a validation's rights, and no HMAC key even with a
 // writer's rights.
 static void check_shown(const struct bench *b)
 {
@@ -121,7 +121,7 @@ static void check_given_back(struct bench *b, bool is_masked)
     print(b, is_masked, &printed);
     json = json_read(buf_str(&printed));
     buf_reset(&b->why);
-    if (b->dialect->merge(&b->reader, json_root(json), &b->hook) != OK) {
+    if (b->dialect->merge(&b->validation, json_root(json), &b->hook) != OK) {
         // The name is no member of a change that is printed elsewhere.
         fuzz_fail(__FILE__, __LINE__, buf_cstr(&b->why));
     }
@@ -146,8 +146,9 @@ static bool apply(struct bench *b, struct str text, bool is_new)
     if (json_parse(text, &json_default_limits, &json, NULL) != OK)
         return false;
     buf_reset(&b->why);
-    err = is_new ? b->dialect->read_new(&b->reader, json_root(json), &b->hook)
-                 : b->dialect->merge(&b->reader, json_root(json), &b->hook);
+    err = is_new
+              ? b->dialect->read_new(&b->validation, json_root(json), &b->hook)
+              : b->dialect->merge(&b->validation, json_root(json), &b->hook);
     json_free(json); // the hook must not point into it
     if (err != OK) {
         CHECK(err == ERR_INVALID || err == ERR_FULL);

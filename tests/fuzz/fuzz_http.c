@@ -222,8 +222,8 @@ static void check_nothing_left(void)
 
     CHECK(n_held == 0);
     CHECK(figures.n_connections == 0 && figures.n_buffered_bytes == 0);
-    for (int place = 0; place < PLACE_COUNT; place++)
-        CHECK(server->places[place].first == NULL);
+    for (int place = 0; place < CONN_LIST_COUNT; place++)
+        CHECK(server->lists[place].first == NULL);
     CHECK(server->n_conns == 0);
 }
 

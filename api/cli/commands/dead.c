@@ -60,14 +60,14 @@ static enum err call_once(struct discarding *d)
                                 .is_whole = true };
     const struct json_value *r;
     struct json *json;
-    struct buf answer;
+    struct buf response;
     enum err err;
 
     put_body(d);
     call.body = buf_str(&d->body);
-    buf_init(&answer, 0);
-    err = client_request(d->args, &call, &answer);
-    if (err == OK && !client_read(d->args->command, &answer, &json))
+    buf_init(&response, 0);
+    err = client_request(d->args, &call, &response);
+    if (err == OK && !client_read(d->args->command, &response, &json))
         err = ERR_INVALID;
     if (err == OK) {
         r = json_root(json);
@@ -78,7 +78,7 @@ static enum err call_once(struct discarding *d)
         buf_put_str(&d->token, json_str(json_get(r, "continuationToken")));
         json_free(json);
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     return err;
 }
 

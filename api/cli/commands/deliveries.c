@@ -34,25 +34,25 @@ static void put_rows(struct showing *s, const struct json_value *rows)
 }
 
 // Prints a page of JSON without its brackets, so that all pages make one array.
-static void print_page(struct showing *s, const struct buf *answer,
+static void print_page(struct showing *s, const struct buf *response,
                        size_t n_rows)
 {
-    if (answer->n_bytes <= 2)
+    if (response->n_bytes <= 2)
         return;
-    printf("%s%.*s", s->n_shown > 0 ? "," : "", (int)(answer->n_bytes - 2),
-           answer->at + 1);
+    printf("%s%.*s", s->n_shown > 0 ? "," : "", (int)(response->n_bytes - 2),
+           response->at + 1);
     s->n_shown += n_rows;
     s->n_left -= n_rows < s->n_left ? n_rows : s->n_left;
 }
 
-static bool show_page(struct showing *s, const struct buf *answer)
+static bool show_page(struct showing *s, const struct buf *response)
 {
     struct json *json;
 
-    if (!client_read(s->args->command, answer, &json))
+    if (!client_read(s->args->command, response, &json))
         return false;
     if (args_has(s->args, "json")) {
-        print_page(s, answer, json_size(json_root(json)));
+        print_page(s, response, json_size(json_root(json)));
     } else {
         put_rows(s, json_root(json));
     }
@@ -127,21 +127,21 @@ int command_redeliver(const struct args *args)
 {
     struct client_call call = { .method = "POST" };
     struct scope_options scope;
-    struct buf path, answer;
+    struct buf path, response;
     int status = EXIT_FAILED;
 
     if (!scope_read(args, true, &scope))
         return EXIT_USAGE;
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/deliveries");
     client_put_segment(&path, args->operands[0]);
     buf_puts(&path, "/redeliver");
     call.path = buf_cstr(&path);
-    if (client_request(args, &call, &answer) == OK)
-        status = client_print(args, &answer, print_one);
-    buf_clear(&answer);
+    if (client_request(args, &call, &response) == OK)
+        status = client_print(args, &response, print_one);
+    buf_clear(&response);
     buf_clear(&path);
     return status;
 }

@@ -113,23 +113,23 @@ static bool is_left_out(const struct json_value *hooks, const char *name)
 static int print_alone(const struct args *args, struct client_call call,
                        const char *name)
 {
-    struct buf path, answer;
+    struct buf path, response;
     struct json *json;
     int status = EXIT_FAILED;
 
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_puts(&path, call.path);
     buf_puts(&path, "&hook=");
     query_put_escaped(&path, name);
     call.path = buf_cstr(&path);
-    if (client_request(args, &call, &answer) == OK &&
-        client_read(args->command, &answer, &json)) {
+    if (client_request(args, &call, &response) == OK &&
+        client_read(args->command, &response, &json)) {
         print_requests(json_get(json_root(json), "hooks"), NULL);
         json_free(json);
         status = 0;
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&path);
     return status;
 }
@@ -147,7 +147,7 @@ static bool is_among(const struct json_value *hooks, const char *name)
 }
 
 static int print(const struct args *args, const struct client_call *call,
-                 const struct buf *answer)
+                 const struct buf *response)
 {
     const char *only = args_text(args, "hook");
     const struct json_value *hooks;
@@ -155,10 +155,10 @@ static int print(const struct args *args, const struct client_call *call,
     int status = 0;
 
     if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        printf("%.*s\n", STR_ARG(buf_str(response)));
         return 0;
     }
-    if (!client_read(args->command, answer, &json))
+    if (!client_read(args->command, response, &json))
         return EXIT_FAILED;
     hooks = json_get(json_root(json), "hooks");
     if (only != NULL && call->next->n_bytes == 0 && !is_among(hooks, only)) {
@@ -183,7 +183,7 @@ int command_explain(const struct args *args)
     const char *event = args_text(args, "event");
     const char *id = args_text(args, "id");
     struct scope_options scope;
-    struct buf path, body, answer;
+    struct buf path, body, response;
     int status = EXIT_FAILED;
 
     if ((event != NULL) == (id != NULL))
@@ -194,7 +194,7 @@ int command_explain(const struct args *args)
         return EXIT_FAILED;
     buf_init(&path, 0);
     buf_init(&body, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_init(&next, 0);
     buf_puts(&path, scope.is_akinon ? "/organizations" : "/api/orgs");
     client_put_segment(&path, scope.org);
@@ -213,15 +213,15 @@ int command_explain(const struct args *args)
     call.path = buf_cstr(&path);
     if (event == NULL || client_read_file(args->command, event, &body)) {
         call.body = buf_str(&body);
-        if (client_request(args, &call, &answer) == OK)
-            status = print(args, &call, &answer);
+        if (client_request(args, &call, &response) == OK)
+            status = print(args, &call, &response);
     }
     if (next.n_bytes > 0) {
         fputs("There are more than 1000 webhooks; these are the first.\n",
               stderr);
     }
     buf_clear(&next);
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&body);
     buf_clear(&path);
     return status;

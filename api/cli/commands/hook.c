@@ -314,40 +314,41 @@ static void put_row(struct table *t, const struct json_value *hook)
     buf_clear(&filters);
 }
 
-static void print_hooks(const struct json_value *answer)
+static void print_hooks(const struct json_value *response)
 {
     static const char *const titles[] = { "NAME",    "STATE",
                                           "WAITING", "DESTINATION",
                                           "FILTERS", "DISPLAY NAME" };
-    struct json_iter it = json_iter(answer);
+    struct json_iter it = json_iter(response);
     const struct json_value *hook;
     struct table t;
 
     table_init(&t, titles, 6, "543");
     t.droppable = "52";
     t.least = LEAST_COLUMNS;
-    if (!json_is(answer, JSON_ARRAY))
-        put_row(&t, answer);
-    while (json_is(answer, JSON_ARRAY) && (hook = json_next(&it, NULL)) != NULL)
+    if (!json_is(response, JSON_ARRAY))
+        put_row(&t, response);
+    while (json_is(response, JSON_ARRAY) &&
+           (hook = json_next(&it, NULL)) != NULL)
         put_row(&t, hook);
     table_end(&t, stdout);
 }
 
-static void print_attempt(const struct json_value *answer)
+static void print_attempt(const struct json_value *response)
 {
     struct table t;
 
     attempt_table_begin(&t, false);
-    attempt_table_put(&t, answer);
+    attempt_table_put(&t, response);
     table_end(&t, stdout);
 }
 
-static int print(const struct options *o, const struct buf *answer,
-                 void (*people)(const struct json_value *answer))
+static int print(const struct options *o, const struct buf *response,
+                 void (*people)(const struct json_value *response))
 {
-    if (answer->n_bytes == 0)
+    if (response->n_bytes == 0)
         return 0;
-    return client_print(o->args, answer, people);
+    return client_print(o->args, response, people);
 }
 
 // --- verbs ---
@@ -357,7 +358,7 @@ static const struct verb {
     const char *method;
     const char *suffix; // of the path
     bool wants_hook, is_new, is_change;
-    void (*people)(const struct json_value *answer);
+    void (*people)(const struct json_value *response);
     const char *body; // of a change that needs no options
 } verbs[] = {
     { "create", "POST", "", false, true, false, print_hooks, NULL },
@@ -375,20 +376,20 @@ static const struct verb {
 
 // Whether the answer is an empty list: that may mean an organization that does not
 // exist. Calls about one hook get 404 if it does not exist.
-static bool is_empty_list(const struct buf *answer)
+static bool is_empty_list(const struct buf *response)
 {
-    return str_is(buf_str(answer), "[]");
+    return str_is(buf_str(response), "[]");
 }
 
 static int run(const struct options *o, const struct verb *verb)
 {
     struct client_call what = { .method = verb->method };
-    struct buf path, body, answer;
+    struct buf path, body, response;
     int status = EXIT_FAILED;
 
     buf_init(&path, 0);
     buf_init(&body, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     scope_put_hooks_path(&o->scope, &path);
     if (verb->wants_hook)
         client_put_segment(&path, o->scope.hook);
@@ -399,13 +400,13 @@ static int run(const struct options *o, const struct verb *verb)
     if ((!verb->is_new && !verb->is_change) ||
         put_body(o, verb->is_new, &body) == OK) {
         what.body = buf_str(&body);
-        if (client_request(o->args, &what, &answer) == OK &&
-            (!is_empty_list(&answer) || exists_scope(o->args, &o->scope)))
-            status = print(o, &answer, verb->people);
+        if (client_request(o->args, &what, &response) == OK &&
+            (!is_empty_list(&response) || exists_scope(o->args, &o->scope)))
+            status = print(o, &response, verb->people);
     }
     buf_clear(&path);
     buf_clear(&body);
-    buf_clear(&answer);
+    buf_clear(&response);
     return status;
 }
 

@@ -44,7 +44,7 @@ static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 
 static enum err request_replay(const struct args *args, const struct buf *base,
                                const char *method, const char *id,
-                               struct buf *answer)
+                               struct buf *response)
 {
     struct client_call call = { .method = method,
                                 .is_whole = strcmp(method, "DELETE") == 0 };
@@ -57,7 +57,7 @@ static enum err request_replay(const struct args *args, const struct buf *base,
     if (id != NULL)
         client_put_segment(&path, id);
     call.path = buf_cstr(&path);
-    err = client_request(args, &call, answer);
+    err = client_request(args, &call, response);
     buf_clear(&path);
     return err;
 }
@@ -86,21 +86,21 @@ static int watch(const struct args *args, const struct buf *base,
                  const char *id, uint64_t matched)
 {
     struct progress progress;
-    struct buf answer;
+    struct buf response;
     bool is_over = false;
     bool has_said = false;
     enum err err = OK;
     int status = EXIT_FAILED;
 
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     progress_begin(&progress, "replaying", "settled", matched);
     while (err == OK && !is_over && !terminal_is_interrupted()) {
         struct json *json;
 
         usleep(POLL_US);
-        buf_reset(&answer);
-        err = request_replay(args, base, "GET", id, &answer);
-        if (err != OK || !client_read(args->command, &answer, &json))
+        buf_reset(&response);
+        err = request_replay(args, base, "GET", id, &response);
+        if (err != OK || !client_read(args->command, &response, &json))
             break;
         if (json_bool(json_get(json_root(json), "paused")) && !has_said) {
             fprintf(stderr, "posthorn replay: " RESTS "\n");
@@ -119,9 +119,9 @@ static int watch(const struct args *args, const struct buf *base,
         status = 0;
     } else if (is_over) {
         progress_end(&progress, matched);
-        status = client_print(args, &answer, print_replay);
+        status = client_print(args, &response, print_replay);
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     return status;
 }
 
@@ -129,18 +129,18 @@ static int watch(const struct args *args, const struct buf *base,
 static int take_back(const struct args *args, const struct buf *base,
                      const char *id)
 {
-    struct buf answer;
+    struct buf response;
     enum err err;
 
-    buf_init(&answer, 0);
-    err = request_replay(args, base, "DELETE", id, &answer);
-    buf_clear(&answer);
+    buf_init(&response, 0);
+    err = request_replay(args, base, "DELETE", id, &response);
+    buf_clear(&response);
     return command_failed(args->command, "interrupted; the replay %s %s", id,
                           err == OK ? "is cancelled" : "was not cancelled");
 }
 
 static int created(const struct args *args, const struct buf *base,
-                   const struct buf *answer)
+                   const struct buf *response)
 {
     struct json *json;
     const struct json_value *r;
@@ -148,7 +148,7 @@ static int created(const struct args *args, const struct buf *base,
     char id[64];
     int status = 0;
 
-    if (!client_read(args->command, answer, &json))
+    if (!client_read(args->command, response, &json))
         return EXIT_FAILED;
     r = json_root(json);
     matched = (uint64_t)number(json_get(r, "matched"));
@@ -158,7 +158,7 @@ static int created(const struct args *args, const struct buf *base,
         status = take_back(args, base, id);
     } else if (args_has(args, "json") &&
                (id[0] == '\0' || args_has(args, "no-wait"))) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        printf("%.*s\n", STR_ARG(buf_str(response)));
     } else if (args_has(args, "dry-run")) {
         printf("%" PRIu64 " deliveries match; nothing was sent\n", matched);
     } else if (id[0] == '\0') {
@@ -178,21 +178,21 @@ static int create(const struct args *args, const struct buf *base,
     struct client_call call = { .method = "POST",
                                 .timeout_s = COUNT_TIMEOUT_S,
                                 .is_whole = true };
-    struct buf path, body, answer;
+    struct buf path, body, response;
     int status = EXIT_FAILED;
 
     buf_init(&path, 0);
     buf_init(&body, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_put_str(&path, buf_str(base));
     buf_puts(&path, "/replay");
     put_body(args, rate, &body);
     call.path = buf_cstr(&path);
     call.body = buf_str(&body);
     terminal_catch_interrupts();
-    if (client_request(args, &call, &answer) == OK)
-        status = created(args, base, &answer);
-    buf_clear(&answer);
+    if (client_request(args, &call, &response) == OK)
+        status = created(args, base, &response);
+    buf_clear(&response);
     buf_clear(&body);
     buf_clear(&path);
     return status;
@@ -232,13 +232,13 @@ static void print_list(const struct json_value *list)
 
 static int list(const struct args *args, const struct buf *base)
 {
-    struct buf answer;
+    struct buf response;
     int status = EXIT_FAILED;
 
-    buf_init(&answer, 0);
-    if (request_replay(args, base, "GET", NULL, &answer) == OK)
-        status = client_print(args, &answer, print_list);
-    buf_clear(&answer);
+    buf_init(&response, 0);
+    if (request_replay(args, base, "GET", NULL, &response) == OK)
+        status = client_print(args, &response, print_list);
+    buf_clear(&response);
     return status;
 }
 
@@ -246,16 +246,16 @@ static int with_id(const struct args *args, const struct buf *base)
 {
     const char *verb = args->operands[0];
     const char *id = args->operands[1];
-    struct buf answer;
+    struct buf response;
     int status = EXIT_FAILED;
 
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     if (strcmp(verb, "watch") == 0) {
         struct json *json;
 
         terminal_catch_interrupts();
-        if (request_replay(args, base, "GET", id, &answer) == OK &&
-            client_read(args->command, &answer, &json)) {
+        if (request_replay(args, base, "GET", id, &response) == OK &&
+            client_read(args->command, &response, &json)) {
             status =
                 watch(args, base, id,
                       (uint64_t)number(json_get(json_root(json), "matched")));
@@ -263,10 +263,10 @@ static int with_id(const struct args *args, const struct buf *base)
         }
     } else if (request_replay(args, base,
                               strcmp(verb, "cancel") == 0 ? "DELETE" : "GET",
-                              id, &answer) == OK) {
-        status = client_print(args, &answer, print_replay);
+                              id, &response) == OK) {
+        status = client_print(args, &response, print_replay);
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     return status;
 }
 

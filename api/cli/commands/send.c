@@ -62,9 +62,9 @@ static bool put_event(const struct args *args, struct buf *body)
     return is_good;
 }
 
-static void print_id(const struct json_value *answer)
+static void print_id(const struct json_value *response)
 {
-    printf("%.*s\n", STR_ARG(json_str(json_get(answer, "id"))));
+    printf("%.*s\n", STR_ARG(json_str(json_get(response, "id"))));
 }
 
 // Whether this status refuses the question: a token that may only post learns nothing
@@ -114,13 +114,13 @@ static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
 
 // Prints to stderr how many webhooks match: stdout has the id alone, for scripts.
 static void say_matches(const struct args *args, const struct client_call *sent,
-                        const struct buf *answer)
+                        const struct buf *response)
 {
     struct json *json;
     struct buf path;
     uint64_t n;
 
-    if (!client_read(args->command, answer, &json))
+    if (!client_read(args->command, response, &json))
         return;
     buf_init(&path, 0);
     buf_printf(&path, "%s/%.*s", sent->path,
@@ -136,19 +136,19 @@ static void say_matches(const struct args *args, const struct client_call *sent,
 
 static int send_one(const struct args *args, struct client_call *call)
 {
-    struct buf body, answer;
+    struct buf body, response;
     int status = EXIT_FAILED;
 
     buf_init(&body, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     if (put_event(args, &body)) {
         call->body = buf_str(&body);
-        if (client_request(args, call, &answer) == OK)
-            status = client_print(args, &answer, print_id);
+        if (client_request(args, call, &response) == OK)
+            status = client_print(args, &response, print_id);
         if (status == 0 && !args_has(args, "json"))
-            say_matches(args, call, &answer);
+            say_matches(args, call, &response);
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&body);
     return status;
 }
@@ -166,15 +166,15 @@ struct sending {
 
 static bool flush(struct sending *s)
 {
-    struct buf answer;
+    struct buf response;
     enum err err;
 
     if (s->n_batch == 0)
         return true;
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     s->call->body = buf_str(&s->batch);
-    err = client_request(s->args, s->call, &answer);
-    buf_clear(&answer);
+    err = client_request(s->args, s->call, &response);
+    buf_clear(&response);
     if (err != OK)
         return false;
     s->n_sent += s->n_batch;

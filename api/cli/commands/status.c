@@ -146,14 +146,14 @@ static void print_engine_json(const struct engine_figures *e, bool is_ready,
 }
 
 // Prints the reason that /readyz gives for each role that does not work.
-static void print_reasons(const struct buf *answer)
+static void print_reasons(const struct buf *response)
 {
     struct json_iter it;
     const struct json_value *reason;
     struct json *json;
     struct str role;
 
-    if (json_parse(buf_str(answer), &json_no_limits, &json, NULL) != OK)
+    if (json_parse(buf_str(response), &json_no_limits, &json, NULL) != OK)
         return;
     it = json_iter(json_get(json_root(json), "reasons"));
     while ((reason = json_next(&it, &role)) != NULL) {
@@ -221,7 +221,7 @@ int command_status(const struct args *args)
                                  .is_quiet = is_not_ready };
     struct client_call metrics = { .method = "GET", .path = "/metrics" };
     struct engine_figures *e = calloc(1, sizeof(*e));
-    struct buf answer, readiness, backlog;
+    struct buf response, readiness, backlog;
     enum err is_ready;
     int status = EXIT_FAILED;
 
@@ -232,18 +232,18 @@ int command_status(const struct args *args)
         return exists_org(args) ? backlog_of_scope(args, clock_now_ms())
                                 : EXIT_FAILED;
     }
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_init(&readiness, 0);
     buf_init(&backlog, 0);
     is_ready = client_request(args, &ready, &readiness);
     if ((is_ready == OK || is_ready == ERR_CONFLICT) &&
-        client_request(args, &metrics, &answer) == OK) {
+        client_request(args, &metrics, &response) == OK) {
         char *save = NULL;
         size_t n_bytes;
         char *text;
 
-        buf_putc(&answer, '\0');
-        text = buf_take(&answer, &n_bytes);
+        buf_putc(&response, '\0');
+        text = buf_take(&response, &n_bytes);
         for (char *line = strtok_r(text, "\n", &save); line != NULL;
              line = strtok_r(NULL, "\n", &save)) {
             if (line[0] != '#')
@@ -261,7 +261,7 @@ int command_status(const struct args *args)
     }
     buf_clear(&readiness);
     buf_clear(&backlog);
-    buf_clear(&answer);
+    buf_clear(&response);
     free(e);
     return status;
 }
@@ -325,7 +325,7 @@ static void print_window(const char *name, const struct json_value *w)
     table_end(&t, stdout);
 }
 
-static int print_stats(const struct args *args, const struct buf *answer)
+static int print_stats(const struct args *args, const struct buf *response)
 {
     const char *wanted = args_text(args, "window");
     struct json_iter it;
@@ -335,10 +335,10 @@ static int print_stats(const struct args *args, const struct buf *answer)
     bool is_first = true;
 
     if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(buf_str(answer)));
+        printf("%.*s\n", STR_ARG(buf_str(response)));
         return 0;
     }
-    if (!client_read(args->command, answer, &json))
+    if (!client_read(args->command, response, &json))
         return EXIT_FAILED;
     it = json_iter(json_root(json));
     while ((w = json_next(&it, &key)) != NULL) {
@@ -361,7 +361,7 @@ int command_stats(const struct args *args)
     struct client_call call = { .method = "GET" };
     const char *window = args_text(args, "window");
     struct scope_options scope;
-    struct buf path, answer;
+    struct buf path, response;
     int status = EXIT_FAILED;
 
     if (window != NULL && strcmp(window, "1h") != 0 &&
@@ -372,13 +372,13 @@ int command_stats(const struct args *args)
     if (!exists_scope(args, &scope))
         return EXIT_FAILED;
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/stats");
     call.path = buf_cstr(&path);
-    if (client_request(args, &call, &answer) == OK)
-        status = print_stats(args, &answer);
-    buf_clear(&answer);
+    if (client_request(args, &call, &response) == OK)
+        status = print_stats(args, &response);
+    buf_clear(&response);
     buf_clear(&path);
     return status;
 }

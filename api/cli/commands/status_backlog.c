@@ -26,14 +26,14 @@ static bool is_no_answer(long status)
     return status == 401 || status == 403 || status == 404;
 }
 
-void backlog_fetch(const struct args *args, struct buf *answer)
+void backlog_fetch(const struct args *args, struct buf *response)
 {
     struct client_call call = { .method = "GET",
                                 .path = "/api/status",
                                 .is_quiet = is_no_answer };
 
-    if (client_request(args, &call, answer) != OK)
-        buf_reset(answer);
+    if (client_request(args, &call, response) != OK)
+        buf_reset(response);
 }
 
 static void put_wait(struct buf *out, int64_t seconds)
@@ -139,14 +139,14 @@ static void print_orgs(const struct json_value *orgs, int64_t now_ms)
     table_end(&t, stdout);
 }
 
-void backlog_print(const struct args *args, const struct buf *answer,
+void backlog_print(const struct args *args, const struct buf *response,
                    int64_t now_ms)
 {
     const struct json_value *root;
     struct json *json;
     struct buf used, most;
 
-    if (answer->n_bytes == 0 || !client_read(args->command, answer, &json))
+    if (response->n_bytes == 0 || !client_read(args->command, response, &json))
         return;
     root = json_root(json);
     buf_init(&used, 0);
@@ -169,26 +169,26 @@ void backlog_print(const struct args *args, const struct buf *answer,
 int backlog_of_scope(const struct args *args, int64_t now_ms)
 {
     struct client_call call = { .method = "GET" };
-    struct buf path, answer;
+    struct buf path, response;
     struct json *json;
     int status = EXIT_FAILED;
 
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_puts(&path, args_has(args, "akinon") ? "/organizations" : "/api/orgs");
     client_put_segment(&path, args_text(args, "org"));
     buf_puts(&path, "/status");
     call.path = buf_cstr(&path);
-    if (client_request(args, &call, &answer) == OK) {
+    if (client_request(args, &call, &response) == OK) {
         status = 0;
         if (args_has(args, "json")) {
-            printf("%.*s\n", STR_ARG(buf_str(&answer)));
-        } else if (client_read(args->command, &answer, &json)) {
+            printf("%.*s\n", STR_ARG(buf_str(&response)));
+        } else if (client_read(args->command, &response, &json)) {
             print_orgs(json_root(json), now_ms);
             json_free(json);
         }
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&path);
     return status;
 }

@@ -11,8 +11,8 @@
 #include "common/base/buf.h"
 
 // Asks the engine. The answer is empty if the token may not read this.
-void backlog_fetch(const struct args *args, struct buf *answer);
-void backlog_print(const struct args *args, const struct buf *answer,
+void backlog_fetch(const struct args *args, struct buf *response);
+void backlog_print(const struct args *args, const struct buf *response,
                    int64_t now_ms);
 
 // Prints the backlog of the organization that the options name. Returns the exit

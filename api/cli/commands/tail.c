@@ -120,16 +120,16 @@ static int follow(struct following *f, const char *path)
             .method = "GET", .path = path, .on_piece = on_piece, .data = f
         };
         char *header = NULL;
-        struct buf answer;
+        struct buf response;
 
-        buf_init(&answer, 0);
+        buf_init(&response, 0);
         buf_reset(&f->line);
         if (f->last_id.n_bytes > 0)
             header = xasprintf("Last-Event-ID: %s", buf_cstr(&f->last_id));
         call.header = header;
-        err = client_request(f->args, &call, &answer);
+        err = client_request(f->args, &call, &response);
         free(header);
-        buf_clear(&answer);
+        buf_clear(&response);
         if (err == ERR_DENIED || (err != OK && !f->was_connected))
             break;
         if (!f->is_over && !terminal_is_interrupted())

@@ -91,13 +91,13 @@ static void put_scopes(const char *scopes, struct json_writer *w)
 static int call(const struct args *args, const struct client_call *what,
                 void (*people)(const struct json_value *))
 {
-    struct buf answer;
+    struct buf response;
     int status = EXIT_FAILED;
 
-    buf_init(&answer, 0);
-    if (client_request(args, what, &answer) == OK)
-        status = people != NULL ? client_print(args, &answer, people) : 0;
-    buf_clear(&answer);
+    buf_init(&response, 0);
+    if (client_request(args, what, &response) == OK)
+        status = people != NULL ? client_print(args, &response, people) : 0;
+    buf_clear(&response);
     return status;
 }
 

@@ -24,19 +24,19 @@ static bool exists_named(const struct args *args, const char *org,
 {
     struct client_call call = { .method = "GET", .is_quiet = is_no_answer };
     const struct json_value *exists;
-    struct buf path, answer;
+    struct buf path, response;
     struct json *json;
     bool is_there = true;
     enum err err;
 
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     buf_puts(&path, is_akinon ? "/organizations" : "/api/orgs");
     client_put_segment(&path, org);
     buf_puts(&path, "/status");
     call.path = buf_cstr(&path);
-    err = client_request(args, &call, &answer);
-    if (err == OK && client_read(args->command, &answer, &json)) {
+    err = client_request(args, &call, &response);
+    if (err == OK && client_read(args->command, &response, &json)) {
         exists = json_get(json_root(json), "exists");
         is_there = exists == NULL || json_bool(exists);
         json_free(json);
@@ -49,7 +49,7 @@ static bool exists_named(const struct args *args, const char *org,
     } else {
         is_there = err == ERR_NOTFOUND || err == ERR_CONFLICT;
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&path);
     return is_there;
 }
@@ -58,15 +58,15 @@ static bool exists_hook(const struct args *args,
                         const struct scope_options *scope)
 {
     struct client_call call = { .method = "GET", .is_quiet = is_refused };
-    struct buf path, answer;
+    struct buf path, response;
     enum err err;
 
     buf_init(&path, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     scope_put_owner_path(scope, &path);
     call.path = buf_cstr(&path);
-    err = client_request(args, &call, &answer);
-    buf_clear(&answer);
+    err = client_request(args, &call, &response);
+    buf_clear(&response);
     buf_clear(&path);
     return err == OK || err == ERR_CONFLICT;
 }

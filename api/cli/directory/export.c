@@ -338,7 +338,7 @@ static bool is_conflict(long status)
 // Makes a call that an interrupt does not end: else it would not be known whether the
 // engine has done it.
 static enum err call(const struct importing *im, const char *method,
-                     const char *path, struct str body, struct buf *answer)
+                     const char *path, struct str body, struct buf *response)
 {
     struct client_call what = {
         .method = method, .path = path, .body = body, .is_whole = true
@@ -346,7 +346,7 @@ static enum err call(const struct importing *im, const char *method,
 
     if (strcmp(method, "POST") == 0 && im->conflict != CONFLICT_FAIL)
         what.is_quiet = is_conflict;
-    return client_request(im->args, &what, answer);
+    return client_request(im->args, &what, response);
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): it takes them
@@ -381,11 +381,11 @@ static struct str name_of(const struct json_value *hook)
 }
 
 static bool note_made(struct importing *im, const struct line *l,
-                      const struct buf *answer)
+                      const struct buf *response)
 {
     struct json *json;
 
-    if (!client_read(im->args->command, answer, &json))
+    if (!client_read(im->args->command, response, &json))
         return false;
     note(im, path_of(l->path, name_of(json_root(json))), NULL);
     json_free(json);
@@ -431,20 +431,20 @@ static bool update(struct importing *im, const struct line *l)
 {
     char *path =
         path_of(l->path, name_of(json_get(json_root(l->json), "hook")));
-    struct buf before, answer;
+    struct buf before, response;
     bool is_good;
 
     buf_init(&before, 0);
-    buf_init(&answer, 0);
+    buf_init(&response, 0);
     is_good = call(im, "GET", path, STR_EMPTY, &before) == OK &&
-              call(im, "PATCH", path, buf_str(&l->hook), &answer) == OK;
+              call(im, "PATCH", path, buf_str(&l->hook), &response) == OK;
     if (is_good) {
         note(im, path, before_of(&before));
         im->n_updated++;
     } else {
         free(path);
     }
-    buf_clear(&answer);
+    buf_clear(&response);
     buf_clear(&before);
     return is_good;
 }
@@ -463,7 +463,7 @@ static enum err find_hook(const struct importing *im, const struct line *l)
     struct client_call what = { .method = "GET",
                                 .is_whole = true,
                                 .is_quiet = is_missing };
-    struct buf answer;
+    struct buf response;
     enum err err;
     char *path;
 
@@ -471,15 +471,15 @@ static enum err find_hook(const struct importing *im, const struct line *l)
         return ERR_NOTFOUND;
     path = path_of(l->path, name);
     what.path = path;
-    buf_init(&answer, 0);
-    err = client_request(im->args, &what, &answer);
-    buf_clear(&answer);
+    buf_init(&response, 0);
+    err = client_request(im->args, &what, &response);
+    buf_clear(&response);
     free(path);
     return err;
 }
 
 static enum err make(const struct importing *im, const struct line *l,
-                     struct buf *answer)
+                     struct buf *response)
 {
     if (im->conflict != CONFLICT_FAIL) {
         enum err err = find_hook(im, l);
@@ -487,20 +487,20 @@ static enum err make(const struct importing *im, const struct line *l,
         if (err != ERR_NOTFOUND)
             return err == OK ? ERR_CONFLICT : err;
     }
-    return call(im, "POST", l->path, buf_str(&l->hook), answer);
+    return call(im, "POST", l->path, buf_str(&l->hook), response);
 }
 
 static bool import_line(void *data, uint64_t number, const struct line *l)
 {
     struct importing *im = data;
-    struct buf answer;
+    struct buf response;
     bool is_good = false;
     enum err err;
 
-    buf_init(&answer, 0);
-    err = make(im, l, &answer);
+    buf_init(&response, 0);
+    err = make(im, l, &response);
     if (err == OK) {
-        is_good = note_made(im, l, &answer);
+        is_good = note_made(im, l, &response);
     } else if (err == ERR_CONFLICT && im->conflict == CONFLICT_SKIP) {
         im->n_skipped++;
         is_good = true;
@@ -509,7 +509,7 @@ static bool import_line(void *data, uint64_t number, const struct line *l)
     }
     if (!is_good)
         fprintf(stderr, "posthorn import: line %" PRIu64 " failed\n", number);
-    buf_clear(&answer);
+    buf_clear(&response);
     progress_show(&im->progress, number);
     return is_good && !terminal_is_interrupted();
 }
@@ -519,19 +519,19 @@ static void undo(struct importing *im, bool is_wanted)
 {
     while (im->done != NULL) {
         struct done *d = im->done;
-        struct buf answer;
+        struct buf response;
         enum err err = OK;
 
         im->done = d->next;
-        buf_init(&answer, 0);
+        buf_init(&response, 0);
         if (is_wanted && d->before == NULL) {
-            err = call(im, "DELETE", d->path, STR_EMPTY, &answer);
+            err = call(im, "DELETE", d->path, STR_EMPTY, &response);
         } else if (is_wanted) {
-            err = call(im, "PATCH", d->path, str_of(d->before), &answer);
+            err = call(im, "PATCH", d->path, str_of(d->before), &response);
         }
         if (err != OK)
             command_failed(im->args->command, "not undone: %s", d->path);
-        buf_clear(&answer);
+        buf_clear(&response);
         free(d->path);
         free(d->before);
         free(d);

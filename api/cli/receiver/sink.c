@@ -140,7 +140,7 @@ static void print_request(const struct sink *s, const struct http_request *r)
 
 // --- answering ---
 
-static void answer(const struct sink *s, struct http_request *r)
+static void respond(const struct sink *s, struct http_request *r)
 {
     struct http_response response = { .status = s->status };
 
@@ -155,7 +155,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void answer_waiting(struct waiting *w)
 {
     list_remove(&w->sink->waiting, &w->node);
-    answer(w->sink, w->request);
+    respond(w->sink, w->request);
     uv_close((uv_handle_t *)&w->timer, on_timer_closed);
 }
 
@@ -172,7 +172,7 @@ static void on_request(void *data, struct http_request *r)
     if (!s->is_quiet)
         print_request(s, r);
     if (s->delay_ms == 0 || s->is_draining) {
-        answer(s, r);
+        respond(s, r);
         return;
     }
     w = xcalloc(1, sizeof(*w));

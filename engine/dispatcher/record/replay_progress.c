@@ -231,7 +231,7 @@ void replays_say(struct dispatcher *d)
     }
 }
 
-static void land(struct running *r, uint64_t no)
+static void finish(struct running *r, uint64_t no)
 {
     for (size_t i = 0; i < r->n_open; i++) {
         if (r->open[i] == no) {
@@ -275,7 +275,7 @@ void replays_settled(struct dispatcher *d, struct delivery *dv,
     if (r == NULL)
         return;
     if (was_sent) {
-        land(r, notes->replay_no);
+        finish(r, notes->replay_no);
     } else if (r->record.retrying > 0) {
         r->record.retrying--;
     }

@@ -166,7 +166,7 @@ struct delivery *hook_queue_pop(struct schedule *s, struct hook_state *f)
 // --- order ---
 
 // Whether this scan meets the ordering key for the first time.
-static bool meet(struct schedule *s, uint64_t ordering_key)
+static bool first_with_key(struct schedule *s, uint64_t ordering_key)
 {
     size_t i = (size_t)(ordering_key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 
@@ -194,7 +194,8 @@ static struct delivery *next_ordered(struct schedule *s, struct hook_state *f,
     }
     s->n_looks++;
     for (struct delivery *dv = f->first; dv != NULL; dv = dv->next) {
-        if (!meet(s, dv->ordering_key) || dv->place != DELIVERY_WAITING)
+        if (!first_with_key(s, dv->ordering_key) ||
+            dv->place != DELIVERY_WAITING)
             continue;
         if (dv->not_before_ms <= s->now_ms) {
             stop_waiting(s, dv); // it stays in the queue

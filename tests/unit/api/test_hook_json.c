@@ -66,18 +66,18 @@ static void clear_fixture(struct fixture *f)
 
 static enum err apply(struct fixture *f, const char *text, bool is_new)
 {
-    struct hook_reader reader = { .arena = &f->arena,
-                                  .slack_url_prefixes = SLACK_PREFIXES,
-                                  .now_ms = 1000000,
-                                  .secret_overlap_ms = 5000,
-                                  .why = &f->why };
+    struct validation validation = { .arena = &f->arena,
+                                     .slack_url_prefixes = SLACK_PREFIXES,
+                                     .now_ms = 1000000,
+                                     .secret_overlap_ms = 5000,
+                                     .why = &f->why };
     struct json *json = NULL;
     enum err err;
 
     assert_int_equal(
         json_parse(str_of(text), &json_default_limits, &json, NULL), OK);
-    err = is_new ? hook_read_new(&reader, json_root(json), &f->hook)
-                 : hook_merge(&reader, json_root(json), &f->hook);
+    err = is_new ? hook_read_new(&validation, json_root(json), &f->hook)
+                 : hook_merge(&validation, json_root(json), &f->hook);
     json_free(json); // the hook must not point into it
     return err;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_seals.c — sealed secrets of hooks, through starts, new keys, and records of earlier
+// test_key_check.c — sealed secrets of hooks, through starts, new keys, and records of earlier
 // versions.
 
 #include "common/base/codec.h"
