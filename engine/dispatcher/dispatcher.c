@@ -36,7 +36,6 @@
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/backlog.h"
@@ -45,6 +44,7 @@
 #include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/health_rows.h"
 #include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/discard.h"
@@ -59,6 +59,21 @@
 #define TRIM_ROWS     1000 // rows removed in one step
 #define TRIM_PAUSE_MS 10   // between two steps, while there is more to remove
 
+struct sender_link {
+    struct dispatcher *dispatcher;
+    unsigned index;
+    bool awaits_end; // the link is closed; its attempts wait until it is known
+                     // how the sender ended
+};
+
+struct process {
+    struct sender_link links[SENDERS_MAX];
+    struct cautious_clock removal_clock; // tells retention what may be removed
+    uv_timer_t drain_timer;
+    uv_timer_t trim_timer;
+    bool is_late; // the drain took longer than it may
+};
+
 static void on_outcome(void *data, struct str frame)
 {
     struct sender_link *link = data;
@@ -69,7 +84,7 @@ static void on_outcome(void *data, struct str frame)
         !outcome_apply(d, link->index, &outcome)) {
         log_warn("a sender sent an invalid message; its link is closed",
                  "sender=%u bytes=%zu", link->index, frame.n_bytes);
-        channel_refuse(link->channel);
+        channel_refuse(d->senders[link->index]);
         return;
     }
     turn_mark(d, TURN_SEND);
@@ -94,7 +109,7 @@ static void lose_sender(struct sender_link *link)
     const struct schedule_event event = { .kind = SCHEDULE_SENDER_DOWN,
                                           .sender = link->index };
 
-    link->channel = NULL;
+    d->senders[link->index] = NULL;
     link->awaits_end = true;
     core_note(d, &event);
     log_warn("a sender has ended; its attempts in flight will be made again",
@@ -120,9 +135,9 @@ static void on_peer_ended(void *data, enum role_kind kind, unsigned index,
 
     if (kind != ROLE_SENDER || index >= d->n_senders)
         return;
-    link = &d->links[index];
-    if (link->channel != NULL) {
-        channel_close(link->channel);
+    link = &d->process->links[index];
+    if (d->senders[index] != NULL) {
+        channel_close(d->senders[index]);
         lose_sender(link);
     }
     end_sender(link, death);
@@ -133,15 +148,15 @@ static void link_sender(struct dispatcher *d, unsigned index, int fd)
     const struct death unknown = { .is_own = false };
     const struct schedule_event event = { .kind = SCHEDULE_SENDER_UP,
                                           .sender = index };
-    struct sender_link *link = &d->links[index];
+    struct sender_link *link = &d->process->links[index];
 
-    if (link->channel != NULL) {
-        channel_close(link->channel);
+    if (d->senders[index] != NULL) {
+        channel_close(d->senders[index]);
         lose_sender(link);
     }
     if (link->awaits_end)
         end_sender(link, &unknown);
-    link->channel = role_open_channel(
+    d->senders[index] = role_open_channel(
         d->role, ROLE_SENDER, fd,
         &(struct channel_handlers){ .on_frame = on_outcome,
                                     .on_closed = on_sender_closed,
@@ -170,18 +185,21 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
 static void commit(struct dispatcher *d)
 {
     commit_fill(d);
-    replays_say(d);
-    health_say(d);
+    replays_add_changed(d);
+    health_rows_add(d);
     attempt_stats_flush(
         d, d->is_final_commit); // the last commit has all statistics
+    requesters_committing(d);
     commit_start(d);
 }
 
 static void commit_if_possible(struct dispatcher *d)
 {
-    if (d->is_committing || (d->is_final_commit && !d->is_commit_failing))
+    bool is_failing = commit_is_failing(d);
+
+    if (commit_is_under_way(d) || (d->is_final_commit && !is_failing))
         return; // the end of that commit marks the next one, if one follows
-    if (d->is_commit_failing) {
+    if (is_failing) {
         commit_again(d);
     } else if (fan_is_open(d)) { // no commit with an event matched in part
         commit_schedule(d);
@@ -217,7 +235,7 @@ static void end_commit(struct dispatcher *d)
 static void leave_if_drained(struct dispatcher *d)
 {
     if (!d->is_draining || d->is_final_commit || commit_is_busy(d) ||
-        (schedule_n_sent(&d->schedule) > 0 && !d->is_late))
+        (schedule_n_sent(&d->schedule) > 0 && !d->process->is_late))
         return;
     d->is_final_commit = true;
     dead_report_all(d);
@@ -238,9 +256,7 @@ static void turn(struct dispatcher *d)
         replays_go_on(d);
     if (turn_take(d, TURN_SEND)) {
         dispatch_all(d);
-        if (d->is_reader_paused &&
-            schedule_n_from_log(&d->schedule) < WAITING_MAX / 2)
-            turn_mark(d, TURN_READ);
+        reader_on_sent(d);
     }
     if (turn_take(d, TURN_COMMIT))
         commit_if_possible(d);
@@ -255,12 +271,12 @@ static void on_drain_timeout(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
 
-    if (!d->is_late) {
+    if (!d->process->is_late) {
         log_warn("the dispatcher ends with attempts in flight; they will be "
                  "made again",
                  "in_flight=%u", schedule_n_sent(&d->schedule));
     }
-    d->is_late = true;
+    d->process->is_late = true;
     // The senders end after this process: outcomes they report then are not read.
     turn_mark(d, TURN_LEAVE);
 }
@@ -271,9 +287,9 @@ static void on_drain(void *data)
 
     d->is_draining = true;
     reader_stop(d);
-    uv_timer_init(role_loop(d->role), &d->drain_timer);
-    d->drain_timer.data = d;
-    uv_timer_start(&d->drain_timer, on_drain_timeout,
+    uv_timer_init(role_loop(d->role), &d->process->drain_timer);
+    d->process->drain_timer.data = d;
+    uv_timer_start(&d->process->drain_timer, on_drain_timeout,
                    (uint64_t)d->config->drain_timeout_ms, 100);
     turn_mark(d, TURN_LEAVE);
 }
@@ -296,7 +312,7 @@ static void on_trimmed(void *data, bool has_more);
 static void trim(struct dispatcher *d)
 {
     const struct config *c = d->config;
-    int64_t now_us = cautious_clock_read_us(&d->removal_clock);
+    int64_t now_us = cautious_clock_read_us(&d->process->removal_clock);
     const struct shard_retention keep = {
         .now_us = now_us,
         .delivered_before_us = now_us - c->retention_delivered_ms * 1000,
@@ -319,7 +335,8 @@ static void on_trimmed(void *data, bool has_more)
 
     storage_refresh(d);
     if (has_more)
-        uv_timer_start(&d->trim_timer, on_trim_timer, TRIM_PAUSE_MS, 0);
+        uv_timer_start(&d->process->trim_timer, on_trim_timer, TRIM_PAUSE_MS,
+                       0);
 }
 
 static void on_second(void *data)
@@ -337,15 +354,14 @@ static void on_second(void *data)
     queue_trim_memory();
     health_on_second(d);
     discard_on_second(d);
-    if (d->n_tallies > 0)
-        commit_schedule(d);
+    attempt_stats_on_second(d);
     engine_events_send(d);
     if (shard_counts(d->shard, &counts) == OK) {
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
     }
     backlog_on_second(d);
-    metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)d->n_paused);
+    metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)hook_cache_n_paused(d));
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
     if (!d->is_draining)
@@ -385,8 +401,9 @@ static void open_queue(struct dispatcher *d)
          "deliveries");
     due_clock_init(&d->due_clock, shard_clock_ms(d->shard),
                    shard_ran_ms(d->shard), clock_now_ms(), clock_mono_us());
-    cautious_clock_init(&d->removal_clock, shard_clock_ms(d->shard) * 1000,
-                        clock_now_us(), clock_mono_us());
+    cautious_clock_init(&d->process->removal_clock,
+                        shard_clock_ms(d->shard) * 1000, clock_now_us(),
+                        clock_mono_us());
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");
@@ -419,13 +436,17 @@ int dispatcher_role(unsigned index)
                                       .on_second = on_second,
                                       .data = d };
 
+    d->process = xcalloc(1, sizeof(*d->process));
     d->role = role_start(ROLE_DISPATCHER, index);
     d->config = role_config(d->role);
     d->n_shards = (unsigned)d->config->dispatchers;
     d->n_senders = (unsigned)d->config->senders;
     for (unsigned i = 0; i < d->n_senders; i++)
-        d->links[i] = (struct sender_link){ .dispatcher = d, .index = i };
-    d->index = match_index_new();
+        d->process->links[i] =
+            (struct sender_link){ .dispatcher = d, .index = i };
+    hook_cache_init(d);
+    engine_events_init(d);
+    requesters_init(d);
     turn_start(d, turn);
     backlog_init(d);
     open_queue(d);
@@ -439,9 +460,8 @@ int dispatcher_role(unsigned index)
     health_drop_orphans(d);
     discard_init(d);
     slices_init(d);
-    uv_timer_init(role_loop(d->role), &d->trim_timer);
-    d->trim_timer.data = d;
-    d->has_outbox = true; // an earlier process may have left engine events
+    uv_timer_init(role_loop(d->role), &d->process->trim_timer);
+    d->process->trim_timer.data = d;
     attempt_stats_load(d);
     replays_load(d);
     backlog_count(d);

@@ -16,11 +16,17 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_time.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/attempt_stats.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/engine_events.h"
+#include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/hooks.h"
+#include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/step.h"
@@ -46,6 +52,12 @@ static uv_loop_t loop;
 static struct config config;
 static struct shard shard;
 static struct dispatcher d;
+static struct attempt_stats stats;
+static struct commit commit;
+static struct engine_events engine_events;
+static struct health health;
+static struct health_rows health_rows;
+static struct requesters requesters;
 static struct hook hook;
 static struct hook_state *f;
 static struct attempt_notes notes[1];
@@ -74,8 +86,14 @@ static void start(void)
     d.n_senders = 2;
     d.n_shards = 1;
     d.open_batch = shard_batch_new();
-    d.committing_batch = shard_batch_new();
-    deadline_init(&d.commit_due, &loop, on_deadline, &d);
+    d.attempt_stats = &stats;
+    d.commit = &commit;
+    d.engine_events = &engine_events;
+    d.health = &health;
+    d.health_rows = &health_rows;
+    d.requesters = &requesters;
+    replays_init(&d);
+    deadline_init(&commit.due, &loop, on_deadline, &d);
     due_clock_init(&d.due_clock, 0, 0, clock_now_ms(), clock_mono_us());
     schedule_init(&d.schedule,
                   &(struct schedule_limits){ .n_senders = 2,
@@ -238,7 +256,7 @@ static void forget(struct delivery *dv)
 {
     bool is_there = delivery_find(&d.schedule, HOOK_NO, position) != NULL;
 
-    d.open_settled = NULL;
+    commit.open_settled = NULL;
     if (is_there && dv->place == DELIVERY_WAITING) {
         tell((struct schedule_event){ .kind = SCHEDULE_WITHDRAWN,
                                       .delivery = dv });
@@ -253,16 +271,17 @@ static void forget(struct delivery *dv)
     CHECK(d.schedule.senders[0].n_unresponsive == 0);
     attempt_stats_flush(&d, true);
     shard_batch_reset(d.open_batch);
-    d.open_wakes.n = 0;
-    d.health_unsaid = NULL;
-    d.alarms_late = NULL;
-    d.n_disables = 0;
-    d.n_disabling = 0;
-    d.n_failing = 0;
+    commit.open_wakes.n = 0;
+    commit.is_wanted = false;
+    health_rows.changed = NULL;
+    health.late = NULL;
+    health.n_disables = 0;
+    health.n_disabling = 0;
+    health.n_failing = 0;
     if (f->place == HOOK_IN_RING)
         list_remove(&d.schedule.senders[0].ring, &f->turn);
     f->place = HOOK_RESTS;
-    deadline_stop(&d.commit_due);
+    deadline_stop(&commit.due);
     tell((struct schedule_event){ .kind = SCHEDULE_HOOK_CHANGED, .hook = f });
     CHECK(d.schedule.endpoints.n == 0);
     free(f->notes);

@@ -49,11 +49,10 @@ void crash_set_aside(struct dispatcher *d, struct in_flight *s,
 // particular, all deliveries that it had are suspects, but none gets its third death
 // this way: with two deaths a delivery is sent alone, and then it is known which one
 // kills.
-static void count_crash(struct delivery *dv, const struct in_flight *s,
-                        const struct death *death)
+static void count_crash(const struct dispatcher *d, struct delivery *dv,
+                        const struct in_flight *s, const struct death *death)
 {
     struct delivery_notes *notes = delivery_notes(dv);
-    const struct dispatcher *d = hook_notes(delivery_hook(dv))->dispatcher;
     uint64_t order_no = in_flight_tag(&d->schedule, s);
 
     if (!death->is_own)
@@ -83,7 +82,7 @@ void crash_of_sender(struct dispatcher *d, struct in_flight *s,
                                           .attempt = s,
                                           .is_again = !leaves };
 
-    count_crash(dv, s, death);
+    count_crash(d, dv, s, death);
     if (notes->n_crashes >= BLAME_ASIDE) {
         metrics_count(COUNTER_ASIDE_DELIVERIES, 1);
         log_warn("a sender died three times with a delivery: it is set aside",

@@ -21,7 +21,8 @@
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
-#include "engine/dispatcher/loop/hooks.h"
+#include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
@@ -42,8 +43,7 @@ bool dispatch_may_send(const struct dispatcher *d)
 {
     return !d->is_draining && storage_has_room(d) &&
            batch_bytes(d->open_batch) < UNCOMMITTED_MAX_BYTES &&
-           (!d->is_committing ||
-            clock_mono_us() - d->commit_started_us < COMMIT_LATE_US);
+           commit_took_us(d) < COMMIT_LATE_US;
 }
 
 static void send_attempt(struct dispatcher *d, const struct effect *effect)
@@ -90,7 +90,7 @@ static void perform(struct dispatcher *d, const struct effect *effect)
         hook_forget_if_done(f);
         break;
     case EFFECT_LOAD_ROWS:
-        due_rows_load(effect->hook);
+        due_rows_load(d, effect->hook);
         hook_forget_if_done(effect->hook);
         break;
     case EFFECT_HOOK_RESTS:

@@ -12,6 +12,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
@@ -24,10 +25,9 @@
 #define LOAD_ROWS_FEW 8
 
 // Looks for rows that are due later.
-static void look_ahead(struct hook_state *f, const struct due_row *last,
-                       struct schedule_event *read)
+static void look_ahead(struct dispatcher *d, struct hook_state *f,
+                       const struct due_row *last, struct schedule_event *read)
 {
-    struct dispatcher *d = hook_notes(f)->dispatcher;
     struct due_query query = { .hook_id = hook_state_id(f),
                                .after = last,
                                .until_ms = INT64_MAX };
@@ -52,9 +52,9 @@ static void arrive(struct dispatcher *d, struct delivery *dv)
     core_note(d, &event);
 }
 
-static bool take_row(struct hook_state *f, const struct due_row *row)
+static bool take_row(struct dispatcher *d, struct hook_state *f,
+                     const struct due_row *row)
 {
-    struct dispatcher *d = hook_notes(f)->dispatcher;
     struct delivery *dv;
 
     if (delivery_find(&d->schedule, row->hook_id, row->position) != NULL)
@@ -66,17 +66,16 @@ static bool take_row(struct hook_state *f, const struct due_row *row)
 }
 
 // Returns how many deliveries were new in memory.
-static size_t load_some(struct hook_state *f, struct schedule_event *read)
+static size_t load_some(struct dispatcher *d, struct hook_state *f,
+                        struct schedule_event *read)
 {
-    struct dispatcher *d = hook_notes(f)->dispatcher;
     struct due_row rows[LOAD_ROWS];
     size_t max = schedule_n_loaded(&d->schedule) < LOADED_MANY ? LOAD_ROWS
                                                                : LOAD_ROWS_FEW;
-    bool goes_on =
-        hook_notes(f)->last_loaded_after == schedule_n_commits(&d->schedule);
+    uint64_t n_commits = schedule_n_commits(&d->schedule);
     struct due_query query = {
         .hook_id = hook_state_id(f),
-        .after = goes_on ? &hook_notes(f)->last_loaded : NULL,
+        .after = hook_last_loaded(f, n_commits),
         .until_ms = hook_is_active(f) ? due_now_ms(d) : INT64_MAX,
     };
     size_t n_new = 0;
@@ -87,14 +86,11 @@ static size_t load_some(struct hook_state *f, struct schedule_event *read)
                   hook_log_or_no(hook_record(f), hook_state_id(f)));
     }
     for (size_t i = 0; i < n; i++)
-        n_new += take_row(f, &rows[i]);
-    if (n > 0) {
-        hook_notes(f)->last_loaded = rows[n - 1];
-        hook_notes(f)->last_loaded_after = schedule_n_commits(&d->schedule);
-        goes_on = true;
-    }
+        n_new += take_row(d, f, &rows[i]);
+    if (n > 0)
+        hook_note_loaded(f, &rows[n - 1], n_commits);
     if (n < max)
-        look_ahead(f, goes_on ? &hook_notes(f)->last_loaded : NULL, read);
+        look_ahead(d, f, hook_last_loaded(f, n_commits), read);
     return n_new;
 }
 
@@ -110,24 +106,24 @@ static bool are_left(struct hook_state *f)
 
 // The rows are noted as one record (blame.h): before a row is decoded, it is not known
 // which one kills the process.
-void due_rows_load(struct hook_state *f)
+void due_rows_load(struct dispatcher *d, struct hook_state *f)
 {
     struct schedule_event event = { .kind = SCHEDULE_ROWS_LEFT, .hook = f };
 
     if (are_left(f))
-        core_note(hook_notes(f)->dispatcher, &event);
+        core_note(d, &event);
     event.kind = SCHEDULE_ROWS_READ;
     if (!hook_are_rows_left(f)) {
         struct blamed before = blame_begin(BLAME_ROWS, hook_state_id(f), 0);
 
         // The first rows of an ordered hook may be of deliveries that wait in memory.
-        while (!event.is_end && load_some(f, &event) == 0 &&
+        while (!event.is_end && load_some(d, f, &event) == 0 &&
                hook_is_ordered(f)) {
         }
         blame_end(before);
         blame_forget(BLAME_ROWS, hook_state_id(f), 0);
     }
-    core_note(hook_notes(f)->dispatcher, &event);
+    core_note(d, &event);
 }
 
 static void withdraw(struct dispatcher *d, struct delivery *dv)
@@ -139,9 +135,8 @@ static void withdraw(struct dispatcher *d, struct delivery *dv)
 }
 
 // Moves what waits into rows of the open batch. False: nothing waits.
-static bool spill_waiting(struct hook_state *f)
+static bool spill_waiting(struct dispatcher *d, struct hook_state *f)
 {
-    struct dispatcher *d = hook_notes(f)->dispatcher;
     bool has_spilled = false;
     struct delivery *dv;
 
@@ -162,9 +157,8 @@ static bool spill_waiting(struct hook_state *f)
 }
 
 // The hook's rows are read again from the first one, after the commit of the open batch.
-static void read_after_commit(struct hook_state *f)
+static void read_after_commit(struct dispatcher *d, struct hook_state *f)
 {
-    struct dispatcher *d = hook_notes(f)->dispatcher;
     const struct schedule_event event = {
         .kind = SCHEDULE_SPILLED,
         .hook = f,
@@ -174,18 +168,18 @@ static void read_after_commit(struct hook_state *f)
     // A row put earlier may also be in a change that is not committed yet.
     commit_wake_hook(d, hook_state_id(f), 0);
     core_note(d, &event);
-    hook_notes(f)->last_loaded_after = 0; // read from the first row again
+    hook_load_anew(f);
     commit_schedule(d);
 }
 
-void due_rows_spill(struct hook_state *f)
+void due_rows_spill(struct dispatcher *d, struct hook_state *f)
 {
-    if (spill_waiting(f))
-        read_after_commit(f);
+    if (spill_waiting(d, f))
+        read_after_commit(d, f);
 }
 
-void due_rows_restart(struct hook_state *f)
+void due_rows_restart(struct dispatcher *d, struct hook_state *f)
 {
-    spill_waiting(f);
-    read_after_commit(f);
+    spill_waiting(d, f);
+    read_after_commit(d, f);
 }

@@ -22,7 +22,6 @@
 #include "common/config/config_types.h"
 #include "common/encoding/url.h"
 #include "common/log/log.h"
-#include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/model/operator.h"
 #include "common/process/blame.h"
@@ -33,15 +32,32 @@
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
+
+struct hook_cache {
+    size_t n_paused;
+    uint64_t seen; // revision of the store that was read last
+};
+
+void hook_cache_init(struct dispatcher *d)
+{
+    d->hook_cache = xcalloc(1, sizeof(*d->hook_cache));
+    d->index = match_index_new();
+}
+
+size_t hook_cache_n_paused(const struct dispatcher *d)
+{
+    return d->hook_cache->n_paused;
+}
 
 static struct throttle_limits limits_of(const struct dispatcher *d,
                                         const struct hook *hook)
@@ -68,14 +84,10 @@ static void take_schedule(struct hook_state *f)
     int64_t waits_ms[RETRIES_MAX];
     size_t n = 0;
 
-    free(hook_notes(f)->retry_waits_ms);
-    hook_notes(f)->retry_waits_ms = NULL;
     if (text.n_bytes == 0 ||
         config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
-        return;
-    hook_notes(f)->retry_waits_ms = xcalloc(n, sizeof(*waits_ms));
-    memcpy(hook_notes(f)->retry_waits_ms, waits_ms, n * sizeof(*waits_ms));
-    hook_notes(f)->n_retry_waits = n;
+        n = 0;
+    hook_set_retry_waits(f, waits_ms, n);
 }
 
 void hook_cache_reload(struct dispatcher *d)
@@ -140,10 +152,9 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     if (f == NULL)
         return;
     match_index_remove(d->index, no);
-    d->n_paused -= hook_is_paused(f);
+    d->hook_cache->n_paused -= hook_is_paused(f);
     health_forget(d, f);
-    free(hook_notes(f)->retry_waits_ms);
-    hook_notes(f)->retry_waits_ms = NULL;
+    hook_set_retry_waits(f, NULL, 0);
     change(d, f, NULL);
     hook_forget_if_done(f);
 }
@@ -168,8 +179,8 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
 
     change(d, f, hook_copy(hook));
     backlog_join(d, f);
-    d->n_paused += hook_is_paused(f);
-    d->n_paused -= was_paused;
+    d->hook_cache->n_paused += hook_is_paused(f);
+    d->hook_cache->n_paused -= was_paused;
     take_schedule(f);
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
         log_warn("hook of the reserved organization " OPERATOR_ORG
@@ -183,16 +194,7 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     // What waits for a paused hook goes into the index, so that it takes no memory,
     // however much there is. So does what came back from a sender that died.
     if (hook_is_paused(f))
-        due_rows_spill(f);
-}
-
-static bool wants_own_events(const struct hook *hook)
-{
-    for (size_t i = 0; i < hook->n_kinds; i++) {
-        if (kind_is_own(hook->kinds[i]))
-            return true;
-    }
-    return false;
+        due_rows_spill(d, f);
 }
 
 static bool on_hook(void *data, const struct hook *hook)
@@ -200,9 +202,7 @@ static bool on_hook(void *data, const struct hook *hook)
     struct dispatcher *d = data;
     struct blamed before;
 
-    d->has_operator = d->has_operator || hook->is_operator;
-    if (!hook->is_operator && wants_own_events(hook))
-        d->has_subscribers = true;
+    engine_events_on_hook(d, hook);
     if (queue_shard_of(hook->no, d->n_shards) != role_index(d->role))
         return true;
     log_debug("hook", "%s revision=%" PRIu64, hook_log(hook), hook->revision);
@@ -221,8 +221,8 @@ static bool on_hook(void *data, const struct hook *hook)
 
 void hook_cache_refresh(struct dispatcher *d)
 {
-    enum err err =
-        hook_watch(d->hooks, d->hooks_seen, on_hook, d, &d->hooks_seen);
+    enum err err = hook_watch(d->hooks, d->hook_cache->seen, on_hook, d,
+                              &d->hook_cache->seen);
 
     if (err != OK) {
         log_fatal("hooks cannot be read", "reason=%s",

@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/event.h"
 #include "common/process/blame.h"
@@ -35,6 +36,12 @@
 #define PAUSE_LOOK_MS 5
 // Less than the limit in dispatch.c, so that reading does not hold up sending.
 #define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
+
+struct log_reader {
+    uv_timer_t poll_timer;
+    bool is_reading; // there is more to read
+    bool is_paused;
+};
 
 struct reading {
     struct dispatcher *d;
@@ -67,22 +74,22 @@ static void spill_slow(struct dispatcher *d)
 
     for (; f != NULL && clock_mono_us() < until_us;
          f = schedule_slow_hook(&d->schedule, now_us, SLOW_AFTER_US))
-        due_rows_spill(f);
+        due_rows_spill(d, f);
 }
 
 static void pause_reading(struct dispatcher *d)
 {
-    d->is_reader_paused = true;
-    d->is_reading = false;
-    uv_timer_set_repeat(&d->poll_timer, PAUSE_LOOK_MS);
-    uv_timer_again(&d->poll_timer);
+    d->log_reader->is_paused = true;
+    d->log_reader->is_reading = false;
+    uv_timer_set_repeat(&d->log_reader->poll_timer, PAUSE_LOOK_MS);
+    uv_timer_again(&d->log_reader->poll_timer);
 }
 
 static void resume_reading(struct dispatcher *d)
 {
-    d->is_reader_paused = false;
-    uv_timer_set_repeat(&d->poll_timer, POLL_MS);
-    uv_timer_again(&d->poll_timer);
+    d->log_reader->is_paused = false;
+    uv_timer_set_repeat(&d->log_reader->poll_timer, POLL_MS);
+    uv_timer_again(&d->log_reader->poll_timer);
 }
 
 static bool must_pause(struct dispatcher *d)
@@ -116,7 +123,7 @@ static void read_batch(struct dispatcher *d)
     struct blamed before;
 
     if (!aside_limit_scan(d, &scan)) {
-        d->is_reading = false; // the next poll tries again
+        d->log_reader->is_reading = false; // the next poll tries again
         return;
     }
     before = blame_begin(BLAME_EVENT, 0, get_be64(scan.after.bytes) + 1);
@@ -130,7 +137,7 @@ static void read_batch(struct dispatcher *d)
     if (position_cmp(scan.last, scan.after) != 0) {
         have_read(d, scan.last);
     } else if (!reading.is_cut) {
-        d->is_reading = false; // the end of the log
+        d->log_reader->is_reading = false; // the end of the log
     }
 }
 
@@ -148,29 +155,36 @@ static void wake(struct dispatcher *d)
 {
     if (d->is_draining)
         return;
-    if (d->is_reader_paused) {
+    if (d->log_reader->is_paused) {
         if (must_pause(d))
             return;
         resume_reading(d);
     }
-    d->is_reading = true;
+    d->log_reader->is_reading = true;
+}
+
+void reader_on_sent(struct dispatcher *d)
+{
+    if (d->log_reader->is_paused &&
+        schedule_n_from_log(&d->schedule) < WAITING_MAX / 2)
+        turn_mark(d, TURN_READ);
 }
 
 void reader_read(struct dispatcher *d)
 {
     wake(d);
-    if (!d->is_reading)
+    if (!d->log_reader->is_reading)
         return;
     if (d->fan->is_open) { // even without room: no commit is possible before
         go_on_with_fan(d);
     } else if (!storage_has_room(d)) {
-        d->is_reading = false; // the next poll tries again
+        d->log_reader->is_reading = false; // the next poll tries again
     } else if (must_pause(d)) {
         pause_reading(d);
     } else {
         read_batch(d);
     }
-    if (d->is_reading)
+    if (d->log_reader->is_reading)
         turn_mark(d, TURN_READ);
 }
 
@@ -179,7 +193,7 @@ static void on_poll(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
 
-    if (!d->is_reader_paused)
+    if (!d->log_reader->is_paused)
         turn_mark(d, TURN_HOOKS);
     turn_mark(d, TURN_READ);
 }
@@ -188,11 +202,12 @@ void reader_start(struct dispatcher *d)
 {
     uv_loop_t *loop = role_loop(d->role);
 
+    d->log_reader = xcalloc(1, sizeof(*d->log_reader));
     d->read_to = shard_cursor(d->shard);
     fan_init(d);
-    uv_timer_init(loop, &d->poll_timer);
-    d->poll_timer.data = d;
-    uv_timer_start(&d->poll_timer, on_poll, POLL_MS, POLL_MS);
+    uv_timer_init(loop, &d->log_reader->poll_timer);
+    d->log_reader->poll_timer.data = d;
+    uv_timer_start(&d->log_reader->poll_timer, on_poll, POLL_MS, POLL_MS);
     turn_mark(d, TURN_READ);
 }
 
@@ -201,6 +216,6 @@ void reader_stop(struct dispatcher *d)
 {
     while (d->fan->is_open)
         go_on_with_fan(d);
-    d->is_reading = false;
-    uv_timer_stop(&d->poll_timer);
+    d->log_reader->is_reading = false;
+    uv_timer_stop(&d->log_reader->poll_timer);
 }

@@ -23,12 +23,12 @@
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_time.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/attempt_rows.h"
 #include "engine/dispatcher/record/attempt_stats.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/dead_report.h"
 #include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/resend_accounting.h"
 #include "engine/dispatcher/record/verdict.h"
@@ -75,7 +75,7 @@ static void leave_for_row(struct dispatcher *d, struct delivery *dv,
     }
     commit_keep_settled(d, dv);
     if (hook_is_ordered(delivery_hook(dv)))
-        due_rows_restart(delivery_hook(dv));
+        due_rows_restart(d, delivery_hook(dv));
 }
 
 // Puts the row of the next attempt, and returns it. If the hook is ordered, the

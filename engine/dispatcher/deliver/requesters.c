@@ -25,6 +25,22 @@ struct requester {
     struct reply answer;
 };
 
+void requesters_init(struct dispatcher *d)
+{
+    d->requesters = xcalloc(1, sizeof(*d->requesters));
+}
+
+uint32_t requesters_n(const struct dispatcher *d)
+{
+    return d->requesters->n;
+}
+
+void requesters_committing(struct dispatcher *d)
+{
+    d->requesters->committing = d->requesters->open;
+    d->requesters->open = NULL;
+}
+
 static void send_answer(struct dispatcher *d, const struct requester *m)
 {
     if (d->api == NULL || m->n_apis != d->n_apis)
@@ -50,8 +66,8 @@ void requesters_answer(struct dispatcher *d, struct delivery *dv,
         memcpy(m->answer.position, delivery_position(dv).bytes,
                sizeof(m->answer.position));
         m->answer.started_at_us = started_at_us;
-        m->next = d->open_answers;
-        d->open_answers = m;
+        m->next = d->requesters->open;
+        d->requesters->open = m;
     }
 }
 
@@ -59,7 +75,7 @@ static void end(struct dispatcher *d, struct requester *m)
 {
     send_answer(d, m);
     free(m);
-    d->n_on_demand--;
+    d->requesters->n--;
 }
 
 void requesters_refuse(struct dispatcher *d, struct delivery *dv, enum err err)
@@ -82,9 +98,9 @@ void requesters_answer_later(struct dispatcher *d, uint64_t n_apis,
 
     m->n_apis = n_apis;
     m->answer = *answer;
-    m->next = d->open_answers;
-    d->open_answers = m;
-    d->n_on_demand++;
+    m->next = d->requesters->open;
+    d->requesters->open = m;
+    d->requesters->n++;
     commit_schedule(d);
 }
 
@@ -97,7 +113,8 @@ void requesters_answer_now(struct dispatcher *d, const struct reply *answer)
 
 void requesters_send_answers(struct dispatcher *d, enum err err)
 {
-    struct requester **lists[] = { &d->committing_answers, &d->open_answers };
+    struct requester **lists[] = { &d->requesters->committing,
+                                   &d->requesters->open };
 
     for (size_t i = 0; i < (err == OK ? 1 : 2); i++) {
         while (*lists[i] != NULL) {
@@ -120,5 +137,5 @@ void requesters_add(struct dispatcher *d, struct delivery *dv,
     m->answer.event_id = *event_id;
     m->next = delivery_notes(dv)->requesters;
     delivery_notes(dv)->requesters = m;
-    d->n_on_demand++;
+    d->requesters->n++;
 }

@@ -7,6 +7,20 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
+struct requester;
+
+// Closed to other rooms.
+struct requesters {
+    struct requester *open, *committing; // answers to send when committed
+    uint32_t n; // attempts asked for by hand and not answered yet
+};
+
+void requesters_init(struct dispatcher *d);
+uint32_t requesters_n(const struct dispatcher *d);
+
+// d->open_batch is about to be committed.
+void requesters_committing(struct dispatcher *d);
+
 // The queries that wait for this delivery are answered when d->open_batch is committed.
 void requesters_answer(struct dispatcher *d, struct delivery *dv,
                        int64_t started_at_us);

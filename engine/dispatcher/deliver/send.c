@@ -41,7 +41,7 @@ static void set_text(struct buf *b, struct str text)
 static enum err put_order(struct dispatcher *d, const struct in_flight *a,
                           const struct rendered *rendered)
 {
-    struct channel *channel = d->links[in_flight_sender(a)].channel;
+    struct channel *channel = d->senders[in_flight_sender(a)];
     const struct hook *hook = hook_record(delivery_hook(in_flight_delivery(a)));
     int64_t timeout_ms = hook->policy.timeout_ms > 0
                              ? hook->policy.timeout_ms

@@ -41,19 +41,19 @@ static struct tally *tally_of(struct dispatcher *d, uint64_t owner_no,
                 (TABLE_SIZE - 1);
     struct tally *t;
 
-    if (d->tallies == NULL)
-        d->tallies = xcalloc(TABLE_SIZE, sizeof(struct tally *));
-    for (t = d->tallies[at]; t != NULL; t = t->next) {
+    if (d->attempt_stats->tallies == NULL)
+        d->attempt_stats->tallies = xcalloc(TABLE_SIZE, sizeof(struct tally *));
+    for (t = d->attempt_stats->tallies[at]; t != NULL; t = t->next) {
         if (t->owner_no == owner_no && t->slot == slot)
             return t;
     }
     t = xmalloc(sizeof(*t));
-    *t = (struct tally){ .next = d->tallies[at],
+    *t = (struct tally){ .next = d->attempt_stats->tallies[at],
                          .owner_no = owner_no,
                          .slot = slot };
     stats_init(&t->stats);
-    d->tallies[at] = t;
-    d->n_tallies++;
+    d->attempt_stats->tallies[at] = t;
+    d->attempt_stats->n++;
     return t;
 }
 
@@ -73,23 +73,24 @@ void attempt_stats_flush(struct dispatcher *d, bool at_once)
 {
     int64_t now_us = clock_mono_us();
     int64_t every_us =
-        FLUSH_EVERY_US + (int64_t)d->n_tallies * FLUSH_EVERY_US_EACH;
+        FLUSH_EVERY_US + (int64_t)d->attempt_stats->n * FLUSH_EVERY_US_EACH;
 
-    if (d->n_tallies == 0 || (!at_once && now_us - d->tallied_us < every_us))
+    if (d->attempt_stats->n == 0 ||
+        (!at_once && now_us - d->attempt_stats->flushed_us < every_us))
         return;
-    d->tallied_us = now_us;
+    d->attempt_stats->flushed_us = now_us;
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        while (d->tallies[i] != NULL) {
-            struct tally *t = d->tallies[i];
+        while (d->attempt_stats->tallies[i] != NULL) {
+            struct tally *t = d->attempt_stats->tallies[i];
 
-            d->tallies[i] = t->next;
+            d->attempt_stats->tallies[i] = t->next;
             batch_stats(d->open_batch, t->owner_no, t->slot * SLOT_S,
                         &t->stats);
             stats_clear(&t->stats);
             free(t);
         }
     }
-    d->n_tallies = 0;
+    d->attempt_stats->n = 0;
     batch_stats_noted(d->open_batch);
 }
 
@@ -106,6 +107,7 @@ void attempt_stats_load(struct dispatcher *d)
     uint64_t next_no = from_no;
     enum err err;
 
+    d->attempt_stats = xcalloc(1, sizeof(*d->attempt_stats));
     do {
         from_no = next_no;
         err = history_walk(d->history, from_no, ROWS_AT_ONCE, on_attempt, d,
@@ -113,6 +115,11 @@ void attempt_stats_load(struct dispatcher *d)
     } while (err == OK && next_no != from_no);
     if (err != OK)
         log_fatal("history cannot be read", "");
-    if (d->n_tallies > 0)
+    attempt_stats_on_second(d);
+}
+
+void attempt_stats_on_second(struct dispatcher *d)
+{
+    if (d->attempt_stats->n > 0)
         commit_schedule(d);
 }

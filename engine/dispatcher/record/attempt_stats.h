@@ -6,11 +6,22 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
+struct tally;
+
+// Closed to other rooms.
+struct attempt_stats {
+    struct tally **tallies; // hash table
+    size_t n;
+    int64_t flushed_us; // monotonic
+};
+
 void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt);
 
 // Adds the statistics to d->open_batch if a flush is due, or `at_once`. Called last,
 // when all attempts of this commit are noted.
 void attempt_stats_flush(struct dispatcher *d, bool at_once);
+// Commits soon if there are statistics to flush.
+void attempt_stats_on_second(struct dispatcher *d);
 void attempt_stats_load(struct dispatcher *d); // counts what a crash left out
 
 #endif

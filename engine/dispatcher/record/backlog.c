@@ -20,7 +20,7 @@
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
 #include "engine/dispatcher/loop/dispatcher.h"
-#include "engine/dispatcher/loop/hooks.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -75,6 +75,11 @@ uint64_t backlog_bytes(const struct hook_state *f)
     const struct hook_backlog b = backlog_of(f);
 
     return hook_backlog_bytes(&b);
+}
+
+int64_t backlog_rows(const struct hook_state *f)
+{
+    return hook_notes(f)->backlog.n_rows;
 }
 
 // --- organizations ---

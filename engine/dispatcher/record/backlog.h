@@ -18,6 +18,7 @@ void backlog_count(struct dispatcher *d);
 // The hook's record is known: what waits for it counts for its organization.
 void backlog_join(struct dispatcher *d, struct hook_state *f);
 
+int64_t backlog_rows(const struct hook_state *f);   // that wait for it
 uint64_t backlog_bytes(const struct hook_state *f); // of what waits for it
 void backlog_on_commit(struct dispatcher *d);       // adds what it has moved
 void backlog_on_link(struct dispatcher *d); // a new process knows no sums

@@ -28,8 +28,8 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/due_time.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/loop/turn.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -55,17 +55,18 @@ static void count_commit(struct dispatcher *d)
 
 void commit_init(struct dispatcher *d)
 {
+    d->commit = xcalloc(1, sizeof(*d->commit));
     d->open_batch = shard_batch_new();
-    d->committing_batch = shard_batch_new();
+    d->commit->committing_batch = shard_batch_new();
     count_commit(d);
-    d->cursor_said = shard_cursor(d->shard);
+    d->commit->cursor_added = shard_cursor(d->shard);
     crypto_random(&d->jitter_state, sizeof(d->jitter_state));
-    deadline_init(&d->commit_due, role_loop(d->role), on_commit_due, d);
+    deadline_init(&d->commit->due, role_loop(d->role), on_commit_due, d);
 }
 
 bool commit_is_busy(const struct dispatcher *d)
 {
-    return d->is_committing || d->is_commit_failing;
+    return d->commit->is_under_way || d->commit->is_failing;
 }
 
 uint64_t commit_number(const struct dispatcher *d)
@@ -73,21 +74,39 @@ uint64_t commit_number(const struct dispatcher *d)
     return schedule_n_commits(&d->schedule) + 1 + commit_is_busy(d);
 }
 
+bool commit_is_under_way(const struct dispatcher *d)
+{
+    return d->commit->is_under_way;
+}
+
+bool commit_is_failing(const struct dispatcher *d)
+{
+    return d->commit->is_failing;
+}
+
+int64_t commit_took_us(const struct dispatcher *d)
+{
+    return d->commit->is_under_way ? clock_mono_us() - d->commit->started_us
+                                   : 0;
+}
+
 void commit_schedule(struct dispatcher *d)
 {
     bool only_cursor = batch_n(d->open_batch) == 0 &&
                        delivery_without_row(&d->schedule) == NULL &&
-                       d->open_wakes.n == 0;
+                       d->commit->open_wakes.n == 0;
     uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
 
-    if (commit_is_busy(d))
-        return; // the end of that commit calls this again
-    deadline_within(&d->commit_due, wait_ms);
+    if (commit_is_busy(d)) {
+        d->commit->is_wanted = true; // its end calls this again
+        return;
+    }
+    deadline_within(&d->commit->due, wait_ms);
 }
 
 void commit_wake_hook(struct dispatcher *d, uint64_t hook_id, int64_t due_at_ms)
 {
-    struct wakes *w = &d->open_wakes;
+    struct wakes *w = &d->commit->open_wakes;
 
     if (w->n == w->room) {
         w->room = w->room > 0 ? w->room * 2 : 256;
@@ -125,7 +144,7 @@ void commit_del_row(struct dispatcher *d, const struct delivery *dv)
 // about to be put is not missed.
 void commit_keep_settled(struct dispatcher *d, struct delivery *dv)
 {
-    delivery_settle(&d->open_settled, dv);
+    delivery_settle(&d->commit->open_settled, dv);
 }
 
 // --- commits ---
@@ -134,8 +153,8 @@ static void drop_settled(struct dispatcher *d)
 {
     struct schedule_event event = { .kind = SCHEDULE_DURABLE };
 
-    while ((event.delivery = delivery_take_settled(&d->committing_settled)) !=
-           NULL) {
+    while ((event.delivery = delivery_take_settled(
+                &d->commit->committing_settled)) != NULL) {
         struct hook_state *f = delivery_hook(event.delivery);
 
         core_note(d, &event);
@@ -145,8 +164,8 @@ static void drop_settled(struct dispatcher *d)
 
 static void wake_hooks(struct dispatcher *d)
 {
-    for (size_t i = 0; i < d->committing_wakes.n; i++) {
-        const struct wake *w = &d->committing_wakes.at[i];
+    for (size_t i = 0; i < d->commit->committing_wakes.n; i++) {
+        const struct wake *w = &d->commit->committing_wakes.at[i];
 
         const struct schedule_event event = {
             .kind = SCHEDULE_ROWS_EXPECTED,
@@ -156,7 +175,7 @@ static void wake_hooks(struct dispatcher *d)
 
         core_note(d, &event);
     }
-    d->committing_wakes.n = 0;
+    d->commit->committing_wakes.n = 0;
 }
 
 static void on_committed(void *data, enum err err)
@@ -164,32 +183,32 @@ static void on_committed(void *data, enum err err)
     struct dispatcher *d = data;
 
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
-                       clock_mono_us() - d->commit_started_us);
-    d->commit_err = err;
+                       clock_mono_us() - d->commit->started_us);
+    d->commit->err = err;
     turn_mark(d, TURN_COMMITTED);
 }
 
 enum err commit_end(struct dispatcher *d)
 {
-    d->is_committing = false;
-    if (d->commit_err == ERR_FULL) {
-        if (!d->is_commit_failing) {
+    d->commit->is_under_way = false;
+    if (d->commit->err == ERR_FULL) {
+        if (!d->commit->is_failing) {
             log_warn("no disk space to commit; trying again until there is",
                      "uncommitted_bytes=%zu", batch_bytes(d->open_batch));
         }
-        d->is_commit_failing = true;
-        deadline_within(&d->commit_due, NO_ROOM_RETRY_MS);
+        d->commit->is_failing = true;
+        deadline_within(&d->commit->due, NO_ROOM_RETRY_MS);
         return ERR_FULL;
     }
-    if (d->commit_err != OK) {
+    if (d->commit->err != OK) {
         log_fatal("a commit failed", "reason=%s",
-                  log_quote(str_of(err_str(d->commit_err))));
+                  log_quote(str_of(err_str(d->commit->err))));
     }
-    if (d->is_commit_failing)
+    if (d->commit->is_failing)
         log_info("disk space is available again; commits continue", "");
-    d->is_commit_failing = false;
+    d->commit->is_failing = false;
     count_commit(d);
-    shard_batch_reset(d->committing_batch);
+    shard_batch_reset(d->commit->committing_batch);
     return OK;
 }
 
@@ -199,11 +218,12 @@ void commit_let_go(struct dispatcher *d)
     wake_hooks(d);
     if (d->is_final_commit)
         return;
-    if (batch_n(d->open_batch) > 0 ||
-        delivery_without_row(&d->schedule) != NULL || d->open_wakes.n > 0 ||
-        d->open_answers != NULL ||
-        position_cmp(d->cursor_said, d->read_to) != 0)
+    if (d->commit->is_wanted || batch_n(d->open_batch) > 0 ||
+        delivery_without_row(&d->schedule) != NULL ||
+        d->commit->open_wakes.n > 0 ||
+        position_cmp(d->commit->cursor_added, d->read_to) != 0)
         commit_schedule(d);
+    d->commit->is_wanted = false;
 }
 
 // Gives a row to each delivery that is not settled and whose event the cursor passes
@@ -219,37 +239,35 @@ static void put_rows(struct dispatcher *d)
 void commit_fill(struct dispatcher *d)
 {
     put_rows(d);
-    if (position_cmp(d->cursor_said, d->read_to) != 0)
+    if (position_cmp(d->commit->cursor_added, d->read_to) != 0)
         batch_cursor(d->open_batch, d->read_to);
-    d->cursor_said = d->read_to;
+    d->commit->cursor_added = d->read_to;
     batch_clock(d->open_batch, due_now_ms(d),
                 due_clock_ran_ms(&d->due_clock, clock_mono_us()));
 }
 
 void commit_again(struct dispatcher *d)
 {
-    assert(!d->is_committing);
-    d->is_committing = true;
-    d->commit_started_us = clock_mono_us();
-    shard_commit(d->shard, d->committing_batch, on_committed, d);
+    assert(!d->commit->is_under_way);
+    d->commit->is_under_way = true;
+    d->commit->started_us = clock_mono_us();
+    shard_commit(d->shard, d->commit->committing_batch, on_committed, d);
 }
 
 void commit_start(struct dispatcher *d)
 {
     struct shard_batch *change = d->open_batch;
-    struct wakes wakes = d->open_wakes;
+    struct wakes wakes = d->commit->open_wakes;
 
     assert(!commit_is_busy(d));
-    assert(d->committing_settled == NULL);
-    deadline_stop(&d->commit_due);
-    d->open_batch = d->committing_batch;
-    d->committing_batch = change;
-    d->open_wakes = d->committing_wakes;
-    d->committing_wakes = wakes;
-    d->committing_settled = d->open_settled;
-    d->open_settled = NULL;
-    d->committing_answers = d->open_answers;
-    d->open_answers = NULL;
+    assert(d->commit->committing_settled == NULL);
+    deadline_stop(&d->commit->due);
+    d->open_batch = d->commit->committing_batch;
+    d->commit->committing_batch = change;
+    d->commit->open_wakes = d->commit->committing_wakes;
+    d->commit->committing_wakes = wakes;
+    d->commit->committing_settled = d->commit->open_settled;
+    d->commit->open_settled = NULL;
     commit_again(d);
 }
 

@@ -4,7 +4,33 @@
 #ifndef ENGINE_DISPATCHER_RECORD_COMMIT_H
 #define ENGINE_DISPATCHER_RECORD_COMMIT_H
 
+#include "common/process/deadline.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+
+// Rows that a batch puts: when it is committed, hook `hook_id` looks for them.
+struct wake {
+    uint64_t hook_id;
+    int64_t due_at_ms;
+};
+
+struct wakes {
+    struct wake *at;
+    size_t n, room;
+};
+
+// Closed to other rooms.
+struct commit {
+    struct shard_batch *committing_batch;
+    struct wakes open_wakes, committing_wakes;
+    struct delivery *open_settled, *committing_settled; // leave once committed
+    struct deadline due;
+    struct position cursor_added; // in the last batch that was filled
+    int64_t started_us;
+    enum err err; // of the commit that has ended
+    bool is_under_way;
+    bool is_failing;
+    bool is_wanted; // after the one that is under way
+};
 
 void commit_init(struct dispatcher *d);
 
@@ -23,6 +49,14 @@ bool commit_is_busy(const struct dispatcher *d);
 // The number that schedule_n_commits() will have once what is in d->open_batch is
 // committed.
 uint64_t commit_number(const struct dispatcher *d);
+
+bool commit_is_under_way(const struct dispatcher *d);
+
+// A commit had no room, and will be tried again.
+bool commit_is_failing(const struct dispatcher *d);
+
+// For how long a commit has been under way; 0: none is.
+int64_t commit_took_us(const struct dispatcher *d);
 
 // Something was added to d->open_batch: commit soon.
 void commit_schedule(struct dispatcher *d);

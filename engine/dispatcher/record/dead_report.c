@@ -23,6 +23,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"

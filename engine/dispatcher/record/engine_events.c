@@ -15,12 +15,14 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
 #include "common/model/event.h"
+#include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/model/operator.h"
 #include "common/process/blame.h"
@@ -36,6 +38,31 @@
 #include "queue/queue.h"
 
 #define IN_WORK_MAX 64 // events that are sent to ingest and not stored yet
+
+void engine_events_init(struct dispatcher *d)
+{
+    d->engine_events = xcalloc(1, sizeof(*d->engine_events));
+    // An earlier process may have left some.
+    d->engine_events->has_outbox = true;
+}
+
+static bool wants_own_events(const struct hook *hook)
+{
+    for (size_t i = 0; i < hook->n_kinds; i++) {
+        if (kind_is_own(hook->kinds[i]))
+            return true;
+    }
+    return false;
+}
+
+void engine_events_on_hook(struct dispatcher *d, const struct hook *hook)
+{
+    struct engine_events *e = d->engine_events;
+
+    e->has_operator = e->has_operator || hook->is_operator;
+    if (!hook->is_operator && wants_own_events(hook))
+        e->has_subscribers = true;
+}
 
 // --- what happened ---
 
@@ -75,13 +102,14 @@ static void put_event(struct dispatcher *d, const struct hook_scope *scope,
     if (scope->level == LEVEL_ENVIRONMENT)
         event.env = scope->target;
     batch_outbox_put(d->open_batch, &event);
-    d->has_outbox = true;
+    d->engine_events->has_outbox = true;
     commit_schedule(d);
 }
 
 bool engine_event_is_wanted(const struct dispatcher *d, const struct hook *hook)
 {
-    return (d->has_subscribers || d->has_operator) &&
+    return (d->engine_events->has_subscribers ||
+            d->engine_events->has_operator) &&
            !operator_is_org(hook->scope.org);
 }
 
@@ -103,9 +131,9 @@ void engine_event_add(struct dispatcher *d, const struct hook *hook,
     clock_put_rfc3339(json_open_text(&w, "at"), clock_now_ms());
     json_close_text(&w);
     json_close(&w);
-    if (d->has_subscribers)
+    if (d->engine_events->has_subscribers)
         put_event(d, &hook->scope, kind, buf_str(&payload));
-    if (d->has_operator)
+    if (d->engine_events->has_operator)
         put_event(d, &operators, kind, buf_str(&payload));
     buf_clear(&payload);
 }
@@ -166,7 +194,7 @@ static bool on_outbox(void *data, const struct event *event)
         commit_schedule(d);
         return true;
     }
-    d->n_outbox++;
+    d->engine_events->n_in_work++;
     return true;
 }
 
@@ -174,23 +202,23 @@ void engine_events_send(struct dispatcher *d)
 {
     struct blamed before;
 
-    if (!d->has_outbox || d->n_outbox > 0 || d->ingest == NULL ||
-        d->is_draining)
+    if (!d->engine_events->has_outbox || d->engine_events->n_in_work > 0 ||
+        d->ingest == NULL || d->is_draining)
         return;
     before = blame_begin(BLAME_NOTHING, 0, 0); // each event is noted by itself
     if (shard_outbox_read(d->shard, IN_WORK_MAX, on_outbox, d) != OK)
         log_fatal("the outbox of the engine's own events cannot be read", "");
     blame_end(before);
     // Events that are added but not committed yet are looked for after the commit.
-    if (d->n_outbox == 0 && batch_n(d->open_batch) == 0)
-        d->has_outbox = commit_is_busy(d);
+    if (d->engine_events->n_in_work == 0 && batch_n(d->open_batch) == 0)
+        d->engine_events->has_outbox = commit_is_busy(d);
 }
 
 static void on_engine_event_reply(struct dispatcher *d,
                                   const struct engine_event_reply *reply)
 {
-    if (d->n_outbox > 0)
-        d->n_outbox--;
+    if (d->engine_events->n_in_work > 0)
+        d->engine_events->n_in_work--;
     if (reply->err != OK)
         return; // sent again a second later, or sooner
     batch_outbox_del(d->open_batch, &reply->id);
@@ -215,14 +243,14 @@ static void on_closed(void *data)
     struct dispatcher *d = data;
 
     d->ingest = NULL; // the supervisor brings a new link
-    d->n_outbox = 0;
+    d->engine_events->n_in_work = 0;
 }
 
 void engine_events_on_link(struct dispatcher *d, int fd)
 {
     if (d->ingest != NULL)
         channel_close(d->ingest);
-    d->n_outbox = 0;
+    d->engine_events->n_in_work = 0;
     backlog_on_link(d);
     d->ingest = role_open_channel(
         d->role, ROLE_INGEST, fd,

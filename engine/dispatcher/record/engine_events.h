@@ -6,6 +6,19 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
+// Closed to other rooms.
+struct engine_events {
+    size_t n_in_work;     // sent to ingest, and not stored yet
+    bool has_subscribers; // a hook names kinds of the engine's own
+    bool has_operator;    // a hook of the operator is there
+    bool has_outbox;      // the shard may have more to send
+};
+
+void engine_events_init(struct dispatcher *d);
+
+// This hook, of whichever shard, is there.
+void engine_events_on_hook(struct dispatcher *d, const struct hook *hook);
+
 void engine_events_on_link(struct dispatcher *d, int fd);
 
 // Whether any hook would get an event about this hook.

@@ -7,8 +7,8 @@
 #include "common/base/clock.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
@@ -28,20 +28,20 @@ void health_keep(struct dispatcher *d, const struct hook_state *f)
 
 void health_changed(struct dispatcher *d, struct hook_state *f)
 {
-    if (hook_notes(f)->is_health_unsaid)
+    if (hook_notes(f)->is_health_changed)
         return;
-    hook_notes(f)->is_health_unsaid = true;
-    hook_notes(f)->next_unsaid = d->health_unsaid;
-    d->health_unsaid = f;
+    hook_notes(f)->is_health_changed = true;
+    hook_notes(f)->next_changed = d->health_rows->changed;
+    d->health_rows->changed = f;
 }
 
-void health_say(struct dispatcher *d)
+void health_rows_add(struct dispatcher *d)
 {
-    while (d->health_unsaid != NULL) {
-        struct hook_state *f = d->health_unsaid;
+    while (d->health_rows->changed != NULL) {
+        struct hook_state *f = d->health_rows->changed;
 
-        d->health_unsaid = hook_notes(f)->next_unsaid;
-        hook_notes(f)->is_health_unsaid = false;
+        d->health_rows->changed = hook_notes(f)->next_changed;
+        hook_notes(f)->is_health_changed = false;
         batch_health(d->open_batch, hook_state_id(f), &hook_notes(f)->health);
         hook_forget_if_done(f);
     }

@@ -27,11 +27,11 @@
 #include "engine/delivery/failing.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
-#include "engine/dispatcher/loop/hooks.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/record/dead_report.h"
 #include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/health_rows.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -47,8 +47,9 @@ static void count_failing(struct dispatcher *d, struct hook_state *f)
     if (is_failing == hook_notes(f)->is_counted_failing)
         return;
     hook_notes(f)->is_counted_failing = is_failing;
-    d->n_failing = is_failing ? d->n_failing + 1 : d->n_failing - 1;
-    metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->n_failing);
+    d->health->n_failing =
+        is_failing ? d->health->n_failing + 1 : d->health->n_failing - 1;
+    metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->health->n_failing);
 }
 
 static void note_late(struct dispatcher *d, struct hook_state *f)
@@ -56,8 +57,8 @@ static void note_late(struct dispatcher *d, struct hook_state *f)
     if (hook_notes(f)->is_alarm_late)
         return;
     hook_notes(f)->is_alarm_late = true;
-    hook_notes(f)->next_late = d->alarms_late;
-    d->alarms_late = f;
+    hook_notes(f)->next_late = d->health->late;
+    d->health->late = f;
 }
 
 static void on_health(void *data, uint64_t hook_id,
@@ -76,6 +77,8 @@ static void on_health(void *data, uint64_t hook_id,
 
 void health_load(struct dispatcher *d)
 {
+    d->health = xcalloc(1, sizeof(*d->health));
+    d->health_rows = xcalloc(1, sizeof(*d->health_rows));
     metrics_gauge(GAUGE_HOOKS_FAILING, 0);
     if (shard_health_each(d->shard, on_health, d) != OK)
         log_fatal("the health records of hooks cannot be read", "");
@@ -95,6 +98,16 @@ void health_drop_orphans(struct dispatcher *d)
             hook_forget_if_done(f);
         }
     }
+}
+
+const struct hook_health *health_of(const struct hook_state *f)
+{
+    return &hook_notes(f)->health;
+}
+
+bool health_is_disabling(const struct hook_state *f)
+{
+    return hook_notes(f)->disable_wanted != HOOK_NOT_DISABLED;
 }
 
 // --- asking api ---
@@ -131,14 +144,16 @@ static void want_disabled(struct dispatcher *d, struct hook_state *f,
         return;
     hook_notes(f)->disable_wanted = reason;
     hook_notes(f)->disable_from = commit_number(d);
-    d->n_disabling++;
+    d->health->n_disabling++;
     hold(d, f, true);
-    if (d->n_disables == d->disables_room) {
-        d->disables_room = d->disables_room > 0 ? d->disables_room * 2 : 16;
-        d->disables =
-            xrealloc(d->disables, d->disables_room * sizeof(*d->disables));
+    if (d->health->n_disables == d->health->disables_room) {
+        d->health->disables_room =
+            d->health->disables_room > 0 ? d->health->disables_room * 2 : 16;
+        d->health->disables =
+            xrealloc(d->health->disables,
+                     d->health->disables_room * sizeof(*d->health->disables));
     }
-    d->disables[d->n_disables++] = hook_state_id(f);
+    d->health->disables[d->health->n_disables++] = hook_state_id(f);
 }
 
 void health_gone(struct dispatcher *d, struct hook_state *f)
@@ -287,9 +302,9 @@ static void report_late(struct dispatcher *d, struct hook_state *f)
 
 static void report_all_late(struct dispatcher *d)
 {
-    struct hook_state *f = d->alarms_late;
+    struct hook_state *f = d->health->late;
 
-    d->alarms_late = NULL;
+    d->health->late = NULL;
     while (f != NULL) {
         struct hook_state *next = hook_notes(f)->next_late;
 
@@ -303,8 +318,9 @@ void health_on_committed(struct dispatcher *d)
 {
     size_t n = 0;
 
-    for (; n < d->n_disables; n++) {
-        const struct hook_state *f = hook_find(&d->schedule, d->disables[n]);
+    for (; n < d->health->n_disables; n++) {
+        const struct hook_state *f =
+            hook_find(&d->schedule, d->health->disables[n]);
 
         if (f == NULL || hook_notes(f)->disable_wanted == HOOK_NOT_DISABLED)
             continue;
@@ -312,17 +328,17 @@ void health_on_committed(struct dispatcher *d)
             break; // the hooks behind it belong to later commits
         ask_disable(d, f);
     }
-    d->n_disables -= n;
-    if (n > 0 && d->n_disables > 0) {
-        memmove(d->disables, d->disables + n,
-                d->n_disables * sizeof(*d->disables));
+    d->health->n_disables -= n;
+    if (n > 0 && d->health->n_disables > 0) {
+        memmove(d->health->disables, d->health->disables + n,
+                d->health->n_disables * sizeof(*d->health->disables));
     }
 }
 
 // Asks once more: the api process that was asked before may have ended.
 static void ask_again(struct dispatcher *d)
 {
-    size_t n = d->n_disabling;
+    size_t n = d->health->n_disabling;
 
     for (struct hook_state *f = hook_next(&d->schedule, NULL);
          n > 0 && f != NULL; f = hook_next(&d->schedule, f)) {
@@ -348,7 +364,7 @@ static void stop_wanting(struct dispatcher *d, struct hook_state *f)
     if (hook_notes(f)->disable_wanted == HOOK_NOT_DISABLED)
         return;
     hook_notes(f)->disable_wanted = HOOK_NOT_DISABLED;
-    d->n_disabling--;
+    d->health->n_disabling--;
     hold(d, f, false);
 }
 
@@ -392,7 +408,7 @@ void health_forget(struct dispatcher *d, struct hook_state *f)
     hook_notes(f)->health = nothing;
     if (hook_notes(f)->is_counted_failing) {
         hook_notes(f)->is_counted_failing = false;
-        metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->n_failing);
+        metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->health->n_failing);
     }
     if (!was_empty)
         health_keep(d, f);

@@ -6,6 +6,20 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
+// Closed to other rooms.
+struct health {
+    struct hook_state *late; // hooks with an alarm that waits
+    uint64_t *disables;      // hooks to be switched off after a commit
+    size_t n_disables, disables_room;
+    size_t n_disabling; // hooks that api is asked to switch off
+    size_t n_failing;   // hooks that fail
+};
+
+const struct hook_health *health_of(const struct hook_state *f);
+
+// Whether api is asked, or about to be asked, to switch the hook off.
+bool health_is_disabling(const struct hook_state *f);
+
 void health_load(struct dispatcher *d);
 void health_drop_orphans(struct dispatcher *d); // once the hooks are known
 

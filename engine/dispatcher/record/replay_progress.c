@@ -22,6 +22,68 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
+struct replays {
+    struct running *first, *last; // in the order of their turns
+    struct running **by_tag;      // hash table
+    size_t mask, n;
+    struct running *dirty, *dirty_last; // records to be written
+    uint64_t n_changes, n_added;        // ever marked, ever written
+    struct shares shares;
+    uint32_t n_sent;
+};
+
+void replays_init(struct dispatcher *d)
+{
+    d->replays = xcalloc(1, sizeof(*d->replays));
+}
+
+void replays_sent(struct dispatcher *d)
+{
+    d->replays->n_sent++;
+}
+
+uint32_t replays_n_sent(const struct dispatcher *d)
+{
+    return d->replays->n_sent;
+}
+
+struct running *replays_first(const struct dispatcher *d)
+{
+    return d->replays->first;
+}
+
+size_t replays_n(const struct dispatcher *d)
+{
+    return d->replays->n;
+}
+
+struct running *replays_pop(struct dispatcher *d)
+{
+    struct running *r = d->replays->first;
+
+    d->replays->first = r->next;
+    if (r->next == NULL)
+        d->replays->last = NULL;
+    return r;
+}
+
+enum share replays_check(const struct dispatcher *d,
+                         const struct share_limit *limit, uint64_t org_id,
+                         bool is_admin)
+{
+    return shares_check(&d->replays->shares, limit, org_id, is_admin, 1);
+}
+
+uint64_t replays_n_changes(const struct dispatcher *d)
+{
+    return d->replays->n_changes;
+}
+
+uint64_t replays_n_added(const struct dispatcher *d)
+{
+    return d->replays->n_added;
+}
+
 // --- what a replay is, in memory ---
 
 struct running *running_new(const struct replay *record)
@@ -44,7 +106,7 @@ struct replay_holder *replay_hold(struct dispatcher *d, uint64_t org_id)
 {
     struct replay_holder *holder = xcalloc(1, sizeof(*holder));
 
-    holder->shares = &d->replay_shares;
+    holder->shares = &d->replays->shares;
     holder->org_id = org_id;
     shares_add(holder->shares, org_id, 1);
     return holder;
@@ -85,8 +147,8 @@ void running_free(struct running *r)
     free(r);
 }
 
-#define SAID_AT_ONCE 256 // replay records in a commit, at most
-#define TABLE_MIN    64  // a power of two
+#define ADDED_AT_ONCE 256 // replay records in a commit, at most
+#define TABLE_MIN     64  // a power of two
 
 // --- which there are ---
 
@@ -95,7 +157,7 @@ static struct running **place_of(const struct dispatcher *d, uint64_t tag,
 {
     uint64_t mixed = (tag ^ hook_id) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &d->replays_by_tag[(size_t)(mixed >> 20) & d->n_replays_mask];
+    return &d->replays->by_tag[(size_t)(mixed >> 20) & d->replays->mask];
 }
 
 static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
@@ -103,7 +165,7 @@ static struct running *find_by_tag(const struct dispatcher *d, uint64_t tag,
 {
     struct running *r = NULL;
 
-    if (d->replays_by_tag != NULL)
+    if (d->replays->by_tag != NULL)
         r = *place_of(d, tag, hook_id);
     while (r != NULL && (r->tag != tag || r->record.hook_id != hook_id))
         r = r->same_hash;
@@ -120,12 +182,12 @@ static void put(struct dispatcher *d, struct running *r)
 
 static void grow(struct dispatcher *d)
 {
-    struct running **old = d->replays_by_tag;
-    size_t n_old = old != NULL ? d->n_replays_mask + 1 : 0;
+    struct running **old = d->replays->by_tag;
+    size_t n_old = old != NULL ? d->replays->mask + 1 : 0;
 
-    d->n_replays_mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
-    d->replays_by_tag =
-        xcalloc(d->n_replays_mask + 1, sizeof(struct running *));
+    d->replays->mask = (n_old > 0 ? n_old * 2 : TABLE_MIN) - 1;
+    d->replays->by_tag =
+        xcalloc(d->replays->mask + 1, sizeof(struct running *));
     for (size_t i = 0; i < n_old; i++) {
         struct running *next = NULL;
 
@@ -144,27 +206,27 @@ void replays_take_out(struct dispatcher *d, const struct running *r)
     while (*link != r)
         link = &(*link)->same_hash;
     *link = r->same_hash;
-    d->n_replays--;
+    d->replays->n--;
 }
 
 // Puts the replay behind the others in the order of turns.
 void replays_append(struct dispatcher *d, struct running *r)
 {
     r->next = NULL;
-    if (d->replays_last != NULL) {
-        d->replays_last->next = r;
+    if (d->replays->last != NULL) {
+        d->replays->last->next = r;
     } else {
-        d->replays = r;
+        d->replays->first = r;
     }
-    d->replays_last = r;
+    d->replays->last = r;
 }
 
 void replays_add(struct dispatcher *d, struct running *r)
 {
-    if (d->replays_by_tag == NULL || d->n_replays > d->n_replays_mask)
+    if (d->replays->by_tag == NULL || d->replays->n > d->replays->mask)
         grow(d);
     put(d, r);
-    d->n_replays++;
+    d->replays->n++;
     replays_append(d, r);
     turn_mark(d, TURN_REPLAY);
 }
@@ -172,16 +234,16 @@ void replays_add(struct dispatcher *d, struct running *r)
 uint64_t replays_touch(struct dispatcher *d, struct running *r)
 {
     if (r->is_dirty)
-        return d->n_replays_dirtied; // it is written by then at the latest
+        return d->replays->n_changes; // it is written by then at the latest
     r->is_dirty = true;
     r->next_dirty = NULL;
-    if (d->replays_dirty_last != NULL) {
-        d->replays_dirty_last->next_dirty = r;
+    if (d->replays->dirty_last != NULL) {
+        d->replays->dirty_last->next_dirty = r;
     } else {
-        d->replays_dirty = r;
+        d->replays->dirty = r;
     }
-    d->replays_dirty_last = r;
-    return ++d->n_replays_dirtied;
+    d->replays->dirty_last = r;
+    return ++d->replays->n_changes;
 }
 
 void replays_end(struct dispatcher *d, struct running *r,
@@ -212,20 +274,20 @@ static uint64_t progress(const struct running *r)
     return is_list ? least : least - 1;
 }
 
-// A commit has SAID_AT_ONCE replay records at most; the others go into later commits.
+// A commit has ADDED_AT_ONCE replay records at most; the others go into later commits.
 // The last commit of the process has all.
-void replays_say(struct dispatcher *d)
+void replays_add_changed(struct dispatcher *d)
 {
     for (size_t i = 0;
-         (i < SAID_AT_ONCE || d->is_final_commit) && d->replays_dirty != NULL;
+         (i < ADDED_AT_ONCE || d->is_final_commit) && d->replays->dirty != NULL;
          i++) {
-        struct running *r = d->replays_dirty;
+        struct running *r = d->replays->dirty;
 
-        d->replays_dirty = r->next_dirty;
-        if (d->replays_dirty == NULL)
-            d->replays_dirty_last = NULL;
+        d->replays->dirty = r->next_dirty;
+        if (d->replays->dirty == NULL)
+            d->replays->dirty_last = NULL;
         r->is_dirty = false;
-        d->n_replays_said++;
+        d->replays->n_added++;
         r->record.next = progress(r);
         batch_replay_put(d->open_batch, &r->record);
     }
@@ -270,7 +332,7 @@ void replays_settled(struct dispatcher *d, struct delivery *dv,
     bool was_sent = notes->is_replaying;
 
     if (was_sent)
-        d->n_replaying--;
+        d->replays->n_sent--;
     notes->is_replaying = false;
     if (r == NULL)
         return;

@@ -37,7 +37,7 @@ struct running {
     uint64_t read_no;           // the source is read up to here
     bool is_read;               // the source is read to its end
     struct running *same_hash;  // in the table of replays that run
-    struct running *next_dirty; // in the list d->replays_dirty
+    struct running *next_dirty; // in the list of changed ones
     bool is_dirty;              // the record has changed, and is to be written
     struct candidate ahead[REPLAY_AHEAD];
     size_t n_ahead, i_ahead;
@@ -55,10 +55,32 @@ struct running {
     bool are_pending_read;
 };
 
+void replays_init(struct dispatcher *d);
+
+// An attempt made by a replay has begun.
+void replays_sent(struct dispatcher *d);
+uint32_t replays_n_sent(const struct dispatcher *d); // that are in flight
+
+// The replay whose turn is next; NULL: there is none. They are chained by `next`.
+struct running *replays_first(const struct dispatcher *d);
+size_t replays_n(const struct dispatcher *d);
+// Takes the first replay out of the order of turns.
+struct running *replays_pop(struct dispatcher *d);
+
+// Whether one more replay of this organization fits into the limit.
+enum share replays_check(const struct dispatcher *d,
+                         const struct share_limit *limit, uint64_t org_id,
+                         bool is_admin);
+
+// How many changes of records there were, and how many of them are in a batch.
+uint64_t replays_n_changes(const struct dispatcher *d);
+uint64_t replays_n_added(const struct dispatcher *d);
+
 // An attempt made by a replay has ended, or a delivery of a replay is settled.
 void replays_settled(struct dispatcher *d, struct delivery *dv,
                      enum delivery_state state);
-void replays_say(struct dispatcher *d); // adds what changed to d->open_batch
+void replays_add_changed(
+    struct dispatcher *d); // adds what changed to d->open_batch
 
 // A copy of the record. Free it with running_free().
 struct running *running_new(const struct replay *record);
@@ -76,7 +98,7 @@ void replays_add(struct dispatcher *d, struct running *r);
 void replays_end(struct dispatcher *d, struct running *r,
                  enum replay_state state);
 
-// The replay's record has changed. Returns a number: once d->n_replays_said has reached
+// The replay's record has changed. Returns a number: once replays_n_added() has reached
 // it, the record is added to d->open_batch.
 uint64_t replays_touch(struct dispatcher *d, struct running *r);
 

@@ -16,13 +16,14 @@
 #include "common/process/metrics.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/turn.h"
+#include "engine/dispatcher/record/commit.h"
 #include "queue/queue.h"
 
 #define BODY_BYTES 1024 // of a response that are kept while room is short
 
 bool storage_has_room(const struct dispatcher *d)
 {
-    return shard_room(d->shard) != ROOM_NONE && !d->is_commit_failing;
+    return shard_room(d->shard) != ROOM_NONE && !commit_is_failing(d);
 }
 
 void storage_refresh(struct dispatcher *d)

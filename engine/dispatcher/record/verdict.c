@@ -14,6 +14,7 @@
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/in_flight.h"

@@ -36,7 +36,7 @@ enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
         return ERR_FULL;
     // The api process limits attempts by hand for each organization; those that a
     // former api process asked for may be under way in addition.
-    if (d->n_on_demand >= d->config->max_manual ||
+    if (requesters_n(d) >= d->config->max_manual ||
         in_flight_is_full(&d->schedule))
         return ERR_BUSY;
     if (alone_blocks(&d->schedule, clock_mono_us()))

@@ -64,8 +64,22 @@ struct job {
     struct running *found;    // counted, with something to send
     size_t n_found, n_held_bytes;
     bool is_counted;
-    uint64_t said_at; // its last record is written at this d->n_replays_said
+    uint64_t added_at; // its last record is added at this replays_n_added()
 };
+
+struct replay_jobs {
+    struct job *first; // in the order of their turns
+};
+
+void jobs_init(struct dispatcher *d)
+{
+    d->replay_jobs = xcalloc(1, sizeof(*d->replay_jobs));
+}
+
+bool jobs_any(const struct dispatcher *d)
+{
+    return d->replay_jobs->first != NULL;
+}
 
 // --- asking ---
 
@@ -143,7 +157,7 @@ static void job_free(struct job *job)
 
 static void append(struct dispatcher *d, struct job *job)
 {
-    struct job **link = &d->jobs;
+    struct job **link = &d->replay_jobs->first;
 
     job->next = NULL;
     while (*link != NULL)
@@ -162,7 +176,7 @@ static enum err join(struct dispatcher *d, struct job *job, bool is_admin,
 
     if (org_id == 0)
         return OK; // the organization has no hook
-    share = shares_check(&d->replay_shares, &limit, org_id, is_admin, 1);
+    share = replays_check(d, &limit, org_id, is_admin);
     if (share != SHARE_THERE) {
         cap_put_why(d->config, CAP_REPLAYS, share, why);
         return ERR_BUSY;
@@ -193,7 +207,7 @@ static enum err begin(struct dispatcher *d, const struct query *query,
     job->is_dry = query->is_dry;
     job->reply.no = query->no;
     job->after_commit = schedule_n_commits(&d->schedule) +
-                        (d->is_committing ? 1 : 0) +
+                        (commit_is_under_way(d) ? 1 : 0) +
                         (batch_n(d->open_batch) > 0 ||
                          delivery_without_row(&d->schedule) != NULL);
     append(d, job);
@@ -315,10 +329,10 @@ static bool begin_some(struct dispatcher *d, struct job *job)
         job->found = r->next;
         start_over(r);
         replays_add(d, r);
-        job->said_at = replays_touch(d, r);
+        job->added_at = replays_touch(d, r);
     }
     commit_schedule(d);
-    return job->found == NULL && d->n_replays_said >= job->said_at;
+    return job->found == NULL && replays_n_added(d) >= job->added_at;
 }
 
 static void answer_now(struct dispatcher *d, const struct job *job)
@@ -332,7 +346,7 @@ static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
 {
     if (job->is_cancel) {
         commit_schedule(d);
-        if (d->n_replays_said < job->said_at)
+        if (replays_n_added(d) < job->added_at)
             return false;
         requesters_answer_later(d, job->n_apis, &job->reply);
         return true;
@@ -355,7 +369,8 @@ static bool work(struct dispatcher *d, struct job *job, int64_t until_us)
 // Whether nobody waits for the job, and none of its replays has begun.
 static bool is_unwanted(const struct dispatcher *d, const struct job *job)
 {
-    return job->said_at == 0 && (job->is_forgotten || job->n_apis != d->n_apis);
+    return job->added_at == 0 &&
+           (job->is_forgotten || job->n_apis != d->n_apis);
 }
 
 static void drop(struct dispatcher *d, struct job *job)
@@ -370,7 +385,7 @@ static void drop(struct dispatcher *d, struct job *job)
 // begun goes on to its end, even if nobody waits for it.
 void jobs_run(struct dispatcher *d)
 {
-    struct job *job = d->jobs;
+    struct job *job = d->replay_jobs->first;
 
     if (job == NULL)
         return;
@@ -378,7 +393,7 @@ void jobs_run(struct dispatcher *d)
         commit_schedule(d);
         return;
     }
-    d->jobs = job->next;
+    d->replay_jobs->first = job->next;
     if (is_unwanted(d, job)) {
         drop(d, job);
         return;
@@ -393,7 +408,8 @@ void jobs_run(struct dispatcher *d)
 
 void jobs_forget(struct dispatcher *d, uint64_t no)
 {
-    for (struct job *job = d->jobs; job != NULL; job = job->next) {
+    for (struct job *job = d->replay_jobs->first; job != NULL;
+         job = job->next) {
         if (job->reply.no == no && job->n_apis == d->n_apis)
             job->is_forgotten = true;
     }
@@ -424,17 +440,18 @@ static void cancel(struct dispatcher *d, const struct query *query)
     job->n_apis = d->n_apis;
     job->reply.no = query->no;
     job->is_cancel = true;
-    for (struct running *r = d->replays; r != NULL; r = r->next) {
+    for (struct running *r = replays_first(d); r != NULL; r = r->next) {
         if (!is_of(query, r) || r->record.state != REPLAY_RUNNING)
             continue;
         replays_end(d, r, REPLAY_CANCELLED);
         job->reply.n++;
     }
-    for (struct job *other = d->jobs; other != NULL; other = other->next) {
+    for (struct job *other = d->replay_jobs->first; other != NULL;
+         other = other->next) {
         if (is_about(query, other))
             free_found(other);
     }
-    job->said_at = d->n_replays_dirtied;
+    job->added_at = replays_n_changes(d);
     append(d, job);
     turn_mark(d, TURN_REPLAY);
 }

@@ -8,6 +8,8 @@
 
 void replays_on_query(struct dispatcher *d, const struct query *query);
 void jobs_forget(struct dispatcher *d, uint64_t no);
+void jobs_init(struct dispatcher *d);
+bool jobs_any(const struct dispatcher *d);
 void jobs_run(struct dispatcher *d); // does a slice of one job
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
+struct running;
+
 // Reads some deliveries until `until_us` (monotonic): `n_ahead` grows, or `is_read` is
 // set, or neither yet. `r->ahead` must have room.
 void source_read(struct dispatcher *d, struct running *r,

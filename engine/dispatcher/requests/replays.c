@@ -19,6 +19,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "common/encoding/id.h"
 #include "common/log/log.h"
 #include "common/model/delivery.h"
@@ -47,6 +48,12 @@
 #define PLACES_SHARE 8 // replays may use 1/8 of all senders' capacity
 #define KEPT_MS      (INT64_C(7) * 24 * 3600 * 1000) // of records, after the end
 
+struct replay_turns {
+    uv_timer_t timer;
+    double tokens; // those that all replays without a rate share
+    int64_t tokens_at_us;
+};
+
 // --- loading ---
 
 static void on_timer(uv_timer_t *timer)
@@ -56,8 +63,8 @@ static void on_timer(uv_timer_t *timer)
 
 void replays_go_on(struct dispatcher *d)
 {
-    if (!uv_is_active((uv_handle_t *)&d->replay_timer))
-        uv_timer_start(&d->replay_timer, on_timer, TICK_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&d->replay_turns->timer))
+        uv_timer_start(&d->replay_turns->timer, on_timer, TICK_MS, 0);
 }
 
 struct loading {
@@ -96,8 +103,11 @@ void replays_load(struct dispatcher *d)
 {
     struct loading l = { .d = d, .kept_since_ms = clock_now_ms() - KEPT_MS };
 
-    uv_timer_init(role_loop(d->role), &d->replay_timer);
-    d->replay_timer.data = d;
+    replays_init(d);
+    jobs_init(d);
+    d->replay_turns = xcalloc(1, sizeof(*d->replay_turns));
+    uv_timer_init(role_loop(d->role), &d->replay_turns->timer);
+    d->replay_turns->timer.data = d;
     if (replays_each(d->history, NULL, on_replay, &l) != OK)
         log_fatal("replays cannot be read", "");
     if (batch_n(d->open_batch) > 0)
@@ -128,9 +138,10 @@ static double *tokens_of(struct dispatcher *d, struct running *r)
                            (double)r->record.rate_per_second);
         return &r->tokens;
     }
-    d->replay_tokens = refill(d->replay_tokens, &d->replay_tokens_at_us,
-                              (double)d->config->replay_rate);
-    return &d->replay_tokens;
+    d->replay_turns->tokens =
+        refill(d->replay_turns->tokens, &d->replay_turns->tokens_at_us,
+               (double)d->config->replay_rate);
+    return &d->replay_turns->tokens;
 }
 
 static size_t places(const struct dispatcher *d)
@@ -143,7 +154,7 @@ static size_t places(const struct dispatcher *d)
 static bool may_send(struct dispatcher *d, const struct running *r,
                      struct hook_state *f)
 {
-    return dispatch_may_send(d) && d->n_replaying < places(d) &&
+    return dispatch_may_send(d) && replays_n_sent(d) < places(d) &&
            r->n_open < REPLAY_OPEN_MAX &&
            schedule_may_replay(&d->schedule, f, r->n_open, clock_mono_us());
 }
@@ -179,7 +190,7 @@ static void send_one(struct dispatcher *d, struct running *r,
     if (notes->prior_state != PRIOR_NONE)
         notes->n_before = notes->n_attempts;
     r->open[r->n_open++] = c->no;
-    d->n_replaying++;
+    replays_sent(d);
     attempt_begin(d, dv, true);
 }
 
@@ -257,7 +268,7 @@ static bool is_over(const struct running *r)
 // Gives the first replay its turn. Then it goes to the end, or leaves the memory.
 static void take_turn(struct dispatcher *d, int64_t until_us)
 {
-    struct running *r = d->replays;
+    struct running *r = replays_first(d);
 
     if (r->record.state == REPLAY_RUNNING) {
         const uint8_t *id = r->record.id.bytes;
@@ -267,9 +278,7 @@ static void take_turn(struct dispatcher *d, int64_t until_us)
         send_some(d, r, until_us);
         blame_end(before);
     }
-    d->replays = r->next;
-    if (d->replays == NULL)
-        d->replays_last = NULL;
+    replays_pop(d);
     if (is_over(r)) {
         replays_take_out(d, r);
         running_free(r);
@@ -286,16 +295,16 @@ void replays_run(struct dispatcher *d)
     size_t n;
 
     jobs_run(d);
-    n = d->n_replays;
+    n = replays_n(d);
     until_us =
         slice_end_us(clock_mono_us()); // another slice after that of a job
     for (size_t i = 0; i < n && clock_mono_us() < until_us; i++)
         take_turn(d, until_us);
-    if (d->replays_dirty != NULL)
+    if (replays_n_added(d) != replays_n_changes(d))
         commit_schedule(d);
     rest_ms = slice_rest_ms(clock_mono_us() - began_us);
-    if (d->replays != NULL || d->jobs != NULL) {
-        slice_rest(&d->replay_timer, on_timer,
+    if (replays_first(d) != NULL || jobs_any(d)) {
+        slice_rest(&d->replay_turns->timer, on_timer,
                    rest_ms > TICK_MS ? rest_ms : TICK_MS);
     }
 }

@@ -16,6 +16,7 @@
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/backlog.h"
+#include "engine/dispatcher/record/hook_health.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
@@ -24,8 +25,7 @@
 
 static const char *state_of(const struct hook_state *f, bool is_blocked)
 {
-    if (hook_record(f)->disabled != HOOK_NOT_DISABLED ||
-        hook_notes(f)->disable_wanted != HOOK_NOT_DISABLED)
+    if (hook_record(f)->disabled != HOOK_NOT_DISABLED || health_is_disabling(f))
         return "disabled";
     if (!hook_record(f)->active)
         return "inactive";
@@ -35,7 +35,7 @@ static const char *state_of(const struct hook_state *f, bool is_blocked)
         return "open";
     if (hook_throttle(f)->breaker == BREAKER_PROBING)
         return "probing";
-    if (hook_notes(f)->health.cause != FAILING_NOT)
+    if (health_of(f)->cause != FAILING_NOT)
         return "failing";
     if (is_blocked)
         return "blocked";
@@ -75,8 +75,8 @@ static void put_time(struct json_writer *w, const char *key, int64_t at_ms)
 // Deliveries with rows, and those that have none yet, without those in flight.
 static uint64_t n_waiting(const struct hook_state *f)
 {
-    int64_t n = hook_notes(f)->backlog.n_rows > (int64_t)hook_n_in_memory(f)
-                    ? hook_notes(f)->backlog.n_rows
+    int64_t n = backlog_rows(f) > (int64_t)hook_n_in_memory(f)
+                    ? backlog_rows(f)
                     : (int64_t)hook_n_in_memory(f);
 
     return n > (int64_t)hook_n_sent(f) ? (uint64_t)n - hook_n_sent(f) : 0;
@@ -86,7 +86,7 @@ static uint64_t n_waiting(const struct hook_state *f)
 static void put_failing(const struct dispatcher *d, const struct hook_state *f,
                         struct json_writer *w)
 {
-    const struct hook_health *h = &hook_notes(f)->health;
+    const struct hook_health *h = health_of(f);
     struct buf reason;
 
     if (h->cause == FAILING_NOT) {
@@ -129,7 +129,7 @@ void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
     json_put_u64(&w, "waitingBytes", backlog_bytes(f));
     json_put_bool(&w, "more", hook_has_rows(f));
     put_time(&w, "nextAttemptAt", next_ms);
-    put_time(&w, "failingSince", hook_notes(f)->health.failing_since_ms);
+    put_time(&w, "failingSince", health_of(f)->failing_since_ms);
     put_failing(d, f, &w);
     if (head == NULL || event_view_get(d->events, delivery_position(head),
                                        put_id, &blocker) != OK)
