@@ -16,9 +16,9 @@
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "common/process/metrics.h"
-#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/commit.h"
@@ -46,17 +46,14 @@ bool dispatch_may_send(const struct dispatcher *d)
            commit_took_us(d) < COMMIT_LATE_US;
 }
 
-static void send_attempt(struct dispatcher *d, const struct effect *effect)
+static void log_alone(const struct effect *effect)
 {
     const struct delivery *dv = in_flight_delivery(effect->attempt);
 
-    if (effect->is_alone) {
-        log_warn("the dispatcher died twice with a delivery: it is tried alone",
-                 "%s position=%" PRIu64,
-                 hook_log_no(hook_state_id(delivery_hook(dv))),
-                 get_be64(delivery_position(dv).bytes));
-    }
-    attempt_make(d, effect->attempt);
+    log_warn("the dispatcher died twice with a delivery: it is tried alone",
+             "%s position=%" PRIu64,
+             hook_log_no(hook_state_id(delivery_hook(dv))),
+             get_be64(delivery_position(dv).bytes));
 }
 
 static struct str text_of(enum cancel_reason reason)
@@ -79,10 +76,12 @@ static void perform(struct dispatcher *d, const struct effect *effect)
 
     switch (effect->kind) {
     case EFFECT_SEND:
-        send_attempt(d, effect);
+        if (effect->is_alone)
+            log_alone(effect);
+        send_attempt(d, effect->attempt);
         break;
     case EFFECT_SET_ASIDE:
-        attempt_set_aside(d, effect->attempt);
+        send_set_aside(d, effect->attempt);
         break;
     case EFFECT_CANCEL:
         f = delivery_hook(effect->delivery);

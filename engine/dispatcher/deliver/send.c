@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
-// send.c — makes a request of a delivery and gives it to a sender.
+// send.c — makes attempts: makes a request of a delivery and gives it to a sender.
 //
 // Happy path: the event is read, the attempt's notes keep what the history will need, the
 // order leaves. The body is the event's payload, in the log, borrowed while
 // the order is written.
 //
-// If it fails: the caller gets the reason. An event that cannot be read is not sent,
-// nor is one outside the hook's scope: pages of a damaged log may have changed places.
+// If it fails: the attempt ends at once, for a reason that the history keeps. An event
+// that cannot be read is not sent, nor is one outside the hook's scope: pages of a
+// damaged log may have changed places. Its delivery is cancelled.
 
 #include "engine/dispatcher/deliver/send.h"
 
+#include <inttypes.h>
+
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
 #include "common/model/event.h"
@@ -21,12 +25,25 @@
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/scope.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/crash.h"
+#include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/in_flight.h"
 #include "engine/dispatcher/schedule/schedule.h"
+#include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
+
+// Why an attempt, which counts as in flight, was not given to its sender. An empty
+// reason: it was given. If the event cannot be read, there is nothing that the history
+// could keep.
+struct unsent {
+    struct str reason;
+    bool is_unreadable;
+};
 
 // --- requests ---
 
@@ -74,8 +91,8 @@ static enum err put_order(struct dispatcher *d, const struct in_flight *a,
     return channel_end(channel);
 }
 
-struct unsent send_event(struct dispatcher *d, struct in_flight *a,
-                         const struct event *event)
+static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
+                                   const struct event *event)
 {
     struct attempt_notes *notes = in_flight_notes(a);
     struct delivery *dv = in_flight_delivery(a);
@@ -127,7 +144,7 @@ static bool on_event_to_send(void *data, const struct event *event)
 
     sending->is_foreign = !scope_holds(&hook->scope, event);
     if (!sending->is_foreign)
-        sending->unsent = send_event(sending->d, sending->a, event);
+        sending->unsent = request_event(sending->d, sending->a, event);
     return false;
 }
 
@@ -184,12 +201,71 @@ static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
                             .is_unreadable = true };
 }
 
-struct unsent send_delivery(struct dispatcher *d, struct in_flight *a)
+// --- attempts ---
+
+static void end_unsent(struct dispatcher *d, struct in_flight *a,
+                       const struct unsent *unsent)
 {
-    return with_event(d, a, on_event_to_send);
+    if (unsent->is_unreadable) {
+        outcome_of_unreadable(d, a, unsent->reason);
+    } else if (unsent->reason.n_bytes > 0) {
+        outcome_of_unsent(d, a, unsent->reason);
+    }
 }
 
-struct unsent send_aside(struct dispatcher *d, struct in_flight *a)
+void send_attempt(struct dispatcher *d, struct in_flight *a)
 {
-    return with_event(d, a, on_event_aside);
+    struct blamed before = aside_note(in_flight_delivery(a));
+    struct unsent unsent = with_event(d, a, on_event_to_send);
+
+    end_unsent(d, a, &unsent);
+    blame_end(before);
+}
+
+static struct in_flight *begin(struct dispatcher *d, struct delivery *dv,
+                               bool is_paced)
+{
+    const struct schedule_event event = { .kind = SCHEDULE_BEGIN,
+                                          .delivery = dv,
+                                          .is_paced = is_paced };
+    struct effects out;
+
+    core_step(d, &event, &out);
+    return out.at[0].attempt;
+}
+
+void send_now(struct dispatcher *d, struct delivery *dv, bool is_paced)
+{
+    send_attempt(d, begin(d, dv, is_paced));
+}
+
+void send_event_now(struct dispatcher *d, struct delivery *dv,
+                    const struct event *event)
+{
+    struct blamed before = aside_note(dv);
+    struct in_flight *a = begin(d, dv, false);
+    struct unsent unsent = request_event(d, a, event);
+
+    end_unsent(d, a, &unsent);
+    blame_end(before);
+}
+
+void send_set_aside(struct dispatcher *d, struct in_flight *a)
+{
+    const struct delivery *dv = in_flight_delivery(a);
+    struct blamed before = aside_note(dv);
+    struct unsent unsent;
+
+    log_warn("the dispatcher died three times with a delivery: it is set aside",
+             "%s position=%" PRIu64,
+             hook_log_or_no(hook_record(delivery_hook(dv)),
+                            hook_state_id(delivery_hook(dv))),
+             get_be64(delivery_position(dv).bytes));
+    unsent = with_event(d, a, on_event_aside);
+    if (unsent.is_unreadable) {
+        outcome_of_unreadable(d, a, unsent.reason);
+    } else {
+        crash_set_aside(d, a, unsent.reason);
+    }
+    blame_end(before);
 }

@@ -1,27 +1,24 @@
 // SPDX-License-Identifier: MIT
-// send.h — makes a request of a delivery and gives it to a sender.
+// send.h — makes attempts, and ends them at once if they cannot be made.
 
 #ifndef ENGINE_DISPATCHER_DELIVER_SEND_H
 #define ENGINE_DISPATCHER_DELIVER_SEND_H
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
-// Why an attempt, which counts as in flight, was not given to its sender. An empty
-// reason: it was given. Else the caller has to end the attempt with this reason; if the
-// event cannot be read, there is nothing that the history could keep, and the caller
-// has to cancel the delivery.
-struct unsent {
-    struct str reason;
-    bool is_unreadable;
-};
+// Makes an attempt that is in flight for the scheduling core: its order goes to its
+// sender, which must be connected.
+void send_attempt(struct dispatcher *d, struct in_flight *a);
 
-// Gives the attempt's order to its sender, which must be connected.
-MUST_CHECK struct unsent send_delivery(struct dispatcher *d,
-                                       struct in_flight *a);
-// Like send_delivery(), for an event that is not in the log.
-MUST_CHECK struct unsent send_event(struct dispatcher *d, struct in_flight *a,
-                                    const struct event *event);
-// Notes what the history needs, and makes no request: never without a reason.
-MUST_CHECK struct unsent send_aside(struct dispatcher *d, struct in_flight *a);
+// Begins and makes an attempt of a delivery that is in hand, out of its hook's turn.
+// `is_paced`: the hook's rate and breaker count it. Its sender must be connected, and a
+// slot free.
+void send_now(struct dispatcher *d, struct delivery *dv, bool is_paced);
+// Like send_now(), not paced, for an event that is not in the log.
+void send_event_now(struct dispatcher *d, struct delivery *dv,
+                    const struct event *event);
+
+// The dispatcher died with this delivery too often: it becomes a dead letter at once.
+void send_set_aside(struct dispatcher *d, struct in_flight *a);
 
 #endif

@@ -22,8 +22,8 @@
 #include "common/model/event.h"
 #include "common/process/blame.h"
 #include "engine/dispatcher/deliver/aside.h"
-#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/ping.h"
 #include "engine/dispatcher/requests/reopen.h"
@@ -63,7 +63,7 @@ static enum err redeliver_event(struct search *s, struct position position)
     blame_forgive(BLAME_DELIVERY, hook_state_id(s->f),
                   get_be64(position.bytes));
     delivery_set_deaths(dv, aside_deaths(hook_state_id(s->f), position));
-    attempt_begin(d, dv, false);
+    send_now(d, dv, false);
     return OK;
 }
 

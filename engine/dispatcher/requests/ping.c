@@ -12,8 +12,8 @@
 #include "common/messages/query.h"
 #include "common/model/event.h"
 #include "common/model/hook.h"
-#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/reopen.h"
@@ -59,7 +59,7 @@ static void ping_with(const struct search *s, const struct event *event,
     delivery_notes(dv)->has_body =
         n_attempts > 0; // the history keeps the body as it was sent
     requesters_add(s->d, dv, s->query, &event->id);
-    attempt_begin_event(s->d, dv, event);
+    send_event_now(s->d, dv, event);
 }
 
 void ping_again(struct dispatcher *d, struct hook_state *f,

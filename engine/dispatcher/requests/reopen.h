@@ -6,7 +6,7 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
-// Finds the delivery of this event, to be sent at once: attempt_begin() takes it out of
+// Finds the delivery of this event, to be sent at once: send_now() takes it out of
 // its queue if it waits there. ERR_AGAIN: it is in flight or just being settled. ERR_GONE: retention removed
 // the event. ERR_NOTFOUND: the hook had no delivery of it.
 MUST_CHECK enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,

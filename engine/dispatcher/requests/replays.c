@@ -27,8 +27,8 @@
 #include "common/process/blame.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
-#include "engine/dispatcher/deliver/attempt.h"
 #include "engine/dispatcher/deliver/dispatch.h"
+#include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/slice.h"
 #include "engine/dispatcher/record/commit.h"
@@ -191,7 +191,7 @@ static void send_one(struct dispatcher *d, struct running *r,
         notes->n_before = notes->n_attempts;
     r->open[r->n_open++] = c->no;
     replays_sent(d);
-    attempt_begin(d, dv, true);
+    send_now(d, dv, true);
 }
 
 static bool is_done(const struct running *r)
