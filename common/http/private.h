@@ -73,7 +73,7 @@ struct peer {
     struct hash_node node; // in http_server.peers, by its address
     uint8_t address[HTTP_ADDRESS_BYTES];
     unsigned n_connections;
-    struct list waiting; // those in PLACE_WAITING, in the same order
+    struct list waiting; // those in CONN_LIST_WAITING, in the same order
 };
 
 // An account (http_charge()): its requests, and what is held for them.
