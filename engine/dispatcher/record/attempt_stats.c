@@ -27,32 +27,33 @@
 #define TABLE_SIZE          4096 // a power of two
 #define ROWS_AT_ONCE        1000
 
-struct tally {
-    struct tally *next;
+struct stats_row {
+    struct stats_row *next;
     uint64_t owner_no;
     int64_t slot; // number of it, counted from the epoch
     struct stats stats;
 };
 
-static struct tally *tally_of(struct dispatcher *d, uint64_t owner_no,
-                              int64_t slot)
+static struct stats_row *row_of(struct dispatcher *d, uint64_t owner_no,
+                                int64_t slot)
 {
     size_t at = (size_t)(owner_no * UINT64_C(0x9e3779b97f4a7c15) >> 40) &
                 (TABLE_SIZE - 1);
-    struct tally *t;
+    struct stats_row *t;
 
-    if (d->attempt_stats->tallies == NULL)
-        d->attempt_stats->tallies = xcalloc(TABLE_SIZE, sizeof(struct tally *));
-    for (t = d->attempt_stats->tallies[at]; t != NULL; t = t->next) {
+    if (d->attempt_stats->rows == NULL)
+        d->attempt_stats->rows =
+            xcalloc(TABLE_SIZE, sizeof(struct stats_row *));
+    for (t = d->attempt_stats->rows[at]; t != NULL; t = t->next) {
         if (t->owner_no == owner_no && t->slot == slot)
             return t;
     }
     t = xmalloc(sizeof(*t));
-    *t = (struct tally){ .next = d->attempt_stats->tallies[at],
-                         .owner_no = owner_no,
-                         .slot = slot };
+    *t = (struct stats_row){ .next = d->attempt_stats->rows[at],
+                             .owner_no = owner_no,
+                             .slot = slot };
     stats_init(&t->stats);
-    d->attempt_stats->tallies[at] = t;
+    d->attempt_stats->rows[at] = t;
     d->attempt_stats->n++;
     return t;
 }
@@ -65,8 +66,8 @@ void attempt_stats_note(struct dispatcher *d, const struct attempt *attempt)
     if (position_cmp(attempt->position, position_start) == 0 ||
         attempt_is_end(attempt))
         return; // a ping, or no request at all
-    stats_note(&tally_of(d, attempt->hook_id, slot)->stats, attempt);
-    stats_note(&tally_of(d, attempt->org_id, slot)->stats, attempt);
+    stats_note(&row_of(d, attempt->hook_id, slot)->stats, attempt);
+    stats_note(&row_of(d, attempt->org_id, slot)->stats, attempt);
 }
 
 void attempt_stats_flush(struct dispatcher *d, bool at_once)
@@ -80,10 +81,10 @@ void attempt_stats_flush(struct dispatcher *d, bool at_once)
         return;
     d->attempt_stats->flushed_us = now_us;
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        while (d->attempt_stats->tallies[i] != NULL) {
-            struct tally *t = d->attempt_stats->tallies[i];
+        while (d->attempt_stats->rows[i] != NULL) {
+            struct stats_row *t = d->attempt_stats->rows[i];
 
-            d->attempt_stats->tallies[i] = t->next;
+            d->attempt_stats->rows[i] = t->next;
             batch_stats(d->open_batch, t->owner_no, t->slot * SLOT_S,
                         &t->stats);
             stats_clear(&t->stats);

@@ -6,11 +6,11 @@
 
 #include "engine/dispatcher/loop/dispatcher.h"
 
-struct tally;
+struct stats_row;
 
 // Closed to other rooms.
 struct attempt_stats {
-    struct tally **tallies; // hash table
+    struct stats_row **rows; // hash table
     size_t n;
     int64_t flushed_us; // monotonic
 };

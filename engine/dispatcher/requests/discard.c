@@ -155,7 +155,7 @@ static void take_turn(struct dispatcher *d)
     struct discard_request *r = s->first;
 
     metrics_count(COUNTER_SLICES, 1);
-    s->n_said = 0;
+    s->n_in_slice = 0;
     s->is_sweeps_turn = !s->is_sweeps_turn && sweep_has_work(d);
     if (r != NULL && !s->is_sweeps_turn) {
         run(d, r, until_us);
@@ -163,7 +163,7 @@ static void take_turn(struct dispatcher *d)
     } else {
         sweep_run(d, until_us);
     }
-    if (s->n_said > 0)
+    if (s->n_in_slice > 0)
         discard_go_on(d);
 }
 

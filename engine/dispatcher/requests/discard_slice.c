@@ -30,7 +30,8 @@ void discard_go_on(struct dispatcher *d)
 
 bool discard_is_over(const struct dispatcher *d, int64_t until_us)
 {
-    return d->discards->n_said >= SLICE_ROWS_MAX || clock_mono_us() >= until_us;
+    return d->discards->n_in_slice >= SLICE_ROWS_MAX ||
+           clock_mono_us() >= until_us;
 }
 
 size_t discard_read(struct dispatcher *d, const struct dead_place *at,
@@ -57,5 +58,5 @@ void discard_row(struct dispatcher *d, const struct dead_row *row,
     delivery_notes(dv)->n_attempts = row->n_attempts;
     delivery_notes(dv)->queue_us = row->queue_us;
     delivery_cancel(d, dv, reason);
-    d->discards->n_said++;
+    d->discards->n_in_slice++;
 }

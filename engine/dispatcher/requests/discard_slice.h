@@ -61,7 +61,7 @@ struct discards {
     uint64_t after_commit;         // the next slice waits for this commit
     struct discard_request *first; // in the order of turns
     bool is_sweeps_turn;
-    size_t n_said; // dead letters settled in this slice
+    size_t n_in_slice; // dead letters settled in this slice
     struct discard_sweep sweep;
 };
 
