@@ -67,7 +67,7 @@ static enum err copy_db(struct copying *c, struct pair *p, unsigned db)
     struct copy_record r = { .db = db };
     MDB_cursor *cursor;
     enum err err = OK;
-    int rc = mdb_cursor_open(p->snapshot, p->from->dbs[db], &cursor);
+    int rc = mdb_cursor_open(p->snapshot, store_db(p->from, db), &cursor);
 
     if (rc != 0)
         return store_err(p->from, rc, "copy");
@@ -121,7 +121,8 @@ static enum err check_pages(struct copying *c, const struct pair *p)
     for (size_t db = 0; db < p->part.n_dbs && err == OK; db++) {
         MDB_stat stat;
 
-        err = store_err(p->from, mdb_stat(p->snapshot, p->from->dbs[db], &stat),
+        err = store_err(p->from,
+                        mdb_stat(p->snapshot, store_db(p->from, db), &stat),
                         "copy");
         c->out->n_total += err == OK ? stat.ms_entries : 0;
     }

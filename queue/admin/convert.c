@@ -237,7 +237,7 @@ static enum err convert_key(struct migration *m, struct copy_to *to,
         return err;
     key = val_at(row.position.bytes, sizeof(row.position.bytes));
     if (r->key.mv_size != EVENT_KEY_BYTES ||
-        mdb_get(to->txn, to->store->dbs[EVENTS_EVENTS], &key, &val) != 0 ||
+        mdb_get(to->txn, store_db(to->store, EVENTS_EVENTS), &key, &val) != 0 ||
         event_decode_at(store_place(to->store, EVENTS_EVENTS, key),
                         str_of_val(key), str_of_val(val), &e, &id_key) != OK)
         return OK; // its event was removed: the content is unknown

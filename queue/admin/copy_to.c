@@ -81,9 +81,9 @@ enum err copy_put_as_is(struct copy_to *c, unsigned db, MDB_val key,
 
     if (err != OK)
         return err;
-    rc = mdb_put(c->txn, c->store->dbs[db], &key, &val, MDB_APPEND);
+    rc = mdb_put(c->txn, store_db(c->store, db), &key, &val, MDB_APPEND);
     if (rc == MDB_KEYEXIST) // keys out of order, as in a damaged tree
-        rc = mdb_put(c->txn, c->store->dbs[db], &key, &val, 0);
+        rc = mdb_put(c->txn, store_db(c->store, db), &key, &val, 0);
     return store_err(c->store, rc, "copy");
 }
 

@@ -159,7 +159,7 @@ static enum err move_rows(struct move *m, unsigned from, unsigned db)
 
     if (err != OK)
         return err;
-    rc = mdb_cursor_open(txn, m->old[from]->dbs[db], &cursor);
+    rc = mdb_cursor_open(txn, store_db(m->old[from], db), &cursor);
     if (rc != 0) {
         store_read_end(m->old[from]);
         return store_err(m->old[from], rc, "reshard");
@@ -193,7 +193,7 @@ static enum err advance(struct store *s, struct source *source)
                            str_of_val(source->val), &source->attempt) == OK)
             return OK;
         log_warn("a damaged attempt is not moved to another dispatcher",
-                 "path=%s", log_quote(str_of(s->path)));
+                 "path=%s", log_quote(str_of(store_path(s))));
     }
     mdb_cursor_close(source->cursor);
     source->cursor = NULL;
@@ -249,7 +249,8 @@ static enum err move_history(struct move *m)
         err = store_read(m->old[i], &txn);
         if (err == OK) {
             err = store_err(m->old[i],
-                            mdb_cursor_open(txn, m->old[i]->dbs[SHARD_ATTEMPTS],
+                            mdb_cursor_open(txn,
+                                            store_db(m->old[i], SHARD_ATTEMPTS),
                                             &sources[i].cursor),
                             "reshard");
         }

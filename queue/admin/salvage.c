@@ -59,7 +59,8 @@ static bool has_event(const struct run *run, MDB_val key)
 
     if (store_read(events, &txn) != OK)
         return false;
-    is_there = mdb_get(txn, events->dbs[EVENTS_EVENTS], &position, &val) == 0;
+    is_there =
+        mdb_get(txn, store_db(events, EVENTS_EVENTS), &position, &val) == 0;
     store_read_end(events);
     return is_there;
 }

@@ -79,13 +79,14 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
 
     if (rc != 0)
         return store_err(s, rc, "verify");
     while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
         if (!store_value_is_in_place(s, val))
-            fault(c, "%s: a record lies where another one belongs", s->path);
+            fault(c, "%s: a record lies where another one belongs",
+                  store_path(s));
         visit(c, k, key, val);
         if (++c->n_done % SHOW_EVERY == 0 && c->on_progress != NULL &&
             !c->on_progress(c->data, c->n_done, c->n_total)) {
@@ -263,12 +264,12 @@ static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
     MDB_stat attempts;
     MDB_stat by_owner;
     MDB_stat by_event;
-    int rc = mdb_stat(txn, s->dbs[SHARD_ATTEMPTS], &attempts);
+    int rc = mdb_stat(txn, store_db(s, SHARD_ATTEMPTS), &attempts);
 
     if (rc == 0)
-        rc = mdb_stat(txn, s->dbs[SHARD_BY_OWNER], &by_owner);
+        rc = mdb_stat(txn, store_db(s, SHARD_BY_OWNER), &by_owner);
     if (rc == 0)
-        rc = mdb_stat(txn, s->dbs[SHARD_BY_EVENT], &by_event);
+        rc = mdb_stat(txn, store_db(s, SHARD_BY_EVENT), &by_event);
     if (rc != 0)
         return store_err(s, rc, "verify");
     if (attempts.ms_entries * 2 != by_owner.ms_entries) {
@@ -421,7 +422,8 @@ static enum err check_orgs(struct check *c, struct store *s, MDB_txn *txn)
 
         err = each(c, s, txn, dbs[i], dbs[i], on_org);
         if (err == OK) {
-            err = store_err(s, mdb_stat(txn, s->dbs[dbs[i]], &stat), "verify");
+            err = store_err(s, mdb_stat(txn, store_db(s, dbs[i]), &stat),
+                            "verify");
         }
         n[i] = stat.ms_entries;
     }
@@ -439,7 +441,7 @@ static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)
     for (size_t i = 0; i < c->n_wanted; i++) {
         MDB_val key = val_at(c->wanted[i].bytes, sizeof(c->wanted[i].bytes));
         MDB_val val;
-        int rc = mdb_get(txn, s->dbs[EVENTS_EVENTS], &key, &val);
+        int rc = mdb_get(txn, store_db(s, EVENTS_EVENTS), &key, &val);
 
         if (rc == MDB_NOTFOUND && missing_has(c->missing, c->n_missing,
                                               position_number(c->wanted[i]))) {
@@ -525,7 +527,8 @@ static void count_part(struct check *c, unsigned i, unsigned read_dbs)
     for (size_t db = 0; db < part.n_dbs; db++) {
         MDB_stat stat;
 
-        if ((read_dbs & 1U << db) != 0 && mdb_stat(txn, s->dbs[db], &stat) == 0)
+        if ((read_dbs & 1U << db) != 0 &&
+            mdb_stat(txn, store_db(s, db), &stat) == 0)
             c->n_total += stat.ms_entries;
     }
     store_read_end(s);

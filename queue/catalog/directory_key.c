@@ -37,8 +37,8 @@ enum err directory_key_get(struct store *s, MDB_txn *txn, struct keyring *keys,
     MDB_val name = val_at(key_name, sizeof(key_name) - 1);
     struct buf plain;
     MDB_val val;
-    enum err err =
-        store_err(s, mdb_get(txn, s->dbs[HOOKS_META], &name, &val), "get key");
+    enum err err = store_err(
+        s, mdb_get(txn, store_db(s, HOOKS_META), &name, &val), "get key");
 
     if (err != OK)
         return err;
@@ -63,7 +63,7 @@ enum err directory_key_put(struct store *s, MDB_txn *txn, struct keyring *keys,
     buf_init(&sealed, 0);
     keyring_seal(keys, context, bytes_of(key, HOOK_KEY_BYTES), &sealed);
     val = val_of(buf_str(&sealed));
-    err = store_err(s, mdb_put(txn, s->dbs[HOOKS_META], &name, &val, 0),
+    err = store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &name, &val, 0),
                     "put key");
     buf_clear(&sealed);
     return err;

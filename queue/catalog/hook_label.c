@@ -75,7 +75,7 @@ static bool on_found(void *data, const struct hook *hook)
 const char *hook_log_no(uint64_t no)
 {
     const char *label = NULL;
-    bool can_read = names != NULL && !names->store->is_reading;
+    bool can_read = names != NULL && !store_is_reading(names->store);
     enum err err = ERR_DENIED;
     char *slot;
 

@@ -36,8 +36,9 @@ enum err hook_row(struct hook_store *hs, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(name);
 
-    enum err err = store_err(
-        hs->store, mdb_get(txn, hs->store->dbs[db], &key, val), "get hook");
+    enum err err =
+        store_err(hs->store, mdb_get(txn, store_db(hs->store, db), &key, val),
+                  "get hook");
 
     return err == OK && !store_value_is_in_place(hs->store, *val) ? ERR_CORRUPT
                                                                   : err;
@@ -152,9 +153,10 @@ enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
 
     if (err != OK)
         return err;
-    err = store_err(hs->store,
-                    mdb_cursor_open(txn, hs->store->dbs[HOOKS_HOOKS], &cursor),
-                    "list hooks");
+    err = store_err(
+        hs->store,
+        mdb_cursor_open(txn, store_db(hs->store, HOOKS_HOOKS), &cursor),
+        "list hooks");
     buf_init(&prefix, KEY_MAX_BYTES);
     for (int level = LEVEL_ORGANIZATION;
          level <= LEVEL_PROJECT && err == OK && listing.goes_on; level++) {
@@ -200,7 +202,7 @@ enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
     if (err == OK) {
         err = store_err(
             hs->store,
-            mdb_cursor_open(txn, hs->store->dbs[HOOKS_HOOKS], &cursor),
+            mdb_cursor_open(txn, store_db(hs->store, HOOKS_HOOKS), &cursor),
             "list hooks");
         if (err == OK) {
             err = list_from(hs, cursor, (struct str){ key.at, n_prefix },
@@ -314,7 +316,7 @@ enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
     if (err != OK)
         return err;
     put_be64(from, after + 1);
-    rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
+    rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_CHANGES), &cursor);
     if (rc != 0) {
         store_read_end(hs->store);
         return store_err(hs->store, rc, "watch hooks");

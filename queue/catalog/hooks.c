@@ -114,7 +114,8 @@ static enum err put(struct hook_store *hs, MDB_txn *txn, unsigned db,
     MDB_val key = val_of(name);
     MDB_val val = val_of(bytes);
 
-    return store_err(hs->store, mdb_put(txn, hs->store->dbs[db], &key, &val, 0),
+    return store_err(hs->store,
+                     mdb_put(txn, store_db(hs->store, db), &key, &val, 0),
                      "put hook");
 }
 
@@ -123,7 +124,8 @@ static enum err del(struct hook_store *hs, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(name);
 
-    return store_err(hs->store, mdb_del(txn, hs->store->dbs[db], &key, NULL),
+    return store_err(hs->store,
+                     mdb_del(txn, store_db(hs->store, db), &key, NULL),
                      "delete hook");
 }
 
@@ -382,7 +384,7 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
     MDB_val val;
     int64_t before_ms = clock_now_ms() - TOMBSTONE_MS;
     uint8_t at[8];
-    int rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_CHANGES], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_CHANGES), &cursor);
 
     if (rc != 0)
         return store_err(hs->store, rc, "drop tombstones");

@@ -42,7 +42,7 @@ static enum err put_known(struct store *s, MDB_txn *txn, struct keyring *keys)
     buf_init(&sealed, 0);
     keyring_seal(keys, context, known, &sealed);
     val = val_of(buf_str(&sealed));
-    err = store_err(s, mdb_put(txn, s->dbs[HOOKS_META], &key, &val, 0),
+    err = store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                     "put seal");
     buf_clear(&sealed);
     return err;
@@ -54,8 +54,8 @@ static enum err open_known(struct store *s, MDB_txn *txn, struct keyring *keys)
     MDB_val key = val_at(seal_name, sizeof(seal_name) - 1);
     struct buf plain;
     MDB_val val;
-    enum err err =
-        store_err(s, mdb_get(txn, s->dbs[HOOKS_META], &key, &val), "get seal");
+    enum err err = store_err(
+        s, mdb_get(txn, store_db(s, HOOKS_META), &key, &val), "get seal");
 
     if (err != OK)
         return err;
@@ -111,7 +111,7 @@ static enum err reseal_all(struct store *s, MDB_txn *txn, struct keyring *keys,
     MDB_val key;
     MDB_val val;
     enum err err = store_err(
-        s, mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor), "reseal");
+        s, mdb_cursor_open(txn, store_db(s, HOOKS_HOOKS), &cursor), "reseal");
     int rc;
 
     if (err != OK)

@@ -76,7 +76,7 @@ static enum err search(struct store *s, MDB_txn *txn, struct str name,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[HOOKS_ORG_NOS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_ORG_NOS), &cursor);
 
     if (rc != 0)
         return store_err(s, rc, "search organization");
@@ -102,8 +102,9 @@ static enum err find_direct(struct store *s, MDB_txn *txn, MDB_val name,
                             uint64_t *no)
 {
     MDB_val val;
-    enum err err = store_err(s, mdb_get(txn, s->dbs[HOOKS_ORGS], &name, &val),
-                             "find organization");
+    enum err err =
+        store_err(s, mdb_get(txn, store_db(s, HOOKS_ORGS), &name, &val),
+                  "find organization");
 
     return err == OK ? decode_no(store_place(s, HOOKS_ORGS, name),
                                  str_of_val(val), no)
@@ -132,13 +133,13 @@ static enum err last_no(struct store *s, MDB_txn *txn, uint64_t *no)
     MDB_val key = val_at(last_name, sizeof(last_name) - 1);
     MDB_val val;
     MDB_cursor *cursor;
-    int rc = mdb_get(txn, s->dbs[HOOKS_META], &key, &val);
+    int rc = mdb_get(txn, store_db(s, HOOKS_META), &key, &val);
 
     *no = OWNER_IS_ORG;
     if (rc == 0 && val.mv_size == 8 && get_be64(val.mv_data) > *no)
         *no = get_be64(val.mv_data);
     if (rc == 0 || rc == MDB_NOTFOUND)
-        rc = mdb_cursor_open(txn, s->dbs[HOOKS_ORG_NOS], &cursor);
+        rc = mdb_cursor_open(txn, store_db(s, HOOKS_ORG_NOS), &cursor);
     if (rc != 0)
         return store_err(s, rc, "read organizations");
     rc = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
@@ -157,7 +158,7 @@ static enum err put_last(struct store *s, MDB_txn *txn, uint64_t no)
     MDB_val val = val_at(bytes, sizeof(bytes));
 
     put_be64(bytes, no);
-    return store_err(s, mdb_put(txn, s->dbs[HOOKS_META], &key, &val, 0),
+    return store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                      "number organization");
 }
 

@@ -48,7 +48,7 @@ static bool is_noted(struct hook_store *hs, MDB_txn *txn,
     if (stack_key(name, bytes, &row) != OK)
         return true; // it cannot be recorded at all
     key = val_of(row);
-    return mdb_get(txn, hs->store->dbs[HOOKS_STACKS], &key, &val) !=
+    return mdb_get(txn, store_db(hs->store, HOOKS_STACKS), &key, &val) !=
            MDB_NOTFOUND;
 }
 
@@ -62,7 +62,7 @@ static enum err find_missing(struct hook_store *hs, MDB_txn *txn,
     struct buf from;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, hs->store->dbs[HOOKS_HOOKS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_HOOKS), &cursor);
 
     if (rc != 0)
         return store_err(hs->store, rc, "list environments");

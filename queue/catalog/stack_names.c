@@ -114,7 +114,7 @@ static enum err count_rows(struct store *s, MDB_txn *txn, unsigned db,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
 
     *n = 0;
     if (rc != 0)
@@ -148,7 +148,8 @@ static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
         return err;
     put_be64(number, n);
     key = val_of(row);
-    return store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+    return store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+                     "note stack");
 }
 
 // Adds the count to an organization's row of an earlier version, even if the
@@ -168,7 +169,7 @@ static enum err count_of(struct store *s, MDB_txn *txn, unsigned db,
     if (err != OK)
         return err;
     key = val_of(row);
-    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    rc = mdb_get(txn, store_db(s, db), &key, &val);
     if (rc == MDB_NOTFOUND)
         return OK;
     if (rc == 0 && val.mv_size == 8) {
@@ -191,7 +192,7 @@ static enum err check_share(struct store *s, MDB_txn *txn, unsigned db,
 {
     MDB_stat stat;
     enum err err =
-        store_err(s, mdb_stat(txn, s->dbs[db], &stat), "count stacks");
+        store_err(s, mdb_stat(txn, store_db(s, db), &stat), "count stacks");
 
     if (err == OK)
         a->share = share_check(a->limit, held, stat.ms_entries, a->is_admin, 1);
@@ -216,7 +217,7 @@ static enum err add(struct store *s, MDB_txn *txn, unsigned db,
     if (err != OK)
         return err;
     key = val_of(row);
-    rc = mdb_get(txn, s->dbs[db], &key, &val);
+    rc = mdb_get(txn, store_db(s, db), &key, &val);
     if (rc != MDB_NOTFOUND)
         return rc == 0 ? ERR_EXISTS : store_err(s, rc, "note stack");
     err = count_of(s, txn, db, name->org, &held);
@@ -229,8 +230,8 @@ static enum err add(struct store *s, MDB_txn *txn, unsigned db,
     err = put_count(s, txn, db, name->org, held + 1);
     val = val_at("", 0);
     if (err == OK) {
-        err =
-            store_err(s, mdb_put(txn, s->dbs[db], &key, &val, 0), "note stack");
+        err = store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+                        "note stack");
     }
     return err;
 }
@@ -247,10 +248,11 @@ static void warn_full(const struct store *s, const struct stack_name *name,
     if (share == SHARE_OF_ONE) {
         log_warn("an organization has too many stacks; new ones are not listed",
                  "path=%s org=%s setting=max_stacks_per_organization",
-                 log_quote(str_of(s->path)), log_quote(name->org));
+                 log_quote(str_of(store_path(s))), log_quote(name->org));
     } else {
         log_warn("there are too many stacks; new ones are not listed",
-                 "path=%s setting=max_stacks", log_quote(str_of(s->path)));
+                 "path=%s setting=max_stacks",
+                 log_quote(str_of(store_path(s))));
     }
 }
 
@@ -399,7 +401,7 @@ static enum err check_no_hooks(struct store *s, MDB_txn *txn,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_HOOKS), &cursor);
     enum err err = store_err(s, rc, "find hooks of a stack");
 
     if (err != OK)
@@ -429,7 +431,7 @@ static enum err take(struct store *s, MDB_txn *txn,
     if (err == OK)
         err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
     if (err == OK) {
-        err = store_err(s, mdb_del(txn, s->dbs[HOOKS_STACKS], &key, NULL),
+        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_STACKS), &key, NULL),
                         "forget stack");
     }
     if (err == OK)

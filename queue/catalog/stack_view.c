@@ -59,7 +59,7 @@ static enum err find_in(struct store *s, unsigned db,
     if (err != OK)
         return err;
     k = val_of(key);
-    rc = mdb_get(txn, s->dbs[db], &k, &v);
+    rc = mdb_get(txn, store_db(s, db), &k, &v);
     store_read_end(s);
     return store_err(s, rc, "find stack");
 }
@@ -94,7 +94,7 @@ static enum err next_in(struct store *s, unsigned db, struct str from,
     buf_reset(out);
     if (err != OK)
         return err;
-    rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+    rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
     if (rc == 0) {
         rc = store_seek(cursor, &key, &val);
         mdb_cursor_close(cursor);

@@ -166,9 +166,10 @@ enum err token_number_orgs(struct token_store *ts)
 
     if (err != OK)
         return err;
-    err = store_err(ts->store,
-                    mdb_cursor_open(txn, ts->store->dbs[HOOKS_TOKENS], &cursor),
-                    "number organizations");
+    err = store_err(
+        ts->store,
+        mdb_cursor_open(txn, store_db(ts->store, HOOKS_TOKENS), &cursor),
+        "number organizations");
     if (err == OK) {
         err = number_each(ts->store, txn, cursor);
         mdb_cursor_close(cursor);
@@ -202,8 +203,9 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
     struct wanted wanted = { .id = id };
     MDB_val key = val_at(wanted.hash, sizeof(wanted.hash));
     MDB_cursor *cursor;
-    enum err err = store_err(
-        s, mdb_cursor_open(txn, s->dbs[HOOKS_TOKENS], &cursor), "list tokens");
+    enum err err =
+        store_err(s, mdb_cursor_open(txn, store_db(s, HOOKS_TOKENS), &cursor),
+                  "list tokens");
 
     if (err != OK)
         return err;
@@ -212,7 +214,7 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
     if (err == OK && !wanted.is_found)
         err = ERR_NOTFOUND;
     if (err == OK) {
-        err = store_err(s, mdb_del(txn, s->dbs[HOOKS_TOKENS], &key, NULL),
+        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_TOKENS), &key, NULL),
                         "delete token");
     }
     return err;
@@ -252,7 +254,7 @@ enum err token_find(struct token_store *ts,
         return err;
     memcpy(bytes, hash, sizeof(bytes));
     err = store_err(ts->store,
-                    mdb_get(txn, ts->store->dbs[HOOKS_TOKENS], &key, &val),
+                    mdb_get(txn, store_db(ts->store, HOOKS_TOKENS), &key, &val),
                     "get token");
     if (err == OK) {
         err = token_decode(store_place(ts->store, HOOKS_TOKENS, key),
@@ -273,9 +275,10 @@ enum err token_list(struct token_store *ts, struct str org, token_visit visit,
 
     if (err != OK)
         return err;
-    err = store_err(ts->store,
-                    mdb_cursor_open(txn, ts->store->dbs[HOOKS_TOKENS], &cursor),
-                    "list tokens");
+    err = store_err(
+        ts->store,
+        mdb_cursor_open(txn, store_db(ts->store, HOOKS_TOKENS), &cursor),
+        "list tokens");
     if (err == OK) {
         err = list_from(ts->store, cursor, org, visit, data);
         mdb_cursor_close(cursor);

@@ -38,17 +38,17 @@ static bool has_room(struct event_log *log)
     MDB_envinfo info;
     MDB_stat stat;
     uint64_t limit_bytes =
-        log->store->map_bytes / 100 * (100 - RESERVE_PERCENT);
+        store_map_bytes(log->store) / 100 * (100 - RESERVE_PERCENT);
     uint64_t used_bytes = UINT64_MAX;
     MDB_txn *txn;
 
-    if (mdb_env_info(log->store->env, &info) != 0 ||
-        mdb_env_stat(log->store->env, &stat) != 0)
+    if (mdb_env_info(store_env(log->store), &info) != 0 ||
+        mdb_env_stat(store_env(log->store), &stat) != 0)
         return false;
     if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
         return true; // free pages need not be counted
     // LMDB lets only read transactions read its list of free pages.
-    if (mdb_txn_begin(log->store->env, NULL, MDB_RDONLY, &txn) != 0)
+    if (mdb_txn_begin(store_env(log->store), NULL, MDB_RDONLY, &txn) != 0)
         return false;
     if (store_usage(log->store, txn, &used_bytes) != OK)
         used_bytes = UINT64_MAX;
@@ -174,7 +174,8 @@ static enum err put_batch(struct event_log *log)
     err = try_batch(log);
     // There is free space, and yet it did not fit: pages may have to be released
     // first.
-    if (err == ERR_FULL && store_turn(log->store, log->store->dbs[EVENTS_META]))
+    if (err == ERR_FULL &&
+        store_turn(log->store, store_db(log->store, EVENTS_META)))
         err = try_batch(log);
     return err;
 }
@@ -355,7 +356,7 @@ static void read_last(struct event_log *log, MDB_txn *txn)
     MDB_val key;
     MDB_val val;
 
-    if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) != 0)
+    if (mdb_cursor_open(txn, store_db(log->store, EVENTS_EVENTS), &cursor) != 0)
         return;
     if (mdb_cursor_get(cursor, &key, &val, MDB_LAST) == 0 &&
         store_value_is_mapped(log->store, key) &&

@@ -46,7 +46,7 @@ static enum err remove_key(struct event_log *log, MDB_txn *txn, struct str key,
         event_key_get(log->store, txn, (const uint8_t *)key.at, &row) != OK ||
         position_cmp(row.position, position) != 0)
         return OK;
-    rc = mdb_del(txn, log->store->dbs[EVENTS_KEYS], &k, NULL);
+    rc = mdb_del(txn, store_db(log->store, EVENTS_KEYS), &k, NULL);
     return rc == MDB_NOTFOUND ? OK : store_err(log->store, rc, "remove key");
 }
 
@@ -174,10 +174,10 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
 {
     uint64_t end = position_number(upto);
     MDB_cursor *cursor;
-    enum err err =
-        store_err(log->store,
-                  mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor),
-                  "trim events");
+    enum err err = store_err(
+        log->store,
+        mdb_cursor_open(txn, store_db(log->store, EVENTS_EVENTS), &cursor),
+        "trim events");
 
     if (err != OK)
         return err;
@@ -258,7 +258,7 @@ static void on_trim(uv_work_t *work)
         err == OK && (is_step_full(log) || n_keys == log->trim_max);
     if (err == ERR_FULL) { // even to remove, a few pages are needed
         log->has_more_to_trim =
-            store_turn(log->store, log->store->dbs[EVENTS_META]);
+            store_turn(log->store, store_db(log->store, EVENTS_META));
     }
     log->batch_err = err;
     pulse_disk_end(cell);
@@ -292,7 +292,8 @@ bool event_log_is_trim_due(struct event_log *log,
         return false;
     needed = store_usage(log->store, txn, &n_bytes) == OK &&
              n_bytes > keep->max_bytes;
-    if (mdb_cursor_open(txn, log->store->dbs[EVENTS_EVENTS], &cursor) == 0) {
+    if (mdb_cursor_open(txn, store_db(log->store, EVENTS_EVENTS), &cursor) ==
+        0) {
         struct event e;
         struct str id_key;
 
@@ -305,8 +306,8 @@ bool event_log_is_trim_due(struct event_log *log,
         }
         mdb_cursor_close(cursor);
     }
-    if (!needed &&
-        mdb_cursor_open(txn, log->store->dbs[EVENTS_KEY_TIMES], &cursor) == 0) {
+    if (!needed && mdb_cursor_open(txn, store_db(log->store, EVENTS_KEY_TIMES),
+                                   &cursor) == 0) {
         needed = mdb_cursor_get(cursor, &key, &val, MDB_FIRST) == 0 &&
                  event_key_is_old(key, keep->now_us);
         mdb_cursor_close(cursor);

@@ -87,7 +87,7 @@ enum err event_view_scan(struct event_view *view, struct event_scan *scan,
         return err;
     err = store_err(
         view->store,
-        mdb_cursor_open(txn, view->store->dbs[EVENTS_EVENTS], &cursor),
+        mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
         "scan events");
     if (err == OK) {
         err = scan_from(view->store, cursor, scan, visit, data);
@@ -109,7 +109,7 @@ enum err event_view_get(struct event_view *view, struct position position,
 
     if (err != OK)
         return err;
-    rc = mdb_get(txn, view->store->dbs[EVENTS_EVENTS], &key, &val);
+    rc = mdb_get(txn, store_db(view->store, EVENTS_EVENTS), &key, &val);
     if (rc == MDB_NOTFOUND) {
         err = ERR_NOTFOUND;
     } else {

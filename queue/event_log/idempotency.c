@@ -36,7 +36,7 @@ enum err event_hasher_open(const struct queue_config *config, struct store *s,
         return err;
     memcpy(out->key, f.key, sizeof(out->key));
     out->old_until_us = 0;
-    err = store_err(s, mdb_get(txn, s->dbs[EVENTS_META], &key, &val),
+    err = store_err(s, mdb_get(txn, store_db(s, EVENTS_META), &key, &val),
                     "get old keys");
     if (err == OK && val.mv_size == 8)
         out->old_until_us = (int64_t)get_be64(val.mv_data);
@@ -51,7 +51,7 @@ enum err event_put_old_until(struct store *s, MDB_txn *txn, int64_t until_us)
     MDB_val val = val_at(bytes, sizeof(bytes));
 
     put_be64(bytes, (uint64_t)until_us);
-    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put old keys");
 }
 
@@ -171,7 +171,7 @@ enum err event_key_get(struct store *s, MDB_txn *txn,
 {
     MDB_val k = val_at(key, EVENT_KEY_BYTES);
     MDB_val v;
-    int rc = mdb_get(txn, s->dbs[EVENTS_KEYS], &k, &v);
+    int rc = mdb_get(txn, store_db(s, EVENTS_KEYS), &k, &v);
 
     if (rc == MDB_NOTFOUND)
         return ERR_NOTFOUND;
@@ -326,7 +326,7 @@ enum err event_key_put(const struct event_hasher *h, struct store *s,
         memcpy(time_key + 8, ne->key, EVENT_KEY_BYTES);
         k = val_at(time_key, sizeof(time_key));
         v = val_at("", 0);
-        rc = mdb_put(txn, s->dbs[EVENTS_KEY_TIMES], &k, &v, 0);
+        rc = mdb_put(txn, store_db(s, EVENTS_KEY_TIMES), &k, &v, 0);
     }
     return store_err(s, rc, "put key");
 }
@@ -341,7 +341,7 @@ static int remove_if_of(struct store *s, MDB_txn *txn, const uint8_t *key,
     if (event_key_get(s, txn, key, &row) != OK ||
         row.accepted_at_us != accepted_at_us)
         return 0;
-    return mdb_del(txn, s->dbs[EVENTS_KEYS], &k, NULL);
+    return mdb_del(txn, store_db(s, EVENTS_KEYS), &k, NULL);
 }
 
 bool event_key_is_old(MDB_val time_key, int64_t now_us)
@@ -356,7 +356,7 @@ enum err event_keys_expire(struct store *s, MDB_txn *txn, int64_t now_us,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[EVENTS_KEY_TIMES], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, EVENTS_KEY_TIMES), &cursor);
 
     *n_removed = 0;
     if (rc != 0)

@@ -28,7 +28,7 @@ enum err event_next(struct store *s, MDB_txn *txn, uint64_t *next)
     MDB_val key = val_at(name, sizeof(name) - 1);
     MDB_val val;
     struct position p;
-    int rc = mdb_get(txn, s->dbs[EVENTS_META], &key, &val);
+    int rc = mdb_get(txn, store_db(s, EVENTS_META), &key, &val);
 
     if (rc == MDB_NOTFOUND) {
         *next = 1;
@@ -50,7 +50,7 @@ enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
     MDB_val key = val_at(name, sizeof(name) - 1);
     MDB_val val = val_at(next.bytes, sizeof(next.bytes));
 
-    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put next");
 }
 
@@ -63,8 +63,8 @@ enum err missing_get(struct store *s, MDB_txn *txn,
 {
     MDB_val key = val_at(missing_name, sizeof(missing_name) - 1);
     MDB_val val;
-    enum err err = store_err(s, mdb_get(txn, s->dbs[EVENTS_META], &key, &val),
-                             "get missing");
+    enum err err = store_err(
+        s, mdb_get(txn, store_db(s, EVENTS_META), &key, &val), "get missing");
 
     *n = 0;
     if (err != OK)
@@ -90,7 +90,7 @@ static enum err put_missing(struct store *s, MDB_txn *txn,
         put_be64(bytes + 16 * i, m[i].from);
         put_be64(bytes + 16 * i + 8, m[i].to);
     }
-    return store_err(s, mdb_put(txn, s->dbs[EVENTS_META], &key, &val, 0),
+    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put missing");
 }
 
@@ -132,7 +132,7 @@ static uint64_t last_number(struct store *s, MDB_txn *txn, unsigned db,
     uint64_t number = 0;
     int rc;
 
-    if (mdb_cursor_open(txn, s->dbs[db], &cursor) != 0)
+    if (mdb_cursor_open(txn, store_db(s, db), &cursor) != 0)
         return 0;
     if (below != NULL) {
         put_be64(bytes, *below);
@@ -155,7 +155,7 @@ static void note_by_rows(struct store *s, MDB_txn *txn, unsigned db,
     MDB_val key;
     MDB_val val;
 
-    if (mdb_cursor_open(txn, s->dbs[db], &cursor) != 0)
+    if (mdb_cursor_open(txn, store_db(s, db), &cursor) != 0)
         return;
     while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
         if (key.mv_size >= 8) {
@@ -172,7 +172,7 @@ static void note_by_replays(struct store *s, MDB_txn *txn, uint64_t *greatest)
     MDB_val key;
     MDB_val val;
 
-    if (mdb_cursor_open(txn, s->dbs[SHARD_REPLAYS], &cursor) != 0)
+    if (mdb_cursor_open(txn, store_db(s, SHARD_REPLAYS), &cursor) != 0)
         return;
     while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
         struct replay r;
@@ -221,7 +221,7 @@ static enum err read_hooks_end(struct store *s, MDB_txn *txn,
     MDB_val key;
     MDB_val val;
     enum err err = OK;
-    int rc = mdb_cursor_open(txn, s->dbs[HOOKS_HOOKS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_HOOKS), &cursor);
 
     *greatest = 0;
     if (rc != 0)
@@ -277,7 +277,7 @@ static uint64_t last_org_of(struct store *s, MDB_txn *txn)
 
     if (shard_read_state(s, txn, &state) == OK)
         note(&last, state.last_org);
-    if (mdb_cursor_open(txn, s->dbs[SHARD_REPLAYS], &cursor) == 0) {
+    if (mdb_cursor_open(txn, store_db(s, SHARD_REPLAYS), &cursor) == 0) {
         while (mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0) {
             struct replay r;
 

@@ -18,6 +18,7 @@
 
 #define STORE_DBS_MAX 14
 
+// Closed to other rooms.
 struct store {
     MDB_env *env;
     MDB_txn
@@ -39,6 +40,33 @@ struct store {
     atomic_bool is_displaced; // the last result of store_is_in_place()
     struct store *next;       // list of all in this process, for the upkeep
 };
+
+static inline MDB_env *store_env(const struct store *s)
+{
+    return s->env;
+}
+
+// The database of table `db`, as store_open() got its name.
+static inline MDB_dbi store_db(const struct store *s, size_t db)
+{
+    return s->dbs[db];
+}
+
+static inline const char *store_path(const struct store *s)
+{
+    return s->path; // for messages
+}
+
+static inline uint64_t store_map_bytes(const struct store *s)
+{
+    return s->map_bytes;
+}
+
+// Whether store_read() was called, and store_read_end() not yet.
+static inline bool store_is_reading(const struct store *s)
+{
+    return s->is_reading;
+}
 
 // The size of the map of a shard's environment. Quotas stop intake long before an
 // event log is full, and deliveries of its events must still find space for their

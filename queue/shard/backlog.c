@@ -63,9 +63,9 @@ enum err shard_backlog_count(struct shard *s, backlog_visit visit,
         .store = s->store, .visit = visit, .done = done, .data = data
     };
     c->work.data = c;
-    err = store_err(s->store,
-                    mdb_txn_begin(s->store->env, NULL, MDB_RDONLY, &c->txn),
-                    "count");
+    err = store_err(
+        s->store, mdb_txn_begin(store_env(s->store), NULL, MDB_RDONLY, &c->txn),
+        "count");
     if (err != OK) {
         free(c);
         return err;

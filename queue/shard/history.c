@@ -103,7 +103,7 @@ static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
     int rc;
 
     put_be64(bytes, no);
-    rc = mdb_get(view->txn, s->dbs[SHARD_ATTEMPTS], &key, &val);
+    rc = mdb_get(view->txn, store_db(s, SHARD_ATTEMPTS), &key, &val);
     *err =
         rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read history");
     if (rc == 0 && store_value_is_in_place(s, val) &&
@@ -316,7 +316,8 @@ static enum err row_at(struct scanning *s, int64_t at_us, uint64_t *out)
     };
     enum err err = store_err(
         view->store,
-        mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor),
+        mdb_cursor_open(view->txn, store_db(view->store, SHARD_ATTEMPTS),
+                        &cursor),
         "read history");
 
     if (err != OK)
@@ -392,10 +393,11 @@ enum err history_scan(struct shard_view *view, struct history_query *query,
         return err;
     err = jump(&s);
     if (err == OK) {
-        err = store_err(
-            view->store,
-            mdb_cursor_open(view->txn, view->store->dbs[s.range.db], &s.cursor),
-            "read history");
+        err = store_err(view->store,
+                        mdb_cursor_open(view->txn,
+                                        store_db(view->store, s.range.db),
+                                        &s.cursor),
+                        "read history");
     }
     if (err == OK) {
         err = scan(&s);
@@ -420,7 +422,8 @@ enum err history_of_event(struct shard_view *view, const struct position *event,
     if (err != OK)
         return err;
     memcpy(from, event->bytes, 8);
-    rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_BY_EVENT], &cursor);
+    rc = mdb_cursor_open(view->txn, store_db(view->store, SHARD_BY_EVENT),
+                         &cursor);
     if (rc == 0) {
         rc = store_seek(cursor, &key, &val);
         for (size_t i = 0; i < max_rows && rc == 0 && goes_on && err == OK &&
@@ -459,7 +462,8 @@ enum err history_walk(struct shard_view *view, uint64_t from_no,
     if (err != OK)
         return err;
     put_be64(from, from_no);
-    rc = mdb_cursor_open(view->txn, view->store->dbs[SHARD_ATTEMPTS], &cursor);
+    rc = mdb_cursor_open(view->txn, store_db(view->store, SHARD_ATTEMPTS),
+                         &cursor);
     if (rc == 0) {
         rc = store_seek(cursor, &key, &val);
         for (size_t i = 0; i < max_rows && rc == 0 && goes_on; i++) {
@@ -489,7 +493,8 @@ static enum err newest(struct shard_view *view, struct range *range,
     MDB_val key = val_at(range->from, range->n_bytes);
     MDB_val val;
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(view->txn, view->store->dbs[range->db], &cursor);
+    int rc =
+        mdb_cursor_open(view->txn, store_db(view->store, range->db), &cursor);
 
     if (rc != 0)
         return store_err(view->store, rc, "read history");
@@ -504,7 +509,7 @@ static enum err has_row(struct shard_view *view, unsigned db, MDB_val key,
                         bool *out)
 {
     MDB_val val;
-    int rc = mdb_get(view->txn, view->store->dbs[db], &key, &val);
+    int rc = mdb_get(view->txn, store_db(view->store, db), &key, &val);
 
     *out = rc == 0;
     return rc == MDB_NOTFOUND ? OK : store_err(view->store, rc, "read history");

@@ -10,7 +10,7 @@
 static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
                             int64_t delta)
 {
-    MDB_dbi db = s->dbs[SHARD_NEEDED];
+    MDB_dbi db = store_db(s, SHARD_NEEDED);
     uint8_t key_bytes[8] = { 0 };
     uint8_t number[8] = { 0 };
     MDB_val key = val_at(key_bytes, sizeof(key_bytes));
@@ -82,7 +82,7 @@ enum err needed_put_row(struct store *s, MDB_txn *txn, struct needed *needed,
     if (rc == 0)
         return count(s, txn, needed, key, 1);
     if (rc == MDB_KEYEXIST) {
-        rc = mdb_get(txn, s->dbs[db], &key, &old);
+        rc = mdb_get(txn, store_db(s, db), &key, &old);
         if (rc == 0) {
             sum_up(needed, db, store_place(s, db, key), key, str_of_val(old),
                    -1);
@@ -99,14 +99,14 @@ enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
     int rc = 0;
 
     if (db == SHARD_DUE && needed->backlog != NULL) {
-        rc = mdb_get(txn, s->dbs[db], &key, &row);
+        rc = mdb_get(txn, store_db(s, db), &key, &row);
         if (rc == 0) {
             sum_up(needed, db, store_place(s, db, key), key, str_of_val(row),
                    -1);
         }
     }
     if (rc == 0)
-        rc = mdb_del(txn, s->dbs[db], &key, NULL);
+        rc = mdb_del(txn, store_db(s, db), &key, NULL);
     if (rc == 0)
         return count(s, txn, needed, key, -1);
     return store_err(s, rc, "move delivery");

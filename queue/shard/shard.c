@@ -30,7 +30,8 @@ static enum err put_index(struct store *s, MDB_txn *txn, unsigned db,
     MDB_val k = val_of(key);
     MDB_val v = val_of(value);
 
-    return store_err(s, mdb_put(txn, s->dbs[db], &k, &v, 0), "put attempt");
+    return store_err(s, mdb_put(txn, store_db(s, db), &k, &v, 0),
+                     "put attempt");
 }
 
 // Puts the index rows by hook and by organization, whose numbers are in `owners`.
@@ -100,7 +101,7 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(step->key);
     int rc = put ? store_put(s, txn, db, key, step->value, 0)
-                 : mdb_del(txn, s->dbs[db], &key, NULL);
+                 : mdb_del(txn, store_db(s, db), &key, NULL);
 
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
 }
@@ -244,7 +245,7 @@ static enum err commit_change(struct shard *s)
 {
     enum err err = try_change(s);
 
-    if (err == ERR_FULL && store_turn(s->store, s->store->dbs[SHARD_META]))
+    if (err == ERR_FULL && store_turn(s->store, store_db(s->store, SHARD_META)))
         err = try_change(s);
     return err;
 }

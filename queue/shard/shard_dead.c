@@ -23,9 +23,9 @@ enum err shard_dead_get(struct shard *s, uint64_t hook_id,
     if (err != OK)
         return err;
     dead_key(hook_id, position, bytes);
-    err =
-        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DEAD], &key, &val),
-                  "get dead letter");
+    err = store_err(s->store,
+                    mdb_get(txn, store_db(s->store, SHARD_DEAD), &key, &val),
+                    "get dead letter");
     if (err == OK) {
         err = dead_decode(store_place(s->store, SHARD_DEAD, key),
                           (struct str){ (const char *)bytes, sizeof(bytes) },
@@ -80,7 +80,7 @@ enum err shard_dead_read(struct shard *s, uint64_t hook_id,
     if (err != OK)
         return err;
     dead_key(hook_id, after, from);
-    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
+    rc = mdb_cursor_open(txn, store_db(s->store, SHARD_DEAD), &cursor);
     if (rc == 0) {
         rc = read_rows(s->store, cursor, from, rows, max, n);
         mdb_cursor_close(cursor);

@@ -24,7 +24,7 @@ static enum err each_row(struct shard *s, unsigned db,
 
     if (err != OK)
         return err;
-    rc = mdb_cursor_open(txn, s->store->dbs[db], &cursor);
+    rc = mdb_cursor_open(txn, store_db(s->store, db), &cursor);
     if (rc == 0) {
         while (goes_on &&
                (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0)
@@ -79,9 +79,10 @@ enum err shard_view_health(struct shard_view *view, uint64_t hook_id,
     if (err != OK)
         return err;
     put_be64(bytes, hook_id);
-    err = store_err(view->store,
-                    mdb_get(txn, view->store->dbs[SHARD_HEALTH], &key, &val),
-                    "get health");
+    err =
+        store_err(view->store,
+                  mdb_get(txn, store_db(view->store, SHARD_HEALTH), &key, &val),
+                  "get health");
     if (err == OK) {
         err = health_decode(store_place(view->store, SHARD_HEALTH, key),
                             str_of_val(val), &health, &dead);

@@ -69,7 +69,7 @@ static enum err read_replays(struct shard_view *view, const struct walk *w,
 
     if (err != OK)
         return err;
-    rc = mdb_cursor_open(txn, view->store->dbs[SHARD_REPLAYS], &cursor);
+    rc = mdb_cursor_open(txn, store_db(view->store, SHARD_REPLAYS), &cursor);
     if (rc == 0) {
         rc = walk(view, cursor, w, visit, data);
         mdb_cursor_close(cursor);

@@ -17,7 +17,7 @@
 
 static int remove_row(struct shard *s, MDB_txn *txn, unsigned db, MDB_val key)
 {
-    int rc = mdb_del(txn, s->store->dbs[db], &key, NULL);
+    int rc = mdb_del(txn, store_db(s->store, db), &key, NULL);
 
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -61,7 +61,7 @@ static int next_attempt(struct shard *s, MDB_txn *txn, uint64_t mark,
     uint8_t from[8] = { 0 };
     MDB_val key = val_at(from, sizeof(from));
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, s->store->dbs[SHARD_ATTEMPTS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s->store, SHARD_ATTEMPTS), &cursor);
 
     if (rc != 0)
         return rc;
@@ -166,7 +166,7 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
     MDB_val key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
     MDB_val val;
     enum err err = OK;
-    int rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DEAD], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s->store, SHARD_DEAD), &cursor);
 
     if (rc != 0)
         return store_err(s->store, rc, "trim");
@@ -251,7 +251,7 @@ enum err shard_trim_rows(struct shard *s)
 {
     enum err err = try_trim(s);
 
-    if (err == ERR_FULL && store_turn(s->store, s->store->dbs[SHARD_META]))
+    if (err == ERR_FULL && store_turn(s->store, store_db(s->store, SHARD_META)))
         err = try_trim(s);
     return err;
 }

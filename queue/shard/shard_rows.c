@@ -69,9 +69,9 @@ enum err shard_due_read(struct shard *s, const struct due_query *query,
     *n = 0;
     if (err != OK)
         return err;
-    err = store_err(s->store,
-                    mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor),
-                    "read due rows");
+    err = store_err(
+        s->store, mdb_cursor_open(txn, store_db(s->store, SHARD_DUE), &cursor),
+        "read due rows");
     if (err == OK) {
         err = read_due(s, cursor, query, rows, max, n);
         mdb_cursor_close(cursor);
@@ -90,7 +90,7 @@ enum err shard_due_hooks(struct shard *s, due_hook_visit visit, void *data)
 
     if (err != OK)
         return err;
-    rc = mdb_cursor_open(txn, s->store->dbs[SHARD_DUE], &cursor);
+    rc = mdb_cursor_open(txn, store_db(s->store, SHARD_DUE), &cursor);
     if (rc != 0) {
         store_read_end(s->store);
         return store_err(s->store, rc, "read due rows");
@@ -131,9 +131,9 @@ enum err shard_due_get(struct shard *s, uint64_t hook_id, int64_t due_at_ms,
     if (err != OK)
         return err;
     due_key(&wanted, bytes);
-    err =
-        store_err(s->store, mdb_get(txn, s->store->dbs[SHARD_DUE], &key, &val),
-                  "get due row");
+    err = store_err(s->store,
+                    mdb_get(txn, store_db(s->store, SHARD_DUE), &key, &val),
+                    "get due row");
     if (err == OK) {
         err = due_decode(store_place(s->store, SHARD_DUE, key),
                          (struct str){ (const char *)bytes, sizeof(bytes) },

@@ -22,7 +22,7 @@ enum err shard_read_state(struct store *s, MDB_txn *txn,
 {
     MDB_val key = val_at(state_name, sizeof(state_name) - 1);
     MDB_val val;
-    int rc = mdb_get(txn, s->dbs[SHARD_META], &key, &val);
+    int rc = mdb_get(txn, store_db(s, SHARD_META), &key, &val);
 
     if (rc == MDB_NOTFOUND) {
         *out = (struct shard_state){ .next_no = 1 };
@@ -53,10 +53,10 @@ enum err shard_read_counts(struct store *s, MDB_txn *txn,
 {
     MDB_stat due;
     MDB_stat dead;
-    int rc = mdb_stat(txn, s->dbs[SHARD_DUE], &due);
+    int rc = mdb_stat(txn, store_db(s, SHARD_DUE), &due);
 
     if (rc == 0)
-        rc = mdb_stat(txn, s->dbs[SHARD_DEAD], &dead);
+        rc = mdb_stat(txn, store_db(s, SHARD_DEAD), &dead);
     if (rc != 0)
         return store_err(s, rc, "count");
     memcpy(out->counts, state->counts, sizeof(out->counts));
@@ -77,7 +77,7 @@ static bool last_key(const struct store *s, MDB_txn *txn, unsigned db,
     MDB_val val;
     bool is_there;
 
-    if (mdb_cursor_open(txn, s->dbs[db], &cursor) != 0)
+    if (mdb_cursor_open(txn, store_db(s, db), &cursor) != 0)
         return false;
     is_there =
         mdb_cursor_get(cursor, key, &val, MDB_LAST) == 0 && key->mv_size >= 8;
@@ -92,7 +92,7 @@ static enum err raise_to_rows(struct store *s, MDB_txn *txn, unsigned db,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, s->dbs[db], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
 
     if (rc != 0)
         return store_err(s, rc, "read rows");

@@ -36,7 +36,7 @@ static enum err add_to_slot(struct store *s, MDB_txn *txn,
     MDB_val val;
     struct stats sum;
     struct buf out;
-    int rc = mdb_get(txn, s->dbs[SHARD_STATS], &key, &val);
+    int rc = mdb_get(txn, store_db(s, SHARD_STATS), &key, &val);
     enum err err = OK;
 
     if (rc == MDB_NOTFOUND) {
@@ -90,7 +90,7 @@ enum err shard_trim_stats(struct store *s, MDB_txn *txn, int64_t now_s,
                           size_t max, size_t *n_removed)
 {
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, s->dbs[SHARD_STATS], &cursor);
+    int rc = mdb_cursor_open(txn, store_db(s, SHARD_STATS), &cursor);
 
     *n_removed = 0;
     if (rc != 0)
@@ -139,7 +139,7 @@ static enum err read_slots(struct store *s, MDB_txn *txn,
         int rc;
 
         stats_key(w->size, at_s, w->owner_no, bytes);
-        rc = mdb_get(txn, s->dbs[SHARD_STATS], &key, &val);
+        rc = mdb_get(txn, store_db(s, SHARD_STATS), &key, &val);
         if (rc != 0 && rc != MDB_NOTFOUND)
             return store_err(s, rc, "read statistics");
         if (rc == 0 &&

@@ -66,7 +66,7 @@ enum err shard_view_needs(struct shard_view *view, uint64_t block, bool *out)
         return err;
     put_be64(bytes, block);
     key = val_at(bytes, sizeof(bytes));
-    rc = mdb_get(view->txn, view->store->dbs[SHARD_NEEDED], &key, &val);
+    rc = mdb_get(view->txn, store_db(view->store, SHARD_NEEDED), &key, &val);
     *out = rc == 0;
     if (rc != MDB_NOTFOUND)
         err = store_err(view->store, rc, "read shard");
