@@ -64,30 +64,9 @@ void commit_init(struct dispatcher *d)
     deadline_init(&d->commit->due, role_loop(d->role), on_commit_due, d);
 }
 
-bool commit_is_busy(const struct dispatcher *d)
-{
-    return d->commit->is_under_way || d->commit->is_failing;
-}
-
 uint64_t commit_number(const struct dispatcher *d)
 {
     return schedule_n_commits(&d->schedule) + 1 + commit_is_busy(d);
-}
-
-bool commit_is_under_way(const struct dispatcher *d)
-{
-    return d->commit->is_under_way;
-}
-
-bool commit_is_failing(const struct dispatcher *d)
-{
-    return d->commit->is_failing;
-}
-
-int64_t commit_took_us(const struct dispatcher *d)
-{
-    return d->commit->is_under_way ? clock_mono_us() - d->commit->started_us
-                                   : 0;
 }
 
 void commit_schedule(struct dispatcher *d)

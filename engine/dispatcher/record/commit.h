@@ -4,6 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_COMMIT_H
 #define ENGINE_DISPATCHER_RECORD_COMMIT_H
 
+#include "common/base/clock.h"
 #include "common/process/deadline.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 
@@ -44,19 +45,32 @@ void commit_give_row(struct dispatcher *d, struct delivery *dv);
 
 // Whether the change before d->open_batch is not committed yet: its commit is under
 // way, or has failed and will be tried again.
-bool commit_is_busy(const struct dispatcher *d);
+static inline bool commit_is_busy(const struct dispatcher *d)
+{
+    return d->commit->is_under_way || d->commit->is_failing;
+}
 
 // The number that schedule_n_commits() will have once what is in d->open_batch is
 // committed.
 uint64_t commit_number(const struct dispatcher *d);
 
-bool commit_is_under_way(const struct dispatcher *d);
+static inline bool commit_is_under_way(const struct dispatcher *d)
+{
+    return d->commit->is_under_way;
+}
 
 // A commit had no room, and will be tried again.
-bool commit_is_failing(const struct dispatcher *d);
+static inline bool commit_is_failing(const struct dispatcher *d)
+{
+    return d->commit->is_failing;
+}
 
 // For how long a commit has been under way; 0: none is.
-int64_t commit_took_us(const struct dispatcher *d);
+static inline int64_t commit_took_us(const struct dispatcher *d)
+{
+    return d->commit->is_under_way ? clock_mono_us() - d->commit->started_us
+                                   : 0;
+}
 
 // Something was added to d->open_batch: commit soon.
 void commit_schedule(struct dispatcher *d);
