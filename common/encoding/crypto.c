@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// crypto.c — hashes, signatures and sealing, from mbedTLS.
+// crypto.c — sealing, certificates and comparing, from mbedTLS; and text codes.
 
 #include "common/encoding/crypto.h"
 
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
 #include <mbedtls/gcm.h>
-#include <mbedtls/md.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/x509_crt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,55 +15,6 @@
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
-
-#define BLOCK_BYTES 64 // of SHA-256
-
-void crypto_sha256(struct str bytes, uint8_t out[SHA256_BYTES])
-{
-    if (mbedtls_sha256((const unsigned char *)bytes.at, bytes.n_bytes, out,
-                       0) != 0)
-        log_panic("sha256 failed", "bytes=%zu", bytes.n_bytes);
-}
-
-// HMAC written out on the hash (RFC 2104, section 2). Why not
-// mbedtls_md_hmac(): it allocates two contexts a call, and this runs twice for
-// every attempt.
-void crypto_hmac_sha256(struct str key, const struct str *parts, size_t n_parts,
-                        uint8_t out[SHA256_BYTES])
-{
-    uint8_t pad[BLOCK_BYTES] = { 0 };
-    uint8_t inner[SHA256_BYTES];
-    mbedtls_sha256_context sha;
-    int rc = 0;
-
-    if (key.n_bytes > BLOCK_BYTES) {
-        crypto_sha256(key, pad);
-    } else if (key.n_bytes > 0) {
-        memcpy(pad, key.at, key.n_bytes);
-    }
-
-    mbedtls_sha256_init(&sha);
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] ^= 0x36;
-    rc |= mbedtls_sha256_starts(&sha, 0);
-    rc |= mbedtls_sha256_update(&sha, pad, sizeof(pad));
-    for (size_t i = 0; i < n_parts; i++) {
-        rc |= mbedtls_sha256_update(&sha, (const unsigned char *)parts[i].at,
-                                    parts[i].n_bytes);
-    }
-    rc |= mbedtls_sha256_finish(&sha, inner);
-
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
-    rc |= mbedtls_sha256_starts(&sha, 0);
-    rc |= mbedtls_sha256_update(&sha, pad, sizeof(pad));
-    rc |= mbedtls_sha256_update(&sha, inner, sizeof(inner));
-    rc |= mbedtls_sha256_finish(&sha, out);
-    mbedtls_sha256_free(&sha); // wipes
-    crypto_wipe(pad, sizeof(pad));
-    if (rc != 0)
-        log_panic("hmac failed", "code=%d", rc);
-}
 
 bool crypto_eq(struct str a, struct str b)
 {

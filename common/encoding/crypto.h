@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// crypto.h — hashes, signatures and encryption; only crypto.c names mbedTLS.
+// crypto.h — hashes, signatures and encryption; only sha256.c names libcrypto.
 
 #ifndef COMMON_ENCODING_CRYPTO_H
 #define COMMON_ENCODING_CRYPTO_H
