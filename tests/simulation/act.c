@@ -16,7 +16,6 @@ static const char *const urls[N_URLS] = { "https://a.example/x",
                                           "https://a.example/y",
                                           "https://b.example/",
                                           "https://c.example/" };
-static const unsigned sender_of_url[N_URLS] = { 0, 0, 1, 1 };
 
 // --- hooks ---
 
@@ -35,8 +34,7 @@ static void change_hook(struct world *w, struct sim_hook *h, bool is_calm)
     const struct schedule_event e = { .kind = SCHEDULE_HOOK_CHANGED,
                                       .hook = h->f,
                                       .record = record,
-                                      .limits = &limits,
-                                      .wanted_sender = sender_of_url[url] };
+                                      .limits = &limits };
     bool was_ordered = hook_is_ordered(h->f);
 
     *record = (struct hook){

@@ -18,6 +18,7 @@
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/placement.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "tests/simulation/world.h"
 
@@ -310,6 +311,51 @@ static void check_hook(struct world *w, const struct hook_state *f)
         REQUIRE(w, is_set(w, &f->rows_due));
 }
 
+struct placements {
+    const struct placement *at[N_URLS];
+    size_t n;
+};
+
+static void see_placement(struct world *w, struct placements *seen,
+                          const struct placement *p)
+{
+    for (size_t i = 0; i < seen->n; i++) {
+        if (seen->at[i] == p)
+            return;
+    }
+    REQUIRE(w, seen->n < N_URLS);
+    seen->at[seen->n++] = p;
+}
+
+// Each receiver has a sender at least, and the senders know how many they have.
+static void check_placements(struct world *w)
+{
+    struct placements seen = { .n = 0 };
+
+    for (struct hook_state *f = hook_next(&w->schedule, NULL); f != NULL;
+         f = hook_next(&w->schedule, f)) {
+        REQUIRE(w, (f->placement != NULL) == (f->hook != NULL));
+        if (f->placement != NULL)
+            see_placement(w, &seen, f->placement);
+    }
+    for (size_t i = 0; i < w->schedule.n_slots; i++) {
+        const struct in_flight *a = &w->schedule.slots[i];
+
+        if (a->delivery != NULL)
+            see_placement(w, &seen, endpoint_placement(a->endpoint));
+    }
+    for (unsigned k = 0; k < N_SENDERS; k++) {
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < seen.n; i++) {
+            REQUIRE(w, seen.at[i]->senders != 0 &&
+                           seen.at[i]->senders >> N_SENDERS == 0);
+            n += seen.at[i]->senders >> k & 1;
+        }
+        REQUIRE(w, w->schedule.senders[k].n_endpoints == n);
+    }
+}
+
 static void check_senders(struct world *w)
 {
     uint32_t n_all = 0;
@@ -386,6 +432,7 @@ void check_all(struct world *w)
         rules_of_hook(w, f);
     }
     check_senders(w);
+    check_placements(w);
     check_facts(w);
     check_alarms(w);
 }

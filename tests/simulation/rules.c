@@ -180,7 +180,8 @@ static void check_blocked(struct world *w, const struct hook_state *f)
 // A hook that could send rests only if its sender cannot take more, or others are ready.
 static void check_ready(struct world *w, struct hook_state *f)
 {
-    const struct sender *sender = &w->schedule.senders[f->wanted_sender];
+    const struct sender *sender =
+        &w->schedule.senders[hook_sender(&w->schedule, f)];
     int64_t next_us = throttle_next_us(&f->throttle, &f->limits, f->n_sent,
                                        w->schedule.now_us);
 

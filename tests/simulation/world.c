@@ -91,6 +91,8 @@ void world_init(struct world *w, uint64_t seed)
 {
     const struct schedule_limits limits = {
         .n_senders = N_SENDERS,
+        .first_sender = (unsigned)seed,
+        .busy_attempts = 2,
         .max_inflight = MAX_INFLIGHT,
         .max_inflight_slow = MAX_SLOW,
         .max_inflight_per_endpoint = MAX_ENDPOINT,

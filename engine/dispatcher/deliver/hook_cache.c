@@ -20,7 +20,6 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/config/config_types.h"
-#include "common/encoding/url.h"
 #include "common/log/log.h"
 #include "common/model/hook.h"
 #include "common/model/operator.h"
@@ -107,38 +106,19 @@ void hook_cache_reload(struct dispatcher *d)
     }
 }
 
-// All deliveries to one endpoint go through the same sender, so that connections are
-// reused.
-static unsigned sender_for(const struct dispatcher *d, const struct hook *hook)
-{
-    struct url url;
-    struct buf endpoint;
-    unsigned sender = 0;
-
-    buf_init(&endpoint, 0);
-    if (url_parse(hook->url, &url, NULL) == OK) {
-        url_endpoint(&url, &endpoint);
-        sender = (unsigned)(hash64(buf_str(&endpoint), 0) % d->n_senders);
-    }
-    buf_clear(&endpoint);
-    return sender;
-}
-
 // Gives the scheduling core the hook's new record, or NULL: it is deleted.
 static void change(struct dispatcher *d, struct hook_state *f,
                    struct hook *record)
 {
     struct throttle_limits limits = { 0 };
-    struct schedule_event event = { .kind = SCHEDULE_HOOK_CHANGED,
-                                    .hook = f,
-                                    .record = record,
-                                    .limits = &limits };
+    const struct schedule_event event = { .kind = SCHEDULE_HOOK_CHANGED,
+                                          .hook = f,
+                                          .record = record,
+                                          .limits = &limits };
     struct hook *before = hook_record(f);
 
-    if (record != NULL) {
+    if (record != NULL)
         limits = limits_of(d, record);
-        event.wanted_sender = sender_for(d, record);
-    }
     core_note(d, &event);
     hook_free(before);
 }

@@ -18,12 +18,18 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 
+// Attempts in a quarter of a second that keep a sender busy for some 5 % of it.
+#define BUSY_ATTEMPTS 250
+
 static struct schedule_limits limits_of(const struct dispatcher *d)
 {
     const struct config *c = d->config;
 
     return (struct schedule_limits){
         .n_senders = d->n_senders,
+        // Dispatchers with few endpoints do not all begin with the same sender.
+        .first_sender = role_index(d->role),
+        .busy_attempts = BUSY_ATTEMPTS,
         .max_inflight = (uint32_t)c->max_inflight,
         .max_inflight_slow = (uint32_t)c->max_inflight_slow,
         .max_inflight_per_endpoint = (uint32_t)c->max_inflight_per_endpoint,

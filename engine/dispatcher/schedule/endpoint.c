@@ -17,6 +17,7 @@
 #include "common/encoding/url.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/schedule/hook_schedule.h"
+#include "engine/dispatcher/schedule/placement.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 #define WINDOW_START 16
@@ -27,6 +28,7 @@ struct endpoint {
     uint32_t n_users;        // hooks, and attempts in flight
     uint32_t n_sent;         // attempts in flight, without slow ones
     uint32_t n_unresponsive; // of n_sent
+    struct placement placement;
     struct throttle throttle;
     struct list room;
     struct list unresponsive; // hooks that did not answer last time
@@ -40,6 +42,7 @@ static struct endpoint *endpoint_new(struct schedule *s, struct str name,
 
     e->name = xstrndup(name.at != NULL ? name.at : "", name.n_bytes);
     throttle_init(&e->throttle, WINDOW_START);
+    placement_begin(s, &e->placement);
     hash_map_add(&s->endpoints, &e->node, hash);
     return e;
 }
@@ -86,6 +89,7 @@ void endpoint_drop(struct schedule *s, struct endpoint *e)
     if (e == NULL || --e->n_users > 0)
         return;
     hash_map_remove(&s->endpoints, &e->node);
+    placement_end(s, &e->placement);
     endpoint_free(e);
 }
 
@@ -154,6 +158,7 @@ void endpoint_sent(const struct in_flight *a)
 {
     a->endpoint->n_users++;
     a->endpoint->n_sent++;
+    a->endpoint->placement.n_begun++;
     a->endpoint->n_unresponsive += a->is_unresponsive;
 }
 
@@ -176,9 +181,25 @@ static void let_go(struct schedule *s, struct endpoint *e)
 
 void endpoints_look(struct schedule *s)
 {
-    for (struct endpoint *e = endpoint_next(s, NULL); e != NULL;
-         e = endpoint_next(s, e))
+    struct placement_move move;
+    struct endpoint *e;
+
+    placement_look_begin(s);
+    for (e = endpoint_next(s, NULL); e != NULL; e = endpoint_next(s, e)) {
         let_go(s, e);
+        placement_count(s, &e->placement);
+    }
+    move = placement_want(s);
+    if (!move.is_wanted)
+        return;
+    for (e = endpoint_next(s, NULL); e != NULL; e = endpoint_next(s, e))
+        placement_consider(s, &move, &e->placement);
+    placement_look_end(s, &move);
+}
+
+const struct placement *endpoint_placement(const struct endpoint *e)
+{
+    return &e->placement;
 }
 
 void endpoint_set_apart(struct schedule *s, const struct in_flight *a)

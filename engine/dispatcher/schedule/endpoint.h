@@ -6,6 +6,8 @@
 
 #include "engine/dispatcher/schedule/schedule.h"
 
+struct placement;
+
 // The endpoint of this URL. It exists until each user has called endpoint_drop().
 struct endpoint *endpoint_use(struct schedule *s, struct str url);
 void endpoint_drop(struct schedule *s, struct endpoint *e); // NULL is fine
@@ -33,8 +35,12 @@ void endpoint_left(struct schedule *s, const struct in_flight *a);
 void endpoint_heard(struct schedule *s, struct endpoint *e,
                     enum feedback feedback);
 
-// Wakes waiting hooks while endpoints have free capacity: a hook that was woken
-// earlier may have been unable to use it.
+// Four times a second: wakes waiting hooks while endpoints have free capacity, since a
+// hook that was woken earlier may have been unable to use it; and spreads endpoints over
+// the senders by their work.
 void endpoints_look(struct schedule *s);
+
+// Which senders its attempts go through. Valid as long as the endpoint.
+const struct placement *endpoint_placement(const struct endpoint *e);
 
 #endif

@@ -12,6 +12,7 @@
 #include "engine/dispatcher/schedule/alarms.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/placement.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
 // The longest alarm: the clock of due times may jump ahead.
@@ -94,6 +95,13 @@ bool hook_is_its_time(struct schedule *s, struct hook_state *f)
     return false;
 }
 
+unsigned hook_sender(const struct schedule *s, const struct hook_state *f)
+{
+    return f->placement != NULL && f->place == HOOK_RESTS
+               ? placement_sender(s, f->placement)
+               : f->sender;
+}
+
 // Whether the hook, which goes into the ring of its sender with this, is ready.
 static bool enter_ring(struct schedule *s, struct hook_state *f)
 {
@@ -101,7 +109,7 @@ static bool enter_ring(struct schedule *s, struct hook_state *f)
         return false;
     if (hook_is_active(f) && !hook_is_its_time(s, f))
         return false;
-    f->sender = f->wanted_sender;
+    f->sender = hook_sender(s, f);
     hook_enter(f, HOOK_IN_RING);
     return true;
 }

@@ -45,6 +45,10 @@ void hook_requeue(struct schedule *s, struct delivery *dv);
 void hook_mark_ready(struct schedule *s, struct hook_state *f);
 void hook_mark_ready_first(struct schedule *s, struct hook_state *f);
 
+// The sender of its next attempt: the one in whose ring it is, or, if it is in none, one
+// of its endpoint's. A deleted hook keeps the one it had.
+unsigned hook_sender(const struct schedule *s, const struct hook_state *f);
+
 // Takes the hook out of the ring or wait queue of its sender, if it is in one.
 void hook_leave_sender(struct schedule *s, struct hook_state *f);
 

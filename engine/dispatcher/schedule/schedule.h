@@ -65,6 +65,7 @@ struct attempt_notes;
 struct endpoint;
 struct hook_notes;
 struct hook_state;
+struct placement;
 struct requester;
 struct ordering_key_seen;
 
@@ -125,10 +126,10 @@ struct hook_alarm {
 // Closed to other rooms.
 struct hook_state {
     uint64_t no;
-    struct hook *hook;      // NULL: deleted, what is left is cancelled
-    unsigned sender;        // the sender in whose ring it is, or was last
-    unsigned wanted_sender; // by its URL; becomes `sender` when it gets ready
+    struct hook *hook;         // NULL: deleted, what is left is cancelled
+    unsigned sender;           // the sender in whose ring it is, or was last
     struct endpoint *endpoint; // by its URL; NULL: the hook is deleted
+    const struct placement *placement; // its endpoint's
     struct throttle throttle;
     struct throttle_limits limits;
     struct hook_alarm rows_due;    // its first row in the index is due
@@ -177,6 +178,8 @@ struct sender {
     uint32_t n_sent;          // attempts in flight, without slow ones
     uint32_t n_slow;          // in flight for longer than a second
     uint32_t n_unresponsive;  // of n_sent
+    uint32_t n_endpoints;     // that go through it
+    uint64_t work;            // attempts in a look (placement.h)
     struct list unresponsive; // hooks that wait for that share
     // Hooks that have the share of one hook, and wait until no other hook is ready.
     struct list over_share;
@@ -194,11 +197,15 @@ struct alone {
 
 struct schedule_limits {
     unsigned n_senders;                 // 1 to SENDERS_MAX
+    unsigned first_sender;              // the first endpoint's
     uint32_t max_inflight;              // attempts at once, of each sender
     uint32_t max_inflight_slow;         // those in flight for long, in addition
     uint32_t max_inflight_per_endpoint; // of each receiver
     uint32_t max_on_demand;             // attempts that people asked for
     uint32_t max_ordered; // deliveries of an ordered hook in memory
+    // Attempts in a quarter of a second: below, an endpoint is not busy, and uneven
+    // senders are not made even.
+    uint32_t busy_attempts;
     uint64_t hash_seed; // secret: receivers' names must not be made to collide
 };
 
@@ -218,6 +225,7 @@ struct schedule {
 
     // endpoint.c
     struct hash_map endpoints; // by name
+    unsigned n_uneven_looks;   // for how long senders have had uneven work
 
     // in_flight.c
     struct sender senders[SENDERS_MAX];
@@ -235,6 +243,7 @@ struct schedule {
     uint64_t n_looks;                             // scans so far
 
     // turns.c
+    unsigned n_turns;           // steps in which deliveries were chosen
     struct list cancelling;     // hooks that wait to have a slice cancelled
     int64_t cancel_again_at_us; // when the next slice may be cancelled
     struct alone alone;

@@ -61,8 +61,7 @@ static void on_begin(struct schedule *s, const struct schedule_event *e,
     struct hook_state *f = e->delivery->hook;
     struct effect *effect = &out->at[out->n++];
 
-    if (f->place == HOOK_RESTS)
-        f->sender = f->wanted_sender;
+    f->sender = hook_sender(s, f);
     if (e->delivery->place == DELIVERY_WAITING)
         hook_queue_take(s, e->delivery);
     e->delivery->is_out_of_order = true;
@@ -184,10 +183,14 @@ static void take_endpoint(struct schedule *s, struct hook_state *f)
 {
     struct endpoint *e = f->hook != NULL ? endpoint_use(s, f->hook->url) : NULL;
 
-    if (f->room != NULL && e != f->endpoint)
+    if (e != f->endpoint) {
+        if (e != NULL)
+            hook_leave_sender(s, f); // it may be another's now
         wait_queue_leave(f);
+    }
     endpoint_drop(s, f->endpoint);
     f->endpoint = e;
+    f->placement = e != NULL ? endpoint_placement(e) : NULL;
 }
 
 static void on_hook_changed(struct schedule *s, const struct schedule_event *e)
@@ -200,12 +203,8 @@ static void on_hook_changed(struct schedule *s, const struct schedule_event *e)
     f->is_aside = false;
     f->hook = e->record;
     take_endpoint(s, f);
-    if (f->hook != NULL) {
-        if (e->wanted_sender != f->sender)
-            hook_leave_sender(s, f);
-        f->wanted_sender = e->wanted_sender;
+    if (f->hook != NULL)
         f->limits = *e->limits;
-    }
     if (!hook_is_active(f)) {
         f->has_due_rows = f->has_rows;
         wait_queue_leave(f);
@@ -359,7 +358,7 @@ struct hook_state *schedule_slow_hook(const struct schedule *s, int64_t now_us,
 static const struct sender *sender_of(const struct schedule *s,
                                       const struct hook_state *f)
 {
-    return &s->senders[f->place == HOOK_RESTS ? f->wanted_sender : f->sender];
+    return &s->senders[hook_sender(s, f)];
 }
 
 bool schedule_is_linked(const struct schedule *s, const struct hook_state *f)

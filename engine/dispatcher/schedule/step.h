@@ -66,8 +66,8 @@ enum schedule_event_kind {
     SCHEDULE_SENDER_UP,   // `sender` takes orders
     SCHEDULE_SENDER_DOWN, // it takes none; its attempts end one by one later
 
-    // `hook` has a new record, `record`, or is deleted (NULL); `limits` and
-    // `wanted_sender` are by that record.
+    // `hook` has a new record, `record`, or is deleted (NULL); `limits` are by that
+    // record.
     SCHEDULE_HOOK_CHANGED,
     SCHEDULE_HOOK_LIMITS, // `limits` of `hook` are new
     SCHEDULE_HOOK_HELD,   // `is_set`: it is about to be switched off
@@ -82,7 +82,7 @@ struct schedule_event {
     struct hook *record; // owned by the caller, kept while it is the hook's
     const struct throttle_limits *limits;
     enum feedback feedback;
-    unsigned sender, wanted_sender;
+    unsigned sender;
     uint32_t jitter;
     int64_t wait_us;
     int64_t due_at_ms; // of the clock of due times

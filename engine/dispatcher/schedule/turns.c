@@ -218,8 +218,7 @@ static void take_turn_first(struct schedule *s, uint64_t hook_id, size_t max,
 
     if (f == NULL)
         return;
-    if (f->place == HOOK_RESTS)
-        f->sender = f->wanted_sender;
+    f->sender = hook_sender(s, f);
     if (s->senders[f->sender].is_up)
         take_turn(s, f, false, max, out);
 }
@@ -254,6 +253,10 @@ void turns_give(struct schedule *s, size_t max, struct effects *out)
     if (s->free_slot == NO_SLOT)
         return;
     take_turn_first(s, alone_end(s, s->now_us), max, out);
-    for (unsigned i = 0; i < s->limits.n_senders; i++)
-        give_to(s, &s->senders[i], max, out);
+    // Not always the same sender first: hooks of one endpoint may be in several rings.
+    s->n_turns++;
+    for (unsigned i = 0; i < s->limits.n_senders; i++) {
+        give_to(s, &s->senders[(s->n_turns + i) % s->limits.n_senders], max,
+                out);
+    }
 }

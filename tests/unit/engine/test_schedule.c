@@ -48,8 +48,7 @@ static void change(struct world *w, size_t i)
     tell(w, (struct schedule_event){ .kind = SCHEDULE_HOOK_CHANGED,
                                      .hook = w->hooks[i],
                                      .record = &w->records[i],
-                                     .limits = &limits,
-                                     .wanted_sender = i % 2 });
+                                     .limits = &limits });
 }
 
 static struct world *world_new(void)
