@@ -80,12 +80,12 @@ static void new_endpoints_are_spread(void **state)
 
 static void a_new_endpoint_goes_where_least_is_done(void **state)
 {
-    static const uint32_t attempts[] = { 900, 10 };
+    static const uint32_t attempts[N_MAX] = { 900, 10 };
     struct world w;
 
     (void)state;
     begin(&w, 2, 2);
-    pass(&w, attempts, 2);
+    (void)pass(&w, attempts, 2);
     for (w.n = 2; w.n < 20; w.n++) {
         placement_begin(&w.s, &w.endpoints[w.n]);
         assert_int_equal(w.endpoints[w.n].senders, w.endpoints[1].senders);
@@ -94,7 +94,7 @@ static void a_new_endpoint_goes_where_least_is_done(void **state)
 
 static void uneven_senders_become_even(void **state)
 {
-    uint32_t attempts[16];
+    uint32_t attempts[N_MAX] = { 0 };
     struct world w;
     uint64_t all = 0;
 
@@ -113,9 +113,9 @@ static void uneven_senders_become_even(void **state)
 
 static void a_short_rush_moves_nothing(void **state)
 {
-    static const uint32_t rush[] = { 5000, 0, 0, 0 };
-    static const uint32_t calm[] = { 0, 0, 0, 0 };
-    static const uint32_t little[] = { 60, 0, 0, 0 };
+    static const uint32_t rush[N_MAX] = { 5000, 0, 0, 0 };
+    static const uint32_t calm[N_MAX] = { 0, 0, 0, 0 };
+    static const uint32_t little[N_MAX] = { 60, 0, 0, 0 };
     struct world w;
 
     (void)state;
@@ -130,8 +130,8 @@ static void a_short_rush_moves_nothing(void **state)
 static void
 a_hot_endpoint_gets_several_senders_and_gives_them_back(void **state)
 {
-    static const uint32_t hot[] = { 4000, 1, 1 };
-    static const uint32_t calm[] = { 3, 1, 1 };
+    static const uint32_t hot[N_MAX] = { 4000, 1, 1 };
+    static const uint32_t calm[N_MAX] = { 3, 1, 1 };
     struct world w;
     unsigned first;
 
@@ -160,7 +160,7 @@ a_hot_endpoint_gets_several_senders_and_gives_them_back(void **state)
 
 static void nothing_moves_to_a_sender_that_is_down(void **state)
 {
-    static const uint32_t attempts[] = { 4000, 3000 };
+    static const uint32_t attempts[N_MAX] = { 4000, 3000 };
     struct world w;
 
     (void)state;
