@@ -70,6 +70,7 @@ struct config {
     char *deployments_token_file;
     char *ca_file;
     char *egress_proxy; // "http://host:port", or empty
+    char *http2;        // "on", "off"
     char *secret_key_file;
     int64_t secret_overlap_ms;
     uint64_t max_inflight; // per sender

@@ -116,6 +116,8 @@ void config_check(const struct config *c, struct buf *faults)
     }
     if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
         buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
+    if (strcmp(c->http2, "on") != 0 && strcmp(c->http2, "off") != 0)
+        buf_puts(faults, "http2: must be on or off\n");
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
         strcmp(c->sandbox, "off") != 0)
         buf_puts(faults, "sandbox: must be auto, on or off\n");

@@ -24,6 +24,7 @@ static const struct member order_members[] = {
     ORDER(client_key),
     ORDER(is_get),
     ORDER(is_alone),
+    ORDER(hook_no),
 };
 
 static const struct member outcome_members[] = {

@@ -32,6 +32,7 @@ struct order {
     struct str body;
     struct str client_cert; // PEM, for receivers that want one; empty: none
     struct str client_key;  // PEM, of client_cert
+    uint64_t hook_no;       // requests of one hook may share a connection
     bool is_get;            // a GET without a body instead of a POST
     bool is_alone;          // senders died with it: sent while nothing else is
     int64_t connect_timeout_ms;

@@ -231,6 +231,14 @@ static bool is_taken(size_t slot, enum gauge gauge)
            gauge == GAUGE_RESIDENT_BYTES || gauge == GAUGE_PROPORTIONAL_BYTES;
 }
 
+static bool is_counted_by_senders(enum counter counter)
+{
+    return counter == COUNTER_CONNECTIONS_MADE ||
+           counter == COUNTER_HANDSHAKES_FULL ||
+           counter == COUNTER_HANDSHAKES_RESUMED ||
+           counter == COUNTER_HTTP2_RESPONSES;
+}
+
 // Bounds a value so that the sum over all slots cannot overflow.
 static int64_t within_bounds(int64_t n)
 {
@@ -264,11 +272,14 @@ static uint64_t counter_of(size_t slot, enum counter counter)
 {
     const struct row_of_board *row = row_at(slot);
     uint64_t n = atomic_load(&row->counters[counter]);
-
-    return row->is_sender
-               ? n
-               : n + atomic_load_explicit(&page_at(slot)->counters[counter],
+    uint64_t n_own = atomic_load_explicit(&page_at(slot)->counters[counter],
                                           memory_order_relaxed);
+
+    if (!row->is_sender)
+        return n + n_own;
+    return is_counted_by_senders(counter)
+               ? n + (uint64_t)within_bounds((int64_t)n_own)
+               : n;
 }
 
 struct pulse *metrics_pulse(size_t slot)

@@ -83,6 +83,14 @@ struct pulse { // written by the role
       "Slices of work that the answers of questions were made in.")            \
     X(QUESTIONS_DROPPED, "posthorn_questions_dropped_total",                   \
       "Questions whose asker was gone before they were answered.")             \
+    X(CONNECTIONS_MADE, "posthorn_receiver_connections_total",                 \
+      "New connections to receivers over which a request left.")               \
+    X(HANDSHAKES_FULL, "posthorn_tls_handshakes_total{kind=\"full\"}",         \
+      "TLS handshakes of these connections; resumed: of an earlier session.")  \
+    X(HANDSHAKES_RESUMED, "posthorn_tls_handshakes_total{kind=\"resumed\"}",   \
+      "")                                                                      \
+    X(HTTP2_RESPONSES, "posthorn_http2_responses_total",                       \
+      "Attempts that receivers answered by HTTP/2.")                           \
     X(RESTARTS, "posthorn_role_restarts_total",                                \
       "Times a role had to be started again.")
 

@@ -56,7 +56,8 @@ struct retry_policy {
 // 429, 502, 503, 504                retry             overloaded: slow down
 // other status, redirects too       retry             answered
 // no such name, no connection, TLS,
-//   no answer in time, cut off      retry             unreachable
+//   no answer in time, cut off,
+//   a stream that was reset         retry             unreachable
 // no HTTP                           retry             answered
 // a refused address                 retry, 3 at most  answered
 // nothing was sent, by our fault    again, uncounted  answered

@@ -31,13 +31,13 @@
 #include "engine/sender/local_addresses.h"
 #include "engine/sender/private.h"
 
-#define DNS_CACHE_S       30L
-#define CONNECTION_IDLE_S 60L
-#define CONNECTION_LIFE_S 300L
-#define BODY_GRACE_US     INT64_C(5000000) // after the header block
-#define CHUNK_BYTES       ((size_t)64 * 1024)
-#define GRACE_LOOK_MS     250
-#define USER_AGENT        "posthorn/" POSTHORN_VERSION
+#define DNS_CACHE_S      30L
+#define BODY_GRACE_US    INT64_C(5000000) // after the header block
+#define CHUNK_BYTES      ((size_t)64 * 1024)
+#define LOOK_MS          250
+#define TRIES_MAX        2
+#define USER_AGENT       "posthorn/" POSTHORN_VERSION
+#define HTTP_MISDIRECTED 421
 
 static bool has_proxy(const struct transfers *ts)
 {
@@ -129,6 +129,10 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
 
     (void)local_port;
     want_fresh(t, true); // for the case that libcurl itself tries again
+    if (++t->n_tries > TRIES_MAX) { // libcurl would try five times
+        t->was_refused = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
         address = (const struct sockaddr *)&v4;
     } else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
@@ -139,18 +143,22 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
         t->was_blocked = true; // unknown address format: refuse
     }
     // Both texts were made by inet_ntop().
-    return address != NULL && permits(t, address, strcmp(peer, local) == 0)
-               ? CURL_PREREQFUNC_OK
-               : CURL_PREREQFUNC_ABORT;
+    if (address == NULL || !permits(t, address, strcmp(peer, local) == 0))
+        return CURL_PREREQFUNC_ABORT;
+    tls_look(t);
+    return CURL_PREREQFUNC_OK;
 }
 
 // --- ending ---
 
-// Whether any byte of a response came, even if no whole line.
+// Whether any byte of a response came, even if no whole line. For HTTP/2, libcurl counts
+// the frames that belong to no response.
 static bool has_first_byte(const struct transfer *t)
 {
     curl_off_t us = 0;
 
+    if (t->is_http2)
+        return t->n_response_lines > 0;
     curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
     return us > 0;
 }
@@ -163,9 +171,12 @@ static bool was_stale(const struct transfer *t, CURLcode code)
 {
     long n_new_connections = 0;
 
-    if (t->is_second_try || t->n_response_lines > 0 ||
-        (code != CURLE_GOT_NOTHING && code != CURLE_SEND_ERROR &&
-         code != CURLE_RECV_ERROR))
+    if (t->is_second_try || t->n_tries >= TRIES_MAX || t->n_response_lines > 0)
+        return false;
+    if (code == CURLE_HTTP2) // it says that it leaves before this request
+        return !has_first_byte(t);
+    if (code != CURLE_GOT_NOTHING && code != CURLE_SEND_ERROR &&
+        code != CURLE_RECV_ERROR && code != CURLE_PARTIAL_FILE)
         return false;
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_new_connections);
     return n_new_connections == 0 && !has_first_byte(t);
@@ -178,20 +189,32 @@ static void try_again(struct transfer *t)
     t->is_second_try = true;
     t->message[0] = '\0';
     want_fresh(t, true);
-    curl_multi_remove_handle(t->owner->multi, t->easy);
-    code = curl_multi_add_handle(t->owner->multi, t->easy);
+    curl_multi_remove_handle(t->lane->multi, t->easy);
+    code = curl_multi_add_handle(t->lane->multi, t->easy);
     if (code != CURLM_OK) {
         log_panic("an attempt cannot be started", "reason=%s",
                   curl_multi_strerror(code));
     }
 }
 
+// Whether the connection may carry further requests: not if there was no response, if it
+// was cut, or if the receiver says that it is not for this connection.
+static bool is_sound_end(const struct outcome *outcome)
+{
+    return outcome->response_code != 0 && !outcome->truncated &&
+           outcome->response_code != HTTP_MISDIRECTED;
+}
+
 static void finish(struct transfer *t, CURLcode code)
 {
     struct transfers *ts = t->owner;
     struct outcome outcome = transfer_outcome(t, code);
+    bool is_sound = is_sound_end(&outcome);
 
-    curl_multi_remove_handle(ts->multi, t->easy);
+    if (!is_sound)
+        connection_cut(t);
+    curl_multi_remove_handle(t->lane->multi, t->easy);
+    lane_leave(t, is_sound);
     list_remove(&ts->inflight, &t->node);
     ts->n_inflight--;
     ts->done(ts->data, &outcome);
@@ -208,12 +231,12 @@ static void on_finished(struct transfer *t, CURLcode code)
     }
 }
 
-static void reap(struct transfers *ts)
+static void reap(struct lane *lane)
 {
     CURLMsg *msg;
     int n_left;
 
-    while ((msg = curl_multi_info_read(ts->multi, &n_left)) != NULL) {
+    while ((msg = curl_multi_info_read(lane->multi, &n_left)) != NULL) {
         CURLcode code = msg->data.result; // msg is gone after the removal
         char *t = NULL;
 
@@ -224,10 +247,11 @@ static void reap(struct transfers *ts)
     }
 }
 
-static void on_grace_timer(uv_timer_t *timer)
+static void on_look_timer(uv_timer_t *timer)
 {
     struct transfers *ts = timer->data;
-    int64_t before_us = clock_mono_us() - BODY_GRACE_US;
+    int64_t now_us = clock_mono_us();
+    int64_t before_us = now_us - BODY_GRACE_US;
     struct transfer *next;
 
     for (struct transfer *t = LIST_FIRST(&ts->inflight, struct transfer, node);
@@ -236,6 +260,8 @@ static void on_grace_timer(uv_timer_t *timer)
         if (t->has_header_block && t->headers_at_us < before_us)
             finish(t, CURLE_OPERATION_TIMEDOUT); // closes the connection
     }
+    sockets_look(ts);
+    lanes_look(ts, now_us);
 }
 
 // --- starting ---
@@ -295,7 +321,8 @@ static void set_fixed_options(struct transfer *t)
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    t->http_version = CURL_HTTP_VERSION_1_1;
+    SET(easy, CURLOPT_HTTP_VERSION, t->http_version);
     SET(easy, CURLOPT_USERAGENT, USER_AGENT);
     SET(easy, CURLOPT_POST, 1L);
 }
@@ -394,6 +421,19 @@ static struct transfer *take_transfer(struct transfers *ts)
     return t;
 }
 
+static void set_lane(struct transfer *t, const struct order *order)
+{
+    long http_version;
+
+    t->lane = lane_of(t->owner, order, &http_version);
+    lane_enter(t->lane, order);
+    if (http_version != t->http_version)
+        SET(t->easy, CURLOPT_HTTP_VERSION, http_version);
+    t->http_version = http_version;
+    if (str_starts(order->url, STR("https:")))
+        tls_share(t, endpoint_name(order->url));
+}
+
 static void forget_last(struct transfer *t)
 {
     want_fresh(t, false);
@@ -402,7 +442,13 @@ static void forget_last(struct transfer *t)
     if (t->n_length_headers > 0 || t->has_encoding_header)
         SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
     t->started_at_us = clock_now_us();
+    t->begun_at_us = clock_mono_us();
+    t->first_line_at_us = 0;
     t->headers_at_us = 0;
+    t->is_http2 = false;
+    t->n_connections = 0;
+    t->n_tries = 0;
+    t->was_refused = false;
     t->n_response_lines = 0;
     t->n_length_headers = 0;
     t->has_encoding_header = false;
@@ -426,8 +472,9 @@ void transfers_start(struct transfers *ts, const struct order *order)
     forget_last(t);
     t->no = order->no;
     set_order(t, order);
+    set_lane(t, order);
     url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
-    code = curl_multi_add_handle(ts->multi, t->easy);
+    code = curl_multi_add_handle(t->lane->multi, t->easy);
     if (url_code != CURLE_OK || code != CURLM_OK) {
         log_panic("an attempt cannot be started", "reason=%s",
                   curl_multi_strerror(code));
@@ -459,6 +506,11 @@ static void read_authorities(struct transfers *ts)
     ts->authorities.flags = CURL_BLOB_NOCOPY;
 }
 
+static bool offers_http2(const struct config *config)
+{
+    return strcmp(config->http2, "on") == 0;
+}
+
 struct transfers *transfers_new(struct uv_loop_s *loop,
                                 const struct config *config, transfer_done done,
                                 void *data)
@@ -469,28 +521,24 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
         log_fatal("libcurl cannot start", "");
     ts->loop = loop;
     ts->config = config;
+    ts->offers_http2 = offers_http2(config);
     ts->done = done;
     ts->reap = reap;
     ts->data = data;
+    tls_start();
     ts->local = local_addresses_new(config);
     read_authorities(ts);
-    ts->multi = curl_multi_init();
-    if (ts->multi == NULL)
-        log_fatal("libcurl cannot start", "");
-    transfers_watch(ts);
-    uv_timer_init(loop, &ts->grace_timer);
-    ts->grace_timer.data = ts;
-    uv_timer_start(&ts->grace_timer, on_grace_timer, GRACE_LOOK_MS,
-                   GRACE_LOOK_MS);
-    // Kept connections: twice as many as attempts may run.
-    curl_multi_setopt(ts->multi, CURLMOPT_MAXCONNECTS,
-                      (long)config->max_inflight * 2);
+    lanes_start(ts);
+    uv_timer_init(loop, &ts->look_timer);
+    ts->look_timer.data = ts;
+    uv_timer_start(&ts->look_timer, on_look_timer, LOOK_MS, LOOK_MS);
     return ts;
 }
 
 void transfers_reload(struct transfers *ts, const struct config *config)
 {
     ts->config = config;
+    ts->offers_http2 = offers_http2(config);
     local_addresses_reload(ts->local, config);
 }
 

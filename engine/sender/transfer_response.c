@@ -24,11 +24,14 @@ static void end_header_block(struct transfer *t)
     long status = 0;
     bool has_no_body;
 
+    lane_answered(t);
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return;
     t->has_header_block = true;
     t->headers_at_us = clock_mono_us();
+    if (t->is_http2)
+        return; // frames have lengths of their own
     // A response that is framed in two ways, or that has a body where none is allowed,
     // may smuggle in a second response: nothing more is read from this connection (RFC
     // 9112, 6.3).
@@ -90,6 +93,8 @@ static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
     struct str line = { at, n_bytes };
 
     (void)one;
+    if (t->n_response_lines == 0)
+        t->first_line_at_us = clock_mono_us();
     if (++t->n_response_lines > RESPONSE_LINES_MAX)
         return 0;
     if (t->has_header_block)
@@ -157,6 +162,7 @@ static enum error_class class_of_code(CURLcode code)
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE: // of HTTP/2: there is no header block
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return ERROR_RESET;
@@ -185,9 +191,18 @@ static bool is_tls_fault(const struct transfer *t)
             strstr(t->message, "unexpected eof") == NULL);
 }
 
+// Whether libcurl gave up a connection of HTTP/2 for what came on it.
+static bool is_http2_fault(const struct transfer *t)
+{
+    return strstr(t->message, "nghttp2_session_mem_recv") != NULL;
+}
+
 static enum error_class class_of(const struct transfer *t, CURLcode code)
 {
     enum error_class error = t->was_gone ? ERROR_RESET : class_of_code(code);
+
+    if (error == ERROR_RESET && is_http2_fault(t))
+        return ERROR_PROTOCOL;
 
     return error == ERROR_RESET && is_tls_fault(t) ? ERROR_TLS : error;
 }
@@ -200,6 +215,14 @@ static int64_t figure_of(CURL *easy, CURLINFO which)
     return n;
 }
 
+// For HTTP/2, libcurl takes the connection's first frame for the first byte.
+static int64_t first_byte_us(const struct transfer *t)
+{
+    if (!t->is_http2)
+        return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
+    return t->first_line_at_us > 0 ? t->first_line_at_us - t->begun_at_us : 0;
+}
+
 static struct timing timing_of(const struct transfer *t)
 {
     long n_new_connections = 0;
@@ -209,7 +232,7 @@ static struct timing timing_of(const struct transfer *t)
         .dns_us = figure_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
         .connect_us = figure_of(t->easy, CURLINFO_CONNECT_TIME_T),
         .tls_us = figure_of(t->easy, CURLINFO_APPCONNECT_TIME_T),
-        .first_byte_us = figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T),
+        .first_byte_us = first_byte_us(t),
         .total_us = figure_of(t->easy, CURLINFO_TOTAL_TIME_T),
         .reused_connection = t->has_header_block && n_new_connections == 0,
     };
@@ -223,6 +246,11 @@ static struct str message_of(const struct transfer *t, CURLcode code,
     // nobody can scan a network with hooks and read banners here.
     bool is_safe = error != ERROR_PROTOCOL && t->message[0] != '\0';
     struct str text = str_of(is_safe ? t->message : curl_easy_strerror(code));
+
+    if (code == CURLE_PARTIAL_FILE)
+        text = STR("the receiver closed the connection before it answered");
+    if (is_http2_fault(t))
+        text = STR("what came is no valid HTTP/2, or too large");
 
     if (is_safe && ended_at_once(t))
         text = STR("the receiver closed the connection as soon as it was made");
@@ -238,7 +266,7 @@ static bool is_ours(const struct transfer *t, CURLcode code)
     // If a response has begun, the response was too large: libcurl reports a header
     // line that is too long as lack of memory.
     if (code == CURLE_OUT_OF_MEMORY)
-        return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T) == 0;
+        return first_byte_us(t) == 0;
     if (code == CURLE_FAILED_INIT || code == CURLE_BAD_FUNCTION_ARGUMENT)
         return true;
     if (code != CURLE_COULDNT_CONNECT)
@@ -281,6 +309,10 @@ static void set_result(const struct transfer *t, CURLcode code,
                       "not name it with the address")
                 : STR("the address is private, loopback, this machine's own or "
                       "otherwise special; endpoint_allow does not name it");
+    } else if (t->was_refused) {
+        outcome->error = ERROR_RESET;
+        outcome->error_message = STR("the receiver twice refused the request "
+                                     "before it looked at it");
     } else if (is_ours(t, code)) {
         outcome->is_ours = true;
     } else if (code == CURLE_OK) {

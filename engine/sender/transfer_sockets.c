@@ -7,6 +7,9 @@
 // is always told that it may read, and a send that fails while there is something to
 // read counts as done (send() below).
 //
+// A receiver of HTTP/2 can keep libcurl busy by what belongs to no response. recv() below
+// bounds what is read from one connection in a turn of the loop, and in all.
+//
 // Poll handles stay registered per socket from one transfer to the next, and are
 // removed when libcurl closes the socket. Registering them anew for every transfer, as
 // libcurl's example does, costs a third of the throughput.
@@ -26,24 +29,50 @@
 #include "common/log/log.h"
 #include "engine/sender/private.h"
 
+#define TURN_BYTES    ((int64_t)256 * 1024)
+#define FRUITLESS_MAX 3
+
 // A socket of libcurl.
 struct sock {
     uv_poll_t poll;
-    struct transfers *owner;
+    struct lane *lane;
     int fd;
-    int wanted; // UV_READABLE, UV_WRITABLE: what libcurl waits for
-    int armed;  // what the poll handle waits for
+    int wanted;              // UV_READABLE, UV_WRITABLE: what libcurl waits for
+    int armed;               // what the poll handle waits for
+    int64_t n_brought_bytes; // since the connection was last idle
+    int64_t n_turn_bytes;    // of them, in the turn of this number
+    uint64_t turn_no;
+    uint64_t n_moved; // calls that sent or received something
+    unsigned
+        n_fruitless; // times in a row that writing was possible and wanted in vain
     bool is_connection;
 };
 
-// --- sending ---
+// The transfers of this process, for the functions that libcurl calls without telling for
+// whom. NULL: this process makes none.
+static struct transfers *of_process;
+
+static struct sock *sock_find(const struct transfers *ts, curl_socket_t fd)
+{
+    return (size_t)fd < ts->n_socks ? ts->socks[fd] : NULL;
+}
+
+static struct sock *connection_of(int fd)
+{
+    struct sock *s =
+        of_process != NULL && fd >= 0 ? sock_find(of_process, fd) : NULL;
+
+    return s != NULL && s->is_connection ? s : NULL;
+}
+
+// --- sending and receiving ---
 
 // Whether there is something to read. False at the end of the stream, too.
 static bool has_unread(int fd)
 {
     char byte;
 
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) > 0;
 }
 
 // libcurl calls this function: a program's own function takes precedence over that of
@@ -53,20 +82,69 @@ ssize_t send(int fd, const void *at, size_t n_bytes, int flags)
 {
     ssize_t n_sent = sendto(fd, at, n_bytes, flags, NULL, 0);
     int reason = errno;
+    struct sock *s;
 
     if (n_sent < 0 && (reason == EPIPE || reason == ECONNRESET) &&
         has_unread(fd))
         n_sent = (ssize_t)n_bytes;
+    s = n_sent > 0 ? connection_of(fd) : NULL;
+    if (s != NULL)
+        s->n_moved++;
     errno = reason;
     return n_sent;
 }
 
-// --- sockets ---
-
-static struct sock *sock_find(const struct transfers *ts, curl_socket_t fd)
+// Whether the connection has had its share of this turn of the loop.
+static bool has_had_turn(struct sock *s)
 {
-    return (size_t)fd < ts->n_socks ? ts->socks[fd] : NULL;
+    uint64_t turn_no = s->lane->owner->turn_no;
+
+    if (s->turn_no != turn_no) {
+        s->turn_no = turn_no;
+        s->n_turn_bytes = 0;
+    }
+    return s->n_turn_bytes >= TURN_BYTES;
 }
+
+// Whether the connection brought more than the responses to its requests need.
+static bool is_flood(struct sock *s, int64_t n_bytes)
+{
+    s->n_moved++;
+    s->n_turn_bytes += n_bytes;
+    s->n_brought_bytes += n_bytes;
+    if (s->lane->endpoint == NULL)
+        return s->n_brought_bytes > FLOOD_BYTES;
+    s->lane->credit_bytes -= n_bytes;
+    return s->lane->credit_bytes < 0;
+}
+
+// libcurl calls this function, too. It reads from a connection of HTTP/2 until a response
+// has come or nothing is left to read, so a receiver that sends frames of no response as
+// fast as they are read would keep the loop for itself. What is left is read in the next
+// turn.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+ssize_t recv(int fd, void *at, size_t n_bytes, int flags)
+{
+    struct sock *s = connection_of(fd);
+    ssize_t n;
+
+    if (s != NULL && has_had_turn(s)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    n = recvfrom(fd, at, n_bytes, flags, NULL, NULL);
+    if (s == NULL || n <= 0 || (flags & MSG_PEEK) != 0 || !is_flood(s, n))
+        return n;
+    log_warn("a receiver sent much that belongs to no response; its "
+             "connection was ended",
+             "bytes=%lld", (long long)s->n_brought_bytes);
+    s->lane->is_retired = s->lane->endpoint != NULL;
+    (void)shutdown(fd, SHUT_RDWR);
+    errno = ECONNRESET;
+    return -1;
+}
+
+// --- sockets ---
 
 static void arm(struct sock *s);
 
@@ -78,11 +156,24 @@ static int flags_of(int status, int events)
     return CURL_CSELECT_IN | (may_write ? CURL_CSELECT_OUT : 0);
 }
 
+// With HTTP/2, libcurl wants to write while the receiver's window is closed, in which it
+// can write nothing: it would be called again at once. The window opens with what is
+// read; to be safe, libcurl is also asked at each look.
+static void note_fruit(struct sock *s, int events, uint64_t n_moved_before)
+{
+    bool is_fruitless =
+        (events & UV_READABLE) == 0 && s->n_moved == n_moved_before;
+
+    s->n_fruitless = is_fruitless ? s->n_fruitless + 1 : 0;
+    arm(s);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct sock *s = poll->data;
-    struct transfers *ts = s->owner;
+    struct lane *lane = s->lane;
     curl_socket_t fd = s->fd;
+    uint64_t n_moved = s->n_moved;
     int n_running;
 
     if (s->wanted == 0) { // the receiver closed an idle connection
@@ -92,11 +183,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (status < 0)
         s->armed = 0; // libuv has stopped it
-    curl_multi_socket_action(ts->multi, fd, flags_of(status, events),
+    lane->owner->turn_no++;
+    curl_multi_socket_action(lane->multi, fd, flags_of(status, events),
                              &n_running);
-    if (status < 0 && sock_find(ts, fd) == s)
-        arm(s); // there may be more to read
-    ts->reap(ts);
+    if (sock_find(lane->owner, fd) == s)
+        note_fruit(s, events, n_moved);
+    lane->owner->reap(lane);
 }
 
 static void on_sock_closed(uv_handle_t *handle)
@@ -119,8 +211,9 @@ static bool is_connection(int fd)
            (domain == AF_INET || domain == AF_INET6);
 }
 
-static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
+static struct sock *sock_add(struct lane *lane, curl_socket_t fd)
 {
+    struct transfers *ts = lane->owner;
     struct sock *s = xcalloc(1, sizeof(*s));
 
     if ((size_t)fd >= ts->n_socks) {
@@ -131,7 +224,7 @@ static struct sock *sock_add(struct transfers *ts, curl_socket_t fd)
                (n - ts->n_socks) * sizeof(struct sock *));
         ts->n_socks = n;
     }
-    s->owner = ts;
+    s->lane = lane;
     s->fd = fd;
     s->is_connection = is_connection(fd);
     if (uv_poll_init_socket(ts->loop, &s->poll, fd) != 0)
@@ -146,6 +239,8 @@ static void arm(struct sock *s)
     // UV_READABLE stays armed between transfers: the next one will wait for it.
     int events = s->wanted == 0 ? s->armed & UV_READABLE : s->wanted;
 
+    if (s->n_fruitless >= FRUITLESS_MAX)
+        events = (events & ~UV_WRITABLE) | UV_READABLE;
     if (events == s->armed)
         return;
     s->armed = events;
@@ -160,20 +255,22 @@ static void arm(struct sock *s)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *socket_data)
 {
-    struct transfers *ts = data;
-    struct sock *s = sock_find(ts, fd);
+    struct lane *lane = data;
+    struct sock *s = sock_find(lane->owner, fd);
 
     (void)easy;
     (void)socket_data;
     if (s == NULL) {
         if (what == CURL_POLL_REMOVE)
             return 0;
-        s = sock_add(ts, fd);
+        s = sock_add(lane, fd);
     }
     if (what == CURL_POLL_REMOVE && !s->is_connection) {
-        sock_drop(ts, s);
+        sock_drop(lane->owner, s);
         return 0;
     }
+    if (s->wanted == 0)
+        s->n_brought_bytes = 0;
     s->wanted = 0;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
         s->wanted |= UV_READABLE;
@@ -204,37 +301,77 @@ int transfer_close_socket(void *data, curl_socket_t fd)
     return close(fd);
 }
 
+void sockets_look(struct transfers *ts)
+{
+    for (size_t fd = 0; fd < ts->n_socks; fd++) {
+        struct sock *s = ts->socks[fd];
+
+        if (s != NULL && s->n_fruitless >= FRUITLESS_MAX) {
+            s->n_fruitless = FRUITLESS_MAX - 1;
+            arm(s);
+        }
+    }
+}
+
+// Ends the connection of a transfer that libcurl would keep: all requests of a stream
+// of HTTP/2 that failed may share its fault.
+void connection_cut(struct transfer *t)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    struct sock *s;
+
+    if (curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD)
+        return;
+    s = sock_find(t->owner, fd);
+    if (s != NULL && s->is_connection)
+        (void)shutdown(fd, SHUT_RDWR);
+}
+
 // --- the timer ---
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct transfers *ts = timer->data;
+    struct lane *lane = timer->data;
     int n_running;
 
-    curl_multi_socket_action(ts->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-    ts->reap(ts);
+    lane->owner->turn_no++;
+    curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
+    lane->owner->reap(lane);
 }
 
 // CURLMOPT_TIMERFUNCTION
 static int on_curl_timer(CURLM *multi, long wait_ms, void *data)
 {
-    struct transfers *ts = data;
+    struct lane *lane = data;
 
     (void)multi;
     if (wait_ms < 0) {
-        uv_timer_stop(&ts->timer);
+        uv_timer_stop(&lane->timer);
     } else {
-        uv_timer_start(&ts->timer, on_timer, (uint64_t)wait_ms, 0);
+        uv_timer_start(&lane->timer, on_timer, (uint64_t)wait_ms, 0);
     }
     return 0;
 }
 
-void transfers_watch(struct transfers *ts)
+void lane_watch(struct lane *lane)
 {
-    uv_timer_init(ts->loop, &ts->timer);
-    ts->timer.data = ts;
-    curl_multi_setopt(ts->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(ts->multi, CURLMOPT_SOCKETDATA, ts);
-    curl_multi_setopt(ts->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(ts->multi, CURLMOPT_TIMERDATA, ts);
+    of_process = lane->owner;
+    uv_timer_init(lane->owner->loop, &lane->timer);
+    lane->timer.data = lane;
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
+}
+
+static void on_lane_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void lane_unwatch(struct lane *lane)
+{
+    curl_multi_cleanup(lane->multi); // closes the connections
+    uv_close((uv_handle_t *)&lane->timer, on_lane_closed);
 }

@@ -70,6 +70,7 @@ static enum err put_order(struct dispatcher *d, const struct in_flight *a,
         .body = rendered->body,
         .client_cert = hook->client_cert,
         .client_key = hook->client_key,
+        .hook_no = hook->no,
         .is_get = rendered->is_get,
         .is_alone =
             delivery_notes(in_flight_delivery(a))->n_crashes >= BLAME_ALONE,
