@@ -78,13 +78,14 @@ static struct endpoint *endpoint_learn(struct transfers *ts, struct str name)
 {
     struct endpoint *e = endpoint_find(ts, name);
 
-    if (e != NULL || ts->endpoints.n >= ENDPOINTS_MAX)
+    if (e != NULL || ts->n_endpoints >= ENDPOINTS_MAX)
         return e;
     e = xcalloc(1, sizeof(*e) + name.n_bytes);
     e->n_bytes = name.n_bytes;
     memcpy(e->name, name.at, name.n_bytes);
     e->used_at_us = clock_mono_us();
     hash_map_add(&ts->endpoints, &e->node, hash_here(name, HASH_SEED));
+    ts->n_endpoints++;
     return e;
 }
 
@@ -176,7 +177,7 @@ struct lane *lane_of(struct transfers *ts, const struct order *order,
     if (!ts->offers_http2 || !is_https)
         return ts->common;
     *http_version = CURL_HTTP_VERSION_2TLS;
-    if (ts->endpoints.n == 0)
+    if (ts->n_endpoints == 0)
         return ts->common;
     e = endpoint_find(ts, endpoint_name(order->url));
     if (e == NULL)
@@ -283,6 +284,7 @@ static void look_at_endpoint(struct transfers *ts, struct endpoint *e,
     if (e->lanes.first == NULL && now_us > e->http1_until_us &&
         now_us - e->used_at_us > ENDPOINT_FORGET_US) {
         hash_map_remove(&ts->endpoints, &e->node);
+        ts->n_endpoints--;
         free(e);
     }
 }

@@ -92,7 +92,8 @@ struct transfers {
     uv_loop_t *loop;
     uv_timer_t look_timer;
     struct lane *common; // for endpoints that are not known to speak HTTP/2
-    struct hash_map endpoints;   // that speak HTTP/2
+    struct hash_map endpoints; // that speak HTTP/2
+    size_t n_endpoints;
     size_t n_lanes;              // besides the common one
     CURLSH *shares[SHARES];      // NULL: not made yet
     const struct config *config; // borrowed
