@@ -297,7 +297,7 @@ static void on_second(void *data)
     queue_trim_memory();
     dispatcher_client_on_second(api);
     expire_on_second(api);
-    http_note_figures(api->server, &api->n_requests);
+    http_note_figures(api->server, &api->noted);
 }
 
 static bool count_hook(void *data, const struct hook *hook)
@@ -369,22 +369,24 @@ static void open_storage(struct api *api)
 
 static void serve(struct api *api)
 {
-    struct share_limit held = cap_limit(api->config, CAP_BUFFERED);
-    struct http_limits limits = http_default_limits;
+    struct http_limits limits =
+        http_limits_of(api->config, event_body_max(api));
     struct http_handlers handlers = { .on_headers = on_headers,
                                       .on_request = on_request,
                                       .on_dropped = on_dropped,
                                       .data = api };
 
-    limits.max_body_bytes = event_body_max(api);
-    limits.max_buffered_bytes = held.whole;
-    limits.max_account_bytes = held.of_one;
-    limits.reserve_bytes = held.reserve;
-    limits.max_connections = (unsigned)api->config->max_connections;
-    limits.max_per_address = (unsigned)api->config->max_connections_per_address;
     if (http_server_start(role_loop(api->role), ROLE_LISTEN_FD, &limits,
                           &handlers, &api->server) != OK)
         log_fatal("the API server cannot be started", "");
+    http_server_first_tls(api->server, role_tls_fd(api->role));
+}
+
+static void on_tls(void *data, int fd)
+{
+    struct api *api = data;
+
+    http_server_load_tls(api->server, fd);
 }
 
 int api_role(unsigned index)
@@ -393,6 +395,7 @@ int api_role(unsigned index)
     struct role_handlers handlers = { .on_link = on_link,
                                       .on_drain = on_drain,
                                       .on_reload = on_reload,
+                                      .on_tls = on_tls,
                                       .on_second = on_second,
                                       .data = api };
 

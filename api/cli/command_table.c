@@ -21,6 +21,13 @@ static const struct opt at_engine[] = {
       "/etc/posthorn/posthorn.conf if it exists", "FILE" },
     { "proxy", "URL", "HTTP proxy on the way to the engine; default: none, "
       "http_proxy and similar variables are ignored", NULL },
+    { "ca", "FILE", "PEM file of authorities to trust for https addresses; default: "
+      "POSTHORN_CA, else the system's; an engine that is found through its directory "
+      "is known by its key", "FILE" },
+    { "cert", "FILE", "PEM file with a certificate, for an engine that wants one of its "
+      "clients; default: POSTHORN_CERT", "FILE" },
+    { "cert-key", "FILE", "PEM file with the key of --cert; default: "
+      "POSTHORN_CERT_KEY", "FILE" },
     { "json", NULL, "print JSON instead of tables", NULL },
     { NULL, NULL, NULL, NULL },
 };

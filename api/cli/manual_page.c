@@ -83,6 +83,9 @@ int command_man(const struct args *args)
     puts(".SH ENVIRONMENT\n"
          ".TP\n.B POSTHORN_API\\fR, \\fBPOSTHORN_INGEST\\fR, "
          "\\fBPOSTHORN_TOKEN\nwhere commands call, and as whom.\n"
+         ".TP\n.B POSTHORN_CA\\fR, \\fBPOSTHORN_CERT\\fR, "
+         "\\fBPOSTHORN_CERT_KEY\nfiles for https addresses: whom commands "
+         "trust, and what they show of themselves.\n"
          ".TP\n.B POSTHORN_\\fINAME\na setting of the engine.\n"
          ".TP\n.B NO_COLOR\nif it is not empty, nothing is coloured.\n"
          ".SH EXIT STATUS\n0: done. 1: it failed. 2: wrong usage.");

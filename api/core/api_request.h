@@ -56,9 +56,9 @@ struct api {
     struct http_server *server;
     struct link dispatchers[QUEUE_SHARDS_MAX];
     struct shares
-        shares[CAP_COUNT]; // hooks count by their organization's number,
-                           // everything else by request_holder()
-    uint64_t n_requests;   // as counted so far
+        shares[CAP_COUNT];     // hooks count by their organization's number,
+                               // everything else by request_holder()
+    struct http_figures noted; // as counted so far
     struct backlog_table *backlogs; // waiting events, as the dispatchers report
     struct list pending;            // queries to dispatchers
     uint64_t n_asked;

@@ -36,6 +36,12 @@ struct port_range {
     uint16_t first, last;
 };
 
+// Of a listener, PEM; empty: it speaks plain HTTP.
+struct tls_files {
+    char *certificate, *key;
+    char *client_ca; // empty: clients need no certificate
+};
+
 struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
@@ -69,6 +75,7 @@ struct config {
     char *deployments_url;
     char *deployments_token_file;
     char *ca_file;
+    struct tls_files api_tls, ingest_tls;
     char *egress_proxy; // "http://host:port", or empty
     char *http2;        // "on", "off"
     char *secret_key_file;
@@ -101,6 +108,7 @@ struct config {
     uint64_t max_buffered_bytes_per_organization;
     uint64_t max_connections;
     uint64_t max_connections_per_address;
+    uint64_t max_handshakes_per_address; // a second
     uint64_t max_connections_per_organization;
     uint64_t admin_reserve_percent;
     int64_t drain_timeout_ms;

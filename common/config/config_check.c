@@ -89,6 +89,25 @@ static void check_hosts(const struct config *c, struct buf *faults)
     }
 }
 
+static void check_tls(const char *prefix, const struct tls_files *files,
+                      struct buf *faults)
+{
+    bool has_certificate = files->certificate[0] != '\0';
+
+    if (has_certificate && files->key[0] == '\0') {
+        buf_printf(faults, "%s_key: must be set, as %s_cert is\n", prefix,
+                   prefix);
+    }
+    if (!has_certificate && files->key[0] != '\0') {
+        buf_printf(faults, "%s_cert: must be set, as %s_key is\n", prefix,
+                   prefix);
+    }
+    if (!has_certificate && files->client_ca[0] != '\0') {
+        buf_printf(faults, "%s_cert: must be set, as %s_client_ca is\n", prefix,
+                   prefix);
+    }
+}
+
 void config_check(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -132,5 +151,7 @@ void config_check(const struct config *c, struct buf *faults)
         buf_puts(faults, "user: must be a user other than root\n");
     if (strcmp(c->api_listen, c->ingest_listen) == 0)
         buf_puts(faults, "ingest_listen: must differ from api_listen\n");
+    check_tls("api_tls", &c->api_tls, faults);
+    check_tls("ingest_tls", &c->ingest_tls, faults);
     caps_check(c, faults);
 }

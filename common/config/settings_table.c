@@ -23,6 +23,23 @@ static const struct setting rows[] = {
       "Address of the management API, the history and metrics." },
     { "ingest_listen", TYPE_ADDRESS, AT(ingest_listen), "127.0.0.1:8081", 0, 0,
       false, "Address that events are posted to." },
+    { "api_tls_cert", TYPE_PATH, AT(api_tls.certificate), "", 0, 0, false,
+      "PEM file with the API's certificate, followed by those up to an "
+      "authority; the API then speaks TLS only. A reload reads it again." },
+    { "api_tls_key", TYPE_PATH, AT(api_tls.key), "", 0, 0, false,
+      "PEM file with the private key of api_tls_cert. A reload reads it "
+      "again." },
+    { "api_tls_client_ca", TYPE_PATH, AT(api_tls.client_ca), "", 0, 0, false,
+      "PEM file of authorities; if set, clients of the API must have a "
+      "certificate of one of them. A reload reads it again." },
+    { "ingest_tls_cert", TYPE_PATH, AT(ingest_tls.certificate), "", 0, 0, false,
+      "PEM file with the certificate of event intake, like api_tls_cert." },
+    { "ingest_tls_key", TYPE_PATH, AT(ingest_tls.key), "", 0, 0, false,
+      "PEM file with the private key of ingest_tls_cert." },
+    { "ingest_tls_client_ca", TYPE_PATH, AT(ingest_tls.client_ca), "", 0, 0,
+      false,
+      "PEM file of authorities; if set, clients that post events must have a "
+      "certificate of one of them." },
     { "api_hosts", TYPE_TEXT, AT(api_hosts), "", 0, 0, true,
       "Host names that the API accepts besides addresses, localhost and this "
       "machine's name, such as posthorn.example.com,*.internal; requests for "
@@ -203,6 +220,10 @@ static const struct setting rows[] = {
     { "max_connections_per_address", TYPE_COUNT,
       AT(max_connections_per_address), "1024", 1, 100000, false,
       "Maximum number of open connections from one client address." },
+    { "max_handshakes_per_address", TYPE_COUNT, AT(max_handshakes_per_address),
+      "100", 1, 100000, false,
+      "Maximum number of TLS handshakes per second from one client address (of "
+      "IPv6: one network of 64 bits); more of them wait." },
     { "max_connections_per_organization", TYPE_COUNT,
       AT(max_connections_per_organization), "0", 0, 100000, true,
       "Maximum number of connections on which requests with tokens of one "

@@ -159,6 +159,10 @@ static void put_file(const struct engine_file *f, uint64_t directory,
     json_put_text(&w, "secret", f->secret);
     json_put_text(&w, "api", f->api);
     json_put_text(&w, "ingest", f->ingest);
+    if (f->api_pins[0] != '\0')
+        json_put_text(&w, "api_pins", f->api_pins);
+    if (f->ingest_pins[0] != '\0')
+        json_put_text(&w, "ingest_pins", f->ingest_pins);
     json_close(&w);
     buf_putc(out, '\n');
 }
@@ -207,14 +211,20 @@ static bool is_hex(const char *text)
     return strspn(text, "0123456789abcdef") == strlen(text);
 }
 
+static bool is_pins(const char *text)
+{
+    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                        "0123456789+/=;") == strlen(text);
+}
+
 // A role could write this file. So only values are accepted that are safe to use as
 // an address, and to print on a terminal.
 static bool are_sound(const struct engine_file *f)
 {
     struct sockaddr_storage where;
 
-    return is_hex(f->instance) && is_hex(f->secret) &&
-           config_address(f->api, &where) == OK &&
+    return is_hex(f->instance) && is_hex(f->secret) && is_pins(f->api_pins) &&
+           is_pins(f->ingest_pins) && config_address(f->api, &where) == OK &&
            config_address(f->ingest, &where) == OK;
 }
 
@@ -252,6 +262,14 @@ static bool parse(struct str text, struct engine_file *out)
     if (json_get(root, "secret") != NULL) {
         is_good = is_good &&
                   read_text(root, "secret", out->secret, sizeof(out->secret));
+    }
+    if (json_get(root, "api_pins") != NULL) {
+        is_good = is_good && read_text(root, "api_pins", out->api_pins,
+                                       sizeof(out->api_pins));
+    }
+    if (json_get(root, "ingest_pins") != NULL) {
+        is_good = is_good && read_text(root, "ingest_pins", out->ingest_pins,
+                                       sizeof(out->ingest_pins));
     }
     is_good = is_good && are_sound(out);
     out->directory = (uint64_t)directory;

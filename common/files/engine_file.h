@@ -22,6 +22,7 @@
 #define ENGINE_INSTANCE_BYTES 33 // hexadecimal, with its NUL
 #define ENGINE_ADDRESS_BYTES  80
 #define ENGINE_SECRET_BYTES   33 // hexadecimal, with its NUL
+#define ENGINE_PINS_BYTES     128
 #define ENGINE_PROOF_BYTES    65
 #define ENGINE_CHALLENGE_MIN  16 // characters
 #define ENGINE_CHALLENGE_MAX  64
@@ -37,6 +38,10 @@ struct engine_file {
     char secret[ENGINE_SECRET_BYTES]; // "": an earlier version
     char api[ENGINE_ADDRESS_BYTES];   // "127.0.0.1:8080"
     char ingest[ENGINE_ADDRESS_BYTES];
+    // If the address speaks TLS: the keys that it has, or had before, as libcurl takes
+    // them (CURLOPT_PINNEDPUBLICKEY). "": it speaks plain HTTP.
+    char api_pins[ENGINE_PINS_BYTES];
+    char ingest_pins[ENGINE_PINS_BYTES];
 };
 
 // Describes this process, with a new name and secret, and without addresses.

@@ -53,9 +53,15 @@ static bool make_room_of_peer(const struct conn *newcomer)
     return true;
 }
 
+// A handshake only to be refused costs more than an answer is worth.
 static void refuse(struct conn *c)
 {
     c->server->figures.n_refused++;
+    if (c->state == CONN_SHAKING) {
+        stream_refuse(&c->stream);
+        conn_close(c);
+        return;
+    }
     reply_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
 }
 
@@ -83,7 +89,7 @@ static void check_caps(struct conn *c)
         has_room = make_room(s, c);
     if (!has_room) {
         refuse(c);
-    } else {
+    } else if (c->state != CONN_SHAKING) {
         conn_start(c);
     }
 }
@@ -100,12 +106,16 @@ static void welcome(struct http_server *s, int fd,
     s->figures.n_connections++;
     c->is_counted = true;
     conn_name_peer(c, from);
-    if (uv_tcp_open(&c->tcp, fd) != 0) {
+    if (uv_tcp_open(&c->stream.tcp, fd) != 0) {
         close(fd);
         conn_close(c);
         return;
     }
-    uv_tcp_nodelay(&c->tcp, 1);
+    uv_tcp_nodelay(&c->stream.tcp, 1);
+    if (stream_hub_has_tls(s->streams)) {
+        stream_secure(&c->stream, s->streams, c->peer->address);
+        conn_enter(c, CONN_SHAKING);
+    }
     // Limit what the kernel buffers for a client that does not read: that is
     // memory, too.
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
@@ -132,7 +142,11 @@ static void refuse_with_spare(struct http_server *s)
         return;
     close(s->spare_fd);
     fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
+    if (fd >= 0 && stream_hub_has_tls(s->streams)) {
+        s->figures.n_refused++;
+        (void)!send(fd, tls_refusal, TLS_REFUSAL_BYTES, MSG_NOSIGNAL);
+        close(fd);
+    } else if (fd >= 0) {
         s->figures.n_refused++;
         n_bytes = snprintf(answer, sizeof(answer),
                            "HTTP/1.1 503 Service Unavailable\r\n"

@@ -74,7 +74,7 @@ static size_t output_bytes(const struct conn *c)
     size_t n_bytes = c->output.n_bytes > 0 ? c->output.room_bytes : 0;
 
     if (c->state == CONN_STREAM)
-        n_bytes += uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+        n_bytes += stream_unsent_bytes(&c->stream);
     if (c->producer.next != NULL && n_bytes < HTTP_LONG_BYTES)
         n_bytes = HTTP_LONG_BYTES;
     return n_bytes;
@@ -85,7 +85,8 @@ void budget_count(struct conn *c)
 {
     struct http_figures *f = &c->server->figures;
     size_t n_output = output_bytes(c);
-    size_t n_bytes = c->body.n_bytes + conn_input_bytes(c) + n_output;
+    size_t n_bytes = c->body.n_bytes + conn_input_bytes(c) + n_output +
+                     stream_held_bytes(&c->stream);
 
     f->n_buffered_bytes += n_bytes - c->n_counted_bytes;
     f->n_output_bytes += n_output - c->n_counted_output_bytes;

@@ -10,7 +10,8 @@
 #include "common/base/mem.h"
 #include "common/http/private.h"
 
-#define LINGER_MAX_BYTES ((size_t)64 * 1024)
+#define RECORD_TYPE_HANDSHAKE 22 // of TLS; no letter
+#define LINGER_MAX_BYTES      ((size_t)64 * 1024)
 
 // --- input ---
 
@@ -75,7 +76,10 @@ static void answer_fault(struct conn *c, llhttp_errno_t error)
     } else {
         c->server->figures.n_malformed++;
     }
-    if (c->fault != 0) {
+    if (c->looks_like_tls) {
+        conn_tell(c, "a client spoke TLS to a port without TLS", "");
+        reply_fault(c, 400, "this port speaks HTTP without TLS: use http://");
+    } else if (c->fault != 0) {
         reply_fault(c, c->fault, c->fault_text);
     } else if (error == HPE_PAUSED_H2_UPGRADE) {
         reply_fault(c, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -131,6 +135,7 @@ static size_t parse(struct conn *c, const char *at, size_t n_bytes)
         if (n_used > 0)
             return n_used;
         conn_enter(c, CONN_HEADER);
+        c->looks_like_tls = at[0] == RECORD_TYPE_HANDSHAKE;
         c->request.first_byte_us = clock_now_us();
     }
     c->is_in_parser = true;
@@ -286,6 +291,38 @@ void conn_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     conn_close(c);
 }
 
+static void refuse_plain(struct conn *c)
+{
+    conn_tell(c, "a client spoke HTTP without TLS to a port of TLS", "");
+    conn_enter(c, CONN_HEADER);
+    c->server->figures.n_malformed++;
+    reply_fault(c, 400, "this port speaks TLS: use https://");
+}
+
+void conn_on_shaken(struct stream *stream, enum shaken how)
+{
+    struct conn *c = stream->tcp.data;
+
+    switch (how) {
+    case SHAKEN_DONE:
+        conn_enter(c, CONN_IDLE);
+        conn_start(c);
+        return;
+    case SHAKEN_PLAIN:
+        refuse_plain(c);
+        return;
+    case SHAKEN_FAILED:
+        conn_tell(c, "a TLS handshake failed", stream_reason(stream));
+        break;
+    case SHAKEN_LATE:
+        c->server->figures.n_refused++;
+        break;
+    case SHAKEN_GONE:
+        break;
+    }
+    conn_close(c);
+}
+
 struct conn *conn_new(struct http_server *s)
 {
     struct conn *c = xcalloc(1, sizeof(*c));
@@ -296,8 +333,8 @@ struct conn *conn_new(struct http_server *s)
     buf_init(&c->body, 0);
     buf_init(&c->input, 0);
     buf_init(&c->output, 0);
-    uv_tcp_init(s->loop, &c->tcp);
-    c->tcp.data = c;
+    uv_tcp_init(s->loop, &c->stream.tcp);
+    c->stream.tcp.data = c;
     s->n_conns++;
     reset_request(c);
     return c;

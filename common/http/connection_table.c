@@ -11,6 +11,9 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/http/private.h"
+#include "common/log/log.h"
+
+#define TELL_EVERY_MS 10000
 
 // --- lists ---
 
@@ -146,6 +149,7 @@ void conn_uncount(struct conn *c)
 static enum conn_list conn_list_of(const struct conn *c, enum conn_state state)
 {
     switch (state) {
+    case CONN_SHAKING:
     case CONN_IDLE:
     case CONN_HEADER:
         return CONN_LIST_WAITING;
@@ -206,6 +210,8 @@ void conn_slim(struct conn *c, size_t keep_bytes)
     slim(&c->text, keep_bytes);
     slim(&c->body, keep_bytes);
     slim(&c->output, keep_bytes);
+    if (keep_bytes == 0)
+        stream_slim(&c->stream);
     if (conn_input_bytes(c) == 0) {
         buf_reset(&c->input);
         c->input_at = 0;
@@ -231,8 +237,7 @@ void conn_start(struct conn *c)
 {
     if (c->is_tcp_closed || c->is_reading || c->is_at_end)
         return;
-    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc,
-                      c->server->events.on_read) == 0) {
+    if (stream_start(&c->stream, on_alloc, c->server->events.on_read) == 0) {
         c->is_reading = true;
     } else {
         conn_close(c);
@@ -242,7 +247,7 @@ void conn_start(struct conn *c)
 void conn_stop(struct conn *c)
 {
     if (c->is_reading)
-        uv_read_stop((uv_stream_t *)&c->tcp);
+        stream_stop(&c->stream);
     c->is_reading = false;
 }
 
@@ -295,6 +300,7 @@ static void on_closed(uv_handle_t *handle)
     void (*on_gone)(struct http_request *) = c->on_gone;
 
     c->is_gone = true;
+    stream_clear(&c->stream);
     c->server->events.on_descriptor_free(c->server);
     // Not in conn_close(), whose caller may be the function that began it.
     conn_end_producer(c);
@@ -307,8 +313,18 @@ static void on_closed(uv_handle_t *handle)
         on_gone(&c->request); // last: it may answer, or end the stream
 }
 
+// Whether no answer, and no part of one, is lost if the connection is closed now.
+static bool is_complete(const struct conn *c)
+{
+    return c->state == CONN_IDLE || c->state == CONN_HEADER ||
+           c->state == CONN_BODY || c->state == CONN_ENDING ||
+           c->state == CONN_LINGER;
+}
+
 void conn_close(struct conn *c)
 {
+    bool was_complete = is_complete(c);
+
     if (c->is_tcp_closed)
         return;
     c->is_tcp_closed = true;
@@ -321,7 +337,7 @@ void conn_close(struct conn *c)
     conn_enter(c, c->state == CONN_WORK || c->state == CONN_STREAM
                       ? c->state
                       : CONN_CLOSED);
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    stream_close(&c->stream, was_complete, on_closed);
     turn_leave(c);
 }
 
@@ -332,7 +348,24 @@ void conn_cut(struct conn *c)
     struct linger now = { .l_onoff = 1, .l_linger = 0 };
     uv_os_fd_t fd;
 
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+    if (uv_fileno((uv_handle_t *)&c->stream.tcp, &fd) == 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     conn_close(c);
+}
+
+// --- the log ---
+
+void conn_tell(struct conn *c, const char *message, const char *reason)
+{
+    struct http_server *s = c->server;
+    uint64_t now_ms = uv_now(s->loop);
+
+    if (now_ms < s->tell_again_ms) {
+        s->n_untold++;
+        return;
+    }
+    log_info(message, "peer=%s reason=%s others=%u", c->request.peer,
+             log_quote(str_of(reason)), s->n_untold);
+    s->tell_again_ms = now_ms + TELL_EVERY_MS;
+    s->n_untold = 0;
 }

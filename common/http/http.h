@@ -24,6 +24,12 @@
 // the answer. An answer of at most HTTP_SMALL_BYTES is always sent: a connection
 // holds one answer.
 //
+// TLS: a handshake counts as waiting for a request, and has the time of a header, from
+// the moment the connection was accepted. Addresses take turns with handshakes, and
+// each may begin so many a second. A client that speaks plain HTTP to a port of TLS
+// gets 400, one that speaks TLS to a plain port gets it, too, and both a line in the
+// log, at most one in ten seconds.
+//
 // A request that the process has died with twice is handled while no other request
 // is; one that it has died with three times gets 500 for ten minutes (blame.h).
 
@@ -41,6 +47,7 @@
 
 struct uv_loop_s;
 struct http_server;
+struct tls_server;
 
 struct http_limits {
     size_t max_body_bytes;     // larger: 413, before reading if announced
@@ -48,7 +55,8 @@ struct http_limits {
     size_t max_account_bytes;  // its part for an account with several requests
     size_t reserve_bytes;      // its part for requests with the reserve
     unsigned max_connections;
-    unsigned max_per_address; // connections from one client address
+    unsigned max_per_address;      // connections from one client address
+    unsigned max_handshakes_per_s; // of TLS, from one client address
     // After this number of requests a connection is closed, so that a producer that
     // never pauses reaches another process some day. High by default: a new
     // connection costs more than a request, and a connection does not grow with its
@@ -62,6 +70,10 @@ struct http_limits {
 };
 
 extern const struct http_limits http_default_limits;
+struct config;
+// Those of the settings; the rest are the default ones.
+struct http_limits http_limits_of(const struct config *config,
+                                  size_t max_body_bytes);
 
 enum http_method {
     METHOD_GET,
@@ -126,6 +138,17 @@ MUST_CHECK enum err http_server_start(struct uv_loop_s *loop, int fd,
                                       const struct http_limits *limits,
                                       const struct http_handlers *handlers,
                                       struct http_server **out);
+
+// Connections that are accepted from now on speak TLS (tls_server.h), or, with NULL,
+// plain HTTP; earlier ones go on as they began. Takes the caller's use of `tls`.
+void http_server_set_tls(struct http_server *s, struct tls_server *tls);
+
+// As http_server_set_tls(), with a bundle (tls_bundle.h), whose descriptor stays the
+// caller's. If it cannot be used, the reason is logged, and nothing changes: false.
+bool http_server_load_tls(struct http_server *s, int fd);
+// The same for the first bundle of a role, which it closes; -1: there is none. If it
+// cannot be used, the process ends: clients must not get plain HTTP.
+void http_server_first_tls(struct http_server *s, int fd);
 
 // Call in on_headers: from now until its answer is written, the request counts as
 // in work for the holder of this number (share.h). A result other than SHARE_THERE:
@@ -222,6 +245,8 @@ void http_server_free(struct http_server *s);
 // Numbers for the metrics.
 struct http_figures {
     uint64_t n_accepted, n_requests, n_refused, n_timeouts, n_malformed;
+    // Of TLS: complete, those of them that resumed a session, and failed.
+    uint64_t n_handshakes, n_resumed, n_failed_handshakes;
     unsigned n_connections;
     size_t n_buffered_bytes; // held for clients
     size_t n_output_bytes;   // part of it: output, and what pieces reserve
@@ -229,9 +254,9 @@ struct http_figures {
 };
 struct http_figures http_server_figures(const struct http_server *s);
 
-// Sets the gauges of this process's server; `n_requests` is how many requests its
-// metrics have counted already.
-void http_note_figures(const struct http_server *s, uint64_t *n_requests);
+// Sets the gauges of this process's server, and counts on from `noted`, the figures
+// that its metrics have counted already (at first zeros).
+void http_note_figures(const struct http_server *s, struct http_figures *noted);
 
 // --- helpers for handlers ---
 

@@ -203,7 +203,7 @@ static int answer_expectation(struct conn *c)
     if (!is_value_of(c, "expect", "100-continue"))
         return fault(c, 417, "the only expectation known is 100-continue");
     if (c->request.has_body_announced)
-        uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1); // or it waits a bit
+        (void)stream_try_write(&c->stream, &bytes); // or it waits a bit
     return 0;
 }
 

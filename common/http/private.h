@@ -28,6 +28,7 @@
 #include "common/base/list.h"
 #include "common/http/http.h"
 #include "common/process/blame.h"
+#include "common/stream/stream.h"
 
 #define HTTP_HEADERS_MAX 64
 #define HTTP_READ_BYTES  ((size_t)64 * 1024)
@@ -42,6 +43,7 @@
     "ten minutes"
 
 enum conn_state {
+    CONN_SHAKING,  // the TLS handshake is not complete
     CONN_IDLE,     // between requests, nothing of the next has come
     CONN_HEADER,   // a request's header is arriving
     CONN_BODY,     // the header is complete, the body is arriving
@@ -86,8 +88,8 @@ struct account {
 };
 
 struct conn {
-    uv_tcp_t tcp;
-    uv_write_t write;
+    struct stream stream;
+    struct stream_write write;
     uv_shutdown_t shutdown;
     struct http_server *server;
     struct list_node in_list; // in that list
@@ -132,11 +134,12 @@ struct conn {
     unsigned n_requests;
     unsigned fault; // status that the parser's callbacks decided on
     const char *fault_text;
-    bool is_value;    // the last callback was for a header's value
-    bool has_headers; // the header is complete
-    bool is_handed;   // on_headers ran: the handler may hold something
-    bool is_answered; // http_respond() was called
-    bool is_running;  // parsing is on the stack
+    bool looks_like_tls; // the first byte of the header does
+    bool is_value;       // the last callback was for a header's value
+    bool has_headers;    // the header is complete
+    bool is_handed;      // on_headers ran: the handler may hold something
+    bool is_answered;    // http_respond() was called
+    bool is_running;     // parsing is on the stack
     bool is_reading;
     bool keeps_alive; // after this request
     bool has_rest;    // part of the body is unread
@@ -168,6 +171,7 @@ struct http_server {
     uv_poll_t listener;
     uv_timer_t ticker;
     uv_loop_t *loop;
+    struct stream_hub *streams;
     int listen_fd;
     int spare_fd; // closed for a moment when no other is free; or -1
     struct http_limits limits;
@@ -188,6 +192,8 @@ struct http_server {
     struct http_figures figures;
     char *read_buffer;      // one for all connections
     uint64_t warn_again_ms; // loop time of the next warning about descriptors
+    uint64_t tell_again_ms; // loop time of the next line about handshakes
+    unsigned n_untold;      // failed handshakes since the last line
     unsigned n_handles;     // open handles of the server itself
     bool is_draining;
     bool is_paused; // out of descriptors: waits until a connection closes
@@ -226,6 +232,8 @@ void conn_uncount(struct conn *c); // stops counting it: it is being closed
 void conn_release(struct conn *c); // stops counting its request for its holder
 // Counts the connection for its client address, and sets the request's `peer`.
 void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
+// Logs, not too often, why what a client sent is useless here.
+void conn_tell(struct conn *c, const char *message, const char *reason);
 void conn_start(struct conn *c); // starts reading
 void conn_stop(struct conn *c);  // stops reading
 void conn_enter(struct conn *c, enum conn_state state);
@@ -245,6 +253,8 @@ struct conn *conn_new(struct http_server *s);
 void conn_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes);
 void conn_next(struct conn *c);  // after the answer is written
 void conn_go_on(struct conn *c); // parses the input that is left
+// The TLS handshake has ended.
+void conn_on_shaken(struct stream *stream, enum shaken how);
 
 // alone.c
 enum alone {

@@ -14,6 +14,7 @@ const struct http_limits http_default_limits = {
     .reserve_bytes = (size_t)8 * 1024 * 1024,
     .max_connections = 4096,
     .max_per_address = 1024,
+    .max_handshakes_per_s = 100,
     .max_requests = 100000,
     .header_timeout_ms = 5000,
     .body_timeout_ms = 15000,

@@ -31,12 +31,10 @@ static void on_shut_down(uv_shutdown_t *shutdown, int status)
 // with unread bytes would reset the connection.
 void reply_end(struct conn *c)
 {
-    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
-
     conn_enter(c, CONN_ENDING);
     c->shutdown.data = c;
-    if ((c->is_at_end && uv_stream_get_write_queue_size(stream) == 0) ||
-        uv_shutdown(&c->shutdown, stream, on_shut_down) != 0) {
+    if ((c->is_at_end && stream_unsent_bytes(&c->stream) == 0) ||
+        stream_shutdown(&c->stream, &c->shutdown, on_shut_down) != 0) {
         conn_close(c);
     } else {
         conn_start(c);
@@ -55,7 +53,7 @@ static void taken(struct conn *c)
     }
 }
 
-static void on_written(uv_write_t *write, int status)
+static void on_written(struct stream_write *write, int status)
 {
     struct conn *c = write->data;
 
@@ -74,8 +72,8 @@ void reply_write(struct conn *c)
     int n = 0;
 
     if (bytes.len > 0)
-        n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
-    if (n == (int)c->output.n_bytes) {
+        n = stream_try_write(&c->stream, &bytes);
+    if (n == (int)c->output.n_bytes && stream_unsent_bytes(&c->stream) == 0) {
         taken(c);
         return;
     }
@@ -85,10 +83,16 @@ void reply_write(struct conn *c)
     }
     if (n > 0)
         buf_consume(&c->output, (size_t)n);
-    bytes = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes);
-    c->write.data = c;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0)
+    c->write = (struct stream_write){
+        .rest = uv_buf_init(c->output.at, (unsigned)c->output.n_bytes),
+        .done = on_written,
+        .data = c,
+    };
+    if (stream_write(&c->stream, &c->write) != 0) {
         conn_close(c);
+    } else if (c->stream.crypt != NULL) {
+        budget_count(c);
+    }
 }
 
 // Some readers end the line at a NUL, others do not.
@@ -249,15 +253,17 @@ void reply_fault(struct conn *c, unsigned status, const char *text)
 // --- streams ---
 
 struct piece {
-    uv_write_t write;
+    struct stream_write write;
+    struct conn *conn;
     char bytes[];
 };
 
-static void on_piece_written(uv_write_t *write, int status)
+static void on_piece_written(struct stream_write *write, int status)
 {
-    struct conn *c = write->handle->data;
+    struct piece *piece = write->data;
+    struct conn *c = piece->conn;
 
-    free(write->data);
+    free(piece);
     budget_count(c);
     if (status < 0)
         conn_close(c);
@@ -267,13 +273,15 @@ static void on_piece_written(uv_write_t *write, int status)
 static void queue_piece(struct conn *c, struct str bytes)
 {
     struct piece *piece = xmalloc(sizeof(*piece) + bytes.n_bytes);
-    uv_buf_t out;
 
     memcpy(piece->bytes, bytes.at, bytes.n_bytes);
-    piece->write.data = piece;
-    out = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes);
-    if (uv_write(&piece->write, (uv_stream_t *)&c->tcp, &out, 1,
-                 on_piece_written) == 0) {
+    piece->conn = c;
+    piece->write = (struct stream_write){
+        .rest = uv_buf_init(piece->bytes, (unsigned)bytes.n_bytes),
+        .done = on_piece_written,
+        .data = piece,
+    };
+    if (stream_write(&c->stream, &piece->write) == 0) {
         budget_count(c);
         return;
     }
@@ -283,8 +291,7 @@ static void queue_piece(struct conn *c, struct str bytes)
 
 static bool stream_has_room(const struct conn *c, size_t n_bytes)
 {
-    size_t n_held =
-        uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) + n_bytes;
+    size_t n_held = stream_unsent_bytes(&c->stream) + n_bytes;
 
     return n_held <= HTTP_SMALL_BYTES ||
            (n_held <= STREAM_UNSENT_MAX_BYTES && budget_has_room(c, n_bytes));
@@ -295,20 +302,20 @@ size_t http_stream_unread_bytes(const struct http_request *r)
     const char *at = (const char *)r - offsetof(struct conn, request);
     const struct conn *c = (const struct conn *)(const void *)at;
 
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+    return stream_unsent_bytes(&c->stream);
 }
 
 void http_stream_write(struct http_request *r, struct str bytes)
 {
     struct conn *c = conn_of(r);
-    uv_stream_t *stream = (uv_stream_t *)&c->tcp;
     uv_buf_t out = { .len = bytes.n_bytes };
     int n;
 
     if (c->is_tcp_closed || bytes.n_bytes == 0 || r->method == METHOD_HEAD)
         return;
     memcpy(&out.base, &bytes.at, sizeof(out.base)); // libuv only reads it
-    n = uv_try_write(stream, &out, 1); // UV_EAGAIN too while others wait
+    // UV_EAGAIN too while others wait.
+    n = stream_try_write(&c->stream, &out);
     if (n < 0 && n != UV_EAGAIN) {
         conn_close(c);
         return;

@@ -6,11 +6,15 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/tcp_acked.h"
+#include "common/config/caps.h"
 #include "common/http/private.h"
+#include "common/log/log.h"
 #include "common/process/metrics.h"
+#include "common/stream/tls_bundle.h"
 
 #define TICK_MS           250
 #define QUERY_MS          500 // between two checks whether a client is there
@@ -28,6 +32,15 @@ static void check_idle(struct conn *c, uint64_t age_ms)
     } else if (age_ms >= SLIM_MS) {
         conn_slim(c, 0);
     }
+}
+
+// Whether or not it has begun: until then a connection is of no use to its client.
+static void check_handshake(struct conn *c, uint64_t age_ms)
+{
+    if (age_ms < c->server->limits.header_timeout_ms)
+        return;
+    c->server->figures.n_timeouts++;
+    conn_close(c);
 }
 
 static void check_header_time(struct conn *c, uint64_t age_ms)
@@ -59,14 +72,14 @@ static uint64_t taken_bytes(const struct conn *c)
 {
     uv_os_fd_t fd;
 
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
+    if (uv_fileno((const uv_handle_t *)&c->stream.tcp, &fd) != 0)
         return 0;
     return tcp_acked_bytes(fd);
 }
 
 static bool has_output(const struct conn *c)
 {
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > 0;
+    return stream_unsent_bytes(&c->stream) > 0;
 }
 
 // The minimum rate of bodies also holds for answers: a client that takes less than
@@ -102,6 +115,7 @@ static void check_reply(struct conn *c, uint64_t now_ms)
 // Data that waits now may not have waited when the window began.
 static void check_stream(struct conn *c, uint64_t age_ms)
 {
+    budget_count(c);
     if (has_output(c)) {
         check_output_rate(c, age_ms);
     } else {
@@ -123,7 +137,7 @@ static void probe_client(struct conn *c, uint64_t now_ms)
         c->parser.http_minor == 0 || now_ms - c->asked_at_ms < QUERY_MS)
         return;
     c->asked_at_ms = now_ms;
-    n = uv_try_write((uv_stream_t *)&c->tcp, &out, 1);
+    n = stream_try_write(&c->stream, &out);
     if (n != (int)out.len && n != UV_EAGAIN)
         conn_close(c);
 }
@@ -133,6 +147,9 @@ static void check_time_limits(struct conn *c, uint64_t now_ms)
     uint64_t age_ms = now_ms - c->since_ms;
 
     switch (c->state) {
+    case CONN_SHAKING:
+        check_handshake(c, age_ms);
+        break;
     case CONN_IDLE:
         check_idle(c, age_ms);
         break;
@@ -216,6 +233,7 @@ static void on_tick(uv_timer_t *ticker)
                 check_time_limits(c, now_ms);
         }
     }
+    stream_hub_tick(s->streams);
     tell_streams(s);
     release_held(s);
     accept_resume(s);
@@ -238,6 +256,7 @@ static void check_drained(struct http_server *s)
         return;
     uv_close((uv_handle_t *)&s->ticker, on_handle_closed);
     uv_close((uv_handle_t *)&s->turner, on_handle_closed);
+    stream_hub_close(s->streams, on_handle_closed, s);
 }
 
 void http_server_drain(struct http_server *s, void (*done)(void *data),
@@ -254,7 +273,8 @@ void http_server_drain(struct http_server *s, void (*done)(void *data),
     for (struct conn *c = conn_list_first(s, CONN_LIST_WAITING); c != NULL;
          c = next) {
         next = conn_list_next(c);
-        if (c->state == CONN_IDLE && !c->waits_for_turn)
+        if (c->state == CONN_SHAKING ||
+            (c->state == CONN_IDLE && !c->waits_for_turn))
             conn_close(c);
     }
     for (struct conn *c = conn_list_first(s, CONN_LIST_BUSY); c != NULL;
@@ -272,6 +292,7 @@ void http_server_free(struct http_server *s)
     hash_map_clear(&s->peers);
     hash_map_clear(&s->accounts);
     shares_clear(&s->holders);
+    stream_hub_free(s->streams);
     free(s->read_buffer);
     buf_clear(&s->piece);
     free(s);
@@ -279,20 +300,79 @@ void http_server_free(struct http_server *s)
 
 // --- the server ---
 
-struct http_figures http_server_figures(const struct http_server *s)
+struct http_limits http_limits_of(const struct config *config,
+                                  size_t max_body_bytes)
 {
-    return s->figures;
+    struct share_limit held = cap_limit(config, CAP_BUFFERED);
+    struct http_limits limits = http_default_limits;
+
+    limits.max_body_bytes = max_body_bytes;
+    limits.max_buffered_bytes = held.whole;
+    limits.max_account_bytes = held.of_one;
+    limits.reserve_bytes = held.reserve;
+    limits.max_connections = (unsigned)config->max_connections;
+    limits.max_per_address = (unsigned)config->max_connections_per_address;
+    limits.max_handshakes_per_s = (unsigned)config->max_handshakes_per_address;
+    return limits;
 }
 
-void http_note_figures(const struct http_server *s, uint64_t *n_requests)
+void http_server_set_tls(struct http_server *s, struct tls_server *tls)
 {
-    const struct http_figures *f = &s->figures;
+    stream_hub_set_tls(s->streams, tls);
+}
 
-    metrics_gauge(GAUGE_HTTP_CONNECTIONS, f->n_connections);
-    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)f->n_buffered_bytes);
-    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)f->n_output_bytes);
-    metrics_count(COUNTER_HTTP_REQUESTS, f->n_requests - *n_requests);
-    *n_requests = f->n_requests;
+bool http_server_load_tls(struct http_server *s, int fd)
+{
+    struct tls_server *tls = NULL;
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    err = tls_bundle_load(fd, &tls, &why);
+    if (err == OK) {
+        http_server_set_tls(s, tls);
+    } else {
+        log_warn(
+            "a certificate cannot be used", "reason=%s",
+            log_quote(why.n_bytes > 0 ? buf_str(&why) : str_of(err_str(err))));
+    }
+    buf_clear(&why);
+    return err == OK;
+}
+
+void http_server_first_tls(struct http_server *s, int fd)
+{
+    if (fd < 0)
+        return;
+    if (!http_server_load_tls(s, fd))
+        log_fatal("the listener cannot speak TLS", "");
+    close(fd);
+}
+
+struct http_figures http_server_figures(const struct http_server *s)
+{
+    struct stream_hub_figures streams = stream_hub_figures(s->streams);
+    struct http_figures f = s->figures;
+
+    f.n_handshakes = streams.n_handshakes;
+    f.n_resumed = streams.n_resumed;
+    f.n_failed_handshakes = streams.n_failed;
+    return f;
+}
+
+void http_note_figures(const struct http_server *s, struct http_figures *noted)
+{
+    struct http_figures f = http_server_figures(s);
+
+    metrics_gauge(GAUGE_HTTP_CONNECTIONS, f.n_connections);
+    metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)f.n_buffered_bytes);
+    metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)f.n_output_bytes);
+    metrics_count(COUNTER_HTTP_REQUESTS, f.n_requests - noted->n_requests);
+    metrics_count(COUNTER_TLS_HANDSHAKES, f.n_handshakes - noted->n_handshakes);
+    metrics_count(COUNTER_TLS_RESUMED, f.n_resumed - noted->n_resumed);
+    metrics_count(COUNTER_TLS_FAILED,
+                  f.n_failed_handshakes - noted->n_failed_handshakes);
+    *noted = f;
 }
 
 enum err http_server_start(struct uv_loop_s *loop, int fd,
@@ -320,13 +400,15 @@ enum err http_server_start(struct uv_loop_s *loop, int fd,
         free(s);
         return err;
     }
+    s->streams =
+        stream_hub_new(loop, limits->max_handshakes_per_s, conn_on_shaken);
     s->read_buffer = xmalloc(HTTP_READ_BYTES);
     uv_timer_init(loop, &s->ticker);
     s->ticker.data = s;
     uv_timer_start(&s->ticker, on_tick, TICK_MS, TICK_MS);
     turn_init(s);
     buf_init(&s->piece, 0);
-    s->n_handles = 3; // ticker, turner and listener
+    s->n_handles = 4; // ticker, turner, listener and the hub's
     *out = s;
     return OK;
 }

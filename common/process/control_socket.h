@@ -16,13 +16,15 @@
 #define CONTROL_FD 3 // a role's end of the socket
 #define METRICS_FD 4 // the board of metrics; for a sender: its own page
 #define BLAME_FD   6 // the page of its notes; 5 is a listening socket
-#define PAGES_FD   7 // the first of all pages of metrics; senders: none
+#define TLS_FD     7 // what its listener needs to speak TLS (tls_bundle.h)
+#define PAGES_FD   8 // the first of all pages of metrics; senders: none
 
 // Environment variables that the supervisor sets for a role.
 #define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines
 #define CONTROL_ENV_SLOT    "POSTHORN_ROLE_SLOT"    // of the metrics page
 #define CONTROL_ENV_ACCOUNT \
     "POSTHORN_ROLE_ACCOUNT" // the user it switches to; unset: none
+#define CONTROL_ENV_TLS "POSTHORN_ROLE_TLS" // set: there is a TLS_FD
 
 enum control_type {
     CONTROL_READY = 1,  // role: it works
@@ -32,6 +34,8 @@ enum control_type {
     CONTROL_DRAIN = 4,  // supervisor: finish and exit
     CONTROL_NO_LINK = 5, // role: a socket did not arrive, or is closed
     CONTROL_ENDED = 6,   // supervisor: the neighbour `kind`, `index` has died
+    CONTROL_TLS = 8,     // supervisor: another TLS_FD, through the descriptor;
+                         // a CONTROL_RELOAD follows
     CONTROL_RELOADED = 7 // role: it has read the settings; if `error` is not 0,
                          // it still has the old ones
 };

@@ -192,6 +192,12 @@ struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
     return channel_open(&r->loop, fd, limits, handlers);
 }
 
+int role_tls_fd(const struct role *r)
+{
+    (void)r;
+    return getenv(CONTROL_ENV_TLS) != NULL ? TLS_FD : -1;
+}
+
 struct keyring *role_keys(const struct role *r)
 {
     char *path = keyring_path(r->config.secret_key_file, r->config.data_dir);
@@ -330,6 +336,10 @@ static void obey(struct role *r, const struct control_message *m, int fd)
         break;
     case CONTROL_RELOAD:
         reload(r, fd);
+        break;
+    case CONTROL_TLS:
+        if (fd >= 0 && r->handlers.on_tls != NULL)
+            r->handlers.on_tls(r->handlers.data, fd);
         break;
     case CONTROL_DRAIN:
         drain(r);

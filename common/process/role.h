@@ -66,6 +66,9 @@ struct role_handlers {
     void (*on_drain)(void *data);
     // The settings were read again (role_config() returns them). May be NULL.
     void (*on_reload)(void *data);
+    // Another certificate for the listener, as role_tls_fd() gives the first one; the
+    // descriptor stays the caller's. NULL: the role does not listen.
+    void (*on_tls)(void *data, int fd);
     // Every second: upkeep. May be NULL.
     void (*on_second)(void *data);
     void *data;
@@ -81,6 +84,10 @@ struct role *role_start(enum role_kind kind, unsigned index);
 struct uv_loop_s *role_loop(struct role *r);
 const struct config *role_config(const struct role *r);
 unsigned role_index(const struct role *r);
+
+// What the listener needs to speak TLS (tls_bundle.h): a descriptor, which the role
+// reads and closes. -1: it speaks plain HTTP.
+int role_tls_fd(const struct role *r);
 
 // Opens the channel of a link that `on_link` brought, with the limits that both
 // roles take from one table. A link that the table does not permit is a bug.

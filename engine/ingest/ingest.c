@@ -64,7 +64,7 @@ struct ingest {
     struct batches batches;      // being read
     struct patience patience;    // how long posts wait for the disk
     struct cautious_clock clock; // tells what is old enough to be removed
-    uint64_t n_requests;         // counted so far
+    struct http_figures noted;   // counted so far
     bool is_draining;
     bool is_server_gone;
 };
@@ -522,7 +522,7 @@ static void on_second(void *data)
     queue_trim_memory();
     admission_refresh(&in->admission, in->config, in->log);
     trim(in);
-    http_note_figures(in->server, &in->n_requests);
+    http_note_figures(in->server, &in->noted);
     metrics_gauge(GAUGE_MATCHED_TO,
                   (int64_t)get_be64(event_log_end(in->log).bytes));
 }
@@ -544,10 +544,17 @@ static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
     }
 }
 
+static void on_tls(void *data, int fd)
+{
+    struct ingest *in = data;
+
+    http_server_load_tls(in->server, fd);
+}
+
 int ingest_role(unsigned index)
 {
     struct ingest *in = xcalloc(1, sizeof(*in));
-    struct http_limits limits = http_default_limits;
+    struct http_limits limits;
     struct http_handlers handlers = { .on_headers = on_headers,
                                       .on_request = on_request,
                                       .on_dropped = on_dropped,
@@ -555,10 +562,10 @@ int ingest_role(unsigned index)
     struct role_handlers role_handlers = { .on_link = on_link,
                                            .on_drain = on_drain,
                                            .on_reload = on_reload,
+                                           .on_tls = on_tls,
                                            .on_second = on_second,
                                            .data = in };
     struct queue_config qc;
-    struct share_limit held;
 
     in->role = role_start(ROLE_INGEST, index);
     in->config = role_config(in->role);
@@ -583,16 +590,11 @@ int ingest_role(unsigned index)
     batches_init(&in->batches, role_loop(in->role), on_batch_read);
     patience_init(&in->patience, role_loop(in->role), WAIT_MAX_US,
                   on_patience_over);
-    held = cap_limit(in->config, CAP_BUFFERED);
-    limits.max_body_bytes = in->config->max_event_bytes;
-    limits.max_buffered_bytes = held.whole;
-    limits.max_account_bytes = held.of_one;
-    limits.reserve_bytes = held.reserve;
-    limits.max_connections = (unsigned)in->config->max_connections;
-    limits.max_per_address = (unsigned)in->config->max_connections_per_address;
+    limits = http_limits_of(in->config, in->config->max_event_bytes);
     if (http_server_start(role_loop(in->role), ROLE_LISTEN_FD, &limits,
                           &handlers, &in->server) != OK)
         log_fatal("the server for event intake cannot be started", "");
+    http_server_first_tls(in->server, role_tls_fd(in->role));
     role_ready(in->role, &role_handlers);
     return role_run(in->role);
 }

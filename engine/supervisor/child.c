@@ -262,6 +262,11 @@ static bool is_for_roles(struct str name)
     return config_is_variable(name);
 }
 
+bool child_speaks_tls(const struct child *c)
+{
+    return c->tls_fd != NULL && *c->tls_fd >= 0;
+}
+
 // The environment of a role. All other variables of a shell are left out: they can make
 // a program run foreign code (LD_PRELOAD) or send elsewhere (http_proxy), or they are
 // secrets. Roles get them for debugging only.
@@ -276,7 +281,7 @@ static char **role_environment(const struct child *c)
 
     while (environ[n] != NULL)
         n++;
-    env = xcalloc(n + 6, sizeof(*env));
+    env = xcalloc(n + 7, sizeof(*env));
     n = 0;
     for (char **e = environ; *e != NULL; e++) {
         if (has_all || is_for_roles((struct str){ *e, strcspn(*e, "=") }))
@@ -293,6 +298,8 @@ static char **role_environment(const struct child *c)
     env[n + 3] = xasprintf("%s=%s", ENGINE_ENV_INSTANCE, c->owner->instance);
     if (c->kind == ROLE_API || c->kind == ROLE_INGEST)
         env[n + 4] = xasprintf("%s=%s", ENGINE_ENV_SECRET, c->owner->secret);
+    if (child_speaks_tls(c)) // ingest and api
+        env[n + 5] = xasprintf("%s=1", CONTROL_ENV_TLS);
     return env;
 }
 
@@ -345,6 +352,7 @@ static int choose_fds(const struct child *c, int their_control_fd,
         inherit(&fds[METRICS_FD], metrics_page_fd(c->slot));
     inherit(&fds[ROLE_LISTEN_FD], c->listen_fd);
     inherit(&fds[BLAME_FD], c->blame_fd);
+    inherit(&fds[TLS_FD], child_speaks_tls(c) ? *c->tls_fd : -1);
     for (size_t i = 0; i < n_pages; i++)
         inherit(&fds[PAGES_FD + i], metrics_page_fd(i));
     return PAGES_FD + (int)n_pages;

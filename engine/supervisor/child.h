@@ -40,6 +40,8 @@ struct child {
     unsigned index;
     unsigned slot; // of the metrics page
     int listen_fd; // -1: it does not listen
+    const int
+        *tls_fd; // what its listener speaks TLS with; -1 or NULL: plain HTTP
     int blame_fd;
     struct blame_page *notes; // NULL: it has none
     char **env;
@@ -74,6 +76,7 @@ void child_start(struct child *c);
 void child_stay_down(struct child *c);
 
 void child_tell(const struct child *c, enum control_type type);
+bool child_speaks_tls(const struct child *c);
 void child_kill(struct child *c, int signum);
 
 #endif

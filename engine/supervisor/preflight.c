@@ -215,6 +215,9 @@ static enum err prepare(const struct config *config, struct preflight *out,
         listen_on("ingest_listen", config->ingest_listen, until_us,
                   &out->ingest_fd, faults),
         check_ca_file(config->ca_file, faults),
+        listener_tls_read(&out->api_tls, "api_tls", &config->api_tls, faults),
+        listener_tls_read(&out->ingest_tls, "ingest_tls", &config->ingest_tls,
+                          faults),
     };
     // No directory is made where secrets must not be.
     enum err err = errors[0] == OK
@@ -235,6 +238,8 @@ enum err preflight_prepare(const struct config_sources *sources,
     enum err err;
 
     buf_init(&faults, 0);
+    listener_tls_init(&out->api_tls);
+    listener_tls_init(&out->ingest_tls);
     err = config_load(sources, config, &faults);
     if (err == OK) {
         log_set_json(config_logs_json(config));

@@ -8,6 +8,7 @@
 #include "common/config/config.h"
 #include "common/config/settings.h"
 #include "engine/supervisor/accounts.h"
+#include "engine/supervisor/certificates.h"
 
 struct preflight {
     struct accounts accounts;
@@ -15,6 +16,7 @@ struct preflight {
     int api_fd;
     int ingest_fd;
     int lock_fd; // of the data directory, locked against a second engine
+    struct listener_tls api_tls, ingest_tls;
 };
 
 // Checks the settings, binds both listening sockets, makes the data directory (mode

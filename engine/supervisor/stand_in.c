@@ -22,6 +22,7 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
+#include "common/stream/tls_server.h"
 
 #define NEEDED_AFTER_US INT64_C(3000000)
 #define ASLEEP_US       INT64_C(1000000) // between two checks: we slept
@@ -108,6 +109,13 @@ static void answer(struct visitor *v)
     ssize_t n;
 
     v->is_answered = true;
+    if (child_speaks_tls(v->host->child)) {
+        // No handshake here: it would interpret what strangers send.
+        (void)!send(v->fd, tls_refusal, TLS_REFUSAL_BYTES,
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        shutdown(v->fd, SHUT_WR);
+        return;
+    }
     buf_init(&body, 0);
     buf_init(&out, 0);
     put_body(v->host, &body);

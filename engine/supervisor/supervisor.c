@@ -256,13 +256,15 @@ static void on_closed(struct child *c)
 }
 
 static struct child *add_child(struct supervisor *s, enum role_kind kind,
-                               unsigned index, int listen_fd)
+                               unsigned index, int listen_fd,
+                               const struct listener_tls *tls)
 {
     struct child *c = &s->children[s->n_children];
 
     assert(s->n_children < CHILDREN_MAX);
     c->slot = (unsigned)s->n_children + 1;
     c->listen_fd = listen_fd;
+    c->tls_fd = tls != NULL ? &tls->fd : NULL;
     child_init(c, &s->owner, kind, index);
     s->n_children++;
     if (listen_fd >= 0)
@@ -342,6 +344,26 @@ static void drain(struct supervisor *s)
     next_stage(s);
 }
 
+// Writes the engine file. If that fails, for example on a full disk, each beat tries
+// again.
+static void write_file(struct supervisor *s)
+{
+    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
+    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
+             s->config.ingest_listen);
+    snprintf(s->file.api_pins, sizeof(s->file.api_pins), "%s",
+             s->preflight.api_tls.pins);
+    snprintf(s->file.ingest_pins, sizeof(s->file.ingest_pins), "%s",
+             s->preflight.ingest_tls.pins);
+    s->is_file_wanted = engine_file_write(s->preflight.lock_fd, &s->file) != OK;
+    if (s->is_file_wanted && !s->is_want_said) {
+        log_warn("the file of the running engine cannot be written; commands "
+                 "may not find the engine by its data directory",
+                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
+        s->is_want_said = true;
+    }
+}
+
 // Tells roles to reload. They get the settings from the supervisor, since a role may
 // not be able to open the file any more.
 static void tell_reload(struct supervisor *s)
@@ -366,6 +388,43 @@ static void tell_reload(struct supervisor *s)
     }
 }
 
+// Hands a listener's new certificate to its role; a role that starts gets it anyway.
+static void hand_certificate(struct supervisor *s, enum role_kind kind,
+                             const struct listener_tls *tls)
+{
+    struct control_message m = { .type = CONTROL_TLS };
+
+    for (size_t i = 0; tls->is_new && i < s->n_children; i++) {
+        struct child *c = &s->children[i];
+
+        if (c->kind != kind || !c->is_alive ||
+            control_send(c->control_fd, &m, tls->fd) == OK)
+            continue;
+        log_warn("a message to a role cannot be sent", "role=%s index=%u",
+                 role_name(c->kind), c->index);
+        s->is_reload_partial = true;
+    }
+}
+
+// Reads the certificates again, whether or not the settings have faults: they may
+// expire.
+static void reload_certificates(struct supervisor *s)
+{
+    struct preflight *up = &s->preflight;
+
+    bool is_good =
+        listener_tls_again(&up->api_tls, "api_tls", &s->config.api_tls);
+
+    is_good = listener_tls_again(&up->ingest_tls, "ingest_tls",
+                                 &s->config.ingest_tls) &&
+              is_good;
+    s->is_reload_partial = s->is_reload_partial || !is_good;
+    if (up->api_tls.is_new || up->ingest_tls.is_new)
+        write_file(s); // before clients see the new keys
+    hand_certificate(s, ROLE_API, &up->api_tls);
+    hand_certificate(s, ROLE_INGEST, &up->ingest_tls);
+}
+
 static void reload(struct supervisor *s)
 {
     struct config fresh;
@@ -380,6 +439,7 @@ static void reload(struct supervisor *s)
     s->is_reload_faulty = false;
     s->is_reloading = true;
     notify_reloading(&s->notify);
+    reload_certificates(s);
     if (config_load(s->sources, &fresh, &faults) != OK) {
         log_warn("settings not reloaded because they are not valid",
                  "faults=%s", log_quote(buf_str(&faults)));
@@ -434,11 +494,11 @@ static void run_setup(struct supervisor *s)
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
 {
     for (unsigned i = 0; i < s->config.dispatchers; i++)
-        add_child(s, ROLE_DISPATCHER, i, -1);
-    add_child(s, ROLE_INGEST, 0, ingest_fd);
-    add_child(s, ROLE_API, 0, api_fd);
+        add_child(s, ROLE_DISPATCHER, i, -1, NULL);
+    add_child(s, ROLE_INGEST, 0, ingest_fd, &s->preflight.ingest_tls);
+    add_child(s, ROLE_API, 0, api_fd, &s->preflight.api_tls);
     for (unsigned i = 0; i < s->config.senders; i++)
-        add_child(s, ROLE_SENDER, i, -1);
+        add_child(s, ROLE_SENDER, i, -1, NULL);
     links_init(&s->links, &s->loop, s->children, &s->n_children);
     for (size_t i = 0; i < s->n_children; i++)
         child_start(&s->children[i]);
@@ -455,22 +515,6 @@ static void watch_signals(struct supervisor *s)
     }
     uv_timer_init(&s->loop, &s->drain_timer);
     s->drain_timer.data = s;
-}
-
-// Writes the engine file. If that fails, for example on a full disk, each beat tries
-// again.
-static void write_file(struct supervisor *s)
-{
-    snprintf(s->file.api, sizeof(s->file.api), "%s", s->config.api_listen);
-    snprintf(s->file.ingest, sizeof(s->file.ingest), "%s",
-             s->config.ingest_listen);
-    s->is_file_wanted = engine_file_write(s->preflight.lock_fd, &s->file) != OK;
-    if (s->is_file_wanted && !s->is_want_said) {
-        log_warn("the file of the running engine cannot be written; commands "
-                 "may not find the engine by its data directory",
-                 "file=" ENGINE_FILE_NAME " errno=%d", errno);
-        s->is_want_said = true;
-    }
 }
 
 static void on_beat(uv_timer_t *timer)

@@ -329,25 +329,27 @@ static bool run_through_engine(struct bench *b)
     const char *org = args_text(b->args, "org");
     const char *listen = args_text(b->args, "listen");
     struct histogram *latency = xcalloc(1, sizeof(*latency));
-    char *api = NULL, *ingest = NULL, *token = NULL;
+    struct client_target at = { .api = NULL };
     uint8_t random[4];
     char *url = NULL;
-    bool is_good = client_addresses(b->args, &api, &ingest, &token) == OK;
+    bool is_good = client_target(b->args, &at) == OK;
 
     crypto_random(random, sizeof(random));
     snprintf(b->org, sizeof(b->org), "posthorn-bench-%02x%02x%02x%02x",
              random[0], random[1], random[2], random[3]);
     if (org != NULL)
         snprintf(b->org, sizeof(b->org), "%s", org);
-    is_good = is_good && may_reach(b->args, api) && may_reach(b->args, ingest);
+    is_good =
+        is_good && may_reach(b->args, at.api) && may_reach(b->args, at.ingest);
     if (is_good)
         b->sink = bench_sink_start(listen);
     is_good = is_good && b->sink != NULL;
     if (is_good && make_hooks(b, listen)) {
-        url = xasprintf("%s/api/orgs/%s/events", ingest, b->org);
+        url = xasprintf("%s/api/orgs/%s/events", at.ingest, b->org);
         b->load.url = url;
         b->load.proxy = client_proxy(b->args);
-        b->load.token = token;
+        b->load.trust = trust_of(b->args, at.ingest_pins);
+        b->load.token = at.token;
         b->load.kind = KIND;
         b->started_us = clock_mono_us();
         bench_load_run(&b->load);
@@ -369,17 +371,13 @@ static bool run_through_engine(struct bench *b)
         }
     }
     snprintf(b->result.target, sizeof(b->result.target), "%s",
-             api != NULL ? api : "");
+             at.api != NULL ? at.api : "");
     delete_hooks(b);
     if (b->sink != NULL)
         bench_sink_free(b->sink);
     free(latency);
     free(url);
-    free(api);
-    free(ingest);
-    if (token != NULL)
-        crypto_wipe(token, strlen(token));
-    free(token);
+    client_target_clear(&at);
     return is_good;
 }
 
@@ -391,6 +389,7 @@ static bool run_to_target(struct bench *b, const char *target)
         return false;
     snprintf(r->target, sizeof(r->target), "%s", target);
     b->load.url = target;
+    b->load.trust = trust_of(b->args, "");
     b->load.proxy = client_proxy(b->args);
     b->load.on_latency = on_latency;
     b->started_us = clock_mono_us();

@@ -106,6 +106,7 @@ static void make_request(struct running *run, struct request *r)
     r->easy = curl_easy_init();
     if (r->easy == NULL)
         abort(); // out of memory, as in xmalloc()
+    trust_apply(&run->load->trust, r->easy);
     curl_easy_setopt(r->easy, CURLOPT_URL, run->load->url);
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(r->easy, CURLOPT_PROXY, run->load->proxy);

@@ -6,12 +6,14 @@
 
 #include <stdint.h>
 
+#include "api/cli/core/trust.h"
 #include "common/base/histogram.h"
 
 struct bench_load {
     const char *url, *token; // token NULL: none
     const char *proxy;       // "": none
-    const char *kind;        // NULL: the payload alone is posted
+    struct trust trust;
+    const char *kind; // NULL: the payload alone is posted
     double rate;
     uint64_t concurrency;
     uint64_t seconds, count, payload_bytes;

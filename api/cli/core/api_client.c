@@ -13,6 +13,7 @@
 
 #include "api/cli/core/locate.h"
 #include "api/cli/core/terminal.h"
+#include "api/cli/core/trust.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 
@@ -29,7 +30,9 @@
 
 struct client {
     const struct command *command;
+    const struct args *args;
     struct located at;
+    char tls_error[CURL_ERROR_SIZE]; // libcurl's words
 };
 
 // --- calls ---
@@ -39,6 +42,7 @@ struct exchange {
     const char *proxy; // "": none
     struct buf *answer;
     CURL *easy;
+    bool is_intake; // goes to the ingest address
     bool is_bound;  // to the open connection: its other end has given a proof
     bool is_closed; // the bound connection ended too early
 };
@@ -126,12 +130,17 @@ static void put_refusal(const struct client *c, long status,
     json_free(json);
 }
 
-static void set_options(struct exchange *x, const char *url,
+static void set_options(struct client *c, struct exchange *x, const char *url,
                         struct curl_slist *headers)
 {
     const struct client_call *call = x->call;
+    const struct trust trust =
+        trust_of(c->args, x->is_intake ? c->at.ingest_pins : c->at.api_pins);
     CURL *easy = x->easy;
 
+    trust_apply(&trust, easy);
+    c->tls_error[0] = '\0';
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->tls_error);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     // Set even when empty, and for every host: the shell's environment must not decide
@@ -168,6 +177,21 @@ static bool any_status(long status)
     return true;
 }
 
+// What a person needs to know besides, if an https address does not do.
+static const char *tls_words(struct client *c, const char *url, CURLcode code)
+{
+    static char words[CURL_ERROR_SIZE + 80];
+
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return "; --ca names a file of authorities to trust";
+    if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+        return "; engine.json in its data directory names another key";
+    if (strncmp(url, "https://", 8) != 0 || c->tls_error[0] == '\0')
+        return "";
+    snprintf(words, sizeof(words), " (%s)", c->tls_error);
+    return words;
+}
+
 static enum err perform(struct client *c, struct exchange *x, const char *url)
 {
     CURLcode code = curl_easy_perform(x->easy);
@@ -188,7 +212,8 @@ static enum err perform(struct client *c, struct exchange *x, const char *url)
         return ERR_IO;
     }
     if (code != CURLE_OK) {
-        command_failed(c->command, "%s: %s%s%s", url, curl_easy_strerror(code),
+        command_failed(c->command, "%s: %s%s%s%s", url,
+                       curl_easy_strerror(code), tls_words(c, url, code),
                        c->at.tried.n_bytes > 0 ? "; looked at: " : "",
                        buf_cstr(&c->at.tried));
         return ERR_IO;
@@ -326,18 +351,21 @@ static enum err check_claim(struct client *c, const char *base,
 
 // Asks for a proof, without the token: another process must not get it. The connection
 // stays open in `easy`.
-static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
+static enum err ask_for_proof(struct client *c, CURL *easy, bool is_intake,
                               const char *proxy)
 {
+    const char *base = is_intake ? c->at.ingest : c->at.api;
     const struct client_call call = { .method = "GET",
                                       .timeout_s = CHECK_TIMEOUT_S,
                                       .is_quiet = any_status };
     uint8_t random[CHALLENGE_RANDOM_BYTES];
     struct buf challenge;
     struct buf answer;
-    struct exchange x = {
-        .call = &call, .proxy = proxy, .answer = &answer, .easy = easy
-    };
+    struct exchange x = { .call = &call,
+                          .proxy = proxy,
+                          .answer = &answer,
+                          .easy = easy,
+                          .is_intake = is_intake };
     char *url;
     enum err err;
 
@@ -346,7 +374,7 @@ static enum err ask_for_proof(struct client *c, CURL *easy, const char *base,
     crypto_random(random, sizeof(random));
     crypto_put_hex(&challenge, random, sizeof(random));
     url = xasprintf("%s/healthz?challenge=%s", base, buf_cstr(&challenge));
-    set_options(&x, url, NULL);
+    set_options(c, &x, url, NULL);
     err = perform(c, &x, url);
     if (err == OK || err == ERR_NOTFOUND || err == ERR_CONFLICT)
         err = check_claim(c, base, buf_str(&challenge), &answer);
@@ -366,12 +394,10 @@ static bool needs_proof(const struct located *at, bool is_intake)
 static enum err check_engine(struct client *c, CURL *easy, bool is_intake,
                              const char *proxy)
 {
-    const char *base = is_intake ? c->at.ingest : c->at.api;
-
     if (!needs_proof(&c->at, is_intake))
         return OK;
     if (c->at.secret[0] != '\0')
-        return ask_for_proof(c, easy, base, proxy);
+        return ask_for_proof(c, easy, is_intake, proxy);
     command_failed(c->command,
                    "the engine of %s cannot prove its identity: it is of an "
                    "earlier version, or it could not write to its directory; "
@@ -389,7 +415,7 @@ static enum err call_engine(struct client *c, struct exchange *x)
 
     x->answer->cap_bytes = ANSWER_MAX_BYTES;
     curl_easy_reset(x->easy); // keeps the connection
-    set_options(x, url, headers);
+    set_options(c, x, url, headers);
     err = perform(c, x, url);
     curl_slist_free_all(headers);
     free(url);
@@ -401,8 +427,9 @@ enum err client_request(const struct args *a, const struct client_call *call,
 {
     struct exchange x = { .call = call,
                           .proxy = client_proxy(a),
-                          .answer = answer };
-    struct client c = { .command = a->command };
+                          .answer = answer,
+                          .is_intake = call->is_intake };
+    struct client c = { .command = a->command, .args = a };
     enum err err = locate(a, &c.at);
 
     if (err != OK)
@@ -418,10 +445,9 @@ enum err client_request(const struct args *a, const struct client_call *call,
     return err;
 }
 
-enum err client_addresses(const struct args *a, char **api, char **ingest,
-                          char **token)
+enum err client_target(const struct args *a, struct client_target *out)
 {
-    struct client c = { .command = a->command };
+    struct client c = { .command = a->command, .args = a };
     enum err err = locate(a, &c.at);
     CURL *easy;
 
@@ -433,12 +459,25 @@ enum err client_addresses(const struct args *a, char **api, char **ingest,
         err = check_engine(&c, easy, true, client_proxy(a));
     curl_easy_cleanup(easy);
     if (err == OK) {
-        *api = xstrdup(c.at.api);
-        *ingest = xstrdup(c.at.ingest);
-        *token = xstrdup(c.at.token);
+        *out =
+            (struct client_target){ .api = xstrdup(c.at.api),
+                                    .ingest = xstrdup(c.at.ingest),
+                                    .token = xstrdup(c.at.token),
+                                    .ingest_pins = xstrdup(c.at.ingest_pins) };
     }
     located_clear(&c.at);
     return err;
+}
+
+void client_target_clear(struct client_target *t)
+{
+    if (t->token != NULL)
+        crypto_wipe(t->token, strlen(t->token));
+    free(t->api);
+    free(t->ingest);
+    free(t->token);
+    free(t->ingest_pins);
+    *t = (struct client_target){ .api = NULL };
 }
 
 bool client_read(const struct command *command, const struct buf *answer,

@@ -62,9 +62,16 @@ void client_pages_clear(struct client_pages *p);
 // The proxy for calls to the engine; only --proxy names one. "": none.
 const char *client_proxy(const struct args *a);
 
-// The addresses and the token for calls to the engine; the caller frees them.
-MUST_CHECK enum err client_addresses(const struct args *a, char **api,
-                                     char **ingest, char **token);
+// Where the engine is called, and as whom.
+struct client_target {
+    char *api, *ingest, *token; // owned
+    char *ingest_pins;          // owned; of struct trust
+};
+
+// client_target_clear() frees what it gives.
+MUST_CHECK enum err client_target(const struct args *a,
+                                  struct client_target *out);
+void client_target_clear(struct client_target *t);
 
 // Parses an answer; free it with json_free(). False: it is not JSON, which is printed
 // to stderr.

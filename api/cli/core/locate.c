@@ -151,7 +151,7 @@ static void take_environment(struct located *l)
 
 // Takes an address to call. An engine that listens on all addresses is called on
 // loopback.
-static void take_address(char **to, const char *address)
+static void take_address(char **to, const char *address, bool speaks_tls)
 {
     static const struct {
         const char *any, *own;
@@ -168,7 +168,16 @@ static void take_address(char **to, const char *address)
             address += n;
         }
     }
-    *to = xasprintf("http://%s%s", host, address);
+    *to = xasprintf("%s://%s%s", speaks_tls ? "https" : "http", host, address);
+}
+
+// Takes an address of engine.json, with the keys that it may have.
+static void take_pinned(char **to, char pins[ENGINE_PINS_BYTES],
+                        const char *address, const char *their_pins)
+{
+    if (*to == NULL)
+        snprintf(pins, ENGINE_PINS_BYTES, "%s", their_pins);
+    take_address(to, address, their_pins[0] != '\0');
 }
 
 static bool is_hidden(const char *data_dir)
@@ -214,8 +223,8 @@ static enum engine_state take_engine_file(struct located *l)
         state = ENGINE_RUNS;
         snprintf(l->instance, sizeof(l->instance), "%s", file.instance);
         snprintf(l->secret, sizeof(l->secret), "%s", file.secret);
-        take_address(&l->api, file.api);
-        take_address(&l->ingest, file.ingest);
+        take_pinned(&l->api, l->api_pins, file.api, file.api_pins);
+        take_pinned(&l->ingest, l->ingest_pins, file.ingest, file.ingest_pins);
     }
     // The engine runs, but could not write engine.json: its disk is full.
     if (state == ENGINE_STOPPED && engine_has_locked(l->data_dir)) {
@@ -363,8 +372,10 @@ static enum err take_settings(const struct args *a, struct located *l)
         config_clear(&config);
         return no_engine(a, l, state);
     }
-    take_address(&l->api, config.api_listen);
-    take_address(&l->ingest, config.ingest_listen);
+    take_address(&l->api, config.api_listen,
+                 config.api_tls.certificate[0] != '\0');
+    take_address(&l->ingest, config.ingest_listen,
+                 config.ingest_tls.certificate[0] != '\0');
     config_clear(&config);
     return OK;
 }

@@ -26,6 +26,8 @@ struct located {
     // does not come from the directory.
     bool has_engine;
     char instance[ENGINE_INSTANCE_BYTES]; // the engine's name; "": not known
+    // The keys of addresses that speak TLS, from engine.json; "": authorities decide.
+    char api_pins[ENGINE_PINS_BYTES], ingest_pins[ENGINE_PINS_BYTES];
     char secret[ENGINE_SECRET_BYTES]; // checks its proof; "": it can give none
     struct buf tried; // where this looked, in words, for messages
 };
