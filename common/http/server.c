@@ -368,9 +368,11 @@ void http_note_figures(const struct http_server *s, struct http_figures *noted)
     metrics_gauge(GAUGE_HTTP_BUFFERED_BYTES, (int64_t)f.n_buffered_bytes);
     metrics_gauge(GAUGE_HTTP_OUTPUT_BYTES, (int64_t)f.n_output_bytes);
     metrics_count(COUNTER_HTTP_REQUESTS, f.n_requests - noted->n_requests);
-    metrics_count(COUNTER_TLS_HANDSHAKES, f.n_handshakes - noted->n_handshakes);
-    metrics_count(COUNTER_TLS_RESUMED, f.n_resumed - noted->n_resumed);
-    metrics_count(COUNTER_TLS_FAILED,
+    metrics_count(COUNTER_LISTENER_FULL,
+                  f.n_handshakes - f.n_resumed -
+                      (noted->n_handshakes - noted->n_resumed));
+    metrics_count(COUNTER_LISTENER_RESUMED, f.n_resumed - noted->n_resumed);
+    metrics_count(COUNTER_LISTENER_FAILED,
                   f.n_failed_handshakes - noted->n_failed_handshakes);
     *noted = f;
 }

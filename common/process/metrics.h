@@ -79,12 +79,12 @@ struct pulse { // written by the role
       "Bodies made for hooks of a format other than raw.")                     \
     X(HTTP_REQUESTS, "posthorn_http_requests_total",                           \
       "Requests to this process's HTTP server.")                               \
-    X(TLS_HANDSHAKES, "posthorn_tls_handshakes_total",                         \
-      "TLS handshakes of clients that were completed.")                        \
-    X(TLS_RESUMED, "posthorn_tls_resumed_total",                               \
-      "TLS handshakes that resumed an earlier session.")                       \
-    X(TLS_FAILED, "posthorn_tls_failed_total",                                 \
-      "TLS handshakes of clients that failed.")                                \
+    X(LISTENER_FULL, "posthorn_listener_handshakes_total{kind=\"full\"}",      \
+      "TLS handshakes with clients of this process, by what came of them.")    \
+    X(LISTENER_RESUMED,                                                        \
+      "posthorn_listener_handshakes_total{kind=\"resumed\"}", "")              \
+    X(LISTENER_FAILED, "posthorn_listener_handshakes_total{kind=\"failed\"}",  \
+      "")                                                                      \
     X(SLICES, "posthorn_slices_total",                                         \
       "Slices of work that the answers of questions were made in.")            \
     X(QUESTIONS_DROPPED, "posthorn_questions_dropped_total",                   \

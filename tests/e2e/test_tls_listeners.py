@@ -48,7 +48,9 @@ class TlsEngine(Engine):
         self.process.send_signal(signal.SIGHUP)
 
     def number(self, name, role="api"):
-        return self.metrics()[f"posthorn_tls_{name}_total"][f'role="{role}"']
+        family = self.metrics()["posthorn_listener_handshakes_total"]
+        return sum(value for labels, value in family.items()
+                   if f'kind="{name}"' in labels and f'role="{role}"' in labels)
 
 
 class Files:
