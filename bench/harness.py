@@ -305,6 +305,7 @@ class Bench:
         self.rounds = rounds
         self.seconds = 0  # of a scenario that takes a time; 0: its own
         self.cpu_seconds = {}  # by role, of all engines that were stopped
+        self.has_tls = False
         self.posthorn = None  # a program to measure instead of the built one
         self.stack = contextlib.ExitStack()
         temp_parent.mkdir(parents=True, exist_ok=True)

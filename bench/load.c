@@ -28,6 +28,7 @@
 
 #include "bench/args.h"
 #include "bench/post.h"
+#include "bench/secure.h"
 #include "bench/wire.h"
 #include "common/base/clock.h"
 #include "common/base/histogram.h"
@@ -40,6 +41,7 @@
 
 struct conn {
     int fd;
+    struct secure *secure; // NULL: plain
     struct post post;
     size_t n_sent; // bytes of the post
     bool is_busy;
@@ -55,9 +57,10 @@ struct load {
     int epoll_fd;
     struct post_options post;
     uint64_t n_conns;
-    uint64_t rate;    // events per second; 0: closed loop
-    uint64_t count;   // events; 0: no limit
-    uint64_t seconds; // 0: no limit
+    uint64_t is_secure; // over TLS
+    uint64_t rate;      // events per second; 0: closed loop
+    uint64_t count;     // events; 0: no limit
+    uint64_t seconds;   // 0: no limit
     struct conn *conns;
     struct conn **idle; // ring of n_conns
     uint64_t idle_first;
@@ -110,6 +113,9 @@ static void conn_open(const struct load *l, struct conn *c)
     if (connect(c->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
         die("connect");
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    c->secure = l->is_secure != 0 ? secure_open(c->fd) : NULL;
+    if (l->is_secure != 0 && c->secure == NULL)
+        exit(1);
     if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0)
         die("epoll_ctl");
     buf_reset(&c->in);
@@ -117,9 +123,15 @@ static void conn_open(const struct load *l, struct conn *c)
     c->is_closing = false;
 }
 
+static void conn_close(struct conn *c)
+{
+    secure_close(c->secure);
+    close(c->fd);
+}
+
 static void conn_reopen(struct load *l, struct conn *c)
 {
-    close(c->fd);
+    conn_close(c);
     l->n_reconnects++;
     conn_open(l, c);
     if (c->is_busy) {
@@ -133,9 +145,11 @@ static void conn_reopen(struct load *l, struct conn *c)
 static bool conn_write(struct conn *c)
 {
     while (c->is_busy && c->n_sent < c->post.n_bytes) {
-        ssize_t n =
-            send(c->fd, c->post.at + c->n_sent, c->post.n_bytes - c->n_sent,
-                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        const char *at = c->post.at + c->n_sent;
+        size_t n_bytes = c->post.n_bytes - c->n_sent;
+        ssize_t n = c->secure != NULL
+                        ? secure_write(c->secure, at, n_bytes)
+                        : send(c->fd, at, n_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0)
             return errno == EAGAIN || errno == EINTR;
@@ -253,16 +267,20 @@ static void answer_read(struct load *l, struct conn *c)
 
 static void on_event(struct load *l, struct conn *c)
 {
-    ssize_t n = READ_BYTES;
+    // A record may be shorter than what waits behind it.
+    ssize_t enough = c->secure != NULL ? 1 : READ_BYTES;
+    ssize_t n = enough;
 
     if (!conn_write(c)) {
         conn_reopen(l, c);
         return;
     }
-    while (n == READ_BYTES) {
+    while (n >= enough) {
+        char *at = buf_reserve(&c->in, READ_BYTES);
         int fd = c->fd;
 
-        n = recv(fd, buf_reserve(&c->in, READ_BYTES), READ_BYTES, MSG_DONTWAIT);
+        n = c->secure != NULL ? secure_read(c->secure, at, READ_BYTES)
+                              : recv(fd, at, READ_BYTES, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0) {
@@ -352,7 +370,7 @@ static void prepare(struct load *l)
 static void finish(struct load *l)
 {
     for (uint64_t i = 0; i < l->n_conns; i++) {
-        close(l->conns[i].fd);
+        conn_close(&l->conns[i]);
         buf_clear(&l->conns[i].in);
         post_clear(&l->conns[i].post);
     }
@@ -377,6 +395,7 @@ static void options_read(struct load *l, int argc, char **argv)
         { "--batch", "events per request, above 1: NDJSON", &post->batch, 1,
           10000, NULL },
         { "--connections", "at once", &l->n_conns, 1, 10000, NULL },
+        { "--tls", "1: over TLS", &l->is_secure, 0, 1, NULL },
         { "--rate", "events/s, 0: closed loop", &l->rate, 0, 10000000, NULL },
         { "--count", "events, 0: no limit", &l->count, 0, UINT64_C(1) << 40,
           NULL },

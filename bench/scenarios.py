@@ -2,6 +2,7 @@
 """The scenarios. Each returns figures, goals and one line for people."""
 
 import statistics
+import subprocess
 import threading
 import time
 
@@ -178,7 +179,68 @@ def latency(bench):
             "goals": goals, "p50_ratio": ratio, "line": line}
 
 
+def certificate_of(bench):
+    """Settings of an engine whose intake speaks TLS: ECDSA with P-256."""
+    where = bench.temp_dir("tls")
+    chain, key = where / "chain.pem", where / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-keyout", str(key), "-out", str(chain)],
+        check=True, capture_output=True)
+    return [f"ingest_tls_cert={chain}", f"ingest_tls_key={key}"]
+
+
+def intake_over_tls(bench):
+    """Intake of two engines in turn, one of which speaks TLS."""
+    seconds = 2 if bench.is_quick else 4
+    engines = {"plain": (Engine(bench), 0),
+               "tls": (Engine(bench, certificate_of(bench)), 1)}
+    kinds = {"batch": {"batch": 100, "connections": 4},
+             "single": {"batch": 1, "connections": 64}}
+    n_accepted = dict.fromkeys(engines, 0)
+    rounds = []
+    for i in range(bench.rounds or (2 if bench.is_quick else 3)):
+        row = {kind: {} for kind in kinds}
+        for kind, options in kinds.items():
+            order = list(engines.items())
+            for name, (engine, tls) in order if i % 2 else reversed(order):
+                meter = cpu.Meter(engine)
+                got = engine.post(seconds=seconds, bytes=PAYLOAD_BYTES,
+                                  tls=tls, **options)
+                row[kind][name] = {"per_second": got["per_second"],
+                                   "answer_us": got["latency_us"],
+                                   "cpu": meter.stop(got["accepted"])}
+                n_accepted[name] += got["accepted"]
+        rounds.append(row)
+        for kind in kinds:
+            for name in engines:
+                note(f"round {i + 1}: {kind}, {name}: "
+                     f"{row[kind][name]['per_second']:,.0f}/s, "
+                     f"{cpu.words(row[kind][name]['cpu'])}")
+    for name, (engine, _) in engines.items():
+        engine.stop()
+        if engine.verify()["accepted"] != n_accepted[name]:
+            raise Failed(f"{n_accepted[name]} were answered 202 by {name}, and "
+                         "not as many are in the log")
+
+    def of(kind, name):
+        return median([r[kind][name]["per_second"] for r in rounds])
+
+    ratios = {kind: median([r[kind]["tls"]["per_second"]
+                            / r[kind]["plain"]["per_second"] for r in rounds])
+              for kind in kinds}
+    line = " || ".join(
+        f"{words}: over TLS {of(kind, 'tls'):,.0f} events/s | without "
+        f"{of(kind, 'plain'):,.0f}/s, ratio {ratios[kind]:.2f}"
+        for kind, words in (("batch", "NDJSON of 100"), ("single", "one by one")))
+    return {"seconds": seconds, "rounds": rounds, "goals": [],
+            "ratios": ratios, "line": line}
+
+
 def intake(bench):
+    if bench.has_tls:
+        return intake_over_tls(bench)
     seconds = 2 if bench.is_quick else 4
     receiver = Receiver(bench)
     engine = Engine(bench)

@@ -103,7 +103,7 @@ static void tell(struct crypt *c, enum shaken how)
     h->on_shaken(c->stream, how);
 }
 
-static void step(struct crypt *c)
+static void shake(struct crypt *c)
 {
     uint64_t began_ns = uv_hrtime();
     enum tls_step step = TLS_GOES_ON;
@@ -137,7 +137,7 @@ static void on_shake_turn(void *data, struct shaker *shaker)
         tls_session_feed(c->tls, buf_str(&c->hello));
         buf_clear(&c->hello);
     }
-    step(c);
+    shake(c);
 }
 
 static void on_evicted(void *data, struct shaker *shaker)

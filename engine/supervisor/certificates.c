@@ -130,7 +130,7 @@ static enum err take(struct listener_tls *l, const char *prefix,
     enum tls_part part;
     struct buf why;
     enum err err;
-    int fd = -1;
+    int fd;
 
     buf_init(&why, 0);
     err = tls_server_new(texts, &server, &part, &why);
