@@ -33,11 +33,12 @@ struct bare {
     CURLM *multi;
     struct curl_slist *headers;
     char *body;
-    char *url;
+    const char *authorities;     // file; then https
     struct poll *polls[MAX_FDS]; // by descriptor
     uint64_t port;
     uint64_t n_ports;
     uint64_t n_handles;
+    uint64_t is_http2;
     uint64_t body_bytes;
     uint64_t count;   // 0: no limit
     uint64_t seconds; // 0: no limit
@@ -224,9 +225,15 @@ static CURL *handle_new(struct bare *b, uint64_t i)
 
     if (easy == NULL)
         abort();
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%" PRIu64 "/h/0",
-                   b->port + i % b->n_ports);
+    (void)snprintf(url, sizeof(url), "http%s://127.0.0.1:%" PRIu64 "/h/0",
+                   b->authorities != NULL ? "s" : "", b->port + i % b->n_ports);
     curl_easy_setopt(easy, CURLOPT_URL, url);
+    if (b->authorities != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, b->authorities);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     b->is_http2 != 0 ? CURL_HTTP_VERSION_2TLS
+                                      : CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)b->is_http2);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, b->body);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)b->body_bytes);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, b->headers);
@@ -333,6 +340,10 @@ int main(int argc, char **argv)
         { "--count", "requests, 0: no limit", &b.count, 0, UINT64_C(1) << 40,
           NULL },
         { "--seconds", "0: no limit", &b.seconds, 0, 3600, NULL },
+        { "--ca", "file of authorities; posts over TLS", NULL, 0, 0,
+          &b.authorities },
+        { "--http2", "1: by HTTP/2, if the server chooses it", &b.is_http2, 0,
+          1, NULL },
     };
 
     args_read(argc, argv, args, sizeof(args) / sizeof(args[0]));
