@@ -291,7 +291,7 @@ static void look_at_endpoint(struct transfers *ts, struct endpoint *e,
 
 void lanes_look(struct transfers *ts, int64_t now_us)
 {
-    int64_t slow_us = clock_now_us() - SLOW_US;
+    int64_t slow_us = now_us - SLOW_US;
     struct hash_node *next;
 
     for (struct hash_node *n = hash_map_next(&ts->endpoints, NULL); n != NULL;
@@ -301,7 +301,7 @@ void lanes_look(struct transfers *ts, int64_t now_us)
     }
     for (struct transfer *t = LIST_FIRST(&ts->inflight, struct transfer, node);
          t != NULL; t = LIST_NEXT(t, struct transfer, node)) {
-        if (t->started_at_us < slow_us)
+        if (t->begun_at_us < slow_us)
             t->lane->is_slow = true;
     }
 }

@@ -211,7 +211,8 @@ static void finish(struct transfer *t, CURLcode code)
     struct outcome outcome = transfer_outcome(t, code);
     bool is_sound = is_sound_end(&outcome);
 
-    if (!is_sound)
+    // Elsewhere the connection carries other requests, which may still be answered.
+    if (!is_sound && t->lane->endpoint == NULL)
         connection_cut(t);
     curl_multi_remove_handle(t->lane->multi, t->easy);
     lane_leave(t, is_sound);
@@ -506,9 +507,13 @@ static void read_authorities(struct transfers *ts)
     ts->authorities.flags = CURL_BLOB_NOCOPY;
 }
 
+// A libcurl that was built without HTTP/2 refuses the option.
 static bool offers_http2(const struct config *config)
 {
-    return strcmp(config->http2, "on") == 0;
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+    return strcmp(config->http2, "on") == 0 &&
+           (info->features & CURL_VERSION_HTTP2) != 0;
 }
 
 struct transfers *transfers_new(struct uv_loop_s *loop,

@@ -269,8 +269,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
         sock_drop(lane->owner, s);
         return 0;
     }
-    if (s->wanted == 0)
+    if (s->wanted == 0) {
         s->n_brought_bytes = 0;
+        s->n_fruitless = 0;
+    }
     s->wanted = 0;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
         s->wanted |= UV_READABLE;
