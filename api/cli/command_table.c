@@ -115,6 +115,8 @@ static const struct opt hook_fields[] = {
       "order", "yes no" },
     { "order-key", "PATH", "field of the payload; with ordered, deliveries are in "
       "order for each of its values", NULL },
+    { "header-case", "lower", "names of headers in lower case over HTTP/1.1, too; "
+      "for gateways that look for them so", "lower" },
     { "client-certificate", "FILE", "PEM file with a client certificate for the "
       "receiver", "FILE" },
     { "client-key", "FILE", "PEM file with the key of the client certificate", "FILE" },

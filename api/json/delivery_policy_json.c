@@ -265,6 +265,30 @@ static enum err merge_order(const struct validation *validation,
     return OK;
 }
 
+static enum err merge_header_case(const struct validation *validation,
+                                  const struct json_value *body,
+                                  struct hook *hook)
+{
+    const struct json_value *v;
+
+    switch (look(body, "headerCase", &v)) {
+    case GIVEN_NOT:
+        return OK;
+    case GIVEN_NULL:
+        hook->lower_headers = false;
+        return OK;
+    case GIVEN_VALUE:
+        break;
+    }
+    if (!json_is(v, JSON_STRING) || !str_is(json_str(v), "lower")) {
+        return validation_refuse(validation,
+                                 "headerCase must be \"lower\", or null for "
+                                 "names as they are documented");
+    }
+    hook->lower_headers = true;
+    return OK;
+}
+
 // --- the client's certificate ---
 
 static enum err merge_pem(const struct validation *validation,
@@ -353,6 +377,8 @@ enum err policy_merge(const struct validation *validation,
     if (err == OK)
         err = merge_order(validation, body, p);
     if (err == OK)
+        err = merge_header_case(validation, body, hook);
+    if (err == OK)
         err = merge_paused(validation, body, hook);
     if (err == OK)
         err = merge_certificate(validation, body, hook);
@@ -426,6 +452,8 @@ void policy_print(const struct hook *hook, struct json_writer *w)
         json_put_bool(w, "ordered", true);
     if (p->order_key.n_bytes > 0)
         json_put_str(w, "orderKey", p->order_key);
+    if (hook->lower_headers)
+        json_put_text(w, "headerCase", "lower");
     if (hook->paused)
         json_put_bool(w, "paused", true);
     if (hook->client_cert.n_bytes > 0)

@@ -106,8 +106,10 @@ struct hook {
     struct str client_cert;      // PEM, for receivers that want one; or empty
     struct str client_key;       // PEM, of client_cert
     enum hook_disabled disabled; // why the engine made it inactive
-    bool is_damaged;  // set by hook_watch(): its record cannot be read
-    bool is_operator; // gets the engine's own events of all organizations
+    bool is_damaged; // set by hook_watch(): its record cannot be read
+    bool
+        lower_headers; // over HTTP/1.1, too, names of headers are in lower case
+    bool is_operator;  // gets the engine's own events of all organizations
     int64_t disabled_at_ms;
     int64_t created_at_ms;
     int64_t updated_at_ms;

@@ -120,6 +120,20 @@ static void put_custom(const struct hook *hook, size_t start, struct buf *out)
         sort(out, start);
 }
 
+static void lower_names(struct buf *out, size_t start)
+{
+    bool is_name = true;
+
+    for (char *at = out->at + start; at < out->at + out->n_bytes; at++) {
+        if (is_name && *at >= 'A' && *at <= 'Z')
+            *at = (char)(*at + ('a' - 'A'));
+        if (*at == ':')
+            is_name = false;
+        if (*at == '\0')
+            is_name = true;
+    }
+}
+
 // Content-Type is exactly "application/json": a charset would break receivers behind a
 // gateway that knows binary types by their exact name.
 void request_headers(const struct hook *hook, const struct event *event,
@@ -138,6 +152,8 @@ void request_headers(const struct hook *hook, const struct event *event,
         put_signatures(hook, str_of(id), body, at_ms, out);
     if (hook->n_headers > 0)
         put_custom(hook, start, out);
+    if (hook->lower_headers)
+        lower_names(out, start);
 }
 
 static bool is_secret(const struct hook *hook, struct str name)

@@ -13,7 +13,8 @@
 
 // Appends the request headers that are recorded in the history, sorted by
 // name as Pulumi Cloud records them, each as "Name: value" ended by a NUL.
-// Pure: `at_ms` is the time of the attempt (UTC epoch). User-Agent, Host and
+// A hook may want the names in lower case, for gateways that look for them as HTTP/2
+// spells them. Pure: `at_ms` is the time of the attempt (UTC epoch). User-Agent, Host and
 // Content-Length are the sender's.
 void request_headers(const struct hook *hook, const struct event *event,
                      struct str body, int64_t at_ms, struct buf *out);

@@ -70,6 +70,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, is_operator, 3),
     MEMBER_SINCE(struct hook, secret_headers, 4),
     MEMBER_SINCE(struct hook, filter_order, 5),
+    MEMBER_SINCE(struct hook, lower_headers, 6),
 };
 
 static void wipe(struct buf *b)

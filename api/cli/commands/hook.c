@@ -54,6 +54,7 @@ static const struct field {
     { "rate", "rateLimit", "rateLimit", FIELD_RATE },
     { "ordered", "ordered", "ordered", FIELD_BOOL },
     { "order-key", "orderKey", "orderKey", FIELD_TEXT },
+    { "header-case", "headerCase", "headerCase", FIELD_TEXT },
     { "client-certificate", "clientCertificate", "clientCertificate",
       FIELD_FILE },
     { "client-key", "clientKey", "clientKey", FIELD_FILE },

@@ -194,6 +194,7 @@ static void put_hook(struct buf *out)
                             .client_cert = STR("cert"),
                             .disabled = HOOK_FAILING,
                             .is_operator = true,
+                            .lower_headers = true,
                             .disabled_at_ms = 1,
                             .created_at_ms = 2,
                             .updated_at_ms = -3 };
@@ -261,6 +262,7 @@ static void put_order(struct buf *out)
                              .body = long_text(500),
                              .client_cert = STR("cert"),
                              .client_key = STR("key"),
+                             .hook_no = 300,
                              .is_get = true,
                              .connect_timeout_ms = 5000,
                              .request_timeout_ms = 30000 };
