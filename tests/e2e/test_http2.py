@@ -162,6 +162,44 @@ def test_slow_request_gets_no_company(engine, make_receiver):
     assert not receiver.streams[2].is_whole
 
 
+@pytest.mark.parametrize("how", ["reset", "too large", "misdirected"])
+def test_request_that_fails_takes_no_other_along(engine, make_receiver, how):
+    """Those on the same connection are answered, and none is sent twice."""
+    pending = []
+
+    def fail(connection, stream):
+        if how == "reset":
+            connection.reset(stream, 2)
+        elif how == "misdirected":
+            connection.answer(stream, 421)
+        else:
+            connection.h2.send_headers(stream.number, [(":status", "200")])
+            connection.flush()
+            for _ in range(10):
+                connection.send(DataFrame(stream.number,
+                                          data=b"z" * 16000).serialize())
+
+    def play(connection, stream):
+        pending.append((connection, stream))
+        if len(pending) == 4:
+            fail(*pending[0])
+            time.sleep(0.5)
+            for c, s in pending[1:]:
+                c.answer(s)
+
+    receiver = make_receiver()
+    sub = Sub(engine, receiver.url())
+    warm(sub, receiver)
+    receiver.play = play
+    sub.post(4)
+    rows = sub.rows(6)[:4]
+    assert len(receiver.streams) == 6
+    assert len({c.number for c, _ in pending}) == 1
+    bad = [row for row in rows if row["state"] != "delivered"
+           or row["responseTruncated"]]
+    assert len(bad) == 1
+
+
 def test_client_certificates_do_not_share_a_connection(engine, certificates):
     context = tls_context(certificates)
     context.load_verify_locations(certificates.ca)
@@ -600,3 +638,52 @@ def test_reset_after_the_headers_is_a_cut_answer(engine, make_receiver):
     row = sub.rows(1)[0]
     assert row["state"] in ("delivered", "retrying")
     assert len(receiver.streams) == 1
+
+
+# --- names of headers in lower case over HTTP/1.1 ---
+
+def names(request):
+    return {name for name, _ in request.raw_headers} - {
+        "Host", "User-Agent", "Content-Length"}  # are libcurl's
+
+
+def test_hook_can_have_names_in_lower_case(engine, tls_receiver):
+    org = next(orgs)
+    sub = Sub(engine, tls_receiver.url(), org, secret="s3cret",
+              headers={"X-Own-Name": "Value"}, headerCase="lower")
+    shown = engine.api("GET", sub.hook).json()
+    assert shown["headerCase"] == "lower"
+    sub.post()
+    row = sub.rows(1)[0]
+    request = tls_receiver.wait(1)[0]
+    assert names(request) == {name.lower() for name in names(request)}
+    assert request.headers["x-own-name"] == "Value"
+    assert request.headers["pulumi-webhook-signature"] == hmac.new(
+        b"s3cret", request.body, hashlib.sha256).hexdigest()
+    assert "x-own-name: Value\r\n" in row["requestHeaders"]
+
+    assert engine.api("PATCH", sub.hook, {"headerCase": None}).status == 200
+    assert "headerCase" not in engine.api("GET", sub.hook).json()
+    engine.settle_hooks()
+    sub.post()
+    assert {"Pulumi-Webhook-Id", "Pulumi-Webhook-Signature", "Content-Type",
+            "X-Own-Name"} <= names(tls_receiver.wait(2)[1])
+
+
+@pytest.mark.parametrize("value", ["upper", "Lower", "", 1, True, ["lower"]])
+def test_other_cases_are_refused(engine, value):
+    reply = engine.api("POST", "/api/orgs/acme/hooks", {
+        "organizationName": "acme", "displayName": "x", "active": True,
+        "payloadUrl": "https://127.0.0.1:1029/", "headerCase": value})
+    assert reply.status == 400
+    assert 'headerCase must be "lower"' in reply.json()["message"]
+
+
+def test_akinon_hooks_have_it_too(engine):
+    reply = engine.api(
+        "POST", "/organizations/5f0c1a2b3c4d5e6f70819203/projects/"
+        "63ea10b94a472e003305232b/settings/webhooks",
+        {"name": "Lower", "url": "https://127.0.0.1:1029/",
+         "events": ["deployment.build.created"], "headerCase": "lower"})
+    assert reply.status == 201, reply
+    assert reply.json()["headerCase"] == "lower"
