@@ -527,9 +527,9 @@ def test_handshake_that_drips(engine):
     listener.close()
 
 
-def test_http2_is_not_offered(make_engine, tmp_path):
+def test_http2_is_not_offered_if_it_is_switched_off(make_engine, tmp_path):
     """A server that would rather speak it speaks HTTP/1.1 with us: what only
-    HTTP/2 can send, nobody has to withstand."""
+    HTTP/2 can send, nobody has to withstand then."""
     certificates = Certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.chain, certificates.key)
@@ -546,7 +546,7 @@ def test_http2_is_not_offered(make_engine, tmp_path):
         time.sleep(0.5)
 
     threading.Thread(target=accept, daemon=True).start()
-    engine = make_engine(ca_file=str(certificates.ca)).start()
+    engine = make_engine(ca_file=str(certificates.ca), http2="off").start()
     hook = deliver(engine, f"https://127.0.0.1:{listener.getsockname()[1]}/")
     assert engine.wait_deliveries(hook, 1)[0]["state"] == "delivered"
     assert chosen == ["http/1.1"]
