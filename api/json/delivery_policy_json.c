@@ -205,9 +205,10 @@ static enum err merge_schedule(const struct validation *validation,
     case GIVEN_VALUE:
         break;
     }
-    if (!json_is(v, JSON_ARRAY))
+    if (!json_is(v, JSON_ARRAY)) {
         return wrong_type(validation, "retrySchedule", "an array of strings",
                           v);
+    }
     return join_schedule(validation, v, p);
 }
 
@@ -259,9 +260,10 @@ static enum err merge_order(const struct validation *validation,
         }
         p->order_key = arena_copy(validation->arena, json_str(v));
     }
-    if (p->order_key.n_bytes > 0 && !p->ordered)
+    if (p->order_key.n_bytes > 0 && !p->ordered) {
         return validation_refuse(validation,
                                  "orderKey needs ordered to be true");
+    }
     return OK;
 }
 
@@ -334,15 +336,17 @@ static enum err merge_certificate(const struct validation *validation,
     if (err != OK)
         return err;
     if (hook->client_cert.n_bytes == 0) {
-        if (gives_key(body))
+        if (gives_key(body)) {
             return validation_refuse(validation,
                                      "clientKey needs clientCertificate");
+        }
         hook->client_key = STR_EMPTY; // the key is removed with its certificate
         return OK;
     }
-    if (hook->client_key.n_bytes == 0)
+    if (hook->client_key.n_bytes == 0) {
         return validation_refuse(validation,
                                  "clientCertificate needs clientKey");
+    }
     err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);
     if (err != OK)
         buf_puts(validation->why, reason);
