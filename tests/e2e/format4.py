@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A data directory of format 4, as tests/fixtures keeps it."""
 
+import contextlib
+import fcntl
 import json
 import tarfile
 import time
@@ -8,6 +10,7 @@ import time
 import pytest
 
 from clock import Clock
+from receiver import Receiver
 from support import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -47,7 +50,29 @@ def rows_of(engine, hook):
              if k in row} for row in engine.deliveries(hook)]
 
 
+@contextlib.contextmanager
+def port_of_then(how):
+    """Its hooks send to one port: who listens there, and who must find nobody there, run
+    at different times, in whatever process."""
+    with (FIXTURES / "format4.json").open() as facts:
+        fcntl.flock(facts, how)
+        yield
+
+
 @pytest.fixture
 def format4(make_engine):
-    """An engine that is not started, with that directory."""
-    return unpack(make_engine(dispatchers="2"))
+    """An engine that is not started, with that directory; nobody receives."""
+    with port_of_then(fcntl.LOCK_SH):
+        yield unpack(make_engine(dispatchers="2"))
+
+
+@pytest.fixture
+def format4_heard(make_engine):
+    """The same, and its receiver."""
+    with port_of_then(fcntl.LOCK_EX):
+        try:
+            receiver = Receiver(port=FACTS["port"])
+        except OSError:
+            pytest.skip("somebody else listens there")
+        yield unpack(make_engine(dispatchers="2")), receiver
+        receiver.stop()

@@ -12,9 +12,8 @@ import time
 import pytest
 
 from engine import BINARY
-from format4 import (FACTS, format4, format_of, rows_of,  # noqa: F401
-                     turn_back)
-from receiver import Receiver
+from format4 import (FACTS, format4, format4_heard,  # noqa: F401
+                     format_of, rows_of, turn_back)
 from support import compact
 
 HOOKS, IDS = FACTS["hooks"], FACTS["ids"]
@@ -80,38 +79,31 @@ def test_secrets_tokens_and_settings_of_hooks_are_as_before(format4):  # noqa: F
 
 
 def test_what_waited_goes_on_and_what_died_is_sent_again(
-        format4, tmp_path):  # noqa: F811
+        format4_heard, tmp_path):  # noqa: F811
     """To a receiver at the address of then."""
-    try:
-        receiver = Receiver(port=FACTS["port"])
-    except OSError:
-        pytest.skip("somebody else listens there")
-    try:
-        engine = format4
-        turn_back(engine, tmp_path)
-        engine.start()
-        reply = engine.api(
-            "POST", f"{HOOKS['dead']}/deliveries/{IDS['lost']}/redeliver")
+    engine, receiver = format4_heard
+    turn_back(engine, tmp_path)
+    engine.start()
+    reply = engine.api(
+        "POST", f"{HOOKS['dead']}/deliveries/{IDS['lost']}/redeliver")
+    assert reply.status == 200, reply
+    assert receiver.wait(1, "/dead")[0].id == IDS["lost"]
+    reply = engine.api("POST", f"{HOOKS['twin1']}/replay", {})
+    assert reply.status == 202 and reply.json()["matched"] == 1, reply
+    receiver.wait(1, "/twin1")
+    for what, kind in (("paused", "kept"), ("retrying", "late")):
+        if what == "paused":
+            reply = engine.api("PATCH", HOOKS[what], {"paused": False})
+        else:
+            reply = engine.api("POST", f"{HOOKS[what]}/deliveries/"
+                                       f"{IDS[kind]}/redeliver")
         assert reply.status == 200, reply
-        assert receiver.wait(1, "/dead")[0].id == IDS["lost"]
-        reply = engine.api("POST", f"{HOOKS['twin1']}/replay", {})
-        assert reply.status == 202 and reply.json()["matched"] == 1, reply
-        receiver.wait(1, "/twin1")
-        for what, kind in (("paused", "kept"), ("retrying", "late")):
-            if what == "paused":
-                reply = engine.api("PATCH", HOOKS[what], {"paused": False})
-            else:
-                reply = engine.api("POST", f"{HOOKS[what]}/deliveries/"
-                                           f"{IDS[kind]}/redeliver")
-            assert reply.status == 200, reply
-            assert receiver.wait(1, f"/{what}")[0].id == IDS[kind]
-        assert engine.wait_settled()["dead"] == 1  # whose hook is gone
-        past = engine.api("GET", f"{HOOKS['dead']}/replays").json()
-        assert FACTS["replays"]["dead"] in compact(past)
-        stats = engine.api("GET", "/api/orgs/acme/stats").json()
-        assert stats["24h"]["attempts"] >= FACTS["attempts"]["acme"]
-    finally:
-        receiver.stop()
+        assert receiver.wait(1, f"/{what}")[0].id == IDS[kind]
+    assert engine.wait_settled()["dead"] == 1  # whose hook is gone
+    past = engine.api("GET", f"{HOOKS['dead']}/replays").json()
+    assert FACTS["replays"]["dead"] in compact(past)
+    stats = engine.api("GET", "/api/orgs/acme/stats").json()
+    assert stats["24h"]["attempts"] >= FACTS["attempts"]["acme"]
 
 
 def test_ids_and_keys_are_known_still(format4, tmp_path):  # noqa: F811

@@ -4,7 +4,9 @@ never the other's, also where their names had one number once."""
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -338,14 +340,20 @@ def test_work_for_somebody_who_is_gone_ends(crowded, how):
             "Host: localhost\r\nContent-Type: application/json\r\n"
             f"Authorization: token {engine.token}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n").encode()
-    slices = of_role(engine, "posthorn_slices_total", "dispatcher")
-    with socket.create_connection(("127.0.0.1", engine.api_port)) as gone:
-        gone.sendall(head + body)
-        wait_for(lambda: of_role(engine, "posthorn_slices_total", "dispatcher")
-                 > slices, "the first slice", 30)
-        if how == "resets":
-            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                            struct.pack("ii", 1, 0))
+    # The dispatcher stands still until the client's end has been noticed, which takes a
+    # second: else the work could be done before.
+    (dispatcher,) = engine.pids("dispatcher")
+    os.kill(dispatcher, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("127.0.0.1", engine.api_port)) as gone:
+            gone.sendall(head + body)
+            time.sleep(0.5)
+            if how == "resets":
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                struct.pack("ii", 1, 0))
+        time.sleep(3)
+    finally:
+        os.kill(dispatcher, signal.SIGCONT)
     wait_for(lambda: of_role(engine, name, "dispatcher") > before,
              "that it is dropped", 30)
     slices = of_role(engine, "posthorn_slices_total", "dispatcher")
