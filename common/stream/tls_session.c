@@ -22,6 +22,7 @@ struct tls_session {
     struct buf output;
     int failure; // of mbedTLS; 0: none
     bool is_resumed;
+    bool has_said_all; // of what follows the handshake
 };
 
 size_t tls_session_input_bytes(const struct tls_session *t)
@@ -31,7 +32,7 @@ size_t tls_session_input_bytes(const struct tls_session *t)
 
 bool tls_session_has_input(const struct tls_session *t)
 {
-    return tls_session_input_bytes(t) > 0 ||
+    return tls_session_input_bytes(t) > 0 || !t->has_said_all ||
            mbedtls_ssl_check_pending(&t->ssl) != 0;
 }
 
@@ -150,6 +151,7 @@ enum tls_step tls_session_read(struct tls_session *t, char *at, size_t room,
     int rc = t->failure;
 
     *n_bytes = 0;
+    t->has_said_all = true;
     if (rc == 0)
         rc = mbedtls_ssl_read(&t->ssl, (unsigned char *)at, room);
     if (rc > 0) {

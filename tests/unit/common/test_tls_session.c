@@ -177,6 +177,14 @@ static void check_exchange(mbedtls_ssl_protocol_version version)
     tls_server_free(server); // the session keeps it
     shake(c);
     assert_false(tls_session_is_resumed(c->server));
+    // A ticket does not wait for the first request.
+    assert_true(tls_session_has_input(c->server));
+    assert_int_equal(tls_session_read(c->server, back, 1, &n_bytes),
+                     TLS_NEEDS_INPUT);
+    assert_int_equal(tls_session_has_output(c->server),
+                     version == MBEDTLS_SSL_VERSION_TLS1_3);
+    assert_false(tls_session_has_input(c->server));
+    collect(c);
     assert_int_equal(
         mbedtls_ssl_write(&c->ssl, (const unsigned char *)"hello", 5), 5);
     assert_true(tls_session_has_input(c->server));
