@@ -126,7 +126,7 @@ static const struct setting rows[] = {
     { "egress_proxy", TYPE_TEXT, AT(egress_proxy), "", 0, 0, false,
       "Proxy that all deliveries go through, such as http://10.0.0.5:3128; the "
       "proxy then decides which addresses may be reached." },
-    { "http2", TYPE_TEXT, AT(http2), "on", 0, 0, true,
+    { "http2", TYPE_TEXT, AT(http2), "off", 0, 0, true,
       "on: receivers may choose HTTP/2 in the TLS handshake; off: HTTP/1.1 "
       "only." },
     { "secret_key_file", TYPE_PATH, AT(secret_key_file), "", 0, 0, false,
