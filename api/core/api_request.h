@@ -66,9 +66,8 @@ struct api {
     struct list discards;      // at most one for each organization
     struct list tails;         // clients that follow deliveries
     uv_timer_t tail_timer;
-    struct turn_entry *working; // requests that work in turns; turns.c
-    struct turn_entry
-        *changes;         // requests that wait to change something; changes.c
+    struct list working;  // requests that work in turns; turns.c
+    struct list changes;  // requests that wait to change something; changes.c
     unsigned n_changing;  // requests whose changes are under way
     bool is_change_alone; // one, beside which no other may begin
     uv_idle_t turns;

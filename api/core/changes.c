@@ -20,12 +20,6 @@
 // for as many at most.
 #define CHANGES_MAX 16
 
-static struct api_request *request_of(struct turn_entry *t)
-{
-    return (struct api_request *)(void *)((char *)t -
-                                          offsetof(struct api_request, turn));
-}
-
 // Is there room for the change now? One that runs alone waits until all that are under
 // way are answered, and whoever comes behind waits for it.
 static bool may_begin(const struct api *api, const struct api_request *rq)
@@ -69,11 +63,11 @@ static bool step(struct api_request *rq, const struct catalog_result *result)
 static struct api_request *take_next(struct api *api)
 {
     struct api_request *rq =
-        api->changes != NULL ? request_of(api->changes) : NULL;
+        LIST_FIRST(&api->changes, struct api_request, turn.node);
 
     if (rq == NULL || !may_begin(api, rq))
         return NULL;
-    turn_remove(&api->changes, &rq->turn);
+    list_remove(&api->changes, &rq->turn.node);
     turn_pass(&api->changes, rq->turn.holder_no);
     return rq;
 }
@@ -104,7 +98,7 @@ void request_change(struct api_request *rq,
                     enum change_kind kind)
 {
     struct api *api = rq->api;
-    bool is_first = rq->change == CHANGE_NONE && api->changes == NULL;
+    bool is_first = rq->change == CHANGE_NONE && api->changes.first == NULL;
 
     assert(rq->change == CHANGE_NONE || rq->change == CHANGE_RUNNING);
     rq->begin = begin;

@@ -14,12 +14,6 @@
 // For all working requests together, in one turn of the loop.
 #define SLICE_US 2000
 
-static struct api_request *request_of(struct turn_entry *t)
-{
-    return (struct api_request *)(void *)((char *)t -
-                                          offsetof(struct api_request, turn));
-}
-
 // The request at the front works until the slice is over, then goes to the end.
 static void work(struct api *api, struct api_request *rq, int64_t until_us)
 {
@@ -28,7 +22,7 @@ static void work(struct api *api, struct api_request *rq, int64_t until_us)
     bool is_done;
 
     metrics_count(COUNTER_SLICES, 1);
-    turn_remove(&api->working, &rq->turn);
+    list_remove(&api->working, &rq->turn.node);
     rq->is_working = false;
     rq->forget = NULL;
     rq->http->data = NULL; // an answer may close its connection
@@ -49,19 +43,21 @@ static void on_turn(uv_idle_t *idle)
     int64_t until_us = clock_mono_us() + SLICE_US;
 
     do {
-        uint64_t holder_no = api->working->holder_no;
+        struct api_request *rq =
+            LIST_FIRST(&api->working, struct api_request, turn.node);
+        uint64_t holder_no = rq->turn.holder_no;
 
-        work(api, request_of(api->working), until_us);
+        work(api, rq, until_us);
         turn_pass(&api->working, holder_no);
-    } while (api->working != NULL && clock_mono_us() < until_us);
-    if (api->working == NULL)
+    } while (api->working.first != NULL && clock_mono_us() < until_us);
+    if (api->working.first == NULL)
         uv_idle_stop(idle);
 }
 
 static void forget(struct api_request *rq)
 {
-    turn_remove(&rq->api->working, &rq->turn);
-    if (rq->api->working == NULL)
+    list_remove(&rq->api->working, &rq->turn.node);
+    if (rq->api->working.first == NULL)
         uv_idle_stop(&rq->api->turns);
 }
 

@@ -3,46 +3,24 @@
 
 #include "common/fairness/turn_list.h"
 
-#include <stddef.h>
-
-void turn_add(struct turn_entry **first, struct turn_entry *t,
-              uint64_t holder_no)
+void turn_add(struct list *turns, struct turn_entry *t, uint64_t holder_no)
 {
-    struct turn_entry **link = first;
-
     t->holder_no = holder_no;
-    t->next = NULL;
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = t;
+    list_push(turns, &t->node);
 }
 
-void turn_remove(struct turn_entry **first, const struct turn_entry *t)
+void turn_pass(struct list *turns, uint64_t holder_no)
 {
-    struct turn_entry **link = first;
+    struct list its = { NULL, NULL };
+    struct list_node *next;
 
-    while (*link != t)
-        link = &(*link)->next;
-    *link = t->next;
-}
-
-void turn_pass(struct turn_entry **first, uint64_t holder_no)
-{
-    struct turn_entry *its = NULL;
-    struct turn_entry **its_end = &its;
-    struct turn_entry **link = first;
-
-    while (*link != NULL) {
-        struct turn_entry *t = *link;
-
-        if (t->holder_no != holder_no) {
-            link = &t->next;
-            continue;
+    for (struct list_node *n = turns->first; n != NULL; n = next) {
+        next = n->next;
+        if (((const struct turn_entry *)n)->holder_no == holder_no) {
+            list_remove(turns, n);
+            list_push(&its, n);
         }
-        *link = t->next;
-        t->next = NULL;
-        *its_end = t;
-        its_end = &t->next;
     }
-    *link = its;
+    while (its.first != NULL)
+        list_push(turns, list_pop(&its));
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/list.h"
 #include "common/base/str.h"
 #include "common/model/event.h"
 #include "common/process/blame.h"
@@ -45,7 +46,7 @@ struct append {
                     // 0: when the events were accepted
     size_t fault;   // out, with ERR_CONFLICT: index into `events`
     enum err err;   // private
-    struct append *next;
+    struct list_node node;
 };
 
 #endif

@@ -139,7 +139,8 @@ static enum err try_batch(struct event_log *log)
 
     if (err != OK)
         return err;
-    for (struct append *a = log->batch; a != NULL && err == OK; a = a->next) {
+    for (struct append *a = LIST_FIRST(&log->batch, struct append, node);
+         a != NULL && err == OK; a = LIST_NEXT(a, struct append, node)) {
         struct blamed before = blame_begin((enum blame_kind)a->blamed.kind,
                                            a->blamed.a, a->blamed.b);
 
@@ -199,42 +200,34 @@ static void go_on(struct event_log *log);
 static void on_batch_done(uv_work_t *work, int status)
 {
     struct event_log *log = work->data;
-    struct append *a = log->batch;
+    struct list batch = log->batch;
+    struct append *a;
     enum err batch_err = log->batch_err; // the next batch will set it
 
     assert(status == 0);
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
                        clock_mono_us() - log->work_started_us);
-    log->batch = NULL;
+    log->batch = (struct list){ NULL, NULL };
     log->is_busy = false;
     if (batch_err == OK)
         log->end = position_of(log->next - 1);
     go_on(log); // before the callbacks, so that the disk does not wait for them
-    while (a != NULL) {
-        struct append *next = a->next;
-
+    while ((a = LIST_POP(&batch, struct append, node)) != NULL) {
         log->n_pending--;
         a->done(a, batch_err != OK ? batch_err : a->err);
-        a = next;
     }
 }
 
 static void start_batch(struct event_log *log)
 {
-    struct append *last = log->first;
     size_t n_events = 0;
 
-    for (;;) {
-        n_events += last->n_events;
-        if (last->next == NULL || n_events >= BATCH_EVENTS)
-            break;
-        last = last->next;
+    while (log->waiting.first != NULL && n_events < BATCH_EVENTS) {
+        struct append *a = LIST_POP(&log->waiting, struct append, node);
+
+        n_events += a->n_events;
+        list_push(&log->batch, &a->node);
     }
-    log->batch = log->first;
-    log->first = last->next;
-    if (log->first == NULL)
-        log->last = NULL;
-    last->next = NULL;
     log->is_busy = true;
     log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
@@ -244,7 +237,7 @@ static void start_batch(struct event_log *log)
 // A waiting batch goes between two steps of a trim.
 static void after_trim(struct event_log *log)
 {
-    if (log->has_more_to_trim && log->first != NULL) {
+    if (log->has_more_to_trim && log->waiting.first != NULL) {
         log->is_trim_wanted = true; // after a batch
         start_batch(log);
     } else {
@@ -260,7 +253,7 @@ static void go_on(struct event_log *log)
         return;
     if (log->is_trim_wanted) { // first, since under load there is always a batch
         event_log_start_trim(log, after_trim);
-    } else if (log->first != NULL) {
+    } else if (log->waiting.first != NULL) {
         start_batch(log);
     }
 }
@@ -270,13 +263,7 @@ void event_log_append(struct event_log *log, struct append *a)
 #ifdef POSTHORN_ACK_EARLY
     a = event_log_ack_early(log, a);
 #endif
-    a->next = NULL;
-    if (log->last != NULL) {
-        log->last->next = a;
-    } else {
-        log->first = a;
-    }
-    log->last = a;
+    list_push(&log->waiting, &a->node);
     log->n_pending++;
     go_on(log);
 }
@@ -295,24 +282,15 @@ void event_log_trim(struct event_log *log, const struct event_retention *keep,
 
 bool event_log_take_back(struct event_log *log, struct append *a)
 {
-    struct append *before = NULL;
+    const struct list_node *n = log->waiting.first;
 
-    for (struct append *at = log->first; at != NULL; at = at->next) {
-        if (at != a) {
-            before = at;
-            continue;
-        }
-        if (before != NULL) {
-            before->next = a->next;
-        } else {
-            log->first = a->next;
-        }
-        if (log->last == a)
-            log->last = before;
-        log->n_pending--;
-        return true;
-    }
-    return false;
+    while (n != NULL && n != &a->node)
+        n = n->next;
+    if (n == NULL)
+        return false;
+    list_remove(&log->waiting, &a->node);
+    log->n_pending--;
+    return true;
 }
 
 int64_t event_log_busy_us(const struct event_log *log)

@@ -23,8 +23,8 @@ struct event_log {
     struct queue_config config;
     uv_loop_t *loop;
     uv_work_t work;
-    struct append *first, *last; // waiting for the next batch
-    struct append *batch;
+    struct list waiting; // for the next batch
+    struct list batch;
     size_t n_pending;
     enum err batch_err;
     bool is_busy; // the worker has a batch or a trim

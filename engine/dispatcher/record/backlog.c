@@ -26,13 +26,12 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-#define TABLE_MIN    256 // a power of two
-#define MARKS        6   // of the last minute
+#define MARKS        6 // of the last minute
 #define MARK_EVERY_S 10
 #define UNSENT_MAX   ((size_t)1024 * 1024)
 
 struct org_sum {
-    struct org_sum *next; // with the same hash
+    struct hash_node node;
     uint64_t no;
     uint32_t n_users; // hooks
     struct backlog sum;
@@ -42,8 +41,7 @@ struct org_sum {
 };
 
 struct backlogs {
-    struct org_sum **orgs; // hash table
-    size_t n_orgs, n_orgs_mask;
+    struct hash_map orgs;
     int64_t mark_at_us[MARKS];
     unsigned i_mark; // of the oldest mark
     unsigned n_seconds;
@@ -84,33 +82,16 @@ int64_t backlog_rows(const struct hook_state *f)
 
 // --- organizations ---
 
-static struct org_sum **place_of(const struct backlogs *bs, uint64_t no)
+static struct org_sum *org_of(struct hash_node *n)
 {
-    struct org_sum **link =
-        &bs->orgs[(size_t)(no * UINT64_C(0x9e3779b97f4a7c15) >> 20) &
-                  bs->n_orgs_mask];
-
-    while (*link != NULL && (*link)->no != no)
-        link = &(*link)->next;
-    return link;
+    return HASH_OBJECT(n, struct org_sum, node);
 }
 
-static void grow(struct backlogs *bs)
+// The organization after this one; with NULL, the first. NULL: no more.
+static struct org_sum *next_org(const struct backlogs *bs,
+                                const struct org_sum *org)
 {
-    struct backlogs old = *bs;
-
-    bs->n_orgs_mask = old.n_orgs_mask * 2 + 1;
-    bs->orgs = xcalloc(bs->n_orgs_mask + 1, sizeof(struct org_sum *));
-    for (size_t i = 0; i <= old.n_orgs_mask; i++) {
-        while (old.orgs[i] != NULL) {
-            struct org_sum *org = old.orgs[i];
-
-            old.orgs[i] = org->next;
-            org->next = NULL;
-            *place_of(bs, org->no) = org;
-        }
-    }
-    free(old.orgs);
+    return org_of(hash_map_next(&bs->orgs, org != NULL ? &org->node : NULL));
 }
 
 static void add(struct hook_state *f, const struct backlog *b)
@@ -126,24 +107,22 @@ static void add(struct hook_state *f, const struct backlog *b)
 void backlog_join(struct dispatcher *d, struct hook_state *f)
 {
     struct backlogs *bs = d->backlogs;
-    struct org_sum **link;
+    struct org_sum *org;
     uint64_t no;
 
     if (hook_notes(f)->org != NULL)
         return; // a hook stays in its organization
-    if (bs->n_orgs > bs->n_orgs_mask)
-        grow(bs);
     no = hook_record(f)->org_id;
-    link = place_of(bs, no);
-    if (*link == NULL) {
-        *link = xcalloc(1, sizeof(**link));
-        (*link)->no = no;
-        bs->n_orgs++;
+    org = org_of(hash_map_find(&bs->orgs, no));
+    if (org == NULL) {
+        org = xcalloc(1, sizeof(*org));
+        org->no = no;
+        hash_map_add(&bs->orgs, &org->node, no);
     }
-    hook_notes(f)->org = *link;
-    hook_notes(f)->org->n_users++;
-    hook_notes(f)->org->sum.n_rows += hook_notes(f)->backlog.n_rows;
-    hook_notes(f)->org->sum.n_bytes += hook_notes(f)->backlog.n_bytes;
+    hook_notes(f)->org = org;
+    org->n_users++;
+    org->sum.n_rows += hook_notes(f)->backlog.n_rows;
+    org->sum.n_bytes += hook_notes(f)->backlog.n_bytes;
 }
 
 // --- sending sums ---
@@ -203,8 +182,7 @@ static void leave(struct dispatcher *d, struct hook_state *f)
         org->now = (struct org_backlog){ .org_id = org->no };
         tell_org(d, org, true);
     }
-    *place_of(bs, org->no) = org->next;
-    bs->n_orgs--;
+    hash_map_remove(&bs->orgs, &org->node);
     free(org);
 }
 
@@ -217,10 +195,9 @@ void backlog_on_link(struct dispatcher *d)
 
 static void push_marks(struct backlogs *bs, int64_t now_us)
 {
-    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
-        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next)
-            org->marks[bs->i_mark] = worth(&org->sum);
-    }
+    for (struct org_sum *org = next_org(bs, NULL); org != NULL;
+         org = next_org(bs, org))
+        org->marks[bs->i_mark] = worth(&org->sum);
     bs->mark_at_us[bs->i_mark] = now_us;
     bs->i_mark = (bs->i_mark + 1) % MARKS;
 }
@@ -239,16 +216,15 @@ static void sum_up(struct dispatcher *d, int64_t now_us)
     struct backlogs *bs = d->backlogs;
     int64_t n_bytes = 0;
 
-    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
-        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
-            org->now = (struct org_backlog){
-                .org_id = org->no,
-                .n_rows = positive(org->sum.n_rows),
-                .n_bytes = positive(org->sum.n_bytes),
-                .growth = org->sum.n_rows > 0 ? growth_of(bs, org, now_us) : 0,
-            };
-            n_bytes += (int64_t)org->now.n_bytes;
-        }
+    for (struct org_sum *org = next_org(bs, NULL); org != NULL;
+         org = next_org(bs, org)) {
+        org->now = (struct org_backlog){
+            .org_id = org->no,
+            .n_rows = positive(org->sum.n_rows),
+            .n_bytes = positive(org->sum.n_bytes),
+            .growth = org->sum.n_rows > 0 ? growth_of(bs, org, now_us) : 0,
+        };
+        n_bytes += (int64_t)org->now.n_bytes;
     }
     metrics_gauge(GAUGE_BACKLOG_BYTES, n_bytes);
 }
@@ -290,11 +266,10 @@ static void tell(struct dispatcher *d)
 
     refresh_hooks(d);
     bs->must_tell_all = false;
-    for (size_t i = 0; i <= bs->n_orgs_mask; i++) {
-        for (struct org_sum *org = bs->orgs[i]; org != NULL; org = org->next) {
-            if ((is_all && org->now.n_rows > 0) || is_news(org))
-                tell_org(d, org, false);
-        }
+    for (struct org_sum *org = next_org(bs, NULL); org != NULL;
+         org = next_org(bs, org)) {
+        if ((is_all && org->now.n_rows > 0) || is_news(org))
+            tell_org(d, org, false);
     }
 }
 
@@ -354,11 +329,7 @@ static void on_counted(void *data, enum err err)
 
 void backlog_init(struct dispatcher *d)
 {
-    struct backlogs *bs = xcalloc(1, sizeof(*bs));
-
-    bs->n_orgs_mask = TABLE_MIN - 1;
-    bs->orgs = xcalloc(TABLE_MIN, sizeof(struct org_sum *));
-    d->backlogs = bs;
+    d->backlogs = xcalloc(1, sizeof(*d->backlogs));
 }
 
 void backlog_count(struct dispatcher *d)

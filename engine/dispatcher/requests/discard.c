@@ -46,6 +46,11 @@
 
 // --- requests ---
 
+static struct discard_request *first_of(const struct discards *s)
+{
+    return LIST_FIRST(&s->requests, struct discard_request, node);
+}
+
 // Whether the request has reached the maximum that it names.
 static bool is_full(const struct discard_request *r)
 {
@@ -99,12 +104,11 @@ static void run(struct dispatcher *d, struct discard_request *r,
     r->reply.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
-// Answers a request, whose changes are committed or will be, and frees it. Returns the
-// request behind it.
-static struct discard_request *end(struct dispatcher *d,
-                                   struct discard_request *r)
+// Answers the first request, whose changes are committed or will be, and frees it.
+static void end_first(struct dispatcher *d)
 {
-    struct discard_request *next = r->next;
+    struct discard_request *r =
+        LIST_POP(&d->discards->requests, struct discard_request, node);
     uint64_t n_settled = r->reply.n - r->reply.n_gone;
 
     if (!r->query.is_dry && n_settled > 0) {
@@ -118,48 +122,33 @@ static struct discard_request *end(struct dispatcher *d,
         requesters_answer_now(d, &r->reply);
     arena_clear(&r->arena);
     free(r);
-    return next;
 }
 
 // There is no room on the disk: answers all requests with that. What they have added to
 // the batch is committed once there is room.
 static void refuse_all(struct dispatcher *d)
 {
-    struct discards *s = d->discards;
+    const struct discards *s = d->discards;
+    struct discard_request *r;
 
-    while (s->first != NULL) {
-        s->first->reply.err = ERR_FULL;
-        s->first = end(d, s->first);
+    while ((r = first_of(s)) != NULL) {
+        r->reply.err = ERR_FULL;
+        end_first(d);
     }
-}
-
-// Moves the first request to the end, so that each has its turn.
-static void rotate(struct discards *s)
-{
-    struct discard_request *r = s->first;
-    struct discard_request **link = &s->first;
-
-    if (r->next == NULL)
-        return;
-    *link = r->next;
-    r->next = NULL;
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = r;
 }
 
 static void take_turn(struct dispatcher *d)
 {
     struct discards *s = d->discards;
     int64_t until_us = clock_mono_us() + SLICE_US;
-    struct discard_request *r = s->first;
+    struct discard_request *r = first_of(s);
 
     metrics_count(COUNTER_SLICES, 1);
     s->n_in_slice = 0;
     s->is_sweeps_turn = !s->is_sweeps_turn && sweep_has_work(d);
     if (r != NULL && !s->is_sweeps_turn) {
         run(d, r, until_us);
-        rotate(s);
+        list_push(&s->requests, list_pop(&s->requests)); // each has its turn
     } else {
         sweep_run(d, until_us);
     }
@@ -171,6 +160,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
     struct discards *s = d->discards;
+    const struct discard_request *r;
 
     if (d->is_draining)
         return;
@@ -183,10 +173,9 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     // Nobody waits for the requests of a former api process.
-    while (s->first != NULL &&
-           (s->first->is_over || s->first->n_apis != d->n_apis))
-        s->first = end(d, s->first);
-    if (s->first != NULL || sweep_has_work(d)) {
+    while ((r = first_of(s)) != NULL && (r->is_over || r->n_apis != d->n_apis))
+        end_first(d);
+    if (r != NULL || sweep_has_work(d)) {
         take_turn(d);
     } else {
         uv_timer_stop(timer);
@@ -195,8 +184,8 @@ static void on_timer(uv_timer_t *timer)
 
 void discard_forget(struct dispatcher *d, uint64_t no)
 {
-    for (struct discard_request *r = d->discards->first; r != NULL;
-         r = r->next) {
+    for (struct discard_request *r = first_of(d->discards); r != NULL;
+         r = LIST_NEXT(r, struct discard_request, node)) {
         if (r->reply.no != no || r->n_apis != d->n_apis || r->is_over)
             continue;
         metrics_count(COUNTER_QUESTIONS_DROPPED, 1);
@@ -224,9 +213,7 @@ static enum err begin(struct dispatcher *d, const struct query *query)
         free(r);
         return err;
     }
-    r->next = s->first;
-    s->first = r;
-    rotate(s); // to the end
+    list_push(&s->requests, &r->node);
     discard_go_on(d);
     return OK;
 }

@@ -18,7 +18,7 @@ struct dead_place {
 
 // A request to discard dead letters.
 struct discard_request {
-    struct discard_request *next;
+    struct list_node node;
     uint64_t n_apis; // the link that asked
     struct arena arena;
     struct query query;      // its texts are in the arena
@@ -58,8 +58,8 @@ struct discard_sweep {
 struct discards {
     uv_timer_t timer; // runs while there is something to do
     uv_timer_cb on_timer;
-    uint64_t after_commit;         // the next slice waits for this commit
-    struct discard_request *first; // in the order of turns
+    uint64_t after_commit; // the next slice waits for this commit
+    struct list requests;  // in the order of turns
     bool is_sweeps_turn;
     size_t n_in_slice; // dead letters settled in this slice
     struct discard_sweep sweep;

@@ -26,15 +26,15 @@
 #define HELD_MAX ((size_t)64 << 20) // bytes; a single query may hold more
 
 struct slices {
-    uv_timer_t timer;         // active while a query waits
-    struct turn_entry *first; // of struct sliced
+    uv_timer_t timer;    // active while a query waits
+    struct list waiting; // of struct sliced
     size_t n, n_bytes;
     int64_t rests_until_us;
 };
 
 static void let_go(struct slices *all, struct sliced *s)
 {
-    turn_remove(&all->first, &s->turn);
+    list_remove(&all->waiting, &s->turn.node);
     all->n--;
     all->n_bytes -= s->n_bytes;
     s->kind->free(s);
@@ -43,7 +43,7 @@ static void let_go(struct slices *all, struct sliced *s)
 static void work(struct slices *all, int64_t until_us)
 {
     do {
-        struct sliced *s = (struct sliced *)all->first;
+        struct sliced *s = LIST_FIRST(&all->waiting, struct sliced, turn.node);
         struct blamed before = blame_begin(BLAME_REQUEST, s->hash, 0);
         bool is_answered = s->kind->run(s, until_us);
         uint64_t org_id = s->turn.holder_no;
@@ -52,8 +52,8 @@ static void work(struct slices *all, int64_t until_us)
         if (!is_answered)
             return; // the slice is over
         let_go(all, s);
-        turn_pass(&all->first, org_id);
-    } while (all->first != NULL && clock_mono_us() < until_us);
+        turn_pass(&all->waiting, org_id);
+    } while (all->waiting.first != NULL && clock_mono_us() < until_us);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -63,13 +63,13 @@ static void on_timer(uv_timer_t *timer)
     int64_t began_us = clock_mono_us();
     uint64_t rest_ms;
 
-    if (all->first == NULL)
+    if (all->waiting.first == NULL)
         return;
     metrics_count(COUNTER_SLICES, 1);
     work(all, slice_end_us(began_us));
     rest_ms = slice_rest_ms(clock_mono_us() - began_us);
     all->rests_until_us = clock_mono_us() + (int64_t)rest_ms * 1000;
-    if (all->first != NULL)
+    if (all->waiting.first != NULL)
         slice_rest(timer, on_timer, rest_ms);
 }
 
@@ -98,7 +98,7 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
     s->n_apis = d->n_apis;
     s->no = query->no;
     s->hash = query_hash(query);
-    turn_add(&all->first, &s->turn, org_id);
+    turn_add(&all->waiting, &s->turn, org_id);
     all->n++;
     all->n_bytes += s->n_bytes;
     start(all);
@@ -108,12 +108,11 @@ enum err slices_add(struct dispatcher *d, struct sliced *s,
 void slices_drop(struct dispatcher *d, uint64_t no)
 {
     struct slices *all = d->slices;
-    struct turn_entry *next;
+    struct sliced *next;
 
-    for (struct turn_entry *t = all->first; t != NULL; t = next) {
-        struct sliced *s = (struct sliced *)t;
-
-        next = t->next;
+    for (struct sliced *s = LIST_FIRST(&all->waiting, struct sliced, turn.node);
+         s != NULL; s = next) {
+        next = LIST_NEXT(s, struct sliced, turn.node);
         if (no == 0 || (s->no == no && s->n_apis == d->n_apis)) {
             const struct reply none = { .no = no, .err = ERR_AGAIN };
 

@@ -29,7 +29,7 @@ struct sliced_kind {
 
 // Closed to other rooms.
 struct sliced {
-    struct turn_entry turn; // first: it is cast; its holder is the organization
+    struct turn_entry turn; // its holder is the organization
     const struct sliced_kind *kind;
     struct dispatcher *d;
     uint64_t n_apis; // the link that asked

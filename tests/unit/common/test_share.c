@@ -209,28 +209,27 @@ static void who_had_a_turn_goes_behind_all_others(void **state)
     struct turn_entry turns[5];
     static const uint64_t holders[] = { 1, 1, 2, 1, 3 };
     static const size_t after_1[] = { 2, 4, 0, 1, 3 };
-    struct turn_entry *first = NULL;
-    const struct turn_entry *t;
+    struct list list = { NULL, NULL };
     size_t n = 0;
 
     (void)state;
-    turn_pass(&first, 1);
-    assert_null(first);
+    turn_pass(&list, 1);
+    assert_null(list.first);
     for (size_t i = 0; i < 5; i++)
-        turn_add(&first, &turns[i], holders[i]);
-    turn_pass(&first, 1);
-    for (t = first; t != NULL; t = t->next)
-        assert_ptr_equal(t, &turns[after_1[n++]]);
+        turn_add(&list, &turns[i], holders[i]);
+    turn_pass(&list, 1);
+    for (const struct list_node *at = list.first; at != NULL; at = at->next)
+        assert_ptr_equal(at, &turns[after_1[n++]].node);
     assert_int_equal(n, 5);
-    turn_pass(&first, 4); // nobody
-    assert_ptr_equal(first, &turns[2]);
-    turn_remove(&first, &turns[2]);
-    turn_remove(&first, &turns[3]);
-    turn_pass(&first, 3);
-    assert_ptr_equal(first, &turns[0]);
-    assert_ptr_equal(first->next, &turns[1]);
-    assert_ptr_equal(turns[1].next, &turns[4]);
-    assert_null(turns[4].next);
+    turn_pass(&list, 4); // nobody
+    assert_ptr_equal(list.first, &turns[2].node);
+    list_remove(&list, &turns[2].node);
+    list_remove(&list, &turns[3].node);
+    turn_pass(&list, 3);
+    assert_ptr_equal(list.first, &turns[0].node);
+    assert_ptr_equal(turns[0].node.next, &turns[1].node);
+    assert_ptr_equal(turns[1].node.next, &turns[4].node);
+    assert_null(turns[4].node.next);
 }
 
 int main(void)
