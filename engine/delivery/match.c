@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // match.c — which hooks want an event: an index of all hooks, in memory.
 //
-// Three hash tables: hooks by number, scopes by the scope that an event names, and
+// Three hash maps: hooks by number, scopes by the scope that an event names, and
 // lists of hooks by scope and custom kind. A scope keeps one word of bits for each
 // hook: the filters it wants (its groups resolved into filters), and above them private
 // bits for "all" and for events that have no filter. Matching is one AND per hook over
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "common/base/hash_map.h"
 #include "common/base/mem.h"
 #include "common/model/event_kinds.h"
 #include "common/model/operator.h"
@@ -23,76 +24,13 @@
 #define GROUP_BIT 56                  // + group: for events without a filter
 _Static_assert(GROUP_BIT + GROUPS <= 63, "own bits do not meet");
 
-#define BUCKETS_MIN 64 // a power of two
-
-// --- hash tables: nodes are embedded, first ---
-
-struct node {
-    struct node *next;
-    uint64_t hash;
-};
-
-struct table {
-    struct node **buckets;
-    size_t n_buckets; // a power of two, or 0
-    size_t n;
-};
-
-static struct node *table_first(const struct table *t, uint64_t hash)
-{
-    return t->n_buckets > 0 ? t->buckets[hash & (t->n_buckets - 1)] : NULL;
-}
-
-static void table_grow(struct table *t)
-{
-    size_t n_buckets = t->n_buckets > 0 ? t->n_buckets * 2 : BUCKETS_MIN;
-    struct node **buckets = xcalloc(n_buckets, sizeof(struct node *));
-
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        while (t->buckets[i] != NULL) {
-            struct node *node = t->buckets[i];
-            struct node **to = &buckets[node->hash & (n_buckets - 1)];
-
-            t->buckets[i] = node->next;
-            node->next = *to;
-            *to = node;
-        }
-    }
-    free(t->buckets);
-    t->buckets = buckets;
-    t->n_buckets = n_buckets;
-}
-
-static void table_add(struct table *t, struct node *node, uint64_t hash)
-{
-    struct node **to;
-
-    if (t->n >= t->n_buckets)
-        table_grow(t);
-    to = &t->buckets[hash & (t->n_buckets - 1)];
-    node->hash = hash;
-    node->next = *to;
-    *to = node;
-    t->n++;
-}
-
-static void table_del(struct table *t, const struct node *node)
-{
-    struct node **at = &t->buckets[node->hash & (t->n_buckets - 1)];
-
-    while (*at != node)
-        at = &(*at)->next;
-    *at = node->next;
-    t->n--;
-}
-
 // --- types ---
 
 struct entry; // a hook
 
 // The hooks of one organization, stack, environment or project.
 struct scope {
-    struct node node;
+    struct hash_node node;
     struct hook_scope key; // its strings are in `text`
     uint64_t *bits;        // one word for each hook that has any bit; dense
     struct entry **hooks;  // in the order of `bits`
@@ -111,7 +49,7 @@ struct membership {
 
 // The hooks of a scope that want one custom kind, or all kinds with one prefix.
 struct kind_list {
-    struct node node;
+    struct hash_node node;
     struct scope *scope;
     bool is_prefix; // "order.*"; `kind` is "order."
     struct str kind;
@@ -125,7 +63,7 @@ struct kind_list {
 };
 
 struct entry {
-    struct node node; // hash: of the number
+    struct hash_node node; // its hash is the number
     uint64_t no;
     void *runtime;
     struct position from;
@@ -138,9 +76,9 @@ struct entry {
 #define NOWHERE SIZE_MAX
 
 struct match_index {
-    struct table hooks;
-    struct table scopes;
-    struct table kinds;
+    struct hash_map hooks;
+    struct hash_map scopes;
+    struct hash_map kinds;
     uint64_t group_filters[GROUPS];
     uint64_t level_filters[LEVEL_PROJECT + 1]; // by enum hook_level
     uint64_t known_filters;
@@ -163,14 +101,13 @@ static uint64_t scope_hash(const struct hook_scope *key)
 static struct scope *scope_find(const struct match_index *idx,
                                 const struct hook_scope *key)
 {
-    uint64_t hash = scope_hash(key);
-    struct node *node = table_first(&idx->scopes, hash);
+    struct hash_node *node = hash_map_find(&idx->scopes, scope_hash(key));
 
-    for (; node != NULL; node = node->next) {
-        struct scope *s = (struct scope *)node;
+    for (; node != NULL; node = hash_map_same(node)) {
+        struct scope *s = HASH_OBJECT(node, struct scope, node);
 
-        if (node->hash == hash && s->key.dialect == key->dialect &&
-            s->key.level == key->level && str_eq(s->key.org, key->org) &&
+        if (s->key.dialect == key->dialect && s->key.level == key->level &&
+            str_eq(s->key.org, key->org) &&
             str_eq(s->key.project, key->project) &&
             str_eq(s->key.target, key->target))
             return s;
@@ -202,7 +139,7 @@ static struct scope *scope_take(struct match_index *idx,
         s->key.org = copy_str(&text, key->org);
         s->key.project = copy_str(&text, key->project);
         s->key.target = copy_str(&text, key->target);
-        table_add(&idx->scopes, &s->node, scope_hash(key));
+        hash_map_add(&idx->scopes, &s->node, scope_hash(key));
     }
     s->n_hooks++;
     return s;
@@ -220,7 +157,7 @@ static void scope_drop(struct match_index *idx, struct scope *s)
     s->n_hooks--;
     if (s->n_hooks > 0)
         return;
-    table_del(&idx->scopes, &s->node);
+    hash_map_remove(&idx->scopes, &s->node);
     scope_free(s);
 }
 
@@ -261,14 +198,14 @@ static struct kind_list *kind_find(const struct match_index *idx,
                                    const struct scope *s, struct str kind,
                                    bool is_prefix)
 {
-    uint64_t hash = kind_hash(s, kind, is_prefix);
-    struct node *node = table_first(&idx->kinds, hash);
+    struct hash_node *node =
+        hash_map_find(&idx->kinds, kind_hash(s, kind, is_prefix));
 
-    for (; node != NULL; node = node->next) {
-        struct kind_list *list = (struct kind_list *)node;
+    for (; node != NULL; node = hash_map_same(node)) {
+        struct kind_list *list = HASH_OBJECT(node, struct kind_list, node);
 
-        if (node->hash == hash && list->scope == s &&
-            list->is_prefix == is_prefix && str_eq(list->kind, kind))
+        if (list->scope == s && list->is_prefix == is_prefix &&
+            str_eq(list->kind, kind))
             return list;
     }
     return NULL;
@@ -286,8 +223,8 @@ static void kind_add(struct match_index *idx, struct entry *hook,
         list->scope = hook->scope;
         list->is_prefix = is_prefix;
         list->kind = copy_str(&text, kind);
-        table_add(&idx->kinds, &list->node,
-                  kind_hash(hook->scope, kind, is_prefix));
+        hash_map_add(&idx->kinds, &list->node,
+                     kind_hash(hook->scope, kind, is_prefix));
     }
     if (list->n == list->room) {
         list->room = list->room > 0 ? list->room * 2 : 2;
@@ -320,7 +257,7 @@ static void kind_del(struct match_index *idx,
     list->scope->n_kinds--;
     if (list->n > 0)
         return;
-    table_del(&idx->kinds, &list->node);
+    hash_map_remove(&idx->kinds, &list->node);
     kind_list_free(list);
 }
 
@@ -349,24 +286,9 @@ static bool is_covered(const struct hook *hook, size_t i)
 
 // --- hooks ---
 
-static uint64_t number_hash(uint64_t no)
-{
-    uint64_t hash = no * UINT64_C(0x9e3779b97f4a7c15);
-
-    return hash ^ hash >> 32;
-}
-
 static struct entry *entry_find(const struct match_index *idx, uint64_t no)
 {
-    struct node *node = table_first(&idx->hooks, number_hash(no));
-
-    for (; node != NULL; node = node->next) {
-        struct entry *hook = (struct entry *)node;
-
-        if (hook->no == no)
-            return hook;
-    }
-    return NULL;
+    return HASH_OBJECT(hash_map_find(&idx->hooks, no), struct entry, node);
 }
 
 // The filters that the hook wants, and the private bits.
@@ -427,7 +349,7 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     entry->from = hook->from;
     entry->scope = scope_take(idx, &hook->scope);
     entry->bits_at = NOWHERE;
-    table_add(&idx->hooks, &entry->node, number_hash(hook->no));
+    hash_map_add(&idx->hooks, &entry->node, hook->no);
     bits = bits_of(idx, hook);
     if (bits != 0)
         bits_add(entry->scope, entry, bits);
@@ -443,7 +365,7 @@ void match_index_remove(struct match_index *idx, uint64_t hook_id)
     bits_del(entry->scope, entry);
     for (size_t i = 0; i < entry->n_memberships; i++)
         kind_del(idx, &entry->memberships[i]);
-    table_del(&idx->hooks, &entry->node);
+    hash_map_remove(&idx->hooks, &entry->node);
     scope_drop(idx, entry->scope);
     free(entry);
 }
@@ -471,18 +393,18 @@ struct match_index *match_index_new(void)
 
 void match_index_free(struct match_index *idx)
 {
+    struct hash_node *next;
+
     if (idx == NULL)
         return;
-    for (size_t i = 0; i < idx->hooks.n_buckets; i++) {
-        while (idx->hooks.buckets[i] != NULL) {
-            struct entry *entry = (struct entry *)idx->hooks.buckets[i];
-
-            match_index_remove(idx, entry->no);
-        }
+    for (struct hash_node *n = hash_map_next(&idx->hooks, NULL); n != NULL;
+         n = next) {
+        next = hash_map_next(&idx->hooks, n);
+        match_index_remove(idx, n->hash);
     }
-    free(idx->hooks.buckets);
-    free(idx->scopes.buckets);
-    free(idx->kinds.buckets);
+    hash_map_clear(&idx->hooks);
+    hash_map_clear(&idx->scopes);
+    hash_map_clear(&idx->kinds);
     free(idx);
 }
 

@@ -54,10 +54,7 @@ enum err copy_flush(struct copy_to *c)
     c->n_rows = 0;
     c->n_bytes = 0;
     err = needed_flush(c->store, txn, &c->needed);
-    if (err == OK)
-        return store_commit(c->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(c->store, txn, err);
 }
 
 enum err copy_ready(struct copy_to *c, size_t n_bytes)

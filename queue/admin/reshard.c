@@ -47,10 +47,7 @@ static enum err flush(struct move *m, unsigned k)
     m->txn[k] = NULL;
     m->n_rows[k] = 0;
     err = needed_flush(m->fresh[k], txn, &m->needed[k]);
-    if (err == OK)
-        return store_commit(m->fresh[k], txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(m->fresh[k], txn, err);
 }
 
 static enum err txn_of(struct move *m, unsigned k, MDB_txn **txn)

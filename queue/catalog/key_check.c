@@ -162,10 +162,7 @@ enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
         err = reseal_key(s, txn, config->keys);
     if (err == OK)
         err = put_known(s, txn, config->keys);
-    if (err == OK)
-        return store_commit(s, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(s, txn, err);
 }
 
 // --- at a start ---
@@ -236,11 +233,7 @@ enum err seals_check(const struct queue_config *config, struct buf *why)
     if (err != OK)
         return err;
     err = make_what_lacks(s, txn, config->keys);
-    if (err == OK) {
-        err = store_commit(s, txn); // mostly an empty one, which writes no page
-    } else {
-        mdb_txn_abort(txn);
-    }
+    err = store_write_end(s, txn, err); // mostly empty: that writes no page
     if (err == OK)
         seal_open_headers(s, config->keys);
     if (err == ERR_DENIED || err == ERR_CORRUPT) {

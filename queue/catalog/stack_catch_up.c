@@ -128,11 +128,7 @@ enum err stacks_note_environments(struct hook_store *hs)
         err = store_write(hs->store, &txn);
         if (err == OK) {
             err = note_all(hs, txn, buf_str(&missing));
-            if (err == OK) {
-                err = store_commit(hs->store, txn);
-            } else {
-                mdb_txn_abort(txn);
-            }
+            err = store_write_end(hs->store, txn, err);
         }
         if (err != OK)
             stacks_forget(&hs->seen);

@@ -151,11 +151,7 @@ static enum err try_batch(struct event_log *log)
     }
     if (err == OK)
         err = event_put_next(log->store, txn, log->next);
-    if (err == OK) {
-        err = store_commit(log->store, txn);
-    } else {
-        mdb_txn_abort(txn);
-    }
+    err = store_write_end(log->store, txn, err);
     if (err != OK && err != ERR_LOST) // ERR_LOST: committed
         log->next = next_before;
     if (err != OK)

@@ -398,10 +398,7 @@ static enum err fit_events(const struct queue_config *config, uint64_t known)
                         : OK;
     if (err == OK)
         err = event_put_next(s, txn, known >= next ? known + 1 : next);
-    if (err == OK)
-        return store_commit(s, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(s, txn, err);
 }
 
 enum err log_end_fit(const struct queue_config *config)

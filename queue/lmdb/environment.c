@@ -444,6 +444,14 @@ enum err store_commit(struct store *s, MDB_txn *txn)
     return err == OK && !store_is_in_place(s) ? ERR_LOST : err;
 }
 
+enum err store_write_end(struct store *s, MDB_txn *txn, enum err err)
+{
+    if (err == OK)
+        return store_commit(s, txn);
+    mdb_txn_abort(txn);
+    return err;
+}
+
 static enum err put_as_it_is(struct store *s, MDB_txn *txn, MDB_dbi dbi)
 {
     struct buf copy;
@@ -479,11 +487,7 @@ bool store_turn(struct store *s, MDB_dbi dbi)
     if (err != OK)
         return false;
     err = put_as_it_is(s, txn, dbi);
-    if (err == OK) {
-        err = store_commit(s, txn);
-    } else {
-        mdb_txn_abort(txn);
-    }
+    err = store_write_end(s, txn, err);
     if (err == OK)
         s->turned = info.me_last_txnid + 1;
     return err == OK;

@@ -102,6 +102,9 @@ void store_read_end(struct store *s);
 // were removed or replaced before it ended: report it to nobody as stored.
 MUST_CHECK enum err store_write(struct store *s, MDB_txn **txn);
 MUST_CHECK enum err store_commit(struct store *s, MDB_txn *txn);
+// Commits the transaction if `err` is OK; otherwise aborts it, and returns `err`.
+MUST_CHECK enum err store_write_end(struct store *s, MDB_txn *txn,
+                                    enum err err);
 
 // For use after ERR_FULL. LMDB reuses the pages that a commit frees in the second
 // transaction after it. So when one commit frees all the space there is, and each

@@ -235,10 +235,7 @@ static enum err try_change(struct shard *s)
     if (err != OK)
         return err;
     err = apply(s, txn);
-    if (err == OK)
-        return store_commit(s->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(s->store, txn, err);
 }
 
 static enum err commit_change(struct shard *s)
@@ -432,11 +429,7 @@ static enum err open_state(struct shard *s, unsigned k)
     if (err != OK)
         return err;
     err = shard_put_state(s->store, txn, &s->state);
-    if (err == OK) {
-        err = store_commit(s->store, txn);
-    } else {
-        mdb_txn_abort(txn);
-    }
+    err = store_write_end(s->store, txn, err);
     return err == ERR_FULL ? OK : err;
 }
 

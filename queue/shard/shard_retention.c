@@ -241,10 +241,7 @@ static enum err try_trim(struct shard *s)
     }
     if (err == OK)
         err = shard_put_state(s->store, txn, &s->fresh);
-    if (err == OK)
-        return store_commit(s->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(s->store, txn, err);
 }
 
 enum err shard_trim_rows(struct shard *s)
