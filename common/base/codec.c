@@ -440,6 +440,46 @@ void members_unpack(struct unpack *u, const struct member *members, size_t n,
     }
 }
 
+void record_pack(struct buf *b, uint8_t version, const struct member *members,
+                 size_t n, const void *from)
+{
+    size_t start = record_begin(b, version);
+
+    members_pack(b, members, n, from);
+    record_end(b, start);
+}
+
+enum err record_unpack(uint32_t place, struct str bytes, uint8_t max_version,
+                       const struct member *members, size_t n, void *to)
+{
+    struct unpack u;
+    uint8_t version;
+    enum err err = record_open(place, bytes, max_version, &version, &u);
+
+    if (err != OK)
+        return err;
+    members_unpack(&u, members, n, version, to);
+    return unpack_done(&u);
+}
+
+void frame_pack(struct buf *b, uint64_t type, const struct member *members,
+                size_t n, const void *from)
+{
+    pack_u64(b, type);
+    members_pack(b, members, n, from);
+}
+
+enum err frame_unpack(struct str frame, uint64_t type,
+                      const struct member *members, size_t n, void *to)
+{
+    struct unpack u = unpack_of(frame);
+
+    if (unpack_u64(&u) != type)
+        return ERR_CORRUPT;
+    members_unpack(&u, members, n, 1, to);
+    return unpack_done(&u);
+}
+
 // --- hashes and keys ---
 
 uint64_t hash64(struct str bytes, uint64_t seed)

@@ -135,6 +135,22 @@ void members_pack(struct buf *b, const struct member *members, size_t n,
 void members_unpack(struct unpack *u, const struct member *members, size_t n,
                     uint8_t version, void *to);
 
+// A whole record of these members, and what reads one, like record_open().
+void record_pack(struct buf *b, uint8_t version, const struct member *members,
+                 size_t n, const void *from);
+MUST_CHECK enum err record_unpack(uint32_t place, struct str bytes,
+                                  uint8_t max_version,
+                                  const struct member *members, size_t n,
+                                  void *to);
+
+// A whole frame: its type, then these members. ERR_CORRUPT: another type, or a member
+// that is missing or does not fit.
+void frame_pack(struct buf *b, uint64_t type, const struct member *members,
+                size_t n, const void *from);
+MUST_CHECK enum err frame_unpack(struct str frame, uint64_t type,
+                                 const struct member *members, size_t n,
+                                 void *to);
+
 // --- checks and keys ---
 
 // XXH3-64 and XXH3-128. Anybody can construct two texts with the same hash, so use

@@ -13,40 +13,46 @@
 
 // --- frames ---
 
-static void pack_hook(struct buf *frame, const struct hook_backlog *b)
-{
-    pack_u64(frame, b->hook_id);
-    pack_u64(frame, b->n_rows);
-    pack_u64(frame, b->n_bytes);
-}
+#define HOOK(name) MEMBER(struct hook_frame, name)
+#define ORG(name)  MEMBER(struct org_backlog, name)
 
-static struct hook_backlog unpack_hook(struct unpack *u)
-{
+struct hook_frame {
     struct hook_backlog b;
+    bool is_paused;
+};
 
-    b.hook_id = unpack_u64(u);
-    b.n_rows = unpack_u64(u);
-    b.n_bytes = unpack_u64(u);
-    return b;
-}
+static const struct member hook_members[] = {
+    HOOK(b.hook_id),
+    HOOK(b.n_rows),
+    HOOK(b.n_bytes),
+    HOOK(is_paused),
+};
+
+static const struct member org_members[] = {
+    ORG(org_id),
+    ORG(n_rows),
+    ORG(n_bytes),
+    ORG(growth),
+    ORG(fullest[0].hook_id),
+    ORG(fullest[0].n_rows),
+    ORG(fullest[0].n_bytes),
+    ORG(fullest[1].hook_id),
+    ORG(fullest[1].n_rows),
+    ORG(fullest[1].n_bytes),
+};
+_Static_assert(BACKLOG_FULLEST == 2, "the frame has all that are listed");
 
 void org_backlog_pack(struct buf *frame, const struct org_backlog *b)
 {
-    pack_u64(frame, FRAME_ORG_BACKLOG);
-    pack_u64(frame, b->org_id);
-    pack_u64(frame, b->n_rows);
-    pack_u64(frame, b->n_bytes);
-    pack_i64(frame, b->growth);
-    for (size_t i = 0; i < BACKLOG_FULLEST; i++)
-        pack_hook(frame, &b->fullest[i]);
+    frame_pack(frame, FRAME_ORG_BACKLOG, MEMBERS(org_members), b);
 }
 
 void hook_backlog_pack(struct buf *frame, const struct hook_backlog *b,
                        bool is_paused)
 {
-    pack_u64(frame, FRAME_HOOK_BACKLOG);
-    pack_hook(frame, b);
-    pack_bool(frame, is_paused);
+    const struct hook_frame hook = { *b, is_paused };
+
+    frame_pack(frame, FRAME_HOOK_BACKLOG, MEMBERS(hook_members), &hook);
 }
 
 // --- the fullest ---
@@ -152,18 +158,14 @@ void backlog_table_free(struct backlog_table *t)
     free(t);
 }
 
-static void take_org(struct backlog_table *t, unsigned shard, struct unpack *u)
+static void take_org(struct backlog_table *t, unsigned shard, struct str frame)
 {
     struct org_backlog b;
     struct entry *entry;
 
-    b.org_id = unpack_u64(u);
-    b.n_rows = unpack_u64(u);
-    b.n_bytes = unpack_u64(u);
-    b.growth = unpack_i64(u);
-    for (size_t i = 0; i < BACKLOG_FULLEST; i++)
-        b.fullest[i] = unpack_hook(u);
-    if (unpack_done(u) != OK || b.org_id == 0)
+    if (frame_unpack(frame, FRAME_ORG_BACKLOG, MEMBERS(org_members), &b) !=
+            OK ||
+        b.org_id == 0)
         return;
     entry = make(&t->orgs, b.org_id, t->n_shards);
     entry->shards[shard] = b;
@@ -171,21 +173,22 @@ static void take_org(struct backlog_table *t, unsigned shard, struct unpack *u)
         drop(&t->orgs, entry);
 }
 
-static void take_hook(struct backlog_table *t, unsigned shard, struct unpack *u)
+static void take_hook(struct backlog_table *t, unsigned shard, struct str frame)
 {
-    struct hook_backlog b = unpack_hook(u);
-    bool is_paused = unpack_bool(u);
+    struct hook_frame hook;
     struct entry *entry;
 
-    if (unpack_done(u) != OK || b.hook_id == 0)
+    if (frame_unpack(frame, FRAME_HOOK_BACKLOG, MEMBERS(hook_members), &hook) !=
+            OK ||
+        hook.b.hook_id == 0)
         return;
-    if (!is_paused) {
-        drop(&t->hooks, find(&t->hooks, b.hook_id));
+    if (!hook.is_paused) {
+        drop(&t->hooks, find(&t->hooks, hook.b.hook_id));
         return;
     }
-    entry = make(&t->hooks, b.hook_id, 1);
+    entry = make(&t->hooks, hook.b.hook_id, 1);
     entry->shards[0].org_id = shard; // which shard reported it
-    entry->shards[0].fullest[0] = b;
+    entry->shards[0].fullest[0] = hook.b;
 }
 
 bool backlog_take(struct backlog_table *t, unsigned shard, struct str frame)
@@ -198,9 +201,9 @@ bool backlog_take(struct backlog_table *t, unsigned shard, struct str frame)
     if (shard >= t->n_shards)
         return true;
     if (type == FRAME_ORG_BACKLOG) {
-        take_org(t, shard, &u);
+        take_org(t, shard, frame);
     } else {
-        take_hook(t, shard, &u);
+        take_hook(t, shard, frame);
     }
     return true;
 }

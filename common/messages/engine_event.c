@@ -25,50 +25,33 @@ static const struct member disable_members[] = {
 
 void engine_event_pack(struct buf *frame, const struct engine_event *event)
 {
-    pack_u64(frame, FRAME_ENGINE_EVENT);
-    members_pack(frame, MEMBERS(event_members), event);
+    frame_pack(frame, FRAME_ENGINE_EVENT, MEMBERS(event_members), event);
 }
 
 enum err engine_event_unpack(struct str frame, struct engine_event *out)
 {
-    struct unpack u = unpack_of(frame);
-
-    if (unpack_u64(&u) != FRAME_ENGINE_EVENT)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(event_members), 1, out);
-    return unpack_done(&u);
+    return frame_unpack(frame, FRAME_ENGINE_EVENT, MEMBERS(event_members), out);
 }
 
 void engine_event_reply_pack(struct buf *frame,
                              const struct engine_event_reply *reply)
 {
-    pack_u64(frame, FRAME_ENGINE_EVENT_REPLY);
-    members_pack(frame, MEMBERS(reply_members), reply);
+    frame_pack(frame, FRAME_ENGINE_EVENT_REPLY, MEMBERS(reply_members), reply);
 }
 
 enum err engine_event_reply_unpack(struct str frame,
                                    struct engine_event_reply *out)
 {
-    struct unpack u = unpack_of(frame);
-
-    if (unpack_u64(&u) != FRAME_ENGINE_EVENT_REPLY)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(reply_members), 1, out);
-    return unpack_done(&u);
+    return frame_unpack(frame, FRAME_ENGINE_EVENT_REPLY, MEMBERS(reply_members),
+                        out);
 }
 
 void disable_pack(struct buf *frame, const struct disable *disable)
 {
-    pack_u64(frame, FRAME_DISABLE);
-    members_pack(frame, MEMBERS(disable_members), disable);
+    frame_pack(frame, FRAME_DISABLE, MEMBERS(disable_members), disable);
 }
 
 enum err disable_unpack(struct str frame, struct disable *out)
 {
-    struct unpack u = unpack_of(frame);
-
-    if (unpack_u64(&u) != FRAME_DISABLE)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(disable_members), 1, out);
-    return unpack_done(&u);
+    return frame_unpack(frame, FRAME_DISABLE, MEMBERS(disable_members), out);
 }

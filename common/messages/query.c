@@ -20,18 +20,15 @@ static const struct member query_members[] = {
 
 void query_pack(struct buf *frame, const struct query *query)
 {
-    pack_u64(frame, FRAME_QUERY);
-    members_pack(frame, MEMBERS(query_members), query);
+    frame_pack(frame, FRAME_QUERY, MEMBERS(query_members), query);
 }
 
 enum err query_unpack(struct str frame, struct query *out)
 {
-    struct unpack u = unpack_of(frame);
+    enum err err =
+        frame_unpack(frame, FRAME_QUERY, MEMBERS(query_members), out);
 
-    if (unpack_u64(&u) != FRAME_QUERY)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(query_members), 1, out);
-    return out->what < QUERY_PING ? ERR_CORRUPT : unpack_done(&u);
+    return err == OK && out->what < QUERY_PING ? ERR_CORRUPT : err;
 }
 
 void forget_pack(struct buf *frame, uint64_t no)
@@ -55,16 +52,10 @@ static const struct member reply_members[] = {
 
 void reply_pack(struct buf *frame, const struct reply *reply)
 {
-    pack_u64(frame, FRAME_REPLY);
-    members_pack(frame, MEMBERS(reply_members), reply);
+    frame_pack(frame, FRAME_REPLY, MEMBERS(reply_members), reply);
 }
 
 enum err reply_unpack(struct str frame, struct reply *out)
 {
-    struct unpack u = unpack_of(frame);
-
-    if (unpack_u64(&u) != FRAME_REPLY)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(reply_members), 1, out);
-    return unpack_done(&u);
+    return frame_unpack(frame, FRAME_REPLY, MEMBERS(reply_members), out);
 }

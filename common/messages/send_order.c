@@ -47,27 +47,23 @@ static const struct member outcome_members[] = {
 
 void order_pack(struct buf *frame, const struct order *order)
 {
-    pack_u64(frame, FRAME_ORDER);
-    members_pack(frame, MEMBERS(order_members), order);
+    frame_pack(frame, FRAME_ORDER, MEMBERS(order_members), order);
 }
 
 enum err order_unpack(struct str frame, struct order *out)
 {
-    struct unpack u = unpack_of(frame);
+    enum err err =
+        frame_unpack(frame, FRAME_ORDER, MEMBERS(order_members), out);
 
-    if (unpack_u64(&u) != FRAME_ORDER)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(order_members), 1, out);
-    if (out->headers.n_bytes > 0 &&
+    if (err == OK && out->headers.n_bytes > 0 &&
         out->headers.at[out->headers.n_bytes - 1] != '\0')
         return ERR_CORRUPT;
-    return unpack_done(&u);
+    return err;
 }
 
 void outcome_pack(struct buf *frame, const struct outcome *outcome)
 {
-    pack_u64(frame, FRAME_OUTCOME);
-    members_pack(frame, MEMBERS(outcome_members), outcome);
+    frame_pack(frame, FRAME_OUTCOME, MEMBERS(outcome_members), outcome);
 }
 
 static bool may_say(enum error_class error)
@@ -106,14 +102,10 @@ static bool is_sane(const struct outcome *o)
 
 enum err outcome_unpack(struct str frame, struct outcome *out)
 {
-    struct unpack u = unpack_of(frame);
-    enum err err;
+    enum err err =
+        frame_unpack(frame, FRAME_OUTCOME, MEMBERS(outcome_members), out);
 
-    if (unpack_u64(&u) != FRAME_OUTCOME)
-        return ERR_CORRUPT;
-    members_unpack(&u, MEMBERS(outcome_members), 1, out);
     out->timing.queue_us = 0;
-    err = unpack_done(&u);
     return err == OK && !is_sane(out) ? ERR_CORRUPT : err;
 }
 

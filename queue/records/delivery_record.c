@@ -107,10 +107,7 @@ static const struct member key_members[] = {
 
 void key_encode(const struct key_row *k, struct buf *out)
 {
-    size_t start = record_begin(out, k->is_old ? 1 : KEY_VERSION);
-
-    members_pack(out, MEMBERS(key_members), k);
-    record_end(out, start);
+    record_pack(out, k->is_old ? 1 : KEY_VERSION, MEMBERS(key_members), k);
 }
 
 enum err key_decode(uint32_t place, struct str bytes, struct key_row *out)
@@ -149,31 +146,21 @@ static const struct member due_members[] = {
 void due_encode(const struct due_row *r, uint8_t key[DUE_KEY_BYTES],
                 struct buf *out)
 {
-    size_t start = record_begin(out, DUE_VERSION);
-
     due_key(r, key);
-    members_pack(out, MEMBERS(due_members), r);
-    record_end(out, start);
+    record_pack(out, DUE_VERSION, MEMBERS(due_members), r);
 }
 
 enum err due_decode(uint32_t place, struct str key, struct str bytes,
                     struct due_row *out)
 {
     const uint8_t *k = (const uint8_t *)key.at;
-    struct unpack u;
-    uint8_t version;
-    enum err err;
 
     if (key.n_bytes != DUE_KEY_BYTES)
         return ERR_CORRUPT;
-    err = record_open(place, bytes, DUE_VERSION, &version, &u);
-    if (err != OK)
-        return err;
     out->hook_id = get_be64(k);
     out->due_at_ms = (int64_t)get_be64(k + 8);
     memcpy(out->position.bytes, k + 16, 8);
-    members_unpack(&u, MEMBERS(due_members), version, out);
-    return unpack_done(&u);
+    return record_unpack(place, bytes, DUE_VERSION, MEMBERS(due_members), out);
 }
 
 void dead_key(uint64_t hook_id, struct position position,
@@ -192,30 +179,21 @@ static const struct member dead_members[] = {
 void dead_encode(const struct dead_row *r, uint8_t key[DEAD_KEY_BYTES],
                  struct buf *out)
 {
-    size_t start = record_begin(out, DEAD_VERSION);
-
     dead_key(r->hook_id, r->position, key);
-    members_pack(out, MEMBERS(dead_members), r);
-    record_end(out, start);
+    record_pack(out, DEAD_VERSION, MEMBERS(dead_members), r);
 }
 
 enum err dead_decode(uint32_t place, struct str key, struct str bytes,
                      struct dead_row *out)
 {
     const uint8_t *k = (const uint8_t *)key.at;
-    struct unpack u;
-    uint8_t version;
-    enum err err;
 
     if (key.n_bytes != DEAD_KEY_BYTES)
         return ERR_CORRUPT;
-    err = record_open(place, bytes, DEAD_VERSION, &version, &u);
-    if (err != OK)
-        return err;
     out->hook_id = get_be64(k);
     memcpy(out->position.bytes, k + 8, 8);
-    members_unpack(&u, MEMBERS(dead_members), version, out);
-    return unpack_done(&u);
+    return record_unpack(place, bytes, DEAD_VERSION, MEMBERS(dead_members),
+                         out);
 }
 
 // --- history ---
@@ -254,10 +232,7 @@ static const struct member attempt_members[] = {
 
 void attempt_encode(const struct attempt *a, struct buf *out)
 {
-    size_t start = record_begin(out, ATTEMPT_VERSION);
-
-    members_pack(out, MEMBERS(attempt_members), a);
-    record_end(out, start);
+    record_pack(out, ATTEMPT_VERSION, MEMBERS(attempt_members), a);
 }
 
 enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
@@ -406,22 +381,15 @@ static const struct member token_members[] = {
 
 void token_encode(const struct token *t, struct buf *out)
 {
-    size_t start = record_begin(out, TOKEN_VERSION);
-
-    members_pack(out, MEMBERS(token_members), t);
-    record_end(out, start);
+    record_pack(out, TOKEN_VERSION, MEMBERS(token_members), t);
 }
 
 enum err token_decode(uint32_t place, struct str hash, struct str bytes,
                       struct token *out)
 {
-    uint8_t version;
-    struct unpack u;
-    enum err err = record_open(place, bytes, TOKEN_VERSION, &version, &u);
-
-    if (err != OK || hash.n_bytes != TOKEN_HASH_BYTES)
+    if (hash.n_bytes != TOKEN_HASH_BYTES)
         return ERR_CORRUPT;
     memcpy(out->hash, hash.at, TOKEN_HASH_BYTES);
-    members_unpack(&u, MEMBERS(token_members), version, out);
-    return unpack_done(&u);
+    return record_unpack(place, bytes, TOKEN_VERSION, MEMBERS(token_members),
+                         out);
 }
