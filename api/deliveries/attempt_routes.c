@@ -6,12 +6,9 @@
 // row, and the record is read and shown. The request is a success (200) whatever the
 // result of the attempt, as with Pulumi Cloud: the record has the result.
 
-#include "api/deliveries/attempt_routes.h"
-
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
 #include "api/core/backlog_json.h"
-#include "api/deliveries/delivery_routes.h"
 #include "api/deliveries/handlers.h"
 
 void on_demand_respond(struct api_request *rq, uint64_t hook_id,

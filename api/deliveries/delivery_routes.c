@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // delivery_routes.c — handlers of the routes that show the history.
 
-#include "api/deliveries/delivery_routes.h"
-
 #include <string.h>
 
 #include "api/deliveries/delivery_page.h"

@@ -15,7 +15,6 @@
 
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/deliveries/attempt_routes.h"
 #include "api/deliveries/selection.h"
 #include "api/json/delivery_filter.h"
 #include "common/base/clock.h"

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "api/core/api_request.h"
-#include "api/deliveries/attempt_routes.h"
 #include "api/json/delivery_json.h"
 #include "api/json/pagination.h"
 #include "common/base/clock.h"

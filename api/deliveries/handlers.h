@@ -6,18 +6,27 @@
 #ifndef API_DELIVERIES_HANDLERS_H
 #define API_DELIVERIES_HANDLERS_H
 
+#include <stdint.h>
+
 struct api;
 struct api_request;
+struct reply;
 
 // --- delivery_routes.c: attempts ---
 void deliveries_list(struct api_request *rq);     // of a hook
 void deliveries_list_org(struct api_request *rq); // of an organization
+// Answers with the record of the attempt that a dispatcher's reply refers to.
+void deliveries_show(struct api_request *rq, uint64_t hook_id,
+                     const struct reply *reply);
 
 // --- attempt_routes.c: requests that the hook's dispatcher handles; the answer comes
 // later ---
 void on_demand_ping(struct api_request *rq);
 void on_demand_status(struct api_request *rq);
 void on_demand_redeliver(struct api_request *rq);
+// Answers with a dispatcher's reply: the record of the attempt, or why there is none.
+void on_demand_respond(struct api_request *rq, uint64_t hook_id,
+                       const struct reply *reply);
 
 // --- stats_routes.c: outcomes and latency ---
 void stats_get(struct api_request *rq);

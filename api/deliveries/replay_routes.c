@@ -12,7 +12,6 @@
 
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
-#include "api/deliveries/attempt_routes.h"
 #include "api/deliveries/selection.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"

@@ -407,23 +407,10 @@ static void print_schedule(struct str text, struct json_writer *w)
     json_close(w);
 }
 
-static const char *disabled_name(enum hook_disabled disabled)
-{
-    switch (disabled) {
-    case HOOK_NOT_DISABLED:
-        break;
-    case HOOK_GONE:
-        return "gone";
-    case HOOK_FAILING:
-        return "failing";
-    }
-    return "";
-}
-
 static void print_disabled(const struct hook *hook, struct json_writer *w)
 {
     json_open_object(w, "disabled");
-    json_put_text(w, "reason", disabled_name(hook->disabled));
+    json_put_text(w, "reason", hook_disabled_name(hook->disabled));
     clock_put_rfc3339(json_open_text(w, "at"), hook->disabled_at_ms);
     json_close_text(w);
     json_close(w);

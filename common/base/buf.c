@@ -267,3 +267,22 @@ char *buf_take(struct buf *b, size_t *n_bytes)
     buf_init(b, b->cap_bytes);
     return at;
 }
+
+void buf_put_entities(struct buf *b, struct str text)
+{
+    for (size_t i = 0; i < text.n_bytes; i++) {
+        switch (text.at[i]) {
+        case '&':
+            buf_puts(b, "&amp;");
+            break;
+        case '<':
+            buf_puts(b, "&lt;");
+            break;
+        case '>':
+            buf_puts(b, "&gt;");
+            break;
+        default:
+            buf_putc(b, text.at[i]);
+        }
+    }
+}

@@ -40,6 +40,8 @@ void buf_put_u64(struct buf *b, uint64_t number); // decimal
 void buf_put_i64(struct buf *b, int64_t number);  // decimal
 // Every byte sequence that text_is_unsafe() reports becomes a blank.
 void buf_put_plain(struct buf *b, struct str text);
+// & < and > become entities of HTML.
+void buf_put_entities(struct buf *b, struct str text);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b,
                                                       const char *format, ...);
 __attribute__((format(printf, 2, 0))) void

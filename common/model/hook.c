@@ -26,6 +26,19 @@ const char *hook_level_name(enum hook_level level)
     return "nothing";
 }
 
+const char *hook_disabled_name(enum hook_disabled disabled)
+{
+    switch (disabled) {
+    case HOOK_NOT_DISABLED:
+        break;
+    case HOOK_GONE:
+        return "gone";
+    case HOOK_FAILING:
+        return "failing";
+    }
+    return "";
+}
+
 // --- a copy in one piece ---
 
 static struct str copy_str(struct str s, char **to)

@@ -122,4 +122,7 @@ void hook_free(struct hook *h); // wipes the secrets; NULL is fine
 // "organization", "stack", "environment" or "project"; a static string.
 const char *hook_level_name(enum hook_level level);
 
+// "gone" or "failing", or "" for a hook that is not disabled; a static string.
+const char *hook_disabled_name(enum hook_disabled disabled);
+
 #endif

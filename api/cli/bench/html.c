@@ -15,25 +15,6 @@
 #define BOTTOM 40
 #define TOP    16
 
-static void put_text(struct buf *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            buf_puts(out, "&lt;");
-            break;
-        case '>':
-            buf_puts(out, "&gt;");
-            break;
-        case '&':
-            buf_puts(out, "&amp;");
-            break;
-        default:
-            buf_putc(out, *text);
-        }
-    }
-}
-
 // --- axes ---
 
 struct scale {
@@ -66,7 +47,7 @@ static double y_of(const struct scale *s, int64_t us)
 static void begin_chart(struct buf *out, const char *title)
 {
     buf_puts(out, "<h2>");
-    put_text(out, title);
+    buf_put_entities(out, str_of(title));
     buf_printf(out, "</h2>\n<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
                HEIGHT);
 }
@@ -216,7 +197,7 @@ static void put_table(const struct bench_result *r, struct buf *out)
         const struct bench_phase *p = &r->phases[i];
 
         buf_puts(out, "<tr><th>");
-        put_text(out, p->name);
+        buf_put_entities(out, str_of(p->name));
         buf_printf(out, "</th><td>%" PRIu64 "</td>", p->n);
         put_cell(out, p->p50);
         put_cell(out, p->p90);
@@ -224,7 +205,7 @@ static void put_table(const struct bench_result *r, struct buf *out)
         put_cell(out, p->p999);
         put_cell(out, p->max);
         buf_puts(out, "<td class=\"note\">");
-        put_text(out, p->meaning);
+        buf_put_entities(out, str_of(p->meaning));
         buf_puts(out, "</td></tr>\n");
     }
     buf_puts(out, "</table>\n");
@@ -248,7 +229,7 @@ void bench_html(const struct bench_result *r, struct buf *out)
              "polyline.p99{stroke:#c2410c}polyline.max{stroke:#bbb;"
              "stroke-width:1}\nb.p50{color:#1f6feb}b.p99{color:#c2410c}"
              "b.max{color:#777}\n</style>\n<h1>Delivery latency: ");
-    put_text(out, r->target);
+    buf_put_entities(out, str_of(r->target));
     buf_printf(out,
                "</h1>\n<p>%" PRIu64 " events in %.1f s (%.0f/s) of %" PRIu64
                " bytes, each to %" PRIu64 " webhooks: %" PRIu64

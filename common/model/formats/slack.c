@@ -39,26 +39,6 @@ static enum err check_url(struct str url, const char *prefixes, struct buf *why)
     return format_check_http(url, prefixes, why);
 }
 
-// Slack's three: & < > (its reference on formatting).
-static void escape(struct str text, struct buf *out)
-{
-    for (size_t i = 0; i < text.n_bytes; i++) {
-        switch (text.at[i]) {
-        case '&':
-            buf_puts(out, "&amp;");
-            break;
-        case '<':
-            buf_puts(out, "&lt;");
-            break;
-        case '>':
-            buf_puts(out, "&gt;");
-            break;
-        default:
-            buf_putc(out, text.at[i]);
-        }
-    }
-}
-
 // Escaped, and cut so that no escape is torn.
 static void put_text(struct str text, struct buf *out)
 {
@@ -66,11 +46,12 @@ static void put_text(struct str text, struct buf *out)
     size_t max_bytes = TEXT_MAX_BYTES;
     bool is_cut;
 
-    escape(summary_cut(text, max_bytes, &is_cut), out);
+    // The three that Slack's reference on formatting names.
+    buf_put_entities(out, summary_cut(text, max_bytes, &is_cut));
     while (out->n_bytes - start > TEXT_MAX_BYTES) {
         max_bytes /= 2;
         out->n_bytes = start;
-        escape(summary_cut(text, max_bytes, &is_cut), out);
+        buf_put_entities(out, summary_cut(text, max_bytes, &is_cut));
     }
     if (is_cut)
         buf_puts(out, "…");
@@ -108,7 +89,7 @@ static void put_title(const struct summary *s, struct buf *scratch,
     buf_putc(scratch, '*');
     if (s->url.n_bytes > 0) {
         buf_putc(scratch, '<');
-        escape(s->url, scratch);
+        buf_put_entities(scratch, s->url);
         buf_putc(scratch, '|');
     }
     put_text(s->title, scratch);
@@ -146,7 +127,7 @@ static void put_attachment(const struct summary *s, struct buf *scratch,
     put_text(s->title, scratch);
     if (s->url.n_bytes > 0) {
         buf_puts(scratch, ": ");
-        escape(s->url, scratch);
+        buf_put_entities(scratch, s->url);
     }
     put_scratch(scratch, "fallback", w);
     json_open_array(w, "blocks");

@@ -84,15 +84,13 @@ static void put_hook(const struct hook *hook, struct json_writer *w)
     json_close(w);
 }
 
-static void put_event(struct dispatcher *d, const struct hook_scope *scope,
-                      const char *kind, struct str payload)
+struct event engine_event_in(const struct hook_scope *scope, const char *kind)
 {
     struct event event = { .accepted_at_us = clock_now_us(),
                            .dialect = scope->dialect,
                            .kind = str_of(kind),
                            .org = scope->org,
-                           .project = scope->project,
-                           .payload = payload };
+                           .project = scope->project };
     uint8_t random[16];
 
     crypto_random(random, sizeof(random));
@@ -101,6 +99,15 @@ static void put_event(struct dispatcher *d, const struct hook_scope *scope,
         event.stack = scope->target;
     if (scope->level == LEVEL_ENVIRONMENT)
         event.env = scope->target;
+    return event;
+}
+
+static void put_event(struct dispatcher *d, const struct hook_scope *scope,
+                      const char *kind, struct str payload)
+{
+    struct event event = engine_event_in(scope, kind);
+
+    event.payload = payload;
     batch_outbox_put(d->open_batch, &event);
     d->engine_events->has_outbox = true;
     commit_schedule(d);

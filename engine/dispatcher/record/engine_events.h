@@ -19,6 +19,9 @@ void engine_events_init(struct dispatcher *d);
 // This hook, of whichever shard, is there.
 void engine_events_on_hook(struct dispatcher *d, const struct hook *hook);
 
+// An event that happens now in the scope of a hook, with a new id and without a payload.
+struct event engine_event_in(const struct hook_scope *scope, const char *kind);
+
 void engine_events_on_link(struct dispatcher *d, int fd);
 
 // Whether any hook would get an event about this hook.

@@ -368,19 +368,6 @@ static void stop_wanting(struct dispatcher *d, struct hook_state *f)
     hold(d, f, false);
 }
 
-static const char *reason_of(enum hook_disabled disabled)
-{
-    switch (disabled) {
-    case HOOK_NOT_DISABLED:
-        break;
-    case HOOK_GONE:
-        return "gone";
-    case HOOK_FAILING:
-        return "failing";
-    }
-    return "";
-}
-
 void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
 {
     const struct hook *hook = hook_record(f);
@@ -390,7 +377,8 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
         hook_notes(f)->health.told_disabled_at_ms != hook->disabled_at_ms) {
         hook_notes(f)->health.told_disabled_at_ms = hook->disabled_at_ms;
         engine_event_add_of_hook(d, f, "posthorn.hook.disabled",
-                                 str_of(reason_of(hook->disabled)), STR_EMPTY);
+                                 str_of(hook_disabled_name(hook->disabled)),
+                                 STR_EMPTY);
         health_keep(d, f);
     }
     if (hook->active && !was_active && failing_reset(&hook_notes(f)->health))

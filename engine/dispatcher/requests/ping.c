@@ -6,7 +6,6 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/random.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
 #include "common/messages/query.h"
@@ -15,6 +14,7 @@
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/deliver/send.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/record/engine_events.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/reopen.h"
 #include "engine/dispatcher/schedule/alone.h"
@@ -75,22 +75,10 @@ void ping_again(struct dispatcher *d, struct hook_state *f,
 
 void ping_send(const struct search *s)
 {
-    const struct hook_scope *scope = s->scope;
-    struct event event = { .accepted_at_us = clock_now_us(),
-                           .dialect = scope->dialect,
-                           .kind = STR("ping"),
-                           .org = scope->org,
-                           .project = scope->project };
-    uint8_t random[16];
+    struct event event = engine_event_in(s->scope, "ping");
     struct buf payload;
     struct json_writer w = json_writer(&payload);
 
-    crypto_random(random, sizeof(random));
-    event.id = id_v4(random);
-    if (scope->level == LEVEL_STACK)
-        event.stack = scope->target;
-    if (scope->level == LEVEL_ENVIRONMENT)
-        event.env = scope->target;
     buf_init(&payload, 0);
     // The text of Pulumi Cloud's pings, as Pulumi's command line shows it.
     json_open_object(&w, NULL);
