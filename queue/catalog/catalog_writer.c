@@ -73,11 +73,7 @@ static enum err write_together(struct catalog_writer *cw,
         return err;
     for (; err == OK && w != end; w = after(w))
         err = apply_one(w, txn);
-    if (err == OK) {
-        err = store_commit(cw->store, txn);
-    } else {
-        mdb_txn_abort(txn);
-    }
+    err = store_write_end(cw->store, txn, err);
     if (err != OK)
         cw->undone(cw->data);
     return err;

@@ -28,14 +28,6 @@ struct last { // the record "last" of meta
 
 static char last_name[] = "last";
 
-static enum err end(struct hook_store *hs, MDB_txn *txn, enum err err)
-{
-    if (err == OK)
-        return store_commit(hs->store, txn);
-    mdb_txn_abort(txn);
-    return err;
-}
-
 // Loads the directory's key. Without it the store still works: texts that were
 // sealed with it stay sealed.
 static void load_key(struct hook_store *hs)
@@ -52,7 +44,7 @@ static void load_key(struct hook_store *hs)
         err = directory_key_make(hs->store, txn, hs->keys);
         if (err == OK)
             err = directory_key_get(hs->store, txn, hs->keys, hs->key);
-        err = end(hs, txn, err);
+        err = store_write_end(hs->store, txn, err);
     }
     hs->has_key = err == OK;
 }

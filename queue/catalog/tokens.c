@@ -174,10 +174,7 @@ enum err token_number_orgs(struct token_store *ts)
         err = number_each(ts->store, txn, cursor);
         mdb_cursor_close(cursor);
     }
-    if (err == OK)
-        return store_commit(ts->store, txn);
-    mdb_txn_abort(txn);
-    return err;
+    return store_write_end(ts->store, txn, err);
 }
 
 struct wanted {
