@@ -42,14 +42,18 @@ static void on_turn(uv_idle_t *idle)
     struct api *api = idle->data;
     int64_t until_us = clock_mono_us() + SLICE_US;
 
-    do {
-        struct api_request *rq =
-            LIST_FIRST(&api->working, struct api_request, turn.node);
-        uint64_t holder_no = rq->turn.holder_no;
+    struct api_request *rq;
 
+    do {
+        uint64_t holder_no;
+
+        rq = LIST_FIRST(&api->working, struct api_request, turn.node);
+        if (rq == NULL)
+            break;
+        holder_no = rq->turn.holder_no; // working may free the request
         work(api, rq, until_us);
         turn_pass(&api->working, holder_no);
-    } while (api->working.first != NULL && clock_mono_us() < until_us);
+    } while (clock_mono_us() < until_us);
     if (api->working.first == NULL)
         uv_idle_stop(idle);
 }

@@ -104,11 +104,9 @@ static void run(struct dispatcher *d, struct discard_request *r,
     r->reply.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
-// Answers the first request, whose changes are committed or will be, and frees it.
-static void end_first(struct dispatcher *d)
+// Answers a request, whose changes are committed or will be, and frees it.
+static void end(struct dispatcher *d, struct discard_request *r)
 {
-    struct discard_request *r =
-        LIST_POP(&d->discards->requests, struct discard_request, node);
     uint64_t n_settled = r->reply.n - r->reply.n_gone;
 
     if (!r->query.is_dry && n_settled > 0) {
@@ -120,6 +118,7 @@ static void end_first(struct dispatcher *d)
     }
     if (r->n_apis == d->n_apis)
         requesters_answer_now(d, &r->reply);
+    list_remove(&d->discards->requests, &r->node);
     arena_clear(&r->arena);
     free(r);
 }
@@ -133,7 +132,7 @@ static void refuse_all(struct dispatcher *d)
 
     while ((r = first_of(s)) != NULL) {
         r->reply.err = ERR_FULL;
-        end_first(d);
+        end(d, r);
     }
 }
 
@@ -148,7 +147,8 @@ static void take_turn(struct dispatcher *d)
     s->is_sweeps_turn = !s->is_sweeps_turn && sweep_has_work(d);
     if (r != NULL && !s->is_sweeps_turn) {
         run(d, r, until_us);
-        list_push(&s->requests, list_pop(&s->requests)); // each has its turn
+        list_remove(&s->requests, &r->node); // each has its turn
+        list_push(&s->requests, &r->node);
     } else {
         sweep_run(d, until_us);
     }
@@ -160,7 +160,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct dispatcher *d = timer->data;
     struct discards *s = d->discards;
-    const struct discard_request *r;
+    struct discard_request *r;
 
     if (d->is_draining)
         return;
@@ -174,7 +174,7 @@ static void on_timer(uv_timer_t *timer)
     }
     // Nobody waits for the requests of a former api process.
     while ((r = first_of(s)) != NULL && (r->is_over || r->n_apis != d->n_apis))
-        end_first(d);
+        end(d, r);
     if (r != NULL || sweep_has_work(d)) {
         take_turn(d);
     } else {
