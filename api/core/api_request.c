@@ -297,14 +297,6 @@ void request_watch(struct api_request *rq)
 
 // --- hooks and organizations ---
 
-static bool take_hook_no(void *data, const struct hook *hook)
-{
-    uint64_t *hook_id = data;
-
-    *hook_id = hook->no;
-    return false;
-}
-
 bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
                      uint64_t *hook_id)
 {
@@ -314,7 +306,7 @@ bool request_hook_no(struct api_request *rq, struct hook_scope *scope,
     if (!request_scope(rq, scope))
         return false;
     if (hook_name_is_valid(name))
-        err = hook_get(rq->api->hooks, scope, name, take_hook_no, hook_id);
+        err = hook_get(rq->api->hooks, scope, name, hook_visit_no, hook_id);
     if (err == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_HOOK);
     } else if (err != OK) {
@@ -353,19 +345,13 @@ unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
     return is_org ? 0 : queue_shard_of(owner_no, rq->api->n_shards);
 }
 
-static void put_name(struct json_writer *w, const char *key, struct str name)
-{
-    if (name.n_bytes > 0)
-        json_put_str(w, key, name);
-}
-
 static bool put_hook_name(void *data, const struct hook *hook)
 {
     bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
 
-    put_name(data, "hookName", hook->name);
-    put_name(data, "projectName", hook->scope.project);
-    put_name(data, is_env ? "envName" : "stackName", hook->scope.target);
+    json_put_given(data, "hookName", hook->name);
+    json_put_given(data, "projectName", hook->scope.project);
+    json_put_given(data, is_env ? "envName" : "stackName", hook->scope.target);
     return false;
 }
 

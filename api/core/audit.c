@@ -183,9 +183,7 @@ static void picture_take(const struct api_request *rq, const struct hook *hook,
 
 static void picture_clear(struct picture *p)
 {
-    if (p->open.room_bytes > 0)
-        crypto_wipe(p->open.at, p->open.room_bytes);
-    buf_clear(&p->open);
+    crypto_wipe_buf(&p->open);
     buf_clear(&p->masked);
     json_free(p->json);
 }

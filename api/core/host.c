@@ -10,11 +10,6 @@
 
 #include "common/encoding/url.h"
 
-static bool same(struct str a, struct str b)
-{
-    return a.n_bytes == b.n_bytes && strncasecmp(a.at, b.at, a.n_bytes) == 0;
-}
-
 static bool ends_with(struct str name, struct str end)
 {
     return name.n_bytes > end.n_bytes &&
@@ -89,7 +84,7 @@ static bool is_listed(const char *list, struct str name)
         if (item.n_bytes > 2 && item.at[0] == '*') {
             if (ends_with(name, (struct str){ item.at + 1, item.n_bytes - 1 }))
                 return true;
-        } else if (same(name, item)) {
+        } else if (str_eq_any_case(name, item)) {
             return true;
         }
     }
@@ -101,7 +96,7 @@ static bool is_of_dashboard(const char *text, struct str name)
     struct url url;
 
     return text[0] != '\0' && url_parse(str_of(text), &url, NULL) == OK &&
-           same(name, str_of(url.host));
+           str_eq_any_case(name, str_of(url.host));
 }
 
 // Whether the name is the machine's host name, whole or its first label: machines in
@@ -115,7 +110,7 @@ static bool is_own(struct str own_name, struct str name)
 
     if (dot != NULL)
         first.n_bytes = (size_t)(dot - own_name.at);
-    return same(name, own_name) || same(name, first);
+    return str_eq_any_case(name, own_name) || str_eq_any_case(name, first);
 }
 
 bool host_is_ours(const struct config *config, struct str own_name,
@@ -125,7 +120,7 @@ bool host_is_ours(const struct config *config, struct str own_name,
 
     if (!cut_port(host, &name))
         return false;
-    return is_address(name) || same(name, STR("localhost")) ||
+    return is_address(name) || str_eq_any_case(name, STR("localhost")) ||
            ends_with(name, STR(".localhost")) || is_own(own_name, name) ||
            is_of_dashboard(config->dashboard_url, name) ||
            is_listed(config->api_hosts, name);

@@ -8,14 +8,6 @@
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/codec.h"
 
-static bool take_hook_no(void *data, const struct hook *hook)
-{
-    uint64_t *hook_id = data;
-
-    *hook_id = hook->no;
-    return false;
-}
-
 // --- one record ---
 
 #define COST_SHOWN 1000 // limit of a search among one event's attempts
@@ -76,7 +68,7 @@ static enum err find_hook(struct api_request *rq,
 
     if (!hook_name_is_valid(name))
         return ERR_NOTFOUND;
-    return hook_get(rq->api->hooks, scope, name, take_hook_no, hook_id);
+    return hook_get(rq->api->hooks, scope, name, hook_visit_no, hook_id);
 }
 
 static bool read_query(struct api_request *rq, struct delivery_query *out)

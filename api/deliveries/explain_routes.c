@@ -318,21 +318,14 @@ static bool put_event(void *data, const struct event *event)
 {
     struct explaining *x = data;
     char id[ID_TEXT_BYTES + 1];
-    const struct {
-        const char *key;
-        struct str text;
-    } names[] = { { "kind", event->kind },
-                  { "projectName", event->project },
-                  { "stackName", event->stack },
-                  { "envName", event->env } };
 
     id_format(&event->id, id);
     json_put_text(&x->json, "id", id);
     json_put_i64(&x->json, "acceptedAt", event->accepted_at_us / 1000);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].text.n_bytes > 0)
-            json_put_str(&x->json, names[i].key, names[i].text);
-    }
+    json_put_given(&x->json, "kind", event->kind);
+    json_put_given(&x->json, "projectName", event->project);
+    json_put_given(&x->json, "stackName", event->stack);
+    json_put_given(&x->json, "envName", event->env);
     json_put_str(&x->json, "payload", event->payload);
     return false;
 }

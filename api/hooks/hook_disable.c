@@ -14,14 +14,6 @@
 #include "common/messages/engine_event.h"
 #include "queue/queue.h"
 
-static bool copy_found(void *data, const struct hook *hook)
-{
-    struct hook **copy = data;
-
-    *copy = hook_copy(hook);
-    return false;
-}
-
 static bool is_reason(unsigned reason)
 {
     return reason == HOOK_GONE || reason == HOOK_FAILING;
@@ -50,7 +42,8 @@ void disabling_on_frame(struct api *api, struct str frame)
                  frame.n_bytes);
         return;
     }
-    if (hook_get_by_no(api->hooks, disable.hook_id, copy_found, &found) != OK)
+    if (hook_get_by_no(api->hooks, disable.hook_id, hook_visit_copy, &found) !=
+        OK)
         return; // deleted
     change = *found;
     if (change.active && change.revision == disable.revision) {

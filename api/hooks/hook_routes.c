@@ -250,14 +250,6 @@ void hooks_create(struct api_request *rq)
 
 // --- update ---
 
-static bool copy_found(void *data, const struct hook *hook)
-{
-    struct hook **copy = data;
-
-    *copy = hook_copy(hook);
-    return false;
-}
-
 static void begin_update(struct api_request *rq);
 
 static void on_updated(struct api_request *rq,
@@ -322,7 +314,7 @@ static void begin_update(struct api_request *rq)
 
     hook_free(c->old);
     c->old = NULL;
-    err = find(rq, &c->scope, copy_found, &c->old);
+    err = find(rq, &c->scope, hook_visit_copy, &c->old);
     if (err == OK) {
         write_merged(rq);
     } else if (err == ERR_NOTFOUND) {
@@ -393,7 +385,7 @@ static void begin_delete(struct api_request *rq)
     hook_free(c->old);
     c->old = NULL;
     // A record that cannot be read can be deleted all the same.
-    if (find(rq, &c->scope, copy_found, &c->old) == ERR_NOTFOUND) {
+    if (find(rq, &c->scope, hook_visit_copy, &c->old) == ERR_NOTFOUND) {
         request_fail_missing(rq, PARAM_HOOK);
         return;
     }

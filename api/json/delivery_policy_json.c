@@ -441,8 +441,7 @@ void policy_print(const struct hook *hook, struct json_writer *w)
         print_rate(p, w);
     if (p->ordered)
         json_put_bool(w, "ordered", true);
-    if (p->order_key.n_bytes > 0)
-        json_put_str(w, "orderKey", p->order_key);
+    json_put_given(w, "orderKey", p->order_key);
     if (hook->lower_headers)
         json_put_text(w, "headerCase", "lower");
     if (hook->paused)

@@ -24,7 +24,7 @@ static size_t find(const struct hook *hook, struct str name)
 {
     size_t i = 0;
 
-    while (i < hook->n_headers && !header_same_name(hook->headers[i], name))
+    while (i < hook->n_headers && !str_eq_any_case(hook->headers[i], name))
         i += 2;
     return i;
 }

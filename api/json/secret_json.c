@@ -26,9 +26,7 @@ static bool decode(struct str text, struct buf *key)
     buf_init(&again, 0);
     crypto_put_base64(&again, key->at, key->n_bytes);
     is_same = str_eq(buf_str(&again), text);
-    if (again.at != NULL)
-        crypto_wipe(again.at, again.room_bytes);
-    buf_clear(&again);
+    crypto_wipe_buf(&again);
     return is_same;
 }
 
@@ -89,9 +87,7 @@ static enum err check_secret(const struct validation *validation,
                     (struct str){ secret.at + prefix.n_bytes,
                                   secret.n_bytes - prefix.n_bytes },
                     &key);
-    if (key.at != NULL)
-        crypto_wipe(key.at, key.room_bytes);
-    buf_clear(&key);
+    crypto_wipe_buf(&key);
     return err;
 }
 

@@ -74,8 +74,7 @@ static void put_token(const struct token *t, struct str secret,
 {
     json_open_object(w, NULL);
     json_put_str(w, "id", t->id);
-    if (secret.n_bytes > 0)
-        json_put_str(w, "token", secret);
+    json_put_given(w, "token", secret);
     json_put_str(w, "organization", t->org);
     put_scopes(t->scopes, w, "scopes");
     json_put_str(w, "name", t->name);
@@ -176,8 +175,7 @@ static struct str random_text(struct arena *arena, const char *prefix,
     buf_puts(&text, prefix);
     crypto_put_hex(&text, random, n_bytes);
     kept = arena_copy(arena, buf_str(&text));
-    crypto_wipe(text.at, text.room_bytes);
-    buf_clear(&text);
+    crypto_wipe_buf(&text);
     crypto_wipe(random, sizeof(random));
     return kept;
 }
@@ -212,8 +210,7 @@ static void answer_created(struct api_request *rq, const struct token *t,
     buf_init(&body, 0);
     put_token(t, secret, &w);
     request_answer(rq, 201, buf_str(&body));
-    crypto_wipe(body.at, body.room_bytes);
-    buf_clear(&body);
+    crypto_wipe_buf(&body);
 }
 
 // What the making of a token needs until it is answered.

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 struct str {
     const char *at; // borrowed; not NUL-terminated; may be NULL if empty
@@ -28,6 +29,13 @@ static inline bool str_eq(struct str a, struct str b)
 {
     return a.n_bytes == b.n_bytes &&
            (a.n_bytes == 0 || memcmp(a.at, b.at, a.n_bytes) == 0);
+}
+
+// Letters of ASCII are equal in both cases.
+static inline bool str_eq_any_case(struct str a, struct str b)
+{
+    return a.n_bytes == b.n_bytes &&
+           (a.n_bytes == 0 || strncasecmp(a.at, b.at, a.n_bytes) == 0);
 }
 
 static inline bool str_is(struct str a, const char *text)

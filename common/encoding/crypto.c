@@ -27,6 +27,13 @@ void crypto_wipe(void *at, size_t n_bytes)
     mbedtls_platform_zeroize(at, n_bytes);
 }
 
+void crypto_wipe_buf(struct buf *b)
+{
+    if (b->at != NULL)
+        crypto_wipe(b->at, b->room_bytes);
+    buf_clear(b);
+}
+
 // --- sealing ---
 
 struct aead {

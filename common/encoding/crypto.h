@@ -29,6 +29,7 @@ bool crypto_eq(struct str a, struct str b);
 
 // Overwrites in a way that the compiler keeps.
 void crypto_wipe(void *at, size_t n_bytes);
+void crypto_wipe_buf(struct buf *b); // all that it holds; clears it
 
 // AES-256-GCM (NIST SP 800-38D) with one key. `context` names what the text belongs
 // to: it is not in the sealed text, but opening needs the same context.

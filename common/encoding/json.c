@@ -419,6 +419,13 @@ enum err json_int(const struct json_value *v, int64_t *out)
     return OK;
 }
 
+int64_t json_int_or_zero(const struct json_value *v)
+{
+    int64_t n = 0;
+
+    return json_int(v, &n) == OK ? n : 0;
+}
+
 struct json_iter json_iter(const struct json_value *v)
 {
     yyjson_val *val = val_of(v);

@@ -62,6 +62,9 @@ bool json_bool(const struct json_value *v);      // false unless true
 // ERR_INVALID: not a number that is an integer in the range of int64_t.
 MUST_CHECK enum err json_int(const struct json_value *v, int64_t *out);
 
+// The same; 0 for what is no such number.
+int64_t json_int_or_zero(const struct json_value *v);
+
 // The text of a number as it was written; empty unless a number.
 struct str json_number(const struct json_value *v);
 

@@ -91,6 +91,12 @@ void json_put_str(struct json_writer *w, const char *key, struct str text)
     buf_put_json(w->out, text);
 }
 
+void json_put_given(struct json_writer *w, const char *key, struct str text)
+{
+    if (text.n_bytes > 0)
+        json_put_str(w, key, text);
+}
+
 void json_put_text(struct json_writer *w, const char *key, const char *text)
 {
     json_put_str(w, key, str_of(text));

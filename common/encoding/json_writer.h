@@ -54,6 +54,8 @@ void json_put_key(struct json_writer *w, struct str name);
 
 // Strings are escaped as buf_put_json() does it.
 void json_put_str(struct json_writer *w, const char *key, struct str text);
+void json_put_given(struct json_writer *w, const char *key,
+                    struct str text); // leaves out an empty one
 void json_put_text(struct json_writer *w, const char *key, const char *text);
 void json_put_i64(struct json_writer *w, const char *key, int64_t number);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t number);

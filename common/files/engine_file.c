@@ -84,8 +84,7 @@ static void put_hex(const uint8_t *bytes, size_t n_bytes, char *out)
     buf_init(&text, 0);
     crypto_put_hex(&text, bytes, n_bytes);
     snprintf(out, 2 * n_bytes + 1, "%s", buf_cstr(&text));
-    crypto_wipe(text.at, text.n_bytes);
-    buf_clear(&text);
+    crypto_wipe_buf(&text);
 }
 
 void engine_file_init(struct engine_file *f)
@@ -181,8 +180,7 @@ enum err engine_file_write(int dir_fd, const struct engine_file *f)
     put_file(f, inode_of(&st), &text);
     is_good = write_new(dir_fd, buf_str(&text)) &&
               renameat(dir_fd, TEMPORARY_NAME, dir_fd, ENGINE_FILE_NAME) == 0;
-    crypto_wipe(text.at, text.n_bytes);
-    buf_clear(&text);
+    crypto_wipe_buf(&text);
     if (is_good) {
         (void)unlinkat(dir_fd, LINK_NAME, 0);
     } else {

@@ -116,8 +116,7 @@ static enum err make_token(const char *data_dir, const char *path)
         err = sync_dir(data_dir);
     if (err != OK)
         err = fail("the admin token cannot be written", path);
-    crypto_wipe(text.at, text.room_bytes);
-    buf_clear(&text);
+    crypto_wipe_buf(&text);
     free(fresh);
     return err;
 }

@@ -81,11 +81,6 @@ enum err header_check(struct str name, struct str value, struct buf *why)
     return ERR_INVALID;
 }
 
-bool header_same_name(struct str a, struct str b)
-{
-    return a.n_bytes == b.n_bytes && strncasecmp(a.at, b.at, a.n_bytes) == 0;
-}
-
 // --- values that are not shown ---
 
 static bool holds(struct str name, const char *word)

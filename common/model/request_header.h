@@ -21,8 +21,6 @@
 MUST_CHECK enum err header_check(struct str name, struct str value,
                                  struct buf *why);
 
-bool header_same_name(struct str a, struct str b);
-
 // Does the name suggest that the value grants access: Authorization, Cookie, and
 // names that contain token, secret, auth, password or api-key?
 bool header_is_secret(struct str name);

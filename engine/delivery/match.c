@@ -506,3 +506,15 @@ size_t match_event(const struct match_index *idx, const struct event *event,
     }
     return search.n_found;
 }
+
+static void ignore_match(void *data, uint64_t hook_id, void *runtime)
+{
+    (void)data;
+    (void)hook_id;
+    (void)runtime;
+}
+
+bool match_wants(const struct match_index *idx, const struct event *event)
+{
+    return match_event(idx, event, ignore_match, NULL) > 0;
+}

@@ -43,4 +43,7 @@ typedef void (*match_visit)(void *data, uint64_t hook_id, void *runtime);
 size_t match_event(const struct match_index *idx, const struct event *event,
                    match_visit visit, void *data);
 
+// Whether any hook of the index wants the event.
+bool match_wants(const struct match_index *idx, const struct event *event);
+
 #endif

@@ -159,7 +159,7 @@ void request_headers(const struct hook *hook, const struct event *event,
 static bool is_secret(const struct hook *hook, struct str name)
 {
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
-        if (header_same_name(hook->headers[i], name) &&
+        if (str_eq_any_case(hook->headers[i], name) &&
             (header_is_secret(name) ||
              (hook->secret_headers >> (i / 2) & 1) != 0))
             return true;

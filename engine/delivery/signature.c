@@ -45,7 +45,5 @@ void sign_standard(struct str secret, struct str id, int64_t timestamp_s,
             key = buf_str(&decoded);
     }
     sign_with(key, parts, sizeof(parts) / sizeof(parts[0]), out);
-    if (decoded.at != NULL)
-        crypto_wipe(decoded.at, decoded.room_bytes);
-    buf_clear(&decoded);
+    crypto_wipe_buf(&decoded);
 }

@@ -14,16 +14,15 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "common/base/hash_map.h"
 #include "common/base/mem.h"
 #include "queue/catalog/orgs.h"
 #include "queue/records/hook_health.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 
-#define TABLE_MIN 1024 // a power of two
-
-struct old_org {     // by its hash
-    uint64_t old_no; // 0: a free place
+struct old_org {
+    struct hash_node node; // by the old number, which is a hash of the name
     enum dialect dialect;
     char *name;
     size_t n_name;
@@ -32,16 +31,13 @@ struct old_org {     // by its hash
 };
 
 struct old_hook {
-    uint64_t hook_id; // 0: a free place
-    uint64_t old_no, no;
+    struct hash_node node; // by the hook's number
+    uint64_t old_no, no;   // of its organization
 };
 
 struct migration {
     struct event_hasher hasher;
-    struct old_org *orgs;
-    size_t n_orgs, orgs_mask;
-    struct old_hook *hooks_by_no;
-    size_t n_hooks, hooks_mask;
+    struct hash_map orgs, hooks_by_no;
     struct copy_to *hooks; // of the new directory; NULL: not complete yet
     struct buf fresh;
     uint8_t key[STATS_KEY_BYTES > EVENT_KEY_BYTES ? STATS_KEY_BYTES
@@ -53,22 +49,29 @@ struct migration *migration_new(const struct event_hasher *hasher)
     struct migration *m = xcalloc(1, sizeof(*m));
 
     m->hasher = *hasher;
-    m->orgs_mask = TABLE_MIN - 1;
-    m->orgs = xcalloc(TABLE_MIN, sizeof(*m->orgs));
-    m->hooks_mask = TABLE_MIN - 1;
-    m->hooks_by_no = xcalloc(TABLE_MIN, sizeof(*m->hooks_by_no));
     buf_init(&m->fresh, 0);
     return m;
 }
 
 void migration_free(struct migration *m)
 {
+    struct hash_node *next;
+
     if (m == NULL)
         return;
-    for (size_t i = 0; i <= m->orgs_mask; i++)
-        free(m->orgs[i].name);
-    free(m->orgs);
-    free(m->hooks_by_no);
+    for (struct hash_node *n = hash_map_next(&m->orgs, NULL); n != NULL;
+         n = next) {
+        next = hash_map_next(&m->orgs, n);
+        free(HASH_OBJECT(n, struct old_org, node)->name);
+        free(HASH_OBJECT(n, struct old_org, node));
+    }
+    for (struct hash_node *n = hash_map_next(&m->hooks_by_no, NULL); n != NULL;
+         n = next) {
+        next = hash_map_next(&m->hooks_by_no, n);
+        free(HASH_OBJECT(n, struct old_hook, node));
+    }
+    hash_map_clear(&m->orgs);
+    hash_map_clear(&m->hooks_by_no);
     buf_clear(&m->fresh);
     free(m);
 }
@@ -80,35 +83,15 @@ static uint64_t old_no_of(enum dialect dialect, struct str org)
     return hash64(org, (uint64_t)dialect) | OWNER_IS_ORG;
 }
 
-static struct old_org *org_slot(const struct migration *m, uint64_t old_no)
-{
-    size_t i = (size_t)old_no;
-
-    while (m->orgs[i & m->orgs_mask].old_no != 0 &&
-           m->orgs[i & m->orgs_mask].old_no != old_no)
-        i++;
-    return &m->orgs[i & m->orgs_mask];
-}
-
 static struct old_org *org_make(struct migration *m, uint64_t old_no)
 {
-    struct old_org *org;
+    struct old_org *org =
+        HASH_OBJECT(hash_map_find(&m->orgs, old_no), struct old_org, node);
 
-    if ((m->n_orgs + 1) * 2 > m->orgs_mask) {
-        struct old_org *old = m->orgs;
-        size_t n = m->orgs_mask + 1;
-
-        m->orgs = xcalloc(n * 2, sizeof(*m->orgs));
-        m->orgs_mask = n * 2 - 1;
-        for (size_t i = 0; i < n; i++) {
-            if (old[i].old_no != 0)
-                *org_slot(m, old[i].old_no) = old[i];
-        }
-        free(old);
+    if (org == NULL) {
+        org = xcalloc(1, sizeof(*org));
+        hash_map_add(&m->orgs, &org->node, old_no);
     }
-    org = org_slot(m, old_no);
-    m->n_orgs += org->old_no == 0;
-    org->old_no = old_no;
     return org;
 }
 
@@ -130,43 +113,34 @@ static void learn(struct migration *m, enum dialect dialect, struct str name)
     }
 }
 
-static struct old_hook *hook_slot(const struct migration *m, uint64_t hook_id)
+static struct old_hook *hook_find(const struct migration *m, uint64_t hook_id)
 {
-    size_t i = (size_t)(hook_id * UINT64_C(0x9e3779b97f4a7c15) >> 20);
-
-    while (m->hooks_by_no[i & m->hooks_mask].hook_id != 0 &&
-           m->hooks_by_no[i & m->hooks_mask].hook_id != hook_id)
-        i++;
-    return &m->hooks_by_no[i & m->hooks_mask];
+    return HASH_OBJECT(hash_map_find(&m->hooks_by_no, hook_id), struct old_hook,
+                       node);
 }
 
-static void learn_hook(struct migration *m, const struct old_hook *hook)
+static void learn_hook(struct migration *m, uint64_t hook_id, uint64_t old_no,
+                       uint64_t no)
 {
-    if ((m->n_hooks + 1) * 2 > m->hooks_mask) {
-        struct old_hook *old = m->hooks_by_no;
-        size_t n = m->hooks_mask + 1;
+    struct old_hook *hook = hook_find(m, hook_id);
 
-        m->hooks_by_no = xcalloc(n * 2, sizeof(*old));
-        m->hooks_mask = n * 2 - 1;
-        for (size_t i = 0; i < n; i++) {
-            if (old[i].hook_id != 0)
-                *hook_slot(m, old[i].hook_id) = old[i];
-        }
-        free(old);
+    if (hook == NULL) {
+        hook = xcalloc(1, sizeof(*hook));
+        hash_map_add(&m->hooks_by_no, &hook->node, hook_id);
     }
-    m->n_hooks++;
-    *hook_slot(m, hook->hook_id) = *hook;
+    hook->old_no = old_no;
+    hook->no = no;
 }
 
 // The number that replaces a hash.
 static enum err new_no(struct migration *m, uint64_t hook_id, uint64_t old_no,
                        uint64_t *no)
 {
-    const struct old_hook *hook = hook_slot(m, hook_id);
+    const struct old_hook *hook = hook_find(m, hook_id);
     struct old_org *org;
     enum err err = OK;
 
-    if (hook_id != 0 && hook->hook_id == hook_id && hook->old_no == old_no) {
+    if (hook != NULL && hook->old_no == old_no) {
         *no = hook->no;
         return OK;
     }
@@ -259,9 +233,9 @@ static enum err convert_key(struct migration *m, struct copy_to *to,
 static enum err convert_hook(struct migration *m, struct copy_to *to,
                              const struct copy_record *r)
 {
-    struct old_hook known;
     struct hook_room room;
     struct hook h;
+    uint64_t no = 0;
     enum err err;
 
     hook_room_init(&room);
@@ -270,13 +244,10 @@ static enum err convert_hook(struct migration *m, struct copy_to *to,
         err = copy_ready(to, 0);
     if (err == OK) {
         learn(m, h.scope.dialect, h.scope.org);
-        known.hook_id = h.no;
-        known.old_no = old_no_of(h.scope.dialect, h.scope.org);
-        err = orgs_give(to->store, to->txn, h.scope.dialect, h.scope.org,
-                        &known.no);
+        err = orgs_give(to->store, to->txn, h.scope.dialect, h.scope.org, &no);
     }
     if (err == OK)
-        learn_hook(m, &known);
+        learn_hook(m, h.no, old_no_of(h.scope.dialect, h.scope.org), no);
     hook_room_clear(&room);
     return err;
 }

@@ -24,13 +24,6 @@ static struct str bytes_of(const void *at, size_t n_bytes)
     return (struct str){ at, n_bytes };
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->at != NULL)
-        crypto_wipe(b->at, b->room_bytes);
-    buf_clear(b);
-}
-
 enum err directory_key_get(struct store *s, MDB_txn *txn, struct keyring *keys,
                            uint8_t key[HOOK_KEY_BYTES])
 {
@@ -48,7 +41,7 @@ enum err directory_key_get(struct store *s, MDB_txn *txn, struct keyring *keys,
         err = ERR_CORRUPT;
     if (err == OK)
         memcpy(key, plain.at, HOOK_KEY_BYTES);
-    wipe(&plain);
+    crypto_wipe_buf(&plain);
     return err;
 }
 

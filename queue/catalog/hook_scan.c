@@ -334,3 +334,17 @@ enum err hook_watch(struct hook_store *hs, uint64_t after, hook_visit visit,
                ? OK
                : store_err(hs->store, rc, "watch hooks");
 }
+
+// --- visitors ---
+
+bool hook_visit_no(void *no, const struct hook *hook)
+{
+    *(uint64_t *)no = hook->no;
+    return false;
+}
+
+bool hook_visit_copy(void *copy, const struct hook *hook)
+{
+    *(struct hook **)copy = hook_copy(hook);
+    return false;
+}

@@ -104,6 +104,11 @@ MUST_CHECK enum err hook_get(struct hook_store *hs,
 MUST_CHECK enum err hook_get_by_no(struct hook_store *hs, uint64_t no,
                                    hook_visit visit, void *data);
 
+// Visitors of one hook: they store its number in a uint64_t, or a copy, which the
+// caller frees, in a `struct hook *`.
+bool hook_visit_no(void *no, const struct hook *hook);
+bool hook_visit_copy(void *copy, const struct hook *hook);
+
 // The hooks of one scope by name, from after `after_name` (empty: the first).
 MUST_CHECK enum err hook_list(struct hook_store *hs,
                               const struct hook_scope *scope,

@@ -39,8 +39,7 @@ static bool has_room(struct event_log *log)
     MDB_stat stat;
     uint64_t limit_bytes =
         store_map_bytes(log->store) / 100 * (100 - RESERVE_PERCENT);
-    uint64_t used_bytes = UINT64_MAX;
-    MDB_txn *txn;
+    uint64_t used_bytes;
 
     if (mdb_env_info(store_env(log->store), &info) != 0 ||
         mdb_env_stat(store_env(log->store), &stat) != 0)
@@ -48,12 +47,8 @@ static bool has_room(struct event_log *log)
     if ((info.me_last_pgno + 1) * stat.ms_psize < limit_bytes)
         return true; // free pages need not be counted
     // LMDB lets only read transactions read its list of free pages.
-    if (mdb_txn_begin(store_env(log->store), NULL, MDB_RDONLY, &txn) != 0)
-        return false;
-    if (store_usage(log->store, txn, &used_bytes) != OK)
-        used_bytes = UINT64_MAX;
-    mdb_txn_abort(txn);
-    return used_bytes < limit_bytes;
+    return store_usage_now(log->store, &used_bytes) == OK &&
+           used_bytes < limit_bytes;
 }
 
 // --- one request, in the worker ---
@@ -311,14 +306,7 @@ struct position event_log_end(const struct event_log *log)
 
 enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
 {
-    MDB_txn *txn;
-    enum err err = store_read(log->store, &txn);
-
-    if (err != OK)
-        return err;
-    err = store_usage(log->store, txn, n_bytes);
-    store_read_end(log->store);
-    return err;
+    return store_usage_now(log->store, n_bytes);
 }
 
 // If the last event cannot be read, its time stays 0.

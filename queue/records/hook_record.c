@@ -73,13 +73,6 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, lower_headers, 6),
 };
 
-static void wipe(struct buf *b)
-{
-    if (b->at != NULL)
-        crypto_wipe(b->at, b->room_bytes);
-    buf_clear(b);
-}
-
 // The names of the headers are in the record unsealed.
 static void pack_names(struct buf *out, const struct hook *h)
 {
@@ -119,7 +112,7 @@ static void pack_sealed(struct buf *out, const struct hook *h,
                      &sealed);
     }
     pack_str(out, buf_str(&sealed));
-    wipe(&plain);
+    crypto_wipe_buf(&plain);
     buf_clear(&sealed);
 }
 
@@ -146,7 +139,7 @@ void hook_room_init(struct hook_room *room)
 
 void hook_room_clear(struct hook_room *room)
 {
-    wipe(&room->plain);
+    crypto_wipe_buf(&room->plain);
 }
 
 static size_t unpack_list(struct unpack *u, struct str *list)

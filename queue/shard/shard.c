@@ -395,14 +395,7 @@ enum err shard_counts(struct shard *s, struct shard_counts *out)
 
 enum err shard_usage(struct shard *s, uint64_t *n_bytes)
 {
-    MDB_txn *txn;
-    enum err err = store_read(s->store, &txn);
-
-    if (err != OK)
-        return err;
-    err = store_usage(s->store, txn, n_bytes);
-    store_read_end(s->store);
-    return err;
+    return store_usage_now(s->store, n_bytes);
 }
 
 // Reads the state; if it is damaged, rebuilds and writes it, for processes that

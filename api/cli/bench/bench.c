@@ -228,13 +228,6 @@ static bool make_hooks(struct bench *b, const char *listen)
 
 // --- what the engine says ---
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
 static bool read_stats(struct bench *b, struct json **out)
 {
     struct client_call call = { .method = "GET", .is_whole = true };
@@ -271,17 +264,19 @@ static void add_engine_phases(struct bench *b, const struct json_value *hour)
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         const struct json_value *v = json_get(timing, phases[i].key);
 
-        if (number(json_get(v, "n")) == 0 || r->n_phases == BENCH_PHASES_MAX)
+        if (json_int_or_zero(json_get(v, "n")) == 0 ||
+            r->n_phases == BENCH_PHASES_MAX)
             continue;
-        r->phases[r->n_phases++] =
-            (struct bench_phase){ .name = phases[i].name,
-                                  .meaning = phases[i].meaning,
-                                  .n = (uint64_t)number(json_get(v, "n")),
-                                  .p50 = number(json_get(v, "p50")),
-                                  .p90 = number(json_get(v, "p90")),
-                                  .p99 = number(json_get(v, "p99")),
-                                  .p999 = number(json_get(v, "p999")),
-                                  .max = number(json_get(v, "max")) };
+        r->phases[r->n_phases++] = (struct bench_phase){
+            .name = phases[i].name,
+            .meaning = phases[i].meaning,
+            .n = (uint64_t)json_int_or_zero(json_get(v, "n")),
+            .p50 = json_int_or_zero(json_get(v, "p50")),
+            .p90 = json_int_or_zero(json_get(v, "p90")),
+            .p99 = json_int_or_zero(json_get(v, "p99")),
+            .p999 = json_int_or_zero(json_get(v, "p999")),
+            .max = json_int_or_zero(json_get(v, "max"))
+        };
     }
 }
 
@@ -299,8 +294,8 @@ static void ask_engine(struct bench *b)
         if (!read_stats(b, &json))
             return;
         hour = json_get(json_root(json), "1h");
-        is_complete =
-            number(json_get(hour, "attempts")) >= (int64_t)b->result.n_expected;
+        is_complete = json_int_or_zero(json_get(hour, "attempts")) >=
+                      (int64_t)b->result.n_expected;
         if (is_complete || is_last)
             add_engine_phases(b, hour);
         json_free(json);

@@ -28,13 +28,6 @@ struct discarding {
     int64_t matched, discarded, in_flight;
 };
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
 static void put_body(struct discarding *d)
 {
     struct json_writer w = json_writer(&d->body);
@@ -46,8 +39,7 @@ static void put_body(struct discarding *d)
         json_put_bool(&w, "dryRun", true);
     if (d->limit > 0)
         json_put_u64(&w, "limit", d->limit - (uint64_t)d->matched);
-    if (d->token.n_bytes > 0)
-        json_put_str(&w, "continuationToken", buf_str(&d->token));
+    json_put_given(&w, "continuationToken", buf_str(&d->token));
     json_close(&w);
 }
 
@@ -71,9 +63,9 @@ static enum err call_once(struct discarding *d)
         err = ERR_INVALID;
     if (err == OK) {
         r = json_root(json);
-        d->matched += number(json_get(r, "matched"));
-        d->discarded += number(json_get(r, "discarded"));
-        d->in_flight += number(json_get(r, "inFlight"));
+        d->matched += json_int_or_zero(json_get(r, "matched"));
+        d->discarded += json_int_or_zero(json_get(r, "discarded"));
+        d->in_flight += json_int_or_zero(json_get(r, "inFlight"));
         buf_reset(&d->token);
         buf_put_str(&d->token, json_str(json_get(r, "continuationToken")));
         json_free(json);

@@ -20,13 +20,6 @@
 #define RATE_MAX        1000000
 #define RESTS           "it rests while its webhook is paused: posthorn hook resume"
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
 static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 {
     struct json_writer w = json_writer(body);
@@ -72,11 +65,13 @@ static void print_replay(const struct json_value *r)
            STR_ARG(json_str(json_get(r, "replayId"))),
            terminal_colour(stdout, terminal_state_colour(state)),
            STR_ARG(state), terminal_colour(stdout, PLAIN),
-           number(json_get(r, "delivered")), number(json_get(r, "matched")));
+           json_int_or_zero(json_get(r, "delivered")),
+           json_int_or_zero(json_get(r, "matched")));
     printf(", %" PRId64 " dead again, %" PRId64 " waiting, %" PRId64
            " left out\n",
-           number(json_get(r, "dead")), number(json_get(r, "queued")),
-           number(json_get(r, "cancelled")));
+           json_int_or_zero(json_get(r, "dead")),
+           json_int_or_zero(json_get(r, "queued")),
+           json_int_or_zero(json_get(r, "cancelled")));
     if (json_bool(json_get(r, "paused")))
         puts(RESTS);
 }
@@ -108,7 +103,7 @@ static int watch(const struct args *args, const struct buf *base,
         }
         is_over =
             !str_is(json_str(json_get(json_root(json), "state")), "running");
-        progress_show(&progress, matched - (uint64_t)number(json_get(
+        progress_show(&progress, matched - (uint64_t)json_int_or_zero(json_get(
                                                json_root(json), "queued")));
         json_free(json);
     }
@@ -151,7 +146,7 @@ static int created(const struct args *args, const struct buf *base,
     if (!client_read(args->command, response, &json))
         return EXIT_FAILED;
     r = json_root(json);
-    matched = (uint64_t)number(json_get(r, "matched"));
+    matched = (uint64_t)json_int_or_zero(json_get(r, "matched"));
     snprintf(id, sizeof(id), "%.*s",
              STR_ARG(json_str(json_get(r, "replayId"))));
     if (id[0] != '\0' && terminal_is_interrupted()) {
@@ -217,14 +212,16 @@ static void print_list(const struct json_value *list)
         struct str state = json_str(json_get(r, "state"));
 
         buf_reset(&text);
-        terminal_put_time(&text, number(json_get(r, "createdAt")) / 1000);
+        terminal_put_time(&text,
+                          json_int_or_zero(json_get(r, "createdAt")) / 1000);
         table_put(&t, json_str(json_get(r, "replayId")), PLAIN);
         table_put(&t, state, terminal_state_colour(state));
         table_put(&t, buf_str(&text), PLAIN);
         table_put(&t, json_str(json_get(row, "hookName")), PLAIN);
-        table_printf(&t, "%" PRId64, number(json_get(r, "matched")));
-        table_printf(&t, "%" PRId64, number(json_get(r, "delivered")));
-        table_printf(&t, "%" PRId64, number(json_get(r, "dead")));
+        table_printf(&t, "%" PRId64, json_int_or_zero(json_get(r, "matched")));
+        table_printf(&t, "%" PRId64,
+                     json_int_or_zero(json_get(r, "delivered")));
+        table_printf(&t, "%" PRId64, json_int_or_zero(json_get(r, "dead")));
     }
     table_end(&t, stdout);
     buf_clear(&text);
@@ -258,7 +255,7 @@ static int with_id(const struct args *args, const struct buf *base)
             client_read(args->command, &response, &json)) {
             status =
                 watch(args, base, id,
-                      (uint64_t)number(json_get(json_root(json), "matched")));
+                      (uint64_t)json_int_or_zero(json_get(json_root(json), "matched")));
             json_free(json);
         }
     } else if (request_replay(args, base,

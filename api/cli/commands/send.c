@@ -67,13 +67,6 @@ static void print_id(const struct json_value *response)
     printf("%.*s\n", STR_ARG(json_str(json_get(response, "id"))));
 }
 
-// Whether this status refuses the question: a token that may only post learns nothing
-// about webhooks.
-static bool is_refused(long status)
-{
-    return status == 401 || status == 403 || status == 404;
-}
-
 static uint64_t count_matches(const struct json_value *hooks)
 {
     struct json_iter it = json_iter(hooks);
@@ -89,7 +82,7 @@ static uint64_t count_matches(const struct json_value *hooks)
 // gives no answer.
 static bool ask_matches(const struct args *args, const char *base, uint64_t *n)
 {
-    struct client_pages pages = { .args = args, .is_quiet = is_refused };
+    struct client_pages pages = { .args = args, .is_quiet = client_is_refusal };
     struct json *json;
     struct buf path;
     bool is_good;

@@ -15,13 +15,6 @@
 #include "common/base/clock.h"
 #include "common/encoding/json_writer.h"
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
 // --- the engine ---
 
 // The processes, as the metrics name them.
@@ -273,7 +266,7 @@ static void put_duration(struct table *t, const struct json_value *v)
     struct buf text;
 
     buf_init(&text, 0);
-    terminal_put_duration(&text, number(v));
+    terminal_put_duration(&text, json_int_or_zero(v));
     table_put(t, buf_str(&text), PLAIN);
     buf_clear(&text);
 }
@@ -306,17 +299,17 @@ static void print_window(const char *name, const struct json_value *w)
     printf("%s%s%s: %" PRId64 " attempts, %" PRId64 " delivered, %" PRId64
            " to be tried again, %" PRId64 " dead",
            terminal_colour(stdout, BOLD), name, terminal_colour(stdout, PLAIN),
-           number(json_get(w, "attempts")),
-           number(json_get(outcomes, "delivered")),
-           number(json_get(outcomes, "retrying")),
-           number(json_get(outcomes, "dead")));
+           json_int_or_zero(json_get(w, "attempts")),
+           json_int_or_zero(json_get(outcomes, "delivered")),
+           json_int_or_zero(json_get(outcomes, "retrying")),
+           json_int_or_zero(json_get(outcomes, "dead")));
     if (read_share(json_get(w, "successRate"), &rate))
         printf("; success rate %.1f %%", rate * 100);
     putchar('\n');
     table_init(&t, titles, 6, "0");
     while ((phase = json_next(&it, &key)) != NULL) {
         table_put(&t, key, PLAIN);
-        table_printf(&t, "%" PRId64, number(json_get(phase, "n")));
+        table_printf(&t, "%" PRId64, json_int_or_zero(json_get(phase, "n")));
         put_duration(&t, json_get(phase, "p50"));
         put_duration(&t, json_get(phase, "p90"));
         put_duration(&t, json_get(phase, "p99"));

@@ -12,25 +12,11 @@
 
 #define WARN_PERCENT 80
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
-// Whether this status gives no answer: a token of an organization may not ask, and an
-// engine of an earlier version does not have the route.
-static bool is_no_answer(long status)
-{
-    return status == 401 || status == 403 || status == 404;
-}
-
 void backlog_fetch(const struct args *args, struct buf *response)
 {
     struct client_call call = { .method = "GET",
                                 .path = "/api/status",
-                                .is_quiet = is_no_answer };
+                                .is_quiet = client_is_refusal };
 
     if (client_request(args, &call, response) != OK)
         buf_reset(response);
@@ -69,7 +55,7 @@ static void put_refuses(struct table *t, const struct json_value *org,
         return;
     }
     buf_init(&text, 0);
-    put_wait(&text, (number(at) - now_ms) / 1000);
+    put_wait(&text, (json_int_or_zero(at) - now_ms) / 1000);
     table_put(t, buf_str(&text), YELLOW);
     buf_clear(&text);
 }
@@ -99,7 +85,7 @@ static void put_size(struct table *t, const struct json_value *v)
     struct buf text;
 
     buf_init(&text, 0);
-    buf_put_size(&text, (uint64_t)number(v));
+    buf_put_size(&text, (uint64_t)json_int_or_zero(v));
     table_put(t, buf_str(&text), PLAIN);
     buf_clear(&text);
 }
@@ -107,13 +93,13 @@ static void put_size(struct table *t, const struct json_value *v)
 static void put_org(struct table *t, const struct json_value *org,
                     int64_t now_ms)
 {
-    int64_t percent = number(json_get(org, "percent"));
+    int64_t percent = json_int_or_zero(json_get(org, "percent"));
     struct buf text;
 
     buf_init(&text, 0);
     buf_printf(&text, "%" PRId64 " %%", percent);
     table_put(t, json_str(json_get(org, "organizationName")), PLAIN);
-    table_printf(t, "%" PRId64, number(json_get(org, "waiting")));
+    table_printf(t, "%" PRId64, json_int_or_zero(json_get(org, "waiting")));
     put_size(t, json_get(org, "waitingBytes"));
     put_size(t, json_get(org, "quotaBytes"));
     table_put(t, buf_str(&text), percent >= WARN_PERCENT ? RED : PLAIN);
@@ -151,9 +137,11 @@ void backlog_print(const struct args *args, const struct buf *response,
     root = json_root(json);
     buf_init(&used, 0);
     buf_init(&most, 0);
-    buf_put_size(&used, (uint64_t)number(json_get(root, "queueBytes")));
+    buf_put_size(&used,
+                 (uint64_t)json_int_or_zero(json_get(root, "queueBytes")));
     buf_put_size(&most,
-                 (uint64_t)number(json_get(root, "maxQueueBytes")) / 10 * 8);
+                 (uint64_t)json_int_or_zero(json_get(root, "maxQueueBytes")) /
+                     10 * 8);
     printf("queue: %s of the %s at which intake stops\n", buf_cstr(&used),
            buf_cstr(&most));
     if (json_size(json_get(root, "organizations")) > 0) {

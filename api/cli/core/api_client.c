@@ -422,6 +422,11 @@ static enum err call_engine(struct client *c, struct exchange *x)
     return err;
 }
 
+bool client_is_refusal(long status)
+{
+    return status == 401 || status == 403 || status == 404;
+}
+
 enum err client_request(const struct args *a, const struct client_call *call,
                         struct buf *answer)
 {

@@ -30,6 +30,10 @@ struct client_call {
     void *data;
 };
 
+// Whether this status gives no answer: the token may not read, or the engine is of an
+// earlier version, without the route. For `is_quiet`.
+bool client_is_refusal(long status);
+
 // Makes a call to the engine that the options and the environment name (locate.h). An
 // engine that was found through a data directory must first prove that it is the right
 // one; only then the token is sent, over the same connection.

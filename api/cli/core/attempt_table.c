@@ -26,13 +26,6 @@ void attempt_table_begin(struct table *t, bool with_hook)
     t->least = 10; // "status 500"
 }
 
-static int64_t number(const struct json_value *v)
-{
-    int64_t n = 0;
-
-    return json_int(v, &n) == OK ? n : 0;
-}
-
 // Appends the class and message of an error, as "timeout: no answer for 30 s". The
 // message "status 500" names its class already, so it stands alone.
 static void put_error(const struct json_value *a, struct buf *out)
@@ -55,11 +48,11 @@ static void put_error(const struct json_value *a, struct buf *out)
 void attempt_table_put(struct table *t, const struct json_value *a)
 {
     struct str state = json_str(json_get(a, "state"));
-    int64_t code = number(json_get(a, "responseCode"));
+    int64_t code = json_int_or_zero(json_get(a, "responseCode"));
     struct buf text;
 
     buf_init(&text, 0);
-    terminal_put_time(&text, number(json_get(a, "timestamp")));
+    terminal_put_time(&text, json_int_or_zero(json_get(a, "timestamp")));
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, state, terminal_state_colour(state));
     if (code == 0) {
@@ -70,11 +63,11 @@ void attempt_table_put(struct table *t, const struct json_value *a)
         table_put(t, buf_str(&text), code < 300 ? GREEN : RED);
     }
     buf_reset(&text);
-    buf_put_i64(&text, number(json_get(a, "attempt")));
+    buf_put_i64(&text, json_int_or_zero(json_get(a, "attempt")));
     table_put(t, buf_str(&text), PLAIN);
     buf_reset(&text);
-    terminal_put_duration(&text,
-                          number(json_get(json_get(a, "timing"), "totalUs")));
+    terminal_put_duration(
+        &text, json_int_or_zero(json_get(json_get(a, "timing"), "totalUs")));
     table_put(t, buf_str(&text), PLAIN);
     table_put(t, json_str(json_get(a, "id")), PLAIN);
     table_put(t, json_str(json_get(a, "kind")), PLAIN);

@@ -7,13 +7,6 @@
 #include "common/encoding/json.h"
 #include "common/model/operator.h"
 
-// Whether this status gives no answer: the token may not read. The command's own call
-// then reports the refusal.
-static bool is_no_answer(long status)
-{
-    return status == 401 || status == 403 || status == 404;
-}
-
 static bool is_refused(long status)
 {
     return status == 401 || status == 403;
@@ -22,7 +15,8 @@ static bool is_refused(long status)
 static bool exists_named(const struct args *args, const char *org,
                          bool is_akinon)
 {
-    struct client_call call = { .method = "GET", .is_quiet = is_no_answer };
+    struct client_call call = { .method = "GET",
+                                .is_quiet = client_is_refusal };
     const struct json_value *exists;
     struct buf path, response;
     struct json *json;

@@ -70,12 +70,6 @@ static void put_path(const struct hook_scope *scope, struct buf *path)
     buf_puts(path, is_akinon ? "/settings/webhooks" : "/hooks");
 }
 
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    if (text.n_bytes > 0)
-        json_put_str(w, key, text);
-}
-
 static bool put_hook(void *data, const struct hook *hook)
 {
     struct exporting *x = data;
@@ -98,11 +92,11 @@ static bool put_hook(void *data, const struct hook *hook)
     x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0 ||
                     headers_have_secrets(hook);
     if (x->with_secrets) {
-        put_text(&w, "secret", hook->secret);
+        json_put_given(&w, "secret", hook->secret);
         // The certificate is not secret, but an import refuses it without its key, so
         // it is exported only together with the key.
-        put_text(&w, "clientCertificate", hook->client_cert);
-        put_text(&w, "clientKey", hook->client_key);
+        json_put_given(&w, "clientCertificate", hook->client_cert);
+        json_put_given(&w, "clientKey", hook->client_key);
     }
     json_close(&w);
     json_close(&w);

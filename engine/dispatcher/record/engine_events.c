@@ -73,8 +73,7 @@ static void put_hook(const struct hook *hook, struct json_writer *w)
 
     json_open_object(w, "hook");
     json_put_str(w, "organizationName", scope->org);
-    if (scope->project.n_bytes > 0)
-        json_put_str(w, "projectName", scope->project);
+    json_put_given(w, "projectName", scope->project);
     if (scope->level == LEVEL_STACK)
         json_put_str(w, "stackName", scope->target);
     if (scope->level == LEVEL_ENVIRONMENT)

@@ -64,24 +64,17 @@ struct explaining {
 
 // --- why not ---
 
-static void on_match(void *data, uint64_t hook_id, void *runtime)
-{
-    (void)hook_id;
-    (void)runtime;
-    *(bool *)data = true;
-}
-
 // Whether the hook would want the event if it had always existed and been active.
 static bool wants(const struct hook *hook, const struct event *event)
 {
     struct match_index *index = match_index_new();
     struct hook always = *hook;
-    bool is_wanted = false;
+    bool is_wanted;
 
     always.active = true;
     always.from = position_start;
     match_index_put(index, &always, NULL);
-    match_event(index, event, on_match, &is_wanted);
+    is_wanted = match_wants(index, event);
     match_index_free(index);
     return is_wanted;
 }
@@ -217,12 +210,6 @@ static void put_request(struct explaining *x, const struct hook *hook,
 
 // --- one hook after the other ---
 
-static void put_name(struct json_writer *w, const char *key, struct str name)
-{
-    if (name.n_bytes > 0)
-        json_put_str(w, key, name);
-}
-
 static void put_request_or_why_not(struct explaining *x,
                                    const struct hook *hook)
 {
@@ -246,9 +233,9 @@ static void put_hook(struct explaining *x, const struct hook *hook)
     put_reason(x, hook, &x->event, &reason);
     json_open_object(w, NULL);
     json_put_str(w, "hookName", hook->name);
-    put_name(w, "displayName", hook->display_name);
-    put_name(w, "projectName", hook->scope.project);
-    put_name(w, is_env ? "envName" : "stackName", hook->scope.target);
+    json_put_given(w, "displayName", hook->display_name);
+    json_put_given(w, "projectName", hook->scope.project);
+    json_put_given(w, is_env ? "envName" : "stackName", hook->scope.target);
     json_put_bool(w, "matches", reason.n_bytes == 0);
     if (reason.n_bytes == 0) {
         json_put_null(w, "reason");

@@ -239,19 +239,11 @@ static bool was_attempted(struct reading *reading, struct position position)
     return is_there;
 }
 
-static void on_match(void *data, uint64_t hook_id, void *runtime)
-{
-    (void)hook_id;
-    (void)runtime;
-    *(bool *)data = true;
-}
-
 static bool on_event(void *data, const struct event *event)
 {
     struct reading *reading = data;
     struct running *r = reading->r;
     uint64_t no = get_be64(event->position.bytes);
-    bool is_wanted = false;
 
     if (is_full(r) || no >= r->record.end)
         return false;
@@ -265,8 +257,7 @@ static bool on_event(void *data, const struct event *event)
         return true;
     if (!history_wants_kind(&r->record.filter, event->kind))
         return true;
-    match_event(r->index, event, on_match, &is_wanted);
-    if (is_wanted && !set_has(&r->pending, no) &&
+    if (match_wants(r->index, event) && !set_has(&r->pending, no) &&
         delivery_find(&reading->d->schedule, r->record.hook_id,
                       event->position) == NULL &&
         !was_attempted(reading, event->position)) {
