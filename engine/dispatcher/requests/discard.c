@@ -104,7 +104,8 @@ static void run(struct dispatcher *d, struct discard_request *r,
     r->reply.text = (struct str){ (const char *)r->after, sizeof(r->after) };
 }
 
-// Answers a request, whose changes are committed or will be, and frees it.
+// Answers a request that has left the list, whose changes are committed or will be, and
+// frees it.
 static void end(struct dispatcher *d, struct discard_request *r)
 {
     uint64_t n_settled = r->reply.n - r->reply.n_gone;
@@ -118,7 +119,6 @@ static void end(struct dispatcher *d, struct discard_request *r)
     }
     if (r->n_apis == d->n_apis)
         requesters_answer_now(d, &r->reply);
-    list_remove(&d->discards->requests, &r->node);
     arena_clear(&r->arena);
     free(r);
 }
@@ -127,10 +127,10 @@ static void end(struct dispatcher *d, struct discard_request *r)
 // the batch is committed once there is room.
 static void refuse_all(struct dispatcher *d)
 {
-    const struct discards *s = d->discards;
+    struct discards *s = d->discards;
     struct discard_request *r;
 
-    while ((r = first_of(s)) != NULL) {
+    while ((r = LIST_POP(&s->requests, struct discard_request, node)) != NULL) {
         r->reply.err = ERR_FULL;
         end(d, r);
     }
@@ -173,8 +173,11 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     // Nobody waits for the requests of a former api process.
-    while ((r = first_of(s)) != NULL && (r->is_over || r->n_apis != d->n_apis))
+    while ((r = first_of(s)) != NULL &&
+           (r->is_over || r->n_apis != d->n_apis)) {
+        (void)list_pop(&s->requests);
         end(d, r);
+    }
     if (r != NULL || sweep_has_work(d)) {
         take_turn(d);
     } else {
