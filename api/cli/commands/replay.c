@@ -253,9 +253,9 @@ static int with_id(const struct args *args, const struct buf *base)
         terminal_catch_interrupts();
         if (request_replay(args, base, "GET", id, &response) == OK &&
             client_read(args->command, &response, &json)) {
-            status =
-                watch(args, base, id,
-                      (uint64_t)json_int_or_zero(json_get(json_root(json), "matched")));
+            status = watch(args, base, id,
+                           (uint64_t)json_int_or_zero(
+                               json_get(json_root(json), "matched")));
             json_free(json);
         }
     } else if (request_replay(args, base,
