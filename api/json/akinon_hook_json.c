@@ -62,9 +62,10 @@ static enum err read_events(const struct validation *validation,
 
     if (list == NULL)
         return OK;
-    if (!json_is(list, JSON_ARRAY))
+    if (!json_is(list, JSON_ARRAY)) {
         return validation_refuse(validation,
                                  "events must be an array of strings");
+    }
     hook->n_kinds = 0;
     hook->kinds =
         arena_take(validation->arena, HOOK_LIST_MAX * sizeof(*hook->kinds));
@@ -84,9 +85,10 @@ static enum err check(const struct validation *validation,
     struct buf reason;
     enum err err;
 
-    if (n == 0 || n > NAME_MAX_CHARS)
+    if (n == 0 || n > NAME_MAX_CHARS) {
         return validation_refuse(validation,
                                  "name must be 1 to 100 characters");
+    }
     buf_init(&reason, 0);
     err = format_check_http(hook->url, "", &reason);
     if (err != OK) {

@@ -295,9 +295,10 @@ static enum err check(const struct validation *validation,
 {
     size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
 
-    if (n == 0 || n > DISPLAY_NAME_MAX_CHARS)
+    if (n == 0 || n > DISPLAY_NAME_MAX_CHARS) {
         return validation_refuse(validation,
                                  "displayName must be 1 to 255 characters");
+    }
     if (hook->url.n_bytes == 0)
         return validation_refuse(validation, "payloadUrl must not be empty");
     if (check_operator(validation, hook) != OK)

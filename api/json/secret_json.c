@@ -43,9 +43,10 @@ static bool is_url_safe(struct str text)
 static enum err check_key(const struct validation *validation, struct str text,
                           struct buf *key)
 {
-    if (text.n_bytes == 0)
+    if (text.n_bytes == 0) {
         return validation_refuse(validation,
                                  "secret: nothing follows whsec_" ALLOWED);
+    }
     if (is_url_safe(text)) {
         return validation_refuse(validation,
                                  "secret: - and _ are of the url-safe "
@@ -75,9 +76,10 @@ static enum err check_secret(const struct validation *validation,
     struct buf key;
     enum err err;
 
-    if (secret.n_bytes > SECRET_MAX_BYTES)
+    if (secret.n_bytes > SECRET_MAX_BYTES) {
         return validation_refuse(validation,
                                  "secret must be at most 1024 bytes");
+    }
     if (secret.n_bytes > 0 && memchr(secret.at, '\0', secret.n_bytes) != NULL)
         return validation_refuse(validation, "secret must not hold a NUL");
     if (!str_starts(secret, prefix))
@@ -96,9 +98,10 @@ enum err secret_read_new(const struct validation *validation,
 {
     enum err err = member_text(validation, body, "secret", &hook->secret);
 
-    if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET))
+    if (err == OK && str_is(hook->secret, HOOK_REMOVE_SECRET)) {
         err = validation_refuse(validation,
                                 "secret cannot be " HOOK_REMOVE_SECRET);
+    }
     return err == OK ? check_secret(validation, hook->secret) : err;
 }
 

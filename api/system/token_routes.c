@@ -148,9 +148,10 @@ static enum err read_token(const struct validation *validation,
         err = member_text(validation, body, "name", &t->name);
     if (err == OK && t->name.n_bytes > LABEL_MAX)
         err = validation_refuse(validation, "name must be at most 100 bytes");
-    if (err == OK)
+    if (err == OK) {
         err =
             read_expiry(validation, body, t->created_at_ms, &t->expires_at_ms);
+    }
     return err;
 }
 

@@ -334,9 +334,10 @@ static void on_trimmed(void *data, bool has_more)
     struct dispatcher *d = data;
 
     storage_refresh(d);
-    if (has_more)
+    if (has_more) {
         uv_timer_start(&d->process->trim_timer, on_trim_timer, TRIM_PAUSE_MS,
                        0);
+    }
 }
 
 static void on_second(void *data)
@@ -441,9 +442,10 @@ int dispatcher_role(unsigned index)
     d->config = role_config(d->role);
     d->n_shards = (unsigned)d->config->dispatchers;
     d->n_senders = (unsigned)d->config->senders;
-    for (unsigned i = 0; i < d->n_senders; i++)
+    for (unsigned i = 0; i < d->n_senders; i++) {
         d->process->links[i] =
             (struct sender_link){ .dispatcher = d, .index = i };
+    }
     hook_cache_init(d);
     engine_events_init(d);
     requesters_init(d);

@@ -84,9 +84,10 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
     if (rc != 0)
         return store_err(s, rc, "verify");
     while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
-        if (!store_value_is_in_place(s, val))
+        if (!store_value_is_in_place(s, val)) {
             fault(c, "%s: a record lies where another one belongs",
                   store_path(s));
+        }
         visit(c, k, key, val);
         if (++c->n_done % SHOW_EVERY == 0 && c->on_progress != NULL &&
             !c->on_progress(c->data, c->n_done, c->n_total)) {

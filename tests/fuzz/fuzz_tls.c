@@ -45,7 +45,7 @@ static void check_output(struct tls_session *t)
 {
     struct buf out = tls_session_take_output(t);
 
-    CHECK(out.n_bytes <= 64 * 1024);
+    CHECK(out.n_bytes <= (size_t)64 * 1024);
     CHECK(out.n_bytes == 0 || (out.at[0] >= 20 && out.at[0] <= 23));
     tls_session_give_back(t, &out);
     buf_clear(&out);

@@ -41,9 +41,10 @@ static struct stats_row *row_of(struct dispatcher *d, uint64_t owner_no,
                 (TABLE_SIZE - 1);
     struct stats_row *t;
 
-    if (d->attempt_stats->rows == NULL)
+    if (d->attempt_stats->rows == NULL) {
         d->attempt_stats->rows =
             xcalloc(TABLE_SIZE, sizeof(struct stats_row *));
+    }
     for (t = d->attempt_stats->rows[at]; t != NULL; t = t->next) {
         if (t->owner_no == owner_no && t->slot == slot)
             return t;

@@ -21,7 +21,7 @@ static void on_turn(void *data, struct shaker *shaker)
 {
     struct world *w = data;
 
-    assert_true(w->n_served < 4 * MANY);
+    assert_true(w->n_served < (size_t)4 * MANY);
     w->served[w->n_served++] = shaker;
     if (w->is_leaving)
         shakes_leave(&w->turns, shaker);

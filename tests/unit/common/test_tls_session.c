@@ -16,7 +16,7 @@
 #include "tests/support/unit.h"
 
 #define FOLDER    "tests/fixtures/tls/"
-#define ROOM      (64 * 1024)
+#define ROOM      ((size_t)64 * 1024)
 #define STEPS_MAX 100
 
 struct client {
