@@ -26,9 +26,9 @@
 //
 // TLS: a handshake counts as waiting for a request, and has the time of a header, from
 // the moment the connection was accepted. Addresses take turns with handshakes, and
-// each may begin so many a second. A client that speaks plain HTTP to a port of TLS
-// gets 400, one that speaks TLS to a plain port gets it, too, and both a line in the
-// log, at most one in ten seconds.
+// the setting max_handshakes_per_address limits how many each begins in a second. A
+// client that speaks plain HTTP to a port of TLS gets 400, and so does one that speaks
+// TLS to a plain port. The log names them, at most once in ten seconds.
 //
 // A request that the process has died with twice is handled while no other request
 // is; one that it has died with three times gets 500 for ten minutes (blame.h).

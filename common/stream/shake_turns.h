@@ -3,10 +3,10 @@
 //
 // A handshake costs a hundred times what a request costs, and anybody may ask for one.
 // So client addresses take turns: however many connections an address opens, another
-// one waits for one step of it. An address (of IPv6: a network of 64 bits) may begin so
-// many handshakes a second, and have so many under way; its others wait, within their
-// own time limit. When one that is under way has kept a new one waiting for a second,
-// the oldest ends.
+// one waits for one step of it. For each address (of IPv6: a network of 64 bits) the
+// handshakes that begin in a second and those under way are limited. Further ones of
+// the address wait, within their own time limit. When the limit of those under way has
+// kept a new one waiting for a second, the oldest ends.
 
 #ifndef COMMON_STREAM_SHAKE_TURNS_H
 #define COMMON_STREAM_SHAKE_TURNS_H

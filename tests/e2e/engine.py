@@ -160,9 +160,11 @@ class Engine:
     def token(self):
         return (self.data_dir / "admin.token").read_text().strip()
 
+    def connection(self, port):
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+
     def request(self, port, method, path, body=None, headers=None, token=...):
-        connection = http.client.HTTPConnection("127.0.0.1", port,
-                                                timeout=PATIENCE_S)
+        connection = self.connection(port)
         headers = dict(headers or {})
         if token is ...:
             token = self.token

@@ -17,7 +17,7 @@ import time
 import pytest
 
 from clock import HOUR, Clock
-from engine import BINARY, Engine, Reply
+from engine import BINARY, Engine
 from support import PATIENCE_S, compact, free_ports, wait_for
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -30,19 +30,9 @@ class TlsEngine(Engine):
 
     context = None
 
-    def request(self, port, method, path, body=None, headers=None, token=...):
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=PATIENCE_S, context=self.context)
-        headers = dict(headers or {})
-        if token is ...:
-            token = self.token
-        if token is not None:
-            headers.setdefault("Authorization", f"token {token}")
-        try:
-            connection.request(method, path, body, headers)
-            return Reply(connection.getresponse())
-        finally:
-            connection.close()
+    def connection(self, port):
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S,
+                                           context=self.context)
 
     def hup(self):
         self.process.send_signal(signal.SIGHUP)
