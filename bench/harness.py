@@ -261,11 +261,12 @@ class Engine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
-    def metric(self, name):
-        """Sum of a metric over the roles."""
+    def metric(self, name, role=None):
+        """Sum of a metric over the roles, or of one role."""
         text = request(self.api_port, "GET", "/metrics", token=self.token)[1]
         return sum(float(line.split()[-1]) for line in text.splitlines()
-                   if line.split("{")[0].split(" ")[0] == name)
+                   if line.split("{")[0].split(" ")[0] == name
+                   and (role is None or f'role="{role}"' in line))
 
     def hook_create(self, url, org=ORG, stack=None, project="shop"):
         body = {"organizationName": org, "displayName": "bench",

@@ -238,58 +238,115 @@ def intake_over_tls(bench):
             "ratios": ratios, "line": line}
 
 
+INTAKE_KINDS = {"batch": {"batch": 100, "connections": 4},
+                "single": {"batch": 1, "connections": 64}}
+WRK_CONNECTIONS = (64, 256)
+
+
+def intake_by_generator(bench, engine, receiver, seconds, options):
+    """The generator to the engine, then to a server that stores nothing."""
+    def commits():
+        return engine.metric("posthorn_commit_duration_seconds_count", "ingest")
+
+    before, meter = commits(), cpu.Meter(engine)
+    ours = engine.post(seconds=seconds, bytes=PAYLOAD_BYTES, **options)
+    used = meter.stop(ours["accepted"])
+    bare = bench.load(receiver.port, seconds=seconds, bytes=PAYLOAD_BYTES, **options)
+    return {"posthorn": ours["per_second"], "accepted": ours["accepted"],
+            "bare": bare["per_second"], "answer_us": ours["latency_us"],
+            "events_per_commit": ours["accepted"] / max(commits() - before, 1),
+            "cpu": used}
+
+
+def intake_by_wrk(engine, wrk, nginx, seconds):
+    """wrk to the engine, then to nginx, by the number of connections."""
+    rows = {}
+    path = "/api/orgs/bench/events"
+    for connections in WRK_CONNECTIONS:
+        meter = cpu.Meter(engine)
+        ours = wrk.post(engine.ingest_port, path, engine.token, connections, seconds)
+        used = meter.stop(ours["accepted"])
+        meter = cpu.Meter(nginx=nginx.process)
+        theirs = wrk.post(nginx.port, path, engine.token, connections, seconds)
+        rows[connections] = {"posthorn": ours["per_second"],
+                             "nginx": theirs["per_second"],
+                             "accepted": ours["accepted"], "cpu": used,
+                             "nginx_us": meter.stop(theirs["accepted"])
+                             ["us_per_delivery"]["nginx"]}
+        note(f"wrk, {connections} connections: {ours['per_second']:,.0f}/s, "
+             f"{cpu.words(used)}; nginx {theirs['per_second']:,.0f}/s, "
+             f"{rows[connections]['nginx_us']:.1f} µs")
+    return rows
+
+
+def intake_round(bench, engine, receiver, rivals_of, seconds):
+    row = {name: intake_by_generator(bench, engine, receiver, seconds, options)
+           for name, options in INTAKE_KINDS.items()}
+    n_batch = max(1, round(row["batch"]["events_per_commit"]))
+    row["lmdb"] = bench.call("lmdb_append", dir=bench.temp_dir("lmdb"),
+                             batch=n_batch, bytes=PAYLOAD_BYTES,
+                             seconds=2)["per_second"]
+    note(f"batches {row['batch']['posthorn']:,.0f}/s, {n_batch} events per commit; "
+         f"LMDB alone with as many {row['lmdb']:,.0f}/s; one by one "
+         f"{row['single']['posthorn']:,.0f}/s, "
+         f"{row['single']['events_per_commit']:.0f} per commit")
+    for name in INTAKE_KINDS:
+        note(f"{name}: {cpu.words(row[name]['cpu'])}")
+    if rivals_of is not None:
+        row["wrk"] = intake_by_wrk(engine, *rivals_of, seconds)
+    return row
+
+
+def intake_count_checked(engine, rounds):
+    """Every event that was answered is in the log. wrk leaves what is in flight when
+    its time is over."""
+    accepted = [r[kind]["accepted"] for r in rounds for kind in INTAKE_KINDS]
+    by_wrk = [(connections, row["accepted"]) for r in rounds
+              for connections, row in r.get("wrk", {}).items()]
+    least = sum(accepted) + sum(n for _, n in by_wrk)
+    engine.stop()
+    balance = engine.verify()
+    if not least <= balance["accepted"] <= least + sum(c for c, _ in by_wrk):
+        raise Failed(f"{least} were answered 202, {balance['accepted']} are in the "
+                     "log")
+    return balance
+
+
 def intake(bench):
     if bench.has_tls:
         return intake_over_tls(bench)
     seconds = 2 if bench.is_quick else 4
+    why_not = rivals.nginx_missing()
     receiver = Receiver(bench)
     engine = Engine(bench)
-    kinds = {"batch": {"batch": 100, "connections": 4},
-             "single": {"batch": 1, "connections": 64}}
-    rounds = []
-    n_accepted = 0
-
-    for i in range(bench.rounds or (2 if bench.is_quick else 3)):
-        row = {}
-        for name, options in kinds.items():
-            meter = cpu.Meter(engine)
-            ours = engine.post(seconds=seconds, bytes=PAYLOAD_BYTES, **options)
-            used = meter.stop(ours["accepted"])
-            bare = bench.load(receiver.port, seconds=seconds,
-                              bytes=PAYLOAD_BYTES, **options)
-            n_accepted += ours["accepted"]
-            row[name] = {"posthorn": ours["per_second"],
-                         "bare": bare["per_second"],
-                         "answer_us": ours["latency_us"], "cpu": used}
-        row["lmdb"] = bench.call("lmdb_append", dir=bench.temp_dir("lmdb"),
-                                 batch=100, bytes=PAYLOAD_BYTES,
-                                 seconds=2)["per_second"]
-        rounds.append(row)
-        note(f"round {i + 1}: batches {row['batch']['posthorn']:,.0f}/s, one "
-             f"by one {row['single']['posthorn']:,.0f}/s, LMDB alone "
-             f"{row['lmdb']:,.0f}/s")
-        for name in kinds:
-            note(f"{name}: {cpu.words(row[name]['cpu'])}")
-    engine.stop()
-    balance = engine.verify()
-    if balance["accepted"] != n_accepted:
-        raise Failed(f"{n_accepted} were answered 202, {balance['accepted']} "
-                     "are in the log")
+    against = None if why_not else (rivals.Wrk(bench, PAYLOAD_BYTES, STACKS),
+                                    rivals.Nginx(bench))
+    rounds = [intake_round(bench, engine, receiver, against, seconds)
+              for _ in range(bench.rounds or (2 if bench.is_quick else 3))]
+    balance = intake_count_checked(engine, rounds)
 
     def of(kind, who):
         return median([r[kind][who] for r in rounds])
 
-    lmdb = median([r["lmdb"] for r in rounds])
+    to_lmdb = median([r["batch"]["posthorn"] / r["lmdb"] for r in rounds])
     goals = [goal("NDJSON events/s", of("batch", "posthorn"), 50000, True),
-             goal("single events/s", of("single", "posthorn"), 12000, True)]
+             goal("single events/s", of("single", "posthorn"), 12000, True),
+             goal("LMDB ratio", to_lmdb, 0.9, True)]
     line = (f"NDJSON of 100: posthorn {of('batch', 'posthorn'):,.0f} events/s "
-            f"({verdict(goals[0])}) | storing nothing "
-            f"{of('batch', 'bare'):,.0f}/s, LMDB alone {lmdb:,.0f}/s, ratio "
-            f"to LMDB {of('batch', 'posthorn') / lmdb:.2f} || one by one: "
-            f"posthorn {of('single', 'posthorn'):,.0f}/s "
-            f"({verdict(goals[1])}) | storing nothing "
-            f"{of('single', 'bare'):,.0f}/s, ratio "
-            f"{of('single', 'posthorn') / of('single', 'bare'):.2f}")
+            f"({verdict(goals[0])}) | LMDB alone with as many per commit "
+            f"{median([r['lmdb'] for r in rounds]):,.0f}/s, ratio {to_lmdb:.2f} "
+            f"({verdict(goals[2])}) || one by one: posthorn "
+            f"{of('single', 'posthorn'):,.0f}/s ({verdict(goals[1])}) | storing "
+            f"nothing {of('single', 'bare'):,.0f}/s")
+    if why_not:
+        line += f" | nginx not measured: {why_not}"
+    else:
+        ratios = {c: median([r["wrk"][c]["posthorn"] / r["wrk"][c]["nginx"]
+                             for r in rounds]) for c in WRK_CONNECTIONS}
+        goals.append(goal("nginx ratio", ratios[WRK_CONNECTIONS[-1]], 0.5, True))
+        line += (" | by wrk, ratio to nginx " + ", ".join(
+            f"{ratio:.2f} over {c}" for c, ratio in ratios.items())
+            + f" connections ({verdict(goals[-1])})")
     return {"seconds": seconds, "rounds": rounds, "goals": goals,
             "balance": balance, "line": line}
 
