@@ -182,12 +182,18 @@ static bool is_blank(struct str line)
     return true;
 }
 
-static size_t count_lines(struct str text)
+// Stops at one line more than `max`.
+static size_t count_lines(struct str text, size_t max)
 {
+    const char *end = text.at + text.n_bytes;
+    const char *at = text.at;
     size_t n = 1;
 
-    for (size_t i = 0; i < text.n_bytes; i++)
-        n += text.at[i] == '\n';
+    while (n <= max && at < end &&
+           (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        at++;
+        n++;
+    }
     return n;
 }
 
@@ -213,7 +219,9 @@ static enum err read_line(const struct event_parser *in, struct str line,
     size_t n_before = why->n_bytes;
     enum err err;
 
-    buf_printf(why, "line %zu: ", line_no);
+    buf_puts(why, "line "); // not buf_printf(): this is for each event
+    buf_put_u64(why, line_no);
+    buf_puts(why, ": ");
     err = event_parser_read(in, line, arena, out, why);
     if (err != OK)
         return err;
@@ -225,7 +233,8 @@ static enum err read_line(const struct event_parser *in, struct str line,
 enum err event_lines_begin(struct str text, struct arena *arena,
                            struct event_lines *out, struct buf *why)
 {
-    size_t n_lines = count_lines(text);
+    size_t n_lines =
+        text.n_bytes > 0 ? count_lines(text, EVENT_LINES_MAX + 1) : 1;
 
     *out = (struct event_lines){ .rest = text };
     if (n_lines > EVENT_LINES_MAX + 1) {

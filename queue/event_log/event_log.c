@@ -76,6 +76,16 @@ static enum err note_stack(struct event_log *log, MDB_txn *txn,
     return err;
 }
 
+// Random bits for an id, without a system call for each.
+static uint32_t take_noise(struct event_log *log)
+{
+    if (log->n_noise == 0) {
+        crypto_random(log->noise, sizeof(log->noise));
+        log->n_noise = NOISE_WORDS;
+    }
+    return log->noise[--log->n_noise];
+}
+
 static enum err put_event(struct event_log *log, MDB_txn *txn,
                           struct new_event *ne, int64_t now_us)
 {
@@ -84,12 +94,8 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
     enum err err;
 
     e->position = position_of(log->next);
-    if (!ne->has_id) {
-        uint32_t noise;
-
-        crypto_random(&noise, sizeof(noise));
-        e->id = id_v7(e->accepted_at_us / 1000, log->next, noise);
-    }
+    if (!ne->has_id)
+        e->id = id_v7(e->accepted_at_us / 1000, log->next, take_noise(log));
     ne->was_stored = true;
     buf_reset(&log->record);
     event_encode(e, ne->has_key ? ne->key : NULL, &log->record);

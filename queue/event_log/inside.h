@@ -15,6 +15,8 @@
 #include "queue/records/retention.h"
 #include "queue/records/schema.h"
 
+#define NOISE_WORDS 64
+
 struct shard_view;
 
 // Closed to other rooms.
@@ -36,6 +38,8 @@ struct event_log {
     struct position end; // as committed
     int64_t last_us;     // when the last event was accepted, at the opening
     struct buf record;   // scratch, the worker's
+    size_t n_noise;      // the worker's: words of `noise` that are unused
+    uint32_t noise[NOISE_WORDS];
     struct stacks_seen seen;
     struct event_hasher hasher;
     void (*after_trim)(struct event_log *log); // on the loop
