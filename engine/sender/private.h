@@ -6,6 +6,7 @@
 //   tls_sessions.c       sessions that are resumed, and counts of handshakes
 //   transfer_sockets.c   libcurl's sockets and timer on libuv's loop
 //   transfer_response.c  the response, and the outcome made from it
+//   transfer_error.c     the error of an attempt that got no answer
 
 #ifndef ENGINE_SENDER_PRIVATE_H
 #define ENGINE_SENDER_PRIVATE_H
@@ -33,6 +34,14 @@ struct endpoint;
 struct local_addresses;
 struct sock;
 
+// How a connection ended, as far as this process saw it.
+struct ending {
+    bool has_closed;   // the receiver ended the stream, or it was reset
+    bool has_flooded;  // it brought too much, and was ended here
+    bool is_own_alert; // this side sent the alert
+    uint8_t alert;     // the TLS alert that ended it; 0: none
+};
+
 // Connections of their own, and the attempts that use them. In the common lane every
 // connection carries one request at a time. In each other lane, requests of one hook
 // to one endpoint share connections by HTTP/2.
@@ -47,9 +56,11 @@ struct lane {
     int64_t made_at_us; // monotonic, like the others
     int64_t used_at_us;
     int64_t credit_bytes; // how much its connections may bring
-    bool is_proven;       // a response came: the receiver's limits are known
-    bool is_slow;         // an attempt has been in flight for long
-    bool is_retired;      // gets no more attempts
+    struct ending
+        ending;      // of any of its connections, if it is not the common one
+    bool is_proven;  // a response came: the receiver's limits are known
+    bool is_slow;    // an attempt has been in flight for long
+    bool is_retired; // gets no more attempts
     bool has_certificate; // of the hook's own
 };
 
@@ -85,7 +96,7 @@ struct transfer {
     bool was_refused;     // twice, before the receiver looked at the request
     bool is_ours;         // our fault: no socket could be made
     bool has_certificate; // an option of the handle: a client certificate
-    char message[CURL_ERROR_SIZE];
+    char message[CURL_ERROR_SIZE]; // of libcurl, for the log
 };
 
 struct transfers {
@@ -104,7 +115,10 @@ struct transfers {
     struct curl_blob authorities; // of ca_file; data NULL: the system's
     struct sock **socks;          // by file descriptor
     size_t n_socks;
-    uint64_t turn_no; // of calls of libcurl
+    uint64_t turn_no;       // of calls of libcurl
+    struct lane *turn_lane; // whose handle was called last
+    int turn_fd;            // the socket for which it was called
+    struct ending ending;   // of a connection that ended in this turn
     struct list inflight;
     struct list free;
     size_t n_inflight;
@@ -146,6 +160,12 @@ void sockets_look(struct transfers *ts);
 // Ends the connection that a transfer used, if libcurl would keep it. Called while libcurl
 // still has the transfer.
 void connection_cut(struct transfer *t);
+// How the transfer's connection ended. A turn calls libcurl for one socket, so if any
+// connection ended in it, that of the transfers which end in it did. The transfers that
+// share a connection of HTTP/2 may end later: their lane remembers it.
+const struct ending *ending_of(const struct transfer *t);
+// TLS ended with this alert, which is fatal, on the connection that is just read.
+void ending_alert(unsigned alert, bool is_own);
 // A socket was just made for libcurl.
 void transfer_new_socket(struct transfers *ts, curl_socket_t fd);
 int transfer_close_socket(void *data, curl_socket_t fd); // data: the transfers
@@ -157,6 +177,15 @@ void tls_share(struct transfer *t, struct str endpoint);
 // connection if it is new.
 void tls_look(struct transfer *t);
 void tls_start(void); // before the first transfer
+
+// transfer_error.c
+// Whether the receiver has said by HTTP/2 that it leaves before it looks at the request.
+// libcurl uses the same code when what came is no valid HTTP/2, but it has something to
+// say about that.
+bool receiver_leaves(const struct transfer *t, CURLcode code);
+// Sets the error's class and sentence; borrowed for ever.
+void transfer_explain(const struct transfer *t, CURLcode code,
+                      struct outcome *outcome);
 
 // transfer_response.c
 void transfer_expect(struct transfer *t); // sets the callbacks, before a start

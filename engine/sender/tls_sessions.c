@@ -11,6 +11,9 @@
 // then takes the session for broken: it would be resumed only as long as its first
 // connection is open. So the program has its own SSL_free(), which tells OpenSSL that the
 // goodbye was said. (A session that failed in earnest was dropped before.)
+//
+// It has its own SSL_new(), too, which asks OpenSSL to tell of alerts: so an error of TLS
+// is known without libcurl's words for it.
 
 #include <dlfcn.h>
 #include <string.h>
@@ -28,7 +31,11 @@ static int (*session_reused)(const void *ssl);
 static void (*alpn_selected)(const void *ssl, const unsigned char **at,
                              unsigned *n_bytes);
 
-#define SENT_SHUTDOWN 1 // of OpenSSL: SSL_SENT_SHUTDOWN
+// Of OpenSSL: SSL_SENT_SHUTDOWN, SSL_CB_ALERT, SSL_CB_WRITE, SSL3_AL_FATAL.
+#define SENT_SHUTDOWN 1
+#define AT_ALERT      0x4000
+#define AT_WRITE      0x08
+#define FATAL         2
 
 // libcurl calls this function: a program's own function takes precedence over that of a
 // library.
@@ -47,6 +54,33 @@ void SSL_free(void *ssl)
         set_shutdown(ssl, SENT_SHUTDOWN);
     if (libssl_free != NULL) // or nobody could have made the object
         libssl_free(ssl);
+}
+
+// `alert`: its level and its number, a byte each.
+static void on_tls_info(const void *ssl, int where, int alert)
+{
+    (void)ssl;
+    if ((where & AT_ALERT) != 0 && alert >> 8 == FATAL)
+        ending_alert((unsigned)alert & 0xff, (where & AT_WRITE) != 0);
+}
+
+// libcurl calls this function, too.
+void *SSL_new(void *context);
+
+void *SSL_new(void *context)
+{
+    static void *(*libssl_new)(void *context);
+    static void (*tell_info)(void *ssl, void (*tell)(const void *, int, int));
+    void *ssl;
+
+    if (libssl_new == NULL) {
+        *(void **)&tell_info = dlsym(RTLD_NEXT, "SSL_set_info_callback");
+        *(void **)&libssl_new = dlsym(RTLD_NEXT, "SSL_new");
+    }
+    ssl = libssl_new != NULL ? libssl_new(context) : NULL;
+    if (ssl != NULL && tell_info != NULL)
+        tell_info(ssl, on_tls_info);
+    return ssl;
 }
 
 static CURLSH *share_new(void)

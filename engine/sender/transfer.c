@@ -129,6 +129,8 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
 
     (void)local_port;
     want_fresh(t, true); // for the case that libcurl itself tries again
+    t->message[0] =
+        '\0'; // of an address or connection that was given up before
     if (++t->n_tries > TRIES_MAX) { // libcurl would try five times
         t->was_refused = true;
         return CURL_PREREQFUNC_ABORT;
@@ -173,8 +175,8 @@ static bool was_stale(const struct transfer *t, CURLcode code)
 
     if (t->is_second_try || t->n_tries >= TRIES_MAX || t->n_response_lines > 0)
         return false;
-    if (code == CURLE_HTTP2) // it says that it leaves before this request
-        return !has_first_byte(t);
+    if (code == CURLE_HTTP2)
+        return receiver_leaves(t, code) && !has_first_byte(t);
     if (code != CURLE_GOT_NOTHING && code != CURLE_SEND_ERROR &&
         code != CURLE_RECV_ERROR && code != CURLE_PARTIAL_FILE)
         return false;

@@ -137,76 +137,6 @@ static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
 
 // --- the outcome ---
 
-static enum error_class class_of_code(CURLcode code)
-{
-    switch ((int)code) { // any other code of libcurl is a protocol error
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return ERROR_DNS;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PROXY:
-    case CURLE_INTERFACE_FAILED:
-        return ERROR_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CLIENTCERT:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_USE_SSL_FAILED:
-        return ERROR_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return ERROR_TIMEOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE: // of HTTP/2: there is no header block
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        return ERROR_RESET;
-    default:
-        return ERROR_PROTOCOL;
-    }
-}
-
-// Whether the connection ended before libcurl knew the peer, which it does once
-// connection and handshake are made.
-static bool ended_at_once(const struct transfer *t)
-{
-    return t->was_gone ||
-           str_starts(str_of(t->message), STR("getpeername() failed"));
-}
-
-// With TLS 1.3 a receiver refuses the client's certificate, or its absence, after the
-// client's part of the handshake: libcurl then reports a failed read, and quotes the
-// TLS library. A connection that ends without TLS's close message is no TLS error.
-static bool is_tls_fault(const struct transfer *t)
-{
-    if (ended_at_once(t))
-        return str_starts(str_of(t->copy.at), STR("https:"));
-    return strstr(t->message, " alert ") != NULL ||
-           (strstr(t->message, "SSL routines") != NULL &&
-            strstr(t->message, "unexpected eof") == NULL);
-}
-
-// Whether libcurl gave up a connection of HTTP/2 for what came on it.
-static bool is_http2_fault(const struct transfer *t)
-{
-    return strstr(t->message, "nghttp2_session_mem_recv") != NULL;
-}
-
-static enum error_class class_of(const struct transfer *t, CURLcode code)
-{
-    enum error_class error = t->was_gone ? ERROR_RESET : class_of_code(code);
-
-    if (error == ERROR_RESET && is_http2_fault(t))
-        return ERROR_PROTOCOL;
-
-    return error == ERROR_RESET && is_tls_fault(t) ? ERROR_TLS : error;
-}
-
 static int64_t figure_of(CURL *easy, CURLINFO which)
 {
     curl_off_t n = 0;
@@ -236,27 +166,6 @@ static struct timing timing_of(const struct transfer *t)
         .total_us = figure_of(t->easy, CURLINFO_TOTAL_TIME_T),
         .reused_connection = t->has_header_block && n_new_connections == 0,
     };
-}
-
-// The error message of an attempt without a complete header block.
-static struct str message_of(const struct transfer *t, CURLcode code,
-                             enum error_class error)
-{
-    // libcurl's message may repeat what the receiver sent. It is left out, so that
-    // nobody can scan a network with hooks and read banners here.
-    bool is_safe = error != ERROR_PROTOCOL && t->message[0] != '\0';
-    struct str text = str_of(is_safe ? t->message : curl_easy_strerror(code));
-
-    if (code == CURLE_PARTIAL_FILE)
-        text = STR("the receiver closed the connection before it answered");
-    if (is_http2_fault(t))
-        text = STR("what came is no valid HTTP/2, or too large");
-
-    if (is_safe && ended_at_once(t))
-        text = STR("the receiver closed the connection as soon as it was made");
-    if (text.n_bytes > ERROR_MESSAGE_MAX_BYTES)
-        text.n_bytes = ERROR_MESSAGE_MAX_BYTES;
-    return text;
 }
 
 static bool is_ours(const struct transfer *t, CURLcode code)
@@ -298,8 +207,7 @@ static void set_result(const struct transfer *t, CURLcode code,
         return;
     }
     // A status line with an invalid number, such as 099, is no answer.
-    outcome->error = class_of(t, code);
-    outcome->error_message = message_of(t, code, outcome->error);
+    transfer_explain(t, code, outcome);
     if (t->was_blocked && (outcome->error == ERROR_CONNECT ||
                            code == CURLE_ABORTED_BY_CALLBACK)) {
         outcome->error = ERROR_BLOCKED;

@@ -65,6 +65,58 @@ static struct sock *connection_of(int fd)
     return s != NULL && s->is_connection ? s : NULL;
 }
 
+// --- how connections end ---
+
+#define ANY_SOCKET (-1)
+
+// `fd`: the socket for which libcurl will be called, or ANY_SOCKET.
+static void turn_begin(struct lane *lane, int fd)
+{
+    struct transfers *ts = lane->owner;
+
+    ts->turn_no++;
+    ts->turn_lane = lane;
+    ts->turn_fd = fd;
+    ts->ending = (struct ending){ 0 };
+}
+
+const struct ending *ending_of(const struct transfer *t)
+{
+    return t->lane->endpoint != NULL ? &t->lane->ending : &t->owner->ending;
+}
+
+// Of a connection of the lane, in this turn.
+static struct ending *ending_in(struct transfers *ts, struct lane *lane)
+{
+    return lane->endpoint != NULL ? &lane->ending : &ts->ending;
+}
+
+void ending_alert(unsigned alert, bool is_own)
+{
+    struct ending *ending;
+
+    if (of_process == NULL || of_process->turn_lane == NULL)
+        return;
+    ending = ending_in(of_process, of_process->turn_lane);
+    if (is_own &&
+        ending->has_closed) // OpenSSL still says that it misses the goodbye
+        return;
+    ending->alert = (uint8_t)alert;
+    ending->is_own_alert = is_own;
+}
+
+// `n`: what sending or receiving returned, and `reason` its error. (In the turn of one
+// socket libcurl may read from another, which it closes because it is not needed.)
+static void note_end(struct sock *s, ssize_t n, int reason)
+{
+    int turn_fd = s->lane->owner->turn_fd;
+
+    if (turn_fd != ANY_SOCKET && turn_fd != s->fd)
+        return;
+    if (n == 0 || (n < 0 && reason != EAGAIN && reason != EINTR))
+        ending_in(s->lane->owner, s->lane)->has_closed = true;
+}
+
 // --- sending and receiving ---
 
 // Whether there is something to read. False at the end of the stream, too.
@@ -87,9 +139,11 @@ ssize_t send(int fd, const void *at, size_t n_bytes, int flags)
     if (n_sent < 0 && (reason == EPIPE || reason == ECONNRESET) &&
         has_unread(fd))
         n_sent = (ssize_t)n_bytes;
-    s = n_sent > 0 ? connection_of(fd) : NULL;
-    if (s != NULL)
+    s = connection_of(fd);
+    if (s != NULL && n_sent > 0)
         s->n_moved++;
+    if (s != NULL && n_sent < 0)
+        note_end(s, n_sent, reason);
     errno = reason;
     return n_sent;
 }
@@ -133,8 +187,12 @@ ssize_t recv(int fd, void *at, size_t n_bytes, int flags)
         return -1;
     }
     n = recvfrom(fd, at, n_bytes, flags, NULL, NULL);
-    if (s == NULL || n <= 0 || (flags & MSG_PEEK) != 0 || !is_flood(s, n))
+    if (s == NULL || (flags & MSG_PEEK) != 0)
         return n;
+    note_end(s, n, errno);
+    if (n <= 0 || !is_flood(s, n))
+        return n;
+    ending_in(s->lane->owner, s->lane)->has_flooded = true;
     log_warn("a receiver sent much that belongs to no response; its "
              "connection was ended",
              "bytes=%lld", (long long)s->n_brought_bytes);
@@ -183,7 +241,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (status < 0)
         s->armed = 0; // libuv has stopped it
-    lane->owner->turn_no++;
+    turn_begin(lane, fd);
     curl_multi_socket_action(lane->multi, fd, flags_of(status, events),
                              &n_running);
     if (sock_find(lane->owner, fd) == s)
@@ -337,7 +395,7 @@ static void on_timer(uv_timer_t *timer)
     struct lane *lane = timer->data;
     int n_running;
 
-    lane->owner->turn_no++;
+    turn_begin(lane, ANY_SOCKET);
     curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
     lane->owner->reap(lane);
 }

@@ -2,6 +2,7 @@
 """TLS: whom a delivery trusts, and who it says it is."""
 
 import os
+import re
 import socket
 import ssl
 import struct
@@ -138,6 +139,22 @@ CASES = {
 }
 
 
+# What the history says of them, whatever release of which library is used.
+SENTENCES = {
+    "expired": "the receiver's certificate has expired",
+    "wrong host": "the receiver's certificate is not for the name in the URL",
+    "self-signed": "the receiver's certificate is self-signed",
+    "unknown authority": "authority that is not trusted",
+    "weak key": "too weak",
+    "for clients only": "the receiver's certificate is not for servers",
+    "100 KB of chain": "",
+    "handshake cut": "the receiver closed the connection before the TLS handshake ended",
+    "handshake reset": "the receiver closed the connection before the TLS handshake ended",
+    "no TLS at all": "what the receiver sent is no valid TLS",
+    "alert": "(TLS alert handshake_failure)",
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_whom_nobody_should_trust(engine, certificates, tmp_path, name):
     """Nothing of the request is sent; and never without TLS instead."""
@@ -145,6 +162,8 @@ def test_whom_nobody_should_trust(engine, certificates, tmp_path, name):
     what, row = outcome(engine, "127.0.0.1", server.port)
     assert what == "tls", row
     assert row["responseCode"] == 0 and not any(server.got)
+    assert SENTENCES[name] in row["error"]["message"], row["error"]
+    assert not re.search("SSL|curl|errno|error:", row["error"]["message"]), row["error"]
     server.socket.close()
 
 
@@ -291,6 +310,7 @@ def test_client_certificates_of_hooks(engine, certificates):
         receiver.wait(5, "/bob")
         row = engine.wait_deliveries(nobody, 1)[0]
         assert row["error"]["class"] == "tls", row
+        assert "client certificate" in row["error"]["message"]
         assert receiver.got("/nobody") == []
         by_connection = {}
         for request in receiver.got():
