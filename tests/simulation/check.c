@@ -56,6 +56,7 @@ void check_note(const struct world *w, const struct schedule_event *e,
         const struct sender *sender = &w->schedule.senders[i];
 
         before->n_unresponsive[i] = sender->n_unresponsive;
+        before->n_endpoints[i] = sender->n_endpoints;
         before->first_unresponsive[i] = sender->unresponsive.first;
     }
 }

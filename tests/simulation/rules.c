@@ -7,6 +7,7 @@
 #include "engine/dispatcher/schedule/hook_schedule.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
+#include "engine/dispatcher/schedule/placement.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "tests/simulation/world.h"
@@ -125,9 +126,25 @@ static void after_turns(struct world *w, const struct schedule_event *e,
     }
 }
 
+// A sender that is down gets no endpoints while another one is up.
+static void after_placement(struct world *w, const struct before *before)
+{
+    bool is_one_up = false;
+
+    for (size_t i = 0; i < N_SENDERS; i++)
+        is_one_up = is_one_up || w->schedule.senders[i].is_up;
+    for (size_t i = 0; i < N_SENDERS && is_one_up; i++) {
+        const struct sender *sender = &w->schedule.senders[i];
+
+        REQUIRE(w,
+                sender->is_up || sender->n_endpoints <= before->n_endpoints[i]);
+    }
+}
+
 void rules_after(struct world *w, const struct schedule_event *e,
                  const struct before *before, const struct effects *out)
 {
+    after_placement(w, before);
     switch (e->kind) {
     case SCHEDULE_RETURNED:
         after_return(w, before);
@@ -196,10 +213,23 @@ static void check_ready(struct world *w, struct hook_state *f)
     }
 }
 
+// A hook waits for a sender that is down only if its endpoint has none that is up.
+static void check_sender(struct world *w, const struct hook_state *f)
+{
+    const struct sender *senders = w->schedule.senders;
+
+    if (f->place != HOOK_IN_RING || f->placement == NULL)
+        return;
+    REQUIRE(w,
+            senders[f->sender].is_up ||
+                !senders[placement_sender(&w->schedule, f->placement)].is_up);
+}
+
 void rules_of_hook(struct world *w, struct hook_state *f)
 {
     struct sim_hook *h = sim_of(w, f->no);
 
+    check_sender(w, f);
     if (h != NULL && f->has_due_rows)
         h->rows_look_us = INT64_MAX;
     REQUIRE(w, h == NULL || h->rows_look_us == INT64_MAX ||

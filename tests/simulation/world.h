@@ -147,6 +147,7 @@ struct before {
     enum hook_place places[N_HOOKS];
     bool are_admitted[N_HOOKS]; // by their endpoint
     uint32_t n_unresponsive[N_SENDERS];
+    uint32_t n_endpoints[N_SENDERS];
     const struct list_node *first_unresponsive[N_SENDERS];
     bool was_closed; // a suspect was waited for
     // Of the hook of the event:

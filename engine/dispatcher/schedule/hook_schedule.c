@@ -139,6 +139,35 @@ void hook_leave_sender(struct schedule *s, struct hook_state *f)
     }
 }
 
+// Those in one queue of a sender that is down.
+static void hand_over(struct schedule *s, struct list *queue)
+{
+    struct hook_state *next;
+
+    for (struct hook_state *f = LIST_FIRST(queue, struct hook_state, turn);
+         f != NULL; f = next) {
+        next = LIST_NEXT(f, struct hook_state, turn);
+        if (f->placement == NULL ||
+            !s->senders[placement_sender(s, f->placement)].is_up)
+            continue;
+        hook_leave_sender(s, f);
+        hook_mark_ready(s, f);
+    }
+}
+
+void hooks_hand_over(struct schedule *s)
+{
+    for (unsigned i = 0; i < s->limits.n_senders; i++) {
+        struct sender *sender = &s->senders[i];
+
+        if (sender->is_up)
+            continue;
+        hand_over(s, &sender->ring);
+        hand_over(s, &sender->over_share);
+        hand_over(s, &sender->unresponsive);
+    }
+}
+
 struct hook_state *ring_take(struct sender *sender)
 {
     struct hook_state *f = LIST_POP(&sender->ring, struct hook_state, turn);

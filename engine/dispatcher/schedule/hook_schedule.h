@@ -52,6 +52,10 @@ unsigned hook_sender(const struct schedule *s, const struct hook_state *f);
 // Takes the hook out of the ring or wait queue of its sender, if it is in one.
 void hook_leave_sender(struct schedule *s, struct hook_state *f);
 
+// Hooks that wait for a sender that is down go to another one of their endpoint that is
+// up, if there is one: else those of the endpoint that wait there would pass them by.
+void hooks_hand_over(struct schedule *s);
+
 // Takes the first hook out of the ring, which must have one.
 struct hook_state *ring_take(struct sender *sender);
 

@@ -167,4 +167,5 @@ void in_flight_look_for_slow(struct schedule *s)
     for (unsigned i = 0; i < s->limits.n_senders; i++)
         wake_unresponsive(s, &s->senders[i]);
     endpoints_look(s);
+    hooks_hand_over(s);
 }

@@ -38,6 +38,12 @@ static void add_sender(struct schedule *s, struct placement *p, unsigned sender)
     s->senders[sender].n_endpoints++;
 }
 
+// A sender that is down does nothing, which is no reason to give it more.
+static bool is_idler(const struct sender *a, const struct sender *b)
+{
+    return a->is_up != b->is_up ? a->is_up : work_of(a) < work_of(b);
+}
+
 static unsigned idlest(const struct schedule *s)
 {
     unsigned best = s->limits.first_sender % s->limits.n_senders;
@@ -45,7 +51,7 @@ static unsigned idlest(const struct schedule *s)
     for (unsigned i = 1; i < s->limits.n_senders; i++) {
         unsigned other = (s->limits.first_sender + i) % s->limits.n_senders;
 
-        if (work_of(&s->senders[other]) < work_of(&s->senders[best]))
+        if (is_idler(&s->senders[other], &s->senders[best]))
             best = other;
     }
     return best;
@@ -87,14 +93,21 @@ void placement_look_begin(struct schedule *s)
         s->senders[i].work = 0;
 }
 
-// One of several senders is enough again: the one with the fewest endpoints.
+// Whether an endpoint that leaves several senders should rather stay with `a`.
+static bool is_freer(const struct sender *a, const struct sender *b)
+{
+    return a->is_up != b->is_up ? a->is_up : a->n_endpoints < b->n_endpoints;
+}
+
+// One of several senders is enough again: of those that are up, the one with the fewest
+// endpoints.
 static void narrow(struct schedule *s, struct placement *p)
 {
     unsigned keep = (unsigned)__builtin_ctz(p->senders);
 
     for (unsigned i = keep + 1; i < s->limits.n_senders; i++) {
         if ((p->senders & bit(i)) != 0 &&
-            s->senders[i].n_endpoints < s->senders[keep].n_endpoints)
+            is_freer(&s->senders[i], &s->senders[keep]))
             keep = i;
     }
     placement_end(s, p);

@@ -18,7 +18,8 @@ struct placement {
     uint32_t n_calm;  // looks since several senders were last needed
 };
 
-// A new endpoint goes to the sender with the least work.
+// A new endpoint goes to the sender with the least work, of those that take orders; of
+// all, if none does.
 void placement_begin(struct schedule *s, struct placement *p);
 void placement_end(struct schedule *s, const struct placement *p);
 

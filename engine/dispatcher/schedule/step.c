@@ -321,6 +321,7 @@ void schedule_step(struct schedule *s, const struct schedule_event *e,
     case SCHEDULE_SENDER_UP:
     case SCHEDULE_SENDER_DOWN:
         s->senders[e->sender].is_up = e->kind == SCHEDULE_SENDER_UP;
+        hooks_hand_over(s);
         break;
     default:
         on_hook_event(s, e);

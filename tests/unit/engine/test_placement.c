@@ -173,6 +173,49 @@ static void nothing_moves_to_a_sender_that_is_down(void **state)
     assert_int_equal(w.s.senders[2].n_endpoints, 1);
 }
 
+static void a_new_endpoint_avoids_a_sender_that_is_down(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, N_SENDERS, 8);
+    w.s.senders[1].is_up = false;
+    for (; w.n < 40; w.n++) {
+        placement_begin(&w.s, &w.endpoints[w.n]);
+        assert_true(w.endpoints[w.n].senders != 1U << 1);
+    }
+    assert_int_equal(w.s.senders[1].n_endpoints, 2);
+    w.s.senders[1].is_up = true; // it has the least work now
+    placement_begin(&w.s, &w.endpoints[w.n]);
+    assert_int_equal(w.endpoints[w.n++].senders, 1 << 1);
+
+    // When the engine starts, none is up yet.
+    begin(&w, N_SENDERS, 0);
+    for (unsigned i = 0; i < N_SENDERS; i++)
+        w.s.senders[i].is_up = false;
+    for (; w.n < N_SENDERS; w.n++)
+        placement_begin(&w.s, &w.endpoints[w.n]);
+    for (unsigned i = 0; i < N_SENDERS; i++)
+        assert_int_equal(w.s.senders[i].n_endpoints, 1);
+}
+
+static void a_hot_endpoint_is_left_to_a_sender_that_is_up(void **state)
+{
+    static const uint32_t hot[N_MAX] = { 4000, 1, 1 };
+    static const uint32_t calm[N_MAX] = { 3, 1, 1 };
+    struct world w;
+
+    (void)state;
+    begin(&w, 2, 3);
+    pass(&w, hot, 40);
+    assert_int_equal(w.endpoints[0].senders, 3);
+    for (unsigned i = 0; i < 2; i++) // whichever has fewer endpoints
+        w.s.senders[i].is_up = w.s.senders[i].n_endpoints == 3;
+    pass(&w, calm, 100);
+    assert_int_equal(__builtin_popcount(w.endpoints[0].senders), 1);
+    assert_true(w.s.senders[__builtin_ctz(w.endpoints[0].senders)].is_up);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +226,8 @@ int main(void)
         cmocka_unit_test(
             a_hot_endpoint_gets_several_senders_and_gives_them_back),
         cmocka_unit_test(nothing_moves_to_a_sender_that_is_down),
+        cmocka_unit_test(a_new_endpoint_avoids_a_sender_that_is_down),
+        cmocka_unit_test(a_hot_endpoint_is_left_to_a_sender_that_is_up),
     };
 
     return cmocka_run_group_tests_name("placement", tests, NULL, NULL);
