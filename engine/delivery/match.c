@@ -4,8 +4,8 @@
 // Three hash maps: hooks by number, scopes by the scope that an event names, and
 // lists of hooks by scope and custom kind. A scope keeps one word of bits for each
 // hook: the filters it wants (its groups resolved into filters), and above them private
-// bits for "all" and for events that have no filter. Matching is one AND per hook over
-// contiguous memory.
+// bits for "all" and for events that have no filter. A tree over these words leads to
+// those that have a bit of the event's, so hooks that do not want it cost nothing.
 
 #include "engine/delivery/match.h"
 
@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "common/model/event_kinds.h"
 #include "common/model/operator.h"
+#include "engine/delivery/word_tree.h"
 
 // Bits above those of the filters; only in memory.
 #define BIT_ALL   (UINT64_C(1) << 63) // set in every event
@@ -32,9 +33,8 @@ struct entry; // a hook
 struct scope {
     struct hash_node node;
     struct hook_scope key; // its strings are in `text`
-    uint64_t *bits;        // one word for each hook that has any bit; dense
+    struct word_tree bits; // one word for each hook that has any bit
     struct entry **hooks;  // in the order of `bits`
-    size_t n_bits;
     size_t room;
     size_t n_hooks; // with and without bits; at 0 the scope is freed
     size_t n_kinds; // entries in lists by kind
@@ -147,7 +147,7 @@ static struct scope *scope_take(struct match_index *idx,
 
 static void scope_free(struct scope *s)
 {
-    free(s->bits);
+    word_tree_clear(&s->bits);
     free(s->hooks);
     free(s);
 }
@@ -163,27 +163,29 @@ static void scope_drop(struct match_index *idx, struct scope *s)
 
 static void bits_add(struct scope *s, struct entry *hook, uint64_t bits)
 {
-    if (s->n_bits == s->room) {
+    size_t at = word_tree_n(&s->bits);
+
+    if (at == s->room) {
         s->room = s->room > 0 ? s->room * 2 : 4;
-        s->bits = xrealloc(s->bits, s->room * sizeof(*s->bits));
         s->hooks = xrealloc(s->hooks, s->room * sizeof(struct entry *));
     }
-    s->bits[s->n_bits] = bits;
-    s->hooks[s->n_bits] = hook;
-    hook->bits_at = s->n_bits++;
+    word_tree_append(&s->bits, bits);
+    s->hooks[at] = hook;
+    hook->bits_at = at;
 }
 
 // Removes a hook's word. The last word takes its place.
 static void bits_del(struct scope *s, const struct entry *hook)
 {
-    size_t last = s->n_bits - 1;
+    size_t at = hook->bits_at;
+    size_t last = word_tree_n(&s->bits) - 1;
 
-    if (hook->bits_at == NOWHERE)
+    if (at == NOWHERE)
         return;
-    s->bits[hook->bits_at] = s->bits[last];
-    s->hooks[hook->bits_at] = s->hooks[last];
-    s->hooks[hook->bits_at]->bits_at = hook->bits_at;
-    s->n_bits--;
+    s->hooks[at] = s->hooks[last];
+    s->hooks[at]->bits_at = at;
+    word_tree_set(&s->bits, at, word_tree_at(&s->bits, last));
+    word_tree_remove_last(&s->bits);
 }
 
 // --- lists by kind ---
@@ -429,10 +431,9 @@ static void found(struct search *search, const struct entry *hook)
 
 static void search_bits(struct search *search, const struct scope *s)
 {
-    for (size_t i = 0; i < s->n_bits; i++) {
-        if ((s->bits[i] & search->bits) != 0)
-            found(search, s->hooks[i]);
-    }
+    for (size_t i = word_tree_find(&s->bits, 0, search->bits);
+         i != WORD_TREE_NONE; i = word_tree_find(&s->bits, i + 1, search->bits))
+        found(search, s->hooks[i]);
 }
 
 static void search_kind(struct search *search, const struct scope *s,
