@@ -10,6 +10,7 @@
 #include "api/hooks/secret_expiry.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/encoding/crypto.h"
 #include "queue/queue.h"
 
@@ -25,7 +26,9 @@ struct hook_change {
     struct hook hook;  // a new hook, whose texts lie in the body and the arena
     bool is_named;     // the client named it
     unsigned n_tries;  // writes so far
-    uint64_t org_id;   // of the scope's organization
+    uint64_t org_id;   // of the scope's organization; 0: it has no number yet
+    uint64_t
+        name_hash; // of the organization, under which its first hooks count
 };
 
 static void on_free(struct api_request *rq)
@@ -147,14 +150,32 @@ static enum err begin_here(struct api_request *rq, struct hook *hook)
     return event_view_end(rq->api->events, &hook->from);
 }
 
+// Until its first hook is stored, an organization has no number to count under, so its
+// first hooks count under a hash of its name, whose highest bit is 0: that of numbers is 1. Two
+// names with the same hash would count as one for this moment.
+static uint64_t name_hash(const struct hook_scope *scope)
+{
+    return hash_here(scope->org, scope->dialect) >> 1;
+}
+
+static uint64_t counted_as(const struct hook_change *c)
+{
+    return c->org_id != 0 ? c->org_id : c->name_hash;
+}
+
 // False: there are too many hooks; the request has been answered. Their number does not
 // fall by itself, so the answer is 409, a conflict, and not 429.
-static bool may_create(struct api_request *rq, uint64_t org_id)
+static bool may_create(struct api_request *rq)
 {
+    const struct hook_change *c = rq->data;
+    const struct shares *hooks = &rq->api->shares[CAP_HOOKS];
     struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
-    enum share share = shares_check(&rq->api->shares[CAP_HOOKS], &limit, org_id,
-                                    rq->grant.is_admin, 1);
+    uint64_t held = shares_of(hooks, c->name_hash);
+    enum share share;
 
+    if (c->org_id != 0)
+        held += shares_of(hooks, c->org_id);
+    share = share_check(&limit, held, hooks->n, rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
     request_refuse_share(rq, CAP_HOOKS, share, 409);
@@ -172,10 +193,9 @@ static void on_created(struct api_request *rq,
         write_new(rq); // the generated name is taken
         return;
     }
-    if (c->org_id == 0 && result->err == OK)
+    shares_remove(&rq->api->shares[CAP_HOOKS], counted_as(c), 1);
+    if (result->err == OK)
         shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
-    if (c->org_id != 0 && result->err != OK)
-        shares_remove(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
     if (result->err == ERR_EXISTS) {
         http_fail(rq->http, 409, STR_EMPTY,
                   "Webhook with name %.*s already exists.",
@@ -208,12 +228,8 @@ static void begin_create(struct api_request *rq)
 
     if (!request_org_no(rq, &c->hook.scope, &c->org_id))
         return;
-    if (c->org_id == 0 && !rq->is_alone) {
-        // Several first hooks of an organization could not be counted.
-        request_change(rq, begin_create, CHANGE_ALONE);
-        return;
-    }
-    if (!may_create(rq, c->org_id))
+    c->name_hash = name_hash(&c->hook.scope);
+    if (!may_create(rq))
         return;
     c->is_named = c->hook.name.n_bytes > 0;
     c->hook.created_at_ms = clock_now_ms();
@@ -224,8 +240,7 @@ static void begin_create(struct api_request *rq)
         return;
     }
     // Counted before it is stored: others are checked meanwhile.
-    if (c->org_id != 0)
-        shares_add(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
+    shares_add(&rq->api->shares[CAP_HOOKS], counted_as(c), 1);
     write_new(rq);
 }
 

@@ -178,6 +178,34 @@ def test_a_limit_holds_for_those_who_waited_together(make_engine):
         assert engine.api("POST", ORG, fields(), token=token).status == status
 
 
+def test_first_hooks_of_many_organizations_do_not_wait_for_each_other(
+        make_engine):
+    engine = make_engine(max_hooks="8", max_hooks_per_organization="3").start()
+
+    def create(n):
+        org = f"org{n}"
+        return Call(engine, "POST", f"/api/orgs/{org}/hooks",
+                    fields(organizationName=org))
+    with hanging_disk(engine) as release:
+        # The first hooks of six organizations, and four more of the last of these.
+        calls = [create(min(n, 6)) for n in range(1, 11)]
+        wait_for(lambda: sum(call.reply is not None for call in calls) == 2,
+                 "refused, since eight are counted before one is stored")
+        release()
+    assert sorted(call.result().status for call in calls) == [201] * 8 + [409] * 2
+    listed = [engine.api("GET", f"/api/orgs/org{n}/hooks").json()
+              for n in range(1, 7)]
+    assert sum(map(len, listed)) == 8
+    # Each counts for its organization now, and what was refused holds nothing.
+    first = next(hooks[0] for hooks in listed if hooks)
+    org = first["organizationName"]
+    path = f"/api/orgs/{org}/hooks"
+    assert engine.api("DELETE", f"{path}/{first['name']}").status == 204
+    for status in 201, 409:
+        assert engine.api("POST", path, fields(organizationName=org)
+                          ).status == status
+
+
 def test_many_who_change_one_hook_at_once_all_succeed(engine):
     assert engine.api("POST", ORG, fields(name="x")).status == 201
     with hanging_disk(engine) as release:
