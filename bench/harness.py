@@ -223,6 +223,14 @@ class Engine:
             stop(self.process, 90)
             self.process = None
 
+    def kill(self):
+        """As by a power cut: no process of it does anything more."""
+        for pid in [self.process.pid, *self.roles()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def roles(self):
         """The engine's processes: pid -> title."""
         found = {}
@@ -328,7 +336,7 @@ class Bench:
     def build(self):
         flags = ["-DCMAKE_BUILD_TYPE=Release", "-DPOSTHORN_BENCH=ON"]
         targets = ["posthorn", "receiver", "load", "bareloop",
-                   "lmdb_append", "match", "history_fill"]
+                   "lmdb_append", "match", "history_fill", "backlog_fill"]
         for command in (["cmake", "-S", ROOT, "-B", self.build_dir, *flags],
                         ["cmake", "--build", self.build_dir, "--parallel",
                          str(os.cpu_count() or 1), "--target", *targets]):
@@ -391,8 +399,8 @@ class Bench:
         self.stack.callback(stop, process)
         return process
 
-    def load(self, port, **options):
-        result = self.call("load", port=port, **options)
+    def load(self, port, timeout_seconds=300, **options):
+        result = self.call("load", timeout_seconds, port=port, **options)
         bad = result["refused"] + result["lost"] + result["unanswered"]
         if bad > 0:
             raise Failed(f"{bad} of {result['sent']} events were not accepted "

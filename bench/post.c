@@ -13,6 +13,8 @@
 
 #define STACK_DIGITS 3
 #define STACK_KEY    "\"stackName\":\"s"
+#define ORG_DIGITS   6
+#define NOBODY_PORT  1029
 
 static const char user_json[] =
     "{\"name\":\"Morty Smith\",\"githubLogin\":\"morty\","
@@ -45,11 +47,12 @@ static void put_hook(struct buf *out, const struct post_options *o)
         buf_putc(out, '0');
     buf_printf(out,
                "\",\"organizationName\":\"%s\",\"displayName\":\"a hook\","
-               "\"payloadUrl\":\"http://127.0.0.1:1029/hooks/of/%s\","
+               "\"payloadUrl\":\"http://127.0.0.1:%" PRIu64 "/h/%s\","
                "\"active\":true,\"format\":\"raw\","
-               "\"secret\":\"bench-secret\",\"filters\":[\"update_failed\"],"
+               "\"secret\":\"bench-secret\",\"filters\":[%s],"
                "\"unread\":{" STACK_KEY "000\"}}\n",
-               o->hooks_of, o->hooks_of);
+               o->hooks_of, o->hooks_port != 0 ? o->hooks_port : NOBODY_PORT,
+               o->hooks_of, o->hooks_port != 0 ? "" : "\"update_failed\"");
 }
 
 static void put_line(struct buf *out, const struct post_options *o)
@@ -82,6 +85,21 @@ static void put_head(struct buf *out, const struct post_options *o,
     buf_printf(out, "Content-Length: %zu\r\n\r\n", body_bytes);
 }
 
+static void find_orgs(struct post *p)
+{
+    size_t n = 0;
+
+    for (size_t at = 0; n < POST_ORG_PLACES;) {
+        struct str rest = { p->at + at, p->n_bytes - at };
+        size_t found = offset_of(rest, POST_ORG);
+
+        if (found == 0)
+            break;
+        at += found;
+        p->orgs[n++] = at - ORG_DIGITS;
+    }
+}
+
 void post_init(struct post *p, const struct post_options *options)
 {
     struct buf line;
@@ -96,10 +114,13 @@ void post_init(struct post *p, const struct post_options *options)
                         .stamp = offset_of(buf_str(&line), WIRE_STAMP_KEY),
                         .stack = offset_of(buf_str(&line), STACK_KEY),
                         .n_stacks = options->n_stacks,
+                        .n_orgs = options->n_orgs,
                         .batch = options->batch };
     for (uint64_t i = 0; i < options->batch; i++)
         buf_put_str(&out, buf_str(&line));
     p->at = buf_take(&out, &p->n_bytes);
+    if (p->n_orgs > 0)
+        find_orgs(p);
     buf_clear(&line);
 }
 
@@ -116,18 +137,26 @@ void post_clear(struct post *p)
     p->at = NULL;
 }
 
+static void write_digits(char *to, size_t n_digits, uint64_t number)
+{
+    for (size_t digit = n_digits; digit > 0; digit--) {
+        to[digit - 1] = (char)('0' + number % 10);
+        number /= 10;
+    }
+}
+
 void post_stamp(struct post *p, uint64_t seq, int64_t sent_us)
 {
     char *line = p->at + p->first_line;
 
     for (uint64_t i = 0; i < p->batch; i++, line += p->line_bytes) {
         struct wire_stamp stamp = { .sent_us = sent_us, .seq = seq + i };
-        uint64_t stack = stamp.seq % p->n_stacks;
 
         wire_stamp_write(line + p->stamp, &stamp);
-        for (size_t digit = STACK_DIGITS; digit > 0; digit--) {
-            line[p->stack + digit - 1] = (char)('0' + stack % 10);
-            stack /= 10;
-        }
+        write_digits(line + p->stack, STACK_DIGITS, stamp.seq % p->n_stacks);
+    }
+    for (size_t i = 0; i < POST_ORG_PLACES && p->orgs[i] != 0; i++) {
+        write_digits(p->at + p->orgs[i], ORG_DIGITS,
+                     seq / p->batch % p->n_orgs);
     }
 }

@@ -11,18 +11,26 @@
 #include <stdint.h>
 
 #define POST_MAX_STACKS 1000
+#define POST_ORG        "o000000" // with n_orgs, these digits are the organization's
+#define POST_MAX_ORGS   1000000
 
 struct post_options {
     uint64_t port;
     const char *path;
     const char *token;    // NULL: no Authorization
     const char *hooks_of; // an organization: posts create hooks, not events
+    uint64_t hooks_port; // these want every event and are at this port; 0: they
+                         // want failed updates, and nobody is there
+    uint64_t n_orgs;     // above 0: request i belongs to organization
+                         // i mod n_orgs, wherever POST_ORG stands in it
     const char *kind;
     const char *project;
     uint64_t n_stacks; // event i belongs to stack s<i mod n_stacks>, 3 digits
     uint64_t payload_bytes;
     uint64_t batch; // events per request; above 1: NDJSON
 };
+
+#define POST_ORG_PLACES 4
 
 struct post {
     char *at; // owned: head and body
@@ -32,6 +40,8 @@ struct post {
     size_t stamp;      // offset within a line
     size_t stack;      // of the digits within a line
     uint64_t n_stacks;
+    uint64_t n_orgs;
+    size_t orgs[POST_ORG_PLACES]; // offsets of the digits; 0: no more
     uint64_t batch;
 };
 
