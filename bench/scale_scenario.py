@@ -250,22 +250,24 @@ def rows(bench, report, many_rows):
                                  org="live", stack=f"s{i:03d}", project="good")
         w.live_cost(2000, "live")  # warm up
     live = live_rounds(few, many, count, n_rounds)
-    put = [(many.put_cost(300), few.put_cost(300)) for _ in range(n_rounds)]
     for w in (few, many):
         w.engine.stop()
     starts.append((few.start(), many.start()))
     resumed = many.resume_cost(count)
-    memory = peak.finish()
     few_pss = few.engine.pss()
     at_few = []
     for _ in range(n_rounds):
         few.refill_paused()
         at_few.append(few.resume_cost(FEW // PAUSED * PAUSED))
+    for w in (few, many):
+        w.set_paused(True)
+    put = many.put_cost(2000), few.put_cost(2000)
+    memory = peak.finish()
     much = f"{many_rows:,} rows"
     report.costs(f"a delivery beside {much}", *live, limit=1.2)
     report.costs(f"a delivery of {much}", resumed, middle(at_few), limit=1.2)
     report.ratio(f"a row put into {much}, dispatcher",
-                 median([p[0] for p in put]), median([p[1] for p in put]), 1.2)
+                 *put, 1.2)
     report.value(f"start to first delivery with {much}",
                  max(s[1] for s in starts), max(s[0] for s in starts), 1, "s")
     report.value(f"memory with {much}", memory / MIB, few_pss / MIB, 200, "MiB")

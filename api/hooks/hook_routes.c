@@ -175,7 +175,8 @@ static bool may_create(struct api_request *rq)
 
     if (c->org_id != 0)
         held += shares_of(hooks, c->org_id);
-    share = share_check(&limit, held, hooks->n, rq->grant.is_admin, 1);
+    share =
+        share_check(&limit, held, shares_of_all(hooks), rq->grant.is_admin, 1);
     if (share == SHARE_THERE)
         return true;
     request_refuse_share(rq, CAP_HOOKS, share, 409);

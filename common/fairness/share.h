@@ -60,6 +60,12 @@ void shares_remove(struct shares *s, uint64_t no, uint64_t less);
 // How much `no` holds.
 uint64_t shares_of(const struct shares *s, uint64_t no);
 
+// How much all together hold.
+static inline uint64_t shares_of_all(const struct shares *s)
+{
+    return s->n;
+}
+
 void shares_clear(struct shares *s);
 
 #endif
