@@ -121,6 +121,16 @@ def checked(engine):
     return books
 
 
+def settle(engine):
+    """Until the dispatchers have counted what waits, which they do at the start."""
+    pids = [pid for pid, title in engine.roles().items()
+            if cpu.role_of(title) == "dispatcher"]
+    used = -1.0
+    while sum(map(cpu.of_process, pids)) - used > 0.1:
+        used = sum(map(cpu.of_process, pids))
+        time.sleep(1)
+
+
 # --- rows in the due index ---
 
 def hooks_at(engine, port):
@@ -211,6 +221,7 @@ class Waiting:
     def resume_cost(self, count):
         """Of a delivery whose row was in the index; at least `count` of them."""
         self.resumed.reset()
+        settle(self.engine)
         meter = cpu.Meter(self.engine, receiver=self.resumed)
         self.set_paused(False)
         stats = self.resumed.wait_for(count, idle_seconds=60)
@@ -223,7 +234,6 @@ class Waiting:
         self.fill(first_hook=1 + HANGING + LATER, hooks=PAUSED,
                   events=FEW // PAUSED)
         self.engine.start()
-        time.sleep(1)
 
 
 def live_rounds(few, many, count, n_rounds):
@@ -250,9 +260,10 @@ def rows(bench, report, many_rows):
                                  org="live", stack=f"s{i:03d}", project="good")
         w.live_cost(2000, "live")  # warm up
     live = live_rounds(few, many, count, n_rounds)
-    for w in (few, many):
-        w.engine.stop()
-    starts.append((few.start(), many.start()))
+    for _ in range(2):
+        for w in (few, many):
+            w.engine.stop()
+        starts.append((few.start(), many.start()))
     resumed = many.resume_cost(count)
     few_pss = few.engine.pss()
     at_few = []
@@ -269,7 +280,8 @@ def rows(bench, report, many_rows):
     report.ratio(f"a row put into {much}, dispatcher",
                  *put, 1.2)
     report.value(f"start to first delivery with {much}",
-                 max(s[1] for s in starts), max(s[0] for s in starts), 1, "s")
+                 median([s[1] for s in starts]),
+                 median([s[0] for s in starts]), 1, "s")
     report.value(f"memory with {much}", memory / MIB, few_pss / MIB, 200, "MiB")
     for w in (few, many):
         checked(w.engine)
@@ -351,7 +363,8 @@ def time_to_first(engine, receiver, options):
 
 def match(bench, report):
     events = 200000 if bench.is_quick else 1000000
-    for wanted in (1, 10):
+    # For one that wants it: the others cost. For ten: what finding each costs, too.
+    for wanted, limit in ((1, 1.5), (10, None)):
         few, many = [], []
         for _ in range(3):
             few.append(bench.call("match", hooks=10, wanted=wanted,
@@ -359,7 +372,7 @@ def match(bench, report):
             many.append(bench.call("match", hooks=100000, wanted=wanted,
                                    events=events)["mean_ns"])
         report.ratio(f"an event for {wanted} of 100,000 hooks instead of 10",
-                     median(many), median(few), 1.5, "ns")
+                     median(many), median(few), limit, "ns")
 
 
 def many_hooks(bench, report):
