@@ -155,6 +155,8 @@ void post_stamp(struct post *p, uint64_t seq, int64_t sent_us)
         wire_stamp_write(line + p->stamp, &stamp);
         write_digits(line + p->stack, STACK_DIGITS, stamp.seq % p->n_stacks);
     }
+    if (p->n_orgs == 0 || p->batch == 0)
+        return;
     for (size_t i = 0; i < POST_ORG_PLACES && p->orgs[i] != 0; i++) {
         write_digits(p->at + p->orgs[i], ORG_DIGITS,
                      seq / p->batch % p->n_orgs);
