@@ -35,7 +35,7 @@ const struct json_limits json_no_limits = {
 
 struct json {
     yyjson_doc *doc;
-    char *text; // owned: the values' strings lie in it
+    char text[]; // the values' strings lie in it
 };
 
 // A struct json_value is a yyjson_val under another name.
@@ -304,8 +304,7 @@ enum err json_parse(struct str text, const struct json_limits *limits,
     check.n_open = 0;
     if (text.n_bytes == 0)
         return say_not_json(why, &fault);
-    j = xmalloc(sizeof(*j));
-    j->text = xmalloc(text.n_bytes + YYJSON_PADDING_SIZE);
+    j = xmalloc(sizeof(*j) + text.n_bytes + YYJSON_PADDING_SIZE);
     memcpy(j->text, text.at, text.n_bytes);
     memset(j->text + text.n_bytes, 0, YYJSON_PADDING_SIZE);
     j->doc = yyjson_read_opts(j->text, text.n_bytes, flags, NULL, &fault);
@@ -326,7 +325,6 @@ void json_free(struct json *j)
     if (j == NULL)
         return;
     yyjson_doc_free(j->doc);
-    free(j->text);
     free(j);
 }
 
