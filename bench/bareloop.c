@@ -11,9 +11,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -37,6 +39,7 @@ struct bare {
     struct poll *polls[MAX_FDS]; // by descriptor
     uint64_t port;
     uint64_t n_ports;
+    uint64_t n_hosts; // above 1: each request goes to the next one
     uint64_t n_handles;
     uint64_t is_http2;
     uint64_t body_bytes;
@@ -45,6 +48,8 @@ struct bare {
     uint64_t n_started;
     uint64_t n_done;
     uint64_t n_failed;
+    uint64_t n_warm;   // of n_done: one for each host, before the time begins
+    double warm_cpu_s; // that these took
     int64_t start_us;
     int64_t last_us;
     bool is_due; // libcurl asked for a timeout of 0
@@ -157,15 +162,47 @@ static bool is_over(const struct bare *b)
            clock_mono_us() >= b->start_us + (int64_t)b->seconds * 1000000;
 }
 
+// Sets the URL: the host's address is 127.0.0.1 or one of those after it.
+static void handle_aim(const struct bare *b, CURL *easy, uint64_t i)
+{
+    uint64_t host = INADDR_LOOPBACK + i % b->n_hosts;
+    char url[64];
+
+    (void)snprintf(url, sizeof(url), "http%s://127.%u.%u.%u:%" PRIu64 "/h/0",
+                   b->authorities != NULL ? "s" : "",
+                   (unsigned)(host >> 16 & 255), (unsigned)(host >> 8 & 255),
+                   (unsigned)(host & 255), b->port + i % b->n_ports);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+}
+
 static void handle_start(struct bare *b, CURL *easy)
 {
     if (is_over(b)) {
         curl_easy_cleanup(easy);
         return;
     }
+    if (b->n_hosts > 1)
+        handle_aim(b, easy, b->n_started);
     b->n_started++;
     if (curl_multi_add_handle(b->multi, easy) != CURLM_OK)
         abort();
+}
+
+static double cpu_s(void)
+{
+    struct rusage used = { .ru_utime = { 0 } };
+
+    (void)getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+// Each host has its connection: what is measured begins.
+static void begin_measured(struct bare *b)
+{
+    b->n_warm = b->n_done;
+    b->warm_cpu_s = cpu_s();
+    b->start_us = clock_mono_us();
 }
 
 static void reap(struct bare *b)
@@ -179,7 +216,8 @@ static void reap(struct bare *b)
 
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
         if (msg->data.result == CURLE_OK && status == 200) {
-            b->n_done++;
+            if (++b->n_done == b->n_hosts && b->n_hosts > 1)
+                begin_measured(b);
         } else {
             b->n_failed++;
         }
@@ -221,13 +259,10 @@ static size_t on_body(const char *at, size_t each_bytes, size_t n, void *data)
 static CURL *handle_new(struct bare *b, uint64_t i)
 {
     CURL *easy = curl_easy_init();
-    char url[64];
 
     if (easy == NULL)
         abort();
-    (void)snprintf(url, sizeof(url), "http%s://127.0.0.1:%" PRIu64 "/h/0",
-                   b->authorities != NULL ? "s" : "", b->port + i % b->n_ports);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+    handle_aim(b, easy, i);
     if (b->authorities != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, b->authorities);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
@@ -290,7 +325,8 @@ static void prepare(struct bare *b)
     curl_multi_setopt(b->multi, CURLMOPT_SOCKETDATA, b);
     curl_multi_setopt(b->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
     curl_multi_setopt(b->multi, CURLMOPT_TIMERDATA, b);
-    curl_multi_setopt(b->multi, CURLMOPT_MAXCONNECTS, (long)b->n_handles);
+    curl_multi_setopt(b->multi, CURLMOPT_MAXCONNECTS,
+                      (long)(b->n_handles + b->n_hosts));
 }
 
 static void run(struct bare *b)
@@ -307,11 +343,13 @@ static void run(struct bare *b)
 static void report(const struct bare *b)
 {
     double seconds = (double)(b->last_us - b->start_us) / 1e6;
+    uint64_t n_done = b->n_done - b->n_warm;
 
     printf("{\"done\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"seconds\":%.6f"
-           ",\"per_second\":%.1f}\n",
-           b->n_done, b->n_failed, seconds,
-           seconds > 0 ? (double)b->n_done / seconds : 0.0);
+           ",\"per_second\":%.1f,\"cpu_seconds\":%.6f}\n",
+           n_done, b->n_failed, seconds,
+           seconds > 0 ? (double)n_done / seconds : 0.0,
+           cpu_s() - b->warm_cpu_s);
 }
 
 static void finish(struct bare *b)
@@ -329,12 +367,14 @@ static void finish(struct bare *b)
 
 int main(int argc, char **argv)
 {
-    static struct bare b = { .n_handles = 64,
-                             .body_bytes = 1024,
-                             .n_ports = 1 };
+    static struct bare b = {
+        .n_handles = 64, .body_bytes = 1024, .n_ports = 1, .n_hosts = 1
+    };
     const struct arg args[] = {
         { "--port", "first port to post to", &b.port, 1, 65535, NULL },
         { "--ports", "consecutive ones", &b.n_ports, 1, 16, NULL },
+        { "--hosts", "addresses from 127.0.0.1 on, in turn", &b.n_hosts, 1,
+          12000, NULL },
         { "--handles", "transfers at once", &b.n_handles, 1, 8192, NULL },
         { "--bytes", "of a body", &b.body_bytes, 1, 1U << 20, NULL },
         { "--count", "requests, 0: no limit", &b.count, 0, UINT64_C(1) << 40,

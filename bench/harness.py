@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -176,6 +177,8 @@ class Engine:
     def __init__(self, bench, settings=()):
         self.bench = bench
         self.settings = list(settings)
+        self.program = bench.program("posthorn")
+        self.balance = None  # what verify counted since the engine was stopped
         self.data_dir = bench.temp_dir("data")
         self.log_path = self.data_dir.parent / (self.data_dir.name + ".log")
         self.process = None
@@ -192,8 +195,9 @@ class Engine:
                     "endpoint_allow=127.0.0.0/8", *self.settings]
         words = [word for s in settings for word in ("--set", s)]
         self.started_us = now_us()
+        self.balance = None
         with open(self.log_path, "ab") as log:
-            self.process = spawn([self.bench.program("posthorn"), "serve",
+            self.process = spawn([self.program, "serve",
                                   *words], stdout=log, stderr=log)
         try:
             wait_until("the engine is ready", 30, self.is_ready)
@@ -215,6 +219,7 @@ class Engine:
         return "\n".join(lines[-20:])
 
     def stop(self):
+        """Whatever was measured, the books must be right afterwards."""
         if self.process is not None:
             for pid, title in self.roles().items():
                 role = cpu.role_of(title)
@@ -222,6 +227,8 @@ class Engine:
                     self.bench.cpu_seconds.get(role, 0) + cpu.of_process(pid), 2)
             stop(self.process, 90)
             self.process = None
+            if sys.exc_info()[0] is None:  # or that is what is to be told
+                self.verify()
 
     def kill(self):
         """As by a power cut: no process of it does anything more."""
@@ -289,16 +296,20 @@ class Engine:
             raise Failed(f"POST {path}: {status} {text}")
 
     def verify(self):
-        """What `posthorn verify` counts; fails if it does not add up."""
-        done = subprocess.run([self.bench.program("posthorn"), "verify",
+        """What `posthorn verify` counts; fails if it does not add up. The engine is
+        stopped."""
+        if self.balance is not None:
+            return self.balance
+        done = subprocess.run([self.program, "verify",
                                "--data-dir", self.data_dir],
-                              capture_output=True, text=True, timeout=300,
+                              capture_output=True, text=True, timeout=900,
                               check=False)
         if done.returncode != 0:
             raise Failed(f"verify: {done.stdout}{done.stderr}")
-        return {line.split()[0].rstrip(":"): int(line.split()[1])
-                for line in done.stdout.splitlines()
-                if len(line.split()) > 1 and line.split()[1].isdigit()}
+        self.balance = {line.split()[0].rstrip(":"): int(line.split()[1])
+                        for line in done.stdout.splitlines()
+                        if len(line.split()) > 1 and line.split()[1].isdigit()}
+        return self.balance
 
     def post(self, org=ORG, **options):
         return self.bench.load(self.ingest_port, token=self.token,
@@ -315,6 +326,7 @@ class Bench:
         self.seconds = 0  # of a scenario that takes a time; 0: its own
         self.cpu_seconds = {}  # by role, of all engines that were stopped
         self.has_tls = False
+        self.endpoints = self.senders = self.dispatchers = None  # of spread
         self.posthorn = None  # a program to measure instead of the built one
         self.stack = contextlib.ExitStack()
         temp_parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The scenario `isolation`: receivers that hang, beside receivers that do not."""
+"""The scenario `isolation`: what hooks whose receiver hangs cost the others: the same
+load for these, on an engine where those hooks and their events are absent."""
 
 import threading
 import time
 
+import cpu
 from harness import Engine, Receiver, note, rate_of
 from scenarios import PAYLOAD_BYTES, goal, median, verdict
 
@@ -21,16 +23,17 @@ CASES = (
 
 class Field:
     """An engine with its hooks: `n_bad` of the project `bad`, on a receiver
-    that hangs or, for comparison, does not; the others of the project `good`."""
+    that hangs; the others of the project `good`. For comparison, an engine of the same
+    size with these others alone."""
 
-    def __init__(self, bench, n_bad, hangs):
-        self.n_bad = n_bad
+    def __init__(self, bench, n_bad, has_bad):
+        self.n_bad = n_bad if has_bad else 0
         self.n_good = HOOKS - n_bad
         self.good = Receiver(bench, latency=1)
-        self.bad = Receiver(bench, delay_ms=A_DAY_MS if hangs else 0)
+        self.bad = Receiver(bench, delay_ms=A_DAY_MS)
         self.engine = Engine(bench, ["drain_timeout=1s"])
         for project, count, receiver in (("good", self.n_good, self.good),
-                                         ("bad", n_bad, self.bad)):
+                                         ("bad", self.n_bad, self.bad)):
             for i in range(count):
                 self.engine.hook_create(
                     f"http://127.0.0.1:{receiver.port}/h/0",
@@ -42,8 +45,10 @@ class Field:
                                 bytes=PAYLOAD_BYTES, **more)
 
     def both(self, **more):
-        """Half of the events for each project, at the same time; what was
-        said of the healthy ones' half."""
+        """The healthy hooks' events and, if there are others, as many for these at
+        the same time; what was said of the healthy ones'."""
+        if self.n_bad == 0:
+            return self.post("good", **more)
         other = threading.Thread(target=lambda: self.post("bad", **more))
         other.start()
         sent = self.post("good", **more)
@@ -62,7 +67,9 @@ class Field:
         with self.engine.dispatchers_stopped():
             self.both(count=count, batch=100, connections=2)
             time.sleep(0.2)
-        return rate_of(self.good.wait_for(count))
+            meter = cpu.Meter(self.engine, receiver=self.good)
+        rate = rate_of(self.good.wait_for(count))
+        return rate, meter.stop(count)
 
     def stop(self):
         self.engine.stop()
@@ -70,14 +77,24 @@ class Field:
         self.bad.stop()
 
 
-def measure(bench, n_bad, hangs):
+def measure(bench, n_bad, has_bad):
     count = 5000 if bench.is_quick else 40000
-    field = Field(bench, n_bad, hangs)
-    latency_us = field.latency(3 if bench.is_quick else 10)
-    rate = field.drain(count)
-    field.stop()
+    with bench.part():
+        field = Field(bench, n_bad, has_bad)
+        latency_us = field.latency(3 if bench.is_quick else 10)
+        rate, used = field.drain(count)
+        field.stop()
     return {"p50_us": latency_us["p50"], "p99_us": latency_us["p99"],
-            "per_second": rate}
+            "per_second": rate, "cpu": used}
+
+
+def words_of(n_bad, row):
+    there, absent = row["hanging"], row["absent"]
+    return (f"{n_bad} of {HOOKS} hang: p99 of the others {there['p99_us'] / 1000:.2f} ms "
+            f"(without them {absent['p99_us'] / 1000:.2f} ms), "
+            f"{there['per_second']:,.0f}/s ({absent['per_second']:,.0f}/s), "
+            f"{there['cpu']['engine_us_per_delivery']:.1f} µs of the engine's processor "
+            f"time ({absent['cpu']['engine_us_per_delivery']:.1f} µs)")
 
 
 def isolation(bench):
@@ -85,19 +102,20 @@ def isolation(bench):
     cases, goals, words = [], [], []
     for n_bad, p99_name, p99_limit, rate_name, rate_limit in CASES:
         rounds = []
-        for _ in range(n_rounds):
-            row = {"well": measure(bench, n_bad, False),
-                   "hanging": measure(bench, n_bad, True)}
+        for i in range(n_rounds):
+            # In turn: whatever else the machine does meets both.
+            order = (False, True) if i % 2 == 0 else (True, False)
+            got = {has_bad: measure(bench, n_bad, has_bad) for has_bad in order}
+            row = {"absent": got[False], "hanging": got[True]}
             rounds.append(row)
-            note(f"{n_bad} of {HOOKS} hang: p99 of the others "
-                 f"{row['hanging']['p99_us'] / 1000:.2f} ms (when none hangs "
-                 f"{row['well']['p99_us'] / 1000:.2f} ms), "
-                 f"{row['hanging']['per_second']:,.0f}/s "
-                 f"({row['well']['per_second']:,.0f}/s)")
-        p99 = median([r["hanging"]["p99_us"] / r["well"]["p99_us"]
-                      for r in rounds])
-        rate = median([r["hanging"]["per_second"] / r["well"]["per_second"]
-                       for r in rounds])
+            note(words_of(n_bad, row))
+
+        def ratio(figure):
+            return median([figure(r["hanging"]) / figure(r["absent"]) for r in rounds])
+
+        p99 = ratio(lambda r: r["p99_us"])
+        rate = ratio(lambda r: r["per_second"])
+        used = ratio(lambda r: r["cpu"]["engine_us_per_delivery"])
         text = f"{n_bad} of {HOOKS} hang: p99 x {p99:.2f}"
         if p99_name:
             goals.append(goal(f"{n_bad}: {p99_name}", p99, p99_limit, False))
@@ -106,8 +124,8 @@ def isolation(bench):
         if rate_name:
             goals.append(goal(f"{n_bad}: {rate_name}", rate, rate_limit, True))
             text += f" ({verdict(goals[-1])})"
-        words.append(text)
+        words.append(f"{text}, processor time x {used:.2f}")
         cases.append({"hang": n_bad, "rounds": rounds, "p99_ratio": p99,
-                      "rate_ratio": rate})
+                      "rate_ratio": rate, "cpu_ratio": used})
     return {"hooks": HOOKS, "cases": cases, "goals": goals,
             "line": " | ".join(words)}

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POST_MAX_STACKS 1000
+#define POST_MAX_STACKS 12000
 #define POST_ORG        "o000000" // with n_orgs, these digits are the organization's
 #define POST_MAX_ORGS   1000000
 

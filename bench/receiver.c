@@ -47,6 +47,7 @@ struct conn {
 struct receiver {
     int epoll_fd;
     struct conn listeners[MAX_PORTS];
+    uint64_t is_everywhere; // listens on all addresses of loopback
     uint64_t n_ports;
     int64_t delay_us;
     struct tally tally;
@@ -234,16 +235,26 @@ static void on_readable(struct receiver *r, struct conn *c)
     }
 }
 
+// Only of this machine: with --everywhere, others could connect.
 static void on_connection(const struct receiver *r, int listen_fd)
 {
+    struct sockaddr_in peer = { .sin_family = AF_INET };
+    socklen_t n_bytes = sizeof(peer);
     int fd;
 
-    while ((fd = accept4(listen_fd, NULL, NULL,
+    while ((fd = accept4(listen_fd, (struct sockaddr *)&peer, &n_bytes,
                          SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct conn *c = xcalloc(1, sizeof(*c));
-        struct epoll_event event = { .events = EPOLLIN, .data = { .ptr = c } };
+        struct conn *c;
+        struct epoll_event event = { .events = EPOLLIN };
         int on = 1;
 
+        n_bytes = sizeof(peer);
+        if (ntohl(peer.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET) {
+            close(fd);
+            continue;
+        }
+        c = xcalloc(1, sizeof(*c));
+        event.data.ptr = c;
         c->fd = fd;
         buf_init(&c->in, 0);
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -255,9 +266,12 @@ static void on_connection(const struct receiver *r, int listen_fd)
 static uint16_t listen_on(const struct receiver *r, struct conn *listener,
                           uint64_t port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)port),
+        .sin_addr = { htonl(r->is_everywhere != 0 ? INADDR_ANY
+                                                  : INADDR_LOOPBACK) }
+    };
     socklen_t n_bytes = sizeof(address);
     struct epoll_event event = { .events = EPOLLIN,
                                  .data = { .ptr = listener } };
@@ -349,6 +363,8 @@ int main(int argc, char **argv)
     const struct arg args[] = {
         { "--port", "first port, 0: any", &port, 0, 65535, NULL },
         { "--ports", "how many", &receiver.n_ports, 1, MAX_PORTS, NULL },
+        { "--everywhere", "1: on 127.0.0.1, 127.0.0.2 and so on",
+          &receiver.is_everywhere, 0, 1, NULL },
         { "--delay-ms", "before the answer", &delay_ms, 0, 86400000, NULL },
         { "--status", "of the answer", &status, 200, 599, NULL },
         { "--latency", "1: read the stamps", &is_timing, 0, 1, NULL },
